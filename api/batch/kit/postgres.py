@@ -1,0 +1,57 @@
+"""The home of the PostgreSQL driver: engines with bounded waits, and its errors in our words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from batch.errors import ConfigurationError, StoreError
+
+__all__ = ["AsyncEngine", "connect_postgres", "normalize_database_url", "postgres_errors"]
+
+
+def normalize_database_url(url: str) -> str:
+    """Return a `postgres://` or `postgresql://` URL as SQLAlchemy wants it, with the psycopg 3 driver.
+
+    Raises:
+        ConfigurationError: the URL is not one of PostgreSQL.
+
+    """
+    try:
+        parsed = make_url(url)
+    except SQLAlchemyError as e:
+        raise ConfigurationError("DATABASE_URL was not a URL, expected postgresql://user:password@host/db") from e
+    if parsed.drivername.split("+")[0] not in {"postgres", "postgresql"}:
+        raise ConfigurationError(f"DATABASE_URL was for {parsed.drivername}, expected postgresql://…")
+    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def connect_postgres(url: str, *, application_name: str, pool_size: int = 4) -> AsyncEngine:
+    """Return an engine with a small pool; a caller waits at most about 5 s for a connection or a statement."""
+    return create_async_engine(
+        normalize_database_url(url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=3,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": 3,
+            "application_name": application_name,
+            # Poolers such as Supabase's move sessions between backends, where prepared statements are lost.
+            "prepare_threshold": None,
+            "options": "-c statement_timeout=5000 -c timezone=UTC",
+        },
+    )
+
+
+@contextmanager
+def postgres_errors() -> Iterator[None]:
+    """Translate the driver's errors to StoreError."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeoutError, OSError) as e:
+        cause = getattr(e, "orig", None) or e
+        raise StoreError(f"PostgreSQL did not answer: {type(cause).__name__}: {str(cause).strip()}") from e
