@@ -1,0 +1,175 @@
+"""The trading calendar of the TSE: sessions, their hours, and the legal stamps of bars."""
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from functools import lru_cache
+
+import jpholiday
+
+from batch.errors import InvalidRequest
+from batch.market.interval import Interval
+
+#: Japan has had no daylight saving time since 1951.
+JST = timezone(timedelta(hours=9), "JST")
+
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_JST_OFFSET_S = 9 * 3600
+_OLDEST_YEAR = 1990
+# Closed without being a holiday: the whole market stood still on 2020-10-01 (system failure).
+_CLOSED_AD_HOC = frozenset({date(2020, 10, 1)})
+
+
+@dataclass(frozen=True, slots=True)
+class SessionHours:
+    """The hours of a session, JST, in force from `since`.
+
+    Attributes:
+        since: first day of these hours.
+        am_open: opening auction and first bar of the morning.
+        am_close: closing auction of the morning, a bar of its own.
+        pm_open: first bar of the afternoon.
+        pm_last_continuous: last bar of continuous trading.
+        pm_close: closing auction, a bar of its own.
+
+    """
+
+    since: date
+    am_open: time
+    am_close: time
+    pm_open: time
+    pm_last_continuous: time
+    pm_close: time
+
+
+# JPX: the afternoon was lengthened to 15:30 and given a closing auction on 2024-11-05.
+_HOURS = (
+    SessionHours(date(2011, 11, 21), time(9), time(11, 30), time(12, 30), time(14, 59), time(15)),
+    SessionHours(date(2024, 11, 5), time(9), time(11, 30), time(12, 30), time(15, 24), time(15, 30)),
+)
+
+
+def is_session(day: date) -> bool:
+    """Return whether the TSE trades on a day; right from 1990, and as far ahead as today's holiday law."""
+    return day in _session_set(day.year)
+
+
+def sessions_between(first: date, last: date) -> tuple[date, ...]:
+    """Return the sessions from `first` to `last`, both inclusive, oldest first."""
+    days: list[date] = []
+    for year in range(first.year, last.year + 1):
+        days.extend(_sessions_of(year))
+    return tuple(days[bisect_left(days, first) : bisect_right(days, last)])
+
+
+def last_sessions(count: int, until: date) -> tuple[date, ...]:
+    """Return the last `count` sessions on or before `until`, oldest first.
+
+    Raises:
+        InvalidRequest: the count is negative, or reaches back beyond 1990.
+
+    """
+    if count < 0:
+        raise InvalidRequest(f"number of sessions was {count}, expected 0 or more")
+    year = until.year
+    days = sessions_between(date(year, 1, 1), until)
+    while len(days) < count:
+        year -= 1
+        if year < _OLDEST_YEAR:
+            raise InvalidRequest(f"number of sessions was {count}, at most {len(days)} are known up to {until}")
+        days = _sessions_of(year) + days
+    return days[len(days) - count :]
+
+
+def previous_session(day: date) -> date:
+    """Return the last session before a day."""
+    return last_sessions(1, day - timedelta(days=1))[0]
+
+
+def next_session(day: date) -> date:
+    """Return the first session after a day."""
+    start = day + timedelta(days=1)
+    # The longest closure so far was ten days (2019-04-27 to 05-06).
+    return sessions_between(start, start + timedelta(days=20))[0]
+
+
+def session_hours(day: date) -> SessionHours:
+    """Return the hours in force on a day.
+
+    A day before 2011-11-21, when mornings ended at 11:00, gets the hours of that date.
+    """
+    return next((hours for hours in reversed(_HOURS) if hours.since <= day), _HOURS[0])
+
+
+def opens_at(day: date) -> datetime:
+    """Return when the session of a day opens, aware UTC."""
+    return datetime.combine(day, session_hours(day).am_open, JST).astimezone(UTC)
+
+
+def closes_at(day: date) -> datetime:
+    """Return when the session of a day closes, aware UTC."""
+    return datetime.combine(day, session_hours(day).pm_close, JST).astimezone(UTC)
+
+
+def latest_closed_session(now: datetime, *, delay_s: float = 0) -> date:
+    """Return the newest session whose close is at least `delay_s` seconds before `now` (aware)."""
+    if now.tzinfo is None:
+        raise ValueError(f"now was {now.isoformat()} without a time zone, expected an aware datetime")
+    ready = now - timedelta(seconds=delay_s)
+    day = ready.astimezone(JST).date()
+    return day if is_session(day) and closes_at(day) <= ready else previous_session(day)
+
+
+@lru_cache(maxsize=512)
+def minute_grid(day: date) -> tuple[int, ...]:
+    """Return the legal 1m stamps of a session, as UTC epoch seconds of bar starts, sorted.
+
+    The auctions at 11:30 and at the close are bars of their own, and nothing trades between the last
+    continuous minute and the close: 327 stamps since 2024-11-05, 302 before. A closed day has none.
+    """
+    if not is_session(day):
+        return ()
+    hours = session_hours(day)
+    midnight = _midnight_s(day)
+    morning = range(_second_of(hours.am_open), _second_of(hours.am_close) + 1, 60)
+    afternoon = range(_second_of(hours.pm_open), _second_of(hours.pm_last_continuous) + 1, 60)
+    return tuple(midnight + s for s in (*morning, *afternoon, _second_of(hours.pm_close)))
+
+
+@lru_cache(maxsize=512)
+def grid(day: date, interval: Interval) -> tuple[int, ...]:
+    """Return the legal stamps of an interval in a session, as UTC epoch seconds of bar starts, sorted.
+
+    Bars are aligned to the clock: the 1h bars start at 9, 10, 11, 12, 13, 14 and 15 o'clock. The one bar of
+    `1d` is stamped 00:00 UTC of the session date. A closed day has none.
+    """
+    if interval is Interval.D1:
+        return (_midnight_s(day) + _JST_OFFSET_S,) if is_session(day) else ()
+    return tuple(sorted({stamp - stamp % interval.seconds for stamp in minute_grid(day)}))
+
+
+def auction_stamps(day: date) -> tuple[int, int]:
+    """Return the stamps of the morning's and the day's closing auction, as UTC epoch seconds."""
+    hours, midnight = session_hours(day), _midnight_s(day)
+    return midnight + _second_of(hours.am_close), midnight + _second_of(hours.pm_close)
+
+
+@lru_cache(maxsize=256)
+def _sessions_of(year: int) -> tuple[date, ...]:
+    closed = {day for day, _ in jpholiday.year_holidays(year)} | _CLOSED_AD_HOC
+    first, last = date(year, 1, 4), date(year, 12, 30)  # the market rests from 31 December to 3 January
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return tuple(day for day in days if day.weekday() < 5 and day not in closed)
+
+
+@lru_cache(maxsize=256)
+def _session_set(year: int) -> frozenset[date]:
+    return frozenset(_sessions_of(year))
+
+
+def _midnight_s(day: date) -> int:
+    return (day.toordinal() - _EPOCH_DAY) * 86400 - _JST_OFFSET_S
+
+
+def _second_of(at: time) -> int:
+    return at.hour * 3600 + at.minute * 60

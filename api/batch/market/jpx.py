@@ -1,0 +1,156 @@
+"""The Japan Exchange Group's own list of issues (`data_j.xls`), read and kept as a snapshot."""
+
+import csv
+import io
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from batch.errors import InvalidRequest
+from batch.market.listing import Listing, Market
+from batch.market.snapshot import Snapshot, format_snapshot
+from batch.market.symbol import parse_symbol
+
+_DATE, _CODE, _NAME, _SEGMENT, _SECTOR, _SCALE = (
+    "日付",
+    "コード",
+    "銘柄名",
+    "市場・商品区分",
+    "33業種区分",
+    "規模区分",
+)
+_COLUMNS = (_DATE, _CODE, _NAME, _SEGMENT, _SECTOR, _SCALE)
+# What stands before the bracket. All else (ETF, REIT, PRO Market, investment securities) is left out.
+_MARKETS = {
+    "プライム": Market.TSE_PRIME,
+    "スタンダード": Market.TSE_STANDARD,
+    "グロース": Market.TSE_GROWTH,
+}
+FOREIGN = "外国株式"
+# The real list has about 900 kB.
+_MAX_BYTES = 20_000_000
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSummary:
+    """What an import brought: the list's date, the issues per market, and the file that now holds them."""
+
+    as_of: date
+    counts: Mapping[Market, int]
+    path: Path
+
+
+def import_listings(file: Path, into: Path) -> ImportSummary:
+    """Keep JPX's list of issues (.xls, .xlsx, or CSV in UTF-8 or CP932) as a snapshot under `into`.
+
+    The snapshot appears at once or not at all; a list of the same date replaces it.
+
+    Raises:
+        InvalidRequest: the file is not JPX's list of issues.
+
+    """
+    snapshot = parse_listings(read_rows(file), source=f"JPX list of issues, imported from {file.name}")
+    into.mkdir(parents=True, exist_ok=True)
+    path = into / f"listings_{snapshot.as_of.isoformat()}.csv"
+    draft = path.with_suffix(f".{os.getpid()}.draft")
+    draft.write_text(format_snapshot(snapshot), encoding="utf-8")
+    draft.replace(path)
+    return ImportSummary(snapshot.as_of, Counter(s.market for s in snapshot.listings), path)
+
+
+def read_rows(file: Path) -> list[Row]:
+    """Return the rows of JPX's list as mappings from its Japanese column names to cells.
+
+    Raises:
+        InvalidRequest: the file is missing, too large, unreadable, or has other columns.
+
+    """
+    if not file.is_file():
+        raise InvalidRequest(f"{file.name} is no file, expected JPX's list of issues")
+    if (size := file.stat().st_size) > _MAX_BYTES:
+        raise InvalidRequest(f"{file.name} has {size} bytes, expected at most {_MAX_BYTES}")
+    table = _read_csv(file) if file.suffix.lower() == ".csv" else _read_workbook(file)
+    head, *body = table or [[]]
+    names = [_text(cell) for cell in head]
+    if missing := [column for column in _COLUMNS if column not in names]:
+        raise InvalidRequest(f"{file.name} lacks the columns {missing}, expected JPX's list of issues (data_j.xls)")
+    return [dict(zip(names, cells, strict=False)) for cells in body if any(_text(cell) for cell in cells)]
+
+
+def parse_listings(rows: Iterable[Row], *, source: str) -> Snapshot:
+    """Return the ordinary shares of Prime, Standard and Growth in rows of JPX's list, as one dated snapshot.
+
+    Raises:
+        InvalidRequest: a code or date is malformed, a code comes twice, dates differ, or no share is left.
+
+    """
+    listings: dict[str, Listing] = {}
+    dates: set[date] = set()
+    for row in rows:
+        dates.add(_parse_date(row[_DATE]))
+        listing = _parse_listing(row)
+        if listing is None:
+            continue
+        if listing.symbol in listings:
+            raise InvalidRequest(f"code {listing.symbol} came twice, expected each once")
+        listings[listing.symbol] = listing
+    if len(dates) != 1 or not listings:
+        raise InvalidRequest(
+            f"the list had {len(listings)} shares under {len(dates)} dates, expected shares under one date"
+        )
+    return Snapshot(dates.pop(), source, tuple(listings[symbol] for symbol in sorted(listings)))
+
+
+def _parse_listing(row: Row) -> Listing | None:
+    segment = _text(row[_SEGMENT]).partition("(")[0]
+    market = _MARKETS.get(segment)
+    symbol = parse_symbol(_text(row[_CODE])) if market else ""
+    if market is None or len(symbol) != len("7203"):  # a fifth character means preferred shares
+        return None
+    sector, scale = (_text(row[column]).replace("-", "") for column in (_SECTOR, _SCALE))
+    return Listing(symbol, _text(row[_NAME]), market, sector, scale)
+
+
+def _read_csv(file: Path) -> list[list[Any]]:
+    data = file.read_bytes()
+    for encoding in ("utf-8-sig", "cp932"):
+        try:
+            return list(csv.reader(io.StringIO(data.decode(encoding), newline="")))
+        except (UnicodeDecodeError, csv.Error):
+            continue
+    raise InvalidRequest(f"{file.name} is neither UTF-8 nor CP932 text, expected a CSV of JPX's list")
+
+
+def _read_workbook(file: Path) -> list[list[Any]]:
+    import python_calamine  # noqa: PLC0415  only an import of listings needs it
+
+    try:
+        book = python_calamine.CalamineWorkbook.from_path(str(file))
+        return list(book.get_sheet_by_index(0).to_python())
+    except python_calamine.CalamineError as e:
+        raise InvalidRequest(f"{file.name} is no workbook ({e}), expected .xls, .xlsx or .csv") from e
+
+
+def _parse_date(cell: Any) -> date:
+    if isinstance(cell, datetime):
+        return cell.date()
+    if isinstance(cell, date):
+        return cell
+    text = _text(cell).replace("/", "").replace("-", "")
+    try:
+        return datetime.strptime(text, "%Y%m%d").date()  # noqa: DTZ007  a date has no zone
+    except ValueError as e:
+        raise InvalidRequest(f"{_DATE} was {text[:20]!r}, expected a date such as 20240329") from e
+
+
+def _text(cell: Any) -> str:
+    # Excel has one kind of number: the code 7203 arrives as 7203.0.
+    whole = int(cell) if isinstance(cell, float) and cell.is_integer() else cell
+    return unicodedata.normalize("NFKC", str(whole)).strip()

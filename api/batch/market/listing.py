@@ -1,0 +1,51 @@
+"""Market sections and the issues listed in them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from batch.errors import InvalidRequest
+
+_TOPIX500_SCALES = frozenset({"TOPIX Core30", "TOPIX Large70", "TOPIX Mid400"})
+
+
+class Market(StrEnum):
+    """A listing section; FILE is whatever the user's own files hold, and no TSE rule applies to it."""
+
+    TSE_PRIME = "TSE_PRIME"
+    TSE_STANDARD = "TSE_STANDARD"
+    TSE_GROWTH = "TSE_GROWTH"
+    FILE = "FILE"
+
+    @property
+    def is_tse(self) -> bool:
+        """Whether the section belongs to the Tokyo Stock Exchange, with its calendar, ticks and limits."""
+        return self is not Market.FILE
+
+
+def parse_market(text: str) -> Market:
+    """Return the market of its wire name, such as `"TSE_PRIME"`.
+
+    Raises:
+        InvalidRequest: the name is none of the four.
+
+    """
+    try:
+        return Market(text)
+    except ValueError as e:
+        raise InvalidRequest(f"market was {text[:20]!r}, supported are {', '.join(Market)}", pointer="/market") from e
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One listed issue: local code, name, section, sector of the 33, TOPIX size class (`""` for none)."""
+
+    symbol: str
+    name: str
+    market: Market
+    sector33: str
+    scale: str
+
+    @property
+    def is_topix500(self) -> bool:
+        """Whether the size class gives it the finer ticks: Core30, Large70 or Mid400."""
+        return self.scale in _TOPIX500_SCALES

@@ -1,0 +1,35 @@
+"""What became of one symbol in a run: seven words that sum to the universe."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What became of one symbol."""
+
+    OK = "ok"
+    NO_TRADES = "no_trades"
+    NOT_LISTED = "not_listed"
+    RATE_LIMITED = "rate_limited"
+    PROVIDER_ERROR = "provider_error"
+    INVALID = "invalid"
+    WRITE_FAILED = "write_failed"
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether nothing is left to do for the symbol: an empty or delisted one is an answer, not a fault."""
+        return self in _FINE
+
+
+_FINE = frozenset({Outcome.OK, Outcome.NO_TRADES, Outcome.NOT_LISTED})
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolOutcome:
+    """The outcome of one symbol, with the bars written and, for a fault, what was said."""
+
+    symbol: str
+    outcome: Outcome
+    rows: int = 0
+    message: str = ""
+    attempts: int = 1

@@ -1,0 +1,95 @@
+"""Trading rules of the TSE for whole columns of prices: tick sizes and daily price limits."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Shares in one trading unit (JPX unified it on 2018-10-01).
+LOT = 100
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+#: Whether an issue belongs to TOPIX500: one answer for all prices, or one for each.
+Topix500 = Bools | bool
+
+_TICK_BOUNDS = np.array([1e3, 3e3, 5e3, 1e4, 3e4, 5e4, 1e5, 3e5, 5e5, 1e6, 3e6, 5e6, 1e7, 3e7, 5e7])
+# Row 0: every other issue; row 1: TOPIX500. A tick divides every larger one in its row.
+_TICKS = np.array(
+    [
+        [1, 1, 5, 10, 10, 50, 100, 100, 500, 1e3, 1e3, 5e3, 1e4, 1e4, 5e4, 1e5],
+        [0.1, 0.5, 1, 1, 5, 10, 10, 50, 100, 100, 500, 1e3, 1e3, 5e3, 1e4, 1e4],
+    ]
+)
+_LIMIT_BOUNDS = np.concatenate(
+    [
+        [100.0, 200, 500, 700, 1e3, 1.5e3, 2e3, 3e3, 5e3, 7e3],
+        [1e4, 1.5e4, 2e4, 3e4, 5e4, 7e4, 1e5, 1.5e5, 2e5, 3e5, 5e5, 7e5],
+        [1e6, 1.5e6, 2e6, 3e6, 5e6, 7e6, 1e7, 1.5e7, 2e7, 3e7, 5e7],
+    ]
+)
+_LIMITS = np.concatenate(
+    [
+        [30.0, 50, 80, 100, 150, 300, 400, 500, 700, 1e3],
+        [1.5e3, 3e3, 4e3, 5e3, 7e3, 1e4, 1.5e4, 3e4, 4e4, 5e4, 7e4, 1e5],
+        [1.5e5, 3e5, 4e5, 5e5, 7e5, 1e6, 1.5e6, 3e6, 4e6, 5e6, 7e6, 1e7],
+    ]
+)
+# A share of a tick: Yahoo's prices are float32 underneath, so 999.9 comes as 999.9000244140625.
+_TICK_TOLERANCE = 1e-3
+_LEAST_PRICE = 1.0
+
+
+def tick_sizes(prices: Floats, topix500: Topix500) -> Floats:
+    """Return the tick (yobine) of each price, in yen; the result has the shape of `prices`.
+
+    The bounds are inclusive: 3,000 yen still has the tick below it. Source: JPX, table in force since
+    2023-06-05, when the finer ticks of TOPIX100 were extended to Mid400; before it, Mid400 used the
+    coarser ticks, which are multiples of these.
+    """
+    row = np.searchsorted(_TICK_BOUNDS, prices, side="left")
+    return np.asarray(_TICKS[np.asarray(topix500, dtype=np.intp), row], dtype=np.float64)
+
+
+def is_on_tick(prices: Floats, topix500: Topix500) -> Bools:
+    """Return whether each price is a multiple of its tick, to a thousandth of a tick."""
+    return is_multiple(prices, tick_sizes(prices, topix500))
+
+
+def is_multiple(prices: Floats, ticks: Floats) -> Bools:
+    """Return whether each price is a multiple of the tick beside it, to a thousandth of a tick."""
+    steps = prices / ticks
+    steps -= np.rint(steps)
+    np.abs(steps, out=steps)
+    return steps < _TICK_TOLERANCE
+
+
+def round_to_tick(
+    prices: Floats, topix500: Topix500, *, direction: Literal["nearest", "down", "up"] = "nearest"
+) -> Floats:
+    """Return each price moved to a legal one: the nearest, or the next down or up, never below one tick."""
+    ticks = tick_sizes(prices, topix500)
+    steps = prices / ticks
+    # What counts as on its tick must stay there: 0.3 / 0.1 is 2.9999999999999996.
+    if direction == "down":
+        steps = np.floor(steps + _TICK_TOLERANCE)
+    elif direction == "up":
+        steps = np.ceil(steps - _TICK_TOLERANCE)
+    else:
+        steps = np.rint(steps)
+    return np.asarray(np.round(np.maximum(steps, 1.0) * ticks, 1), dtype=np.float64)
+
+
+def daily_limits(base_prices: Floats) -> Floats:
+    """Return how far, in yen, a price may move in a session from its base price (seigen nehaba).
+
+    The bounds are exclusive: a base of 1,000 yen belongs to the class above it. Source: JPX, table of daily
+    price limits; the one-sided widening to four times after two locked sessions is not applied.
+    """
+    return np.asarray(_LIMITS[np.searchsorted(_LIMIT_BOUNDS, base_prices, side="right")], dtype=np.float64)
+
+
+def limit_bounds(base_prices: Floats) -> tuple[Floats, Floats]:
+    """Return the lowest and the highest legal price of a session, in yen; the lowest is at least 1 yen."""
+    limits = daily_limits(base_prices)
+    return np.maximum(base_prices - limits, _LEAST_PRICE), base_prices + limits

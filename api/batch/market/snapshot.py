@@ -1,0 +1,99 @@
+"""Dated lists of issues as CSV files: how they are written and read."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from batch.errors import InvalidRequest
+from batch.market.listing import Listing, Market
+
+_COLUMNS = ("symbol", "name", "market", "sector33", "scale")
+_HEADER = re.compile(r"# as_of=(\d{4}-\d{2}-\d{2}) source=(.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything listed on one day, and who said so."""
+
+    as_of: date
+    source: str
+    listings: tuple[Listing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Delisted:
+    """Symbols known to be gone by a day."""
+
+    as_of: date
+    symbols: frozenset[str]
+
+
+def format_snapshot(snapshot: Snapshot) -> str:
+    """Return a snapshot as CSV, with its date and source in a comment line on top."""
+    rows = ((s.symbol, s.name, s.market.value, s.sector33, s.scale) for s in snapshot.listings)
+    return format_dated(snapshot.as_of, snapshot.source, (_COLUMNS, *rows))
+
+
+def format_dated(as_of: date, source: str, rows: Iterable[tuple[str, ...]]) -> str:
+    """Return rows as CSV under a comment line that dates them and names their source."""
+    out = io.StringIO()
+    out.write(f"# as_of={as_of.isoformat()} source={source}\n")
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue()
+
+
+def parse_snapshot(text: str, where: str) -> Snapshot:
+    """Return the snapshot that a CSV of `format_snapshot` holds; `where` names it in errors.
+
+    Raises:
+        InvalidRequest: the text is no such CSV.
+
+    """
+    as_of, source, rows = _split(text, where)
+    try:
+        listings = tuple(Listing(r["symbol"], r["name"], Market(r["market"]), r["sector33"], r["scale"]) for r in rows)
+    except (KeyError, ValueError) as e:
+        raise InvalidRequest(f"{where} held {e}, expected the columns {','.join(_COLUMNS)}") from e
+    return Snapshot(as_of, source, listings)
+
+
+def load_snapshots(imported_dir: Path | None = None) -> Iterator[Snapshot]:
+    """Yield the snapshots shipped with Kaboom, then those of a directory."""
+    yield from _load_packaged()
+    for path in sorted(imported_dir.glob("*.csv")) if imported_dir else ():
+        yield parse_snapshot(path.read_text(encoding="utf-8"), path.name)
+
+
+@lru_cache(maxsize=1)
+def load_delisted() -> tuple[Delisted, ...]:
+    """Return the shipped lists of symbols that are gone, oldest first."""
+    lists = []
+    for file in _packaged("delisted_"):
+        as_of, _, rows = _split(file.read_text(encoding="utf-8"), file.name)
+        lists.append(Delisted(as_of, frozenset(row["symbol"] for row in rows)))
+    return tuple(lists)
+
+
+@lru_cache(maxsize=1)
+def _load_packaged() -> tuple[Snapshot, ...]:
+    return tuple(parse_snapshot(f.read_text(encoding="utf-8"), f.name) for f in _packaged("listings_"))
+
+
+def _packaged(prefix: str) -> list[Traversable]:
+    data = files("batch.market") / "data"
+    return sorted((f for f in data.iterdir() if f.name.startswith(prefix)), key=lambda f: f.name)
+
+
+def _split(text: str, where: str) -> tuple[date, str, csv.DictReader[str]]:
+    header, _, body = text.partition("\n")
+    match = _HEADER.fullmatch(header.rstrip("\r"))
+    if match is None:
+        raise InvalidRequest(f"{where} began {header[:40]!r}, expected '# as_of=YYYY-MM-DD source=...'")
+    return date.fromisoformat(match[1]), match[2], csv.DictReader(io.StringIO(body))

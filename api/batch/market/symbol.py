@@ -1,0 +1,53 @@
+"""Symbols as text: TSE local codes, and the freer names that a user's own files may use."""
+
+import re
+import unicodedata
+
+from batch.errors import InvalidRequest
+
+_LETTER_OR_DIGIT = "[0-9ACDFGHJKLMNPRSTUWXY]"
+_LOCAL_CODE = re.compile(rf"([1-9]{_LETTER_OR_DIGIT}[0-9]{_LETTER_OR_DIGIT})([05]?)")
+_FOREIGN = re.compile(r"[A-Z0-9^=\-][A-Z0-9.^=\-]{0,19}")
+
+
+def parse_symbol(text: str) -> str:
+    """Return the TSE local code that a text means, such as `"7203"` or `"285A"`.
+
+    Full-width and lower-case letters are accepted. A fifth digit 0 means ordinary shares and is dropped; a
+    fifth digit 5 means preferred shares, another security, and is kept (`"25935"`). Second and fourth place
+    may hold a letter since 2024-01, never B E I O Q V Z (jpx.co.jp/sicc/code-pr).
+
+    Raises:
+        InvalidRequest: the text is not a local code.
+
+    """
+    match = _LOCAL_CODE.fullmatch(_normalise(text))
+    if match is None:
+        raise InvalidRequest(
+            f"symbol was {text[:20]!r}, expected a TSE local code such as '7203' or '285A'",
+            pointer="/symbols",
+        )
+    code, fifth = match.groups()
+    return code + fifth if fifth == "5" else code
+
+
+def parse_foreign_symbol(text: str) -> str:
+    """Return the symbol of market FILE that a text means: 1 to 20 letters, digits, `.`, `-`, `^` or `=`.
+
+    The result is upper case and safe as a file name: it has no slash, no `..` and no leading dot.
+
+    Raises:
+        InvalidRequest: the text holds anything else.
+
+    """
+    symbol = _normalise(text)
+    if _FOREIGN.fullmatch(symbol) is None or ".." in symbol:
+        raise InvalidRequest(
+            f"symbol was {text[:20]!r}, expected 1 to 20 letters, digits, '.', '-', '^' or '='",
+            pointer="/symbols",
+        )
+    return symbol
+
+
+def _normalise(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip().upper()

@@ -1,0 +1,84 @@
+"""Universes: the symbols of a market as of one session."""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+from batch.errors import NotFound
+from batch.market.listing import Listing, Market, parse_market
+from batch.market.snapshot import Snapshot, load_delisted, load_snapshots
+
+__all__ = ["Listing", "Market", "Universe", "load_universe", "parse_market"]
+
+
+@dataclass(frozen=True)
+class Universe:
+    """The issues of a market, from a snapshot that is dated and says where it comes from.
+
+    Attributes:
+        market: the section.
+        as_of: date of the snapshot.
+        source: who published it.
+        listings: sorted by symbol.
+        delisted: symbols of the snapshot that are known to be gone by the session that was asked for.
+
+    """
+
+    market: Market
+    as_of: date
+    source: str
+    listings: tuple[Listing, ...]
+    delisted: frozenset[str] = frozenset()
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """All symbols of the snapshot, sorted, with those since delisted: their outcome is `not_listed`."""
+        return tuple(listing.symbol for listing in self.listings)
+
+    @cached_property
+    def topix500(self) -> frozenset[str]:
+        """The symbols with the finer ticks."""
+        return frozenset(listing.symbol for listing in self.listings if listing.is_topix500)
+
+    def is_listed(self, symbol: str) -> bool:
+        """Return whether a symbol was in the snapshot and is not known to be gone."""
+        return symbol not in self.delisted and symbol in self._symbol_set
+
+    def age(self, session: date) -> int:
+        """Return how many days lie between the snapshot and a session, either way.
+
+        Issues listed or delisted in between are missing or too many (survivorship bias).
+        """
+        return abs((session - self.as_of).days)
+
+    @cached_property
+    def _symbol_set(self) -> frozenset[str]:
+        return frozenset(self.symbols)
+
+
+def load_universe(market: Market, session: date, *, imported_dir: Path | None = None) -> Universe:
+    """Return the universe of a market for a session.
+
+    It comes from the newest snapshot dated on or before the session, else from the oldest one there is; of
+    two with one date the imported one counts.
+
+    Raises:
+        NotFound: the market is FILE, whose symbols only its provider knows.
+        InvalidRequest: an imported snapshot cannot be read.
+
+    """
+    if not market.is_tse:
+        raise NotFound("market was FILE, whose symbols come from the files; listings exist for TSE markets only")
+    snapshot = _choose(list(load_snapshots(imported_dir)), session)
+    listings = tuple(sorted((s for s in snapshot.listings if s.market is market), key=lambda s: s.symbol))
+    gone = {symbol for known in load_delisted() if snapshot.as_of < known.as_of <= session for symbol in known.symbols}
+    here = frozenset(listing.symbol for listing in listings)
+    return Universe(market, snapshot.as_of, snapshot.source, listings, here & gone)
+
+
+def _choose(snapshots: list[Snapshot], session: date) -> Snapshot:
+    # The sort is stable: of two with one date the imported one, which is yielded later, stays last.
+    by_date = sorted(snapshots, key=lambda s: s.as_of)
+    past = [s for s in by_date if s.as_of <= session]
+    return past[-1] if past else [s for s in by_date if s.as_of == by_date[0].as_of][-1]

