@@ -1,0 +1,90 @@
+"""The port to sources of bars: what a provider can do, what it is asked, what it answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Protocol
+
+from batch.market.interval import Interval
+from batch.market.outcome import SymbolOutcome
+from batch.market.universe import Market
+
+if TYPE_CHECKING:
+    # The API reads capabilities to validate names, and starts without polars.
+    import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a provider can do; the planner reads it, so that no provider needs a special case.
+
+    Attributes:
+        intervals: bar lengths it serves.
+        markets: sections it serves.
+        bulk_by_session: one call brings a whole session of every symbol, so a chunk is all symbols of one
+            session; otherwise a chunk is some symbols over all sessions.
+        symbols_per_fetch: how many symbols one `fetch_bars` call should carry.
+
+    """
+
+    intervals: frozenset[Interval]
+    markets: frozenset[Market]
+    bulk_by_session: bool = False
+    symbols_per_fetch: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class BarRequest:
+    """Bars of one interval for some symbols over some sessions (oldest first)."""
+
+    symbols: tuple[str, ...]
+    interval: Interval
+    sessions: tuple[date, ...]
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedBars:
+    """A provider's answer: rows in `RAW_BAR_SCHEMA`, and a word on each symbol that brought none.
+
+    A symbol with rows needs no outcome; one with neither rows nor an outcome counts as `provider_error`.
+    """
+
+    bars: "pl.DataFrame"
+    outcomes: Mapping[str, SymbolOutcome] = field(default_factory=dict)
+
+
+class BarProvider(Protocol):
+    """A source of bars. Its `name` is stored with every bar."""
+
+    @property
+    def name(self) -> str:
+        """The namespace of its bars: lower case, stable for ever."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    async def fetch_universe(self, market: Market, session: date) -> tuple[str, ...] | None:
+        """Return the symbols of a market as of a session, or None to use Kaboom's own listing snapshot."""
+        ...
+
+    async def fetch_sessions(self, interval: Interval, count: int, until: date) -> tuple[date, ...] | None:
+        """Return its last `count` sessions up to `until`, oldest first, or None to use the TSE calendar."""
+        ...
+
+    async def fetch_bars(self, request: BarRequest) -> FetchedBars:
+        """Return what the provider has of the request.
+
+        Raises:
+            ProviderError: the whole call failed; `retryable` says whether to try again, and
+                `RateLimited.retry_after_s` when.
+
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...

@@ -1,0 +1,71 @@
+"""The providers that exist: names and capabilities as plain data, importable without numpy or polars."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from batch.errors import InvalidRequest
+from batch.market.interval import Interval
+from batch.market.listing import Market
+from batch.providers.base import Capabilities
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """What is known of a provider before it is built.
+
+    Attributes:
+        name: its namespace, as in `BarProvider.name`.
+        capabilities: what it can do.
+        is_real: whether its bars are of a real market; made-up ones must be labelled wherever they are shown.
+        summary: one line for people.
+
+    """
+
+    name: str
+    capabilities: Capabilities
+    is_real: bool
+    summary: str
+
+
+_TSE_MARKETS = frozenset(market for market in Market if market.is_tse)
+
+_SPECS: Mapping[str, ProviderSpec] = MappingProxyType(
+    {
+        spec.name: spec
+        for spec in (
+            ProviderSpec(
+                "synthetic",
+                # 50 symbols x 327 minutes: a session brings about 13,000 rows, three writes of 5,000.
+                Capabilities(frozenset(Interval), _TSE_MARKETS, symbols_per_fetch=50),
+                is_real=False,
+                summary="Made-up bars under the TSE's real rules: deterministic, offline, free.",
+            ),
+            ProviderSpec(
+                "file",
+                Capabilities(frozenset(Interval), frozenset(Market), symbols_per_fetch=100),
+                is_real=True,
+                summary="Bars from your own CSV or Parquet files.",
+            ),
+        )
+    }
+)
+
+
+def provider_names() -> tuple[str, ...]:
+    """Return the names of all providers, the default first."""
+    return tuple(_SPECS)
+
+
+def get_provider_spec(name: str) -> ProviderSpec:
+    """Return what is known of a provider.
+
+    Raises:
+        InvalidRequest: there is none of that name.
+
+    """
+    try:
+        return _SPECS[name]
+    except KeyError as e:
+        allowed = ", ".join(_SPECS)
+        raise InvalidRequest(f"provider was {name[:20]!r}, supported are {allowed}", pointer="/provider") from e

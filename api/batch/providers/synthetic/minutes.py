@@ -1,0 +1,161 @@
+"""Layer C: the minutes of a session, drawn so that together they are exactly the day of layer B."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batch.market.rules import LOT, Bools, round_to_tick, tick_sizes
+from batch.providers.synthetic.columns import BarColumns
+from batch.providers.synthetic.daily import LEAST_LOTS_FOR_RANGE, YearBlock
+from batch.providers.synthetic.profile import Profile, build_profile
+from batch.providers.synthetic.rng import (
+    Floats,
+    Stream,
+    Words,
+    bounded_normals,
+    hash_words,
+    uniform_pairs,
+)
+from batch.providers.synthetic.volumes import SessionVolume, deal_lots
+
+# How far the path strays from the straight line between open and close, as a share of the day's range.
+_STRAY = 0.8
+# The longest wick of a minute, in standard deviations of the minute's move.
+_WICK = 0.8
+_MOST_STRETCH = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    # One session of N symbols: prices in ticks, shape [N, 1]; the steps of the first and last trade, [N]
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    first: NDArray[np.intp]
+    last: NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prices:
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+
+
+def build_minutes(block: YearBlock, session: date) -> BarColumns:
+    """Return the 1m bars of every symbol of a block in one session, by symbol, then time.
+
+    Raises:
+        ValueError: the session is not one of the block's year.
+
+    """
+    number = block.sessions.index(session)
+    profile = build_profile(session)
+    ordinal = np.array([session.toordinal()], dtype=np.int64)
+    keys = hash_words(block.traits.keys, Stream.SESSION, ordinal)
+    volume = SessionVolume(
+        block.lots[:, number].astype(np.int64), block.kind[:, number], block.delay[:, number].astype(np.int64)
+    )
+    lots = deal_lots(keys, volume, profile)
+    tick = _tick_tenths(block, number)
+    day = _day(block, number, lots, tick)
+    prices = _prices(keys, day, lots, profile)
+    yen = _to_yen(prices, day, tick, block.traits.topix500)
+    row, step = np.nonzero(lots)
+    opened, high, low, close = (p[row, step] for p in (yen.open, yen.high, yen.low, yen.close))
+    shares = (lots[row, step] * LOT).astype(np.float64)
+    return BarColumns(row, profile.stamps[step], opened, high, low, close, shares)
+
+
+def _tick_tenths(block: YearBlock, number: int) -> Floats:
+    # The tick at the day's low divides every larger one of the same class.
+    return np.rint(tick_sizes(block.low[:, number] / 10, block.traits.topix500) * 10)[:, None]
+
+
+def _day(block: YearBlock, number: int, lots: NDArray[np.int64], tick: Floats) -> _Day:
+    active = lots > 0
+    prices = (p[:, number, None] / tick for p in (block.open, block.high, block.low, block.close))
+    opened, high, low, close = prices
+    first = np.argmax(active, axis=1)
+    last = active.shape[1] - 1 - np.argmax(active[:, ::-1], axis=1)
+    return _Day(opened, high, low, close, first, last)
+
+
+def _prices(keys: Words, day: _Day, lots: NDArray[np.int64], profile: Profile) -> _Prices:
+    path = _path(keys, day, lots, profile)
+    rows = np.arange(len(lots))
+    before = np.hstack([path[:, :1], path[:, :-1]])
+    up, down = uniform_pairs(hash_words(keys[:, None], Stream.WICK, np.arange(lots.shape[1])))
+    wick = _WICK * _STRAY * (day.high - day.low) * np.sqrt(profile.movement)
+    high, low = np.maximum(path, before) + wick * up, np.minimum(path, before) - wick * down
+    opened, high, low, close = (np.clip(np.rint(p), day.low, day.high) for p in (before, high, low, path))
+    opened[rows, day.first] = day.open[:, 0]
+    close[rows, day.last] = day.close[:, 0]
+    # One lot is one trade, and an auction has one price.
+    auctions = [profile.am_auction, profile.close_auction]
+    single = lots == 1
+    single[:, auctions] = True
+    alone = single[rows, day.first] & (day.first != day.last)
+    close[rows[alone], day.first[alone]] = day.open[alone, 0]
+    opened = np.where(single, close, opened)
+    high = np.where(single, close, np.maximum(high, np.maximum(opened, close)))
+    low = np.where(single, close, np.minimum(low, np.minimum(opened, close)))
+    roomy = (lots > 0) & ~single
+    # A row of nothing but single lots: let its continuous minutes have a range all the same.
+    bare = ~roomy.any(axis=1) & (lots.sum(axis=1) >= LEAST_LOTS_FOR_RANGE)
+    roomy[bare] = lots[bare] > 0
+    roomy[:, auctions] = False
+    prices = _Prices(opened, high, low, close)
+    _touch(prices, day, lots > 0, roomy)
+    return prices
+
+
+def _path(keys: Words, day: _Day, lots: NDArray[np.int64], profile: Profile) -> Floats:
+    # Return the price at the end of each minute: a bridge from open to close, bent to reach high and low
+    rows, steps = np.arange(len(lots)), np.arange(lots.shape[1])
+    moves = bounded_normals(hash_words(keys[:, None], Stream.PATH, steps)) * np.sqrt(profile.movement)
+    walk = np.cumsum(moves, axis=1)
+    clock = np.cumsum(profile.movement)
+    starts = clock[day.first] - profile.movement[day.first]
+    done = (clock - starts[:, None]) / (clock[day.last] - starts)[:, None]
+    walk -= (walk[rows, day.first] - moves[rows, day.first])[:, None]
+    walk -= done * walk[rows, day.last][:, None]
+    path = day.open + (day.close - day.open) * done + _STRAY * (day.high - day.low) * walk
+    top, bottom = np.maximum(day.open, day.close), np.minimum(day.open, day.close)
+    traded = lots > 0
+    above, below = np.maximum(path - top, 0.0), np.minimum(path - bottom, 0.0)
+    # Where no traded minute lies beyond open and close there is nothing to stretch; `_touch` does the rest.
+    highest = np.maximum((above * traded).max(axis=1, keepdims=True), 1e-9)
+    lowest = np.minimum((below * traded).min(axis=1, keepdims=True), -1e-9)
+    above *= np.minimum((day.high - top) / highest, _MOST_STRETCH)
+    below *= np.minimum((day.low - bottom) / lowest, _MOST_STRETCH)
+    return np.clip(path, bottom, top) + above + below
+
+
+def _touch(prices: _Prices, day: _Day, traded: Bools, roomy: Bools) -> None:
+    # Give the day's high and low to the roomy bars nearest to them, where rounding has left all short
+    can = roomy.any(axis=1)
+    reached = np.where(traded, prices.high, -np.inf).max(axis=1)
+    rows = np.flatnonzero(can & (reached < day.high[:, 0]))
+    nearest = np.where(roomy[rows], prices.high[rows], -np.inf).argmax(axis=1)
+    prices.high[rows, nearest] = day.high[rows, 0]
+    reached = np.where(traded, prices.low, np.inf).min(axis=1)
+    rows = np.flatnonzero(can & (reached > day.low[:, 0]))
+    nearest = np.where(roomy[rows], prices.low[rows], np.inf).argmin(axis=1)
+    prices.low[rows, nearest] = day.low[rows, 0]
+
+
+def _to_yen(prices: _Prices, day: _Day, tick: Floats, topix500: Bools) -> _Prices:
+    # Whole tenths divided by ten are the floats that a decimal such as 1234.5 parses to.
+    columns = [p * tick / 10 for p in (prices.open, prices.high, prices.low, prices.close)]
+    range_yen = np.hstack([day.low, day.high]) * tick / 10
+    ticks = tick_sizes(range_yen, topix500[:, None])
+    crossing = np.flatnonzero(ticks[:, 0] != ticks[:, 1])
+    if len(crossing):
+        for column in columns:
+            column[crossing] = round_to_tick(column[crossing], topix500[crossing, None])
+    return _Prices(*columns)

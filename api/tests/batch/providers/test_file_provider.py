@@ -1,0 +1,320 @@
+"""The file provider serves every row of the files it is given, or says which it cannot read, and why."""
+
+import asyncio
+import gzip
+import shutil
+from collections import Counter
+from datetime import UTC, date, datetime
+from importlib.resources import files
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batch.errors import ConfigurationError, ProviderError
+from batch.market.interval import Interval
+from batch.market.outcome import Outcome
+from batch.market.universe import Market
+from batch.providers.base import BarRequest, FetchedBars
+from batch.providers.file import FileProvider
+
+ALWAYS = date(2100, 1, 1)
+HEADER = "Date,Open,High,Low,Close,Volume\n"
+
+
+def write(directory: Path, name: str, text: str) -> Path:
+    path = directory / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def everything(root: Path, interval: Interval, time_zone: str = "Asia/Tokyo") -> FetchedBars:
+    async def run() -> FetchedBars:
+        provider = FileProvider(root, time_zone=time_zone)
+        symbols = await provider.fetch_universe(Market.FILE, ALWAYS)
+        sessions = await provider.fetch_sessions(interval, 1_000_000, ALWAYS)
+        assert symbols is not None
+        assert sessions is not None
+        return await provider.fetch_bars(BarRequest(symbols, interval, sessions))
+
+    return asyncio.run(run())
+
+
+def first_stamp(root: Path, interval: Interval, time_zone: str = "Asia/Tokyo") -> datetime:
+    stamp = everything(root, interval, time_zone).bars["opened_at"][0]
+    assert isinstance(stamp, datetime)
+    return stamp
+
+
+def refusal(root: Path, interval: Interval = Interval.D1) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        everything(root, interval)
+    assert not caught.value.retryable
+    return caught.value
+
+
+class TestRealStocks:
+    """AAPL, FB, GOOG, IBM and MSFT, daily, 2000 to 2013 (bokeh-sampledata)."""
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        source = files("bokeh_sampledata") / "_data" / "stocks.csv.gz"
+        target = tmp_path / "stocks.csv.gz"
+        target.write_bytes(source.read_bytes())
+        return target
+
+    def test_every_row_comes_out(self, path: Path) -> None:
+        lines = gzip.decompress(path.read_bytes()).decode().splitlines()[1:]
+        bars = everything(path, Interval.D1, "America/New_York").bars
+        assert bars.height == len(lines) == 12_154
+        assert Counter(bars["symbol"]) == Counter(line.partition(",")[0] for line in lines)
+        assert bars.null_count().sum_horizontal()[0] == 0
+        assert bars["volume"].sum() == sum(float(line.split(",")[6]) for line in lines)
+
+    def test_real_columns_come_in_the_right_places(self, path: Path) -> None:
+        row = everything(path, Interval.D1, "America/New_York").bars.row(0)
+        assert row == ("AAPL", datetime(2000, 3, 1, tzinfo=UTC), 118.56, 132.06, 118.5, 130.31, 9616100.0)
+
+    def test_last_sessions_up_to_a_day(self, path: Path) -> None:
+        provider = FileProvider(path)
+        sessions = asyncio.run(provider.fetch_sessions(Interval.D1, 2, date(2012, 10, 30)))
+        assert sessions == (date(2012, 10, 25), date(2012, 10, 26))  # the market was shut by a storm
+
+    def test_gzip_plain_and_parquet_are_the_same(self, path: Path, tmp_path: Path) -> None:
+        zipped = everything(path, Interval.D1)
+        plain = write(tmp_path, "stocks.csv", gzip.decompress(path.read_bytes()).decode())
+        assert everything(plain, Interval.D1).bars.equals(zipped.bars)
+        typed = pl.read_csv(plain, try_parse_dates=True)
+        typed.write_parquet(tmp_path / "stocks.parquet")
+        assert everything(tmp_path / "stocks.parquet", Interval.D1).bars.equals(zipped.bars)
+
+
+class TestTimes:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "2023-04-14",
+            "2023/4/14",
+            "4/14/2023",
+            "20230414",
+            "14-Apr-2023",
+            "2023-04-14 00:00:00+09:00",
+            "2023-04-13T15:00:00Z",
+            "2023-04-13 11:00:00-04:00",
+            "1681398000",
+            "1681398000000",
+            "1681398000.0",
+        ],
+    )
+    def test_daily_bars_are_stamped_their_local_date(self, tmp_path: Path, text: str) -> None:
+        path = write(tmp_path, "7203.csv", f"{HEADER}{text},1,2,1,2,100\n")
+        assert first_stamp(path, Interval.D1) == datetime(2023, 4, 14, tzinfo=UTC)
+
+    @pytest.mark.parametrize(
+        ("header", "rows"),
+        [
+            ("Datetime", ("11/5/2019 9:30", "11/5/2019 9:31")),
+            ("timestamp", ("2019-11-05 09:30:00", "2019-11-05 09:31:00")),
+            ("Date,Time", ("2019-11-05,09:30", "2019-11-05,09:31")),
+            ("TIME,DATE", ("0930,20191105", "0931,20191105")),
+            ("Time", ("2019-11-05T14:30:00+00:00", "2019-11-05T14:31:00+00:00")),
+            ("open_time", ("1572964200", "1572964260")),
+        ],
+    )
+    def test_minutes_become_utc(self, tmp_path: Path, header: str, rows: tuple[str, str]) -> None:
+        text = f"{header},O,H,L,C,V\n" + "".join(f"{row},1,2,1,2,100\n" for row in rows)
+        bars = everything(write(tmp_path, "SPX.csv", text), Interval.M1, "America/New_York").bars
+        assert bars["opened_at"].to_list() == [
+            datetime(2019, 11, 5, 14, 30, tzinfo=UTC),
+            datetime(2019, 11, 5, 14, 31, tzinfo=UTC),
+        ]
+
+    @pytest.mark.parametrize(
+        ("minutes", "interval"),
+        [((0, 1, 2, 7), Interval.M1), ((0, 5, 20), Interval.M5), ((0, 15, 30), Interval.M15), ((0, 60), Interval.H1)],
+    )
+    def test_interval_is_told_from_the_steps(
+        self, tmp_path: Path, minutes: tuple[int, ...], interval: Interval
+    ) -> None:
+        rows = "".join(f"2024-11-05 {9 + m // 60:02}:{m % 60:02},1,2,1,2,100\n" for m in minutes)
+        assert everything(write(tmp_path, "7203.csv", HEADER + rows), interval).bars.height == len(minutes)
+
+    def test_session_is_the_local_date(self, tmp_path: Path) -> None:
+        rows = "2024-11-05T00:00:00Z,1,2,1,2,1\n2024-11-05T00:01:00Z,1,2,1,2,1\n"
+        provider = FileProvider(write(tmp_path, "X.csv", HEADER + rows), time_zone="America/New_York")
+        assert asyncio.run(provider.fetch_sessions(Interval.M1, 9, ALWAYS)) == (date(2024, 11, 4),)
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("name", "symbol"),
+        [
+            ("7203.csv", "7203"),
+            ("7203.T.csv", "7203"),
+            ("4063_T_1d_2023_split.csv", "4063"),
+            ("sp500_1m_2019-11.csv", "SP500"),
+            ("285a0.csv", "285A"),
+            ("BRK-B.csv", "BRK-B"),
+        ],
+    )
+    def test_file_of_one_symbol_is_named_after_it(self, tmp_path: Path, name: str, symbol: str) -> None:
+        path = write(tmp_path, name, HEADER + "2024-11-05,1,2,1,2,100\n")
+        assert asyncio.run(FileProvider(path).fetch_universe(Market.FILE, ALWAYS)) == (symbol,)
+        assert everything(path, Interval.D1).bars["symbol"].to_list() == [symbol]
+
+    def test_files_of_one_symbol_are_joined_and_others_not_opened(self, tmp_path: Path) -> None:
+        write(tmp_path, "7203_2023.csv", HEADER + "2023-11-06,1,2,1,2,100\n")
+        write(tmp_path, "7203_2024.csv", HEADER + "2024-11-05,1,2,1,2,100\n")
+        write(tmp_path, "9984.csv", HEADER + "2024-11-05,x,2,1,2,100\n")
+        request = BarRequest(("7203",), Interval.D1, (date(2023, 11, 6), date(2024, 11, 5)))
+        assert asyncio.run(FileProvider(tmp_path).fetch_bars(request)).bars.height == 2
+
+    def test_other_files_are_left_alone(self, tmp_path: Path) -> None:
+        write(tmp_path, "README.md", "# notes")
+        write(tmp_path, ".hidden.csv", "x")
+        (tmp_path / "sub").mkdir()
+        write(tmp_path / "sub", "7203.csv", HEADER + "2024-11-05,1,2,1,2,100\n")
+        assert asyncio.run(FileProvider(tmp_path).fetch_universe(Market.FILE, ALWAYS)) == ("7203",)
+
+
+class TestCells:
+    def test_absent_values_are_null_and_their_row_is_kept(self, tmp_path: Path) -> None:
+        text = HEADER + '2024-11-05,null,NaN,,-,N/A\n2024-11-06,"1,234.5",1300,1200,1250,"1,000"\n'
+        rows = everything(write(tmp_path, "7203.csv", text), Interval.D1).bars.rows()
+        assert rows[0][2:] == (None,) * 5
+        assert rows[1][2:] == (1234.5, 1300.0, 1200.0, 1250.0, 1000.0)
+
+    def test_empty_lines_and_a_missing_volume_column_do_no_harm(self, tmp_path: Path) -> None:
+        text = "Date,Close,Low,High,Open\n2024-11-05,2,1,3,2\n\n2024-11-06,2,1,3,2\n\n"
+        bars = everything(write(tmp_path, "N225.csv", text), Interval.D1).bars
+        assert bars["volume"].to_list() == [0.0, 0.0]
+
+    def test_japanese_header_in_excels_encoding(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.csv"
+        path.write_bytes("コード,日付,始値,高値,安値,終値,出来高\n7203,2024/11/05,1,2,1,2,5\n".encode("cp932"))
+        assert everything(path, Interval.D1).bars["symbol"].to_list() == ["7203"]
+
+    @settings(max_examples=25, deadline=None)
+    @given(
+        st.lists(
+            st.tuples(st.integers(0, 5), *[st.floats(0.1, 1e6).map(lambda x: round(x, 4))] * 4, st.integers(0, 10**9)),
+            min_size=2,
+            max_size=20,
+        ),
+        st.permutations(["symbol", "date", "open", "high", "low", "close", "volume", "adj close"]),
+        st.sampled_from(",;\t"),
+    )
+    def test_any_column_order_gives_back_every_row(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        rows: list[tuple[int, float, float, float, float, int]],
+        order: list[str],
+        separator: str,
+    ) -> None:
+        lines = [separator.join(order)]
+        for day, o, h, low, c, v in rows:
+            text = date.fromordinal(735_000 + day).isoformat()
+            cells = {"symbol": "X", "date": text, "open": o, "high": h, "low": low, "close": c, "volume": v}
+            lines.append(separator.join(str(cells.get(name, 1)) for name in order))
+        directory = tmp_path_factory.mktemp("orders")
+        path = write(directory, "x.csv", "\n".join(lines))
+        bars = everything(path, Interval.D1).bars
+        assert [r[2:] for r in bars.rows()] == [tuple(map(float, r[1:])) for r in rows]
+
+
+class TestRefusals:
+    def test_bad_number_names_file_line_and_cell(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "7203.csv", HEADER + "2024-11-05,1,2,1,2,1\n\n2024-11-06,1,two,1,2,1\n")
+        assert refusal(path).message == "7203.csv, line 4: expected a number as high, found 'two'"
+
+    def test_bad_date_names_file_line_and_cell(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "7203.csv", HEADER + "2024-11-05,1,2,1,2,1\nyesterday,1,2,1,2,1\n")
+        assert "7203.csv, line 3: expected a date such as" in refusal(path).message
+        assert "'yesterday'" in refusal(path).message
+
+    def test_row_without_a_date_is_not_dropped_in_silence(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "7203.csv", HEADER + "2024-11-05,1,2,1,2,1\n,1,2,1,2,1\n")
+        assert "line 3: expected a date and a symbol" in refusal(path).message
+
+    def test_row_with_too_many_fields(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "7203.csv", HEADER + "2024-11-05,1,2,1,2,1\n2024-11-06,1,2,1,2,1,9\n")
+        assert refusal(path).message == "7203.csv, line 3: expected 6 fields as in the header, found 7"
+
+    def test_bad_symbol(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "all.csv", "Symbol," + HEADER + "../etc,2024-11-05,1,2,1,2,1\n")
+        assert "all.csv, line 2: symbol was '../etc'" in refusal(path).message
+
+    def test_missing_columns(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "7203.csv", "Date,Close\n2024-11-05,1\n")
+        assert refusal(path).message.startswith("7203.csv, line 1: expected a column open, high, low, found only")
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [("7203.csv", b""), ("7203.csv.gz", b"not gzip"), ("7203.parquet", b"PAR0"), ("7203.csv", b"\xff\xfe\x00")],
+    )
+    def test_unreadable_files(self, tmp_path: Path, name: str, content: bytes) -> None:
+        (tmp_path / name).write_bytes(content)
+        assert refusal(tmp_path).message.startswith(name)
+
+    def test_cut_off_gzip(self, tmp_path: Path) -> None:
+        whole = gzip.compress((HEADER + "2024-11-05,1,2,1,2,1\n" * 5000).encode())
+        (tmp_path / "7203.csv.gz").write_bytes(whole[:-20])
+        assert refusal(tmp_path).message.startswith("7203.csv.gz: expected a readable gz file")
+
+    @pytest.mark.parametrize(
+        ("stamps", "found"),
+        [
+            (("2024-11-05 09:00", "2024-11-05 09:30", "2024-11-05 10:00"), "steps of 1800 seconds"),
+            (("2024-01-01", "2024-02-01", "2024-03-01"), "one every 31 days"),
+            (("2024-11-05 09:00",), "expected at least two rows"),
+        ],
+    )
+    def test_intervals_that_kaboom_has_not(self, tmp_path: Path, stamps: tuple[str, ...], found: str) -> None:
+        path = write(tmp_path, "7203.csv", HEADER + "".join(f"{s},1,2,1,2,1\n" for s in stamps))
+        assert found in refusal(path).message
+
+    def test_interval_that_the_files_have_not(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "7203.csv", HEADER + "2024-11-05,1,2,1,2,1\n")
+        assert "interval was 5m" in refusal(path, Interval.M5).message
+        assert "hold 1d" in refusal(path, Interval.M5).message
+
+    def test_missing_and_empty_directories(self, tmp_path: Path) -> None:
+        assert "which holds none" in refusal(tmp_path).message
+        assert "which does not exist" in refusal(tmp_path / "nowhere").message
+
+    def test_unknown_time_zone(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigurationError, match="'Mars/Base'"):
+            FileProvider(tmp_path, time_zone="Mars/Base")
+
+    def test_one_bad_file_costs_its_own_symbol_only(self, tmp_path: Path) -> None:
+        write(tmp_path, "7203.csv", HEADER + "2024-11-05,1,2,1,2,1\n")
+        write(tmp_path, "9984.csv", HEADER + "2024-11-05,1,2,1,oops,1\n")
+        fetched = everything(tmp_path, Interval.D1)
+        assert fetched.bars["symbol"].to_list() == ["7203"]
+        outcome = fetched.outcomes["9984"]
+        assert outcome.outcome is Outcome.PROVIDER_ERROR
+        assert outcome.message == "9984.csv, line 2: expected a number as close, found 'oops'"
+
+
+class TestOutcomes:
+    def test_known_symbol_without_bars_and_unknown_symbol(self, tmp_path: Path) -> None:
+        write(tmp_path, "7203.csv", HEADER + "2024-11-05,1,2,1,2,1\n")
+        request = BarRequest(("7203", "9984"), Interval.D1, (date(2024, 11, 6),))
+        fetched = asyncio.run(FileProvider(tmp_path).fetch_bars(request))
+        assert {s: o.outcome for s, o in fetched.outcomes.items()} == {
+            "7203": Outcome.NO_TRADES,
+            "9984": Outcome.NOT_LISTED,
+        }
+
+    def test_changed_file_is_read_again(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "7203.csv", HEADER + "2024-11-05,1,2,1,2,1\n")
+        provider = FileProvider(tmp_path)
+        request = BarRequest(("7203",), Interval.D1, (date(2024, 11, 5), date(2024, 11, 6)))
+        assert asyncio.run(provider.fetch_bars(request)).bars.height == 1
+        write(tmp_path, "7203.csv", path.read_text() + "2024-11-06,1,2,1,2,1\n")
+        assert asyncio.run(provider.fetch_bars(request)).bars.height == 2
+        shutil.rmtree(tmp_path)
+        with pytest.raises(ProviderError, match="does not exist"):
+            asyncio.run(provider.fetch_bars(request))
