@@ -1,0 +1,99 @@
+"""The bar store's memory twin: one frame per series, gone with the process."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import polars as pl
+
+from batch.bars.normal import check_source, normalise_bars, normalise_quarantine, to_seconds
+from batch.bars.session_counts import count_sessions
+from batch.bars.store import QUARANTINE_SCHEMA, StoreHealth, WriteReport
+from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars
+
+_KEY = ["symbol", "opened_at"]
+_VALUES = [c for c in BAR_SCHEMA if c not in _KEY]
+_DAY = pl.col("opened_at").dt.date()
+
+
+class MemoryBarStore:
+    """Bars in memory, with the promises of `BarStore` but durability."""
+
+    def __init__(self) -> None:
+        self._bars: dict[BarSeries, pl.DataFrame] = {}
+        self._refused: dict[BarSeries, pl.DataFrame] = {}
+
+    async def write(self, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
+        """Store bars in `BAR_SCHEMA`.
+
+        Raises:
+            StoreError: not retryable; the frame is not fit to store.
+
+        """
+        check_source(series.source)
+        bars = normalise_bars(bars)
+        old = self._of(series)
+        both = bars.join(old, on=_KEY, suffix="_old")
+        changed = both.filter(pl.any_horizontal(pl.col(c) != pl.col(f"{c}_old") for c in _VALUES))
+        if len(bars):
+            self._bars[series] = normalise_bars(pl.concat([old, bars]))
+        return WriteReport(written=len(bars), changed=len(changed))
+
+    async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
+        """Keep refused rows in `QUARANTINE_SCHEMA` apart and return how many were not there before."""
+        check_source(series.source)
+        rows = normalise_quarantine(rows)
+        old = self._refused.get(series, pl.DataFrame(schema=QUARANTINE_SCHEMA))
+        merged = normalise_quarantine(pl.concat([old, rows]))
+        if len(rows):
+            self._refused[series] = merged
+        return len(merged) - len(old)
+
+    async def read_quarantine(self, series: BarSeries, symbol: str | None = None) -> pl.DataFrame:
+        """Return refused rows in `QUARANTINE_SCHEMA`, sorted by symbol, then opened_at."""
+        rows = self._refused.get(series, pl.DataFrame(schema=QUARANTINE_SCHEMA))
+        if symbol is not None:
+            rows = rows.filter(pl.col("symbol") == symbol)
+        return rows.sort("symbol", "opened_at", "reason")
+
+    async def read(self, series: BarSeries, symbol: str, *, start: datetime, end: datetime) -> pl.DataFrame:
+        """Return one symbol's bars with `start <= opened_at < end` (aware datetimes)."""
+        at = pl.col("opened_at").to_physical() // 1_000_000
+        within = (at >= to_seconds(start, "start")) & (at < to_seconds(end, "end"))
+        return self._of(series).filter((pl.col("symbol") == symbol) & within)
+
+    async def read_session(self, series: BarSeries, session: date) -> pl.DataFrame:
+        """Return every symbol's bars of one session."""
+        return self._of(series).filter(session == _DAY)
+
+    async def latest(self, series: BarSeries) -> pl.DataFrame:
+        """Return the newest bar of every symbol, one row each."""
+        return self._of(series).group_by("symbol").tail(1).select(list(BAR_SCHEMA)).sort("symbol")
+
+    async def last_closes(self, series: BarSeries, symbols: Sequence[str], *, before: date) -> dict[str, float]:
+        """Return each symbol's last close in a session before `before`; a symbol without one is left out."""
+        known = self._of(series).filter(before > _DAY, pl.col("symbol").is_in(list(symbols)))
+        newest = known.group_by("symbol").tail(1)
+        return dict(zip(newest["symbol"].to_list(), newest["close"].to_list(), strict=True))
+
+    async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
+        return count_sessions(self._of(series).filter(_DAY.is_between(first, last)))
+
+    async def list_series(self) -> tuple[BarSeries, ...]:
+        """Return the series that hold a bar or a refused row, sorted."""
+        return tuple(sorted(self._bars.keys() | self._refused.keys(), key=lambda s: (s.source, s.interval)))
+
+    async def verify(self) -> StoreHealth:
+        """Count what is held; memory has no pages and no faults."""
+        bars = sum(len(b) for b in self._bars.values())
+        size = sum(int(b.estimated_size()) for b in self._bars.values())
+        return StoreHealth(pages=0, bars=bars, bytes=size, faults=())
+
+    async def close(self) -> None:
+        """Forget everything."""
+        self._bars.clear()
+        self._refused.clear()
+
+    def _of(self, series: BarSeries) -> pl.DataFrame:
+        check_source(series.source)
+        return self._bars.get(series, empty_bars())

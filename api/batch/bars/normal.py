@@ -1,0 +1,121 @@
+"""Frames on their way into a store: checked, sorted, one row per key."""
+
+import re
+from datetime import UTC, date, datetime
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from batch.bars.store import QUARANTINE_SCHEMA
+from batch.errors import InvalidRequest, StoreError
+from batch.market.bar import BAR_SCHEMA
+
+_SOURCE = re.compile(r"[a-z][a-z0-9_-]*")
+_KEY = ["symbol", "opened_at"]
+_PRICES = ["open", "high", "low", "close"]
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+_US = 1_000_000
+
+
+def check_source(source: str) -> None:
+    """Refuse a source whose name could leave its namespace, such as `../real`.
+
+    Raises:
+        InvalidRequest: the name is not a plain lower-case name.
+
+    """
+    if not _SOURCE.fullmatch(source):
+        raise InvalidRequest(f"source was {source[:40]!r}, expected {_SOURCE.pattern}")
+
+
+def normalise_bars(bars: pl.DataFrame) -> pl.DataFrame:
+    """Return bars sorted by symbol, then opened_at; of several with one key the last stays.
+
+    Raises:
+        StoreError: not retryable; the schema is not `BAR_SCHEMA`, a value is null or not finite, or a time is
+            not a whole second between 1900 and 3000.
+
+    """
+    _check_schema(bars, BAR_SCHEMA)
+    if bars.is_empty():
+        return bars
+    _check_values(bars)
+    if is_sorted(bars):
+        return bars.rechunk()
+    return bars.unique(_KEY, keep="last", maintain_order=True).sort(_KEY).rechunk()
+
+
+def normalise_quarantine(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return refused rows with one per symbol, opened_at and reason, the last; NaN becomes null.
+
+    Raises:
+        StoreError: not retryable; the schema is not `QUARANTINE_SCHEMA`, or a symbol or reason is null.
+
+    """
+    _check_schema(rows, QUARANTINE_SCHEMA)
+    for name in ("symbol", "reason"):
+        if rows[name].null_count():
+            raise StoreError(f"quarantined rows need a {name}, got null", retryable=False)
+    return rows.with_columns(pl.col(*_PRICES, "volume").fill_nan(None)).unique(
+        [*_KEY, "reason"], keep="last", maintain_order=True
+    )
+
+
+def is_sorted(bars: pl.DataFrame) -> bool:
+    """Whether bars are sorted by symbol, then opened_at, with no key twice."""
+    turns = symbol_turns(bars)
+    rising = np.diff(bars["opened_at"].to_physical().to_numpy()) > 0
+    if not (rising | turns).all():
+        return False
+    firsts = bars["symbol"][np.append(0, np.flatnonzero(turns) + 1)].to_list()
+    return all(a < b for a, b in pairwise(firsts))
+
+
+def symbol_turns(bars: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """Return, shape (bars - 1,), whether each bar but the first has another symbol than the one before."""
+    symbol = bars["symbol"]
+    turns: npt.NDArray[np.bool_] = (symbol.slice(1) != symbol.slice(0, len(symbol) - 1)).to_numpy()
+    return turns
+
+
+def to_seconds(at: datetime, name: str) -> int:
+    """Return the first whole UTC second at or after an aware time.
+
+    Raises:
+        InvalidRequest: the time has no zone.
+
+    """
+    if at.tzinfo is None:
+        raise InvalidRequest(f"{name} was {at.isoformat()} without a time zone, expected an aware time")
+    since = at - datetime(1970, 1, 1, tzinfo=UTC)
+    return since.days * 86_400 + since.seconds + (since.microseconds > 0)
+
+
+def to_day(session: date) -> int:
+    """Return the days from 1970-01-01 to a session."""
+    return (session - date(1970, 1, 1)).days
+
+
+def _check_schema(frame: pl.DataFrame, schema: pl.Schema) -> None:
+    if frame.schema != schema:
+        got = ", ".join(f"{k}: {v}" for k, v in frame.schema.items())
+        expected = ", ".join(f"{k}: {v}" for k, v in schema.items())
+        raise StoreError(f"columns were ({got}), expected ({expected})", retryable=False)
+
+
+def _check_values(bars: pl.DataFrame) -> None:
+    for name in bars.columns:
+        if bars[name].null_count():
+            raise StoreError(f"bars to store have no nulls, {name} has {bars[name].null_count()}", retryable=False)
+    for name in _PRICES:
+        if not np.isfinite(bars[name].to_numpy()).all():
+            raise StoreError(f"prices to store are finite, {name} has NaN or infinity", retryable=False)
+    times = bars["opened_at"]
+    at = times.to_physical().to_numpy()
+    if (at // _US * _US != at).any():  # five times faster than a remainder
+        raise StoreError("bars to store open on a whole second, opened_at has fractions", retryable=False)
+    first, last = times.min(), times.max()
+    if not (isinstance(first, datetime) and isinstance(last, datetime) and _FIRST <= first <= last < _LAST):
+        raise StoreError(f"opened_at was {first!s} to {last!s}, expected 1900 to 2999", retryable=False)

@@ -1,0 +1,153 @@
+"""What is held, from page headers: newest bars, last closes, coverage."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from batch.bars.normal import to_day, to_seconds
+from batch.bars.page_codec import decode_pages
+from batch.bars.page_errors import store_errors
+from batch.bars.page_files import PageFile, PageFiles, page_name
+from batch.bars.page_frames import keep_between, to_frame
+from batch.bars.page_read import bucket_of, dated_shards, midnight, shards_between
+from batch.bars.page_schema import SID_BITS
+from batch.bars.session_counts import count_sessions
+from batch.bars.store import COVERAGE_SCHEMA
+from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars
+
+_US = 1_000_000
+_DAY_S = 86_400
+_NEWEST = f"""
+SELECT s.symbol, p.last_ts, p.o, p.h, p.l, p.c, p.v, p.last_flags
+FROM sym s JOIN page p ON p.id = (
+    SELECT q.bucket << {SID_BITS} | s.id FROM page q INDEXED BY cov
+    WHERE q.sid = s.id ORDER BY q.bucket DESC LIMIT 1
+)
+"""  # noqa: S608 (a constant)
+_CLOSES = """
+SELECT p.bucket, p.last_ts, p.c, p.id FROM sym s JOIN page p INDEXED BY cov ON p.sid = s.id
+WHERE s.symbol = ? AND p.bucket <= ? ORDER BY p.bucket DESC LIMIT 2
+"""
+_COVER = """
+SELECT s.symbol, p.bucket, p.n, p.first_ts, p.last_ts, p.flagged, p.flags
+FROM sym s JOIN page p INDEXED BY cov ON p.sid = s.id WHERE p.bucket BETWEEN ? AND ?
+"""
+_BLOBS = """
+SELECT s.symbol, p.bucket, p.data FROM sym s JOIN page p INDEXED BY cov ON p.sid = s.id
+WHERE p.bucket BETWEEN ? AND ?
+"""
+
+
+def latest(files: PageFiles, series: BarSeries) -> pl.DataFrame:
+    """Return the newest bar of every symbol in `BAR_SCHEMA`; reads no blob.
+
+    Raises:
+        StoreError: a file cannot be read.
+
+    """
+    found: dict[str, tuple[Any, ...]] = {}
+    for shard in reversed(dated_shards(files, series)):
+        for row in _rows(files, series, shard, sql=_NEWEST):
+            found.setdefault(row[0], row)
+    if not found:
+        return empty_bars()
+    columns = dict(zip(BAR_SCHEMA, zip(*(found[s] for s in sorted(found)), strict=True), strict=True))
+    bars = pl.DataFrame(columns, schema={**BAR_SCHEMA, "opened_at": pl.Int64()})
+    return bars.with_columns((pl.col("opened_at") * _US).cast(BAR_SCHEMA["opened_at"]))
+
+
+def last_closes(files: PageFiles, series: BarSeries, *, symbols: Sequence[str], before: date) -> dict[str, float]:
+    """Return each symbol's last close in a session before `before`.
+
+    Reads headers alone, except for daily bars when the year of `before` holds later ones too.
+
+    Raises:
+        StoreError: a file or page cannot be read.
+
+    """
+    newest = bucket_of(series.interval, before)
+    before_s = to_seconds(midnight(before), "before")
+    closes: dict[str, float] = {}
+    for shard in reversed(shards_between(files, series, to_day(date(1900, 1, 1)), newest)):
+        path = files.path(series, shard)
+        with store_errors(path):
+            file = files.open(path)
+            if file is None:
+                continue
+            for symbol in set(symbols) - closes.keys():
+                close = _close_before(file, symbol, newest=newest, before_s=before_s)
+                if close is not None:
+                    closes[symbol] = close
+        if len(closes) == len(symbols):
+            break
+    return closes
+
+
+def coverage(files: PageFiles, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+    """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`.
+
+    Intraday reads the index alone. A page of daily bars holds a year, so its sessions are in the blob.
+
+    Raises:
+        StoreError: a file or page cannot be read.
+
+    """
+    buckets = (bucket_of(series.interval, first), bucket_of(series.interval, last))
+    if first > last:
+        return pl.DataFrame(schema=COVERAGE_SCHEMA)
+    if not series.interval.is_intraday:
+        return _daily_coverage(files, series, first=first, last=last)
+    rows = [
+        row
+        for shard in shards_between(files, series, *buckets)
+        for row in _rows(files, series, shard, sql=_COVER, between=buckets)
+    ]
+    if not rows:
+        return pl.DataFrame(schema=COVERAGE_SCHEMA)
+    columns = dict(zip(COVERAGE_SCHEMA, zip(*rows, strict=True), strict=True))
+    schema = {"session": pl.Int32(), "first_at": pl.Int64(), "last_at": pl.Int64()}
+    return (
+        pl.DataFrame(columns, schema={**COVERAGE_SCHEMA, **schema})
+        .with_columns(
+            pl.col("session").cast(pl.Date),
+            (pl.col("first_at", "last_at") * _US).cast(COVERAGE_SCHEMA["first_at"]),
+        )
+        .sort("symbol", "session")
+    )
+
+
+def _rows(files: PageFiles, series: BarSeries, shard: str, *, sql: str, between: tuple[int, ...] = ()) -> list[Any]:
+    path = files.path(series, shard)
+    with store_errors(path):
+        file = files.open(path)
+        return file.sql.execute(sql, between).fetchall() if file else []
+
+
+def _close_before(file: PageFile, symbol: str, *, newest: int, before_s: int) -> float | None:
+    for bucket, last_ts, close, page in file.sql.execute(_CLOSES, (symbol, newest)).fetchall():
+        if last_ts < before_s:
+            return float(close)
+        (blob,) = file.sql.execute("SELECT data FROM page WHERE id = ?", (page,)).fetchone()
+        names = [page_name(file.path, symbol, bucket)]
+        columns = keep_between(decode_pages([blob], names.__getitem__), -(2**62), before_s)
+        if columns.matrix.size:
+            return float(columns.prices[3, -1])
+    return None
+
+
+def _daily_coverage(files: PageFiles, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+    pages: list[tuple[Path, str, int]] = []
+    blobs: list[bytes] = []
+    for shard in dated_shards(files, series):
+        path = files.path(series, shard)
+        for symbol, year, blob in _rows(files, series, shard, sql=_BLOBS, between=(first.year, last.year)):
+            pages.append((path, symbol, year))
+            blobs.append(blob)
+    if not blobs:
+        return pl.DataFrame(schema=COVERAGE_SCHEMA)
+    start_s, end_s = to_seconds(midnight(first), "first"), to_seconds(midnight(last), "last") + _DAY_S
+    columns = keep_between(decode_pages(blobs, lambda i: page_name(*pages[i])), start_s, end_s)
+    return count_sessions(to_frame([symbol for _, symbol, _ in pages], columns))

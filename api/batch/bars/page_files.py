@@ -1,0 +1,199 @@
+"""Where page files lie, and one SQLite connection per process, thread and file."""
+
+import os
+import re
+import sqlite3
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+from batch.bars.normal import check_source
+from batch.bars.page_errors import store_errors
+from batch.bars.page_schema import CONNECTION, CREATE, FORMAT_VERSION
+from batch.errors import InvalidRequest, StoreError
+from batch.market.bar import BarSeries
+from batch.market.interval import Interval
+
+#: Name of the one file of daily bars, and of the file of quarantined rows that have no time.
+ALL, UNDATED = "all", "undated"
+_SHARD = re.compile(rf"\d{{4}}-\d{{2}}|{ALL}|{UNDATED}")
+_FILES_OPEN_PER_THREAD = 8
+_BUSY_TIMEOUT_S = 60.0
+
+# Connections that a fork copied into a child. They must be neither used nor closed there: closing one could
+# remove the parent's WAL (sqlite.org/howtocorrupt.html, 2.6). Holding them here keeps them open.
+_inherited: list[object] = []
+
+
+@dataclass(slots=True)
+class PageFile:
+    """An open page file. `sids` remembers the ids of symbols: once committed they never change."""
+
+    path: Path
+    sql: sqlite3.Connection
+    identity: tuple[int, int]
+    sids: dict[str, int] = field(default_factory=dict)
+
+
+class PageFiles:
+    """The page files under a root: `<root>/<source>/<interval>/<YYYY-MM | all>.sqlite`."""
+
+    def __init__(self, root: Path, *, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> None:
+        self.root = root
+        self._busy_timeout_s = busy_timeout_s
+        self._guard = threading.Lock()
+        self._pid = os.getpid()
+        self._open: dict[int, OrderedDict[Path, PageFile]] = {}
+
+    def path(self, series: BarSeries, shard: str) -> Path:
+        """Return where a shard of a series lies, whether or not it exists.
+
+        Raises:
+            InvalidRequest: the source's name could leave the root.
+
+        """
+        check_source(series.source)
+        return self.root / series.source / series.interval / f"{shard}.sqlite"
+
+    def shards(self, series: BarSeries) -> list[str]:
+        """Return the names of a series' files, oldest first."""
+        folder = self.path(series, ALL).parent
+        with store_errors(folder):
+            try:
+                with os.scandir(folder) as entries:
+                    names = [entry.name for entry in entries]
+            except FileNotFoundError:
+                return []
+        stems = (n.removesuffix(".sqlite") for n in names if n.endswith(".sqlite"))
+        return sorted(s for s in stems if _SHARD.fullmatch(s))
+
+    def series(self) -> Iterator[BarSeries]:
+        """Give every series that has a file, sorted."""
+        with store_errors(self.root):
+            sources = sorted(e.name for e in self.root.iterdir()) if self.root.exists() else []
+        for source in sources:
+            with suppress(InvalidRequest):  # not ours, such as lost+found
+                check_source(source)
+                yield from (s for i in sorted(Interval) if self.shards(s := BarSeries(source, i)))
+
+    def open(self, path: Path) -> PageFile | None:
+        """Return this thread's connection to a page file, or None when there is no such file.
+
+        Raises:
+            StoreError: the file is not a page file, is of a newer format, or cannot be opened.
+
+        """
+        with store_errors(path):
+            try:
+                stat = path.stat()
+            except FileNotFoundError:
+                return None
+            mine = self._mine()
+            identity = (stat.st_dev, stat.st_ino)
+            held = mine.pop(path, None)
+            if held is not None and held.identity != identity:  # replaced, as by a restored backup
+                held.sql.close()
+                held = None
+            mine[path] = held or self._connect(path, identity)
+            while len(mine) > _FILES_OPEN_PER_THREAD:
+                mine.popitem(last=False)[1].sql.close()
+            return mine[path]
+
+    def open_or_create(self, path: Path) -> PageFile:
+        """Return this thread's connection to a page file, made first where there is none."""
+        found = self.open(path)
+        if found is None:
+            with store_errors(path):
+                _create(path)
+            found = self.open(path)
+        if found is None:
+            raise StoreError(f"bar file {path} vanished as soon as it was made")
+        return found
+
+    def close(self) -> None:
+        """Close the connections of this process; its threads must be idle."""
+        with self._guard:
+            self._forget_inherited()
+            threads, self._open = self._open, {}
+        for files in threads.values():
+            for file in files.values():
+                with store_errors(file.path):
+                    file.sql.close()
+
+    def _mine(self) -> OrderedDict[Path, PageFile]:
+        with self._guard:
+            self._forget_inherited()
+            return self._open.setdefault(threading.get_ident(), OrderedDict())
+
+    def _forget_inherited(self) -> None:
+        if self._pid != os.getpid():
+            _inherited.append(self._open)
+            self._open, self._pid = {}, os.getpid()
+
+    def _connect(self, path: Path, identity: tuple[int, int]) -> PageFile:
+        sql = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=self._busy_timeout_s,
+            isolation_level=None,
+            check_same_thread=False,  # close() runs in another thread, after this one has ended
+        )
+        try:
+            sql.executescript(CONNECTION)
+            _check_version(sql, path)
+        except BaseException:
+            sql.close()
+            raise
+        return PageFile(path, sql, identity)
+
+
+def page_name(path: Path, symbol: str, bucket: int) -> str:
+    """Return how errors name a page: its file, symbol, and session or year."""
+    when = f"{bucket:04d}" if path.stem == ALL else str(date(1970, 1, 1) + timedelta(days=bucket))
+    return f"{path.parent.parent.name}/{path.parent.name}/{path.name} {symbol} {when}"
+
+
+def _check_version(sql: sqlite3.Connection, path: Path) -> None:
+    (version,) = sql.execute("PRAGMA user_version").fetchone()
+    if version != FORMAT_VERSION:
+        raise StoreError(
+            f"bar file {path} has format version {version}, this Kaboom reads {FORMAT_VERSION}",
+            retryable=False,
+        )
+
+
+def _create(path: Path) -> None:
+    """Make the file aside and link it into place: whoever sees it sees all of it, and only one maker wins."""
+    _make_folders(path.parent)
+    if path.with_name(f"{path.name}-wal").exists() and not path.exists():
+        raise StoreError(f"bar file {path} is gone but its WAL is there: restore it, or remove both", retryable=False)
+    fresh = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.new")
+    try:
+        with closing(sqlite3.connect(fresh, isolation_level=None)) as sql:
+            sql.executescript(CREATE)
+        with suppress(FileExistsError):  # another writer was first; theirs is as good
+            os.link(fresh, path)
+        _sync_folder(path.parent)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _make_folders(folder: Path) -> None:
+    missing = [f for f in (folder, *folder.parents) if not f.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        _sync_folder(made.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name is durable only when its folder is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

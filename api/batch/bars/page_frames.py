@@ -1,0 +1,116 @@
+"""Between polars frames and pages: which bars go in which page of which file, and back."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from batch.bars.normal import symbol_turns
+from batch.bars.page_codec import Ints, PageColumns
+from batch.bars.page_files import ALL
+from batch.market.bar import BAR_SCHEMA
+from batch.market.interval import Interval
+
+_DAY_S = 86_400
+_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PageBatch:
+    """Pages of one file: page i holds bars of `symbols[i]` in `buckets[i]`."""
+
+    symbols: list[str]
+    buckets: list[int]
+    columns: PageColumns
+
+
+def buckets_of(interval: Interval, seconds: Ints) -> Ints:
+    """Return the bucket of each time: the UTC day since 1970-01-01, for daily bars the year."""
+    if interval.is_intraday:
+        return seconds // _DAY_S
+    return seconds.astype("datetime64[s]").astype("datetime64[Y]").astype(np.int64) + 1970
+
+
+def shard_of(interval: Interval, bucket: int) -> str:
+    """Return the name of the file that holds a bucket: its month, or the one file of daily bars."""
+    return str(np.datetime64(bucket, "D").astype("datetime64[M]")) if interval.is_intraday else ALL
+
+
+def split_in_pages(interval: Interval, bars: pl.DataFrame) -> Iterator[tuple[str, PageBatch]]:
+    """Give the pages of sorted bars, file by file."""
+    if bars.is_empty():
+        return
+    matrix = _to_matrix(bars)
+    buckets = buckets_of(interval, matrix[0])
+    turns = symbol_turns(bars) | (np.diff(buckets) != 0)
+    starts = np.append(0, np.flatnonzero(turns) + 1)
+    offsets = np.append(starts, len(bars))
+    symbols = bars["symbol"][starts].to_list()
+    page_buckets = buckets[starts].tolist()
+    shards = {b: shard_of(interval, b) for b in set(page_buckets)}
+    for shard in sorted(set(shards.values())):
+        pages = np.flatnonzero([shards[b] == shard for b in page_buckets])
+        yield (
+            shard,
+            PageBatch(
+                symbols=[symbols[i] for i in pages],
+                buckets=[page_buckets[i] for i in pages],
+                columns=take_pages(PageColumns(matrix, offsets), pages),
+            ),
+        )
+
+
+def take_pages(columns: PageColumns, pages: npt.NDArray[np.intp]) -> PageColumns:
+    """Return some pages, in the order given."""
+    counts = np.diff(columns.offsets)
+    if len(pages) == len(counts):
+        return columns
+    bars = np.concatenate([np.arange(columns.offsets[i], columns.offsets[i + 1]) for i in pages])
+    return PageColumns(
+        columns.matrix.take(bars, axis=1), np.concatenate(([0], np.cumsum(counts[pages], dtype=np.int64)))
+    )
+
+
+def keep_between(columns: PageColumns, start_s: int, end_s: int) -> PageColumns:
+    """Return the bars with `start_s <= ts < end_s`; a page may become empty."""
+    keep = (columns.matrix[0] >= start_s) & (columns.matrix[0] < end_s)
+    if keep.all():
+        return columns
+    kept_before = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
+    return PageColumns(columns.matrix.compress(keep, axis=1), kept_before[columns.offsets])
+
+
+def to_frame(symbols: Sequence[str], columns: PageColumns) -> pl.DataFrame:
+    """Return bars in `BAR_SCHEMA`, in the order of the pages; `symbols[i]` is that of page i."""
+    prices = columns.prices
+    return pl.DataFrame(
+        [
+            _symbol_of_bar(symbols, columns.offsets),
+            pl.Series("opened_at", columns.matrix[0] * _US).cast(BAR_SCHEMA["opened_at"]),
+            pl.Series("open", prices[0]),
+            pl.Series("high", prices[1]),
+            pl.Series("low", prices[2]),
+            pl.Series("close", prices[3]),
+            pl.Series("volume", columns.matrix[5]),
+            pl.Series("flags", columns.matrix[6]).cast(pl.UInt16),
+        ]
+    )
+
+
+def _symbol_of_bar(symbols: Sequence[str], offsets: Ints) -> pl.Series:
+    names = pl.Series("symbol", symbols, dtype=pl.String)
+    if len(set(symbols)) == 1:
+        return names.new_from_index(0, int(offsets[-1]))
+    return names.gather(np.repeat(np.arange(len(symbols), dtype=np.uint32), np.diff(offsets)))
+
+
+def _to_matrix(bars: pl.DataFrame) -> Ints:
+    matrix = np.empty((7, len(bars)), np.int64)
+    np.floor_divide(bars["opened_at"].to_physical().to_numpy(), _US, out=matrix[0])
+    for row, name in enumerate(("open", "high", "low", "close"), start=1):
+        matrix[row] = bars[name].to_numpy().view(np.int64)
+    matrix[5] = bars["volume"].to_numpy()
+    matrix[6] = bars["flags"].to_numpy()
+    return matrix

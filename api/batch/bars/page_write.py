@@ -1,0 +1,110 @@
+"""Writing pages: encode outside the lock, merge inside it, acknowledge after COMMIT."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import polars as pl
+
+from batch.bars.normal import normalise_bars
+from batch.bars.page_codec import PageColumns, decode_pages, encode_pages
+from batch.bars.page_errors import store_errors
+from batch.bars.page_files import ALL, PageFile, PageFiles, page_name
+from batch.bars.page_frames import PageBatch, split_in_pages, take_pages
+from batch.bars.page_headers import page_headers
+from batch.bars.page_merge import merge_pages
+from batch.bars.page_schema import HEADER, SID_BITS
+from batch.bars.store import WriteReport
+from batch.errors import StoreError
+from batch.market.bar import BarSeries
+
+_COLUMNS = ("id", "sid", "bucket", *HEADER, "data")
+_PUT = f"INSERT OR REPLACE INTO page ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 (fixed names)
+
+
+def write_bars(files: PageFiles, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
+    """Store bars, file by file; on return all are durable.
+
+    Raises:
+        InvalidRequest: the source's name is not a plain lower-case name.
+        StoreError: not everything was stored; files committed before keep their bars, and a retry is safe.
+
+    """
+    files.path(series, ALL)  # a bad name is refused even where there is nothing to write
+    bars = normalise_bars(bars)
+    changed = 0
+    for shard, batch in split_in_pages(series.interval, bars):
+        changed += _put_batch(files.open_or_create(files.path(series, shard)), batch)
+    return WriteReport(written=len(bars), changed=changed)
+
+
+@contextmanager
+def transaction(file: PageFile) -> Iterator[sqlite3.Connection]:
+    """Hold the write lock of a file; leaving commits, an exception rolls back.
+
+    Raises:
+        StoreError: the lock was not to be had, or the disk refused.
+
+    """
+    with store_errors(file.path):
+        file.sql.execute("BEGIN IMMEDIATE")
+        try:
+            yield file.sql
+            file.sql.execute("COMMIT")
+        except BaseException:
+            file.sids.clear()  # ids given in here are gone
+            if file.sql.in_transaction:
+                file.sql.execute("ROLLBACK")
+            raise
+
+
+def _put_batch(file: PageFile, batch: PageBatch) -> int:
+    blobs, heads = encode_pages(batch.columns), page_headers(batch.columns)  # before the lock
+    with transaction(file) as sql:
+        sids = _sids(file, batch.symbols)
+        ids = [bucket << SID_BITS | sid for bucket, sid in zip(batch.buckets, sids, strict=True)]
+        stored = _stored_blobs(sql, ids)
+        overlap = [i for i, blob in stored.items() if blob != blobs[i]]
+        changed = 0
+        if overlap:
+            mine = take_pages(batch.columns, np.array(overlap))
+            merged, changed = merge_pages(_decode(file, batch, {i: stored[i] for i in overlap}), mine)
+            if merged is not mine:
+                for i, blob, head in zip(overlap, encode_pages(merged), page_headers(merged), strict=True):
+                    blobs[i], heads[i] = blob, head
+        sql.executemany(
+            _PUT,
+            [
+                (ids[i], sids[i], batch.buckets[i], *heads[i], blob)
+                for i, blob in enumerate(blobs)
+                if blob != stored.get(i)
+            ],
+        )
+    return changed
+
+
+def _stored_blobs(sql: sqlite3.Connection, ids: list[int]) -> dict[int, bytes]:
+    rows = (sql.execute("SELECT data FROM page WHERE id = ?", (page,)).fetchone() for page in ids)
+    return {i: row[0] for i, row in enumerate(rows) if row is not None}
+
+
+def _decode(file: PageFile, batch: PageBatch, stored: dict[int, bytes]) -> PageColumns:
+    pages = list(stored)
+
+    def name_of(i: int) -> str:
+        return page_name(file.path, batch.symbols[pages[i]], batch.buckets[pages[i]])
+
+    return decode_pages(list(stored.values()), name_of)
+
+
+def _sids(file: PageFile, symbols: list[str]) -> list[int]:
+    """Return the ids of symbols, given to new ones inside the transaction."""
+    for symbol in symbols:
+        if symbol not in file.sids:
+            file.sql.execute("INSERT OR IGNORE INTO sym (symbol) VALUES (?)", (symbol,))
+            (sid,) = file.sql.execute("SELECT id FROM sym WHERE symbol = ?", (symbol,)).fetchone()
+            if sid >> SID_BITS:
+                raise StoreError(f"{file.path} has {sid} symbols, its format holds {1 << SID_BITS}", retryable=False)
+            file.sids[symbol] = sid
+    return [file.sids[s] for s in symbols]

@@ -1,0 +1,116 @@
+"""The port to where bars are kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+import polars as pl
+
+from batch.market.bar import BarSeries
+
+#: Coverage: one row per symbol and session that holds at least one bar.
+COVERAGE_SCHEMA = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "session": pl.Date(),
+        "bars": pl.Int64(),
+        "first_at": pl.Datetime("us", "UTC"),
+        "last_at": pl.Datetime("us", "UTC"),
+        "flagged": pl.Int64(),
+        "flags": pl.UInt16(),
+    }
+)
+
+#: Rows that a hard quality rule refused: the raw values, and why. Kept apart from the bars.
+QUARANTINE_SCHEMA = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "opened_at": pl.Datetime("us", "UTC"),
+        "open": pl.Float64(),
+        "high": pl.Float64(),
+        "low": pl.Float64(),
+        "close": pl.Float64(),
+        "volume": pl.Float64(),
+        "reason": pl.String(),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteReport:
+    """What a write did: `written` bars are durable; `changed` of them replaced a bar with other values."""
+
+    written: int
+    changed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFault:
+    """One thing that a store's self-check found wrong: where, and what."""
+
+    where: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHealth:
+    """The result of a store's self-check."""
+
+    pages: int
+    bars: int
+    bytes: int
+    faults: tuple[StoreFault, ...]
+
+
+class BarStore(Protocol):
+    """Where bars are kept. Every write is idempotent and the last one wins, per symbol and `opened_at`."""
+
+    async def write(self, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
+        """Store bars in `BAR_SCHEMA`; when it returns they are durable, when it raises none of them count.
+
+        Raises:
+            StoreError: nothing was acknowledged; `retryable` says whether to try again.
+
+        """
+        ...
+
+    async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
+        """Keep refused rows in `QUARANTINE_SCHEMA` apart, once per symbol, `opened_at` and reason."""
+        ...
+
+    async def read_quarantine(self, series: BarSeries, symbol: str | None = None) -> pl.DataFrame:
+        """Return refused rows in `QUARANTINE_SCHEMA`, sorted by symbol, then opened_at."""
+        ...
+
+    async def read(self, series: BarSeries, symbol: str, *, start: datetime, end: datetime) -> pl.DataFrame:
+        """Return one symbol's bars with `start <= opened_at < end` (aware datetimes)."""
+        ...
+
+    async def read_session(self, series: BarSeries, session: date) -> pl.DataFrame:
+        """Return every symbol's bars of one session."""
+        ...
+
+    async def latest(self, series: BarSeries) -> pl.DataFrame:
+        """Return the newest bar of every symbol, one row each."""
+        ...
+
+    async def last_closes(self, series: BarSeries, symbols: Sequence[str], *, before: date) -> dict[str, float]:
+        """Return each symbol's last close in a session before `before`; a symbol without one is left out."""
+        ...
+
+    async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
+        ...
+
+    async def list_series(self) -> tuple[BarSeries, ...]:
+        """Return the series that hold anything, sorted."""
+        ...
+
+    async def verify(self) -> StoreHealth:
+        """Read everything back and say what is wrong with it."""
+        ...
+
+    async def close(self) -> None:
+        """Release files and threads."""
+        ...
