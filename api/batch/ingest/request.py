@@ -1,0 +1,106 @@
+"""What a caller may ask of a daily ingest, and the bounds of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from batch.errors import InvalidRequest
+from batch.market.interval import Interval, parse_interval
+from batch.market.listing import Market, parse_market
+from batch.market.symbol import parse_foreign_symbol, parse_symbol
+from batch.providers.registry import get_provider_spec
+
+#: All of the Tokyo exchange has about 4,000 ordinary shares.
+MAX_SYMBOLS = 4_000
+#: Twenty years of sessions.
+MAX_LOOKBACK = 5_000
+MAX_CHUNK_SIZE = 100_000
+DEFAULT_CHUNK_SIZE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class IngestRequest:
+    """Which bars to take.
+
+    Attributes:
+        intervals: bar length → look-back in trading sessions, the last one included.
+        market: the section whose universe is taken.
+        chunk_size: points in one write request to a store over a network; the embedded store commits
+            whole slices and does not need it.
+        symbols: only these, where not empty.
+        provider: name of the source; None for the configured one.
+        session: the last session; None for the newest one that has closed.
+        only: for a retry, what was left to do: interval → symbols.
+
+    """
+
+    intervals: Mapping[Interval, int]
+    market: Market = Market.TSE_PRIME
+    chunk_size: int = DEFAULT_CHUNK_SIZE
+    symbols: tuple[str, ...] = ()
+    provider: str | None = None
+    session: date | None = None
+    only: Mapping[Interval, tuple[str, ...]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the request as JSON types, without what was not asked."""
+        values: dict[str, Any] = {
+            "intervals": {interval.value: count for interval, count in self.intervals.items()},
+            "market": self.market.value,
+            "chunk_size": self.chunk_size,
+        }
+        optional = {
+            "symbols": list(self.symbols),
+            "provider": self.provider,
+            "session": self.session.isoformat() if self.session else None,
+            "only": {interval.value: list(symbols) for interval, symbols in self.only.items()},
+        }
+        return values | {name: value for name, value in optional.items() if value}
+
+
+def parse_request(values: Mapping[str, Any]) -> IngestRequest:
+    """Return the request that JSON types say, checked against every bound.
+
+    Raises:
+        InvalidRequest: something in it cannot be; `pointer` says what.
+
+    """
+    market = parse_market(values.get("market", Market.TSE_PRIME.value))
+    provider = values.get("provider")
+    if provider is not None:
+        get_provider_spec(provider)
+    session = values.get("session")
+    return IngestRequest(
+        intervals=_parse_intervals(values.get("intervals", {})),
+        market=market,
+        chunk_size=_bounded(values.get("chunk_size", DEFAULT_CHUNK_SIZE), MAX_CHUNK_SIZE, "/chunk_size"),
+        symbols=_parse_symbols(values.get("symbols") or (), market),
+        provider=provider,
+        session=date.fromisoformat(session) if isinstance(session, str) else session,
+        only={
+            parse_interval(interval): _parse_symbols(symbols, market)
+            for interval, symbols in (values.get("only") or {}).items()
+        },
+    )
+
+
+def _parse_intervals(values: Mapping[str, int]) -> dict[Interval, int]:
+    if not values:
+        supported = ", ".join(Interval)
+        raise InvalidRequest(f"intervals was empty, expected at least one of {supported}", pointer="/intervals")
+    return {parse_interval(text): _bounded(count, MAX_LOOKBACK, f"/intervals/{text}") for text, count in values.items()}
+
+
+def _parse_symbols(texts: Any, market: Market) -> tuple[str, ...]:
+    if len(texts) > MAX_SYMBOLS:
+        raise InvalidRequest(f"symbols had {len(texts)} entries, expected at most {MAX_SYMBOLS}", pointer="/symbols")
+    parse = parse_symbol if market.is_tse else parse_foreign_symbol
+    return tuple(dict.fromkeys(parse(text) for text in texts))
+
+
+def _bounded(value: int, most: int, pointer: str) -> int:
+    if not 1 <= value <= most:
+        name = pointer.removeprefix("/")
+        raise InvalidRequest(f"{name} was {value}, expected 1 to {most}", pointer=pointer)
+    return value

@@ -1,0 +1,112 @@
+"""From a request to a plan: which session, which universe, which sessions back, by calendar and provider."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from batch.errors import InvalidRequest
+from batch.ingest.plan import IngestChunk, IngestPlan, plan_chunks
+from batch.ingest.request import IngestRequest
+from batch.kit.clock import Clock
+from batch.market.calendar import (
+    JST,
+    closes_at,
+    is_session,
+    last_sessions,
+    latest_closed_session,
+    next_session,
+    opens_at,
+    previous_session,
+)
+from batch.market.universe import load_universe
+from batch.providers.base import BarProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """What planning needs beside the request: the time, where imported symbol lists are, and the worker slots."""
+
+    clock: Clock
+    symbols_dir: Path
+    delay_s: float
+    slots: int
+
+
+async def resolve_plan(request: IngestRequest, provider: BarProvider, planning: Planning) -> IngestPlan:
+    """Return the plan of a request.
+
+    Raises:
+        InvalidRequest: the session is not one, lies ahead, or the provider cannot serve the request.
+        ProviderError: the provider could not say what it has.
+
+    """
+    _check_capabilities(request, provider)
+    session = _resolve_session(request, planning)
+    symbols, universe = await _resolve_universe(request, provider, session, planning)
+    chunks: list[IngestChunk] = []
+    for interval, count in request.intervals.items():
+        sessions = await provider.fetch_sessions(interval, count, session) or last_sessions(count, session)
+        wanted = request.only.get(interval, ()) if request.only else symbols
+        chunks += plan_chunks(interval, wanted, sessions, capabilities=provider.capabilities, slots=planning.slots)
+    if not chunks:
+        raise InvalidRequest(
+            f"nothing to ingest: the universe of {request.market} was empty on {session}", pointer="/market"
+        )
+    last = max(chunk.sessions[-1] for chunk in chunks)
+    is_final = _is_over(last if not request.market.is_tse else session, planning)
+    return IngestPlan(session, is_final, provider.name, universe, tuple(chunks))
+
+
+def _check_capabilities(request: IngestRequest, provider: BarProvider) -> None:
+    if request.market not in provider.capabilities.markets:
+        markets = ", ".join(sorted(provider.capabilities.markets))
+        raise InvalidRequest(
+            f"market was {request.market}, provider {provider.name} serves {markets}", pointer="/market"
+        )
+    missing = sorted(set(request.intervals) - provider.capabilities.intervals)
+    if missing:
+        served = ", ".join(sorted(provider.capabilities.intervals))
+        raise InvalidRequest(
+            f"intervals had {', '.join(missing)}, provider {provider.name} serves {served}",
+            pointer="/intervals",
+        )
+
+
+def _resolve_session(request: IngestRequest, planning: Planning) -> date:
+    now = planning.clock()
+    session = request.session
+    if not request.market.is_tse:
+        return session or (now.astimezone(JST).date() + timedelta(days=1))
+    if session is None:
+        return latest_closed_session(now, delay_s=planning.delay_s)
+    if not is_session(session):
+        around = f"{previous_session(session)} and {next_session(session)}"
+        raise InvalidRequest(f"session was {session}, not a trading day; the nearest are {around}", pointer="/session")
+    if opens_at(session) > now:
+        raise InvalidRequest(f"session was {session}, which has not opened yet", pointer="/session")
+    return session
+
+
+async def _resolve_universe(
+    request: IngestRequest, provider: BarProvider, session: date, planning: Planning
+) -> tuple[Sequence[str], Mapping[str, Any]]:
+    given = await provider.fetch_universe(request.market, session)
+    if given is not None:
+        symbols: Sequence[str] = given
+        about: dict[str, Any] = {"source": provider.name, "as_of": session.isoformat()}
+    else:
+        universe = load_universe(request.market, session, imported_dir=planning.symbols_dir)
+        symbols = universe.symbols
+        about = {
+            "source": universe.source,
+            "as_of": universe.as_of.isoformat(),
+            "age_days": universe.age(session),
+        }
+    symbols = request.symbols or symbols
+    return symbols, about | {"market": request.market.value, "symbols": len(symbols)}
+
+
+def _is_over(session: date, planning: Planning) -> bool:
+    return closes_at(session) + timedelta(seconds=planning.delay_s) <= planning.clock()

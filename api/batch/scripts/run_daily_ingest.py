@@ -1,0 +1,66 @@
+"""The main job: take some sessions of bars for every symbol of a market, and account for each of them."""
+
+import argparse
+import asyncio
+import sys
+from datetime import date
+
+import orjson
+
+from batch.errors import KaboomError
+from batch.ingest.report import IngestReport
+from batch.ingest.request import IngestRequest, parse_request
+from batch.ingest.resolve import resolve_plan
+from batch.ingest.runner import ChunkExecutor, IngestTools, InProcessExecutor
+from batch.kit.clock import utc_now
+from batch.market.universe import load_universe
+from batch.settings import BatchSettings
+from batch.wiring import build_planning, build_provider, build_tools
+
+
+async def run_daily_ingest(
+    request: IngestRequest,
+    executor: ChunkExecutor | None = None,
+    *,
+    settings: BatchSettings | None = None,
+    slots: int = 1,
+) -> IngestReport:
+    """Resolve sessions and universe, plan chunks, and have them run by the executor, by default in this process.
+
+    Raises:
+        InvalidRequest: the request cannot be planned.
+        ProviderError: the provider could not say what it has.
+
+    """
+    settings = settings or BatchSettings()
+    provider = build_provider(settings, request.provider)
+    plan = await resolve_plan(request, provider, build_planning(settings, slots=slots))
+    executor = executor or InProcessExecutor(tools_for(request, plan.session, settings=settings))
+    return await executor.run(plan)
+
+
+def tools_for(request: IngestRequest, session: date, *, settings: BatchSettings) -> IngestTools:
+    """Return what running the chunks of a request needs, with the tick classes as of its session."""
+    universe = None
+    if request.market.is_tse:
+        universe = load_universe(request.market, session, imported_dir=settings.symbols_dir)
+    return build_tools(settings, request.market, universe, request.provider or settings.provider)
+
+
+def main() -> int:
+    """Run one ingest in this process and print its report as JSON: `python -m batch.scripts.run_daily_ingest`."""
+    parser = argparse.ArgumentParser(description="Ingest some sessions of bars in this process.")
+    parser.add_argument("request", nargs="?", default='{"intervals": {"1m": 1}}', help="the request as JSON")
+    try:
+        request = parse_request(orjson.loads(parser.parse_args().request))
+        report = asyncio.run(run_daily_ingest(request))
+    except (KaboomError, orjson.JSONDecodeError) as e:
+        sys.stderr.write(f"{e}\n")
+        return 2
+    answer = {"outcomes": report.by_outcome(), "rows": report.rows, "counts": report.counts, "at": utc_now()}
+    sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_INDENT_2) + b"\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
