@@ -1,0 +1,130 @@
+"""The job ledger in this process: the twin of the PostgreSQL one, gone with the process."""
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.jobs.history.port import JobQuery, LedgerStats
+from app.jobs.model import Chunk, Job, JobStatus
+from batch.errors import NotFound
+
+
+class MemoryJobHistory:
+    """`JobHistory` in memory."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._chunks: dict[str, dict[str, Chunk]] = {}
+
+    async def insert(self, job: Job) -> Job:
+        """Record an accepted job; return it with its `requested_at`."""
+        self._jobs[job.job_id] = replace(job, requested_at=datetime.now(UTC))
+        return self._jobs[job.job_id]
+
+    async def save_plan(
+        self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
+    ) -> tuple[Mapping[str, Any], list[Chunk]]:
+        """Keep the first plan of a job, and return what is kept."""
+        job = self._jobs.get(job_id)
+        if job is None:
+            raise NotFound(f"job {job_id} is not in the ledger")
+        if job.plan is None:
+            job = self._jobs[job_id] = replace(job, plan=dict(plan), status=_planned(job.status))
+            self._chunks[job_id] = {chunk.n: chunk for chunk in chunks}
+        return job.plan or {}, list(self._chunks[job_id].values())
+
+    async def save_status(self, job_id: str, status: JobStatus) -> None:
+        """Keep a state that is not final; a job that is final stays as it is."""
+        kept = self._jobs.get(job_id)
+        if kept and not kept.status.is_final:
+            self._jobs[job_id] = replace(kept, status=status)
+
+    async def save_chunk(self, job_id: str, chunk: Chunk) -> None:
+        """Keep the end of a chunk; a chunk that has ended already stays as it is."""
+        kept = self._chunks.get(job_id, {})
+        if chunk.n in kept and not kept[chunk.n].state.is_final:
+            kept[chunk.n] = chunk
+
+    async def save_final(self, job: Job) -> None:
+        """Keep the final state of a job; a job that is final already stays as it is."""
+        kept = self._jobs.get(job.job_id)
+        if kept and not kept.status.is_final:
+            self._jobs[job.job_id] = replace(job, requested_at=kept.requested_at, plan=kept.plan)
+
+    async def load(self, queue: str, job_id: str) -> Job | None:
+        """Return a job of a queue."""
+        job = self._jobs.get(job_id)
+        return job if job and job.queue == queue else None
+
+    async def load_chunks(self, job_id: str) -> list[Chunk]:
+        """Return the planned chunks of a job."""
+        return list(self._chunks.get(job_id, {}).values())
+
+    async def list_jobs(self, query: JobQuery) -> list[Job]:
+        """Return the jobs that a query asks for, newest first."""
+        matching = [job for job in self._jobs.values() if _matches(job, query)]
+        return sorted(matching, key=_age, reverse=True)[: query.limit]
+
+    async def unfinished(self, queue: str, *, older_than_s: float) -> list[Job]:
+        """Return the jobs that are not final, accepted at least so long ago."""
+        limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
+        jobs = [j for j in self._jobs.values() if j.queue == queue and not j.status.is_final]
+        return sorted((job for job in jobs if _age(job)[0] <= limit), key=_age)
+
+    async def stats(self, queue: str) -> LedgerStats:
+        """Return what the ledger knows of a queue."""
+        now = datetime.now(UTC)
+        jobs = [job for job in self._jobs.values() if job.queue == queue]
+        queued = [_age(job)[0] for job in jobs if job.status is JobStatus.QUEUED]
+        ended = [job for job in jobs if job.completed_at]
+        runtimes = [_runtime_s(job) for job in ended]
+        judged = [job.status is JobStatus.COMPLETED for job in ended if job.status is not JobStatus.CANCELLED]
+        return LedgerStats(
+            by_status=Counter(job.status.value for job in jobs),
+            oldest_queued_s=(now - min(queued)).total_seconds() if queued else None,
+            finished_1m=sum(_ended_within(job, now, minutes=1) for job in ended),
+            finished_1h=sum(_ended_within(job, now, minutes=60) for job in ended),
+            p50_runtime_s=statistics.median(runtimes) if runtimes else None,
+            p95_runtime_s=sorted(runtimes)[round(0.95 * (len(runtimes) - 1))] if runtimes else None,
+            success_rate_24h=statistics.mean(judged) if judged else None,
+        )
+
+    async def delete(self, job_id: str) -> None:
+        """Drop a job and its chunks."""
+        self._jobs.pop(job_id, None)
+        self._chunks.pop(job_id, None)
+
+    async def ping(self) -> None:
+        """Do nothing: memory always answers."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+def _planned(status: JobStatus) -> JobStatus:
+    return JobStatus.RUNNING if status is JobStatus.QUEUED else status
+
+
+def _age(job: Job) -> tuple[datetime, str]:
+    return (job.requested_at or datetime.min.replace(tzinfo=UTC), job.job_id)
+
+
+def _matches(job: Job, query: JobQuery) -> bool:
+    return (
+        (job.queue, job.owner) == (query.queue, query.owner)
+        and (not query.statuses or job.status in query.statuses)
+        and (query.since is None or _age(job)[0] >= query.since)
+        and (query.before is None or _age(job) < query.before)
+    )
+
+
+def _runtime_s(job: Job) -> float:
+    begin = job.started_at or _age(job)[0]
+    return ((job.completed_at or begin) - begin).total_seconds()
+
+
+def _ended_within(job: Job, now: datetime, *, minutes: int) -> bool:
+    return job.completed_at is not None and now - job.completed_at < timedelta(minutes=minutes)

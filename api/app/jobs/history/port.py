@@ -1,0 +1,96 @@
+"""The port to the job ledger: the durable record that outlives Redis."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from app.jobs.model import Chunk, Job, JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """Which jobs to list, newest first; `before` is the (requested_at, job_id) of the last one already seen."""
+
+    queue: str
+    owner: str
+    statuses: frozenset[JobStatus] = frozenset()
+    since: datetime | None = None
+    before: tuple[datetime, str] | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerStats:
+    """What the ledger knows of a queue: seconds, jobs per window, and fractions from 0 to 1."""
+
+    by_status: Mapping[str, int] = field(default_factory=dict)
+    oldest_queued_s: float | None = None
+    finished_1m: int = 0
+    finished_1h: int = 0
+    p50_runtime_s: float | None = None
+    p95_runtime_s: float | None = None
+    success_rate_24h: float | None = None
+
+
+class JobHistory(Protocol):
+    """The job ledger. Each method is one transaction; all raise StoreError where it cannot be reached."""
+
+    async def insert(self, job: Job) -> Job:
+        """Record an accepted job; return it with its `requested_at`."""
+        ...
+
+    async def save_plan(
+        self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
+    ) -> tuple[Mapping[str, Any], list[Chunk]]:
+        """Keep the first plan of a job, and return what is kept: a repeated planning changes nothing.
+
+        Raises:
+            NotFound: the job is not in the ledger, so it was never accepted.
+
+        """
+        ...
+
+    async def save_status(self, job_id: str, status: JobStatus) -> None:
+        """Keep a state that is not final; a job that is final stays as it is."""
+        ...
+
+    async def save_chunk(self, job_id: str, chunk: Chunk) -> None:
+        """Keep the end of a chunk; a chunk that has ended already stays as it is."""
+        ...
+
+    async def save_final(self, job: Job) -> None:
+        """Keep the final state of a job; a job that is final already stays as it is."""
+        ...
+
+    async def load(self, queue: str, job_id: str) -> Job | None:
+        """Return a job of a queue."""
+        ...
+
+    async def load_chunks(self, job_id: str) -> list[Chunk]:
+        """Return the planned chunks of a job, as far as they had ended when last written."""
+        ...
+
+    async def list_jobs(self, query: JobQuery) -> list[Job]:
+        """Return the jobs that a query asks for, newest first."""
+        ...
+
+    async def unfinished(self, queue: str, *, older_than_s: float) -> list[Job]:
+        """Return the jobs that are not final, accepted at least so long ago, oldest first, at most 1,000."""
+        ...
+
+    async def stats(self, queue: str) -> LedgerStats:
+        """Return what the ledger knows of a queue."""
+        ...
+
+    async def delete(self, job_id: str) -> None:
+        """Drop a job and its chunks."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise StoreError unless the ledger answers and its schema is there."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...

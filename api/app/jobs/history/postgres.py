@@ -1,0 +1,208 @@
+"""The job ledger in PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Executable, Row, Select, Update, case, func, select, text, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from app.jobs.history.port import JobQuery, LedgerStats
+from app.jobs.history.stats import STATS, parse_stats
+from app.jobs.history.tables import JOB_CHUNKS, JOBS
+from app.jobs.model import TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
+from batch.errors import NotFound
+from batch.kit.postgres import AsyncEngine, postgres_errors
+
+_OPEN_JOBS = sorted(status.value for status in JobStatus if TRANSITIONS[status])
+_PLANNED = {JobStatus.QUEUED.value: JobStatus.RUNNING.value}
+_OPEN_CHUNKS = [ChunkState.QUEUED.value, ChunkState.RUNNING.value]
+_FINAL_COLUMNS = [
+    "started_at",
+    "completed_at",
+    "total",
+    "done",
+    "failed",
+    "cancelled",
+    "written",
+    "rows",
+    "chunks_total",
+    "chunks_done",
+    "dead",
+    "rate",
+]
+
+
+class PostgresJobHistory:
+    """`JobHistory` on PostgreSQL 14 or newer."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def insert(self, job: Job) -> Job:
+        """Record an accepted job; return it with its `requested_at`."""
+        values = {
+            "job_id": job.job_id,
+            "queue": job.queue,
+            "task": job.task,
+            "owner": job.owner,
+            "status": job.status.value,
+            "request": dict(job.request),
+            "parent_id": job.parent_id,
+            "attempt": job.attempt,
+        }
+        statement = insert(JOBS).values(values).returning(JOBS.c.requested_at)
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                requested_at = (await connection.execute(statement)).scalar_one()
+        return replace(job, requested_at=requested_at)
+
+    async def save_plan(
+        self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
+    ) -> tuple[Mapping[str, Any], list[Chunk]]:
+        """Keep the first plan of a job, and return what is kept."""
+        locked = select(JOBS.c.plan).where(JOBS.c.job_id == job_id).with_for_update()
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                row = (await connection.execute(locked)).one_or_none()
+                if row is None:
+                    raise NotFound(f"job {job_id} is not in the ledger")
+                if row.plan is None:
+                    planned = {
+                        "plan": dict(plan),
+                        "status": case(_PLANNED, value=JOBS.c.status, else_=JOBS.c.status),
+                    }
+                    await connection.execute(_open_job(job_id).values(planned))
+                    if chunks:
+                        await connection.execute(insert(JOB_CHUNKS), [_chunk_row(job_id, c) for c in chunks])
+                    return plan, list(chunks)
+                kept = await connection.execute(_chunks_of(job_id))
+                return row.plan, [_parse_chunk(r) for r in kept]
+
+    async def save_status(self, job_id: str, status: JobStatus) -> None:
+        """Keep a state that is not final; a job that is final stays as it is."""
+        await self._execute(_open_job(job_id).values(status=status.value))
+
+    async def save_chunk(self, job_id: str, chunk: Chunk) -> None:
+        """Keep the end of a chunk; a chunk that has ended already stays as it is."""
+        statement = (
+            JOB_CHUNKS.update()
+            .where(JOB_CHUNKS.c.job_id == job_id, JOB_CHUNKS.c.n == int(chunk.n))
+            .where(JOB_CHUNKS.c.state.in_(_OPEN_CHUNKS))
+            .values(
+                state=chunk.state.value,
+                attempts=chunk.attempts,
+                tally=chunk.tally.to_json(),
+                ended_at=func.clock_timestamp(),
+            )
+        )
+        await self._execute(statement)
+
+    async def save_final(self, job: Job) -> None:
+        """Keep the final state of a job; a job that is final already stays as it is."""
+        values: dict[str, Any] = {name: getattr(job, name) for name in _FINAL_COLUMNS}
+        values |= {"outcomes": dict(job.outcomes), "counts": dict(job.counts), "status": job.status.value}
+        values["error"] = dict(job.error) if job.error else None
+        await self._execute(_open_job(job.job_id).values(values))
+
+    async def load(self, queue: str, job_id: str) -> Job | None:
+        """Return a job of a queue."""
+        jobs = await self._jobs(select(JOBS).where(JOBS.c.job_id == job_id, JOBS.c.queue == queue))
+        return jobs[0] if jobs else None
+
+    async def load_chunks(self, job_id: str) -> list[Chunk]:
+        """Return the planned chunks of a job."""
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                return [_parse_chunk(row) for row in await connection.execute(_chunks_of(job_id))]
+
+    async def list_jobs(self, query: JobQuery) -> list[Job]:
+        """Return the jobs that a query asks for, newest first."""
+        key = (JOBS.c.requested_at, JOBS.c.job_id)
+        statement = select(JOBS).where(JOBS.c.queue == query.queue, JOBS.c.owner == query.owner)
+        if query.statuses:
+            statement = statement.where(JOBS.c.status.in_(sorted(query.statuses)))
+        if query.since:
+            statement = statement.where(JOBS.c.requested_at >= query.since)
+        if query.before:
+            statement = statement.where(tuple_(*key) < query.before)
+        return await self._jobs(statement.order_by(*(c.desc() for c in key)).limit(query.limit))
+
+    async def unfinished(self, queue: str, *, older_than_s: float) -> list[Job]:
+        """Return the jobs that are not final, accepted at least so long ago."""
+        age = func.make_interval(0, 0, 0, 0, 0, 0, older_than_s)
+        statement = (
+            select(JOBS)
+            .where(JOBS.c.queue == queue, JOBS.c.status.in_(_OPEN_JOBS))
+            .where(JOBS.c.requested_at <= func.clock_timestamp() - age)
+            .order_by(JOBS.c.requested_at)
+            .limit(1000)
+        )
+        return await self._jobs(statement)
+
+    async def stats(self, queue: str) -> LedgerStats:
+        """Return what the ledger knows of a queue."""
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                row = (await connection.execute(STATS, {"queue": queue})).one()
+        return parse_stats(row)
+
+    async def delete(self, job_id: str) -> None:
+        """Drop a job and its chunks."""
+        await self._execute(JOBS.delete().where(JOBS.c.job_id == job_id))
+
+    async def ping(self) -> None:
+        """Raise StoreError unless the ledger answers and its schema is there."""
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                await connection.execute(text("SELECT 1 FROM jobs LIMIT 1"))
+
+    async def close(self) -> None:
+        """Release connections."""
+        await self._engine.dispose()
+
+    async def _execute(self, statement: Executable) -> None:
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                await connection.execute(statement)
+
+    async def _jobs(self, statement: Select[Any]) -> list[Job]:
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                return [_parse_job(row) for row in await connection.execute(statement)]
+
+
+def _open_job(job_id: str) -> Update:
+    return JOBS.update().where(JOBS.c.job_id == job_id, JOBS.c.status.in_(_OPEN_JOBS))
+
+
+def _chunks_of(job_id: str) -> Select[Any]:
+    return select(JOB_CHUNKS).where(JOB_CHUNKS.c.job_id == job_id).order_by(JOB_CHUNKS.c.n)
+
+
+def _chunk_row(job_id: str, chunk: Chunk) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "n": int(chunk.n),
+        "items": list(chunk.items),
+        "payload": dict(chunk.payload),
+        "state": chunk.state.value,
+        "attempts": chunk.attempts,
+        "tally": chunk.tally.to_json(),
+    }
+
+
+def _parse_chunk(row: Row[Any]) -> Chunk:
+    return Chunk(
+        n=str(row.n),
+        items=tuple(row.items),
+        payload=row.payload,
+        state=ChunkState(row.state),
+        tally=Tally.from_json(row.tally),
+        attempts=row.attempts,
+    )
+
+
+def _parse_job(row: Row[Any]) -> Job:
+    values = dict(row._mapping)  # noqa: SLF001  the public name of a row's mapping, in SQLAlchemy's words
+    return Job(**(values | {"status": JobStatus(row.status)}))

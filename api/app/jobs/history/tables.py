@@ -1,0 +1,49 @@
+"""The tables of the job ledger; `api/migrations` creates them."""
+
+from sqlalchemy import BigInteger, Column, DateTime, Float, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql import func
+
+METADATA = MetaData()
+
+JOBS = Table(
+    "jobs",
+    METADATA,
+    Column("job_id", Text, primary_key=True),
+    Column("queue", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("request", JSONB, nullable=False),
+    Column("plan", JSONB),
+    Column("parent_id", Text),
+    Column("attempt", Integer, nullable=False),
+    Column("requested_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("started_at", DateTime(timezone=True)),
+    Column("completed_at", DateTime(timezone=True)),
+    *(
+        Column(name, Integer, nullable=False, server_default="0")
+        for name in ("total", "done", "failed", "cancelled", "written", "chunks_total", "chunks_done", "dead")
+    ),
+    Column("rows", BigInteger, nullable=False, server_default="0"),
+    Column("rate", Float),
+    Column("outcomes", JSONB, nullable=False, server_default="{}"),
+    Column("counts", JSONB, nullable=False, server_default="{}"),
+    Column("error", JSONB),
+    Index("jobs_newest", "queue", "requested_at", "job_id"),
+    Index("jobs_by_status", "queue", "status", "requested_at"),
+    Index("jobs_by_completion", "queue", "completed_at"),
+)
+
+JOB_CHUNKS = Table(
+    "job_chunks",
+    METADATA,
+    Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("items", JSONB, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("tally", JSONB, nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
+)

@@ -1,0 +1,58 @@
+"""Every Redis key that Kaboom writes, and nothing else; `docs/reference/redis-keys.md` lists the same."""
+
+WORKERS = "kaboom:workers"
+EPOCH = "kaboom:epoch"
+
+
+def job(queue: str, job_id: str) -> str:
+    """Return the key of a job's live record, a hash."""
+    return f"{queue}:job:{job_id}"
+
+
+def chunks(queue: str, job_id: str) -> str:
+    """Return the key of a job's chunks, a hash of `field:n`."""
+    return f"{queue}:job:{job_id}:chunks"
+
+
+def events(queue: str, job_id: str) -> str:
+    """Return the key of a job's event stream."""
+    return f"{queue}:job:{job_id}:events"
+
+
+def newest(queue: str) -> str:
+    """Return the key of the list of newest job ids."""
+    return f"{queue}:jobs"
+
+
+def active(queue: str) -> str:
+    """Return the key of the sorted set of jobs that are not final."""
+    return f"{queue}:active"
+
+
+def dispatch(queue: str) -> str:
+    """Return the key of the sorted set of chunks that wait for a claim, by the time to send them again."""
+    return f"{queue}:dispatch"
+
+
+def leases(queue: str) -> str:
+    """Return the key of the sorted set of running chunks, by the end of their lease."""
+    return f"{queue}:leases"
+
+
+def dead_letters(queue: str) -> str:
+    """Return the key of the list of dead chunks."""
+    return f"{queue}:dlq"
+
+
+def of_job(queue: str, job_id: str) -> list[str]:
+    """Return the keys that every script takes, in the order of `lua/prelude.lua`."""
+    return [
+        job(queue, job_id),
+        chunks(queue, job_id),
+        events(queue, job_id),
+        newest(queue),
+        active(queue),
+        dispatch(queue),
+        leases(queue),
+        dead_letters(queue),
+    ]

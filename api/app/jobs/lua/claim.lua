@@ -1,0 +1,26 @@
+-- ARGV: id, n, owner, lease_ms, nonce
+local id, n = ARGV[1], ARGV[2]
+local job = redis.call('HMGET', JOB, 'status', 'cancel', 'task', 'request', 'plan', 'fence')
+if not job[1] then return {'gone'} end
+if FINAL[job[1]] then return {'stop'} end
+local state = chunk('state', n)
+if not state then return {'gone'} end
+if is_final_chunk(state) then return {'duplicate'} end
+if state == 'running' then
+  local ends = redis.call('ZSCORE', LEASES, member(id, n))
+  if ends and tonumber(ends) > now then return {'busy'} end
+end
+if job[2] == '1' then return {'stop'} end
+local attempts = redis.call('HINCRBY', CHUNKS, 'attempts:' .. n, 1)
+-- A counter alone could be handed out twice after a failover that lost the increment; the nonce settles a tie.
+local fence = int(math.max(num(job[6]) + 1, now))
+redis.call('HSET', JOB, 'fence', fence)
+fence = fence .. ':' .. ARGV[5]
+redis.call('HSET', CHUNKS, 'state:' .. n, 'running', 'fence:' .. n, fence, 'owner:' .. n, ARGV[3])
+redis.call('ZREM', DISPATCH, member(id, n))
+redis.call('ZADD', LEASES, now + tonumber(ARGV[4]), member(id, n))
+if job[1] == 'queued' then
+  redis.call('HSET', JOB, 'started_at', now)
+  set_status('running')
+end
+return {'ok', fence, attempts, chunk('spec', n), chunk('tally', n) or '{}', job[3], job[4], job[5] or ''}

@@ -1,0 +1,18 @@
+-- ARGV: id, n, fence, ending, tally (JSON), max_attempts, delay_ms, message
+local id, n, ending = ARGV[1], ARGV[2], ARGV[4]
+local h = redis.call('HMGET', CHUNKS, 'state:' .. n, 'fence:' .. n)
+if h[2] == ARGV[3] and h[1] == ending then return {'ok', '', redis.call('HGET', JOB, 'status')} end
+if not is_mine(n, ARGV[3]) then return {'stale', '', ''} end
+if n ~= 'plan' then account(n, ARGV[5]) end
+local verdict = ending
+if ending == 'done' or ending == 'cancelled' then
+  end_chunk(id, n, ending)
+elseif ending == 'released' then
+  redis.call('HINCRBY', CHUNKS, 'attempts:' .. n, -1)
+  redis.call('HSET', CHUNKS, 'state:' .. n, 'queued')
+  redis.call('ZREM', LEASES, member(id, n))
+  redis.call('ZADD', DISPATCH, now, member(id, n))
+else
+  verdict = settle_broken(id, n, tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8])
+end
+return {'ok', verdict, finish_if_settled(id)}

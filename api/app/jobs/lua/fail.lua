@@ -1,0 +1,6 @@
+-- ARGV: id, fence, error (JSON)
+local id = ARGV[1]
+if not is_mine('plan', ARGV[2]) then return {'stale', '', ''} end
+end_chunk(id, 'plan', 'dead')
+fail_job(id, ARGV[3])
+return {'ok', 'dead', redis.call('HGET', JOB, 'status')}

@@ -1,0 +1,159 @@
+-- Shared by every script: time from Redis alone (workers' clocks differ), counters from absolute tallies
+-- (a repeated call counts once), and the one place where a job becomes final.
+local JOB, CHUNKS, EVENTS, NEWEST = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local ACTIVE, DISPATCH, LEASES, DLQ = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local DAY_S = 86400
+local FINAL = {completed = 1, partial = 1, failed = 1, cancelled = 1}
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+-- Lua would print 1.79e12.
+local function int(x) return string.format('%.0f', x) end
+local function num(x) return tonumber(x or 0) or 0 end
+local function member(id, n) return id .. '|' .. n end
+local function chunk(field, n) return redis.call('HGET', CHUNKS, field .. ':' .. n) end
+
+local function emit(kind, data)
+  redis.call('XADD', EVENTS, 'MAXLEN', '~', 500, '*', 't', kind, 'd', data)
+end
+
+local function emit_progress()
+  local h = redis.call('HMGET', JOB, 'done', 'failed', 'total')
+  emit('progress', num(h[1]) .. '/' .. num(h[2]) .. '/' .. num(h[3]))
+end
+
+local function set_status(status)
+  redis.call('HSET', JOB, 'status', status, 'updated_at', now)
+  redis.call('HINCRBY', JOB, 'version', 1)
+  emit('status', status)
+end
+
+local function add_difference(prefix, new, old)
+  for key, value in pairs(new) do
+    local d = value - num(old[key])
+    if d ~= 0 then redis.call('HINCRBY', JOB, prefix .. key, int(d)) end
+  end
+end
+
+-- Items settled per second, smoothed over about ten seconds.
+local function update_rate()
+  local h = redis.call('HMGET', JOB, 'done', 'failed', 'rate', 'rate_at', 'rate_settled', 'started_at')
+  local settled, at = num(h[1]) + num(h[2]), num(h[4] or h[6] or now)
+  local elapsed = now - at
+  if elapsed < 500 then return end
+  local fresh = (settled - num(h[5])) * 1000 / elapsed
+  local weight = 1 - math.exp(-elapsed / 10000)
+  local rate = h[3] and (num(h[3]) + weight * (fresh - num(h[3]))) or fresh
+  redis.call('HSET', JOB, 'rate', string.format('%.4f', rate), 'rate_at', now, 'rate_settled', settled)
+end
+
+local function account(n, json)
+  local new, stored = cjson.decode(json), chunk('tally', n)
+  local old = stored and cjson.decode(stored) or {}
+  for _, key in ipairs({'done', 'failed', 'written', 'rows'}) do
+    local d = num(new[key]) - num(old[key])
+    if d ~= 0 then redis.call('HINCRBY', JOB, key, int(d)) end
+  end
+  add_difference('outcome:', new.outcomes or {}, old.outcomes or {})
+  add_difference('count:', new.counts or {}, old.counts or {})
+  redis.call('HSET', CHUNKS, 'tally:' .. n, json)
+  redis.call('HSET', JOB, 'updated_at', now)
+  update_rate()
+end
+
+local function cursor(n)
+  local stored = chunk('tally', n)
+  return stored and num(cjson.decode(stored).cursor) or 0
+end
+
+local function is_final_chunk(state) return state == 'done' or state == 'dead' or state == 'cancelled' end
+
+-- Every chunk ends exactly once, here.
+local function end_chunk(id, n, state)
+  redis.call('HSET', CHUNKS, 'state:' .. n, state)
+  redis.call('ZREM', LEASES, member(id, n))
+  redis.call('ZREM', DISPATCH, member(id, n))
+  redis.call('HINCRBY', JOB, 'version', 1)
+  if n == 'plan' then return end
+  redis.call('HINCRBY', JOB, 'chunks_done', 1)
+  local rest = num(chunk('size', n)) - cursor(n)
+  if state == 'cancelled' and rest > 0 then redis.call('HINCRBY', JOB, 'cancelled', int(rest)) end
+  if state == 'dead' then
+    redis.call('HINCRBY', JOB, 'dead', 1)
+    redis.call('LPUSH', DLQ, member(id, n))
+    redis.call('LTRIM', DLQ, 0, 999)
+    if rest > 0 then
+      redis.call('HINCRBY', JOB, 'failed', int(rest))
+      redis.call('HINCRBY', JOB, 'outcome:write_failed', int(rest))
+    end
+  end
+end
+
+local function close_job(id, status)
+  redis.call('HSET', JOB, 'completed_at', now)
+  set_status(status)
+  redis.call('ZREM', ACTIVE, id)
+  redis.call('EXPIRE', JOB, 30 * DAY_S)
+  redis.call('EXPIRE', CHUNKS, 7 * DAY_S)
+  redis.call('EXPIRE', EVENTS, 7 * DAY_S)
+end
+
+-- Mirrors app.jobs.model.settle_status.
+local function finish_if_settled(id)
+  local h = redis.call('HMGET', JOB, 'chunks_done', 'chunks_total', 'failed', 'written', 'cancel', 'status')
+  if FINAL[h[6]] then return h[6] end
+  if not is_final_chunk(chunk('state', 'plan')) or num(h[1]) < num(h[2]) then return '' end
+  local status = 'completed'
+  if h[5] == '1' then status = 'cancelled'
+  elseif num(h[3]) > 0 then status = num(h[4]) > 0 and 'partial' or 'failed' end
+  close_job(id, status)
+  return status
+end
+
+local function fail_job(id, error_json)
+  redis.call('HSET', JOB, 'error', error_json)
+  if redis.call('HGET', JOB, 'cancel') == '1' then close_job(id, 'cancelled') else close_job(id, 'failed') end
+end
+
+-- A chunk that was running and did not end: cancelled, dead, or queued again after delay_ms.
+local function settle_broken(id, n, max_attempts, delay_ms, message)
+  redis.call('HSET', CHUNKS, 'error:' .. n, message)
+  if redis.call('HGET', JOB, 'cancel') == '1' then
+    end_chunk(id, n, 'cancelled')
+    return 'cancelled'
+  end
+  if num(chunk('attempts', n)) < max_attempts then
+    redis.call('HSET', CHUNKS, 'state:' .. n, 'queued')
+    redis.call('ZREM', LEASES, member(id, n))
+    redis.call('ZADD', DISPATCH, now + delay_ms, member(id, n))
+    return 'queued'
+  end
+  end_chunk(id, n, 'dead')
+  if n == 'plan' then
+    fail_job(id, cjson.encode({type = 'plan_failed', message = message}))
+  end
+  return 'dead'
+end
+
+local function add_chunk(id, c, dispatch_ms)
+  local n = c.n
+  redis.call('HSET', CHUNKS, 'state:' .. n, 'queued', 'size:' .. n, c.size, 'spec:' .. n, c.spec,
+    'attempts:' .. n, c.attempts)
+  if n ~= 'plan' then
+    redis.call('HINCRBY', JOB, 'chunks_total', 1)
+    redis.call('HINCRBY', JOB, 'total', c.size)
+    account(n, c.tally)
+  end
+  if c.state == 'queued' then
+    redis.call('ZADD', DISPATCH, now + dispatch_ms, member(id, n))
+  else
+    end_chunk(id, n, c.state)
+  end
+end
+
+-- The state that a fence lets through: the chunk runs, under this very claim.
+local function is_mine(n, fence)
+  local h = redis.call('HMGET', CHUNKS, 'state:' .. n, 'fence:' .. n)
+  return h[1] == 'running' and h[2] == fence
+end

@@ -1,0 +1,12 @@
+-- ARGV: id, fence, dispatch_ms, plan (JSON), chunks (JSON array)
+local id = ARGV[1]
+if not is_mine('plan', ARGV[2]) then return {'stale', '', ''} end
+redis.call('HSET', JOB, 'plan', ARGV[4])
+end_chunk(id, 'plan', 'done')
+local state = redis.call('HGET', JOB, 'cancel') == '1' and 'cancelled' or 'queued'
+for _, c in ipairs(cjson.decode(ARGV[5])) do
+  if c.state == 'queued' then c.state = state end
+  add_chunk(id, c, tonumber(ARGV[3]))
+end
+emit_progress()
+return {'ok', '', finish_if_settled(id)}

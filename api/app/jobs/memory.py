@@ -1,0 +1,330 @@
+"""Live job state in this process: the twin of the Redis store, for DISABLE_REDIS and tests."""
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, settle_status
+from app.jobs.store import (
+    DISPATCH_S,
+    LEASE_S,
+    MAX_ATTEMPTS,
+    NEWEST_KEPT,
+    Beat,
+    ChunkRef,
+    Claim,
+    Ended,
+    Ending,
+    Expired,
+    Lease,
+    Refusal,
+    Worker,
+)
+
+_BROKEN_DELAY_S = 1.0
+_STALE = Ended(is_accepted=False)
+
+
+@dataclass
+class _Slot:
+    """A chunk and what is known of its claim."""
+
+    chunk: Chunk
+    fence: str = ""
+    lease_ends: float = 0.0
+    due_at: float = 0.0
+    last_ending: Ending | None = None
+
+
+@dataclass
+class _Record:
+    """A job and its chunks."""
+
+    job: Job
+    slots: dict[str, _Slot] = field(default_factory=dict)
+    is_cancelled: bool = False
+
+
+class MemoryJobStore:
+    """`JobStore` in memory. Each method runs without an `await`, so on one event loop it is atomic."""
+
+    def __init__(self, *, lease_s: float = LEASE_S, dispatch_s: float = DISPATCH_S) -> None:
+        self._lease_s = lease_s
+        self._dispatch_s = dispatch_s
+        self._records: dict[str, _Record] = {}
+        self._newest: list[str] = []
+        self._fences = itertools.count(1)
+        self._workers: dict[str, Worker] = {}
+        self._epoch = False
+
+    async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
+        """Record a job with the chunks it has so far, unless it is there; return whether it was new."""
+        if job.job_id in self._records:
+            return False
+        record = self._records[job.job_id] = _Record(replace(job, updated_at=_now(), version=1))
+        self._newest = [job.job_id, *self._newest][:NEWEST_KEPT]
+        self._add_chunks(record, chunks)
+        return True
+
+    async def claim(self, ref: ChunkRef, *, owner: str) -> Claim | Refusal:
+        """Take the exclusive lease of a chunk, or learn why not."""
+        record = self._records.get(ref.job_id)
+        if record is None or ref.n not in record.slots:
+            return Refusal.GONE
+        slot = record.slots[ref.n]
+        if refusal := _refusal(record, slot):
+            return refusal
+        slot.chunk = replace(slot.chunk, state=ChunkState.RUNNING, attempts=slot.chunk.attempts + 1)
+        slot.fence = f"{next(self._fences)}:{owner}"
+        slot.lease_ends = time.monotonic() + self._lease_s
+        slot.last_ending = None
+        if record.job.status is JobStatus.QUEUED:
+            _touch(record, status=JobStatus.RUNNING, started_at=_now())
+        job = record.job
+        return Claim(Lease(ref, slot.fence), slot.chunk, task=job.task, request=job.request, plan=job.plan)
+
+    async def beat(self, lease: Lease, tally: Tally) -> Beat:
+        """Report a tally and extend the lease."""
+        found = self._mine(lease)
+        if found is None:
+            return Beat.LOST
+        record, slot = found
+        slot.lease_ends = time.monotonic() + self._lease_s
+        if lease.ref.n != PLAN:
+            slot.chunk = replace(slot.chunk, tally=tally)
+            _recount(record)
+        return Beat.CANCEL if record.is_cancelled else Beat.OK
+
+    async def set_plan(self, lease: Lease, plan: Mapping[str, Any], chunks: Sequence[Chunk]) -> Ended:
+        """End the plan step: the job has these chunks now."""
+        found = self._mine(lease)
+        if found is None:
+            return _STALE
+        record, slot = found
+        slot.chunk = replace(slot.chunk, state=ChunkState.DONE)
+        _touch(record, plan=dict(plan))
+        if record.is_cancelled:
+            chunks = [_cancelled(chunk) for chunk in chunks]
+        self._add_chunks(record, chunks)
+        return Ended(is_accepted=True, is_final=record.job.status.is_final)
+
+    async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "") -> Ended:
+        """End a run of a chunk."""
+        found = self._mine(lease)
+        if found is None:
+            return self._repeated(lease, ending)
+        record, slot = found
+        slot.chunk = replace(slot.chunk, tally=tally)
+        slot.last_ending = ending
+        if ending is Ending.BROKEN:
+            self._settle_broken(record, slot, error, delay_s=_BROKEN_DELAY_S)
+        elif ending is Ending.RELEASED:
+            slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED, attempts=slot.chunk.attempts - 1)
+            slot.due_at = time.monotonic()
+        else:
+            slot.chunk = replace(slot.chunk, state=ChunkState(ending.value))
+        _finish_if_settled(record)
+        is_dead = slot.chunk.state is ChunkState.DEAD
+        return Ended(is_accepted=True, is_dead=is_dead, is_final=record.job.status.is_final)
+
+    async def fail(self, lease: Lease, error: Mapping[str, Any]) -> Ended:
+        """End the plan step and the job: it cannot be done."""
+        found = self._mine(lease)
+        if found is None:
+            return _STALE
+        record, slot = found
+        slot.chunk = replace(slot.chunk, state=ChunkState.DEAD)
+        _fail(record, error)
+        return Ended(is_accepted=True, is_dead=True, is_final=True)
+
+    async def cancel(self, queue: str, job_id: str) -> Job | None:
+        """Ask a job to stop: queued chunks end now, running ones at their next beat."""
+        record = self._records.get(job_id)
+        if record is None:
+            return None
+        if record.job.status.is_final:
+            return record.job
+        record.is_cancelled = True
+        for slot in record.slots.values():
+            if slot.chunk.state is ChunkState.QUEUED:
+                slot.chunk = _cancelled(slot.chunk)
+        _touch(record, status=JobStatus.CANCELLING)
+        _finish_if_settled(record)
+        return record.job
+
+    async def expire(self, queue: str) -> list[Expired]:
+        """Take back the leases that ran out."""
+        now, expired = time.monotonic(), []
+        for job_id, n, record, slot in self._slots(queue):
+            if slot.chunk.state is ChunkState.RUNNING and slot.lease_ends < now:
+                self._settle_broken(record, slot, "worker stopped reporting", delay_s=0.0)
+                _finish_if_settled(record)
+                ref = ChunkRef(queue, job_id, n)
+                expired.append(Expired(ref, slot.chunk.state.value, is_final=record.job.status.is_final))
+        return expired
+
+    async def take_due(self, queue: str, *, older_than_s: float = 0.0) -> list[ChunkRef]:
+        """Return the chunks whose message seems lost, and put off their next turn."""
+        now, due = time.monotonic(), []
+        for job_id, n, _, slot in self._slots(queue):
+            if slot.chunk.state is ChunkState.QUEUED and slot.due_at <= now - older_than_s:
+                slot.due_at = now + self._dispatch_s
+                due.append(ChunkRef(queue, job_id, n))
+        return due
+
+    async def load(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
+        """Return live jobs, None for those not there."""
+        records = (self._records.get(job_id) for job_id in job_ids)
+        return [record.job if record and record.job.queue == queue else None for record in records]
+
+    async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:
+        """Return the planned chunks of a job."""
+        record = self._records.get(job_id)
+        return [slot.chunk for n, slot in record.slots.items() if n != PLAN] if record else []
+
+    async def newest(self, queue: str) -> list[str]:
+        """Return the ids of the newest jobs, newest first."""
+        return [
+            job_id for job_id in self._newest if job_id in self._records and self._records[job_id].job.queue == queue
+        ]
+
+    async def forget(self, queue: str, job_id: str) -> None:
+        """Drop a job."""
+        self._records.pop(job_id, None)
+
+    async def report_worker(self, name: str, slots: int) -> None:
+        """Say that a worker is alive."""
+        self._workers[name] = Worker(name, _now(), slots)
+
+    async def workers(self) -> list[Worker]:
+        """Return the workers seen in the last 20 seconds."""
+        return [w for w in self._workers.values() if (_now() - w.seen_at).total_seconds() < 20]
+
+    async def renew_epoch(self) -> bool:
+        """Leave a mark; return whether it was missing."""
+        was_missing, self._epoch = not self._epoch, True
+        return was_missing
+
+    async def ping(self) -> None:
+        """Do nothing: memory always answers."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+    def _add_chunks(self, record: _Record, chunks: Sequence[Chunk]) -> None:
+        due_at = time.monotonic() + self._dispatch_s
+        record.slots |= {chunk.n: _Slot(chunk, due_at=due_at) for chunk in chunks}
+        _finish_if_settled(record)
+
+    def _slots(self, queue: str) -> list[tuple[str, str, _Record, _Slot]]:
+        return [
+            (job_id, n, record, slot)
+            for job_id, record in self._records.items()
+            if record.job.queue == queue
+            for n, slot in record.slots.items()
+        ]
+
+    def _mine(self, lease: Lease) -> tuple[_Record, _Slot] | None:
+        record = self._records.get(lease.ref.job_id)
+        slot = record.slots.get(lease.ref.n) if record else None
+        if record is None or slot is None:
+            return None
+        is_mine = slot.chunk.state is ChunkState.RUNNING and slot.fence == lease.fence
+        return (record, slot) if is_mine else None
+
+    def _repeated(self, lease: Lease, ending: Ending) -> Ended:
+        record = self._records.get(lease.ref.job_id)
+        slot = record.slots.get(lease.ref.n) if record else None
+        if record is None or slot is None or slot.fence != lease.fence or slot.last_ending is not ending:
+            return _STALE
+        is_ended = slot.chunk.state.value == ending.value
+        return Ended(is_accepted=is_ended, is_final=is_ended and record.job.status.is_final)
+
+    def _settle_broken(self, record: _Record, slot: _Slot, message: str, *, delay_s: float) -> None:
+        if record.is_cancelled:
+            slot.chunk = _cancelled(slot.chunk)
+        elif slot.chunk.attempts < MAX_ATTEMPTS:
+            slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED)
+            slot.due_at = time.monotonic() + delay_s
+        else:
+            slot.chunk = replace(slot.chunk, state=ChunkState.DEAD)
+            if slot.chunk.n == PLAN:
+                _fail(record, {"type": "plan_failed", "message": message})
+
+
+def _refusal(record: _Record, slot: _Slot) -> Refusal | None:
+    if record.job.status.is_final:
+        return Refusal.STOP
+    if slot.chunk.state.is_final:
+        return Refusal.DUPLICATE
+    if slot.chunk.state is ChunkState.RUNNING and slot.lease_ends > time.monotonic():
+        return Refusal.BUSY
+    return Refusal.STOP if record.is_cancelled else None
+
+
+def _recount(record: _Record) -> None:
+    """Make the job's counters the sums over its chunks: here a sum is cheap, so nothing can drift."""
+    chunks = [slot.chunk for n, slot in record.slots.items() if n != PLAN]
+    tallies = [
+        chunk.left_over("write_failed", "") if chunk.state is ChunkState.DEAD else chunk.tally for chunk in chunks
+    ]
+    cancelled = sum(len(c.items) - c.tally.cursor for c in chunks if c.state is ChunkState.CANCELLED)
+    outcomes: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for tally in tallies:
+        outcomes.update(tally.outcomes)
+        counts.update(tally.counts)
+    _touch(
+        record,
+        total=sum(len(c.items) for c in chunks),
+        chunks_total=len(chunks),
+        chunks_done=sum(c.state.is_final for c in chunks),
+        dead=sum(c.state is ChunkState.DEAD for c in chunks),
+        done=sum(t.done for t in tallies),
+        failed=sum(t.failed for t in tallies),
+        written=sum(t.written for t in tallies),
+        rows=sum(t.rows for t in tallies),
+        cancelled=cancelled,
+        outcomes=dict(outcomes),
+        counts=dict(counts),
+    )
+    _update_rate(record)
+
+
+def _update_rate(record: _Record) -> None:
+    job = record.job
+    elapsed_s = (_now() - job.started_at).total_seconds() if job.started_at else 0.0
+    if elapsed_s > 0:
+        record.job = replace(job, rate=job.settled / elapsed_s)
+
+
+def _finish_if_settled(record: _Record) -> None:
+    _recount(record)
+    job, plan = record.job, record.slots.get(PLAN)
+    if job.status.is_final or job.chunks_done < job.chunks_total:
+        return
+    if plan is None or not plan.chunk.state.is_final:
+        return
+    status = settle_status(written=job.written, failed=job.failed, is_cancelled=record.is_cancelled)
+    _touch(record, status=status, completed_at=_now())
+
+
+def _fail(record: _Record, error: Mapping[str, Any]) -> None:
+    status = JobStatus.CANCELLED if record.is_cancelled else JobStatus.FAILED
+    _touch(record, status=status, error=dict(error), completed_at=_now())
+
+
+def _touch(record: _Record, **changes: Any) -> None:
+    record.job = replace(record.job, **changes, updated_at=_now(), version=record.job.version + 1)
+
+
+def _cancelled(chunk: Chunk) -> Chunk:
+    return replace(chunk, state=ChunkState.CANCELLED)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,199 @@
+"""What a job is: its states and their transitions, its chunks, and the tally a chunk keeps; pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+#: The name of the step that plans a job; it is claimed, leased and retried like any chunk.
+PLAN = "plan"
+
+
+class JobStatus(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    COMPLETED = "completed"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job will never change again."""
+        return not TRANSITIONS[self]
+
+
+#: What each state may become. A final state has no way out: a retry is a new job.
+TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.CANCELLING, JobStatus.CANCELLED}),
+    JobStatus.RUNNING: frozenset(
+        {JobStatus.CANCELLING, JobStatus.COMPLETED, JobStatus.PARTIAL, JobStatus.FAILED, JobStatus.CANCELLED}
+    ),
+    JobStatus.CANCELLING: frozenset({JobStatus.CANCELLED}),
+    JobStatus.COMPLETED: frozenset(),
+    JobStatus.PARTIAL: frozenset(),
+    JobStatus.FAILED: frozenset(),
+    JobStatus.CANCELLED: frozenset(),
+}
+
+
+class ChunkState(StrEnum):
+    """Where a chunk stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the chunk will never run again."""
+        return self in {ChunkState.DONE, ChunkState.DEAD, ChunkState.CANCELLED}
+
+
+def settle_status(*, written: int, failed: int, is_cancelled: bool) -> JobStatus:
+    """Return the final state of a job whose chunks have all ended.
+
+    `completed` needs every item fine; a run that wrote nothing and failed somewhere is never
+    called `partial`, nor one that failed everywhere `completed`.
+    """
+    if is_cancelled:
+        return JobStatus.CANCELLED
+    if failed == 0:
+        return JobStatus.COMPLETED
+    return JobStatus.PARTIAL if written > 0 else JobStatus.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class ItemNote:
+    """An item (a symbol) whose outcome is worth a word: anything but a plain success."""
+
+    item: str
+    outcome: str
+    message: str = ""
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How far a chunk is, in absolute values, so that a repeated report never counts twice.
+
+    Attributes:
+        cursor: items settled; a chunk that starts again goes on from here.
+        done: items whose outcome is fine. failed: the others. `done + failed == cursor`.
+        written: items of `done` that left something behind.
+        rows: bars written.
+        outcomes: how many items ended with each outcome word.
+        counts: further named counts, such as quality flags.
+        notes: every settled item whose outcome is not a plain success.
+
+    """
+
+    cursor: int = 0
+    done: int = 0
+    failed: int = 0
+    written: int = 0
+    rows: int = 0
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[ItemNote, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the tally as JSON types."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values["outcomes"] = dict(self.outcomes)
+        values["counts"] = dict(self.counts)
+        values["notes"] = [[n.item, n.outcome, n.message, n.attempts] for n in self.notes]
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Tally":
+        """Return the tally that `to_json` wrote."""
+        # Lua's cjson writes an empty table as {}, whatever it was.
+        notes = values.get("notes") or []
+        return cls(
+            **{k: int(values.get(k, 0)) for k in ("cursor", "done", "failed", "written", "rows")},
+            outcomes=dict(values.get("outcomes") or {}),
+            counts=dict(values.get("counts") or {}),
+            notes=tuple(ItemNote(*note) for note in notes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some items of a job: the unit of claim, checkpoint and retry. `payload` belongs to the task."""
+
+    n: str
+    items: tuple[str, ...]
+    payload: Mapping[str, Any]
+    state: ChunkState = ChunkState.QUEUED
+    tally: Tally = field(default_factory=Tally)
+    attempts: int = 0
+
+    def left_over(self, outcome: str, message: str) -> Tally:
+        """Return the tally with every unsettled item failed by `outcome`: the end of a dead chunk."""
+        rest = self.items[self.tally.cursor :]
+        notes = tuple(ItemNote(item, outcome, message, self.attempts) for item in rest)
+        outcomes = dict(self.tally.outcomes)
+        if rest:
+            outcomes[outcome] = outcomes.get(outcome, 0) + len(rest)
+        return Tally(
+            cursor=len(self.items),
+            done=self.tally.done,
+            failed=self.tally.failed + len(rest),
+            written=self.tally.written,
+            rows=self.tally.rows,
+            outcomes=outcomes,
+            counts=self.tally.counts,
+            notes=self.tally.notes + notes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of a task, as its caller sees it. Times are aware UTC; counts are items, `rows` bars."""
+
+    job_id: str
+    queue: str
+    task: str
+    owner: str
+    request: Mapping[str, Any]
+    status: JobStatus = JobStatus.QUEUED
+    parent_id: str | None = None
+    attempt: int = 1
+    requested_at: datetime | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    updated_at: datetime | None = None
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    written: int = 0
+    rows: int = 0
+    chunks_total: int = 0
+    chunks_done: int = 0
+    dead: int = 0
+    rate: float | None = None
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    plan: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+    version: int = 0
+
+    @property
+    def settled(self) -> int:
+        """Items that have an outcome."""
+        return self.done + self.failed
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds until the last item at the present rate; None while too little is known."""
+        if self.status.is_final or not self.rate or self.settled < self.total * 0.05:
+            return None
+        return (self.total - self.settled) / self.rate

@@ -1,0 +1,108 @@
+"""Jobs and chunks to and from the flat text fields of a Redis hash."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
+
+_COUNTS = ("total", "done", "failed", "cancelled", "written", "rows", "chunks_total", "chunks_done", "dead")
+_TIMES = ("requested_at", "started_at", "completed_at", "updated_at")
+_TEXTS = ("job_id", "queue", "task", "owner", "parent_id")
+
+
+def dump_json(value: object) -> str:
+    """Return compact JSON text."""
+    return orjson.dumps(value).decode()
+
+
+def to_ms(at: datetime) -> int:
+    """Return a time as milliseconds since 1970."""
+    return round(at.timestamp() * 1000)
+
+
+def from_ms(text: str | float) -> datetime:
+    """Return milliseconds since 1970 as an aware UTC time."""
+    return datetime.fromtimestamp(float(text) / 1000, tz=UTC)
+
+
+def dump_job(job: Job) -> dict[str, str]:
+    """Return the fields that a fresh record starts with."""
+    record = {name: text for name in _TEXTS if (text := getattr(job, name)) is not None}
+    record["status"] = job.status.value
+    record["attempt"] = str(job.attempt)
+    record["request"] = dump_json(dict(job.request))
+    if job.plan is not None:
+        record["plan"] = dump_json(dict(job.plan))
+    record |= {name: str(to_ms(at)) for name in _TIMES if (at := getattr(job, name)) is not None}
+    return record
+
+
+def parse_job(record: Mapping[str, str]) -> Job:
+    """Return the job that a hash holds."""
+    values: dict[str, Any] = {name: record.get(name) for name in _TEXTS}
+    values |= {name: int(record.get(name, 0)) for name in _COUNTS}
+    values |= {name: from_ms(record[name]) for name in _TIMES if name in record}
+    values |= {name: orjson.loads(record[name]) for name in ("request", "plan", "error") if record.get(name)}
+    return Job(
+        **values,
+        status=JobStatus(record["status"]),
+        attempt=int(record.get("attempt", 1)),
+        version=int(record.get("version", 0)),
+        rate=float(record["rate"]) if "rate" in record else None,
+        outcomes=_prefixed(record, "outcome:"),
+        counts=_prefixed(record, "count:"),
+    )
+
+
+def dump_chunk(chunk: Chunk) -> dict[str, Any]:
+    """Return what the scripts take of a chunk."""
+    return {
+        "n": chunk.n,
+        "size": len(chunk.items),
+        "spec": dump_json({"items": chunk.items, "payload": dict(chunk.payload)}),
+        "state": chunk.state.value,
+        "attempts": chunk.attempts,
+        "tally": dump_json(chunk.tally.to_json()),
+    }
+
+
+def parse_chunk(n: str, spec: str, *, state: str, tally: str | None, attempts: int) -> Chunk:
+    """Return the chunk that a hash holds."""
+    values = orjson.loads(spec)
+    return Chunk(
+        n=n,
+        items=tuple(values["items"]),
+        payload=values["payload"],
+        state=ChunkState(state),
+        tally=Tally.from_json(orjson.loads(tally or "{}")),
+        attempts=attempts,
+    )
+
+
+def parse_chunks(record: Mapping[str, str]) -> list[Chunk]:
+    """Return the chunks of a job's chunk hash, in order, without the plan step."""
+    names = sorted(
+        (key.removeprefix("state:") for key in record if key.startswith("state:") and key != "state:plan"),
+        key=int,
+    )
+    return [
+        parse_chunk(
+            n,
+            record[f"spec:{n}"],
+            state=record[f"state:{n}"],
+            tally=record.get(f"tally:{n}"),
+            attempts=int(record.get(f"attempts:{n}", 0)),
+        )
+        for n in names
+    ]
+
+
+def _prefixed(record: Mapping[str, str], prefix: str) -> dict[str, int]:
+    return {
+        key.removeprefix(prefix): int(value)
+        for key, value in sorted(record.items())
+        if key.startswith(prefix) and value != "0"
+    }

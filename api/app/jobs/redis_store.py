@@ -1,0 +1,196 @@
+"""Live job state in Redis or Valkey: every change is one Lua script, timed by the server's own clock."""
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any, cast
+from uuid import uuid4
+
+import orjson
+
+from app.jobs import keys
+from app.jobs.model import PLAN, Chunk, ChunkState, Job, Tally
+from app.jobs.records import dump_chunk, dump_job, dump_json, from_ms, parse_chunk, parse_chunks, parse_job
+from app.jobs.store import (
+    DISPATCH_S,
+    LEASE_S,
+    MAX_ATTEMPTS,
+    NEWEST_KEPT,
+    Beat,
+    ChunkRef,
+    Claim,
+    Ended,
+    Ending,
+    Expired,
+    Lease,
+    Refusal,
+    Worker,
+)
+from batch.kit.redis import AsyncScript, Redis, redis_errors
+
+_SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "due", "forget")
+#: Time until a chunk whose task raised may run again, times the attempts it has had.
+_BROKEN_DELAY_MS = 1000
+#: A worker not seen for this long counts as gone.
+_WORKER_S = 20.0
+
+
+class RedisJobStore:
+    """`JobStore` on one Redis or Valkey. A Redis Cluster would split the keys of a script: it is refused at start."""
+
+    def __init__(self, redis: Redis, *, lease_s: float = LEASE_S, dispatch_s: float = DISPATCH_S) -> None:
+        self._redis = redis
+        self._lease_ms = round(lease_s * 1000)
+        self._dispatch_ms = round(dispatch_s * 1000)
+        self._scripts = {name: _register(redis, name) for name in _SCRIPTS}
+
+    async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
+        """Record a job with the chunks it has so far, unless it is there; return whether it was new."""
+        ref = ChunkRef(job.queue, job.job_id, PLAN)
+        dumped = dump_json([dump_chunk(chunk) for chunk in chunks])
+        fields = dump_json(dump_job(job))
+        return bool(await self._run("put", ref, job.job_id, self._dispatch_ms, NEWEST_KEPT, fields, dumped))
+
+    async def claim(self, ref: ChunkRef, *, owner: str) -> Claim | Refusal:
+        """Take the exclusive lease of a chunk, or learn why not."""
+        answer = await self._run("claim", ref, ref.job_id, ref.n, owner, self._lease_ms, uuid4().hex[:8])
+        if answer[0] != "ok":
+            return Refusal(answer[0])
+        _, fence, attempts, spec, tally, task, request, plan = answer
+        chunk = parse_chunk(ref.n, spec, state=ChunkState.RUNNING, tally=tally, attempts=int(attempts))
+        return Claim(
+            lease=Lease(ref, fence),
+            chunk=chunk,
+            task=task,
+            request=orjson.loads(request),
+            plan=orjson.loads(plan) if plan else None,
+        )
+
+    async def beat(self, lease: Lease, tally: Tally) -> Beat:
+        """Report a tally and extend the lease."""
+        ref = lease.ref
+        dumped = dump_json(tally.to_json())
+        return Beat(await self._run("beat", ref, ref.job_id, ref.n, lease.fence, self._lease_ms, dumped))
+
+    async def set_plan(self, lease: Lease, plan: Mapping[str, Any], chunks: Sequence[Chunk]) -> Ended:
+        """End the plan step: the job has these chunks now."""
+        dumped = dump_json([dump_chunk(chunk) for chunk in chunks])
+        ref = lease.ref
+        answer = await self._run(
+            "set_plan", ref, ref.job_id, lease.fence, self._dispatch_ms, dump_json(dict(plan)), dumped
+        )
+        return _ended(answer)
+
+    async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "") -> Ended:
+        """End a run of a chunk."""
+        ref = lease.ref
+        arguments = (ref.job_id, ref.n, lease.fence, ending.value, dump_json(tally.to_json()))
+        return _ended(await self._run("end", ref, *arguments, MAX_ATTEMPTS, _BROKEN_DELAY_MS, error))
+
+    async def fail(self, lease: Lease, error: Mapping[str, Any]) -> Ended:
+        """End the plan step and the job: it cannot be done."""
+        answer = await self._run("fail", lease.ref, lease.ref.job_id, lease.fence, dump_json(dict(error)))
+        return _ended(answer)
+
+    async def cancel(self, queue: str, job_id: str) -> Job | None:
+        """Ask a job to stop: queued chunks end now, running ones at their next beat."""
+        if not await self._run("cancel", ChunkRef(queue, job_id, PLAN), job_id):
+            return None
+        return (await self.load(queue, [job_id]))[0]
+
+    async def expire(self, queue: str) -> list[Expired]:
+        """Take back the leases that ran out."""
+        expired = []
+        for ref in await self._overdue(queue, keys.leases(queue)):
+            verdict, status = await self._run("expire", ref, ref.job_id, ref.n, MAX_ATTEMPTS)
+            if verdict != "skip":
+                expired.append(Expired(ref, verdict, is_final=bool(status)))
+        return expired
+
+    async def take_due(self, queue: str, *, older_than_s: float = 0.0) -> list[ChunkRef]:
+        """Return the chunks whose message seems lost, and put off their next turn."""
+        older_ms = round(older_than_s * 1000)
+        refs = await self._overdue(queue, keys.dispatch(queue), older_ms)
+        arguments = (self._dispatch_ms, older_ms)
+        return [ref for ref in refs if await self._run("due", ref, ref.job_id, ref.n, *arguments)]
+
+    async def load(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
+        """Return live jobs, None for those not there; one round trip for all."""
+        if not job_ids:
+            return []
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for job_id in job_ids:
+                    pipe.hgetall(keys.job(queue, job_id))
+                records = await pipe.execute()
+        return [parse_job(record) if record else None for record in records]
+
+    async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:
+        """Return the planned chunks of a job."""
+        with redis_errors():
+            record = cast("dict[str, str]", await self._redis.hgetall(keys.chunks(queue, job_id)))
+        return parse_chunks(record)
+
+    async def newest(self, queue: str) -> list[str]:
+        """Return the ids of the newest jobs, newest first."""
+        with redis_errors():
+            return cast("list[str]", await self._redis.lrange(keys.newest(queue), 0, NEWEST_KEPT - 1))
+
+    async def forget(self, queue: str, job_id: str) -> None:
+        """Drop a job."""
+        await self._run("forget", ChunkRef(queue, job_id, PLAN), job_id)
+
+    async def report_worker(self, name: str, slots: int) -> None:
+        """Say that a worker is alive."""
+        with redis_errors():
+            seconds, _ = await self._redis.time()
+            await self._redis.zadd(keys.WORKERS, {dump_json([name, slots]): seconds})
+            await self._redis.zremrangebyscore(keys.WORKERS, 0, seconds - _WORKER_S)
+
+    async def workers(self) -> list[Worker]:
+        """Return the workers seen in the last 20 seconds."""
+        with redis_errors():
+            seconds, _ = await self._redis.time()
+            found = await self._redis.zrangebyscore(keys.WORKERS, seconds - _WORKER_S, "+inf", withscores=True)
+        seen = cast("list[tuple[str, float]]", found)
+        return [
+            Worker(name, from_ms(score * 1000), slots) for text, score in seen for name, slots in [orjson.loads(text)]
+        ]
+
+    async def renew_epoch(self) -> bool:
+        """Leave a mark; return whether it was missing, which means that Redis lost everything."""
+        with redis_errors():
+            return bool(await self._redis.set(keys.EPOCH, "1", nx=True))
+
+    async def ping(self) -> None:
+        """Raise StoreError unless Redis answers."""
+        with redis_errors():
+            await self._redis.ping()
+
+    async def close(self) -> None:
+        """Release connections."""
+        await self._redis.aclose()
+
+    async def _run(self, script: str, ref: ChunkRef, *arguments: str | int) -> Any:
+        with redis_errors():
+            return await self._scripts[script](keys=keys.of_job(ref.queue, ref.job_id), args=list(arguments))
+
+    async def _overdue(self, queue: str, key: str, older_ms: int = 0) -> list[ChunkRef]:
+        with redis_errors():
+            seconds, micros = await self._redis.time()
+            now_ms = seconds * 1000 + micros // 1000 - older_ms
+            members = await self._redis.zrangebyscore(key, 0, now_ms, start=0, num=500)
+        return [ChunkRef(queue, *member.split("|", 1)) for member in cast("list[str]", members)]
+
+
+def _register(redis: Redis, name: str) -> AsyncScript:
+    folder = files("app.jobs") / "lua"
+    prelude = (folder / "prelude.lua").read_text(encoding="utf-8")
+    return redis.register_script(prelude + (folder / f"{name}.lua").read_text(encoding="utf-8"))
+
+
+def _ended(answer: Sequence[str]) -> Ended:
+    accepted, verdict, status = answer
+    return Ended(is_accepted=accepted == "ok", is_dead=verdict == "dead", is_final=status in _FINAL)
+
+
+_FINAL = frozenset({"completed", "partial", "failed", "cancelled"})

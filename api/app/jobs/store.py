@@ -1,0 +1,177 @@
+"""The port to live job state: who may do what to a job, and what each attempt answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from app.jobs.model import Chunk, Job, Tally
+
+#: How long a claim lasts without a heartbeat. A pause of the process longer than this costs one fenced repeat.
+LEASE_S = 15.0
+#: How often a running chunk reports, and extends its lease.
+BEAT_S = 5.0
+#: How long a published message may stay unclaimed before it is sent again.
+DISPATCH_S = 30.0
+#: Claims without completion after which a chunk is dead.
+MAX_ATTEMPTS = 3
+#: How many ids the list of newest jobs keeps.
+NEWEST_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRef:
+    """One chunk of one job, by name: all that a queue message carries."""
+
+    queue: str
+    job_id: str
+    n: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A time-limited exclusive claim of a chunk; `fence` grows with each claim and an older one is refused."""
+
+    ref: ChunkRef
+    fence: str
+
+
+class Refusal(StrEnum):
+    """Why a claim was refused."""
+
+    GONE = "gone"  # no such job
+    STOP = "stop"  # the job is final or cancelling
+    DUPLICATE = "duplicate"  # the chunk has ended already
+    BUSY = "busy"  # another worker holds the lease
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A granted claim: the lease, the attempt number (1-based) and the chunk with its tally so far."""
+
+    lease: Lease
+    chunk: Chunk
+    task: str
+    request: Mapping[str, Any]
+    plan: Mapping[str, Any] | None
+
+
+class Beat(StrEnum):
+    """What a heartbeat learns."""
+
+    OK = "ok"
+    CANCEL = "cancel"  # somebody asked for a stop: hand the chunk back as it is
+    LOST = "lost"  # the lease is another's now: write nothing more
+
+
+class Ending(StrEnum):
+    """How a chunk's run ends."""
+
+    DONE = "done"
+    CANCELLED = "cancelled"
+    RELEASED = "released"  # handed back by a worker that goes away; not counted as an attempt
+    BROKEN = "broken"  # the task raised; counted, and dead after MAX_ATTEMPTS
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What ending a run did: whether it counted, whether the chunk is dead, and whether the job became final."""
+
+    is_accepted: bool
+    is_dead: bool = False
+    is_final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A lease that ran out: the chunk goes back to the queue, is dead, or is cancelled with its job."""
+
+    ref: ChunkRef
+    verdict: str
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker process that reports itself."""
+
+    name: str
+    seen_at: datetime
+    slots: int
+
+
+class JobStore(Protocol):
+    """Live job state. Each method is atomic; all raise StoreError where the state cannot be reached."""
+
+    async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
+        """Record a job with the chunks it has so far, unless it is there; return whether it was new."""
+        ...
+
+    async def claim(self, ref: ChunkRef, *, owner: str) -> Claim | Refusal:
+        """Take the exclusive lease of a chunk, or learn why not."""
+        ...
+
+    async def beat(self, lease: Lease, tally: Tally) -> Beat:
+        """Report a tally and extend the lease."""
+        ...
+
+    async def set_plan(self, lease: Lease, plan: Mapping[str, Any], chunks: Sequence[Chunk]) -> Ended:
+        """End the plan step: the job has these chunks now."""
+        ...
+
+    async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "") -> Ended:
+        """End a run of a chunk."""
+        ...
+
+    async def fail(self, lease: Lease, error: Mapping[str, Any]) -> Ended:
+        """End the plan step and the job: it cannot be done."""
+        ...
+
+    async def cancel(self, queue: str, job_id: str) -> Job | None:
+        """Ask a job to stop: queued chunks end now, running ones at their next beat."""
+        ...
+
+    async def expire(self, queue: str) -> list[Expired]:
+        """Take back the leases that ran out."""
+        ...
+
+    async def take_due(self, queue: str, *, older_than_s: float = 0.0) -> list[ChunkRef]:
+        """Return the chunks whose message seems lost, and put off their next turn."""
+        ...
+
+    async def load(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
+        """Return live jobs, None for those not there; one round trip for all."""
+        ...
+
+    async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:
+        """Return the planned chunks of a job."""
+        ...
+
+    async def newest(self, queue: str) -> list[str]:
+        """Return the ids of the newest jobs, newest first, at most `NEWEST_KEPT`."""
+        ...
+
+    async def forget(self, queue: str, job_id: str) -> None:
+        """Drop a job."""
+        ...
+
+    async def report_worker(self, name: str, slots: int) -> None:
+        """Say that a worker is alive."""
+        ...
+
+    async def workers(self) -> list[Worker]:
+        """Return the workers seen in the last 20 seconds."""
+        ...
+
+    async def renew_epoch(self) -> bool:
+        """Leave a mark; return whether it was missing, which means that the store lost everything."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise StoreError unless the store answers."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...

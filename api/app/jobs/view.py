@@ -1,0 +1,174 @@
+"""Jobs as the API shows them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.jobs.model import Job, JobStatus
+from app.jobs.store import LEASE_S, Worker
+
+Health = Literal["ok", "waiting", "stalled", "recovering"]
+
+
+class Progress(BaseModel):
+    """How far a job is. Counts are items (a symbol of one interval), `rows` bars, `rate` items a second."""
+
+    done: int
+    total: int
+    failed: int
+    cancelled: int
+    percent: float
+    rate: float | None
+    eta_s: float | None
+    rows: int
+
+
+class JobView(BaseModel):
+    """One job."""
+
+    job_id: str = Field(examples=["dc84d88371794773b929d2957f6a663b"])
+    status: JobStatus
+    queue: str
+    task: str
+    market: str | None
+    intervals: dict[str, int] | None
+    requested_at: AwareDatetime | None
+    started_at: AwareDatetime | None
+    completed_at: AwareDatetime | None
+    attempt: int
+    parent_id: str | None
+    progress: Progress
+    result: dict[str, Any] | None = Field(description="plan, outcomes and counts, as far as they are known")
+    error: dict[str, Any] | None
+    health: Health
+    links: dict[str, str]
+
+
+class Failure(BaseModel):
+    """What became of one item that is not a plain success."""
+
+    item: str
+    interval: str | None
+    outcome: str
+    message: str
+    attempts: int
+
+
+class Accepted(BaseModel):
+    """A job that was accepted and cannot be lost any more."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"job_id": "dc84d88371794773b929d2957f6a663b", "status": "queued"}}
+    )
+
+    job_id: str
+    status: JobStatus
+
+
+class JobPage(BaseModel):
+    """Some jobs, newest first."""
+
+    items: list[JobView]
+    next_cursor: str | None
+
+
+class FailurePage(BaseModel):
+    """Items that are not plain successes, in the order of the plan."""
+
+    items: list[Failure]
+    total: int
+    next_cursor: str | None
+
+
+class QueueStats(BaseModel):
+    """A queue at a glance; times in seconds, rates from 0 to 1."""
+
+    queue: str
+    by_status: dict[str, int]
+    waiting_messages: int
+    oldest_queued_s: float | None
+    throughput_1m: int
+    throughput_1h: int
+    p50_runtime_s: float | None
+    p95_runtime_s: float | None
+    success_rate_24h: float | None
+    workers_online: int
+    slots_online: int
+
+
+class RetryBody(BaseModel):
+    """What to run again."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"only": "failed"}})
+
+    only: Literal["failed"] = "failed"
+
+
+def view_job(job: Job, *, base: str, workers: Sequence[Worker], is_live: bool = True) -> JobView:
+    """Return a job as the API shows it; `base` is the path of its queue's jobs."""
+    here = f"{base}/{job.job_id}"
+    return JobView(
+        **{name: getattr(job, name) for name in ("job_id", "status", "queue", "task", "attempt", "parent_id")},
+        market=job.request.get("market"),
+        intervals=job.request.get("intervals"),
+        requested_at=job.requested_at,
+        started_at=job.started_at,
+        completed_at=job.completed_at,
+        progress=_progress(job),
+        result=_result(job),
+        error=dict(job.error) if job.error else None,
+        health=judge_health(job, workers, is_live=is_live),
+        links={
+            "self": here,
+            "failures": f"{here}/failures",
+            "cancel": f"{here}/cancel",
+            "retry": f"{here}/retry",
+        },
+    )
+
+
+def judge_health(job: Job, workers: Sequence[Worker], *, is_live: bool) -> Health:
+    """Return whether a job gets on: `waiting` without a worker, `stalled` without news for two leases."""
+    if job.status.is_final:
+        return "ok"
+    if not is_live:
+        return "recovering"
+    if not workers:
+        return "waiting"
+    if job.status is JobStatus.RUNNING and job.updated_at:
+        silent_s = (datetime.now(UTC) - job.updated_at).total_seconds()
+        return "stalled" if silent_s > 2 * LEASE_S else "ok"
+    return "ok"
+
+
+def _progress(job: Job) -> Progress:
+    settled = job.settled + job.cancelled
+    percent = 100.0 * settled / job.total if job.total else (100.0 if job.status.is_final else 0.0)
+    eta_s = job.eta_s
+    return Progress(
+        done=job.done,
+        total=job.total,
+        failed=job.failed,
+        cancelled=job.cancelled,
+        percent=round(percent, 1),
+        rate=_rate(job),
+        eta_s=None if eta_s is None else round(eta_s, 1),
+        rows=job.rows,
+    )
+
+
+def _rate(job: Job) -> float | None:
+    """Return the present rate, or of a final job the mean one."""
+    if job.status.is_final and job.started_at and job.completed_at:
+        elapsed_s = (job.completed_at - job.started_at).total_seconds()
+        return round(job.settled / elapsed_s, 1) if elapsed_s > 0 else None
+    return None if job.rate is None else round(job.rate, 1)
+
+
+def _result(job: Job) -> dict[str, Any] | None:
+    if job.plan is None:
+        return None
+    outcomes: Mapping[str, int] = job.outcomes
+    return {**job.plan, "rows": job.rows, "outcomes": dict(outcomes), "counts": dict(job.counts)}
