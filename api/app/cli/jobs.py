@@ -1,0 +1,129 @@
+"""`kaboom jobs`: list, show, watch, cancel, retry, delete."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from app.cli.client import INGEST
+from app.cli.ingest import follow
+from app.cli.options import Json
+from app.cli.session import Session
+from app.cli.summary import print_summary
+
+app = typer.Typer(help="Look at jobs and steer them.", no_args_is_help=True)
+
+JobId = Annotated[str, typer.Argument(help="32 hex digits, as the submission printed them")]
+_JOBS = f"{INGEST}/jobs"
+
+
+@app.command("list")
+def list_jobs(
+    context: typer.Context,
+    status: Annotated[list[str] | None, typer.Option(help="only this state [repeatable]")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
+    cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before")] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """List jobs, newest first."""
+    session: Session = context.obj.with_json(json)
+    params: dict[str, Any] = {"limit": limit, "status": status or []}
+    if cursor:
+        params["cursor"] = cursor
+    page = session.client().call("GET", _JOBS, params=params)
+    if session.is_json:
+        session.print_json(page)
+    elif not page["items"]:
+        session.say("no_jobs")
+    else:
+        session.out.print(_job_table(page["items"]))
+
+
+@app.command("show")
+def show_job(context: typer.Context, job_id: JobId, *, json: Json = False) -> None:
+    """Show one job, and what failed in it."""
+    session: Session = context.obj.with_json(json)
+    client = session.client()
+    job = client.call("GET", f"{_JOBS}/{job_id}")
+    print_summary(session, job)
+    if session.is_json or not job["progress"]["failed"]:
+        return
+    failures = client.call("GET", f"{_JOBS}/{job_id}/failures", params={"limit": 20})
+    session.out.print(_failure_table(failures))
+
+
+@app.command("watch")
+def watch(
+    context: typer.Context,
+    job_id: JobId,
+    timeout: Annotated[float | None, typer.Option(help="seconds to wait at most")] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Follow a job to its end; the exit code tells how it ended."""
+    follow(context.obj.with_json(json), job_id, timeout_s=timeout)
+
+
+@app.command("cancel")
+def cancel(context: typer.Context, job_id: JobId, *, json: Json = False) -> None:
+    """Ask a job to stop; what is written stays."""
+    session: Session = context.obj.with_json(json)
+    answer = session.client().call("POST", f"{_JOBS}/{job_id}/cancel")
+    _print_answer(session, answer, "cancelled")
+
+
+@app.command("retry")
+def retry(
+    context: typer.Context,
+    job_id: JobId,
+    *,
+    wait: Annotated[bool, typer.Option(help="follow the new job to its end")] = False,
+    json: Json = False,
+) -> None:
+    """Run what failed, was cancelled or given up again, as a new job."""
+    session: Session = context.obj.with_json(json)
+    answer = session.client().call("POST", f"{_JOBS}/{job_id}/retry", json={"only": "failed"})
+    if wait:
+        follow(session, answer["job_id"])
+    _print_answer(session, answer, "submitted")
+
+
+@app.command("delete")
+def delete(context: typer.Context, job_id: JobId) -> None:
+    """Drop a finished job and its history; its bars stay."""
+    session: Session = context.obj
+    session.client().call("DELETE", f"{_JOBS}/{job_id}")
+    session.say("deleted", job_id=job_id)
+
+
+def _print_answer(session: Session, answer: dict[str, Any], message: str) -> None:
+    if session.is_json:
+        session.print_json(answer)
+    else:
+        session.out.print(f"{answer['job_id']}  {answer['status']}", markup=False)
+        session.say(message, job_id=answer["job_id"])
+
+
+def _job_table(jobs: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("job", "status", "market", "requested (UTC)"):
+        table.add_column(name, no_wrap=True)
+    for name in ("done", "failed", "total", "rows"):
+        table.add_column(name, justify="right")
+    for job in jobs:
+        progress = job["progress"]
+        requested_at = (job["requested_at"] or "")[:19].replace("T", " ")
+        counts = [f"{progress[name]:,}" for name in ("done", "failed", "total", "rows")]
+        table.add_row(job["job_id"], job["status"], job["market"] or "", requested_at, *counts)
+    return table
+
+
+def _failure_table(page: dict[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, title=f"failures ({page['total']:,})", title_justify="left")
+    for name in ("symbol", "interval", "outcome", "attempts", "message"):
+        table.add_column(name)
+    for item in page["items"]:
+        cells = (item["item"], item["interval"] or "", item["outcome"], str(item["attempts"]), item["message"])
+        table.add_row(*cells)
+    return table

@@ -1,0 +1,86 @@
+"""`kaboom`: the command line, and the exit codes of its errors."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from app.cli import bars, doctor, ingest, jobs, run, symbols
+from app.cli.exits import CliError, Exit
+from app.cli.session import Session
+from batch.errors import ConfigurationError, InvalidRequest, KaboomError, NotFound
+
+app = typer.Typer(
+    name="kaboom",
+    help="Jobs on Japanese-equity market data, with the truth about each symbol.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+app.command("up")(run.up)
+app.command("demo")(run.demo)
+app.command("serve")(run.serve)
+app.command("worker", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run.worker)
+app.command("migrate")(run.migrate)
+app.command("doctor")(doctor.doctor)
+app.command("coverage")(bars.coverage)
+app.add_typer(ingest.app, name="ingest")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(bars.app, name="bars")
+app.add_typer(symbols.app, name="symbols")
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    api_url: Annotated[str | None, typer.Option(help="server to talk to [env: KABOOM_API_URL]")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="data folder [env: KABOOM_DATA_DIR]")] = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="data as JSON on stdout")] = False,
+    lang: Annotated[str | None, typer.Option(help="en or ja [default: the locale's]")] = None,
+) -> None:
+    """Take the options that every command has."""
+    if data_dir is not None:
+        os.environ["KABOOM_DATA_DIR"] = str(data_dir)
+    context.obj = Session(api_url=api_url, data_dir=data_dir, is_json=json, language=lang)
+
+
+def run_cli(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except CliError as e:
+        return _fail(e.code, e.message)
+    except KaboomError as e:
+        return _fail(_exit_for(e), e.message)
+    except click.exceptions.Exit as e:
+        return e.exit_code
+    except click.ClickException as e:
+        e.show()
+        return Exit.USAGE
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        return Exit.INTERRUPTED
+    return int(code) if isinstance(code, int) else Exit.OK
+
+
+def _exit_for(error: KaboomError) -> Exit:
+    kinds = {InvalidRequest: Exit.USAGE, ConfigurationError: Exit.USAGE, NotFound: Exit.NOT_FOUND}
+    return kinds.get(type(error), Exit.UNAVAILABLE)
+
+
+def _fail(code: Exit, message: str) -> Exit:
+    if message:
+        sys.stderr.write(f"kaboom: {message}\n")
+    return code
+
+
+def run_main() -> None:
+    """Run the command of this process and end it."""
+    sys.exit(run_cli())
+
+
+if __name__ == "__main__":
+    run_main()

@@ -1,0 +1,14 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="data as JSON on stdout")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="data folder [env: KABOOM_DATA_DIR]")]
+Port = Annotated[int, typer.Option(help="port of the API on this machine", min=1, max=65535)]
+Workers = Annotated[int, typer.Option(help="worker processes, each with a pool", min=1, max=64)]
+Concurrency = Annotated[int, typer.Option(help="pool size of each worker", min=1, max=64)]
+Source = Annotated[str | None, typer.Option(help="where the bars came from, such as synthetic")]
+IntervalName = Annotated[str, typer.Option(help="1m, 5m, 15m, 1h or 1d")]

@@ -1,0 +1,86 @@
+"""What every command shares: language, JSON or tables, and where the server is."""
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from app.cli.client import ApiClient
+from app.cli.exits import CliError, Exit
+from app.cli.words import Speaker, choose_language
+from batch.kit.run_file import find_data_dir, read_run_file
+
+TOKEN_FILE = "ingest-token"  # noqa: S105  the name of a file
+
+
+@dataclass(frozen=True)
+class Session:
+    """The global options of one call. Data goes to stdout, messages to stderr."""
+
+    api_url: str | None = None
+    data_dir: Path | None = None
+    is_json: bool = False
+    language: str | None = None
+
+    def with_json(self, is_json: bool) -> "Session":  # noqa: FBT001  the flag of a command, after the global one
+        """Return the session of a command that has its own `--json`."""
+        return replace(self, is_json=self.is_json or is_json)
+
+    @cached_property
+    def words(self) -> Speaker:
+        """The messages."""
+        return Speaker(choose_language(self.language))
+
+    @cached_property
+    def out(self) -> Console:
+        """Where data goes; a terminal's width there, wide enough for a table elsewhere."""
+        return Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+
+    @cached_property
+    def err(self) -> Console:
+        """Where messages go."""
+        return Console(stderr=True, highlight=False)
+
+    def say(self, name: str, **values: object) -> None:
+        """Print a message to stderr."""
+        self.err.print(self.words.say(name, **values), markup=False, soft_wrap=True)
+
+    def print_json(self, value: object) -> None:
+        """Print data as JSON."""
+        sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str) + b"\n")
+        sys.stdout.buffer.flush()
+
+    def find_data_dir(self) -> Path:
+        """Return the data folder: the option, KABOOM_DATA_DIR, the nearest one that runs, else `.kaboom`."""
+        named = self.data_dir or os.environ.get("KABOOM_DATA_DIR")
+        return Path(named) if named else (find_data_dir() or Path(".kaboom"))
+
+    def find_run(self) -> dict[str, Any]:
+        """Return what runs on the data folder, or {}."""
+        return read_run_file(self.find_data_dir())
+
+    def client(self) -> ApiClient:
+        """Return a client of the server.
+
+        Raises:
+            CliError: no server or no token is known.
+
+        """
+        url = self.api_url or os.environ.get("KABOOM_API_URL") or self.find_run().get("api_url")
+        if not url:
+            raise CliError(Exit.UNAVAILABLE, self.words.say("no_server"))
+        return ApiClient(url, self._token(), self.words)
+
+    def _token(self) -> str:
+        if token := os.environ.get("INGEST_API_TOKEN"):
+            return token
+        path = self.find_data_dir() / TOKEN_FILE
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except OSError as e:
+            raise CliError(Exit.AUTH, self.words.say("no_token", path=path)) from e

@@ -1,0 +1,216 @@
+"""One whole Kaboom on this machine: embedded servers, migrations, API and workers, under one lock."""
+
+import fcntl
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import httpx2
+
+from app.cli.exits import CliError, Exit
+from app.cli.session import TOKEN_FILE, Session
+from app.cli.supervisor import Child, ChildSpec, Supervisor, end_orphans, identify
+from app.tasks.catalog import Queue
+from batch.kit.embedded import EmbeddedServer, embed_postgres, embed_valkey, free_port
+from batch.kit.run_file import read_run_file, write_private, write_run_file
+
+#: The worker's command of the operations report, word for word, but for the name and the chatter between workers.
+WORKER_ARGUMENTS = ("-A", "app.tasks.celery_app", "worker", "--loglevel=info", f"--queues={','.join(Queue)}")
+_QUIET = ("--without-gossip", "--without-mingle")
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """What to run, and where."""
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    concurrency: int = 4
+
+
+class Stack:
+    """Starts and stops everything; dead children are restarted on their data meanwhile."""
+
+    def __init__(self, options: StackOptions, session: Session) -> None:
+        self._options = options
+        self._session = session
+        self._supervisor = Supervisor(on_change=self._write_run_file)
+        self._lock: IO[str] | None = None
+        self._urls: dict[str, str] = {}
+        self.data_dir = options.data_dir
+        self.api_url = f"http://{options.host}:{options.port}"
+
+    def start(self) -> None:
+        """Start everything, in order.
+
+        Raises:
+            CliError: another Kaboom runs on the data folder, or the port is taken.
+            ConfigurationError: a child does not start.
+
+        """
+        # Not 0700: as root, PostgreSQL runs as `nobody`, who must pass through. What is secret in it is 0600.
+        self.data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._take_lock()
+        if orphans := end_orphans(read_run_file(self.data_dir).get("children", [])):
+            self._session.say("orphans", count=orphans)
+        self._check_port()
+        token = self._load_token()
+        self._start_servers()
+        self._migrate()
+        self._session.say("starting", what="api, worker")
+        env = self._environment(token)
+        self._supervisor.start([self._api(env), *self._workers(env)])
+        self._supervisor.watch()
+
+    def stop(self) -> None:
+        """Stop everything, the last started first, and forget its addresses."""
+        self._supervisor.stop()
+        (self.data_dir / "run.json").unlink(missing_ok=True)
+        if self._lock:
+            self._lock.close()
+
+    def _take_lock(self) -> None:
+        lock = (self.data_dir / "lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            run = read_run_file(self.data_dir)
+            message = self._session.words.say(
+                "already_running",
+                data_dir=self.data_dir,
+                pid=run.get("pid", "?"),
+                api_url=run.get("api_url", "starting"),
+            )
+            raise CliError(Exit.CONFLICT, message) from e
+        self._lock = lock
+
+    def _check_port(self) -> None:
+        try:
+            httpx2.get(f"{self.api_url}/healthz", timeout=2, trust_env=False)
+        except httpx2.ConnectError:
+            return
+        except httpx2.HTTPError:
+            pass
+        raise CliError(Exit.CONFLICT, self._session.words.say("port_taken", port=self._options.port))
+
+    def _load_token(self) -> str:
+        if token := os.environ.get("INGEST_API_TOKEN"):
+            return token
+        path = self.data_dir / TOKEN_FILE
+        if not path.exists():
+            token = secrets.token_urlsafe(32)
+            write_private(path, token.encode() + b"\n")
+            self._session.say("token_created", path=path, token=token)
+        return path.read_text(encoding="utf-8").strip()
+
+    def _start_servers(self) -> None:
+        wanted: dict[str, Callable[[Path], EmbeddedServer]] = {
+            "REDIS_URL": embed_valkey,
+            "DATABASE_URL": embed_postgres,
+        }
+        self._urls = {name: os.environ[name] for name in wanted if os.environ.get(name)}
+        missing = [name for name in wanted if name not in self._urls]
+        with ThreadPoolExecutor() as pool:
+            servers = list(pool.map(lambda name: wanted[name](self.data_dir.resolve()), missing))
+        if servers:
+            self._session.say("starting", what=", ".join(server.name for server in servers))
+        self._urls |= {name: server.url for name, server in zip(missing, servers, strict=True)}
+        self._supervisor.start([self._server(server) for server in servers])
+
+    def _server(self, server: EmbeddedServer) -> ChildSpec:
+        return ChildSpec(
+            name=server.name,
+            argv=server.argv,
+            log=self._log(server.name),
+            is_ready=server.is_ready,
+            stop_signal=server.stop_signal,
+            user=server.user,
+        )
+
+    def _migrate(self) -> None:
+        from app.cli.migrate import migrate  # noqa: PLC0415  Alembic costs 0.2 s that no other command needs
+
+        migrate(self._urls["DATABASE_URL"])
+
+    def _environment(self, token: str) -> dict[str, str]:
+        return {
+            **self._urls,
+            "INGEST_API_TOKEN": token,
+            "KABOOM_DATA_DIR": str(self.data_dir.resolve()),
+            "KABOOM_SLOTS": str(self._options.concurrency * self._options.workers),
+            # Ends a worker in under 8 s, with its chunks handed back.
+            "REMAP_SIGTERM": "SIGQUIT",
+        }
+
+    def _api(self, env: dict[str, str]) -> ChildSpec:
+        options = self._options
+        argv = ("-m", "app.cli.main", "serve", "--host", options.host, "--port", str(options.port))
+        return ChildSpec(
+            name="api",
+            argv=(sys.executable, *argv),
+            log=self._log("api"),
+            is_ready=lambda: self._get("/healthz") is not None,
+            env=env,
+        )
+
+    def _workers(self, env: dict[str, str]) -> list[ChildSpec]:
+        count, slots = self._options.workers, str(self._options.concurrency)
+        return [
+            ChildSpec(
+                name=f"worker-{i}",
+                argv=_worker_argv(i, slots),
+                log=self._log(f"worker-{i}"),
+                is_ready=lambda: self._workers_online() >= count,
+                env=env,
+            )
+            for i in range(1, count + 1)
+        ]
+
+    def _workers_online(self) -> int:
+        answer = self._get("/readyz")
+        return int(answer["workers_online"]) if answer else 0
+
+    def _get(self, path: str) -> dict[str, Any] | None:
+        try:
+            answer = httpx2.get(self.api_url + path, timeout=2, trust_env=False)
+        except httpx2.HTTPError:
+            return None
+        content: dict[str, Any] = answer.json()
+        return content
+
+    def _log(self, name: str) -> Path:
+        return self.data_dir / "logs" / f"{name}.log"
+
+    def _write_run_file(self, children: list[Child]) -> None:
+        content = {
+            "pid": os.getpid(),
+            "api_url": self.api_url,
+            "redis_url": self._urls.get("REDIS_URL"),
+            "database_url": self._urls.get("DATABASE_URL"),
+            "bars_dir": str(self.data_dir.resolve() / "bars"),
+            "children": [{"name": child.spec.name, **identify(child.pid)} for child in children],
+        }
+        write_run_file(self.data_dir, content)
+
+
+def _worker_argv(number: int, slots: str) -> tuple[str, ...]:
+    size = (f"--concurrency={slots}", "--prefetch-multiplier=1", f"--hostname=kaboom-{number}@%h")
+    return (sys.executable, "-m", "celery", *WORKER_ARGUMENTS, *size, *_QUIET)
+
+
+def choose_port(preferred: int = 8000) -> int:
+    """Return the preferred port where nothing listens on it, else any free one."""
+    try:
+        httpx2.get(f"http://127.0.0.1:{preferred}/", timeout=1, trust_env=False)
+    except httpx2.ConnectError:
+        return preferred
+    except httpx2.HTTPError:
+        pass
+    return free_port()

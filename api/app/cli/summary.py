@@ -1,0 +1,79 @@
+"""What became of an ingest job, in a small table."""
+
+from datetime import datetime
+from typing import Any
+
+from rich.table import Table
+
+from app.cli.session import Session
+from batch.market.outcome import Outcome
+
+
+def print_summary(session: Session, job: dict[str, Any]) -> None:
+    """Print a job's outcomes to stdout and where to look next to stderr; with `--json`, the job as it is."""
+    if session.is_json:
+        session.print_json(job)
+        return
+    result = job["result"] or {}
+    session.out.print(_headline(job, result), markup=False)
+    if job["error"]:
+        session.out.print(f"{job['error'].get('type')}: {job['error'].get('message')}", markup=False)
+    if result:
+        _print_source(session, result["provider"])
+        session.out.print(_outcome_table(session, result["outcomes"]))
+        session.out.print(_balance(session, job, result), markup=False)
+        counts = ", ".join(f"{name} {n:,}" for name, n in sorted(result["counts"].items()))
+        if counts:
+            session.out.print(f"quality: {counts}", markup=False)
+    _print_next(session, job)
+
+
+def _headline(job: dict[str, Any], result: dict[str, Any]) -> str:
+    progress, seconds = job["progress"], runtime_s(job)
+    parts = [f"{job['status'].upper()}  job {job['job_id']}"]
+    if result:
+        parts.append(f"session {result['session']}{'' if result['is_final'] else ' (not final)'}")
+    parts.append(f"{progress['rows']:,} rows")
+    if seconds:
+        parts.append(f"{seconds:.1f} s · {progress['rows'] / seconds:,.0f} rows/s")
+    return " · ".join(parts)
+
+
+def runtime_s(job: dict[str, Any]) -> float | None:
+    """Return the seconds from a job's request to its end."""
+    if not job["completed_at"] or not job["requested_at"]:
+        return None
+    begin, end = (datetime.fromisoformat(job[name]) for name in ("requested_at", "completed_at"))
+    return max((end - begin).total_seconds(), 0.001)
+
+
+def _print_source(session: Session, provider: str) -> None:
+    name = "synthetic" if provider == "synthetic" else "source"
+    session.out.print(session.words.say(name, source=provider), markup=False)
+
+
+def _outcome_table(session: Session, outcomes: dict[str, int]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("outcome")
+    table.add_column("symbols", justify="right")
+    table.add_column("meaning", style="dim")
+    for outcome in Outcome:
+        table.add_row(outcome.value, f"{outcomes.get(outcome, 0):,}", session.words.outcome(outcome))
+    return table
+
+
+def _balance(session: Session, job: dict[str, Any], result: dict[str, Any]) -> str:
+    settled, total = sum(result["outcomes"].values()), job["progress"]["total"]
+    if settled == total:
+        return session.words.say("outcomes_sum", total=total, sum=settled)
+    cancelled = job["progress"]["cancelled"]
+    return session.words.say("outcomes_missing", total=total, sum=settled, cancelled=cancelled)
+
+
+def _print_next(session: Session, job: dict[str, Any]) -> None:
+    lines = ["kaboom bars show 7203", "kaboom coverage", f"kaboom jobs show {job['job_id']}"]
+    if job["progress"]["failed"]:
+        lines.append(f"kaboom jobs retry {job['job_id']}")
+    session.err.print(session.words.say("next") + ":", markup=False)
+    for line in lines:
+        session.err.print(f"  {line}", markup=False)

@@ -1,0 +1,129 @@
+"""Every message of the command line, in English and Japanese."""
+
+import locale
+import os
+from typing import Literal
+
+type Language = Literal["en", "ja"]
+
+#: name → (English, Japanese); both take the same fields, which `tests/app/cli/test_words.py` checks.
+WORDS: dict[str, tuple[str, str]] = {
+    "starting": ("starting {what} …", "{what} を起動しています…"),
+    "orphans": (
+        "ended {count} process groups that a killed Kaboom had left",
+        "前回強制終了された Kaboom の残りプロセス {count} 組を終了しました",
+    ),
+    "token_created": (
+        "ingest token created and kept in {path}; shown only this once: {token}",
+        "取り込みトークンを作成し {path} に保存しました。表示は今回だけです: {token}",
+    ),
+    "ready": (
+        "Kaboom is ready on {api_url}  (data: {data_dir}, stop: Ctrl-C)",
+        "Kaboom の準備ができました: {api_url}(データ: {data_dir}、停止: Ctrl-C)",
+    ),
+    "stopping": ("stopping …", "停止しています…"),
+    "stopped": (
+        "stopped; everything acknowledged is kept in {data_dir}",
+        "停止しました。データは {data_dir} に残っています",
+    ),
+    "already_running": (
+        "a Kaboom already runs on {data_dir} (pid {pid}, {api_url}): use it, stop it, or give another --data-dir",
+        "{data_dir} では Kaboom がすでに動いています(pid {pid})。{api_url} を使うか、停止するか、別の --data-dir を指定してください",
+    ),
+    "port_taken": (
+        "port {port} is taken by another program: give another --port",
+        "ポート {port} は使用中です。別の --port を指定してください",
+    ),
+    "no_server": (
+        "no Kaboom to talk to: run `kaboom up`, or give --api-url or KABOOM_API_URL",
+        "接続先の Kaboom がありません。`kaboom up` を実行するか、--api-url または KABOOM_API_URL を指定してください",
+    ),
+    "unreachable": (
+        "{url} did not answer ({reason}): is it running? `kaboom doctor` looks",
+        "{url} から応答がありません({reason})。起動していますか? `kaboom doctor` で確認できます",
+    ),
+    "no_token": (
+        "no ingest token: set INGEST_API_TOKEN, or run where {path} can be read",
+        "取り込みトークンがありません。INGEST_API_TOKEN を設定するか、{path} を読める場所で実行してください",
+    ),
+    "submitted": ("job {job_id} accepted", "ジョブ {job_id} を受け付けました"),
+    "detached": (
+        "the job goes on; follow it with: kaboom jobs watch {job_id}",
+        "ジョブは続いています。続きを見るには: kaboom jobs watch {job_id}",
+    ),
+    "wait_timed_out": (
+        "gave up waiting after {timeout_s:g} s; the job goes on: kaboom jobs watch {job_id}",
+        "{timeout_s:g} 秒待ちましたが終わりません。ジョブは続いています: kaboom jobs watch {job_id}",
+    ),
+    "no_jobs": (
+        "no jobs yet; submit one: kaboom ingest run-daily --wait",
+        "ジョブはまだありません。投入するには: kaboom ingest run-daily --wait",
+    ),
+    "no_bars": (
+        "no bars of {what} in {place}; take some: kaboom ingest run-daily --wait",
+        "{place} に {what} の足はありません。取り込むには: kaboom ingest run-daily --wait",
+    ),
+    "choose_source": (
+        "bars of several sources are held ({sources}): choose one with --source",
+        "複数の取得元の足があります({sources})。--source で選んでください",
+    ),
+    "cancelled": ("cancelling job {job_id}", "ジョブ {job_id} を取り消しています"),
+    "deleted": ("job {job_id} deleted; its bars stay", "ジョブ {job_id} を削除しました。足は残ります"),
+    "imported": (
+        "imported {count} listings as of {as_of}: {path}",
+        "{as_of} 時点の銘柄 {count} 件を取り込みました: {path}",
+    ),
+    "synthetic": (
+        "source: {source} — generated, not market data",
+        "取得元: {source}(生成データです。実際の相場ではありません)",
+    ),
+    "source": ("source: {source}", "取得元: {source}"),
+    "outcomes_sum": (
+        "{total} symbols, {sum} outcomes: every symbol is accounted for",
+        "{total} 銘柄・結果 {sum} 件: すべての銘柄の結果が揃っています",
+    ),
+    "outcomes_missing": (
+        "{total} symbols, {sum} outcomes, {cancelled} cancelled",
+        "{total} 銘柄・結果 {sum} 件・取消 {cancelled} 件",
+    ),
+    "next": ("where to look next", "次に見るもの"),
+    "stays_up": (
+        "Kaboom stays up on {api_url}; Ctrl-C stops it",
+        "Kaboom は {api_url} で動き続けます。Ctrl-C で停止します",
+    ),
+}
+
+OUTCOME_WORDS: dict[str, tuple[str, str]] = {
+    "ok": ("bars written", "足を保存"),
+    "no_trades": ("listed, but nothing traded", "上場しているが約定なし"),
+    "not_listed": ("not listed on that day", "その日は上場していない"),
+    "rate_limited": ("the provider refused: too many calls", "取得元の呼び出し上限"),
+    "provider_error": ("the provider failed", "取得元のエラー"),
+    "invalid": ("every row failed the quality checks", "全行が品質検査で不合格"),
+    "write_failed": ("could not be stored", "保存に失敗"),
+}
+
+
+def choose_language(wanted: str | None = None) -> Language:
+    """Return the language asked for, else that of the environment."""
+    text = wanted or os.environ.get("KABOOM_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
+    text = text or (locale.getlocale()[0] or "")
+    return "ja" if text.lower().startswith("ja") else "en"
+
+
+class Speaker:
+    """Says messages in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+
+    def say(self, name: str, **values: object) -> str:
+        """Return a message with its fields filled."""
+        return self._pick(WORDS[name]).format(**values)
+
+    def outcome(self, outcome: str) -> str:
+        """Return what an outcome means."""
+        return self._pick(OUTCOME_WORDS[outcome])
+
+    def _pick(self, texts: tuple[str, str]) -> str:
+        return texts[1] if self.language == "ja" else texts[0]

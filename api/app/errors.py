@@ -1,0 +1,164 @@
+"""Domain errors to HTTP problems (RFC 9457): the one place that knows both, in English and Japanese."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from batch import errors as domain
+
+PROBLEM_BASE = "https://kaboom.invalid/problems/"
+#: More would let one request buy a megabyte of answer.
+MAX_ERRORS = 20
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A kind of problem: the stable last part of its `type`, its status, and what it is called."""
+
+    slug: str
+    status: int
+    title_en: str
+    title_ja: str
+
+
+BAD_JSON = Problem("bad-json", 400, "The body is not JSON", "本文が JSON ではありません")
+BAD_CURSOR = Problem("bad-cursor", 400, "The cursor is not one of ours", "カーソルが正しくありません")
+UNAUTHORIZED = Problem("unauthorized", 401, "A valid token is needed", "有効なトークンが必要です")
+NOT_FOUND = Problem("not-found", 404, "Not found", "見つかりません")
+METHOD = Problem("method-not-allowed", 405, "This method is not allowed here", "このメソッドは使えません")
+CONFLICT = Problem("conflict", 409, "The state forbids this", "現在の状態では実行できません")
+TOO_LARGE = Problem("body-too-large", 413, "The body is too large", "本文が大きすぎます")
+MEDIA_TYPE = Problem("unsupported-media-type", 415, "Send application/json", "application/json で送ってください")
+INVALID = Problem("invalid-request", 422, "The request cannot be carried out", "リクエストの内容に誤りがあります")
+INTERNAL = Problem("internal", 500, "Something broke on our side", "サーバー内部でエラーが起きました")
+UPSTREAM = Problem("provider-failed", 502, "The data provider failed", "データ提供元でエラーが起きました")
+UNAVAILABLE = Problem("unavailable", 503, "A part of the system is away", "システムの一部が利用できません")
+PROBLEMS = (
+    BAD_JSON, BAD_CURSOR, UNAUTHORIZED, NOT_FOUND, METHOD, CONFLICT, TOO_LARGE, MEDIA_TYPE, INVALID,
+    INTERNAL, UPSTREAM, UNAVAILABLE,
+)  # fmt: skip
+
+#: The nearest class in the tree decides; `tests/repo/test_errors.py` holds it complete.
+BY_ERROR: Mapping[type[domain.KaboomError], Problem] = {
+    domain.InvalidRequest: INVALID,
+    domain.NotAuthorized: UNAUTHORIZED,
+    domain.NotFound: NOT_FOUND,
+    domain.Conflict: CONFLICT,
+    domain.ProviderError: UPSTREAM,
+    domain.StoreError: UNAVAILABLE,
+    domain.ConfigurationError: INTERNAL,
+    domain.KaboomError: INTERNAL,
+}
+_BY_STATUS = {404: NOT_FOUND, 405: METHOD, 415: MEDIA_TYPE}
+
+
+class BadCursor(domain.InvalidRequest):
+    """A cursor that this API did not give out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a problem says in one case: a sentence, the faulty fields, and headers."""
+
+    problem: Problem
+    detail: str
+    errors: Sequence[Mapping[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def problem_response(answer: Answer, *, path: str, language: str, request_id: str) -> Response:
+    """Return an answer as `application/problem+json`."""
+    problem = answer.problem
+    is_japanese = prefers_japanese(language)
+    body: dict[str, Any] = {
+        "type": PROBLEM_BASE + problem.slug,
+        "title": problem.title_ja if is_japanese else problem.title_en,
+        "status": problem.status,
+        "detail": f"{problem.title_ja}: {answer.detail}" if is_japanese else answer.detail,
+        "instance": path,
+        "request_id": request_id,
+    }
+    if answer.errors:
+        body["errors"] = list(answer.errors[:MAX_ERRORS])
+    headers = {"Content-Language": "ja" if is_japanese else "en", **answer.headers}
+    return Response(orjson.dumps(body), problem.status, headers, media_type="application/problem+json")
+
+
+def prefers_japanese(accept_language: str) -> bool:
+    """Return whether `ja` comes before `en` in an Accept-Language header."""
+    tags = [part.split(";")[0].strip().lower()[:2] for part in accept_language.split(",")]
+    known = [tag for tag in tags if tag in {"ja", "en"}]
+    return bool(known) and known[0] == "ja"
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Have every error of a route answered as a problem."""
+    app.add_exception_handler(domain.KaboomError, _on_domain_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def _respond(request: Request, answer: Answer) -> Response:
+    return problem_response(
+        answer,
+        path=request.url.path,
+        language=request.headers.get("accept-language", ""),
+        request_id=request.scope.get("request_id", ""),
+    )
+
+
+async def _on_domain_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, domain.KaboomError):
+        raise error
+    problem = next(BY_ERROR[kind] for kind in type(error).__mro__ if kind in BY_ERROR)
+    if isinstance(error, BadCursor):
+        problem = BAD_CURSOR
+    headers = {}
+    if problem.status >= 500:
+        _log.warning("request_failed", error=type(error).__name__, reason=error.message)
+    if problem is UNAVAILABLE:
+        headers["Retry-After"] = str(round(error.retry_after_s or 2))
+    pointer = error.pointer if isinstance(error, domain.InvalidRequest) else ""
+    faulty = [{"pointer": f"#{pointer}", "detail": error.message}] if pointer else []
+    return _respond(request, Answer(problem, error.message, faulty, headers))
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    found = error.errors()[:MAX_ERRORS]
+    if any(e["type"] == "json_invalid" for e in found):
+        return _respond(request, Answer(BAD_JSON, "the body could not be parsed as JSON"))
+    faulty = [{"pointer": _to_pointer(e["loc"]), "detail": e["msg"]} for e in found]
+    first = f"{faulty[0]['pointer']}: {faulty[0]['detail']}" if faulty else "the request is not valid"
+    return _respond(request, Answer(INVALID, first, faulty))
+
+
+def _to_pointer(location: Sequence[Any]) -> str:
+    # Keys come from the caller: bounded, and escaped as RFC 6901 says.
+    parts = [str(part)[:40].replace("~", "~0").replace("/", "~1") for part in location[1:]]
+    return "#/" + "/".join(parts)
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    problem = _BY_STATUS.get(error.status_code)
+    if problem is None:
+        problem = Problem("http", error.status_code, str(error.detail), str(error.detail))
+    return _respond(request, Answer(problem, str(error.detail), headers=dict(error.headers or {})))
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    _log.error("request_crashed", path=request.url.path, exc_info=error)
+    return _respond(request, Answer(INTERNAL, "the error is in our logs under this request_id"))

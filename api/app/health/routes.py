@@ -1,0 +1,59 @@
+"""`/healthz` tells that the process lives, `/readyz` which parts answer."""
+
+import asyncio
+from collections.abc import Awaitable
+
+from fastapi import APIRouter, Response, status
+from pydantic import BaseModel
+
+from app.deps import Jobs
+from batch.errors import KaboomError
+
+router = APIRouter(tags=["health"])
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: str
+
+
+class Part(BaseModel):
+    """One part: whether it answers, and what it said otherwise."""
+
+    is_ok: bool
+    detail: str = ""
+
+
+class Ready(BaseModel):
+    """Every part by name; `ready` means that a job can be accepted."""
+
+    ready: bool
+    parts: dict[str, Part]
+    workers_online: int
+
+
+@router.get("/healthz")
+async def healthz() -> Alive:
+    """Answer without asking anything else."""
+    return Alive(status="ok")
+
+
+@router.get("/readyz")
+async def readyz(jobs: Jobs, response: Response) -> Ready:
+    """Ask Redis and the ledger; 503 where one is away."""
+    redis, database = await asyncio.gather(_ask(jobs.parts.store.ping()), _ask(jobs.parts.history.ping()))
+    workers = len(await jobs.parts.store.workers()) if redis.is_ok else 0
+    is_ready = redis.is_ok and database.is_ok
+    if not is_ready:
+        response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+        response.headers["Retry-After"] = "2"
+    return Ready(ready=is_ready, parts={"redis": redis, "database": database}, workers_online=workers)
+
+
+async def _ask(question: Awaitable[None]) -> Part:
+    try:
+        await question
+    except KaboomError as e:
+        return Part(is_ok=False, detail=e.message)
+    return Part(is_ok=True)

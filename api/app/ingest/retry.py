@@ -1,0 +1,35 @@
+"""What is left to do of an ingest job."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.jobs.model import Chunk, Job
+from batch.errors import Conflict
+from batch.market.listing import Market
+from batch.market.outcome import Outcome
+
+
+def build_retry(job: Job, chunks: Sequence[Chunk]) -> Mapping[str, Any]:
+    """Return the request that takes what failed, was cancelled or given up, of the same session.
+
+    Raises:
+        Conflict: nothing is left to do.
+
+    """
+    if job.plan is None:
+        return job.request
+    left: dict[str, list[str]] = {}
+    for chunk in chunks:
+        failed = [note.item for note in chunk.tally.notes if not Outcome(note.outcome).is_fine]
+        items = failed + list(chunk.items[chunk.tally.cursor :])
+        known = left.setdefault(chunk.payload["interval"], [])
+        known += [item for item in items if item not in known]
+    only = {interval: items for interval, items in left.items() if items}
+    if not only:
+        raise Conflict(f"job {job.job_id} was {job.status} with nothing left to retry")
+    intervals = {interval: job.request["intervals"][interval] for interval in only}
+    request = {**job.request, "intervals": intervals, "only": only, "provider": job.plan["provider"]}
+    if Market(job.request["market"]).is_tse:
+        # The same day, also when a newer one has closed since.
+        request["session"] = job.plan["session"]
+    return request

@@ -1,0 +1,49 @@
+"""The body of an ingest request."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from batch.ingest.request import (
+    DEFAULT_CHUNK_SIZE,
+    MAX_CHUNK_SIZE,
+    MAX_LOOKBACK,
+    MAX_SYMBOLS,
+    IngestRequest,
+    parse_request,
+)
+
+_Lookback = Annotated[int, Field(ge=1, le=MAX_LOOKBACK)]
+_Interval = Annotated[str, Field(max_length=8)]
+_Symbol = Annotated[str, Field(min_length=1, max_length=20)]
+
+
+class RunDailyBody(BaseModel):
+    """Which bars to take: interval → look-back in trading sessions, of a market's universe or of some symbols."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"example": {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}},
+    )
+
+    intervals: dict[_Interval, _Lookback] = Field(min_length=1, max_length=5)
+    market: str = Field(default="TSE_PRIME", max_length=20)
+    chunk_size: int = Field(
+        default=DEFAULT_CHUNK_SIZE, ge=1, le=MAX_CHUNK_SIZE, description="points in one write request"
+    )
+    symbols: list[_Symbol] = Field(default=[], max_length=MAX_SYMBOLS)
+    provider: str | None = Field(default=None, max_length=40)
+    session: str | None = Field(
+        default=None, pattern=r"^\d{4}-\d{2}-\d{2}$", description="the last session; default: newest closed"
+    )
+    dry_run: bool = Field(default=False, description="plan only: the job ends with its plan, and no bar is taken")
+
+    def to_request(self) -> IngestRequest:
+        """Return the domain's request.
+
+        Raises:
+            InvalidRequest: a name or a value is not one that Kaboom knows.
+
+        """
+        return parse_request(self.model_dump())

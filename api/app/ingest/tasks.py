@@ -1,0 +1,82 @@
+"""The worker's side of ingest: plan a job into chunks, and run one."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from app.jobs.model import Chunk, ItemNote, Tally
+from app.tasks.worker import Run
+from batch.ingest.plan import IngestChunk, IngestPlan
+from batch.ingest.report import IngestReport
+from batch.ingest.request import parse_request
+from batch.ingest.runner import run_chunk as run_ingest_chunk
+from batch.market.outcome import Outcome
+from batch.scripts.run_daily_ingest import run_daily_ingest, tools_for
+
+
+class QueueExecutor:
+    """Hands the chunks of a plan to the queue's workers."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    async def run(self, plan: IngestPlan) -> IngestReport:
+        """Fan out; nothing is known of any symbol yet."""
+        planned = () if self._run.request.get("dry_run") else plan.chunks
+        chunks = [Chunk(str(n), chunk.symbols, chunk.payload()) for n, chunk in enumerate(planned)]
+        await self._run.fan_out(plan.summary(), chunks)
+        return IngestReport()
+
+
+async def run_daily(run: Run) -> Tally:
+    """Plan a job."""
+    settings = run.parts.settings
+    request = parse_request(run.request)
+    await run_daily_ingest(request, QueueExecutor(run), settings=settings, slots=settings.slots)
+    return run.chunk.tally
+
+
+async def run_chunk(run: Run) -> Tally:
+    """Run one chunk from where an earlier claim left it; return its tally."""
+    request = parse_request(dict(run.request) | {"provider": run.plan["provider"]})
+    chunk = IngestChunk.from_payload(run.chunk.payload, run.chunk.items)
+    base = run.chunk.tally
+    report = await run_ingest_chunk(
+        chunk,
+        tools_for(request, chunk.sessions[-1], settings=run.parts.settings),
+        start=base.cursor,
+        on_progress=lambda part: run.report(add_report(base, part)),
+        should_stop=run.should_stop,
+    )
+    return add_report(base, report)
+
+
+def add_report(base: Tally, report: IngestReport) -> Tally:
+    """Return the tally after some more symbols."""
+    outcomes = Counter(base.outcomes)
+    outcomes.update(o.outcome.value for o in report.outcomes)
+    fine = sum(o.outcome.is_fine for o in report.outcomes)
+    return Tally(
+        cursor=base.cursor + len(report.outcomes),
+        done=base.done + fine,
+        failed=base.failed + len(report.outcomes) - fine,
+        written=base.written + sum(o.outcome is Outcome.OK for o in report.outcomes),
+        rows=base.rows + report.rows,
+        outcomes=dict(outcomes),
+        counts=_sum(base.counts, report.counts),
+        notes=base.notes + tuple(_notes(report)),
+    )
+
+
+def _notes(report: IngestReport) -> list[ItemNote]:
+    return [
+        ItemNote(o.symbol, o.outcome.value, o.message, o.attempts)
+        for o in report.outcomes
+        if o.outcome is not Outcome.OK
+    ]
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, Any]:
+    total = Counter(one)
+    total.update(other)
+    return dict(total)

@@ -1,0 +1,205 @@
+"""The job routes that every queue mounts: list, stats, one, failures, cancel, retry, delete."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response, status
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.deps import Jobs
+from app.errors import BadCursor
+from app.jobs.cursor import decode_cursor, encode_cursor
+from app.jobs.history.port import JobQuery
+from app.jobs.model import TRANSITIONS, Chunk, Job, JobStatus
+from app.jobs.view import Accepted, Failure, FailurePage, JobPage, JobView, QueueStats, RetryBody, view_job
+from batch.errors import InvalidRequest, StoreError
+from batch.market.outcome import Outcome
+
+JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="32 hex digits")]
+_OPEN = frozenset(s for s in JobStatus if TRANSITIONS[s])
+
+#: Builds the request of a retry from the job and its chunks; raises Conflict where nothing is left to do.
+type RetryBuilder = Callable[[Job, Sequence[Chunk]], Mapping[str, Any]]
+
+
+class Listing(BaseModel):
+    """Which jobs to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: list[JobStatus] = Field(default=[], max_length=7)
+    since: AwareDatetime | None = None
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: str | None = Field(default=None, max_length=200)
+
+
+class FailureListing(BaseModel):
+    """Which items to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: list[str] = Field(default=[], max_length=7)
+    limit: int = Field(default=100, ge=1, le=1000)
+    cursor: int = Field(default=0, ge=0, le=10_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRoutes:
+    """The job routes of one queue, mounted at `base`, for the jobs of one owner."""
+
+    queue: str
+    base: str
+    owner: str
+    build_retry: RetryBuilder
+
+    async def list_jobs(
+        self, jobs: Jobs, request: Request, response: Response, query: Annotated[Listing, Query()]
+    ) -> JobPage:
+        """List jobs, newest first: the ledger's, with live values where a job still runs."""
+        found = await jobs.parts.history.list_jobs(_to_query(query, self.queue, self.owner))
+        items = [job for job in await _overlay(jobs, self.queue, found) if _is_wanted(job, query)]
+        cursor = encode_cursor(found[-1]) if len(found) == query.limit else None
+        if cursor:
+            url = request.url.include_query_params(cursor=cursor)
+            response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        workers = await _workers(jobs)
+        views = [view_job(job, base=self.base, workers=workers) for job in items]
+        return JobPage(items=views, next_cursor=cursor)
+
+    async def job_stats(self, jobs: Jobs) -> QueueStats:
+        """Count jobs by state, and say how long they wait and run."""
+        return await _stats(jobs, self.queue)
+
+    async def get_job(self, jobs: Jobs, job_id: JobId, request: Request, response: Response) -> JobView | Response:
+        """Show one job; `ETag` changes with it, `Retry-After` says when to look again."""
+        job = await self._find(jobs, job_id)
+        etag = f'W/"{job.version}-{job.status}-{job.settled}"'
+        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        if not job.status.is_final:
+            headers["Retry-After"] = "1"
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
+        response.headers.update(headers)
+        workers = [] if job.status.is_final else await jobs.parts.store.workers()
+        return view_job(job, base=self.base, workers=workers)
+
+    async def list_failures(
+        self,
+        jobs: Jobs,
+        job_id: JobId,
+        query: Annotated[FailureListing, Query()],
+    ) -> FailurePage:
+        """List what became of every item that failed; `outcome` asks for others, such as `not_listed`."""
+        job = await self._find(jobs, job_id)
+        found = _failures(await jobs.load_chunks(job), query.outcome)
+        end = query.cursor + query.limit
+        cursor = str(end) if end < len(found) else None
+        return FailurePage(items=found[query.cursor : end], total=len(found), next_cursor=cursor)
+
+    async def cancel_job(self, jobs: Jobs, job_id: JobId) -> Accepted:
+        """Ask a job to stop: what is queued stops now, what runs within seconds; what is written stays."""
+        job = await jobs.cancel(await self._find(jobs, job_id))
+        return Accepted(job_id=job.job_id, status=job.status)
+
+    async def retry_job(self, jobs: Jobs, job_id: JobId, response: Response, body: RetryBody | None = None) -> Accepted:
+        """Run what failed, was cancelled or given up again, as a child job; the finished job stays as it is."""
+        del body  # its one field has one value, so far
+        job = await self._find(jobs, job_id)
+        child = await jobs.retry(job, self.build_retry(job, await jobs.load_chunks(job)))
+        response.headers.update(accepted_headers(self.base, child))
+        return Accepted(job_id=child.job_id, status=child.status)
+
+    async def delete_job(self, jobs: Jobs, job_id: JobId) -> None:
+        """Drop a finished job and its history; its bars stay."""
+        await jobs.delete(await self._find(jobs, job_id))
+
+    async def _find(self, jobs: Jobs, job_id: str) -> Job:
+        return await jobs.find(self.queue, job_id, owner=self.owner)
+
+
+def jobs_router(routes: JobRoutes) -> APIRouter:
+    """Return the router of one queue's jobs."""
+    router = APIRouter(prefix=routes.base, tags=[f"{routes.queue} jobs"])
+    router.add_api_route("", routes.list_jobs)
+    # Before the id, which it would match.
+    router.add_api_route("/stats", routes.job_stats)
+    router.add_api_route("/{job_id}", routes.get_job, response_model=JobView)
+    router.add_api_route("/{job_id}/failures", routes.list_failures)
+    router.add_api_route("/{job_id}/cancel", routes.cancel_job, methods=["POST"], status_code=202)
+    router.add_api_route("/{job_id}/retry", routes.retry_job, methods=["POST"], status_code=202)
+    router.add_api_route("/{job_id}", routes.delete_job, methods=["DELETE"], status_code=204)
+    return router
+
+
+def accepted_headers(base: str, job: Job) -> dict[str, str]:
+    """Return where to look for an accepted job, and when."""
+    return {"Location": f"{base}/{job.job_id}", "Retry-After": "2"}
+
+
+def _to_query(query: Listing, queue: str, owner: str) -> JobQuery:
+    wanted = frozenset(query.status)
+    # The ledger learns of a running job's states late: look at all open ones, then ask Redis.
+    statuses = wanted | _OPEN if wanted & _OPEN else wanted
+    try:
+        before = decode_cursor(query.cursor) if query.cursor else None
+    except InvalidRequest as e:
+        raise BadCursor(e.message) from e
+    since: datetime | None = query.since
+    return JobQuery(queue, owner, statuses=statuses, since=since, before=before, limit=query.limit)
+
+
+def _is_wanted(job: Job, query: Listing) -> bool:
+    return not query.status or job.status in query.status
+
+
+async def _overlay(jobs: Jobs, queue: str, found: Sequence[Job]) -> list[Job]:
+    """Put live values over unfinished jobs, in one round trip; without Redis the ledger's stand."""
+    open_ids = [job.job_id for job in found if not job.status.is_final]
+    try:
+        live = {job.job_id: job for job in await jobs.parts.store.load(queue, open_ids) if job}
+    except StoreError:
+        live = {}
+    return [live.get(job.job_id, job) for job in found]
+
+
+async def _workers(jobs: Jobs) -> list[Any]:
+    try:
+        return list(await jobs.parts.store.workers())
+    except StoreError:
+        return []
+
+
+async def _stats(jobs: Jobs, queue: str) -> QueueStats:
+    ledger = await jobs.parts.history.stats(queue)
+    workers = await jobs.parts.store.workers()
+    return QueueStats(
+        queue=queue,
+        by_status={s.value: ledger.by_status.get(s.value, 0) for s in JobStatus},
+        waiting_messages=await jobs.parts.dispatcher.depth(queue),
+        oldest_queued_s=ledger.oldest_queued_s,
+        throughput_1m=ledger.finished_1m,
+        throughput_1h=ledger.finished_1h,
+        p50_runtime_s=ledger.p50_runtime_s,
+        p95_runtime_s=ledger.p95_runtime_s,
+        success_rate_24h=ledger.success_rate_24h,
+        workers_online=len(workers),
+        slots_online=sum(worker.slots for worker in workers),
+    )
+
+
+def _failures(chunks: Sequence[Chunk], outcomes: Sequence[str]) -> list[Failure]:
+    fine = {outcome.value for outcome in Outcome if outcome.is_fine}
+    return [
+        Failure(
+            item=note.item,
+            interval=chunk.payload.get("interval"),
+            outcome=note.outcome,
+            message=note.message,
+            attempts=note.attempts,
+        )
+        for chunk in chunks
+        for note in chunk.tally.notes
+        if (note.outcome in outcomes if outcomes else note.outcome not in fine)
+    ]

@@ -1,0 +1,112 @@
+"""What happens to every request before its route: id, token, media type and size; in this order."""
+
+import re
+import uuid
+from collections.abc import Iterable
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.auth import INGEST_HEADER, is_ingest_path, is_valid_token
+from app.errors import MEDIA_TYPE, TOO_LARGE, UNAUTHORIZED, Answer, problem_response
+
+MAX_BODY = 64 * 1024
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_NEEDS_TOKEN = Answer(
+    UNAUTHORIZED,
+    "the x-ingest-token header was missing or wrong",
+    headers={"WWW-Authenticate": 'Token realm="kaboom-ingest", header="x-ingest-token"'},
+)
+_TOO_LARGE = Answer(TOO_LARGE, f"the body was over {MAX_BODY} bytes, which is the limit")
+_WRONG_TYPE = Answer(MEDIA_TYPE, "the Content-Type was not application/json")
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Gate:
+    """ASGI middleware that lets in only requests worth parsing."""
+
+    def __init__(self, app: ASGIApp, ingest_token: str) -> None:
+        self._app = app
+        self._ingest_token = ingest_token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check a request, give it an id, and pass it on with its body read."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        scope["request_id"] = request_id = _request_id(headers)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            send = _with_headers(send, request_id)
+            refusal = self._refuse(scope, headers)
+            body = b""
+            if refusal is None:
+                body, refusal = await _read(receive, headers)
+            if refusal:
+                await _answer(refusal, scope, headers)(scope, receive, send)
+            else:
+                await self._app(scope, _replay(body, receive), send)
+
+    def _refuse(self, scope: Scope, headers: dict[bytes, bytes]) -> Answer | None:
+        if is_ingest_path(scope["path"]) and not is_valid_token(headers.get(INGEST_HEADER), self._ingest_token):
+            return _NEEDS_TOKEN
+        has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+        media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+        if has_body and media_type != b"application/json" and not media_type.endswith(b"+json"):
+            return _WRONG_TYPE
+        return None
+
+
+async def _read(receive: Receive, headers: dict[bytes, bytes]) -> tuple[bytes, Answer | None]:
+    """Read the body up to the limit; a declared length over it is refused unread."""
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared[:12]) > MAX_BODY:
+        return b"", _TOO_LARGE
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            return b"", _TOO_LARGE
+        if not message.get("more_body", False):
+            return body, None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def replayed() -> Message:
+        return next(messages, None) or await receive()
+
+    return replayed
+
+
+def _request_id(headers: dict[bytes, bytes]) -> str:
+    given = headers.get(b"x-request-id", b"")
+    return given.decode() if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _with_headers(send: Send, request_id: str) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _all_headers(request_id):
+                headers.setdefault(name, value)
+        await send(message)
+
+    return sending
+
+
+def _all_headers(request_id: str) -> Iterable[tuple[str, str]]:
+    yield "X-Request-Id", request_id
+    yield from _SECURITY_HEADERS.items()
+
+
+def _answer(answer: Answer, scope: Scope, headers: dict[bytes, bytes]) -> ASGIApp:
+    language = headers.get(b"accept-language", b"").decode("latin-1")
+    return problem_response(answer, path=scope["path"], language=language, request_id=scope["request_id"])

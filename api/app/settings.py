@@ -1,0 +1,97 @@
+"""Settings of the edge, and of the domain beneath it: the environment first, then what runs on the data folder."""
+
+from typing import Any
+
+from pydantic import Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from batch.errors import ConfigurationError
+from batch.kit.run_file import find_data_dir, read_run_file
+from batch.settings import BatchSettings
+
+
+class AppSettings(BatchSettings):
+    """What the API, the worker and the CLI need; `docs/reference/settings.md` explains each."""
+
+    redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")
+    celery_broker_url: SecretStr | None = Field(default=None, validation_alias="CELERY_BROKER_URL")
+    celery_result_backend: SecretStr | None = Field(default=None, validation_alias="CELERY_RESULT_BACKEND")
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    ingest_api_token: SecretStr | None = Field(default=None, validation_alias="INGEST_API_TOKEN")
+    disable_celery: bool = Field(default=False, validation_alias="DISABLE_CELERY")
+    disable_redis: bool = Field(default=False, validation_alias="DISABLE_REDIS")
+    slots: int = Field(default=4, ge=1, le=256, validation_alias="KABOOM_SLOTS")
+    log_format: str = Field(default="json", pattern="^(json|console)$", validation_alias="KABOOM_LOG_FORMAT")
+    log_level: str = Field(default="INFO", validation_alias="KABOOM_LOG_LEVEL")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read arguments, then the environment, then `run.json` of the data folder."""
+        del dotenv_settings, file_secret_settings
+        return (init_settings, env_settings, _RunFileSource(settings_cls, env_settings))
+
+    def require_redis_url(self) -> str:
+        """Return the address of the job state.
+
+        Raises:
+            ConfigurationError: none is set and nothing runs on the data folder.
+
+        """
+        return _require(self.redis_url, "REDIS_URL")
+
+    def require_database_url(self) -> str:
+        """Return the address of the ledger.
+
+        Raises:
+            ConfigurationError: none is set and nothing runs on the data folder.
+
+        """
+        return _require(self.database_url, "DATABASE_URL")
+
+    def require_broker_url(self) -> str:
+        """Return the address of the broker: CELERY_BROKER_URL, else REDIS_URL."""
+        url = _require(self.celery_broker_url or self.redis_url, "CELERY_BROKER_URL or REDIS_URL")
+        if not url.startswith(("redis://", "rediss://")):
+            scheme = url.split(":", 1)[0]
+            raise ConfigurationError(f"CELERY_BROKER_URL was {scheme}://…, expected redis:// or rediss://")
+        return url
+
+
+def load_settings(**overrides: Any) -> AppSettings:
+    """Return the settings as the environment has them now."""
+    return AppSettings(**overrides)
+
+
+class _RunFileSource(PydanticBaseSettingsSource):
+    """What a running Kaboom wrote about itself; the weakest source, so that an environment variable wins."""
+
+    def __init__(self, settings_cls: type[BaseSettings], env: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings_cls)
+        self._env = env
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        named = self._env().get("KABOOM_DATA_DIR") or self.current_state.get("data_dir")
+        data_dir = BatchSettings(KABOOM_DATA_DIR=named).data_dir if named else find_data_dir()
+        if data_dir is None:
+            return {}
+        run = read_run_file(data_dir)
+        values = {"REDIS_URL": run.get("redis_url"), "DATABASE_URL": run.get("database_url")}
+        return {"KABOOM_DATA_DIR": data_dir} | {k: v for k, v in values.items() if v}
+
+
+def _require(secret: SecretStr | None, name: str) -> str:
+    if secret is None:
+        raise ConfigurationError(f"{name} is not set and no Kaboom runs here: set it, or run `kaboom up` first")
+    return secret.get_secret_value()

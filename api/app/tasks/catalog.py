@@ -1,0 +1,57 @@
+"""The table of queues and tasks: what exists, where it runs, and which function does it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Queue(StrEnum):
+    """The five lines that a worker empties."""
+
+    INGEST = "ingest"
+    AI_ANALYSIS = "ai_analysis"
+    BACKTEST = "backtest"
+    MARKET_DATA = "market_data"
+    NOTIFICATIONS = "notifications"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """A kind of work. Handlers are named, not imported: the API enqueues by name and starts fast.
+
+    Attributes:
+        name: the Celery task that plans a job and fans it out.
+        chunk_name: the Celery task that runs one chunk of it.
+        plan_handler: `module:function` that plans, called with an `app.tasks.worker.Run`.
+        chunk_handler: `module:function` that runs a chunk, called with the same, which returns its tally.
+
+    """
+
+    name: str
+    chunk_name: str
+    queue: Queue
+    plan_handler: str
+    chunk_handler: str
+
+
+INGEST_RUN_DAILY = TaskSpec(
+    name="ingest.run_daily",
+    chunk_name="ingest.chunk",
+    queue=Queue.INGEST,
+    plan_handler="app.ingest.tasks:run_daily",
+    chunk_handler="app.ingest.tasks:run_chunk",
+)
+
+CATALOG = (INGEST_RUN_DAILY,)
+
+
+def get_task(name: str) -> TaskSpec:
+    """Return the spec of a task name.
+
+    Raises:
+        KeyError: no task has this name.
+
+    """
+    return _BY_NAME[name]
+
+
+_BY_NAME = {spec.name: spec for spec in CATALOG}

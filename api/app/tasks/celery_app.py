@@ -1,0 +1,135 @@
+"""The Celery application: `celery -A app.tasks.celery_app worker …` consumes the five queues.
+
+A message is only a hint and the lease is the truth (docs/decisions/0003), which is why so much of
+what Celery offers is switched off here.
+"""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
+from kombu import Exchange
+from kombu import Queue as BrokerQueue
+
+from app.jobs.model import PLAN
+from app.jobs.store import ChunkRef
+from app.settings import load_settings
+from app.tasks.catalog import CATALOG, Queue, TaskSpec
+from app.tasks.local import report_alive
+from app.tasks.loop import process_loop
+from app.tasks.message import KEY_PREFIX
+from app.tasks.reaper import Reaper
+from app.tasks.worker import perform
+from app.telemetry import configure_logging
+
+# Several processes share the cores: one polars thread each costs the least CPU. Read at its first import.
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
+_settings = load_settings()
+_result_url = _settings.celery_result_backend or _settings.redis_url
+_transport: dict[str, Any] = {
+    # Only matters for messages held unacknowledged, which early acknowledgement and no prefetch leave none of.
+    "visibility_timeout": 3600,
+    # A frozen or half-open Redis is noticed within about 20 s instead of never.
+    "socket_timeout": 10,
+    "socket_connect_timeout": 3,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    "client_name": "kaboom-worker",
+    "global_keyprefix": KEY_PREFIX,
+}
+
+celery_app = Celery("kaboom", broker=_settings.require_broker_url())
+celery_app.conf.update(
+    result_backend=_result_url.get_secret_value() if _result_url else None,
+    # An acknowledged message is gone and its lease is not: late acknowledgement runs long tasks twice,
+    # and crashes a 5.7 worker that holds a message while Redis goes away.
+    task_acks_late=False,
+    task_reject_on_worker_lost=False,
+    # Take a message only for a free process: a prefetched one is stranded when the worker dies.
+    worker_disable_prefetch=True,
+    worker_prefetch_multiplier=1,
+    # Chunks leave no result keys and open no pub/sub; a job's own task does, so that AsyncResult(job_id) works.
+    task_ignore_result=True,
+    task_store_errors_even_if_ignored=False,
+    result_expires=86_400,
+    result_failure_expires=604_800,
+    result_extended=True,
+    task_track_started=True,
+    result_backend_transport_options={"retry_policy": {"timeout": 3.0}, "global_keyprefix": KEY_PREFIX},
+    redis_socket_timeout=5,
+    redis_socket_connect_timeout=3,
+    task_serializer="json",
+    result_serializer="json",
+    accept_content=["json"],
+    # A stuck child is killed; its lease runs out and the chunk starts elsewhere.
+    task_time_limit=1800,
+    task_soft_time_limit=1740,
+    worker_concurrency=_settings.slots,
+    # Against leaks; KiB, checked between tasks: 4 children and the parent stay under 4 GiB.
+    worker_max_tasks_per_child=200,
+    worker_max_memory_per_child=700_000,
+    # With REMAP_SIGTERM=SIGQUIT a stop takes under 8 s, inside Cloud Run's 10.
+    worker_soft_shutdown_timeout=6,
+    worker_enable_soft_shutdown_on_idle=False,
+    # No late acknowledgements, so nothing is cancelled; says so to Celery and silences its warning.
+    worker_cancel_long_running_tasks_on_connection_loss=True,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options=_transport,
+    # A typo in a queue's name is an error, not a new queue that nobody empties.
+    task_create_missing_queues=False,
+    task_queues=[BrokerQueue(queue.value, Exchange(queue.value), routing_key=queue.value) for queue in Queue],
+    task_default_queue=Queue.INGEST.value,
+    task_routes={f"{queue.value}.*": {"queue": queue.value} for queue in Queue},
+    worker_send_task_events=False,
+    worker_hijack_root_logger=False,
+    timezone="Asia/Tokyo",
+    enable_utc=True,
+)
+
+
+def _register(spec: TaskSpec) -> None:
+    @celery_app.task(name=spec.name, ignore_result=False)
+    def plan(job_id: str) -> str:
+        return _perform(ChunkRef(spec.queue.value, job_id, PLAN))
+
+    @celery_app.task(name=spec.chunk_name)
+    def chunk(job_id: str, n: str) -> str:
+        return _perform(ChunkRef(spec.queue.value, job_id, n))
+
+
+def _perform(ref: ChunkRef) -> str:
+    loop = process_loop()
+    return loop.run(perform(loop.parts, ref))
+
+
+for _spec in CATALOG:
+    _register(_spec)
+
+
+@setup_logging.connect
+def _configure_logging(**_signal: Any) -> None:
+    configure_logging(log_format=_settings.log_format, level=_settings.log_level)
+
+
+@worker_process_init.connect
+def _start_child(**_signal: Any) -> None:
+    process_loop()
+
+
+@worker_process_shutdown.connect
+def _stop_child(**_signal: Any) -> None:
+    process_loop().stop()
+
+
+@worker_ready.connect
+def _start_parent(sender: Any, **_signal: Any) -> None:
+    """Sweep and report from the main process, which outlives its children."""
+    slots = int(sender.controller.concurrency)
+    loop = process_loop("worker-main")
+    loop.start(lambda parts: Reaper(parts).run())
+    loop.start(lambda parts: report_alive(parts, slots))

@@ -1,0 +1,83 @@
+"""Sending chunks to workers: a message is only a hint, so losing one costs time and nothing else."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Protocol
+
+from app.jobs.model import PLAN
+from app.jobs.store import ChunkRef
+from app.tasks.catalog import CATALOG
+from app.tasks.message import build_message, list_key
+from batch.kit.redis import Redis, redis_errors
+
+
+class Dispatcher(Protocol):
+    """Tells workers that chunks wait."""
+
+    async def send(self, task: str, refs: Sequence[ChunkRef]) -> None:
+        """Send one message for each chunk, in order."""
+        ...
+
+    async def depth(self, queue: str) -> int:
+        """Return how many messages of a queue no worker has taken yet."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class CeleryDispatcher:
+    """Pushes Celery messages to the broker's lists."""
+
+    def __init__(self, broker: Redis) -> None:
+        self._broker = broker
+
+    async def send(self, task: str, refs: Sequence[ChunkRef]) -> None:
+        """Send one message for each chunk, in order, in one round trip for each queue."""
+        by_queue: dict[str, list[bytes]] = defaultdict(list)
+        for ref in refs:
+            by_queue[ref.queue].append(_message(task, ref))
+        with redis_errors():
+            for queue, messages in by_queue.items():
+                await self._broker.lpush(list_key(queue), *messages)
+
+    async def depth(self, queue: str) -> int:
+        """Return how many messages of a queue no worker has taken yet."""
+        with redis_errors():
+            return int(await self._broker.llen(list_key(queue)))
+
+    async def close(self) -> None:
+        """Release connections."""
+        await self._broker.aclose()
+
+
+class LocalDispatcher:
+    """Hands chunks to workers in this very process: DISABLE_CELERY."""
+
+    def __init__(self) -> None:
+        self.waiting: asyncio.Queue[ChunkRef] = asyncio.Queue()
+
+    async def send(self, task: str, refs: Sequence[ChunkRef]) -> None:
+        """Queue the chunks, in order."""
+        for ref in refs:
+            self.waiting.put_nowait(ref)
+
+    async def depth(self, queue: str) -> int:
+        """Return how many chunks wait."""
+        return self.waiting.qsize()
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+def _message(task: str, ref: ChunkRef) -> bytes:
+    if ref.n == PLAN:
+        return build_message(task, {"job_id": ref.job_id}, queue=ref.queue, task_id=ref.job_id)
+    # The same id each time: a chunk sent again is the same chunk.
+    kwargs = {"job_id": ref.job_id, "n": ref.n}
+    return build_message(_CHUNK_NAMES[task], kwargs, queue=ref.queue, task_id=f"{ref.job_id}-{ref.n}")
+
+
+_CHUNK_NAMES = {spec.name: spec.chunk_name for spec in CATALOG}

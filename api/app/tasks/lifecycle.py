@@ -1,0 +1,122 @@
+"""What callers may do to jobs: submit, find, cancel, retry, delete; the truth is the ledger and the leases."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from app.jobs.model import PLAN, Chunk, Job, JobStatus
+from app.jobs.store import ChunkRef
+from app.tasks.catalog import TaskSpec, get_task
+from app.tasks.parts import Parts
+from app.tasks.settle import complete_dead, settle_job
+from batch.errors import Conflict, NotFound, StoreError
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The jobs of one process's parts."""
+
+    parts: Parts
+
+    async def submit(self, spec: TaskSpec, request: Mapping[str, Any], *, owner: str, parent: Job | None = None) -> Job:
+        """Accept a job: ledger, then Redis, then a message. When this returns the job cannot be lost.
+
+        Raises:
+            StoreError: the ledger or Redis is away and nothing was accepted.
+
+        """
+        draft = Job(
+            job_id=uuid4().hex,
+            queue=spec.queue.value,
+            task=spec.name,
+            owner=owner,
+            request=request,
+            parent_id=parent.job_id if parent else None,
+            attempt=parent.attempt + 1 if parent else 1,
+        )
+        # Redis first, by a question: a dead one is known before anything is written.
+        await self.parts.store.ping()
+        job = await self.parts.history.insert(draft)
+        try:
+            await self.parts.store.put(job, [Chunk(PLAN, (), {})])
+        except StoreError:
+            await self._withdraw(job)
+            raise
+        await self._announce(job)
+        _log.info("job_submitted", job_id=job.job_id, task=job.task, queue=job.queue, parent_id=job.parent_id)
+        return job
+
+    async def cancel(self, job: Job) -> Job:
+        """Ask a job to stop; asking twice is the same as once.
+
+        Raises:
+            Conflict: the job is final.
+
+        """
+        if job.status.is_final:
+            raise Conflict(f"job {job.job_id} was {job.status}, expected one that is not final")
+        await self.parts.history.save_status(job.job_id, JobStatus.CANCELLING)
+        stopped = await self.parts.store.cancel(job.queue, job.job_id)
+        if stopped is None:
+            raise StoreError("the job is being restored to Redis: try again in a few seconds")
+        await settle_job(self.parts, job.queue, job.job_id, is_final=stopped.status.is_final)
+        return stopped
+
+    async def retry(self, job: Job, request: Mapping[str, Any]) -> Job:
+        """Submit a child of a final job with a request for what is left to do.
+
+        Raises:
+            Conflict: the job is not final.
+
+        """
+        if not job.status.is_final:
+            raise Conflict(f"job {job.job_id} was {job.status}: wait for its end, or cancel it first")
+        return await self.submit(get_task(job.task), request, owner=job.owner, parent=job)
+
+    async def delete(self, job: Job) -> None:
+        """Drop a final job from Redis and the ledger.
+
+        Raises:
+            Conflict: the job is not final.
+
+        """
+        if not job.status.is_final:
+            raise Conflict(f"job {job.job_id} was {job.status}: cancel it before you delete it")
+        await self.parts.store.forget(job.queue, job.job_id)
+        await self.parts.history.delete(job.job_id)
+
+    async def load_chunks(self, job: Job) -> list[Chunk]:
+        """Return a job's chunks, live ones where Redis has them and the ledger's otherwise."""
+        live = await self.parts.store.load_chunks(job.queue, job.job_id)
+        chunks = live or await self.parts.history.load_chunks(job.job_id)
+        return [complete_dead(chunk) for chunk in chunks]
+
+    async def find(self, queue: str, job_id: str, *, owner: str) -> Job:
+        """Return a job as it stands: from Redis, else from the ledger.
+
+        Raises:
+            NotFound: no such job, or somebody else's.
+
+        """
+        live = (await self.parts.store.load(queue, [job_id]))[0]
+        job = live or await self.parts.history.load(queue, job_id)
+        if job is None or job.owner != owner:
+            raise NotFound(f"job {job_id} does not exist in queue {queue}")
+        return job
+
+    async def _announce(self, job: Job) -> None:
+        try:
+            await self.parts.dispatcher.send(job.task, [ChunkRef(job.queue, job.job_id, PLAN)])
+        except StoreError as e:
+            # The job is accepted; the reaper sends its message when the broker is back.
+            _log.warning("dispatch_delayed", job_id=job.job_id, reason=e.message)
+
+    async def _withdraw(self, job: Job) -> None:
+        """Take back a job that Redis did not take; if it did after all, its worker finds no ledger row."""
+        _log.warning("job_withdrawn", job_id=job.job_id)
+        await self.parts.history.delete(job.job_id)

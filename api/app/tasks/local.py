@@ -1,0 +1,41 @@
+"""Workers inside the API process, for DISABLE_CELERY: the same claims, leases and reaper, without Celery."""
+
+import asyncio
+import contextlib
+
+import structlog
+
+from app.jobs.store import ChunkRef
+from app.tasks.dispatch import LocalDispatcher
+from app.tasks.parts import Parts
+from app.tasks.worker import perform
+from batch.errors import KaboomError
+
+_log = structlog.get_logger(__name__)
+_REPORT_S = 5.0
+
+
+async def run_local_workers(parts: Parts, dispatcher: LocalDispatcher) -> None:
+    """Run `slots` workers until cancelled."""
+    slots = parts.settings.slots
+    async with asyncio.TaskGroup() as group:
+        group.create_task(report_alive(parts, slots))
+        for _ in range(slots):
+            group.create_task(_work(parts, dispatcher))
+
+
+async def report_alive(parts: Parts, slots: int) -> None:
+    """Tell the job store every few seconds that this worker lives."""
+    while True:
+        with contextlib.suppress(KaboomError):
+            await parts.store.report_worker(parts.name, slots)
+        await asyncio.sleep(_REPORT_S)
+
+
+async def _work(parts: Parts, dispatcher: LocalDispatcher) -> None:
+    while True:
+        ref: ChunkRef = await dispatcher.waiting.get()
+        try:
+            await perform(parts, ref)
+        except KaboomError as e:
+            _log.warning("chunk_not_claimed", job_id=ref.job_id, chunk=ref.n, reason=e.message)

@@ -1,0 +1,74 @@
+"""The one event loop of a worker process, in a thread of its own, made after the fork."""
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from app.settings import load_settings
+from app.tasks.parts import Parts, build_parts
+
+#: How long a task that is cut off may take to hand its chunk back; Cloud Run kills after 10 s.
+_LET_GO_S = 4.0
+
+
+class ProcessLoop:
+    """An event loop in a thread, with the parts that live on it."""
+
+    def __init__(self, role: str) -> None:
+        self.pid = os.getpid()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"{role}-loop", daemon=True)
+        self._thread.start()
+        self.parts = self.run(_build(role))
+
+    def start(self, work: Callable[[Parts], Coroutine[Any, Any, None]]) -> "concurrent.futures.Future[None]":
+        """Run a coroutine beside everything else; its future tells of its end."""
+        return asyncio.run_coroutine_threadsafe(work(self.parts), self._loop)
+
+    def run[T](self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine and wait for it; if the wait is cut off, it is cancelled and may clean up."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            if not future.done():
+                self._cut_off(future)
+            raise
+
+    def stop(self) -> None:
+        """Close the parts and end the thread."""
+        self.run(self.parts.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_LET_GO_S)
+
+    def _cut_off(self, future: "concurrent.futures.Future[Any]") -> None:
+        """Cancel every task of the loop, and wait until each has let go of what it holds."""
+
+        async def cancel_all() -> None:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others or [asyncio.create_task(asyncio.sleep(0))], timeout=_LET_GO_S)
+
+        future.cancel()
+        asyncio.run_coroutine_threadsafe(cancel_all(), self._loop).result(_LET_GO_S + 1)
+
+
+async def _build(role: str) -> Parts:
+    return build_parts(load_settings(), role=role)
+
+
+def process_loop(role: str = "worker") -> ProcessLoop:
+    """Return this process's loop; a forked child makes its own."""
+    global _current  # noqa: PLW0603  one for each process is the point
+    with _lock:
+        if _current is None or _current.pid != os.getpid():
+            _current = ProcessLoop(role)
+        return _current
+
+
+_lock = threading.Lock()
+_current: ProcessLoop | None = None

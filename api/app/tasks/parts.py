@@ -1,0 +1,76 @@
+"""The composition root of the edge: settings to job store, ledger and dispatcher."""
+
+import os
+import socket
+from dataclasses import dataclass
+
+import structlog
+
+from app.jobs.history.memory import MemoryJobHistory
+from app.jobs.history.port import JobHistory
+from app.jobs.history.postgres import PostgresJobHistory
+from app.jobs.memory import MemoryJobStore
+from app.jobs.redis_store import RedisJobStore
+from app.jobs.store import JobStore
+from app.settings import AppSettings
+from app.tasks.dispatch import CeleryDispatcher, Dispatcher, LocalDispatcher
+from batch.errors import ConfigurationError
+from batch.kit.postgres import connect_postgres
+from batch.kit.redis import connect_redis
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a process needs to take, run and watch jobs; `name` tells it from others in claims and logs."""
+
+    settings: AppSettings
+    store: JobStore
+    history: JobHistory
+    dispatcher: Dispatcher
+    name: str
+
+    async def close(self) -> None:
+        """Release every connection."""
+        await self.dispatcher.close()
+        await self.store.close()
+        await self.history.close()
+
+
+def build_parts(settings: AppSettings, *, role: str) -> Parts:
+    """Return the parts that the settings ask for; call it on the event loop that will use them.
+
+    Raises:
+        ConfigurationError: the settings cannot work together.
+
+    """
+    if settings.disable_redis and not settings.disable_celery:
+        raise ConfigurationError("DISABLE_REDIS was true and DISABLE_CELERY false: Celery's broker here is Redis")
+    name = f"{role}@{socket.gethostname()}:{os.getpid()}"
+    return Parts(
+        settings=settings,
+        store=_build_store(settings, name),
+        history=_build_history(settings, name),
+        dispatcher=_build_dispatcher(settings, name),
+        name=name,
+    )
+
+
+def _build_store(settings: AppSettings, name: str) -> JobStore:
+    if settings.disable_redis:
+        return MemoryJobStore()
+    return RedisJobStore(connect_redis(settings.require_redis_url(), client_name=name))
+
+
+def _build_history(settings: AppSettings, name: str) -> JobHistory:
+    if settings.disable_redis and settings.database_url is None:
+        _log.warning("history_in_memory", reason="DATABASE_URL is not set; job history ends with this process")
+        return MemoryJobHistory()
+    return PostgresJobHistory(connect_postgres(settings.require_database_url(), application_name=name))
+
+
+def _build_dispatcher(settings: AppSettings, name: str) -> Dispatcher:
+    if settings.disable_celery:
+        return LocalDispatcher()
+    return CeleryDispatcher(connect_redis(settings.require_broker_url(), client_name=f"{name}-broker"))

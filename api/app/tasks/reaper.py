@@ -1,0 +1,87 @@
+"""Repairing what crashes leave: leases that ran out, messages that got lost, jobs that one store forgot."""
+
+import asyncio
+import time
+
+import structlog
+
+from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus
+from app.jobs.store import ChunkRef
+from app.tasks.catalog import CATALOG, TaskSpec
+from app.tasks.parts import Parts
+from app.tasks.settle import settle_job
+from batch.errors import KaboomError
+
+SWEEP_S = 1.0
+RECONCILE_S = 5.0
+#: While messages wait in a queue an unclaimed chunk is behind them, not lost: sending it again would
+#: multiply a backlog (488 re-sends of 256 chunks, when tried). After this long it is sent all the same.
+_PATIENCE_S = 600.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Reaper:
+    """Sweeps every queue; all that it does is idempotent, so several may run at once."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._reconciled_at = 0.0
+
+    async def run(self) -> None:
+        """Sweep for ever; a store that is away is waited for."""
+        while True:
+            try:
+                await self.sweep()
+            except KaboomError as e:
+                _log.warning("sweep_failed", reason=e.message)
+            await asyncio.sleep(SWEEP_S)
+
+    async def sweep(self) -> None:
+        """Sweep once."""
+        was_lost = await self._parts.store.renew_epoch()
+        is_due = time.monotonic() - self._reconciled_at >= RECONCILE_S
+        for spec in CATALOG:
+            await self._expire(spec)
+            await self._send_again(spec)
+            if was_lost or is_due:
+                await self._reconcile(spec)
+        if was_lost or is_due:
+            self._reconciled_at = time.monotonic()
+
+    async def _expire(self, spec: TaskSpec) -> None:
+        for expired in await self._parts.store.expire(spec.queue):
+            ref = expired.ref
+            _log.warning("lease_expired", job_id=ref.job_id, chunk=ref.n, verdict=expired.verdict)
+            await settle_job(self._parts, ref.queue, ref.job_id, is_final=expired.is_final)
+
+    async def _send_again(self, spec: TaskSpec) -> None:
+        depth = await self._parts.dispatcher.depth(spec.queue)
+        refs = await self._parts.store.take_due(spec.queue, older_than_s=_PATIENCE_S if depth else 0.0)
+        if refs:
+            _log.info("chunks_sent_again", queue=spec.queue, count=len(refs))
+            await self._parts.dispatcher.send(spec.name, refs)
+
+    async def _reconcile(self, spec: TaskSpec) -> None:
+        """Compare the ledger's unfinished jobs with Redis: finish those that ended, restore those that are gone."""
+        jobs = await self._parts.history.unfinished(spec.queue, older_than_s=RECONCILE_S)
+        live = await self._parts.store.load(spec.queue, [job.job_id for job in jobs])
+        for job, record in zip(jobs, live, strict=True):
+            if record is None:
+                await self._restore(job)
+            elif record.status.is_final:
+                await settle_job(self._parts, job.queue, job.job_id)
+
+    async def _restore(self, job: Job) -> None:
+        """Put a job back into Redis from the ledger: what had ended stays ended, the rest is queued again."""
+        state = ChunkState.QUEUED if job.plan is None else ChunkState.DONE
+        chunks = [Chunk(PLAN, (), {}, state=state)]
+        for chunk in await self._parts.history.load_chunks(job.job_id):
+            kept = chunk if chunk.state.is_final else Chunk(chunk.n, chunk.items, chunk.payload)
+            chunks.append(kept)
+        if await self._parts.store.put(job, chunks):
+            _log.warning("job_restored", job_id=job.job_id, chunks=len(chunks) - 1)
+        if job.status is JobStatus.CANCELLING:
+            await self._parts.store.cancel(job.queue, job.job_id)
+        refs = [ChunkRef(job.queue, job.job_id, c.n) for c in chunks if not c.state.is_final]
+        await self._parts.dispatcher.send(job.task, refs)

@@ -1,0 +1,155 @@
+"""Running one claimed chunk: claim, keep the lease, call the handler, end it in Redis and in the ledger."""
+
+import asyncio
+import importlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import stamina
+import structlog
+
+from app.jobs.model import PLAN, Chunk, ChunkState, Tally
+from app.jobs.store import ChunkRef, Claim, Ended, Ending, Refusal
+from app.tasks.catalog import get_task
+from app.tasks.keeper import LeaseKeeper
+from app.tasks.parts import Parts
+from app.tasks.settle import settle_job
+from batch.errors import KaboomError, NotFound, StoreError
+
+#: How long an ended chunk waits for Redis or the ledger to come back before it is left to the reaper.
+_PATIENCE_S = 30.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a handler is given: the claimed chunk, and the way to report."""
+
+    parts: Parts
+    claim: Claim
+    keeper: LeaseKeeper
+
+    @property
+    def chunk(self) -> Chunk:
+        """The chunk, with the tally that an earlier claim left."""
+        return self.claim.chunk
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """The job's request."""
+        return self.claim.request
+
+    @property
+    def plan(self) -> Mapping[str, Any]:
+        """The job's plan; {} in the plan step itself."""
+        return self.claim.plan or {}
+
+    def report(self, tally: Tally) -> None:
+        """Report progress."""
+        self.keeper.report(tally)
+
+    def should_stop(self) -> bool:
+        """Return whether the job was cancelled: settle nothing more, return the tally as it is."""
+        return self.keeper.is_cancelled
+
+    async def fan_out(self, plan: Mapping[str, Any], chunks: list[Chunk]) -> None:
+        """End the plan step: keep the plan in the ledger (the first one wins), then in Redis, then tell workers."""
+        job_id = self.claim.lease.ref.job_id
+        kept_plan, kept = await self.parts.history.save_plan(job_id, plan, chunks)
+        ended = await self.parts.store.set_plan(self.claim.lease, kept_plan, kept)
+        _log.info("job_planned", chunks=len(kept), accepted=ended.is_accepted)
+        if ended.is_accepted and not ended.is_final:
+            waiting = [chunk.n for chunk in kept if not chunk.state.is_final]
+            refs = [ChunkRef(self.claim.lease.ref.queue, job_id, n) for n in waiting]
+            await self.parts.dispatcher.send(self.claim.task, refs)
+
+
+async def perform(parts: Parts, ref: ChunkRef) -> str:
+    """Run one chunk if it can be claimed; return a word on what happened. Never raises for a failed chunk."""
+    claim = await parts.store.claim(ref, owner=parts.name)
+    if isinstance(claim, Refusal):
+        return claim.value
+    words = {"job_id": ref.job_id, "chunk": ref.n, "task": claim.task, "queue": ref.queue}
+    with structlog.contextvars.bound_contextvars(**words):
+        keeper = LeaseKeeper(parts.store, claim.lease, claim.chunk.tally)
+        try:
+            async with keeper:
+                tally = await _handle(Run(parts, claim, keeper))
+        except asyncio.CancelledError:
+            return await _end_cancelled(parts, claim, keeper)
+        except Exception as e:  # noqa: BLE001  whatever a handler raises, its chunk must be settled
+            return await _end_broken(parts, claim, keeper, e)
+        if ref.n == PLAN:
+            return "planned"
+        return await _end_done(parts, claim, tally)
+
+
+async def _handle(run: Run) -> Tally:
+    spec = get_task(run.claim.task)
+    name = spec.plan_handler if run.chunk.n == PLAN else spec.chunk_handler
+    module, function = name.split(":")
+    handler = cast("Callable[[Run], Awaitable[Tally]]", getattr(importlib.import_module(module), function))
+    return await handler(run)
+
+
+async def _end_done(parts: Parts, claim: Claim, tally: Tally) -> str:
+    is_whole = tally.cursor >= len(claim.chunk.items)
+    ending = Ending.DONE if is_whole else Ending.CANCELLED
+    await _end(parts, claim, ending, tally)
+    return ending.value
+
+
+async def _end_cancelled(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str:
+    """End a run that was cut off: lost to another worker, stalled, or handed back by a process that goes away."""
+    if keeper.is_lost:
+        _log.warning("lease_lost")
+        return "lost"
+    if keeper.is_stalled:
+        await _end(parts, claim, Ending.BROKEN, keeper.tally, "nothing settled for 120 s")
+        return "stalled"
+    ended = await asyncio.shield(parts.store.end(claim.lease, Ending.RELEASED, keeper.tally))
+    if ended.is_accepted:
+        await asyncio.shield(parts.dispatcher.send(claim.task, [claim.lease.ref]))
+    _log.info("chunk_released")
+    raise asyncio.CancelledError
+
+
+async def _end_broken(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exception) -> str:
+    ref, message = claim.lease.ref, f"{type(error).__name__}: {error}"
+    if isinstance(error, NotFound) and ref.n == PLAN and await _is_unaccepted(parts, ref):
+        # Redis had the record but the ledger never took the job: its caller was told 503.
+        await parts.store.forget(ref.queue, ref.job_id)
+        return "unaccepted"
+    is_hopeless = isinstance(error, KaboomError) and not error.retryable
+    if ref.n == PLAN and is_hopeless:
+        _log.error("job_failed", error=message)
+        ended = await parts.store.fail(claim.lease, {"type": type(error).__name__, "message": str(error)})
+        await settle_job(parts, ref.queue, ref.job_id, is_final=ended.is_final)
+        return "failed"
+    _log.warning("chunk_broken", error=message, attempt=claim.chunk.attempts, exc_info=not is_hopeless)
+    await _end(parts, claim, Ending.BROKEN, keeper.tally, message)
+    return "broken"
+
+
+async def _is_unaccepted(parts: Parts, ref: ChunkRef) -> bool:
+    return await parts.history.load(ref.queue, ref.job_id) is None
+
+
+async def _end(parts: Parts, claim: Claim, ending: Ending, tally: Tally, error: str = "") -> None:
+    """End the chunk in Redis under its fence, then in the ledger; a zombie's end is refused and goes no further."""
+    ended = Ended(is_accepted=False)
+    async for attempt in stamina.retry_context(on=StoreError, attempts=None, timeout=_PATIENCE_S):
+        with attempt:
+            ended = await parts.store.end(claim.lease, ending, tally, error=error)
+    ref = claim.lease.ref
+    if not ended.is_accepted:
+        _log.warning("chunk_end_refused", ending=ending.value)
+        return
+    if ending is Ending.DONE and ref.n != PLAN:
+        chunk = replace(claim.chunk, state=ChunkState.DONE, tally=tally)
+        async for attempt in stamina.retry_context(on=StoreError, attempts=None, timeout=_PATIENCE_S):
+            with attempt:
+                await parts.history.save_chunk(ref.job_id, chunk)
+    await settle_job(parts, ref.queue, ref.job_id, is_final=ended.is_final)
