@@ -1,5 +1,6 @@
 """The job routes that every queue mounts: list, stats, one, failures, cancel, retry, delete."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,10 +15,11 @@ from app.jobs.cursor import decode_cursor, encode_cursor
 from app.jobs.history.port import JobQuery
 from app.jobs.model import TRANSITIONS, Chunk, Job, JobStatus
 from app.jobs.view import Accepted, Failure, FailurePage, JobPage, JobView, QueueStats, RetryBody, view_job
-from batch.errors import InvalidRequest, StoreError
+from batch.errors import InvalidRequest, NotFound, StoreError
 from batch.market.outcome import Outcome
 
-JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="32 hex digits")]
+JobId = Annotated[str, Path(max_length=64, description="32 hex digits")]
+_JOB_ID = re.compile("[0-9a-f]{32}")
 _OPEN = frozenset(s for s in JobStatus if TRANSITIONS[s])
 
 #: Builds the request of a retry from the job and its chunks; raises Conflict where nothing is left to do.
@@ -116,6 +118,9 @@ class JobRoutes:
         await jobs.delete(await self._find(jobs, job_id))
 
     async def _find(self, jobs: Jobs, job_id: str) -> Job:
+        # Anything else could name another key of Redis.
+        if not _JOB_ID.fullmatch(job_id):
+            raise NotFound(f"job {job_id} does not exist: an id is 32 hex digits")
         return await jobs.find(self.queue, job_id, owner=self.owner)
 
 

@@ -8,7 +8,12 @@ from app.ingest.retry import build_retry
 from app.ingest.schemas import RunDailyBody
 from app.jobs.view import Accepted
 from app.jobs_api import JobRoutes, accepted_headers, jobs_router
+from app.settings import AppSettings
 from app.tasks.catalog import INGEST_RUN_DAILY, Queue
+from batch.ingest.check import check_capabilities, resolve_session
+from batch.ingest.request import IngestRequest
+from batch.kit.clock import utc_now
+from batch.providers.registry import get_provider_spec
 
 _JOBS = f"{INGEST_PREFIX}/jobs"
 
@@ -18,12 +23,21 @@ router = APIRouter()
 @router.post(f"{INGEST_PREFIX}/run-daily", status_code=status.HTTP_202_ACCEPTED, tags=["ingest"])
 async def run_daily(jobs: Jobs, body: RunDailyBody, response: Response) -> Accepted:
     """Take the last sessions of bars for every symbol of a market."""
-    request = body.to_request().to_json()
+    asked = body.to_request()
+    _check(asked, jobs.parts.settings)
+    request = asked.to_json()
     if body.dry_run:
         request["dry_run"] = True
     job = await jobs.submit(INGEST_RUN_DAILY, request, owner=INGEST_OWNER)
     response.headers.update(accepted_headers(_JOBS, job))
     return Accepted(job_id=job.job_id, status=job.status)
+
+
+def _check(request: IngestRequest, settings: AppSettings) -> None:
+    """Refuse here, before anything is queued, what the worker would refuse."""
+    provider = get_provider_spec(request.provider or settings.provider)
+    check_capabilities(request, provider.name, provider.capabilities)
+    resolve_session(request, utc_now(), delay_s=settings.provider_delay_s)
 
 
 router.include_router(jobs_router(JobRoutes(Queue.INGEST.value, _JOBS, owner=INGEST_OWNER, build_retry=build_retry)))

@@ -70,14 +70,13 @@ def parse_request(values: Mapping[str, Any]) -> IngestRequest:
     provider = values.get("provider")
     if provider is not None:
         get_provider_spec(provider)
-    session = values.get("session")
     return IngestRequest(
         intervals=_parse_intervals(values.get("intervals", {})),
         market=market,
         chunk_size=_bounded(values.get("chunk_size", DEFAULT_CHUNK_SIZE), MAX_CHUNK_SIZE, "/chunk_size"),
         symbols=_parse_symbols(values.get("symbols") or (), market),
         provider=provider,
-        session=date.fromisoformat(session) if isinstance(session, str) else session,
+        session=_parse_session(values.get("session")),
         only={
             parse_interval(interval): _parse_symbols(symbols, market)
             for interval, symbols in (values.get("only") or {}).items()
@@ -90,6 +89,13 @@ def _parse_intervals(values: Mapping[str, int]) -> dict[Interval, int]:
         supported = ", ".join(Interval)
         raise InvalidRequest(f"intervals was empty, expected at least one of {supported}", pointer="/intervals")
     return {parse_interval(text): _bounded(count, MAX_LOOKBACK, f"/intervals/{text}") for text, count in values.items()}
+
+
+def _parse_session(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as e:
+        raise InvalidRequest(f"session was {text!r}, expected a date as YYYY-MM-DD", pointer="/session") from e
 
 
 def _parse_symbols(texts: Any, market: Market) -> tuple[str, ...]:

@@ -7,19 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import InvalidRequest
+from batch.ingest.check import check_capabilities, resolve_session
 from batch.ingest.plan import IngestChunk, IngestPlan, plan_chunks
 from batch.ingest.request import IngestRequest
 from batch.kit.clock import Clock
-from batch.market.calendar import (
-    JST,
-    closes_at,
-    is_session,
-    last_sessions,
-    latest_closed_session,
-    next_session,
-    opens_at,
-    previous_session,
-)
+from batch.market.calendar import closes_at, last_sessions
 from batch.market.universe import load_universe
 from batch.providers.base import BarProvider
 
@@ -42,8 +34,8 @@ async def resolve_plan(request: IngestRequest, provider: BarProvider, planning: 
         ProviderError: the provider could not say what it has.
 
     """
-    _check_capabilities(request, provider)
-    session = _resolve_session(request, planning)
+    check_capabilities(request, provider.name, provider.capabilities)
+    session = resolve_session(request, planning.clock(), delay_s=planning.delay_s)
     symbols, universe = await _resolve_universe(request, provider, session, planning)
     chunks: list[IngestChunk] = []
     for interval, count in request.intervals.items():
@@ -57,36 +49,6 @@ async def resolve_plan(request: IngestRequest, provider: BarProvider, planning: 
     last = max(chunk.sessions[-1] for chunk in chunks)
     is_final = _is_over(last if not request.market.is_tse else session, planning)
     return IngestPlan(session, is_final, provider.name, universe, tuple(chunks))
-
-
-def _check_capabilities(request: IngestRequest, provider: BarProvider) -> None:
-    if request.market not in provider.capabilities.markets:
-        markets = ", ".join(sorted(provider.capabilities.markets))
-        raise InvalidRequest(
-            f"market was {request.market}, provider {provider.name} serves {markets}", pointer="/market"
-        )
-    missing = sorted(set(request.intervals) - provider.capabilities.intervals)
-    if missing:
-        served = ", ".join(sorted(provider.capabilities.intervals))
-        raise InvalidRequest(
-            f"intervals had {', '.join(missing)}, provider {provider.name} serves {served}",
-            pointer="/intervals",
-        )
-
-
-def _resolve_session(request: IngestRequest, planning: Planning) -> date:
-    now = planning.clock()
-    session = request.session
-    if not request.market.is_tse:
-        return session or (now.astimezone(JST).date() + timedelta(days=1))
-    if session is None:
-        return latest_closed_session(now, delay_s=planning.delay_s)
-    if not is_session(session):
-        around = f"{previous_session(session)} and {next_session(session)}"
-        raise InvalidRequest(f"session was {session}, not a trading day; the nearest are {around}", pointer="/session")
-    if opens_at(session) > now:
-        raise InvalidRequest(f"session was {session}, which has not opened yet", pointer="/session")
-    return session
 
 
 async def _resolve_universe(
