@@ -47,7 +47,7 @@ def show(
         session.print_json({"source": series.source, "interval": series.interval, "bars": frame.to_dicts()})
         return
     _print_source(session, series, f"{symbol} {interval}: {frame.height:,} bars")
-    session.out.print(_bar_table(frame, everything=everything))
+    session.out.print(_bar_table(frame, series, everything=everything))
 
 
 def coverage(
@@ -137,24 +137,26 @@ def _print_source(session: Session, series: "BarSeries", text: str) -> None:
     session.out.print(session.words.say(name, source=series.source), markup=False)
 
 
-def _bar_table(frame: "pl.DataFrame", *, everything: bool) -> Table:
+def _bar_table(frame: "pl.DataFrame", series: "BarSeries", *, everything: bool) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("opened_at (JST)")
+    # A daily bar is stamped 00:00 UTC of its session: its date is what counts.
+    pattern = "%Y-%m-%d %H:%M" if series.interval.is_intraday else "%Y-%m-%d"
+    table.add_column("opened_at (JST)" if series.interval.is_intraday else "session")
     for name in ("open", "high", "low", "close", "volume", "flags"):
         table.add_column(name, justify="right")
     rows = frame.with_columns(frame["opened_at"].dt.convert_time_zone("Asia/Tokyo")).drop("symbol").rows()
     hidden = len(rows) - 2 * _EDGE
     for i, row in enumerate(rows):
         if everything or hidden <= 0 or not _EDGE <= i < len(rows) - _EDGE:
-            table.add_row(*_cells(row))
+            table.add_row(*_cells(row, pattern))
         elif i == _EDGE:
             table.add_row(f"… {hidden:,} more: --all")
     return table
 
 
-def _cells(row: tuple[Any, ...]) -> list[str]:
+def _cells(row: tuple[Any, ...], pattern: str) -> list[str]:
     opened_at, *prices, volume, flags = row
-    return [f"{opened_at:%Y-%m-%d %H:%M}", *(f"{p:,.1f}" for p in prices), f"{volume:,}", str(flags or "")]
+    return [opened_at.strftime(pattern), *(f"{p:,.1f}" for p in prices), f"{volume:,}", str(flags or "")]
 
 
 def _coverage_table(frame: "pl.DataFrame") -> Table:

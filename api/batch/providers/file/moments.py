@@ -12,6 +12,7 @@ _CLOCKS = ("", " %H:%M:%S%.f", " %H:%M", " %H%M", " %I:%M:%S %p", " %I:%M %p")
 _NAIVE_FORMATS = tuple(day + clock for day in _DAYS for clock in _CLOCKS)
 _ZONED_FORMATS = ("%Y-%m-%d %H:%M:%S%.f%z", "%Y/%m/%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M%z")
 # Seconds have 9 or 10 digits between 1973 and 2286; three more for each finer unit.
+_OFFSET = r"\d(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})$"
 _EPOCH = r"^-?\d{9,19}(\.0*)?$"
 _UNIT_DIVISORS = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))
 _EXPECTED = "a date such as 2024-11-05, 2024-11-05 09:00:00+09:00, 11/5/2024 9:00 or epoch seconds"
@@ -33,7 +34,27 @@ def parse_moments(frame: pl.DataFrame, time_zone: str, path: Path) -> pl.DataFra
         row = int(bad.arg_max() or 0)
         raise refuse_file(path, f"expected {_EXPECTED}, found {str(given[row])[:40]!r}", line=row + 2)
     utc = moments.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
-    return pl.DataFrame({"utc": utc, "local": utc.dt.convert_time_zone(time_zone).dt.replace_time_zone(None)})
+    local = utc.dt.convert_time_zone(time_zone).dt.replace_time_zone(None)
+    written = pl.col("utc").dt.replace_time_zone(None) + pl.col("offset")
+    is_day = written == written.dt.truncate("1d")
+    return pl.DataFrame({"utc": utc, "local": local, "offset": _written_offsets(given)}).select(
+        "utc", local=pl.when(is_day).then(written).otherwise("local")
+    )
+
+
+def _written_offsets(given: pl.Series) -> pl.Series:
+    """Return the offset from UTC that each text carries, null where it carries none or that of UTC itself.
+
+    A midnight with an offset, `2023-03-29 00:00:00+09:00`, is the 29th in whichever zone it is read; one in
+    UTC says nothing of where its day is.
+    """
+    if given.dtype != pl.String():
+        return pl.Series([None] * len(given), dtype=pl.Duration("us"))
+    found = given.str.strip_chars().str.extract_groups(_OFFSET).struct.unnest()
+    minutes = pl.col("hours").cast(pl.Int64()) * 60 + pl.col("minutes").cast(pl.Int64())
+    signed = pl.when(pl.col("sign") == "-").then(-minutes).otherwise(minutes)
+    offsets = pl.when(signed != 0).then(pl.duration(minutes=signed)).otherwise(None)
+    return found.select(offsets.cast(pl.Duration("us"))).to_series()
 
 
 def _join(frame: pl.DataFrame) -> pl.Series:

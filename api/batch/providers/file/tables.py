@@ -92,10 +92,11 @@ class TableCache:
             layout = self.layout(file)
             frame = read_columns(file.path, layout, (Role.SYMBOL, *layout.times))
             rows = self._date(frame, layout, file.path)
+            interval = find_interval(rows, file.path) if rows.height else None
             self._facts[file] = Facts(
-                interval=find_interval(rows, file.path) if rows.height else None,
+                interval=interval,
                 symbols=frozenset(rows["symbol"].unique()),
-                sessions=frozenset(rows["local"].dt.date().unique()),
+                sessions=frozenset(rows.select(_session(interval).unique()).to_series()),
             )
         return self._facts[file]
 
@@ -109,8 +110,7 @@ class TableCache:
         if Role.VOLUME not in layout.columns:
             # Indices and currencies have none: 0 is what exporters write that always have the column.
             rows = rows.with_columns(volume=pl.lit(0.0))
-        session = pl.col("local").dt.date()
-        is_daily = facts.interval is Interval.D1
+        session, is_daily = _session(facts.interval), facts.interval is Interval.D1
         stamp = session.cast(pl.Datetime("us")).dt.replace_time_zone("UTC") if is_daily else pl.col("utc")
         rows = rows.with_columns(session=session, opened_at=stamp)
         return rows.select(*(pl.col(name).cast(kind) for name, kind in RAW_BAR_SCHEMA.items()), "session")
@@ -130,3 +130,8 @@ class TableCache:
             row = int(lost.arg_max() or 0)
             raise refuse_file(path, "expected a date and a symbol in every row, found none", line=row + 2)
         return rows.filter(~empty)
+
+
+def _session(interval: Interval | None) -> pl.Expr:
+    """Return the session of a row: the local day of a daily one, the UTC day of any other, as the stores have it."""
+    return pl.col("local" if interval is Interval.D1 else "utc").dt.date()

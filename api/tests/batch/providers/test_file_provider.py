@@ -141,10 +141,15 @@ class TestTimes:
         rows = "".join(f"2024-11-05 {9 + m // 60:02}:{m % 60:02},1,2,1,2,100\n" for m in minutes)
         assert everything(write(tmp_path, "7203.csv", HEADER + rows), interval).bars.height == len(minutes)
 
-    def test_session_is_the_local_date(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("time_zone", ["America/New_York", "Asia/Tokyo"])
+    def test_a_midnight_with_an_offset_is_its_own_day(self, tmp_path: Path, time_zone: str) -> None:
+        path = write(tmp_path, "4063.csv", f"{HEADER}2023-03-29 00:00:00+09:00,1,2,1,2,100\n")
+        assert first_stamp(path, Interval.D1, time_zone) == datetime(2023, 3, 29, tzinfo=UTC)
+
+    def test_session_of_minutes_is_the_utc_date_as_in_the_stores(self, tmp_path: Path) -> None:
         rows = "2024-11-05T00:00:00Z,1,2,1,2,1\n2024-11-05T00:01:00Z,1,2,1,2,1\n"
         provider = FileProvider(write(tmp_path, "X.csv", HEADER + rows), time_zone="America/New_York")
-        assert asyncio.run(provider.fetch_sessions(Interval.M1, 9, ALWAYS)) == (date(2024, 11, 4),)
+        assert asyncio.run(provider.fetch_sessions(Interval.M1, 9, ALWAYS)) == (date(2024, 11, 5),)
 
 
 class TestNames:
