@@ -1,0 +1,73 @@
+"""What every test may ask for."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.fixtures.servers import Servers, open_folder, shared_servers, stop_servers
+
+# The code under test runs with one polars thread in a worker, too.
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
+for _name in ("REDIS_URL", "DATABASE_URL", "INGEST_API_TOKEN", "KABOOM_DATA_DIR", "KABOOM_API_URL"):
+    os.environ.pop(_name, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder that all processes of this run share."""
+    if not hasattr(config, "workerinput"):
+        os.environ["KABOOM_TEST_ROOT"] = _make_root()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what the run has started."""
+    if not hasattr(config, "workerinput"):
+        root = Path(os.environ.pop("KABOOM_TEST_ROOT"))
+        stop_servers(root)
+        for leftover in root.iterdir():
+            leftover.unlink()
+        root.rmdir()
+
+
+def _make_root() -> str:
+    root = Path("/tmp") / f"kaboom-run-{uuid.uuid4().hex[:12]}"
+    root.mkdir(mode=0o700)
+    return str(root)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Servers:
+    """A real Valkey and a real PostgreSQL, shared by the whole run."""
+    return shared_servers(Path(os.environ["KABOOM_TEST_ROOT"]))
+
+
+@pytest.fixture(scope="session")
+def database_url(servers: Servers) -> Iterator[str]:
+    """A migrated database of this test process."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(servers.database_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    url = servers.database_url.replace("/postgres?", f"/{name}?")
+    from app.cli.migrate import migrate  # noqa: PLC0415  Alembic, only where a database is wanted
+
+    migrate(url)
+    yield url
+    with psycopg.connect(servers.database_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: Servers) -> str:
+    """A Redis database of this test process."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return servers.redis_url.removesuffix("/0") + f"/{1 + int(worker) % 14}"
+
+
+@pytest.fixture
+def open_tmp() -> Iterator[Path]:
+    """A temporary folder that PostgreSQL may enter also when the tests run as root."""
+    with open_folder() as folder:
+        yield folder

@@ -1,0 +1,65 @@
+"""The tree of errors is drawn as it is, every branch has its HTTP problem, and every problem its place in the docs."""
+
+import inspect
+import re
+
+import pytest
+
+from app import errors as edge
+from batch import errors as domain
+from batch.errors import KaboomError
+from tests.fixtures.repository import load_text
+
+CLASSES = [
+    kind
+    for _, kind in inspect.getmembers(domain, inspect.isclass)
+    if issubclass(kind, KaboomError) and kind.__module__ == domain.__name__
+]
+PROBLEMS_PAGE = "docs/reference/problems.md"
+
+
+def drawn_parents() -> dict[str, str]:
+    """The drawing in the module docstring: class → the class it hangs from."""
+    parents: dict[str, str] = {}
+    stack = [(-1, "KaboomError")]
+    for line in (domain.__doc__ or "").splitlines():
+        if found := re.match(r"[ │]*[├└]── (\w+)", line):
+            depth = found.start(1)
+            stack = [entry for entry in stack if entry[0] < depth]
+            parents[found[1]] = stack[-1][1]
+            stack.append((depth, found[1]))
+    return parents
+
+
+def documented_problems() -> dict[str, int]:
+    """The headings of the reference page: slug → status."""
+    return {
+        slug: int(status)
+        for slug, status in re.findall(r"^## `([a-z-]+)` \((\d{3})\)$", load_text(PROBLEMS_PAGE), re.MULTILINE)
+    }
+
+
+def test_every_error_is_drawn_where_it_hangs() -> None:
+    assert drawn_parents() == {c.__name__: c.__base__.__name__ for c in CLASSES if c is not KaboomError and c.__base__}
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_error_has_a_problem(kind: type[KaboomError]) -> None:
+    nearest = next(ancestor for ancestor in kind.__mro__ if ancestor in edge.BY_ERROR)
+    # A branch of its own must be placed: falling back to the root would call it our fault.
+    assert nearest is not KaboomError or kind is KaboomError
+
+
+def test_every_problem_that_is_answered_is_listed() -> None:
+    defined = {p for _, p in inspect.getmembers(edge, lambda member: isinstance(member, edge.Problem))}
+    assert defined == set(edge.PROBLEMS)
+    assert set(edge.BY_ERROR.values()) <= defined
+
+
+def test_every_problem_is_documented_with_its_status() -> None:
+    assert documented_problems() == {problem.slug: problem.status for problem in edge.PROBLEMS}
+
+
+def test_every_title_stands_in_the_docs_in_both_languages() -> None:
+    page = load_text(PROBLEMS_PAGE)
+    assert [title for p in edge.PROBLEMS for title in (p.title_en, p.title_ja) if title not in page] == []
