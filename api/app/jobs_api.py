@@ -1,5 +1,6 @@
 """The job routes that every queue mounts: list, stats, one, failures, cancel, retry, delete."""
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from batch.market.outcome import Outcome
 
 JobId = Annotated[str, Path(max_length=64, description="32 hex digits")]
 _JOB_ID = re.compile("[0-9a-f]{32}")
+#: A list does not wait longer than this for live values: the ledger's are shown instead.
+_OVERLAY_S = 1.0
 _OPEN = frozenset(s for s in JobStatus if TRANSITIONS[s])
 
 #: Builds the request of a retry from the job and its chunks; raises Conflict where nothing is left to do.
@@ -61,12 +64,12 @@ class JobRoutes:
     ) -> JobPage:
         """List jobs, newest first: the ledger's, with live values where a job still runs."""
         found = await jobs.parts.history.list_jobs(_to_query(query, self.queue, self.owner))
-        items = [job for job in await _overlay(jobs, self.queue, found) if _is_wanted(job, query)]
+        live, workers = await asyncio.gather(_overlay(jobs, self.queue, found), _workers(jobs))
+        items = [job for job in live if _is_wanted(job, query)]
         cursor = encode_cursor(found[-1]) if len(found) == query.limit else None
         if cursor:
             url = request.url.include_query_params(cursor=cursor)
             response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-        workers = await _workers(jobs)
         views = [view_job(job, base=self.base, workers=workers) for job in items]
         return JobPage(items=views, next_cursor=cursor)
 
@@ -163,16 +166,18 @@ async def _overlay(jobs: Jobs, queue: str, found: Sequence[Job]) -> list[Job]:
     """Put live values over unfinished jobs, in one round trip; without Redis the ledger's stand."""
     open_ids = [job.job_id for job in found if not job.status.is_final]
     try:
-        live = {job.job_id: job for job in await jobs.parts.store.load(queue, open_ids) if job}
-    except StoreError:
+        async with asyncio.timeout(_OVERLAY_S):
+            live = {job.job_id: job for job in await jobs.parts.store.load(queue, open_ids) if job}
+    except (StoreError, TimeoutError):
         live = {}
     return [live.get(job.job_id, job) for job in found]
 
 
 async def _workers(jobs: Jobs) -> list[Any]:
     try:
-        return list(await jobs.parts.store.workers())
-    except StoreError:
+        async with asyncio.timeout(_OVERLAY_S):
+            return list(await jobs.parts.store.workers())
+    except (StoreError, TimeoutError):
         return []
 
 

@@ -76,8 +76,8 @@ def _message(task: str, ref: ChunkRef) -> bytes:
     if ref.n == PLAN:
         return build_message(task, {"job_id": ref.job_id}, queue=ref.queue, task_id=ref.job_id)
     # The same id each time: a chunk sent again is the same chunk.
-    kwargs = {"job_id": ref.job_id, "n": ref.n}
-    return build_message(_CHUNK_NAMES[task], kwargs, queue=ref.queue, task_id=f"{ref.job_id}-{ref.n}")
+    kwargs, task_id = {"job_id": ref.job_id, "n": ref.n}, f"{ref.job_id}-{ref.n}"
+    return build_message(_CHUNK_NAMES[task], kwargs, queue=ref.queue, task_id=task_id, ignore_result=True)
 
 
 _CHUNK_NAMES = {spec.name: spec.chunk_name for spec in CATALOG}

@@ -92,7 +92,12 @@ class Jobs:
 
     async def load_chunks(self, job: Job) -> list[Chunk]:
         """Return a job's chunks, live ones where Redis has them and the ledger's otherwise."""
-        live = await self.parts.store.load_chunks(job.queue, job.job_id)
+        try:
+            live = await self.parts.store.load_chunks(job.queue, job.job_id)
+        except StoreError:
+            if not job.status.is_final:
+                raise
+            live = []
         chunks = live or await self.parts.history.load_chunks(job.job_id)
         return [complete_dead(chunk) for chunk in chunks]
 
@@ -103,8 +108,15 @@ class Jobs:
             NotFound: no such job, or somebody else's.
 
         """
-        live = (await self.parts.store.load(queue, [job_id]))[0]
-        job = live or await self.parts.history.load(queue, job_id)
+        try:
+            job = (await self.parts.store.load(queue, [job_id]))[0]
+        except StoreError:
+            # A finished job can be told without Redis; how far another is cannot.
+            job = await self.parts.history.load(queue, job_id)
+            if job is not None and not job.status.is_final:
+                raise
+        else:
+            job = job or await self.parts.history.load(queue, job_id)
         if job is None or job.owner != owner:
             raise NotFound(f"job {job_id} does not exist in queue {queue}")
         return job

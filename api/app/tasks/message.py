@@ -24,7 +24,9 @@ def list_key(queue: str) -> str:
     return f"{KEY_PREFIX}{queue}"
 
 
-def build_message(task: str, kwargs: Mapping[str, Any], *, queue: str, task_id: str) -> bytes:
+def build_message(
+    task: str, kwargs: Mapping[str, Any], *, queue: str, task_id: str, ignore_result: bool = False
+) -> bytes:
     """Return one message that a Celery worker on `queue` runs as `task(**kwargs)`."""
     embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     body = base64.b64encode(orjson.dumps([[], dict(kwargs), embed])).decode()
@@ -32,7 +34,7 @@ def build_message(task: str, kwargs: Mapping[str, Any], *, queue: str, task_id: 
         "body": body,
         "content-encoding": "utf-8",
         "content-type": "application/json",
-        "headers": _headers(task, kwargs, task_id),
+        "headers": _headers(task, kwargs, task_id, ignore_result=ignore_result),
         "properties": {
             "correlation_id": task_id,
             "reply_to": "",
@@ -46,7 +48,7 @@ def build_message(task: str, kwargs: Mapping[str, Any], *, queue: str, task_id: 
     return orjson.dumps(envelope)
 
 
-def _headers(task: str, kwargs: Mapping[str, Any], task_id: str) -> dict[str, Any]:
+def _headers(task: str, kwargs: Mapping[str, Any], task_id: str, *, ignore_result: bool) -> dict[str, Any]:
     return {
         "lang": "py",
         "task": task,
@@ -63,7 +65,8 @@ def _headers(task: str, kwargs: Mapping[str, Any], task_id: str) -> dict[str, An
         "argsrepr": "()",
         "kwargsrepr": repr(dict(kwargs)),
         "origin": _ORIGIN,
-        "ignore_result": False,
+        # The header wins over the task's own setting.
+        "ignore_result": ignore_result,
         "replaced_task_nesting": 0,
         "stamped_headers": None,
         "stamps": {},

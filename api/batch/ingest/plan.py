@@ -14,6 +14,12 @@ from batch.providers.base import Capabilities
 #: Bars in one chunk, about: a hundred symbols of one 1-minute session. Small enough that a lost chunk costs
 #: little and progress moves, large enough that its overhead (1 to 2 ms) does not show.
 _CHUNK_BARS = 30_000
+#: A long look-back makes larger chunks, not more of them: a chunk goes on from its cursor, so its size costs
+#: nothing when it is lost, while each chunk costs messages, commands and ledger rows.
+_MAX_ROUNDS = 8
+
+#: A session of the New York exchange lasts 6.5 hours; files may hold days on which the TSE rests.
+_FOREIGN_SESSION_S = 23_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +104,14 @@ def plan_chunks(
         return []
     if capabilities.bulk_by_session:
         return [IngestChunk(interval, tuple(symbols), (day,)) for day in sessions]
-    bars = len(symbols) * len(sessions) * len(grid(sessions[-1], interval))
+    bars = len(symbols) * len(sessions) * bars_per_session(sessions[-1], interval)
     parts = _count_parts(len(symbols), bars, slots)
     return [IngestChunk(interval, part, tuple(sessions)) for part in split_evenly(symbols, parts)]
+
+
+def bars_per_session(session: date, interval: Interval) -> int:
+    """Return about how many bars a symbol has in a session; at least 1, also on a day that only files know."""
+    return len(grid(session, interval)) or math.ceil(_FOREIGN_SESSION_S / interval.seconds)
 
 
 def split_evenly(items: Sequence[str], parts: int) -> list[tuple[str, ...]]:
@@ -113,5 +124,5 @@ def split_evenly(items: Sequence[str], parts: int) -> list[tuple[str, ...]]:
 def _count_parts(symbols: int, bars: int, slots: int) -> int:
     wanted = math.ceil(bars / _CHUNK_BARS)
     # Whole rounds over the slots; a handful of symbols is not worth spreading.
-    rounds = math.ceil(wanted / slots) * slots if wanted > 1 else wanted
+    rounds = min(math.ceil(wanted / slots), _MAX_ROUNDS) * slots if wanted > 1 else wanted
     return max(1, min(rounds, symbols))

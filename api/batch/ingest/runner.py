@@ -13,11 +13,10 @@ from batch.bars.quality import Checked, QualityContext, check_bars
 from batch.bars.store import BarStore
 from batch.errors import StoreError
 from batch.ingest.fetch import fetch_all
-from batch.ingest.plan import IngestChunk, IngestPlan
+from batch.ingest.plan import IngestChunk, IngestPlan, bars_per_session
 from batch.ingest.report import IngestReport
 from batch.kit.clock import Clock
 from batch.market.bar import BarSeries, empty_bars
-from batch.market.calendar import grid
 from batch.market.listing import Market
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import BarProvider, BarRequest
@@ -105,7 +104,7 @@ async def _run_slice(part: IngestChunk, tools: IngestTools) -> IngestReport:
 
 
 def _windows(part: IngestChunk) -> list[tuple[date, ...]]:
-    bars = len(part.symbols) * len(grid(part.sessions[-1], part.interval))
+    bars = len(part.symbols) * bars_per_session(part.sessions[-1], part.interval)
     step = max(1, _WINDOW_BARS // bars)
     return [part.sessions[i : i + step] for i in range(0, len(part.sessions), step)]
 
@@ -170,6 +169,9 @@ def _settle(
 def _judge(symbol: str, said: Mapping[str, SymbolOutcome], rows: int, refusal: str, failure: str) -> SymbolOutcome:
     if failure and (rows or refusal):
         return SymbolOutcome(symbol, Outcome.WRITE_FAILED, message=failure)
+    if rows and symbol in said and not said[symbol].outcome.is_fine:
+        # Some bars came and more were to come.
+        return replace(said[symbol], rows=rows)
     if rows:
         return SymbolOutcome(symbol, Outcome.OK, rows=rows)
     if refusal:

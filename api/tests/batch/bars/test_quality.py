@@ -1,3 +1,5 @@
+"""The hard quality rules refuse what cannot be a bar, and pass everything else whole and sorted."""
+
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 

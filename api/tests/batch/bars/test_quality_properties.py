@@ -1,3 +1,5 @@
+"""The quality checks lose no row, for markets and faults of any shape."""
+
 import itertools
 from collections import Counter
 from datetime import UTC, datetime

@@ -1,3 +1,5 @@
+"""The quality rules do not cry wolf over real prices."""
+
 import csv
 import gzip
 from datetime import UTC, date, datetime

@@ -1,3 +1,5 @@
+"""The soft quality rules flag what is odd, and only that."""
+
 from datetime import date, datetime
 from typing import Any
 

@@ -1,4 +1,6 @@
 # ruff: noqa: RUF001  JPX writes full-width brackets
+"""The shipped symbol lists are what their script builds from its sources."""
+
 from datetime import date
 from importlib.resources import files
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""The trading calendar: sessions, hours, grids, and what comes before and after."""
+
 import subprocess
 import sys
 import warnings

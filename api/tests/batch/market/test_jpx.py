@@ -1,4 +1,6 @@
 # ruff: noqa: RUF001  JPX writes full-width brackets
+"""JPX's list of issues is imported in every format, or refused whole."""
+
 import zipfile
 from datetime import date
 from pathlib import Path

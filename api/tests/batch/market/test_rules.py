@@ -1,3 +1,5 @@
+"""Ticks and price limits, at and around their bounds."""
+
 from typing import Literal
 
 import numpy as np

@@ -1,4 +1,6 @@
 # ruff: noqa: RUF001  full-width letters are what some of these tests are about
+"""Symbols in every spelling that is one, and none that is not."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,3 +1,5 @@
+"""Universes: which snapshot counts, and who is known to be gone."""
+
 from datetime import date
 from pathlib import Path
 
