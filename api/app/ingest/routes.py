@@ -8,7 +8,6 @@ from app.ingest.retry import build_retry
 from app.ingest.schemas import RunDailyBody
 from app.jobs.view import Accepted
 from app.jobs_api import JobRoutes, accepted_headers, jobs_router
-from app.settings import AppSettings
 from app.tasks.catalog import INGEST_RUN_DAILY, Queue
 from batch.ingest.check import check_capabilities, resolve_session
 from batch.ingest.request import IngestRequest
@@ -24,7 +23,8 @@ router = APIRouter()
 async def run_daily(jobs: Jobs, body: RunDailyBody, response: Response) -> Accepted:
     """Take the last sessions of bars for every symbol of a market."""
     asked = body.to_request()
-    _check(asked, jobs.parts.settings)
+    settings = jobs.parts.settings
+    _check(asked, provider=settings.provider, delay_s=settings.provider_delay_s)
     request = asked.to_json()
     if body.dry_run:
         request["dry_run"] = True
@@ -33,11 +33,11 @@ async def run_daily(jobs: Jobs, body: RunDailyBody, response: Response) -> Accep
     return Accepted(job_id=job.job_id, status=job.status)
 
 
-def _check(request: IngestRequest, settings: AppSettings) -> None:
+def _check(request: IngestRequest, *, provider: str, delay_s: float) -> None:
     """Refuse here, before anything is queued, what the worker would refuse."""
-    provider = get_provider_spec(request.provider or settings.provider)
-    check_capabilities(request, provider.name, provider.capabilities)
-    resolve_session(request, utc_now(), delay_s=settings.provider_delay_s)
+    spec = get_provider_spec(request.provider or provider)
+    check_capabilities(request, spec.name, spec.capabilities)
+    resolve_session(request, utc_now(), delay_s=delay_s)
 
 
 router.include_router(jobs_router(JobRoutes(Queue.INGEST.value, _JOBS, owner=INGEST_OWNER, build_retry=build_retry)))
