@@ -36,6 +36,9 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
         version="0.1.0",
         summary="Jobs on Japanese-equity market data, with the truth about each symbol.",
         lifespan=lambda app: _live(app, chosen),
+        # FastAPI's pages load their scripts from a CDN; ours come vendored, with the dashboard.
+        docs_url=None,
+        redoc_url=None,
     )
     app.add_middleware(Gate, ingest_token=chosen.ingest_api_token.get_secret_value())
     install_handlers(app)

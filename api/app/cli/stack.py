@@ -55,8 +55,8 @@ class Stack:
             ConfigurationError: a child does not start.
 
         """
-        # Not 0700: as root, PostgreSQL runs as `nobody`, who must pass through. What is secret in it is 0600.
-        self.data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+        # As root, PostgreSQL runs as `nobody`, who must pass through; what is secret in the folder is 0600.
+        self.data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         self._take_lock()
         if orphans := end_orphans(read_run_file(self.data_dir).get("children", [])):
             self._session.say("orphans", count=orphans)

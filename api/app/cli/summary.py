@@ -64,10 +64,12 @@ def _outcome_table(session: Session, outcomes: dict[str, int]) -> Table:
 
 def _balance(session: Session, job: dict[str, Any], result: dict[str, Any]) -> str:
     settled, total = sum(result["outcomes"].values()), job["progress"]["total"]
+    intervals = ", ".join(job["intervals"] or {})
     if settled == total:
-        return session.words.say("outcomes_sum", total=total, sum=settled)
+        return session.words.say("outcomes_sum", total=total, intervals=intervals, sum=settled)
     cancelled = job["progress"]["cancelled"]
-    return session.words.say("outcomes_missing", total=total, sum=settled, cancelled=cancelled)
+    words = {"total": total, "intervals": intervals, "sum": settled, "cancelled": cancelled}
+    return session.words.say("outcomes_missing", **words)
 
 
 def _print_next(session: Session, job: dict[str, Any]) -> None:

@@ -79,12 +79,12 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "source": ("source: {source}", "取得元: {source}"),
     "outcomes_sum": (
-        "{total} symbols, {sum} outcomes: every symbol is accounted for",
-        "{total} 銘柄・結果 {sum} 件: すべての銘柄の結果が揃っています",
+        "{total:,} asked for (symbols of {intervals}), {sum:,} outcomes: every one is accounted for",
+        "対象 {total:,} 件({intervals} の銘柄)・結果 {sum:,} 件: すべての結果が揃っています",
     ),
     "outcomes_missing": (
-        "{total} symbols, {sum} outcomes, {cancelled} cancelled",
-        "{total} 銘柄・結果 {sum} 件・取消 {cancelled} 件",
+        "{total:,} asked for (symbols of {intervals}), {sum:,} outcomes, {cancelled:,} cancelled",
+        "対象 {total:,} 件({intervals} の銘柄)・結果 {sum:,} 件・取消 {cancelled:,} 件",
     ),
     "next": ("where to look next", "次に見るもの"),
     "stays_up": (
