@@ -8,7 +8,7 @@ from typing import Annotated
 import click
 import typer
 
-from app.cli import bars, doctor, ingest, jobs, run, symbols
+from app.cli import about, bars, doctor, ingest, jobs, run, symbols
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from batch.errors import ConfigurationError, InvalidRequest, KaboomError, NotFound
@@ -31,6 +31,8 @@ app.add_typer(ingest.app, name="ingest")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(bars.app, name="bars")
 app.add_typer(symbols.app, name="symbols")
+app.add_typer(about.app, name="config")
+app.command("openapi")(about.openapi)
 
 
 @app.callback()

@@ -47,6 +47,10 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
     """
     if settings.disable_redis and not settings.disable_celery:
         raise ConfigurationError("DISABLE_REDIS was true and DISABLE_CELERY false: Celery's broker here is Redis")
+    if settings.bar_store == "memory" and not settings.disable_celery:
+        raise ConfigurationError(
+            "KABOOM_BAR_STORE was memory and DISABLE_CELERY false: each worker process would keep bars of its own"
+        )
     name = f"{role}@{socket.gethostname()}:{os.getpid()}"
     return Parts(
         settings=settings,
