@@ -181,8 +181,9 @@ def _judge(symbol: str, said: Mapping[str, SymbolOutcome], rows: int, refusal: s
 
 
 def _count(bars: pl.DataFrame) -> dict[str, int]:
-    symbols, counts = bars.group_by("symbol").len().get_columns()
-    return dict(zip(symbols.to_list(), counts.to_list(), strict=True))
+    # Checked bars are sorted by symbol, so that its runs are the groups, at a third of the cost of `group_by`.
+    runs = bars["symbol"].rle().struct
+    return dict(zip(runs.field("value").to_list(), runs.field("len").to_list(), strict=True))
 
 
 def _refusals(quarantined: pl.DataFrame) -> dict[str, str]:

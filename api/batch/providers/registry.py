@@ -36,7 +36,7 @@ _SPECS: Mapping[str, ProviderSpec] = MappingProxyType(
         for spec in (
             ProviderSpec(
                 "synthetic",
-                # 50 symbols x 327 minutes: a session brings about 13,000 rows, three writes of 5,000.
+                # 50 symbols x 327 minutes are about 13,000 rows; a chunk of a session has a checkpoint in its middle.
                 Capabilities(frozenset(Interval), _TSE_MARKETS, symbols_per_fetch=50),
                 is_real=False,
                 summary="Made-up bars under the TSE's real rules: deterministic, offline, free.",

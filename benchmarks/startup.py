@@ -1,0 +1,130 @@
+"""What importing the API costs, beside a naive service's imports: CPU and memory of a fresh interpreter.
+
+Usage: python benchmarks/startup.py [--quick] [--json]
+
+Each figure is that of a new process, the interpreter itself included, ours (`import app.main`) and the peer
+(fastapi, celery, pandas, redis) in turns. Byte code is cached, as in an image that was built properly; the first
+round compiles it into a folder of this run and is shown apart, since a container without it pays that on each
+start. Exits with 1 when a goal is missed, or when the API loaded what only workers need.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+
+API = Path(__file__).resolve().parents[1] / "api"
+OURS, PEER = "import app.main", "import fastapi, celery, pandas, redis"
+#: What a worker needs and the API does not; each would cost 0.1 to 0.9 s of every cold start.
+FORBIDDEN = ("polars", "pandas", "numpy", "celery")
+MOST_CPU_S = 1.0
+MOST_MB = 90.0
+
+#: Says what was spent, then waits, so that its memory can be read from outside.
+_PROBE = """
+import resource, sys
+spent = resource.getrusage(resource.RUSAGE_SELF)
+loaded = [name for name in sys.argv[1:] if name in sys.modules]
+print(spent.ru_utime + spent.ru_stime, len(sys.modules), *loaded, flush=True)
+sys.stdin.read()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One fresh interpreter: CPU seconds, resident megabytes, modules, and which forbidden ones."""
+
+    cpu_s: float
+    rss_mb: float
+    modules: int
+    forbidden: tuple[str, ...]
+
+
+def start(statement: str, cache: Path) -> Start:
+    """Run an import in a fresh interpreter."""
+    # Whoever runs this may keep byte code from being written; this measures with it.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    env |= {"PYTHONPATH": str(API), "PYTHONPYCACHEPREFIX": str(cache)}
+    argv = [sys.executable, "-c", statement + _PROBE, *FORBIDDEN]
+    with subprocess.Popen(argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        words = process.stdout.readline().split()
+        if not words:
+            sys.exit(f"`{statement}` failed; its error is above")
+        # From outside and of now: `ru_maxrss` would also count the parent's memory at the fork.
+        rss_mb = psutil.Process(process.pid).memory_info().rss / 1e6
+        process.communicate()
+    return Start(float(words[0]), rss_mb, int(words[1]), tuple(words[2:]))
+
+
+def measure(rounds: int) -> dict[str, list[Start]]:
+    """Start ours and the peer in turns; the first of each compiles."""
+    starts: dict[str, list[Start]] = {OURS: [], PEER: []}
+    with tempfile.TemporaryDirectory(prefix="kaboom-bench-") as cache:
+        for _ in range(rounds + 1):
+            for statement, into in starts.items():
+                into.append(start(statement, Path(cache)))
+    return starts
+
+
+def build_report(starts: dict[str, list[Start]]) -> dict[str, Any]:
+    """Return medians, goals and verdicts."""
+    ways: dict[str, dict[str, Any]] = {
+        statement: {
+            "cpu_s": median(s.cpu_s for s in measured),
+            "rss_mb": median(s.rss_mb for s in measured),
+            "modules": first.modules,
+            "compiling": asdict(first),
+        }
+        for statement, (first, *measured) in starts.items()
+    }
+    cpu_s, rss_mb = ways[OURS]["cpu_s"], ways[OURS]["rss_mb"]
+    forbidden = sorted({name for s in starts[OURS] for name in s.forbidden})
+    return {
+        "ways": ways,
+        "rounds": len(starts[OURS]) - 1,
+        "goals": [
+            {"name": "CPU, s", "is": f"{cpu_s:.2f}", "goal": f"≤ {MOST_CPU_S:g}", "is_met": cpu_s <= MOST_CPU_S},
+            {"name": "memory, MB", "is": f"{rss_mb:.0f}", "goal": f"≤ {MOST_MB:g}", "is_met": rss_mb <= MOST_MB},
+            {"name": "loaded of " + ", ".join(FORBIDDEN), "is": ", ".join(forbidden) or "none", "goal": "none"}
+            | {"is_met": not forbidden},
+        ],
+    }
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """Print a table, goals and verdicts."""
+    print(f"a fresh interpreter, median of {report['rounds']}\n")
+    print(f"{'':40} {'CPU s':>7} {'RSS MB':>8} {'modules':>8} {'CPU s, compiling':>18}")
+    for statement, way in report["ways"].items():
+        row = f"{way['cpu_s']:7.2f} {way['rss_mb']:8.0f} {way['modules']:8} {way['compiling']['cpu_s']:18.2f}"
+        print(f"{statement:40} {row}")
+    print()
+    for goal in report["goals"]:
+        print(f"{goal['name']:40} {goal['is']:>7}   goal {goal['goal']:6} {'ok' if goal['is_met'] else 'MISSED'}")
+
+
+def main() -> int:
+    """Measure, report, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="3 rounds instead of 7")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options = parser.parse_args()
+    report = build_report(measure(3 if options.quick else 7))
+    if options.json:
+        print(json.dumps(report, indent=2))
+    else:
+        print_report(report)
+    return 0 if all(goal["is_met"] for goal in report["goals"]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
