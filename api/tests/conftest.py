@@ -38,6 +38,12 @@ def _make_root() -> str:
     return str(root)
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    """Tests marked `anyio` run on asyncio, as Kaboom does."""
+    return "asyncio"
+
+
 @pytest.fixture(scope="session")
 def servers() -> Servers:
     """A real Valkey and a real PostgreSQL, shared by the whole run."""

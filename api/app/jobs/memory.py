@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from app.jobs.store import (
     Worker,
 )
 
+#: Times the attempts that a chunk has had.
 _BROKEN_DELAY_S = 1.0
 _STALE = Ended(is_accepted=False)
 
@@ -35,9 +36,9 @@ class _Slot:
 
     chunk: Chunk
     fence: str = ""
+    owner: str = ""
     lease_ends: float = 0.0
     due_at: float = 0.0
-    last_ending: Ending | None = None
 
 
 @dataclass
@@ -55,35 +56,39 @@ class MemoryJobStore:
     def __init__(self, *, lease_s: float = LEASE_S, dispatch_s: float = DISPATCH_S) -> None:
         self._lease_s = lease_s
         self._dispatch_s = dispatch_s
-        self._records: dict[str, _Record] = {}
-        self._newest: list[str] = []
+        self._records: dict[tuple[str, str], _Record] = {}
+        self._newest: dict[str, list[str]] = defaultdict(list)
         self._fences = itertools.count(1)
         self._workers: dict[str, Worker] = {}
         self._epoch = False
 
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
         """Record a job with the chunks it has so far, unless it is there; return whether it was new."""
-        if job.job_id in self._records:
+        key, newest = (job.queue, job.job_id), self._newest[job.queue]
+        if key in self._records:
             return False
-        record = self._records[job.job_id] = _Record(replace(job, updated_at=_now(), version=1))
-        self._newest = [job.job_id, *self._newest][:NEWEST_KEPT]
+        is_cancelled = job.status is JobStatus.CANCELLING
+        record = self._records[key] = _Record(replace(job, updated_at=_now(), version=1), is_cancelled=is_cancelled)
+        newest[:] = [job.job_id, *(known for known in newest if known != job.job_id)][:NEWEST_KEPT]
         self._add_chunks(record, chunks)
         return True
 
     async def claim(self, ref: ChunkRef, *, owner: str) -> Claim | Refusal:
         """Take the exclusive lease of a chunk, or learn why not."""
-        record = self._records.get(ref.job_id)
-        if record is None or ref.n not in record.slots:
+        record = self._records.get((ref.queue, ref.job_id))
+        if record is None:
             return Refusal.GONE
-        slot = record.slots[ref.n]
+        slot = record.slots.get(ref.n)
+        if slot is None:
+            return Refusal.STOP if record.job.status.is_final else Refusal.GONE
         if refusal := _refusal(record, slot):
             return refusal
         slot.chunk = replace(slot.chunk, state=ChunkState.RUNNING, attempts=slot.chunk.attempts + 1)
-        slot.fence = f"{next(self._fences)}:{owner}"
+        slot.owner, slot.fence = owner, f"{next(self._fences)}:{owner}"
         slot.lease_ends = time.monotonic() + self._lease_s
-        slot.last_ending = None
-        if record.job.status is JobStatus.QUEUED:
-            _touch(record, status=JobStatus.RUNNING, started_at=_now())
+        job = record.job
+        status = JobStatus.RUNNING if job.status is JobStatus.QUEUED else job.status
+        _touch(record, status=status, started_at=job.started_at or _now())
         job = record.job
         return Claim(Lease(ref, slot.fence), slot.chunk, task=job.task, request=job.request, plan=job.plan)
 
@@ -94,9 +99,8 @@ class MemoryJobStore:
             return Beat.LOST
         record, slot = found
         slot.lease_ends = time.monotonic() + self._lease_s
-        if lease.ref.n != PLAN:
-            slot.chunk = replace(slot.chunk, tally=tally)
-            _recount(record)
+        _account(slot, tally)
+        _recount(record)
         return Beat.CANCEL if record.is_cancelled else Beat.OK
 
     async def set_plan(self, lease: Lease, plan: Mapping[str, Any], chunks: Sequence[Chunk]) -> Ended:
@@ -107,8 +111,6 @@ class MemoryJobStore:
         record, slot = found
         slot.chunk = replace(slot.chunk, state=ChunkState.DONE)
         _touch(record, plan=dict(plan))
-        if record.is_cancelled:
-            chunks = [_cancelled(chunk) for chunk in chunks]
         self._add_chunks(record, chunks)
         return Ended(is_accepted=True, is_final=record.job.status.is_final)
 
@@ -118,10 +120,11 @@ class MemoryJobStore:
         if found is None:
             return self._repeated(lease, ending)
         record, slot = found
-        slot.chunk = replace(slot.chunk, tally=tally)
-        slot.last_ending = ending
+        _account(slot, tally)
         if ending is Ending.BROKEN:
             self._settle_broken(record, slot, error, delay_s=_BROKEN_DELAY_S)
+        elif ending is Ending.RELEASED and record.is_cancelled:
+            slot.chunk = _cancelled(slot.chunk)
         elif ending is Ending.RELEASED:
             slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED, attempts=slot.chunk.attempts - 1)
             slot.due_at = time.monotonic()
@@ -143,7 +146,7 @@ class MemoryJobStore:
 
     async def cancel(self, queue: str, job_id: str) -> Job | None:
         """Ask a job to stop: queued chunks end now, running ones at their next beat."""
-        record = self._records.get(job_id)
+        record = self._records.get((queue, job_id))
         if record is None:
             return None
         if record.job.status.is_final:
@@ -161,7 +164,7 @@ class MemoryJobStore:
         now, expired = time.monotonic(), []
         for job_id, n, record, slot in self._slots(queue):
             if slot.chunk.state is ChunkState.RUNNING and slot.lease_ends < now:
-                self._settle_broken(record, slot, "worker stopped reporting", delay_s=0.0)
+                self._settle_broken(record, slot, f"worker {slot.owner} stopped reporting", delay_s=0.0)
                 _finish_if_settled(record)
                 ref = ChunkRef(queue, job_id, n)
                 expired.append(Expired(ref, slot.chunk.state.value, is_final=record.job.status.is_final))
@@ -178,23 +181,22 @@ class MemoryJobStore:
 
     async def load(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
         """Return live jobs, None for those not there."""
-        records = (self._records.get(job_id) for job_id in job_ids)
-        return [record.job if record and record.job.queue == queue else None for record in records]
+        records = (self._records.get((queue, job_id)) for job_id in job_ids)
+        return [record.job if record else None for record in records]
 
     async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:
         """Return the planned chunks of a job."""
-        record = self._records.get(job_id)
+        record = self._records.get((queue, job_id))
         return [slot.chunk for n, slot in record.slots.items() if n != PLAN] if record else []
 
     async def newest(self, queue: str) -> list[str]:
         """Return the ids of the newest jobs, newest first."""
-        return [
-            job_id for job_id in self._newest if job_id in self._records and self._records[job_id].job.queue == queue
-        ]
+        return list(self._newest[queue])
 
     async def forget(self, queue: str, job_id: str) -> None:
         """Drop a job."""
-        self._records.pop(job_id, None)
+        if self._records.pop((queue, job_id), None):
+            self._newest[queue] = [known for known in self._newest[queue] if known != job_id]
 
     async def report_worker(self, name: str, slots: int) -> None:
         """Say that a worker is alive."""
@@ -217,19 +219,21 @@ class MemoryJobStore:
 
     def _add_chunks(self, record: _Record, chunks: Sequence[Chunk]) -> None:
         due_at = time.monotonic() + self._dispatch_s
+        if record.is_cancelled:
+            chunks = [chunk if chunk.state.is_final else _cancelled(chunk) for chunk in chunks]
         record.slots |= {chunk.n: _Slot(chunk, due_at=due_at) for chunk in chunks}
         _finish_if_settled(record)
 
     def _slots(self, queue: str) -> list[tuple[str, str, _Record, _Slot]]:
         return [
             (job_id, n, record, slot)
-            for job_id, record in self._records.items()
-            if record.job.queue == queue
+            for (owner_queue, job_id), record in self._records.items()
+            if owner_queue == queue
             for n, slot in record.slots.items()
         ]
 
     def _mine(self, lease: Lease) -> tuple[_Record, _Slot] | None:
-        record = self._records.get(lease.ref.job_id)
+        record = self._records.get((lease.ref.queue, lease.ref.job_id))
         slot = record.slots.get(lease.ref.n) if record else None
         if record is None or slot is None:
             return None
@@ -237,19 +241,18 @@ class MemoryJobStore:
         return (record, slot) if is_mine else None
 
     def _repeated(self, lease: Lease, ending: Ending) -> Ended:
-        record = self._records.get(lease.ref.job_id)
+        record = self._records.get((lease.ref.queue, lease.ref.job_id))
         slot = record.slots.get(lease.ref.n) if record else None
-        if record is None or slot is None or slot.fence != lease.fence or slot.last_ending is not ending:
+        if record is None or slot is None or (slot.fence, slot.chunk.state.value) != (lease.fence, ending.value):
             return _STALE
-        is_ended = slot.chunk.state.value == ending.value
-        return Ended(is_accepted=is_ended, is_final=is_ended and record.job.status.is_final)
+        return Ended(is_accepted=True, is_final=record.job.status.is_final)
 
     def _settle_broken(self, record: _Record, slot: _Slot, message: str, *, delay_s: float) -> None:
         if record.is_cancelled:
             slot.chunk = _cancelled(slot.chunk)
         elif slot.chunk.attempts < MAX_ATTEMPTS:
             slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED)
-            slot.due_at = time.monotonic() + delay_s
+            slot.due_at = time.monotonic() + delay_s * slot.chunk.attempts
         else:
             slot.chunk = replace(slot.chunk, state=ChunkState.DEAD)
             if slot.chunk.n == PLAN:
@@ -261,9 +264,17 @@ def _refusal(record: _Record, slot: _Slot) -> Refusal | None:
         return Refusal.STOP
     if slot.chunk.state.is_final:
         return Refusal.DUPLICATE
-    if slot.chunk.state is ChunkState.RUNNING and slot.lease_ends > time.monotonic():
-        return Refusal.BUSY
+    if slot.chunk.state is ChunkState.RUNNING:
+        # A last attempt that ran out is the reaper's to bury.
+        is_last = slot.chunk.attempts >= MAX_ATTEMPTS
+        if is_last or slot.lease_ends > time.monotonic():
+            return Refusal.BUSY
     return Refusal.STOP if record.is_cancelled else None
+
+
+def _account(slot: _Slot, tally: Tally) -> None:
+    if slot.chunk.n != PLAN:
+        slot.chunk = replace(slot.chunk, tally=tally)
 
 
 def _recount(record: _Record) -> None:
@@ -289,8 +300,8 @@ def _recount(record: _Record) -> None:
         written=sum(t.written for t in tallies),
         rows=sum(t.rows for t in tallies),
         cancelled=cancelled,
-        outcomes=dict(outcomes),
-        counts=dict(counts),
+        outcomes={outcome: n for outcome, n in outcomes.items() if n},
+        counts={name: n for name, n in counts.items() if n},
     )
     _update_rate(record)
 

@@ -52,7 +52,8 @@ class RedisJobStore:
 
     async def claim(self, ref: ChunkRef, *, owner: str) -> Claim | Refusal:
         """Take the exclusive lease of a chunk, or learn why not."""
-        answer = await self._run("claim", ref, ref.job_id, ref.n, owner, self._lease_ms, uuid4().hex[:8])
+        nonce = uuid4().hex[:8]
+        answer = await self._run("claim", ref, ref.job_id, ref.n, owner, self._lease_ms, nonce, MAX_ATTEMPTS)
         if answer[0] != "ok":
             return Refusal(answer[0])
         _, fence, attempts, spec, tally, task, request, plan = answer

@@ -12,8 +12,8 @@ from app.jobs.model import Chunk, Job, Tally
 LEASE_S = 15.0
 #: How often a running chunk reports, and extends its lease.
 BEAT_S = 5.0
-#: How long a published message may stay unclaimed before it is sent again.
-DISPATCH_S = 30.0
+#: How long a published message may stay unclaimed, with none left in the queue, before it is sent again.
+DISPATCH_S = 10.0
 #: Claims without completion after which a chunk is dead.
 MAX_ATTEMPTS = 3
 #: How many ids the list of newest jobs keeps.

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from app.jobs.examples import FAILURE_PAGE, JOB, JOB_PAGE, QUEUE_STATS
 from app.jobs.model import Job, JobStatus
 from app.jobs.store import LEASE_S, Worker
 
@@ -28,7 +29,9 @@ class Progress(BaseModel):
 class JobView(BaseModel):
     """One job."""
 
-    job_id: str = Field(examples=["dc84d88371794773b929d2957f6a663b"])
+    model_config = ConfigDict(json_schema_extra={"example": JOB})
+
+    job_id: str
     status: JobStatus
     queue: str
     task: str
@@ -70,12 +73,16 @@ class Accepted(BaseModel):
 class JobPage(BaseModel):
     """Some jobs, newest first."""
 
+    model_config = ConfigDict(json_schema_extra={"example": JOB_PAGE})
+
     items: list[JobView]
     next_cursor: str | None
 
 
 class FailurePage(BaseModel):
     """Items that are not plain successes, in the order of the plan."""
+
+    model_config = ConfigDict(json_schema_extra={"example": FAILURE_PAGE})
 
     items: list[Failure]
     total: int
@@ -84,6 +91,8 @@ class FailurePage(BaseModel):
 
 class QueueStats(BaseModel):
     """A queue at a glance; times in seconds, rates from 0 to 1."""
+
+    model_config = ConfigDict(json_schema_extra={"example": QUEUE_STATS})
 
     queue: str
     by_status: dict[str, int]

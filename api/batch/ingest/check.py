@@ -6,6 +6,7 @@ from batch.errors import InvalidRequest
 from batch.ingest.request import IngestRequest
 from batch.market.calendar import (
     JST,
+    OLDEST_YEAR,
     is_session,
     latest_closed_session,
     next_session,
@@ -42,6 +43,10 @@ def resolve_session(request: IngestRequest, now: datetime, *, delay_s: float) ->
         return session or (now.astimezone(JST).date() + timedelta(days=1))
     if session is None:
         return latest_closed_session(now, delay_s=delay_s)
+    if not OLDEST_YEAR <= session.year <= now.year + 1:
+        raise InvalidRequest(
+            f"session was {session}, expected a trading day from {OLDEST_YEAR} on that has opened", pointer="/session"
+        )
     if not is_session(session):
         around = f"{previous_session(session)} and {next_session(session)}"
         raise InvalidRequest(f"session was {session}, not a trading day; the nearest are {around}", pointer="/session")

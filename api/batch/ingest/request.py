@@ -105,8 +105,8 @@ def _parse_symbols(texts: Any, market: Market) -> tuple[str, ...]:
     return tuple(dict.fromkeys(parse(text) for text in texts))
 
 
-def _bounded(value: int, most: int, pointer: str) -> int:
-    if not 1 <= value <= most:
+def _bounded(value: Any, most: int, pointer: str) -> int:
+    if type(value) is not int or not 1 <= value <= most:
         name = pointer.removeprefix("/")
-        raise InvalidRequest(f"{name} was {value}, expected 1 to {most}", pointer=pointer)
+        raise InvalidRequest(f"{name} was {value!r}, expected 1 to {most}", pointer=pointer)
     return value

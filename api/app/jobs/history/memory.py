@@ -31,6 +31,8 @@ class MemoryJobHistory:
         job = self._jobs.get(job_id)
         if job is None:
             raise NotFound(f"job {job_id} is not in the ledger")
+        if job.plan is None and job.status.is_final:
+            return plan, list(chunks)
         if job.plan is None:
             job = self._jobs[job_id] = replace(job, plan=dict(plan), status=_planned(job.status))
             self._chunks[job_id] = {chunk.n: chunk for chunk in chunks}
@@ -72,14 +74,14 @@ class MemoryJobHistory:
         """Return the jobs that are not final, accepted at least so long ago."""
         limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
         jobs = [j for j in self._jobs.values() if j.queue == queue and not j.status.is_final]
-        return sorted((job for job in jobs if _age(job)[0] <= limit), key=_age)
+        return sorted((job for job in jobs if _age(job)[0] <= limit), key=_age)[:1000]
 
     async def stats(self, queue: str) -> LedgerStats:
         """Return what the ledger knows of a queue."""
         now = datetime.now(UTC)
         jobs = [job for job in self._jobs.values() if job.queue == queue]
         queued = [_age(job)[0] for job in jobs if job.status is JobStatus.QUEUED]
-        ended = [job for job in jobs if job.completed_at]
+        ended = [job for job in jobs if _ended_within(job, now, minutes=24 * 60)]
         runtimes = [_runtime_s(job) for job in ended]
         judged = [job.status is JobStatus.COMPLETED for job in ended if job.status is not JobStatus.CANCELLED]
         return LedgerStats(
@@ -88,7 +90,7 @@ class MemoryJobHistory:
             finished_1m=sum(_ended_within(job, now, minutes=1) for job in ended),
             finished_1h=sum(_ended_within(job, now, minutes=60) for job in ended),
             p50_runtime_s=statistics.median(runtimes) if runtimes else None,
-            p95_runtime_s=sorted(runtimes)[round(0.95 * (len(runtimes) - 1))] if runtimes else None,
+            p95_runtime_s=_p95(runtimes),
             success_rate_24h=statistics.mean(judged) if judged else None,
         )
 
@@ -119,6 +121,12 @@ def _matches(job: Job, query: JobQuery) -> bool:
         and (query.since is None or _age(job)[0] >= query.since)
         and (query.before is None or _age(job) < query.before)
     )
+
+
+def _p95(runtimes: list[float]) -> float | None:
+    if len(runtimes) < 2:
+        return runtimes[0] if runtimes else None
+    return statistics.quantiles(runtimes, n=20, method="inclusive")[-1]
 
 
 def _runtime_s(job: Job) -> float:

@@ -45,6 +45,8 @@ class JobHistory(Protocol):
     ) -> tuple[Mapping[str, Any], list[Chunk]]:
         """Keep the first plan of a job, and return what is kept: a repeated planning changes nothing.
 
+        A job that ended without a plan, cancelled for one, keeps none.
+
         Raises:
             NotFound: the job is not in the ledger, so it was never accepted.
 

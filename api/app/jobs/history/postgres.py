@@ -61,12 +61,14 @@ class PostgresJobHistory:
         self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
     ) -> tuple[Mapping[str, Any], list[Chunk]]:
         """Keep the first plan of a job, and return what is kept."""
-        locked = select(JOBS.c.plan).where(JOBS.c.job_id == job_id).with_for_update()
+        locked = select(JOBS.c.plan, JOBS.c.status).where(JOBS.c.job_id == job_id).with_for_update()
         with postgres_errors():
             async with self._engine.begin() as connection:
                 row = (await connection.execute(locked)).one_or_none()
                 if row is None:
                     raise NotFound(f"job {job_id} is not in the ledger")
+                if row.plan is None and row.status not in _OPEN_JOBS:
+                    return plan, list(chunks)
                 if row.plan is None:
                     planned = {
                         "plan": dict(plan),

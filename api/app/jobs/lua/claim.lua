@@ -1,4 +1,4 @@
--- ARGV: id, n, owner, lease_ms, nonce
+-- ARGV: id, n, owner, lease_ms, nonce, max_attempts
 local id, n = ARGV[1], ARGV[2]
 local job = redis.call('HMGET', JOB, 'status', 'cancel', 'task', 'request', 'plan', 'fence')
 if not job[1] then return {'gone'} end
@@ -9,6 +9,8 @@ if is_final_chunk(state) then return {'duplicate'} end
 if state == 'running' then
   local ends = redis.call('ZSCORE', LEASES, member(id, n))
   if ends and tonumber(ends) > now then return {'busy'} end
+  -- A last attempt that ran out is the reaper's to bury.
+  if num(chunk('attempts', n)) >= tonumber(ARGV[6]) then return {'busy'} end
 end
 if job[2] == '1' then return {'stop'} end
 local attempts = redis.call('HINCRBY', CHUNKS, 'attempts:' .. n, 1)
@@ -19,8 +21,10 @@ fence = fence .. ':' .. ARGV[5]
 redis.call('HSET', CHUNKS, 'state:' .. n, 'running', 'fence:' .. n, fence, 'owner:' .. n, ARGV[3])
 redis.call('ZREM', DISPATCH, member(id, n))
 redis.call('ZADD', LEASES, now + tonumber(ARGV[4]), member(id, n))
-if job[1] == 'queued' then
-  redis.call('HSET', JOB, 'started_at', now)
-  set_status('running')
+-- A job that was restored is running already, and what it settled before is no speed of now.
+if redis.call('HSETNX', JOB, 'started_at', now) == 1 then
+  local settled = redis.call('HMGET', JOB, 'done', 'failed')
+  redis.call('HSET', JOB, 'rate_at', now, 'rate_settled', num(settled[1]) + num(settled[2]))
 end
+if job[1] == 'queued' then set_status('running') end
 return {'ok', fence, attempts, chunk('spec', n), chunk('tally', n) or '{}', job[3], job[4], job[5] or ''}

@@ -7,6 +7,10 @@ if n ~= 'plan' then account(n, ARGV[5]) end
 local verdict = ending
 if ending == 'done' or ending == 'cancelled' then
   end_chunk(id, n, ending)
+elseif ending == 'released' and redis.call('HGET', JOB, 'cancel') == '1' then
+  -- Queued again it would wait for ever: nobody may claim a chunk of a cancelled job.
+  verdict = 'cancelled'
+  end_chunk(id, n, verdict)
 elseif ending == 'released' then
   redis.call('HINCRBY', CHUNKS, 'attempts:' .. n, -1)
   redis.call('HSET', CHUNKS, 'state:' .. n, 'queued')

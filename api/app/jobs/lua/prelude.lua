@@ -34,6 +34,9 @@ local function add_difference(prefix, new, old)
     local d = value - num(old[key])
     if d ~= 0 then redis.call('HINCRBY', JOB, prefix .. key, int(d)) end
   end
+  for key, value in pairs(old) do
+    if not new[key] and value ~= 0 then redis.call('HINCRBY', JOB, prefix .. key, int(-value)) end
+  end
 end
 
 -- Items settled per second, smoothed over about ten seconds.
@@ -116,7 +119,7 @@ local function fail_job(id, error_json)
   if redis.call('HGET', JOB, 'cancel') == '1' then close_job(id, 'cancelled') else close_job(id, 'failed') end
 end
 
--- A chunk that was running and did not end: cancelled, dead, or queued again after delay_ms.
+-- A chunk that was running and did not end: cancelled, dead, or queued again after delay_ms times its attempts.
 local function settle_broken(id, n, max_attempts, delay_ms, message)
   redis.call('HSET', CHUNKS, 'error:' .. n, message)
   if redis.call('HGET', JOB, 'cancel') == '1' then
@@ -126,7 +129,7 @@ local function settle_broken(id, n, max_attempts, delay_ms, message)
   if num(chunk('attempts', n)) < max_attempts then
     redis.call('HSET', CHUNKS, 'state:' .. n, 'queued')
     redis.call('ZREM', LEASES, member(id, n))
-    redis.call('ZADD', DISPATCH, now + delay_ms, member(id, n))
+    redis.call('ZADD', DISPATCH, now + delay_ms * num(chunk('attempts', n)), member(id, n))
     return 'queued'
   end
   end_chunk(id, n, 'dead')

@@ -1,0 +1,89 @@
+"""What OpenAPI shows of jobs: one that is half done, and what comes with it."""
+
+from typing import Any
+
+_ID = "dc84d88371794773b929d2957f6a663b"
+_JOBS = "/api/v1/ingest/jobs"
+
+JOB: dict[str, Any] = {
+    "job_id": _ID,
+    "status": "running",
+    "queue": "ingest",
+    "task": "ingest.run_daily",
+    "market": "TSE_PRIME",
+    "intervals": {"1m": 1},
+    "requested_at": "2025-11-04T07:00:00Z",
+    "started_at": "2025-11-04T07:00:01Z",
+    "completed_at": None,
+    "attempt": 1,
+    "parent_id": None,
+    "progress": {
+        "done": 820,
+        "total": 1651,
+        "failed": 3,
+        "cancelled": 0,
+        "percent": 49.8,
+        "rate": 310.5,
+        "eta_s": 2.7,
+        "rows": 214_380,
+    },
+    "result": {
+        "session": "2025-11-04",
+        "is_final": True,
+        "provider": "synthetic",
+        "universe": {"source": "jpx", "as_of": "2025-10-31", "age_days": 4, "market": "TSE_PRIME", "symbols": 1651},
+        "sessions": {"1m": {"count": 1, "first": "2025-11-04", "last": "2025-11-04"}},
+        "rows": 214_380,
+        "outcomes": {"ok": 790, "no_trades": 1, "not_listed": 29, "provider_error": 3},
+        "counts": {"flag_stale": 3510},
+    },
+    "error": None,
+    "health": "ok",
+    "links": {
+        "self": f"{_JOBS}/{_ID}",
+        "failures": f"{_JOBS}/{_ID}/failures",
+        "cancel": f"{_JOBS}/{_ID}/cancel",
+        "retry": f"{_JOBS}/{_ID}/retry",
+    },
+}
+
+JOB_PAGE: dict[str, Any] = {
+    "items": [JOB],
+    "next_cursor": "WyIyMDI1LTExLTA0VDA3OjAwOjAwKzAwOjAwIiwiZGM4NGQ4ODM3MTc5NDc3M2I5MjlkMjk1N2Y2YTY2M2IiXQ",
+}
+
+FAILURE_PAGE: dict[str, Any] = {
+    "items": [
+        {
+            "item": "7203",
+            "interval": "1m",
+            "outcome": "provider_error",
+            "message": "the provider answered 502",
+            "attempts": 3,
+        }
+    ],
+    "total": 3,
+    "next_cursor": "1",
+}
+
+QUEUE_STATS: dict[str, Any] = {
+    "queue": "ingest",
+    "by_status": {
+        "queued": 0,
+        "running": 1,
+        "cancelling": 0,
+        "completed": 41,
+        "partial": 1,
+        "failed": 0,
+        "cancelled": 2,
+    },
+    "waiting_messages": 9,
+    "oldest_queued_s": None,
+    "throughput_1m": 0,
+    "throughput_1h": 4,
+    "p50_runtime_s": 4.1,
+    "p95_runtime_s": 9.7,
+    "success_rate_24h": 0.976,
+    "workers_online": 1,
+    "slots_online": 4,
+}

@@ -1,0 +1,296 @@
+"""The promises of the port to the job ledger, kept by PostgreSQL and by its memory twin."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from app.jobs.history.memory import MemoryJobHistory
+from app.jobs.history.port import JobHistory, JobQuery, LedgerStats
+from app.jobs.history.postgres import PostgresJobHistory
+from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
+from batch.errors import NotFound, StoreError
+from batch.kit.postgres import connect_postgres
+from tests.fixtures.jobs import OWNER, QUEUE, advance, finish, make_chunk, make_job
+
+pytestmark = pytest.mark.anyio
+
+PLAN = {"provider": "synthetic", "session": "2025-11-04"}
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[JobHistory]:
+    if request.param == "memory":
+        yield MemoryJobHistory()
+        return
+    url = request.getfixturevalue("database_url")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("TRUNCATE jobs CASCADE")
+    history = PostgresJobHistory(connect_postgres(url, application_name="test"))
+    yield history
+    await history.close()
+
+
+async def accepted(ledger: JobHistory, **values: object) -> Job:
+    return await ledger.insert(make_job(**values))
+
+
+async def load(ledger: JobHistory, job: Job) -> Job:
+    found = await ledger.load(job.queue, job.job_id)
+    assert found is not None
+    return found
+
+
+async def ended(ledger: JobHistory, status: JobStatus, *, ago_s: float = 0.0, runtime_s: float = 10.0) -> Job:
+    """Accept a job and end it some seconds ago."""
+    job, at = await accepted(ledger), datetime.now(UTC) - timedelta(seconds=ago_s)
+    await ledger.save_final(
+        replace(job, status=status, started_at=at - timedelta(seconds=runtime_s), completed_at=at, total=2)
+    )
+    return job
+
+
+async def pages(ledger: JobHistory, query: JobQuery) -> AsyncIterator[list[Job]]:
+    """Yield the pages of a query, as a caller with cursors gets them."""
+    while found := await ledger.list_jobs(query):
+        yield found
+        assert found[-1].requested_at is not None
+        query = replace(query, before=(found[-1].requested_at, found[-1].job_id))
+
+
+class TestInsert:
+    async def test_a_job_comes_back_with_the_time_it_was_accepted(self, ledger: JobHistory) -> None:
+        job = make_job(parent_id="a" * 32, attempt=2, request={"market": "TSE_PRIME", "text": "日本", "symbols": []})
+        kept = await ledger.insert(job)
+        assert kept.requested_at is not None
+        assert abs((datetime.now(UTC) - kept.requested_at).total_seconds()) < 5
+        assert replace(kept, requested_at=None) == job
+        assert await load(ledger, job) == kept
+
+    async def test_another_queue_or_id_is_none(self, ledger: JobHistory) -> None:
+        job = await accepted(ledger)
+        assert await ledger.load("backtest", job.job_id) is None
+        assert await ledger.load(QUEUE, "f" * 32) is None
+        assert await ledger.load_chunks("f" * 32) == []
+
+
+class TestPlan:
+    async def test_a_plan_is_kept_with_its_chunks_in_order(self, ledger: JobHistory) -> None:
+        job, chunks = await accepted(ledger), [make_chunk(n) for n in range(12)]
+        assert await ledger.save_plan(job.job_id, PLAN, chunks) == (PLAN, chunks)
+        assert await ledger.load_chunks(job.job_id) == chunks
+        found = await load(ledger, job)
+        assert (found.plan, found.status) == (PLAN, JobStatus.RUNNING)
+
+    async def test_the_first_plan_wins(self, ledger: JobHistory) -> None:
+        job, first = await accepted(ledger), [make_chunk(0), make_chunk(1)]
+        await ledger.save_plan(job.job_id, PLAN, first)
+        done = replace(first[0], state=ChunkState.DONE, tally=finish(first[0]), attempts=1)
+        await ledger.save_chunk(job.job_id, done)
+        kept = await ledger.save_plan(job.job_id, {"provider": "other"}, [make_chunk(0)])
+        assert kept == (PLAN, [done, first[1]])
+        assert await ledger.load_chunks(job.job_id) == [done, first[1]]
+
+    async def test_of_racing_planners_all_get_the_same_plan(self, ledger: JobHistory) -> None:
+        job = await accepted(ledger)
+        plans = [({"provider": str(i)}, [make_chunk(0, 1 + i)]) for i in range(4)]
+        kept = await asyncio.gather(*(ledger.save_plan(job.job_id, *plan) for plan in plans))
+        assert kept[0] in plans
+        assert all(answer == kept[0] for answer in kept)
+        assert await ledger.load_chunks(job.job_id) == kept[0][1]
+
+    async def test_a_plan_of_no_chunks_is_a_plan(self, ledger: JobHistory) -> None:
+        job = await accepted(ledger)
+        assert await ledger.save_plan(job.job_id, PLAN, []) == (PLAN, [])
+        assert await ledger.save_plan(job.job_id, {}, [make_chunk(0)]) == (PLAN, [])
+
+    async def test_a_job_that_was_never_accepted_has_none(self, ledger: JobHistory) -> None:
+        with pytest.raises(NotFound, match="not in the ledger"):
+            await ledger.save_plan("f" * 32, PLAN, [])
+
+    async def test_a_job_asked_to_stop_keeps_its_state(self, ledger: JobHistory) -> None:
+        job = await accepted(ledger)
+        await ledger.save_status(job.job_id, JobStatus.CANCELLING)
+        await ledger.save_plan(job.job_id, PLAN, [make_chunk(0)])
+        assert (await load(ledger, job)).status is JobStatus.CANCELLING
+
+    async def test_a_job_that_ended_without_a_plan_keeps_none(self, ledger: JobHistory) -> None:
+        job = await ended(ledger, JobStatus.CANCELLED)
+        for _ in range(2):
+            chunks = [make_chunk(0)]
+            assert await ledger.save_plan(job.job_id, PLAN, chunks) == (PLAN, chunks)
+        assert (await load(ledger, job)).plan is None
+        assert await ledger.load_chunks(job.job_id) == []
+
+
+class TestChunks:
+    async def planned(self, ledger: JobHistory) -> tuple[Job, Chunk]:
+        job, chunk = await accepted(ledger), make_chunk(0)
+        await ledger.save_plan(job.job_id, PLAN, [chunk, make_chunk(1)])
+        return job, chunk
+
+    @pytest.mark.parametrize("state", [ChunkState.DONE, ChunkState.DEAD, ChunkState.CANCELLED])
+    async def test_an_end_is_kept_whole_and_may_be_repeated(self, ledger: JobHistory, state: ChunkState) -> None:
+        job, chunk = await self.planned(ledger)
+        end = replace(chunk, state=state, tally=advance(chunk, ["ok", "invalid"]), attempts=2)
+        for _ in range(2):
+            await ledger.save_chunk(job.job_id, end)
+        kept = await ledger.load_chunks(job.job_id)
+        assert kept[0] == end
+        assert kept[1].state is ChunkState.QUEUED
+
+    async def test_an_end_is_never_taken_back(self, ledger: JobHistory) -> None:
+        job, chunk = await self.planned(ledger)
+        done = replace(chunk, state=ChunkState.DONE, tally=finish(chunk), attempts=1)
+        await ledger.save_chunk(job.job_id, done)
+        await ledger.save_chunk(job.job_id, replace(chunk, state=ChunkState.DEAD, tally=Tally(), attempts=3))
+        await ledger.save_chunk(job.job_id, chunk)
+        assert (await ledger.load_chunks(job.job_id))[0] == done
+
+    async def test_a_chunk_that_was_not_planned_is_not_added(self, ledger: JobHistory) -> None:
+        job, _ = await self.planned(ledger)
+        await ledger.save_chunk(job.job_id, make_chunk(7, state=ChunkState.DONE))
+        await ledger.save_chunk("f" * 32, make_chunk(0, state=ChunkState.DONE))
+        assert len(await ledger.load_chunks(job.job_id)) == 2
+
+
+class TestStatus:
+    async def test_a_final_state_is_kept_whole(self, ledger: JobHistory) -> None:
+        job, at = await accepted(ledger), datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
+        await ledger.save_plan(job.job_id, PLAN, [make_chunk(0)])
+        final = replace(
+            await load(ledger, job),
+            total=9,
+            done=5,
+            failed=3,
+            cancelled=1,
+            written=4,
+            rows=3_000_000_000,
+            chunks_total=2,
+            chunks_done=2,
+            dead=1,
+            rate=3.5,
+            status=JobStatus.PARTIAL,
+            started_at=at,
+            completed_at=at + timedelta(seconds=2.5),
+            outcomes={"ok": 4, "no_trades": 1, "write_failed": 3},
+            counts={"flag_stale": 2},
+            error={"type": "x", "message": "y"},
+        )
+        for _ in range(2):
+            await ledger.save_final(final)
+        assert await load(ledger, job) == final
+
+    @pytest.mark.parametrize("status", [s for s in JobStatus if s.is_final])
+    async def test_a_final_state_is_never_changed(self, ledger: JobHistory, status: JobStatus) -> None:
+        job = await ended(ledger, status)
+        before = await load(ledger, job)
+        for other in JobStatus:
+            await ledger.save_status(job.job_id, other)
+            await ledger.save_final(replace(before, status=other, total=99))
+        assert await load(ledger, job) == before
+
+    async def test_a_state_that_is_not_final_is_kept(self, ledger: JobHistory) -> None:
+        job = await accepted(ledger)
+        await ledger.save_status(job.job_id, JobStatus.CANCELLING)
+        assert (await load(ledger, job)).status is JobStatus.CANCELLING
+
+    async def test_an_unknown_job_is_not_made(self, ledger: JobHistory) -> None:
+        job = make_job(status=JobStatus.COMPLETED)
+        await ledger.save_status(job.job_id, JobStatus.RUNNING)
+        await ledger.save_final(job)
+        assert await ledger.load(QUEUE, job.job_id) is None
+
+
+class TestList:
+    async def test_newest_first_of_this_owner_and_queue(self, ledger: JobHistory) -> None:
+        mine = [await accepted(ledger) for _ in range(3)]
+        await accepted(ledger, owner="somebody")
+        await accepted(ledger, queue="backtest")
+        found = await ledger.list_jobs(JobQuery(QUEUE, OWNER))
+        assert [job.job_id for job in found] == [job.job_id for job in reversed(mine)]
+        assert await ledger.list_jobs(JobQuery(QUEUE, "nobody")) == []
+
+    async def test_pages_hold_every_job_once_while_others_are_added(self, ledger: JobHistory) -> None:
+        known = [(await accepted(ledger)).job_id for _ in range(7)]
+        seen: list[str] = []
+        async for page in pages(ledger, JobQuery(QUEUE, OWNER, limit=3)):
+            seen += [job.job_id for job in page]
+            assert len(page) <= 3
+            await accepted(ledger)
+        assert seen == known[::-1]
+
+    async def test_filters_by_status_and_time(self, ledger: JobHistory) -> None:
+        old = await accepted(ledger)
+        failed = await ended(ledger, JobStatus.FAILED)
+        new = await accepted(ledger)
+        query = JobQuery(QUEUE, OWNER, statuses=frozenset({JobStatus.QUEUED, JobStatus.RUNNING}))
+        assert [j.job_id for j in await ledger.list_jobs(query)] == [new.job_id, old.job_id]
+        query = JobQuery(QUEUE, OWNER, statuses=frozenset({JobStatus.FAILED}))
+        assert [j.job_id for j in await ledger.list_jobs(query)] == [failed.job_id]
+        query = JobQuery(QUEUE, OWNER, since=new.requested_at)
+        assert [j.job_id for j in await ledger.list_jobs(query)] == [new.job_id]
+
+
+class TestUnfinished:
+    async def test_open_jobs_of_a_queue_oldest_first(self, ledger: JobHistory) -> None:
+        first, second = await accepted(ledger), await accepted(ledger)
+        await ledger.save_status(first.job_id, JobStatus.CANCELLING)
+        await ended(ledger, JobStatus.COMPLETED)
+        await accepted(ledger, queue="backtest")
+        found = await ledger.unfinished(QUEUE, older_than_s=0.0)
+        assert [job.job_id for job in found] == [first.job_id, second.job_id]
+
+    async def test_a_young_one_is_left_to_whoever_submits_it(self, ledger: JobHistory) -> None:
+        await accepted(ledger)
+        assert await ledger.unfinished(QUEUE, older_than_s=5.0) == []
+
+
+class TestStats:
+    async def test_an_empty_queue(self, ledger: JobHistory) -> None:
+        assert await ledger.stats(QUEUE) == LedgerStats()
+
+    async def test_counts_windows_and_runtimes(self, ledger: JobHistory) -> None:
+        await accepted(ledger, queue="backtest")
+        await accepted(ledger)
+        await ended(ledger, JobStatus.COMPLETED, ago_s=1, runtime_s=10)
+        await ended(ledger, JobStatus.COMPLETED, ago_s=600, runtime_s=20)
+        await ended(ledger, JobStatus.PARTIAL, ago_s=7200, runtime_s=30)
+        await ended(ledger, JobStatus.CANCELLED, ago_s=7200, runtime_s=40)
+        await ended(ledger, JobStatus.FAILED, ago_s=3 * 86_400, runtime_s=1000)
+        stats = await ledger.stats(QUEUE)
+        assert stats.by_status == {"queued": 1, "completed": 2, "partial": 1, "cancelled": 1, "failed": 1}
+        assert (stats.finished_1m, stats.finished_1h) == (1, 2)
+        assert stats.p50_runtime_s == pytest.approx(25, abs=0.01)
+        assert stats.p95_runtime_s == pytest.approx(38.5, abs=0.01)
+        assert stats.success_rate_24h == pytest.approx(2 / 3, abs=0.001)
+        assert stats.oldest_queued_s is not None
+        assert 0 <= stats.oldest_queued_s < 5
+
+
+class TestDelete:
+    async def test_a_job_goes_with_its_chunks(self, ledger: JobHistory) -> None:
+        job, other = await accepted(ledger), await accepted(ledger)
+        for kept in (job, other):
+            await ledger.save_plan(kept.job_id, PLAN, [make_chunk(0)])
+        await ledger.delete(job.job_id)
+        await ledger.delete(job.job_id)
+        assert await ledger.load(QUEUE, job.job_id) is None
+        assert await ledger.load_chunks(job.job_id) == []
+        assert len(await ledger.load_chunks(other.job_id)) == 1
+
+    async def test_ping_answers(self, ledger: JobHistory) -> None:
+        await ledger.ping()
+
+
+async def test_a_ledger_that_is_away_is_a_store_error() -> None:
+    history = PostgresJobHistory(connect_postgres("postgresql://u:p@127.0.0.1:1/none", application_name="test"))
+    with pytest.raises(StoreError, match="PostgreSQL did not answer") as caught:
+        await history.ping()
+    assert caught.value.retryable
+    with pytest.raises(StoreError):
+        await history.insert(make_job())
+    await history.close()
