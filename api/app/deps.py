@@ -1,8 +1,9 @@
 """What routes ask for, as `Annotated` aliases."""
 
+import hashlib
 from typing import Annotated, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
 from app.tasks.lifecycle import Jobs as JobsOfProcess
 
@@ -12,3 +13,21 @@ def _jobs(request: Request) -> JobsOfProcess:
 
 
 Jobs = Annotated[JobsOfProcess, Depends(_jobs)]
+
+#: Bare, or quoted as the IETF draft has it (a structured-field string).
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,255}$",
+        description="the same key and body within 24 h is the same job; with another body 422",
+    ),
+]
+
+
+def digest_key(key: str | None) -> str | None:
+    """Return what is kept of an Idempotency-Key: quoted or bare it is the same one."""
+    if key is None:
+        return None
+    bare = key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key
+    return hashlib.sha256(bare.encode()).hexdigest()

@@ -8,6 +8,7 @@ import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -16,6 +17,8 @@ from batch import errors as domain
 PROBLEM_BASE = "https://kaboom.invalid/problems/"
 #: More would let one request buy a megabyte of answer.
 MAX_ERRORS = 20
+
+_SCHEMA = {"$ref": "#/components/schemas/Problem"}
 
 _log = structlog.get_logger(__name__)
 
@@ -28,6 +31,25 @@ class Problem:
     status: int
     title_en: str
     title_ja: str
+
+
+class FaultyField(BaseModel):
+    """A field that is wrong, by JSON pointer, and why."""
+
+    pointer: str
+    detail: str
+
+
+class ProblemBody(BaseModel):
+    """An error (RFC 9457); `docs/reference/problems.md` lists the types."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    errors: list[FaultyField] = Field(default=[], max_length=MAX_ERRORS)
 
 
 BAD_JSON = Problem("bad-json", 400, "The body is not JSON", "本文が JSON ではありません")
@@ -58,7 +80,7 @@ BY_ERROR: Mapping[type[domain.KaboomError], Problem] = {
     domain.ConfigurationError: INTERNAL,
     domain.KaboomError: INTERNAL,
 }
-_BY_STATUS = {404: NOT_FOUND, 405: METHOD, 415: MEDIA_TYPE}
+_BY_STATUS = {400: BAD_JSON, 404: NOT_FOUND, 405: METHOD, 415: MEDIA_TYPE}
 
 
 class BadCursor(domain.InvalidRequest):
@@ -93,19 +115,50 @@ def problem_response(answer: Answer, *, path: str, language: str, request_id: st
     return Response(orjson.dumps(body), problem.status, headers, media_type="application/problem+json")
 
 
+def describe_problems(*problems: Problem) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of the problems that a route may answer with."""
+    described: dict[int | str, dict[str, Any]] = {}
+    for problem in problems:
+        entry = described.setdefault(problem.status, {"description": problem.title_en})
+        content = entry.setdefault("content", {"application/problem+json": {"schema": _SCHEMA, "examples": {}}})
+        example = {
+            "type": PROBLEM_BASE + problem.slug,
+            "title": problem.title_en,
+            "status": problem.status,
+            "detail": problem.title_en,
+            "instance": "/api/v1/ingest/run-daily",
+            "request_id": "7c6a1c0f5a6b4a9d8e2f3b4c5d6e7f80",
+        }
+        content["application/problem+json"]["examples"][problem.slug] = {"value": example}
+    return described
+
+
 def prefers_japanese(accept_language: str) -> bool:
-    """Return whether `ja` comes before `en` in an Accept-Language header."""
-    tags = [part.split(";")[0].strip().lower()[:2] for part in accept_language.split(",")]
-    known = [tag for tag in tags if tag in {"ja", "en"}]
-    return bool(known) and known[0] == "ja"
+    """Return whether an Accept-Language header puts `ja` before `en`, by weight and then by place."""
+    ranked = []
+    for place, part in enumerate(accept_language.lower().replace(" ", "").split(",")):
+        tag, _, weight = part.partition(";q=")
+        name = tag.split("-")[0]
+        if name in {"ja", "en"} and (q := _parse_weight(weight)) > 0:
+            ranked.append((-q, place, name))
+    return min(ranked, default=(0.0, 0, "en"))[2] == "ja"
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Have every error of a route answered as a problem."""
+    """Have every error of a route answered as a problem, and OpenAPI say what a problem is."""
     app.add_exception_handler(domain.KaboomError, _on_domain_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_bug)
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = plain()
+        described = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema["components"]["schemas"] |= described.pop("$defs", {}) | {"Problem": described}
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to add to the document
 
 
 def _respond(request: Request, answer: Answer) -> Response:
@@ -144,10 +197,17 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
     return _respond(request, Answer(INVALID, first, faulty))
 
 
+def _parse_weight(text: str) -> float:
+    try:
+        return float(text or 1)
+    except ValueError:
+        return 0.0
+
+
 def _to_pointer(location: Sequence[Any]) -> str:
     # Keys come from the caller: bounded, and escaped as RFC 6901 says.
     parts = [str(part)[:40].replace("~", "~0").replace("/", "~1") for part in location[1:]]
-    return "#/" + "/".join(parts)
+    return "/".join(["#", *parts])
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

@@ -11,9 +11,19 @@ from fastapi import APIRouter, Path, Query, Request, Response, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.deps import Jobs
-from app.errors import BadCursor
+from app.errors import (
+    BAD_CURSOR,
+    BAD_JSON,
+    CONFLICT,
+    INVALID,
+    MEDIA_TYPE,
+    NOT_FOUND,
+    TOO_LARGE,
+    BadCursor,
+    describe_problems,
+)
 from app.jobs.cursor import decode_cursor, encode_cursor
-from app.jobs.history.port import JobQuery
+from app.jobs.history.port import Admission, Admitted, JobQuery
 from app.jobs.model import TRANSITIONS, Chunk, Job, JobStatus
 from app.jobs.view import Accepted, Failure, FailurePage, JobPage, JobView, QueueStats, RetryBody, view_job
 from batch.errors import InvalidRequest, NotFound, StoreError
@@ -24,6 +34,7 @@ _JOB_ID = re.compile("[0-9a-f]{32}")
 #: A list does not wait longer than this for live values: the ledger's are shown instead.
 _OVERLAY_S = 1.0
 _OPEN = frozenset(s for s in JobStatus if TRANSITIONS[s])
+_NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "the job is as its ETag says"}}
 
 #: Builds the request of a retry from the job and its chunks; raises Conflict where nothing is left to do.
 type RetryBuilder = Callable[[Job, Sequence[Chunk]], Mapping[str, Any]]
@@ -84,7 +95,7 @@ class JobRoutes:
         headers = {"ETag": etag, "Cache-Control": "no-cache"}
         if not job.status.is_final:
             headers["Retry-After"] = "1"
-        if request.headers.get("if-none-match") == etag:
+        if etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]:
             return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
         response.headers.update(headers)
         workers = [] if job.status.is_final else await jobs.parts.store.workers()
@@ -113,8 +124,7 @@ class JobRoutes:
         del body  # its one field has one value, so far
         job = await self._find(jobs, job_id)
         child = await jobs.retry(job, self.build_retry(job, await jobs.load_chunks(job)))
-        response.headers.update(accepted_headers(self.base, child))
-        return Accepted(job_id=child.job_id, status=child.status)
+        return accept(child, self.base, response)
 
     async def delete_job(self, jobs: Jobs, job_id: JobId) -> None:
         """Drop a finished job and its history; its bars stay."""
@@ -130,20 +140,33 @@ class JobRoutes:
 def jobs_router(routes: JobRoutes) -> APIRouter:
     """Return the router of one queue's jobs."""
     router = APIRouter(prefix=routes.base, tags=[f"{routes.queue} jobs"])
-    router.add_api_route("", routes.list_jobs)
+    router.add_api_route("", routes.list_jobs, responses=describe_problems(BAD_CURSOR, INVALID))
     # Before the id, which it would match.
     router.add_api_route("/stats", routes.job_stats)
-    router.add_api_route("/{job_id}", routes.get_job, response_model=JobView)
-    router.add_api_route("/{job_id}/failures", routes.list_failures)
-    router.add_api_route("/{job_id}/cancel", routes.cancel_job, methods=["POST"], status_code=202)
-    router.add_api_route("/{job_id}/retry", routes.retry_job, methods=["POST"], status_code=202)
-    router.add_api_route("/{job_id}", routes.delete_job, methods=["DELETE"], status_code=204)
+    one = APIRouter(prefix="/{job_id}", responses=describe_problems(NOT_FOUND, INVALID))
+    one.add_api_route("", routes.get_job, response_model=JobView, responses=_NOT_MODIFIED)
+    one.add_api_route("/failures", routes.list_failures)
+    conflict = describe_problems(CONFLICT)
+    one.add_api_route("/cancel", routes.cancel_job, methods=["POST"], status_code=202, responses=conflict)
+    body = describe_problems(CONFLICT, BAD_JSON, MEDIA_TYPE, TOO_LARGE)
+    one.add_api_route("/retry", routes.retry_job, methods=["POST"], status_code=202, responses=body)
+    one.add_api_route("", routes.delete_job, methods=["DELETE"], status_code=204, responses=conflict)
+    router.include_router(one)
     return router
 
 
-def accepted_headers(base: str, job: Job) -> dict[str, str]:
-    """Return where to look for an accepted job, and when."""
-    return {"Location": f"{base}/{job.job_id}", "Retry-After": "2"}
+def accept(admission: Admission, base: str, response: Response) -> Accepted:
+    """Return the answer to a submission, and set where and when to look for its job, and whose it is."""
+    job = admission.job
+    response.headers["Location"] = f"{base}/{job.job_id}"
+    response.headers["Retry-After"] = "2"
+    if admission.how is Admitted.REPLAYED:
+        response.headers["Idempotency-Replayed"] = "true"
+        # The same answer as the first time.
+        return Accepted(job_id=job.job_id, status=JobStatus.QUEUED)
+    if admission.how is Admitted.JOINED:
+        response.headers["Kaboom-Coalesced"] = "true"
+    return Accepted(job_id=job.job_id, status=job.status)
 
 
 def _to_query(query: Listing, queue: str, owner: str) -> JobQuery:

@@ -2,18 +2,24 @@
 
 import asyncio
 from collections.abc import Awaitable
+from typing import Any
 
 from fastapi import APIRouter, Response, status
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from app.deps import Jobs
 from batch.errors import KaboomError
 
 router = APIRouter(tags=["health"])
 
+_FINE = {"is_ok": True, "detail": ""}
+_READY: dict[str, Any] = {"ready": True, "parts": {"redis": _FINE, "database": _FINE}, "workers_online": 1}
+
 
 class Alive(BaseModel):
     """The process answers."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"status": "ok"}})
 
     status: str
 
@@ -28,6 +34,8 @@ class Part(BaseModel):
 class Ready(BaseModel):
     """Every part by name; `ready` means that a job can be accepted."""
 
+    model_config = ConfigDict(json_schema_extra={"example": _READY})
+
     ready: bool
     parts: dict[str, Part]
     workers_online: int
@@ -39,7 +47,7 @@ async def healthz() -> Alive:
     return Alive(status="ok")
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"model": Ready, "description": "a part is away"}})
 async def readyz(jobs: Jobs, response: Response) -> Ready:
     """Ask Redis and the ledger; 503 where one is away."""
     redis, database = await asyncio.gather(_ask(jobs.parts.store.ping()), _ask(jobs.parts.history.ping()))

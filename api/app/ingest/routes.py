@@ -1,14 +1,19 @@
 """`/api/v1/ingest`: submit a daily ingest; its jobs hang below."""
 
-from fastapi import APIRouter, Response, status
+from typing import Annotated, Literal
 
-from app.auth import INGEST_OWNER, INGEST_PREFIX
-from app.deps import Jobs
+from fastapi import APIRouter, Query, Response, Security, status
+
+from app.auth import INGEST_OWNER, INGEST_PREFIX, INGEST_SCHEME
+from app.deps import IdempotencyKey, Jobs, digest_key
+from app.errors import BAD_JSON, INVALID, MEDIA_TYPE, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, describe_problems
 from app.ingest.retry import build_retry
 from app.ingest.schemas import RunDailyBody
+from app.jobs.history.port import Terms
 from app.jobs.view import Accepted
-from app.jobs_api import JobRoutes, accepted_headers, jobs_router
+from app.jobs_api import JobRoutes, accept, jobs_router
 from app.tasks.catalog import INGEST_RUN_DAILY, Queue
+from app.tasks.lifecycle import fingerprint
 from batch.ingest.check import check_capabilities, resolve_session
 from batch.ingest.request import IngestRequest
 from batch.kit.clock import utc_now
@@ -16,21 +21,35 @@ from batch.providers.registry import get_provider_spec
 
 _JOBS = f"{INGEST_PREFIX}/jobs"
 
-router = APIRouter()
+router = APIRouter(dependencies=[Security(INGEST_SCHEME)], responses=describe_problems(UNAUTHORIZED, UNAVAILABLE))
 
 
-@router.post(f"{INGEST_PREFIX}/run-daily", status_code=status.HTTP_202_ACCEPTED, tags=["ingest"])
-async def run_daily(jobs: Jobs, body: RunDailyBody, response: Response) -> Accepted:
-    """Take the last sessions of bars for every symbol of a market."""
+@router.post(
+    f"{INGEST_PREFIX}/run-daily",
+    status_code=status.HTTP_202_ACCEPTED,
+    tags=["ingest"],
+    responses=describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID),
+)
+async def run_daily(
+    jobs: Jobs,
+    body: RunDailyBody,
+    response: Response,
+    key: IdempotencyKey = None,
+    on_overlap: Annotated[Literal["join", "new"], Query(description="what the same unfinished request does")] = "join",
+) -> Accepted:
+    """Take the last sessions of bars for every symbol of a market.
+
+    The same request of an unfinished job gets that job (`Kaboom-Coalesced: true`), unless `on_overlap=new`.
+    """
     asked = body.to_request()
     settings = jobs.parts.settings
     _check(asked, provider=settings.provider, delay_s=settings.provider_delay_s)
     request = asked.to_json()
     if body.dry_run:
         request["dry_run"] = True
-    job = await jobs.submit(INGEST_RUN_DAILY, request, owner=INGEST_OWNER)
-    response.headers.update(accepted_headers(_JOBS, job))
-    return Accepted(job_id=job.job_id, status=job.status)
+    terms = Terms(fingerprint(INGEST_RUN_DAILY, request), key=digest_key(key), may_join=on_overlap == "join")
+    admission = await jobs.submit(INGEST_RUN_DAILY, request, owner=INGEST_OWNER, terms=terms)
+    return accept(admission, _JOBS, response)
 
 
 def _check(request: IngestRequest, *, provider: str, delay_s: float) -> None:

@@ -29,7 +29,7 @@ class LeaseKeeper:
     def __init__(self, store: JobStore, lease: Lease, tally: Tally, *, stall_s: float = STALL_S) -> None:
         self._store = store
         self._lease = lease
-        self._stall_s = stall_s
+        self.stall_s = stall_s
         self._fresh = asyncio.Event()
         self._moved_at = time.monotonic()
         self._body: asyncio.Task[object] | None = None
@@ -66,7 +66,7 @@ class LeaseKeeper:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._fresh.wait(), BEAT_S - _REPORT_S)
             self._fresh.clear()
-            if time.monotonic() - self._moved_at > self._stall_s:
+            if time.monotonic() - self._moved_at > self.stall_s:
                 self.is_stalled = True
             else:
                 await self._beat()

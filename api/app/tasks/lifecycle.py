@@ -1,12 +1,15 @@
 """What callers may do to jobs: submit, find, cancel, retry, delete; the truth is the ledger and the leases."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import orjson
 import structlog
 
+from app.jobs.history.port import Admission, Admitted, Terms
 from app.jobs.model import PLAN, Chunk, Job, JobStatus
 from app.jobs.store import ChunkRef
 from app.tasks.catalog import TaskSpec, get_task
@@ -23,8 +26,18 @@ class Jobs:
 
     parts: Parts
 
-    async def submit(self, spec: TaskSpec, request: Mapping[str, Any], *, owner: str, parent: Job | None = None) -> Job:
+    async def submit(
+        self,
+        spec: TaskSpec,
+        request: Mapping[str, Any],
+        *,
+        owner: str,
+        parent: Job | None = None,
+        terms: Terms | None = None,
+    ) -> Admission:
         """Accept a job: ledger, then Redis, then a message. When this returns the job cannot be lost.
+
+        Without `terms` an unfinished job of the same request is joined.
 
         Raises:
             StoreError: the ledger or Redis is away and nothing was accepted.
@@ -39,17 +52,19 @@ class Jobs:
             parent_id=parent.job_id if parent else None,
             attempt=parent.attempt + 1 if parent else 1,
         )
+        terms = terms or Terms(fingerprint(spec, request), may_join=True)
         # Redis first, by a question: a dead one is known before anything is written.
         await self.parts.store.ping()
-        job = await self.parts.history.insert(draft)
-        try:
-            await self.parts.store.put(job, [Chunk(PLAN, (), {})])
-        except StoreError:
-            await self._withdraw(job)
-            raise
+        admission = await self.parts.history.admit(draft, terms)
+        if admission.how is Admitted.JOINED and await self._has_just_ended(admission.job):
+            admission = await self.parts.history.admit(draft, terms)
+        job = admission.job
+        _log.info("job_submitted", job_id=job.job_id, task=job.task, how=admission.how.value)
+        if admission.how is not Admitted.NEW:
+            live = (await self.parts.store.load(job.queue, [job.job_id]))[0]
+            return Admission(live or job, admission.how)
         await self._announce(job)
-        _log.info("job_submitted", job_id=job.job_id, task=job.task, queue=job.queue, parent_id=job.parent_id)
-        return job
+        return admission
 
     async def cancel(self, job: Job) -> Job:
         """Ask a job to stop; asking twice is the same as once.
@@ -67,7 +82,7 @@ class Jobs:
         await settle_job(self.parts, job.queue, job.job_id, is_final=stopped.status.is_final)
         return stopped
 
-    async def retry(self, job: Job, request: Mapping[str, Any]) -> Job:
+    async def retry(self, job: Job, request: Mapping[str, Any]) -> Admission:
         """Submit a child of a final job with a request for what is left to do.
 
         Raises:
@@ -121,14 +136,23 @@ class Jobs:
             raise NotFound(f"job {job_id} does not exist in queue {queue}")
         return job
 
+    async def _has_just_ended(self, job: Job) -> bool:
+        """Return whether an unfinished job of the ledger is final in Redis; the ledger knows it then, too."""
+        live = (await self.parts.store.load(job.queue, [job.job_id]))[0]
+        is_final = live is not None and live.status.is_final
+        await settle_job(self.parts, job.queue, job.job_id, is_final=is_final)
+        return is_final
+
     async def _announce(self, job: Job) -> None:
+        """Tell Redis and the workers of an accepted job; what fails here, the reaper makes good from the ledger."""
         try:
+            await self.parts.store.put(job, [Chunk(PLAN, (), {})])
             await self.parts.dispatcher.send(job.task, [ChunkRef(job.queue, job.job_id, PLAN)])
         except StoreError as e:
-            # The job is accepted; the reaper sends its message when the broker is back.
             _log.warning("dispatch_delayed", job_id=job.job_id, reason=e.message)
 
-    async def _withdraw(self, job: Job) -> None:
-        """Take back a job that Redis did not take; if it did after all, its worker finds no ledger row."""
-        _log.warning("job_withdrawn", job_id=job.job_id)
-        await self.parts.history.delete(job.job_id)
+
+def fingerprint(spec: TaskSpec, request: Mapping[str, Any]) -> str:
+    """Return what makes two requests of a task the same, whatever the order of their keys."""
+    text = orjson.dumps([spec.name, dict(request)], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()

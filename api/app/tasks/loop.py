@@ -43,9 +43,11 @@ class ProcessLoop:
         self.run(self.parts.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_LET_GO_S)
+        if not self._thread.is_alive():
+            self._loop.close()
 
     def _cut_off(self, future: "concurrent.futures.Future[Any]") -> None:
-        """Cancel every task of the loop, and wait until each has let go of what it holds."""
+        """Cancel every task of the loop once, as twice would cut off the letting go, and wait for their end."""
 
         async def cancel_all() -> None:
             others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -53,7 +55,6 @@ class ProcessLoop:
                 task.cancel()
             await asyncio.wait(others or [asyncio.create_task(asyncio.sleep(0))], timeout=_LET_GO_S)
 
-        future.cancel()
         asyncio.run_coroutine_threadsafe(cancel_all(), self._loop).result(_LET_GO_S + 1)
 
 

@@ -71,6 +71,9 @@ class Reaper:
                 await self._restore(job)
             elif record.status.is_final:
                 await settle_job(self._parts, job.queue, job.job_id)
+            elif job.status is JobStatus.CANCELLING and record.status is not job.status:
+                # Whoever asked for the stop ended between the ledger and Redis.
+                await self._parts.store.cancel(job.queue, job.job_id)
 
     async def _restore(self, job: Job) -> None:
         """Put a job back into Redis from the ledger: what had ended stays ended, the rest is queued again."""
@@ -81,7 +84,7 @@ class Reaper:
             chunks.append(kept)
         if await self._parts.store.put(job, chunks):
             _log.warning("job_restored", job_id=job.job_id, chunks=len(chunks) - 1)
-        if job.status is JobStatus.CANCELLING:
-            await self._parts.store.cancel(job.queue, job.job_id)
-        refs = [ChunkRef(job.queue, job.job_id, c.n) for c in chunks if not c.state.is_final]
-        await self._parts.dispatcher.send(job.task, refs)
+        if job.status is not JobStatus.CANCELLING:
+            refs = [ChunkRef(job.queue, job.job_id, c.n) for c in chunks if not c.state.is_final]
+            await self._parts.dispatcher.send(job.task, refs)
+        await settle_job(self._parts, job.queue, job.job_id)

@@ -12,13 +12,15 @@ import structlog
 from app.jobs.model import PLAN, Chunk, ChunkState, Tally
 from app.jobs.store import ChunkRef, Claim, Ended, Ending, Refusal
 from app.tasks.catalog import get_task
-from app.tasks.keeper import LeaseKeeper
+from app.tasks.keeper import STALL_S, LeaseKeeper
 from app.tasks.parts import Parts
 from app.tasks.settle import settle_job
 from batch.errors import KaboomError, NotFound, StoreError
 
 #: How long an ended chunk waits for Redis or the ledger to come back before it is left to the reaper.
 _PATIENCE_S = 30.0
+#: How long a chunk waits to be claimed; its message is sent again after that.
+_CLAIM_PATIENCE_S = 8.0
 
 _log = structlog.get_logger(__name__)
 
@@ -64,16 +66,21 @@ class Run:
             waiting = [chunk.n for chunk in kept if not chunk.state.is_final]
             refs = [ChunkRef(self.claim.lease.ref.queue, job_id, n) for n in waiting]
             await self.parts.dispatcher.send(self.claim.task, refs)
+        # A plan of no chunks, or of a job cancelled meanwhile, is the end of its job.
+        await settle_job(self.parts, self.claim.lease.ref.queue, job_id, is_final=ended.is_final)
 
 
-async def perform(parts: Parts, ref: ChunkRef) -> str:
-    """Run one chunk if it can be claimed; return a word on what happened. Never raises for a failed chunk."""
-    claim = await parts.store.claim(ref, owner=parts.name)
+async def perform(parts: Parts, ref: ChunkRef, *, stall_s: float = STALL_S) -> str:
+    """Run one chunk if it can be claimed; return a word on what happened. Never raises for a failed chunk.
+
+    A handler that reports nothing for `stall_s` seconds is cut off.
+    """
+    claim = await _claim(parts, ref)
     if isinstance(claim, Refusal):
         return claim.value
     words = {"job_id": ref.job_id, "chunk": ref.n, "task": claim.task, "queue": ref.queue}
     with structlog.contextvars.bound_contextvars(**words):
-        keeper = LeaseKeeper(parts.store, claim.lease, claim.chunk.tally)
+        keeper = LeaseKeeper(parts.store, claim.lease, claim.chunk.tally, stall_s=stall_s)
         try:
             async with keeper:
                 tally = await _handle(Run(parts, claim, keeper))
@@ -83,7 +90,15 @@ async def perform(parts: Parts, ref: ChunkRef) -> str:
             return await _end_broken(parts, claim, keeper, e)
         if ref.n == PLAN:
             return "planned"
-        return await _end_done(parts, claim, tally)
+        return await _end_done(parts, claim, keeper, tally)
+
+
+async def _claim(parts: Parts, ref: ChunkRef) -> Claim | Refusal:
+    """Claim, also through a restart of Redis: a claim given up costs the chunk a re-send."""
+    async for attempt in stamina.retry_context(on=StoreError, attempts=None, timeout=_CLAIM_PATIENCE_S):
+        with attempt:
+            return await parts.store.claim(ref, owner=parts.name)
+    raise AssertionError  # the context returns or raises
 
 
 async def _handle(run: Run) -> Tally:
@@ -94,10 +109,16 @@ async def _handle(run: Run) -> Tally:
     return await handler(run)
 
 
-async def _end_done(parts: Parts, claim: Claim, tally: Tally) -> str:
-    is_whole = tally.cursor >= len(claim.chunk.items)
-    ending = Ending.DONE if is_whole else Ending.CANCELLED
-    await _end(parts, claim, ending, tally)
+async def _end_done(parts: Parts, claim: Claim, keeper: LeaseKeeper, tally: Tally) -> str:
+    items, error = len(claim.chunk.items), ""
+    if tally.cursor >= items:
+        ending = Ending.DONE
+    elif keeper.is_cancelled:
+        ending = Ending.CANCELLED
+    else:
+        # Left alone it would make the job look complete.
+        ending, error = Ending.BROKEN, f"the handler settled {tally.cursor} of {items} items"
+    await _end(parts, claim, ending, tally, error)
     return ending.value
 
 
@@ -105,15 +126,26 @@ async def _end_cancelled(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str
     """End a run that was cut off: lost to another worker, stalled, or handed back by a process that goes away."""
     if keeper.is_lost:
         _log.warning("lease_lost")
-        return "lost"
+        return _answer_cancel("lost")
     if keeper.is_stalled:
-        await _end(parts, claim, Ending.BROKEN, keeper.tally, "nothing settled for 120 s")
-        return "stalled"
+        await _end(parts, claim, Ending.BROKEN, keeper.tally, f"nothing settled for {keeper.stall_s:g} s")
+        return _answer_cancel("stalled")
     ended = await asyncio.shield(parts.store.end(claim.lease, Ending.RELEASED, keeper.tally))
-    if ended.is_accepted:
-        await asyncio.shield(parts.dispatcher.send(claim.task, [claim.lease.ref]))
+    ref = claim.lease.ref
+    if ended.is_final:
+        await asyncio.shield(settle_job(parts, ref.queue, ref.job_id))
+    elif ended.is_accepted:
+        await asyncio.shield(parts.dispatcher.send(claim.task, [ref]))
     _log.info("chunk_released")
     raise asyncio.CancelledError
+
+
+def _answer_cancel(word: str) -> str:
+    """Return the word: the keeper's cancellation ends here, but not one of a process that goes away as well."""
+    task = asyncio.current_task()
+    if task is not None and task.uncancel():
+        raise asyncio.CancelledError
+    return word
 
 
 async def _end_broken(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exception) -> str:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from app.jobs.history.memory import MemoryJobHistory
-from app.jobs.history.port import JobHistory, JobQuery, LedgerStats
+from app.jobs.history.port import JobHistory, JobQuery, LedgerStats, Terms
 from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
 from batch.errors import NotFound, StoreError
@@ -35,7 +35,7 @@ async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[JobHistory]:
 
 
 async def accepted(ledger: JobHistory, **values: object) -> Job:
-    return await ledger.insert(make_job(**values))
+    return (await ledger.admit(make_job(**values), Terms("test"))).job
 
 
 async def load(ledger: JobHistory, job: Job) -> Job:
@@ -64,7 +64,7 @@ async def pages(ledger: JobHistory, query: JobQuery) -> AsyncIterator[list[Job]]
 class TestInsert:
     async def test_a_job_comes_back_with_the_time_it_was_accepted(self, ledger: JobHistory) -> None:
         job = make_job(parent_id="a" * 32, attempt=2, request={"market": "TSE_PRIME", "text": "日本", "symbols": []})
-        kept = await ledger.insert(job)
+        kept = (await ledger.admit(job, Terms("test"))).job
         assert kept.requested_at is not None
         assert abs((datetime.now(UTC) - kept.requested_at).total_seconds()) < 5
         assert replace(kept, requested_at=None) == job
@@ -292,5 +292,5 @@ async def test_a_ledger_that_is_away_is_a_store_error() -> None:
         await history.ping()
     assert caught.value.retryable
     with pytest.raises(StoreError):
-        await history.insert(make_job())
+        await history.admit(make_job(), Terms("test"))
     await history.close()

@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.jobs.history.port import JobQuery, LedgerStats
+from app.jobs.history.port import KEY_KEPT_H, Admission, Admitted, JobQuery, KeyReused, LedgerStats, Terms
 from app.jobs.model import Chunk, Job, JobStatus
 from batch.errors import NotFound
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class MemoryJobHistory:
@@ -18,11 +20,18 @@ class MemoryJobHistory:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
         self._chunks: dict[str, dict[str, Chunk]] = {}
+        self._keys: dict[tuple[str, str], tuple[datetime, str, Job]] = {}
+        self._joinable: dict[tuple[str, str], str] = {}
 
-    async def insert(self, job: Job) -> Job:
-        """Record an accepted job; return it with its `requested_at`."""
-        self._jobs[job.job_id] = replace(job, requested_at=datetime.now(UTC))
-        return self._jobs[job.job_id]
+    async def admit(self, job: Job, terms: Terms) -> Admission:
+        """Record a job, or find the one that stands for it."""
+        if terms.key is not None and (earlier := self._find_key(job, terms, terms.key)):
+            return Admission(earlier, Admitted.REPLAYED)
+        admission = self._insert(job, terms)
+        if terms.key is not None:
+            kept = (datetime.now(UTC), terms.fingerprint, admission.job)
+            self._keys[job.owner, terms.key] = kept
+        return admission
 
     async def save_plan(
         self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
@@ -104,6 +113,24 @@ class MemoryJobHistory:
 
     async def close(self) -> None:
         """Do nothing."""
+
+    def _find_key(self, job: Job, terms: Terms, key: str) -> Job | None:
+        since, fingerprint, earlier = self._keys.get((job.owner, key), (_LONG_AGO, "", job))
+        if datetime.now(UTC) - since > timedelta(hours=KEY_KEPT_H):
+            return None
+        if fingerprint != terms.fingerprint:
+            raise KeyReused("the Idempotency-Key came with another request before: a new request needs a new key")
+        return self._jobs.get(earlier.job_id, earlier)
+
+    def _insert(self, job: Job, terms: Terms) -> Admission:
+        place = (job.owner, terms.fingerprint)
+        active = self._jobs.get(self._joinable.get(place, ""))
+        if terms.may_join and active and active.status in {JobStatus.QUEUED, JobStatus.RUNNING}:
+            return Admission(active, Admitted.JOINED)
+        self._jobs[job.job_id] = replace(job, requested_at=datetime.now(UTC))
+        if terms.may_join:
+            self._joinable[place] = job.job_id
+        return Admission(self._jobs[job.job_id], Admitted.NEW)
 
 
 def _planned(status: JobStatus) -> JobStatus:

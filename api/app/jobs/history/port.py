@@ -3,9 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from app.jobs.model import Chunk, Job, JobStatus
+from batch.errors import InvalidRequest
+
+#: How long an Idempotency-Key is remembered.
+KEY_KEPT_H = 24
+
+
+class KeyReused(InvalidRequest):
+    """An Idempotency-Key that came with another request before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +42,48 @@ class LedgerStats:
     success_rate_24h: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a job is submitted.
+
+    Attributes:
+        fingerprint: what makes two requests the same.
+        key: digest of the caller's Idempotency-Key; the same key and request is the same job for 24 hours.
+        may_join: whether an unfinished job of the same owner and request is as good as a new one.
+
+    """
+
+    fingerprint: str
+    key: str | None = None
+    may_join: bool = False
+
+
+class Admitted(StrEnum):
+    """What became of a submission."""
+
+    NEW = "new"
+    REPLAYED = "replayed"  # the same Idempotency-Key was there already
+    JOINED = "joined"  # the same request is not finished yet
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The job that a submission got, and how."""
+
+    job: Job
+    how: Admitted
+
+
 class JobHistory(Protocol):
     """The job ledger. Each method is one transaction; all raise StoreError where it cannot be reached."""
 
-    async def insert(self, job: Job) -> Job:
-        """Record an accepted job; return it with its `requested_at`."""
+    async def admit(self, job: Job, terms: Terms) -> Admission:
+        """Record a job, or find the one that stands for it; of many at once exactly one is new.
+
+        Raises:
+            KeyReused: the Idempotency-Key came with another request before.
+
+        """
         ...
 
     async def save_plan(

@@ -1,13 +1,14 @@
 """The job ledger in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Executable, Row, Select, Update, case, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from app.jobs.history.port import JobQuery, LedgerStats
+from app.jobs.history.admission import admit
+from app.jobs.history.port import Admission, JobQuery, LedgerStats, Terms
+from app.jobs.history.rows import parse_job
 from app.jobs.history.stats import STATS, parse_stats
 from app.jobs.history.tables import JOB_CHUNKS, JOBS
 from app.jobs.model import TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
@@ -39,23 +40,11 @@ class PostgresJobHistory:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def insert(self, job: Job) -> Job:
-        """Record an accepted job; return it with its `requested_at`."""
-        values = {
-            "job_id": job.job_id,
-            "queue": job.queue,
-            "task": job.task,
-            "owner": job.owner,
-            "status": job.status.value,
-            "request": dict(job.request),
-            "parent_id": job.parent_id,
-            "attempt": job.attempt,
-        }
-        statement = insert(JOBS).values(values).returning(JOBS.c.requested_at)
+    async def admit(self, job: Job, terms: Terms) -> Admission:
+        """Record a job, or find the one that stands for it; of many at once exactly one is new."""
         with postgres_errors():
             async with self._engine.begin() as connection:
-                requested_at = (await connection.execute(statement)).scalar_one()
-        return replace(job, requested_at=requested_at)
+                return await admit(connection, job, terms)
 
     async def save_plan(
         self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
@@ -171,7 +160,7 @@ class PostgresJobHistory:
     async def _jobs(self, statement: Select[Any]) -> list[Job]:
         with postgres_errors():
             async with self._engine.connect() as connection:
-                return [_parse_job(row) for row in await connection.execute(statement)]
+                return [parse_job(row) for row in await connection.execute(statement)]
 
 
 def _open_job(job_id: str) -> Update:
@@ -203,8 +192,3 @@ def _parse_chunk(row: Row[Any]) -> Chunk:
         tally=Tally.from_json(row.tally),
         attempts=row.attempts,
     )
-
-
-def _parse_job(row: Row[Any]) -> Job:
-    values = dict(row._mapping)  # noqa: SLF001  the public name of a row's mapping, in SQLAlchemy's words
-    return Job(**(values | {"status": JobStatus(row.status)}))

@@ -1,6 +1,6 @@
 """The tables of the job ledger; `api/migrations` creates them."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Float, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, DateTime, Float, ForeignKey, Index, Integer, MetaData, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import func
 
@@ -30,9 +30,29 @@ JOBS = Table(
     Column("outcomes", JSONB, nullable=False, server_default="{}"),
     Column("counts", JSONB, nullable=False, server_default="{}"),
     Column("error", JSONB),
+    # Set where the job may stand for another submission of the same request while it is not finished.
+    Column("overlap_key", Text),
     Index("jobs_newest", "queue", "requested_at", "job_id"),
     Index("jobs_by_status", "queue", "status", "requested_at"),
     Index("jobs_by_completion", "queue", "completed_at"),
+    Index(
+        "jobs_overlap",
+        "owner",
+        "overlap_key",
+        unique=True,
+        postgresql_where=text("overlap_key IS NOT NULL AND status IN ('queued', 'running')"),
+    ),
+)
+
+IDEMPOTENCY_KEYS = Table(
+    "idempotency_keys",
+    METADATA,
+    Column("owner", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("job_id", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Index("idempotency_keys_age", "created_at"),
 )
 
 JOB_CHUNKS = Table(

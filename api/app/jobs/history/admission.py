@@ -1,0 +1,81 @@
+"""Admitting a job to the ledger: once for each Idempotency-Key, and once for each request that is not finished."""
+
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.jobs.history.port import KEY_KEPT_H, Admission, Admitted, KeyReused, Terms
+from app.jobs.history.rows import parse_job
+from app.jobs.history.tables import IDEMPOTENCY_KEYS, JOBS
+from app.jobs.model import Job
+from batch.errors import StoreError
+
+#: A job to join may finish between two looks; then the next try is new.
+_TRIES = 5
+_KEPT = text(f"interval '{KEY_KEPT_H} hours'")
+
+
+async def admit(connection: AsyncConnection, job: Job, terms: Terms) -> Admission:
+    """Admit a job within a transaction.
+
+    A second submission with the same key, or of the same request, waits here for the first one to commit.
+    """
+    if terms.key is not None:
+        earlier = await _claim_key(connection, job, terms, terms.key)
+        if earlier is not None:
+            return Admission(earlier, Admitted.REPLAYED)
+    admission = await _insert(connection, job, terms)
+    if terms.key is not None and admission.how is Admitted.JOINED:
+        await connection.execute(
+            IDEMPOTENCY_KEYS.update().where(*_is_key(job, terms.key)).values(job_id=admission.job.job_id)
+        )
+    return admission
+
+
+async def _claim_key(connection: AsyncConnection, job: Job, terms: Terms, key: str) -> Job | None:
+    """Make a key ours, or return the job that it stands for."""
+    too_old = IDEMPOTENCY_KEYS.c.created_at < func.clock_timestamp() - _KEPT
+    await connection.execute(IDEMPOTENCY_KEYS.delete().where(too_old))
+    values = {"owner": job.owner, "key": key, "fingerprint": terms.fingerprint, "job_id": job.job_id}
+    claim = insert(IDEMPOTENCY_KEYS).values(values).on_conflict_do_nothing().returning(IDEMPOTENCY_KEYS.c.key)
+    if (await connection.execute(claim)).one_or_none():
+        return None
+    kept = (await connection.execute(select(IDEMPOTENCY_KEYS).where(*_is_key(job, key)))).one()
+    if kept.fingerprint != terms.fingerprint:
+        raise KeyReused("the Idempotency-Key came with another request before: a new request needs a new key")
+    row = (await connection.execute(select(JOBS).where(JOBS.c.job_id == kept.job_id))).one_or_none()
+    # A job that was deleted since is still what the key stands for.
+    return parse_job(row) if row else Job(kept.job_id, job.queue, job.task, job.owner, job.request)
+
+
+async def _insert(connection: AsyncConnection, job: Job, terms: Terms) -> Admission:
+    values: dict[str, Any] = {
+        "job_id": job.job_id,
+        "queue": job.queue,
+        "task": job.task,
+        "owner": job.owner,
+        "status": job.status.value,
+        "request": dict(job.request),
+        "parent_id": job.parent_id,
+        "attempt": job.attempt,
+        "overlap_key": terms.fingerprint if terms.may_join else None,
+    }
+    active = select(JOBS).where(
+        JOBS.c.owner == job.owner,
+        JOBS.c.overlap_key == terms.fingerprint,
+        JOBS.c.status.in_(["queued", "running"]),
+    )
+    for _ in range(_TRIES):
+        new = (await connection.execute(insert(JOBS).values(values).on_conflict_do_nothing().returning(JOBS))).first()
+        if new:
+            return Admission(parse_job(new), Admitted.NEW)
+        joined = (await connection.execute(active)).first()
+        if joined:
+            return Admission(parse_job(joined), Admitted.JOINED)
+    raise StoreError("the same request kept finishing while it was submitted: try again")
+
+
+def _is_key(job: Job, key: str) -> tuple[Any, Any]:
+    return IDEMPOTENCY_KEYS.c.owner == job.owner, IDEMPOTENCY_KEYS.c.key == key

@@ -1,0 +1,29 @@
+"""The parts of a process in memory, and a task whose handlers the tests write."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.jobs.history.memory import MemoryJobHistory
+from app.jobs.memory import MemoryJobStore
+from app.settings import load_settings
+from app.tasks import catalog
+from app.tasks.dispatch import LocalDispatcher
+from app.tasks.parts import Parts
+from tests.fixtures.handlers import SCRIPT, SCRIPTED, planning, settle_all
+
+
+@pytest.fixture
+def parts() -> Parts:
+    """Memory twins throughout."""
+    settings = load_settings(bar_store="memory", provider="synthetic")
+    return Parts(settings, MemoryJobStore(), MemoryJobHistory(), LocalDispatcher(), "worker@test:1")
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The catalogue's task runs what `SCRIPT` says; by default it plans three chunks and settles them."""
+    monkeypatch.setitem(catalog._BY_NAME, SCRIPTED.name, SCRIPTED)
+    SCRIPT.update(plan=planning(), chunk=settle_all)
+    yield
+    SCRIPT.clear()

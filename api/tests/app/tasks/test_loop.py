@@ -1,0 +1,86 @@
+"""The one event loop of a worker process, and how a task that is cut off lets go."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+
+from app.jobs.model import Tally
+from app.jobs.store import Claim
+from app.tasks.loop import ProcessLoop
+from app.tasks.worker import Run, perform
+from tests.fixtures.handlers import SCRIPT, planning
+from tests.fixtures.job_runs import messages, submit
+from tests.fixtures.jobs import advance, make_chunk, ref_of
+
+
+@pytest.fixture
+def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessLoop]:
+    """A worker's loop on memory twins."""
+    monkeypatch.setenv("DISABLE_CELERY", "true")
+    monkeypatch.setenv("DISABLE_REDIS", "true")
+    made = ProcessLoop("test")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def _exit_on_signal() -> Iterator[None]:
+    """Raise SystemExit in the main thread on SIGUSR1, as Celery's cold shutdown does in a task's body."""
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGUSR1, leave)
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+def interrupt_main() -> None:
+    ident = threading.main_thread().ident
+    assert ident is not None
+    signal.pthread_kill(ident, signal.SIGUSR1)
+
+
+def test_it_runs_work_in_a_thread_of_its_own(loop: ProcessLoop) -> None:
+    async def where() -> str:
+        return threading.current_thread().name
+
+    assert loop.run(where()) == "test-loop"
+    assert loop.pid == os.getpid()
+
+
+def test_an_error_comes_to_the_caller_and_the_loop_goes_on(loop: ProcessLoop) -> None:
+    async def fail() -> None:
+        raise LookupError("boom")
+
+    async def answer() -> int:
+        return 42
+
+    with pytest.raises(LookupError, match="boom"):
+        loop.run(fail())
+    assert loop.run(answer()) == 42
+
+
+@pytest.mark.usefixtures("scripted", "_exit_on_signal")
+def test_a_cold_shutdown_hands_the_chunk_back_uncounted(loop: ProcessLoop) -> None:
+    async def hang(run: Run) -> Tally:
+        run.report(advance(run.chunk, ["ok"]))
+        interrupt_main()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    SCRIPT.update(plan=planning([make_chunk(0)]), chunk=hang)
+    job = loop.run(submit(loop.parts))
+    assert loop.run(perform(loop.parts, messages(loop.parts)[0])) == "planned"
+    (ref,) = messages(loop.parts)
+    with pytest.raises(SystemExit):
+        loop.run(perform(loop.parts, ref))
+    assert messages(loop.parts) == [ref] == [ref_of(job, 0)]
+    claim = loop.run(loop.parts.store.claim(ref, owner="other"))
+    assert isinstance(claim, Claim)
+    assert (claim.chunk.attempts, claim.chunk.tally.cursor) == (1, 1)

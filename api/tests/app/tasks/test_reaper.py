@@ -1,0 +1,182 @@
+"""What the reaper repairs: lost stores, lost messages, lost workers, ends that nobody wrote down."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.jobs.memory import MemoryJobStore
+from app.jobs.model import PLAN, ChunkState, Job, JobStatus
+from app.jobs.store import Claim, Ending
+from app.tasks.parts import Parts
+from app.tasks.reaper import Reaper
+from app.tasks.worker import perform
+from tests.fixtures.handlers import SCRIPT, planning
+from tests.fixtures.job_runs import assert_agree, in_ledger, in_store, messages, submit, work_off
+from tests.fixtures.job_stores import bench_of
+from tests.fixtures.jobs import advance, finish, make_chunk, make_job, plan_step, ref_of
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("scripted")]
+
+
+async def old_job(parts: Parts) -> Job:
+    """Submit a job, and have it accepted long enough ago for the reaper to look at it."""
+    job = await submit(parts)
+    history = parts.history
+    history._jobs[job.job_id] = replace(job, requested_at=datetime.now(UTC) - timedelta(minutes=1))  # type: ignore[attr-defined]
+    return job
+
+
+async def planned_job(parts: Parts) -> Job:
+    """Return such a job with three chunks, the first one done, and no message waiting."""
+    job = await old_job(parts)
+    assert await perform(parts, messages(parts)[0]) == "planned"
+    assert await perform(parts, messages(parts)[0]) == "done"
+    return job
+
+
+def lose_everything(parts: Parts) -> Parts:
+    """Return the parts with an empty store, and without messages."""
+    messages(parts)
+    return replace(parts, store=MemoryJobStore())
+
+
+class TestRestore:
+    async def test_after_a_total_loss_a_job_goes_on_and_what_was_done_is_not_done_again(self, parts: Parts) -> None:
+        job = await planned_job(parts)
+        parts = lose_everything(parts)
+        await Reaper(parts).sweep()
+        restored = await in_store(parts, job)
+        assert (restored.status, restored.done, restored.chunks_done) == (JobStatus.RUNNING, 4, 1)
+        assert await work_off(parts) == ["done", "done"]
+        kept, chunks = await assert_agree(parts, job)
+        assert (kept.status, kept.done, kept.rows) == (JobStatus.COMPLETED, 12, 120)
+        assert [c.attempts for c in chunks] == [1, 1, 1]
+        assert kept.started_at is not None
+
+    async def test_a_job_lost_before_its_plan_is_planned(self, parts: Parts) -> None:
+        job = await old_job(parts)
+        parts = lose_everything(parts)
+        await Reaper(parts).sweep()
+        assert await work_off(parts) == ["planned", "done", "done", "done"]
+        assert (await assert_agree(parts, job))[0].status is JobStatus.COMPLETED
+
+    async def test_a_job_lost_while_cancelling_is_cancelled_and_never_runs(self, parts: Parts) -> None:
+        job = await planned_job(parts)
+        await parts.history.save_status(job.job_id, JobStatus.CANCELLING)
+        parts = lose_everything(parts)
+        await Reaper(parts).sweep()
+        assert messages(parts) == []
+        kept, chunks = await assert_agree(parts, job)
+        assert (kept.status, kept.done, kept.cancelled) == (JobStatus.CANCELLED, 4, 8)
+        assert [c.state for c in chunks] == [ChunkState.DONE, ChunkState.CANCELLED, ChunkState.CANCELLED]
+
+    async def test_a_job_whose_every_chunk_had_ended_ends(self, parts: Parts) -> None:
+        job = await planned_job(parts)
+        for chunk in await parts.history.load_chunks(job.job_id):
+            await parts.history.save_chunk(job.job_id, replace(chunk, state=ChunkState.DONE, tally=finish(chunk)))
+        parts = lose_everything(parts)
+        await Reaper(parts).sweep()
+        assert (await assert_agree(parts, job))[0].status is JobStatus.COMPLETED
+
+    async def test_several_reapers_restore_a_job_once(self, parts: Parts) -> None:
+        job = await planned_job(parts)
+        parts = lose_everything(parts)
+        for _ in range(3):
+            await Reaper(parts).sweep()
+        found = await in_store(parts, job)
+        assert (found.total, found.done, found.chunks_total) == (12, 4, 3)
+        await work_off(parts)
+        assert (await assert_agree(parts, job))[0].done == 12
+
+    async def test_a_finished_job_stays_finished(self, parts: Parts) -> None:
+        job = await old_job(parts)
+        await work_off(parts)
+        parts = lose_everything(parts)
+        await Reaper(parts).sweep()
+        assert await parts.store.load(job.queue, [job.job_id]) == [None]
+
+    async def test_a_job_that_is_just_being_submitted_is_left_alone(self, parts: Parts) -> None:
+        job = await submit(parts)
+        parts = lose_everything(parts)
+        await Reaper(parts).sweep()
+        assert await parts.store.load(job.queue, [job.job_id]) == [None]
+
+
+class TestSettle:
+    async def test_an_end_that_only_the_store_knows_reaches_the_ledger(self, parts: Parts) -> None:
+        job = await planned_job(parts)
+        for n in ("1", "2"):
+            claim = await parts.store.claim(ref_of(job, n), owner="w1")
+            assert isinstance(claim, Claim)
+            await parts.store.end(claim.lease, Ending.DONE, finish(claim.chunk))
+        assert (await in_ledger(parts, job)).status is JobStatus.RUNNING
+        await Reaper(parts).sweep()
+        assert (await assert_agree(parts, job))[0].status is JobStatus.COMPLETED
+
+    async def test_a_stop_that_never_reached_the_store_is_asked_again(self, parts: Parts) -> None:
+        job = await planned_job(parts)
+        messages(parts)
+        await parts.history.save_status(job.job_id, JobStatus.CANCELLING)
+        await Reaper(parts).sweep()
+        assert (await in_store(parts, job)).status is JobStatus.CANCELLED
+        await Reaper(parts).sweep()
+        assert (await assert_agree(parts, job))[0].status is JobStatus.CANCELLED
+
+
+class TestExpire:
+    async def test_a_lost_worker_s_chunk_is_sent_at_once_and_goes_on_from_its_cursor(self, parts: Parts) -> None:
+        job = await planned_job(parts)
+        messages(parts)
+        claim = await parts.store.claim(ref_of(job, 1), owner="killed")
+        assert isinstance(claim, Claim)
+        await parts.store.beat(claim.lease, advance(claim.chunk, ["ok", "invalid"]))
+        await bench_of(parts.store).lapse(ref_of(job, 1))
+        await Reaper(parts).sweep()
+        assert messages(parts) == [ref_of(job, 1)]
+        assert await perform(parts, ref_of(job, 1)) == "done"
+        assert (await parts.history.load_chunks(job.job_id))[1].tally.outcomes == {"ok": 3, "invalid": 1}
+
+    async def test_a_chunk_whose_workers_died_three_times_ends_its_job_in_the_ledger_too(self, parts: Parts) -> None:
+        SCRIPT["plan"] = planning([make_chunk(0)])
+        job = await old_job(parts)
+        assert await perform(parts, messages(parts)[0]) == "planned"
+        for _ in range(3):
+            assert isinstance(await parts.store.claim(ref_of(job, 0), owner="killed"), Claim)
+            await bench_of(parts.store).lapse(ref_of(job, 0))
+            await Reaper(parts).sweep()
+        kept, chunks = await assert_agree(parts, job)
+        assert (kept.status, kept.failed, kept.dead) == (JobStatus.FAILED, 4, 1)
+        assert len(chunks[0].tally.notes) == 4
+
+
+class TestSendAgain:
+    async def test_a_lost_message_is_sent_again_once_it_is_due(self, parts: Parts) -> None:
+        job = await submit(parts)
+        messages(parts)
+        await Reaper(parts).sweep()
+        assert messages(parts) == []
+        await bench_of(parts.store).make_due(ref_of(job))
+        await Reaper(parts).sweep()
+        assert messages(parts) == [ref_of(job)]
+        await Reaper(parts).sweep()
+        assert messages(parts) == []
+
+    async def test_behind_a_backlog_a_message_is_not_multiplied(self, parts: Parts) -> None:
+        parts = replace(parts, store=MemoryJobStore(dispatch_s=0.0))
+        job, other = make_job(), make_job()
+        for put in (job, other):
+            await parts.store.put(put, [plan_step()])
+        await parts.dispatcher.send(other.task, [ref_of(other)])
+        for _ in range(5):
+            await Reaper(parts).sweep()
+        assert messages(parts) == [ref_of(other)]
+        # With the queue empty, nobody has it any more.
+        await Reaper(parts).sweep()
+        assert sorted(messages(parts), key=str) == sorted([ref_of(job), ref_of(other)], key=str)
+
+    async def test_behind_a_backlog_a_very_old_one_is_sent_all_the_same(self, parts: Parts) -> None:
+        job = await submit(parts)
+        await bench_of(parts.store).make_due(ref_of(job))
+        await Reaper(parts).sweep()
+        assert [ref.n for ref in messages(parts)] == [PLAN, PLAN]

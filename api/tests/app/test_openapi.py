@@ -1,0 +1,92 @@
+"""The API describes itself: every route with examples that are true, every problem, and the token."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import BaseModel
+
+from app.health.routes import Alive, Ready
+from app.ingest.schemas import RunDailyBody
+from app.jobs.view import Accepted, FailurePage, JobPage, JobView, QueueStats, RetryBody
+from app.main import create_app
+from tests.fixtures.apps import RUN_DAILY, memory_settings
+
+MODELS = {
+    model.__name__: model
+    for model in (Alive, Ready, RunDailyBody, Accepted, FailurePage, JobPage, JobView, QueueStats, RetryBody)
+}
+DOCUMENT = create_app(memory_settings(Path("nowhere"))).openapi()
+
+
+def operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if "requestBody" in operation:
+        yield operation["requestBody"]["content"]["application/json"]
+    for answer in operation["responses"].values():
+        yield from answer.get("content", {}).values()
+
+
+def names_in(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            yield schema["$ref"]
+        for value in schema.values():
+            yield from names_in(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from names_in(value)
+
+
+@pytest.mark.parametrize(("name", "operation"), list(operations()), ids=[name for name, _ in operations()])
+def test_every_body_and_every_answer_has_an_example(name: str, operation: dict[str, Any]) -> None:
+    for content in contents(operation):
+        referred = [ref.rpartition("/")[2] for ref in names_in(content["schema"])]
+        shown = content.get("examples") or [s for s in referred if "example" in DOCUMENT["components"]["schemas"][s]]
+        assert shown, f"{name}: {content}"
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
+def test_examples_are_true(model: type[BaseModel]) -> None:
+    # From the model: FastAPI leaves out what is null.
+    example = model.model_json_schema()["example"]
+    assert model.model_validate_json(json.dumps(example)).model_dump(mode="json", exclude_unset=True) == example
+
+
+def test_the_reports_body_is_the_example() -> None:
+    example = DOCUMENT["components"]["schemas"]["RunDailyBody"]["example"]
+    assert example == {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}
+
+
+def test_every_reference_leads_somewhere() -> None:
+    known = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
+    assert set(names_in(DOCUMENT)) <= known
+
+
+@pytest.mark.parametrize(("name", "operation"), list(operations()), ids=[name for name, _ in operations()])
+def test_what_needs_the_token_says_so(name: str, operation: dict[str, Any]) -> None:
+    guarded = "/api/v1/ingest" in name
+    assert operation.get("security") == ([{"ingestToken": []}] if guarded else None)
+    assert ("401" in operation["responses"]) == guarded
+    scheme = DOCUMENT["components"]["securitySchemes"]["ingestToken"]
+    assert scheme == {"type": "apiKey", "in": "header", "name": "x-ingest-token"}
+
+
+def test_problems_of_a_submission_are_told() -> None:
+    answers = DOCUMENT["paths"][RUN_DAILY]["post"]["responses"]
+    assert set(answers) == {"202", "400", "401", "413", "415", "422", "503"}
+    for status in set(answers) - {"202"}:
+        assert list(answers[status]["content"]) == ["application/problem+json"]
+
+
+@pytest.mark.anyio
+async def test_the_document_is_served(http: httpx2.AsyncClient) -> None:
+    assert (await http.get("/openapi.json")).json() == DOCUMENT

@@ -1,0 +1,121 @@
+"""What a problem says, in which language, and under which id it is found in the log."""
+
+import re
+from http import HTTPStatus
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.errors import PROBLEMS, describe_problems, prefers_japanese
+from tests.fixtures.apps import REPORT_BODY, RUN_DAILY, client_of
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_problem_has_the_fields_of_rfc_9457(http: httpx2.AsyncClient) -> None:
+    answer = await http.post(RUN_DAILY, json=REPORT_BODY | {"intervals": {"7m": 1}})
+    detail = "interval was '7m', supported are 1m, 5m, 15m, 1h, 1d"
+    assert answer.json() == {
+        "type": "https://kaboom.invalid/problems/invalid-request",
+        "title": "The request cannot be carried out",
+        "status": 422,
+        "detail": detail,
+        "instance": RUN_DAILY,
+        "request_id": answer.headers["x-request-id"],
+        "errors": [{"pointer": "#/intervals", "detail": detail}],
+    }
+
+
+async def test_every_faulty_field_is_named_by_its_pointer(http: httpx2.AsyncClient) -> None:
+    body = {"intervals": {"1m": 0}, "symbols": ["7203", 5], "a/b~c": 1}
+    errors = (await http.post(RUN_DAILY, json=body)).json()["errors"]
+    assert {e["pointer"] for e in errors} == {"#/intervals/1m", "#/symbols/1", "#/a~1b~0c"}
+
+
+async def test_a_fault_of_the_whole_body_points_to_the_whole(http: httpx2.AsyncClient) -> None:
+    errors = (await http.post(RUN_DAILY, json=[])).json()["errors"]
+    assert [e["pointer"] for e in errors] == ["#"]
+
+
+async def test_at_most_twenty_errors_are_told(http: httpx2.AsyncClient) -> None:
+    answer = await http.post(RUN_DAILY, json=REPORT_BODY | {f"field_{n}": n for n in range(100)})
+    assert len(answer.json()["errors"]) == 20
+    assert len(answer.content) < 4_000
+
+
+async def test_a_callers_long_key_is_not_thrown_back_whole(http: httpx2.AsyncClient) -> None:
+    answer = await http.post(RUN_DAILY, json=REPORT_BODY | {"x" * 60_000: 1})
+    assert len(answer.content) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [
+        ("ja", "ja"),
+        ("ja-JP", "ja"),
+        ("ja,en;q=0.8", "ja"),
+        ("en", "en"),
+        ("en-GB,ja;q=0.5", "en"),
+        ("en;q=0.2, ja;q=0.9", "ja"),
+        ("fr, ja", "ja"),
+        ("ja;q=0", "en"),
+        ("ja;q=high", "en"),
+        ("*", "en"),
+        ("", "en"),
+    ],
+)
+async def test_problems_speak_the_language_asked_for(http: httpx2.AsyncClient, asked: str, language: str) -> None:
+    answer = await http.post(RUN_DAILY, json={}, headers={"Accept-Language": asked})
+    title = {"en": "The request cannot be carried out", "ja": "リクエストの内容に誤りがあります"}[language]
+    assert answer.json()["title"] == title
+    assert answer.headers["content-language"] == language
+    assert answer.json()["detail"].startswith(title) == (language == "ja")
+    assert prefers_japanese(asked) == (language == "ja")
+
+
+async def test_the_gate_speaks_japanese_too(app: FastAPI) -> None:
+    async with client_of(app, **{"Accept-Language": "ja", "x-ingest-token": ""}) as stranger:
+        answer = await stranger.post(RUN_DAILY, json=REPORT_BODY)
+    assert answer.json()["title"] == "有効なトークンが必要です"
+
+
+@pytest.mark.parametrize("given", ["7c6a1c0f", "Trace_1.2-3", "a" * 64])
+async def test_a_request_id_is_given_back(http: httpx2.AsyncClient, given: str) -> None:
+    answer = await http.post(RUN_DAILY, json={}, headers={"X-Request-Id": given})
+    assert answer.headers["x-request-id"] == given
+    assert answer.json()["request_id"] == given
+
+
+@pytest.mark.parametrize(
+    "given", [b"", b"a" * 65, b"a b", b'{"severity":"ERROR"}', b"a\tb", "識別".encode(), b"\x1b[31m"]
+)
+async def test_a_request_id_that_could_forge_a_log_line_is_replaced(http: httpx2.AsyncClient, given: bytes) -> None:
+    answer = await http.post(RUN_DAILY, json={}, headers=[(b"x-request-id", given)])
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_every_answer_has_an_id_and_the_security_headers(http: httpx2.AsyncClient) -> None:
+    for answer in (await http.get("/healthz"), await http.get("/nothing"), await http.post(RUN_DAILY, json={})):
+        assert answer.headers["x-request-id"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["x-frame-options"] == "DENY"
+
+
+async def test_an_unauthorized_caller_learns_which_header_is_meant(app: FastAPI) -> None:
+    async with client_of(app, **{"x-ingest-token": ""}) as stranger:
+        answer = await stranger.get("/api/v1/ingest/jobs")
+    assert answer.status_code == HTTPStatus.UNAUTHORIZED
+    assert 'header="x-ingest-token"' in answer.headers["www-authenticate"]
+
+
+async def test_a_wrong_method_learns_the_right_ones(http: httpx2.AsyncClient) -> None:
+    assert (await http.get(RUN_DAILY)).headers["allow"] == "POST"
+
+
+def test_a_described_problem_is_told_once_for_each_status() -> None:
+    described = describe_problems(*PROBLEMS)
+    examples = [e for entry in described.values() for e in entry["content"]["application/problem+json"]["examples"]]
+    assert sorted(examples) == sorted(problem.slug for problem in PROBLEMS)

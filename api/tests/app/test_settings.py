@@ -1,0 +1,70 @@
+"""Settings come from the environment first, then from what runs on the data folder; a bad one is named."""
+
+from pathlib import Path
+
+import pytest
+
+from app.main import create_app
+from app.settings import load_settings
+from batch.errors import ConfigurationError
+from batch.kit.run_file import write_run_file
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a Kaboom running in `.kaboom`."""
+    data_dir = tmp_path / ".kaboom"
+    data_dir.mkdir()
+    write_run_file(data_dir, {"redis_url": "redis://of-the-run/0", "database_url": "postgresql://of-the-run/x"})
+    monkeypatch.chdir(tmp_path)
+    return data_dir
+
+
+def test_what_runs_on_the_data_folder_is_found_from_below(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    below = home.parent / "a" / "b"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    settings = load_settings()
+    assert settings.require_redis_url() == "redis://of-the-run/0"
+    assert settings.require_broker_url() == "redis://of-the-run/0"
+    assert settings.data_dir == home.resolve()
+
+
+def test_the_environment_wins(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://of-the-environment/0")
+    settings = load_settings()
+    assert settings.require_redis_url() == "redis://of-the-environment/0"
+    assert settings.require_database_url() == "postgresql://of-the-run/x"
+
+
+def test_a_named_data_folder_is_the_one_that_is_read(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KABOOM_DATA_DIR", str(tmp_path / "elsewhere"))
+    with pytest.raises(ConfigurationError, match="REDIS_URL is not set and no Kaboom runs here"):
+        load_settings().require_redis_url()
+
+
+def test_a_broker_that_is_no_redis_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "amqp://guest:secret@rabbit//")
+    with pytest.raises(ConfigurationError, match="amqp://…, expected redis://") as raised:
+        load_settings().require_broker_url()
+    assert "secret" not in raised.value.message
+
+
+def test_a_bad_value_is_told_by_its_name_and_not_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KABOOM_SLOTS", "many-secrets")
+    with pytest.raises(ConfigurationError, match="KABOOM_SLOTS: Input should be a valid integer") as raised:
+        load_settings()
+    assert "many-secrets" not in raised.value.message
+
+
+def test_secrets_are_not_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGEST_API_TOKEN", "hush")
+    assert "hush" not in repr(load_settings())
+    assert "of-the-run" not in repr(load_settings())
+
+
+def test_an_api_that_anybody_may_use_does_not_start(home: Path) -> None:
+    with pytest.raises(ConfigurationError, match="INGEST_API_TOKEN is not set"):
+        create_app(load_settings())

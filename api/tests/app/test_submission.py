@@ -1,0 +1,82 @@
+"""The report's curl, byte for byte, and what a submission leaves in Redis, in the ledger and at the broker."""
+
+import re
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.jobs.store import NEWEST_KEPT
+from app.tasks.dispatch import CeleryDispatcher
+from tests.fixtures.apps import JOBS, REPORT_BODY, REPORT_JSON, RUN_DAILY, jobs_of
+
+pytestmark = pytest.mark.anyio
+ACCEPTED = re.compile(rb'\{"job_id":"([0-9a-f]{32})","status":"queued"\}')
+JSON = {"Content-Type": "application/json"}
+
+
+async def test_the_reports_request_is_answered_as_in_the_report(real_http: httpx2.AsyncClient) -> None:
+    answer = await real_http.post(RUN_DAILY, content=REPORT_JSON, headers=JSON)
+    assert answer.status_code == 202
+    found = ACCEPTED.fullmatch(answer.content)
+    assert found
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["location"] == f"{JOBS}/{found[1].decode()}"
+    assert answer.headers["retry-after"] == "2"
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_the_job_is_at_its_location_at_once(real_http: httpx2.AsyncClient) -> None:
+    accepted = await real_http.post(RUN_DAILY, content=REPORT_JSON, headers=JSON)
+    job = (await real_http.get(accepted.headers["location"])).json()
+    expected = {"job_id": accepted.json()["job_id"], "status": "queued", "queue": "ingest", "task": "ingest.run_daily"}
+    assert expected.items() <= job.items()
+    assert (job["market"], job["intervals"]) == ("TSE_PRIME", {"1m": 1})
+    assert job["progress"] == {
+        "done": 0,
+        "total": 0,
+        "failed": 0,
+        "cancelled": 0,
+        "percent": 0.0,
+        "rate": None,
+        "eta_s": None,
+        "rows": 0,
+    }
+    # Nobody is there to take it.
+    assert job["health"] == "waiting"
+    assert job["result"] is None
+
+
+async def test_only_the_intervals_need_to_be_said(real_http: httpx2.AsyncClient) -> None:
+    accepted = await real_http.post(RUN_DAILY, json={"intervals": {"5m": 2}})
+    job = (await real_http.get(accepted.headers["location"])).json()
+    assert (job["market"], job["intervals"]) == ("TSE_PRIME", {"5m": 2})
+
+
+async def test_redis_the_ledger_and_the_broker_hold_the_job(real_http: httpx2.AsyncClient, real_app: FastAPI) -> None:
+    job_id = (await real_http.post(RUN_DAILY, json=REPORT_BODY)).json()["job_id"]
+    parts = jobs_of(real_app).parts
+    kept = await parts.history.load("ingest", job_id)
+    assert kept
+    assert kept.request == REPORT_BODY
+    assert (await parts.store.load("ingest", [job_id]))[0] is not None
+    assert isinstance(parts.dispatcher, CeleryDispatcher)
+    assert await parts.dispatcher.depth("ingest") == 1
+
+
+async def test_redis_lists_the_newest_jobs_first_and_at_most_a_hundred(
+    real_http: httpx2.AsyncClient, real_app: FastAPI
+) -> None:
+    url = f"{RUN_DAILY}?on_overlap=new"
+    made = [(await real_http.post(url, json=REPORT_BODY)).json()["job_id"] for _ in range(NEWEST_KEPT + 3)]
+    assert NEWEST_KEPT == 100
+    assert await jobs_of(real_app).parts.store.newest("ingest") == made[:2:-1]
+
+
+async def test_fullwidth_and_doubled_symbols_mean_one(real_http: httpx2.AsyncClient, real_app: FastAPI) -> None:
+    body = REPORT_BODY | {"symbols": ["\uff17\uff12\uff10\uff13", "285a", "72030"]}
+    job_id = (await real_http.post(RUN_DAILY, json=body)).json()["job_id"]
+    kept = await jobs_of(real_app).parts.history.load("ingest", job_id)
+    assert kept
+    assert kept.request["symbols"] == ["7203", "285A"]

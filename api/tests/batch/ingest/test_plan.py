@@ -1,0 +1,110 @@
+"""Chunks together hold every symbol and session once, in parts that keep the workers busy."""
+
+import json
+from datetime import date, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.ingest.plan import IngestChunk, IngestPlan, bars_per_session, plan_chunks, split_evenly
+from batch.market.calendar import sessions_between
+from batch.market.interval import Interval
+from batch.market.listing import Market
+from batch.providers.base import Capabilities
+
+DAILY = Capabilities(frozenset(Interval), frozenset(Market))
+BULK = Capabilities(frozenset(Interval), frozenset(Market), bulk_by_session=True)
+SESSIONS = sessions_between(date(2025, 9, 1), date(2025, 11, 28))
+SYMBOLS = tuple(str(1000 + n) for n in range(1600))
+UNIVERSES = st.integers(0, 1600).map(lambda n: SYMBOLS[:n])
+SPANS = st.tuples(st.integers(0, 60), st.integers(1, 60)).map(lambda s: SESSIONS[s[0] : s[0] + s[1]])
+DAYS = st.lists(st.dates(date(2018, 1, 1), date(2026, 11, 1)), min_size=1, max_size=20, unique=True).map(
+    lambda days: tuple(sorted(days))
+)
+
+
+@given(st.sampled_from(Interval), UNIVERSES, SPANS, st.integers(1, 64), st.booleans())
+def test_every_symbol_and_session_is_in_one_chunk(
+    interval: Interval,
+    symbols: tuple[str, ...],
+    sessions: tuple[date, ...],
+    slots: int,
+    bulk: bool,  # noqa: FBT001
+) -> None:
+    chunks = plan_chunks(interval, symbols, sessions, capabilities=BULK if bulk else DAILY, slots=slots)
+    assert all(chunk.interval is interval and chunk.symbols and chunk.sessions for chunk in chunks)
+    if bulk:
+        assert [chunk.sessions for chunk in chunks] == [(day,) for day in sessions if symbols]
+        assert all(chunk.symbols == symbols for chunk in chunks)
+    else:
+        assert tuple(s for chunk in chunks for s in chunk.symbols) == (symbols if sessions else ())
+        assert all(chunk.sessions == sessions for chunk in chunks)
+        sizes = [len(chunk.symbols) for chunk in chunks]
+        assert max(sizes, default=0) - min(sizes, default=0) <= 1
+
+
+@given(UNIVERSES.filter(bool), SPANS.filter(bool), st.integers(1, 64))
+def test_a_large_job_fills_whole_rounds_of_slots(
+    symbols: tuple[str, ...], sessions: tuple[date, ...], slots: int
+) -> None:
+    chunks = plan_chunks(Interval.M1, symbols, sessions, capabilities=DAILY, slots=slots)
+    assert len(chunks) == 1 or len(chunks) % slots == 0 or len(chunks) == len(symbols)
+
+
+def test_a_day_of_tse_prime_on_four_slots() -> None:
+    chunks = plan_chunks(Interval.M1, SYMBOLS, SESSIONS[-1:], capabilities=DAILY, slots=4)
+    assert [len(chunk.symbols) for chunk in chunks] == [80] * 20
+
+
+def test_a_handful_of_symbols_is_not_spread() -> None:
+    assert len(plan_chunks(Interval.M1, SYMBOLS[:90], SESSIONS[-1:], capabilities=DAILY, slots=8)) == 1
+
+
+@given(st.lists(st.text(max_size=3), max_size=40), st.integers(1, 50))
+def test_split_evenly_keeps_order_and_loses_nothing(items: list[str], parts: int) -> None:
+    split = split_evenly(items, parts)
+    assert len(split) == parts
+    assert [item for part in split for item in part] == items
+    assert max(map(len, split)) - min(map(len, split)) <= 1
+
+
+@given(st.sampled_from(Interval), SPANS.filter(bool) | DAYS)
+def test_a_chunk_comes_back_from_its_payload(interval: Interval, sessions: tuple[date, ...]) -> None:
+    chunk = IngestChunk(interval, ("7203", "285A"), sessions)
+    payload = json.loads(json.dumps(chunk.payload()))
+    assert IngestChunk.from_payload(payload, ["7203", "285A"]) == chunk
+
+
+def test_a_run_of_sessions_is_told_by_its_ends() -> None:
+    chunk = IngestChunk(Interval.D1, ("7203",), SESSIONS)
+    assert chunk.payload() == {"interval": "1d", "first": "2025-09-01", "last": "2025-11-28"}
+
+
+def test_days_on_which_the_tse_rests_are_told_one_by_one() -> None:
+    days = (date(2024, 11, 1), date(2024, 11, 4), date(2024, 11, 5))
+    assert IngestChunk(Interval.D1, ("SPY",), days).payload()["sessions"] == ["2024-11-01", "2024-11-04", "2024-11-05"]
+
+
+@given(st.sampled_from(Interval), st.dates(date(1990, 1, 1), date(2026, 12, 31)))
+def test_a_session_has_bars_on_any_day(interval: Interval, day: date) -> None:
+    assert 1 <= bars_per_session(day, interval) <= 390
+
+
+def test_a_closed_day_counts_as_a_foreign_session() -> None:
+    closed = date(2024, 11, 4)
+    bars = {interval: bars_per_session(closed, interval) for interval in Interval}
+    assert list(bars.values()) == [390, 78, 26, 7, 1]
+    assert bars_per_session(closed + timedelta(days=1), Interval.M1) == 327
+
+
+def test_the_summary_tells_each_interval_s_sessions() -> None:
+    chunks = [
+        *plan_chunks(Interval.M1, SYMBOLS, SESSIONS[-1:], capabilities=DAILY, slots=4),
+        *plan_chunks(Interval.D1, SYMBOLS, SESSIONS[-30:], capabilities=BULK, slots=4),
+    ]
+    plan = IngestPlan(SESSIONS[-1], True, "synthetic", {"symbols": 1600}, tuple(chunks))  # noqa: FBT003
+    assert plan.summary()["sessions"] == {
+        "1m": {"count": 1, "first": "2025-11-28", "last": "2025-11-28"},
+        "1d": {"count": 30, "first": SESSIONS[-30].isoformat(), "last": "2025-11-28"},
+    }
+    assert json.loads(json.dumps(plan.summary())) == plan.summary()

@@ -1,0 +1,91 @@
+"""What may be asked of a daily ingest, and what is said of what may not."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.errors import InvalidRequest
+from batch.ingest.request import (
+    DEFAULT_CHUNK_SIZE,
+    MAX_CHUNK_SIZE,
+    MAX_LOOKBACK,
+    MAX_SYMBOLS,
+    IngestRequest,
+    parse_request,
+)
+from batch.market.interval import Interval
+from batch.market.listing import Market
+
+SYMBOLS = st.lists(st.sampled_from(["7203", "6758", "285A", "25935"]), unique=True).map(tuple)
+REQUESTS = st.builds(
+    IngestRequest,
+    intervals=st.dictionaries(st.sampled_from(Interval), st.integers(1, MAX_LOOKBACK), min_size=1),
+    market=st.sampled_from(Market),
+    chunk_size=st.integers(1, MAX_CHUNK_SIZE),
+    symbols=SYMBOLS,
+    provider=st.none() | st.sampled_from(["synthetic", "file"]),
+    session=st.none() | st.dates(date(1990, 1, 1), date(2100, 1, 1)),
+    only=st.dictionaries(st.sampled_from(Interval), SYMBOLS.filter(bool)),
+)
+
+
+@given(REQUESTS)
+def test_it_comes_back_from_json(request_: IngestRequest) -> None:
+    assert parse_request(request_.to_json()) == request_
+
+
+def test_the_report_s_example() -> None:
+    values = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}
+    request = parse_request(values)
+    assert request == IngestRequest({Interval.M1: 1}, Market.TSE_PRIME, 500)
+    assert request.to_json() == values
+
+
+def test_defaults() -> None:
+    request = parse_request({"intervals": {"1d": 30}})
+    assert (request.market, request.chunk_size, request.symbols) == (Market.TSE_PRIME, DEFAULT_CHUNK_SIZE, ())
+
+
+def test_symbols_are_normalised_and_named_once() -> None:
+    request = parse_request({"intervals": {"1d": 1}, "symbols": ["7203", "\uff17\uff12\uff10\uff13", "285a", "72030"]})
+    assert request.symbols == ("7203", "285A")
+
+
+def test_a_market_of_files_has_freer_symbols() -> None:
+    assert parse_request({"intervals": {"1d": 1}, "market": "FILE", "symbols": ["spy"]}).symbols == ("SPY",)
+    with pytest.raises(InvalidRequest, match="expected a TSE local code"):
+        parse_request({"intervals": {"1d": 1}, "symbols": ["SPY"]})
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer", "message"),
+    [
+        ({"intervals": {}}, "/intervals", "intervals was empty, expected at least one of 1m, 5m, 15m, 1h, 1d"),
+        ({"intervals": {"7m": 1}}, "/intervals", "interval was '7m', supported are 1m, 5m, 15m, 1h, 1d"),
+        ({"intervals": {"1m": 0}}, "/intervals/1m", "intervals/1m was 0, expected 1 to 5000"),
+        ({"intervals": {"1m": -1}}, "/intervals/1m", "intervals/1m was -1, expected 1 to 5000"),
+        ({"intervals": {"1m": 5001}}, "/intervals/1m", "intervals/1m was 5001, expected 1 to 5000"),
+        ({"intervals": {"1m": "1"}}, "/intervals/1m", "intervals/1m was '1', expected 1 to 5000"),
+        ({"intervals": {"1m": True}}, "/intervals/1m", "intervals/1m was True, expected 1 to 5000"),
+        ({"market": "NYSE"}, "/market", "market was 'NYSE', supported are TSE_PRIME, TSE_STANDARD, TSE_GROWTH, FILE"),
+        ({"chunk_size": 0}, "/chunk_size", "chunk_size was 0, expected 1 to 100000"),
+        ({"chunk_size": 100_001}, "/chunk_size", "chunk_size was 100001, expected 1 to 100000"),
+        ({"symbols": ["no"]}, "/symbols", "symbol was 'no', expected a TSE local code such as '7203' or '285A'"),
+        ({"provider": "bloomberg"}, "/provider", "provider was 'bloomberg', supported are synthetic, file"),
+        ({"session": "2025-13-01"}, "/session", "session was '2025-13-01', expected a date as YYYY-MM-DD"),
+        ({"session": "today"}, "/session", "session was 'today', expected a date as YYYY-MM-DD"),
+        ({"only": {"7m": ["7203"]}}, "/intervals", "interval was '7m', supported are 1m, 5m, 15m, 1h, 1d"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_what_could(change: dict[str, Any], pointer: str, message: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_request({"intervals": {"1m": 1}} | change)
+    assert (caught.value.pointer, caught.value.message) == (pointer, message)
+
+
+def test_too_many_symbols_are_refused_before_they_are_read() -> None:
+    with pytest.raises(InvalidRequest, match="symbols had 4001 entries, expected at most 4000"):
+        parse_request({"intervals": {"1m": 1}, "symbols": ["?"] * (MAX_SYMBOLS + 1)})

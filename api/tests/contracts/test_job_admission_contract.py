@@ -1,0 +1,114 @@
+"""A submission is admitted once for each Idempotency-Key and each unfinished request, by both ledgers."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from app.jobs.history.memory import MemoryJobHistory
+from app.jobs.history.port import Admitted, JobHistory, KeyReused, Terms
+from app.jobs.history.postgres import PostgresJobHistory
+from app.jobs.model import JobStatus
+from batch.kit.postgres import connect_postgres
+from tests.fixtures.jobs import make_job
+
+pytestmark = pytest.mark.anyio
+KEYED = Terms("request-1", key="key-1")
+JOINING = Terms("request-1", may_join=True)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[JobHistory]:
+    if request.param == "memory":
+        yield MemoryJobHistory()
+        return
+    url = request.getfixturevalue("database_url")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("TRUNCATE jobs, idempotency_keys CASCADE")
+    history = PostgresJobHistory(connect_postgres(url, application_name="test", pool_size=10))
+    yield history
+    await history.close()
+
+
+class TestKeys:
+    async def test_the_same_key_and_request_is_the_same_job(self, ledger: JobHistory) -> None:
+        first = await ledger.admit(make_job(), KEYED)
+        again = await ledger.admit(make_job(), KEYED)
+        assert (first.how, again.how) == (Admitted.NEW, Admitted.REPLAYED)
+        assert again.job.job_id == first.job.job_id
+
+    async def test_the_key_outlives_its_job(self, ledger: JobHistory) -> None:
+        first = await ledger.admit(make_job(), KEYED)
+        await ledger.delete(first.job.job_id)
+        again = await ledger.admit(make_job(), KEYED)
+        assert (again.how, again.job.job_id) == (Admitted.REPLAYED, first.job.job_id)
+
+    async def test_the_same_key_with_another_request_is_refused(self, ledger: JobHistory) -> None:
+        await ledger.admit(make_job(), KEYED)
+        with pytest.raises(KeyReused, match="another request"):
+            await ledger.admit(make_job(), Terms("request-2", key="key-1"))
+
+    async def test_keys_of_two_owners_are_two(self, ledger: JobHistory) -> None:
+        first = await ledger.admit(make_job(owner="a"), KEYED)
+        other = await ledger.admit(make_job(owner="b"), KEYED)
+        assert other.how is Admitted.NEW
+        assert other.job.job_id != first.job.job_id
+
+    async def test_of_fifty_at_once_one_is_new(self, ledger: JobHistory) -> None:
+        admissions = await asyncio.gather(*(ledger.admit(make_job(), KEYED) for _ in range(50)))
+        assert Counter(a.how for a in admissions) == {Admitted.NEW: 1, Admitted.REPLAYED: 49}
+        assert len({a.job.job_id for a in admissions}) == 1
+
+    async def test_a_key_that_joined_stands_for_the_joined_job(self, ledger: JobHistory) -> None:
+        first = await ledger.admit(make_job(), JOINING)
+        joined = await ledger.admit(make_job(), replace(JOINING, key="key-2"))
+        again = await ledger.admit(make_job(), replace(JOINING, key="key-2"))
+        assert (joined.how, again.how) == (Admitted.JOINED, Admitted.REPLAYED)
+        assert {joined.job.job_id, again.job.job_id} == {first.job.job_id}
+
+
+class TestJoining:
+    @pytest.mark.parametrize("status", [JobStatus.QUEUED, JobStatus.RUNNING])
+    async def test_an_unfinished_job_of_the_same_request_is_joined(self, ledger: JobHistory, status: JobStatus) -> None:
+        first = await ledger.admit(make_job(), JOINING)
+        await ledger.save_status(first.job.job_id, status)
+        again = await ledger.admit(make_job(), JOINING)
+        assert (again.how, again.job.job_id) == (Admitted.JOINED, first.job.job_id)
+
+    async def test_a_cancelled_job_is_not_joined(self, ledger: JobHistory) -> None:
+        first = await ledger.admit(make_job(), JOINING)
+        await ledger.save_status(first.job.job_id, JobStatus.CANCELLING)
+        assert (await ledger.admit(make_job(), JOINING)).how is Admitted.NEW
+
+    async def test_a_finished_job_is_not_joined(self, ledger: JobHistory) -> None:
+        first = await ledger.admit(make_job(), JOINING)
+        await ledger.save_final(replace(first.job, status=JobStatus.COMPLETED))
+        assert (await ledger.admit(make_job(), JOINING)).how is Admitted.NEW
+
+    async def test_another_request_or_owner_is_not_joined(self, ledger: JobHistory) -> None:
+        await ledger.admit(make_job(), JOINING)
+        assert (await ledger.admit(make_job(), Terms("request-2", may_join=True))).how is Admitted.NEW
+        assert (await ledger.admit(make_job(owner="b"), JOINING)).how is Admitted.NEW
+
+    async def test_who_asks_for_a_new_job_gets_one_that_nobody_joins(self, ledger: JobHistory) -> None:
+        alone = await ledger.admit(make_job(), Terms("request-1"))
+        joinable = await ledger.admit(make_job(), JOINING)
+        assert (alone.how, joinable.how) == (Admitted.NEW, Admitted.NEW)
+
+    async def test_of_twenty_at_once_one_is_new(self, ledger: JobHistory) -> None:
+        admissions = await asyncio.gather(*(ledger.admit(make_job(), JOINING) for _ in range(20)))
+        assert Counter(a.how for a in admissions) == {Admitted.NEW: 1, Admitted.JOINED: 19}
+
+
+async def test_a_key_is_forgotten_after_a_day(database_url: str) -> None:
+    history = PostgresJobHistory(connect_postgres(database_url, application_name="test"))
+    first = await history.admit(make_job(), Terms("request-1", key="old"))
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE idempotency_keys SET created_at = created_at - interval '25 hours'")
+    again = await history.admit(make_job(), Terms("request-2", key="old"))
+    await history.close()
+    assert again.how is Admitted.NEW
+    assert again.job.job_id != first.job.job_id

@@ -1,0 +1,115 @@
+"""What the Redis store leaves in Redis: nothing that grows, nothing that expires too soon, one end for each job."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from app.jobs import keys
+from app.jobs.model import Job, Tally
+from app.jobs.redis_store import RedisJobStore
+from app.jobs.store import Ending
+from batch.errors import StoreError
+from batch.kit.redis import Redis, connect_redis
+from tests.fixtures.job_steps import claimed, end, planned
+from tests.fixtures.jobs import QUEUE, finish, make_chunk, make_job, plan_step, ref_of
+
+pytestmark = pytest.mark.anyio
+
+DAY_S = 86_400
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    connection = connect_redis(redis_url, client_name="test")
+    await connection.flushdb()
+    yield connection
+    await connection.aclose()
+
+
+@pytest.fixture
+def store(redis: Redis) -> RedisJobStore:
+    return RedisJobStore(redis)
+
+
+async def complete(store: RedisJobStore) -> Job:
+    job = await planned(store, make_chunk(0), make_chunk(1))
+    claim = await claimed(store, ref_of(job, 0))
+    for _ in range(3):
+        await store.end(claim.lease, Ending.DONE, finish(claim.chunk))
+    await end(store, ref_of(job, 1), ["ok"] * 4)
+    return job
+
+
+async def die(store: RedisJobStore) -> Job:
+    job = await planned(store, make_chunk(0))
+    for _ in range(3):
+        await end(store, ref_of(job, 0), [], Ending.BROKEN)
+    return job
+
+
+async def be_cancelled(store: RedisJobStore) -> Job:
+    job = await planned(store, make_chunk(0), make_chunk(1))
+    claim = await claimed(store, ref_of(job, 0))
+    await store.cancel(QUEUE, job.job_id)
+    await store.end(claim.lease, Ending.RELEASED, Tally())
+    return job
+
+
+async def fail(store: RedisJobStore) -> Job:
+    job = make_job()
+    await store.put(job, [plan_step()])
+    await store.fail((await claimed(store, ref_of(job))).lease, {"type": "x", "message": "y"})
+    return job
+
+
+@pytest.mark.parametrize("come_to_an_end", [complete, die, be_cancelled, fail])
+async def test_a_final_job_waits_nowhere_has_one_end_and_expires(
+    store: RedisJobStore, redis: Redis, come_to_an_end: Callable[[RedisJobStore], Awaitable[Job]]
+) -> None:
+    job = await come_to_an_end(store)
+    for waiting in (keys.active(QUEUE), keys.dispatch(QUEUE), keys.leases(QUEUE)):
+        assert await redis.zcard(waiting) == 0, waiting
+    events: Any = await redis.xrange(keys.events(QUEUE, job.job_id))
+    ends = [fields["d"] for _, fields in events if fields["t"] == "status"]
+    assert len([status for status in ends if status in {"completed", "partial", "failed", "cancelled"}]) == 1
+    assert ends[-1] == await redis.hget(keys.job(QUEUE, job.job_id), "status")
+    assert 29 * DAY_S < await redis.ttl(keys.job(QUEUE, job.job_id)) <= 30 * DAY_S
+    for short in (keys.chunks(QUEUE, job.job_id), keys.events(QUEUE, job.job_id)):
+        assert 6 * DAY_S < await redis.ttl(short) <= 7 * DAY_S
+
+
+async def test_a_job_that_is_not_final_never_expires(store: RedisJobStore, redis: Redis) -> None:
+    job = await planned(store, make_chunk(0))
+    await claimed(store, ref_of(job, 0))
+    assert [await redis.ttl(key) for key in await redis.keys("*")] == [-1] * len(await redis.keys("*"))
+    assert await redis.zscore(keys.active(QUEUE), job.job_id) is not None
+
+
+async def test_dead_chunks_are_listed_and_the_list_is_bounded(store: RedisJobStore, redis: Redis) -> None:
+    await redis.rpush(keys.dead_letters(QUEUE), *["old|0"] * 1000)
+    job = await die(store)
+    assert await redis.lindex(keys.dead_letters(QUEUE), 0) == f"{job.job_id}|0"
+    assert await redis.llen(keys.dead_letters(QUEUE)) == 1000
+
+
+async def test_fences_still_grow_after_a_failover_that_lost_the_last_writes(store: RedisJobStore, redis: Redis) -> None:
+    job = await planned(store, make_chunk(0))
+    before: Any = await redis.dump(keys.job(QUEUE, job.job_id))
+    lost = (await claimed(store, ref_of(job, 0))).lease
+    await redis.restore(keys.job(QUEUE, job.job_id), 0, before, replace=True)
+    await redis.hset(keys.chunks(QUEUE, job.job_id), "state:0", "queued")
+    new = (await claimed(store, ref_of(job, 0))).lease
+    assert int(new.fence.split(":")[0]) >= int(lost.fence.split(":")[0])
+    assert new.fence != lost.fence
+    assert not (await store.end(lost, Ending.RELEASED, Tally())).is_accepted
+
+
+async def test_a_redis_that_is_away_is_a_store_error() -> None:
+    store = RedisJobStore(connect_redis("redis://127.0.0.1:1/0", client_name="test"))
+    with pytest.raises(StoreError, match="Redis did not answer") as caught:
+        await store.ping()
+    assert caught.value.retryable
+    with pytest.raises(StoreError):
+        await store.put(make_job(), [plan_step()])
+    await store.close()
