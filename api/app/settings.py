@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
@@ -66,8 +66,17 @@ class AppSettings(BatchSettings):
 
 
 def load_settings(**overrides: Any) -> AppSettings:
-    """Return the settings as the environment has them now."""
-    return AppSettings(**overrides)
+    """Return the settings as the environment has them now.
+
+    Raises:
+        ConfigurationError: a variable holds what it cannot; the message names it, and never its value.
+
+    """
+    try:
+        return AppSettings(**overrides)
+    except ValidationError as e:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in e.errors())
+        raise ConfigurationError(faults) from None
 
 
 class _RunFileSource(PydanticBaseSettingsSource):

@@ -34,7 +34,7 @@ def show(
     context: typer.Context,
     symbol: str,
     interval: IntervalName = "1m",
-    session_date: Annotated[str | None, typer.Option("--session", help="YYYY-MM-DD [default: the newest]")] = None,
+    session_date: Annotated[str | None, typer.Option("--session", help="YYYY-MM-DD (default: the newest)")] = None,
     source: Source = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="every bar, not the first and last few")] = False,
@@ -72,10 +72,10 @@ def coverage(
 async def _read(
     session: Session, symbol: str, interval: str, day: str | None, source: str | None
 ) -> "tuple[BarSeries, pl.DataFrame]":
+    start, end = _bounds(day)
     store = _open_store()
     try:
         series = await _choose_series(session, store, interval, source)
-        start, end = _bounds(day)
         frame = await store.read(series, symbol, start=start, end=end)
         if day is None and frame.height and series.interval.is_intraday:
             newest = frame["opened_at"].dt.date().max()

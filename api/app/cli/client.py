@@ -1,5 +1,6 @@
 """The command line's HTTP client: JSON in and out, problems as exit codes."""
 
+import weakref
 from typing import Any
 
 import httpx2
@@ -20,9 +21,12 @@ class ApiClient:
         self._http = httpx2.Client(
             base_url=self.url,
             timeout=10,
-            headers={"x-ingest-token": token, "Accept-Language": words.language},
+            # As bytes: a token may hold any letter, and a header text only ASCII.
+            headers={b"x-ingest-token": token.encode(), b"Accept-Language": words.language.encode()},
             trust_env=not url.startswith("http://127."),
         )
+        # A command makes a client where it needs one; its connection ends with it.
+        weakref.finalize(self, self._http.close)
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Return the JSON of an answer, None for an empty one.
@@ -38,12 +42,16 @@ class ApiClient:
             raise CliError(exit_for_status(503), message) from e
         if answer.status_code >= 400:
             raise CliError(exit_for_status(answer.status_code), _problem_text(answer))
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as e:
+            message = self._words.say("unreachable", url=self.url, reason="it answered something else than JSON")
+            raise CliError(exit_for_status(503), message) from e
 
 
 def _problem_text(answer: httpx2.Response) -> str:
     try:
         problem = answer.json()
         return f"{problem['title']}: {problem['detail']} (request {problem['request_id']})"
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return f"HTTP {answer.status_code}: {answer.text[:200]}"

@@ -68,8 +68,7 @@ def _embedded() -> Finding:
 
 
 def _api(session: Session) -> Finding:
-    url = session.api_url or session.find_run().get("api_url")
-    if not url:
+    if not (url := session.find_api_url()):
         return Finding("api", "warning", session.words.say("no_server"))
     try:
         answer = httpx2.get(f"{url}/readyz", timeout=10, trust_env=False)

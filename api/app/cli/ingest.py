@@ -23,11 +23,11 @@ def group() -> None:
 def run_daily(
     context: typer.Context,
     interval: Annotated[
-        list[str] | None, typer.Option(help="bar length and sessions back, such as 1m=1 [repeatable]")
+        list[str] | None, typer.Option(help="bar length and sessions back, such as 1m=1 (repeatable)")
     ] = None,
     market: Annotated[str, typer.Option(help="TSE_PRIME, TSE_STANDARD, TSE_GROWTH or FILE")] = "TSE_PRIME",
-    symbol: Annotated[list[str] | None, typer.Option(help="only this symbol [repeatable]")] = None,
-    provider: Annotated[str | None, typer.Option(help="source of bars [default: the server's]")] = None,
+    symbol: Annotated[list[str] | None, typer.Option(help="only this symbol (repeatable)")] = None,
+    provider: Annotated[str | None, typer.Option(help="source of bars (default: the server's)")] = None,
     session_date: Annotated[str | None, typer.Option("--session", help="last session, YYYY-MM-DD")] = None,
     chunk_size: Annotated[int, typer.Option(help="points in one write request")] = 5000,
     *,

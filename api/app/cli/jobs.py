@@ -20,7 +20,7 @@ _JOBS = f"{INGEST}/jobs"
 @app.command("list")
 def list_jobs(
     context: typer.Context,
-    status: Annotated[list[str] | None, typer.Option(help="only this state [repeatable]")] = None,
+    status: Annotated[list[str] | None, typer.Option(help="only this state (repeatable)")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
     cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before")] = None,
     *,
@@ -90,10 +90,12 @@ def retry(
 
 
 @app.command("delete")
-def delete(context: typer.Context, job_id: JobId) -> None:
+def delete(context: typer.Context, job_id: JobId, *, json: Json = False) -> None:
     """Drop a finished job and its history; its bars stay."""
-    session: Session = context.obj
+    session: Session = context.obj.with_json(json)
     session.client().call("DELETE", f"{_JOBS}/{job_id}")
+    if session.is_json:
+        session.print_json({"job_id": job_id, "status": "deleted"})
     session.say("deleted", job_id=job_id)
 
 

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from app.cli import about, bars, doctor, ingest, jobs, run, symbols
@@ -38,11 +37,11 @@ app.command("openapi")(about.openapi)
 @app.callback()
 def options(
     context: typer.Context,
-    api_url: Annotated[str | None, typer.Option(help="server to talk to [env: KABOOM_API_URL]")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="data folder [env: KABOOM_DATA_DIR]")] = None,
+    api_url: Annotated[str | None, typer.Option(help="server to talk to (env: KABOOM_API_URL)")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="data folder (env: KABOOM_DATA_DIR)")] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="data as JSON on stdout")] = False,
-    lang: Annotated[str | None, typer.Option(help="en or ja [default: the locale's]")] = None,
+    lang: Annotated[str | None, typer.Option(help="en or ja (default: the locale's)")] = None,
 ) -> None:
     """Take the options that every command has."""
     if data_dir is not None:
@@ -53,17 +52,14 @@ def options(
 def run_cli(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, standalone_mode=False, prog_name="kaboom")
     except CliError as e:
         return _fail(e.code, e.message)
     except KaboomError as e:
         return _fail(_exit_for(e), e.message)
-    except click.exceptions.Exit as e:
-        return e.exit_code
-    except click.ClickException as e:
-        e.show()
-        return Exit.USAGE
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except typer.TyperException as e:
+        return _explain(e)
+    except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
     return int(code) if isinstance(code, int) else Exit.OK
 
@@ -71,6 +67,15 @@ def run_cli(arguments: list[str] | None = None) -> int:
 def _exit_for(error: KaboomError) -> Exit:
     kinds = {InvalidRequest: Exit.USAGE, ConfigurationError: Exit.USAGE, NotFound: Exit.NOT_FOUND}
     return kinds.get(type(error), Exit.UNAVAILABLE)
+
+
+def _explain(error: typer.TyperException) -> Exit:
+    # A usage error shows the command's usage, or its help where no command was given; Typer has no public name for it.
+    show = getattr(error, "show", None)
+    if show is None:
+        return _fail(Exit.USAGE, error.message)
+    show()
+    return Exit.USAGE
 
 
 def _fail(code: Exit, message: str) -> Exit:

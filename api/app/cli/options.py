@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="data as JSON on stdout")]
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="data folder [env: KABOOM_DATA_DIR]")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="data folder (env: KABOOM_DATA_DIR)")]
 Port = Annotated[int, typer.Option(help="port of the API on this machine", min=1, max=65535)]
 Workers = Annotated[int, typer.Option(help="worker processes, each with a pool", min=1, max=64)]
 Concurrency = Annotated[int, typer.Option(help="pool size of each worker", min=1, max=64)]

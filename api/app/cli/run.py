@@ -38,7 +38,7 @@ def demo(
     context: typer.Context,
     *,
     exit_after: Annotated[bool, typer.Option("--exit", help="stop when the job has ended")] = False,
-    port: Annotated[int | None, typer.Option(help="port of the API [default: 8000 or a free one]")] = None,
+    port: Annotated[int | None, typer.Option(help="port of the API (default: 8000 or a free one)")] = None,
     concurrency: Concurrency = 4,
     data_dir: DataDir = None,
 ) -> None:

@@ -64,6 +64,10 @@ class Session:
         """Return what runs on the data folder, or {}."""
         return read_run_file(self.find_data_dir())
 
+    def find_api_url(self) -> str | None:
+        """Return the server's address: the option, KABOOM_API_URL, what runs on the data folder, else None."""
+        return self.api_url or os.environ.get("KABOOM_API_URL") or self.find_run().get("api_url")
+
     def client(self) -> ApiClient:
         """Return a client of the server.
 
@@ -71,8 +75,7 @@ class Session:
             CliError: no server or no token is known.
 
         """
-        url = self.api_url or os.environ.get("KABOOM_API_URL") or self.find_run().get("api_url")
-        if not url:
+        if not (url := self.find_api_url()):
             raise CliError(Exit.UNAVAILABLE, self.words.say("no_server"))
         return ApiClient(url, self._token(), self.words)
 

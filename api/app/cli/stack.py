@@ -71,10 +71,12 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything, the last started first, and forget its addresses."""
+        if self._lock is None:
+            # What runs on the folder is another's.
+            return
         self._supervisor.stop()
         (self.data_dir / "run.json").unlink(missing_ok=True)
-        if self._lock:
-            self._lock.close()
+        self._lock.close()
 
     def _take_lock(self) -> None:
         lock = (self.data_dir / "lock").open("a")

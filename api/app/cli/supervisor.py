@@ -145,9 +145,13 @@ class Supervisor:
 
     def _watch(self) -> None:
         while not self._stopping.wait(0.2):
-            revived = [child.revive() for child in self.children]
-            if any(revived):
-                self._on_change(self.children)
+            try:
+                revived = [child.revive() for child in self.children]
+                if any(revived):
+                    self._on_change(self.children)
+            except OSError as e:
+                # A full disk or table of processes passes; a watcher that is gone does not come back.
+                _log.warning("restart_failed", reason=str(e))
 
 
 def identify(pid: int) -> dict[str, float]:
