@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from tests.fixtures.servers import Servers, open_folder, shared_servers, stop_servers
 
@@ -14,6 +15,10 @@ from tests.fixtures.servers import Servers, open_folder, shared_servers, stop_se
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 for _name in ("REDIS_URL", "DATABASE_URL", "INGEST_API_TOKEN", "KABOOM_DATA_DIR", "KABOOM_API_URL"):
     os.environ.pop(_name, None)
+
+# The first example pays for caches, and the machine is shared: how long one takes proves nothing.
+settings.register_profile("kaboom", deadline=None)
+settings.load_profile("kaboom")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -212,7 +212,9 @@ def _init_cluster(bins: Path, cluster: Path, user: str | None) -> None:
     """Make a cluster beside its place and move it there whole: half a one, left by a kill, would never start."""
     draft = cluster.with_name(f"postgres-{secrets.token_hex(4)}.tmp")
     _give_folder(draft, user)
-    argv = [str(bins / "initdb"), "--auth=trust", "--encoding=UTF8", "-U", "postgres", "-D", str(draft)]
+    # No locale: the machine may lack the one that its environment names, and then initdb gives up.
+    options = ("--auth=trust", "--encoding=UTF8", "--no-locale", "-U", "postgres", "-D", str(draft))
+    argv = [str(bins / "initdb"), *options]
     done = subprocess.run(argv, check=False, capture_output=True, text=True, user=user, cwd="/")
     if done.returncode:
         shutil.rmtree(draft, ignore_errors=True)
