@@ -5,6 +5,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Header, Request
 
+from app.jobs.events import EventHub
 from app.tasks.lifecycle import Jobs as JobsOfProcess
 
 
@@ -12,7 +13,12 @@ def _jobs(request: Request) -> JobsOfProcess:
     return cast("JobsOfProcess", request.app.state.jobs)
 
 
+def _events(request: Request) -> EventHub:
+    return cast("EventHub", request.app.state.events)
+
+
 Jobs = Annotated[JobsOfProcess, Depends(_jobs)]
+Events = Annotated[EventHub, Depends(_events)]
 
 #: Bare, or quoted as the IETF draft has it (a structured-field string).
 IdempotencyKey = Annotated[

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response, status
+from fastapi import APIRouter, Header, Path, Query, Request, Response, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.responses import StreamingResponse
 
-from app.deps import Jobs
+from app.deps import Events, Jobs
 from app.errors import (
     BAD_CURSOR,
     BAD_JSON,
@@ -23,17 +24,29 @@ from app.errors import (
     describe_problems,
 )
 from app.jobs.cursor import decode_cursor, encode_cursor
+from app.jobs.events import START, parse_event_id
 from app.jobs.history.port import Admission, Admitted, JobQuery
 from app.jobs.model import TRANSITIONS, Chunk, Job, JobStatus
+from app.jobs.sse import is_last, stream_events, tell_end, wait_for_end
 from app.jobs.view import Accepted, Failure, FailurePage, JobPage, JobView, QueueStats, RetryBody, view_job
 from batch.errors import InvalidRequest, NotFound, StoreError
 from batch.market.outcome import Outcome
 
 JobId = Annotated[str, Path(max_length=64, description="32 hex digits")]
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=50)]
 _JOB_ID = re.compile("[0-9a-f]{32}")
 #: A list does not wait longer than this for live values: the ledger's are shown instead.
 _OVERLAY_S = 1.0
 _OPEN = frozenset(s for s in JobStatus if TRANSITIONS[s])
+_EVENT_STREAM = "text/event-stream"
+#: The second keeps a proxy such as nginx from holding events back.
+_STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+_MAX_WAIT_S = 30
+_EVENT = 'event: status\ndata: {"status":"running"}\nid: 1795569399213-0\n\n'
+_EVENT_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {_EVENT_STREAM: {"examples": {"status": {"value": _EVENT}}}}},
+    204: {"description": "the client has seen the job's last event"},
+}
 _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "the job is as its ETag says"}}
 
 #: Builds the request of a retry from the job and its chunks; raises Conflict where nothing is left to do.
@@ -88,9 +101,19 @@ class JobRoutes:
         """Count jobs by state, and say how long they wait and run."""
         return await _stats(jobs, self.queue)
 
-    async def get_job(self, jobs: Jobs, job_id: JobId, request: Request, response: Response) -> JobView | Response:
-        """Show one job; `ETag` changes with it, `Retry-After` says when to look again."""
+    async def get_job(
+        self, jobs: Jobs, hub: Events, job_id: JobId, request: Request, response: Response
+    ) -> JobView | Response:
+        """Show one job; `ETag` changes with it, `Retry-After` says when to look again.
+
+        `Prefer: wait=25` answers when the job ends, or after so many seconds (30 at most).
+        """
         job = await self._find(jobs, job_id)
+        wait_s = _preferred_wait_s(request)
+        if wait_s and not job.status.is_final:
+            await wait_for_end(hub, job, timeout_s=wait_s)
+            job = await self._find(jobs, job_id)
+            response.headers["Preference-Applied"] = f"wait={wait_s}"
         etag = f'W/"{job.version}-{job.status}-{job.settled}"'
         headers = {"ETag": etag, "Cache-Control": "no-cache"}
         if not job.status.is_final:
@@ -100,6 +123,23 @@ class JobRoutes:
         response.headers.update(headers)
         workers = [] if job.status.is_final else await jobs.parts.store.workers()
         return view_job(job, base=self.base, workers=workers)
+
+    async def job_events(self, jobs: Jobs, hub: Events, job_id: JobId, last_event_id: LastEventId = None) -> Response:
+        """Stream what happens to a job as server-sent events: `status` and `progress`.
+
+        A client that comes back with `Last-Event-ID` misses nothing; the stream ends with the job, and 204 tells
+        a client that has seen the end not to come back.
+        """
+        after = last_event_id or START
+        parse_event_id(after)
+        job = await self._find(jobs, job_id)
+        kept = await hub.read(self.queue, job_id, after=after)
+        if job.status.is_final and not any(is_last(event) for event in kept):
+            if last_event_id:
+                return Response(status_code=status.HTTP_204_NO_CONTENT)
+            return StreamingResponse(tell_end(job), media_type=_EVENT_STREAM, headers=_STREAM_HEADERS)
+        body = stream_events(hub, job, after=after)
+        return StreamingResponse(body, media_type=_EVENT_STREAM, headers=_STREAM_HEADERS)
 
     async def list_failures(
         self,
@@ -145,6 +185,7 @@ def jobs_router(routes: JobRoutes) -> APIRouter:
     router.add_api_route("/stats", routes.job_stats)
     one = APIRouter(prefix="/{job_id}", responses=describe_problems(NOT_FOUND, INVALID))
     one.add_api_route("", routes.get_job, response_model=JobView, responses=_NOT_MODIFIED)
+    one.add_api_route("/events", routes.job_events, response_class=StreamingResponse, responses=_EVENT_ANSWERS)
     one.add_api_route("/failures", routes.list_failures)
     conflict = describe_problems(CONFLICT)
     one.add_api_route("/cancel", routes.cancel_job, methods=["POST"], status_code=202, responses=conflict)
@@ -167,6 +208,11 @@ def accept(admission: Admission, base: str, response: Response) -> Accepted:
     if admission.how is Admitted.JOINED:
         response.headers["Kaboom-Coalesced"] = "true"
     return Accepted(job_id=job.job_id, status=job.status)
+
+
+def _preferred_wait_s(request: Request) -> int:
+    found = re.search(r"\bwait=(\d{1,4})\b", request.headers.get("prefer", ""))
+    return min(int(found.group(1)), _MAX_WAIT_S) if found else 0
 
 
 def _to_query(query: Listing, queue: str, owner: str) -> JobQuery:

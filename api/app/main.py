@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from app.errors import install_handlers
 from app.health.routes import router as health_router
 from app.ingest.routes import router as ingest_router
+from app.jobs.events import EventHub
 from app.middleware import Gate
 from app.settings import AppSettings, load_settings
 from app.tasks.dispatch import LocalDispatcher
@@ -51,7 +52,8 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
 async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     parts = build_parts(settings, role="api")
     app.state.jobs = Jobs(parts)
-    tasks = [asyncio.create_task(work) for work in _background(parts)]
+    app.state.events = hub = EventHub(parts.events)
+    tasks = [asyncio.create_task(work) for work in [hub.run(), *_background(parts)]]
     try:
         yield
     finally:

@@ -69,7 +69,15 @@ def serve(
     from app.main import create_app  # noqa: PLC0415  the same
 
     # No uvicorn log configuration: its loggers go the way of ours.
-    uvicorn.run(create_app(), host=host, port=port, log_config=None, access_log=False, server_header=False)
+    uvicorn.run(
+        create_app(),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+    )
 
 
 def worker(context: typer.Context) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from app.jobs.memory_events import MemoryEventLog
 from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, settle_status
 from app.jobs.store import (
     DISPATCH_S,
@@ -46,6 +47,7 @@ class _Record:
     """A job and its chunks."""
 
     job: Job
+    events: MemoryEventLog
     slots: dict[str, _Slot] = field(default_factory=dict)
     is_cancelled: bool = False
 
@@ -61,6 +63,7 @@ class MemoryJobStore:
         self._fences = itertools.count(1)
         self._workers: dict[str, Worker] = {}
         self._epoch = False
+        self.events = MemoryEventLog()
 
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
         """Record a job with the chunks it has so far, unless it is there; return whether it was new."""
@@ -68,7 +71,10 @@ class MemoryJobStore:
         if key in self._records:
             return False
         is_cancelled = job.status is JobStatus.CANCELLING
-        record = self._records[key] = _Record(replace(job, updated_at=_now(), version=1), is_cancelled=is_cancelled)
+        record = self._records[key] = _Record(
+            replace(job, updated_at=_now(), version=1), self.events, is_cancelled=is_cancelled
+        )
+        self.events.append(job.queue, job.job_id, "status", job.status.value)
         newest[:] = [job.job_id, *(known for known in newest if known != job.job_id)][:NEWEST_KEPT]
         self._add_chunks(record, chunks)
         return True
@@ -195,6 +201,7 @@ class MemoryJobStore:
 
     async def forget(self, queue: str, job_id: str) -> None:
         """Drop a job."""
+        self.events.forget(queue, job_id)
         if self._records.pop((queue, job_id), None):
             self._newest[queue] = [known for known in self._newest[queue] if known != job_id]
 
@@ -330,7 +337,12 @@ def _fail(record: _Record, error: Mapping[str, Any]) -> None:
 
 
 def _touch(record: _Record, **changes: Any) -> None:
-    record.job = replace(record.job, **changes, updated_at=_now(), version=record.job.version + 1)
+    before = record.job
+    record.job = job = replace(before, **changes, updated_at=_now(), version=before.version + 1)
+    if job.status is not before.status:
+        record.events.append(job.queue, job.job_id, "status", job.status.value)
+    elif (job.settled, job.total) != (before.settled, before.total):
+        record.events.append(job.queue, job.job_id, "progress", f"{job.done}/{job.failed}/{job.total}")
 
 
 def _cancelled(chunk: Chunk) -> Chunk:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from app.jobs.events import EventLog
 from app.jobs.history.memory import MemoryJobHistory
 from app.jobs.history.port import JobHistory
 from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.memory import MemoryJobStore
+from app.jobs.redis_events import RedisEventLog
 from app.jobs.redis_store import RedisJobStore
 from app.jobs.store import JobStore
 from app.settings import AppSettings
@@ -29,6 +31,7 @@ class Parts:
     store: JobStore
     history: JobHistory
     dispatcher: Dispatcher
+    events: EventLog
     name: str
 
     async def close(self) -> None:
@@ -52,19 +55,23 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
             "KABOOM_BAR_STORE was memory and DISABLE_CELERY false: each worker process would keep bars of its own"
         )
     name = f"{role}@{socket.gethostname()}:{os.getpid()}"
+    store, events = _build_store(settings, name)
     return Parts(
         settings=settings,
-        store=_build_store(settings, name),
+        store=store,
         history=_build_history(settings, name),
         dispatcher=_build_dispatcher(settings, name),
+        events=events,
         name=name,
     )
 
 
-def _build_store(settings: AppSettings, name: str) -> JobStore:
+def _build_store(settings: AppSettings, name: str) -> tuple[JobStore, EventLog]:
     if settings.disable_redis:
-        return MemoryJobStore()
-    return RedisJobStore(connect_redis(settings.require_redis_url(), client_name=name))
+        store = MemoryJobStore()
+        return store, store.events
+    redis = connect_redis(settings.require_redis_url(), client_name=name)
+    return RedisJobStore(redis), RedisEventLog(redis)
 
 
 def _build_history(settings: AppSettings, name: str) -> JobHistory:

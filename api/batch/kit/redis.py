@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
@@ -11,6 +11,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from batch.errors import StoreError
+
+_CONNECTIONS = 32
 
 __all__ = ["AsyncScript", "Redis", "connect_redis", "redis_errors"]
 
@@ -21,8 +23,11 @@ def connect_redis(url: str, *, client_name: str) -> Redis:
     A caller waits at most about 5 s: a dead peer is refused at once, a frozen one after 2.5 s, and only
     a dropped connection is tried again (once), since a time-out may have been carried out.
     """
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        # Beyond these a caller waits for its turn; redis-py would answer the hundred-and-first with an error.
+        max_connections=_CONNECTIONS,
+        timeout=2.5,
         client_name=client_name,
         decode_responses=True,
         socket_connect_timeout=2.0,
@@ -31,6 +36,7 @@ def connect_redis(url: str, *, client_name: str) -> Redis:
         health_check_interval=10,
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
+    return Redis.from_pool(pool)
 
 
 @contextmanager

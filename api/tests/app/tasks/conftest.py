@@ -17,7 +17,8 @@ from tests.fixtures.handlers import SCRIPT, SCRIPTED, planning, settle_all
 def parts() -> Parts:
     """Memory twins throughout."""
     settings = load_settings(bar_store="memory", provider="synthetic")
-    return Parts(settings, MemoryJobStore(), MemoryJobHistory(), LocalDispatcher(), "worker@test:1")
+    store = MemoryJobStore()
+    return Parts(settings, store, MemoryJobHistory(), LocalDispatcher(), store.events, "worker@test:1")
 
 
 @pytest.fixture

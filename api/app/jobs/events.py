@@ -1,0 +1,148 @@
+"""What happens to jobs, as streams: one reader of the event log for all watchers of a process."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from batch.errors import InvalidRequest, StoreError
+
+#: The id before every event.
+START = "0-0"
+#: A watcher that falls this far behind is let go; it comes back with its last id and misses nothing.
+_BUFFER = 500
+#: How long one read waits; the events of a job that is newly watched come after this at the latest.
+_READ_MS = 200
+_PAUSE_S = 1.0
+
+_EVENT_ID = re.compile("([0-9]{1,20})-([0-9]{1,20})")
+
+_log = structlog.get_logger(__name__)
+
+type JobKey = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One event of a job: `status` with its name, or `progress` with `done/failed/total`."""
+
+    event_id: str
+    kind: str
+    data: str
+
+
+class EventLog(Protocol):
+    """Where the events of jobs are kept: about the newest 500 of each, for as long as the job's live record."""
+
+    async def read(self, queue: str, job_id: str, *, after: str) -> list[JobEvent]:
+        """Return the events after an id, oldest first."""
+        ...
+
+    async def wait(self, after: Mapping[JobKey, str], *, timeout_ms: int) -> dict[JobKey, list[JobEvent]]:
+        """Return new events of several (queue, job id), each after its id; {} where none came in time."""
+        ...
+
+
+def parse_event_id(text: str) -> tuple[int, int]:
+    """Return an event id as two numbers, which sort.
+
+    Raises:
+        InvalidRequest: it is not one.
+
+    """
+    found = _EVENT_ID.fullmatch(text)
+    if found is None:
+        raise InvalidRequest(f"Last-Event-ID was {text[:50]!r}, expected the id of an event, such as {START}")
+    return int(found[1]), int(found[2])
+
+
+@dataclass
+class _Topic:
+    """A job that somebody watches: up to where it is read, and who hears of it."""
+
+    position: str
+    inboxes: list["asyncio.Queue[JobEvent | None]"] = field(default_factory=list)
+
+
+class EventHub:
+    """Fans out the events of jobs to any number of watchers, from one read at a time."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._topics: dict[JobKey, _Topic] = {}
+        self._is_watched = asyncio.Event()
+
+    async def run(self) -> None:
+        """Read for all watchers until cancelled; a log that is away is waited for."""
+        while True:
+            await self._is_watched.wait()
+            positions = {key: topic.position for key, topic in self._topics.items()}
+            try:
+                found = await self._log.wait(positions, timeout_ms=_READ_MS)
+            except StoreError as e:
+                _log.warning("events_not_read", reason=e.message)
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            for key, events in found.items():
+                self._publish(key, events)
+
+    async def read(self, queue: str, job_id: str, *, after: str = START) -> list[JobEvent]:
+        """Return the events that are kept of a job, after an id."""
+        return await self._log.read(queue, job_id, after=after)
+
+    async def watch(
+        self, queue: str, job_id: str, *, after: str = START, ping_s: float = 15.0
+    ) -> AsyncIterator[JobEvent | None]:
+        """Give each event of a job after an id once and in order, and None where nothing came for a while.
+
+        Ends only where the watcher fell too far behind.
+        """
+        last = parse_event_id(after)
+        with self._subscribed((queue, job_id), after) as inbox:
+            # Subscribed first, so that nothing falls between what is kept and what is new.
+            for kept in await self._log.read(queue, job_id, after=after):
+                last = parse_event_id(kept.event_id)
+                yield kept
+            while True:
+                try:
+                    event = await asyncio.wait_for(inbox.get(), ping_s)
+                except TimeoutError:
+                    yield None
+                    continue
+                if event is None:
+                    return
+                if parse_event_id(event.event_id) > last:
+                    yield event
+
+    def _publish(self, key: JobKey, events: list[JobEvent]) -> None:
+        topic = self._topics.get(key)
+        if topic is None or not events:
+            return
+        topic.position = events[-1].event_id
+        for inbox in list(topic.inboxes):
+            if inbox.qsize() + len(events) > _BUFFER:
+                topic.inboxes.remove(inbox)
+                inbox.put_nowait(None)
+                continue
+            for event in events:
+                inbox.put_nowait(event)
+
+    @contextlib.contextmanager
+    def _subscribed(self, key: JobKey, after: str) -> Iterator["asyncio.Queue[JobEvent | None]"]:
+        inbox: asyncio.Queue[JobEvent | None] = asyncio.Queue()
+        topic = self._topics.setdefault(key, _Topic(after))
+        topic.inboxes.append(inbox)
+        self._is_watched.set()
+        try:
+            yield inbox
+        finally:
+            with contextlib.suppress(ValueError):
+                topic.inboxes.remove(inbox)
+            if not topic.inboxes and self._topics.get(key) is topic:
+                del self._topics[key]
+            if not self._topics:
+                self._is_watched.clear()
