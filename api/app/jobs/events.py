@@ -109,7 +109,8 @@ class EventHub:
                 yield kept
             while True:
                 try:
-                    event = await asyncio.wait_for(inbox.get(), ping_s)
+                    async with asyncio.timeout(ping_s):
+                        event = await inbox.get()
                 except TimeoutError:
                     yield None
                     continue
