@@ -1,10 +1,15 @@
-"""The job stores that the contract tests run on."""
+"""The job stores and ledgers that the contract tests run on."""
 
 from collections.abc import AsyncIterator
 
+import psycopg
 import pytest
 
+from app.jobs.history.memory import MemoryJobHistory
+from app.jobs.history.port import JobHistory
+from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.store import JobStore
+from batch.kit.postgres import connect_postgres
 from tests.fixtures.job_stores import SHORT_S, Bench, memory_bench, redis_bench
 
 
@@ -32,3 +37,17 @@ async def quick_store(request: pytest.FixtureRequest) -> AsyncIterator[JobStore]
 def job_store(bench: Bench) -> JobStore:
     """A job store."""
     return bench.store
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[JobHistory]:
+    """An empty job ledger."""
+    if request.param == "memory":
+        yield MemoryJobHistory()
+        return
+    url = request.getfixturevalue("database_url")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("TRUNCATE jobs, idempotency_keys CASCADE")
+    history = PostgresJobHistory(connect_postgres(url, application_name="test", pool_size=10))
+    yield history
+    await history.close()

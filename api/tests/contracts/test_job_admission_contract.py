@@ -2,13 +2,11 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import psycopg
 import pytest
 
-from app.jobs.history.memory import MemoryJobHistory
 from app.jobs.history.port import Admitted, JobHistory, KeyReused, Terms
 from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.model import JobStatus
@@ -18,19 +16,6 @@ from tests.fixtures.jobs import make_job
 pytestmark = pytest.mark.anyio
 KEYED = Terms("request-1", key="key-1")
 JOINING = Terms("request-1", may_join=True)
-
-
-@pytest.fixture(params=["memory", "postgres"])
-async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[JobHistory]:
-    if request.param == "memory":
-        yield MemoryJobHistory()
-        return
-    url = request.getfixturevalue("database_url")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("TRUNCATE jobs, idempotency_keys CASCADE")
-    history = PostgresJobHistory(connect_postgres(url, application_name="test", pool_size=10))
-    yield history
-    await history.close()
 
 
 class TestKeys:

@@ -5,10 +5,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import pytest
 
-from app.jobs.history.memory import MemoryJobHistory
 from app.jobs.history.port import JobHistory, JobQuery, LedgerStats, Terms
 from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
@@ -19,19 +17,6 @@ from tests.fixtures.jobs import OWNER, QUEUE, advance, finish, make_chunk, make_
 pytestmark = pytest.mark.anyio
 
 PLAN = {"provider": "synthetic", "session": "2025-11-04"}
-
-
-@pytest.fixture(params=["memory", "postgres"])
-async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[JobHistory]:
-    if request.param == "memory":
-        yield MemoryJobHistory()
-        return
-    url = request.getfixturevalue("database_url")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("TRUNCATE jobs CASCADE")
-    history = PostgresJobHistory(connect_postgres(url, application_name="test"))
-    yield history
-    await history.close()
 
 
 async def accepted(ledger: JobHistory, **values: object) -> Job:
