@@ -47,7 +47,7 @@ up: $(STAMP) ## Start Redis, PostgreSQL, the API and a worker; Ctrl-C stops them
 	$(BIN)/kaboom up $(ARGS)
 
 test: $(STAMP) ## Run the tests; ARGS='-k lease' runs some
-	$(BIN)/python -m pytest -q -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: static test ## Format, lint, types, import contracts and tests: what CI runs
 

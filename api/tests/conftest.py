@@ -43,6 +43,13 @@ def _make_root() -> str:
     return str(root)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, each of which is one worker's: started last they would end alone."""
+    slow = ("/e2e/test_kills.py", "/e2e/", "/integration/")
+    items.sort(key=lambda item: next((n for n, part in enumerate(slow) if part in item.nodeid), len(slow)))
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """Tests marked `anyio` run on asyncio, as Kaboom does."""

@@ -15,8 +15,8 @@ from batch.kit.redis import Redis, redis_errors
 class Dispatcher(Protocol):
     """Tells workers that chunks wait."""
 
-    async def send(self, task: str, refs: Sequence[ChunkRef]) -> None:
-        """Send one message for each chunk, in order."""
+    async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
+        """Send one message for each chunk, in order; `ahead` of those that wait, where the broker can."""
         ...
 
     async def depth(self, queue: str) -> int:
@@ -34,14 +34,18 @@ class CeleryDispatcher:
     def __init__(self, broker: Redis) -> None:
         self._broker = broker
 
-    async def send(self, task: str, refs: Sequence[ChunkRef]) -> None:
+    async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
         """Send one message for each chunk, in order, in one round trip for each queue."""
         by_queue: dict[str, list[bytes]] = defaultdict(list)
         for ref in refs:
             by_queue[ref.queue].append(_message(task, ref))
         with redis_errors():
             for queue, messages in by_queue.items():
-                await self._broker.lpush(list_key(queue), *messages)
+                if ahead:
+                    # Workers take from the right.
+                    await self._broker.rpush(list_key(queue), *reversed(messages))
+                else:
+                    await self._broker.lpush(list_key(queue), *messages)
 
     async def depth(self, queue: str) -> int:
         """Return how many messages of a queue no worker has taken yet."""
@@ -59,8 +63,8 @@ class LocalDispatcher:
     def __init__(self) -> None:
         self.waiting: asyncio.Queue[ChunkRef] = asyncio.Queue()
 
-    async def send(self, task: str, refs: Sequence[ChunkRef]) -> None:
-        """Queue the chunks, in order."""
+    async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
+        """Queue the chunks, in order, behind those that wait."""
         for ref in refs:
             self.waiting.put_nowait(ref)
 

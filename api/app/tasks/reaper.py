@@ -50,7 +50,12 @@ class Reaper:
             self._reconciled_at = time.monotonic()
 
     async def _expire(self, spec: TaskSpec) -> None:
-        for expired in await self._parts.store.expire(spec.queue):
+        found = await self._parts.store.expire(spec.queue)
+        again = [expired.ref for expired in found if expired.verdict == ChunkState.QUEUED]
+        if again:
+            # It has no message any more. Ahead of a backlog, or it would wait for all of it: 600 s at worst.
+            await self._parts.dispatcher.send(spec.name, again, ahead=True)
+        for expired in found:
             ref = expired.ref
             _log.warning("lease_expired", job_id=ref.job_id, chunk=ref.n, verdict=expired.verdict)
             await settle_job(self._parts, ref.queue, ref.job_id, is_final=expired.is_final)

@@ -1,13 +1,15 @@
 """The report's curl, byte for byte, and what a submission leaves in Redis, in the ledger and at the broker."""
 
+import json
 import re
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.jobs.store import NEWEST_KEPT
+from app.jobs.store import NEWEST_KEPT, ChunkRef
 from app.tasks.dispatch import CeleryDispatcher
+from batch.kit.redis import connect_redis
 from tests.fixtures.apps import JOBS, REPORT_BODY, REPORT_JSON, RUN_DAILY, jobs_of
 
 pytestmark = pytest.mark.anyio
@@ -63,6 +65,19 @@ async def test_redis_the_ledger_and_the_broker_hold_the_job(real_http: httpx2.As
     assert (await parts.store.load("ingest", [job_id]))[0] is not None
     assert isinstance(parts.dispatcher, CeleryDispatcher)
     assert await parts.dispatcher.depth("ingest") == 1
+
+
+async def test_what_is_sent_ahead_is_taken_first(real_app: FastAPI, redis_url: str) -> None:
+    dispatcher = jobs_of(real_app).parts.dispatcher
+    for numbers, ahead in (("12", False), ("34", True)):
+        refs = [ChunkRef("ingest", "a" * 32, n) for n in numbers]
+        await dispatcher.send("ingest.run_daily", refs, ahead=ahead)
+    redis = connect_redis(redis_url, client_name="test")
+    # From the right, as workers do.
+    taken = [await redis.rpop("celery:ingest") for _ in range(4)]
+    await redis.aclose()
+    ids = [json.loads(str(message))["headers"]["id"] for message in taken]
+    assert [name.rpartition("-")[2] for name in ids] == ["3", "4", "1", "2"]
 
 
 async def test_redis_lists_the_newest_jobs_first_and_at_most_a_hundred(

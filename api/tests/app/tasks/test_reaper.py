@@ -137,6 +137,16 @@ class TestExpire:
         assert await perform(parts, ref_of(job, 1)) == "done"
         assert (await parts.history.load_chunks(job.job_id))[1].tally.outcomes == {"ok": 3, "invalid": 1}
 
+    async def test_a_lost_worker_s_chunk_does_not_wait_for_a_backlog(self, parts: Parts) -> None:
+        job = await planned_job(parts)
+        claim = await parts.store.claim(ref_of(job, 1), owner="killed")
+        assert isinstance(claim, Claim)
+        await bench_of(parts.store).lapse(ref_of(job, 1))
+        await parts.dispatcher.send(job.task, [ref_of(job, 2)])
+        for _ in range(3):
+            await Reaper(parts).sweep()
+        assert messages(parts) == [ref_of(job, 2), ref_of(job, 1)]
+
     async def test_a_chunk_whose_workers_died_three_times_ends_its_job_in_the_ledger_too(self, parts: Parts) -> None:
         SCRIPT["plan"] = planning([make_chunk(0)])
         job = await old_job(parts)

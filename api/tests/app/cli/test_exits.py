@@ -1,0 +1,123 @@
+"""Exit codes: one meaning each, as the documents promise to scripts."""
+
+import orjson
+import pytest
+
+from app.cli.exits import BY_STATUS, Exit, exit_for_status
+from app.jobs.model import TRANSITIONS, JobStatus
+from tests.app.cli.conftest import Kaboom, Scripted
+
+PROBLEM = {"title": "What it is", "detail": "what was wrong", "request_id": "r1"}
+
+
+def test_the_codes_are_those_of_the_contract() -> None:
+    assert {code.name: code.value for code in Exit} == {
+        "OK": 0,
+        "JOB_FAILED": 1,
+        "USAGE": 2,
+        "AUTH": 3,
+        "NOT_FOUND": 4,
+        "CONFLICT": 5,
+        "RATE_LIMITED": 6,
+        "UNAVAILABLE": 7,
+        "PARTIAL": 8,
+        "TIMED_OUT": 124,
+        "INTERRUPTED": 130,
+    }
+
+
+def test_every_final_state_has_a_code() -> None:
+    assert set(BY_STATUS) == {status.value for status in JobStatus if not TRANSITIONS[status]}
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, 2),
+        (401, 3),
+        (403, 3),
+        (404, 4),
+        (409, 5),
+        (413, 2),
+        (415, 2),
+        (422, 2),
+        (429, 6),
+        (500, 7),
+        (502, 7),
+        (503, 7),
+    ],
+)
+def test_a_problem_ends_with_its_code_and_is_told(kaboom: Kaboom, scripted: Scripted, status: int, code: int) -> None:
+    scripted.answers.append((status, orjson.dumps(PROBLEM)))
+    done = kaboom("jobs", "list")
+    assert (done.code, done.out) == (code, "")
+    assert done.err == "kaboom: What it is: what was wrong (request r1)\n"
+    assert exit_for_status(status) == code
+
+
+@pytest.mark.parametrize("content", [b"", b"<h1>Bad gateway</h1>", b"[]", b'"text"', b'{"title": "x"}', b"\xff"])
+@pytest.mark.parametrize("status", [404, 502])
+def test_an_error_that_is_no_problem_is_told_as_it_is(
+    kaboom: Kaboom, scripted: Scripted, status: int, content: bytes
+) -> None:
+    scripted.answers.append((status, content))
+    done = kaboom("jobs", "list")
+    assert done.code == exit_for_status(status)
+    assert done.err.startswith(f"kaboom: HTTP {status}: ")
+
+
+def test_a_server_that_is_no_kaboom_is_told_so(kaboom: Kaboom, scripted: Scripted) -> None:
+    scripted.answers.append((200, b"<h1>It works!</h1>"))
+    done = kaboom("jobs", "list")
+    assert done.code == Exit.UNAVAILABLE
+    assert "something else than JSON" in done.err
+
+
+@pytest.mark.parametrize(("status", "code"), [("completed", 0), ("partial", 8), ("failed", 1), ("cancelled", 1)])
+def test_a_watched_job_ends_with_the_code_of_its_state(
+    kaboom: Kaboom, scripted: Scripted, status: str, code: int
+) -> None:
+    job = {
+        "job_id": "a" * 32,
+        "status": status,
+        "requested_at": "2025-11-04T07:00:00Z",
+        "completed_at": "2025-11-04T07:00:04Z",
+        "progress": {"done": 1, "failed": 0, "total": 1, "cancelled": 0, "rows": 8, "rate": None, "eta_s": None},
+        "result": None,
+        "error": {"type": "InvalidRequest", "message": "why"} if status == "failed" else None,
+    }
+    scripted.answers += [
+        (200, orjson.dumps(job | {"status": "queued"})),
+        (200, orjson.dumps(job | {"status": "running"})),
+        (200, orjson.dumps(job)),
+    ]
+    done = kaboom("jobs", "watch", "a" * 32)
+    assert done.code == code
+    assert done.out.startswith(f"{status.upper()}  job {'a' * 32} · 8 rows · 4.0 s · 2 rows/s")
+    assert ("InvalidRequest: why" in done.out) == (status == "failed")
+    assert [line.split()[0] for line in done.err.splitlines()[:3]] == ["queued", "running", status]
+
+
+def test_a_server_that_comes_back_is_waited_for(kaboom: Kaboom, scripted: Scripted) -> None:
+    job = {
+        "job_id": "a" * 32,
+        "status": "completed",
+        "requested_at": None,
+        "completed_at": None,
+        "progress": {"done": 1, "failed": 0, "total": 1, "cancelled": 0, "rows": 8, "rate": None, "eta_s": None},
+        "result": None,
+        "error": None,
+    }
+    scripted.answers += [(503, orjson.dumps(PROBLEM)), (200, orjson.dumps(job))]
+    assert kaboom("jobs", "watch", "a" * 32).code == Exit.OK
+
+
+def test_the_token_and_the_language_are_sent(
+    kaboom: Kaboom, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted.answers.append((200, b'{"items": [], "next_cursor": null}'))
+    monkeypatch.setenv("INGEST_API_TOKEN", "\u5408\u8a00\u8449")
+    assert kaboom("--lang", "ja", "jobs", "list").code == Exit.OK
+    _, token, language = scripted.seen[0]
+    assert token.encode("latin-1").decode() == "\u5408\u8a00\u8449"
+    assert language == "ja"

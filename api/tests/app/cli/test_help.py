@@ -1,0 +1,72 @@
+"""Every command explains itself, and a wrong call ends with 2 and a word on what is right."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer.main
+
+from app.cli.main import app
+from tests.app.cli.conftest import Kaboom
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield path
+    for name, child in getattr(command, "commands", {}).items():
+        yield from commands(child, (*path, name))
+
+
+COMMANDS = list(commands(typer.main.get_command(app)))
+
+
+def test_the_commands_of_the_contract_are_there() -> None:
+    promised = {
+        ("up",), ("demo",), ("worker",), ("doctor",), ("coverage",), ("openapi",), ("ingest", "run-daily"),
+        ("jobs", "list"), ("jobs", "show"), ("jobs", "watch"), ("jobs", "cancel"), ("jobs", "retry"),
+        ("bars", "show"), ("symbols", "import"), ("config", "show"),
+    }  # fmt: skip
+    assert promised <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_explains_a_command(kaboom: Kaboom, path: tuple[str, ...]) -> None:
+    done = kaboom(*path, "--help")
+    assert done.code == 0
+    assert f"Usage: {' '.join(('kaboom', *path))}" in done.out
+    assert "\x1b" not in done.out
+    assert done.err == ""
+
+
+def test_help_names_the_environment(kaboom: Kaboom) -> None:
+    # Square brackets would be read as markup, and vanish.
+    assert "(env: KABOOM_DATA_DIR)" in kaboom("--help").out
+
+
+@pytest.mark.parametrize("path", [(), ("jobs",), ("ingest",), ("bars",)], ids=str)
+def test_a_group_without_a_command_shows_its_commands(kaboom: Kaboom, path: tuple[str, ...]) -> None:
+    done = kaboom(*path)
+    assert done.code == 2
+    assert "Commands" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["launch"], "No such command 'launch'"),
+        (["jobs", "show"], "Missing argument 'job_id'"),
+        (["jobs", "list", "--limit", "0"], "Invalid value for '--limit'"),
+        (["jobs", "list", "--limit", "many"], "Invalid value for '--limit'"),
+        (["jobs", "list", "--page", "2"], "No such option"),
+        (["up", "--port", "0"], "Invalid value for '--port'"),
+        (["up", "--workers", "0"], "Invalid value for '--workers'"),
+        (["ingest", "run-daily", "--interval", "1m"], "--interval was '1m', expected LENGTH=SESSIONS such as 1m=1"),
+        (["ingest", "run-daily", "--interval", "1m=-1"], "--interval was '1m=-1'"),
+        (["ingest", "run-daily", "--interval", "1m=x"], "--interval was '1m=x'"),
+        (["bars", "show", "7203", "--interval", "7x"], "interval was '7x', supported are"),
+        (["bars", "show", "7203", "--session", "yesterday"], "--session was 'yesterday', expected YYYY-MM-DD"),
+    ],
+)
+def test_a_wrong_call_ends_with_2(kaboom: Kaboom, arguments: list[str], message: str) -> None:
+    done = kaboom(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err

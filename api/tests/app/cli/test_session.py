@@ -1,0 +1,101 @@
+"""Which server, which data folder, which token: option, environment, what runs nearby, default."""
+
+from pathlib import Path
+
+import pytest
+
+from app.cli.exits import CliError, Exit
+from app.cli.session import Session
+from batch.kit.embedded import free_port
+from batch.kit.run_file import find_data_dir, read_run_file, write_run_file
+from tests.app.cli.conftest import Kaboom
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder deep in a project with a Kaboom that runs in `.kaboom`."""
+    for name in ("KABOOM_DATA_DIR", "KABOOM_API_URL", "INGEST_API_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    data_dir = tmp_path / ".kaboom"
+    data_dir.mkdir()
+    write_run_file(data_dir, {"api_url": "http://127.0.0.1:1234"})
+    (data_dir / "ingest-token").write_text("of-the-file\n")
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    return tmp_path
+
+
+def test_the_option_wins_over_the_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KABOOM_DATA_DIR", "from-env")
+    assert Session(data_dir=Path("from-option")).find_data_dir() == Path("from-option")
+    assert Session().find_data_dir() == Path("from-env")
+
+
+def test_the_nearest_kaboom_that_runs_is_found_from_below(project: Path) -> None:
+    assert Session().find_data_dir() == project.resolve() / ".kaboom"
+    (project / "a" / ".kaboom").mkdir()
+    # A folder in which nothing runs is passed over.
+    assert Session().find_data_dir() == project.resolve() / ".kaboom"
+    write_run_file(project / "a" / ".kaboom", {})
+    assert Session().find_data_dir() == project.resolve() / "a" / ".kaboom"
+
+
+def test_without_any_it_is_in_the_working_folder(project: Path) -> None:
+    (project / ".kaboom" / "run.json").unlink()
+    assert Session().find_data_dir() == Path(".kaboom")
+    assert find_data_dir() is None
+
+
+def test_the_server_is_that_of_the_option_the_environment_or_the_folder(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Session().client().url == "http://127.0.0.1:1234"
+    monkeypatch.setenv("KABOOM_API_URL", "http://of-env/")
+    assert Session().client().url == "http://of-env"
+    assert Session(api_url="http://of-option").client().url == "http://of-option"
+
+
+def test_the_token_of_the_environment_wins_over_the_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Session()._token() == "of-the-file"
+    monkeypatch.setenv("INGEST_API_TOKEN", "of-env")
+    assert Session()._token() == "of-env"
+
+
+def test_no_server_ends_with_7_and_a_hint(project: Path) -> None:
+    (project / ".kaboom" / "run.json").unlink()
+    with pytest.raises(CliError, match="run `kaboom up`, or give --api-url or KABOOM_API_URL") as raised:
+        Session(language="en").client()
+    assert raised.value.code is Exit.UNAVAILABLE
+
+
+def test_no_token_ends_with_3_and_a_hint(project: Path) -> None:
+    (project / ".kaboom" / "ingest-token").unlink()
+    with pytest.raises(CliError, match=r"set INGEST_API_TOKEN, or run where .*ingest-token can be read") as raised:
+        Session(language="en").client()
+    assert raised.value.code is Exit.AUTH
+
+
+@pytest.mark.parametrize("content", ["", "{", "\xff"])
+def test_half_a_run_file_counts_as_none(project: Path, content: str) -> None:
+    (project / ".kaboom" / "run.json").write_text(content, encoding="latin-1")
+    assert read_run_file(project / ".kaboom") == {}
+
+
+def test_the_run_file_is_for_its_owners_eyes(project: Path) -> None:
+    assert (project / ".kaboom" / "run.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "127.0.0.1:{port}", "http://", "nonsense"])
+def test_a_server_that_does_not_answer_ends_with_7(kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("INGEST_API_TOKEN", "x")
+    done = kaboom("--api-url", url.format(port=free_port()), "jobs", "list")
+    assert (done.code, done.out) == (Exit.UNAVAILABLE, "")
+    assert "did not answer" in done.err
+    assert "`kaboom doctor` looks" in done.err
+
+
+def test_messages_come_in_japanese(kaboom: Kaboom) -> None:
+    done = kaboom("--lang", "ja", "jobs", "list")
+    assert done.code == Exit.UNAVAILABLE
+    assert "接続先の Kaboom がありません" in done.err

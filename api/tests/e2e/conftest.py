@@ -1,0 +1,24 @@
+"""Kabooms as a user starts them, one for all tests of a file."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fixtures.servers import open_folder
+from tests.fixtures.stacks import Stack, stack
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[Stack]:
+    """A `kaboom up` with a folder for files of bars."""
+    with open_folder() as folder:
+        (folder / "files").mkdir()
+        with stack(folder / "data", KABOOM_FILE_DIR=str(folder / "files")) as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def up_alone() -> Iterator[Stack]:
+    """A `kaboom up` with one worker process, so that chunks are long and one after another."""
+    with open_folder() as folder, stack(folder / "data", concurrency=1) as running:
+        yield running

@@ -1,0 +1,85 @@
+"""`kaboom up` as a process: alone on its data, stopped whole, and started again after the worst."""
+
+import os
+import re
+import signal
+import stat
+import subprocess
+from pathlib import Path
+
+import psutil
+
+from batch.kit.embedded import free_port
+from batch.kit.run_file import read_run_file
+from tests.fixtures.stacks import KABOOM, Stack, clean_environment, end_all, stack, until
+
+
+def test_a_second_one_on_the_same_data_says_so_and_stops(open_tmp: Path) -> None:
+    with stack(open_tmp / "data", concurrency=1) as first:
+        second = first.kaboom("up", "--port", str(free_port()))
+        assert second.code == 5
+        assert f"a Kaboom already runs on {first.data_dir} (pid {first.process.pid}, {first.api.url})" in second.err
+        # The first one is not touched.
+        assert first.run()["pid"] == first.process.pid
+        assert first.api.get("/jobs/stats")["workers_online"] == 1
+
+        port = first.api.url.rpartition(":")[2]
+        third = first.kaboom("up", "--data-dir", str(open_tmp / "other"), "--port", port)
+        assert third.code == 5
+        assert f"port {port} is taken by another program" in third.err
+        assert_secrets_are_kept(first)
+
+
+def assert_secrets_are_kept(running: Stack) -> None:
+    token = (running.data_dir / "ingest-token").read_text().strip()
+    assert running.log.read_text().count(token) == 1
+    for name in ("ingest-token", "run.json"):
+        assert stat.S_IMODE((running.data_dir / name).stat().st_mode) == 0o600
+    run = running.run()
+    assert {c["name"] for c in run["children"]} == {"valkey", "postgres", "api", "worker-1"}
+    assert (run["pid"], run["api_url"]) == (running.process.pid, running.api.url)
+    logs = "".join(path.read_text() for path in (running.data_dir / "logs").iterdir())
+    password = run["redis_url"].split(":")[2].split("@")[0]
+    assert len(password) == 32
+    assert token not in logs
+    assert password not in logs
+
+
+def test_a_killed_one_leaves_nothing_that_blocks_the_next(open_tmp: Path) -> None:
+    first = Stack(open_tmp / "data", {}, concurrency=1)
+    family = first.family()
+    first.api.close()
+    token = (first.data_dir / "ingest-token").read_text()
+    first.process.kill()
+    first.process.wait()
+    assert any(process.is_running() for process in family[1:]), "children were to be orphans"
+    with stack(open_tmp / "data", concurrency=1) as second:
+        assert re.search(r"ended \d process groups that a killed Kaboom had left", second.log.read_text())
+        end_all(family)
+        assert (second.data_dir / "ingest-token").read_text() == token
+        assert token.strip() not in second.log.read_text()
+        assert second.api.get("/jobs/stats")["workers_online"] >= 1
+
+
+def test_a_ctrl_c_while_it_starts_leaves_nothing(open_tmp: Path) -> None:
+    data_dir = open_tmp / "data"
+    argv = (*KABOOM, "up", "--port", str(free_port()))
+    env = clean_environment(KABOOM_DATA_DIR=str(data_dir))
+    process = subprocess.Popen(argv, env=env, cwd=open_tmp, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    until(lambda: read_run_file(data_dir).get("children"), bool, within_s=60)
+    os.kill(process.pid, signal.SIGINT)
+    family = psutil.Process(process.pid).children(recursive=True)
+    _, said = process.communicate(timeout=90)
+    end_all(family)
+    assert process.returncode == 0, said.decode()
+    assert b"stopped" in said
+    assert not (data_dir / "run.json").exists()
+
+
+def test_a_folder_in_which_it_cannot_start_ends_with_2_and_a_reason(open_tmp: Path) -> None:
+    argv = (*KABOOM, "up", "--port", str(free_port()))
+    env = clean_environment(KABOOM_DATA_DIR=str(open_tmp / "data"), DATABASE_URL="mysql://x@y/z")
+    done = subprocess.run(argv, env=env, cwd=open_tmp, capture_output=True, text=True, check=False, timeout=90)
+    assert done.returncode == 2
+    assert "DATABASE_URL was for mysql, expected postgresql://" in done.stderr
+    assert "Traceback" not in done.stderr
