@@ -35,18 +35,19 @@ class ProcessLoop:
             return future.result()
         except BaseException:
             if not future.done():
-                self._cut_off(future)
+                self._cut_off()
             raise
 
     def stop(self) -> None:
-        """Close the parts and end the thread."""
+        """Let go of what still runs, close the parts and end the thread."""
+        self._cut_off()
         self.run(self.parts.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_LET_GO_S)
         if not self._thread.is_alive():
             self._loop.close()
 
-    def _cut_off(self, future: "concurrent.futures.Future[Any]") -> None:
+    def _cut_off(self) -> None:
         """Cancel every task of the loop once, as twice would cut off the letting go, and wait for their end."""
 
         async def cancel_all() -> None:
