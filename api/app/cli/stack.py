@@ -16,7 +16,7 @@ from app.cli.exits import CliError, Exit
 from app.cli.session import TOKEN_FILE, Session
 from app.cli.supervisor import Child, ChildSpec, Supervisor, end_orphans, identify
 from app.tasks.catalog import Queue
-from batch.kit.embedded import EmbeddedServer, embed_postgres, embed_valkey, free_port
+from batch.kit.embedded import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
 from batch.kit.run_file import read_run_file, write_private, write_run_file
 
 #: The worker's command of the operations report, word for word, but for the name and the chatter between workers.
@@ -94,13 +94,8 @@ class Stack:
         self._lock = lock
 
     def _check_port(self) -> None:
-        try:
-            httpx2.get(f"{self.api_url}/healthz", timeout=2, trust_env=False)
-        except httpx2.ConnectError:
-            return
-        except httpx2.HTTPError:
-            pass
-        raise CliError(Exit.CONFLICT, self._session.words.say("port_taken", port=self._options.port))
+        if not is_free(self._options.port):
+            raise CliError(Exit.CONFLICT, self._session.words.say("port_taken", port=self._options.port))
 
     def _load_token(self) -> str:
         if token := os.environ.get("INGEST_API_TOKEN"):
@@ -209,10 +204,4 @@ def _worker_argv(number: int, slots: str) -> tuple[str, ...]:
 
 def choose_port(preferred: int = 8000) -> int:
     """Return the preferred port where nothing listens on it, else any free one."""
-    try:
-        httpx2.get(f"http://127.0.0.1:{preferred}/", timeout=1, trust_env=False)
-    except httpx2.ConnectError:
-        return preferred
-    except httpx2.HTTPError:
-        pass
-    return free_port()
+    return preferred if is_free(preferred) else free_port()

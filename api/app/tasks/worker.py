@@ -151,7 +151,7 @@ def _answer_cancel(word: str) -> str:
 async def _end_broken(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exception) -> str:
     ref, message = claim.lease.ref, f"{type(error).__name__}: {error}"
     if isinstance(error, NotFound) and ref.n == PLAN and await _is_unaccepted(parts, ref):
-        # Redis had the record but the ledger never took the job: its caller was told 503.
+        # Redis has a record that the ledger does not know: nobody was promised this job.
         await parts.store.forget(ref.queue, ref.job_id)
         return "unaccepted"
     is_hopeless = isinstance(error, KaboomError) and not error.retryable

@@ -51,7 +51,7 @@ def embed_valkey(data_dir: Path) -> EmbeddedServer:
     folder.mkdir(mode=0o700, exist_ok=True)
     conf = folder / "valkey.conf"
     port, password = _read_conf(conf)
-    if port is None or not _is_free(port):
+    if port is None or not is_free(port):
         port = free_port()
     options = {
         "bind": "127.0.0.1",
@@ -119,7 +119,8 @@ def free_port() -> int:
         return port
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Return whether nothing listens on a loopback TCP port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
