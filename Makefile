@@ -70,7 +70,7 @@ lock: ## Compile the locks anew from pyproject.toml; UPGRADE=1 takes newer relea
 	@$(BOOTSTRAP_UV)
 	@[ -x "$(UV)" ] || { echo 'make lock needs uv: install it, or see why `make setup` could not' >&2; exit 1; }
 	$(UV) pip compile pyproject.toml $(COMPILE) -o requirements.lock
-	$(UV) pip compile pyproject.toml --extra embedded --group dev -c requirements.lock $(COMPILE) -o requirements-dev.lock
+	$(UV) pip compile pyproject.toml --extra embedded --extra otel --group dev -c requirements.lock $(COMPILE) -o requirements-dev.lock
 
 # For every platform and Python >= 3.12 at once; with hashes, and without a word on where it was downloaded from.
 COMPILE = --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-emit-find-links \

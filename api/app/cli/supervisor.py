@@ -166,7 +166,10 @@ def end_orphans(identities: list[dict[str, float]]) -> int:
     orphans = [int(i["pid"]) for i in identities if _is_same(i)]
     for pid in orphans:
         _signal_group(pid, signal.SIGTERM)
-    processes = [psutil.Process(pid) for pid in orphans if psutil.pid_exists(pid)]
+    processes = []
+    for pid in orphans:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            processes.append(psutil.Process(pid))
     psutil.wait_procs(processes, timeout=5)
     for pid in orphans:
         _signal_group(pid, signal.SIGKILL)

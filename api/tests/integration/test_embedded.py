@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -55,8 +56,15 @@ def kill(child: Child) -> None:
 def listens_on(pid: int) -> set[str]:
     """Return the addresses of the internet that a process and its children listen on."""
     family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    connections = [c for process in family for c in process.net_connections("inet")]
-    return {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
+    return {c.laddr.ip for process in family for c in _connections(process) if c.status == psutil.CONN_LISTEN}
+
+
+def _connections(process: psutil.Process) -> list[Any]:
+    # PostgreSQL's helpers come and go: one that has gone listens nowhere.
+    try:
+        return process.net_connections("inet")
+    except psutil.NoSuchProcess:
+        return []
 
 
 def in_valkey(server: EmbeddedServer) -> "redis.Redis":
