@@ -34,6 +34,11 @@ def dispatch(queue: str) -> str:
     return f"{queue}:dispatch"
 
 
+def retries(queue: str) -> str:
+    """Return the key of the sorted set of chunks that have no message any more, by the time they may run again."""
+    return f"{queue}:retries"
+
+
 def leases(queue: str) -> str:
     """Return the key of the sorted set of running chunks, by the end of their lease."""
     return f"{queue}:leases"
@@ -55,4 +60,5 @@ def of_job(queue: str, job_id: str) -> list[str]:
         dispatch(queue),
         leases(queue),
         dead_letters(queue),
+        retries(queue),
     ]

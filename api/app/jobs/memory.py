@@ -15,6 +15,7 @@ from app.jobs.store import (
     LEASE_S,
     MAX_ATTEMPTS,
     NEWEST_KEPT,
+    RETRY_S,
     Beat,
     ChunkRef,
     Claim,
@@ -26,8 +27,6 @@ from app.jobs.store import (
     Worker,
 )
 
-#: Times the attempts that a chunk has had.
-_BROKEN_DELAY_S = 1.0
 _STALE = Ended(is_accepted=False)
 
 
@@ -40,6 +39,7 @@ class _Slot:
     owner: str = ""
     lease_ends: float = 0.0
     due_at: float = 0.0
+    retry_at: float | None = None
 
 
 @dataclass
@@ -55,9 +55,10 @@ class _Record:
 class MemoryJobStore:
     """`JobStore` in memory. Each method runs without an `await`, so on one event loop it is atomic."""
 
-    def __init__(self, *, lease_s: float = LEASE_S, dispatch_s: float = DISPATCH_S) -> None:
+    def __init__(self, *, lease_s: float = LEASE_S, dispatch_s: float = DISPATCH_S, retry_s: float = RETRY_S) -> None:
         self._lease_s = lease_s
         self._dispatch_s = dispatch_s
+        self._retry_s = retry_s
         self._records: dict[tuple[str, str], _Record] = {}
         self._newest: dict[str, list[str]] = defaultdict(list)
         self._fences = itertools.count(1)
@@ -90,6 +91,7 @@ class MemoryJobStore:
         if refusal := _refusal(record, slot):
             return refusal
         slot.chunk = replace(slot.chunk, state=ChunkState.RUNNING, attempts=slot.chunk.attempts + 1)
+        slot.retry_at = None
         slot.owner, slot.fence = owner, f"{next(self._fences)}:{owner}"
         slot.lease_ends = time.monotonic() + self._lease_s
         job = record.job
@@ -128,12 +130,12 @@ class MemoryJobStore:
         record, slot = found
         _account(slot, tally)
         if ending is Ending.BROKEN:
-            self._settle_broken(record, slot, error, delay_s=_BROKEN_DELAY_S)
+            self._settle_broken(record, slot, error, delay_s=self._retry_s)
         elif ending is Ending.RELEASED and record.is_cancelled:
             slot.chunk = _cancelled(slot.chunk)
         elif ending is Ending.RELEASED:
             slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED, attempts=slot.chunk.attempts - 1)
-            slot.due_at = time.monotonic()
+            slot.retry_at = time.monotonic()
         else:
             slot.chunk = replace(slot.chunk, state=ChunkState(ending.value))
         _finish_if_settled(record)
@@ -176,11 +178,22 @@ class MemoryJobStore:
                 expired.append(Expired(ref, slot.chunk.state.value, is_final=record.job.status.is_final))
         return expired
 
+    async def take_retries(self, queue: str) -> list[ChunkRef]:
+        """Return the interrupted and broken chunks that may run again: each has no message any more, and needs one."""
+        now, found = time.monotonic(), []
+        for job_id, n, _, slot in self._slots(queue):
+            is_queued = slot.chunk.state is ChunkState.QUEUED
+            if is_queued and slot.retry_at is not None and slot.retry_at <= now:
+                slot.retry_at, slot.due_at = None, now + self._dispatch_s
+                found.append(ChunkRef(queue, job_id, n))
+        return found
+
     async def take_due(self, queue: str, *, older_than_s: float = 0.0) -> list[ChunkRef]:
         """Return the chunks whose message seems lost, and put off their next turn."""
         now, due = time.monotonic(), []
         for job_id, n, _, slot in self._slots(queue):
-            if slot.chunk.state is ChunkState.QUEUED and slot.due_at <= now - older_than_s:
+            is_waiting = slot.chunk.state is ChunkState.QUEUED and slot.retry_at is None
+            if is_waiting and slot.due_at <= now - older_than_s:
                 slot.due_at = now + self._dispatch_s
                 due.append(ChunkRef(queue, job_id, n))
         return due
@@ -259,7 +272,7 @@ class MemoryJobStore:
             slot.chunk = _cancelled(slot.chunk)
         elif slot.chunk.attempts < MAX_ATTEMPTS:
             slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED)
-            slot.due_at = time.monotonic() + delay_s * slot.chunk.attempts
+            slot.retry_at = time.monotonic() + delay_s * slot.chunk.attempts
         else:
             slot.chunk = replace(slot.chunk, state=ChunkState.DEAD)
             if slot.chunk.n == PLAN:

@@ -15,6 +15,7 @@ from app.jobs.store import (
     LEASE_S,
     MAX_ATTEMPTS,
     NEWEST_KEPT,
+    RETRY_S,
     Beat,
     ChunkRef,
     Claim,
@@ -27,9 +28,9 @@ from app.jobs.store import (
 )
 from batch.kit.redis import AsyncScript, Redis, redis_errors
 
-_SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "due", "forget")
-#: Time until a chunk whose task raised may run again, times the attempts it has had.
-_BROKEN_DELAY_MS = 1000
+_SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget")
+#: Chunks that one sweep takes of each kind.
+_SWEPT_AT_ONCE = 500
 #: A worker not seen for this long counts as gone.
 _WORKER_S = 20.0
 
@@ -37,10 +38,13 @@ _WORKER_S = 20.0
 class RedisJobStore:
     """`JobStore` on one Redis or Valkey. A Redis Cluster would split the keys of a script: it is refused at start."""
 
-    def __init__(self, redis: Redis, *, lease_s: float = LEASE_S, dispatch_s: float = DISPATCH_S) -> None:
+    def __init__(
+        self, redis: Redis, *, lease_s: float = LEASE_S, dispatch_s: float = DISPATCH_S, retry_s: float = RETRY_S
+    ) -> None:
         self._redis = redis
         self._lease_ms = round(lease_s * 1000)
         self._dispatch_ms = round(dispatch_s * 1000)
+        self._retry_ms = round(retry_s * 1000)
         self._scripts = {name: _register(redis, name) for name in _SCRIPTS}
 
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
@@ -85,7 +89,7 @@ class RedisJobStore:
         """End a run of a chunk."""
         ref = lease.ref
         arguments = (ref.job_id, ref.n, lease.fence, ending.value, dump_json(tally.to_json()))
-        return _ended(await self._run("end", ref, *arguments, MAX_ATTEMPTS, _BROKEN_DELAY_MS, error))
+        return _ended(await self._run("end", ref, *arguments, MAX_ATTEMPTS, self._retry_ms, error))
 
     async def fail(self, lease: Lease, error: Mapping[str, Any]) -> Ended:
         """End the plan step and the job: it cannot be done."""
@@ -106,6 +110,11 @@ class RedisJobStore:
             if verdict != "skip":
                 expired.append(Expired(ref, verdict, is_final=bool(status)))
         return expired
+
+    async def take_retries(self, queue: str) -> list[ChunkRef]:
+        """Return the interrupted and broken chunks that may run again: each has no message any more, and needs one."""
+        found = await self._run("retries", ChunkRef(queue, "", ""), self._dispatch_ms, _SWEPT_AT_ONCE)
+        return [ChunkRef(queue, *member.split("|", 1)) for member in found]
 
     async def take_due(self, queue: str, *, older_than_s: float = 0.0) -> list[ChunkRef]:
         """Return the chunks whose message seems lost, and put off their next turn."""
@@ -179,7 +188,7 @@ class RedisJobStore:
         with redis_errors():
             seconds, micros = await self._redis.time()
             now_ms = seconds * 1000 + micros // 1000 - older_ms
-            members = await self._redis.zrangebyscore(key, 0, now_ms, start=0, num=500)
+            members = await self._redis.zrangebyscore(key, 0, now_ms, start=0, num=_SWEPT_AT_ONCE)
         return [ChunkRef(queue, *member.split("|", 1)) for member in cast("list[str]", members)]
 
 

@@ -14,6 +14,8 @@ LEASE_S = 15.0
 BEAT_S = 5.0
 #: How long a published message may stay unclaimed, with none left in the queue, before it is sent again.
 DISPATCH_S = 10.0
+#: How long a chunk whose task raised waits for its next try, times the attempts it has had.
+RETRY_S = 1.0
 #: Claims without completion after which a chunk is dead.
 MAX_ATTEMPTS = 3
 #: How many ids the list of newest jobs keeps.
@@ -134,6 +136,10 @@ class JobStore(Protocol):
 
     async def expire(self, queue: str) -> list[Expired]:
         """Take back the leases that ran out."""
+        ...
+
+    async def take_retries(self, queue: str) -> list[ChunkRef]:
+        """Return the interrupted and broken chunks that may run again: each has no message any more, and needs one."""
         ...
 
     async def take_due(self, queue: str, *, older_than_s: float = 0.0) -> list[ChunkRef]:

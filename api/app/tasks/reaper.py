@@ -43,6 +43,7 @@ class Reaper:
         is_due = time.monotonic() - self._reconciled_at >= RECONCILE_S
         for spec in CATALOG:
             await self._expire(spec)
+            await self._send_retries(spec)
             await self._send_again(spec)
             if was_lost or is_due:
                 await self._reconcile(spec)
@@ -50,15 +51,16 @@ class Reaper:
             self._reconciled_at = time.monotonic()
 
     async def _expire(self, spec: TaskSpec) -> None:
-        found = await self._parts.store.expire(spec.queue)
-        again = [expired.ref for expired in found if expired.verdict == ChunkState.QUEUED]
-        if again:
-            # It has no message any more. Ahead of a backlog, or it would wait for all of it: 600 s at worst.
-            await self._parts.dispatcher.send(spec.name, again, ahead=True)
-        for expired in found:
+        for expired in await self._parts.store.expire(spec.queue):
             ref = expired.ref
             _log.warning("lease_expired", job_id=ref.job_id, chunk=ref.n, verdict=expired.verdict)
             await settle_job(self._parts, ref.queue, ref.job_id, is_final=expired.is_final)
+
+    async def _send_retries(self, spec: TaskSpec) -> None:
+        refs = await self._parts.store.take_retries(spec.queue)
+        if refs:
+            # Ahead of a backlog: a job that has begun is not put behind those that have not.
+            await self._parts.dispatcher.send(spec.name, refs, ahead=True)
 
     async def _send_again(self, spec: TaskSpec) -> None:
         depth = await self._parts.dispatcher.depth(spec.queue)

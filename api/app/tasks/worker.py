@@ -130,12 +130,11 @@ async def _end_cancelled(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str
     if keeper.is_stalled:
         await _end(parts, claim, Ending.BROKEN, keeper.tally, f"nothing settled for {keeper.stall_s:g} s")
         return _answer_cancel("stalled")
+    # A reaper sends it to somebody else within a second.
     ended = await asyncio.shield(parts.store.end(claim.lease, Ending.RELEASED, keeper.tally))
     ref = claim.lease.ref
     if ended.is_final:
         await asyncio.shield(settle_job(parts, ref.queue, ref.job_id))
-    elif ended.is_accepted:
-        await asyncio.shield(parts.dispatcher.send(claim.task, [ref]))
     _log.info("chunk_released")
     raise asyncio.CancelledError
 

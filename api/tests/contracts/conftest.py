@@ -24,13 +24,19 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
 
 
 @pytest.fixture(params=["memory", "redis"])
-async def quick_store(request: pytest.FixtureRequest) -> AsyncIterator[JobStore]:
+async def quick_bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     """A job store whose leases and messages really run out, soon."""
     if request.param == "memory":
-        yield memory_bench(lease_s=SHORT_S, dispatch_s=SHORT_S).store
+        yield memory_bench(lease_s=SHORT_S, dispatch_s=SHORT_S)
     else:
         async with redis_bench(request.getfixturevalue("redis_url"), lease_s=SHORT_S, dispatch_s=SHORT_S) as made:
-            yield made.store
+            yield made
+
+
+@pytest.fixture
+def quick_store(quick_bench: Bench) -> JobStore:
+    """The store of `quick_bench`."""
+    return quick_bench.store
 
 
 @pytest.fixture

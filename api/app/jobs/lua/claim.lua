@@ -20,6 +20,7 @@ redis.call('HSET', JOB, 'fence', fence)
 fence = fence .. ':' .. ARGV[5]
 redis.call('HSET', CHUNKS, 'state:' .. n, 'running', 'fence:' .. n, fence, 'owner:' .. n, ARGV[3])
 redis.call('ZREM', DISPATCH, member(id, n))
+redis.call('ZREM', RETRIES, member(id, n))
 redis.call('ZADD', LEASES, now + tonumber(ARGV[4]), member(id, n))
 -- A job that was restored is running already, and what it settled before is no speed of now.
 if redis.call('HSETNX', JOB, 'started_at', now) == 1 then

@@ -13,9 +13,7 @@ elseif ending == 'released' and redis.call('HGET', JOB, 'cancel') == '1' then
   end_chunk(id, n, verdict)
 elseif ending == 'released' then
   redis.call('HINCRBY', CHUNKS, 'attempts:' .. n, -1)
-  redis.call('HSET', CHUNKS, 'state:' .. n, 'queued')
-  redis.call('ZREM', LEASES, member(id, n))
-  redis.call('ZADD', DISPATCH, now, member(id, n))
+  queue_again(id, n, 0)
 else
   verdict = settle_broken(id, n, tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8])
 end

@@ -5,6 +5,7 @@ for _, field in ipairs(redis.call('HKEYS', CHUNKS)) do
   if n then
     redis.call('ZREM', DISPATCH, member(id, n))
     redis.call('ZREM', LEASES, member(id, n))
+    redis.call('ZREM', RETRIES, member(id, n))
   end
 end
 redis.call('DEL', JOB, CHUNKS, EVENTS)

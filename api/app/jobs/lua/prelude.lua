@@ -1,7 +1,7 @@
 -- Shared by every script: time from Redis alone (workers' clocks differ), counters from absolute tallies
 -- (a repeated call counts once), and the one place where a job becomes final.
 local JOB, CHUNKS, EVENTS, NEWEST = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local ACTIVE, DISPATCH, LEASES, DLQ = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local ACTIVE, DISPATCH, LEASES, DLQ, RETRIES = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local DAY_S = 86400
 local FINAL = {completed = 1, partial = 1, failed = 1, cancelled = 1}
 
@@ -77,6 +77,7 @@ local function end_chunk(id, n, state)
   redis.call('HSET', CHUNKS, 'state:' .. n, state)
   redis.call('ZREM', LEASES, member(id, n))
   redis.call('ZREM', DISPATCH, member(id, n))
+  redis.call('ZREM', RETRIES, member(id, n))
   redis.call('HINCRBY', JOB, 'version', 1)
   if n == 'plan' then return end
   redis.call('HINCRBY', JOB, 'chunks_done', 1)
@@ -119,6 +120,13 @@ local function fail_job(id, error_json)
   if redis.call('HGET', JOB, 'cancel') == '1' then close_job(id, 'cancelled') else close_job(id, 'failed') end
 end
 
+-- A running chunk goes back to the queue. Its message was consumed: the reaper sends a new one when it may run.
+local function queue_again(id, n, delay_ms)
+  redis.call('HSET', CHUNKS, 'state:' .. n, 'queued')
+  redis.call('ZREM', LEASES, member(id, n))
+  redis.call('ZADD', RETRIES, now + delay_ms, member(id, n))
+end
+
 -- A chunk that was running and did not end: cancelled, dead, or queued again after delay_ms times its attempts.
 local function settle_broken(id, n, max_attempts, delay_ms, message)
   redis.call('HSET', CHUNKS, 'error:' .. n, message)
@@ -127,9 +135,7 @@ local function settle_broken(id, n, max_attempts, delay_ms, message)
     return 'cancelled'
   end
   if num(chunk('attempts', n)) < max_attempts then
-    redis.call('HSET', CHUNKS, 'state:' .. n, 'queued')
-    redis.call('ZREM', LEASES, member(id, n))
-    redis.call('ZADD', DISPATCH, now + delay_ms * num(chunk('attempts', n)), member(id, n))
+    queue_again(id, n, delay_ms * num(chunk('attempts', n)))
     return 'queued'
   end
   end_chunk(id, n, 'dead')

@@ -147,6 +147,18 @@ class TestExpire:
             await Reaper(parts).sweep()
         assert messages(parts) == [ref_of(job, 2), ref_of(job, 1)]
 
+    @pytest.mark.parametrize("ending", [Ending.RELEASED, Ending.BROKEN])
+    async def test_nor_does_one_that_was_handed_back_or_broke(self, parts: Parts, ending: Ending) -> None:
+        job = await planned_job(parts)
+        claim = await parts.store.claim(ref_of(job, 1), owner="goes away")
+        assert isinstance(claim, Claim)
+        await parts.store.end(claim.lease, ending, claim.chunk.tally)
+        await bench_of(parts.store).make_due(ref_of(job, 1))
+        await parts.dispatcher.send(job.task, [ref_of(job, 2)])
+        for _ in range(3):
+            await Reaper(parts).sweep()
+        assert messages(parts) == [ref_of(job, 2), ref_of(job, 1)]
+
     async def test_a_chunk_whose_workers_died_three_times_ends_its_job_in_the_ledger_too(self, parts: Parts) -> None:
         SCRIPT["plan"] = planning([make_chunk(0)])
         job = await old_job(parts)
