@@ -8,13 +8,14 @@ INGEST_HEADER = b"x-ingest-token"
 #: For OpenAPI's eyes only: the gate has checked the token before a route is looked for.
 INGEST_SCHEME = APIKeyHeader(name=INGEST_HEADER.decode(), scheme_name="ingestToken", auto_error=False)
 INGEST_PREFIX = "/api/v1/ingest"
+SCHEDULES_PREFIX = "/api/v1/schedules"
 #: Jobs of the ingest API belong to whoever holds its token; a rotated token keeps its jobs.
 INGEST_OWNER = "ingest"
 
 
 def is_ingest_path(path: str) -> bool:
-    """Return whether a path is guarded by the ingest token."""
-    return path == INGEST_PREFIX or path.startswith(f"{INGEST_PREFIX}/")
+    """Return whether a path is guarded by the ingest token: schedules submit what it may submit."""
+    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in (INGEST_PREFIX, SCHEDULES_PREFIX))
 
 
 def is_valid_token(given: bytes | None, expected: str) -> bool:

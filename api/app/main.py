@@ -12,11 +12,13 @@ from app.health.routes import router as health_router
 from app.ingest.routes import router as ingest_router
 from app.jobs.events import EventHub
 from app.middleware import Gate
+from app.schedules.routes import router as schedules_router
 from app.settings import AppSettings, load_settings
 from app.tasks.dispatch import LocalDispatcher
 from app.tasks.lifecycle import Jobs
-from app.tasks.parts import Parts, build_parts
+from app.tasks.parts import build_parts
 from app.tasks.reaper import Reaper
+from app.tasks.scheduler import Scheduler
 from app.telemetry import configure_logging
 from batch.errors import ConfigurationError
 
@@ -45,15 +47,16 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
     install_handlers(app)
     app.include_router(health_router)
     app.include_router(ingest_router)
+    app.include_router(schedules_router)
     return app
 
 
 @contextlib.asynccontextmanager
 async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     parts = build_parts(settings, role="api")
-    app.state.jobs = Jobs(parts)
+    app.state.jobs = jobs = Jobs(parts)
     app.state.events = hub = EventHub(parts.events)
-    tasks = [asyncio.create_task(work) for work in [hub.run(), *_background(parts)]]
+    tasks = [asyncio.create_task(work) for work in [hub.run(), *_background(jobs)]]
     try:
         yield
     finally:
@@ -63,10 +66,12 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
         await parts.close()
 
 
-def _background(parts: Parts) -> list[Coroutine[Any, Any, None]]:
+def _background(jobs: Jobs) -> list[Coroutine[Any, Any, None]]:
+    parts = jobs.parts
     work = [Reaper(parts).run()]
     if isinstance(parts.dispatcher, LocalDispatcher):
         from app.tasks.local import run_local_workers  # noqa: PLC0415  an API with Celery runs no handler
 
-        work.append(run_local_workers(parts, parts.dispatcher))
+        # With Celery the workers' main processes fire.
+        work += [Scheduler(jobs).run(), run_local_workers(parts, parts.dispatcher)]
     return work

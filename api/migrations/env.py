@@ -3,6 +3,7 @@
 from alembic import context
 from sqlalchemy import create_engine, text
 
+import app.jobs.schedules.tables  # noqa: F401  adds its tables to those of the ledger
 from app.jobs.history.tables import METADATA
 from app.settings import load_settings
 from batch.kit.postgres import normalize_database_url

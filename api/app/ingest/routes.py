@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response, Security, status
 from app.auth import INGEST_OWNER, INGEST_PREFIX, INGEST_SCHEME
 from app.deps import IdempotencyKey, Jobs, digest_key
 from app.errors import BAD_JSON, INVALID, MEDIA_TYPE, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, describe_problems
+from app.ingest.check import check_request
 from app.ingest.retry import build_retry
 from app.ingest.schemas import RunDailyBody
 from app.jobs.history.port import Terms
@@ -14,10 +15,6 @@ from app.jobs.view import Accepted
 from app.jobs_api import JobRoutes, accept, jobs_router
 from app.tasks.catalog import INGEST_RUN_DAILY, Queue
 from app.tasks.lifecycle import fingerprint
-from batch.ingest.check import check_capabilities, resolve_session
-from batch.ingest.request import IngestRequest
-from batch.kit.clock import utc_now
-from batch.providers.registry import get_provider_spec
 
 _JOBS = f"{INGEST_PREFIX}/jobs"
 
@@ -43,20 +40,13 @@ async def run_daily(
     """
     asked = body.to_request()
     settings = jobs.parts.settings
-    _check(asked, provider=settings.provider, delay_s=settings.provider_delay_s)
+    check_request(asked, provider=settings.provider, delay_s=settings.provider_delay_s)
     request = asked.to_json()
     if body.dry_run:
         request["dry_run"] = True
     terms = Terms(fingerprint(INGEST_RUN_DAILY, request), key=digest_key(key), may_join=on_overlap == "join")
     admission = await jobs.submit(INGEST_RUN_DAILY, request, owner=INGEST_OWNER, terms=terms)
     return accept(admission, _JOBS, response)
-
-
-def _check(request: IngestRequest, *, provider: str, delay_s: float) -> None:
-    """Refuse here, before anything is queued, what the worker would refuse."""
-    spec = get_provider_spec(request.provider or provider)
-    check_capabilities(request, spec.name, spec.capabilities)
-    resolve_session(request, utc_now(), delay_s=delay_s)
 
 
 router.include_router(jobs_router(JobRoutes(Queue.INGEST.value, _JOBS, owner=INGEST_OWNER, build_retry=build_retry)))

@@ -56,15 +56,30 @@ class Jobs:
         # Redis first, by a question: a dead one is known before anything is written.
         await self.parts.store.ping()
         admission = await self.parts.history.admit(draft, terms)
-        if admission.how is Admitted.JOINED and await self._has_just_ended(admission.job):
+        if admission.how is Admitted.JOINED and await self.has_just_ended(admission.job):
             admission = await self.parts.history.admit(draft, terms)
         job = admission.job
         _log.info("job_submitted", job_id=job.job_id, task=job.task, how=admission.how.value)
         if admission.how is not Admitted.NEW:
             live = (await self.parts.store.load(job.queue, [job.job_id]))[0]
             return Admission(live or job, admission.how)
-        await self._announce(job)
+        await self.announce(job)
         return admission
+
+    async def has_just_ended(self, job: Job) -> bool:
+        """Return whether an unfinished job of the ledger is final in Redis; the ledger knows it then, too."""
+        live = (await self.parts.store.load(job.queue, [job.job_id]))[0]
+        is_final = live is not None and live.status.is_final
+        await settle_job(self.parts, job.queue, job.job_id, is_final=is_final)
+        return is_final
+
+    async def announce(self, job: Job) -> None:
+        """Tell Redis and the workers of an accepted job; what fails here, the reaper makes good from the ledger."""
+        try:
+            await self.parts.store.put(job, [Chunk(PLAN, (), {})])
+            await self.parts.dispatcher.send(job.task, [ChunkRef(job.queue, job.job_id, PLAN)])
+        except StoreError as e:
+            _log.warning("dispatch_delayed", job_id=job.job_id, reason=e.message)
 
     async def cancel(self, job: Job) -> Job:
         """Ask a job to stop; asking twice is the same as once.
@@ -135,21 +150,6 @@ class Jobs:
         if job is None or job.owner != owner:
             raise NotFound(f"job {job_id} does not exist in queue {queue}")
         return job
-
-    async def _has_just_ended(self, job: Job) -> bool:
-        """Return whether an unfinished job of the ledger is final in Redis; the ledger knows it then, too."""
-        live = (await self.parts.store.load(job.queue, [job.job_id]))[0]
-        is_final = live is not None and live.status.is_final
-        await settle_job(self.parts, job.queue, job.job_id, is_final=is_final)
-        return is_final
-
-    async def _announce(self, job: Job) -> None:
-        """Tell Redis and the workers of an accepted job; what fails here, the reaper makes good from the ledger."""
-        try:
-            await self.parts.store.put(job, [Chunk(PLAN, (), {})])
-            await self.parts.dispatcher.send(job.task, [ChunkRef(job.queue, job.job_id, PLAN)])
-        except StoreError as e:
-            _log.warning("dispatch_delayed", job_id=job.job_id, reason=e.message)
 
 
 def fingerprint(spec: TaskSpec, request: Mapping[str, Any]) -> str:

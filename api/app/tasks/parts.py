@@ -13,6 +13,10 @@ from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.memory import MemoryJobStore
 from app.jobs.redis_events import RedisEventLog
 from app.jobs.redis_store import RedisJobStore
+from app.jobs.schedules.default import default_schedule
+from app.jobs.schedules.memory import MemoryScheduleStore
+from app.jobs.schedules.port import ScheduleStore
+from app.jobs.schedules.postgres import PostgresScheduleStore
 from app.jobs.store import JobStore
 from app.settings import AppSettings
 from app.tasks.dispatch import CeleryDispatcher, Dispatcher, LocalDispatcher
@@ -32,6 +36,7 @@ class Parts:
     history: JobHistory
     dispatcher: Dispatcher
     events: EventLog
+    schedules: ScheduleStore
     name: str
 
     async def close(self) -> None:
@@ -56,12 +61,14 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
         )
     name = f"{role}@{socket.gethostname()}:{os.getpid()}"
     store, events = _build_store(settings, name)
+    history, schedules = _build_ledger(settings, name)
     return Parts(
         settings=settings,
         store=store,
-        history=_build_history(settings, name),
+        history=history,
         dispatcher=_build_dispatcher(settings, name),
         events=events,
+        schedules=schedules,
         name=name,
     )
 
@@ -74,11 +81,14 @@ def _build_store(settings: AppSettings, name: str) -> tuple[JobStore, EventLog]:
     return RedisJobStore(redis), RedisEventLog(redis)
 
 
-def _build_history(settings: AppSettings, name: str) -> JobHistory:
+def _build_ledger(settings: AppSettings, name: str) -> tuple[JobHistory, ScheduleStore]:
     if settings.disable_redis and settings.database_url is None:
         _log.warning("history_in_memory", reason="DATABASE_URL is not set; job history ends with this process")
-        return MemoryJobHistory()
-    return PostgresJobHistory(connect_postgres(settings.require_database_url(), application_name=name))
+        history = MemoryJobHistory()
+        return history, MemoryScheduleStore(history, schedules=[default_schedule()])
+    # The ledger's engine, which the ledger closes: a firing and its job are one transaction.
+    engine = connect_postgres(settings.require_database_url(), application_name=name)
+    return PostgresJobHistory(engine), PostgresScheduleStore(engine)
 
 
 def _build_dispatcher(settings: AppSettings, name: str) -> Dispatcher:

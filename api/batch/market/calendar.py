@@ -17,6 +17,8 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _JST_OFFSET_S = 9 * 3600
 #: From here on the calendar is right.
 OLDEST_YEAR = 1990
+#: Up to here it follows from today's holiday law; the equinoxes' formula is known to hold no longer.
+NEWEST_YEAR = 2099
 # Closed without being a holiday: the whole market stood still on 2020-10-01 (system failure).
 _CLOSED_AD_HOC = frozenset({date(2020, 10, 1)})
 

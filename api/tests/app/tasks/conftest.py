@@ -6,6 +6,7 @@ import pytest
 
 from app.jobs.history.memory import MemoryJobHistory
 from app.jobs.memory import MemoryJobStore
+from app.jobs.schedules.memory import MemoryScheduleStore
 from app.settings import load_settings
 from app.tasks import catalog
 from app.tasks.dispatch import LocalDispatcher
@@ -18,7 +19,9 @@ def parts() -> Parts:
     """Memory twins throughout."""
     settings = load_settings(bar_store="memory", provider="synthetic")
     store = MemoryJobStore()
-    return Parts(settings, store, MemoryJobHistory(), LocalDispatcher(), store.events, "worker@test:1")
+    history = MemoryJobHistory()
+    schedules = MemoryScheduleStore(history)
+    return Parts(settings, store, history, LocalDispatcher(), store.events, schedules, "worker@test:1")
 
 
 @pytest.fixture

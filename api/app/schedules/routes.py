@@ -1,0 +1,159 @@
+"""`/api/v1/schedules`: requests that are submitted by themselves, and what became of each due time."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Depends, Path, Response, Security, status
+
+from app.auth import INGEST_OWNER, INGEST_PREFIX, INGEST_SCHEME, SCHEDULES_PREFIX
+from app.deps import Jobs
+from app.errors import (
+    BAD_JSON,
+    CONFLICT,
+    INVALID,
+    MEDIA_TYPE,
+    NOT_FOUND,
+    TOO_LARGE,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    describe_problems,
+)
+from app.ingest.check import check_request
+from app.ingest.schemas import RunDailyBody
+from app.jobs.schedules.model import MissedPolicy, Schedule
+from app.jobs.schedules.timing import next_dues
+from app.jobs.view import Accepted
+from app.jobs_api import accept
+from app.schedules.schemas import (
+    NewSchedule,
+    ScheduleChange,
+    ScheduleDetail,
+    ScheduleList,
+    ScheduleView,
+    view_detail,
+    view_schedule,
+)
+from app.tasks.scheduler import Scheduler
+from batch.errors import InvalidRequest, NotFound
+from batch.kit.clock import utc_now
+
+_ID = re.compile("[0-9a-f]{32}")
+_NEXT = 5
+_LAST = 20
+_BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
+
+
+def _parse_id(schedule_id: Annotated[str, Path(max_length=64, description="32 hex digits")]) -> str:
+    # Anything else is none of ours, and some of it, such as a NUL, the database would not take.
+    if not _ID.fullmatch(schedule_id):
+        raise NotFound(f"schedule {schedule_id!r} does not exist: an id is 32 hex digits")
+    return schedule_id
+
+
+ScheduleId = Annotated[str, Depends(_parse_id)]
+
+router = APIRouter(
+    prefix=SCHEDULES_PREFIX,
+    tags=["schedules"],
+    dependencies=[Security(INGEST_SCHEME)],
+    responses=describe_problems(UNAUTHORIZED, UNAVAILABLE),
+)
+one = APIRouter(prefix="/{schedule_id}", responses=describe_problems(NOT_FOUND, INVALID))
+
+
+@router.get("")
+async def list_schedules(jobs: Jobs) -> ScheduleList:
+    """List all schedules, by name."""
+    found = await jobs.parts.schedules.list_schedules(INGEST_OWNER)
+    return ScheduleList(items=[view_schedule(schedule) for schedule in found])
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, responses=_BODY)
+async def create_schedule(jobs: Jobs, body: NewSchedule, response: Response) -> ScheduleView:
+    """Keep a new schedule; it first fires at its next due time."""
+    timing = body.timing()
+    if timing is None:
+        raise InvalidRequest("expected cron or session_at")
+    schedule = Schedule(
+        schedule_id=uuid4().hex,
+        owner=INGEST_OWNER,
+        name=body.name,
+        task=body.task,
+        request=_to_request(jobs, body.request),
+        timing=timing,
+        missed=MissedPolicy(body.missed),
+        max_late_h=body.max_late_h,
+        is_enabled=body.is_enabled,
+    )
+    kept = await jobs.parts.schedules.add(schedule)
+    response.headers["Location"] = f"{SCHEDULES_PREFIX}/{kept.schedule_id}"
+    return view_schedule(kept)
+
+
+@one.get("")
+async def get_schedule(jobs: Jobs, schedule_id: ScheduleId) -> ScheduleDetail:
+    """Show one schedule, its next five due times, and what became of the last twenty."""
+    schedules = jobs.parts.schedules
+    schedule = await schedules.load(INGEST_OWNER, schedule_id)
+    firings = await schedules.list_firings(schedule_id, limit=_LAST)
+    return view_detail(schedule, next_dues(schedule.timing, utc_now(), count=_NEXT), firings)
+
+
+@one.patch("", responses=_BODY)
+async def change_schedule(jobs: Jobs, schedule_id: ScheduleId, body: ScheduleChange) -> ScheduleView:
+    """Enable, disable or change a schedule; due times that passed while it was disabled are not missed."""
+    values: dict[str, Any] = {
+        "name": body.name,
+        "request": body.request and _to_request(jobs, body.request),
+        "timing": body.timing(),
+        "missed": body.missed and MissedPolicy(body.missed),
+        "max_late_h": body.max_late_h,
+        "is_enabled": body.is_enabled,
+    }
+    given = {name: value for name, value in values.items() if value is not None}
+    changed = await jobs.parts.schedules.change(INGEST_OWNER, schedule_id, lambda s, now: _edit(s, given, now))
+    return view_schedule(changed)
+
+
+@one.delete("", status_code=status.HTTP_204_NO_CONTENT)
+async def delete_schedule(jobs: Jobs, schedule_id: ScheduleId) -> None:
+    """Drop a schedule and its history; its jobs stay."""
+    await jobs.parts.schedules.delete(INGEST_OWNER, schedule_id)
+
+
+@one.post("/run", status_code=status.HTTP_202_ACCEPTED)
+async def run_schedule(jobs: Jobs, schedule_id: ScheduleId, response: Response) -> Accepted:
+    """Submit its request now, also while it is disabled; its due times stay as they are.
+
+    Where the same request is not finished yet, its job is joined (`Kaboom-Coalesced: true`).
+    """
+    admission = await Scheduler(jobs).fire_now(INGEST_OWNER, schedule_id)
+    return accept(admission, f"{INGEST_PREFIX}/jobs", response)
+
+
+router.include_router(one)
+
+
+def _to_request(jobs: Jobs, body: RunDailyBody) -> dict[str, Any]:
+    """Return the request that a schedule keeps, checked as a submission is."""
+    if body.session is not None:
+        raise InvalidRequest(
+            f"session was {body.session!r}, expected none: each firing takes its own day", pointer="/request/session"
+        )
+    settings = jobs.parts.settings
+    try:
+        asked = body.to_request()
+        check_request(asked, provider=settings.provider, delay_s=settings.provider_delay_s)
+    except InvalidRequest as e:
+        raise InvalidRequest(e.message, pointer=f"/request{e.pointer}") from e
+    return asked.to_json() | ({"dry_run": True} if body.dry_run else {})
+
+
+def _edit(schedule: Schedule, given: Mapping[str, Any], now: datetime) -> Schedule:
+    changed = replace(schedule, **given)
+    is_retimed = (changed.timing, changed.is_enabled) != (schedule.timing, schedule.is_enabled)
+    return changed.rearmed(now) if is_retimed else changed

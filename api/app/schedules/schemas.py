@@ -1,0 +1,147 @@
+"""The bodies and answers of the schedules' routes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.ingest.schemas import RunDailyBody
+from app.jobs.schedules.model import DEFAULT_MAX_LATE_H, MAX_LATE_H, Firing, FiringOutcome, MissedPolicy, Schedule
+from app.jobs.schedules.timing import Timing, TimingKind, parse_cron, parse_session_at
+from app.schedules.examples import CHANGE, DETAIL, FIRING, NEW, SCHEDULE
+
+#: Anything that prints, without space at either end; a control character could forge a line of a log or a terminal.
+_Name = Annotated[
+    str, Field(min_length=1, max_length=80, pattern=r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*\S)?$")
+]
+_Cron = Annotated[str, Field(max_length=100, description="minute hour day month weekday, in Japan's time")]
+_SessionAt = Annotated[str, Field(max_length=5, description="HH:MM of each trading session, in Japan's time")]
+_Missed = Literal["latest", "skip", "all"]
+_MaxLate = Annotated[int, Field(ge=1, le=MAX_LATE_H, description="hours after which a due time is not made up for")]
+
+
+class _Timed(BaseModel):
+    cron: _Cron | None = None
+    session_at: _SessionAt | None = None
+
+    def timing(self) -> Timing | None:
+        """Return the timing that is asked for, if any.
+
+        Raises:
+            InvalidRequest: it is none that can be kept.
+
+        """
+        if self.cron is not None:
+            return parse_cron(self.cron)
+        return None if self.session_at is None else parse_session_at(self.session_at)
+
+
+class NewSchedule(_Timed):
+    """A request, and when to submit it: by `cron`, or at a time of each session."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": NEW})
+
+    name: _Name
+    task: Literal["ingest.run_daily"] = "ingest.run_daily"
+    request: RunDailyBody
+    missed: _Missed = "latest"
+    max_late_h: _MaxLate = DEFAULT_MAX_LATE_H
+    is_enabled: bool = True
+
+    @model_validator(mode="after")
+    def _check_timing(self) -> Self:
+        if (self.cron is None) == (self.session_at is None):
+            raise ValueError("expected either cron or session_at, and not both")
+        return self
+
+
+class ScheduleChange(_Timed):
+    """What to change of a schedule; what is left out, or null, stays."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": CHANGE})
+
+    name: _Name | None = None
+    request: RunDailyBody | None = None
+    missed: _Missed | None = None
+    max_late_h: _MaxLate | None = None
+    is_enabled: bool | None = None
+
+    @model_validator(mode="after")
+    def _check_timing(self) -> Self:
+        if self.cron is not None and self.session_at is not None:
+            raise ValueError("expected cron or session_at, and not both")
+        return self
+
+
+class ScheduleView(BaseModel):
+    """A schedule; times are UTC."""
+
+    model_config = ConfigDict(json_schema_extra={"example": SCHEDULE})
+
+    schedule_id: str
+    name: str
+    task: str
+    request: dict[str, Any]
+    kind: TimingKind
+    session_at: str | None
+    cron: str | None
+    missed: MissedPolicy
+    max_late_h: int
+    is_enabled: bool
+    next_at: datetime | None = Field(description="the next due time; null while disabled")
+    last_at: datetime | None = Field(description="the due time of the last firing that has a job")
+    last_job_id: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class FiringView(BaseModel):
+    """What became of one due time; `job_id` is the job that stands for it."""
+
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"example": FIRING})
+
+    due_at: datetime
+    outcome: FiringOutcome
+    fired_at: datetime
+    job_id: str | None
+    is_manual: bool
+    reason: str
+
+
+class ScheduleDetail(ScheduleView):
+    """A schedule with its next due times, also while it is disabled, and its last firings, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": DETAIL})
+
+    next_due: list[datetime]
+    firings: list[FiringView]
+
+
+class ScheduleList(BaseModel):
+    """All schedules, by name."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [SCHEDULE]}})
+
+    items: list[ScheduleView]
+
+
+def view_schedule(schedule: Schedule) -> ScheduleView:
+    """Return a schedule as the API shows it."""
+    return ScheduleView(**_fields(schedule))
+
+
+def view_detail(schedule: Schedule, next_due: Sequence[datetime], firings: Sequence[Firing]) -> ScheduleDetail:
+    """Return a schedule with what lies ahead of it and behind it."""
+    shown = [FiringView.model_validate(firing) for firing in firings]
+    return ScheduleDetail(**_fields(schedule), next_due=list(next_due), firings=shown)
+
+
+def _fields(schedule: Schedule) -> dict[str, Any]:
+    names = set(ScheduleView.model_fields) - {"kind", "session_at", "cron"}
+    timing = schedule.timing
+    return {name: getattr(schedule, name) for name in names} | {
+        "kind": timing.kind,
+        "session_at": timing.text if timing.kind is TimingKind.SESSION else None,
+        "cron": timing.text if timing.kind is TimingKind.CRON else None,
+    }
