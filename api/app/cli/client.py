@@ -9,6 +9,7 @@ from app.cli.exits import CliError, exit_for_status
 from app.cli.words import Speaker
 
 INGEST = "/api/v1/ingest"
+SCHEDULES = "/api/v1/schedules"
 
 
 class ApiClient:

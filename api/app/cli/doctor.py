@@ -11,12 +11,15 @@ import httpx2
 import typer
 from rich.table import Table
 
+from app.auth import INGEST_OWNER
 from app.cli.exits import Exit
 from app.cli.options import Json
 from app.cli.session import Session
+from app.jobs.schedules.model import PUNCTUAL_S
 from app.settings import AppSettings, load_settings
 from app.tasks.parts import Parts, build_parts
 from batch.errors import KaboomError
+from batch.kit.clock import utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +84,25 @@ def _api(session: Session) -> Finding:
 async def _examine_parts(parts: Parts) -> list[Finding]:
     redis = await _ask("redis", parts.store.ping, "answers")
     findings = [redis, await _ask("database", parts.history.ping, "answers, and its schema is there")]
+    if findings[-1].verdict == "ok":
+        findings.append(await _schedules(parts))
     if redis.verdict == "ok":
         workers = await parts.store.workers()
         slots = sum(worker.slots for worker in workers)
         verdict = "ok" if workers else "warning"
         findings.append(Finding("workers", verdict, f"{len(workers)} online with {slots} slots"))
     return findings
+
+
+async def _schedules(parts: Parts) -> Finding:
+    found = [s for s in await parts.schedules.list_schedules(INGEST_OWNER) if s.is_enabled]
+    if not found:
+        return Finding("schedules", "ok", "none is enabled; `kaboom schedules list` shows all")
+    late_s = max((utc_now() - (s.next_at or utc_now())).total_seconds() for s in found)
+    if late_s > PUNCTUAL_S:
+        return Finding("schedules", "fault", f"one is {late_s / 60:,.0f} min overdue: no worker fires it")
+    names = ", ".join(schedule.name for schedule in found)
+    return Finding("schedules", "ok", f"{len(found)} enabled: {names}")
 
 
 async def _ask(part: str, question: Callable[[], Awaitable[Any]], answer: str) -> Finding:

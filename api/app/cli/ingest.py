@@ -39,7 +39,7 @@ def run_daily(
     """Take the last sessions of bars for every symbol of a market."""
     session: Session = context.obj.with_json(json)
     body: dict[str, Any] = {
-        "intervals": dict(_parse_interval(text) for text in interval or ["1m=1"]),
+        "intervals": dict(parse_interval(text) for text in interval or ["1m=1"]),
         "market": market,
         "chunk_size": chunk_size,
     }
@@ -66,16 +66,22 @@ def follow(session: Session, job_id: str, *, timeout_s: float | None = None) -> 
     raise typer.Exit(BY_STATUS[job["status"]])
 
 
+def parse_interval(text: str) -> tuple[str, int]:
+    """Return the interval and the sessions back of an option such as `1m=1`.
+
+    Raises:
+        CliError: it is not of that form.
+
+    """
+    name, _, count = text.partition("=")
+    if not count.isdigit():
+        raise CliError(Exit.USAGE, f"--interval was {text!r}, expected LENGTH=SESSIONS such as 1m=1")
+    return name, int(count)
+
+
 def _print_accepted(session: Session, accepted: dict[str, Any]) -> None:
     if session.is_json:
         session.print_json(accepted)
     else:
         session.out.print(f"{accepted['job_id']}  {accepted['status']}", markup=False)
         session.say("detached", job_id=accepted["job_id"])
-
-
-def _parse_interval(text: str) -> tuple[str, int]:
-    name, _, count = text.partition("=")
-    if not count.isdigit():
-        raise CliError(Exit.USAGE, f"--interval was {text!r}, expected LENGTH=SESSIONS such as 1m=1")
-    return name, int(count)

@@ -59,6 +59,22 @@ WORDS: dict[str, tuple[str, str]] = {
         "no jobs yet; submit one: kaboom ingest run-daily --wait",
         "ジョブはまだありません。投入するには: kaboom ingest run-daily --wait",
     ),
+    "no_schedules": (
+        "no schedules yet; add one: kaboom schedules add 'daily ingest' --session-at 16:35",
+        "スケジュールはまだありません。追加するには: kaboom schedules add 'daily ingest' --session-at 16:35",
+    ),
+    "schedule_is_on": (
+        "{schedule} fires next at {next_at} JST",
+        "{schedule} の次回実行は {next_at}(日本時間)です",
+    ),
+    "schedule_is_off": (
+        "{schedule} is off; turn it on with: kaboom schedules enable '{schedule}'",
+        "{schedule} は無効です。有効にするには: kaboom schedules enable '{schedule}'",
+    ),
+    "schedule_removed": (
+        "schedule {schedule} removed; its jobs stay",
+        "スケジュール {schedule} を削除しました。ジョブは残ります",
+    ),
     "no_bars": (
         "no bars of {what} in {place}; take some: kaboom ingest run-daily --wait",
         "{place} に {what} の足はありません。取り込むには: kaboom ingest run-daily --wait",

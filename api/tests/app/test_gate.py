@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.types import Message, Scope
 
 from app.middleware import MAX_BODY
-from tests.fixtures.apps import JOBS, RUN_DAILY, TOKEN
+from tests.fixtures.apps import JOBS, RUN_DAILY, SCHEDULES, TOKEN
 
 pytestmark = pytest.mark.anyio
 
@@ -93,8 +93,11 @@ async def test_a_body_longer_than_it_said_is_refused(app: FastAPI) -> None:
     assert wire.status == 413
 
 
-@pytest.mark.parametrize("path", [JOBS, "/api/v1/ingest", "/api/v1/ingest/", "/api/v1/ingest/nothing", f"{JOBS}/stats"])
-async def test_all_below_ingest_needs_the_token(app: FastAPI, path: str) -> None:
+GUARDED = [JOBS, "/api/v1/ingest", "/api/v1/ingest/", "/api/v1/ingest/nothing", f"{JOBS}/stats", SCHEDULES]
+
+
+@pytest.mark.parametrize("path", [*GUARDED, f"{SCHEDULES}/", f"{SCHEDULES}/{'a' * 32}/run"])
+async def test_all_below_ingest_and_schedules_needs_the_token(app: FastAPI, path: str) -> None:
     wire = Wire(iter([]))
     await app(scope(path, {}, "GET"), wire.receive, wire.send)
     assert wire.status == 401

@@ -24,6 +24,7 @@ def test_the_commands_of_the_contract_are_there() -> None:
         ("up",), ("demo",), ("worker",), ("doctor",), ("coverage",), ("openapi",), ("ingest", "run-daily"),
         ("jobs", "list"), ("jobs", "show"), ("jobs", "watch"), ("jobs", "cancel"), ("jobs", "retry"),
         ("bars", "show"), ("symbols", "import"), ("config", "show"),
+        ("schedules", "list"), ("schedules", "add"), ("schedules", "enable"), ("schedules", "run"),
     }  # fmt: skip
     assert promised <= set(COMMANDS)
 
