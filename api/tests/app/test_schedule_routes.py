@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -19,6 +19,7 @@ from batch.kit.postgres import connect_postgres
 from batch.market.calendar import JST, is_session
 from tests.fixtures.apps import JOBS, SCHEDULES, jobs_of
 from tests.fixtures.jobs import OWNER
+from tests.fixtures.schedules import past_dues
 from tests.fixtures.servers import Servers
 
 pytestmark = pytest.mark.anyio
@@ -149,8 +150,9 @@ async def test_an_unknown_id_is_not_found(client: httpx2.AsyncClient, schedule_i
 
 
 async def test_a_schedule_that_is_due_is_run_by_the_api_itself(http: httpx2.AsyncClient, app: FastAPI) -> None:
-    made = await create(http, request=REQUEST | {"dry_run": True})
-    path, due_at = f"{SCHEDULES}/{made['schedule_id']}", datetime.now(UTC) - timedelta(minutes=1)
+    session_at, (due_at,) = past_dues(1)
+    made = await create(http, request=REQUEST | {"dry_run": True}, session_at=session_at, max_late_h=720)
+    path = f"{SCHEDULES}/{made['schedule_id']}"
     schedules = jobs_of(app).parts.schedules
     await schedules.change(OWNER, made["schedule_id"], lambda s, _: replace(s, next_at=due_at))
     async with asyncio.timeout(60):
@@ -158,7 +160,7 @@ async def test_a_schedule_that_is_due_is_run_by_the_api_itself(http: httpx2.Asyn
             await asyncio.sleep(0.05)
     assert [(f["outcome"], f["is_manual"]) for f in firings] == [("fired", False)]
     job = (await http.get(f"{JOBS}/{firings[0]['job_id']}", headers={"Prefer": "wait=30"})).json()
-    assert job["status"] in {"completed", "failed"}
+    assert (job["status"], job["result"]["session"]) == ("completed", f"{due_at.date()}")
 
 
 async def test_a_kaboom_without_a_database_begins_with_the_daily_ingest_too(http: httpx2.AsyncClient) -> None:
