@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from app.cli.client import SCHEDULES, ApiClient
@@ -159,8 +160,9 @@ def _schedule_table(schedules: list[dict[str, Any]]) -> Table:
         table.add_column(name, overflow="fold")
     for item in schedules:
         when = f"session {item['session_at']}" if item["kind"] == "session" else f"cron {item['cron']}"
-        times = (_jst(item["next_at"]), _jst(item["last_at"]))
-        table.add_row(item["name"], when, "yes" if item["is_enabled"] else "no", *times, item["last_job_id"] or "")
+        is_on = "yes" if item["is_enabled"] else "no"
+        last = (_jst(item["last_at"]), item["last_job_id"] or "")
+        table.add_row(escape(item["name"]), when, is_on, _jst(item["next_at"]), *last)
     return table
 
 
@@ -170,7 +172,7 @@ def _firing_table(firings: list[dict[str, Any]]) -> Table:
         table.add_column(name, overflow="fold")
     for item in firings:
         outcome = f"{item['outcome']} (by hand)" if item["is_manual"] else item["outcome"]
-        table.add_row(_jst(item["due_at"]), outcome, item["job_id"] or "", item["reason"])
+        table.add_row(_jst(item["due_at"]), outcome, item["job_id"] or "", escape(item["reason"]))
     return table
 
 

@@ -39,6 +39,8 @@ class Scheduler:
                 await self.fire_due()
             except KaboomError as e:
                 _log.warning("firing_failed", reason=e.message)
+            except Exception:  # noqa: BLE001  ended here nothing would fire any more, and nobody would notice
+                _log.exception("firing_crashed")
             await asyncio.sleep(TICK_S)
 
     async def fire_due(self) -> int:

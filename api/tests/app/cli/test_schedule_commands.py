@@ -31,6 +31,12 @@ def test_an_added_schedule_tells_when_it_fires(at_live: Kaboom) -> None:
     assert "its jobs stay" in gone.err
 
 
+def test_a_name_is_no_markup(at_live: Kaboom) -> None:
+    name = "[red]close[/red] [/]"
+    assert name in at_live("schedules", "add", name, "--session-at", "16:35", *SMALL).out
+    assert at_live("schedules", "remove", name).code == 0
+
+
 def test_schedules_are_listed_and_shown(at_live: Kaboom, weekly: str) -> None:
     assert re.search(r"^weekly +cron 0 18 \* \* 5 +yes", at_live("schedules", "list").out, re.MULTILINE)
     shown = data(at_live("schedules", "show", weekly, "--json"))

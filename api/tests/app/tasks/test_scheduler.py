@@ -216,7 +216,8 @@ async def test_a_manual_firing_joins_the_days_own_and_leaves_its_due_time(parts:
         await scheduler.fire_now("another", kept.schedule_id)
 
 
-async def test_a_ledger_that_is_away_is_waited_for(parts: Parts) -> None:
+@pytest.mark.parametrize("error", [StoreError("PostgreSQL did not answer"), ZeroDivisionError()])
+async def test_whatever_happens_it_goes_on(parts: Parts, error: Exception) -> None:
     fired = asyncio.Event()
 
     class Away(MemoryScheduleStore):
@@ -226,7 +227,7 @@ async def test_a_ledger_that_is_away_is_waited_for(parts: Parts) -> None:
             self.tries += 1
             if self.tries > 1:
                 fired.set()
-            raise StoreError("PostgreSQL did not answer")
+            raise error
 
     work = asyncio.create_task(Scheduler(Jobs(replace(parts, schedules=Away(parts.history)))).run())
     async with asyncio.timeout(30):
