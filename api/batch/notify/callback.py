@@ -1,0 +1,45 @@
+"""Whether a callback URL is accepted when it is given; it is judged again each time that it is called."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from standardwebhooks import Webhook as Signer
+
+from batch.errors import InvalidRequest
+from batch.kit.dns import Lookup, look_up
+from batch.notify.url_guard import POINTER, UrlGuard, judge_address
+
+_LOOKUP_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRules:
+    """What one installation calls, and how it signs; without a signer it calls nobody."""
+
+    guard: UrlGuard = field(default_factory=UrlGuard)
+    signers: tuple[Signer, ...] = field(default=(), repr=False)
+
+    async def check(self, url: str, *, lookup: Lookup = look_up) -> None:
+        """Refuse a URL that may not be called, by its form or by any of its addresses.
+
+        A name that has no address now, or whose name server is slow, passes: it is judged when it is called.
+
+        Raises:
+            InvalidRequest: it may not be called.
+
+        """
+        if not self.signers:
+            message = (
+                "callback_url was given, but this Kaboom signs no webhooks: its operator sets KABOOM_WEBHOOK_SECRET"
+            )
+            raise InvalidRequest(message, pointer=POINTER)
+        target = self.guard.check(url)
+        if target.is_trusted:
+            return
+        try:
+            async with asyncio.timeout(_LOOKUP_S):
+                addresses = await lookup(target.host, target.port)
+        except OSError:  # a timeout is one, too
+            return
+        for address in addresses:
+            judge_address(address)

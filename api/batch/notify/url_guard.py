@@ -1,0 +1,143 @@
+"""Which URLs given by callers may be called: judged by how they are written, and by every address behind them.
+
+Server-side request forgery is the threat: a URL that makes Kaboom call what only Kaboom can reach. The rules are
+those of OWASP API7:2023; where they come from is told in docs/decisions/0010.
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from batch.errors import ConfigurationError, InvalidRequest
+
+POINTER = "/callback_url"
+MAX_URL = 2048
+#: HTTPS and its usual second port; anything else may be a service that was never meant for strangers.
+PORTS = frozenset({443, 8443})
+
+# One narrow grammar, so that no two parsers can read a URL differently: ASCII, no user, no fragment, no backslash.
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:[/?][a-z0-9._~!$&'()*+,;=:@%/?-]*)?",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+#: What browsers and C libraries take for an IPv4 address, in decimal, octal or hex: 2130706433, 0x7f.1, 127.1.
+_NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
+_TRUSTED = re.compile(r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
+
+# `is_global` is not enough: it is true of NAT64 (64:ff9b::7f00:1), 6to4 (2002:7f00:1::) and ::ffff:0:127.0.0.1.
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_DENIED = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "2001::/23",  # IETF assignments, with Teredo (2001::/32), which carries an IPv4 address
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4, which carries an IPv4 address
+        "3fff::/20",  # documentation
+        "192.0.0.0/24",  # IETF assignments; Oracle Cloud's metadata is at 192.0.0.192
+        "192.88.99.0/24",  # 6to4 relays
+        "168.63.129.16/32",  # Azure's host agent: a public address that leads into the machine's host
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a URL leads: host (lower case, IPv6 without brackets) and port; trusted ones are not judged further."""
+
+    host: str
+    port: int
+    is_trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UrlGuard:
+    """The rules of one installation.
+
+    Attributes:
+        trusted: `host` or `host:port` that may be private and plain http, by the operator's word.
+        ports: the ports of all others.
+
+    """
+
+    trusted: frozenset[str] = frozenset()
+    ports: frozenset[int] = PORTS
+
+    def check(self, url: str) -> Target:
+        """Return where a URL leads.
+
+        Raises:
+            InvalidRequest: it is not one that may be called; the message holds no more of it than its host.
+
+        """
+        found = _URL.fullmatch(url)
+        if found is None or len(url) > MAX_URL:
+            raise _refusal(
+                f"callback_url was not plain: expected https://host[:port]/path of at most {MAX_URL} letters, in ASCII"
+                " (host as xn--…, path percent-encoded), without user, fragment, spaces or backslashes"
+            )
+        scheme, host = found["scheme"].lower(), found["host"].lower()
+        port = int(found["port"] or (443 if scheme == "https" else 80))
+        address = _parse_host(host)
+        bare = host.strip("[]")
+        if {host, f"{host}:{port}"} & self.trusted:
+            return Target(bare, port, is_trusted=True)
+        if scheme != "https":
+            raise _refusal("callback_url was http, expected https, or a host of KABOOM_WEBHOOK_HOSTS")
+        if port not in self.ports:
+            allowed = ", ".join(map(str, sorted(self.ports)))
+            raise _refusal(f"callback_url had port {port}, expected {allowed}, or a host of KABOOM_WEBHOOK_HOSTS")
+        if address is not None:
+            judge_address(bare)
+        return Target(bare, port, is_trusted=False)
+
+
+def judge_address(text: str) -> None:
+    """Accept a public unicast address, and nothing else.
+
+    Raises:
+        InvalidRequest: it is private, local, reserved, multicast, or stands for another address.
+
+    """
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError as e:
+        raise _refusal(f"callback_url leads to {text!r}, which is no address") from e
+    is_denied = any(address in network for network in _DENIED if network.version == address.version)
+    is_unicast = address.version == 4 or (address in _GLOBAL_UNICAST and address.scope_id is None)
+    if is_denied or not is_unicast or not address.is_global or address.is_multicast:
+        raise _refusal(f"callback_url leads to {text}, which is not a public address")
+
+
+def parse_trusted(text: str) -> frozenset[str]:
+    """Return the trusted hosts of a setting: `host` or `host:port`, with spaces between.
+
+    Raises:
+        ConfigurationError: one of them is neither.
+
+    """
+    entries = text.lower().split()
+    for entry in entries:
+        if not _TRUSTED.fullmatch(entry):
+            raise ConfigurationError(f"KABOOM_WEBHOOK_HOSTS had {entry!r}, expected host or host:port")
+    return frozenset(entries)
+
+
+def _parse_host(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that a host is, None for a name."""
+    labels = host.split(".")
+    try:
+        if host.startswith("["):
+            return ipaddress.IPv6Address(host[1:-1])
+        if _NUMERIC.fullmatch(labels[-1]):
+            return ipaddress.IPv4Address(host)
+    except ValueError as e:
+        raise _refusal(f"callback_url had host {host!r}, expected a name, or an address in its usual form") from e
+    if not all(_LABEL.fullmatch(label) for label in labels):
+        raise _refusal(f"callback_url had host {host!r}, expected names of letters and digits between dots")
+    return None
+
+
+def _refusal(message: str) -> InvalidRequest:
+    return InvalidRequest(message, pointer=POINTER)
