@@ -53,7 +53,7 @@ async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[JobHistory]:
         return
     url = request.getfixturevalue("database_url")
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("TRUNCATE jobs, idempotency_keys CASCADE")
+        connection.execute("TRUNCATE jobs, idempotency_keys, webhook_deliveries CASCADE")
     history = PostgresJobHistory(connect_postgres(url, application_name="test", pool_size=10))
     yield history
     await history.close()

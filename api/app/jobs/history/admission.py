@@ -6,6 +6,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.jobs.history.outbox.postgres import register
 from app.jobs.history.port import KEY_KEPT_H, Admission, Admitted, KeyReused, Terms
 from app.jobs.history.rows import parse_job
 from app.jobs.history.tables import IDEMPOTENCY_KEYS, JOBS
@@ -27,6 +28,8 @@ async def admit(connection: AsyncConnection, job: Job, terms: Terms) -> Admissio
         if earlier is not None:
             return Admission(earlier, Admitted.REPLAYED)
     admission = await _insert(connection, job, terms)
+    if admission.how is Admitted.NEW and (terms.callback_url or job.parent_id):
+        await register(connection, job.job_id, url=terms.callback_url, parent_id=job.parent_id)
     if terms.key is not None and admission.how is Admitted.JOINED:
         await connection.execute(
             IDEMPOTENCY_KEYS.update().where(*_is_key(job, terms.key)).values(job_id=admission.job.job_id)
@@ -38,12 +41,12 @@ async def _claim_key(connection: AsyncConnection, job: Job, terms: Terms, key: s
     """Make a key ours, or return the job that it stands for."""
     too_old = IDEMPOTENCY_KEYS.c.created_at < func.clock_timestamp() - _KEPT
     await connection.execute(IDEMPOTENCY_KEYS.delete().where(too_old))
-    values = {"owner": job.owner, "key": key, "fingerprint": terms.fingerprint, "job_id": job.job_id}
+    values = {"owner": job.owner, "key": key, "fingerprint": terms.submission, "job_id": job.job_id}
     claim = insert(IDEMPOTENCY_KEYS).values(values).on_conflict_do_nothing().returning(IDEMPOTENCY_KEYS.c.key)
     if (await connection.execute(claim)).one_or_none():
         return None
     kept = (await connection.execute(select(IDEMPOTENCY_KEYS).where(*_is_key(job, key)))).one()
-    if kept.fingerprint != terms.fingerprint:
+    if kept.fingerprint != terms.submission:
         raise KeyReused("the Idempotency-Key came with another request before: a new request needs a new key")
     row = (await connection.execute(select(JOBS).where(JOBS.c.job_id == kept.job_id))).one_or_none()
     # A job that was deleted since is still what the key stands for.

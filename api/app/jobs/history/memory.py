@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from app.jobs.history.outbox.memory import MemoryOutbox
 from app.jobs.history.port import KEY_KEPT_H, Admission, Admitted, JobQuery, KeyReused, LedgerStats, Terms
 from app.jobs.model import Chunk, Job, JobStatus
 from batch.errors import NotFound
@@ -22,14 +23,17 @@ class MemoryJobHistory:
         self._chunks: dict[str, dict[str, Chunk]] = {}
         self._keys: dict[tuple[str, str], tuple[datetime, str, Job]] = {}
         self._joinable: dict[tuple[str, str], str] = {}
+        self.outbox = MemoryOutbox(self._jobs)
 
     async def admit(self, job: Job, terms: Terms) -> Admission:
         """Record a job, or find the one that stands for it."""
         if terms.key is not None and (earlier := self._find_key(job, terms, terms.key)):
             return Admission(earlier, Admitted.REPLAYED)
         admission = self._insert(job, terms)
+        if admission.how is Admitted.NEW:
+            await self.outbox.register(job.job_id, url=terms.callback_url, parent_id=job.parent_id)
         if terms.key is not None:
-            kept = (datetime.now(UTC), terms.fingerprint, admission.job)
+            kept = (datetime.now(UTC), terms.submission, admission.job)
             self._keys[job.owner, terms.key] = kept
         return admission
 
@@ -60,10 +64,11 @@ class MemoryJobHistory:
             kept[chunk.n] = chunk
 
     async def save_final(self, job: Job) -> None:
-        """Keep the final state of a job; a job that is final already stays as it is."""
+        """Keep the final state of a job, and have its webhooks sent; a job that is final already stays as it is."""
         kept = self._jobs.get(job.job_id)
         if kept and not kept.status.is_final:
             self._jobs[job.job_id] = replace(job, requested_at=kept.requested_at, plan=kept.plan)
+            self.outbox.release(job)
 
     async def load(self, queue: str, job_id: str) -> Job | None:
         """Return a job of a queue."""
@@ -118,7 +123,7 @@ class MemoryJobHistory:
         since, fingerprint, earlier = self._keys.get((job.owner, key), (_LONG_AGO, "", job))
         if datetime.now(UTC) - since > timedelta(hours=KEY_KEPT_H):
             return None
-        if fingerprint != terms.fingerprint:
+        if fingerprint != terms.submission:
             raise KeyReused("the Idempotency-Key came with another request before: a new request needs a new key")
         return self._jobs.get(earlier.job_id, earlier)
 

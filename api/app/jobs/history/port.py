@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, Protocol
 
+from app.jobs.history.outbox.port import Outbox
 from app.jobs.model import Chunk, Job, JobStatus
 from batch.errors import InvalidRequest
 
@@ -47,15 +49,24 @@ class Terms:
     """On what terms a job is submitted.
 
     Attributes:
-        fingerprint: what makes two requests the same.
+        fingerprint: what makes two requests the same work.
         key: digest of the caller's Idempotency-Key; the same key and request is the same job for 24 hours.
         may_join: whether an unfinished job of the same owner and request is as good as a new one.
+        callback_url: whom to tell of the job's end; no part of the work.
 
     """
 
     fingerprint: str
     key: str | None = None
     may_join: bool = False
+    callback_url: str | None = field(default=None, repr=False)
+
+    @property
+    def submission(self) -> str:
+        """What a repeated Idempotency-Key must come with again: the work, and whom to tell."""
+        if self.callback_url is None:
+            return self.fingerprint
+        return sha256(f"{self.fingerprint} {self.callback_url}".encode()).hexdigest()
 
 
 class Admitted(StrEnum):
@@ -77,8 +88,15 @@ class Admission:
 class JobHistory(Protocol):
     """The job ledger. Each method is one transaction; all raise StoreError where it cannot be reached."""
 
+    @property
+    def outbox(self) -> Outbox:
+        """The webhooks about its jobs."""
+        ...
+
     async def admit(self, job: Job, terms: Terms) -> Admission:
         """Record a job, or find the one that stands for it; of many at once exactly one is new.
+
+        Whom to tell of the end of a new job is recorded with it; who joined is registered by `outbox.register`.
 
         Raises:
             KeyReused: the Idempotency-Key came with another request before.
@@ -108,7 +126,7 @@ class JobHistory(Protocol):
         ...
 
     async def save_final(self, job: Job) -> None:
-        """Keep the final state of a job; a job that is final already stays as it is."""
+        """Keep the final state of a job, and have its webhooks sent; a job that is final already stays as it is."""
         ...
 
     async def load(self, queue: str, job_id: str) -> Job | None:

@@ -7,6 +7,7 @@ from sqlalchemy import Executable, Row, Select, Update, case, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.jobs.history.admission import admit
+from app.jobs.history.outbox.postgres import PostgresOutbox, release
 from app.jobs.history.port import Admission, JobQuery, LedgerStats, Terms
 from app.jobs.history.rows import parse_job
 from app.jobs.history.stats import STATS, parse_stats
@@ -39,6 +40,7 @@ class PostgresJobHistory:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self.outbox = PostgresOutbox(engine)
 
     async def admit(self, job: Job, terms: Terms) -> Admission:
         """Record a job, or find the one that stands for it; of many at once exactly one is new."""
@@ -90,11 +92,14 @@ class PostgresJobHistory:
         await self._execute(statement)
 
     async def save_final(self, job: Job) -> None:
-        """Keep the final state of a job; a job that is final already stays as it is."""
+        """Keep the final state of a job, and have its webhooks sent; a job that is final already stays as it is."""
         values: dict[str, Any] = {name: getattr(job, name) for name in _FINAL_COLUMNS}
         values |= {"outcomes": dict(job.outcomes), "counts": dict(job.counts), "status": job.status.value}
         values["error"] = dict(job.error) if job.error else None
-        await self._execute(_open_job(job.job_id).values(values))
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                if (await connection.execute(_open_job(job.job_id).values(values))).rowcount:
+                    await release(connection, job)
 
     async def load(self, queue: str, job_id: str) -> Job | None:
         """Return a job of a queue."""

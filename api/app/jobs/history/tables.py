@@ -1,6 +1,20 @@
 """The tables of the job ledger; `api/migrations` creates them."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Float, ForeignKey, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import func
 
@@ -66,4 +80,29 @@ JOB_CHUNKS = Table(
     Column("attempts", Integer, nullable=False),
     Column("tally", JSONB, nullable=False),
     Column("ended_at", DateTime(timezone=True)),
+)
+
+# No foreign key: a job may be deleted before its end has been told.
+WEBHOOK_DELIVERIES = Table(
+    "webhook_deliveries",
+    METADATA,
+    Column("delivery_id", Text, primary_key=True),
+    Column("place", BigInteger, Identity(always=True), nullable=False, unique=True),
+    Column("job_id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    # Text, not JSON: it is signed as it is, to the byte.
+    Column("body", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("last_status", Integer),
+    Column("last_error", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("next_attempt_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
+    UniqueConstraint("job_id", "url", name="webhook_deliveries_once"),
+    Index("webhook_deliveries_due", "next_attempt_at", postgresql_where=text("status = 'pending'")),
+    Index("webhook_deliveries_newest", "owner", "place"),
+    Index("webhook_deliveries_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
 )

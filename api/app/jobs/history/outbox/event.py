@@ -1,0 +1,30 @@
+"""What a webhook says of a job that has ended; as little as lets its receiver ask for the rest."""
+
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import orjson
+
+from app.jobs.model import Job
+
+
+def encode_event(job: Job) -> str:
+    """Return the body about a final job, as it is sent at every attempt."""
+    here = f"/api/v1/{job.queue}/jobs/{job.job_id}"
+    ended_at = job.completed_at or datetime.now(UTC)
+    event = {
+        "type": f"{job.queue}.job.{job.status}",
+        "timestamp": ended_at.astimezone(UTC).isoformat(),
+        "data": {
+            "job_id": job.job_id,
+            "status": job.status.value,
+            "parent_id": job.parent_id,
+            "links": {"self": here, "failures": f"{here}/failures"},
+        },
+    }
+    return orjson.dumps(event).decode()
+
+
+def host_of(url: str) -> str:
+    """Return host and port of a URL: deliveries to one host never take all the places of a courier."""
+    return urlsplit(url).netloc.lower()
