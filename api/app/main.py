@@ -12,6 +12,7 @@ from app.health.routes import router as health_router
 from app.ingest.routes import router as ingest_router
 from app.jobs.events import EventHub
 from app.middleware import Gate
+from app.notifications.routes import router as webhooks_router
 from app.schedules.routes import router as schedules_router
 from app.settings import AppSettings, load_settings
 from app.tasks.dispatch import LocalDispatcher
@@ -48,6 +49,7 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
     app.include_router(health_router)
     app.include_router(ingest_router)
     app.include_router(schedules_router)
+    app.include_router(webhooks_router)
     return app
 
 
@@ -70,8 +72,9 @@ def _background(jobs: Jobs) -> list[Coroutine[Any, Any, None]]:
     parts = jobs.parts
     work = [Reaper(parts).run()]
     if isinstance(parts.dispatcher, LocalDispatcher):
-        from app.tasks.local import run_local_workers  # noqa: PLC0415  an API with Celery runs no handler
+        # With Celery the workers run the handlers, and their main processes fire and send webhooks.
+        from app.tasks.courier import run_courier  # noqa: PLC0415
+        from app.tasks.local import run_local_workers  # noqa: PLC0415
 
-        # With Celery the workers' main processes fire.
-        work += [Scheduler(jobs).run(), run_local_workers(parts, parts.dispatcher)]
+        work += [Scheduler(jobs).run(), run_local_workers(parts, parts.dispatcher), run_courier(parts)]
     return work

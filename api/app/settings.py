@@ -19,6 +19,8 @@ class AppSettings(BatchSettings):
     celery_result_backend: SecretStr | None = Field(default=None, validation_alias="CELERY_RESULT_BACKEND")
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     ingest_api_token: SecretStr | None = Field(default=None, validation_alias="INGEST_API_TOKEN")
+    webhook_secret: SecretStr | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_SECRET")
+    webhook_hosts: str | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_HOSTS")
     disable_celery: bool = Field(default=False, validation_alias="DISABLE_CELERY")
     disable_redis: bool = Field(default=False, validation_alias="DISABLE_REDIS")
     slots: int = Field(default=4, ge=1, le=256, validation_alias="KABOOM_SLOTS")

@@ -30,6 +30,7 @@ def run_daily(
     provider: Annotated[str | None, typer.Option(help="source of bars (default: the server's)")] = None,
     session_date: Annotated[str | None, typer.Option("--session", help="last session, YYYY-MM-DD")] = None,
     chunk_size: Annotated[int, typer.Option(help="points in one write request")] = 5000,
+    callback_url: Annotated[str | None, typer.Option(help="URL that the server posts the job's end to")] = None,
     *,
     dry_run: Annotated[bool, typer.Option(help="plan only")] = False,
     wait: Annotated[bool, typer.Option(help="follow the job to its end")] = False,
@@ -44,6 +45,7 @@ def run_daily(
         "chunk_size": chunk_size,
     }
     optional = {"symbols": symbol, "provider": provider, "session": session_date, "dry_run": dry_run}
+    optional |= {"callback_url": callback_url}
     body |= {name: value for name, value in optional.items() if value}
     client = session.client()
     accepted = client.call("POST", f"{INGEST}/run-daily", json=body)

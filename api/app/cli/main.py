@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import about, bars, doctor, ingest, jobs, run, schedules, symbols
+from app.cli import about, bars, doctor, ingest, jobs, run, schedules, symbols, webhooks
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from batch.errors import ConfigurationError, InvalidRequest, KaboomError, NotFound
@@ -29,6 +29,7 @@ app.command("coverage")(bars.coverage)
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(schedules.app, name="schedules")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(bars.app, name="bars")
 app.add_typer(symbols.app, name="symbols")
 app.add_typer(about.app, name="config")

@@ -18,9 +18,12 @@ from app.cli.supervisor import Child, ChildSpec, Supervisor, end_orphans, identi
 from app.tasks.catalog import Queue
 from batch.kit.embedded import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
 from batch.kit.run_file import read_run_file, write_private, write_run_file
+from batch.notify.signing import make_webhook_secret
 
 #: The worker's command of the operations report, word for word, but for the name and the chatter between workers.
 WORKER_ARGUMENTS = ("-A", "app.tasks.celery_app", "worker", "--loglevel=info", f"--queues={','.join(Queue)}")
+#: Where the secret is kept that webhooks are signed with; who receives them checks with the same.
+WEBHOOK_SECRET_FILE = "webhook-secret"  # noqa: S105  the name of a file
 _QUIET = ("--without-gossip", "--without-mingle")
 
 
@@ -61,11 +64,11 @@ class Stack:
         if orphans := end_orphans(read_run_file(self.data_dir).get("children", [])):
             self._session.say("orphans", count=orphans)
         self._check_port()
-        token = self._load_token()
+        env = self._load_secrets()
         self._start_servers()
         self._migrate()
         self._session.say("starting", what="api, worker")
-        env = self._environment(token)
+        env |= self._environment()
         self._supervisor.start([self._api(env), *self._workers(env)])
         self._supervisor.watch()
 
@@ -97,15 +100,26 @@ class Stack:
         if not is_free(self._options.port):
             raise CliError(Exit.CONFLICT, self._session.words.say("port_taken", port=self._options.port))
 
-    def _load_token(self) -> str:
-        if token := os.environ.get("INGEST_API_TOKEN"):
-            return token
-        path = self.data_dir / TOKEN_FILE
-        if not path.exists():
-            token = secrets.token_urlsafe(32)
-            write_private(path, token.encode() + b"\n")
-            self._session.say("token_created", path=path, token=token)
-        return path.read_text(encoding="utf-8").strip()
+    def _load_secrets(self) -> dict[str, str]:
+        """Return the secrets of the environment, else those kept in the data folder, made where they are missing."""
+        token, webhook_secret = os.environ.get("INGEST_API_TOKEN"), os.environ.get("KABOOM_WEBHOOK_SECRET")
+        if not token:
+            path, is_new = self._keep_secret(TOKEN_FILE, lambda: secrets.token_urlsafe(32))
+            token = path.read_text(encoding="utf-8").strip()
+            if is_new:
+                self._session.say("token_created", path=path, token=token)
+        if not webhook_secret:
+            path, _ = self._keep_secret(WEBHOOK_SECRET_FILE, make_webhook_secret)
+            webhook_secret = path.read_text(encoding="utf-8").strip()
+        return {"INGEST_API_TOKEN": token, "KABOOM_WEBHOOK_SECRET": webhook_secret}
+
+    def _keep_secret(self, name: str, make: Callable[[], str]) -> tuple[Path, bool]:
+        """Return the file of a secret, and whether it was made now."""
+        path = self.data_dir / name
+        is_new = not path.exists()
+        if is_new:
+            write_private(path, make().encode() + b"\n")
+        return path, is_new
 
     def _start_servers(self) -> None:
         wanted: dict[str, Callable[[Path], EmbeddedServer]] = {
@@ -136,10 +150,9 @@ class Stack:
 
         migrate(self._urls["DATABASE_URL"])
 
-    def _environment(self, token: str) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         return {
             **self._urls,
-            "INGEST_API_TOKEN": token,
             "KABOOM_DATA_DIR": str(self.data_dir.resolve()),
             "KABOOM_SLOTS": str(self._options.concurrency * self._options.workers),
             # Ends a worker in under 8 s, with its chunks handed back.

@@ -75,6 +75,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "schedule {schedule} removed; its jobs stay",
         "スケジュール {schedule} を削除しました。ジョブは残ります",
     ),
+    "no_webhooks": (
+        "no webhooks; ask for one: kaboom ingest run-daily --callback-url https://…",
+        "Webhook はありません。通知を受けるには: kaboom ingest run-daily --callback-url https://…",
+    ),
+    "webhook_replayed": (
+        "webhook {webhook_id} is sent again; see: kaboom webhooks show {webhook_id}",
+        "Webhook {webhook_id} を再送します。確認するには: kaboom webhooks show {webhook_id}",
+    ),
     "no_bars": (
         "no bars of {what} in {place}; take some: kaboom ingest run-daily --wait",
         "{place} に {what} の足はありません。取り込むには: kaboom ingest run-daily --wait",

@@ -44,7 +44,14 @@ async def run_daily(
     request = asked.to_json()
     if body.dry_run:
         request["dry_run"] = True
-    terms = Terms(fingerprint(INGEST_RUN_DAILY, request), key=digest_key(key), may_join=on_overlap == "join")
+    if body.callback_url is not None:
+        await jobs.parts.callbacks.check(body.callback_url)
+    terms = Terms(
+        fingerprint(INGEST_RUN_DAILY, request),
+        key=digest_key(key),
+        may_join=on_overlap == "join",
+        callback_url=body.callback_url,
+    )
     admission = await jobs.submit(INGEST_RUN_DAILY, request, owner=INGEST_OWNER, terms=terms)
     return accept(admission, _JOBS, response)
 

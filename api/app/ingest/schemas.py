@@ -37,6 +37,9 @@ class RunDailyBody(BaseModel):
     session: str | None = Field(
         default=None, pattern=r"^\d{4}-\d{2}-\d{2}$", description="the last session; default: newest closed"
     )
+    callback_url: str | None = Field(
+        default=None, max_length=2048, description="where the job's end is posted to; docs/reference/webhooks.md"
+    )
     dry_run: bool = Field(default=False, description="plan only: the job ends with its plan, and no bar is taken")
 
     def to_request(self) -> IngestRequest:

@@ -144,6 +144,10 @@ def _to_request(jobs: Jobs, body: RunDailyBody) -> dict[str, Any]:
         raise InvalidRequest(
             f"session was {body.session!r}, expected none: each firing takes its own day", pointer="/request/session"
         )
+    if body.callback_url is not None:
+        raise InvalidRequest(
+            "callback_url was given, expected none: a schedule calls nobody back", pointer="/request/callback_url"
+        )
     settings = jobs.parts.settings
     try:
         asked = body.to_request()

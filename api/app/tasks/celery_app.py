@@ -16,6 +16,7 @@ from app.jobs.model import PLAN
 from app.jobs.store import ChunkRef
 from app.settings import load_settings
 from app.tasks.catalog import CATALOG, Queue, TaskSpec
+from app.tasks.courier import run_courier
 from app.tasks.lifecycle import Jobs
 from app.tasks.local import report_alive
 from app.tasks.loop import process_loop
@@ -130,9 +131,10 @@ def _stop_child(**_signal: Any) -> None:
 
 @worker_ready.connect
 def _start_parent(sender: Any, **_signal: Any) -> None:
-    """Sweep, fire schedules and report from the main process, which outlives its children."""
+    """Sweep, fire schedules, report and send webhooks from the main process, which outlives its children."""
     slots = int(sender.controller.concurrency)
     loop = process_loop("worker-main")
     loop.start(lambda parts: Reaper(parts).run())
     loop.start(lambda parts: Scheduler(Jobs(parts)).run())
     loop.start(lambda parts: report_alive(parts, slots))
+    loop.start(run_courier)

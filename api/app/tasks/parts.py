@@ -2,7 +2,7 @@
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -23,6 +23,9 @@ from app.tasks.dispatch import CeleryDispatcher, Dispatcher, LocalDispatcher
 from batch.errors import ConfigurationError
 from batch.kit.postgres import connect_postgres
 from batch.kit.redis import connect_redis
+from batch.notify.callback import CallbackRules
+from batch.notify.signing import parse_secrets
+from batch.notify.url_guard import UrlGuard, parse_trusted
 
 _log = structlog.get_logger(__name__)
 
@@ -38,6 +41,7 @@ class Parts:
     events: EventLog
     schedules: ScheduleStore
     name: str
+    callbacks: CallbackRules = field(default_factory=CallbackRules)
 
     async def close(self) -> None:
         """Release every connection."""
@@ -70,6 +74,7 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
         events=events,
         schedules=schedules,
         name=name,
+        callbacks=_build_callbacks(settings),
     )
 
 
@@ -95,3 +100,8 @@ def _build_dispatcher(settings: AppSettings, name: str) -> Dispatcher:
     if settings.disable_celery:
         return LocalDispatcher()
     return CeleryDispatcher(connect_redis(settings.require_broker_url(), client_name=f"{name}-broker"))
+
+
+def _build_callbacks(settings: AppSettings) -> CallbackRules:
+    secrets = settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""
+    return CallbackRules(UrlGuard(trusted=parse_trusted(settings.webhook_hosts or "")), parse_secrets(secrets))

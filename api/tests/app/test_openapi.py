@@ -14,6 +14,7 @@ from app.health.routes import Alive, Ready
 from app.ingest.schemas import RunDailyBody
 from app.jobs.view import Accepted, FailurePage, JobPage, JobView, QueueStats, RetryBody
 from app.main import create_app
+from app.notifications.schemas import DeliveryPage, DeliveryView
 from app.schedules.schemas import (
     FiringView,
     NewSchedule,
@@ -29,6 +30,7 @@ MODELS = {
     for model in (
         *(Alive, Ready, RunDailyBody, Accepted, FailurePage, JobPage, JobView, QueueStats, RetryBody),
         *(FiringView, NewSchedule, ScheduleChange, ScheduleDetail, ScheduleList, ScheduleView),
+        *(DeliveryPage, DeliveryView),
     )
 }
 DOCUMENT = create_app(memory_settings(Path("nowhere"))).openapi()

@@ -10,10 +10,11 @@ from tests.fixtures.stacks import Stack, stack
 
 @pytest.fixture(scope="module")
 def up() -> Iterator[Stack]:
-    """A `kaboom up` with a folder for files of bars."""
+    """A `kaboom up` with a folder for files of bars, which may call back on this machine."""
     with open_folder() as folder:
         (folder / "files").mkdir()
-        with stack(folder / "data", KABOOM_FILE_DIR=str(folder / "files")) as running:
+        files = str(folder / "files")
+        with stack(folder / "data", KABOOM_FILE_DIR=files, KABOOM_WEBHOOK_HOSTS="127.0.0.1") as running:
             yield running
 
 

@@ -17,6 +17,7 @@ from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from tests.fixtures.apps import INGEST, REPORT_JSON, RUN_DAILY
 from tests.fixtures.kept_bars import check_bars, kept_bars, kept_sessions
+from tests.fixtures.receivers import receiving
 from tests.fixtures.stacks import FINAL, Stack, until
 
 #: The day after a holiday, a weekend and All Souls'.
@@ -255,6 +256,23 @@ def test_a_retry_takes_only_what_failed(up: Stack) -> None:
     rows = kept_bars(up.data_dir)[BarSeries("file", Interval.D1)]
     assert dict(rows.group_by("symbol").len().iter_rows()) == {"AAPL": 5, "GOOG": 5, "MSFT": 5}
     assert up.api.job(parent["job_id"])["status"] == "partial"
+
+
+def test_a_job_of_a_real_worker_tells_its_end(up: Stack) -> None:
+    secret = (up.data_dir / "webhook-secret").read_text().strip()
+    with receiving() as receiver:
+        job_id = up.api.submit(intervals={"1d": 1}, symbols=SOME, session=SESSION, callback_url=receiver.url)
+        assert receiver.arrived.acquire(timeout=60)
+        event = receiver.seen[0].verify(secret)
+    assert event["data"]["job_id"] == job_id
+    job = up.api.get(event["data"]["links"]["self"].removeprefix(INGEST))
+    assert (event["type"], event["data"]["status"]) == (f"ingest.job.{job['status']}", job["status"])
+    webhook = up.api.get(f"/webhooks?job_id={job_id}")["items"][0]
+    assert until(
+        lambda: up.api.get(f"/webhooks/{webhook['id']}"), lambda w: w["status"] == "delivered", within_s=30
+    )["attempts"] == 1  # fmt: skip
+    for log in (up.data_dir / "logs").iterdir():
+        assert "s3cret" not in log.read_text(), log
 
 
 def open_jobs(by_status: dict[str, int]) -> int:
