@@ -7,12 +7,13 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import stamina
 import structlog
 
 from app.jobs.history.outbox.event import host_of
 from app.jobs.history.outbox.port import AttemptEnd, Delivery, DeliveryStatus, Outbox
 from app.tasks.parts import Parts
-from batch.errors import KaboomError
+from batch.errors import KaboomError, StoreError
 from batch.kit.clock import utc_now
 from batch.kit.http import Answer
 from batch.notify.retry import judge_answer
@@ -22,6 +23,8 @@ POLL_S = 1.0
 #: Deliveries under way at once, and of these to one host: a slow receiver holds up its own and few others'.
 SLOTS, PER_HOST = 64, 4
 _PURGE_S = 3600.0
+#: How long the end of an attempt waits for the ledger to come back; its lease lasts longer.
+_PATIENCE_S = 30.0
 
 _log = structlog.get_logger(__name__)
 
@@ -48,6 +51,7 @@ class Courier:
         """Send for ever; a ledger that is away is waited for."""
         try:
             while True:
+                self._land()
                 try:
                     await self._purge()
                     await self.start_due()
@@ -61,7 +65,7 @@ class Courier:
 
     async def start_due(self) -> int:
         """Begin to send what is due and has a place; return how many there were."""
-        self._flights = [flight for flight in self._flights if not flight.task.done()]
+        self._land()
         free = SLOTS - len(self._flights)
         if free == 0:
             return 0
@@ -75,6 +79,10 @@ class Courier:
     async def settle(self) -> None:
         """Wait for what is under way."""
         await asyncio.gather(*(flight.task for flight in self._flights))
+
+    def _land(self) -> None:
+        """Forget what is back."""
+        self._flights = [flight for flight in self._flights if not flight.task.done()]
 
     async def _pause(self) -> None:
         """Wait until something may be due or a place is free."""
@@ -93,15 +101,21 @@ class Courier:
         try:
             answer = await self._sender.send(Webhook(delivery.delivery_id, delivery.url, delivery.body or ""))
             end = self._judge(answer, delivery.attempts)
-            if not await self._outbox.save_attempt(delivery, end):
-                log.warning("webhook_overtaken")
-                return
+            is_kept = await self._save(delivery, end)
         except Exception as e:  # noqa: BLE001  one delivery must not end the courier; its lease brings it back
             # The words of an error that nobody foresaw may hold the URL; where it came from does not.
             reason = e.message if isinstance(e, KaboomError) else type(e).__name__
             log.warning("webhook_interrupted", reason=reason, trace=traceback.format_tb(e.__traceback__))
             return
-        log.info("webhook_sent", status=end.status.value, http_status=end.http_status, error=end.error)
+        word = "webhook_sent" if is_kept else "webhook_overtaken"
+        log.info(word, status=end.status.value, http_status=end.http_status, error=end.error)
+
+    async def _save(self, delivery: Delivery, end: AttemptEnd) -> bool:
+        """Keep the end of an attempt, also through a restart of the ledger: one that is not kept is made again."""
+        async for attempt in stamina.retry_context(on=StoreError, attempts=None, timeout=_PATIENCE_S):
+            with attempt:
+                return await self._outbox.save_attempt(delivery, end)
+        raise AssertionError  # the context returns or raises
 
     def _judge(self, answer: Answer, attempt: int) -> AttemptEnd:
         verdict = judge_answer(answer, attempt, now=utc_now(), chance=self._chance())
@@ -121,5 +135,7 @@ class Courier:
 
 async def run_courier(parts: Parts) -> None:
     """Send the webhooks of a process's ledger until cancelled; without a secret to sign with, return at once."""
-    if parts.callbacks.signers:
-        await Courier(parts.history.outbox, WebhookSender(parts.callbacks)).run()
+    if not parts.callbacks.signers:
+        _log.info("webhooks_off", reason="KABOOM_WEBHOOK_SECRET is not set")
+        return
+    await Courier(parts.history.outbox, WebhookSender(parts.callbacks)).run()

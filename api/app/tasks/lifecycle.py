@@ -60,8 +60,9 @@ class Jobs:
             admission = await self.parts.history.admit(draft, terms)
         job = admission.job
         _log.info("job_submitted", job_id=job.job_id, task=job.task, how=admission.how.value)
-        if admission.how is Admitted.JOINED and (terms.callback_url or draft.parent_id):
+        if admission.how is not Admitted.NEW and (terms.callback_url or draft.parent_id):
             # Not before the job to join is certain: one that had just ended is not told of to whoever asked after it.
+            # Of a replay too: its first submission may have ended before this line.
             await self.parts.history.outbox.register(job.job_id, url=terms.callback_url, parent_id=draft.parent_id)
         if admission.how is not Admitted.NEW:
             live = (await self.parts.store.load(job.queue, [job.job_id]))[0]

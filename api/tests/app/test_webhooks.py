@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from app.jobs.history.outbox.port import AttemptEnd, DeliveryStatus
 from app.jobs.model import JobStatus
 from app.main import create_app
-from batch.errors import ConfigurationError
+from batch.errors import ConfigurationError, StoreError
 from tests.fixtures.apps import (
     INGEST,
     JOBS,
@@ -141,6 +141,22 @@ async def test_a_key_is_replayed_only_with_the_same_url(queued: httpx2.AsyncClie
     assert again.content == first.content
     assert (await submit(queued, OTHER, key="k")).status_code == 422
     assert len(await webhooks(queued, job_id=first.json()["job_id"])) == 1
+
+
+async def test_a_submission_cut_off_before_it_was_registered_is_made_good(
+    queued: httpx2.AsyncClient, signing_app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = (await submit(queued, URL)).json()["job_id"]
+
+    async def away(*_: object, **__: object) -> None:
+        raise StoreError("away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(jobs_of(signing_app).parts.history.outbox, "register", away)
+        assert (await submit(queued, OTHER, key="k")).status_code == 503
+    again = await submit(queued, OTHER, key="k")
+    assert (again.status_code, again.json()["job_id"]) == (202, job_id)
+    assert [w["url"] for w in await webhooks(queued, job_id=job_id)] == [OTHER, URL]
 
 
 async def test_a_retry_tells_whoever_was_told_before(queued: httpx2.AsyncClient, signing_app: FastAPI) -> None:

@@ -11,6 +11,7 @@ import psutil
 
 from batch.kit.embedded import free_port
 from batch.kit.run_file import read_run_file
+from batch.notify.signing import parse_secrets
 from tests.fixtures.stacks import KABOOM, Stack, clean_environment, end_all, stack, until
 
 
@@ -33,7 +34,9 @@ def test_a_second_one_on_the_same_data_says_so_and_stops(open_tmp: Path) -> None
 def assert_secrets_are_kept(running: Stack) -> None:
     token = (running.data_dir / "ingest-token").read_text().strip()
     assert running.log.read_text().count(token) == 1
-    for name in ("ingest-token", "run.json"):
+    webhook_secret = (running.data_dir / "webhook-secret").read_text().strip()
+    assert len(parse_secrets(webhook_secret)) == 1
+    for name in ("ingest-token", "webhook-secret", "run.json"):
         assert stat.S_IMODE((running.data_dir / name).stat().st_mode) == 0o600
     run = running.run()
     assert {c["name"] for c in run["children"]} == {"valkey", "postgres", "api", "worker-1"}
@@ -42,6 +45,7 @@ def assert_secrets_are_kept(running: Stack) -> None:
     password = run["redis_url"].split(":")[2].split("@")[0]
     assert len(password) == 32
     assert token not in logs
+    assert webhook_secret not in logs + running.log.read_text()
     assert password not in logs
 
 

@@ -166,6 +166,23 @@ async def test_a_ledger_that_is_away_for_a_while_is_waited_for(monkeypatch: pyte
         await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_an_end_that_the_ledger_does_not_take_at_once_is_kept_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = MemoryJobHistory()
+    with receiving() as receiver:
+        delivery = await due(ledger, receiver.url)
+        save, failures = ledger.outbox.save_attempt, iter(range(2))
+
+        async def failing(*words: object) -> bool:
+            if next(failures, None) is not None:
+                raise StoreError("away")
+            return await save(*words)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(ledger.outbox, "save_attempt", failing)
+        await round_of(courier_of(ledger))
+        assert len(receiver.seen) == 1
+    assert (await look(ledger, delivery)).status is DeliveryStatus.DELIVERED
+
+
 async def test_without_a_secret_nothing_runs(parts: Parts) -> None:
     await asyncio.wait_for(run_courier(parts), timeout=30)
 

@@ -1,7 +1,9 @@
 """A webhook goes out signed, once, straight to its receiver, and says in plain words what became of it."""
 
+import asyncio
 import base64
 import os
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -113,6 +115,35 @@ async def test_an_endless_answer_is_not_read() -> None:
         receiver.script((200, {"Content-Length": str(10**12)}))
         answer = await WebhookSender(TRUSTING).send(Webhook("msg_7", receiver.url, BODY))
     assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"no HTTP at all\r\n\r\n",
+        b"HTTP/1.1 200",
+        b"HTTP/1.1 999999 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1_000_000,
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    ],
+    ids=["nothing", "nonsense", "half", "status", "long", "many", "length"],
+)
+async def test_whatever_a_receiver_says_is_an_answer_in_words(said: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        with suppress(ConnectionError):
+            writer.write(said)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        answer = await WebhookSender(TRUSTING).send(Webhook("msg_7", f"http://127.0.0.1:{port}/", BODY))
+    assert answer.status is None
+    assert answer.failure.startswith("the connection broke: ")
 
 
 async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
