@@ -124,6 +124,11 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "interval": ({"request": {"intervals": {"7x": 1}}}, "#/request/intervals", "supported are 1m, 5m"),
     "market": ({"request": {"intervals": {"1m": 1}, "market": "FILE"}}, "#/request/market", "serves"),
     "session": ({"request": {"intervals": {"1m": 1}, "session": "2025-11-04"}}, "#/request/session", "its own day"),
+    "callback": (
+        {"request": {"intervals": {"1m": 1}, "callback_url": "https://h.example/"}},
+        "#/request/callback_url",
+        "expected none",
+    ),
     "unknown field": ({"timezone": "UTC"}, "#/timezone", "not permitted"),
 }
 
