@@ -12,7 +12,8 @@ from app.ingest.retry import build_retry
 from app.ingest.schemas import RunDailyBody
 from app.jobs.history.port import Terms
 from app.jobs.view import Accepted
-from app.jobs_api import JobRoutes, accept, jobs_router
+from app.jobs_api.accepting import accept
+from app.jobs_api.routes import JobRoutes, jobs_router
 from app.tasks.catalog import INGEST_RUN_DAILY, Queue
 from app.tasks.lifecycle import fingerprint
 
