@@ -115,7 +115,7 @@ class RetryBody(BaseModel):
     only: Literal["failed"] = "failed"
 
 
-def view_job(job: Job, *, base: str, workers: Sequence[Worker], is_live: bool = True) -> JobView:
+def view_job(job: Job, *, base: str, workers: Sequence[Worker]) -> JobView:
     """Return a job as the API shows it; `base` is the path of its queue's jobs."""
     here = f"{base}/{job.job_id}"
     return JobView(
@@ -128,7 +128,7 @@ def view_job(job: Job, *, base: str, workers: Sequence[Worker], is_live: bool = 
         progress=_progress(job),
         result=_result(job),
         error=dict(job.error) if job.error else None,
-        health=judge_health(job, workers, is_live=is_live),
+        health=judge_health(job, workers),
         links={
             "self": here,
             "failures": f"{here}/failures",
@@ -138,11 +138,14 @@ def view_job(job: Job, *, base: str, workers: Sequence[Worker], is_live: bool = 
     )
 
 
-def judge_health(job: Job, workers: Sequence[Worker], *, is_live: bool) -> Health:
-    """Return whether a job gets on: `waiting` without a worker, `stalled` without news for two leases."""
+def judge_health(job: Job, workers: Sequence[Worker]) -> Health:
+    """Return whether a job gets on.
+
+    `recovering` while only the ledger knows it, `waiting` without a worker, `stalled` without news for two leases.
+    """
     if job.status.is_final:
         return "ok"
-    if not is_live:
+    if not job.is_live:
         return "recovering"
     if not workers:
         return "waiting"

@@ -109,6 +109,17 @@ async def test_nobody_is_asked_to_come_back_for_a_final_job(real_app: FastAPI, r
     assert "retry-after" not in (await real_http.get(f"{JOBS}/{job.job_id}")).headers
 
 
+async def test_a_job_that_redis_lost_is_recovering(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
+    job = await plant_queued(real_app)
+    store = jobs_of(real_app).parts.store
+    await store.report_worker("w1", 4)
+    assert (await get(real_http, f"{JOBS}/{job.job_id}"))["health"] == "ok"
+    await store.forget("ingest", job.job_id)
+    # The reaper leaves a job that young alone.
+    assert (await get(real_http, f"{JOBS}/{job.job_id}"))["health"] == "recovering"
+    assert [j["health"] for j in (await get(real_http, JOBS))["items"]] == ["recovering"]
+
+
 async def test_stats_count_jobs_by_state(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
     await plant_queued(real_app)
     await plant_final(real_app, "ok")
