@@ -55,9 +55,7 @@ class Jobs:
         terms = terms or Terms(fingerprint(spec, request), may_join=True)
         # Redis first, by a question: a dead one is known before anything is written.
         await self.parts.store.ping()
-        admission = await self.parts.history.admit(draft, terms)
-        if admission.how is Admitted.JOINED and await self.has_just_ended(admission.job):
-            admission = await self.parts.history.admit(draft, terms)
+        admission = await self._admit(draft, terms)
         job = admission.job
         _log.info("job_submitted", job_id=job.job_id, task=job.task, how=admission.how.value)
         if admission.how is not Admitted.NEW:
@@ -150,6 +148,15 @@ class Jobs:
         if job is None or job.owner != owner:
             raise NotFound(f"job {job_id} does not exist in queue {queue}")
         return job
+
+    async def _admit(self, draft: Job, terms: Terms) -> Admission:
+        """Admit a job to the ledger; one that it joins has not ended, and only then the key stands for that."""
+        admission = await self.parts.history.admit(draft, terms)
+        if admission.how is Admitted.JOINED and await self.has_just_ended(admission.job):
+            admission = await self.parts.history.admit(draft, terms)
+        if admission.how is Admitted.JOINED:
+            return await self.parts.history.confirm_join(admission.job, terms)
+        return admission
 
 
 def fingerprint(spec: TaskSpec, request: Mapping[str, Any]) -> str:

@@ -28,10 +28,15 @@ async def admit(connection: AsyncConnection, job: Job, terms: Terms) -> Admissio
             return Admission(earlier, Admitted.REPLAYED)
     admission = await _insert(connection, job, terms)
     if terms.key is not None and admission.how is Admitted.JOINED:
-        await connection.execute(
-            IDEMPOTENCY_KEYS.update().where(*_is_key(job, terms.key)).values(job_id=admission.job.job_id)
-        )
+        # The joined job may have ended, and the ledger not know it yet: the key stands for nothing until `confirm`.
+        await connection.execute(IDEMPOTENCY_KEYS.delete().where(*_is_key(job, terms.key)))
     return admission
+
+
+async def confirm(connection: AsyncConnection, job: Job, terms: Terms) -> Admission:
+    """Have the key stand for a joined job, or return the job that it has come to stand for meanwhile."""
+    earlier = await _claim_key(connection, job, terms, terms.key) if terms.key is not None else None
+    return Admission(earlier, Admitted.REPLAYED) if earlier else Admission(job, Admitted.JOINED)
 
 
 async def _claim_key(connection: AsyncConnection, job: Job, terms: Terms, key: str) -> Job | None:

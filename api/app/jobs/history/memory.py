@@ -28,10 +28,17 @@ class MemoryJobHistory:
         if terms.key is not None and (earlier := self._find_key(job, terms, terms.key)):
             return Admission(earlier, Admitted.REPLAYED)
         admission = self._insert(job, terms)
-        if terms.key is not None:
-            kept = (datetime.now(UTC), terms.fingerprint, admission.job)
-            self._keys[job.owner, terms.key] = kept
+        if terms.key is not None and admission.how is Admitted.NEW:
+            self._keys[job.owner, terms.key] = (datetime.now(UTC), terms.fingerprint, admission.job)
         return admission
+
+    async def confirm_join(self, job: Job, terms: Terms) -> Admission:
+        """Have a key stand for the job that its submission joined."""
+        if terms.key is not None:
+            if earlier := self._find_key(job, terms, terms.key):
+                return Admission(earlier, Admitted.REPLAYED)
+            self._keys[job.owner, terms.key] = (datetime.now(UTC), terms.fingerprint, job)
+        return Admission(job, Admitted.JOINED)
 
     async def save_plan(
         self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]

@@ -80,8 +80,21 @@ class JobHistory(Protocol):
     async def admit(self, job: Job, terms: Terms) -> Admission:
         """Record a job, or find the one that stands for it; of many at once exactly one is new.
 
+        The key of a submission that joined stands for nothing until `confirm_join`.
+
         Raises:
             KeyReused: the Idempotency-Key came with another request before.
+
+        """
+        ...
+
+    async def confirm_join(self, job: Job, terms: Terms) -> Admission:
+        """Have a key stand for the job that its submission joined, once that is known not to have ended.
+
+        Where the key has come to stand for a job meanwhile, that one is the answer.
+
+        Raises:
+            KeyReused: it did so with another request.
 
         """
         ...

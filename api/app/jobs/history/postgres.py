@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Executable, Row, Select, Update, case, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from app.jobs.history.admission import admit
+from app.jobs.history.admission import admit, confirm
 from app.jobs.history.port import Admission, JobQuery, LedgerStats, Terms
 from app.jobs.history.rows import parse_job
 from app.jobs.history.stats import STATS, parse_stats
@@ -45,6 +45,12 @@ class PostgresJobHistory:
         with postgres_errors():
             async with self._engine.begin() as connection:
                 return await admit(connection, job, terms)
+
+    async def confirm_join(self, job: Job, terms: Terms) -> Admission:
+        """Have a key stand for the job that its submission joined."""
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                return await confirm(connection, job, terms)
 
     async def save_plan(
         self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
