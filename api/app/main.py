@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from app.errors import install_handlers
 from app.health.routes import router as health_router
 from app.ingest.routes import router as ingest_router
+from app.jobs.cursor import CursorSigner
 from app.jobs.events import EventHub
 from app.middleware import Gate
 from app.schedules.routes import router as schedules_router
@@ -43,7 +44,10 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Gate, ingest_token=chosen.ingest_api_token.get_secret_value())
+    token = chosen.ingest_api_token.get_secret_value()
+    # Every API process has the token, so a cursor of one is good with all.
+    app.state.cursors = CursorSigner(token)
+    app.add_middleware(Gate, ingest_token=token)
     install_handlers(app)
     app.include_router(health_router)
     app.include_router(ingest_router)

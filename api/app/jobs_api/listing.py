@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.deps import Jobs
 from app.errors import BadCursor
-from app.jobs.cursor import decode_cursor, encode_cursor
+from app.jobs.cursor import CursorSigner
 from app.jobs.history.port import JobQuery
 from app.jobs.model import TRANSITIONS, Job, JobStatus
 from app.jobs.store import Worker
@@ -26,9 +26,17 @@ class Listing(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: list[JobStatus] = Field(default=[], max_length=7)
-    since: AwareDatetime | None = None
+    q: str = Field(
+        default="",
+        max_length=100,
+        pattern=r"^[^\x00-\x1f]*$",
+        description="words that a job mentions, all of them: how its id begins, part of its task, market or error, "
+        "or a symbol, provider or session of its request",
+    )
+    since: AwareDatetime | None = Field(default=None, description="requested then or later")
+    until: AwareDatetime | None = Field(default=None, description="requested before then")
     limit: int = Field(default=50, ge=1, le=200)
-    cursor: str | None = Field(default=None, max_length=200)
+    cursor: str | None = Field(default=None, max_length=200, description="next_cursor of the page before")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,7 @@ class JobList:
     queue: str
     base: str
     owner: str
+    signer: CursorSigner
 
     async def page(self, jobs: Jobs, query: Listing) -> JobPage:
         """Return the page that a query asks for.
@@ -46,23 +55,34 @@ class JobList:
             BadCursor: the cursor is not one of ours.
 
         """
-        found = await jobs.parts.history.list_jobs(_to_query(query, self.queue, self.owner))
+        found = await jobs.parts.history.list_jobs(self._to_query(query))
         live, workers = await asyncio.gather(_overlay(jobs, self.queue, found), _workers(jobs))
         items = [job for job in live if not query.status or job.status in query.status]
         views = [view_job(job, base=self.base, workers=workers) for job in items]
-        cursor = encode_cursor(found[-1]) if len(found) == query.limit else None
+        cursor = self.signer.encode(found[-1], self._scope(query)) if len(found) == query.limit else None
         return JobPage(items=views, next_cursor=cursor)
 
+    def _to_query(self, query: Listing) -> JobQuery:
+        wanted = frozenset(query.status)
+        try:
+            before = self.signer.decode(query.cursor, self._scope(query)) if query.cursor else None
+        except InvalidRequest as e:
+            raise BadCursor(e.message) from e
+        return JobQuery(
+            self.queue,
+            self.owner,
+            # The ledger learns of a running job's states late: look at all open ones, then ask Redis.
+            statuses=wanted | _OPEN if wanted & _OPEN else wanted,
+            since=query.since,
+            until=query.until,
+            words=tuple(query.q.split()),
+            before=before,
+            limit=query.limit,
+        )
 
-def _to_query(query: Listing, queue: str, owner: str) -> JobQuery:
-    wanted = frozenset(query.status)
-    # The ledger learns of a running job's states late: look at all open ones, then ask Redis.
-    statuses = wanted | _OPEN if wanted & _OPEN else wanted
-    try:
-        before = decode_cursor(query.cursor) if query.cursor else None
-    except InvalidRequest as e:
-        raise BadCursor(e.message) from e
-    return JobQuery(queue, owner, statuses=statuses, since=query.since, before=before, limit=query.limit)
+    def _scope(self, query: Listing) -> list[object]:
+        """Return what makes a list this one: a cursor of another list has no place in it."""
+        return [self.queue, self.owner, sorted(query.status), query.q.split(), query.since, query.until]
 
 
 async def _overlay(jobs: Jobs, queue: str, found: Sequence[Job]) -> list[Job]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Request, Response, status
 from starlette.responses import StreamingResponse
 
-from app.deps import Events, Jobs
+from app.deps import Cursors, Events, Jobs
 from app.errors import BAD_CURSOR, BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
 from app.jobs.events import START, parse_event_id
 from app.jobs.model import Chunk, Job
@@ -40,10 +40,15 @@ class JobRoutes:
     build_retry: RetryBuilder
 
     async def list_jobs(
-        self, jobs: Jobs, request: Request, response: Response, query: Annotated[Listing, Query()]
+        self,
+        jobs: Jobs,
+        signer: Cursors,
+        request: Request,
+        response: Response,
+        query: Annotated[Listing, Query()],
     ) -> JobPage:
         """List jobs, newest first: the ledger's, with live values where a job still runs."""
-        page = await JobList(self.queue, self.base, self.owner).page(jobs, query)
+        page = await JobList(self.queue, self.base, self.owner, signer).page(jobs, query)
         if page.next_cursor:
             url = request.url.include_query_params(cursor=page.next_cursor)
             response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'

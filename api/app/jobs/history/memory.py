@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.jobs.history.port import KEY_KEPT_H, Admission, Admitted, JobQuery, KeyReused, LedgerStats, Terms
+from app.jobs.history.search import does_mention
 from app.jobs.model import Chunk, Job, JobStatus
 from batch.errors import NotFound
 
@@ -153,6 +154,8 @@ def _matches(job: Job, query: JobQuery) -> bool:
         (job.queue, job.owner) == (query.queue, query.owner)
         and (not query.statuses or job.status in query.statuses)
         and (query.since is None or _age(job)[0] >= query.since)
+        and (query.until is None or _age(job)[0] < query.until)
+        and all(does_mention(job, word) for word in query.words)
         and (query.before is None or _age(job) < query.before)
     )
 

@@ -19,12 +19,22 @@ class KeyReused(InvalidRequest):
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """Which jobs to list, newest first; `before` is the (requested_at, job_id) of the last one already seen."""
+    """Which jobs to list, newest first.
+
+    Attributes:
+        statuses: any of these; none means all.
+        since: requested then or later. until: requested before then.
+        words: the job mentions each of them (`app.jobs.history.search`).
+        before: the (requested_at, job_id) of the last one already seen.
+
+    """
 
     queue: str
     owner: str
     statuses: frozenset[JobStatus] = frozenset()
     since: datetime | None = None
+    until: datetime | None = None
+    words: tuple[str, ...] = ()
     before: tuple[datetime, str] | None = None
     limit: int = 50
 

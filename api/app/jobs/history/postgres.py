@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.jobs.history.admission import admit, confirm
 from app.jobs.history.port import Admission, JobQuery, LedgerStats, Terms
 from app.jobs.history.rows import parse_job
+from app.jobs.history.search import mentions
 from app.jobs.history.stats import STATS, parse_stats
 from app.jobs.history.tables import JOB_CHUNKS, JOBS
 from app.jobs.model import TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
@@ -121,6 +122,9 @@ class PostgresJobHistory:
             statement = statement.where(JOBS.c.status.in_(sorted(query.statuses)))
         if query.since:
             statement = statement.where(JOBS.c.requested_at >= query.since)
+        if query.until:
+            statement = statement.where(JOBS.c.requested_at < query.until)
+        statement = statement.where(*(mentions(word) for word in query.words))
         if query.before:
             statement = statement.where(tuple_(*key) < query.before)
         return await self._jobs(statement.order_by(*(c.desc() for c in key)).limit(query.limit))
