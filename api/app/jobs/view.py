@@ -1,12 +1,15 @@
 """Jobs as the API shows them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.jobs.examples import FAILURE_PAGE, JOB, JOB_PAGE, QUEUE_STATS
+from app.jobs.events import JobEvent
+from app.jobs.examples import FAILURE_PAGE, JOB, JOB_PAGE, LOG_PAGE, QUEUE_STATS
+from app.jobs.lines import JobLine
 from app.jobs.model import Job, JobStatus
 from app.jobs.store import LEASE_S, Worker
 
@@ -89,6 +92,26 @@ class FailurePage(BaseModel):
     next_cursor: str | None
 
 
+class LogLine(BaseModel):
+    """What the API or a worker logged of a job; `docs/reference/job-logs.md` lists the events."""
+
+    id: str
+    at: AwareDatetime
+    level: Literal["debug", "info", "warning", "error", "critical"]
+    event: str
+    fields: dict[str, str | int | float | bool | None]
+
+
+class LogPage(BaseModel):
+    """Some log lines of a job, oldest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": LOG_PAGE})
+
+    items: list[LogLine]
+    after: str = Field(description="give it as `after` to get what comes next, now or later")
+    has_more: bool
+
+
 class QueueStats(BaseModel):
     """A queue at a glance; times in seconds, rates from 0 to 1."""
 
@@ -131,11 +154,19 @@ def view_job(job: Job, *, base: str, workers: Sequence[Worker]) -> JobView:
         health=judge_health(job, workers),
         links={
             "self": here,
+            "events": f"{here}/events",
+            "logs": f"{here}/logs",
             "failures": f"{here}/failures",
             "cancel": f"{here}/cancel",
             "retry": f"{here}/retry",
         },
     )
+
+
+def view_line(event: JobEvent) -> LogLine:
+    """Return a log line as the API shows it."""
+    line = JobLine.from_json(event.data)
+    return LogLine.model_validate({"id": event.event_id, **asdict(line)})
 
 
 def judge_health(job: Job, workers: Sequence[Worker]) -> Health:

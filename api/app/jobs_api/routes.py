@@ -1,4 +1,4 @@
-"""The job routes that every queue mounts: list, stats, one, failures, cancel, retry, delete."""
+"""The job routes that every queue mounts: list, stats, one, events, log, failures, cancel, retry, delete."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -10,15 +10,16 @@ from starlette.responses import StreamingResponse
 
 from app.deps import Cursors, Events, Jobs
 from app.errors import BAD_CURSOR, BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
-from app.jobs.events import START, parse_event_id
+from app.jobs.events import START, Feed, parse_event_id
 from app.jobs.model import Chunk, Job
 from app.jobs.sse import wait_for_end
-from app.jobs.view import Accepted, FailurePage, JobPage, JobView, QueueStats, RetryBody, view_job
+from app.jobs.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody, view_job
 from app.jobs_api.accepting import accept
 from app.jobs_api.failures import FailureListing, page_failures
 from app.jobs_api.listing import JobList, Listing
+from app.jobs_api.log import LOG_ANSWERS, LogQuery, page_log, stream_log
 from app.jobs_api.stats import tell_stats
-from app.jobs_api.watching import EVENT_ANSWERS, preferred_wait_s, stream_job
+from app.jobs_api.watching import EVENT_ANSWERS, EVENT_STREAM, preferred_wait_s, stream_job
 from batch.errors import NotFound
 
 JobId = Annotated[str, Path(max_length=64, description="32 hex digits")]
@@ -91,6 +92,28 @@ class JobRoutes:
         parse_event_id(after)
         return await stream_job(hub, await self._find(jobs, job_id), after=after)
 
+    async def job_logs(
+        self,
+        jobs: Jobs,
+        hub: Events,
+        request: Request,
+        job_id: JobId,
+        query: Annotated[LogQuery, Query()],
+        last_event_id: LastEventId = None,
+    ) -> LogPage | Response:
+        """Show what was logged of a job: about the newest 1,000 lines, oldest first, 7 days from its end.
+
+        With `Accept: text/event-stream` they are a stream of `line` events, which goes on until the job has ended and
+        resumes after `Last-Event-ID`; 204 tells a client that has seen the last line not to come back.
+        """
+        if last_event_id:
+            query = query.model_copy(update={"after": last_event_id})
+        parse_event_id(query.after)
+        job = await self._find(jobs, job_id)
+        if EVENT_STREAM in request.headers.get("accept", ""):
+            return await stream_log(hub, job, query)
+        return page_log(await hub.read(self.queue, job_id, after=query.after, feed=Feed.LINES), query)
+
     async def list_failures(
         self,
         jobs: Jobs,
@@ -133,6 +156,7 @@ def jobs_router(routes: JobRoutes) -> APIRouter:
     one = APIRouter(prefix="/{job_id}", responses=describe_problems(NOT_FOUND, INVALID))
     one.add_api_route("", routes.get_job, response_model=JobView, responses=_NOT_MODIFIED)
     one.add_api_route("/events", routes.job_events, response_class=StreamingResponse, responses=EVENT_ANSWERS)
+    one.add_api_route("/logs", routes.job_logs, response_model=LogPage, responses=LOG_ANSWERS)
     one.add_api_route("/failures", routes.list_failures)
     conflict = describe_problems(CONFLICT)
     one.add_api_route("/cancel", routes.cancel_job, methods=["POST"], status_code=202, responses=conflict)

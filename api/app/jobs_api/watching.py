@@ -12,7 +12,7 @@ from app.jobs.sse import is_last, stream_events, tell_end
 
 EVENT_STREAM = "text/event-stream"
 #: The second keeps a proxy such as nginx from holding events back.
-_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 _MAX_WAIT_S = 30
 _EVENT = 'event: status\ndata: {"status":"running"}\nid: 1795569399213-0\n\n'
 EVENT_ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -27,8 +27,8 @@ async def stream_job(hub: EventHub, job: Job, *, after: str) -> Response:
     if job.status.is_final and not any(is_last(event) for event in kept):
         if after != START:
             return Response(status_code=status.HTTP_204_NO_CONTENT)
-        return StreamingResponse(tell_end(job), media_type=EVENT_STREAM, headers=_HEADERS)
-    return StreamingResponse(stream_events(hub, job, after=after), media_type=EVENT_STREAM, headers=_HEADERS)
+        return StreamingResponse(tell_end(job), media_type=EVENT_STREAM, headers=STREAM_HEADERS)
+    return StreamingResponse(stream_events(hub, job, after=after), media_type=EVENT_STREAM, headers=STREAM_HEADERS)
 
 
 def preferred_wait_s(prefer: str) -> int:

@@ -57,7 +57,14 @@ class Jobs:
         await self.parts.store.ping()
         admission = await self._admit(draft, terms)
         job = admission.job
-        _log.info("job_submitted", job_id=job.job_id, task=job.task, how=admission.how.value)
+        _log.info(
+            "job_submitted",
+            job_id=job.job_id,
+            queue=job.queue,
+            task=job.task,
+            how=admission.how.value,
+            attempt=job.attempt,
+        )
         if admission.how is not Admitted.NEW:
             live = (await self.parts.store.load(job.queue, [job.job_id]))[0]
             return Admission(live or job, admission.how)
@@ -77,7 +84,7 @@ class Jobs:
             await self.parts.store.put(job, [Chunk(PLAN, (), {})])
             await self.parts.dispatcher.send(job.task, [ChunkRef(job.queue, job.job_id, PLAN)])
         except StoreError as e:
-            _log.warning("dispatch_delayed", job_id=job.job_id, reason=e.message)
+            _log.warning("dispatch_delayed", job_id=job.job_id, queue=job.queue, reason=e.message)
 
     async def cancel(self, job: Job) -> Job:
         """Ask a job to stop; asking twice is the same as once.
@@ -89,6 +96,7 @@ class Jobs:
         if job.status.is_final:
             raise Conflict(f"job {job.job_id} was {job.status}, expected one that is not final")
         await self.parts.history.save_status(job.job_id, JobStatus.CANCELLING)
+        _log.info("cancel_asked", job_id=job.job_id, queue=job.queue)
         stopped = await self.parts.store.cancel(job.queue, job.job_id)
         if stopped is None:
             raise StoreError("the job is being restored to Redis: try again in a few seconds")
@@ -104,7 +112,9 @@ class Jobs:
         """
         if not job.status.is_final:
             raise Conflict(f"job {job.job_id} was {job.status}: wait for its end, or cancel it first")
-        return await self.submit(get_task(job.task), request, owner=job.owner, parent=job)
+        admission = await self.submit(get_task(job.task), request, owner=job.owner, parent=job)
+        _log.info("job_retried", job_id=job.job_id, queue=job.queue, as_job=admission.job.job_id)
+        return admission
 
     async def delete(self, job: Job) -> None:
         """Drop a final job from Redis and the ledger.

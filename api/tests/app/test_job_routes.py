@@ -108,7 +108,7 @@ async def test_progress_is_told_while_a_job_runs(real_app: FastAPI, real_http: h
     progress = shown["progress"]
     assert (progress["done"], progress["failed"], progress["total"], progress["percent"]) == (2, 1, 4, 75.0)
     assert shown["result"]["outcomes"] == {"ok": 1, "not_listed": 1, "provider_error": 1}
-    assert set(shown["links"]) == {"self", "failures", "cancel", "retry"}
+    assert set(shown["links"]) == {"self", "events", "logs", "failures", "cancel", "retry"}
 
 
 async def test_a_job_that_did_not_change_is_not_sent_again(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from app.auth import is_ingest_path
 from app.health.routes import Alive, Ready
 from app.ingest.schemas import RunDailyBody
-from app.jobs.view import Accepted, FailurePage, JobPage, JobView, QueueStats, RetryBody
+from app.jobs.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody
 from app.main import create_app
 from app.schedules.schemas import (
     FiringView,
@@ -27,7 +27,7 @@ from tests.fixtures.apps import RUN_DAILY, memory_settings
 MODELS = {
     model.__name__: model
     for model in (
-        *(Alive, Ready, RunDailyBody, Accepted, FailurePage, JobPage, JobView, QueueStats, RetryBody),
+        *(Alive, Ready, RunDailyBody, Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody),
         *(FiringView, NewSchedule, ScheduleChange, ScheduleDetail, ScheduleList, ScheduleView),
     )
 }
