@@ -6,7 +6,16 @@ from fastapi import APIRouter, Query, Response, Security, status
 
 from app.auth import INGEST_OWNER, INGEST_PREFIX, INGEST_SCHEME
 from app.deps import IdempotencyKey, Jobs, digest_key
-from app.errors import BAD_JSON, INVALID, MEDIA_TYPE, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, describe_problems
+from app.errors import (
+    BAD_JSON,
+    INVALID,
+    MEDIA_TYPE,
+    RATE_LIMITED,
+    TOO_LARGE,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    describe_problems,
+)
 from app.ingest.check import check_request
 from app.ingest.retry import build_retry
 from app.ingest.schemas import RunDailyBody
@@ -19,7 +28,9 @@ from app.tasks.lifecycle import fingerprint
 
 _JOBS = f"{INGEST_PREFIX}/jobs"
 
-router = APIRouter(dependencies=[Security(INGEST_SCHEME)], responses=describe_problems(UNAUTHORIZED, UNAVAILABLE))
+router = APIRouter(
+    dependencies=[Security(INGEST_SCHEME)], responses=describe_problems(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE)
+)
 
 
 @router.post(

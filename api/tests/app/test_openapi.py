@@ -94,7 +94,7 @@ def test_what_needs_the_token_says_so(name: str, operation: dict[str, Any]) -> N
 
 def test_problems_of_a_submission_are_told() -> None:
     answers = DOCUMENT["paths"][RUN_DAILY]["post"]["responses"]
-    assert set(answers) == {"202", "400", "401", "413", "415", "422", "503"}
+    assert set(answers) == {"202", "400", "401", "413", "415", "422", "429", "503"}
     for status in set(answers) - {"202"}:
         assert list(answers[status]["content"]) == ["application/problem+json"]
 

