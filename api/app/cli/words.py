@@ -75,6 +75,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "schedule {schedule} removed; its jobs stay",
         "スケジュール {schedule} を削除しました。ジョブは残ります",
     ),
+    "no_jobs_found": ("no job mentions {q}", "{q} に該当するジョブはありません"),
     "no_bars": (
         "no bars of {what} in {place}; take some: kaboom ingest run-daily --wait",
         "{place} に {what} の足はありません。取り込むには: kaboom ingest run-daily --wait",

@@ -1,6 +1,7 @@
 """What was logged of one job, in pages or as a stream."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from fastapi import Response, status
@@ -13,7 +14,11 @@ from app.jobs.model import Job
 from app.jobs.sse import stream_lines
 from app.jobs.view import LogPage, view_line
 from app.jobs_api.watching import EVENT_STREAM, STREAM_HEADERS
+from batch.kit.clock import utc_now
 
+#: The last lines of a job may come this long after its end.
+_LATE_S = 4.0
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _LINE = (
     'event: line\ndata: {"at":"2025-11-04T07:00:01.204000Z","level":"info","event":"job_planned",'
     '"fields":{"chunk":"plan","chunks":36,"accepted":true}}\nid: 1762239601512-0\n\n'
@@ -46,7 +51,8 @@ def page_log(kept: Sequence[JobEvent], query: LogQuery) -> LogPage:
 
 async def stream_log(hub: EventHub, job: Job, query: LogQuery) -> Response:
     """Return the log of a job as a stream that ends after the job; 204 where nothing is left to tell."""
-    if job.status.is_final and not await hub.read(job.queue, job.job_id, after=query.after, feed=Feed.LINES):
+    is_over = job.status.is_final and (utc_now() - (job.completed_at or _LONG_AGO)).total_seconds() > _LATE_S
+    if is_over and not await hub.read(job.queue, job.job_id, after=query.after, feed=Feed.LINES):
         return Response(status_code=status.HTTP_204_NO_CONTENT)
     body = stream_lines(hub, job, after=query.after, level=query.level)
     return StreamingResponse(body, media_type=EVENT_STREAM, headers=STREAM_HEADERS)
