@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import Response, status
+from fastapi import Depends, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
-from app.jobs.events import START, EventHub, Feed, JobEvent
+from app.jobs.events import START, EventHub, Feed, JobEvent, parse_event_id
 from app.jobs.lines import JobLine
 from app.jobs.model import Job
 from app.jobs.sse import stream_lines
 from app.jobs.view import LogPage, view_line
-from app.jobs_api.watching import EVENT_STREAM, STREAM_HEADERS
+from app.jobs_api.watching import EVENT_STREAM, STREAM_HEADERS, LastEventId
 from batch.kit.clock import utc_now
 
 #: The last lines of a job may come this long after its end.
@@ -37,6 +37,16 @@ class LogQuery(BaseModel):
     after: str = Field(default=START, max_length=50, description="the id of the last line already seen")
     limit: int = Field(default=200, ge=1, le=1000, description="of a page, not of a stream")
     level: Literal["debug", "info", "warning", "error"] = Field(default="debug", description="this one and above")
+
+
+def _resume(query: Annotated[LogQuery, Query()], last_event_id: LastEventId = None) -> LogQuery:
+    """Begin after the line that a client of a broken stream saw last."""
+    after = last_event_id or query.after
+    parse_event_id(after)
+    return query.model_copy(update={"after": after})
+
+
+ResumedLogQuery = Annotated[LogQuery, Depends(_resume)]
 
 
 def page_log(kept: Sequence[JobEvent], query: LogQuery) -> LogPage:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response, status
+from fastapi import APIRouter, Path, Query, Request, Response, status
 from starlette.responses import StreamingResponse
 
 from app.deps import Cursors, Events, Jobs
@@ -17,13 +17,12 @@ from app.jobs.view import Accepted, FailurePage, JobPage, JobView, LogPage, Queu
 from app.jobs_api.accepting import accept
 from app.jobs_api.failures import FailureListing, page_failures
 from app.jobs_api.listing import JobList, Listing
-from app.jobs_api.log import LOG_ANSWERS, LogQuery, page_log, stream_log
+from app.jobs_api.log import LOG_ANSWERS, ResumedLogQuery, page_log, stream_log
 from app.jobs_api.stats import tell_stats
-from app.jobs_api.watching import EVENT_ANSWERS, EVENT_STREAM, preferred_wait_s, stream_job
+from app.jobs_api.watching import EVENT_ANSWERS, EVENT_STREAM, LastEventId, preferred_wait_s, stream_job
 from batch.errors import NotFound
 
 JobId = Annotated[str, Path(max_length=64, description="32 hex digits")]
-LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=50)]
 _JOB_ID = re.compile("[0-9a-f]{32}")
 _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "the job is as its ETag says"}}
 
@@ -98,17 +97,13 @@ class JobRoutes:
         hub: Events,
         request: Request,
         job_id: JobId,
-        query: Annotated[LogQuery, Query()],
-        last_event_id: LastEventId = None,
+        query: ResumedLogQuery,
     ) -> LogPage | Response:
         """Show what was logged of a job: about the newest 1,000 lines, oldest first, 7 days from its end.
 
         With `Accept: text/event-stream` they are a stream of `line` events, which goes on until the job has ended and
         resumes after `Last-Event-ID`; 204 tells a client that has seen the last line not to come back.
         """
-        if last_event_id:
-            query = query.model_copy(update={"after": last_event_id})
-        parse_event_id(query.after)
         job = await self._find(jobs, job_id)
         if EVENT_STREAM in request.headers.get("accept", ""):
             return await stream_log(hub, job, query)

@@ -1,15 +1,16 @@
 """Watching one job: its events as a stream, and how long a poll may wait."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Response, status
+from fastapi import Header, Response, status
 from starlette.responses import StreamingResponse
 
 from app.jobs.events import START, EventHub
 from app.jobs.model import Job
 from app.jobs.sse import is_last, stream_events, tell_end
 
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=50)]
 EVENT_STREAM = "text/event-stream"
 #: The second keeps a proxy such as nginx from holding events back.
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}

@@ -169,7 +169,7 @@ async def _end_broken(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Ex
         return "unaccepted"
     is_hopeless = isinstance(error, KaboomError) and not error.retryable
     if ref.n == PLAN and is_hopeless:
-        _log.error("job_failed", error=message)
+        _log.warning("plan_failed", error=message)
         ended = await parts.store.fail(claim.lease, {"type": type(error).__name__, "message": str(error)})
         await settle_job(parts, ref.queue, ref.job_id, is_final=ended.is_final)
         return "failed"
