@@ -5,6 +5,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Header, Request
 
+from app.jobs.cursor import CursorSigner
 from app.jobs.events import EventHub
 from app.tasks.lifecycle import Jobs as JobsOfProcess
 
@@ -17,8 +18,13 @@ def _events(request: Request) -> EventHub:
     return cast("EventHub", request.app.state.events)
 
 
+def _cursors(request: Request) -> CursorSigner:
+    return cast("CursorSigner", request.app.state.cursors)
+
+
 Jobs = Annotated[JobsOfProcess, Depends(_jobs)]
 Events = Annotated[EventHub, Depends(_events)]
+Cursors = Annotated[CursorSigner, Depends(_cursors)]
 
 #: Bare, or quoted as the IETF draft has it (a structured-field string).
 IdempotencyKey = Annotated[

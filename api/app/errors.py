@@ -61,12 +61,13 @@ CONFLICT = Problem("conflict", 409, "The state forbids this", "現在の状態�
 TOO_LARGE = Problem("body-too-large", 413, "The body is too large", "本文が大きすぎます")
 MEDIA_TYPE = Problem("unsupported-media-type", 415, "Send application/json", "application/json で送ってください")
 INVALID = Problem("invalid-request", 422, "The request cannot be carried out", "リクエストの内容に誤りがあります")
+RATE_LIMITED = Problem("rate-limited", 429, "Too many requests", "リクエストが多すぎます")
 INTERNAL = Problem("internal", 500, "Something broke on our side", "サーバー内部でエラーが起きました")
 UPSTREAM = Problem("provider-failed", 502, "The data provider failed", "データ提供元でエラーが起きました")
 UNAVAILABLE = Problem("unavailable", 503, "A part of the system is away", "システムの一部が利用できません")
 PROBLEMS = (
     BAD_JSON, BAD_CURSOR, UNAUTHORIZED, NOT_FOUND, METHOD, CONFLICT, TOO_LARGE, MEDIA_TYPE, INVALID,
-    INTERNAL, UPSTREAM, UNAVAILABLE,
+    RATE_LIMITED, INTERNAL, UPSTREAM, UNAVAILABLE,
 )  # fmt: skip
 
 #: The nearest class in the tree decides; `tests/repo/test_errors.py` holds it complete.

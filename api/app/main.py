@@ -10,9 +10,11 @@ from fastapi import FastAPI
 from app.errors import install_handlers
 from app.health.routes import router as health_router
 from app.ingest.routes import router as ingest_router
+from app.jobs.cursor import CursorSigner
 from app.jobs.events import EventHub
 from app.middleware import Gate
 from app.notifications.routes import router as webhooks_router
+from app.rate_limit import RateLimiter
 from app.schedules.routes import router as schedules_router
 from app.settings import AppSettings, load_settings
 from app.tasks.dispatch import LocalDispatcher
@@ -44,7 +46,11 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Gate, ingest_token=chosen.ingest_api_token.get_secret_value())
+    token = chosen.ingest_api_token.get_secret_value()
+    # Every API process has the token, so a cursor of one is good with all.
+    app.state.cursors = CursorSigner(token)
+    limiter = RateLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
+    app.add_middleware(Gate, ingest_token=token, limiter=limiter)
     install_handlers(app)
     app.include_router(health_router)
     app.include_router(ingest_router)

@@ -1,15 +1,16 @@
-"""What happens to every request before its route: id, token, media type and size; in this order."""
+"""What happens to every request before its route: id, token, rate limit, media type and size; in this order."""
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.auth import INGEST_HEADER, is_ingest_path, is_valid_token
-from app.errors import MEDIA_TYPE, TOO_LARGE, UNAUTHORIZED, Answer, problem_response
+from app.auth import INGEST_HEADER, INGEST_OWNER, is_ingest_path, is_valid_token
+from app.errors import MEDIA_TYPE, RATE_LIMITED, TOO_LARGE, UNAUTHORIZED, Answer, problem_response
+from app.rate_limit import RateLimiter
 
 MAX_BODY = 64 * 1024
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -31,9 +32,10 @@ _SECURITY_HEADERS = {
 class Gate:
     """ASGI middleware that lets in only requests worth parsing."""
 
-    def __init__(self, app: ASGIApp, ingest_token: str) -> None:
+    def __init__(self, app: ASGIApp, ingest_token: str, limiter: RateLimiter) -> None:
         self._app = app
         self._ingest_token = ingest_token
+        self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a request, give it an id, and pass it on with its body read."""
@@ -43,8 +45,9 @@ class Gate:
         headers = dict(scope["headers"])
         scope["request_id"] = request_id = _request_id(headers)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            send = _with_headers(send, request_id)
-            refusal = self._refuse(scope, headers)
+            told = {"X-Request-Id": request_id} | _SECURITY_HEADERS
+            send = _with_headers(send, told)
+            refusal = self._refuse(scope, headers, told)
             body = b""
             if refusal is None:
                 body, refusal = await _read(receive, headers)
@@ -53,9 +56,16 @@ class Gate:
             else:
                 await self._app(scope, _replay(body, receive), send)
 
-    def _refuse(self, scope: Scope, headers: dict[bytes, bytes]) -> Answer | None:
-        if is_ingest_path(scope["path"]) and not is_valid_token(headers.get(INGEST_HEADER), self._ingest_token):
-            return _NEEDS_TOKEN
+    def _refuse(self, scope: Scope, headers: dict[bytes, bytes], told: dict[str, str]) -> Answer | None:
+        """Return why a request is refused, if it is; `told` gets what its answer says of limits."""
+        if is_ingest_path(scope["path"]):
+            if not is_valid_token(headers.get(INGEST_HEADER), self._ingest_token):
+                return _NEEDS_TOKEN
+            allowance = self._limiter.spend(INGEST_OWNER, scope["method"])
+            if allowance:
+                told |= {"RateLimit-Policy": allowance.policy, "RateLimit": allowance.state}
+                if allowance.refusal:
+                    return Answer(RATE_LIMITED, allowance.refusal, headers={"Retry-After": str(allowance.reset_s)})
         has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
         media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
         if has_body and media_type != b"application/json" and not media_type.endswith(b"+json"):
@@ -92,20 +102,15 @@ def _request_id(headers: dict[bytes, bytes]) -> str:
     return given.decode() if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def _with_headers(send: Send, request_id: str) -> Send:
+def _with_headers(send: Send, told: Mapping[str, str]) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in _all_headers(request_id):
+            for name, value in told.items():
                 headers.setdefault(name, value)
         await send(message)
 
     return sending
-
-
-def _all_headers(request_id: str) -> Iterable[tuple[str, str]]:
-    yield "X-Request-Id", request_id
-    yield from _SECURITY_HEADERS.items()
 
 
 def _answer(answer: Answer, scope: Scope, headers: dict[bytes, bytes]) -> ASGIApp:

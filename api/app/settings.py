@@ -10,6 +10,8 @@ from batch.errors import ConfigurationError
 from batch.kit.run_file import find_data_dir, read_run_file
 from batch.settings import BatchSettings
 
+_RATE = r"^(off|[1-9][0-9]{0,6}/(second|minute|hour|day))$"
+
 
 class AppSettings(BatchSettings):
     """What the API, the worker and the CLI need; `docs/reference/settings.md` explains each."""
@@ -23,6 +25,8 @@ class AppSettings(BatchSettings):
     webhook_hosts: str | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_HOSTS")
     disable_celery: bool = Field(default=False, validation_alias="DISABLE_CELERY")
     disable_redis: bool = Field(default=False, validation_alias="DISABLE_REDIS")
+    rate_limit_write: str = Field(default="120/minute", pattern=_RATE, validation_alias="KABOOM_RATE_LIMIT_WRITE")
+    rate_limit_read: str = Field(default="3000/minute", pattern=_RATE, validation_alias="KABOOM_RATE_LIMIT_READ")
     slots: int = Field(default=4, ge=1, le=256, validation_alias="KABOOM_SLOTS")
     log_format: str = Field(default="json", pattern="^(json|console)$", validation_alias="KABOOM_LOG_FORMAT")
     log_level: str = Field(default="INFO", validation_alias="KABOOM_LOG_LEVEL")

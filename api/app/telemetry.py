@@ -1,13 +1,39 @@
 """Logs: one JSON object a line for Cloud Logging, or plain lines on a terminal; context travels by contextvars."""
 
+import contextlib
 import logging
+import os
+import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
 _SECRET_WORDS = ("token", "password", "secret", "authorization", "api_key", "_url")
+#: A password in an address, and what follows a secret's name in a text, as a driver's error may have them.
+_SECRET_IN_TEXT = re.compile(
+    r"(?P<address>://[^/\s:@]*:)[^/\s@]+(?=@)"
+    r"|(?P<name>(?:token|password|passwd|secret|authorization|api_?key)[\"']?\s*[=:]\s*[\"']?(?:bearer\s+)?)[^\s\"'&,;]+",
+    re.IGNORECASE,
+)
+
+#: Is given each line of our own loggers, redacted; it must neither wait, fail nor change it.
+type Tap = Callable[[Mapping[str, Any]], None]
+_taps: list[Tap] = []
+# What a forked child logs is for its own taps.
+os.register_at_fork(after_in_child=_taps.clear)
+
+
+def tap_lines(tap: Tap) -> Callable[[], None]:
+    """Have every line of our own loggers, of any level, given to a tap as well; return what ends that."""
+    _taps.append(tap)
+
+    def end() -> None:
+        with contextlib.suppress(ValueError):
+            _taps.remove(tap)
+
+    return end
 
 
 def configure_logging(*, log_format: str, level: str) -> None:
@@ -20,7 +46,7 @@ def configure_logging(*, log_format: str, level: str) -> None:
         _redact,
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, _tell_taps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -57,7 +83,19 @@ def _severity(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Muta
 
 
 def _redact(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for key in event:
+    for key, value in event.items():
         if any(word in key.lower() for word in _SECRET_WORDS):
             event[key] = "***"
+        elif isinstance(value, str):
+            event[key] = _SECRET_IN_TEXT.sub(_star, value)
+    return event
+
+
+def _star(found: re.Match[str]) -> str:
+    return f"{found['address'] or found['name']}***"
+
+
+def _tell_taps(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for tap in _taps:
+        tap(event)
     return event

@@ -1,15 +1,24 @@
 """The command line's HTTP client: JSON in and out, problems as exit codes."""
 
+import contextlib
+import time
 import weakref
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpx2
+import orjson
 
-from app.cli.exits import CliError, exit_for_status
+from app.cli.exits import CliError, Exit, exit_for_status
 from app.cli.words import Speaker
 
 INGEST = "/api/v1/ingest"
 SCHEDULES = "/api/v1/schedules"
+_TOO_MANY, _NO_CONTENT = 429, 204
+#: The longest window that a command sits out.
+_MOST_WAIT_S = 60
+_PATIENCE_S = 30.0
+_PAUSE_S = 0.5
 
 
 class ApiClient:
@@ -36,18 +45,84 @@ class ApiClient:
             CliError: the server is away, or answered with a problem.
 
         """
-        try:
-            answer = self._http.request(method, path, **options)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as e:
-            message = self._words.say("unreachable", url=self.url, reason=type(e).__name__)
-            raise CliError(exit_for_status(503), message) from e
+        answer = self._ask(method, path, **options)
+        if answer.status_code == _TOO_MANY and method == "GET":
+            # Nothing was done, and the server says when it will be.
+            time.sleep(_retry_after_s(answer))
+            answer = self._ask(method, path, **options)
         if answer.status_code >= 400:
-            raise CliError(exit_for_status(answer.status_code), _problem_text(answer))
+            raise _fault(answer)
         try:
             return answer.json() if answer.content else None
         except ValueError as e:
             message = self._words.say("unreachable", url=self.url, reason="it answered something else than JSON")
-            raise CliError(exit_for_status(503), message) from e
+            raise CliError(Exit.UNAVAILABLE, message) from e
+
+    def events(self, path: str, **params: str) -> Iterator[tuple[str, Any]]:
+        """Yield the id and the JSON of each server-sent event, until the server says that there will be no more.
+
+        A connection that breaks is made again where it broke.
+
+        Raises:
+            CliError: the server stays away for 30 s, or answered with a problem.
+
+        """
+        last, deadline = "", time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                with self._stream(path, last, params) as answer:
+                    if answer.status_code == _NO_CONTENT:
+                        return
+                    for event_id, data in parse_events(answer.iter_lines()):
+                        last, deadline = event_id, time.monotonic() + _PATIENCE_S
+                        yield event_id, orjson.loads(data)
+            except httpx2.HTTPError as e:
+                if time.monotonic() > deadline:
+                    raise self._unreachable(e) from e
+            except CliError as e:
+                if e.code not in {Exit.UNAVAILABLE, Exit.RATE_LIMITED} or time.monotonic() > deadline:
+                    raise
+            time.sleep(_PAUSE_S)
+
+    @contextlib.contextmanager
+    def _stream(self, path: str, last: str, params: dict[str, str]) -> Iterator[httpx2.Response]:
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
+        with self._http.stream("GET", path, params=params, headers=headers) as answer:
+            if answer.status_code >= 400:
+                answer.read()
+                raise _fault(answer)
+            yield answer
+
+    def _ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        try:
+            return self._http.request(method, path, **options)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as e:
+            raise self._unreachable(e) from e
+
+    def _unreachable(self, error: Exception) -> CliError:
+        return CliError(Exit.UNAVAILABLE, self._words.say("unreachable", url=self.url, reason=type(error).__name__))
+
+
+def parse_events(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the id and the data of server-sent events that have both, from the lines of their text."""
+    event: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name in {"id", "data"}:
+            event[name] = value.removeprefix(" ")
+        if not line and len(event) == 2:
+            yield event["id"], event["data"]
+        if not line:
+            event = {}
+
+
+def _fault(answer: httpx2.Response) -> CliError:
+    return CliError(exit_for_status(answer.status_code), _problem_text(answer))
+
+
+def _retry_after_s(answer: httpx2.Response) -> int:
+    text = answer.headers.get("retry-after", "1")
+    return min(int(text), _MOST_WAIT_S) if text.isdigit() else 1
 
 
 def _problem_text(answer: httpx2.Response) -> str:

@@ -1,4 +1,4 @@
-"""`kaboom jobs`: list, show, watch, cancel, retry, delete."""
+"""`kaboom jobs`: list, show, watch, logs, cancel, retry, delete."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,9 @@ import typer
 from rich.table import Table
 
 from app.cli.client import INGEST
+from app.cli.exits import Exit
 from app.cli.ingest import follow
+from app.cli.logs import LogLevel, follow_lines, print_line, read_lines
 from app.cli.options import Json
 from app.cli.session import Session
 from app.cli.summary import print_summary
@@ -21,6 +23,7 @@ _JOBS = f"{INGEST}/jobs"
 def list_jobs(
     context: typer.Context,
     status: Annotated[list[str] | None, typer.Option(help="only this state (repeatable)")] = None,
+    q: Annotated[str, typer.Option("--q", help="only jobs that mention these words: an id, a symbol, an error …")] = "",
     limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
     cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before")] = None,
     *,
@@ -29,13 +32,15 @@ def list_jobs(
     """List jobs, newest first."""
     session: Session = context.obj.with_json(json)
     params: dict[str, Any] = {"limit": limit, "status": status or []}
-    if cursor:
-        params["cursor"] = cursor
+    params |= {name: value for name, value in {"q": q, "cursor": cursor}.items() if value}
     page = session.client().call("GET", _JOBS, params=params)
     if session.is_json:
         session.print_json(page)
     elif not page["items"]:
-        session.say("no_jobs")
+        if q:
+            session.say("no_jobs_found", q=q)
+        else:
+            session.say("no_jobs")
     else:
         session.out.print(_job_table(page["items"]))
 
@@ -63,6 +68,25 @@ def watch(
 ) -> None:
     """Follow a job to its end; the exit code tells how it ended."""
     follow(context.obj.with_json(json), job_id, timeout_s=timeout)
+
+
+@app.command("logs")
+def logs(
+    context: typer.Context,
+    job_id: JobId,
+    level: Annotated[LogLevel, typer.Option(help="this level and above")] = LogLevel.DEBUG,
+    *,
+    wait: Annotated[bool, typer.Option("--follow", "-f", help="go on until the job has ended")] = False,
+    json: Json = False,
+) -> None:
+    """Show what was logged of a job; with --json one object a line."""
+    session: Session = context.obj.with_json(json)
+    client, path = session.client(), f"{_JOBS}/{job_id}/logs"
+    try:
+        for line in follow_lines(client, path, level) if wait else read_lines(client, path, level):
+            print_line(session, line)
+    except KeyboardInterrupt:
+        raise typer.Exit(Exit.INTERRUPTED) from None
 
 
 @app.command("cancel")

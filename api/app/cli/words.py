@@ -83,6 +83,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "webhook {webhook_id} is sent again; see: kaboom webhooks show {webhook_id}",
         "Webhook {webhook_id} を再送します。確認するには: kaboom webhooks show {webhook_id}",
     ),
+    "no_jobs_found": ("no job mentions {q}", "{q} に該当するジョブはありません"),
     "no_bars": (
         "no bars of {what} in {place}; take some: kaboom ingest run-daily --wait",
         "{place} に {what} の足はありません。取り込むには: kaboom ingest run-daily --wait",

@@ -6,19 +6,31 @@ from fastapi import APIRouter, Query, Response, Security, status
 
 from app.auth import INGEST_OWNER, INGEST_PREFIX, INGEST_SCHEME
 from app.deps import IdempotencyKey, Jobs, digest_key
-from app.errors import BAD_JSON, INVALID, MEDIA_TYPE, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, describe_problems
+from app.errors import (
+    BAD_JSON,
+    INVALID,
+    MEDIA_TYPE,
+    RATE_LIMITED,
+    TOO_LARGE,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    describe_problems,
+)
 from app.ingest.check import check_request
 from app.ingest.retry import build_retry
 from app.ingest.schemas import RunDailyBody
 from app.jobs.history.port import Terms
 from app.jobs.view import Accepted
-from app.jobs_api import JobRoutes, accept, jobs_router
+from app.jobs_api.accepting import accept
+from app.jobs_api.routes import JobRoutes, jobs_router
 from app.tasks.catalog import INGEST_RUN_DAILY, Queue
 from app.tasks.lifecycle import fingerprint
 
 _JOBS = f"{INGEST_PREFIX}/jobs"
 
-router = APIRouter(dependencies=[Security(INGEST_SCHEME)], responses=describe_problems(UNAUTHORIZED, UNAVAILABLE))
+router = APIRouter(
+    dependencies=[Security(INGEST_SCHEME)], responses=describe_problems(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE)
+)
 
 
 @router.post(

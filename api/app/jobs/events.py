@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from enum import StrEnum
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -19,16 +20,31 @@ _BUFFER = 500
 _READ_MS = 200
 _PAUSE_S = 1.0
 
+#: Redis counts both parts of an id in 64 bits.
+_MOST = 2**64
 _EVENT_ID = re.compile("([0-9]{1,20})-([0-9]{1,20})")
 
 _log = structlog.get_logger(__name__)
 
-type JobKey = tuple[str, str]
+
+class Feed(StrEnum):
+    """What is told of a job, each in a stream of its own."""
+
+    EVENTS = "events"  # changes of state, and progress
+    LINES = "logs"  # what the API and the workers log of it
+
+
+class FeedKey(NamedTuple):
+    """One feed of one job."""
+
+    queue: str
+    job_id: str
+    feed: Feed = Feed.EVENTS
 
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """One event of a job: `status` with its name, or `progress` with `done/failed/total`."""
+    """One event of a job: `status` with its name, `progress` with `done/failed/total`, or `line` with a log line."""
 
     event_id: str
     kind: str
@@ -36,14 +52,18 @@ class JobEvent:
 
 
 class EventLog(Protocol):
-    """Where the events of jobs are kept: about the newest 500 of each, for as long as the job's live record."""
+    """Where the feeds of jobs are kept: about the newest 500 events and 1,000 lines of each, 7 days from its end."""
 
-    async def read(self, queue: str, job_id: str, *, after: str) -> list[JobEvent]:
+    async def read(self, queue: str, job_id: str, *, after: str, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
         """Return the events after an id, oldest first."""
         ...
 
-    async def wait(self, after: Mapping[JobKey, str], *, timeout_ms: int) -> dict[JobKey, list[JobEvent]]:
-        """Return new events of several (queue, job id), each after its id; {} where none came in time."""
+    async def wait(self, after: Mapping[FeedKey, str], *, timeout_ms: int) -> dict[FeedKey, list[JobEvent]]:
+        """Return new events of several feeds, each after its id; {} where none came in time."""
+        ...
+
+    async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
+        """Add log lines, as JSON, to the feeds of several jobs; those of a job that is not live are dropped."""
         ...
 
 
@@ -55,9 +75,12 @@ def parse_event_id(text: str) -> tuple[int, int]:
 
     """
     found = _EVENT_ID.fullmatch(text)
-    if found is None:
-        raise InvalidRequest(f"Last-Event-ID was {text[:50]!r}, expected the id of an event, such as {START}")
-    return int(found[1]), int(found[2])
+    place = (int(found[1]), int(found[2])) if found else (_MOST, _MOST)
+    if max(place) >= _MOST:
+        raise InvalidRequest(
+            f"the id of an event was {text[:50]!r} (Last-Event-ID or after), expected one such as {START}"
+        )
+    return place
 
 
 @dataclass
@@ -73,7 +96,7 @@ class EventHub:
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
-        self._topics: dict[JobKey, _Topic] = {}
+        self._topics: dict[FeedKey, _Topic] = {}
         self._is_watched = asyncio.Event()
 
     async def run(self) -> None:
@@ -90,21 +113,21 @@ class EventHub:
             for key, events in found.items():
                 self._publish(key, events)
 
-    async def read(self, queue: str, job_id: str, *, after: str = START) -> list[JobEvent]:
+    async def read(self, queue: str, job_id: str, *, after: str = START, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
         """Return the events that are kept of a job, after an id."""
-        return await self._log.read(queue, job_id, after=after)
+        return await self._log.read(queue, job_id, after=after, feed=feed)
 
     async def watch(
-        self, queue: str, job_id: str, *, after: str = START, ping_s: float = 15.0
+        self, queue: str, job_id: str, *, after: str = START, feed: Feed = Feed.EVENTS, ping_s: float = 15.0
     ) -> AsyncIterator[JobEvent | None]:
         """Give each event of a job after an id once and in order, and None where nothing came for a while.
 
         Ends only where the watcher fell too far behind.
         """
         last = parse_event_id(after)
-        with self._subscribed((queue, job_id), after) as inbox:
+        with self._subscribed(FeedKey(queue, job_id, feed), after) as inbox:
             # Subscribed first, so that nothing falls between what is kept and what is new.
-            for kept in await self._log.read(queue, job_id, after=after):
+            for kept in await self._log.read(queue, job_id, after=after, feed=feed):
                 last = parse_event_id(kept.event_id)
                 yield kept
             while True:
@@ -119,7 +142,7 @@ class EventHub:
                 if parse_event_id(event.event_id) > last:
                     yield event
 
-    def _publish(self, key: JobKey, events: list[JobEvent]) -> None:
+    def _publish(self, key: FeedKey, events: list[JobEvent]) -> None:
         topic = self._topics.get(key)
         if topic is None or not events:
             return
@@ -133,7 +156,7 @@ class EventHub:
                 inbox.put_nowait(event)
 
     @contextlib.contextmanager
-    def _subscribed(self, key: JobKey, after: str) -> Iterator["asyncio.Queue[JobEvent | None]"]:
+    def _subscribed(self, key: FeedKey, after: str) -> Iterator["asyncio.Queue[JobEvent | None]"]:
         inbox: asyncio.Queue[JobEvent | None] = asyncio.Queue()
         topic = self._topics.setdefault(key, _Topic(after))
         topic.inboxes.append(inbox)

@@ -41,6 +41,8 @@ JOB: dict[str, Any] = {
     "health": "ok",
     "links": {
         "self": f"{_JOBS}/{_ID}",
+        "events": f"{_JOBS}/{_ID}/events",
+        "logs": f"{_JOBS}/{_ID}/logs",
         "failures": f"{_JOBS}/{_ID}/failures",
         "cancel": f"{_JOBS}/{_ID}/cancel",
         "retry": f"{_JOBS}/{_ID}/retry",
@@ -64,6 +66,27 @@ FAILURE_PAGE: dict[str, Any] = {
     ],
     "total": 3,
     "next_cursor": "1",
+}
+
+LOG_PAGE: dict[str, Any] = {
+    "items": [
+        {
+            "id": "1762239601512-0",
+            "at": "2025-11-04T07:00:01.204000Z",
+            "level": "info",
+            "event": "job_planned",
+            "fields": {"chunk": "plan", "chunks": 36, "accepted": True},
+        },
+        {
+            "id": "1762239603012-0",
+            "at": "2025-11-04T07:00:02.733000Z",
+            "level": "warning",
+            "event": "chunk_broken",
+            "fields": {"chunk": "7", "error": "StoreError: the disk was full", "attempt": 1},
+        },
+    ],
+    "after": "1762239603012-0",
+    "has_more": False,
 }
 
 QUEUE_STATS: dict[str, Any] = {

@@ -19,6 +19,11 @@ def events(queue: str, job_id: str) -> str:
     return f"{queue}:job:{job_id}:events"
 
 
+def logs(queue: str, job_id: str) -> str:
+    """Return the key of a job's log, a stream."""
+    return f"{queue}:job:{job_id}:logs"
+
+
 def newest(queue: str) -> str:
     """Return the key of the list of newest job ids."""
     return f"{queue}:jobs"
@@ -61,4 +66,5 @@ def of_job(queue: str, job_id: str) -> list[str]:
         leases(queue),
         dead_letters(queue),
         retries(queue),
+        logs(queue, job_id),
     ]

@@ -187,6 +187,11 @@ class Job:
     version: int = 0
 
     @property
+    def is_live(self) -> bool:
+        """Whether this is the live record; the ledger's keeps no version."""
+        return self.version > 0
+
+    @property
     def settled(self) -> int:
         """Items that have an outcome."""
         return self.done + self.failed

@@ -1,7 +1,6 @@
 """Live job state in Redis or Valkey: every change is one Lua script, timed by the server's own clock."""
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any, cast
 from uuid import uuid4
 
@@ -10,6 +9,7 @@ import orjson
 from app.jobs import keys
 from app.jobs.model import PLAN, Chunk, ChunkState, Job, Tally
 from app.jobs.records import dump_chunk, dump_job, dump_json, from_ms, parse_chunk, parse_chunks, parse_job
+from app.jobs.redis_scripts import load_script
 from app.jobs.store import (
     DISPATCH_S,
     LEASE_S,
@@ -26,7 +26,7 @@ from app.jobs.store import (
     Refusal,
     Worker,
 )
-from batch.kit.redis import AsyncScript, Redis, redis_errors
+from batch.kit.redis import Redis, redis_errors
 
 _SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget")
 #: Chunks that one sweep takes of each kind.
@@ -45,7 +45,7 @@ class RedisJobStore:
         self._lease_ms = round(lease_s * 1000)
         self._dispatch_ms = round(dispatch_s * 1000)
         self._retry_ms = round(retry_s * 1000)
-        self._scripts = {name: _register(redis, name) for name in _SCRIPTS}
+        self._scripts = {name: load_script(redis, name) for name in _SCRIPTS}
 
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
         """Record a job with the chunks it has so far, unless it is there; return whether it was new."""
@@ -190,12 +190,6 @@ class RedisJobStore:
             now_ms = seconds * 1000 + micros // 1000 - older_ms
             members = await self._redis.zrangebyscore(key, 0, now_ms, start=0, num=_SWEPT_AT_ONCE)
         return [ChunkRef(queue, *member.split("|", 1)) for member in cast("list[str]", members)]
-
-
-def _register(redis: Redis, name: str) -> AsyncScript:
-    folder = files("app.jobs") / "lua"
-    prelude = (folder / "prelude.lua").read_text(encoding="utf-8")
-    return redis.register_script(prelude + (folder / f"{name}.lua").read_text(encoding="utf-8"))
 
 
 def _ended(answer: Sequence[str]) -> Ended:

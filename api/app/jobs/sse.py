@@ -6,11 +6,15 @@ from collections.abc import AsyncIterator
 import orjson
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from app.jobs.events import EventHub, JobEvent
+from app.jobs.events import EventHub, Feed, JobEvent
+from app.jobs.lines import JobLine
 from app.jobs.model import Job, JobStatus
+from app.jobs.view import view_line
 
 #: A proxy cuts a connection that says nothing; browsers come back after as long as this.
 _RETRY_MS = 2000
+#: Lines come at most about a second late; after the end of a job, so much silence is the end of its log.
+_QUIET_S = 2.0
 _FINAL = frozenset(status.value for status in JobStatus if status.is_final)
 
 
@@ -26,13 +30,29 @@ async def stream_events(hub: EventHub, job: Job, *, after: str) -> AsyncIterator
             return
 
 
+async def stream_lines(hub: EventHub, job: Job, *, after: str, level: str) -> AsyncIterator[bytes]:
+    """Yield a job's log lines after an id as SSE text, until the job has ended and nothing more is logged of it."""
+    yield format_sse_event(retry=_RETRY_MS, comment="log of a job")
+    end = asyncio.create_task(wait_for_end(hub, job, timeout_s=None))
+    try:
+        async for event in hub.watch(job.queue, job.job_id, feed=Feed.LINES, after=after, ping_s=_QUIET_S):
+            if event is None:
+                if job.status.is_final or end.done():
+                    return
+                yield KEEPALIVE_COMMENT
+            elif JobLine.from_json(event.data).is_at_least(level):
+                yield format_sse_event(event="line", id=event.event_id, data_str=_line_data(event))
+    finally:
+        end.cancel()
+
+
 async def tell_end(job: Job) -> AsyncIterator[bytes]:
     """Yield the state of a finished job whose events are no longer kept, as one event without an id."""
     yield _format(JobEvent("", "status", job.status.value))
 
 
-async def wait_for_end(hub: EventHub, job: Job, *, timeout_s: float) -> bool:
-    """Return true when a job ends, or false when the time is up."""
+async def wait_for_end(hub: EventHub, job: Job, *, timeout_s: float | None) -> bool:
+    """Return true when a job ends, or false when the time is up; None waits as long as it takes."""
     try:
         async with asyncio.timeout(timeout_s):
             async for event in hub.watch(job.queue, job.job_id):
@@ -50,6 +70,10 @@ def is_last(event: JobEvent) -> bool:
 
 def _format(event: JobEvent) -> bytes:
     return format_sse_event(event=event.kind, id=event.event_id or None, data_str=_data(event))
+
+
+def _line_data(event: JobEvent) -> str:
+    return view_line(event).model_dump_json(exclude={"id"})
 
 
 def _data(event: JobEvent) -> str:

@@ -1,12 +1,15 @@
 """Jobs as the API shows them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.jobs.examples import FAILURE_PAGE, JOB, JOB_PAGE, QUEUE_STATS
+from app.jobs.events import JobEvent
+from app.jobs.examples import FAILURE_PAGE, JOB, JOB_PAGE, LOG_PAGE, QUEUE_STATS
+from app.jobs.lines import JobLine
 from app.jobs.model import Job, JobStatus
 from app.jobs.store import LEASE_S, Worker
 
@@ -89,6 +92,26 @@ class FailurePage(BaseModel):
     next_cursor: str | None
 
 
+class LogLine(BaseModel):
+    """What the API or a worker logged of a job; `docs/reference/job-logs.md` lists the events."""
+
+    id: str
+    at: AwareDatetime
+    level: Literal["debug", "info", "warning", "error", "critical"]
+    event: str
+    fields: dict[str, str | int | float | bool | None]
+
+
+class LogPage(BaseModel):
+    """Some log lines of a job, oldest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": LOG_PAGE})
+
+    items: list[LogLine]
+    after: str = Field(description="give it as `after` to get what comes next, now or later")
+    has_more: bool
+
+
 class QueueStats(BaseModel):
     """A queue at a glance; times in seconds, rates from 0 to 1."""
 
@@ -115,7 +138,7 @@ class RetryBody(BaseModel):
     only: Literal["failed"] = "failed"
 
 
-def view_job(job: Job, *, base: str, workers: Sequence[Worker], is_live: bool = True) -> JobView:
+def view_job(job: Job, *, base: str, workers: Sequence[Worker]) -> JobView:
     """Return a job as the API shows it; `base` is the path of its queue's jobs."""
     here = f"{base}/{job.job_id}"
     return JobView(
@@ -128,9 +151,11 @@ def view_job(job: Job, *, base: str, workers: Sequence[Worker], is_live: bool = 
         progress=_progress(job),
         result=_result(job),
         error=dict(job.error) if job.error else None,
-        health=judge_health(job, workers, is_live=is_live),
+        health=judge_health(job, workers),
         links={
             "self": here,
+            "events": f"{here}/events",
+            "logs": f"{here}/logs",
             "failures": f"{here}/failures",
             "cancel": f"{here}/cancel",
             "retry": f"{here}/retry",
@@ -138,11 +163,20 @@ def view_job(job: Job, *, base: str, workers: Sequence[Worker], is_live: bool = 
     )
 
 
-def judge_health(job: Job, workers: Sequence[Worker], *, is_live: bool) -> Health:
-    """Return whether a job gets on: `waiting` without a worker, `stalled` without news for two leases."""
+def view_line(event: JobEvent) -> LogLine:
+    """Return a log line as the API shows it."""
+    line = JobLine.from_json(event.data)
+    return LogLine.model_validate({"id": event.event_id, **asdict(line)})
+
+
+def judge_health(job: Job, workers: Sequence[Worker]) -> Health:
+    """Return whether a job gets on.
+
+    `recovering` while only the ledger knows it, `waiting` without a worker, `stalled` without news for two leases.
+    """
     if job.status.is_final:
         return "ok"
-    if not is_live:
+    if not job.is_live:
         return "recovering"
     if not workers:
         return "waiting"

@@ -17,6 +17,7 @@ from app.errors import (
     INVALID,
     MEDIA_TYPE,
     NOT_FOUND,
+    RATE_LIMITED,
     TOO_LARGE,
     UNAUTHORIZED,
     UNAVAILABLE,
@@ -27,7 +28,7 @@ from app.ingest.schemas import RunDailyBody
 from app.jobs.schedules.model import MissedPolicy, Schedule
 from app.jobs.schedules.timing import next_dues
 from app.jobs.view import Accepted
-from app.jobs_api import accept
+from app.jobs_api.accepting import accept
 from app.schedules.schemas import (
     NewSchedule,
     ScheduleChange,
@@ -60,7 +61,7 @@ router = APIRouter(
     prefix=SCHEDULES_PREFIX,
     tags=["schedules"],
     dependencies=[Security(INGEST_SCHEME)],
-    responses=describe_problems(UNAUTHORIZED, UNAVAILABLE),
+    responses=describe_problems(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE),
 )
 one = APIRouter(prefix="/{schedule_id}", responses=describe_problems(NOT_FOUND, INVALID))
 

@@ -31,13 +31,18 @@ class LeaseKeeper:
         self._lease = lease
         self.stall_s = stall_s
         self._fresh = asyncio.Event()
-        self._moved_at = time.monotonic()
+        self._began_at = self._moved_at = time.monotonic()
         self._body: asyncio.Task[object] | None = None
         self._beats: asyncio.Task[None] | None = None
         self.tally = tally
         self.is_cancelled = False
         self.is_lost = False
         self.is_stalled = False
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the work began."""
+        return time.monotonic() - self._began_at
 
     def report(self, tally: Tally) -> None:
         """Take note of progress; it is sent with the next beat, soon."""

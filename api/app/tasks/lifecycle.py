@@ -55,11 +55,16 @@ class Jobs:
         terms = terms or Terms(fingerprint(spec, request), may_join=True)
         # Redis first, by a question: a dead one is known before anything is written.
         await self.parts.store.ping()
-        admission = await self.parts.history.admit(draft, terms)
-        if admission.how is Admitted.JOINED and await self.has_just_ended(admission.job):
-            admission = await self.parts.history.admit(draft, terms)
+        admission = await self._admit(draft, terms)
         job = admission.job
-        _log.info("job_submitted", job_id=job.job_id, task=job.task, how=admission.how.value)
+        _log.info(
+            "job_submitted",
+            job_id=job.job_id,
+            queue=job.queue,
+            task=job.task,
+            how=admission.how.value,
+            attempt=job.attempt,
+        )
         if admission.how is not Admitted.NEW and (terms.callback_url or draft.parent_id):
             # Not before the job to join is certain: one that had just ended is not told of to whoever asked after it.
             # Of a replay too: its first submission may have ended before this line.
@@ -83,7 +88,7 @@ class Jobs:
             await self.parts.store.put(job, [Chunk(PLAN, (), {})])
             await self.parts.dispatcher.send(job.task, [ChunkRef(job.queue, job.job_id, PLAN)])
         except StoreError as e:
-            _log.warning("dispatch_delayed", job_id=job.job_id, reason=e.message)
+            _log.warning("dispatch_delayed", job_id=job.job_id, queue=job.queue, reason=e.message)
 
     async def cancel(self, job: Job) -> Job:
         """Ask a job to stop; asking twice is the same as once.
@@ -95,6 +100,7 @@ class Jobs:
         if job.status.is_final:
             raise Conflict(f"job {job.job_id} was {job.status}, expected one that is not final")
         await self.parts.history.save_status(job.job_id, JobStatus.CANCELLING)
+        _log.info("cancel_asked", job_id=job.job_id, queue=job.queue)
         stopped = await self.parts.store.cancel(job.queue, job.job_id)
         if stopped is None:
             raise StoreError("the job is being restored to Redis: try again in a few seconds")
@@ -110,7 +116,9 @@ class Jobs:
         """
         if not job.status.is_final:
             raise Conflict(f"job {job.job_id} was {job.status}: wait for its end, or cancel it first")
-        return await self.submit(get_task(job.task), request, owner=job.owner, parent=job)
+        admission = await self.submit(get_task(job.task), request, owner=job.owner, parent=job)
+        _log.info("job_retried", job_id=job.job_id, queue=job.queue, as_job=admission.job.job_id)
+        return admission
 
     async def delete(self, job: Job) -> None:
         """Drop a final job from Redis and the ledger.
@@ -154,6 +162,15 @@ class Jobs:
         if job is None or job.owner != owner:
             raise NotFound(f"job {job_id} does not exist in queue {queue}")
         return job
+
+    async def _admit(self, draft: Job, terms: Terms) -> Admission:
+        """Admit a job to the ledger; one that it joins has not ended, and only then the key stands for that."""
+        admission = await self.parts.history.admit(draft, terms)
+        if admission.how is Admitted.JOINED and await self.has_just_ended(admission.job):
+            admission = await self.parts.history.admit(draft, terms)
+        if admission.how is Admitted.JOINED:
+            return await self.parts.history.confirm_join(admission.job, terms)
+        return admission
 
 
 def fingerprint(spec: TaskSpec, request: Mapping[str, Any]) -> str:

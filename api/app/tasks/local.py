@@ -38,4 +38,4 @@ async def _work(parts: Parts, dispatcher: LocalDispatcher) -> None:
         try:
             await perform(parts, ref)
         except KaboomError as e:
-            _log.warning("chunk_not_claimed", job_id=ref.job_id, chunk=ref.n, reason=e.message)
+            _log.warning("chunk_not_claimed", job_id=ref.job_id, queue=ref.queue, chunk=ref.n, reason=e.message)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -10,6 +11,7 @@ from app.jobs.events import EventLog
 from app.jobs.history.memory import MemoryJobHistory
 from app.jobs.history.port import JobHistory
 from app.jobs.history.postgres import PostgresJobHistory
+from app.jobs.line_writer import LineWriter
 from app.jobs.memory import MemoryJobStore
 from app.jobs.redis_events import RedisEventLog
 from app.jobs.redis_store import RedisJobStore
@@ -20,6 +22,7 @@ from app.jobs.schedules.postgres import PostgresScheduleStore
 from app.jobs.store import JobStore
 from app.settings import AppSettings
 from app.tasks.dispatch import CeleryDispatcher, Dispatcher, LocalDispatcher
+from app.telemetry import tap_lines
 from batch.errors import ConfigurationError
 from batch.kit.postgres import connect_postgres
 from batch.kit.redis import connect_redis
@@ -42,9 +45,13 @@ class Parts:
     schedules: ScheduleStore
     name: str
     callbacks: CallbackRules = field(default_factory=CallbackRules)
+    #: What is to be done before the connections are released.
+    before_close: Callable[[], Awaitable[None]] | None = None
 
     async def close(self) -> None:
         """Release every connection."""
+        if self.before_close:
+            await self.before_close()
         await self.dispatcher.close()
         await self.store.close()
         await self.history.close()
@@ -75,7 +82,20 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
         schedules=schedules,
         name=name,
         callbacks=_build_callbacks(settings),
+        before_close=_copy_lines(events),
     )
+
+
+def _copy_lines(events: EventLog) -> Callable[[], Awaitable[None]]:
+    """Have what this process logs of jobs copied to their logs; return what ends that."""
+    writer = LineWriter(events)
+    end_tap = tap_lines(writer.take)
+
+    async def end() -> None:
+        end_tap()
+        await writer.close()
+
+    return end
 
 
 def _build_store(settings: AppSettings, name: str) -> tuple[JobStore, EventLog]:

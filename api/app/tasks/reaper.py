@@ -53,7 +53,7 @@ class Reaper:
     async def _expire(self, spec: TaskSpec) -> None:
         for expired in await self._parts.store.expire(spec.queue):
             ref = expired.ref
-            _log.warning("lease_expired", job_id=ref.job_id, chunk=ref.n, verdict=expired.verdict)
+            _log.warning("lease_expired", job_id=ref.job_id, queue=ref.queue, chunk=ref.n, verdict=expired.verdict)
             await settle_job(self._parts, ref.queue, ref.job_id, is_final=expired.is_final)
 
     async def _send_retries(self, spec: TaskSpec) -> None:
@@ -90,7 +90,7 @@ class Reaper:
             kept = chunk if chunk.state.is_final else Chunk(chunk.n, chunk.items, chunk.payload)
             chunks.append(kept)
         if await self._parts.store.put(job, chunks):
-            _log.warning("job_restored", job_id=job.job_id, chunks=len(chunks) - 1)
+            _log.warning("job_restored", job_id=job.job_id, queue=job.queue, chunks=len(chunks) - 1)
         if job.status is not JobStatus.CANCELLING:
             refs = [ChunkRef(job.queue, job.job_id, c.n) for c in chunks if not c.state.is_final]
             await self._parts.dispatcher.send(job.task, refs)

@@ -80,6 +80,7 @@ async def perform(parts: Parts, ref: ChunkRef, *, stall_s: float = STALL_S) -> s
         return claim.value
     words = {"job_id": ref.job_id, "chunk": ref.n, "task": claim.task, "queue": ref.queue}
     with structlog.contextvars.bound_contextvars(**words):
+        _log_start(claim)
         keeper = LeaseKeeper(parts.store, claim.lease, claim.chunk.tally, stall_s=stall_s)
         try:
             async with keeper:
@@ -91,6 +92,14 @@ async def perform(parts: Parts, ref: ChunkRef, *, stall_s: float = STALL_S) -> s
         if ref.n == PLAN:
             return "planned"
         return await _end_done(parts, claim, keeper, tally)
+
+
+def _log_start(claim: Claim) -> None:
+    if claim.chunk.n == PLAN:
+        _log.info("plan_started", attempt=claim.chunk.attempts)
+    else:
+        done_before = {"settled": claim.chunk.tally.cursor} if claim.chunk.tally.cursor else {}
+        _log.info("chunk_started", items=len(claim.chunk.items), attempt=claim.chunk.attempts, **done_before)
 
 
 async def _claim(parts: Parts, ref: ChunkRef) -> Claim | Refusal:
@@ -111,13 +120,17 @@ async def _handle(run: Run) -> Tally:
 
 async def _end_done(parts: Parts, claim: Claim, keeper: LeaseKeeper, tally: Tally) -> str:
     items, error = len(claim.chunk.items), ""
+    counts = {"done": tally.done, "failed": tally.failed, "rows": tally.rows, "seconds": round(keeper.elapsed_s, 3)}
     if tally.cursor >= items:
         ending = Ending.DONE
+        _log.info("chunk_done", **counts)
     elif keeper.is_cancelled:
         ending = Ending.CANCELLED
+        _log.info("chunk_cancelled", **counts)
     else:
         # Left alone it would make the job look complete.
         ending, error = Ending.BROKEN, f"the handler settled {tally.cursor} of {items} items"
+        _log.warning("chunk_broken", error=error, attempt=claim.chunk.attempts)
     await _end(parts, claim, ending, tally, error)
     return ending.value
 
@@ -128,6 +141,7 @@ async def _end_cancelled(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str
         _log.warning("lease_lost")
         return _answer_cancel("lost")
     if keeper.is_stalled:
+        _log.warning("chunk_stalled", seconds=keeper.stall_s, attempt=claim.chunk.attempts)
         await _end(parts, claim, Ending.BROKEN, keeper.tally, f"nothing settled for {keeper.stall_s:g} s")
         return _answer_cancel("stalled")
     # A reaper sends it to somebody else within a second.
@@ -155,7 +169,7 @@ async def _end_broken(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Ex
         return "unaccepted"
     is_hopeless = isinstance(error, KaboomError) and not error.retryable
     if ref.n == PLAN and is_hopeless:
-        _log.error("job_failed", error=message)
+        _log.warning("plan_failed", error=message)
         ended = await parts.store.fail(claim.lease, {"type": type(error).__name__, "message": str(error)})
         await settle_job(parts, ref.queue, ref.job_id, is_final=ended.is_final)
         return "failed"
@@ -178,6 +192,8 @@ async def _end(parts: Parts, claim: Claim, ending: Ending, tally: Tally, error: 
     if not ended.is_accepted:
         _log.warning("chunk_end_refused", ending=ending.value)
         return
+    if ended.is_dead:
+        _log.warning("chunk_given_up", attempts=claim.chunk.attempts)
     if ending is Ending.DONE and ref.n != PLAN:
         chunk = replace(claim.chunk, state=ChunkState.DONE, tally=tally)
         async for attempt in stamina.retry_context(on=StoreError, attempts=None, timeout=_PATIENCE_S):

@@ -147,6 +147,8 @@ async def test_a_body_of_undeclared_length_is_taken_as_long_as_it_is_short(http:
         (400, "GET", f"{JOBS}?cursor=%E6%97%A5"),
         (400, "GET", f"{JOBS}?cursor=WyIyMDI1LTExLTA0IiwiYSJd"),
         (422, "GET", f"{JOBS}?cursor={'a' * 201}"),
+        (422, "GET", f"{JOBS}?q=%00"),
+        (422, "GET", f"{JOBS}?q={'a' * 101}"),
         (422, "GET", f"{JOBS}?limit=0"),
         (422, "GET", f"{JOBS}?limit=201"),
         (422, "GET", f"{JOBS}?limit=ten"),

@@ -49,6 +49,28 @@ async def test_the_next_page_keeps_the_filter(real_app: FastAPI, real_http: http
     assert "limit=1" in answer.headers["link"]
 
 
+async def test_a_cursor_is_good_for_its_own_list_only(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
+    for _ in range(3):
+        await plant_queued(real_app)
+    cursor = (await get(real_http, f"{JOBS}?limit=1&status=queued"))["next_cursor"]
+    assert len(await ids(real_http, f"?status=queued&limit=2&cursor={cursor}")) == 2
+    tampered = cursor[:-2] + ("A" if cursor[-2] != "A" else "B") + cursor[-1]
+    for query in (f"cursor={cursor}", f"status=queued&q=prime&cursor={cursor}", f"status=queued&cursor={tampered}"):
+        answer = await real_http.get(f"{JOBS}?{query}")
+        assert answer.status_code == 400
+        assert answer.json()["type"].endswith("/bad-cursor")
+
+
+async def test_jobs_are_searched_page_by_page(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
+    made = [(await plant_queued(real_app, symbols=["7203"])).job_id for _ in range(3)]
+    await plant_queued(real_app, symbols=["1301"])
+    first = await real_http.get(f"{JOBS}?q=prime%207203&limit=2")
+    rest = (await get(real_http, first.headers["link"].partition(">")[0].removeprefix("<")))["items"]
+    assert [job["job_id"] for job in first.json()["items"] + rest] == made[::-1]
+    assert await ids(real_http, f"?q={made[0][:12]}") == [made[0]]
+    assert await ids(real_http, "?q=%25") == []
+
+
 async def test_jobs_are_listed_by_their_live_state(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
     queued = (await plant_queued(real_app)).job_id
     running = (await plant_running(real_app, "ok"))[0].job_id
@@ -66,8 +88,9 @@ async def test_jobs_since_a_moment(real_app: FastAPI, real_http: httpx2.AsyncCli
     assert later.requested_at
     moment = later.requested_at.isoformat().replace("+", "%2B")
     assert await ids(real_http, f"?since={moment}") == [later.job_id]
+    assert later.job_id not in await ids(real_http, f"?until={moment}")
     for extreme in ("0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00"):
-        assert (await real_http.get(f"{JOBS}?since={extreme}")).status_code == 200
+        assert (await real_http.get(f"{JOBS}?since={extreme}&until={extreme}")).status_code == 200
 
 
 async def test_a_job_of_another_owner_is_not_there(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
@@ -85,7 +108,7 @@ async def test_progress_is_told_while_a_job_runs(real_app: FastAPI, real_http: h
     progress = shown["progress"]
     assert (progress["done"], progress["failed"], progress["total"], progress["percent"]) == (2, 1, 4, 75.0)
     assert shown["result"]["outcomes"] == {"ok": 1, "not_listed": 1, "provider_error": 1}
-    assert set(shown["links"]) == {"self", "failures", "cancel", "retry"}
+    assert set(shown["links"]) == {"self", "events", "logs", "failures", "cancel", "retry"}
 
 
 async def test_a_job_that_did_not_change_is_not_sent_again(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
@@ -107,6 +130,17 @@ async def test_a_job_that_did_not_change_is_not_sent_again(real_app: FastAPI, re
 async def test_nobody_is_asked_to_come_back_for_a_final_job(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
     job = await plant_final(real_app, "ok")
     assert "retry-after" not in (await real_http.get(f"{JOBS}/{job.job_id}")).headers
+
+
+async def test_a_job_that_redis_lost_is_recovering(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
+    job = await plant_queued(real_app)
+    store = jobs_of(real_app).parts.store
+    await store.report_worker("w1", 4)
+    assert (await get(real_http, f"{JOBS}/{job.job_id}"))["health"] == "ok"
+    await store.forget("ingest", job.job_id)
+    # The reaper leaves a job that young alone.
+    assert (await get(real_http, f"{JOBS}/{job.job_id}"))["health"] == "recovering"
+    assert [j["health"] for j in (await get(real_http, JOBS))["items"]] == ["recovering"]
 
 
 async def test_stats_count_jobs_by_state(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:

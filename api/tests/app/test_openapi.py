@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from app.auth import is_ingest_path
 from app.health.routes import Alive, Ready
 from app.ingest.schemas import RunDailyBody
-from app.jobs.view import Accepted, FailurePage, JobPage, JobView, QueueStats, RetryBody
+from app.jobs.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody
 from app.main import create_app
 from app.notifications.schemas import DeliveryPage, DeliveryView
 from app.schedules.schemas import (
@@ -28,7 +28,7 @@ from tests.fixtures.apps import RUN_DAILY, memory_settings
 MODELS = {
     model.__name__: model
     for model in (
-        *(Alive, Ready, RunDailyBody, Accepted, FailurePage, JobPage, JobView, QueueStats, RetryBody),
+        *(Alive, Ready, RunDailyBody, Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody),
         *(FiringView, NewSchedule, ScheduleChange, ScheduleDetail, ScheduleList, ScheduleView),
         *(DeliveryPage, DeliveryView),
     )
@@ -96,7 +96,7 @@ def test_what_needs_the_token_says_so(name: str, operation: dict[str, Any]) -> N
 
 def test_problems_of_a_submission_are_told() -> None:
     answers = DOCUMENT["paths"][RUN_DAILY]["post"]["responses"]
-    assert set(answers) == {"202", "400", "401", "413", "415", "422", "503"}
+    assert set(answers) == {"202", "400", "401", "413", "415", "422", "429", "503"}
     for status in set(answers) - {"202"}:
         assert list(answers[status]["content"]) == ["application/problem+json"]
 

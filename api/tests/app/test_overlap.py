@@ -83,3 +83,28 @@ async def test_a_job_that_just_ended_in_redis_is_not_joined(real_http: httpx2.As
     kept = await jobs_of(real_app).parts.history.load("ingest", first)
     assert kept is not None
     assert kept.status.is_final
+
+
+async def test_a_new_key_that_joins_a_job_that_just_ended_gets_a_new_one(
+    real_http: httpx2.AsyncClient, real_app: FastAPI
+) -> None:
+    body = OTHER | {"chunk_size": 780}
+    first = (await post(real_http, body)).json()["job_id"]
+    await jobs_of(real_app).parts.store.cancel("ingest", first)
+    new = await post(real_http, body, "key-ended")
+    assert new.json()["job_id"] != first
+    assert "idempotency-replayed" not in new.headers
+    again = await post(real_http, body, "key-ended")
+    assert (again.content, again.headers["idempotency-replayed"]) == (new.content, "true")
+
+
+async def test_a_new_key_that_joins_is_kept_for_the_joined_job(
+    real_http: httpx2.AsyncClient, real_app: FastAPI
+) -> None:
+    body = OTHER | {"chunk_size": 781}
+    first = (await post(real_http, body)).json()["job_id"]
+    joined = await post(real_http, body, "key-joined")
+    assert (joined.json()["job_id"], joined.headers["kaboom-coalesced"]) == (first, "true")
+    await jobs_of(real_app).cancel(await jobs_of(real_app).find("ingest", first, owner="ingest"))
+    again = await post(real_http, body, "key-joined")
+    assert (again.json()["job_id"], again.headers["idempotency-replayed"]) == (first, "true")

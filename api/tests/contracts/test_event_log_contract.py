@@ -1,12 +1,12 @@
 """What happens to a job is told once and in order, by both stores; a hub fans it out to any number of watchers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pytest
 
-from app.jobs.events import START, EventHub, EventLog, JobEvent, JobKey, parse_event_id
+from app.jobs.events import START, EventHub, EventLog, Feed, FeedKey, JobEvent, parse_event_id
 from app.jobs.memory import MemoryJobStore
 from app.jobs.model import Job
 from app.jobs.redis_events import RedisEventLog
@@ -38,6 +38,14 @@ async def twin(request: pytest.FixtureRequest) -> AsyncIterator[Twin]:
     await redis.flushdb()
     yield Twin(RedisJobStore(redis), RedisEventLog(redis))
     await redis.aclose()
+
+
+@pytest.fixture
+async def hub(twin: Twin) -> AsyncIterator[EventHub]:
+    made = EventHub(twin.log)
+    running = asyncio.create_task(made.run())
+    yield made
+    running.cancel()
 
 
 async def begin(twin: Twin) -> Job:
@@ -72,6 +80,14 @@ def statuses(events: list[JobEvent]) -> list[str]:
     return [event.data for event in events if event.kind == "status"]
 
 
+def line_key(job: Job) -> FeedKey:
+    return FeedKey(job.queue, job.job_id, Feed.LINES)
+
+
+async def lines_of(twin: Twin, job: Job, after: str = START) -> list[JobEvent]:
+    return await twin.log.read(job.queue, job.job_id, after=after, feed=Feed.LINES)
+
+
 class TestLog:
     async def test_a_job_tells_its_states_in_order(self, twin: Twin) -> None:
         job = await begin(twin)
@@ -102,24 +118,68 @@ class TestLog:
 
     async def test_waiting_tells_of_the_jobs_that_something_happened_to(self, twin: Twin) -> None:
         one, other = await begin(twin), await begin(twin)
-        keys = [(job.queue, job.job_id) for job in (one, other)]
-        last = {key: (await twin.log.read(*key, after=START))[-1].event_id for key in keys}
+        keys = [FeedKey(job.queue, job.job_id) for job in (one, other)]
+        last = {key: (await twin.log.read(key.queue, key.job_id, after=START))[-1].event_id for key in keys}
         assert await twin.log.wait(last, timeout_ms=10) == {}
         waiting = asyncio.create_task(twin.log.wait(last, timeout_ms=5_000))
         await asyncio.sleep(0)
-        await twin.store.cancel(*keys[1])
+        await twin.store.cancel(keys[1].queue, keys[1].job_id)
         found = await waiting
         assert set(found) == {keys[1]}
 
 
-class TestHub:
-    @pytest.fixture
-    async def hub(self, twin: Twin) -> AsyncIterator[EventHub]:
-        made = EventHub(twin.log)
-        running = asyncio.create_task(made.run())
-        yield made
-        running.cancel()
+class TestLines:
+    async def test_lines_are_a_feed_of_their_own_in_order(self, twin: Twin) -> None:
+        one, other = await begin(twin), await begin(twin)
+        await twin.log.write_lines({line_key(one): ["a", "b"], line_key(other): ["x"]})
+        await twin.log.write_lines({line_key(one): ["c"]})
+        lines = await lines_of(twin, one)
+        assert [line.data for line in lines] == ["a", "b", "c"]
+        assert {line.kind for line in lines} == {"line"}
+        assert [line.data for line in await lines_of(twin, one, after=lines[1].event_id)] == ["c"]
+        assert statuses(await twin.log.read(one.queue, one.job_id, after=START)) == ["queued"]
 
+    async def test_a_job_that_is_not_live_gets_none(self, twin: Twin) -> None:
+        job, unknown = await begin(twin), make_job()
+        await twin.log.write_lines({line_key(job): ["a"]})
+        await twin.store.forget(job.queue, job.job_id)
+        await twin.log.write_lines({line_key(job): ["b"], line_key(unknown): ["c"]})
+        assert await lines_of(twin, job) == []
+        assert await lines_of(twin, unknown) == []
+
+    async def test_the_newest_are_kept(self, twin: Twin) -> None:
+        job = await begin(twin)
+        await twin.log.write_lines({line_key(job): [str(n) for n in range(2500)]})
+        kept = [int(line.data) for line in await lines_of(twin, job)]
+        assert kept == list(range(kept[0], 2500))
+        assert 1000 <= len(kept) < 1500
+
+    async def test_waiting_tells_events_and_lines_apart(self, twin: Twin) -> None:
+        job = await begin(twin)
+        waiting = asyncio.create_task(twin.log.wait({line_key(job): START}, timeout_ms=5_000))
+        await asyncio.sleep(0)
+        await twin.store.cancel(job.queue, job.job_id)
+        await twin.log.write_lines({line_key(job): ["a"]})
+        found = await waiting
+        assert [line.data for line in found[line_key(job)]] == ["a"]
+
+    async def test_a_hub_gives_lines_and_events_to_those_who_asked_for_them(self, twin: Twin, hub: EventHub) -> None:
+        job = await begin(twin)
+        events = asyncio.create_task(watch(hub, job))
+        await twin.log.write_lines({line_key(job): ["before"]})
+        seen = []
+        async for line in hub.watch(job.queue, job.job_id, feed=Feed.LINES):
+            assert line is not None
+            seen.append(line.data)
+            if line.data == "after":
+                break
+            await twin.log.write_lines({line_key(job): ["after"]})
+        await finish(twin, job)
+        assert seen == ["before", "after"]
+        assert statuses(await events) == ["queued", "running", "completed"]
+
+
+class TestHub:
     async def test_who_watches_from_the_start_and_who_comes_late_see_the_same(self, twin: Twin, hub: EventHub) -> None:
         job = await begin(twin)
         early = asyncio.create_task(watch(hub, job))
@@ -157,7 +217,9 @@ class TestHub:
         assert {tuple(events) for events in seen} == {tuple(await twin.log.read(job.queue, job.job_id, after=START))}
 
 
-@pytest.mark.parametrize("text", ["", "x", "1", "1-", "-1", "1-2-3", "\u0661-0", "9" * 42 + "-0"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "1", "1-", "-1", "1-2-3", "\u0661-0", "9" * 42 + "-0", f"{2**64}-0", f"0-{2**64}"]
+)
 def test_an_id_is_two_numbers(text: str) -> None:
     with pytest.raises(InvalidRequest, match="Last-Event-ID"):
         parse_event_id(text)
@@ -171,10 +233,13 @@ class _Counting:
         self._now = 0
         self.most_at_once = 0
 
-    async def read(self, queue: str, job_id: str, *, after: str) -> list[JobEvent]:
-        return await self._log.read(queue, job_id, after=after)
+    async def read(self, queue: str, job_id: str, *, after: str, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
+        return await self._log.read(queue, job_id, after=after, feed=feed)
 
-    async def wait(self, after: Mapping[JobKey, str], *, timeout_ms: int) -> dict[JobKey, list[JobEvent]]:
+    async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
+        await self._log.write_lines(lines)
+
+    async def wait(self, after: Mapping[FeedKey, str], *, timeout_ms: int) -> dict[FeedKey, list[JobEvent]]:
         self._now += 1
         self.most_at_once = max(self.most_at_once, self._now)
         try:

@@ -16,6 +16,7 @@ from tests.fixtures.jobs import make_job
 pytestmark = pytest.mark.anyio
 KEYED = Terms("request-1", key="key-1")
 JOINING = Terms("request-1", may_join=True)
+JOINING_KEYED = replace(JOINING, key="key-2")
 
 
 class TestKeys:
@@ -47,12 +48,43 @@ class TestKeys:
         assert Counter(a.how for a in admissions) == {Admitted.NEW: 1, Admitted.REPLAYED: 49}
         assert len({a.job.job_id for a in admissions}) == 1
 
-    async def test_a_key_that_joined_stands_for_the_joined_job(self, ledger: JobHistory) -> None:
+    async def test_a_key_that_joined_stands_for_the_joined_job_once_confirmed(self, ledger: JobHistory) -> None:
         first = await ledger.admit(make_job(), JOINING)
-        joined = await ledger.admit(make_job(), replace(JOINING, key="key-2"))
-        again = await ledger.admit(make_job(), replace(JOINING, key="key-2"))
-        assert (joined.how, again.how) == (Admitted.JOINED, Admitted.REPLAYED)
-        assert {joined.job.job_id, again.job.job_id} == {first.job.job_id}
+        joined = await ledger.admit(make_job(), JOINING_KEYED)
+        confirmed = await ledger.confirm_join(joined.job, JOINING_KEYED)
+        again = await ledger.admit(make_job(), JOINING_KEYED)
+        assert [a.how for a in (joined, confirmed, again)] == [Admitted.JOINED, Admitted.JOINED, Admitted.REPLAYED]
+        assert {a.job.job_id for a in (joined, confirmed, again)} == {first.job.job_id}
+
+    async def test_a_key_that_joined_a_job_that_had_ended_is_free(self, ledger: JobHistory) -> None:
+        first = await ledger.admit(make_job(), JOINING)
+        await ledger.admit(make_job(), JOINING_KEYED)
+        await ledger.save_final(replace(first.job, status=JobStatus.COMPLETED))
+        again = await ledger.admit(make_job(), JOINING_KEYED)
+        assert again.how is Admitted.NEW
+        assert again.job.job_id != first.job.job_id
+
+    async def test_a_key_that_got_a_job_meanwhile_stands_for_that(self, ledger: JobHistory) -> None:
+        first = await ledger.admit(make_job(), JOINING)
+        late = await ledger.admit(make_job(), JOINING_KEYED)
+        await ledger.save_final(replace(first.job, status=JobStatus.COMPLETED))
+        new = await ledger.admit(make_job(), JOINING_KEYED)
+        confirmed = await ledger.confirm_join(late.job, JOINING_KEYED)
+        assert (confirmed.how, confirmed.job.job_id) == (Admitted.REPLAYED, new.job.job_id)
+
+    async def test_a_join_without_a_key_is_confirmed_as_it_is(self, ledger: JobHistory) -> None:
+        first = await ledger.admit(make_job(), JOINING)
+        confirmed = await ledger.confirm_join(first.job, JOINING)
+        assert (confirmed.how, confirmed.job.job_id) == (Admitted.JOINED, first.job.job_id)
+
+    async def test_of_twenty_with_one_key_that_join_all_get_one_job(self, ledger: JobHistory) -> None:
+        await ledger.admit(make_job(), JOINING)
+
+        async def submit() -> str:
+            joined = await ledger.admit(make_job(), JOINING_KEYED)
+            return (await ledger.confirm_join(joined.job, JOINING_KEYED)).job.job_id
+
+        assert len(set(await asyncio.gather(*(submit() for _ in range(20))))) == 1
 
 
 class TestJoining:

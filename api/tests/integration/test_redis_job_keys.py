@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from app.jobs import keys
+from app.jobs.events import Feed, FeedKey
 from app.jobs.model import Job, Tally
+from app.jobs.redis_events import RedisEventLog
 from app.jobs.redis_store import RedisJobStore
 from app.jobs.store import Ending
 from batch.errors import StoreError
@@ -75,8 +77,30 @@ async def test_a_final_job_waits_nowhere_has_one_end_and_expires(
     assert len([status for status in ends if status in {"completed", "partial", "failed", "cancelled"}]) == 1
     assert ends[-1] == await redis.hget(keys.job(QUEUE, job.job_id), "status")
     assert 29 * DAY_S < await redis.ttl(keys.job(QUEUE, job.job_id)) <= 30 * DAY_S
-    for short in (keys.chunks(QUEUE, job.job_id), keys.events(QUEUE, job.job_id)):
+    await RedisEventLog(redis).write_lines({FeedKey(QUEUE, job.job_id, Feed.LINES): ["a line that came late"]})
+    for short in (keys.chunks(QUEUE, job.job_id), keys.events(QUEUE, job.job_id), keys.logs(QUEUE, job.job_id)):
         assert 6 * DAY_S < await redis.ttl(short) <= 7 * DAY_S
+
+
+async def test_a_log_expires_with_its_job_and_is_dropped_with_it(store: RedisJobStore, redis: Redis) -> None:
+    job = await planned(store, make_chunk(0))
+    lines, key = RedisEventLog(redis), keys.logs(QUEUE, job.job_id)
+    await lines.write_lines({FeedKey(QUEUE, job.job_id, Feed.LINES): ["while it ran"]})
+    assert await redis.ttl(key) == -1
+    await store.cancel(QUEUE, job.job_id)
+    assert 6 * DAY_S < await redis.ttl(key) <= 7 * DAY_S
+    await store.forget(QUEUE, job.job_id)
+    await lines.write_lines({FeedKey(QUEUE, job.job_id, Feed.LINES): ["too late"]})
+    assert await redis.keys("*:logs") == []
+
+
+async def test_a_log_is_bounded(store: RedisJobStore, redis: Redis) -> None:
+    job = await planned(store, make_chunk(0))
+    await RedisEventLog(redis).write_lines({FeedKey(QUEUE, job.job_id, Feed.LINES): [str(n) for n in range(3000)]})
+    kept: Any = await redis.xrange(keys.logs(QUEUE, job.job_id))
+    # Redis drops whole nodes of a stream, a hundred entries each.
+    assert 1000 <= len(kept) <= 1200
+    assert kept[-1][1]["d"] == "2999"
 
 
 async def test_a_job_that_is_not_final_never_expires(store: RedisJobStore, redis: Redis) -> None:

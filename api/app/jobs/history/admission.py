@@ -31,10 +31,15 @@ async def admit(connection: AsyncConnection, job: Job, terms: Terms) -> Admissio
     if admission.how is Admitted.NEW and (terms.callback_url or job.parent_id):
         await register(connection, job.job_id, url=terms.callback_url, parent_id=job.parent_id)
     if terms.key is not None and admission.how is Admitted.JOINED:
-        await connection.execute(
-            IDEMPOTENCY_KEYS.update().where(*_is_key(job, terms.key)).values(job_id=admission.job.job_id)
-        )
+        # The joined job may have ended, and the ledger not know it yet: the key stands for nothing until `confirm`.
+        await connection.execute(IDEMPOTENCY_KEYS.delete().where(*_is_key(job, terms.key)))
     return admission
+
+
+async def confirm(connection: AsyncConnection, job: Job, terms: Terms) -> Admission:
+    """Have the key stand for a joined job, or return the job that it has come to stand for meanwhile."""
+    earlier = await _claim_key(connection, job, terms, terms.key) if terms.key is not None else None
+    return Admission(earlier, Admitted.REPLAYED) if earlier else Admission(job, Admitted.JOINED)
 
 
 async def _claim_key(connection: AsyncConnection, job: Job, terms: Terms, key: str) -> Job | None:

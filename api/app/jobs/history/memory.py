@@ -9,6 +9,7 @@ from typing import Any
 
 from app.jobs.history.outbox.memory import MemoryOutbox
 from app.jobs.history.port import KEY_KEPT_H, Admission, Admitted, JobQuery, KeyReused, LedgerStats, Terms
+from app.jobs.history.search import does_mention
 from app.jobs.model import Chunk, Job, JobStatus
 from batch.errors import NotFound
 
@@ -32,10 +33,17 @@ class MemoryJobHistory:
         admission = self._insert(job, terms)
         if admission.how is Admitted.NEW:
             await self.outbox.register(job.job_id, url=terms.callback_url, parent_id=job.parent_id)
-        if terms.key is not None:
-            kept = (datetime.now(UTC), terms.submission, admission.job)
-            self._keys[job.owner, terms.key] = kept
+        if terms.key is not None and admission.how is Admitted.NEW:
+            self._keys[job.owner, terms.key] = (datetime.now(UTC), terms.submission, admission.job)
         return admission
+
+    async def confirm_join(self, job: Job, terms: Terms) -> Admission:
+        """Have a key stand for the job that its submission joined."""
+        if terms.key is not None:
+            if earlier := self._find_key(job, terms, terms.key):
+                return Admission(earlier, Admitted.REPLAYED)
+            self._keys[job.owner, terms.key] = (datetime.now(UTC), terms.submission, job)
+        return Admission(job, Admitted.JOINED)
 
     async def save_plan(
         self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
@@ -151,6 +159,8 @@ def _matches(job: Job, query: JobQuery) -> bool:
         (job.queue, job.owner) == (query.queue, query.owner)
         and (not query.statuses or job.status in query.statuses)
         and (query.since is None or _age(job)[0] >= query.since)
+        and (query.until is None or _age(job)[0] < query.until)
+        and all(does_mention(job, word) for word in query.words)
         and (query.before is None or _age(job) < query.before)
     )
 

@@ -21,12 +21,22 @@ class KeyReused(InvalidRequest):
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """Which jobs to list, newest first; `before` is the (requested_at, job_id) of the last one already seen."""
+    """Which jobs to list, newest first.
+
+    Attributes:
+        statuses: any of these; none means all.
+        since: requested then or later. until: requested before then.
+        words: the job mentions each of them (`app.jobs.history.search`).
+        before: the (requested_at, job_id) of the last one already seen.
+
+    """
 
     queue: str
     owner: str
     statuses: frozenset[JobStatus] = frozenset()
     since: datetime | None = None
+    until: datetime | None = None
+    words: tuple[str, ...] = ()
     before: tuple[datetime, str] | None = None
     limit: int = 50
 
@@ -97,9 +107,21 @@ class JobHistory(Protocol):
         """Record a job, or find the one that stands for it; of many at once exactly one is new.
 
         Whom to tell of the end of a new job is recorded with it; who joined is registered by `outbox.register`.
+        The key of a submission that joined stands for nothing until `confirm_join`.
 
         Raises:
             KeyReused: the Idempotency-Key came with another request before.
+
+        """
+        ...
+
+    async def confirm_join(self, job: Job, terms: Terms) -> Admission:
+        """Have a key stand for the job that its submission joined, once that is known not to have ended.
+
+        Where the key has come to stand for a job meanwhile, that one is the answer.
+
+        Raises:
+            KeyReused: it did so with another request.
 
         """
         ...

@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import Executable, Row, Select, Update, case, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from app.jobs.history.admission import admit
+from app.jobs.history.admission import admit, confirm
 from app.jobs.history.outbox.postgres import PostgresOutbox, release
 from app.jobs.history.port import Admission, JobQuery, LedgerStats, Terms
 from app.jobs.history.rows import parse_job
+from app.jobs.history.search import mentions
 from app.jobs.history.stats import STATS, parse_stats
 from app.jobs.history.tables import JOB_CHUNKS, JOBS
 from app.jobs.model import TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
@@ -47,6 +48,12 @@ class PostgresJobHistory:
         with postgres_errors():
             async with self._engine.begin() as connection:
                 return await admit(connection, job, terms)
+
+    async def confirm_join(self, job: Job, terms: Terms) -> Admission:
+        """Have a key stand for the job that its submission joined."""
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                return await confirm(connection, job, terms)
 
     async def save_plan(
         self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
@@ -120,6 +127,9 @@ class PostgresJobHistory:
             statement = statement.where(JOBS.c.status.in_(sorted(query.statuses)))
         if query.since:
             statement = statement.where(JOBS.c.requested_at >= query.since)
+        if query.until:
+            statement = statement.where(JOBS.c.requested_at < query.until)
+        statement = statement.where(*(mentions(word) for word in query.words))
         if query.before:
             statement = statement.where(tuple_(*key) < query.before)
         return await self._jobs(statement.order_by(*(c.desc() for c in key)).limit(query.limit))

@@ -8,7 +8,7 @@ for _, field in ipairs(redis.call('HKEYS', CHUNKS)) do
     redis.call('ZREM', RETRIES, member(id, n))
   end
 end
-redis.call('DEL', JOB, CHUNKS, EVENTS)
+redis.call('DEL', JOB, CHUNKS, EVENTS, LOGS)
 redis.call('LREM', NEWEST, 0, id)
 redis.call('ZREM', ACTIVE, id)
 return 1

@@ -2,6 +2,7 @@
 -- (a repeated call counts once), and the one place where a job becomes final.
 local JOB, CHUNKS, EVENTS, NEWEST = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local ACTIVE, DISPATCH, LEASES, DLQ, RETRIES = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local LOGS = KEYS[10]
 local DAY_S = 86400
 local FINAL = {completed = 1, partial = 1, failed = 1, cancelled = 1}
 
@@ -101,6 +102,7 @@ local function close_job(id, status)
   redis.call('EXPIRE', JOB, 30 * DAY_S)
   redis.call('EXPIRE', CHUNKS, 7 * DAY_S)
   redis.call('EXPIRE', EVENTS, 7 * DAY_S)
+  redis.call('EXPIRE', LOGS, 7 * DAY_S)
 end
 
 -- Mirrors app.jobs.model.settle_status.

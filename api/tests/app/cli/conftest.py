@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -74,6 +74,8 @@ class Scripted:
     url: str
     answers: list[tuple[int, bytes]]
     seen: list[tuple[str, str, str]]
+    last_ids: list[str | None] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @pytest.fixture
@@ -83,8 +85,11 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             script.seen.append((self.path, self.headers["x-ingest-token"], self.headers["accept-language"]))
+            script.last_ids.append(self.headers["last-event-id"])
             status, content = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
             self.send_response(status)
+            for name, value in script.headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

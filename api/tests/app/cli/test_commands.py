@@ -67,7 +67,7 @@ def test_jobs_are_listed(at_live: Kaboom, finished: str) -> None:
     assert re.search(rf"^{finished} +completed +TSE_PRIME", done.out, re.MULTILINE)
     page = data(at_live("jobs", "list", "--status", "completed", "--limit", "1", "--json"))
     assert [job["job_id"] for job in page["items"]] == [finished]
-    older = data(at_live("jobs", "list", "--cursor", str(page["next_cursor"]), "--json"))
+    older = data(at_live("jobs", "list", "--status", "completed", "--cursor", str(page["next_cursor"]), "--json"))
     assert finished not in [job["job_id"] for job in older["items"]]
 
 
@@ -82,7 +82,26 @@ def test_a_job_is_shown(at_live: Kaboom, finished: str) -> None:
     assert data(at_live("jobs", "show", finished, "--json"))["progress"]["percent"] == 100.0
 
 
-@pytest.mark.parametrize("command", ["show", "watch", "cancel", "retry", "delete"])
+def test_jobs_are_searched(at_live: Kaboom, finished: str) -> None:
+    for words in (finished[:12], "7203 prime"):
+        page = data(at_live("jobs", "list", "--q", words, "--json"))
+        assert finished in [job["job_id"] for job in page["items"]]
+    done = at_live("jobs", "list", "--q", "nowhere")
+    assert (done.code, done.out) == (0, "")
+    assert "nowhere" in done.err
+
+
+def test_a_log_is_followed_to_the_end_of_its_job(at_live: Kaboom, finished: str) -> None:
+    followed = at_live("jobs", "logs", finished, "--follow")
+    assert followed.code == 0
+    assert re.search(r"^2\d{3}-\d\d-\d\d [\d:.]{12}  info     chunk_done +done=2 failed=0", followed.out, re.MULTILINE)
+    assert "job_finished" in followed.out.splitlines()[-1]
+    assert "job_submitted" in followed.out.splitlines()[0]
+    assert at_live("jobs", "logs", finished).out == followed.out
+    assert at_live("jobs", "logs", finished, "--level", "error").out == ""
+
+
+@pytest.mark.parametrize("command", ["show", "watch", "logs", "cancel", "retry", "delete"])
 def test_an_unknown_job_ends_with_4(at_live: Kaboom, command: str) -> None:
     done = at_live("jobs", command, UNKNOWN)
     assert (done.code, done.out) == (Exit.NOT_FOUND, "")

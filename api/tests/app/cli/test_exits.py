@@ -112,6 +112,37 @@ def test_a_server_that_comes_back_is_waited_for(kaboom: Kaboom, scripted: Script
     assert kaboom("jobs", "watch", "a" * 32).code == Exit.OK
 
 
+def test_a_read_beyond_the_limit_is_made_again_once_when_the_server_says(kaboom: Kaboom, scripted: Scripted) -> None:
+    scripted.headers["Retry-After"] = "1"
+    scripted.answers += [(429, orjson.dumps(PROBLEM)), (200, b'{"items": [], "next_cursor": null}')]
+    assert kaboom("jobs", "list").code == Exit.OK
+    scripted.answers += [(429, orjson.dumps(PROBLEM)), (429, orjson.dumps(PROBLEM))]
+    del scripted.answers[0]
+    assert kaboom("jobs", "list").code == Exit.RATE_LIMITED
+    assert len(scripted.seen) == 4
+
+
+def test_a_log_is_followed_through_broken_connections(kaboom: Kaboom, scripted: Scripted) -> None:
+    line = orjson.dumps({"at": "2025-11-04T07:00:01.204000Z", "level": "info", "event": "x", "fields": {"n": 1}})
+    event = b": a comment\nretry: 2000\n\nevent: line\ndata: " + line + b"\nid: %s\n\n: ping\n\n"
+    scripted.answers += [
+        (200, event % b"1-0" + event % b"2-0"),
+        (503, orjson.dumps(PROBLEM)),
+        (200, event % b"3-0"),
+        (204, b""),
+    ]
+    done = kaboom("jobs", "logs", "a" * 32, "--follow", "--json", "--level", "warning")
+    assert done.code == Exit.OK
+    assert [orjson.loads(text)["id"] for text in done.out.splitlines()] == ["1-0", "2-0", "3-0"]
+    assert scripted.last_ids == [None, "2-0", "2-0", "3-0"]
+    assert {path.partition("?")[2] for path, _, _ in scripted.seen} == {"level=warning"}
+
+
+def test_a_log_of_no_job_is_not_followed(kaboom: Kaboom, scripted: Scripted) -> None:
+    scripted.answers.append((404, orjson.dumps(PROBLEM)))
+    assert kaboom("jobs", "logs", "a" * 32, "--follow").code == Exit.NOT_FOUND
+
+
 def test_the_token_and_the_language_are_sent(
     kaboom: Kaboom, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,24 +22,24 @@ class TestHealth:
     @pytest.mark.parametrize("status", [s for s in JobStatus if s.is_final])
     def test_a_final_job_is_well_whatever_became_of_its_worker(self, status: JobStatus) -> None:
         job = make_job(status=status, updated_at=NOW - timedelta(days=1))
-        assert judge_health(job, [], is_live=False) == "ok"
+        assert judge_health(job, []) == "ok"
 
     @pytest.mark.parametrize("status", OPEN)
     def test_a_job_that_redis_lost_recovers(self, status: JobStatus) -> None:
-        assert judge_health(make_job(status=status), WORKERS, is_live=False) == "recovering"
+        assert judge_health(make_job(status=status), WORKERS) == "recovering"
 
     @pytest.mark.parametrize("status", OPEN)
     def test_without_a_worker_a_job_waits(self, status: JobStatus) -> None:
-        assert judge_health(make_job(status=status, updated_at=NOW), [], is_live=True) == "waiting"
+        assert judge_health(make_job(status=status, updated_at=NOW, version=1), []) == "waiting"
 
     @pytest.mark.parametrize(("silent_s", "health"), [(2 * LEASE_S - 2, "ok"), (2 * LEASE_S + 2, "stalled")])
     def test_a_job_without_news_for_two_leases_is_stalled(self, silent_s: float, health: str) -> None:
-        job = make_job(status=JobStatus.RUNNING, updated_at=datetime.now(UTC) - timedelta(seconds=silent_s))
-        assert judge_health(job, WORKERS, is_live=True) == health
+        job = make_job(status=JobStatus.RUNNING, version=2, updated_at=datetime.now(UTC) - timedelta(seconds=silent_s))
+        assert judge_health(job, WORKERS) == health
 
     def test_a_queued_job_is_not_stalled_however_long_the_queue(self) -> None:
-        job = make_job(status=JobStatus.QUEUED, updated_at=NOW - timedelta(hours=1))
-        assert judge_health(job, WORKERS, is_live=True) == "ok"
+        job = make_job(status=JobStatus.QUEUED, version=1, updated_at=NOW - timedelta(hours=1))
+        assert judge_health(job, WORKERS) == "ok"
 
 
 class TestProgress:

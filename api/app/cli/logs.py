@@ -1,0 +1,55 @@
+"""A job's log on the command line."""
+
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from app.cli.client import ApiClient
+from app.cli.session import Session
+
+_PAGE = 500
+
+
+class LogLevel(StrEnum):
+    """The least level to show."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def read_lines(client: ApiClient, path: str, level: LogLevel) -> Iterator[dict[str, Any]]:
+    """Yield the lines that a log has now."""
+    params: dict[str, Any] = {"level": level.value, "limit": _PAGE}
+    has_more = True
+    while has_more:
+        page = client.call("GET", path, params=params)
+        yield from page["items"]
+        has_more, params["after"] = page["has_more"], page["after"]
+
+
+def follow_lines(client: ApiClient, path: str, level: LogLevel) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a log until its job has ended."""
+    for event_id, line in client.events(path, level=level.value):
+        yield {"id": event_id} | line
+
+
+def print_line(session: Session, line: dict[str, Any]) -> None:
+    """Print a line to stdout, at once."""
+    if session.is_json:
+        sys.stdout.buffer.write(orjson.dumps(line) + b"\n")
+        sys.stdout.buffer.flush()
+    else:
+        at = line["at"][:23].replace("T", " ")
+        fields = " ".join(f"{name}={_show(value)}" for name, value in line["fields"].items())
+        text = f"{at}  {line['level']:<7}  {line['event']:<18}  {fields}"
+        session.out.print(text.rstrip(), markup=False, soft_wrap=True)
+
+
+def _show(value: object) -> str:
+    is_word = not isinstance(value, str) or (value.isprintable() and " " not in value and value)
+    return str(value) if is_word else orjson.dumps(value).decode()

@@ -1,0 +1,21 @@
+"""The answer to a submission."""
+
+from fastapi import Response
+
+from app.jobs.history.port import Admission, Admitted
+from app.jobs.model import JobStatus
+from app.jobs.view import Accepted
+
+
+def accept(admission: Admission, base: str, response: Response) -> Accepted:
+    """Return the answer to a submission, and set where and when to look for its job, and whose it is."""
+    job = admission.job
+    response.headers["Location"] = f"{base}/{job.job_id}"
+    response.headers["Retry-After"] = "2"
+    if admission.how is Admitted.REPLAYED:
+        response.headers["Idempotency-Replayed"] = "true"
+        # The same answer as the first time.
+        return Accepted(job_id=job.job_id, status=JobStatus.QUEUED)
+    if admission.how is Admitted.JOINED:
+        response.headers["Kaboom-Coalesced"] = "true"
+    return Accepted(job_id=job.job_id, status=job.status)

@@ -1,0 +1,43 @@
+"""What became of each item of a job that is not a plain success."""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.jobs.model import Chunk
+from app.jobs.view import Failure, FailurePage
+from batch.market.outcome import Outcome
+
+
+class FailureListing(BaseModel):
+    """Which items to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: list[str] = Field(default=[], max_length=7)
+    limit: int = Field(default=100, ge=1, le=1000)
+    cursor: int = Field(default=0, ge=0, le=10_000_000)
+
+
+def page_failures(chunks: Sequence[Chunk], query: FailureListing) -> FailurePage:
+    """Return the page that a query asks for."""
+    found = _failures(chunks, query.outcome)
+    end = query.cursor + query.limit
+    cursor = str(end) if end < len(found) else None
+    return FailurePage(items=found[query.cursor : end], total=len(found), next_cursor=cursor)
+
+
+def _failures(chunks: Sequence[Chunk], outcomes: Sequence[str]) -> list[Failure]:
+    fine = {outcome.value for outcome in Outcome if outcome.is_fine}
+    return [
+        Failure(
+            item=note.item,
+            interval=chunk.payload.get("interval"),
+            outcome=note.outcome,
+            message=note.message,
+            attempts=note.attempts,
+        )
+        for chunk in chunks
+        for note in chunk.tally.notes
+        if (note.outcome in outcomes if outcomes else note.outcome not in fine)
+    ]

@@ -1,0 +1,104 @@
+"""The list of jobs: the ledger's, with live values where a job still runs."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.deps import Jobs
+from app.errors import BadCursor
+from app.jobs.cursor import CursorSigner
+from app.jobs.history.port import JobQuery
+from app.jobs.model import TRANSITIONS, Job, JobStatus
+from app.jobs.store import Worker
+from app.jobs.view import JobPage, view_job
+from batch.errors import InvalidRequest, StoreError
+
+#: A list does not wait longer than this for live values: the ledger's are shown instead.
+_OVERLAY_S = 1.0
+_OPEN = frozenset(s for s in JobStatus if TRANSITIONS[s])
+
+
+class Listing(BaseModel):
+    """Which jobs to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: list[JobStatus] = Field(default=[], max_length=7)
+    q: str = Field(
+        default="",
+        max_length=100,
+        pattern=r"^[^\x00-\x1f]*$",
+        description="words that a job mentions, all of them: how its id begins, part of its task, market or error, "
+        "or a symbol, provider or session of its request",
+    )
+    since: AwareDatetime | None = Field(default=None, description="requested then or later")
+    until: AwareDatetime | None = Field(default=None, description="requested before then")
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: str | None = Field(default=None, max_length=200, description="next_cursor of the page before")
+
+
+@dataclass(frozen=True, slots=True)
+class JobList:
+    """The jobs of one owner in one queue, whose job routes hang below `base`."""
+
+    queue: str
+    base: str
+    owner: str
+    signer: CursorSigner
+
+    async def page(self, jobs: Jobs, query: Listing) -> JobPage:
+        """Return the page that a query asks for.
+
+        Raises:
+            BadCursor: the cursor is not one of ours.
+
+        """
+        found = await jobs.parts.history.list_jobs(self._to_query(query))
+        live, workers = await asyncio.gather(_overlay(jobs, self.queue, found), _workers(jobs))
+        items = [job for job in live if not query.status or job.status in query.status]
+        views = [view_job(job, base=self.base, workers=workers) for job in items]
+        cursor = self.signer.encode(found[-1], self._scope(query)) if len(found) == query.limit else None
+        return JobPage(items=views, next_cursor=cursor)
+
+    def _to_query(self, query: Listing) -> JobQuery:
+        wanted = frozenset(query.status)
+        try:
+            before = self.signer.decode(query.cursor, self._scope(query)) if query.cursor else None
+        except InvalidRequest as e:
+            raise BadCursor(e.message) from e
+        return JobQuery(
+            self.queue,
+            self.owner,
+            # The ledger learns of a running job's states late: look at all open ones, then ask Redis.
+            statuses=wanted | _OPEN if wanted & _OPEN else wanted,
+            since=query.since,
+            until=query.until,
+            words=tuple(query.q.split()),
+            before=before,
+            limit=query.limit,
+        )
+
+    def _scope(self, query: Listing) -> list[object]:
+        """Return what makes a list this one: a cursor of another list has no place in it."""
+        return [self.queue, self.owner, sorted(query.status), query.q.split(), query.since, query.until]
+
+
+async def _overlay(jobs: Jobs, queue: str, found: Sequence[Job]) -> list[Job]:
+    """Put live values over unfinished jobs, in one round trip; without Redis the ledger's stand."""
+    open_ids = [job.job_id for job in found if not job.status.is_final]
+    try:
+        async with asyncio.timeout(_OVERLAY_S):
+            live = {job.job_id: job for job in await jobs.parts.store.load(queue, open_ids) if job}
+    except (StoreError, TimeoutError):
+        live = {}
+    return [live.get(job.job_id, job) for job in found]
+
+
+async def _workers(jobs: Jobs) -> list[Worker]:
+    try:
+        async with asyncio.timeout(_OVERLAY_S):
+            return list(await jobs.parts.store.workers())
+    except (StoreError, TimeoutError):
+        return []

@@ -1,0 +1,162 @@
+"""The job routes that every queue mounts: list, stats, one, events, log, failures, cancel, retry, delete."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response, status
+from starlette.responses import StreamingResponse
+
+from app.deps import Cursors, Events, Jobs
+from app.errors import BAD_CURSOR, BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
+from app.jobs.events import START, Feed, parse_event_id
+from app.jobs.model import Chunk, Job
+from app.jobs.sse import wait_for_end
+from app.jobs.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody, view_job
+from app.jobs_api.accepting import accept
+from app.jobs_api.failures import FailureListing, page_failures
+from app.jobs_api.listing import JobList, Listing
+from app.jobs_api.log import LOG_ANSWERS, ResumedLogQuery, page_log, stream_log
+from app.jobs_api.stats import tell_stats
+from app.jobs_api.watching import EVENT_ANSWERS, EVENT_STREAM, LastEventId, preferred_wait_s, stream_job
+from batch.errors import NotFound
+
+JobId = Annotated[str, Path(max_length=64, description="32 hex digits")]
+_JOB_ID = re.compile("[0-9a-f]{32}")
+_NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "the job is as its ETag says"}}
+
+#: Builds the request of a retry from the job and its chunks; raises Conflict where nothing is left to do.
+type RetryBuilder = Callable[[Job, Sequence[Chunk]], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class JobRoutes:
+    """The job routes of one queue, mounted at `base`, for the jobs of one owner."""
+
+    queue: str
+    base: str
+    owner: str
+    build_retry: RetryBuilder
+
+    async def list_jobs(
+        self,
+        jobs: Jobs,
+        signer: Cursors,
+        request: Request,
+        response: Response,
+        query: Annotated[Listing, Query()],
+    ) -> JobPage:
+        """List jobs, newest first: the ledger's, with live values where a job still runs."""
+        page = await JobList(self.queue, self.base, self.owner, signer).page(jobs, query)
+        if page.next_cursor:
+            url = request.url.include_query_params(cursor=page.next_cursor)
+            response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        return page
+
+    async def job_stats(self, jobs: Jobs) -> QueueStats:
+        """Count jobs by state, and say how long they wait and run."""
+        return await tell_stats(jobs, self.queue)
+
+    async def get_job(
+        self, jobs: Jobs, hub: Events, job_id: JobId, request: Request, response: Response
+    ) -> JobView | Response:
+        """Show one job; `ETag` changes with it, `Retry-After` says when to look again.
+
+        `Prefer: wait=25` answers when the job ends, or after so many seconds (30 at most).
+        """
+        job = await self._find(jobs, job_id)
+        wait_s = preferred_wait_s(request.headers.get("prefer", ""))
+        if wait_s and not job.status.is_final:
+            await wait_for_end(hub, job, timeout_s=wait_s)
+            job = await self._find(jobs, job_id)
+            response.headers["Preference-Applied"] = f"wait={wait_s}"
+        etag = f'W/"{job.version}-{job.status}-{job.settled}"'
+        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        if not job.status.is_final:
+            headers["Retry-After"] = "1"
+        if etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]:
+            return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
+        response.headers.update(headers)
+        workers = [] if job.status.is_final else await jobs.parts.store.workers()
+        return view_job(job, base=self.base, workers=workers)
+
+    async def job_events(self, jobs: Jobs, hub: Events, job_id: JobId, last_event_id: LastEventId = None) -> Response:
+        """Stream what happens to a job as server-sent events: `status` and `progress`.
+
+        A client that comes back with `Last-Event-ID` misses nothing; the stream ends with the job, and 204 tells
+        a client that has seen the end not to come back.
+        """
+        after = last_event_id or START
+        parse_event_id(after)
+        return await stream_job(hub, await self._find(jobs, job_id), after=after)
+
+    async def job_logs(
+        self,
+        jobs: Jobs,
+        hub: Events,
+        request: Request,
+        job_id: JobId,
+        query: ResumedLogQuery,
+    ) -> LogPage | Response:
+        """Show what was logged of a job: about the newest 1,000 lines, oldest first, 7 days from its end.
+
+        With `Accept: text/event-stream` they are a stream of `line` events, which goes on until the job has ended and
+        resumes after `Last-Event-ID`; 204 tells a client that has seen the last line not to come back.
+        """
+        job = await self._find(jobs, job_id)
+        if EVENT_STREAM in request.headers.get("accept", ""):
+            return await stream_log(hub, job, query)
+        return page_log(await hub.read(self.queue, job_id, after=query.after, feed=Feed.LINES), query)
+
+    async def list_failures(
+        self,
+        jobs: Jobs,
+        job_id: JobId,
+        query: Annotated[FailureListing, Query()],
+    ) -> FailurePage:
+        """List what became of every item that failed; `outcome` asks for others, such as `not_listed`."""
+        job = await self._find(jobs, job_id)
+        return page_failures(await jobs.load_chunks(job), query)
+
+    async def cancel_job(self, jobs: Jobs, job_id: JobId) -> Accepted:
+        """Ask a job to stop: what is queued stops now, what runs within seconds; what is written stays."""
+        job = await jobs.cancel(await self._find(jobs, job_id))
+        return Accepted(job_id=job.job_id, status=job.status)
+
+    async def retry_job(self, jobs: Jobs, job_id: JobId, response: Response, body: RetryBody | None = None) -> Accepted:
+        """Run what failed, was cancelled or given up again, as a child job; the finished job stays as it is."""
+        del body  # its one field has one value, so far
+        job = await self._find(jobs, job_id)
+        child = await jobs.retry(job, self.build_retry(job, await jobs.load_chunks(job)))
+        return accept(child, self.base, response)
+
+    async def delete_job(self, jobs: Jobs, job_id: JobId) -> None:
+        """Drop a finished job and its history; its bars stay."""
+        await jobs.delete(await self._find(jobs, job_id))
+
+    async def _find(self, jobs: Jobs, job_id: str) -> Job:
+        # Anything else could name another key of Redis.
+        if not _JOB_ID.fullmatch(job_id):
+            raise NotFound(f"job {job_id} does not exist: an id is 32 hex digits")
+        return await jobs.find(self.queue, job_id, owner=self.owner)
+
+
+def jobs_router(routes: JobRoutes) -> APIRouter:
+    """Return the router of one queue's jobs."""
+    router = APIRouter(prefix=routes.base, tags=[f"{routes.queue} jobs"])
+    router.add_api_route("", routes.list_jobs, responses=describe_problems(BAD_CURSOR, INVALID))
+    # Before the id, which it would match.
+    router.add_api_route("/stats", routes.job_stats)
+    one = APIRouter(prefix="/{job_id}", responses=describe_problems(NOT_FOUND, INVALID))
+    one.add_api_route("", routes.get_job, response_model=JobView, responses=_NOT_MODIFIED)
+    one.add_api_route("/events", routes.job_events, response_class=StreamingResponse, responses=EVENT_ANSWERS)
+    one.add_api_route("/logs", routes.job_logs, response_model=LogPage, responses=LOG_ANSWERS)
+    one.add_api_route("/failures", routes.list_failures)
+    conflict = describe_problems(CONFLICT)
+    one.add_api_route("/cancel", routes.cancel_job, methods=["POST"], status_code=202, responses=conflict)
+    body = describe_problems(CONFLICT, BAD_JSON, MEDIA_TYPE, TOO_LARGE)
+    one.add_api_route("/retry", routes.retry_job, methods=["POST"], status_code=202, responses=body)
+    one.add_api_route("", routes.delete_job, methods=["DELETE"], status_code=204, responses=conflict)
+    router.include_router(one)
+    return router

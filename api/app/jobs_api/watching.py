@@ -1,0 +1,38 @@
+"""Watching one job: its events as a stream, and how long a poll may wait."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import Header, Response, status
+from starlette.responses import StreamingResponse
+
+from app.jobs.events import START, EventHub
+from app.jobs.model import Job
+from app.jobs.sse import is_last, stream_events, tell_end
+
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=50)]
+EVENT_STREAM = "text/event-stream"
+#: The second keeps a proxy such as nginx from holding events back.
+STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+_MAX_WAIT_S = 30
+_EVENT = 'event: status\ndata: {"status":"running"}\nid: 1795569399213-0\n\n'
+EVENT_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {EVENT_STREAM: {"examples": {"status": {"value": _EVENT}}}}},
+    204: {"description": "the client has seen the job's last event"},
+}
+
+
+async def stream_job(hub: EventHub, job: Job, *, after: str) -> Response:
+    """Return the events of a job after an id as a stream that ends with the job; 204 where nothing is left to tell."""
+    kept = await hub.read(job.queue, job.job_id, after=after)
+    if job.status.is_final and not any(is_last(event) for event in kept):
+        if after != START:
+            return Response(status_code=status.HTTP_204_NO_CONTENT)
+        return StreamingResponse(tell_end(job), media_type=EVENT_STREAM, headers=STREAM_HEADERS)
+    return StreamingResponse(stream_events(hub, job, after=after), media_type=EVENT_STREAM, headers=STREAM_HEADERS)
+
+
+def preferred_wait_s(prefer: str) -> int:
+    """Return the seconds that a `Prefer: wait=25` header asks to wait, at most 30; 0 where it does not."""
+    found = re.search(r"\bwait=(\d{1,4})\b", prefer)
+    return min(int(found.group(1)), _MAX_WAIT_S) if found else 0

@@ -1,0 +1,31 @@
+"""Submitting on the memory twins what `tests/app/test_overlap.py` submits on the real servers."""
+
+import pytest
+
+from app.jobs.history.port import Admission, Admitted, Terms
+from app.tasks.catalog import INGEST_RUN_DAILY
+from app.tasks.lifecycle import Jobs
+from app.tasks.parts import Parts
+
+pytestmark = pytest.mark.anyio
+REQUEST = {"intervals": {"1m": 1}, "market": "TSE_PRIME"}
+
+
+async def submit(parts: Parts, key: str | None = None) -> Admission:
+    terms = Terms("request-1", key=key, may_join=True)
+    return await Jobs(parts).submit(INGEST_RUN_DAILY, REQUEST, owner="ingest", terms=terms)
+
+
+async def test_a_new_key_that_joins_a_job_that_just_ended_gets_a_new_one(parts: Parts) -> None:
+    first = (await submit(parts)).job
+    await parts.store.cancel(first.queue, first.job_id)
+    new, again = await submit(parts, "key"), await submit(parts, "key")
+    assert (new.how, again.how) == (Admitted.NEW, Admitted.REPLAYED)
+    assert new.job.job_id == again.job.job_id != first.job_id
+
+
+async def test_a_new_key_that_joins_is_kept_for_the_joined_job(parts: Parts) -> None:
+    first = (await submit(parts)).job
+    joined, again = await submit(parts, "key"), await submit(parts, "key")
+    assert (joined.how, again.how) == (Admitted.JOINED, Admitted.REPLAYED)
+    assert {joined.job.job_id, again.job.job_id} == {first.job_id}

@@ -1,0 +1,69 @@
+"""No secret gets into a line, and whoever taps the lines is given each of them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import structlog
+
+from app.telemetry import configure_logging, tap_lines
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Mapping[str, Any]]]:
+    """What a tap is given."""
+    import logging  # noqa: PLC0415  only to put the root logger back
+
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    configure_logging(log_format="json", level="ERROR")
+    taken: list[Mapping[str, Any]] = []
+    end = tap_lines(lambda line: taken.append(dict(line)))
+    yield taken
+    end()
+    root.handlers, root.level = handlers, level
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "connection to postgresql://kaboom:s3cret@db/kaboom failed",
+        "rediss://:s3cret@host:6379/0 did not answer",
+        "GET /prices?symbol=7203&token=s3cret&x=1",
+        "api_key='s3cret' was refused",
+        '{"x-ingest-token": "s3cret"}',
+        "Authorization: Bearer s3cret",
+        "password = s3cret",
+    ],
+)  # fmt: skip
+def test_a_secret_in_a_text_becomes_stars(lines: list[Mapping[str, Any]], text: str) -> None:
+    structlog.get_logger("test").warning("call_failed", error=text, job_id="j")
+    assert "s3cret" not in str(lines)
+    assert "***" in lines[0]["error"]
+
+
+@pytest.mark.parametrize("name", ["token", "INGEST_API_TOKEN", "callback_url", "db_password", "client_secret"])
+def test_a_field_with_a_secrets_name_becomes_stars(lines: list[Mapping[str, Any]], name: str) -> None:
+    structlog.get_logger("test").warning("call_failed", **{name: "s3cret"})
+    assert lines[0][name] == "***"
+
+
+@pytest.mark.parametrize(
+    "text", ["https://example.com:8000/a@b", "took 3 tokens", "the token was wrong", "12:30:01", "a=b", "user@host"]
+)
+def test_other_texts_stay(lines: list[Mapping[str, Any]], text: str) -> None:
+    structlog.get_logger("test").warning("x", reason=text)
+    assert lines[0]["reason"] == text
+
+
+def test_a_tap_hears_lines_below_the_level_of_the_log_until_it_ends(lines: list[Mapping[str, Any]]) -> None:
+    others: list[Mapping[str, Any]] = []
+    end = tap_lines(others.append)
+    log = structlog.get_logger("test")
+    with structlog.contextvars.bound_contextvars(job_id="j"):
+        log.info("one")
+    end()
+    end()
+    log.info("two")
+    assert [line["event"] for line in lines] == ["one", "two"]
+    assert [(line["event"], line["job_id"]) for line in others] == [("one", "j")]
