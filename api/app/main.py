@@ -19,7 +19,7 @@ from app.tasks.lifecycle import Jobs
 from app.tasks.parts import build_parts
 from app.tasks.reaper import Reaper
 from app.tasks.scheduler import Scheduler
-from app.telemetry import configure_logging
+from app.telemetry.logs import configure_logging
 from batch.errors import ConfigurationError
 
 

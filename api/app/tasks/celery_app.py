@@ -23,7 +23,7 @@ from app.tasks.message import KEY_PREFIX
 from app.tasks.reaper import Reaper
 from app.tasks.scheduler import Scheduler
 from app.tasks.worker import perform
-from app.telemetry import configure_logging
+from app.telemetry.logs import configure_logging
 
 # Several processes share the cores: one polars thread each costs the least CPU. Read at its first import.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
