@@ -5,6 +5,7 @@ what Celery offers is switched off here.
 """
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery
@@ -24,6 +25,7 @@ from app.tasks.reaper import Reaper
 from app.tasks.scheduler import Scheduler
 from app.tasks.worker import perform
 from app.telemetry.logs import configure_logging
+from app.telemetry.origin import continue_from
 
 # Several processes share the cores: one polars thread each costs the least CPU. Read at its first import.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
@@ -95,18 +97,23 @@ celery_app.conf.update(
 
 
 def _register(spec: TaskSpec) -> None:
-    @celery_app.task(name=spec.name, ignore_result=False)
-    def plan(job_id: str) -> str:
-        return _perform(ChunkRef(spec.queue.value, job_id, PLAN))
+    @celery_app.task(name=spec.name, ignore_result=False, bind=True)
+    def plan(self: Any, /, job_id: str) -> str:
+        return _perform(ChunkRef(spec.queue.value, job_id, PLAN), self.request.headers)
 
-    @celery_app.task(name=spec.chunk_name)
-    def chunk(job_id: str, n: str) -> str:
-        return _perform(ChunkRef(spec.queue.value, job_id, n))
+    @celery_app.task(name=spec.chunk_name, bind=True)
+    def chunk(self: Any, /, job_id: str, n: str) -> str:
+        return _perform(ChunkRef(spec.queue.value, job_id, n), self.request.headers)
 
 
-def _perform(ref: ChunkRef) -> str:
+def _perform(ref: ChunkRef, headers: Mapping[str, Any] | None) -> str:
     loop = process_loop()
-    return loop.run(perform(loop.parts, ref))
+
+    async def perform_for_origin() -> str:
+        with continue_from(headers or {}):
+            return await perform(loop.parts, ref)
+
+    return loop.run(perform_for_origin())
 
 
 for _spec in CATALOG:
