@@ -17,12 +17,10 @@ from app.jobs.model import PLAN
 from app.jobs.store import ChunkRef
 from app.settings import load_settings
 from app.tasks.catalog import CATALOG, Queue, TaskSpec
-from app.tasks.lifecycle import Jobs
-from app.tasks.local import report_alive
+from app.tasks.ending import end_with_parent
 from app.tasks.loop import process_loop
+from app.tasks.main_process import MainProcess
 from app.tasks.message import KEY_PREFIX
-from app.tasks.reaper import Reaper
-from app.tasks.scheduler import Scheduler
 from app.tasks.worker import perform
 from app.telemetry.logs import configure_logging
 from app.telemetry.origin import continue_from
@@ -76,7 +74,7 @@ celery_app.conf.update(
     # Against leaks; KiB, checked between tasks: 4 children and the parent stay under 4 GiB.
     worker_max_tasks_per_child=200,
     worker_max_memory_per_child=700_000,
-    # With REMAP_SIGTERM=SIGQUIT a stop takes under 8 s, inside Cloud Run's 10.
+    # How long running chunks may still end by themselves.
     worker_soft_shutdown_timeout=6,
     worker_enable_soft_shutdown_on_idle=False,
     # No late acknowledgements, so nothing is cancelled; says so to Celery and silences its warning.
@@ -127,7 +125,8 @@ def _configure_logging(**_signal: Any) -> None:
 
 @worker_process_init.connect
 def _start_child(**_signal: Any) -> None:
-    process_loop()
+    parent = os.getppid()
+    process_loop().start(lambda _: end_with_parent(parent))
 
 
 @worker_process_shutdown.connect
@@ -136,10 +135,9 @@ def _stop_child(**_signal: Any) -> None:
 
 
 @worker_ready.connect
-def _start_parent(sender: Any, **_signal: Any) -> None:
-    """Sweep, fire schedules and report from the main process, which outlives its children."""
-    slots = int(sender.controller.concurrency)
-    loop = process_loop("worker-main")
-    loop.start(lambda parts: Reaper(parts).run())
-    loop.start(lambda parts: Scheduler(Jobs(parts)).run())
-    loop.start(lambda parts: report_alive(parts, slots))
+def _report(sender: Any, **_signal: Any) -> None:
+    step = next(step for step in sender.controller.steps if isinstance(step, MainProcess))
+    step.report()
+
+
+celery_app.steps["worker"].add(MainProcess)
