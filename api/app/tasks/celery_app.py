@@ -18,12 +18,14 @@ from app.jobs.store import ChunkRef
 from app.settings import load_settings
 from app.tasks.catalog import CATALOG, Queue, TaskSpec
 from app.tasks.ending import end_with_parent
+from app.tasks.instruments import instrument_child
 from app.tasks.loop import process_loop
 from app.tasks.main_process import MainProcess
 from app.tasks.message import KEY_PREFIX
 from app.tasks.worker import perform
 from app.telemetry.logs import configure_logging
 from app.telemetry.origin import continue_from
+from app.telemetry.traces import stop_tracing
 
 # Several processes share the cores: one polars thread each costs the least CPU. Read at its first import.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
@@ -126,12 +128,14 @@ def _configure_logging(**_signal: Any) -> None:
 @worker_process_init.connect
 def _start_child(**_signal: Any) -> None:
     parent = os.getppid()
+    instrument_child(_settings.otlp_endpoint)
     process_loop().start(lambda _: end_with_parent(parent))
 
 
 @worker_process_shutdown.connect
 def _stop_child(**_signal: Any) -> None:
     process_loop().stop()
+    stop_tracing()
 
 
 @worker_ready.connect

@@ -13,6 +13,7 @@ from celery.worker import state
 from app.settings import load_settings
 from app.tasks.ending import Ending
 from app.tasks.health import WorkerHealth
+from app.tasks.instruments import metrics_route, share_meter
 from app.tasks.lifecycle import Jobs
 from app.tasks.local import report_alive
 from app.tasks.loop import process_loop
@@ -34,10 +35,15 @@ class MainProcess(bootsteps.StartStopStep):
 
     requires = ("celery.worker.components:Pool", "celery.worker.components:Timer")
 
-    def start(self, worker: Any) -> None:
-        """Begin. The socket is opened first: a port that is taken ends the worker."""
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
         settings = load_settings()
-        opened = open_socket(settings.side_host, settings.side_port) if settings.side_port else None
+        # Before the pool forks: it shares the meter, and a port that is taken ends the worker at once.
+        self._socket = open_socket(settings.side_host, settings.side_port) if settings.side_port else None
+        self._meter = share_meter() if self._socket else None
+
+    def start(self, worker: Any) -> None:
+        """Begin, in threads of their own."""
         vitals = Vitals(int(worker.concurrency), worker.app.conf.task_time_limit + _OVERTIME_S)
         ending = Ending()
         ending.install()
@@ -49,8 +55,9 @@ class MainProcess(bootsteps.StartStopStep):
         loop.start(lambda parts: Scheduler(Jobs(parts)).run())
         loop.start(lambda _: _come_round(vitals))
         loop.start(lambda parts: _watch_broker(parts, vitals, worker))
-        if opened:
-            loop.start(lambda _: serve(health.app(), opened))
+        if self._socket and self._meter:
+            pages, opened = health.app(metrics_route(loop.parts, self._meter)), self._socket
+            loop.start(lambda _: serve(pages, opened))
         worker.timer.call_repeatedly(_LOOK_S, _see_pool, (worker, vitals))
         watchdog.start()
 

@@ -27,8 +27,10 @@ class _State:
 _state = _State()
 
 
-def start_tracing(endpoint: str, *, service: str) -> None:
+def start_tracing(endpoint: str, *, service: str) -> "TracerProvider":
     """Send the spans of this process to an OTLP/HTTP collector; call it after the fork, for it starts a thread.
+
+    FastAPI itself opens a span for each request with the provider that this returns.
 
     Raises:
         ConfigurationError: the extra [otel] is not installed.
@@ -47,6 +49,7 @@ def start_tracing(endpoint: str, *, service: str) -> None:
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=5)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     _state.provider, _state.tracer = provider, provider.get_tracer("kaboom")
+    return provider
 
 
 def stop_tracing() -> None:
@@ -64,17 +67,6 @@ def span(name: str, **attributes: str | int) -> Iterator[None]:
         return
     with _state.tracer.start_as_current_span(name, attributes=attributes):
         yield
-
-
-def rename_span(name: str, **attributes: str | int) -> None:
-    """Give the current span the name that is known only now."""
-    if _state.tracer is None:
-        return
-    from opentelemetry import trace  # noqa: PLC0415  loaded already, since tracing is on
-
-    current = trace.get_current_span()
-    current.update_name(name)
-    current.set_attributes(attributes)
 
 
 def current_traceparent() -> str | None:

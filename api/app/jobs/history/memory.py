@@ -59,11 +59,13 @@ class MemoryJobHistory:
         if chunk.n in kept and not kept[chunk.n].state.is_final:
             kept[chunk.n] = chunk
 
-    async def save_final(self, job: Job) -> None:
-        """Keep the final state of a job; a job that is final already stays as it is."""
+    async def save_final(self, job: Job) -> bool:
+        """Keep the final state of a job, and return whether it was news; one that is final stays as it is."""
         kept = self._jobs.get(job.job_id)
-        if kept and not kept.status.is_final:
-            self._jobs[job.job_id] = replace(job, requested_at=kept.requested_at, plan=kept.plan)
+        if kept is None or kept.status.is_final:
+            return False
+        self._jobs[job.job_id] = replace(job, requested_at=kept.requested_at, plan=kept.plan)
+        return True
 
     async def load(self, queue: str, job_id: str) -> Job | None:
         """Return a job of a queue."""

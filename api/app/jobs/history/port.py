@@ -107,8 +107,8 @@ class JobHistory(Protocol):
         """Keep the end of a chunk; a chunk that has ended already stays as it is."""
         ...
 
-    async def save_final(self, job: Job) -> None:
-        """Keep the final state of a job; a job that is final already stays as it is."""
+    async def save_final(self, job: Job) -> bool:
+        """Keep the final state of a job, and return whether it was news; one that is final stays as it is."""
         ...
 
     async def load(self, queue: str, job_id: str) -> Job | None:

@@ -89,12 +89,14 @@ class PostgresJobHistory:
         )
         await self._execute(statement)
 
-    async def save_final(self, job: Job) -> None:
-        """Keep the final state of a job; a job that is final already stays as it is."""
+    async def save_final(self, job: Job) -> bool:
+        """Keep the final state of a job, and return whether it was news; one that is final stays as it is."""
         values: dict[str, Any] = {name: getattr(job, name) for name in _FINAL_COLUMNS}
         values |= {"outcomes": dict(job.outcomes), "counts": dict(job.counts), "status": job.status.value}
         values["error"] = dict(job.error) if job.error else None
-        await self._execute(_open_job(job.job_id).values(values))
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                return bool((await connection.execute(_open_job(job.job_id).values(values))).rowcount)
 
     async def load(self, queue: str, job_id: str) -> Job | None:
         """Return a job of a queue."""
