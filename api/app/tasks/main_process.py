@@ -31,7 +31,7 @@ _OVERTIME_S = 60.0
 
 
 class MainProcess(bootsteps.StartStopStep):
-    """Sweeps, fires schedules, reports, watches over itself and answers for its health, beside Celery's thread that takes messages."""
+    """Sweeps, fires schedules, reports, watches itself and answers for its health, beside what takes messages."""
 
     requires = ("celery.worker.components:Pool", "celery.worker.components:Timer")
 
