@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from app.errors import install_handlers
 from app.health.routes import router as health_router
@@ -18,12 +19,18 @@ from app.rate_limit import RateLimiter
 from app.schedules.routes import router as schedules_router
 from app.settings import AppSettings, load_settings
 from app.tasks.dispatch import LocalDispatcher
+from app.tasks.instruments import instrument_api
 from app.tasks.lifecycle import Jobs
 from app.tasks.parts import build_parts
 from app.tasks.reaper import Reaper
 from app.tasks.scheduler import Scheduler
-from app.telemetry import configure_logging
+from app.telemetry.logs import configure_logging
+from app.telemetry.requests import Measured
+from app.telemetry.traces import start_tracing, stop_tracing
 from batch.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 
 def create_app(settings: AppSettings | None = None) -> FastAPI:
@@ -37,6 +44,7 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
     configure_logging(log_format=chosen.log_format, level=chosen.log_level)
     if chosen.ingest_api_token is None:
         raise ConfigurationError("INGEST_API_TOKEN is not set: set it to a long random text")
+    tracing = start_tracing(chosen.otlp_endpoint, service="kaboom-api") if chosen.otlp_endpoint else None
     app = FastAPI(
         title="Kaboom",
         version="0.1.0",
@@ -45,12 +53,15 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
         # FastAPI's pages load their scripts from a CDN; ours come vendored, with the dashboard.
         docs_url=None,
         redoc_url=None,
+        telemetry=_telemetry(tracing),
     )
     token = chosen.ingest_api_token.get_secret_value()
     # Every API process has the token, so a cursor of one is good with all.
     app.state.cursors = CursorSigner(token)
     limiter = RateLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
     app.add_middleware(Gate, ingest_token=token, limiter=limiter)
+    if chosen.metrics_port:
+        app.add_middleware(Measured)
     install_handlers(app)
     app.include_router(health_router)
     app.include_router(ingest_router)
@@ -59,12 +70,25 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
     return app
 
 
+def _telemetry(tracing: "TracerProvider | None") -> TelemetryConfig:
+    """Have FastAPI open one span for each request, and nothing else: metrics and logs are ours."""
+    return {
+        "tracer_provider": tracing,
+        "tracing": tracing is not None,
+        "metrics": False,
+        "logs": False,
+        "operation_spans": False,
+        "auto_configure": False,
+    }
+
+
 @contextlib.asynccontextmanager
 async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     parts = build_parts(settings, role="api")
     app.state.jobs = jobs = Jobs(parts)
     app.state.events = hub = EventHub(parts.events)
-    tasks = [asyncio.create_task(work) for work in [hub.run(), *_background(jobs)]]
+    work = [hub.run(), *_background(jobs), *instrument_api(parts)]
+    tasks = [asyncio.create_task(each) for each in work]
     try:
         yield
     finally:
@@ -72,6 +96,7 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await parts.close()
+        stop_tracing()
 
 
 def _background(jobs: Jobs) -> list[Coroutine[Any, Any, None]]:

@@ -28,6 +28,10 @@ class AppSettings(BatchSettings):
     rate_limit_write: str = Field(default="120/minute", pattern=_RATE, validation_alias="KABOOM_RATE_LIMIT_WRITE")
     rate_limit_read: str = Field(default="3000/minute", pattern=_RATE, validation_alias="KABOOM_RATE_LIMIT_READ")
     slots: int = Field(default=4, ge=1, le=256, validation_alias="KABOOM_SLOTS")
+    side_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="PORT")
+    side_host: str = Field(default="0.0.0.0", validation_alias="KABOOM_SIDE_HOST")  # noqa: S104  a probe comes from outside
+    metrics_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="KABOOM_METRICS_PORT")
+    otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     log_format: str = Field(default="json", pattern="^(json|console)$", validation_alias="KABOOM_LOG_FORMAT")
     log_level: str = Field(default="INFO", validation_alias="KABOOM_LOG_LEVEL")
 

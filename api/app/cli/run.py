@@ -82,7 +82,6 @@ def serve(
 
 def worker(context: typer.Context) -> None:
     """Run a worker of all five queues: the report's Celery command; further arguments go to Celery."""
-    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
     slots = str(load_settings().slots)
     defaults = [*WORKER_ARGUMENTS, f"--concurrency={slots}", "--prefetch-multiplier=1"]
     os.execv(sys.executable, [sys.executable, "-m", "celery", *defaults, *context.args])  # noqa: S606

@@ -226,6 +226,11 @@ class MemoryJobStore:
         """Return the workers seen in the last 20 seconds."""
         return [w for w in self._workers.values() if (_now() - w.seen_at).total_seconds() < 20]
 
+    async def running(self, queue: str) -> int:
+        """Return how many chunks of a queue are leased."""
+        records = [record for (of, _), record in self._records.items() if of == queue]
+        return sum(slot.chunk.state is ChunkState.RUNNING for record in records for slot in record.slots.values())
+
     async def renew_epoch(self) -> bool:
         """Leave a mark; return whether it was missing."""
         was_missing, self._epoch = not self._epoch, True

@@ -166,6 +166,11 @@ class RedisJobStore:
             Worker(name, from_ms(score * 1000), slots) for text, score in seen for name, slots in [orjson.loads(text)]
         ]
 
+    async def running(self, queue: str) -> int:
+        """Return how many chunks of a queue are leased."""
+        with redis_errors():
+            return int(await self._redis.zcard(keys.leases(queue)))
+
     async def renew_epoch(self) -> bool:
         """Leave a mark; return whether it was missing, which means that Redis lost everything."""
         with redis_errors():

@@ -170,6 +170,10 @@ class JobStore(Protocol):
         """Return the workers seen in the last 20 seconds."""
         ...
 
+    async def running(self, queue: str) -> int:
+        """Return how many chunks of a queue are leased."""
+        ...
+
     async def renew_epoch(self) -> bool:
         """Leave a mark; return whether it was missing, which means that the store lost everything."""
         ...

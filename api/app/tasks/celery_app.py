@@ -5,6 +5,7 @@ what Celery offers is switched off here.
 """
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery
@@ -16,15 +17,15 @@ from app.jobs.model import PLAN
 from app.jobs.store import ChunkRef
 from app.settings import load_settings
 from app.tasks.catalog import CATALOG, Queue, TaskSpec
-from app.tasks.courier import run_courier
-from app.tasks.lifecycle import Jobs
-from app.tasks.local import report_alive
+from app.tasks.ending import end_with_parent
+from app.tasks.instruments import instrument_child
 from app.tasks.loop import process_loop
+from app.tasks.main_process import MainProcess
 from app.tasks.message import KEY_PREFIX
-from app.tasks.reaper import Reaper
-from app.tasks.scheduler import Scheduler
 from app.tasks.worker import perform
-from app.telemetry import configure_logging
+from app.telemetry.logs import configure_logging
+from app.telemetry.origin import continue_from
+from app.telemetry.traces import stop_tracing
 
 # Several processes share the cores: one polars thread each costs the least CPU. Read at its first import.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
@@ -75,7 +76,7 @@ celery_app.conf.update(
     # Against leaks; KiB, checked between tasks: 4 children and the parent stay under 4 GiB.
     worker_max_tasks_per_child=200,
     worker_max_memory_per_child=700_000,
-    # With REMAP_SIGTERM=SIGQUIT a stop takes under 8 s, inside Cloud Run's 10.
+    # How long running chunks may still end by themselves.
     worker_soft_shutdown_timeout=6,
     worker_enable_soft_shutdown_on_idle=False,
     # No late acknowledgements, so nothing is cancelled; says so to Celery and silences its warning.
@@ -96,18 +97,23 @@ celery_app.conf.update(
 
 
 def _register(spec: TaskSpec) -> None:
-    @celery_app.task(name=spec.name, ignore_result=False)
-    def plan(job_id: str) -> str:
-        return _perform(ChunkRef(spec.queue.value, job_id, PLAN))
+    @celery_app.task(name=spec.name, ignore_result=False, bind=True)
+    def plan(self: Any, /, job_id: str) -> str:
+        return _perform(ChunkRef(spec.queue.value, job_id, PLAN), self.request.headers)
 
-    @celery_app.task(name=spec.chunk_name)
-    def chunk(job_id: str, n: str) -> str:
-        return _perform(ChunkRef(spec.queue.value, job_id, n))
+    @celery_app.task(name=spec.chunk_name, bind=True)
+    def chunk(self: Any, /, job_id: str, n: str) -> str:
+        return _perform(ChunkRef(spec.queue.value, job_id, n), self.request.headers)
 
 
-def _perform(ref: ChunkRef) -> str:
+def _perform(ref: ChunkRef, headers: Mapping[str, Any] | None) -> str:
     loop = process_loop()
-    return loop.run(perform(loop.parts, ref))
+
+    async def perform_for_origin() -> str:
+        with continue_from(headers or {}):
+            return await perform(loop.parts, ref)
+
+    return loop.run(perform_for_origin())
 
 
 for _spec in CATALOG:
@@ -121,20 +127,21 @@ def _configure_logging(**_signal: Any) -> None:
 
 @worker_process_init.connect
 def _start_child(**_signal: Any) -> None:
-    process_loop()
+    parent = os.getppid()
+    instrument_child(_settings.otlp_endpoint)
+    process_loop().start(lambda _: end_with_parent(parent))
 
 
 @worker_process_shutdown.connect
 def _stop_child(**_signal: Any) -> None:
     process_loop().stop()
+    stop_tracing()
 
 
 @worker_ready.connect
-def _start_parent(sender: Any, **_signal: Any) -> None:
-    """Sweep, fire schedules, report and send webhooks from the main process, which outlives its children."""
-    slots = int(sender.controller.concurrency)
-    loop = process_loop("worker-main")
-    loop.start(lambda parts: Reaper(parts).run())
-    loop.start(lambda parts: Scheduler(Jobs(parts)).run())
-    loop.start(lambda parts: report_alive(parts, slots))
-    loop.start(run_courier)
+def _report(sender: Any, **_signal: Any) -> None:
+    step = next(step for step in sender.controller.steps if isinstance(step, MainProcess))
+    step.report()
+
+
+celery_app.steps["worker"].add(MainProcess)

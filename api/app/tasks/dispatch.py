@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from app.jobs.model import PLAN
 from app.jobs.store import ChunkRef
 from app.tasks.catalog import CATALOG
 from app.tasks.message import build_message, list_key
+from app.telemetry.origin import outgoing_headers
 from batch.kit.redis import Redis, redis_errors
 
 
@@ -37,8 +38,9 @@ class CeleryDispatcher:
     async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
         """Send one message for each chunk, in order, in one round trip for each queue."""
         by_queue: dict[str, list[bytes]] = defaultdict(list)
+        origin = outgoing_headers()
         for ref in refs:
-            by_queue[ref.queue].append(_message(task, ref))
+            by_queue[ref.queue].append(_message(task, ref, origin))
         with redis_errors():
             for queue, messages in by_queue.items():
                 if ahead:
@@ -76,12 +78,13 @@ class LocalDispatcher:
         """Do nothing."""
 
 
-def _message(task: str, ref: ChunkRef) -> bytes:
+def _message(task: str, ref: ChunkRef, origin: Mapping[str, str]) -> bytes:
     if ref.n == PLAN:
-        return build_message(task, {"job_id": ref.job_id}, queue=ref.queue, task_id=ref.job_id)
+        return build_message(task, {"job_id": ref.job_id}, queue=ref.queue, task_id=ref.job_id, origin=origin)
     # The same id each time: a chunk sent again is the same chunk.
     kwargs, task_id = {"job_id": ref.job_id, "n": ref.n}, f"{ref.job_id}-{ref.n}"
-    return build_message(_CHUNK_NAMES[task], kwargs, queue=ref.queue, task_id=task_id, ignore_result=True)
+    name = _CHUNK_NAMES[task]
+    return build_message(name, kwargs, queue=ref.queue, task_id=task_id, ignore_result=True, origin=origin)
 
 
 _CHUNK_NAMES = {spec.name: spec.chunk_name for spec in CATALOG}

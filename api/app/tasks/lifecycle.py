@@ -15,6 +15,8 @@ from app.jobs.store import ChunkRef
 from app.tasks.catalog import TaskSpec, get_task
 from app.tasks.parts import Parts
 from app.tasks.settle import complete_dead, settle_job
+from app.telemetry.metrics import JOBS_SUBMITTED, count
+from app.telemetry.traces import span
 from batch.errors import Conflict, NotFound, StoreError
 
 _log = structlog.get_logger(__name__)
@@ -53,10 +55,15 @@ class Jobs:
             attempt=parent.attempt + 1 if parent else 1,
         )
         terms = terms or Terms(fingerprint(spec, request), may_join=True)
+        with span("submit", task=spec.name, job_id=draft.job_id):
+            return await self._submit(draft, terms)
+
+    async def _submit(self, draft: Job, terms: Terms) -> Admission:
         # Redis first, by a question: a dead one is known before anything is written.
         await self.parts.store.ping()
         admission = await self._admit(draft, terms)
         job = admission.job
+        count(JOBS_SUBMITTED, job.queue, admission.how.value)
         _log.info(
             "job_submitted",
             job_id=job.job_id,

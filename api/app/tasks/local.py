@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 import structlog
 
@@ -24,11 +25,12 @@ async def run_local_workers(parts: Parts, dispatcher: LocalDispatcher) -> None:
             group.create_task(_work(parts, dispatcher))
 
 
-async def report_alive(parts: Parts, slots: int) -> None:
-    """Tell the job store every few seconds that this worker lives."""
+async def report_alive(parts: Parts, slots: int, *, on_report: Callable[[], None] = lambda: None) -> None:
+    """Tell the job store every few seconds that this worker lives; `on_report` hears of each time that it was told."""
     while True:
         with contextlib.suppress(KaboomError):
             await parts.store.report_worker(parts.name, slots)
+            on_report()
         await asyncio.sleep(_REPORT_S)
 
 

@@ -7,11 +7,15 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import structlog
+
 from app.settings import load_settings
 from app.tasks.parts import Parts, build_parts
 
 #: How long a task that is cut off may take to hand its chunk back; Cloud Run kills after 10 s.
 _LET_GO_S = 4.0
+
+_log = structlog.get_logger(__name__)
 
 
 class ProcessLoop:
@@ -25,8 +29,10 @@ class ProcessLoop:
         self.parts = self.run(_build(role))
 
     def start(self, work: Callable[[Parts], Coroutine[Any, Any, None]]) -> "concurrent.futures.Future[None]":
-        """Run a coroutine beside everything else; its future tells of its end."""
-        return asyncio.run_coroutine_threadsafe(work(self.parts), self._loop)
+        """Run a coroutine beside everything else; its future tells of its end, and the log of one by an error."""
+        future = asyncio.run_coroutine_threadsafe(work(self.parts), self._loop)
+        future.add_done_callback(_tell_error)
+        return future
 
     def run[T](self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine and wait for it; if the wait is cut off, it is cancelled and may clean up."""
@@ -57,6 +63,11 @@ class ProcessLoop:
             await asyncio.wait(others or [asyncio.create_task(asyncio.sleep(0))], timeout=_LET_GO_S)
 
         asyncio.run_coroutine_threadsafe(cancel_all(), self._loop).result(_LET_GO_S + 1)
+
+
+def _tell_error(future: "concurrent.futures.Future[None]") -> None:
+    if not future.cancelled() and (error := future.exception()):
+        _log.error("background_work_ended", exc_info=error)
 
 
 async def _build(role: str) -> Parts:

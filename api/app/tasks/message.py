@@ -17,6 +17,7 @@ import orjson
 #: Keeps the broker's keys away from ours in the same database.
 KEY_PREFIX = "celery:"
 _ORIGIN = f"{os.getpid()}@{socket.gethostname()}"
+_NO_ORIGIN: Mapping[str, str] = {}
 
 
 def list_key(queue: str) -> str:
@@ -25,16 +26,25 @@ def list_key(queue: str) -> str:
 
 
 def build_message(
-    task: str, kwargs: Mapping[str, Any], *, queue: str, task_id: str, ignore_result: bool = False
+    task: str,
+    kwargs: Mapping[str, Any],
+    *,
+    queue: str,
+    task_id: str,
+    ignore_result: bool = False,
+    origin: Mapping[str, str] = _NO_ORIGIN,
 ) -> bytes:
-    """Return one message that a Celery worker on `queue` runs as `task(**kwargs)`."""
+    """Return one message that a Celery worker on `queue` runs as `task(**kwargs)`.
+
+    The task finds `origin`, such as the request's id, in its `request.headers`.
+    """
     embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     body = base64.b64encode(orjson.dumps([[], dict(kwargs), embed])).decode()
     envelope = {
         "body": body,
         "content-encoding": "utf-8",
         "content-type": "application/json",
-        "headers": _headers(task, kwargs, task_id, ignore_result=ignore_result),
+        "headers": _headers(task, kwargs, task_id, ignore_result=ignore_result) | dict(origin),
         "properties": {
             "correlation_id": task_id,
             "reply_to": "",

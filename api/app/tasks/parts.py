@@ -22,7 +22,7 @@ from app.jobs.schedules.postgres import PostgresScheduleStore
 from app.jobs.store import JobStore
 from app.settings import AppSettings
 from app.tasks.dispatch import CeleryDispatcher, Dispatcher, LocalDispatcher
-from app.telemetry import tap_lines
+from app.telemetry.logs import tap_lines
 from batch.errors import ConfigurationError
 from batch.kit.postgres import connect_postgres
 from batch.kit.redis import connect_redis

@@ -10,6 +10,7 @@ from app.jobs.store import ChunkRef
 from app.tasks.catalog import CATALOG, TaskSpec
 from app.tasks.parts import Parts
 from app.tasks.settle import settle_job
+from app.telemetry.metrics import CHUNKS_SENT_AGAIN, DEAD_LETTERS, JOBS_RESTORED, LEASES_EXPIRED, count
 from batch.errors import KaboomError
 
 SWEEP_S = 1.0
@@ -53,6 +54,8 @@ class Reaper:
     async def _expire(self, spec: TaskSpec) -> None:
         for expired in await self._parts.store.expire(spec.queue):
             ref = expired.ref
+            count(LEASES_EXPIRED, ref.queue)
+            count(DEAD_LETTERS, ref.queue, by=expired.verdict == ChunkState.DEAD)
             _log.warning("lease_expired", job_id=ref.job_id, queue=ref.queue, chunk=ref.n, verdict=expired.verdict)
             await settle_job(self._parts, ref.queue, ref.job_id, is_final=expired.is_final)
 
@@ -66,6 +69,7 @@ class Reaper:
         depth = await self._parts.dispatcher.depth(spec.queue)
         refs = await self._parts.store.take_due(spec.queue, older_than_s=_PATIENCE_S if depth else 0.0)
         if refs:
+            count(CHUNKS_SENT_AGAIN, spec.queue, by=len(refs))
             _log.info("chunks_sent_again", queue=spec.queue, count=len(refs))
             await self._parts.dispatcher.send(spec.name, refs)
 
@@ -90,6 +94,7 @@ class Reaper:
             kept = chunk if chunk.state.is_final else Chunk(chunk.n, chunk.items, chunk.payload)
             chunks.append(kept)
         if await self._parts.store.put(job, chunks):
+            count(JOBS_RESTORED, job.queue)
             _log.warning("job_restored", job_id=job.job_id, queue=job.queue, chunks=len(chunks) - 1)
         if job.status is not JobStatus.CANCELLING:
             refs = [ChunkRef(job.queue, job.job_id, c.n) for c in chunks if not c.state.is_final]

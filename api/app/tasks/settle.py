@@ -6,6 +6,7 @@ import structlog
 
 from app.jobs.model import Chunk, ChunkState, Job, JobStatus
 from app.tasks.parts import Parts
+from app.telemetry.metrics import JOBS_FINISHED, count
 
 _log = structlog.get_logger(__name__)
 _DEATH = "not written: the chunk was given up after its last attempt"
@@ -22,8 +23,9 @@ async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = 
     for chunk in await parts.store.load_chunks(queue, job_id):
         if chunk.n in open_in_ledger and chunk.state.is_final:
             await parts.history.save_chunk(job_id, complete_dead(chunk))
-    await parts.history.save_final(job)
-    _log_end(job)
+    if await parts.history.save_final(job):
+        count(JOBS_FINISHED, job.queue, job.status.value)
+        _log_end(job)
 
 
 def complete_dead(chunk: Chunk) -> Chunk:

@@ -13,8 +13,11 @@ from app.jobs.model import PLAN, Chunk, ChunkState, Tally
 from app.jobs.store import ChunkRef, Claim, Ended, Ending, Refusal
 from app.tasks.catalog import get_task
 from app.tasks.keeper import STALL_S, LeaseKeeper
+from app.tasks.measure import measured
 from app.tasks.parts import Parts
 from app.tasks.settle import settle_job
+from app.telemetry.metrics import DEAD_LETTERS, count
+from app.telemetry.traces import span
 from batch.errors import KaboomError, NotFound, StoreError
 
 #: How long an ended chunk waits for Redis or the ledger to come back before it is left to the reaper.
@@ -79,19 +82,30 @@ async def perform(parts: Parts, ref: ChunkRef, *, stall_s: float = STALL_S) -> s
     if isinstance(claim, Refusal):
         return claim.value
     words = {"job_id": ref.job_id, "chunk": ref.n, "task": claim.task, "queue": ref.queue}
-    with structlog.contextvars.bound_contextvars(**words):
+    spec = get_task(claim.task)
+    name = spec.name if ref.n == PLAN else spec.chunk_name
+    keeper = LeaseKeeper(parts.store, claim.lease, claim.chunk.tally, stall_s=stall_s)
+    with (
+        structlog.contextvars.bound_contextvars(**words),
+        span(name, job_id=ref.job_id, chunk=ref.n),
+        measured(name, claim, keeper) as measure,
+    ):
         _log_start(claim)
-        keeper = LeaseKeeper(parts.store, claim.lease, claim.chunk.tally, stall_s=stall_s)
-        try:
-            async with keeper:
-                tally = await _handle(Run(parts, claim, keeper))
-        except asyncio.CancelledError:
-            return await _end_cancelled(parts, claim, keeper)
-        except Exception as e:  # noqa: BLE001  whatever a handler raises, its chunk must be settled
-            return await _end_broken(parts, claim, keeper, e)
-        if ref.n == PLAN:
-            return "planned"
-        return await _end_done(parts, claim, keeper, tally)
+        measure.ending = await _run(parts, claim, keeper)
+        return measure.ending
+
+
+async def _run(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str:
+    try:
+        async with keeper:
+            keeper.tally = tally = await _handle(Run(parts, claim, keeper))
+    except asyncio.CancelledError:
+        return await _end_cancelled(parts, claim, keeper)
+    except Exception as e:  # noqa: BLE001  whatever a handler raises, its chunk must be settled
+        return await _end_broken(parts, claim, keeper, e)
+    if claim.chunk.n == PLAN:
+        return "planned"
+    return await _end_done(parts, claim, keeper, tally)
 
 
 def _log_start(claim: Claim) -> None:
@@ -192,6 +206,7 @@ async def _end(parts: Parts, claim: Claim, ending: Ending, tally: Tally, error: 
     if not ended.is_accepted:
         _log.warning("chunk_end_refused", ending=ending.value)
         return
+    count(DEAD_LETTERS, ref.queue, by=ended.is_dead)
     if ended.is_dead:
         _log.warning("chunk_given_up", attempts=claim.chunk.attempts)
     if ending is Ending.DONE and ref.n != PLAN:

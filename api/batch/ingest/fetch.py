@@ -11,6 +11,7 @@ from batch.errors import ProviderError, RateLimited
 from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import BarProvider, BarRequest
+from batch.providers.watch import watched_request
 
 _RETRYABLE = frozenset({Outcome.RATE_LIMITED, Outcome.PROVIDER_ERROR})
 #: The longest pause between two tries of one slice; a provider that wants more gets the symbols as failed.
@@ -45,7 +46,8 @@ async def fetch_all(
 async def _ask(provider: BarProvider, request: BarRequest, answers: _Answers) -> tuple[str, ...]:
     """Ask once; return the symbols worth asking for again."""
     try:
-        fetched = await provider.fetch_bars(request)
+        with watched_request(provider.name):
+            fetched = await provider.fetch_bars(request)
     except ProviderError as e:
         outcome = Outcome.RATE_LIMITED if isinstance(e, RateLimited) else Outcome.PROVIDER_ERROR
         _note(answers, request.symbols, outcome, e.message)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import structlog
 
-from app.telemetry import configure_logging, tap_lines
+from app.telemetry.logs import configure_logging, tap_lines
 
 
 @pytest.fixture

@@ -165,8 +165,7 @@ class TestStatus:
             counts={"flag_stale": 2},
             error={"type": "x", "message": "y"},
         )
-        for _ in range(2):
-            await ledger.save_final(final)
+        assert [await ledger.save_final(final) for _ in range(2)] == [True, False]
         assert await load(ledger, job) == final
 
     @pytest.mark.parametrize("status", [s for s in JobStatus if s.is_final])

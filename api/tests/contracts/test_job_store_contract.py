@@ -385,6 +385,14 @@ class TestLists:
         assert sorted((w.name, w.slots) for w in found) == [("a", 4), ("b", 2)]
         assert all(abs(w.seen_at.timestamp() - time.time()) < 5 for w in found)
 
+    async def test_only_chunks_that_run_are_running(self, job_store: JobStore) -> None:
+        job = await planned(job_store, make_chunk(0), make_chunk(1))
+        assert await job_store.running(QUEUE) == 0
+        claim = await claimed(job_store, ref_of(job, 0))
+        assert (await job_store.running(QUEUE), await job_store.running("other")) == (1, 0)
+        await job_store.end(claim.lease, Ending.DONE, finish(claim.chunk))
+        assert await job_store.running(QUEUE) == 0
+
     async def test_the_epoch_is_missing_once(self, job_store: JobStore) -> None:
         assert await job_store.renew_epoch()
         assert not await job_store.renew_epoch()

@@ -21,11 +21,13 @@ from app.tasks.message import KEY_PREFIX, build_message, list_key
 OF_THE_MESSAGE = {("headers", "origin"), ("properties", "delivery_tag"), ("properties", "reply_to")}
 #: A producer names the mailbox that it waits at; ours never waits.
 NO_REPLY = ""
+ORIGIN = {"request_id": "req-1", "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
 
 
 @pytest.fixture
 def redis(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url, decode_responses=True) as connection:
+    # Longer than the longest wait below: by default a blocking read is cut off after 5 s.
+    with Redis.from_url(redis_url, decode_responses=True, socket_timeout=60) as connection:
         connection.flushdb()
         yield connection
 
@@ -44,14 +46,14 @@ def producer(redis_url: str) -> Iterator[Celery]:
     made.close()
 
 
-def published(producer: Celery, redis: Redis, *, ignore_result: bool, kwargs: dict[str, str], task_id: str) -> Any:
+def published(producer: Celery, redis: Redis, *, ignore_result: bool, kwargs: dict[str, str], **options: Any) -> Any:
     """Have Celery publish a task; return the raw list element."""
 
     @producer.task(name="ingest.any", ignore_result=ignore_result)
     def any_task(**_kwargs: str) -> None:
         raise AssertionError("nobody runs it here")
 
-    any_task.apply_async(kwargs=kwargs, task_id=task_id, queue="ingest")
+    any_task.apply_async(kwargs=kwargs, queue="ingest", **options)
     assert list_key("ingest") in redis.keys("*")
     assert redis.llen(list_key("ingest")) == 1
     return json.loads(str(redis.rpop(list_key("ingest"))))
@@ -64,8 +66,10 @@ def test_the_envelope_is_celerys_own(
     producer: Celery, redis: Redis, *, ignore_result: bool, kwargs: dict[str, str]
 ) -> None:
     task_id = uuid4().hex
-    theirs = published(producer, redis, ignore_result=ignore_result, kwargs=kwargs, task_id=task_id)
-    built = build_message("ingest.any", kwargs, queue="ingest", task_id=task_id, ignore_result=ignore_result)
+    theirs = published(producer, redis, ignore_result=ignore_result, kwargs=kwargs, task_id=task_id, headers=ORIGIN)
+    built = build_message(
+        "ingest.any", kwargs, queue="ingest", task_id=task_id, ignore_result=ignore_result, origin=ORIGIN
+    )
     ours = json.loads(built)
     for message in (theirs, ours):
         message["body"] = json.loads(base64.b64decode(message["body"]))
@@ -82,7 +86,7 @@ def test_each_message_has_its_own_delivery_tag() -> None:
 
 def test_a_stock_worker_runs_it_and_keeps_its_result(redis: Redis, redis_url: str, tmp_path: Path) -> None:
     task_id, kwargs = uuid4().hex, {"job_id": "a" * 32, "text": "日本"}
-    redis.lpush(list_key("tiny"), build_message("tiny.note", kwargs, queue="tiny", task_id=task_id))
+    redis.lpush(list_key("tiny"), build_message("tiny.note", kwargs, queue="tiny", task_id=task_id, origin=ORIGIN))
     argv = ["-m", "celery", "-A", "tests.fixtures.tiny_worker", "worker", "--pool=solo", "--queues=tiny"]
     environment = {
         **os.environ,
@@ -102,7 +106,7 @@ def test_a_stock_worker_runs_it_and_keeps_its_result(redis: Redis, redis_url: st
     try:
         done = redis.blpop(["tiny:done"], timeout=30)
         assert done is not None, log.read_text()
-        assert json.loads(done[1]) == {"kwargs": kwargs, "id": task_id, "queue": "tiny"}
+        assert json.loads(done[1]) == {"kwargs": kwargs, "id": task_id, "queue": "tiny", "headers": ORIGIN}
     finally:
         worker.terminate()
         worker.wait(10)

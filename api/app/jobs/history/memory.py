@@ -71,12 +71,14 @@ class MemoryJobHistory:
         if chunk.n in kept and not kept[chunk.n].state.is_final:
             kept[chunk.n] = chunk
 
-    async def save_final(self, job: Job) -> None:
-        """Keep the final state of a job, and have its webhooks sent; a job that is final already stays as it is."""
+    async def save_final(self, job: Job) -> bool:
+        """Keep the final state of a job, have its webhooks sent, and return whether it was news."""
         kept = self._jobs.get(job.job_id)
-        if kept and not kept.status.is_final:
-            self._jobs[job.job_id] = replace(job, requested_at=kept.requested_at, plan=kept.plan)
-            self.outbox.release(job)
+        if kept is None or kept.status.is_final:
+            return False
+        self._jobs[job.job_id] = replace(job, requested_at=kept.requested_at, plan=kept.plan)
+        self.outbox.release(job)
+        return True
 
     async def load(self, queue: str, job_id: str) -> Job | None:
         """Return a job of a queue."""

@@ -147,8 +147,11 @@ class JobHistory(Protocol):
         """Keep the end of a chunk; a chunk that has ended already stays as it is."""
         ...
 
-    async def save_final(self, job: Job) -> None:
-        """Keep the final state of a job, and have its webhooks sent; a job that is final already stays as it is."""
+    async def save_final(self, job: Job) -> bool:
+        """Keep the final state of a job, have its webhooks sent, and return whether it was news.
+
+        One that is final already stays as it is.
+        """
         ...
 
     async def load(self, queue: str, job_id: str) -> Job | None:

@@ -98,15 +98,17 @@ class PostgresJobHistory:
         )
         await self._execute(statement)
 
-    async def save_final(self, job: Job) -> None:
-        """Keep the final state of a job, and have its webhooks sent; a job that is final already stays as it is."""
+    async def save_final(self, job: Job) -> bool:
+        """Keep the final state of a job, have its webhooks sent, and return whether it was news."""
         values: dict[str, Any] = {name: getattr(job, name) for name in _FINAL_COLUMNS}
         values |= {"outcomes": dict(job.outcomes), "counts": dict(job.counts), "status": job.status.value}
         values["error"] = dict(job.error) if job.error else None
         with postgres_errors():
             async with self._engine.begin() as connection:
-                if (await connection.execute(_open_job(job.job_id).values(values))).rowcount:
+                is_news = bool((await connection.execute(_open_job(job.job_id).values(values))).rowcount)
+                if is_news:
                     await release(connection, job)
+                return is_news
 
     async def load(self, queue: str, job_id: str) -> Job | None:
         """Return a job of a queue."""

@@ -1,0 +1,75 @@
+"""The worker's own HTTP server: `/healthz` whether it should live, `/readyz` which parts work, `/metrics`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.tasks.parts import Parts
+from app.tasks.vitals import Vitals
+from app.tasks.watchdog import Watchdog
+from batch.errors import KaboomError
+
+_ASK_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHealth:
+    """What a worker's main process knows of itself and can ask."""
+
+    parts: Parts
+    vitals: Vitals
+    watchdog: Watchdog
+    queues: Callable[[], Sequence[str]]
+
+    def app(self, *more: Route) -> Starlette:
+        """Return the pages of `/healthz` and `/readyz`, and `more`."""
+        return Starlette(routes=[Route("/healthz", self._healthz), Route("/readyz", self._readyz), *more])
+
+    async def _healthz(self, _request: Request) -> Response:
+        """Whether a restart would help: that Redis is away is no reason, a consumer that hangs is."""
+        faults, lasting = self.vitals.faults(monotonic()), self.watchdog.lasting()
+        sick = {part: faults.get(part, f"for {lasted_s:.0f} s") for part, lasted_s in lasting.items()}
+        return _answer({"status": "stuck" if sick else "ok", "faults": sick}, is_ok=not sick)
+
+    async def _readyz(self, _request: Request) -> Response:
+        """Whether this worker can take and end chunks now."""
+        broker, redis, ledger = await asyncio.gather(
+            _ask(self._poll_broker()), _ask(self.parts.store.ping()), _ask(self.parts.history.ping())
+        )
+        now = monotonic()
+        own = dict.fromkeys(("loop", "consumer", "pool", "tasks"), "") | self.vitals.faults(now)
+        said = {"broker": broker, "redis": redis, "ledger": ledger, "heartbeat": self.vitals.heartbeat_fault(now)} | own
+        parts = {part: {"is_ok": not detail, "detail": detail} for part, detail in said.items()}
+        is_ready = not any(said.values()) and self.vitals.consumer_at is not None
+        return _answer({"ready": is_ready, "parts": parts, "slots": self._slots()}, is_ok=is_ready)
+
+    async def _poll_broker(self) -> None:
+        for queue in self.queues():
+            await self.parts.dispatcher.depth(queue)
+
+    def _slots(self) -> dict[str, int]:
+        return {"total": self.vitals.slots, "busy": self.vitals.busy}
+
+
+async def _ask(question: Awaitable[None]) -> str:
+    """Return why a part does not answer, if it does not."""
+    try:
+        async with asyncio.timeout(_ASK_S):
+            await question
+    except KaboomError as e:
+        return e.message
+    except TimeoutError:
+        return f"no answer in {_ASK_S:g} s"
+    return ""
+
+
+def _answer(content: dict[str, Any], *, is_ok: bool) -> Response:
+    return Response(orjson.dumps(content), status_code=200 if is_ok else 503, media_type="application/json")

@@ -1,0 +1,68 @@
+"""Turning on what the settings ask for: traces, and metrics; their libraries are loaded only then."""
+
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from app.tasks.gauges import MetricsPage
+from app.tasks.parts import Parts
+from app.telemetry.endpoint import open_socket, serve
+from app.telemetry.metrics import Meter, is_counting, provider_request, use_meter
+from app.telemetry.shared_folder import find_shared_folder, make_shared_folder
+from app.telemetry.traces import span, start_tracing
+from batch.providers.watch import watch_requests
+
+
+def instrument_api(parts: Parts) -> list[Coroutine[Any, Any, None]]:
+    """Turn on the metrics of an API process, and return the work that goes with them.
+
+    Raises:
+        ConfigurationError: the port for metrics is taken.
+
+    """
+    settings = parts.settings
+    watch_requests(_watch)
+    if settings.metrics_port is None:
+        return []
+    from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  off by default
+
+    meter = PrometheusMeter()
+    use_meter(meter)
+    page = Starlette(routes=[metrics_route(parts, meter)])
+    return [serve(page, open_socket(settings.side_host, settings.metrics_port))]
+
+
+def share_meter() -> Meter:
+    """Return the meter of a worker's main process, and of the pool that it forks afterwards."""
+    folder = make_shared_folder()
+    from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  off by default
+
+    meter = PrometheusMeter(folder)
+    use_meter(meter)
+    return meter
+
+
+def instrument_child(otlp_endpoint: str | None) -> None:
+    """Turn on the instruments of a process of the pool, after the fork."""
+    watch_requests(_watch)
+    if otlp_endpoint:
+        start_tracing(otlp_endpoint, service="kaboom-worker")
+    if not is_counting() and (folder := find_shared_folder()):
+        # A child that was not forked: macOS starts it anew.
+        from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  as above
+
+        use_meter(PrometheusMeter(folder))
+
+
+def metrics_route(parts: Parts, meter: Meter) -> Route:
+    """Return the page of `/metrics`."""
+    return Route("/metrics", MetricsPage(parts, meter).show)
+
+
+@contextmanager
+def _watch(provider: str) -> Iterator[None]:
+    with span("fetch", provider=provider), provider_request(provider):
+        yield

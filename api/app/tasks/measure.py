@@ -1,0 +1,30 @@
+"""What is measured of a run of a chunk: how it ended, how long it took, and the bars that it wrote."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+
+from app.jobs.store import Claim
+from app.tasks.keeper import LeaseKeeper
+from app.telemetry.metrics import BARS_WRITTEN, CHUNK_SECONDS, CHUNKS, count, observe
+
+
+@dataclass(slots=True)
+class Measure:
+    """A run in the making; `ending` is its last word."""
+
+    ending: str = "released"
+
+
+@contextmanager
+def measured(task: str, claim: Claim, keeper: LeaseKeeper) -> Iterator[Measure]:
+    """Measure the run of a claimed chunk; one that is cut off has been handed back."""
+    begun_at, measure = perf_counter(), Measure()
+    try:
+        yield measure
+    finally:
+        count(CHUNKS, task, measure.ending)
+        observe(CHUNK_SECONDS, perf_counter() - begun_at, task)
+        # Of this run alone: an earlier one has counted what it left.
+        count(BARS_WRITTEN, claim.lease.ref.queue, by=keeper.tally.rows - claim.chunk.tally.rows)

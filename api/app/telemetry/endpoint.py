@@ -1,0 +1,46 @@
+"""A small HTTP server beside a process's work, for health and metrics, on a port of its own."""
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from batch.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """Return a listening socket, which forked children do not keep.
+
+    Raises:
+        ConfigurationError: the port is taken, or not ours to take.
+
+    """
+    try:
+        opened = socket.create_server((host, port), backlog=64)
+    except OSError as e:
+        raise ConfigurationError(f"nothing can listen on {host}:{port}: {e.strerror}") from e
+    # A child that holds the port would keep it from the process that is started in its parent's place.
+    os.register_at_fork(after_in_child=opened.close)
+    return opened
+
+
+async def serve(app: "ASGIApp", opened: socket.socket) -> None:
+    """Answer requests on a socket until cancelled."""
+    import uvicorn  # noqa: PLC0415  most processes serve nothing
+
+    class Server(uvicorn.Server):
+        """A server that leaves signals to the process that it lives in."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            """Capture none."""
+            yield
+
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_keep_alive=5
+    )
+    await Server(config).serve(sockets=[opened])

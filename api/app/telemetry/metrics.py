@@ -1,0 +1,155 @@
+"""The names of all metrics, and counting: nothing where nobody listens, Prometheus where a port is open."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from time import perf_counter
+from typing import Protocol
+
+from batch.errors import ProviderError, RateLimited
+
+
+class Kind(StrEnum):
+    """What a metric's value may do: grow, be spread over buckets, or go up and down."""
+
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+    GAUGE = "gauge"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric by the name that Prometheus shows; `docs/reference/metrics.md` lists the same."""
+
+    name: str
+    kind: Kind
+    text: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A gauge's value now, with the values of its labels."""
+
+    metric: Metric
+    value: float
+    labels: tuple[str, ...] = ()
+
+
+_REQUEST_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
+_CHUNK_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 1800)
+
+HTTP_REQUESTS = Metric(
+    "kaboom_http_requests_total", Kind.COUNTER, "Requests by route template and status", ("method", "route", "status")
+)
+HTTP_SECONDS = Metric(
+    "kaboom_http_request_seconds", Kind.HISTOGRAM, "Time to the last byte", ("method", "route"), _REQUEST_S
+)
+JOBS_SUBMITTED = Metric(
+    "kaboom_jobs_submitted_total", Kind.COUNTER, "Submissions: new, replayed or joined", ("queue", "how")
+)
+JOBS_FINISHED = Metric("kaboom_jobs_finished_total", Kind.COUNTER, "Jobs that became final", ("queue", "status"))
+CHUNKS = Metric("kaboom_chunks_total", Kind.COUNTER, "Runs of chunks, by how they ended", ("task", "ending"))
+CHUNK_SECONDS = Metric(
+    "kaboom_chunk_seconds", Kind.HISTOGRAM, "Time of a run of a chunk, from claim to end", ("task",), _CHUNK_S
+)
+PROVIDER_SECONDS = Metric(
+    "kaboom_provider_request_seconds",
+    Kind.HISTOGRAM,
+    "Time of one request to a provider",
+    ("provider", "outcome"),
+    _REQUEST_S,
+)
+BARS_WRITTEN = Metric("kaboom_bars_written_total", Kind.COUNTER, "Bars that chunks have written", ("queue",))
+LEASES_EXPIRED = Metric("kaboom_leases_expired_total", Kind.COUNTER, "Leases that ran out", ("queue",))
+CHUNKS_SENT_AGAIN = Metric(
+    "kaboom_chunks_sent_again_total", Kind.COUNTER, "Chunks whose message seemed lost", ("queue",)
+)
+JOBS_RESTORED = Metric("kaboom_jobs_restored_total", Kind.COUNTER, "Jobs put back into Redis", ("queue",))
+DEAD_LETTERS = Metric("kaboom_dead_letters_total", Kind.COUNTER, "Chunks given up after their attempts", ("queue",))
+QUEUE_DEPTH = Metric("kaboom_queue_depth", Kind.GAUGE, "Messages that no worker has taken", ("queue",))
+QUEUE_OLDEST_SECONDS = Metric("kaboom_queue_oldest_seconds", Kind.GAUGE, "Age of the oldest queued job", ("queue",))
+LEASES_ACTIVE = Metric("kaboom_leases_active", Kind.GAUGE, "Chunks that run", ("queue",))
+WORKERS_ONLINE = Metric("kaboom_workers_online", Kind.GAUGE, "Workers heard of in the last 20 seconds")
+
+METRICS = (
+    HTTP_REQUESTS,
+    HTTP_SECONDS,
+    JOBS_SUBMITTED,
+    JOBS_FINISHED,
+    CHUNKS,
+    CHUNK_SECONDS,
+    PROVIDER_SECONDS,
+    BARS_WRITTEN,
+    LEASES_EXPIRED,
+    CHUNKS_SENT_AGAIN,
+    JOBS_RESTORED,
+    DEAD_LETTERS,
+    QUEUE_DEPTH,
+    QUEUE_OLDEST_SECONDS,
+    LEASES_ACTIVE,
+    WORKERS_ONLINE,
+)
+
+
+class Meter(Protocol):
+    """Keeps what is counted, and shows it."""
+
+    def count(self, metric: Metric, labels: Sequence[str], by: float) -> None:
+        """Add to a counter."""
+        ...
+
+    def observe(self, metric: Metric, labels: Sequence[str], value: float) -> None:
+        """Add one value to a histogram."""
+        ...
+
+    def render(self, readings: Sequence[Reading]) -> bytes:
+        """Return everything, and some gauges, in Prometheus' text format."""
+        ...
+
+
+@dataclass(slots=True)
+class _Current:
+    """The one meter of a process."""
+
+    meter: Meter | None = None
+
+
+_current = _Current()
+
+
+def use_meter(meter: Meter | None) -> None:
+    """Count with a meter from now on, or not at all."""
+    _current.meter = meter
+
+
+def is_counting() -> bool:
+    """Return whether anything is kept of what is counted."""
+    return _current.meter is not None
+
+
+def count(metric: Metric, *labels: str, by: float = 1) -> None:
+    """Add to a counter."""
+    if _current.meter is not None and by:
+        _current.meter.count(metric, labels, by)
+
+
+def observe(metric: Metric, value: float, *labels: str) -> None:
+    """Add one value to a histogram."""
+    if _current.meter is not None:
+        _current.meter.observe(metric, labels, value)
+
+
+@contextmanager
+def provider_request(provider: str) -> Iterator[None]:
+    """Measure one request to a provider by how it ended, for `batch.providers.watch`."""
+    begun_at, outcome = perf_counter(), "ok"
+    try:
+        yield
+    except ProviderError as e:
+        outcome = "rate_limited" if isinstance(e, RateLimited) else "provider_error"
+        raise
+    finally:
+        observe(PROVIDER_SECONDS, perf_counter() - begun_at, provider, outcome)

@@ -1,0 +1,69 @@
+"""The home of prometheus-client: one process's numbers, or those of a worker's whole tree, exact."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from app.telemetry.metrics import METRICS, Kind, Metric, Reading
+
+
+class PrometheusMeter:
+    """`Meter` of prometheus-client.
+
+    With a folder each process writes a file of its own there, and whoever renders adds them up. The files of
+    children that are gone stay, or a counter would go backward each time that the pool renews one.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._registry = CollectorRegistry()
+        if folder:
+            # The library chooses when it is imported, which may have been long ago: Flower is a plugin of `celery`.
+            values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
+        # With a folder what is rendered is read from the files: registered here too it would count twice.
+        registry = None if folder else self._registry
+        self._counters = {m: Counter(m.name, m.text, m.labels, registry=registry) for m in _of(Kind.COUNTER)}
+        self._histograms = {
+            m: Histogram(m.name, m.text, m.labels, buckets=m.buckets, registry=registry) for m in _of(Kind.HISTOGRAM)
+        }
+
+    def count(self, metric: Metric, labels: Sequence[str], by: float) -> None:
+        """Add to a counter."""
+        counter = self._counters[metric]
+        (counter.labels(*labels) if labels else counter).inc(by)
+
+    def observe(self, metric: Metric, labels: Sequence[str], value: float) -> None:
+        """Add one value to a histogram."""
+        histogram = self._histograms[metric]
+        (histogram.labels(*labels) if labels else histogram).observe(value)
+
+    def render(self, readings: Sequence[Reading]) -> bytes:
+        """Return everything, and some gauges, in Prometheus' text format."""
+        registry = self._registry
+        if self._folder:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry, path=str(self._folder))  # type: ignore[no-untyped-call]
+        return generate_latest(registry) + generate_latest(_Gauges(readings))
+
+
+class _Gauges(CollectorRegistry):
+    """Gauges read a moment ago; nothing of them is kept."""
+
+    def __init__(self, readings: Sequence[Reading]) -> None:
+        super().__init__()
+        self._readings = readings
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        families: dict[Metric, GaugeMetricFamily] = {}
+        for reading in self._readings:
+            metric = reading.metric
+            family = families.setdefault(metric, GaugeMetricFamily(metric.name, metric.text, labels=metric.labels))
+            family.add_metric(reading.labels, reading.value)
+        return families.values()
+
+
+def _of(kind: Kind) -> list[Metric]:
+    return [metric for metric in METRICS if metric.kind is kind]

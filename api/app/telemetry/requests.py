@@ -1,0 +1,54 @@
+"""What is counted of every HTTP request: how it was answered, and how long that took."""
+
+from time import perf_counter
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS, count, observe
+
+#: Whatever is no route has one name, or each wrong path would be a series of its own.
+_NO_ROUTE = "none"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Measured:
+    """ASGI middleware, the outermost, that counts requests by route template, never by path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and note how it was answered."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun_at, status = perf_counter(), 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            route = _template(scope)
+            count(HTTP_REQUESTS, method, route, str(status))
+            observe(HTTP_SECONDS, perf_counter() - begun_at, method, route)
+
+
+def _template(scope: Scope) -> str:
+    """Return the path with its parameters' names in place of their values, the last ones first.
+
+    The route in the scope knows its own path, and not the prefix of the router that it hangs below.
+    """
+    if "route" not in scope:
+        return _NO_ROUTE
+    segments = scope["path"].split("/")
+    for name, value in reversed(scope.get("path_params", {}).items()):
+        if str(value) in segments:
+            at = len(segments) - 1 - segments[::-1].index(str(value))
+            segments[at] = f"{{{name}}}"
+    return "/".join(segments)

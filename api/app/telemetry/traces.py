@@ -1,0 +1,96 @@
+"""Traces: spans of OpenTelemetry where a collector is named, and nothing at all where none is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batch.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    # The extra [otel]; what is off is not imported.
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Tracer
+
+#: How long a process that ends waits for its last spans to be taken: a worker has 10 s for all of its end.
+_FLUSH_MS = 1_000
+
+
+@dataclass(slots=True)
+class _State:
+    """The one tracer of a process."""
+
+    provider: "TracerProvider | None" = None
+    tracer: "Tracer | None" = None
+
+
+_state = _State()
+
+
+def start_tracing(endpoint: str, *, service: str) -> "TracerProvider":
+    """Send the spans of this process to an OTLP/HTTP collector; call it after the fork, for it starts a thread.
+
+    FastAPI itself opens a span for each request with the provider that this returns.
+
+    Raises:
+        ConfigurationError: the extra [otel] is not installed.
+
+    """
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  an extra
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415  the same
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415  the same
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415  the same
+    except ImportError as e:
+        raise ConfigurationError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT was set and OpenTelemetry is not installed: install kaboom-api[otel]"
+        ) from e
+    provider = TracerProvider(resource=Resource.create({"service.name": service}), shutdown_on_exit=False)
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=5)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    _state.provider, _state.tracer = provider, provider.get_tracer("kaboom")
+    return provider
+
+
+def stop_tracing() -> None:
+    """Send what is not sent yet, for a second at most."""
+    if _state.provider is not None:
+        _state.provider.force_flush(_FLUSH_MS)
+        _state.provider = _state.tracer = None
+
+
+@contextmanager
+def span(name: str, **attributes: str | int) -> Iterator[None]:
+    """Take the time of a `with` as a span below the current one; an error that leaves it is noted."""
+    if _state.tracer is None:
+        yield
+        return
+    with _state.tracer.start_as_current_span(name, attributes=attributes):
+        yield
+
+
+def current_traceparent() -> str | None:
+    """Return the current span as W3C's `traceparent`; None where tracing is off or no span is open."""
+    if _state.tracer is None:
+        return None
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415  as above
+
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier)
+    return carrier.get("traceparent")
+
+
+@contextmanager
+def continue_trace(traceparent: object) -> Iterator[None]:
+    """Open spans below one of another process for the time of a `with`; what is no `traceparent` starts a new trace."""
+    if _state.tracer is None or not isinstance(traceparent, str):
+        yield
+        return
+    from opentelemetry import context  # noqa: PLC0415  as above
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415  as above
+
+    token = context.attach(TraceContextTextMapPropagator().extract({"traceparent": traceparent}))
+    try:
+        yield
+    finally:
+        context.detach(token)
