@@ -195,6 +195,21 @@ def test_the_command_line_shows_what_is_kept(up: Stack) -> None:
     assert SESSION in up.kaboom("coverage", "--days", "20000").out
 
 
+def test_the_log_of_a_job_is_followed_across_processes(up: Stack) -> None:
+    job_id = up.api.submit(intervals={"1m": 1}, symbols=SOME, session=SESSION)
+    followed = up.kaboom("jobs", "logs", job_id, "--follow", "--json")
+    assert followed.code == 0, followed.err
+    lines = [json.loads(text) for text in followed.out.splitlines()]
+    events = [line["event"] for line in lines]
+    # The API's, the planner's and those of the chunks, of which each begins and ends once.
+    assert {"job_submitted", "plan_started", "job_planned", "job_finished"} <= set(events)
+    chunks = next(line["fields"]["chunks"] for line in lines if line["event"] == "job_planned")
+    assert (events.count("chunk_started"), events.count("chunk_done")) == (chunks, chunks)
+    rows = sum(line["fields"]["rows"] for line in lines if line["event"] == "chunk_done")
+    assert rows == up.api.job(job_id)["progress"]["rows"] > 0
+    assert up.kaboom("jobs", "list", "--q", f"{job_id[:10]} {SOME[0]}").out.count(job_id) == 1
+
+
 def test_doctor_finds_everything_sound(up: Stack) -> None:
     done = up.kaboom("doctor", "--json")
     findings = json.loads(done.out)
