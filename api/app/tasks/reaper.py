@@ -1,7 +1,6 @@
 """Repairing what crashes leave: leases that ran out, messages that got lost, jobs that one store forgot."""
 
 import asyncio
-import time
 
 import structlog
 
@@ -26,7 +25,7 @@ class Reaper:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._reconciled_at = 0.0
+        self._reconciled_at = -RECONCILE_S
 
     async def run(self) -> None:
         """Sweep for ever; a store that is away is waited for."""
@@ -40,7 +39,7 @@ class Reaper:
     async def sweep(self) -> None:
         """Sweep once."""
         was_lost = await self._parts.store.renew_epoch()
-        is_due = time.monotonic() - self._reconciled_at >= RECONCILE_S
+        is_due = asyncio.get_running_loop().time() - self._reconciled_at >= RECONCILE_S
         for spec in CATALOG:
             await self._expire(spec)
             await self._send_retries(spec)
@@ -48,7 +47,7 @@ class Reaper:
             if was_lost or is_due:
                 await self._reconcile(spec)
         if was_lost or is_due:
-            self._reconciled_at = time.monotonic()
+            self._reconciled_at = asyncio.get_running_loop().time()
 
     async def _expire(self, spec: TaskSpec) -> None:
         for expired in await self._parts.store.expire(spec.queue):
