@@ -74,6 +74,7 @@ class MemoryJobStore:
         self._newest: dict[str, list[str]] = defaultdict(list)
         self._fences = itertools.count(1)
         self._workers: dict[str, Worker] = {}
+        self._unsettled: dict[tuple[str, str], None] = {}
         self._epoch = False
         self.events = MemoryEventLog(clock)
 
@@ -86,6 +87,7 @@ class MemoryJobStore:
         record = self._records[key] = _Record(
             replace(job, updated_at=self._clock(), version=1), self.events, self._clock, is_cancelled=is_cancelled
         )
+        self._unsettled[key] = None
         self.events.append(job.queue, job.job_id, "status", job.status.value)
         newest[:] = [job.job_id, *(known for known in newest if known != job.job_id)][:NEWEST_KEPT]
         self._add_chunks(record, chunks)
@@ -126,7 +128,7 @@ class MemoryJobStore:
         """End the plan step: the job has these chunks now."""
         found = self._mine(lease)
         if found is None:
-            return _STALE
+            return self._repeated(lease, ChunkState.DONE)
         record, slot = found
         slot.chunk = replace(slot.chunk, state=ChunkState.DONE)
         _touch(record, plan=dict(plan))
@@ -140,6 +142,9 @@ class MemoryJobStore:
             return self._repeated(lease, ending)
         record, slot = found
         _account(slot, tally)
+        if ending is Ending.CANCELLED and not record.is_cancelled:
+            # The stop that the worker heard of was lost in a failover: it will be asked for again.
+            ending = Ending.RELEASED
         if ending is Ending.BROKEN:
             self._settle_broken(record, slot, error, delay_s=self._retry_s)
         elif ending is Ending.RELEASED and record.is_cancelled:
@@ -157,7 +162,7 @@ class MemoryJobStore:
         """End the plan step and the job: it cannot be done."""
         found = self._mine(lease)
         if found is None:
-            return _STALE
+            return self._repeated(lease, ChunkState.DEAD)
         record, slot = found
         slot.chunk = replace(slot.chunk, state=ChunkState.DEAD)
         _fail(record, error)
@@ -226,8 +231,17 @@ class MemoryJobStore:
     async def forget(self, queue: str, job_id: str) -> None:
         """Drop a job."""
         self.events.forget(queue, job_id)
+        self._unsettled.pop((queue, job_id), None)
         if self._records.pop((queue, job_id), None):
             self._newest[queue] = [known for known in self._newest[queue] if known != job_id]
+
+    async def unsettled(self, queue: str) -> list[str]:
+        """Return the ids of jobs whose end is not known to be in the ledger, oldest first."""
+        return [job_id for owner_queue, job_id in self._unsettled if owner_queue == queue][:1000]
+
+    async def mark_settled(self, queue: str, job_id: str) -> None:
+        """Note that the ledger has the end of a job."""
+        self._unsettled.pop((queue, job_id), None)
 
     async def report_worker(self, name: str, slots: int) -> None:
         """Say that a worker is alive."""
@@ -275,12 +289,14 @@ class MemoryJobStore:
         is_mine = slot.chunk.state is ChunkState.RUNNING and slot.fence == lease.fence
         return (record, slot) if is_mine else None
 
-    def _repeated(self, lease: Lease, ending: Ending) -> Ended:
+    def _repeated(self, lease: Lease, ending: Ending | ChunkState) -> Ended:
+        """Answer the same call again, after an answer that got lost: this very claim has ended so."""
         record = self._records.get((lease.ref.queue, lease.ref.job_id))
         slot = record.slots.get(lease.ref.n) if record else None
         if record is None or slot is None or (slot.fence, slot.chunk.state.value) != (lease.fence, ending.value):
             return _STALE
-        return Ended(is_accepted=True, is_final=record.job.status.is_final)
+        is_dead = slot.chunk.state is ChunkState.DEAD
+        return Ended(is_accepted=True, is_dead=is_dead, is_final=record.job.status.is_final)
 
     def _settle_broken(self, record: _Record, slot: _Slot, message: str, *, delay_s: float) -> None:
         if record.is_cancelled:

@@ -73,12 +73,19 @@ class MemoryJobHistory:
         if chunk.n in kept and not kept[chunk.n].state.is_final:
             kept[chunk.n] = chunk
 
-    async def save_final(self, job: Job) -> None:
-        """Keep the final state of a job, and have its webhooks sent; a job that is final already stays as it is."""
+    async def save_final(self, job: Job, chunks: Sequence[Chunk] = ()) -> Job | None:
+        """Keep the end of a job and of its chunks, and have its webhooks sent; a final job stays as it is."""
         kept = self._jobs.get(job.job_id)
-        if kept and not kept.status.is_final:
-            self._jobs[job.job_id] = replace(job, requested_at=kept.requested_at, plan=kept.plan)
-            self.outbox.release(job)
+        if kept is None or kept.status.is_final:
+            return kept
+        if job.plan is None:
+            self._chunks.pop(job.job_id, None)
+        else:
+            self._chunks.get(job.job_id, {}).update({chunk.n: chunk for chunk in chunks})
+        plan = None if job.plan is None else kept.plan
+        self._jobs[job.job_id] = replace(job, requested_at=kept.requested_at, plan=plan)
+        self.outbox.release(job)
+        return self._jobs[job.job_id]
 
     async def load(self, queue: str, job_id: str) -> Job | None:
         """Return a job of a queue."""
