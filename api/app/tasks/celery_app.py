@@ -82,6 +82,8 @@ celery_app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=True,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # Drops what nobody can read; kombu's own would end the worker.
+    broker_transport="app.tasks.transport:GuardedTransport",
     broker_transport_options=_transport,
     # A typo in a queue's name is an error, not a new queue that nobody empties.
     task_create_missing_queues=False,
