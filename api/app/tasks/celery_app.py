@@ -5,6 +5,7 @@ what Celery offers is switched off here.
 """
 
 import os
+import re
 from typing import Any
 
 from celery import Celery
@@ -25,6 +26,7 @@ from app.tasks.reaper import Reaper
 from app.tasks.scheduler import Scheduler
 from app.tasks.worker import perform
 from app.telemetry import configure_logging
+from batch.errors import InvalidRequest
 
 # Several processes share the cores: one polars thread each costs the least CPU. Read at its first import.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
@@ -44,6 +46,9 @@ _transport: dict[str, Any] = {
     "client_name": "kaboom-worker",
     "global_keyprefix": KEY_PREFIX,
 }
+
+#: A job's id, or a chunk's number, or the plan step.
+_NAME = re.compile(f"[0-9a-f]{{32}}|[0-9]{{1,9}}|{PLAN}")
 
 celery_app = Celery("kaboom", broker=_settings.require_broker_url())
 celery_app.conf.update(
@@ -108,6 +113,9 @@ def _register(spec: TaskSpec) -> None:
 
 
 def _perform(ref: ChunkRef) -> str:
+    # Anything else could name another key of Redis, or be refused by its driver again and again.
+    if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in (ref.job_id, ref.n)):
+        raise InvalidRequest(f"the message names job {ref.job_id!r:.50}, chunk {ref.n!r:.50}: neither can be")
     loop = process_loop()
     return loop.run(perform(loop.parts, ref))
 

@@ -1,30 +1,20 @@
 """Messages that nobody can read: the worker drops each with a word, lives on, and does the next good job."""
 
-import asyncio
 import base64
 import json
 import pickle
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-import redis
 
-from app.settings import AppSettings
 from app.tasks.catalog import INGEST_RUN_DAILY
-from app.tasks.lifecycle import Jobs
-from app.tasks.message import build_message, list_key
-from app.tasks.parts import build_parts
+from app.tasks.message import build_message
 from tests.fixtures.apps import real_settings
-from tests.fixtures.stacks import clean_environment, until
+from tests.fixtures.lines import LIST, QUEUE, Line
+from tests.fixtures.stacks import until
 
-QUEUE = INGEST_RUN_DAILY.queue.value
-LIST = list_key(QUEUE)
 DRY_RUN = {"intervals": {"1d": 1}, "market": "TSE_PRIME", "symbols": ["7203"], "session": "2025-11-04", "dry_run": True}
 
 
@@ -83,6 +73,7 @@ POISONS: dict[str, Callable[[], bytes]] = {
     "arguments of another kind": lambda: with_body(5, "x"),
     "an argument too many": lambda: with_body([], {"job_id": "a" * 32, "x": 1}),
     "an argument of another type": lambda: with_body([], {"job_id": {"a": [1]}}),
+    "an id that is another key's": lambda: with_body([], {"job_id": "a" * 32 + ":chunks"}),
     "an argument with a NUL": lambda: with_body([], {"job_id": "\x00" * 32}),
     "an unknown job": lambda: json.dumps(good()).encode(),
     "a time that is none": lambda: spoiled(eta="tomorrow", expires="never"),
@@ -91,89 +82,26 @@ POISONS: dict[str, Callable[[], bytes]] = {
 }
 
 
-class Line:
-    """A worker on the queue, and the way to put messages and jobs in it."""
-
-    def __init__(self, settings: AppSettings, log: Path) -> None:
-        self.settings = settings
-        self.log = log
-        self.broker = redis.Redis.from_url(settings.require_broker_url())
-        environment = clean_environment(
-            REDIS_URL=settings.require_broker_url(),
-            CELERY_BROKER_URL=settings.require_broker_url(),
-            DATABASE_URL=settings.require_database_url(),
-            KABOOM_DATA_DIR=str(settings.data_dir),
-        )
-        argv = [sys.executable, "-m", "celery", "-A", "app.tasks.celery_app", "worker", "--loglevel=info"]
-        with log.open("wb") as out:
-            self.process = subprocess.Popen(
-                [*argv, f"--queues={QUEUE}", "--concurrency=1", "--without-gossip", "--without-mingle"],
-                cwd=settings.data_dir,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-            )
-        until(lambda: " ready." in log.read_text(errors="replace"), bool, within_s=60)
-
-    def put(self, message: bytes) -> None:
-        """Put a message where it is taken next."""
-        self.broker.rpush(LIST, message)
-
-    def submit(self) -> str:
-        """Submit a job that only plans."""
-
-        async def work() -> str:
-            parts = build_parts(self.settings, role="test")
-            try:
-                return (await Jobs(parts).submit(INGEST_RUN_DAILY, DRY_RUN, owner="ingest")).job.job_id
-            finally:
-                await parts.close()
-
-        return asyncio.run(work())
-
-    def status(self, job_id: str) -> str:
-        """Return where a job stands in the ledger."""
-        with psycopg.connect(self.settings.require_database_url()) as connection:
-            row = connection.execute("SELECT status FROM jobs WHERE job_id = %s", [job_id]).fetchone()
-        assert row is not None
-        return str(row[0])
-
-    def unacknowledged(self) -> int:
-        """Return how many messages the broker would deliver again."""
-        return int(self.broker.hlen("celery:unacked"))
-
-    def stop(self) -> None:
-        """End the worker."""
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        finally:
-            self.process.kill()
-            self.broker.close()
-
-
 @pytest.fixture(scope="module")
 def line(redis_url: str, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     """One worker for all poisons: each must leave it alive for the next."""
-    folder = tmp_path_factory.mktemp("poison")
-    with redis.Redis.from_url(redis_url) as broker:
-        broker.flushdb()
-    started = Line(real_settings(redis_url, database_url, folder), folder / "worker.log")
+    made = Line(real_settings(redis_url, database_url, tmp_path_factory.mktemp("poison")))
     try:
-        yield started
+        made.start()
+        yield made
     finally:
-        started.stop()
+        made.close()
 
 
 @pytest.mark.parametrize("kind", POISONS)
 def test_a_poison_is_dropped_and_the_next_good_job_is_done_within_10_s(line: Line, kind: str) -> None:
-    before = len(line.log.read_bytes())
-    assert line.process.poll() is None, "an earlier poison has ended the worker"
-    line.put(POISONS[kind]())
-    job_id = line.submit()
+    assert line.is_alive(), "an earlier poison has ended the worker"
+    before = len(line.read_log())
+    # Where it is taken next.
+    line.broker.rpush(LIST, POISONS[kind]())
+    job_id = line.submit(DRY_RUN)
     until(lambda: line.status(job_id), lambda status: status == "completed", within_s=10)
-    assert line.process.poll() is None
-    assert line.broker.llen(LIST) == 0
+    assert line.is_alive()
+    until(line.waiting, lambda waiting: not waiting, within_s=5)
     until(line.unacknowledged, lambda n: n == 0, within_s=5)
-    assert len(line.log.read_bytes()) > before
+    assert len(line.read_log()) > before

@@ -51,7 +51,8 @@ class Wire:
         except Exception as e:
             self._world.say(f"{self._server}.{method}{_brief(args)} raised {type(e).__name__}: {e}")
             raise
-        self._world.say(f"{self._server}.{method}{_brief(args)} -> {answer}")
+        if self._world.is_traced:
+            self._world.say(f"{self._server}.{method}{_brief(args)} -> {answer}")
         self._world.witness.see(method, args, answer)
         return answer
 

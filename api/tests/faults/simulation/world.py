@@ -53,13 +53,13 @@ class World:
         self.trace: list[str] = []
         self.is_over = False
         self.was_rolled_back = False
-        self._is_traced = is_traced
+        self.is_traced = is_traced
         self._parts = parts
         self._backups: list[tuple[float, Backup]] = []
 
     def say(self, text: str) -> None:
         """Add a step to the trace."""
-        if self._is_traced:
+        if self.is_traced:
             self.trace.append(f"{self.loop.time():9.3f}  {here().name:12}  {text}")
 
     def let_go_if_over(self) -> None:
