@@ -26,7 +26,7 @@ class MemoryJobHistory:
         self._chunks: dict[str, dict[str, Chunk]] = {}
         self._keys: dict[tuple[str, str], tuple[datetime, str, Job]] = {}
         self._joinable: dict[tuple[str, str], str] = {}
-        self.outbox = MemoryOutbox(self._jobs)
+        self.outbox = MemoryOutbox(self._jobs, clock)
 
     async def admit(self, job: Job, terms: Terms) -> Admission:
         """Record a job, or find the one that stands for it."""

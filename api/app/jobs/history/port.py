@@ -150,7 +150,8 @@ class JobHistory(Protocol):
     async def save_final(self, job: Job, chunks: Sequence[Chunk] = ()) -> Job | None:
         """Keep the end of a job and of its chunks as they add up to it; return what is kept, None if nothing is.
 
-        Its webhooks are sent then. A job that is final already stays as it is. One that ended without its plan keeps none, nor chunks.
+        Its webhooks are sent then. A job that is final already stays as it is. One that ended without its plan keeps
+        none, nor chunks.
         """
         ...
 
