@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,10 @@ class Wire:
         self._server = server
         self._target = target
 
-    def __getattr__(self, method: str) -> Callable[..., Awaitable[Any]]:
-        return partial(self._call, method)
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        # A part of the server, such as the ledger's outbox, is reached the same way.
+        return partial(self._call, name) if callable(found) else Wire(self._world, self._server, found)
 
     async def _call(self, method: str, *args: Any, **options: Any) -> Any:
         world, rng, weather = self._world, self._world.rng, self._world.weather
