@@ -30,7 +30,7 @@ class Backup:
     def of(cls, store: MemoryJobStore, messages: Iterable[ChunkRef], claims: Counter[ChunkRef]) -> Self:
         """Copy what there is."""
         records = {key: _copy(record) for key, record in store._records.items()}
-        events = {key: deque(kept, kept.maxlen) for key, kept in store.events._events.items()}
+        events = {key: deque(kept, kept.maxlen) for key, kept in store.events._feeds.items()}
         newest = {queue: list(ids) for queue, ids in store._newest.items()}
         unsettled = tuple(store._unsettled)
         return cls(records, events, newest, unsettled, tuple(messages), epoch=store._epoch, claims=claims.copy())
@@ -39,8 +39,8 @@ class Backup:
         """Put the copy in place of what there is; fences grow on, as those of Redis do, which hold its time."""
         store._records.clear()
         store._records.update({key: _copy(record) for key, record in self.records.items()})
-        store.events._events.clear()
-        store.events._events.update({key: deque(kept, kept.maxlen) for key, kept in self.events.items()})
+        store.events._feeds.clear()
+        store.events._feeds.update({key: deque(kept, kept.maxlen) for key, kept in self.events.items()})
         store._newest.clear()
         store._newest.update({queue: list(ids) for queue, ids in self.newest.items()})
         store._unsettled.clear()

@@ -13,12 +13,10 @@ from unittest.mock import patch
 from uuid import UUID
 
 import structlog
-import structlog.testing
 import tenacity
 
-from app.settings import load_settings
+from app.settings import AppSettings, load_settings
 from app.tasks import catalog, lifecycle
-from app.tasks.parts import Parts, build_parts
 from tests.faults.simulation.clients import Client
 from tests.faults.simulation.storm import Storm
 from tests.faults.simulation.verdict import is_quiet, judge
@@ -47,7 +45,7 @@ class Verdict:
 def simulate(seed: int, *, is_traced: bool = False, weather: Weather | None = None) -> Verdict:
     """Run one seed; the same seed takes the same steps."""
     rng = Random(seed)
-    world = World(rng, weather or forecast(rng), _parts(), is_traced=is_traced)
+    world = World(rng, weather or forecast(rng), _settings(), is_traced=is_traced)
     with _seeded(world, seed):
         try:
             _live(world)
@@ -97,10 +95,8 @@ def _bury(world: World) -> None:
 
 
 @cache
-def _parts() -> Parts:
-    settings = load_settings(disable_redis=True, disable_celery=True, bar_store="memory", database_url=None)
-    with structlog.testing.capture_logs():
-        return build_parts(settings, role="simulation")
+def _settings() -> AppSettings:
+    return load_settings(disable_redis=True, disable_celery=True, bar_store="memory", database_url=None)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from app.jobs.events import FeedKey
 from app.jobs.model import Chunk, ChunkState, Job, JobStatus, settle_status
 from tests.faults.simulation.work import expected_outcomes, truth_of
 
@@ -49,7 +50,7 @@ def _judge_job(world: "World", job: Job) -> Iterator[str]:
         for name in (*_SAME, "outcomes", "counts", "error", "plan"):
             if getattr(record.job, name) != getattr(job, name):
                 yield f"{name} is {getattr(record.job, name)} in Redis and {getattr(job, name)} in the ledger"
-        told = [e.data for e in world.store.events._events[job.queue, job.job_id] if e.kind == "status"]
+        told = [e.data for e in world.store.events._feeds[FeedKey(job.queue, job.job_id)] if e.kind == "status"]
         ends = [status for status in told if JobStatus(status).is_final]
         if ends != [job.status.value] or told[-1:] != ends:
             yield f"its events were {told}"

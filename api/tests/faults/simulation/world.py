@@ -9,6 +9,9 @@ from typing import Any, cast
 
 from app.jobs.history.memory import MemoryJobHistory
 from app.jobs.memory import MemoryJobStore
+from app.jobs.schedules.memory import MemoryScheduleStore
+from app.settings import AppSettings
+from app.tasks.dispatch import LocalDispatcher
 from app.tasks.lifecycle import Jobs
 from app.tasks.parts import Parts
 from app.tasks.reaper import Reaper
@@ -36,7 +39,7 @@ class Host:
 class World:
     """Everything there is in one run of the simulation."""
 
-    def __init__(self, rng: Random, weather: Weather, parts: Parts, *, is_traced: bool) -> None:
+    def __init__(self, rng: Random, weather: Weather, settings: AppSettings, *, is_traced: bool) -> None:
         self.rng = rng
         self.weather = weather
         self.loop = VirtualLoop(rng)
@@ -54,7 +57,8 @@ class World:
         self.is_over = False
         self.was_rolled_back = False
         self.is_traced = is_traced
-        self._parts = parts
+        schedules, events = MemoryScheduleStore(self.history), self.store.events
+        self._parts = Parts(settings, self.store, self.history, LocalDispatcher(), events, schedules, "simulation")
         self._backups: list[tuple[float, Backup]] = []
 
     def say(self, text: str) -> None:
