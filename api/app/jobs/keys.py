@@ -30,7 +30,7 @@ def newest(queue: str) -> str:
 
 
 def active(queue: str) -> str:
-    """Return the key of the sorted set of jobs that are not final."""
+    """Return the key of the sorted set of jobs whose end is not known to be in the ledger yet."""
     return f"{queue}:active"
 
 

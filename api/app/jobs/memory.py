@@ -1,11 +1,9 @@
 """Live job state in this process: the twin of the Redis store, for DISABLE_REDIS and tests."""
 
 import itertools
-import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from app.jobs.memory_events import MemoryEventLog
@@ -26,6 +24,7 @@ from app.jobs.store import (
     Refusal,
     Worker,
 )
+from batch.kit.clock import Clock, utc_now
 
 _STALE = Ended(is_accepted=False)
 
@@ -48,14 +47,26 @@ class _Record:
 
     job: Job
     events: MemoryEventLog
+    clock: Clock
     slots: dict[str, _Slot] = field(default_factory=dict)
     is_cancelled: bool = False
 
 
 class MemoryJobStore:
-    """`JobStore` in memory. Each method runs without an `await`, so on one event loop it is atomic."""
+    """`JobStore` in memory. Each method runs without an `await`, so on one event loop it is atomic.
 
-    def __init__(self, *, lease_s: float = LEASE_S, dispatch_s: float = DISPATCH_S, retry_s: float = RETRY_S) -> None:
+    `clock` times everything, leases too, as the server's own clock does in Redis.
+    """
+
+    def __init__(
+        self,
+        *,
+        lease_s: float = LEASE_S,
+        dispatch_s: float = DISPATCH_S,
+        retry_s: float = RETRY_S,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._clock = clock
         self._lease_s = lease_s
         self._dispatch_s = dispatch_s
         self._retry_s = retry_s
@@ -63,8 +74,9 @@ class MemoryJobStore:
         self._newest: dict[str, list[str]] = defaultdict(list)
         self._fences = itertools.count(1)
         self._workers: dict[str, Worker] = {}
+        self._unsettled: dict[tuple[str, str], None] = {}
         self._epoch = False
-        self.events = MemoryEventLog()
+        self.events = MemoryEventLog(clock)
 
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
         """Record a job with the chunks it has so far, unless it is there; return whether it was new."""
@@ -73,8 +85,9 @@ class MemoryJobStore:
             return False
         is_cancelled = job.status is JobStatus.CANCELLING
         record = self._records[key] = _Record(
-            replace(job, updated_at=_now(), version=1), self.events, is_cancelled=is_cancelled
+            replace(job, updated_at=self._clock(), version=1), self.events, self._clock, is_cancelled=is_cancelled
         )
+        self._unsettled[key] = None
         self.events.append(job.queue, job.job_id, "status", job.status.value)
         newest[:] = [job.job_id, *(known for known in newest if known != job.job_id)][:NEWEST_KEPT]
         self._add_chunks(record, chunks)
@@ -93,10 +106,10 @@ class MemoryJobStore:
         slot.chunk = replace(slot.chunk, state=ChunkState.RUNNING, attempts=slot.chunk.attempts + 1)
         slot.retry_at = None
         slot.owner, slot.fence = owner, f"{next(self._fences)}:{owner}"
-        slot.lease_ends = time.monotonic() + self._lease_s
+        slot.lease_ends = self._now_s() + self._lease_s
         job = record.job
         status = JobStatus.RUNNING if job.status is JobStatus.QUEUED else job.status
-        _touch(record, status=status, started_at=job.started_at or _now())
+        _touch(record, status=status, started_at=job.started_at or self._clock())
         job = record.job
         return Claim(Lease(ref, slot.fence), slot.chunk, task=job.task, request=job.request, plan=job.plan)
 
@@ -106,7 +119,7 @@ class MemoryJobStore:
         if found is None:
             return Beat.LOST
         record, slot = found
-        slot.lease_ends = time.monotonic() + self._lease_s
+        slot.lease_ends = self._now_s() + self._lease_s
         _account(slot, tally)
         _recount(record)
         return Beat.CANCEL if record.is_cancelled else Beat.OK
@@ -115,7 +128,7 @@ class MemoryJobStore:
         """End the plan step: the job has these chunks now."""
         found = self._mine(lease)
         if found is None:
-            return _STALE
+            return self._repeated(lease, ChunkState.DONE)
         record, slot = found
         slot.chunk = replace(slot.chunk, state=ChunkState.DONE)
         _touch(record, plan=dict(plan))
@@ -129,13 +142,16 @@ class MemoryJobStore:
             return self._repeated(lease, ending)
         record, slot = found
         _account(slot, tally)
+        if ending is Ending.CANCELLED and not record.is_cancelled:
+            # The stop that the worker heard of was lost in a failover: it will be asked for again.
+            ending = Ending.RELEASED
         if ending is Ending.BROKEN:
             self._settle_broken(record, slot, error, delay_s=self._retry_s)
         elif ending is Ending.RELEASED and record.is_cancelled:
             slot.chunk = _cancelled(slot.chunk)
         elif ending is Ending.RELEASED:
             slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED, attempts=slot.chunk.attempts - 1)
-            slot.retry_at = time.monotonic()
+            slot.retry_at = self._now_s()
         else:
             slot.chunk = replace(slot.chunk, state=ChunkState(ending.value))
         _finish_if_settled(record)
@@ -146,7 +162,7 @@ class MemoryJobStore:
         """End the plan step and the job: it cannot be done."""
         found = self._mine(lease)
         if found is None:
-            return _STALE
+            return self._repeated(lease, ChunkState.DEAD)
         record, slot = found
         slot.chunk = replace(slot.chunk, state=ChunkState.DEAD)
         _fail(record, error)
@@ -169,7 +185,7 @@ class MemoryJobStore:
 
     async def expire(self, queue: str) -> list[Expired]:
         """Take back the leases that ran out."""
-        now, expired = time.monotonic(), []
+        now, expired = self._now_s(), []
         for job_id, n, record, slot in self._slots(queue):
             if slot.chunk.state is ChunkState.RUNNING and slot.lease_ends < now:
                 self._settle_broken(record, slot, f"worker {slot.owner} stopped reporting", delay_s=0.0)
@@ -180,7 +196,7 @@ class MemoryJobStore:
 
     async def take_retries(self, queue: str) -> list[ChunkRef]:
         """Return the interrupted and broken chunks that may run again: each has no message any more, and needs one."""
-        now, found = time.monotonic(), []
+        now, found = self._now_s(), []
         for job_id, n, _, slot in self._slots(queue):
             is_queued = slot.chunk.state is ChunkState.QUEUED
             if is_queued and slot.retry_at is not None and slot.retry_at <= now:
@@ -190,7 +206,7 @@ class MemoryJobStore:
 
     async def take_due(self, queue: str, *, older_than_s: float = 0.0) -> list[ChunkRef]:
         """Return the chunks whose message seems lost, and put off their next turn."""
-        now, due = time.monotonic(), []
+        now, due = self._now_s(), []
         for job_id, n, _, slot in self._slots(queue):
             is_waiting = slot.chunk.state is ChunkState.QUEUED and slot.retry_at is None
             if is_waiting and slot.due_at <= now - older_than_s:
@@ -215,16 +231,28 @@ class MemoryJobStore:
     async def forget(self, queue: str, job_id: str) -> None:
         """Drop a job."""
         self.events.forget(queue, job_id)
+        self._unsettled.pop((queue, job_id), None)
         if self._records.pop((queue, job_id), None):
             self._newest[queue] = [known for known in self._newest[queue] if known != job_id]
 
+    async def unsettled(self, queue: str) -> list[str]:
+        """Return the ids of jobs whose end is not known to be in the ledger, oldest first."""
+        return [job_id for owner_queue, job_id in self._unsettled if owner_queue == queue][:1000]
+
+    async def mark_settled(self, queue: str, job_id: str) -> bool:
+        """Note that the ledger has the end of a job; return whether that is news."""
+        is_news = (queue, job_id) in self._unsettled
+        self._unsettled.pop((queue, job_id), None)
+        return is_news
+
     async def report_worker(self, name: str, slots: int) -> None:
         """Say that a worker is alive."""
-        self._workers[name] = Worker(name, _now(), slots)
+        self._workers[name] = Worker(name, self._clock(), slots)
 
     async def workers(self) -> list[Worker]:
         """Return the workers seen in the last 20 seconds."""
-        return [w for w in self._workers.values() if (_now() - w.seen_at).total_seconds() < 20]
+        now = self._clock()
+        return [w for w in self._workers.values() if (now - w.seen_at).total_seconds() < 20]
 
     async def running(self, queue: str) -> int:
         """Return how many chunks of a queue are leased."""
@@ -242,8 +270,11 @@ class MemoryJobStore:
     async def close(self) -> None:
         """Do nothing."""
 
+    def _now_s(self) -> float:
+        return self._clock().timestamp()
+
     def _add_chunks(self, record: _Record, chunks: Sequence[Chunk]) -> None:
-        due_at = time.monotonic() + self._dispatch_s
+        due_at = self._now_s() + self._dispatch_s
         if record.is_cancelled:
             chunks = [chunk if chunk.state.is_final else _cancelled(chunk) for chunk in chunks]
         record.slots |= {chunk.n: _Slot(chunk, due_at=due_at) for chunk in chunks}
@@ -265,19 +296,21 @@ class MemoryJobStore:
         is_mine = slot.chunk.state is ChunkState.RUNNING and slot.fence == lease.fence
         return (record, slot) if is_mine else None
 
-    def _repeated(self, lease: Lease, ending: Ending) -> Ended:
+    def _repeated(self, lease: Lease, ending: Ending | ChunkState) -> Ended:
+        """Answer the same call again, after an answer that got lost: this very claim has ended so."""
         record = self._records.get((lease.ref.queue, lease.ref.job_id))
         slot = record.slots.get(lease.ref.n) if record else None
         if record is None or slot is None or (slot.fence, slot.chunk.state.value) != (lease.fence, ending.value):
             return _STALE
-        return Ended(is_accepted=True, is_final=record.job.status.is_final)
+        is_dead = slot.chunk.state is ChunkState.DEAD
+        return Ended(is_accepted=True, is_dead=is_dead, is_final=record.job.status.is_final)
 
     def _settle_broken(self, record: _Record, slot: _Slot, message: str, *, delay_s: float) -> None:
         if record.is_cancelled:
             slot.chunk = _cancelled(slot.chunk)
         elif slot.chunk.attempts < MAX_ATTEMPTS:
             slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED)
-            slot.retry_at = time.monotonic() + delay_s * slot.chunk.attempts
+            slot.retry_at = self._now_s() + delay_s * slot.chunk.attempts
         else:
             slot.chunk = replace(slot.chunk, state=ChunkState.DEAD)
             if slot.chunk.n == PLAN:
@@ -292,7 +325,7 @@ def _refusal(record: _Record, slot: _Slot) -> Refusal | None:
     if slot.chunk.state is ChunkState.RUNNING:
         # A last attempt that ran out is the reaper's to bury.
         is_last = slot.chunk.attempts >= MAX_ATTEMPTS
-        if is_last or slot.lease_ends > time.monotonic():
+        if is_last or slot.lease_ends > record.clock().timestamp():
             return Refusal.BUSY
     return Refusal.STOP if record.is_cancelled else None
 
@@ -333,7 +366,7 @@ def _recount(record: _Record) -> None:
 
 def _update_rate(record: _Record) -> None:
     job = record.job
-    elapsed_s = (_now() - job.started_at).total_seconds() if job.started_at else 0.0
+    elapsed_s = (record.clock() - job.started_at).total_seconds() if job.started_at else 0.0
     if elapsed_s > 0:
         record.job = replace(job, rate=job.settled / elapsed_s)
 
@@ -346,17 +379,17 @@ def _finish_if_settled(record: _Record) -> None:
     if plan is None or not plan.chunk.state.is_final:
         return
     status = settle_status(written=job.written, failed=job.failed, is_cancelled=record.is_cancelled)
-    _touch(record, status=status, completed_at=_now())
+    _touch(record, status=status, completed_at=record.clock())
 
 
 def _fail(record: _Record, error: Mapping[str, Any]) -> None:
     status = JobStatus.CANCELLED if record.is_cancelled else JobStatus.FAILED
-    _touch(record, status=status, error=dict(error), completed_at=_now())
+    _touch(record, status=status, error=dict(error), completed_at=record.clock())
 
 
 def _touch(record: _Record, **changes: Any) -> None:
     before = record.job
-    record.job = job = replace(before, **changes, updated_at=_now(), version=before.version + 1)
+    record.job = job = replace(before, **changes, updated_at=record.clock(), version=before.version + 1)
     if job.status is not before.status:
         record.events.append(job.queue, job.job_id, "status", job.status.value)
     elif (job.settled, job.total) != (before.settled, before.total):
@@ -365,7 +398,3 @@ def _touch(record: _Record, **changes: Any) -> None:
 
 def _cancelled(chunk: Chunk) -> Chunk:
     return replace(chunk, state=ChunkState.CANCELLED)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from app.jobs.events import Feed, FeedKey, JobEvent, parse_event_id
+from batch.kit.clock import Clock, utc_now
 
 _KEPT = {Feed.EVENTS: 500, Feed.LINES: 1000}
 
@@ -13,7 +14,8 @@ _KEPT = {Feed.EVENTS: 500, Feed.LINES: 1000}
 class MemoryEventLog:
     """`EventLog` in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = utc_now) -> None:
+        self._clock = clock
         self._feeds: dict[FeedKey, deque[JobEvent]] = {}
         self._last = (0, 0)
         self._appended = asyncio.Event()
@@ -58,7 +60,7 @@ class MemoryEventLog:
                     self._add(key, "line", text)
 
     def _add(self, key: FeedKey, kind: str, data: str) -> None:
-        ms, (last_ms, number) = time.time_ns() // 1_000_000, self._last
+        ms, (last_ms, number) = int(self._clock().timestamp() * 1000), self._last
         self._last = (ms, 0) if ms > last_ms else (last_ms, number + 1)
         event = JobEvent(f"{self._last[0]}-{self._last[1]}", kind, data)
         self._feeds.setdefault(key, deque(maxlen=_KEPT[key.feed])).append(event)

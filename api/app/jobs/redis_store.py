@@ -149,6 +149,16 @@ class RedisJobStore:
         """Drop a job."""
         await self._run("forget", ChunkRef(queue, job_id, PLAN), job_id)
 
+    async def unsettled(self, queue: str) -> list[str]:
+        """Return the ids of jobs whose end is not known to be in the ledger, oldest first."""
+        with redis_errors():
+            return cast("list[str]", await self._redis.zrange(keys.active(queue), 0, 999))
+
+    async def mark_settled(self, queue: str, job_id: str) -> bool:
+        """Note that the ledger has the end of a job; return whether that is news."""
+        with redis_errors():
+            return bool(await self._redis.zrem(keys.active(queue), job_id))
+
     async def report_worker(self, name: str, slots: int) -> None:
         """Say that a worker is alive."""
         with redis_errors():

@@ -162,6 +162,14 @@ class JobStore(Protocol):
         """Drop a job."""
         ...
 
+    async def unsettled(self, queue: str) -> list[str]:
+        """Return the ids of jobs whose end is not known to be in the ledger, oldest first, at most 1,000."""
+        ...
+
+    async def mark_settled(self, queue: str, job_id: str) -> bool:
+        """Note that the ledger has the end of a job; return whether that is news."""
+        ...
+
     async def report_worker(self, name: str, slots: int) -> None:
         """Say that a worker is alive."""
         ...

@@ -5,6 +5,7 @@ what Celery offers is switched off here.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ from app.tasks.worker import perform
 from app.telemetry.logs import configure_logging
 from app.telemetry.origin import continue_from
 from app.telemetry.traces import stop_tracing
+from batch.errors import InvalidRequest
 
 # Several processes share the cores: one polars thread each costs the least CPU. Read at its first import.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
@@ -45,6 +47,9 @@ _transport: dict[str, Any] = {
     "client_name": "kaboom-worker",
     "global_keyprefix": KEY_PREFIX,
 }
+
+#: A job's id, or a chunk's number, or the plan step.
+_NAME = re.compile(f"[0-9a-f]{{32}}|[0-9]{{1,9}}|{PLAN}")
 
 celery_app = Celery("kaboom", broker=_settings.require_broker_url())
 celery_app.conf.update(
@@ -83,6 +88,8 @@ celery_app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=True,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # Drops what nobody can read; kombu's own would end the worker.
+    broker_transport="app.tasks.transport:GuardedTransport",
     broker_transport_options=_transport,
     # A typo in a queue's name is an error, not a new queue that nobody empties.
     task_create_missing_queues=False,
@@ -107,6 +114,9 @@ def _register(spec: TaskSpec) -> None:
 
 
 def _perform(ref: ChunkRef, headers: Mapping[str, Any] | None) -> str:
+    # Anything else could name another key of Redis, or be refused by its driver again and again.
+    if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in (ref.job_id, ref.n)):
+        raise InvalidRequest(f"the message names job {ref.job_id!r:.50}, chunk {ref.n!r:.50}: neither can be")
     loop = process_loop()
 
     async def perform_for_origin() -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from types import TracebackType
 from typing import Self
 
@@ -31,7 +30,8 @@ class LeaseKeeper:
         self._lease = lease
         self.stall_s = stall_s
         self._fresh = asyncio.Event()
-        self._began_at = self._moved_at = time.monotonic()
+        self._loop = asyncio.get_running_loop()
+        self._began_at = self._moved_at = self._loop.time()
         self._body: asyncio.Task[object] | None = None
         self._beats: asyncio.Task[None] | None = None
         self.tally = tally
@@ -42,12 +42,12 @@ class LeaseKeeper:
     @property
     def elapsed_s(self) -> float:
         """Seconds since the work began."""
-        return time.monotonic() - self._began_at
+        return self._loop.time() - self._began_at
 
     def report(self, tally: Tally) -> None:
         """Take note of progress; it is sent with the next beat, soon."""
         self.tally = tally
-        self._moved_at = time.monotonic()
+        self._moved_at = self._loop.time()
         self._fresh.set()
 
     async def __aenter__(self) -> Self:
@@ -71,7 +71,7 @@ class LeaseKeeper:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._fresh.wait(), BEAT_S - _REPORT_S)
             self._fresh.clear()
-            if time.monotonic() - self._moved_at > self.stall_s:
+            if self._loop.time() - self._moved_at > self.stall_s:
                 self.is_stalled = True
             else:
                 await self._beat()

@@ -136,6 +136,8 @@ class Jobs:
         """
         if not job.status.is_final:
             raise Conflict(f"job {job.job_id} was {job.status}: cancel it before you delete it")
+        # A job that the ledger does not know to be final would be restored in between.
+        await settle_job(self.parts, job.queue, job.job_id)
         await self.parts.store.forget(job.queue, job.job_id)
         await self.parts.history.delete(job.job_id)
 

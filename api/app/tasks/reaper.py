@@ -1,7 +1,6 @@
 """Repairing what crashes leave: leases that ran out, messages that got lost, jobs that one store forgot."""
 
 import asyncio
-import time
 
 import structlog
 
@@ -18,6 +17,8 @@ RECONCILE_S = 5.0
 #: While messages wait in a queue an unclaimed chunk is behind them, not lost: sending it again would
 #: multiply a backlog (488 re-sends of 256 chunks, when tried). After this long it is sent all the same.
 _PATIENCE_S = 600.0
+#: Looked up one by one in each round: a few that are too young to be listed, and rarely more.
+_MOST_GHOSTS = 50
 
 _log = structlog.get_logger(__name__)
 
@@ -27,7 +28,7 @@ class Reaper:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._reconciled_at = 0.0
+        self._reconciled_at = -RECONCILE_S
 
     async def run(self) -> None:
         """Sweep for ever; a store that is away is waited for."""
@@ -41,7 +42,7 @@ class Reaper:
     async def sweep(self) -> None:
         """Sweep once."""
         was_lost = await self._parts.store.renew_epoch()
-        is_due = time.monotonic() - self._reconciled_at >= RECONCILE_S
+        is_due = asyncio.get_running_loop().time() - self._reconciled_at >= RECONCILE_S
         for spec in CATALOG:
             await self._expire(spec)
             await self._send_retries(spec)
@@ -49,7 +50,7 @@ class Reaper:
             if was_lost or is_due:
                 await self._reconcile(spec)
         if was_lost or is_due:
-            self._reconciled_at = time.monotonic()
+            self._reconciled_at = asyncio.get_running_loop().time()
 
     async def _expire(self, spec: TaskSpec) -> None:
         for expired in await self._parts.store.expire(spec.queue):
@@ -85,6 +86,22 @@ class Reaper:
             elif job.status is JobStatus.CANCELLING and record.status is not job.status:
                 # Whoever asked for the stop ended between the ledger and Redis.
                 await self._parts.store.cancel(job.queue, job.job_id)
+        await self._forget_ghosts(spec, {job.job_id for job in jobs})
+
+    async def _forget_ghosts(self, spec: TaskSpec, unfinished: set[str]) -> None:
+        """Drop from Redis what ended, or was deleted, before a failover brought it back to life."""
+        store, unsettled = self._parts.store, await self._parts.store.unsettled(spec.queue)
+        for job_id in [job_id for job_id in unsettled if job_id not in unfinished][:_MOST_GHOSTS]:
+            # The ledger first: a job that it calls final and that still runs after that is a ghost.
+            kept = await self._parts.history.load(spec.queue, job_id)
+            if kept is not None and not kept.status.is_final:
+                continue
+            live = (await store.load(spec.queue, [job_id]))[0]
+            if kept is not None and live is not None and live.status.is_final:
+                await settle_job(self._parts, spec.queue, job_id)
+            else:
+                _log.warning("ghost_forgotten", job_id=job_id, status=live.status if live else None)
+                await store.forget(spec.queue, job_id)
 
     async def _restore(self, job: Job) -> None:
         """Put a job back into Redis from the ledger: what had ended stays ended, the rest is queued again."""

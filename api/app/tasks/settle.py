@@ -1,5 +1,6 @@
 """Writing a finished job from Redis into the ledger, whoever notices that it is finished."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
@@ -13,19 +14,32 @@ _DEATH = "not written: the chunk was given up after its last attempt"
 
 
 async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = True) -> None:
-    """Copy the end of a final job and of its chunks to the ledger; harmless to repeat."""
+    """Copy the end of a final job and of its chunks to the ledger; harmless to repeat.
+
+    Where the ledger knows of another end already, or has no such job any more, Redis had lost its last seconds
+    and done it all over: the ledger's word stands.
+    """
     if not is_final:
         return
     job = (await parts.store.load(queue, [job_id]))[0]
     if job is None or not job.status.is_final:
         return
-    open_in_ledger = {c.n for c in await parts.history.load_chunks(job_id) if not c.state.is_final}
-    for chunk in await parts.store.load_chunks(queue, job_id):
-        if chunk.n in open_in_ledger and chunk.state.is_final:
-            await parts.history.save_chunk(job_id, complete_dead(chunk))
-    if await parts.history.save_final(job):
+    chunks = [complete_dead(chunk) for chunk in await parts.store.load_chunks(queue, job_id)]
+    if not _adds_up(job, chunks):
+        return  # Redis has lost them since it told of the job: that will be found out, and the job restored
+    kept = await parts.history.save_final(job, chunks)
+    if kept is None or kept.completed_at != job.completed_at:
+        _log.warning("job_ended_otherwise", job_id=job_id, redis=job.status, ledger=kept.status if kept else None)
+        await parts.store.forget(queue, job_id)
+        return
+    if await parts.store.mark_settled(queue, job_id):
         count(JOBS_FINISHED, job.queue, job.status.value)
         _log_end(job)
+
+
+def _adds_up(job: Job, chunks: Sequence[Chunk]) -> bool:
+    are_final = all(chunk.state.is_final for chunk in chunks)
+    return are_final and len(chunks) == job.chunks_total and sum(chunk.tally.cursor for chunk in chunks) == job.settled
 
 
 def complete_dead(chunk: Chunk) -> Chunk:

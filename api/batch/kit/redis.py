@@ -14,7 +14,7 @@ from batch.errors import StoreError
 
 _CONNECTIONS = 32
 
-__all__ = ["AsyncScript", "Redis", "connect_redis", "redis_errors"]
+__all__ = ["AsyncScript", "Redis", "RedisError", "connect_redis", "redis_errors"]
 
 
 def connect_redis(url: str, *, client_name: str) -> Redis:

@@ -165,8 +165,29 @@ class TestStatus:
             counts={"flag_stale": 2},
             error={"type": "x", "message": "y"},
         )
-        assert [await ledger.save_final(final) for _ in range(2)] == [True, False]
+        for _ in range(2):
+            assert await ledger.save_final(final) == final
         assert await load(ledger, job) == final
+
+    async def test_an_end_makes_the_chunks_what_it_adds_up_to(self, ledger: JobHistory) -> None:
+        job, chunks = await accepted(ledger), [make_chunk(n) for n in range(3)]
+        await ledger.save_plan(job.job_id, PLAN, chunks)
+        done = replace(chunks[0], state=ChunkState.DONE, tally=finish(chunks[0]))
+        await ledger.save_chunk(job.job_id, done)
+        ended = [replace(chunk, state=ChunkState.CANCELLED) for chunk in chunks]
+        job = replace(await load(ledger, job), status=JobStatus.CANCELLED, completed_at=datetime.now(UTC))
+        assert await ledger.save_final(job, ended) == job == await load(ledger, job)
+        assert await ledger.load_chunks(job.job_id) == ended
+        # Whoever comes later with another end is told which one stands.
+        assert await ledger.save_final(replace(job, status=JobStatus.COMPLETED), [done]) == job
+        assert await ledger.load_chunks(job.job_id) == ended
+
+    async def test_a_job_that_ended_without_its_plan_keeps_none(self, ledger: JobHistory) -> None:
+        job = await accepted(ledger)
+        await ledger.save_plan(job.job_id, PLAN, [make_chunk(0)])
+        kept = await ledger.save_final(replace(job, status=JobStatus.FAILED, error={"type": "plan_failed"}))
+        assert kept is not None
+        assert (kept.plan, await ledger.load_chunks(job.job_id)) == (None, [])
 
     @pytest.mark.parametrize("status", [s for s in JobStatus if s.is_final])
     async def test_a_final_state_is_never_changed(self, ledger: JobHistory, status: JobStatus) -> None:
@@ -185,7 +206,7 @@ class TestStatus:
     async def test_an_unknown_job_is_not_made(self, ledger: JobHistory) -> None:
         job = make_job(status=JobStatus.COMPLETED)
         await ledger.save_status(job.job_id, JobStatus.RUNNING)
-        await ledger.save_final(job)
+        assert await ledger.save_final(job) is None
         assert await ledger.load(QUEUE, job.job_id) is None
 
 

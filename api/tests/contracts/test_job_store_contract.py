@@ -270,6 +270,26 @@ class TestPlan:
         assert (found.status, found.error, found.total) == (JobStatus.FAILED, error, 0)
         assert found.completed_at is not None
 
+    async def test_the_same_plan_again_after_a_lost_answer_is_accepted_and_changes_nothing(
+        self, job_store: JobStore
+    ) -> None:
+        job = make_job()
+        await job_store.put(job, [plan_step()])
+        claim = await claimed(job_store, ref_of(job))
+        for _ in range(2):
+            assert await job_store.set_plan(claim.lease, {}, [make_chunk(0)]) == Ended(is_accepted=True)
+        assert (await live(job_store, job)).chunks_total == 1
+        await end(job_store, ref_of(job, 0), ["ok"] * 4)
+        assert await job_store.set_plan(claim.lease, {}, []) == Ended(is_accepted=True, is_final=True)
+
+    async def test_the_same_failure_again_after_a_lost_answer_is_accepted(self, job_store: JobStore) -> None:
+        job = make_job()
+        await job_store.put(job, [plan_step()])
+        claim = await claimed(job_store, ref_of(job))
+        for _ in range(2):
+            ended = await job_store.fail(claim.lease, {"type": "InvalidRequest", "message": "no"})
+            assert ended == Ended(is_accepted=True, is_dead=True, is_final=True)
+
     async def test_a_plan_step_broken_three_times_fails_the_job_with_its_last_error(self, job_store: JobStore) -> None:
         job = make_job()
         await job_store.put(job, [plan_step()])
@@ -376,6 +396,16 @@ class TestLists:
         await job_store.forget(QUEUE, job.job_id)
         assert await job_store.put(job, [plan_step()])
         assert await job_store.newest(QUEUE) == [job.job_id]
+
+    async def test_a_job_is_unsettled_until_its_end_is_in_the_ledger(self, job_store: JobStore) -> None:
+        jobs = [await planned(job_store, make_chunk(0)) for _ in range(3)]
+        assert sorted(await job_store.unsettled(QUEUE)) == sorted(job.job_id for job in jobs)
+        await end(job_store, ref_of(jobs[0], 0), ["ok"] * 4)
+        assert len(await job_store.unsettled(QUEUE)) == 3
+        assert [await job_store.mark_settled(QUEUE, jobs[0].job_id) for _ in range(2)] == [True, False]
+        await job_store.forget(QUEUE, jobs[1].job_id)
+        assert await job_store.unsettled(QUEUE) == [jobs[2].job_id]
+        assert await job_store.unsettled("backtest") == []
 
     async def test_workers_are_told_once_each(self, job_store: JobStore) -> None:
         assert await job_store.workers() == []

@@ -39,6 +39,14 @@ class TestRelease:
         found = await live(job_store, job)
         assert (found.status, found.done, found.cancelled) == (JobStatus.CANCELLED, 1, 3)
 
+    async def test_a_chunk_cancelled_by_a_stop_that_a_failover_lost_is_handed_back(self, job_store: JobStore) -> None:
+        job = await planned(job_store, make_chunk(0))
+        claim = await claimed(job_store, ref_of(job, 0))
+        ended = await job_store.end(claim.lease, Ending.CANCELLED, advance(claim.chunk, ["ok"]))
+        assert ended == Ended(is_accepted=True)
+        assert (await live(job_store, job)).status is JobStatus.RUNNING
+        assert (await claimed(job_store, ref_of(job, 0))).chunk.attempts == 1
+
     async def test_a_broken_chunk_waits_a_moment(self, bench: Bench) -> None:
         job = await planned(bench.store, make_chunk(0))
         await end(bench.store, ref_of(job, 0), [], Ending.BROKEN)

@@ -12,6 +12,7 @@ from app.jobs.history.port import KEY_KEPT_H, Admission, Admitted, JobQuery, Key
 from app.jobs.history.search import does_mention
 from app.jobs.model import Chunk, Job, JobStatus
 from batch.errors import NotFound
+from batch.kit.clock import Clock, utc_now
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -19,12 +20,13 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 class MemoryJobHistory:
     """`JobHistory` in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = utc_now) -> None:
+        self._clock = clock
         self._jobs: dict[str, Job] = {}
         self._chunks: dict[str, dict[str, Chunk]] = {}
         self._keys: dict[tuple[str, str], tuple[datetime, str, Job]] = {}
         self._joinable: dict[tuple[str, str], str] = {}
-        self.outbox = MemoryOutbox(self._jobs)
+        self.outbox = MemoryOutbox(self._jobs, clock)
 
     async def admit(self, job: Job, terms: Terms) -> Admission:
         """Record a job, or find the one that stands for it."""
@@ -34,7 +36,7 @@ class MemoryJobHistory:
         if admission.how is Admitted.NEW:
             await self.outbox.register(job.job_id, url=terms.callback_url, parent_id=job.parent_id)
         if terms.key is not None and admission.how is Admitted.NEW:
-            self._keys[job.owner, terms.key] = (datetime.now(UTC), terms.submission, admission.job)
+            self._keys[job.owner, terms.key] = (self._clock(), terms.submission, admission.job)
         return admission
 
     async def confirm_join(self, job: Job, terms: Terms) -> Admission:
@@ -42,7 +44,7 @@ class MemoryJobHistory:
         if terms.key is not None:
             if earlier := self._find_key(job, terms, terms.key):
                 return Admission(earlier, Admitted.REPLAYED)
-            self._keys[job.owner, terms.key] = (datetime.now(UTC), terms.submission, job)
+            self._keys[job.owner, terms.key] = (self._clock(), terms.submission, job)
         return Admission(job, Admitted.JOINED)
 
     async def save_plan(
@@ -71,14 +73,19 @@ class MemoryJobHistory:
         if chunk.n in kept and not kept[chunk.n].state.is_final:
             kept[chunk.n] = chunk
 
-    async def save_final(self, job: Job) -> bool:
-        """Keep the final state of a job, have its webhooks sent, and return whether it was news."""
+    async def save_final(self, job: Job, chunks: Sequence[Chunk] = ()) -> Job | None:
+        """Keep the end of a job and of its chunks, and have its webhooks sent; a final job stays as it is."""
         kept = self._jobs.get(job.job_id)
         if kept is None or kept.status.is_final:
-            return False
-        self._jobs[job.job_id] = replace(job, requested_at=kept.requested_at, plan=kept.plan)
+            return kept
+        if job.plan is None:
+            self._chunks.pop(job.job_id, None)
+        else:
+            self._chunks.get(job.job_id, {}).update({chunk.n: chunk for chunk in chunks})
+        plan = None if job.plan is None else kept.plan
+        self._jobs[job.job_id] = replace(job, requested_at=kept.requested_at, plan=plan)
         self.outbox.release(job)
-        return True
+        return self._jobs[job.job_id]
 
     async def load(self, queue: str, job_id: str) -> Job | None:
         """Return a job of a queue."""
@@ -96,13 +103,13 @@ class MemoryJobHistory:
 
     async def unfinished(self, queue: str, *, older_than_s: float) -> list[Job]:
         """Return the jobs that are not final, accepted at least so long ago."""
-        limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
+        limit = self._clock() - timedelta(seconds=older_than_s)
         jobs = [j for j in self._jobs.values() if j.queue == queue and not j.status.is_final]
         return sorted((job for job in jobs if _age(job)[0] <= limit), key=_age)[:1000]
 
     async def stats(self, queue: str) -> LedgerStats:
         """Return what the ledger knows of a queue."""
-        now = datetime.now(UTC)
+        now = self._clock()
         jobs = [job for job in self._jobs.values() if job.queue == queue]
         queued = [_age(job)[0] for job in jobs if job.status is JobStatus.QUEUED]
         ended = [job for job in jobs if _ended_within(job, now, minutes=24 * 60)]
@@ -131,7 +138,7 @@ class MemoryJobHistory:
 
     def _find_key(self, job: Job, terms: Terms, key: str) -> Job | None:
         since, fingerprint, earlier = self._keys.get((job.owner, key), (_LONG_AGO, "", job))
-        if datetime.now(UTC) - since > timedelta(hours=KEY_KEPT_H):
+        if self._clock() - since > timedelta(hours=KEY_KEPT_H):
             return None
         if fingerprint != terms.submission:
             raise KeyReused("the Idempotency-Key came with another request before: a new request needs a new key")
@@ -142,7 +149,7 @@ class MemoryJobHistory:
         active = self._jobs.get(self._joinable.get(place, ""))
         if terms.may_join and active and active.status in {JobStatus.QUEUED, JobStatus.RUNNING}:
             return Admission(active, Admitted.JOINED)
-        self._jobs[job.job_id] = replace(job, requested_at=datetime.now(UTC))
+        self._jobs[job.job_id] = replace(job, requested_at=self._clock())
         if terms.may_join:
             self._joinable[place] = job.job_id
         return Admission(self._jobs[job.job_id], Admitted.NEW)

@@ -147,10 +147,11 @@ class JobHistory(Protocol):
         """Keep the end of a chunk; a chunk that has ended already stays as it is."""
         ...
 
-    async def save_final(self, job: Job) -> bool:
-        """Keep the final state of a job, have its webhooks sent, and return whether it was news.
+    async def save_final(self, job: Job, chunks: Sequence[Chunk] = ()) -> Job | None:
+        """Keep the end of a job and of its chunks as they add up to it; return what is kept, None if nothing is.
 
-        One that is final already stays as it is.
+        Its webhooks are sent then. A job that is final already stays as it is. One that ended without its plan keeps
+        none, nor chunks.
         """
         ...
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Executable, Row, Select, Update, case, func, select, text, tuple_
+from sqlalchemy import Executable, Row, Select, Update, case, func, null, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.jobs.history.admission import admit, confirm
 from app.jobs.history.outbox.postgres import PostgresOutbox, release
@@ -85,30 +86,23 @@ class PostgresJobHistory:
 
     async def save_chunk(self, job_id: str, chunk: Chunk) -> None:
         """Keep the end of a chunk; a chunk that has ended already stays as it is."""
-        statement = (
-            JOB_CHUNKS.update()
-            .where(JOB_CHUNKS.c.job_id == job_id, JOB_CHUNKS.c.n == int(chunk.n))
-            .where(JOB_CHUNKS.c.state.in_(_OPEN_CHUNKS))
-            .values(
-                state=chunk.state.value,
-                attempts=chunk.attempts,
-                tally=chunk.tally.to_json(),
-                ended_at=func.clock_timestamp(),
-            )
-        )
-        await self._execute(statement)
+        await self._execute(_end_chunk(job_id, chunk).where(JOB_CHUNKS.c.state.in_(_OPEN_CHUNKS)))
 
-    async def save_final(self, job: Job) -> bool:
-        """Keep the final state of a job, have its webhooks sent, and return whether it was news."""
+    async def save_final(self, job: Job, chunks: Sequence[Chunk] = ()) -> Job | None:
+        """Keep the end of a job and of its chunks, and have its webhooks sent; a final job stays as it is."""
         values: dict[str, Any] = {name: getattr(job, name) for name in _FINAL_COLUMNS}
         values |= {"outcomes": dict(job.outcomes), "counts": dict(job.counts), "status": job.status.value}
         values["error"] = dict(job.error) if job.error else None
+        if job.plan is None:
+            values["plan"] = null()
         with postgres_errors():
             async with self._engine.begin() as connection:
-                is_news = bool((await connection.execute(_open_job(job.job_id).values(values))).rowcount)
-                if is_news:
+                ended = await connection.execute(_open_job(job.job_id).values(values).returning(JOBS.c.job_id))
+                if ended.first():
+                    await _end_chunks(connection, job, chunks)
                     await release(connection, job)
-                return is_news
+                row = (await connection.execute(select(JOBS).where(JOBS.c.job_id == job.job_id))).one_or_none()
+        return parse_job(row) if row else None
 
     async def load(self, queue: str, job_id: str) -> Job | None:
         """Return a job of a queue."""
@@ -186,6 +180,25 @@ def _open_job(job_id: str) -> Update:
 
 def _chunks_of(job_id: str) -> Select[Any]:
     return select(JOB_CHUNKS).where(JOB_CHUNKS.c.job_id == job_id).order_by(JOB_CHUNKS.c.n)
+
+
+async def _end_chunks(connection: AsyncConnection, job: Job, chunks: Sequence[Chunk]) -> None:
+    """Make the chunks what the job's end adds up to, also one that a Redis which lost its last seconds ran again."""
+    if job.plan is None:
+        await connection.execute(JOB_CHUNKS.delete().where(JOB_CHUNKS.c.job_id == job.job_id))
+        return
+    # Locked: a worker that comes late with the end of a chunk waits, and then finds it ended.
+    rows = await connection.execute(_chunks_of(job.job_id).with_for_update())
+    kept = {chunk.n: chunk for chunk in map(_parse_chunk, rows)}
+    for chunk in chunks:
+        if chunk != kept.get(chunk.n):
+            await connection.execute(_end_chunk(job.job_id, chunk))
+
+
+def _end_chunk(job_id: str, chunk: Chunk) -> Update:
+    values = {"state": chunk.state.value, "attempts": chunk.attempts, "tally": chunk.tally.to_json()}
+    mine = JOB_CHUNKS.update().where(JOB_CHUNKS.c.job_id == job_id, JOB_CHUNKS.c.n == int(chunk.n))
+    return mine.values(**values, ended_at=func.clock_timestamp())
 
 
 def _chunk_row(job_id: str, chunk: Chunk) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 -- ARGV: id, n, fence, ending, tally (JSON), max_attempts, delay_ms, message
 local id, n, ending = ARGV[1], ARGV[2], ARGV[4]
-local h = redis.call('HMGET', CHUNKS, 'state:' .. n, 'fence:' .. n)
-if h[2] == ARGV[3] and h[1] == ending then return {'ok', '', redis.call('HGET', JOB, 'status')} end
+if was_mine(n, ARGV[3], ending) then return {'ok', '', redis.call('HGET', JOB, 'status')} end
 if not is_mine(n, ARGV[3]) then return {'stale', '', ''} end
 if n ~= 'plan' then account(n, ARGV[5]) end
+-- The stop that the worker heard of was lost in a failover: it will be asked for again.
+if ending == 'cancelled' and redis.call('HGET', JOB, 'cancel') ~= '1' then ending = 'released' end
 local verdict = ending
 if ending == 'done' or ending == 'cancelled' then
   end_chunk(id, n, ending)

@@ -98,7 +98,6 @@ end
 local function close_job(id, status)
   redis.call('HSET', JOB, 'completed_at', now)
   set_status(status)
-  redis.call('ZREM', ACTIVE, id)
   redis.call('EXPIRE', JOB, 30 * DAY_S)
   redis.call('EXPIRE', CHUNKS, 7 * DAY_S)
   redis.call('EXPIRE', EVENTS, 7 * DAY_S)
@@ -167,4 +166,10 @@ end
 local function is_mine(n, fence)
   local h = redis.call('HMGET', CHUNKS, 'state:' .. n, 'fence:' .. n)
   return h[1] == 'running' and h[2] == fence
+end
+
+-- The same call again, after an answer that got lost: this very claim has ended so.
+local function was_mine(n, fence, ending)
+  local h = redis.call('HMGET', CHUNKS, 'state:' .. n, 'fence:' .. n)
+  return h[1] == ending and h[2] == fence
 end

@@ -1,5 +1,6 @@
 -- ARGV: id, fence, dispatch_ms, plan (JSON), chunks (JSON array)
 local id = ARGV[1]
+if was_mine('plan', ARGV[2], 'done') then return {'ok', '', finish_if_settled(id)} end
 if not is_mine('plan', ARGV[2]) then return {'stale', '', ''} end
 redis.call('HSET', JOB, 'plan', ARGV[4])
 end_chunk(id, 'plan', 'done')

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.jobs.history.port import Terms
 from app.jobs.memory import MemoryJobStore
 from app.jobs.model import PLAN, ChunkState, Job, JobStatus
 from app.jobs.store import Claim, Ending
+from app.tasks.lifecycle import Jobs
 from app.tasks.parts import Parts
 from app.tasks.reaper import Reaper
 from app.tasks.worker import perform
@@ -124,6 +126,46 @@ class TestSettle:
         assert (await assert_agree(parts, job))[0].status is JobStatus.CANCELLED
 
 
+class TestGhosts:
+    """What a failover that loses the last seconds brings back to life."""
+
+    async def test_a_job_that_had_ended_is_forgotten_and_the_ledger_s_end_stands(self, parts: Parts) -> None:
+        job = await planned_job(parts)
+        await parts.history.save_final(replace(await in_store(parts, job), status=JobStatus.CANCELLED))
+        await Reaper(parts).sweep()
+        assert await parts.store.load(job.queue, [job.job_id]) == [None]
+        assert (await in_ledger(parts, job)).status is JobStatus.CANCELLED
+
+    async def test_one_that_ends_again_before_it_is_found_is_forgotten_too(self, parts: Parts) -> None:
+        job = await planned_job(parts)
+        await parts.history.save_final(replace(await in_store(parts, job), status=JobStatus.CANCELLED))
+        assert [await perform(parts, ref_of(job, n)) for n in (1, 2)] == ["done", "done"]
+        assert await parts.store.load(job.queue, [job.job_id]) == [None]
+        assert (await in_ledger(parts, job)).status is JobStatus.CANCELLED
+
+    async def test_a_deleted_job_is_forgotten(self, parts: Parts) -> None:
+        job = await planned_job(parts)
+        await parts.history.delete(job.job_id)
+        await Reaper(parts).sweep()
+        assert await parts.store.load(job.queue, [job.job_id]) == [None]
+
+    async def test_a_job_just_accepted_is_none(self, parts: Parts) -> None:
+        job = await submit(parts)
+        await Reaper(parts).sweep()
+        assert (await in_store(parts, job)).status is JobStatus.QUEUED
+
+    async def test_an_end_that_nobody_wrote_down_before_a_delete_is_written_first(self, parts: Parts) -> None:
+        job = await planned_job(parts)
+        for n in ("1", "2"):
+            claim = await parts.store.claim(ref_of(job, n), owner="w1")
+            assert isinstance(claim, Claim)
+            await parts.store.end(claim.lease, Ending.DONE, finish(claim.chunk))
+        await Jobs(parts).delete(await in_store(parts, job))
+        await Reaper(parts).sweep()
+        assert await parts.store.load(job.queue, [job.job_id]) == [None]
+        assert await parts.history.load(job.queue, job.job_id) is None
+
+
 class TestExpire:
     async def test_a_lost_worker_s_chunk_is_sent_at_once_and_goes_on_from_its_cursor(self, parts: Parts) -> None:
         job = await planned_job(parts)
@@ -188,6 +230,7 @@ class TestSendAgain:
         parts = replace(parts, store=MemoryJobStore(dispatch_s=0.0))
         job, other = make_job(), make_job()
         for put in (job, other):
+            await parts.history.admit(put, Terms("test"))
             await parts.store.put(put, [plan_step()])
         await parts.dispatcher.send(other.task, [ref_of(other)])
         for _ in range(5):

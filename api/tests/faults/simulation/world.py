@@ -1,0 +1,172 @@
+"""A small Kaboom in one thread: an API, workers, a Redis, a ledger and their clients, all at the mercy of a seed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, cast
+
+from app.jobs.history.memory import MemoryJobHistory
+from app.jobs.memory import MemoryJobStore
+from app.jobs.schedules.memory import MemoryScheduleStore
+from app.settings import AppSettings
+from app.tasks.dispatch import LocalDispatcher
+from app.tasks.lifecycle import Jobs
+from app.tasks.parts import Parts
+from app.tasks.reaper import Reaper
+from app.tasks.worker import perform
+from batch.errors import KaboomError, StoreError
+from tests.faults.simulation.failover import Backup
+from tests.faults.simulation.virtual_loop import Process, VirtualLoop, here
+from tests.faults.simulation.weather import CALM, Blow, Weather
+from tests.faults.simulation.wires import Broker, Wire
+from tests.faults.simulation.witness import Witness
+from tests.faults.simulation.work import Bars, Work
+
+_BEGIN = datetime(2026, 11, 25, 7, 35, tzinfo=UTC)
+
+
+@dataclass(eq=False)
+class Host:
+    """A process by role: what runs in it, and whom it leaves without an answer when it dies."""
+
+    process: Process
+    jobs: Jobs
+    callers: set["asyncio.Future[Any]"] = field(default_factory=set)
+
+
+class World:
+    """Everything there is in one run of the simulation."""
+
+    def __init__(self, rng: Random, weather: Weather, settings: AppSettings, *, is_traced: bool) -> None:
+        self.rng = rng
+        self.weather = weather
+        self.loop = VirtualLoop(rng)
+        self.skew_s = {"redis": 0.0, "ledger": 0.0}
+        self.down: set[str] = set()
+        self.store = MemoryJobStore(clock=lambda: self._clock("redis"))
+        self.history = MemoryJobHistory(clock=lambda: self._clock("ledger"))
+        self.broker = Broker(self)
+        self.bars = Bars()
+        self.bars_wire = Wire(self, "bars", self.bars)
+        self.work = Work(self)
+        self.witness = Witness(self)
+        self.hosts: dict[str, Host] = {}
+        self.trace: list[str] = []
+        self.is_over = False
+        self.was_rolled_back = False
+        self.is_traced = is_traced
+        schedules, events = MemoryScheduleStore(self.history), self.store.events
+        self._parts = Parts(settings, self.store, self.history, LocalDispatcher(), events, schedules, "simulation")
+        self._backups: list[tuple[float, Backup]] = []
+
+    def say(self, text: str) -> None:
+        """Add a step to the trace."""
+        if self.is_traced:
+            self.trace.append(f"{self.loop.time():9.3f}  {here().name:12}  {text}")
+
+    def let_go_if_over(self) -> None:
+        """End the task at hand once the run is judged."""
+        if self.is_over:
+            raise asyncio.CancelledError
+
+    def open(self) -> None:
+        """Start every process."""
+        for name in ("api", "parent", *(f"worker-{n}" for n in range(self.weather.workers))):
+            self.spawn(name)
+        if Blow.REDIS_BACK in self.weather.blows:
+            self.loop.outside.start(self._back_up())
+
+    def spawn(self, name: str) -> None:
+        """Start a process anew, by what its name says it is."""
+        process = Process(name, self.loop)
+        wired = replace(
+            self._parts,
+            store=cast("Any", Wire(self, "redis", self.store)),
+            history=cast("Any", Wire(self, "ledger", self.history)),
+            dispatcher=cast("Any", Wire(self, "redis", self.broker)),
+            name=name,
+        )
+        self.hosts[name] = Host(process, Jobs(wired))
+        work = self._consume(wired) if name.startswith("worker") else Reaper(wired).run()
+        process.start(work).add_done_callback(self.witness.see_end)
+
+    def kill(self, name: str) -> None:
+        """Kill a process; its callers' connections break, and so does its own to the queue."""
+        host = self.hosts[name]
+        host.process.kill()
+        self.broker.hang_up(host.process)
+        for caller in host.callers:
+            if not caller.done():
+                caller.set_exception(StoreError("connection reset"))
+
+    async def ask[T](self, question: Callable[[Jobs], Awaitable[T]]) -> T:
+        """Ask the API, as a client does."""
+        host = self.hosts["api"]
+        if not host.process.is_alive:
+            raise StoreError("connection refused")
+        answer: asyncio.Future[T] = self.loop.create_future()
+        host.callers.add(answer)
+
+        async def serve() -> None:
+            try:
+                found = await question(host.jobs)
+            except KaboomError as e:
+                if not answer.done():
+                    answer.set_exception(e)
+            else:
+                if not answer.done():
+                    answer.set_result(found)
+
+        host.process.start(serve()).add_done_callback(self.witness.see_end)
+        try:
+            return await answer
+        finally:
+            host.callers.discard(answer)
+
+    def lose_redis(self) -> None:
+        """Empty the Redis, with all messages."""
+        self._backups.clear()
+        self._become(Backup.of_nothing())
+
+    def roll_redis_back(self, seconds: float) -> None:
+        """Make the Redis what it was some seconds ago."""
+        self.was_rolled_back = True
+        until = self.loop.time() - seconds
+        while self._backups and self._backups[-1][0] > until:
+            self._backups.pop()
+        self._become(self._backups[-1][1] if self._backups else Backup.of_nothing())
+
+    def clear_up(self) -> None:
+        """End the storm: every server answers, and every process lives."""
+        self.weather = replace(CALM, jobs=self.weather.jobs, workers=self.weather.workers)
+        self.down.clear()
+        for name, host in list(self.hosts.items()):
+            if not host.process.is_alive:
+                self.spawn(name)
+            elif host.process.is_frozen:
+                host.process.thaw()
+        self.broker.serve()
+
+    def _become(self, backup: Backup) -> None:
+        backup.restore(self.store, self.broker.messages)
+        self.witness.forget_redis(backup.claims)
+
+    async def _consume(self, parts: Parts) -> None:
+        while True:
+            ref = await self.broker.take()
+            self.say(f"takes {ref.job_id[:6]}|{ref.n}")
+            try:
+                word = await perform(parts, ref)
+            except KaboomError as e:
+                word = e.message
+            self.say(f"ends {ref.job_id[:6]}|{ref.n}: {word}")
+
+    async def _back_up(self) -> None:
+        while not self.is_over:
+            self._backups.append((self.loop.time(), Backup.of(self.store, self.broker.messages, self.witness.claims)))
+            await asyncio.sleep(0.5)
+
+    def _clock(self, server: str) -> datetime:
+        return _BEGIN + timedelta(seconds=self.loop.time() + self.skew_s[server])
