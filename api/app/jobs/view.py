@@ -1,7 +1,6 @@
 """Jobs as the API shows them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -147,7 +146,8 @@ def judge_health(job: Job, workers: Sequence[Worker], *, is_live: bool) -> Healt
     if not workers:
         return "waiting"
     if job.status is JobStatus.RUNNING and job.updated_at:
-        silent_s = (datetime.now(UTC) - job.updated_at).total_seconds()
+        # Both times are the job store's: this process's clock may be wrong.
+        silent_s = (max(worker.seen_at for worker in workers) - job.updated_at).total_seconds()
         return "stalled" if silent_s > 2 * LEASE_S else "ok"
     return "ok"
 
