@@ -54,6 +54,7 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
 @contextlib.asynccontextmanager
 async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     parts = build_parts(settings, role="api")
+    await parts.check()
     app.state.jobs = jobs = Jobs(parts)
     app.state.events = hub = EventHub(parts.events)
     tasks = [asyncio.create_task(work) for work in [hub.run(), *_background(jobs)]]

@@ -20,7 +20,7 @@ from app.jobs.schedules.postgres import PostgresScheduleStore
 from app.jobs.store import JobStore
 from app.settings import AppSettings
 from app.tasks.dispatch import CeleryDispatcher, Dispatcher, LocalDispatcher
-from batch.errors import ConfigurationError
+from batch.errors import ConfigurationError, StoreError
 from batch.kit.postgres import connect_postgres
 from batch.kit.redis import connect_redis
 
@@ -38,6 +38,18 @@ class Parts:
     events: EventLog
     schedules: ScheduleStore
     name: str
+
+    async def check(self) -> None:
+        """Look whether the parts are fit to hold jobs; one that is away is waited for.
+
+        Raises:
+            ConfigurationError: Redis may drop jobs to make room.
+
+        """
+        try:
+            await self.store.check()
+        except StoreError as e:
+            _log.warning("check_put_off", reason=e.message)
 
     async def close(self) -> None:
         """Release every connection."""
