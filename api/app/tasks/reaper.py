@@ -37,6 +37,8 @@ class Reaper:
                 await self.sweep()
             except KaboomError as e:
                 _log.warning("sweep_failed", reason=e.message)
+            except Exception:  # noqa: BLE001  a bug here must not end the repair of everything else
+                _log.exception("sweep_crashed")
             await asyncio.sleep(SWEEP_S)
 
     async def sweep(self) -> None:

@@ -1,20 +1,48 @@
 """The home of redis-py: connections with bounded waits, and its errors in our words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from redis.asyncio import BlockingConnectionPool, Redis
+import structlog
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
-from batch.errors import StoreError
+from batch.errors import ConfigurationError, StoreError
 
 _CONNECTIONS = 32
+#: The policy under which Redis refuses writes when memory is short, and drops nothing.
+_KEEPS = "noeviction"
 
-__all__ = ["AsyncScript", "Redis", "RedisError", "connect_redis", "redis_errors"]
+_log = structlog.get_logger(__name__)
+
+__all__ = ["AsyncScript", "Redis", "RedisError", "check_eviction", "connect_redis", "redis_errors"]
+
+
+class _Honest(AbstractConnection):
+    """A connection that says it in redis-py's own words when its peer has reset it.
+
+    redis-py 8.1 lets through what the closed transport raises: RuntimeError (uvloop) or AttributeError (asyncio).
+    Nobody expects these: such a command was not tried again, its caller got a 500, and a reaper ended for good.
+    """
+
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:  # noqa: FBT001, FBT002  redis-py's signature
+        try:
+            await super().send_packed_command(command, check_health)
+        except (RuntimeError, AttributeError) as e:
+            raise RedisConnectionError(f"the connection was lost: {e}") from e
+
+
+class _PlainConnection(_Honest, Connection):
+    pass
+
+
+class _TlsConnection(_Honest, SSLConnection):
+    pass
 
 
 def connect_redis(url: str, *, client_name: str) -> Redis:
@@ -36,7 +64,28 @@ def connect_redis(url: str, *, client_name: str) -> Redis:
         health_check_interval=10,
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
+    is_tls = issubclass(pool.connection_class, SSLConnection)
+    pool.connection_class = _TlsConnection if is_tls else _PlainConnection
     return Redis.from_pool(pool)
+
+
+async def check_eviction(redis: Redis) -> None:
+    """Refuse a Redis that may drop keys to make room; one that does not tell, as managed ones do, is trusted.
+
+    Raises:
+        ConfigurationError: it evicts.
+        StoreError: it is away.
+
+    """
+    with redis_errors():
+        try:
+            told = await redis.config_get("maxmemory-policy")
+        except ResponseError as e:
+            _log.warning("eviction_unknown", reason=str(e))
+            return
+    policy = told.get("maxmemory-policy", _KEEPS)
+    if policy != _KEEPS:
+        raise ConfigurationError(f"maxmemory-policy of Redis was {policy}, expected {_KEEPS}: jobs could vanish")
 
 
 @contextmanager
