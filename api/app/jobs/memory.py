@@ -1,13 +1,24 @@
 """Live job state in this process: the twin of the Redis store, for DISABLE_REDIS and tests."""
 
 import itertools
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from app.jobs.memory_events import MemoryEventLog
-from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, settle_status
+from app.jobs.memory_records import (
+    Record,
+    Slot,
+    account,
+    cancelled,
+    fail_job,
+    find_refusal,
+    finish_if_settled,
+    recount,
+    touch,
+)
+from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally
 from app.jobs.store import (
     DISPATCH_S,
     LEASE_S,
@@ -29,29 +40,6 @@ from batch.kit.clock import Clock, utc_now
 _STALE = Ended(is_accepted=False)
 
 
-@dataclass
-class _Slot:
-    """A chunk and what is known of its claim."""
-
-    chunk: Chunk
-    fence: str = ""
-    owner: str = ""
-    lease_ends: float = 0.0
-    due_at: float = 0.0
-    retry_at: float | None = None
-
-
-@dataclass
-class _Record:
-    """A job and its chunks."""
-
-    job: Job
-    events: MemoryEventLog
-    clock: Clock
-    slots: dict[str, _Slot] = field(default_factory=dict)
-    is_cancelled: bool = False
-
-
 class MemoryJobStore:
     """`JobStore` in memory. Each method runs without an `await`, so on one event loop it is atomic.
 
@@ -70,7 +58,7 @@ class MemoryJobStore:
         self._lease_s = lease_s
         self._dispatch_s = dispatch_s
         self._retry_s = retry_s
-        self._records: dict[tuple[str, str], _Record] = {}
+        self._records: dict[tuple[str, str], Record] = {}
         self._newest: dict[str, list[str]] = defaultdict(list)
         self._fences = itertools.count(1)
         self._workers: dict[str, Worker] = {}
@@ -84,7 +72,7 @@ class MemoryJobStore:
         if key in self._records:
             return False
         is_cancelled = job.status is JobStatus.CANCELLING
-        record = self._records[key] = _Record(
+        record = self._records[key] = Record(
             replace(job, updated_at=self._clock(), version=1), self.events, self._clock, is_cancelled=is_cancelled
         )
         self._unsettled[key] = None
@@ -101,7 +89,7 @@ class MemoryJobStore:
         slot = record.slots.get(ref.n)
         if slot is None:
             return Refusal.STOP if record.job.status.is_final else Refusal.GONE
-        if refusal := _refusal(record, slot):
+        if refusal := find_refusal(record, slot):
             return refusal
         slot.chunk = replace(slot.chunk, state=ChunkState.RUNNING, attempts=slot.chunk.attempts + 1)
         slot.retry_at = None
@@ -109,7 +97,7 @@ class MemoryJobStore:
         slot.lease_ends = self._now_s() + self._lease_s
         job = record.job
         status = JobStatus.RUNNING if job.status is JobStatus.QUEUED else job.status
-        _touch(record, status=status, started_at=job.started_at or self._clock())
+        touch(record, status=status, started_at=job.started_at or self._clock())
         job = record.job
         return Claim(Lease(ref, slot.fence), slot.chunk, task=job.task, request=job.request, plan=job.plan)
 
@@ -120,8 +108,8 @@ class MemoryJobStore:
             return Beat.LOST
         record, slot = found
         slot.lease_ends = self._now_s() + self._lease_s
-        _account(slot, tally)
-        _recount(record)
+        account(slot, tally)
+        recount(record)
         return Beat.CANCEL if record.is_cancelled else Beat.OK
 
     async def set_plan(self, lease: Lease, plan: Mapping[str, Any], chunks: Sequence[Chunk]) -> Ended:
@@ -131,7 +119,7 @@ class MemoryJobStore:
             return self._repeated(lease, ChunkState.DONE)
         record, slot = found
         slot.chunk = replace(slot.chunk, state=ChunkState.DONE)
-        _touch(record, plan=dict(plan))
+        touch(record, plan=dict(plan))
         self._add_chunks(record, chunks)
         return Ended(is_accepted=True, is_final=record.job.status.is_final)
 
@@ -141,20 +129,20 @@ class MemoryJobStore:
         if found is None:
             return self._repeated(lease, ending)
         record, slot = found
-        _account(slot, tally)
+        account(slot, tally)
         if ending is Ending.CANCELLED and not record.is_cancelled:
             # The stop that the worker heard of was lost in a failover: it will be asked for again.
             ending = Ending.RELEASED
         if ending is Ending.BROKEN:
             self._settle_broken(record, slot, error, delay_s=self._retry_s)
         elif ending is Ending.RELEASED and record.is_cancelled:
-            slot.chunk = _cancelled(slot.chunk)
+            slot.chunk = cancelled(slot.chunk)
         elif ending is Ending.RELEASED:
             slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED, attempts=slot.chunk.attempts - 1)
             slot.retry_at = self._now_s()
         else:
             slot.chunk = replace(slot.chunk, state=ChunkState(ending.value))
-        _finish_if_settled(record)
+        finish_if_settled(record)
         is_dead = slot.chunk.state is ChunkState.DEAD
         return Ended(is_accepted=True, is_dead=is_dead, is_final=record.job.status.is_final)
 
@@ -165,7 +153,7 @@ class MemoryJobStore:
             return self._repeated(lease, ChunkState.DEAD)
         record, slot = found
         slot.chunk = replace(slot.chunk, state=ChunkState.DEAD)
-        _fail(record, error)
+        fail_job(record, error)
         return Ended(is_accepted=True, is_dead=True, is_final=True)
 
     async def cancel(self, queue: str, job_id: str) -> Job | None:
@@ -178,9 +166,9 @@ class MemoryJobStore:
         record.is_cancelled = True
         for slot in record.slots.values():
             if slot.chunk.state is ChunkState.QUEUED:
-                slot.chunk = _cancelled(slot.chunk)
-        _touch(record, status=JobStatus.CANCELLING)
-        _finish_if_settled(record)
+                slot.chunk = cancelled(slot.chunk)
+        touch(record, status=JobStatus.CANCELLING)
+        finish_if_settled(record)
         return record.job
 
     async def expire(self, queue: str) -> list[Expired]:
@@ -189,7 +177,7 @@ class MemoryJobStore:
         for job_id, n, record, slot in self._slots(queue):
             if slot.chunk.state is ChunkState.RUNNING and slot.lease_ends < now:
                 self._settle_broken(record, slot, f"worker {slot.owner} stopped reporting", delay_s=0.0)
-                _finish_if_settled(record)
+                finish_if_settled(record)
                 ref = ChunkRef(queue, job_id, n)
                 expired.append(Expired(ref, slot.chunk.state.value, is_final=record.job.status.is_final))
         return expired
@@ -276,14 +264,14 @@ class MemoryJobStore:
     def _now_s(self) -> float:
         return self._clock().timestamp()
 
-    def _add_chunks(self, record: _Record, chunks: Sequence[Chunk]) -> None:
+    def _add_chunks(self, record: Record, chunks: Sequence[Chunk]) -> None:
         due_at = self._now_s() + self._dispatch_s
         if record.is_cancelled:
-            chunks = [chunk if chunk.state.is_final else _cancelled(chunk) for chunk in chunks]
-        record.slots |= {chunk.n: _Slot(chunk, due_at=due_at) for chunk in chunks}
-        _finish_if_settled(record)
+            chunks = [chunk if chunk.state.is_final else cancelled(chunk) for chunk in chunks]
+        record.slots |= {chunk.n: Slot(chunk, due_at=due_at) for chunk in chunks}
+        finish_if_settled(record)
 
-    def _slots(self, queue: str) -> list[tuple[str, str, _Record, _Slot]]:
+    def _slots(self, queue: str) -> list[tuple[str, str, Record, Slot]]:
         return [
             (job_id, n, record, slot)
             for (owner_queue, job_id), record in self._records.items()
@@ -291,7 +279,7 @@ class MemoryJobStore:
             for n, slot in record.slots.items()
         ]
 
-    def _mine(self, lease: Lease) -> tuple[_Record, _Slot] | None:
+    def _mine(self, lease: Lease) -> tuple[Record, Slot] | None:
         record = self._records.get((lease.ref.queue, lease.ref.job_id))
         slot = record.slots.get(lease.ref.n) if record else None
         if record is None or slot is None:
@@ -308,96 +296,13 @@ class MemoryJobStore:
         is_dead = slot.chunk.state is ChunkState.DEAD
         return Ended(is_accepted=True, is_dead=is_dead, is_final=record.job.status.is_final)
 
-    def _settle_broken(self, record: _Record, slot: _Slot, message: str, *, delay_s: float) -> None:
+    def _settle_broken(self, record: Record, slot: Slot, message: str, *, delay_s: float) -> None:
         if record.is_cancelled:
-            slot.chunk = _cancelled(slot.chunk)
+            slot.chunk = cancelled(slot.chunk)
         elif slot.chunk.attempts < MAX_ATTEMPTS:
             slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED)
             slot.retry_at = self._now_s() + delay_s * slot.chunk.attempts
         else:
             slot.chunk = replace(slot.chunk, state=ChunkState.DEAD)
             if slot.chunk.n == PLAN:
-                _fail(record, {"type": "plan_failed", "message": message})
-
-
-def _refusal(record: _Record, slot: _Slot) -> Refusal | None:
-    if record.job.status.is_final:
-        return Refusal.STOP
-    if slot.chunk.state.is_final:
-        return Refusal.DUPLICATE
-    if slot.chunk.state is ChunkState.RUNNING:
-        # A last attempt that ran out is the reaper's to bury.
-        is_last = slot.chunk.attempts >= MAX_ATTEMPTS
-        if is_last or slot.lease_ends > record.clock().timestamp():
-            return Refusal.BUSY
-    return Refusal.STOP if record.is_cancelled else None
-
-
-def _account(slot: _Slot, tally: Tally) -> None:
-    if slot.chunk.n != PLAN:
-        slot.chunk = replace(slot.chunk, tally=tally)
-
-
-def _recount(record: _Record) -> None:
-    """Make the job's counters the sums over its chunks: here a sum is cheap, so nothing can drift."""
-    chunks = [slot.chunk for n, slot in record.slots.items() if n != PLAN]
-    tallies = [
-        chunk.left_over("write_failed", "") if chunk.state is ChunkState.DEAD else chunk.tally for chunk in chunks
-    ]
-    cancelled = sum(len(c.items) - c.tally.cursor for c in chunks if c.state is ChunkState.CANCELLED)
-    outcomes: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
-    for tally in tallies:
-        outcomes.update(tally.outcomes)
-        counts.update(tally.counts)
-    _touch(
-        record,
-        total=sum(len(c.items) for c in chunks),
-        chunks_total=len(chunks),
-        chunks_done=sum(c.state.is_final for c in chunks),
-        dead=sum(c.state is ChunkState.DEAD for c in chunks),
-        done=sum(t.done for t in tallies),
-        failed=sum(t.failed for t in tallies),
-        written=sum(t.written for t in tallies),
-        rows=sum(t.rows for t in tallies),
-        cancelled=cancelled,
-        outcomes={outcome: n for outcome, n in outcomes.items() if n},
-        counts={name: n for name, n in counts.items() if n},
-    )
-    _update_rate(record)
-
-
-def _update_rate(record: _Record) -> None:
-    job = record.job
-    elapsed_s = (record.clock() - job.started_at).total_seconds() if job.started_at else 0.0
-    if elapsed_s > 0:
-        record.job = replace(job, rate=job.settled / elapsed_s)
-
-
-def _finish_if_settled(record: _Record) -> None:
-    _recount(record)
-    job, plan = record.job, record.slots.get(PLAN)
-    if job.status.is_final or job.chunks_done < job.chunks_total:
-        return
-    if plan is None or not plan.chunk.state.is_final:
-        return
-    status = settle_status(written=job.written, failed=job.failed, is_cancelled=record.is_cancelled)
-    _touch(record, status=status, completed_at=record.clock())
-
-
-def _fail(record: _Record, error: Mapping[str, Any]) -> None:
-    status = JobStatus.CANCELLED if record.is_cancelled else JobStatus.FAILED
-    _touch(record, status=status, error=dict(error), completed_at=record.clock())
-
-
-def _touch(record: _Record, **changes: Any) -> None:
-    before = record.job
-    record.job = job = replace(before, **changes, updated_at=record.clock(), version=before.version + 1)
-    if job.status is not before.status:
-        record.events.append(job.queue, job.job_id, "status", job.status.value)
-    elif (job.settled, job.total) != (before.settled, before.total):
-        record.events.append(job.queue, job.job_id, "progress", f"{job.done}/{job.failed}/{job.total}")
-
-
-def _cancelled(chunk: Chunk) -> Chunk:
-    return replace(chunk, state=ChunkState.CANCELLED)
+                fail_job(record, {"type": "plan_failed", "message": message})

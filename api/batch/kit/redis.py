@@ -26,14 +26,15 @@ __all__ = ["AsyncScript", "Redis", "RedisError", "check_eviction", "connect_redi
 class _Honest(AbstractConnection):
     """A connection that says it in redis-py's own words when its peer has reset it.
 
-    redis-py 8.1 lets through what the closed transport raises: RuntimeError (uvloop) or AttributeError (asyncio).
+    redis-py 8.1 lets through what the closed transport raises: RuntimeError (uvloop), or with asyncio AttributeError
+    (Python 3.13.0) or TypeError (3.13.5).
     Nobody expects these: such a command was not tried again, its caller got a 500, and a reaper ended for good.
     """
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:  # noqa: FBT001, FBT002  redis-py's signature
         try:
             await super().send_packed_command(command, check_health)
-        except (RuntimeError, AttributeError) as e:
+        except (RuntimeError, AttributeError, TypeError) as e:
             raise RedisConnectionError(f"the connection was lost: {e}") from e
 
 
