@@ -36,7 +36,7 @@ class Ending:
 
     def _drain(self, number: int, frame: FrameType | None) -> None:
         self.begin()
-        # Asked for each time: the second signal has a handler of its own, which stops waiting.
+        # Asked for each time: after the first signal it is another one, which does not wait to hand chunks back.
         handler = signal.getsignal(signal.SIGQUIT)
         if callable(handler):
             handler(number, frame)
