@@ -5,11 +5,10 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from hypothesis import settings
 
-from tests.fixtures.servers import Servers, open_folder, shared_servers, stop_servers
+from tests.fixtures.servers import Servers, fresh_database, open_folder, shared_servers, stop_servers
 
 # The code under test runs with one polars thread in a worker, too.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
@@ -65,16 +64,8 @@ def servers() -> Servers:
 @pytest.fixture(scope="session")
 def database_url(servers: Servers) -> Iterator[str]:
     """A migrated database of this test process."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(servers.database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    url = servers.database_url.replace("/postgres?", f"/{name}?")
-    from app.cli.migrate import migrate  # noqa: PLC0415  Alembic, only where a database is wanted
-
-    migrate(url)
-    yield url
-    with psycopg.connect(servers.database_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with fresh_database(servers) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

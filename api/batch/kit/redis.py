@@ -1,9 +1,10 @@
 """The home of redis-py: connections with bounded waits, and its errors in our words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
@@ -15,6 +16,28 @@ from batch.errors import StoreError
 _CONNECTIONS = 32
 
 __all__ = ["AsyncScript", "Redis", "RedisError", "connect_redis", "redis_errors"]
+
+
+class _Honest(AbstractConnection):
+    """A connection that says it in redis-py's own words when its peer has reset it.
+
+    redis-py 8.1 lets through what the closed transport raises: RuntimeError (uvloop) or AttributeError (asyncio).
+    Nobody expects these: such a command was not tried again, its caller got a 500, and a reaper ended for good.
+    """
+
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:  # noqa: FBT001, FBT002  redis-py's signature
+        try:
+            await super().send_packed_command(command, check_health)
+        except (RuntimeError, AttributeError) as e:
+            raise RedisConnectionError(f"the connection was lost: {e}") from e
+
+
+class _PlainConnection(_Honest, Connection):
+    pass
+
+
+class _TlsConnection(_Honest, SSLConnection):
+    pass
 
 
 def connect_redis(url: str, *, client_name: str) -> Redis:
@@ -36,6 +59,8 @@ def connect_redis(url: str, *, client_name: str) -> Redis:
         health_check_interval=10,
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
+    is_tls = issubclass(pool.connection_class, SSLConnection)
+    pool.connection_class = _TlsConnection if is_tls else _PlainConnection
     return Redis.from_pool(pool)
 
 

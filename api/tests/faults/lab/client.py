@@ -1,0 +1,95 @@
+"""A caller of the lab's API that remembers what it was told."""
+
+import itertools
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from tests.fixtures.apps import JOBS, RUN_DAILY, TOKEN
+from tests.fixtures.stacks import FINAL, until
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One submission: the status code that came back (0: none came) and, after a 202, the job's id."""
+
+    code: int
+    job_id: str | None
+    symbols: tuple[str, ...]
+
+
+class Caller:
+    """Submits jobs and keeps the history that the auditor holds the system to."""
+
+    def __init__(self, url: str, *, timeout_s: float = 15.0) -> None:
+        self.url = url
+        self.http = httpx2.Client(base_url=url, headers={"x-ingest-token": TOKEN}, timeout=timeout_s, trust_env=False)
+        self.attempts: list[Attempt] = []
+        #: The final states that a job may end in, where it is not `completed` alone.
+        self.expected: dict[str, frozenset[str]] = {}
+        self._lock = threading.Lock()
+
+    def try_submit(self, body: Mapping[str, Any], *, key: str | None = None) -> Attempt:
+        """Submit once, whatever comes of it."""
+        headers = {"Idempotency-Key": key} if key else {}
+        try:
+            answer = self.http.post(RUN_DAILY, json=dict(body), headers=headers)
+            code, job_id = answer.status_code, answer.json().get("job_id")
+        except httpx2.HTTPError:
+            code, job_id = 0, None
+        attempt = Attempt(code, job_id if code == 202 else None, tuple(body["symbols"]))
+        with self._lock:
+            self.attempts.append(attempt)
+        return attempt
+
+    def submit(self, body: Mapping[str, Any], *, ends: Iterable[str] = ("completed",), key: str | None = None) -> str:
+        """Submit a job that must be accepted, and say in which states it may end."""
+        attempt = self.try_submit(body, key=key)
+        assert attempt.code == 202, attempt
+        assert attempt.job_id is not None
+        self.expected[attempt.job_id] = frozenset(ends)
+        return attempt.job_id
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """Return a job; where it cannot be told right now it is asked for again."""
+
+        def ask() -> dict[str, Any] | None:
+            try:
+                answer = self.http.get(f"{JOBS}/{job_id}")
+            except httpx2.HTTPError:
+                return None
+            assert answer.status_code in {200, 503}, f"{job_id}: {answer.status_code} {answer.text}"
+            found: dict[str, Any] = answer.json()
+            return found if answer.status_code == 200 else None
+
+        found = until(ask, lambda answer: answer is not None, within_s=60, every_s=0.1)
+        assert found is not None
+        return found
+
+    def wait(self, job_id: str, *, within_s: float = 90.0) -> dict[str, Any]:
+        """Return a job when it is final."""
+        return until(lambda: self.job(job_id), lambda j: j["status"] in FINAL, within_s=within_s, every_s=0.1)
+
+    def cancel(self, job_id: str) -> int:
+        """Ask a job to stop, and return the status code of the answer."""
+        return self.http.post(f"{JOBS}/{job_id}/cancel").status_code
+
+    def close(self) -> None:
+        """Release connections."""
+        self.http.close()
+
+
+class Requests:
+    """Requests whose symbols no other request of the lab has: what one job leaves cannot hide what another loses."""
+
+    def __init__(self) -> None:
+        self._codes = itertools.count(1301)
+
+    def build(self, symbols: int = 6) -> dict[str, Any]:
+        """Return a request of so many symbols, some twenty bars each."""
+        codes = [str(next(self._codes)) for _ in range(symbols)]
+        assert int(codes[-1]) < 9999, "the lab has no symbols left"
+        return {"intervals": {"1h": 3}, "session": "2025-10-31", "symbols": codes}

@@ -1,0 +1,141 @@
+"""What the auditor looks at, read without the product's own readers where that is possible."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, cast
+
+import orjson
+import polars as pl
+import psycopg
+from psycopg.rows import dict_row
+
+from batch.ingest.request import parse_request
+from batch.ingest.runner import InProcessExecutor
+from batch.market.bar import BAR_SCHEMA
+from batch.scripts.run_daily_ingest import run_daily_ingest, tools_for
+from batch.settings import BatchSettings
+from batch.wiring import build_bar_store
+from tests.faults.lab.client import Attempt
+from tests.faults.lab.lab import Lab, wait_quiet
+from tests.fixtures.kept_bars import check_bars, kept_bars, read_series
+from tests.fixtures.stacks import FINAL, until
+
+SETS = ("ingest:leases", "ingest:dispatch", "ingest:active")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerJob:
+    """A job's row in PostgreSQL, and its chunks' rows."""
+
+    row: Mapping[str, Any]
+    chunks: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveJob:
+    """A job's hash in Redis, its chunks' hash, and the states that its event stream tells of, in order."""
+
+    record: Mapping[str, str]
+    chunks: Mapping[str, str]
+    states: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that must fit together when nothing runs any more."""
+
+    attempts: Sequence[Attempt]
+    expected_states: Mapping[str, frozenset[str]]
+    ledger: Mapping[str, LedgerJob]
+    live: Mapping[str, LiveJob]
+    left: Mapping[str, Sequence[str]]
+    dead_letters: Sequence[str]
+    #: Bars in `BAR_SCHEMA`: what is kept, and what an undisturbed run keeps.
+    kept: pl.DataFrame
+    undisturbed: pl.DataFrame
+    broken_pages: Sequence[str] = ()
+    #: Jobs accepted before Redis lost what it held: it need not know the finished ones of them any more.
+    forgotten: frozenset[str] = frozenset()
+
+
+def collect(lab: Lab, *, within_s: float = 60.0) -> Evidence:
+    """Wait until nothing runs, and read everything."""
+    accepted = {a.job_id for a in lab.caller.attempts if a.job_id}
+    wait_quiet(lab, within_s=within_s)
+    ledger = until(
+        lambda: _read_ledger(lab.database_url),
+        lambda jobs: all(j.row["status"] in FINAL for j in jobs.values()),
+        within_s=20,
+        every_s=0.2,
+    )
+    return Evidence(
+        attempts=tuple(lab.caller.attempts),
+        expected_states=dict(lab.caller.expected),
+        ledger=ledger,
+        live=_read_live(lab, sorted(accepted | ledger.keys())),
+        left={key: lab.redis.zrange(key, 0, -1) for key in SETS},
+        dead_letters=lab.redis.lrange("ingest:dlq", 0, -1),
+        kept=_read_kept(lab),
+        undisturbed=_run_undisturbed([job.row["request"] for job in ledger.values()]),
+        broken_pages=[f"{f.where}: {f.message}" for f in check_bars(lab.data_dir).faults],
+        forgotten=frozenset(lab.forgotten),
+    )
+
+
+def _read_ledger(url: str) -> dict[str, LedgerJob]:
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        jobs = connection.execute("SELECT * FROM jobs").fetchall()
+        chunks = connection.execute("SELECT * FROM job_chunks ORDER BY job_id, n").fetchall()
+    by_job: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for chunk in chunks:
+        by_job[chunk["job_id"]].append(chunk)
+    return {job["job_id"]: LedgerJob(job, by_job[job["job_id"]]) for job in jobs}
+
+
+def _read_live(lab: Lab, job_ids: Sequence[str]) -> dict[str, LiveJob]:
+    with lab.redis.pipeline(transaction=False) as pipe:
+        for job_id in job_ids:
+            pipe.hgetall(f"ingest:job:{job_id}")
+            pipe.hgetall(f"ingest:job:{job_id}:chunks")
+            pipe.xrange(f"ingest:job:{job_id}:events")
+        answers = pipe.execute()
+    found = zip(job_ids, answers[::3], answers[1::3], answers[2::3], strict=True)
+    return {
+        job_id: LiveJob(record, chunks, [fields["d"] for _, fields in events if fields["t"] == "status"])
+        for job_id, record, chunks, events in found
+        if record
+    }
+
+
+def _read_kept(lab: Lab) -> pl.DataFrame:
+    frames = list(kept_bars(lab.data_dir).values()) if (lab.data_dir / "bars").exists() else []
+    assert len(frames) <= 1, "the lab's requests are of one series"
+    return frames[0] if frames else pl.DataFrame(schema=BAR_SCHEMA)
+
+
+def _run_undisturbed(requests: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Return what an in-process run of all requests keeps; they differ in their symbols alone."""
+    symbols = sorted({symbol for request in requests for symbol in request["symbols"]})
+    if not symbols:
+        return pl.DataFrame(schema=BAR_SCHEMA)
+    whole = dict(requests[0]) | {"symbols": symbols}
+    return asyncio.run(_keep_in_memory(whole))
+
+
+async def _keep_in_memory(values: Mapping[str, Any]) -> pl.DataFrame:
+    settings, request = BatchSettings(bar_store="memory"), parse_request(values)
+    tools = tools_for(request, cast("date", request.session), settings=settings)
+    store = build_bar_store(settings)
+    await run_daily_ingest(request, InProcessExecutor(tools), settings=settings)
+    (series,) = await store.list_series()
+    bars = await read_series(store, series)
+    return bars.filter(pl.col("symbol").is_in(list(request.symbols)))
+
+
+def parse_tally(text: str | None) -> Mapping[str, Any]:
+    """Return a chunk's tally from Redis."""
+    values: Mapping[str, Any] = orjson.loads(text or "{}")
+    return values

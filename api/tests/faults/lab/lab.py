@@ -1,0 +1,240 @@
+"""One whole Kaboom in processes of its own, each of which a test may kill, freeze or cut off."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import redis
+
+from app.cli.stack import WORKER_ARGUMENTS
+from batch.kit.embedded import embed_valkey, free_port
+from tests.faults.lab.client import Caller, Requests
+from tests.faults.lab.process import Process, Spec
+from tests.faults.lab.proxy import FaultProxy
+from tests.fixtures.apps import TOKEN
+from tests.fixtures.servers import Servers, fresh_database, open_folder
+from tests.fixtures.stacks import KABOOM, clean_environment, until
+
+_INJECT = Path(__file__).parents[1] / "inject"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a lab is, and what its processes suffer from their first moment on."""
+
+    apis: int = 1
+    workers: int = 1
+    #: Pool processes of each worker.
+    slots: int = 2
+    #: Bars in a chunk, about; a symbol of the lab's requests has some twenty.
+    chunk_bars: int = 60
+    stall_s: float | None = None
+    api_skew_s: float = 0.0
+    worker_skew_s: float = 0.0
+
+
+@dataclass
+class Lab:
+    """The processes, the proxies between them and Redis, and a caller."""
+
+    folder: Path
+    database_url: str
+    size: Size
+    valkey: Process
+    valkey_url: str
+    #: Between the workers and Redis, and between the APIs and Redis.
+    worker_link: FaultProxy
+    api_link: FaultProxy
+    apis: list[Process] = field(default_factory=list)
+    workers: list[Process] = field(default_factory=list)
+    requests: Requests = field(default_factory=Requests)
+    #: Jobs that were accepted before Redis lost what it held.
+    forgotten: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Connect."""
+        # redis-py annotates answers for text and bytes at once.
+        self.redis: Any = redis.Redis.from_url(self.valkey_url, decode_responses=True)
+        self.plan()
+
+    @property
+    def data_dir(self) -> Path:
+        """Where the bars are kept."""
+        return self.folder / "data"
+
+    @property
+    def worker(self) -> Process:
+        """The first worker."""
+        return self.workers[0]
+
+    @property
+    def api(self) -> Process:
+        """The first API."""
+        return self.apis[0]
+
+    def plan(self, **faults: Any) -> None:
+        """Say what processes suffer from now on; see `inject/sitecustomize.py`."""
+        path = self.folder / "faults.json"
+        path.with_suffix(".tmp").write_text(json.dumps(faults))
+        path.with_suffix(".tmp").replace(path)
+
+    def start(self) -> None:
+        """Start everything."""
+        self.caller = Caller(self._urls[0])
+        for process in (*self.apis, *self.workers):
+            process.spawn()
+        for process in (*self.apis, *self.workers):
+            process.wait_ready()
+
+    def build_processes(self) -> None:
+        """Lay out APIs and workers, none of them started."""
+        ports = [free_port() for _ in range(self.size.apis)]
+        self._urls = [f"http://127.0.0.1:{port}" for port in ports]
+        self.apis = [self._api(n, port) for n, port in enumerate(ports, 1)]
+        self.workers = [self._worker(n) for n in range(1, self.size.workers + 1)]
+
+    def url(self, n: int = 0) -> str:
+        """Return the address of an API."""
+        return self._urls[n]
+
+    def kill_valkey(self) -> None:
+        """Kill Redis; what it acknowledged is in its append-only file."""
+        self.valkey.kill()
+
+    def empty_valkey(self) -> None:
+        """Drop what a killed Redis kept: it will start as a new one."""
+        shutil.rmtree(self._append_only)
+        self._forget()
+
+    def save_valkey(self) -> Path:
+        """Return a copy of what Redis has on disk now, as a replica that lags behind would have it."""
+        copy = self.folder / "replica"
+        shutil.rmtree(copy, ignore_errors=True)
+        # A fresh file that holds everything, complete to its end.
+        self.redis.bgrewriteaof()
+        until(lambda: self.redis.info("persistence")["aof_rewrite_in_progress"], lambda busy: not busy, within_s=20)
+        shutil.copytree(self._append_only, copy)
+        return copy
+
+    def roll_back_valkey(self, copy: Path) -> None:
+        """Have a killed Redis start from an earlier state, as after a failover that lost the last writes."""
+        shutil.rmtree(self._append_only)
+        copy.rename(self._append_only)
+        self._forget()
+
+    def _forget(self) -> None:
+        self.forgotten |= {a.job_id for a in self.caller.attempts if a.job_id}
+
+    @property
+    def _append_only(self) -> Path:
+        return self.folder / "data/valkey/appendonlydir"
+
+    def now_ms(self) -> int:
+        """Return the time of Redis, the only clock that leases know."""
+        seconds, micros = self.redis.time()
+        return int(seconds * 1000 + micros // 1000)
+
+    def heal(self) -> None:
+        """End every fault, and start what is dead."""
+        self.plan()
+        for link in (self.worker_link, self.api_link):
+            link.heal()
+        for process in (self.valkey, *self.apis, *self.workers):
+            if process.is_alive:
+                process.thaw()
+            else:
+                process.kill()
+                process.spawn()
+        for process in (self.valkey, *self.apis, *self.workers):
+            process.wait_ready()
+        self.redis.config_set("maxmemory", 0)
+
+    def stop(self) -> None:
+        """Stop everything."""
+        if hasattr(self, "caller"):
+            self.caller.close()
+        self.redis.close()
+        for process in (*self.workers, *self.apis, self.valkey):
+            process.stop()
+        for link in (self.worker_link, self.api_link):
+            link.close()
+
+    def _environment(self, role: str, link: FaultProxy) -> dict[str, str]:
+        port = str(self.valkey_url).rpartition(":")[2].partition("/")[0]
+        redis_url = self.valkey_url.replace(f":{port}/", f":{link.port}/")
+        return clean_environment(
+            REDIS_URL=redis_url,
+            DATABASE_URL=self.database_url,
+            INGEST_API_TOKEN=TOKEN,
+            KABOOM_DATA_DIR=str(self.data_dir),
+            KABOOM_SLOTS=str(self.size.slots * self.size.workers),
+            POLARS_MAX_THREADS="1",
+            REMAP_SIGTERM="SIGQUIT",
+            PYTHONPATH=os.pathsep.join([str(_INJECT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+            FAULT_PLAN=str(self.folder / "faults.json"),
+            FAULT_ROLE=role,
+        )
+
+    def _api(self, n: int, port: int) -> Process:
+        env = self._environment("api", self.api_link)
+        if self.size.api_skew_s:
+            env["FAULT_SKEW_S"] = str(self.size.api_skew_s)
+
+        def is_ready(_pid: int) -> bool:
+            with suppress(httpx2.HTTPError):
+                return httpx2.get(f"http://127.0.0.1:{port}/healthz", timeout=2, trust_env=False).status_code == 200
+            return False
+
+        argv = (*KABOOM, "serve", "--port", str(port))
+        return Process(Spec(f"api-{n}", argv, self.folder / f"api-{n}.log", is_ready, env))
+
+    def _worker(self, n: int) -> Process:
+        env = self._environment("worker", self.worker_link) | {"FAULT_CHUNK_BARS": str(self.size.chunk_bars)}
+        if self.size.stall_s:
+            env["FAULT_STALL_S"] = str(self.size.stall_s)
+        if self.size.worker_skew_s:
+            env["FAULT_SKEW_S"] = str(self.size.worker_skew_s)
+
+        def is_ready(pid: int) -> bool:
+            return any(f':{pid}"' in name for name in self.redis.zrange("kaboom:workers", 0, -1))
+
+        options = (f"--concurrency={self.size.slots}", "--prefetch-multiplier=1", f"--hostname=lab-{n}@%h")
+        argv = (sys.executable, "-m", "celery", *WORKER_ARGUMENTS, *options, "--without-gossip", "--without-mingle")
+        return Process(Spec(f"worker-{n}", argv, self.folder / f"worker-{n}.log", is_ready, env))
+
+
+@contextmanager
+def open_lab(servers: Servers, size: Size | None = None, *, is_started: bool = True) -> Iterator[Lab]:
+    """Give a running lab; whatever happens, none of its processes outlives the block."""
+    with open_folder() as folder, fresh_database(servers) as database_url:
+        (folder / "data").mkdir()
+        server = embed_valkey(folder / "data")
+        valkey = Process(Spec("valkey", server.argv, folder / "valkey.log", lambda _: server.is_ready()))
+        port = int(server.url.rpartition(":")[2].partition("/")[0])
+        valkey.start()
+        lab = Lab(folder, database_url, size or Size(), valkey, server.url, FaultProxy(port), FaultProxy(port))
+        try:
+            lab.build_processes()
+            if is_started:
+                lab.start()
+            yield lab
+        finally:
+            lab.stop()
+
+
+def wait_quiet(lab: Lab, *, within_s: float = 60.0) -> None:
+    """Wait until no chunk runs, waits or is announced: the moment to audit."""
+
+    def left() -> list[str]:
+        sets = ("ingest:leases", "ingest:dispatch", "ingest:active")
+        names = [f"{key}={n}" for key in sets if (n := lab.redis.zcard(key))]
+        return names + ([f"messages={n}"] if (n := lab.redis.llen("celery:ingest")) else [])
+
+    until(left, lambda names: not names, within_s=within_s, every_s=0.1)
