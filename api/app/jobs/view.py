@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -181,7 +180,8 @@ def judge_health(job: Job, workers: Sequence[Worker]) -> Health:
     if not workers:
         return "waiting"
     if job.status is JobStatus.RUNNING and job.updated_at:
-        silent_s = (datetime.now(UTC) - job.updated_at).total_seconds()
+        # Both times are the job store's: this process's clock may be wrong.
+        silent_s = (max(worker.seen_at for worker in workers) - job.updated_at).total_seconds()
         return "stalled" if silent_s > 2 * LEASE_S else "ok"
     return "ok"
 

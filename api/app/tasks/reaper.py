@@ -37,8 +37,7 @@ class Reaper:
                 await self.sweep()
             except KaboomError as e:
                 _log.warning("sweep_failed", reason=e.message)
-            except Exception:
-                # A bug, but one that must not end the repair of everything else.
+            except Exception:  # noqa: BLE001  a bug here must not end the repair of everything else
                 _log.exception("sweep_crashed")
             await asyncio.sleep(SWEEP_S)
 

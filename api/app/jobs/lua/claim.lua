@@ -7,6 +7,12 @@ local state = chunk('state', n)
 if not state then return {'gone'} end
 if is_final_chunk(state) then return {'duplicate'} end
 if state == 'running' then
+  -- The same call again, after an answer that got lost: refused, it would wait for its own lease to run out.
+  local held = chunk('fence', n)
+  if string.match(held, ':(.*)$') == ARGV[5] then
+    local tally = chunk('tally', n) or '{}'
+    return {'ok', held, num(chunk('attempts', n)), chunk('spec', n), tally, job[3], job[4], job[5] or ''}
+  end
   local ends = redis.call('ZSCORE', LEASES, member(id, n))
   if ends and tonumber(ends) > now then return {'busy'} end
   -- A last attempt that ran out is the reaper's to bury.

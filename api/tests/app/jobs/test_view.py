@@ -34,7 +34,7 @@ class TestHealth:
 
     @pytest.mark.parametrize(("silent_s", "health"), [(2 * LEASE_S - 2, "ok"), (2 * LEASE_S + 2, "stalled")])
     def test_a_job_without_news_for_two_leases_is_stalled(self, silent_s: float, health: str) -> None:
-        job = make_job(status=JobStatus.RUNNING, version=2, updated_at=datetime.now(UTC) - timedelta(seconds=silent_s))
+        job = make_job(status=JobStatus.RUNNING, version=2, updated_at=NOW - timedelta(seconds=silent_s))
         assert judge_health(job, WORKERS) == health
 
     def test_a_queued_job_is_not_stalled_however_long_the_queue(self) -> None:
