@@ -85,6 +85,7 @@ def _telemetry(tracing: "TracerProvider | None") -> TelemetryConfig:
 @contextlib.asynccontextmanager
 async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     parts = build_parts(settings, role="api")
+    await parts.check()
     app.state.jobs = jobs = Jobs(parts)
     app.state.events = hub = EventHub(parts.events)
     work = [hub.run(), *_background(jobs), *instrument_api(parts)]

@@ -82,7 +82,7 @@ def _api(session: Session) -> Finding:
 
 
 async def _examine_parts(parts: Parts) -> list[Finding]:
-    redis = await _ask("redis", parts.store.ping, "answers")
+    redis = await _ask("redis", parts.store.check, "answers, and evicts nothing")
     findings = [redis, await _ask("database", parts.history.ping, "answers, and its schema is there")]
     if findings[-1].verdict == "ok":
         findings.append(await _schedules(parts))

@@ -264,6 +264,9 @@ class MemoryJobStore:
         was_missing, self._epoch = not self._epoch, True
         return was_missing
 
+    async def check(self) -> None:
+        """Do nothing: memory drops nothing."""
+
     async def ping(self) -> None:
         """Do nothing: memory always answers."""
 

@@ -26,7 +26,7 @@ from app.jobs.store import (
     Refusal,
     Worker,
 )
-from batch.kit.redis import Redis, redis_errors
+from batch.kit.redis import Redis, check_eviction, redis_errors
 
 _SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget")
 #: Chunks that one sweep takes of each kind.
@@ -185,6 +185,10 @@ class RedisJobStore:
         """Leave a mark; return whether it was missing, which means that Redis lost everything."""
         with redis_errors():
             return bool(await self._redis.set(keys.EPOCH, "1", nx=True))
+
+    async def check(self) -> None:
+        """Raise ConfigurationError where Redis evicts."""
+        await check_eviction(self._redis)
 
     async def ping(self) -> None:
         """Raise StoreError unless Redis answers."""

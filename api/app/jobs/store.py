@@ -186,6 +186,10 @@ class JobStore(Protocol):
         """Leave a mark; return whether it was missing, which means that the store lost everything."""
         ...
 
+    async def check(self) -> None:
+        """Raise ConfigurationError where the store may drop what it was given."""
+        ...
+
     async def ping(self) -> None:
         """Raise StoreError unless the store answers."""
         ...

@@ -4,13 +4,14 @@ A message is only a hint and the lease is the truth (docs/decisions/0003), which
 what Celery offers is switched off here.
 """
 
+import asyncio
 import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
+from celery.signals import setup_logging, worker_init, worker_process_init, worker_process_shutdown, worker_ready
 from kombu import Exchange
 from kombu import Queue as BrokerQueue
 
@@ -23,11 +24,12 @@ from app.tasks.instruments import instrument_child
 from app.tasks.loop import process_loop
 from app.tasks.main_process import MainProcess
 from app.tasks.message import KEY_PREFIX
+from app.tasks.parts import build_parts
 from app.tasks.worker import perform
 from app.telemetry.logs import configure_logging
 from app.telemetry.origin import continue_from
 from app.telemetry.traces import stop_tracing
-from batch.errors import InvalidRequest
+from batch.errors import ConfigurationError, InvalidRequest
 
 # Several processes share the cores: one polars thread each costs the least CPU. Read at its first import.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
@@ -37,11 +39,12 @@ _result_url = _settings.celery_result_backend or _settings.redis_url
 _transport: dict[str, Any] = {
     # Only matters for messages held unacknowledged, which early acknowledgement and no prefetch leave none of.
     "visibility_timeout": 3600,
-    # A frozen or half-open Redis is noticed within about 20 s instead of never.
-    "socket_timeout": 10,
+    # A frozen or half-open Redis is noticed within about 15 s instead of never; with 10 s each it took 31,
+    # since kombu's own sweeps wait out a time-out each on the consumer's loop before it looks at the consumer.
+    "socket_timeout": 5,
     "socket_connect_timeout": 3,
     "socket_keepalive": True,
-    "health_check_interval": 10,
+    "health_check_interval": 5,
     "unacked_restore_interval": 10,
     "unacked_restore_throttle": 1,
     "client_name": "kaboom-worker",
@@ -133,6 +136,24 @@ for _spec in CATALOG:
 @setup_logging.connect
 def _configure_logging(**_signal: Any) -> None:
     configure_logging(log_format=_settings.log_format, level=_settings.log_level)
+
+
+@worker_init.connect
+def _check_parts(**_signal: Any) -> None:
+    """Refuse to start on a Redis that may drop jobs; before the fork, on a loop that leaves nothing behind."""
+
+    async def check() -> None:
+        parts = build_parts(_settings, role="worker-start")
+        try:
+            await parts.check()
+        finally:
+            await parts.close()
+
+    try:
+        asyncio.run(check())
+    except ConfigurationError as e:
+        # Celery logs an exception of a signal's receiver and goes on.
+        raise SystemExit(f"ConfigurationError: {e.message}") from e
 
 
 @worker_process_init.connect

@@ -23,7 +23,7 @@ from app.jobs.store import JobStore
 from app.settings import AppSettings
 from app.tasks.dispatch import CeleryDispatcher, Dispatcher, LocalDispatcher
 from app.telemetry.logs import tap_lines
-from batch.errors import ConfigurationError
+from batch.errors import ConfigurationError, StoreError
 from batch.kit.postgres import connect_postgres
 from batch.kit.redis import connect_redis
 from batch.notify.callback import CallbackRules
@@ -47,6 +47,18 @@ class Parts:
     callbacks: CallbackRules = field(default_factory=CallbackRules)
     #: What is to be done before the connections are released.
     before_close: Callable[[], Awaitable[None]] | None = None
+
+    async def check(self) -> None:
+        """Look whether the parts are fit to hold jobs; one that is away is waited for.
+
+        Raises:
+            ConfigurationError: Redis may drop jobs to make room.
+
+        """
+        try:
+            await self.store.check()
+        except StoreError as e:
+            _log.warning("check_put_off", reason=e.message)
 
     async def close(self) -> None:
         """Release every connection."""

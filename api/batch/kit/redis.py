@@ -3,19 +3,24 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import structlog
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
-from batch.errors import StoreError
+from batch.errors import ConfigurationError, StoreError
 
 _CONNECTIONS = 32
+#: The policy under which Redis refuses writes when memory is short, and drops nothing.
+_KEEPS = "noeviction"
 
-__all__ = ["AsyncScript", "Redis", "RedisError", "connect_redis", "redis_errors"]
+_log = structlog.get_logger(__name__)
+
+__all__ = ["AsyncScript", "Redis", "RedisError", "check_eviction", "connect_redis", "redis_errors"]
 
 
 class _Honest(AbstractConnection):
@@ -62,6 +67,25 @@ def connect_redis(url: str, *, client_name: str) -> Redis:
     is_tls = issubclass(pool.connection_class, SSLConnection)
     pool.connection_class = _TlsConnection if is_tls else _PlainConnection
     return Redis.from_pool(pool)
+
+
+async def check_eviction(redis: Redis) -> None:
+    """Refuse a Redis that may drop keys to make room; one that does not tell, as managed ones do, is trusted.
+
+    Raises:
+        ConfigurationError: it evicts.
+        StoreError: it is away.
+
+    """
+    with redis_errors():
+        try:
+            told = await redis.config_get("maxmemory-policy")
+        except ResponseError as e:
+            _log.warning("eviction_unknown", reason=str(e))
+            return
+    policy = told.get("maxmemory-policy", _KEEPS)
+    if policy != _KEEPS:
+        raise ConfigurationError(f"maxmemory-policy of Redis was {policy}, expected {_KEEPS}: jobs could vanish")
 
 
 @contextmanager

@@ -47,7 +47,7 @@ async def test_a_reset_connection_is_replaced(redis: Redis, link: FaultProxy) ->
 
     async def is_closing() -> bool:
         await asyncio.sleep(0.01)
-        return bool(connection._writer.is_closing())
+        return connection._writer is not None and connection._writer.is_closing()
 
     # The transport knows, and redis-py does not yet: it raised the transport's own errors here.
     await until(is_closing, bool)
