@@ -32,11 +32,11 @@ define MAKE_VENV
   else echo 'no Python >= 3.12 was found, nor uv to fetch one: install either, or say make PYTHON=…' >&2; false; fi; }
 endef
 
-.PHONY: help setup demo up test check static fmt bench lock clean
+.PHONY: help setup demo up test check static fmt faults faults-full bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Make .venv from the hashed locks (every other target does this first)
 
@@ -60,6 +60,15 @@ static: $(STAMP) ## Format, lint, types and import contracts
 fmt: $(STAMP) ## Format, and fix what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Long waits and little work: two labs share two cores well. The simulation is all work, and has its own tests.
+FAULTS = $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/faults
+
+faults: $(STAMP) ## Kill, freeze and cut off what runs, and audit what is left: the short set, as CI does
+	$(FAULTS) -m "not full" $(ARGS)
+
+faults-full: $(STAMP) ## All faults, 1,000 jobs under kills, a soak, 10,000 seeds; writes docs/operations/promises.md
+	$(BIN)/python -m tests.faults.promises $(ARGS)
 
 bench: $(STAMP) ## Run the benchmarks, one after another; fails where a goal is missed
 	@missed=0; for script in benchmarks/*.py; do \

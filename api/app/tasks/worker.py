@@ -63,7 +63,11 @@ class Run:
         """End the plan step: keep the plan in the ledger (the first one wins), then in Redis, then tell workers."""
         job_id = self.claim.lease.ref.job_id
         kept_plan, kept = await self.parts.history.save_plan(job_id, plan, chunks)
-        ended = await self.parts.store.set_plan(self.claim.lease, kept_plan, kept)
+        ended = Ended(is_accepted=False)
+        # Given up after one lost answer, a plan that Redis has would wait for its chunks to be announced again.
+        async for attempt in stamina.retry_context(on=StoreError, attempts=None, timeout=_CLAIM_PATIENCE_S):
+            with attempt:
+                ended = await self.parts.store.set_plan(self.claim.lease, kept_plan, kept)
         _log.info("job_planned", chunks=len(kept), accepted=ended.is_accepted)
         if ended.is_accepted and not ended.is_final:
             waiting = [chunk.n for chunk in kept if not chunk.state.is_final]

@@ -40,9 +40,10 @@ def test_half_open_connections_are_noticed(lab: Lab, measure: Measures) -> None:
     assert lab.worker_link.strand() > 0
     begun_at = time.monotonic()
     job_id = lab.caller.submit(lab.requests.build(4))
-    lab.caller.wait(job_id, within_s=40)
+    until(lambda: lab.caller.job(job_id)["status"], lambda status: status != "queued", within_s=40)
     took_s = time.monotonic() - begun_at
     assert took_s <= 25
+    lab.caller.wait(job_id, within_s=60)
     measure.note(23, "a worker whose connections went half-open consumes again", again_s=took_s)
 
 
