@@ -228,6 +228,22 @@ class TestList:
             await accepted(ledger)
         assert seen == known[::-1]
 
+    async def test_a_job_that_ended_or_went_since_the_last_look_is_listed_so(self, ledger: JobHistory) -> None:
+        first, second, third = [await accepted(ledger) for _ in range(3)]
+        query = JobQuery(QUEUE, OWNER)
+        await ledger.save_final(replace(first, status=JobStatus.COMPLETED))
+        before = await ledger.list_jobs(query)
+        assert [(job.job_id, job.status) for job in before] == [
+            (third.job_id, JobStatus.QUEUED),
+            (second.job_id, JobStatus.QUEUED),
+            (first.job_id, JobStatus.COMPLETED),
+        ]
+        await ledger.save_final(replace(second, status=JobStatus.FAILED, error={"type": "x", "message": "y"}))
+        await ledger.delete(first.job_id)
+        for _ in range(2):
+            after = await ledger.list_jobs(query)
+            assert after == [await load(ledger, third), await load(ledger, second)]
+
     async def test_filters_by_status_and_time(self, ledger: JobHistory) -> None:
         old = await accepted(ledger)
         failed = await ended(ledger, JobStatus.FAILED)
