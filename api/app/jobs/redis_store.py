@@ -8,7 +8,7 @@ from uuid import uuid4
 import orjson
 
 from app.jobs import keys
-from app.jobs.model import PLAN, Chunk, ChunkState, Job, Tally
+from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally
 from app.jobs.records import dump_chunk, dump_job, dump_json, from_ms, parse_chunk, parse_chunks, parse_job
 from app.jobs.redis_scripts import load_script
 from app.jobs.store import (
@@ -124,14 +124,21 @@ class RedisJobStore:
 
     async def take_due(self, queue: str, *, older_than_s: float = 0.0) -> list[ChunkRef]:
         """Return the chunks whose message seems lost, and put off their next turn."""
-        older_ms = round(older_than_s * 1000)
-        refs = await self._overdue(queue, keys.dispatch(queue), older_ms)
-        arguments = (self._dispatch_ms, older_ms)
-        return [ref for ref in refs if await self._run("due", ref, ref.job_id, ref.n, *arguments)]
+        arguments = (self._dispatch_ms, round(older_than_s * 1000), _SWEPT_AT_ONCE)
+        found = await self._run("due", ChunkRef(queue, "", ""), *arguments)
+        return [ChunkRef(queue, *member.split("|", 1)) for member in found]
 
     async def load(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
         """Return live jobs, None for those not there; one round trip for all."""
         return await self._loads.call([keys.job(queue, job_id) for job_id in job_ids]) if job_ids else []
+
+    async def statuses(self, queue: str, job_ids: Sequence[str]) -> list[JobStatus | None]:
+        """Return the states of live jobs, None for those not there; one round trip for all."""
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for job_id in job_ids:
+                    pipe.hget(keys.job(queue, job_id), "status")
+                return [JobStatus(text) if text else None for text in await pipe.execute()]
 
     async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:
         """Return the planned chunks of a job."""
@@ -227,10 +234,10 @@ class RedisJobStore:
             await self._redis.ping()
         return calls
 
-    async def _overdue(self, queue: str, key: str, older_ms: int = 0) -> list[ChunkRef]:
+    async def _overdue(self, queue: str, key: str) -> list[ChunkRef]:
         with redis_errors():
             seconds, micros = await self._redis.time()
-            now_ms = seconds * 1000 + micros // 1000 - older_ms
+            now_ms = seconds * 1000 + micros // 1000
             members = await self._redis.zrangebyscore(key, 0, now_ms, start=0, num=_SWEPT_AT_ONCE)
         return [ChunkRef(queue, *member.split("|", 1)) for member in cast("list[str]", members)]
 

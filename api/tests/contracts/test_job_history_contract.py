@@ -265,6 +265,17 @@ class TestUnfinished:
         found = await ledger.unfinished(QUEUE, older_than_s=0.0)
         assert [job.job_id for job in found] == [first.job_id, second.job_id]
 
+    async def test_pages_hold_every_one_once(self, ledger: JobHistory, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in ("memory", "postgres"):
+            monkeypatch.setattr(f"app.jobs.history.{module}.UNFINISHED_PAGE", 2)
+        jobs = [await accepted(ledger) for _ in range(5)]
+        seen, place = [], None
+        while page := await ledger.unfinished(QUEUE, older_than_s=0.0, after=place):
+            assert len(page) <= 2
+            seen += [(job.job_id, job.status) for job in page]
+            place = page[-1].place
+        assert seen == [(job.job_id, JobStatus.QUEUED) for job in jobs]
+
     async def test_a_young_one_is_left_to_whoever_submits_it(self, ledger: JobHistory) -> None:
         await accepted(ledger)
         assert await ledger.unfinished(QUEUE, older_than_s=5.0) == []

@@ -1,6 +1,7 @@
 """The job ledger in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Executable, Row, Select, Text, Update, any_, case, func, literal, null, select, text, tuple_
@@ -11,7 +12,7 @@ from app.jobs.history.admission import admit, confirm
 from app.jobs.history.crowd import Crowd, build_draft
 from app.jobs.history.ended import EndedJobs
 from app.jobs.history.outbox.postgres import PostgresOutbox, release
-from app.jobs.history.port import Admission, JobQuery, LedgerStats, Terms
+from app.jobs.history.port import UNFINISHED_PAGE, Admission, JobQuery, LedgerStats, Terms, Unfinished
 from app.jobs.history.rows import parse_job
 from app.jobs.history.search import mentions
 from app.jobs.history.stats import STATS, parse_stats
@@ -139,17 +140,23 @@ class PostgresJobHistory:
         page = statement.with_only_columns(JOBS.c.job_id).order_by(*(c.desc() for c in key))
         return await self._load_page(page.limit(query.limit))
 
-    async def unfinished(self, queue: str, *, older_than_s: float) -> list[Job]:
-        """Return the jobs that are not final, accepted at least so long ago."""
+    async def unfinished(
+        self, queue: str, *, older_than_s: float, after: tuple[datetime, str] | None = None
+    ) -> list[Unfinished]:
+        """Return jobs that are not final, accepted at least so long ago, oldest first."""
+        place = (JOBS.c.requested_at, JOBS.c.job_id)
         age = func.make_interval(0, 0, 0, 0, 0, 0, older_than_s)
         statement = (
-            select(JOBS)
+            select(JOBS.c.job_id, JOBS.c.status, JOBS.c.requested_at)
             .where(JOBS.c.queue == queue, JOBS.c.status.in_(_OPEN_JOBS))
             .where(JOBS.c.requested_at <= func.clock_timestamp() - age)
-            .order_by(JOBS.c.requested_at)
-            .limit(1000)
         )
-        return await self._jobs(statement)
+        if after:
+            statement = statement.where(tuple_(*place) > after)
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                rows = await connection.execute(statement.order_by(*place).limit(UNFINISHED_PAGE))
+                return [Unfinished(row.job_id, JobStatus(row.status), row.requested_at) for row in rows]
 
     async def stats(self, queue: str) -> LedgerStats:
         """Return what the ledger knows of a queue."""
