@@ -3,28 +3,35 @@
 import hashlib
 from typing import Annotated, cast
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
 
 from app.jobs.cursor import CursorSigner
 from app.jobs.events import EventHub
+from app.jobs.sharing import Sharing
 from app.tasks.lifecycle import Jobs as JobsOfProcess
 
 
-def _jobs(request: Request) -> JobsOfProcess:
+# Not that they wait for anything: FastAPI sends a plain function to a thread, at 80 µs a request.
+async def _jobs(request: Request) -> JobsOfProcess:
     return cast("JobsOfProcess", request.app.state.jobs)
 
 
-def _events(request: Request) -> EventHub:
+async def _shared(request: Request) -> Sharing[Response]:
+    return cast("Sharing[Response]", request.app.state.shared)
+
+
+async def _events(request: Request) -> EventHub:
     return cast("EventHub", request.app.state.events)
 
 
-def _cursors(request: Request) -> CursorSigner:
+async def _cursors(request: Request) -> CursorSigner:
     return cast("CursorSigner", request.app.state.cursors)
 
 
 Jobs = Annotated[JobsOfProcess, Depends(_jobs)]
 Events = Annotated[EventHub, Depends(_events)]
 Cursors = Annotated[CursorSigner, Depends(_cursors)]
+Shared = Annotated[Sharing[Response], Depends(_shared)]
 
 #: Bare, or quoted as the IETF draft has it (a structured-field string).
 IdempotencyKey = Annotated[

@@ -13,6 +13,7 @@ from app.health.routes import router as health_router
 from app.ingest.routes import router as ingest_router
 from app.jobs.cursor import CursorSigner
 from app.jobs.events import EventHub
+from app.jobs.sharing import Sharing
 from app.middleware import Gate
 from app.notifications.routes import router as webhooks_router
 from app.rate_limit import RateLimiter
@@ -87,6 +88,7 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     parts = build_parts(settings, role="api")
     await parts.check()
     app.state.jobs = jobs = Jobs(parts)
+    app.state.shared = Sharing()
     app.state.events = hub = EventHub(parts.events)
     work = [hub.run(), *_background(jobs), *instrument_api(parts)]
     tasks = [asyncio.create_task(each) for each in work]

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Mapping
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.auth import INGEST_HEADER, INGEST_OWNER, is_ingest_path, is_valid_token
@@ -21,11 +20,12 @@ _NEEDS_TOKEN = Answer(
 )
 _TOO_LARGE = Answer(TOO_LARGE, f"the body was over {MAX_BODY} bytes, which is the limit")
 _WRONG_TYPE = Answer(MEDIA_TYPE, "the Content-Type was not application/json")
+#: Names in lower case, as ASGI wants them.
 _SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"x-frame-options": b"DENY",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
 }
 
 
@@ -45,7 +45,7 @@ class Gate:
         headers = dict(scope["headers"])
         scope["request_id"] = request_id = _request_id(headers)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            told = {"X-Request-Id": request_id} | _SECURITY_HEADERS
+            told = {b"x-request-id": request_id.encode()} | _SECURITY_HEADERS
             send = _with_headers(send, told)
             refusal = self._refuse(scope, headers, told)
             body = b""
@@ -56,14 +56,14 @@ class Gate:
             else:
                 await self._app(scope, _replay(body, receive), send)
 
-    def _refuse(self, scope: Scope, headers: dict[bytes, bytes], told: dict[str, str]) -> Answer | None:
+    def _refuse(self, scope: Scope, headers: dict[bytes, bytes], told: dict[bytes, bytes]) -> Answer | None:
         """Return why a request is refused, if it is; `told` gets what its answer says of limits."""
         if is_ingest_path(scope["path"]):
             if not is_valid_token(headers.get(INGEST_HEADER), self._ingest_token):
                 return _NEEDS_TOKEN
             allowance = self._limiter.spend(INGEST_OWNER, scope["method"])
             if allowance:
-                told |= {"RateLimit-Policy": allowance.policy, "RateLimit": allowance.state}
+                told |= {b"ratelimit-policy": allowance.policy.encode(), b"ratelimit": allowance.state.encode()}
                 if allowance.refusal:
                     return Answer(RATE_LIMITED, allowance.refusal, headers={"Retry-After": str(allowance.reset_s)})
         has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
@@ -102,12 +102,12 @@ def _request_id(headers: dict[bytes, bytes]) -> str:
     return given.decode() if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def _with_headers(send: Send, told: Mapping[str, str]) -> Send:
+def _with_headers(send: Send, told: Mapping[bytes, bytes]) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in told.items():
-                headers.setdefault(name, value)
+            # A route's own value stands.
+            given = {name for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(item for item in told.items() if item[0] not in given)]
         await send(message)
 
     return sending

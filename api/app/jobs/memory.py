@@ -207,6 +207,10 @@ class MemoryJobStore:
         records = (self._records.get((queue, job_id)) for job_id in job_ids)
         return [record.job if record else None for record in records]
 
+    async def statuses(self, queue: str, job_ids: Sequence[str]) -> list[JobStatus | None]:
+        """Return the states of live jobs, None for those not there."""
+        return [job.status if job else None for job in await self.load(queue, job_ids)]
+
     async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:
         """Return the planned chunks of a job."""
         record = self._records.get((queue, job_id))

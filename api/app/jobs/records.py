@@ -103,6 +103,6 @@ def parse_chunks(record: Mapping[str, str]) -> list[Chunk]:
 def _prefixed(record: Mapping[str, str], prefix: str) -> dict[str, int]:
     return {
         key.removeprefix(prefix): int(value)
-        for key, value in sorted(record.items())
-        if key.startswith(prefix) and value != "0"
+        for key, value in sorted((key, value) for key, value in record.items() if key.startswith(prefix))
+        if value != "0"
     }

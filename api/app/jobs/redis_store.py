@@ -1,13 +1,14 @@
 """Live job state in Redis or Valkey: every change is one Lua script, timed by the server's own clock."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, cast
 from uuid import uuid4
 
 import orjson
 
 from app.jobs import keys
-from app.jobs.model import PLAN, Chunk, ChunkState, Job, Tally
+from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally
 from app.jobs.records import dump_chunk, dump_job, dump_json, from_ms, parse_chunk, parse_chunks, parse_job
 from app.jobs.redis_scripts import load_script
 from app.jobs.store import (
@@ -26,6 +27,7 @@ from app.jobs.store import (
     Refusal,
     Worker,
 )
+from batch.kit.group import Group
 from batch.kit.redis import Redis, check_eviction, redis_errors
 
 _SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget")
@@ -46,13 +48,17 @@ class RedisJobStore:
         self._dispatch_ms = round(dispatch_s * 1000)
         self._retry_ms = round(retry_s * 1000)
         self._scripts = {name: load_script(redis, name) for name in _SCRIPTS}
+        self._puts = Group(self._put_all)
+        self._pings = Group(self._ping_once)
+        self._loads = Group(self._load_all)
+        self._looks = Group(self._look_once)
 
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
         """Record a job with the chunks it has so far, unless it is there; return whether it was new."""
         ref = ChunkRef(job.queue, job.job_id, PLAN)
         dumped = dump_json([dump_chunk(chunk) for chunk in chunks])
         fields = dump_json(dump_job(job))
-        return bool(await self._run("put", ref, job.job_id, self._dispatch_ms, NEWEST_KEPT, fields, dumped))
+        return await self._puts.call((ref, [job.job_id, self._dispatch_ms, NEWEST_KEPT, fields, dumped]))
 
     async def claim(self, ref: ChunkRef, *, owner: str) -> Claim | Refusal:
         """Take the exclusive lease of a chunk, or learn why not."""
@@ -118,21 +124,21 @@ class RedisJobStore:
 
     async def take_due(self, queue: str, *, older_than_s: float = 0.0) -> list[ChunkRef]:
         """Return the chunks whose message seems lost, and put off their next turn."""
-        older_ms = round(older_than_s * 1000)
-        refs = await self._overdue(queue, keys.dispatch(queue), older_ms)
-        arguments = (self._dispatch_ms, older_ms)
-        return [ref for ref in refs if await self._run("due", ref, ref.job_id, ref.n, *arguments)]
+        arguments = (self._dispatch_ms, round(older_than_s * 1000), _SWEPT_AT_ONCE)
+        found = await self._run("due", ChunkRef(queue, "", ""), *arguments)
+        return [ChunkRef(queue, *member.split("|", 1)) for member in found]
 
     async def load(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
         """Return live jobs, None for those not there; one round trip for all."""
-        if not job_ids:
-            return []
+        return await self._loads.call([keys.job(queue, job_id) for job_id in job_ids]) if job_ids else []
+
+    async def statuses(self, queue: str, job_ids: Sequence[str]) -> list[JobStatus | None]:
+        """Return the states of live jobs, None for those not there; one round trip for all."""
         with redis_errors():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for job_id in job_ids:
-                    pipe.hgetall(keys.job(queue, job_id))
-                records = await pipe.execute()
-        return [parse_job(record) if record else None for record in records]
+                    pipe.hget(keys.job(queue, job_id), "status")
+                return [JobStatus(text) if text else None for text in await pipe.execute()]
 
     async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:
         """Return the planned chunks of a job."""
@@ -168,13 +174,7 @@ class RedisJobStore:
 
     async def workers(self) -> list[Worker]:
         """Return the workers seen in the last 20 seconds."""
-        with redis_errors():
-            seconds, _ = await self._redis.time()
-            found = await self._redis.zrangebyscore(keys.WORKERS, seconds - _WORKER_S, "+inf", withscores=True)
-        seen = cast("list[tuple[str, float]]", found)
-        return [
-            Worker(name, from_ms(score * 1000), slots) for text, score in seen for name, slots in [orjson.loads(text)]
-        ]
+        return await self._looks.call(None)
 
     async def running(self, queue: str) -> int:
         """Return how many chunks of a queue are leased."""
@@ -192,8 +192,7 @@ class RedisJobStore:
 
     async def ping(self) -> None:
         """Raise StoreError unless Redis answers."""
-        with redis_errors():
-            await self._redis.ping()
+        await self._pings.call(None)
 
     async def close(self) -> None:
         """Release connections."""
@@ -203,10 +202,42 @@ class RedisJobStore:
         with redis_errors():
             return await self._scripts[script](keys=keys.of_job(ref.queue, ref.job_id), args=list(arguments))
 
-    async def _overdue(self, queue: str, key: str, older_ms: int = 0) -> list[ChunkRef]:
+    async def _put_all(self, calls: Sequence[tuple[ChunkRef, list[str | int]]]) -> list[bool]:
+        script = self._scripts["put"]
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for ref, arguments in calls:
+                    await script(keys=keys.of_job(ref.queue, ref.job_id), args=arguments, client=pipe)
+                return [bool(answer) for answer in await pipe.execute()]
+
+    async def _load_all(self, calls: Sequence[list[str]]) -> list[list[Job | None]]:
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for wanted in calls:
+                    for key in wanted:
+                        pipe.hgetall(key)
+                records = iter(await pipe.execute())
+        return [[parse_job(record) if record else None for record in islice(records, len(wanted))] for wanted in calls]
+
+    async def _look_once(self, calls: Sequence[None]) -> list[list[Worker]]:
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.time()
+                pipe.zrange(keys.WORKERS, 0, -1, withscores=True)
+                (seconds, _), found = await pipe.execute()
+        seen = [(orjson.loads(text), score) for text, score in found if score >= seconds - _WORKER_S]
+        workers = [Worker(name, from_ms(score * 1000), slots) for (name, slots), score in seen]
+        return [workers] * len(calls)
+
+    async def _ping_once(self, calls: Sequence[None]) -> Sequence[None]:
+        with redis_errors():
+            await self._redis.ping()
+        return calls
+
+    async def _overdue(self, queue: str, key: str) -> list[ChunkRef]:
         with redis_errors():
             seconds, micros = await self._redis.time()
-            now_ms = seconds * 1000 + micros // 1000 - older_ms
+            now_ms = seconds * 1000 + micros // 1000
             members = await self._redis.zrangebyscore(key, 0, now_ms, start=0, num=_SWEPT_AT_ONCE)
         return [ChunkRef(queue, *member.split("|", 1)) for member in cast("list[str]", members)]
 

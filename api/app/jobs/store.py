@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from app.jobs.model import Chunk, Job, Tally
+from app.jobs.model import Chunk, Job, JobStatus, Tally
 
 #: How long a claim lasts without a heartbeat. A pause of the process longer than this costs one fenced repeat.
 LEASE_S = 15.0
@@ -148,6 +148,10 @@ class JobStore(Protocol):
 
     async def load(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
         """Return live jobs, None for those not there; one round trip for all."""
+        ...
+
+    async def statuses(self, queue: str, job_ids: Sequence[str]) -> list[JobStatus | None]:
+        """Return the states of live jobs, None for those not there; one round trip for all."""
         ...
 
     async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:

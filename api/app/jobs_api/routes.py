@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response, status
 from starlette.responses import StreamingResponse
 
-from app.deps import Cursors, Events, Jobs
+from app.deps import Cursors, Events, Jobs, Shared
 from app.errors import BAD_CURSOR, BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
 from app.jobs.events import START, Feed, parse_event_id
 from app.jobs.model import Chunk, Job
@@ -19,6 +19,7 @@ from app.jobs_api.failures import FailureListing, page_failures
 from app.jobs_api.listing import JobList, Listing
 from app.jobs_api.log import LOG_ANSWERS, ResumedLogQuery, page_log, stream_log
 from app.jobs_api.stats import tell_stats
+from app.jobs_api.together import answer_together, build_answer
 from app.jobs_api.watching import EVENT_ANSWERS, EVENT_STREAM, LastEventId, preferred_wait_s, stream_job
 from batch.errors import NotFound
 
@@ -40,23 +41,27 @@ class JobRoutes:
     build_retry: RetryBuilder
 
     async def list_jobs(
-        self,
-        jobs: Jobs,
-        signer: Cursors,
-        request: Request,
-        response: Response,
-        query: Annotated[Listing, Query()],
-    ) -> JobPage:
+        self, jobs: Jobs, signer: Cursors, shared: Shared, request: Request, query: Annotated[Listing, Query()]
+    ) -> Response:
         """List jobs, newest first: the ledger's, with live values where a job still runs."""
-        page = await JobList(self.queue, self.base, self.owner, signer).page(jobs, query)
-        if page.next_cursor:
-            url = request.url.include_query_params(cursor=page.next_cursor)
-            response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-        return page
 
-    async def job_stats(self, jobs: Jobs) -> QueueStats:
+        async def find() -> Response:
+            page = await JobList(self.queue, self.base, self.owner, signer).page(jobs, query)
+            answer = build_answer(page)
+            if page.next_cursor:
+                url = request.url.include_query_params(cursor=page.next_cursor)
+                answer.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+            return answer
+
+        return await answer_together(shared, request, find)
+
+    async def job_stats(self, jobs: Jobs, shared: Shared, request: Request) -> Response:
         """Count jobs by state, and say how long they wait and run."""
-        return await tell_stats(jobs, self.queue)
+
+        async def find() -> Response:
+            return build_answer(await tell_stats(jobs, self.queue))
+
+        return await answer_together(shared, request, find)
 
     async def get_job(
         self, jobs: Jobs, hub: Events, job_id: JobId, request: Request, response: Response
@@ -145,9 +150,9 @@ class JobRoutes:
 def jobs_router(routes: JobRoutes) -> APIRouter:
     """Return the router of one queue's jobs."""
     router = APIRouter(prefix=routes.base, tags=[f"{routes.queue} jobs"])
-    router.add_api_route("", routes.list_jobs, responses=describe_problems(BAD_CURSOR, INVALID))
+    router.add_api_route("", routes.list_jobs, response_model=JobPage, responses=describe_problems(BAD_CURSOR, INVALID))
     # Before the id, which it would match.
-    router.add_api_route("/stats", routes.job_stats)
+    router.add_api_route("/stats", routes.job_stats, response_model=QueueStats)
     one = APIRouter(prefix="/{job_id}", responses=describe_problems(NOT_FOUND, INVALID))
     one.add_api_route("", routes.get_job, response_model=JobView, responses=_NOT_MODIFIED)
     one.add_api_route("/events", routes.job_events, response_class=StreamingResponse, responses=EVENT_ANSWERS)

@@ -10,6 +10,7 @@ from app.jobs.store import ChunkRef
 from app.tasks.catalog import CATALOG
 from app.tasks.message import build_message, list_key
 from app.telemetry.origin import outgoing_headers
+from batch.kit.group import Group
 from batch.kit.redis import Redis, redis_errors
 
 
@@ -34,6 +35,7 @@ class CeleryDispatcher:
 
     def __init__(self, broker: Redis) -> None:
         self._broker = broker
+        self._pushes = Group(self._push_all)
 
     async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
         """Send one message for each chunk, in order, in one round trip for each queue."""
@@ -41,13 +43,13 @@ class CeleryDispatcher:
         origin = outgoing_headers()
         for ref in refs:
             by_queue[ref.queue].append(_message(task, ref, origin))
+        if not ahead:
+            await self._pushes.call(by_queue)
+            return
         with redis_errors():
             for queue, messages in by_queue.items():
-                if ahead:
-                    # Workers take from the right.
-                    await self._broker.rpush(list_key(queue), *reversed(messages))
-                else:
-                    await self._broker.lpush(list_key(queue), *messages)
+                # Workers take from the right.
+                await self._broker.rpush(list_key(queue), *reversed(messages))
 
     async def depth(self, queue: str) -> int:
         """Return how many messages of a queue no worker has taken yet."""
@@ -57,6 +59,13 @@ class CeleryDispatcher:
     async def close(self) -> None:
         """Release connections."""
         await self._broker.aclose()
+
+    async def _push_all(self, pushes: Sequence[Mapping[str, list[bytes]]]) -> Sequence[None]:
+        with redis_errors():
+            for queue in {queue: None for by_queue in pushes for queue in by_queue}:
+                messages = [message for by_queue in pushes for message in by_queue.get(queue, [])]
+                await self._broker.lpush(list_key(queue), *messages)
+        return [None] * len(pushes)
 
 
 class LocalDispatcher:

@@ -1,10 +1,15 @@
 """Repairing what crashes leave: leases that ran out, messages that got lost, jobs that one store forgot."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import batched
 
 import structlog
 
-from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus
+from app.jobs.history.port import UNFINISHED_PAGE, Unfinished
+from app.jobs.model import PLAN, Chunk, ChunkState, JobStatus
 from app.jobs.store import ChunkRef
 from app.tasks.catalog import CATALOG, TaskSpec
 from app.tasks.parts import Parts
@@ -17,10 +22,20 @@ RECONCILE_S = 5.0
 #: While messages wait in a queue an unclaimed chunk is behind them, not lost: sending it again would
 #: multiply a backlog (488 re-sends of 256 chunks, when tried). After this long it is sent all the same.
 _PATIENCE_S = 600.0
+#: Jobs repaired at a time: as many as the ledger has connections.
+_AT_ONCE = 8
 #: Looked up one by one in each round: a few that are too young to be listed, and rarely more.
 _MOST_GHOSTS = 50
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass
+class _Round:
+    """A round through the unfinished jobs of a queue: up to where, and which ones."""
+
+    place: tuple[datetime, str] | None = None
+    known: set[str] = field(default_factory=set)
 
 
 class Reaper:
@@ -29,6 +44,8 @@ class Reaper:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._reconciled_at = -RECONCILE_S
+        self._is_lost = False
+        self._rounds: dict[str, _Round] = {}
 
     async def run(self) -> None:
         """Sweep for ever; a store that is away is waited for."""
@@ -43,16 +60,18 @@ class Reaper:
 
     async def sweep(self) -> None:
         """Sweep once."""
-        was_lost = await self._parts.store.renew_epoch()
+        if await self._parts.store.renew_epoch():
+            self._is_lost, self._rounds = True, {}
         is_due = asyncio.get_running_loop().time() - self._reconciled_at >= RECONCILE_S
         for spec in CATALOG:
             await self._expire(spec)
             await self._send_retries(spec)
             await self._send_again(spec)
-            if was_lost or is_due:
-                await self._reconcile(spec)
-        if was_lost or is_due:
+            if self._is_lost or is_due:
+                await self._reconcile(spec, is_whole=self._is_lost)
+        if self._is_lost or is_due:
             self._reconciled_at = asyncio.get_running_loop().time()
+        self._is_lost = False
 
     async def _expire(self, spec: TaskSpec) -> None:
         for expired in await self._parts.store.expire(spec.queue):
@@ -76,19 +95,20 @@ class Reaper:
             _log.info("chunks_sent_again", queue=spec.queue, count=len(refs))
             await self._parts.dispatcher.send(spec.name, refs)
 
-    async def _reconcile(self, spec: TaskSpec) -> None:
-        """Compare the ledger's unfinished jobs with Redis: finish those that ended, restore those that are gone."""
-        jobs = await self._parts.history.unfinished(spec.queue, older_than_s=RECONCILE_S)
-        live = await self._parts.store.load(spec.queue, [job.job_id for job in jobs])
-        for job, record in zip(jobs, live, strict=True):
-            if record is None:
-                await self._restore(job)
-            elif record.status.is_final:
-                await settle_job(self._parts, job.queue, job.job_id)
-            elif job.status is JobStatus.CANCELLING and record.status is not job.status:
-                # Whoever asked for the stop ended between the ledger and Redis.
-                await self._parts.store.cancel(job.queue, job.job_id)
-        await self._forget_ghosts(spec, {job.job_id for job in jobs})
+    async def _reconcile(self, spec: TaskSpec, *, is_whole: bool) -> None:
+        """Compare the ledger's unfinished jobs with Redis: a page of them each time, or all."""
+        while True:
+            current = self._rounds.setdefault(spec.queue, _Round())
+            page = await self._parts.history.unfinished(spec.queue, older_than_s=RECONCILE_S, after=current.place)
+            await self._compare(spec, page)
+            current.known |= {job.job_id for job in page}
+            if len(page) < UNFINISHED_PAGE:
+                await self._forget_ghosts(spec, current.known)
+                del self._rounds[spec.queue]
+                return
+            current.place = page[-1].place
+            if not is_whole:
+                return
 
     async def _forget_ghosts(self, spec: TaskSpec, unfinished: set[str]) -> None:
         """Drop from Redis what ended, or was deleted, before a failover brought it back to life."""
@@ -105,8 +125,33 @@ class Reaper:
                 _log.warning("ghost_forgotten", job_id=job_id, status=live.status if live else None)
                 await store.forget(spec.queue, job_id)
 
-    async def _restore(self, job: Job) -> None:
+    async def _compare(self, spec: TaskSpec, page: Sequence[Unfinished]) -> None:
+        """Finish the jobs that ended, restore those that are gone, and ask again for a stop that was not heard."""
+        statuses = await self._parts.store.statuses(spec.queue, [job.job_id for job in page])
+        astray = [
+            (job, status)
+            for job, status in zip(page, statuses, strict=True)
+            if status is None
+            or status.is_final
+            # Whoever asked for the stop ended between the ledger and Redis.
+            or (job.status is JobStatus.CANCELLING and status is not job.status)
+        ]
+        for together in batched(astray, _AT_ONCE):
+            await asyncio.gather(*(self._repair(spec, *each) for each in together))
+
+    async def _repair(self, spec: TaskSpec, job: Unfinished, status: JobStatus | None) -> None:
+        if status is None:
+            await self._restore(spec, job.job_id)
+        elif status.is_final:
+            await settle_job(self._parts, spec.queue, job.job_id)
+        else:
+            await self._parts.store.cancel(spec.queue, job.job_id)
+
+    async def _restore(self, spec: TaskSpec, job_id: str) -> None:
         """Put a job back into Redis from the ledger: what had ended stays ended, the rest is queued again."""
+        job = await self._parts.history.load(spec.queue, job_id)
+        if job is None or job.status.is_final:
+            return
         state = ChunkState.QUEUED if job.plan is None else ChunkState.DONE
         chunks = [Chunk(PLAN, (), {}, state=state)]
         for chunk in await self._parts.history.load_chunks(job.job_id):

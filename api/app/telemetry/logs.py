@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -84,7 +85,7 @@ def _severity(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Muta
 
 def _redact(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        if any(word in key.lower() for word in _SECRET_WORDS):
+        if _is_secret(key):
             event[key] = "***"
         elif isinstance(value, str):
             event[key] = _SECRET_IN_TEXT.sub(_star, value)
@@ -99,3 +100,8 @@ def _tell_taps(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mut
     for tap in _taps:
         tap(event)
     return event
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(key: str) -> bool:
+    return any(word in key.lower() for word in _SECRET_WORDS)

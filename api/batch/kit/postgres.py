@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import orjson
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -37,6 +38,8 @@ def connect_postgres(url: str, *, application_name: str, pool_size: int = 4) -> 
         max_overflow=pool_size,
         pool_timeout=3,
         pool_pre_ping=True,
+        # A page of jobs has 400 documents.
+        json_deserializer=orjson.loads,
         connect_args={
             "connect_timeout": 3,
             "application_name": application_name,

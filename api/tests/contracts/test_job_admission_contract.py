@@ -10,6 +10,7 @@ import pytest
 from app.jobs.history.port import Admitted, JobHistory, KeyReused, Terms
 from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.model import JobStatus
+from batch.errors import StoreError
 from batch.kit.postgres import connect_postgres
 from tests.fixtures.jobs import make_job
 
@@ -118,6 +119,31 @@ class TestJoining:
     async def test_of_twenty_at_once_one_is_new(self, ledger: JobHistory) -> None:
         admissions = await asyncio.gather(*(ledger.admit(make_job(), JOINING) for _ in range(20)))
         assert Counter(a.how for a in admissions) == {Admitted.NEW: 1, Admitted.JOINED: 19}
+
+
+class TestManyAtOnce:
+    async def test_each_gets_its_own_answer(self, ledger: JobHistory) -> None:
+        jobs = [make_job(request={"n": n}) for n in range(40)]
+        terms = [Terms(f"request-{n % 20}", may_join=n < 30, key="key-1" if n == 35 else None) for n in range(40)]
+        admissions = await asyncio.gather(*(ledger.admit(*each) for each in zip(jobs, terms, strict=True)))
+        # 20 to 29 ask for the same as 0 to 9, whichever of two comes first; the last ten want one of their own.
+        assert Counter(a.how for a in admissions) == {Admitted.NEW: 30, Admitted.JOINED: 10}
+        for n, (job, admission) in enumerate(zip(jobs, admissions, strict=True)):
+            if admission.how is Admitted.NEW:
+                assert replace(admission.job, requested_at=None) == job
+                assert await ledger.load(job.queue, job.job_id) == admission.job
+            else:
+                assert admission.job.job_id == admissions[(n + 20) % 40].job.job_id
+
+
+async def test_what_postgresql_cannot_keep_is_refused_alone(database_url: str) -> None:
+    history = PostgresJobHistory(connect_postgres(database_url, application_name="test"))
+    jobs = [make_job(request={"text": text}) for text in ("one", "NUL \x00", "two")]
+    answers = await asyncio.gather(*(history.admit(job, Terms("test")) for job in jobs), return_exceptions=True)
+    kept = [await history.load(job.queue, job.job_id) for job in jobs]
+    await history.close()
+    assert [isinstance(answer, StoreError) for answer in answers] == [False, True, False]
+    assert [job is None for job in kept] == [False, True, False]
 
 
 async def test_a_key_is_forgotten_after_a_day(database_url: str) -> None:

@@ -228,6 +228,22 @@ class TestList:
             await accepted(ledger)
         assert seen == known[::-1]
 
+    async def test_a_job_that_ended_or_went_since_the_last_look_is_listed_so(self, ledger: JobHistory) -> None:
+        first, second, third = [await accepted(ledger) for _ in range(3)]
+        query = JobQuery(QUEUE, OWNER)
+        await ledger.save_final(replace(first, status=JobStatus.COMPLETED))
+        before = await ledger.list_jobs(query)
+        assert [(job.job_id, job.status) for job in before] == [
+            (third.job_id, JobStatus.QUEUED),
+            (second.job_id, JobStatus.QUEUED),
+            (first.job_id, JobStatus.COMPLETED),
+        ]
+        await ledger.save_final(replace(second, status=JobStatus.FAILED, error={"type": "x", "message": "y"}))
+        await ledger.delete(first.job_id)
+        for _ in range(2):
+            after = await ledger.list_jobs(query)
+            assert after == [await load(ledger, third), await load(ledger, second)]
+
     async def test_filters_by_status_and_time(self, ledger: JobHistory) -> None:
         old = await accepted(ledger)
         failed = await ended(ledger, JobStatus.FAILED)
@@ -248,6 +264,17 @@ class TestUnfinished:
         await accepted(ledger, queue="backtest")
         found = await ledger.unfinished(QUEUE, older_than_s=0.0)
         assert [job.job_id for job in found] == [first.job_id, second.job_id]
+
+    async def test_pages_hold_every_one_once(self, ledger: JobHistory, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in ("memory", "postgres"):
+            monkeypatch.setattr(f"app.jobs.history.{module}.UNFINISHED_PAGE", 2)
+        jobs = [await accepted(ledger) for _ in range(5)]
+        seen, place = [], None
+        while page := await ledger.unfinished(QUEUE, older_than_s=0.0, after=place):
+            assert len(page) <= 2
+            seen += [(job.job_id, job.status) for job in page]
+            place = page[-1].place
+        assert seen == [(job.job_id, JobStatus.QUEUED) for job in jobs]
 
     async def test_a_young_one_is_left_to_whoever_submits_it(self, ledger: JobHistory) -> None:
         await accepted(ledger)

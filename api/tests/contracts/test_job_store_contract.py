@@ -379,6 +379,15 @@ class TestLists:
         assert await job_store.load_chunks(QUEUE, "f" * 32) == []
         assert await job_store.newest(QUEUE) == []
 
+    async def test_states_alone_are_told_in_the_order_asked_for(self, job_store: JobStore) -> None:
+        queued, running = make_job(), await planned(job_store, make_chunk(0))
+        await job_store.put(queued, [plan_step()])
+        await claimed(job_store, ref_of(running, 0))
+        ids = [running.job_id, "f" * 32, queued.job_id]
+        assert await job_store.statuses(QUEUE, ids) == [JobStatus.RUNNING, None, JobStatus.QUEUED]
+        assert await job_store.statuses("backtest", ids) == [None] * 3
+        assert await job_store.statuses(QUEUE, []) == []
+
     async def test_another_queue_does_not_know_the_job(self, job_store: JobStore) -> None:
         job = await planned(job_store, make_chunk(0))
         assert await job_store.load("backtest", [job.job_id]) == [None]

@@ -70,8 +70,8 @@ def test_a_reaper_that_acts_on_old_news_does_nothing(lab: Lab, measure: Measures
             assert isinstance(store, RedisJobStore)
             overdue = store._overdue
 
-            async def read(queue: str, key: str, older_ms: int = 0) -> Any:
-                found = await overdue(queue, key, older_ms)
+            async def read(queue: str, key: str) -> Any:
+                found = await overdue(queue, key)
                 if key.endswith(":leases"):
                     await pause.at(found)
                 return found

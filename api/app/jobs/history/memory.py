@@ -8,7 +8,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.jobs.history.outbox.memory import MemoryOutbox
-from app.jobs.history.port import KEY_KEPT_H, Admission, Admitted, JobQuery, KeyReused, LedgerStats, Terms
+from app.jobs.history.port import (
+    KEY_KEPT_H,
+    UNFINISHED_PAGE,
+    Admission,
+    Admitted,
+    JobQuery,
+    KeyReused,
+    LedgerStats,
+    Terms,
+    Unfinished,
+)
 from app.jobs.history.search import does_mention
 from app.jobs.model import Chunk, Job, JobStatus
 from batch.errors import NotFound
@@ -101,11 +111,15 @@ class MemoryJobHistory:
         matching = [job for job in self._jobs.values() if _matches(job, query)]
         return sorted(matching, key=_age, reverse=True)[: query.limit]
 
-    async def unfinished(self, queue: str, *, older_than_s: float) -> list[Job]:
-        """Return the jobs that are not final, accepted at least so long ago."""
+    async def unfinished(
+        self, queue: str, *, older_than_s: float, after: tuple[datetime, str] | None = None
+    ) -> list[Unfinished]:
+        """Return jobs that are not final, accepted at least so long ago, oldest first."""
         limit = self._clock() - timedelta(seconds=older_than_s)
         jobs = [j for j in self._jobs.values() if j.queue == queue and not j.status.is_final]
-        return sorted((job for job in jobs if _age(job)[0] <= limit), key=_age)[:1000]
+        found = [Unfinished(job.job_id, job.status, _age(job)[0]) for job in jobs]
+        wanted = [job for job in found if job.requested_at <= limit and (after is None or job.place > after)]
+        return sorted(wanted, key=lambda job: job.place)[:UNFINISHED_PAGE]
 
     async def stats(self, queue: str) -> LedgerStats:
         """Return what the ledger knows of a queue."""

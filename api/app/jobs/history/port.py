@@ -41,6 +41,24 @@ class JobQuery:
     limit: int = 50
 
 
+#: How many unfinished jobs are told at once.
+UNFINISHED_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A job that is not final, and since when."""
+
+    job_id: str
+    status: JobStatus
+    requested_at: datetime
+
+    @property
+    def place(self) -> tuple[datetime, str]:
+        """Where the job stands among the others, oldest first."""
+        return self.requested_at, self.job_id
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerStats:
     """What the ledger knows of a queue: seconds, jobs per window, and fractions from 0 to 1."""
@@ -167,8 +185,10 @@ class JobHistory(Protocol):
         """Return the jobs that a query asks for, newest first."""
         ...
 
-    async def unfinished(self, queue: str, *, older_than_s: float) -> list[Job]:
-        """Return the jobs that are not final, accepted at least so long ago, oldest first, at most 1,000."""
+    async def unfinished(
+        self, queue: str, *, older_than_s: float, after: tuple[datetime, str] | None = None
+    ) -> list[Unfinished]:
+        """Return jobs that are not final, accepted at least so long ago: the oldest `UNFINISHED_PAGE` after a place."""
         ...
 
     async def stats(self, queue: str) -> LedgerStats:

@@ -1,15 +1,18 @@
 """The job ledger in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Executable, Row, Select, Update, case, func, null, select, text, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Executable, Row, Select, Text, Update, any_, case, func, literal, null, select, text, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.jobs.history.admission import admit, confirm
+from app.jobs.history.crowd import Crowd, build_draft
+from app.jobs.history.ended import EndedJobs
 from app.jobs.history.outbox.postgres import PostgresOutbox, release
-from app.jobs.history.port import Admission, JobQuery, LedgerStats, Terms
+from app.jobs.history.port import UNFINISHED_PAGE, Admission, JobQuery, LedgerStats, Terms, Unfinished
 from app.jobs.history.rows import parse_job
 from app.jobs.history.search import mentions
 from app.jobs.history.stats import STATS, parse_stats
@@ -43,9 +46,15 @@ class PostgresJobHistory:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self.outbox = PostgresOutbox(engine)
+        # Without BEGIN and COMMIT around a statement that is one transaction anyway: two round trips less.
+        self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._ended = EndedJobs()
+        self._crowd = Crowd(self._statements)
 
     async def admit(self, job: Job, terms: Terms) -> Admission:
         """Record a job, or find the one that stands for it; of many at once exactly one is new."""
+        if draft := build_draft(job, terms):
+            return await self._crowd.admit(draft)
         with postgres_errors():
             async with self._engine.begin() as connection:
                 return await admit(connection, job, terms)
@@ -112,7 +121,7 @@ class PostgresJobHistory:
     async def load_chunks(self, job_id: str) -> list[Chunk]:
         """Return the planned chunks of a job."""
         with postgres_errors():
-            async with self._engine.connect() as connection:
+            async with self._statements.connect() as connection:
                 return [_parse_chunk(row) for row in await connection.execute(_chunks_of(job_id))]
 
     async def list_jobs(self, query: JobQuery) -> list[Job]:
@@ -128,24 +137,31 @@ class PostgresJobHistory:
         statement = statement.where(*(mentions(word) for word in query.words))
         if query.before:
             statement = statement.where(tuple_(*key) < query.before)
-        return await self._jobs(statement.order_by(*(c.desc() for c in key)).limit(query.limit))
+        page = statement.with_only_columns(JOBS.c.job_id).order_by(*(c.desc() for c in key))
+        return await self._load_page(page.limit(query.limit))
 
-    async def unfinished(self, queue: str, *, older_than_s: float) -> list[Job]:
-        """Return the jobs that are not final, accepted at least so long ago."""
+    async def unfinished(
+        self, queue: str, *, older_than_s: float, after: tuple[datetime, str] | None = None
+    ) -> list[Unfinished]:
+        """Return jobs that are not final, accepted at least so long ago, oldest first."""
+        place = (JOBS.c.requested_at, JOBS.c.job_id)
         age = func.make_interval(0, 0, 0, 0, 0, 0, older_than_s)
         statement = (
-            select(JOBS)
+            select(JOBS.c.job_id, JOBS.c.status, JOBS.c.requested_at)
             .where(JOBS.c.queue == queue, JOBS.c.status.in_(_OPEN_JOBS))
             .where(JOBS.c.requested_at <= func.clock_timestamp() - age)
-            .order_by(JOBS.c.requested_at)
-            .limit(1000)
         )
-        return await self._jobs(statement)
+        if after:
+            statement = statement.where(tuple_(*place) > after)
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                rows = await connection.execute(statement.order_by(*place).limit(UNFINISHED_PAGE))
+                return [Unfinished(row.job_id, JobStatus(row.status), row.requested_at) for row in rows]
 
     async def stats(self, queue: str) -> LedgerStats:
         """Return what the ledger knows of a queue."""
         with postgres_errors():
-            async with self._engine.connect() as connection:
+            async with self._statements.connect() as connection:
                 row = (await connection.execute(STATS, {"queue": queue})).one()
         return parse_stats(row)
 
@@ -156,7 +172,7 @@ class PostgresJobHistory:
     async def ping(self) -> None:
         """Raise StoreError unless the ledger answers and its schema is there."""
         with postgres_errors():
-            async with self._engine.connect() as connection:
+            async with self._statements.connect() as connection:
                 await connection.execute(text("SELECT 1 FROM jobs LIMIT 1"))
 
     async def close(self) -> None:
@@ -165,12 +181,29 @@ class PostgresJobHistory:
 
     async def _execute(self, statement: Executable) -> None:
         with postgres_errors():
-            async with self._engine.begin() as connection:
+            async with self._statements.connect() as connection:
                 await connection.execute(statement)
+
+    async def _load_page(self, page: Select[Any]) -> list[Job]:
+        """Return the jobs of a page in its order; those known to have ended are not read again."""
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                ids = [row.job_id for row in await connection.execute(page)]
+                found = self._ended.find(ids)
+                if missing := [job_id for job_id in ids if job_id not in found]:
+                    rows = await connection.execute(
+                        select(JOBS).where(JOBS.c.job_id == any_(literal(missing, ARRAY(Text))))
+                    )
+                    found |= {row.job_id: parse_job(row) for row in rows}
+        self._ended.keep(found.values())
+        if len(found) < len(ids):
+            # One was deleted between the statements; a page with a hole would look like the last one.
+            return await self._load_page(page)
+        return [found[job_id] for job_id in ids]
 
     async def _jobs(self, statement: Select[Any]) -> list[Job]:
         with postgres_errors():
-            async with self._engine.connect() as connection:
+            async with self._statements.connect() as connection:
                 return [parse_job(row) for row in await connection.execute(statement)]
 
 

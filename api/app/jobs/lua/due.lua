@@ -1,9 +1,12 @@
--- ARGV: id, n, dispatch_ms, older_than_ms
-local due = redis.call('ZSCORE', DISPATCH, member(ARGV[1], ARGV[2]))
-if not due or tonumber(due) > now - tonumber(ARGV[4]) then return 0 end
-if redis.call('EXISTS', JOB) == 0 then
-  redis.call('ZREM', DISPATCH, member(ARGV[1], ARGV[2]))
-  return 0
+-- ARGV: dispatch_ms, older_than_ms, limit. The keys are those of a job without an id: JOB begins every job's key.
+local now_due = redis.call('ZRANGEBYSCORE', DISPATCH, '-inf', now - tonumber(ARGV[2]), 'LIMIT', 0, tonumber(ARGV[3]))
+local found = {}
+for _, m in ipairs(now_due) do
+  if redis.call('EXISTS', JOB .. string.match(m, '^[^|]*')) == 1 then
+    redis.call('ZADD', DISPATCH, now + tonumber(ARGV[1]), m)
+    found[#found + 1] = m
+  else
+    redis.call('ZREM', DISPATCH, m)
+  end
 end
-redis.call('ZADD', DISPATCH, now + tonumber(ARGV[3]), member(ARGV[1], ARGV[2]))
-return 1
+return found

@@ -43,6 +43,12 @@ def lose_everything(parts: Parts) -> Parts:
     return replace(parts, store=MemoryJobStore())
 
 
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the reaper see ten unfinished jobs at a time."""
+    for module in ("app.jobs.history.memory", "app.tasks.reaper"):
+        monkeypatch.setattr(f"{module}.UNFINISHED_PAGE", 10)
+
+
 class TestRestore:
     async def test_after_a_total_loss_a_job_goes_on_and_what_was_done_is_not_done_again(self, parts: Parts) -> None:
         job = await planned_job(parts)
@@ -80,6 +86,29 @@ class TestRestore:
         parts = lose_everything(parts)
         await Reaper(parts).sweep()
         assert (await assert_agree(parts, job))[0].status is JobStatus.COMPLETED
+
+    async def test_all_of_more_jobs_than_a_page_are_restored_at_once(
+        self, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        small_pages(monkeypatch)
+        jobs = [await old_job(parts) for _ in range(50)]
+        parts = lose_everything(parts)
+        await Reaper(parts).sweep()
+        assert await parts.store.statuses("ingest", [job.job_id for job in jobs]) == [JobStatus.QUEUED] * 50
+        assert sorted(ref.job_id for ref in messages(parts)) == sorted(job.job_id for job in jobs)
+
+    async def test_one_lost_job_among_more_than_a_page_is_found_page_by_page(
+        self, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        small_pages(monkeypatch)
+        jobs = [await old_job(parts) for _ in range(50)]
+        reaper = Reaper(parts)
+        await reaper.sweep()
+        await parts.store.forget("ingest", jobs[33].job_id)
+        for _ in range(5):
+            reaper._reconciled_at = float("-inf")
+            await reaper.sweep()
+        assert await parts.store.statuses("ingest", [job.job_id for job in jobs]) == [JobStatus.QUEUED] * 50
 
     async def test_several_reapers_restore_a_job_once(self, parts: Parts) -> None:
         job = await planned_job(parts)

@@ -1,0 +1,25 @@
+"""One answer for all who ask the same question at the same time: ten open dashboards cost as much as one."""
+
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+
+from batch.kit.group import Group
+
+
+class Sharing[T]:
+    """Finds an answer once for all who have asked before the search began, so nobody is told what was before."""
+
+    def __init__(self) -> None:
+        self._groups: dict[Hashable, Group[Callable[[], Awaitable[T]], T]] = {}
+
+    async def ask(self, question: Hashable, find: Callable[[], Awaitable[T]]) -> T:
+        """Return the answer to a question, found by one of those who ask it."""
+        group = self._groups.setdefault(question, Group(_find_once, most=10_000))
+        try:
+            return await group.call(find)
+        finally:
+            if group.is_idle:
+                self._groups.pop(question, None)
+
+
+async def _find_once[T](finders: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+    return [await finders[0]()] * len(finders)

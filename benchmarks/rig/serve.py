@@ -1,0 +1,42 @@
+"""One API in this process, ours or the peer's, on the same server with the same options.
+
+Usage: python -m benchmarks.rig.serve ours|naive PORT
+"""
+
+import sys
+
+import uvicorn
+from fastapi import FastAPI
+
+NO_OP = "/api/v1/ingest/no-op"
+
+
+def build_ours() -> FastAPI:
+    """Return Kaboom's API with one more route, behind the same gate, that does nothing."""
+    from app.main import create_app  # noqa: PLC0415  the peer must not pay for it
+
+    app = create_app()
+
+    @app.get(NO_OP)
+    async def no_op() -> dict[str, bool]:
+        return {"is_ok": True}
+
+    return app
+
+
+def build_naive() -> FastAPI:
+    """Return the peer's API."""
+    from benchmarks.naive.api import app  # noqa: PLC0415  nor we for Celery
+
+    return app
+
+
+def main() -> None:
+    """Serve until told to stop, as `kaboom serve` does."""
+    name, port = sys.argv[1:]
+    app = {"ours": build_ours, "naive": build_naive}[name]()
+    uvicorn.run(app, host="127.0.0.1", port=int(port), log_config=None, access_log=False, server_header=False)
+
+
+if __name__ == "__main__":
+    main()
