@@ -110,6 +110,10 @@ class EventHub:
                 _log.warning("events_not_read", reason=e.message)
                 await asyncio.sleep(_PAUSE_S)
                 continue
+            except Exception:  # noqa: BLE001  ended here nobody would be told of anything any more
+                _log.exception("events_crashed")
+                await asyncio.sleep(_PAUSE_S)
+                continue
             for key, events in found.items():
                 self._publish(key, events)
 
