@@ -105,7 +105,9 @@ def _words(measured: Mapping[str, Any]) -> str:
 
 
 def _number(value: Any) -> str:
-    return f"{value:,.3g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    if isinstance(value, float):
+        return f"{value:,.1f}" if value >= 1 else f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 if __name__ == "__main__":

@@ -86,28 +86,19 @@ def _ending_after(call: Any, step: str) -> Any:
 
 
 def plant_skew(skew_s: float) -> None:
-    """Put this process's clock wrong: `time.time`, and each place where the product reads the time of day.
+    """Put this process's clock wrong: `time.time`, and the place where the product reads the time of day.
 
     The C code of `datetime.now` cannot be reached without a library before libc; the product reads it in
-    two places, which are replaced here.
+    one place, which is replaced here.
     """
-    import datetime as dt  # noqa: PLC0415  only where a clock is skewed
+    from datetime import timedelta  # noqa: PLC0415  only where a clock is skewed
 
     from batch.kit import clock  # noqa: PLC0415
 
-    right_time, right_ns, right_now, skew = time.time, time.time_ns, clock.utc_now, dt.timedelta(seconds=skew_s)
+    right_time, right_ns, right_now, skew = time.time, time.time_ns, clock.utc_now, timedelta(seconds=skew_s)
     time.time = lambda: right_time() + skew_s
     time.time_ns = lambda: right_ns() + round(skew_s * 1e9)
     clock.utc_now = lambda: right_now() + skew
-    if os.environ["FAULT_ROLE"] == "api":
-        from app.jobs import view  # noqa: PLC0415
-
-        class SkewedDatetime(dt.datetime):
-            @classmethod
-            def now(cls, tz: dt.tzinfo | None = None) -> Any:
-                return dt.datetime.now(tz) + skew
-
-        vars(view)["datetime"] = SkewedDatetime
 
 
 def plant() -> None:
