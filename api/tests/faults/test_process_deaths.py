@@ -124,6 +124,6 @@ def test_a_chunk_that_kills_its_process_is_given_up_after_three(lab: Lab, measur
     assert job["result"]["outcomes"]["ok"] >= 18
     assert job["progress"]["failed"] == 24 - job["progress"]["done"] <= 6
     failures = lab.caller.http.get(f"/api/v1/ingest/jobs/{job_id}/failures").json()["items"]
-    assert poison in {failure["symbol"] for failure in failures}
+    assert poison in {failure["item"] for failure in failures}
     assert all(worker.is_alive for worker in lab.workers)
     measure.note(10, "a chunk that kills its process three times is dead, and only that chunk", took_s=took_s)

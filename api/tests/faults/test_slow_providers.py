@@ -27,7 +27,7 @@ def test_a_hung_symbol_is_given_up_after_three_stalls(lab: Lab, size: Size, meas
     assert took_s < 3 * (stall_s + 20)
     assert job["progress"]["done"] >= 18
     failures = lab.caller.http.get(f"/api/v1/ingest/jobs/{job_id}/failures").json()["items"]
-    assert hung in {failure["symbol"] for failure in failures}
+    assert hung in {failure["item"] for failure in failures}
     measure.note(9, f"a symbol that never answers, given up after 3 stalls of {stall_s:g} s", took_s=took_s)
 
 

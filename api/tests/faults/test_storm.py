@@ -40,7 +40,7 @@ def test_every_job_ends_right_whatever_dies(lab: Lab, measure: Measures, plan: P
     # What remains is the auditor's: nothing lost, nothing doubled, every state right.
     measure.note(
         "storm",
-        f"{plan.jobs} jobs under {toll.worker_kills} worker SIGKILLs and {toll.redis_kills} Redis SIGKILLs",
+        f"{len(job_ids):,} jobs under {toll.worker_kills} worker SIGKILLs and {toll.redis_kills} Redis SIGKILLs",
         interrupted_chunks=toll.interrupted,
         slowest_back_s=max(toll.back_s),
         seed=plan.seed,

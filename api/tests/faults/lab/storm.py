@@ -1,8 +1,9 @@
 """Many jobs while processes die: a seeded schedule of kills, and how soon every interrupted chunk ran again."""
 
+import itertools
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from tests.fixtures.stacks import until
 
 @dataclass(frozen=True)
 class Plan:
-    """How many jobs, how many kills of each kind, and the seed of their order."""
+    """How many jobs at least, how many kills of each kind, and the seed of their order."""
 
     jobs: int
     worker_kills: int
@@ -99,7 +100,7 @@ def rage(lab: Lab, plan: Plan) -> Toll:
                 else:
                     toll.interrupted += kill_worker(lab, draw, watch)
                     toll.worker_kills += 1
-            jobs.join(600)
+            jobs.finish()
         until(watch.waiting, lambda count: count == 0, within_s=60)
     finally:
         watch.stop()
@@ -107,29 +108,55 @@ def rage(lab: Lab, plan: Plan) -> Toll:
     return toll
 
 
+class Submitting:
+    """Submits jobs in a thread, as many as planned and on until it may finish: a kill needs a job to interrupt."""
+
+    def __init__(self, submit: Callable[[int], None], *, least: int, is_over: threading.Event) -> None:
+        self._submit = submit
+        self._least = least
+        self._is_over = is_over
+        self._may_finish = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="submit", daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Return when the planned number is reached, which no kill waits for any more."""
+        self._may_finish.set()
+        self._thread.join(600)
+
+    def stop(self) -> None:
+        """End the thread, however many were submitted."""
+        self._is_over.set()
+        self._thread.join(20)
+
+    def _run(self) -> None:
+        for number in itertools.count():
+            is_enough = number >= self._least and self._may_finish.is_set()
+            if is_enough or self._is_over.is_set():
+                return
+            self._submit(number)
+
+
 @contextmanager
-def submitting(lab: Lab, plan: Plan) -> Iterator[threading.Thread]:
+def submitting(lab: Lab, plan: Plan) -> Iterator[Submitting]:
     """Submit jobs beside what the body does; one that is refused comes again with its key."""
     is_over = threading.Event()
 
-    def submit_all() -> None:
-        for number in range(plan.jobs):
-            body = lab.requests.build(2)
-            while not is_over.is_set():
-                attempt = lab.caller.try_submit(body, key=f"storm-{plan.seed}-{number}")
-                if attempt.job_id:
-                    lab.caller.expected[attempt.job_id] = frozenset({"completed"})
-                    break
-                is_over.wait(0.5)
-            is_over.wait(plan.job_every_s)
+    def submit(number: int) -> None:
+        body = lab.requests.build(2)
+        while not is_over.is_set():
+            attempt = lab.caller.try_submit(body, key=f"storm-{plan.seed}-{number}")
+            if attempt.job_id:
+                lab.caller.expected[attempt.job_id] = frozenset({"completed"})
+                break
+            is_over.wait(0.5)
+        is_over.wait(plan.job_every_s)
 
-    thread = threading.Thread(target=submit_all, name="submit", daemon=True)
-    thread.start()
+    jobs = Submitting(submit, least=plan.jobs, is_over=is_over)
     try:
-        yield thread
+        yield jobs
     finally:
-        is_over.set()
-        thread.join(20)
+        jobs.stop()
 
 
 def kill_redis(lab: Lab, draw: random.Random) -> None:
