@@ -12,7 +12,7 @@ from app.jobs.cursor import CursorSigner
 from app.jobs.history.port import JobQuery
 from app.jobs.model import TRANSITIONS, Job, JobStatus
 from app.jobs.store import Worker
-from app.jobs.view import JobPage, view_job
+from app.jobs_api.rendering import JobWriter
 from batch.errors import InvalidRequest, StoreError
 
 #: A list does not wait longer than this for live values: the ledger's are shown instead.
@@ -40,15 +40,23 @@ class Listing(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A page of jobs: the JSON of a `JobPage`, and its cursor."""
+
+    text: str
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class JobList:
-    """The jobs of one owner in one queue, whose job routes hang below `base`."""
+    """The jobs of one owner in one queue."""
 
     queue: str
-    base: str
     owner: str
     signer: CursorSigner
+    writer: JobWriter
 
-    async def page(self, jobs: Jobs, query: Listing) -> JobPage:
+    async def page(self, jobs: Jobs, query: Listing) -> Page:
         """Return the page that a query asks for.
 
         Raises:
@@ -58,9 +66,8 @@ class JobList:
         found = await jobs.parts.history.list_jobs(self._to_query(query))
         live, workers = await asyncio.gather(_overlay(jobs, self.queue, found), _workers(jobs))
         items = [job for job in live if not query.status or job.status in query.status]
-        views = [view_job(job, base=self.base, workers=workers) for job in items]
         cursor = self.signer.encode(found[-1], self._scope(query)) if len(found) == query.limit else None
-        return JobPage(items=views, next_cursor=cursor)
+        return Page(self.writer.write_page(items, workers=workers, next_cursor=cursor), cursor)
 
     def _to_query(self, query: Listing) -> JobQuery:
         wanted = frozenset(query.status)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
@@ -18,6 +18,7 @@ from app.jobs_api.accepting import accept
 from app.jobs_api.failures import FailureListing, page_failures
 from app.jobs_api.listing import JobList, Listing
 from app.jobs_api.log import LOG_ANSWERS, ResumedLogQuery, page_log, stream_log
+from app.jobs_api.rendering import JobWriter
 from app.jobs_api.stats import tell_stats
 from app.jobs_api.together import answer_together, build_answer
 from app.jobs_api.watching import EVENT_ANSWERS, EVENT_STREAM, LastEventId, preferred_wait_s, stream_job
@@ -39,6 +40,11 @@ class JobRoutes:
     base: str
     owner: str
     build_retry: RetryBuilder
+    writer: JobWriter = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what the lists of all callers share."""
+        object.__setattr__(self, "writer", JobWriter(self.base))
 
     async def list_jobs(
         self, jobs: Jobs, signer: Cursors, shared: Shared, request: Request, query: Annotated[Listing, Query()]
@@ -46,8 +52,8 @@ class JobRoutes:
         """List jobs, newest first: the ledger's, with live values where a job still runs."""
 
         async def find() -> Response:
-            page = await JobList(self.queue, self.base, self.owner, signer).page(jobs, query)
-            answer = build_answer(page)
+            page = await JobList(self.queue, self.owner, signer, self.writer).page(jobs, query)
+            answer = build_answer(page.text)
             if page.next_cursor:
                 url = request.url.include_query_params(cursor=page.next_cursor)
                 answer.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
@@ -59,7 +65,7 @@ class JobRoutes:
         """Count jobs by state, and say how long they wait and run."""
 
         async def find() -> Response:
-            return build_answer(await tell_stats(jobs, self.queue))
+            return build_answer((await tell_stats(jobs, self.queue)).model_dump_json())
 
         return await answer_together(shared, request, find)
 

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Response
-from pydantic import BaseModel
 
 from app.deps import Shared
 
@@ -15,6 +14,6 @@ async def answer_together(shared: Shared, request: Request, find: Callable[[], A
     return Response(found.body, headers=dict(found.headers))
 
 
-def build_answer(content: BaseModel) -> Response:
-    """Return a model as a JSON answer, written once."""
-    return Response(content.model_dump_json(), media_type="application/json")
+def build_answer(text: str) -> Response:
+    """Return JSON text as an answer."""
+    return Response(text, media_type="application/json")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
@@ -9,8 +10,10 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
+from redis.typing import EncodableT
 
 from batch.errors import ConfigurationError, StoreError
 
@@ -19,6 +22,7 @@ _CONNECTIONS = 32
 _KEEPS = "noeviction"
 
 _log = structlog.get_logger(__name__)
+_encoder: Any = HiredisRespSerializer()
 
 __all__ = ["AsyncScript", "Redis", "RedisError", "check_eviction", "connect_redis", "redis_errors"]
 
@@ -38,11 +42,22 @@ class _Honest(AbstractConnection):
             raise RedisConnectionError(f"the connection was lost: {e}") from e
 
 
-class _PlainConnection(_Honest, Connection):
+class _Quick(AbstractConnection):
+    """A connection that encodes commands by hiredis, as redis-py's synchronous one does.
+
+    In Python a script's fifteen arguments take 20 µs, a sixth of what a submission costs.
+    """
+
+    def pack_command(self, *args: EncodableT) -> list[bytes]:
+        packed: list[bytes] = _encoder.pack(*args)
+        return packed
+
+
+class _PlainConnection(_Honest, _Quick, Connection):
     pass
 
 
-class _TlsConnection(_Honest, SSLConnection):
+class _TlsConnection(_Honest, _Quick, SSLConnection):
     pass
 
 

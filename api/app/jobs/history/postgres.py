@@ -4,17 +4,33 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Executable, Row, Select, Text, Update, any_, case, func, literal, null, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Row,
+    Select,
+    Text,
+    Update,
+    any_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    null,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.jobs.history.admission import admit, confirm
 from app.jobs.history.crowd import Crowd, build_draft
-from app.jobs.history.ended import EndedJobs
 from app.jobs.history.outbox.postgres import PostgresOutbox, release
 from app.jobs.history.port import UNFINISHED_PAGE, Admission, JobQuery, LedgerStats, Terms, Unfinished
 from app.jobs.history.rows import parse_job
 from app.jobs.history.search import mentions
+from app.jobs.history.seen import SeenJobs
 from app.jobs.history.stats import STATS, parse_stats
 from app.jobs.history.tables import JOB_CHUNKS, JOBS
 from app.jobs.model import TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
@@ -38,6 +54,8 @@ _FINAL_COLUMNS = [
     "dead",
     "rate",
 ]
+_VERSION: ColumnElement[str] = literal_column("jobs.xmin::text").label("version")
+_BY_IDS = select(JOBS, _VERSION).where(JOBS.c.job_id == any_(bindparam("ids", type_=ARRAY(Text))))
 
 
 class PostgresJobHistory:
@@ -48,7 +66,7 @@ class PostgresJobHistory:
         self.outbox = PostgresOutbox(engine)
         # Without BEGIN and COMMIT around a statement that is one transaction anyway: two round trips less.
         self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._ended = EndedJobs()
+        self._seen = SeenJobs()
         self._crowd = Crowd(self._statements)
 
     async def admit(self, job: Job, terms: Terms) -> Admission:
@@ -137,7 +155,7 @@ class PostgresJobHistory:
         statement = statement.where(*(mentions(word) for word in query.words))
         if query.before:
             statement = statement.where(tuple_(*key) < query.before)
-        page = statement.with_only_columns(JOBS.c.job_id).order_by(*(c.desc() for c in key))
+        page = statement.with_only_columns(JOBS.c.job_id, _VERSION).order_by(*(c.desc() for c in key))
         return await self._load_page(page.limit(query.limit))
 
     async def unfinished(
@@ -185,21 +203,20 @@ class PostgresJobHistory:
                 await connection.execute(statement)
 
     async def _load_page(self, page: Select[Any]) -> list[Job]:
-        """Return the jobs of a page in its order; those known to have ended are not read again."""
+        """Return the jobs of a page in its order; those that have not changed since are not read again."""
         with postgres_errors():
             async with self._statements.connect() as connection:
-                ids = [row.job_id for row in await connection.execute(page)]
-                found = self._ended.find(ids)
-                if missing := [job_id for job_id in ids if job_id not in found]:
-                    rows = await connection.execute(
-                        select(JOBS).where(JOBS.c.job_id == any_(literal(missing, ARRAY(Text))))
-                    )
-                    found |= {row.job_id: parse_job(row) for row in rows}
-        self._ended.keep(found.values())
-        if len(found) < len(ids):
+                versions = {row.job_id: row.version for row in await connection.execute(page)}
+                found = self._seen.find(versions)
+                if missing := [job_id for job_id in versions if job_id not in found]:
+                    rows = await connection.execute(_BY_IDS, {"ids": missing})
+                    read = [(row.version, parse_job(row)) for row in rows]
+                    self._seen.keep(read)
+                    found |= {job.job_id: job for _, job in read}
+        if len(found) < len(versions):
             # One was deleted between the statements; a page with a hole would look like the last one.
             return await self._load_page(page)
-        return [found[job_id] for job_id in ids]
+        return [found[job_id] for job_id in versions]
 
     async def _jobs(self, statement: Select[Any]) -> list[Job]:
         with postgres_errors():

@@ -1,0 +1,38 @@
+"""Pages of jobs as JSON text; an ended job is written once."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import orjson
+
+from app.jobs.model import Job
+from app.jobs.store import Worker
+from app.jobs.view import view_job
+
+#: Some 700 bytes each.
+_MOST = 1000
+
+
+class JobWriter:
+    """Writes jobs as JSON, as `JobPage` would; remembers what it wrote of ended ones, which look the same for ever."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._written: OrderedDict[str, tuple[Job, str]] = OrderedDict()
+
+    def write_page(self, jobs: Sequence[Job], *, workers: Sequence[Worker], next_cursor: str | None) -> str:
+        """Return a page."""
+        items = ",".join(self._write(job, workers) for job in jobs)
+        return f'{{"items":[{items}],"next_cursor":{orjson.dumps(next_cursor).decode()}}}'
+
+    def _write(self, job: Job, workers: Sequence[Worker]) -> str:
+        known = self._written.get(job.job_id)
+        # The very object: what the ledger has read again may say something else.
+        if known and known[0] is job:
+            return known[1]
+        text = view_job(job, base=self._base, workers=workers).model_dump_json()
+        if job.status.is_final:
+            self._written[job.job_id] = job, text
+            if len(self._written) > _MOST:
+                self._written.popitem(last=False)
+        return text
