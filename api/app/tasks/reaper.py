@@ -70,6 +70,7 @@ class Reaper:
             if self._is_lost or is_due:
                 await self._reconcile(spec, is_whole=self._is_lost)
         if self._is_lost or is_due:
+            await self._parts.history.tidy()
             self._reconciled_at = asyncio.get_running_loop().time()
         self._is_lost = False
 

@@ -195,6 +195,10 @@ class JobHistory(Protocol):
         """Return what the ledger knows of a queue."""
         ...
 
+    async def tidy(self) -> None:
+        """Sum up what has accumulated since the last time; harmless to repeat, at any moment and by anybody."""
+        ...
+
     async def delete(self, job_id: str) -> None:
         """Drop a job and its chunks."""
         ...

@@ -31,7 +31,7 @@ from app.jobs.history.port import UNFINISHED_PAGE, Admission, JobQuery, LedgerSt
 from app.jobs.history.rows import parse_job
 from app.jobs.history.search import mentions
 from app.jobs.history.seen import SeenJobs
-from app.jobs.history.stats import STATS, parse_stats
+from app.jobs.history.stats import FOLD, STATS, parse_stats
 from app.jobs.history.tables import JOB_CHUNKS, JOBS
 from app.jobs.model import TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
 from batch.errors import NotFound
@@ -182,6 +182,10 @@ class PostgresJobHistory:
             async with self._statements.connect() as connection:
                 row = (await connection.execute(STATS, {"queue": queue})).one()
         return parse_stats(row)
+
+    async def tidy(self) -> None:
+        """Sum up the counts of changes."""
+        await self._execute(FOLD)
 
     async def delete(self, job_id: str) -> None:
         """Drop a job and its chunks."""

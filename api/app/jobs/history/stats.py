@@ -6,20 +6,20 @@ from sqlalchemy import Row, text
 
 from app.jobs.history.port import LedgerStats
 
-# Every window reads an index range: by status for the open jobs, by completion for the last day.
+# Nothing here grows with the history: counts are kept by triggers (migration 0005), the oldest queued job is the first
+# of an index, and the windows read the index of the last day.
 STATS = text("""
-WITH open_jobs AS (
-    SELECT status, requested_at FROM jobs
-    WHERE queue = :queue AND status IN ('queued', 'running', 'cancelling')
-), day AS (
+WITH day AS (
     SELECT status, completed_at, extract(epoch FROM completed_at - coalesce(started_at, requested_at)) AS runtime_s
     FROM jobs WHERE queue = :queue AND completed_at > now() - interval '24 hours'
 ), by_status AS (
-    SELECT status, count(*) AS jobs FROM jobs WHERE queue = :queue GROUP BY status
+    SELECT status, sum(jobs)::bigint AS jobs FROM job_counts WHERE queue = :queue
+    GROUP BY status HAVING sum(jobs) > 0
 )
 SELECT
     (SELECT coalesce(jsonb_object_agg(status, jobs), '{}') FROM by_status) AS by_status,
-    (SELECT extract(epoch FROM clock_timestamp() - min(requested_at)) FROM open_jobs WHERE status = 'queued')
+    (SELECT extract(epoch FROM clock_timestamp() - min(requested_at)) FROM jobs
+        WHERE queue = :queue AND status = 'queued')
         AS oldest_queued_s,
     count(*) FILTER (WHERE completed_at > now() - interval '1 minute') AS finished_1m,
     count(*) FILTER (WHERE completed_at > now() - interval '1 hour') AS finished_1h,
@@ -27,6 +27,14 @@ SELECT
     percentile_cont(0.95) WITHIN GROUP (ORDER BY runtime_s) AS p95_runtime_s,
     avg((status = 'completed')::int) FILTER (WHERE status <> 'cancelled') AS success_rate_24h
 FROM day
+""")
+
+# Many small changes become one row for each state; whoever comes second finds nothing, or only what is newer.
+FOLD = text("""
+WITH folded AS (
+    DELETE FROM job_counts WHERE (SELECT count(*) FROM job_counts) > 100 RETURNING queue, status, jobs
+)
+INSERT INTO job_counts SELECT queue, status, sum(jobs) FROM folded GROUP BY queue, status HAVING sum(jobs) <> 0
 """)
 
 
