@@ -28,7 +28,7 @@ from app.jobs.store import (
     Worker,
 )
 from batch.kit.group import Group
-from batch.kit.redis import Redis, check_eviction, redis_errors
+from batch.kit.redis import Redis, check_eviction, redis_errors, run_together
 
 _SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget")
 #: Chunks that one sweep takes of each kind.
@@ -203,12 +203,9 @@ class RedisJobStore:
             return await self._scripts[script](keys=keys.of_job(ref.queue, ref.job_id), args=list(arguments))
 
     async def _put_all(self, calls: Sequence[tuple[ChunkRef, list[str | int]]]) -> list[bool]:
-        script = self._scripts["put"]
+        keyed = [(keys.of_job(ref.queue, ref.job_id), arguments) for ref, arguments in calls]
         with redis_errors():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for ref, arguments in calls:
-                    await script(keys=keys.of_job(ref.queue, ref.job_id), args=arguments, client=pipe)
-                return [bool(answer) for answer in await pipe.execute()]
+            return [bool(answer) for answer in await run_together(self._redis, self._scripts["put"], keyed)]
 
     async def _load_all(self, calls: Sequence[list[str]]) -> list[list[Job | None]]:
         with redis_errors():

@@ -1,6 +1,6 @@
 """The home of redis-py: connections with bounded waits, and its errors in our words."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.typing import EncodableT
 
 from batch.errors import ConfigurationError, StoreError
@@ -24,7 +24,7 @@ _KEEPS = "noeviction"
 _log = structlog.get_logger(__name__)
 _encoder: Any = HiredisRespSerializer()
 
-__all__ = ["AsyncScript", "Redis", "RedisError", "check_eviction", "connect_redis", "redis_errors"]
+__all__ = ["AsyncScript", "Redis", "RedisError", "check_eviction", "connect_redis", "redis_errors", "run_together"]
 
 
 class _Honest(AbstractConnection):
@@ -83,6 +83,27 @@ def connect_redis(url: str, *, client_name: str) -> Redis:
     is_tls = issubclass(pool.connection_class, SSLConnection)
     pool.connection_class = _TlsConnection if is_tls else _PlainConnection
     return Redis.from_pool(pool)
+
+
+async def run_together(
+    redis: Redis, script: AsyncScript, calls: Sequence[tuple[Sequence[str], Sequence[str | int]]]
+) -> list[Any]:
+    """Run a script once for each (keys, arguments), in one round trip; return the answers in order.
+
+    redis-py asks before each pipeline whether the script is still there; here only a Redis that lacks it costs a
+    second trip, which runs all of them again.
+    """
+    for is_again in (False, True):
+        async with redis.pipeline(transaction=False) as pipe:
+            for keys, arguments in calls:
+                pipe.evalsha(script.sha, len(keys), *keys, *arguments)
+            try:
+                return list(await pipe.execute())
+            except NoScriptError:
+                if is_again:
+                    raise
+        await redis.script_load(script.script)
+    raise AssertionError  # the second turn returns or raises
 
 
 async def check_eviction(redis: Redis) -> None:

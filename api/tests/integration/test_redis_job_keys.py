@@ -1,5 +1,6 @@
 """What the Redis store leaves in Redis: nothing that grows, nothing that expires too soon, one end for each job."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -138,3 +139,10 @@ async def test_a_redis_that_is_away_is_a_store_error() -> None:
     with pytest.raises(StoreError):
         await store.put(make_job(), [plan_step()])
     await store.close()
+
+
+async def test_a_redis_that_has_lost_the_scripts_gets_them_again(store: RedisJobStore, redis: Redis) -> None:
+    jobs = [make_job() for _ in range(3)]
+    await redis.script_flush()
+    assert await asyncio.gather(*(store.put(job, [plan_step()]) for job in jobs)) == [True] * 3
+    assert await asyncio.gather(*(store.put(job, [plan_step()]) for job in jobs)) == [False] * 3
