@@ -5,11 +5,11 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import redis
 
-from tests.faults.lab.chunks import Running, running
+from tests.faults.lab.chunks import Running, claimed_at_ms, running
 from tests.faults.lab.faults import last
 from tests.faults.lab.lab import Lab
 from tests.faults.lab.process import Process
@@ -52,9 +52,11 @@ class Watch:
         self._thread.start()
 
     def add(self, chunks: list[Running], killed_ms: int) -> None:
-        """Wait for some chunks, too."""
+        """Wait for some chunks, too; one still waited for was claimed again, and cut off again, between two looks."""
         with self._lock:
-            self._open |= {(c.job_id, c.n): (c, killed_ms) for c in chunks}
+            for chunk in chunks:
+                self._back(chunk)
+                self._open[chunk.job_id, chunk.n] = (chunk, killed_ms)
 
     def waiting(self) -> int:
         """Return how many have not been claimed again yet."""
@@ -69,20 +71,24 @@ class Watch:
     def _run(self) -> None:
         while not self._is_over.wait(0.2):
             with self._lock:
-                waiting = list(self._open.values())
+                waiting = [was for was, _ in self._open.values()]
             try:
-                found = [(was, ms, self._fence(was)) for was, ms in waiting]
+                found = [replace(was, fence=self._fence(was)) for was in waiting]
             except redis.RedisError:
                 continue
-            for was, killed_ms, fence in found:
-                if fence and fence != was.fence:
-                    self.back_s.append((int(fence.partition(":")[0]) - killed_ms) / 1000)
-                    with self._lock:
-                        self._open.pop((was.job_id, was.n), None)
+            with self._lock:
+                for now in found:
+                    self._back(now)
 
-    def _fence(self, was: Running) -> str | None:
-        fence: str | None = self._lab.redis.hget(f"ingest:job:{was.job_id}:chunks", f"fence:{was.n}")
-        return fence
+    def _back(self, now: Running) -> None:
+        """Keep how long a chunk was away, if this is a later claim than the one that was cut off. Under the lock."""
+        was, killed_ms = self._open.get((now.job_id, now.n), (now, 0))
+        if now.fence and claimed_at_ms(now) > claimed_at_ms(was):
+            self.back_s.append((claimed_at_ms(now) - killed_ms) / 1000)
+            del self._open[now.job_id, now.n]
+
+    def _fence(self, was: Running) -> str:
+        return self._lab.redis.hget(f"ingest:job:{was.job_id}:chunks", f"fence:{was.n}") or ""
 
 
 def rage(lab: Lab, plan: Plan) -> Toll:
