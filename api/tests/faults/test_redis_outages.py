@@ -110,8 +110,9 @@ def test_a_redis_that_falls_back_five_seconds_contradicts_nobody(lab: Lab, measu
     lab.plan(pace_s=0.5)
     long_id = lab.caller.submit(lab.requests.build(24))
     done_id = lab.caller.submit(lab.requests.build(2))
-    stopped_id = lab.caller.submit(lab.requests.build(12), ends=["cancelled"])
     wait_in_chunk(lab, long_id)
+    # Last, and long enough not to end by itself before it is cancelled.
+    stopped_id = lab.caller.submit(lab.requests.build(24), ends=["cancelled"])
     copy = lab.save_valkey()
     last(1)
     lab.plan(pace_s=0.3)
