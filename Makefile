@@ -9,6 +9,9 @@ LOCKS := requirements.lock requirements-dev.lock
 # uv from PATH if it runs (a pyenv shim may be there and fail), else a bootstrapped one; `make UV=… setup` decides.
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo $(TOOLS)/bin/uv)
 
+# Byte code is kept: without it each process that is started compiles anew what it imports, for seconds. Some shells say no.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A command that prints the first Python >= 3.12 that runs and can make a venv. A name alone proves nothing.
 define FIND_PYTHON
 for p in $(PYTHON) python3.13 python3.12 python3.14 python3 /usr/bin/python3; do \

@@ -46,7 +46,8 @@ class PostgresScheduleStore:
                     if (await connection.execute(count)).scalar_one() >= MAX_SCHEDULES:
                         raise Conflict(too_many())
                     now = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
-                    new = insert(SCHEDULES).values(dump_schedule(schedule.rearmed(now))).returning(SCHEDULES)
+                    values = dump_schedule(schedule.rearmed(now)) | {"created_at": now, "updated_at": now}
+                    new = insert(SCHEDULES).values(values).returning(SCHEDULES)
                     return parse_schedule((await connection.execute(new)).one())
             except IntegrityError as e:
                 raise Conflict(name_taken(schedule.name)) from e
