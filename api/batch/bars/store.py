@@ -69,11 +69,11 @@ class StoreFault:
 
 @dataclass(frozen=True, slots=True)
 class StoreHealth:
-    """The result of a store's self-check."""
+    """The result of a store's self-check; a server over a network cannot tell its bytes."""
 
     pages: int
     bars: int
-    bytes: int
+    bytes: int | None
     faults: tuple[StoreFault, ...]
 
 

@@ -44,7 +44,8 @@ def tools_for(request: IngestRequest, session: date, *, settings: BatchSettings)
     universe = None
     if request.market.is_tse:
         universe = load_universe(request.market, session, imported_dir=settings.symbols_dir)
-    return build_tools(settings, request.market, universe, request.provider or settings.provider)
+    name = request.provider or settings.provider
+    return build_tools(settings, request.market, universe, name=name, points=request.chunk_size)
 
 
 def main() -> int:
