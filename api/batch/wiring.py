@@ -4,9 +4,9 @@ from functools import cache
 from pathlib import Path
 
 from batch.bars.influx import InfluxBarStore
-from batch.bars.influx_dead_letters import DeadLetters
 from batch.bars.influx_deliver import Delivery
 from batch.bars.influx_layout import InfluxBuckets
+from batch.bars.influx_refused import RefusedLines
 from batch.bars.influx_target import InfluxTarget, build_target
 from batch.bars.influx_wire import InfluxWire
 from batch.bars.memory import MemoryBarStore
@@ -112,7 +112,7 @@ def _influx_buckets(settings: BatchSettings) -> InfluxBuckets:
 @cache
 def _influx_store(target: InfluxTarget, buckets: InfluxBuckets, refused: Path) -> InfluxBarStore:
     wire = InfluxWire(target, HttpClient(target.url))
-    return InfluxBarStore(Delivery(wire, DeadLetters(refused), DEFAULT_CHUNK_SIZE), buckets)
+    return InfluxBarStore(Delivery(wire, RefusedLines(refused), DEFAULT_CHUNK_SIZE), buckets)
 
 
 @cache

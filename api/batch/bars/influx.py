@@ -9,7 +9,7 @@ import polars as pl
 from batch.bars.influx_answers import ResultSeries
 from batch.bars.influx_cover import cover_sessions
 from batch.bars.influx_deliver import Delivery
-from batch.bars.influx_frames import to_bars, to_columns, to_refused
+from batch.bars.influx_frames import to_bars, to_columns, to_quarantine
 from batch.bars.influx_layout import InfluxBuckets
 from batch.bars.influx_query import (
     day_seconds,
@@ -17,10 +17,10 @@ from batch.bars.influx_query import (
     select_bars,
     select_closes,
     select_newest,
-    select_refused,
+    select_quarantine,
 )
 from batch.bars.influx_verify import find_series, verify
-from batch.bars.influx_write import write_bars, write_refused
+from batch.bars.influx_write import write_bars, write_quarantine
 from batch.bars.normal import check_source
 from batch.bars.store import StoreHealth, WriteReport
 from batch.market.bar import BarSeries, empty_bars
@@ -52,11 +52,11 @@ class InfluxBarStore:
 
     async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
         """Keep refused rows in `QUARANTINE_SCHEMA` apart and return how many were not there before."""
-        return await write_refused(self.delivery, self._bucket(series), series, rows)
+        return await write_quarantine(self.delivery, self._bucket(series), series, rows)
 
     async def read_quarantine(self, series: BarSeries, symbol: str | None = None) -> pl.DataFrame:
         """Return refused rows in `QUARANTINE_SCHEMA`, sorted by symbol, then opened_at."""
-        rows = to_refused(await self._ask(series, select_refused(series, [] if symbol is None else [symbol])))
+        rows = to_quarantine(await self._ask(series, select_quarantine(series, [] if symbol is None else [symbol])))
         return rows if symbol is None else rows.filter(pl.col("symbol") == symbol)
 
     async def read(self, series: BarSeries, symbol: str, *, start: datetime, end: datetime) -> pl.DataFrame:

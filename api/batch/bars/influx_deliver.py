@@ -9,7 +9,7 @@ import polars as pl
 import structlog
 
 from batch.bars.influx_answers import parse_refusal
-from batch.bars.influx_dead_letters import DeadLetters
+from batch.bars.influx_refused import RefusedLines
 from batch.bars.influx_target import Precision
 from batch.bars.influx_wire import SOME_REFUSED, TOO_LARGE, InfluxWire
 from batch.kit.http import Reply
@@ -41,7 +41,7 @@ class Delivery:
     """The way to a server, how many lines go in one request, and where refused ones are kept."""
 
     wire: InfluxWire
-    dead_letters: DeadLetters
+    refused_lines: RefusedLines
     points: int
 
     async def deliver(self, cargo: Cargo, rows: pl.DataFrame) -> pl.DataFrame:
@@ -99,8 +99,8 @@ class Delivery:
         if rows.height:
             lines = cargo.encode(rows).to_list()
             pairs = list(zip(lines, reasons, strict=True))
-            kept = await asyncio.to_thread(self.dead_letters.keep, cargo.bucket, pairs)
-            path = str(self.dead_letters.path)
+            kept = await asyncio.to_thread(self.refused_lines.keep, cargo.bucket, pairs)
+            path = str(self.refused_lines.path)
             _log.warning(
                 "lines_refused", bucket=cargo.bucket, lines=len(lines), reason=reasons[0], kept=kept, path=path
             )

@@ -44,7 +44,7 @@ def to_bars(found: Iterable[ResultSeries]) -> pl.DataFrame:
     return bars.unique(_KEY, keep="last").sort(_KEY)
 
 
-def to_refused(found: Iterable[ResultSeries]) -> pl.DataFrame:
+def to_quarantine(found: Iterable[ResultSeries]) -> pl.DataFrame:
     """Return refused rows in `QUARANTINE_SCHEMA`, sorted by symbol, then opened_at."""
     columns = to_columns(found, ("time", "undated", "reason", "row"))
     rows = [

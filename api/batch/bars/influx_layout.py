@@ -12,9 +12,9 @@ PRICES = ("open", "high", "low", "close")
 FIELDS = (*PRICES, "volume", "flags")
 #: What InfluxDB calls the types of the fields. The first write of a bucket fixes them for good.
 FIELD_TYPES = {**dict.fromkeys((*PRICES, "volume"), "float"), "flags": "integer"}
-BARS, REFUSED = "ohlcv", "quarantine"
+BARS, QUARANTINE = "ohlcv", "quarantine"
 
-_MEASUREMENT = re.compile(rf"({BARS}|{REFUSED})_(\w+)")
+_MEASUREMENT = re.compile(rf"({BARS}|{QUARANTINE})_(\w+)")
 _TAG_SPECIAL = re.compile(r"([,= ])")
 # Line protocol has no escape for these in a tag; they come from broken input alone, which goes to quarantine.
 _TAG_IMPOSSIBLE = re.compile(r"[\x00-\x1f\x7f\\]")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import orjson
 import polars as pl
 
-from batch.bars.influx_layout import BARS, PRICES, REFUSED, escape_tag, measurement, series_tags
+from batch.bars.influx_layout import BARS, PRICES, QUARANTINE, escape_tag, measurement, series_tags
 from batch.errors import StoreError
 from batch.market.bar import BarSeries
 
@@ -33,18 +33,18 @@ def bar_lines(series: BarSeries, bars: pl.DataFrame) -> pl.Series:
     return bars.select(line=pl.concat_str(pl.col("symbol").replace_strict(prefixes), *values, end))["line"]
 
 
-def refused_lines(series: BarSeries, rows: pl.DataFrame) -> pl.Series:
+def quarantine_lines(series: BarSeries, rows: pl.DataFrame) -> pl.Series:
     """Return one line for each refused row in `QUARANTINE_SCHEMA`, times in microseconds.
 
     A row without a time lies at 1970 and has `undated=true`; its values are one field, so that they replace
     those of an earlier row as a whole, nulls too.
     """
-    head = _head(measurement(REFUSED, series.interval), series)
+    head = _head(measurement(QUARANTINE, series.interval), series)
     columns = rows.with_columns(pl.col("opened_at").to_physical()).rows()
-    return pl.Series("line", [_refused_line(head, *row) for row in columns], pl.String)
+    return pl.Series("line", [_quarantine_line(head, *row) for row in columns], pl.String)
 
 
-def _refused_line(head: str, symbol: str, at_us: int | None, *rest: float | str | None) -> str:
+def _quarantine_line(head: str, symbol: str, at_us: int | None, *rest: float | str | None) -> str:
     *values, reason = rest
     tags = f"{head}reason={escape_tag(str(reason))},symbol={escape_tag(symbol)}"
     text = orjson.dumps([symbol, *values]).decode().replace("\\", "\\\\").replace('"', '\\"')

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
-from batch.bars.influx_layout import BARS, FIELDS, REFUSED, measurement, series_tags, tag_value
+from batch.bars.influx_layout import BARS, FIELDS, QUARANTINE, measurement, series_tags, tag_value
 from batch.bars.normal import to_seconds
 from batch.market.bar import BarSeries
 
@@ -66,15 +66,15 @@ def select_edges(series: BarSeries, between: tuple[int, int]) -> tuple[str, str]
     return f"SELECT first{rest}", f"SELECT last{rest}"
 
 
-def select_refused(series: BarSeries, symbols: Sequence[str] = ()) -> str:
+def select_quarantine(series: BarSeries, symbols: Sequence[str] = ()) -> str:
     """Ask for refused rows; where symbols are named, for theirs at least."""
-    source = _name(measurement(REFUSED, series.interval))
+    source = _name(measurement(QUARANTINE, series.interval))
     return f'SELECT "reason", "undated", "row" FROM {source} WHERE {_where(series, symbols)}'
 
 
 def show_sources() -> str:
     """Ask for the sources that bars and refused rows of a bucket have."""
-    return f'SHOW TAG VALUES FROM /^({BARS}|{REFUSED})_/ WITH KEY = "source"'
+    return f'SHOW TAG VALUES FROM /^({BARS}|{QUARANTINE})_/ WITH KEY = "source"'
 
 
 def show_fields() -> str:

@@ -5,10 +5,10 @@ from functools import partial
 import polars as pl
 
 from batch.bars.influx_deliver import Cargo, Delivery
-from batch.bars.influx_frames import to_bars, to_refused
+from batch.bars.influx_frames import to_bars, to_quarantine
 from batch.bars.influx_layout import FIELDS
-from batch.bars.influx_lines import bar_lines, refused_lines
-from batch.bars.influx_query import select_bars, select_refused
+from batch.bars.influx_lines import bar_lines, quarantine_lines
+from batch.bars.influx_query import select_bars, select_quarantine
 from batch.bars.influx_target import Precision
 from batch.bars.normal import normalise_bars, normalise_quarantine
 from batch.bars.store import RefusedBars, WriteReport
@@ -43,10 +43,10 @@ async def write_bars(delivery: Delivery, bucket: str, series: BarSeries, bars: p
     return WriteReport(taken.height, changed.height, _by_symbol(refused))
 
 
-async def write_refused(delivery: Delivery, bucket: str, series: BarSeries, rows: pl.DataFrame) -> int:
+async def write_quarantine(delivery: Delivery, bucket: str, series: BarSeries, rows: pl.DataFrame) -> int:
     """Keep rows that a quality rule refused; return how many were not there before.
 
-    A row that InfluxDB does not take either, such as one older than its retention, is kept as a dead letter.
+    A row that InfluxDB does not take either, such as one older than its retention, is kept with the refused lines.
 
     Raises:
         StoreError: the frame is not fit to store, or not everything was answered for.
@@ -55,12 +55,12 @@ async def write_refused(delivery: Delivery, bucket: str, series: BarSeries, rows
     rows = normalise_quarantine(rows)
     if rows.is_empty():
         return 0
-    held = await _read_refused(delivery, bucket, series, rows)
+    held = await _read_quarantine(delivery, bucket, series, rows)
 
     async def find_missing(part: pl.DataFrame) -> pl.DataFrame:
-        return _not_in(part, await _read_refused(delivery, bucket, series, part))
+        return _not_in(part, await _read_quarantine(delivery, bucket, series, part))
 
-    cargo = Cargo(bucket, Precision.MICROSECOND, partial(refused_lines, series), find_missing)
+    cargo = Cargo(bucket, Precision.MICROSECOND, partial(quarantine_lines, series), find_missing)
     await delivery.deliver(cargo, rows)
     return _not_in(rows, held).height
 
@@ -72,9 +72,9 @@ async def _read_held(delivery: Delivery, bucket: str, series: BarSeries, bars: p
     return to_bars((await delivery.wire.query(bucket, text))[0])
 
 
-async def _read_refused(delivery: Delivery, bucket: str, series: BarSeries, rows: pl.DataFrame) -> pl.DataFrame:
-    text = select_refused(series, rows["symbol"].unique(maintain_order=True).to_list())
-    return to_refused((await delivery.wire.query(bucket, text))[0])
+async def _read_quarantine(delivery: Delivery, bucket: str, series: BarSeries, rows: pl.DataFrame) -> pl.DataFrame:
+    text = select_quarantine(series, rows["symbol"].unique(maintain_order=True).to_list())
+    return to_quarantine((await delivery.wire.query(bucket, text))[0])
 
 
 def _not_in(rows: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:

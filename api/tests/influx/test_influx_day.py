@@ -26,7 +26,7 @@ from batch.providers.synthetic import SyntheticProvider
 from tests.contracts.bar_store import run
 from tests.fixtures.http_servers import Response
 from tests.fixtures.influx_shim import TOKEN, Shim, shim
-from tests.fixtures.influx_stores import dead_letters, make_store
+from tests.fixtures.influx_stores import kept_lines, make_store
 from tests.fixtures.influxd import Influxd, influxd
 from tests.fixtures.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
 
@@ -99,7 +99,7 @@ class TestRefusals:
         assert set(failed(report)) == set(SOME)
         assert all("field type conflict" in message for message in failed(report).values())
         assert report.rows == server.count(store.buckets.raw_1m_hot, "ohlcv_1m") == 0
-        assert len(dead_letters(store)) == report.counts["refused_by_store"] > 1_000
+        assert len(kept_lines(store)) == report.counts["refused_by_store"] > 1_000
         faults = run(store.verify()).faults
         assert [f.message for f in faults if "volume was of type integer" in f.message]
 
@@ -133,7 +133,7 @@ class TestRefusals:
         assert report.written == server.count(short.agg_1d, "ohlcv_1d") == 2
         assert [(r.symbol, r.bars) for r in report.refused] == [("7203", 1), ("9984", 1)]
         assert "retention policy" in report.refused[0].reason
-        assert len(dead_letters(store)) == 2
+        assert len(kept_lines(store)) == 2
         run(store.close())
 
     def test_a_request_over_the_servers_limit_is_halved(self, tmp_path: Path) -> None:

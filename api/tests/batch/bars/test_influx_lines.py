@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.bars.influx_layout import InfluxBuckets, series_tags
-from batch.bars.influx_lines import bar_lines, refused_lines
+from batch.bars.influx_lines import bar_lines, quarantine_lines
 from batch.errors import StoreError
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
@@ -57,7 +57,7 @@ def test_every_bar_of_a_day_is_one_line() -> None:
 @given(symbol=st.text(), reason=st.text(min_size=1))
 def test_a_refused_row_is_a_line_whatever_its_symbol(symbol: str, reason: str) -> None:
     row = refused((symbol, at(JUNE_2) + timedelta(microseconds=7), 1.0, None, -3.5, 4.0, 0.5, reason))
-    (line,) = refused_lines(MINUTES, row).to_list()
+    (line,) = quarantine_lines(MINUTES, row).to_list()
     assert "\n" not in line
     assert parse_line(line).time == at(JUNE_2).timestamp() * 1_000_000 + 7
 
@@ -67,7 +67,7 @@ def test_a_row_without_a_time_is_not_that_of_1970() -> None:
         ("7203", None, 1.0, 1.0, 1.0, 1.0, 1.0, "no_time"),
         ("7203", datetime(1970, 1, 1, tzinfo=UTC), 1.0, 1.0, 1.0, 1.0, 1.0, "no_time"),
     )
-    one, other = (parse_line(line) for line in refused_lines(MINUTES, rows).to_list())
+    one, other = (parse_line(line) for line in quarantine_lines(MINUTES, rows).to_list())
     assert one.time == other.time == 0
     assert one.tags != other.tags
 

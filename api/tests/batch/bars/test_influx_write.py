@@ -18,7 +18,7 @@ from batch.errors import StoreError
 from batch.kit.embedded import free_port
 from tests.fixtures.fake_influx import ORG, TOKEN, FakeInflux, Fault, fake_influx
 from tests.fixtures.http_servers import Request, Response
-from tests.fixtures.influx_stores import NOW, Waits, dead_letters, make_store
+from tests.fixtures.influx_stores import NOW, Waits, kept_lines, make_store
 from tests.fixtures.stored_bars import JUNE_2, MINUTES, at, full_day, refused
 
 pytestmark = pytest.mark.anyio
@@ -77,14 +77,14 @@ class TestRequests:
         fake.max_bytes = 40_000
         assert (await store.write(MINUTES, DAY)).written == 981
         assert fake.buckets["hot"].count() == 981
-        assert dead_letters(store) == []
+        assert kept_lines(store) == []
 
     async def test_a_line_that_is_too_large_alone_is_refused(self, fake: FakeInflux, store: InfluxBarStore) -> None:
         fake.max_bytes = 10
         report = await store.write(MINUTES, DAY.head(2))
         assert (report.written, report.refused[0].bars) == (0, 2)
         assert "413" in report.refused[0].reason
-        assert len(dead_letters(store)) == 2
+        assert len(kept_lines(store)) == 2
 
 
 class TestPauses:
@@ -126,7 +126,7 @@ class TestRefusedLines:
         assert report.written == 0
         assert {(r.symbol, r.bars) for r in report.refused} == {("1301", 327), ("285A", 327), ("7203", 327)}
         assert "field type conflict" in report.refused[0].reason
-        assert [letter["line"] for letter in dead_letters(store)] == lines_of(fake)[0]
+        assert [kept["line"] for kept in kept_lines(store)] == lines_of(fake)[0]
 
     async def test_only_those_that_are_missing_count_as_refused(self, fake: FakeInflux, store: InfluxBarStore) -> None:
         fake.buckets["hot"].oldest_us = int(at(JUNE_2, 100).timestamp()) * 1_000_000
@@ -136,8 +136,8 @@ class TestRefusedLines:
             {("1301", 100), ("285A", 100), ("7203", 100)},
         )
         assert_frame_equal(await held(store), DAY.filter(pl.col("opened_at") >= at(JUNE_2, 100)))
-        assert {letter["bucket"] for letter in dead_letters(store)} == {"hot"}
-        assert len(dead_letters(store)) == 300
+        assert {kept["bucket"] for kept in kept_lines(store)} == {"hot"}
+        assert len(kept_lines(store)) == 300
 
     async def test_more_than_the_server_names_are_found(self, fake: FakeInflux, tmp_path: Path) -> None:
         store = make_store(InfluxTarget(fake.url, TOKEN, api=InfluxApi.V3), BUCKETS, tmp_path / "refused.jsonl")
@@ -146,7 +146,7 @@ class TestRefusedLines:
         report = await store.write(MINUTES, DAY)
         assert report.written == fake.buckets["hot"].count() == 981 - 300
         assert len(fake.writes) == 4
-        assert {letter["reason"] for letter in dead_letters(store)} == {"points beyond retention policy"}
+        assert {kept["reason"] for kept in kept_lines(store)} == {"points beyond retention policy"}
         await store.close()
 
     async def test_an_answer_of_some_were_refused_after_all_were_taken_refuses_nothing(
@@ -158,16 +158,16 @@ class TestRefusedLines:
 
         fake.faults = [take_and_complain]
         assert await store.write(MINUTES, DAY) == WriteReport(written=981)
-        assert dead_letters(store) == []
+        assert kept_lines(store) == []
 
-    async def test_a_full_file_of_dead_letters_changes_no_count(self, fake: FakeInflux, store: InfluxBarStore) -> None:
-        letters = store.delivery.dead_letters
-        letters.path.mkdir()
+    async def test_a_full_file_of_refused_lines_changes_no_count(self, fake: FakeInflux, store: InfluxBarStore) -> None:
+        file = store.delivery.refused_lines
+        file.path.mkdir()
         fake.buckets["hot"].types["ohlcv_1m", "volume"] = "integer"
         report = await store.write(MINUTES, DAY.head(3))
         assert report.refused == (RefusedBars("1301", 3, report.refused[0].reason),)
 
-    async def test_refused_rows_of_the_quality_checks_are_kept_or_are_dead_letters(
+    async def test_rows_for_quarantine_are_there_or_among_the_refused_lines(
         self, fake: FakeInflux, store: InfluxBarStore
     ) -> None:
         fake.buckets["hot"].oldest_us = 1
@@ -176,10 +176,10 @@ class TestRefusedLines:
             ("7203", None, 1.0, 2.0, 3.0, 4.0, 5.0, "no_time"),
         )
         await store.quarantine(MINUTES, rows)
-        kept = fake.buckets["hot"].points
-        assert [dict(tags)["symbol"] for _, tags in kept if kept[_, tags]] == ["72, =03"]
-        (letter,) = dead_letters(store)
-        assert "symbol=7203" in letter["line"]
+        held = fake.buckets["hot"].points
+        assert [dict(tags)["symbol"] for _, tags in held if held[_, tags]] == ["72, =03"]
+        (kept,) = kept_lines(store)
+        assert "symbol=7203" in kept["line"]
 
 
 class TestFailures:

@@ -14,7 +14,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetters:
+class RefusedLines:
     """A file of JSON lines, `{"at", "bucket", "reason", "line"}`, that all processes of a machine append to.
 
     The bars' symbols are `write_failed` whether or not their lines can be kept here.
@@ -34,10 +34,10 @@ class DeadLetters:
         try:
             kept = self._append(text)
         except OSError as e:
-            _log.warning("dead_letters_not_kept", path=str(self.path), lines=len(refused), error=e.strerror)
+            _log.warning("refused_lines_not_kept", path=str(self.path), lines=len(refused), error=e.strerror)
             return 0
         if not kept:
-            _log.warning("dead_letters_not_kept", path=str(self.path), lines=len(refused), error="the file is full")
+            _log.warning("refused_lines_not_kept", path=str(self.path), lines=len(refused), error="the file is full")
         return len(refused) if kept else 0
 
     def _append(self, text: bytes) -> bool:
