@@ -193,7 +193,9 @@ def _explain(error: Exception) -> str:
         return "TLS could not be agreed on"
     if isinstance(error, aiohttp.ClientConnectorError):
         cause = error.os_error
-        # asyncio's own text names the address and not the reason.
-        reason = os.strerror(cause.errno) if cause.errno else cause.strerror
-        return f"could not connect: {reason or type(cause).__name__}"
+        reason = cause.strerror or type(cause).__name__
+        if reason.startswith("Connect call failed") and cause.errno:
+            # asyncio's text names the address and not the reason.
+            reason = os.strerror(cause.errno)
+        return f"could not connect: {reason}"
     return f"the connection broke: {type(error).__name__}"
