@@ -35,7 +35,7 @@ define MAKE_VENV
   else echo 'no Python >= 3.12 was found, nor uv to fetch one: install either, or say make PYTHON=…' >&2; false; fi; }
 endef
 
-.PHONY: help setup demo up test check static fmt faults faults-full bench lock clean
+.PHONY: help setup demo up test check static fmt influx faults faults-full bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -63,6 +63,11 @@ static: $(STAMP) ## Format, lint, types and import contracts
 fmt: $(STAMP) ## Format, and fix what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+influx: $(STAMP) ## Keep bars in a real InfluxDB 1.x (Debian's influxdb) behind a v2 shim, and break what can break
+	@command -v influxd >/dev/null || { \
+	  echo 'make influx needs influxd on PATH: InfluxDB 1.x, on Debian and Ubuntu `apt-get install influxdb`' >&2; exit 1; }
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/influx $(ARGS)
 
 # Long waits and little work: two labs share two cores well. The simulation is all work, and has its own tests.
 FAULTS = $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/faults

@@ -142,7 +142,7 @@ async def measure_writes(plan: Plan, folder: Path, table: Table) -> PageBarStore
     await write_all(store, plan.chunks(0))
     await store.checkpoint()
     health = await store.verify()
-    chunk_bytes = health.bytes // (plan.symbols // CHUNK)
+    chunk_bytes = (health.bytes or 0) // (plan.symbols // CHUNK)
     first: list[float] = []
     again: list[float] = []
     same: list[float] = []
@@ -164,8 +164,8 @@ async def measure_writes(plan: Plan, folder: Path, table: Table) -> PageBarStore
     table.at_most("rewrite, nothing new", median(same), ("first write", median(first)), 1.5)
     await store.checkpoint()
     health = await store.verify()
-    print(f"{'bytes per bar on disk':34} {health.bytes / health.bars:9.2f}      goal ≤ 8, raw 48")
-    if health.bytes / health.bars > 8:
+    print(f"{'bytes per bar on disk':34} {(health.bytes or 0) / health.bars:9.2f}      goal ≤ 8, raw 48")
+    if (health.bytes or 0) / health.bars > 8:
         table.missed.append("bytes per bar")
     return store
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -14,12 +14,34 @@ class BatchSettings(BaseSettings):
 
     data_dir: Path = Field(default=Path(".kaboom"), validation_alias="KABOOM_DATA_DIR")
     provider: str = Field(default="synthetic", validation_alias="KABOOM_PROVIDER")
-    bar_store: Literal["pages", "memory"] = Field(default="pages", validation_alias="KABOOM_BAR_STORE")
+    bar_store: Literal["auto", "pages", "influx", "memory"] = Field(default="auto", validation_alias="KABOOM_BAR_STORE")
+    influxdb_host: str | None = Field(default=None, validation_alias="INFLUXDB_HOST")
+    influxdb_token: SecretStr | None = Field(default=None, validation_alias="INFLUXDB_TOKEN")
+    influxdb_org: str | None = Field(default=None, validation_alias="INFLUXDB_ORG")
+    influxdb_bucket_raw_1m_hot: str = Field(default="raw_1m_hot", validation_alias="INFLUXDB_BUCKET_RAW_1M_HOT")
+    influxdb_bucket_agg_5m: str = Field(default="agg_5m", validation_alias="INFLUXDB_BUCKET_AGG_5M")
+    influxdb_bucket_agg_1d: str = Field(default="agg_1d", validation_alias="INFLUXDB_BUCKET_AGG_1D")
+    influxdb_api: Literal["v1", "v2", "v3"] = Field(default="v2", validation_alias="KABOOM_INFLUXDB_API")
     synthetic_seed: int = Field(default=20250923, ge=0, validation_alias="KABOOM_SYNTHETIC_SEED")
     file_dir: Path | None = Field(default=None, validation_alias="KABOOM_FILE_DIR")
     file_time_zone: str = Field(default="Asia/Tokyo", validation_alias="KABOOM_FILE_TIME_ZONE")
     provider_delay_s: float = Field(default=3600.0, ge=0, validation_alias="KABOOM_PROVIDER_DELAY_S")
     fetch_attempts: int = Field(default=3, ge=1, le=20, validation_alias="KABOOM_FETCH_ATTEMPTS")
+
+    @property
+    def keeps_bars_in_influxdb(self) -> bool:
+        """Whether bars go to an InfluxDB server: it was said so, or nothing else was and a host is named."""
+        return self.bar_store == "influx" or (self.bar_store == "auto" and self.influxdb_host is not None)
+
+    @property
+    def influxdb_secret(self) -> str | None:
+        """The token in the clear, for the one who sends it."""
+        return self.influxdb_token.get_secret_value() if self.influxdb_token else None
+
+    @property
+    def refused_lines_path(self) -> Path:
+        """Where lines are kept that InfluxDB refused."""
+        return self.data_dir / "influxdb-refused.jsonl"
 
     @property
     def bars_dir(self) -> Path:

@@ -3,13 +3,21 @@
 from functools import cache
 from pathlib import Path
 
+from batch.bars.influx import InfluxBarStore
+from batch.bars.influx_deliver import Delivery
+from batch.bars.influx_layout import InfluxBuckets
+from batch.bars.influx_refused import RefusedLines
+from batch.bars.influx_target import InfluxTarget, build_target
+from batch.bars.influx_wire import InfluxWire
 from batch.bars.memory import MemoryBarStore
 from batch.bars.pages import PageBarStore
 from batch.bars.store import BarStore
 from batch.errors import ConfigurationError
+from batch.ingest.request import DEFAULT_CHUNK_SIZE
 from batch.ingest.resolve import Planning
 from batch.ingest.runner import IngestTools
 from batch.kit.clock import utc_now
+from batch.kit.http import HttpClient
 from batch.market.listing import Market
 from batch.market.universe import Universe, load_universe
 from batch.providers.base import BarProvider
@@ -19,11 +27,45 @@ from batch.providers.synthetic import SyntheticProvider
 from batch.settings import BatchSettings
 
 
-def build_bar_store(settings: BatchSettings) -> BarStore:
-    """Return the bar store of the settings; one for each process and place."""
+def build_bar_store(settings: BatchSettings, *, points: int = DEFAULT_CHUNK_SIZE) -> BarStore:
+    """Return the bar store of the settings; one for each process and place.
+
+    `points` are the most in one write request, where the store is over a network.
+
+    Raises:
+        ConfigurationError: the settings name a server and not how to reach it.
+
+    """
+    if settings.keeps_bars_in_influxdb:
+        target = influx_target(settings)
+        return _influx_store(target, _influx_buckets(settings), settings.refused_lines_path).with_points(points)
     if settings.bar_store == "memory":
         return _memory_store()
     return _page_store(settings.bars_dir.resolve())
+
+
+def describe_bar_store(settings: BatchSettings) -> str:
+    """Return where bars are kept, for people; holds no secret.
+
+    Raises:
+        ConfigurationError: the settings name a server and not how to reach it.
+
+    """
+    if settings.keeps_bars_in_influxdb:
+        return f"InfluxDB at {influx_target(settings).url}"
+    return str(settings.bars_dir)
+
+
+def influx_target(settings: BatchSettings) -> InfluxTarget:
+    """Return the InfluxDB server of the settings.
+
+    Raises:
+        ConfigurationError: it cannot be reached as they are.
+
+    """
+    return build_target(
+        settings.influxdb_host, settings.influxdb_secret, org=settings.influxdb_org, api=settings.influxdb_api
+    )
 
 
 def build_provider(settings: BatchSettings, name: str | None = None) -> BarProvider:
@@ -47,16 +89,30 @@ def build_planning(settings: BatchSettings, *, slots: int) -> Planning:
     return Planning(utc_now, settings.symbols_dir, settings.provider_delay_s, slots)
 
 
-def build_tools(settings: BatchSettings, market: Market, universe: Universe | None, name: str) -> IngestTools:
-    """Return what running a chunk of a plan needs; `universe` tells tick sizes by class."""
+def build_tools(
+    settings: BatchSettings, market: Market, universe: Universe | None, *, name: str, points: int
+) -> IngestTools:
+    """Return what running a chunk of a plan needs: `universe` tells tick sizes by class, `name` the provider."""
     return IngestTools(
         provider=build_provider(settings, name),
-        store=build_bar_store(settings),
+        store=build_bar_store(settings, points=points),
         market=market,
         topix500=universe.topix500 if universe else frozenset(),
         clock=utc_now,
         fetch_attempts=settings.fetch_attempts,
     )
+
+
+def _influx_buckets(settings: BatchSettings) -> InfluxBuckets:
+    return InfluxBuckets(
+        settings.influxdb_bucket_raw_1m_hot, settings.influxdb_bucket_agg_5m, settings.influxdb_bucket_agg_1d
+    )
+
+
+@cache
+def _influx_store(target: InfluxTarget, buckets: InfluxBuckets, refused: Path) -> InfluxBarStore:
+    wire = InfluxWire(target, HttpClient(target.url))
+    return InfluxBarStore(Delivery(wire, RefusedLines(refused), DEFAULT_CHUNK_SIZE), buckets)
 
 
 @cache

@@ -118,7 +118,9 @@ def _open_store() -> "BarStore":
 
 
 def _place() -> str:
-    return str(load_settings().bars_dir)
+    from batch.wiring import describe_bar_store  # noqa: PLC0415  polars, which other commands do without
+
+    return describe_bar_store(load_settings())
 
 
 def _bounds(day: str | None) -> tuple[datetime, datetime]:

@@ -114,22 +114,23 @@ async def _ask(part: str, question: Callable[[], Awaitable[Any]], answer: str) -
 
 
 async def _bars(settings: AppSettings) -> Finding:
-    from batch.wiring import build_bar_store  # noqa: PLC0415  polars, which other commands do without
+    from batch.wiring import build_bar_store, describe_bar_store  # noqa: PLC0415  polars, which others do without
 
-    store = build_bar_store(settings)
     try:
-        health = await store.verify()
+        place = describe_bar_store(settings)
+        store = build_bar_store(settings)
+        try:
+            health = await store.verify()
+        finally:
+            await store.close()
     except KaboomError as e:
         return Finding("bar store", "fault", e.message)
-    finally:
-        await store.close()
     if health.faults:
         first = health.faults[0]
         text = f"{len(health.faults)} faults, the first in {first.where}: {first.message}"
         return Finding("bar store", "fault", text)
-    return Finding(
-        "bar store", "ok", f"{health.pages:,} pages, {health.bars:,} bars, {health.bytes:,} bytes, all sound"
-    )
+    pages = f"{health.pages:,} pages, {health.bytes:,} bytes, " if health.bytes is not None else ""
+    return Finding("bar store", "ok", f"{place}: {pages}{health.bars:,} bars, all sound")
 
 
 def _table(findings: list[Finding]) -> Table:

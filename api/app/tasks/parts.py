@@ -23,6 +23,7 @@ from app.jobs.store import JobStore
 from app.settings import AppSettings
 from app.tasks.dispatch import CeleryDispatcher, Dispatcher, LocalDispatcher
 from app.telemetry.logs import tap_lines
+from batch.bars.influx_target import build_target
 from batch.errors import ConfigurationError, StoreError
 from batch.kit.postgres import connect_postgres
 from batch.kit.redis import connect_redis
@@ -78,10 +79,7 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
     """
     if settings.disable_redis and not settings.disable_celery:
         raise ConfigurationError("DISABLE_REDIS was true and DISABLE_CELERY false: Celery's broker here is Redis")
-    if settings.bar_store == "memory" and not settings.disable_celery:
-        raise ConfigurationError(
-            "KABOOM_BAR_STORE was memory and DISABLE_CELERY false: each worker process would keep bars of its own"
-        )
+    _check_bar_store(settings)
     name = f"{role}@{socket.gethostname()}:{os.getpid()}"
     store, events = _build_store(settings, name)
     history, schedules = _build_ledger(settings, name)
@@ -96,6 +94,18 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
         callbacks=_build_callbacks(settings),
         before_close=_copy_lines(events),
     )
+
+
+def _check_bar_store(settings: AppSettings) -> None:
+    """Refuse now what would otherwise fail in each worker's first chunk."""
+    if settings.bar_store == "memory" and not settings.disable_celery:
+        raise ConfigurationError(
+            "KABOOM_BAR_STORE was memory and DISABLE_CELERY false: each worker process would keep bars of its own"
+        )
+    if settings.keeps_bars_in_influxdb:
+        build_target(
+            settings.influxdb_host, settings.influxdb_secret, org=settings.influxdb_org, api=settings.influxdb_api
+        )
 
 
 def _copy_lines(events: EventLog) -> Callable[[], Awaitable[None]]:

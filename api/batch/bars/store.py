@@ -38,11 +38,25 @@ QUARANTINE_SCHEMA = pl.Schema(
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedBars:
+    """Bars of one symbol that a store would not take, though it took others: how many, and why the first of them."""
+
+    symbol: str
+    bars: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class WriteReport:
-    """What a write did: `written` bars are durable; `changed` of them replaced a bar with other values."""
+    """What a write did: `written` bars are durable; `changed` of them replaced a bar with other values.
+
+    `refused` tells of the rest, by symbol; another try would not help them. Only a store that judges each bar
+    by itself has any.
+    """
 
     written: int
     changed: int = 0
+    refused: tuple[RefusedBars, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +69,11 @@ class StoreFault:
 
 @dataclass(frozen=True, slots=True)
 class StoreHealth:
-    """The result of a store's self-check."""
+    """The result of a store's self-check; a server over a network cannot tell its bytes."""
 
     pages: int
     bars: int
-    bytes: int
+    bytes: int | None
     faults: tuple[StoreFault, ...]
 
 
@@ -67,7 +81,7 @@ class BarStore(Protocol):
     """Where bars are kept. Every write is idempotent and the last one wins, per symbol and `opened_at`."""
 
     async def write(self, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
-        """Store bars in `BAR_SCHEMA`; when it returns they are durable, when it raises none of them count.
+        """Store bars in `BAR_SCHEMA`; when it returns the `written` ones are durable, when it raises none count.
 
         Raises:
             StoreError: nothing was acknowledged; `retryable` says whether to try again.

@@ -3,14 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Protocol
 
 import polars as pl
 
 from batch.bars.quality import Checked, QualityContext, check_bars
-from batch.bars.store import BarStore
+from batch.bars.store import BarStore, RefusedBars
 from batch.errors import StoreError
 from batch.ingest.fetch import fetch_all
 from batch.ingest.plan import IngestChunk, IngestPlan, bars_per_session
@@ -24,6 +24,8 @@ from batch.providers.base import BarProvider, BarRequest
 #: Bars held in memory at once, about: 250,000 rows of eight columns are 16 MB.
 _WINDOW_BARS = 250_000
 _WRITE_ATTEMPTS = 3
+#: A store that wants a longer pause than this has waited already, and is not asked again for the same slice.
+_LONGEST_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +127,35 @@ async def _run_window(part: IngestChunk, tools: IngestTools) -> tuple[dict[str, 
     )
     # Beside the loop, so that heartbeats go on.
     checked = await asyncio.to_thread(check_bars, raw, context)
-    failure = await _write(tools.store, series, checked)
+    writing = await _write(tools.store, series, checked)
     counts = {f"flag_{name}": n for name, n in checked.flags.items() if n}
     if checked.quarantined.height:
         counts["quarantined"] = checked.quarantined.height
-    return _settle(part.symbols, said, checked, failure), counts
+    if unwritten := sum(refused.bars for refused in writing.refused.values()):
+        counts["refused_by_store"] = unwritten
+    return _settle(part.symbols, said, checked, writing), counts
 
 
-async def _write(store: BarStore, series: BarSeries, checked: Checked) -> str:
-    """Write bars and refused rows; return why it failed, or an empty text."""
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """What became of a write: a failure of all of it, or the symbols of which the store refused bars."""
+
+    failure: str = ""
+    refused: Mapping[str, RefusedBars] = field(default_factory=dict)
+
+
+async def _write(store: BarStore, series: BarSeries, checked: Checked) -> _Writing:
+    """Write bars and refused rows."""
+    refused: dict[str, RefusedBars] = {}
     try:
         if checked.bars.height:
-            await _patiently(lambda: store.write(series, checked.bars))
+            report = await _patiently(lambda: store.write(series, checked.bars))
+            refused = {bars.symbol: bars for bars in report.refused}
         if checked.quarantined.height:
             await _patiently(lambda: store.quarantine(series, checked.quarantined))
     except StoreError as e:
-        return e.message
-    return ""
+        return _Writing(failure=e.message)
+    return _Writing(refused=refused)
 
 
 async def _patiently[T](call: Callable[[], Awaitable[T]]) -> T:
@@ -150,25 +164,29 @@ async def _patiently[T](call: Callable[[], Awaitable[T]]) -> T:
         try:
             return await call()
         except StoreError as e:
-            if not e.retryable:
+            if not e.retryable or (e.retry_after_s or 0.0) > _LONGEST_PAUSE_S:
                 raise
             await asyncio.sleep(0.2 * attempt)
     return await call()
 
 
 def _settle(
-    symbols: Sequence[str], said: Mapping[str, SymbolOutcome], checked: Checked, failure: str
+    symbols: Sequence[str], said: Mapping[str, SymbolOutcome], checked: Checked, writing: _Writing
 ) -> dict[str, SymbolOutcome]:
     written = _count(checked.bars if checked.bars.height else empty_bars())
     refused = _refusals(checked.quarantined)
     return {
-        symbol: _judge(symbol, said, written.get(symbol, 0), refused.get(symbol, ""), failure) for symbol in symbols
+        symbol: _judge(symbol, said, written.get(symbol, 0), refused.get(symbol, ""), writing) for symbol in symbols
     }
 
 
-def _judge(symbol: str, said: Mapping[str, SymbolOutcome], rows: int, refusal: str, failure: str) -> SymbolOutcome:
-    if failure and (rows or refusal):
-        return SymbolOutcome(symbol, Outcome.WRITE_FAILED, message=failure)
+def _judge(symbol: str, said: Mapping[str, SymbolOutcome], rows: int, refusal: str, writing: _Writing) -> SymbolOutcome:
+    if writing.failure and (rows or refusal):
+        return SymbolOutcome(symbol, Outcome.WRITE_FAILED, message=writing.failure)
+    if symbol in writing.refused:
+        lost = writing.refused[symbol]
+        message = f"the store refused {lost.bars} of {rows} bars: {lost.reason}"
+        return SymbolOutcome(symbol, Outcome.WRITE_FAILED, rows=rows - lost.bars, message=message)
     if rows and symbol in said and not said[symbol].outcome.is_fine:
         # Some bars came and more were to come.
         return replace(said[symbol], rows=rows)

@@ -1,7 +1,8 @@
-"""The home of aiohttp: requests to other people's servers, each address judged before a socket is opened to it."""
+"""The home of aiohttp: requests to strangers' servers, each address judged first, and to a server of the operator's."""
 
 import errno
 import functools
+import os
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -80,6 +81,70 @@ class HttpPoster:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a server of the operator's answered: a status, headers and a body, or a `failure` in words and no status."""
+
+    status: int | None
+    headers: Mapping[str, str] = _NO_HEADERS
+    body: bytes = field(default=b"", repr=False)
+    failure: str = ""
+
+
+class HttpClient:
+    """Talks to one server that the operator has named, over kept connections: no redirect, no proxy, no cookie.
+
+    Nothing is opened before the first request, so a client made before a fork works in both processes. It lives
+    on the event loop of that request until `close`; after that another request opens it anew.
+    """
+
+    def __init__(self, base_url: str, *, timeout_s: float = 60.0, max_bytes: int = 512 << 20) -> None:
+        """Take the server's address, the seconds for a whole request, and the most bytes of an answer."""
+        self._base_url = base_url
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=5.0)
+        self._max_bytes = max_bytes
+        self._session: aiohttp.ClientSession | None = None
+
+    async def get(self, path: str, *, params: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
+        """Get a path and return the whole answer; never raises for what the server does."""
+        return await self._ask("GET", path, params=params, headers=headers)
+
+    async def post(self, path: str, body: bytes, *, params: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
+        """Post a body and return the whole answer; never raises for what the server does."""
+        return await self._ask("POST", path, params=params, headers=headers, data=body)
+
+    async def close(self) -> None:
+        """Release the connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _ask(self, method: str, path: str, **details: Any) -> Reply:
+        url = self._base_url + path
+        try:
+            async with self._open().request(method, url, allow_redirects=False, **details) as answer:
+                body = bytearray()
+                async for block in answer.content.iter_any():
+                    body += block
+                    if len(body) > self._max_bytes:
+                        return Reply(None, failure=f"the answer was longer than {self._max_bytes:,} bytes")
+                return Reply(answer.status, answer.headers, bytes(body))
+        except TimeoutError:
+            return Reply(None, failure=f"no answer within {self._timeout.total:g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as e:
+            return Reply(None, failure=_explain(e))
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=8),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=self._timeout,
+                trust_env=False,
+            )
+        return self._session
+
+
 class _JudgingResolver(AbstractResolver):
     """Resolves a name to addresses that have all been judged; aiohttp connects to these and to no others."""
 
@@ -128,5 +193,9 @@ def _explain(error: Exception) -> str:
         return "TLS could not be agreed on"
     if isinstance(error, aiohttp.ClientConnectorError):
         cause = error.os_error
-        return f"could not connect: {cause.strerror or type(cause).__name__}"
+        reason = cause.strerror or type(cause).__name__
+        if reason.startswith("Connect call failed") and cause.errno:
+            # asyncio's text names the address and not the reason.
+            reason = os.strerror(cause.errno)
+        return f"could not connect: {reason}"
     return f"the connection broke: {type(error).__name__}"

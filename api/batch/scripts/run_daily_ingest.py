@@ -15,7 +15,7 @@ from batch.ingest.runner import ChunkExecutor, IngestTools, InProcessExecutor
 from batch.kit.clock import utc_now
 from batch.market.universe import load_universe
 from batch.settings import BatchSettings
-from batch.wiring import build_planning, build_provider, build_tools
+from batch.wiring import build_bar_store, build_planning, build_provider, build_tools
 
 
 async def run_daily_ingest(
@@ -44,7 +44,8 @@ def tools_for(request: IngestRequest, session: date, *, settings: BatchSettings)
     universe = None
     if request.market.is_tse:
         universe = load_universe(request.market, session, imported_dir=settings.symbols_dir)
-    return build_tools(settings, request.market, universe, request.provider or settings.provider)
+    name = request.provider or settings.provider
+    return build_tools(settings, request.market, universe, name=name, points=request.chunk_size)
 
 
 def main() -> int:
@@ -56,7 +57,7 @@ def main() -> int:
         if not isinstance(values, dict):
             raise InvalidRequest(f"request was {values!r}, expected a JSON object")
         request = parse_request(values)
-        report = asyncio.run(run_daily_ingest(request))
+        report = asyncio.run(_run_alone(request))
     except (KaboomError, orjson.JSONDecodeError) as e:
         sys.stderr.write(f"{e}\n")
         return 2
@@ -64,6 +65,14 @@ def main() -> int:
     answer = {"outcomes": outcomes, "rows": report.rows, "counts": report.counts, "at": utc_now()}
     sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_INDENT_2) + b"\n")
     return 0
+
+
+async def _run_alone(request: IngestRequest) -> IngestReport:
+    settings = BatchSettings()
+    try:
+        return await run_daily_ingest(request, settings=settings)
+    finally:
+        await build_bar_store(settings).close()
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from tests.fixtures.fake_providers import (
     SERIES,
     FailingBarStore,
     FakeProvider,
+    PickyBarStore,
     fail_with,
     give,
     give_one,
@@ -172,6 +173,22 @@ class TestStore:
         with_tools = tools(FakeProvider(), FailingBarStore(1))
         assert words(run(chunk("1301"), with_tools)) == {"1301": "ok"}
         assert len(held(with_tools)) == BARS
+
+    def test_a_store_that_asks_for_a_long_pause_is_not_asked_again(self) -> None:
+        store = FailingBarStore(1, retry_after_s=60.0)
+        report = run(chunk("1301"), tools(FakeProvider(), store))
+        assert words(report) == {"1301": "write_failed"}
+        assert store.failures == 0
+
+    @pytest.mark.parametrize("lost", [1, BARS])
+    def test_bars_that_the_store_refuses_fail_their_symbol_alone(self, lost: int) -> None:
+        with_tools = tools(FakeProvider(), PickyBarStore("1332", lost))
+        report = run(chunk("1301", "1332"), with_tools)
+        assert words(report) == {"1301": "ok", "1332": "write_failed"}
+        assert report.outcomes[1].message == f"the store refused {lost} of {BARS} bars: too old"
+        assert report.outcomes[1].rows == BARS - lost
+        assert report.rows == len(held(with_tools)) == 2 * BARS - lost
+        assert report.counts["refused_by_store"] == lost
 
     def test_a_failed_slice_does_not_stop_the_next(self) -> None:
         with_tools = tools(FakeProvider(), FailingBarStore(1, retryable=False))

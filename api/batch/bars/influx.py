@@ -1,0 +1,108 @@
+"""The bar store on an InfluxDB server, over HTTP: v2, and compatible v3 and v1."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+import polars as pl
+
+from batch.bars.influx_answers import ResultSeries
+from batch.bars.influx_cover import cover_sessions
+from batch.bars.influx_deliver import Delivery
+from batch.bars.influx_frames import to_bars, to_columns, to_quarantine
+from batch.bars.influx_layout import InfluxBuckets
+from batch.bars.influx_query import (
+    day_seconds,
+    seconds_between,
+    select_bars,
+    select_closes,
+    select_newest,
+    select_quarantine,
+)
+from batch.bars.influx_verify import find_series, verify
+from batch.bars.influx_write import write_bars, write_quarantine
+from batch.bars.normal import check_source
+from batch.bars.store import StoreHealth, WriteReport
+from batch.market.bar import BarSeries, empty_bars
+
+
+@dataclass(frozen=True, slots=True)
+class InfluxBarStore:
+    """Bars on an InfluxDB server; `docs/reference/influxdb-layout.md` says how they lie there.
+
+    A write is not atomic: the server takes or refuses each line. What it refused is in the report.
+    """
+
+    delivery: Delivery
+    buckets: InfluxBuckets
+
+    def with_points(self, points: int) -> "InfluxBarStore":
+        """Return the same store, that puts at most so many points in one write request."""
+        return replace(self, delivery=replace(self.delivery, points=points))
+
+    async def write(self, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
+        """Store bars in `BAR_SCHEMA`; `written` counts those that the server has acknowledged.
+
+        Raises:
+            InvalidRequest: the source's name is not a plain lower-case name.
+            StoreError: nothing was acknowledged, though some may be stored; writing them again is safe.
+
+        """
+        return await write_bars(self.delivery, self._bucket(series), series, bars)
+
+    async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
+        """Keep refused rows in `QUARANTINE_SCHEMA` apart and return how many were not there before."""
+        return await write_quarantine(self.delivery, self._bucket(series), series, rows)
+
+    async def read_quarantine(self, series: BarSeries, symbol: str | None = None) -> pl.DataFrame:
+        """Return refused rows in `QUARANTINE_SCHEMA`, sorted by symbol, then opened_at."""
+        rows = to_quarantine(await self._ask(series, select_quarantine(series, [] if symbol is None else [symbol])))
+        return rows if symbol is None else rows.filter(pl.col("symbol") == symbol)
+
+    async def read(self, series: BarSeries, symbol: str, *, start: datetime, end: datetime) -> pl.DataFrame:
+        """Return one symbol's bars with `start <= opened_at < end` (aware datetimes)."""
+        between = seconds_between(start, end)
+        if between[0] >= between[1]:
+            return empty_bars()
+        bars = to_bars(await self._ask(series, select_bars(series, between, [symbol])))
+        return bars.filter(pl.col("symbol") == symbol)
+
+    async def read_session(self, series: BarSeries, session: date) -> pl.DataFrame:
+        """Return every symbol's bars of one session."""
+        return to_bars(await self._ask(series, select_bars(series, day_seconds(session, session))))
+
+    async def latest(self, series: BarSeries) -> pl.DataFrame:
+        """Return the newest bar of every symbol, one row each."""
+        return to_bars(await self._ask(series, select_newest(series)))
+
+    async def last_closes(self, series: BarSeries, symbols: Sequence[str], *, before: date) -> dict[str, float]:
+        """Return each symbol's last close in a session before `before`; a symbol without one is left out."""
+        if not symbols:
+            return {}
+        before_s, _ = day_seconds(before, before)
+        columns = to_columns(await self._ask(series, select_closes(series, symbols, before_s)), ("symbol", "close"))
+        closes = dict(zip(columns["symbol"], map(float, columns["close"]), strict=True))
+        return {symbol: closes[symbol] for symbol in symbols if symbol in closes}
+
+    async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
+        return await cover_sessions(self.delivery.wire, self._bucket(series), series, (first, last))
+
+    async def list_series(self) -> tuple[BarSeries, ...]:
+        """Return the series that hold a bar or a refused row, sorted."""
+        return await find_series(self.delivery.wire, self.buckets)
+
+    async def verify(self) -> StoreHealth:
+        """Look whether buckets answer, fields have our types, and every bar is whole."""
+        return await verify(self.delivery.wire, self.buckets)
+
+    async def close(self) -> None:
+        """Release the connections; another call opens them anew."""
+        await self.delivery.wire.http.close()
+
+    def _bucket(self, series: BarSeries) -> str:
+        check_source(series.source)
+        return self.buckets.of(series.interval)
+
+    async def _ask(self, series: BarSeries, text: str) -> list[ResultSeries]:
+        return (await self.delivery.wire.query(self._bucket(series), text))[0]

@@ -1,0 +1,56 @@
+"""Frames as line protocol, without a Python object for each bar."""
+
+from collections.abc import Sequence
+
+import orjson
+import polars as pl
+
+from batch.bars.influx_layout import BARS, PRICES, QUARANTINE, escape_tag, measurement, series_tags
+from batch.errors import StoreError
+from batch.market.bar import BarSeries
+
+_US = 1_000_000
+#: Beyond it a float, which the volume is stored as, misses whole numbers.
+_MOST_VOLUME = 2**53
+
+
+def bar_lines(series: BarSeries, bars: pl.DataFrame) -> pl.Series:
+    """Return one line for each bar in `BAR_SCHEMA`, times in seconds.
+
+    Raises:
+        StoreError: not retryable; a volume is too large for a float.
+
+    """
+    if bars.filter(pl.col("volume").abs() > _MOST_VOLUME).height:
+        raise StoreError(f"a volume was over {_MOST_VOLUME:,}, more than a float holds exactly", retryable=False)
+    head = _head(measurement(BARS, series.interval), series)
+    symbols = bars["symbol"].unique().to_list()
+    prefixes = {symbol: f"{head}symbol={escape_tag(symbol)} " for symbol in symbols}
+    # Floats as polars writes them: the shortest text that reads back as the same float.
+    values = [pl.format(f"{name}={{}},", pl.col(name)) for name in (*PRICES, "volume")]
+    # Without `i` a whole number is a float.
+    end = pl.format("flags={}i {}", "flags", pl.col("opened_at").to_physical() // _US)
+    return bars.select(line=pl.concat_str(pl.col("symbol").replace_strict(prefixes), *values, end))["line"]
+
+
+def quarantine_lines(series: BarSeries, rows: pl.DataFrame) -> pl.Series:
+    """Return one line for each refused row in `QUARANTINE_SCHEMA`, times in microseconds.
+
+    A row without a time lies at 1970 and has `undated=true`; its values are one field, so that they replace
+    those of an earlier row as a whole, nulls too.
+    """
+    head = _head(measurement(QUARANTINE, series.interval), series)
+    columns = rows.with_columns(pl.col("opened_at").to_physical()).rows()
+    return pl.Series("line", [_quarantine_line(head, *row) for row in columns], pl.String)
+
+
+def _quarantine_line(head: str, symbol: str, at_us: int | None, *rest: float | str | None) -> str:
+    *values, reason = rest
+    tags = f"{head}reason={escape_tag(str(reason))},symbol={escape_tag(symbol)}"
+    text = orjson.dumps([symbol, *values]).decode().replace("\\", "\\\\").replace('"', '\\"')
+    return f'{tags},undated={str(at_us is None).lower()} row="{text}" {at_us or 0}'
+
+
+def _head(name: str, series: BarSeries) -> str:
+    tags: Sequence[str] = [f"{key}={escape_tag(value)}" for key, value in series_tags(series).items()]
+    return f"{name},{','.join(tags)},"

@@ -1,0 +1,52 @@
+"""Lines that InfluxDB refused: kept beside the data, with the reason, until somebody has looked at them."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import structlog
+
+from batch.kit.clock import Clock, utc_now
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLines:
+    """A file of JSON lines, `{"at", "bucket", "reason", "line"}`, that all processes of a machine append to.
+
+    The bars' symbols are `write_failed` whether or not their lines can be kept here.
+    """
+
+    path: Path
+    most_bytes: int = 64 << 20
+    clock: Clock = utc_now
+
+    def keep(self, bucket: str, refused: Sequence[tuple[str, str]]) -> int:
+        """Append refused lines, each with its reason; return how many were kept, which a full disk makes none."""
+        at = self.clock()
+        text = b"".join(
+            orjson.dumps({"at": at, "bucket": bucket, "reason": reason, "line": line}) + b"\n"
+            for line, reason in refused
+        )
+        try:
+            kept = self._append(text)
+        except OSError as e:
+            _log.warning("refused_lines_not_kept", path=str(self.path), lines=len(refused), error=e.strerror)
+            return 0
+        if not kept:
+            _log.warning("refused_lines_not_kept", path=str(self.path), lines=len(refused), error="the file is full")
+        return len(refused) if kept else 0
+
+    def _append(self, text: bytes) -> bool:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            if os.fstat(file).st_size + len(text) > self.most_bytes:
+                return False
+            # One write: what several processes append does not mix.
+            return os.write(file, text) == len(text)
+        finally:
+            os.close(file)
