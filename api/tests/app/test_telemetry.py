@@ -1,5 +1,6 @@
 """No secret gets into a line, and whoever taps the lines is given each of them."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -67,3 +68,12 @@ def test_a_tap_hears_lines_below_the_level_of_the_log_until_it_ends(lines: list[
     log.info("two")
     assert [line["event"] for line in lines] == ["one", "two"]
     assert [(line["event"], line["job_id"]) for line in others] == [("one", "j")]
+
+
+@pytest.mark.usefixtures("lines")
+def test_a_line_of_values_that_json_hardly_has_is_written_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(log_format="json", level="INFO")
+    structlog.get_logger("odd").error("odd", big=2**70, text="\ud800", thing=object, name="足")
+    line = json.loads(capsys.readouterr().err)
+    assert (line["big"], line["text"], line["name"]) == (2**70, "\ud800", "足")
+    assert "object" in line["thing"]
