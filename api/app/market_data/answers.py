@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -103,17 +104,21 @@ Answers = Annotated[Answering, Depends(_answering)]
 
 def _encode(table: Table, form: Format, cursor: str | None, known: str) -> _Encoded:
     """Tag a table by what it holds, so that one whom the caller has is not even encoded."""
-    from batch.bars.encode import digest_table, encode_table, label_rows  # noqa: PLC0415  polars, loaded by now
+    from batch.bars.encode import digest_table, label_rows, write_table  # noqa: PLC0415  polars, loaded by now
 
     said = orjson.dumps([table.about, form, cursor])
     etag = f'"{hashlib.sha256(digest_table(table.rows) + said).hexdigest()[:32]}"'
     if _is_known(etag, known):
         return _Encoded(etag, None)
-    if form is not Format.JSON:
-        labels = {name: table.about[name] for name in table.labels}
-        return _Encoded(etag, encode_table(label_rows(table.rows, labels), form))
-    head, items = orjson.dumps(table.about)[:-1], encode_table(table.rows, form)
-    return _Encoded(etag, b'%b,"items":%b,"next_cursor":%b}' % (head, items, orjson.dumps(cursor)))
+    out = io.BytesIO()
+    if form is Format.JSON:
+        # Around the items, in the one buffer: 13 MB of coverage take 7 ms to copy.
+        out.write(orjson.dumps(table.about)[:-1] + b',"items":')
+        write_table(table.rows, form, out)
+        out.write(b',"next_cursor":%b}' % orjson.dumps(cursor))
+    else:
+        write_table(label_rows(table.rows, {name: table.about[name] for name in table.labels}), form, out)
+    return _Encoded(etag, out.getvalue())
 
 
 def _is_known(etag: str, if_none_match: str) -> bool:

@@ -13,12 +13,11 @@ UTC_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 DAY_FORMAT = "%Y-%m-%d"
 
 
-def encode_table(table: pl.DataFrame, form: Format) -> bytes:
-    """Return a table in a format; JSON is a list of objects. Equal tables give equal bytes.
+def write_table(table: pl.DataFrame, form: Format, out: io.BytesIO) -> None:
+    """Write a table in a format; JSON is a list of objects. Equal tables give equal bytes.
 
     Takes CPU: some 0.5 µs a row for JSON and CSV, a tenth of that for Arrow. Not for an event loop.
     """
-    out = io.BytesIO()
     if form is Format.JSON:
         # Four times as fast as orjson over dictionaries (6,540 bars: 3.5 ms, not 14).
         table.with_columns(_to_iso(column) for column in table if column.dtype.is_temporal()).write_json(out)
@@ -29,7 +28,6 @@ def encode_table(table: pl.DataFrame, form: Format) -> bytes:
         table.write_ipc_stream(out, compat_level=pl.CompatLevel.oldest())
     else:
         table.write_parquet(out, compression="zstd")
-    return out.getvalue()
 
 
 def label_rows(table: pl.DataFrame, labels: Mapping[str, str]) -> pl.DataFrame:

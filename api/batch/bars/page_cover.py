@@ -101,7 +101,9 @@ def coverage(files: PageFiles, series: BarSeries, *, first: date, last: date) ->
     if not series.interval.is_intraday:
         return _daily_coverage(files, series, first=first, last=last)
     held = [_covered(files, series, shard, between=buckets) for shard in shards_between(files, series, *buckets)]
-    return pl.concat([pl.DataFrame(schema=COVERAGE_SCHEMA), *held]).sort("symbol", "session")
+    both = pl.concat([pl.DataFrame(schema=COVERAGE_SCHEMA), *held])
+    # The files come oldest first, each sorted: a stable sort by one key is a third of one by two.
+    return both.sort("symbol", maintain_order=True) if len(held) > 1 else both
 
 
 def _covered(files: PageFiles, series: BarSeries, shard: str, *, between: tuple[int, int]) -> pl.DataFrame:
@@ -125,9 +127,13 @@ def _to_coverage(rows: list[Any]) -> pl.DataFrame:
         return pl.DataFrame(schema=COVERAGE_SCHEMA)
     columns = dict(zip(COVERAGE_SCHEMA, zip(*rows, strict=True), strict=True))
     schema = {"session": pl.Int32(), "first_at": pl.Int64(), "last_at": pl.Int64()}
-    return pl.DataFrame(columns, schema={**COVERAGE_SCHEMA, **schema}).with_columns(
-        pl.col("session").cast(pl.Date),
-        (pl.col("first_at", "last_at") * _US).cast(COVERAGE_SCHEMA["first_at"]),
+    return (
+        pl.DataFrame(columns, schema={**COVERAGE_SCHEMA, **schema})
+        .with_columns(
+            pl.col("session").cast(pl.Date),
+            (pl.col("first_at", "last_at") * _US).cast(COVERAGE_SCHEMA["first_at"]),
+        )
+        .sort("symbol", "session")
     )
 
 
