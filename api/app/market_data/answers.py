@@ -16,6 +16,7 @@ from app.deps import Cursors, Shared
 from app.errors import BadCursor
 from app.market_data.negotiation import choose_format
 from app.market_data.opening import Desk, OpenDesk
+from app.market_data.pieces import Pieces
 from app.market_data.table import Table
 from batch.bars.formats import Format
 from batch.errors import InvalidRequest
@@ -67,7 +68,7 @@ class Answering:
         question = (self.request.scope["path"], self.request.scope["query_string"], form, known)
         found = await self.shared.ask(question, build)
         # Each gets its own: on the way to its caller it is added to.
-        return Response(found.body, found.status_code, headers=dict(found.headers))
+        return Pieces(found.body, found.status_code, headers=dict(found.headers))
 
     def _scope(self, query: BaseModel) -> list[object]:
         """Return what makes a list this one; another limit does not make another list."""

@@ -25,16 +25,19 @@ async def read_first(
     if not series.interval.is_intraday:
         # A year of daily bars is one page: a whole history is read in a millisecond or two.
         return (await store.read(series, symbol, start=start, end=end)).head(limit)
-    found, held, days = [empty_bars()], 0, _days_of(series.interval, limit)
+    found: list[pl.DataFrame] = []
+    held, days = 0, _days_of(series.interval, limit)
     while start < end and held < limit:
         until = min(end, start + timedelta(days=days))
         bars = await store.read(series, symbol, start=start, end=until)
-        found.append(bars)
+        found += [] if bars.is_empty() else [bars]
         held += bars.height
         start = until
         # Where nothing is held, such as before the first ingest, larger steps.
         days = min(days * 2, _MOST_DAYS) if bars.is_empty() else _days_of(series.interval, limit - held)
-    return pl.concat(found).head(limit)
+    # Putting one frame together would copy it, which is a tenth of the whole question.
+    whole = found[0] if len(found) == 1 else pl.concat([empty_bars(), *found])
+    return whole.head(limit)
 
 
 def _days_of(interval: Interval, bars: int) -> int:

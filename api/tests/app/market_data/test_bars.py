@@ -3,7 +3,7 @@
 import functools
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx2
@@ -17,7 +17,7 @@ from app.market_data.schemas import BarPage, CoveragePage, LatestBars
 from batch.bars.store import BarStore
 from tests.app.market_data.conftest import SESSIONS, SYMBOLS
 from tests.fixtures.apps import client_of
-from tests.fixtures.stored_bars import DAILY, MINUTES, at, bar, frame
+from tests.fixtures.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 
 pytestmark = pytest.mark.anyio
 BARS = "/api/v1/bars"
@@ -217,3 +217,12 @@ async def test_a_stranger_learns_nothing(market_app: FastAPI) -> None:
     async with client_of(market_app, **{"x-ingest-token": ""}) as stranger:
         for path in ("bars/7203", "bars/latest", "coverage", "symbols", "universe", "calendar"):
             assert (await stranger.get(f"/api/v1/{path}")).status_code == 401
+
+
+async def test_a_long_answer_arrives_whole(market: httpx2.AsyncClient, store: BarStore) -> None:
+    for day in range(6, 15):
+        await store.write(MINUTES, full_day(["7203"], date(2025, 11, day)))
+    answer = await market.get(f"{BARS}/7203", params={"start": "2025-10-31", "end": "2025-11-20", "limit": 20_000})
+    assert len(answer.content) > 256 * 1024
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert len(answer.json()["items"]) == 12 * 327
