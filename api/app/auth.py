@@ -9,13 +9,16 @@ INGEST_HEADER = b"x-ingest-token"
 INGEST_SCHEME = APIKeyHeader(name=INGEST_HEADER.decode(), scheme_name="ingestToken", auto_error=False)
 INGEST_PREFIX = "/api/v1/ingest"
 SCHEDULES_PREFIX = "/api/v1/schedules"
+#: What is read of the market: bars, what is held of them, and what they are measured by.
+MARKET_PREFIXES = tuple(f"/api/v1/{name}" for name in ("bars", "coverage", "symbols", "universe", "calendar"))
+_GUARDED = (INGEST_PREFIX, SCHEDULES_PREFIX, *MARKET_PREFIXES)
 #: Jobs of the ingest API belong to whoever holds its token; a rotated token keeps its jobs.
 INGEST_OWNER = "ingest"
 
 
-def is_ingest_path(path: str) -> bool:
-    """Return whether a path is guarded by the ingest token: schedules submit what it may submit."""
-    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in (INGEST_PREFIX, SCHEDULES_PREFIX))
+def is_guarded_path(path: str) -> bool:
+    """Return whether a path needs the ingest token: schedules submit what it may submit, and it may read the bars."""
+    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in _GUARDED)
 
 
 def is_valid_token(given: bytes | None, expected: str) -> bool:

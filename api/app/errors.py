@@ -57,6 +57,7 @@ BAD_CURSOR = Problem("bad-cursor", 400, "The cursor is not one of ours", "カー
 UNAUTHORIZED = Problem("unauthorized", 401, "A valid token is needed", "有効なトークンが必要です")
 NOT_FOUND = Problem("not-found", 404, "Not found", "見つかりません")
 METHOD = Problem("method-not-allowed", 405, "This method is not allowed here", "このメソッドは使えません")
+NOT_ACCEPTABLE = Problem("not-acceptable", 406, "No format fits", "対応する形式がありません")
 CONFLICT = Problem("conflict", 409, "The state forbids this", "現在の状態では実行できません")
 TOO_LARGE = Problem("body-too-large", 413, "The body is too large", "本文が大きすぎます")
 MEDIA_TYPE = Problem("unsupported-media-type", 415, "Send application/json", "application/json で送ってください")
@@ -66,8 +67,8 @@ INTERNAL = Problem("internal", 500, "Something broke on our side", "サーバー
 UPSTREAM = Problem("provider-failed", 502, "The data provider failed", "データ提供元でエラーが起きました")
 UNAVAILABLE = Problem("unavailable", 503, "A part of the system is away", "システムの一部が利用できません")
 PROBLEMS = (
-    BAD_JSON, BAD_CURSOR, UNAUTHORIZED, NOT_FOUND, METHOD, CONFLICT, TOO_LARGE, MEDIA_TYPE, INVALID,
-    RATE_LIMITED, INTERNAL, UPSTREAM, UNAVAILABLE,
+    BAD_JSON, BAD_CURSOR, UNAUTHORIZED, NOT_FOUND, METHOD, NOT_ACCEPTABLE, CONFLICT, TOO_LARGE, MEDIA_TYPE,
+    INVALID, RATE_LIMITED, INTERNAL, UPSTREAM, UNAVAILABLE,
 )  # fmt: skip
 
 #: The nearest class in the tree decides; `tests/repo/test_errors.py` holds it complete.
@@ -86,6 +87,14 @@ _BY_STATUS = {400: BAD_JSON, 404: NOT_FOUND, 405: METHOD, 415: MEDIA_TYPE}
 
 class BadCursor(domain.InvalidRequest):
     """A cursor that this API did not give out."""
+
+
+class NotAcceptable(domain.InvalidRequest):
+    """A caller who takes none of the formats that there are."""
+
+
+#: Requests that HTTP has a status of its own for.
+_BY_OWN_ERROR: Mapping[type[domain.KaboomError], Problem] = {BadCursor: BAD_CURSOR, NotAcceptable: NOT_ACCEPTABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +183,8 @@ def _respond(request: Request, answer: Answer) -> Response:
 async def _on_domain_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, domain.KaboomError):
         raise error
-    problem = next(BY_ERROR[kind] for kind in type(error).__mro__ if kind in BY_ERROR)
-    if isinstance(error, BadCursor):
-        problem = BAD_CURSOR
+    problems = {**BY_ERROR, **_BY_OWN_ERROR}
+    problem = next(problems[kind] for kind in type(error).__mro__ if kind in problems)
     headers = {}
     if problem.status >= 500:
         _log.warning("request_failed", error=type(error).__name__, reason=error.message)

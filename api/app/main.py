@@ -14,6 +14,8 @@ from app.ingest.routes import router as ingest_router
 from app.jobs.cursor import CursorSigner
 from app.jobs.events import EventHub
 from app.jobs.sharing import Sharing
+from app.market_data.opening import open_desk
+from app.market_data.routes import router as market_router
 from app.middleware import Gate
 from app.notifications.routes import router as webhooks_router
 from app.rate_limit import RateLimiter
@@ -68,6 +70,7 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
     app.include_router(ingest_router)
     app.include_router(schedules_router)
     app.include_router(webhooks_router)
+    app.include_router(market_router)
     return app
 
 
@@ -89,6 +92,7 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     await parts.check()
     app.state.jobs = jobs = Jobs(parts)
     app.state.shared = Sharing()
+    app.state.desk = open_desk(settings)
     app.state.events = hub = EventHub(parts.events)
     work = [hub.run(), *_background(jobs), *instrument_api(parts)]
     tasks = [asyncio.create_task(each) for each in work]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.auth import INGEST_HEADER, INGEST_OWNER, is_ingest_path, is_valid_token
+from app.auth import INGEST_HEADER, INGEST_OWNER, is_guarded_path, is_valid_token
 from app.errors import MEDIA_TYPE, RATE_LIMITED, TOO_LARGE, UNAUTHORIZED, Answer, problem_response
 from app.rate_limit import RateLimiter
 
@@ -58,7 +58,7 @@ class Gate:
 
     def _refuse(self, scope: Scope, headers: dict[bytes, bytes], told: dict[bytes, bytes]) -> Answer | None:
         """Return why a request is refused, if it is; `told` gets what its answer says of limits."""
-        if is_ingest_path(scope["path"]):
+        if is_guarded_path(scope["path"]):
             if not is_valid_token(headers.get(INGEST_HEADER), self._ingest_token):
                 return _NEEDS_TOKEN
             allowance = self._limiter.spend(INGEST_OWNER, scope["method"])

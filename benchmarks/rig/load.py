@@ -20,10 +20,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What some requests took: wall seconds of all, and milliseconds of each, sorted."""
+    """What some requests took: wall seconds of all, milliseconds of each, and until its first byte; both sorted."""
 
     wall_s: float
     latencies_ms: list[float]
+    first_bytes_ms: list[float]
 
     @property
     def rate(self) -> float:
@@ -38,9 +39,9 @@ class Load:
 class _Connection(asyncio.Protocol):
     """Sends the next request as soon as the answer to the last one is there."""
 
-    def __init__(self, requests: Iterator[Request], latencies_ms: list[float]) -> None:
+    def __init__(self, requests: Iterator[Request], load: Load) -> None:
         self._requests = requests
-        self._latencies_ms = latencies_ms
+        self._load = load
         self._buffer = bytearray()
         self._length: int | None = None
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -50,12 +51,14 @@ class _Connection(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
+        if not self._buffer:
+            self._load.first_bytes_ms.append((time.perf_counter() - self._sent_at) * 1000)
         self._buffer += data
         if self._length is None and (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             self._length = end + 4 + _content_length(bytes(self._buffer[:end]))
         if self._length is None or len(self._buffer) < self._length:
             return
-        self._latencies_ms.append((time.perf_counter() - self._sent_at) * 1000)
+        self._load.latencies_ms.append((time.perf_counter() - self._sent_at) * 1000)
         if int(self._buffer[9:12]) != self._expected:
             self._end(RuntimeError(f"expected {self._expected}, got {bytes(self._buffer[:2000])!r}"))
             return
@@ -85,9 +88,9 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
 
-def build_request(method: str, target: str, *, token: str, body: bytes = b"") -> bytes:
+def build_request(method: str, target: str, *, token: str, body: bytes = b"", accept: str = "*/*") -> bytes:
     """Return the bytes of one request."""
-    lines = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1", f"x-ingest-token: {token}"]
+    lines = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1", f"Accept: {accept}", f"x-ingest-token: {token}"]
     if body:
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode() + body
@@ -105,14 +108,14 @@ def run_load(port: int, requests: Iterator[Request], *, connections: int) -> Loa
 
 
 async def _run(port: int, requests: Iterator[Request], connections: int) -> Load:
-    latencies_ms: list[float] = []
+    load = Load(0.0, [], [])
     loop = asyncio.get_running_loop()
-    make: Callable[[], _Connection] = lambda: _Connection(requests, latencies_ms)  # noqa: E731  one line, used below
+    make: Callable[[], _Connection] = lambda: _Connection(requests, load)  # noqa: E731  one line, used below
     begun_at = time.perf_counter()
     made = [await loop.create_connection(make, "127.0.0.1", port) for _ in range(connections)]
     async with asyncio.timeout(_PATIENCE_S):
         await asyncio.gather(*(connection.ended for _, connection in made))
-    return Load(time.perf_counter() - begun_at, sorted(latencies_ms))
+    return Load(time.perf_counter() - begun_at, sorted(load.latencies_ms), sorted(load.first_bytes_ms))
 
 
 def _content_length(head: bytes) -> int:

@@ -1,6 +1,6 @@
 """One API in this process, ours or the peer's, on the same server with the same options.
 
-Usage: python -m benchmarks.rig.serve ours|naive PORT
+Usage: python -m benchmarks.rig.serve ours|naive|naive-bars PORT
 """
 
 import sys
@@ -31,10 +31,17 @@ def build_naive() -> FastAPI:
     return app
 
 
+def build_naive_bars() -> FastAPI:
+    """Return the peer of the read API."""
+    from benchmarks.naive.bars import app  # noqa: PLC0415  nor anybody for polars
+
+    return app
+
+
 def main() -> None:
     """Serve until told to stop, as `kaboom serve` does."""
     name, port = sys.argv[1:]
-    app = {"ours": build_ours, "naive": build_naive}[name]()
+    app = {"ours": build_ours, "naive": build_naive, "naive-bars": build_naive_bars}[name]()
     uvicorn.run(app, host="127.0.0.1", port=int(port), log_config=None, access_log=False, server_header=False)
 
 

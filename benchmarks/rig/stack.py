@@ -52,9 +52,8 @@ class Served:
 
     def get(self, target: str) -> Any:
         """Return the JSON of one path."""
-        answer = httpx2.get(
-            f"http://127.0.0.1:{self.port}{target}", headers={"x-ingest-token": self.token}, trust_env=False
-        )
+        url, headers = f"http://127.0.0.1:{self.port}{target}", {"x-ingest-token": self.token}
+        answer = httpx2.get(url, headers=headers, timeout=60, trust_env=False)
         return answer.raise_for_status().json()
 
     def gets(self, target: str, count: int) -> Iterator[Request]:

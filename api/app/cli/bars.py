@@ -7,26 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from app.cli import export
 from app.cli.exits import CliError, Exit
+from app.cli.held import choose_series, open_store, store_place
 from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
-from app.settings import load_settings
-from batch.market.interval import parse_interval
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from batch.bars.store import BarStore
     from batch.market.bar import BarSeries
 
-app = typer.Typer(help="Look at stored bars.", no_args_is_help=True)
+app = typer.Typer(help="Look at stored bars, and take them elsewhere.", no_args_is_help=True)
+app.command("export")(export.export_bars)
+app.command("mirror")(export.mirror_bars)
 
 _EDGE = 5
-
-
-@app.callback()
-def group() -> None:
-    """Keep `show` a subcommand while it is the only one."""
 
 
 @app.command("show")
@@ -73,9 +69,9 @@ async def _read(
     session: Session, symbol: str, interval: str, day: str | None, source: str | None
 ) -> "tuple[BarSeries, pl.DataFrame]":
     start, end = _bounds(day)
-    store = _open_store()
+    store = open_store()
     try:
-        series = await _choose_series(session, store, interval, source)
+        series = await choose_series(session, store, interval, source)
         frame = await store.read(series, symbol, start=start, end=end)
         if day is None and frame.height and series.interval.is_intraday:
             newest = frame["opened_at"].dt.date().max()
@@ -84,43 +80,19 @@ async def _read(
         await store.close()
     if not frame.height:
         what = f"{symbol} {interval}" + (f" on {day}" if day else "")
-        raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=_place()))
+        raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
     return series, frame
 
 
 async def _cover(session: Session, interval: str, days: int, source: str | None) -> "tuple[BarSeries, pl.DataFrame]":
-    store = _open_store()
+    store = open_store()
     try:
-        series = await _choose_series(session, store, interval, source)
+        series = await choose_series(session, store, interval, source)
         last = datetime.now(UTC).date() + timedelta(days=1)
         frame = await store.coverage(series, first=last - timedelta(days=days), last=last)
     finally:
         await store.close()
     return series, frame
-
-
-async def _choose_series(session: Session, store: "BarStore", interval: str, source: str | None) -> "BarSeries":
-    wanted = parse_interval(interval)
-    held = [s for s in await store.list_series() if s.interval is wanted and (source is None or s.source == source)]
-    if not held:
-        what = f"{source} {interval}" if source else interval
-        raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=_place()))
-    if len(held) > 1:
-        sources = ", ".join(s.source for s in held)
-        raise CliError(Exit.USAGE, session.words.say("choose_source", sources=sources))
-    return held[0]
-
-
-def _open_store() -> "BarStore":
-    from batch.wiring import build_bar_store  # noqa: PLC0415  polars, which other commands do without
-
-    return build_bar_store(load_settings())
-
-
-def _place() -> str:
-    from batch.wiring import describe_bar_store  # noqa: PLC0415  polars, which other commands do without
-
-    return describe_bar_store(load_settings())
 
 
 def _bounds(day: str | None) -> tuple[datetime, datetime]:

@@ -88,6 +88,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "no bars of {what} in {place}; take some: kaboom ingest run-daily --wait",
         "{place} に {what} の足はありません。取り込むには: kaboom ingest run-daily --wait",
     ),
+    "exported": (
+        "{bars:,} bars in {files:,} files, {bytes:,} bytes",
+        "足 {bars:,} 本・ファイル {files:,} 個・{bytes:,} バイト",
+    ),
     "choose_source": (
         "bars of several sources are held ({sources}): choose one with --source",
         "複数の取得元の足があります({sources})。--source で選んでください",

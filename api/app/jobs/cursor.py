@@ -1,4 +1,4 @@
-"""Opaque signed cursors over the job list: the place of the last job already seen, in one list only."""
+"""Opaque signed cursors over lists: the place of the last item already seen, in one list only."""
 
 import base64
 import binascii
@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import orjson
 
@@ -26,10 +27,24 @@ class CursorSigner:
 
     def encode(self, job: Job, scope: Sequence[object]) -> str:
         """Return the cursor of the page after a job; `scope` is what makes its list: queue, owner and filters."""
-        place = orjson.dumps([job.requested_at.isoformat() if job.requested_at else "", job.job_id])
-        return base64.urlsafe_b64encode(self._sign(place, scope) + place).decode().rstrip("=")
+        return self.encode_place([job.requested_at.isoformat() if job.requested_at else "", job.job_id], scope)
 
     def decode(self, text: str, scope: Sequence[object]) -> tuple[datetime, str]:
+        """Return the place that the cursor of a job names.
+
+        Raises:
+            InvalidRequest: it is not one of ours, or of another list.
+
+        """
+        at, job_id = self.decode_place(text, scope)
+        return datetime.fromisoformat(at), job_id
+
+    def encode_place(self, place: Sequence[object], scope: Sequence[object]) -> str:
+        """Return the cursor of the page after a place, which is what its list is sorted by; `scope` makes the list."""
+        told = orjson.dumps(list(place))
+        return base64.urlsafe_b64encode(self._sign(told, scope) + told).decode().rstrip("=")
+
+    def decode_place(self, text: str, scope: Sequence[object]) -> list[Any]:
         """Return the place that a cursor names.
 
         Raises:
@@ -40,11 +55,11 @@ class CursorSigner:
             content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as e:
             raise InvalidRequest(_NOT_OURS) from e
-        mac, place = content[:_MAC_BYTES], content[_MAC_BYTES:]
-        if not hmac.compare_digest(mac, self._sign(place, scope)):
+        mac, told = content[:_MAC_BYTES], content[_MAC_BYTES:]
+        if not hmac.compare_digest(mac, self._sign(told, scope)):
             raise InvalidRequest(_NOT_OURS)
-        at, job_id = orjson.loads(place)
-        return datetime.fromisoformat(at), job_id
+        place: list[Any] = orjson.loads(told)
+        return place
 
     def _sign(self, place: bytes, scope: Sequence[object]) -> bytes:
         bound = orjson.dumps([place.decode("latin-1"), *scope])

@@ -61,8 +61,8 @@ def configure_logging(*, log_format: str, level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_ending(log_format)],
         )
     )
-    # No format has a line's thread, process or task; looking them up costs a tenth of a line.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
+    # No format has a line's thread or process, which each record would look up.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())

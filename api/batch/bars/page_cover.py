@@ -1,7 +1,7 @@
 """What is held, from page headers: newest bars, last closes, coverage."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +100,29 @@ def coverage(files: PageFiles, series: BarSeries, *, first: date, last: date) ->
         return pl.DataFrame(schema=COVERAGE_SCHEMA)
     if not series.interval.is_intraday:
         return _daily_coverage(files, series, first=first, last=last)
-    rows = [
-        row
-        for shard in shards_between(files, series, *buckets)
-        for row in _rows(files, series, shard, sql=_COVER, between=buckets)
-    ]
+    held = [_covered(files, series, shard, between=buckets) for shard in shards_between(files, series, *buckets)]
+    both = pl.concat([pl.DataFrame(schema=COVERAGE_SCHEMA), *held])
+    # The files come oldest first, each sorted: a stable sort by one key is a third of one by two.
+    return both.sort("symbol", maintain_order=True) if len(held) > 1 else both
+
+
+def _covered(files: PageFiles, series: BarSeries, shard: str, *, between: tuple[int, int]) -> pl.DataFrame:
+    """Count the pages of one file (3 µs each), or remember them where nobody has committed since."""
+    path = files.path(series, shard)
+    with store_errors(path):
+        file = files.open(path)
+        if file is None:
+            return pl.DataFrame(schema=COVERAGE_SCHEMA)
+        # A month that is wanted whole is the same one whatever lies around it.
+        month = date.fromisoformat(f"{shard}-01")
+        first, last = to_day(month), to_day(month + timedelta(days=31))
+        key = (*file.state(), max(first, between[0]), min(last, between[1]))
+        if file.cover is None or file.cover[0] != key:
+            file.cover = key, _to_coverage(file.sql.execute(_COVER, between).fetchall())
+        return file.cover[1]
+
+
+def _to_coverage(rows: list[Any]) -> pl.DataFrame:
     if not rows:
         return pl.DataFrame(schema=COVERAGE_SCHEMA)
     columns = dict(zip(COVERAGE_SCHEMA, zip(*rows, strict=True), strict=True))

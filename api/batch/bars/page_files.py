@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batch.bars.normal import check_source
 from batch.bars.page_errors import store_errors
@@ -18,6 +19,9 @@ from batch.bars.page_schema import CONNECTION, CREATE, FORMAT_VERSION
 from batch.errors import InvalidRequest, StoreError
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
+
+if TYPE_CHECKING:
+    import polars as pl
 
 #: Name of the one file of daily bars, and of the file of quarantined rows that have no time.
 ALL, UNDATED = "all", "undated"
@@ -32,12 +36,24 @@ _inherited: list[object] = []
 
 @dataclass(slots=True)
 class PageFile:
-    """An open page file. `sids` remembers the ids of symbols: once committed they never change."""
+    """An open page file, and what is remembered of it.
+
+    Attributes:
+        sids: the ids of symbols: once committed they never change.
+        cover: the last coverage that was counted, and the state and range that it is of.
+
+    """
 
     path: Path
     sql: sqlite3.Connection
     identity: tuple[int, int]
     sids: dict[str, int] = field(default_factory=dict)
+    cover: "tuple[tuple[int, ...], pl.DataFrame] | None" = None
+
+    def state(self) -> tuple[int, int]:
+        """Return what changes with every commit: others' by SQLite's data version, our own by what we changed."""
+        (version,) = self.sql.execute("PRAGMA data_version").fetchone()
+        return version, self.sql.total_changes
 
 
 class PageFiles:

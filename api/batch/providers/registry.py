@@ -7,6 +7,7 @@ from types import MappingProxyType
 from batch.errors import InvalidRequest
 from batch.market.interval import Interval
 from batch.market.listing import Market
+from batch.market.symbol import parse_foreign_symbol, parse_symbol
 from batch.providers.base import Capabilities
 
 
@@ -26,6 +27,16 @@ class ProviderSpec:
     capabilities: Capabilities
     is_real: bool
     summary: str
+
+    def parse_symbol(self, text: str) -> str:
+        """Return the symbol that a text means among this provider's: a TSE local code, or a file's freer name.
+
+        Raises:
+            InvalidRequest: it can be none of its symbols.
+
+        """
+        parse = parse_foreign_symbol if Market.FILE in self.capabilities.markets else parse_symbol
+        return parse(text)
 
 
 _TSE_MARKETS = frozenset(market for market in Market if market.is_tse)

@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Scope
 
+from app.auth import MARKET_PREFIXES
 from app.middleware import MAX_BODY
 from tests.fixtures.apps import JOBS, RUN_DAILY, SCHEDULES, TOKEN
 
@@ -94,10 +95,11 @@ async def test_a_body_longer_than_it_said_is_refused(app: FastAPI) -> None:
 
 
 GUARDED = [JOBS, "/api/v1/ingest", "/api/v1/ingest/", "/api/v1/ingest/nothing", f"{JOBS}/stats", SCHEDULES]
+GUARDED += [*MARKET_PREFIXES, "/api/v1/bars/7203", "/api/v1/bars/latest"]
 
 
 @pytest.mark.parametrize("path", [*GUARDED, f"{SCHEDULES}/", f"{SCHEDULES}/{'a' * 32}/run"])
-async def test_all_below_ingest_and_schedules_needs_the_token(app: FastAPI, path: str) -> None:
+async def test_what_is_guarded_needs_the_token(app: FastAPI, path: str) -> None:
     wire = Wire(iter([]))
     await app(scope(path, {}, "GET"), wire.receive, wire.send)
     assert wire.status == 401

@@ -9,11 +9,12 @@ import httpx2
 import pytest
 from pydantic import BaseModel
 
-from app.auth import is_ingest_path
+from app.auth import is_guarded_path
 from app.health.routes import Alive, Ready
 from app.ingest.schemas import RunDailyBody
 from app.jobs.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody
 from app.main import create_app
+from app.market_data.schemas import BarPage, CalendarView, CoveragePage, LatestBars, SymbolPage, UniverseView
 from app.notifications.schemas import DeliveryPage, DeliveryView
 from app.schedules.schemas import (
     FiringView,
@@ -31,6 +32,7 @@ MODELS = {
         *(Alive, Ready, RunDailyBody, Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody),
         *(FiringView, NewSchedule, ScheduleChange, ScheduleDetail, ScheduleList, ScheduleView),
         *(DeliveryPage, DeliveryView),
+        *(BarPage, CalendarView, CoveragePage, LatestBars, SymbolPage, UniverseView),
     )
 }
 DOCUMENT = create_app(memory_settings(Path("nowhere"))).openapi()
@@ -87,7 +89,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 @pytest.mark.parametrize(("name", "operation"), list(operations()), ids=[name for name, _ in operations()])
 def test_what_needs_the_token_says_so(name: str, operation: dict[str, Any]) -> None:
-    guarded = any(is_ingest_path(part) for part in name.split())
+    guarded = any(is_guarded_path(part) for part in name.split())
     assert operation.get("security") == ([{"ingestToken": []}] if guarded else None)
     assert ("401" in operation["responses"]) == guarded
     scheme = DOCUMENT["components"]["securitySchemes"]["ingestToken"]

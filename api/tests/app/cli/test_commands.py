@@ -12,6 +12,7 @@ import pytest
 from app.cli.exits import Exit
 from tests.app.cli.conftest import Done, Kaboom
 from tests.fixtures.apps import TOKEN
+from tests.fixtures.stacks import Api
 
 SMALL = ("ingest", "run-daily", "--session", "2025-11-04", "--symbol", "7203", "--symbol", "6758")
 UNKNOWN = "a" * 32
@@ -140,6 +141,13 @@ def test_bars_are_shown(at_live: Kaboom, finished: str) -> None:
     assert len(whole.splitlines()) > len(shown["bars"])
     assert at_live("bars", "show", "9999").code == Exit.NOT_FOUND
     assert at_live("bars", "show", "7203", "--interval", "1h").code == Exit.NOT_FOUND
+
+
+def test_the_api_shows_the_same_bars(live: Api, at_live: Kaboom, finished: str) -> None:
+    shown = data(at_live("bars", "show", "7203", "--session", "2025-11-04", "--json"))["bars"]
+    page = live.http.get("/api/v1/bars/7203", params={"start": "2025-11-04", "end": "2025-11-05"}).json()
+    assert [(bar["close"], bar["volume"]) for bar in page["items"]] == [(bar["close"], bar["volume"]) for bar in shown]
+    assert len(shown) > 200
 
 
 def test_coverage_is_shown(at_live: Kaboom, finished: str) -> None:

@@ -55,6 +55,15 @@ def test_anything_else_is_refused(text: str) -> None:
     refuse(text)
 
 
+@given(st.lists(st.text(max_size=20) | st.integers(-(2**53), 2**53), max_size=3))
+def test_it_names_a_place_of_any_list(place: list[object]) -> None:
+    cursor = SIGNER.encode_place(place, ["/api/v1/bars/7203", "1m"])
+    assert SIGNER.decode_place(cursor, ["/api/v1/bars/7203", "1m"]) == place
+    with pytest.raises(InvalidRequest):
+        SIGNER.decode_place(cursor, ["/api/v1/bars/6758", "1m"])
+    refuse(cursor)
+
+
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda b: base64.urlsafe_b64encode(b).decode()))
 def test_nothing_makes_it_fail_otherwise(text: str) -> None:
     refuse(text)

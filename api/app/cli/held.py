@@ -1,0 +1,44 @@
+"""The bar store of the data folder, and which of its series a command means."""
+
+from typing import TYPE_CHECKING
+
+from app.cli.exits import CliError, Exit
+from app.cli.session import Session
+from app.settings import load_settings
+from batch.market.interval import parse_interval
+
+if TYPE_CHECKING:
+    from batch.bars.store import BarStore
+    from batch.market.bar import BarSeries
+
+
+async def choose_series(session: Session, store: "BarStore", interval: str, source: str | None) -> "BarSeries":
+    """Return the series of an interval that is held: the one of `source`, or the only one.
+
+    Raises:
+        CliError: none is, or several are.
+
+    """
+    wanted = parse_interval(interval)
+    held = [s for s in await store.list_series() if s.interval is wanted and (source is None or s.source == source)]
+    if not held:
+        what = f"{source} {interval}" if source else interval
+        raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
+    if len(held) > 1:
+        sources = ", ".join(s.source for s in held)
+        raise CliError(Exit.USAGE, session.words.say("choose_source", sources=sources))
+    return held[0]
+
+
+def open_store() -> "BarStore":
+    """Return the bar store of the data folder."""
+    from batch.wiring import build_bar_store  # noqa: PLC0415  polars, which other commands do without
+
+    return build_bar_store(load_settings())
+
+
+def store_place() -> str:
+    """Return where the bars are, for people."""
+    from batch.wiring import describe_bar_store  # noqa: PLC0415  polars, which other commands do without
+
+    return describe_bar_store(load_settings())

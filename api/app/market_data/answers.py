@@ -1,0 +1,127 @@
+"""From a table to an HTTP answer: format, strong ETag, cursor, link to the next page."""
+
+import asyncio
+import hashlib
+import io
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, cast
+from urllib.parse import quote
+
+import orjson
+from fastapi import Depends, Request, Response, status
+from pydantic import BaseModel
+
+from app.deps import Cursors, Shared
+from app.errors import BadCursor
+from app.market_data.negotiation import choose_format
+from app.market_data.opening import Desk, OpenDesk
+from app.market_data.pieces import Pieces
+from app.market_data.table import Table
+from batch.bars.formats import Format
+from batch.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from app.jobs.cursor import CursorSigner
+    from app.jobs.sharing import Sharing
+
+type Find = Callable[[Desk, list[Any] | None], Awaitable[Table]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """A table in a format; without a body where the caller has it already."""
+
+    etag: str
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What it takes to answer one request for a table."""
+
+    request: Request
+    signer: "CursorSigner"
+    shared: "Sharing[Response]"
+    desk: OpenDesk
+
+    async def give(self, query: BaseModel, find: Find) -> Response:
+        """Answer with the table that `find` finds, in the format that the caller likes best.
+
+        Raises:
+            NotAcceptable: the caller takes none that there is.
+            BadCursor: the cursor is not one of ours, or of another list.
+
+        """
+        form = choose_format(self.request.headers.get("accept"))
+        scope = self._scope(query)
+        place = self._place(getattr(query, "cursor", None), scope)
+        known = self.request.headers.get("if-none-match", "")
+
+        async def build() -> Response:
+            table = await find(await self.desk.get(), place)
+            cursor = self.signer.encode_place(table.next_place, scope) if table.next_place else None
+            # Some 0.5 µs a row, for up to 100,000 rows: the loop has other callers.
+            encoded = await asyncio.to_thread(_encode, table, form, cursor, known)
+            return self._respond(table, form, encoded, cursor)
+
+        question = (self.request.scope["path"], self.request.scope["query_string"], form, known)
+        found = await self.shared.ask(question, build)
+        # Each gets its own: on the way to its caller it is added to.
+        return Pieces(found.body, found.status_code, headers=dict(found.headers))
+
+    def _scope(self, query: BaseModel) -> list[object]:
+        """Return what makes a list this one; another limit does not make another list."""
+        asked = query.model_dump(mode="json", exclude={"cursor", "limit"})
+        return [self.request.scope["path"], *sorted(asked.items())]
+
+    def _place(self, cursor: str | None, scope: list[object]) -> list[Any] | None:
+        try:
+            return self.signer.decode_place(cursor, scope) if cursor else None
+        except InvalidRequest as e:
+            raise BadCursor(e.message) from e
+
+    def _respond(self, table: Table, form: Format, encoded: _Encoded, cursor: str | None) -> Response:
+        headers = {"ETag": encoded.etag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
+        if "provider" in table.about:
+            headers["Kaboom-Provider"] = table.about["provider"]
+        if cursor:
+            url = self.request.url.include_query_params(cursor=cursor)
+            headers["Link"] = f'<{quote(self.request.scope["path"])}?{url.query}>; rel="next"'
+        if encoded.body is None:
+            return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
+        headers["Content-Type"] = form.media_type
+        if form is not Format.JSON:
+            headers["Content-Disposition"] = f'attachment; filename="{table.stem}.{form}"'
+        return Response(encoded.body, headers=headers)
+
+
+async def _answering(request: Request, signer: Cursors, shared: Shared) -> Answering:
+    return Answering(request, signer, shared, cast("OpenDesk", request.app.state.desk))
+
+
+Answers = Annotated[Answering, Depends(_answering)]
+
+
+def _encode(table: Table, form: Format, cursor: str | None, known: str) -> _Encoded:
+    """Tag a table by what it holds, so that one whom the caller has is not even encoded."""
+    from batch.bars.encode import digest_table, label_rows, write_table  # noqa: PLC0415  polars, loaded by now
+
+    said = orjson.dumps([table.about, form, cursor])
+    etag = f'"{hashlib.sha256(digest_table(table.rows) + said).hexdigest()[:32]}"'
+    if _is_known(etag, known):
+        return _Encoded(etag, None)
+    out = io.BytesIO()
+    if form is Format.JSON:
+        # Around the items, in the one buffer: 13 MB of coverage take 7 ms to copy.
+        out.write(orjson.dumps(table.about)[:-1] + b',"items":')
+        write_table(table.rows, form, out)
+        out.write(b',"next_cursor":%b}' % orjson.dumps(cursor))
+    else:
+        write_table(label_rows(table.rows, {name: table.about[name] for name in table.labels}), form, out)
+    return _Encoded(etag, out.getvalue())
+
+
+def _is_known(etag: str, if_none_match: str) -> bool:
+    """Compare weakly, as RFC 9110 (13.1.2) wants it of If-None-Match."""
+    return bool({etag, "*"} & {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")})

@@ -1,0 +1,79 @@
+"""What OpenAPI shows of the market: a minute of 7203, made up by the synthetic provider."""
+
+from typing import Any
+
+_BAR: dict[str, Any] = {
+    "opened_at": "2025-11-04T00:00:00Z",
+    "open": 2841.5,
+    "high": 2849.0,
+    "low": 2838.0,
+    "close": 2847.5,
+    "volume": 184300,
+    "flags": 0,
+}
+_SERIES: dict[str, Any] = {"interval": "1m", "provider": "synthetic", "is_real": False}
+BARS: dict[str, Any] = {
+    "symbol": "7203",
+    **_SERIES,
+    "adjusted": False,
+    "start": "2025-11-03T15:00:00Z",
+    "end": "2025-11-04T15:00:00Z",
+    "items": [_BAR],
+    "next_cursor": None,
+}
+LATEST: dict[str, Any] = {
+    **_SERIES,
+    "items": [{"symbol": "7203"} | _BAR | {"opened_at": "2025-11-04T06:30:00Z"}],
+    "next_cursor": None,
+}
+COVERAGE: dict[str, Any] = {
+    **_SERIES,
+    "first": "2025-11-04",
+    "last": "2025-11-04",
+    "items": [
+        {
+            "symbol": "7203",
+            "session": "2025-11-04",
+            "bars": 327,
+            "first_at": "2025-11-04T00:00:00Z",
+            "last_at": "2025-11-04T06:30:00Z",
+            "flagged": 0,
+            "flags": 0,
+        }
+    ],
+    "next_cursor": None,
+}
+_LISTING: dict[str, Any] = {
+    "symbol": "7203",
+    "name": "トヨタ自動車",
+    "market": "TSE_PRIME",
+    "sector33": "輸送用機器",
+    "scale": "TOPIX Core30",
+    "is_topix500": True,
+    "is_listed": True,
+}
+_DATED: dict[str, Any] = {"session": "2025-11-04", "as_of": "2024-03-29", "source": "JPX data_j.xls"}
+SYMBOLS: dict[str, Any] = {**_DATED, "items": [_LISTING], "next_cursor": None}
+UNIVERSE: dict[str, Any] = {
+    "market": "TSE_PRIME",
+    **_DATED,
+    "age_days": 585,
+    "items": [_LISTING],
+    "next_cursor": None,
+}
+CALENDAR: dict[str, Any] = {
+    "first": "2025-11-04",
+    "last": "2025-11-04",
+    "time_zone": "Asia/Tokyo",
+    "items": [
+        {
+            "session": "2025-11-04",
+            "opens_at": "2025-11-04T00:00:00Z",
+            "am_closes_at": "2025-11-04T02:30:00Z",
+            "pm_opens_at": "2025-11-04T03:30:00Z",
+            "closes_at": "2025-11-04T06:30:00Z",
+            "minutes": 327,
+        }
+    ],
+    "next_cursor": None,
+}

@@ -1,0 +1,39 @@
+"""The desk that answers questions about the market, opened on the first one: until then the API has no polars."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batch.kit.clock import utc_now
+from batch.kit.lazy import Lazy
+
+if TYPE_CHECKING:
+    from app.market_data.references import ReferenceTables
+    from app.market_data.tables import BarTables
+    from batch.settings import BatchSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Whom to ask for bars, and for what they are measured by."""
+
+    bars: "BarTables"
+    references: "ReferenceTables"
+
+
+type OpenDesk = Lazy[Desk]
+
+
+def open_desk(settings: "BatchSettings") -> OpenDesk:
+    """Return the desk of the settings, to be opened on first use; the store is that of the process, and stays open."""
+
+    def build() -> Desk:
+        from app.market_data.references import ReferenceTables  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy
+        from app.market_data.tables import BarTables  # noqa: PLC0415  the same
+        from batch.wiring import build_bar_store  # noqa: PLC0415  the same
+
+        return Desk(
+            BarTables(build_bar_store(settings), settings.provider, utc_now),
+            ReferenceTables(settings.symbols_dir, utc_now),
+        )
+
+    return Lazy(build)

@@ -1,0 +1,138 @@
+"""What the read routes may be asked, with a bound on every parameter."""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from batch.errors import InvalidRequest
+from batch.market.calendar import JST, NEWEST_YEAR, OLDEST_YEAR
+from batch.market.interval import Interval
+from batch.market.listing import Market
+
+MOST_BARS = 20_000
+MOST_CELLS = 100_000
+MOST_LISTINGS = 5_000
+_MOST_SYMBOLS = 200
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_CURSOR = Field(default=None, max_length=300, description="next_cursor of the page before")
+
+
+def _to_moment(value: Any) -> datetime:
+    """A day is its beginning in Japan: there is no other midnight that a reader of Japanese bars could mean."""
+    text = str(value)
+    found = datetime.fromisoformat(text)
+    if _DAY.fullmatch(text):
+        found = datetime.combine(found.date(), time(), JST)
+    if found.tzinfo is None:
+        raise ValueError("expected a time zone, such as 2025-11-04T09:00:00+09:00, or a day alone")
+    if not 1900 <= found.year < 2200:
+        raise ValueError("expected a year from 1900 to 2199")
+    return found.astimezone(UTC)
+
+
+def _to_session(value: Any) -> date:
+    text = str(value)
+    if not _DAY.fullmatch(text):
+        raise ValueError("expected a day as YYYY-MM-DD")
+    found = date.fromisoformat(text)
+    if not OLDEST_YEAR <= found.year <= NEWEST_YEAR:
+        raise ValueError(f"expected a year from {OLDEST_YEAR} to {NEWEST_YEAR}")
+    return found
+
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_to_moment),
+    WithJsonSchema({"type": "string", "examples": ["2025-11-04", "2025-11-04T09:00:00+09:00"]}),
+]
+Session = Annotated[
+    date, BeforeValidator(_to_session), WithJsonSchema({"type": "string", "format": "date", "examples": ["2025-11-04"]})
+]
+Symbol = Annotated[str, Field(min_length=1, max_length=20)]
+_Provider = Annotated[
+    str | None, Field(max_length=40, description="whose bars; default: KABOOM_PROVIDER. Two providers never mix")
+]
+
+
+class _Query(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _SeriesQuery(_Query):
+    interval: Interval = Interval.M1
+    provider: _Provider = None
+
+
+class BarsQuery(_SeriesQuery):
+    """Bars of one symbol with `start <= opened_at < end`, oldest first."""
+
+    start: Moment | None = Field(
+        default=None,
+        description="a time with its zone, or a day (00:00 in Japan); default: 31 days before `end`, of 1d 366",
+    )
+    end: Moment | None = Field(default=None, description="as `start`, not included; default: tonight in Japan")
+    adjusted: bool = Field(default=False, description="only false so far: bars are raw, as traded")
+    limit: int = Field(default=1_000, ge=1, le=MOST_BARS)
+    cursor: str | None = _CURSOR
+
+
+class LatestQuery(_SeriesQuery):
+    """The newest bar of every symbol, or of some."""
+
+    symbol: list[Symbol] = Field(default=[], max_length=_MOST_SYMBOLS, description="only these; may be repeated")
+
+
+class CoverageQuery(LatestQuery):
+    """What is held from session `first` to session `last`, both included."""
+
+    first: Session | None = Field(default=None, description="default: 30 days before `last`")
+    last: Session | None = Field(default=None, description="default: today in Japan; at most 366 days after `first`")
+    limit: int = Field(default=10_000, ge=1, le=MOST_CELLS)
+    cursor: str | None = _CURSOR
+
+
+class SymbolsQuery(_Query):
+    """Listed issues, by market or by words."""
+
+    market: Market | None = None
+    q: str = Field(
+        default="",
+        max_length=100,
+        pattern=r"^[^\x00-\x1f]*$",
+        description="words that symbol or name hold, all of them",
+    )
+    session: Session | None = Field(default=None, description="as of this day; default: today in Japan")
+    limit: int = Field(default=1_000, ge=1, le=MOST_LISTINGS)
+    cursor: str | None = _CURSOR
+
+
+class UniverseQuery(_Query):
+    """The symbols of a market as of a session."""
+
+    market: Market = Market.TSE_PRIME
+    session: Session | None = Field(default=None, description="default: today in Japan")
+
+
+class CalendarQuery(_Query):
+    """The sessions from `first` to `last`, both included."""
+
+    first: Session | None = Field(default=None, description="default: today in Japan")
+    last: Session | None = Field(default=None, description="default: 31 days after `first`; at most 3,660 days after")
+
+
+def days_between(first: date, last: date, *, most: int) -> tuple[date, date]:
+    """Return two days that are in order and near enough.
+
+    Raises:
+        InvalidRequest: they are not.
+
+    """
+    if first > last:
+        raise InvalidRequest(f"first was {first} and last {last}, expected them in order", pointer="/first")
+    if last - first > timedelta(days=most):
+        raise InvalidRequest(
+            f"first was {first} and last {last}, at most {most} days apart are allowed", pointer="/last"
+        )
+    return first, last

@@ -1,0 +1,117 @@
+"""From questions to tables of what bars are measured by: listings and sessions; imported on the first question."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from app.market_data.queries import CalendarQuery, SymbolsQuery, UniverseQuery, days_between
+from app.market_data.table import Table
+from batch.kit.clock import Clock
+from batch.market.calendar import JST, closes_at, minute_grid, opens_at, session_hours, sessions_between
+from batch.market.listing import Market
+from batch.market.universe import Universe, load_universe
+
+_MOST_CALENDAR_DAYS = 3_660
+_TIME = pl.Datetime("us", "UTC")
+_LISTING = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "name": pl.String(),
+        "market": pl.String(),
+        "sector33": pl.String(),
+        "scale": pl.String(),
+        "is_topix500": pl.Boolean(),
+        "is_listed": pl.Boolean(),
+    }
+)
+_SESSION = pl.Schema(
+    {
+        "session": pl.Date(),
+        "opens_at": _TIME,
+        "am_closes_at": _TIME,
+        "pm_opens_at": _TIME,
+        "closes_at": _TIME,
+        "minutes": pl.Int64(),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceTables:
+    """Listings, from the snapshots shipped and those imported to a folder, and the calendar."""
+
+    symbols_dir: Path
+    clock: Clock
+
+    def symbols(self, query: SymbolsQuery, place: list[Any] | None) -> Table:
+        """Return listed issues of all TSE markets, or of one, sorted by symbol, which is their place.
+
+        Raises:
+            NotFound: the market is FILE, whose symbols only the files know.
+            InvalidRequest: an imported list cannot be read.
+
+        """
+        session = query.session or self._today()
+        markets = [query.market] if query.market else [market for market in Market if market.is_tse]
+        universes = [load_universe(market, session, imported_dir=self.symbols_dir) for market in markets]
+        rows = _to_frame(universes)
+        for word in query.q.lower().split():
+            within = pl.concat_str("symbol", "name", separator=" ").str.to_lowercase()
+            rows = rows.filter(within.str.contains(word, literal=True))
+        if place:
+            rows = rows.filter(pl.col("symbol") > place[0])
+        page = rows.head(query.limit)
+        next_place = [page["symbol"][-1]] if rows.height > query.limit else None
+        return Table(page, _dated(universes[0], session), ("as_of",), f"symbols-{session}", next_place)
+
+    def universe(self, query: UniverseQuery) -> Table:
+        """Return the symbols of a market as of a session, with those since delisted (`is_listed` false).
+
+        Raises:
+            NotFound: the market is FILE, whose symbols only the files know.
+            InvalidRequest: an imported list cannot be read.
+
+        """
+        session = query.session or self._today()
+        universe = load_universe(query.market, session, imported_dir=self.symbols_dir)
+        about = {"market": universe.market.value, **_dated(universe, session), "age_days": universe.age(session)}
+        return Table(_to_frame([universe]), about, ("as_of",), f"universe-{universe.market}-{session}")
+
+    def calendar(self, query: CalendarQuery) -> Table:
+        """Return sessions and their hours, oldest first.
+
+        Raises:
+            InvalidRequest: the days are not in order, or too far apart.
+
+        """
+        first = query.first or self._today()
+        first, last = days_between(first, query.last or first + timedelta(days=31), most=_MOST_CALENDAR_DAYS)
+        rows = [_session_row(day) for day in sessions_between(first, last)]
+        about = {"first": first.isoformat(), "last": last.isoformat(), "time_zone": "Asia/Tokyo"}
+        return Table(pl.DataFrame(rows, schema=_SESSION, orient="row"), about, (), f"calendar-{first}-{last}")
+
+    def _today(self) -> date:
+        return self.clock().astimezone(JST).date()
+
+
+def _dated(universe: Universe, session: date) -> dict[str, Any]:
+    return {"session": session.isoformat(), "as_of": universe.as_of.isoformat(), "source": universe.source}
+
+
+def _to_frame(universes: Iterable[Universe]) -> pl.DataFrame:
+    rows = [
+        (s.symbol, s.name, s.market.value, s.sector33, s.scale, s.is_topix500, s.symbol not in universe.delisted)
+        for universe in universes
+        for s in universe.listings
+    ]
+    return pl.DataFrame(rows, schema=_LISTING, orient="row").sort("symbol")
+
+
+def _session_row(day: date) -> tuple[Any, ...]:
+    hours = session_hours(day)
+    breaks = (datetime.combine(day, at, JST).astimezone(UTC) for at in (hours.am_close, hours.pm_open))
+    return (day, opens_at(day), *breaks, closes_at(day), len(minute_grid(day)))

@@ -1,0 +1,163 @@
+"""What the read routes answer, for OpenAPI: the answers themselves are written from columns, without these."""
+
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.errors import BAD_CURSOR, INVALID, NOT_ACCEPTABLE, Problem, describe_problems
+from app.market_data import examples
+from batch.bars.formats import Format
+from batch.market.interval import Interval
+from batch.market.listing import Market
+
+_OPENED = "the start of the bar, UTC; of a daily bar 00:00 UTC of its session"
+_FLAGS = "what quality rules saw, as a sum; docs/reference/outcomes.md has the values"
+
+
+class Bar(BaseModel):
+    """One raw bar. The auctions at 11:30 and at the close are bars of their own."""
+
+    opened_at: AwareDatetime = Field(description=_OPENED)
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+    flags: int = Field(description=_FLAGS)
+
+
+class SymbolBar(Bar):
+    """One raw bar of one of several symbols."""
+
+    symbol: str
+
+
+class _Series(BaseModel):
+    interval: Interval
+    provider: str
+    is_real: bool = Field(description="false: made up, no market data")
+
+
+class BarPage(_Series):
+    """Bars of one symbol, oldest first, with `start <= opened_at < end`."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.BARS})
+
+    symbol: str
+    adjusted: Literal[False]
+    start: AwareDatetime
+    end: AwareDatetime
+    items: list[Bar]
+    next_cursor: str | None
+
+
+class LatestBars(_Series):
+    """The newest bar of every symbol, sorted by symbol."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.LATEST})
+
+    items: list[SymbolBar]
+    next_cursor: None
+
+
+class Cell(BaseModel):
+    """What is held of one symbol in one session; where nothing is held there is no cell."""
+
+    symbol: str
+    session: date
+    bars: int
+    first_at: AwareDatetime = Field(description="`opened_at` of the first bar")
+    last_at: AwareDatetime = Field(description="`opened_at` of the last bar")
+    flagged: int = Field(description="how many bars have any flag")
+    flags: int = Field(description="the flags of all bars together")
+
+
+class CoveragePage(_Series):
+    """What is held, sorted by symbol, then session."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.COVERAGE})
+
+    first: date
+    last: date
+    items: list[Cell]
+    next_cursor: str | None
+
+
+class ListedSymbol(BaseModel):
+    """One listed issue, as JPX's list has it."""
+
+    symbol: str
+    name: str
+    market: Market
+    sector33: str
+    scale: str
+    is_topix500: bool = Field(description="whether it has the finer ticks")
+    is_listed: bool = Field(description="false: in the list, and known to be gone by the session")
+
+
+class _Dated(BaseModel):
+    session: date
+    as_of: date = Field(description="the date of the list: what was listed since is missing")
+    source: str
+    items: list[ListedSymbol]
+
+
+class SymbolPage(_Dated):
+    """Listed issues, sorted by symbol."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.SYMBOLS})
+
+    next_cursor: str | None
+
+
+class UniverseView(_Dated):
+    """The symbols of a market as of a session."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.UNIVERSE})
+
+    market: Market
+    age_days: int = Field(description="days between the list and the session, either way")
+    next_cursor: None
+
+
+class TradingSession(BaseModel):
+    """One session and its hours."""
+
+    session: date
+    opens_at: AwareDatetime
+    am_closes_at: AwareDatetime = Field(description="the morning's closing auction")
+    pm_opens_at: AwareDatetime
+    closes_at: AwareDatetime = Field(description="the closing auction")
+    minutes: int = Field(description="the 1m bars that a symbol can have at most")
+
+
+class CalendarView(BaseModel):
+    """The sessions of the TSE, oldest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.CALENDAR})
+
+    first: date
+    last: date
+    time_zone: Literal["Asia/Tokyo"]
+    items: list[TradingSession]
+    next_cursor: None
+
+
+def describe_table(model: type[BaseModel], csv: str, *problems: Problem) -> dict[str, Any]:
+    """Return what a route needs to say of itself: its four formats, 304, and its problems."""
+    binary = {"schema": {"type": "string", "format": "binary"}, "examples": {"file": {"summary": "the same columns"}}}
+    content = {
+        Format.CSV: {"schema": {"type": "string"}, "examples": {"rows": {"value": csv}}},
+        Format.ARROW: binary,
+        Format.PARQUET: binary,
+    }
+    formats = {form.media_type.partition(";")[0]: described for form, described in content.items()}
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {"content": formats, "description": "the table, in the format that `Accept` likes best"},
+        304: {"description": "the table is as its ETag says"},
+    }
+    return {
+        "response_model": model,
+        "responses": responses | describe_problems(BAD_CURSOR, NOT_ACCEPTABLE, INVALID, *problems),
+    }

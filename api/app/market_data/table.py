@@ -1,0 +1,28 @@
+"""A table that answers a question, before it has a format."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows, and what is said of all of them.
+
+    Attributes:
+        rows: the rows, as items of the JSON.
+        about: what JSON says beside its items.
+        labels: those of `about` that the other formats, which have nothing beside their rows, repeat in each row.
+        stem: the name of a file of it, without suffix.
+        next_place: where the next page begins after, by what the rows are sorted by; None on the last.
+
+    """
+
+    rows: "pl.DataFrame"
+    about: Mapping[str, Any]
+    labels: Sequence[str]
+    stem: str
+    next_place: Sequence[object] | None = field(default=None)

@@ -1,0 +1,132 @@
+"""From questions to tables of bars; imported on the first question, since it needs polars."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import polars as pl
+
+from app.market_data.queries import BarsQuery, CoverageQuery, LatestQuery, days_between
+from app.market_data.table import Table
+from batch.bars.store import BarStore
+from batch.bars.windows import read_first
+from batch.errors import InvalidRequest
+from batch.kit.clock import Clock
+from batch.market.bar import BarSeries
+from batch.market.calendar import JST
+from batch.market.interval import Interval
+from batch.providers.registry import ProviderSpec, get_provider_spec
+
+_MOST_COVERAGE_DAYS = 366
+
+
+@dataclass(frozen=True, slots=True)
+class BarTables:
+    """The bars of one store; `default_provider` is whose bars are meant where a question names none."""
+
+    store: BarStore
+    default_provider: str
+    clock: Clock
+
+    async def bars(self, symbol: str, query: BarsQuery, place: list[Any] | None) -> Table:
+        """Return bars of one symbol, oldest first; their place is `opened_at` in UTC seconds.
+
+        Raises:
+            InvalidRequest: symbol, provider or span cannot be, or adjusted bars are asked for.
+
+        """
+        if query.adjusted:
+            raise InvalidRequest(
+                "adjusted was true, only false is supported: bars are raw, and no corporate actions are kept yet",
+                pointer="/adjusted",
+            )
+        spec, series = self._series(query)
+        name = _parse(symbol, spec)
+        start, end = self._span(query)
+        after = datetime.fromtimestamp(place[0] + 1, UTC) if place else start
+        found = await read_first(self.store, series, name, start=after, end=end, limit=query.limit + 1)
+        rows, last = _cut(found.drop("symbol"), query.limit)
+        about = {"symbol": name, **_about(spec, series), "adjusted": False, "start": _iso(start), "end": _iso(end)}
+        return Table(
+            rows,
+            about,
+            ("provider", "interval", "symbol"),
+            f"{name}-{series.interval}-{spec.name}",
+            [int(last["opened_at"].timestamp())] if last else None,
+        )
+
+    async def latest(self, query: LatestQuery) -> Table:
+        """Return the newest bar of every symbol, sorted by symbol.
+
+        Raises:
+            InvalidRequest: a symbol or the provider cannot be.
+
+        """
+        spec, series = self._series(query)
+        rows = _only(await self.store.latest(series), query, spec)
+        return Table(rows, _about(spec, series), ("provider", "interval"), f"latest-{series.interval}-{spec.name}")
+
+    async def coverage(self, query: CoverageQuery, place: list[Any] | None) -> Table:
+        """Return what is held of each symbol and session, sorted by both, which are its places.
+
+        Raises:
+            InvalidRequest: a symbol, the provider or the span cannot be.
+
+        """
+        spec, series = self._series(query)
+        last = query.last or self._today()
+        first, last = days_between(query.first or last - timedelta(days=30), last, most=_MOST_COVERAGE_DAYS)
+        held = _only(await self.store.coverage(series, first=first, last=last), query, spec)
+        if place:
+            symbol, session = place[0], date.fromisoformat(place[1])
+            held = held.filter(
+                (pl.col("symbol") > symbol) | ((pl.col("symbol") == symbol) & (pl.col("session") > session))
+            )
+        rows, cut = _cut(held, query.limit)
+        about = {**_about(spec, series), "first": first.isoformat(), "last": last.isoformat()}
+        next_place = [cut["symbol"], cut["session"].isoformat()] if cut else None
+        return Table(rows, about, ("provider", "interval"), f"coverage-{series.interval}-{spec.name}", next_place)
+
+    def _series(self, query: LatestQuery | BarsQuery) -> tuple[ProviderSpec, BarSeries]:
+        spec = get_provider_spec(query.provider or self.default_provider)
+        return spec, BarSeries(spec.name, query.interval)
+
+    def _span(self, query: BarsQuery) -> tuple[datetime, datetime]:
+        # Whole days, so that one who asks twice gets the same answer.
+        tonight = datetime.combine(self._today() + timedelta(days=1), time(), JST).astimezone(UTC)
+        end = query.end or tonight
+        start = query.start or end - timedelta(days=366 if query.interval is Interval.D1 else 31)
+        if start >= end:
+            raise InvalidRequest(f"start was {_iso(start)} and end {_iso(end)}, expected start first", pointer="/start")
+        return start, end
+
+    def _today(self) -> date:
+        return self.clock().astimezone(JST).date()
+
+
+def _about(spec: ProviderSpec, series: BarSeries) -> dict[str, Any]:
+    return {"interval": series.interval.value, "provider": spec.name, "is_real": spec.is_real}
+
+
+def _parse(symbol: str, spec: ProviderSpec) -> str:
+    try:
+        return spec.parse_symbol(symbol)
+    except InvalidRequest as e:
+        raise InvalidRequest(e.message, pointer="/symbol") from e
+
+
+def _only(rows: pl.DataFrame, query: LatestQuery, spec: ProviderSpec) -> pl.DataFrame:
+    wanted = [_parse(symbol, spec) for symbol in query.symbol]
+    return rows.filter(pl.col("symbol").is_in(wanted)) if wanted else rows
+
+
+def _cut(rows: pl.DataFrame, limit: int) -> tuple[pl.DataFrame, dict[str, Any] | None]:
+    """Return a page, and its last row where more follow."""
+    if rows.height <= limit:
+        return rows, None
+    page = rows.head(limit)
+    return page, page.row(-1, named=True)
+
+
+def _iso(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,25 @@
+"""The formats in which tables of bars leave Kaboom: names, media types, file suffixes; importable without polars."""
+
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """A format. Arrow is the IPC stream over HTTP, and the IPC file (Feather 2) on disk."""
+
+    JSON = "json"
+    CSV = "csv"
+    ARROW = "arrow"
+    PARQUET = "parquet"
+
+    @property
+    def media_type(self) -> str:
+        """The media type (IANA's, of CSV RFC 7111's)."""
+        return _MEDIA_TYPES[self]
+
+
+_MEDIA_TYPES = {
+    Format.JSON: "application/json",
+    Format.CSV: "text/csv; charset=utf-8",
+    Format.ARROW: "application/vnd.apache.arrow.stream",
+    Format.PARQUET: "application/vnd.apache.parquet",
+}

@@ -1,0 +1,228 @@
+"""Bars over HTTP: what is kept is what is shown, page by page, in every format, each under its provider's name."""
+
+import functools
+import io
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import httpx2
+import polars as pl
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pytest
+from fastapi import FastAPI
+
+from app.market_data.schemas import BarPage, CoveragePage, LatestBars
+from batch.bars.store import BarStore
+from tests.app.market_data.conftest import SESSIONS, SYMBOLS
+from tests.fixtures.apps import client_of
+from tests.fixtures.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
+
+pytestmark = pytest.mark.anyio
+BARS = "/api/v1/bars"
+SPAN = {"start": "2025-10-31", "end": "2025-11-06"}
+BEGIN, END = datetime(2025, 10, 30, 15, tzinfo=UTC), datetime(2025, 11, 5, 15, tzinfo=UTC)
+COLUMNS = ["provider", "interval", "symbol", "opened_at", "open", "high", "low", "close", "volume", "flags"]
+
+
+async def ok(http: httpx2.AsyncClient, path: str, **params: Any) -> dict[str, Any]:
+    answer = await http.get(path, params=params)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def to_frame(items: list[dict[str, Any]], symbol: str) -> pl.DataFrame:
+    rows = [(symbol, datetime.fromisoformat(i["opened_at"]), *list(i.values())[1:]) for i in items]
+    return frame(*rows)
+
+
+async def test_bars_are_those_of_the_store(market: httpx2.AsyncClient, store: BarStore) -> None:
+    page = await ok(market, f"{BARS}/7203", **SPAN)
+    kept = await store.read(MINUTES, "7203", start=BEGIN, end=END)
+    assert kept.height == 3 * 327
+    assert to_frame(page["items"], "7203").equals(kept)
+    assert {k: v for k, v in page.items() if k != "items"} == {
+        "symbol": "7203",
+        "interval": "1m",
+        "provider": "synthetic",
+        "is_real": False,
+        "adjusted": False,
+        "start": "2025-10-30T15:00:00Z",
+        "end": "2025-11-05T15:00:00Z",
+        "next_cursor": None,
+    }
+    BarPage.model_validate(page)
+
+
+@pytest.mark.parametrize("limit", [1, 300, 327, 980, 981])
+async def test_pages_are_the_whole_without_gap_or_double(market: httpx2.AsyncClient, limit: int) -> None:
+    whole = await ok(market, f"{BARS}/7203", **SPAN)
+    seen: list[Any] = []
+    answer = await market.get(f"{BARS}/7203", params=SPAN | {"limit": limit})
+    for _ in range(5 if limit == 1 else 100):
+        page = answer.json()
+        assert len(page["items"]) <= limit
+        seen += page["items"]
+        if page["next_cursor"] is None:
+            assert "link" not in answer.headers
+            break
+        assert f"cursor={page['next_cursor']}" in answer.headers["link"]
+        answer = await market.get(answer.links["next"]["url"])
+        assert answer.status_code == 200, answer.text
+    assert seen == whole["items"][: len(seen)]
+    assert len(seen) == (5 if limit == 1 else len(whole["items"]))
+
+
+async def test_a_span_is_half_open_and_a_day_begins_in_japan(market: httpx2.AsyncClient) -> None:
+    span = {"start": "2025-11-04T09:00:00+09:00", "end": "2025-11-04T00:02:00Z"}
+    items = (await ok(market, f"{BARS}/7203", **span))["items"]
+    assert [i["opened_at"] for i in items] == ["2025-11-04T00:00:00Z", "2025-11-04T00:01:00Z"]
+    day = (await ok(market, f"{BARS}/7203", start="2025-11-04", end="2025-11-05", interval="1d"))["items"]
+    assert [i["opened_at"] for i in day] == ["2025-11-04T00:00:00Z"]
+
+
+async def test_without_a_span_the_last_month_is_shown(market: httpx2.AsyncClient, store: BarStore) -> None:
+    now = datetime.now(UTC)
+    await store.write(DAILY, frame(bar("7203", at(now.date()), 7.0)))
+    # By the year of daily bars, and of the minutes by the month: none of them is that new.
+    assert (await ok(market, f"{BARS}/7203", interval="1d"))["items"][-1]["close"] == 7.0
+    page = await ok(market, f"{BARS}/7203")
+    asked = [datetime.fromisoformat(page[name]) for name in ("start", "end")]
+    assert (asked[1] - asked[0]).days == 31
+    assert now < asked[1]
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("text/csv", "text/csv; charset=utf-8"),
+        ("application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.stream"),
+        ("application/vnd.apache.parquet, application/json;q=0.5", "application/vnd.apache.parquet"),
+    ],
+)
+async def test_every_format_holds_the_same_bars(
+    market: httpx2.AsyncClient, store: BarStore, accept: str, media_type: str
+) -> None:
+    answer = await market.get(f"{BARS}/7203", params=SPAN | {"limit": 400}, headers={"Accept": accept})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == media_type
+    assert answer.headers["vary"] == "Accept"
+    assert answer.headers["kaboom-provider"] == "synthetic"
+    assert "cursor=" in answer.links["next"]["url"]
+    suffix = answer.headers["content-disposition"].rpartition(".")[2].rstrip('"')
+    read: dict[str, Callable[[io.BytesIO], pl.DataFrame]] = {
+        "csv": functools.partial(pl.read_csv, try_parse_dates=True),
+        "arrow": pl.read_ipc_stream,
+        "parquet": pl.read_parquet,
+    }
+    found = read[suffix](io.BytesIO(answer.content))
+    assert found.columns == COLUMNS
+    assert found.select(pl.col("provider", "interval").unique()).rows() == [("synthetic", "1m")]
+    kept = (await store.read(MINUTES, "7203", start=BEGIN, end=END)).head(400)
+    assert found.drop("provider", "interval").cast(kept.schema).equals(kept)
+
+
+async def test_csv_says_its_zone(market: httpx2.AsyncClient) -> None:
+    answer = await market.get(f"{BARS}/7203", params=SPAN | {"limit": 1}, headers={"Accept": "text/csv"})
+    assert answer.text.splitlines()[1].startswith("synthetic,1m,7203,2025-10-31T00:00:00Z,")
+
+
+async def test_other_readers_read_arrow_and_parquet(market: httpx2.AsyncClient) -> None:
+    arrow = await market.get(f"{BARS}/7203", params=SPAN, headers={"Accept": "application/vnd.apache.arrow.stream"})
+    parquet = await market.get(f"{BARS}/7203", params=SPAN, headers={"Accept": "application/vnd.apache.parquet"})
+    by_stream = pa.ipc.open_stream(arrow.content).read_all()
+    by_file = pq.read_table(io.BytesIO(parquet.content))
+    assert by_stream.schema.field("opened_at").type == pa.timestamp("us", "UTC")
+    assert by_stream.to_pylist() == by_file.to_pylist()
+    assert by_stream.num_rows == 3 * 327
+
+
+async def test_an_etag_spares_the_body_until_a_bar_changes(market: httpx2.AsyncClient, store: BarStore) -> None:
+    first = await market.get(f"{BARS}/7203", params=SPAN)
+    tag = first.headers["etag"]
+    assert tag.startswith('"')
+    for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        again = await market.get(f"{BARS}/7203", params=SPAN, headers={"If-None-Match": known})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    csv = await market.get(f"{BARS}/7203", params=SPAN, headers={"Accept": "text/csv", "If-None-Match": tag})
+    assert (csv.status_code, csv.headers["etag"] != tag) == (200, True)
+    other = await market.get(f"{BARS}/7203", params=SPAN | {"limit": 5}, headers={"If-None-Match": tag})
+    assert other.status_code == 200
+    await store.write(MINUTES, frame(bar("7203", at(SESSIONS[1]), 12.5)))
+    changed = await market.get(f"{BARS}/7203", params=SPAN, headers={"If-None-Match": tag})
+    assert (changed.status_code, changed.headers["etag"] != tag) == (200, True)
+
+
+async def test_providers_do_not_mix(market: httpx2.AsyncClient) -> None:
+    own = await ok(market, f"{BARS}/^N225", **SPAN, interval="1d", provider="file")
+    assert [i["close"] for i in own["items"]] == [51000.5]
+    assert (own["provider"], own["is_real"], own["items"][0]["flags"]) == ("file", True, 9)
+    assert (await ok(market, f"{BARS}/7203", **SPAN, interval="1d", provider="file"))["items"] == []
+    assert (await market.get(f"{BARS}/^N225", params={"interval": "1d"})).status_code == 422
+    latest = await ok(market, f"{BARS}/latest", interval="1d")
+    assert "^N225" not in [i["symbol"] for i in latest["items"]]
+
+
+async def test_a_symbol_may_be_written_as_people_do(market: httpx2.AsyncClient) -> None:
+    for text in ("72030", "\uff17\uff12\uff10\uff13"):  # the latter full-width
+        answer = await market.get(f"{BARS}/{text}", params=SPAN | {"limit": 1})
+        assert answer.json()["symbol"] == "7203"
+        assert (await market.get(answer.links["next"]["url"])).status_code == 200
+
+
+async def test_latest_is_the_newest_bar_of_each(market: httpx2.AsyncClient, store: BarStore) -> None:
+    page = await ok(market, f"{BARS}/latest")
+    assert [i["symbol"] for i in page["items"]] == list(SYMBOLS)
+    assert {i["opened_at"] for i in page["items"]} == {"2025-11-05T06:30:00Z"}
+    LatestBars.model_validate(page)
+    some = await ok(market, f"{BARS}/latest", symbol=["72030", "9999"])
+    assert some["items"] == [i for i in page["items"] if i["symbol"] == "7203"]
+    assert (await ok(market, f"{BARS}/latest", interval="1h"))["items"] == []
+
+
+async def test_coverage_counts_what_is_held(market: httpx2.AsyncClient, store: BarStore) -> None:
+    span = {"first": "2025-10-31", "last": "2025-11-05"}
+    page = await ok(market, "/api/v1/coverage", **span)
+    cells = [(i["symbol"], i["session"], i["bars"]) for i in page["items"]]
+    assert cells == [(symbol, str(day), 327) for symbol in SYMBOLS for day in SESSIONS]
+    CoveragePage.model_validate(page)
+    some = await ok(market, "/api/v1/coverage", **span | {"last": "2025-11-04"}, symbol="7203")
+    assert [(i["symbol"], i["session"]) for i in some["items"]] == [("7203", "2025-10-31"), ("7203", "2025-11-04")]
+    await store.write(MINUTES, frame(bar("7203", at(SESSIONS[0], 3), flags=8), bar("9984", at(SESSIONS[0]))))
+    after = {(i["symbol"], i["session"]): i for i in (await ok(market, "/api/v1/coverage", **span))["items"]}
+    assert len(after) == 10
+    assert after["7203", "2025-10-31"]["flags"] == 8
+    assert after["7203", "2025-10-31"]["flagged"] == 1
+
+
+async def test_coverage_is_paged(market: httpx2.AsyncClient) -> None:
+    span = {"first": "2025-10-31", "last": "2025-11-05", "limit": "4"}
+    answer = await market.get("/api/v1/coverage", params=span)
+    seen = answer.json()["items"]
+    while "next" in answer.links:
+        answer = await market.get(answer.links["next"]["url"])
+        seen += answer.json()["items"]
+    assert [(i["symbol"], i["session"]) for i in seen] == [(s, str(day)) for s in SYMBOLS for day in SESSIONS]
+
+
+async def test_an_empty_table_still_has_its_columns(market: httpx2.AsyncClient) -> None:
+    answer = await market.get(f"{BARS}/9999", params=SPAN, headers={"Accept": "text/csv"})
+    assert answer.text == ",".join(COLUMNS) + "\n"
+    assert (await ok(market, f"{BARS}/9999", **SPAN))["items"] == []
+
+
+async def test_a_stranger_learns_nothing(market_app: FastAPI) -> None:
+    async with client_of(market_app, **{"x-ingest-token": ""}) as stranger:
+        for path in ("bars/7203", "bars/latest", "coverage", "symbols", "universe", "calendar"):
+            assert (await stranger.get(f"/api/v1/{path}")).status_code == 401
+
+
+async def test_a_long_answer_arrives_whole(market: httpx2.AsyncClient, store: BarStore) -> None:
+    for day in range(6, 15):
+        await store.write(MINUTES, full_day(["7203"], date(2025, 11, day)))
+    answer = await market.get(f"{BARS}/7203", params={"start": "2025-10-31", "end": "2025-11-20", "limit": 20_000})
+    assert len(answer.content) > 256 * 1024
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert len(answer.json()["items"]) == 12 * 327
