@@ -259,7 +259,7 @@ class MemoryJobStore:
     async def check(self) -> None:
         """Do nothing: memory drops nothing."""
 
-    async def ping(self) -> None:
+    async def ping(self, *, fresh_s: float = 0.0) -> None:
         """Do nothing: memory always answers."""
 
     async def close(self) -> None:

@@ -35,8 +35,6 @@ from batch.kit.redis import Redis, check_eviction, redis_errors, run_together
 _SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget")
 #: Chunks that one sweep takes of each kind.
 _SWEPT_AT_ONCE = 500
-#: An answer this young still says that Redis is there: under load, records that are put save every ping.
-_HEARD_S = 0.05
 #: A worker not seen for this long counts as gone.
 _WORKER_S = 20.0
 
@@ -195,9 +193,9 @@ class RedisJobStore:
         """Raise ConfigurationError where Redis evicts."""
         await check_eviction(self._redis)
 
-    async def ping(self) -> None:
-        """Raise StoreError unless Redis answers, or has taken a record or a ping in the last 50 ms."""
-        if monotonic() - self._heard_at > _HEARD_S:
+    async def ping(self, *, fresh_s: float = 0.0) -> None:
+        """Raise StoreError unless Redis answers, or has taken a record or a ping in the last `fresh_s` seconds."""
+        if monotonic() - self._heard_at >= fresh_s:
             await self._pings.call(None)
 
     async def close(self) -> None:

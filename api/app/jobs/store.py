@@ -194,8 +194,8 @@ class JobStore(Protocol):
         """Raise ConfigurationError where the store may drop what it was given."""
         ...
 
-    async def ping(self) -> None:
-        """Raise StoreError unless the store answers."""
+    async def ping(self, *, fresh_s: float = 0.0) -> None:
+        """Raise StoreError unless the store answers; an answer of the last `fresh_s` seconds will do."""
         ...
 
     async def close(self) -> None:

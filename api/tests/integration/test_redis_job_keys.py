@@ -148,16 +148,13 @@ async def test_a_redis_that_has_lost_the_scripts_gets_them_again(store: RedisJob
     assert await asyncio.gather(*(store.put(job, [plan_step()]) for job in jobs)) == [False] * 3
 
 
-async def test_a_record_that_was_taken_says_for_a_moment_that_redis_is_there(
-    redis: Redis, store: RedisJobStore
-) -> None:
+async def test_a_record_that_was_taken_will_do_for_a_ping_that_may_be_late(redis: Redis, store: RedisJobStore) -> None:
     async def pings() -> int:
         return int((await redis.info("commandstats")).get("cmdstat_ping", {}).get("calls", 0))
 
     before = await pings()
     await store.put(make_job(), [plan_step()])
-    await store.ping()
+    await store.ping(fresh_s=60)
     assert await pings() == before
-    await asyncio.sleep(0.06)  # an answer's age is what is tested
     await store.ping()
     assert await pings() == before + 1
