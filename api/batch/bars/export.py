@@ -1,7 +1,6 @@
 """Bars to files, each written aside and moved into place, so that a reader sees the old one or the new one."""
 
 import asyncio
-import os
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -16,6 +15,7 @@ from batch.bars.encode import UTC_FORMAT, label_rows
 from batch.bars.export_plan import Month, PlannedFile, Selection
 from batch.bars.formats import Format
 from batch.bars.store import BarStore
+from batch.kit.durable import sync
 
 #: Rows of a Parquet row group: some 300 symbols of a session, so that a reader of one symbol skips the others.
 _ROW_GROUP = 100_000
@@ -103,16 +103,8 @@ def _join(parts: list[Path], whole: Path, plan: PlannedFile) -> int:
         rows.sink_ipc(whole, compat_level=pl.CompatLevel.oldest())
     else:
         rows.sink_parquet(whole, compression="zstd", row_group_size=_ROW_GROUP)
-    _sync(whole)
+    sync(whole)
     size = whole.stat().st_size
     whole.replace(plan.path)
-    _sync(plan.path.parent)
+    sync(plan.path.parent)
     return size
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

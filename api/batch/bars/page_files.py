@@ -17,6 +17,7 @@ from batch.bars.normal import check_source
 from batch.bars.page_errors import store_errors
 from batch.bars.page_schema import CONNECTION, CREATE, FORMAT_VERSION
 from batch.errors import InvalidRequest, StoreError
+from batch.kit.durable import sync
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 
@@ -194,7 +195,7 @@ def _create(path: Path) -> None:
             sql.executescript(CREATE)
         with suppress(FileExistsError):  # another writer was first; theirs is as good
             os.link(fresh, path)
-        _sync_folder(path.parent)
+        sync(path.parent)
     finally:
         fresh.unlink(missing_ok=True)
 
@@ -203,13 +204,4 @@ def _make_folders(folder: Path) -> None:
     missing = [f for f in (folder, *folder.parents) if not f.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for made in missing:
-        _sync_folder(made.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name is durable only when its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync(made.parent)
