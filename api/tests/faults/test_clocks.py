@@ -11,7 +11,11 @@ from tests.faults.lab.measure import Measures
 SKEW_S = 7200.0
 
 
-@pytest.fixture(scope="module", params=[SKEW_S, -SKEW_S], ids=["api_ahead", "api_behind"])
+@pytest.fixture(
+    scope="module",
+    params=[SKEW_S, pytest.param(-SKEW_S, marks=pytest.mark.full)],
+    ids=["api_ahead", "api_behind"],
+)
 def size(request: pytest.FixtureRequest) -> Size:
     """The workers are as wrong as the API, the other way."""
     return Size(workers=2, chunk_bars=240, api_skew_s=request.param, worker_skew_s=-request.param)

@@ -151,7 +151,7 @@ def submitting(lab: Lab, plan: Plan) -> Iterator[Submitting]:
     def submit(number: int) -> None:
         body = lab.requests.build(2)
         while not is_over.is_set():
-            attempt = lab.caller.try_submit(body, key=f"storm-{plan.seed}-{number}")
+            attempt = lab.caller.try_submit(body, key=f"storm-{plan.jobs}-{plan.seed}-{number}")
             if attempt.job_id:
                 lab.caller.expected[attempt.job_id] = frozenset({"completed"})
                 break
