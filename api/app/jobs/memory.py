@@ -24,6 +24,7 @@ from app.jobs.store import (
     LEASE_S,
     MAX_ATTEMPTS,
     NEWEST_KEPT,
+    RESEND_S,
     RETRY_S,
     Beat,
     ChunkRef,
@@ -183,12 +184,12 @@ class MemoryJobStore:
         return expired
 
     async def take_retries(self, queue: str) -> list[ChunkRef]:
-        """Return the interrupted and broken chunks that may run again: each has no message any more, and needs one."""
+        """Return the interrupted and broken chunks that may run again; each comes again until it is claimed."""
         now, found = self._now_s(), []
         for job_id, n, _, slot in self._slots(queue):
             is_queued = slot.chunk.state is ChunkState.QUEUED
             if is_queued and slot.retry_at is not None and slot.retry_at <= now:
-                slot.retry_at, slot.due_at = None, now + self._dispatch_s
+                slot.retry_at = now + RESEND_S
                 found.append(ChunkRef(queue, job_id, n))
         return found
 

@@ -18,6 +18,7 @@ from app.jobs.store import (
     LEASE_S,
     MAX_ATTEMPTS,
     NEWEST_KEPT,
+    RESEND_S,
     RETRY_S,
     Beat,
     ChunkRef,
@@ -121,8 +122,8 @@ class RedisJobStore:
         return expired
 
     async def take_retries(self, queue: str) -> list[ChunkRef]:
-        """Return the interrupted and broken chunks that may run again: each has no message any more, and needs one."""
-        found = await self._run("retries", ChunkRef(queue, "", ""), self._dispatch_ms, _SWEPT_AT_ONCE)
+        """Return the interrupted and broken chunks that may run again; each comes again until it is claimed."""
+        found = await self._run("retries", ChunkRef(queue, "", ""), round(RESEND_S * 1000), _SWEPT_AT_ONCE)
         return [ChunkRef(queue, *member.split("|", 1)) for member in found]
 
     async def take_due(self, queue: str, *, older_than_s: float = 0.0) -> list[ChunkRef]:

@@ -16,6 +16,8 @@ BEAT_S = 5.0
 DISPATCH_S = 10.0
 #: How long a chunk whose task raised waits for its next try, times the attempts it has had.
 RETRY_S = 1.0
+#: How long the message sent for such a chunk may stay unclaimed before the reaper looks where it is.
+RESEND_S = 1.0
 #: Claims without completion after which a chunk is dead.
 MAX_ATTEMPTS = 3
 #: How many ids the list of newest jobs keeps.
@@ -139,7 +141,7 @@ class JobStore(Protocol):
         ...
 
     async def take_retries(self, queue: str) -> list[ChunkRef]:
-        """Return the interrupted and broken chunks that may run again: each has no message any more, and needs one."""
+        """Return the interrupted and broken chunks that may run again; each comes again until it is claimed."""
         ...
 
     async def take_due(self, queue: str, *, older_than_s: float = 0.0) -> list[ChunkRef]:

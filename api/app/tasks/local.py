@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import structlog
 
-from app.jobs.store import ChunkRef
 from app.tasks.dispatch import LocalDispatcher
 from app.tasks.parts import Parts
 from app.tasks.worker import perform
@@ -36,7 +35,7 @@ async def report_alive(parts: Parts, slots: int, *, on_report: Callable[[], None
 
 async def _work(parts: Parts, dispatcher: LocalDispatcher) -> None:
     while True:
-        ref: ChunkRef = await dispatcher.waiting.get()
+        ref = await dispatcher.take()
         try:
             await perform(parts, ref)
         except KaboomError as e:

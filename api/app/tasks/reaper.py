@@ -85,7 +85,8 @@ class Reaper:
     async def _send_retries(self, spec: TaskSpec) -> None:
         refs = await self._parts.store.take_retries(spec.queue)
         if refs:
-            # Ahead of a backlog: a job that has begun is not put behind those that have not.
+            # Ahead of a backlog: a job that has begun is not put behind those that have not. Until it is claimed it
+            # comes here again, since whoever takes its message may die as the first one did.
             await self._parts.dispatcher.send(spec.name, refs, ahead=True)
 
     async def _send_again(self, spec: TaskSpec) -> None:

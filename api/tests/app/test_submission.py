@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.jobs.model import PLAN
 from app.jobs.store import NEWEST_KEPT, ChunkRef
 from app.tasks.dispatch import CeleryDispatcher
 from batch.kit.redis import connect_redis
@@ -78,6 +79,24 @@ async def test_what_is_sent_ahead_is_taken_first(real_app: FastAPI, redis_url: s
     await redis.aclose()
     ids = [json.loads(str(message))["headers"]["id"] for message in taken]
     assert [name.rpartition("-")[2] for name in ids] == ["3", "4", "1", "2"]
+
+
+async def test_what_is_sent_ahead_is_not_sent_again_while_it_is_among_the_next(
+    real_app: FastAPI, redis_url: str
+) -> None:
+    dispatcher = jobs_of(real_app).parts.dispatcher
+    redis = connect_redis(redis_url, client_name="test")
+    await redis.rpush("celery:ingest", b"\xff, which nobody can decode")
+    # "1" begins the id of "11", and the plan's id begins every id.
+    refs = [ChunkRef("ingest", "a" * 32, n) for n in ("11", "2")]
+    more = [ChunkRef("ingest", "a" * 32, n) for n in ("1", PLAN)]
+    for sent, depth in ((refs, 3), (refs, 3), (refs + more, 5), (refs + more, 5)):
+        await dispatcher.send("ingest.run_daily", sent, ahead=True)
+        assert await dispatcher.depth("ingest") == depth
+    await redis.rpush("celery:ingest", *["another"] * 64)
+    await dispatcher.send("ingest.run_daily", refs, ahead=True)
+    assert await dispatcher.depth("ingest") == 5 + 64 + 2
+    await redis.aclose()
 
 
 async def test_redis_lists_the_newest_jobs_first_and_at_most_a_hundred(

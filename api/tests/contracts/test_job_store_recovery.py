@@ -61,9 +61,25 @@ class TestRelease:
         await bench.make_due(ref_of(job, 0))
         assert await bench.store.take_due(QUEUE) == []
         assert await bench.store.take_retries(QUEUE) == [ref_of(job, 0)]
-        # From now on it is: its new message may get lost.
+
+    async def test_a_chunk_whose_second_message_gets_lost_comes_again_until_it_is_claimed(self, bench: Bench) -> None:
+        job = await planned(bench.store, make_chunk(0))
+        await end(bench.store, ref_of(job, 0), [], Ending.BROKEN)
+        for _ in range(3):
+            await bench.make_due(ref_of(job, 0))
+            assert await bench.store.take_retries(QUEUE) == [ref_of(job, 0)]
+            assert await bench.store.take_retries(QUEUE) == []
+        await claimed(bench.store, ref_of(job, 0))
         await bench.make_due(ref_of(job, 0))
-        assert await bench.store.take_due(QUEUE) == [ref_of(job, 0)]
+        assert await bench.store.take_retries(QUEUE) == []
+        assert await bench.store.take_due(QUEUE) == []
+
+    async def test_a_chunk_of_a_job_that_is_forgotten_does_not_come_again(self, bench: Bench) -> None:
+        job = await planned(bench.store, make_chunk(0))
+        await end(bench.store, ref_of(job, 0), [], Ending.BROKEN)
+        await bench.make_due(ref_of(job, 0))
+        await bench.store.forget(QUEUE, job.job_id)
+        assert await bench.store.take_retries(QUEUE) == []
 
     async def test_a_chunk_that_is_claimed_or_cancelled_meanwhile_needs_no_message(self, bench: Bench) -> None:
         job = await planned(bench.store, make_chunk(0))

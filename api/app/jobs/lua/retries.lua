@@ -1,7 +1,14 @@
--- ARGV: dispatch_ms, limit
-local found = redis.call('ZRANGEBYSCORE', RETRIES, 0, now, 'LIMIT', 0, tonumber(ARGV[2]))
-for _, m in ipairs(found) do
-  redis.call('ZREM', RETRIES, m)
-  redis.call('ZADD', DISPATCH, now + tonumber(ARGV[1]), m)
+-- ARGV: resend_ms, limit. The keys are those of a job without an id: JOB begins every job's key.
+-- What is found stays here until it is claimed: the message sent for it may get lost with the worker that takes it.
+local may_run = redis.call('ZRANGEBYSCORE', RETRIES, '-inf', now, 'LIMIT', 0, tonumber(ARGV[2]))
+local found = {}
+for _, m in ipairs(may_run) do
+  local status = redis.call('HGET', JOB .. string.match(m, '^[^|]*'), 'status')
+  if status and not FINAL[status] then
+    redis.call('ZADD', RETRIES, now + tonumber(ARGV[1]), m)
+    found[#found + 1] = m
+  else
+    redis.call('ZREM', RETRIES, m)
+  end
 end
 return found

@@ -7,7 +7,7 @@ import pytest
 
 from app.jobs.history.port import Terms
 from app.jobs.memory import MemoryJobStore
-from app.jobs.model import PLAN, ChunkState, Job, JobStatus
+from app.jobs.model import ChunkState, Job, JobStatus
 from app.jobs.store import Claim, Ending
 from app.tasks.lifecycle import Jobs
 from app.tasks.parts import Parts
@@ -216,7 +216,19 @@ class TestExpire:
         await parts.dispatcher.send(job.task, [ref_of(job, 2)])
         for _ in range(3):
             await Reaper(parts).sweep()
-        assert messages(parts) == [ref_of(job, 2), ref_of(job, 1)]
+        assert messages(parts) == [ref_of(job, 1), ref_of(job, 2)]
+
+    async def test_one_whose_second_message_gets_lost_does_not_wait_for_a_backlog_either(self, parts: Parts) -> None:
+        job = await planned_job(parts)
+        assert isinstance(await parts.store.claim(ref_of(job, 1), owner="killed"), Claim)
+        await bench_of(parts.store).lapse(ref_of(job, 1))
+        await Reaper(parts).sweep()
+        assert messages(parts)[0] == ref_of(job, 1)
+        await parts.dispatcher.send(job.task, [ref_of(job, 2)])
+        await bench_of(parts.store).make_due(ref_of(job, 1))
+        for _ in range(2):
+            await Reaper(parts).sweep()
+        assert messages(parts) == [ref_of(job, 1), ref_of(job, 2)]
 
     @pytest.mark.parametrize("ending", [Ending.RELEASED, Ending.BROKEN])
     async def test_nor_does_one_that_was_handed_back_or_broke(self, parts: Parts, ending: Ending) -> None:
@@ -228,7 +240,7 @@ class TestExpire:
         await parts.dispatcher.send(job.task, [ref_of(job, 2)])
         for _ in range(3):
             await Reaper(parts).sweep()
-        assert messages(parts) == [ref_of(job, 2), ref_of(job, 1)]
+        assert messages(parts) == [ref_of(job, 1), ref_of(job, 2)]
 
     async def test_a_chunk_whose_workers_died_three_times_ends_its_job_in_the_ledger_too(self, parts: Parts) -> None:
         SCRIPT["plan"] = planning([make_chunk(0)])
@@ -270,7 +282,9 @@ class TestSendAgain:
         assert sorted(messages(parts), key=str) == sorted([ref_of(job), ref_of(other)], key=str)
 
     async def test_behind_a_backlog_a_very_old_one_is_sent_all_the_same(self, parts: Parts) -> None:
-        job = await submit(parts)
+        job, other = await submit(parts), make_job()
+        messages(parts)
         await bench_of(parts.store).make_due(ref_of(job))
+        await parts.dispatcher.send(other.task, [ref_of(other)])
         await Reaper(parts).sweep()
-        assert [ref.n for ref in messages(parts)] == [PLAN, PLAN]
+        assert messages(parts) == [ref_of(other), ref_of(job)]

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from app.jobs.store import ChunkRef
@@ -78,7 +79,8 @@ class Broker:
     async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
         """Put messages in the list, as many of each as the weather has it."""
         rng, weather = self._world.rng, self._world.weather
-        for ref in refs:
+        next_ones = {*islice(self.messages, 64)} if ahead else set()
+        for ref in [ref for ref in refs if ref not in next_ones]:
             copies = 0 if rng.random() < weather.dropped else 2 if rng.random() < weather.doubled else 1
             for _ in range(copies):
                 if ahead:
