@@ -73,7 +73,8 @@ def _balance(session: Session, job: dict[str, Any], result: dict[str, Any]) -> s
 
 
 def _print_next(session: Session, job: dict[str, Any]) -> None:
-    lines = ["kaboom bars show 7203", "kaboom coverage", f"kaboom jobs show {job['job_id']}"]
+    bars = ["kaboom bars show 7203"] if (job.get("market") or "").startswith("TSE") else []
+    lines = [*bars, "kaboom coverage", f"kaboom jobs show {job['job_id']}"]
     if job["progress"]["failed"]:
         lines.append(f"kaboom jobs retry {job['job_id']}")
     session.err.print(session.words.say("next") + ":", markup=False)

@@ -114,8 +114,11 @@ class Jobs:
         stopped = await self.parts.store.cancel(job.queue, job.job_id)
         if stopped is None:
             raise StoreError("the job is being restored to Redis: try again in a few seconds")
-        await settle_job(self.parts, job.queue, job.job_id, is_final=stopped.status.is_final)
-        return stopped
+        if not stopped.status.is_final:
+            return stopped
+        await settle_job(self.parts, job.queue, job.job_id)
+        # The ledger's word: a Redis that lost everything in between has taken the end with it, and it will end again.
+        return await self.parts.history.load(job.queue, job.job_id) or stopped
 
     async def retry(self, job: Job, request: Mapping[str, Any]) -> Admission:
         """Submit a child of a final job with a request for what is left to do.

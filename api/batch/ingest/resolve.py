@@ -46,9 +46,11 @@ async def resolve_plan(request: IngestRequest, provider: BarProvider, planning: 
         raise InvalidRequest(
             f"nothing to ingest: the universe of {request.market} was empty on {session}", pointer="/market"
         )
-    last = max(chunk.sessions[-1] for chunk in chunks)
-    is_final = _is_over(last if not request.market.is_tse else session, planning)
-    return IngestPlan(session, is_final, provider.name, universe, tuple(chunks))
+    if not request.market.is_tse:
+        # The newest that there is: what was asked for by the TSE's calendar may lie ahead of it.
+        session = max(chunk.sessions[-1] for chunk in chunks)
+        universe = {**universe, "as_of": session.isoformat()}
+    return IngestPlan(session, _is_over(session, planning), provider.name, universe, tuple(chunks))
 
 
 async def _resolve_universe(

@@ -1,8 +1,13 @@
-"""Submitting on the memory twins what `tests/app/test_overlap.py` submits on the real servers."""
+"""Submitting and cancelling on the memory twins; `tests/app/test_overlap.py` submits on the real servers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from app.jobs.history.port import Admission, Admitted, Terms
+from app.jobs.memory import MemoryJobStore
+from app.jobs.model import Job, JobStatus
 from app.tasks.catalog import INGEST_RUN_DAILY
 from app.tasks.lifecycle import Jobs
 from app.tasks.parts import Parts
@@ -29,3 +34,25 @@ async def test_a_new_key_that_joins_is_kept_for_the_joined_job(parts: Parts) -> 
     joined, again = await submit(parts, "key"), await submit(parts, "key")
     assert (joined.how, again.how) == (Admitted.JOINED, Admitted.REPLAYED)
     assert {joined.job.job_id, again.job.job_id} == {first.job_id}
+
+
+class Forgetful(MemoryJobStore):
+    """A store that loses everything right after a job was cancelled."""
+
+    async def load(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
+        found = await super().load(queue, job_ids)
+        return [job if job and not job.status.is_final else None for job in found]
+
+
+async def test_an_end_that_redis_lost_before_the_ledger_had_it_is_not_told(parts: Parts) -> None:
+    parts = replace(parts, store=Forgetful())
+    job = (await submit(parts)).job
+    assert (await Jobs(parts).cancel(job)).status is JobStatus.CANCELLING
+
+
+async def test_an_end_that_the_ledger_has_is_told(parts: Parts) -> None:
+    job = (await submit(parts)).job
+    assert (await Jobs(parts).cancel(job)).status is JobStatus.CANCELLED
+    kept = await parts.history.load(job.queue, job.job_id)
+    assert kept
+    assert kept.status is JobStatus.CANCELLED

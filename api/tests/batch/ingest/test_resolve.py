@@ -171,7 +171,7 @@ class TestFiles:
     def test_its_sessions_and_symbols_are_those_of_the_files(self, provider: FileProvider) -> None:
         plan = resolve(IngestRequest({Interval.D1: 2}, market=Market.FILE), provider=provider)
         assert [(c.symbols, c.sessions) for c in plan.chunks] == [(("SPY",), (date(2024, 11, 4), date(2024, 11, 5)))]
-        assert plan.is_final
+        assert (plan.session, plan.universe["as_of"], plan.is_final) == (date(2024, 11, 5), "2024-11-05", True)
 
     def test_a_named_session_ends_it_also_on_a_day_on_which_the_tse_rests(self, provider: FileProvider) -> None:
         request = IngestRequest({Interval.D1: 9}, market=Market.FILE, session=date(2024, 11, 4))
