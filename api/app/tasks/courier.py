@@ -7,13 +7,13 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import stamina
 import structlog
 
 from app.jobs.history.outbox.event import host_of
 from app.jobs.history.outbox.port import AttemptEnd, Delivery, DeliveryStatus, Outbox
 from app.tasks.parts import Parts
-from batch.errors import KaboomError, StoreError
+from app.tasks.patience import insist
+from batch.errors import KaboomError
 from batch.kit.clock import utc_now
 from batch.kit.http import Answer
 from batch.notify.retry import judge_answer
@@ -112,10 +112,7 @@ class Courier:
 
     async def _save(self, delivery: Delivery, end: AttemptEnd) -> bool:
         """Keep the end of an attempt, also through a restart of the ledger: one that is not kept is made again."""
-        async for attempt in stamina.retry_context(on=StoreError, attempts=None, timeout=_PATIENCE_S):
-            with attempt:
-                return await self._outbox.save_attempt(delivery, end)
-        raise AssertionError  # the context returns or raises
+        return await insist(lambda: self._outbox.save_attempt(delivery, end), for_s=_PATIENCE_S)
 
     def _judge(self, answer: Answer, attempt: int) -> AttemptEnd:
         verdict = judge_answer(answer, attempt, now=utc_now(), chance=self._chance())

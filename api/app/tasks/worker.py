@@ -6,19 +6,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-import stamina
 import structlog
 
 from app.jobs.model import PLAN, Chunk, ChunkState, Tally
-from app.jobs.store import ChunkRef, Claim, Ended, Ending, Refusal
+from app.jobs.store import ChunkRef, Claim, Ending, Refusal
 from app.tasks.catalog import get_task
 from app.tasks.keeper import STALL_S, LeaseKeeper
 from app.tasks.measure import measured
 from app.tasks.parts import Parts
+from app.tasks.patience import insist
 from app.tasks.settle import settle_job
 from app.telemetry.metrics import DEAD_LETTERS, count
 from app.telemetry.traces import span
-from batch.errors import KaboomError, NotFound, StoreError
+from batch.errors import KaboomError, NotFound
 
 #: How long an ended chunk waits for Redis or the ledger to come back before it is left to the reaper.
 _PATIENCE_S = 30.0
@@ -63,11 +63,10 @@ class Run:
         """End the plan step: keep the plan in the ledger (the first one wins), then in Redis, then tell workers."""
         job_id = self.claim.lease.ref.job_id
         kept_plan, kept = await self.parts.history.save_plan(job_id, plan, chunks)
-        ended = Ended(is_accepted=False)
         # Given up after one lost answer, a plan that Redis has would wait for its chunks to be announced again.
-        async for attempt in stamina.retry_context(on=StoreError, attempts=None, timeout=_CLAIM_PATIENCE_S):
-            with attempt:
-                ended = await self.parts.store.set_plan(self.claim.lease, kept_plan, kept)
+        ended = await insist(
+            lambda: self.parts.store.set_plan(self.claim.lease, kept_plan, kept), for_s=_CLAIM_PATIENCE_S
+        )
         _log.info("job_planned", chunks=len(kept), accepted=ended.is_accepted)
         if ended.is_accepted and not ended.is_final:
             waiting = [chunk.n for chunk in kept if not chunk.state.is_final]
@@ -122,10 +121,7 @@ def _log_start(claim: Claim) -> None:
 
 async def _claim(parts: Parts, ref: ChunkRef) -> Claim | Refusal:
     """Claim, also through a restart of Redis: a claim given up costs the chunk a re-send."""
-    async for attempt in stamina.retry_context(on=StoreError, attempts=None, timeout=_CLAIM_PATIENCE_S):
-        with attempt:
-            return await parts.store.claim(ref, owner=parts.name)
-    raise AssertionError  # the context returns or raises
+    return await insist(lambda: parts.store.claim(ref, owner=parts.name), for_s=_CLAIM_PATIENCE_S)
 
 
 async def _handle(run: Run) -> Tally:
@@ -202,10 +198,7 @@ async def _is_unaccepted(parts: Parts, ref: ChunkRef) -> bool:
 
 async def _end(parts: Parts, claim: Claim, ending: Ending, tally: Tally, error: str = "") -> None:
     """End the chunk in Redis under its fence, then in the ledger; a zombie's end is refused and goes no further."""
-    ended = Ended(is_accepted=False)
-    async for attempt in stamina.retry_context(on=StoreError, attempts=None, timeout=_PATIENCE_S):
-        with attempt:
-            ended = await parts.store.end(claim.lease, ending, tally, error=error)
+    ended = await insist(lambda: parts.store.end(claim.lease, ending, tally, error=error), for_s=_PATIENCE_S)
     ref = claim.lease.ref
     if not ended.is_accepted:
         _log.warning("chunk_end_refused", ending=ending.value)
@@ -215,7 +208,5 @@ async def _end(parts: Parts, claim: Claim, ending: Ending, tally: Tally, error: 
         _log.warning("chunk_given_up", attempts=claim.chunk.attempts)
     if ending is Ending.DONE and ref.n != PLAN:
         chunk = replace(claim.chunk, state=ChunkState.DONE, tally=tally)
-        async for attempt in stamina.retry_context(on=StoreError, attempts=None, timeout=_PATIENCE_S):
-            with attempt:
-                await parts.history.save_chunk(ref.job_id, chunk)
+        await insist(lambda: parts.history.save_chunk(ref.job_id, chunk), for_s=_PATIENCE_S)
     await settle_job(parts, ref.queue, ref.job_id, is_final=ended.is_final)

@@ -2,14 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
+from time import monotonic
+from typing import Any
 
 import orjson
-from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import event, make_url
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from batch.errors import ConfigurationError, StoreError
+
+#: A connection used this lately is taken to live: asking it each time would double the round trips of a busy process.
+_FRESH_S = 1.0
 
 __all__ = ["AsyncEngine", "connect_postgres", "normalize_database_url", "postgres_errors"]
 
@@ -32,12 +38,11 @@ def normalize_database_url(url: str) -> str:
 
 def connect_postgres(url: str, *, application_name: str, pool_size: int = 4) -> AsyncEngine:
     """Return an engine with a small pool; a caller waits at most about 5 s for a connection or a statement."""
-    return create_async_engine(
+    engine = create_async_engine(
         normalize_database_url(url),
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=3,
-        pool_pre_ping=True,
         # A page of jobs has 400 documents.
         json_deserializer=orjson.loads,
         connect_args={
@@ -48,6 +53,26 @@ def connect_postgres(url: str, *, application_name: str, pool_size: int = 4) -> 
             "options": "-c statement_timeout=5000 -c timezone=UTC",
         },
     )
+    _ping_idle(engine)
+    return engine
+
+
+def _ping_idle(engine: AsyncEngine) -> None:
+    """Ask a connection that was idle whether it lives, as `pool_pre_ping` does each time; a dead one is replaced."""
+    dialect = engine.sync_engine.dialect
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ping(connection: Any, record: Any, _proxy: Any) -> None:
+        if monotonic() - record.info.get("used_at", -inf) < _FRESH_S:
+            return
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as e:
+            raise DisconnectionError("the idle connection had ended") from e
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def note(_connection: Any, record: Any) -> None:
+        record.info["used_at"] = monotonic()
 
 
 @contextmanager
