@@ -24,6 +24,8 @@ class Capabilities:
         bulk_by_session: one call brings a whole session of every symbol, so a chunk is all symbols of one
             session; otherwise a chunk is some symbols over all sessions.
         symbols_per_fetch: how many symbols one `fetch_bars` call should carry.
+        requests_per_minute: most requests to it in any minute, over all processes; None for no limit.
+        concurrency: most requests to it at once, over all processes; None for no limit.
 
     """
 
@@ -31,6 +33,8 @@ class Capabilities:
     markets: frozenset[Market]
     bulk_by_session: bool = False
     symbols_per_fetch: int = 50
+    requests_per_minute: int | None = None
+    concurrency: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,21 @@
+"""The Redis keys of the limiter, and nothing else; `docs/reference/redis-keys.md` lists the same."""
+
+
+def state(provider: str) -> str:
+    """Return the key of what is known of a provider's patience, a hash."""
+    return f"kaboom:provider:{provider}"
+
+
+def held(provider: str) -> str:
+    """Return the key of the sorted set of requests under way, by the end of their lease."""
+    return f"kaboom:provider:{provider}:held"
+
+
+def recent(provider: str) -> str:
+    """Return the key of the sorted set of requests that are over, by when they leave the window."""
+    return f"kaboom:provider:{provider}:recent"
+
+
+def of_provider(provider: str) -> list[str]:
+    """Return the keys that every script takes, in the order of `lua/prelude.lua`."""
+    return [state(provider), held(provider), recent(provider)]

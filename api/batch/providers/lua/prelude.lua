@@ -1,0 +1,19 @@
+-- Shared by every script: time from Redis alone (processes' clocks differ), in milliseconds.
+-- STATE: paused_until, pauses (in a row), epoch (pauses ever), failures (in a row), next_at, trial, message.
+-- HELD: turns under way, by the end of their lease. RECENT: turns that are over, by when they leave the window.
+local STATE, HELD, RECENT = KEYS[1], KEYS[2], KEYS[3]
+local KEPT_MS = 86400000
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+-- Lua would print 1.79e12.
+local function int(x) return string.format('%.0f', x) end
+local function num(x) return tonumber(x or 0) or 0 end
+local function state(field) return redis.call('HGET', STATE, field) end
+
+-- A thousandth more: the provider's clock and Redis' do not run alike, and this one is cut to a millisecond.
+local function leaves_at(over_at, window_ms) return int(over_at + window_ms + math.ceil(window_ms / 1000)) end
+
+local function keep_for_a_day()
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, KEPT_MS) end
+end
