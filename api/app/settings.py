@@ -16,7 +16,6 @@ _RATE = r"^(off|[1-9][0-9]{0,6}/(second|minute|hour|day))$"
 class AppSettings(BatchSettings):
     """What the API, the worker and the CLI need; `docs/reference/settings.md` explains each."""
 
-    redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")
     celery_broker_url: SecretStr | None = Field(default=None, validation_alias="CELERY_BROKER_URL")
     celery_result_backend: SecretStr | None = Field(default=None, validation_alias="CELERY_RESULT_BACKEND")
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
@@ -24,7 +23,6 @@ class AppSettings(BatchSettings):
     webhook_secret: SecretStr | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_SECRET")
     webhook_hosts: str | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_HOSTS")
     disable_celery: bool = Field(default=False, validation_alias="DISABLE_CELERY")
-    disable_redis: bool = Field(default=False, validation_alias="DISABLE_REDIS")
     rate_limit_write: str = Field(default="120/minute", pattern=_RATE, validation_alias="KABOOM_RATE_LIMIT_WRITE")
     rate_limit_read: str = Field(default="3000/minute", pattern=_RATE, validation_alias="KABOOM_RATE_LIMIT_READ")
     slots: int = Field(default=4, ge=1, le=256, validation_alias="KABOOM_SLOTS")

@@ -6,6 +6,9 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+#: Such as `jquants=120 yahoo=off`.
+_BY_PROVIDER = r"^( *[a-z][a-z0-9_]*=([1-9][0-9]{0,5}|off) *( |$))*$"
+
 
 class BatchSettings(BaseSettings):
     """What providers and stores need, from the environment; `docs/reference/settings.md` explains each."""
@@ -27,6 +30,15 @@ class BatchSettings(BaseSettings):
     file_time_zone: str = Field(default="Asia/Tokyo", validation_alias="KABOOM_FILE_TIME_ZONE")
     provider_delay_s: float = Field(default=3600.0, ge=0, validation_alias="KABOOM_PROVIDER_DELAY_S")
     fetch_attempts: int = Field(default=3, ge=1, le=20, validation_alias="KABOOM_FETCH_ATTEMPTS")
+    provider_patience_s: float = Field(default=3600.0, ge=0, validation_alias="KABOOM_PROVIDER_PATIENCE_S")
+    provider_requests_per_minute: str | None = Field(
+        default=None, pattern=_BY_PROVIDER, validation_alias="KABOOM_PROVIDER_REQUESTS_PER_MINUTE"
+    )
+    provider_concurrency: str | None = Field(
+        default=None, pattern=_BY_PROVIDER, validation_alias="KABOOM_PROVIDER_CONCURRENCY"
+    )
+    redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")
+    disable_redis: bool = Field(default=False, validation_alias="DISABLE_REDIS")
 
     @property
     def keeps_bars_in_influxdb(self) -> bool:
@@ -37,6 +49,11 @@ class BatchSettings(BaseSettings):
     def influxdb_secret(self) -> str | None:
         """The token in the clear, for the one who sends it."""
         return self.influxdb_token.get_secret_value() if self.influxdb_token else None
+
+    @property
+    def shared_redis_url(self) -> str | None:
+        """The Redis that all processes share, in the clear, for the one who connects; None where there is none."""
+        return self.redis_url.get_secret_value() if self.redis_url and not self.disable_redis else None
 
     @property
     def refused_lines_path(self) -> Path:

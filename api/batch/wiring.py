@@ -18,10 +18,17 @@ from batch.ingest.resolve import Planning
 from batch.ingest.runner import IngestTools
 from batch.kit.clock import utc_now
 from batch.kit.http import HttpClient
+from batch.kit.redis import connect_redis
 from batch.market.listing import Market
 from batch.market.universe import Universe, load_universe
 from batch.providers.base import BarProvider
 from batch.providers.file import FileProvider
+from batch.providers.gate import Gate, LimitedGate, OpenGate
+from batch.providers.limiter import Limiter, Limits
+from batch.providers.limiter_memory import MemoryLimiter
+from batch.providers.limiter_redis import RedisLimiter
+from batch.providers.limits import parse_limits
+from batch.providers.polite import PoliteProvider
 from batch.providers.registry import get_provider_spec
 from batch.providers.synthetic import SyntheticProvider
 from batch.settings import BatchSettings
@@ -77,11 +84,24 @@ def build_provider(settings: BatchSettings, name: str | None = None) -> BarProvi
 
     """
     spec = get_provider_spec(name or settings.provider)
-    if spec.name == "file":
-        if settings.file_dir is None:
-            raise ConfigurationError("provider was file and KABOOM_FILE_DIR is not set: name the folder of files")
-        return _file_provider(settings.file_dir.resolve(), settings.file_time_zone)
-    return _synthetic_provider(settings.synthetic_seed, settings.symbols_dir)
+    gate = build_gate(settings, spec.name)
+    provider = _build_plain(settings, spec.name)
+    # These make one request for each call, and know of no gate.
+    return provider if isinstance(gate, OpenGate) else PoliteProvider(provider, gate)
+
+
+def build_gate(settings: BatchSettings, name: str) -> Gate:
+    """Return the gate of a provider: as its capabilities say, unless the settings say otherwise.
+
+    Its turns are shared by every process with the same Redis; without one they are this process's own.
+
+    Raises:
+        InvalidRequest: no provider has this name.
+        ConfigurationError: the settings limit a provider that does not exist.
+
+    """
+    limits = parse_limits(name, settings.provider_requests_per_minute or "", settings.provider_concurrency or "")
+    return OpenGate() if limits.are_none else LimitedGate(name, _limiter(name, limits, settings.shared_redis_url))
 
 
 def build_planning(settings: BatchSettings, *, slots: int) -> Planning:
@@ -100,7 +120,16 @@ def build_tools(
         topix500=universe.topix500 if universe else frozenset(),
         clock=utc_now,
         fetch_attempts=settings.fetch_attempts,
+        patience_s=settings.provider_patience_s,
     )
+
+
+def _build_plain(settings: BatchSettings, name: str) -> BarProvider:
+    if name == "file":
+        if settings.file_dir is None:
+            raise ConfigurationError("provider was file and KABOOM_FILE_DIR is not set: name the folder of files")
+        return _file_provider(settings.file_dir.resolve(), settings.file_time_zone)
+    return _synthetic_provider(settings.synthetic_seed, settings.symbols_dir)
 
 
 def _influx_buckets(settings: BatchSettings) -> InfluxBuckets:
@@ -123,6 +152,13 @@ def _memory_store() -> MemoryBarStore:
 @cache
 def _page_store(root: Path) -> PageBarStore:
     return PageBarStore(root)
+
+
+@cache
+def _limiter(provider: str, limits: Limits, redis_url: str | None) -> Limiter:
+    if redis_url is None:
+        return MemoryLimiter(limits)
+    return RedisLimiter(provider, limits, lambda: connect_redis(redis_url, client_name=f"kaboom-{provider}"))
 
 
 @cache

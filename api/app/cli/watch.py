@@ -123,4 +123,6 @@ def describe(progress: dict[str, Any]) -> str:
     if progress["eta_s"] is not None:
         parts.append(f"ETA {progress['eta_s']:.0f} s")
     parts.append(f"{progress['failed']:,} failed")
+    if progress.get("paused_until"):
+        parts.append(f"paused until {progress['paused_until'][11:19]} UTC: {progress['pause_reason']}")
     return " · ".join(parts)

@@ -2,15 +2,20 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from app.ingest.patience import LONGEST_RUN_S, hand_back, patience_left_s, with_pause
 from app.jobs.model import Chunk, ItemNote, Tally
+from app.tasks.hand_back import HandBack
 from app.tasks.worker import Run
+from batch.errors import RateLimited
 from batch.ingest.plan import IngestChunk, IngestPlan
 from batch.ingest.report import IngestReport
 from batch.ingest.request import parse_request
 from batch.ingest.runner import run_chunk as run_ingest_chunk
 from batch.market.outcome import Outcome
+from batch.providers.watch import while_alive
 from batch.scripts.run_daily_ingest import run_daily_ingest, tools_for
 
 
@@ -32,21 +37,44 @@ async def run_daily(run: Run) -> Tally:
     """Plan a job."""
     settings = run.parts.settings
     request = parse_request(run.request)
-    await run_daily_ingest(request, QueueExecutor(run), settings=settings, slots=settings.slots)
+    try:
+        with while_alive(run.keeper.note_life):
+            await run_daily_ingest(request, QueueExecutor(run), settings=settings, slots=settings.slots)
+    except RateLimited as e:
+        raise hand_back(e) from e
     return run.chunk.tally
 
 
 async def run_chunk(run: Run) -> Tally:
-    """Run one chunk from where an earlier claim left it; return its tally."""
+    """Run one chunk from where an earlier claim left it; return its tally.
+
+    Raises:
+        HandBack: the provider wants a pause that the chunk may still wait for, or it has run for long.
+
+    """
+    try:
+        with while_alive(run.keeper.note_life):
+            tally = await _run_on(run)
+    except RateLimited as e:
+        run.report(with_pause(run.keeper.tally, e.retry_after_s or 0.0))
+        raise hand_back(e) from e
+    is_long = run.keeper.elapsed_s > LONGEST_RUN_S and not run.should_stop()
+    if is_long and tally.cursor < len(run.chunk.items):
+        raise HandBack(f"it has run for {run.keeper.elapsed_s:.0f} s")
+    return tally
+
+
+async def _run_on(run: Run) -> Tally:
+    settings, base = run.parts.settings, run.chunk.tally
     request = parse_request(dict(run.request) | {"provider": run.plan["provider"]})
     chunk = IngestChunk.from_payload(run.chunk.payload, run.chunk.items)
-    base = run.chunk.tally
+    tools = tools_for(request, chunk.sessions[-1], settings=settings)
     report = await run_ingest_chunk(
         chunk,
-        tools_for(request, chunk.sessions[-1], settings=run.parts.settings),
+        replace(tools, patience_s=patience_left_s(base, settings.provider_patience_s)),
         start=base.cursor,
         on_progress=lambda part: run.report(add_report(base, part)),
-        should_stop=run.should_stop,
+        should_stop=lambda: run.should_stop() or run.keeper.elapsed_s > LONGEST_RUN_S,
     )
     return add_report(base, report)
 

@@ -44,7 +44,11 @@ class FeedKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """One event of a job: `status` with its name, `progress` with `done/failed/total`, or `line` with a log line."""
+    """One event of a job, by its kind.
+
+    `status` with its name, `progress` with `done/failed/total`, `paused` with the end of the pause in milliseconds
+    since 1970, or `line` with a log line.
+    """
 
     event_id: str
     kind: str

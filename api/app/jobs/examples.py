@@ -26,6 +26,8 @@ JOB: dict[str, Any] = {
         "rate": 310.5,
         "eta_s": 2.7,
         "rows": 214_380,
+        "paused_until": None,
+        "pause_reason": None,
     },
     "result": {
         "session": "2025-11-04",

@@ -15,6 +15,7 @@ from app.jobs.memory_records import (
     fail_job,
     find_refusal,
     finish_if_settled,
+    note_pause,
     recount,
     touch,
 )
@@ -124,8 +125,8 @@ class MemoryJobStore:
         self._add_chunks(record, chunks)
         return Ended(is_accepted=True, is_final=record.job.status.is_final)
 
-    async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "") -> Ended:
-        """End a run of a chunk."""
+    async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "", pause_s: float = 0.0) -> Ended:
+        """End a run of a chunk; one that goes back to the queue may run again after `pause_s` seconds."""
         found = self._mine(lease)
         if found is None:
             return self._repeated(lease, ending)
@@ -135,14 +136,17 @@ class MemoryJobStore:
             # The stop that the worker heard of was lost in a failover: it will be asked for again.
             ending = Ending.RELEASED
         if ending is Ending.BROKEN:
-            self._settle_broken(record, slot, error, delay_s=self._retry_s)
+            delay_s = max(self._retry_s * slot.chunk.attempts, pause_s)
+            self._settle_broken(record, slot, error, delay_s=delay_s)
         elif ending is Ending.RELEASED and record.is_cancelled:
             slot.chunk = cancelled(slot.chunk)
         elif ending is Ending.RELEASED:
             slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED, attempts=slot.chunk.attempts - 1)
-            slot.retry_at = self._now_s()
+            slot.retry_at = self._now_s() + pause_s
         else:
             slot.chunk = replace(slot.chunk, state=ChunkState(ending.value))
+        if pause_s and slot.chunk.state is ChunkState.QUEUED:
+            note_pause(record, pause_s, error)
         finish_if_settled(record)
         is_dead = slot.chunk.state is ChunkState.DEAD
         return Ended(is_accepted=True, is_dead=is_dead, is_final=record.job.status.is_final)
@@ -306,7 +310,7 @@ class MemoryJobStore:
             slot.chunk = cancelled(slot.chunk)
         elif slot.chunk.attempts < MAX_ATTEMPTS:
             slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED)
-            slot.retry_at = self._now_s() + delay_s * slot.chunk.attempts
+            slot.retry_at = self._now_s() + delay_s
         else:
             slot.chunk = replace(slot.chunk, state=ChunkState.DEAD)
             if slot.chunk.n == PLAN:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from app.jobs.memory_events import MemoryEventLog
@@ -106,6 +107,15 @@ def fail_job(record: Record, error: Mapping[str, Any]) -> None:
     """End a job whose plan step cannot be done."""
     status = JobStatus.CANCELLED if record.is_cancelled else JobStatus.FAILED
     touch(record, status=status, error=dict(error), completed_at=record.clock())
+
+
+def note_pause(record: Record, pause_s: float, reason: str) -> None:
+    """Tell until when chunks wait for a provider, and why; the latest stands, told when it moves by over a second."""
+    ends, known = record.clock() + timedelta(seconds=pause_s), record.job.paused_until
+    if known is None or ends > known + timedelta(seconds=1):
+        touch(record, paused_until=ends, pause_reason=reason)
+        ends_ms = round(ends.timestamp() * 1000)
+        record.events.append(record.job.queue, record.job.job_id, "paused", str(ends_ms))
 
 
 def touch(record: Record, **changes: Any) -> None:

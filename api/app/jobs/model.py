@@ -185,6 +185,8 @@ class Job:
     plan: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     version: int = 0
+    paused_until: datetime | None = None
+    pause_reason: str | None = None
 
     @property
     def is_live(self) -> bool:
@@ -198,7 +200,13 @@ class Job:
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds until the last item at the present rate; None while too little is known."""
+        """Seconds of work until the last item at the present rate; None while too little is known."""
         if self.status.is_final or not self.rate or self.settled < self.total * 0.05:
             return None
         return (self.total - self.settled) / self.rate
+
+    def pause_left_s(self, now: datetime) -> float:
+        """Return the seconds until its chunks may run again that wait for a provider; 0 where none does."""
+        if self.status.is_final or self.paused_until is None:
+            return 0.0
+        return max(0.0, (self.paused_until - now).total_seconds())

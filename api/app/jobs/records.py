@@ -9,7 +9,7 @@ import orjson
 from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
 
 _COUNTS = ("total", "done", "failed", "cancelled", "written", "rows", "chunks_total", "chunks_done", "dead")
-_TIMES = ("requested_at", "started_at", "completed_at", "updated_at")
+_TIMES = ("requested_at", "started_at", "completed_at", "updated_at", "paused_until")
 _TEXTS = ("job_id", "queue", "task", "owner", "parent_id")
 
 
@@ -52,6 +52,7 @@ def parse_job(record: Mapping[str, str]) -> Job:
         attempt=int(record.get("attempt", 1)),
         version=int(record.get("version", 0)),
         rate=float(record["rate"]) if "rate" in record else None,
+        pause_reason=record.get("pause_reason"),
         outcomes=_prefixed(record, "outcome:"),
         counts=_prefixed(record, "count:"),
     )

@@ -95,11 +95,12 @@ class RedisJobStore:
         )
         return _ended(answer)
 
-    async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "") -> Ended:
-        """End a run of a chunk."""
+    async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "", pause_s: float = 0.0) -> Ended:
+        """End a run of a chunk; one that goes back to the queue may run again after `pause_s` seconds."""
         ref = lease.ref
         arguments = (ref.job_id, ref.n, lease.fence, ending.value, dump_json(tally.to_json()))
-        return _ended(await self._run("end", ref, *arguments, MAX_ATTEMPTS, self._retry_ms, error))
+        waits = (self._retry_ms, error, round(pause_s * 1000))
+        return _ended(await self._run("end", ref, *arguments, MAX_ATTEMPTS, *waits))
 
     async def fail(self, lease: Lease, error: Mapping[str, Any]) -> Ended:
         """End the plan step and the job: it cannot be done."""

@@ -9,6 +9,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from app.jobs.events import EventHub, Feed, JobEvent
 from app.jobs.lines import JobLine
 from app.jobs.model import Job, JobStatus
+from app.jobs.records import from_ms
 from app.jobs.view import view_line
 
 #: A proxy cuts a connection that says nothing; browsers come back after as long as this.
@@ -77,6 +78,8 @@ def _line_data(event: JobEvent) -> str:
 
 
 def _data(event: JobEvent) -> str:
+    if event.kind == "paused":
+        return orjson.dumps({"paused_until": from_ms(event.data)}, option=orjson.OPT_UTC_Z).decode()
     if event.kind != "progress":
         return orjson.dumps({event.kind: event.data}).decode()
     done, failed, total = (int(part) for part in event.data.split("/"))

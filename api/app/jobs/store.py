@@ -74,7 +74,7 @@ class Ending(StrEnum):
 
     DONE = "done"
     CANCELLED = "cancelled"
-    RELEASED = "released"  # handed back by a worker that goes away; not counted as an attempt
+    RELEASED = "released"  # handed back, by a worker that goes away or for a pause; not counted as an attempt
     BROKEN = "broken"  # the task raised; counted, and dead after MAX_ATTEMPTS
 
 
@@ -124,8 +124,11 @@ class JobStore(Protocol):
         """End the plan step: the job has these chunks now."""
         ...
 
-    async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "") -> Ended:
-        """End a run of a chunk."""
+    async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "", pause_s: float = 0.0) -> Ended:
+        """End a run of a chunk; one that goes back to the queue may run again after `pause_s` seconds.
+
+        A pause is shown with the job, `error` being the reason: it lasts until the latest of its chunks may run.
+        """
         ...
 
     async def fail(self, lease: Lease, error: Mapping[str, Any]) -> Ended:

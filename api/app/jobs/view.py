@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -12,11 +13,14 @@ from app.jobs.lines import JobLine
 from app.jobs.model import Job, JobStatus
 from app.jobs.store import LEASE_S, Worker
 
-Health = Literal["ok", "waiting", "stalled", "recovering"]
+Health = Literal["ok", "waiting", "paused", "stalled", "recovering"]
 
 
 class Progress(BaseModel):
-    """How far a job is. Counts are items (a symbol of one interval), `rows` bars, `rate` items a second."""
+    """How far a job is. Counts are items (a symbol of one interval), `rows` bars, `rate` items a second.
+
+    `paused_until` and `pause_reason` are there while chunks wait for a provider that wants to be left alone.
+    """
 
     done: int
     total: int
@@ -26,6 +30,8 @@ class Progress(BaseModel):
     rate: float | None
     eta_s: float | None
     rows: int
+    paused_until: AwareDatetime | None = None
+    pause_reason: str | None = None
 
 
 class JobView(BaseModel):
@@ -147,7 +153,7 @@ def view_job(job: Job, *, base: str, workers: Sequence[Worker]) -> JobView:
         requested_at=job.requested_at,
         started_at=job.started_at,
         completed_at=job.completed_at,
-        progress=_progress(job),
+        progress=_progress(job, _store_now(job, workers)),
         result=_result(job),
         error=dict(job.error) if job.error else None,
         health=judge_health(job, workers),
@@ -171,7 +177,8 @@ def view_line(event: JobEvent) -> LogLine:
 def judge_health(job: Job, workers: Sequence[Worker]) -> Health:
     """Return whether a job gets on.
 
-    `recovering` while only the ledger knows it, `waiting` without a worker, `stalled` without news for two leases.
+    `recovering` while only the ledger knows it, `waiting` without a worker, `paused` while chunks wait for a
+    provider, `stalled` without news for two leases.
     """
     if job.status.is_final:
         return "ok"
@@ -179,17 +186,26 @@ def judge_health(job: Job, workers: Sequence[Worker]) -> Health:
         return "recovering"
     if not workers:
         return "waiting"
-    if job.status is JobStatus.RUNNING and job.updated_at:
-        # Both times are the job store's: this process's clock may be wrong.
-        silent_s = (max(worker.seen_at for worker in workers) - job.updated_at).total_seconds()
-        return "stalled" if silent_s > 2 * LEASE_S else "ok"
-    return "ok"
+    now = _store_now(job, workers)
+    if now is None or job.status is not JobStatus.RUNNING or job.updated_at is None:
+        return "ok"
+    if job.pause_left_s(now):
+        return "paused"
+    news_at = max(job.updated_at, job.paused_until or job.updated_at)
+    return "stalled" if (now - news_at).total_seconds() > 2 * LEASE_S else "ok"
 
 
-def _progress(job: Job) -> Progress:
+def _store_now(job: Job, workers: Sequence[Worker]) -> datetime | None:
+    """Return about what the job store's clock says, up to some seconds ago: this process's may be wrong."""
+    told = [worker.seen_at for worker in workers] + ([job.updated_at] if job.updated_at else [])
+    return max(told, default=None)
+
+
+def _progress(job: Job, now: datetime | None) -> Progress:
     settled = job.settled + job.cancelled
     percent = 100.0 * settled / job.total if job.total else (100.0 if job.status.is_final else 0.0)
-    eta_s = job.eta_s
+    pause_s = job.pause_left_s(now) if now else 0.0
+    eta_s = None if job.eta_s is None else job.eta_s + pause_s
     return Progress(
         done=job.done,
         total=job.total,
@@ -199,6 +215,8 @@ def _progress(job: Job) -> Progress:
         rate=_rate(job),
         eta_s=None if eta_s is None else round(eta_s, 1),
         rows=job.rows,
+        paused_until=job.paused_until if pause_s else None,
+        pause_reason=job.pause_reason if pause_s else None,
     )
 
 

@@ -10,10 +10,18 @@ from starlette.routing import Route
 from app.tasks.gauges import MetricsPage
 from app.tasks.parts import Parts
 from app.telemetry.endpoint import open_socket, serve
-from app.telemetry.metrics import Meter, is_counting, provider_request, use_meter
+from app.telemetry.metrics import (
+    PROVIDER_PAUSES,
+    PROVIDER_WAIT_SECONDS,
+    Meter,
+    count,
+    is_counting,
+    provider_request,
+    use_meter,
+)
 from app.telemetry.shared_folder import find_shared_folder, make_shared_folder
 from app.telemetry.traces import span, start_tracing
-from batch.providers.watch import watch_requests
+from batch.providers.watch import Heard, listen_to_waits, watch_requests
 
 
 def instrument_api(parts: Parts) -> list[Coroutine[Any, Any, None]]:
@@ -25,6 +33,7 @@ def instrument_api(parts: Parts) -> list[Coroutine[Any, Any, None]]:
     """
     settings = parts.settings
     watch_requests(_watch)
+    listen_to_waits(_count_wait)
     if settings.metrics_port is None:
         return []
     from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  off by default
@@ -48,6 +57,7 @@ def share_meter() -> Meter:
 def instrument_child(otlp_endpoint: str | None) -> None:
     """Turn on the instruments of a process of the pool, after the fork."""
     watch_requests(_watch)
+    listen_to_waits(_count_wait)
     if otlp_endpoint:
         start_tracing(otlp_endpoint, service="kaboom-worker")
     if not is_counting() and (folder := find_shared_folder()):
@@ -66,3 +76,10 @@ def metrics_route(parts: Parts, meter: Meter) -> Route:
 def _watch(provider: str) -> Iterator[None]:
     with span("fetch", provider=provider), provider_request(provider):
         yield
+
+
+def _count_wait(provider: str, heard: Heard, seconds: float) -> None:
+    if heard is Heard.PAUSED:
+        count(PROVIDER_PAUSES, provider)
+    else:
+        count(PROVIDER_WAIT_SECONDS, provider, by=seconds)

@@ -15,6 +15,8 @@ from batch.errors import StoreError
 _REPORT_S = 0.5
 #: A chunk that settles nothing for this long is hung: its lease is let go so that another worker may try.
 STALL_S = 120.0
+#: Waiting for a turn at its provider is no hanging, for so long after the last report.
+LONGEST_WAIT_S = 900.0
 
 _log = structlog.get_logger(__name__)
 
@@ -31,7 +33,7 @@ class LeaseKeeper:
         self.stall_s = stall_s
         self._fresh = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._began_at = self._moved_at = self._loop.time()
+        self._began_at = self._moved_at = self._reported_at = self._loop.time()
         self._body: asyncio.Task[object] | None = None
         self._beats: asyncio.Task[None] | None = None
         self.tally = tally
@@ -47,8 +49,14 @@ class LeaseKeeper:
     def report(self, tally: Tally) -> None:
         """Take note of progress; it is sent with the next beat, soon."""
         self.tally = tally
-        self._moved_at = self._loop.time()
+        self._moved_at = self._reported_at = self._loop.time()
         self._fresh.set()
+
+    def note_life(self) -> None:
+        """Take note that the work waits for its turn, and is not hung; one that waits for very long is all the same."""
+        now = self._loop.time()
+        if now - self._reported_at <= LONGEST_WAIT_S:
+            self._moved_at = now
 
     async def __aenter__(self) -> Self:
         """Start to beat."""

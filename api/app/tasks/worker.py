@@ -11,6 +11,7 @@ import structlog
 from app.jobs.model import PLAN, Chunk, ChunkState, Tally
 from app.jobs.store import ChunkRef, Claim, Ending, Refusal
 from app.tasks.catalog import get_task
+from app.tasks.hand_back import HandBack
 from app.tasks.keeper import STALL_S, LeaseKeeper
 from app.tasks.measure import measured
 from app.tasks.parts import Parts
@@ -176,6 +177,8 @@ def _answer_cancel(word: str) -> str:
 
 
 async def _end_broken(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exception) -> str:
+    if isinstance(error, HandBack):
+        return await _end_paused(parts, claim, keeper, error)
     ref, message = claim.lease.ref, f"{type(error).__name__}: {error}"
     if isinstance(error, NotFound) and ref.n == PLAN and await _is_unaccepted(parts, ref):
         # Redis has a record that the ledger does not know: nobody was promised this job.
@@ -192,13 +195,25 @@ async def _end_broken(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Ex
     return "broken"
 
 
+async def _end_paused(parts: Parts, claim: Claim, keeper: LeaseKeeper, word: HandBack) -> str:
+    """Hand a chunk back for a while. A plan step keeps no count of its pauses, so each is one of its tries."""
+    ending = Ending.BROKEN if claim.chunk.n == PLAN else Ending.RELEASED
+    _log.info("chunk_paused", seconds=round(word.pause_s, 1), reason=word.reason)
+    await _end(parts, claim, ending, keeper.tally, word.reason, pause_s=word.pause_s)
+    return "paused"
+
+
 async def _is_unaccepted(parts: Parts, ref: ChunkRef) -> bool:
     return await parts.history.load(ref.queue, ref.job_id) is None
 
 
-async def _end(parts: Parts, claim: Claim, ending: Ending, tally: Tally, error: str = "") -> None:
+async def _end(
+    parts: Parts, claim: Claim, ending: Ending, tally: Tally, error: str = "", *, pause_s: float = 0.0
+) -> None:
     """End the chunk in Redis under its fence, then in the ledger; a zombie's end is refused and goes no further."""
-    ended = await insist(lambda: parts.store.end(claim.lease, ending, tally, error=error), for_s=_PATIENCE_S)
+    ended = await insist(
+        lambda: parts.store.end(claim.lease, ending, tally, error=error, pause_s=pause_s), for_s=_PATIENCE_S
+    )
     ref = claim.lease.ref
     if not ended.is_accepted:
         _log.warning("chunk_end_refused", ending=ending.value)

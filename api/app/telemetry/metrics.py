@@ -62,6 +62,12 @@ PROVIDER_SECONDS = Metric(
     ("provider", "outcome"),
     _REQUEST_S,
 )
+PROVIDER_WAIT_SECONDS = Metric(
+    "kaboom_provider_wait_seconds_total", Kind.COUNTER, "Time that requests waited for their turn", ("provider",)
+)
+PROVIDER_PAUSES = Metric(
+    "kaboom_provider_pauses_total", Kind.COUNTER, "Pauses in which nobody asks a provider", ("provider",)
+)
 BARS_WRITTEN = Metric("kaboom_bars_written_total", Kind.COUNTER, "Bars that chunks have written", ("queue",))
 LEASES_EXPIRED = Metric("kaboom_leases_expired_total", Kind.COUNTER, "Leases that ran out", ("queue",))
 CHUNKS_SENT_AGAIN = Metric(
@@ -82,6 +88,8 @@ METRICS = (
     CHUNKS,
     CHUNK_SECONDS,
     PROVIDER_SECONDS,
+    PROVIDER_WAIT_SECONDS,
+    PROVIDER_PAUSES,
     BARS_WRITTEN,
     LEASES_EXPIRED,
     CHUNKS_SENT_AGAIN,

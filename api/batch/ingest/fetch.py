@@ -14,7 +14,7 @@ from batch.providers.base import BarProvider, BarRequest
 from batch.providers.watch import watched_request
 
 _RETRYABLE = frozenset({Outcome.RATE_LIMITED, Outcome.PROVIDER_ERROR})
-#: The longest pause between two tries of one slice; a provider that wants more gets the symbols as failed.
+#: The longest pause between two tries of one slice; for a longer one the caller plans.
 _MAX_PAUSE_S = 30.0
 
 
@@ -26,12 +26,19 @@ class _Answers:
     outcomes: dict[str, SymbolOutcome]
     attempts: int = 0
     retry_after_s: float = 0.0
+    limited: RateLimited | None = None
 
 
 async def fetch_all(
-    provider: BarProvider, request: BarRequest, *, attempts: int
+    provider: BarProvider, request: BarRequest, *, attempts: int, patience_s: float = 0.0
 ) -> tuple[pl.DataFrame, dict[str, SymbolOutcome]]:
-    """Return the raw rows of a request, and the outcome of every symbol that brought none."""
+    """Return the raw rows of a request, and the outcome of every symbol that brought none.
+
+    Raises:
+        RateLimited: the provider wants to be left alone for `retry_after_s`, at most `patience_s`; ask all of it
+            again after that. A longer pause is not waited for: the symbols have failed.
+
+    """
     answers, waiting = _Answers([], {}), request.symbols
     while waiting and answers.attempts < attempts:
         if answers.attempts:
@@ -39,6 +46,7 @@ async def fetch_all(
         answers.attempts += 1
         asked = BarRequest(waiting, request.interval, request.sessions, answers.attempts)
         waiting = await _ask(provider, asked, answers)
+    _hand_up_pause(answers, patience_s)
     rows = pl.concat(answers.frames) if answers.frames else pl.DataFrame(schema=RAW_BAR_SCHEMA)
     return rows, answers.outcomes
 
@@ -49,11 +57,12 @@ async def _ask(provider: BarProvider, request: BarRequest, answers: _Answers) ->
         with watched_request(provider.name):
             fetched = await provider.fetch_bars(request)
     except ProviderError as e:
-        outcome = Outcome.RATE_LIMITED if isinstance(e, RateLimited) else Outcome.PROVIDER_ERROR
+        answers.limited = e if isinstance(e, RateLimited) else None
+        outcome = Outcome.RATE_LIMITED if answers.limited else Outcome.PROVIDER_ERROR
         _note(answers, request.symbols, outcome, e.message)
         answers.retry_after_s = e.retry_after_s or 0.0
         return request.symbols if e.retryable and answers.retry_after_s <= _MAX_PAUSE_S else ()
-    answers.retry_after_s = 0.0
+    answers.retry_after_s, answers.limited = 0.0, None
     answers.frames.append(fetched.bars)
     answered = set(fetched.bars["symbol"].unique()) if fetched.bars.height else set()
     for symbol in answered:
@@ -63,6 +72,16 @@ async def _ask(provider: BarProvider, request: BarRequest, answers: _Answers) ->
     for symbol, said in fetched.outcomes.items():
         _note(answers, [symbol], said.outcome, said.message)
     return tuple(s for s in request.symbols if s in answers.outcomes and answers.outcomes[s].outcome in _RETRYABLE)
+
+
+def _hand_up_pause(answers: _Answers, patience_s: float) -> None:
+    """Raise the last answer where it asks for a pause that there is patience for."""
+    if answers.limited is None:
+        return
+    # One that goes on after several tries is worth a real pause, whatever it names.
+    pause_s = max(answers.retry_after_s, _MAX_PAUSE_S)
+    if pause_s <= patience_s:
+        raise RateLimited(answers.limited.message, retry_after_s=pause_s) from answers.limited
 
 
 def _note(answers: _Answers, symbols: Sequence[str], outcome: Outcome, message: str) -> None:

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Protocol
 
 import polars as pl
 
@@ -13,7 +12,7 @@ from batch.bars.quality import Checked, QualityContext, check_bars
 from batch.bars.store import BarStore, RefusedBars
 from batch.errors import StoreError
 from batch.ingest.fetch import fetch_all
-from batch.ingest.plan import IngestChunk, IngestPlan, bars_per_session
+from batch.ingest.plan import IngestChunk, bars_per_session
 from batch.ingest.report import IngestReport
 from batch.kit.clock import Clock
 from batch.market.bar import BarSeries, empty_bars
@@ -30,7 +29,7 @@ _LONGEST_PAUSE_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class IngestTools:
-    """What running a chunk needs."""
+    """What running a chunk needs; `patience_s` is how long it may wait in all for a provider that wants a pause."""
 
     provider: BarProvider
     store: BarStore
@@ -38,32 +37,7 @@ class IngestTools:
     topix500: frozenset[str]
     clock: Clock
     fetch_attempts: int = 3
-
-
-class ChunkExecutor(Protocol):
-    """Has the chunks of a plan run: in this process, or by the workers of a queue."""
-
-    async def run(self, plan: IngestPlan) -> IngestReport:
-        """Run the chunks, or hand them over; the report holds what is known on return."""
-        ...
-
-
-class InProcessExecutor:
-    """Runs chunks one after another in this process: for the command line and tests."""
-
-    def __init__(self, tools: IngestTools, on_progress: Callable[[IngestReport], None] = lambda _: None) -> None:
-        self._tools = tools
-        self._on_progress = on_progress
-
-    async def run(self, plan: IngestPlan) -> IngestReport:
-        """Run every chunk of the plan."""
-        whole = IngestReport()
-        for chunk in plan.chunks:
-            whole += await run_chunk(chunk, self._tools, on_progress=self._progress_after(whole))
-        return whole
-
-    def _progress_after(self, base: IngestReport) -> Callable[[IngestReport], None]:
-        return lambda part: self._on_progress(base + part)
+    patience_s: float = 0.0
 
 
 async def run_chunk(
@@ -78,6 +52,11 @@ async def run_chunk(
 
     `on_progress` hears the report so far after each slice, when its bars are durable. Where `should_stop`
     turns true the report ends early. A symbol never fails the chunk.
+
+    Raises:
+        RateLimited: the provider wants to be left alone for `retry_after_s`, no longer than `tools.patience_s`.
+            What `on_progress` has heard is settled: go on from there after that.
+
     """
     report = IngestReport()
     for symbols in _slices(chunk, tools, start):
@@ -114,7 +93,7 @@ def _windows(part: IngestChunk) -> list[tuple[date, ...]]:
 async def _run_window(part: IngestChunk, tools: IngestTools) -> tuple[dict[str, SymbolOutcome], Mapping[str, int]]:
     series = BarSeries(tools.provider.name, part.interval)
     request = BarRequest(part.symbols, part.interval, part.sessions)
-    raw, said = await fetch_all(tools.provider, request, attempts=tools.fetch_attempts)
+    raw, said = await fetch_all(tools.provider, request, attempts=tools.fetch_attempts, patience_s=tools.patience_s)
     closes = await _patiently(lambda: tools.store.last_closes(series, part.symbols, before=part.sessions[0]))
     context = QualityContext(
         market=tools.market,

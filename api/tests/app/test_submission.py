@@ -45,6 +45,8 @@ async def test_the_job_is_at_its_location_at_once(real_http: httpx2.AsyncClient)
         "rate": None,
         "eta_s": None,
         "rows": 0,
+        "paused_until": None,
+        "pause_reason": None,
     }
     # Nobody is there to take it.
     assert job["health"] == "waiting"

@@ -47,6 +47,47 @@ class TestRelease:
         assert (await live(job_store, job)).status is JobStatus.RUNNING
         assert (await claimed(job_store, ref_of(job, 0))).chunk.attempts == 1
 
+    async def test_a_chunk_released_for_a_pause_runs_again_after_it_uncounted(self, bench: Bench) -> None:
+        job = await planned(bench.store, make_chunk(0))
+        for _ in range(4):
+            claim = await claimed(bench.store, ref_of(job, 0))
+            tally = advance(claim.chunk, ["ok"])
+            await bench.store.end(claim.lease, Ending.RELEASED, tally, error="blocked", pause_s=300.0)
+            assert await bench.store.take_retries(QUEUE) == []
+            assert await bench.store.take_due(QUEUE) == []
+            await bench.make_due(ref_of(job, 0))
+            assert await bench.store.take_retries(QUEUE) == [ref_of(job, 0)]
+        assert (await claimed(bench.store, ref_of(job, 0))).chunk.attempts == 1
+
+    async def test_a_pause_is_shown_with_the_job_and_the_latest_stands(self, job_store: JobStore) -> None:
+        job = await planned(job_store, make_chunk(0), make_chunk(1), make_chunk(2))
+        ends = []
+        for n, (pause_s, reason) in enumerate([(300.0, "blocked"), (900.0, "blocked again"), (60.0, "a late word")]):
+            claim = await claimed(job_store, ref_of(job, n))
+            await job_store.end(claim.lease, Ending.RELEASED, claim.chunk.tally, error=reason, pause_s=pause_s)
+            found = await live(job_store, job)
+            assert found.updated_at is not None
+            ends.append((round(found.pause_left_s(found.updated_at), -1), found.pause_reason))
+        assert ends == [(300.0, "blocked"), (900.0, "blocked again"), (900.0, "blocked again")]
+
+    async def test_a_plan_step_that_broke_off_for_a_pause_waits_as_long(self, bench: Bench) -> None:
+        job = make_job()
+        await bench.store.put(job, [plan_step()])
+        claim = await claimed(bench.store, ref_of(job))
+        await bench.store.end(claim.lease, Ending.BROKEN, Tally(), error="blocked", pause_s=300.0)
+        assert (await live(bench.store, job)).pause_reason == "blocked"
+        await bench.make_due(ref_of(job))
+        assert await bench.store.take_retries(QUEUE) == [ref_of(job)]
+        assert (await claimed(bench.store, ref_of(job))).chunk.attempts == 2
+
+    async def test_a_chunk_of_a_cancelled_job_does_not_pause_it(self, job_store: JobStore) -> None:
+        job = await planned(job_store, make_chunk(0))
+        claim = await claimed(job_store, ref_of(job, 0))
+        await job_store.cancel(QUEUE, job.job_id)
+        ended = await job_store.end(claim.lease, Ending.RELEASED, Tally(), error="blocked", pause_s=300.0)
+        assert ended == Ended(is_accepted=True, is_final=True)
+        assert (await live(job_store, job)).paused_until is None
+
     async def test_a_broken_chunk_waits_a_moment(self, bench: Bench) -> None:
         job = await planned(bench.store, make_chunk(0))
         await end(bench.store, ref_of(job, 0), [], Ending.BROKEN)

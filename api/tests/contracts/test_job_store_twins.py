@@ -46,7 +46,7 @@ def visible(job: Job | None) -> dict[str, Any] | None:
         return None
     seen = asdict(job)
     del seen["version"], seen["rate"]
-    for name in ("requested_at", "started_at", "completed_at", "updated_at"):
+    for name in ("requested_at", "started_at", "completed_at", "updated_at", "paused_until"):
         seen[name] = seen[name] is not None
     return seen
 
@@ -128,9 +128,9 @@ class Twins(RuleBasedStateMachine):
         self._each("beat", self._grant(pick), settled(self._grant(pick), outcomes))
 
     @precondition(lambda self: self._latest)
-    @rule(pick=PICK, outcomes=OUTCOMES, ending=st.sampled_from(Ending))
-    def end(self, pick: int, outcomes: list[str], ending: Ending) -> None:
-        self._end(self._grant(pick), outcomes, ending)
+    @rule(pick=PICK, outcomes=OUTCOMES, ending=st.sampled_from(Ending), pause_s=st.sampled_from([0.0, FAR_S]))
+    def end(self, pick: int, outcomes: list[str], ending: Ending, pause_s: float) -> None:
+        self._end(self._grant(pick), outcomes, ending, pause_s=pause_s)
 
     @precondition(lambda self: self._older)
     @rule(pick=PICK, ending=st.sampled_from(Ending))
@@ -191,7 +191,7 @@ class Twins(RuleBasedStateMachine):
             assert job.status is before or job.status in TRANSITIONS[before], (before, job.status)
             self._statuses[job.job_id] = job.status
 
-    def _end(self, grant: Grant, outcomes: list[str], ending: Ending | None) -> None:
+    def _end(self, grant: Grant, outcomes: list[str], ending: Ending | None, *, pause_s: float = 0.0) -> None:
         is_to_stop = self._each("beat", grant, settled(grant, outcomes[:2])) is Beat.CANCEL
         # What a worker never does: end a plan step as done, or cancel what nobody cancelled.
         is_wrong = grant.chunk.n == PLAN if ending is Ending.DONE else not is_to_stop
@@ -199,7 +199,7 @@ class Twins(RuleBasedStateMachine):
             return
         # Only a chunk whose every item is settled is done.
         rest = ["ok"] * 4 if ending is Ending.DONE else []
-        self._each("end", grant, ending, settled(grant, [*outcomes, *rest]), error="boom")
+        self._each("end", grant, ending, settled(grant, [*outcomes, *rest]), error="boom", pause_s=pause_s)
 
     def _put(self, job: Job, chunks: list[Chunk]) -> None:
         assert agreed(self._both("put", job, chunks))

@@ -5,6 +5,7 @@ import re
 
 from app.jobs import keys
 from app.tasks.message import list_key
+from batch.providers import limiter_keys
 from tests.fixtures.repository import load_text
 
 
@@ -13,7 +14,8 @@ def keys_of_the_code() -> set[str]:
     functions = [f for _, f in inspect.getmembers(keys, inspect.isfunction) if f is not keys.of_job]
     constants = {value for name, value in vars(keys).items() if name.isupper()}
     patterns = {f(*(f"{{{name}}}" for name in inspect.signature(f).parameters)) for f in functions}
-    return patterns | constants | {list_key("{queue}")}
+    of_providers = set(limiter_keys.of_provider("{provider}"))
+    return patterns | constants | of_providers | {list_key("{queue}")}
 
 
 def test_the_reference_page_lists_every_key() -> None:

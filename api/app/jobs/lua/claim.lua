@@ -1,6 +1,6 @@
 -- ARGV: id, n, owner, lease_ms, nonce, max_attempts
 local id, n = ARGV[1], ARGV[2]
-local job = redis.call('HMGET', JOB, 'status', 'cancel', 'task', 'request', 'plan', 'fence')
+local job = redis.call('HMGET', JOB, 'status', 'cancel', 'task', 'request', 'plan', 'fence', 'paused_until', 'rate_at')
 if not job[1] then return {'gone'} end
 if FINAL[job[1]] then return {'stop'} end
 local state = chunk('state', n)
@@ -30,6 +30,11 @@ redis.call('ZREM', RETRIES, member(id, n))
 redis.call('ZADD', LEASES, now + tonumber(ARGV[4]), member(id, n))
 -- A job that was restored is running already, and what it settled before is no speed of now.
 if redis.call('HSETNX', JOB, 'started_at', now) == 1 then
+  local settled = redis.call('HMGET', JOB, 'done', 'failed')
+  redis.call('HSET', JOB, 'rate_at', now, 'rate_settled', num(settled[1]) + num(settled[2]))
+end
+-- Nor is what a pause took; its end may have come a little early.
+if num(job[7]) > num(job[8]) and num(job[7]) < now + 1000 then
   local settled = redis.call('HMGET', JOB, 'done', 'failed')
   redis.call('HSET', JOB, 'rate_at', now, 'rate_settled', num(settled[1]) + num(settled[2]))
 end

@@ -1,11 +1,11 @@
--- ARGV: id, n, fence, ending, tally (JSON), max_attempts, delay_ms, message
+-- ARGV: id, n, fence, ending, tally (JSON), max_attempts, delay_ms, message, pause_ms
 local id, n, ending = ARGV[1], ARGV[2], ARGV[4]
 if was_mine(n, ARGV[3], ending) then return {'ok', '', redis.call('HGET', JOB, 'status')} end
 if not is_mine(n, ARGV[3]) then return {'stale', '', ''} end
 if n ~= 'plan' then account(n, ARGV[5]) end
 -- The stop that the worker heard of was lost in a failover: it will be asked for again.
 if ending == 'cancelled' and redis.call('HGET', JOB, 'cancel') ~= '1' then ending = 'released' end
-local verdict = ending
+local verdict, pause_ms = ending, tonumber(ARGV[9])
 if ending == 'done' or ending == 'cancelled' then
   end_chunk(id, n, ending)
 elseif ending == 'released' and redis.call('HGET', JOB, 'cancel') == '1' then
@@ -14,8 +14,9 @@ elseif ending == 'released' and redis.call('HGET', JOB, 'cancel') == '1' then
   end_chunk(id, n, verdict)
 elseif ending == 'released' then
   redis.call('HINCRBY', CHUNKS, 'attempts:' .. n, -1)
-  queue_again(id, n, 0)
+  queue_again(id, n, pause_ms)
 else
-  verdict = settle_broken(id, n, tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8])
+  verdict = settle_broken(id, n, tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], pause_ms)
 end
+if pause_ms > 0 and chunk('state', n) == 'queued' then note_pause(pause_ms, ARGV[8]) end
 return {'ok', verdict, finish_if_settled(id)}

@@ -7,5 +7,5 @@ if chunk('state', n) ~= 'running' then
   return {'skip', ''}
 end
 local message = 'worker ' .. (chunk('owner', n) or '?') .. ' stopped reporting'
-local verdict = settle_broken(id, n, tonumber(ARGV[3]), 0, message)
+local verdict = settle_broken(id, n, tonumber(ARGV[3]), 0, message, 0)
 return {verdict, finish_if_settled(id)}

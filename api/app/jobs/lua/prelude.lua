@@ -128,15 +128,26 @@ local function queue_again(id, n, delay_ms)
   redis.call('ZADD', RETRIES, now + delay_ms, member(id, n))
 end
 
--- A chunk that was running and did not end: cancelled, dead, or queued again after delay_ms times its attempts.
-local function settle_broken(id, n, max_attempts, delay_ms, message)
+-- What its watchers are told while chunks wait for a provider: until when, and why. The latest stands, and it is
+-- told again only when it moves by more than a second: the chunks of a job come back one after the other.
+local function note_pause(pause_ms, reason)
+  local ends = now + pause_ms
+  if ends <= num(redis.call('HGET', JOB, 'paused_until')) + 1000 then return end
+  redis.call('HSET', JOB, 'paused_until', int(ends), 'pause_reason', reason, 'updated_at', now)
+  redis.call('HINCRBY', JOB, 'version', 1)
+  emit('paused', int(ends))
+end
+
+-- A chunk that was running and did not end: cancelled, dead, or queued again after delay_ms times its attempts,
+-- not before a pause is over.
+local function settle_broken(id, n, max_attempts, delay_ms, message, pause_ms)
   redis.call('HSET', CHUNKS, 'error:' .. n, message)
   if redis.call('HGET', JOB, 'cancel') == '1' then
     end_chunk(id, n, 'cancelled')
     return 'cancelled'
   end
   if num(chunk('attempts', n)) < max_attempts then
-    queue_again(id, n, delay_ms * num(chunk('attempts', n)))
+    queue_again(id, n, math.max(delay_ms * num(chunk('attempts', n)), pause_ms))
     return 'queued'
   end
   end_chunk(id, n, 'dead')

@@ -37,6 +37,13 @@ class TestHealth:
         job = make_job(status=JobStatus.RUNNING, version=2, updated_at=NOW - timedelta(seconds=silent_s))
         assert judge_health(job, WORKERS) == health
 
+    def test_a_job_that_waits_for_a_provider_is_paused_and_stalled_only_long_after(self) -> None:
+        long_ago, reason = NOW - timedelta(seconds=200), "blocked"
+        values: dict[str, object] = {"status": JobStatus.RUNNING, "version": 2, "updated_at": long_ago}
+        for left_s, health in ((100, "paused"), (-2, "ok"), (-2 * LEASE_S - 2, "stalled")):
+            until = NOW + timedelta(seconds=left_s)
+            assert judge_health(make_job(**values, paused_until=until, pause_reason=reason), WORKERS) == health
+
     def test_a_queued_job_is_not_stalled_however_long_the_queue(self) -> None:
         job = make_job(status=JobStatus.QUEUED, version=1, updated_at=NOW - timedelta(hours=1))
         assert judge_health(job, WORKERS) == "ok"
@@ -66,6 +73,16 @@ class TestProgress:
 class TestEta:
     def test_what_is_left_over_the_rate(self) -> None:
         assert seen(status=JobStatus.RUNNING, total=100, done=30, failed=10, rate=20.0).progress.eta_s == 3.0
+
+    def test_a_pause_comes_on_top_and_is_told_while_it_lasts(self) -> None:
+        values: dict[str, object] = {"status": JobStatus.RUNNING, "total": 100, "done": 40, "rate": 20.0}
+        until = NOW + timedelta(seconds=50)
+        progress = seen(**values, paused_until=until, pause_reason="blocked").progress
+        assert (progress.eta_s, progress.paused_until, progress.pause_reason) == (53.0, until, "blocked")
+        over = seen(**values, paused_until=NOW - timedelta(seconds=1), pause_reason="blocked").progress
+        assert (over.eta_s, over.paused_until, over.pause_reason) == (3.0, None, None)
+        final = values | {"status": JobStatus.PARTIAL, "paused_until": until, "pause_reason": "blocked"}
+        assert seen(**final).progress.paused_until is None
 
     @pytest.mark.parametrize(
         "values",

@@ -7,7 +7,10 @@ import pytest
 
 from app.jobs.model import ChunkState, JobStatus, Tally
 from app.jobs.store import Claim, Refusal
+from app.tasks import keeper
 from app.tasks.catalog import INGEST_RUN_DAILY
+from app.tasks.hand_back import HandBack
+from app.tasks.keeper import LeaseKeeper
 from app.tasks.lifecycle import Jobs
 from app.tasks.parts import Parts
 from app.tasks.worker import Run, perform
@@ -202,6 +205,32 @@ class TestLease:
         assert isinstance(claim, Claim)
         assert (claim.chunk.attempts, claim.chunk.tally.cursor) == (2, 1)
 
+    @pytest.mark.parametrize(("longest_s", "word"), [(900.0, "done"), (0.0, "stalled")])
+    async def test_a_handler_that_waits_for_its_turn_is_not_hung_unless_it_waits_for_ever(
+        self, parts: Parts, monkeypatch: pytest.MonkeyPatch, longest_s: float, word: str
+    ) -> None:
+        monkeypatch.setattr(keeper, "LONGEST_WAIT_S", longest_s)
+        asked: list[None] = []
+
+        async def stall_check(self: LeaseKeeper) -> None:
+            asked.append(None)
+
+        monkeypatch.setattr(LeaseKeeper, "_beat", stall_check)
+        monkeypatch.setattr(keeper, "_REPORT_S", 0.01)
+        monkeypatch.setattr(keeper, "BEAT_S", 0.02)
+
+        async def wait(run: Run) -> Tally:
+            # Several times as long as a hung handler would have.
+            while len(asked) < 100:
+                run.keeper.note_life()
+                await asyncio.sleep(0.01)
+            return finish(run.chunk)
+
+        SCRIPT.update(plan=planning([make_chunk(0)]), chunk=wait)
+        job_id, names = await planned(parts)
+        work = perform(parts, ref_of(make_job(job_id=job_id), names[0]), stall_s=1.0)
+        assert await asyncio.wait_for(work, 30) == word
+
 
 @pytest.mark.usefixtures("scripted")
 class TestLettingGo:
@@ -273,6 +302,36 @@ class TestLettingGo:
         assert messages(parts) == []
         kept, _ = await assert_agree(parts, job)
         assert (kept.status, kept.cancelled) == (JobStatus.CANCELLED, 4)
+
+
+@pytest.mark.usefixtures("scripted")
+class TestHandingBack:
+    async def test_a_chunk_that_is_handed_back_waits_uncounted_and_goes_on(self, parts: Parts) -> None:
+        async def pause_once(run: Run) -> Tally:
+            if run.chunk.tally.cursor:
+                return finish(run.chunk)
+            run.report(advance(run.chunk, ["ok"]))
+            raise HandBack("blocked", pause_s=300.0)
+
+        SCRIPT.update(plan=planning([make_chunk(0)]), chunk=pause_once)
+        job = await submit(parts)
+        assert await work_off(parts) == ["planned", "paused"]
+        found = await in_store(parts, job)
+        assert (found.status, found.done, found.pause_reason) == (JobStatus.RUNNING, 1, "blocked")
+        assert await parts.store.take_retries(job.queue) == []
+        assert await perform(parts, ref_of(job, 0)) == "done"
+        _, chunks = await assert_agree(parts, job)
+        assert [(c.attempts, c.tally.done) for c in chunks] == [(1, 4)]
+
+    async def test_a_plan_step_that_is_handed_back_is_tried_three_times(self, parts: Parts) -> None:
+        async def pause(_run: Run) -> Tally:
+            raise HandBack("blocked", pause_s=300.0)
+
+        SCRIPT["plan"] = pause
+        job = await submit(parts)
+        assert [await perform(parts, ref_of(job)) for _ in range(4)] == ["paused", "paused", "paused", "stop"]
+        kept, _ = await assert_agree(parts, job)
+        assert kept.error == {"type": "plan_failed", "message": "blocked"}
 
 
 @pytest.mark.usefixtures("scripted")

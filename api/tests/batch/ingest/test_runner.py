@@ -12,9 +12,10 @@ import pytest
 from batch.bars.memory import MemoryBarStore
 from batch.bars.store import BarStore
 from batch.errors import ProviderError, RateLimited, StoreError
+from batch.ingest.executor import InProcessExecutor
 from batch.ingest.plan import IngestChunk, IngestPlan
 from batch.ingest.report import IngestReport
-from batch.ingest.runner import IngestTools, InProcessExecutor, run_chunk
+from batch.ingest.runner import IngestTools, run_chunk
 from batch.market.calendar import sessions_between
 from batch.market.interval import Interval
 from batch.market.listing import Market
@@ -160,6 +161,23 @@ class TestAgain:
         assert words(report) == {"1301": "rate_limited", "1332": "rate_limited", "7203": "ok"}
         assert len(provider.requests) == 2
 
+    def test_a_pause_that_there_is_patience_for_goes_to_the_caller_with_what_was_settled(self) -> None:
+        heard: list[int] = []
+        provider = FakeProvider(give, fail_with(RateLimited("status was 429", retry_after_s=300)))
+        with pytest.raises(RateLimited, match="status was 429") as caught:
+            run(
+                chunk("1301", "1332", "7203"),
+                tools(provider, patience_s=300.0),
+                on_progress=lambda report: heard.append(len(report.outcomes)),
+            )
+        assert (caught.value.retry_after_s, heard) == (300, [2])
+
+    def test_short_pauses_that_do_not_end_become_a_real_one(self) -> None:
+        provider = FakeProvider(*[fail_with(RateLimited("status was 429", retry_after_s=0.001))] * 2)
+        with pytest.raises(RateLimited) as caught:
+            run(chunk("1301"), tools(provider, fetch_attempts=2, patience_s=60.0))
+        assert caught.value.retry_after_s == 30.0
+
 
 class TestStore:
     def test_a_write_that_fails_for_good_fails_the_symbols_that_had_rows(self) -> None:
@@ -294,3 +312,19 @@ class TestExecutor:
         report = asyncio.run(executor.run(plan))
         assert tuple(o.symbol for o in report.outcomes) == ("1301", "1332", "7203", "6758")
         assert heard == [2, 3, 4]
+
+    def test_pauses_are_slept_through_until_patience_ends(self) -> None:
+        slept: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+
+        blocked = fail_with(RateLimited("status was 429", retry_after_s=100))
+        provider = FakeProvider(give, blocked, blocked, give, blocked)
+        chunks = (chunk("1301", "1332", "7203"), chunk("6758", "9984"))
+        plan = IngestPlan(NOV_4, True, "fake", {}, chunks)  # noqa: FBT003
+        executor = InProcessExecutor(tools(provider, patience_s=250.0), sleep=sleep)
+        report = asyncio.run(executor.run(plan))
+        assert slept == [100, 100]
+        ok, limited = ["1301", "1332", "7203"], ["6758", "9984"]
+        assert words(report) == dict.fromkeys(ok, "ok") | dict.fromkeys(limited, "rate_limited")

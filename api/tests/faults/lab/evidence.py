@@ -12,8 +12,8 @@ import polars as pl
 import psycopg
 from psycopg.rows import dict_row
 
+from batch.ingest.executor import InProcessExecutor
 from batch.ingest.request import parse_request
-from batch.ingest.runner import InProcessExecutor
 from batch.market.bar import BAR_SCHEMA
 from batch.scripts.run_daily_ingest import run_daily_ingest, tools_for
 from batch.settings import BatchSettings

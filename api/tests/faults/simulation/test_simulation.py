@@ -116,8 +116,8 @@ def no_ghost_hunt(monkeypatch: pytest.MonkeyPatch) -> None:
 def a_release_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     end = MemoryJobStore.end
 
-    async def count(self: MemoryJobStore, lease: Lease, ending: Ending, tally: Tally, *, error: str = "") -> Ended:
-        ended = await end(self, lease, ending, tally, error=error)
+    async def count(self: MemoryJobStore, lease: Lease, ending: Ending, tally: Tally, **words: Any) -> Ended:
+        ended = await end(self, lease, ending, tally, **words)
         if ending is Ending.RELEASED and ended.is_accepted:
             slot = self._records[lease.ref.queue, lease.ref.job_id].slots[lease.ref.n]
             slot.chunk = replace(slot.chunk, attempts=slot.chunk.attempts + 1)

@@ -30,7 +30,7 @@ class Weather:
     dropped: float = 0.0
     doubled: float = 0.0
     shuffled: float = 0.0
-    broken: float = 0.0  # a handler raises
+    broken: float = 0.0  # a handler raises, or hands its chunk back for a while
     hung: float = 0.0  # a handler never returns
     blows: tuple[Blow, ...] = ()
     every_s: float = 5.0

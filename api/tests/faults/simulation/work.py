@@ -6,6 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from app.jobs.model import Chunk, Tally
+from app.tasks.hand_back import HandBack
 from app.tasks.worker import Run
 from batch.errors import InvalidRequest, ProviderError
 from tests.fixtures.jobs import advance
@@ -77,7 +78,11 @@ class Work:
         return tally
 
     def _stumble(self) -> None:
-        if self._world.rng.random() < self._world.weather.broken:
+        drawn, broken = self._world.rng.random(), self._world.weather.broken
+        # A third of them are a provider that wants to be left alone, for up to a minute.
+        if drawn < broken / 3:
+            raise HandBack("status was 429", pause_s=180.0 * drawn / broken)
+        if drawn < broken:
             raise ProviderError("no answer in time", retryable=True)
 
 

@@ -1,0 +1,62 @@
+"""Having the chunks of a plan run: the port, and the executor in this process."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Protocol
+
+from batch.errors import RateLimited
+from batch.ingest.plan import IngestChunk, IngestPlan
+from batch.ingest.report import IngestReport
+from batch.ingest.runner import IngestTools, run_chunk
+
+
+class ChunkExecutor(Protocol):
+    """Has the chunks of a plan run: in this process, or by the workers of a queue."""
+
+    async def run(self, plan: IngestPlan) -> IngestReport:
+        """Run the chunks, or hand them over; the report holds what is known on return."""
+        ...
+
+
+class InProcessExecutor:
+    """Runs chunks one after another in this process, and waits where the provider wants a pause.
+
+    `sleep` waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        tools: IngestTools,
+        on_progress: Callable[[IngestReport], None] = lambda _: None,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._tools = tools
+        self._on_progress = on_progress
+        self._sleep = sleep
+        self._patience_s = tools.patience_s
+
+    async def run(self, plan: IngestPlan) -> IngestReport:
+        """Run every chunk of the plan."""
+        whole = IngestReport()
+        for chunk in plan.chunks:
+            whole += await self._run_chunk(chunk, whole)
+        return whole
+
+    async def _run_chunk(self, chunk: IngestChunk, before: IngestReport) -> IngestReport:
+        here = latest = IngestReport()
+
+        def hear(part: IngestReport) -> None:
+            nonlocal latest
+            latest = here + part
+            self._on_progress(before + latest)
+
+        while True:
+            tools = replace(self._tools, patience_s=self._patience_s)
+            try:
+                return here + await run_chunk(chunk, tools, start=len(here.outcomes), on_progress=hear)
+            except RateLimited as e:
+                here, pause_s = latest, e.retry_after_s or 0.0
+            self._patience_s -= pause_s
+            await self._sleep(pause_s)

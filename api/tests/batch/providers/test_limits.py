@@ -1,0 +1,43 @@
+"""Limits by provider: its own, what the settings say instead, and the gate that comes of them."""
+
+import pytest
+from pydantic import ValidationError
+
+from batch.errors import ConfigurationError, InvalidRequest
+from batch.providers.gate import LimitedGate, OpenGate
+from batch.providers.limiter import Limits
+from batch.providers.limits import parse_limits
+from batch.providers.polite import PoliteProvider
+from batch.settings import BatchSettings
+from batch.wiring import build_gate, build_provider
+
+
+def test_a_provider_on_this_machine_has_none() -> None:
+    assert parse_limits("synthetic", "", "") == Limits()
+    assert isinstance(build_gate(BatchSettings(), "synthetic"), OpenGate)
+
+
+def test_the_settings_win_for_the_provider_that_they_name() -> None:
+    assert parse_limits("synthetic", "file=9  synthetic=120", "synthetic=off file=2") == Limits(requests=120)
+    assert parse_limits("file", "file=9 synthetic=120", "synthetic=off file=2") == Limits(requests=9, concurrency=2)
+
+
+def test_a_provider_with_limits_is_asked_through_its_gate() -> None:
+    settings = BatchSettings(provider_requests_per_minute="synthetic=120")
+    assert isinstance(build_gate(settings, "synthetic"), LimitedGate)
+    provider = build_provider(settings, "synthetic")
+    assert isinstance(provider, PoliteProvider)
+    assert provider.name == "synthetic"
+
+
+def test_a_limit_of_an_unknown_provider_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="provider bloomberg, supported are synthetic, file"):
+        parse_limits("synthetic", "bloomberg=9", "")
+    with pytest.raises(InvalidRequest):
+        parse_limits("bloomberg", "", "")
+
+
+@pytest.mark.parametrize("text", ["60", "synthetic=0", "synthetic=-1", "synthetic=many", "synthetic=1,file=2"])
+def test_what_is_no_limit_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError):
+        BatchSettings(provider_concurrency=text)
