@@ -1,5 +1,6 @@
 """One lab for all tests of a file; after each of them the auditor looks at everything that it left."""
 
+import sys
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -20,6 +21,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         for process in (lab.valkey, *lab.apis, *lab.workers):
             report.sections.append((f"{process.name}: {process.spec.log}", process.last_words()))
     return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Tell a failure at once: the whole set takes half an hour."""
+    if report.failed:
+        sys.stderr.write(f"\n{report.nodeid} ({report.when}):\n{report.longreprtext}\n")
 
 
 @pytest.fixture(scope="module")

@@ -54,15 +54,24 @@ def plant_queue() -> None:
     """Lose some of the messages that this process sends, or send each several times."""
     from app.tasks.dispatch import CeleryDispatcher  # noqa: PLC0415  not before it is needed
 
-    send, draw = CeleryDispatcher.send, random.Random(os.environ.get("FAULT_SEED", "0"))
+    # Of its own in every process: with one seed for all they would lose the same messages, one after the other.
+    send, draw = CeleryDispatcher.send, random.SystemRandom()
 
     async def send_some(self: Any, task: str, refs: Any, *, ahead: bool = False) -> None:
         faults = plan()
-        kept = [ref for ref in refs if draw.random() >= faults.get("loses", 0.0)]
-        if kept:
+        lost = [ref for ref in refs if draw.random() < faults.get("loses", 0.0)]
+        if lost:
+            note_lost(lost)
+        if kept := [ref for ref in refs if ref not in lost]:
             await send(self, task, [ref for ref in kept for _ in range(faults.get("copies", 1))], ahead=ahead)
 
     CeleryDispatcher.send = send_some  # type: ignore[method-assign]
+
+
+def note_lost(refs: Any) -> None:
+    """Add a line for each message that is lost, beside the plan of the faults."""
+    with Path(os.environ["FAULT_PLAN"]).with_name("lost.txt").open("a") as file:
+        file.write("".join(f"{ref.job_id} {ref.n}\n" for ref in refs))
 
 
 def plant_ends() -> None:
