@@ -28,6 +28,10 @@ class BatchSettings(BaseSettings):
     synthetic_seed: int = Field(default=20250923, ge=0, validation_alias="KABOOM_SYNTHETIC_SEED")
     file_dir: Path | None = Field(default=None, validation_alias="KABOOM_FILE_DIR")
     file_time_zone: str = Field(default="Asia/Tokyo", validation_alias="KABOOM_FILE_TIME_ZONE")
+    jquants_api_key: SecretStr | None = Field(default=None, validation_alias="JQUANTS_API_KEY")
+    jquants_base_url: str = Field(default="https://api.jquants.com/v2", validation_alias="JQUANTS_BASE_URL")
+    yahoo_enabled: bool = Field(default=False, validation_alias="YAHOO_ENABLED")
+    yahoo_base_url: str = Field(default="https://query2.finance.yahoo.com", validation_alias="YAHOO_BASE_URL")
     provider_delay_s: float = Field(default=3600.0, ge=0, validation_alias="KABOOM_PROVIDER_DELAY_S")
     fetch_attempts: int = Field(default=3, ge=1, le=20, validation_alias="KABOOM_FETCH_ATTEMPTS")
     provider_patience_s: float = Field(default=3600.0, ge=0, validation_alias="KABOOM_PROVIDER_PATIENCE_S")
@@ -44,6 +48,14 @@ class BatchSettings(BaseSettings):
     def keeps_bars_in_influxdb(self) -> bool:
         """Whether bars go to an InfluxDB server: it was said so, or nothing else was and a host is named."""
         return self.bar_store == "influx" or (self.bar_store == "auto" and self.influxdb_host is not None)
+
+    def lacking_for(self, provider: str) -> str | None:
+        """Return what has to be set before a provider may be used, as a sentence; None where nothing is missing."""
+        if provider == "jquants" and self.jquants_api_key is None:
+            return "provider was jquants and JQUANTS_API_KEY is not set: get a key of your own, for personal use"
+        if provider == "yahoo" and not self.yahoo_enabled:
+            return "provider was yahoo and YAHOO_ENABLED is not true: read Yahoo's terms, then set it"
+        return None
 
     @property
     def influxdb_secret(self) -> str | None:

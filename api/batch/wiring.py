@@ -3,6 +3,8 @@
 from functools import cache
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from batch.bars.influx import InfluxBarStore
 from batch.bars.influx_deliver import Delivery
 from batch.bars.influx_layout import InfluxBuckets
@@ -24,6 +26,7 @@ from batch.market.universe import Universe, load_universe
 from batch.providers.base import BarProvider
 from batch.providers.file import FileProvider
 from batch.providers.gate import Gate, LimitedGate, OpenGate
+from batch.providers.jquants import JquantsProvider, JquantsSource
 from batch.providers.limiter import Limiter, Limits
 from batch.providers.limiter_memory import MemoryLimiter
 from batch.providers.limiter_redis import RedisLimiter
@@ -31,6 +34,7 @@ from batch.providers.limits import parse_limits
 from batch.providers.polite import PoliteProvider
 from batch.providers.registry import get_provider_spec
 from batch.providers.synthetic import SyntheticProvider
+from batch.providers.yahoo import YahooProvider, YahooSource
 from batch.settings import BatchSettings
 
 
@@ -84,6 +88,13 @@ def build_provider(settings: BatchSettings, name: str | None = None) -> BarProvi
 
     """
     spec = get_provider_spec(name or settings.provider)
+    if lacking := settings.lacking_for(spec.name):
+        raise ConfigurationError(lacking)
+    place = (_limits_of(settings, spec.name), settings.shared_redis_url)
+    if spec.name == "jquants" and settings.jquants_api_key:
+        return _jquants_provider(settings.jquants_base_url, settings.jquants_api_key, *place)
+    if spec.name == "yahoo":
+        return _yahoo_provider(settings.yahoo_base_url, *place)
     gate = build_gate(settings, spec.name)
     provider = _build_plain(settings, spec.name)
     # These make one request for each call, and know of no gate.
@@ -100,8 +111,7 @@ def build_gate(settings: BatchSettings, name: str) -> Gate:
         ConfigurationError: the settings limit a provider that does not exist.
 
     """
-    limits = parse_limits(name, settings.provider_requests_per_minute or "", settings.provider_concurrency or "")
-    return OpenGate() if limits.are_none else LimitedGate(name, _limiter(name, limits, settings.shared_redis_url))
+    return _gate(name, _limits_of(settings, name), settings.shared_redis_url)
 
 
 def build_planning(settings: BatchSettings, *, slots: int) -> Planning:
@@ -122,6 +132,14 @@ def build_tools(
         fetch_attempts=settings.fetch_attempts,
         patience_s=settings.provider_patience_s,
     )
+
+
+def _limits_of(settings: BatchSettings, name: str) -> Limits:
+    return parse_limits(name, settings.provider_requests_per_minute or "", settings.provider_concurrency or "")
+
+
+def _gate(name: str, limits: Limits, redis_url: str | None) -> Gate:
+    return OpenGate() if limits.are_none else LimitedGate(name, _limiter(name, limits, redis_url))
 
 
 def _build_plain(settings: BatchSettings, name: str) -> BarProvider:
@@ -164,6 +182,17 @@ def _limiter(provider: str, limits: Limits, redis_url: str | None) -> Limiter:
 @cache
 def _file_provider(root: Path, time_zone: str) -> FileProvider:
     return FileProvider(root, time_zone=time_zone)
+
+
+@cache
+def _jquants_provider(base_url: str, api_key: SecretStr, limits: Limits, redis_url: str | None) -> JquantsProvider:
+    gate = _gate("jquants", limits, redis_url)
+    return JquantsProvider(JquantsSource.connect(base_url, api_key.get_secret_value(), gate))
+
+
+@cache
+def _yahoo_provider(base_url: str, limits: Limits, redis_url: str | None) -> YahooProvider:
+    return YahooProvider(YahooSource.connect(base_url, _gate("yahoo", limits, redis_url)))
 
 
 @cache

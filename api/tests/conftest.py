@@ -12,7 +12,10 @@ from tests.fixtures.servers import Servers, fresh_database, open_folder, shared_
 
 # The code under test runs with one polars thread in a worker, too.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
-for _name in ("REDIS_URL", "DATABASE_URL", "INGEST_API_TOKEN", "KABOOM_DATA_DIR", "KABOOM_API_URL", "INFLUXDB_HOST"):
+for _name in (
+    "REDIS_URL", "DATABASE_URL", "INGEST_API_TOKEN", "KABOOM_DATA_DIR", "KABOOM_API_URL", "INFLUXDB_HOST",
+    "JQUANTS_API_KEY", "YAHOO_ENABLED",
+):  # fmt: skip
     os.environ.pop(_name, None)
 
 # The first example pays for caches, and the machine is shared: how long one takes proves nothing.

@@ -20,6 +20,7 @@ from app.settings import AppSettings, load_settings
 from app.tasks.parts import Parts, build_parts
 from batch.errors import KaboomError
 from batch.kit.clock import utc_now
+from batch.providers.registry import get_provider_spec, provider_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def doctor(context: typer.Context, *, json: Json = False) -> None:
 
 async def _examine(session: Session) -> list[Finding]:
     settings = load_settings()
-    findings = [_python(), _embedded(), _api(session)]
+    findings = [_python(), _embedded(), *_providers(session, settings), _api(session)]
     try:
         parts = build_parts(settings, role="doctor")
     except KaboomError as e:
@@ -68,6 +69,19 @@ def _embedded() -> Finding:
             "embedded servers", "warning", f"{e.name} is not installed: REDIS_URL and DATABASE_URL are needed"
         )
     return Finding("embedded servers", "ok", found)
+
+
+def _providers(session: Session, settings: AppSettings) -> list[Finding]:
+    """Tell the default provider, and of the others those that are under terms and turned on."""
+    findings = []
+    for name in provider_names():
+        lacking, is_default = settings.lacking_for(name), name == settings.provider
+        terms = session.terms_of(name)
+        if is_default or (terms and not lacking):
+            verdict = "fault" if lacking else "ok"
+            summary = get_provider_spec(name).summary
+            findings.append(Finding(f"provider {name}", verdict, lacking or f"{summary} {terms or ''}".strip()))
+    return findings
 
 
 def _api(session: Session) -> Finding:

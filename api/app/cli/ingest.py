@@ -47,6 +47,7 @@ def run_daily(
     optional = {"symbols": symbol, "provider": provider, "session": session_date, "dry_run": dry_run}
     optional |= {"callback_url": callback_url}
     body |= {name: value for name, value in optional.items() if value}
+    session.say_terms(provider)
     client = session.client()
     accepted = client.call("POST", f"{INGEST}/run-daily", json=body)
     if not wait:

@@ -14,6 +14,7 @@ from app.cli.client import ApiClient
 from app.cli.exits import CliError, Exit
 from app.cli.words import Speaker, choose_language
 from batch.kit.run_file import find_data_dir, read_run_file
+from batch.providers.registry import get_provider_spec, provider_names
 
 TOKEN_FILE = "ingest-token"  # noqa: S105  the name of a file
 
@@ -49,6 +50,16 @@ class Session:
     def say(self, name: str, **values: object) -> None:
         """Print a message to stderr."""
         self.err.print(self.words.say(name, **values), markup=False, soft_wrap=True)
+
+    def terms_of(self, provider: str) -> str | None:
+        """Return the terms of a provider's data, None where it has none or is not known here."""
+        known = provider in provider_names()
+        return self.words.terms(provider, get_provider_spec(provider).terms_url) if known else None
+
+    def say_terms(self, provider: str | None) -> None:
+        """Print the terms of a provider's data to stderr, where it has any."""
+        if terms := self.terms_of(provider or ""):
+            self.err.print(terms, markup=False, soft_wrap=True)
 
     def print_json(self, value: object) -> None:
         """Print data as JSON."""

@@ -50,6 +50,7 @@ def runtime_s(job: dict[str, Any]) -> float | None:
 def _print_source(session: Session, provider: str) -> None:
     name = "synthetic" if provider == "synthetic" else "source"
     session.out.print(session.words.say(name, source=provider), markup=False)
+    session.say_terms(provider)
 
 
 def _outcome_table(session: Session, outcomes: dict[str, int]) -> Table:

@@ -1,18 +1,30 @@
 """What the API can check of a request before a worker sees it."""
 
-from batch.ingest.check import check_capabilities, resolve_session
+from collections.abc import Callable
+
+from batch.errors import InvalidRequest
+from batch.ingest.check import check_capabilities, check_reach, resolve_session
 from batch.ingest.request import IngestRequest
 from batch.kit.clock import utc_now
+from batch.market.calendar import last_sessions
 from batch.providers.registry import get_provider_spec
 
 
-def check_request(request: IngestRequest, *, provider: str, delay_s: float) -> None:
-    """Refuse here, before anything is queued, what the worker would refuse.
+def check_request(
+    request: IngestRequest, *, provider: str, delay_s: float, lacking: Callable[[str], str | None]
+) -> None:
+    """Refuse here, before anything is queued, what the worker would refuse; `lacking` says what a provider lacks.
 
     Raises:
-        InvalidRequest: the provider cannot serve the request, or its session is not one that has opened.
+        InvalidRequest: the provider lacks a setting, cannot serve the request or has no bars as old, or the
+            session is not one that has opened.
 
     """
-    spec = get_provider_spec(request.provider or provider)
+    spec, now = get_provider_spec(request.provider or provider), utc_now()
+    if missing := lacking(spec.name):
+        raise InvalidRequest(missing, pointer="/provider")
     check_capabilities(request, spec.name, spec.capabilities)
-    resolve_session(request, utc_now(), delay_s=delay_s)
+    session = resolve_session(request, now, delay_s=delay_s)
+    for interval in request.intervals.keys() & spec.capabilities.reach_days.keys():
+        first = last_sessions(request.intervals[interval], session)[0]
+        check_reach(spec.name, spec.capabilities, interval, first, now)

@@ -52,7 +52,12 @@ async def run_daily(
     """
     asked = body.to_request()
     settings = jobs.parts.settings
-    check_request(asked, provider=settings.provider, delay_s=settings.provider_delay_s)
+    check_request(
+        asked,
+        provider=settings.provider,
+        delay_s=settings.provider_delay_s,
+        lacking=settings.lacking_for,
+    )
     request = asked.to_json()
     if body.dry_run:
         request["dry_run"] = True

@@ -79,6 +79,8 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
     """
     if settings.disable_redis and not settings.disable_celery:
         raise ConfigurationError("DISABLE_REDIS was true and DISABLE_CELERY false: Celery's broker here is Redis")
+    if lacking := settings.lacking_for(settings.provider):
+        raise ConfigurationError(lacking)
     _check_bar_store(settings)
     name = f"{role}@{socket.gethostname()}:{os.getpid()}"
     store, events = _build_store(settings, name)

@@ -13,6 +13,7 @@ from batch.market.calendar import (
     opens_at,
     previous_session,
 )
+from batch.market.interval import Interval
 from batch.providers.base import Capabilities
 
 
@@ -26,6 +27,16 @@ def check_capabilities(request: IngestRequest, name: str, capabilities: Capabili
         served = ", ".join(sorted(capabilities.intervals))
         raise InvalidRequest(
             f"intervals had {', '.join(missing)}, provider {name} serves {served}", pointer="/intervals"
+        )
+
+
+def check_reach(name: str, capabilities: Capabilities, interval: Interval, first: date, now: datetime) -> None:
+    """Raise InvalidRequest where a provider has no bars as old as those of the first session asked for."""
+    days = capabilities.reach_days.get(interval)
+    if days is not None and first < (oldest := now.astimezone(JST).date() - timedelta(days=days)):
+        raise InvalidRequest(
+            f"{interval} went back to {first}, provider {name} has it for {days} days, from {oldest} on",
+            pointer=f"/intervals/{interval}",
         )
 
 

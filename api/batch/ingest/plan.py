@@ -96,13 +96,13 @@ def plan_chunks(
 ) -> list[IngestChunk]:
     """Return chunks that together hold every symbol and session once.
 
-    A bulk provider gives a whole session in one call, so a chunk is one session; any other gets some
-    symbols over all sessions, in as many equal parts as keep every worker slot busy to the end: a fixed
-    size of 500 would leave a last part of 100 (measured 1.2 to 1.3 times slower).
+    Where one call brings a whole session, and there are at least as many symbols as sessions, a chunk is one
+    session; else it is some symbols over all sessions, in as many equal parts as keep every worker slot busy
+    to the end: a fixed size of 500 would leave a last part of 100 (measured 1.2 to 1.3 times slower).
     """
     if not symbols or not sessions:
         return []
-    if capabilities.bulk_by_session:
+    if interval in capabilities.bulk_by_session and len(symbols) >= len(sessions):
         return [IngestChunk(interval, tuple(symbols), (day,)) for day in sessions]
     bars = len(symbols) * len(sessions) * bars_per_session(sessions[-1], interval)
     parts = _count_parts(len(symbols), bars, slots)

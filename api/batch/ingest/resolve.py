@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import InvalidRequest
-from batch.ingest.check import check_capabilities, resolve_session
+from batch.ingest.check import check_capabilities, check_reach, resolve_session
 from batch.ingest.plan import IngestChunk, IngestPlan, plan_chunks
 from batch.ingest.request import IngestRequest
 from batch.kit.clock import Clock
@@ -40,6 +40,7 @@ async def resolve_plan(request: IngestRequest, provider: BarProvider, planning: 
     chunks: list[IngestChunk] = []
     for interval, count in request.intervals.items():
         sessions = await provider.fetch_sessions(interval, count, session) or last_sessions(count, session)
+        check_reach(provider.name, provider.capabilities, interval, sessions[0], planning.clock())
         wanted = request.only.get(interval, ()) if request.only else symbols
         chunks += plan_chunks(interval, wanted, sessions, capabilities=provider.capabilities, slots=planning.slots)
     if not chunks:

@@ -69,7 +69,8 @@ async def run_chunk(
 
 def _slices(chunk: IngestChunk, tools: IngestTools, start: int) -> list[tuple[str, ...]]:
     capabilities = tools.provider.capabilities
-    size = len(chunk.symbols) if capabilities.bulk_by_session else capabilities.symbols_per_fetch
+    is_bulk = chunk.interval in capabilities.bulk_by_session and len(chunk.sessions) == 1
+    size = len(chunk.symbols) if is_bulk else capabilities.symbols_per_fetch
     return [chunk.symbols[i : i + size] for i in range(start, len(chunk.symbols), size)]
 
 

@@ -21,9 +21,10 @@ class Capabilities:
     Attributes:
         intervals: bar lengths it serves.
         markets: sections it serves.
-        bulk_by_session: one call brings a whole session of every symbol, so a chunk is all symbols of one
-            session; otherwise a chunk is some symbols over all sessions.
+        bulk_by_session: intervals of which one call brings a whole session of every symbol, so a chunk is all
+            symbols of one session; of the others a chunk is some symbols over all sessions.
         symbols_per_fetch: how many symbols one `fetch_bars` call should carry.
+        reach_days: interval → how many days back from now there are bars; all there ever were where not named.
         requests_per_minute: most requests to it in any minute, over all processes; None for no limit.
         concurrency: most requests to it at once, over all processes; None for no limit.
 
@@ -31,8 +32,9 @@ class Capabilities:
 
     intervals: frozenset[Interval]
     markets: frozenset[Market]
-    bulk_by_session: bool = False
+    bulk_by_session: frozenset[Interval] = frozenset()
     symbols_per_fetch: int = 50
+    reach_days: Mapping[Interval, int] = field(default_factory=dict)
     requests_per_minute: int | None = None
     concurrency: int | None = None
 

@@ -20,6 +20,7 @@ class ProviderSpec:
         capabilities: what it can do.
         is_real: whether its bars are of a real market; made-up ones must be labelled wherever they are shown.
         summary: one line for people.
+        terms_url: under whose terms its data may be used; `""` where there are none.
 
     """
 
@@ -27,6 +28,7 @@ class ProviderSpec:
     capabilities: Capabilities
     is_real: bool
     summary: str
+    terms_url: str = ""
 
     def parse_symbol(self, text: str) -> str:
         """Return the symbol that a text means among this provider's: a TSE local code, or a file's freer name.
@@ -40,6 +42,7 @@ class ProviderSpec:
 
 
 _TSE_MARKETS = frozenset(market for market in Market if market.is_tse)
+_INTRADAY = frozenset(interval for interval in Interval if interval.is_intraday)
 
 _SPECS: Mapping[str, ProviderSpec] = MappingProxyType(
     {
@@ -57,6 +60,36 @@ _SPECS: Mapping[str, ProviderSpec] = MappingProxyType(
                 Capabilities(frozenset(Interval), frozenset(Market), symbols_per_fetch=100),
                 is_real=True,
                 summary="Bars from your own CSV or Parquet files.",
+            ),
+            ProviderSpec(
+                "jquants",
+                Capabilities(
+                    frozenset(Interval),
+                    _TSE_MARKETS,
+                    bulk_by_session=frozenset({Interval.D1}),
+                    # Ten symbols are ten questions: at 60 a minute a slice is done every ten seconds.
+                    symbols_per_fetch=10,
+                    reach_days=dict.fromkeys(_INTRADAY, 730),
+                    requests_per_minute=60,
+                    concurrency=4,
+                ),
+                is_real=True,
+                summary="J-Quants API v2 of the exchange's group, with your own key; for personal use.",
+                terms_url="https://jpx-jquants.com/",
+            ),
+            ProviderSpec(
+                "yahoo",
+                Capabilities(
+                    frozenset(Interval),
+                    _TSE_MARKETS,
+                    symbols_per_fetch=10,
+                    reach_days=dict.fromkeys(_INTRADAY, 29),
+                    requests_per_minute=60,
+                    concurrency=2,
+                ),
+                is_real=True,
+                summary="Yahoo's charts, without any promise; for personal use.",
+                terms_url="https://legal.yahoo.com/us/en/yahoo/terms/otos/index.html",
             ),
         )
     }

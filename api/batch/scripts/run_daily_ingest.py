@@ -70,9 +70,11 @@ def main() -> int:
 
 async def _run_alone(request: IngestRequest) -> IngestReport:
     settings = BatchSettings()
+    provider = build_provider(settings, request.provider)
     try:
         return await run_daily_ingest(request, settings=settings)
     finally:
+        await provider.close()
         await build_bar_store(settings).close()
 
 

@@ -1,7 +1,8 @@
 """The promises of the port to sources of bars, kept by every provider."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,13 +12,20 @@ import pytest
 
 from batch.errors import InvalidRequest
 from batch.market.bar import RAW_BAR_SCHEMA
+from batch.market.calendar import grid
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome
 from batch.market.universe import Market
 from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.file import FileProvider
+from batch.providers.gate import OpenGate
+from batch.providers.jquants import JquantsProvider, JquantsSource
 from batch.providers.registry import get_provider_spec, provider_names
 from batch.providers.synthetic import SyntheticProvider
+from batch.providers.yahoo import YahooProvider, YahooSource
+from tests.fixtures.fake_jquants import API_KEY, jquants_server
+from tests.fixtures.fake_market import small_market
+from tests.fixtures.fake_yahoo import yahoo_server
 
 SESSIONS = (date(2024, 11, 1), date(2024, 11, 5))
 SYMBOLS = ("7203", "6758", "1301")
@@ -25,34 +33,79 @@ SYMBOLS = ("7203", "6758", "1301")
 
 @dataclass(frozen=True)
 class Case:
-    """A provider that has 1d bars of SYMBOLS on SESSIONS; `unknown` is a symbol without any."""
+    """A provider that has 1d bars of SYMBOLS on SESSIONS; `unknown` is a symbol without any.
+
+    Attributes:
+        has_minutes: whether it has their 1m bars, too.
+        universe: what it has to say of TSE Prime.
+
+    """
 
     provider: BarProvider
     unknown: str
+    has_minutes: bool = True
+    universe: tuple[str, ...] | None = None
 
 
-def _synthetic(_directory: Path) -> Case:
+@contextmanager
+def _synthetic(_directory: Path) -> Iterator[Case]:
     # 1439 was in the snapshot of 2024-03-29 and is known to be gone by 2026-10-05.
-    return Case(SyntheticProvider(seed=1, clock=lambda: datetime(2026, 11, 1, tzinfo=UTC)), "1439")
+    yield Case(SyntheticProvider(seed=1, clock=lambda: datetime(2026, 11, 1, tzinfo=UTC)), "1439")
 
 
-def _file(directory: Path) -> Case:
+@contextmanager
+def _file(directory: Path) -> Iterator[Case]:
     lines = ["Ticker,Date,Open,High,Low,Close,Volume"]
     lines += [f"{s}.T,{day},10,12,9,11,100" for s in (*SYMBOLS, "9984") for day in SESSIONS]
     (directory / "bars.csv").write_text("\n".join(lines) + "\n")
-    return Case(FileProvider(directory), "NOPE")
+    yield Case(FileProvider(directory), "NOPE", has_minutes=False)
 
 
-CASES: dict[str, Callable[[Path], Case]] = {"synthetic": _synthetic, "file": _file}
+@contextmanager
+def _jquants(_directory: Path) -> Iterator[Case]:
+    with jquants_server() as fake:
+        fake.market = small_market("7203", "6758")
+        # Small pages: every answer has to be read to its end.
+        fake.page_rows, fake.minute_page_rows = 3, 300
+        provider = JquantsProvider(JquantsSource.connect(fake.url, API_KEY, OpenGate()))
+        yield Case(provider, "1439", universe=("6758", "7203"))
+
+
+@contextmanager
+def _yahoo(_directory: Path) -> Iterator[Case]:
+    with yahoo_server() as fake:
+        fake.market = small_market("7203", "6758")
+        yield Case(YahooProvider(YahooSource.connect(fake.url, OpenGate())), "1439")
+
+
+CASES: dict[str, Callable[[Path], AbstractContextManager[Case]]] = {
+    "synthetic": _synthetic,
+    "file": _file,
+    "jquants": _jquants,
+    "yahoo": _yahoo,
+}
 
 
 @pytest.fixture(params=sorted(CASES))
-def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
-    return CASES[request.param](tmp_path)
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
+    with CASES[request.param](tmp_path) as case:
+        yield case
 
 
-def fetch(case: Case, symbols: tuple[str, ...], sessions: tuple[date, ...] = SESSIONS) -> FetchedBars:
-    return asyncio.run(case.provider.fetch_bars(BarRequest(symbols, Interval.D1, sessions)))
+def fetch(
+    case: Case,
+    symbols: tuple[str, ...],
+    sessions: tuple[date, ...] = SESSIONS,
+    interval: Interval = Interval.D1,
+) -> FetchedBars:
+    async def once() -> FetchedBars:
+        try:
+            return await case.provider.fetch_bars(BarRequest(symbols, interval, sessions))
+        finally:
+            # Connections live on the loop, which ends here.
+            await case.provider.close()
+
+    return asyncio.run(once())
 
 
 def test_every_provider_is_under_contract() -> None:
@@ -107,8 +160,37 @@ class TestProviderContract:
         assert dict(fetched.bars.schema) == dict(RAW_BAR_SCHEMA)
         assert set(fetched.outcomes) == set(symbols)
 
-    def test_tse_universe_is_kabooms_own(self, case: Case) -> None:
-        assert asyncio.run(case.provider.fetch_universe(Market.TSE_PRIME, SESSIONS[1])) is None
+    @pytest.mark.parametrize("interval", [i for i in Interval if i.is_intraday])
+    def test_intraday_bars_stand_on_the_grid_of_what_was_asked(self, case: Case, interval: Interval) -> None:
+        bars = fetch(case, SYMBOLS, SESSIONS[1:], interval).bars
+        assert bars.height > 0 or not case.has_minutes
+        assert set(bars["opened_at"].dt.epoch("s")) <= set(grid(SESSIONS[1], interval))
+
+    @pytest.mark.parametrize("interval", [i for i in Interval if i.is_intraday])
+    def test_longer_bars_are_the_sums_of_the_minutes(self, case: Case, interval: Interval) -> None:
+        minutes = fetch(case, SYMBOLS, SESSIONS, Interval.M1).bars.sort("symbol", "opened_at")
+        slots = minutes.group_by("symbol", pl.col("opened_at").dt.truncate(interval.value), maintain_order=True)
+        values = {"open": pl.col("open").first(), "high": pl.col("high").max(), "low": pl.col("low").min()}
+        summed = slots.agg(**values, close=pl.col("close").last(), volume=pl.col("volume").sum())
+        assert fetch(case, SYMBOLS, SESSIONS, interval).bars.sort("symbol", "opened_at").equals(summed)
+
+    def test_tse_universe_is_its_own_or_kabooms(self, case: Case) -> None:
+        async def ask() -> tuple[str, ...] | None:
+            try:
+                return await case.provider.fetch_universe(Market.TSE_PRIME, SESSIONS[1])
+            finally:
+                await case.provider.close()
+
+        assert asyncio.run(ask()) == case.universe
+
+    def test_sessions_are_those_that_there_were(self, case: Case) -> None:
+        async def ask() -> tuple[date, ...] | None:
+            try:
+                return await case.provider.fetch_sessions(Interval.D1, 2, SESSIONS[1])
+            finally:
+                await case.provider.close()
+
+        assert asyncio.run(ask()) in {None, SESSIONS}
 
     def test_close_may_be_called_twice(self, case: Case) -> None:
         asyncio.run(case.provider.close())
@@ -116,6 +198,6 @@ class TestProviderContract:
 
 
 def test_unknown_provider_is_refused_with_the_names() -> None:
-    with pytest.raises(InvalidRequest, match="supported are synthetic, file") as caught:
+    with pytest.raises(InvalidRequest, match=r"supported are synthetic, file, jquants, yahoo$") as caught:
         get_provider_spec("bloomberg")
     assert caught.value.pointer == "/provider"

@@ -166,6 +166,28 @@ def test_doctor_finds_the_store_sound_and_the_servers_missing(at_live: Kaboom, f
     assert done.code == Exit.JOB_FAILED
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "personal use"), ("ja", "個人利用")])
+def test_the_terms_of_a_provider_are_said_where_it_is_named(at_live: Kaboom, language: str, words: str) -> None:
+    done = at_live("--lang", language, *SMALL, "--provider", "yahoo")
+    assert done.code == Exit.USAGE
+    assert words in done.err
+    assert "YAHOO_ENABLED" in done.err
+
+
+@pytest.mark.parametrize(
+    ("enabled", "verdict", "words"), [("true", "ok", "personal use"), ("", "fault", "YAHOO_ENABLED")]
+)
+def test_doctor_tells_the_provider_and_its_terms(
+    at_live: Kaboom, monkeypatch: pytest.MonkeyPatch, enabled: str, verdict: str, words: str
+) -> None:
+    monkeypatch.setenv("KABOOM_PROVIDER", "yahoo")
+    monkeypatch.setenv("YAHOO_ENABLED", enabled)
+    findings = cast("list[dict[str, str]]", at_live("doctor", "--json").json)
+    (found,) = [finding for finding in findings if finding["part"].startswith("provider")]
+    assert (found["part"], found["verdict"]) == ("provider yahoo", verdict)
+    assert words in found["detail"]
+
+
 def test_no_terminal_means_no_escapes(at_live: Kaboom, finished: str) -> None:
     done = run_process("jobs", "list", stdout=subprocess.PIPE)
     assert done.returncode == 0

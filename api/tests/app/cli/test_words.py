@@ -5,8 +5,9 @@ import string
 
 import pytest
 
-from app.cli.words import OUTCOME_WORDS, WORDS, Speaker, choose_language
+from app.cli.words import OUTCOME_WORDS, TERMS_WORDS, WORDS, Speaker, choose_language
 from batch.market.outcome import Outcome
+from batch.providers.registry import get_provider_spec, provider_names
 from tests.fixtures.repository import load_modules
 
 
@@ -55,6 +56,15 @@ def test_what_exists_is_said() -> None:
 def test_every_outcome_has_its_words() -> None:
     assert set(OUTCOME_WORDS) == {outcome.value for outcome in Outcome}
     assert Speaker("ja").outcome("ok") == "足を保存"
+
+
+def test_every_provider_under_terms_has_its_words() -> None:
+    specs = [get_provider_spec(name) for name in provider_names()]
+    assert set(TERMS_WORDS) == {spec.name for spec in specs if spec.terms_url}
+    for spec in specs:
+        for language in ("en", "ja"):
+            assert (spec.terms_url in (Speaker(language).terms(spec.name, spec.terms_url) or "")) is True
+        assert (Speaker("en").terms(spec.name, "") is None) == (not spec.terms_url)
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,11 @@ def test_a_market_of_files_has_freer_symbols() -> None:
         ({"chunk_size": 0}, "/chunk_size", "chunk_size was 0, expected 1 to 100000"),
         ({"chunk_size": 100_001}, "/chunk_size", "chunk_size was 100001, expected 1 to 100000"),
         ({"symbols": ["no"]}, "/symbols", "symbol was 'no', expected a TSE local code such as '7203' or '285A'"),
-        ({"provider": "bloomberg"}, "/provider", "provider was 'bloomberg', supported are synthetic, file"),
+        (
+            {"provider": "bloomberg"},
+            "/provider",
+            "provider was 'bloomberg', supported are synthetic, file, jquants, yahoo",
+        ),
         ({"session": "2025-13-01"}, "/session", "session was '2025-13-01', expected a date as YYYY-MM-DD"),
         ({"session": "today"}, "/session", "session was 'today', expected a date as YYYY-MM-DD"),
         ({"only": {"7m": ["7203"]}}, "/intervals", "interval was '7m', supported are 1m, 5m, 15m, 1h, 1d"),

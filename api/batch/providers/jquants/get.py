@@ -1,0 +1,63 @@
+"""The answers of J-Quants: all pages of one, as rows."""
+
+from typing import Any
+
+from batch.errors import ProviderError
+from batch.kit.http import HttpClient
+from batch.providers.gate import Gate
+from batch.providers.jquants.query import JquantsQuery
+from batch.providers.replies import Server
+from batch.providers.wire import ProviderWire
+
+JQUANTS_SERVER = Server(
+    "jquants", "JQUANTS_API_KEY must hold a valid key, and its plan the data (minutes are an add-on to Light or higher)"
+)
+#: All of TSE for a day are 4,400 rows, and two years of minutes of one issue 160,000.
+_MOST_PAGES = 500
+_MOST_BYTES = 64 << 20
+
+type Row = dict[str, Any]
+
+
+class JquantsSource:
+    """Gets rows, following `pagination_key` until there is none."""
+
+    def __init__(self, wire: ProviderWire, *, most_pages: int = _MOST_PAGES) -> None:
+        self._wire = wire
+        self._most_pages = most_pages
+
+    @classmethod
+    def connect(cls, base_url: str, api_key: str, gate: Gate) -> "JquantsSource":
+        """Return a source at an address, behind a gate; nothing is opened yet."""
+        client = HttpClient(base_url.rstrip("/"), max_bytes=_MOST_BYTES)
+        return cls(ProviderWire(client, JQUANTS_SERVER, gate, headers={"x-api-key": api_key}, secret=api_key))
+
+    async def fetch_rows(self, query: JquantsQuery) -> list[Row]:
+        """Return the rows of all pages.
+
+        Raises:
+            ProviderError: an answer was not as documented, or its pages have no end; see `ProviderWire.get`.
+
+        """
+        rows: list[Row] = []
+        params, seen = dict(query.params), set[str]()
+        for _ in range(self._most_pages):
+            answer = await self._wire.get(query.path, params)
+            page, key = answer.get("data"), answer.get("pagination_key")
+            if not isinstance(page, list) or not all(isinstance(row, dict) for row in page):
+                raise ProviderError(
+                    f"jquants: {query.path} had the fields {sorted(answer)[:9]}, expected a list of rows in 'data'",
+                    retryable=True,
+                )
+            rows += page
+            if not key:
+                return rows
+            if not isinstance(key, str) or key in seen:
+                raise ProviderError(f"jquants: {query.path} came with a pagination_key again, expected a new one")
+            seen.add(key)
+            params["pagination_key"] = key
+        raise ProviderError(f"jquants: {query.path} had more than {self._most_pages} pages, expected an end")
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._wire.close()

@@ -1,0 +1,139 @@
+"""J-Quants' rows to frames, universes and sessions; pure, and strict: a row of something else is a fault."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from batch.errors import InvalidRequest, ProviderError
+from batch.market.bar import RAW_BAR_SCHEMA
+from batch.market.listing import Market
+from batch.market.symbol import parse_symbol
+from batch.providers.jquants.query import code_of
+
+_MARKETS = {"0111": Market.TSE_PRIME, "0112": Market.TSE_STANDARD, "0113": Market.TSE_GROWTH}
+#: `HolDiv`: 0 closed, 1 open, 2 half a day, 3 closed while derivatives trade.
+_OPEN, _CLOSED = frozenset({"1", "2"}), frozenset({"0", "3"})
+#: J-Quants' name → ours. O to Vo are as traded; `Adj…` are not taken, since bars are stored raw.
+_VALUES = {"O": "open", "H": "high", "L": "low", "C": "close", "Vo": "volume"}
+_DAILY = {"Date": pl.String(), "Code": pl.String()} | dict.fromkeys(_VALUES, pl.Float64())
+_MINUTE = _DAILY | {"Time": pl.String()}
+
+type Rows = Sequence[dict[str, Any]]
+
+
+def parse_master(rows: Rows, market: Market, session: date) -> tuple[str, ...]:
+    """Return the symbols of the ordinary shares of a market, sorted; the rows must be as of the session.
+
+    Raises:
+        ProviderError: a field is missing, the rows are of another day, or there is none of the market.
+
+    """
+    table = _table(rows, {"Date": pl.String(), "Code": pl.String(), "Mkt": pl.String()}, "issues")
+    _expect_dates(table, [session])
+    codes = [code for code, section in table.select("Code", "Mkt").rows() if _MARKETS.get(section) is market]
+    symbols = {symbol for code in codes if (symbol := _ordinary(code))}
+    if not symbols:
+        raise ProviderError(f"jquants: no issue of {market} among {table.height} of {session}", retryable=True)
+    return tuple(sorted(symbols))
+
+
+def parse_calendar(rows: Rows, count: int, until: date) -> tuple[date, ...]:
+    """Return the last `count` sessions of a calendar up to `until`, oldest first; fewer where it begins later.
+
+    Raises:
+        ProviderError: a field is missing or unknown, or the calendar does not reach to `until`.
+
+    """
+    table = _table(rows, {"Date": pl.String(), "HolDiv": pl.String()}, "calendar days")
+    if unknown := {str(kind) for kind in table["HolDiv"]} - _OPEN - _CLOSED:
+        raise ProviderError(f"jquants: HolDiv was {min(unknown)[:9]!r}, expected 0, 1, 2 or 3")
+    days = dict(zip(_dates(table), table["HolDiv"], strict=True))
+    if until not in days:
+        last = max(days, default=None)
+        raise ProviderError(f"jquants: the calendar ends with {last}, expected it to reach to {until}", retryable=True)
+    return tuple(sorted(day for day, kind in days.items() if kind in _OPEN and day <= until)[-count:])
+
+
+def parse_daily(rows: Rows, symbols: Sequence[str], sessions: Sequence[date]) -> pl.DataFrame:
+    """Return the daily bars of some symbols in `RAW_BAR_SCHEMA`; a day without trades is a row without values.
+
+    `sessions` are the first and the last day that was asked for: a row of any other is a fault.
+
+    Raises:
+        ProviderError: a field is missing or of another type, or a row is of another day.
+
+    """
+    table = _table(rows, _DAILY, "daily bars")
+    _expect_dates(table, sessions)
+    opened_at = pl.col("Date").str.to_datetime("%Y-%m-%d", time_unit="us", time_zone="UTC")
+    return _bars(table, symbols, opened_at)
+
+
+def parse_minutes(rows: Rows, symbol: str, sessions: Sequence[date]) -> pl.DataFrame:
+    """Return the minute bars of a symbol in `RAW_BAR_SCHEMA`; minutes without trades have no row.
+
+    Raises:
+        ProviderError: a field is missing or of another type, or a row is of another issue or day.
+
+    """
+    table = _table(rows, _MINUTE, "minute bars")
+    expect_code(rows, symbol)
+    _expect_dates(table, sessions)
+    text = pl.concat_str("Date", pl.lit(" "), "Time")
+    local = text.str.to_datetime("%Y-%m-%d %H:%M", time_unit="us", strict=False)
+    if table.select(local.is_null().any()).item():
+        raise ProviderError("jquants: a minute's Time was no HH:MM", retryable=True)
+    return _bars(table, [symbol], local.dt.replace_time_zone("Asia/Tokyo").dt.convert_time_zone("UTC"))
+
+
+def expect_code(rows: Rows, symbol: str) -> None:
+    """Raise ProviderError unless every row is of the issue that was asked for."""
+    if others := {str(row.get("Code")) for row in rows} - {code_of(symbol)}:
+        raise ProviderError(f"jquants: asked for {code_of(symbol)}, rows were of {min(others)[:9]!r}", retryable=True)
+
+
+def _table(rows: Rows, schema: dict[str, Any], what: str) -> pl.DataFrame:
+    for row in rows:
+        # A field that is missing and one that is null are not the same: null means that nothing traded.
+        if missing := schema.keys() - row.keys():
+            raise ProviderError(f"jquants: {what} lacked {sorted(missing)}, expected {sorted(schema)}")
+    try:
+        return pl.DataFrame({name: [row[name] for row in rows] for name in schema}, schema=schema, strict=True)
+    except (TypeError, pl.exceptions.PolarsError) as e:
+        raise ProviderError(f"jquants: {what} had a value of another type than documented", retryable=True) from e
+
+
+def _expect_dates(table: pl.DataFrame, sessions: Sequence[date]) -> None:
+    first, last = min(sessions), max(sessions)
+    if others := [day for day in _dates(table) if not first <= day <= last]:
+        asked = f"{first}" if first == last else f"{first} to {last}"
+        raise ProviderError(f"jquants: asked for {asked}, rows were of {min(others)}", retryable=True)
+
+
+def _dates(table: pl.DataFrame) -> list[date]:
+    try:
+        return [date.fromisoformat(text) for text in table["Date"]]
+    except (TypeError, ValueError) as e:
+        raise ProviderError("jquants: a row's Date was no YYYY-MM-DD", retryable=True) from e
+
+
+def _bars(table: pl.DataFrame, symbols: Sequence[str], opened_at: pl.Expr) -> pl.DataFrame:
+    names = {code_of(symbol): symbol for symbol in symbols}
+    symbol = pl.col("Code").replace_strict(names, default=None, return_dtype=pl.String())
+    values = [pl.col(theirs).alias(ours) for theirs, ours in _VALUES.items()]
+    return (
+        table.with_columns(*values, symbol=symbol, opened_at=opened_at)
+        .filter(pl.col("symbol").is_not_null())
+        .select(RAW_BAR_SCHEMA.names())
+    )
+
+
+def _ordinary(code: str) -> str:
+    """Return the symbol of a code that means ordinary shares, `""` of any other."""
+    try:
+        symbol = parse_symbol(code)
+    except InvalidRequest:
+        return ""
+    return symbol if len(symbol) == len("7203") else ""

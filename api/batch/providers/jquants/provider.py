@@ -1,0 +1,139 @@
+"""The J-Quants provider: daily bars of all issues in one question, minutes issue by issue."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+
+from batch.errors import ProviderError
+from batch.market.calendar import is_session
+from batch.market.interval import Interval
+from batch.market.outcome import Outcome, SymbolOutcome
+from batch.market.universe import Market
+from batch.providers.base import BarRequest, Capabilities, FetchedBars
+from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
+from batch.providers.jquants import query
+from batch.providers.jquants.get import JquantsSource
+from batch.providers.jquants.parse import expect_code, parse_calendar, parse_daily, parse_master, parse_minutes
+from batch.providers.registry import get_provider_spec
+from batch.providers.shaping import lengthen, pick_sessions
+
+_NAME = "jquants"
+#: Of so many symbols at least half are in a day of all issues, or the day is not whole.
+_ENOUGH_TO_TELL = 20
+
+
+class JquantsProvider:
+    """A `BarProvider` over J-Quants' API, version 2. Prices are as traded; intervals between 1m and 1d are sums."""
+
+    def __init__(self, source: JquantsSource) -> None:
+        self._source = source
+
+    @property
+    def name(self) -> str:
+        """`"jquants"`."""
+        return _NAME
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; which of it a key may use is for J-Quants to say."""
+        return get_provider_spec(_NAME).capabilities
+
+    async def fetch_universe(self, market: Market, session: date) -> tuple[str, ...] | None:
+        """Return the ordinary shares of a market as of a session, sorted.
+
+        Raises:
+            ProviderError: J-Quants failed, or gave the issues of another day.
+
+        """
+        return parse_master(await self._source.fetch_rows(query.ask_master(session)), market, session)
+
+    async def fetch_sessions(self, _interval: Interval, count: int, until: date) -> tuple[date, ...] | None:
+        """Return the last sessions of J-Quants' calendar, which knows of closures that no law foresees.
+
+        Raises:
+            ProviderError: J-Quants failed, or its calendar does not reach to `until`.
+
+        """
+        return parse_calendar(await self._source.fetch_rows(query.ask_calendar(count, until)), count, until)
+
+    async def fetch_bars(self, request: BarRequest) -> FetchedBars:
+        """Return the bars of a request; days on which the exchange rests are not asked for.
+
+        Raises:
+            ProviderError: J-Quants failed for all of it.
+
+        """
+        sessions = tuple(sorted(day for day in set(request.sessions) if is_session(day)))
+        symbols = tuple(dict.fromkeys(request.symbols))
+        if not symbols or not sessions:
+            return nothing_traded(symbols)
+        if request.interval is Interval.D1 and len(sessions) <= len(symbols):
+            return await self._fetch_days(symbols, sessions)
+
+        async def ask(symbol: str) -> SymbolAnswer:
+            if request.interval is Interval.D1:
+                return await self._fetch_days_of(symbol, sessions)
+            return await self._fetch_minutes_of(symbol, sessions, request.interval)
+
+        return await ask_each(symbols, ask, concurrency=self.capabilities.concurrency or 1)
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._source.close()
+
+    async def _fetch_days(self, symbols: Sequence[str], sessions: Sequence[date]) -> FetchedBars:
+        days = []
+        for session in sessions:
+            rows = await self._source.fetch_rows(query.ask_day(session))
+            bars = parse_daily(rows, symbols, [session])
+            if not rows or (len(symbols) >= _ENOUGH_TO_TELL and bars.height * 2 < len(symbols)):
+                raise ProviderError(
+                    f"jquants: {session} had {len(rows)} rows, of {len(symbols)} issues asked for {bars.height};"
+                    " daily bars come at about 16:30 in Japan",
+                    retryable=True,
+                )
+            days.append(bars)
+        return _settle(symbols, pl.concat(days))
+
+    async def _fetch_days_of(self, symbol: str, sessions: Sequence[date]) -> SymbolAnswer:
+        rows = await self._source.fetch_rows(query.ask_days(symbol, sessions[0], sessions[-1]))
+        expect_code(rows, symbol)
+        listed = pick_sessions(parse_daily(rows, [symbol], sessions), sessions, Interval.D1)
+        bars = _traded(listed)
+        if bars.height:
+            return bars
+        # A day without trades is a row, so no row at all is either no listing or an answer that lacks something.
+        if listed.height or await self._is_listed(symbol, sessions[-1]):
+            return SymbolOutcome(symbol, Outcome.NO_TRADES)
+        return SymbolOutcome(symbol, Outcome.NOT_LISTED)
+
+    async def _fetch_minutes_of(self, symbol: str, sessions: Sequence[date], interval: Interval) -> SymbolAnswer:
+        rows = await self._source.fetch_rows(query.ask_minutes(symbol, sessions[0], sessions[-1]))
+        minutes = _traded(pick_sessions(parse_minutes(rows, symbol, sessions), sessions, interval))
+        if minutes.height:
+            return lengthen(symbol, minutes, sessions, interval)
+        # Minutes without trades have no row, so the list of issues has to tell a quiet day from no listing.
+        outcome = Outcome.NO_TRADES if await self._is_listed(symbol, sessions[-1]) else Outcome.NOT_LISTED
+        return SymbolOutcome(symbol, outcome)
+
+    async def _is_listed(self, symbol: str, session: date) -> bool:
+        rows = await self._source.fetch_rows(query.ask_master(session, symbol))
+        expect_code(rows, symbol)
+        return bool(rows)
+
+
+def _traded(bars: pl.DataFrame) -> pl.DataFrame:
+    prices = ("open", "high", "low", "close")
+    return bars.filter(~pl.all_horizontal(pl.col(*prices).is_null() & ((pl.col("volume") == 0).fill_null(value=True))))
+
+
+def _settle(symbols: Sequence[str], listed: pl.DataFrame) -> FetchedBars:
+    bars = _traded(listed)
+    known, brought = set(listed["symbol"]), set(bars["symbol"])
+    outcomes = {
+        symbol: SymbolOutcome(symbol, Outcome.NO_TRADES if symbol in known else Outcome.NOT_LISTED)
+        for symbol in symbols
+        if symbol not in brought
+    }
+    return FetchedBars(bars, outcomes)

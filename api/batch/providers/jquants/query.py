@@ -1,0 +1,55 @@
+"""What is asked of J-Quants: paths and parameters; pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+#: Of every three days at least one is a session, but for holidays of up to ten days.
+_DAYS_PER_SESSION, _LONGEST_CLOSURE = 2, 14
+
+
+@dataclass(frozen=True, slots=True)
+class JquantsQuery:
+    """A path and its parameters, without page."""
+
+    path: str
+    params: Mapping[str, str]
+
+
+def ask_master(session: date, symbol: str | None = None) -> JquantsQuery:
+    """Return the question for the issues as of a session: all, or one."""
+    return JquantsQuery("/equities/master", _of(symbol) | {"date": session.isoformat()})
+
+
+def ask_calendar(count: int, until: date) -> JquantsQuery:
+    """Return the question for days that hold the last `count` sessions up to `until`."""
+    first = until - timedelta(days=count * _DAYS_PER_SESSION + _LONGEST_CLOSURE)
+    return JquantsQuery("/markets/calendar", _span(first, until))
+
+
+def ask_day(session: date) -> JquantsQuery:
+    """Return the question for the daily bars of all issues."""
+    return JquantsQuery("/equities/bars/daily", {"date": session.isoformat()})
+
+
+def ask_days(symbol: str, first: date, last: date) -> JquantsQuery:
+    """Return the question for one issue's daily bars, both ends included."""
+    return JquantsQuery("/equities/bars/daily", _of(symbol) | _span(first, last))
+
+
+def ask_minutes(symbol: str, first: date, last: date) -> JquantsQuery:
+    """Return the question for one issue's minute bars, both ends included."""
+    return JquantsQuery("/equities/bars/minute", _of(symbol) | _span(first, last))
+
+
+def code_of(symbol: str) -> str:
+    """Return J-Quants' five characters of a symbol: `"7203"` is `"72030"`, preferred shares have their own."""
+    return symbol if len(symbol) == len("72030") else f"{symbol}0"
+
+
+def _of(symbol: str | None) -> dict[str, str]:
+    return {} if symbol is None else {"code": code_of(symbol)}
+
+
+def _span(first: date, last: date) -> dict[str, str]:
+    return {"from": first.isoformat(), "to": last.isoformat()}

@@ -1,0 +1,84 @@
+"""What a provider's HTTP answer means: a JSON object, a pause that it asks for, or a fault; pure."""
+
+import contextlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from batch.errors import ProviderError, RateLimited
+from batch.kit.http import Reply
+
+_OK = frozenset({HTTPStatus.OK.value})
+_REFUSED = frozenset({HTTPStatus.UNAUTHORIZED.value, HTTPStatus.FORBIDDEN.value})
+#: Longer pauses than a day are taken for nonsense.
+_LONGEST_PAUSE_S = 86_400.0
+_QUOTED = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How a provider's server is spoken of.
+
+    Attributes:
+        name: the provider.
+        on_refusal: what to do about 401 and 403.
+
+    """
+
+    name: str
+    on_refusal: str
+
+
+def read_object(reply: Reply, server: Server, *, accept: Collection[int] = _OK) -> Mapping[str, Any]:
+    """Return the JSON object of an answer whose status is among those accepted.
+
+    Raises:
+        RateLimited: 429; `retry_after_s` is None where the server did not say.
+        ProviderError: anything else: no answer, 401 or 403 (not retryable), another status, no JSON object.
+
+    """
+    if reply.status is None:
+        raise ProviderError(f"{server.name}: {reply.failure}", retryable=True)
+    if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise RateLimited(f"{server.name} said 429, too many requests", retry_after_s=read_retry_after(reply.headers))
+    if reply.status in _REFUSED:
+        raise ProviderError(f"{server.name} said {reply.status}, it refused us: {server.on_refusal}")
+    if reply.status not in accept:
+        raise ProviderError(
+            f"{server.name}: status was {reply.status}, expected 200; it said {quote(reply.body)}",
+            retryable=reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR,
+            retry_after_s=read_retry_after(reply.headers),
+        )
+    with contextlib.suppress(orjson.JSONDecodeError):
+        found = orjson.loads(reply.body)
+        if isinstance(found, dict):
+            return found
+    raise ProviderError(
+        f"{server.name}: status was {reply.status} and the answer {quote(reply.body)}, expected a JSON object",
+        retryable=True,
+    )
+
+
+def read_retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Return the seconds of a `Retry-After` header, given as such or as a date; None without a sensible one."""
+    text = headers.get("Retry-After", "").strip()
+    seconds: float | None = None
+    if text.isdecimal():
+        seconds = float(text)
+    elif text:
+        with contextlib.suppress(ValueError):
+            at = parsedate_to_datetime(text)
+            seconds = max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - (now or datetime.now(UTC))).total_seconds())
+    return seconds if seconds is not None and seconds <= _LONGEST_PAUSE_S else None
+
+
+def quote(body: bytes) -> str:
+    """Return the beginning of a body as a printable line in quotes."""
+    text = body[: _QUOTED * 4].decode("utf-8", "replace")
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return repr(line[:_QUOTED]) if line else "nothing"

@@ -1,0 +1,58 @@
+"""From the rows of a span to the bars that were asked for: of some sessions, and as sums of minutes."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+
+from batch.market.bar import RAW_BAR_SCHEMA
+from batch.market.calendar import minute_grid
+from batch.market.interval import Interval
+from batch.market.outcome import Outcome, SymbolOutcome
+
+
+def pick_sessions(bars: pl.DataFrame, sessions: Sequence[date], interval: Interval) -> pl.DataFrame:
+    """Return the bars of some sessions: a span holds days between them that nobody asked for."""
+    zone = "Asia/Tokyo" if interval.is_intraday else "UTC"
+    return bars.filter(pl.col("opened_at").dt.convert_time_zone(zone).dt.date().is_in(list(sessions)))
+
+
+def sum_minutes(rows: pl.DataFrame, sessions: Sequence[date], interval: Interval) -> pl.DataFrame:
+    """Return bars of an intraday interval from minutes in `RAW_BAR_SCHEMA`, aligned to the clock.
+
+    Minutes off the grid of the sessions are left out: summed up they could no longer be told from good ones.
+    A bar of which a minute lacks a value lacks it too. A minute that comes twice counts once, the last one.
+    """
+    stamps = pl.Series([stamp * 1_000_000 for day in sessions for stamp in minute_grid(day)], dtype=pl.Int64)
+    legal = rows.filter(pl.col("opened_at").is_in(stamps.cast(RAW_BAR_SCHEMA["opened_at"]).implode()))
+    minutes = legal.unique(["symbol", "opened_at"], keep="last", maintain_order=True).sort("symbol", "opened_at")
+    whole = {
+        "open": pl.col("open").first(),
+        "high": pl.col("high").max(),
+        "low": pl.col("low").min(),
+        "close": pl.col("close").last(),
+        "volume": pl.col("volume").sum(),
+    }
+    start = pl.col("opened_at").dt.truncate(interval.value)  # UTC: Japan is whole hours ahead
+    return (
+        minutes.group_by("symbol", start, maintain_order=True)
+        .agg(**{name: pl.when(pl.col(name).null_count() == 0).then(value) for name, value in whole.items()})
+        .select(RAW_BAR_SCHEMA.names())
+    )
+
+
+def lengthen(
+    symbol: str, minutes: pl.DataFrame, sessions: Sequence[date], interval: Interval
+) -> pl.DataFrame | SymbolOutcome:
+    """Return a symbol's bars of an intraday interval from its minutes, at least one row; or why there are none."""
+    if interval is Interval.M1:
+        return minutes
+    bars = sum_minutes(minutes, sessions, interval)
+    if bars.height:
+        return bars
+    first = minutes["opened_at"].min()
+    return SymbolOutcome(
+        symbol,
+        Outcome.INVALID,
+        message=f"all {minutes.height} minutes were outside the sessions' hours, the first at {first!s}",
+    )

@@ -1,0 +1,45 @@
+"""Questions to one provider's server, each in its turn."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from batch.kit.http import HttpClient, Reply
+from batch.providers.gate import Gate
+from batch.providers.replies import Server, read_object
+
+
+class ProviderWire:
+    """Gets JSON objects from a provider's server, each request through its gate."""
+
+    def __init__(
+        self, client: HttpClient, server: Server, gate: Gate, *, headers: Mapping[str, str], secret: str = ""
+    ) -> None:
+        """Take a client of the server and the gate before it; `secret` is kept out of every message."""
+        self._client = client
+        self._server = server
+        self._gate = gate
+        self._headers = headers
+        self._secret = secret.encode()
+
+    async def get(self, path: str, params: Mapping[str, str], *, accept: Collection[int] = (200,)) -> Mapping[str, Any]:
+        """Return the JSON object at a path, whose status is among those accepted.
+
+        Raises:
+            RateLimited: the server asks for a pause, now or since before.
+            ProviderError: it failed or gave no JSON object.
+
+        """
+        async with self._gate.request():
+            reply = await self._client.get(path, params=params, headers=self._headers)
+            return read_object(self._without_secret(reply), self._server, accept=accept)
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._gate.close()
+        await self._client.close()
+
+    def _without_secret(self, reply: Reply) -> Reply:
+        if self._secret and self._secret in reply.body:
+            return replace(reply, body=reply.body.replace(self._secret, b"***"))
+        return reply

@@ -1,0 +1,42 @@
+"""Yahoo's answers, as JSON."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from batch.kit.http import HttpClient
+from batch.providers.gate import Gate
+from batch.providers.replies import Server
+from batch.providers.wire import ProviderWire
+from batch.providers.yahoo.query import ChartQuery
+
+YAHOO_SERVER = Server("yahoo", "Yahoo turns some callers away; nothing in Kaboom can be set to mend it")
+#: With these Yahoo explains itself in JSON.
+_EXPLAINED = frozenset({200, 400, 404, 422})
+_HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; Kaboom)"}
+_MOST_BYTES = 16 << 20
+
+
+class YahooSource:
+    """Gets charts."""
+
+    def __init__(self, wire: ProviderWire) -> None:
+        self._wire = wire
+
+    @classmethod
+    def connect(cls, base_url: str, gate: Gate) -> "YahooSource":
+        """Return a source at an address, behind a gate; nothing is opened yet."""
+        client = HttpClient(base_url.rstrip("/"), timeout_s=30.0, max_bytes=_MOST_BYTES)
+        return cls(ProviderWire(client, YAHOO_SERVER, gate, headers=_HEADERS))
+
+    async def fetch_chart(self, query: ChartQuery) -> Mapping[str, Any]:
+        """Return a chart or the reason why there is none, as Yahoo gave it.
+
+        Raises:
+            ProviderError: see `ProviderWire.get`.
+
+        """
+        return await self._wire.get(query.path, query.params, accept=_EXPLAINED)
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._wire.close()

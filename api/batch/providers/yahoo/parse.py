@@ -1,0 +1,110 @@
+"""Yahoo's charts to frames; pure, and strict: a chart of something else is a fault."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from batch.errors import ProviderError
+from batch.market.bar import RAW_BAR_SCHEMA
+from batch.market.interval import Interval
+from batch.market.outcome import Outcome, SymbolOutcome
+from batch.providers.yahoo.query import ChartQuery
+
+_VALUES = ("open", "high", "low", "close", "volume")
+_PRICES = _VALUES[:4]
+_NOT_FOUND = "Not Found"
+_DAY_US = 86_400_000_000
+#: The year 2096; later ones are nonsense.
+_FAR_S = 4_000_000_000
+
+
+def parse_chart(answer: Mapping[str, Any], query: ChartQuery) -> pl.DataFrame | SymbolOutcome:
+    """Return the bars of a chart in `RAW_BAR_SCHEMA`, or that the symbol is not listed, or did not trade.
+
+    Minutes without a price are left out. A daily bar is stamped 00:00 UTC of its date in Japan.
+
+    Raises:
+        ProviderError: Yahoo gave a reason of its own (not retryable), the chart is of another symbol, currency,
+            time zone, interval or time, or it is none.
+
+    """
+    chart = _dict(answer.get("chart"), "chart")
+    if (error := chart.get("error")) is not None:
+        return _explained(_dict(error, "chart.error"), query)
+    results = chart.get("result")
+    if not isinstance(results, list) or len(results) != 1:
+        raise _fault("expected one chart.result")
+    result = _dict(results[0], "chart.result[0]")
+    _expect_meta(_dict(result.get("meta"), "meta"), query)
+    bars = _bars(result, query)
+    return bars if bars.height else SymbolOutcome(query.symbol, Outcome.NO_TRADES)
+
+
+def _explained(error: Mapping[str, Any], query: ChartQuery) -> SymbolOutcome:
+    code, why = (str(error.get(name))[:200] for name in ("code", "description"))
+    if code == _NOT_FOUND:
+        return SymbolOutcome(query.symbol, Outcome.NOT_LISTED, message=f"yahoo knows no {query.ticker}: {why}")
+    raise ProviderError(f"yahoo: {query.ticker} had the error {code!r}: {why}")
+
+
+def _expect_meta(meta: Mapping[str, Any], query: ChartQuery) -> None:
+    expected = {
+        "symbol": query.ticker,
+        "currency": "JPY",
+        "exchangeTimezoneName": "Asia/Tokyo",
+        "dataGranularity": query.interval.value,
+    }
+    for name, value in expected.items():
+        if meta.get(name) != value:
+            raise _fault(f"{query.ticker} had meta.{name} {str(meta.get(name))[:20]!r}, expected {value!r}")
+
+
+def _bars(result: Mapping[str, Any], query: ChartQuery) -> pl.DataFrame:
+    stamps = result.get("timestamp")
+    if stamps is None or stamps == []:
+        # Yahoo leaves the field out where nothing traded.
+        return pl.DataFrame(schema=RAW_BAR_SCHEMA)
+    quotes = _dict(result.get("indicators"), "indicators").get("quote")
+    quote = _dict(quotes[0] if isinstance(quotes, list) and quotes else None, "indicators.quote[0]")
+    columns = {"stamp": stamps} | {name: quote.get(name) for name in _VALUES}
+    if not all(isinstance(values, list) for values in columns.values()) or len({*map(len, columns.values())}) != 1:
+        raise _fault("timestamp and the five values were not lists of one length")
+    try:
+        schema = {"stamp": pl.Int64()} | dict.fromkeys(_VALUES, pl.Float64())
+        table = pl.DataFrame(columns, schema=schema, strict=True)
+    except (TypeError, pl.exceptions.PolarsError) as e:
+        raise _fault("a value was no number") from e
+    return _frame(_within(table, query), query)
+
+
+def _within(table: pl.DataFrame, query: ChartQuery) -> pl.DataFrame:
+    """Return the rows of the span that was asked for; the newest price may come along, whenever it was."""
+    inside = table.filter(pl.col("stamp").is_between(query.start_s, query.end_s, closed="left"))
+    if not inside.height:
+        first = table["stamp"][0]
+        at = datetime.fromtimestamp(first, UTC) if first is not None and 0 <= first < _FAR_S else first
+        raise _fault(f"asked for {query.first} to {query.last}, every bar was of another time, the first {at}")
+    return inside
+
+
+def _frame(table: pl.DataFrame, query: ChartQuery) -> pl.DataFrame:
+    at = pl.col("stamp") * 1_000_000
+    if query.interval is Interval.D1:
+        at = (at + 9 * 3_600_000_000) // _DAY_US * _DAY_US
+    return (
+        table.filter(~pl.all_horizontal(pl.col(*_PRICES).is_null()))
+        .with_columns(symbol=pl.lit(query.symbol), opened_at=at.cast(RAW_BAR_SCHEMA["opened_at"]))
+        .select(RAW_BAR_SCHEMA.names())
+    )
+
+
+def _dict(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise _fault(f"{name} was {str(value)[:40]!r}, expected an object")
+    return value
+
+
+def _fault(message: str) -> ProviderError:
+    return ProviderError(f"yahoo: {message}", retryable=True)

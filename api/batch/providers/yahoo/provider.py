@@ -1,0 +1,81 @@
+"""The Yahoo provider: one chart a symbol, a few at once."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+
+from batch.market.bar import RAW_BAR_SCHEMA
+from batch.market.calendar import is_session
+from batch.market.interval import Interval
+from batch.market.outcome import Outcome, SymbolOutcome
+from batch.market.universe import Market
+from batch.providers.base import BarRequest, Capabilities, FetchedBars
+from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
+from batch.providers.registry import get_provider_spec
+from batch.providers.shaping import lengthen, pick_sessions
+from batch.providers.yahoo.get import YahooSource
+from batch.providers.yahoo.parse import parse_chart
+from batch.providers.yahoo.query import ask_charts
+
+_NAME = "yahoo"
+
+
+class YahooProvider:
+    """A `BarProvider` over Yahoo's charts. Nothing is adjusted here; intervals between 1m and 1d are sums."""
+
+    def __init__(self, source: YahooSource) -> None:
+        self._source = source
+
+    @property
+    def name(self) -> str:
+        """`"yahoo"`."""
+        return _NAME
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        return get_provider_spec(_NAME).capabilities
+
+    async def fetch_universe(self, _market: Market, _session: date) -> tuple[str, ...] | None:
+        """Return None: Yahoo has no list of issues."""
+        return None
+
+    async def fetch_sessions(self, _interval: Interval, _count: int, _until: date) -> tuple[date, ...] | None:
+        """Return None: Yahoo has no calendar."""
+        return None
+
+    async def fetch_bars(self, request: BarRequest) -> FetchedBars:
+        """Return the bars of a request; days on which the exchange rests are not asked for.
+
+        Raises:
+            ProviderError: Yahoo failed for all of it.
+
+        """
+        sessions = tuple(sorted(day for day in set(request.sessions) if is_session(day)))
+        if not request.symbols or not sessions:
+            return nothing_traded(request.symbols)
+
+        async def ask(symbol: str) -> SymbolAnswer:
+            return await self._fetch_symbol(symbol, request.interval, sessions)
+
+        return await ask_each(request.symbols, ask, concurrency=self.capabilities.concurrency or 1)
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._source.close()
+
+    async def _fetch_symbol(self, symbol: str, interval: Interval, sessions: Sequence[date]) -> SymbolAnswer:
+        if len(symbol) != len("7203"):
+            return SymbolOutcome(symbol, Outcome.INVALID, message="Yahoo's name of preferred shares is not known")
+        frames, said = [pl.DataFrame(schema=RAW_BAR_SCHEMA)], set[Outcome]()
+        for query in ask_charts(symbol, interval, sessions):
+            chart = parse_chart(await self._source.fetch_chart(query), query)
+            if isinstance(chart, SymbolOutcome):
+                said.add(chart.outcome)
+            else:
+                frames.append(pick_sessions(chart, sessions, interval))
+        bars = pl.concat(frames)
+        if not bars.height:
+            return SymbolOutcome(symbol, Outcome.NOT_LISTED if said == {Outcome.NOT_LISTED} else Outcome.NO_TRADES)
+        return bars if interval is Interval.D1 else lengthen(symbol, bars, sessions, interval)

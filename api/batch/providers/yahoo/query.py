@@ -1,0 +1,72 @@
+"""What is asked of Yahoo: one chart of one symbol, in spans that it allows; pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from batch.market.calendar import JST
+from batch.market.interval import Interval
+
+#: "Only 8 days worth of 1m granularity data are allowed to be fetched per request", Yahoo says.
+_MOST_MINUTE_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class ChartQuery:
+    """A chart of minutes or days: bars that start from `first`, 00:00 in Japan, to the end of `last`."""
+
+    symbol: str
+    interval: Interval
+    first: date
+    last: date
+
+    @property
+    def ticker(self) -> str:
+        """Yahoo's name of the symbol on the Tokyo exchange."""
+        return f"{self.symbol}.T"
+
+    @property
+    def path(self) -> str:
+        """Where the chart is."""
+        return f"/v8/finance/chart/{self.ticker}"
+
+    @property
+    def start_s(self) -> int:
+        """The first second, UTC epoch."""
+        return _midnight_s(self.first)
+
+    @property
+    def end_s(self) -> int:
+        """The first second after the last one, UTC epoch."""
+        return _midnight_s(self.last + timedelta(days=1))
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """The parameters; without `includePrePost` the closing auction, a bar at the very end, has been cut off."""
+        return {
+            "period1": str(self.start_s),
+            "period2": str(self.end_s),
+            "interval": self.interval.value,
+            "includePrePost": "true",
+            "events": "div,splits",
+        }
+
+
+def ask_charts(symbol: str, interval: Interval, sessions: Sequence[date]) -> tuple[ChartQuery, ...]:
+    """Return the questions for a symbol's bars: days, or the minutes that every shorter interval is summed from.
+
+    `sessions` are sorted, at least one.
+    """
+    if interval is Interval.D1:
+        return (ChartQuery(symbol, Interval.D1, sessions[0], sessions[-1]),)
+    spans: list[list[date]] = [[sessions[0]]]
+    for day in sessions[1:]:
+        if (day - spans[-1][0]).days < _MOST_MINUTE_DAYS:
+            spans[-1].append(day)
+        else:
+            spans.append([day])
+    return tuple(ChartQuery(symbol, Interval.M1, span[0], span[-1]) for span in spans)
+
+
+def _midnight_s(day: date) -> int:
+    return int(datetime.combine(day, time(), JST).timestamp())

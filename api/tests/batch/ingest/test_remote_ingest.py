@@ -1,0 +1,220 @@
+"""Whole ingests from servers that fail in part: every symbol is accounted for, and nothing wrong is stored."""
+
+import asyncio
+import gzip
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from batch.bars.pages import PageBarStore
+from batch.errors import ConfigurationError, InvalidRequest
+from batch.ingest.report import IngestReport
+from batch.ingest.request import parse_request
+from batch.kit.clock import utc_now
+from batch.market.bar import BarSeries
+from batch.market.calendar import latest_closed_session
+from batch.market.interval import Interval
+from batch.market.outcome import Outcome
+from batch.scripts.run_daily_ingest import run_daily_ingest
+from batch.settings import BatchSettings
+from batch.wiring import build_bar_store, build_provider
+from tests.fixtures.fake_jquants import API_KEY, FakeJquants, jquants_server
+from tests.fixtures.fake_yahoo import FakeYahoo, yahoo_server
+from tests.fixtures.http_servers import Request, Response
+from tests.fixtures.provider_faults import cut_off, say_status
+
+PRIME = ("4063", "6758", "7203", "8306", "9432", "9984")
+#: A minute of each stamp of the grid.
+DAY_OF_MINUTES = 327
+
+
+@pytest.fixture
+def jquants() -> Iterator[FakeJquants]:
+    with jquants_server() as fake:
+        fake.market.listed = dict.fromkeys(PRIME, "0111") | {"1301": "0112"}
+        yield fake
+
+
+@pytest.fixture
+def yahoo() -> Iterator[FakeYahoo]:
+    with yahoo_server() as fake:
+        fake.market.listed = dict.fromkeys(PRIME, "0111")
+        yield fake
+
+
+def settings_for(folder: Path, fake: FakeJquants | FakeYahoo, **values: Any) -> BatchSettings:
+    if isinstance(fake, FakeJquants):
+        values = {"provider": "jquants", "jquants_api_key": API_KEY, "jquants_base_url": fake.url} | values
+    else:
+        values = {"provider": "yahoo", "yahoo_enabled": True, "yahoo_base_url": fake.url} | values
+    # Turns a second apart would be waited for, and so would pauses.
+    off = dict.fromkeys(("provider_requests_per_minute", "provider_concurrency"), f"{values['provider']}=off")
+    return BatchSettings(data_dir=folder, bar_store="pages", fetch_attempts=2, provider_patience_s=0, **(off | values))
+
+
+def ingest(settings: BatchSettings, **request: Any) -> IngestReport:
+    async def run() -> IngestReport:
+        provider = build_provider(settings)
+        try:
+            return await run_daily_ingest(parse_request(request), settings=settings)
+        finally:
+            await provider.close()
+            await build_bar_store(settings).close()
+
+    return asyncio.run(run())
+
+
+def held(settings: BatchSettings, interval: Interval) -> pl.DataFrame:
+    """Return how many bars of each symbol are kept, for whatever session."""
+
+    async def ask() -> pl.DataFrame:
+        store = PageBarStore(settings.bars_dir)
+        try:
+            last = utc_now().date()
+            series = BarSeries(settings.provider, interval)
+            return await store.coverage(series, first=last - timedelta(days=400), last=last)
+        finally:
+            await store.close()
+
+    return asyncio.run(ask())
+
+
+def by_symbol(report: IngestReport) -> dict[str, Outcome]:
+    return {outcome.symbol: outcome.outcome for outcome in report.outcomes}
+
+
+def as_if_of(code: str) -> Any:
+    """Return a fault that gives the rows of an issue as those of another."""
+
+    def swap(request: Request, usual: Response) -> Response:
+        text = gzip.decompress(usual.body).replace(request.params["code"].encode(), code.encode())
+        return replace(usual, body=gzip.compress(text))
+
+    return swap
+
+
+def test_jquants_accounts_for_its_whole_universe(jquants: FakeJquants, tmp_path: Path) -> None:
+    jquants.market.quiet = {"9984"}
+    jquants.faults_by_code = {"83060": cut_off, "94320": as_if_of("72030")}
+    settings = settings_for(tmp_path, jquants)
+    report = ingest(settings, intervals={"1m": 1, "1d": 3})
+    minutes, days = report.outcomes[: len(PRIME)], report.outcomes[len(PRIME) :]
+    assert {o.symbol: o.outcome for o in minutes} == {
+        **dict.fromkeys(("4063", "6758", "7203"), Outcome.OK),
+        "9984": Outcome.NO_TRADES,
+        "8306": Outcome.PROVIDER_ERROR,
+        "9432": Outcome.PROVIDER_ERROR,
+    }
+    # Three sessions of all issues are three chunks.
+    assert [o.outcome for o in days] == [*[Outcome.OK] * 5, Outcome.NO_TRADES] * 3
+    assert sum(report.by_outcome().values()) == len(PRIME) * 4
+    assert report.rows == 3 * DAY_OF_MINUTES + 5 * 3
+    assert set(held(settings, Interval.M1)["symbol"]) == {"4063", "6758", "7203"}
+
+
+def test_days_of_all_issues_are_one_question_each(jquants: FakeJquants, tmp_path: Path) -> None:
+    report = ingest(settings_for(tmp_path, jquants), intervals={"1d": 3})
+    assert len(jquants.asked("/equities/bars/daily")) == 3
+    assert not [params for params in jquants.asked("/equities/bars/daily") if "code" in params]
+    assert report.by_outcome()[Outcome.OK] == len(PRIME) * 3
+
+
+def test_many_days_of_few_issues_are_one_question_an_issue(jquants: FakeJquants, tmp_path: Path) -> None:
+    report = ingest(settings_for(tmp_path, jquants), intervals={"1d": 40}, symbols=["7203", "9999"])
+    assert {params.get("code") for params in jquants.asked("/equities/bars/daily")} == {"72030", "99990"}
+    assert len(jquants.asked("/equities/bars/daily")) == 2
+    assert by_symbol(report) == {"7203": Outcome.OK, "9999": Outcome.NOT_LISTED}
+    assert report.rows == 40
+
+
+def test_a_block_ends_the_asking_and_the_rest_is_told(jquants: FakeJquants, tmp_path: Path) -> None:
+    # Master and calendar come first.
+    jquants.limit = 2 + 3
+    report = ingest(settings_for(tmp_path, jquants), intervals={"1m": 1})
+    assert report.by_outcome()[Outcome.OK] == 3
+    assert report.by_outcome()[Outcome.RATE_LIMITED] == 3
+    assert sum(report.by_outcome().values()) == len(PRIME)
+    # Each symbol once, and those that were refused once more: without a gate a pause is not kept.
+    assert len(jquants.requests) <= 2 + 6 + 3
+
+
+def test_yesterday_s_bars_are_not_stored_as_today_s(jquants: FakeJquants, yahoo: FakeYahoo, tmp_path: Path) -> None:
+    jquants.stale_days = yahoo.is_stale = True
+    for fake, interval in ((jquants, "1d"), (yahoo, "1m"), (yahoo, "1h"), (yahoo, "1d")):
+        settings = settings_for(tmp_path / f"{type(fake).__name__}-{interval}", fake)
+        report = ingest(settings, intervals={interval: 1}, symbols=list(PRIME))
+        assert by_symbol(report) == dict.fromkeys(PRIME, Outcome.PROVIDER_ERROR)
+        assert "asked for" in report.outcomes[0].message
+        assert held(settings, Interval(interval)).is_empty()
+
+
+@pytest.mark.parametrize("hours", [9, -9])
+@pytest.mark.parametrize("interval", ["1m", "5m", "1h"])
+def test_yahoo_s_times_nine_hours_off_are_refused(yahoo: FakeYahoo, tmp_path: Path, interval: str, hours: int) -> None:
+    yahoo.shift_s = hours * 3600
+    settings = settings_for(tmp_path, yahoo)
+    report = ingest(settings, intervals={interval: 1}, symbols=list(PRIME))
+    assert by_symbol(report) == dict.fromkeys(PRIME, Outcome.INVALID)
+    assert held(settings, Interval(interval)).is_empty()
+    if interval == "1m":
+        assert report.counts["quarantined"] > 0
+        assert "off_grid" in report.outcomes[0].message
+
+
+def test_jquants_times_nine_hours_off_are_refused(jquants: FakeJquants, tmp_path: Path) -> None:
+    def shift(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [row | {"Time": f"{(int(row['Time'][:2]) + 9) % 24:02}{row['Time'][2:]}"} for row in rows]
+
+    jquants.spoil = shift
+    settings = settings_for(tmp_path, jquants)
+    report = ingest(settings, intervals={"1m": 1}, symbols=["7203"])
+    assert by_symbol(report) == {"7203": Outcome.INVALID}
+    assert report.counts["quarantined"] == DAY_OF_MINUTES
+    assert held(settings, Interval.M1).is_empty()
+
+
+def test_yahoo_accounts_for_every_symbol(yahoo: FakeYahoo, tmp_path: Path) -> None:
+    yahoo.market.quiet = {"9984"}
+    yahoo.instead = {"6758": "7203"}
+    yahoo.faults_by_symbol = {"8306": cut_off, "9432": say_status(502)}
+    settings = settings_for(tmp_path, yahoo)
+    report = ingest(settings, intervals={"1m": 1}, symbols=[*PRIME, "9999"])
+    assert by_symbol(report) == {
+        "4063": Outcome.OK,
+        "7203": Outcome.OK,
+        "9984": Outcome.NO_TRADES,
+        "9999": Outcome.NOT_LISTED,
+        "6758": Outcome.PROVIDER_ERROR,
+        "8306": Outcome.PROVIDER_ERROR,
+        "9432": Outcome.PROVIDER_ERROR,
+    }
+    assert "meta.symbol '7203.T', expected '6758.T'" in next(o.message for o in report.outcomes if o.symbol == "6758")
+    assert report.rows == 2 * DAY_OF_MINUTES
+    kept = held(settings, Interval.M1)
+    assert set(kept["symbol"]) == {"4063", "7203"}
+    assert set(kept["session"]) == {latest_closed_session(utc_now(), delay_s=3600)}
+
+
+def test_a_fault_that_passes_costs_a_try_and_nothing_else(yahoo: FakeYahoo, tmp_path: Path) -> None:
+    yahoo.faults = [say_status(500), cut_off]
+    report = ingest(settings_for(tmp_path, yahoo), intervals={"1m": 1}, symbols=list(PRIME))
+    assert report.by_outcome()[Outcome.OK] == len(PRIME)
+    assert len(yahoo.requests) == len(PRIME) + 2
+
+
+def test_minutes_older_than_yahoo_keeps_are_refused_before_it_is_asked(yahoo: FakeYahoo, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match=r"1m went back to .*, provider yahoo has it for 29 days, from") as caught:
+        ingest(settings_for(tmp_path, yahoo), intervals={"1m": 40}, symbols=["7203"])
+    assert caught.value.pointer == "/intervals/1m"
+    assert not yahoo.requests
+
+
+@pytest.mark.parametrize(("provider", "setting"), [("jquants", "JQUANTS_API_KEY"), ("yahoo", "YAHOO_ENABLED")])
+def test_a_provider_that_was_not_turned_on_names_its_setting(tmp_path: Path, provider: str, setting: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"provider was {provider} and {setting} is not"):
+        build_provider(BatchSettings(data_dir=tmp_path, provider=provider))

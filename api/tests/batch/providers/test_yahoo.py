@@ -1,0 +1,197 @@
+"""Yahoo: spans that it allows, charts that are not of what was asked, and bars that must not be lost."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from batch.errors import ProviderError
+from batch.market.calendar import last_sessions
+from batch.market.interval import Interval
+from batch.market.outcome import Outcome, SymbolOutcome
+from batch.providers.base import BarRequest, FetchedBars
+from batch.providers.gate import OpenGate
+from batch.providers.yahoo import YahooProvider, YahooSource
+from batch.providers.yahoo.parse import parse_chart
+from batch.providers.yahoo.query import ChartQuery, ask_charts
+from tests.fixtures.fake_yahoo import FakeYahoo, explain, yahoo_server
+
+pytestmark = pytest.mark.anyio
+
+MONDAY = date(2026, 11, 16)
+QUERY = ChartQuery("7203", Interval.M1, MONDAY, MONDAY)
+NINE = int(datetime(2026, 11, 16, tzinfo=UTC).timestamp())
+META = {"symbol": "7203.T", "currency": "JPY", "exchangeTimezoneName": "Asia/Tokyo", "dataGranularity": "1m"}
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeYahoo]:
+    with yahoo_server() as fake:
+        yield fake
+
+
+async def fetch(fake: FakeYahoo, interval: Interval, *symbols: str, sessions: tuple[date, ...]) -> FetchedBars:
+    provider = YahooProvider(YahooSource.connect(fake.url, OpenGate()))
+    try:
+        return await provider.fetch_bars(BarRequest(symbols, interval, sessions))
+    finally:
+        await provider.close()
+
+
+def chart(stamps: list[Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """Return an answer with a bar for each stamp, and changes of the chart's result."""
+    times = [NINE] if stamps is None else stamps
+    quote = {name: [1000.0 + n for n in range(len(times))] for name in ("open", "high", "low", "close", "volume")}
+    result = {"meta": META, "timestamp": times, "indicators": {"quote": [quote]}}
+    return {"chart": {"result": [result | changes], "error": None}}
+
+
+def test_a_day_is_a_day_in_japan() -> None:
+    assert datetime.fromtimestamp(QUERY.start_s, UTC) == datetime(2026, 11, 15, 15, tzinfo=UTC)
+    assert QUERY.end_s - QUERY.start_s == 86_400
+    assert QUERY.path == "/v8/finance/chart/7203.T"
+    assert QUERY.params["includePrePost"] == "true"
+
+
+@pytest.mark.parametrize("count", range(1, 21))
+def test_minutes_are_asked_for_in_spans_of_at_most_eight_days(count: int) -> None:
+    sessions = last_sessions(count, MONDAY)
+    queries = ask_charts("7203", Interval.M5, sessions)
+    assert {query.interval for query in queries} == {Interval.M1}
+    assert all(query.end_s - query.start_s <= 8 * 86_400 for query in queries)
+    assert all(any(query.first <= day <= query.last for query in queries) for day in sessions)
+    assert len(queries) <= count // 4 + 1
+
+
+def test_days_are_one_question() -> None:
+    (query,) = ask_charts("7203", Interval.D1, last_sessions(250, MONDAY))
+    assert query.interval is Interval.D1
+
+
+async def test_each_symbol_is_one_request(fake: FakeYahoo) -> None:
+    await fetch(fake, Interval.M1, "7203", "6758", "1301", sessions=last_sessions(5, date(2026, 11, 13)))
+    assert sorted(request.path for request in fake.requests) == [
+        f"/v8/finance/chart/{symbol}.T" for symbol in ("1301", "6758", "7203")
+    ]
+
+
+async def test_the_bars_of_several_spans_are_joined(fake: FakeYahoo) -> None:
+    sessions = last_sessions(12, MONDAY)
+    fetched = await fetch(fake, Interval.M1, "7203", sessions=sessions)
+    assert fetched.bars.height == 12 * 327
+    assert len(fake.requests) == 3
+
+
+async def test_the_closing_auction_stays(fake: FakeYahoo) -> None:
+    bars = (await fetch(fake, Interval.M1, "7203", sessions=(MONDAY,))).bars
+    assert str(bars["opened_at"].max()) == "2026-11-16 06:30:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("meta", "message"),
+    [
+        ({"symbol": "6758.T"}, "meta.symbol '6758.T', expected '7203.T'"),
+        ({"currency": "USD"}, "meta.currency 'USD', expected 'JPY'"),
+        ({"exchangeTimezoneName": "America/New_York"}, "meta.exchangeTimezoneName 'America/New_York'"),
+        ({"dataGranularity": "1d"}, "meta.dataGranularity '1d', expected '1m'"),
+        ({"symbol": None}, "meta.symbol 'None'"),
+    ],
+)
+def test_a_chart_of_something_else_is_a_fault(meta: dict[str, Any], message: str) -> None:
+    with pytest.raises(ProviderError, match=message) as caught:
+        parse_chart(chart(meta=META | meta), QUERY)
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"finance": {"error": None}},
+        {"chart": None},
+        {"chart": {"result": [], "error": None}},
+        {"chart": {"result": None, "error": None}},
+        {"chart": {"result": [None], "error": None}},
+        chart(meta=None),
+        chart(indicators={}),
+        chart(indicators={"quote": []}),
+        chart(indicators={"quote": [{}]}),
+        chart(timestamp="soon"),
+        chart(timestamp=[NINE, NINE + 60]),
+        chart(timestamp=["09:00"]),
+        chart(timestamp=[None]),
+        chart(timestamp=[10**30]),
+        chart(indicators={"quote": [{name: ["1"] for name in ("open", "high", "low", "close", "volume")}]}),
+    ],
+)
+def test_what_is_no_chart_is_a_fault_and_never_no_trades(answer: dict[str, Any]) -> None:
+    with pytest.raises(ProviderError):
+        parse_chart(answer, QUERY)
+
+
+@pytest.mark.parametrize("change", [{"timestamp": None}, {"timestamp": []}])
+def test_a_chart_without_bars_is_no_trades(change: dict[str, Any]) -> None:
+    assert parse_chart(chart(**change), QUERY) == SymbolOutcome("7203", Outcome.NO_TRADES)
+
+
+def test_minutes_without_a_price_are_left_out_and_nothing_is_filled_in() -> None:
+    values: dict[str, list[float | None]] = {
+        name: [10.0, None, 12.0, None] for name in ("open", "high", "low", "close")
+    }
+    quote = values | {"volume": [100.0, None, None, 0.0]}
+    bars = parse_chart(chart([NINE + 60 * n for n in range(4)], indicators={"quote": [quote]}), QUERY)
+    assert not isinstance(bars, SymbolOutcome)
+    assert bars["close"].to_list() == [10.0, 12.0]
+    # A price without a volume is for the quality checks.
+    assert bars["volume"].to_list() == [100.0, None]
+
+
+def test_the_newest_price_that_comes_along_is_left_out() -> None:
+    bars = parse_chart(chart([NINE, NINE + 3 * 86_400 + 7]), QUERY)
+    assert not isinstance(bars, SymbolOutcome)
+    assert bars.height == 1
+
+
+@pytest.mark.parametrize("stamp", [NINE - 3 * 86_400, NINE + 86_400, 0, -5, 10**12])
+def test_bars_of_another_time_alone_are_a_fault(stamp: int) -> None:
+    with pytest.raises(ProviderError, match="asked for 2026-11-16 to 2026-11-16, every bar was of another time"):
+        parse_chart(chart([stamp]), QUERY)
+
+
+@pytest.mark.parametrize(("hour", "minute"), [(0, 0), (6, 30), (7, 15)])
+def test_a_daily_bar_is_of_its_date_in_japan(hour: int, minute: int) -> None:
+    stamp = NINE + hour * 3600 + minute * 60
+    query = ChartQuery("7203", Interval.D1, MONDAY, MONDAY)
+    bars = parse_chart(chart([stamp], meta=META | {"dataGranularity": "1d"}), query)
+    assert not isinstance(bars, SymbolOutcome)
+    assert bars["opened_at"].to_list() == [datetime(2026, 11, 16, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "status"),
+    [
+        ("Unprocessable Entity", "1m data not available. The requested range must be within the last 30 days.", 422),
+        ("Bad Request", "Data doesn't exist for startDate = 1, endDate = 2", 400),
+        ("Internal Server Error", "oops", 200),
+    ],
+)
+async def test_yahoo_s_own_reason_is_passed_on(fake: FakeYahoo, code: str, text: str, status: int) -> None:
+    fake.faults = [lambda *_: explain(code, text, status)]
+    with pytest.raises(ProviderError, match=text[:20]) as caught:
+        await fetch(fake, Interval.M1, "7203", sessions=(MONDAY,))
+    assert not caught.value.retryable
+
+
+async def test_preferred_shares_are_not_asked_for(fake: FakeYahoo) -> None:
+    fetched = await fetch(fake, Interval.D1, "25935", sessions=(MONDAY,))
+    assert fetched.outcomes["25935"].outcome is Outcome.INVALID
+    assert not fake.requests
+
+
+async def test_a_symbol_of_which_some_spans_are_unknown_is_listed(fake: FakeYahoo) -> None:
+    gone: Callable[..., Any] = lambda *_: explain("Not Found", "No data found", 404)  # noqa: E731
+    fake.faults = [gone]
+    fetched = await fetch(fake, Interval.M1, "7203", sessions=last_sessions(12, MONDAY))
+    assert not fetched.outcomes
+    assert fetched.bars.height > 0
