@@ -17,7 +17,7 @@ from batch.bars.store import BarStore
 from batch.errors import ConfigurationError
 from batch.ingest.request import DEFAULT_CHUNK_SIZE
 from batch.ingest.resolve import Planning
-from batch.ingest.runner import IngestTools
+from batch.ingest.window import IngestTools
 from batch.kit.clock import utc_now
 from batch.kit.http import HttpClient
 from batch.kit.redis import connect_redis

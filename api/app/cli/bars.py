@@ -1,4 +1,4 @@
-"""`kaboom bars` and `kaboom coverage`: look into the bar store of the data folder."""
+"""`kaboom bars`: look into the bar store of the data folder."""
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
@@ -9,7 +9,7 @@ from rich.table import Table
 
 from app.cli import export
 from app.cli.exits import CliError, Exit
-from app.cli.held import choose_series, open_store, store_place
+from app.cli.held import choose_series, open_store, print_series, store_place
 from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
 
@@ -42,27 +42,8 @@ def show(
     if session.is_json:
         session.print_json({"source": series.source, "interval": series.interval, "bars": frame.to_dicts()})
         return
-    _print_source(session, series, f"{symbol} {interval}: {frame.height:,} bars")
+    print_series(session, series, f"{symbol} {interval}: {frame.height:,} bars")
     session.out.print(_bar_table(frame, series, everything=everything))
-
-
-def coverage(
-    context: typer.Context,
-    interval: IntervalName = "1m",
-    days: Annotated[int, typer.Option(help="calendar days back", min=1, max=20_000)] = 30,
-    source: Source = None,
-    *,
-    json: Json = False,
-) -> None:
-    """Show what is held of each session: symbols, bars, flags."""
-    session: Session = context.obj.with_json(json)
-    series, frame = asyncio.run(_cover(session, interval, days, source))
-    if session.is_json:
-        rows = frame.to_dicts()
-        session.print_json({"source": series.source, "interval": series.interval, "coverage": rows})
-        return
-    _print_source(session, series, f"{interval}: {frame.height:,} symbol sessions")
-    session.out.print(_coverage_table(frame))
 
 
 async def _read(
@@ -84,17 +65,6 @@ async def _read(
     return series, frame
 
 
-async def _cover(session: Session, interval: str, days: int, source: str | None) -> "tuple[BarSeries, pl.DataFrame]":
-    store = open_store()
-    try:
-        series = await choose_series(session, store, interval, source)
-        last = datetime.now(UTC).date() + timedelta(days=1)
-        frame = await store.coverage(series, first=last - timedelta(days=days), last=last)
-    finally:
-        await store.close()
-    return series, frame
-
-
 def _bounds(day: str | None) -> tuple[datetime, datetime]:
     if day is None:
         return datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -103,12 +73,6 @@ def _bounds(day: str | None) -> tuple[datetime, datetime]:
     except ValueError as e:
         raise CliError(Exit.USAGE, f"--session was {day!r}, expected YYYY-MM-DD") from e
     return start, start + timedelta(days=1)
-
-
-def _print_source(session: Session, series: "BarSeries", text: str) -> None:
-    name = "synthetic" if series.source == "synthetic" else "source"
-    session.out.print(text, markup=False)
-    session.out.print(session.words.say(name, source=series.source), markup=False)
 
 
 def _bar_table(frame: "pl.DataFrame", series: "BarSeries", *, everything: bool) -> Table:
@@ -131,15 +95,3 @@ def _bar_table(frame: "pl.DataFrame", series: "BarSeries", *, everything: bool) 
 def _cells(row: tuple[Any, ...], pattern: str) -> list[str]:
     opened_at, *prices, volume, flags = row
     return [opened_at.strftime(pattern), *(f"{p:,.1f}" for p in prices), f"{volume:,}", str(flags or "")]
-
-
-def _coverage_table(frame: "pl.DataFrame") -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("session")
-    for name in ("symbols", "bars", "median", "flagged"):
-        table.add_column(name, justify="right")
-    for session, group in sorted(frame.group_by("session"), key=lambda pair: str(pair[0]), reverse=True):
-        median = group["bars"].median()
-        numbers = (group.height, int(group["bars"].sum()), int(str(median).split(".")[0]), int(group["flagged"].sum()))
-        table.add_row(str(session[0]), *(f"{n:,}" for n in numbers))
-    return table

@@ -42,3 +42,10 @@ def store_place() -> str:
     from batch.wiring import describe_bar_store  # noqa: PLC0415  polars, which other commands do without
 
     return describe_bar_store(load_settings())
+
+
+def print_series(session: Session, series: "BarSeries", text: str) -> None:
+    """Print a line, and whose bars it is about: made-up ones are never shown without saying so."""
+    name = "synthetic" if series.source == "synthetic" else "source"
+    session.out.print(text, markup=False)
+    session.out.print(session.words.say(name, source=series.source), markup=False)

@@ -14,11 +14,6 @@ from app.cli.watch import watch_job
 app = typer.Typer(help="Submit ingest jobs.", no_args_is_help=True)
 
 
-@app.callback()
-def group() -> None:
-    """Keep `run-daily` a subcommand while it is the only one."""
-
-
 @app.command("run-daily")
 def run_daily(
     context: typer.Context,
@@ -48,14 +43,17 @@ def run_daily(
     optional |= {"callback_url": callback_url}
     body |= {name: value for name, value in optional.items() if value}
     session.say_terms(provider)
-    client = session.client()
-    accepted = client.call("POST", f"{INGEST}/run-daily", json=body)
+    submit(session, f"{INGEST}/run-daily", body, wait=wait, timeout_s=timeout)
+
+
+def submit(session: Session, path: str, body: dict[str, Any], *, wait: bool, timeout_s: float | None = None) -> None:
+    """Submit a job, and follow it to its end where that is wanted."""
+    accepted = session.client().call("POST", path, json=body)
     if not wait:
         _print_accepted(session, accepted)
         return
-    job_id = accepted["job_id"]
-    session.say("submitted", job_id=job_id)
-    follow(session, job_id, timeout_s=timeout)
+    session.say("submitted", job_id=accepted["job_id"])
+    follow(session, accepted["job_id"], timeout_s=timeout_s)
 
 
 def follow(session: Session, job_id: str, *, timeout_s: float | None = None) -> None:

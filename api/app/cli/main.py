@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import about, bars, doctor, ingest, jobs, run, schedules, symbols, webhooks
+from app.cli import about, backfill, bars, coverage, doctor, ingest, jobs, run, schedules, symbols, webhooks
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from batch.errors import ConfigurationError, InvalidRequest, KaboomError, NotFound
@@ -25,7 +25,8 @@ app.command("serve")(run.serve)
 app.command("worker", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run.worker)
 app.command("migrate")(run.migrate)
 app.command("doctor")(doctor.doctor)
-app.command("coverage")(bars.coverage)
+app.command("coverage")(coverage.coverage)
+ingest.app.command("backfill")(backfill.backfill)
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(schedules.app, name="schedules")

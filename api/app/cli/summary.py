@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from app.cli.gaps import print_gaps
 from app.cli.session import Session
 from batch.market.outcome import Outcome
 
@@ -18,7 +19,9 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
     session.out.print(_headline(job, result), markup=False)
     if job["error"]:
         session.out.print(f"{job['error'].get('type')}: {job['error'].get('message')}", markup=False)
-    if result:
+    if "gaps" in result:
+        print_gaps(session, result["gaps"])
+    if job["progress"]["total"]:
         _print_source(session, result["provider"])
         session.out.print(_outcome_table(session, result["outcomes"]))
         session.out.print(_balance(session, job, result), markup=False)

@@ -88,6 +88,16 @@ WORDS: dict[str, tuple[str, str]] = {
         "no bars of {what} in {place}; take some: kaboom ingest run-daily --wait",
         "{place} に {what} の足はありません。取り込むには: kaboom ingest run-daily --wait",
     ),
+    "nothing_missing": ("nothing is missing", "欠けているものはありません"),
+    "gaps_found": (
+        "{interval}: {cells:,} symbol sessions of {symbols:,} symbols ({states})",
+        "{interval}: 銘柄 {symbols:,}・銘柄日数 {cells:,} 件({states})",
+    ),
+    "repair": ("take what is missing with: {command}", "欠けている分を取り込むには: {command}"),
+    "suspects": (
+        "{count:,} symbol sessions are short or lack the closing auction; to take these too: --include-short",
+        "本数が少ない、または大引けのない銘柄日数 {count:,} 件。これらも取り込むには: --include-short",
+    ),
     "exported": (
         "{bars:,} bars in {files:,} files, {bytes:,} bytes",
         "足 {bars:,} 本・ファイル {files:,} 個・{bytes:,} バイト",

@@ -1,6 +1,7 @@
-"""`/api/v1/ingest`: submit a daily ingest; its jobs hang below."""
+"""`/api/v1/ingest`: submit a daily ingest or a backfill; their jobs hang below."""
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response, Security, status
 
@@ -18,15 +19,19 @@ from app.errors import (
 )
 from app.ingest.check import check_request
 from app.ingest.retry import build_retry
-from app.ingest.schemas import RunDailyBody
+from app.ingest.schemas import BackfillBody, JobBody, RunDailyBody
 from app.jobs.history.port import Terms
 from app.jobs.view import Accepted
 from app.jobs_api.accepting import accept
 from app.jobs_api.routes import JobRoutes, jobs_router
-from app.tasks.catalog import INGEST_RUN_DAILY, Queue
+from app.tasks.catalog import INGEST_BACKFILL, INGEST_RUN_DAILY, Queue, TaskSpec
 from app.tasks.lifecycle import fingerprint
+from batch.errors import InvalidRequest
+from batch.ingest.request import IngestRequest
 
 _JOBS = f"{INGEST_PREFIX}/jobs"
+
+OnOverlap = Annotated[Literal["join", "new"], Query(description="what the same unfinished request does")]
 
 router = APIRouter(
     dependencies=[Security(INGEST_SCHEME)], responses=describe_problems(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE)
@@ -44,33 +49,70 @@ async def run_daily(
     body: RunDailyBody,
     response: Response,
     key: IdempotencyKey = None,
-    on_overlap: Annotated[Literal["join", "new"], Query(description="what the same unfinished request does")] = "join",
+    on_overlap: OnOverlap = "join",
 ) -> Accepted:
     """Take the last sessions of bars for every symbol of a market.
 
     The same request of an unfinished job gets that job (`Kaboom-Coalesced: true`), unless `on_overlap=new`.
     """
     asked = body.to_request()
+    _check(jobs, asked)
+    return await _submit(jobs, INGEST_RUN_DAILY, asked.to_json(), body, Asking(response, key, on_overlap))
+
+
+@router.post(
+    f"{INGEST_PREFIX}/backfill",
+    status_code=status.HTTP_202_ACCEPTED,
+    tags=["ingest"],
+    responses=describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID),
+)
+async def backfill(
+    jobs: Jobs, body: BackfillBody, response: Response, key: IdempotencyKey = None, on_overlap: OnOverlap = "join"
+) -> Accepted:
+    """Take the bars that are missing, lost or not final, and nothing else; the job's result says what was found.
+
+    The same request of an unfinished job gets that job (`Kaboom-Coalesced: true`), unless `on_overlap=new`.
+    """
+    asked = body.to_request()
+    try:
+        _check(jobs, asked.scope)
+    except InvalidRequest as e:
+        raise InvalidRequest(e.message, pointer="/last" if e.pointer == "/session" else e.pointer) from e
+    return await _submit(jobs, INGEST_BACKFILL, asked.to_json(), body, Asking(response, key, on_overlap))
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a job is asked for, beside its body, and the response to put headers in."""
+
+    response: Response
+    key: str | None
+    on_overlap: str
+
+
+def _check(jobs: Jobs, scope: IngestRequest) -> None:
     settings = jobs.parts.settings
     check_request(
-        asked,
+        scope,
         provider=settings.provider,
         delay_s=settings.provider_delay_s,
         lacking=settings.lacking_for,
     )
-    request = asked.to_json()
+
+
+async def _submit(jobs: Jobs, spec: TaskSpec, request: dict[str, Any], body: JobBody, asking: Asking) -> Accepted:
     if body.dry_run:
         request["dry_run"] = True
     if body.callback_url is not None:
         await jobs.parts.callbacks.check(body.callback_url)
     terms = Terms(
-        fingerprint(INGEST_RUN_DAILY, request),
-        key=digest_key(key),
-        may_join=on_overlap == "join",
+        fingerprint(spec, request),
+        key=digest_key(asking.key),
+        may_join=asking.on_overlap == "join",
         callback_url=body.callback_url,
     )
-    admission = await jobs.submit(INGEST_RUN_DAILY, request, owner=INGEST_OWNER, terms=terms)
-    return accept(admission, _JOBS, response)
+    admission = await jobs.submit(spec, request, owner=INGEST_OWNER, terms=terms)
+    return accept(admission, _JOBS, asking.response)
 
 
 router.include_router(jobs_router(JobRoutes(Queue.INGEST.value, _JOBS, owner=INGEST_OWNER, build_retry=build_retry)))

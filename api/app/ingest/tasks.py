@@ -10,13 +10,18 @@ from app.jobs.model import Chunk, ItemNote, Tally
 from app.tasks.hand_back import HandBack
 from app.tasks.worker import Run
 from batch.errors import RateLimited
+from batch.ingest.gap_request import parse_backfill
 from batch.ingest.plan import IngestChunk, IngestPlan
 from batch.ingest.report import IngestReport
 from batch.ingest.request import parse_request
 from batch.ingest.runner import run_chunk as run_ingest_chunk
 from batch.market.outcome import Outcome
 from batch.providers.watch import while_alive
+from batch.scripts.run_backfill import run_backfill
 from batch.scripts.run_daily_ingest import run_daily_ingest, tools_for
+
+#: Corrected bars that a job logs one by one, about: its log keeps a thousand lines, and others want to be in it.
+_CORRECTION_LINES = 200
 
 
 class QueueExecutor:
@@ -45,6 +50,14 @@ async def run_daily(run: Run) -> Tally:
     return run.chunk.tally
 
 
+async def backfill(run: Run) -> Tally:
+    """Plan a job that takes what is missing."""
+    settings = run.parts.settings
+    request = parse_backfill(run.request)
+    await run_backfill(request, QueueExecutor(run), settings=settings, slots=settings.slots)
+    return run.chunk.tally
+
+
 async def run_chunk(run: Run) -> Tally:
     """Run one chunk from where an earlier claim left it; return its tally.
 
@@ -69,9 +82,12 @@ async def _run_on(run: Run) -> Tally:
     request = parse_request(dict(run.request) | {"provider": run.plan["provider"]})
     chunk = IngestChunk.from_payload(run.chunk.payload, run.chunk.items)
     tools = tools_for(request, chunk.sessions[-1], settings=settings)
+    patience_s = patience_left_s(base, settings.provider_patience_s)
+    # A job planned by an older Kaboom does not tell how many chunks it has.
+    lines = max(1, _CORRECTION_LINES // run.plan.get("chunks", _CORRECTION_LINES))
     report = await run_ingest_chunk(
         chunk,
-        replace(tools, patience_s=patience_left_s(base, settings.provider_patience_s)),
+        replace(tools, patience_s=patience_s, correction_lines=lines),
         start=base.cursor,
         on_progress=lambda part: run.report(add_report(base, part)),
         should_stop=lambda: run.should_stop() or run.keeper.elapsed_s > LONGEST_RUN_S,

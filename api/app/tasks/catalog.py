@@ -41,7 +41,19 @@ INGEST_RUN_DAILY = TaskSpec(
     chunk_handler="app.ingest.tasks:run_chunk",
 )
 
-CATALOG = (INGEST_RUN_DAILY,)
+#: Its chunks are as those of a daily ingest: some symbols over some sessions.
+INGEST_BACKFILL = TaskSpec(
+    name="ingest.backfill",
+    chunk_name=INGEST_RUN_DAILY.chunk_name,
+    queue=Queue.INGEST,
+    plan_handler="app.ingest.tasks:backfill",
+    chunk_handler=INGEST_RUN_DAILY.chunk_handler,
+)
+
+CATALOG = (INGEST_RUN_DAILY, INGEST_BACKFILL)
+#: One task of each queue that has any, for what is done by queue. A message that its name is on may be of another
+#: task of the queue: whoever takes it looks into the job's record for what to run.
+ONE_PER_QUEUE = tuple({spec.queue: spec for spec in reversed(CATALOG)}.values())
 
 
 def get_task(name: str) -> TaskSpec:

@@ -111,6 +111,9 @@ def _register(spec: TaskSpec) -> None:
     def plan(self: Any, /, job_id: str) -> str:
         return _perform(ChunkRef(spec.queue.value, job_id, PLAN), self.request.headers)
 
+    if spec.chunk_name in celery_app.tasks:
+        return
+
     @celery_app.task(name=spec.chunk_name, bind=True)
     def chunk(self: Any, /, job_id: str, n: str) -> str:
         return _perform(ChunkRef(spec.queue.value, job_id, n), self.request.headers)

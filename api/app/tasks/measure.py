@@ -7,7 +7,7 @@ from time import perf_counter
 
 from app.jobs.store import Claim
 from app.tasks.keeper import LeaseKeeper
-from app.telemetry.metrics import BARS_WRITTEN, CHUNK_SECONDS, CHUNKS, count, observe
+from app.telemetry.metrics import BARS_CORRECTED, BARS_WRITTEN, CHUNK_SECONDS, CHUNKS, count, observe
 
 
 @dataclass(slots=True)
@@ -28,3 +28,5 @@ def measured(task: str, claim: Claim, keeper: LeaseKeeper) -> Iterator[Measure]:
         observe(CHUNK_SECONDS, perf_counter() - begun_at, task)
         # Of this run alone: an earlier one has counted what it left.
         count(BARS_WRITTEN, claim.lease.ref.queue, by=keeper.tally.rows - claim.chunk.tally.rows)
+        before, after = (tally.counts.get("corrected", 0) for tally in (claim.chunk.tally, keeper.tally))
+        count(BARS_CORRECTED, claim.lease.ref.queue, by=after - before)

@@ -11,7 +11,7 @@ import structlog
 from app.jobs.history.port import UNFINISHED_PAGE, Unfinished
 from app.jobs.model import PLAN, Chunk, ChunkState, JobStatus
 from app.jobs.store import ChunkRef
-from app.tasks.catalog import CATALOG, TaskSpec
+from app.tasks.catalog import ONE_PER_QUEUE, TaskSpec
 from app.tasks.parts import Parts
 from app.tasks.settle import settle_job
 from app.telemetry.metrics import CHUNKS_SENT_AGAIN, DEAD_LETTERS, JOBS_RESTORED, LEASES_EXPIRED, count
@@ -63,7 +63,7 @@ class Reaper:
         if await self._parts.store.renew_epoch():
             self._is_lost, self._rounds = True, {}
         is_due = asyncio.get_running_loop().time() - self._reconciled_at >= RECONCILE_S
-        for spec in CATALOG:
+        for spec in ONE_PER_QUEUE:
             await self._expire(spec)
             await self._send_retries(spec)
             await self._send_again(spec)

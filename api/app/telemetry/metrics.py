@@ -69,6 +69,9 @@ PROVIDER_PAUSES = Metric(
     "kaboom_provider_pauses_total", Kind.COUNTER, "Pauses in which nobody asks a provider", ("provider",)
 )
 BARS_WRITTEN = Metric("kaboom_bars_written_total", Kind.COUNTER, "Bars that chunks have written", ("queue",))
+BARS_CORRECTED = Metric(
+    "kaboom_bars_corrected_total", Kind.COUNTER, "Stored bars that a later answer changed", ("queue",)
+)
 LEASES_EXPIRED = Metric("kaboom_leases_expired_total", Kind.COUNTER, "Leases that ran out", ("queue",))
 CHUNKS_SENT_AGAIN = Metric(
     "kaboom_chunks_sent_again_total", Kind.COUNTER, "Chunks whose message seemed lost", ("queue",)
@@ -91,6 +94,7 @@ METRICS = (
     PROVIDER_WAIT_SECONDS,
     PROVIDER_PAUSES,
     BARS_WRITTEN,
+    BARS_CORRECTED,
     LEASES_EXPIRED,
     CHUNKS_SENT_AGAIN,
     JOBS_RESTORED,

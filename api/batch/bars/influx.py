@@ -7,6 +7,7 @@ from datetime import date, datetime
 import polars as pl
 
 from batch.bars.influx_answers import ResultSeries
+from batch.bars.influx_asked import load_asked, save_asked
 from batch.bars.influx_cover import cover_sessions
 from batch.bars.influx_deliver import Delivery
 from batch.bars.influx_frames import to_bars, to_columns, to_quarantine
@@ -87,6 +88,14 @@ class InfluxBarStore:
     async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
         """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
         return await cover_sessions(self.delivery.wire, self._bucket(series), series, (first, last))
+
+    async def save_asked(self, series: BarSeries, asked: pl.DataFrame) -> None:
+        """Keep what a provider answered, in `ASKED_SCHEMA`, as points of a measurement of their own."""
+        await save_asked(self.delivery, self._bucket(series), series, asked)
+
+    async def load_asked(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        """Return the newest answer on each symbol and session in `ASKED_SCHEMA`, sorted by both."""
+        return await load_asked(self.delivery.wire, self._bucket(series), series, (first, last))
 
     async def list_series(self) -> tuple[BarSeries, ...]:
         """Return the series that hold a bar or a refused row, sorted."""

@@ -12,7 +12,7 @@ PRICES = ("open", "high", "low", "close")
 FIELDS = (*PRICES, "volume", "flags")
 #: What InfluxDB calls the types of the fields. The first write of a bucket fixes them for good.
 FIELD_TYPES = {**dict.fromkeys((*PRICES, "volume"), "float"), "flags": "integer"}
-BARS, QUARANTINE = "ohlcv", "quarantine"
+BARS, QUARANTINE, ASKED = "ohlcv", "quarantine", "asked"
 
 _MEASUREMENT = re.compile(rf"({BARS}|{QUARANTINE})_(\w+)")
 _TAG_SPECIAL = re.compile(r"([,= ])")
@@ -41,7 +41,7 @@ class InfluxBuckets:
 
 
 def measurement(kind: str, interval: Interval) -> str:
-    """Return the measurement of bars (`ohlcv_1m`) or of refused rows (`quarantine_1m`)."""
+    """Return the measurement of bars (`ohlcv_1m`), of refused rows (`quarantine_1m`) or of answers (`asked_1m`)."""
     return f"{kind}_{interval}"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import orjson
 import polars as pl
 
-from batch.bars.influx_layout import BARS, PRICES, QUARANTINE, escape_tag, measurement, series_tags
+from batch.bars.influx_layout import ASKED, BARS, PRICES, QUARANTINE, escape_tag, measurement, series_tags
 from batch.errors import StoreError
 from batch.market.bar import BarSeries
 
@@ -31,6 +31,15 @@ def bar_lines(series: BarSeries, bars: pl.DataFrame) -> pl.Series:
     # Without `i` a whole number is a float.
     end = pl.format("flags={}i {}", "flags", pl.col("opened_at").to_physical() // _US)
     return bars.select(line=pl.concat_str(pl.col("symbol").replace_strict(prefixes), *values, end))["line"]
+
+
+def asked_lines(series: BarSeries, asked: pl.DataFrame) -> pl.Series:
+    """Return one line for each answer in `ASKED_SCHEMA`, times (00:00 UTC of the session) in seconds."""
+    head = _head(measurement(ASKED, series.interval), series)
+    prefixes = {symbol: f"{head}symbol={escape_tag(symbol)} " for symbol in asked["symbol"].unique().to_list()}
+    session_s = pl.col("session").cast(pl.Datetime("us")).to_physical() // _US
+    values = pl.format("bars={}i,at={}i {}", "bars", pl.col("asked_at").to_physical(), session_s)
+    return asked.select(line=pl.concat_str(pl.col("symbol").replace_strict(prefixes), values))["line"]
 
 
 def quarantine_lines(series: BarSeries, rows: pl.DataFrame) -> pl.Series:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
-from batch.bars.influx_layout import BARS, FIELDS, QUARANTINE, measurement, series_tags, tag_value
+from batch.bars.influx_layout import ASKED, BARS, FIELDS, QUARANTINE, measurement, series_tags, tag_value
 from batch.bars.normal import to_seconds
 from batch.market.bar import BarSeries
 
@@ -70,6 +70,12 @@ def select_quarantine(series: BarSeries, symbols: Sequence[str] = ()) -> str:
     """Ask for refused rows; where symbols are named, for theirs at least."""
     source = _name(measurement(QUARANTINE, series.interval))
     return f'SELECT "reason", "undated", "row" FROM {source} WHERE {_where(series, symbols)}'
+
+
+def select_asked(series: BarSeries, between: tuple[int, int]) -> str:
+    """Ask for what providers answered, all symbols' together."""
+    source = _name(measurement(ASKED, series.interval))
+    return f'SELECT "symbol", "bars", "at" FROM {source} WHERE {_where(series)} AND {_time(between)}'
 
 
 def show_sources() -> str:

@@ -11,6 +11,7 @@ from batch.bars.influx_lines import bar_lines, quarantine_lines
 from batch.bars.influx_query import select_bars, select_quarantine
 from batch.bars.influx_target import Precision
 from batch.bars.normal import normalise_bars, normalise_quarantine
+from batch.bars.replaced import report_replaced
 from batch.bars.store import RefusedBars, WriteReport
 from batch.market.bar import BarSeries
 
@@ -40,7 +41,8 @@ async def write_bars(delivery: Delivery, bucket: str, series: BarSeries, bars: p
     taken = bars.join(refused, on=_KEY, how="anti") if refused.height else bars
     both = taken.join(held, on=_KEY, suffix="_old")
     changed = both.filter(pl.any_horizontal(pl.col(c) != pl.col(f"{c}_old") for c in FIELDS))
-    return WriteReport(taken.height, changed.height, _by_symbol(refused))
+    # Each write reads back what was held, to count what it changes: telling the old values costs nothing more.
+    return report_replaced(changed, written=taken.height, refused=_by_symbol(refused))
 
 
 async def write_quarantine(delivery: Delivery, bucket: str, series: BarSeries, rows: pl.DataFrame) -> int:

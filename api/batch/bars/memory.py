@@ -5,9 +5,11 @@ from datetime import date, datetime
 
 import polars as pl
 
+from batch.bars.asked import newest_asked
 from batch.bars.normal import check_source, normalise_bars, normalise_quarantine, to_seconds
+from batch.bars.replaced import report_replaced
 from batch.bars.session_counts import count_sessions
-from batch.bars.store import QUARANTINE_SCHEMA, StoreHealth, WriteReport
+from batch.bars.store import ASKED_SCHEMA, QUARANTINE_SCHEMA, StoreHealth, WriteReport
 from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars
 
 _KEY = ["symbol", "opened_at"]
@@ -21,6 +23,7 @@ class MemoryBarStore:
     def __init__(self) -> None:
         self._bars: dict[BarSeries, pl.DataFrame] = {}
         self._refused: dict[BarSeries, pl.DataFrame] = {}
+        self._asked: dict[BarSeries, pl.DataFrame] = {}
 
     async def write(self, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
         """Store bars in `BAR_SCHEMA`.
@@ -36,7 +39,7 @@ class MemoryBarStore:
         changed = both.filter(pl.any_horizontal(pl.col(c) != pl.col(f"{c}_old") for c in _VALUES))
         if len(bars):
             self._bars[series] = normalise_bars(pl.concat([old, bars]))
-        return WriteReport(written=len(bars), changed=len(changed))
+        return report_replaced(changed, written=len(bars))
 
     async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
         """Keep refused rows in `QUARANTINE_SCHEMA` apart and return how many were not there before."""
@@ -79,6 +82,16 @@ class MemoryBarStore:
         """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
         return count_sessions(self._of(series).filter(_DAY.is_between(first, last)))
 
+    async def save_asked(self, series: BarSeries, asked: pl.DataFrame) -> None:
+        """Keep what a provider answered, in `ASKED_SCHEMA`."""
+        both = pl.concat([self._asked.get(series, pl.DataFrame(schema=ASKED_SCHEMA)), asked])
+        self._asked[series] = newest_asked(both)
+
+    async def load_asked(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        """Return the newest answer on each symbol and session in `ASKED_SCHEMA`, sorted by both."""
+        known = self._asked.get(series, pl.DataFrame(schema=ASKED_SCHEMA))
+        return known.filter(pl.col("session").is_between(first, last))
+
     async def list_series(self) -> tuple[BarSeries, ...]:
         """Return the series that hold a bar or a refused row, sorted."""
         return tuple(sorted(self._bars.keys() | self._refused.keys(), key=lambda s: (s.source, s.interval)))
@@ -93,6 +106,7 @@ class MemoryBarStore:
         """Forget everything."""
         self._bars.clear()
         self._refused.clear()
+        self._asked.clear()
 
     def _of(self, series: BarSeries) -> pl.DataFrame:
         check_source(series.source)

@@ -9,6 +9,18 @@ SID_BITS = 20
 #: neither `latest` nor `last_closes` reads a blob; flags is the OR of all, flagged counts bars with any.
 HEADER = ("n", "first_ts", "last_ts", "o", "h", "l", "c", "v", "last_flags", "flags", "flagged")
 
+#: Not in a file that an older Kaboom made, until the first answer is kept in it.
+CREATE_ASKED = """
+CREATE TABLE IF NOT EXISTS asked (
+    sid INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    bars INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (sid, first, last)
+) STRICT, WITHOUT ROWID;
+"""
+
 # 8 KiB: at 4 KiB a second page of a full day often just does not fit (measured: 8 % more disk, slower).
 CREATE = f"""
 PRAGMA page_size = 8192;
@@ -44,6 +56,7 @@ CREATE TABLE quarantine (
     volume REAL,
     PRIMARY KEY (symbol, opened_at, reason)
 ) STRICT, WITHOUT ROWID;
+{CREATE_ASKED}
 PRAGMA user_version = {FORMAT_VERSION};
 COMMIT;
 """

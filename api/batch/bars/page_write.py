@@ -3,6 +3,8 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
 
 import numpy as np
 import polars as pl
@@ -13,9 +15,9 @@ from batch.bars.page_errors import store_errors
 from batch.bars.page_files import ALL, PageFile, PageFiles, page_name
 from batch.bars.page_frames import PageBatch, split_in_pages, take_pages
 from batch.bars.page_headers import page_headers
-from batch.bars.page_merge import merge_pages
+from batch.bars.page_merge import MergedPages, merge_pages
 from batch.bars.page_schema import HEADER, SID_BITS
-from batch.bars.store import WriteReport
+from batch.bars.store import MOST_CORRECTIONS, Correction, WriteReport
 from batch.errors import StoreError
 from batch.market.bar import BarSeries
 
@@ -33,10 +35,16 @@ def write_bars(files: PageFiles, series: BarSeries, bars: pl.DataFrame) -> Write
     """
     files.path(series, ALL)  # a bad name is refused even where there is nothing to write
     bars = normalise_bars(bars)
-    changed = 0
-    for shard, batch in split_in_pages(series.interval, bars):
-        changed += _put_batch(files.open_or_create(files.path(series, shard)), batch)
-    return WriteReport(written=len(bars), changed=changed)
+    reports = [
+        _put_batch(files.open_or_create(files.path(series, shard)), batch)
+        for shard, batch in split_in_pages(series.interval, bars)
+    ]
+    return WriteReport(
+        written=len(bars),
+        changed=sum(report.changed for report in reports),
+        corrected=sum(report.corrected for report in reports),
+        corrections=tuple(islice((c for report in reports for c in report.corrections), MOST_CORRECTIONS)),
+    )
 
 
 @contextmanager
@@ -59,19 +67,21 @@ def transaction(file: PageFile) -> Iterator[sqlite3.Connection]:
             raise
 
 
-def _put_batch(file: PageFile, batch: PageBatch) -> int:
+def _put_batch(file: PageFile, batch: PageBatch) -> WriteReport:
     blobs, heads = encode_pages(batch.columns), page_headers(batch.columns)  # before the lock
     with transaction(file) as sql:
-        sids = _sids(file, batch.symbols)
+        sids = give_sids(file, batch.symbols)
         ids = [bucket << SID_BITS | sid for bucket, sid in zip(batch.buckets, sids, strict=True)]
         stored = _stored_blobs(sql, ids)
         overlap = [i for i, blob in stored.items() if blob != blobs[i]]
-        changed = 0
+        report = WriteReport(written=0)
         if overlap:
             mine = take_pages(batch.columns, np.array(overlap))
-            merged, changed = merge_pages(_decode(file, batch, {i: stored[i] for i in overlap}), mine)
-            if merged is not mine:
-                for i, blob, head in zip(overlap, encode_pages(merged), page_headers(merged), strict=True):
+            merged = merge_pages(_decode(file, batch, {i: stored[i] for i in overlap}), mine)
+            report = _report_merged(merged, [batch.symbols[i] for i in overlap])
+            columns = merged.columns
+            if columns is not mine:
+                for i, blob, head in zip(overlap, encode_pages(columns), page_headers(columns), strict=True):
                     blobs[i], heads[i] = blob, head
         sql.executemany(
             _PUT,
@@ -81,7 +91,15 @@ def _put_batch(file: PageFile, batch: PageBatch) -> int:
                 if blob != stored.get(i)
             ],
         )
-    return changed
+    return report
+
+
+def _report_merged(merged: MergedPages, symbols: list[str]) -> WriteReport:
+    corrections = [
+        Correction(symbols[page], datetime.fromtimestamp(at, UTC), old, new)
+        for page, at, old, new in merged.first_corrected(MOST_CORRECTIONS)
+    ]
+    return WriteReport(0, changed=merged.changed, corrected=merged.corrected, corrections=tuple(corrections))
 
 
 def _stored_blobs(sql: sqlite3.Connection, ids: list[int]) -> dict[int, bytes]:
@@ -98,8 +116,13 @@ def _decode(file: PageFile, batch: PageBatch, stored: dict[int, bytes]) -> PageC
     return decode_pages(list(stored.values()), name_of)
 
 
-def _sids(file: PageFile, symbols: list[str]) -> list[int]:
-    """Return the ids of symbols, given to new ones inside the transaction."""
+def give_sids(file: PageFile, symbols: list[str]) -> list[int]:
+    """Return the ids of symbols, given to new ones inside the caller's transaction.
+
+    Raises:
+        StoreError: the file has more symbols than its format holds.
+
+    """
     for symbol in symbols:
         if symbol not in file.sids:
             file.sql.execute("INSERT OR IGNORE INTO sym (symbol) VALUES (?)", (symbol,))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from batch.bars.page_asked import load_asked, save_asked
 from batch.bars.page_cover import coverage, last_closes, latest
 from batch.bars.page_files import PageFiles
 from batch.bars.page_quarantine import read_quarantine, write_quarantine
@@ -68,6 +69,14 @@ class PageBarStore:
     async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
         """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
         return await self._threads.read(coverage, self._files, series, first=first, last=last)
+
+    async def save_asked(self, series: BarSeries, asked: pl.DataFrame) -> None:
+        """Keep what a provider answered, in `ASKED_SCHEMA`; survives a crash, and mostly a power cut."""
+        await self._threads.write(save_asked, self._files, series, asked)
+
+    async def load_asked(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        """Return the newest answer on each symbol and session in `ASKED_SCHEMA`, sorted by both."""
+        return await self._threads.read(load_asked, self._files, series, first=first, last=last)
 
     async def list_series(self) -> tuple[BarSeries, ...]:
         """Return the series that hold a bar or a refused row, sorted."""

@@ -1,7 +1,7 @@
 """The port to where bars are kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
@@ -21,6 +21,20 @@ COVERAGE_SCHEMA = pl.Schema(
         "flags": pl.UInt16(),
     }
 )
+
+#: What a provider answered: one row per symbol and session of which it was asked, with how many bars it gave, and
+#: when it was asked. 0 bars means that nothing traded, or that the symbol was not listed: nothing is missing.
+ASKED_SCHEMA = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "session": pl.Date(),
+        "bars": pl.Int64(),
+        "asked_at": pl.Datetime("us", "UTC"),
+    }
+)
+
+#: A report names at most so many corrections; a restatement of everything has half a million.
+MOST_CORRECTIONS = 100
 
 #: Rows that a hard quality rule refused: the raw values, and why. Kept apart from the bars.
 QUARANTINE_SCHEMA = pl.Schema(
@@ -47,16 +61,29 @@ class RefusedBars:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """A stored bar that a later answer replaced: open, high, low, close and volume before and after."""
+
+    symbol: str
+    opened_at: datetime
+    old: tuple[float, ...]
+    new: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WriteReport:
     """What a write did: `written` bars are durable; `changed` of them replaced a bar with other values.
 
     `refused` tells of the rest, by symbol; another try would not help them. Only a store that judges each bar
-    by itself has any.
+    by itself has any. `corrected` of the changed ones have other prices or another volume, not other flags alone;
+    the first of them are in `corrections`.
     """
 
     written: int
     changed: int = 0
     refused: tuple[RefusedBars, ...] = ()
+    corrected: int = field(default=0, compare=False)
+    corrections: tuple[Correction, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +142,17 @@ class BarStore(Protocol):
 
     async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
         """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
+        ...
+
+    async def save_asked(self, series: BarSeries, asked: pl.DataFrame) -> None:
+        """Keep what a provider answered, in `ASKED_SCHEMA`; of several answers on a cell the newest counts.
+
+        A hint, and not as durable as bars: what is lost is asked for again.
+        """
+        ...
+
+    async def load_asked(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        """Return the newest answer on each symbol and session in `ASKED_SCHEMA`, sorted by both."""
         ...
 
     async def list_series(self) -> tuple[BarSeries, ...]:

@@ -8,7 +8,8 @@ from typing import Protocol
 from batch.errors import RateLimited
 from batch.ingest.plan import IngestChunk, IngestPlan
 from batch.ingest.report import IngestReport
-from batch.ingest.runner import IngestTools, run_chunk
+from batch.ingest.runner import run_chunk
+from batch.ingest.window import IngestTools
 
 
 class ChunkExecutor(Protocol):

@@ -53,7 +53,7 @@ class IngestPlan:
     """What a request means today: its last session, its source, its universe, and the chunks to run.
 
     `is_final` is False where the last session had not closed, or the provider had not had its delay: the
-    bars may still change.
+    bars may still change. `gaps` is what a backfill found, by interval; None of a plan that looked for none.
     """
 
     session: date
@@ -61,10 +61,13 @@ class IngestPlan:
     provider: str
     universe: Mapping[str, Any]
     chunks: tuple[IngestChunk, ...]
+    gaps: Mapping[str, Any] | None = None
 
     def summary(self) -> dict[str, Any]:
         """Return the plan without its chunks as JSON types."""
-        return {
+        found = {} if self.gaps is None else {"gaps": dict(self.gaps)}
+        return found | {
+            "chunks": len(self.chunks),
             "session": self.session.isoformat(),
             "is_final": self.is_final,
             "provider": self.provider,
@@ -119,6 +122,21 @@ def split_evenly(items: Sequence[str], parts: int) -> list[tuple[str, ...]]:
     size, extra = divmod(len(items), parts)
     ends = [size * i + min(i, extra) for i in range(parts + 1)]
     return [tuple(items[a:b]) for a, b in itertools.pairwise(ends)]
+
+
+def split_in_runs(sessions: Sequence[date]) -> list[tuple[date, ...]]:
+    """Return sessions (oldest first) as runs in which none of the TSE calendar's is left out."""
+    if not sessions or tuple(sessions) == (whole := sessions_between(sessions[0], sessions[-1])):
+        return [tuple(sessions)] if sessions else []
+    places = {day: place for place, day in enumerate(whole)}
+    runs: list[list[date]] = []
+    for day in sessions:
+        follows = runs and day in places and places.get(runs[-1][-1]) == places[day] - 1
+        if follows:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return [tuple(run) for run in runs]
 
 
 def _count_parts(symbols: int, bars: int, slots: int) -> int:

@@ -76,7 +76,7 @@ def parse_request(values: Mapping[str, Any]) -> IngestRequest:
         chunk_size=_bounded(values.get("chunk_size", DEFAULT_CHUNK_SIZE), MAX_CHUNK_SIZE, "/chunk_size"),
         symbols=_parse_symbols(values.get("symbols") or (), market),
         provider=provider,
-        session=_parse_session(values.get("session")),
+        session=parse_day(values.get("session"), "session"),
         only={
             parse_interval(interval): _parse_symbols(symbols, market)
             for interval, symbols in (values.get("only") or {}).items()
@@ -91,11 +91,17 @@ def _parse_intervals(values: Mapping[str, int]) -> dict[Interval, int]:
     return {parse_interval(text): _bounded(count, MAX_LOOKBACK, f"/intervals/{text}") for text, count in values.items()}
 
 
-def _parse_session(text: str | None) -> date | None:
+def parse_day(text: str | None, name: str) -> date | None:
+    """Return the day that a field of a request says, if any.
+
+    Raises:
+        InvalidRequest: it is none.
+
+    """
     try:
         return None if text is None else date.fromisoformat(text)
     except ValueError as e:
-        raise InvalidRequest(f"session was {text!r}, expected a date as YYYY-MM-DD", pointer="/session") from e
+        raise InvalidRequest(f"{name} was {text!r}, expected a date as YYYY-MM-DD", pointer=f"/{name}") from e
 
 
 def _parse_symbols(texts: Any, market: Market) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,10 @@ from batch.providers.base import BarProvider
 
 @dataclass(frozen=True, slots=True)
 class Planning:
-    """What planning needs beside the request: the time, where imported symbol lists are, and the worker slots."""
+    """What planning needs beside the request: the time, where imported symbol lists are, and the worker slots.
+
+    The newest session is taken when it closed `delay_s` ago, which leaves some time more than a provider needs.
+    """
 
     clock: Clock
     symbols_dir: Path
@@ -36,7 +39,7 @@ async def resolve_plan(request: IngestRequest, provider: BarProvider, planning: 
     """
     check_capabilities(request, provider.name, provider.capabilities)
     session = resolve_session(request, planning.clock(), delay_s=planning.delay_s)
-    symbols, universe = await _resolve_universe(request, provider, session, planning)
+    symbols, universe = await resolve_universe(request, provider, session, planning)
     chunks: list[IngestChunk] = []
     for interval, count in request.intervals.items():
         sessions = await provider.fetch_sessions(interval, count, session) or last_sessions(count, session)
@@ -51,12 +54,18 @@ async def resolve_plan(request: IngestRequest, provider: BarProvider, planning: 
         # The newest that there is: what was asked for by the TSE's calendar may lie ahead of it.
         session = max(chunk.sessions[-1] for chunk in chunks)
         universe = {**universe, "as_of": session.isoformat()}
-    return IngestPlan(session, _is_over(session, planning), provider.name, universe, tuple(chunks))
+    return IngestPlan(session, is_over(session, provider, planning), provider.name, universe, tuple(chunks))
 
 
-async def _resolve_universe(
+async def resolve_universe(
     request: IngestRequest, provider: BarProvider, session: date, planning: Planning
 ) -> tuple[Sequence[str], Mapping[str, Any]]:
+    """Return the symbols of a request as of a session, and what is to be said of where they come from.
+
+    Raises:
+        ProviderError: the provider could not say what it has.
+
+    """
     given = await provider.fetch_universe(request.market, session)
     if given is not None:
         symbols: Sequence[str] = given
@@ -73,5 +82,6 @@ async def _resolve_universe(
     return symbols, about | {"market": request.market.value, "symbols": len(symbols)}
 
 
-def _is_over(session: date, planning: Planning) -> bool:
-    return closes_at(session) + timedelta(seconds=planning.delay_s) <= planning.clock()
+def is_over(session: date, provider: BarProvider, planning: Planning) -> bool:
+    """Return whether a session has closed and its provider has had its delay: bars asked for now are final."""
+    return closes_at(session) + provider.capabilities.delay <= planning.clock()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from batch.market.interval import Interval
@@ -27,6 +27,8 @@ class Capabilities:
         reach_days: interval → how many days back from now there are bars; all there ever were where not named.
         requests_per_minute: most requests to it in any minute, over all processes; None for no limit.
         concurrency: most requests to it at once, over all processes; None for no limit.
+        delay: how long after its close a session's bars are as the provider will leave them. What was asked for
+            earlier is not final.
 
     """
 
@@ -37,6 +39,7 @@ class Capabilities:
     reach_days: Mapping[Interval, int] = field(default_factory=dict)
     requests_per_minute: int | None = None
     concurrency: int | None = None
+    delay: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)

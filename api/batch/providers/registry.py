@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
 
 from batch.errors import InvalidRequest
@@ -51,7 +52,8 @@ _SPECS: Mapping[str, ProviderSpec] = MappingProxyType(
             ProviderSpec(
                 "synthetic",
                 # 50 symbols x 327 minutes are about 13,000 rows; a chunk of a session has a checkpoint in its middle.
-                Capabilities(frozenset(Interval), _TSE_MARKETS, symbols_per_fetch=50),
+                # A bar is there when it is over, which the closing auction's is a minute after its stamp.
+                Capabilities(frozenset(Interval), _TSE_MARKETS, symbols_per_fetch=50, delay=timedelta(minutes=1)),
                 is_real=False,
                 summary="Made-up bars under the TSE's real rules: deterministic, offline, free.",
             ),

@@ -12,7 +12,7 @@ from batch.ingest.executor import ChunkExecutor, InProcessExecutor
 from batch.ingest.report import IngestReport
 from batch.ingest.request import IngestRequest, parse_request
 from batch.ingest.resolve import resolve_plan
-from batch.ingest.runner import IngestTools
+from batch.ingest.window import IngestTools
 from batch.kit.clock import utc_now
 from batch.market.universe import load_universe
 from batch.settings import BatchSettings

@@ -3,14 +3,22 @@
 import asyncio
 import atexit
 from collections.abc import Coroutine
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.store import COVERAGE_SCHEMA, QUARANTINE_SCHEMA, BarStore, WriteReport
+from batch.bars.store import (
+    ASKED_SCHEMA,
+    COVERAGE_SCHEMA,
+    MOST_CORRECTIONS,
+    QUARANTINE_SCHEMA,
+    BarStore,
+    Correction,
+    WriteReport,
+)
 from batch.errors import InvalidRequest, StoreError
 from batch.market.bar import BAR_SCHEMA, BarFlag, BarSeries, empty_bars
 from batch.market.interval import Interval
@@ -32,6 +40,11 @@ def everything(store: BarStore, series: BarSeries, symbol: str) -> pl.DataFrame:
     return run(store.read(series, symbol, start=at(date(1950, 1, 1)), end=at(date(2100, 1, 1))))
 
 
+def answers(*cells: tuple[str, date, int], hour: int = 8) -> pl.DataFrame:
+    rows = [(*cell, datetime(2025, 7, 2, hour, 30, 0, 123456, UTC)) for cell in cells]
+    return pl.DataFrame(rows, schema=ASKED_SCHEMA, orient="row")
+
+
 class BarStoreContract:
     """The promises of `BarStore`."""
 
@@ -50,6 +63,53 @@ class BarStoreContract:
 
         assert run(store.write(MINUTES, bars)) == WriteReport(written=2 * 327, changed=0)
         assert_frame_equal(run(store.read_session(MINUTES, JUNE_2)), bars)
+
+    def test_corrections_are_told_with_old_and_new_values(self, store: BarStore) -> None:
+        run(store.write(MINUTES, frame(*(bar("7203", at(JUNE_2, m), 100) for m in range(4)))))
+        run(store.write(MINUTES, frame(bar("6758", at(JUNE_2), 50), bar("6758", at(JUNE_3), 50))))
+
+        later = frame(
+            bar("6758", at(JUNE_2), 51),
+            bar("7203", at(JUNE_2, 0), 100),
+            bar("7203", at(JUNE_2, 1), 100, flags=1),
+            bar("7203", at(JUNE_2, 2), 100, volume=300),
+            bar("7203", at(JUNE_2, 9), 300),
+        )
+        report = run(store.write(MINUTES, later))
+        assert (report.changed, report.corrected) == (3, 2)
+        assert report.corrections == (
+            Correction("6758", at(JUNE_2), (49, 52, 47, 50, 100), (50, 53, 48, 51, 100)),
+            Correction("7203", at(JUNE_2, 2), (99, 102, 97, 100, 100), (99, 102, 97, 100, 300)),
+        )
+
+    def test_only_the_first_corrections_are_told(self, store: BarStore) -> None:
+        day = full_day(["1301"], JUNE_2)
+        run(store.write(MINUTES, day))
+        report = run(store.write(MINUTES, day.with_columns(volume=pl.col("volume") + 1)))
+        assert (report.changed, report.corrected, len(report.corrections)) == (327, 327, MOST_CORRECTIONS)
+
+    def test_answers_are_kept(self, store: BarStore) -> None:
+        told = answers(("1301", JUNE_2, 0), ("7203", JUNE_2, 327), ("7203", JUNE_3, 327), ("7203", JULY_1, 300))
+        run(store.save_asked(MINUTES, told))
+        run(store.save_asked(DAILY, answers(("7203", JUNE_2, 1))))
+
+        assert_frame_equal(run(store.load_asked(MINUTES, first=JUNE_2, last=JULY_1)), told)
+        assert_frame_equal(run(store.load_asked(MINUTES, first=JUNE_3, last=JUNE_30)), told[2:3])
+        assert run(store.load_asked(MINUTES, first=JULY_1, last=JUNE_2)).is_empty()
+        assert run(store.load_asked(BarSeries("file", Interval.M1), first=JUNE_2, last=JULY_1)).is_empty()
+        assert run(store.coverage(MINUTES, first=JUNE_2, last=JULY_1)).is_empty()
+        assert run(store.read_session(MINUTES, JUNE_2)).is_empty()
+
+    def test_the_newest_answer_counts(self, store: BarStore) -> None:
+        week = [JUNE_2 + timedelta(days=n) for n in range(5)]
+        run(store.save_asked(DAILY, answers(*(("7203", day, 1) for day in week))))
+        later = answers(("7203", week[2], 0), ("7203", week[4], 1), hour=9)
+        run(store.save_asked(DAILY, later))
+
+        found = run(store.load_asked(DAILY, first=week[0], last=week[4]))
+        known = found.filter(pl.col("session").is_in(week))
+        assert known["bars"].to_list() == [1, 1, 0, 1, 1]
+        assert known["asked_at"].dt.hour().to_list() == [8, 8, 9, 8, 9]
 
     def test_the_last_write_wins(self, store: BarStore) -> None:
         run(store.write(MINUTES, frame(*(bar("7203", at(JUNE_2, m), 100) for m in range(5)))))

@@ -17,7 +17,8 @@ from batch.bars.store import BarStore, WriteReport
 from batch.errors import StoreError
 from batch.ingest.plan import IngestChunk
 from batch.ingest.report import IngestReport
-from batch.ingest.runner import IngestTools, run_chunk
+from batch.ingest.runner import run_chunk
+from batch.ingest.window import IngestTools
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome

@@ -8,12 +8,12 @@ from tests.fixtures.repository import Module, load_modules, load_text
 
 _LEVELS = {"debug", "info", "warning", "error"}
 #: Here the job is bound to every line; elsewhere a line names it.
-_BOUND = {"worker", "keeper", "settle", "influx_wire", "influx_deliver", "influx_refused", "gate"}
+_BOUND = {"worker", "keeper", "settle", "influx_wire", "influx_deliver", "influx_refused", "gate", "notes"}
 
 
 def events_of_the_code() -> set[str]:
     """Every event of a job that the job core and its stores log, and the one that a log writes of itself."""
-    rings = ("api/app/tasks", "api/batch/bars", "api/batch/providers")
+    rings = ("api/app/tasks", "api/batch/bars", "api/batch/ingest", "api/batch/providers")
     modules = [module for ring in rings for module in load_modules(ring)]
     return {event for m in modules for event in _events_in(m)} | {"lines_dropped"}
 

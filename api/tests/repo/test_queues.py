@@ -34,8 +34,9 @@ def test_the_docs_print_the_reports_commands(page: str) -> None:
 
 def test_the_reference_page_lists_queues_and_tasks() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", load_text("docs/reference/queues.md"), re.MULTILINE)
-    tasks = {queue: [f"`{s.name}`, `{s.chunk_name}`" for s in CATALOG if s.queue is queue] for queue in Queue}
-    assert dict(rows) == {queue.value: ", ".join(names) or "none" for queue, names in tasks.items()}
+    tasks = {queue: [n for s in CATALOG if s.queue is queue for n in (s.name, s.chunk_name)] for queue in Queue}
+    names = {queue.value: ", ".join(f"`{name}`" for name in dict.fromkeys(named)) for queue, named in tasks.items()}
+    assert dict(rows) == {queue: listed or "none" for queue, listed in names.items()}
 
 
 def test_a_task_is_named_after_its_queue() -> None:

@@ -15,7 +15,7 @@ from app.tasks.parts import Parts
 from app.tasks.worker import perform
 from batch.bars.memory import MemoryBarStore
 from batch.errors import RateLimited
-from batch.ingest.runner import IngestTools
+from batch.ingest.window import IngestTools
 from batch.kit.clock import utc_now
 from batch.market.listing import Market
 from tests.fixtures.fake_providers import FakeProvider, fail_with, give

@@ -15,7 +15,8 @@ from batch.errors import ProviderError, RateLimited, StoreError
 from batch.ingest.executor import InProcessExecutor
 from batch.ingest.plan import IngestChunk, IngestPlan
 from batch.ingest.report import IngestReport
-from batch.ingest.runner import IngestTools, run_chunk
+from batch.ingest.runner import run_chunk
+from batch.ingest.window import IngestTools
 from batch.market.calendar import sessions_between
 from batch.market.interval import Interval
 from batch.market.listing import Market

@@ -1,0 +1,160 @@
+"""`kaboom coverage`: how complete the bars of the data folder are, judged by calendar, history and clock."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from app.cli.exits import CliError, Exit
+from app.cli.gaps import name_some
+from app.cli.held import choose_series, open_store, print_series, store_place
+from app.cli.options import IntervalName, Json, Source
+from app.cli.session import Session
+from app.settings import load_settings
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from batch.bars.store import BarStore
+    from batch.market.bar import BarSeries
+
+_COUNTS = ("missing", "lost", "not_final", "short", "no_auction", "empty")
+_WANTING = ("missing", "lost", "not_final")
+_SUSPECT = ("short", "no_auction")
+_MOST_SYMBOLS = 20
+
+
+@dataclass(frozen=True)
+class _Cover:
+    """What is held of a series, its cells judged, and a row of verdict for each session."""
+
+    series: "BarSeries"
+    held: "pl.DataFrame"
+    cells: "pl.DataFrame"
+    sessions: "pl.DataFrame"
+
+
+def coverage(
+    context: typer.Context,
+    interval: IntervalName = "1m",
+    days: Annotated[int, typer.Option(help="calendar days back", min=1, max=20_000)] = 30,
+    market: Annotated[
+        str | None, typer.Option(help="judge all of TSE_PRIME, …; default: the symbols of which anything is known")
+    ] = None,
+    source: Source = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Show how complete each session is, and what is missing of which symbol."""
+    session: Session = context.obj.with_json(json)
+    found = asyncio.run(_cover(session, interval, days, market=market, source=source))
+    if session.is_json:
+        _print_json(session, found)
+        return
+    if found.cells.is_empty():
+        what = f"{interval} of the last {days:,} days"
+        raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
+    print_series(session, found.series, f"{interval}: {found.held.height:,} symbol sessions")
+    session.out.print(_session_table(found))
+    wanting = _pick(found.cells, _WANTING)
+    if wanting.height:
+        session.out.print(_gap_table(wanting))
+        session.say("repair", command=_command(found, market))
+    if suspects := _pick(found.cells, _SUSPECT).height:
+        session.say("suspects", count=suspects)
+
+
+async def _cover(session: Session, interval: str, days: int, *, market: str | None, source: str | None) -> _Cover:
+    from batch.bars.coverage import judge_sessions  # noqa: PLC0415  polars, which other commands do without
+    from batch.bars.gaps import load_cells  # noqa: PLC0415  the same
+    from batch.kit.clock import utc_now  # noqa: PLC0415  the same
+    from batch.market.calendar import JST  # noqa: PLC0415  the same
+
+    store = open_store()
+    try:
+        series = await choose_series(session, store, interval, source)
+        last = utc_now().astimezone(JST).date()
+        first = last - timedelta(days=days)
+        held = await store.coverage(series, first=first, last=last)
+        cells = await load_cells(store, series, await _scope(store, series, (first, last), market=market))
+    finally:
+        await store.close()
+    return _Cover(series, held, cells, judge_sessions(cells))
+
+
+async def _scope(store: "BarStore", series: "BarSeries", days: tuple[date, date], *, market: str | None) -> Any:
+    from batch.bars.coverage import CoverScope  # noqa: PLC0415  as above
+    from batch.kit.clock import utc_now  # noqa: PLC0415  as above
+    from batch.market.calendar import sessions_between  # noqa: PLC0415  as above
+    from batch.market.listing import parse_market  # noqa: PLC0415  as above
+    from batch.market.universe import load_universe  # noqa: PLC0415  as above
+    from batch.providers.registry import get_provider_spec  # noqa: PLC0415  as above
+
+    held = await store.coverage(series, first=days[0], last=days[1])
+    asked = await store.load_asked(series, first=days[0], last=days[1])
+    known = sorted({*held["session"].unique(), *asked["session"].unique()})
+    # Before the first session of which anything is known nothing is missing: nobody has asked for it.
+    sessions = known if series.source == "file" else list(sessions_between(known[0], days[1])) if known else []
+    symbols = sorted({*held["symbol"].unique(), *asked["symbol"].unique()})
+    if market:
+        universe = load_universe(parse_market(market), days[1], imported_dir=load_settings().symbols_dir)
+        symbols = list(universe.symbols)
+    return CoverScope(symbols, sessions, get_provider_spec(series.source).capabilities.delay, utc_now())
+
+
+def _pick(cells: "pl.DataFrame", states: tuple[str, ...]) -> "pl.DataFrame":
+    return cells.filter(cells["state"].is_in(list(states)))
+
+
+def _print_json(session: Session, found: _Cover) -> None:
+    gaps = _pick(found.cells, (*_WANTING, *_SUSPECT))
+    session.print_json(
+        {
+            "source": found.series.source,
+            "interval": found.series.interval,
+            "sessions": found.sessions.to_dicts(),
+            "gaps": gaps.to_dicts(),
+            "coverage": found.held.to_dicts(),
+        }
+    )
+
+
+def _session_table(found: _Cover) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("session")
+    table.add_column("verdict")
+    for name in ("symbols", "bars", "median", *_COUNTS, "flagged"):
+        table.add_column(name, justify="right")
+    for row in found.sessions.sort("session", descending=True).iter_rows(named=True):
+        numbers = (row["symbols"], row["bars"], int(row["median"] or 0), *(row[n] for n in _COUNTS), row["flagged"])
+        table.add_row(str(row["session"]), row["verdict"], *(f"{number:,}" for number in numbers))
+    return table
+
+
+def _gap_table(gaps: "pl.DataFrame") -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("symbol", "gap", "sessions"):
+        table.add_column(name)
+    grouped = gaps.group_by("symbol", "state", maintain_order=True).agg("session")
+    for symbol, state, days in grouped.head(_MOST_SYMBOLS).rows():
+        table.add_row(symbol, state, name_some([str(day) for day in days], len(days)))
+    if grouped.height > _MOST_SYMBOLS:
+        table.add_row(f"… {grouped.height - _MOST_SYMBOLS:,} more: --json", "", "")
+    return table
+
+
+def _command(found: _Cover, market: str | None) -> str:
+    gaps = _pick(found.cells, _WANTING)
+    symbols: list[str] = gaps["symbol"].unique().sort().to_list()
+    days: list[date] = gaps["session"].unique().sort().to_list()
+    parts = ["kaboom ingest backfill --wait", f"--interval {found.series.interval}"]
+    parts += [f"--provider {found.series.source}"]
+    parts += [f"--from {days[0]}", f"--to {days[-1]}"]
+    if market:
+        parts.append(f"--market {market}")
+    elif len(symbols) <= _MOST_SYMBOLS:
+        parts += [f"--symbol {symbol}" for symbol in symbols]
+    return " ".join(parts)

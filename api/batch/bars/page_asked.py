@@ -1,0 +1,90 @@
+"""What providers answered, beside the pages: runs of sessions by symbol."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from batch.bars.asked import RUN_SCHEMA, from_runs, to_runs
+from batch.bars.normal import to_day
+from batch.bars.page_errors import store_errors
+from batch.bars.page_files import ALL, PageFile, PageFiles
+from batch.bars.page_read import dated_shards, shards_between
+from batch.bars.page_schema import CREATE_ASKED
+from batch.bars.page_write import give_sids, transaction
+from batch.bars.store import ASKED_SCHEMA
+from batch.market.bar import BarSeries
+
+# A run within the new one is older news.
+_DROP = "DELETE FROM asked WHERE sid = ? AND first >= ? AND last <= ?"
+_PUT = "INSERT INTO asked (sid, first, last, bars, at) VALUES (?, ?, ?, ?, ?)"
+_GET = """
+SELECT s.symbol, a.first, a.last, a.bars, a.at FROM asked a JOIN sym s ON s.id = a.sid
+WHERE a.first <= ? AND a.last >= ?
+"""
+_HAS = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'asked')"
+#: Bars lie in files by month, so what was answered does, too.
+_MONTH = pl.col("session").dt.strftime("%Y-%m")
+
+
+def save_asked(files: PageFiles, series: BarSeries, asked: pl.DataFrame) -> None:
+    """Keep what a provider answered, in `ASKED_SCHEMA`.
+
+    Raises:
+        StoreError: it cannot be kept.
+
+    """
+    shard = _MONTH if series.interval.is_intraday else pl.lit(ALL)
+    for (name,), part in asked.with_columns(shard=shard).group_by("shard"):
+        runs = to_runs(part.select(list(ASKED_SCHEMA)))
+        file = files.open_or_create(files.path(series, str(name)))
+        with _unhurried(file), transaction(file) as sql:
+            _put(file, sql, runs)
+
+
+def load_asked(files: PageFiles, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+    """Return the newest answer on each symbol and session in `ASKED_SCHEMA`; of an older file, none.
+
+    Raises:
+        StoreError: a file cannot be read.
+
+    """
+    days = to_day(first), to_day(last)
+    rows: list[Any] = []
+    shards = shards_between(files, series, *days) if series.interval.is_intraday else dated_shards(files, series)
+    for shard in shards if first <= last else ():
+        path = files.path(series, shard)
+        with store_errors(path):
+            file = files.open(path)
+            if file is not None and file.sql.execute(_HAS).fetchone()[0]:
+                rows += file.sql.execute(_GET, days[::-1]).fetchall()
+    if not rows:
+        return pl.DataFrame(schema=ASKED_SCHEMA)
+    # By columns: by rows it takes polars five times as long.
+    columns = dict(zip(RUN_SCHEMA, zip(*rows, strict=True), strict=True))
+    types = {"first": pl.Int32(), "last": pl.Int32(), "asked_at": pl.Int64()}
+    runs = pl.DataFrame(columns, schema={**RUN_SCHEMA, **types}).cast(RUN_SCHEMA)
+    return from_runs(runs, first=first, last=last)
+
+
+def _put(file: PageFile, sql: sqlite3.Connection, runs: pl.DataFrame) -> None:
+    sql.execute(CREATE_ASKED)
+    sids = give_sids(file, runs["symbol"].to_list())
+    days = runs.select(pl.col("first", "last").to_physical()).rows()
+    sql.executemany(_DROP, [(sid, *run) for sid, run in zip(sids, days, strict=True)])
+    answers = runs.select("bars", pl.col("asked_at").to_physical()).rows()
+    sql.executemany(_PUT, [(sid, *run, *rest) for sid, run, rest in zip(sids, days, answers, strict=True)])
+
+
+@contextmanager
+def _unhurried(file: PageFile) -> Iterator[None]:
+    """Commit without waiting for the disk: what a power cut takes is asked for again."""
+    with store_errors(file.path):
+        file.sql.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            file.sql.execute("PRAGMA synchronous = FULL")

@@ -1,0 +1,57 @@
+"""From a request for a backfill to a plan of what is missing, lost or not final, and nothing else."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+
+from batch.bars.coverage import GAPS, SUSPECTS, CoverScope
+from batch.bars.gaps import load_cells
+from batch.bars.store import BarStore
+from batch.ingest.check import check_capabilities, resolve_session
+from batch.ingest.gap_plan import plan_gaps, tell_gaps
+from batch.ingest.gap_request import BackfillRequest
+from batch.ingest.plan import IngestChunk, IngestPlan
+from batch.ingest.resolve import Planning, is_over, resolve_universe
+from batch.market.bar import BarSeries
+from batch.market.calendar import last_sessions
+from batch.market.interval import Interval
+from batch.providers.base import BarProvider
+
+
+async def resolve_backfill(
+    request: BackfillRequest, provider: BarProvider, store: BarStore, planning: Planning
+) -> IngestPlan:
+    """Return a plan of the gaps in what a request wants to be there; it has no chunks where nothing is missing.
+
+    Raises:
+        InvalidRequest: the last session is not one, lies ahead, or the provider cannot serve the request.
+        ProviderError: the provider could not say what it has.
+        StoreError: the store could not be read.
+
+    """
+    scope = request.scope
+    check_capabilities(scope, provider.name, provider.capabilities)
+    last = resolve_session(scope, planning.clock(), delay_s=planning.delay_s)
+    states = [state.value for state in (*GAPS, *(SUSPECTS if request.include_short else ()))]
+    symbols, universe = await resolve_universe(scope, provider, last, planning)
+    chunks: list[IngestChunk] = []
+    found = {}
+    for interval in scope.intervals:
+        wanted = scope.only.get(interval, ()) if scope.only else symbols
+        sessions = await _resolve_sessions(request, provider, interval, last=last)
+        over = [day for day in sessions if is_over(day, provider, planning)]
+        cover = CoverScope(wanted, over, provider.capabilities.delay, planning.clock())
+        cells = await load_cells(store, BarSeries(provider.name, interval), cover)
+        gaps = cells.filter(pl.col("state").is_in(states))
+        found[interval.value] = tell_gaps(gaps)
+        chunks += plan_gaps(interval, gaps, capabilities=provider.capabilities, slots=planning.slots)
+    return IngestPlan(last, is_over(last, provider, planning), provider.name, universe, tuple(chunks), gaps=found)
+
+
+async def _resolve_sessions(
+    request: BackfillRequest, provider: BarProvider, interval: Interval, *, last: date
+) -> Sequence[date]:
+    count = request.scope.intervals[interval]
+    sessions = await provider.fetch_sessions(interval, count, last) or last_sessions(count, last)
+    return [day for day in sessions if request.first is None or day >= request.first]

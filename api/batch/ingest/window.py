@@ -1,0 +1,161 @@
+"""Some symbols over some sessions: fetched, checked, written, and judged."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from batch.bars.quality import Checked, QualityContext, check_bars
+from batch.bars.store import BarStore, Correction, RefusedBars, WriteReport
+from batch.errors import StoreError
+from batch.ingest.fetch import fetch_all
+from batch.ingest.notes import Answer, note_asked
+from batch.ingest.plan import IngestChunk
+from batch.kit.clock import Clock
+from batch.market.bar import BarSeries, empty_bars
+from batch.market.listing import Market
+from batch.market.outcome import Outcome, SymbolOutcome
+from batch.providers.base import BarProvider, BarRequest
+
+_WRITE_ATTEMPTS = 3
+#: A store that wants a longer pause than this has waited already, and is not asked again for the same slice.
+_LONGEST_PAUSE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class IngestTools:
+    """What running a chunk needs.
+
+    `patience_s` is how long it may wait in all for a provider that wants a pause, `correction_lines` how many
+    corrected bars it logs one by one.
+    """
+
+    provider: BarProvider
+    store: BarStore
+    market: Market
+    topix500: frozenset[str]
+    clock: Clock
+    fetch_attempts: int = 3
+    patience_s: float = 0.0
+    correction_lines: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What became of some symbols over some sessions: an outcome for each, counts, and some corrected bars."""
+
+    outcomes: dict[str, SymbolOutcome]
+    counts: Mapping[str, int]
+    corrections: Sequence[Correction]
+
+
+async def run_window(part: IngestChunk, tools: IngestTools) -> Window:
+    """Settle some symbols over some sessions, all at once in memory.
+
+    Raises:
+        RateLimited: the provider wants to be left alone, no longer than `tools.patience_s`.
+
+    """
+    series = BarSeries(tools.provider.name, part.interval)
+    request = BarRequest(part.symbols, part.interval, part.sessions)
+    asked_at = tools.clock()
+    raw, said = await fetch_all(tools.provider, request, attempts=tools.fetch_attempts, patience_s=tools.patience_s)
+    closes = await _patiently(lambda: tools.store.last_closes(series, part.symbols, before=part.sessions[0]))
+    context = QualityContext(
+        market=tools.market,
+        interval=part.interval,
+        sessions=part.sessions,
+        symbols=frozenset(part.symbols),
+        now=tools.clock(),
+        topix500=tools.topix500,
+        previous_closes=closes,
+    )
+    # Beside the loop, so that heartbeats go on.
+    checked = await asyncio.to_thread(check_bars, raw, context)
+    writing = await _write(tools.store, series, checked)
+    counts = {f"flag_{name}": n for name, n in checked.flags.items() if n}
+    if checked.quarantined.height:
+        counts["quarantined"] = checked.quarantined.height
+    if unwritten := sum(refused.bars for refused in writing.refused.values()):
+        counts["refused_by_store"] = unwritten
+    if writing.report.corrected:
+        counts["corrected"] = writing.report.corrected
+    outcomes = _settle(part.symbols, said, checked, writing)
+    await note_asked(tools.store, series, answer=Answer(part, asked_at, checked.bars), outcomes=outcomes)
+    return Window(outcomes, counts, writing.report.corrections)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """What became of a write: a failure of all of it, or the symbols of which the store refused bars."""
+
+    failure: str = ""
+    refused: Mapping[str, RefusedBars] = field(default_factory=dict)
+    report: WriteReport = field(default=WriteReport(0))
+
+
+async def _write(store: BarStore, series: BarSeries, checked: Checked) -> _Writing:
+    """Write bars and refused rows."""
+    report = WriteReport(0)
+    try:
+        if checked.bars.height:
+            report = await _patiently(lambda: store.write(series, checked.bars))
+        if checked.quarantined.height:
+            await _patiently(lambda: store.quarantine(series, checked.quarantined))
+    except StoreError as e:
+        return _Writing(failure=e.message)
+    return _Writing(refused={bars.symbol: bars for bars in report.refused}, report=report)
+
+
+async def _patiently[T](call: Callable[[], Awaitable[T]]) -> T:
+    """Call a store, again where it says that this may help."""
+    for attempt in range(1, _WRITE_ATTEMPTS):
+        try:
+            return await call()
+        except StoreError as e:
+            if not e.retryable or (e.retry_after_s or 0.0) > _LONGEST_PAUSE_S:
+                raise
+            await asyncio.sleep(0.2 * attempt)
+    return await call()
+
+
+def _settle(
+    symbols: Sequence[str], said: Mapping[str, SymbolOutcome], checked: Checked, writing: _Writing
+) -> dict[str, SymbolOutcome]:
+    written = _count(checked.bars if checked.bars.height else empty_bars())
+    refused = _refusals(checked.quarantined)
+    return {
+        symbol: _judge(symbol, said, written.get(symbol, 0), refused.get(symbol, ""), writing) for symbol in symbols
+    }
+
+
+def _judge(symbol: str, said: Mapping[str, SymbolOutcome], rows: int, refusal: str, writing: _Writing) -> SymbolOutcome:
+    if writing.failure and (rows or refusal):
+        return SymbolOutcome(symbol, Outcome.WRITE_FAILED, message=writing.failure)
+    if symbol in writing.refused:
+        lost = writing.refused[symbol]
+        message = f"the store refused {lost.bars} of {rows} bars: {lost.reason}"
+        return SymbolOutcome(symbol, Outcome.WRITE_FAILED, rows=rows - lost.bars, message=message)
+    if rows and symbol in said and not said[symbol].outcome.is_fine:
+        # Some bars came and more were to come.
+        return replace(said[symbol], rows=rows)
+    if rows:
+        return SymbolOutcome(symbol, Outcome.OK, rows=rows)
+    if refusal:
+        return SymbolOutcome(symbol, Outcome.INVALID, message=f"every row was refused: {refusal}")
+    # A symbol whose rows were all empty traded nothing.
+    return said.get(symbol, SymbolOutcome(symbol, Outcome.NO_TRADES))
+
+
+def _count(bars: pl.DataFrame) -> dict[str, int]:
+    # Checked bars are sorted by symbol, so that its runs are the groups, at a third of the cost of `group_by`.
+    runs = bars["symbol"].rle().struct
+    return dict(zip(runs.field("value").to_list(), runs.field("len").to_list(), strict=True))
+
+
+def _refusals(quarantined: pl.DataFrame) -> dict[str, str]:
+    if not quarantined.height:
+        return {}
+    reasons = quarantined.group_by("symbol").agg(pl.col("reason").unique().sort().str.join(", "))
+    return dict(reasons.rows())

@@ -1,0 +1,33 @@
+"""Repair what is kept: take the bars that are missing, lost or not final, and nothing else."""
+
+from batch.ingest.backfill import resolve_backfill
+from batch.ingest.executor import ChunkExecutor, InProcessExecutor
+from batch.ingest.gap_request import BackfillRequest
+from batch.ingest.report import IngestReport
+from batch.scripts.run_daily_ingest import tools_for
+from batch.settings import BatchSettings
+from batch.wiring import build_bar_store, build_planning, build_provider
+
+
+async def run_backfill(
+    request: BackfillRequest,
+    executor: ChunkExecutor | None = None,
+    *,
+    settings: BatchSettings | None = None,
+    slots: int = 1,
+) -> IngestReport:
+    """Look for gaps, plan chunks of just these, and have them run by the executor, by default in this process.
+
+    Raises:
+        InvalidRequest: the request cannot be planned.
+        ProviderError: the provider could not say what it has.
+        StoreError: the store could not be read.
+
+    """
+    settings = settings or BatchSettings()
+    scope = request.scope
+    provider = build_provider(settings, scope.provider)
+    store = build_bar_store(settings, points=scope.chunk_size)
+    plan = await resolve_backfill(request, provider, store, build_planning(settings, slots=slots))
+    executor = executor or InProcessExecutor(tools_for(scope, plan.session, settings=settings))
+    return await executor.run(plan)
