@@ -61,7 +61,10 @@ def coverage(
     session.out.print(_session_table(found))
     wanting = _pick(found.cells, _WANTING)
     if wanting.height:
-        session.out.print(_gap_table(wanting))
+        degraded = found.sessions.filter(found.sessions["verdict"] == "degraded")["session"]
+        own = wanting.filter(~wanting["session"].is_in(degraded.to_list()))
+        if own.height:
+            session.out.print(_gap_table(own))
         session.say("repair", command=_command(found, market))
     if suspects := _pick(found.cells, _SUSPECT).height:
         session.say("suspects", count=suspects)

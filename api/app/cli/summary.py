@@ -21,7 +21,7 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
         session.out.print(f"{job['error'].get('type')}: {job['error'].get('message')}", markup=False)
     if "gaps" in result:
         print_gaps(session, result["gaps"])
-    if job["progress"]["total"]:
+    if result and ("gaps" not in result or job["progress"]["total"]):
         _print_source(session, result["provider"])
         session.out.print(_outcome_table(session, result["outcomes"]))
         session.out.print(_balance(session, job, result), markup=False)

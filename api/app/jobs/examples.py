@@ -30,6 +30,7 @@ JOB: dict[str, Any] = {
         "pause_reason": None,
     },
     "result": {
+        "chunks": 36,
         "session": "2025-11-04",
         "is_final": True,
         "provider": "synthetic",

@@ -15,7 +15,7 @@ HISTORY_SESSIONS = 20
 _LEAST_HISTORY = 5
 #: Fewer bars than this share of it are short.
 SHORT_SHARE = 0.5
-#: A session of which more than this share of symbols has no bar at all is degraded.
+#: A session of which more than this share of symbols wants all its bars is degraded.
 DEGRADED_SHARE = 0.05
 #: Bars of which nobody noted when they were asked for are taken for final when their session is so old.
 UNKNOWN_FINAL_AFTER = timedelta(days=7)
@@ -95,7 +95,8 @@ def judge_sessions(cells: pl.DataFrame) -> pl.DataFrame:
     """Return a row for each session of judged cells, oldest first: symbols, bars, their median, states, a verdict.
 
     The verdict is `pending` before the session's bars can be final, `degraded` where more than 5 % of the symbols
-    have no bar, `gaps` where anything is missing, lost, not final, short or without its auction, else `complete`.
+    that are not empty have no bar, `gaps` where anything is missing, lost, not final, short or without its auction,
+    else `complete`.
     """
     counts = [(pl.col("state") == state.value).sum().alias(state.value) for state in CellState]
     found = cells.group_by("session").agg(
@@ -104,13 +105,14 @@ def judge_sessions(cells: pl.DataFrame) -> pl.DataFrame:
         pl.col("bars").filter(pl.col("bars") > 0).median().alias("median"),
         pl.col("flagged").sum(),
         *counts,
-        (pl.col("bars") == 0).mean().alias("without"),
+        # Who is empty is not listed, or never trades: a list that is two years old has 7 % of them.
+        (pl.col("bars") == 0).filter(pl.col("state") != CellState.EMPTY.value).mean().alias("without"),
     )
     wanting = pl.sum_horizontal(state.value for state in (*GAPS, *SUSPECTS))
     verdict = (
         pl.when(pl.col("pending") > 0)
         .then(pl.lit("pending"))
-        .when(pl.col("without") > DEGRADED_SHARE)
+        .when(pl.col("without").fill_null(0) > DEGRADED_SHARE)
         .then(pl.lit("degraded"))
         .when(wanting > 0)
         .then(pl.lit("gaps"))

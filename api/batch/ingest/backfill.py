@@ -8,7 +8,7 @@ import polars as pl
 from batch.bars.coverage import GAPS, SUSPECTS, CoverScope
 from batch.bars.gaps import load_cells
 from batch.bars.store import BarStore
-from batch.ingest.check import check_capabilities, resolve_session
+from batch.ingest.check import check_capabilities, check_reach, resolve_session
 from batch.ingest.gap_plan import plan_gaps, tell_gaps
 from batch.ingest.gap_request import BackfillRequest
 from batch.ingest.plan import IngestChunk, IngestPlan
@@ -40,6 +40,8 @@ async def resolve_backfill(
     for interval in scope.intervals:
         wanted = scope.only.get(interval, ()) if scope.only else symbols
         sessions = await _resolve_sessions(request, provider, interval, last=last)
+        if sessions:
+            check_reach(provider.name, provider.capabilities, interval, sessions[0], planning.clock())
         over = [day for day in sessions if is_over(day, provider, planning)]
         cover = CoverScope(wanted, over, provider.capabilities.delay, planning.clock())
         cells = await load_cells(store, BarSeries(provider.name, interval), cover)

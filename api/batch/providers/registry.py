@@ -74,6 +74,8 @@ _SPECS: Mapping[str, ProviderSpec] = MappingProxyType(
                     reach_days=dict.fromkeys(_INTRADAY, 730),
                     requests_per_minute=60,
                     concurrency=4,
+                    # Published at about 16:30 in Japan, an hour after the close.
+                    delay=timedelta(hours=1),
                 ),
                 is_real=True,
                 summary="J-Quants API v2 of the exchange's group, with your own key; for personal use.",
@@ -88,6 +90,8 @@ _SPECS: Mapping[str, ProviderSpec] = MappingProxyType(
                     reach_days=dict.fromkeys(_INTRADAY, 29),
                     requests_per_minute=60,
                     concurrency=2,
+                    # Its quotes of Tokyo are 20 minutes late.
+                    delay=timedelta(minutes=20),
                 ),
                 is_real=True,
                 summary="Yahoo's charts, without any promise; for personal use.",

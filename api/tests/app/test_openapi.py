@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from app.auth import is_guarded_path
 from app.health.routes import Alive, Ready
-from app.ingest.schemas import RunDailyBody
+from app.ingest.schemas import BackfillBody, RunDailyBody
 from app.jobs.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody
 from app.main import create_app
 from app.market_data.schemas import BarPage, CalendarView, CoveragePage, LatestBars, SymbolPage, UniverseView
@@ -29,7 +29,19 @@ from tests.fixtures.apps import RUN_DAILY, memory_settings
 MODELS = {
     model.__name__: model
     for model in (
-        *(Alive, Ready, RunDailyBody, Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody),
+        *(
+            Alive,
+            Ready,
+            RunDailyBody,
+            BackfillBody,
+            Accepted,
+            FailurePage,
+            JobPage,
+            JobView,
+            LogPage,
+            QueueStats,
+            RetryBody,
+        ),
         *(FiringView, NewSchedule, ScheduleChange, ScheduleDetail, ScheduleList, ScheduleView),
         *(DeliveryPage, DeliveryView),
         *(BarPage, CalendarView, CoveragePage, LatestBars, SymbolPage, UniverseView),

@@ -154,7 +154,7 @@ def test_coverage_is_shown(at_live: Kaboom, finished: str) -> None:
     covered = data(at_live("coverage", "--days", "20000", "--json"))
     sessions = {(row["symbol"], row["session"]) for row in covered["coverage"]}
     assert {("7203", "2025-11-04"), ("6758", "2025-11-04")} <= sessions
-    assert re.search(r"^2025-11-04 +\d+ +", at_live("coverage", "--days", "20000").out, re.MULTILINE)
+    assert re.search(r"^2025-11-04 +complete +2 +654 +", at_live("coverage", "--days", "20000").out, re.MULTILINE)
 
 
 def test_doctor_finds_the_store_sound_and_the_servers_missing(at_live: Kaboom, finished: str) -> None:

@@ -110,6 +110,14 @@ def test_over_five_percent_without_a_bar_degrade_a_session(gone: int, verdict: s
     assert sum(row[kind.value] for kind in CellState) == 100
 
 
+def test_symbols_that_are_not_listed_degrade_nothing() -> None:
+    names = [str(1301 + n) for n in range(20)]
+    cells = held(*((name, LAST, 300, 0) for name in names[10:]))
+    answers = asked(*((name, LAST, 300 if name in names[10:] else 0, FINAL_AT) for name in names))
+    (row,) = judge_sessions(judge_cells(cells, answers, scope(*names))).rows(named=True)
+    assert (row["verdict"], row["empty"], row["complete"]) == ("complete", 10, 10)
+
+
 def test_a_session_that_is_not_over_has_no_verdict() -> None:
     found = judge_cells(held(), asked(), scope("7203", "6758", now=datetime(2025, 11, 6, 3, tzinfo=UTC)))
     assert judge_sessions(found)["verdict"].to_list() == ["pending"]

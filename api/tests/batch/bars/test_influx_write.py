@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from batch.bars.asked import tell_asked
 from batch.bars.influx import InfluxBarStore
 from batch.bars.influx_layout import InfluxBuckets
 from batch.bars.influx_target import InfluxApi, InfluxTarget
@@ -19,7 +20,7 @@ from batch.kit.embedded import free_port
 from tests.fixtures.fake_influx import ORG, TOKEN, FakeInflux, Fault, fake_influx
 from tests.fixtures.http_servers import Request, Response
 from tests.fixtures.influx_stores import NOW, Waits, kept_lines, make_store
-from tests.fixtures.stored_bars import JUNE_2, MINUTES, at, full_day, refused
+from tests.fixtures.stored_bars import DAILY, JUNE_2, MINUTES, at, full_day, refused
 
 pytestmark = pytest.mark.anyio
 BUCKETS = InfluxBuckets("hot", "agg", "day")
@@ -250,3 +251,29 @@ class TestFailures:
         found = await store.read(MINUTES, "7203" * 1_000, start=at(JUNE_2), end=at(JUNE_2, 1))
         assert found.is_empty()
         assert len(fake.queries[-1]) < 500
+
+
+class TestAnswers:
+    async def test_they_are_points_of_their_own_beside_the_bars(self, fake: FakeInflux, store: InfluxBarStore) -> None:
+        await store.write(MINUTES, DAY)
+        told = tell_asked(DAY, ["7203", "1301", "9999"], [JUNE_2], NOW)
+        await store.save_asked(MINUTES, told)
+        await store.save_asked(MINUTES, told)
+        assert lines_of(fake)[-1][-1] == (
+            f"asked_1m,currency=JPY,exchange=TSE,source=synthetic,symbol=9999 bars=0i,at={int(NOW.timestamp() * 1e6)}i "
+            f"{int(at(JUNE_2).timestamp())}"
+        )
+        assert_frame_equal(await store.load_asked(MINUTES, first=JUNE_2, last=JUNE_2), told)
+        assert (await store.load_asked(DAILY, first=JUNE_2, last=JUNE_2)).is_empty()
+        assert_frame_equal(await held(store), DAY)
+
+    async def test_the_newest_counts(self, store: InfluxBarStore) -> None:
+        for hours, symbols in ((0, ["7203"]), (1, ["7203", "1301"])):
+            await store.save_asked(MINUTES, tell_asked(DAY, symbols, [JUNE_2], NOW + timedelta(hours=hours)))
+        found = await store.load_asked(MINUTES, first=JUNE_2, last=JUNE_2)
+        assert found["asked_at"].to_list() == [NOW + timedelta(hours=1)] * 2
+
+    async def test_those_beyond_the_retention_are_let_go(self, fake: FakeInflux, store: InfluxBarStore) -> None:
+        fake.buckets["hot"].oldest_us = int(at(JUNE_2).timestamp() * 1e6) + 1
+        await store.save_asked(MINUTES, tell_asked(DAY, ["7203"], [JUNE_2], NOW))
+        assert (await store.load_asked(MINUTES, first=JUNE_2, last=JUNE_2)).is_empty()

@@ -8,15 +8,18 @@ from typing import Any
 
 import polars as pl
 import pytest
+from structlog.testing import CapturingLogger
 
 from batch.bars.memory import MemoryBarStore
 from batch.bars.store import BarStore
 from batch.errors import ProviderError, RateLimited, StoreError
+from batch.ingest import notes
 from batch.ingest.executor import InProcessExecutor
 from batch.ingest.plan import IngestChunk, IngestPlan
 from batch.ingest.report import IngestReport
 from batch.ingest.runner import run_chunk
 from batch.ingest.window import IngestTools
+from batch.market.bar import BarSeries
 from batch.market.calendar import sessions_between
 from batch.market.interval import Interval
 from batch.market.listing import Market
@@ -329,3 +332,43 @@ class TestExecutor:
         assert slept == [100, 100]
         ok, limited = ["1301", "1332", "7203"], ["6758", "9984"]
         assert words(report) == dict.fromkeys(ok, "ok") | dict.fromkeys(limited, "rate_limited")
+
+
+class TestNotes:
+    def test_windows_end_where_a_session_is_left_out(self) -> None:
+        provider = FakeProvider(symbols_per_fetch=10)
+        days = sessions_between(date(2025, 10, 27), NOV_4)
+        run(chunk("1301", sessions=[*days[:2], *days[3:]]), tools(provider))
+        assert [request.sessions for request in provider.requests] == [days[:2], days[3:]]
+
+    def test_an_answer_is_noted_with_the_time_before_the_question(self) -> None:
+        times = iter([NOW, NOW.replace(hour=1), NOW.replace(hour=2)])
+        answer = say(spoken("1301", Outcome.NO_TRADES), spoken("1332", Outcome.PROVIDER_ERROR))
+        with_tools = tools(FakeProvider(answer), fetch_attempts=1, clock=lambda: next(times))
+        run(chunk("1301", "1332"), with_tools)
+        noted = asyncio.run(with_tools.store.load_asked(SERIES, first=NOV_4, last=NOV_4))
+        assert noted.rows() == [("1301", NOV_4, 0, NOW)]
+
+    def test_notes_that_cannot_be_kept_cost_no_symbol(self) -> None:
+        class Forgetful(MemoryBarStore):
+            async def save_asked(self, series: BarSeries, asked: pl.DataFrame) -> None:
+                raise StoreError("the disk was full")
+
+        report = run(chunk("1301"), tools(FakeProvider(), Forgetful()))
+        assert words(report) == {"1301": "ok"}
+
+    def test_so_many_corrections_are_logged_and_all_are_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        log = CapturingLogger()
+        monkeypatch.setattr(notes, "_log", log)
+        with_tools = tools(FakeProvider(), correction_lines=3)
+        run(chunk(), with_tools)
+        kept = held(with_tools)
+        wrong = kept.with_columns(close=pl.col("close") + 1, high=pl.col("high") + 1)
+        asyncio.run(with_tools.store.write(SERIES, wrong))
+        report = run(chunk(), with_tools)
+        assert report.counts["corrected"] == kept.height
+        assert [call.args for call in log.calls] == [("bar_corrected",)] * 3
+        line = log.calls[0].kwargs
+        assert (line["symbol"], line["opened_at"]) == ("1301", "2025-11-04T00:00:00Z")
+        old, new = ([float(value) for value in line[name].split()] for name in ("old", "new"))
+        assert [a - b for a, b in zip(old, new, strict=True)] == [0, 1, 0, 1, 0]
