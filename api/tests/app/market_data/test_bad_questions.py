@@ -42,7 +42,7 @@ def problem_of(answer: httpx2.Response, status: int) -> dict[str, Any]:
         (422, f"{ONE}?interval=7m"),
         (422, f"{ONE}?interval="),
         (422, f"{ONE}?provider=../real"),
-        (422, f"{ONE}?provider=yahoo"),
+        (422, f"{ONE}?provider=bloomberg"),
         (422, f"{ONE}?provider={'a' * 41}"),
         (422, f"{ONE}?adjusted=perhaps"),
         (422, f"{ONE}?limit=0"),
