@@ -22,8 +22,7 @@ RUN_SCHEMA = pl.Schema(
 
 def tell_asked(bars: pl.DataFrame, symbols: Sequence[str], sessions: Sequence[date], asked_at: object) -> pl.DataFrame:
     """Return an answer in `ASKED_SCHEMA` of each symbol and session, from the bars in `BAR_SCHEMA` that it brought."""
-    day = pl.col("opened_at").dt.date() if len(sessions) > 1 else pl.lit(sessions[0])
-    counted = bars.group_by("symbol", day.alias("session")).len("bars")
+    counted = bars.group_by("symbol", pl.col("opened_at").dt.date().alias("session")).len("bars")
     cells = pl.DataFrame({"symbol": list(symbols)}, schema={"symbol": pl.String}).join(
         pl.DataFrame({"session": list(sessions)}, schema={"session": pl.Date}), how="cross"
     )
@@ -46,9 +45,6 @@ def to_runs(asked: pl.DataFrame) -> pl.DataFrame:
     A run goes on over days without a row of any symbol only where those are a weekend: a session that nobody
     asked for must not lie in one.
     """
-    if asked["session"].n_unique() == 1:
-        # A daily ingest's: nothing to put together.
-        return asked.select("symbol", first="session", last="session", bars="bars", asked_at="asked_at")
     days = asked.select("session").unique().sort("session")
     # Days that follow each other at once have ordinals that do, too.
     step = pl.col("session").diff().dt.total_days().fill_null(1)

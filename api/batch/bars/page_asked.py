@@ -27,7 +27,7 @@ WHERE a.first <= ? AND a.last >= ?
 """
 _HAS = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'asked')"
 #: Bars lie in files by month, so what was answered does, too.
-_MONTH = pl.col("session").dt.strftime("%Y-%m").alias("month")
+_MONTH = pl.col("session").dt.strftime("%Y-%m")
 
 
 def save_asked(files: PageFiles, series: BarSeries, asked: pl.DataFrame) -> None:
@@ -37,9 +37,10 @@ def save_asked(files: PageFiles, series: BarSeries, asked: pl.DataFrame) -> None
         StoreError: it cannot be kept.
 
     """
-    for shard, part in _by_shard(series, asked):
-        runs = to_runs(part)
-        file = files.open_or_create(files.path(series, shard))
+    shard = _MONTH if series.interval.is_intraday else pl.lit(ALL)
+    for (name,), part in asked.with_columns(shard=shard).group_by("shard"):
+        runs = to_runs(part.select(list(ASKED_SCHEMA)))
+        file = files.open_or_create(files.path(series, str(name)))
         with _unhurried(file), transaction(file) as sql:
             _put(file, sql, runs)
 
@@ -67,14 +68,6 @@ def load_asked(files: PageFiles, series: BarSeries, *, first: date, last: date) 
     types = {"first": pl.Int32(), "last": pl.Int32(), "asked_at": pl.Int64()}
     runs = pl.DataFrame(columns, schema={**RUN_SCHEMA, **types}).cast(RUN_SCHEMA)
     return from_runs(runs, first=first, last=last)
-
-
-def _by_shard(series: BarSeries, asked: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    if not series.interval.is_intraday:
-        yield ALL, asked
-        return
-    for month in asked.select(_MONTH)["month"].unique().sort():
-        yield month, asked.filter(month == _MONTH)
 
 
 def _put(file: PageFile, sql: sqlite3.Connection, runs: pl.DataFrame) -> None:
