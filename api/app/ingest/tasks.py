@@ -1,7 +1,8 @@
 """The worker's side of ingest: plan a job into chunks, and run one."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -42,11 +43,8 @@ async def run_daily(run: Run) -> Tally:
     """Plan a job."""
     settings = run.parts.settings
     request = parse_request(run.request)
-    try:
-        with while_alive(run.keeper.note_life):
-            await run_daily_ingest(request, QueueExecutor(run), settings=settings, slots=settings.slots)
-    except RateLimited as e:
-        raise hand_back(e) from e
+    with _planning(run):
+        await run_daily_ingest(request, QueueExecutor(run), settings=settings, slots=settings.slots)
     return run.chunk.tally
 
 
@@ -54,7 +52,8 @@ async def backfill(run: Run) -> Tally:
     """Plan a job that takes what is missing."""
     settings = run.parts.settings
     request = parse_backfill(run.request)
-    await run_backfill(request, QueueExecutor(run), settings=settings, slots=settings.slots)
+    with _planning(run):
+        await run_backfill(request, QueueExecutor(run), settings=settings, slots=settings.slots)
     return run.chunk.tally
 
 
@@ -75,6 +74,16 @@ async def run_chunk(run: Run) -> Tally:
     if is_long and tally.cursor < len(run.chunk.items):
         raise HandBack(f"it has run for {run.keeper.elapsed_s:.0f} s")
     return tally
+
+
+@contextmanager
+def _planning(run: Run) -> Iterator[None]:
+    """Hand a plan step back where its provider wants a pause; to wait for a turn there is no hanging."""
+    try:
+        with while_alive(run.keeper.note_life):
+            yield
+    except RateLimited as e:
+        raise hand_back(e) from e
 
 
 async def _run_on(run: Run) -> Tally:

@@ -8,7 +8,7 @@ from app.jobs.memory import MemoryJobStore
 from app.jobs.model import Job, JobStatus
 from app.jobs.schedules.memory import MemoryScheduleStore
 from app.settings import load_settings
-from app.tasks.catalog import INGEST_RUN_DAILY
+from app.tasks.catalog import INGEST_BACKFILL, INGEST_RUN_DAILY, TaskSpec
 from app.tasks.dispatch import LocalDispatcher
 from app.tasks.lifecycle import Jobs
 from app.tasks.parts import Parts
@@ -92,12 +92,17 @@ async def test_a_chunk_that_runs_for_long_is_handed_back_between_slices(
     assert provider.requests
 
 
-async def test_a_plan_that_must_wait_is_handed_back(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("spec", "planner"), [(INGEST_RUN_DAILY, "run_daily_ingest"), (INGEST_BACKFILL, "run_backfill")]
+)
+async def test_a_plan_that_must_wait_is_handed_back(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, spec: TaskSpec, planner: str
+) -> None:
     async def limited(*_: object, **__: object) -> None:
         raise RateLimited("status was 429", retry_after_s=200.0)
 
-    monkeypatch.setattr(tasks, "run_daily_ingest", limited)
+    monkeypatch.setattr(tasks, planner, limited)
     request = {"intervals": {"1d": 1}, "market": "TSE_PRIME"}
-    job = (await Jobs(parts).submit(INGEST_RUN_DAILY, request, owner="ingest")).job
+    job = (await Jobs(parts).submit(spec, request, owner="ingest")).job
     assert await work_off(parts) == ["paused"]
     assert (await in_store(parts, job)).pause_reason == "status was 429"
