@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -18,7 +18,7 @@ from app.settings import load_settings
 if TYPE_CHECKING:
     import polars as pl
 
-    from batch.bars.store import BarStore
+    from batch.bars.coverage import CoverScope
     from batch.market.bar import BarSeries
 
 _COUNTS = ("missing", "lost", "not_final", "short", "no_auction", "empty")
@@ -71,7 +71,9 @@ def coverage(
 
 
 async def _cover(session: Session, interval: str, days: int, *, market: str | None, source: str | None) -> _Cover:
-    from batch.bars.coverage import judge_sessions  # noqa: PLC0415  polars, which other commands do without
+    import polars as pl  # noqa: PLC0415  which other commands do without
+
+    from batch.bars.coverage import judge_sessions  # noqa: PLC0415  the same
     from batch.bars.gaps import load_cells  # noqa: PLC0415  the same
     from batch.kit.clock import utc_now  # noqa: PLC0415  the same
     from batch.market.calendar import JST  # noqa: PLC0415  the same
@@ -82,13 +84,16 @@ async def _cover(session: Session, interval: str, days: int, *, market: str | No
         last = utc_now().astimezone(JST).date()
         first = last - timedelta(days=days)
         held = await store.coverage(series, first=first, last=last)
-        cells = await load_cells(store, series, await _scope(store, series, (first, last), market=market))
+        asked = await store.load_asked(series, first=first, last=last)
+        scope = _scope(series, pl.concat([t.select("symbol", "session") for t in (held, asked)]), last, market=market)
+        cells = await load_cells(store, series, scope)
     finally:
         await store.close()
     return _Cover(series, held, cells, judge_sessions(cells))
 
 
-async def _scope(store: "BarStore", series: "BarSeries", days: tuple[date, date], *, market: str | None) -> Any:
+def _scope(series: "BarSeries", known: "pl.DataFrame", last: date, *, market: str | None) -> "CoverScope":
+    """Return what should be there up to a day, of the symbols and sessions of which anything is known."""
     from batch.bars.coverage import CoverScope  # noqa: PLC0415  as above
     from batch.kit.clock import utc_now  # noqa: PLC0415  as above
     from batch.market.calendar import sessions_between  # noqa: PLC0415  as above
@@ -96,14 +101,12 @@ async def _scope(store: "BarStore", series: "BarSeries", days: tuple[date, date]
     from batch.market.universe import load_universe  # noqa: PLC0415  as above
     from batch.providers.registry import get_provider_spec  # noqa: PLC0415  as above
 
-    held = await store.coverage(series, first=days[0], last=days[1])
-    asked = await store.load_asked(series, first=days[0], last=days[1])
-    known = sorted({*held["session"].unique(), *asked["session"].unique()})
+    days = known["session"].unique().sort().to_list()
     # Before the first session of which anything is known nothing is missing: nobody has asked for it.
-    sessions = known if series.source == "file" else list(sessions_between(known[0], days[1])) if known else []
-    symbols = sorted({*held["symbol"].unique(), *asked["symbol"].unique()})
+    sessions = days if series.source == "file" else list(sessions_between(days[0], last)) if days else []
+    symbols = known["symbol"].unique().sort().to_list()
     if market:
-        universe = load_universe(parse_market(market), days[1], imported_dir=load_settings().symbols_dir)
+        universe = load_universe(parse_market(market), last, imported_dir=load_settings().symbols_dir)
         symbols = list(universe.symbols)
     return CoverScope(symbols, sessions, get_provider_spec(series.source).capabilities.delay, utc_now())
 

@@ -27,7 +27,6 @@ from app.jobs_api.routes import JobRoutes, jobs_router
 from app.tasks.catalog import INGEST_BACKFILL, INGEST_RUN_DAILY, Queue, TaskSpec
 from app.tasks.lifecycle import fingerprint
 from batch.errors import InvalidRequest
-from batch.ingest.request import IngestRequest
 
 _JOBS = f"{INGEST_PREFIX}/jobs"
 
@@ -56,7 +55,7 @@ async def run_daily(
     The same request of an unfinished job gets that job (`Kaboom-Coalesced: true`), unless `on_overlap=new`.
     """
     asked = body.to_request()
-    _check(jobs, asked)
+    check_request(asked, jobs)
     return await _submit(jobs, INGEST_RUN_DAILY, asked.to_json(), body, Asking(response, key, on_overlap))
 
 
@@ -73,9 +72,9 @@ async def backfill(
 
     The same request of an unfinished job gets that job (`Kaboom-Coalesced: true`), unless `on_overlap=new`.
     """
-    asked = body.to_request()
     try:
-        _check(jobs, asked.scope)
+        asked = body.to_request()
+        check_request(asked.scope, jobs)
     except InvalidRequest as e:
         raise InvalidRequest(e.message, pointer="/last" if e.pointer == "/session" else e.pointer) from e
     return await _submit(jobs, INGEST_BACKFILL, asked.to_json(), body, Asking(response, key, on_overlap))
@@ -88,16 +87,6 @@ class Asking:
     response: Response
     key: str | None
     on_overlap: str
-
-
-def _check(jobs: Jobs, scope: IngestRequest) -> None:
-    settings = jobs.parts.settings
-    check_request(
-        scope,
-        provider=settings.provider,
-        delay_s=settings.provider_delay_s,
-        lacking=settings.lacking_for,
-    )
 
 
 async def _submit(jobs: Jobs, spec: TaskSpec, request: dict[str, Any], body: JobBody, asking: Asking) -> Accepted:

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from batch.errors import InvalidRequest
 from batch.ingest.gap_request import BackfillRequest, parse_backfill
 from batch.ingest.request import (
     DEFAULT_CHUNK_SIZE,
@@ -75,10 +74,7 @@ class BackfillBody(JobBody):
         """Return the domain's request.
 
         Raises:
-            InvalidRequest: a name or a value is not one that Kaboom knows.
+            InvalidRequest: a name or a value is not one that Kaboom knows; `last` is its `session`.
 
         """
-        try:
-            return parse_backfill(self.model_dump() | {"session": self.last})
-        except InvalidRequest as e:
-            raise InvalidRequest(e.message, pointer="/last" if e.pointer == "/session" else e.pointer) from e
+        return parse_backfill(self.model_dump() | {"session": self.last})

@@ -149,15 +149,9 @@ def _to_request(jobs: Jobs, body: RunDailyBody) -> dict[str, Any]:
         raise InvalidRequest(
             "callback_url was given, expected none: a schedule calls nobody back", pointer="/request/callback_url"
         )
-    settings = jobs.parts.settings
     try:
         asked = body.to_request()
-        check_request(
-            asked,
-            provider=settings.provider,
-            delay_s=settings.provider_delay_s,
-            lacking=settings.lacking_for,
-        )
+        check_request(asked, jobs)
     except InvalidRequest as e:
         raise InvalidRequest(e.message, pointer=f"/request{e.pointer}") from e
     return asked.to_json() | ({"dry_run": True} if body.dry_run else {})

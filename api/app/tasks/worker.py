@@ -105,6 +105,8 @@ async def _run(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str:
             keeper.tally = tally = await _handle(Run(parts, claim, keeper))
     except asyncio.CancelledError:
         return await _end_cancelled(parts, claim, keeper)
+    except HandBack as word:
+        return await _end_paused(parts, claim, keeper, word)
     except Exception as e:  # noqa: BLE001  whatever a handler raises, its chunk must be settled
         return await _end_broken(parts, claim, keeper, e)
     if claim.chunk.n == PLAN:
@@ -177,8 +179,6 @@ def _answer_cancel(word: str) -> str:
 
 
 async def _end_broken(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exception) -> str:
-    if isinstance(error, HandBack):
-        return await _end_paused(parts, claim, keeper, error)
     ref, message = claim.lease.ref, f"{type(error).__name__}: {error}"
     if isinstance(error, NotFound) and ref.n == PLAN and await _is_unaccepted(parts, ref):
         # Redis has a record that the ledger does not know: nobody was promised this job.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.resources import files
 from typing import Any
 
 import structlog
@@ -24,7 +25,16 @@ _KEEPS = "noeviction"
 _log = structlog.get_logger(__name__)
 _encoder: Any = HiredisRespSerializer()
 
-__all__ = ["AsyncScript", "Redis", "RedisError", "check_eviction", "connect_redis", "redis_errors", "run_together"]
+__all__ = [
+    "AsyncScript",
+    "Redis",
+    "RedisError",
+    "check_eviction",
+    "connect_redis",
+    "redis_errors",
+    "register_script",
+    "run_together",
+]
 
 
 class _Honest(AbstractConnection):
@@ -83,6 +93,12 @@ def connect_redis(url: str, *, client_name: str) -> Redis:
     is_tls = issubclass(pool.connection_class, SSLConnection)
     pool.connection_class = _TlsConnection if is_tls else _PlainConnection
     return Redis.from_pool(pool)
+
+
+def register_script(redis: Redis, package: str, name: str) -> AsyncScript:
+    """Return a script of a package's folder `lua`, behind the prelude that the scripts there share."""
+    folder = files(package) / "lua"
+    return redis.register_script("".join((folder / f"{part}.lua").read_text("utf-8") for part in ("prelude", name)))
 
 
 async def run_together(

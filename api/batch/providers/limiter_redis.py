@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from importlib.resources import files
 from typing import Any
 from uuid import uuid4
 
-from batch.kit.redis import AsyncScript, Redis, redis_errors
+from batch.kit.redis import AsyncScript, Redis, redis_errors, register_script
 from batch.providers.limiter import Limits, Reason, Turn, Verdict, Wait
 from batch.providers.limiter_keys import of_provider
 from batch.providers.limiter_rules import LONGEST_NAMED_S, POLL_S
@@ -63,12 +62,7 @@ class RedisLimiter:
         loop = asyncio.get_running_loop()
         if self._redis is None or self._loop is not loop:
             self._redis, self._loop = self._connect(), loop
-            self._scripts = {name: _load(self._redis, name) for name in _SCRIPTS}
-
-
-def _load(redis: Redis, name: str) -> AsyncScript:
-    folder = files("batch.providers") / "lua"
-    return redis.register_script("\n".join((folder / f"{part}.lua").read_text("utf-8") for part in ("prelude", name)))
+            self._scripts = {name: register_script(self._redis, "batch.providers", name) for name in _SCRIPTS}
 
 
 def _ms(seconds: float) -> int:

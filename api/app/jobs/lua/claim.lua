@@ -29,12 +29,10 @@ redis.call('ZREM', DISPATCH, member(id, n))
 redis.call('ZREM', RETRIES, member(id, n))
 redis.call('ZADD', LEASES, now + tonumber(ARGV[4]), member(id, n))
 -- A job that was restored is running already, and what it settled before is no speed of now.
-if redis.call('HSETNX', JOB, 'started_at', now) == 1 then
-  local settled = redis.call('HMGET', JOB, 'done', 'failed')
-  redis.call('HSET', JOB, 'rate_at', now, 'rate_settled', num(settled[1]) + num(settled[2]))
-end
+local has_begun = redis.call('HSETNX', JOB, 'started_at', now) == 1
 -- Nor is what a pause took; its end may have come a little early.
-if num(job[7]) > num(job[8]) and num(job[7]) < now + 1000 then
+local goes_on = num(job[7]) > num(job[8]) and num(job[7]) < now + 1000
+if has_begun or goes_on then
   local settled = redis.call('HMGET', JOB, 'done', 'failed')
   redis.call('HSET', JOB, 'rate_at', now, 'rate_settled', num(settled[1]) + num(settled[2]))
 end
