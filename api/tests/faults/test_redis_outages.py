@@ -52,8 +52,8 @@ def test_a_worker_outlives_a_killed_redis_and_runs_its_task_once(lab: Lab, measu
 def test_a_redis_that_lost_everything_is_rebuilt_from_the_ledger(lab: Lab, measure: Measures) -> None:
     lab.plan(pace_s=0.5)
     job_ids = [lab.caller.submit(lab.requests.build(18)) for _ in range(3)]
-    until(lambda: lab.caller.job(job_ids[0])["progress"]["done"], lambda done: done >= 9, within_s=60)
-    until(lambda: ended_chunks(lab, job_ids[0]), bool, within_s=20)
+    # Whichever job is first: the more of its chunks have ended, the nearer is an end of the job itself.
+    until(lambda: [j for j in job_ids if ended_chunks(lab, j)], bool, within_s=60)
     lab.kill_valkey()
     ended = {job_id: ended_chunks(lab, job_id) for job_id in job_ids}
     lab.empty_valkey()
