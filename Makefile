@@ -69,8 +69,8 @@ influx: $(STAMP) ## Keep bars in a real InfluxDB 1.x (Debian's influxdb) behind 
 	  echo 'make influx needs influxd on PATH: InfluxDB 1.x, on Debian and Ubuntu `apt-get install influxdb`' >&2; exit 1; }
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/influx $(ARGS)
 
-# Long waits and little work: two labs share two cores well. The simulation is all work, and has its own tests.
-FAULTS = $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/faults
+# Long waits and little work: three labs share two cores well. The simulation is all work, and has its own tests.
+FAULTS = $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder api/tests/faults
 
 faults: $(STAMP) ## Kill, freeze and cut off what runs, and audit what is left: the short set, as CI does
 	$(FAULTS) -m "not full" $(ARGS)
