@@ -1,5 +1,6 @@
 """What providers answered, as runs of sessions: rows of `ASKED_SCHEMA` put together, and taken apart again."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 
@@ -22,6 +23,8 @@ RUN_SCHEMA = pl.Schema(
 
 def tell_asked(bars: pl.DataFrame, symbols: Sequence[str], sessions: Sequence[date], asked_at: object) -> pl.DataFrame:
     """Return an answer in `ASKED_SCHEMA` of each symbol and session, from the bars in `BAR_SCHEMA` that it brought."""
+    if len(sessions) == 1:
+        return _tell_one(bars, sorted(symbols), sessions[0], asked_at)
     counted = bars.group_by("symbol", pl.col("opened_at").dt.date().alias("session")).len("bars")
     cells = pl.DataFrame({"symbol": list(symbols)}, schema={"symbol": pl.String}).join(
         pl.DataFrame({"session": list(sessions)}, schema={"session": pl.Date}), how="cross"
@@ -31,6 +34,22 @@ def tell_asked(bars: pl.DataFrame, symbols: Sequence[str], sessions: Sequence[da
         pl.lit(asked_at).cast(ASKED_SCHEMA["asked_at"]).alias("asked_at"),
     )
     return told.select(list(ASKED_SCHEMA)).sort(_KEY)
+
+
+def _tell_one(bars: pl.DataFrame, symbols: Sequence[str], session: date, asked_at: object) -> pl.DataFrame:
+    # Every daily ingest comes here: a query of polars costs more than to count its few symbols by hand.
+    runs = bars["symbol"].rle().struct
+    counted: Counter[str] = Counter()
+    for symbol, length in zip(runs.field("value").to_list(), runs.field("len").to_list(), strict=True):
+        counted[symbol] += length
+    rows = len(symbols)
+    columns = {
+        "symbol": symbols,
+        "session": [session] * rows,
+        "bars": [counted[symbol] for symbol in symbols],
+        "asked_at": [asked_at] * rows,
+    }
+    return pl.DataFrame(columns, schema=ASKED_SCHEMA)
 
 
 def newest_asked(asked: pl.DataFrame) -> pl.DataFrame:
@@ -45,6 +64,9 @@ def to_runs(asked: pl.DataFrame) -> pl.DataFrame:
     A run goes on over days without a row of any symbol only where those are a weekend: a session that nobody
     asked for must not lie in one.
     """
+    session = asked["session"]
+    if session.min() == session.max():
+        return asked.rename({"session": "first"}).insert_column(2, session.alias("last"))
     days = asked.select("session").unique().sort("session")
     # Days that follow each other at once have ordinals that do, too.
     step = pl.col("session").diff().dt.total_days().fill_null(1)

@@ -1,7 +1,7 @@
 """What providers answered, beside the pages: runs of sessions by symbol."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
@@ -27,7 +27,7 @@ WHERE a.first <= ? AND a.last >= ?
 """
 _HAS = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'asked')"
 #: Bars lie in files by month, so what was answered does, too.
-_MONTH = pl.col("session").dt.strftime("%Y-%m")
+_MONTH = "%Y-%m"
 
 
 def save_asked(files: PageFiles, series: BarSeries, asked: pl.DataFrame) -> None:
@@ -37,10 +37,9 @@ def save_asked(files: PageFiles, series: BarSeries, asked: pl.DataFrame) -> None
         StoreError: it cannot be kept.
 
     """
-    shard = _MONTH if series.interval.is_intraday else pl.lit(ALL)
-    for (name,), part in asked.with_columns(shard=shard).group_by("shard"):
-        runs = to_runs(part.select(list(ASKED_SCHEMA)))
-        file = files.open_or_create(files.path(series, str(name)))
+    for shard, part in _by_shard(series, asked):
+        runs = to_runs(part)
+        file = files.open_or_create(files.path(series, shard))
         with _unhurried(file), transaction(file) as sql:
             _put(file, sql, runs)
 
@@ -70,13 +69,21 @@ def load_asked(files: PageFiles, series: BarSeries, *, first: date, last: date) 
     return from_runs(runs, first=first, last=last)
 
 
+def _by_shard(series: BarSeries, asked: pl.DataFrame) -> Iterable[tuple[str, pl.DataFrame]]:
+    if not series.interval.is_intraday:
+        return [(ALL, asked)]
+    months = asked["session"].dt.strftime(_MONTH)
+    if months.n_unique() == 1:
+        return [(months[0], asked)]
+    return [(month, asked.filter(months == month)) for month in months.unique()]
+
+
 def _put(file: PageFile, sql: sqlite3.Connection, runs: pl.DataFrame) -> None:
     sql.execute(CREATE_ASKED)
     sids = give_sids(file, runs["symbol"].to_list())
-    days = runs.select(pl.col("first", "last").to_physical()).rows()
-    sql.executemany(_DROP, [(sid, *run) for sid, run in zip(sids, days, strict=True)])
-    answers = runs.select("bars", pl.col("asked_at").to_physical()).rows()
-    sql.executemany(_PUT, [(sid, *run, *rest) for sid, run, rest in zip(sids, days, answers, strict=True)])
+    first, last, bars, at = (runs[name].to_physical().to_list() for name in ("first", "last", "bars", "asked_at"))
+    sql.executemany(_DROP, zip(sids, first, last, strict=True))
+    sql.executemany(_PUT, zip(sids, first, last, bars, at, strict=True))
 
 
 @contextmanager
