@@ -19,7 +19,6 @@ from app.telemetry.metrics import (
     provider_request,
     use_meter,
 )
-from app.telemetry.shared_folder import find_shared_folder, make_shared_folder
 from app.telemetry.traces import span, start_tracing
 from batch.providers.watch import Heard, listen_to_waits, watch_requests
 
@@ -46,10 +45,10 @@ def instrument_api(parts: Parts) -> list[Coroutine[Any, Any, None]]:
 
 def share_meter() -> Meter:
     """Return the meter of a worker's main process, and of the pool that it forks afterwards."""
-    folder = make_shared_folder()
     from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  off by default
+    from app.telemetry.shared_folder import make_shared_folder  # noqa: PLC0415  an API has no use for it
 
-    meter = PrometheusMeter(folder)
+    meter = PrometheusMeter(make_shared_folder())
     use_meter(meter)
     return meter
 
@@ -60,11 +59,14 @@ def instrument_child(otlp_endpoint: str | None) -> None:
     listen_to_waits(_count_wait)
     if otlp_endpoint:
         start_tracing(otlp_endpoint, service="kaboom-worker")
-    if not is_counting() and (folder := find_shared_folder()):
+    if not is_counting():
         # A child that was not forked: macOS starts it anew.
-        from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  as above
+        from app.telemetry.shared_folder import find_shared_folder  # noqa: PLC0415  as above
 
-        use_meter(PrometheusMeter(folder))
+        if folder := find_shared_folder():
+            from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  as above
+
+            use_meter(PrometheusMeter(folder))
 
 
 def metrics_route(parts: Parts, meter: Meter) -> Route:
