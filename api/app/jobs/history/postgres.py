@@ -58,6 +58,20 @@ _VERSION: ColumnElement[str] = literal_column("jobs.xmin::text").label("version"
 _BY_IDS = select(JOBS, _VERSION).where(JOBS.c.job_id == any_(bindparam("ids", type_=ARRAY(Text))))
 
 
+#: Made once: to put it together, and to find its SQL again by its parts, costs as much as PostgreSQL takes for it.
+_END_CHUNK = (
+    JOB_CHUNKS.update()
+    .where(JOB_CHUNKS.c.job_id == bindparam("of_job"), JOB_CHUNKS.c.n == bindparam("number"))
+    .values(
+        state=bindparam("ending"),
+        attempts=bindparam("tries"),
+        tally=bindparam("settled"),
+        ended_at=func.clock_timestamp(),
+    )
+)
+_END_OPEN_CHUNK = _END_CHUNK.where(JOB_CHUNKS.c.state.in_(_OPEN_CHUNKS))
+
+
 class PostgresJobHistory:
     """`JobHistory` on PostgreSQL 14 or newer."""
 
@@ -113,7 +127,7 @@ class PostgresJobHistory:
 
     async def save_chunk(self, job_id: str, chunk: Chunk) -> None:
         """Keep the end of a chunk; a chunk that has ended already stays as it is."""
-        await self._execute(_end_chunk(job_id, chunk).where(JOB_CHUNKS.c.state.in_(_OPEN_CHUNKS)))
+        await self._execute(_END_OPEN_CHUNK, _chunk_end(job_id, chunk))
 
     async def save_final(self, job: Job, chunks: Sequence[Chunk] = ()) -> Job | None:
         """Keep the end of a job and of its chunks, and have its webhooks sent; a final job stays as it is."""
@@ -201,10 +215,10 @@ class PostgresJobHistory:
         """Release connections."""
         await self._engine.dispose()
 
-    async def _execute(self, statement: Executable) -> None:
+    async def _execute(self, statement: Executable, values: Mapping[str, Any] | None = None) -> None:
         with postgres_errors():
             async with self._statements.connect() as connection:
-                await connection.execute(statement)
+                await connection.execute(statement, values)
 
     async def _load_page(self, page: Select[Any]) -> list[Job]:
         """Return the jobs of a page in its order; those that have not changed since are not read again."""
@@ -246,13 +260,17 @@ async def _end_chunks(connection: AsyncConnection, job: Job, chunks: Sequence[Ch
     kept = {chunk.n: chunk for chunk in map(_parse_chunk, rows)}
     for chunk in chunks:
         if chunk != kept.get(chunk.n):
-            await connection.execute(_end_chunk(job.job_id, chunk))
+            await connection.execute(_END_CHUNK, _chunk_end(job.job_id, chunk))
 
 
-def _end_chunk(job_id: str, chunk: Chunk) -> Update:
-    values = {"state": chunk.state.value, "attempts": chunk.attempts, "tally": chunk.tally.to_json()}
-    mine = JOB_CHUNKS.update().where(JOB_CHUNKS.c.job_id == job_id, JOB_CHUNKS.c.n == int(chunk.n))
-    return mine.values(**values, ended_at=func.clock_timestamp())
+def _chunk_end(job_id: str, chunk: Chunk) -> dict[str, Any]:
+    return {
+        "of_job": job_id,
+        "number": int(chunk.n),
+        "ending": chunk.state.value,
+        "tries": chunk.attempts,
+        "settled": chunk.tally.to_json(),
+    }
 
 
 def _chunk_row(job_id: str, chunk: Chunk) -> dict[str, Any]:
