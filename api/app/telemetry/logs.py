@@ -66,8 +66,9 @@ def configure_logging(*, log_format: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # An access line for each poll would bury what matters.
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    # An access line for each poll would bury what matters, as would Celery's two for each chunk beside our own two.
+    for name in ("uvicorn.access", "celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _ending(log_format: str) -> list[structlog.typing.Processor]:
