@@ -37,16 +37,15 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 _settings = load_settings()
 _result_url = _settings.celery_result_backend or _settings.redis_url
 _transport: dict[str, Any] = {
-    # Only matters for messages held unacknowledged, which early acknowledgement and no prefetch leave none of.
-    "visibility_timeout": 3600,
+    # What is not acknowledged is kept in memory alone. kombu's hash in Redis costs two transactions for each message,
+    # and would give a killed worker's message to another an hour later: a reaper has sent it again after ten seconds.
+    "ack_emulation": False,
     # A frozen or half-open Redis is noticed within about 15 s instead of never; with 10 s each it took 31,
     # since kombu's own sweeps wait out a time-out each on the consumer's loop before it looks at the consumer.
     "socket_timeout": 5,
     "socket_connect_timeout": 3,
     "socket_keepalive": True,
     "health_check_interval": 5,
-    "unacked_restore_interval": 10,
-    "unacked_restore_throttle": 1,
     "client_name": "kaboom-worker",
     "global_keyprefix": KEY_PREFIX,
 }
