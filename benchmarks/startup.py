@@ -84,7 +84,11 @@ def measure(rounds: int) -> dict[str, list[Start]]:
     with tempfile.TemporaryDirectory(prefix="kaboom-bench-") as name:
         folder = Path(name)
         image = install(folder / "image")
-        ways = {OURS: (image, STATEMENT), DEVELOPMENT: (sys.executable, STATEMENT), PEER: (sys.executable, PEER)}
+        ways: dict[str, tuple[str | Path, str]] = {
+            OURS: (image, STATEMENT),
+            DEVELOPMENT: (sys.executable, STATEMENT),
+            PEER: (sys.executable, PEER),
+        }
         for _ in range(rounds + 1):
             for way, (python, statement) in ways.items():
                 starts[way].append(start(python, statement, folder / f"cache-{list(ways).index(way)}"))
