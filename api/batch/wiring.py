@@ -5,6 +5,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from batch.bars.actions.influx import InfluxActionStore
+from batch.bars.actions.memory import MemoryActionStore
+from batch.bars.actions.sqlite import SqliteActionStore
+from batch.bars.actions.store import ActionStore
 from batch.bars.influx import InfluxBarStore
 from batch.bars.influx_deliver import Delivery
 from batch.bars.influx_layout import InfluxBuckets
@@ -53,6 +57,21 @@ def build_bar_store(settings: BatchSettings, *, points: int = DEFAULT_CHUNK_SIZE
     if settings.bar_store == "memory":
         return _memory_store()
     return _page_store(settings.bars_dir.resolve())
+
+
+def build_action_store(settings: BatchSettings) -> ActionStore:
+    """Return the store of corporate actions, which lies where the bars do.
+
+    Raises:
+        ConfigurationError: the settings name a server and not how to reach it.
+
+    """
+    if settings.keeps_bars_in_influxdb:
+        bars = _influx_store(influx_target(settings), _influx_buckets(settings), settings.refused_lines_path)
+        return InfluxActionStore(bars.delivery, settings.influxdb_bucket_agg_1d)
+    if settings.bar_store == "memory":
+        return _memory_actions()
+    return SqliteActionStore(settings.bars_dir.resolve())
 
 
 def describe_bar_store(settings: BatchSettings) -> str:
@@ -126,6 +145,7 @@ def build_tools(
     return IngestTools(
         provider=build_provider(settings, name),
         store=build_bar_store(settings, points=points),
+        actions=build_action_store(settings),
         market=market,
         topix500=universe.topix500 if universe else frozenset(),
         clock=utc_now,
@@ -165,6 +185,11 @@ def _influx_store(target: InfluxTarget, buckets: InfluxBuckets, refused: Path) -
 @cache
 def _memory_store() -> MemoryBarStore:
     return MemoryBarStore()
+
+
+@cache
+def _memory_actions() -> MemoryActionStore:
+    return MemoryActionStore()
 
 
 @cache

@@ -11,14 +11,16 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.cli.exits import CliError, Exit
-from app.cli.held import choose_series, open_store, store_place
+from app.cli.held import choose_series, open_actions, open_store, store_place
 from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
 from batch.bars.formats import Format
-from batch.market.calendar import OLDEST_YEAR
+from batch.market.calendar import JST, OLDEST_YEAR
 from batch.providers.registry import get_provider_spec
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from batch.bars.export_plan import PlannedFile
     from batch.bars.store import BarStore
 
@@ -38,9 +40,10 @@ def export_bars(
     source: Source = None,
     form: FileFormat = "parquet",
     *,
+    adjusted: Annotated[bool, typer.Option("--adjusted", help="for splits (default: raw, as traded)")] = False,
     json: Json = False,
 ) -> None:
-    """Write raw bars to one file, or to a folder; times are UTC, and stamp the start of a bar."""
+    """Write bars to one file, or to a folder; times are UTC, and stamp the start of a bar."""
     session: Session = context.obj.with_json(json)
     days = _parse_day(first, "--first") or date(OLDEST_YEAR, 1, 1), _parse_day(last, "--last") or _tomorrow()
     suffix = _parse_format(form)
@@ -51,7 +54,7 @@ def export_bars(
         series = await choose_series(session, store, interval, source)
         spec = get_provider_spec(series.source)
         symbols = sorted({spec.parse_symbol(text) for text in symbol or []})
-        selection = Selection(series, *days, tuple(symbols))
+        selection = Selection(series, *days, tuple(symbols), is_adjusted=adjusted)
         is_file = bool(out.suffix) and not out.is_dir()
         found = await (plan_file(store, selection, out) if is_file else plan_folder(store, selection, out, suffix))
         if not found:
@@ -105,8 +108,9 @@ async def _export(session: Session, plan: "Planner") -> list[dict[str, Any]]:
     store = open_store()
     try:
         planned = await plan(store)
+        actions = await _load_actions(planned)
         with _progress(session, sum(file.bars for file in planned)) as show:
-            written = await export_files(store, planned, show)
+            written = await export_files(store, planned, show, actions=actions)
     finally:
         await store.close()
     return [
@@ -115,11 +119,27 @@ async def _export(session: Session, plan: "Planner") -> list[dict[str, Any]]:
             "provider": (series := planned_file.selection.series).source,
             "is_real": get_provider_spec(series.source).is_real,
             "interval": series.interval,
+            "adjusted": planned_file.selection.is_adjusted,
             "bars": file.bars,
             "bytes": file.bytes,
         }
         for planned_file, file in zip(planned, written, strict=True)
     ]
+
+
+async def _load_actions(planned: "list[PlannedFile]") -> "pl.DataFrame | None":
+    """Return what the bars of an export, which are of one series, are adjusted by; None where they stay raw."""
+    from batch.bars.actions.settle import applied_actions  # noqa: PLC0415  polars
+
+    selection = planned[0].selection
+    if not selection.is_adjusted:
+        return None
+    store = open_actions()
+    try:
+        notes = await store.load(selection.series.source, selection.symbols)
+    finally:
+        await store.close()
+    return applied_actions(notes, until=datetime.now(JST).date())
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from app.settings import load_settings
 from batch.market.interval import parse_interval
 
 if TYPE_CHECKING:
+    from batch.bars.actions.store import ActionStore
     from batch.bars.store import BarStore
     from batch.market.bar import BarSeries
 
@@ -35,6 +36,13 @@ def open_store() -> "BarStore":
     from batch.wiring import build_bar_store  # noqa: PLC0415  polars, which other commands do without
 
     return build_bar_store(load_settings())
+
+
+def open_actions() -> "ActionStore":
+    """Return the store of corporate actions of the data folder."""
+    from batch.wiring import build_action_store  # noqa: PLC0415  polars, which other commands do without
+
+    return build_action_store(load_settings())
 
 
 def store_place() -> str:

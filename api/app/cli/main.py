@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import about, backfill, bars, coverage, doctor, ingest, jobs, run, schedules, symbols, webhooks
+from app.cli import about, actions, backfill, bars, coverage, doctor, ingest, jobs, run, schedules, symbols, webhooks
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from batch.errors import ConfigurationError, InvalidRequest, KaboomError, NotFound
@@ -32,6 +32,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(bars.app, name="bars")
+app.add_typer(actions.app, name="actions")
 app.add_typer(symbols.app, name="symbols")
 app.add_typer(about.app, name="config")
 app.command("openapi")(about.openapi)

@@ -98,6 +98,22 @@ WORDS: dict[str, tuple[str, str]] = {
         "{count:,} symbol sessions are short or lack the closing auction; to take these too: --include-short",
         "本数が少ない、または大引けのない銘柄日数 {count:,} 件。これらも取り込むには: --include-short",
     ),
+    "no_actions": (
+        "no corporate actions of {source}; an ingest notes them, and `kaboom actions add` takes yours",
+        "{source} のコーポレートアクションはありません。取り込みが記録し、`kaboom actions add` で追加できます",
+    ),
+    "no_such_action": (
+        "{source} has no action of {symbol} on {ex_session}; add one: kaboom actions add {symbol} {ex_session} 1/2",
+        "{source} に {symbol} の {ex_session} のアクションはありません。追加するには: kaboom actions add {symbol} {ex_session} 1/2",
+    ),
+    "actions_suspected": (
+        "{count:,} suspected, and not applied; to judge: kaboom actions confirm|reject {symbol} {ex_session}",
+        "{count:,} 件は疑いのみで適用されません。判断するには: kaboom actions confirm|reject {symbol} {ex_session}",
+    ),
+    "action_kept": (
+        "{state} for the bars of {source}; raw bars stay as they are",
+        "{source} の足に対して {state} としました。未調整の足は変わりません",
+    ),
     "exported": (
         "{bars:,} bars in {files:,} files, {bytes:,} bytes",
         "足 {bars:,} 本・ファイル {files:,} 個・{bytes:,} バイト",

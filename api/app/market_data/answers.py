@@ -85,6 +85,8 @@ class Answering:
         headers = {"ETag": encoded.etag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
         if "provider" in table.about:
             headers["Kaboom-Provider"] = table.about["provider"]
+        if "action_set" in table.about:
+            headers["Kaboom-Action-Set"] = table.about["action_set"]
         if cursor:
             url = self.request.url.include_query_params(cursor=cursor)
             headers["Link"] = f'<{quote(self.request.scope["path"])}?{url.query}>; rel="next"'

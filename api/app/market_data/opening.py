@@ -29,10 +29,10 @@ def open_desk(settings: "BatchSettings") -> OpenDesk:
     def build() -> Desk:
         from app.market_data.references import ReferenceTables  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy
         from app.market_data.tables import BarTables  # noqa: PLC0415  the same
-        from batch.wiring import build_bar_store  # noqa: PLC0415  the same
+        from batch.wiring import build_action_store, build_bar_store  # noqa: PLC0415  the same
 
         return Desk(
-            BarTables(build_bar_store(settings), settings.provider, utc_now),
+            BarTables(build_bar_store(settings), build_action_store(settings), settings.provider, utc_now),
             ReferenceTables(settings.symbols_dir, utc_now),
         )
 

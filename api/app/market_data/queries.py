@@ -73,7 +73,7 @@ class BarsQuery(_SeriesQuery):
         description="a time with its zone, or a day (00:00 in Japan); default: 31 days before `end`, of 1d 366",
     )
     end: Moment | None = Field(default=None, description="as `start`, not included; default: tonight in Japan")
-    adjusted: bool = Field(default=False, description="only false so far: bars are raw, as traded")
+    adjusted: bool = Field(default=False, description="for splits; false: raw bars, as traded")
     limit: int = Field(default=1_000, ge=1, le=MOST_BARS)
     cursor: str | None = _CURSOR
 

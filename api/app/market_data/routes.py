@@ -50,7 +50,7 @@ async def list_bars(
     symbol: Annotated[str, Path(min_length=1, max_length=20, description="such as 7203 or 285A")],
     query: Annotated[BarsQuery, Query()],
 ) -> Response:
-    """List raw bars of one symbol, oldest first; `Link` leads to the next page.
+    """List bars of one symbol, oldest first, raw or adjusted; `Link` leads to the next page.
 
     A bar is stamped with its start (`opened_at`, UTC). A symbol of which nothing is held has no items.
     """

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from app.errors import BAD_CURSOR, INVALID, NOT_ACCEPTABLE, Problem, describe_problems
 from app.market_data import examples
 from batch.bars.formats import Format
+from batch.market.action import ActionKind, ActionState
 from batch.market.interval import Interval
 from batch.market.listing import Market
 
@@ -16,7 +17,7 @@ _FLAGS = "what quality rules saw, as a sum; docs/reference/outcomes.md has the v
 
 
 class Bar(BaseModel):
-    """One raw bar. The auctions at 11:30 and at the close are bars of their own."""
+    """One bar. The auctions at 11:30 and at the close are bars of their own."""
 
     opened_at: AwareDatetime = Field(description=_OPENED)
     open: float
@@ -39,13 +40,26 @@ class _Series(BaseModel):
     is_real: bool = Field(description="false: made up, no market data")
 
 
+class AppliedAction(BaseModel):
+    """A corporate action that bars are adjusted by."""
+
+    ex_session: date = Field(description="the first session at the new price")
+    factor: float = Field(description="what prices before it are multiplied by, and volumes divided by")
+    kind: ActionKind
+    state: ActionState
+
+
 class BarPage(_Series):
     """Bars of one symbol, oldest first, with `start <= opened_at < end`."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.BARS})
 
     symbol: str
-    adjusted: Literal[False]
+    adjusted: bool
+    action_set: str | None = Field(
+        default=None, description="of adjusted bars: changes with the actions, as the header Kaboom-Action-Set"
+    )
+    actions: list[AppliedAction] | None = Field(default=None, description="of adjusted bars, oldest first")
     start: AwareDatetime
     end: AwareDatetime
     items: list[Bar]

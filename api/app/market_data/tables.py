@@ -1,5 +1,6 @@
 """From questions to tables of bars; imported on the first question, since it needs polars."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -8,10 +9,13 @@ import polars as pl
 
 from app.market_data.queries import BarsQuery, CoverageQuery, LatestQuery, days_between
 from app.market_data.table import Table
+from batch.bars.actions.settle import applied_actions
+from batch.bars.actions.store import ActionStore
 from batch.bars.store import BarStore
 from batch.bars.windows import read_first
 from batch.errors import InvalidRequest
 from batch.kit.clock import Clock
+from batch.market.adjust import adjust_bars, digest_actions
 from batch.market.bar import BarSeries
 from batch.market.calendar import JST
 from batch.market.interval import Interval
@@ -25,6 +29,7 @@ class BarTables:
     """The bars of one store; `default_provider` is whose bars are meant where a question names none."""
 
     store: BarStore
+    actions: ActionStore
     default_provider: str
     clock: Clock
 
@@ -32,28 +37,24 @@ class BarTables:
         """Return bars of one symbol, oldest first; their place is `opened_at` in UTC seconds.
 
         Raises:
-            InvalidRequest: symbol, provider or span cannot be, or adjusted bars are asked for.
+            InvalidRequest: symbol, provider or span cannot be.
 
         """
-        if query.adjusted:
-            raise InvalidRequest(
-                "adjusted was true, only false is supported: bars are raw, and no corporate actions are kept yet",
-                pointer="/adjusted",
-            )
         spec, series = self._series(query)
         name = _parse(symbol, spec)
         start, end = self._span(query)
         after = datetime.fromtimestamp(place[0] + 1, UTC) if place else start
         found = await read_first(self.store, series, name, start=after, end=end, limit=query.limit + 1)
-        rows, last = _cut(found.drop("symbol"), query.limit)
+        rows, last = _cut(found, query.limit)
         about = {"symbol": name, **_about(spec, series), "adjusted": False, "start": _iso(start), "end": _iso(end)}
-        return Table(
-            rows,
-            about,
-            ("provider", "interval", "symbol"),
-            f"{name}-{series.interval}-{spec.name}",
-            [int(last["opened_at"].timestamp())] if last else None,
-        )
+        labels, stem = ("provider", "interval", "symbol"), f"{name}-{series.interval}-{spec.name}"
+        next_place = [int(last["opened_at"].timestamp())] if last else None
+        if not query.adjusted:
+            return Table(rows.drop("symbol"), about, labels, stem, next_place)
+        actions = applied_actions(await self.actions.load(spec.name, [name]), until=self._today())
+        rows = await asyncio.to_thread(adjust_bars, rows, actions)
+        about |= {"adjusted": True, **_about_actions(actions)}
+        return Table(rows.drop("symbol"), about, (*labels, "action_set"), f"{stem}-adjusted", next_place)
 
     async def latest(self, query: LatestQuery) -> Table:
         """Return the newest bar of every symbol, sorted by symbol.
@@ -106,6 +107,11 @@ class BarTables:
 
 def _about(spec: ProviderSpec, series: BarSeries) -> dict[str, Any]:
     return {"interval": series.interval.value, "provider": spec.name, "is_real": spec.is_real}
+
+
+def _about_actions(actions: pl.DataFrame) -> dict[str, Any]:
+    named = actions.select(pl.col("ex_session").cast(pl.String), "factor", "kind", "state")
+    return {"action_set": digest_actions(actions), "actions": named.to_dicts()}
 
 
 def _parse(symbol: str, spec: ProviderSpec) -> str:

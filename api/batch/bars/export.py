@@ -16,6 +16,7 @@ from batch.bars.export_plan import Month, PlannedFile, Selection
 from batch.bars.formats import Format
 from batch.bars.store import BarStore
 from batch.kit.durable import sync
+from batch.market.adjust import adjust_bars, digest_actions
 
 #: Rows of a Parquet row group: some 300 symbols of a session, so that a reader of one symbol skips the others.
 _ROW_GROUP = 100_000
@@ -35,11 +36,16 @@ class ExportedFile:
 
 
 async def export_files(
-    store: BarStore, planned: Sequence[PlannedFile], on_progress: OnProgress = lambda _: None
+    store: BarStore,
+    planned: Sequence[PlannedFile],
+    on_progress: OnProgress = lambda _: None,
+    *,
+    actions: pl.DataFrame | None = None,
 ) -> list[ExportedFile]:
     """Write the planned files, sorted by session, then symbol, then time.
 
-    Columns: provider, interval, and those of `BAR_SCHEMA`. Takes the memory of one session, however long the span.
+    Columns: provider, interval, and those of `BAR_SCHEMA`; of adjusted bars also action_set, which tells by which of
+    the `actions` (in `FACTOR_SCHEMA`). Takes the memory of one session, however long the span.
 
     Raises:
         StoreError: the store cannot be read; the file under way, and those after it, are as they were.
@@ -48,23 +54,29 @@ async def export_files(
     written: list[ExportedFile] = []
     for plan in planned:
         before = sum(file.bars for file in written)
-        written.append(await _export(store, plan, partial(_add, on_progress, before)))
+        by = actions if plan.selection.is_adjusted else None
+        written.append(await _export(store, plan, by, partial(_add, on_progress, before)))
     return written
 
 
-async def _export(store: BarStore, plan: PlannedFile, on_progress: OnProgress) -> ExportedFile:
+async def _export(
+    store: BarStore, plan: PlannedFile, actions: pl.DataFrame | None, on_progress: OnProgress
+) -> ExportedFile:
     plan.path.parent.mkdir(parents=True, exist_ok=True)
     # Its name has none of a format's suffixes: nobody who reads `*.parquet` meets it.
     aside = plan.path.with_name(f".{plan.path.stem}.{uuid.uuid4().hex}")
     aside.mkdir()
     labels = {"provider": plan.selection.series.source, "interval": plan.selection.series.interval.value}
+    if actions is not None:
+        labels["action_set"] = digest_actions(actions)
     parts: list[Path] = []
     bars = 0
     try:
         for month in plan.months:
             async for rows in _read(store, plan.selection, month):
                 parts.append(aside / f"{len(parts):06}")
-                await asyncio.to_thread(label_rows(rows, labels).write_parquet, parts[-1], compression="lz4")
+                adjusted = rows if actions is None else await asyncio.to_thread(adjust_bars, rows, actions)
+                await asyncio.to_thread(label_rows(adjusted, labels).write_parquet, parts[-1], compression="lz4")
                 bars += rows.height
                 on_progress(bars)
         size = await asyncio.to_thread(_join, parts, aside / "whole", plan)

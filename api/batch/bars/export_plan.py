@@ -17,12 +17,16 @@ _BY_SUFFIX = {".parquet": Format.PARQUET, ".csv": Format.CSV, ".arrow": Format.A
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Bars of one series from session `first` to session `last`, both included; of all symbols where none is named."""
+    """Bars of one series from session `first` to session `last`, both included; of all symbols where none is named.
+
+    `is_adjusted` says whether they are to be adjusted for corporate actions; else they are raw.
+    """
 
     series: BarSeries
     first: date
     last: date
     symbols: tuple[str, ...] = ()
+    is_adjusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,15 @@ async def plan_folder(
 ) -> list[PlannedFile]:
     """Plan a file for each month, `<provider>/<interval>/<YYYY-MM>.<format>`, or for the newest so many.
 
+    Adjusted bars go to `<interval>-adjusted`, so that they never take the place of raw ones.
+
     Raises:
         InvalidRequest: `first` is after `last`.
 
     """
     months = await _find_months(store, selection)
-    below = folder / selection.series.source / selection.series.interval
+    suffix = "-adjusted" if selection.is_adjusted else ""
+    below = folder / selection.series.source / f"{selection.series.interval}{suffix}"
     chosen = months[-newest:] if newest else months
     return [PlannedFile(below / f"{month.name}.{form}", form, selection, (month,)) for month in chosen]
 

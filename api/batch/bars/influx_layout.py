@@ -13,6 +13,8 @@ FIELDS = (*PRICES, "volume", "flags")
 #: What InfluxDB calls the types of the fields. The first write of a bucket fixes them for good.
 FIELD_TYPES = {**dict.fromkeys((*PRICES, "volume"), "float"), "flags": "integer"}
 BARS, QUARANTINE, ASKED = "ohlcv", "quarantine", "asked"
+#: Of every interval together: a split is a split of all of them.
+ACTIONS = "actions"
 
 _MEASUREMENT = re.compile(rf"({BARS}|{QUARANTINE})_(\w+)")
 _TAG_SPECIAL = re.compile(r"([,= ])")

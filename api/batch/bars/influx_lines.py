@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import orjson
 import polars as pl
 
-from batch.bars.influx_layout import ASKED, BARS, PRICES, QUARANTINE, escape_tag, measurement, series_tags
+from batch.bars.influx_layout import ACTIONS, ASKED, BARS, PRICES, QUARANTINE, escape_tag, measurement, series_tags
 from batch.errors import StoreError
 from batch.market.bar import BarSeries
+from batch.market.interval import Interval
 
 _US = 1_000_000
 #: Beyond it a float, which the volume is stored as, misses whole numbers.
@@ -40,6 +41,16 @@ def asked_lines(series: BarSeries, asked: pl.DataFrame) -> pl.Series:
     session_s = pl.col("session").cast(pl.Datetime("us")).to_physical() // _US
     values = pl.format("bars={}i,at={}i {}", "bars", pl.col("asked_at").to_physical(), session_s)
     return asked.select(line=pl.concat_str(pl.col("symbol").replace_strict(prefixes), values))["line"]
+
+
+def action_lines(source: str, notes: pl.DataFrame) -> pl.Series:
+    """Return one line for each note of an action in `NOTE_SCHEMA`, times (00:00 UTC of the ex-session) in seconds."""
+    head = _head(ACTIONS, BarSeries(source, Interval.D1))
+    prefixes = {symbol: f"{head}symbol={escape_tag(symbol)}," for symbol in notes["symbol"].unique().to_list()}
+    session_s = pl.col("ex_session").cast(pl.Datetime("us")).to_physical() // _US
+    at = pl.col("noted_at").to_physical()
+    values = pl.format('origin={} factor={},state="{}",at={}i {}', "origin", "factor", "state", at, session_s)
+    return notes.select(line=pl.concat_str(pl.col("symbol").replace_strict(prefixes), values))["line"]
 
 
 def quarantine_lines(series: BarSeries, rows: pl.DataFrame) -> pl.Series:

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
-from batch.bars.influx_layout import ASKED, BARS, FIELDS, QUARANTINE, measurement, series_tags, tag_value
+from batch.bars.influx_layout import ACTIONS, ASKED, BARS, FIELDS, QUARANTINE, measurement, series_tags, tag_value
 from batch.bars.normal import to_seconds
 from batch.market.bar import BarSeries
+from batch.market.interval import Interval
 
 #: The first and last second that InfluxDB's int64 nanoseconds hold, 1677 to 2262.
 _FIRST_S, _LAST_S = -9_223_372_036, 9_223_372_036
@@ -76,6 +77,12 @@ def select_asked(series: BarSeries, between: tuple[int, int]) -> str:
     """Ask for what providers answered, all symbols' together."""
     source = _name(measurement(ASKED, series.interval))
     return f'SELECT "symbol", "bars", "at" FROM {source} WHERE {_where(series)} AND {_time(between)}'
+
+
+def select_actions(source: str, symbols: Sequence[str] = ()) -> str:
+    """Ask for the notes of corporate actions; where symbols are named, for theirs at least."""
+    where = _where(BarSeries(source, Interval.D1), symbols)
+    return f'SELECT "symbol", "origin", "state", "factor", "at" FROM {_name(ACTIONS)} WHERE {where}'
 
 
 def show_sources() -> str:

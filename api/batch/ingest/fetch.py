@@ -3,14 +3,15 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from batch.errors import ProviderError, RateLimited
+from batch.market.action import CorporateAction
 from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import BarProvider, BarRequest
+from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.watch import watched_request
 
 _RETRYABLE = frozenset({Outcome.RATE_LIMITED, Outcome.PROVIDER_ERROR})
@@ -24,6 +25,7 @@ class _Answers:
 
     frames: list[pl.DataFrame]
     outcomes: dict[str, SymbolOutcome]
+    actions: list[CorporateAction] = field(default_factory=list)
     attempts: int = 0
     retry_after_s: float = 0.0
     limited: RateLimited | None = None
@@ -31,8 +33,8 @@ class _Answers:
 
 async def fetch_all(
     provider: BarProvider, request: BarRequest, *, attempts: int, patience_s: float = 0.0
-) -> tuple[pl.DataFrame, dict[str, SymbolOutcome]]:
-    """Return the raw rows of a request, and the outcome of every symbol that brought none.
+) -> FetchedBars:
+    """Return the raw rows of a request, the outcome of every symbol that brought none, and the actions told.
 
     Raises:
         RateLimited: the provider wants to be left alone for `retry_after_s`, at most `patience_s`; ask all of it
@@ -48,7 +50,7 @@ async def fetch_all(
         waiting = await _ask(provider, asked, answers)
     _hand_up_pause(answers, patience_s)
     rows = pl.concat(answers.frames) if answers.frames else pl.DataFrame(schema=RAW_BAR_SCHEMA)
-    return rows, answers.outcomes
+    return FetchedBars(rows, answers.outcomes, answers.actions)
 
 
 async def _ask(provider: BarProvider, request: BarRequest, answers: _Answers) -> tuple[str, ...]:
@@ -64,6 +66,7 @@ async def _ask(provider: BarProvider, request: BarRequest, answers: _Answers) ->
         return request.symbols if e.retryable and answers.retry_after_s <= _MAX_PAUSE_S else ()
     answers.retry_after_s, answers.limited = 0.0, None
     answers.frames.append(fetched.bars)
+    answers.actions += fetched.actions
     answered = set(fetched.bars["symbol"].unique()) if fetched.bars.height else set()
     for symbol in answered:
         answers.outcomes.pop(symbol, None)

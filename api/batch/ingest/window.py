@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from batch.bars.actions.store import ActionStore
 from batch.bars.quality import Checked, QualityContext, check_bars
 from batch.bars.store import BarStore, Correction, RefusedBars, WriteReport
 from batch.errors import StoreError
+from batch.ingest.actions import gather_notes
 from batch.ingest.fetch import fetch_all
 from batch.ingest.notes import Answer, note_asked
 from batch.ingest.plan import IngestChunk
@@ -33,6 +35,7 @@ class IngestTools:
 
     provider: BarProvider
     store: BarStore
+    actions: ActionStore
     market: Market
     topix500: frozenset[str]
     clock: Clock
@@ -60,7 +63,7 @@ async def run_window(part: IngestChunk, tools: IngestTools) -> Window:
     series = BarSeries(tools.provider.name, part.interval)
     request = BarRequest(part.symbols, part.interval, part.sessions)
     asked_at = tools.clock()
-    raw, said = await fetch_all(tools.provider, request, attempts=tools.fetch_attempts, patience_s=tools.patience_s)
+    fetched = await fetch_all(tools.provider, request, attempts=tools.fetch_attempts, patience_s=tools.patience_s)
     closes = await _patiently(lambda: tools.store.last_closes(series, part.symbols, before=part.sessions[0]))
     context = QualityContext(
         market=tools.market,
@@ -72,18 +75,22 @@ async def run_window(part: IngestChunk, tools: IngestTools) -> Window:
         previous_closes=closes,
     )
     # Beside the loop, so that heartbeats go on.
-    checked = await asyncio.to_thread(check_bars, raw, context)
-    writing = await _write(tools.store, series, checked)
-    counts = {f"flag_{name}": n for name, n in checked.flags.items() if n}
-    if checked.quarantined.height:
-        counts["quarantined"] = checked.quarantined.height
-    if unwritten := sum(refused.bars for refused in writing.refused.values()):
-        counts["refused_by_store"] = unwritten
-    if writing.report.corrected:
-        counts["corrected"] = writing.report.corrected
-    outcomes = _settle(part.symbols, said, checked, writing)
+    checked = await asyncio.to_thread(check_bars, fetched.bars, context)
+    divides_past = tools.provider.capabilities.divides_past
+    notes = gather_notes(fetched.actions, checked, context=context, divides_past=divides_past)
+    writing = await _write(tools, series, checked, notes)
+    outcomes = _settle(part.symbols, fetched.outcomes, checked, writing)
     await note_asked(tools.store, series, answer=Answer(part, asked_at, checked.bars), outcomes=outcomes)
-    return Window(outcomes, counts, writing.report.corrections)
+    return Window(outcomes, _count_events(checked, writing, notes), writing.report.corrections)
+
+
+def _count_events(checked: Checked, writing: "_Writing", notes: pl.DataFrame) -> dict[str, int]:
+    counts = {f"flag_{name}": n for name, n in checked.flags.items()}
+    counts |= {f"actions_{state}": n for state, n in notes["state"].value_counts().rows()}
+    counts["quarantined"] = checked.quarantined.height
+    counts["refused_by_store"] = sum(refused.bars for refused in writing.refused.values())
+    counts["corrected"] = writing.report.corrected
+    return {name: n for name, n in counts.items() if n}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +102,12 @@ class _Writing:
     report: WriteReport = field(default=WriteReport(0))
 
 
-async def _write(store: BarStore, series: BarSeries, checked: Checked) -> _Writing:
-    """Write bars and refused rows."""
-    report = WriteReport(0)
+async def _write(tools: IngestTools, series: BarSeries, checked: Checked, notes: pl.DataFrame) -> _Writing:
+    """Write corporate actions, bars and refused rows; actions first, so that no bars are held without theirs."""
+    report, store = WriteReport(0), tools.store
     try:
+        if notes.height:
+            await _patiently(lambda: tools.actions.save(series.source, notes))
         if checked.bars.height:
             report = await _patiently(lambda: store.write(series, checked.bars))
         if checked.quarantined.height:
@@ -123,7 +132,7 @@ async def _patiently[T](call: Callable[[], Awaitable[T]]) -> T:
 def _settle(
     symbols: Sequence[str], said: Mapping[str, SymbolOutcome], checked: Checked, writing: _Writing
 ) -> dict[str, SymbolOutcome]:
-    written = _count(checked.bars if checked.bars.height else empty_bars())
+    written = _count_rows(checked.bars if checked.bars.height else empty_bars())
     refused = _refusals(checked.quarantined)
     return {
         symbol: _judge(symbol, said, written.get(symbol, 0), refused.get(symbol, ""), writing) for symbol in symbols
@@ -148,7 +157,7 @@ def _judge(symbol: str, said: Mapping[str, SymbolOutcome], rows: int, refusal: s
     return said.get(symbol, SymbolOutcome(symbol, Outcome.NO_TRADES))
 
 
-def _count(bars: pl.DataFrame) -> dict[str, int]:
+def _count_rows(bars: pl.DataFrame) -> dict[str, int]:
     # Checked bars are sorted by symbol, so that its runs are the groups, at a third of the cost of `group_by`.
     runs = bars["symbol"].rle().struct
     return dict(zip(runs.field("value").to_list(), runs.field("len").to_list(), strict=True))

@@ -1,10 +1,11 @@
 """The port to sources of bars: what a provider can do, what it is asked, what it answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from batch.market.action import CorporateAction
 from batch.market.interval import Interval
 from batch.market.outcome import SymbolOutcome
 from batch.market.universe import Market
@@ -27,6 +28,8 @@ class Capabilities:
         reach_days: interval → how many days back from now there are bars; all there ever were where not named.
         requests_per_minute: most requests to it in any minute, over all processes; None for no limit.
         concurrency: most requests to it at once, over all processes; None for no limit.
+        divides_past: whether its older prices are divided by later splits, so that a split that it tells of counts only
+            where its bars show it; else prices are as traded.
         delay: how long after its close a session's bars are as the provider will leave them. What was asked for
             earlier is not final.
 
@@ -39,6 +42,7 @@ class Capabilities:
     reach_days: Mapping[Interval, int] = field(default_factory=dict)
     requests_per_minute: int | None = None
     concurrency: int | None = None
+    divides_past: bool = False
     delay: timedelta = timedelta()
 
 
@@ -56,11 +60,13 @@ class BarRequest:
 class FetchedBars:
     """A provider's answer: rows in `RAW_BAR_SCHEMA`, and a word on each symbol that brought none.
 
-    A symbol with rows needs no outcome; one with neither rows nor an outcome counts as `provider_error`.
+    A symbol with rows needs no outcome; one with neither rows nor an outcome counts as `provider_error`. `actions`
+    are the corporate actions that came with the rows, those whose ex-session was asked for.
     """
 
     bars: "pl.DataFrame"
     outcomes: Mapping[str, SymbolOutcome] = field(default_factory=dict)
+    actions: Sequence[CorporateAction] = ()
 
 
 class BarProvider(Protocol):

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.influx import InfluxBarStore
 from batch.bars.influx_layout import InfluxBuckets
 from batch.bars.influx_target import InfluxApi, InfluxTarget
@@ -38,7 +39,7 @@ SOME = ("1301", "1332", "6758", "7203", "9984")
 def ingest(store: BarStore, symbols: Sequence[str], interval: Interval = Interval.M1) -> IngestReport:
     """Run one chunk of the synthetic day as a worker does."""
     provider = SyntheticProvider(seed=7, clock=lambda: NOW)
-    tools = IngestTools(provider, store, Market.TSE_PRIME, frozenset(), lambda: NOW)
+    tools = IngestTools(provider, store, MemoryActionStore(), Market.TSE_PRIME, frozenset(), lambda: NOW)
     report = run(run_chunk(IngestChunk(interval, tuple(symbols), (SESSION,)), tools))
     assert sum(report.by_outcome().values()) == len(symbols)
     return report

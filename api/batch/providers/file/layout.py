@@ -23,6 +23,8 @@ class Role(StrEnum):
     LOW = "low"
     CLOSE = "close"
     VOLUME = "volume"
+    #: What older prices are multiplied by from this row on; 1 on most.
+    FACTOR = "factor"
 
 
 #: The columns that every file must have, beside one that dates the row.
@@ -39,6 +41,7 @@ _NAMES = {
     Role.LOW: ("low", "l", "安値"),
     Role.CLOSE: ("close", "c", "終値"),
     Role.VOLUME: ("volume", "vol", "v", "vo", "出来高"),
+    Role.FACTOR: ("adjfactor", "adjustmentfactor"),
 }
 _ROLES = {name: role for role, names in _NAMES.items() for name in names}
 

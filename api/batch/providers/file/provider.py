@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import polars as pl
 
 from batch.errors import ConfigurationError, ProviderError
+from batch.market.action import CorporateAction
 from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.universe import Market
 from batch.providers.base import BarRequest, Capabilities, FetchedBars
+from batch.providers.file.factors import find_actions
 from batch.providers.file.names import symbol_of_path
 from batch.providers.file.reading import SUFFIXES
 from batch.providers.file.tables import Facts, SourceFile, TableCache
@@ -29,6 +31,7 @@ class _Found:
     frames: list[pl.DataFrame] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
     errors: dict[str, ProviderError] = field(default_factory=dict)
+    actions: list[CorporateAction] = field(default_factory=list)
 
 
 class FileProvider:
@@ -141,7 +144,7 @@ class FileProvider:
             raise next(iter(found.errors.values()))
         empty = pl.DataFrame(schema=RAW_BAR_SCHEMA)
         bars = pl.concat(found.frames) if found.frames else empty
-        return FetchedBars(bars, _outcomes(request, bars, found))
+        return FetchedBars(bars, _outcomes(request, bars, found), found.actions)
 
     def _collect(self, file: SourceFile, request: BarRequest, found: _Found) -> None:
         facts = self._tables.facts(file)
@@ -150,7 +153,9 @@ class FileProvider:
         if _overlaps(facts, request) and symbols:
             rows = self._tables.rows(file)
             asked = pl.col("symbol").is_in(sorted(symbols)) & pl.col("session").is_in(list(request.sessions))
-            found.frames.append(rows.filter(asked).drop("session"))
+            taken = rows.filter(asked)
+            found.actions += find_actions(taken, file.path)
+            found.frames.append(taken.select(RAW_BAR_SCHEMA.names()))
 
     def _owner(self, file: SourceFile) -> str | None:
         # Return the symbol that a file's name stands for, None if its rows name theirs

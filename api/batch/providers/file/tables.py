@@ -73,7 +73,7 @@ class TableCache:
             return self._find_facts(file)
 
     def rows(self, file: SourceFile) -> pl.DataFrame:
-        """Return a file's rows in `RAW_BAR_SCHEMA`, and the `session` each lies in.
+        """Return a file's rows in `RAW_BAR_SCHEMA`, and the `session` each lies in; also `factor`, where it has any.
 
         Raises:
             ProviderError: the file cannot be parsed.
@@ -102,9 +102,9 @@ class TableCache:
 
     def _parse(self, file: SourceFile) -> pl.DataFrame:
         facts, layout = self._find_facts(file), self.layout(file)
-        roles = (Role.SYMBOL, *layout.times, *PRICES, Role.VOLUME)
+        roles = (Role.SYMBOL, *layout.times, *PRICES, Role.VOLUME, Role.FACTOR)
         frame = read_columns(file.path, layout, roles)
-        numeric = [role.value for role in (*PRICES, Role.VOLUME) if role in layout.columns]
+        numeric = [role.value for role in (*PRICES, Role.VOLUME, Role.FACTOR) if role in layout.columns]
         frame = frame.with_columns(parse_numbers(frame[name], file.path) for name in numeric)
         rows = self._date(frame, layout, file.path)
         if Role.VOLUME not in layout.columns:
@@ -113,7 +113,8 @@ class TableCache:
         session, is_daily = _session(facts.interval), facts.interval is Interval.D1
         stamp = session.cast(pl.Datetime("us")).dt.replace_time_zone("UTC") if is_daily else pl.col("utc")
         rows = rows.with_columns(session=session, opened_at=stamp)
-        return rows.select(*(pl.col(name).cast(kind) for name, kind in RAW_BAR_SCHEMA.items()), "session")
+        more = ["session", *(["factor"] if Role.FACTOR in layout.columns else [])]
+        return rows.select(*(pl.col(name).cast(kind) for name, kind in RAW_BAR_SCHEMA.items()), *more)
 
     def _date(self, frame: pl.DataFrame, layout: Layout, path: Path) -> pl.DataFrame:
         # Add `utc`, `local` and the parsed symbol; drop lines that are empty, and no others

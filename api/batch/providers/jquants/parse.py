@@ -1,12 +1,13 @@
 """J-Quants' rows to frames, universes and sessions; pure, and strict: a row of something else is a fault."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import polars as pl
 
 from batch.errors import InvalidRequest, ProviderError
+from batch.market.action import CorporateAction, check_factor
 from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.listing import Market
 from batch.market.symbol import parse_symbol
@@ -15,10 +16,11 @@ from batch.providers.jquants.query import code_of
 _MARKETS = {"0111": Market.TSE_PRIME, "0112": Market.TSE_STANDARD, "0113": Market.TSE_GROWTH}
 #: `HolDiv`: 0 closed, 1 open, 2 half a day, 3 closed while derivatives trade.
 _OPEN, _CLOSED = frozenset({"1", "2"}), frozenset({"0", "3"})
-#: J-Quants' name → ours. O to Vo are as traded; `Adj…` are not taken, since bars are stored raw.
+#: J-Quants' name → ours. O to Vo are as traded; of `Adj…` only the factor is taken, since bars are stored raw.
 _VALUES = {"O": "open", "H": "high", "L": "low", "C": "close", "Vo": "volume"}
-_DAILY = {"Date": pl.String(), "Code": pl.String()} | dict.fromkeys(_VALUES, pl.Float64())
-_MINUTE = _DAILY | {"Time": pl.String()}
+_ROW = {"Date": pl.String(), "Code": pl.String()} | dict.fromkeys(_VALUES, pl.Float64())
+_DAILY = _ROW | {"AdjFactor": pl.Float64()}
+_MINUTE = _ROW | {"Time": pl.String()}
 
 type Rows = Sequence[dict[str, Any]]
 
@@ -71,6 +73,21 @@ def parse_daily(rows: Rows, symbols: Sequence[str], sessions: Sequence[date]) ->
     return _bars(table, symbols, opened_at)
 
 
+def parse_actions(rows: Rows, symbols: Sequence[str]) -> tuple[CorporateAction, ...]:
+    """Return the actions of some symbols in rows that `parse_daily` has taken: where AdjFactor is not 1.
+
+    Raises:
+        ProviderError: a factor is none that an action can have.
+
+    """
+    # By far most rows have 1, and a day has 4,400 of them.
+    changed = [row for row in rows if row["AdjFactor"] not in (1, None)]
+    if not changed:
+        return ()
+    names = {code_of(symbol): symbol for symbol in symbols}
+    return tuple(_parse_action(row, names[row["Code"]]) for row in changed if row["Code"] in names)
+
+
 def parse_minutes(rows: Rows, symbol: str, sessions: Sequence[date]) -> pl.DataFrame:
     """Return the minute bars of a symbol in `RAW_BAR_SCHEMA`; minutes without trades have no row.
 
@@ -92,6 +109,14 @@ def expect_code(rows: Rows, symbol: str) -> None:
     """Raise ProviderError unless every row is of the issue that was asked for."""
     if others := {str(row.get("Code")) for row in rows} - {code_of(symbol)}:
         raise ProviderError(f"jquants: asked for {code_of(symbol)}, rows were of {min(others)[:9]!r}", retryable=True)
+
+
+def _parse_action(row: Mapping[str, Any], symbol: str) -> CorporateAction:
+    try:
+        factor = check_factor(row["AdjFactor"])
+    except InvalidRequest as e:
+        raise ProviderError(f"jquants: {symbol} on {row['Date']}: AdjFactor: {e.message}") from e
+    return CorporateAction(symbol, date.fromisoformat(row["Date"]), factor)
 
 
 def _table(rows: Rows, schema: dict[str, Any], what: str) -> pl.DataFrame:

@@ -1,11 +1,13 @@
 """The J-Quants provider: daily bars of all issues in one question, minutes issue by issue."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import polars as pl
 
 from batch.errors import ProviderError
+from batch.market.action import CorporateAction
 from batch.market.calendar import is_session
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
@@ -14,7 +16,14 @@ from batch.providers.base import BarRequest, Capabilities, FetchedBars
 from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
 from batch.providers.jquants import query
 from batch.providers.jquants.get import JquantsSource
-from batch.providers.jquants.parse import expect_code, parse_calendar, parse_daily, parse_master, parse_minutes
+from batch.providers.jquants.parse import (
+    expect_code,
+    parse_actions,
+    parse_calendar,
+    parse_daily,
+    parse_master,
+    parse_minutes,
+)
 from batch.providers.registry import get_provider_spec
 from batch.providers.shaping import lengthen, pick_sessions
 
@@ -71,19 +80,22 @@ class JquantsProvider:
         if request.interval is Interval.D1 and len(sessions) <= len(symbols):
             return await self._fetch_days(symbols, sessions)
 
+        told: list[CorporateAction] = []
+
         async def ask(symbol: str) -> SymbolAnswer:
             if request.interval is Interval.D1:
-                return await self._fetch_days_of(symbol, sessions)
+                return await self._fetch_days_of(symbol, sessions, told)
             return await self._fetch_minutes_of(symbol, sessions, request.interval)
 
-        return await ask_each(symbols, ask, concurrency=self.capabilities.concurrency or 1)
+        answered = await ask_each(symbols, ask, concurrency=self.capabilities.concurrency or 1)
+        return replace(answered, actions=told)
 
     async def close(self) -> None:
         """Release the connections."""
         await self._source.close()
 
     async def _fetch_days(self, symbols: Sequence[str], sessions: Sequence[date]) -> FetchedBars:
-        days = []
+        days, told = [], list[CorporateAction]()
         for session in sessions:
             rows = await self._source.fetch_rows(query.ask_day(session))
             bars = parse_daily(rows, symbols, [session])
@@ -94,12 +106,14 @@ class JquantsProvider:
                     retryable=True,
                 )
             days.append(bars)
-        return _settle(symbols, pl.concat(days))
+            told += parse_actions(rows, symbols)
+        return replace(_settle(symbols, pl.concat(days)), actions=told)
 
-    async def _fetch_days_of(self, symbol: str, sessions: Sequence[date]) -> SymbolAnswer:
+    async def _fetch_days_of(self, symbol: str, sessions: Sequence[date], told: list[CorporateAction]) -> SymbolAnswer:
         rows = await self._source.fetch_rows(query.ask_days(symbol, sessions[0], sessions[-1]))
         expect_code(rows, symbol)
         listed = pick_sessions(parse_daily(rows, [symbol], sessions), sessions, Interval.D1)
+        told += [action for action in parse_actions(rows, [symbol]) if action.ex_session in sessions]
         bars = _traded(listed)
         if bars.height:
             return bars

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from batch.market.calendar import sessions_between
 from batch.market.rules import daily_limits, round_to_tick
-from batch.providers.synthetic.anchors import anchor_prices, draw_splits
+from batch.providers.synthetic.anchors import Splits, anchor_prices, draw_splits
 from batch.providers.synthetic.constants import Traits, build_traits
 from batch.providers.synthetic.events import Events, SessionKind, draw_events
 from batch.providers.synthetic.limits import Closes, settle_closes
@@ -47,6 +47,7 @@ class YearBlock:
     Attributes:
         traits: the symbols' constants.
         sessions: the S session dates.
+        splits: the symbols' splits in the year.
         base, open, high, low, close: prices in tenths of a yen, so that they are exact.
         lots: lots traded in the session.
         kind: a `SessionKind`.
@@ -56,6 +57,7 @@ class YearBlock:
 
     traits: Traits
     sessions: tuple[date, ...]
+    splits: Splits
     base: Ints
     open: Ints
     high: Ints
@@ -81,7 +83,7 @@ def build_year(key: YearKey) -> YearBlock:
     returns = draw_returns(key.seed, traits, ordinals, events)
     first, last = anchor_prices(traits, key.year), anchor_prices(traits, key.year + 1)
     closes = settle_closes(_bridge(first, last, returns, splits.ratio, events), first, events, traits.topix500)
-    return _assemble(traits, sessions, ordinals, (closes, returns, events))
+    return _assemble(traits, sessions, ordinals, (splits, closes, returns, events))
 
 
 def _bridge(first: Floats, last: Floats, returns: Returns, ratio: NDArray[np.int64], events: Events) -> Floats:
@@ -98,9 +100,9 @@ def _assemble(
     traits: Traits,
     sessions: tuple[date, ...],
     ordinals: NDArray[np.int64],
-    parts: tuple[Closes, Returns, Events],
+    parts: tuple[Splits, Closes, Returns, Events],
 ) -> YearBlock:
-    closes, returns, events = parts
+    splits, closes, returns, events = parts
     lots = _lots(traits, ordinals, returns, events)
     opens = _opens(traits, ordinals, closes, returns)
     still = (events.kind == SessionKind.HALTED) | (events.kind == SessionKind.LOCKED)
@@ -112,6 +114,7 @@ def _assemble(
     return YearBlock(
         traits=traits,
         sessions=sessions,
+        splits=splits,
         base=_tenths(closes.base),
         open=_tenths(opens),
         high=_tenths(high),

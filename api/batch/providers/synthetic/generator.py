@@ -7,8 +7,9 @@ from datetime import date, datetime
 import numpy as np
 import polars as pl
 
+from batch.market.action import CorporateAction
 from batch.market.bar import RAW_BAR_SCHEMA
-from batch.market.calendar import JST, auction_stamps, is_session, previous_session
+from batch.market.calendar import JST, auction_stamps, is_session, opens_at, previous_session
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.rules import Bools, limit_bounds
@@ -28,11 +29,12 @@ _AUCTION_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """Bars in `RAW_BAR_SCHEMA`, a word on symbols that can have none, and the errors planted."""
+    """Bars in `RAW_BAR_SCHEMA`, a word on symbols that can have none, the errors planted, and the splits."""
 
     bars: pl.DataFrame
     outcomes: Mapping[str, SymbolOutcome]
     manifest: pl.DataFrame
+    actions: tuple[CorporateAction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Generator:
             pl.concat([block.bars for block in blocks]) if blocks else pl.DataFrame(schema=RAW_BAR_SCHEMA),
             {symbol: outcome for block in blocks for symbol, outcome in block.outcomes.items()},
             pl.concat([block.manifest for block in blocks]) if blocks else pl.DataFrame(schema=MANIFEST_SCHEMA),
+            tuple(action for block in blocks for action in block.actions),
         )
 
     def _block(self, codes: tuple[str, ...], request: BarRequest, now: datetime) -> Generated:
@@ -70,6 +73,7 @@ class Generator:
         # On closed days nobody trades, which says nothing about who is listed.
         listed |= not any(is_session(day) for day in request.sessions)
         parts: list[BarColumns] = []
+        splits: list[CorporateAction] = []
         manifests = [pl.DataFrame(schema=MANIFEST_SCHEMA)]
         for piece in self._slices(codes, request.sessions, request.interval):
             listed |= piece.listed
@@ -79,10 +83,12 @@ class Generator:
                 bars, planted = plant_faults(bars, self._scene(codes, piece, now), self.faults)
                 manifests.append(build_manifest(codes, piece.session, planted))
             parts.append(bars)
+            splits += _splits(codes, piece) if opens_at(piece.session) <= now else ()
         return Generated(
             build_frame(codes, join_columns(parts)),
             _outcomes(codes, listed, traded),
             pl.concat(manifests),
+            tuple(splits),
         )
 
     def _slices(self, codes: tuple[str, ...], sessions: Sequence[date], interval: Interval) -> Iterator[_Slice]:
@@ -127,6 +133,13 @@ def _bars(piece: _Slice) -> BarColumns:
     else:
         bars = aggregate_minutes(build_minutes(piece.year, piece.session), piece.interval)
     return bars if piece.listed.all() else bars.take(piece.listed[bars.row])
+
+
+def _splits(codes: Sequence[str], piece: _Slice) -> Iterator[CorporateAction]:
+    splits, number = piece.year.splits, piece.year.sessions.index(piece.session)
+    today = (splits.index == number) & (splits.ratio > 1) & piece.listed
+    for i in np.flatnonzero(today).tolist():
+        yield CorporateAction(codes[i], piece.session, 1 / float(splits.ratio[i]))
 
 
 def _cut(bars: BarColumns, piece: _Slice, now: datetime) -> BarColumns:

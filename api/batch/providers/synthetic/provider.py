@@ -79,7 +79,7 @@ class SyntheticProvider:
             spoilt = self._transport.draw_symbol_faults(self._seed, request)
         made = await asyncio.to_thread(self._generator.generate, request, self._clock())
         bars = made.bars.filter(~pl.col("symbol").is_in(list(spoilt))) if spoilt else made.bars
-        return FetchedBars(bars, {**made.outcomes, **spoilt})
+        return FetchedBars(bars, {**made.outcomes, **spoilt}, made.actions)
 
     def manifest_for(self, symbols: Sequence[str], sessions: Sequence[date], interval: Interval) -> pl.DataFrame:
         """Return the errors planted in such a request's data, in `MANIFEST_SCHEMA`; empty without faults."""

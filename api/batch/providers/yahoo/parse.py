@@ -6,8 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from batch.errors import ProviderError
+from batch.errors import InvalidRequest, ProviderError
+from batch.market.action import CorporateAction, check_factor
 from batch.market.bar import RAW_BAR_SCHEMA
+from batch.market.calendar import JST
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.yahoo.query import ChartQuery
@@ -40,6 +42,29 @@ def parse_chart(answer: Mapping[str, Any], query: ChartQuery) -> pl.DataFrame | 
     _expect_meta(_dict(result.get("meta"), "meta"), query)
     bars = _bars(result, query)
     return bars if bars.height else SymbolOutcome(query.symbol, Outcome.NO_TRADES)
+
+
+def parse_splits(answer: Mapping[str, Any], query: ChartQuery) -> tuple[CorporateAction, ...]:
+    """Return the splits in a chart that `parse_chart` has taken, of days from the first to the last asked for.
+
+    Raises:
+        ProviderError: one is not as Yahoo writes them.
+
+    """
+    (result,) = answer["chart"]["result"] or [{}]
+    events = _dict(result.get("events", {}), "events")
+    splits = [
+        _parse_split(_dict(split, "a split"), query) for split in _dict(events.get("splits", {}), "splits").values()
+    ]
+    return tuple(split for split in splits if query.first <= split.ex_session <= query.last)
+
+
+def _parse_split(split: Mapping[str, Any], query: ChartQuery) -> CorporateAction:
+    try:
+        at = datetime.fromtimestamp(split["date"], JST)
+        return CorporateAction(query.symbol, at.date(), check_factor(split["denominator"] / split["numerator"]))
+    except (InvalidRequest, KeyError, TypeError, ValueError, OSError, OverflowError, ZeroDivisionError) as e:
+        raise _fault(f"{query.ticker} had the split {str(split)[:80]}, expected date, numerator and denominator") from e
 
 
 def _explained(error: Mapping[str, Any], query: ChartQuery) -> SymbolOutcome:

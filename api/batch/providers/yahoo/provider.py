@@ -1,10 +1,12 @@
 """The Yahoo provider: one chart a symbol, a few at once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import polars as pl
 
+from batch.market.action import CorporateAction
 from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.calendar import is_session
 from batch.market.interval import Interval
@@ -15,7 +17,7 @@ from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
 from batch.providers.registry import get_provider_spec
 from batch.providers.shaping import lengthen, pick_sessions
 from batch.providers.yahoo.get import YahooSource
-from batch.providers.yahoo.parse import parse_chart
+from batch.providers.yahoo.parse import parse_chart, parse_splits
 from batch.providers.yahoo.query import ask_charts
 
 _NAME = "yahoo"
@@ -56,25 +58,32 @@ class YahooProvider:
         if not request.symbols or not sessions:
             return nothing_traded(request.symbols)
 
-        async def ask(symbol: str) -> SymbolAnswer:
-            return await self._fetch_symbol(symbol, request.interval, sessions)
+        told: list[CorporateAction] = []
 
-        return await ask_each(request.symbols, ask, concurrency=self.capabilities.concurrency or 1)
+        async def ask(symbol: str) -> SymbolAnswer:
+            return await self._fetch_symbol(symbol, request.interval, sessions, told)
+
+        answered = await ask_each(request.symbols, ask, concurrency=self.capabilities.concurrency or 1)
+        return replace(answered, actions=told)
 
     async def close(self) -> None:
         """Release the connections."""
         await self._source.close()
 
-    async def _fetch_symbol(self, symbol: str, interval: Interval, sessions: Sequence[date]) -> SymbolAnswer:
+    async def _fetch_symbol(
+        self, symbol: str, interval: Interval, sessions: Sequence[date], told: list[CorporateAction]
+    ) -> SymbolAnswer:
         if len(symbol) != len("7203"):
             return SymbolOutcome(symbol, Outcome.INVALID, message="Yahoo's name of preferred shares is not known")
         frames, said = [pl.DataFrame(schema=RAW_BAR_SCHEMA)], set[Outcome]()
         for query in ask_charts(symbol, interval, sessions):
-            chart = parse_chart(await self._source.fetch_chart(query), query)
+            answer = await self._source.fetch_chart(query)
+            chart = parse_chart(answer, query)
             if isinstance(chart, SymbolOutcome):
                 said.add(chart.outcome)
-            else:
-                frames.append(pick_sessions(chart, sessions, interval))
+                continue
+            frames.append(pick_sessions(chart, sessions, interval))
+            told += [split for split in parse_splits(answer, query) if split.ex_session in sessions]
         bars = pl.concat(frames)
         if not bars.height:
             return SymbolOutcome(symbol, Outcome.NOT_LISTED if said == {Outcome.NOT_LISTED} else Outcome.NO_TRADES)

@@ -25,6 +25,7 @@ def test_the_commands_of_the_contract_are_there() -> None:
         ("jobs", "list"), ("jobs", "show"), ("jobs", "watch"), ("jobs", "cancel"), ("jobs", "retry"),
         ("bars", "show"), ("symbols", "import"), ("config", "show"),
         ("schedules", "list"), ("schedules", "add"), ("schedules", "enable"), ("schedules", "run"),
+        ("actions", "list"), ("actions", "confirm"), ("actions", "reject"), ("actions", "add"),
         ("webhooks", "list"), ("webhooks", "show"), ("webhooks", "replay"),
     }  # fmt: skip
     assert promised <= set(COMMANDS)

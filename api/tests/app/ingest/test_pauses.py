@@ -13,6 +13,7 @@ from app.tasks.dispatch import LocalDispatcher
 from app.tasks.lifecycle import Jobs
 from app.tasks.parts import Parts
 from app.tasks.worker import perform
+from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.memory import MemoryBarStore
 from batch.errors import RateLimited
 from batch.ingest.window import IngestTools
@@ -41,7 +42,7 @@ def parts() -> Parts:
 def provider(monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
     """A provider of two symbols at a time; the test tells it what to answer."""
     fake = FakeProvider()
-    tools = IngestTools(fake, MemoryBarStore(), Market.TSE_PRIME, frozenset(), utc_now)
+    tools = IngestTools(fake, MemoryBarStore(), MemoryActionStore(), Market.TSE_PRIME, frozenset(), utc_now)
     monkeypatch.setattr(tasks, "tools_for", lambda *_, **__: tools)
     return fake
 

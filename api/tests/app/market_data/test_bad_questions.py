@@ -92,15 +92,6 @@ async def test_what_is_wrong_is_named(http: httpx2.AsyncClient) -> None:
     assert "expected a time zone" in problem_of(await http.get(f"{ONE}?end=2025-11-04T09:00:00"), 422)["detail"]
 
 
-async def test_adjusted_bars_are_refused_not_faked(http: httpx2.AsyncClient) -> None:
-    answer = await http.get(f"{ONE}?adjusted=true", headers={"Accept-Language": "ja"})
-    problem = problem_of(answer, 422)
-    assert problem["title"] == "リクエストの内容に誤りがあります"
-    assert "no corporate actions are kept yet" in problem["detail"]
-    assert problem["errors"][0]["pointer"] == "#/adjusted"
-    assert (await http.get(f"{ONE}?adjusted=false")).status_code == 200
-
-
 async def test_a_cursor_is_of_one_list_only(market: httpx2.AsyncClient) -> None:
     span = "start=2025-10-31&end=2025-11-06&limit=1"
     cursor = (await market.get(f"{ONE}?{span}")).json()["next_cursor"]

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.coverage import CoverScope, judge_sessions
 from batch.bars.gaps import load_cells
 from batch.bars.memory import MemoryBarStore
@@ -107,7 +108,9 @@ class Bench:
         return await load_cells(self.store, SERIES, CoverScope(symbols, DAYS, delay, self.now))
 
     async def _run(self, plan: IngestPlan) -> IngestReport:
-        tools = IngestTools(self.provider, self.store, Market.TSE_PRIME, frozenset(), lambda: self.now)
+        tools = IngestTools(
+            self.provider, self.store, MemoryActionStore(), Market.TSE_PRIME, frozenset(), lambda: self.now
+        )
         return await InProcessExecutor(tools).run(plan)
 
 

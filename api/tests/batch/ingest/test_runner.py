@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from structlog.testing import CapturingLogger
 
+from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.memory import MemoryBarStore
 from batch.bars.store import BarStore
 from batch.errors import ProviderError, RateLimited, StoreError
@@ -45,7 +46,12 @@ BARS = 327
 
 
 def tools(provider: BarProvider, store: BarStore | None = None, **values: Any) -> IngestTools:
-    defaults: dict[str, Any] = {"market": Market.TSE_PRIME, "topix500": frozenset(), "clock": lambda: NOW}
+    defaults: dict[str, Any] = {
+        "actions": MemoryActionStore(),
+        "market": Market.TSE_PRIME,
+        "topix500": frozenset(),
+        "clock": lambda: NOW,
+    }
     return IngestTools(provider=provider, store=store or MemoryBarStore(), **(defaults | values))
 
 

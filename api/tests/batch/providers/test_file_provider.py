@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch.errors import ConfigurationError, ProviderError
+from batch.market.action import CorporateAction
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome
 from batch.market.universe import Market
@@ -323,3 +324,17 @@ class TestOutcomes:
         shutil.rmtree(tmp_path)
         with pytest.raises(ProviderError, match="does not exist"):
             asyncio.run(provider.fetch_bars(request))
+
+
+class TestFactors:
+    def test_a_column_of_factors_tells_of_actions(self, tmp_path: Path) -> None:
+        rows = "2025-11-04,30,31,29,30,100,1\n2025-11-05,10,11,9,10,300,0.333333\n2025-11-06,10,11,9,10,300,\n"
+        write(tmp_path, "7203.csv", HEADER.replace("Volume", "Volume,AdjustmentFactor") + rows)
+        fetched = everything(tmp_path, Interval.D1)
+        assert fetched.actions == [CorporateAction("7203", date(2025, 11, 5), 1 / 3)]
+        assert fetched.bars["close"].to_list() == [30.0, 10.0, 10.0]
+
+    def test_a_factor_that_cannot_be_is_named(self, tmp_path: Path) -> None:
+        text = HEADER.replace("Volume", "Volume,AdjFactor") + "2025-11-04,30,31,29,30,100,0\n"
+        write(tmp_path, "7203.csv", text)
+        assert "7203.csv: factor was 0" in refusal(tmp_path).message

@@ -9,6 +9,7 @@ import pytest
 
 from batch.errors import ProviderError
 from batch.kit.http import HttpClient
+from batch.market.action import CorporateAction
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome
@@ -24,7 +25,7 @@ from tests.fixtures.provider_faults import as_json
 pytestmark = pytest.mark.anyio
 
 FRIDAY, MONDAY = date(2026, 11, 13), date(2026, 11, 16)
-DAY = {"Date": "2026-11-16", "Code": "72030", "O": 10, "H": 12.5, "L": 9.0, "C": 11.0, "Vo": 100.0}
+DAY = {"Date": "2026-11-16", "Code": "72030", "O": 10, "H": 12.5, "L": 9.0, "C": 11.0, "Vo": 100.0, "AdjFactor": 1.0}
 MINUTE = DAY | {"Time": "09:00"}
 EMPTY = dict.fromkeys(("O", "H", "L", "C", "Vo"))
 
@@ -205,3 +206,24 @@ def test_rows_of_issues_that_nobody_asked_for_are_left_out() -> None:
     bars = parse_daily([DAY, DAY | {"Code": "13060"}, DAY | {"Code": "67580"} | EMPTY], ["6758"], [MONDAY])
     assert bars["symbol"].to_list() == ["6758"]
     assert bars.select(pl.col("open", "volume").is_null().all()).row(0) == (True, True)
+
+
+def split(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Have 7203 split one into three on Monday, and an issue that nobody asks for into two."""
+    on_monday = {("72030", "2026-11-16"): 0.333333, ("13010", "2026-11-16"): 0.5}
+    return [row | {"AdjFactor": on_monday.get((row["Code"], row["Date"]), 1.0)} for row in rows]
+
+
+@pytest.mark.parametrize("sessions", [(MONDAY,), (FRIDAY, MONDAY)], ids=["by day", "by issue"])
+async def test_a_factor_that_is_not_1_is_an_action(fake: FakeJquants, sessions: tuple[date, ...]) -> None:
+    fake.spoil = split
+    fetched = await fetch(fake, Interval.D1, "7203", sessions=sessions)
+    assert fetched.actions == [CorporateAction("7203", MONDAY, 1 / 3)]
+    assert fetched.bars.height == len(sessions)
+    assert (await fetch(fake, Interval.D1, "6758", sessions=sessions)).actions == []
+
+
+async def test_a_factor_that_cannot_be_is_a_fault(fake: FakeJquants) -> None:
+    fake.spoil = lambda rows: [row | {"AdjFactor": -2.0} for row in rows]
+    with pytest.raises(ProviderError, match="AdjFactor: factor was -2"):
+        await fetch(fake, Interval.D1, "7203", sessions=(MONDAY,))

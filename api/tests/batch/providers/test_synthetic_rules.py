@@ -171,6 +171,18 @@ def test_splits_divide_the_raw_price() -> None:
         assert bars["open"][-1] / (bars["close"][0] / ratio) == pytest.approx(1, abs=0.25)
 
 
+def test_splits_are_told_with_the_bars_of_their_session() -> None:
+    provider = SyntheticProvider(seed=11, clock=lambda: datetime(2026, 11, 1, tzinfo=UTC))
+    days = sessions_between(date(2024, 9, 2), date(2024, 11, 29))
+    splits = provider.split_events(SYMBOLS, first=days[0], last=days[-1])
+    fetched = asyncio.run(provider.fetch_bars(BarRequest(SYMBOLS, Interval.D1, days)))
+    told = sorted((action.symbol, action.ex_session, round(1 / action.factor, 9)) for action in fetched.actions)
+    assert told == splits.rows()
+    assert len(told) > 3
+    early = SyntheticProvider(seed=11, clock=lambda: datetime(2024, 9, 1, tzinfo=UTC))
+    assert asyncio.run(early.fetch_bars(BarRequest(SYMBOLS, Interval.D1, days))).actions == ()
+
+
 @pytest.mark.parametrize(
     ("clock", "last"), [("08:59:59", None), ("09:01:00", "09:00"), ("11:31:00", "11:30"), ("15:30:59", "15:24")]
 )

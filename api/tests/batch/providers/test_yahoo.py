@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from batch.errors import ProviderError
+from batch.market.action import CorporateAction
 from batch.market.calendar import last_sessions
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
@@ -195,3 +196,29 @@ async def test_a_symbol_of_which_some_spans_are_unknown_is_listed(fake: FakeYaho
     fetched = await fetch(fake, Interval.M1, "7203", sessions=last_sessions(12, MONDAY))
     assert not fetched.outcomes
     assert fetched.bars.height > 0
+
+
+def with_split(session: date, **changes: Any) -> Callable[[dict[str, Any]], None]:
+    """Have a chart tell of a split of one into five."""
+    at = int(datetime.combine(session, datetime.min.time(), UTC).timestamp())
+    split = {"date": at, "numerator": 5.0, "denominator": 1.0, "splitRatio": "5:1"} | changes
+    return lambda result: result.update({"events": {"splits": {str(at): split}}})
+
+
+@pytest.mark.parametrize("interval", [Interval.M1, Interval.D1])
+async def test_a_split_of_a_day_asked_for_is_an_action(fake: FakeYahoo, interval: Interval) -> None:
+    fake.spoil = with_split(MONDAY)
+    fetched = await fetch(fake, interval, "7203", sessions=(MONDAY,))
+    assert fetched.actions == [CorporateAction("7203", MONDAY, 0.2)]
+    fake.spoil = with_split(date(2026, 11, 13))
+    assert (await fetch(fake, interval, "7203", sessions=(MONDAY,))).actions == []
+    fake.spoil = with_split(MONDAY, denominator=5.0)
+    assert (await fetch(fake, interval, "7203", sessions=(MONDAY,))).actions == []
+
+
+@pytest.mark.parametrize("changes", [{"numerator": 0}, {"denominator": "1"}, {"date": None}, {"numerator": 1e12}])
+async def test_a_split_that_cannot_be_read_is_a_fault(fake: FakeYahoo, changes: dict[str, Any]) -> None:
+    fake.spoil = with_split(MONDAY, **changes)
+    fetched = await fetch(fake, Interval.D1, "7203", sessions=(MONDAY,))
+    assert fetched.outcomes["7203"].outcome is Outcome.PROVIDER_ERROR
+    assert "had the split" in fetched.outcomes["7203"].message

@@ -1,0 +1,44 @@
+"""Splits guessed from raw bars, among those that a quality rule has flagged."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from batch.bars.quality_soft import SPLIT_RATIOS
+from batch.market.action import CorporateAction
+from batch.market.bar import BarFlag
+from batch.market.rules import limit_bounds
+
+
+def suspect_splits(
+    bars: pl.DataFrame, previous_closes: Mapping[str, float], *, is_tse: bool
+) -> tuple[CorporateAction, ...]:
+    """Return what looks like a split in checked bars of successive sessions, by symbol, then session.
+
+    Of the bars flagged as suspect it takes those that open beyond the daily limit from the close before: no
+    ordinary morning brings that. The factor is that of the nearest usual ratio. `previous_closes` are those from
+    before the first session; where the rules of the TSE do not hold a flag is enough.
+    """
+    is_flagged = pl.col("flags") & BarFlag.SPLIT_SUSPECT.value != 0
+    symbols = bars.filter(is_flagged)["symbol"].unique()
+    earlier = pl.col("symbol").replace_strict(dict(previous_closes), default=None, return_dtype=pl.Float64)
+    before = pl.coalesce(pl.col("close").shift(1).over("symbol"), earlier)
+    rows = (
+        bars.filter(pl.col("symbol").is_in(symbols.implode()))
+        .select("symbol", pl.col("opened_at").dt.date(), "open", "flags", before=before)
+        .filter(is_flagged, pl.col("before").is_not_null())
+    )
+    ratio = rows["open"].to_numpy() / rows["before"].to_numpy()
+    if is_tse:
+        lower, upper = limit_bounds(rows["before"].to_numpy())
+        beyond = (rows["open"].to_numpy() < lower) | (rows["open"].to_numpy() > upper)
+    else:
+        beyond = np.ones(ratio.size, dtype=np.bool_)
+    nearest = SPLIT_RATIOS[np.abs(np.abs(np.log(ratio))[:, None] - np.log(SPLIT_RATIOS)).argmin(axis=1)]
+    factors = np.where(ratio < 1, 1 / nearest, nearest)
+    return tuple(
+        CorporateAction(symbol, day, float(factor))
+        for (symbol, day), factor, far in zip(rows.select("symbol", "opened_at").rows(), factors, beyond, strict=True)
+        if far
+    )

@@ -1,0 +1,64 @@
+"""Corporate actions on an InfluxDB server: points of a measurement of their own in the bucket of daily bars."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import polars as pl
+
+from batch.bars.actions.store import KEY, NOTE_SCHEMA
+from batch.bars.influx_deliver import Cargo, Delivery
+from batch.bars.influx_frames import to_columns
+from batch.bars.influx_lines import action_lines
+from batch.bars.influx_query import select_actions
+from batch.bars.influx_target import Precision
+from batch.bars.normal import check_source
+from batch.errors import StoreError
+
+_COLUMNS = ("symbol", "time", "origin", "state", "factor", "at")
+
+
+@dataclass(frozen=True, slots=True)
+class InfluxActionStore:
+    """Notes beside the bars, by the same connection; `docs/reference/influxdb-layout.md` says how they lie there."""
+
+    delivery: Delivery
+    bucket: str
+
+    async def save(self, source: str, notes: pl.DataFrame) -> None:
+        """Keep notes in `NOTE_SCHEMA`; a server that refuses one, as beyond its retention, keeps not all of them.
+
+        Raises:
+            StoreError: the server refused or did not answer.
+
+        """
+        check_source(source)
+        if notes.is_empty():
+            return
+        cargo = Cargo(self.bucket, Precision.SECOND, partial(action_lines, source), partial(self._missing, source))
+        refused = await self.delivery.deliver(cargo, notes)
+        if refused.height:
+            reason = refused["refusal"][0]
+            raise StoreError(f"InfluxDB refused {refused.height} corporate actions: {reason}", retryable=False)
+
+    async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        """Return notes in `NOTE_SCHEMA`, of all symbols or of some, sorted by symbol, ex-session and origin."""
+        check_source(source)
+        found = await self.delivery.wire.query(self.bucket, select_actions(source, symbols))
+        columns = to_columns(found[0], _COLUMNS)
+        types = [pl.String, pl.Int64, pl.String, pl.String, pl.Float64, pl.Int64]
+        frame = pl.DataFrame([pl.Series(name, columns[name], kind) for name, kind in zip(_COLUMNS, types, strict=True)])
+        notes = frame.with_columns(
+            pl.col("time").cast(pl.Datetime("us")).dt.date().alias("ex_session"),
+            pl.col("at").cast(NOTE_SCHEMA["noted_at"]).alias("noted_at"),
+        ).select(list(NOTE_SCHEMA))
+        wanted = notes.filter(pl.col("symbol").is_in(list(symbols))) if symbols else notes
+        return wanted.sort(KEY)
+
+    async def close(self) -> None:
+        """Release the connections; another call opens them anew."""
+        await self.delivery.wire.http.close()
+
+    async def _missing(self, source: str, rows: pl.DataFrame) -> pl.DataFrame:
+        held = await self.load(source, rows["symbol"].unique().to_list())
+        return rows.join(held, on=list(NOTE_SCHEMA), how="anti", maintain_order="left")

@@ -1,0 +1,38 @@
+"""From notes to actions: whose word counts, and which of them bars are adjusted by; pure."""
+
+from datetime import date
+
+import polars as pl
+
+from batch.market.action import ActionState, kind_of
+from batch.market.adjust import FACTOR_SCHEMA
+
+#: One row per symbol and ex-session: the word that counts.
+ACTION_SCHEMA = pl.Schema(
+    {
+        **FACTOR_SCHEMA,
+        "kind": pl.String(),
+        "state": pl.String(),
+        "noted_at": pl.Datetime("us", "UTC"),
+    }
+)
+
+#: A person's word beats a provider's, and a provider's what bars look like.
+_RANK = {ActionState.CONFIRMED: 0, ActionState.REJECTED: 0, ActionState.TOLD: 1, ActionState.SUSPECTED: 2}
+
+
+def settle_notes(notes: pl.DataFrame) -> pl.DataFrame:
+    """Return actions in `ACTION_SCHEMA` from notes in `NOTE_SCHEMA`, sorted by symbol, then ex-session."""
+    rank = pl.col("state").replace_strict({s.value: n for s, n in _RANK.items()}, return_dtype=pl.Int8)
+    first = notes.sort("symbol", "ex_session", rank).unique(["symbol", "ex_session"], keep="first", maintain_order=True)
+    kinds = pl.Series("kind", [kind_of(factor).value for factor in first["factor"]], dtype=pl.String)
+    return first.with_columns(kinds).select(list(ACTION_SCHEMA))
+
+
+def applied_actions(notes: pl.DataFrame, *, until: date) -> pl.DataFrame:
+    """Return the actions in `ACTION_SCHEMA` that count: told or confirmed, with an ex-session up to a day.
+
+    An action that was announced and is still to come changes no price yet.
+    """
+    applied = [state.value for state in ActionState if state.is_applied]
+    return settle_notes(notes).filter(pl.col("state").is_in(applied) & (pl.col("ex_session") <= until))

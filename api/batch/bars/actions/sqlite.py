@@ -1,0 +1,92 @@
+"""Corporate actions in a small SQLite file beside the pages, shared by the processes of one machine."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import orjson
+import polars as pl
+
+from batch.bars.actions.store import KEY, NOTE_SCHEMA
+from batch.bars.normal import check_source
+from batch.bars.page_errors import store_errors
+
+_CREATE = """
+CREATE TABLE IF NOT EXISTS note (
+    symbol TEXT NOT NULL,
+    ex_session TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    state TEXT NOT NULL,
+    factor REAL NOT NULL,
+    noted_at INTEGER NOT NULL,
+    PRIMARY KEY (symbol, ex_session, origin)
+) STRICT, WITHOUT ROWID
+"""
+_PUT = "INSERT OR REPLACE INTO note VALUES (?, ?, ?, ?, ?, ?)"
+_ALL = "SELECT symbol, ex_session, origin, state, factor, noted_at FROM note"
+_SOME = f"{_ALL} WHERE symbol IN (SELECT value FROM json_each(?))"  # noqa: S608  a constant
+_BUSY_TIMEOUT_S = 60.0
+
+
+class SqliteActionStore:
+    """Notes in `<root>/<source>/actions.sqlite`, on a local disk (not NFS).
+
+    A connection lives for one call (0.2 ms): notes are written when something happens and read with a question,
+    so there is nothing to share, nothing to inherit by a fork and nothing to close.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def save(self, source: str, notes: pl.DataFrame) -> None:
+        """Keep notes in `NOTE_SCHEMA`; when it returns they have reached the disk."""
+        path = self._path(source)
+        if notes.height:
+            await asyncio.to_thread(_save, path, notes)
+
+    async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        """Return notes in `NOTE_SCHEMA`, of all symbols or of some, sorted by symbol, ex-session and origin."""
+        return await asyncio.to_thread(_load, self._path(source), symbols)
+
+    async def close(self) -> None:
+        """Do nothing: no file is kept open."""
+
+    def _path(self, source: str) -> Path:
+        check_source(source)
+        return self._root / source / "actions.sqlite"
+
+
+def _save(path: Path, notes: pl.DataFrame) -> None:
+    rows = notes.with_columns(pl.col("ex_session").cast(pl.String), pl.col("noted_at").to_physical()).rows()
+    with store_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with _connected(path, "rwc") as sql:
+        sql.execute("BEGIN IMMEDIATE")
+        sql.execute(_CREATE)
+        sql.executemany(_PUT, rows)
+        sql.execute("COMMIT")
+
+
+def _load(path: Path, symbols: Sequence[str]) -> pl.DataFrame:
+    rows: list[tuple[object, ...]] = []
+    if path.exists():
+        with _connected(path, "rw") as sql:
+            # Between its making and its first commit the file has no table.
+            if sql.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'note')").fetchone()[0]:
+                found = sql.execute(_SOME, (orjson.dumps(symbols).decode(),)) if symbols else sql.execute(_ALL)
+                rows = found.fetchall()
+    types = {**NOTE_SCHEMA, "ex_session": pl.String(), "noted_at": pl.Int64()}
+    notes = pl.DataFrame(rows, schema=types, orient="row").with_columns(pl.col("ex_session").str.to_date("%Y-%m-%d"))
+    return notes.cast(NOTE_SCHEMA).sort(KEY)
+
+
+@contextmanager
+def _connected(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    address = f"{path.absolute().as_uri()}?mode={mode}"
+    with (
+        store_errors(path),
+        closing(sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)) as sql,
+    ):
+        yield sql

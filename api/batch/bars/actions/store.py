@@ -1,0 +1,66 @@
+"""The port to where corporate actions are kept: notes of who said what of a symbol's ex-session."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+import polars as pl
+
+from batch.market.action import ActionState, CorporateAction
+
+#: What one origin says of one symbol and ex-session; unique on the three.
+NOTE_SCHEMA = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "ex_session": pl.Date(),
+        "origin": pl.String(),
+        "state": pl.String(),
+        "factor": pl.Float64(),
+        "noted_at": pl.Datetime("us", "UTC"),
+    }
+)
+KEY = ["symbol", "ex_session", "origin"]
+
+
+class Origin(StrEnum):
+    """Who says it. Each writes its own notes alone, so that no writer can undo another's."""
+
+    PROVIDER = "provider"
+    BARS = "bars"
+    PERSON = "person"
+
+
+class ActionStore(Protocol):
+    """Where notes of corporate actions are kept, by source, as bars are. Writes are idempotent, the last one wins."""
+
+    async def save(self, source: str, notes: pl.DataFrame) -> None:
+        """Keep notes in `NOTE_SCHEMA`; when it returns they are durable.
+
+        Raises:
+            InvalidRequest: the source's name is not a plain lower-case name.
+            StoreError: they may not be kept; saving them again is safe.
+
+        """
+        ...
+
+    async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        """Return notes in `NOTE_SCHEMA`, of all symbols or of some, sorted by symbol, ex-session and origin."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+def build_notes(
+    actions: Iterable[CorporateAction], origin: Origin, state: ActionState, *, noted_at: datetime
+) -> pl.DataFrame:
+    """Return notes in `NOTE_SCHEMA` by which an origin says the same of some actions."""
+    rows = [(a.symbol, a.ex_session, origin.value, state.value, a.factor, noted_at) for a in actions]
+    return pl.DataFrame(rows, schema=NOTE_SCHEMA, orient="row")
+
+
+def merge_notes(*notes: pl.DataFrame) -> pl.DataFrame:
+    """Return notes with one per key, the last; sorted by the key."""
+    return pl.concat(notes).unique(KEY, keep="last", maintain_order=True).sort(KEY)

@@ -1,0 +1,36 @@
+"""Corporate actions that an ingest meets: those that its provider tells of, and those that its bars look like."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from batch.bars.actions.detect import suspect_splits
+from batch.bars.actions.store import NOTE_SCHEMA, Origin, build_notes
+from batch.bars.quality import Checked, QualityContext
+from batch.market.action import ActionState, CorporateAction
+
+_FLAG = "split_suspect"
+
+
+def gather_notes(
+    told: Sequence[CorporateAction], checked: Checked, *, context: QualityContext, divides_past: bool
+) -> pl.DataFrame:
+    """Return notes in `NOTE_SCHEMA` of what was told and of what checked bars look like; most windows have none.
+
+    Where a provider divides older prices by later splits (`divides_past`), what it tells of and the bars do not show
+    is a suspicion: the bars may be adjusted already.
+    """
+    is_suspect = _FLAG in checked.flags
+    if not told and not is_suspect:
+        return pl.DataFrame(schema=NOTE_SCHEMA)
+    closes, is_tse = context.previous_closes, context.market.is_tse
+    suspected = suspect_splits(checked.bars, closes, is_tse=is_tse) if is_suspect else ()
+    shown = {(action.symbol, action.ex_session) for action in suspected}
+    doubtful = [a for a in told if divides_past and (a.symbol, a.ex_session) not in shown]
+    certain = [a for a in told if a not in doubtful]
+    words = (
+        (certain, Origin.PROVIDER, ActionState.TOLD),
+        (doubtful, Origin.PROVIDER, ActionState.SUSPECTED),
+        (suspected, Origin.BARS, ActionState.SUSPECTED),
+    )
+    return pl.concat([build_notes(*word, noted_at=context.now) for word in words])

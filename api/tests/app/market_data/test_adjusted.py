@@ -1,0 +1,106 @@
+"""Adjusted bars over HTTP: by told and confirmed splits, tagged by the set of them; raw bars stay as they were."""
+
+import io
+from typing import Any
+
+import httpx2
+import polars as pl
+import pytest
+
+from app.market_data.schemas import BarPage
+from batch.bars.actions.store import ActionStore
+from batch.market.action import ActionState
+from batch.wiring import build_action_store
+from tests.app.market_data.conftest import SESSIONS
+from tests.fixtures.apps import memory_settings
+from tests.fixtures.noted_actions import note
+
+pytestmark = pytest.mark.anyio
+URL = "/api/v1/bars/7203"
+SPAN = {"start": "2025-10-31", "end": "2025-11-06"}
+ADJUSTED = SPAN | {"adjusted": "true"}
+
+
+@pytest.fixture
+def actions(tmp_path: Any) -> ActionStore:
+    """The actions of the API."""
+    return build_action_store(memory_settings(tmp_path, bar_store="pages"))
+
+
+async def items(http: httpx2.AsyncClient, **params: str) -> pl.DataFrame:
+    answer = await http.get(URL, params=params)
+    assert answer.status_code == 200, answer.text
+    BarPage.model_validate(answer.json())
+    return pl.DataFrame(answer.json()["items"])
+
+
+async def test_without_actions_adjusted_bars_are_the_raw_ones(market: httpx2.AsyncClient) -> None:
+    assert (await items(market, **ADJUSTED)).equals(await items(market, **SPAN))
+
+
+async def test_a_split_divides_what_was_before_it(market: httpx2.AsyncClient, actions: ActionStore) -> None:
+    raw = await items(market, **SPAN)
+    await actions.save("synthetic", note("7203", SESSIONS[1], 0.5))
+    await actions.save("synthetic", note("6758", SESSIONS[2], 0.1))
+    await actions.save("jquants", note("7203", SESSIONS[2], 0.1))
+    adjusted = await items(market, **ADJUSTED)
+    assert adjusted["close"].to_list() == [*(raw["close"][:327] * 0.5), *raw["close"][327:]]
+    assert adjusted["volume"].to_list() == [*(raw["volume"][:327] * 2), *raw["volume"][327:]]
+    assert (await items(market, **SPAN)).equals(raw)
+
+
+async def test_the_answer_says_as_of_which_actions(market: httpx2.AsyncClient, actions: ActionStore) -> None:
+    await actions.save("synthetic", note("7203", SESSIONS[1], 1 / 3))
+    await actions.save("synthetic", note("7203", SESSIONS[2], 0.5, ActionState.SUSPECTED))
+    answer = await market.get(URL, params=ADJUSTED | {"limit": "1"})
+    page = answer.json()
+    assert page["adjusted"] is True
+    assert page["actions"] == [{"ex_session": "2025-11-04", "factor": 1 / 3, "kind": "split", "state": "told"}]
+    assert len(page["action_set"]) == 16
+    assert answer.headers["kaboom-action-set"] == page["action_set"]
+    raw = await market.get(URL, params=SPAN)
+    assert "kaboom-action-set" not in raw.headers
+    assert raw.json().keys() & {"action_set", "actions"} == set()
+
+
+async def test_the_tag_changes_with_the_actions_alone(market: httpx2.AsyncClient, actions: ActionStore) -> None:
+    async def ask(tag: str = "") -> httpx2.Response:
+        return await market.get(URL, params=ADJUSTED, headers={"If-None-Match": tag})
+
+    plain = (await ask()).headers["etag"]
+    assert (await ask(plain)).status_code == 304
+    await actions.save("synthetic", note("7203", SESSIONS[1], 0.5))
+    split = await ask(plain)
+    assert (split.status_code, split.headers["etag"] != plain) == (200, True)
+    # A split after the last bar that is asked for changes every bar.
+    later = await market.get(URL, params=ADJUSTED | {"end": "2025-11-01"})
+    await actions.save("synthetic", note("7203", SESSIONS[2], 0.5))
+    again = await market.get(URL, params=ADJUSTED | {"end": "2025-11-01"})
+    assert later.headers["etag"] != again.headers["etag"]
+    for day in SESSIONS[1:]:
+        await actions.save("synthetic", note("7203", day, 0.5, ActionState.REJECTED))
+    assert (await ask(plain)).status_code == 304
+
+
+async def test_pages_and_files_are_adjusted_too(market: httpx2.AsyncClient, actions: ActionStore) -> None:
+    await actions.save("synthetic", note("7203", SESSIONS[1], 0.5))
+    whole = await items(market, **ADJUSTED)
+    answer = await market.get(URL, params=ADJUSTED | {"limit": "300"})
+    seen = answer.json()["items"]
+    while "next" in answer.links:
+        answer = await market.get(answer.links["next"]["url"])
+        seen += answer.json()["items"]
+    assert pl.DataFrame(seen).equals(whole)
+    file = await market.get(URL, params=ADJUSTED, headers={"Accept": "application/vnd.apache.parquet"})
+    assert 'filename="7203-1m-synthetic-adjusted.parquet"' in file.headers["content-disposition"]
+    rows = pl.read_parquet(io.BytesIO(file.content))
+    assert rows.columns[:4] == ["provider", "interval", "symbol", "action_set"]
+    assert rows["action_set"].unique().to_list() == [file.headers["kaboom-action-set"]]
+    assert rows["close"].to_list() == whole["close"].to_list()
+
+
+async def test_the_newest_bar_stays_raw(market: httpx2.AsyncClient, actions: ActionStore) -> None:
+    before = (await market.get("/api/v1/bars/latest")).json()
+    await actions.save("synthetic", note("7203", SESSIONS[2], 0.5))
+    assert (await market.get("/api/v1/bars/latest")).json() == before
+    assert (await market.get("/api/v1/bars/latest", params={"adjusted": "true"})).status_code == 422

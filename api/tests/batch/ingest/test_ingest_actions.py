@@ -1,0 +1,108 @@
+"""An ingest notes the actions that its provider tells of, and those that its bars look like."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+import pytest
+
+from batch.bars.actions.memory import MemoryActionStore
+from batch.bars.actions.settle import settle_notes
+from batch.bars.memory import MemoryBarStore
+from batch.errors import StoreError
+from batch.ingest.plan import IngestChunk
+from batch.ingest.report import IngestReport
+from batch.ingest.runner import run_chunk
+from batch.ingest.window import IngestTools
+from batch.market.action import CorporateAction
+from batch.market.interval import Interval
+from batch.market.listing import Market
+from batch.market.outcome import Outcome
+from batch.providers.base import BarRequest, FetchedBars
+from tests.fixtures.fake_providers import SERIES, FakeProvider
+from tests.fixtures.raw_bars import clean_session, raw_frame
+
+FIRST, SECOND = date(2025, 11, 4), date(2025, 11, 5)
+HALF = CorporateAction("7203", SECOND, 0.5)
+SOURCE = SERIES.source
+
+
+class FailingActionStore(MemoryActionStore):
+    """A store that is full."""
+
+    async def save(self, source: str, notes: pl.DataFrame) -> None:
+        """Raise."""
+        raise StoreError("the disk is full", retryable=False)
+
+
+def splits(*told: CorporateAction, after: float = 1500.0) -> Any:
+    """Answer with bars that open the second session at a price, and some actions."""
+
+    def answer(request: BarRequest) -> FetchedBars:
+        prices = {FIRST: 3000.0, SECOND: after}
+        rows = [
+            row
+            for symbol in request.symbols
+            for day in request.sessions
+            for row in clean_session(symbol, day, interval=request.interval, price=prices[day])
+        ]
+        return FetchedBars(raw_frame(rows), actions=told)
+
+    return answer
+
+
+def ingest(actions: MemoryActionStore, *answers: Any, divides_past: bool = False) -> IngestReport:
+    provider = FakeProvider(*answers)
+    provider.capabilities = replace(provider.capabilities, divides_past=divides_past)
+    store, now = MemoryBarStore(), datetime(2025, 12, 1, tzinfo=UTC)
+    tools = IngestTools(provider, store, actions, Market.TSE_PRIME, frozenset(), lambda: now)
+    return asyncio.run(run_chunk(IngestChunk(Interval.M1, ("7203",), (FIRST, SECOND)), tools))
+
+
+def settled(actions: MemoryActionStore) -> list[tuple[Any, ...]]:
+    notes = asyncio.run(actions.load(SOURCE))
+    return settle_notes(notes).select("symbol", "ex_session", "factor", "state").rows()
+
+
+def test_a_told_split_is_told_and_one_that_only_the_bars_show_is_suspected() -> None:
+    told, guessed = MemoryActionStore(), MemoryActionStore()
+    report = ingest(told, splits(HALF))
+    assert settled(told) == [("7203", SECOND, 0.5, "told")]
+    assert (report.counts["actions_told"], report.counts["actions_suspected"]) == (1, 1)
+    report = ingest(guessed, splits())
+    assert settled(guessed) == [("7203", SECOND, 0.5, "suspected")]
+    assert "actions_told" not in report.counts
+
+
+def test_days_without_any_note_nothing() -> None:
+    actions = FailingActionStore()
+    report = ingest(actions, splits(after=2990.0))
+    assert report.outcomes[0].outcome is Outcome.OK
+    assert not [name for name in report.counts if name.startswith("actions")]
+
+
+@pytest.mark.parametrize(("after", "state"), [(1500.0, "told"), (2990.0, "suspected")])
+def test_where_older_prices_are_divided_already_a_told_split_counts_if_the_bars_show_it(
+    after: float, state: str
+) -> None:
+    actions = MemoryActionStore()
+    ingest(actions, splits(HALF, after=after), divides_past=True)
+    assert settled(actions) == [("7203", SECOND, 0.5, state)]
+
+
+def test_no_bars_are_held_without_their_actions() -> None:
+    report = ingest(FailingActionStore(), splits(HALF))
+    (outcome,) = report.outcomes
+    assert (outcome.outcome, outcome.rows, outcome.message) == (Outcome.WRITE_FAILED, 0, "the disk is full")
+
+
+def test_taking_bars_again_leaves_a_persons_word() -> None:
+    actions = MemoryActionStore()
+    ingest(actions, splits(HALF))
+    notes = asyncio.run(actions.load(SOURCE)).filter(pl.col("state") == "told")
+    rejected = notes.with_columns(origin=pl.lit("person"), state=pl.lit("rejected"))
+    asyncio.run(actions.save(SOURCE, rejected))
+    ingest(actions, splits(HALF))
+    assert settled(actions) == [("7203", SECOND, 0.5, "rejected")]
