@@ -25,6 +25,7 @@ from batch.ingest.window import IngestTools
 from batch.kit.clock import utc_now
 from batch.kit.http import HttpClient
 from batch.kit.redis import connect_redis
+from batch.market.history import load_history
 from batch.market.listing import Market
 from batch.market.universe import Universe, load_universe
 from batch.providers.base import BarProvider
@@ -142,13 +143,15 @@ def build_tools(
     settings: BatchSettings, market: Market, universe: Universe | None, *, name: str, points: int
 ) -> IngestTools:
     """Return what running a chunk of a plan needs: `universe` tells tick sizes by class, `name` the provider."""
+    provider = build_provider(settings, name)
     return IngestTools(
-        provider=build_provider(settings, name),
+        provider=provider,
         store=build_bar_store(settings, points=points),
         actions=build_action_store(settings),
         market=market,
         topix500=universe.topix500 if universe else frozenset(),
         clock=utc_now,
+        history=None if provider.capabilities.knows_listings else load_history(settings.symbols_dir),
         fetch_attempts=settings.fetch_attempts,
         patience_s=settings.provider_patience_s,
     )

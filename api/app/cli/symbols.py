@@ -1,20 +1,25 @@
 """`kaboom symbols`: the lists of what is listed."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from app.cli.options import Json
 from app.cli.session import Session
 from app.settings import load_settings
+from batch.market.symbol import parse_symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batch.market.history import Validity
 
 app = typer.Typer(help="Manage the symbol lists.", no_args_is_help=True)
 
-
-@app.callback()
-def group() -> None:
-    """Keep `import` a subcommand while it is the only one."""
+_SPAN = ("market", "name", "came_after", "first_seen", "last_seen", "left_by", "moved_to", "renamed_to", "renamed_from")
 
 
 @app.command("import")
@@ -24,7 +29,7 @@ def import_file(
     *,
     json: Json = False,
 ) -> None:
-    """Import JPX's own list; runs of its date and later use it as their universe."""
+    """Import JPX's own list, of any date: runs of its date and later have their universe from it."""
     from batch.market.jpx import import_listings  # noqa: PLC0415  no other command reads workbooks
 
     session: Session = context.obj.with_json(json)
@@ -36,3 +41,30 @@ def import_file(
     for market, count in counts.items():
         session.out.print(f"{market:<14} {count:>6,}", markup=False)
     session.say("imported", count=sum(counts.values()), as_of=summary.as_of, path=summary.path)
+
+
+@app.command("history")
+def show_history(
+    context: typer.Context, symbol: Annotated[str, typer.Argument(help="such as 7203")], *, json: Json = False
+) -> None:
+    """Show when a symbol was listed, in which market, as far as the shipped and the imported lists tell."""
+    from batch.market.history import load_history  # noqa: PLC0415  the lists, which other commands do without
+
+    session: Session = context.obj.with_json(json)
+    spans = load_history(load_settings().symbols_dir).validities(parse_symbol(symbol))
+    if session.is_json:
+        session.print_json({"symbol": parse_symbol(symbol), "items": [asdict(span) for span in spans]})
+    elif not spans:
+        session.say("never_listed", symbol=parse_symbol(symbol))
+    else:
+        session.out.print(_span_table(spans))
+
+
+def _span_table(spans: "Sequence[Validity]") -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in _SPAN:
+        table.add_column(name)
+    for span in spans:
+        values = asdict(span)
+        table.add_row(*(str(values[name] or "") for name in _SPAN))
+    return table

@@ -124,6 +124,10 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "cancelled": ("cancelling job {job_id}", "ジョブ {job_id} を取り消しています"),
     "deleted": ("job {job_id} deleted; its bars stay", "ジョブ {job_id} を削除しました。足は残ります"),
+    "never_listed": (
+        "no list names {symbol}; import JPX's of another date: kaboom symbols import data_j.xls",
+        "{symbol} はどの一覧にもありません。別の日付の一覧を取り込むには: kaboom symbols import data_j.xls",
+    ),
     "imported": (
         "imported {count} listings as of {as_of}: {path}",
         "{as_of} 時点の銘柄 {count} 件を取り込みました: {path}",

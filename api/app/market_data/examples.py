@@ -51,6 +51,10 @@ _LISTING: dict[str, Any] = {
     "scale": "TOPIX Core30",
     "is_topix500": True,
     "is_listed": True,
+    "first_seen": "2024-03-29",
+    "left_by": None,
+    "moved_to": None,
+    "renamed_to": None,
 }
 _DATED: dict[str, Any] = {"session": "2025-11-04", "as_of": "2024-03-29", "source": "JPX data_j.xls"}
 SYMBOLS: dict[str, Any] = {**_DATED, "items": [_LISTING], "next_cursor": None}

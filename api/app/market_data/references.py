@@ -12,7 +12,8 @@ from app.market_data.queries import CalendarQuery, SymbolsQuery, UniverseQuery, 
 from app.market_data.table import Table
 from batch.kit.clock import Clock
 from batch.market.calendar import JST, closes_at, minute_grid, opens_at, session_hours, sessions_between
-from batch.market.listing import Market
+from batch.market.history import ListingHistory, load_history
+from batch.market.listing import Listing, Market
 from batch.market.universe import Universe, load_universe
 
 _MOST_CALENDAR_DAYS = 3_660
@@ -26,6 +27,10 @@ _LISTING = pl.Schema(
         "scale": pl.String(),
         "is_topix500": pl.Boolean(),
         "is_listed": pl.Boolean(),
+        "first_seen": pl.Date(),
+        "left_by": pl.Date(),
+        "moved_to": pl.String(),
+        "renamed_to": pl.String(),
     }
 )
 _SESSION = pl.Schema(
@@ -58,7 +63,7 @@ class ReferenceTables:
         session = query.session or self._today()
         markets = [query.market] if query.market else [market for market in Market if market.is_tse]
         universes = [load_universe(market, session, imported_dir=self.symbols_dir) for market in markets]
-        rows = _to_frame(universes)
+        rows = self._to_frame(universes)
         for word in query.q.lower().split():
             within = pl.concat_str("symbol", "name", separator=" ").str.to_lowercase()
             rows = rows.filter(within.str.contains(word, literal=True))
@@ -79,7 +84,7 @@ class ReferenceTables:
         session = query.session or self._today()
         universe = load_universe(query.market, session, imported_dir=self.symbols_dir)
         about = {"market": universe.market.value, **_dated(universe, session), "age_days": universe.age(session)}
-        return Table(_to_frame([universe]), about, ("as_of",), f"universe-{universe.market}-{session}")
+        return Table(self._to_frame([universe]), about, ("as_of",), f"universe-{universe.market}-{session}")
 
     def calendar(self, query: CalendarQuery) -> Table:
         """Return sessions and their hours, oldest first.
@@ -94,21 +99,43 @@ class ReferenceTables:
         about = {"first": first.isoformat(), "last": last.isoformat(), "time_zone": "Asia/Tokyo"}
         return Table(pl.DataFrame(rows, schema=_SESSION, orient="row"), about, (), f"calendar-{first}-{last}")
 
+    def _to_frame(self, universes: Iterable[Universe]) -> pl.DataFrame:
+        history = load_history(self.symbols_dir)
+        rows = [
+            (
+                *_told(listing),
+                listing.symbol not in universe.delisted,
+                *_validity(history, listing.symbol, universe.as_of),
+            )
+            for universe in universes
+            for listing in universe.listings
+        ]
+        return pl.DataFrame(rows, schema=_LISTING, orient="row").sort("symbol")
+
     def _today(self) -> date:
         return self.clock().astimezone(JST).date()
 
 
+def _told(listing: Listing) -> tuple[Any, ...]:
+    return (
+        listing.symbol,
+        listing.name,
+        listing.market.value,
+        listing.sector33,
+        listing.scale,
+        listing.is_topix500,
+    )
+
+
+def _validity(history: ListingHistory, symbol: str, as_of: date) -> tuple[Any, ...]:
+    spans = (span for span in history.validities(symbol) if span.first_seen <= as_of <= span.last_seen)
+    # None where the list was imported just now, after the universe was read.
+    span = next(spans, None)
+    return (span.first_seen, span.left_by, span.moved_to, span.renamed_to) if span else (as_of, None, None, None)
+
+
 def _dated(universe: Universe, session: date) -> dict[str, Any]:
     return {"session": session.isoformat(), "as_of": universe.as_of.isoformat(), "source": universe.source}
-
-
-def _to_frame(universes: Iterable[Universe]) -> pl.DataFrame:
-    rows = [
-        (s.symbol, s.name, s.market.value, s.sector33, s.scale, s.is_topix500, s.symbol not in universe.delisted)
-        for universe in universes
-        for s in universe.listings
-    ]
-    return pl.DataFrame(rows, schema=_LISTING, orient="row").sort("symbol")
 
 
 def _session_row(day: date) -> tuple[Any, ...]:

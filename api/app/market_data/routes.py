@@ -19,7 +19,7 @@ from app.market_data.schemas import (
     describe_table,
 )
 
-_LISTED = "as_of,symbol,name,market,sector33,scale,is_topix500,is_listed\n2024-03-29,7203,トヨタ自動車,TSE_PRIME,…\n"
+_LISTED = "as_of,symbol,name,market,sector33,scale,is_topix500,is_listed,…\n2024-03-29,7203,トヨタ自動車,TSE_PRIME,…\n"
 
 router = APIRouter(
     prefix="/api/v1",

@@ -108,6 +108,10 @@ class ListedSymbol(BaseModel):
     scale: str
     is_topix500: bool = Field(description="whether it has the finer ticks")
     is_listed: bool = Field(description="false: in the list, and known to be gone by the session")
+    first_seen: date = Field(description="the date of the first list with it in this market")
+    left_by: date | None = Field(description="the date of the first list after without it there, also of a later one")
+    moved_to: Market | None = Field(description="the market that it left for")
+    renamed_to: str | None = Field(description="the code that the company of this name had from then on")
 
 
 class _Dated(BaseModel):

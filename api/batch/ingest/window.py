@@ -10,12 +10,14 @@ from batch.bars.actions.store import ActionStore
 from batch.bars.quality import Checked, QualityContext, check_bars
 from batch.bars.store import BarStore, Correction, RefusedBars, WriteReport
 from batch.errors import StoreError
+from batch.ingest.absent import find_absent
 from batch.ingest.actions import gather_notes
 from batch.ingest.fetch import fetch_all
 from batch.ingest.notes import Answer, note_asked
 from batch.ingest.plan import IngestChunk
 from batch.kit.clock import Clock
 from batch.market.bar import BarSeries, empty_bars
+from batch.market.history import ListingHistory
 from batch.market.listing import Market
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import BarProvider, BarRequest
@@ -29,6 +31,7 @@ _LONGEST_PAUSE_S = 5.0
 class IngestTools:
     """What running a chunk needs.
 
+    `history` tells which symbols need not be asked for; None where the provider says itself who was listed.
     `patience_s` is how long it may wait in all for a provider that wants a pause, `correction_lines` how many
     corrected bars it logs one by one.
     """
@@ -39,6 +42,7 @@ class IngestTools:
     market: Market
     topix500: frozenset[str]
     clock: Clock
+    history: ListingHistory | None = None
     fetch_attempts: int = 3
     patience_s: float = 0.0
     correction_lines: int = 10
@@ -61,7 +65,8 @@ async def run_window(part: IngestChunk, tools: IngestTools) -> Window:
 
     """
     series = BarSeries(tools.provider.name, part.interval)
-    request = BarRequest(part.symbols, part.interval, part.sessions)
+    absent = find_absent(tools.history, part.symbols, part.sessions)
+    request = BarRequest(tuple(s for s in part.symbols if s not in absent), part.interval, part.sessions)
     asked_at = tools.clock()
     fetched = await fetch_all(tools.provider, request, attempts=tools.fetch_attempts, patience_s=tools.patience_s)
     closes = await _patiently(lambda: tools.store.last_closes(series, part.symbols, before=part.sessions[0]))
@@ -79,7 +84,7 @@ async def run_window(part: IngestChunk, tools: IngestTools) -> Window:
     divides_past = tools.provider.capabilities.divides_past
     notes = gather_notes(fetched.actions, checked, context=context, divides_past=divides_past)
     writing = await _write(tools, series, checked, notes)
-    outcomes = _settle(part.symbols, fetched.outcomes, checked, writing)
+    outcomes = _settle(part.symbols, {**fetched.outcomes, **absent}, checked, writing)
     await note_asked(tools.store, series, answer=Answer(part, asked_at, checked.bars), outcomes=outcomes)
     return Window(outcomes, _count_events(checked, writing, notes), writing.report.corrections)
 

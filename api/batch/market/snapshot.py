@@ -67,8 +67,13 @@ def parse_snapshot(text: str, where: str) -> Snapshot:
 def load_snapshots(imported_dir: Path | None = None) -> Iterator[Snapshot]:
     """Yield the snapshots shipped with Kaboom, then those of a directory."""
     yield from _load_packaged()
-    for path in sorted(imported_dir.glob("*.csv")) if imported_dir else ():
+    for path in list_imported(imported_dir):
         yield parse_snapshot(path.read_text(encoding="utf-8"), path.name)
+
+
+def list_imported(imported_dir: Path | None) -> list[Path]:
+    """Return the snapshot files of a directory by name; none where there is no directory."""
+    return sorted(imported_dir.glob("*.csv")) if imported_dir else []
 
 
 @lru_cache(maxsize=1)

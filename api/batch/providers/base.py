@@ -30,6 +30,8 @@ class Capabilities:
         concurrency: most requests to it at once, over all processes; None for no limit.
         divides_past: whether its older prices are divided by later splits, so that a split that it tells of counts only
             where its bars show it; else prices are as traded.
+        knows_listings: whether it says itself which symbols were listed on a session. Of any other, those that are
+            known not to have been are not asked for.
         delay: how long after its close a session's bars are as the provider will leave them. What was asked for
             earlier is not final.
 
@@ -43,6 +45,7 @@ class Capabilities:
     requests_per_minute: int | None = None
     concurrency: int | None = None
     divides_past: bool = False
+    knows_listings: bool = False
     delay: timedelta = timedelta()
 
 

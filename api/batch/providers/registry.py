@@ -59,7 +59,7 @@ _SPECS: Mapping[str, ProviderSpec] = MappingProxyType(
             ),
             ProviderSpec(
                 "file",
-                Capabilities(frozenset(Interval), frozenset(Market), symbols_per_fetch=100),
+                Capabilities(frozenset(Interval), frozenset(Market), symbols_per_fetch=100, knows_listings=True),
                 is_real=True,
                 summary="Bars from your own CSV or Parquet files.",
             ),
@@ -74,6 +74,7 @@ _SPECS: Mapping[str, ProviderSpec] = MappingProxyType(
                     reach_days=dict.fromkeys(_INTRADAY, 730),
                     requests_per_minute=60,
                     concurrency=4,
+                    knows_listings=True,
                     # Published at about 16:30 in Japan, an hour after the close.
                     delay=timedelta(hours=1),
                 ),

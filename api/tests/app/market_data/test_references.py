@@ -68,6 +68,22 @@ async def test_an_imported_list_counts_from_its_day(http: httpx2.AsyncClient, tm
     assert (await ok(http, "symbols", session="2025-06-01"))["source"] != "a test"
 
 
+async def test_a_row_says_until_when_it_was_so(http: httpx2.AsyncClient, tmp_path: Path) -> None:
+    moved = Listing("7203", "トヨタ自動車", Market.TSE_STANDARD, "輸送用機器", "")
+    renamed = Listing("999A", "極洋", Market.TSE_PRIME, "水産・農林業", "")
+    text = format_snapshot(Snapshot(date(2025, 6, 30), "a test", (moved, renamed)))
+    (tmp_path / "symbols").mkdir()
+    (tmp_path / "symbols" / "new.csv").write_text(text, encoding="utf-8")
+    view = await ok(http, "universe", session="2024-04-01")
+    UniverseView.model_validate(view)
+    rows = {i["symbol"]: [i[n] for n in ("first_seen", "left_by", "moved_to", "renamed_to")] for i in view["items"]}
+    assert rows["7203"] == ["2024-03-29", "2025-06-30", "TSE_STANDARD", None]
+    assert rows["1301"] == ["2024-03-29", "2025-06-30", None, "999A"]
+    assert rows["1332"] == ["2024-03-29", "2025-06-30", None, None]
+    after = await ok(http, "symbols", session="2025-07-01")
+    assert {i["symbol"]: i["left_by"] for i in after["items"]} == {"7203": None, "999A": None}
+
+
 async def test_files_have_no_listings(http: httpx2.AsyncClient) -> None:
     for path in ("symbols", "universe"):
         assert (await http.get(f"/api/v1/{path}", params={"market": "FILE"})).status_code == 404

@@ -1,0 +1,154 @@
+"""When symbols were listed, as far as dated lists tell: in one list and not in the next means gone in between."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property, lru_cache
+from itertools import groupby
+from pathlib import Path
+
+from batch.market.listing import Listing, Market
+from batch.market.snapshot import Delisted, Snapshot, list_imported, load_delisted, load_snapshots
+
+#: The date of a list, and what it says of a symbol, if anything.
+type _Seen = tuple[date, Listing | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """A symbol in one market, over lists that follow each other.
+
+    Attributes:
+        symbol, name, market: what the last of them says.
+        came_after: date of the list before, which does not have it there; None where no list is older.
+        first_seen, last_seen: dates of the first and the last list that have it there.
+        left_by: date of the next list, which does not have it there; None where no list is newer.
+        moved_to: the market that the next list has it in.
+        renamed_to, renamed_from: the code that the company of the same name has in the next list, or had before.
+
+    """
+
+    symbol: str
+    name: str
+    market: Market
+    came_after: date | None
+    first_seen: date
+    last_seen: date
+    left_by: date | None
+    moved_to: Market | None = None
+    renamed_to: str | None = None
+    renamed_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rename:
+    # A code of the last list that has it, and the one of the next list with the same name
+    old: str
+    new: str
+    last_seen: date
+
+
+class ListingHistory:
+    """What dated lists say together. Of two with one date the later given counts."""
+
+    def __init__(self, snapshots: tuple[Snapshot, ...], delisted: tuple[Delisted, ...] = ()) -> None:
+        by_date = {snapshot.as_of: snapshot for snapshot in snapshots}
+        self._lists = [{s.symbol: s for s in by_date[day].listings} for day in sorted(by_date)]
+        self._dates = sorted(by_date)
+        self._gone = delisted
+        self._known: dict[str, tuple[Validity, ...]] = {}
+
+    def validities(self, symbol: str) -> tuple[Validity, ...]:
+        """Return the spans in which a symbol was listed, oldest first; none where no list has it."""
+        if symbol not in self._known:
+            self._known[symbol] = self._find(symbol)
+        return self._known[symbol]
+
+    def is_absent(self, symbol: str, session: date) -> bool:
+        """Return whether a symbol that some list has was certainly not listed: before it came, or after it left.
+
+        Between a list without it and one with it nobody knows, so the answer is False.
+        """
+        spans = self.validities(symbol)
+        if not spans:
+            return False
+        number = bisect_right(spans, session, key=lambda span: span.first_seen)
+        left_by = spans[number - 1].left_by if number else date.min
+        if left_by is None or session < left_by:
+            return False
+        came_after = spans[number].came_after if number < len(spans) else None
+        return number == len(spans) or (came_after is not None and session <= came_after)
+
+    def explain(self, symbol: str, session: date) -> str:
+        """Return why a symbol is absent on a session, for people."""
+        left = [span for span in self.validities(symbol) if span.first_seen <= session]
+        if not left:
+            first = self.validities(symbol)[0]
+            return f"listed after {first.came_after}, by {first.first_seen}"
+        renamed = f", renamed to {left[-1].renamed_to}" if left[-1].renamed_to else ""
+        return f"left after {left[-1].last_seen}, by {left[-1].left_by}{renamed}"
+
+    def _find(self, symbol: str) -> tuple[Validity, ...]:
+        seen: list[_Seen] = [
+            *zip(self._dates, (listed.get(symbol) for listed in self._lists), strict=True),
+            *(
+                (known.as_of, None)
+                for known in self._gone
+                if symbol in known.symbols and known.as_of not in self._dates
+            ),
+        ]
+        seen.sort(key=lambda word: word[0])
+        runs = [list(run) for _, run in groupby(seen, key=lambda word: word[1] and word[1].market)]
+        around = zip([None, *runs], runs, [*runs[1:], None], strict=False)
+        return tuple(self._span(*three) for three in around if three[1][0][1])
+
+    def _span(self, before: list[_Seen] | None, run: list[_Seen], after: list[_Seen] | None) -> Validity:
+        last_seen, listing = run[-1]
+        if listing is None:
+            raise AssertionError("lists without a symbol are no span of it")
+        left_by, follows = after[0] if after else (None, None)
+        return Validity(
+            symbol=listing.symbol,
+            name=listing.name,
+            market=listing.market,
+            came_after=before[-1][0] if before else None,
+            first_seen=run[0][0],
+            last_seen=last_seen,
+            left_by=left_by,
+            moved_to=follows.market if follows else None,
+            renamed_to=next(
+                (r.new for r in self._renames if (r.old, r.last_seen) == (listing.symbol, last_seen)), None
+            ),
+            renamed_from=next((r.old for r in self._renames if r.new == listing.symbol), None),
+        )
+
+    @cached_property
+    def _renames(self) -> tuple[_Rename, ...]:
+        found: list[_Rename] = []
+        for day, old, new in zip(self._dates, self._lists, self._lists[1:], strict=False):
+            came: dict[str, list[str]] = {}
+            for symbol in new.keys() - old.keys():
+                came.setdefault(new[symbol].name, []).append(symbol)
+            heirs = {symbol: came.get(old[symbol].name, []) for symbol in old.keys() - new.keys()}
+            found += [_Rename(symbol, names[0], day) for symbol, names in heirs.items() if len(names) == 1]
+        return tuple(found)
+
+
+def load_history(imported_dir: Path | None = None) -> ListingHistory:
+    """Return the history that the shipped lists and those of a directory tell; kept while no file changes.
+
+    Raises:
+        InvalidRequest: an imported list cannot be read.
+
+    """
+    return _build(imported_dir, tuple((path.name, *_state(path)) for path in list_imported(imported_dir)))
+
+
+@lru_cache(maxsize=4)
+def _build(imported_dir: Path | None, _files: tuple[tuple[str, int, int], ...]) -> ListingHistory:
+    return ListingHistory(tuple(load_snapshots(imported_dir)), load_delisted())
+
+
+def _state(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_mtime_ns, state.st_size

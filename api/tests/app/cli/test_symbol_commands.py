@@ -1,0 +1,57 @@
+"""`kaboom symbols`: several dated lists of JPX, and what they say together of one symbol."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.cli.conftest import Kaboom
+
+HEAD = "日付,コード,銘柄名,市場・商品区分,33業種コード,33業種区分,17業種コード,17業種区分,規模コード,規模区分"
+
+
+def write_list(day: str, *issues: tuple[str, str, str]) -> str:
+    rows = [f"{day},{code},{name},{section},50,x,1,x,-,-" for code, name, section in issues]
+    Path(f"{day}.csv").write_text("\n".join([HEAD, *rows]), encoding="utf-8")
+    return f"{day}.csv"
+
+
+@pytest.fixture
+def imported(kaboom: Kaboom) -> Kaboom:
+    """A command line with two lists, of which the later one is imported first."""
+    prime, growth = "プライム(内国株式)", "グロース(内国株式)"
+    later = write_list("20251031", ("7203", "トヨタ自動車", prime), ("999A", "極洋", prime), ("130A", "Veritas", prime))
+    earlier = write_list("20250930", ("7203", "トヨタ自動車", prime), ("1301", "極洋", prime), ("130A", "V", growth))
+    for file in (later, earlier):
+        assert kaboom("symbols", "import", file).code == 0
+    return kaboom
+
+
+def history(kaboom: Kaboom, symbol: str) -> list[dict[str, Any]]:
+    done = kaboom("symbols", "history", symbol, "--json")
+    assert done.code == 0, done.err
+    found: Any = done.json
+    items: list[dict[str, Any]] = found["items"]
+    return items
+
+
+def test_lists_together_say_who_left_moved_and_was_renamed(imported: Kaboom) -> None:
+    (toyota,) = history(imported, "72030")
+    assert (toyota["first_seen"], toyota["last_seen"], toyota["left_by"]) == ("2024-03-29", "2025-10-31", None)
+    (kyokuyo,) = history(imported, "1301")
+    assert (kyokuyo["last_seen"], kyokuyo["left_by"], kyokuyo["renamed_to"]) == ("2025-09-30", "2025-10-31", "999A")
+    old, new = history(imported, "130A")
+    assert (old["market"], old["moved_to"], new["market"], new["came_after"]) == (
+        "TSE_GROWTH",
+        "TSE_PRIME",
+        "TSE_PRIME",
+        "2025-09-30",
+    )
+
+
+def test_the_history_is_a_table_for_people(imported: Kaboom) -> None:
+    done = imported("symbols", "history", "999A")
+    assert done.code == 0
+    assert "1301" in done.out.splitlines()[1]
+    assert "no list names 9999" in imported("symbols", "history", "9999").err
+    assert imported("symbols", "history", "../etc").code == 2
