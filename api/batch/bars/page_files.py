@@ -17,7 +17,7 @@ from batch.bars.normal import check_source
 from batch.bars.page_errors import store_errors
 from batch.bars.page_schema import CONNECTION, CREATE, FORMAT_VERSION
 from batch.errors import InvalidRequest, StoreError
-from batch.kit.durable import sync
+from batch.kit.durable import make_folders, sync
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 
@@ -186,7 +186,7 @@ def _check_version(sql: sqlite3.Connection, path: Path) -> None:
 
 def _create(path: Path) -> None:
     """Make the file aside and link it into place: whoever sees it sees all of it, and only one maker wins."""
-    _make_folders(path.parent)
+    make_folders(path.parent)
     if path.with_name(f"{path.name}-wal").exists() and not path.exists():
         raise StoreError(f"bar file {path} is gone but its WAL is there: restore it, or remove both", retryable=False)
     fresh = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.new")
@@ -198,10 +198,3 @@ def _create(path: Path) -> None:
         sync(path.parent)
     finally:
         fresh.unlink(missing_ok=True)
-
-
-def _make_folders(folder: Path) -> None:
-    missing = [f for f in (folder, *folder.parents) if not f.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for made in missing:
-        sync(made.parent)

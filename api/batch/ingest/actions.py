@@ -10,6 +10,8 @@ from batch.bars.quality import Checked, QualityContext
 from batch.market.action import ActionState, CorporateAction
 
 _FLAG = "split_suspect"
+#: Made once: most windows have just this to note.
+_NOTHING = pl.DataFrame(schema=NOTE_SCHEMA)
 
 
 def gather_notes(
@@ -22,7 +24,7 @@ def gather_notes(
     """
     is_suspect = _FLAG in checked.flags
     if not told and not is_suspect:
-        return pl.DataFrame(schema=NOTE_SCHEMA)
+        return _NOTHING
     closes, is_tse = context.previous_closes, context.market.is_tse
     suspected = suspect_splits(checked.bars, closes, is_tse=is_tse) if is_suspect else ()
     shown = {(action.symbol, action.ex_session) for action in suspected}

@@ -91,7 +91,8 @@ async def run_window(part: IngestChunk, tools: IngestTools) -> Window:
 
 def _count_events(checked: Checked, writing: "_Writing", notes: pl.DataFrame) -> dict[str, int]:
     counts = {f"flag_{name}": n for name, n in checked.flags.items()}
-    counts |= {f"actions_{state}": n for state, n in notes["state"].value_counts().rows()}
+    if notes.height:
+        counts |= {f"actions_{state}": n for state, n in notes["state"].value_counts().rows()}
     counts["quarantined"] = checked.quarantined.height
     counts["refused_by_store"] = sum(refused.bars for refused in writing.refused.values())
     counts["corrected"] = writing.report.corrected

@@ -16,3 +16,16 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def make_folders(folder: Path) -> None:
+    """Make a folder and those above it that are missing; on return their names are on the disk.
+
+    Raises:
+        OSError: it cannot be made, or the disk failed.
+
+    """
+    missing = [f for f in (folder, *folder.parents) if not f.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        sync(made.parent)

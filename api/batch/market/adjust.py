@@ -7,6 +7,7 @@ import polars as pl
 #: One row per symbol and ex-session: what prices before it are multiplied by.
 FACTOR_SCHEMA = pl.Schema({"symbol": pl.String(), "ex_session": pl.Date(), "factor": pl.Float64()})
 
+_DIGITS = 12
 _PRICES = ("open", "high", "low", "close")
 
 
@@ -23,8 +24,8 @@ def adjust_bars(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
     """Return bars as if every share had always been one of today: prices times the factors of all later actions.
 
     `bars` are in `BAR_SCHEMA`, those of a symbol oldest first; `actions` in `FACTOR_SCHEMA`. Volumes are divided
-    and rounded to whole shares, prices are not rounded. A bar's session is the day of `opened_at`: of the TSE's
-    bars it is the same in UTC and in Japan. Source: J-Quants, equities/bars/daily, AdjFactor.
+    and rounded to whole shares, prices to 12 digits and to no tick. A bar's session is the day of `opened_at`: of the
+    TSE's bars it is the same in UTC and in Japan. Source: J-Quants, equities/bars/daily, AdjFactor.
     """
     return _scale(bars, actions, by=pl.col("factor"))
 
@@ -53,7 +54,10 @@ def _scale(bars: pl.DataFrame, actions: pl.DataFrame, *, by: pl.Expr) -> pl.Data
         allow_exact_matches=False,
         check_sortedness=False,  # polars cannot tell within groups, and would warn
     )
-    scaled = joined.with_columns(
-        *(pl.col(price) * factor for price in _PRICES), (pl.col("volume") / factor).round().cast(pl.Int64)
-    )
+    # A tenth of 1312 is 131.20000000000002 in floats; what is not scaled stays to the last bit.
+    prices = [
+        pl.when(factor == 1).then(name).otherwise((pl.col(name) * factor).round_sig_figs(_DIGITS)).alias(name)
+        for name in _PRICES
+    ]
+    scaled = joined.with_columns(*prices, (pl.col("volume") / factor).round().cast(pl.Int64))
     return scaled.select(bars.columns)

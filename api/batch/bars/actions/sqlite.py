@@ -12,6 +12,7 @@ import polars as pl
 from batch.bars.actions.store import KEY, NOTE_SCHEMA
 from batch.bars.normal import check_source
 from batch.bars.page_errors import store_errors
+from batch.kit.durable import make_folders
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS note (
@@ -61,7 +62,7 @@ class SqliteActionStore:
 def _save(path: Path, notes: pl.DataFrame) -> None:
     rows = notes.with_columns(pl.col("ex_session").cast(pl.String), pl.col("noted_at").to_physical()).rows()
     with store_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(path.parent)
     with _connected(path, "rwc") as sql:
         sql.execute("BEGIN IMMEDIATE")
         sql.execute(_CREATE)

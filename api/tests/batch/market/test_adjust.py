@@ -49,6 +49,11 @@ def test_bars_before_the_ex_session_change_and_no_others() -> None:
     )
 
 
+def test_prices_are_numbers_that_people_write() -> None:
+    bars = frame(bar("7203", at(DAYS[0]), 1312.0), bar("7203", at(DAYS[1]), 999.9000244140625))
+    assert adjust_bars(bars, factors(("7203", DAYS[1], 0.1)))["close"].to_list() == [131.2, 999.9000244140625]
+
+
 def test_every_minute_of_a_session_has_the_sessions_factor() -> None:
     bars = pl.concat([full_day(["7203"], day) for day in DAYS[:2]])
     adjusted = adjust_bars(bars, factors(("7203", DAYS[1], 1 / 2)))

@@ -1,0 +1,17 @@
+"""The promises of a store of corporate actions, kept on a real InfluxDB 1.x beside the bars."""
+
+import pytest
+
+from batch.bars.actions.influx import InfluxActionStore
+from batch.bars.influx import InfluxBarStore
+from batch.bars.influx_layout import InfluxBuckets
+from tests.contracts.action_store import ActionStoreContract
+
+
+@pytest.fixture(name="store")
+def action_store(store: InfluxBarStore, buckets: InfluxBuckets) -> InfluxActionStore:
+    return InfluxActionStore(store.delivery, buckets.agg_1d)
+
+
+class TestInfluxActionStoreContract(ActionStoreContract):
+    pass
