@@ -100,12 +100,11 @@ class ListingHistory:
         seen.sort(key=lambda word: word[0])
         runs = [list(run) for _, run in groupby(seen, key=lambda word: word[1] and word[1].market)]
         around = zip([None, *runs], runs, [*runs[1:], None], strict=False)
-        return tuple(self._span(*three) for three in around if three[1][0][1])
+        return tuple(self._span(newest, three) for three in around if (newest := three[1][-1][1]))
 
-    def _span(self, before: list[_Seen] | None, run: list[_Seen], after: list[_Seen] | None) -> Validity:
-        last_seen, listing = run[-1]
-        if listing is None:
-            raise AssertionError("lists without a symbol are no span of it")
+    def _span(self, listing: Listing, around: tuple[list[_Seen] | None, list[_Seen], list[_Seen] | None]) -> Validity:
+        before, run, after = around
+        last_seen = run[-1][0]
         left_by, follows = after[0] if after else (None, None)
         return Validity(
             symbol=listing.symbol,

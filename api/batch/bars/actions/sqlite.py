@@ -34,8 +34,8 @@ _BUSY_TIMEOUT_S = 60.0
 class SqliteActionStore:
     """Notes in `<root>/<source>/actions.sqlite`, on a local disk (not NFS).
 
-    A connection lives for one call (0.2 ms): notes are written when something happens and read with a question,
-    so there is nothing to share, nothing to inherit by a fork and nothing to close.
+    A connection lives for one call (a load takes 1 ms): notes are written when something happens and read with a
+    question, so there is nothing to share, nothing to inherit by a fork and nothing to close.
     """
 
     def __init__(self, root: Path) -> None:
