@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from batch.bars import quality_soft as soft
+from batch.bars import quality_whole as whole
 from batch.bars.quality_grid import NO_STAMP, SlotTable, build_slot_table
 from batch.bars.quality_hard import REASONS, Columns, Judged, judge_rows
 from batch.bars.store import QUARANTINE_SCHEMA
@@ -101,7 +102,10 @@ def _flag(judged: Judged, context: QualityContext, symbols: list[str], table: Sl
     if context.interval is Interval.M1:
         soft.flag_jumps(flags, bars, table)
         soft.flag_auctions(flags, bars, runs, table)
+    whole.flag_repeats(flags, bars, runs)
     if context.market.is_tse:
+        if context.interval is Interval.M1:
+            whole.flag_gaps(flags, bars, runs, table)
         soft.flag_limits(flags, bars, runs, exempt=suspects)
         soft.flag_ticks(flags, bars, np.array([symbol in context.topix500 for symbol in symbols]))
     return flags

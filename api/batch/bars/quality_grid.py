@@ -62,6 +62,12 @@ class SlotTable:
     awaited: Ints
 
     @property
+    def minute_ranks(self) -> Ints:
+        """The number of each slot among the legal ones of its session, shape as `verdicts`; else that of the last."""
+        ranks: Ints = np.cumsum(self.verdicts != OFF_GRID, axis=1, dtype=np.int64) - 1
+        return ranks
+
+    @property
     def per_day(self) -> int:
         """How many slots a day has."""
         return _DAY_US // self.interval_us

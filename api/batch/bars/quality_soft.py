@@ -15,6 +15,8 @@ SPLIT_RATIOS = np.array([1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 
 SPLIT_TOLERANCE = 0.03
 STALE_BARS = 20
 JUMP_RETURN = 0.10
+#: Whoever trades in so many last minutes takes part in the closing auction.
+LATE_MINUTES = 5
 
 # Relative; a float32 underneath a provider's price is off by 6e-8, a tick by at least 2e-5.
 _SLACK = 1e-6
@@ -33,6 +35,11 @@ class Runs:
     last: Ints
     previous_close: Floats
     base: Floats
+
+    @property
+    def lengths(self) -> Ints:
+        """How many bars each has."""
+        return self.last - self.first + 1
 
 
 def find_runs(bars: Columns, known_closes: Floats) -> Runs:
@@ -73,8 +80,7 @@ def flag_limits(flags: Flags, bars: Columns, runs: Runs, *, exempt: Bools) -> No
     highest, lowest = np.maximum.reduceat(high, runs.first), np.minimum.reduceat(low, runs.first)
     if not ((highest > upper) | (lowest < lower)).any():
         return
-    lengths = runs.last - runs.first + 1
-    beyond = (high > np.repeat(upper, lengths)) | (low < np.repeat(lower, lengths))
+    beyond = (high > np.repeat(upper, runs.lengths)) | (low < np.repeat(lower, runs.lengths))
     flags[beyond] |= np.uint16(BarFlag.LIMIT_BREACH)
 
 
@@ -90,8 +96,13 @@ def flag_ticks(flags: Flags, bars: Columns, topix500: Bools) -> None:
 
 
 def flag_stale(flags: Flags, bars: Columns) -> None:
-    """Flag every bar of a run of 20 or more that traded at the same four prices."""
-    same = (bars.code[1:] == bars.code[:-1]) & (bars.volume[1:] > 0) & (bars.volume[:-1] > 0)
+    """Flag every bar of a run of 20 or more that follow one another with the same prices and the same volume, not 0.
+
+    A feed that hangs repeats all five. Prices alone stand still for 20 bars in 2 % of all bars of a section: an issue
+    at 150 yen trades at one tick for hours.
+    """
+    same = (bars.volume[1:] == bars.volume[:-1]) & (bars.volume[1:] > 0)
+    same &= (bars.code[1:] == bars.code[:-1]) & (bars.slot[1:] == bars.slot[:-1] + 1)
     for price in bars.prices:
         same &= price[1:] == price[:-1]
     pairs = np.flatnonzero(same)
@@ -121,6 +132,7 @@ def flag_jumps(flags: Flags, bars: Columns, table: SlotTable) -> None:
 
 
 def flag_auctions(flags: Flags, bars: Columns, runs: Runs, table: SlotTable) -> None:
-    """Flag the last bar of a session that traded in the last minute and yet has no closing auction."""
-    missing = table.awaited[bars.session[runs.last]] == bars.slot[runs.last]
+    """Flag the last bar of a session that traded in the last five minutes and yet has no closing auction."""
+    early = table.awaited[bars.session[runs.last]] - bars.slot[runs.last]
+    missing = (early >= 0) & (early < LATE_MINUTES)
     flags[runs.last[missing]] |= np.uint16(BarFlag.AUCTION_MISSING)

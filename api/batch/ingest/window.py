@@ -15,6 +15,7 @@ from batch.ingest.actions import gather_notes
 from batch.ingest.fetch import fetch_all
 from batch.ingest.notes import Answer, note_asked
 from batch.ingest.plan import IngestChunk
+from batch.ingest.repeats import flag_repeats_of_stored
 from batch.kit.clock import Clock
 from batch.market.bar import BarSeries, empty_bars
 from batch.market.history import ListingHistory
@@ -81,6 +82,10 @@ async def run_window(part: IngestChunk, tools: IngestTools) -> Window:
     )
     # Beside the loop, so that heartbeats go on.
     checked = await asyncio.to_thread(check_bars, fetched.bars, context)
+    if tools.market.is_tse:
+        checked = await _patiently(
+            lambda: flag_repeats_of_stored(checked, tools.store, series, session=part.sessions[0], closes=closes)
+        )
     divides_past = tools.provider.capabilities.divides_past
     notes = gather_notes(fetched.actions, checked, context=context, divides_past=divides_past)
     writing = await _write(tools, series, checked, notes)

@@ -48,6 +48,7 @@ class BarFlag(IntFlag):
     THIN = 64
     AUCTION_MISSING = 128
     CORRECTED = 256
+    GAP = 512
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,12 @@ def test_two_runs_are_two_and_a_third_too_short_stays_out() -> None:
     assert flagged(check(rows), BarFlag.STALE) == [*STAMPS[10:30], *STAMPS[50:75]]
 
 
+def test_prices_that_stand_still_while_volumes_go_on_or_minutes_are_skipped_are_not_stale() -> None:
+    moving = [raw_bar("7203", stamp, volume=100.0 + n % 2) for n, stamp in enumerate(STAMPS[:40])]
+    assert flagged(check(moving), BarFlag.STALE) == []
+    assert flagged(check([raw_bar("7203", stamp) for stamp in STAMPS[:80:2]]), BarFlag.STALE) == []
+
+
 def test_bars_without_volume_or_of_two_symbols_are_not_stale() -> None:
     quiet = [raw_bar("7203", stamp, volume=0.0) for stamp in STAMPS[:40]]
     assert flagged(check(quiet), BarFlag.STALE) == []
@@ -190,9 +196,36 @@ def test_a_session_without_its_closing_auction_is_flagged_on_its_last_bar() -> N
 
 
 def test_a_session_that_ended_early_or_is_not_over_misses_no_auction() -> None:
-    assert flagged(check(clean_session("7203", FIRST)[:-2]), BarFlag.AUCTION_MISSING) == []
+    assert flagged(check(clean_session("7203", FIRST)[:-6]), BarFlag.AUCTION_MISSING) == []
+    assert flagged(check(clean_session("7203", FIRST)[:-5]), BarFlag.AUCTION_MISSING) == [at("15:20")]
     now = datetime(2026, 11, 13, 15, 26, tzinfo=JST)
     assert flagged(check(clean_session("7203", FIRST)[:-1], now=now), BarFlag.AUCTION_MISSING) == []
+
+
+def without(begin: str, end: str, keep: int = 1) -> list[int]:
+    """Return where a session with a hole, of whose minutes every `keep`th traded, is flagged for it."""
+    gone = range(at(begin), at(end))
+    rows = [row for row in clean_session("7203", FIRST)[::keep] if int(row["opened_at"].timestamp()) not in gone]
+    return flagged(check(rows), BarFlag.GAP)
+
+
+def test_a_hole_in_a_session_is_flagged_on_the_bar_after_it() -> None:
+    assert without("10:00", "10:04") == [at("10:04")]
+    assert without("10:00", "10:03") == []
+    assert without("11:25", "12:31") == [at("12:31")]
+    assert without("09:00", "10:00") == []  # a special quote at the opening looks the same
+
+
+def test_a_hole_at_the_end_of_a_session_is_flagged_on_its_last_bar() -> None:
+    assert without("15:00", "15:31") == [at("14:59")]
+    rows = clean_session("7203", FIRST)[:200]
+    assert flagged(check(rows, now=datetime(2026, 11, 13, 14, tzinfo=JST)), BarFlag.GAP) == []
+
+
+def test_a_thin_issue_needs_a_longer_hole() -> None:
+    assert without("10:00", "10:10", keep=2) == []
+    assert without("10:00", "10:50", keep=2) == [at("10:50")]
+    assert without("10:00", "14:00", keep=30) == []  # 8 bars a day tell nothing
 
 
 def test_the_auction_of_the_old_hours_is_at_15_00() -> None:

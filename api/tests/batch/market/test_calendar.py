@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import warnings
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -32,16 +31,6 @@ LAST_OLD, FIRST_NEW = date(2024, 11, 1), date(2024, 11, 5)
 
 def wall_clock(stamps: tuple[int, ...]) -> list[str]:
     return [datetime.fromtimestamp(stamp, JST).strftime("%H:%M") for stamp in stamps]
-
-
-def test_every_day_from_2015_to_2030_agrees_with_exchange_calendars() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import exchange_calendars  # type: ignore[import-untyped]  # noqa: PLC0415  0.6 s, and it warns
-
-        oracle = exchange_calendars.get_calendar("XTKS", start="2015-01-01", end="2030-12-31")
-        expected = tuple(stamp.date() for stamp in oracle.sessions)
-    assert sessions_between(date(2015, 1, 1), date(2030, 12, 31)) == expected
 
 
 @pytest.mark.parametrize(
