@@ -26,9 +26,11 @@ def flag_gaps(flags: Flags, bars: Columns, runs: Runs, table: SlotTable) -> None
     """
     ranks = table.minute_ranks
     minutes = ranks[:, -1] + 1
-    run_of = np.repeat(np.arange(runs.first.size), runs.last - runs.first + 1)
-    far = np.flatnonzero((bars.slot[1:] - bars.slot[:-1] > LEAST_HOLE) & (run_of[1:] == run_of[:-1])) + 1
-    session, run = bars.session[far], run_of[far]
+    far = np.flatnonzero(bars.slot[1:] - bars.slot[:-1] > LEAST_HOLE) + 1
+    run = np.searchsorted(runs.first, far, side="right") - 1
+    is_inside = runs.first[run] < far
+    far, run = far[is_inside], run[is_inside]
+    session = bars.session[far]
     empty = ranks[session, bars.slot[far]] - ranks[session, bars.slot[far - 1]] - 1
     flags[far[_is_hole(empty, runs.lengths[run], minutes[session])]] |= np.uint16(BarFlag.GAP)
     session = bars.session[runs.last]
