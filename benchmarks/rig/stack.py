@@ -20,7 +20,7 @@ import psutil
 
 from app.cli.migrate import migrate
 from app.cli.stack import WORKER_ARGUMENTS
-from batch.kit.embedded import EmbeddedServer, embed_postgres, embed_valkey, free_port
+from batch.kit.embedded import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
 from benchmarks.rig.load import Load, Request, build_request, run_load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,13 +87,20 @@ class Bench:
         return served
 
     def work(self, api: Served, *, slots: int = 4, handlers: str = "none") -> "subprocess.Popen[bytes]":
-        """Start a worker, whose handlers do nothing unless asked for the `real` ones; give it back to be stopped."""
+        """Start a worker whose handlers do nothing, or `real` or `plain` ones; give it back to be stopped."""
         argv = [sys.executable, "-m", "celery", "-A", "benchmarks.rig.worker", *WORKER_ARGUMENTS[2:]]
         argv += [f"--concurrency={slots}", "--prefetch-multiplier=1", "--without-gossip", "--without-mingle"]
         env = {"KABOOM_BENCH_HANDLERS": handlers, "KABOOM_SLOTS": str(slots), "REMAP_SIGTERM": "SIGQUIT"}
         process = self._spawn("worker", argv, **env)
         self._wait(lambda: bool(api.get(f"{INGEST}/jobs/stats")["workers_online"]), process, "worker")
         return process
+
+    def run_peer(self, *arguments: str) -> int:
+        """Start one of the servers of `rig/peers.py`, named first; return its port."""
+        port, (name, *rest) = free_port(), arguments
+        process = self._spawn(name, [sys.executable, "-m", "benchmarks.rig.peers", name, str(port), *rest])
+        self._wait(lambda: not is_free(port), process, name)
+        return port
 
     def embed(self, server: EmbeddedServer) -> None:
         """Start an embedded server."""

@@ -1,4 +1,4 @@
-"""The worker's Celery application with handlers that do nothing, or with the real ones and a stopwatch.
+"""The worker's Celery application with handlers that do nothing, or with the real ones, timed or plain.
 
 Usage: celery -A benchmarks.rig.worker worker …, which is `app.tasks.celery_app` in all else.
 """
@@ -16,7 +16,7 @@ if os.environ.get("KABOOM_BENCH_HANDLERS") == "none":
         chunk_handler="benchmarks.rig.handlers:chunk",
     )
     catalog._BY_NAME[_idle.name] = _idle  # noqa: SLF001  the one seam: a handler is looked up here by name
-else:
+elif os.environ.get("KABOOM_BENCH_HANDLERS") == "real":
     install_stopwatch()
 
 from app.tasks.celery_app import celery_app
