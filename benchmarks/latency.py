@@ -5,9 +5,9 @@ Usage: python benchmarks/latency.py [--quick] [--json] [--runs N] [--concurrency
 Ours: an API, one Celery worker with four slots, Valkey and PostgreSQL; the provider is `yahoo` at a loopback server
 that answers every request after 50 ms with a body made beforehand, through the gate that all processes share, its
 limits set to so many requests at once (C) and to more a minute than there are; the store is InfluxDB's, at a loopback
-server that takes every line and holds none. Each run is the report's request for 1,600 symbols and one session of 327 minutes, all
-that a session of the TSE has: 523,200 rows, checked, from the job's `requested_at` to its `completed_at`. After each
-run the sink must have had just as many lines.
+server that takes every line and holds none. Each run is the report's request for 1,600 symbols and one session of 327
+minutes, all that a session of the TSE has: 523,200 rows, checked, from the job's `requested_at` to its `completed_at`.
+After each run the sink must have had just as many lines.
 
 Peers: the naive pipeline, one symbol after another (`requests.get`, a pandas frame, a client's point for each row, one
 write a symbol), and the same in four processes. They take a part of the symbols, and their whole job is scaled from

@@ -215,12 +215,18 @@ def _file_provider(root: Path, time_zone: str) -> FileProvider:
 @cache
 def _jquants_provider(base_url: str, api_key: SecretStr, limits: Limits, redis_url: str | None) -> JquantsProvider:
     gate = _gate("jquants", limits, redis_url)
-    return JquantsProvider(JquantsSource.connect(base_url, api_key.get_secret_value(), gate))
+    source = JquantsSource.connect(base_url, api_key.get_secret_value(), gate, connections=_connections(limits))
+    return JquantsProvider(source, concurrency=limits.concurrency)
 
 
 @cache
 def _yahoo_provider(base_url: str, limits: Limits, redis_url: str | None) -> YahooProvider:
-    return YahooProvider(YahooSource.connect(base_url, _gate("yahoo", limits, redis_url)))
+    source = YahooSource.connect(base_url, _gate("yahoo", limits, redis_url), connections=_connections(limits))
+    return YahooProvider(source, concurrency=limits.concurrency)
+
+
+def _connections(limits: Limits) -> int:
+    return max(8, limits.concurrency or 0)
 
 
 @cache

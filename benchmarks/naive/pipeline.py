@@ -50,7 +50,7 @@ def run_in_processes(task: Task, processes: int) -> tuple[int, float]:
 def fetch(task: Task, symbol: str) -> pd.DataFrame:
     """Get a chart, by `requests.get` as most would write it, as a frame."""
     start = datetime(task.session.year, task.session.month, task.session.day, tzinfo=JST)
-    params = {
+    params: dict[str, str | int] = {
         "period1": int(start.timestamp()),
         "period2": int((start + timedelta(days=1)).timestamp()),
         "interval": "1m",

@@ -142,6 +142,7 @@ async def _serve(port: int, handle: Handler, wait_s: float) -> None:
 def main() -> None:
     """Serve until told to stop."""
     what, port, *rest = sys.argv[1:]
+    handle: Handler
     if what == "sink":
         handle, wait_s = Sink().handle, 0.0
     else:

@@ -98,11 +98,14 @@ class HttpClient:
     on the event loop of that request until `close`; after that another request opens it anew.
     """
 
-    def __init__(self, base_url: str, *, timeout_s: float = 60.0, max_bytes: int = 512 << 20) -> None:
-        """Take the server's address, the seconds for a whole request, and the most bytes of an answer."""
+    def __init__(
+        self, base_url: str, *, timeout_s: float = 60.0, max_bytes: int = 512 << 20, connections: int = 8
+    ) -> None:
+        """Take the server's address, the seconds for a whole request, the most bytes of an answer, and connections."""
         self._base_url = base_url
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=5.0)
         self._max_bytes = max_bytes
+        self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
     async def get(self, path: str, *, params: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
@@ -137,7 +140,7 @@ class HttpClient:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=8),
+                connector=aiohttp.TCPConnector(limit=self._connections),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
                 trust_env=False,

@@ -1,7 +1,7 @@
 """The port to sources of bars: what a provider can do, what it is asked, what it answers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -47,6 +47,12 @@ class Capabilities:
     divides_past: bool = False
     knows_listings: bool = False
     delay: timedelta = timedelta()
+
+    def asked_at_once(self, concurrency: int | None) -> "Capabilities":
+        """Return them for so many requests at once, None for its own; a call carries two rounds of these at least."""
+        if concurrency is None:
+            return self
+        return replace(self, concurrency=concurrency, symbols_per_fetch=max(self.symbols_per_fetch, 2 * concurrency))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
+import numpy as np
 import polars as pl
 
 from batch.market.bar import RAW_BAR_SCHEMA
@@ -10,11 +11,19 @@ from batch.market.calendar import minute_grid
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 
+_EPOCH = date(1970, 1, 1)
+_DAY_US = 86_400_000_000
+
 
 def pick_sessions(bars: pl.DataFrame, sessions: Sequence[date], interval: Interval) -> pl.DataFrame:
     """Return the bars of some sessions: a span holds days between them that nobody asked for."""
-    zone = "Asia/Tokyo" if interval.is_intraday else "UTC"
-    return bars.filter(pl.col("opened_at").dt.convert_time_zone(zone).dt.date().is_in(list(sessions)))
+    wanted = [(day - _EPOCH).days for day in sessions]
+    # Japan has had no daylight saving time since 1951.
+    ahead_us = 9 * 3_600_000_000 if interval.is_intraday else 0
+    days = (bars["opened_at"].cast(pl.Int64()).to_numpy() + ahead_us) // _DAY_US
+    picked = np.isin(days, wanted)
+    # A filter of a frame this small costs 100 µs, and seldom takes anything away.
+    return bars if picked.all() else bars.filter(pl.Series(picked))
 
 
 def sum_minutes(rows: pl.DataFrame, sessions: Sequence[date], interval: Interval) -> pl.DataFrame:

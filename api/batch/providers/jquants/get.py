@@ -27,9 +27,9 @@ class JquantsSource:
         self._most_pages = most_pages
 
     @classmethod
-    def connect(cls, base_url: str, api_key: str, gate: Gate) -> "JquantsSource":
+    def connect(cls, base_url: str, api_key: str, gate: Gate, *, connections: int = 8) -> "JquantsSource":
         """Return a source at an address, behind a gate; nothing is opened yet."""
-        client = HttpClient(base_url.rstrip("/"), max_bytes=_MOST_BYTES)
+        client = HttpClient(base_url.rstrip("/"), max_bytes=_MOST_BYTES, connections=connections)
         return cls(ProviderWire(client, JQUANTS_SERVER, gate, headers={"x-api-key": api_key}, secret=api_key))
 
     async def fetch_rows(self, query: JquantsQuery) -> list[Row]:

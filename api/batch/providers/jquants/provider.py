@@ -35,8 +35,10 @@ _ENOUGH_TO_TELL = 20
 class JquantsProvider:
     """A `BarProvider` over J-Quants' API, version 2. Prices are as traded; intervals between 1m and 1d are sums."""
 
-    def __init__(self, source: JquantsSource) -> None:
+    def __init__(self, source: JquantsSource, *, concurrency: int | None = None) -> None:
+        """Take a source, and how many requests to make at once; its own limit by default."""
         self._source = source
+        self._capabilities = get_provider_spec(_NAME).capabilities.asked_at_once(concurrency)
 
     @property
     def name(self) -> str:
@@ -46,7 +48,7 @@ class JquantsProvider:
     @property
     def capabilities(self) -> Capabilities:
         """What it can do; which of it a key may use is for J-Quants to say."""
-        return get_provider_spec(_NAME).capabilities
+        return self._capabilities
 
     async def fetch_universe(self, market: Market, session: date) -> tuple[str, ...] | None:
         """Return the ordinary shares of a market as of a session, sorted.

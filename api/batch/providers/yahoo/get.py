@@ -23,9 +23,9 @@ class YahooSource:
         self._wire = wire
 
     @classmethod
-    def connect(cls, base_url: str, gate: Gate) -> "YahooSource":
+    def connect(cls, base_url: str, gate: Gate, *, connections: int = 8) -> "YahooSource":
         """Return a source at an address, behind a gate; nothing is opened yet."""
-        client = HttpClient(base_url.rstrip("/"), timeout_s=30.0, max_bytes=_MOST_BYTES)
+        client = HttpClient(base_url.rstrip("/"), timeout_s=30.0, max_bytes=_MOST_BYTES, connections=connections)
         return cls(ProviderWire(client, YAHOO_SERVER, gate, headers=_HEADERS))
 
     async def fetch_chart(self, query: ChartQuery) -> Mapping[str, Any]:

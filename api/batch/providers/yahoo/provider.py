@@ -26,8 +26,10 @@ _NAME = "yahoo"
 class YahooProvider:
     """A `BarProvider` over Yahoo's charts. Nothing is adjusted here; intervals between 1m and 1d are sums."""
 
-    def __init__(self, source: YahooSource) -> None:
+    def __init__(self, source: YahooSource, *, concurrency: int | None = None) -> None:
+        """Take a source, and how many requests to make at once; its own limit by default."""
         self._source = source
+        self._capabilities = get_provider_spec(_NAME).capabilities.asked_at_once(concurrency)
 
     @property
     def name(self) -> str:
@@ -37,7 +39,7 @@ class YahooProvider:
     @property
     def capabilities(self) -> Capabilities:
         """What it can do."""
-        return get_provider_spec(_NAME).capabilities
+        return self._capabilities
 
     async def fetch_universe(self, _market: Market, _session: date) -> tuple[str, ...] | None:
         """Return None: Yahoo has no list of issues."""
@@ -75,7 +77,7 @@ class YahooProvider:
     ) -> SymbolAnswer:
         if len(symbol) != len("7203"):
             return SymbolOutcome(symbol, Outcome.INVALID, message="Yahoo's name of preferred shares is not known")
-        frames, said = [pl.DataFrame(schema=RAW_BAR_SCHEMA)], set[Outcome]()
+        frames, said = list[pl.DataFrame](), set[Outcome]()
         for query in ask_charts(symbol, interval, sessions):
             answer = await self._source.fetch_chart(query)
             chart = parse_chart(answer, query)
@@ -84,7 +86,7 @@ class YahooProvider:
                 continue
             frames.append(pick_sessions(chart, sessions, interval))
             told += [split for split in parse_splits(answer, query) if split.ex_session in sessions]
-        bars = pl.concat(frames)
+        bars = pl.concat(frames) if len(frames) > 1 else next(iter(frames), pl.DataFrame(schema=RAW_BAR_SCHEMA))
         if not bars.height:
             return SymbolOutcome(symbol, Outcome.NOT_LISTED if said == {Outcome.NOT_LISTED} else Outcome.NO_TRADES)
         return bars if interval is Interval.D1 else lengthen(symbol, bars, sessions, interval)

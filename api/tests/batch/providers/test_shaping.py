@@ -19,7 +19,7 @@ LONGER = [interval for interval in Interval if interval.is_intraday and interval
 def test_a_full_day_fills_the_grid(interval: Interval) -> None:
     bars = sum_minutes(raw_frame(reversed(clean_session("7203", DAY))), [DAY], interval)
     assert tuple(bars["opened_at"].dt.epoch("s")) == grid(DAY, interval)
-    assert bars["volume"].sum() == len(GRID) * 100
+    assert bars["volume"].sum() == len(GRID) * DAY.day * 100
 
 
 def test_open_is_the_first_and_close_the_last_whatever_the_order() -> None:

@@ -1,5 +1,6 @@
 """Yahoo: spans that it allows, charts that are not of what was asked, and bars that must not be lost."""
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
@@ -16,6 +17,8 @@ from batch.providers.gate import OpenGate
 from batch.providers.yahoo import YahooProvider, YahooSource
 from batch.providers.yahoo.parse import parse_chart
 from batch.providers.yahoo.query import ChartQuery, ask_charts
+from batch.settings import BatchSettings
+from batch.wiring import build_provider
 from tests.fixtures.fake_yahoo import FakeYahoo, explain, yahoo_server
 
 pytestmark = pytest.mark.anyio
@@ -75,6 +78,29 @@ async def test_each_symbol_is_one_request(fake: FakeYahoo) -> None:
     assert sorted(request.path for request in fake.requests) == [
         f"/v8/finance/chart/{symbol}.T" for symbol in ("1301", "6758", "7203")
     ]
+
+
+async def test_as_many_are_asked_at_once_as_the_settings_say(fake: FakeYahoo) -> None:
+    symbols = tuple(str(number) for number in range(1301, 1313))
+    fake.market.listed = dict.fromkeys(symbols, "0111")
+    # Nobody is answered before all have asked.
+    together = threading.Barrier(len(symbols), timeout=30)
+
+    def wait_for_all(_: dict[str, Any]) -> None:
+        together.wait()
+
+    fake.spoil = wait_for_all
+    settings = BatchSettings(
+        yahoo_enabled=True,
+        yahoo_base_url=fake.url,
+        provider_concurrency="yahoo=12",
+        provider_requests_per_minute="yahoo=off",
+    )
+    provider = build_provider(settings, "yahoo")
+    assert provider.capabilities.symbols_per_fetch == 24
+    fetched = await provider.fetch_bars(BarRequest(symbols, Interval.M1, (MONDAY,)))
+    await provider.close()
+    assert set(fetched.bars["symbol"]) == set(symbols)
 
 
 async def test_the_bars_of_several_spans_are_joined(fake: FakeYahoo) -> None:
