@@ -9,10 +9,12 @@ INGEST_HEADER = b"x-ingest-token"
 INGEST_SCHEME = APIKeyHeader(name=INGEST_HEADER.decode(), scheme_name="ingestToken", auto_error=False)
 INGEST_PREFIX = "/api/v1/ingest"
 SCHEDULES_PREFIX = "/api/v1/schedules"
+#: Jobs on the bars that are kept.
+MARKET_DATA_PREFIX = "/api/v1/market-data"
 #: What is read of the market: bars, what is held of them, and what they are measured by.
 MARKET_PREFIXES = tuple(f"/api/v1/{name}" for name in ("bars", "coverage", "symbols", "universe", "calendar"))
-_GUARDED = (INGEST_PREFIX, SCHEDULES_PREFIX, *MARKET_PREFIXES)
-#: Jobs of the ingest API belong to whoever holds its token; a rotated token keeps its jobs.
+_GUARDED = (INGEST_PREFIX, SCHEDULES_PREFIX, MARKET_DATA_PREFIX, *MARKET_PREFIXES)
+#: Jobs of all queues that it guards belong to whoever holds its token; a rotated token keeps its jobs.
 INGEST_OWNER = "ingest"
 
 

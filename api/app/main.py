@@ -14,6 +14,7 @@ from app.ingest.routes import router as ingest_router
 from app.jobs.cursor import CursorSigner
 from app.jobs.events import EventHub
 from app.jobs.sharing import Sharing
+from app.market_data.job_routes import router as market_jobs_router
 from app.market_data.opening import open_desk
 from app.market_data.routes import router as market_router
 from app.middleware import Gate
@@ -71,6 +72,7 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
     app.include_router(schedules_router)
     app.include_router(webhooks_router)
     app.include_router(market_router)
+    app.include_router(market_jobs_router)
     return app
 
 

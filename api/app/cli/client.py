@@ -13,6 +13,7 @@ from app.cli.exits import CliError, Exit, exit_for_status
 from app.cli.words import Speaker
 
 INGEST = "/api/v1/ingest"
+MARKET_DATA = "/api/v1/market-data"
 SCHEDULES = "/api/v1/schedules"
 _TOO_MANY, _NO_CONTENT = 429, 204
 #: The longest window that a command sits out.

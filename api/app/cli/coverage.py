@@ -14,6 +14,7 @@ from app.cli.held import choose_series, open_store, print_series, store_place
 from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
 from app.settings import load_settings
+from batch.market.source import is_derived, provider_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -99,16 +100,16 @@ def _scope(series: "BarSeries", known: "pl.DataFrame", last: date, *, market: st
     from batch.market.calendar import sessions_between  # noqa: PLC0415  as above
     from batch.market.listing import parse_market  # noqa: PLC0415  as above
     from batch.market.universe import load_universe  # noqa: PLC0415  as above
-    from batch.providers.registry import get_provider_spec  # noqa: PLC0415  as above
+    from batch.providers.registry import get_source_spec  # noqa: PLC0415  as above
 
     days = known["session"].unique().sort().to_list()
     # Before the first session of which anything is known nothing is missing: nobody has asked for it.
-    sessions = days if series.source == "file" else list(sessions_between(days[0], last)) if days else []
+    sessions = days if provider_of(series.source) == "file" else list(sessions_between(days[0], last)) if days else []
     symbols = known["symbol"].unique().sort().to_list()
     if market:
         universe = load_universe(parse_market(market), last, imported_dir=load_settings().symbols_dir)
         symbols = list(universe.symbols)
-    return CoverScope(symbols, sessions, get_provider_spec(series.source).capabilities.delay, utc_now())
+    return CoverScope(symbols, sessions, get_source_spec(series.source).capabilities.delay, utc_now())
 
 
 def _pick(cells: "pl.DataFrame", states: tuple[str, ...]) -> "pl.DataFrame":
@@ -153,13 +154,21 @@ def _gap_table(gaps: "pl.DataFrame") -> Table:
 
 
 def _command(found: _Cover, market: str | None) -> str:
+    from batch.market.calendar import sessions_between  # noqa: PLC0415  as above
+
     gaps = _pick(found.cells, _WANTING)
     symbols: list[str] = gaps["symbol"].unique().sort().to_list()
     days: list[date] = gaps["session"].unique().sort().to_list()
-    parts = ["kaboom ingest backfill --wait", f"--interval {found.series.interval}"]
-    parts += [f"--provider {found.series.source}"]
-    parts += [f"--from {days[0]}", f"--to {days[-1]}"]
-    if market:
+    source = found.series.source
+    if is_derived(source):
+        back = len(sessions_between(days[0], days[-1]))
+        interval = f"--interval {found.series.interval}={back}"
+        parts = ["kaboom market-data roll-up --wait", interval, f"--session {days[-1]}"]
+    else:
+        parts = ["kaboom ingest backfill --wait", f"--interval {found.series.interval}"]
+        parts += [f"--from {days[0]}", f"--to {days[-1]}"]
+    parts += [f"--provider {provider_of(source)}"]
+    if market and not is_derived(source):
         parts.append(f"--market {market}")
     elif len(symbols) <= _MOST_SYMBOLS:
         parts += [f"--symbol {symbol}" for symbol in symbols]

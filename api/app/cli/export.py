@@ -16,7 +16,7 @@ from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
 from batch.bars.formats import Format
 from batch.market.calendar import JST, OLDEST_YEAR
-from batch.providers.registry import get_provider_spec
+from batch.providers.registry import get_source_spec
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,7 +52,7 @@ def export_bars(
         from batch.bars.export_plan import Selection, plan_file, plan_folder  # noqa: PLC0415  polars
 
         series = await choose_series(session, store, interval, source)
-        spec = get_provider_spec(series.source)
+        spec = get_source_spec(series.source)
         symbols = sorted({spec.parse_symbol(text) for text in symbol or []})
         selection = Selection(series, *days, tuple(symbols), is_adjusted=adjusted)
         is_file = bool(out.suffix) and not out.is_dir()
@@ -117,7 +117,7 @@ async def _export(session: Session, plan: "Planner") -> list[dict[str, Any]]:
         {
             "path": str(file.path),
             "provider": (series := planned_file.selection.series).source,
-            "is_real": get_provider_spec(series.source).is_real,
+            "is_real": get_source_spec(series.source).is_real,
             "interval": series.interval,
             "adjusted": planned_file.selection.is_adjusted,
             "bars": file.bars,

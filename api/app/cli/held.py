@@ -6,6 +6,7 @@ from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from app.settings import load_settings
 from batch.market.interval import parse_interval
+from batch.market.source import provider_of
 
 if TYPE_CHECKING:
     from batch.bars.actions.store import ActionStore
@@ -54,6 +55,6 @@ def store_place() -> str:
 
 def print_series(session: Session, series: "BarSeries", text: str) -> None:
     """Print a line, and whose bars it is about: made-up ones are never shown without saying so."""
-    name = "synthetic" if series.source == "synthetic" else "source"
+    name = "synthetic" if provider_of(series.source) == "synthetic" else "source"
     session.out.print(text, markup=False)
     session.out.print(session.words.say(name, source=series.source), markup=False)

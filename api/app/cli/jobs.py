@@ -5,18 +5,17 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli.client import INGEST
-from app.cli.exits import Exit
+from app.cli.exits import CliError, Exit
 from app.cli.ingest import follow
 from app.cli.logs import LogLevel, follow_lines, print_line, read_lines
 from app.cli.options import Json
+from app.cli.queued import JobQueue, QueuedJob
 from app.cli.session import Session
 from app.cli.summary import print_summary
 
 app = typer.Typer(help="Look at jobs and steer them.", no_args_is_help=True)
 
 JobId = Annotated[str, typer.Argument(help="32 hex digits, as the submission printed them")]
-_JOBS = f"{INGEST}/jobs"
 
 
 @app.command("list")
@@ -25,7 +24,8 @@ def list_jobs(
     status: Annotated[list[str] | None, typer.Option(help="only this state (repeatable)")] = None,
     q: Annotated[str, typer.Option("--q", help="only jobs that mention these words: an id, a symbol, an error …")] = "",
     limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
-    cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before")] = None,
+    cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before; with --queue")] = None,
+    queue: Annotated[JobQueue | None, typer.Option(help="only this one (default: all)")] = None,
     *,
     json: Json = False,
 ) -> None:
@@ -33,7 +33,10 @@ def list_jobs(
     session: Session = context.obj.with_json(json)
     params: dict[str, Any] = {"limit": limit, "status": status or []}
     params |= {name: value for name, value in {"q": q, "cursor": cursor}.items() if value}
-    page = session.client().call("GET", _JOBS, params=params)
+    if cursor and not queue:
+        raise CliError(Exit.USAGE, "--cursor was given without --queue: a cursor belongs to the list of one queue")
+    client = session.client()
+    page = _merge({q: client.call("GET", q.jobs_path, params=params) for q in ([queue] if queue else JobQueue)}, limit)
     if session.is_json:
         session.print_json(page)
     elif not page["items"]:
@@ -49,12 +52,12 @@ def list_jobs(
 def show_job(context: typer.Context, job_id: JobId, *, json: Json = False) -> None:
     """Show one job, and what failed in it."""
     session: Session = context.obj.with_json(json)
-    client = session.client()
-    job = client.call("GET", f"{_JOBS}/{job_id}")
+    queued = QueuedJob(session.client(), job_id)
+    job = queued.call("GET")
     print_summary(session, job)
     if session.is_json or not job["progress"]["failed"]:
         return
-    failures = client.call("GET", f"{_JOBS}/{job_id}/failures", params={"limit": 20})
+    failures = queued.call("GET", "/failures", params={"limit": 20})
     session.out.print(_failure_table(failures))
 
 
@@ -81,9 +84,9 @@ def logs(
 ) -> None:
     """Show what was logged of a job; with --json one object a line."""
     session: Session = context.obj.with_json(json)
-    client, path = session.client(), f"{_JOBS}/{job_id}/logs"
+    client, read = session.client(), follow_lines if wait else read_lines
     try:
-        for line in follow_lines(client, path, level) if wait else read_lines(client, path, level):
+        for line in QueuedJob(client, job_id).lines(lambda path: read(client, path, level)):
             print_line(session, line)
     except KeyboardInterrupt:
         raise typer.Exit(Exit.INTERRUPTED) from None
@@ -93,7 +96,7 @@ def logs(
 def cancel(context: typer.Context, job_id: JobId, *, json: Json = False) -> None:
     """Ask a job to stop; what is written stays."""
     session: Session = context.obj.with_json(json)
-    answer = session.client().call("POST", f"{_JOBS}/{job_id}/cancel")
+    answer = QueuedJob(session.client(), job_id).call("POST", "/cancel")
     _print_answer(session, answer, "cancelled")
 
 
@@ -107,7 +110,7 @@ def retry(
 ) -> None:
     """Run what failed, was cancelled or given up again, as a new job."""
     session: Session = context.obj.with_json(json)
-    answer = session.client().call("POST", f"{_JOBS}/{job_id}/retry", json={"only": "failed"})
+    answer = QueuedJob(session.client(), job_id).call("POST", "/retry", json={"only": "failed"})
     if wait:
         follow(session, answer["job_id"])
     _print_answer(session, answer, "submitted")
@@ -117,7 +120,7 @@ def retry(
 def delete(context: typer.Context, job_id: JobId, *, json: Json = False) -> None:
     """Drop a finished job and its history; its bars stay."""
     session: Session = context.obj.with_json(json)
-    session.client().call("DELETE", f"{_JOBS}/{job_id}")
+    QueuedJob(session.client(), job_id).call("DELETE")
     if session.is_json:
         session.print_json({"job_id": job_id, "status": "deleted"})
     session.say("deleted", job_id=job_id)
@@ -131,9 +134,21 @@ def _print_answer(session: Session, answer: dict[str, Any], message: str) -> Non
         session.say(message, job_id=answer["job_id"])
 
 
+def _merge(pages: dict[JobQueue, dict[str, Any]], limit: int) -> dict[str, Any]:
+    """Return the newest jobs of some queues; each queue has a cursor of its own."""
+    if len(pages) == 1:
+        return next(iter(pages.values()))
+    items = sorted((job for page in pages.values() for job in page["items"]), key=_requested_at, reverse=True)
+    return {"items": items[:limit], "next_cursors": {queue.value: page["next_cursor"] for queue, page in pages.items()}}
+
+
+def _requested_at(job: dict[str, Any]) -> str:
+    return job["requested_at"] or ""
+
+
 def _job_table(jobs: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in ("job", "status", "market", "requested (UTC)"):
+    for name in ("job", "status", "market", "task", "requested (UTC)"):
         table.add_column(name, no_wrap=True)
     for name in ("done", "failed", "total", "rows"):
         table.add_column(name, justify="right")
@@ -141,7 +156,7 @@ def _job_table(jobs: list[dict[str, Any]]) -> Table:
         progress = job["progress"]
         requested_at = (job["requested_at"] or "")[:19].replace("T", " ")
         counts = [f"{progress[name]:,}" for name in ("done", "failed", "total", "rows")]
-        table.add_row(job["job_id"], job["status"], job["market"] or "", requested_at, *counts)
+        table.add_row(job["job_id"], job["status"], job["market"] or "", job["task"], requested_at, *counts)
     return table
 
 

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from app.cli import about, actions, backfill, bars, coverage, doctor, ingest, jobs, run, schedules, symbols, webhooks
+from app.cli import (
+    about,
+    actions,
+    backfill,
+    bars,
+    coverage,
+    doctor,
+    ingest,
+    jobs,
+    market_data,
+    run,
+    schedules,
+    symbols,
+    webhooks,
+)
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from batch.errors import ConfigurationError, InvalidRequest, KaboomError, NotFound
@@ -28,6 +42,7 @@ app.command("doctor")(doctor.doctor)
 app.command("coverage")(coverage.coverage)
 ingest.app.command("backfill")(backfill.backfill)
 app.add_typer(ingest.app, name="ingest")
+app.add_typer(market_data.app, name="market-data")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(webhooks.app, name="webhooks")

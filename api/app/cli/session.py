@@ -14,7 +14,8 @@ from app.cli.client import ApiClient
 from app.cli.exits import CliError, Exit
 from app.cli.words import Speaker, choose_language
 from batch.kit.run_file import find_data_dir, read_run_file
-from batch.providers.registry import get_provider_spec, provider_names
+from batch.market.source import provider_of
+from batch.providers.registry import get_source_spec, provider_names
 
 TOKEN_FILE = "ingest-token"  # noqa: S105  the name of a file
 
@@ -53,8 +54,8 @@ class Session:
 
     def terms_of(self, provider: str) -> str | None:
         """Return the terms of a provider's data, None where it has none or is not known here."""
-        known = provider in provider_names()
-        return self.words.terms(provider, get_provider_spec(provider).terms_url) if known else None
+        known = provider_of(provider) in provider_names()
+        return self.words.terms(provider, get_source_spec(provider).terms_url) if known else None
 
     def say_terms(self, provider: str | None) -> None:
         """Print the terms of a provider's data to stderr, where it has any."""

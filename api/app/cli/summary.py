@@ -22,7 +22,8 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
     if "gaps" in result:
         print_gaps(session, result["gaps"])
     if result and ("gaps" not in result or job["progress"]["total"]):
-        _print_source(session, result["provider"])
+        if "provider" in result:
+            _print_source(session, result["provider"])
         session.out.print(_outcome_table(session, result["outcomes"]))
         session.out.print(_balance(session, job, result), markup=False)
         counts = ", ".join(f"{name} {n:,}" for name, n in sorted(result["counts"].items()))
@@ -34,7 +35,7 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
 def _headline(job: dict[str, Any], result: dict[str, Any]) -> str:
     progress, seconds = job["progress"], runtime_s(job)
     parts = [f"{job['status'].upper()}  job {job['job_id']}"]
-    if result:
+    if "session" in result:
         parts.append(f"session {result['session']}{'' if result['is_final'] else ' (not final)'}")
     parts.append(f"{progress['rows']:,} rows")
     if seconds:

@@ -8,8 +8,9 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from app.cli.client import INGEST, ApiClient
+from app.cli.client import ApiClient
 from app.cli.exits import CliError, Exit
+from app.cli.queued import QueuedJob
 from app.cli.session import Session
 
 _POLL_S = 0.25
@@ -34,9 +35,10 @@ def watch_job(
 
     """
     deadline = time.monotonic() + timeout_s if timeout_s is not None else None
+    queued = QueuedJob(client, job_id)
     with _display(session) as show:
         while True:
-            job = _patient_get(client, job_id)
+            job = _patient_get(queued)
             show(job)
             if job["status"] in _FINAL or should_stop():
                 return job
@@ -46,11 +48,11 @@ def watch_job(
             time.sleep(_POLL_S)
 
 
-def _patient_get(client: ApiClient, job_id: str) -> dict[str, Any]:
+def _patient_get(queued: QueuedJob) -> dict[str, Any]:
     deadline = time.monotonic() + 30
     while True:
         try:
-            job: dict[str, Any] = client.call("GET", f"{INGEST}/jobs/{job_id}")
+            job: dict[str, Any] = queued.call("GET")
         except CliError as e:
             if e.code is not Exit.UNAVAILABLE or time.monotonic() > deadline:
                 raise

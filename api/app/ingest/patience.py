@@ -9,9 +9,6 @@ from batch.errors import RateLimited
 
 #: The count of a tally: seconds that chunks were handed back for, over all chunks of a job.
 WAITED = "provider_wait_s"
-#: A chunk is handed back after this long, between two slices: Celery ends a task after 29 minutes, and with few
-#: requests a minute a chunk takes longer.
-LONGEST_RUN_S = 900.0
 
 
 def patience_left_s(tally: Tally, patience_s: float) -> float:

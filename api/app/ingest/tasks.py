@@ -1,22 +1,20 @@
 """The worker's side of ingest: plan a job into chunks, and run one."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
-from app.ingest.patience import LONGEST_RUN_S, hand_back, patience_left_s, with_pause
-from app.jobs.model import Chunk, ItemNote, Tally
-from app.tasks.hand_back import HandBack
+from app.ingest.patience import hand_back, patience_left_s, with_pause
+from app.jobs.model import Chunk, Tally
+from app.tasks.long_runs import hand_back_long, has_run_long
+from app.tasks.tallies import add_report
 from app.tasks.worker import Run
 from batch.errors import RateLimited
 from batch.ingest.gap_request import parse_backfill
 from batch.ingest.plan import IngestChunk, IngestPlan
-from batch.ingest.report import IngestReport
 from batch.ingest.request import parse_request
 from batch.ingest.runner import run_chunk as run_ingest_chunk
-from batch.market.outcome import Outcome
+from batch.market.report import OutcomeReport
 from batch.providers.watch import while_alive
 from batch.scripts.run_backfill import run_backfill
 from batch.scripts.run_daily_ingest import run_daily_ingest, tools_for
@@ -31,12 +29,12 @@ class QueueExecutor:
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    async def run(self, plan: IngestPlan) -> IngestReport:
+    async def run(self, plan: IngestPlan) -> OutcomeReport:
         """Fan out; nothing is known of any symbol yet."""
         planned = () if self._run.request.get("dry_run") else plan.chunks
         chunks = [Chunk(str(n), chunk.symbols, chunk.payload()) for n, chunk in enumerate(planned)]
         await self._run.fan_out(plan.summary(), chunks)
-        return IngestReport()
+        return OutcomeReport()
 
 
 async def run_daily(run: Run) -> Tally:
@@ -70,10 +68,7 @@ async def run_chunk(run: Run) -> Tally:
     except RateLimited as e:
         run.report(with_pause(run.keeper.tally, e.retry_after_s or 0.0))
         raise hand_back(e) from e
-    is_long = run.keeper.elapsed_s > LONGEST_RUN_S and not run.should_stop()
-    if is_long and tally.cursor < len(run.chunk.items):
-        raise HandBack(f"it has run for {run.keeper.elapsed_s:.0f} s")
-    return tally
+    return hand_back_long(run, tally)
 
 
 @contextmanager
@@ -99,37 +94,6 @@ async def _run_on(run: Run) -> Tally:
         replace(tools, patience_s=patience_s, correction_lines=lines),
         start=base.cursor,
         on_progress=lambda part: run.report(add_report(base, part)),
-        should_stop=lambda: run.should_stop() or run.keeper.elapsed_s > LONGEST_RUN_S,
+        should_stop=lambda: run.should_stop() or has_run_long(run),
     )
     return add_report(base, report)
-
-
-def add_report(base: Tally, report: IngestReport) -> Tally:
-    """Return the tally after some more symbols."""
-    outcomes = Counter(base.outcomes)
-    outcomes.update(o.outcome.value for o in report.outcomes)
-    fine = sum(o.outcome.is_fine for o in report.outcomes)
-    return Tally(
-        cursor=base.cursor + len(report.outcomes),
-        done=base.done + fine,
-        failed=base.failed + len(report.outcomes) - fine,
-        written=base.written + sum(o.outcome is Outcome.OK for o in report.outcomes),
-        rows=base.rows + report.rows,
-        outcomes=dict(outcomes),
-        counts=_sum(base.counts, report.counts),
-        notes=base.notes + tuple(_notes(report)),
-    )
-
-
-def _notes(report: IngestReport) -> list[ItemNote]:
-    return [
-        ItemNote(o.symbol, o.outcome.value, o.message, o.attempts)
-        for o in report.outcomes
-        if o.outcome is not Outcome.OK
-    ]
-
-
-def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, Any]:
-    total = Counter(one)
-    total.update(other)
-    return dict(total)

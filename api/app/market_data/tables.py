@@ -19,7 +19,7 @@ from batch.market.adjust import adjust_bars, digest_actions
 from batch.market.bar import BarSeries
 from batch.market.calendar import JST
 from batch.market.interval import Interval
-from batch.providers.registry import ProviderSpec, get_provider_spec
+from batch.providers.registry import ProviderSpec, get_source_spec
 
 _MOST_COVERAGE_DAYS = 366
 
@@ -89,7 +89,7 @@ class BarTables:
         return Table(rows, about, ("provider", "interval"), f"coverage-{series.interval}-{spec.name}", next_place)
 
     def _series(self, query: LatestQuery | BarsQuery) -> tuple[ProviderSpec, BarSeries]:
-        spec = get_provider_spec(query.provider or self.default_provider)
+        spec = get_source_spec(query.provider or self.default_provider)
         return spec, BarSeries(spec.name, query.interval)
 
     def _span(self, query: BarsQuery) -> tuple[datetime, datetime]:

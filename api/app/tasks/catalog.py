@@ -50,7 +50,18 @@ INGEST_BACKFILL = TaskSpec(
     chunk_handler=INGEST_RUN_DAILY.chunk_handler,
 )
 
-CATALOG = (INGEST_RUN_DAILY, INGEST_BACKFILL)
+#: One name for the chunks of all tasks of the queue: the job's record says which handler runs them.
+_MARKET_DATA_CHUNK = "market_data.chunk"
+
+MARKET_DATA_ROLL_UP = TaskSpec(
+    name="market_data.roll_up",
+    chunk_name=_MARKET_DATA_CHUNK,
+    queue=Queue.MARKET_DATA,
+    plan_handler="app.market_data.tasks.roll_up:plan",
+    chunk_handler="app.market_data.tasks.roll_up:run_chunk",
+)
+
+CATALOG = (INGEST_RUN_DAILY, INGEST_BACKFILL, MARKET_DATA_ROLL_UP)
 #: One task of each queue that has any, for what is done by queue. A message that its name is on may be of another
 #: task of the queue: whoever takes it looks into the job's record for what to run.
 ONE_PER_QUEUE = tuple({spec.queue: spec for spec in reversed(CATALOG)}.values())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from batch.errors import InvalidRequest
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval, parse_interval
+from batch.market.source import provider_of
 
 PRICES = ("open", "high", "low", "close")
 #: Every write carries all of them: a point is merged field by field, so one left out would keep its old value.
@@ -58,7 +59,7 @@ def parse_measurement(name: str) -> Interval | None:
 
 def series_tags(series: BarSeries) -> dict[str, str]:
     """Return the tags that all bars of a series share. Frozen: another value would be another bar beside the first."""
-    exchange, currency = _PLACES.get(series.source, _TSE)
+    exchange, currency = _PLACES.get(provider_of(series.source), _TSE)
     return {"currency": currency, "exchange": exchange, "source": series.source}
 
 

@@ -4,15 +4,8 @@ from datetime import date, datetime, timedelta
 
 from batch.errors import InvalidRequest
 from batch.ingest.request import IngestRequest
-from batch.market.calendar import (
-    JST,
-    OLDEST_YEAR,
-    is_session,
-    latest_closed_session,
-    next_session,
-    opens_at,
-    previous_session,
-)
+from batch.market.bounds import resolve_last_session
+from batch.market.calendar import JST
 from batch.market.interval import Interval
 from batch.providers.base import Capabilities
 
@@ -49,18 +42,4 @@ def resolve_session(request: IngestRequest, now: datetime, *, delay_s: float) ->
         InvalidRequest: the session named is not a trading day, or has not opened.
 
     """
-    session = request.session
-    if not request.market.is_tse:
-        return session or (now.astimezone(JST).date() + timedelta(days=1))
-    if session is None:
-        return latest_closed_session(now, delay_s=delay_s)
-    if not OLDEST_YEAR <= session.year <= now.year + 1:
-        raise InvalidRequest(
-            f"session was {session}, expected a trading day from {OLDEST_YEAR} on that has opened", pointer="/session"
-        )
-    if not is_session(session):
-        around = f"{previous_session(session)} and {next_session(session)}"
-        raise InvalidRequest(f"session was {session}, not a trading day; the nearest are {around}", pointer="/session")
-    if opens_at(session) > now:
-        raise InvalidRequest(f"session was {session}, which has not opened yet", pointer="/session")
-    return session
+    return resolve_last_session(request.session, now, is_tse=request.market.is_tse, delay_s=delay_s)

@@ -7,15 +7,15 @@ from typing import Protocol
 
 from batch.errors import RateLimited
 from batch.ingest.plan import IngestChunk, IngestPlan
-from batch.ingest.report import IngestReport
 from batch.ingest.runner import run_chunk
 from batch.ingest.window import IngestTools
+from batch.market.report import OutcomeReport
 
 
 class ChunkExecutor(Protocol):
     """Has the chunks of a plan run: in this process, or by the workers of a queue."""
 
-    async def run(self, plan: IngestPlan) -> IngestReport:
+    async def run(self, plan: IngestPlan) -> OutcomeReport:
         """Run the chunks, or hand them over; the report holds what is known on return."""
         ...
 
@@ -29,7 +29,7 @@ class InProcessExecutor:
     def __init__(
         self,
         tools: IngestTools,
-        on_progress: Callable[[IngestReport], None] = lambda _: None,
+        on_progress: Callable[[OutcomeReport], None] = lambda _: None,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -38,17 +38,17 @@ class InProcessExecutor:
         self._sleep = sleep
         self._patience_s = tools.patience_s
 
-    async def run(self, plan: IngestPlan) -> IngestReport:
+    async def run(self, plan: IngestPlan) -> OutcomeReport:
         """Run every chunk of the plan."""
-        whole = IngestReport()
+        whole = OutcomeReport()
         for chunk in plan.chunks:
             whole += await self._run_chunk(chunk, whole)
         return whole
 
-    async def _run_chunk(self, chunk: IngestChunk, before: IngestReport) -> IngestReport:
-        here = latest = IngestReport()
+    async def _run_chunk(self, chunk: IngestChunk, before: OutcomeReport) -> OutcomeReport:
+        here = latest = OutcomeReport()
 
-        def hear(part: IngestReport) -> None:
+        def hear(part: OutcomeReport) -> None:
             nonlocal latest
             latest = here + part
             self._on_progress(before + latest)

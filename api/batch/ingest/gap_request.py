@@ -6,7 +6,8 @@ from datetime import date
 from typing import Any
 
 from batch.errors import InvalidRequest
-from batch.ingest.request import IngestRequest, parse_day, parse_request
+from batch.ingest.request import IngestRequest, parse_request
+from batch.market.bounds import parse_day
 
 
 @dataclass(frozen=True, slots=True)

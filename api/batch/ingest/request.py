@@ -5,16 +5,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from batch.errors import InvalidRequest
+from batch.market.bounds import parse_count, parse_day, parse_lookbacks, parse_symbols
 from batch.market.interval import Interval, parse_interval
 from batch.market.listing import Market, parse_market
 from batch.market.symbol import parse_foreign_symbol, parse_symbol
 from batch.providers.registry import get_provider_spec
 
-#: All of the Tokyo exchange has about 4,000 ordinary shares.
-MAX_SYMBOLS = 4_000
-#: Twenty years of sessions.
-MAX_LOOKBACK = 5_000
 MAX_CHUNK_SIZE = 100_000
 DEFAULT_CHUNK_SIZE = 5_000
 
@@ -67,52 +63,19 @@ def parse_request(values: Mapping[str, Any]) -> IngestRequest:
 
     """
     market = parse_market(values.get("market", Market.TSE_PRIME.value))
+    parse = parse_symbol if market.is_tse else parse_foreign_symbol
     provider = values.get("provider")
     if provider is not None:
         get_provider_spec(provider)
     return IngestRequest(
-        intervals=_parse_intervals(values.get("intervals", {})),
+        intervals=parse_lookbacks(values.get("intervals", {})),
         market=market,
-        chunk_size=_bounded(values.get("chunk_size", DEFAULT_CHUNK_SIZE), MAX_CHUNK_SIZE, "/chunk_size"),
-        symbols=_parse_symbols(values.get("symbols") or (), market),
+        chunk_size=parse_count(values.get("chunk_size", DEFAULT_CHUNK_SIZE), MAX_CHUNK_SIZE, "/chunk_size"),
+        symbols=parse_symbols(values.get("symbols") or (), parse),
         provider=provider,
         session=parse_day(values.get("session"), "session"),
         only={
-            parse_interval(interval): _parse_symbols(symbols, market)
+            parse_interval(interval): parse_symbols(symbols, parse)
             for interval, symbols in (values.get("only") or {}).items()
         },
     )
-
-
-def _parse_intervals(values: Mapping[str, int]) -> dict[Interval, int]:
-    if not values:
-        supported = ", ".join(Interval)
-        raise InvalidRequest(f"intervals was empty, expected at least one of {supported}", pointer="/intervals")
-    return {parse_interval(text): _bounded(count, MAX_LOOKBACK, f"/intervals/{text}") for text, count in values.items()}
-
-
-def parse_day(text: str | None, name: str) -> date | None:
-    """Return the day that a field of a request says, if any.
-
-    Raises:
-        InvalidRequest: it is none.
-
-    """
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError as e:
-        raise InvalidRequest(f"{name} was {text!r}, expected a date as YYYY-MM-DD", pointer=f"/{name}") from e
-
-
-def _parse_symbols(texts: Any, market: Market) -> tuple[str, ...]:
-    if len(texts) > MAX_SYMBOLS:
-        raise InvalidRequest(f"symbols had {len(texts)} entries, expected at most {MAX_SYMBOLS}", pointer="/symbols")
-    parse = parse_symbol if market.is_tse else parse_foreign_symbol
-    return tuple(dict.fromkeys(parse(text) for text in texts))
-
-
-def _bounded(value: Any, most: int, pointer: str) -> int:
-    if type(value) is not int or not 1 <= value <= most:
-        name = pointer.removeprefix("/")
-        raise InvalidRequest(f"{name} was {value!r}, expected 1 to {most}", pointer=pointer)
-    return value

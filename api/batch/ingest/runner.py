@@ -7,10 +7,10 @@ from datetime import date
 
 from batch.ingest.notes import log_corrections
 from batch.ingest.plan import IngestChunk, bars_per_session, split_in_runs
-from batch.ingest.report import IngestReport
 from batch.ingest.window import IngestTools, run_window
 from batch.market.bar import BarSeries
 from batch.market.outcome import Outcome, SymbolOutcome
+from batch.market.report import OutcomeReport
 
 #: Bars held in memory at once, about: 250,000 rows of eight columns are 16 MB.
 _WINDOW_BARS = 250_000
@@ -21,9 +21,9 @@ async def run_chunk(
     tools: IngestTools,
     *,
     start: int = 0,
-    on_progress: Callable[[IngestReport], None] = lambda _: None,
+    on_progress: Callable[[OutcomeReport], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> IngestReport:
+) -> OutcomeReport:
     """Run a chunk from its symbol number `start`; return the outcomes from there on.
 
     `on_progress` hears the report so far after each slice, when its bars are durable. Where `should_stop`
@@ -34,7 +34,7 @@ async def run_chunk(
             What `on_progress` has heard is settled: go on from there after that.
 
     """
-    report = IngestReport()
+    report = OutcomeReport()
     for symbols in _slices(chunk, tools, start):
         if should_stop():
             break
@@ -51,7 +51,7 @@ def _slices(chunk: IngestChunk, tools: IngestTools, start: int) -> list[tuple[st
     return [chunk.symbols[i : i + size] for i in range(start, len(chunk.symbols), size)]
 
 
-async def _run_slice(part: IngestChunk, tools: IngestTools, *, lines: int) -> IngestReport:
+async def _run_slice(part: IngestChunk, tools: IngestTools, *, lines: int) -> OutcomeReport:
     """Settle some symbols: all their sessions, in windows that fit in memory; log so many corrections at most."""
     counts: Counter[str] = Counter()
     settled: dict[str, SymbolOutcome] = {}
@@ -63,7 +63,7 @@ async def _run_slice(part: IngestChunk, tools: IngestTools, *, lines: int) -> In
         lines -= len(window.corrections)
         found = window.outcomes
         settled = {s: _worse(settled[s], found[s]) for s in part.symbols} if settled else found
-    return IngestReport(tuple(settled[s] for s in part.symbols), dict(counts))
+    return OutcomeReport(tuple(settled[s] for s in part.symbols), dict(counts))
 
 
 def _windows(part: IngestChunk, *, is_tse: bool) -> list[tuple[date, ...]]:

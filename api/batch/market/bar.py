@@ -49,6 +49,7 @@ class BarFlag(IntFlag):
     AUCTION_MISSING = 128
     CORRECTED = 256
     GAP = 512
+    DAY_DIFFERS = 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """The providers that exist: names and capabilities as plain data, importable without numpy or polars."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
 
 from batch.errors import InvalidRequest
 from batch.market.interval import Interval
 from batch.market.listing import Market
+from batch.market.source import provider_of
 from batch.market.symbol import parse_foreign_symbol, parse_symbol
 from batch.providers.base import Capabilities
 
@@ -121,3 +122,13 @@ def get_provider_spec(name: str) -> ProviderSpec:
     except KeyError as e:
         allowed = ", ".join(_SPECS)
         raise InvalidRequest(f"provider was {name[:20]!r}, supported are {allowed}", pointer="/provider") from e
+
+
+def get_source_spec(source: str) -> ProviderSpec:
+    """Return what is known of whose bars a namespace holds: a provider's own, or those rolled up from its minutes.
+
+    Raises:
+        InvalidRequest: there is no such provider.
+
+    """
+    return replace(get_provider_spec(provider_of(source)), name=source)

@@ -3,7 +3,7 @@
 from batch.ingest.backfill import resolve_backfill
 from batch.ingest.executor import ChunkExecutor, InProcessExecutor
 from batch.ingest.gap_request import BackfillRequest
-from batch.ingest.report import IngestReport
+from batch.market.report import OutcomeReport
 from batch.scripts.run_daily_ingest import tools_for
 from batch.settings import BatchSettings
 from batch.wiring import build_bar_store, build_planning, build_provider
@@ -15,7 +15,7 @@ async def run_backfill(
     *,
     settings: BatchSettings | None = None,
     slots: int = 1,
-) -> IngestReport:
+) -> OutcomeReport:
     """Look for gaps, plan chunks of just these, and have them run by the executor, by default in this process.
 
     Raises:

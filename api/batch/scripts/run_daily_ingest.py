@@ -9,11 +9,11 @@ import orjson
 
 from batch.errors import InvalidRequest, KaboomError
 from batch.ingest.executor import ChunkExecutor, InProcessExecutor
-from batch.ingest.report import IngestReport
 from batch.ingest.request import IngestRequest, parse_request
 from batch.ingest.resolve import resolve_plan
 from batch.ingest.window import IngestTools
 from batch.kit.clock import utc_now
+from batch.market.report import OutcomeReport
 from batch.market.universe import load_universe
 from batch.settings import BatchSettings
 from batch.wiring import build_bar_store, build_planning, build_provider, build_tools
@@ -25,7 +25,7 @@ async def run_daily_ingest(
     *,
     settings: BatchSettings | None = None,
     slots: int = 1,
-) -> IngestReport:
+) -> OutcomeReport:
     """Resolve sessions and universe, plan chunks, and have them run by the executor, by default in this process.
 
     Raises:
@@ -68,7 +68,7 @@ def main() -> int:
     return 0
 
 
-async def _run_alone(request: IngestRequest) -> IngestReport:
+async def _run_alone(request: IngestRequest) -> OutcomeReport:
     settings = BatchSettings()
     provider = build_provider(settings, request.provider)
     try:

@@ -17,12 +17,12 @@ from batch.bars.memory import MemoryBarStore
 from batch.bars.store import BarStore, WriteReport
 from batch.errors import StoreError
 from batch.ingest.plan import IngestChunk
-from batch.ingest.report import IngestReport
 from batch.ingest.runner import run_chunk
 from batch.ingest.window import IngestTools
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome
+from batch.market.report import OutcomeReport
 from batch.market.universe import load_universe
 from batch.providers.synthetic import SyntheticProvider
 from tests.contracts.bar_store import run
@@ -36,7 +36,7 @@ SESSION, NOW = date(2025, 11, 4), datetime(2025, 11, 5, tzinfo=UTC)
 SOME = ("1301", "1332", "6758", "7203", "9984")
 
 
-def ingest(store: BarStore, symbols: Sequence[str], interval: Interval = Interval.M1) -> IngestReport:
+def ingest(store: BarStore, symbols: Sequence[str], interval: Interval = Interval.M1) -> OutcomeReport:
     """Run one chunk of the synthetic day as a worker does."""
     provider = SyntheticProvider(seed=7, clock=lambda: NOW)
     tools = IngestTools(provider, store, MemoryActionStore(), Market.TSE_PRIME, frozenset(), lambda: NOW)
@@ -45,7 +45,7 @@ def ingest(store: BarStore, symbols: Sequence[str], interval: Interval = Interva
     return report
 
 
-def failed(report: IngestReport) -> dict[str, str]:
+def failed(report: OutcomeReport) -> dict[str, str]:
     return {o.symbol: o.message for o in report.outcomes if o.outcome is Outcome.WRITE_FAILED}
 
 

@@ -66,9 +66,10 @@ def test_waiting_ends_in_time_and_the_job_goes_on(at_live: Kaboom) -> None:
 def test_jobs_are_listed(at_live: Kaboom, finished: str) -> None:
     done = at_live("jobs", "list", "--limit", "1")
     assert re.search(rf"^{finished} +completed +TSE_PRIME", done.out, re.MULTILINE)
-    page = data(at_live("jobs", "list", "--status", "completed", "--limit", "1", "--json"))
+    page = data(at_live("jobs", "list", "--queue", "ingest", "--status", "completed", "--limit", "1", "--json"))
     assert [job["job_id"] for job in page["items"]] == [finished]
-    older = data(at_live("jobs", "list", "--status", "completed", "--cursor", str(page["next_cursor"]), "--json"))
+    cursor = ("--cursor", str(page["next_cursor"]))
+    older = data(at_live("jobs", "list", "--queue", "ingest", "--status", "completed", *cursor, "--json"))
     assert finished not in [job["job_id"] for job in older["items"]]
 
 

@@ -115,10 +115,10 @@ def test_a_server_that_comes_back_is_waited_for(kaboom: Kaboom, scripted: Script
 def test_a_read_beyond_the_limit_is_made_again_once_when_the_server_says(kaboom: Kaboom, scripted: Scripted) -> None:
     scripted.headers["Retry-After"] = "1"
     scripted.answers += [(429, orjson.dumps(PROBLEM)), (200, b'{"items": [], "next_cursor": null}')]
-    assert kaboom("jobs", "list").code == Exit.OK
+    assert kaboom("jobs", "list", "--queue", "ingest").code == Exit.OK
     scripted.answers += [(429, orjson.dumps(PROBLEM)), (429, orjson.dumps(PROBLEM))]
     del scripted.answers[0]
-    assert kaboom("jobs", "list").code == Exit.RATE_LIMITED
+    assert kaboom("jobs", "list", "--queue", "ingest").code == Exit.RATE_LIMITED
     assert len(scripted.seen) == 4
 
 

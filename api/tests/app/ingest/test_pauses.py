@@ -8,6 +8,7 @@ from app.jobs.memory import MemoryJobStore
 from app.jobs.model import Job, JobStatus
 from app.jobs.schedules.memory import MemoryScheduleStore
 from app.settings import load_settings
+from app.tasks import long_runs
 from app.tasks.catalog import INGEST_BACKFILL, INGEST_RUN_DAILY, TaskSpec
 from app.tasks.dispatch import LocalDispatcher
 from app.tasks.lifecycle import Jobs
@@ -84,11 +85,11 @@ async def test_a_chunk_that_runs_for_long_is_handed_back_between_slices(
     parts: Parts, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = await begin(parts)
-    monkeypatch.setattr(tasks, "LONGEST_RUN_S", -1.0)
+    monkeypatch.setattr(long_runs, "LONGEST_RUN_S", -1.0)
     assert await work_off(parts) == ["paused"]
     assert (await in_store(parts, job)).paused_until is None
     assert await parts.store.take_retries(job.queue) == [ref_of(job, 0)]
-    monkeypatch.setattr(tasks, "LONGEST_RUN_S", 900.0)
+    monkeypatch.setattr(long_runs, "LONGEST_RUN_S", 900.0)
     assert await perform(parts, ref_of(job, 0)) == "done"
     assert provider.requests
 

@@ -20,7 +20,6 @@ from batch.ingest.backfill import resolve_backfill
 from batch.ingest.executor import InProcessExecutor
 from batch.ingest.gap_request import BackfillRequest
 from batch.ingest.plan import IngestPlan
-from batch.ingest.report import IngestReport
 from batch.ingest.request import IngestRequest
 from batch.ingest.resolve import Planning, resolve_plan
 from batch.ingest.window import IngestTools
@@ -29,6 +28,7 @@ from batch.market.calendar import closes_at, sessions_between
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome
+from batch.market.report import OutcomeReport
 from batch.market.universe import load_universe
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.synthetic import SyntheticProvider
@@ -87,7 +87,7 @@ class Bench:
         """Return what planning needs, now."""
         return Planning(lambda: self.now, Path("none"), 0.0, 4)
 
-    async def ingest(self, intervals: dict[Interval, int] | None = None) -> IngestReport:
+    async def ingest(self, intervals: dict[Interval, int] | None = None) -> OutcomeReport:
         """Take everything, as a daily job does."""
         request = IngestRequest(intervals or {Interval.M1: len(DAYS)}, symbols=tuple(SYMBOLS), session=LAST)
         self.provider = Counting(self.now)
@@ -98,7 +98,7 @@ class Bench:
         self.provider = Counting(self.now)
         return await resolve_backfill(request or WHOLE, self.provider, self.store, self.planning())
 
-    async def backfill(self, request: BackfillRequest | None = None) -> IngestReport:
+    async def backfill(self, request: BackfillRequest | None = None) -> OutcomeReport:
         """Take what is missing."""
         return await self._run(await self.plan(request))
 
@@ -107,7 +107,7 @@ class Bench:
         delay = self.provider.capabilities.delay
         return await load_cells(self.store, SERIES, CoverScope(symbols, DAYS, delay, self.now))
 
-    async def _run(self, plan: IngestPlan) -> IngestReport:
+    async def _run(self, plan: IngestPlan) -> OutcomeReport:
         tools = IngestTools(
             self.provider, self.store, MemoryActionStore(), Market.TSE_PRIME, frozenset(), lambda: self.now
         )
@@ -168,7 +168,7 @@ async def test_where_nothing_is_missing_nothing_is_planned(bench: Bench) -> None
     assert plan.chunks == ()
     summary = plan.summary()
     assert (summary["chunks"], summary["gaps"]["1m"]["message"]) == (0, "nothing is missing")
-    assert await bench.backfill() == IngestReport()
+    assert await bench.backfill() == OutcomeReport()
     assert bench.provider.requests == 0
 
 

@@ -13,13 +13,13 @@ import pytest
 
 from batch.bars.pages import PageBarStore
 from batch.errors import ConfigurationError, InvalidRequest
-from batch.ingest.report import IngestReport
 from batch.ingest.request import parse_request
 from batch.kit.clock import utc_now
 from batch.market.bar import BarSeries
 from batch.market.calendar import latest_closed_session
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome
+from batch.market.report import OutcomeReport
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.settings import BatchSettings
 from batch.wiring import build_bar_store, build_provider
@@ -57,8 +57,8 @@ def settings_for(folder: Path, fake: FakeJquants | FakeYahoo, **values: Any) -> 
     return BatchSettings(data_dir=folder, bar_store="pages", fetch_attempts=2, provider_patience_s=0, **(off | values))
 
 
-def ingest(settings: BatchSettings, **request: Any) -> IngestReport:
-    async def run() -> IngestReport:
+def ingest(settings: BatchSettings, **request: Any) -> OutcomeReport:
+    async def run() -> OutcomeReport:
         provider = build_provider(settings)
         try:
             return await run_daily_ingest(parse_request(request), settings=settings)
@@ -84,7 +84,7 @@ def held(settings: BatchSettings, interval: Interval) -> pl.DataFrame:
     return asyncio.run(ask())
 
 
-def by_symbol(report: IngestReport) -> dict[str, Outcome]:
+def by_symbol(report: OutcomeReport) -> dict[str, Outcome]:
     return {outcome.symbol: outcome.outcome for outcome in report.outcomes}
 
 

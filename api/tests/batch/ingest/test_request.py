@@ -8,14 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.errors import InvalidRequest
-from batch.ingest.request import (
-    DEFAULT_CHUNK_SIZE,
-    MAX_CHUNK_SIZE,
-    MAX_LOOKBACK,
-    MAX_SYMBOLS,
-    IngestRequest,
-    parse_request,
-)
+from batch.ingest.request import DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, IngestRequest, parse_request
+from batch.market.bounds import MAX_LOOKBACK, MAX_SYMBOLS
 from batch.market.interval import Interval
 from batch.market.listing import Market
 

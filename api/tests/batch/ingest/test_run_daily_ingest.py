@@ -16,11 +16,11 @@ import batch
 from batch.bars.pages import PageBarStore
 from batch.errors import InvalidRequest
 from batch.ingest.plan import IngestPlan
-from batch.ingest.report import IngestReport
 from batch.ingest.request import parse_request
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome
+from batch.market.report import OutcomeReport
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.settings import BatchSettings
 
@@ -68,14 +68,14 @@ def test_any_executor_gets_the_plan(tmp_path: Path) -> None:
         def __init__(self) -> None:
             self.plans: list[IngestPlan] = []
 
-        async def run(self, plan: IngestPlan) -> IngestReport:
+        async def run(self, plan: IngestPlan) -> OutcomeReport:
             self.plans.append(plan)
-            return IngestReport()
+            return OutcomeReport()
 
     taker = Taker()
     settings = BatchSettings(data_dir=tmp_path)
     request = parse_request({"intervals": {"1m": 1}, "session": SESSION.isoformat()})
-    assert asyncio.run(run_daily_ingest(request, taker, settings=settings, slots=4)) == IngestReport()
+    assert asyncio.run(run_daily_ingest(request, taker, settings=settings, slots=4)) == OutcomeReport()
     (plan,) = taker.plans
     assert (plan.session, plan.provider, len(plan.chunks) % 4) == (SESSION, "synthetic", 0)
     assert not (tmp_path / "bars").exists()

@@ -17,7 +17,6 @@ from batch.errors import ProviderError, RateLimited, StoreError
 from batch.ingest import notes
 from batch.ingest.executor import InProcessExecutor
 from batch.ingest.plan import IngestChunk, IngestPlan
-from batch.ingest.report import IngestReport
 from batch.ingest.runner import run_chunk
 from batch.ingest.window import IngestTools
 from batch.market.bar import BarSeries
@@ -25,6 +24,7 @@ from batch.market.calendar import sessions_between
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome
+from batch.market.report import OutcomeReport
 from batch.providers.base import BarProvider, BarRequest
 from batch.providers.synthetic import SyntheticProvider, TransportFaults
 from tests.fixtures.fake_providers import (
@@ -59,13 +59,13 @@ def chunk(*symbols: str, sessions: Sequence[date] = (NOV_4,), interval: Interval
     return IngestChunk(interval, symbols or ("1301", "1332", "7203", "6758", "9984"), tuple(sessions))
 
 
-def run(part: IngestChunk, with_tools: IngestTools, **values: Any) -> IngestReport:
+def run(part: IngestChunk, with_tools: IngestTools, **values: Any) -> OutcomeReport:
     report = asyncio.run(run_chunk(part, with_tools, **values))
     assert sum(report.by_outcome().values()) == len(report.outcomes)
     return report
 
 
-def words(report: IngestReport) -> dict[str, str]:
+def words(report: OutcomeReport) -> dict[str, str]:
     return {o.symbol: o.outcome.value for o in report.outcomes}
 
 
@@ -242,7 +242,7 @@ class TestCursor:
         run(chunk(), whole)
         for start in range(6):
             parts = tools(FakeProvider())
-            first = run(replace(chunk(), symbols=chunk().symbols[:start]), parts) if start else IngestReport()
+            first = run(replace(chunk(), symbols=chunk().symbols[:start]), parts) if start else OutcomeReport()
             rest = run(chunk(), parts, start=start)
             assert tuple(o.symbol for o in (first + rest).outcomes) == chunk().symbols
             assert held(parts).equals(held(whole))
@@ -258,7 +258,7 @@ class TestCursor:
         with_tools, heard = tools(FakeProvider()), []
 
         async def whole() -> None:
-            def listen(part: IngestReport) -> None:
+            def listen(part: OutcomeReport) -> None:
                 heard.append((len(part.outcomes), part.rows, with_tools.store._bars[SERIES].height))  # type: ignore[attr-defined]
 
             await run_chunk(chunk(), with_tools, on_progress=listen)

@@ -1,4 +1,4 @@
-"""What became of the symbols of a chunk or of a whole run; every symbol has exactly one outcome."""
+"""What became of the items of a chunk or of a whole run; every item has exactly one outcome."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from batch.market.outcome import Outcome, SymbolOutcome
 
 
 @dataclass(frozen=True, slots=True)
-class IngestReport:
-    """Outcomes in the order of the symbols, and what the quality checks counted."""
+class OutcomeReport:
+    """Outcomes in the order of the items, and what else was counted, such as quality flags."""
 
     outcomes: tuple[SymbolOutcome, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -20,12 +20,12 @@ class IngestReport:
         return sum(outcome.rows for outcome in self.outcomes)
 
     def by_outcome(self) -> dict[Outcome, int]:
-        """Return how many symbols ended with each outcome, all seven named."""
+        """Return how many items ended with each outcome, all seven named."""
         found = Counter(outcome.outcome for outcome in self.outcomes)
         return {outcome: found.get(outcome, 0) for outcome in Outcome}
 
-    def __add__(self, other: "IngestReport") -> "IngestReport":
+    def __add__(self, other: "OutcomeReport") -> "OutcomeReport":
         """Return both reports as one."""
         counts = Counter(self.counts)
         counts.update(other.counts)
-        return IngestReport(self.outcomes + other.outcomes, dict(counts))
+        return OutcomeReport(self.outcomes + other.outcomes, dict(counts))

@@ -1,0 +1,40 @@
+"""The worker's side of a roll-up: plan a job into chunks, and run one."""
+
+from app.jobs.model import Chunk, Tally
+from app.tasks.long_runs import hand_back_long, has_run_long
+from app.tasks.tallies import add_report
+from app.tasks.worker import Run
+from batch.market.report import OutcomeReport
+from batch.market_data.roll_up import roll_up_chunk
+from batch.market_data.roll_up_plan import RollUpChunk, RollUpPlan
+from batch.market_data.roll_up_request import parse_roll_up
+from batch.scripts.run_roll_up import run_roll_up
+from batch.wiring import build_bar_store
+
+
+async def plan(run: Run) -> Tally:
+    """Plan a job."""
+    settings = run.parts.settings
+
+    async def fan_out(plan: RollUpPlan) -> OutcomeReport:
+        planned = () if run.request.get("dry_run") else plan.chunks
+        chunks = [Chunk(str(n), chunk.symbols, chunk.payload()) for n, chunk in enumerate(planned)]
+        await run.fan_out(plan.summary(), chunks)
+        return OutcomeReport()
+
+    request = parse_roll_up(run.request, provider=settings.provider)
+    await run_roll_up(request, fan_out, settings=settings, slots=settings.slots)
+    return run.chunk.tally
+
+
+async def run_chunk(run: Run) -> Tally:
+    """Run one chunk from where an earlier claim left it; return its tally."""
+    base = run.chunk.tally
+    report = await roll_up_chunk(
+        RollUpChunk.from_payload(run.chunk.payload, run.chunk.items),
+        build_bar_store(run.parts.settings),
+        start=base.cursor,
+        on_progress=lambda part: run.report(add_report(base, part)),
+        should_stop=lambda: run.should_stop() or has_run_long(run),
+    )
+    return hand_back_long(run, add_report(base, report))

@@ -1,0 +1,37 @@
+"""From what became of items to the tally that a chunk keeps."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from app.jobs.model import ItemNote, Tally
+from batch.market.outcome import Outcome
+from batch.market.report import OutcomeReport
+
+
+def add_report(base: Tally, report: OutcomeReport) -> Tally:
+    """Return the tally after some more items; whatever has an outcome or a message worth a word is noted."""
+    outcomes = Counter(base.outcomes)
+    outcomes.update(o.outcome.value for o in report.outcomes)
+    fine = sum(o.outcome.is_fine for o in report.outcomes)
+    return Tally(
+        cursor=base.cursor + len(report.outcomes),
+        done=base.done + fine,
+        failed=base.failed + len(report.outcomes) - fine,
+        written=base.written + sum(o.outcome is Outcome.OK for o in report.outcomes),
+        rows=base.rows + report.rows,
+        outcomes=dict(outcomes),
+        counts=_sum(base.counts, report.counts),
+        notes=base.notes + tuple(_notes(report)),
+    )
+
+
+def _notes(report: OutcomeReport) -> Iterator[ItemNote]:
+    for o in report.outcomes:
+        if o.outcome is not Outcome.OK or o.message:
+            yield ItemNote(o.symbol, o.outcome.value, o.message, o.attempts)
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    total = Counter(one)
+    total.update(other)
+    return dict(total)

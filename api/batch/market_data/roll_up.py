@@ -1,0 +1,133 @@
+"""Rolling minutes up: read some symbols, make their longer bars, hold the days against the provider's, write."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+import polars as pl
+
+from batch.bars.resample import compare_days, flag_days, resample
+from batch.bars.store import BarStore
+from batch.market.bar import BarSeries, empty_bars
+from batch.market.interval import Interval
+from batch.market.outcome import Outcome, SymbolOutcome
+from batch.market.report import OutcomeReport
+from batch.market.source import derived_source
+from batch.market_data.roll_up_plan import RollUpChunk
+from batch.market_data.roll_up_words import tell_differences
+
+#: Symbols settled at a time: each slice is a commit for each interval.
+_SLICE = 100
+#: Days read at a time: 100 symbols of a week are 160,000 minutes.
+_WINDOW_DAYS = 7
+
+
+@dataclass(slots=True)
+class _Slice:
+    """What has become of some symbols so far: bars written and refused, and days that differ."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, str] = field(default_factory=dict)
+    differences: list[pl.DataFrame] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+async def roll_up_chunk(
+    chunk: RollUpChunk,
+    store: BarStore,
+    *,
+    start: int = 0,
+    on_progress: Callable[[OutcomeReport], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> OutcomeReport:
+    """Run a chunk from its symbol number `start`; return the outcomes from there on.
+
+    `on_progress` hears the report so far after each slice, when its bars are durable. Where `should_stop` turns true
+    the report ends early. Doing it again writes the same bars.
+
+    Raises:
+        StoreError: bars cannot be read or written; what `on_progress` has heard stands.
+
+    """
+    report = OutcomeReport()
+    for at in range(start, len(chunk.symbols), _SLICE):
+        if should_stop():
+            break
+        report += await _run_slice(replace(chunk, symbols=chunk.symbols[at : at + _SLICE]), store)
+        on_progress(report)
+    return report
+
+
+async def _run_slice(part: RollUpChunk, store: BarStore) -> OutcomeReport:
+    done = _Slice()
+    for first, last in _windows(part):
+        minutes = await _read(store, BarSeries(part.provider, Interval.M1), part.symbols, first, last)
+        if minutes.height:
+            for interval in part.spans:
+                await _roll_up(part, store, interval, minutes=minutes, done=done)
+    return OutcomeReport(tuple(_judge(symbol, done) for symbol in part.symbols), dict(done.counts))
+
+
+async def _roll_up(
+    part: RollUpChunk, store: BarStore, interval: Interval, *, minutes: pl.DataFrame, done: _Slice
+) -> None:
+    day = pl.col("opened_at").dt.date()
+    wanted = minutes.filter(day.is_between(*part.spans[interval]))
+    if wanted.is_empty():
+        return
+    # Beside the loop, so that heartbeats go on.
+    longer = await asyncio.to_thread(resample, wanted, interval)
+    if interval is Interval.D1:
+        longer = await _hold_against_days(part, store, longer, done)
+    report = await store.write(BarSeries(derived_source(part.provider), interval), longer)
+    done.refused |= {refused.symbol: refused.reason for refused in report.refused}
+    done.rows.update(dict(longer.group_by("symbol").len().rows()))
+    done.rows.subtract({refused.symbol: refused.bars for refused in report.refused})
+    done.counts[f"bars_{interval}"] += report.written
+
+
+async def _hold_against_days(part: RollUpChunk, store: BarStore, days: pl.DataFrame, done: _Slice) -> pl.DataFrame:
+    """Compare daily bars with the provider's own, where it has any, and flag those that differ."""
+    sessions = days["opened_at"].dt.date().unique().sort().to_list()
+    theirs = await _read(store, BarSeries(part.provider, Interval.D1), part.symbols, sessions[0], sessions[-1])
+    if theirs.is_empty():
+        return days
+    differences = compare_days(days, theirs)
+    done.counts["days_compared"] += days.join(theirs, on=["symbol", "opened_at"], how="semi").height
+    if differences.is_empty():
+        return days
+    done.counts["days_differ"] += differences.height
+    done.differences.append(differences)
+    return flag_days(days, differences)
+
+
+async def _read(store: BarStore, series: BarSeries, symbols: Sequence[str], first: date, last: date) -> pl.DataFrame:
+    start, end = _midnight(first), _midnight(last + timedelta(days=1))
+    frames = await asyncio.gather(*(store.read(series, symbol, start=start, end=end) for symbol in symbols))
+    return pl.concat([empty_bars(), *frames])
+
+
+def _judge(symbol: str, done: _Slice) -> SymbolOutcome:
+    rows = done.rows[symbol]
+    if symbol in done.refused:
+        message = f"the store refused some of the bars: {done.refused[symbol]}"
+        return SymbolOutcome(symbol, Outcome.WRITE_FAILED, rows=rows, message=message)
+    if not rows:
+        return SymbolOutcome(symbol, Outcome.NO_TRADES, message="no 1m bars are held of these sessions")
+    return SymbolOutcome(symbol, Outcome.OK, rows=rows, message=tell_differences(symbol, done.differences))
+
+
+def _windows(part: RollUpChunk) -> Iterator[tuple[date, date]]:
+    """Give spans of some days that together hold all sessions: a bar never spans two days."""
+    first = min(first for first, _ in part.spans.values())
+    last = max(last for _, last in part.spans.values())
+    while first <= last:
+        until = min(last, first + timedelta(days=_WINDOW_DAYS - 1))
+        yield first, until
+        first = until + timedelta(days=1)
+
+
+def _midnight(session: date) -> datetime:
+    return datetime.combine(session, time(), UTC)

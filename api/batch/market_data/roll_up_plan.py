@@ -1,0 +1,114 @@
+"""From a request for a roll-up to chunks of symbols that have minutes."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import batched
+from typing import Any
+
+from batch.bars.store import BarStore
+from batch.errors import InvalidRequest
+from batch.market.bar import BarSeries
+from batch.market.bounds import resolve_last_session
+from batch.market.calendar import OLDEST_YEAR, closes_at, last_sessions
+from batch.market.interval import Interval
+from batch.market.listing import Market
+from batch.market_data.roll_up_request import RollUpRequest
+from batch.providers.registry import get_provider_spec
+
+#: Minutes in one chunk, about: some seconds of work, so that progress moves.
+_CHUNK_BARS = 200_000
+_BARS_PER_SESSION = 300
+#: A long look-back makes larger chunks, not more of them.
+_MAX_ROUNDS = 8
+
+#: The first and the last session of each interval.
+type Spans = Mapping[Interval, tuple[date, date]]
+
+
+@dataclass(frozen=True, slots=True)
+class RollUpChunk:
+    """Some symbols of one provider, and what their minutes are to become."""
+
+    provider: str
+    symbols: tuple[str, ...]
+    spans: Spans
+
+    def payload(self) -> dict[str, Any]:
+        """Return the chunk without its symbols as JSON types."""
+        spans = {interval.value: [day.isoformat() for day in span] for interval, span in self.spans.items()}
+        return {"provider": self.provider, "spans": spans}
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any], symbols: Sequence[str]) -> "RollUpChunk":
+        """Return the chunk that `payload` wrote."""
+        spans = {
+            Interval(name): (date.fromisoformat(first), date.fromisoformat(last))
+            for name, (first, last) in payload["spans"].items()
+        }
+        return cls(payload["provider"], tuple(symbols), spans)
+
+
+@dataclass(frozen=True, slots=True)
+class RollUpPlan:
+    """What a request means today. `is_final` is False where the last session was not over: its bars will change."""
+
+    session: date
+    is_final: bool
+    provider: str
+    spans: Spans
+    chunks: tuple[RollUpChunk, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the plan without its chunks as JSON types."""
+        return {
+            "chunks": len(self.chunks),
+            "session": self.session.isoformat(),
+            "is_final": self.is_final,
+            "provider": self.provider,
+            "symbols": sum(len(chunk.symbols) for chunk in self.chunks),
+            "sessions": {
+                interval.value: {"first": first.isoformat(), "last": last.isoformat()}
+                for interval, (first, last) in self.spans.items()
+            },
+        }
+
+
+async def plan_roll_up(
+    request: RollUpRequest, store: BarStore, *, now: datetime, delay_s: float, slots: int
+) -> RollUpPlan:
+    """Return the plan of a request.
+
+    Raises:
+        InvalidRequest: the session is not one or lies ahead, or no minutes are held.
+        StoreError: the store could not be read.
+
+    """
+    is_tse = Market.FILE not in get_provider_spec(request.provider).capabilities.markets
+    last = resolve_last_session(request.session, now, is_tse=is_tse, delay_s=delay_s)
+    longest = max(request.intervals.values())
+    # Nobody knows the calendar of files: their sessions are those that are held.
+    first = last_sessions(longest, last)[0] if is_tse else date(OLDEST_YEAR, 1, 1)
+    held = await store.coverage(BarSeries(request.provider, Interval.M1), first=first, last=last)
+    if held.is_empty():
+        raise InvalidRequest(
+            f"nothing to roll up: no 1m bars of {request.provider} are held from {first} to {last}", pointer="/session"
+        )
+    sessions = last_sessions(longest, last) if is_tse else tuple(held["session"].unique().sort())
+    spans = {
+        interval: (sessions[-min(count, len(sessions))], sessions[-1]) for interval, count in request.intervals.items()
+    }
+    symbols = request.symbols or tuple(held["symbol"].unique().sort())
+    chunks = tuple(
+        RollUpChunk(request.provider, part, spans) for part in _split(symbols, min(longest, len(sessions)), slots)
+    )
+    is_final = not is_tse or closes_at(last) <= now
+    return RollUpPlan(sessions[-1], is_final, request.provider, spans, chunks)
+
+
+def _split(symbols: Sequence[str], sessions: int, slots: int) -> Iterator[tuple[str, ...]]:
+    wanted = math.ceil(len(symbols) * sessions * _BARS_PER_SESSION / _CHUNK_BARS)
+    # Whole rounds over the slots, so that all of them are busy to the end; a handful is not worth spreading.
+    parts = min(math.ceil(wanted / slots), _MAX_ROUNDS) * slots if wanted > 1 else 1
+    return batched(symbols, math.ceil(len(symbols) / min(parts, len(symbols))))

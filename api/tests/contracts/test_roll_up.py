@@ -1,0 +1,148 @@
+"""A roll-up on the page store and on its memory twin: exact, apart from the provider's, true about days that differ."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from batch.bars.memory import MemoryBarStore
+from batch.bars.pages import PageBarStore
+from batch.bars.resample import resample
+from batch.bars.store import BarStore
+from batch.errors import InvalidRequest
+from batch.market.bar import BarFlag, BarSeries
+from batch.market.calendar import last_sessions
+from batch.market.interval import Interval
+from batch.market.outcome import Outcome
+from batch.market.report import OutcomeReport
+from batch.market_data.roll_up import roll_up_chunk
+from batch.market_data.roll_up_plan import RollUpPlan, plan_roll_up
+from batch.market_data.roll_up_request import LONGER, parse_roll_up
+from tests.contracts.bar_store import run
+from tests.fixtures.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
+
+LAST = date(2025, 6, 3)
+DAYS = last_sessions(12, LAST)
+SYMBOLS = ["1301", "285A", "7203"]
+NOW = datetime(2025, 6, 5, tzinfo=UTC)
+
+
+@pytest.fixture(params=["pages", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BarStore]:
+    made: BarStore = PageBarStore(tmp_path / "bars") if request.param == "pages" else MemoryBarStore()
+    yield made
+    run(made.close())
+
+
+@pytest.fixture
+def minutes(store: BarStore) -> pl.DataFrame:
+    """Minutes of twelve sessions, over the end of a month."""
+    bars = pl.concat([full_day(SYMBOLS, day, seed) for seed, day in enumerate(DAYS)]).sort("symbol", "opened_at")
+    run(store.write(MINUTES, bars))
+    return bars
+
+
+def plan(store: BarStore, **values: object) -> RollUpPlan:
+    request = parse_roll_up({"session": LAST.isoformat()} | values, provider="synthetic")
+    return run(plan_roll_up(request, store, now=NOW, delay_s=3600, slots=2))
+
+
+def roll_up(store: BarStore, **values: object) -> OutcomeReport:
+    return sum((run(roll_up_chunk(chunk, store)) for chunk in plan(store, **values).chunks), OutcomeReport())
+
+
+def derived(store: BarStore, interval: Interval) -> pl.DataFrame:
+    series = BarSeries("synthetic_from_1m", interval)
+    frames = [run(store.read(series, s, start=at(date(2025, 1, 1)), end=at(date(2026, 1, 1)))) for s in SYMBOLS]
+    return pl.concat(frames)
+
+
+def test_every_interval_is_exactly_its_minutes(store: BarStore, minutes: pl.DataFrame) -> None:
+    report = roll_up(store, intervals={interval.value: len(DAYS) for interval in LONGER})
+    assert [o.outcome for o in report.outcomes] == [Outcome.OK] * 3
+    for interval in LONGER:
+        assert_frame_equal(derived(store, interval), resample(minutes, interval), check_exact=True)
+        assert report.counts[f"bars_{interval}"] == derived(store, interval).height
+    assert report.rows == sum(report.counts.values())
+
+
+def test_each_interval_has_its_own_look_back(store: BarStore, minutes: pl.DataFrame) -> None:
+    roll_up(store, intervals={"5m": 1, "1d": 7})
+    assert derived(store, Interval.M5)["opened_at"].dt.date().unique().to_list() == [LAST]
+    assert derived(store, Interval.D1)["opened_at"].dt.date().unique().sort().to_list() == list(DAYS[-7:])
+
+
+def test_the_providers_own_bars_are_left_alone(store: BarStore, minutes: pl.DataFrame) -> None:
+    own = frame(bar("7203", at(LAST)))
+    run(store.write(DAILY, own))
+    run(store.write(BarSeries("synthetic", Interval.M5), own))
+    roll_up(store)
+    for interval in (Interval.M5, Interval.D1):
+        assert_frame_equal(run(store.read_session(BarSeries("synthetic", interval), LAST)), own)
+
+
+def test_a_day_that_differs_is_flagged_counted_and_told(store: BarStore, minutes: pl.DataFrame) -> None:
+    days = resample(minutes, Interval.D1)
+    is_it = (pl.col("symbol") == "7203") & (pl.col("opened_at") == at(DAYS[-2]))
+    theirs = days.with_columns(close=pl.when(is_it).then(pl.col("close") + 0.1).otherwise(pl.col("close")))
+    run(store.write(DAILY, theirs))
+    report = roll_up(store, intervals={"1d": 5})
+    assert (report.counts["days_compared"], report.counts["days_differ"]) == (15, 1)
+    told = {o.symbol: o.message for o in report.outcomes if o.message}
+    close = days.filter(is_it)["close"][0]
+    assert told == {
+        "7203": f"1 days differ from the provider's own 1d: {DAYS[-2]} close {close:.15g}, theirs {close + 0.1:.15g}"
+    }
+    flagged = derived(store, Interval.D1).filter(pl.col("flags") != 0)
+    assert flagged.select("symbol", "opened_at", "flags").rows() == [("7203", at(DAYS[-2]), BarFlag.DAY_DIFFERS)]
+
+
+def test_what_was_put_right_is_flagged_no_more(store: BarStore, minutes: pl.DataFrame) -> None:
+    run(store.write(DAILY, frame(bar("7203", at(LAST)))))
+    assert roll_up(store).counts["days_differ"] == 1
+    run(store.write(DAILY, resample(minutes, Interval.D1)))
+    assert "days_differ" not in roll_up(store).counts
+    assert derived(store, Interval.D1)["flags"].sum() == 0
+
+
+def test_a_symbol_without_minutes_is_said_to_have_none(store: BarStore, minutes: pl.DataFrame) -> None:
+    (one, other) = roll_up(store, symbols=["7203", "9984"]).outcomes
+    assert (one.outcome, other.outcome, other.message) == (
+        Outcome.OK,
+        Outcome.NO_TRADES,
+        "no 1m bars are held of these sessions",
+    )
+
+
+def test_a_chunk_goes_on_where_it_was_left(store: BarStore, minutes: pl.DataFrame) -> None:
+    (chunk, *_) = plan(store, symbols=SYMBOLS).chunks
+    heard: list[OutcomeReport] = []
+    report = run(roll_up_chunk(chunk, store, start=len(chunk.symbols) - 1, on_progress=heard.append))
+    assert [o.symbol for o in report.outcomes] == [chunk.symbols[-1]]
+    assert heard == [report]
+    assert run(roll_up_chunk(chunk, store, should_stop=lambda: True)).outcomes == ()
+
+
+def test_nothing_to_roll_up_is_refused(store: BarStore) -> None:
+    with pytest.raises(InvalidRequest, match="no 1m bars of synthetic are held from 2025-06-03 to 2025-06-03"):
+        plan(store)
+
+
+def test_a_payload_says_the_chunk(store: BarStore, minutes: pl.DataFrame) -> None:
+    planned = plan(store, intervals={"5m": 2, "1d": 9})
+    for chunk in planned.chunks:
+        assert type(chunk).from_payload(chunk.payload(), chunk.symbols) == chunk
+    assert planned.summary()["sessions"]["1d"] == {"first": DAYS[-9].isoformat(), "last": LAST.isoformat()}
+    assert planned.is_final
+
+
+def test_files_have_the_sessions_that_they_have(store: BarStore) -> None:
+    series = BarSeries("file", Interval.M1)
+    # A holiday in Japan, and a Saturday.
+    days = [date(2025, 5, 5), date(2025, 5, 10), date(2025, 5, 12)]
+    run(store.write(series, frame(*(bar("AAPL", at(day, 900)) for day in days))))
+    planned = plan(store, provider="file", intervals={"1d": 2})
+    assert planned.summary()["sessions"]["1d"] == {"first": "2025-05-10", "last": "2025-05-12"}
