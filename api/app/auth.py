@@ -18,6 +18,11 @@ _GUARDED = (INGEST_PREFIX, SCHEDULES_PREFIX, MARKET_DATA_PREFIX, *MARKET_PREFIXE
 INGEST_OWNER = "ingest"
 
 
+def jobs_path(queue: str) -> str:
+    """Return where the jobs of a queue are."""
+    return f"/api/v1/{queue.replace('_', '-')}/jobs"
+
+
 def is_guarded_path(path: str) -> bool:
     """Return whether a path needs the ingest token: schedules submit what it may submit, and it may read the bars."""
     return any(path == prefix or path.startswith(f"{prefix}/") for prefix in _GUARDED)

@@ -9,6 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 #: Such as `jquants=120 yahoo=off`.
 _BY_PROVIDER = r"^( *[a-z][a-z0-9_]*=([1-9][0-9]{0,5}|off) *( |$))*$"
 
+#: Such as `1m=90 5m=400`.
+_BY_INTERVAL = r"^( *(1m|5m|15m|1h|1d)=[1-9][0-9]{0,4} *( |$))*$"
+
 
 class BatchSettings(BaseSettings):
     """What providers and stores need, from the environment; `docs/reference/settings.md` explains each."""
@@ -41,6 +44,8 @@ class BatchSettings(BaseSettings):
     provider_concurrency: str | None = Field(
         default=None, pattern=_BY_PROVIDER, validation_alias="KABOOM_PROVIDER_CONCURRENCY"
     )
+    retention: str | None = Field(default=None, pattern=_BY_INTERVAL, validation_alias="KABOOM_RETENTION")
+    mirror_path: Path | None = Field(default=None, validation_alias="KABOOM_MIRROR_DIR")
     redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")
     disable_redis: bool = Field(default=False, validation_alias="DISABLE_REDIS")
 
@@ -76,6 +81,17 @@ class BatchSettings(BaseSettings):
     def bars_dir(self) -> Path:
         """Where the embedded bar store keeps its pages."""
         return self.data_dir / "bars"
+
+    @property
+    def mirror_dir(self) -> Path:
+        """Where the mirror of all bars is written."""
+        return self.mirror_path or self.data_dir / "mirror"
+
+    @property
+    def keep_days(self) -> dict[str, int]:
+        """How many days of bars of each interval a compaction keeps; none is kept for ever."""
+        pairs = (text.partition("=") for text in (self.retention or "").split())
+        return {interval: int(days) for interval, _, days in pairs}
 
     @property
     def symbols_dir(self) -> Path:

@@ -67,8 +67,10 @@ def follow(session: Session, job_id: str, *, timeout_s: float | None = None) -> 
     raise typer.Exit(BY_STATUS[job["status"]])
 
 
-def parse_interval(text: str) -> tuple[str, int]:
-    """Return the interval and the sessions back of an option such as `1m=1`.
+def parse_interval(
+    text: str, *, option: str = "--interval", form: str = "LENGTH=SESSIONS such as 1m=1"
+) -> tuple[str, int]:
+    """Return the interval and the number of an option such as `1m=1`.
 
     Raises:
         CliError: it is not of that form.
@@ -76,7 +78,7 @@ def parse_interval(text: str) -> tuple[str, int]:
     """
     name, _, count = text.partition("=")
     if not count.isdigit():
-        raise CliError(Exit.USAGE, f"--interval was {text!r}, expected LENGTH=SESSIONS such as 1m=1")
+        raise CliError(Exit.USAGE, f"{option} was {text!r}, expected {form}")
     return name, int(count)
 
 

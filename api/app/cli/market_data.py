@@ -40,3 +40,49 @@ def roll_up(
     }
     body = {name: value for name, value in values.items() if value}
     submit(session, f"{MARKET_DATA}/roll-up", body, wait=wait, timeout_s=timeout)
+
+
+@app.command("mirror")
+def mirror(
+    context: typer.Context,
+    months: Annotated[int | None, typer.Option(help="write the newest so many anew (default: 2)", min=1)] = None,
+    form: Annotated[str | None, typer.Option("--format", help="parquet (default), csv or arrow")] = None,
+    callback_url: Annotated[str | None, typer.Option(help="URL that the server posts the job's end to")] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option(help="only tell which files would be written")] = False,
+    wait: Annotated[bool, typer.Option(help="follow the job to its end")] = False,
+    timeout: Annotated[float | None, typer.Option(help="seconds to wait at most")] = None,
+    json: Json = False,
+) -> None:
+    """Write the bars as files under the server's mirror folder, one for each provider, interval and month."""
+    session: Session = context.obj.with_json(json)
+    values: dict[str, Any] = {"months": months, "format": form, "callback_url": callback_url, "dry_run": dry_run}
+    body = {name: value for name, value in values.items() if value}
+    submit(session, f"{MARKET_DATA}/mirror", body, wait=wait, timeout_s=timeout)
+
+
+@app.command("compact")
+def compact(
+    context: typer.Context,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="bar length and calendar days to keep, such as 1m=90 (repeatable; default: the server's)"),
+    ] = None,
+    callback_url: Annotated[str | None, typer.Option(help="URL that the server posts the job's end to")] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option(help="only tell what would be dropped")] = False,
+    wait: Annotated[bool, typer.Option(help="follow the job to its end")] = False,
+    timeout: Annotated[float | None, typer.Option(help="seconds to wait at most")] = None,
+    json: Json = False,
+) -> None:
+    """Drop bars that are older than is wanted, and give unused space back."""
+    session: Session = context.obj.with_json(json)
+    values: dict[str, Any] = {
+        "keep_days": dict(
+            parse_interval(text, option="--keep", form="LENGTH=DAYS such as 1m=90") for text in keep or []
+        ),
+        "callback_url": callback_url,
+        "dry_run": dry_run,
+    }
+    body = {name: value for name, value in values.items() if value}
+    submit(session, f"{MARKET_DATA}/compact", body, wait=wait, timeout_s=timeout)

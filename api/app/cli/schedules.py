@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
+import orjson
 import typer
 from rich.markup import escape
 from rich.table import Table
@@ -14,7 +15,9 @@ from app.cli.options import Json
 from app.cli.session import Session
 from batch.market.calendar import JST
 
-app = typer.Typer(help="Submit ingests by themselves: each session, or by cron.", no_args_is_help=True)
+app = typer.Typer(help="Submit jobs by themselves: each session, or by cron.", no_args_is_help=True)
+
+_RUN_DAILY = "ingest.run_daily"
 
 Named = Annotated[str, typer.Argument(metavar="SCHEDULE", help="its name or its id")]
 
@@ -63,22 +66,26 @@ def add_schedule(
     market: Annotated[str, typer.Option(help="TSE_PRIME, TSE_STANDARD, TSE_GROWTH or FILE")] = "TSE_PRIME",
     symbol: Annotated[list[str] | None, typer.Option(help="only this symbol (repeatable)")] = None,
     provider: Annotated[str | None, typer.Option(help="source of bars (default: the server's)")] = None,
+    task: Annotated[str, typer.Option(help="what to submit, such as market_data.mirror")] = "ingest.run_daily",
+    request_json: Annotated[
+        str | None, typer.Option("--request", help="the body of another task's route, as JSON (default: {})")
+    ] = None,
     missed: Annotated[str, typer.Option(help="latest, skip or all: what to do about missed times")] = "latest",
     max_late_h: Annotated[int, typer.Option(help="hours after which a missed time is let go")] = 72,
     *,
     disabled: Annotated[bool, typer.Option("--disabled", help="keep it off for now")] = False,
     json: Json = False,
 ) -> None:
-    """Add a daily ingest that submits itself."""
+    """Add a request that submits itself: a daily ingest, or what --task names."""
     session: Session = context.obj.with_json(json)
-    request = {
-        "intervals": dict(parse_interval(text) for text in interval or ["1m=1"]),
-        "market": market,
-        "symbols": symbol,
-        "provider": provider,
-    }
+    if task == _RUN_DAILY:
+        intervals = dict(parse_interval(text) for text in interval or ["1m=1"])
+        request = {"intervals": intervals, "market": market, "symbols": symbol, "provider": provider}
+    else:
+        request = _parse_request(request_json or "{}")
     body: dict[str, Any] = {"session_at": session_at, "cron": cron, "missed": missed, "max_late_h": max_late_h}
-    body |= {"name": name, "is_enabled": not disabled, "request": {k: v for k, v in request.items() if v}}
+    body |= {"name": name, "task": task, "is_enabled": not disabled}
+    body["request"] = {name: value for name, value in request.items() if value}
     _print_changed(session, session.client().call("POST", SCHEDULES, json=body))
 
 
@@ -127,6 +134,16 @@ def remove(context: typer.Context, schedule: Named, *, json: Json = False) -> No
     session.say("schedule_removed", schedule=schedule)
 
 
+def _parse_request(text: str) -> dict[str, Any]:
+    try:
+        request = orjson.loads(text)
+    except ValueError as e:
+        raise CliError(Exit.USAGE, f"--request was {text[:80]!r}, expected JSON: {e}") from e
+    if not isinstance(request, dict):
+        raise CliError(Exit.USAGE, f"--request was {text[:80]!r}, expected a JSON object")
+    return request
+
+
 def _switch(session: Session, schedule: str, *, is_enabled: bool) -> None:
     client = session.client()
     _print_changed(session, client.call("PATCH", _path(client, schedule), json={"is_enabled": is_enabled}))
@@ -156,13 +173,13 @@ def _print_changed(session: Session, schedule: dict[str, Any]) -> None:
 
 def _schedule_table(schedules: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in ("name", "when (JST)", "on", "next (JST)", "last (JST)", "last job"):
+    for name in ("name", "when (JST)", "on", "next (JST)", "last (JST)", "last job", "task"):
         table.add_column(name, overflow="fold")
     for item in schedules:
         when = f"session {item['session_at']}" if item["kind"] == "session" else f"cron {item['cron']}"
         is_on = "yes" if item["is_enabled"] else "no"
         last = (_jst(item["last_at"]), item["last_job_id"] or "")
-        table.add_row(escape(item["name"]), when, is_on, _jst(item["next_at"]), *last)
+        table.add_row(escape(item["name"]), when, is_on, _jst(item["next_at"]), *last, item["task"])
     return table
 
 

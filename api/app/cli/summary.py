@@ -7,6 +7,7 @@ from rich.table import Table
 
 from app.cli.gaps import print_gaps
 from app.cli.session import Session
+from app.cli.upkeep import print_upkeep
 from batch.market.outcome import Outcome
 
 
@@ -21,6 +22,7 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
         session.out.print(f"{job['error'].get('type')}: {job['error'].get('message')}", markup=False)
     if "gaps" in result:
         print_gaps(session, result["gaps"])
+    print_upkeep(session, result)
     if result and ("gaps" not in result or job["progress"]["total"]):
         if "provider" in result:
             _print_source(session, result["provider"])

@@ -1,10 +1,14 @@
 """The bodies of requests for jobs on the bars that are kept."""
 
+from typing import Annotated, Any
+
 from pydantic import ConfigDict, Field
 
 from app.jobs_api.submitting import JobBody
 from app.jobs_api.words import Day, Lookbacks, Provider, Symbols
 from batch.market.bounds import MAX_SYMBOLS
+from batch.market_data.compact_request import MAX_KEEP_DAYS, parse_compact
+from batch.market_data.mirror_request import DEFAULT_MONTHS, MAX_MONTHS, MirrorRequest, parse_mirror
 from batch.market_data.roll_up_request import RollUpRequest, parse_roll_up
 
 
@@ -28,3 +32,40 @@ class RollUpBody(JobBody):
 
         """
         return parse_roll_up(self.model_dump(), provider=default_provider)
+
+
+class MirrorBody(JobBody):
+    """Which files of the mirror to write: those of the newest months anew, older ones where they are not there."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"format": "parquet", "months": 2}})
+
+    format: str = Field(default="parquet", max_length=20, description="parquet, csv or arrow")
+    months: int = Field(default=DEFAULT_MONTHS, ge=1, le=MAX_MONTHS)
+
+    def to_request(self) -> MirrorRequest:
+        """Return the domain's request.
+
+        Raises:
+            InvalidRequest: the format is none of those.
+
+        """
+        return parse_mirror(self.model_dump())
+
+
+class CompactBody(JobBody):
+    """How many calendar days of bars to keep, by interval; the others are kept whole, and only made compact."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"keep_days": {"1m": 90}, "dry_run": True}})
+
+    keep_days: dict[Annotated[str, Field(max_length=8)], Annotated[int, Field(ge=1, le=MAX_KEEP_DAYS)]] | None = Field(
+        default=None, max_length=5, description="default: KABOOM_RETENTION"
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the request as JSON types; what is not said, the worker's settings say when it runs.
+
+        Raises:
+            InvalidRequest: an interval is not one that Kaboom knows.
+
+        """
+        return {} if self.keep_days is None else parse_compact(self.model_dump(), keep_days={}).to_json()

@@ -19,10 +19,10 @@ from app.errors import (
 from app.jobs.view import Accepted
 from app.jobs_api.routes import JobRoutes, jobs_router
 from app.jobs_api.submitting import HowAsked, Submission
-from app.market_data.bodies import RollUpBody
+from app.market_data.bodies import CompactBody, MirrorBody, RollUpBody
 from app.market_data.check import check_roll_up
 from app.market_data.retry import build_retry
-from app.tasks.catalog import MARKET_DATA_ROLL_UP, Queue
+from app.tasks.catalog import MARKET_DATA_COMPACT, MARKET_DATA_MIRROR, MARKET_DATA_ROLL_UP, Queue
 
 JOBS = f"{MARKET_DATA_PREFIX}/jobs"
 #: What all routes that submit have in common.
@@ -31,7 +31,9 @@ _SUBMIT: dict[str, Any] = {
     "tags": ["market data"],
     "responses": describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID),
 }
-_ROLL_UP = Submission(MARKET_DATA_ROLL_UP, INGEST_OWNER, JOBS)
+_ROLL_UP, _MIRROR, _COMPACT = (
+    Submission(spec, INGEST_OWNER, JOBS) for spec in (MARKET_DATA_ROLL_UP, MARKET_DATA_MIRROR, MARKET_DATA_COMPACT)
+)
 
 router = APIRouter(
     dependencies=[Security(INGEST_SCHEME)], responses=describe_problems(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE)
@@ -48,6 +50,24 @@ async def roll_up(jobs: Jobs, body: RollUpBody, asking: HowAsked) -> Accepted:
     asked = body.to_request(jobs.parts.settings.provider)
     check_roll_up(asked)
     return await _ROLL_UP.submit(jobs, asked.to_json(), body, asking)
+
+
+@router.post(f"{MARKET_DATA_PREFIX}/mirror", **_SUBMIT)
+async def mirror(jobs: Jobs, body: MirrorBody, asking: HowAsked) -> Accepted:
+    """Write the bars as files under the server's mirror folder, one for each provider, interval and month.
+
+    The same request of an unfinished job gets that job (`Kaboom-Coalesced: true`), unless `on_overlap=new`.
+    """
+    return await _MIRROR.submit(jobs, body.to_request().to_json(), body, asking)
+
+
+@router.post(f"{MARKET_DATA_PREFIX}/compact", **_SUBMIT)
+async def compact(jobs: Jobs, body: CompactBody, asking: HowAsked) -> Accepted:
+    """Drop bars that are older than is wanted, and give unused space back; `dry_run` tells what would go.
+
+    The same request of an unfinished job gets that job (`Kaboom-Coalesced: true`), unless `on_overlap=new`.
+    """
+    return await _COMPACT.submit(jobs, body.to_json(), body, asking)
 
 
 router.include_router(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.jobs.model import Chunk, Job
+from app.tasks.catalog import MARKET_DATA_ROLL_UP
 from batch.errors import Conflict
 from batch.market.outcome import Outcome
 
@@ -20,6 +21,9 @@ def build_retry(job: Job, chunks: Sequence[Chunk]) -> Mapping[str, Any]:
     left = dict.fromkeys(item for chunk in chunks for item in _left_of(chunk))
     if not left:
         raise Conflict(f"job {job.job_id} was {job.status} with nothing left to retry")
+    if job.task != MARKET_DATA_ROLL_UP.name:
+        # What is done is found done, and costs next to nothing.
+        return job.request
     return {**job.request, "symbols": list(left), "session": job.plan["session"]}
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.auth import INGEST_PREFIX
@@ -76,5 +77,11 @@ def view_delivery(delivery: Delivery) -> DeliveryView:
     return DeliveryView(
         id=delivery.delivery_id,
         **{name: getattr(delivery, name) for name in (*names, *times)},
-        links={"self": here, "replay": f"{here}/replay", "job": f"{INGEST_PREFIX}/jobs/{delivery.job_id}"},
+        links={"self": here, "replay": f"{here}/replay", "job": _job_of(delivery)},
     )
+
+
+def _job_of(delivery: Delivery) -> str:
+    """Return where the job is: of an ended one as its webhook says; before that nobody has noted its queue."""
+    told = orjson.loads(delivery.body)["data"]["links"]["self"] if delivery.body else None
+    return str(told or f"{INGEST_PREFIX}/jobs/{delivery.job_id}")

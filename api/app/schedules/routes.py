@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Path, Response, Security, status
 
-from app.auth import INGEST_OWNER, INGEST_PREFIX, INGEST_SCHEME, SCHEDULES_PREFIX
+from app.auth import INGEST_OWNER, INGEST_SCHEME, SCHEDULES_PREFIX
 from app.deps import Jobs
 from app.errors import (
     BAD_JSON,
@@ -23,12 +23,11 @@ from app.errors import (
     UNAVAILABLE,
     describe_problems,
 )
-from app.ingest.check import check_request
-from app.ingest.schemas import RunDailyBody
 from app.jobs.schedules.model import MissedPolicy, Schedule
 from app.jobs.schedules.timing import next_dues
 from app.jobs.view import Accepted
 from app.jobs_api.accepting import accept
+from app.schedules.requests import jobs_of, to_request
 from app.schedules.schemas import (
     NewSchedule,
     ScheduleChange,
@@ -84,7 +83,7 @@ async def create_schedule(jobs: Jobs, body: NewSchedule, response: Response) -> 
         owner=INGEST_OWNER,
         name=body.name,
         task=body.task,
-        request=_to_request(jobs, body.request),
+        request=to_request(jobs, body.task, body.request),
         timing=timing,
         missed=MissedPolicy(body.missed),
         max_late_h=body.max_late_h,
@@ -107,9 +106,10 @@ async def get_schedule(jobs: Jobs, schedule_id: ScheduleId) -> ScheduleDetail:
 @one.patch("", responses=_BODY)
 async def change_schedule(jobs: Jobs, schedule_id: ScheduleId, body: ScheduleChange) -> ScheduleView:
     """Enable, disable or change a schedule; due times that passed while it was disabled are not missed."""
+    task = (await jobs.parts.schedules.load(INGEST_OWNER, schedule_id)).task
     values: dict[str, Any] = {
         "name": body.name,
-        "request": body.request and _to_request(jobs, body.request),
+        "request": None if body.request is None else to_request(jobs, task, body.request),
         "timing": body.timing(),
         "missed": body.missed and MissedPolicy(body.missed),
         "max_late_h": body.max_late_h,
@@ -133,28 +133,10 @@ async def run_schedule(jobs: Jobs, schedule_id: ScheduleId, response: Response) 
     Where the same request is not finished yet, its job is joined (`Kaboom-Coalesced: true`).
     """
     admission = await Scheduler(jobs).fire_now(INGEST_OWNER, schedule_id)
-    return accept(admission, f"{INGEST_PREFIX}/jobs", response)
+    return accept(admission, jobs_of(admission.job.task), response)
 
 
 router.include_router(one)
-
-
-def _to_request(jobs: Jobs, body: RunDailyBody) -> dict[str, Any]:
-    """Return the request that a schedule keeps, checked as a submission is."""
-    if body.session is not None:
-        raise InvalidRequest(
-            f"session was {body.session!r}, expected none: each firing takes its own day", pointer="/request/session"
-        )
-    if body.callback_url is not None:
-        raise InvalidRequest(
-            "callback_url was given, expected none: a schedule calls nobody back", pointer="/request/callback_url"
-        )
-    try:
-        asked = body.to_request()
-        check_request(asked, jobs)
-    except InvalidRequest as e:
-        raise InvalidRequest(e.message, pointer=f"/request{e.pointer}") from e
-    return asked.to_json() | ({"dry_run": True} if body.dry_run else {})
 
 
 def _edit(schedule: Schedule, given: Mapping[str, Any], now: datetime) -> Schedule:

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.ingest.schemas import RunDailyBody
 from app.jobs.schedules.model import DEFAULT_MAX_LATE_H, MAX_LATE_H, Firing, FiringOutcome, MissedPolicy, Schedule
 from app.jobs.schedules.timing import Timing, TimingKind, parse_cron, parse_session_at
 from app.schedules.examples import CHANGE, DETAIL, FIRING, NEW, SCHEDULE
@@ -17,6 +16,9 @@ _Name = Annotated[
 ]
 _Cron = Annotated[str, Field(max_length=100, description="minute hour day month weekday, in Japan's time")]
 _SessionAt = Annotated[str, Field(max_length=5, description="HH:MM of each trading session, in Japan's time")]
+#: What may be submitted by itself.
+Task = Literal["ingest.run_daily", "market_data.roll_up", "market_data.mirror", "market_data.compact"]
+_Request = Annotated[dict[str, Any], Field(max_length=20, description="as the body of the task's own route")]
 _Missed = Literal["latest", "skip", "all"]
 _MaxLate = Annotated[int, Field(ge=1, le=MAX_LATE_H, description="hours after which a due time is not made up for")]
 
@@ -43,8 +45,8 @@ class NewSchedule(_Timed):
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": NEW})
 
     name: _Name
-    task: Literal["ingest.run_daily"] = "ingest.run_daily"
-    request: RunDailyBody
+    task: Task = "ingest.run_daily"
+    request: _Request
     missed: _Missed = "latest"
     max_late_h: _MaxLate = DEFAULT_MAX_LATE_H
     is_enabled: bool = True
@@ -62,7 +64,7 @@ class ScheduleChange(_Timed):
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": CHANGE})
 
     name: _Name | None = None
-    request: RunDailyBody | None = None
+    request: _Request | None = None
     missed: _Missed | None = None
     max_late_h: _MaxLate | None = None
     is_enabled: bool | None = None

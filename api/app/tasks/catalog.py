@@ -61,7 +61,23 @@ MARKET_DATA_ROLL_UP = TaskSpec(
     chunk_handler="app.market_data.tasks.roll_up:run_chunk",
 )
 
-CATALOG = (INGEST_RUN_DAILY, INGEST_BACKFILL, MARKET_DATA_ROLL_UP)
+MARKET_DATA_MIRROR = TaskSpec(
+    name="market_data.mirror",
+    chunk_name=_MARKET_DATA_CHUNK,
+    queue=Queue.MARKET_DATA,
+    plan_handler="app.market_data.tasks.mirror:plan",
+    chunk_handler="app.market_data.tasks.mirror:run_chunk",
+)
+
+MARKET_DATA_COMPACT = TaskSpec(
+    name="market_data.compact",
+    chunk_name=_MARKET_DATA_CHUNK,
+    queue=Queue.MARKET_DATA,
+    plan_handler="app.market_data.tasks.compact:plan",
+    chunk_handler="app.market_data.tasks.compact:run_chunk",
+)
+
+CATALOG = (INGEST_RUN_DAILY, INGEST_BACKFILL, MARKET_DATA_ROLL_UP, MARKET_DATA_MIRROR, MARKET_DATA_COMPACT)
 #: One task of each queue that has any, for what is done by queue. A message that its name is on may be of another
 #: task of the queue: whoever takes it looks into the job's record for what to run.
 ONE_PER_QUEUE = tuple({spec.queue: spec for spec in reversed(CATALOG)}.values())

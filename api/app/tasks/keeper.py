@@ -70,8 +70,10 @@ class LeaseKeeper:
         """Stop to beat."""
         if self._beats:
             self._beats.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._beats
+            # Not awaited itself: its cancellation would look like one of this task, which must not be swallowed.
+            await asyncio.wait([self._beats])
+            if not self._beats.cancelled():
+                self._beats.result()
 
     async def _beat_on(self) -> None:
         while True:

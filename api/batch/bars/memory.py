@@ -6,6 +6,7 @@ from datetime import date, datetime
 import polars as pl
 
 from batch.bars.asked import newest_asked
+from batch.bars.compaction import Compaction, OldBars
 from batch.bars.normal import check_source, normalise_bars, normalise_quarantine, to_seconds
 from batch.bars.replaced import report_replaced
 from batch.bars.session_counts import count_sessions
@@ -102,6 +103,31 @@ class MemoryBarStore:
         size = sum(int(b.estimated_size()) for b in self._bars.values())
         return StoreHealth(pages=0, bars=bars, bytes=size, faults=())
 
+    async def shards(self, series: BarSeries) -> tuple[str, ...]:
+        """Return the one shard of a series that holds anything."""
+        return ("all",) if series in self._bars or series in self._refused else ()
+
+    async def older(self, series: BarSeries, shard: str, *, before: date) -> OldBars:
+        """Return what is held of sessions before a day; of daily bars, of years before that day's."""
+        bars = self._of(series).filter(_first_kept(series, before) > _DAY)
+        bucket = _DAY if series.interval.is_intraday else _DAY.dt.year()
+        pages = bars.select("symbol", bucket.alias("bucket")).unique()
+        return OldBars(pages["bucket"].n_unique(), bars.height, pages.height, int(bars.estimated_size()))
+
+    async def compact(self, series: BarSeries, shard: str, *, before: date | None) -> Compaction:
+        """Drop what is held of sessions before a day, if one is given."""
+        size = int(self._of(series).estimated_size())
+        if before is None:
+            return Compaction(OldBars(), size, size)
+        dropped, first = await self.older(series, shard, before=before), _first_kept(series, before)
+        kept = [(self._bars, first <= _DAY), (self._refused, (first <= _DAY) | pl.col("opened_at").is_null())]
+        for frames, is_kept in [*kept, (self._asked, pl.col("session") >= first)]:
+            if series in frames:
+                frames[series] = frames[series].filter(is_kept)
+                if frames[series].is_empty():
+                    del frames[series]
+        return Compaction(dropped, size, int(self._of(series).estimated_size()))
+
     async def close(self) -> None:
         """Forget everything."""
         self._bars.clear()
@@ -111,3 +137,7 @@ class MemoryBarStore:
     def _of(self, series: BarSeries) -> pl.DataFrame:
         check_source(series.source)
         return self._bars.get(series, empty_bars())
+
+
+def _first_kept(series: BarSeries, before: date) -> date:
+    return before if series.interval.is_intraday else date(before.year, 1, 1)

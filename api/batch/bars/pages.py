@@ -6,11 +6,13 @@ from pathlib import Path
 
 import polars as pl
 
+from batch.bars.compaction import Compaction, OldBars
 from batch.bars.page_asked import load_asked, save_asked
+from batch.bars.page_compact import compact_shard, count_older
 from batch.bars.page_cover import coverage, last_closes, latest
 from batch.bars.page_files import PageFiles
 from batch.bars.page_quarantine import read_quarantine, write_quarantine
-from batch.bars.page_read import read_bars, read_session
+from batch.bars.page_read import dated_shards, read_bars, read_session
 from batch.bars.page_threads import PageThreads
 from batch.bars.page_verify import checkpoint, holds_anything, verify
 from batch.bars.page_write import write_bars
@@ -89,6 +91,18 @@ class PageBarStore:
     async def checkpoint(self) -> None:
         """Fold the write-ahead logs into their files; worth doing once a night."""
         await self._threads.write(checkpoint, self._files)
+
+    async def shards(self, series: BarSeries) -> tuple[str, ...]:
+        """Return the names of a series' files that can hold bars, oldest first."""
+        return tuple(await self._threads.read(dated_shards, self._files, series))
+
+    async def older(self, series: BarSeries, shard: str, *, before: date) -> OldBars:
+        """Return what a file holds of sessions before a day; of daily bars, of years before that day's."""
+        return await self._threads.read(count_older, self._files, series, shard, before=before)
+
+    async def compact(self, series: BarSeries, shard: str, *, before: date | None) -> Compaction:
+        """Drop what a file holds of sessions before a day, if one is given, and give unused space back."""
+        return await self._threads.write(compact_shard, self._files, series, shard, before=before)
 
     async def close(self) -> None:
         """Release files and threads; the store cannot be used after."""

@@ -14,7 +14,7 @@ from app.health.routes import Alive, Ready
 from app.ingest.schemas import BackfillBody, RunDailyBody
 from app.jobs.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody
 from app.main import create_app
-from app.market_data.bodies import RollUpBody
+from app.market_data.bodies import CompactBody, MirrorBody, RollUpBody
 from app.market_data.schemas import BarPage, CalendarView, CoveragePage, LatestBars, SymbolPage, UniverseView
 from app.notifications.schemas import DeliveryPage, DeliveryView
 from app.schedules.schemas import (
@@ -36,6 +36,8 @@ MODELS = {
             RunDailyBody,
             BackfillBody,
             RollUpBody,
+            MirrorBody,
+            CompactBody,
             Accepted,
             FailurePage,
             JobPage,

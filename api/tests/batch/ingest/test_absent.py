@@ -9,7 +9,7 @@ import pytest
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.memory import MemoryBarStore
 from batch.ingest.plan import IngestChunk
-from batch.ingest.report import IngestReport
+from batch.market.report import OutcomeReport
 from batch.ingest.request import parse_request
 from batch.ingest.runner import run_chunk
 from batch.ingest.window import IngestTools
@@ -35,7 +35,7 @@ LISTS = (snapshot(OLD, "7203", "9613"), snapshot(NEW, "7203", "285A"))
 SYMBOLS = ("7203", "9613", "285A", "1306")
 
 
-def ingest(provider: FakeProvider, store: MemoryBarStore, *sessions: date) -> IngestReport:
+def ingest(provider: FakeProvider, store: MemoryBarStore, *sessions: date) -> OutcomeReport:
     now, history = datetime(2026, 1, 5, tzinfo=UTC), ListingHistory(LISTS)
     tools = IngestTools(
         provider, store, MemoryActionStore(), Market.TSE_PRIME, frozenset(), lambda: now, history=history

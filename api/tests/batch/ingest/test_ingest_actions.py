@@ -13,7 +13,7 @@ from batch.bars.actions.settle import settle_notes
 from batch.bars.memory import MemoryBarStore
 from batch.errors import StoreError
 from batch.ingest.plan import IngestChunk
-from batch.ingest.report import IngestReport
+from batch.market.report import OutcomeReport
 from batch.ingest.runner import run_chunk
 from batch.ingest.window import IngestTools
 from batch.market.action import CorporateAction
@@ -53,7 +53,7 @@ def splits(*told: CorporateAction, after: float = 1500.0) -> Any:
     return answer
 
 
-def ingest(actions: MemoryActionStore, *answers: Any, divides_past: bool = False) -> IngestReport:
+def ingest(actions: MemoryActionStore, *answers: Any, divides_past: bool = False) -> OutcomeReport:
     provider = FakeProvider(*answers)
     provider.capabilities = replace(provider.capabilities, divides_past=divides_past)
     store, now = MemoryBarStore(), datetime(2025, 12, 1, tzinfo=UTC)

@@ -5,12 +5,13 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from app.auth import jobs_path
 from app.jobs.model import Job
 
 
 def encode_event(job: Job) -> str:
     """Return the body about a final job, as it is sent at every attempt."""
-    here = f"/api/v1/{job.queue}/jobs/{job.job_id}"
+    here = f"{jobs_path(job.queue)}/{job.job_id}"
     ended_at = job.completed_at or datetime.now(UTC)
     event = {
         "type": f"{job.queue}.job.{job.status}",

@@ -1,0 +1,18 @@
+"""What a mirror has written and what a compaction drops, in a few lines."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.cli.session import Session
+
+
+def print_upkeep(session: Session, result: Mapping[str, Any]) -> None:
+    """Print what the plan of a mirror or of a compaction says; of any other job nothing."""
+    if "message" in result:
+        session.out.print(str(result["message"]), markup=False, soft_wrap=True)
+    for files in result.get("files", ()):
+        where = f"{result['folder']}/{files['source']}/{files['interval']}"
+        session.out.print(f"{where}: {', '.join(files['months'])}", markup=False, soft_wrap=True)
+    for old in result.get("drops", ()):
+        size = f"{old['bars']:,} bars, {old['bytes']:,} bytes"
+        session.out.print(f"{old['source']} {old['interval']} before {old['before']}: {size}", markup=False)

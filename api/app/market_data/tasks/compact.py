@@ -1,0 +1,34 @@
+"""The worker's side of a compaction: plan a job into chunks, and run one."""
+
+from app.jobs.model import Chunk, Tally
+from app.tasks.long_runs import hand_back_long, has_run_long
+from app.tasks.tallies import add_report
+from app.tasks.worker import Run
+from batch.kit.clock import utc_now
+from batch.market_data.compact import CompactChunk, compact_chunk, plan_compaction
+from batch.market_data.compact_request import parse_compact
+from batch.wiring import build_bar_store
+
+
+async def plan(run: Run) -> Tally:
+    """Plan a job."""
+    settings = run.parts.settings
+    request = parse_compact(run.request, keep_days=settings.keep_days)
+    made = await plan_compaction(request, build_bar_store(settings), now=utc_now())
+    planned = () if run.request.get("dry_run") else made.chunks
+    chunks = [Chunk(str(n), chunk.shards, chunk.payload()) for n, chunk in enumerate(planned)]
+    await run.fan_out(made.summary(), chunks)
+    return run.chunk.tally
+
+
+async def run_chunk(run: Run) -> Tally:
+    """Run one chunk from where an earlier claim left it; return its tally."""
+    base = run.chunk.tally
+    report = await compact_chunk(
+        CompactChunk.from_payload(run.chunk.payload, run.chunk.items),
+        build_bar_store(run.parts.settings),
+        start=base.cursor,
+        on_progress=lambda part: run.report(add_report(base, part)),
+        should_stop=lambda: run.should_stop() or has_run_long(run),
+    )
+    return hand_back_long(run, add_report(base, report))

@@ -1,0 +1,118 @@
+"""A mirror of all bars as files for other tools: the plan, and one chunk of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from batch.bars.export import export_files
+from batch.bars.export_plan import PlannedFile, Selection, plan_folder
+from batch.bars.formats import Format
+from batch.bars.store import BarStore
+from batch.errors import InvalidRequest
+from batch.market.bar import BarSeries
+from batch.market.calendar import JST, OLDEST_YEAR
+from batch.market.interval import Interval
+from batch.market.outcome import Outcome, SymbolOutcome
+from batch.market.report import OutcomeReport
+from batch.market_data.mirror_request import MirrorRequest
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorChunk:
+    """The files of one series to write, by their months (`2025-11`), oldest first."""
+
+    series: BarSeries
+    form: Format
+    months: tuple[str, ...]
+
+    def payload(self) -> dict[str, Any]:
+        """Return the chunk without its months as JSON types."""
+        return {"source": self.series.source, "interval": self.series.interval.value, "format": self.form.value}
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any], months: Sequence[str]) -> "MirrorChunk":
+        """Return the chunk that `payload` wrote."""
+        series = BarSeries(payload["source"], Interval(payload["interval"]))
+        return cls(series, Format(payload["format"]), tuple(months))
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorPlan:
+    """What a request means today: where the mirror lies, and the files to write."""
+
+    folder: Path
+    chunks: tuple[MirrorChunk, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the plan without its chunks as JSON types."""
+        files = [
+            {"source": c.series.source, "interval": c.series.interval.value, "months": list(c.months)}
+            for c in self.chunks
+        ]
+        return {"chunks": len(self.chunks), "folder": str(self.folder), "files": files}
+
+
+async def plan_mirror(request: MirrorRequest, store: BarStore, folder: Path, *, now: datetime) -> MirrorPlan:
+    """Return the plan of a request: the newest months anew, and older ones whose file is not there.
+
+    Raises:
+        InvalidRequest: no bars are held.
+        StoreError: the store could not be read.
+
+    """
+    chunks = []
+    # Bars of other exchanges may be of a day that has not begun in Japan.
+    last = now.astimezone(JST).date() + timedelta(days=1)
+    for series in await store.list_series():
+        selection = Selection(series, date(OLDEST_YEAR, 1, 1), last)
+        files = await plan_folder(store, selection, folder, request.form)
+        older, newest = files[: -request.months], files[-request.months :]
+        wanted = [*(file for file in older if not file.path.exists()), *newest]
+        if wanted:
+            chunks.append(MirrorChunk(series, request.form, tuple(file.months[0].name for file in wanted)))
+    if not chunks:
+        raise InvalidRequest("nothing to mirror: no bars are held", pointer="")
+    return MirrorPlan(folder, tuple(chunks))
+
+
+async def mirror_chunk(
+    chunk: MirrorChunk,
+    store: BarStore,
+    folder: Path,
+    *,
+    start: int = 0,
+    on_progress: Callable[[OutcomeReport], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> OutcomeReport:
+    """Write a chunk's files from number `start`; return the outcomes from there on, with the bars in each.
+
+    `on_progress` hears the report so far now and then, also while a file is written. A file is replaced as a whole;
+    doing it again writes the same.
+
+    Raises:
+        StoreError: bars cannot be read; the file under way, and those after it, are as they were.
+
+    """
+    report = OutcomeReport()
+    for month in chunk.months[start:]:
+        if should_stop():
+            break
+        planned = await _plan_month(chunk, store, folder, month)
+        written = await export_files(store, planned, partial(_tell, on_progress, report))
+        bars, size = sum(file.bars for file in written), sum(file.bytes for file in written)
+        report += OutcomeReport((SymbolOutcome(month, Outcome.OK, rows=bars),), {"bytes_written": size})
+        on_progress(report)
+    return report
+
+
+def _tell(on_progress: Callable[[OutcomeReport], None], report: OutcomeReport, _bars: int) -> None:
+    on_progress(report)
+
+
+async def _plan_month(chunk: MirrorChunk, store: BarStore, folder: Path, month: str) -> list[PlannedFile]:
+    first = date.fromisoformat(f"{month}-01")
+    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return await plan_folder(store, Selection(chunk.series, first, last), folder, chunk.form)
