@@ -16,6 +16,7 @@ from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
 from batch.bars.formats import Format
 from batch.market.calendar import JST, OLDEST_YEAR
+from batch.market.source import provider_of
 from batch.providers.registry import get_source_spec
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ async def _load_actions(planned: "list[PlannedFile]") -> "pl.DataFrame | None":
         return None
     store = open_actions()
     try:
-        notes = await store.load(selection.series.source, selection.symbols)
+        notes = await store.load(provider_of(selection.series.source), selection.symbols)
     finally:
         await store.close()
     return applied_actions(notes, until=datetime.now(JST).date())

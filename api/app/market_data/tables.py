@@ -19,6 +19,7 @@ from batch.market.adjust import adjust_bars, digest_actions
 from batch.market.bar import BarSeries
 from batch.market.calendar import JST
 from batch.market.interval import Interval
+from batch.market.source import provider_of
 from batch.providers.registry import ProviderSpec, get_source_spec
 
 _MOST_COVERAGE_DAYS = 366
@@ -51,7 +52,7 @@ class BarTables:
         next_place = [int(last["opened_at"].timestamp())] if last else None
         if not query.adjusted:
             return Table(rows.drop("symbol"), about, labels, stem, next_place)
-        actions = applied_actions(await self.actions.load(spec.name, [name]), until=self._today())
+        actions = applied_actions(await self.actions.load(provider_of(spec.name), [name]), until=self._today())
         rows = await asyncio.to_thread(adjust_bars, rows, actions)
         about |= {"adjusted": True, **_about_actions(actions)}
         return Table(rows.drop("symbol"), about, (*labels, "action_set"), f"{stem}-adjusted", next_place)

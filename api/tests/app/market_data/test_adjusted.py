@@ -9,8 +9,11 @@ import pytest
 
 from app.market_data.schemas import BarPage
 from batch.bars.actions.store import ActionStore
+from batch.bars.resample import resample
 from batch.market.action import ActionState
-from batch.wiring import build_action_store
+from batch.market.bar import BarSeries
+from batch.market.interval import Interval
+from batch.wiring import build_action_store, build_bar_store
 from tests.app.market_data.conftest import SESSIONS
 from tests.fixtures.apps import memory_settings
 from tests.fixtures.noted_actions import note
@@ -47,6 +50,20 @@ async def test_a_split_divides_what_was_before_it(market: httpx2.AsyncClient, ac
     assert adjusted["close"].to_list() == [*(raw["close"][:327] * 0.5), *raw["close"][327:]]
     assert adjusted["volume"].to_list() == [*(raw["volume"][:327] * 2), *raw["volume"][327:]]
     assert (await items(market, **SPAN)).equals(raw)
+
+
+async def test_rolled_up_bars_are_adjusted_by_their_providers_actions(
+    market: httpx2.AsyncClient, actions: ActionStore, tmp_path: Any
+) -> None:
+    store = build_bar_store(memory_settings(tmp_path, bar_store="pages"))
+    for day in SESSIONS[:2]:
+        minutes = await store.read_session(BarSeries("synthetic", Interval.M1), day)
+        await store.write(BarSeries("synthetic_from_1m", Interval.D1), resample(minutes, Interval.D1))
+    ours = {"interval": "1d", "provider": "synthetic_from_1m"}
+    raw = await items(market, **SPAN, **ours)
+    await actions.save("synthetic", note("7203", SESSIONS[1], 0.5))
+    adjusted = await items(market, **ADJUSTED, **ours)
+    assert adjusted["close"].to_list() == [raw["close"][0] * 0.5, raw["close"][1]]
 
 
 async def test_the_answer_says_as_of_which_actions(market: httpx2.AsyncClient, actions: ActionStore) -> None:

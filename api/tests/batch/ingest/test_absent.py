@@ -9,7 +9,6 @@ import pytest
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.memory import MemoryBarStore
 from batch.ingest.plan import IngestChunk
-from batch.market.report import OutcomeReport
 from batch.ingest.request import parse_request
 from batch.ingest.runner import run_chunk
 from batch.ingest.window import IngestTools
@@ -18,6 +17,7 @@ from batch.market.history import ListingHistory
 from batch.market.interval import Interval
 from batch.market.listing import Listing, Market
 from batch.market.outcome import Outcome
+from batch.market.report import OutcomeReport
 from batch.market.snapshot import Snapshot, format_snapshot
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.settings import BatchSettings

@@ -13,13 +13,13 @@ from batch.bars.actions.settle import settle_notes
 from batch.bars.memory import MemoryBarStore
 from batch.errors import StoreError
 from batch.ingest.plan import IngestChunk
-from batch.market.report import OutcomeReport
 from batch.ingest.runner import run_chunk
 from batch.ingest.window import IngestTools
 from batch.market.action import CorporateAction
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome
+from batch.market.report import OutcomeReport
 from batch.providers.base import BarRequest, FetchedBars
 from tests.fixtures.fake_providers import SERIES, FakeProvider
 from tests.fixtures.raw_bars import clean_session, raw_frame
