@@ -1,0 +1,59 @@
+"""Indicators over bars."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+
+import polars as pl
+
+from batch.analysis.indicators import averages, momentum, ranges, volumes
+from batch.analysis.indicators.chosen import Indicator
+from batch.analysis.indicators.table import Values
+
+#: Name of an indicator → its columns of a frame of one symbol's bars, oldest first.
+FORMULAS: Mapping[str, Callable[[Values], list[pl.Expr]]] = MappingProxyType(
+    {
+        formula.__name__: formula
+        for formula in (
+            averages.sma,
+            averages.ema,
+            averages.wma,
+            averages.macd,
+            averages.bbands,
+            momentum.rsi,
+            momentum.stoch,
+            momentum.cci,
+            momentum.roc,
+            momentum.mfi,
+            ranges.atr,
+            ranges.adx,
+            volumes.obv,
+            volumes.vwap,
+        )
+    }
+)
+
+
+def compute_indicators(
+    bars: pl.DataFrame, indicators: Sequence[Indicator], *, start: datetime | None = None
+) -> pl.DataFrame:
+    """Return one symbol's bars from `start` on (aware; all by default), with a Float64 column for each output.
+
+    `bars` are as a store gives them, oldest first, all of one symbol; those before `start` are what averages look back
+    on. A row for which there is no value yet holds null, never NaN. Rows count, not time: a minute without a bar is no
+    row. Equal to TA-Lib over the same rows.
+    """
+    rows = bars.sort("opened_at")
+    is_wanted = pl.lit(value=True) if start is None else pl.col("opened_at") >= start
+    looking = [i for i in indicators if not i.spec.is_cumulative]
+    counting = [i for i in indicators if i.spec.is_cumulative]
+    found = rows.with_columns(_columns(looking)).filter(is_wanted).with_columns(_columns(counting))
+    return found.select(*bars.columns, *(name for i in indicators for name in i.columns))
+
+
+def _columns(indicators: Sequence[Indicator]) -> list[pl.Expr]:
+    return [
+        column.cast(pl.Float64()).fill_nan(None).alias(name)
+        for indicator in indicators
+        for column, name in zip(FORMULAS[indicator.spec.name](indicator.values), indicator.columns, strict=True)
+    ]
