@@ -39,6 +39,11 @@ class Indicator:
         return 0 if self.spec.is_cumulative else self.spec.lookback(self.values) + self.spec.settling(self.values)
 
 
+def default_text(spec: IndicatorSpec) -> str:
+    """Return how callers write an indicator with its defaults."""
+    return Indicator(spec, spec.defaults).text
+
+
 def parse_indicators(texts: Sequence[str], interval: Interval) -> tuple[Indicator, ...]:
     """Return the indicators that texts say, each once, in their order.
 

@@ -1,0 +1,98 @@
+"""`kaboom bars indicators`: indicators of one symbol's stored bars."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from app.cli.exits import CliError, Exit
+from app.cli.held import choose_series, open_store, print_series, store_place
+from app.cli.options import IntervalName, Json, Source
+from app.cli.session import Session
+from batch.analysis.indicators.chosen import default_text, parse_indicators
+from batch.analysis.indicators.table import indicator_specs
+from batch.market.interval import parse_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+    from batch.analysis.indicators.chosen import Indicator
+    from batch.market.bar import BarSeries
+
+_OLDEST, _NEWEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+_USUAL = ("sma:25", "rsi", "macd", "bbands")
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--indicator", "-i", help="such as sma:25, macd:12,26,9 or obv (repeatable); `list` shows all"),
+]
+
+
+def show_indicators(
+    context: typer.Context,
+    symbol: str,
+    indicator: Names = None,
+    interval: IntervalName = "1d",
+    sessions: Annotated[int, typer.Option(help="so many sessions back, the newest held one included", min=1)] = 20,
+    source: Source = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Show indicators of one symbol's bars, computed now; a row without a value yet shows none."""
+    session: Session = context.obj.with_json(json)
+    if indicator == ["list"]:
+        _print_specs(session)
+        return
+    chosen = parse_indicators(indicator or _USUAL, parse_interval(interval))
+    series, rows = asyncio.run(_load(session, symbol, interval, source, chosen=chosen, sessions=sessions))
+    if session.is_json:
+        session.print_json({"source": series.source, "interval": series.interval, "bars": rows.to_dicts()})
+        return
+    print_series(session, series, f"{symbol} {interval}: {rows.height:,} bars")
+    session.out.print(_table(rows, series, [name for i in chosen for name in i.columns]))
+
+
+async def _load(
+    session: Session, symbol: str, interval: str, source: str | None, *, chosen: "Sequence[Indicator]", sessions: int
+) -> "tuple[BarSeries, pl.DataFrame]":
+    from batch.analysis.indicators.compute import compute_indicators  # noqa: PLC0415  polars
+
+    store = open_store()
+    try:
+        series = await choose_series(session, store, interval, source)
+        bars = await store.read(series, symbol, start=_OLDEST, end=_NEWEST)
+    finally:
+        await store.close()
+    if bars.is_empty():
+        raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=f"{symbol} {interval}", place=store_place()))
+    days = bars["opened_at"].dt.date().unique().sort()
+    start = datetime.combine(days[-min(sessions, len(days))], datetime.min.time(), UTC)
+    return series, compute_indicators(bars, chosen, start=start)
+
+
+def _table(rows: "pl.DataFrame", series: "BarSeries", names: list[str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    pattern = "%Y-%m-%d %H:%M" if series.interval.is_intraday else "%Y-%m-%d"
+    table.add_column("opened_at (JST)" if series.interval.is_intraday else "session")
+    for name in ("close", *names):
+        table.add_column(name, justify="right")
+    times = rows["opened_at"].dt.convert_time_zone("Asia/Tokyo").dt.strftime(pattern)
+    for time, *values in zip(times, *(rows[name] for name in ("close", *names)), strict=True):
+        table.add_row(time, *("" if value is None else f"{value:,.2f}" for value in values))
+    return table
+
+
+def _print_specs(session: Session) -> None:
+    if session.is_json:
+        session.print_json([{"name": s.name, "title": s.title, "default": default_text(s)} for s in indicator_specs()])
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("indicator", "default", "parameters", "is"):
+        table.add_column(name)
+    for spec in indicator_specs():
+        bounds = ", ".join(f"{p.name} {p.least:g} to {p.most:g}" for p in spec.parameters)
+        table.add_row(spec.name, default_text(spec), bounds, spec.title)
+    session.out.print(table)
