@@ -28,7 +28,7 @@ from batch.kit.redis import connect_redis
 from batch.market.history import load_history
 from batch.market.listing import Market
 from batch.market.universe import Universe, load_universe
-from batch.providers.base import BarProvider
+from batch.providers.base import BarProvider, MasterProvider
 from batch.providers.file import FileProvider
 from batch.providers.gate import Gate, LimitedGate, OpenGate
 from batch.providers.jquants import JquantsProvider, JquantsSource
@@ -37,7 +37,7 @@ from batch.providers.limiter_memory import MemoryLimiter
 from batch.providers.limiter_redis import RedisLimiter
 from batch.providers.limits import parse_limits
 from batch.providers.polite import PoliteProvider
-from batch.providers.registry import get_provider_spec
+from batch.providers.registry import check_has_master, get_provider_spec
 from batch.providers.synthetic import SyntheticProvider
 from batch.providers.yahoo import YahooProvider, YahooSource
 from batch.settings import BatchSettings
@@ -119,6 +119,20 @@ def build_provider(settings: BatchSettings, name: str | None = None) -> BarProvi
     provider = _build_plain(settings, spec.name)
     # These make one request for each call, and know of no gate.
     return provider if isinstance(gate, OpenGate) else PoliteProvider(provider, gate)
+
+
+def build_master(settings: BatchSettings, name: str) -> MasterProvider:
+    """Return the provider of a name as a source of the list of what is listed.
+
+    Raises:
+        InvalidRequest: no provider has this name, or it has no such list.
+        ConfigurationError: it lacks a setting.
+
+    """
+    provider = build_provider(settings, check_has_master(name).name)
+    if not isinstance(provider, JquantsProvider):
+        raise ConfigurationError(f"provider {name} was said to have a symbol master, expected it to be one")
+    return provider
 
 
 def build_gate(settings: BatchSettings, name: str) -> Gate:

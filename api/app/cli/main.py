@@ -24,7 +24,7 @@ from app.cli import (
 )
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
-from batch.errors import ConfigurationError, InvalidRequest, KaboomError, NotFound
+from batch.errors import ConfigurationError, Conflict, InvalidRequest, KaboomError, NotFound
 
 app = typer.Typer(
     name="kaboom",
@@ -84,7 +84,12 @@ def run_cli(arguments: list[str] | None = None) -> int:
 
 
 def _exit_for(error: KaboomError) -> Exit:
-    kinds = {InvalidRequest: Exit.USAGE, ConfigurationError: Exit.USAGE, NotFound: Exit.NOT_FOUND}
+    kinds = {
+        InvalidRequest: Exit.USAGE,
+        ConfigurationError: Exit.USAGE,
+        NotFound: Exit.NOT_FOUND,
+        Conflict: Exit.CONFLICT,
+    }
     return kinds.get(type(error), Exit.UNAVAILABLE)
 
 

@@ -10,12 +10,18 @@ from rich.table import Table
 from app.cli.options import Json
 from app.cli.session import Session
 from app.settings import load_settings
+from batch.market.master import MOST_LOST_PERCENT
 from batch.market.symbol import parse_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batch.market.history import Validity
+
+MostLost = Annotated[
+    float,
+    typer.Option(help="refuse a list that lacks more per cent of the issues before; 100 takes any", min=0, max=100),
+]
 
 app = typer.Typer(help="Manage the symbol lists.", no_args_is_help=True)
 
@@ -26,6 +32,7 @@ _SPAN = ("market", "name", "came_after", "first_seen", "last_seen", "left_by", "
 def import_file(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="JPX's list of listed issues: data_j.xls, .xlsx or .csv")],
+    most_lost: MostLost = MOST_LOST_PERCENT,
     *,
     json: Json = False,
 ) -> None:
@@ -33,14 +40,15 @@ def import_file(
     from batch.market.jpx import import_listings  # noqa: PLC0415  no other command reads workbooks
 
     session: Session = context.obj.with_json(json)
-    summary = import_listings(file, load_settings().symbols_dir)
-    counts = {str(market): count for market, count in summary.counts.items()}
+    report = import_listings(file, load_settings().symbols_dir, most_lost_percent=most_lost)
     if session.is_json:
-        session.print_json({"as_of": summary.as_of, "counts": counts, "path": str(summary.path)})
+        session.print_json(report.to_json())
         return
-    for market, count in counts.items():
+    for market, count in report.counts.items():
         session.out.print(f"{market:<14} {count:>6,}", markup=False)
-    session.say("imported", count=sum(counts.values()), as_of=summary.as_of, path=summary.path)
+    for kind, found in report.changes.to_json().items():
+        session.out.print(f"{kind:<14} {found['count']:>6,}", markup=False)
+    session.say("imported", count=sum(report.counts.values()), as_of=report.snapshot.as_of, path=report.path)
 
 
 @app.command("history")

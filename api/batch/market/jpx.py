@@ -2,18 +2,16 @@
 
 import csv
 import io
-import os
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from batch.errors import InvalidRequest
 from batch.market.listing import Listing, Market
-from batch.market.snapshot import Snapshot, format_snapshot
+from batch.market.master import MOST_LOST_PERCENT, MasterReport, take_master
+from batch.market.snapshot import Snapshot
 from batch.market.symbol import parse_symbol
 
 _DATE, _CODE, _NAME, _SEGMENT, _SECTOR, _SCALE = (
@@ -38,31 +36,16 @@ _MAX_BYTES = 20_000_000
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ImportSummary:
-    """What an import brought: the list's date, the issues per market, and the file that now holds them."""
-
-    as_of: date
-    counts: Mapping[Market, int]
-    path: Path
-
-
-def import_listings(file: Path, into: Path) -> ImportSummary:
+def import_listings(file: Path, into: Path, *, most_lost_percent: float = MOST_LOST_PERCENT) -> MasterReport:
     """Keep JPX's list of issues (.xls, .xlsx, or CSV in UTF-8 or CP932) as a snapshot under `into`.
-
-    The snapshot appears at once or not at all; a list of the same date replaces it.
 
     Raises:
         InvalidRequest: the file is not JPX's list of issues.
+        Conflict: a part of the list seems to be missing; see `take_master`.
 
     """
     snapshot = parse_listings(read_rows(file), source=f"JPX list of issues, imported from {file.name}")
-    into.mkdir(parents=True, exist_ok=True)
-    path = into / f"listings_{snapshot.as_of.isoformat()}.csv"
-    draft = path.with_suffix(f".{os.getpid()}.draft")
-    draft.write_text(format_snapshot(snapshot), encoding="utf-8")
-    draft.replace(path)
-    return ImportSummary(snapshot.as_of, Counter(s.market for s in snapshot.listings), path)
+    return take_master(snapshot, into, most_lost_percent=most_lost_percent)
 
 
 def read_rows(file: Path) -> list[Row]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -62,6 +63,16 @@ def parse_snapshot(text: str, where: str) -> Snapshot:
     except (KeyError, ValueError) as e:
         raise InvalidRequest(f"{where} held {e}, expected the columns {','.join(_COLUMNS)}") from e
     return Snapshot(as_of, source, listings)
+
+
+def save_snapshot(snapshot: Snapshot, into: Path) -> Path:
+    """Keep a snapshot in a directory; it appears at once or not at all, and replaces one of the same date."""
+    into.mkdir(parents=True, exist_ok=True)
+    path = into / f"listings_{snapshot.as_of.isoformat()}.csv"
+    draft = path.with_suffix(f".{os.getpid()}.draft")
+    draft.write_text(format_snapshot(snapshot), encoding="utf-8")
+    draft.replace(path)
+    return path
 
 
 def load_snapshots(imported_dir: Path | None = None) -> Iterator[Snapshot]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from batch.market.action import CorporateAction
 from batch.market.interval import Interval
 from batch.market.outcome import SymbolOutcome
+from batch.market.snapshot import Snapshot
 from batch.market.universe import Market
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Capabilities:
             known not to have been are not asked for.
         delay: how long after its close a session's bars are as the provider will leave them. What was asked for
             earlier is not final.
+        is_live: whether bars within a session come while it lasts, `delay` late; else when it is over.
 
     """
 
@@ -47,6 +49,7 @@ class Capabilities:
     divides_past: bool = False
     knows_listings: bool = False
     delay: timedelta = timedelta()
+    is_live: bool = False
 
     def asked_at_once(self, concurrency: int | None) -> "Capabilities":
         """Return them for so many requests at once, None for its own; a call carries two rounds of these at least."""
@@ -105,6 +108,28 @@ class BarProvider(Protocol):
         Raises:
             ProviderError: the whole call failed; `retryable` says whether to try again, and
                 `RateLimited.retry_after_s` when.
+
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class MasterProvider(Protocol):
+    """A source of the list of what is listed; `ProviderSpec.has_master` says which providers are one."""
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        ...
+
+    async def fetch_master(self, session: date) -> Snapshot:
+        """Return all ordinary shares of the three TSE markets as of a session.
+
+        Raises:
+            ProviderError: the provider failed, or gave the list of another day.
 
         """
         ...

@@ -23,6 +23,7 @@ class ProviderSpec:
         is_real: whether its bars are of a real market; made-up ones must be labelled wherever they are shown.
         summary: one line for people.
         terms_url: under whose terms its data may be used; `""` where there are none.
+        has_master: whether it has a list of what is listed, and so is a `MasterProvider`.
 
     """
 
@@ -31,6 +32,7 @@ class ProviderSpec:
     is_real: bool
     summary: str
     terms_url: str = ""
+    has_master: bool = False
 
     def parse_symbol(self, text: str) -> str:
         """Return the symbol that a text means among this provider's: a TSE local code, or a file's freer name.
@@ -54,7 +56,13 @@ _SPECS: Mapping[str, ProviderSpec] = MappingProxyType(
                 "synthetic",
                 # 50 symbols x 327 minutes are about 13,000 rows; a chunk of a session has a checkpoint in its middle.
                 # A bar is there when it is over, which the closing auction's is a minute after its stamp.
-                Capabilities(frozenset(Interval), _TSE_MARKETS, symbols_per_fetch=50, delay=timedelta(minutes=1)),
+                Capabilities(
+                    frozenset(Interval),
+                    _TSE_MARKETS,
+                    symbols_per_fetch=50,
+                    delay=timedelta(minutes=1),
+                    is_live=True,
+                ),
                 is_real=False,
                 summary="Made-up bars under the TSE's real rules: deterministic, offline, free.",
             ),
@@ -82,6 +90,7 @@ _SPECS: Mapping[str, ProviderSpec] = MappingProxyType(
                 is_real=True,
                 summary="J-Quants API v2 of the exchange's group, with your own key; for personal use.",
                 terms_url="https://jpx-jquants.com/",
+                has_master=True,
             ),
             ProviderSpec(
                 "yahoo",
@@ -95,6 +104,7 @@ _SPECS: Mapping[str, ProviderSpec] = MappingProxyType(
                     divides_past=True,
                     # Its quotes of Tokyo are 20 minutes late.
                     delay=timedelta(minutes=20),
+                    is_live=True,
                 ),
                 is_real=True,
                 summary="Yahoo's charts, without any promise; for personal use.",
@@ -132,3 +142,21 @@ def get_source_spec(source: str) -> ProviderSpec:
 
     """
     return replace(get_provider_spec(provider_of(source)), name=source)
+
+
+def check_has_master(name: str) -> ProviderSpec:
+    """Return what is known of a provider that has a list of what is listed.
+
+    Raises:
+        InvalidRequest: there is none of that name, or it has no such list; it says which have one.
+
+    """
+    spec = get_provider_spec(name)
+    if not spec.has_master:
+        having = ", ".join(other.name for other in _SPECS.values() if other.has_master)
+        raise InvalidRequest(
+            f"provider was {name}, which has no symbol master, supported are {having};"
+            " `kaboom symbols import` takes JPX's own list",
+            pointer="/provider",
+        )
+    return spec

@@ -1,5 +1,6 @@
 """J-Quants' rows to frames, universes and sessions; pure, and strict: a row of something else is a fault."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -9,7 +10,7 @@ import polars as pl
 from batch.errors import InvalidRequest, ProviderError
 from batch.market.action import CorporateAction, check_factor
 from batch.market.bar import RAW_BAR_SCHEMA
-from batch.market.listing import Market
+from batch.market.listing import Listing, Market
 from batch.market.symbol import parse_symbol
 from batch.providers.jquants.query import code_of
 
@@ -21,6 +22,7 @@ _VALUES = {"O": "open", "H": "high", "L": "low", "C": "close", "Vo": "volume"}
 _ROW = {"Date": pl.String(), "Code": pl.String()} | dict.fromkeys(_VALUES, pl.Float64())
 _DAILY = _ROW | {"AdjFactor": pl.Float64()}
 _MINUTE = _ROW | {"Time": pl.String()}
+_LISTING = ("Date", "Code", "CoName", "Mkt", "S33Nm", "ScaleCat")
 
 type Rows = Sequence[dict[str, Any]]
 
@@ -39,6 +41,26 @@ def parse_master(rows: Rows, market: Market, session: date) -> tuple[str, ...]:
     if not symbols:
         raise ProviderError(f"jquants: no issue of {market} among {table.height} of {session}", retryable=True)
     return tuple(sorted(symbols))
+
+
+def parse_listings(rows: Rows, session: date) -> tuple[Listing, ...]:
+    """Return the ordinary shares of the three markets, sorted by symbol; the rows must be as of the session.
+
+    Raises:
+        ProviderError: a field is missing or of another type, the rows are of another day, an issue comes twice, or
+            there is none.
+
+    """
+    table = _table(rows, dict.fromkeys(_LISTING, pl.String()), "issues")
+    _expect_dates(table, [session])
+    listings = [listing for row in table.select(_LISTING).iter_rows() if (listing := _listing(*row[1:])) is not None]
+    symbols = {listing.symbol for listing in listings}
+    if not listings or len(symbols) < len(listings):
+        raise ProviderError(
+            f"jquants: {session} had {len(listings)} ordinary shares with {len(symbols)} symbols, expected each once",
+            retryable=True,
+        )
+    return tuple(sorted(listings, key=lambda listing: listing.symbol))
 
 
 def parse_calendar(rows: Rows, count: int, until: date) -> tuple[date, ...]:
@@ -162,3 +184,13 @@ def _ordinary(code: str) -> str:
     except InvalidRequest:
         return ""
     return symbol if len(symbol) == len("7203") else ""
+
+
+def _listing(code: str, name: str, section: str, sector: str, scale: str) -> Listing | None:
+    market = _MARKETS.get(section)
+    symbol = _ordinary(code) if market else ""
+    if market is None or not symbol:
+        return None
+    # As in JPX's own list: full-width letters made ordinary, "-" for none.
+    name, sector, scale = (unicodedata.normalize("NFKC", text or "").strip() for text in (name, sector, scale))
+    return Listing(symbol, name, market, sector.strip("-"), scale.strip("-"))

@@ -11,6 +11,7 @@ from batch.market.action import CorporateAction
 from batch.market.calendar import is_session
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
+from batch.market.snapshot import Snapshot
 from batch.market.universe import Market
 from batch.providers.base import BarRequest, Capabilities, FetchedBars
 from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
@@ -21,6 +22,7 @@ from batch.providers.jquants.parse import (
     parse_actions,
     parse_calendar,
     parse_daily,
+    parse_listings,
     parse_master,
     parse_minutes,
 )
@@ -58,6 +60,16 @@ class JquantsProvider:
 
         """
         return parse_master(await self._source.fetch_rows(query.ask_master(session)), market, session)
+
+    async def fetch_master(self, session: date) -> Snapshot:
+        """Return the ordinary shares of the three markets as of a session: the list of the next one comes at 17:30.
+
+        Raises:
+            ProviderError: J-Quants failed, or gave the issues of another day.
+
+        """
+        listings = parse_listings(await self._source.fetch_rows(query.ask_master(session)), session)
+        return Snapshot(session, "J-Quants API v2, /equities/master", listings)
 
     async def fetch_sessions(self, _interval: Interval, count: int, until: date) -> tuple[date, ...] | None:
         """Return the last sessions of J-Quants' calendar, which knows of closures that no law foresees.

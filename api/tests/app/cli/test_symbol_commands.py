@@ -23,7 +23,7 @@ def imported(kaboom: Kaboom) -> Kaboom:
     later = write_list("20251031", ("7203", "トヨタ自動車", prime), ("999A", "極洋", prime), ("130A", "Veritas", prime))
     earlier = write_list("20250930", ("7203", "トヨタ自動車", prime), ("1301", "極洋", prime), ("130A", "V", growth))
     for file in (later, earlier):
-        assert kaboom("symbols", "import", file).code == 0
+        assert kaboom("symbols", "import", file, "--most-lost", "100").code == 0
     return kaboom
 
 

@@ -11,8 +11,15 @@ import pytest
 import xlwt  # type: ignore[import-untyped]
 
 from batch.errors import InvalidRequest
-from batch.market.jpx import import_listings
+from batch.market import jpx
+from batch.market.master import MasterReport
 from batch.market.universe import Market, load_universe
+
+
+def import_listings(file: Path, into: Path) -> MasterReport:
+    """Import a list of which all the rest is missing."""
+    return jpx.import_listings(file, into, most_lost_percent=100)
+
 
 HEAD = [
     "日付",
@@ -104,7 +111,7 @@ def write(kind: str, folder: Path, rows: list[list[Any]]) -> Path:
 def test_the_list_is_read_in_every_format(tmp_path: Path, kind: str) -> None:
     into = tmp_path / "imported"
     summary = import_listings(write(kind, tmp_path, ROWS), into)
-    assert summary.as_of == AS_OF
+    assert summary.snapshot.as_of == AS_OF
     assert dict(summary.counts) == {Market.TSE_PRIME: 2, Market.TSE_STANDARD: 1, Market.TSE_GROWTH: 1}
     prime = load_universe(Market.TSE_PRIME, AS_OF, imported_dir=into)
     assert prime.symbols == ("1773", "7203")
@@ -129,7 +136,7 @@ def test_a_second_import_of_a_date_replaces_the_first_and_leaves_no_draft(tmp_pa
 @pytest.mark.parametrize("day", ["2026/10/30", "2026-10-30", "20261030"])
 def test_a_date_may_be_written_in_three_ways(tmp_path: Path, day: str) -> None:
     file = write("utf-8", tmp_path, [row(7203, "x", "プライム（内国株式）", day=day)])
-    assert import_listings(file, tmp_path / "imported").as_of == AS_OF
+    assert import_listings(file, tmp_path / "imported").snapshot.as_of == AS_OF
 
 
 PRIME = "プライム（内国株式）"

@@ -11,13 +11,13 @@ from batch.errors import ProviderError
 from batch.kit.http import HttpClient
 from batch.market.action import CorporateAction
 from batch.market.interval import Interval
-from batch.market.listing import Market
+from batch.market.listing import Listing, Market
 from batch.market.outcome import Outcome
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.gate import OpenGate
 from batch.providers.jquants import JquantsProvider, JquantsSource, query
 from batch.providers.jquants.get import JQUANTS_SERVER
-from batch.providers.jquants.parse import parse_calendar, parse_daily, parse_master, parse_minutes
+from batch.providers.jquants.parse import parse_calendar, parse_daily, parse_listings, parse_master, parse_minutes
 from batch.providers.wire import ProviderWire
 from tests.fixtures.fake_jquants import API_KEY, FakeJquants, jquants_server
 from tests.fixtures.provider_faults import as_json
@@ -227,3 +227,42 @@ async def test_a_factor_that_cannot_be_is_a_fault(fake: FakeJquants) -> None:
     fake.spoil = lambda rows: [row | {"AdjFactor": -2.0} for row in rows]
     with pytest.raises(ProviderError, match="AdjFactor: factor was -2"):
         await fetch(fake, Interval.D1, "7203", sessions=(MONDAY,))
+
+
+async def test_the_master_is_the_ordinary_shares_of_the_three_markets(fake: FakeJquants) -> None:
+    fake.page_rows = 2
+    fake.about["72030"] = {"CoName": "ﾄﾖﾀ自動車", "S33Nm": "輸送用機器", "ScaleCat": "TOPIX Core30"}
+    fake.about["285A0"] = {"CoName": None, "S33Nm": "-"}
+    provider = JquantsProvider(JquantsSource.connect(fake.url, API_KEY, OpenGate()))
+    try:
+        master = await provider.fetch_master(MONDAY)
+    finally:
+        await provider.close()
+    assert (master.as_of, master.source) == (MONDAY, "J-Quants API v2, /equities/master")
+    assert master.listings == (
+        Listing("1301", "-", Market.TSE_STANDARD, "", ""),
+        Listing("285A", "", Market.TSE_GROWTH, "", ""),
+        Listing("6758", "-", Market.TSE_PRIME, "", ""),
+        Listing("7203", "トヨタ自動車", Market.TSE_PRIME, "輸送用機器", "TOPIX Core30"),
+    )
+    assert len(fake.asked("/equities/master")) == 3
+
+
+ISSUE = {"Date": "2026-11-16", "Code": "72030", "CoName": "x", "Mkt": "0111", "S33Nm": "y", "ScaleCat": "-"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "0 ordinary shares"),
+        ([ISSUE | {"Mkt": "0109"}], "0 ordinary shares"),
+        ([ISSUE, ISSUE], "2 ordinary shares with 1 symbols"),
+        ([ISSUE | {"Date": "2026-11-13"}], "rows were of 2026-11-13"),
+        ([{name: value for name, value in ISSUE.items() if name != "CoName"}], "lacked ['CoName']"),
+        ([ISSUE | {"CoName": 5}], "another type"),
+    ],
+)
+def test_a_list_of_something_else_is_refused(rows: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(ProviderError) as caught:
+        parse_listings(rows, MONDAY)
+    assert message in caught.value.message
