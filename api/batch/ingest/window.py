@@ -16,6 +16,7 @@ from batch.ingest.fetch import fetch_all
 from batch.ingest.notes import Answer, note_asked
 from batch.ingest.plan import IngestChunk
 from batch.ingest.repeats import flag_repeats_of_stored
+from batch.ingest.unfinished import drop_unfinished
 from batch.kit.clock import Clock
 from batch.market.bar import BarSeries, empty_bars
 from batch.market.history import ListingHistory
@@ -70,6 +71,8 @@ async def run_window(part: IngestChunk, tools: IngestTools) -> Window:
     request = BarRequest(tuple(s for s in part.symbols if s not in absent), part.interval, part.sessions)
     asked_at = tools.clock()
     fetched = await fetch_all(tools.provider, request, attempts=tools.fetch_attempts, patience_s=tools.patience_s)
+    late = tools.provider.capabilities.delay
+    raw = drop_unfinished(fetched.bars, part, delay=late, now=asked_at) if tools.market.is_tse else fetched.bars
     closes = await _patiently(lambda: tools.store.last_closes(series, part.symbols, before=part.sessions[0]))
     context = QualityContext(
         market=tools.market,
@@ -81,7 +84,7 @@ async def run_window(part: IngestChunk, tools: IngestTools) -> Window:
         previous_closes=closes,
     )
     # Beside the loop, so that heartbeats go on.
-    checked = await asyncio.to_thread(check_bars, fetched.bars, context)
+    checked = await asyncio.to_thread(check_bars, raw, context)
     if tools.market.is_tse:
         checked = await _patiently(
             lambda: flag_repeats_of_stored(checked, tools.store, series, session=part.sessions[0], closes=closes)
