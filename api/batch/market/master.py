@@ -124,7 +124,7 @@ class MasterReport:
         return {
             "as_of": self.snapshot.as_of.isoformat(),
             "source": self.snapshot.source,
-            "counts": self.counts,
+            "markets": self.counts,
             "previous": self.previous.as_of.isoformat() if self.previous else None,
             "changes": self.changes.to_json(),
             "path": str(self.path) if self.path else None,

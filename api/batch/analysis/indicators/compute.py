@@ -8,10 +8,12 @@ import polars as pl
 
 from batch.analysis.indicators import averages, momentum, ranges, volumes
 from batch.analysis.indicators.chosen import Indicator
+from batch.analysis.indicators.columns import BarColumns
+from batch.analysis.indicators.smoothing import Floats, column
 from batch.analysis.indicators.table import Values
 
-#: Name of an indicator → its columns of a frame of one symbol's bars, oldest first.
-FORMULAS: Mapping[str, Callable[[Values], list[pl.Expr]]] = MappingProxyType(
+#: Name of an indicator → its columns, NaN where there is no value.
+FORMULAS: Mapping[str, Callable[[BarColumns, Values], list[Floats]]] = MappingProxyType(
     {
         formula.__name__: formula
         for formula in (
@@ -44,16 +46,18 @@ def compute_indicators(
     row. Equal to TA-Lib over the same rows.
     """
     rows = bars.sort("opened_at")
-    is_wanted = pl.lit(value=True) if start is None else pl.col("opened_at") >= start
+    wanted = rows if start is None else rows.filter(pl.col("opened_at") >= start)
     looking = [i for i in indicators if not i.spec.is_cumulative]
     counting = [i for i in indicators if i.spec.is_cumulative]
-    found = rows.with_columns(_columns(looking)).filter(is_wanted).with_columns(_columns(counting))
-    return found.select(*bars.columns, *(name for i in indicators for name in i.columns))
+    found = [series[rows.height - wanted.height :] for series in _columns(rows, looking)]
+    whole = wanted.with_columns(*found, *_columns(wanted, counting))
+    return whole.select(*bars.columns, *(name for i in indicators for name in i.columns))
 
 
-def _columns(indicators: Sequence[Indicator]) -> list[pl.Expr]:
+def _columns(rows: pl.DataFrame, indicators: Sequence[Indicator]) -> list[pl.Series]:
+    bars = BarColumns.of(rows)
     return [
-        column.cast(pl.Float64()).fill_nan(None).alias(name)
+        column(values).alias(name)
         for indicator in indicators
-        for column, name in zip(FORMULAS[indicator.spec.name](indicator.values), indicator.columns, strict=True)
+        for values, name in zip(FORMULAS[indicator.spec.name](bars, indicator.values), indicator.columns, strict=True)
     ]

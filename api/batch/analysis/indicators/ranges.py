@@ -1,29 +1,29 @@
 """What is made of the range of bars: true range, directional movement."""
 
-import polars as pl
+import numpy as np
 
-from batch.analysis.indicators.smoothing import from_row, ratio, seeded, wilder, wilder_sum
+from batch.analysis.indicators.columns import BarColumns
+from batch.analysis.indicators.smoothing import Floats, change, column, from_row, ratio, seeded, wilder, wilder_sum
 from batch.analysis.indicators.table import Values
 
-_HIGH, _LOW, _CLOSE = pl.col("high"), pl.col("low"), pl.col("close")
 
-
-def true_range() -> pl.Expr:
-    """Return the greatest of high - low, |high - close before| and |low - close before|; null in the first row.
+def true_range(bars: BarColumns) -> Floats:
+    """Return the greatest of high - low, |high - close before| and |low - close before|; NaN in the first row.
 
     J. Welles Wilder, New Concepts in Technical Trading Systems (1978).
     """
-    before = _CLOSE.shift(1)
-    widest = pl.max_horizontal(_HIGH - _LOW, (_HIGH - before).abs(), (_LOW - before).abs())
-    return pl.when(before.is_not_null()).then(widest)
+    before = column(bars.close).shift(1).to_numpy()
+    beyond = np.maximum(np.abs(bars.high - before), np.abs(bars.low - before))
+    widest: Floats = np.maximum(bars.high - bars.low, beyond)
+    return widest
 
 
-def atr(values: Values) -> list[pl.Expr]:
+def atr(bars: BarColumns, values: Values) -> list[Floats]:
     """Return Wilder's mean of the true range."""
-    return [wilder(true_range(), int(values[0]), start=1)]
+    return [wilder(true_range(bars), int(values[0]), start=1)]
 
 
-def adx(values: Values) -> list[pl.Expr]:
+def adx(bars: BarColumns, values: Values) -> list[Floats]:
     """Return ADX, +DI and -DI: the strength of a trend, and the shares of movement up and down in the true range.
 
     J. Welles Wilder, New Concepts in Technical Trading Systems (1978). ±DI = 100 * DM / TR of Wilder's sums;
@@ -31,13 +31,18 @@ def adx(values: Values) -> list[pl.Expr]:
     ±DI begin in row n, ADX in row 2n - 1.
     """
     period = int(values[0])
-    up, down = _HIGH.diff(), -_LOW.diff()
-    rising = pl.when((up > 0) & (up > down)).then(up).when(up.is_not_null()).then(0.0)
-    falling = pl.when((down > 0) & (down > up)).then(down).when(down.is_not_null()).then(0.0)
-    span = wilder_sum(true_range(), period)
-    plus = from_row(ratio(wilder_sum(rising, period), span, scale=100), period)
-    minus = from_row(ratio(wilder_sum(falling, period), span, scale=100), period)
+    up, down = change(bars.high), -change(bars.low)
+    span = wilder_sum(true_range(bars), period)
+    plus, minus = (
+        from_row(ratio(wilder_sum(moved, period), span, scale=100), period)
+        for moved in (_leading(up, down), _leading(down, up))
+    )
     whole = plus + minus
-    index = pl.when(whole != 0).then(100 * (plus - minus).abs() / whole)
-    first = index.slice(period, period).fill_null(0.0).mean()
+    index = np.where(whole == 0, np.nan, ratio(100 * np.abs(plus - minus), whole))
+    first = float(np.nansum(index[period : 2 * period])) / period
     return [seeded(index, first, at=2 * period - 1, weight=1 / period), plus, minus]
+
+
+def _leading(one: Floats, other: Floats) -> Floats:
+    """Return a movement where it is up and larger than the other, else 0."""
+    return np.where((one > 0) & (one > other), one, 0)

@@ -1,44 +1,65 @@
-"""Averages that others are made of, begun as TA-Lib begins them; `x` is any column with nulls only in front."""
+"""Averages that indicators are made of, begun as TA-Lib begins them; NaN is a row without a value, only in front."""
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+
+type Floats = NDArray[np.float64]
 
 
-def simple(x: pl.Expr, period: int) -> pl.Expr:
+def column(x: Floats) -> pl.Series:
+    """Return numbers as a column in which NaN is null: polars' windows pass by nulls, and NaN would poison them."""
+    return pl.Series(x, dtype=pl.Float64(), nan_to_null=True)
+
+
+def simple(x: Floats, period: int) -> Floats:
     """Return the mean of the last `period` rows."""
-    return x.rolling_mean(period)
+    return column(x).rolling_mean(period).to_numpy()
 
 
-def exponential(x: pl.Expr, period: int, *, start: int = 0) -> pl.Expr:
+def exponential(x: Floats, period: int, *, start: int = 0) -> Floats:
     """Return the mean in which a row weighs 2/(period+1), begun with that of `period` rows from row `start` on."""
-    return seeded(x, x.slice(start, period).mean(), at=start + period - 1, weight=2 / (period + 1))
+    return seeded(x, _mean(x, start, period), at=start + period - 1, weight=2 / (period + 1))
 
 
-def wilder(x: pl.Expr, period: int, *, start: int) -> pl.Expr:
+def wilder(x: Floats, period: int, *, start: int) -> Floats:
     """Return Wilder's mean, in which a row weighs 1/period, begun with that of `period` rows from row `start` on."""
-    return seeded(x, x.slice(start, period).mean(), at=start + period - 1, weight=1 / period)
+    return seeded(x, _mean(x, start, period), at=start + period - 1, weight=1 / period)
 
 
-def wilder_sum(x: pl.Expr, period: int) -> pl.Expr:
+def wilder_sum(x: Floats, period: int) -> Floats:
     """Return Wilder's sum divided by `period`: begun with period - 1 rows from row 1 on, as his directional lines."""
-    return seeded(x, x.slice(1, period - 1).sum() / period, at=period - 1, weight=1 / period)
+    return seeded(x, float(x[1:period].sum()) / period, at=period - 1, weight=1 / period)
 
 
-def seeded(x: pl.Expr, first: pl.Expr, *, at: int, weight: float) -> pl.Expr:
-    """Return the running mean (1 - weight) * before + weight * x that is `first` at row `at`, null before.
+def seeded(x: Floats, first: float, *, at: int, weight: float) -> Floats:
+    """Return the running mean (1 - weight) * before + weight * x that is `first` at row `at`, NaN before.
 
-    A later null changes nothing: the mean stays.
+    A later NaN changes nothing: the mean stays.
     """
-    row = pl.int_range(pl.len())
-    begun = pl.when(row > at).then(x).when(row == at).then(first)
-    return begun.ewm_mean(alpha=weight, adjust=False, ignore_nulls=True).forward_fill()
+    begun = np.full(x.size, np.nan)
+    if at >= x.size:
+        return begun
+    begun[at] = first
+    begun[at + 1 :] = x[at + 1 :]
+    return column(begun).ewm_mean(alpha=weight, adjust=False, ignore_nulls=True).forward_fill().to_numpy()
 
 
-def from_row(x: pl.Expr, first: int) -> pl.Expr:
-    """Return a column that is null before a row, where the outputs of an indicator begin together."""
-    return pl.when(pl.int_range(pl.len()) >= first).then(x)
+def from_row(x: Floats, first: int) -> Floats:
+    """Return numbers that are NaN before a row, where the outputs of an indicator begin together."""
+    return np.where(np.arange(x.size) >= first, x, np.nan)
 
 
-def ratio(part: pl.Expr, whole: pl.Expr, *, scale: float = 1.0) -> pl.Expr:
+def change(x: Floats) -> Floats:
+    """Return the difference from the row before; NaN in the first."""
+    return np.diff(x, prepend=np.nan)
+
+
+def ratio(part: Floats, whole: Floats, *, scale: float = 1.0) -> Floats:
     """Return scale * part / whole, and 0 where the whole is nothing, as TA-Lib does."""
-    filled = pl.when(whole == 0).then(0.0).otherwise(scale * part / whole)
-    return pl.when(whole.is_not_null()).then(filled)
+    return np.divide(scale * part, whole, out=np.zeros(part.size), where=whole != 0)
+
+
+def _mean(x: Floats, start: int, period: int) -> float:
+    # A sum from left to right, as TA-Lib's; of nothing where the history is too short.
+    return float(x[start : start + period].sum()) / period

@@ -36,7 +36,7 @@ def data(done: Done) -> Any:
 def test_an_import_tells_what_has_changed(shell: Kaboom, tmp_path: Path) -> None:
     told = data(shell("symbols", "import", str(write_list(tmp_path, without=3)), "--json"))
     assert (told["as_of"], told["previous"]) == ("2026-09-30", PACKAGED.as_of.isoformat())
-    assert sum(told["counts"].values()) == len(PACKAGED.listings) - 3
+    assert sum(told["markets"].values()) == len(PACKAGED.listings) - 3
     assert [row["symbol"] for row in told["changes"]["delisted"]["first"]] == [s.symbol for s in PACKAGED.listings[:3]]
     assert Path(told["path"]).is_file()
     again = shell("symbols", "import", str(write_list(tmp_path, without=3)))
