@@ -16,6 +16,7 @@ from app.jobs.events import EventHub
 from app.jobs.sharing import Sharing
 from app.market_data.job_routes import router as market_jobs_router
 from app.market_data.opening import open_desk
+from app.market_data.refresh_routes import router as refresh_router
 from app.market_data.routes import router as market_router
 from app.middleware import Gate
 from app.notifications.routes import router as webhooks_router
@@ -73,6 +74,7 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
     app.include_router(webhooks_router)
     app.include_router(market_router)
     app.include_router(market_jobs_router)
+    app.include_router(refresh_router)
     return app
 
 

@@ -97,3 +97,8 @@ class BatchSettings(BaseSettings):
     def symbols_dir(self) -> Path:
         """Where imported symbol lists are kept."""
         return self.data_dir / "symbols"
+
+    @property
+    def indicators_dir(self) -> Path:
+        """Where jobs keep the indicators that they compute."""
+        return self.data_dir / "indicators"

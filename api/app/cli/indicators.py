@@ -14,6 +14,7 @@ from app.cli.session import Session
 from batch.analysis.indicators.chosen import default_text, parse_indicators
 from batch.analysis.indicators.table import indicator_specs
 from batch.market.interval import parse_interval
+from batch.providers.registry import get_source_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,8 @@ async def _load(
     store = open_store()
     try:
         series = await choose_series(session, store, interval, source)
-        bars = await store.read(series, symbol, start=_OLDEST, end=_NEWEST)
+        name = get_source_spec(series.source).parse_symbol(symbol)
+        bars = await store.read(series, name, start=_OLDEST, end=_NEWEST)
     finally:
         await store.close()
     if bars.is_empty():

@@ -17,6 +17,7 @@ from app.cli import (
     ingest,
     jobs,
     market_data,
+    refresh,
     run,
     schedules,
     symbols,
@@ -42,6 +43,9 @@ app.command("doctor")(doctor.doctor)
 app.command("coverage")(coverage.coverage)
 ingest.app.command("backfill")(backfill.backfill)
 app.add_typer(ingest.app, name="ingest")
+market_data.app.command("refresh-quotes")(refresh.refresh_quotes)
+market_data.app.command("refresh-symbols")(refresh.refresh_symbols)
+market_data.app.command("indicators")(refresh.indicators)
 app.add_typer(market_data.app, name="market-data")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(schedules.app, name="schedules")

@@ -23,7 +23,8 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
     if "gaps" in result:
         print_gaps(session, result["gaps"])
     print_upkeep(session, result)
-    if result and ("gaps" not in result or job["progress"]["total"]):
+    _print_extras(session, result)
+    if result and ("gaps" not in result or job["progress"]["total"]) and "changes" not in result:
         if "provider" in result:
             _print_source(session, result["provider"])
         session.out.print(_outcome_table(session, result["outcomes"]))
@@ -32,6 +33,15 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
         if counts:
             session.out.print(f"quality: {counts}", markup=False)
     _print_next(session, job)
+
+
+def _print_extras(session: Session, result: dict[str, Any]) -> None:
+    """Print what jobs other than an ingest bring: changes of a symbol list, the folder of indicators."""
+    if "changes" in result:
+        told = " · ".join(f"{kind} {found['count']:,}" for kind, found in result["changes"].items())
+        session.out.print(f"symbols as of {result['as_of']}, since {result['previous']}: {told}", markup=False)
+    if "folder" in result:
+        session.out.print(f"{result['folder']}/*.parquet", markup=False, soft_wrap=True)
 
 
 def _headline(job: dict[str, Any], result: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from batch.market.report import OutcomeReport
 from batch.providers.watch import while_alive
 from batch.scripts.run_backfill import run_backfill
 from batch.scripts.run_daily_ingest import run_daily_ingest, tools_for
+from batch.scripts.run_refresh_quotes import run_refresh_quotes
 
 #: Corrected bars that a job logs one by one, about: its log keeps a thousand lines, and others want to be in it.
 _CORRECTION_LINES = 200
@@ -52,6 +53,15 @@ async def backfill(run: Run) -> Tally:
     request = parse_backfill(run.request)
     with _planning(run):
         await run_backfill(request, QueueExecutor(run), settings=settings, slots=settings.slots)
+    return run.chunk.tally
+
+
+async def refresh_quotes(run: Run) -> Tally:
+    """Plan a job that takes the newest bars."""
+    settings = run.parts.settings
+    request = parse_request(run.request)
+    with _planning(run):
+        await run_refresh_quotes(request, QueueExecutor(run), settings=settings, slots=settings.slots)
     return run.chunk.tally
 
 

@@ -77,7 +77,42 @@ MARKET_DATA_COMPACT = TaskSpec(
     chunk_handler="app.market_data.tasks.compact:run_chunk",
 )
 
-CATALOG = (INGEST_RUN_DAILY, INGEST_BACKFILL, MARKET_DATA_ROLL_UP, MARKET_DATA_MIRROR, MARKET_DATA_COMPACT)
+#: An ingest of one session, and its chunks are those of one.
+MARKET_DATA_REFRESH_QUOTES = TaskSpec(
+    name="market_data.refresh_quotes",
+    chunk_name=_MARKET_DATA_CHUNK,
+    queue=Queue.MARKET_DATA,
+    plan_handler="app.ingest.tasks:refresh_quotes",
+    chunk_handler=INGEST_RUN_DAILY.chunk_handler,
+)
+
+#: The plan is all of it: one request, one file. It never has a chunk.
+MARKET_DATA_REFRESH_SYMBOLS = TaskSpec(
+    name="market_data.refresh_symbols",
+    chunk_name=_MARKET_DATA_CHUNK,
+    queue=Queue.MARKET_DATA,
+    plan_handler="app.market_data.tasks.symbols:plan",
+    chunk_handler="app.market_data.tasks.symbols:plan",
+)
+
+MARKET_DATA_INDICATORS = TaskSpec(
+    name="market_data.indicators",
+    chunk_name=_MARKET_DATA_CHUNK,
+    queue=Queue.MARKET_DATA,
+    plan_handler="app.market_data.tasks.indicators:plan",
+    chunk_handler="app.market_data.tasks.indicators:run_chunk",
+)
+
+CATALOG = (
+    INGEST_RUN_DAILY,
+    INGEST_BACKFILL,
+    MARKET_DATA_ROLL_UP,
+    MARKET_DATA_MIRROR,
+    MARKET_DATA_COMPACT,
+    MARKET_DATA_REFRESH_QUOTES,
+    MARKET_DATA_REFRESH_SYMBOLS,
+    MARKET_DATA_INDICATORS,
+)
 #: One task of each queue that has any, for what is done by queue. A message that its name is on may be of another
 #: task of the queue: whoever takes it looks into the job's record for what to run.
 ONE_PER_QUEUE = tuple({spec.queue: spec for spec in reversed(CATALOG)}.values())

@@ -8,12 +8,22 @@ from tests.fixtures.repository import Module, load_modules, load_text
 
 _LEVELS = {"debug", "info", "warning", "error"}
 #: Here the job is bound to every line; elsewhere a line names it.
-_BOUND = {"worker", "keeper", "settle", "influx_wire", "influx_deliver", "influx_refused", "gate", "notes"}
+_BOUND = {
+    "worker",
+    "keeper",
+    "settle",
+    "influx_wire",
+    "influx_deliver",
+    "influx_refused",
+    "gate",
+    "notes",
+    "run_refresh_symbols",
+}
 
 
 def events_of_the_code() -> set[str]:
     """Every event of a job that the job core and its stores log, and the one that a log writes of itself."""
-    rings = ("api/app/tasks", "api/batch/bars", "api/batch/ingest", "api/batch/providers")
+    rings = ("api/app/tasks", "api/batch/bars", "api/batch/ingest", "api/batch/providers", "api/batch/scripts")
     modules = [module for ring in rings for module in load_modules(ring)]
     return {event for m in modules for event in _events_in(m)} | {"lines_dropped"}
 

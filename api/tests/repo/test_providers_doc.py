@@ -23,6 +23,16 @@ def test_the_rows_tell_how_far_back() -> None:
         assert set(reach) in (set(), {interval for interval in Interval if interval.is_intraday})
 
 
+def test_the_rows_tell_who_has_bars_of_a_running_session_and_who_a_symbol_list() -> None:
+    for name, row in ROWS.items():
+        spec = get_provider_spec(name)
+        live, master = row.split(" | ")[3:5]
+        minutes = round(spec.capabilities.delay.total_seconds() / 60)
+        late = f"live, {minutes} minute{'s' if minutes > 1 else ''} late"
+        assert live == (late if spec.capabilities.is_live else "no")
+        assert master == ("yes" if spec.has_master else "no")
+
+
 def test_the_rows_tell_what_turns_a_provider_on() -> None:
     settings = BatchSettings()
     for name, row in ROWS.items():

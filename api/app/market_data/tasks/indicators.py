@@ -1,0 +1,43 @@
+"""The worker's side of indicators: plan a job into chunks, and run one."""
+
+from app.jobs.model import Chunk, Tally
+from app.tasks.long_runs import hand_back_long, has_run_long
+from app.tasks.tallies import add_report
+from app.tasks.worker import Run
+from batch.analysis.indicators.plan import IndicatorChunk, IndicatorPlan, folder_of
+from batch.analysis.indicators.request import parse_indicator_request
+from batch.analysis.indicators.run import IndicatorTools, run_indicator_chunk
+from batch.market.report import OutcomeReport
+from batch.scripts.run_indicators import run_indicators
+from batch.wiring import build_bar_store
+
+
+async def plan(run: Run) -> Tally:
+    """Plan a job."""
+    settings = run.parts.settings
+
+    async def fan_out(plan: IndicatorPlan) -> OutcomeReport:
+        planned = () if run.request.get("dry_run") else plan.chunks
+        chunks = [Chunk(str(n), chunk.symbols, chunk.payload()) for n, chunk in enumerate(planned)]
+        await run.fan_out(plan.summary(), chunks)
+        return OutcomeReport()
+
+    request = parse_indicator_request(run.request, provider=settings.provider)
+    await run_indicators(request, fan_out, settings=settings)
+    return run.chunk.tally
+
+
+async def run_chunk(run: Run) -> Tally:
+    """Run one chunk from where an earlier claim left it; return its tally."""
+    base, settings = run.chunk.tally, run.parts.settings
+    request = parse_indicator_request(run.request, provider=settings.provider)
+    chunk = IndicatorChunk.from_payload(run.chunk.payload, run.chunk.items)
+    folder = folder_of(chunk.series, request.indicators, settings.indicators_dir)
+    report = await run_indicator_chunk(
+        chunk,
+        IndicatorTools(build_bar_store(settings), request.indicators, folder),
+        start=base.cursor,
+        on_progress=lambda part: run.report(add_report(base, part)),
+        should_stop=lambda: run.should_stop() or has_run_long(run),
+    )
+    return hand_back_long(run, add_report(base, report))

@@ -1,0 +1,110 @@
+"""Computing indicators of stored bars: read a symbol, compute, write its file, say what became of it."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from batch.analysis.indicators.chosen import Indicator
+from batch.analysis.indicators.compute import compute_indicators
+from batch.analysis.indicators.plan import IndicatorChunk
+from batch.bars.encode import label_rows
+from batch.bars.history import read_with_history
+from batch.bars.store import BarStore
+from batch.kit.durable import sync
+from batch.market.bar import BarSeries
+from batch.market.outcome import Outcome, SymbolOutcome
+from batch.market.report import OutcomeReport
+
+
+@dataclass(frozen=True, slots=True)
+class IndicatorTools:
+    """What running a chunk needs: where bars are, what to compute, and the folder for the files."""
+
+    store: BarStore
+    indicators: Sequence[Indicator]
+    folder: Path
+
+
+async def run_indicator_chunk(
+    chunk: IndicatorChunk,
+    tools: IndicatorTools,
+    *,
+    start: int = 0,
+    on_progress: Callable[[OutcomeReport], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> OutcomeReport:
+    """Run a chunk from its symbol number `start`; return the outcomes from there on.
+
+    Each symbol has a file of its own, which is replaced as a whole: doing it again gives the same file. `on_progress`
+    hears the report so far after each symbol, when its file is durable. Where `should_stop` turns true the report ends
+    early.
+
+    Raises:
+        StoreError: bars cannot be read; what `on_progress` has heard stands.
+
+    """
+    report = OutcomeReport()
+    for symbol in chunk.symbols[start:]:
+        if should_stop():
+            break
+        outcome = await _run_symbol(symbol, chunk, tools)
+        report += OutcomeReport((outcome,))
+        on_progress(report)
+    return report
+
+
+async def load_indicators(
+    store: BarStore, series: BarSeries, symbol: str, *, indicators: Sequence[Indicator], span: tuple[date, date]
+) -> pl.DataFrame:
+    """Return one symbol's bars of a span of days, both included, with columns of indicators.
+
+    Averages look back on bars before the span, so that values do not depend on where it begins.
+
+    Raises:
+        StoreError: the store could not be read.
+
+    """
+    start, end = _midnight(span[0]), _midnight(span[1] + timedelta(days=1))
+    rows_before = max((indicator.rows_before for indicator in indicators), default=0)
+    bars = await read_with_history(store, series, symbol, start=start, end=end, rows_before=rows_before)
+    # Beside the loop, so that heartbeats go on.
+    return await asyncio.to_thread(compute_indicators, bars, indicators, start=start)
+
+
+async def _run_symbol(symbol: str, chunk: IndicatorChunk, tools: IndicatorTools) -> SymbolOutcome:
+    found = await load_indicators(
+        tools.store, chunk.series, symbol, indicators=tools.indicators, span=(chunk.first, chunk.last)
+    )
+    path = tools.folder / f"{symbol}.parquet"
+    labels = {"provider": chunk.series.source, "interval": chunk.series.interval.value}
+    try:
+        if found.is_empty():
+            # What an earlier run left there is no longer so.
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            return SymbolOutcome(symbol, Outcome.NO_TRADES, message="no bars are held of these sessions")
+        await asyncio.to_thread(_write, label_rows(found, labels), path)
+    except OSError as e:
+        return SymbolOutcome(symbol, Outcome.WRITE_FAILED, message=f"{path.name} could not be written: {e.strerror}")
+    return SymbolOutcome(symbol, Outcome.OK, rows=found.height)
+
+
+def _write(rows: pl.DataFrame, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Its name has no format's suffix: nobody who reads `*.parquet` meets it.
+    aside = path.with_name(f".{path.stem}.{uuid.uuid4().hex}")
+    try:
+        rows.write_parquet(aside, compression="zstd")
+        sync(aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+def _midnight(session: date) -> datetime:
+    return datetime.combine(session, time(), UTC)

@@ -1,0 +1,37 @@
+"""Compute indicators of stored bars, a Parquet file for each symbol."""
+
+from collections.abc import Awaitable, Callable
+
+from batch.analysis.indicators.plan import IndicatorPlaces, IndicatorPlan, plan_indicators
+from batch.analysis.indicators.request import IndicatorRequest
+from batch.analysis.indicators.run import IndicatorTools, run_indicator_chunk
+from batch.kit.clock import utc_now
+from batch.market.report import OutcomeReport
+from batch.settings import BatchSettings
+from batch.wiring import build_bar_store
+
+
+async def run_indicators(
+    request: IndicatorRequest,
+    execute: Callable[[IndicatorPlan], Awaitable[OutcomeReport]] | None = None,
+    *,
+    settings: BatchSettings | None = None,
+) -> OutcomeReport:
+    """Plan chunks of symbols of which bars are held, and have them run by `execute`, by default in this process.
+
+    Raises:
+        InvalidRequest: the request cannot be planned, or no bars are held.
+        StoreError: bars cannot be read.
+
+    """
+    settings = settings or BatchSettings()
+    store = build_bar_store(settings)
+    places = IndicatorPlaces(settings.symbols_dir, settings.indicators_dir)
+    plan = await plan_indicators(request, store, places, now=utc_now(), delay_s=settings.provider_delay_s)
+    if execute is not None:
+        return await execute(plan)
+    report = OutcomeReport()
+    tools = IndicatorTools(store, request.indicators, plan.folder)
+    for chunk in plan.chunks:
+        report += await run_indicator_chunk(chunk, tools)
+    return report

@@ -1,0 +1,32 @@
+"""Take the newest bars of every symbol of a market, with as few requests as there can be."""
+
+from batch.ingest.executor import ChunkExecutor, InProcessExecutor
+from batch.ingest.quotes import resolve_quotes
+from batch.ingest.request import IngestRequest
+from batch.market.report import OutcomeReport
+from batch.scripts.run_daily_ingest import tools_for
+from batch.settings import BatchSettings
+from batch.wiring import build_bar_store, build_planning, build_provider
+
+
+async def run_refresh_quotes(
+    request: IngestRequest,
+    executor: ChunkExecutor | None = None,
+    *,
+    settings: BatchSettings | None = None,
+    slots: int = 1,
+) -> OutcomeReport:
+    """Plan chunks of the newest session, and have them run by the executor, by default in this process.
+
+    Raises:
+        InvalidRequest: the request cannot be planned.
+        ProviderError: the provider could not say what it has.
+        StoreError: the store could not be read.
+
+    """
+    settings = settings or BatchSettings()
+    provider = build_provider(settings, request.provider)
+    store = build_bar_store(settings, points=request.chunk_size)
+    plan = await resolve_quotes(request, provider, store, build_planning(settings, slots=slots))
+    executor = executor or InProcessExecutor(tools_for(request, plan.session, settings=settings))
+    return await executor.run(plan)

@@ -1,0 +1,55 @@
+"""Take a provider's list of what is listed, hold it against the one before, and keep it."""
+
+from datetime import date
+
+import structlog
+
+from batch.kit.clock import utc_now
+from batch.market.calendar import JST, is_session, previous_session
+from batch.market.master import MasterReport, take_master
+from batch.market.master_request import MasterRequest
+from batch.settings import BatchSettings
+from batch.wiring import build_master
+
+#: Of each kind of change at most so many have a log line of their own.
+_MOST_LINES = 100
+
+_log = structlog.get_logger(__name__)
+
+
+async def run_refresh_symbols(
+    request: MasterRequest, *, settings: BatchSettings | None = None, dry_run: bool = False
+) -> MasterReport:
+    """Return what a provider's newest list brought; it is kept beside the shipped ones, unless `dry_run`.
+
+    Raises:
+        InvalidRequest: the provider has no such list, or lacks a setting.
+        ProviderError: the provider failed.
+        Conflict: a part of the list seems to be missing; nothing was kept.
+
+    """
+    settings = settings or BatchSettings()
+    master = build_master(settings, request.provider)
+    snapshot = await master.fetch_master(request.session or _today())
+    report = take_master(snapshot, settings.symbols_dir, most_lost_percent=request.most_lost_percent, dry_run=dry_run)
+    _log_changes(report)
+    return report
+
+
+def _today() -> date:
+    today = utc_now().astimezone(JST).date()
+    return today if is_session(today) else previous_session(today)
+
+
+def _log_changes(report: MasterReport) -> None:
+    changes = report.changes
+    as_of, told = report.snapshot.as_of.isoformat(), {kind: len(rows) for kind, rows in changes.kinds.items()}
+    _log.info("symbols_refreshed", as_of=as_of, symbols=len(report.snapshot.listings), **told)
+    for s in changes.listed[:_MOST_LINES]:
+        _log.info("symbol_listed", symbol=s.symbol, name=s.name, market=s.market.value)
+    for s in changes.delisted[:_MOST_LINES]:
+        _log.info("symbol_delisted", symbol=s.symbol, name=s.name, market=s.market.value)
+    for change in changes.renamed[:_MOST_LINES]:
+        _log.info("symbol_renamed", symbol=change.symbol, old=change.old, new=change.new)
+    for change in changes.moved[:_MOST_LINES]:
+        _log.info("symbol_moved", symbol=change.symbol, old=change.old, new=change.new)
