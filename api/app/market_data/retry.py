@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.jobs.model import Chunk, Job
-from app.tasks.catalog import MARKET_DATA_ROLL_UP
+from app.tasks.catalog import MARKET_DATA_INDICATORS, MARKET_DATA_REFRESH_QUOTES, MARKET_DATA_ROLL_UP
 from batch.errors import Conflict
 from batch.market.outcome import Outcome
+
+#: Whose items are symbols, and whose requests may name some.
+_BY_SYMBOL = frozenset(spec.name for spec in (MARKET_DATA_ROLL_UP, MARKET_DATA_REFRESH_QUOTES, MARKET_DATA_INDICATORS))
 
 
 def build_retry(job: Job, chunks: Sequence[Chunk]) -> Mapping[str, Any]:
@@ -21,7 +24,7 @@ def build_retry(job: Job, chunks: Sequence[Chunk]) -> Mapping[str, Any]:
     left = dict.fromkeys(item for chunk in chunks for item in _left_of(chunk))
     if not left:
         raise Conflict(f"job {job.job_id} was {job.status} with nothing left to retry")
-    if job.task != MARKET_DATA_ROLL_UP.name:
+    if job.task not in _BY_SYMBOL:
         # What is done is found done, and costs next to nothing.
         return job.request
     return {**job.request, "symbols": list(left), "session": job.plan["session"]}

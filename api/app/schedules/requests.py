@@ -12,6 +12,8 @@ from app.ingest.schemas import RunDailyBody
 from app.jobs_api.submitting import JobBody
 from app.market_data.bodies import CompactBody, MirrorBody, RollUpBody
 from app.market_data.check import check_roll_up
+from app.market_data.refresh_bodies import IndicatorsBody, RefreshQuotesBody, RefreshSymbolsBody
+from app.market_data.refresh_check import check_indicators, check_quotes, check_symbols
 from app.tasks.lifecycle import Jobs
 from batch.errors import InvalidRequest
 
@@ -71,9 +73,30 @@ def _compact(_: Jobs, body: JobBody) -> dict[str, Any]:
     return cast("CompactBody", body).to_json()
 
 
+def _refresh_quotes(jobs: Jobs, body: JobBody) -> dict[str, Any]:
+    asked = cast("RefreshQuotesBody", body).to_request(jobs.parts.settings.provider)
+    check_quotes(asked, jobs)
+    return asked.to_json()
+
+
+def _refresh_symbols(jobs: Jobs, body: JobBody) -> dict[str, Any]:
+    asked = cast("RefreshSymbolsBody", body).to_request(jobs.parts.settings.provider)
+    check_symbols(asked, jobs)
+    return asked.to_json()
+
+
+def _indicators(jobs: Jobs, body: JobBody) -> dict[str, Any]:
+    asked = cast("IndicatorsBody", body).to_request(jobs.parts.settings.provider)
+    check_indicators(asked)
+    return asked.to_json()
+
+
 _TASKS: Mapping[str, tuple[type[JobBody], Callable[[Jobs, JobBody], dict[str, Any]]]] = {
     "ingest.run_daily": (RunDailyBody, _run_daily),
     "market_data.roll_up": (RollUpBody, _roll_up),
     "market_data.mirror": (MirrorBody, _mirror),
     "market_data.compact": (CompactBody, _compact),
+    "market_data.refresh_quotes": (RefreshQuotesBody, _refresh_quotes),
+    "market_data.refresh_symbols": (RefreshSymbolsBody, _refresh_symbols),
+    "market_data.indicators": (IndicatorsBody, _indicators),
 }

@@ -17,7 +17,15 @@ _Name = Annotated[
 _Cron = Annotated[str, Field(max_length=100, description="minute hour day month weekday, in Japan's time")]
 _SessionAt = Annotated[str, Field(max_length=5, description="HH:MM of each trading session, in Japan's time")]
 #: What may be submitted by itself.
-Task = Literal["ingest.run_daily", "market_data.roll_up", "market_data.mirror", "market_data.compact"]
+Task = Literal[
+    "ingest.run_daily",
+    "market_data.roll_up",
+    "market_data.mirror",
+    "market_data.compact",
+    "market_data.refresh_quotes",
+    "market_data.refresh_symbols",
+    "market_data.indicators",
+]
 _Request = Annotated[dict[str, Any], Field(max_length=20, description="as the body of the task's own route")]
 _Missed = Literal["latest", "skip", "all"]
 _MaxLate = Annotated[int, Field(ge=1, le=MAX_LATE_H, description="hours after which a due time is not made up for")]

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from batch.wiring import build_bar_store, build_provider
-from tests.fixtures.apps import RUN_DAILY, client_of, memory_settings, running
+from tests.fixtures.apps import RUN_DAILY, SCHEDULES, client_of, memory_settings, running
 from tests.fixtures.fake_jquants import API_KEY, FakeJquants, jquants_server
 from tests.fixtures.job_steps import until
 from tests.fixtures.provider_faults import say_status
@@ -171,3 +171,22 @@ async def test_what_cannot_be_is_refused(
 @pytest.mark.parametrize("path", [QUOTES, SYMBOLS, INDICATORS])
 async def test_the_token_is_asked_for(http: httpx2.AsyncClient, path: str) -> None:
     assert (await http.post(path, json={}, headers={"x-ingest-token": "wrong"})).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("task", "request_", "kept"),
+    [
+        ("refresh_quotes", {"interval": "5m"}, {"intervals": {"5m": 1}, "provider": "synthetic"}),
+        ("refresh_symbols", {"provider": "jquants"}, {"provider": "jquants", "most_lost_percent": 5.0}),
+        ("indicators", {"indicators": ["rsi"]}, {"indicators": ["rsi:14"], "interval": "1d"}),
+    ],
+)
+async def test_each_of_them_may_be_scheduled(
+    market: httpx2.AsyncClient, task: str, request_: dict[str, Any], kept: dict[str, Any]
+) -> None:
+    body = {"name": task, "task": f"market_data.{task}", "session_at": "16:35", "request": request_}
+    answer = await market.post(SCHEDULES, json=body)
+    assert answer.status_code == 201, answer.text
+    assert kept.items() <= answer.json()["request"].items()
+    refused = await market.post(SCHEDULES, json=body | {"name": "x", "request": request_ | {"provider": "?"}})
+    assert refused.json()["errors"][0]["pointer"] == "#/request/provider"
