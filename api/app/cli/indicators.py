@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from app.cli.exits import CliError, Exit
-from app.cli.held import choose_series, open_store, print_series, store_place
+from app.cli.held import choose_series, open_actions, open_store, print_series, store_place
 from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
 from batch.analysis.indicators.chosen import default_text, parse_indicators
@@ -40,6 +40,7 @@ def show_indicators(
     sessions: Annotated[int, typer.Option(help="so many sessions back, the newest held one included", min=1)] = 20,
     source: Source = None,
     *,
+    raw: Annotated[bool, typer.Option("--raw", help="bars as traded (default: adjusted for splits)")] = False,
     json: Json = False,
 ) -> None:
     """Show indicators of one symbol's bars, computed now; a row without a value yet shows none."""
@@ -48,31 +49,43 @@ def show_indicators(
         _print_specs(session)
         return
     chosen = parse_indicators(indicator or _USUAL, parse_interval(interval))
-    series, rows = asyncio.run(_load(session, symbol, interval, source, chosen=chosen, sessions=sessions))
+    series, bars = asyncio.run(_load(session, symbol, interval, source, is_adjusted=not raw))
+    rows = _compute(bars, chosen, sessions)
     if session.is_json:
-        session.print_json({"source": series.source, "interval": series.interval, "bars": rows.to_dicts()})
+        told = {"source": series.source, "interval": series.interval, "adjusted": not raw}
+        session.print_json({**told, "bars": rows.to_dicts()})
         return
     print_series(session, series, f"{symbol} {interval}: {rows.height:,} bars")
     session.out.print(_table(rows, series, [name for i in chosen for name in i.columns]))
 
 
 async def _load(
-    session: Session, symbol: str, interval: str, source: str | None, *, chosen: "Sequence[Indicator]", sessions: int
+    session: Session, symbol: str, interval: str, source: str | None, *, is_adjusted: bool
 ) -> "tuple[BarSeries, pl.DataFrame]":
-    from batch.analysis.indicators.compute import compute_indicators  # noqa: PLC0415  polars
+    """Return all bars of a symbol that are held."""
+    from batch.analysis.indicators.run import adjust_history  # noqa: PLC0415  polars
 
-    store = open_store()
+    store, actions = open_store(), open_actions()
     try:
         series = await choose_series(session, store, interval, source)
         name = get_source_spec(series.source).parse_symbol(symbol)
         bars = await store.read(series, name, start=_OLDEST, end=_NEWEST)
+        if is_adjusted:
+            bars = await adjust_history(bars, series, actions)
     finally:
+        await actions.close()
         await store.close()
     if bars.is_empty():
         raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=f"{symbol} {interval}", place=store_place()))
+    return series, bars
+
+
+def _compute(bars: "pl.DataFrame", chosen: "Sequence[Indicator]", sessions: int) -> "pl.DataFrame":
+    from batch.analysis.indicators.compute import compute_indicators  # noqa: PLC0415  polars
+
     days = bars["opened_at"].dt.date().unique().sort()
     start = datetime.combine(days[-min(sessions, len(days))], datetime.min.time(), UTC)
-    return series, compute_indicators(bars, chosen, start=start)
+    return compute_indicators(bars, chosen, start=start)
 
 
 def _table(rows: "pl.DataFrame", series: "BarSeries", names: list[str]) -> Table:

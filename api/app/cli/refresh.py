@@ -17,6 +17,7 @@ Symbols = Annotated[list[str] | None, typer.Option("--symbol", help="only this s
 Provider = Annotated[str | None, typer.Option(help="whose (default: the server's provider)")]
 Day = Annotated[str | None, typer.Option("--session", help="last session, YYYY-MM-DD (default: the newest)")]
 Callback = Annotated[str | None, typer.Option(help="URL that the server posts the job's end to")]
+Raw = Annotated[bool, typer.Option("--raw", help="bars as traded (default: adjusted for splits)")]
 DryRun = Annotated[bool, typer.Option(help="plan only")]
 Wait = Annotated[bool, typer.Option(help="follow the job to its end")]
 Timeout = Annotated[float | None, typer.Option(help="seconds to wait at most")]
@@ -75,6 +76,7 @@ def indicators(
     callback_url: Callback = None,
     timeout: Timeout = None,
     *,
+    raw: Raw = False,
     dry_run: DryRun = False,
     wait: Wait = False,
     json: Json = False,
@@ -84,7 +86,7 @@ def indicators(
     body: dict[str, Any] = {"indicators": indicator, "interval": interval, "sessions": sessions, "market": market}
     body |= {"symbols": symbol, "provider": provider, "session": session_date}
     body |= {"callback_url": callback_url, "dry_run": dry_run}
-    submit(session, f"{MARKET_DATA}/indicators", _said(body), wait=wait, timeout_s=timeout)
+    submit(session, f"{MARKET_DATA}/indicators", _said(body) | {"adjusted": not raw}, wait=wait, timeout_s=timeout)
 
 
 def _said(body: dict[str, Any]) -> dict[str, Any]:

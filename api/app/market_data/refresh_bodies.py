@@ -76,6 +76,7 @@ class IndicatorsBody(JobBody):
     symbols: Symbols = Field(default=[], max_length=MAX_SYMBOLS)
     provider: Provider = Field(default=None, description="whose bars; default: KABOOM_PROVIDER")
     session: Day | None = Field(default=None, description="the last session; default: newest closed")
+    adjusted: bool = Field(default=True, description="adjust bars for splits first; false: as traded")
 
     def to_request(self, default_provider: str) -> IndicatorRequest:
         """Return the domain's request.

@@ -2,13 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 
-from batch.analysis.indicators.plan import IndicatorPlaces, IndicatorPlan, plan_indicators
+from batch.analysis.indicators.plan import IndicatorPlaces, IndicatorPlan, folder_of, plan_indicators
 from batch.analysis.indicators.request import IndicatorRequest
 from batch.analysis.indicators.run import IndicatorTools, run_indicator_chunk
 from batch.kit.clock import utc_now
 from batch.market.report import OutcomeReport
 from batch.settings import BatchSettings
-from batch.wiring import build_bar_store
+from batch.wiring import build_action_store, build_bar_store
+
+
+def build_indicator_tools(request: IndicatorRequest, *, settings: BatchSettings) -> IndicatorTools:
+    """Return what running the chunks of a request needs."""
+    actions = build_action_store(settings) if request.is_adjusted else None
+    folder = folder_of(request, settings.indicators_dir)
+    return IndicatorTools(build_bar_store(settings), actions, request.indicators, folder)
 
 
 async def run_indicators(
@@ -31,7 +38,7 @@ async def run_indicators(
     if execute is not None:
         return await execute(plan)
     report = OutcomeReport()
-    tools = IndicatorTools(store, request.indicators, plan.folder)
+    tools = build_indicator_tools(request, settings=settings)
     for chunk in plan.chunks:
         report += await run_indicator_chunk(chunk, tools)
     return report

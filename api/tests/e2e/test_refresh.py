@@ -52,6 +52,6 @@ def test_indicators_are_files_of_the_data_folder(desk: Stack) -> None:
     assert ingest.code == 0, ingest.err
     job = run(desk, "indicators", "-i", "sma:25", "-i", "macd", "--sessions", "20", "--session", "2025-10-31")
     assert (job["status"], job["result"]["outcomes"]) == ("completed", {"ok": 2})
-    table = pl.read_parquet(desk.data_dir / "indicators/synthetic/1d/sma_25+macd_12_26_9/*.parquet")
+    table = pl.read_parquet(desk.data_dir / "indicators/synthetic/1d-adjusted/sma_25+macd_12_26_9/*.parquet")
     assert table.height == 40
     assert not table["macd_12_26_9_histogram"].has_nulls()

@@ -4,12 +4,11 @@ from app.jobs.model import Chunk, Tally
 from app.tasks.long_runs import hand_back_long, has_run_long
 from app.tasks.tallies import add_report
 from app.tasks.worker import Run
-from batch.analysis.indicators.plan import IndicatorChunk, IndicatorPlan, folder_of
+from batch.analysis.indicators.plan import IndicatorChunk, IndicatorPlan
 from batch.analysis.indicators.request import parse_indicator_request
-from batch.analysis.indicators.run import IndicatorTools, run_indicator_chunk
+from batch.analysis.indicators.run import run_indicator_chunk
 from batch.market.report import OutcomeReport
-from batch.scripts.run_indicators import run_indicators
-from batch.wiring import build_bar_store
+from batch.scripts.run_indicators import build_indicator_tools, run_indicators
 
 
 async def plan(run: Run) -> Tally:
@@ -32,10 +31,9 @@ async def run_chunk(run: Run) -> Tally:
     base, settings = run.chunk.tally, run.parts.settings
     request = parse_indicator_request(run.request, provider=settings.provider)
     chunk = IndicatorChunk.from_payload(run.chunk.payload, run.chunk.items)
-    folder = folder_of(chunk.series, request.indicators, settings.indicators_dir)
     report = await run_indicator_chunk(
         chunk,
-        IndicatorTools(build_bar_store(settings), request.indicators, folder),
+        build_indicator_tools(request, settings=settings),
         start=base.cursor,
         on_progress=lambda part: run.report(add_report(base, part)),
         should_stop=lambda: run.should_stop() or has_run_long(run),

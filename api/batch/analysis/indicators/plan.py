@@ -9,7 +9,6 @@ from itertools import batched
 from pathlib import Path
 from typing import Any
 
-from batch.analysis.indicators.chosen import Indicator
 from batch.analysis.indicators.request import IndicatorRequest
 from batch.bars.store import BarStore
 from batch.errors import InvalidRequest
@@ -73,6 +72,7 @@ class IndicatorPlan:
             "is_final": self.is_final,
             "provider": self.request.provider,
             "interval": self.request.interval.value,
+            "adjusted": self.request.is_adjusted,
             "symbols": sum(len(chunk.symbols) for chunk in self.chunks),
             "sessions": {"first": self.first.isoformat(), "last": self.last.isoformat()},
             "columns": [name for indicator in self.request.indicators for name in indicator.columns],
@@ -114,16 +114,20 @@ async def plan_indicators(
         first, last = days[-min(request.sessions, len(days))], days[-1]
     chunks = tuple(IndicatorChunk(series, part, first, last) for part in _split(symbols))
     is_final = not request.is_tse or closes_at(last) <= now
-    folder = folder_of(series, request.indicators, places.indicators_dir)
+    folder = folder_of(request, places.indicators_dir)
     return IndicatorPlan(request, first, last, is_final, folder, chunks)
 
 
-def folder_of(series: BarSeries, indicators: Sequence[Indicator], root: Path) -> Path:
-    """Return the folder of a set of indicators: the same ones in the same order are the same folder."""
-    name = "+".join(indicator.label for indicator in indicators)
+def folder_of(request: IndicatorRequest, root: Path) -> Path:
+    """Return the folder of a set of indicators: the same ones in the same order are the same folder.
+
+    Those of adjusted bars go to `<interval>-adjusted`, so that they never take the place of others.
+    """
+    name = "+".join(indicator.label for indicator in request.indicators)
     if len(name) > _LONGEST_NAME:
         name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    return root / series.source / series.interval.value / name
+    suffix = "-adjusted" if request.is_adjusted else ""
+    return root / request.provider / f"{request.interval}{suffix}" / name
 
 
 def _in_market(request: IndicatorRequest, symbols: list[str], session: date, places: IndicatorPlaces) -> list[str]:

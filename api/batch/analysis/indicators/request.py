@@ -27,6 +27,7 @@ class IndicatorRequest:
         market: only symbols of this section, where given.
         symbols: only these, where not empty; else all of which bars are held.
         session: the last session; None for the newest one that has closed.
+        is_adjusted: whether bars are adjusted for splits first; else they are as traded.
 
     """
 
@@ -37,6 +38,7 @@ class IndicatorRequest:
     market: Market | None = None
     symbols: tuple[str, ...] = ()
     session: date | None = None
+    is_adjusted: bool = True
 
     @property
     def spec(self) -> ProviderSpec:
@@ -55,6 +57,7 @@ class IndicatorRequest:
             "interval": self.interval.value,
             "indicators": [indicator.text for indicator in self.indicators],
             "sessions": self.sessions,
+            "adjusted": self.is_adjusted,
         }
         optional = {
             "market": self.market.value if self.market else None,
@@ -85,4 +88,5 @@ def parse_indicator_request(values: Mapping[str, Any], *, provider: str) -> Indi
         market=None if market is None else parse_market(market),
         symbols=parse_symbols(values.get("symbols") or (), spec.parse_symbol),
         session=parse_day(values.get("session"), "session"),
+        is_adjusted=bool(values.get("adjusted", True)),
     )

@@ -12,20 +12,29 @@ import polars as pl
 from batch.analysis.indicators.chosen import Indicator
 from batch.analysis.indicators.compute import compute_indicators
 from batch.analysis.indicators.plan import IndicatorChunk
+from batch.bars.actions.settle import applied_actions
+from batch.bars.actions.store import ActionStore
 from batch.bars.encode import label_rows
 from batch.bars.history import read_with_history
 from batch.bars.store import BarStore
 from batch.kit.durable import sync
+from batch.market.adjust import adjust_bars
 from batch.market.bar import BarSeries
+from batch.market.calendar import JST
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.report import OutcomeReport
+from batch.market.source import provider_of
 
 
 @dataclass(frozen=True, slots=True)
 class IndicatorTools:
-    """What running a chunk needs: where bars are, what to compute, and the folder for the files."""
+    """What running a chunk needs: where bars are, what to adjust them by, what to compute, the folder for the files.
+
+    Without `actions` bars stay as they were traded.
+    """
 
     store: BarStore
+    actions: ActionStore | None
     indicators: Sequence[Indicator]
     folder: Path
 
@@ -59,27 +68,39 @@ async def run_indicator_chunk(
 
 
 async def load_indicators(
-    store: BarStore, series: BarSeries, symbol: str, *, indicators: Sequence[Indicator], span: tuple[date, date]
+    series: BarSeries, symbol: str, tools: IndicatorTools, *, first: date, last: date
 ) -> pl.DataFrame:
     """Return one symbol's bars of a span of days, both included, with columns of indicators.
 
-    Averages look back on bars before the span, so that values do not depend on where it begins.
+    Averages look back on bars before the span, so that values do not depend on where it begins. Bars are adjusted by
+    the corporate actions that count today, also those after the span.
 
     Raises:
         StoreError: the store could not be read.
 
     """
-    start, end = _midnight(span[0]), _midnight(span[1] + timedelta(days=1))
-    rows_before = max((indicator.rows_before for indicator in indicators), default=0)
-    bars = await read_with_history(store, series, symbol, start=start, end=end, rows_before=rows_before)
+    start, end = _midnight(first), _midnight(last + timedelta(days=1))
+    rows_before = max((indicator.rows_before for indicator in tools.indicators), default=0)
+    bars = await read_with_history(tools.store, series, symbol, start=start, end=end, rows_before=rows_before)
+    if tools.actions is not None:
+        bars = await adjust_history(bars, series, tools.actions)
     # Beside the loop, so that heartbeats go on.
-    return await asyncio.to_thread(compute_indicators, bars, indicators, start=start)
+    return await asyncio.to_thread(compute_indicators, bars, tools.indicators, start=start)
+
+
+async def adjust_history(bars: pl.DataFrame, series: BarSeries, actions: ActionStore) -> pl.DataFrame:
+    """Return bars adjusted by what is known today of their symbols; rolled-up ones by what their provider has.
+
+    Raises:
+        StoreError: the actions could not be read.
+
+    """
+    notes = await actions.load(provider_of(series.source), bars["symbol"].unique().to_list())
+    return adjust_bars(bars, applied_actions(notes, until=datetime.now(JST).date()))
 
 
 async def _run_symbol(symbol: str, chunk: IndicatorChunk, tools: IndicatorTools) -> SymbolOutcome:
-    found = await load_indicators(
-        tools.store, chunk.series, symbol, indicators=tools.indicators, span=(chunk.first, chunk.last)
-    )
+    found = await load_indicators(chunk.series, symbol, tools, first=chunk.first, last=chunk.last)
     path = tools.folder / f"{symbol}.parquet"
     labels = {"provider": chunk.series.source, "interval": chunk.series.interval.value}
     try:

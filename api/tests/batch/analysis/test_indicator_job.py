@@ -13,9 +13,12 @@ from batch.analysis.indicators.compute import compute_indicators
 from batch.analysis.indicators.plan import IndicatorChunk, IndicatorPlaces, IndicatorPlan, folder_of, plan_indicators
 from batch.analysis.indicators.request import parse_indicator_request
 from batch.analysis.indicators.run import IndicatorTools, load_indicators, run_indicator_chunk
+from batch.bars.actions.memory import MemoryActionStore
+from batch.bars.actions.store import Origin, build_notes
 from batch.bars.history import read_with_history
 from batch.bars.memory import MemoryBarStore
 from batch.errors import InvalidRequest
+from batch.market.action import ActionState, CorporateAction
 from batch.market.bar import BAR_SCHEMA, BarSeries
 from batch.market.calendar import last_sessions
 from batch.market.interval import Interval
@@ -48,7 +51,7 @@ async def store() -> MemoryBarStore:
 
 
 def request_of(**values: Any) -> dict[str, Any]:
-    return {"indicators": ["rsi:14", "sma:200"], "sessions": 100, "session": "2025-11-04", **values}
+    return {"indicators": ["rsi:14", "sma:200"], "sessions": 100, "session": "2025-11-04", "adjusted": False, **values}
 
 
 async def plan(store: MemoryBarStore, root: Path, **values: Any) -> IndicatorPlan:
@@ -59,7 +62,7 @@ async def plan(store: MemoryBarStore, root: Path, **values: Any) -> IndicatorPla
 async def run(store: MemoryBarStore, made: IndicatorPlan, **more: Any) -> OutcomeReport:
     report = OutcomeReport()
     for chunk in made.chunks:
-        tools = IndicatorTools(store, made.request.indicators, made.folder)
+        tools = IndicatorTools(store, None, made.request.indicators, made.folder)
         report += await run_indicator_chunk(chunk, tools, **more)
     return report
 
@@ -155,7 +158,7 @@ def test_a_request_is_read_as_it_is_written() -> None:
     assert parse_indicator_request(request.to_json(), provider="file") == request
     assert request.to_json()["symbols"] == ["7203"]
     assert parse_indicator_request({"indicators": ["obv"]}, provider="synthetic").to_json() == {
-        "provider": "synthetic", "interval": "1d", "indicators": ["obv"], "sessions": 250,
+        "provider": "synthetic", "interval": "1d", "indicators": ["obv"], "sessions": 250, "adjusted": True,
     }  # fmt: skip
 
 
@@ -178,7 +181,8 @@ def test_what_cannot_be_is_refused(values: dict[str, Any], pointer: str) -> None
 
 def test_many_indicators_have_a_short_folder_of_their_own(tmp_path: Path) -> None:
     many = [f"sma:{n}" for n in range(2, 34)]
-    one, other = (folder_of(DAILY, parse_indicators(texts, Interval.D1), tmp_path) for texts in (many, many[::-1]))
+    asked = [parse_indicator_request({"indicators": texts}, provider="synthetic") for texts in (many, many[::-1])]
+    one, other = (folder_of(request, tmp_path) for request in asked)
     assert one != other
     assert max(len(one.name), len(other.name)) < 120
 
@@ -209,9 +213,34 @@ async def test_so_many_rows_come_before_a_span_or_all_there_are(rows_before: int
 async def test_a_symbol_that_hardly_trades_is_looked_for_further_back() -> None:
     store, thin = MemoryBarStore(), days_of("7203")[::20]
     await store.write(DAILY, thin)
-    found = await load_indicators(
-        store, DAILY, "7203", indicators=parse_indicators(["sma:15"], Interval.D1), span=(DAYS[-21], LAST)
-    )
+    tools = IndicatorTools(store, None, parse_indicators(["sma:15"], Interval.D1), Path("unused"))
+    found = await load_indicators(DAILY, "7203", tools, first=DAYS[-21], last=LAST)
     assert found.height >= 1
     assert not found["sma_15"].has_nulls()
     assert timedelta(days=0) < thin["opened_at"][-1] - thin["opened_at"][0]
+
+
+async def test_bars_are_adjusted_for_splits_that_are_told_also_rolled_up_ones(tmp_path: Path) -> None:
+    bars, rolled = days_of("7203"), BarSeries("synthetic_from_1m", Interval.D1)
+    split = CorporateAction("7203", DAYS[-5], 0.5)
+    was_before = pl.col("opened_at").dt.date() < split.ex_session
+    prices = [pl.when(was_before).then(pl.col(c) * 2).otherwise(pl.col(c)) for c in ("open", "high", "low", "close")]
+    store, actions = MemoryBarStore(), MemoryActionStore()
+    await store.write(rolled, bars.with_columns(*prices, volume=pl.col("volume") // 2))
+    notes = build_notes([split], Origin.PROVIDER, ActionState.TOLD, noted_at=NIGHT)
+    await actions.save("synthetic", notes)
+    chosen = parse_indicators(["sma:25", "rsi"], Interval.D1)
+    found = {
+        adjusted: await load_indicators(
+            rolled, "7203", IndicatorTools(store, adjusted, chosen, tmp_path), first=DAYS[-10], last=LAST
+        )
+        for adjusted in (actions, None)
+    }
+    names = [name for one in chosen for name in one.columns]
+    assert_frame_equal(found[actions].select(names), compute_indicators(bars, chosen)[-10:].select(names))
+    assert not found[None]["rsi_14"].equals(found[actions]["rsi_14"])
+
+
+async def test_files_of_adjusted_bars_lie_apart(store: MemoryBarStore, tmp_path: Path) -> None:
+    raw, adjusted = await plan(store, tmp_path), await plan(store, tmp_path, adjusted=True)
+    assert (raw.folder.parent.name, adjusted.folder.parent.name) == ("1d", "1d-adjusted")

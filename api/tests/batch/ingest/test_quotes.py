@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.memory import MemoryBarStore
 from batch.errors import InvalidRequest
 from batch.ingest.executor import InProcessExecutor
@@ -73,7 +74,7 @@ class Desk:
         provider = Eager(now + ahead)
         request = parse_quotes({"interval": interval, "symbols": SYMBOLS}, provider="synthetic")
         self.plan = await resolve_quotes(request, provider, self.store, Planning(lambda: now, Path("none"), 0.0, 2))
-        tools = IngestTools(provider, self.store, Market.TSE_PRIME, frozenset(), lambda: now)
+        tools = IngestTools(provider, self.store, MemoryActionStore(), Market.TSE_PRIME, frozenset(), lambda: now)
         report = await InProcessExecutor(tools).run(self.plan)
         assert {o.outcome for o in report.outcomes} <= {Outcome.OK, Outcome.NO_TRADES}
         return provider
