@@ -7,7 +7,7 @@ from rich.table import Table
 
 from app.cli.gaps import print_gaps
 from app.cli.session import Session
-from app.cli.upkeep import print_upkeep
+from app.cli.upkeep import print_upkeep, unit_of
 from batch.market.outcome import Outcome
 
 
@@ -27,7 +27,8 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
     if result and ("gaps" not in result or job["progress"]["total"]) and "changes" not in result:
         if "provider" in result:
             _print_source(session, result["provider"])
-        session.out.print(_outcome_table(session, result["outcomes"]))
+        if unit_of(job) == "symbols":
+            session.out.print(_outcome_table(session, result["outcomes"]))
         session.out.print(_balance(session, job, result), markup=False)
         counts = ", ".join(f"{name} {n:,}" for name, n in sorted(result["counts"].items()))
         if counts:
@@ -40,7 +41,7 @@ def _print_extras(session: Session, result: dict[str, Any]) -> None:
     if "changes" in result:
         told = " · ".join(f"{kind} {found['count']:,}" for kind, found in result["changes"].items())
         session.out.print(f"symbols as of {result['as_of']}, since {result['previous']}: {told}", markup=False)
-    if "folder" in result:
+    if "folder" in result and "files" not in result:
         session.out.print(f"{result['folder']}/*.parquet", markup=False, soft_wrap=True)
 
 
@@ -81,12 +82,14 @@ def _outcome_table(session: Session, outcomes: dict[str, int]) -> Table:
 
 def _balance(session: Session, job: dict[str, Any], result: dict[str, Any]) -> str:
     settled, total = sum(result["outcomes"].values()), job["progress"]["total"]
-    intervals = ", ".join(job["intervals"] or {})
+    what = session.words.say(unit_of(job))
+    if job["intervals"]:
+        what = session.words.say("symbols_of", intervals=", ".join(job["intervals"]))
     if settled == total:
-        return session.words.say("outcomes_sum", total=total, intervals=intervals, sum=settled)
-    cancelled = job["progress"]["cancelled"]
-    words = {"total": total, "intervals": intervals, "sum": settled, "cancelled": cancelled}
-    return session.words.say("outcomes_missing", **words)
+        return session.words.say("outcomes_sum", total=total, what=what, sum=settled)
+    return session.words.say(
+        "outcomes_missing", total=total, what=what, sum=settled, cancelled=job["progress"]["cancelled"]
+    )
 
 
 def _print_next(session: Session, job: dict[str, Any]) -> None:

@@ -5,6 +5,14 @@ from typing import Any
 
 from app.cli.session import Session
 
+#: Their items are months of a series, which lie in files.
+_BY_FILE = ("market_data.mirror", "market_data.compact")
+
+
+def unit_of(job: Mapping[str, Any]) -> str:
+    """Return what the items of a job are: `symbols`, or `files`."""
+    return "files" if job["task"] in _BY_FILE else "symbols"
+
 
 def print_upkeep(session: Session, result: Mapping[str, Any]) -> None:
     """Print what the plan of a mirror or of a compaction says; of any other job nothing."""

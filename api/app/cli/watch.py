@@ -12,6 +12,7 @@ from app.cli.client import ApiClient
 from app.cli.exits import CliError, Exit
 from app.cli.queued import QueuedJob
 from app.cli.session import Session
+from app.cli.upkeep import unit_of
 
 _POLL_S = 0.25
 _LINE_S = 2.0
@@ -96,7 +97,7 @@ class _Bar:
                 description=job["status"],
                 total=progress["total"] or None,
                 completed=progress["done"] + progress["failed"] + progress["cancelled"],
-                text=describe(progress),
+                text=describe(job),
             )
 
 
@@ -113,13 +114,14 @@ class _Lines:
         if job["status"] == self._status and now - self._shown_at < _LINE_S:
             return
         self._status, self._shown_at = job["status"], now
-        self._session.err.print(f"{job['status']:<10} {describe(job['progress'])}", markup=False)
+        self._session.err.print(f"{job['status']:<10} {describe(job)}", markup=False)
 
 
-def describe(progress: dict[str, Any]) -> str:
-    """Return progress in a line: symbols, rows, rate, time to go, failures."""
+def describe(job: dict[str, Any]) -> str:
+    """Return a job's progress in a line: symbols or files, rows, rate, time to go, failures."""
+    progress = job["progress"]
     settled = progress["done"] + progress["failed"]
-    parts = [f"{settled:,}/{progress['total']:,} symbols", f"{progress['rows']:,} rows"]
+    parts = [f"{settled:,}/{progress['total']:,} {unit_of(job)}", f"{progress['rows']:,} rows"]
     if progress["rate"]:
         parts.append(f"{progress['rate']:,.0f}/s")
     if progress["eta_s"] is not None:

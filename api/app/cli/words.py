@@ -138,13 +138,16 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "source": ("source: {source}", "取得元: {source}"),
     "outcomes_sum": (
-        "{total:,} asked for (symbols of {intervals}), {sum:,} outcomes: every one is accounted for",
-        "対象 {total:,} 件({intervals} の銘柄)・結果 {sum:,} 件: すべての結果が揃っています",
+        "{total:,} asked for ({what}), {sum:,} outcomes: every one is accounted for",
+        "対象 {total:,} 件({what})・結果 {sum:,} 件: すべての結果が揃っています",
     ),
     "outcomes_missing": (
-        "{total:,} asked for (symbols of {intervals}), {sum:,} outcomes, {cancelled:,} cancelled",
-        "対象 {total:,} 件({intervals} の銘柄)・結果 {sum:,} 件・取消 {cancelled:,} 件",
+        "{total:,} asked for ({what}), {sum:,} outcomes, {cancelled:,} cancelled",
+        "対象 {total:,} 件({what})・結果 {sum:,} 件・取消 {cancelled:,} 件",
     ),
+    "symbols_of": ("symbols of {intervals}", "{intervals} の銘柄"),
+    "symbols": ("symbols", "銘柄"),
+    "files": ("files", "ファイル"),
     "next": ("where to look next", "次に見るもの"),
     "stays_up": (
         "Kaboom stays up on {api_url}; Ctrl-C stops it",

@@ -65,6 +65,9 @@ def test_a_compaction_drops_what_it_said_and_leaves_a_sound_store(up: Stack) -> 
     assert drop["bars"] == held
     job = json.loads(up.kaboom(*asked).out)
     assert job["result"]["counts"]["bars_dropped"] == held
+    shown = up.kaboom("jobs", "show", job["job_id"]).out
+    assert f"{job['progress']['total']} asked for (files), " in shown
+    assert "symbols" not in shown
     assert MINUTES not in kept_bars(up.data_dir)
     assert check_bars(up.data_dir).faults == ()
     assert "all sound" in up.kaboom("doctor").out

@@ -48,8 +48,8 @@ def test_what_is_said_exists_and_gets_its_fields() -> None:
 
 
 def test_what_exists_is_said() -> None:
-    # Two are chosen by the provider, and two are passed on by name.
-    by_variable = {"synthetic", "source", "cancelled", "submitted"}
+    # Two are chosen by the provider, two by what a job's items are, and two are passed on by name.
+    by_variable = {"synthetic", "source", "symbols", "files", "cancelled", "submitted"}
     assert set(WORDS) - set(said()) <= by_variable
 
 
