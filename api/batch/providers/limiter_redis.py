@@ -1,23 +1,28 @@
 """The turns of a provider in Redis, shared by all processes: each step is one Lua script, timed by the server."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from batch.kit.redis import AsyncScript, Redis, redis_errors, register_script
+from batch.kit.group import Group
+from batch.kit.redis import AsyncScript, Redis, redis_errors, register_script, run_together
 from batch.providers.limiter import Limits, Reason, Turn, Verdict, Wait
 from batch.providers.limiter_keys import of_provider
 from batch.providers.limiter_rules import LONGEST_NAMED_S, POLL_S
 
 _SCRIPTS = ("ask", "keep", "settle")
 
+type _Arguments = tuple[str | int, ...]
+
 
 class RedisLimiter:
     """`Limiter` on one Redis or Valkey.
 
     `connect` is called by the first question, on the event loop that asks: so one that was made before a fork, or
-    for a loop that has ended, works.
+    for a loop that has ended, works. Requests that want a turn at the same time share a round trip, as do those that
+    end: alone, the two trips of each were a third of a worker's CPU at 64 requests at once.
     """
 
     def __init__(self, provider: str, limits: Limits, connect: Callable[[], Redis]) -> None:
@@ -26,7 +31,7 @@ class RedisLimiter:
         self._connect = connect
         self._redis: Redis | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._scripts: dict[str, AsyncScript] = {}
+        self._calls: dict[str, Group[_Arguments, Any]] = {}
 
     async def ask(self) -> Turn | Wait:
         """Return a turn, or why and how long to wait."""
@@ -55,14 +60,19 @@ class RedisLimiter:
 
     async def _run(self, script: str, *arguments: str | int) -> Any:
         self._open()
-        with redis_errors():
-            return await self._scripts[script](keys=self._keys, args=list(arguments))
+        return await self._calls[script].call(arguments)
 
     def _open(self) -> None:
         loop = asyncio.get_running_loop()
         if self._redis is None or self._loop is not loop:
-            self._redis, self._loop = self._connect(), loop
-            self._scripts = {name: register_script(self._redis, "batch.providers", name) for name in _SCRIPTS}
+            redis = self._redis = self._connect()
+            self._loop = loop
+            scripts = {name: register_script(redis, "batch.providers", name) for name in _SCRIPTS}
+            self._calls = {name: Group(partial(self._run_all, redis, script)) for name, script in scripts.items()}
+
+    async def _run_all(self, redis: Redis, script: AsyncScript, calls: Sequence[_Arguments]) -> list[Any]:
+        with redis_errors():
+            return await run_together(redis, script, [(self._keys, arguments) for arguments in calls])
 
 
 def _ms(seconds: float) -> int:

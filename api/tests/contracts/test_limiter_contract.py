@@ -1,11 +1,12 @@
 """The promises of the limiter, kept by both of its implementations."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from batch.providers.limiter import Limits, Reason, Verdict
+from batch.providers.limiter import Limits, Reason, Turn, Verdict
 from tests.fixtures.limiters import LimiterBench, memory_limiter, redis_limiter
 
 pytestmark = pytest.mark.anyio
@@ -75,6 +76,15 @@ class TestConcurrency:
             assert (await bench.wait()).reason is Reason.BUSY
             await bench.limiter.settle(first, Verdict.LEFT)
             await bench.turn()
+
+    async def test_of_many_that_ask_at_once_as_many_go_as_may(self, opened: Open) -> None:
+        async with opened(Limits(concurrency=8)) as bench:
+            answers = await asyncio.gather(*(bench.limiter.ask() for _ in range(100)))
+            turns = [answer for answer in answers if isinstance(answer, Turn)]
+            assert len({turn.turn_id for turn in turns}) == 8
+            await asyncio.gather(*(bench.limiter.settle(turn, Verdict.ANSWERED) for turn in turns))
+            again = await asyncio.gather(*(bench.limiter.ask() for _ in range(100)))
+            assert sum(isinstance(answer, Turn) for answer in again) == 8
 
     async def test_the_slot_of_the_dead_comes_back_when_its_lease_is_over(self, opened: Open) -> None:
         async with opened(Limits(concurrency=1, lease_s=30.0)) as bench:
