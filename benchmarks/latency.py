@@ -88,7 +88,9 @@ class Place:
 def prepare(bench: Bench) -> Place:
     """Start the provider and the sink, and point the stack to them."""
     session = latest_closed_session(utc_now(), delay_s=3600)
-    symbols = load_universe(Market.TSE_PRIME, session).symbols[:SYMBOLS]
+    # Of those that are gone nobody is asked, and Prime alone has fewer that are not.
+    universes = [load_universe(market, session) for market in (Market.TSE_PRIME, Market.TSE_STANDARD)]
+    symbols = tuple([s for universe in universes for s in universe.symbols if universe.is_listed(s)][:SYMBOLS])
     listed = bench.folder / "symbols"
     listed.write_text("\n".join(symbols), encoding="utf-8")
     charts = bench.run_peer("charts", str(WAIT_S), session.isoformat(), str(listed))
