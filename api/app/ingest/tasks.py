@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from app.ingest.patience import hand_back, patience_left_s, with_pause
 from app.jobs.model import Chunk, Tally
-from app.tasks.long_runs import hand_back_long, has_run_long
-from app.tasks.tallies import add_report
+from app.tasks.long_runs import go_on
 from app.tasks.worker import Run
 from batch.errors import RateLimited
 from batch.ingest.gap_request import parse_backfill
@@ -74,11 +74,10 @@ async def run_chunk(run: Run) -> Tally:
     """
     try:
         with while_alive(run.keeper.note_life):
-            tally = await _run_on(run)
+            return await _run_on(run)
     except RateLimited as e:
         run.report(with_pause(run.keeper.tally, e.retry_after_s or 0.0))
         raise hand_back(e) from e
-    return hand_back_long(run, tally)
 
 
 @contextmanager
@@ -92,18 +91,12 @@ def _planning(run: Run) -> Iterator[None]:
 
 
 async def _run_on(run: Run) -> Tally:
-    settings, base = run.parts.settings, run.chunk.tally
+    settings = run.parts.settings
     request = parse_request(dict(run.request) | {"provider": run.plan["provider"]})
     chunk = IngestChunk.from_payload(run.chunk.payload, run.chunk.items)
     tools = tools_for(request, chunk.sessions[-1], settings=settings)
-    patience_s = patience_left_s(base, settings.provider_patience_s)
+    patience_s = patience_left_s(run.chunk.tally, settings.provider_patience_s)
     # A job planned by an older Kaboom does not tell how many chunks it has.
     lines = max(1, _CORRECTION_LINES // run.plan.get("chunks", _CORRECTION_LINES))
-    report = await run_ingest_chunk(
-        chunk,
-        replace(tools, patience_s=patience_s, correction_lines=lines),
-        start=base.cursor,
-        on_progress=lambda part: run.report(add_report(base, part)),
-        should_stop=lambda: run.should_stop() or has_run_long(run),
-    )
-    return add_report(base, report)
+    tools = replace(tools, patience_s=patience_s, correction_lines=lines)
+    return await go_on(run, partial(run_ingest_chunk, chunk, tools))

@@ -1,25 +1,46 @@
-"""Chunks that run for long: handed back between two slices, before Celery ends them."""
+"""Going on with a chunk: from where an earlier claim left it, and handed back before it runs for too long."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from app.jobs.model import Tally
 from app.tasks.hand_back import HandBack
+from app.tasks.tallies import add_report
 from app.tasks.worker import Run
+from batch.market.report import OutcomeReport
 
 #: Celery ends a task after 29 minutes, and with few requests a minute, or years of bars, a chunk takes longer.
 LONGEST_RUN_S = 900.0
 
 
-def has_run_long(run: Run) -> bool:
-    """Return whether a chunk is to be handed back."""
-    return run.keeper.elapsed_s > LONGEST_RUN_S
+class Work(Protocol):
+    """A chunk's work, all but bound: it goes on from an item, and ends early where it is told to."""
+
+    def __call__(
+        self, *, start: int, on_progress: Callable[[OutcomeReport], None], should_stop: Callable[[], bool]
+    ) -> Awaitable[OutcomeReport]:
+        """Return the outcomes from `start` on."""
+        ...
 
 
-def hand_back_long(run: Run, tally: Tally) -> Tally:
-    """Return the tally of a chunk that is done, or stopped.
+async def go_on(run: Run, work: Work) -> Tally:
+    """Do what is left of a chunk; return its tally.
 
     Raises:
         HandBack: it has run for long, and something is left.
 
     """
-    if has_run_long(run) and not run.should_stop() and tally.cursor < len(run.chunk.items):
+    base = run.chunk.tally
+    report = await work(
+        start=base.cursor,
+        on_progress=lambda part: run.report(add_report(base, part)),
+        should_stop=lambda: run.should_stop() or _has_run_long(run),
+    )
+    tally = add_report(base, report)
+    if _has_run_long(run) and not run.should_stop() and tally.cursor < len(run.chunk.items):
         raise HandBack(f"it has run for {run.keeper.elapsed_s:.0f} s")
     return tally
+
+
+def _has_run_long(run: Run) -> bool:
+    return run.keeper.elapsed_s > LONGEST_RUN_S

@@ -1,8 +1,9 @@
 """The worker's side of a compaction: plan a job into chunks, and run one."""
 
+from functools import partial
+
 from app.jobs.model import Chunk, Tally
-from app.tasks.long_runs import hand_back_long, has_run_long
-from app.tasks.tallies import add_report
+from app.tasks.long_runs import go_on
 from app.tasks.worker import Run
 from batch.kit.clock import utc_now
 from batch.market_data.compact import CompactChunk, compact_chunk, plan_compaction
@@ -23,12 +24,5 @@ async def plan(run: Run) -> Tally:
 
 async def run_chunk(run: Run) -> Tally:
     """Run one chunk from where an earlier claim left it; return its tally."""
-    base = run.chunk.tally
-    report = await compact_chunk(
-        CompactChunk.from_payload(run.chunk.payload, run.chunk.items),
-        build_bar_store(run.parts.settings),
-        start=base.cursor,
-        on_progress=lambda part: run.report(add_report(base, part)),
-        should_stop=lambda: run.should_stop() or has_run_long(run),
-    )
-    return hand_back_long(run, add_report(base, report))
+    chunk = CompactChunk.from_payload(run.chunk.payload, run.chunk.items)
+    return await go_on(run, partial(compact_chunk, chunk, build_bar_store(run.parts.settings)))

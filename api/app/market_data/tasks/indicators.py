@@ -1,8 +1,9 @@
 """The worker's side of indicators: plan a job into chunks, and run one."""
 
+from functools import partial
+
 from app.jobs.model import Chunk, Tally
-from app.tasks.long_runs import hand_back_long, has_run_long
-from app.tasks.tallies import add_report
+from app.tasks.long_runs import go_on
 from app.tasks.worker import Run
 from batch.analysis.indicators.plan import IndicatorChunk, IndicatorPlan
 from batch.analysis.indicators.request import parse_indicator_request
@@ -28,14 +29,7 @@ async def plan(run: Run) -> Tally:
 
 async def run_chunk(run: Run) -> Tally:
     """Run one chunk from where an earlier claim left it; return its tally."""
-    base, settings = run.chunk.tally, run.parts.settings
+    settings = run.parts.settings
     request = parse_indicator_request(run.request, provider=settings.provider)
     chunk = IndicatorChunk.from_payload(run.chunk.payload, run.chunk.items)
-    report = await run_indicator_chunk(
-        chunk,
-        build_indicator_tools(request, settings=settings),
-        start=base.cursor,
-        on_progress=lambda part: run.report(add_report(base, part)),
-        should_stop=lambda: run.should_stop() or has_run_long(run),
-    )
-    return hand_back_long(run, add_report(base, report))
+    return await go_on(run, partial(run_indicator_chunk, chunk, build_indicator_tools(request, settings=settings)))

@@ -1,11 +1,11 @@
 """The worker's side of a mirror: plan a job into chunks, and run one."""
 
+from functools import partial
+
 from app.jobs.model import Chunk, Tally
-from app.tasks.long_runs import hand_back_long, has_run_long
-from app.tasks.tallies import add_report
+from app.tasks.long_runs import go_on
 from app.tasks.worker import Run
 from batch.kit.clock import utc_now
-from batch.market.report import OutcomeReport
 from batch.market_data.mirror import MirrorChunk, mirror_chunk, plan_mirror
 from batch.market_data.mirror_request import parse_mirror
 from batch.wiring import build_bar_store
@@ -24,18 +24,6 @@ async def plan(run: Run) -> Tally:
 
 async def run_chunk(run: Run) -> Tally:
     """Run one chunk from where an earlier claim left it; return its tally."""
-    base = run.chunk.tally
-
-    def hear(part: OutcomeReport) -> None:
-        run.keeper.note_life()
-        run.report(add_report(base, part))
-
-    report = await mirror_chunk(
-        MirrorChunk.from_payload(run.chunk.payload, run.chunk.items),
-        build_bar_store(run.parts.settings),
-        run.parts.settings.mirror_dir,
-        start=base.cursor,
-        on_progress=hear,
-        should_stop=lambda: run.should_stop() or has_run_long(run),
-    )
-    return hand_back_long(run, add_report(base, report))
+    settings = run.parts.settings
+    chunk = MirrorChunk.from_payload(run.chunk.payload, run.chunk.items)
+    return await go_on(run, partial(mirror_chunk, chunk, build_bar_store(settings), settings.mirror_dir))

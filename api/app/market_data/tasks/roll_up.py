@@ -1,8 +1,9 @@
 """The worker's side of a roll-up: plan a job into chunks, and run one."""
 
+from functools import partial
+
 from app.jobs.model import Chunk, Tally
-from app.tasks.long_runs import hand_back_long, has_run_long
-from app.tasks.tallies import add_report
+from app.tasks.long_runs import go_on
 from app.tasks.worker import Run
 from batch.market.report import OutcomeReport
 from batch.market_data.roll_up import roll_up_chunk
@@ -29,12 +30,5 @@ async def plan(run: Run) -> Tally:
 
 async def run_chunk(run: Run) -> Tally:
     """Run one chunk from where an earlier claim left it; return its tally."""
-    base = run.chunk.tally
-    report = await roll_up_chunk(
-        RollUpChunk.from_payload(run.chunk.payload, run.chunk.items),
-        build_bar_store(run.parts.settings),
-        start=base.cursor,
-        on_progress=lambda part: run.report(add_report(base, part)),
-        should_stop=lambda: run.should_stop() or has_run_long(run),
-    )
-    return hand_back_long(run, add_report(base, report))
+    chunk = RollUpChunk.from_payload(run.chunk.payload, run.chunk.items)
+    return await go_on(run, partial(roll_up_chunk, chunk, build_bar_store(run.parts.settings)))
