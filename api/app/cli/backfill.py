@@ -8,7 +8,7 @@ import typer
 from app.cli.client import INGEST
 from app.cli.exits import CliError, Exit
 from app.cli.ingest import parse_interval, submit
-from app.cli.options import Json
+from app.cli.options import Callback, Json, MarketName, Provider, Symbols, Timeout, Wait
 from app.cli.session import Session
 
 _LOOK_BACK = "20"
@@ -19,20 +19,20 @@ def backfill(
     interval: Annotated[
         list[str] | None, typer.Option(help="bar length, and sessions back, such as 1m=20 (repeatable)")
     ] = None,
-    market: Annotated[str, typer.Option(help="TSE_PRIME, TSE_STANDARD, TSE_GROWTH or FILE")] = "TSE_PRIME",
-    symbol: Annotated[list[str] | None, typer.Option(help="only this symbol (repeatable)")] = None,
-    provider: Annotated[str | None, typer.Option(help="source of bars (default: the server's)")] = None,
+    market: MarketName = "TSE_PRIME",
+    symbol: Symbols = None,
+    provider: Provider = None,
     first: Annotated[str | None, typer.Option("--from", help="first session, YYYY-MM-DD")] = None,
     last: Annotated[str | None, typer.Option("--to", help="last session, YYYY-MM-DD (default: newest)")] = None,
     chunk_size: Annotated[int, typer.Option(help="points in one write request")] = 5000,
-    callback_url: Annotated[str | None, typer.Option(help="URL that the server posts the job's end to")] = None,
+    callback_url: Callback = None,
     *,
     include_short: Annotated[
         bool, typer.Option("--include-short", help="also sessions with few bars, or no closing auction")
     ] = False,
     dry_run: Annotated[bool, typer.Option(help="only print what would be taken")] = False,
-    wait: Annotated[bool, typer.Option(help="follow the job to its end")] = False,
-    timeout: Annotated[float | None, typer.Option(help="seconds to wait at most")] = None,
+    wait: Wait = False,
+    timeout: Timeout = None,
     json: Json = False,
 ) -> None:
     """Take the bars that are missing, lost or not final, and nothing else."""

@@ -6,7 +6,7 @@ import typer
 
 from app.cli.client import INGEST
 from app.cli.exits import BY_STATUS, CliError, Exit
-from app.cli.options import Json
+from app.cli.options import Callback, DryRun, Json, LastSession, MarketName, Provider, Symbols, Timeout, Wait
 from app.cli.session import Session
 from app.cli.summary import print_summary
 from app.cli.watch import watch_job
@@ -20,16 +20,16 @@ def run_daily(
     interval: Annotated[
         list[str] | None, typer.Option(help="bar length and sessions back, such as 1m=1 (repeatable)")
     ] = None,
-    market: Annotated[str, typer.Option(help="TSE_PRIME, TSE_STANDARD, TSE_GROWTH or FILE")] = "TSE_PRIME",
-    symbol: Annotated[list[str] | None, typer.Option(help="only this symbol (repeatable)")] = None,
-    provider: Annotated[str | None, typer.Option(help="source of bars (default: the server's)")] = None,
-    session_date: Annotated[str | None, typer.Option("--session", help="last session, YYYY-MM-DD")] = None,
+    market: MarketName = "TSE_PRIME",
+    symbol: Symbols = None,
+    provider: Provider = None,
+    session_date: LastSession = None,
     chunk_size: Annotated[int, typer.Option(help="points in one write request")] = 5000,
-    callback_url: Annotated[str | None, typer.Option(help="URL that the server posts the job's end to")] = None,
+    callback_url: Callback = None,
     *,
-    dry_run: Annotated[bool, typer.Option(help="plan only")] = False,
-    wait: Annotated[bool, typer.Option(help="follow the job to its end")] = False,
-    timeout: Annotated[float | None, typer.Option(help="seconds to wait at most")] = None,
+    dry_run: DryRun = False,
+    wait: Wait = False,
+    timeout: Timeout = None,
     json: Json = False,
 ) -> None:
     """Take the last sessions of bars for every symbol of a market."""

@@ -6,7 +6,7 @@ import typer
 
 from app.cli.client import MARKET_DATA
 from app.cli.ingest import parse_interval, submit
-from app.cli.options import Json
+from app.cli.options import Callback, DryRun, Json, LastSession, Provider, Symbols, Timeout, Wait
 from app.cli.session import Session
 
 app = typer.Typer(help="Submit jobs on the bars that are kept.", no_args_is_help=True)
@@ -18,14 +18,14 @@ def roll_up(
     interval: Annotated[
         list[str] | None, typer.Option(help="bar length and sessions back, such as 1d=20 (repeatable; default: all, 1)")
     ] = None,
-    symbol: Annotated[list[str] | None, typer.Option(help="only this symbol (repeatable)")] = None,
-    provider: Annotated[str | None, typer.Option(help="whose minutes (default: the server's provider)")] = None,
-    session_date: Annotated[str | None, typer.Option("--session", help="last session, YYYY-MM-DD")] = None,
-    callback_url: Annotated[str | None, typer.Option(help="URL that the server posts the job's end to")] = None,
+    symbol: Symbols = None,
+    provider: Provider = None,
+    session_date: LastSession = None,
+    callback_url: Callback = None,
     *,
-    dry_run: Annotated[bool, typer.Option(help="plan only")] = False,
-    wait: Annotated[bool, typer.Option(help="follow the job to its end")] = False,
-    timeout: Annotated[float | None, typer.Option(help="seconds to wait at most")] = None,
+    dry_run: DryRun = False,
+    wait: Wait = False,
+    timeout: Timeout = None,
     json: Json = False,
 ) -> None:
     """Make 5m, 15m, 1h and 1d bars of the minutes that are held, apart from the provider's own."""
@@ -47,11 +47,11 @@ def mirror(
     context: typer.Context,
     months: Annotated[int | None, typer.Option(help="write the newest so many anew (default: 2)", min=1)] = None,
     form: Annotated[str | None, typer.Option("--format", help="parquet (default), csv or arrow")] = None,
-    callback_url: Annotated[str | None, typer.Option(help="URL that the server posts the job's end to")] = None,
+    callback_url: Callback = None,
     *,
     dry_run: Annotated[bool, typer.Option(help="only tell which files would be written")] = False,
-    wait: Annotated[bool, typer.Option(help="follow the job to its end")] = False,
-    timeout: Annotated[float | None, typer.Option(help="seconds to wait at most")] = None,
+    wait: Wait = False,
+    timeout: Timeout = None,
     json: Json = False,
 ) -> None:
     """Write the bars as files under the server's mirror folder, one for each provider, interval and month."""
@@ -68,11 +68,11 @@ def compact(
         list[str] | None,
         typer.Option(help="bar length and calendar days to keep, such as 1m=90 (repeatable; default: the server's)"),
     ] = None,
-    callback_url: Annotated[str | None, typer.Option(help="URL that the server posts the job's end to")] = None,
+    callback_url: Callback = None,
     *,
     dry_run: Annotated[bool, typer.Option(help="only tell what would be dropped")] = False,
-    wait: Annotated[bool, typer.Option(help="follow the job to its end")] = False,
-    timeout: Annotated[float | None, typer.Option(help="seconds to wait at most")] = None,
+    wait: Wait = False,
+    timeout: Timeout = None,
     json: Json = False,
 ) -> None:
     """Drop bars that are older than is wanted, and give unused space back."""

@@ -6,27 +6,31 @@ import typer
 
 from app.cli.client import MARKET_DATA
 from app.cli.ingest import submit
-from app.cli.options import IntervalName, Json
+from app.cli.options import (
+    Callback,
+    DryRun,
+    IntervalName,
+    Json,
+    LastSession,
+    MarketName,
+    Provider,
+    Symbols,
+    Timeout,
+    Wait,
+)
 from app.cli.session import Session
 from app.cli.symbols import MostLost
 from batch.analysis.indicators.request import DEFAULT_SESSIONS
 from batch.market.master import MOST_LOST_PERCENT
 
 Names = Annotated[list[str], typer.Option("--indicator", "-i", help="such as sma:25, macd:12,26,9 or obv (repeatable)")]
-Symbols = Annotated[list[str] | None, typer.Option("--symbol", help="only this symbol (repeatable)")]
-Provider = Annotated[str | None, typer.Option(help="whose (default: the server's provider)")]
-Day = Annotated[str | None, typer.Option("--session", help="last session, YYYY-MM-DD (default: the newest)")]
-Callback = Annotated[str | None, typer.Option(help="URL that the server posts the job's end to")]
 Raw = Annotated[bool, typer.Option("--raw", help="bars as traded (default: adjusted for splits)")]
-DryRun = Annotated[bool, typer.Option(help="plan only")]
-Wait = Annotated[bool, typer.Option(help="follow the job to its end")]
-Timeout = Annotated[float | None, typer.Option(help="seconds to wait at most")]
 
 
 def refresh_quotes(
     context: typer.Context,
     interval: IntervalName = "1m",
-    market: Annotated[str, typer.Option(help="TSE_PRIME, TSE_STANDARD, TSE_GROWTH or FILE")] = "TSE_PRIME",
+    market: MarketName = "TSE_PRIME",
     symbol: Symbols = None,
     provider: Provider = None,
     callback_url: Callback = None,
@@ -72,7 +76,7 @@ def indicators(
     market: Annotated[str | None, typer.Option(help="only symbols that are listed there")] = None,
     symbol: Symbols = None,
     provider: Provider = None,
-    session_date: Day = None,
+    session_date: LastSession = None,
     callback_url: Callback = None,
     timeout: Timeout = None,
     *,
