@@ -54,12 +54,14 @@ class Checked:
         bars: storable bars in `BAR_SCHEMA`, sorted by symbol and time, unique.
         quarantined: refused rows in `QUARANTINE_SCHEMA`, as they came; a missing symbol becomes `""`.
         flags: how many bars carry each flag, by its lower-case name; a flag on no bar is left out.
+        suspects: whose bars of the first session end with the previous close.
 
     """
 
     bars: pl.DataFrame
     quarantined: pl.DataFrame
     flags: Mapping[str, int]
+    suspects: tuple[whole.Suspect, ...] = ()
 
 
 def check_bars(raw: pl.DataFrame, context: QualityContext) -> Checked:
@@ -82,8 +84,9 @@ def check_bars(raw: pl.DataFrame, context: QualityContext) -> Checked:
     values = tuple(raw[name].to_numpy() for name in _VALUES)
     stamps = raw["opened_at"].to_physical().fill_null(NO_STAMP).to_numpy()
     judged = judge_rows(_rank_symbols(raw["symbol"], symbols), stamps, values, table)
-    flags = _flag(judged, context, symbols, table)
-    return Checked(bars=_bars(raw, judged.kept, flags), quarantined=_quarantined(raw, judged), flags=_count(flags))
+    flags, suspects = _flag(judged, context, symbols, table)
+    bars = _bars(raw, judged.kept, flags)
+    return Checked(bars, _quarantined(raw, judged), _count(flags), suspects)
 
 
 def _rank_symbols(column: pl.Series, symbols: list[str]) -> NDArray[np.int32]:
@@ -91,13 +94,15 @@ def _rank_symbols(column: pl.Series, symbols: list[str]) -> NDArray[np.int32]:
     return ranks.to_numpy()
 
 
-def _flag(judged: Judged, context: QualityContext, symbols: list[str], table: SlotTable) -> NDArray[np.uint16]:
+def _flag(
+    judged: Judged, context: QualityContext, symbols: list[str], table: SlotTable
+) -> tuple[NDArray[np.uint16], tuple[whole.Suspect, ...]]:
     bars, flags = judged.kept, np.zeros(judged.kept.row.size, dtype=np.uint16)
     if not flags.size:
-        return flags
+        return flags, ()
     flags[judged.disputed] |= np.uint16(BarFlag.DUPLICATE)
     runs = soft.find_runs(bars, _known_closes(symbols, context.previous_closes))
-    suspects = soft.flag_splits(flags, bars, runs)
+    splits = soft.flag_splits(flags, bars, runs)
     soft.flag_stale(flags, bars)
     if context.interval is Interval.M1:
         soft.flag_jumps(flags, bars, table)
@@ -106,9 +111,9 @@ def _flag(judged: Judged, context: QualityContext, symbols: list[str], table: Sl
     if context.market.is_tse:
         if context.interval is Interval.M1:
             whole.flag_gaps(flags, bars, runs, table)
-        soft.flag_limits(flags, bars, runs, exempt=suspects)
+        soft.flag_limits(flags, bars, runs, exempt=splits)
         soft.flag_ticks(flags, bars, np.array([symbol in context.topix500 for symbol in symbols]))
-    return flags
+    return flags, whole.find_suspects(bars, runs, symbols)
 
 
 def _known_closes(symbols: list[str], closes: Mapping[str, float]) -> Floats:

@@ -1,5 +1,8 @@
 """Soft quality rules about a whole session of a symbol: holes in it, and sessions that are those of the day before."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from batch.bars.quality_grid import Ints, SlotTable
@@ -16,6 +19,15 @@ LEAST_TRADED = 20
 MOST_CHANCE = 1e-4
 #: So many bars are not the same on two days by chance.
 LEAST_REPEATED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A symbol that may have the bars of the session before: where its own of the first session are, and how many."""
+
+    symbol: str
+    start: int
+    bars: int
 
 
 def flag_gaps(flags: Flags, bars: Columns, runs: Runs, table: SlotTable) -> None:
@@ -59,6 +71,18 @@ def flag_repeats(flags: Flags, bars: Columns, runs: Runs) -> None:
         is_same = all(np.array_equal(column[here], column[there]) for column in columns)
         if is_same and is_telling(bars.prices[1][here], bars.prices[2][here]):
             flags[here] |= np.uint16(BarFlag.STALE)
+
+
+def find_suspects(bars: Columns, runs: Runs, symbols: Sequence[str]) -> tuple[Suspect, ...]:
+    """Return whose bars of the first session end with the close that was known from before, and so may be the same."""
+    first = np.append(True, bars.code[runs.first[1:]] != bars.code[runs.first[:-1]])
+    same = first & (bars.session[runs.first] == 0) & (runs.base == bars.prices[3][runs.last])
+    found = []
+    for run in np.flatnonzero(same).tolist():
+        here = slice(int(runs.first[run]), int(runs.last[run]) + 1)
+        if is_telling(bars.prices[1][here], bars.prices[2][here]):
+            found.append(Suspect(symbols[bars.code[here.start]], here.start, here.stop - here.start))
+    return tuple(found)
 
 
 def is_telling(highs: Floats, lows: Floats) -> bool:

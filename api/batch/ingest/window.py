@@ -87,7 +87,7 @@ async def run_window(part: IngestChunk, tools: IngestTools) -> Window:
     checked = await asyncio.to_thread(check_bars, raw, context)
     if tools.market.is_tse:
         checked = await _patiently(
-            lambda: flag_repeats_of_stored(checked, tools.store, series, session=part.sessions[0], closes=closes)
+            lambda: flag_repeats_of_stored(checked, tools.store, series, session=part.sessions[0])
         )
     divides_past = tools.provider.capabilities.divides_past
     notes = gather_notes(fetched.actions, checked, context=context, divides_past=divides_past)
