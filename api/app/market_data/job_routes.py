@@ -26,7 +26,7 @@ from app.tasks.catalog import MARKET_DATA_COMPACT, MARKET_DATA_MIRROR, MARKET_DA
 
 JOBS = f"{MARKET_DATA_PREFIX}/jobs"
 #: What all routes that submit have in common.
-_SUBMIT: dict[str, Any] = {
+SUBMIT: dict[str, Any] = {
     "status_code": 202,
     "tags": ["market data"],
     "responses": describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID),
@@ -40,7 +40,7 @@ router = APIRouter(
 )
 
 
-@router.post(f"{MARKET_DATA_PREFIX}/roll-up", **_SUBMIT)
+@router.post(f"{MARKET_DATA_PREFIX}/roll-up", **SUBMIT)
 async def roll_up(jobs: Jobs, body: RollUpBody, asking: HowAsked) -> Accepted:
     """Make 5m, 15m, 1h and 1d bars of the minutes that are held, and hold the days against the provider's own.
 
@@ -52,7 +52,7 @@ async def roll_up(jobs: Jobs, body: RollUpBody, asking: HowAsked) -> Accepted:
     return await _ROLL_UP.submit(jobs, asked.to_json(), body, asking)
 
 
-@router.post(f"{MARKET_DATA_PREFIX}/mirror", **_SUBMIT)
+@router.post(f"{MARKET_DATA_PREFIX}/mirror", **SUBMIT)
 async def mirror(jobs: Jobs, body: MirrorBody, asking: HowAsked) -> Accepted:
     """Write the bars as files under the server's mirror folder, one for each provider, interval and month.
 
@@ -61,7 +61,7 @@ async def mirror(jobs: Jobs, body: MirrorBody, asking: HowAsked) -> Accepted:
     return await _MIRROR.submit(jobs, body.to_request().to_json(), body, asking)
 
 
-@router.post(f"{MARKET_DATA_PREFIX}/compact", **_SUBMIT)
+@router.post(f"{MARKET_DATA_PREFIX}/compact", **SUBMIT)
 async def compact(jobs: Jobs, body: CompactBody, asking: HowAsked) -> Accepted:
     """Drop bars that are older than is wanted, and give unused space back; `dry_run` tells what would go.
 

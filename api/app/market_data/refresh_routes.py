@@ -1,34 +1,17 @@
 """`/api/v1/market-data`: submit jobs that refresh quotes and symbol lists, and that compute indicators."""
 
-from typing import Any
-
 from fastapi import APIRouter, Security
 
 from app.auth import INGEST_OWNER, INGEST_SCHEME, MARKET_DATA_PREFIX
 from app.deps import Jobs
-from app.errors import (
-    BAD_JSON,
-    INVALID,
-    MEDIA_TYPE,
-    RATE_LIMITED,
-    TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
-    describe_problems,
-)
+from app.errors import RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, describe_problems
 from app.jobs.view import Accepted
 from app.jobs_api.submitting import HowAsked, Submission
-from app.market_data.job_routes import JOBS
+from app.market_data.job_routes import JOBS, SUBMIT
 from app.market_data.refresh_bodies import IndicatorsBody, RefreshQuotesBody, RefreshSymbolsBody
 from app.market_data.refresh_check import check_indicators, check_quotes, check_symbols
 from app.tasks.catalog import MARKET_DATA_INDICATORS, MARKET_DATA_REFRESH_QUOTES, MARKET_DATA_REFRESH_SYMBOLS
 
-#: What all routes that submit have in common.
-_SUBMIT: dict[str, Any] = {
-    "status_code": 202,
-    "tags": ["market data"],
-    "responses": describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID),
-}
 _QUOTES = Submission(MARKET_DATA_REFRESH_QUOTES, INGEST_OWNER, JOBS)
 _SYMBOLS = Submission(MARKET_DATA_REFRESH_SYMBOLS, INGEST_OWNER, JOBS)
 _INDICATORS = Submission(MARKET_DATA_INDICATORS, INGEST_OWNER, JOBS)
@@ -38,7 +21,7 @@ router = APIRouter(
 )
 
 
-@router.post(f"{MARKET_DATA_PREFIX}/refresh-quotes", **_SUBMIT)
+@router.post(f"{MARKET_DATA_PREFIX}/refresh-quotes", **SUBMIT)
 async def refresh_quotes(jobs: Jobs, body: RefreshQuotesBody, asking: HowAsked) -> Accepted:
     """Take the newest bars of every symbol of a market: of the session that lasts, or what is missing of the last one.
 
@@ -49,7 +32,7 @@ async def refresh_quotes(jobs: Jobs, body: RefreshQuotesBody, asking: HowAsked) 
     return await _QUOTES.submit(jobs, asked.to_json(), body, asking)
 
 
-@router.post(f"{MARKET_DATA_PREFIX}/refresh-symbols", **_SUBMIT)
+@router.post(f"{MARKET_DATA_PREFIX}/refresh-symbols", **SUBMIT)
 async def refresh_symbols(jobs: Jobs, body: RefreshSymbolsBody, asking: HowAsked) -> Accepted:
     """Take a provider's list of what is listed; the job's result tells what has changed since the list before.
 
@@ -60,7 +43,7 @@ async def refresh_symbols(jobs: Jobs, body: RefreshSymbolsBody, asking: HowAsked
     return await _SYMBOLS.submit(jobs, asked.to_json(), body, asking)
 
 
-@router.post(f"{MARKET_DATA_PREFIX}/indicators", **_SUBMIT)
+@router.post(f"{MARKET_DATA_PREFIX}/indicators", **SUBMIT)
 async def indicators(jobs: Jobs, body: IndicatorsBody, asking: HowAsked) -> Accepted:
     """Compute indicators of the bars that are held, to a Parquet file for each symbol in the worker's data folder.
 
