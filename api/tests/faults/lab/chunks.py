@@ -58,6 +58,13 @@ def wait_claimed_again(lab: Lab, was: Running, *, within_s: float) -> Running:
     return until(ask, lambda now: bool(now.fence) and now.fence != was.fence, within_s=within_s, every_s=0.02)
 
 
+def items_of(lab: Lab, chunk: Running) -> list[str]:
+    """Return the symbols of a chunk."""
+    spec = lab.redis.hget(f"ingest:job:{chunk.job_id}:chunks", f"spec:{chunk.n}")
+    assert spec
+    return list(orjson.loads(spec)["items"])
+
+
 def claimed_at_ms(chunk: Running) -> int:
     """Return when a claim was granted, by Redis: the first half of a fence is that time."""
     return int(chunk.fence.partition(":")[0])
