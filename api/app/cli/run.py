@@ -17,6 +17,7 @@ from app.cli.stack import WORKER_ARGUMENTS, Stack, StackOptions, choose_port
 from app.cli.summary import print_summary
 from app.cli.watch import watch_job
 from app.settings import load_settings
+from batch.kit.collector import spare_what_is_loaded
 
 
 def up(
@@ -68,9 +69,11 @@ def serve(
 
     from app.main import create_app  # noqa: PLC0415  the same
 
+    app = create_app()
+    spare_what_is_loaded()
     # No uvicorn log configuration: its loggers go the way of ours.
     uvicorn.run(
-        create_app(),
+        app,
         host=host,
         port=port,
         log_config=None,

@@ -30,6 +30,7 @@ from app.telemetry.logs import configure_logging
 from app.telemetry.origin import continue_from
 from app.telemetry.traces import stop_tracing
 from batch.errors import ConfigurationError, InvalidRequest
+from batch.kit.collector import spare_what_is_loaded
 
 # Several processes share the cores: one polars thread each costs the least CPU. Read at its first import.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
@@ -156,6 +157,7 @@ def _check_parts(**_signal: Any) -> None:
     except ConfigurationError as e:
         # Celery logs an exception of a signal's receiver and goes on.
         raise SystemExit(f"ConfigurationError: {e.message}") from e
+    spare_what_is_loaded()
 
 
 @worker_process_init.connect
