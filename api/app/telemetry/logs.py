@@ -7,8 +7,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, TextIO
 
 import orjson
 import structlog
@@ -20,6 +20,8 @@ _SECRET_IN_TEXT = re.compile(
     r"|(?P<name>(?:token|password|passwd|secret|authorization|api_?key)[\"']?\s*[=:]\s*[\"']?(?:bearer\s+)?)[^\s\"'&,;]+",
     re.IGNORECASE,
 )
+
+_LEVELS = {name.lower(): number for name, number in logging.getLevelNamesMapping().items()}
 
 #: Is given each line of our own loggers, redacted; it must neither wait, fail nor change it.
 type Tap = Callable[[Mapping[str, Any]], None]
@@ -48,13 +50,14 @@ def configure_logging(*, log_format: str, level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _redact,
     ]
+    stream = sys.stderr
     structlog.configure(
-        processors=[*shared, _tell_taps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, _tell_taps, partial(_drop_below, _LEVELS[level.lower()]), *_ending(log_format)],
+        logger_factory=lambda name="": _Lines(name, stream),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -69,6 +72,27 @@ def configure_logging(*, log_format: str, level: str) -> None:
     # An access line for each poll would bury what matters, as would Celery's two for each chunk beside our own two.
     for name in ("uvicorn.access", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _Lines:
+    """Writes finished lines of a named logger; records of the standard library's would cost as much as all else."""
+
+    def __init__(self, name: str, stream: TextIO) -> None:
+        self.name, self._stream = name, stream
+
+    def msg(self, line: str) -> None:
+        # As the standard library's handlers: a stream that is gone is no reason to fail.
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = msg
+
+
+def _drop_below(least: int, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if _LEVELS[event["level"]] < least:
+        raise structlog.DropEvent
+    return event
 
 
 def _ending(log_format: str) -> list[structlog.typing.Processor]:
