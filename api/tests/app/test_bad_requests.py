@@ -105,9 +105,10 @@ BAD = {
 async def test_a_bad_submission_is_refused_and_nothing_is_queued(
     http: httpx2.AsyncClient, app: FastAPI, status: int, options: dict[str, Any]
 ) -> None:
-    begun_at = time.monotonic()
+    # Of CPU, since client and API are this process: a machine that stands still for a second is no fault of theirs.
+    spent_s = time.process_time()
     answer = await http.post(RUN_DAILY, **options)
-    assert time.monotonic() - begun_at < 1
+    assert time.process_time() - spent_s < 1
     assert_problem(answer, status)
     await assert_nothing_queued(http, app)
 

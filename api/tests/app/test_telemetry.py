@@ -1,6 +1,8 @@
 """No secret gets into a line, and whoever taps the lines is given each of them."""
 
+import io
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,8 +15,6 @@ from app.telemetry.logs import configure_logging, tap_lines
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Mapping[str, Any]]]:
     """What a tap is given."""
-    import logging  # noqa: PLC0415  only to put the root logger back
-
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     configure_logging(log_format="json", level="ERROR")
@@ -77,3 +77,27 @@ def test_a_line_of_values_that_json_hardly_has_is_written_all_the_same(capsys: p
     line = json.loads(capsys.readouterr().err)
     assert (line["big"], line["text"], line["name"]) == (2**70, "\ud800", "足")
     assert "object" in line["thing"]
+
+
+@pytest.mark.usefixtures("lines")
+def test_our_lines_and_those_of_libraries_have_one_form_and_one_level(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(log_format="json", level="WARNING")
+    for level in ("info", "warning", "error"):
+        getattr(structlog.get_logger("ours"), level)(f"our_{level}")
+        getattr(logging.getLogger("theirs"), level)(f"their_{level}")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["logger"], line["message"], line["severity"]) for line in lines] == [
+        ("ours", "our_warning", "WARNING"),
+        ("theirs", "their_warning", "WARNING"),
+        ("ours", "our_error", "ERROR"),
+        ("theirs", "their_error", "ERROR"),
+    ]
+
+
+@pytest.mark.usefixtures("lines")
+def test_a_log_that_cannot_be_written_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    configure_logging(log_format="json", level="INFO")
+    stream.close()
+    structlog.get_logger("ours").error("lost")

@@ -1,6 +1,7 @@
 """The courier sends what is due to real receivers: again where they fail, once each where all is well, never lost."""
 
 import asyncio
+import logging
 from collections import Counter
 
 import psycopg
@@ -13,6 +14,7 @@ from app.jobs.history.postgres import PostgresJobHistory
 from app.tasks import courier as module
 from app.tasks.courier import PER_HOST, SLOTS, Courier, run_courier
 from app.tasks.parts import Parts
+from app.telemetry.logs import configure_logging, tap_lines
 from batch.errors import StoreError
 from batch.kit.http import HttpPoster
 from batch.kit.postgres import connect_postgres
@@ -187,10 +189,11 @@ async def test_without_a_secret_nothing_runs(parts: Parts) -> None:
     await asyncio.wait_for(run_courier(parts), timeout=30)
 
 
-async def test_no_log_line_holds_a_signature(
-    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("DEBUG")
+async def test_no_log_line_holds_a_signature(caplog: pytest.LogCaptureFixture) -> None:
+    configure_logging(log_format="json", level="DEBUG")
+    logging.getLogger().addHandler(caplog.handler)
+    lines: list[str] = []
+    ended = tap_lines(lambda line: lines.append(str(line)))
     ledger = MemoryJobHistory()
     with receiving() as receiver:
         receiver.script(500)
@@ -198,8 +201,8 @@ async def test_no_log_line_holds_a_signature(
         await round_of(courier_of(ledger))
     await due(ledger, "http://127.0.0.1:1/hook?signature=s3cret")
     await round_of(courier_of(ledger))
-    # To stdout as long as no test has configured logging, and by the standard library's loggers afterwards.
-    written = "".join(capsys.readouterr()) + caplog.text
+    ended()
+    written = "".join(lines) + caplog.text
     assert written.count("webhook_sent") >= 2
     assert "s3cret" not in written
     assert len(await deliveries(ledger)) == 2
