@@ -189,11 +189,9 @@ class TestDue:
         job = make_job()
         await quick_store.put(job, [plan_step()])
         began = time.monotonic()
-        due = await until(lambda: quick_store.take_due(QUEUE), bool)
-        assert time.monotonic() - began >= SHORT_S * 0.9
-        assert due == [ref_of(job)]
-        assert await quick_store.take_due(QUEUE) == []
-        assert await until(lambda: quick_store.take_due(QUEUE), bool) == [ref_of(job)]
+        for times in (1, 2):
+            assert await until(lambda: quick_store.take_due(QUEUE), bool) == [ref_of(job)]
+            assert time.monotonic() - began >= times * SHORT_S * 0.9
 
     async def test_with_a_backlog_only_an_old_one_is_due(self, quick_bench: Bench) -> None:
         job = await planned(quick_bench.store, make_chunk(0), make_chunk(1))
