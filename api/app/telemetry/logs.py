@@ -47,8 +47,8 @@ def configure_logging(*, log_format: str, level: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
         _redact,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     stream = sys.stderr
     structlog.configure(
@@ -123,7 +123,8 @@ def _redact(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mutabl
     for key, value in event.items():
         if _is_secret(key):
             event[key] = "***"
-        elif isinstance(value, str):
+        # Neither pattern is found where both signs are missing, as in ids and names, which most values are.
+        elif isinstance(value, str) and ("=" in value or ":" in value):
             event[key] = _SECRET_IN_TEXT.sub(_star, value)
     return event
 
