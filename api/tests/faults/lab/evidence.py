@@ -129,7 +129,7 @@ async def _keep_in_memory(values: Mapping[str, Any]) -> pl.DataFrame:
     settings, request = BatchSettings(bar_store="memory"), parse_request(values)
     tools = tools_for(request, cast("date", request.session), settings=settings)
     store = build_bar_store(settings)
-    await run_daily_ingest(request, InProcessExecutor(tools), settings=settings)
+    await run_daily_ingest(request, InProcessExecutor(tools).run, settings=settings)
     (series,) = await store.list_series()
     bars = await read_series(store, series)
     return bars.filter(pl.col("symbol").is_in(list(request.symbols)))
