@@ -1,17 +1,16 @@
 """The worker's side of ingest: plan a job into chunks, and run one."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
 from app.ingest.patience import hand_back, patience_left_s, with_pause
-from app.jobs.model import Chunk, Tally
-from app.tasks.long_runs import go_on
+from app.jobs.model import Tally
+from app.tasks.long_runs import go_on, hand_out
 from app.tasks.worker import Run
 from batch.errors import RateLimited
 from batch.ingest.gap_request import parse_backfill
-from batch.ingest.plan import IngestChunk, IngestPlan
+from batch.ingest.plan import IngestChunk
 from batch.ingest.request import parse_request
 from batch.ingest.runner import run_chunk as run_ingest_chunk
 from batch.market.report import OutcomeReport
@@ -24,45 +23,19 @@ from batch.scripts.run_refresh_quotes import run_refresh_quotes
 _CORRECTION_LINES = 200
 
 
-class QueueExecutor:
-    """Hands the chunks of a plan to the queue's workers."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    async def run(self, plan: IngestPlan) -> OutcomeReport:
-        """Fan out; nothing is known of any symbol yet."""
-        planned = () if self._run.request.get("dry_run") else plan.chunks
-        chunks = [Chunk(str(n), chunk.symbols, chunk.payload()) for n, chunk in enumerate(planned)]
-        await self._run.fan_out(plan.summary(), chunks)
-        return OutcomeReport()
-
-
 async def run_daily(run: Run) -> Tally:
     """Plan a job."""
-    settings = run.parts.settings
-    request = parse_request(run.request)
-    with _planning(run):
-        await run_daily_ingest(request, QueueExecutor(run), settings=settings, slots=settings.slots)
-    return run.chunk.tally
+    return await _plan(run, partial(run_daily_ingest, parse_request(run.request)))
 
 
 async def backfill(run: Run) -> Tally:
     """Plan a job that takes what is missing."""
-    settings = run.parts.settings
-    request = parse_backfill(run.request)
-    with _planning(run):
-        await run_backfill(request, QueueExecutor(run), settings=settings, slots=settings.slots)
-    return run.chunk.tally
+    return await _plan(run, partial(run_backfill, parse_backfill(run.request)))
 
 
 async def refresh_quotes(run: Run) -> Tally:
     """Plan a job that takes the newest bars."""
-    settings = run.parts.settings
-    request = parse_request(run.request)
-    with _planning(run):
-        await run_refresh_quotes(request, QueueExecutor(run), settings=settings, slots=settings.slots)
-    return run.chunk.tally
+    return await _plan(run, partial(run_refresh_quotes, parse_request(run.request)))
 
 
 async def run_chunk(run: Run) -> Tally:
@@ -80,14 +53,15 @@ async def run_chunk(run: Run) -> Tally:
         raise hand_back(e) from e
 
 
-@contextmanager
-def _planning(run: Run) -> Iterator[None]:
-    """Hand a plan step back where its provider wants a pause; to wait for a turn there is no hanging."""
+async def _plan(run: Run, script: Callable[..., Awaitable[OutcomeReport]]) -> Tally:
+    """Plan, or hand the step back where its provider wants a pause; to wait for a turn there is no hanging."""
+    settings = run.parts.settings
     try:
         with while_alive(run.keeper.note_life):
-            yield
+            await script(partial(hand_out, run), settings=settings, slots=settings.slots)
     except RateLimited as e:
         raise hand_back(e) from e
+    return run.chunk.tally
 
 
 async def _run_on(run: Run) -> Tally:

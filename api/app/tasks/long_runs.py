@@ -1,9 +1,9 @@
-"""Going on with a chunk: from where an earlier claim left it, and handed back before it runs for too long."""
+"""What handlers share: a plan handed out in chunks, and a chunk gone on with, but never for too long at once."""
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
-from app.jobs.model import Tally
+from app.jobs.model import Chunk, Tally
 from app.tasks.hand_back import HandBack
 from app.tasks.tallies import add_report
 from app.tasks.worker import Run
@@ -11,6 +11,32 @@ from batch.market.report import OutcomeReport
 
 #: Celery ends a task after 29 minutes, and with few requests a minute, or years of bars, a chunk takes longer.
 LONGEST_RUN_S = 900.0
+
+
+class PlannedChunk(Protocol):
+    """A chunk as its feature plans it."""
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """What is settled one by one."""
+        ...
+
+    def payload(self) -> Mapping[str, Any]:
+        """Return the chunk without its items as JSON types."""
+        ...
+
+
+class Plan(Protocol):
+    """What a request means today."""
+
+    @property
+    def chunks(self) -> Sequence[PlannedChunk]:
+        """What is to be done."""
+        ...
+
+    def summary(self) -> Mapping[str, Any]:
+        """Return the plan without its chunks as JSON types."""
+        ...
 
 
 class Work(Protocol):
@@ -21,6 +47,13 @@ class Work(Protocol):
     ) -> Awaitable[OutcomeReport]:
         """Return the outcomes from `start` on."""
         ...
+
+
+async def hand_out(run: Run, plan: Plan) -> OutcomeReport:
+    """Hand a plan's chunks to the queue's workers, none of a dry run; nothing is known of any item yet."""
+    planned = () if run.request.get("dry_run") else plan.chunks
+    await run.fan_out(plan.summary(), [Chunk(str(n), chunk.items, chunk.payload()) for n, chunk in enumerate(planned)])
+    return OutcomeReport()
 
 
 async def go_on(run: Run, work: Work) -> Tally:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Protocol
 
 from batch.errors import RateLimited
 from batch.ingest.plan import IngestChunk, IngestPlan
@@ -11,13 +10,8 @@ from batch.ingest.runner import run_chunk
 from batch.ingest.window import IngestTools
 from batch.market.report import OutcomeReport
 
-
-class ChunkExecutor(Protocol):
-    """Has the chunks of a plan run: in this process, or by the workers of a queue."""
-
-    async def run(self, plan: IngestPlan) -> OutcomeReport:
-        """Run the chunks, or hand them over; the report holds what is known on return."""
-        ...
+#: Has the chunks of a plan run, or hands them over; the report holds what is known on return.
+type Execute = Callable[[IngestPlan], Awaitable[OutcomeReport]]
 
 
 class InProcessExecutor:

@@ -30,6 +30,11 @@ class IngestChunk:
     symbols: tuple[str, ...]
     sessions: tuple[date, ...]
 
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The symbols: what of the chunk is settled one by one."""
+        return self.symbols
+
     def payload(self) -> dict[str, Any]:
         """Return the chunk without its symbols as JSON types; a run of TSE sessions as its two ends."""
         first, last = self.sessions[0], self.sessions[-1]

@@ -1,7 +1,7 @@
 """What a caller may ask of a refresh of quotes; importable without polars, since the API checks it."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from batch.errors import InvalidRequest
@@ -29,11 +29,12 @@ def parse_quotes(values: Mapping[str, Any], *, provider: str) -> IngestRequest:
 def newest_session(interval: Interval, capabilities: Capabilities, now: datetime) -> date:
     """Return the newest session of which a provider can have a bar at `now` (aware).
 
-    The one that lasts, where its bars come live and the first of them may be there; else the newest that is over, with
-    the provider's delay. A daily bar is never there before its session is over.
+    The one that lasts, where its bars come live and the first of them may be there, whole; else the newest that is
+    over, with the provider's delay. A daily bar is never there before its session is over.
     """
     delay = capabilities.delay
     if not capabilities.is_live or not interval.is_intraday:
         return latest_closed_session(now, delay_s=delay.total_seconds())
     today = now.astimezone(JST).date()
-    return today if is_session(today) and opens_at(today) + delay < now else previous_session(today)
+    first = timedelta(seconds=interval.seconds) + delay
+    return today if is_session(today) and opens_at(today) + first <= now else previous_session(today)

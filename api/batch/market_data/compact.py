@@ -30,6 +30,11 @@ class CompactChunk:
     shards: tuple[str, ...]
     before: date | None = None
 
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The shards: what of the chunk is settled one by one."""
+        return self.shards
+
     def payload(self) -> dict[str, Any]:
         """Return the chunk without its shards as JSON types."""
         before = self.before.isoformat() if self.before else None

@@ -28,6 +28,11 @@ class MirrorChunk:
     form: Format
     months: tuple[str, ...]
 
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The months: what of the chunk is settled one by one."""
+        return self.months
+
     def payload(self) -> dict[str, Any]:
         """Return the chunk without its months as JSON types."""
         return {"source": self.series.source, "interval": self.series.interval.value, "format": self.form.value}

@@ -1,7 +1,7 @@
 """Repair what is kept: take the bars that are missing, lost or not final, and nothing else."""
 
 from batch.ingest.backfill import resolve_backfill
-from batch.ingest.executor import ChunkExecutor, InProcessExecutor
+from batch.ingest.executor import Execute, InProcessExecutor
 from batch.ingest.gap_request import BackfillRequest
 from batch.market.report import OutcomeReport
 from batch.scripts.run_daily_ingest import tools_for
@@ -11,12 +11,12 @@ from batch.wiring import build_bar_store, build_planning, build_provider
 
 async def run_backfill(
     request: BackfillRequest,
-    executor: ChunkExecutor | None = None,
+    execute: Execute | None = None,
     *,
     settings: BatchSettings | None = None,
     slots: int = 1,
 ) -> OutcomeReport:
-    """Look for gaps, plan chunks of just these, and have them run by the executor, by default in this process.
+    """Look for gaps, plan chunks of just these, and have them run by `execute`, by default in this process.
 
     Raises:
         InvalidRequest: the request cannot be planned.
@@ -29,5 +29,5 @@ async def run_backfill(
     provider = build_provider(settings, scope.provider)
     store = build_bar_store(settings, points=scope.chunk_size)
     plan = await resolve_backfill(request, provider, store, build_planning(settings, slots=slots))
-    executor = executor or InProcessExecutor(tools_for(scope, plan.session, settings=settings))
-    return await executor.run(plan)
+    execute = execute or InProcessExecutor(tools_for(scope, plan.session, settings=settings)).run
+    return await execute(plan)

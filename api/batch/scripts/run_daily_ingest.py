@@ -8,7 +8,7 @@ from datetime import date
 import orjson
 
 from batch.errors import InvalidRequest, KaboomError
-from batch.ingest.executor import ChunkExecutor, InProcessExecutor
+from batch.ingest.executor import Execute, InProcessExecutor
 from batch.ingest.request import IngestRequest, parse_request
 from batch.ingest.resolve import resolve_plan
 from batch.ingest.window import IngestTools
@@ -21,12 +21,12 @@ from batch.wiring import build_bar_store, build_planning, build_provider, build_
 
 async def run_daily_ingest(
     request: IngestRequest,
-    executor: ChunkExecutor | None = None,
+    execute: Execute | None = None,
     *,
     settings: BatchSettings | None = None,
     slots: int = 1,
 ) -> OutcomeReport:
-    """Resolve sessions and universe, plan chunks, and have them run by the executor, by default in this process.
+    """Resolve sessions and universe, plan chunks, and have them run by `execute`, by default in this process.
 
     Raises:
         InvalidRequest: the request cannot be planned.
@@ -36,8 +36,8 @@ async def run_daily_ingest(
     settings = settings or BatchSettings()
     provider = build_provider(settings, request.provider)
     plan = await resolve_plan(request, provider, build_planning(settings, slots=slots))
-    executor = executor or InProcessExecutor(tools_for(request, plan.session, settings=settings))
-    return await executor.run(plan)
+    execute = execute or InProcessExecutor(tools_for(request, plan.session, settings=settings)).run
+    return await execute(plan)
 
 
 def tools_for(request: IngestRequest, session: date, *, settings: BatchSettings) -> IngestTools:

@@ -1,6 +1,6 @@
 """Take the newest bars of every symbol of a market, with as few requests as there can be."""
 
-from batch.ingest.executor import ChunkExecutor, InProcessExecutor
+from batch.ingest.executor import Execute, InProcessExecutor
 from batch.ingest.quotes import resolve_quotes
 from batch.ingest.request import IngestRequest
 from batch.market.report import OutcomeReport
@@ -11,12 +11,12 @@ from batch.wiring import build_bar_store, build_planning, build_provider
 
 async def run_refresh_quotes(
     request: IngestRequest,
-    executor: ChunkExecutor | None = None,
+    execute: Execute | None = None,
     *,
     settings: BatchSettings | None = None,
     slots: int = 1,
 ) -> OutcomeReport:
-    """Plan chunks of the newest session, and have them run by the executor, by default in this process.
+    """Plan chunks of the newest session, and have them run by `execute`, by default in this process.
 
     Raises:
         InvalidRequest: the request cannot be planned.
@@ -28,5 +28,5 @@ async def run_refresh_quotes(
     provider = build_provider(settings, request.provider)
     store = build_bar_store(settings, points=request.chunk_size)
     plan = await resolve_quotes(request, provider, store, build_planning(settings, slots=slots))
-    executor = executor or InProcessExecutor(tools_for(request, plan.session, settings=settings))
-    return await executor.run(plan)
+    execute = execute or InProcessExecutor(tools_for(request, plan.session, settings=settings)).run
+    return await execute(plan)

@@ -1,6 +1,7 @@
-"""The job stores and ledgers that the contract tests run on."""
+"""The bar stores, job stores and ledgers that the contract tests run on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -9,8 +10,20 @@ from app.jobs.history.memory import MemoryJobHistory
 from app.jobs.history.port import JobHistory
 from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.store import JobStore
+from batch.bars.memory import MemoryBarStore
+from batch.bars.pages import PageBarStore
+from batch.bars.store import BarStore
 from batch.kit.postgres import connect_postgres
+from tests.contracts.bar_store import run
 from tests.fixtures.job_stores import SHORT_S, Bench, memory_bench, redis_bench
+
+
+@pytest.fixture(params=["pages", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BarStore]:
+    """A bar store, empty."""
+    made: BarStore = PageBarStore(tmp_path / "bars") if request.param == "pages" else MemoryBarStore()
+    yield made
+    run(made.close())
 
 
 @pytest.fixture(params=["memory", "redis"])

@@ -1,16 +1,12 @@
 """What every store promises that can drop old bars, run on the page store and on its memory twin."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from batch.bars.compaction import CompactableStore
-from batch.bars.memory import MemoryBarStore
-from batch.bars.pages import PageBarStore
 from batch.bars.store import ASKED_SCHEMA, BarStore
 from batch.market.bar import BarSeries
 from batch.market.calendar import last_sessions
@@ -26,13 +22,6 @@ DAYS = last_sessions(6, LAST)
 #: Noon of the last session in Japan.
 NOW = datetime(2025, 6, 3, 3, tzinfo=UTC)
 SYMBOLS = ["1301", "7203"]
-
-
-@pytest.fixture(params=["pages", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BarStore]:
-    made: BarStore = PageBarStore(tmp_path / "bars") if request.param == "pages" else MemoryBarStore()
-    yield made
-    run(made.close())
 
 
 @pytest.fixture

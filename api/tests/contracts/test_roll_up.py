@@ -1,15 +1,11 @@
 """A roll-up on the page store and on its memory twin: exact, apart from the provider's, true about days that differ."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.memory import MemoryBarStore
-from batch.bars.pages import PageBarStore
 from batch.bars.resample import resample
 from batch.bars.store import BarStore
 from batch.errors import InvalidRequest
@@ -28,13 +24,6 @@ LAST = date(2025, 6, 3)
 DAYS = last_sessions(12, LAST)
 SYMBOLS = ["1301", "285A", "7203"]
 NOW = datetime(2025, 6, 5, tzinfo=UTC)
-
-
-@pytest.fixture(params=["pages", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BarStore]:
-    made: BarStore = PageBarStore(tmp_path / "bars") if request.param == "pages" else MemoryBarStore()
-    yield made
-    run(made.close())
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ AT = datetime(2025, 10, 31, tzinfo=UTC)
 TALLY = {"cursor": 2, "done": 2, "failed": 0, "written": 2, "rows": 2, "outcomes": {"ok": 2}, "counts": {}, "notes": []}
 COUNTS = {"total": 2, "done": 2, "failed": 0, "cancelled": 0, "written": 2, "rows": 2, "chunks_total": 1,
           "chunks_done": 1, "dead": 0}  # fmt: skip
-ROW = {"status": "completed", "request": {"symbols": ["1301", "1302"]}, "plan": {}, "error": None,
+ROW = {"queue": "ingest", "status": "completed", "request": {"symbols": ["1301", "1302"]}, "plan": {}, "error": None,
        "outcomes": {"ok": 2}, **COUNTS}  # fmt: skip
 CHUNK = {"n": 0, "items": ["1301", "1302"], "state": "done", "attempts": 1, "tally": TALLY}
 

@@ -3,12 +3,14 @@
 import os
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 
 from tests.faults.lab.chunks import claimed_at_ms, items_of, running, wait_claimed_again, wait_in_chunk
 from tests.faults.lab.lab import Lab, Size
 from tests.faults.lab.measure import Measures
+from tests.fixtures.apps import INGEST
 from tests.fixtures.stacks import until
 
 #: A lease of 15 s, a sweep each second, and as much again for a loaded machine.
@@ -42,6 +44,29 @@ def test_a_killed_workers_chunk_runs_again_from_where_it_was(lab: Lab, measure: 
     assert again.cursor >= was.cursor
     lab.caller.wait(job_id)
     measure.note(1, "a chunk of a worker that was killed runs again, from its checkpoint", back_s=back_s)
+
+
+def test_a_killed_backfill_takes_each_missing_bar_once_and_what_was_held_not_again(lab: Lab, measure: Measures) -> None:
+    held, wanted = lab.requests.build(6), lab.requests.build(24)
+    lab.caller.wait(lab.caller.submit(held))
+    lab.plan(pace_s=0.5)
+    symbols = held["symbols"] + wanted["symbols"]
+    body = {"intervals": wanted["intervals"], "last": wanted["session"], "symbols": symbols}
+    job_id = lab.caller.submit(body, path=f"{INGEST}/backfill")
+    was = wait_in_chunk(lab, job_id)
+    killed_ms = lab.now_ms()
+    lab.workers[worker_of(lab, was.pid)].kill()
+    lab.plan()
+    again = wait_claimed_again(lab, was, within_s=BACK_WITHIN_S + 10)
+    back_s = (claimed_at_ms(again) - killed_ms) / 1000
+    assert back_s <= BACK_WITHIN_S
+    assert (again.attempt, again.cursor >= was.cursor) == (2, True)
+    job = lab.caller.wait(job_id)
+    # The auditor compares the rows with those of an undisturbed run.
+    asked = {symbol for n in range(job["result"]["chunks"]) for symbol in items_of(lab, replace(was, n=str(n)))}
+    assert asked == set(wanted["symbols"])
+    assert job["progress"]["done"] == len(asked)
+    measure.note(1, "a backfill's chunk of a worker that was killed runs again, from its checkpoint", back_s=back_s)
 
 
 # Row 2.

@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from app.jobs.model import Chunk, Tally
-from app.tasks.long_runs import go_on
+from app.jobs.model import Tally
+from app.tasks.long_runs import go_on, hand_out
 from app.tasks.worker import Run
 from batch.kit.clock import utc_now
 from batch.market_data.compact import CompactChunk, compact_chunk, plan_compaction
@@ -16,9 +16,7 @@ async def plan(run: Run) -> Tally:
     settings = run.parts.settings
     request = parse_compact(run.request, keep_days=settings.keep_days)
     made = await plan_compaction(request, build_bar_store(settings), now=utc_now())
-    planned = () if run.request.get("dry_run") else made.chunks
-    chunks = [Chunk(str(n), chunk.shards, chunk.payload()) for n, chunk in enumerate(planned)]
-    await run.fan_out(made.summary(), chunks)
+    await hand_out(run, made)
     return run.chunk.tally
 
 

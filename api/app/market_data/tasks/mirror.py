@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from app.jobs.model import Chunk, Tally
-from app.tasks.long_runs import go_on
+from app.jobs.model import Tally
+from app.tasks.long_runs import go_on, hand_out
 from app.tasks.worker import Run
 from batch.kit.clock import utc_now
 from batch.market_data.mirror import MirrorChunk, mirror_chunk, plan_mirror
@@ -16,9 +16,7 @@ async def plan(run: Run) -> Tally:
     settings = run.parts.settings
     store = build_bar_store(settings)
     made = await plan_mirror(parse_mirror(run.request), store, settings.mirror_dir, now=utc_now())
-    planned = () if run.request.get("dry_run") else made.chunks
-    chunks = [Chunk(str(n), chunk.months, chunk.payload()) for n, chunk in enumerate(planned)]
-    await run.fan_out(made.summary(), chunks)
+    await hand_out(run, made)
     return run.chunk.tally
 
 

@@ -2,12 +2,11 @@
 
 from functools import partial
 
-from app.jobs.model import Chunk, Tally
-from app.tasks.long_runs import go_on
+from app.jobs.model import Tally
+from app.tasks.long_runs import go_on, hand_out
 from app.tasks.worker import Run
-from batch.market.report import OutcomeReport
 from batch.market_data.roll_up import roll_up_chunk
-from batch.market_data.roll_up_plan import RollUpChunk, RollUpPlan
+from batch.market_data.roll_up_plan import RollUpChunk
 from batch.market_data.roll_up_request import parse_roll_up
 from batch.scripts.run_roll_up import run_roll_up
 from batch.wiring import build_bar_store
@@ -16,15 +15,8 @@ from batch.wiring import build_bar_store
 async def plan(run: Run) -> Tally:
     """Plan a job."""
     settings = run.parts.settings
-
-    async def fan_out(plan: RollUpPlan) -> OutcomeReport:
-        planned = () if run.request.get("dry_run") else plan.chunks
-        chunks = [Chunk(str(n), chunk.symbols, chunk.payload()) for n, chunk in enumerate(planned)]
-        await run.fan_out(plan.summary(), chunks)
-        return OutcomeReport()
-
     request = parse_roll_up(run.request, provider=settings.provider)
-    await run_roll_up(request, fan_out, settings=settings, slots=settings.slots)
+    await run_roll_up(request, partial(hand_out, run), settings=settings, slots=settings.slots)
     return run.chunk.tally
 
 

@@ -33,6 +33,11 @@ class IndicatorChunk:
     first: date
     last: date
 
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The symbols: what of the chunk is settled one by one."""
+        return self.symbols
+
     def payload(self) -> dict[str, Any]:
         """Return the chunk without its symbols as JSON types."""
         return {

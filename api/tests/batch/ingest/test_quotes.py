@@ -98,6 +98,16 @@ async def test_while_a_session_lasts_each_refresh_takes_its_bars_in_one_request(
     assert (await desk.store.read_quarantine(SERIES)).is_empty()
 
 
+@pytest.mark.parametrize("interval", ["1m", "5m", "1h"])
+async def test_before_the_first_bar_of_a_session_is_whole_the_session_before_it_is_the_newest(interval: str) -> None:
+    desk = Desk()
+    first = timedelta(seconds=Interval(interval).seconds) + get_provider_spec("synthetic").capabilities.delay
+    await desk.refresh(at(9) + first - timedelta(seconds=1), interval)
+    assert await desk.newest(Interval(interval)) < at(0)
+    await desk.refresh(at(9) + first, interval)
+    assert await desk.newest(Interval(interval)) == at(9)
+
+
 async def test_a_bar_that_is_still_being_made_is_neither_kept_nor_refused() -> None:
     desk = Desk()
     await desk.refresh(at(10), ahead=timedelta(minutes=1))
@@ -127,10 +137,11 @@ async def test_a_daily_bar_is_that_of_the_last_session_that_is_over() -> None:
 @pytest.mark.parametrize(
     ("provider", "interval", "now", "expected"),
     [
-        ("synthetic", "1m", at(9, 0, 59), OCT_31),
-        ("synthetic", "1m", at(9, 1, 1), NOV_4),
-        ("yahoo", "1m", at(9, 19), OCT_31),
-        ("yahoo", "5m", at(9, 21), NOV_4),
+        ("synthetic", "1m", at(9, 1, 59), OCT_31),
+        ("synthetic", "1m", at(9, 2), NOV_4),
+        ("yahoo", "1m", at(9, 20, 59), OCT_31),
+        ("yahoo", "5m", at(9, 24, 59), OCT_31),
+        ("yahoo", "5m", at(9, 25), NOV_4),
         ("yahoo", "1d", at(15, 49), OCT_31),
         ("yahoo", "1d", at(15, 51), NOV_4),
         ("jquants", "1m", at(15, 40), OCT_31),

@@ -63,20 +63,17 @@ def test_twice_leaves_exactly_the_same_rows(tmp_path: Path) -> None:
     asyncio.run(twice())
 
 
-def test_any_executor_gets_the_plan(tmp_path: Path) -> None:
-    class Taker:
-        def __init__(self) -> None:
-            self.plans: list[IngestPlan] = []
+def test_the_plan_is_run_as_the_caller_says(tmp_path: Path) -> None:
+    plans: list[IngestPlan] = []
 
-        async def run(self, plan: IngestPlan) -> OutcomeReport:
-            self.plans.append(plan)
-            return OutcomeReport()
+    async def take(plan: IngestPlan) -> OutcomeReport:
+        plans.append(plan)
+        return OutcomeReport()
 
-    taker = Taker()
     settings = BatchSettings(data_dir=tmp_path)
     request = parse_request({"intervals": {"1m": 1}, "session": SESSION.isoformat()})
-    assert asyncio.run(run_daily_ingest(request, taker, settings=settings, slots=4)) == OutcomeReport()
-    (plan,) = taker.plans
+    assert asyncio.run(run_daily_ingest(request, take, settings=settings, slots=4)) == OutcomeReport()
+    (plan,) = plans
     assert (plan.session, plan.provider, len(plan.chunks) % 4) == (SESSION, "synthetic", 0)
     assert not (tmp_path / "bars").exists()
 

@@ -50,6 +50,26 @@ def plant_sizes() -> None:
         worker.perform.__kwdefaults__["stall_s"] = float(stall_s)
 
 
+def plant_items() -> None:
+    """Put a pause before each item of the jobs on bars that are held, and have a roll-up settle them one by one."""
+    from batch.analysis.indicators import run as indicators  # noqa: PLC0415  only in a worker
+    from batch.market_data import compact, mirror, roll_up  # noqa: PLC0415
+
+    roll_up._SLICE = 1
+    for module, name in (
+        (indicators, "_run_symbol"), (compact, "_compact"), (mirror, "_plan_month"), (roll_up, "_run_slice"),
+    ):  # fmt: skip
+        setattr(module, name, _pausing_before(getattr(module, name)))
+
+
+def _pausing_before(call: Any) -> Any:
+    async def pausing(*arguments: Any) -> Any:
+        await asyncio.sleep(plan().get("item_pace_s", 0.0))
+        return await call(*arguments)
+
+    return pausing
+
+
 def plant_queue() -> None:
     """Lose some of the messages that this process sends, or send each several times."""
     from app.tasks.dispatch import CeleryDispatcher  # noqa: PLC0415  not before it is needed
@@ -118,6 +138,7 @@ def plant() -> None:
     if os.environ["FAULT_ROLE"] == "worker":
         plant_sizes()
         plant_provider()
+        plant_items()
     else:
         plant_ends()
 

@@ -186,7 +186,8 @@ def _bars(e: Evidence) -> Iterator[Breach]:
         yield Breach(Kind.BARS_WRONG, symbol, f"{count} bars that an undisturbed run does not keep")
     kept = dict(e.kept.group_by("symbol").len().rows())
     whole = dict(e.undisturbed.group_by("symbol").len().rows())
-    for job_id, job in e.ledger.items():
+    ingests = ((job_id, job) for job_id, job in e.ledger.items() if job.is_ingest)
+    for job_id, job in ingests:
         written = [symbol for chunk in job.chunks for symbol in _written(chunk)]
         for symbol in written:
             if kept.get(symbol, 0) != whole.get(symbol, 0):

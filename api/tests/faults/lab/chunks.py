@@ -21,13 +21,13 @@ class Running:
     attempt: int
 
 
-def running(lab: Lab, pids: Sequence[int] | None = None) -> list[Running]:
-    """Return the chunks under a lease, those of some processes or all."""
+def running(lab: Lab, pids: Sequence[int] | None = None, *, queue: str = "ingest") -> list[Running]:
+    """Return the chunks of a queue under a lease, those of some processes or all."""
     found = []
-    for member in lab.redis.zrange("ingest:leases", 0, -1):
+    for member in lab.redis.zrange(f"{queue}:leases", 0, -1):
         job_id, _, n = member.partition("|")
         fields = [f"{name}:{n}" for name in ("state", "fence", "owner", "tally", "attempts")]
-        state, fence, owner, tally, attempt = lab.redis.hmget(f"ingest:job:{job_id}:chunks", fields)
+        state, fence, owner, tally, attempt = lab.redis.hmget(f"{queue}:job:{job_id}:chunks", fields)
         if state != "running" or not fence or not owner:
             continue
         pid = int(owner.rpartition(":")[2])
@@ -36,11 +36,11 @@ def running(lab: Lab, pids: Sequence[int] | None = None) -> list[Running]:
     return found
 
 
-def wait_in_chunk(lab: Lab, job_id: str, *, settled: int = 1) -> Running:
+def wait_in_chunk(lab: Lab, job_id: str, *, settled: int = 1, queue: str = "ingest") -> Running:
     """Wait until a chunk of a job has told of so many settled symbols, and runs on."""
 
     def ask() -> list[Running]:
-        return [r for r in running(lab) if r.job_id == job_id and r.n != "plan" and r.cursor >= settled]
+        return [r for r in running(lab, queue=queue) if r.job_id == job_id and r.n != "plan" and r.cursor >= settled]
 
     return until(ask, bool, within_s=30, every_s=0.02)[0]
 

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,9 @@ import httpx2
 
 from tests.fixtures.apps import JOBS, RUN_DAILY, TOKEN
 from tests.fixtures.stacks import FINAL, until
+
+#: A running chunk hears of a stop with its next beat, 5 s later at worst.
+_STOPS_WITHIN_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +34,35 @@ class Caller:
         self.attempts: list[Attempt] = []
         #: The final states that a job may end in, where it is not `completed` alone.
         self.expected: dict[str, frozenset[str]] = {}
+        #: Where the job of an id is found.
+        self._places: dict[str, str] = {}
         self._lock = threading.Lock()
 
-    def try_submit(self, body: Mapping[str, Any], *, key: str | None = None) -> Attempt:
-        """Submit once, whatever comes of it."""
+    def try_submit(self, body: Mapping[str, Any], *, key: str | None = None, path: str = RUN_DAILY) -> Attempt:
+        """Submit once, whatever comes of it; `path` takes the kind of job."""
         headers = {"Idempotency-Key": key} if key else {}
         try:
-            answer = self.http.post(RUN_DAILY, json=dict(body), headers=headers)
+            answer = self.http.post(path, json=dict(body), headers=headers)
             code, job_id = answer.status_code, answer.json().get("job_id")
         except httpx2.HTTPError:
             code, job_id = 0, None
-        attempt = Attempt(code, job_id if code == 202 else None, tuple(body["symbols"]))
+        attempt = Attempt(code, job_id if code == 202 else None, tuple(body.get("symbols", ())))
         with self._lock:
             self.attempts.append(attempt)
+            if attempt.job_id:
+                self._places[attempt.job_id] = answer.headers["location"]
         return attempt
 
-    def submit(self, body: Mapping[str, Any], *, ends: Iterable[str] = ("completed",), key: str | None = None) -> str:
+    def submit(
+        self,
+        body: Mapping[str, Any],
+        *,
+        ends: Iterable[str] = ("completed",),
+        key: str | None = None,
+        path: str = RUN_DAILY,
+    ) -> str:
         """Submit a job that must be accepted, and say in which states it may end."""
-        attempt = self.try_submit(body, key=key)
+        attempt = self.try_submit(body, key=key, path=path)
         assert attempt.code == 202, attempt
         assert attempt.job_id is not None
         self.expected[attempt.job_id] = frozenset(ends)
@@ -58,7 +73,7 @@ class Caller:
 
         def ask() -> dict[str, Any] | None:
             try:
-                answer = self.http.get(f"{JOBS}/{job_id}")
+                answer = self.http.get(self._place(job_id))
             except httpx2.HTTPError:
                 return None
             assert answer.status_code in {200, 503}, f"{job_id}: {answer.status_code} {answer.text}"
@@ -75,7 +90,21 @@ class Caller:
 
     def cancel(self, job_id: str) -> int:
         """Ask a job to stop, and return the status code of the answer."""
-        return self.http.post(f"{JOBS}/{job_id}/cancel").status_code
+        return self.http.post(f"{self._place(job_id)}/cancel").status_code
+
+    def stop(self, job_id: str, *, within_s: float = _STOPS_WITHIN_S) -> float:
+        """Cancel a job twice, wait for its end, which must be that, and return how long it took."""
+        begun_at = time.monotonic()
+        assert self.cancel(job_id) == 202
+        assert self.cancel(job_id) in {202, 409}
+        job = self.wait(job_id, within_s=30)
+        took_s = time.monotonic() - begun_at
+        assert took_s <= within_s
+        assert job["status"] == "cancelled"
+        return took_s
+
+    def _place(self, job_id: str) -> str:
+        return self._places.get(job_id, f"{JOBS}/{job_id}")
 
     def close(self) -> None:
         """Release connections."""

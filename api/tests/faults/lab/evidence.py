@@ -14,16 +14,18 @@ from psycopg.rows import dict_row
 
 from batch.ingest.executor import InProcessExecutor
 from batch.ingest.request import parse_request
-from batch.market.bar import BAR_SCHEMA
+from batch.market.bar import BAR_SCHEMA, BarSeries
+from batch.market.interval import Interval
 from batch.scripts.run_daily_ingest import run_daily_ingest, tools_for
 from batch.settings import BatchSettings
 from batch.wiring import build_bar_store
 from tests.faults.lab.client import Attempt
-from tests.faults.lab.lab import Lab, wait_quiet
+from tests.faults.lab.lab import QUEUES, SETS, Lab, wait_quiet
 from tests.fixtures.kept_bars import check_bars, kept_bars, read_series
 from tests.fixtures.stacks import FINAL, until
 
-SETS = ("ingest:leases", "ingest:dispatch", "ingest:active")
+#: What the lab's ingest jobs take, all of them.
+_SERIES = BarSeries("synthetic", Interval.H1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,11 @@ class LedgerJob:
 
     row: Mapping[str, Any]
     chunks: Sequence[Mapping[str, Any]]
+
+    @property
+    def is_ingest(self) -> bool:
+        """Whether it takes bars, which an undisturbed run takes as well."""
+        return bool(self.row["queue"] == "ingest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +82,11 @@ def collect(lab: Lab, *, within_s: float = 60.0) -> Evidence:
         attempts=tuple(lab.caller.attempts),
         expected_states=dict(lab.caller.expected),
         ledger=ledger,
-        live=_read_live(lab, sorted(accepted | ledger.keys())),
+        live=_read_live(lab, {job_id: _queue_of(ledger.get(job_id)) for job_id in sorted(accepted | ledger.keys())}),
         left={key: lab.redis.zrange(key, 0, -1) for key in SETS},
-        dead_letters=lab.redis.lrange("ingest:dlq", 0, -1),
+        dead_letters=[member for queue in QUEUES for member in lab.redis.lrange(f"{queue}:dlq", 0, -1)],
         kept=_read_kept(lab),
-        undisturbed=_run_undisturbed([job.row["request"] for job in ledger.values()]),
+        undisturbed=_run_undisturbed([job.row["request"] for job in ledger.values() if job.is_ingest]),
         broken_pages=[f"{f.where}: {f.message}" for f in check_bars(lab.data_dir).faults],
         forgotten=frozenset(lab.forgotten),
     )
@@ -95,14 +102,18 @@ def _read_ledger(url: str) -> dict[str, LedgerJob]:
     return {job["job_id"]: LedgerJob(job, by_job[job["job_id"]]) for job in jobs}
 
 
-def _read_live(lab: Lab, job_ids: Sequence[str]) -> dict[str, LiveJob]:
+def _queue_of(job: LedgerJob | None) -> str:
+    return str(job.row["queue"]) if job else QUEUES[0]
+
+
+def _read_live(lab: Lab, queues: Mapping[str, str]) -> dict[str, LiveJob]:
     with lab.redis.pipeline(transaction=False) as pipe:
-        for job_id in job_ids:
-            pipe.hgetall(f"ingest:job:{job_id}")
-            pipe.hgetall(f"ingest:job:{job_id}:chunks")
-            pipe.xrange(f"ingest:job:{job_id}:events")
+        for job_id, queue in queues.items():
+            pipe.hgetall(f"{queue}:job:{job_id}")
+            pipe.hgetall(f"{queue}:job:{job_id}:chunks")
+            pipe.xrange(f"{queue}:job:{job_id}:events")
         answers = pipe.execute()
-    found = zip(job_ids, answers[::3], answers[1::3], answers[2::3], strict=True)
+    found = zip(queues, answers[::3], answers[1::3], answers[2::3], strict=True)
     return {
         job_id: LiveJob(record, chunks, [fields["d"] for _, fields in events if fields["t"] == "status"])
         for job_id, record, chunks, events in found
@@ -111,9 +122,8 @@ def _read_live(lab: Lab, job_ids: Sequence[str]) -> dict[str, LiveJob]:
 
 
 def _read_kept(lab: Lab) -> pl.DataFrame:
-    frames = list(kept_bars(lab.data_dir).values()) if (lab.data_dir / "bars").exists() else []
-    assert len(frames) <= 1, "the lab's requests are of one series"
-    return frames[0] if frames else pl.DataFrame(schema=BAR_SCHEMA)
+    kept = kept_bars(lab.data_dir) if (lab.data_dir / "bars").exists() else {}
+    return kept.get(_SERIES, pl.DataFrame(schema=BAR_SCHEMA))
 
 
 def _run_undisturbed(requests: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
@@ -129,7 +139,7 @@ async def _keep_in_memory(values: Mapping[str, Any]) -> pl.DataFrame:
     settings, request = BatchSettings(bar_store="memory"), parse_request(values)
     tools = tools_for(request, cast("date", request.session), settings=settings)
     store = build_bar_store(settings)
-    await run_daily_ingest(request, InProcessExecutor(tools), settings=settings)
+    await run_daily_ingest(request, InProcessExecutor(tools).run, settings=settings)
     (series,) = await store.list_series()
     bars = await read_series(store, series)
     return bars.filter(pl.col("symbol").is_in(list(request.symbols)))

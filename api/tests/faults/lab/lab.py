@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,10 @@ from tests.fixtures.apps import TOKEN
 from tests.fixtures.servers import Servers, fresh_database, open_folder
 from tests.fixtures.stacks import KABOOM, clean_environment, until
 
+#: The queues that the lab runs jobs on.
+QUEUES = ("ingest", "market_data")
+#: Where chunks stand that run, wait or are announced, and jobs that are not over: all empty when nothing runs.
+SETS = tuple(f"{queue}:{name}" for queue in QUEUES for name in ("leases", "dispatch", "active"))
 _INJECT = Path(__file__).parents[1] / "inject"
 
 
@@ -141,6 +146,12 @@ class Lab:
         seconds, micros = self.redis.time()
         return int(seconds * 1000 + micros // 1000)
 
+    def doctor(self) -> dict[str, str]:
+        """Return what `kaboom doctor` says of each part: `ok`, `warning` or `fault`."""
+        env = {**self.api.spec.env, "KABOOM_API_URL": self.url()}
+        done = subprocess.run((*KABOOM, "doctor", "--json"), env=env, capture_output=True, check=False, timeout=60)
+        return {finding["part"]: finding["verdict"] for finding in json.loads(done.stdout)}
+
     def heal(self) -> None:
         """End every fault, and start what is dead."""
         self.plan()
@@ -233,8 +244,7 @@ def wait_quiet(lab: Lab, *, within_s: float = 60.0) -> None:
     """Wait until no chunk runs, waits or is announced: the moment to audit."""
 
     def left() -> list[str]:
-        sets = ("ingest:leases", "ingest:dispatch", "ingest:active")
-        names = [f"{key}={n}" for key in sets if (n := lab.redis.zcard(key))]
-        return names + ([f"messages={n}"] if (n := lab.redis.llen("celery:ingest")) else [])
+        names = [f"{key}={n}" for key in SETS if (n := lab.redis.zcard(key))]
+        return names + [f"{queue} messages={n}" for queue in QUEUES if (n := lab.redis.llen(f"celery:{queue}"))]
 
     until(left, lambda names: not names, within_s=within_s, every_s=0.1)
