@@ -1,4 +1,4 @@
-"""A roll-up on the page store and on its memory twin: exact, apart from the provider's, true about days that differ."""
+"""A roll-up on every bar store: exact, apart from the provider's, true about days that differ."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -22,6 +22,7 @@ from batch.market_data.roll_up import roll_up_chunk
 from batch.market_data.roll_up_plan import RollUpPlan, plan_roll_up
 from batch.market_data.roll_up_request import LONGER, parse_roll_up
 from tests.contracts.bar_store import run
+from tests.fixtures.influx_stores import fake_v3
 from tests.fixtures.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 
 LAST = date(2025, 6, 3)
@@ -30,8 +31,13 @@ SYMBOLS = ["1301", "285A", "7203"]
 NOW = datetime(2025, 6, 5, tzinfo=UTC)
 
 
-@pytest.fixture(params=["pages", "memory"])
+@pytest.fixture(params=["pages", "memory", "influx-sql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BarStore]:
+    if request.param == "influx-sql":
+        with fake_v3(tmp_path) as server:
+            yield server
+            run(server.close())
+        return
     made: BarStore = PageBarStore(tmp_path / "bars") if request.param == "pages" else MemoryBarStore()
     yield made
     run(made.close())
