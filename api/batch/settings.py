@@ -28,6 +28,7 @@ class BatchSettings(BaseSettings):
     influxdb_bucket_agg_5m: str = Field(default="agg_5m", validation_alias="INFLUXDB_BUCKET_AGG_5M")
     influxdb_bucket_agg_1d: str = Field(default="agg_1d", validation_alias="INFLUXDB_BUCKET_AGG_1D")
     influxdb_api: Literal["v1", "v2", "v3"] = Field(default="v2", validation_alias="KABOOM_INFLUXDB_API")
+    influxdb_query: Literal["influxql", "sql"] = Field(default="influxql", validation_alias="KABOOM_INFLUXDB_QUERY")
     synthetic_seed: int = Field(default=20250923, ge=0, validation_alias="KABOOM_SYNTHETIC_SEED")
     file_dir: Path | None = Field(default=None, validation_alias="KABOOM_FILE_DIR")
     file_time_zone: str = Field(default="Asia/Tokyo", validation_alias="KABOOM_FILE_TIME_ZONE")

@@ -11,6 +11,7 @@ from batch.bars.actions.sqlite import SqliteActionStore
 from batch.bars.actions.store import ActionStore
 from batch.bars.influx import InfluxBarStore
 from batch.bars.influx_deliver import Delivery
+from batch.bars.influx_language import build_reads
 from batch.bars.influx_layout import InfluxBuckets
 from batch.bars.influx_refused import RefusedLines
 from batch.bars.influx_target import InfluxTarget, build_target
@@ -83,7 +84,8 @@ def describe_bar_store(settings: BatchSettings) -> str:
 
     """
     if settings.keeps_bars_in_influxdb:
-        return f"InfluxDB at {influx_target(settings).url}"
+        target = influx_target(settings)
+        return f"InfluxDB at {target.url}, asked in {target.language.words}"
     return str(settings.bars_dir)
 
 
@@ -95,7 +97,11 @@ def influx_target(settings: BatchSettings) -> InfluxTarget:
 
     """
     return build_target(
-        settings.influxdb_host, settings.influxdb_secret, org=settings.influxdb_org, api=settings.influxdb_api
+        settings.influxdb_host,
+        settings.influxdb_secret,
+        org=settings.influxdb_org,
+        api=settings.influxdb_api,
+        language=settings.influxdb_query,
     )
 
 
@@ -196,7 +202,7 @@ def _influx_buckets(settings: BatchSettings) -> InfluxBuckets:
 @cache
 def _influx_store(target: InfluxTarget, buckets: InfluxBuckets, refused: Path) -> InfluxBarStore:
     wire = InfluxWire(target, HttpClient(target.url))
-    return InfluxBarStore(Delivery(wire, RefusedLines(refused), DEFAULT_CHUNK_SIZE), buckets)
+    return InfluxBarStore(Delivery(wire, build_reads(wire), RefusedLines(refused), DEFAULT_CHUNK_SIZE), buckets)
 
 
 @cache

@@ -106,7 +106,11 @@ def _check_bar_store(settings: AppSettings) -> None:
         )
     if settings.keeps_bars_in_influxdb:
         build_target(
-            settings.influxdb_host, settings.influxdb_secret, org=settings.influxdb_org, api=settings.influxdb_api
+            settings.influxdb_host,
+            settings.influxdb_secret,
+            org=settings.influxdb_org,
+            api=settings.influxdb_api,
+            language=settings.influxdb_query,
         )
 
 

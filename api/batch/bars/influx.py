@@ -6,20 +6,10 @@ from datetime import date, datetime
 
 import polars as pl
 
-from batch.bars.influx_answers import ResultSeries
 from batch.bars.influx_asked import load_asked, save_asked
-from batch.bars.influx_cover import cover_sessions
 from batch.bars.influx_deliver import Delivery
-from batch.bars.influx_frames import to_bars, to_columns, to_quarantine
 from batch.bars.influx_layout import InfluxBuckets
-from batch.bars.influx_query import (
-    day_seconds,
-    seconds_between,
-    select_bars,
-    select_closes,
-    select_newest,
-    select_quarantine,
-)
+from batch.bars.influx_query import day_seconds, seconds_between
 from batch.bars.influx_verify import find_series, verify
 from batch.bars.influx_write import write_bars, write_quarantine
 from batch.bars.normal import check_source
@@ -57,7 +47,8 @@ class InfluxBarStore:
 
     async def read_quarantine(self, series: BarSeries, symbol: str | None = None) -> pl.DataFrame:
         """Return refused rows in `QUARANTINE_SCHEMA`, sorted by symbol, then opened_at."""
-        rows = to_quarantine(await self._ask(series, select_quarantine(series, [] if symbol is None else [symbol])))
+        symbols = [] if symbol is None else [symbol]
+        rows = await self.delivery.reads.quarantine(self._bucket(series), series, symbols)
         return rows if symbol is None else rows.filter(pl.col("symbol") == symbol)
 
     async def read(self, series: BarSeries, symbol: str, *, start: datetime, end: datetime) -> pl.DataFrame:
@@ -65,29 +56,28 @@ class InfluxBarStore:
         between = seconds_between(start, end)
         if between[0] >= between[1]:
             return empty_bars()
-        bars = to_bars(await self._ask(series, select_bars(series, between, [symbol])))
+        bars = await self.delivery.reads.bars(self._bucket(series), series, between, [symbol])
         return bars.filter(pl.col("symbol") == symbol)
 
     async def read_session(self, series: BarSeries, session: date) -> pl.DataFrame:
         """Return every symbol's bars of one session."""
-        return to_bars(await self._ask(series, select_bars(series, day_seconds(session, session))))
+        return await self.delivery.reads.bars(self._bucket(series), series, day_seconds(session, session))
 
     async def latest(self, series: BarSeries) -> pl.DataFrame:
         """Return the newest bar of every symbol, one row each."""
-        return to_bars(await self._ask(series, select_newest(series)))
+        return await self.delivery.reads.newest(self._bucket(series), series)
 
     async def last_closes(self, series: BarSeries, symbols: Sequence[str], *, before: date) -> dict[str, float]:
         """Return each symbol's last close in a session before `before`; a symbol without one is left out."""
         if not symbols:
             return {}
         before_s, _ = day_seconds(before, before)
-        columns = to_columns(await self._ask(series, select_closes(series, symbols, before_s)), ("symbol", "close"))
-        closes = dict(zip(columns["symbol"], map(float, columns["close"]), strict=True))
+        closes = await self.delivery.reads.closes(self._bucket(series), series, symbols, before_s)
         return {symbol: closes[symbol] for symbol in symbols if symbol in closes}
 
     async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
         """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
-        return await cover_sessions(self.delivery.wire, self._bucket(series), series, (first, last))
+        return await self.delivery.reads.cover(self._bucket(series), series, (first, last))
 
     async def save_asked(self, series: BarSeries, asked: pl.DataFrame) -> None:
         """Keep what a provider answered, in `ASKED_SCHEMA`, as points of a measurement of their own."""
@@ -95,15 +85,15 @@ class InfluxBarStore:
 
     async def load_asked(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
         """Return the newest answer on each symbol and session in `ASKED_SCHEMA`, sorted by both."""
-        return await load_asked(self.delivery.wire, self._bucket(series), series, (first, last))
+        return await load_asked(self.delivery.reads, self._bucket(series), series, (first, last))
 
     async def list_series(self) -> tuple[BarSeries, ...]:
         """Return the series that hold a bar or a refused row, sorted."""
-        return await find_series(self.delivery.wire, self.buckets)
+        return await find_series(self.delivery.reads, self.buckets)
 
     async def verify(self) -> StoreHealth:
         """Look whether buckets answer, fields have our types, and every bar is whole."""
-        return await verify(self.delivery.wire, self.buckets)
+        return await verify(self.delivery.reads, self.buckets)
 
     async def close(self) -> None:
         """Release the connections; another call opens them anew."""
@@ -112,6 +102,3 @@ class InfluxBarStore:
     def _bucket(self, series: BarSeries) -> str:
         check_source(series.source)
         return self.buckets.of(series.interval)
-
-    async def _ask(self, series: BarSeries, text: str) -> list[ResultSeries]:
-        return (await self.delivery.wire.query(self._bucket(series), text))[0]

@@ -7,11 +7,10 @@ import polars as pl
 
 from batch.bars.asked import newest_asked
 from batch.bars.influx_deliver import Cargo, Delivery
-from batch.bars.influx_frames import to_columns
 from batch.bars.influx_lines import asked_lines
-from batch.bars.influx_query import day_seconds, select_asked
+from batch.bars.influx_query import day_seconds
+from batch.bars.influx_reads import InfluxReads
 from batch.bars.influx_target import Precision
-from batch.bars.influx_wire import InfluxWire
 from batch.bars.store import ASKED_SCHEMA
 from batch.market.bar import BarSeries
 
@@ -30,13 +29,13 @@ async def save_asked(delivery: Delivery, bucket: str, series: BarSeries, asked: 
 
     async def find_missing(rows: pl.DataFrame) -> pl.DataFrame:
         days = sorted(rows["session"].unique())
-        held = await load_asked(delivery.wire, bucket, series, (days[0], days[-1]))
+        held = await load_asked(delivery.reads, bucket, series, (days[0], days[-1]))
         return rows.join(held, on=list(ASKED_SCHEMA), how="anti", maintain_order="left")
 
     await delivery.deliver(Cargo(bucket, Precision.SECOND, partial(asked_lines, series), find_missing), asked)
 
 
-async def load_asked(wire: InfluxWire, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
+async def load_asked(reads: InfluxReads, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
     """Return the newest answer on each symbol and session from the first to the last day, in `ASKED_SCHEMA`.
 
     Raises:
@@ -46,10 +45,7 @@ async def load_asked(wire: InfluxWire, bucket: str, series: BarSeries, days: tup
     between = day_seconds(*days)
     if between[0] >= between[1]:
         return pl.DataFrame(schema=ASKED_SCHEMA)
-    columns = to_columns((await wire.query(bucket, select_asked(series, between)))[0], ("symbol", "time", "bars", "at"))
-    types = {"symbol": pl.String, "time": pl.Int64, "bars": pl.Int64, "at": pl.Int64}
-    frame = pl.DataFrame([pl.Series(name, columns[name], kind) for name, kind in types.items()])
-    answers = frame.select(
+    answers = (await reads.asked(bucket, series, between)).select(
         "symbol",
         pl.col("time").cast(_TIME).dt.date().alias("session"),
         "bars",

@@ -1,11 +1,11 @@
-"""What InfluxDB holds, without reading the bars: coverage by session."""
+"""What InfluxDB holds, without reading the bars: coverage by session, asked in InfluxQL."""
 
 from datetime import date
 
 import polars as pl
 
 from batch.bars.influx_answers import ResultSeries
-from batch.bars.influx_frames import to_columns
+from batch.bars.influx_frames import to_rows
 from batch.bars.influx_query import day_seconds, select_counts, select_edges, select_flagged
 from batch.bars.influx_wire import InfluxWire
 from batch.bars.store import COVERAGE_SCHEMA
@@ -59,8 +59,6 @@ async def _read_edges(wire: InfluxWire, bucket: str, series: BarSeries, sessions
 
 
 def _to_times(found: list[ResultSeries], value: str, dtype: pl.DataType | type[pl.DataType]) -> pl.DataFrame:
-    columns = to_columns(found, ("symbol", "time", value))
-    types = {"symbol": pl.String, "time": pl.Int64, value: dtype}
-    frame = pl.DataFrame([pl.Series(n, columns[n], t, strict=False) for n, t in types.items()])
+    frame = to_rows(found, pl.Schema({"symbol": pl.String(), "time": pl.Int64(), value: dtype}))
     at = pl.col("time").cast(_TIME)
     return frame.select("symbol", at.dt.date().alias("session"), at.alias("at"), value)

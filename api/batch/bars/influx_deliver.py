@@ -9,6 +9,7 @@ import polars as pl
 import structlog
 
 from batch.bars.influx_answers import parse_refusal
+from batch.bars.influx_reads import InfluxReads
 from batch.bars.influx_refused import RefusedLines
 from batch.bars.influx_target import Precision
 from batch.bars.influx_wire import SOME_REFUSED, TOO_LARGE, InfluxWire
@@ -38,9 +39,10 @@ class Cargo:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The way to a server, how many lines go in one request, and where refused ones are kept."""
+    """The way to a server and back: how many lines go in one request, and where refused ones are kept."""
 
     wire: InfluxWire
+    reads: InfluxReads
     refused_lines: RefusedLines
     points: int
 

@@ -11,6 +11,11 @@ from batch.bars.influx_layout import FIELDS, PRICES
 from batch.bars.store import QUARANTINE_SCHEMA
 from batch.market.bar import BAR_SCHEMA, empty_bars
 
+#: Points of bars, as they are read: times in microseconds since 1970, and null where a point has no such field.
+BAR_ROW = pl.Schema({"symbol": pl.String(), "time": pl.Int64(), **dict.fromkeys(FIELDS, pl.Float64())})
+#: Points of refused rows.
+QUARANTINE_ROW = pl.Schema({"time": pl.Int64(), "undated": pl.String(), "reason": pl.String(), "row": pl.String()})
+
 _KEY = ["symbol", "opened_at"]
 _TIME = BAR_SCHEMA["opened_at"]
 
@@ -26,14 +31,17 @@ def to_columns(found: Iterable[ResultSeries], names: Sequence[str]) -> dict[str,
     return columns
 
 
-def to_bars(found: Iterable[ResultSeries]) -> pl.DataFrame:
-    """Return bars in `BAR_SCHEMA`, sorted; points that lack a price or the volume are no bars and left out."""
-    columns = to_columns(found, ("symbol", "time", *FIELDS))
-    if not columns["time"]:
+def to_rows(found: Iterable[ResultSeries], schema: pl.Schema) -> pl.DataFrame:
+    """Return the rows of all series in a schema that names their columns, or some of them."""
+    columns = to_columns(found, list(schema))
+    return pl.DataFrame([pl.Series(name, columns[name], kind, strict=False) for name, kind in schema.items()])
+
+
+def to_bars(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows in `BAR_ROW` as sorted bars; those that lack a price or the volume are no bars and left out."""
+    if rows.is_empty():
         return empty_bars()
-    types = {"symbol": pl.String, "time": pl.Int64, **dict.fromkeys(FIELDS, pl.Float64)}
-    frame = pl.DataFrame([pl.Series(n, columns[n], types[n], strict=False) for n in types])
-    bars = frame.drop_nulls([*PRICES, "volume", "symbol"]).select(
+    bars = rows.drop_nulls([*PRICES, "volume", "symbol"]).select(
         "symbol",
         pl.col("time").cast(_TIME).alias("opened_at"),
         *PRICES,
@@ -44,13 +52,12 @@ def to_bars(found: Iterable[ResultSeries]) -> pl.DataFrame:
     return bars.unique(_KEY, keep="last").sort(_KEY)
 
 
-def to_quarantine(found: Iterable[ResultSeries]) -> pl.DataFrame:
-    """Return refused rows in `QUARANTINE_SCHEMA`, sorted by symbol, then opened_at."""
-    columns = to_columns(found, ("time", "undated", "reason", "row"))
+def to_quarantine(found: pl.DataFrame) -> pl.DataFrame:
+    """Return rows in `QUARANTINE_ROW` as `QUARANTINE_SCHEMA` has them, sorted by symbol, then opened_at."""
     rows = [
         (symbol, None if undated == "true" else time, *values, reason)
-        for time, undated, reason, (symbol, *values) in zip(
-            columns["time"], columns["undated"], columns["reason"], map(orjson.loads, columns["row"]), strict=True
+        for time, undated, reason, (symbol, *values) in (
+            (time, undated, reason, orjson.loads(row)) for time, undated, reason, row in found.iter_rows()
         )
     ]
     frame = pl.DataFrame(rows, schema={**QUARANTINE_SCHEMA, "opened_at": pl.Int64()}, orient="row")

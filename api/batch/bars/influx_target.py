@@ -6,15 +6,29 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+import orjson
+
 from batch.errors import ConfigurationError
 
 
 class InfluxApi(StrEnum):
-    """The write endpoint that a server is spoken to by; reads are InfluxQL at `/query` with all three."""
+    """The write endpoint that a server is spoken to by."""
 
     V1 = "v1"
     V2 = "v2"
     V3 = "v3"
+
+
+class InfluxQuery(StrEnum):
+    """The language that a server is asked in: InfluxQL at `/query`, which all versions have, or v3's SQL."""
+
+    INFLUXQL = "influxql"
+    SQL = "sql"
+
+    @property
+    def words(self) -> str:
+        """Its name, for people."""
+        return {self.INFLUXQL: "InfluxQL", self.SQL: "SQL"}[self]
 
 
 class Precision(StrEnum):
@@ -36,6 +50,7 @@ class InfluxTarget:
     token: str = field(default="", repr=False)
     org: str = ""
     api: InfluxApi = InfluxApi.V2
+    language: InfluxQuery = InfluxQuery.INFLUXQL
 
     def headers(self) -> dict[str, str]:
         """Return the header that authorizes a request; v1 takes `user:password` for a token, or none."""
@@ -64,6 +79,10 @@ class InfluxTarget:
         database = {"db": bucket} if self.api is InfluxApi.V3 else _database(bucket)
         return "/query", {**database, "epoch": "u", "chunked": "true", "q": text}
 
+    def sql_endpoint(self, bucket: str, text: str) -> tuple[str, bytes]:
+        """Return the path and the JSON that a statement of SQL is posted as, for an answer in Parquet."""
+        return "/api/v3/query_sql", orjson.dumps({"db": bucket, "q": text, "format": "parquet"})
+
     def redact(self, text: str) -> str:
         """Return a text without the token, should the server have repeated it."""
         return text.replace(self.token, "…") if self.token else text
@@ -75,11 +94,12 @@ def _database(bucket: str) -> dict[str, str]:
     return {"db": database, "rp": policy} if policy else {"db": database}
 
 
-def build_target(host: str | None, token: str | None, *, org: str | None, api: str) -> InfluxTarget:
+def build_target(host: str | None, token: str | None, *, org: str | None, api: str, language: str) -> InfluxTarget:
     """Return the target of the settings.
 
     Raises:
-        ConfigurationError: there is no host or it is no address, or a token is missing; no secret is in the message.
+        ConfigurationError: there is no host or it is no address, a token is missing, or v1 was to be asked in SQL; no
+            secret is in the message.
 
     """
     if not host:
@@ -92,7 +112,11 @@ def build_target(host: str | None, token: str | None, *, org: str | None, api: s
         )
     if api == InfluxApi.V1 and token and ":" not in token:
         raise ConfigurationError("INFLUXDB_TOKEN had no colon, expected user:password with KABOOM_INFLUXDB_API=v1")
-    return InfluxTarget(_parse_host(host), token or "", org or "", InfluxApi(api))
+    if api == InfluxApi.V1 and language == InfluxQuery.SQL:
+        raise ConfigurationError(
+            "KABOOM_INFLUXDB_QUERY was sql with KABOOM_INFLUXDB_API=v1, expected influxql: only v3 answers SQL"
+        )
+    return InfluxTarget(_parse_host(host), token or "", org or "", InfluxApi(api), InfluxQuery(language))
 
 
 def _parse_host(text: str) -> str:

@@ -1,11 +1,9 @@
 """The self-check of bars in InfluxDB: buckets answer, fields have our types, and no bar lacks one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from batch.bars.influx_answers import ResultSeries
 from batch.bars.influx_layout import FIELD_TYPES, PRICES, InfluxBuckets, parse_measurement
-from batch.bars.influx_query import count_fields, show_fields, show_sources
-from batch.bars.influx_wire import InfluxWire
+from batch.bars.influx_reads import InfluxReads
 from batch.bars.store import StoreFault, StoreHealth
 from batch.errors import StoreError
 from batch.market.bar import BarSeries
@@ -13,7 +11,7 @@ from batch.market.bar import BarSeries
 _WHOLE = (*PRICES, "volume")
 
 
-async def verify(wire: InfluxWire, buckets: InfluxBuckets) -> StoreHealth:
+async def verify(reads: InfluxReads, buckets: InfluxBuckets) -> StoreHealth:
     """Look at every bucket; one that is not there is a fault.
 
     Raises:
@@ -23,7 +21,7 @@ async def verify(wire: InfluxWire, buckets: InfluxBuckets) -> StoreHealth:
     bars, faults = 0, []
     for bucket in buckets.names():
         try:
-            found, wrong = await _check_bucket(wire, bucket)
+            found, wrong = await _check_bucket(reads, bucket)
         except StoreError as e:
             if e.retryable:
                 raise
@@ -33,7 +31,7 @@ async def verify(wire: InfluxWire, buckets: InfluxBuckets) -> StoreHealth:
     return StoreHealth(pages=0, bars=bars, bytes=None, faults=tuple(faults))
 
 
-async def find_series(wire: InfluxWire, buckets: InfluxBuckets) -> tuple[BarSeries, ...]:
+async def find_series(reads: InfluxReads, buckets: InfluxBuckets) -> tuple[BarSeries, ...]:
     """Return the series that hold a bar or a refused row, sorted.
 
     Raises:
@@ -42,36 +40,28 @@ async def find_series(wire: InfluxWire, buckets: InfluxBuckets) -> tuple[BarSeri
     """
     found = set()
     for bucket in buckets.names():
-        for series in (await wire.query(bucket, show_sources()))[0]:
-            interval = parse_measurement(series.name)
+        for name, source in await reads.sources(bucket):
+            interval = parse_measurement(name)
             if interval and buckets.of(interval) == bucket:
-                found |= {BarSeries(str(source), interval) for _, source in series.rows}
+                found.add(BarSeries(source, interval))
     return tuple(sorted(found, key=lambda s: (s.source, s.interval)))
 
 
-async def _check_bucket(wire: InfluxWire, bucket: str) -> tuple[int, list[StoreFault]]:
+async def _check_bucket(reads: InfluxReads, bucket: str) -> tuple[int, list[StoreFault]]:
     bars, faults = 0, []
-    for fields in (await wire.query(bucket, show_fields()))[0]:
-        if parse_measurement(fields.name) is None:
+    for name, types in (await reads.field_types(bucket)).items():
+        if parse_measurement(name) is None:
             continue
-        faults += [StoreFault(f"{bucket}, {fields.name}", text) for text in _check_types(fields)]
-        (counts,) = await wire.query(bucket, count_fields(fields.name, _WHOLE))
-        if counts:
-            # The first column is the time, which counts have none of.
-            most, least = _extremes(counts[0])
-            bars += least
-            if most != least:
-                faults.append(StoreFault(f"{bucket}, {fields.name}", f"{most - least} bars lack a price or the volume"))
+        faults += [StoreFault(f"{bucket}, {name}", text) for text in _check_types(types)]
+        counts = (await reads.counts(bucket, name, _WHOLE)).values()
+        bars += min(counts)
+        if lacking := max(counts) - min(counts):
+            faults.append(StoreFault(f"{bucket}, {name}", f"{lacking} bars lack a price or the volume"))
     return bars, faults
 
 
-def _check_types(fields: ResultSeries) -> Iterator[str]:
-    for name, kind in fields.rows:
+def _check_types(types: Mapping[str, str]) -> Iterator[str]:
+    for name, kind in types.items():
         expected = FIELD_TYPES.get(name, kind)
         if kind != expected:
             yield f"field {name} was of type {kind}, expected {expected}: every write of it is refused"
-
-
-def _extremes(counts: ResultSeries) -> tuple[int, int]:
-    numbers = [int(n or 0) for n in counts.rows[0][1:]]
-    return max(numbers), min(numbers)

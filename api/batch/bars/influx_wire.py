@@ -20,6 +20,8 @@ _ASKS_FOR_A_PAUSE = frozenset({429, 503})
 #: Some lines were taken and some not, or none: the body says why. Cloud Serverless has used 201 for it too.
 SOME_REFUSED = frozenset({201, 400, 422})
 TOO_LARGE = 413
+#: A statement was refused, or failed: v3 has answered both for a table that is not there.
+STATEMENT_REFUSED = frozenset({400, 422, 500})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class InfluxWire:
         # Not any 2xx: what a proxy answers with 200 has stored nothing.
         if reply.status in {204, TOO_LARGE, *SOME_REFUSED}:
             return reply
-        raise self._error(reply, bucket)
+        raise self.error(reply, bucket)
 
     async def query(self, bucket: str, *statements: str) -> list[list[ResultSeries]]:
         """Return the series of each statement of InfluxQL, times in microseconds.
@@ -85,12 +87,35 @@ class InfluxWire:
         headers = {**self.target.headers(), "Accept": "application/json"}
         reply = await self._paced(lambda: self.http.get(path, params=params, headers=headers))
         if reply.status != 200:
-            raise self._error(reply, bucket)
+            raise self.error(reply, bucket)
         try:
             return await asyncio.to_thread(parse_results, reply.body, len(statements))
         except QueryRefused as e:
-            text = self.target.redact(str(e))
-            raise StoreError(f"InfluxDB at {self.target.url}, bucket {bucket!r}: {text}", retryable=False) from e
+            raise self.unreadable(bucket, str(e)) from e
+
+    async def query_sql(self, bucket: str, text: str) -> Reply:
+        """Return the answer to a statement of SQL: 200 with a Parquet file, or one of `STATEMENT_REFUSED`.
+
+        Raises:
+            StoreError: it was another answer, or none.
+
+        """
+        path, body = self.target.sql_endpoint(bucket, text)
+        headers = {
+            **self.target.headers(),
+            "Accept": "application/vnd.apache.parquet",
+            "Content-Type": "application/json",
+        }
+        reply = await self._paced(lambda: self.http.post(path, body, params={}, headers=headers))
+        if reply.status in {200, *STATEMENT_REFUSED}:
+            return reply
+        raise self.error(reply, bucket)
+
+    def unreadable(self, bucket: str, why: str) -> StoreError:
+        """Return the error of an answer that says no, or half of what was asked."""
+        return StoreError(
+            f"InfluxDB at {self.target.url}, bucket {bucket!r}: {self.target.redact(why)}", retryable=False
+        )
 
     async def _paced(self, ask: Callable[[], Awaitable[Reply]]) -> Reply:
         waited_s, attempt = 0.0, 0
@@ -106,7 +131,8 @@ class InfluxWire:
             waited_s += pause_s
         return reply
 
-    def _error(self, reply: Reply, bucket: str) -> StoreError:
+    def error(self, reply: Reply, bucket: str) -> StoreError:
+        """Return the error that an answer is, or that there was none."""
         server = f"InfluxDB at {self.target.url}"
         if reply.status is None:
             return StoreError(f"{server}: {reply.failure}")

@@ -5,10 +5,8 @@ from functools import partial
 import polars as pl
 
 from batch.bars.influx_deliver import Cargo, Delivery
-from batch.bars.influx_frames import to_bars, to_quarantine
 from batch.bars.influx_layout import FIELDS
 from batch.bars.influx_lines import bar_lines, quarantine_lines
-from batch.bars.influx_query import select_bars, select_quarantine
 from batch.bars.influx_target import Precision
 from batch.bars.normal import normalise_bars, normalise_quarantine
 from batch.bars.replaced import report_replaced
@@ -70,13 +68,12 @@ async def write_quarantine(delivery: Delivery, bucket: str, series: BarSeries, r
 async def _read_held(delivery: Delivery, bucket: str, series: BarSeries, bars: pl.DataFrame) -> pl.DataFrame:
     times = bars["opened_at"].to_physical() // _US
     between = times.to_numpy().min().item(), times.to_numpy().max().item() + 1
-    text = select_bars(series, between, bars["symbol"].unique(maintain_order=True).to_list())
-    return to_bars((await delivery.wire.query(bucket, text))[0])
+    symbols = bars["symbol"].unique(maintain_order=True).to_list()
+    return await delivery.reads.bars(bucket, series, between, symbols)
 
 
 async def _read_quarantine(delivery: Delivery, bucket: str, series: BarSeries, rows: pl.DataFrame) -> pl.DataFrame:
-    text = select_quarantine(series, rows["symbol"].unique(maintain_order=True).to_list())
-    return to_quarantine((await delivery.wire.query(bucket, text))[0])
+    return await delivery.reads.quarantine(bucket, series, rows["symbol"].unique(maintain_order=True).to_list())
 
 
 def _not_in(rows: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:

@@ -15,12 +15,18 @@ from batch.bars.pages import PageBarStore
 from batch.bars.store import BarStore
 from batch.kit.postgres import connect_postgres
 from tests.contracts.bar_store import run
+from tests.fixtures.influx_stores import fake_v3
 from tests.fixtures.job_stores import SHORT_S, Bench, memory_bench, redis_bench
 
 
-@pytest.fixture(params=["pages", "memory"])
+@pytest.fixture(params=["pages", "memory", "influx-sql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BarStore]:
-    """A bar store, empty."""
+    """A bar store, empty; `influx-sql` is a fake InfluxDB v3 that is asked in SQL."""
+    if request.param == "influx-sql":
+        with fake_v3(tmp_path) as server:
+            yield server
+            run(server.close())
+        return
     made: BarStore = PageBarStore(tmp_path / "bars") if request.param == "pages" else MemoryBarStore()
     yield made
     run(made.close())

@@ -10,7 +10,7 @@ from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.actions.sqlite import SqliteActionStore
 from batch.bars.actions.store import ActionStore
 from batch.bars.influx_layout import InfluxBuckets
-from batch.bars.influx_target import InfluxTarget
+from batch.bars.influx_target import InfluxQuery, InfluxTarget
 from tests.contracts.action_store import ActionStoreContract
 from tests.contracts.bar_store import run
 from tests.fixtures.fake_influx import ORG, TOKEN, fake_influx
@@ -19,11 +19,14 @@ from tests.fixtures.influx_stores import make_store
 BUCKETS = InfluxBuckets("raw", "agg5", "agg1d")
 
 
-@pytest.fixture(params=["sqlite", "memory", "influx"])
+@pytest.fixture(params=["sqlite", "memory", "influx", "influx-sql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ActionStore]:
-    if request.param == "influx":
+    if request.param in {"influx", "influx-sql"}:
+        language = InfluxQuery.SQL if request.param == "influx-sql" else InfluxQuery.INFLUXQL
         with fake_influx(*BUCKETS.names()) as fake:
-            bars = make_store(InfluxTarget(fake.url, TOKEN, ORG), BUCKETS, tmp_path / "refused.jsonl")
+            bars = make_store(
+                InfluxTarget(fake.url, TOKEN, ORG, language=language), BUCKETS, tmp_path / "refused.jsonl"
+            )
             yield InfluxActionStore(bars.delivery, BUCKETS.agg_1d)
             run(bars.close())
         return

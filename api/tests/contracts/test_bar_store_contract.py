@@ -1,4 +1,4 @@
-"""What every bar store promises, run on the page store and on its memory twin."""
+"""What every bar store promises, run on the page store, on its memory twin and on a fake InfluxDB v3 asked in SQL."""
 
 from tests.contracts.bar_store import BarStoreContract
 

@@ -23,6 +23,8 @@ DAYS = last_sessions(6, LAST)
 NOW = datetime(2025, 6, 3, 3, tzinfo=UTC)
 SYMBOLS = ["1301", "7203"]
 
+pytestmark = pytest.mark.parametrize("store", ["pages", "memory"], indirect=True)
+
 
 @pytest.fixture
 def minutes(store: BarStore) -> pl.DataFrame:

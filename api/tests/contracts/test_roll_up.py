@@ -1,4 +1,4 @@
-"""A roll-up on the page store and on its memory twin: exact, apart from the provider's, true about days that differ."""
+"""A roll-up on every bar store: exact, apart from the provider's, true about days that differ."""
 
 from datetime import UTC, date, datetime
 

@@ -1,7 +1,6 @@
 """A day of TSE Prime on a real InfluxDB 1.x behind the shim: written twice, corrected, refused, and stormed upon."""
 
 import sys
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -9,40 +8,25 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.influx import InfluxBarStore
 from batch.bars.influx_layout import InfluxBuckets
 from batch.bars.influx_target import InfluxApi, InfluxTarget
 from batch.bars.memory import MemoryBarStore
-from batch.bars.store import BarStore, WriteReport
+from batch.bars.store import WriteReport
 from batch.errors import StoreError
-from batch.ingest.plan import IngestChunk
-from batch.ingest.runner import run_chunk
-from batch.ingest.window import IngestTools
-from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome
 from batch.market.report import OutcomeReport
 from batch.market.universe import load_universe
-from batch.providers.synthetic import SyntheticProvider
 from tests.contracts.bar_store import run
 from tests.fixtures.http_servers import Response
 from tests.fixtures.influx_shim import TOKEN, Shim, shim
 from tests.fixtures.influx_stores import kept_lines, make_store
 from tests.fixtures.influxd import Influxd, influxd
 from tests.fixtures.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
+from tests.fixtures.synthetic_day import NOW, SESSION, ingest_day
 
-SESSION, NOW = date(2025, 11, 4), datetime(2025, 11, 5, tzinfo=UTC)
 SOME = ("1301", "1332", "6758", "7203", "9984")
-
-
-def ingest(store: BarStore, symbols: Sequence[str], interval: Interval = Interval.M1) -> OutcomeReport:
-    """Run one chunk of the synthetic day as a worker does."""
-    provider = SyntheticProvider(seed=7, clock=lambda: NOW)
-    tools = IngestTools(provider, store, MemoryActionStore(), Market.TSE_PRIME, frozenset(), lambda: NOW)
-    report = run(run_chunk(IngestChunk(interval, tuple(symbols), (SESSION,)), tools))
-    assert sum(report.by_outcome().values()) == len(symbols)
-    return report
 
 
 def failed(report: OutcomeReport) -> dict[str, str]:
@@ -55,11 +39,11 @@ class TestFullDay:
     ) -> None:
         symbols = load_universe(Market.TSE_PRIME, SESSION).symbols
         expected = MemoryBarStore()
-        made = ingest(expected, symbols)
+        made = run(ingest_day(expected, symbols))
 
-        first = ingest(store, symbols)
+        first = run(ingest_day(store, symbols))
         once = server.count(store.buckets.raw_1m_hot, "ohlcv_1m")
-        second = ingest(store, symbols)
+        second = run(ingest_day(store, symbols))
         twice = server.count(store.buckets.raw_1m_hot, "ohlcv_1m")
 
         assert first == second == made
@@ -97,7 +81,7 @@ class TestRefusals:
         self, server: Influxd, store: InfluxBarStore
     ) -> None:
         server.put(store.buckets.raw_1m_hot, f"ohlcv_1m,symbol=0000 volume=1i {int(NOW.timestamp())}")
-        report = ingest(store, SOME)
+        report = run(ingest_day(store, SOME))
         assert set(failed(report)) == set(SOME)
         assert all("field type conflict" in message for message in failed(report).values())
         assert report.rows == server.count(store.buckets.raw_1m_hot, "ohlcv_1m") == 0
@@ -142,7 +126,7 @@ class TestRefusals:
         with influxd(tmp_path, max_body=5_000) as small, shim(small.url) as front:
             buckets = InfluxBuckets(*(small.make_database() for _ in range(3)))
             store = make_store(InfluxTarget(front.url, TOKEN, "kaboom"), buckets, tmp_path / "refused.jsonl")
-            report = ingest(store, SOME)
+            report = run(ingest_day(store, SOME))
             assert failed(report) == {}
             assert small.count(buckets.raw_1m_hot, "ohlcv_1m") == report.rows
             assert 413 in front.statuses
@@ -152,7 +136,7 @@ class TestRefusals:
 class TestStorms:
     def test_one_of_503_is_sat_out(self, server: Influxd, store: InfluxBarStore, front: Shim) -> None:
         front.faults = [Response(503, b"", {"Retry-After": "2"}) for _ in range(20)]
-        report = ingest(store, SOME)
+        report = run(ingest_day(store, SOME))
         assert failed(report) == {}
         assert front.statuses == [*[503] * 20, *[204] * (len(front.statuses) - 20)]
         assert server.count(store.buckets.raw_1m_hot, "ohlcv_1m") == report.rows
@@ -161,7 +145,7 @@ class TestStorms:
         self, server: Influxd, store: InfluxBarStore, front: Shim
     ) -> None:
         front.faults = [Response(503, b"", {"Retry-After": "40"}) for _ in range(99)]
-        report = ingest(store, SOME)
+        report = run(ingest_day(store, SOME))
         assert set(failed(report)) == set(SOME)
         assert all("answered 503 and asked for 40 s after 80 s" in message for message in failed(report).values())
         assert report.rows == server.count(store.buckets.raw_1m_hot, "ohlcv_1m") == 0
@@ -169,8 +153,8 @@ class TestStorms:
 
     def test_after_it_the_same_job_writes_everything(self, server: Influxd, store: InfluxBarStore, front: Shim) -> None:
         front.faults = [Response(429, b"", {"Retry-After": "300"})]
-        assert set(failed(ingest(store, SOME))) == set(SOME)
-        report = ingest(store, SOME)
+        assert set(failed(run(ingest_day(store, SOME)))) == set(SOME)
+        report = run(ingest_day(store, SOME))
         assert failed(report) == {}
         assert server.count(store.buckets.raw_1m_hot, "ohlcv_1m") == report.rows
 

@@ -80,8 +80,15 @@ def test_jobs_write_there_and_commands_read_from_there(
         assert finding(running) == {
             "part": "bar store",
             "verdict": "ok",
-            "detail": f"InfluxDB at http://127.0.0.1:{port}: {rows:,} bars, all sound",
+            "detail": f"InfluxDB at http://127.0.0.1:{port}, asked in InfluxQL: {rows:,} bars, all sound",
         }
+
+        made = ask(running, "market-data", "roll-up", "--session", "2025-11-04", "--wait")
+        assert (made["status"], made["result"]["outcomes"]["ok"]) == ("completed", 5)
+        assert server.count(buckets.agg_5m, "ohlcv_5m") == made["result"]["counts"]["bars_5m"] > 100
+        assert server.count(buckets.agg_1d, "ohlcv_1d") == made["result"]["counts"]["bars_1d"] == 5
+        days = ask(running, "bars", "show", "7203", "--interval", "1d", "--source", "synthetic_from_1m")["bars"]
+        assert days[-1]["volume"] == sum(row["volume"] for row in shown["bars"])
     assert not (running.data_dir / "bars").exists()
 
 

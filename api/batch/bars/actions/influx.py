@@ -8,14 +8,10 @@ import polars as pl
 
 from batch.bars.actions.store import KEY, NOTE_SCHEMA
 from batch.bars.influx_deliver import Cargo, Delivery
-from batch.bars.influx_frames import to_columns
 from batch.bars.influx_lines import action_lines
-from batch.bars.influx_query import select_actions
 from batch.bars.influx_target import Precision
 from batch.bars.normal import check_source
 from batch.errors import StoreError
-
-_COLUMNS = ("symbol", "time", "origin", "state", "factor", "at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +40,8 @@ class InfluxActionStore:
     async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
         """Return notes in `NOTE_SCHEMA`, of all symbols or of some, sorted by symbol, ex-session and origin."""
         check_source(source)
-        found = await self.delivery.wire.query(self.bucket, select_actions(source, symbols))
-        columns = to_columns(found[0], _COLUMNS)
-        types = [pl.String, pl.Int64, pl.String, pl.String, pl.Float64, pl.Int64]
-        frame = pl.DataFrame([pl.Series(name, columns[name], kind) for name, kind in zip(_COLUMNS, types, strict=True)])
-        notes = frame.with_columns(
+        found = await self.delivery.reads.actions(self.bucket, source, symbols)
+        notes = found.with_columns(
             pl.col("time").cast(pl.Datetime("us")).dt.date().alias("ex_session"),
             pl.col("at").cast(NOTE_SCHEMA["noted_at"]).alias("noted_at"),
         ).select(list(NOTE_SCHEMA))

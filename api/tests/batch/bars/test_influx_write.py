@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from batch.bars.asked import tell_asked
 from batch.bars.influx import InfluxBarStore
 from batch.bars.influx_layout import InfluxBuckets
-from batch.bars.influx_target import InfluxApi, InfluxTarget
+from batch.bars.influx_target import InfluxApi, InfluxQuery, InfluxTarget
 from batch.bars.store import RefusedBars, WriteReport
 from batch.errors import StoreError
 from batch.kit.embedded import free_port
@@ -38,11 +38,18 @@ def waits() -> Waits:
     return Waits()
 
 
-@pytest.fixture(params=[InfluxApi.V2, InfluxApi.V3])
+@pytest.fixture(
+    params=[
+        (InfluxApi.V2, InfluxQuery.INFLUXQL),
+        (InfluxApi.V3, InfluxQuery.INFLUXQL),
+        (InfluxApi.V3, InfluxQuery.SQL),
+    ],
+    ids="-".join,
+)
 async def store(
     request: pytest.FixtureRequest, fake: FakeInflux, waits: Waits, tmp_path: Path
 ) -> AsyncIterator[InfluxBarStore]:
-    target = InfluxTarget(fake.url, TOKEN, ORG, request.param)
+    target = InfluxTarget(fake.url, TOKEN, ORG, *request.param)
     made = make_store(target, BUCKETS, tmp_path / "refused.jsonl", waits=waits)
     yield made
     await made.close()
@@ -242,15 +249,19 @@ class TestFailures:
         assert wrong not in repr(store) + repr(error.value) + "".join(capfd.readouterr())
         await store.close()
 
-    async def test_a_symbol_cannot_ask_for_more_than_its_bars(self, fake: FakeInflux, store: InfluxBarStore) -> None:
+    async def test_a_symbol_cannot_ask_for_more_than_its_bars(self, fake: FakeInflux, tmp_path: Path) -> None:
+        store = make_store(InfluxTarget(fake.url, TOKEN, ORG), BUCKETS, tmp_path / "refused.jsonl")
         await store.read(MINUTES, "x' OR 'a'='a", start=at(JUNE_2), end=at(JUNE_2, 1))
         assert r"""("symbol" = 'x\' OR \'a\'=\'a') AND time""" in fake.queries[-1]
+        await store.close()
 
-    async def test_a_symbol_too_long_to_ask_for_has_no_bars(self, fake: FakeInflux, store: InfluxBarStore) -> None:
+    async def test_a_symbol_too_long_to_ask_for_has_no_bars(self, fake: FakeInflux, tmp_path: Path) -> None:
+        store = make_store(InfluxTarget(fake.url, TOKEN, ORG), BUCKETS, tmp_path / "refused.jsonl")
         await store.write(MINUTES, DAY)
         found = await store.read(MINUTES, "7203" * 1_000, start=at(JUNE_2), end=at(JUNE_2, 1))
         assert found.is_empty()
         assert len(fake.queries[-1]) < 500
+        await store.close()
 
 
 class TestAnswers:
