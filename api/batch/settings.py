@@ -34,6 +34,7 @@ class BatchSettings(BaseSettings):
     file_time_zone: str = Field(default="Asia/Tokyo", validation_alias="KABOOM_FILE_TIME_ZONE")
     jquants_api_key: SecretStr | None = Field(default=None, validation_alias="JQUANTS_API_KEY")
     jquants_base_url: str = Field(default="https://api.jquants.com/v2", validation_alias="JQUANTS_BASE_URL")
+    jquants_bulk: bool = Field(default=False, validation_alias="JQUANTS_BULK")
     yahoo_enabled: bool = Field(default=False, validation_alias="YAHOO_ENABLED")
     yahoo_base_url: str = Field(default="https://query2.finance.yahoo.com", validation_alias="YAHOO_BASE_URL")
     provider_delay_s: float = Field(default=3600.0, ge=0, validation_alias="KABOOM_PROVIDER_DELAY_S")
@@ -82,6 +83,11 @@ class BatchSettings(BaseSettings):
     def bars_dir(self) -> Path:
         """Where the embedded bar store keeps its pages."""
         return self.data_dir / "bars"
+
+    @property
+    def jquants_bulk_dir(self) -> Path | None:
+        """Where J-Quants' bulk files are kept for a while; None where they are not used."""
+        return self.data_dir / "jquants-bulk" if self.jquants_bulk else None
 
     @property
     def mirror_dir(self) -> Path:

@@ -32,7 +32,7 @@ from batch.market.universe import Universe, load_universe
 from batch.providers.base import BarProvider, MasterProvider
 from batch.providers.file import FileProvider
 from batch.providers.gate import Gate, LimitedGate, OpenGate
-from batch.providers.jquants import JquantsProvider, JquantsSource
+from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, JquantsSource
 from batch.providers.limiter import Limiter, Limits
 from batch.providers.limiter_memory import MemoryLimiter
 from batch.providers.limiter_redis import RedisLimiter
@@ -118,7 +118,8 @@ def build_provider(settings: BatchSettings, name: str | None = None) -> BarProvi
         raise ConfigurationError(lacking)
     place = (_limits_of(settings, spec.name), settings.shared_redis_url)
     if spec.name == "jquants" and settings.jquants_api_key:
-        return _jquants_provider(settings.jquants_base_url, settings.jquants_api_key, *place)
+        server = (settings.jquants_base_url, settings.jquants_api_key)
+        return _jquants_provider(*server, *place, settings.jquants_bulk_dir)
     if spec.name == "yahoo":
         return _yahoo_provider(settings.yahoo_base_url, *place)
     gate = build_gate(settings, spec.name)
@@ -233,10 +234,13 @@ def _file_provider(root: Path, time_zone: str) -> FileProvider:
 
 
 @cache
-def _jquants_provider(base_url: str, api_key: SecretStr, limits: Limits, redis_url: str | None) -> JquantsProvider:
+def _jquants_provider(
+    base_url: str, api_key: SecretStr, limits: Limits, redis_url: str | None, bulk_dir: Path | None
+) -> JquantsProvider:
     gate = _gate("jquants", limits, redis_url)
     source = JquantsSource.connect(base_url, api_key.get_secret_value(), gate, connections=_connections(limits))
-    return JquantsProvider(source, concurrency=limits.concurrency)
+    bulk = JquantsBulk(source, JquantsShelf(source, gate, bulk_dir)) if bulk_dir else None
+    return JquantsProvider(source, concurrency=limits.concurrency, bulk=bulk)
 
 
 @cache

@@ -23,7 +23,8 @@ def plan_gaps(interval: Interval, gaps: pl.DataFrame, *, capabilities: Capabilit
     if gaps.is_empty():
         return []
     by_symbol = _share(gaps, "symbol", "session")
-    is_by_session = interval in capabilities.bulk_by_session or by_symbol.height > _MOST_KINDS
+    is_bulk = capabilities.is_bulk(interval, gaps["symbol"].n_unique())
+    is_by_session = is_bulk or by_symbol.height > _MOST_KINDS
     rows = (_share(gaps, "session", "symbol") if is_by_session else by_symbol).select("symbol", "session").rows()
     return [
         chunk

@@ -105,13 +105,14 @@ def plan_chunks(
     """Return chunks that together hold every symbol and session once.
 
     Where one call brings a whole session, and there are at least as many symbols as sessions, a chunk is one
-    session; else it is some symbols over all sessions, in as many equal parts as keep every worker slot busy
-    to the end: a fixed size of 500 would leave a last part of 100 (measured 1.2 to 1.3 times slower).
+    session, or those of one month where one call brings these; else it is some symbols over all sessions, in as
+    many equal parts as keep every worker slot busy to the end: a fixed size of 500 would leave a last part of 100
+    (measured 1.2 to 1.3 times slower).
     """
     if not symbols or not sessions:
         return []
-    if interval in capabilities.bulk_by_session and len(symbols) >= len(sessions):
-        return [IngestChunk(interval, tuple(symbols), (day,)) for day in sessions]
+    if capabilities.is_bulk(interval, len(symbols)) and len(symbols) >= len(sessions):
+        return [IngestChunk(interval, tuple(symbols), days) for days in _split_bulk(interval, sessions, capabilities)]
     bars = len(symbols) * len(sessions) * bars_per_session(sessions[-1], interval)
     parts = _count_parts(len(symbols), bars, slots)
     return [IngestChunk(interval, part, tuple(sessions)) for part in split_evenly(symbols, parts)]
@@ -142,6 +143,21 @@ def split_in_runs(sessions: Sequence[date]) -> list[tuple[date, ...]]:
         else:
             runs.append([day])
     return [tuple(run) for run in runs]
+
+
+def is_one_month(sessions: Sequence[date]) -> bool:
+    """Return whether sessions (oldest first, at least one) are of one calendar month."""
+    return _month_of(sessions[0]) == _month_of(sessions[-1])
+
+
+def _split_bulk(interval: Interval, sessions: Sequence[date], capabilities: Capabilities) -> list[tuple[date, ...]]:
+    if interval in capabilities.bulk_by_month:
+        return [tuple(days) for _, days in itertools.groupby(sessions, key=_month_of)]
+    return [(day,) for day in sessions]
+
+
+def _month_of(day: date) -> tuple[int, int]:
+    return day.year, day.month
 
 
 def _count_parts(symbols: int, bars: int, slots: int) -> int:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 from batch.ingest.notes import log_corrections
-from batch.ingest.plan import IngestChunk, bars_per_session, split_in_runs
+from batch.ingest.plan import IngestChunk, bars_per_session, is_one_month, split_in_runs
 from batch.ingest.window import IngestTools, run_window
 from batch.market.bar import BarSeries
 from batch.market.outcome import Outcome, SymbolOutcome
@@ -46,7 +46,8 @@ async def run_chunk(
 
 def _slices(chunk: IngestChunk, tools: IngestTools, start: int) -> list[tuple[str, ...]]:
     capabilities = tools.provider.capabilities
-    is_bulk = chunk.interval in capabilities.bulk_by_session and len(chunk.sessions) == 1
+    is_month = chunk.interval in capabilities.bulk_by_month and is_one_month(chunk.sessions)
+    is_bulk = is_month or (chunk.interval in capabilities.bulk_by_session and len(chunk.sessions) == 1)
     size = len(chunk.symbols) if is_bulk else capabilities.symbols_per_fetch
     return [chunk.symbols[i : i + size] for i in range(start, len(chunk.symbols), size)]
 

@@ -1,12 +1,13 @@
-"""The home of aiohttp: requests to strangers' servers, each address judged first, and to a server of the operator's."""
+"""The home of aiohttp: requests to strangers' servers, each address judged first, to the operator's own, and files."""
 
 import errno
 import functools
 import os
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +20,12 @@ from batch.kit.dns import Lookup, look_up
 
 #: Raises InvalidRequest for an address that must not be connected to.
 type AddressJudge = Callable[[str], None]
+
+#: Takes a block of a file; what it raises ends the download.
+type Sink = Callable[[bytes], Awaitable[None]]
+
+#: A block is as large as this at most: a file in any size is held in little memory.
+_BLOCK_BYTES = 256 << 10
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -146,6 +153,49 @@ class HttpClient:
                 trust_env=False,
             )
         return self._session
+
+
+@dataclass(frozen=True, slots=True)
+class HttpDownloader:
+    """Gets files from addresses that a trusted server gave, and says nothing of ours: no key, cookie, proxy, redirect.
+
+    Attributes:
+        timeout_s: seconds for a whole file.
+        stall_s: seconds without a byte after which it is given up.
+
+    """
+
+    timeout_s: float = 900.0
+    stall_s: float = 30.0
+
+    async def stream(self, url: str, sink: Sink) -> Answer:
+        """Hand the body of a 200 to `sink` in blocks, as it travels: what is compressed stays so.
+
+        Never raises for what the server does, only what `sink` raises, which must be no OSError. The body of any
+        other status is left unread: a storage host quotes the signature of an address in it.
+        """
+        async with self._session() as session:
+            try:
+                # Encoded already: a signature is over the very text.
+                async with session.get(URL(url, encoded=True), allow_redirects=False) as answer:
+                    if answer.status == HTTPStatus.OK:
+                        async for block in answer.content.iter_chunked(_BLOCK_BYTES):
+                            await sink(block)
+                    return Answer(answer.status, answer.headers)
+            except TimeoutError:
+                return Answer(None, failure=f"no byte within {self.stall_s:g} s, or no end within {self.timeout_s:g} s")
+            except (aiohttp.ClientError, OSError, ValueError) as e:
+                return Answer(None, failure=_explain(e))
+
+    def _session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=self.timeout_s, sock_connect=5.0, sock_read=self.stall_s),
+            headers={"Accept-Encoding": "identity"},
+            trust_env=False,
+            auto_decompress=False,
+        )
 
 
 class _JudgingResolver(AbstractResolver):

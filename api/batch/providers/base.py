@@ -25,6 +25,10 @@ class Capabilities:
         markets: sections it serves.
         bulk_by_session: intervals of which one call brings a whole session of every symbol, so a chunk is all
             symbols of one session; of the others a chunk is some symbols over all sessions.
+        bulk_by_month: intervals of which one call brings a month of sessions as well, so a chunk is all symbols over
+            the sessions of a month.
+        bulk_least_symbols: interval → from how many symbols on its sessions are asked for as a whole; 1 where none
+            is named.
         symbols_per_fetch: how many symbols one `fetch_bars` call should carry.
         reach_days: interval → how many days back from now there are bars; all there ever were where not named.
         requests_per_minute: most requests to it in any minute, over all processes; None for no limit.
@@ -42,6 +46,8 @@ class Capabilities:
     intervals: frozenset[Interval]
     markets: frozenset[Market]
     bulk_by_session: frozenset[Interval] = frozenset()
+    bulk_by_month: frozenset[Interval] = frozenset()
+    bulk_least_symbols: Mapping[Interval, int] = field(default_factory=dict)
     symbols_per_fetch: int = 50
     reach_days: Mapping[Interval, int] = field(default_factory=dict)
     requests_per_minute: int | None = None
@@ -50,6 +56,10 @@ class Capabilities:
     knows_listings: bool = False
     delay: timedelta = timedelta()
     is_live: bool = False
+
+    def is_bulk(self, interval: Interval, symbols: int) -> bool:
+        """Return whether sessions of so many symbols are asked for as a whole."""
+        return interval in self.bulk_by_session and symbols >= self.bulk_least_symbols.get(interval, 1)
 
     def asked_at_once(self, concurrency: int | None) -> "Capabilities":
         """Return them for so many requests at once, None for its own; a call carries two rounds of these at least."""

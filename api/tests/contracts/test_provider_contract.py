@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from batch.market.universe import Market
 from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.file import FileProvider
 from batch.providers.gate import OpenGate
-from batch.providers.jquants import JquantsProvider, JquantsSource
+from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, JquantsSource
 from batch.providers.registry import get_provider_spec, provider_names
 from batch.providers.synthetic import SyntheticProvider
 from batch.providers.yahoo import YahooProvider, YahooSource
@@ -28,6 +28,8 @@ from tests.fixtures.fake_market import small_market
 from tests.fixtures.fake_yahoo import yahoo_server
 
 SESSIONS = (date(2024, 11, 1), date(2024, 11, 5))
+#: When none of them knows a case's unknown symbol.
+UNKNOWN_ON = (date(2026, 10, 29), date(2026, 10, 30))
 SYMBOLS = ("7203", "6758", "1301")
 
 
@@ -38,6 +40,7 @@ class Case:
     Attributes:
         has_minutes: whether it has their 1m bars, too.
         universe: what it has to say of TSE Prime.
+        has_files: whether it takes bars from bulk files, by which its capabilities are more than the registry says.
 
     """
 
@@ -45,6 +48,7 @@ class Case:
     unknown: str
     has_minutes: bool = True
     universe: tuple[str, ...] | None = None
+    has_files: bool = False
 
 
 @contextmanager
@@ -72,6 +76,19 @@ def _jquants(_directory: Path) -> Iterator[Case]:
 
 
 @contextmanager
+def _jquants_bulk(directory: Path) -> Iterator[Case]:
+    with jquants_server() as fake:
+        fake.market = small_market("7203", "6758")
+        fake.files.first = date(2024, 10, 31)
+        fake.files.until = date(2026, 10, 30)
+        fake.files.is_made = lambda day: day in {*SESSIONS, *UNKNOWN_ON}
+        source = JquantsSource.connect(fake.url, API_KEY, OpenGate())
+        # All from files, whether they save anything or not, and nothing in their place.
+        bulk = JquantsBulk(source, JquantsShelf(source, OpenGate(), directory), least_saved=-100, most_instead=0)
+        yield Case(JquantsProvider(source, bulk=bulk), "1439", universe=("6758", "7203"), has_files=True)
+
+
+@contextmanager
 def _yahoo(_directory: Path) -> Iterator[Case]:
     with yahoo_server() as fake:
         fake.market = small_market("7203", "6758")
@@ -82,6 +99,7 @@ CASES: dict[str, Callable[[Path], AbstractContextManager[Case]]] = {
     "synthetic": _synthetic,
     "file": _file,
     "jquants": _jquants,
+    "jquants with bulk files": _jquants_bulk,
     "yahoo": _yahoo,
 }
 
@@ -109,13 +127,15 @@ def fetch(
 
 
 def test_every_provider_is_under_contract() -> None:
-    assert set(CASES) == set(provider_names())
+    assert {name.split()[0] for name in CASES} == set(provider_names())
 
 
 class TestProviderContract:
     def test_name_and_capabilities_are_the_registry_s(self, case: Case) -> None:
         spec = get_provider_spec(case.provider.name)
-        assert case.provider.capabilities == spec.capabilities
+        files = ("bulk_by_session", "bulk_by_month", "bulk_least_symbols") if case.has_files else ()
+        more = {name: getattr(case.provider.capabilities, name) for name in files}
+        assert case.provider.capabilities == replace(spec.capabilities, **more)
         assert case.provider.capabilities.symbols_per_fetch >= 1
 
     def test_rows_have_the_raw_schema_with_utc_stamps(self, case: Case) -> None:
@@ -141,8 +161,7 @@ class TestProviderContract:
         assert fetch(case, SYMBOLS).bars.equals(fetch(case, SYMBOLS).bars)
 
     def test_symbol_without_rows_has_an_outcome(self, case: Case) -> None:
-        sessions = (date(2026, 10, 29), date(2026, 10, 30))
-        fetched = fetch(case, (SYMBOLS[0], case.unknown), sessions)
+        fetched = fetch(case, (SYMBOLS[0], case.unknown), UNKNOWN_ON)
         assert fetched.outcomes[case.unknown].outcome is Outcome.NOT_LISTED
         assert case.unknown not in fetched.bars["symbol"]
 

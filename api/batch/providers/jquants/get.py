@@ -1,6 +1,9 @@
 """The answers of J-Quants: all pages of one, as rows."""
 
+import contextlib
+from collections.abc import Collection
 from typing import Any
+from urllib.parse import urlsplit
 
 from batch.errors import ProviderError
 from batch.kit.http import HttpClient
@@ -22,15 +25,18 @@ type Row = dict[str, Any]
 class JquantsSource:
     """Gets rows, following `pagination_key` until there is none."""
 
-    def __init__(self, wire: ProviderWire, *, most_pages: int = _MOST_PAGES) -> None:
+    def __init__(self, wire: ProviderWire, *, most_pages: int = _MOST_PAGES, is_encrypted: bool = True) -> None:
+        """Take what asks, the most pages of an answer, and whether files must come by https, too."""
         self._wire = wire
         self._most_pages = most_pages
+        self._schemes = {"https"} if is_encrypted else {"https", "http"}
 
     @classmethod
     def connect(cls, base_url: str, api_key: str, gate: Gate, *, connections: int = 8) -> "JquantsSource":
         """Return a source at an address, behind a gate; nothing is opened yet."""
         client = HttpClient(base_url.rstrip("/"), max_bytes=_MOST_BYTES, connections=connections)
-        return cls(ProviderWire(client, JQUANTS_SERVER, gate, headers={"x-api-key": api_key}, secret=api_key))
+        wire = ProviderWire(client, JQUANTS_SERVER, gate, headers={"x-api-key": api_key}, secret=api_key)
+        return cls(wire, is_encrypted=not base_url.startswith("http://"))
 
     async def fetch_rows(self, query: JquantsQuery) -> list[Row]:
         """Return the rows of all pages.
@@ -58,6 +64,30 @@ class JquantsSource:
             params["pagination_key"] = key
         raise ProviderError(f"jquants: {query.path} had more than {self._most_pages} pages, expected an end")
 
+    async def fetch_address(self, query: JquantsQuery) -> str:
+        """Return the address of a bulk file. It is signed, so it is a secret while it lasts: no message holds it.
+
+        Raises:
+            ProviderError: there was none, or one that is not encrypted; see `ProviderWire.get`.
+
+        """
+        answer = await self._wire.get(query.path, query.params)
+        url = answer.get("url")
+        if not isinstance(url, str) or not _is_address(url, self._schemes):
+            raise ProviderError(
+                f"jquants: {query.path} had the fields {sorted(answer)[:9]}, expected the address of a file by"
+                f" {' or '.join(sorted(self._schemes))} in 'url'",
+                retryable=True,
+            )
+        return url
+
     async def close(self) -> None:
         """Release the connections."""
         await self._wire.close()
+
+
+def _is_address(url: str, schemes: Collection[str]) -> bool:
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname)
+    return False

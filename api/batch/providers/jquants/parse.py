@@ -20,8 +20,9 @@ _OPEN, _CLOSED = frozenset({"1", "2"}), frozenset({"0", "3"})
 #: J-Quants' name → ours. O to Vo are as traded; of `Adj…` only the factor is taken, since bars are stored raw.
 _VALUES = {"O": "open", "H": "high", "L": "low", "C": "close", "Vo": "volume"}
 _ROW = {"Date": pl.String(), "Code": pl.String()} | dict.fromkeys(_VALUES, pl.Float64())
-_DAILY = _ROW | {"AdjFactor": pl.Float64()}
-_MINUTE = _ROW | {"Time": pl.String()}
+#: Fields that we take of a daily and of a minute bar, in an answer and in a bulk file alike.
+DAILY_FIELDS = _ROW | {"AdjFactor": pl.Float64()}
+MINUTE_FIELDS = _ROW | {"Time": pl.String()}
 _LISTING = ("Date", "Code", "CoName", "Mkt", "S33Nm", "ScaleCat")
 
 type Rows = Sequence[dict[str, Any]]
@@ -63,6 +64,20 @@ def parse_listings(rows: Rows, session: date) -> tuple[Listing, ...]:
     return tuple(sorted(listings, key=lambda listing: listing.symbol))
 
 
+def parse_codes(rows: Rows, session: date) -> frozenset[str]:
+    """Return the codes of all that is listed; the rows must be as of the session.
+
+    Raises:
+        ProviderError: a field is missing, the rows are of another day, or there is none.
+
+    """
+    table = _table(rows, {"Date": pl.String(), "Code": pl.String()}, "issues")
+    _expect_dates(table, [session])
+    if table.is_empty():
+        raise ProviderError(f"jquants: no issue was listed on {session}", retryable=True)
+    return frozenset(table["Code"])
+
+
 def parse_calendar(rows: Rows, count: int, until: date) -> tuple[date, ...]:
     """Return the last `count` sessions of a calendar up to `until`, oldest first; fewer where it begins later.
 
@@ -89,8 +104,13 @@ def parse_daily(rows: Rows, symbols: Sequence[str], sessions: Sequence[date]) ->
         ProviderError: a field is missing or of another type, or a row is of another day.
 
     """
-    table = _table(rows, _DAILY, "daily bars")
+    table = _table(rows, DAILY_FIELDS, "daily bars")
     _expect_dates(table, sessions)
+    return make_days(table, symbols)
+
+
+def make_days(table: pl.DataFrame, symbols: Sequence[str]) -> pl.DataFrame:
+    """Return the daily bars of some symbols in `RAW_BAR_SCHEMA`, from rows in `DAILY_FIELDS`."""
     opened_at = pl.col("Date").str.to_datetime("%Y-%m-%d", time_unit="us", time_zone="UTC")
     return _bars(table, symbols, opened_at)
 
@@ -117,14 +137,24 @@ def parse_minutes(rows: Rows, symbol: str, sessions: Sequence[date]) -> pl.DataF
         ProviderError: a field is missing or of another type, or a row is of another issue or day.
 
     """
-    table = _table(rows, _MINUTE, "minute bars")
+    table = _table(rows, MINUTE_FIELDS, "minute bars")
     expect_code(rows, symbol)
     _expect_dates(table, sessions)
+    return make_minutes(table, [symbol])
+
+
+def make_minutes(table: pl.DataFrame, symbols: Sequence[str]) -> pl.DataFrame:
+    """Return the minute bars of some symbols in `RAW_BAR_SCHEMA`, from rows in `MINUTE_FIELDS`.
+
+    Raises:
+        ProviderError: a time is none.
+
+    """
     text = pl.concat_str("Date", pl.lit(" "), "Time")
     local = text.str.to_datetime("%Y-%m-%d %H:%M", time_unit="us", strict=False)
     if table.select(local.is_null().any()).item():
         raise ProviderError("jquants: a minute's Time was no HH:MM", retryable=True)
-    return _bars(table, [symbol], local.dt.replace_time_zone("Asia/Tokyo").dt.convert_time_zone("UTC"))
+    return _bars(table, symbols, local.dt.replace_time_zone("Asia/Tokyo").dt.convert_time_zone("UTC"))
 
 
 def expect_code(rows: Rows, symbol: str) -> None:

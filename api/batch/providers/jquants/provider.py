@@ -1,4 +1,4 @@
-"""The J-Quants provider: daily bars of all issues in one question, minutes issue by issue."""
+"""The J-Quants provider: daily bars of all issues in one question, minutes issue by issue, or both from bulk files."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,7 +6,6 @@ from datetime import date
 
 import polars as pl
 
-from batch.errors import ProviderError
 from batch.market.action import CorporateAction
 from batch.market.calendar import is_session
 from batch.market.interval import Interval
@@ -16,6 +15,7 @@ from batch.market.universe import Market
 from batch.providers.base import BarRequest, Capabilities, FetchedBars
 from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
 from batch.providers.jquants import query
+from batch.providers.jquants.bulk import JquantsBulk
 from batch.providers.jquants.get import JquantsSource
 from batch.providers.jquants.parse import (
     expect_code,
@@ -26,21 +26,26 @@ from batch.providers.jquants.parse import (
     parse_master,
     parse_minutes,
 )
+from batch.providers.jquants.settle import expect_whole, settle, traded, unfinished
 from batch.providers.registry import get_provider_spec
 from batch.providers.shaping import lengthen, pick_sessions
 
 _NAME = "jquants"
-#: Of so many symbols at least half are in a day of all issues, or the day is not whole.
-_ENOUGH_TO_TELL = 20
+#: Of fewer issues the minutes of a session are asked for one by one: a past month's file is 100 MB.
+_LEAST_ISSUES = 200
 
 
 class JquantsProvider:
     """A `BarProvider` over J-Quants' API, version 2. Prices are as traded; intervals between 1m and 1d are sums."""
 
-    def __init__(self, source: JquantsSource, *, concurrency: int | None = None) -> None:
-        """Take a source, and how many requests to make at once; its own limit by default."""
+    def __init__(
+        self, source: JquantsSource, *, concurrency: int | None = None, bulk: JquantsBulk | None = None
+    ) -> None:
+        """Take a source, how many requests to make at once (its own limit by default), and bulk files if any."""
         self._source = source
-        self._capabilities = get_provider_spec(_NAME).capabilities.asked_at_once(concurrency)
+        self._bulk = bulk
+        capabilities = get_provider_spec(_NAME).capabilities.asked_at_once(concurrency)
+        self._capabilities = capabilities if bulk is None else _with_files(capabilities)
 
     @property
     def name(self) -> str:
@@ -91,6 +96,17 @@ class JquantsProvider:
         symbols = tuple(dict.fromkeys(request.symbols))
         if not symbols or not sessions:
             return nothing_traded(symbols)
+        asked = replace(request, symbols=symbols, sessions=sessions)
+        if self._bulk and (found := await self._bulk.fetch_bars(asked, _count_questions(asked))) is not None:
+            return found
+        return await self._ask(asked)
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._source.close()
+
+    async def _ask(self, request: BarRequest) -> FetchedBars:
+        symbols, sessions = request.symbols, request.sessions
         if request.interval is Interval.D1 and len(sessions) <= len(symbols):
             return await self._fetch_days(symbols, sessions)
 
@@ -104,31 +120,24 @@ class JquantsProvider:
         answered = await ask_each(symbols, ask, concurrency=self.capabilities.concurrency or 1)
         return replace(answered, actions=told)
 
-    async def close(self) -> None:
-        """Release the connections."""
-        await self._source.close()
-
     async def _fetch_days(self, symbols: Sequence[str], sessions: Sequence[date]) -> FetchedBars:
         days, told = [], list[CorporateAction]()
         for session in sessions:
             rows = await self._source.fetch_rows(query.ask_day(session))
             bars = parse_daily(rows, symbols, [session])
-            if not rows or (len(symbols) >= _ENOUGH_TO_TELL and bars.height * 2 < len(symbols)):
-                raise ProviderError(
-                    f"jquants: {session} had {len(rows)} rows, of {len(symbols)} issues asked for {bars.height};"
-                    " daily bars come at about 16:30 in Japan",
-                    retryable=True,
-                )
+            if not rows:
+                raise unfinished(session, "0 rows", asked=len(symbols), found=0)
+            expect_whole(session, f"{len(rows)} rows", asked=len(symbols), found=bars.height)
             days.append(bars)
             told += parse_actions(rows, symbols)
-        return replace(_settle(symbols, pl.concat(days)), actions=told)
+        return replace(settle(symbols, pl.concat(days)), actions=told)
 
     async def _fetch_days_of(self, symbol: str, sessions: Sequence[date], told: list[CorporateAction]) -> SymbolAnswer:
         rows = await self._source.fetch_rows(query.ask_days(symbol, sessions[0], sessions[-1]))
         expect_code(rows, symbol)
         listed = pick_sessions(parse_daily(rows, [symbol], sessions), sessions, Interval.D1)
         told += [action for action in parse_actions(rows, [symbol]) if action.ex_session in sessions]
-        bars = _traded(listed)
+        bars = traded(listed)
         if bars.height:
             return bars
         # A day without trades is a row, so no row at all is either no listing or an answer that lacks something.
@@ -138,7 +147,7 @@ class JquantsProvider:
 
     async def _fetch_minutes_of(self, symbol: str, sessions: Sequence[date], interval: Interval) -> SymbolAnswer:
         rows = await self._source.fetch_rows(query.ask_minutes(symbol, sessions[0], sessions[-1]))
-        minutes = _traded(pick_sessions(parse_minutes(rows, symbol, sessions), sessions, interval))
+        minutes = traded(pick_sessions(parse_minutes(rows, symbol, sessions), sessions, interval))
         if minutes.height:
             return lengthen(symbol, minutes, sessions, interval)
         # Minutes without trades have no row, so the list of issues has to tell a quiet day from no listing.
@@ -151,17 +160,17 @@ class JquantsProvider:
         return bool(rows)
 
 
-def _traded(bars: pl.DataFrame) -> pl.DataFrame:
-    prices = ("open", "high", "low", "close")
-    return bars.filter(~pl.all_horizontal(pl.col(*prices).is_null() & ((pl.col("volume") == 0).fill_null(value=True))))
+def _count_questions(request: BarRequest) -> int:
+    """Return how many questions a request is without bulk files, pages left out."""
+    symbols, sessions = len(request.symbols), len(request.sessions)
+    return min(symbols, sessions) if request.interval is Interval.D1 else symbols
 
 
-def _settle(symbols: Sequence[str], listed: pl.DataFrame) -> FetchedBars:
-    bars = _traded(listed)
-    known, brought = set(listed["symbol"]), set(bars["symbol"])
-    outcomes = {
-        symbol: SymbolOutcome(symbol, Outcome.NO_TRADES if symbol in known else Outcome.NOT_LISTED)
-        for symbol in symbols
-        if symbol not in brought
-    }
-    return FetchedBars(bars, outcomes)
+def _with_files(capabilities: Capabilities) -> Capabilities:
+    intraday = [interval for interval in capabilities.intervals if interval.is_intraday]
+    return replace(
+        capabilities,
+        bulk_by_session=capabilities.bulk_by_session | frozenset(intraday),
+        bulk_by_month=frozenset({Interval.D1}),
+        bulk_least_symbols=dict.fromkeys(intraday, _LEAST_ISSUES),
+    )

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+DAILY = "/equities/bars/daily"
+MINUTES = "/equities/bars/minute"
+
 #: Of every three days at least one is a session, but for holidays of up to ten days.
 _DAYS_PER_SESSION, _LONGEST_CLOSURE = 2, 14
 
@@ -29,17 +32,28 @@ def ask_calendar(count: int, until: date) -> JquantsQuery:
 
 def ask_day(session: date) -> JquantsQuery:
     """Return the question for the daily bars of all issues."""
-    return JquantsQuery("/equities/bars/daily", {"date": session.isoformat()})
+    return JquantsQuery(DAILY, {"date": session.isoformat()})
 
 
 def ask_days(symbol: str, first: date, last: date) -> JquantsQuery:
     """Return the question for one issue's daily bars, both ends included."""
-    return JquantsQuery("/equities/bars/daily", _of(symbol) | _span(first, last))
+    return JquantsQuery(DAILY, _of(symbol) | _span(first, last))
 
 
 def ask_minutes(symbol: str, first: date, last: date) -> JquantsQuery:
     """Return the question for one issue's minute bars, both ends included."""
-    return JquantsQuery("/equities/bars/minute", _of(symbol) | _span(first, last))
+    return JquantsQuery(MINUTES, _of(symbol) | _span(first, last))
+
+
+def ask_files(path: str, first: date, last: date) -> JquantsQuery:
+    """Return the question for the bulk files of a path's rows that hold the months of two days and those between."""
+    # Months, not days: whether a month's file is told of for days within it is not documented.
+    return JquantsQuery("/bulk/list", {"endpoint": path, "from": f"{first:%Y-%m}", "to": f"{last:%Y-%m}"})
+
+
+def ask_address(key: str) -> JquantsQuery:
+    """Return the question for the address of a bulk file, which lasts five minutes."""
+    return JquantsQuery("/bulk/get", {"key": key})
 
 
 def code_of(symbol: str) -> str:

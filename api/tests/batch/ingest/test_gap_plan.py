@@ -1,5 +1,6 @@
 """Chunks that hold exactly the gaps, in few pieces."""
 
+from dataclasses import replace
 from datetime import date
 
 import polars as pl
@@ -54,6 +55,14 @@ def test_a_bulk_provider_is_asked_by_session() -> None:
         (("1301",), (DAYS[0],)),
         (("1301", "7203"), (DAYS[1],)),
     ]
+
+
+def test_few_symbols_are_asked_by_symbol_where_whole_sessions_do_not_pay() -> None:
+    large = replace(BULK, bulk_least_symbols={Interval.M1: 3})
+    cells = [("1301", DAYS[0]), ("1301", DAYS[1]), ("7203", DAYS[1])]
+    assert [chunk.symbols for chunk in plan(*cells, capabilities=large)] == [("1301",), ("7203",)]
+    by_session = plan(*cells, ("9984", DAYS[1]), capabilities=large)
+    assert {chunk.sessions for chunk in by_session} == {(DAYS[0],), (DAYS[1],)}
 
 
 def test_very_many_kinds_of_holes_are_cut_by_session() -> None:

@@ -14,6 +14,13 @@ from batch.providers.base import Capabilities
 
 DAILY = Capabilities(frozenset(Interval), frozenset(Market))
 BULK = Capabilities(frozenset(Interval), frozenset(Market), bulk_by_session=frozenset(Interval))
+MONTHS = Capabilities(
+    frozenset(Interval),
+    frozenset(Market),
+    bulk_by_session=frozenset(Interval),
+    bulk_by_month=frozenset({Interval.D1}),
+    bulk_least_symbols={Interval.M1: 200},
+)
 SESSIONS = sessions_between(date(2025, 9, 1), date(2025, 11, 28))
 SYMBOLS = tuple(str(1000 + n) for n in range(1600))
 UNIVERSES = st.integers(0, 1600).map(lambda n: SYMBOLS[:n])
@@ -41,6 +48,28 @@ def test_every_symbol_and_session_is_in_one_chunk(
         assert all(chunk.sessions == sessions for chunk in chunks)
         sizes = [len(chunk.symbols) for chunk in chunks]
         assert max(sizes, default=0) - min(sizes, default=0) <= 1
+
+
+def test_a_chunk_is_a_month_where_one_call_brings_it() -> None:
+    chunks = plan_chunks(Interval.D1, SYMBOLS, SESSIONS[3:], capabilities=MONTHS, slots=4)
+    assert tuple(day for chunk in chunks for day in chunk.sessions) == SESSIONS[3:]
+    assert [{(day.year, day.month) for day in chunk.sessions} for chunk in chunks] == [
+        {(2025, 9)},
+        {(2025, 10)},
+        {(2025, 11)},
+    ]
+    assert all(chunk.symbols == SYMBOLS for chunk in chunks)
+    # Fewer symbols than sessions are fewer questions one by one.
+    (chunk,) = plan_chunks(Interval.D1, SYMBOLS[:9], SESSIONS, capabilities=MONTHS, slots=4)
+    assert chunk.sessions == SESSIONS
+
+
+def test_few_symbols_are_not_asked_for_as_whole_sessions() -> None:
+    def plan(symbols: int) -> list[IngestChunk]:
+        return plan_chunks(Interval.M1, SYMBOLS[:symbols], SESSIONS[:2], capabilities=MONTHS, slots=1)
+
+    assert [chunk.sessions for chunk in plan(200)] == [(SESSIONS[0],), (SESSIONS[1],)]
+    assert {chunk.sessions for chunk in plan(199)} == {SESSIONS[:2]}
 
 
 @given(UNIVERSES.filter(bool), SPANS.filter(bool), st.integers(1, 64))

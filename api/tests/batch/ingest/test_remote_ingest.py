@@ -4,7 +4,7 @@ import asyncio
 import gzip
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,61 @@ def test_many_days_of_few_issues_are_one_question_an_issue(jquants: FakeJquants,
     assert len(jquants.asked("/equities/bars/daily")) == 2
     assert by_symbol(report) == {"7203": Outcome.OK, "9999": Outcome.NOT_LISTED}
     assert report.rows == 40
+
+
+def with_files(fake: FakeJquants, *, symbols: int = 0) -> None:
+    """Have bulk files of the last months, and so many issues more."""
+    fake.market.listed |= dict.fromkeys((str(n) for n in range(1310, 1310 + symbols)), "0111")
+    fake.files.until = utc_now().date()
+    fake.files.first = fake.files.until - timedelta(days=100)
+
+
+def test_days_of_all_issues_come_from_a_file_a_month(jquants: FakeJquants, tmp_path: Path) -> None:
+    with_files(jquants, symbols=40)
+    settings = settings_for(tmp_path / "files", jquants, jquants_bulk=True)
+    report = ingest(settings, intervals={"1d": 40})
+    assert report.by_outcome()[Outcome.OK] == len(report.outcomes)
+    assert report.rows == 40 * 46
+    whole_months = {params["key"][-13:-7] for params in jquants.asked("/bulk/get")}
+    assert whole_months
+    # Of a month that has begun, and of one of which little is asked for, days are asked for.
+    days = [date.fromisoformat(params["date"]) for params in jquants.asked("/equities/bars/daily")]
+    assert not {f"{day:%Y%m}" for day in days} & whole_months
+    asked = settings_for(tmp_path / "asked", jquants)
+    ingest(asked, intervals={"1d": 40})
+    same = ["symbol", "session", "bars"]
+    assert held(settings, Interval.D1).select(same).equals(held(asked, Interval.D1).select(same))
+
+
+def test_minutes_come_from_a_file_a_day(jquants: FakeJquants, tmp_path: Path) -> None:
+    with_files(jquants)
+    jquants.files.is_made = lambda day: day >= latest_closed_session(utc_now(), delay_s=3600)
+    jquants.market.quiet = {"9984"}
+    report = ingest(settings_for(tmp_path, jquants, jquants_bulk=True), intervals={"1m": 1})
+    assert by_symbol(report) == dict.fromkeys(PRIME, Outcome.OK) | {"9984": Outcome.NO_TRADES}
+    assert not jquants.asked("/equities/bars/minute")
+    assert len(jquants.files.requests) == 1
+
+
+def test_without_files_in_the_plan_few_questions_are_asked(jquants: FakeJquants, tmp_path: Path) -> None:
+    with_files(jquants)
+    jquants.files.in_plan = False
+    report = ingest(settings_for(tmp_path, jquants, jquants_bulk=True), intervals={"1m": 1})
+    assert by_symbol(report) == dict.fromkeys(PRIME, Outcome.OK)
+    assert len(jquants.asked("/equities/bars/minute")) == len(PRIME)
+
+
+def test_without_files_in_the_plan_a_whole_market_s_minutes_are_not_asked_for(
+    jquants: FakeJquants, tmp_path: Path
+) -> None:
+    with_files(jquants, symbols=210)
+    jquants.files.in_plan = False
+    report = ingest(settings_for(tmp_path, jquants, jquants_bulk=True), intervals={"1m": 1})
+    assert report.by_outcome()[Outcome.PROVIDER_ERROR] == len(report.outcomes) == 216
+    assert "said 403" in report.outcomes[0].message
+    assert "JQUANTS_BULK" in report.outcomes[0].message
+    assert len(jquants.asked("/bulk/list")) == 1
+    assert not jquants.asked("/equities/bars/minute")
 
 
 def test_a_block_ends_the_asking_and_the_rest_is_told(jquants: FakeJquants, tmp_path: Path) -> None:

@@ -278,6 +278,16 @@ class TestCursor:
         assert [r.symbols for r in provider.requests] == [chunk().symbols[1:]]
         assert len(report.outcomes) == 4
 
+    def test_one_of_whole_months_is_asked_for_all_their_sessions_at_once(self) -> None:
+        november = sessions_between(NOV_4, date(2025, 11, 28))
+        provider = FakeProvider(bulk=True)
+        run(chunk(sessions=november, interval=Interval.D1), tools(provider))
+        assert [(r.symbols, r.sessions) for r in provider.requests] == [(chunk().symbols, november)]
+        # Over two months it is a few symbols at a time, as any.
+        provider = FakeProvider(bulk=True)
+        run(chunk(sessions=(date(2025, 10, 31), NOV_4), interval=Interval.D1), tools(provider))
+        assert [len(r.symbols) for r in provider.requests] == [2, 2, 1]
+
 
 class TestWindows:
     #: 300 symbols of 327 bars are 98,100 bars: two sessions fit in a window of 250,000.

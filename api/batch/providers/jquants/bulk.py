@@ -1,0 +1,153 @@
+"""Bars of many issues out of J-Quants' bulk files, where these are fewer questions than asking for each."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import polars as pl
+import structlog
+
+from batch.errors import ProviderError, RateLimited
+from batch.market.interval import Interval
+from batch.market.outcome import SymbolOutcome
+from batch.providers.base import BarRequest, FetchedBars
+from batch.providers.jquants import query
+from batch.providers.jquants.csv_file import read_file
+from batch.providers.jquants.files import BulkFile, parse_files, pick_files
+from batch.providers.jquants.get import JquantsSource
+from batch.providers.jquants.parse import (
+    DAILY_FIELDS,
+    MINUTE_FIELDS,
+    make_days,
+    make_minutes,
+    parse_actions,
+    parse_codes,
+)
+from batch.providers.jquants.query import code_of
+from batch.providers.jquants.settle import expect_whole, settle, traded
+from batch.providers.jquants.shelf import JquantsShelf
+from batch.providers.shaping import lengthen
+
+#: The list, an address and a file.
+_FEWEST_QUESTIONS = 3
+#: So many questions are asked in place of files that cannot be had: with 60 a minute, two minutes' worth. A market's
+#: minutes, which are thousands, are not.
+_MOST_INSTEAD = 100
+
+_log = structlog.get_logger(__name__)
+
+
+class JquantsBulk:
+    """Fetches requests from bulk files, with the same bars and outcomes as questions would bring."""
+
+    def __init__(
+        self, source: JquantsSource, shelf: JquantsShelf, *, least_saved: int = 1, most_instead: int = _MOST_INSTEAD
+    ) -> None:
+        """Take where to ask, where files come from, how many questions they must save, and how many replace them."""
+        self._source = source
+        self._shelf = shelf
+        self._least_saved = least_saved
+        self._most_instead = most_instead
+
+    async def fetch_bars(self, request: BarRequest, questions: int) -> FetchedBars | None:
+        """Return what files have of a request that is so many questions without; None where these shall be asked.
+
+        They shall be where files save nothing, and where files fail and the questions are few: that is logged.
+
+        Raises:
+            RateLimited: J-Quants asks for a pause.
+            ProviderError: the files could not be had or read, or are not whole, and the questions are too many.
+
+        """
+        if questions - _FEWEST_QUESTIONS < self._least_saved:
+            return None
+        try:
+            return await self._fetch(request, questions)
+        except RateLimited:
+            raise
+        except ProviderError as e:
+            if questions <= self._most_instead:
+                _log.warning("bulk_files_left", provider="jquants", reason=e.message, questions=questions)
+                return None
+            raise ProviderError(
+                f"{e.message}; without bulk files (JQUANTS_BULK) it is {questions} questions, which are not asked"
+                " unbidden",
+                retryable=e.retryable,
+                retry_after_s=e.retry_after_s,
+            ) from e
+
+    async def _fetch(self, request: BarRequest, questions: int) -> FetchedBars | None:
+        is_daily = request.interval is Interval.D1
+        path = query.DAILY if is_daily else query.MINUTES
+        listed = await self._source.fetch_rows(query.ask_files(path, request.sessions[0], request.sessions[-1]))
+        files = pick_files(parse_files(listed, path), request.sessions)
+        if questions - 1 - sum(file.cost for file in files) < self._least_saved:
+            return None
+        rows = await self._read(files, DAILY_FIELDS if is_daily else MINUTE_FIELDS, request.symbols)
+        return await (self._settle_days(request, rows) if is_daily else self._settle_minutes(request, rows))
+
+    async def _read(
+        self, files: Mapping[BulkFile, Sequence[date]], fields: Mapping[str, Any], symbols: Sequence[str]
+    ) -> pl.DataFrame:
+        codes, tables = [code_of(symbol) for symbol in symbols], []
+        for file, days in files.items():
+            place = await self._shelf.fetch(file)
+            try:
+                # Beside the loop: a month of minutes takes some seconds.
+                table = await asyncio.to_thread(read_file, place, file, fields, days=days, codes=codes)
+            except ProviderError as e:
+                if e.retryable:
+                    await self._shelf.drop(file)
+                raise
+            except OSError as e:
+                raise ProviderError(f"jquants: bulk file {file.title} could not be read", retryable=True) from e
+            if absent := set(days) - table.days:
+                raise ProviderError(f"jquants: bulk file {file.title} has no row of {min(absent)}", retryable=True)
+            tables.append(table.rows)
+        return pl.concat(tables).sort("Date", maintain_order=True)
+
+    async def _settle_days(self, request: BarRequest, table: pl.DataFrame) -> FetchedBars:
+        rows = make_days(table, request.symbols)
+        counts = dict(rows.group_by(pl.col("opened_at").dt.date()).len().rows())
+        for session in request.sessions:
+            expect_whole(session, "a bulk file", asked=len(request.symbols), found=counts.get(session, 0))
+        # Whether files have a row of an issue that did not trade is not documented: no row proves nothing.
+        listed = await self._find_listed(set(request.symbols) - set(rows["symbol"]), request.sessions[-1])
+        actions = parse_actions(table.filter(pl.col("AdjFactor") != 1).to_dicts(), request.symbols)
+        return replace(settle(request.symbols, rows, listed), actions=list(actions))
+
+    async def _settle_minutes(self, request: BarRequest, table: pl.DataFrame) -> FetchedBars:
+        minutes = traded(await asyncio.to_thread(make_minutes, table, request.symbols))
+        brought = set(minutes["symbol"])
+        # Minutes without trades have no row, so the list of issues has to tell a quiet day from no listing.
+        listed = await self._find_listed(set(request.symbols) - brought, request.sessions[-1])
+        day = pl.col("opened_at").dt.convert_time_zone("Asia/Tokyo").dt.date()
+        counts = dict(minutes.group_by(day).agg(pl.col("symbol").n_unique()).rows())
+        for session in request.sessions:
+            expect_whole(session, "a bulk file", asked=len(brought | listed), found=counts.get(session, 0))
+        settled = settle(request.symbols, minutes, listed)
+        return await asyncio.to_thread(_lengthen, request, settled)
+
+    async def _find_listed(self, symbols: set[str], session: date) -> set[str]:
+        """Return those of some symbols that were listed on a session."""
+        if not symbols:
+            return set()
+        codes = parse_codes(await self._source.fetch_rows(query.ask_master(session)), session)
+        return {symbol for symbol in symbols if code_of(symbol) in codes}
+
+
+def _lengthen(request: BarRequest, settled: FetchedBars) -> FetchedBars:
+    """Return minutes as bars of the interval, symbol by symbol in the order that was asked."""
+    by_symbol = settled.bars.partition_by("symbol", as_dict=True, maintain_order=True)
+    frames, outcomes = [settled.bars.clear()], dict(settled.outcomes)
+    for symbol in request.symbols:
+        if (minutes := by_symbol.get((symbol,))) is None:
+            continue
+        answer = lengthen(symbol, minutes, request.sessions, request.interval)
+        if isinstance(answer, SymbolOutcome):
+            outcomes[symbol] = answer
+        else:
+            frames.append(answer)
+    return FetchedBars(pl.concat(frames), outcomes)

@@ -1,0 +1,182 @@
+"""J-Quants' bulk files on our disk: each is fetched once, by one process at a time, and kept for a while."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import IO
+
+from batch.errors import ProviderError, RateLimited
+from batch.kit.http import Answer, HttpDownloader
+from batch.providers.gate import Gate
+from batch.providers.jquants import query
+from batch.providers.jquants.files import BulkFile
+from batch.providers.jquants.get import JquantsSource
+from batch.providers.replies import read_retry_after
+from batch.providers.watch import tell_alive
+
+#: A month of minutes of all issues is about 100 MB.
+_MOST_BYTES = 512 << 20
+#: What is kept: the chunks of a job that follow each other want the same months.
+_KEPT_BYTES, _KEPT_S = 512 << 20, 86_400.0
+_LOCK_S = 0.2
+
+
+class _Expired(ProviderError):
+    """The address of a file is not taken any more."""
+
+
+class JquantsShelf:
+    """Fetches bulk files into a folder, which processes of one machine share.
+
+    A file's address is asked for with the key, through the gate; the file itself, which lies with another host, is
+    fetched without it, in a turn of its own.
+    """
+
+    def __init__(
+        self,
+        source: JquantsSource,
+        gate: Gate,
+        folder: Path,
+        *,
+        downloader: HttpDownloader | None = None,
+        most_bytes: int = _MOST_BYTES,
+    ) -> None:
+        self._source = source
+        self._gate = gate
+        self._folder = folder
+        self._downloader = downloader or HttpDownloader()
+        self._most_bytes = most_bytes
+
+    async def fetch(self, file: BulkFile) -> Path:
+        """Return where a file lies, as long as the list says; whether it is whole shows when it is read.
+
+        Raises:
+            RateLimited: J-Quants or the files' host asks for a pause.
+            ProviderError: it could not be had or kept.
+
+        """
+        if file.size > self._most_bytes:
+            raise ProviderError(
+                f"jquants: bulk file {file.title} has {file.size:,} bytes, supported are {self._most_bytes:,}"
+            )
+        place = self._folder / file.local_name
+        try:
+            async with self._alone():
+                if not await asyncio.to_thread(_take_up, place):
+                    await self._bring(file, place)
+                    await asyncio.to_thread(_tidy, self._folder, place)
+        except OSError as e:
+            reason = e.strerror or type(e).__name__
+            raise ProviderError(f"jquants: no bulk file could be kept in the data folder: {reason}") from e
+        return place
+
+    async def drop(self, file: BulkFile) -> None:
+        """Forget a file that turned out to be damaged, so that it is fetched anew."""
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread((self._folder / file.local_name).unlink)
+
+    async def _bring(self, file: BulkFile, place: Path) -> None:
+        try:
+            await self._download(file, place)
+        except _Expired:
+            # A wait for a turn may have outlived it.
+            await self._download(file, place)
+
+    async def _download(self, file: BulkFile, place: Path) -> None:
+        url = await self._source.fetch_address(query.ask_address(file.key))
+        draft = place.with_suffix(".part")
+        try:
+            with await asyncio.to_thread(draft.open, "wb") as packed:
+                async with self._gate.request():
+                    await self._receive(file, url, packed)
+            await asyncio.to_thread(draft.replace, place)
+        finally:
+            await asyncio.to_thread(draft.unlink, missing_ok=True)
+
+    async def _receive(self, file: BulkFile, url: str, packed: IO[bytes]) -> None:
+        came = 0
+
+        async def keep(block: bytes) -> None:
+            nonlocal came
+            came += len(block)
+            if came > file.size:
+                raise ProviderError(f"jquants: bulk file {file.title} was longer than listed", retryable=True)
+            tell_alive()
+            try:
+                await asyncio.to_thread(packed.write, block)
+            except OSError as e:
+                raise ProviderError(f"jquants: no bulk file could be kept in the data folder: {e.strerror}") from e
+
+        _check(await self._downloader.stream(url, keep), file)
+        if came < file.size:
+            raise ProviderError(
+                f"jquants: bulk file {file.title} ended after {came:,} of {file.size:,} bytes", retryable=True
+            )
+
+    @contextlib.asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Hold the folder's lock, which ends with its holder: one file at a time, and none of them twice."""
+        handle = await asyncio.to_thread(_open_lock, self._folder)
+        try:
+            while not _lock(handle):
+                tell_alive()
+                await asyncio.sleep(_LOCK_S)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _check(answer: Answer, file: BulkFile) -> None:
+    """Raise what a file host's status means; its body, which may quote the signed address, is not read."""
+    status, title = answer.status, f"jquants: bulk file {file.title}"
+    if status == HTTPStatus.OK:
+        return
+    if status is None:
+        raise ProviderError(f"{title}: {answer.failure}", retryable=True)
+    wait_s = read_retry_after(answer.headers)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise RateLimited(f"{title}: its host said 429, too many requests", retry_after_s=wait_s)
+    if status == HTTPStatus.FORBIDDEN:
+        raise _Expired(f"{title}: its host refused the address, which lasts five minutes", retryable=True)
+    if status == HTTPStatus.NOT_FOUND:
+        raise ProviderError(f"{title} is on the list, and its host said 404", retryable=True)
+    is_passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    raise ProviderError(f"{title}: its host said {status}, expected 200", retryable=is_passing, retry_after_s=wait_s)
+
+
+def _open_lock(folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _lock(handle: int) -> bool:
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def _take_up(place: Path) -> bool:
+    """Return whether a file is there, and say that it is wanted still."""
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(place)
+        return True
+    return False
+
+
+def _tidy(folder: Path, newest: Path) -> None:
+    """Remove what was begun and what nobody wanted for a day, and of the rest the oldest beyond what is kept."""
+    for draft in folder.glob("*.part"):
+        draft.unlink(missing_ok=True)
+    places = sorted(folder.glob("*.csv.gz"), key=lambda place: place.stat().st_mtime, reverse=True)
+    total, unwanted_before = 0, time.time() - _KEPT_S
+    for place in places:
+        total += place.stat().st_size
+        if place != newest and (total > _KEPT_BYTES or place.stat().st_mtime < unwanted_before):
+            # Whoever reads it holds it open.
+            place.unlink(missing_ok=True)
