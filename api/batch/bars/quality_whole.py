@@ -62,8 +62,8 @@ def flag_repeats(flags: Flags, bars: Columns, runs: Runs) -> None:
     """Flag every bar of a session whose bars are those of the session before, to the last value."""
     before = np.append(0, runs.lengths[:-1])
     same = (runs.lengths == before) & (runs.base == bars.prices[3][runs.last])
-    # The close before the first session is known, its bars are not.
-    same[0] = False
+    # The close before a symbol's first session is known, its bars are not: those before them are another symbol's.
+    same &= ~_starts_symbol(bars, runs)
     for run in np.flatnonzero(same):
         here = slice(runs.first[run], runs.last[run] + 1)
         there = slice(here.start - before[run], here.start)
@@ -75,14 +75,18 @@ def flag_repeats(flags: Flags, bars: Columns, runs: Runs) -> None:
 
 def find_suspects(bars: Columns, runs: Runs, symbols: Sequence[str]) -> tuple[Suspect, ...]:
     """Return whose bars of the first session end with the close that was known from before, and so may be the same."""
-    first = np.append(True, bars.code[runs.first[1:]] != bars.code[runs.first[:-1]])
-    same = first & (bars.session[runs.first] == 0) & (runs.base == bars.prices[3][runs.last])
+    same = _starts_symbol(bars, runs) & (bars.session[runs.first] == 0) & (runs.base == bars.prices[3][runs.last])
     found = []
     for run in np.flatnonzero(same).tolist():
         here = slice(int(runs.first[run]), int(runs.last[run]) + 1)
         if is_telling(bars.prices[1][here], bars.prices[2][here]):
             found.append(Suspect(symbols[bars.code[here.start]], here.start, here.stop - here.start))
     return tuple(found)
+
+
+def _starts_symbol(bars: Columns, runs: Runs) -> Bools:
+    code = bars.code[runs.first]
+    return np.append(True, code[1:] != code[:-1])
 
 
 def is_telling(highs: Floats, lows: Floats) -> bool:

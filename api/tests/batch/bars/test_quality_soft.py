@@ -249,3 +249,9 @@ def test_flags_add_up_and_are_counted_by_name() -> None:
         BarFlag.LIMIT_BREACH,
     ]
     assert dict(checked.flags) == {"off_tick": 1, "limit_breach": 2, "jump": 1}
+
+
+def test_a_first_session_is_not_held_against_another_symbols_bars() -> None:
+    rows = [{**row, "symbol": symbol} for symbol in ("7203", "7204") for row in clean_session("7203", FIRST)]
+    checked = check(rows, symbols=("7203", "7204"), previous_closes=dict.fromkeys(("7203", "7204"), rows[-1]["close"]))
+    assert flagged(checked, BarFlag.STALE) == []
