@@ -1,8 +1,9 @@
-"""Some symbols over some sessions: fetched, checked, written, and judged."""
+"""Some symbols over some sessions: asked for, checked, written, and judged."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import polars as pl
 
@@ -22,7 +23,7 @@ from batch.market.bar import BarSeries, empty_bars
 from batch.market.history import ListingHistory
 from batch.market.listing import Market
 from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import BarProvider, BarRequest
+from batch.providers.base import BarProvider, BarRequest, FetchedBars
 
 _WRITE_ATTEMPTS = 3
 #: A store that wants a longer pause than this has waited already, and is not asked again for the same slice.
@@ -59,20 +60,36 @@ class Window:
     corrections: Sequence[Correction]
 
 
-async def run_window(part: IngestChunk, tools: IngestTools) -> Window:
-    """Settle some symbols over some sessions, all at once in memory.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a provider answered for some symbols over some sessions, when it was asked, and who was not asked for."""
+
+    part: IngestChunk
+    at: datetime
+    fetched: FetchedBars
+    absent: Mapping[str, SymbolOutcome]
+
+
+async def ask_window(part: IngestChunk, tools: IngestTools) -> Asked:
+    """Ask for some symbols over some sessions.
 
     Raises:
         RateLimited: the provider wants to be left alone, no longer than `tools.patience_s`.
 
     """
-    series = BarSeries(tools.provider.name, part.interval)
     absent = find_absent(tools.history, part.symbols, part.sessions)
     request = BarRequest(tuple(s for s in part.symbols if s not in absent), part.interval, part.sessions)
-    asked_at = tools.clock()
+    at = tools.clock()
     fetched = await fetch_all(tools.provider, request, attempts=tools.fetch_attempts, patience_s=tools.patience_s)
+    return Asked(part, at, fetched, absent)
+
+
+async def settle_window(asked: Asked, tools: IngestTools) -> Window:
+    """Check and write what was answered, and say what became of every symbol."""
+    part, fetched = asked.part, asked.fetched
+    series = BarSeries(tools.provider.name, part.interval)
     late = tools.provider.capabilities.delay
-    raw = drop_unfinished(fetched.bars, part, delay=late, now=asked_at) if tools.market.is_tse else fetched.bars
+    raw = drop_unfinished(fetched.bars, part, delay=late, now=asked.at) if tools.market.is_tse else fetched.bars
     closes = await _patiently(lambda: tools.store.last_closes(series, part.symbols, before=part.sessions[0]))
     context = QualityContext(
         market=tools.market,
@@ -92,8 +109,8 @@ async def run_window(part: IngestChunk, tools: IngestTools) -> Window:
     divides_past = tools.provider.capabilities.divides_past
     notes = gather_notes(fetched.actions, checked, context=context, divides_past=divides_past)
     writing = await _write(tools, series, checked, notes)
-    outcomes = _settle(part.symbols, {**fetched.outcomes, **absent}, checked, writing)
-    await note_asked(tools.store, series, answer=Answer(part, asked_at, checked.bars), outcomes=outcomes)
+    outcomes = _settle(part.symbols, {**fetched.outcomes, **asked.absent}, checked, writing)
+    await note_asked(tools.store, series, answer=Answer(part, asked.at, checked.bars), outcomes=outcomes)
     return Window(outcomes, _count_events(checked, writing, notes), writing.report.corrections)
 
 
