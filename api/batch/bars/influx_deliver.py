@@ -68,7 +68,7 @@ class Delivery:
 
     async def _send(self, cargo: Cargo, rows: pl.DataFrame) -> "_Sent":
         lines = await asyncio.to_thread(cargo.encode, rows)
-        reply = await self.wire.post_lines(cargo.bucket, "\n".join(lines.to_list()), cargo.precision)
+        reply = await self.wire.post_lines(cargo.bucket, lines.str.join("\n").item(), cargo.precision)
         if reply.status in SOME_REFUSED:
             return await self._account(cargo, rows, reply)
         if reply.status != TOO_LARGE:

@@ -123,7 +123,7 @@ def _frame(stamp: pl.Series, values: Mapping[str, pl.Series], query: ChartQuery)
     if query.interval is Interval.D1:
         at_us = (at_us + 9 * 3_600_000_000) // _DAY_US * _DAY_US
     opened_at = pl.Series(at_us).cast(RAW_BAR_SCHEMA["opened_at"])
-    symbol = pl.Series([query.symbol] * at_us.size, dtype=pl.String())
+    symbol = pl.Series([query.symbol]).new_from_index(0, at_us.size)
     return pl.DataFrame({"symbol": symbol, "opened_at": opened_at, **values})
 
 

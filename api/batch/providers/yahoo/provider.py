@@ -7,7 +7,6 @@ from datetime import date
 import polars as pl
 
 from batch.market.action import CorporateAction
-from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.calendar import is_session
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
@@ -86,7 +85,7 @@ class YahooProvider:
                 continue
             frames.append(pick_sessions(chart, sessions, interval))
             told += [split for split in parse_splits(answer, query) if split.ex_session in sessions]
-        bars = pl.concat(frames) if len(frames) > 1 else next(iter(frames), pl.DataFrame(schema=RAW_BAR_SCHEMA))
-        if not bars.height:
+        if not any(frame.height for frame in frames):
             return SymbolOutcome(symbol, Outcome.NOT_LISTED if said == {Outcome.NOT_LISTED} else Outcome.NO_TRADES)
+        bars = pl.concat(frames) if len(frames) > 1 else frames[0]
         return bars if interval is Interval.D1 else lengthen(symbol, bars, sessions, interval)
