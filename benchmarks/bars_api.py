@@ -28,11 +28,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import httpx2
 import polars as pl
 
+from batch.bars.asked import tell_asked
 from batch.bars.export import export_files
 from batch.bars.export_plan import Selection, plan_folder
 from batch.bars.formats import Format
 from batch.bars.pages import PageBarStore
-from batch.market.calendar import sessions_between
+from batch.market.calendar import closes_at, sessions_between
 from benchmarks.rig.goals import Goal, report
 from benchmarks.rig.load import Request, build_request
 from benchmarks.rig.stack import Bench, Served, running
@@ -61,6 +62,7 @@ async def fill(bench: Bench) -> None:
         if session not in WHOLE:
             bars = bars.filter(pl.int_range(pl.len()).over("symbol") < 30)
         await store.write(MINUTES, bars)
+        await store.save_asked(MINUTES, tell_asked(bars, NAMES, [session], closes_at(session) + timedelta(hours=1)))
     selection = Selection(MINUTES, SESSIONS[0], SESSIONS[-1])
     mirror = bench.folder / "mirror"
     await export_files(store, await plan_folder(store, selection, mirror, Format.PARQUET))
@@ -123,6 +125,7 @@ def main() -> int:
             "latest of 1,600": (ours, LATEST, "*/*", 40),
             "coverage 1,600 x 60": (ours, COVERAGE, "*/*", 12),
             "coverage 1,600 x 60, Arrow": (ours, COVERAGE, ARROW, 12),
+            "coverage 1,600 x 60, finality": (ours, f"{COVERAGE}&finality=true", "*/*", 12),
             "peer: 20 days of 1m": (naive, None, "*/*", 15),
             "peer: latest of 1,600": (naive, LATEST, "*/*", 4),
             "peer: coverage 1,600 x 60": (naive, COVERAGE, "*/*", 2),

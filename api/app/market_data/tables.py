@@ -11,6 +11,7 @@ from app.market_data.queries import BarsQuery, CoverageQuery, LatestQuery, days_
 from app.market_data.table import Table
 from batch.bars.actions.settle import applied_actions
 from batch.bars.actions.store import ActionStore
+from batch.bars.finality import add_finality
 from batch.bars.store import BarStore
 from batch.bars.windows import read_first
 from batch.errors import InvalidRequest
@@ -69,7 +70,7 @@ class BarTables:
         return Table(rows, _about(spec, series), ("provider", "interval"), f"latest-{series.interval}-{spec.name}")
 
     async def coverage(self, query: CoverageQuery, place: list[Any] | None) -> Table:
-        """Return what is held of each symbol and session, sorted by both, which are its places.
+        """Return what is held of each symbol and session, if asked with finality; sorted by both, its places.
 
         Raises:
             InvalidRequest: a symbol, the provider or the span cannot be.
@@ -85,6 +86,9 @@ class BarTables:
                 (pl.col("symbol") > symbol) | ((pl.col("symbol") == symbol) & (pl.col("session") > session))
             )
         rows, cut = _cut(held, query.limit)
+        if query.finality:
+            asked = await self.store.load_asked(series, first=first, last=last)
+            rows = await asyncio.to_thread(add_finality, rows, asked, delay=spec.capabilities.delay, now=self.clock())
         about = {**_about(spec, series), "first": first.isoformat(), "last": last.isoformat()}
         next_place = [cut["symbol"], cut["session"].isoformat()] if cut else None
         return Table(rows, about, ("provider", "interval"), f"coverage-{series.interval}-{spec.name}", next_place)

@@ -1,7 +1,7 @@
 """What is held, from page headers: newest bars, last closes, coverage."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from batch.bars.page_codec import decode_pages
 from batch.bars.page_errors import store_errors
 from batch.bars.page_files import PageFile, PageFiles, page_name
 from batch.bars.page_frames import keep_between, to_frame
-from batch.bars.page_read import bucket_of, dated_shards, midnight, shards_between
+from batch.bars.page_read import bucket_of, dated_shards, midnight, shards_between, within_month
 from batch.bars.page_schema import SID_BITS
 from batch.bars.session_counts import count_sessions
 from batch.bars.store import COVERAGE_SCHEMA
@@ -113,13 +113,8 @@ def _covered(files: PageFiles, series: BarSeries, shard: str, *, between: tuple[
         file = files.open(path)
         if file is None:
             return pl.DataFrame(schema=COVERAGE_SCHEMA)
-        # A month that is wanted whole is the same one whatever lies around it.
-        month = date.fromisoformat(f"{shard}-01")
-        first, last = to_day(month), to_day(month + timedelta(days=31))
-        key = (*file.state(), max(first, between[0]), min(last, between[1]))
-        if file.cover is None or file.cover[0] != key:
-            file.cover = key, _to_coverage(file.sql.execute(_COVER, between).fetchall())
-        return file.cover[1]
+        days = within_month(shard, between)
+        return file.remember("coverage", days, lambda: _to_coverage(file.sql.execute(_COVER, days).fetchall()))
 
 
 def _to_coverage(rows: list[Any]) -> pl.DataFrame:
