@@ -3,10 +3,11 @@
 Usage: python benchmarks/bars_api.py [--quick] [--json]
 
 1,600 symbols and 60 sessions of 1-minute bars, the last 20 of them whole (327 minutes), the others of 30 minutes, in
-the embedded store of an API. The peer (`naive/bars.py`) has the same bars as Parquet files, one for each month, and
-answers with polars alone: no gate, no page, no tag. Both are warm, have one caller, and are asked in turns. Server time
-is that until the first byte, which leaves when all are ready; the whole answer, by way of the loopback, is beside it.
-CPU is that of the server's process, the sending included. Each answer is compared with the other's.
+the embedded store of an API, behind 43 older months with five minutes each. The peer (`naive/bars.py`) has the bars of
+the 60 sessions as Parquet files, one for each month, and answers with polars alone: no gate, no page, no tag. Both are
+warm, have one caller, and are asked in turns. Server time is that until the first byte, which leaves when all are
+ready; the whole answer, by way of the loopback, is beside it. CPU is that of the server's process, with the sending.
+Each answer is compared with the other's.
 
 Exits with 1 when a goal is missed.
 """
@@ -42,6 +43,10 @@ from tests.fixtures.stored_bars import MINUTES, full_day
 NAMES = [str(1301 + n) for n in range(1600)]
 SESSIONS = sessions_between(date(2025, 8, 1), date(2025, 12, 30))[:60]
 WHOLE = SESSIONS[-20:]
+#: One session of each of the months before, of which the newest bar of nobody is.
+OLDER = [
+    sessions_between(date(2022 + n // 12, n % 12 + 1, 1), date(2022 + n // 12, n % 12 + 1, 15))[0] for n in range(43)
+]
 SPAN = f"start={WHOLE[0]}&end={WHOLE[-1] + timedelta(days=1)}&limit=20000"
 LATEST = "/api/v1/bars/latest"
 COVERAGE = f"/api/v1/coverage?first={SESSIONS[0]}&last={SESSIONS[-1]}&limit=100000"
@@ -63,6 +68,8 @@ async def fill(bench: Bench) -> None:
             bars = bars.filter(pl.int_range(pl.len()).over("symbol") < 30)
         await store.write(MINUTES, bars)
         await store.save_asked(MINUTES, tell_asked(bars, NAMES, [session], closes_at(session) + timedelta(hours=1)))
+    for session in OLDER:
+        await store.write(MINUTES, full_day(NAMES, session).filter(pl.int_range(pl.len()).over("symbol") < 5))
     selection = Selection(MINUTES, SESSIONS[0], SESSIONS[-1])
     mirror = bench.folder / "mirror"
     await export_files(store, await plan_folder(store, selection, mirror, Format.PARQUET))

@@ -66,7 +66,7 @@ class BarTables:
 
         """
         spec, series = self._series(query)
-        rows = _only(await self.store.latest(series), query, spec)
+        rows = await self.store.latest(series, _wanted(query, spec))
         return Table(rows, _about(spec, series), ("provider", "interval"), f"latest-{series.interval}-{spec.name}")
 
     async def coverage(self, query: CoverageQuery, place: list[Any] | None) -> Table:
@@ -127,8 +127,12 @@ def _parse(symbol: str, spec: ProviderSpec) -> str:
 
 
 def _only(rows: pl.DataFrame, query: LatestQuery, spec: ProviderSpec) -> pl.DataFrame:
-    wanted = [_parse(symbol, spec) for symbol in query.symbol]
+    wanted = _wanted(query, spec)
     return rows.filter(pl.col("symbol").is_in(wanted)) if wanted else rows
+
+
+def _wanted(query: LatestQuery, spec: ProviderSpec) -> list[str]:
+    return [_parse(symbol, spec) for symbol in query.symbol]
 
 
 def _cut(rows: pl.DataFrame, limit: int) -> tuple[pl.DataFrame, dict[str, Any] | None]:

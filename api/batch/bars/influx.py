@@ -72,9 +72,10 @@ class InfluxBarStore:
         """Return every symbol's bars of one session."""
         return to_bars(await self._ask(series, select_bars(series, day_seconds(session, session))))
 
-    async def latest(self, series: BarSeries) -> pl.DataFrame:
-        """Return the newest bar of every symbol, one row each."""
-        return to_bars(await self._ask(series, select_newest(series)))
+    async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        """Return the newest bar of every symbol, or of those named, one row each, sorted by symbol."""
+        newest = to_bars(await self._ask(series, select_newest(series, symbols)))
+        return newest.filter(pl.col("symbol").is_in(list(symbols))) if symbols else newest
 
     async def last_closes(self, series: BarSeries, symbols: Sequence[str], *, before: date) -> dict[str, float]:
         """Return each symbol's last close in a session before `before`; a symbol without one is left out."""
