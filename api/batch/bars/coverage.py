@@ -80,7 +80,7 @@ def judge_cells(held: pl.DataFrame, asked: pl.DataFrame, scope: CoverScope) -> p
     and the session is younger than seven days.
 
     """
-    cells = _grid(scope).join(held, on=_KEY, how="left").sort("session")
+    cells = list_cells(scope).join(held, on=_KEY, how="left").sort("session")
     # From its first bar on, a symbol is expected to go on as it did before, also where nothing is held.
     cells = cells.join_asof(_expected(held), on="session", by="symbol", check_sortedness=False)
     answers = asked.select(*_KEY, "asked_at", pl.col("bars").alias("answered"))
@@ -89,6 +89,12 @@ def judge_cells(held: pl.DataFrame, asked: pl.DataFrame, scope: CoverScope) -> p
         pl.col("bars", "flagged", "flags").fill_null(0)
     )
     return cells.with_columns(state=_state(scope)).select(list(CELL_SCHEMA)).cast(CELL_SCHEMA).sort(_KEY)
+
+
+def list_cells(scope: CoverScope) -> pl.DataFrame:
+    """Return `symbol` and `session` of every cell of a scope."""
+    symbols = pl.DataFrame({"symbol": list(scope.symbols)}, schema={"symbol": pl.String})
+    return symbols.join(pl.DataFrame({"session": list(scope.sessions)}, schema={"session": pl.Date}), how="cross")
 
 
 def judge_sessions(cells: pl.DataFrame) -> pl.DataFrame:
@@ -119,11 +125,6 @@ def judge_sessions(cells: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.lit("complete"))
     )
     return found.with_columns(verdict=verdict).drop("without").sort("session")
-
-
-def _grid(scope: CoverScope) -> pl.DataFrame:
-    symbols = pl.DataFrame({"symbol": list(scope.symbols)}, schema={"symbol": pl.String})
-    return symbols.join(pl.DataFrame({"session": list(scope.sessions)}, schema={"session": pl.Date}), how="cross")
 
 
 def _expected(held: pl.DataFrame) -> pl.DataFrame:
