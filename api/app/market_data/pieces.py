@@ -1,21 +1,32 @@
 """Long answers, sent piece by piece."""
 
-from fastapi import Response
+from collections.abc import Mapping, Sequence
+
+from fastapi import Response, status
 from starlette.types import Receive, Scope, Send
 
-_PIECE = 256 * 1024
+_MOST = 256 * 1024
 
 
 class Pieces(Response):
-    """An answer whose body goes out in pieces of 256 KiB: one of 13 MB would be copied whole, and hold up the loop."""
+    """An answer in pieces, sent as they are, of at most 256 KiB: one of 13 MB would be copied, and hold up the loop."""
+
+    def __init__(
+        self,
+        pieces: Sequence[bytes | memoryview],
+        status_code: int = status.HTTP_200_OK,
+        *,
+        headers: Mapping[str, str],
+    ) -> None:
+        length = {"content-length": str(sum(map(len, pieces)))} if pieces else {}
+        super().__init__(status_code=status_code, headers={**headers, **length})
+        self.pieces = pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer; the server waits between pieces where the caller reads slowly."""
-        if len(self.body) <= _PIECE:
-            await super().__call__(scope, receive, send)
-            return
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        rest = memoryview(self.body)
-        while rest:
-            piece, rest = rest[:_PIECE], rest[_PIECE:]
-            await send({"type": "http.response.body", "body": bytes(piece), "more_body": bool(rest)})
+        for piece in self.pieces:
+            for first in range(0, len(piece), _MOST):
+                body = bytes(piece[first : first + _MOST])
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -89,6 +89,7 @@ class CoverageQuery(LatestQuery):
 
     first: Session | None = Field(default=None, description="default: 30 days before `last`")
     last: Session | None = Field(default=None, description="default: today in Japan; at most 366 days after `first`")
+    finality: bool = Field(default=False, description="say of each cell whether it is final (`is_final`); slower")
     limit: int = Field(default=10_000, ge=1, le=MOST_CELLS)
     cursor: str | None = _CURSOR
 

@@ -85,6 +85,11 @@ class Cell(BaseModel):
     last_at: AwareDatetime = Field(description="`opened_at` of the last bar")
     flagged: int = Field(description="how many bars have any flag")
     flags: int = Field(description="the flags of all bars together")
+    is_final: bool | None = Field(
+        default=None,
+        description="with `finality=true` alone: whether the provider was asked for them late enough after the close"
+        " to give what it will leave; null: nobody noted when, and the session is younger than seven days",
+    )
 
 
 class CoveragePage(_Series):

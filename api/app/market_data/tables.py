@@ -11,6 +11,7 @@ from app.market_data.queries import BarsQuery, CoverageQuery, LatestQuery, days_
 from app.market_data.table import Table
 from batch.bars.actions.settle import applied_actions
 from batch.bars.actions.store import ActionStore
+from batch.bars.finality import add_finality
 from batch.bars.store import BarStore
 from batch.bars.windows import read_first
 from batch.errors import InvalidRequest
@@ -65,11 +66,11 @@ class BarTables:
 
         """
         spec, series = self._series(query)
-        rows = _only(await self.store.latest(series), query, spec)
+        rows = await self.store.latest(series, _wanted(query, spec))
         return Table(rows, _about(spec, series), ("provider", "interval"), f"latest-{series.interval}-{spec.name}")
 
     async def coverage(self, query: CoverageQuery, place: list[Any] | None) -> Table:
-        """Return what is held of each symbol and session, sorted by both, which are its places.
+        """Return what is held of each symbol and session, if asked with finality; sorted by both, its places.
 
         Raises:
             InvalidRequest: a symbol, the provider or the span cannot be.
@@ -85,6 +86,9 @@ class BarTables:
                 (pl.col("symbol") > symbol) | ((pl.col("symbol") == symbol) & (pl.col("session") > session))
             )
         rows, cut = _cut(held, query.limit)
+        if query.finality:
+            asked = await self.store.load_asked(series, first=first, last=last)
+            rows = await asyncio.to_thread(add_finality, rows, asked, delay=spec.capabilities.delay, now=self.clock())
         about = {**_about(spec, series), "first": first.isoformat(), "last": last.isoformat()}
         next_place = [cut["symbol"], cut["session"].isoformat()] if cut else None
         return Table(rows, about, ("provider", "interval"), f"coverage-{series.interval}-{spec.name}", next_place)
@@ -123,8 +127,12 @@ def _parse(symbol: str, spec: ProviderSpec) -> str:
 
 
 def _only(rows: pl.DataFrame, query: LatestQuery, spec: ProviderSpec) -> pl.DataFrame:
-    wanted = [_parse(symbol, spec) for symbol in query.symbol]
+    wanted = _wanted(query, spec)
     return rows.filter(pl.col("symbol").is_in(wanted)) if wanted else rows
+
+
+def _wanted(query: LatestQuery, spec: ProviderSpec) -> list[str]:
+    return [_parse(symbol, spec) for symbol in query.symbol]
 
 
 def _cut(rows: pl.DataFrame, limit: int) -> tuple[pl.DataFrame, dict[str, Any] | None]:

@@ -7,8 +7,8 @@ from enum import StrEnum
 
 import polars as pl
 
+from batch.bars.finality import final_times, is_final
 from batch.market.bar import BarFlag
-from batch.market.calendar import closes_at
 
 #: The median of so many sessions before is what a symbol is expected to have; of fewer than five it says nothing.
 HISTORY_SESSIONS = 20
@@ -17,8 +17,6 @@ _LEAST_HISTORY = 5
 SHORT_SHARE = 0.5
 #: A session of which more than this share of symbols wants all its bars is degraded.
 DEGRADED_SHARE = 0.05
-#: Bars of which nobody noted when they were asked for are taken for final when their session is so old.
-UNKNOWN_FINAL_AFTER = timedelta(days=7)
 
 _KEY = ["symbol", "session"]
 _TIME = pl.Datetime("us", "UTC")
@@ -82,13 +80,21 @@ def judge_cells(held: pl.DataFrame, asked: pl.DataFrame, scope: CoverScope) -> p
     and the session is younger than seven days.
 
     """
-    cells = _grid(scope).join(held, on=_KEY, how="left").sort("session")
+    cells = list_cells(scope).join(held, on=_KEY, how="left").sort("session")
     # From its first bar on, a symbol is expected to go on as it did before, also where nothing is held.
     cells = cells.join_asof(_expected(held), on="session", by="symbol", check_sortedness=False)
     answers = asked.select(*_KEY, "asked_at", pl.col("bars").alias("answered"))
-    cells = cells.join(answers, on=_KEY, how="left").join(_final_times(scope), on="session")
-    cells = cells.with_columns(is_final=_is_final(scope)).with_columns(pl.col("bars", "flagged", "flags").fill_null(0))
+    cells = cells.join(answers, on=_KEY, how="left").join(final_times(scope.sessions, scope.delay), on="session")
+    cells = cells.with_columns(is_final=is_final(scope.now)).with_columns(
+        pl.col("bars", "flagged", "flags").fill_null(0)
+    )
     return cells.with_columns(state=_state(scope)).select(list(CELL_SCHEMA)).cast(CELL_SCHEMA).sort(_KEY)
+
+
+def list_cells(scope: CoverScope) -> pl.DataFrame:
+    """Return `symbol` and `session` of every cell of a scope."""
+    symbols = pl.DataFrame({"symbol": list(scope.symbols)}, schema={"symbol": pl.String})
+    return symbols.join(pl.DataFrame({"session": list(scope.sessions)}, schema={"session": pl.Date}), how="cross")
 
 
 def judge_sessions(cells: pl.DataFrame) -> pl.DataFrame:
@@ -121,30 +127,12 @@ def judge_sessions(cells: pl.DataFrame) -> pl.DataFrame:
     return found.with_columns(verdict=verdict).drop("without").sort("session")
 
 
-def _grid(scope: CoverScope) -> pl.DataFrame:
-    symbols = pl.DataFrame({"symbol": list(scope.symbols)}, schema={"symbol": pl.String})
-    return symbols.join(pl.DataFrame({"session": list(scope.sessions)}, schema={"session": pl.Date}), how="cross")
-
-
 def _expected(held: pl.DataFrame) -> pl.DataFrame:
     """Of what is held the median of the sessions before; where they are too few, of all that are in sight."""
     rolling = pl.col("bars").rolling_median(HISTORY_SESSIONS, min_samples=_LEAST_HISTORY)
     before = rolling.shift(1).over("symbol").fill_nan(None)
     whole = pl.when(pl.len().over("symbol") >= _LEAST_HISTORY).then(pl.col("bars").median().over("symbol"))
     return held.sort(_KEY).select(*_KEY, expected=before.fill_null(whole)).sort("session")
-
-
-def _final_times(scope: CoverScope) -> pl.DataFrame:
-    times = [closes_at(session) + scope.delay for session in scope.sessions]
-    return pl.DataFrame(
-        {"session": list(scope.sessions), "final_at": times}, schema={"session": pl.Date, "final_at": _TIME}
-    )
-
-
-def _is_final(scope: CoverScope) -> pl.Expr:
-    old = pl.col("final_at") + UNKNOWN_FINAL_AFTER <= pl.lit(scope.now).cast(_TIME)
-    unknown = pl.when(old).then(pl.lit(value=True))
-    return pl.when(pl.col("asked_at").is_null()).then(unknown).otherwise(pl.col("asked_at") >= pl.col("final_at"))
 
 
 def _state(scope: CoverScope) -> pl.Expr:

@@ -2,7 +2,8 @@
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Buffer, Iterator, Mapping
+from typing import override
 
 import polars as pl
 
@@ -11,23 +12,40 @@ from batch.bars.formats import Format
 #: Every time is UTC and says so; bars open on whole seconds.
 UTC_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 DAY_FORMAT = "%Y-%m-%d"
+#: Rows that are made JSON at once: some 250 kB, so that the next ones find the memory of the last.
+_JSON_ROWS = 2_000
 
 
-def write_table(table: pl.DataFrame, form: Format, out: io.BytesIO) -> None:
-    """Write a table in a format; JSON is a list of objects. Equal tables give equal bytes.
+def encode_table(table: pl.DataFrame, form: Format) -> list[bytes | memoryview]:
+    """Return a table in a format, in pieces; JSON is a list of objects. Equal tables give equal bytes.
 
-    Takes CPU: some 0.5 µs a row for JSON and CSV, a tenth of that for Arrow. Not for an event loop.
+    Takes CPU: some 0.3 µs a row for JSON and CSV, a tenth of that for Arrow. Not for an event loop.
     """
     if form is Format.JSON:
-        # Four times as fast as orjson over dictionaries (6,540 bars: 3.5 ms, not 14).
-        table.with_columns(_to_iso(column) for column in table if column.dtype.is_temporal()).write_json(out)
-    elif form is Format.CSV:
+        texts = table.with_columns(_to_iso(column) for column in table if column.dtype.is_temporal())
+        return list(_encode_json(texts))
+    out = _Pieces()
+    if form is Format.CSV:
         table.write_csv(out, datetime_format=UTC_FORMAT)
     elif form is Format.ARROW:
         # Readers older than Arrow 1.4 of the format know no string views.
         table.write_ipc_stream(out, compat_level=pl.CompatLevel.oldest())
     else:
         table.write_parquet(out, compression="zstd")
+    return out.written
+
+
+class _Pieces(io.BytesIO):
+    """Keeps what is written as it came: put together it would be copied, into megabytes of memory new to us."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes | memoryview] = []
+
+    @override
+    def write(self, b: Buffer, /) -> int:
+        self.written.append(bytes(b))
+        return len(self.written[-1])
 
 
 def label_rows(table: pl.DataFrame, labels: Mapping[str, str]) -> pl.DataFrame:
@@ -42,6 +60,19 @@ def digest_table(table: pl.DataFrame) -> bytes:
         # 64 bits a row, by a hash made for speed: a tag tells changes apart, it keeps no forger out.
         seen.update(table.hash_rows().to_numpy().tobytes())
     return seen.digest()
+
+
+def _encode_json(texts: pl.DataFrame) -> Iterator[bytes | memoryview]:
+    # Four times as fast as orjson over dictionaries (6,540 bars: 3.5 ms, not 14). Slice by slice, since 13 MB at once
+    # take polars as long again, for buffers that grow, and pages that the system must hand out.
+    for first in range(0, max(texts.height, 1), _JSON_ROWS):
+        out = io.BytesIO()
+        texts.slice(first, _JSON_ROWS).write_json(out)
+        piece = out.getbuffer()
+        # Each slice is a list; all of them are one.
+        piece[:1] = b"," if first else b"["
+        yield piece[:-1]
+    yield b"]"
 
 
 def _to_iso(times: pl.Series) -> pl.Series:

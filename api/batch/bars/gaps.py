@@ -4,12 +4,16 @@ from datetime import timedelta
 
 import polars as pl
 
-from batch.bars.coverage import CELL_SCHEMA, HISTORY_SESSIONS, CoverScope, judge_cells
+from batch.bars.coverage import CELL_SCHEMA, HISTORY_SESSIONS, CoverScope, judge_cells, list_cells
+from batch.bars.finality import final_times
 from batch.bars.store import BarStore
 from batch.market.bar import BarSeries
+from batch.market.interval import Interval
+from batch.market.source import is_derived, provider_of
 
 #: Calendar days in which twenty sessions lie, also around the new year.
 _HISTORY = timedelta(days=HISTORY_SESSIONS * 7 // 5 + 14)
+_KEY = ["symbol", "session"]
 
 
 async def load_cells(store: BarStore, series: BarSeries, scope: CoverScope) -> pl.DataFrame:
@@ -23,5 +27,20 @@ async def load_cells(store: BarStore, series: BarSeries, scope: CoverScope) -> p
         return pl.DataFrame(schema=CELL_SCHEMA)
     first, last = scope.sessions[0], scope.sessions[-1]
     held = await store.coverage(series, first=first - _HISTORY, last=last)
-    asked = await store.load_asked(series, first=first, last=last)
+    if is_derived(series.source):
+        asked = await _tell_unmade(store, series, scope, held)
+    else:
+        asked = await store.load_asked(series, first=first, last=last)
     return judge_cells(held, asked, scope)
+
+
+async def _tell_unmade(store: BarStore, series: BarSeries, scope: CoverScope, held: pl.DataFrame) -> pl.DataFrame:
+    """Return in `ASKED_SCHEMA` that there is nothing of the cells that are not held and have no minutes to be made of.
+
+    Nobody is asked for rolled-up bars. What is wanting of the minutes is a gap of theirs.
+    """
+    minutes = BarSeries(provider_of(series.source), Interval.M1)
+    made_of = await store.coverage(minutes, first=scope.sessions[0], last=scope.sessions[-1])
+    unmade = list_cells(scope).join(made_of, on=_KEY, how="anti").join(held, on=_KEY, how="anti")
+    told = unmade.join(final_times(scope.sessions, scope.delay), on="session")
+    return told.select(*_KEY, bars=pl.lit(0, pl.Int64), asked_at="final_at")

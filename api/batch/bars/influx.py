@@ -63,9 +63,10 @@ class InfluxBarStore:
         """Return every symbol's bars of one session."""
         return await self.delivery.reads.bars(self._bucket(series), series, day_seconds(session, session))
 
-    async def latest(self, series: BarSeries) -> pl.DataFrame:
-        """Return the newest bar of every symbol, one row each."""
-        return await self.delivery.reads.newest(self._bucket(series), series)
+    async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        """Return the newest bar of every symbol, or of those named, one row each, sorted by symbol."""
+        newest = await self.delivery.reads.newest(self._bucket(series), series, symbols)
+        return newest.filter(pl.col("symbol").is_in(list(symbols))) if symbols else newest
 
     async def last_closes(self, series: BarSeries, symbols: Sequence[str], *, before: date) -> dict[str, float]:
         """Return each symbol's last close in a session before `before`; a symbol without one is left out."""

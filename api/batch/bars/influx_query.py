@@ -37,10 +37,10 @@ def select_bars(series: BarSeries, between: tuple[int, int], symbols: Sequence[s
     return f"SELECT {columns} FROM {_bars(series)} WHERE {_where(series, symbols)} AND {_time(between)}"
 
 
-def select_newest(series: BarSeries) -> str:
-    """Ask for the newest bar of each symbol."""
+def select_newest(series: BarSeries, symbols: Sequence[str] = ()) -> str:
+    """Ask for the newest bar of each symbol, of these at least."""
     columns = ", ".join(_name(c) for c in FIELDS)
-    return f"SELECT {columns} FROM {_bars(series)} WHERE {_where(series)} {_NEWEST_FIRST}"
+    return f"SELECT {columns} FROM {_bars(series)} WHERE {_where(series, symbols)} {_NEWEST_FIRST}"
 
 
 def select_closes(series: BarSeries, symbols: Sequence[str], before_s: int) -> str:

@@ -37,8 +37,8 @@ class InfluxReads(Protocol):
         """Return whole bars in `BAR_SCHEMA`, sorted; where symbols are named, theirs at least."""
         ...
 
-    async def newest(self, bucket: str, series: BarSeries) -> pl.DataFrame:
-        """Return the newest bar of every symbol in `BAR_SCHEMA`, sorted."""
+    async def newest(self, bucket: str, series: BarSeries, symbols: Sequence[str]) -> pl.DataFrame:
+        """Return the newest bar of every symbol in `BAR_SCHEMA`, of these at least where some are named, sorted."""
         ...
 
     async def closes(self, bucket: str, series: BarSeries, symbols: Sequence[str], before_s: int) -> dict[str, float]:

@@ -58,10 +58,10 @@ def select_bars(series: BarSeries, between: Between, symbols: Sequence[str] = ()
     return _ask_for_bars(table, series, rest)
 
 
-def select_newest(series: BarSeries) -> SqlAsk:
+def select_newest(series: BarSeries, symbols: Sequence[str] = ()) -> SqlAsk:
     """Ask for the newest bar of each symbol."""
     table = measurement(BARS, series.interval)
-    rest = _newest(table, f"{_tags(series)} AND {_are_there(_WHOLE)}")
+    rest = _newest(table, f"{_tags(series, symbols)} AND {_are_there(_WHOLE)}")
     return _ask_for_bars(table, series, rest)
 
 

@@ -48,9 +48,9 @@ class SqlReads:
         """Return whole bars in `BAR_SCHEMA`, sorted; where symbols are named, theirs."""
         return to_bars(await self._rows(bucket, select_bars(series, between, symbols), BAR_ROW))
 
-    async def newest(self, bucket: str, series: BarSeries) -> pl.DataFrame:
-        """Return the newest bar of every symbol in `BAR_SCHEMA`, sorted."""
-        return to_bars(await self._rows(bucket, select_newest(series), BAR_ROW))
+    async def newest(self, bucket: str, series: BarSeries, symbols: Sequence[str]) -> pl.DataFrame:
+        """Return the newest bar of every symbol in `BAR_SCHEMA`, of these at least where some are named, sorted."""
+        return to_bars(await self._rows(bucket, select_newest(series, symbols), BAR_ROW))
 
     async def closes(self, bucket: str, series: BarSeries, symbols: Sequence[str], before_s: int) -> dict[str, float]:
         """Return the last close before a time, of these symbols."""

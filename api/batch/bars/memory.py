@@ -69,9 +69,10 @@ class MemoryBarStore:
         """Return every symbol's bars of one session."""
         return self._of(series).filter(session == _DAY)
 
-    async def latest(self, series: BarSeries) -> pl.DataFrame:
-        """Return the newest bar of every symbol, one row each."""
-        return self._of(series).group_by("symbol").tail(1).select(list(BAR_SCHEMA)).sort("symbol")
+    async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        """Return the newest bar of every symbol, or of those named, one row each, sorted by symbol."""
+        newest = self._of(series).group_by("symbol").tail(1).select(list(BAR_SCHEMA)).sort("symbol")
+        return newest.filter(pl.col("symbol").is_in(list(symbols))) if symbols else newest
 
     async def last_closes(self, series: BarSeries, symbols: Sequence[str], *, before: date) -> dict[str, float]:
         """Return each symbol's last close in a session before `before`; a symbol without one is left out."""

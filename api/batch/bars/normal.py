@@ -1,7 +1,7 @@
 """Frames on their way into a store: checked, sorted, one row per key."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -96,6 +96,11 @@ def to_seconds(at: datetime, name: str) -> int:
 def to_day(session: date) -> int:
     """Return the days from 1970-01-01 to a session."""
     return (session - date(1970, 1, 1)).days
+
+
+def to_session(day: int) -> date:
+    """Return the session that is so many days after 1970-01-01."""
+    return date(1970, 1, 1) + timedelta(days=day)
 
 
 def _check_schema(frame: pl.DataFrame, schema: pl.Schema) -> None:

@@ -1,7 +1,8 @@
 """What is held, from page headers: newest bars, last closes, coverage."""
 
+import json
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from batch.bars.page_codec import decode_pages
 from batch.bars.page_errors import store_errors
 from batch.bars.page_files import PageFile, PageFiles, page_name
 from batch.bars.page_frames import keep_between, to_frame
-from batch.bars.page_read import bucket_of, dated_shards, midnight, shards_between
+from batch.bars.page_read import bucket_of, dated_shards, midnight, shards_between, within_month
 from batch.bars.page_schema import SID_BITS
 from batch.bars.session_counts import count_sessions
 from batch.bars.store import COVERAGE_SCHEMA
@@ -22,7 +23,7 @@ _US = 1_000_000
 _DAY_S = 86_400
 _NEWEST = f"""
 SELECT s.symbol, p.last_ts, p.o, p.h, p.l, p.c, p.v, p.last_flags
-FROM sym s JOIN page p ON p.id = (
+FROM json_each(?) wanted JOIN sym s ON s.symbol = wanted.value JOIN page p ON p.id = (
     SELECT q.bucket << {SID_BITS} | s.id FROM page q INDEXED BY cov
     WHERE q.sid = s.id ORDER BY q.bucket DESC LIMIT 1
 )
@@ -41,8 +42,11 @@ WHERE p.bucket BETWEEN ? AND ?
 """
 
 
-def latest(files: PageFiles, series: BarSeries) -> pl.DataFrame:
-    """Return the newest bar of every symbol in `BAR_SCHEMA`; reads no blob.
+def latest(files: PageFiles, series: BarSeries, *, symbols: Sequence[str] = ()) -> pl.DataFrame:
+    """Return the newest bar of every symbol, or of those named, in `BAR_SCHEMA`; reads no blob.
+
+    Begins with the newest file, and asks older ones for those symbols alone that are not found yet. Where all that were
+    named are found, older files are not opened; where none were, each is, since it may hold a symbol of its own.
 
     Raises:
         StoreError: a file cannot be read.
@@ -50,8 +54,13 @@ def latest(files: PageFiles, series: BarSeries) -> pl.DataFrame:
     """
     found: dict[str, tuple[Any, ...]] = {}
     for shard in reversed(dated_shards(files, series)):
-        for row in _rows(files, series, shard, sql=_NEWEST):
-            found.setdefault(row[0], row)
+        if symbols and found.keys() >= set(symbols):
+            break
+        known = {symbol for (symbol,) in _rows(files, series, shard, sql="SELECT symbol FROM sym")}
+        wanted = (known & set(symbols) if symbols else known) - found.keys()
+        if wanted:
+            values = (json.dumps(list(wanted)),)
+            found |= {row[0]: row for row in _rows(files, series, shard, sql=_NEWEST, values=values)}
     if not found:
         return empty_bars()
     columns = dict(zip(BAR_SCHEMA, zip(*(found[s] for s in sorted(found)), strict=True), strict=True))
@@ -113,13 +122,8 @@ def _covered(files: PageFiles, series: BarSeries, shard: str, *, between: tuple[
         file = files.open(path)
         if file is None:
             return pl.DataFrame(schema=COVERAGE_SCHEMA)
-        # A month that is wanted whole is the same one whatever lies around it.
-        month = date.fromisoformat(f"{shard}-01")
-        first, last = to_day(month), to_day(month + timedelta(days=31))
-        key = (*file.state(), max(first, between[0]), min(last, between[1]))
-        if file.cover is None or file.cover[0] != key:
-            file.cover = key, _to_coverage(file.sql.execute(_COVER, between).fetchall())
-        return file.cover[1]
+        days = within_month(shard, between)
+        return file.remember("coverage", days, lambda: _to_coverage(file.sql.execute(_COVER, days).fetchall()))
 
 
 def _to_coverage(rows: list[Any]) -> pl.DataFrame:
@@ -137,11 +141,11 @@ def _to_coverage(rows: list[Any]) -> pl.DataFrame:
     )
 
 
-def _rows(files: PageFiles, series: BarSeries, shard: str, *, sql: str, between: tuple[int, ...] = ()) -> list[Any]:
+def _rows(files: PageFiles, series: BarSeries, shard: str, *, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
     path = files.path(series, shard)
     with store_errors(path):
         file = files.open(path)
-        return file.sql.execute(sql, between).fetchall() if file else []
+        return file.sql.execute(sql, values).fetchall() if file else []
 
 
 def _close_before(file: PageFile, symbol: str, *, newest: int, before_s: int) -> float | None:
@@ -161,7 +165,7 @@ def _daily_coverage(files: PageFiles, series: BarSeries, *, first: date, last: d
     blobs: list[bytes] = []
     for shard in dated_shards(files, series):
         path = files.path(series, shard)
-        for symbol, year, blob in _rows(files, series, shard, sql=_BLOBS, between=(first.year, last.year)):
+        for symbol, year, blob in _rows(files, series, shard, sql=_BLOBS, values=(first.year, last.year)):
             pages.append((path, symbol, year))
             blobs.append(blob)
     if not blobs:

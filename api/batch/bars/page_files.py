@@ -6,14 +6,13 @@ import sqlite3
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batch.bars.normal import check_source
+from batch.bars.normal import check_source, to_session
 from batch.bars.page_errors import store_errors
 from batch.bars.page_schema import CONNECTION, CREATE, FORMAT_VERSION
 from batch.errors import InvalidRequest, StoreError
@@ -41,7 +40,7 @@ class PageFile:
 
     Attributes:
         sids: the ids of symbols: once committed they never change.
-        cover: the last coverage that was counted, and the state and range that it is of.
+        seen: what was read last of each kind, and the state and range that it is of.
 
     """
 
@@ -49,12 +48,19 @@ class PageFile:
     sql: sqlite3.Connection
     identity: tuple[int, int]
     sids: dict[str, int] = field(default_factory=dict)
-    cover: "tuple[tuple[int, ...], pl.DataFrame] | None" = None
+    seen: "dict[str, tuple[tuple[int, ...], pl.DataFrame]]" = field(default_factory=dict)
 
     def state(self) -> tuple[int, int]:
         """Return what changes with every commit: others' by SQLite's data version, our own by what we changed."""
         (version,) = self.sql.execute("PRAGMA data_version").fetchone()
         return version, self.sql.total_changes
+
+    def remember(self, kind: str, between: tuple[int, int], read: "Callable[[], pl.DataFrame]") -> "pl.DataFrame":
+        """Return what `read` gives of a range, or gave last, where nobody has committed since."""
+        key = (*self.state(), *between)
+        if kind not in self.seen or self.seen[kind][0] != key:
+            self.seen[kind] = key, read()
+        return self.seen[kind][1]
 
 
 class PageFiles:
@@ -171,7 +177,7 @@ class PageFiles:
 
 def page_name(path: Path, symbol: str, bucket: int) -> str:
     """Return how errors name a page: its file, symbol, and session or year."""
-    when = f"{bucket:04d}" if path.stem == ALL else str(date(1970, 1, 1) + timedelta(days=bucket))
+    when = f"{bucket:04d}" if path.stem == ALL else str(to_session(bucket))
     return f"{path.parent.parent.name}/{path.parent.name}/{path.name} {symbol} {when}"
 
 

@@ -1,6 +1,6 @@
 """Reading bars out of pages: one symbol over time, or every symbol of one session."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +87,12 @@ def shards_between(files: PageFiles, series: BarSeries, first: int, last: int) -
 def dated_shards(files: PageFiles, series: BarSeries) -> list[str]:
     """Return a series' files that can hold pages, oldest first."""
     return [s for s in files.shards(series) if s != UNDATED]
+
+
+def within_month(shard: str, between: tuple[int, int]) -> tuple[int, int]:
+    """Return the days of a range in a file's month: one that is wanted whole is the same whatever lies around it."""
+    month = date.fromisoformat(f"{shard}-01")
+    return max(to_day(month), between[0]), min(to_day(month + timedelta(days=31)), between[1])
 
 
 def bucket_of(interval: Interval, session: date) -> int:

@@ -60,9 +60,9 @@ class PageBarStore:
         """Return every symbol's bars of one session."""
         return await self._threads.read(read_session, self._files, series, session)
 
-    async def latest(self, series: BarSeries) -> pl.DataFrame:
-        """Return the newest bar of every symbol, one row each."""
-        return await self._threads.read(latest, self._files, series)
+    async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        """Return the newest bar of every symbol, or of those named, one row each, sorted by symbol."""
+        return await self._threads.read(latest, self._files, series, symbols=symbols)
 
     async def last_closes(self, series: BarSeries, symbols: Sequence[str], *, before: date) -> dict[str, float]:
         """Return each symbol's last close in a session before `before`; a symbol without one is left out."""

@@ -132,8 +132,8 @@ class BarStore(Protocol):
         """Return every symbol's bars of one session."""
         ...
 
-    async def latest(self, series: BarSeries) -> pl.DataFrame:
-        """Return the newest bar of every symbol, one row each."""
+    async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        """Return the newest bar of every symbol, or of those named, one row each, sorted by symbol."""
         ...
 
     async def last_closes(self, series: BarSeries, symbols: Sequence[str], *, before: date) -> dict[str, float]:

@@ -262,6 +262,12 @@ class BarStoreContract:
         newest = run(store.latest(MINUTES))
         assert_frame_equal(newest, frame(bar("1301", at(JUNE_2, 9), 8), bar("7203", at(JULY_1, 3), 7)))
 
+    def test_latest_of_some_symbols_is_theirs_alone(self, store: BarStore) -> None:
+        run(store.write(MINUTES, frame(bar("7203", at(JULY_1, 3), 7), bar("1301", at(JUNE_2, 9), 8))))
+        assert run(store.latest(MINUTES, ["1301", "9999"]))["symbol"].to_list() == ["1301"]
+        assert run(store.latest(MINUTES, ["7203", "1301"]))["close"].to_list() == [8, 7]
+        assert run(store.latest(MINUTES, ["9999"])).is_empty()
+
     def test_last_closes_look_only_before_the_session(self, store: BarStore) -> None:
         rows = [bar("7203", at(d, m), d.day * 10 + m) for d in (JUNE_2, JUNE_30, JULY_1) for m in (0, 1)]
         run(store.write(MINUTES, frame(*rows, bar("1301", at(JULY_1), 5))))

@@ -3,7 +3,7 @@
 import functools
 import io
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.market_data.schemas import BarPage, CoveragePage, LatestBars
+from batch.bars.asked import tell_asked
 from batch.bars.store import BarStore
 from tests.app.market_data.conftest import SESSIONS, SYMBOLS
 from tests.fixtures.apps import client_of
@@ -195,6 +196,54 @@ async def test_coverage_counts_what_is_held(market: httpx2.AsyncClient, store: B
     assert len(after) == 10
     assert after["7203", "2025-10-31"]["flags"] == 8
     assert after["7203", "2025-10-31"]["flagged"] == 1
+
+
+async def test_coverage_says_on_demand_what_is_final(market: httpx2.AsyncClient, store: BarStore) -> None:
+    span = {"first": "2025-10-31", "last": "2025-11-05"}
+    plain = await market.get("/api/v1/coverage", params=span)
+    assert "is_final" not in plain.json()["items"][0]
+    old = await market.get("/api/v1/coverage", params=span | {"finality": "true"})
+    CoveragePage.model_validate(old.json())
+    # Nobody noted anything, and the sessions are old.
+    assert {i["is_final"] for i in old.json()["items"]} == {True}
+    assert [{**i, "is_final": True} for i in plain.json()["items"]] == old.json()["items"]
+    noon = datetime(2025, 11, 4, 3, tzinfo=UTC)
+    await store.save_asked(MINUTES, tell_asked(full_day(["7203"], SESSIONS[1]), ["7203"], [SESSIONS[1]], noon))
+    changed = await market.get("/api/v1/coverage", params=span | {"finality": "true"})
+    assert changed.headers["etag"] != old.headers["etag"]
+    early = [(i["symbol"], i["session"]) for i in changed.json()["items"] if not i["is_final"]]
+    assert early == [("7203", "2025-11-04")]
+    same = await market.get("/api/v1/coverage", params=span, headers={"If-None-Match": plain.headers["etag"]})
+    assert same.status_code == 304
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/csv", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"]
+)
+async def test_every_format_says_what_is_final(market: httpx2.AsyncClient, store: BarStore, accept: str) -> None:
+    today = datetime.now(UTC).date()
+    await store.write(MINUTES, frame(bar("7203", at(today)), bar("6758", at(today))))
+    late = datetime.now(UTC) + timedelta(days=1)
+    await store.save_asked(MINUTES, tell_asked(frame(bar("7203", at(today))), ["7203"], [today], late))
+    span = {"first": str(today), "last": str(today), "finality": "true"}
+    answer = await market.get("/api/v1/coverage", params=span, headers={"Accept": accept})
+    read: dict[str, Callable[[io.BytesIO], pl.DataFrame]] = {
+        "text/csv": pl.read_csv,
+        "application/vnd.apache.arrow.stream": pl.read_ipc_stream,
+        "application/vnd.apache.parquet": pl.read_parquet,
+    }
+    found = read[accept](io.BytesIO(answer.content))
+    assert found.columns[-2:] == ["flags", "is_final"]
+    # Of the other nobody noted when it was asked for, and it is too young to be taken for final.
+    assert found["is_final"].cast(pl.Boolean).to_list() == [None, True]
+
+
+async def test_pages_with_finality_are_the_whole(market: httpx2.AsyncClient) -> None:
+    span = {"first": "2025-10-31", "last": "2025-11-05", "finality": "true"}
+    whole = (await ok(market, "/api/v1/coverage", **span))["items"]
+    answer = await market.get("/api/v1/coverage", params=span | {"limit": 5})
+    rest = await market.get(answer.links["next"]["url"])
+    assert answer.json()["items"] + rest.json()["items"] == whole
 
 
 async def test_coverage_is_paged(market: httpx2.AsyncClient) -> None:

@@ -1,5 +1,6 @@
 """Answers beside pages: in files of an older Kaboom, and what a repeated ingest leaves of them."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -64,3 +65,24 @@ async def test_bars_still_wait_for_the_disk_after_answers(store: PageBarStore) -
     await store.save_asked(MINUTES, TOLD)
     # In the thread that wrote them, which has the connection.
     assert await store._threads.write(ask, store._files) == _FULL
+
+
+async def test_notes_that_are_remembered_are_never_older_than_the_last_commit(
+    store: PageBarStore, tmp_path: Path
+) -> None:
+    async def ask() -> list[int]:
+        # Both reader threads, each with a connection and a memory of its own.
+        july = date(2025, 7, 31)
+        found = await asyncio.gather(*(store.load_asked(MINUTES, first=JUNE_2, last=july) for _ in range(8)))
+        assert all(one.equals(found[0]) for one in found)
+        return found[0]["bars"].to_list()
+
+    await store.save_asked(MINUTES, TOLD)
+    assert await ask() == [327, 327]
+    await store.save_asked(MINUTES, tell_asked(DAY.clear(), ["1301"], [JUNE_2], NIGHT + timedelta(hours=1)))
+    assert await ask() == [0, 327]
+    # Another process, which has a store and connections of its own.
+    other = PageBarStore(tmp_path)
+    await other.save_asked(MINUTES, tell_asked(DAY.clear(), ["1301"], [date(2025, 7, 1)], NIGHT))
+    await other.close()
+    assert await ask() == [0, 0, 327]

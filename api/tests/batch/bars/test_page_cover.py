@@ -12,6 +12,7 @@ from batch.bars import page_cover
 from batch.bars.page_files import PageFiles
 from batch.bars.page_write import write_bars
 from batch.bars.pages import PageBarStore
+from batch.errors import StoreError
 from tests.fixtures.stored_bars import JUNE_2, MINUTES, at, bar, frame
 
 pytestmark = pytest.mark.anyio
@@ -82,3 +83,13 @@ def test_what_is_remembered_is_not_counted_again(tmp_path: Path, monkeypatch: py
     with pytest.raises(pytest.fail.Exception):
         page_cover.coverage(files, MINUTES, first=date(2025, 6, 2), last=date(2025, 7, 31))
     files.close()
+
+
+async def test_latest_opens_no_older_file_than_it_needs(store: PageBarStore, tmp_path: Path) -> None:
+    await store.write(MINUTES, frame(bar("1301", at(JUNE_2))))
+    (tmp_path / "synthetic/1m/2025-05.sqlite").write_bytes(b"not a page file, and nobody looks")
+    assert (await store.latest(MINUTES, ["7203"]))["opened_at"].to_list() == [at(date(2025, 7, 1))]
+    assert (await store.latest(MINUTES, ["1301", "7203"]))["opened_at"].to_list() == [at(JUNE_2), at(date(2025, 7, 1))]
+    for symbols in ([], ["9999"]):  # who may be in any
+        with pytest.raises(StoreError):
+            await store.latest(MINUTES, symbols)
