@@ -3,7 +3,7 @@
 Usage: python benchmarks/bars_api.py [--quick] [--json]
 
 1,600 symbols and 60 sessions of 1-minute bars, the last 20 of them whole (327 minutes), the others of 30 minutes, in
-the embedded store of an API, behind 43 older months with five minutes each. The peer (`naive/bars.py`) has the bars of
+the embedded store of an API, and 46 months with five bars each. The peer (`naive/bars.py`) has the bars of
 the 60 sessions as Parquet files, one for each month, and answers with polars alone: no gate, no page, no tag. Both are
 warm, have one caller, and are asked in turns. Server time is that until the first byte, which leaves when all are
 ready; the whole answer, by way of the loopback, is beside it. CPU is that of the server's process, with the sending.
@@ -34,7 +34,9 @@ from batch.bars.export import export_files
 from batch.bars.export_plan import Selection, plan_folder
 from batch.bars.formats import Format
 from batch.bars.pages import PageBarStore
+from batch.market.bar import BarSeries
 from batch.market.calendar import closes_at, sessions_between
+from batch.market.interval import Interval
 from benchmarks.rig.goals import Goal, report
 from benchmarks.rig.load import Request, build_request
 from benchmarks.rig.stack import Bench, Served, running
@@ -43,12 +45,13 @@ from tests.fixtures.stored_bars import MINUTES, full_day
 NAMES = [str(1301 + n) for n in range(1600)]
 SESSIONS = sessions_between(date(2025, 8, 1), date(2025, 12, 30))[:60]
 WHOLE = SESSIONS[-20:]
-#: One session of each of the months before, of which the newest bar of nobody is.
-OLDER = [
-    sessions_between(date(2022 + n // 12, n % 12 + 1, 1), date(2022 + n // 12, n % 12 + 1, 15))[0] for n in range(43)
-]
+#: Of another interval, one session of each of 46 months: newest bars where many files could have them.
+LONG = BarSeries("synthetic", Interval.M5)
+MONTHS = [sessions_between(date(2022 + n // 12, n % 12 + 1, 5), date(2025, 12, 30))[0] for n in range(46)]
 SPAN = f"start={WHOLE[0]}&end={WHOLE[-1] + timedelta(days=1)}&limit=20000"
 LATEST = "/api/v1/bars/latest"
+LATEST_LONG = f"{LATEST}?interval=5m"
+NAMED = "".join(f"&symbol={name}" for name in NAMES[:200])
 COVERAGE = f"/api/v1/coverage?first={SESSIONS[0]}&last={SESSIONS[-1]}&limit=100000"
 ARROW = Format.ARROW.media_type
 MOST_BARS_MS, MOST_LATEST_MS, MOST_COVERAGE_MS = 15.0, 50.0, 100.0
@@ -68,8 +71,8 @@ async def fill(bench: Bench) -> None:
             bars = bars.filter(pl.int_range(pl.len()).over("symbol") < 30)
         await store.write(MINUTES, bars)
         await store.save_asked(MINUTES, tell_asked(bars, NAMES, [session], closes_at(session) + timedelta(hours=1)))
-    for session in OLDER:
-        await store.write(MINUTES, full_day(NAMES, session).filter(pl.int_range(pl.len()).over("symbol") < 5))
+    for session in MONTHS:
+        await store.write(LONG, full_day(NAMES, session).filter(pl.int_range(pl.len()).over("symbol") < 5))
     selection = Selection(MINUTES, SESSIONS[0], SESSIONS[-1])
     mirror = bench.folder / "mirror"
     await export_files(store, await plan_folder(store, selection, mirror, Format.PARQUET))
@@ -130,6 +133,8 @@ def main() -> int:
             "20 days of 1m, Parquet": (ours, None, Format.PARQUET.media_type, 60),
             "20 days of 1m, CSV": (ours, None, Format.CSV.media_type, 60),
             "latest of 1,600": (ours, LATEST, "*/*", 40),
+            "latest of 1,600, 46 months": (ours, LATEST_LONG, "*/*", 12),
+            "latest of 200 named, 46 months": (ours, LATEST_LONG + NAMED, "*/*", 40),
             "coverage 1,600 x 60": (ours, COVERAGE, "*/*", 12),
             "coverage 1,600 x 60, Arrow": (ours, COVERAGE, ARROW, 12),
             "coverage 1,600 x 60, finality": (ours, f"{COVERAGE}&finality=true", "*/*", 12),
