@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     # The API reads capabilities to validate names, and starts without polars.
     import polars as pl
 
+#: Of so many symbols a call's end is a small part of it, and what a crash repeats is little.
+_SYMBOLS_IN_ROUNDS = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -62,10 +65,14 @@ class Capabilities:
         return interval in self.bulk_by_session and symbols >= self.bulk_least_symbols.get(interval, 1)
 
     def asked_at_once(self, concurrency: int | None) -> "Capabilities":
-        """Return them for so many requests at once, None for its own; a call carries two rounds of these at least."""
+        """Return them for so many requests at once, None for its own.
+
+        The next call's requests wait for the last one of a call: it carries eight rounds of them, two of very many.
+        """
         if concurrency is None:
             return self
-        return replace(self, concurrency=concurrency, symbols_per_fetch=max(self.symbols_per_fetch, 2 * concurrency))
+        symbols = max(self.symbols_per_fetch, 2 * concurrency, min(8 * concurrency, _SYMBOLS_IN_ROUNDS))
+        return replace(self, concurrency=concurrency, symbols_per_fetch=symbols)
 
 
 @dataclass(frozen=True, slots=True)

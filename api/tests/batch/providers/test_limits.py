@@ -8,6 +8,7 @@ from batch.providers.gate import LimitedGate, OpenGate
 from batch.providers.limiter import Limits
 from batch.providers.limits import parse_limits
 from batch.providers.polite import PoliteProvider
+from batch.providers.registry import get_provider_spec
 from batch.settings import BatchSettings
 from batch.wiring import build_gate, build_provider
 
@@ -41,3 +42,10 @@ def test_a_limit_of_an_unknown_provider_is_refused() -> None:
 def test_what_is_no_limit_is_refused(text: str) -> None:
     with pytest.raises(ValidationError):
         BatchSettings(provider_concurrency=text)
+
+
+@pytest.mark.parametrize(("at_once", "symbols"), [(None, 10), (1, 10), (2, 16), (16, 50), (64, 128)])
+def test_who_may_ask_more_at_once_is_given_more_symbols_a_call(at_once: int | None, symbols: int) -> None:
+    capabilities = get_provider_spec("yahoo").capabilities.asked_at_once(at_once)
+    assert capabilities.symbols_per_fetch == symbols
+    assert capabilities.concurrency == (at_once or 2)

@@ -97,7 +97,6 @@ async def test_as_many_are_asked_at_once_as_the_settings_say(fake: FakeYahoo) ->
         provider_requests_per_minute="yahoo=off",
     )
     provider = build_provider(settings, "yahoo")
-    assert provider.capabilities.symbols_per_fetch == 24
     fetched = await provider.fetch_bars(BarRequest(symbols, Interval.M1, (MONDAY,)))
     await provider.close()
     assert set(fetched.bars["symbol"]) == set(symbols)
