@@ -84,6 +84,7 @@ def last_sessions(count: int, until: date) -> tuple[date, ...]:
     return days[len(days) - count :]
 
 
+@lru_cache(maxsize=512)
 def previous_session(day: date) -> date:
     """Return the last session before a day."""
     return last_sessions(1, day - timedelta(days=1))[0]
