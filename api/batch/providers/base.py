@@ -67,10 +67,11 @@ class Capabilities:
     def asked_at_once(self, concurrency: int | None) -> "Capabilities":
         """Return them for so many requests at once, None for its own.
 
-        The next call's requests wait for the last one of a call: it carries eight rounds of them, two of very many.
+        The next call's requests wait for the last one of a call: for more at once than its own, a call carries eight
+        rounds of them, two of very many.
         """
-        if concurrency is None:
-            return self
+        if concurrency is None or concurrency <= (self.concurrency or 0):
+            return replace(self, concurrency=concurrency or self.concurrency)
         symbols = max(self.symbols_per_fetch, 2 * concurrency, min(8 * concurrency, _SYMBOLS_IN_ROUNDS))
         return replace(self, concurrency=concurrency, symbols_per_fetch=symbols)
 

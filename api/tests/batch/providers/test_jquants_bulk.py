@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
+from structlog.testing import CapturingLogger
 
 from batch.errors import ProviderError, RateLimited
 from batch.kit.http import HttpDownloader
@@ -20,6 +20,7 @@ from batch.market.interval import Interval
 from batch.market.outcome import Outcome
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, JquantsSource, query
+from batch.providers.jquants import bulk as module
 from tests.fixtures.fake_jquants import API_KEY, FakeJquants, jquants_server
 from tests.fixtures.http_servers import Request, Response
 from tests.fixtures.provider_faults import SPOILT, as_json, say_status
@@ -206,8 +207,10 @@ async def test_a_plan_without_files_is_told(fake: FakeJquants, bulk: JquantsProv
 @INTERVALS
 @pytest.mark.parametrize("failing", ["plan", "file", "missing", "columns", "gzip"])
 async def test_few_questions_are_asked_in_place_of_files(
-    fake: FakeJquants, tmp_path: Path, failing: str, interval: Interval
+    fake: FakeJquants, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, interval: Interval
 ) -> None:
+    log = CapturingLogger()
+    monkeypatch.setattr(module, "_log", log)
     fake.files.in_plan = failing != "plan"
     fake.files.faults = [say_status(404)] * (failing == "file")
     fake.files.lacking |= {"20261116"} if failing == "missing" else set()
@@ -215,14 +218,13 @@ async def test_few_questions_are_asked_in_place_of_files(
     if failing == "gzip":
         fake.files.pack = lambda text: gzip.compress(text)[:-9]
     provider = build(fake, tmp_path, least_saved=ALWAYS, most_instead=len(SYMBOLS))
-    with capture_logs() as logs:
-        taken = await ask(provider, interval, MONDAY)
+    taken = await ask(provider, interval, MONDAY)
     await provider.close()
     assert taken.bars.equals((await ask_without(fake, interval, MONDAY)).bars)
-    (line,) = (line for line in logs if line["event"] == "bulk_files_left")
-    assert line["log_level"] == "warning"
-    assert line["reason"].startswith("jquants")
-    assert "X-Amz" not in str(logs)
+    (call,) = log.calls
+    assert (call.method_name, call.args) == ("warning", ("bulk_files_left",))
+    assert call.kwargs["reason"].startswith("jquants")
+    assert "X-Amz" not in str(call)
 
 
 @pytest.mark.parametrize("is_files_host", [False, True])

@@ -44,7 +44,7 @@ def test_what_is_no_limit_is_refused(text: str) -> None:
         BatchSettings(provider_concurrency=text)
 
 
-@pytest.mark.parametrize(("at_once", "symbols"), [(None, 10), (1, 10), (2, 16), (16, 50), (64, 128)])
+@pytest.mark.parametrize(("at_once", "symbols"), [(None, 10), (1, 10), (2, 10), (3, 24), (16, 50), (64, 128)])
 def test_who_may_ask_more_at_once_is_given_more_symbols_a_call(at_once: int | None, symbols: int) -> None:
     capabilities = get_provider_spec("yahoo").capabilities.asked_at_once(at_once)
     assert capabilities.symbols_per_fetch == symbols
