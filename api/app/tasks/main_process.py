@@ -45,6 +45,9 @@ class MainProcess(bootsteps.StartStopStep):
 
     def start(self, worker: Any) -> None:
         """Begin, in threads of their own."""
+        # Celery asks the pool before each message how many processes it has, unless it knows this number: a message
+        # or an empty answer of Redis that came after the pool had gone, in a drain, ended the worker with 1.
+        worker.max_concurrency = worker.max_concurrency or worker.concurrency
         vitals = Vitals(int(worker.concurrency), worker.app.conf.task_time_limit + _OVERTIME_S)
         ending = Ending()
         ending.install()
