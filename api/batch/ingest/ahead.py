@@ -1,8 +1,7 @@
 """Asking a provider for the next symbols while the bars of these are checked and written."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 from batch.ingest.plan import IngestChunk
 from batch.ingest.window import Asked, IngestTools, ask_window
@@ -31,7 +30,7 @@ class Ahead:
         self._ask()
         return answered
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Cut off what is under way."""
         if self._asking is not None:
             self._asking.cancel()
@@ -40,13 +39,3 @@ class Ahead:
     def _ask(self) -> None:
         if self._asking is None and (part := next(self._parts, None)) is not None:
             self._asking = asyncio.create_task(ask_window(part, self._tools), name="ask-ahead")
-
-
-@asynccontextmanager
-async def asking_ahead(parts: Sequence[IngestChunk], tools: IngestTools) -> AsyncIterator[Ahead]:
-    """Give the answers for some parts; what is under way when the block is left is cut off."""
-    ahead = Ahead(parts, tools)
-    try:
-        yield ahead
-    finally:
-        await ahead.close()

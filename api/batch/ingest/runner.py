@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import replace
 
-from batch.ingest.ahead import Ahead, asking_ahead
+from batch.ingest.ahead import Ahead
 from batch.ingest.notes import log_corrections
 from batch.ingest.plan import IngestChunk, bars_per_session, is_one_month, split_in_runs
 from batch.ingest.window import IngestTools, settle_window
@@ -12,7 +13,7 @@ from batch.market.bar import BarSeries
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.report import OutcomeReport
 
-#: Bars held in memory at once, about: 250,000 rows of eight columns are 16 MB.
+#: Bars of one answer, about: 250,000 rows of eight columns are 16 MB. Two are held, this one and the next.
 _WINDOW_BARS = 250_000
 
 
@@ -36,7 +37,7 @@ async def run_chunk(
     """
     report = OutcomeReport()
     slices = [_windows(part, is_tse=tools.market.is_tse) for part in _slices(chunk, tools, start)]
-    async with asking_ahead([window for windows in slices for window in windows], tools) as answers:
+    async with aclosing(Ahead([window for windows in slices for window in windows], tools)) as answers:
         for windows in slices:
             if should_stop():
                 break
