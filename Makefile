@@ -5,6 +5,9 @@ TOOLS := .venv-tools
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCKS := requirements.lock requirements-dev.lock
+# The checkers of manifests, Terraform and workflows beside all that development needs: 130 MB that `make test` is spared.
+DEPLOY_VENV  := .venv-deploy
+DEPLOY_STAMP := $(DEPLOY_VENV)/.installed
 
 # uv from PATH if it runs (a pyenv shim may be there and fail), else a bootstrapped one; `make UV=… setup` decides.
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo $(TOOLS)/bin/uv)
@@ -28,18 +31,30 @@ define BOOTSTRAP_UV
   echo 'uv could not be installed; going on with pip' >&2
 endef
 
+# Makes the venv $(1).
 define MAKE_VENV
-[ -x $(BIN)/python ] || { rm -rf $(VENV); python=$$($(FIND_PYTHON)); \
-  if [ -x "$(UV)" ]; then "$(UV)" venv --quiet --python "$${python:-3.13}" $(VENV); \
-  elif [ -n "$$python" ]; then "$$python" -m venv $(VENV); \
+[ -x $(1)/bin/python ] || { rm -rf $(1); python=$$($(FIND_PYTHON)); \
+  if [ -x "$(UV)" ]; then "$(UV)" venv --quiet --python "$${python:-3.13}" $(1); \
+  elif [ -n "$$python" ]; then "$$python" -m venv $(1); \
   else echo 'no Python >= 3.12 was found, nor uv to fetch one: install either, or say make PYTHON=…' >&2; false; fi; }
 endef
 
-.PHONY: help setup demo up test check static fmt influx faults faults-full bench lock clean
+# Brings the venv $(1) to exactly what the lock $(2) says, and Kaboom itself.
+define INSTALL
+if [ -x "$(UV)" ]; then \
+  "$(UV)" pip sync --quiet --python $(1)/bin/python --require-hashes $(2) && \
+  "$(UV)" pip install --quiet --python $(1)/bin/python --no-deps --no-build-isolation -e .; \
+else \
+  $(1)/bin/python -m pip install --quiet --require-hashes -r $(2) && \
+  $(1)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .; \
+fi
+endef
+
+.PHONY: help setup demo up test check static fmt influx faults faults-full deploy-check image alerts e2e-n8n bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Make .venv from the hashed locks (every other target does this first)
 
@@ -78,6 +93,18 @@ faults: $(STAMP) ## Kill, freeze and cut off what runs, and audit what is left: 
 faults-full: $(STAMP) ## All faults, 1,000 jobs under kills, a soak, 10,000 seeds; writes docs/operations/promises.md
 	$(BIN)/python -m tests.faults.promises $(ARGS)
 
+deploy-check: $(DEPLOY_STAMP) ## Hold manifests, Terraform, workflows and the Dockerfile against the real schemas; run deploy.yml
+	$(DEPLOY_VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/deploy $(ARGS)
+
+image: $(STAMP) ## Build the image with buildah, and run API and worker from it (root; Debian's buildah netavark mmdebstrap)
+	$(BIN)/python -m pytest -q -p no:randomly api/tests/image $(ARGS)
+
+alerts: $(STAMP) ## Test every alert rule, and fire one through Prometheus and Alertmanager (Debian's prometheus*)
+	$(BIN)/python -m pytest -q api/tests/alerts $(ARGS)
+
+e2e-n8n: $(STAMP) ## Run the n8n workflows in a real n8n, installed once outside the clone (Node 20, g++)
+	$(BIN)/python -m pytest -q api/tests/n8n $(ARGS)
+
 bench: $(STAMP) ## Run the benchmarks, one after another; fails where a goal is missed
 	@missed=0; for script in benchmarks/*.py; do \
 	  echo "== $$script"; $(BIN)/python "$$script" $(ARGS) || missed=1; \
@@ -86,27 +113,28 @@ bench: $(STAMP) ## Run the benchmarks, one after another; fails where a goal is 
 lock: ## Compile the locks anew from pyproject.toml; UPGRADE=1 takes newer releases
 	@$(BOOTSTRAP_UV)
 	@[ -x "$(UV)" ] || { echo 'make lock needs uv: install it, or see why `make setup` could not' >&2; exit 1; }
-	$(UV) pip compile pyproject.toml $(COMPILE) -o requirements.lock
-	$(UV) pip compile pyproject.toml --extra embedded --extra otel --group dev -c requirements.lock $(COMPILE) -o requirements-dev.lock
+	$(UV) pip compile pyproject.toml --extra otel --extra gcp $(COMPILE) -o requirements.lock
+	$(UV) pip compile pyproject.toml --all-extras --group dev -c requirements.lock $(COMPILE) -o requirements-dev.lock
+	$(UV) pip compile pyproject.toml --all-extras --group dev --group deploy -c requirements-dev.lock $(COMPILE) -o requirements-deploy.lock
 
 # For every platform and Python >= 3.12 at once; with hashes, and without a word on where it was downloaded from.
 COMPILE = --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-emit-find-links \
   --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove .venv, caches and build products; never .kaboom, which holds data
-	rm -rf $(VENV) $(TOOLS) build dist api/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(DEPLOY_VENV) $(TOOLS) build dist api/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find api -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is newer than what it was installed from, or the venv is brought up to date: exactly to the lock.
 $(STAMP): pyproject.toml $(LOCKS)
 	@$(BOOTSTRAP_UV)
-	@$(MAKE_VENV)
-	@if [ -x "$(UV)" ]; then \
-	  "$(UV)" pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock && \
-	  "$(UV)" pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
-	else \
-	  $(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock && \
-	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .; \
-	fi
+	@$(call MAKE_VENV,$(VENV))
+	@$(call INSTALL,$(VENV),requirements-dev.lock)
 	@touch $@
 	@echo "installed: $$($(BIN)/python --version), $(BIN)/kaboom"
+
+$(DEPLOY_STAMP): pyproject.toml requirements-deploy.lock
+	@$(BOOTSTRAP_UV)
+	@$(call MAKE_VENV,$(DEPLOY_VENV))
+	@$(call INSTALL,$(DEPLOY_VENV),requirements-deploy.lock)
+	@touch $@

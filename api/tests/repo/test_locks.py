@@ -11,11 +11,15 @@ from packaging.version import Version
 
 from tests.fixtures.repository import ROOT, find_files, load_text
 
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-deploy.lock")
 PROJECT: dict[str, Any] = tomllib.loads(load_text("pyproject.toml"))
 RUNTIME: list[str] = PROJECT["project"]["dependencies"]
-EMBEDDED: list[str] = PROJECT["project"]["optional-dependencies"]["embedded"]
-DEV: list[str] = PROJECT["dependency-groups"]["dev"]
+EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
+EMBEDDED = EXTRAS["embedded"]
+#: What requirements.lock holds, which the image installs.
+CLOUD = [*RUNTIME, *EXTRAS["gcp"], *EXTRAS["otel"]]
+GROUPS: dict[str, list[str]] = PROJECT["dependency-groups"]
+DEV = [*CLOUD, *EMBEDDED, *GROUPS["dev"]]
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -47,21 +51,22 @@ def test_every_pin_has_its_hashes(lock: str) -> None:
 
 @pytest.mark.parametrize(
     ("requirements", "lock"),
-    [(RUNTIME, "requirements.lock"), ([*RUNTIME, *EMBEDDED, *DEV], "requirements-dev.lock")],
+    list(zip((CLOUD, DEV, [*DEV, *GROUPS["deploy"]]), LOCKS, strict=True)),
     ids=LOCKS,
 )
 def test_a_lock_meets_the_project(requirements: list[str], lock: str) -> None:
     assert unmet(requirements, lock) == [], "run `make lock`"
 
 
-def test_development_runs_on_what_production_runs_on() -> None:
-    runtime, dev = (pins(lock) for lock in LOCKS)
-    assert {name: (v, dev.get(name)) for name, v in runtime.items() if dev.get(name) != v} == {}
+@pytest.mark.parametrize(("less", "more"), [LOCKS[:2], LOCKS[1:]])
+def test_a_larger_lock_pins_what_the_smaller_one_pins(less: str, more: str) -> None:
+    pinned = pins(more)
+    assert {name: (v, pinned.get(name)) for name, v in pins(less).items() if pinned.get(name) != v} == {}
 
 
 def test_production_carries_no_embedded_server() -> None:
-    names = {canonicalize_name(Requirement(text).name) for text in (*EMBEDDED, *DEV)}
-    shared = {canonicalize_name(Requirement(text).name) for text in RUNTIME}
+    names = {canonicalize_name(Requirement(text).name) for text in (*EMBEDDED, *GROUPS["dev"])}
+    shared = {canonicalize_name(Requirement(text).name) for text in CLOUD}
     assert (names - shared) & set(pins("requirements.lock")) == set()
 
 
