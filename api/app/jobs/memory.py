@@ -23,10 +23,12 @@ from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally
 from app.jobs.store import (
     DISPATCH_S,
     LEASE_S,
+    LOST_S,
     MAX_ATTEMPTS,
     NEWEST_KEPT,
     RESEND_S,
     RETRY_S,
+    WORKER_S,
     Beat,
     ChunkRef,
     Claim,
@@ -38,6 +40,7 @@ from app.jobs.store import (
     Worker,
 )
 from batch.kit.clock import Clock, utc_now
+from batch.kit.redis_load import ServerLoad
 
 _STALE = Ended(is_accepted=False)
 
@@ -246,10 +249,17 @@ class MemoryJobStore:
         """Say that a worker is alive."""
         self._workers[name] = Worker(name, self._clock(), slots)
 
+    async def forget_worker(self, name: str, slots: int) -> None:
+        """Say that a worker goes, as it was told to."""
+        self._workers.pop(name, None)
+
     async def workers(self) -> list[Worker]:
         """Return the workers seen in the last 20 seconds."""
-        now = self._clock()
-        return [w for w in self._workers.values() if (now - w.seen_at).total_seconds() < 20]
+        return [w for w in self._workers.values() if self._silent_s(w) <= WORKER_S]
+
+    async def lost_workers(self) -> int:
+        """Return how many workers went without a word in the last 15 minutes."""
+        return sum(WORKER_S < self._silent_s(w) <= LOST_S for w in self._workers.values())
 
     async def running(self, queue: str) -> int:
         """Return how many chunks of a queue are leased."""
@@ -264,6 +274,10 @@ class MemoryJobStore:
     async def check(self) -> None:
         """Do nothing: memory drops nothing."""
 
+    async def measure_servers(self) -> Mapping[str, ServerLoad]:
+        """Return nothing: there is no server."""
+        return {}
+
     async def ping(self, *, fresh_s: float = 0.0) -> None:
         """Do nothing: memory always answers."""
 
@@ -272,6 +286,9 @@ class MemoryJobStore:
 
     def _now_s(self) -> float:
         return self._clock().timestamp()
+
+    def _silent_s(self, worker: Worker) -> float:
+        return (self._clock() - worker.seen_at).total_seconds()
 
     def _add_chunks(self, record: Record, chunks: Sequence[Chunk]) -> None:
         due_at = self._now_s() + self._dispatch_s

@@ -16,10 +16,12 @@ from app.jobs.redis_scripts import load_script
 from app.jobs.store import (
     DISPATCH_S,
     LEASE_S,
+    LOST_S,
     MAX_ATTEMPTS,
     NEWEST_KEPT,
     RESEND_S,
     RETRY_S,
+    WORKER_S,
     Beat,
     ChunkRef,
     Claim,
@@ -32,12 +34,11 @@ from app.jobs.store import (
 )
 from batch.kit.group import Group
 from batch.kit.redis import Redis, check_eviction, redis_errors, run_together
+from batch.kit.redis_load import ServerLoad, read_load
 
 _SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget")
 #: Chunks that one sweep takes of each kind.
 _SWEPT_AT_ONCE = 500
-#: A worker not seen for this long counts as gone.
-_WORKER_S = 20.0
 
 
 class RedisJobStore:
@@ -175,11 +176,20 @@ class RedisJobStore:
         with redis_errors():
             seconds, _ = await self._redis.time()
             await self._redis.zadd(keys.WORKERS, {dump_json([name, slots]): seconds})
-            await self._redis.zremrangebyscore(keys.WORKERS, 0, seconds - _WORKER_S)
+            await self._redis.zremrangebyscore(keys.WORKERS, 0, seconds - LOST_S)
+
+    async def forget_worker(self, name: str, slots: int) -> None:
+        """Say that a worker goes, as it was told to."""
+        with redis_errors():
+            await self._redis.zrem(keys.WORKERS, dump_json([name, slots]))
 
     async def workers(self) -> list[Worker]:
         """Return the workers seen in the last 20 seconds."""
-        return await self._looks.call(None)
+        return (await self._looks.call(None))[0]
+
+    async def lost_workers(self) -> int:
+        """Return how many workers went without a word in the last 15 minutes."""
+        return (await self._looks.call(None))[1]
 
     async def running(self, queue: str) -> int:
         """Return how many chunks of a queue are leased."""
@@ -194,6 +204,10 @@ class RedisJobStore:
     async def check(self) -> None:
         """Raise ConfigurationError where Redis evicts."""
         await check_eviction(self._redis)
+
+    async def measure_servers(self) -> Mapping[str, ServerLoad]:
+        """Return the load of the server."""
+        return {"state": await read_load(self._redis)}
 
     async def ping(self, *, fresh_s: float = 0.0) -> None:
         """Raise StoreError unless Redis answers, or has taken a record or a ping in the last `fresh_s` seconds."""
@@ -224,15 +238,16 @@ class RedisJobStore:
                 records = iter(await pipe.execute())
         return [[parse_job(record) if record else None for record in islice(records, len(wanted))] for wanted in calls]
 
-    async def _look_once(self, calls: Sequence[None]) -> list[list[Worker]]:
+    async def _look_once(self, calls: Sequence[None]) -> list[tuple[list[Worker], int]]:
         with redis_errors():
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.time()
                 pipe.zrange(keys.WORKERS, 0, -1, withscores=True)
                 (seconds, _), found = await pipe.execute()
-        seen = [(orjson.loads(text), score) for text, score in found if score >= seconds - _WORKER_S]
+        seen = [(orjson.loads(text), score) for text, score in found if score >= seconds - WORKER_S]
         workers = [Worker(name, from_ms(score * 1000), slots) for (name, slots), score in seen]
-        return [workers] * len(calls)
+        lost = sum(seconds - LOST_S <= score < seconds - WORKER_S for _, score in found)
+        return [(workers, lost)] * len(calls)
 
     async def _ping_once(self, calls: Sequence[None]) -> Sequence[None]:
         with redis_errors():

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from app.jobs.model import Chunk, Job, JobStatus, Tally
+from batch.kit.redis_load import ServerLoad
 
 #: How long a claim lasts without a heartbeat. A pause of the process longer than this costs one fenced repeat.
 LEASE_S = 15.0
@@ -20,6 +21,10 @@ RETRY_S = 1.0
 RESEND_S = 1.0
 #: Claims without completion after which a chunk is dead.
 MAX_ATTEMPTS = 3
+#: A worker that has not been heard of for this long counts as gone.
+WORKER_S = 20.0
+#: For how long one that went without a word is told as lost.
+LOST_S = 900.0
 #: How many ids the list of newest jobs keeps.
 NEWEST_KEPT = 100
 
@@ -183,8 +188,16 @@ class JobStore(Protocol):
         """Say that a worker is alive."""
         ...
 
+    async def forget_worker(self, name: str, slots: int) -> None:
+        """Say that a worker goes, as it was told to: it is neither there nor lost."""
+        ...
+
     async def workers(self) -> list[Worker]:
         """Return the workers seen in the last 20 seconds."""
+        ...
+
+    async def lost_workers(self) -> int:
+        """Return how many workers went without a word in the last 15 minutes."""
         ...
 
     async def running(self, queue: str) -> int:
@@ -197,6 +210,10 @@ class JobStore(Protocol):
 
     async def check(self) -> None:
         """Raise ConfigurationError where the store may drop what it was given."""
+        ...
+
+    async def measure_servers(self) -> Mapping[str, ServerLoad]:
+        """Return the load of each server behind the store, by a name for it; of memory none."""
         ...
 
     async def ping(self, *, fresh_s: float = 0.0) -> None:

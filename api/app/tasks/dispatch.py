@@ -12,6 +12,7 @@ from app.tasks.message import build_message, list_key
 from app.telemetry.origin import outgoing_headers
 from batch.kit.group import Group
 from batch.kit.redis import Redis, redis_errors
+from batch.kit.redis_load import ServerLoad, read_load
 
 #: So near its turn no message is sent again: more than any worker has slots, and 60 KB to look through.
 _NEXT = 64
@@ -26,6 +27,10 @@ class Dispatcher(Protocol):
 
     async def depth(self, queue: str) -> int:
         """Return how many messages of a queue no worker has taken yet."""
+        ...
+
+    async def measure_servers(self) -> Mapping[str, ServerLoad]:
+        """Return the load of each broker, by a name for it; none where there is no broker."""
         ...
 
     async def close(self) -> None:
@@ -56,6 +61,10 @@ class CeleryDispatcher:
         """Return how many messages of a queue no worker has taken yet."""
         with redis_errors():
             return int(await self._broker.llen(list_key(queue)))
+
+    async def measure_servers(self) -> Mapping[str, ServerLoad]:
+        """Return the load of the broker."""
+        return {"broker": await read_load(self._broker)}
 
     async def close(self) -> None:
         """Release connections."""
@@ -112,6 +121,10 @@ class LocalDispatcher:
     async def depth(self, queue: str) -> int:
         """Return how many chunks wait."""
         return len(self._waiting)
+
+    async def measure_servers(self) -> Mapping[str, ServerLoad]:
+        """Return nothing: there is no broker."""
+        return {}
 
     async def close(self) -> None:
         """Do nothing."""

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 import psutil
@@ -20,11 +21,14 @@ _log = structlog.get_logger(__name__)
 class Ending:
     """The end of a main process: asked for by SIGTERM or by the watchdog, and made where it does not come.
 
+    `on_told` is called when somebody else asks for it, in a signal's handler.
+
     A forced end loses nothing: leases of chunks that were not handed back run out, and they run elsewhere.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_told: Callable[[], None] = lambda: None) -> None:
         self._has_begun = False
+        self._on_told = on_told
 
     def install(self) -> None:
         """Make SIGTERM drain: Celery's own waits for the last task, however long. Call it in the main thread.
@@ -35,6 +39,8 @@ class Ending:
         signal.signal(signal.SIGTERM, self._drain)
 
     def _drain(self, number: int, frame: FrameType | None) -> None:
+        if not self._has_begun:
+            self._on_told()
         self.begin()
         # Asked for each time: after the first signal it is another one, which does not wait to hand chunks back.
         handler = signal.getsignal(signal.SIGQUIT)

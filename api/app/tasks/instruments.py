@@ -2,15 +2,23 @@
 
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from app.tasks.catalog import CATALOG
 from app.tasks.gauges import MetricsPage
+from app.tasks.measure import ERROR_ENDINGS
 from app.tasks.parts import Parts
 from app.telemetry.endpoint import open_socket, serve
 from app.telemetry.metrics import (
+    CHUNKS,
+    DEAD_LETTERS,
+    JOBS_RESTORED,
+    LEASES_EXPIRED,
+    PROVIDER_PAUSED_SECONDS,
     PROVIDER_PAUSES,
     PROVIDER_WAIT_SECONDS,
     Meter,
@@ -20,6 +28,7 @@ from app.telemetry.metrics import (
     use_meter,
 )
 from app.telemetry.traces import span, start_tracing
+from batch.providers.registry import provider_names
 from batch.providers.watch import Heard, listen_to_waits, watch_requests
 
 
@@ -38,7 +47,7 @@ def instrument_api(parts: Parts) -> list[Coroutine[Any, Any, None]]:
     from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  off by default
 
     meter = PrometheusMeter()
-    use_meter(meter)
+    _use(meter)
     page = Starlette(routes=[metrics_route(parts, meter)])
     return [serve(page, open_socket(settings.side_host, settings.metrics_port))]
 
@@ -49,7 +58,7 @@ def share_meter() -> Meter:
     from app.telemetry.shared_folder import make_shared_folder  # noqa: PLC0415  an API has no use for it
 
     meter = PrometheusMeter(make_shared_folder())
-    use_meter(meter)
+    _use(meter)
     return meter
 
 
@@ -74,6 +83,21 @@ def metrics_route(parts: Parts, meter: Meter) -> Route:
     return Route("/metrics", MetricsPage(parts, meter).show)
 
 
+def _use(meter: Meter) -> None:
+    """Count with a meter in which whatever an alert counts begins at 0.
+
+    `increase()` sees nothing of a series whose first sample is the first error already.
+    """
+    use_meter(meter)
+    for spec in CATALOG:
+        for name, ending in product((spec.name, spec.chunk_name), ERROR_ENDINGS):
+            meter.count(CHUNKS, (name, ending), 0)
+        for metric in (LEASES_EXPIRED, DEAD_LETTERS, JOBS_RESTORED):
+            meter.count(metric, (spec.queue,), 0)
+    for provider in provider_names():
+        meter.count(PROVIDER_PAUSED_SECONDS, (provider,), 0)
+
+
 @contextmanager
 def _watch(provider: str) -> Iterator[None]:
     with span("fetch", provider=provider), provider_request(provider):
@@ -83,5 +107,6 @@ def _watch(provider: str) -> Iterator[None]:
 def _count_wait(provider: str, heard: Heard, seconds: float) -> None:
     if heard is Heard.PAUSED:
         count(PROVIDER_PAUSES, provider)
+        count(PROVIDER_PAUSED_SECONDS, provider, by=seconds)
     else:
         count(PROVIDER_WAIT_SECONDS, provider, by=seconds)

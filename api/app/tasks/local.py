@@ -25,12 +25,20 @@ async def run_local_workers(parts: Parts, dispatcher: LocalDispatcher) -> None:
 
 
 async def report_alive(parts: Parts, slots: int, *, on_report: Callable[[], None] = lambda: None) -> None:
-    """Tell the job store every few seconds that this worker lives; `on_report` hears of each time that it was told."""
-    while True:
+    """Tell the job store every few seconds that this worker lives, and when cancelled, that it goes.
+
+    `on_report` hears of each time that it was told. A worker that ends without being cancelled counts as lost.
+    """
+    try:
+        while True:
+            with contextlib.suppress(KaboomError):
+                await parts.store.report_worker(parts.name, slots)
+                on_report()
+            await asyncio.sleep(_REPORT_S)
+    except asyncio.CancelledError:
         with contextlib.suppress(KaboomError):
-            await parts.store.report_worker(parts.name, slots)
-            on_report()
-        await asyncio.sleep(_REPORT_S)
+            await parts.store.forget_worker(parts.name, slots)
+        raise
 
 
 async def _work(parts: Parts, dispatcher: LocalDispatcher) -> None:

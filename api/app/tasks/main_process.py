@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import os
 import time
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import psutil
@@ -42,6 +44,7 @@ class MainProcess(bootsteps.StartStopStep):
         # Before the pool forks: it shares the meter, and a port that is taken ends the worker at once.
         self._socket = open_socket(settings.side_host, settings.side_port) if settings.side_port else None
         self._meter = share_meter() if self._socket else None
+        self._reporting: Future[None] | None = None
 
     def start(self, worker: Any) -> None:
         """Begin, in threads of their own."""
@@ -49,7 +52,7 @@ class MainProcess(bootsteps.StartStopStep):
         # or an empty answer of Redis that came after the pool had gone, in a drain, ended the worker with 1.
         worker.max_concurrency = worker.max_concurrency or worker.concurrency
         vitals = Vitals(int(worker.concurrency), worker.app.conf.task_time_limit + _OVERTIME_S)
-        ending = Ending()
+        ending = Ending(on_told=self._stop_reporting)
         ending.install()
         watchdog = Watchdog(vitals, lambda _reason: ending.ask())
         self._vitals = vitals
@@ -73,7 +76,13 @@ class MainProcess(bootsteps.StartStopStep):
         def note() -> None:
             vitals.reported_at = time.monotonic()
 
-        process_loop("worker-main").start(lambda parts: report_alive(parts, vitals.slots, on_report=note))
+        work = partial(report_alive, slots=vitals.slots, on_report=note)
+        self._reporting = process_loop("worker-main").start(work)
+
+    def _stop_reporting(self) -> None:
+        """Say goodbye: a worker that was told to end is not lost, and takes nothing more."""
+        if self._reporting:
+            self._reporting.cancel()
 
 
 async def _come_round(vitals: Vitals) -> None:

@@ -9,6 +9,9 @@ from app.jobs.store import Claim
 from app.tasks.keeper import LeaseKeeper
 from app.telemetry.metrics import BARS_CORRECTED, BARS_WRITTEN, CHUNK_SECONDS, CHUNKS, count, observe
 
+#: Endings that are a worker's errors: the task raised, the plan cannot be, nothing was settled for too long.
+ERROR_ENDINGS = ("broken", "failed", "stalled")
+
 
 @dataclass(slots=True)
 class Measure:

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import structlog
 
@@ -82,7 +83,8 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
     if lacking := settings.lacking_for(settings.provider):
         raise ConfigurationError(lacking)
     _check_bar_store(settings)
-    name = f"{role}@{socket.gethostname()}:{os.getpid()}"
+    # A name of its own: on Cloud Run every instance is `localhost`, and every main process has pid 1.
+    name = f"{role}@{socket.gethostname()}:{os.getpid()}-{uuid4().hex[:4]}"
     store, events = _build_store(settings, name)
     history, schedules = _build_ledger(settings, name)
     return Parts(

@@ -68,6 +68,9 @@ PROVIDER_WAIT_SECONDS = Metric(
 PROVIDER_PAUSES = Metric(
     "kaboom_provider_pauses_total", Kind.COUNTER, "Pauses in which nobody asks a provider", ("provider",)
 )
+PROVIDER_PAUSED_SECONDS = Metric(
+    "kaboom_provider_paused_seconds_total", Kind.COUNTER, "Length of the pauses that have begun", ("provider",)
+)
 BARS_WRITTEN = Metric("kaboom_bars_written_total", Kind.COUNTER, "Bars that chunks have written", ("queue",))
 BARS_CORRECTED = Metric(
     "kaboom_bars_corrected_total", Kind.COUNTER, "Stored bars that a later answer changed", ("queue",)
@@ -82,6 +85,22 @@ QUEUE_DEPTH = Metric("kaboom_queue_depth", Kind.GAUGE, "Messages that no worker 
 QUEUE_OLDEST_SECONDS = Metric("kaboom_queue_oldest_seconds", Kind.GAUGE, "Age of the oldest queued job", ("queue",))
 LEASES_ACTIVE = Metric("kaboom_leases_active", Kind.GAUGE, "Chunks that run", ("queue",))
 WORKERS_ONLINE = Metric("kaboom_workers_online", Kind.GAUGE, "Workers heard of in the last 20 seconds")
+WORKERS_LOST = Metric(
+    "kaboom_workers_lost", Kind.GAUGE, "Workers that went in the last 15 minutes and were not told to"
+)
+INGEST_OVERDUE_SECONDS = Metric(
+    "kaboom_ingest_overdue_seconds",
+    Kind.GAUGE,
+    "Time since a session's daily ingest should have been there; 0 where none is missing",
+    ("market", "interval"),
+)
+# A gauge: Google's sidecar takes a counter for counted since the process began, and Redis has run for longer.
+REDIS_CPU_SECONDS = Metric("kaboom_redis_cpu_seconds", Kind.GAUGE, "CPU time of Redis' main thread", ("redis",))
+REDIS_MEMORY_USED_BYTES = Metric("kaboom_redis_memory_used_bytes", Kind.GAUGE, "Memory that Redis uses", ("redis",))
+REDIS_MEMORY_MAX_BYTES = Metric(
+    "kaboom_redis_memory_max_bytes", Kind.GAUGE, "Memory that Redis may use, where it is limited", ("redis",)
+)
+REDIS_CLIENTS = Metric("kaboom_redis_clients", Kind.GAUGE, "Connections to Redis", ("redis",))
 
 METRICS = (
     HTTP_REQUESTS,
@@ -93,6 +112,7 @@ METRICS = (
     PROVIDER_SECONDS,
     PROVIDER_WAIT_SECONDS,
     PROVIDER_PAUSES,
+    PROVIDER_PAUSED_SECONDS,
     BARS_WRITTEN,
     BARS_CORRECTED,
     LEASES_EXPIRED,
@@ -103,6 +123,12 @@ METRICS = (
     QUEUE_OLDEST_SECONDS,
     LEASES_ACTIVE,
     WORKERS_ONLINE,
+    WORKERS_LOST,
+    INGEST_OVERDUE_SECONDS,
+    REDIS_CPU_SECONDS,
+    REDIS_MEMORY_USED_BYTES,
+    REDIS_MEMORY_MAX_BYTES,
+    REDIS_CLIENTS,
 )
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "AsyncScript",
     "Redis",
     "RedisError",
+    "ResponseError",
     "check_eviction",
     "connect_redis",
     "redis_errors",

@@ -424,6 +424,20 @@ class TestLists:
         assert sorted((w.name, w.slots) for w in found) == [("a", 4), ("b", 2)]
         assert all(abs(w.seen_at.timestamp() - time.time()) < 5 for w in found)
 
+    async def test_a_worker_that_fell_silent_is_lost_for_a_while_and_one_that_said_so_is_not(
+        self, bench: Bench
+    ) -> None:
+        store = bench.store
+        for name, silent_s in (("here", 10), ("lost", 25), ("lost too", 850), ("forgotten", 905)):
+            await store.report_worker(name, 4)
+            await bench.fall_silent(name, silent_s)
+        assert ([w.name for w in await store.workers()], await store.lost_workers()) == (["here"], 2)
+        await store.report_worker("lost", 4)
+        assert (len(await store.workers()), await store.lost_workers()) == (2, 1)
+        for name in ("here", "lost", "lost too", "never there"):
+            await store.forget_worker(name, 4)
+        assert (await store.workers(), await store.lost_workers()) == ([], 0)
+
     async def test_only_chunks_that_run_are_running(self, job_store: JobStore) -> None:
         job = await planned(job_store, make_chunk(0), make_chunk(1))
         assert await job_store.running(QUEUE) == 0

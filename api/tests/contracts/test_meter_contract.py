@@ -8,6 +8,7 @@ from app.telemetry.memory_meter import MemoryMeter
 from app.telemetry.metrics import (
     BARS_WRITTEN,
     CHUNK_SECONDS,
+    DEAD_LETTERS,
     JOBS_SUBMITTED,
     LEASES_ACTIVE,
     METRICS,
@@ -54,6 +55,10 @@ class TestMeter:
         shown = series(meter, *readings)
         assert (shown['kaboom_leases_active{queue="ingest"}'], shown["kaboom_workers_online"]) == (2, 1)
         assert "kaboom_workers_online" not in series(meter)
+
+    def test_what_was_counted_as_nothing_is_shown_as_0(self, meter: Meter) -> None:
+        meter.count(DEAD_LETTERS, ("ingest",), 0)
+        assert series(meter)['kaboom_dead_letters_total{queue="ingest"}'] == 0
 
     def test_every_metric_can_be_counted(self, meter: Meter) -> None:
         readings = []

@@ -100,6 +100,15 @@ class TestDrain:
             assert idle.stop() == 0
             assert time.monotonic() - begun_at < 5
 
+    def test_one_that_was_told_to_end_is_missed_by_nobody_and_one_that_was_killed_is(self, place: Place) -> None:
+        with worker(place) as told, worker(place) as killed:
+            until(place.workers, lambda count: count == 2, within_s=10)
+            assert told.stop() == 0
+            assert place.workers() == 1
+            killed.process.kill()
+            killed.process.wait()
+        assert place.workers() == 1
+
     def test_a_second_sigterm_hands_back_all_the_same(self, place: Place) -> None:
         with worker(place) as first:
             job_id = place.submit(chunks=1, items=100, item_s=0.2)
@@ -220,6 +229,8 @@ class TestWatchdog:
             # Seen after 10 s, believed after 3 more, and ended by force 9 s after it does not hear the asking.
             assert hung.process.wait(60) == 1
             assert words(hung) >= {"worker_stuck", "end_forced"}
+            # Nobody told it to, so it is missed.
+            assert place.workers() == 1
             end_all(family)
 
 

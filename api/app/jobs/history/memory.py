@@ -4,15 +4,17 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from app.jobs.history.outbox.memory import MemoryOutbox
 from app.jobs.history.port import (
     KEY_KEPT_H,
+    MOSTLY,
     UNFINISHED_PAGE,
     Admission,
     Admitted,
+    Ingested,
     JobQuery,
     KeyReused,
     LedgerStats,
@@ -139,6 +141,15 @@ class MemoryJobHistory:
             success_rate_24h=statistics.mean(judged) if judged else None,
         )
 
+    async def ingested(self, *, since: datetime) -> set[Ingested]:
+        """Return the sessions that daily ingests of whole markets have ended well for."""
+        jobs = [job for job in self._jobs.values() if _has_ingested(job, since)]
+        return {
+            Ingested(job.request.get("market", ""), interval, date.fromisoformat((job.plan or {})["session"]))
+            for job in jobs
+            for interval in job.request.get("intervals", ())
+        }
+
     async def tidy(self) -> None:
         """Do nothing: what is counted here is counted when asked."""
 
@@ -189,6 +200,13 @@ def _matches(job: Job, query: JobQuery) -> bool:
         and all(does_mention(job, word) for word in query.words)
         and (query.before is None or _age(job) < query.before)
     )
+
+
+def _has_ingested(job: Job, since: datetime) -> bool:
+    is_well = job.status is JobStatus.COMPLETED or (job.status is JobStatus.PARTIAL and job.done >= MOSTLY * job.total)
+    is_whole = (job.queue, job.task) == ("ingest", "ingest.run_daily") and "symbols" not in job.request
+    is_recent = job.completed_at is not None and job.completed_at >= since
+    return is_well and is_whole and is_recent and bool((job.plan or {}).get("is_final"))
 
 
 def _p95(runtimes: list[float]) -> float | None:

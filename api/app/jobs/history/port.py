@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Protocol
@@ -70,6 +70,19 @@ class LedgerStats:
     p50_runtime_s: float | None = None
     p95_runtime_s: float | None = None
     success_rate_24h: float | None = None
+
+
+#: Of a daily ingest that ended in part, so much must be there for its session to count.
+MOSTLY = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """A session for which all of a market was ingested at an interval, by their names on the wire."""
+
+    market: str
+    interval: str
+    session: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +206,14 @@ class JobHistory(Protocol):
 
     async def stats(self, queue: str) -> LedgerStats:
         """Return what the ledger knows of a queue."""
+        ...
+
+    async def ingested(self, *, since: datetime) -> set[Ingested]:
+        """Return the sessions that daily ingests of whole markets have ended well for, at a time or later.
+
+        A job ended well if it is completed, or nine of ten symbols are done; a retry stands for what it goes on with.
+        One that was planned before the session was over does not count: its bars may have changed since.
+        """
         ...
 
     async def tidy(self) -> None:

@@ -27,11 +27,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.jobs.history.admission import admit, confirm
 from app.jobs.history.crowd import Crowd, build_draft
 from app.jobs.history.outbox.postgres import PostgresOutbox, release
-from app.jobs.history.port import UNFINISHED_PAGE, Admission, JobQuery, LedgerStats, Terms, Unfinished
+from app.jobs.history.port import MOSTLY, UNFINISHED_PAGE, Admission, Ingested, JobQuery, LedgerStats, Terms, Unfinished
 from app.jobs.history.rows import parse_job
 from app.jobs.history.search import mentions
 from app.jobs.history.seen import SeenJobs
-from app.jobs.history.stats import FOLD, STATS, parse_stats
+from app.jobs.history.stats import FOLD, INGESTED, STATS, parse_ingested, parse_stats
 from app.jobs.history.tables import JOB_CHUNKS, JOBS
 from app.jobs.model import TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
 from batch.errors import NotFound
@@ -196,6 +196,13 @@ class PostgresJobHistory:
             async with self._statements.connect() as connection:
                 row = (await connection.execute(STATS, {"queue": queue})).one()
         return parse_stats(row)
+
+    async def ingested(self, *, since: datetime) -> set[Ingested]:
+        """Return the sessions that daily ingests of whole markets have ended well for."""
+        values = {"since": since, "mostly": MOSTLY}
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                return {parse_ingested(row) for row in await connection.execute(INGESTED, values)}
 
     async def tidy(self) -> None:
         """Sum up the counts of changes."""

@@ -1,10 +1,10 @@
-"""The one query behind a queue's statistics."""
+"""The queries behind what is told of a queue as a whole: its statistics, and the sessions it has ingested."""
 
 from typing import Any
 
 from sqlalchemy import Row, text
 
-from app.jobs.history.port import LedgerStats
+from app.jobs.history.port import Ingested, LedgerStats
 
 # Nothing here grows with the history: counts are kept by triggers (migration 0005), the oldest queued job is the first
 # of an index, and the windows read the index of the last day.
@@ -36,6 +36,21 @@ WITH folded AS (
 )
 INSERT INTO job_counts SELECT queue, status, sum(jobs) FROM folded GROUP BY queue, status HAVING sum(jobs) <> 0
 """)
+
+
+# The index of ended jobs gives those of the last days.
+INGESTED = text("""
+SELECT DISTINCT request->>'market' AS market, jsonb_object_keys(request->'intervals') AS interval,
+    (plan->>'session')::date AS session
+FROM jobs
+WHERE queue = 'ingest' AND completed_at >= :since AND task = 'ingest.run_daily' AND NOT request ? 'symbols'
+    AND (status = 'completed' OR (status = 'partial' AND done >= :mostly * total)) AND plan->>'is_final' = 'true'
+""")
+
+
+def parse_ingested(row: Row[Any]) -> Ingested:
+    """Return what a row of the second query says."""
+    return Ingested(row.market, row.interval, row.session)
 
 
 def parse_stats(row: Row[Any]) -> LedgerStats:
