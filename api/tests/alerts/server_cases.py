@@ -1,0 +1,140 @@
+"""Cases of the alerts on Redis, and of those on metrics that are missing."""
+
+from tests.alerts.cases import Case
+
+_CPU = "kaboom_redis_cpu_seconds"
+_USED, _MAX = "kaboom_redis_memory_used_bytes", "kaboom_redis_memory_max_bytes"
+_ONLINE, _DEAD = "kaboom_workers_online", "kaboom_dead_letters_total"
+
+# 30 s of one CPU a step are 100 %: 24 are 80 %, 21 are 70 %, 3 are 10 %. It takes two minutes until a mean of two is
+# all of a load that begins.
+_OF_CPU = (
+    Case(
+        "KaboomRedisCpuHigh",
+        "80 % for ten minutes, from 300 s to 900 s",
+        {f'{_CPU}{{redis="state",instance="a"}}': "0+3x10 54+24x19 513+3x10"},
+        silent=(690, 930),
+        firing={720: [{"redis": "state"}], 900: [{"redis": "state"}]},
+    ),
+    Case(
+        "KaboomRedisCpuHigh",
+        "exactly 70 %",
+        {f'{_CPU}{{redis="state",instance="a"}}': "0+3x10 51+21x40"},
+        silent=(720, 1200),
+    ),
+    Case(
+        "KaboomRedisCpuHigh",
+        "a little more",
+        {f'{_CPU}{{redis="state",instance="a"}}': "0+3x10 51.3+21.3x40"},
+        firing={720: [{"redis": "state"}]},
+    ),
+    Case(
+        "KaboomRedisCpuHigh",
+        "two processes tell of one server that is at 50 %",
+        {f'{_CPU}{{redis="state",instance="{instance}"}}': "0+15x40" for instance in "ab"},
+        silent=(420, 900),
+    ),
+    Case(
+        "KaboomRedisCpuHigh",
+        "of two servers one is busy",
+        {f'{_CPU}{{redis="{name}",instance="a"}}': f"0+{step}x40" for name, step in (("state", 3), ("broker", 24))},
+        firing={420: [{"redis": "broker"}]},
+    ),
+    Case(
+        "KaboomRedisCpuHigh",
+        "six busy minutes, of which four mean too much",
+        {f'{_CPU}{{redis="state",instance="a"}}': "0+3x10 54+24x11 321+3x30"},
+        silent=tuple(range(300, 1200, 30)),
+    ),
+    Case(
+        "KaboomRedisCpuHigh",
+        "a failover to a server that has run for longer, and one that begins anew",
+        {f'{_CPU}{{redis="state",instance="a"}}': "100+3x20 3800+3x20 0+3x20"},
+        silent=tuple(range(600, 1800, 30)),
+    ),
+)
+
+_OF_MEMORY = (
+    Case(
+        "KaboomRedisMemoryHigh",
+        "70 % for ten minutes",
+        {
+            f'{_USED}{{redis="state",instance="a"}}': "699 700x20 699x10",
+            f'{_MAX}{{redis="state",instance="a"}}': "1000x40",
+        },
+        silent=(300, 660),
+        firing={330: [{"redis": "state"}], 630: [{"redis": "state"}]},
+    ),
+    Case(
+        "KaboomRedisMemoryHigh",
+        "a little less",
+        {f'{_USED}{{redis="state",instance="a"}}': "699x40", f'{_MAX}{{redis="state",instance="a"}}': "1000x40"},
+        silent=(330, 900),
+    ),
+    Case(
+        "KaboomRedisMemoryHigh",
+        "two processes tell of one server that is at 40 %",
+        {f'{_USED}{{redis="state",instance="{i}"}}': "400x40" for i in "ab"}
+        | {f'{_MAX}{{redis="state",instance="{i}"}}': "1000x40" for i in "ab"},
+        silent=(330, 900),
+    ),
+    Case(
+        "KaboomRedisMemoryHigh",
+        "no limit is known",
+        {f'{_USED}{{redis="state",instance="a"}}': "9000x40"},
+        silent=(330, 900),
+    ),
+    Case(
+        "KaboomRedisMemoryHigh",
+        "of two servers one is full, which only one process tells",
+        {f'{_USED}{{redis="state",instance="a"}}': "100x40", f'{_MAX}{{redis="state",instance="a"}}': "1000x40"}
+        | {f'{_USED}{{redis="broker",instance="b"}}': "900x40", f'{_MAX}{{redis="broker",instance="b"}}': "1000x40"},
+        firing={300: [{"redis": "broker"}]},
+    ),
+)
+
+_OF_METRICS = (
+    Case(
+        "KaboomStoreAway",
+        "the gauges of all processes go, and come back",
+        {f'{_ONLINE}{{instance="a"}}': "1x3 stale _x10 1x10", f'{_DEAD}{{queue="ingest",instance="a"}}': "0x40"},
+        silent=(210, 450),
+        firing={240: [{}], 420: [{}]},
+    ),
+    Case(
+        "KaboomStoreAway",
+        "one process of two cannot read",
+        {
+            f'{_ONLINE}{{instance="a"}}': "1x3 stale _x30",
+            f'{_ONLINE}{{instance="b"}}': "0x40",
+            f'{_DEAD}{{queue="ingest",instance="a"}}': "0x40",
+        },
+        silent=(240, 900),
+    ),
+    Case("KaboomStoreAway", "nothing at all is told, of which another alert tells", {"up": "0x40"}, silent=(240, 1200)),
+    Case(
+        "KaboomMetricsMissing",
+        "nothing runs for a while",
+        {f'{_DEAD}{{queue="ingest",instance="a"}}': "0x3 stale _x30 0x10"},
+        silent=(690, 1050),
+        firing={720: [{}], 1020: [{}]},
+    ),
+    Case(
+        "KaboomMetricsMissing",
+        "nothing has ever been told",
+        {"up": "1x60"},
+        silent=(570,),
+        firing={600: [{}]},
+    ),
+    Case(
+        "KaboomMetricsMissing",
+        "one process goes, and the next one comes",
+        {
+            f'{_DEAD}{{queue="ingest",instance="a"}}': "0x3 stale",
+            f'{_DEAD}{{queue="ingest",instance="b"}}': "_x15 2x30",
+        },
+        silent=(450, 720, 900),
+    ),
+)
+
+SERVER_CASES = _OF_CPU + _OF_MEMORY + _OF_METRICS

@@ -1,0 +1,67 @@
+"""One alert all the way: a job's chunks fail, Prometheus sees it on the worker's own port, and somebody is told."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psycopg
+import pytest
+import redis
+
+from app.jobs.model import JobStatus
+from tests.alerts.chain import chain
+from tests.alerts.check import metrics_of
+from tests.alerts.rules import load_rules
+from tests.fixtures.receivers import Receiver, receiving
+from tests.fixtures.stacks import until
+from tests.fixtures.workers import Place, worker
+
+#: What is missing from a worker without a limit on its Redis, and without a daily ingest.
+_CONDITIONAL = {"kaboom_redis_memory_max_bytes", "kaboom_ingest_overdue_seconds"}
+
+
+@pytest.fixture
+def place(redis_url: str, database_url: str, tmp_path: Path) -> Place:
+    """Where a worker runs, with nothing in its Redis and its ledger."""
+    with redis.Redis.from_url(redis_url) as connection:
+        connection.flushdb()
+    with psycopg.connect(database_url) as connection:
+        connection.execute("TRUNCATE jobs CASCADE")
+    return Place(redis_url, database_url, tmp_path)
+
+
+def told(receiver: Receiver, alert: str, status: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return where a receiver was told of an alert's state, and how."""
+    notices = [(seen.path, orjson.loads(seen.body)) for seen in receiver.seen]
+    return [
+        (path, each)
+        for path, notice in notices
+        for each in notice["alerts"]
+        if (each["labels"]["alertname"], each["status"]) == (alert, status)
+    ]
+
+
+@pytest.mark.timeout(480)
+def test_chunks_that_fail_page_somebody_and_later_it_is_over(place: Place, tmp_path: Path) -> None:
+    with worker(place) as running, receiving() as receiver:
+        base = receiver.url.removesuffix("/hook?signature=s3cret")
+        with chain(tmp_path, target=f"127.0.0.1:{running.http.base_url.port}", receiver=base) as prometheus:
+            # From the start, so that the first failure is seen as one more.
+            zeros = 'kaboom_dead_letters_total{queue="ingest"} == 0'
+            until(lambda: prometheus.query(zeros), bool, within_s=60)
+            wanted = {name for rule in load_rules().values() for name in metrics_of(rule.expr)} - _CONDITIONAL
+            until(lambda: {n for n in wanted if not prometheus.query(n)}, lambda missing: not missing, within_s=60)
+            assert not receiver.seen
+            # Without `item_s` each run of a chunk raises; after three it is dead.
+            assert place.wait(place.submit(chunks=3, items=1)).status is JobStatus.FAILED
+            for alert in ("KaboomDeadLetters", "KaboomWorkerErrors"):
+                firing = until(lambda name=alert: told(receiver, name, "firing"), bool, within_s=60)  # type: ignore[misc]
+                path, notice = firing[0]
+                assert path == "/page"
+                assert notice["labels"]["severity"] == "page"
+                assert notice["annotations"] == load_rules()[alert].annotations
+            assert told(receiver, "KaboomDeadLetters", "firing")[0][1]["labels"]["queue"] == "ingest"
+            for alert in ("KaboomDeadLetters", "KaboomWorkerErrors"):
+                until(lambda name=alert: told(receiver, name, "resolved"), bool, within_s=90)  # type: ignore[misc]
+    others = {each["labels"]["alertname"] for seen in receiver.seen for each in orjson.loads(seen.body)["alerts"]}
+    assert others == {"KaboomDeadLetters", "KaboomWorkerErrors"}
