@@ -223,9 +223,10 @@ class RedisJobStore:
             return await self._scripts[script](keys=keys.of_job(ref.queue, ref.job_id), args=list(arguments))
 
     async def _put_all(self, calls: Sequence[tuple[ChunkRef, list[str | int]]]) -> list[bool]:
-        keyed = [(keys.of_job(ref.queue, ref.job_id), arguments) for ref, arguments in calls]
+        put = self._scripts["put"]
+        keyed = [(put, keys.of_job(ref.queue, ref.job_id), arguments) for ref, arguments in calls]
         with redis_errors():
-            answers = await run_together(self._redis, self._scripts["put"], keyed)
+            answers = await run_together(self._redis, keyed)
         self._heard_at = monotonic()
         return [bool(answer) for answer in answers]
 

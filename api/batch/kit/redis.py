@@ -30,6 +30,7 @@ __all__ = [
     "Redis",
     "RedisError",
     "ResponseError",
+    "ScriptCall",
     "check_eviction",
     "connect_redis",
     "redis_errors",
@@ -102,24 +103,27 @@ def register_script(redis: Redis, package: str, name: str) -> AsyncScript:
     return redis.register_script("".join((folder / f"{part}.lua").read_text("utf-8") for part in ("prelude", name)))
 
 
-async def run_together(
-    redis: Redis, script: AsyncScript, calls: Sequence[tuple[Sequence[str], Sequence[str | int]]]
-) -> list[Any]:
-    """Run a script once for each (keys, arguments), in one round trip; return the answers in order.
+#: A script, its keys and its arguments.
+type ScriptCall = tuple[AsyncScript, Sequence[str], Sequence[str | int]]
 
-    redis-py asks before each pipeline whether the script is still there; here only a Redis that lacks it costs a
+
+async def run_together(redis: Redis, calls: Sequence[ScriptCall]) -> list[Any]:
+    """Run scripts in their order, in one round trip; return their answers.
+
+    redis-py asks before each pipeline whether a script is still there; here only a Redis that lacks one costs a
     second trip, which runs all of them again.
     """
     for is_again in (False, True):
         async with redis.pipeline(transaction=False) as pipe:
-            for keys, arguments in calls:
+            for script, keys, arguments in calls:
                 pipe.evalsha(script.sha, len(keys), *keys, *arguments)
             try:
                 return list(await pipe.execute())
             except NoScriptError:
                 if is_again:
                     raise
-        await redis.script_load(script.script)
+        for text in {script.script for script, *_ in calls}:
+            await redis.script_load(text)
     raise AssertionError  # the second turn returns or raises
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -11,6 +11,7 @@ import structlog
 
 from batch.errors import ProviderError, RateLimited, StoreError
 from batch.providers.limiter import Limiter, Reason, Turn, Verdict, Wait
+from batch.providers.line import Line
 from batch.providers.watch import Heard, tell, tell_alive
 
 #: The longest pause that a request waits out; a longer one is the caller's to plan for.
@@ -75,6 +76,7 @@ class LimitedGate:
         self._limiter = limiter
         self._patience_s = patience_s
         self._keep_s = keep_s
+        self._line = Line()
 
     @contextlib.asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
@@ -105,17 +107,24 @@ class LimitedGate:
         await self._limiter.close()
 
     async def _take_turn(self) -> Turn:
-        while True:
-            answer = await self._ask()
-            # A chunk that waits for its turn is not hung.
-            tell_alive()
-            if isinstance(answer, Turn):
-                return answer
-            if answer.reason is Reason.PAUSE and answer.seconds > self._patience_s:
-                raise self._refusal(answer.seconds, answer.message)
-            seconds = _stagger(answer)
-            tell(self._provider, Heard.WAITED, seconds)
-            await asyncio.sleep(seconds)
+        with self._line.join() as waiter:
+            if self._line.is_long:
+                await self._wait(waiter.stand_behind())
+            while True:
+                answer = await self._ask()
+                # A chunk that waits for its turn is not hung.
+                tell_alive()
+                if isinstance(answer, Turn):
+                    return answer
+                if answer.reason is Reason.PAUSE and answer.seconds > self._patience_s:
+                    raise self._refusal(answer.seconds, answer.message)
+                await self._wait(waiter.pause(_stagger(answer)))
+
+    async def _wait(self, wait: Awaitable[None]) -> None:
+        clock = asyncio.get_running_loop().time
+        began_at = clock()
+        await wait
+        tell(self._provider, Heard.WAITED, clock() - began_at)
 
     async def _ask(self) -> Turn | Wait:
         give_up_at = asyncio.get_running_loop().time() + _AWAY_S
@@ -136,6 +145,8 @@ class LimitedGate:
 
     async def _settle(self, turn: Turn, verdict: Verdict, error: ProviderError | None = None) -> float:
         pause_s, message = (error.retry_after_s, error.message) if error else (None, "")
+        # Who is woken asks right behind this, in the same round trip: the place is not free for longer.
+        self._line.wake()
         try:
             began_s = await self._limiter.settle(turn, verdict, pause_s=pause_s, message=message)
         except StoreError as e:

@@ -16,6 +16,11 @@ def recent(provider: str) -> str:
     return f"kaboom:provider:{provider}:recent"
 
 
+def waiting(provider: str) -> str:
+    """Return the key of the sorted set of processes that wait for a place, by how long that is believed."""
+    return f"kaboom:provider:{provider}:waiting"
+
+
 def of_provider(provider: str) -> list[str]:
     """Return the keys that every script takes, in the order of `lua/prelude.lua`."""
-    return [state(provider), held(provider), recent(provider)]
+    return [state(provider), held(provider), recent(provider), waiting(provider)]

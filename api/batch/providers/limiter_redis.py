@@ -7,22 +7,20 @@ from typing import Any
 from uuid import uuid4
 
 from batch.kit.group import Group
-from batch.kit.redis import AsyncScript, Redis, redis_errors, register_script, run_together
+from batch.kit.redis import AsyncScript, Redis, ScriptCall, redis_errors, register_script, run_together
 from batch.providers.limiter import Limits, Reason, Turn, Verdict, Wait
 from batch.providers.limiter_keys import of_provider
 from batch.providers.limiter_rules import LONGEST_NAMED_S, POLL_S
 
 _SCRIPTS = ("ask", "keep", "settle")
 
-type _Arguments = tuple[str | int, ...]
-
 
 class RedisLimiter:
     """`Limiter` on one Redis or Valkey.
 
     `connect` is called by the first question, on the event loop that asks: so one that was made before a fork, or
-    for a loop that has ended, works. Requests that want a turn at the same time share a round trip, as do those that
-    end: alone, the two trips of each were a third of a worker's CPU at 64 requests at once.
+    for a loop that has ended, works. Whoever wants or ends a turn at the same time shares a round trip, in their order:
+    alone, the two trips of each request were a third of a worker's CPU at 64 requests at once.
     """
 
     def __init__(self, provider: str, limits: Limits, connect: Callable[[], Redis]) -> None:
@@ -31,13 +29,17 @@ class RedisLimiter:
         self._connect = connect
         self._redis: Redis | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._calls: dict[str, Group[_Arguments, Any]] = {}
+        self._scripts: dict[str, AsyncScript] = {}
+        self._calls: Group[ScriptCall, Any] | None = None
+        self._me = ""
 
     async def ask(self) -> Turn | Wait:
         """Return a turn, or why and how long to wait."""
         limits = self._limits
+        self._open()
         rate = (limits.requests or 0, _ms(limits.window_s), limits.concurrency or 0, _ms(POLL_S))
-        word, found, message = await self._run("ask", uuid4().hex[:12], _ms(limits.lease_s), *rate)
+        who = (self._me, uuid4().hex[:12])
+        word, found, message = await self._run("ask", *who, _ms(limits.lease_s), *rate)
         return Turn(found) if word == "ok" else Wait(Reason(word), int(found) / 1000, message)
 
     async def keep(self, turn: Turn) -> None:
@@ -59,20 +61,22 @@ class RedisLimiter:
             await redis.aclose()
 
     async def _run(self, script: str, *arguments: str | int) -> Any:
-        self._open()
-        return await self._calls[script].call(arguments)
+        calls = self._open()
+        return await calls.call((self._scripts[script], self._keys, arguments))
 
-    def _open(self) -> None:
+    def _open(self) -> Group[ScriptCall, Any]:
         loop = asyncio.get_running_loop()
-        if self._redis is None or self._loop is not loop:
+        if self._calls is None or self._redis is None or self._loop is not loop:
             redis = self._redis = self._connect()
             self._loop = loop
-            scripts = {name: register_script(redis, "batch.providers", name) for name in _SCRIPTS}
-            self._calls = {name: Group(partial(self._run_all, redis, script)) for name, script in scripts.items()}
+            self._me = uuid4().hex[:8]
+            self._scripts = {name: register_script(redis, "batch.providers", name) for name in _SCRIPTS}
+            self._calls = Group(partial(self._run_all, redis))
+        return self._calls
 
-    async def _run_all(self, redis: Redis, script: AsyncScript, calls: Sequence[_Arguments]) -> list[Any]:
+    async def _run_all(self, redis: Redis, calls: Sequence[ScriptCall]) -> list[Any]:
         with redis_errors():
-            return await run_together(redis, script, [(self._keys, arguments) for arguments in calls])
+            return await run_together(redis, calls)
 
 
 def _ms(seconds: float) -> int:

@@ -1,7 +1,8 @@
 -- Shared by every script: time from Redis alone (processes' clocks differ), in milliseconds.
--- STATE: paused_until, pauses (in a row), epoch (pauses ever), failures (in a row), next_at, trial, message.
+-- STATE: paused_until, pauses (in a row), epoch (pauses ever), failures (in a row), next_at, trial, last, message.
 -- HELD: turns under way, by the end of their lease. RECENT: turns that are over, by when they leave the window.
-local STATE, HELD, RECENT = KEYS[1], KEYS[2], KEYS[3]
+-- WAITING: processes that were told of a full house, by how long that is believed. A turn is epoch:process:nonce.
+local STATE, HELD, RECENT, WAITING = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local KEPT_MS = 86400000
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

@@ -1,0 +1,81 @@
+"""Processes that want more places than there are share them, though each asks again as it frees one."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from batch.kit.redis import connect_redis
+from batch.providers.limiter import Limits, Turn, Verdict
+from batch.providers.limiter_redis import RedisLimiter
+from tests.fixtures.limiters import PROVIDER, LimiterBench, redis_limiter
+
+pytestmark = pytest.mark.anyio
+
+
+class Process:
+    """One that always wants one more place than it can get."""
+
+    def __init__(self, limiter: RedisLimiter) -> None:
+        self._limiter = limiter
+        self._turns: list[Turn] = []
+
+    @property
+    def held(self) -> int:
+        return len(self._turns)
+
+    async def take(self) -> None:
+        """Ask until there is no turn."""
+        while isinstance(answer := await self._limiter.ask(), Turn):
+            self._turns.append(answer)
+
+    async def exchange(self) -> None:
+        """End a request and ask again, as the gate does."""
+        if self._turns:
+            await self._limiter.settle(self._turns.pop(0), Verdict.ANSWERED)
+        await self.take()
+
+
+@asynccontextmanager
+async def processes(url: str, count: int, *, places: int) -> AsyncIterator[tuple[LimiterBench, list[Process]]]:
+    """Give processes, of which the first has taken all it could get."""
+    limits = Limits(concurrency=places)
+    async with AsyncExitStack() as stack:
+        bench = await stack.enter_async_context(redis_limiter(url, limits))
+        made = []
+        for _ in range(count):
+            limiter = RedisLimiter(PROVIDER, limits, lambda: connect_redis(url, client_name="process"))
+            stack.push_async_callback(limiter.close)
+            made.append(Process(limiter))
+        await made[0].take()
+        yield bench, made
+
+
+@pytest.mark.parametrize(("count", "places", "shares"), [(2, 8, [4, 4]), (3, 8, [3, 3, 2]), (4, 4, [1, 1, 1, 1])])
+async def test_places_are_shared_evenly(redis_url: str, count: int, places: int, shares: list[int]) -> None:
+    async with processes(redis_url, count, places=places) as (_, wanting):
+        assert wanting[0].held == places
+        for _ in range(2 * places):
+            for process in reversed(wanting):
+                await process.exchange()
+        assert sorted([process.held for process in wanting], reverse=True) == shares
+
+
+async def test_of_fewer_places_than_processes_everybody_has_one_in_turns(redis_url: str) -> None:
+    async with processes(redis_url, 3, places=1) as (_, wanting):
+        had = [0, 0, 0]
+        for _ in range(12):
+            for number, process in enumerate(wanting):
+                await process.exchange()
+                had[number] += process.held
+        assert min(had) >= 3, had
+
+
+async def test_who_is_alone_or_waits_with_nobody_has_all(redis_url: str) -> None:
+    async with processes(redis_url, 2, places=4) as (bench, (busy, gone)):
+        await gone.take()
+        assert gone.held == 0
+        await bench.advance(0.3)
+        for _ in range(8):
+            await busy.exchange()
+        assert busy.held == 4
