@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Print a manifest of api/ with its variables replaced: infra/deploy/render.sh MANIFEST > rendered.yaml
+#
+# Values come from the environment, names from the file `variables` beside this script. Where the manifest holds a
+# variable that is not listed, not set, empty, or whose value could leave its quotes, the names go to stderr, nothing
+# to stdout, and the exit code is 1. Needs envsubst (gettext-base).
+set -euo pipefail
+
+manifest=${1:?'usage: render.sh MANIFEST'}
+[ -r "$manifest" ] || { echo "render.sh: $manifest cannot be read" >&2; exit 1; }
+list=$(dirname "$0")/variables
+names=$(sed -n 's/^\([A-Z][A-Z0-9_]*\)?\{0,1\}$/\1/p' "$list")
+may_be_empty=$(sed -n 's/^\([A-Z][A-Z0-9_]*\)?$/\1/p' "$list")
+
+faults=0
+fault() { echo "render.sh: $manifest: $1" >&2; faults=1; }
+holds() { grep -qxF -- "$2" <<<"$1"; }
+
+# Asked for its variables, envsubst names whatever looks like one: what is not listed shows here.
+mapfile -t used < <(envsubst -v "$(cat "$manifest")" | sort -u)
+for name in "${used[@]}"; do
+  if ! holds "$names" "$name"; then fault "$name is not in infra/deploy/variables"
+  elif ! value=$(printenv "$name"); then fault "$name is not set"
+  elif [ -z "$value" ] && ! holds "$may_be_empty" "$name"; then fault "$name is empty"
+  elif [[ $value =~ [^A-Za-z0-9._/:@-] ]]; then fault "$name holds more than letters, digits and . _ / : @ -"
+  fi
+done
+[ "$faults" = 0 ] || exit 1
+
+rendered=$(envsubst "$(printf "\${%s} " "${used[@]}")" <"$manifest")
+# Such as ${NAME:-default}, which envsubst does not know.
+if left=$(grep -n -F '$' <<<"$rendered"); then fault "these lines are not replaced: $left"; exit 1; fi
+printf '%s\n' "$rendered"
