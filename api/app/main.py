@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
@@ -36,6 +37,8 @@ from batch.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
+
+_log = structlog.get_logger(__name__)
 
 
 def create_app(settings: AppSettings | None = None) -> FastAPI:
@@ -94,6 +97,7 @@ def _telemetry(tracing: "TracerProvider | None") -> TelemetryConfig:
 async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     parts = build_parts(settings, role="api")
     await parts.check()
+    _log.info("api_started", name=parts.name, release=settings.release)
     app.state.jobs = jobs = Jobs(parts)
     app.state.shared = Sharing()
     app.state.desk = open_desk(settings)

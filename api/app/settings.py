@@ -10,6 +10,7 @@ from batch.errors import ConfigurationError
 from batch.kit.run_file import find_data_dir, read_run_file
 from batch.settings import BatchSettings
 
+_RELEASE = r"^[A-Za-z0-9._-]{1,64}$"
 _RATE = r"^(off|[1-9][0-9]{0,6}/(second|minute|hour|day))$"
 
 
@@ -27,9 +28,11 @@ class AppSettings(BatchSettings):
     rate_limit_read: str = Field(default="3000/minute", pattern=_RATE, validation_alias="KABOOM_RATE_LIMIT_READ")
     slots: int = Field(default=4, ge=1, le=256, validation_alias="KABOOM_SLOTS")
     side_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="PORT")
+    own_side_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="KABOOM_SIDE_PORT")
     side_host: str = Field(default="0.0.0.0", validation_alias="KABOOM_SIDE_HOST")  # noqa: S104  a probe comes from outside
     metrics_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="KABOOM_METRICS_PORT")
     otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    release: str | None = Field(default=None, pattern=_RELEASE, validation_alias="KABOOM_RELEASE")
     log_format: str = Field(default="json", pattern="^(json|console)$", validation_alias="KABOOM_LOG_FORMAT")
     log_level: str = Field(default="INFO", validation_alias="KABOOM_LOG_LEVEL")
 

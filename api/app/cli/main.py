@@ -20,6 +20,7 @@ from app.cli import (
     refresh,
     run,
     schedules,
+    smoke,
     symbols,
     webhooks,
 )
@@ -40,6 +41,7 @@ app.command("serve")(run.serve)
 app.command("worker", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run.worker)
 app.command("migrate")(run.migrate)
 app.command("doctor")(doctor.doctor)
+app.command("smoke")(smoke.smoke)
 app.command("coverage")(coverage.coverage)
 ingest.app.command("backfill")(backfill.backfill)
 app.add_typer(ingest.app, name="ingest")

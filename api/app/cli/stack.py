@@ -157,6 +157,7 @@ class Stack:
             "KABOOM_SLOTS": str(self._options.concurrency * self._options.workers),
             # Several workers here cannot listen on one port; an empty variable is one that is not set.
             "PORT": "",
+            "KABOOM_SIDE_PORT": "",
         }
 
     def _api(self, env: dict[str, str]) -> ChildSpec:

@@ -148,6 +148,25 @@ WORDS: dict[str, tuple[str, str]] = {
     "symbols_of": ("symbols of {intervals}", "{intervals} の銘柄"),
     "symbols": ("symbols", "銘柄"),
     "files": ("files", "ファイル"),
+    "smoke_passed": (
+        "all {total} checks passed after {seconds:.0f} s",
+        "{seconds:.0f} 秒で {total} 項目すべてを確認しました",
+    ),
+    "smoke_failed": (
+        "{count} of {total} checks failed after {seconds:.0f} s",
+        "{seconds:.0f} 秒待ちましたが、{total} 項目中 {count} 項目を確認できません",
+    ),
+    "smoke_answers": ("answers, and is as it should be", "応答し、問題ありません"),
+    "smoke_workers": ("{count}: {names}", "{count} 件: {names}"),
+    "smoke_nobody": ("no worker", "ワーカーがありません"),
+    "smoke_other_release": (
+        "none of this release; {count} of {releases}",
+        "このリリースのワーカーがありません。{releases} のワーカー: {count} 件",
+    ),
+    "smoke_consumed": ("all {count} are consumed", "{count} 本すべてが処理されています"),
+    "smoke_unconsumed": ("nobody consumes {queues}", "{queues} を処理するワーカーがありません"),
+    "smoke_alone": ("no other release is left", "別のリリースは残っていません"),
+    "smoke_left": ("of another release: {names}", "別のリリースが残っています: {names}"),
     "next": ("where to look next", "次に見るもの"),
     "stays_up": (
         "Kaboom stays up on {api_url}; Ctrl-C stops it",

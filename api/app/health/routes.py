@@ -13,7 +13,12 @@ from batch.errors import KaboomError
 router = APIRouter(tags=["health"])
 
 _FINE = {"is_ok": True, "detail": ""}
-_READY: dict[str, Any] = {"ready": True, "parts": {"redis": _FINE, "database": _FINE}, "workers_online": 1}
+_READY: dict[str, Any] = {
+    "ready": True,
+    "parts": {"redis": _FINE, "database": _FINE},
+    "workers_online": 1,
+    "release": None,
+}
 
 
 class Alive(BaseModel):
@@ -32,13 +37,14 @@ class Part(BaseModel):
 
 
 class Ready(BaseModel):
-    """Every part by name; `ready` means that a job can be accepted."""
+    """Every part by name; `ready` means that a job can be accepted. `release` is KABOOM_RELEASE of this process."""
 
     model_config = ConfigDict(json_schema_extra={"example": _READY})
 
     ready: bool
     parts: dict[str, Part]
     workers_online: int
+    release: str | None
 
 
 @router.get("/healthz")
@@ -56,7 +62,8 @@ async def readyz(jobs: Jobs, response: Response) -> Ready:
     if not is_ready:
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
         response.headers["Retry-After"] = "2"
-    return Ready(ready=is_ready, parts={"redis": redis, "database": database}, workers_online=workers)
+    parts = {"redis": redis, "database": database}
+    return Ready(ready=is_ready, parts=parts, workers_online=workers, release=jobs.parts.settings.release)
 
 
 async def _ask(question: Awaitable[None]) -> Part:

@@ -245,11 +245,11 @@ class MemoryJobStore:
         self._unsettled.pop((queue, job_id), None)
         return is_news
 
-    async def report_worker(self, name: str, slots: int) -> None:
+    async def report_worker(self, name: str, slots: int, release: str | None = None) -> None:
         """Say that a worker is alive."""
-        self._workers[name] = Worker(name, self._clock(), slots)
+        self._workers[name] = Worker(name, self._clock(), slots, release)
 
-    async def forget_worker(self, name: str, slots: int) -> None:
+    async def forget_worker(self, name: str, slots: int, release: str | None = None) -> None:
         """Say that a worker goes, as it was told to."""
         self._workers.pop(name, None)
 

@@ -171,17 +171,17 @@ class RedisJobStore:
         with redis_errors():
             return bool(await self._redis.zrem(keys.active(queue), job_id))
 
-    async def report_worker(self, name: str, slots: int) -> None:
+    async def report_worker(self, name: str, slots: int, release: str | None = None) -> None:
         """Say that a worker is alive."""
         with redis_errors():
             seconds, _ = await self._redis.time()
-            await self._redis.zadd(keys.WORKERS, {dump_json([name, slots]): seconds})
+            await self._redis.zadd(keys.WORKERS, {dump_json([name, slots, release]): seconds})
             await self._redis.zremrangebyscore(keys.WORKERS, 0, seconds - LOST_S)
 
-    async def forget_worker(self, name: str, slots: int) -> None:
+    async def forget_worker(self, name: str, slots: int, release: str | None = None) -> None:
         """Say that a worker goes, as it was told to."""
         with redis_errors():
-            await self._redis.zrem(keys.WORKERS, dump_json([name, slots]))
+            await self._redis.zrem(keys.WORKERS, dump_json([name, slots, release]))
 
     async def workers(self) -> list[Worker]:
         """Return the workers seen in the last 20 seconds."""
@@ -246,7 +246,8 @@ class RedisJobStore:
                 pipe.zrange(keys.WORKERS, 0, -1, withscores=True)
                 (seconds, _), found = await pipe.execute()
         seen = [(orjson.loads(text), score) for text, score in found if score >= seconds - WORKER_S]
-        workers = [Worker(name, from_ms(score * 1000), slots) for (name, slots), score in seen]
+        # While a release replaces another, both report, and the other may know fewer words or more.
+        workers = [Worker(name, from_ms(score * 1000), *words[:2]) for (name, *words), score in seen]
         lost = sum(seconds - LOST_S <= score < seconds - WORKER_S for _, score in found)
         return [(workers, lost)] * len(calls)
 

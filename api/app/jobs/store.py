@@ -108,6 +108,7 @@ class Worker:
     name: str
     seen_at: datetime
     slots: int
+    release: str | None = None
 
 
 class JobStore(Protocol):
@@ -184,11 +185,11 @@ class JobStore(Protocol):
         """Note that the ledger has the end of a job; return whether that is news."""
         ...
 
-    async def report_worker(self, name: str, slots: int) -> None:
+    async def report_worker(self, name: str, slots: int, release: str | None = None) -> None:
         """Say that a worker is alive."""
         ...
 
-    async def forget_worker(self, name: str, slots: int) -> None:
+    async def forget_worker(self, name: str, slots: int, release: str | None = None) -> None:
         """Say that a worker goes, as it was told to: it is neither there nor lost."""
         ...
 

@@ -49,7 +49,10 @@ class WorkerHealth:
         said = {"broker": broker, "redis": redis, "ledger": ledger, "heartbeat": self.vitals.heartbeat_fault(now)} | own
         parts = {part: {"is_ok": not detail, "detail": detail} for part, detail in said.items()}
         is_ready = not any(said.values()) and self.vitals.consumer_at is not None
-        return _answer({"ready": is_ready, "parts": parts, "slots": self._slots()}, is_ok=is_ready)
+        return _answer(
+            {"ready": is_ready, "parts": parts, "slots": self._slots(), "release": self.parts.settings.release},
+            is_ok=is_ready,
+        )
 
     async def _poll_broker(self) -> None:
         for queue in self.queues():

@@ -32,12 +32,12 @@ async def report_alive(parts: Parts, slots: int, *, on_report: Callable[[], None
     try:
         while True:
             with contextlib.suppress(KaboomError):
-                await parts.store.report_worker(parts.name, slots)
+                await parts.store.report_worker(parts.name, slots, parts.settings.release)
                 on_report()
             await asyncio.sleep(_REPORT_S)
     except asyncio.CancelledError:
         with contextlib.suppress(KaboomError):
-            await parts.store.forget_worker(parts.name, slots)
+            await parts.store.forget_worker(parts.name, slots, parts.settings.release)
         raise
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import psutil
+import structlog
 from celery import bootsteps
 from celery.worker import state
 
@@ -28,6 +29,7 @@ from app.tasks.watchdog import Watchdog
 from app.telemetry.endpoint import open_socket, serve
 from batch.errors import KaboomError
 
+_log = structlog.get_logger(__name__)
 _LOOK_S = 1.0
 #: Celery kills a task at its hard limit; what is older than that and this much more was not killed.
 _OVERTIME_S = 60.0
@@ -42,7 +44,8 @@ class MainProcess(bootsteps.StartStopStep):
         super().__init__(parent, **options)
         settings = load_settings()
         # Before the pool forks: it shares the meter, and a port that is taken ends the worker at once.
-        self._socket = open_socket(settings.side_host, settings.side_port) if settings.side_port else None
+        port = settings.side_port or settings.own_side_port
+        self._socket = open_socket(settings.side_host, port) if port else None
         self._meter = share_meter() if self._socket else None
         self._reporting: Future[None] | None = None
 
@@ -76,8 +79,9 @@ class MainProcess(bootsteps.StartStopStep):
         def note() -> None:
             vitals.reported_at = time.monotonic()
 
-        work = partial(report_alive, slots=vitals.slots, on_report=note)
-        self._reporting = process_loop("worker-main").start(work)
+        loop = process_loop("worker-main")
+        _log.info("worker_started", name=loop.parts.name, slots=vitals.slots, release=loop.parts.settings.release)
+        self._reporting = loop.start(partial(report_alive, slots=vitals.slots, on_report=note))
 
     def _stop_reporting(self) -> None:
         """Say goodbye: a worker that was told to end is not lost, and takes nothing more."""

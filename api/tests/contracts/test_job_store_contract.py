@@ -421,7 +421,7 @@ class TestLists:
         for name, slots in (("a", 4), ("b", 2), ("a", 4)):
             await job_store.report_worker(name, slots)
         found = await job_store.workers()
-        assert sorted((w.name, w.slots) for w in found) == [("a", 4), ("b", 2)]
+        assert sorted((w.name, w.slots, w.release) for w in found) == [("a", 4, None), ("b", 2, None)]
         assert all(abs(w.seen_at.timestamp() - time.time()) < 5 for w in found)
 
     async def test_a_worker_that_fell_silent_is_lost_for_a_while_and_one_that_said_so_is_not(
@@ -437,6 +437,10 @@ class TestLists:
         for name in ("here", "lost", "lost too", "never there"):
             await store.forget_worker(name, 4)
         assert (await store.workers(), await store.lost_workers()) == ([], 0)
+
+    async def test_a_worker_tells_its_release(self, job_store: JobStore) -> None:
+        await job_store.report_worker("a", 4, "r1")
+        assert [(w.name, w.slots, w.release) for w in await job_store.workers()] == [("a", 4, "r1")]
 
     async def test_only_chunks_that_run_are_running(self, job_store: JobStore) -> None:
         job = await planned(job_store, make_chunk(0), make_chunk(1))

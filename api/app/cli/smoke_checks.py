@@ -1,0 +1,119 @@
+"""What `kaboom smoke` looks at, and what it makes of that."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+
+from app.cli.words import Speaker
+from app.jobs.store import Worker
+from app.tasks.catalog import Queue
+from app.tasks.node import Node
+from app.tasks.parts import Parts
+from batch.errors import KaboomError
+
+#: How long workers are waited for; Celery's own command waits one second.
+PING_S = 3.0
+_ASK_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look: why a part does not answer, by part and empty where it does; who reports; who answers."""
+
+    faults: dict[str, str]
+    workers: Sequence[Worker] = ()
+    nodes: Sequence[Node] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must be so, whether it is, and what was seen."""
+
+    name: str
+    is_ok: bool
+    detail: str
+
+
+async def look(parts: Parts) -> Seen:
+    """Ask everything once; what is away costs its own time-out and keeps nothing else from being asked."""
+    redis, broker, ledger = await asyncio.gather(
+        _ask(parts.store.check()), _ask(_poll_broker(parts)), _ask(parts.history.ping())
+    )
+    faults = {"redis": redis, "broker": broker, "ledger": ledger}
+    faults["schema"] = ledger or await _ask(asyncio.to_thread(_check_schema, parts.settings.require_database_url()))
+    workers: list[Worker] = []
+    faults["redis"] = redis or await _ask(_load_workers(parts, workers))
+    nodes: list[Node] = []
+    faults["broker"] = broker or await _ask(_ask_nodes(nodes))
+    return Seen(faults, workers, nodes)
+
+
+async def _poll_broker(parts: Parts) -> None:
+    await parts.dispatcher.depth(Queue.INGEST)
+
+
+async def _load_workers(parts: Parts, found: list[Worker]) -> None:
+    found += await parts.store.workers()
+
+
+async def _ask_nodes(found: list[Node]) -> None:
+    from app.tasks.inspection import ask_nodes  # noqa: PLC0415  Celery costs 0.3 s, and reads the broker's address
+
+    found += await asyncio.to_thread(ask_nodes, PING_S)
+
+
+def _check_schema(database_url: str) -> None:
+    from app.cli.migrate import check_schema  # noqa: PLC0415  Alembic costs 0.2 s
+
+    check_schema(database_url)
+
+
+async def _ask(question: Awaitable[None]) -> str:
+    try:
+        async with asyncio.timeout(_ASK_S):
+            await question
+    except KaboomError as e:
+        return e.message
+    except TimeoutError:
+        return f"no answer in {_ASK_S:g} s"
+    return ""
+
+
+def judge(seen: Seen, words: Speaker, *, release: str | None, only: bool) -> list[Check]:
+    """Return what of a working Kaboom is there; without a release any worker will do."""
+    workers = [worker for worker in seen.workers if release in {None, worker.release}]
+    nodes = [node for node in seen.nodes if release in {None, node.release}]
+    unconsumed = {queue.value for queue in Queue} - {queue for node in nodes for queue in node.queues}
+    checks = [Check(part, not fault, fault or words.say("smoke_answers")) for part, fault in seen.faults.items()]
+    checks += [
+        Check("heartbeat", bool(workers), _tell(words, [worker.name for worker in workers], seen.workers)),
+        Check("ping", bool(nodes), _tell(words, [node.name for node in nodes], seen.nodes)),
+        Check("queues", not unconsumed, _tell_queues(words, sorted(unconsumed))),
+    ]
+    if only:
+        left = sorted(_others(seen.workers, release) | _others(seen.nodes, release))
+        detail = words.say("smoke_left", names=", ".join(left)) if left else words.say("smoke_alone")
+        checks.append(Check("only", not left, detail))
+    return checks
+
+
+def _tell(words: Speaker, found: list[str], everybody: Sequence[Worker | Node]) -> str:
+    if found:
+        return words.say("smoke_workers", count=len(found), names=", ".join(sorted(found)))
+    if everybody:
+        releases = sorted({one.release or "-" for one in everybody})
+        return words.say("smoke_other_release", count=len(everybody), releases=", ".join(releases))
+    return words.say("smoke_nobody")
+
+
+def _tell_queues(words: Speaker, unconsumed: list[str]) -> str:
+    if unconsumed:
+        return words.say("smoke_unconsumed", queues=", ".join(unconsumed))
+    return words.say("smoke_consumed", count=len(Queue))
+
+
+def _others(everybody: Sequence[Worker | Node], release: str | None) -> set[str]:
+    """Return who is of another release; without one, of another than somebody else."""
+    if release is None:
+        return {one.name for one in everybody} if len({one.release for one in everybody}) > 1 else set()
+    return {one.name for one in everybody if one.release != release}
