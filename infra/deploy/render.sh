@@ -3,31 +3,32 @@
 #
 # Values come from the environment, names from the file `variables` beside this script. Where the manifest holds a
 # variable that is not listed, not set, empty, or whose value could leave its quotes, the names go to stderr, nothing
-# to stdout, and the exit code is 1. Needs envsubst (gettext-base).
+# to stdout, and the exit code is 1. Needs bash and envsubst (gettext-base).
 set -euo pipefail
 
 manifest=${1:?'usage: render.sh MANIFEST'}
 [ -r "$manifest" ] || { echo "render.sh: $manifest cannot be read" >&2; exit 1; }
-list=$(dirname "$0")/variables
-names=$(sed -n 's/^\([A-Z][A-Z0-9_]*\)?\{0,1\}$/\1/p' "$list")
-may_be_empty=$(sed -n 's/^\([A-Z][A-Z0-9_]*\)?$/\1/p' "$list")
+
+declare -A may_be_empty
+while read -r name; do
+  case $name in '' | '#'*) ;; *'?') may_be_empty[${name%'?'}]=yes ;; *) may_be_empty[$name]=no ;; esac
+done <"$(dirname "$0")/variables"
 
 faults=0
 fault() { echo "render.sh: $manifest: $1" >&2; faults=1; }
-holds() { grep -qxF -- "$2" <<<"$1"; }
 
 # Asked for its variables, envsubst names whatever looks like one: what is not listed shows here.
 mapfile -t used < <(envsubst -v "$(cat "$manifest")" | sort -u)
 for name in "${used[@]}"; do
-  if ! holds "$names" "$name"; then fault "$name is not in infra/deploy/variables"
-  elif ! value=$(printenv "$name"); then fault "$name is not set"
-  elif [ -z "$value" ] && ! holds "$may_be_empty" "$name"; then fault "$name is empty"
-  elif [[ $value =~ [^A-Za-z0-9._/:@-] ]]; then fault "$name holds more than letters, digits and . _ / : @ -"
+  if [ -z "${may_be_empty[$name]-}" ]; then fault "$name is not in infra/deploy/variables"
+  elif [ -z "${!name+set}" ]; then fault "$name is not set"
+  elif [ -z "${!name}" ] && [ "${may_be_empty[$name]}" = no ]; then fault "$name is empty"
+  elif [[ ${!name} =~ [^A-Za-z0-9._/:@-] ]]; then fault "$name holds more than letters, digits and . _ / : @ -"
   fi
 done
 [ "$faults" = 0 ] || exit 1
 
 rendered=$(envsubst "$(printf "\${%s} " "${used[@]}")" <"$manifest")
-# Such as ${NAME:-default}, which envsubst does not know.
+# Such as ${NAME:-default}, which envsubst does not know, or a variable of the shell that nobody has exported.
 if left=$(grep -n -F '$' <<<"$rendered"); then fault "these lines are not replaced: $left"; exit 1; fi
 printf '%s\n' "$rendered"
