@@ -14,14 +14,16 @@ _LOCK_KEY = 0x6B61626F6F6D  # "kaboom"
 def _run() -> None:
     url = context.config.attributes.get("database_url") or load_settings().require_database_url()
     engine = create_engine(normalize_database_url(url), connect_args=context.config.attributes.get("connect_args", {}))
-    with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
-        connection.commit()
-        context.configure(connection=connection, target_metadata=METADATA)
-        with context.begin_transaction():
-            context.run_migrations()
-        connection.commit()
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
+            connection.commit()
+            context.configure(connection=connection, target_metadata=METADATA)
+            with context.begin_transaction():
+                context.run_migrations()
+            connection.commit()
+    finally:
+        engine.dispose()
 
 
 _run()

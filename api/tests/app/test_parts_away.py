@@ -42,7 +42,8 @@ async def test_all_parts_answer(real_http: httpx2.AsyncClient) -> None:
     fine = {"is_ok": True, "detail": ""}
     answer = await real_http.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"ready": True, "parts": {"redis": fine, "database": fine}, "workers_online": 0}
+    parts = {"redis": fine, "database": fine}
+    assert answer.json() == {"ready": True, "parts": parts, "workers_online": 0, "release": None}
 
 
 async def test_without_redis_nothing_is_accepted(without_redis: httpx2.AsyncClient) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.deploy import run_rules as rules
-from tests.deploy.manifests import API, MIGRATE, POOL, RUN, SMOKE, WORKER, parse, planted, render
+from tests.deploy.manifests import API, MIGRATE, POOL, RUN, SMOKE, WORKER, containers, parse, planted, render
+from tests.fixtures.repository import load_text
 from tests.repo.test_queues import COMMAND
 
 RUN_SMOKE = "kaboom smoke --timeout=240"
@@ -137,6 +138,16 @@ def test_metrics_that_would_be_lost_are_found(name: str, old: str, new: str, fau
     if fault == "no collector":
         del document["spec"]["template"]["spec"]["containers"][1]
     assert has(fault, rules.metrics_faults(document))
+
+
+def test_the_page_tells_the_same_numbers() -> None:
+    page = load_text("docs/reference/manifests.md")
+    versions = [containers(parse(render(name)))[1]["image"].rsplit(":", 1)[1] for name in (WORKER, POOL)]
+    assert "Version {} is what public configurations run; for the pool {} is named".format(*versions) in page
+    for name in (API, WORKER):
+        limits = rules.main_of(parse(render(name)))["resources"]["limits"]
+        assert f"{limits['cpu']} vCPU and {limits['memory'].replace('Gi', ' GiB')}" in page
+    assert f"`KABOOM_SLOTS={rules.MOST * rules.CONCURRENCY}`" in page
 
 
 @pytest.mark.parametrize("name", RUN)

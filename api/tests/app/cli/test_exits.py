@@ -26,6 +26,13 @@ def test_the_codes_are_those_of_the_contract() -> None:
     }
 
 
+def test_without_celery_a_smoke_has_nobody_to_ask(kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISABLE_CELERY", "true")
+    done = kaboom("smoke")
+    assert (done.code, done.out) == (Exit.USAGE, "")
+    assert "DISABLE_CELERY was true" in done.err
+
+
 def test_every_final_state_has_a_code() -> None:
     assert set(BY_STATUS) == {status.value for status in JobStatus if not TRANSITIONS[status]}
 

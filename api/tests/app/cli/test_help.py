@@ -22,6 +22,7 @@ COMMANDS = list(commands(typer.main.get_command(app)))
 def test_the_commands_of_the_contract_are_there() -> None:
     promised = {
         ("up",), ("demo",), ("worker",), ("doctor",), ("coverage",), ("openapi",), ("ingest", "run-daily"),
+        ("smoke",), ("migrate",),
         ("jobs", "list"), ("jobs", "show"), ("jobs", "watch"), ("jobs", "cancel"), ("jobs", "retry"),
         ("bars", "show"), ("symbols", "import"), ("config", "show"),
         ("schedules", "list"), ("schedules", "add"), ("schedules", "enable"), ("schedules", "run"),
