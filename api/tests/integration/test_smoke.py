@@ -81,10 +81,8 @@ def test_a_release_passes_and_one_that_is_not_there_does_not(place: Place, smoke
         with worker(place, "--hostname=second@%h", KABOOM_RELEASE="r2"):
             assert set(verdicts(smoke("--only", "--timeout", "0", "--json", "--release", "r2"))) == {"only"}
             assert first.stop() == 0
-            # Its heartbeat is forgotten after 20 s.
             alone = smoke("--only", "--timeout", "60", "--json", "--release", "r2")
             assert (alone.code, verdicts(alone)) == (Exit.OK, {})
-            assert orjson.loads(alone.out)["seconds"] > 5
 
 
 def test_a_queue_that_nobody_consumes_is_named(place: Place, smoke: Smoke) -> None:
@@ -105,7 +103,7 @@ def test_instances_of_a_pool_without_a_name_or_a_port_are_told_apart(place: Plac
         done = until(lambda: smoke("--json"), lambda done: done.out.count('"2: ') == 2, within_s=60)
     assert done.code == Exit.OK
     assert done.out.count("celery@localhost-") == 2
-    assert done.out.count("worker-main@localhost-") == 2
+    assert done.out.count("worker-main@localhost:") == 2
 
 
 def test_what_is_away_is_told_and_ends_in_time(smoke: Smoke) -> None:
