@@ -1,0 +1,89 @@
+"""A release from the push of a branch to its end: deploy.yml, run in a cloud as it was before, with planted faults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.deploy.workflows.cloud import PROJECT, Cloud, CloudError, Revision, Service, Target
+from tests.deploy.workflows.runner import Job, World, run_workflow
+from tests.deploy.workflows.toolbox import on_path, plain_environment, serving_apis
+from tests.deploy.workflows.tools import Tools
+from tests.fixtures.repository import ROOT, load_text
+
+DEPLOY = load_text(".github/workflows/deploy.yml")
+RELEASE, OLDER = "c0ffee" + "1" * 34, "facade" + "0" * 34
+SECRETS = (
+    "redis-url", "celery-broker-url", "celery-result-backend", "database-url", "influxdb-host", "influxdb-token",
+    "influxdb-org", "influxdb-bucket-raw-1m-hot", "influxdb-bucket-agg-5m", "influxdb-bucket-agg-1d",
+    "ingest-api-token", "webhook-secret", "supabase-url", "supabase-anon-key", "openrouter-api-key",
+    "jwt-secret-key", "redis-ca",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Push:
+    """What is pushed, and what goes wrong: faults of the API, of the gate, and the step in which somebody cancels."""
+
+    branch: str = "main"
+    sha: str = RELEASE
+    text: str = DEPLOY
+    gate: str = "success"
+    api_faults: Mapping[str, int | str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    cancel_in: str | None = None
+
+
+def make_cloud() -> Cloud:
+    """Return a cloud where both environments run the release before, and each secret has two enabled versions."""
+    cloud = Cloud(schema=OLDER)
+    for suffix, prefix in (("", ""), ("-staging", "staging-")):
+        for name in (f"kaboom-api{suffix}", f"kaboom-celery-worker{suffix}"):
+            live = Revision(f"{name}-00007-abc", "{}", f"x/{name}@sha256:{'7' * 64}", OLDER, ready=True)
+            cloud.services[name] = Service(name, [live], [Target(live.name, 100)])
+        cloud.secrets |= {f"{prefix}{secret}": ["ENABLED", "DESTROYED", "ENABLED"] for secret in SECRETS}
+    return cloud
+
+
+def release(cloud: Cloud, push: Push, folder: Path) -> dict[str, Job]:
+    """Push, and return what became of each job."""
+    github = {
+        "ref_name": push.branch,
+        "sha": push.sha,
+        "repository": "me/kaboom",
+        "run_attempt": "1",
+        "workflow_ref": f"me/kaboom/.github/workflows/deploy.yml@refs/heads/{push.branch}",
+    }
+    variables = {
+        "PROJECT_ID": PROJECT,
+        "WIF_PROVIDER": "projects/1/x",
+        "VPC_CONNECTOR": "kaboom-vpc",
+        "PROVIDER": "jquants",
+        **push.variables,
+    }
+
+    def act(uses: str, inputs: dict[str, str], permissions: Mapping[str, str]) -> None:
+        _act(cloud, uses.partition("@")[0], inputs, permissions)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with serving_apis(cloud, dict(push.api_faults)) as url:
+        tools = Tools(cloud, f"https://github.com/{github['workflow_ref']}", url)
+        with on_path(tools, folder / "bin") as programs:
+            environments = {"production": variables, "staging": variables}
+            called = {"$/.github/workflows/ci.yml": push.gate}
+            world = World(github, environments, plain_environment(programs), ROOT, folder, act, called, push.cancel_in)
+            return run_workflow(push.text, world)
+
+
+def _act(cloud: Cloud, action: str, inputs: dict[str, str], permissions: Mapping[str, str]) -> None:
+    match action:
+        case "actions/checkout" if permissions.get("contents") == "read" and inputs == {"persist-credentials": "false"}:
+            # A fresh machine.
+            cloud.account, cloud.docker_ready = "", False
+        case "google-github-actions/auth" if permissions.get("id-token") == "write" and inputs.keys() == {
+            "workload_identity_provider", "service_account"
+        }:  # fmt: skip
+            cloud.account = inputs["service_account"]
+        case "google-github-actions/setup-gcloud" | "sigstore/cosign-installer" | "anchore/sbom-action/download-syft":
+            pass
+        case _:
+            raise CloudError(f"{action} may not, or is not known here: {inputs}")

@@ -1,0 +1,225 @@
+"""What gcloud, docker, cosign and syft do here: read a command line, and change or tell what the cloud holds."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.deploy.workflows.cloud import PROJECT, REGION, REGISTRY, Cloud, CloudError, Service
+from tests.deploy.workflows.commands import Command, UsageError, read
+
+ISSUER = "https://token.actions.githubusercontent.com"
+
+
+class Tools:
+    """The programs, for one run of a workflow."""
+
+    def __init__(self, cloud: Cloud, identity: str, url: str) -> None:
+        self.cloud, self.identity, self.url = cloud, identity, url
+
+    def run(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, str]:
+        """Run a program as it would be on PATH: exit code, stdout, stderr; 2 for a command line it does not know."""
+        try:
+            command = read(argv)
+            self.cloud.refuse(" ".join(argv))
+            program, rest = command.verb.split(maxsplit=1)
+            return 0, getattr(self, f"{program}_{rest.replace(' ', '_').replace('-', '_')}")(command, env), ""
+        except UsageError as e:
+            return 2, "", f"ERROR: ({argv[0]}) {e}\n"
+        except (CloudError, OSError) as e:
+            return 1, "", f"ERROR: ({argv[0]}) {e}\n"
+
+    def be(self, who: str, name: str) -> None:
+        """Refuse whoever may not touch something of that name; staging's accounts touch staging alone."""
+        staging = "-staging" if name.endswith("-staging") else ""
+        if self.cloud.account != f"{who}{staging}@{PROJECT}.iam.gserviceaccount.com":
+            raise CloudError(f"{self.cloud.account or 'nobody'} may not touch {name}")
+
+    def service(self, command: Command, env: Mapping[str, str], name: str) -> Service:
+        """Return a service of the project and region that the environment sets."""
+        _located(env)
+        self.be("kaboom-deployer", name)
+        if name not in self.cloud.services:
+            raise CloudError(f"{command.verb}: service {name} could not be found")
+        return self.cloud.services[name]
+
+    def gcloud_auth_configure_docker(self, command: Command, env: Mapping[str, str]) -> str:
+        """Let docker and cosign use the account."""
+        self.cloud.docker_ready = command.arguments == (f"{REGION}-docker.pkg.dev",)
+        return ""
+
+    def gcloud_secrets_versions_list(self, command: Command, env: Mapping[str, str]) -> str:
+        """List a secret's versions as the API describes them, newest first."""
+        name = command.arguments[0]
+        self.be("kaboom-deployer", "-staging" if name.startswith("staging-") else "")
+        _project(env)
+        if name not in self.cloud.secrets:
+            raise CloudError(f"NOT_FOUND: Secret [{name}] not found")
+        return _json(command, [
+            {"name": f"projects/1/secrets/{name}/versions/{n}", "state": state}
+            for n, state in reversed(list(enumerate(self.cloud.secrets[name], 1)))
+        ])  # fmt: skip
+
+    def gcloud_run_services_describe(self, command: Command, env: Mapping[str, str]) -> str:
+        """Describe a service's state."""
+        service = self.service(command, env, command.arguments[0])
+        traffic = [
+            {"revisionName": t.revision}
+            | ({"percent": t.percent} if t.percent else {})
+            | ({"tag": t.tag, "url": f"{self.url}/{t.tag}---{service.name}"} if t.tag else {})
+            for t in service.traffic
+        ]
+        status = {
+            "url": f"{self.url}/{service.name}",
+            "latestReadyRevisionName": service.latest_ready,
+            "latestCreatedRevisionName": service.revisions[-1].name,
+            "traffic": traffic,
+        }
+        return _json(command, {"metadata": {"name": service.name}, "status": status})
+
+    def gcloud_run_services_replace(self, command: Command, env: Mapping[str, str]) -> str:
+        """Replace a service by a manifest."""
+        manifest = yaml.safe_load(Path(command.arguments[0]).read_text(encoding="utf-8"))
+        service = self.service(command, env, manifest["metadata"]["name"])
+        if (manifest["kind"], manifest["metadata"]["namespace"]) != ("Service", PROJECT):
+            raise CloudError(f"{command.arguments[0]} is no service of {PROJECT}")
+        if "--dry-run" in command.flags:
+            self.cloud.check_service(service, manifest)
+        else:
+            self.cloud.replace_service(service, manifest)
+        return ""
+
+    def gcloud_run_services_update_traffic(self, command: Command, env: Mapping[str, str]) -> str:
+        """Move traffic, or take tags away."""
+        service = self.service(command, env, command.arguments[0])
+        moves = [name for name in ("--to-revisions", "--to-tags", "--to-latest") if name in command.flags]
+        if len(moves) > 1 or not command.flags:
+            raise UsageError(f"at most one of {moves}, and something to do")
+        if moves:
+            self.cloud.send_traffic(service, self._shares(service, command, moves[0]))
+        if tags := command.flag("--remove-tags"):
+            self.cloud.remove_tags(service, tags.split(","))
+        return ""
+
+    def _shares(self, service: Service, command: Command, move: str) -> dict[str, int]:
+        if move == "--to-latest":
+            return {service.latest_ready: 100}
+        shares = {name: int(percent) for name, percent in (s.split("=") for s in command.flag(move).split(","))}
+        if move == "--to-revisions":
+            return shares
+        tagged = {target.tag: target.revision for target in service.traffic}
+        if missing := shares.keys() - tagged.keys():
+            raise CloudError(f"{service.name} has no tag {missing}")
+        return {tagged[tag]: percent for tag, percent in shares.items()}
+
+    def gcloud_run_jobs_replace(self, command: Command, env: Mapping[str, str]) -> str:
+        """Replace a job by a manifest."""
+        _located(env)
+        manifest = yaml.safe_load(Path(command.arguments[0]).read_text(encoding="utf-8"))
+        name = manifest["metadata"]["name"]
+        self.be("kaboom-deployer", name)
+        spec = manifest["spec"]["template"]["spec"]["template"]["spec"]
+        self.cloud.check(spec, spec["containers"])
+        self.cloud.jobs[name] = manifest
+        return ""
+
+    def gcloud_run_jobs_execute(self, command: Command, env: Mapping[str, str]) -> str:
+        """Run a job; without --wait nobody hears how it ended."""
+        _located(env)
+        self.be("kaboom-deployer", command.arguments[0])
+        try:
+            self.cloud.execute(command.arguments[0])
+        except CloudError:
+            if "--wait" in command.flags:
+                raise
+        return ""
+
+    def docker_buildx_build(self, command: Command, env: Mapping[str, str]) -> str:
+        """Build one image and push it under each tag."""
+        arguments = dict(argument.split("=", 1) for argument in command.flags["--build-arg"])
+        if command.flag("--file") != "api/Dockerfile" or command.arguments != (".",) or "--push" not in command.flags:
+            raise CloudError("expected api/Dockerfile, the root of the repository, and a push")
+        if (
+            arguments.keys() != {"RELEASE"}
+            or len(arguments["RELEASE"]) != 40
+            or command.flag("--provenance") != "false"
+        ):
+            raise CloudError(f"expected a release, a base as the Dockerfile names it, and no index: {arguments}")
+        for tag in command.flags["--tag"]:
+            self.be("kaboom-builder", tag.partition(":")[0])
+            if not self.cloud.docker_ready or not tag.startswith(f"{REGISTRY}/"):
+                raise CloudError(f"denied: {tag}")
+            self.cloud.images[tag] = "sha256:" + hashlib.sha256(f"{arguments}".encode()).hexdigest()
+        return ""
+
+    def docker_buildx_imagetools_inspect(self, command: Command, env: Mapping[str, str]) -> str:
+        """Tell the digest of a tag."""
+        tag = command.arguments[0]
+        digest = self.cloud.images.get(tag)
+        if not digest or command.flag("--format") != "{{.Manifest.Digest}}":
+            raise CloudError(f"{tag} was not found, or not its digest was asked for")
+        return f"{digest}\n"
+
+    def syft_scan(self, command: Command, env: Mapping[str, str]) -> str:
+        """Write down what is in an image."""
+        self._image(command.arguments[0].removeprefix("registry:"))
+        kind, _, path = command.flag("--output").partition("=")
+        Path(path).write_text(json.dumps({"bomFormat": kind}), encoding="utf-8")
+        return ""
+
+    def cosign_sign(self, command: Command, env: Mapping[str, str]) -> str:
+        """Sign an image as the workflow that runs."""
+        return self._sign("signature", command, env)
+
+    def cosign_attest(self, command: Command, env: Mapping[str, str]) -> str:
+        """Attest what is in an image."""
+        if not Path(command.flag("--predicate")).is_file():
+            raise CloudError("no predicate")
+        return self._sign(command.flag("--type"), command, env)
+
+    def cosign_verify(self, command: Command, env: Mapping[str, str]) -> str:
+        """Refuse an image that was not signed by the identity."""
+        return self._verify("signature", command)
+
+    def cosign_verify_attestation(self, command: Command, env: Mapping[str, str]) -> str:
+        """Refuse an image without the identity's attestation of that type."""
+        return self._verify(command.flag("--type"), command)
+
+    def _sign(self, kind: str, command: Command, env: Mapping[str, str]) -> str:
+        image = self._image(command.arguments[0])
+        if not env.get("ACTIONS_ID_TOKEN_REQUEST_URL") or "--yes" not in command.flags:
+            raise CloudError("no identity to sign with, or nobody to say yes")
+        self.cloud.signatures.add((kind, image, self.identity))
+        return ""
+
+    def _verify(self, kind: str, command: Command) -> str:
+        by = command.flag("--certificate-identity")
+        known = (kind, self._image(command.arguments[0]), by) in self.cloud.signatures
+        if not known or command.flag("--certificate-oidc-issuer") != ISSUER:
+            raise CloudError(f"no matching {kind} by {by}")
+        return "verified\n"
+
+    def _image(self, image: str) -> str:
+        if not self.cloud.docker_ready or image not in self.cloud.by_digest():
+            raise CloudError(f"{image} is no image by digest, or may not be read")
+        return image
+
+
+def _project(env: Mapping[str, str]) -> None:
+    if env.get("CLOUDSDK_CORE_PROJECT") != PROJECT:
+        raise CloudError("no project is set")
+
+
+def _located(env: Mapping[str, str]) -> None:
+    _project(env)
+    if env.get("CLOUDSDK_RUN_REGION") != REGION:
+        raise CloudError("no region is set")
+
+
+def _json(command: Command, value: Any) -> str:
+    if command.flag("--format") != "json":
+        raise UsageError(f"--format={command.flag('--format')} is not known here")
+    return json.dumps(value)
