@@ -80,6 +80,8 @@ class Cloud:
     #: Commands, as far as they begin so, that are answered with no; services whose next revision does not come up.
     refused: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
+    #: Whether a registry keeps an image otherwise than it was pushed, so that one build has two digests.
+    recompresses: bool = False
     #: What was changed, in order.
     journal: list[str] = field(default_factory=list)
 

@@ -72,6 +72,14 @@ def one_digest_everywhere(push: Push, folder: Path) -> None:
     assert cloud.signatures == {(kind, i, identity) for kind in ("signature", "cyclonedx") for i in images.values()}
 
 
+def two_digests(push: Push, folder: Path) -> None:
+    cloud = make_cloud()
+    cloud.recompresses = True
+    jobs = release(cloud, push, folder)
+    assert [jobs["build"].result, jobs["deploy"].result] == ["failure", "skipped"]
+    assert "one build has two digests" in jobs["build"].log
+
+
 def newest_enabled_versions(push: Push, folder: Path) -> None:
     cloud = make_cloud()
     cloud.secrets["ingest-api-token"] = ["DESTROYED", "ENABLED", "DISABLED"]
@@ -278,6 +286,7 @@ def pinged_by_an_old_worker(push: Push, folder: Path) -> None:
 SCENARIOS = (
     release_goes_out,
     one_digest_everywhere,
+    two_digests,
     newest_enabled_versions,
     failed_ping,
     unhealthy_candidate,
@@ -348,6 +357,7 @@ FAULTS: Mapping[str, tuple[Callable[[str], str], Scenario]] = {
         changed("api-image=$API_REPOSITORY@$digest", "api-image=$API_REPOSITORY:$TAG"),
         one_digest_everywhere,
     ),
+    "two digests are as good as one": (changed('[ "$digest" = "$other" ]', "true"), two_digests),
     "a candidate with traffic": (
         changed('> "$RUNNER_TEMP/$manifest.yaml"', """| sed '/^  traffic:/,$d' > "$RUNNER_TEMP/$manifest.yaml\""""),
         candidate_without_traffic,

@@ -152,7 +152,8 @@ class Tools:
             self.be("kaboom-builder", tag.partition(":")[0])
             if not self.cloud.docker_ready or not tag.startswith(f"{REGISTRY}/"):
                 raise CloudError(f"denied: {tag}")
-            self.cloud.images[tag] = "sha256:" + hashlib.sha256(f"{arguments}".encode()).hexdigest()
+            content = f"{arguments} {tag if self.cloud.recompresses else ''}"
+            self.cloud.images[tag] = "sha256:" + hashlib.sha256(content.encode()).hexdigest()
         return ""
 
     def docker_buildx_imagetools_inspect(self, command: Command, env: Mapping[str, str]) -> str:
