@@ -1,0 +1,4 @@
+output "channels" {
+  description = "The ids of all channels."
+  value       = local.channels
+}

@@ -1,0 +1,53 @@
+# GitHub's own tokens instead of keys: from one repository, from the branches of one environment.
+
+locals {
+  branches = concat(
+    [for ref in var.refs : "assertion.ref == '${ref}'"],
+    [for prefix in var.ref_prefixes : "assertion.ref.startsWith('${prefix}')"],
+  )
+
+  pool = "projects/${var.project_number}/locations/global/workloadIdentityPools/${google_iam_workload_identity_pool.github.workload_identity_pool_id}"
+}
+
+resource "google_iam_workload_identity_pool" "github" {
+  project                   = var.project_id
+  workload_identity_pool_id = var.pool_id
+  display_name              = "GitHub: ${var.environment}"
+  description               = "Deployments of Kaboom from GitHub Actions"
+  # The name of a deleted pool stays taken for 30 days.
+  deletion_policy = "PREVENT"
+}
+
+resource "google_iam_workload_identity_pool_provider" "github" {
+  project                            = var.project_id
+  workload_identity_pool_id          = google_iam_workload_identity_pool.github.workload_identity_pool_id
+  workload_identity_pool_provider_id = "github"
+  display_name                       = "GitHub Actions"
+
+  # A job outside of a GitHub environment has no such claim, and gets nothing.
+  attribute_mapping = {
+    "google.subject"        = "assertion.sub"
+    "attribute.repository"  = "assertion.repository"
+    "attribute.ref"         = "assertion.ref"
+    "attribute.environment" = "assertion.environment"
+  }
+
+  # The number too: a name that was given up can be taken by anybody.
+  attribute_condition = join(" && ", [
+    "assertion.repository == '${var.repository}'",
+    "assertion.repository_id == '${var.repository_id}'",
+    "(${join(" || ", local.branches)})",
+  ])
+
+  oidc {
+    issuer_uri = "https://token.actions.githubusercontent.com"
+  }
+}
+
+resource "google_service_account_iam_member" "github" {
+  for_each = var.accounts
+
+  service_account_id = "projects/${var.project_id}/serviceAccounts/${each.value}"
+  role               = "roles/iam.workloadIdentityUser"
+  member             = "principalSet://iam.googleapis.com/${local.pool}/attribute.environment/${var.environment}"
+}

@@ -1,0 +1,147 @@
+# One environment of Kaboom, whole.
+
+module "identities" {
+  source = "../identities"
+
+  project_id = var.project_id
+  suffix     = local.suffix
+  has_scaler = local.has_scaler
+}
+
+module "federation" {
+  source = "../federation"
+
+  project_id     = var.project_id
+  project_number = var.project_number
+  pool_id        = "kaboom-github${local.suffix}"
+  repository     = var.github_repository
+  repository_id  = var.github_repository_id
+  environment    = var.environment
+  refs           = var.refs
+  ref_prefixes   = var.ref_prefixes
+  accounts = {
+    builder  = module.identities.emails["builder"]
+    deployer = module.identities.emails["deployer"]
+  }
+}
+
+module "registry" {
+  source = "../registry"
+
+  project_id   = var.project_id
+  region       = var.region
+  repositories = local.repositories
+  builder      = module.identities.emails["builder"]
+  deployer     = module.identities.emails["deployer"]
+}
+
+module "network" {
+  source = "../network"
+
+  project_id = var.project_id
+  region     = var.region
+  network    = var.network
+  connector  = var.connector
+  subnetwork = var.direct_egress_cidr == null ? null : { name = local.subnetwork, cidr = var.direct_egress_cidr }
+}
+
+module "redis" {
+  source = "../redis"
+
+  project_id     = var.project_id
+  region         = var.region
+  network        = var.network
+  name           = var.redis.name
+  memory_size_gb = var.redis.memory_size_gb
+  persistence    = var.redis.persistence
+}
+
+module "run" {
+  source = "../run"
+
+  project_id = var.project_id
+  region     = var.region
+  deployer   = module.identities.emails["deployer"]
+
+  services = {
+    # Its own token guards it: whoever has none gets 401 from the first middleware.
+    api = {
+      name     = local.api_service
+      account  = module.identities.emails["api"]
+      ingress  = "INGRESS_TRAFFIC_ALL"
+      invokers = ["allUsers"]
+    }
+    worker = {
+      name     = local.worker_service
+      account  = module.identities.emails["worker"]
+      ingress  = "INGRESS_TRAFFIC_INTERNAL_ONLY"
+      invokers = []
+    }
+  }
+
+  worker_pool = local.has_scaler ? { name = local.worker_service, account = module.identities.emails["worker"] } : null
+
+  jobs = { for key, name in local.jobs : key => { name = name, account = module.identities.emails["worker"] } }
+}
+
+module "scheduler" {
+  source = "../scheduler"
+
+  project_id = var.project_id
+  region     = var.region
+  job        = local.jobs["nightly"]
+  schedule   = var.nightly_schedule
+  account    = module.identities.emails["scheduler"]
+
+  depends_on = [module.run]
+}
+
+module "alerts" {
+  source = "../alerts"
+
+  project_id = var.project_id
+  suffix     = local.suffix
+  rules_file = "${path.module}/../../../alerts/kaboom.rules.yaml"
+  services   = [local.api_service, local.worker_service]
+  emails     = var.alert_emails
+  channels   = var.alert_channels
+}
+
+module "monitoring" {
+  source = "../monitoring"
+
+  project_id  = var.project_id
+  api         = local.api_service
+  api_host    = local.api_host
+  worker      = local.worker_service
+  worker_pool = local.worker_service
+  redis       = var.redis.name
+  dashboard   = "Kaboom: ${var.environment}"
+  channels    = module.alerts.channels
+}
+
+module "scaler" {
+  source = "../scaler"
+  count  = local.has_scaler ? 1 : 0
+
+  project_id     = var.project_id
+  region         = var.region
+  name           = "kaboom-scaler${local.suffix}"
+  account        = module.identities.emails["scaler"]
+  network        = var.network
+  subnetwork     = local.subnetwork
+  worker_pool    = local.worker_service
+  worker_account = module.identities.emails["worker"]
+
+  config = {
+    PROJECT_ID         = var.project_id
+    REGION             = var.region
+    WORKER_SERVICE     = local.worker_service
+    SECRET_PREFIX      = local.secret_prefix
+    REDIS_ADDRESS      = module.redis.address
+    VERSION_REDIS_AUTH = var.worker_pool.redis_auth_version
+    VERSION_REDIS_CA   = var.worker_pool.redis_ca_version
+  }
+
+  depends_on = [module.run, module.secrets, module.network]
+}

@@ -1,0 +1,17 @@
+# Production has the plain names, those of the report; another environment ends its names with its own, and begins
+# those of its secrets with it.
+
+locals {
+  is_production = var.environment == "production"
+  suffix        = local.is_production ? "" : "-${var.environment}"
+  secret_prefix = local.is_production ? "" : "${var.environment}-"
+
+  api_service    = "kaboom-api${local.suffix}"
+  worker_service = "kaboom-celery-worker${local.suffix}"
+  subnetwork     = "kaboom-run${local.suffix}"
+  jobs           = { for key in ["migrate", "smoke", "nightly"] : key => "kaboom-${key}${local.suffix}" }
+  repositories   = { for key in ["api", "worker"] : key => "kaboom-${key}${local.suffix}" }
+
+  # What Cloud Run answers at: the name of the service and the number of the project.
+  api_host = "${local.api_service}-${var.project_number}.${var.region}.run.app"
+}

@@ -1,0 +1,14 @@
+output "github_variables" {
+  description = "The variables of the GitHub environment that deploy.yml reads."
+  value = {
+    PROJECT_ID    = var.project_id
+    WIF_PROVIDER  = module.federation.provider
+    VPC_CONNECTOR = try(var.connector.name, "")
+    API_URL       = "https://${local.api_host}"
+  }
+}
+
+output "redis_address" {
+  description = "What the Redis URLs in the secrets name."
+  value       = module.redis.address
+}

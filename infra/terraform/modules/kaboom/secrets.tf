@@ -1,0 +1,41 @@
+# Every secret, and the accounts that read it: what the manifests in api/ hand to the containers that run as them.
+
+locals {
+  both = ["api", "worker"]
+
+  readers = merge({
+    redis-url             = local.both
+    redis-ca              = concat(local.both, local.scaler)
+    celery-broker-url     = local.both
+    celery-result-backend = local.both
+    database-url          = local.both
+
+    influxdb-host              = local.both
+    influxdb-token             = local.both
+    influxdb-org               = local.both
+    influxdb-bucket-raw-1m-hot = local.both
+    influxdb-bucket-agg-5m     = local.both
+    influxdb-bucket-agg-1d     = local.both
+
+    ingest-api-token = local.both
+    webhook-secret   = local.both
+
+    supabase-url       = local.both
+    supabase-anon-key  = local.both
+    openrouter-api-key = local.both
+    jwt-secret-key     = local.both
+  }, local.has_scaler ? { redis-auth = local.scaler } : {})
+
+  has_scaler = var.worker_pool != null
+  scaler     = local.has_scaler ? ["scaler"] : []
+}
+
+module "secrets" {
+  source = "../secrets"
+
+  project_id = var.project_id
+  prefix     = local.secret_prefix
+  readers    = local.readers
+  accounts   = module.identities.emails
+  deployer   = module.identities.emails["deployer"]
+}

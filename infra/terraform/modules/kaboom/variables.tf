@@ -1,0 +1,95 @@
+variable "environment" {
+  description = "production or staging; also the name of the GitHub environment."
+  type        = string
+}
+
+variable "project_id" {
+  type = string
+}
+
+variable "project_number" {
+  type = string
+}
+
+variable "region" {
+  type = string
+}
+
+variable "network" {
+  description = "The VPC network of Memorystore and of what reaches it."
+  type        = string
+}
+
+variable "connector" {
+  description = "The Serverless VPC Access connector, or null."
+  type        = object({ name = string, cidr = string })
+}
+
+variable "direct_egress_cidr" {
+  description = "The range of a subnetwork for Direct VPC egress, or null."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.direct_egress_cidr != null || var.connector != null
+    error_message = "Without a connector and without a subnetwork nothing reaches Redis."
+  }
+}
+
+variable "redis" {
+  type = object({
+    name           = string
+    memory_size_gb = number
+    persistence    = string
+  })
+}
+
+variable "worker_pool" {
+  description = "The versions of the secrets redis-auth and redis-ca that its scaler reads; null: there is no worker pool."
+  type        = object({ redis_auth_version = string, redis_ca_version = string })
+  default     = null
+
+  validation {
+    condition     = var.worker_pool == null || var.direct_egress_cidr != null
+    error_message = "A worker pool that is deployed from a manifest has no connector: it needs direct_egress_cidr."
+  }
+}
+
+variable "github_repository" {
+  type = string
+}
+
+variable "github_repository_id" {
+  type = string
+}
+
+variable "refs" {
+  description = "The branches that may deploy here."
+  type        = list(string)
+}
+
+variable "ref_prefixes" {
+  description = "What the names of further such branches begin with."
+  type        = list(string)
+  default     = []
+}
+
+variable "nightly_schedule" {
+  description = "When the second source asks for what is missing, in Japan's time: after the ingest, before its alert."
+  type        = string
+  default     = "30 17 * * 1-5"
+}
+
+variable "alert_emails" {
+  type = list(string)
+
+  validation {
+    condition     = length(var.alert_emails) > 0
+    error_message = "Somebody has to hear of an alert."
+  }
+}
+
+variable "alert_channels" {
+  type    = list(string)
+  default = []
+}

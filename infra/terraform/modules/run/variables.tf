@@ -1,0 +1,32 @@
+variable "project_id" {
+  type = string
+}
+
+variable "region" {
+  type = string
+}
+
+variable "services" {
+  description = "The services: name, the account they run as, who reaches them over the network, and who may call them."
+  type = map(object({
+    name     = string
+    account  = string
+    ingress  = string
+    invokers = list(string)
+  }))
+}
+
+variable "worker_pool" {
+  description = "The worker pool: name and the account it runs as. Null: none."
+  type        = object({ name = string, account = string })
+}
+
+variable "jobs" {
+  description = "The jobs: name and the account they run as."
+  type        = map(object({ name = string, account = string }))
+}
+
+variable "deployer" {
+  description = "The address of the account that deploys."
+  type        = string
+}
