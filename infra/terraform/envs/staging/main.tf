@@ -15,9 +15,11 @@ terraform {
 }
 
 provider "google" {
-  project        = var.project_id
-  region         = var.region
-  default_labels = { app = "kaboom", environment = "staging" }
+  project = var.project_id
+  region  = var.region
+
+  # A label of Terraform's on a service is gone with the next deployment, and each plan would bring it back.
+  add_terraform_attribution_label = false
 }
 
 module "kaboom" {

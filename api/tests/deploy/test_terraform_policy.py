@@ -1,0 +1,151 @@
+"""What must hold of both environments: who may do what, what is protected, and that they do not meet."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.terraform.environments import WITH_POOL, build, environment
+from tests.deploy.terraform.hcl import as_names, load_module
+from tests.deploy.terraform.policies import find_faults, shared_names
+from tests.deploy.terraform.tree import ENVIRONMENTS, TERRAFORM, Plant
+
+_IDENTITIES, _KABOOM, _SECRETS = "modules/identities/main.tf", "modules/kaboom/main.tf", "modules/secrets/main.tf"
+_REDIS, _FEDERATION, _RUN = "modules/redis/main.tf", "modules/federation/main.tf", "modules/run/services.tf"
+
+# Each with a part of what must be said about it.
+PLANTS = {
+    "every secret of the project for a runtime account": (
+        Plant(_IDENTITIES, '"roles/logging.logWriter"', '"roles/secretmanager.secretAccessor"'),
+        "secretAccessor is granted to",
+    ),
+    "editor": (Plant(_IDENTITIES, '"roles/run.viewer"', '"roles/editor"'), "roles/editor rules"),
+    "deploying to the whole project": (
+        Plant(_IDENTITIES, '"roles/run.viewer"', '"roles/run.developer"'),
+        "roles/run.developer is granted to",
+    ),
+    "deployer that reads secrets": (
+        Plant(_SECRETS, '"roles/secretmanager.viewer"', '"roles/secretmanager.secretAccessor"'),
+        "the deployer has roles/secretmanager.secretAccessor",
+    ),
+    "deployer that becomes itself another": (
+        Plant(_IDENTITIES, "for_each = toset(local.runtime)", 'for_each = toset(["api", "worker", "builder"])'),
+        "kaboom-builder@kaboom-472705.iam.gserviceaccount.com may be attached",
+    ),
+    "binding instead of a member": (
+        Plant(_SECRETS, 'secret_iam_member" "reader"', 'secret_iam_binding" "reader"'),
+        "grants with more than a member's worth",
+    ),
+    "secret's value in the state": (
+        Plant(
+            _SECRETS,
+            "# A deploy pins",
+            'resource "google_secret_manager_secret_version" "v" {\n  secret_data = "y"\n}\n\n# A deploy pins',
+        ),
+        "its value would lie in the state",
+    ),
+    "key of an account": (
+        Plant(
+            _IDENTITIES,
+            "# To follow what",
+            'resource "google_service_account_key" "k" {\n  service_account_id = "x"\n}\n\n# To follow what',
+        ),
+        "google_service_account_key.k: its value would lie in the state",
+    ),
+    "Redis without AUTH": (Plant(_REDIS, "= true\n  transit", "= false\n  transit"), "auth_enabled is False"),
+    "Redis without TLS": (
+        Plant(_REDIS, '"SERVER_AUTHENTICATION"', '"DISABLED"'),
+        "transit_encryption_mode is DISABLED",
+    ),
+    "Redis that evicts": (Plant(_REDIS, '"noeviction"', '"volatile-lru"'), "redis_configs is"),
+    "Redis of one node": (Plant(_REDIS, '"STANDARD_HA"', '"BASIC"'), "tier is BASIC"),
+    "Redis that can be destroyed": (
+        Plant(_REDIS, "  deletion_protection = true\n", "  deletion_protection = false\n"),
+        "deletion_protection is False",
+    ),
+    "maintenance while the market is open": (Plant(_REDIS, '"SATURDAY"', '"TUESDAY"'), "is not in a night before"),
+    "service that can be destroyed": (
+        Plant(_RUN, "  deletion_protection = true\n", "  deletion_protection = false\n"),
+        'google_cloud_run_v2_service.this["api"]: deletion_protection is False',
+    ),
+    "protection left out": (Plant(_SECRETS, "  deletion_protection = true\n", ""), "deletion_protection is None"),
+    "federation for any repository": (
+        Plant(_FEDERATION, "    \"assertion.repository == '${var.repository}'\",\n", ""),
+        "the condition says nothing of assertion.repository:",
+    ),
+    "federation for any branch": (
+        Plant(_FEDERATION, '    "(${join(" || ", local.branches)})",\n', ""),
+        "the condition says nothing of assertion.ref:",
+    ),
+    "federation for the whole pool": (
+        Plant(_FEDERATION, "/attribute.environment/${var.environment}", "/*"),
+        "is more than the environment production",
+    ),
+    "worker that anybody may call": (
+        Plant(_KABOOM, "invokers = []", 'invokers = ["allUsers"]'),
+        "roles/run.invoker for allUsers",
+    ),
+    "worker that the internet reaches": (
+        Plant(_KABOOM, '"INGRESS_TRAFFIC_INTERNAL_ONLY"', '"INGRESS_TRAFFIC_ALL"'),
+        "ingress is INGRESS_TRAFFIC_ALL",
+    ),
+    "token in a header of the scheduler": (
+        Plant(
+            "modules/scheduler/main.tf",
+            "    http_method =",
+            '    headers = { x-ingest-token = "t" }\n    http_method =',
+        ),
+        "what it sends lies in the state",
+    ),
+    "name that Google does not take": (
+        Plant(_IDENTITIES, '"kaboom-${each.key}', '"kaboom-cloud-run-account-${each.key}'),
+        "account_id has more than 30 letters",
+    ),
+}
+
+
+def faults_of(plant: Plant, folder: Path, name: str = "production") -> list[str]:
+    (expanded := folder / "expanded").mkdir()
+    return find_faults(build(name, expanded, terraform=plant.into(folder)))
+
+
+@pytest.mark.parametrize("variables", ["", WITH_POOL], ids=["as set", "with a worker pool"])
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_no_rule_is_broken(name: str, variables: str) -> None:
+    assert len(environment(name, variables).resources) > 100
+    assert find_faults(environment(name, variables)) == []
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_a_planted_fault_is_found(name: str, tmp_path: Path) -> None:
+    plant, said = PLANTS[name]
+    faults = faults_of(plant, tmp_path)
+    assert [fault for fault in faults if said in fault], faults
+
+
+def test_staging_does_not_take_the_branch_of_production(tmp_path: Path) -> None:
+    plant = Plant("envs/staging/main.tf", '["refs/heads/staging"]', '["refs/heads/main"]')
+    faults = faults_of(plant, tmp_path, "staging")
+    assert [fault for fault in faults if "takes the branch of production" in fault]
+
+
+def test_the_environments_share_no_name() -> None:
+    assert shared_names(environment("production", WITH_POOL), environment("staging", WITH_POOL)) == set()
+
+
+def test_a_shared_name_is_found(tmp_path: Path) -> None:
+    plant = Plant("envs/staging/variables.tf", '"redis-asia-northeast1-staging"', '"redis-asia-northeast1"')
+    (expanded := tmp_path / "expanded").mkdir()
+    staging = build("staging", expanded, terraform=plant.into(tmp_path))
+    assert shared_names(environment("production"), staging) == {("google_redis_instance", "redis-asia-northeast1")}
+
+
+def test_terraform_leaves_revisions_to_the_deployment() -> None:
+    left = {
+        block.name.removeprefix("google_cloud_run_v2_"): set(as_names(lifecycle.arguments["ignore_changes"]))
+        for block in load_module(TERRAFORM / "modules/run").all("resource")
+        for lifecycle in block.all("lifecycle")
+    }
+    assert set(left) == {"service.this", "job.this", "worker_pool.this"}
+    assert all({"template", "client", "client_version"} <= ignored for ignored in left.values())
+    assert {"traffic", "scaling"} <= left["service.this"]
+    assert {"instance_splits", "scaling"} <= left["worker_pool.this"]
