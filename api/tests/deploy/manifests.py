@@ -13,9 +13,9 @@ from tests.fixtures.repository import ROOT, load_text
 RENDER = ROOT / "infra/deploy/render.sh"
 VARIABLES = "infra/deploy/variables"
 API, WORKER, POOL = "api-service.yaml", "celery-worker-service.yaml", "celery-worker-pool.yaml"
-MIGRATE, SMOKE, CREMA = "migrate-job.yaml", "smoke-job.yaml", "crema.yaml"
+MIGRATE, SMOKE, NIGHTLY, CREMA = "migrate-job.yaml", "smoke-job.yaml", "nightly-job.yaml", "crema.yaml"
 #: What Cloud Run is given, and all that is rendered.
-RUN = (API, WORKER, POOL, MIGRATE, SMOKE)
+RUN = (API, WORKER, POOL, MIGRATE, SMOKE, NIGHTLY)
 ALL = (*RUN, CREMA)
 
 _DIGEST = "a1" * 32
@@ -62,6 +62,8 @@ def sample_values() -> dict[str, str]:
         "WORKER_SERVICE": "kaboom-celery-worker-staging",
         "MIGRATE_JOB": "kaboom-migrate-staging",
         "SMOKE_JOB": "kaboom-smoke-staging",
+        "NIGHTLY_JOB": "kaboom-nightly-staging",
+        "API_URL": "https://kaboom-api-staging-657734233816.asia-northeast1.run.app",
         "API_LIVE_REVISION": "kaboom-api-staging-00007-abc",
         "API_IMAGE": f"{registry}/kaboom-api/kaboom-api@sha256:{_DIGEST}",
         "WORKER_IMAGE": f"{registry}/kaboom-worker/kaboom-worker@sha256:{_DIGEST}",

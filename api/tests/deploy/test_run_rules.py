@@ -3,11 +3,12 @@
 import pytest
 
 from tests.deploy import run_rules as rules
-from tests.deploy.manifests import API, MIGRATE, POOL, RUN, SMOKE, WORKER, containers, parse, planted, render
+from tests.deploy.manifests import API, MIGRATE, NIGHTLY, POOL, RUN, SMOKE, WORKER, containers, parse, planted, render
 from tests.fixtures.repository import load_text
 from tests.repo.test_queues import COMMAND
 
 RUN_SMOKE = "kaboom smoke --timeout=240"
+RUN_NIGHTLY = "kaboom ingest backfill --interval 1m=5 --wait --timeout=3000"
 
 
 def has(fault: str, found: list[str]) -> bool:
@@ -163,6 +164,7 @@ def test_a_tag_is_found(new: str) -> None:
 def test_the_jobs_run_once_and_in_time() -> None:
     assert rules.job_faults(parse(render(MIGRATE)), "kaboom migrate", retries=1) == []
     assert rules.job_faults(parse(render(SMOKE)), RUN_SMOKE, retries=0) == []
+    assert rules.job_faults(parse(render(NIGHTLY)), RUN_NIGHTLY, retries=1) == []
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,7 @@ def staging(push: Push, folder: Path) -> None:
         assert jobs["target"].outputs["environment"] == "staging"
         assert live(cloud, API, WORKER) == {API: OLDER, WORKER: OLDER}
         assert set(live(cloud, f"{API}-staging", f"{WORKER}-staging").values()) == {RELEASE}
-        assert set(cloud.jobs) == {"kaboom-migrate-staging", "kaboom-smoke-staging"}
+        assert set(cloud.jobs) == {"kaboom-migrate-staging", "kaboom-smoke-staging", "kaboom-nightly-staging"}
         assert {image.split("/")[2] for image in cloud.images} == {"kaboom-api-staging", "kaboom-worker-staging"}
         account = yaml.safe_load(cloud.services[f"{API}-staging"].live.template)["spec"]["serviceAccountName"]
         assert account == "kaboom-api-staging@kaboom-test.iam.gserviceaccount.com"

@@ -14,7 +14,7 @@ from tests.deploy.workflows.tools import Tools
 from tests.fixtures.repository import ROOT, load_text
 
 Done = subprocess.CompletedProcess[str]
-MANIFESTS = ("api-service", "celery-worker-service", "migrate-job", "smoke-job")
+MANIFESTS = ("api-service", "celery-worker-service", "migrate-job", "smoke-job", "nightly-job")
 
 
 @contextmanager
