@@ -159,6 +159,8 @@ class Stack:
             # Several workers here cannot listen on one port; an empty variable is one that is not set.
             "PORT": "",
             "KABOOM_SIDE_PORT": "",
+            # What runs here is all that it needs; a deployment's broker or bars are not to be mixed in.
+            "KABOOM_SECRET_PROJECT": "",
         }
 
     def _api(self, env: dict[str, str]) -> ChildSpec:
