@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
+from app.auth import parse_ingest_tokens
 from app.errors import install_handlers
 from app.health.routes import router as health_router
 from app.ingest.routes import router as ingest_router
@@ -45,13 +46,14 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
     """Return the API of the settings, by default the environment's.
 
     Raises:
-        ConfigurationError: no ingest token is set; an API that anybody may use does not start.
+        ConfigurationError: no ingest token is set, or an odd one; an API that anybody may use does not start.
 
     """
     chosen = settings or load_settings()
     configure_logging(log_format=chosen.log_format, level=chosen.log_level)
     if chosen.ingest_api_token is None:
-        raise ConfigurationError("INGEST_API_TOKEN is not set: set it to a long random text")
+        raise ConfigurationError("INGEST_API_TOKEN is not set: `kaboom token new` makes one")
+    tokens = parse_ingest_tokens(chosen.ingest_api_token.get_secret_value())
     tracing = start_tracing(chosen.otlp_endpoint, service="kaboom-api") if chosen.otlp_endpoint else None
     app = FastAPI(
         title="Kaboom",
@@ -63,11 +65,10 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
         redoc_url=None,
         telemetry=_telemetry(tracing),
     )
-    token = chosen.ingest_api_token.get_secret_value()
-    # Every API process has the token, so a cursor of one is good with all.
-    app.state.cursors = CursorSigner(token)
+    # Every API process has a token in common with every other, so a cursor of one is good with all.
+    app.state.cursors = CursorSigner(*tokens)
     limiter = RateLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
-    app.add_middleware(Gate, ingest_token=token, limiter=limiter)
+    app.add_middleware(Gate, ingest_tokens=tokens, limiter=limiter)
     if chosen.metrics_port:
         app.add_middleware(Measured)
     install_handlers(app)

@@ -2,12 +2,12 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.auth import INGEST_HEADER, INGEST_OWNER, is_guarded_path, is_valid_token
+from app.auth import INGEST_HEADER, INGEST_OWNER, digest_token, is_guarded_path, is_valid_token
 from app.errors import MEDIA_TYPE, RATE_LIMITED, TOO_LARGE, UNAUTHORIZED, Answer, problem_response
 from app.rate_limit import RateLimiter
 
@@ -32,9 +32,9 @@ _SECURITY_HEADERS = {
 class Gate:
     """ASGI middleware that lets in only requests worth parsing."""
 
-    def __init__(self, app: ASGIApp, ingest_token: str, limiter: RateLimiter) -> None:
+    def __init__(self, app: ASGIApp, ingest_tokens: Sequence[str], limiter: RateLimiter) -> None:
         self._app = app
-        self._ingest_token = ingest_token
+        self._digests = tuple(digest_token(token.encode()) for token in ingest_tokens)
         self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +59,7 @@ class Gate:
     def _refuse(self, scope: Scope, headers: dict[bytes, bytes], told: dict[bytes, bytes]) -> Answer | None:
         """Return why a request is refused, if it is; `told` gets what its answer says of limits."""
         if is_guarded_path(scope["path"]):
-            if not is_valid_token(headers.get(INGEST_HEADER), self._ingest_token):
+            if not is_valid_token(headers.get(INGEST_HEADER), self._digests):
                 return _NEEDS_TOKEN
             allowance = self._limiter.spend(INGEST_OWNER, scope["method"])
             if allowance:

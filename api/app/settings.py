@@ -1,5 +1,7 @@
-"""Settings of the edge, and of the domain beneath it: the environment first, then what runs on the data folder."""
+"""Settings of the edge, and of the domain beneath it: of the environment, then of Secret Manager, then of what runs."""
 
+import os
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, SecretStr, ValidationError
@@ -11,6 +13,8 @@ from batch.kit.run_file import find_data_dir, read_run_file
 from batch.settings import BatchSettings
 
 _RELEASE = r"^[A-Za-z0-9._-]{1,64}$"
+#: Secrets that no deployment keeps: J-Quants' key is for the personal use of the person who holds it.
+NOT_KEPT = frozenset({"JQUANTS_API_KEY"})
 _RATE = r"^(off|[1-9][0-9]{0,6}/(second|minute|hour|day))$"
 
 
@@ -35,6 +39,8 @@ class AppSettings(BatchSettings):
     release: str | None = Field(default=None, pattern=_RELEASE, validation_alias="KABOOM_RELEASE")
     log_format: str = Field(default="json", pattern="^(json|console)$", validation_alias="KABOOM_LOG_FORMAT")
     log_level: str = Field(default="INFO", validation_alias="KABOOM_LOG_LEVEL")
+    secret_project: str | None = Field(default=None, validation_alias="KABOOM_SECRET_PROJECT")
+    secret_prefix: str | None = Field(default=None, validation_alias="KABOOM_SECRET_PREFIX")
 
     @classmethod
     def settings_customise_sources(
@@ -45,9 +51,10 @@ class AppSettings(BatchSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read arguments, then the environment, then `run.json` of the data folder."""
+        """Read arguments, then the environment, then Secret Manager where it is named, then `run.json`."""
         del dotenv_settings, file_secret_settings
-        return (init_settings, env_settings, _RunFileSource(settings_cls, env_settings))
+        run_file = _RunFileSource(settings_cls, env_settings)
+        return (init_settings, env_settings, _SecretManagerSource(settings_cls), run_file)
 
     def require_redis_url(self) -> str:
         """Return the address of the job state.
@@ -88,6 +95,58 @@ def load_settings(**overrides: Any) -> AppSettings:
     except ValidationError as e:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in e.errors())
         raise ConfigurationError(faults) from None
+
+
+def secret_variables() -> dict[str, str]:
+    """Return the variables that a deployment keeps as secrets, with their fields: secrets, and where InfluxDB is."""
+    named = {str(field.validation_alias): (name, field) for name, field in AppSettings.model_fields.items()}
+    return {
+        variable: name
+        for variable, (name, field) in named.items()
+        if variable not in NOT_KEPT and ("SecretStr" in str(field.annotation) or variable.startswith("INFLUXDB_"))
+    }
+
+
+def secret_name(variable: str) -> str:
+    """Return what a variable's secret is called: `KABOOM_WEBHOOK_SECRET` is in `webhook-secret`."""
+    return variable.removeprefix("KABOOM_").lower().replace("_", "-")
+
+
+class _SecretManagerSource(PydanticBaseSettingsSource):
+    """What Google's Secret Manager has of what the environment does not name, where a project is named.
+
+    pydantic-settings has such a source. It takes whatever goes wrong, but for a secret that is not there, for a value
+    that is not set, and asks for every setting.
+    """
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        known = self.current_state
+        project = known.get("KABOOM_SECRET_PROJECT") or known.get("secret_project")
+        if not project:
+            return {}
+        prefix = known.get("KABOOM_SECRET_PREFIX") or known.get("secret_prefix") or ""
+        # An empty variable says that there is none, and none is asked for.
+        given = known.keys() | {name.upper() for name in os.environ}
+        names = {
+            f"{prefix}{secret_name(variable)}": variable
+            for variable, field in secret_variables().items()
+            if not {variable, field} & given
+        }
+        found = _fetch_secrets(project, tuple(names)) if names else {}
+        return {names[name]: value for name, value in found.items()}
+
+
+def _fetch_secrets(project: str, names: tuple[str, ...]) -> Mapping[str, str]:
+    try:
+        # Google's client costs a second and 40 MB, which nobody else pays.
+        from batch.kit.google_secrets import fetch_secrets  # noqa: PLC0415
+    except ImportError as e:
+        raise ConfigurationError(f"KABOOM_SECRET_PROJECT is set, and the extra [gcp] is not installed: {e}") from e
+    return fetch_secrets(project, names)
 
 
 class _RunFileSource(PydanticBaseSettingsSource):

@@ -16,7 +16,10 @@ _BY_INTERVAL = r"^( *(1m|5m|15m|1h|1d)=[1-9][0-9]{0,4} *( |$))*$"
 class BatchSettings(BaseSettings):
     """What providers and stores need, from the environment; `docs/reference/settings.md` explains each."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", populate_by_name=True)
+    # Stripped: a secret that was made with `echo` ends with a newline, which no address or token has.
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="ignore", populate_by_name=True, str_strip_whitespace=True
+    )
 
     data_dir: Path = Field(default=Path(".kaboom"), validation_alias="KABOOM_DATA_DIR")
     provider: str = Field(default="synthetic", validation_alias="KABOOM_PROVIDER")

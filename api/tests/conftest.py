@@ -14,7 +14,7 @@ from tests.fixtures.servers import Servers, fresh_database, open_folder, shared_
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 for _name in (
     "REDIS_URL", "DATABASE_URL", "INGEST_API_TOKEN", "KABOOM_DATA_DIR", "KABOOM_API_URL", "INFLUXDB_HOST",
-    "JQUANTS_API_KEY", "YAHOO_ENABLED",
+    "JQUANTS_API_KEY", "YAHOO_ENABLED", "KABOOM_SECRET_PROJECT", "KABOOM_SECRET_PREFIX",
 ):  # fmt: skip
     os.environ.pop(_name, None)
 

@@ -22,6 +22,7 @@ from app.cli import (
     schedules,
     smoke,
     symbols,
+    tokens,
     webhooks,
 )
 from app.cli.exits import CliError, Exit
@@ -55,6 +56,7 @@ app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(bars.app, name="bars")
 app.add_typer(actions.app, name="actions")
 app.add_typer(symbols.app, name="symbols")
+app.add_typer(tokens.app, name="token")
 app.add_typer(about.app, name="config")
 app.command("openapi")(about.openapi)
 

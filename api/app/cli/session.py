@@ -92,10 +92,10 @@ class Session:
         return ApiClient(url, self._token(), self.words)
 
     def _token(self) -> str:
-        if token := os.environ.get("INGEST_API_TOKEN"):
-            return token
         path = self.find_data_dir() / TOKEN_FILE
         try:
-            return path.read_text(encoding="utf-8").strip()
-        except OSError as e:
+            text = os.environ.get("INGEST_API_TOKEN") or path.read_text(encoding="utf-8")
+            # Of several, which are all good, the first is the newest.
+            return text.split()[0]
+        except (OSError, IndexError) as e:
             raise CliError(Exit.AUTH, self.words.say("no_token", path=path)) from e

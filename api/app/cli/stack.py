@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import secrets
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import IO, Any
 
 import httpx2
 
+from app.auth import make_ingest_token, parse_ingest_tokens
 from app.cli.exits import CliError, Exit
 from app.cli.session import TOKEN_FILE, Session
 from app.cli.supervisor import Child, ChildSpec, Supervisor, end_orphans, identify
@@ -104,10 +104,11 @@ class Stack:
         """Return the secrets of the environment, else those kept in the data folder, made where they are missing."""
         token, webhook_secret = os.environ.get("INGEST_API_TOKEN"), os.environ.get("KABOOM_WEBHOOK_SECRET")
         if not token:
-            path, is_new = self._keep_secret(TOKEN_FILE, lambda: secrets.token_urlsafe(32))
+            path, is_new = self._keep_secret(TOKEN_FILE, make_ingest_token)
             token = path.read_text(encoding="utf-8").strip()
             if is_new:
                 self._session.say("token_created", path=path, token=token)
+        parse_ingest_tokens(token)
         if not webhook_secret:
             path, _ = self._keep_secret(WEBHOOK_SECRET_FILE, make_webhook_secret)
             webhook_secret = path.read_text(encoding="utf-8").strip()
@@ -158,6 +159,8 @@ class Stack:
             # Several workers here cannot listen on one port; an empty variable is one that is not set.
             "PORT": "",
             "KABOOM_SIDE_PORT": "",
+            # What runs here is all that it needs; a deployment's broker or bars are not to be mixed in.
+            "KABOOM_SECRET_PROJECT": "",
         }
 
     def _api(self, env: dict[str, str]) -> ChildSpec:

@@ -46,6 +46,26 @@ WORDS: dict[str, tuple[str, str]] = {
         "no ingest token: set INGEST_API_TOKEN, or run where {path} can be read",
         "取り込みトークンがありません。INGEST_API_TOKEN を設定するか、{path} を読める場所で実行してください",
     ),
+    "token_missing": (
+        "no value on stdin: pipe one in, such as: kaboom token rotate < .kaboom/ingest-token",
+        "標準入力に値がありません。例: kaboom token rotate < .kaboom/ingest-token",
+    ),
+    "token_rotates": (
+        "the value holds {count} already: let all callers take the first, then `kaboom token revoke`",
+        "値にはすでに {count} 個あります。呼び出し側をすべて先頭のものに切り替えてから `kaboom token revoke` を実行してください",
+    ),
+    "token_rotated": (
+        "keep both and restart with them; then let callers take the first, and at last `kaboom token revoke`",
+        "両方を保存して再起動し、呼び出し側を先頭のものに切り替え、最後に `kaboom token revoke` を実行してください",
+    ),
+    "token_alone": (
+        "the value holds one only, which nothing would replace: `kaboom token rotate` first",
+        "値は 1 個だけで、代わりがありません。先に `kaboom token rotate` を実行してください",
+    ),
+    "token_revoked": (
+        "{count} taken out; still good until all processes have restarted with the new value",
+        "{count} 個を取り除きました。すべてのプロセスが新しい値で再起動するまでは有効です",
+    ),
     "submitted": ("job {job_id} accepted", "ジョブ {job_id} を受け付けました"),
     "detached": (
         "the job goes on; follow it with: kaboom jobs watch {job_id}",

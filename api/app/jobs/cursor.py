@@ -19,11 +19,15 @@ _MAC_BYTES = 16
 
 
 class CursorSigner:
-    """Gives out cursors, and takes back only its own, for the list that they were given out for."""
+    """Gives out cursors, and takes back only its own, for the list that they were given out for.
 
-    def __init__(self, secret: str) -> None:
-        # A key for this one purpose: whoever broke a cursor's would still not know the secret.
-        self._key = hmac.digest(secret.encode(), b"kaboom job list cursor 1", hashlib.sha256)
+    A cursor has a mark of each secret, and one that fits is enough: while secrets change, processes that have only one
+    of them in common take each other's cursors.
+    """
+
+    def __init__(self, *secrets: str) -> None:
+        # Keys for this one purpose: whoever broke a cursor's would still not know the secret.
+        self._keys = [hmac.digest(each.encode(), b"kaboom job list cursor 1", hashlib.sha256) for each in secrets]
 
     def encode(self, job: Job, scope: Sequence[object]) -> str:
         """Return the cursor of the page after a job; `scope` is what makes its list: queue, owner and filters."""
@@ -42,7 +46,8 @@ class CursorSigner:
     def encode_place(self, place: Sequence[object], scope: Sequence[object]) -> str:
         """Return the cursor of the page after a place, which is what its list is sorted by; `scope` makes the list."""
         told = orjson.dumps(list(place))
-        return base64.urlsafe_b64encode(self._sign(told, scope) + told).decode().rstrip("=")
+        first, *others = self._sign(told, scope)
+        return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (first + told, *others))
 
     def decode_place(self, text: str, scope: Sequence[object]) -> list[Any]:
         """Return the place that a cursor names.
@@ -52,15 +57,19 @@ class CursorSigner:
 
         """
         try:
-            content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            content, *others = [_decode_part(part) for part in text.split(".")]
         except (binascii.Error, ValueError) as e:
             raise InvalidRequest(_NOT_OURS) from e
-        mac, told = content[:_MAC_BYTES], content[_MAC_BYTES:]
-        if not hmac.compare_digest(mac, self._sign(told, scope)):
+        told, marks = content[_MAC_BYTES:], [content[:_MAC_BYTES], *others]
+        if not any(hmac.compare_digest(mark, ours) for ours in self._sign(told, scope) for mark in marks):
             raise InvalidRequest(_NOT_OURS)
         place: list[Any] = orjson.loads(told)
         return place
 
-    def _sign(self, place: bytes, scope: Sequence[object]) -> bytes:
+    def _sign(self, place: bytes, scope: Sequence[object]) -> list[bytes]:
         bound = orjson.dumps([place.decode("latin-1"), *scope])
-        return hmac.digest(self._key, bound, hashlib.sha256)[:_MAC_BYTES]
+        return [hmac.digest(key, bound, hashlib.sha256)[:_MAC_BYTES] for key in self._keys]
+
+
+def _decode_part(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -8,13 +8,13 @@ from standardwebhooks import Webhook as Signer
 
 from batch.errors import ConfigurationError
 
-_PREFIX = "whsec_"
+WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105  how each begins
 _MIN_BYTES, _MAX_BYTES = 24, 64
 
 
 def make_webhook_secret() -> str:
     """Return a new secret of 32 random bytes."""
-    return _PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+    return WEBHOOK_SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def parse_secrets(text: str) -> tuple[Signer, ...]:
@@ -27,12 +27,12 @@ def parse_secrets(text: str) -> tuple[Signer, ...]:
     signers = []
     for place, secret in enumerate(text.split(), start=1):
         try:
-            key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+            key = base64.b64decode(secret.removeprefix(WEBHOOK_SECRET_PREFIX), validate=True)
         except (binascii.Error, ValueError):
             key = b""
-        if not secret.startswith(_PREFIX) or not _MIN_BYTES <= len(key) <= _MAX_BYTES:
+        if not secret.startswith(WEBHOOK_SECRET_PREFIX) or not _MIN_BYTES <= len(key) <= _MAX_BYTES:
             raise ConfigurationError(
-                f"KABOOM_WEBHOOK_SECRET: secret {place} was not {_PREFIX} and the base64 of"
+                f"KABOOM_WEBHOOK_SECRET: secret {place} was not {WEBHOOK_SECRET_PREFIX} and the base64 of"
                 f" {_MIN_BYTES} to {_MAX_BYTES} bytes, as Standard Webhooks asks"
             )
         signers.append(Signer(secret))

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from tests.fixtures.apps import JOBS, REPORT_BODY, RUN_DAILY, jobs_of
+from tests.fixtures.apps import JOBS, REPORT_BODY, RUN_DAILY, TOKEN, jobs_of
 
 pytestmark = pytest.mark.anyio
 
@@ -41,8 +41,8 @@ def with_token(token: bytes) -> dict[str, Any]:
 
 BAD = {
     "no token": (401, with_token(b"")),
-    "wrong token": (401, with_token(b"a token of the testz")),
-    "longer token": (401, with_token(b"a token of the tests and more")),
+    "wrong token": (401, with_token(f"{TOKEN[:-1]}z".encode())),
+    "longer token": (401, with_token(f"{TOKEN}-and-more".encode())),
     "Japanese token": (401, with_token("合言葉".encode())),
     "token of odd bytes": (401, with_token(b"\xff\xfe\x80")),
     "4 MB": (413, raw(FOUR_MB)),

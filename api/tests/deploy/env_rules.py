@@ -9,20 +9,11 @@ from app.settings import AppSettings, load_settings
 from batch.errors import ConfigurationError
 from tests.deploy.manifests import containers, values_of
 from tests.deploy.run_rules import main_of
+from tests.fixtures.secret_names import UNREAD, kept_variables
 from tests.repo.test_settings import names_read
 
-#: The report's table of secrets names them, and no code reads them yet.
-UNREAD = frozenset({"SUPABASE_URL", "SUPABASE_ANON_KEY", "OPENROUTER_API_KEY", "JWT_SECRET_KEY"})
-#: Secrets whose variable is not their own name in capitals.
-RENAMED = {"webhook-secret": "KABOOM_WEBHOOK_SECRET"}
-#: All that the services are given, as the report's table has them and Kaboom's own webhooks.
-SECRETS = (
-    "redis-url", "celery-broker-url", "celery-result-backend", "database-url",
-    "influxdb-host", "influxdb-token", "influxdb-org",
-    "influxdb-bucket-raw-1m-hot", "influxdb-bucket-agg-5m", "influxdb-bucket-agg-1d",
-    "ingest-api-token", "webhook-secret",
-    "supabase-url", "supabase-anon-key", "openrouter-api-key", "jwt-secret-key",
-)  # fmt: skip
+#: All that the services are given.
+SECRETS = kept_variables()
 CA_SECRET, CA_FILE = "redis-ca", "/etc/kaboom/redis/ca.pem"
 #: Set by Cloud Run; a manifest that names one is refused.
 _RESERVED = frozenset({"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION", "CLOUD_RUN_JOB", "CLOUD_RUN_EXECUTION"})
@@ -30,7 +21,7 @@ _RESERVED = frozenset({"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION", "CL
 
 def variable_of(secret: str) -> str:
     """Return the variable that a secret fills."""
-    return RENAMED.get(secret, secret.upper().replace("-", "_"))
+    return SECRETS.get(secret, secret.upper().replace("-", "_"))
 
 
 def is_secret(name: str) -> bool:

@@ -19,6 +19,7 @@ from tests.deploy.manifests import (
     values_of,
 )
 from tests.deploy.run_rules import main_of
+from tests.fixtures.secret_names import UNREAD
 from tests.repo.test_settings import names_read
 
 VALUES = sample_values()
@@ -51,7 +52,7 @@ def test_a_variable_that_would_fail_is_found(name: str, old: str, new: str, faul
 
 
 def test_what_no_code_reads_is_still_read_by_none() -> None:
-    assert names_read() & rules.UNREAD == set()
+    assert names_read() & UNREAD == set()
 
 
 @pytest.mark.parametrize("name", RUN)

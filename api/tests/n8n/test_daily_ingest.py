@@ -76,7 +76,7 @@ def test_a_cancelled_job_is_told_of(lab: Lab) -> None:
 
 
 def test_a_wrong_token_takes_the_failure_branch(lab: Lab) -> None:
-    with serving(lab.n8n.folder / "other", INGEST_API_TOKEN="another token") as other:
+    with serving(lab.n8n.folder / "other", INGEST_API_TOKEN="another-token-of-the-tests") as other:
         lab.relay.target = other.url
         fired = [lab.fire(workflow, symbols=["7203"]) for workflow in BOTH]
         texts = [run.message("Kaboom answered 401: ", NAMES[run.workflow]) for run in fired]

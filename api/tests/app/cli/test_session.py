@@ -62,6 +62,20 @@ def test_the_token_of_the_environment_wins_over_the_file(project: Path, monkeypa
     assert Session()._token() == "of-env"
 
 
+def test_of_several_tokens_the_first_is_sent(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / ".kaboom" / "ingest-token").write_text("new-of-the-file old-of-the-file\n")
+    assert Session()._token() == "new-of-the-file"
+    monkeypatch.setenv("INGEST_API_TOKEN", " new-of-env  old-of-env\n")
+    assert Session()._token() == "new-of-env"
+
+
+@pytest.mark.parametrize("text", ["", "\n"])
+def test_a_file_without_a_token_is_as_none(project: Path, text: str) -> None:
+    (project / ".kaboom" / "ingest-token").write_text(text)
+    with pytest.raises(CliError, match="set INGEST_API_TOKEN"):
+        Session(language="en")._token()
+
+
 def test_no_server_ends_with_7_and_a_hint(project: Path) -> None:
     (project / ".kaboom" / "run.json").unlink()
     with pytest.raises(CliError, match="run `kaboom up`, or give --api-url or KABOOM_API_URL") as raised:

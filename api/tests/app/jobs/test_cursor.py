@@ -38,6 +38,30 @@ def test_another_secret_made_none_of_ours() -> None:
     refuse(CursorSigner("another secret").encode(make_job(requested_at=datetime(2026, 11, 24, tzinfo=UTC)), SCOPE))
 
 
+@pytest.mark.parametrize(
+    ("gave", "takes"),
+    [("old", "new old"), ("new old", "old"), ("new old", "new"), ("new", "new old"), ("new old", "old new")],
+)
+def test_who_has_a_secret_in_common_takes_it(gave: str, takes: str) -> None:
+    at = datetime(2026, 11, 24, tzinfo=UTC)
+    cursor = CursorSigner(*gave.split()).encode(make_job(requested_at=at), SCOPE)
+    assert CursorSigner(*takes.split()).decode(cursor, SCOPE)[0] == at
+    refuse(cursor, signer=CursorSigner("other", "another"))
+    refuse(cursor, [*SCOPE[:-1], "other"], CursorSigner(*takes.split()))
+
+
+def test_four_secrets_leave_it_short_enough() -> None:
+    job = make_job(requested_at=datetime(2026, 11, 24, 1, 2, 3, 456789, tzinfo=UTC))
+    assert len(CursorSigner("a", "b", "c", "d").encode(job, SCOPE)) <= 200
+
+
+def test_marks_alone_are_no_cursor() -> None:
+    first, mark = CursorSigner("new", "old").encode_place([1], SCOPE).split(".")
+    both = CursorSigner("new", "old")
+    for text in (mark, f"{mark}.{first}", f".{mark}", f"{first[:20]}.{mark}", f"{first}.not base64"):
+        refuse(text, signer=both)
+
+
 @pytest.mark.parametrize("place", range(len(SCOPE)))
 def test_it_is_of_one_list_only(place: int) -> None:
     refuse(CURSOR, [*SCOPE[:place], "other", *SCOPE[place + 1 :]])

@@ -9,15 +9,11 @@ from tests.deploy.workflows.runner import Job, World, run_workflow
 from tests.deploy.workflows.toolbox import on_path, plain_environment, serving_apis
 from tests.deploy.workflows.tools import Tools
 from tests.fixtures.repository import ROOT, load_text
+from tests.fixtures.secret_names import FILES, kept_variables
 
 DEPLOY = load_text(".github/workflows/deploy.yml")
 RELEASE, OLDER = "c0ffee" + "1" * 34, "facade" + "0" * 34
-SECRETS = (
-    "redis-url", "celery-broker-url", "celery-result-backend", "database-url", "influxdb-host", "influxdb-token",
-    "influxdb-org", "influxdb-bucket-raw-1m-hot", "influxdb-bucket-agg-5m", "influxdb-bucket-agg-1d",
-    "ingest-api-token", "webhook-secret", "supabase-url", "supabase-anon-key", "openrouter-api-key",
-    "jwt-secret-key", "redis-ca",
-)  # fmt: skip
+SECRETS = (*kept_variables(), *FILES)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,34 @@
+"""What `kaboom up` hands its children: secrets that are sound, and no deployment's."""
+
+from pathlib import Path
+
+import pytest
+
+from app.cli.session import Session
+from app.cli.stack import Stack, StackOptions
+from batch.errors import ConfigurationError
+from batch.kit.embedded import free_port
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(StackOptions(tmp_path / "data", port=free_port()), Session(language="en"))
+
+
+def test_an_odd_token_is_refused_before_anything_starts(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGEST_API_TOKEN", "hush")
+    with pytest.raises(ConfigurationError, match="token 1 of 1 was not 16 or more"):
+        stack.start()
+    stack.stop()
+    assert [path.name for path in stack.data_dir.iterdir()] == ["lock"]
+
+
+def test_several_tokens_of_the_file_are_all_handed_on(stack: Stack) -> None:
+    stack.data_dir.mkdir()
+    (stack.data_dir / "ingest-token").write_text("a-new-token-of-the-tests an-old-token-of-the-tests\n")
+    assert stack._load_secrets()["INGEST_API_TOKEN"] == "a-new-token-of-the-tests an-old-token-of-the-tests"
+
+
+def test_what_runs_here_asks_no_secret_manager(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KABOOM_SECRET_PROJECT", "a-deployments")
+    assert stack._environment()["KABOOM_SECRET_PROJECT"] == ""

@@ -1,0 +1,111 @@
+"""INGEST_API_TOKEN holds one or more tokens: each is good, is the same caller, and none is told."""
+
+import hmac
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from app.auth import digest_token, is_valid_token, make_ingest_token, parse_ingest_tokens
+from app.main import create_app
+from batch.errors import ConfigurationError
+from tests.fixtures.apps import JOBS, RUN_DAILY, client_of, memory_settings, running
+
+OLD, NEW, OTHER = "an-old-token-of-the-tests", "a-new-token-of-the-tests", "another-token-altogether"
+DRY_RUN = {"intervals": {"1m": 1}, "symbols": ["7203"], "session": "2025-11-04", "dry_run": True}
+
+
+@asynccontextmanager
+async def two_callers(tmp_path: Path, **values: Any) -> AsyncIterator[tuple[httpx2.AsyncClient, httpx2.AsyncClient]]:
+    """Give a caller with the old token and one with the new, of an API that takes both."""
+    settings = memory_settings(tmp_path, ingest_api_token=f"{NEW} {OLD}", **values)
+    async with running(settings) as app, client_of(app) as one, client_of(app) as other:
+        one.headers["x-ingest-token"], other.headers["x-ingest-token"] = OLD, NEW
+        yield one, other
+
+
+@pytest.mark.anyio
+async def test_each_is_good_and_no_other(tmp_path: Path) -> None:
+    async with two_callers(tmp_path) as (one, other):
+        assert [(await caller.get(JOBS)).status_code for caller in (one, other)] == [200, 200]
+        for wrong in (OTHER, f"{NEW} {OLD}", f"{OLD} {NEW}", NEW[:-1], f"{NEW}{OLD}", ""):
+            assert (await one.get(JOBS, headers={"x-ingest-token": wrong})).status_code == 401
+
+
+@pytest.mark.anyio
+async def test_a_job_and_a_key_of_one_are_the_others_too(tmp_path: Path) -> None:
+    async with two_callers(tmp_path) as (one, other):
+        key = {"Idempotency-Key": "the-same"}
+        first = await one.post(RUN_DAILY, json=DRY_RUN, headers=key)
+        again = await other.post(RUN_DAILY, json=DRY_RUN, headers=key)
+        assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
+        assert again.json()["job_id"] == first.json()["job_id"]
+        assert (await other.get(first.headers["location"])).status_code == 200
+
+
+@pytest.mark.anyio
+async def test_a_cursor_of_one_goes_on_with_the_other(tmp_path: Path) -> None:
+    async with two_callers(tmp_path) as (one, other):
+        for symbol in ("7203", "6758"):
+            await one.post(RUN_DAILY, json=DRY_RUN | {"symbols": [symbol]})
+        page = (await one.get(JOBS, params={"limit": 1})).json()
+        rest = await other.get(JOBS, params={"cursor": page["next_cursor"]})
+        assert (rest.status_code, len(rest.json()["items"])) == (200, 1)
+
+
+@pytest.mark.anyio
+async def test_two_tokens_are_not_allowed_twice_as_much(tmp_path: Path) -> None:
+    async with two_callers(tmp_path, rate_limit_read="3/hour") as (one, other):
+        answers = [await caller.get(JOBS) for caller in (one, other, one, other)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+
+
+@pytest.mark.parametrize("given", [OLD, NEW, OTHER, "x", "", None])
+def test_every_token_is_compared_whichever_it_was(monkeypatch: pytest.MonkeyPatch, given: str | None) -> None:
+    lengths: list[tuple[int, int]] = []
+    compare = hmac.compare_digest
+
+    def noted(a: bytes, b: bytes) -> bool:
+        lengths.append((len(a), len(b)))
+        return compare(a, b)
+
+    monkeypatch.setattr(hmac, "compare_digest", noted)
+    digests = [digest_token(token.encode()) for token in (NEW, OLD)]
+    assert is_valid_token(given.encode() if given is not None else None, digests) is (given in {OLD, NEW})
+    assert lengths == [(32, 32), (32, 32)]
+
+
+@pytest.mark.parametrize("text", [NEW, f"{NEW}\n", f" {NEW}  {OLD}\n", f"{NEW}\t{OLD}", "x" * 16, " ".join([NEW] * 4)])
+def test_white_space_parts_tokens(text: str) -> None:
+    assert parse_ingest_tokens(text) == tuple(text.split())
+
+
+ODD = {
+    " ": "held 0 tokens, expected 1 to 4",
+    "\n\t": "held 0 tokens, expected 1 to 4",
+    " ".join([NEW] * 5): "held 5 tokens, expected 1 to 4",
+    "hush-hush-hush!": "token 1 of 1 was not 16 or more visible ASCII characters",
+    f"{NEW} hush": "token 2 of 2 was not 16 or more visible ASCII characters",
+    # A phrase was one token once.
+    "correct horse battery staple": "token 1 of 4 was not 16 or more visible ASCII characters",
+    f"合言葉-{NEW}": "token 1 of 1 was not 16 or more visible ASCII characters",
+    f"{NEW}\x7f": "token 1 of 1 was not 16 or more visible ASCII characters",
+}
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_an_odd_token_keeps_the_api_from_starting_and_is_not_shown(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        create_app(memory_settings(tmp_path, ingest_api_token=text))
+    assert raised.value.message.startswith("INGEST_API_TOKEN")
+    assert ODD[text] in raised.value.message
+    assert [word for word in text.split() if word in raised.value.message] == []
+
+
+def test_a_token_that_we_make_is_one() -> None:
+    made = make_ingest_token()
+    assert parse_ingest_tokens(f"{made} {make_ingest_token()}")[0] == made
+    assert len(made) == 43

@@ -1,0 +1,135 @@
+"""Settings, report, examples, docs, manifests and Terraform name the same secrets, and one rule names each."""
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from app.settings import NOT_KEPT, AppSettings, secret_name, secret_variables
+from tests.fixtures import secret_names
+from tests.fixtures.repository import ROOT, load_text
+from tests.fixtures.secret_names import (
+    FILES,
+    SCALER,
+    UNREAD,
+    in_example,
+    in_manifest,
+    in_reference,
+    in_table,
+    in_terraform,
+    in_version_list,
+    kept_variables,
+)
+
+#: The report's table of secrets; `influxdb-bucket-*` stands for three.
+REPORT = {
+    "redis-url", "celery-broker-url", "celery-result-backend", "database-url", "influxdb-host", "influxdb-token",
+    "influxdb-org", "influxdb-bucket-raw-1m-hot", "influxdb-bucket-agg-5m", "influxdb-bucket-agg-1d",
+    "ingest-api-token", "supabase-url", "supabase-anon-key", "openrouter-api-key", "jwt-secret-key",
+}  # fmt: skip
+
+TABLE = "docs/operations/secrets.md"
+TERRAFORM = "infra/terraform/modules/kaboom/secrets.tf"
+VERSIONS = "infra/deploy/variables"
+#: Each of these gets all, as the report has it.
+SERVICES = ("api/api-service.yaml", "api/celery-worker-service.yaml", "api/celery-worker-pool.yaml")
+#: These get what they need.
+JOBS = tuple(f"api/{path.name}" for path in sorted((ROOT / "api").glob("*-job.yaml")))
+SCALERS = ("api/crema.yaml",)
+TEXTS = (TABLE, TERRAFORM, VERSIONS, *SERVICES, *JOBS, *SCALERS, ".env.example", "docs/reference/settings.md")
+
+
+def disagreements(texts: Mapping[str, str]) -> Iterator[str]:
+    """Yield what the texts say differently."""
+    known = kept_variables()
+    wanted = known.keys() | FILES
+    yield from _differ("the settings", {*known} | REPORT, {*known})
+    yield from (f"{name} is read by a setting: it is not UNREAD" for name in UNREAD & set(secret_variables()))
+    table = in_table(texts[TABLE])
+    yield from _differ(TABLE, {*wanted} | SCALER, set(table))
+    yield from (f"{TABLE}: {s} is {v}" for s, v in table.items() if known.get(s, v) != v)
+    yield from _differ(TERRAFORM, {*wanted}, in_terraform(texts[TERRAFORM]))
+    versions = {secret.upper().replace("-", "_") for secret in FILES | SCALER}
+    yield from _differ(VERSIONS, {*known.values()} | versions, in_version_list(texts[VERSIONS]))
+    for path in (*SERVICES, *JOBS):
+        found, odd = in_manifest(texts[path])
+        yield from (f"{path}: {each}" for each in odd)
+        yield from _differ(path, {*wanted} if path in SERVICES else {*found} & wanted, set(found))
+    for path in SCALERS:
+        yield from (f"{path}: no version of {s}" for s in FILES | SCALER if _version(s) not in texts[path])
+    read = set(secret_variables()) | NOT_KEPT
+    yield from (f".env.example: no {each}" for each in read - in_example(texts[".env.example"]))
+    page = "docs/reference/settings.md"
+    yield from (f"{page}: no {each}" for each in read - in_reference(texts[page]))
+
+
+def _differ(place: str, wanted: set[str], found: set[str]) -> Iterator[str]:
+    yield from (f"{place}: no {each}" for each in sorted(wanted - found))
+    yield from (f"{place}: {each} is none of ours" for each in sorted(found - wanted))
+
+
+def _version(secret: str) -> str:
+    return f"${{VERSION_{secret.upper().replace('-', '_')}}}"
+
+
+@pytest.fixture(scope="module")
+def texts() -> dict[str, str]:
+    """Every text that names secrets; one that is missing fails here."""
+    return {path: load_text(path) for path in TEXTS}
+
+
+def test_all_name_the_same(texts: dict[str, str]) -> None:
+    assert list(disagreements(texts)) == []
+
+
+def test_what_is_no_setting_is_an_explicit_list() -> None:
+    assert {secret_name(variable) for variable in UNREAD} <= REPORT
+    assert {*kept_variables()} - REPORT == {"webhook-secret"}
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "told"),
+    [
+        (SERVICES[0], '"${VERSION_REDIS_URL}"', "latest", "REDIS_URL: ${SECRET_PREFIX}redis-url, version latest"),
+        (SERVICES[0], '"${VERSION_REDIS_URL}"', '"7"', "REDIS_URL: ${SECRET_PREFIX}redis-url, version 7"),
+        (SERVICES[1], "${SECRET_PREFIX}database-url", "database-url", "DATABASE_URL: database-url"),
+        (SERVICES[1], "${SECRET_PREFIX}influxdb-org", "${SECRET_PREFIX}influx-org", "no influxdb-org"),
+        (SERVICES[2], "name: JWT_SECRET_KEY", "name: JWT_KEY", "JWT_KEY: ${SECRET_PREFIX}jwt-secret-key"),
+        (SERVICES[2], "${VERSION_INGEST_API_TOKEN}", "${VERSION_REDIS_URL}", "INGEST_API_TOKEN"),
+        (SERVICES[0], "${SECRET_PREFIX}redis-ca", "${SECRET_PREFIX}redis-cert", "no redis-ca"),
+        ("api/migrate-job.yaml", "${SECRET_PREFIX}database-url", "${SECRET_PREFIX}db-url", "db-url is none of ours"),
+        (SCALERS[0], "${VERSION_REDIS_CA}", "latest", "no version of redis-ca"),
+        (TERRAFORM, "influxdb-token ", "influxdb-tokens ", "no influxdb-token"),
+        (TERRAFORM, "redis-ca ", "redis-cert ", "redis-cert is none of ours"),
+        (TERRAFORM, "  readers = merge({", "  readers = {", "no redis-url"),
+        (VERSIONS, "VERSION_KABOOM_WEBHOOK_SECRET\n", "", "no KABOOM_WEBHOOK_SECRET"),
+        (VERSIONS, "VERSION_REDIS_URL\n", "VERSION_REDIS_URL\nVERSION_REDIS_URI\n", "REDIS_URI is none of ours"),
+        (TABLE, "| `openrouter-api-key` |", "| openrouter-api-key |", "no openrouter-api-key"),
+        (TABLE, "| `KABOOM_WEBHOOK_SECRET` |", "| `WEBHOOK_SECRET` |", "webhook-secret is WEBHOOK_SECRET"),
+        (".env.example", "INGEST_API_TOKEN=", "INGEST_TOKEN=", "no INGEST_API_TOKEN"),
+        ("docs/reference/settings.md", "| `DATABASE_URL` |", "| DATABASE_URL |", "no DATABASE_URL"),
+    ],
+)
+def test_a_planted_difference_is_told(texts: dict[str, str], path: str, old: str, new: str, told: str) -> None:
+    assert old in texts[path]
+    found = list(disagreements(texts | {path: texts[path].replace(old, new, 1)}))
+    assert [each for each in found if each.startswith(path) and told in each]
+
+
+def test_a_setting_that_nobody_else_knows_is_told(texts: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    known = secret_variables() | {"OTHER_TOKEN": "other_token", "JWT_SECRET_KEY": "jwt_secret_key"}
+    for place in (globals(), vars(secret_names)):
+        monkeypatch.setitem(place, "secret_variables", lambda: known)
+    found = list(disagreements(texts))
+    assert f"{TERRAFORM}: no other-token" in found
+    assert "JWT_SECRET_KEY is read by a setting: it is not UNREAD" in found
+
+
+def test_secrets_that_no_deployment_keeps_are_settings_too() -> None:
+    assert {str(field.validation_alias) for field in AppSettings.model_fields.values()} >= NOT_KEPT
+    assert not NOT_KEPT & set(secret_variables())
+
+
+def test_every_file_is_there_or_this_fails() -> None:
+    assert {"api/migrate-job.yaml", "api/smoke-job.yaml"} <= set(JOBS)
+    with pytest.raises(FileNotFoundError):
+        load_text("api/no-service.yaml")
