@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from batch.errors import ConfigurationError
+from batch.kit.redis_address import parse_address
 from batch.kit.run_file import find_data_dir, read_run_file
 from batch.settings import BatchSettings
 
@@ -22,6 +23,7 @@ class AppSettings(BatchSettings):
     """What the API, the worker and the CLI need; `docs/reference/settings.md` explains each."""
 
     celery_broker_url: SecretStr | None = Field(default=None, validation_alias="CELERY_BROKER_URL")
+    queue_brokers: SecretStr | None = Field(default=None, validation_alias="KABOOM_QUEUE_BROKERS")
     celery_result_backend: SecretStr | None = Field(default=None, validation_alias="CELERY_RESULT_BACKEND")
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     ingest_api_token: SecretStr | None = Field(default=None, validation_alias="INGEST_API_TOKEN")
@@ -60,10 +62,12 @@ class AppSettings(BatchSettings):
         """Return the address of the job state.
 
         Raises:
-            ConfigurationError: none is set and nothing runs on the data folder.
+            ConfigurationError: none is set and nothing runs on the data folder, or it is none of a Redis.
 
         """
-        return _require(self.redis_url, "REDIS_URL")
+        url = _require(self.redis_url, "REDIS_URL")
+        parse_address(url, "REDIS_URL")
+        return url
 
     def require_database_url(self) -> str:
         """Return the address of the ledger.
@@ -75,12 +79,39 @@ class AppSettings(BatchSettings):
         return _require(self.database_url, "DATABASE_URL")
 
     def require_broker_url(self) -> str:
-        """Return the address of the broker: CELERY_BROKER_URL, else REDIS_URL."""
+        """Return the address of the broker: CELERY_BROKER_URL, else REDIS_URL.
+
+        Raises:
+            ConfigurationError: as above.
+
+        """
         url = _require(self.celery_broker_url or self.redis_url, "CELERY_BROKER_URL or REDIS_URL")
-        if not url.startswith(("redis://", "rediss://")):
-            scheme = url.split(":", 1)[0]
-            raise ConfigurationError(f"CELERY_BROKER_URL was {scheme}://…, expected redis:// or rediss://")
+        parse_address(url, "CELERY_BROKER_URL" if self.celery_broker_url else "REDIS_URL")
         return url
+
+    def find_result_url(self) -> str:
+        """Return where Celery keeps results: CELERY_RESULT_BACKEND, else REDIS_URL, else nowhere."""
+        url = self.celery_result_backend or self.redis_url
+        return url.get_secret_value() if url else "disabled://"
+
+    def find_queue_brokers(self) -> dict[str, str]:
+        """Return the addresses of the queues that have a broker of their own, by queue: KABOOM_QUEUE_BROKERS.
+
+        Raises:
+            ConfigurationError: it is no list of `queue=address`, or an address is none of a Redis.
+
+        """
+        text = self.queue_brokers.get_secret_value() if self.queue_brokers else ""
+        found = dict[str, str]()
+        for number, pair in enumerate(text.split(), 1):
+            queue, _, url = pair.partition("=")
+            if not url or "://" in queue or queue in found:
+                raise ConfigurationError(
+                    f"part {number} of KABOOM_QUEUE_BROKERS was not queue=address, each queue once"
+                )
+            parse_address(url, f"KABOOM_QUEUE_BROKERS of {queue}")
+            found[queue] = url
+        return found
 
 
 def load_settings(**overrides: Any) -> AppSettings:

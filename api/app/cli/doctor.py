@@ -97,7 +97,10 @@ def _api(session: Session) -> Finding:
 
 async def _examine_parts(parts: Parts) -> list[Finding]:
     redis = await _ask("redis", parts.store.check, "answers, and evicts nothing")
-    findings = [redis, await _ask("database", parts.history.ping, "answers, and its schema is there")]
+    findings = [redis]
+    if not parts.settings.disable_celery:
+        findings.append(await _ask("broker", parts.dispatcher.check, "answers, and evicts nothing"))
+    findings += [await _ask("database", parts.history.ping, "answers, and its schema is there")]
     if findings[-1].verdict == "ok":
         findings.append(await _schedules(parts))
     if redis.verdict == "ok":

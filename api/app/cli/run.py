@@ -1,5 +1,6 @@
 """`kaboom up`, `demo`, `serve`, `worker`, `migrate`: running Kaboom."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from app.cli.stack import WORKER_ARGUMENTS, Stack, StackOptions, choose_port
 from app.cli.summary import print_summary
 from app.cli.watch import watch_job
 from app.settings import load_settings
+from app.tasks.parts import check_parts
 from batch.kit.collector import spare_what_is_loaded
 
 
@@ -69,7 +71,10 @@ def serve(
 
     from app.main import create_app  # noqa: PLC0415  the same
 
-    app = create_app()
+    settings = load_settings()
+    app = create_app(settings)
+    # Once more than its start does, which the server would report as a crash, with a traceback.
+    asyncio.run(check_parts(settings, role="api-start"))
     spare_what_is_loaded()
     # No uvicorn log configuration: its loggers go the way of ours.
     uvicorn.run(

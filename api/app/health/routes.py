@@ -15,7 +15,7 @@ router = APIRouter(tags=["health"])
 _FINE = {"is_ok": True, "detail": ""}
 _READY: dict[str, Any] = {
     "ready": True,
-    "parts": {"redis": _FINE, "database": _FINE},
+    "parts": {"redis": _FINE, "broker": _FINE, "database": _FINE},
     "workers_online": 1,
     "release": None,
 }
@@ -37,7 +37,10 @@ class Part(BaseModel):
 
 
 class Ready(BaseModel):
-    """Every part by name; `ready` means that a job can be accepted. `release` is KABOOM_RELEASE of this process."""
+    """Every part by name; `ready` means that a job can be accepted, which the broker is not needed for.
+
+    `release` is KABOOM_RELEASE of this process.
+    """
 
     model_config = ConfigDict(json_schema_extra={"example": _READY})
 
@@ -55,15 +58,17 @@ async def healthz() -> Alive:
 
 @router.get("/readyz", responses={503: {"model": Ready, "description": "a part is away"}})
 async def readyz(jobs: Jobs, response: Response) -> Ready:
-    """Ask Redis and the ledger; 503 where one is away."""
-    redis, database = await asyncio.gather(_ask(jobs.parts.store.ping()), _ask(jobs.parts.history.ping()))
-    workers = len(await jobs.parts.store.workers()) if redis.is_ok else 0
+    """Ask Redis, the brokers and the ledger; 503 where Redis or the ledger is away."""
+    parts = jobs.parts
+    questions = (parts.store.ping(), parts.dispatcher.ping(), parts.history.ping())
+    redis, broker, database = await asyncio.gather(*(_ask(question) for question in questions))
+    workers = len(await parts.store.workers()) if redis.is_ok else 0
     is_ready = redis.is_ok and database.is_ok
     if not is_ready:
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
         response.headers["Retry-After"] = "2"
-    parts = {"redis": redis, "database": database}
-    return Ready(ready=is_ready, parts=parts, workers_online=workers, release=jobs.parts.settings.release)
+    shown = {"redis": redis, "broker": broker, "database": database}
+    return Ready(ready=is_ready, parts=shown, workers_online=workers, release=jobs.parts.settings.release)
 
 
 async def _ask(question: Awaitable[None]) -> Part:

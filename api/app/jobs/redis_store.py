@@ -33,7 +33,7 @@ from app.jobs.store import (
     Worker,
 )
 from batch.kit.group import Group
-from batch.kit.redis import Redis, check_eviction, redis_errors, run_together
+from batch.kit.redis import Redis, check_server, redis_errors, run_together
 from batch.kit.redis_load import ServerLoad, read_load
 
 _SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget")
@@ -202,8 +202,8 @@ class RedisJobStore:
             return bool(await self._redis.set(keys.EPOCH, "1", nx=True))
 
     async def check(self) -> None:
-        """Raise ConfigurationError where Redis evicts."""
-        await check_eviction(self._redis)
+        """Raise ConfigurationError where Redis evicts, or is a node of a cluster."""
+        await check_server(self._redis, "REDIS_URL")
 
     async def measure_servers(self) -> Mapping[str, ServerLoad]:
         """Return the load of the server."""

@@ -27,13 +27,13 @@ from kombu import Queue as BrokerQueue
 from app.jobs.model import PLAN
 from app.jobs.store import ChunkRef
 from app.settings import load_settings
+from app.tasks.brokers import broker_options, check_results, choose_broker, result_options
 from app.tasks.catalog import CATALOG, Queue, TaskSpec
 from app.tasks.ending import end_with_parent
 from app.tasks.instruments import instrument_child
 from app.tasks.loop import process_loop
 from app.tasks.main_process import MainProcess
-from app.tasks.message import KEY_PREFIX
-from app.tasks.parts import build_parts
+from app.tasks.parts import broker_urls, check_parts
 from app.tasks.worker import perform
 from app.telemetry.logs import configure_logging
 from app.telemetry.origin import continue_from
@@ -44,28 +44,29 @@ from batch.kit.collector import spare_what_is_loaded
 # Several processes share the cores: one polars thread each costs the least CPU. Read at its first import.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
-_settings = load_settings()
-_result_url = _settings.celery_result_backend or _settings.redis_url
-_transport: dict[str, Any] = {
-    # What is not acknowledged is kept in memory alone. kombu's hash in Redis costs two transactions for each message,
-    # and would give a killed worker's message to another an hour later: a reaper has sent it again after ten seconds.
-    "ack_emulation": False,
-    # A frozen or half-open Redis is noticed within about 15 s instead of never; with 10 s each it took 31,
-    # since kombu's own sweeps wait out a time-out each on the consumer's loop before it looks at the consumer.
-    "socket_timeout": 5,
-    "socket_connect_timeout": 3,
-    "socket_keepalive": True,
-    "health_check_interval": 5,
-    "client_name": "kaboom-worker",
-    "global_keyprefix": KEY_PREFIX,
-}
+
+def _refusal(error: ConfigurationError) -> SystemExit:
+    """Return what ends this process with one line and exit code 1."""
+    return SystemExit(f"ConfigurationError: {error.message}")
+
+
+try:
+    _settings = load_settings()
+    _brokers = broker_urls(_settings)
+    _results = result_options(_settings.find_result_url())
+except ConfigurationError as e:
+    # Celery would print a traceback of this import.
+    raise _refusal(e) from None
 
 #: A job's id, or a chunk's number, or the plan step.
 _NAME = re.compile(f"[0-9a-f]{{32}}|[0-9]{{1,9}}|{PLAN}")
 
-celery_app = Celery("kaboom", broker=_settings.require_broker_url())
+celery_app = Celery("kaboom")
+# Not `result_backend`: CELERY_RESULT_BACKEND of the environment wins over it, as it was written.
+celery_app.backend_cls, _result_backend_options = _results
 celery_app.conf.update(
-    result_backend=_result_url.get_secret_value() if _result_url else None,
+    # What is asked of workers, such as `inspect ping`, goes to the broker that is not a queue's own.
+    broker_options(_settings.require_broker_url(), "CELERY_BROKER_URL"),
     # An acknowledged message is gone and its lease is not: late acknowledgement runs long tasks twice,
     # and crashes a 5.7 worker that holds a message while Redis goes away.
     task_acks_late=False,
@@ -80,7 +81,7 @@ celery_app.conf.update(
     result_failure_expires=604_800,
     result_extended=True,
     task_track_started=True,
-    result_backend_transport_options={"retry_policy": {"timeout": 3.0}, "global_keyprefix": KEY_PREFIX},
+    result_backend_transport_options=_result_backend_options,
     redis_socket_timeout=5,
     redis_socket_connect_timeout=3,
     task_serializer="json",
@@ -100,9 +101,6 @@ celery_app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=True,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    # Drops what nobody can read; kombu's own would end the worker.
-    broker_transport="app.tasks.transport:GuardedTransport",
-    broker_transport_options=_transport,
     # A typo in a queue's name is an error, not a new queue that nobody empties.
     task_create_missing_queues=False,
     task_queues=[BrokerQueue(queue.value, Exchange(queue.value), routing_key=queue.value) for queue in Queue],
@@ -157,6 +155,15 @@ def _name_node(sender: str, instance: Any, **_signal: Any) -> None:
         instance.hostname = f"{sender}-{uuid4().hex[:8]}"
 
 
+@celeryd_init.connect
+def _choose_broker(conf: Any, options: Mapping[str, Any], **_signal: Any) -> None:
+    """Consume from the broker that the queues of this worker are on."""
+    try:
+        conf.update(broker_options(*choose_broker(_brokers, options.get("queues") or ())))
+    except ConfigurationError as e:
+        raise _refusal(e) from None
+
+
 @inspect_command()
 def kaboom_release(_state: Any, **_options: Any) -> dict[str, str | None]:
     """Tell which release this worker is."""
@@ -168,17 +175,14 @@ def _check_parts(**_signal: Any) -> None:
     """Refuse to start on a Redis that may drop jobs; before the fork, on a loop that leaves nothing behind."""
 
     async def check() -> None:
-        parts = build_parts(_settings, role="worker-start")
-        try:
-            await parts.check()
-        finally:
-            await parts.close()
+        await check_parts(_settings, role="worker-start")
+        await check_results(_settings.find_result_url())
 
     try:
         asyncio.run(check())
     except ConfigurationError as e:
         # Celery logs an exception of a signal's receiver and goes on.
-        raise SystemExit(f"ConfigurationError: {e.message}") from e
+        raise _refusal(e) from e
     spare_what_is_loaded()
 
 

@@ -3,6 +3,8 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from app.jobs.model import PLAN
@@ -10,8 +12,9 @@ from app.jobs.store import ChunkRef
 from app.tasks.catalog import CATALOG
 from app.tasks.message import build_message, list_key
 from app.telemetry.origin import outgoing_headers
+from batch.errors import StoreError
 from batch.kit.group import Group
-from batch.kit.redis import Redis, redis_errors
+from batch.kit.redis import Redis, check_server, redis_errors
 from batch.kit.redis_load import ServerLoad, read_load
 
 #: So near its turn no message is sent again: more than any worker has slots, and 60 KB to look through.
@@ -33,17 +36,35 @@ class Dispatcher(Protocol):
         """Return the load of each broker, by a name for it; none where there is no broker."""
         ...
 
+    async def check(self) -> None:
+        """Raise ConfigurationError where messages may be dropped, or cannot be taken."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise StoreError unless every broker answers."""
+        ...
+
     async def close(self) -> None:
         """Release connections."""
         ...
 
 
-class CeleryDispatcher:
-    """Pushes Celery messages to the broker's lists."""
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A Redis that holds the messages of some queues, and the setting that names it."""
 
-    def __init__(self, broker: Redis) -> None:
-        self._broker = broker
-        self._pushes = Group(self._push_all)
+    redis: Redis
+    setting: str
+
+
+class CeleryDispatcher:
+    """Pushes Celery messages to the lists of each queue's broker."""
+
+    def __init__(self, brokers: Mapping[str, Broker]) -> None:
+        """Take the broker of every queue; several queues may share one."""
+        self._brokers = brokers
+        # By broker: one that is away delays nobody else's messages.
+        self._pushes = {each: Group(partial(self._push_all, each.redis)) for each in brokers.values()}
 
     async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
         """Send one message for each chunk, in order, in one round trip for each queue."""
@@ -55,36 +76,60 @@ class CeleryDispatcher:
                 await self._send_ahead(task, queue, group)
             return
         origin = outgoing_headers()
-        await self._pushes.call({q: [_message(task, ref, origin) for ref in group] for q, group in by_queue.items()})
+        for queue, group in by_queue.items():
+            await self._pushes[self._brokers[queue]].call((queue, [_message(task, ref, origin) for ref in group]))
 
     async def depth(self, queue: str) -> int:
         """Return how many messages of a queue no worker has taken yet."""
         with redis_errors():
-            return int(await self._broker.llen(list_key(queue)))
+            return int(await self._brokers[queue].redis.llen(list_key(queue)))
+
+    async def check(self) -> None:
+        """Raise ConfigurationError where a broker evicts, or is a node of a cluster."""
+        away: StoreError | None = None
+        for broker in self._pushes:
+            try:
+                await check_server(broker.redis, broker.setting)
+            except StoreError as e:
+                away = e
+        if away:
+            raise away
+
+    async def ping(self) -> None:
+        """Raise StoreError unless every broker answers."""
+        with redis_errors():
+            await asyncio.gather(*(broker.redis.ping() for broker in self._pushes))
 
     async def measure_servers(self) -> Mapping[str, ServerLoad]:
-        """Return the load of the broker."""
-        return {"broker": await read_load(self._broker)}
+        """Return the load of each broker: `broker` where there is one, else `broker-` and the first queue on it."""
+        named: dict[Broker, str] = {}
+        for queue, broker in self._brokers.items():
+            named.setdefault(broker, f"broker-{queue}" if len(self._pushes) > 1 else "broker")
+        return {name: await read_load(broker.redis) for broker, name in named.items()}
 
     async def close(self) -> None:
         """Release connections."""
-        await self._broker.aclose()
+        for broker in self._pushes:
+            await broker.redis.aclose()
 
     async def _send_ahead(self, task: str, queue: str, refs: Sequence[ChunkRef]) -> None:
-        key, origin = list_key(queue), outgoing_headers()
+        key, origin, broker = list_key(queue), outgoing_headers(), self._brokers[queue].redis
         with redis_errors():
             # Workers take from the right. Not decoded: anything may be in a queue.
-            found = await self._broker.execute_command("LRANGE", key, -_NEXT, -1, NEVER_DECODE=True)  # type: ignore[no-untyped-call]
+            found = await broker.execute_command("LRANGE", key, -_NEXT, -1, NEVER_DECODE=True)  # type: ignore[no-untyped-call]
             next_ones = b"".join(found)
             missing = [ref for ref in refs if b'"%s"' % _task_id(ref).encode() not in next_ones]
             if missing:
-                await self._broker.rpush(key, *(_message(task, ref, origin) for ref in reversed(missing)))
+                await broker.rpush(key, *(_message(task, ref, origin) for ref in reversed(missing)))
 
-    async def _push_all(self, pushes: Sequence[Mapping[str, list[bytes]]]) -> Sequence[None]:
+    @staticmethod
+    async def _push_all(broker: Redis, pushes: Sequence[tuple[str, list[bytes]]]) -> Sequence[None]:
+        by_queue: dict[str, list[bytes]] = defaultdict(list)
+        for queue, messages in pushes:
+            by_queue[queue] += messages
         with redis_errors():
-            for queue in {queue: None for by_queue in pushes for queue in by_queue}:
-                messages = [message for by_queue in pushes for message in by_queue.get(queue, [])]
-                await self._broker.lpush(list_key(queue), *messages)
+            for queue, messages in by_queue.items():
+                await broker.lpush(list_key(queue), *messages)
         return [None] * len(pushes)
 
 
@@ -125,6 +170,12 @@ class LocalDispatcher:
     async def measure_servers(self) -> Mapping[str, ServerLoad]:
         """Return nothing: there is no broker."""
         return {}
+
+    async def check(self) -> None:
+        """Do nothing: a process drops nothing."""
+
+    async def ping(self) -> None:
+        """Do nothing: a process always answers itself."""
 
     async def close(self) -> None:
         """Do nothing."""

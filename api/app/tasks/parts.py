@@ -22,7 +22,8 @@ from app.jobs.schedules.port import ScheduleStore
 from app.jobs.schedules.postgres import PostgresScheduleStore
 from app.jobs.store import JobStore
 from app.settings import AppSettings
-from app.tasks.dispatch import CeleryDispatcher, Dispatcher, LocalDispatcher
+from app.tasks.catalog import Queue
+from app.tasks.dispatch import Broker, CeleryDispatcher, Dispatcher, LocalDispatcher
 from app.telemetry.logs import tap_lines
 from batch.bars.influx_target import build_target
 from batch.errors import ConfigurationError, StoreError
@@ -54,13 +55,14 @@ class Parts:
         """Look whether the parts are fit to hold jobs; one that is away is waited for.
 
         Raises:
-            ConfigurationError: Redis may drop jobs to make room.
+            ConfigurationError: a Redis may drop jobs to make room, or is a node of a cluster.
 
         """
-        try:
-            await self.store.check()
-        except StoreError as e:
-            _log.warning("check_put_off", reason=e.message)
+        for part in (self.store, self.dispatcher):
+            try:
+                await part.check()
+            except StoreError as e:
+                _log.warning("check_put_off", reason=e.message)
 
     async def close(self) -> None:
         """Release every connection."""
@@ -98,6 +100,20 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
         callbacks=_build_callbacks(settings),
         before_close=_copy_lines(events),
     )
+
+
+async def check_parts(settings: AppSettings, *, role: str) -> None:
+    """Look at the parts of the settings, and leave nothing open: before a server or a fork would begin with them.
+
+    Raises:
+        ConfigurationError: the settings cannot work together, or a part is unfit.
+
+    """
+    parts = build_parts(settings, role=role)
+    try:
+        await parts.check()
+    finally:
+        await parts.close()
 
 
 def _check_bar_store(settings: AppSettings) -> None:
@@ -149,7 +165,30 @@ def _build_ledger(settings: AppSettings, name: str) -> tuple[JobHistory, Schedul
 def _build_dispatcher(settings: AppSettings, name: str) -> Dispatcher:
     if settings.disable_celery:
         return LocalDispatcher()
-    return CeleryDispatcher(connect_redis(settings.require_broker_url(), client_name=f"{name}-broker"))
+    by_url: dict[str, Broker] = {}
+    brokers = {}
+    for queue, (url, setting) in broker_urls(settings).items():
+        if url not in by_url:
+            by_url[url] = Broker(connect_redis(url, client_name=f"{name}-broker"), setting)
+        brokers[queue] = by_url[url]
+    return CeleryDispatcher(brokers)
+
+
+def broker_urls(settings: AppSettings) -> dict[str, tuple[str, str]]:
+    """Return of every queue the address of its broker, and the setting that names it.
+
+    Raises:
+        ConfigurationError: no broker is set, or one for a queue that there is not.
+
+    """
+    apart, default = settings.find_queue_brokers(), settings.require_broker_url()
+    queues = [queue.value for queue in Queue]
+    if unknown := sorted(apart.keys() - set(queues)):
+        raise ConfigurationError(f"KABOOM_QUEUE_BROKERS named {', '.join(unknown)}, known are {', '.join(queues)}")
+    common = "CELERY_BROKER_URL" if settings.celery_broker_url else "REDIS_URL"
+    return {
+        queue: (apart.get(queue, default), "KABOOM_QUEUE_BROKERS" if queue in apart else common) for queue in queues
+    }
 
 
 def _build_callbacks(settings: AppSettings) -> CallbackRules:

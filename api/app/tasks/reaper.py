@@ -63,16 +63,26 @@ class Reaper:
         if await self._parts.store.renew_epoch():
             self._is_lost, self._rounds = True, {}
         is_due = asyncio.get_running_loop().time() - self._reconciled_at >= RECONCILE_S
+        failed: list[KaboomError] = []
         for spec in ONE_PER_QUEUE:
-            await self._expire(spec)
-            await self._send_retries(spec)
-            await self._send_again(spec)
-            if self._is_lost or is_due:
-                await self._reconcile(spec, is_whole=self._is_lost)
+            try:
+                await self._sweep_queue(spec, is_due=is_due)
+            except KaboomError as e:
+                # Each queue may have a broker of its own: the others' work goes on.
+                failed.append(e)
+        if failed:
+            raise failed[0]
         if self._is_lost or is_due:
             await self._parts.history.tidy()
             self._reconciled_at = asyncio.get_running_loop().time()
         self._is_lost = False
+
+    async def _sweep_queue(self, spec: TaskSpec, *, is_due: bool) -> None:
+        await self._expire(spec)
+        await self._send_retries(spec)
+        await self._send_again(spec)
+        if self._is_lost or is_due:
+            await self._reconcile(spec, is_whole=self._is_lost)
 
     async def _expire(self, spec: TaskSpec) -> None:
         for expired in await self._parts.store.expire(spec.queue):

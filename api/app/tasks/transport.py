@@ -1,18 +1,18 @@
-"""kombu's Redis transport, made to drop a message that nobody can read where kombu and Celery end or loop.
+"""kombu's Redis transports, made to drop a message that nobody can read where kombu and Celery end or loop.
 
 In kombu 5.7.0 bytes that are not JSON end the worker ("unrecoverable error"), and a header that Celery 5.7.0 misses is
 taken for a lost connection: the worker connects anew, gets the message back, and so on for ever.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 from celery.worker import state
 from kombu.message import Message
-from kombu.transport.redis import Channel, Transport
+from kombu.transport.redis import Channel, SentinelChannel, SentinelTransport, Transport
 
-from batch.kit.redis import RedisError
+from batch.kit.redis import RedisError, blocking_sentinels
 
 # Not kombu's own list of connection errors, which counts a KeyError among them.
 _AWAY = (RedisError, OSError)
@@ -57,10 +57,34 @@ class GuardedChannel(Channel):
         return super().basic_consume(queue, no_ack, guarded, consumer_tag, **options)
 
 
+class GuardedSentinelChannel(GuardedChannel, SentinelChannel):
+    """That channel, to the master that sentinels name.
+
+    kombu takes them from the list of addresses that it goes through where one fails, and with the next address it also
+    takes that one's transport, its own: after a failure nothing would be guarded any more. So it is given one address,
+    and the sentinels as an option.
+    """
+
+    from_transport_options = (*SentinelChannel.from_transport_options, "sentinels")
+    sentinels: Sequence[tuple[str, int]]
+    sentinel_kwargs: dict[str, Any]
+
+    def _sentinel_managed_pool(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002  kombu's signature
+        pool = super()._sentinel_managed_pool(asynchronous)  # type: ignore[misc]
+        pool.sentinel_manager.sentinels = blocking_sentinels(self.sentinels, self.sentinel_kwargs)
+        return pool
+
+
 class GuardedTransport(Transport):
-    """The transport of that channel."""
+    """The transport of the first."""
 
     Channel = GuardedChannel
+
+
+class GuardedSentinelTransport(SentinelTransport):
+    """The transport of the second."""
+
+    Channel = GuardedSentinelChannel
 
 
 def _check_limits(message: Message) -> None:

@@ -1,6 +1,6 @@
 """The home of redis-py: connections with bounded waits, and its errors in our words."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
@@ -9,16 +9,22 @@ import structlog
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.retry import Retry as BlockingRetry
+from redis.sentinel import Sentinel as BlockingSentinel
 from redis.typing import EncodableT
 
 from batch.errors import ConfigurationError, StoreError
+from batch.kit.redis_address import NO_CLUSTER, RedisAddress, parse_address
 
 _CONNECTIONS = 32
+#: How long one sentinel is asked before the next.
+_SENTINEL_S = 1.0
 #: The policy under which Redis refuses writes when memory is short, and drops nothing.
 _KEEPS = "noeviction"
 
@@ -31,11 +37,14 @@ __all__ = [
     "RedisError",
     "ResponseError",
     "ScriptCall",
-    "check_eviction",
+    "blocking_sentinels",
+    "check_alone",
+    "check_server",
     "connect_redis",
     "redis_errors",
     "register_script",
     "run_together",
+    "sentinel_options",
 ]
 
 
@@ -73,28 +82,76 @@ class _TlsConnection(_Honest, _Quick, SSLConnection):
     pass
 
 
+class _MasterConnection(_Honest, _Quick, SentinelManagedConnection):
+    pass
+
+
+class _MasterPool(SentinelConnectionPool, BlockingConnectionPool):
+    """A pool of connections to the master of the moment; when it is closed, so are those to the sentinels."""
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self.sentinel_manager.aclose()
+
+
 def connect_redis(url: str, *, client_name: str) -> Redis:
-    """Return a client of a Redis or Valkey at `url`, with text answers.
+    """Return a client of a Redis or Valkey at `url`, with text answers; of sentinels, one that follows the master.
 
     A caller waits at most about 5 s: a dead peer is refused at once, a frozen one after 2.5 s, and only
-    a dropped connection is tried again (once), since a time-out may have been carried out.
+    a dropped connection is tried again (once), since a time-out may have been carried out. A sentinel that hangs adds
+    a second.
+
+    Raises:
+        ConfigurationError: the address is none of a server or of sentinels.
+
     """
-    pool = BlockingConnectionPool.from_url(
-        url,
+    address = parse_address(url, "the address of Redis")
+    options: dict[str, Any] = {
         # Beyond these a caller waits for its turn; redis-py would answer the hundred-and-first with an error.
-        max_connections=_CONNECTIONS,
-        timeout=2.5,
-        client_name=client_name,
-        decode_responses=True,
-        socket_connect_timeout=2.0,
-        socket_timeout=2.5,
-        socket_keepalive=True,
-        health_check_interval=10,
-        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
-    )
+        "max_connections": _CONNECTIONS,
+        "timeout": 2.5,
+        "client_name": client_name,
+        "decode_responses": True,
+        "socket_connect_timeout": 2.0,
+        "socket_timeout": 2.5,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+    }
+    if address.is_watched:
+        return Redis.from_pool(_follow_master(address, options))
+    pool = BlockingConnectionPool.from_url(url, **options)
     is_tls = issubclass(pool.connection_class, SSLConnection)
     pool.connection_class = _TlsConnection if is_tls else _PlainConnection
     return Redis.from_pool(pool)
+
+
+def _follow_master(address: RedisAddress, options: dict[str, Any]) -> _MasterPool:
+    asking = sentinel_options(address) | {"retry": Retry(NoBackoff(), 0)}
+    return _MasterPool(  # type: ignore[no-untyped-call]
+        address.master_name,
+        Sentinel(address.nodes, sentinel_kwargs=asking),  # type: ignore[no-untyped-call]
+        connection_class=_MasterConnection,
+        db=address.database,
+        username=address.username,
+        password=address.password,
+        **options,
+    )
+
+
+def sentinel_options(address: RedisAddress) -> dict[str, Any]:
+    """Return how a blocking client asks a sentinel: for a second; redis-py would ask a dead one eleven times."""
+    return {
+        "socket_timeout": _SENTINEL_S,
+        "socket_connect_timeout": _SENTINEL_S,
+        "password": address.sentinel_password,
+        "retry": BlockingRetry(NoBackoff(), 0),
+    }
+
+
+def blocking_sentinels(nodes: Sequence[tuple[str, int]], options: dict[str, Any]) -> list[Any]:
+    """Return redis-py's blocking clients of some sentinels, not connected yet."""
+    return list(BlockingSentinel(nodes, sentinel_kwargs=options).sentinels)  # type: ignore[no-untyped-call]
 
 
 def register_script(redis: Redis, package: str, name: str) -> AsyncScript:
@@ -127,23 +184,47 @@ async def run_together(redis: Redis, calls: Sequence[ScriptCall]) -> list[Any]:
     raise AssertionError  # the second turn returns or raises
 
 
-async def check_eviction(redis: Redis) -> None:
-    """Refuse a Redis that may drop keys to make room; one that does not tell, as managed ones do, is trusted.
+async def check_alone(redis: Redis, setting: str) -> None:
+    """Refuse a node of a cluster; `setting` is what names it.
 
     Raises:
-        ConfigurationError: it evicts.
+        ConfigurationError: it is one.
         StoreError: it is away.
 
     """
-    with redis_errors():
-        try:
-            told = await redis.config_get("maxmemory-policy")
-        except ResponseError as e:
-            _log.warning("eviction_unknown", reason=str(e))
-            return
+    told = await _ask(redis.info("cluster"), "cluster_unknown", setting)
+    if told.get("cluster_enabled"):
+        raise ConfigurationError(f"{setting} names a node of a Redis Cluster (cluster_enabled:1): {NO_CLUSTER}")
+
+
+async def check_server(redis: Redis, setting: str) -> None:
+    """Refuse a node of a cluster, and a Redis that may drop keys to make room; `setting` is what names it.
+
+    What it does not tell, as managed ones do, it is trusted in.
+
+    Raises:
+        ConfigurationError: it is unfit.
+        StoreError: it is away.
+
+    """
+    await check_alone(redis, setting)
+    told = await _ask(redis.config_get("maxmemory-policy"), "eviction_unknown", setting)
     policy = told.get("maxmemory-policy", _KEEPS)
     if policy != _KEEPS:
-        raise ConfigurationError(f"maxmemory-policy of Redis was {policy}, expected {_KEEPS}: jobs could vanish")
+        message = f"maxmemory-policy of Redis was {policy}, expected {_KEEPS}: jobs could vanish"
+        raise ConfigurationError(f"{message} ({setting})")
+
+
+async def _ask(question: Awaitable[Any], event: str, setting: str) -> dict[str, Any]:
+    with redis_errors():
+        try:
+            return dict(await question)
+        except ResponseError as e:
+            # Of the SELECT that opens a connection: a node of a cluster has one database.
+            if "DB index" in str(e) or "SELECT" in str(e):
+                raise ConfigurationError(f"{setting} names a database that its server refuses: {e}") from e
+            _log.warning(event, setting=setting, reason=str(e))
+            return {}
 
 
 @contextmanager

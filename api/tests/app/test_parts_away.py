@@ -42,7 +42,7 @@ async def test_all_parts_answer(real_http: httpx2.AsyncClient) -> None:
     fine = {"is_ok": True, "detail": ""}
     answer = await real_http.get("/readyz")
     assert answer.status_code == 200
-    parts = {"redis": fine, "database": fine}
+    parts = {"redis": fine, "broker": fine, "database": fine}
     assert answer.json() == {"ready": True, "parts": parts, "workers_online": 0, "release": None}
 
 

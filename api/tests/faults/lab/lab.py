@@ -22,6 +22,7 @@ from tests.faults.lab.proxy import FaultProxy
 from tests.fixtures.apps import TOKEN
 from tests.fixtures.servers import Servers, fresh_database, open_folder
 from tests.fixtures.stacks import KABOOM, clean_environment, until
+from tests.fixtures.valkeys import Watched
 
 #: The queues that the lab runs jobs on.
 QUEUES = ("ingest", "market_data")
@@ -62,17 +63,26 @@ class Lab:
     requests: Requests = field(default_factory=Requests)
     #: Jobs that were accepted before Redis lost what it held.
     forgotten: set[str] = field(default_factory=set)
+    #: What stands in the place of the one Redis, where it is to fail over.
+    watched: Watched | None = None
 
     def __post_init__(self) -> None:
         """Connect."""
         # redis-py annotates answers for text and bytes at once.
-        self.redis: Any = redis.Redis.from_url(self.valkey_url, decode_responses=True)
+        self.redis: Any = (
+            self.watched.connect() if self.watched else redis.Redis.from_url(self.valkey_url, decode_responses=True)
+        )
         self.plan()
 
     @property
     def data_dir(self) -> Path:
         """Where the bars are kept."""
         return self.folder / "data"
+
+    @property
+    def servers(self) -> list[Process]:
+        """What Redis is made of."""
+        return self.watched.processes if self.watched else [self.valkey]
 
     @property
     def worker(self) -> Process:
@@ -116,7 +126,7 @@ class Lab:
     def empty_valkey(self) -> None:
         """Drop what a killed Redis kept: it will start as a new one."""
         shutil.rmtree(self._append_only)
-        self._forget()
+        self.forget()
 
     def save_valkey(self) -> Path:
         """Return a copy of what Redis has on disk now, as a replica that lags behind would have it."""
@@ -132,9 +142,10 @@ class Lab:
         """Have a killed Redis start from an earlier state, as after a failover that lost the last writes."""
         shutil.rmtree(self._append_only)
         copy.rename(self._append_only)
-        self._forget()
+        self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Note that Redis may have lost the finished ones of the jobs accepted so far."""
         self.forgotten |= {a.job_id for a in self.caller.attempts if a.job_id}
 
     @property
@@ -157,13 +168,13 @@ class Lab:
         self.plan()
         for link in (self.worker_link, self.api_link):
             link.heal()
-        for process in (self.valkey, *self.apis, *self.workers):
+        for process in (*self.servers, *self.apis, *self.workers):
             if process.is_alive:
                 process.thaw()
             else:
                 process.kill()
                 process.spawn()
-        for process in (self.valkey, *self.apis, *self.workers):
+        for process in (*self.servers, *self.apis, *self.workers):
             process.wait_ready()
         self.redis.config_set("maxmemory", 0)
 
@@ -172,7 +183,7 @@ class Lab:
         if hasattr(self, "caller"):
             self.caller.close()
         self.redis.close()
-        for process in (*self.workers, *self.apis, self.valkey):
+        for process in (*self.workers, *self.apis, *self.servers):
             process.stop()
         for link in (self.worker_link, self.api_link):
             link.close()
@@ -181,7 +192,7 @@ class Lab:
         port = str(self.valkey_url).rpartition(":")[2].partition("/")[0]
         redis_url = self.valkey_url.replace(f":{port}/", f":{link.port}/")
         return clean_environment(
-            REDIS_URL=redis_url,
+            REDIS_URL=self.watched.url if self.watched else redis_url,
             DATABASE_URL=self.database_url,
             INGEST_API_TOKEN=TOKEN,
             KABOOM_DATA_DIR=str(self.data_dir),
@@ -231,13 +242,30 @@ def open_lab(servers: Servers, size: Size | None = None, *, is_started: bool = T
         port = int(server.url.rpartition(":")[2].partition("/")[0])
         valkey.start()
         lab = Lab(folder, database_url, size or Size(), valkey, server.url, FaultProxy(port), FaultProxy(port))
-        try:
-            lab.build_processes()
-            if is_started:
-                lab.start()
-            yield lab
-        finally:
-            lab.stop()
+        yield from _running(lab, is_started=is_started)
+
+
+@contextmanager
+def open_watched_lab(servers: Servers, size: Size) -> Iterator[Lab]:
+    """Give a running lab whose Redis is a master, two replicas and three sentinels, without proxies between."""
+    with open_folder() as folder, fresh_database(servers) as database_url:
+        (folder / "data").mkdir()
+        watched = Watched(folder)
+        node = watched.nodes[0]
+        link, other = FaultProxy(node.port), FaultProxy(node.port)
+        lab = Lab(folder, database_url, size, node.process, node.url, link, other, watched=watched)
+        watched.start()
+        yield from _running(lab)
+
+
+def _running(lab: Lab, *, is_started: bool = True) -> Iterator[Lab]:
+    try:
+        lab.build_processes()
+        if is_started:
+            lab.start()
+        yield lab
+    finally:
+        lab.stop()
 
 
 def wait_quiet(lab: Lab, *, within_s: float = 60.0) -> None:
