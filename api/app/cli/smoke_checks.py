@@ -37,7 +37,7 @@ class Check:
 async def look(parts: Parts) -> Seen:
     """Ask everything once; what is away costs its own time-out and keeps nothing else from being asked."""
     redis, broker, ledger = await asyncio.gather(
-        _ask(parts.store.check()), _ask(_poll_broker(parts)), _ask(parts.history.ping())
+        _ask(parts.store.check()), _ask(parts.dispatcher.ping()), _ask(parts.history.ping())
     )
     faults = {"redis": redis, "broker": broker, "ledger": ledger}
     faults["schema"] = ledger or await _ask(asyncio.to_thread(_check_schema, parts.settings.require_database_url()))
@@ -46,10 +46,6 @@ async def look(parts: Parts) -> Seen:
     nodes: list[Node] = []
     faults["broker"] = broker or await _ask(_ask_nodes(nodes))
     return Seen(faults, workers, nodes)
-
-
-async def _poll_broker(parts: Parts) -> None:
-    await parts.dispatcher.depth(Queue.INGEST)
 
 
 async def _load_workers(parts: Parts, found: list[Worker]) -> None:

@@ -27,28 +27,28 @@ def test_an_ingest_goes_on_through_a_failover(lab: Lab, measure: Measures) -> No
     assert lab.watched
     lab.plan(pace_s=0.1)
     job_id = lab.caller.submit(lab.requests.build(300))
-    before = until(lambda: ended_chunks(lab, job_id), lambda ended: ended >= 10, within_s=30)
+    before = until(lambda: ended_chunks(lab, job_id), lambda ended: ended >= 6, within_s=30)
     # Replication is asynchronous: the last writes may be gone with the master.
     lab.forget()
-    old = lab.watched.master()
-    pid = lab.worker.pid
-    old.process.kill()
+    pid, old = lab.worker.pid, lab.watched.master()
+    # A machine that holds both, and that sentinel is the one that each client asks first.
+    for lost in (old, lab.watched.sentinels[0]):
+        lost.process.kill()
     killed_at = time.monotonic()
-    # The ledger has what was accepted in between.
     codes = {lab.caller.try_submit(lab.requests.build(2)).code for _ in range(5)}
     until(lambda: ended_chunks(lab, job_id), lambda ended: ended > before, within_s=60)
     resumed_s = time.monotonic() - killed_at
     lab.plan()
-    job = lab.caller.wait(job_id)
-    assert (job["status"], job["progress"]["done"]) == ("completed", 300)
-    for attempt in lab.caller.attempts:
-        assert attempt.job_id is None or lab.caller.wait(attempt.job_id)["status"] == "completed"
+    # kombu's own transport would end the worker on it: what guards it is still there.
+    lab.redis.lpush("celery:ingest", b"nobody can read this")
+    for accepted in (job_id, *(attempt.job_id for attempt in lab.caller.attempts if attempt.job_id)):
+        assert lab.caller.wait(accepted)["status"] == "completed"
+    assert lab.caller.job(job_id)["progress"]["done"] == 300
     assert codes <= {202, 503}
     assert lab.watched.master() != old
-    assert lab.worker.pid == pid
-    assert lab.worker.is_alive
+    assert (lab.worker.is_alive, lab.worker.pid) == (True, pid)
     assert resumed_s < RESUMES_WITHIN_S
-    measure.note(26, "the master of Redis dies under an ingest of 300 symbols", resumed_s=resumed_s)
+    measure.note(26, "the master of Redis and a sentinel die under an ingest of 300 symbols", resumed_s=resumed_s)
 
 
 def ended_chunks(lab: Lab, job_id: str) -> int:

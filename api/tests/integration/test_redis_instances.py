@@ -112,13 +112,20 @@ def test_each_queue_goes_to_its_broker_and_its_worker(database_url: str, tmp_pat
         rest = "--queues=ingest,ai_analysis,backtest,notifications"
         with (
             worker(two.place, rest, "--hostname=rest@%h", application=APP, concurrency=1, **common) as first,
-            worker(two.place, "--queues=market_data", application=APP, concurrency=1, **common) as second,
+            worker(
+                two.place, "--queues=market_data", "--hostname=apart@%h", application=APP, concurrency=1, **common
+            ) as second,
         ):
             assert two.api.wait(ingest)["status"] == "completed"
             ended = until(
                 lambda: two.api.http.get(mirror).json(), lambda job: job["status"] == "completed", within_s=60
             )
             assert ended["task"] == "market_data.mirror"
+            # Asked of its own broker, a worker answers there alone.
+            asked = clean_environment(KABOOM_DATA_DIR=str(tmp_path), **(two.env | {"CELERY_BROKER_URL": two.other.url}))
+            ping = (sys.executable, "-m", "celery", "-A", APP, "inspect", "ping", "--json", "--timeout=3")
+            done = subprocess.run(ping, env=asked, cwd=tmp_path, capture_output=True, check=True, timeout=90)
+            assert [name.partition("@")[0] for name in json.loads(done.stdout)] == ["apart"]
             for running in (first, second):
                 status, said = running.get("/readyz")
                 assert (status, said["parts"]["broker"]["is_ok"]) == (200, True)
