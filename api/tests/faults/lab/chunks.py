@@ -30,7 +30,7 @@ def running(lab: Lab, pids: Sequence[int] | None = None, *, queue: str = "ingest
         state, fence, owner, tally, attempt = lab.redis.hmget(f"{queue}:job:{job_id}:chunks", fields)
         if state != "running" or not fence or not owner:
             continue
-        pid = int(owner.rpartition(":")[2])
+        pid = int(owner.rpartition(":")[2].partition("-")[0])
         if pids is None or pid in pids:
             found.append(Running(job_id, n, fence, pid, _cursor(tally), int(attempt or 0)))
     return found
@@ -52,7 +52,7 @@ def wait_claimed_again(lab: Lab, was: Running, *, within_s: float) -> Running:
 
     def ask() -> Running:
         fence, owner, tally, attempt = lab.redis.hmget(key, fields)
-        pid = int((owner or ":0").rpartition(":")[2])
+        pid = int((owner or ":0").rpartition(":")[2].partition("-")[0])
         return Running(was.job_id, was.n, fence or "", pid, _cursor(tally), int(attempt or 0))
 
     return until(ask, lambda now: bool(now.fence) and now.fence != was.fence, within_s=within_s, every_s=0.02)
