@@ -8,6 +8,7 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from app.settings import AppSettings
+from tests.fixtures.compose_files import names_in
 from tests.fixtures.repository import load_modules, load_text
 
 #: The system's own, read to choose a language.
@@ -52,7 +53,7 @@ def test_the_reference_page_names_what_is_read() -> None:
 
 def test_the_example_file_names_what_is_read() -> None:
     named = re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", load_text(".env.example"), re.MULTILINE)
-    assert sorted(named) == sorted(names_read())
+    assert sorted(named) == sorted(names_read() | names_in(load_text("compose.yaml")))
 
 
 def test_the_reference_page_tells_the_defaults() -> None:

@@ -1,0 +1,129 @@
+"""compose.yaml by the Compose specification and by the house's rules; each is shown faults of its own."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.cli.stack import WORKER_ARGUMENTS
+from app.settings import load_settings
+from tests.fixtures.compose_files import find_faults
+from tests.fixtures.repository import load_text
+
+COMPOSE = load_text("compose.yaml")
+CONTENT: dict[str, Any] = yaml.safe_load(COMPOSE)
+SERVICES: dict[str, Any] = CONTENT["services"]
+_CHECKER = Path(sys.executable).with_name("check-jsonschema")
+
+
+def is_valid(text: str, folder: Path) -> bool:
+    (folder / "compose.yaml").write_text(text)
+    argv = [str(_CHECKER), "--builtin-schema", "vendor.compose-spec", str(folder / "compose.yaml")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode in {0, 1}, done.stderr
+    assert done.returncode == 0 or "Schema validation errors" in done.stdout, done.stdout
+    return done.returncode == 0
+
+
+def changed(old: str, new: str) -> str:
+    assert old in COMPOSE
+    return COMPOSE.replace(old, new)
+
+
+def test_it_follows_the_specification(tmp_path: Path) -> None:
+    assert is_valid(COMPOSE, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  read_only: true", "  readonly: true"),
+        ("condition: service_healthy", "condition: healthy"),
+        ("      retries: 12", "      retires: 12"),
+        ("  cap_drop: [ALL]", "  cap_drop: ALL"),
+        ("stop_grace_period: 15s", "stop_grace_period: 15"),
+        ("services:\n", "service:\n"),
+        ("      - valkey:/data", "      data: valkey"),
+    ],
+)
+def test_what_the_specification_does_not_know_is_found(old: str, new: str, tmp_path: Path) -> None:
+    assert not is_valid(changed(old, new), tmp_path)
+
+
+def test_the_rules_of_the_house_are_kept() -> None:
+    assert find_faults(COMPOSE) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("influxdb:2.9.1", "influxdb:latest", "is not one version"),
+        ("postgres:18.6", "postgres", "is not one version"),
+        ("valkey/valkey:9.1.2", "valkey/valkey:9", "is not one version"),
+        ("image: kaboom:local", "image: kaboom", "it is built, and not"),
+        ("127.0.0.1:8000:8080", "8000:8080", "listens beyond"),
+        ("127.0.0.1:9090:9090", "0.0.0.0:9090:9090", "listens beyond"),
+        ("  read_only: true\n", "", "root can be written"),
+        ("[ALL]", "[NET_RAW]", "keeps privileges"),
+        ("no-new-privileges:true", "no-new-privileges:false", "keeps privileges"),
+        ("    user: postgres\n", "    user: postgres\n    privileged: true\n", "privileged gives it too much"),
+        ("    user: postgres\n", "    user: postgres\n    network_mode: host\n", "network_mode gives it too much"),
+        ("    user: influxdb\n", "", "it runs as root"),
+        ("prometheus.yml:ro", "prometheus.yml", "read only"),
+        ("./infra/alerts", "/var/run/docker.sock", "read only"),
+        ("      test: [CMD, influx, ping]\n", "", "no health check"),
+        ("  restart: unless-stopped\n", "", "started again"),
+        ("condition: service_completed_successfully", "condition: service_started", "waits for migrate"),
+        ("${INGEST_API_TOKEN:?set it in .env, to a long random text}", "secret", "INGEST_API_TOKEN is not asked for"),
+        ("${INFLUXDB_TOKEN:?", "${INFLUX_TOKEN:?", "not in .env.example"),
+        ("${POSTGRES_PASSWORD:?set it in .env, to letters and digits}", "${POSTGRES_PASSWORD}", "has no message"),
+        ("    internal: true", "    internal: false", "leads outside"),
+        ("    user: valkey\n", "    user: valkey\n    ports: ['127.0.0.1:6379:6379']\n", "reached from outside"),
+        ("KABOOM_METRICS_PORT:", "KABOOM_METRIC_PORT:", "is no setting"),
+        ("noeviction", "allkeys-lru", "may be lost"),
+        ('--appendonly\n      - "yes"', '--appendonly\n      - "no"', "may be lost"),
+    ],
+)
+def test_a_planted_fault_is_found(old: str, new: str, fault: str) -> None:
+    found = find_faults(changed(old, new))
+    assert any(fault in sentence for sentence in found), found
+
+
+def test_the_worker_runs_the_command_of_the_report() -> None:
+    argv = ["celery", *WORKER_ARGUMENTS, "--concurrency=4", "--prefetch-multiplier=1"]
+    assert SERVICES["worker"]["command"] == argv
+
+
+def test_kaboom_can_start_on_what_it_is_given() -> None:
+    environment = {name: re.sub(r"\$\{[^}]+\}", "text", str(v)) for name, v in SERVICES["api"]["environment"].items()}
+    settings = load_settings(**environment)
+    assert settings.keeps_bars_in_influxdb
+    assert (settings.side_port, settings.metrics_port) == (8080, 9464)
+    assert settings.require_broker_url() == settings.require_redis_url() == "redis://valkey:6379/0"
+    bucket = SERVICES["influxdb"]["environment"]["DOCKER_INFLUXDB_INIT_BUCKET"]
+    buckets = (settings.influxdb_bucket_raw_1m_hot, settings.influxdb_bucket_agg_5m, settings.influxdb_bucket_agg_1d)
+    assert buckets == (bucket,) * 3
+
+
+def test_the_published_port_is_the_one_that_the_api_listens_on() -> None:
+    (port,) = SERVICES["api"]["ports"]
+    assert port.split(":")[-1] == str(SERVICES["api"]["environment"]["PORT"])
+
+
+def test_prometheus_asks_where_kaboom_answers() -> None:
+    scraped = yaml.safe_load(load_text("infra/prometheus/prometheus.yml"))
+    targets = {found["names"][0]: found["port"] for job in scraped["scrape_configs"] for found in job["dns_sd_configs"]}
+    environment = SERVICES["api"]["environment"]
+    assert targets == {"api": environment["KABOOM_METRICS_PORT"], "worker": environment["PORT"]}
+
+
+def test_prometheus_finds_the_alerts() -> None:
+    mounts = dict(mount.split(":")[:2] for mount in SERVICES["prometheus"]["volumes"])
+    (pattern,) = yaml.safe_load(load_text("infra/prometheus/prometheus.yml"))["rule_files"]
+    inside = Path(mounts["./infra/prometheus/prometheus.yml"]).parent / pattern
+    assert str(inside.parent) == mounts["./infra/alerts"]
+    assert inside.with_name("kaboom.rules.yaml").match(str(inside))
