@@ -14,8 +14,9 @@ from batch.kit.run_file import find_data_dir, read_run_file
 from batch.settings import BatchSettings
 
 _RELEASE = r"^[A-Za-z0-9._-]{1,64}$"
-#: Secrets that no deployment keeps: J-Quants' key is for the personal use of the person who holds it.
-NOT_KEPT = frozenset({"JQUANTS_API_KEY"})
+#: Secrets that no deployment keeps: J-Quants' key is for the personal use of the person who holds it, and brokers by
+#: queue are for whoever outgrows one.
+NOT_KEPT = frozenset({"JQUANTS_API_KEY", "KABOOM_QUEUE_BROKERS"})
 _RATE = r"^(off|[1-9][0-9]{0,6}/(second|minute|hour|day))$"
 
 
