@@ -96,11 +96,11 @@ faults-full: $(STAMP) ## All faults, 1,000 jobs under kills, a soak, 10,000 seed
 deploy-check: $(DEPLOY_STAMP) ## Hold manifests, Terraform, workflows and the Dockerfile against the real schemas; run deploy.yml
 	$(DEPLOY_VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/deploy $(ARGS)
 
-image: $(STAMP) ## Build the image with buildah, and run API and worker from it (root; Debian's buildah netavark mmdebstrap)
+image: $(STAMP) ## Build the image, and run API and worker from it, confined (root on Debian 13; it names what it lacks)
 	$(BIN)/python -m pytest -q -p no:randomly api/tests/image $(ARGS)
 
 alerts: $(STAMP) ## Test every alert rule, and fire one through Prometheus and Alertmanager (Debian's prometheus*)
-	$(BIN)/python -m pytest -q api/tests/alerts $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/alerts $(ARGS)
 
 e2e-n8n: $(STAMP) ## Run the n8n workflows in a real n8n, installed once outside the clone (Node 20, g++)
 	$(BIN)/python -m pytest -q api/tests/n8n $(ARGS)
