@@ -225,7 +225,7 @@ class Lab:
             env["FAULT_SKEW_S"] = str(self.size.worker_skew_s)
 
         def is_ready(pid: int) -> bool:
-            return any(f':{pid}"' in name for name in self.redis.zrange("kaboom:workers", 0, -1))
+            return any(f":{pid}-" in name for name in self.redis.zrange("kaboom:workers", 0, -1))
 
         options = (f"--concurrency={self.size.slots}", "--prefetch-multiplier=1", f"--hostname=lab-{n}@%h")
         argv = (sys.executable, "-m", "celery", *WORKER_ARGUMENTS, *options, "--without-gossip", "--without-mingle")
