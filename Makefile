@@ -113,7 +113,7 @@ bench: $(STAMP) ## Run the benchmarks, one after another; fails where a goal is 
 lock: ## Compile the locks anew from pyproject.toml; UPGRADE=1 takes newer releases
 	@$(BOOTSTRAP_UV)
 	@[ -x "$(UV)" ] || { echo 'make lock needs uv: install it, or see why `make setup` could not' >&2; exit 1; }
-	$(UV) pip compile pyproject.toml --extra otel --extra gcp $(COMPILE) -o requirements.lock
+	$(UV) pip compile pyproject.toml --extra gcp $(COMPILE) -o requirements.lock
 	$(UV) pip compile pyproject.toml --all-extras --group dev -c requirements.lock $(COMPILE) -o requirements-dev.lock
 	$(UV) pip compile pyproject.toml --all-extras --group dev --group deploy -c requirements-dev.lock $(COMPILE) -o requirements-deploy.lock
 

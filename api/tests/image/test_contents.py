@@ -22,7 +22,7 @@ import app, batch
 for ring in (app, batch):
     for module in pkgutil.walk_packages(ring.__path__, ring.__name__ + '.'):
         importlib.import_module(module.name)
-import opentelemetry.sdk, google.cloud.secretmanager
+import google.cloud.secretmanager
 files = {name: (getattr(m, '__file__', None), getattr(m, '__cached__', None)) for name, m in sys.modules.items()}
 print(json.dumps({
     'packages': {d.name: d.version for d in importlib.metadata.distributions()},

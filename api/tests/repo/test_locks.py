@@ -17,9 +17,9 @@ RUNTIME: list[str] = PROJECT["project"]["dependencies"]
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 EMBEDDED = EXTRAS["embedded"]
 #: What requirements.lock holds, which the image installs.
-CLOUD = [*RUNTIME, *EXTRAS["gcp"], *EXTRAS["otel"]]
+CLOUD = [*RUNTIME, *EXTRAS["gcp"]]
 GROUPS: dict[str, list[str]] = PROJECT["dependency-groups"]
-DEV = [*CLOUD, *EMBEDDED, *GROUPS["dev"]]
+DEV = [*CLOUD, *EXTRAS["otel"], *EMBEDDED, *GROUPS["dev"]]
 
 
 def pins(lock: str) -> dict[str, str]:
