@@ -50,15 +50,18 @@ class Line:
     async def stand_behind(self, waiter: "Waiter") -> None:
         """Wait for a place among those who ask."""
         called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._behind.append((waiter, called))
-        while not called.done():
-            await asyncio.wait([called], timeout=_ALIVE_S)
-            tell_alive()
+        place = (waiter, called)
+        self._behind.append(place)
+        try:
+            while not called.done():
+                await asyncio.wait([called], timeout=_ALIVE_S)
+                tell_alive()
+        finally:
+            if not called.done():
+                self._behind.remove(place)
 
     def _leave(self, waiter: "Waiter") -> None:
         self._front.pop(waiter, None)
-        # One that was cut off while it stood behind.
-        self._behind = deque(pair for pair in self._behind if pair[0] is not waiter)
         while self._behind and len(self._front) < _ASKING:
             first, called = self._behind.popleft()
             self._front[first] = None
