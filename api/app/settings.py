@@ -87,8 +87,13 @@ class AppSettings(BatchSettings):
 
         """
         url = _require(self.celery_broker_url or self.redis_url, "CELERY_BROKER_URL or REDIS_URL")
-        parse_address(url, "CELERY_BROKER_URL" if self.celery_broker_url else "REDIS_URL")
+        parse_address(url, self.broker_setting)
         return url
+
+    @property
+    def broker_setting(self) -> str:
+        """The variable that names the broker."""
+        return "CELERY_BROKER_URL" if self.celery_broker_url else "REDIS_URL"
 
     def find_result_url(self) -> str:
         """Return where Celery keeps results: CELERY_RESULT_BACKEND, else REDIS_URL, else nowhere."""

@@ -185,9 +185,9 @@ def broker_urls(settings: AppSettings) -> dict[str, tuple[str, str]]:
     queues = [queue.value for queue in Queue]
     if unknown := sorted(apart.keys() - set(queues)):
         raise ConfigurationError(f"KABOOM_QUEUE_BROKERS named {', '.join(unknown)}, known are {', '.join(queues)}")
-    common = "CELERY_BROKER_URL" if settings.celery_broker_url else "REDIS_URL"
     return {
-        queue: (apart.get(queue, default), "KABOOM_QUEUE_BROKERS" if queue in apart else common) for queue in queues
+        queue: (apart[queue], "KABOOM_QUEUE_BROKERS") if queue in apart else (default, settings.broker_setting)
+        for queue in queues
     }
 
 
