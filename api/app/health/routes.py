@@ -68,7 +68,7 @@ async def readyz(jobs: Jobs, response: Response) -> Ready:
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
         response.headers["Retry-After"] = "2"
     shown = {"redis": redis, "broker": broker, "database": database}
-    return Ready(ready=is_ready, parts=shown, workers_online=workers, release=jobs.parts.settings.release)
+    return Ready(ready=is_ready, parts=shown, workers_online=workers, release=parts.settings.release)
 
 
 async def _ask(question: Awaitable[None]) -> Part:
