@@ -1,19 +1,22 @@
 """What `kaboom smoke` looks at, and what it makes of that."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from app.cli.words import Speaker
 from app.jobs.store import Worker
+from app.tasks.asking import find_fault
 from app.tasks.catalog import Queue
 from app.tasks.node import Node
 from app.tasks.parts import Parts
-from batch.errors import KaboomError
 
 #: How long workers are waited for; Celery's own command waits one second.
 PING_S = 3.0
 _ASK_S = 10.0
+
+_ask = partial(find_fault, within_s=_ASK_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +65,6 @@ def _check_schema(database_url: str) -> None:
     from app.cli.migrate import check_schema  # noqa: PLC0415  Alembic costs 0.2 s
 
     check_schema(database_url)
-
-
-async def _ask(question: Awaitable[None]) -> str:
-    try:
-        async with asyncio.timeout(_ASK_S):
-            await question
-    except KaboomError as e:
-        return e.message
-    except TimeoutError:
-        return f"no answer in {_ASK_S:g} s"
-    return ""
 
 
 def judge(seen: Seen, words: Speaker, *, release: str | None, only: bool) -> list[Check]:

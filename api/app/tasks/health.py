@@ -1,8 +1,9 @@
 """The worker's own HTTP server: `/healthz` whether it should live, `/readyz` which parts work, `/metrics`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -12,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.tasks.asking import find_fault
 from app.tasks.parts import Parts
 from app.tasks.vitals import Vitals
 from app.tasks.watchdog import Watchdog
-from batch.errors import KaboomError
 
 _ASK_S = 3.0
+
+_ask = partial(find_fault, within_s=_ASK_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +63,6 @@ class WorkerHealth:
 
     def _slots(self) -> dict[str, int]:
         return {"total": self.vitals.slots, "busy": self.vitals.busy}
-
-
-async def _ask(question: Awaitable[None]) -> str:
-    """Return why a part does not answer, if it does not."""
-    try:
-        async with asyncio.timeout(_ASK_S):
-            await question
-    except KaboomError as e:
-        return e.message
-    except TimeoutError:
-        return f"no answer in {_ASK_S:g} s"
-    return ""
 
 
 def _answer(content: dict[str, Any], *, is_ok: bool) -> Response:
