@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from tests.deploy.discovery import describe
 from tests.deploy.manifests import containers
-from tests.deploy.run_schema import description
 
 #: Google's page on manual scaling of worker pools writes them so; the description of the API does not list them.
 _OF_POOLS_BY_THE_MANUAL = {"run.googleapis.com/scalingMode", "run.googleapis.com/manualInstanceCount"}
@@ -32,10 +32,10 @@ _VALUES = {
 @cache
 def annotation_table() -> dict[str, frozenset[str]]:
     """Return which resources take an annotation, as `ObjectMeta.annotations` of the description tells."""
-    text = description()["ObjectMeta"]["properties"]["annotations"]["description"]
+    text = describe("run.v1")["ObjectMeta"]["properties"]["annotations"]["description"]
     rows = re.findall(r"\* `([^`]+)`: ([A-Za-z, ]+)", text)
     table = {name: frozenset(re.findall(r"[A-Z][A-Za-z]+", resources)) for name, resources in rows}
-    of_pools = description()["WorkerPool"]["properties"]["metadata"]["description"].split("accepted in")[1]
+    of_pools = describe("run.v1")["WorkerPool"]["properties"]["metadata"]["description"].split("accepted in")[1]
     for name in {*re.findall(r"`([^`]+)`", of_pools), *_OF_POOLS_BY_THE_MANUAL}:
         table[name] = table.get(name, frozenset()) | {"WorkerPool"}
     return table

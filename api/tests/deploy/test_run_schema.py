@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.deploy.discovery import describe
 from tests.deploy.manifests import API, MIGRATE, POOL, RUN, SMOKE, WORKER, parse, planted, render, sample_values
-from tests.deploy.run_schema import KINDS, REQUIRED, description, schema_faults
+from tests.deploy.run_schema import KINDS, REQUIRED, schema_faults
 
 DATABASE_VERSION = sample_values()["VERSION_DATABASE_URL"]
 
@@ -23,7 +24,7 @@ def test_what_is_required_by_hand_exists() -> None:
 
 
 def _fields(name: str) -> dict[str, object]:
-    found: dict[str, object] = description()[name]["properties"]
+    found: dict[str, object] = describe("run.v1")[name]["properties"]
     return found
 
 
