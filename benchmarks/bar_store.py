@@ -251,7 +251,7 @@ async def measure_reads(plan: Plan, folder: Path, store: PageBarStore, table: Ta
     ours, peer = await in_turns(rounds, read_session, read_arrow_ipc)
     table.at_most("all symbols x 1 day", ours, ("Arrow IPC, pyarrow to polars", peer), 6)
 
-    rng = random.Random(1)
+    rng, symbols = random.Random(1), plan.names
     with raw.open("rb", buffering=0) as seeks:
 
         def seek() -> None:
@@ -259,7 +259,7 @@ async def measure_reads(plan: Plan, folder: Path, store: PageBarStore, table: Ta
                 os.pread(seeks.fileno(), 2048, rng.randrange(0, (64 << 20) - 2048))
 
         async def read_symbol() -> None:
-            name = rng.choice(plan.names)
+            name = rng.choice(symbols)
             found = await store.read(MINUTES, name, start=at(FIRST), end=at(last + timedelta(days=1)))
             assert len(found) == plan.days * len(STAMPS)
 
@@ -285,10 +285,10 @@ async def measure_rows(plan: Plan, folder: Path, store: PageBarStore, table: Tab
                 await write_all(scratch, chunks)
         await scratch.close()
         table.faster("durable day", median(ours_writes), ("SQLite rows", median(writes)), 5)
-        names = random.Random(2)
+        rng, symbols = random.Random(2), plan.names
 
         async def one() -> None:
-            name = names.choice(plan.names)
+            name = rng.choice(symbols)
             await store.read(MINUTES, name, start=at(FIRST), end=at(last + timedelta(days=1)))
 
         async def latest() -> None:
@@ -300,10 +300,10 @@ async def measure_rows(plan: Plan, folder: Path, store: PageBarStore, table: Tab
         ours, by_rows = await in_turns(
             plan.rounds * 3,
             one,
-            lambda: rows.symbol(names.choice(plan.names), start_s, end_s),
+            lambda: rows.symbol(rng.choice(symbols), start_s, end_s),
         )
         table.faster(f"1 symbol x {plan.days} days", ours, ("SQLite rows", by_rows), 5)
-        ours, by_rows = await in_turns(plan.rounds, latest, lambda: rows.latest(plan.names))
+        ours, by_rows = await in_turns(plan.rounds, latest, lambda: rows.latest(symbols))
         table.at_most(f"latest of {plan.symbols}", ours, ("SQLite rows", by_rows), 1)
         ours, by_rows = await in_turns(plan.rounds, coverage, rows.coverage)
         table.faster(f"coverage, {plan.symbols * plan.days} cells", ours, ("SQLite rows", by_rows), 50)

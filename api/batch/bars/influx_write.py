@@ -8,7 +8,7 @@ from batch.bars.influx_deliver import Cargo, Delivery
 from batch.bars.influx_layout import FIELDS
 from batch.bars.influx_lines import bar_lines, quarantine_lines
 from batch.bars.influx_target import Precision
-from batch.bars.normal import normalise_bars, normalise_quarantine
+from batch.bars.normal import normalise_bars, normalise_quarantine, times_us
 from batch.bars.replaced import report_replaced
 from batch.bars.store import RefusedBars, WriteReport
 from batch.market.bar import BarSeries
@@ -66,8 +66,8 @@ async def write_quarantine(delivery: Delivery, bucket: str, series: BarSeries, r
 
 
 async def _read_held(delivery: Delivery, bucket: str, series: BarSeries, bars: pl.DataFrame) -> pl.DataFrame:
-    times = bars["opened_at"].to_physical() // _US
-    between = times.to_numpy().min().item(), times.to_numpy().max().item() + 1
+    at = times_us(bars) // _US
+    between = at.min().item(), at.max().item() + 1
     symbols = bars["symbol"].unique(maintain_order=True).to_list()
     return await delivery.reads.bars(bucket, series, between, symbols)
 

@@ -15,8 +15,8 @@ from batch.market.bar import BAR_SCHEMA
 _SOURCE = re.compile(r"[a-z][a-z0-9_-]*")
 _KEY = ["symbol", "opened_at"]
 _PRICES = ["open", "high", "low", "close"]
-_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 _US = 1_000_000
+_FIRST_US, _LAST_US = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * _US for year in (1900, 3000))
 
 
 def check_source(source: str) -> None:
@@ -66,7 +66,7 @@ def normalise_quarantine(rows: pl.DataFrame) -> pl.DataFrame:
 def is_sorted(bars: pl.DataFrame) -> bool:
     """Whether bars are sorted by symbol, then opened_at, with no key twice."""
     turns = symbol_turns(bars)
-    rising = np.diff(bars["opened_at"].to_physical().to_numpy()) > 0
+    rising = np.diff(times_us(bars)) > 0
     if not (rising | turns).all():
         return False
     firsts = bars["symbol"][np.append(0, np.flatnonzero(turns) + 1)].to_list()
@@ -75,9 +75,16 @@ def is_sorted(bars: pl.DataFrame) -> bool:
 
 def symbol_turns(bars: pl.DataFrame) -> npt.NDArray[np.bool_]:
     """Return, shape (bars - 1,), whether each bar but the first has another symbol than the one before."""
-    symbol = bars["symbol"]
-    turns: npt.NDArray[np.bool_] = (symbol.slice(1) != symbol.slice(0, len(symbol) - 1)).to_numpy()
+    # Slices of a frame: those of a series are made by a lazy frame, as dear as the comparison.
+    after, before = bars.slice(1)["symbol"], bars.slice(0, len(bars) - 1)["symbol"]
+    turns: npt.NDArray[np.bool_] = (after != before).to_numpy()
     return turns
+
+
+def times_us(bars: pl.DataFrame) -> npt.NDArray[np.int64]:
+    """Return, shape (bars,), the microseconds of `opened_at` since 1970, UTC; none may be null."""
+    # `to_physical` of a series is made by a lazy frame; this is a view.
+    return bars["opened_at"].cast(pl.Int64()).to_numpy()
 
 
 def to_seconds(at: datetime, name: str) -> int:
@@ -117,10 +124,9 @@ def _check_values(bars: pl.DataFrame) -> None:
     for name in _PRICES:
         if not np.isfinite(bars[name].to_numpy()).all():
             raise StoreError(f"prices to store are finite, {name} has NaN or infinity", retryable=False)
-    times = bars["opened_at"]
-    at = times.to_physical().to_numpy()
+    at = times_us(bars)
     if (at // _US * _US != at).any():  # five times faster than a remainder
         raise StoreError("bars to store open on a whole second, opened_at has fractions", retryable=False)
-    first, last = times.min(), times.max()
-    if not (isinstance(first, datetime) and isinstance(last, datetime) and _FIRST <= first <= last < _LAST):
+    if not _FIRST_US <= at.min() <= at.max() < _LAST_US:
+        first, last = bars["opened_at"].min(), bars["opened_at"].max()
         raise StoreError(f"opened_at was {first!s} to {last!s}, expected 1900 to 2999", retryable=False)

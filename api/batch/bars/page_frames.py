@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from batch.bars.normal import symbol_turns
+from batch.bars.normal import symbol_turns, times_us
 from batch.bars.page_codec import Ints, PageColumns
 from batch.bars.page_files import ALL
 from batch.market.bar import BAR_SCHEMA
@@ -108,7 +108,7 @@ def _symbol_of_bar(symbols: Sequence[str], offsets: Ints) -> pl.Series:
 
 def _to_matrix(bars: pl.DataFrame) -> Ints:
     matrix = np.empty((7, len(bars)), np.int64)
-    np.floor_divide(bars["opened_at"].to_physical().to_numpy(), _US, out=matrix[0])
+    np.floor_divide(times_us(bars), _US, out=matrix[0])
     for row, name in enumerate(("open", "high", "low", "close"), start=1):
         matrix[row] = bars[name].to_numpy().view(np.int64)
     matrix[5] = bars["volume"].to_numpy()

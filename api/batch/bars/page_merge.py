@@ -12,14 +12,15 @@ type Values = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class MergedPages:
-    """Pages put together, and the replaced bars that had other values: old and new columns side by side.
+    """Pages put together, and the replaced bars: old and new columns side by side.
 
     Attributes:
         columns: the pages.
         changed: how many replaced bars had other values or flags.
-        old: of those with other prices or another volume, the columns before, shape (7, corrected).
+        old: the columns before, shape (7, replaced).
         new: the columns after.
-        page: the page of each, shape (corrected,).
+        page: the page of each, shape (replaced,).
+        corrected_at: which of them had other prices or another volume, shape (corrected,).
 
     """
 
@@ -28,16 +29,18 @@ class MergedPages:
     old: Ints
     new: Ints
     page: Ints
+    corrected_at: Ints
 
     @property
     def corrected(self) -> int:
         """How many replaced bars had other prices or another volume."""
-        return len(self.page)
+        return len(self.corrected_at)
 
     def first_corrected(self, most: int) -> Iterator[tuple[int, int, Values, Values]]:
         """Give page, `opened_at` in UTC seconds, and open, high, low, close, volume before and after."""
-        for i in range(min(most, self.corrected)):
-            yield int(self.page[i]), int(self.new[0, i]), _values(self.old, i), _values(self.new, i)
+        first = self.corrected_at[:most]
+        pages, times = self.page[first].tolist(), self.new[0, first].tolist()
+        yield from zip(pages, times, _values(self.old, first), _values(self.new, first), strict=True)
 
 
 def merge_pages(old: PageColumns, new: PageColumns) -> MergedPages:
@@ -69,11 +72,10 @@ def _compare(columns: PageColumns, old: Ints, new: Ints, *, page: Ints) -> Merge
     """Tell changed bars from unchanged ones; prices compare as numbers, so that -0.0 equals 0.0."""
     corrected = (old[1:5].view(np.float64) != new[1:5].view(np.float64)).any(axis=0) | (old[5] != new[5])
     changed = corrected | (old[6] != new[6])
-    return MergedPages(
-        columns, int(changed.sum()), old.compress(corrected, axis=1), new.compress(corrected, axis=1), page[corrected]
-    )
+    return MergedPages(columns, int(changed.sum()), old, new, page, np.flatnonzero(corrected))
 
 
-def _values(matrix: Ints, i: int) -> Values:
-    prices = matrix[1:5, i].copy().view(np.float64)
-    return (*map(float, prices), float(matrix[5, i]))
+def _values(matrix: Ints, bars: Ints) -> list[Values]:
+    """Return open, high, low, close and volume of some bars."""
+    picked = matrix[1:6, bars]
+    return list(zip(*picked[:4].view(np.float64).tolist(), map(float, picked[4].tolist()), strict=True))
