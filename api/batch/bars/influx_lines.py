@@ -24,15 +24,12 @@ def bar_lines(series: BarSeries, bars: pl.DataFrame) -> pl.Series:
     """
     if bars.filter(pl.col("volume").abs() > _MOST_VOLUME).height:
         raise StoreError(f"a volume was over {_MOST_VOLUME:,}, more than a float holds exactly", retryable=False)
-    head = _head(measurement(BARS, series.interval), series)
-    symbols = bars["symbol"].unique().to_list()
-    prefixes = {symbol: f"{head}symbol={escape_tag(symbol)} " for symbol in symbols}
-    # Floats as polars writes them: the shortest text that reads back as the same float.
+    # One format for the whole line, half as dear as parts that are put together. Floats as polars writes them: the
+    # shortest text that reads back as the same float. Without `i` a whole number is a float.
     values = ",".join(f"{name}={{}}" for name in (*PRICES, "volume"))
+    whole = f"{_head(measurement(BARS, series.interval), series)}symbol={{}} {values},flags={{}}i {{}}"
     time_s = pl.col("opened_at").to_physical() // _US
-    # One format for the whole line, half as dear as parts that are put together. Without `i` a whole number is a float.
-    whole = f"{{}}{values},flags={{}}i {{}}"
-    line = pl.format(whole, pl.col("symbol").replace_strict(prefixes), *PRICES, "volume", "flags", time_s)
+    line = pl.format(whole, _escaped(bars["symbol"]), *PRICES, "volume", "flags", time_s)
     return bars.select(line=line)["line"]
 
 
@@ -71,6 +68,13 @@ def _quarantine_line(head: str, symbol: str, at_us: int | None, *rest: float | s
     tags = f"{head}reason={escape_tag(str(reason))},symbol={escape_tag(symbol)}"
     text = orjson.dumps([symbol, *values]).decode().replace("\\", "\\\\").replace('"', '\\"')
     return f'{tags},undated={str(at_us is None).lower()} row="{text}" {at_us or 0}'
+
+
+def _escaped(symbols: pl.Series) -> pl.Expr:
+    """Return symbols as tags; most need no escape, and to look each up costs as much as half of its line."""
+    escaped = {symbol: escape_tag(symbol) for symbol in symbols.unique().to_list()}
+    odd = {symbol: tag for symbol, tag in escaped.items() if tag != symbol}
+    return pl.col("symbol").replace(odd) if odd else pl.col("symbol")
 
 
 def _head(name: str, series: BarSeries) -> str:
