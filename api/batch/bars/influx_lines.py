@@ -35,21 +35,20 @@ def bar_lines(series: BarSeries, bars: pl.DataFrame) -> pl.Series:
 
 def asked_lines(series: BarSeries, asked: pl.DataFrame) -> pl.Series:
     """Return one line for each answer in `ASKED_SCHEMA`, times (00:00 UTC of the session) in seconds."""
-    head = _head(measurement(ASKED, series.interval), series)
-    prefixes = {symbol: f"{head}symbol={escape_tag(symbol)} " for symbol in asked["symbol"].unique().to_list()}
+    whole = f"{_head(measurement(ASKED, series.interval), series)}symbol={{}} bars={{}}i,at={{}}i {{}}"
     session_s = pl.col("session").cast(pl.Datetime("us")).to_physical() // _US
-    values = pl.format("bars={}i,at={}i {}", "bars", pl.col("asked_at").to_physical(), session_s)
-    return asked.select(line=pl.concat_str(pl.col("symbol").replace_strict(prefixes), values))["line"]
+    line = pl.format(whole, _escaped(asked["symbol"]), "bars", pl.col("asked_at").to_physical(), session_s)
+    return asked.select(line=line)["line"]
 
 
 def action_lines(source: str, notes: pl.DataFrame) -> pl.Series:
     """Return one line for each note of an action in `NOTE_SCHEMA`, times (00:00 UTC of the ex-session) in seconds."""
     head = _head(ACTIONS, BarSeries(source, Interval.D1))
-    prefixes = {symbol: f"{head}symbol={escape_tag(symbol)}," for symbol in notes["symbol"].unique().to_list()}
+    whole = f'{head}symbol={{}},origin={{}} factor={{}},state="{{}}",at={{}}i {{}}'
     session_s = pl.col("ex_session").cast(pl.Datetime("us")).to_physical() // _US
     at = pl.col("noted_at").to_physical()
-    values = pl.format('origin={} factor={},state="{}",at={}i {}', "origin", "factor", "state", at, session_s)
-    return notes.select(line=pl.concat_str(pl.col("symbol").replace_strict(prefixes), values))["line"]
+    line = pl.format(whole, _escaped(notes["symbol"]), "origin", "factor", "state", at, session_s)
+    return notes.select(line=line)["line"]
 
 
 def quarantine_lines(series: BarSeries, rows: pl.DataFrame) -> pl.Series:
