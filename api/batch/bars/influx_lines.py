@@ -70,7 +70,7 @@ def _quarantine_line(head: str, symbol: str, at_us: int | None, *rest: float | s
 
 
 def _escaped(symbols: pl.Series) -> pl.Expr:
-    """Return symbols as tags; most need no escape, and to look each up costs as much as half of its line."""
+    """Return symbols as tags; most need no escape, and to look each up costs a third of what the line does."""
     escaped = {symbol: escape_tag(symbol) for symbol in symbols.unique().to_list()}
     odd = {symbol: tag for symbol, tag in escaped.items() if tag != symbol}
     return pl.col("symbol").replace(odd) if odd else pl.col("symbol")
