@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 import structlog
+from isal import isal_zlib
 
 from batch.bars.influx_answers import parse_refusal
 from batch.bars.influx_reads import InfluxReads
@@ -53,7 +54,7 @@ class Delivery:
             StoreError: not everything was answered for; delivering all of it again is safe.
 
         """
-        refused, points = [_with_refusal(rows.clear(), [])], self.points
+        refused, points = list[pl.DataFrame](), self.points
         waiting = deque(rows.iter_slices(points))
         while waiting:
             part = waiting.popleft()
@@ -63,21 +64,22 @@ class Delivery:
             sent = await self._send(cargo, part)
             points = min(points, sent.points)
             waiting.extendleft(reversed(sent.again))
-            refused.append(sent.refused)
-        return pl.concat(refused)
+            if sent.refused is not None:
+                refused.append(sent.refused)
+        return pl.concat(refused) if refused else _with_refusal(rows.clear(), [])
 
     async def _send(self, cargo: Cargo, rows: pl.DataFrame) -> "_Sent":
-        lines = await asyncio.to_thread(cargo.encode, rows)
-        reply = await self.wire.post_lines(cargo.bucket, lines.str.join("\n").item(), cargo.precision)
+        body = await asyncio.to_thread(_pack, cargo, rows)
+        reply = await self.wire.post_lines(cargo.bucket, body, cargo.precision)
         if reply.status in SOME_REFUSED:
             return await self._account(cargo, rows, reply)
         if reply.status != TOO_LARGE:
-            return _Sent(_with_refusal(rows.clear(), []), points=self.points)
+            return _Sent(points=self.points)
         if rows.height == 1:
             refused = await self._refuse(cargo, rows, ["413: the server takes not even this one line"])
-            return _Sent(refused, points=1)
+            return _Sent(points=1, refused=refused)
         _log.info("store_request_halved", bucket=cargo.bucket, lines=rows.height)
-        return _Sent(_with_refusal(rows.clear(), []), again=[rows], points=rows.height // 2)
+        return _Sent(points=rows.height // 2, again=[rows])
 
     async def _account(self, cargo: Cargo, rows: pl.DataFrame, reply: Reply) -> "_Sent":
         """Find out which rows an answer of "some were refused" means: only what can be read back was taken.
@@ -91,11 +93,11 @@ class Delivery:
         named = missing.filter(pl.col(_LINE).is_in(list(refusal.by_line)))
         if not named.height:
             refused = await self._refuse(cargo, missing.drop(_LINE), [refusal.reason] * missing.height)
-            return _Sent(refused, points=self.points)
+            return _Sent(points=self.points, refused=refused)
         reasons = [refusal.by_line[n] or refusal.reason for n in named[_LINE].to_list()]
         refused = await self._refuse(cargo, named.drop(_LINE), reasons)
         others = missing.join(named.select(_LINE), on=_LINE, how="anti", maintain_order="left").drop(_LINE)
-        return _Sent(refused, again=[others] if others.height else [], points=self.points)
+        return _Sent(points=self.points, refused=refused, again=[others] if others.height else [])
 
     async def _refuse(self, cargo: Cargo, rows: pl.DataFrame, reasons: list[str]) -> pl.DataFrame:
         if rows.height:
@@ -111,11 +113,18 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """What became of a request: refused rows, rows to send again, and the most lines that a request may have."""
+    """What became of a request: the most lines that a request may have, refused rows, and rows to send again."""
 
-    refused: pl.DataFrame
     points: int
+    refused: pl.DataFrame | None = None
     again: Sequence[pl.DataFrame] = ()
+
+
+def _pack(cargo: Cargo, rows: pl.DataFrame) -> bytes:
+    """Return rows as gzipped lines (wbits 31); ISA-L packs as well as zlib does, in a quarter of the time."""
+    lines: str = cargo.encode(rows).str.join("\n").item()
+    packed: bytes = isal_zlib.compress(lines.encode(), 1, 31)
+    return packed
 
 
 def _with_refusal(rows: pl.DataFrame, reasons: list[str]) -> pl.DataFrame:

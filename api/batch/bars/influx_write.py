@@ -37,6 +37,8 @@ async def write_bars(delivery: Delivery, bucket: str, series: BarSeries, bars: p
     cargo = Cargo(bucket, Precision.SECOND, partial(bar_lines, series), find_missing)
     refused = await delivery.deliver(cargo, bars)
     taken = bars.join(refused, on=_KEY, how="anti") if refused.height else bars
+    if held.is_empty():
+        return WriteReport(taken.height, refused=_by_symbol(refused))
     both = taken.join(held, on=_KEY, suffix="_old")
     changed = both.filter(pl.any_horizontal(pl.col(c) != pl.col(f"{c}_old") for c in FIELDS))
     # Each write reads back what was held, to count what it changes: telling the old values costs nothing more.

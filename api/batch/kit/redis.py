@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 import structlog
+from hiredis import pack_command
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
@@ -167,21 +168,50 @@ type ScriptCall = tuple[AsyncScript, Sequence[str], Sequence[str | int]]
 async def run_together(redis: Redis, calls: Sequence[ScriptCall]) -> list[Any]:
     """Run scripts in their order, in one round trip; return their answers.
 
-    redis-py asks before each pipeline whether a script is still there; here only a Redis that lacks one costs a
-    second trip, which runs all of them again.
+    A pipeline of redis-py's costs half as much again, and asks beforehand whether a script is still there; here only a
+    Redis that lacks one costs a second trip, which runs all of them again.
     """
+    packed = b"".join(_pack("EVALSHA", script.sha, len(keys), *keys, *arguments) for script, keys, arguments in calls)
     for is_again in (False, True):
-        async with redis.pipeline(transaction=False) as pipe:
-            for script, keys, arguments in calls:
-                pipe.evalsha(script.sha, len(keys), *keys, *arguments)
-            try:
-                return list(await pipe.execute())
-            except NoScriptError:
-                if is_again:
-                    raise
+        try:
+            return await _ask_together(redis, packed, len(calls))
+        except NoScriptError:
+            if is_again:
+                raise
         for text in {script.script for script, *_ in calls}:
             await redis.script_load(text)
     raise AssertionError  # the second turn returns or raises
+
+
+def _pack(*words: str | int) -> bytes:
+    packed: bytes = pack_command(words)  # type: ignore[arg-type]  # its stub allows one word alone
+    return packed
+
+
+async def _ask_together(redis: Redis, packed: bytes, count: int) -> list[Any]:
+    pool = redis.connection_pool
+    connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+
+    async def go() -> list[Any]:
+        await connection.send_packed_command(packed)
+        return [await _read(connection) for _ in range(count)]
+
+    try:
+        answers = await connection.retry.call_with_retry(go, lambda _: connection.disconnect())
+    finally:
+        await pool.release(connection)
+    for answer in answers:
+        if isinstance(answer, ResponseError):
+            raise answer
+    return list(answers)
+
+
+async def _read(connection: AbstractConnection) -> Any:
+    try:
+        return await connection.read_response()
+    except ResponseError as e:
+        # Those behind it are still to be read.
+        return e
 
 
 async def check_alone(redis: Redis, setting: str) -> None:

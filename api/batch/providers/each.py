@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -12,12 +13,12 @@ from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import FetchedBars
 
 #: Rows of one symbol, at least one, or what became of it.
-type SymbolAnswer = pl.DataFrame | SymbolOutcome
+type SymbolAnswer[T] = T | SymbolOutcome
 
 
 @dataclass(slots=True)
-class _Round:
-    frames: dict[str, pl.DataFrame] = field(default_factory=dict)
+class _Round[T]:
+    rows: dict[str, T] = field(default_factory=dict)
     outcomes: dict[str, SymbolOutcome] = field(default_factory=dict)
     end: ProviderError | None = None
 
@@ -28,10 +29,14 @@ def nothing_traded(symbols: Sequence[str]) -> FetchedBars:
     return FetchedBars(empty, {symbol: SymbolOutcome(symbol, Outcome.NO_TRADES) for symbol in symbols})
 
 
-async def ask_each(
-    symbols: Sequence[str], ask: Callable[[str], Awaitable[SymbolAnswer]], *, concurrency: int
+async def ask_each[T](
+    symbols: Sequence[str],
+    ask: Callable[[str], Awaitable[SymbolAnswer[T]]],
+    *,
+    concurrency: int,
+    join: Callable[[Sequence[T]], pl.DataFrame],
 ) -> FetchedBars:
-    """Return the answers for some symbols, each asked for by itself, `concurrency` at once.
+    """Return the answers for some symbols, each asked for by itself, `concurrency` at once, their rows joined.
 
     A fault that another try may mend is its symbol's. Any other, and a pause, hold for all: nobody else is
     asked for, and the rest have that outcome.
@@ -40,21 +45,21 @@ async def ask_each(
         ProviderError: such a fault or pause came before any symbol had rows.
 
     """
-    found, waiting = _Round(), iter(dict.fromkeys(symbols))
+    found, waiting = _Round[T](), iter(dict.fromkeys(symbols))
     async with asyncio.TaskGroup() as group:
         for _ in range(concurrency):
             group.create_task(_work(waiting, ask, found))
     if found.end is not None:
-        if not found.frames:
+        if not found.rows:
             raise found.end
         _end_for(symbols, found, found.end)
     # In the order that was asked, not that of the answers: the same question has the same answer.
-    frames = [found.frames[symbol] for symbol in dict.fromkeys(symbols) if symbol in found.frames]
-    bars = pl.concat(frames) if frames else pl.DataFrame(schema=RAW_BAR_SCHEMA)
+    rows = [found.rows[symbol] for symbol in dict.fromkeys(symbols) if symbol in found.rows]
+    bars = join(rows) if rows else pl.DataFrame(schema=RAW_BAR_SCHEMA)
     return FetchedBars(bars, found.outcomes)
 
 
-async def _work(waiting: Iterator[str], ask: Callable[[str], Awaitable[SymbolAnswer]], found: _Round) -> None:
+async def _work[T](waiting: Iterator[str], ask: Callable[[str], Awaitable[SymbolAnswer[T]]], found: _Round[T]) -> None:
     while found.end is None and (symbol := next(waiting, None)) is not None:
         try:
             answer = await ask(symbol)
@@ -66,12 +71,12 @@ async def _work(waiting: Iterator[str], ask: Callable[[str], Awaitable[SymbolAns
         if isinstance(answer, SymbolOutcome):
             found.outcomes[symbol] = answer
         else:
-            found.frames[symbol] = answer
+            found.rows[symbol] = answer
 
 
-def _end_for(symbols: Sequence[str], found: _Round, end: ProviderError) -> None:
+def _end_for(symbols: Sequence[str], found: _Round[Any], end: ProviderError) -> None:
     outcome = Outcome.RATE_LIMITED if isinstance(end, RateLimited) else Outcome.PROVIDER_ERROR
-    answered = found.frames.keys() | found.outcomes.keys()
+    answered = found.rows.keys() | found.outcomes.keys()
     for symbol in symbols:
         if symbol not in answered:
             found.outcomes[symbol] = SymbolOutcome(symbol, outcome, message=end.message)

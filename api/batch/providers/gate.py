@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -11,6 +11,7 @@ import structlog
 
 from batch.errors import ProviderError, RateLimited, StoreError
 from batch.providers.limiter import Limiter, Reason, Turn, Verdict, Wait
+from batch.providers.limiter_rules import POLL_S
 from batch.providers.line import Line
 from batch.providers.watch import Heard, tell, tell_alive
 
@@ -21,6 +22,7 @@ _AWAY_S = 30.0
 #: A third of a lease.
 _KEEP_S = 10.0
 _RETRY_S = 0.5
+_BUSY = Wait(Reason.BUSY, POLL_S)
 
 _log = structlog.get_logger(__name__)
 
@@ -82,9 +84,9 @@ class LimitedGate:
     async def request(self) -> AsyncIterator[None]:
         """Wait for a turn, and hold it for the body."""
         turn = await self._take_turn()
-        keeping = asyncio.create_task(self._keep(turn), name="turn-keeper")
         try:
-            yield
+            with self._kept(turn):
+                yield
         except RateLimited as e:
             await self._settle(turn, Verdict.LIMITED, e)
             raise
@@ -99,8 +101,6 @@ class LimitedGate:
             raise
         else:
             await self._settle(turn, Verdict.ANSWERED)
-        finally:
-            keeping.cancel()
 
     async def close(self) -> None:
         """Release the limiter's connections."""
@@ -108,17 +108,14 @@ class LimitedGate:
 
     async def _take_turn(self) -> Turn:
         with self._line.join() as waiter:
-            if self._line.is_long:
-                await self._wait(waiter.stand_behind())
-            while True:
-                answer = await self._ask()
-                # A chunk that waits for its turn is not hung.
-                tell_alive()
-                if isinstance(answer, Turn):
-                    return answer
+            # Where others stand in line already, there is no need to be told so.
+            answer: Turn | Wait = _BUSY if self._line.is_long else await self._ask()
+            while not isinstance(answer, Turn):
                 if answer.reason is Reason.PAUSE and answer.seconds > self._patience_s:
                     raise self._refusal(answer.seconds, answer.message)
                 await self._wait(waiter.pause(_stagger(answer)))
+                answer = await self._ask()
+            return answer
 
     async def _wait(self, wait: Awaitable[None]) -> None:
         clock = asyncio.get_running_loop().time
@@ -130,18 +127,35 @@ class LimitedGate:
         give_up_at = asyncio.get_running_loop().time() + _AWAY_S
         while True:
             try:
-                return await self._limiter.ask()
+                answer = await self._limiter.ask()
             except StoreError as e:
                 if asyncio.get_running_loop().time() > give_up_at:
                     raise ProviderError(f"{self._provider} was not asked: {e.message}", retryable=True) from e
+            else:
+                # A chunk that waits for its turn is not hung.
+                tell_alive()
+                return answer
             tell_alive()
             await asyncio.sleep(_RETRY_S)
 
+    @contextlib.contextmanager
+    def _kept(self, turn: Turn) -> Iterator[None]:
+        """Keep a turn for the time of a `with`. Nearly all are over before it is time to: a task each would be dear."""
+        keeping: list[asyncio.Task[None]] = []
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self._keep_s, lambda: keeping.append(loop.create_task(self._keep(turn))))
+        try:
+            yield
+        finally:
+            timer.cancel()
+            for task in keeping:
+                task.cancel()
+
     async def _keep(self, turn: Turn) -> None:
         while True:
-            await asyncio.sleep(self._keep_s)
             with contextlib.suppress(StoreError):
                 await self._limiter.keep(turn)
+            await asyncio.sleep(self._keep_s)
 
     async def _settle(self, turn: Turn, verdict: Verdict, error: ProviderError | None = None) -> float:
         pause_s, message = (error.retry_after_s, error.message) if error else (None, "")

@@ -1,6 +1,7 @@
 """The turns of a provider in Redis, shared by all processes: each step is one Lua script, timed by the server."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -25,7 +26,10 @@ class RedisLimiter:
 
     def __init__(self, provider: str, limits: Limits, connect: Callable[[], Redis]) -> None:
         self._keys = of_provider(provider)
-        self._limits = limits
+        self._lease_ms, window_ms = _ms(limits.lease_s), _ms(limits.window_s)
+        self._asking = (self._lease_ms, limits.requests or 0, window_ms, limits.concurrency or 0, _ms(POLL_S))
+        self._settling = (window_ms, limits.failures, _ms(limits.first_pause_s), _ms(limits.longest_pause_s))
+        self._numbers = itertools.count()
         self._connect = connect
         self._redis: Redis | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -35,24 +39,19 @@ class RedisLimiter:
 
     async def ask(self) -> Turn | Wait:
         """Return a turn, or why and how long to wait."""
-        limits = self._limits
         self._open()
-        rate = (limits.requests or 0, _ms(limits.window_s), limits.concurrency or 0, _ms(POLL_S))
-        who = (self._me, uuid4().hex[:12])
-        word, found, message = await self._run("ask", *who, _ms(limits.lease_s), *rate)
+        word, found, message = await self._run("ask", self._me, f"{next(self._numbers):x}", *self._asking)
         return Turn(found) if word == "ok" else Wait(Reason(word), int(found) / 1000, message)
 
     async def keep(self, turn: Turn) -> None:
         """Say that a request is still under way."""
-        await self._run("keep", turn.turn_id, _ms(self._limits.lease_s))
+        await self._run("keep", turn.turn_id, self._lease_ms)
 
     async def settle(self, turn: Turn, verdict: Verdict, *, pause_s: float | None = None, message: str = "") -> float:
         """End a turn; return the seconds of the pause that this began, 0 where it did not."""
-        limits = self._limits
         named_ms = -1 if pause_s is None else _ms(min(pause_s, LONGEST_NAMED_S))
-        pauses = (limits.failures, _ms(limits.first_pause_s), _ms(limits.longest_pause_s))
-        arguments = (turn.turn_id, verdict.value, named_ms, message, _ms(limits.window_s), *pauses)
-        return int(await self._run("settle", *arguments)) / 1000
+        told = (turn.turn_id, verdict.value, named_ms, message)
+        return int(await self._run("settle", *told, *self._settling)) / 1000
 
     async def close(self) -> None:
         """Release connections."""

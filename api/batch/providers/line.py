@@ -18,7 +18,7 @@ class Line:
 
     def __init__(self) -> None:
         self._front: dict[Waiter, None] = {}
-        self._behind: deque[tuple[Waiter, asyncio.Future[None]]] = deque()
+        self._behind: deque[Waiter] = deque()
 
     @contextlib.contextmanager
     def join(self) -> Iterator["Waiter"]:
@@ -47,25 +47,22 @@ class Line:
         self._front[waiter] = None
         return True
 
-    async def stand_behind(self, waiter: "Waiter") -> None:
-        """Wait for a place among those who ask."""
-        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        place = (waiter, called)
-        self._behind.append(place)
+    @contextlib.contextmanager
+    def behind(self, waiter: "Waiter") -> Iterator[None]:
+        """Let a waiter stand behind those who ask for the time of a `with`, unless it is called forward."""
+        self._behind.append(waiter)
         try:
-            while not called.done():
-                await asyncio.wait([called], timeout=_ALIVE_S)
-                tell_alive()
+            yield
         finally:
-            if not called.done():
-                self._behind.remove(place)
+            if waiter not in self._front:
+                self._behind.remove(waiter)
 
     def _leave(self, waiter: "Waiter") -> None:
         self._front.pop(waiter, None)
         while self._behind and len(self._front) < _ASKING:
-            first, called = self._behind.popleft()
+            first = self._behind.popleft()
             self._front[first] = None
-            called.set_result(None)
+            first.wake()
 
 
 class Waiter:
@@ -73,29 +70,43 @@ class Waiter:
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self._woken: asyncio.Event | None = None
-
-    async def stand_behind(self) -> None:
-        """Wait for a place among those who ask."""
-        await self._line.stand_behind(self)
+        self._until: asyncio.Future[None] | None = None
 
     async def pause(self, seconds: float) -> None:
         """Wait until it is worth asking again: so long, until a place is freed, or until one comes forward."""
+        loop = asyncio.get_running_loop()
+        self._until = loop.create_future()
         if not self._line.may_ask(self):
-            await self._line.stand_behind(self)
+            with self._line.behind(self), _signs_of_life():
+                await self._until
             return
-        self._woken = asyncio.Event()
+        timer = loop.call_later(seconds, self.wake)
         try:
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            pass
+            await self._until
         finally:
-            self._woken = None
+            timer.cancel()
 
     def wake(self) -> bool:
         """End a pause; return whether there was one."""
-        if self._woken is None or self._woken.is_set():
+        if self._until is None or self._until.done():
             return False
-        self._woken.set()
+        self._until.set_result(None)
         return True
+
+
+@contextlib.contextmanager
+def _signs_of_life() -> Iterator[None]:
+    """Give signs of life for the time of a `with`, in the context of whoever waits."""
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle
+
+    def give() -> None:
+        nonlocal timer
+        tell_alive()
+        timer = loop.call_later(_ALIVE_S, give)
+
+    timer = loop.call_later(_ALIVE_S, give)
+    try:
+        yield
+    finally:
+        timer.cancel()

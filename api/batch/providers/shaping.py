@@ -1,29 +1,36 @@
 """From the rows of a span to the bars that were asked for: of some sessions, and as sums of minutes."""
 
 from collections.abc import Sequence
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.calendar import minute_grid
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
+from batch.providers.base import FetchedBars
 
 _EPOCH = date(1970, 1, 1)
 _DAY_US = 86_400_000_000
 
 
-def pick_sessions(bars: pl.DataFrame, sessions: Sequence[date], interval: Interval) -> pl.DataFrame:
-    """Return the bars of some sessions, sorted: a span holds days between them that nobody asked for."""
+def of_sessions(opened_at_us: NDArray[np.int64], sessions: Sequence[date], interval: Interval) -> NDArray[np.bool_]:
+    """Return, shape (bars,), which bars of a span are of some sessions, sorted."""
     if len(sessions) == 1 + (sessions[-1] - sessions[0]).days:
-        return bars
+        return np.ones(opened_at_us.size, dtype=bool)
     wanted = [(day - _EPOCH).days for day in sessions]
     # Japan has had no daylight saving time since 1951.
     ahead_us = 9 * 3_600_000_000 if interval.is_intraday else 0
-    days = (bars["opened_at"].cast(pl.Int64()).to_numpy() + ahead_us) // _DAY_US
-    picked = np.isin(days, wanted)
+    return np.isin((opened_at_us + ahead_us) // _DAY_US, wanted)
+
+
+def pick_sessions(bars: pl.DataFrame, sessions: Sequence[date], interval: Interval) -> pl.DataFrame:
+    """Return the bars of some sessions, sorted: a span holds days between them that nobody asked for."""
+    picked = of_sessions(bars["opened_at"].cast(pl.Int64()).to_numpy(), sessions, interval)
     # A filter of a frame this small costs 100 µs, and seldom takes anything away.
     return bars if picked.all() else bars.filter(pl.Series(picked))
 
@@ -52,18 +59,20 @@ def sum_minutes(rows: pl.DataFrame, sessions: Sequence[date], interval: Interval
     )
 
 
-def lengthen(
-    symbol: str, minutes: pl.DataFrame, sessions: Sequence[date], interval: Interval
-) -> pl.DataFrame | SymbolOutcome:
-    """Return a symbol's bars of an intraday interval from its minutes, at least one row; or why there are none."""
-    if interval is Interval.M1:
-        return minutes
-    bars = sum_minutes(minutes, sessions, interval)
-    if bars.height:
-        return bars
-    first = minutes["opened_at"].min()
-    return SymbolOutcome(
-        symbol,
-        Outcome.INVALID,
-        message=f"all {minutes.height} minutes were outside the sessions' hours, the first at {first!s}",
-    )
+def lengthen(fetched: FetchedBars, sessions: Sequence[date], interval: Interval) -> FetchedBars:
+    """Return an answer of minutes as one of an interval, in the order of symbols; days stay as they are.
+
+    A symbol whose minutes were all outside the sessions' hours is invalid.
+    """
+    if interval in {Interval.M1, Interval.D1} or fetched.bars.is_empty():
+        return fetched
+    bars = sum_minutes(fetched.bars, sessions, interval)
+    outside = fetched.bars.filter(~pl.col("symbol").is_in(bars["symbol"].unique().implode()))
+    found = outside.group_by("symbol").agg(pl.len(), pl.col("opened_at").min())
+    invalid = {symbol: _outside_hours(symbol, count, first) for symbol, count, first in found.rows()}
+    return replace(fetched, bars=bars, outcomes={**fetched.outcomes, **invalid})
+
+
+def _outside_hours(symbol: str, minutes: int, first: datetime) -> SymbolOutcome:
+    message = f"all {minutes} minutes were outside the sessions' hours, the first at {first!s}"
+    return SymbolOutcome(symbol, Outcome.INVALID, message=message)

@@ -11,7 +11,6 @@ import structlog
 
 from batch.errors import ProviderError, RateLimited
 from batch.market.interval import Interval
-from batch.market.outcome import SymbolOutcome
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.jquants import query
 from batch.providers.jquants.csv_file import read_file
@@ -127,8 +126,10 @@ class JquantsBulk:
         counts = dict(minutes.group_by(day).agg(pl.col("symbol").n_unique()).rows())
         for session in request.sessions:
             expect_whole(session, "a bulk file", asked=len(brought | listed), found=counts.get(session, 0))
-        settled = settle(request.symbols, minutes, listed)
-        return await asyncio.to_thread(_lengthen, request, settled)
+        # Files lie by session; what is asked for by symbol comes by symbol.
+        by_symbol = minutes.sort(pl.col("symbol").cast(pl.Enum(request.symbols)), maintain_order=True)
+        settled = settle(request.symbols, by_symbol, listed)
+        return await asyncio.to_thread(lengthen, settled, request.sessions, request.interval)
 
     async def _find_listed(self, symbols: set[str], session: date) -> set[str]:
         """Return those of some symbols that were listed on a session."""
@@ -136,18 +137,3 @@ class JquantsBulk:
             return set()
         codes = parse_codes(await self._source.fetch_rows(query.ask_master(session)), session)
         return {symbol for symbol in symbols if code_of(symbol) in codes}
-
-
-def _lengthen(request: BarRequest, settled: FetchedBars) -> FetchedBars:
-    """Return minutes as bars of the interval, symbol by symbol in the order that was asked."""
-    by_symbol = settled.bars.partition_by("symbol", as_dict=True, maintain_order=True)
-    frames, outcomes = [settled.bars.clear()], dict(settled.outcomes)
-    for symbol in request.symbols:
-        if (minutes := by_symbol.get((symbol,))) is None:
-            continue
-        answer = lengthen(symbol, minutes, request.sessions, request.interval)
-        if isinstance(answer, SymbolOutcome):
-            outcomes[symbol] = answer
-        else:
-            frames.append(answer)
-    return FetchedBars(pl.concat(frames), outcomes)

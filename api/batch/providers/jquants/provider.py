@@ -112,13 +112,13 @@ class JquantsProvider:
 
         told: list[CorporateAction] = []
 
-        async def ask(symbol: str) -> SymbolAnswer:
+        async def ask(symbol: str) -> SymbolAnswer[pl.DataFrame]:
             if request.interval is Interval.D1:
                 return await self._fetch_days_of(symbol, sessions, told)
             return await self._fetch_minutes_of(symbol, sessions, request.interval)
 
-        answered = await ask_each(symbols, ask, concurrency=self.capabilities.concurrency or 1)
-        return replace(answered, actions=told)
+        answered = await ask_each(symbols, ask, concurrency=self.capabilities.concurrency or 1, join=pl.concat)
+        return replace(lengthen(answered, sessions, request.interval), actions=told)
 
     async def _fetch_days(self, symbols: Sequence[str], sessions: Sequence[date]) -> FetchedBars:
         days, told = [], list[CorporateAction]()
@@ -132,7 +132,9 @@ class JquantsProvider:
             told += parse_actions(rows, symbols)
         return replace(settle(symbols, pl.concat(days)), actions=told)
 
-    async def _fetch_days_of(self, symbol: str, sessions: Sequence[date], told: list[CorporateAction]) -> SymbolAnswer:
+    async def _fetch_days_of(
+        self, symbol: str, sessions: Sequence[date], told: list[CorporateAction]
+    ) -> SymbolAnswer[pl.DataFrame]:
         rows = await self._source.fetch_rows(query.ask_days(symbol, sessions[0], sessions[-1]))
         expect_code(rows, symbol)
         listed = pick_sessions(parse_daily(rows, [symbol], sessions), sessions, Interval.D1)
@@ -145,11 +147,13 @@ class JquantsProvider:
             return SymbolOutcome(symbol, Outcome.NO_TRADES)
         return SymbolOutcome(symbol, Outcome.NOT_LISTED)
 
-    async def _fetch_minutes_of(self, symbol: str, sessions: Sequence[date], interval: Interval) -> SymbolAnswer:
+    async def _fetch_minutes_of(
+        self, symbol: str, sessions: Sequence[date], interval: Interval
+    ) -> SymbolAnswer[pl.DataFrame]:
         rows = await self._source.fetch_rows(query.ask_minutes(symbol, sessions[0], sessions[-1]))
         minutes = traded(pick_sessions(parse_minutes(rows, symbol, sessions), sessions, interval))
         if minutes.height:
-            return lengthen(symbol, minutes, sessions, interval)
+            return minutes
         # Minutes without trades have no row, so the list of issues has to tell a quiet day from no listing.
         outcome = Outcome.NO_TRADES if await self._is_listed(symbol, sessions[-1]) else Outcome.NOT_LISTED
         return SymbolOutcome(symbol, outcome)

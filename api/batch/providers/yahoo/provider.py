@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import chain
 
 import polars as pl
 
@@ -14,7 +15,8 @@ from batch.market.universe import Market
 from batch.providers.base import BarRequest, Capabilities, FetchedBars
 from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
 from batch.providers.registry import get_provider_spec
-from batch.providers.shaping import lengthen, pick_sessions
+from batch.providers.rows import SymbolRows, build_frame
+from batch.providers.shaping import lengthen, of_sessions
 from batch.providers.yahoo.get import YahooSource
 from batch.providers.yahoo.parse import parse_chart, parse_splits
 from batch.providers.yahoo.query import ask_charts
@@ -61,11 +63,11 @@ class YahooProvider:
 
         told: list[CorporateAction] = []
 
-        async def ask(symbol: str) -> SymbolAnswer:
+        async def ask(symbol: str) -> SymbolAnswer[list[SymbolRows]]:
             return await self._fetch_symbol(symbol, request.interval, sessions, told)
 
-        answered = await ask_each(request.symbols, ask, concurrency=self.capabilities.concurrency or 1)
-        return replace(answered, actions=told)
+        answered = await ask_each(request.symbols, ask, concurrency=self.capabilities.concurrency or 1, join=_join)
+        return replace(lengthen(answered, sessions, request.interval), actions=told)
 
     async def close(self) -> None:
         """Release the connections."""
@@ -73,19 +75,22 @@ class YahooProvider:
 
     async def _fetch_symbol(
         self, symbol: str, interval: Interval, sessions: Sequence[date], told: list[CorporateAction]
-    ) -> SymbolAnswer:
+    ) -> SymbolAnswer[list[SymbolRows]]:
         if len(symbol) != len("7203"):
             return SymbolOutcome(symbol, Outcome.INVALID, message="Yahoo's name of preferred shares is not known")
-        frames, said = list[pl.DataFrame](), set[Outcome]()
+        parts, said = list[SymbolRows](), set[Outcome]()
         for query in ask_charts(symbol, interval, sessions):
             answer = await self._source.fetch_chart(query)
             chart = parse_chart(answer, query)
             if isinstance(chart, SymbolOutcome):
                 said.add(chart.outcome)
                 continue
-            frames.append(pick_sessions(chart, sessions, interval))
+            parts.append(chart.pick(of_sessions(chart.opened_at_us, sessions, interval)))
             told += [split for split in parse_splits(answer, query) if split.ex_session in sessions]
-        if not any(frame.height for frame in frames):
+        if not any(part.count for part in parts):
             return SymbolOutcome(symbol, Outcome.NOT_LISTED if said == {Outcome.NOT_LISTED} else Outcome.NO_TRADES)
-        bars = pl.concat(frames) if len(frames) > 1 else frames[0]
-        return bars if interval is Interval.D1 else lengthen(symbol, bars, sessions, interval)
+        return parts
+
+
+def _join(answers: Sequence[Sequence[SymbolRows]]) -> pl.DataFrame:
+    return build_frame([*chain(*answers)])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 
 from batch.market.calendar import JST
 from batch.market.interval import Interval
@@ -68,5 +69,6 @@ def ask_charts(symbol: str, interval: Interval, sessions: Sequence[date]) -> tup
     return tuple(ChartQuery(symbol, Interval.M1, span[0], span[-1]) for span in spans)
 
 
+@lru_cache(maxsize=64)
 def _midnight_s(day: date) -> int:
     return int(datetime.combine(day, time(), JST).timestamp())

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import polars as pl
 import pytest
 
 from batch.errors import ProviderError, RateLimited
@@ -11,10 +12,11 @@ from tests.fixtures.raw_bars import raw_bar, raw_frame
 
 pytestmark = pytest.mark.anyio
 
+type Answer = SymbolAnswer[pl.DataFrame]
 SYMBOLS = tuple(str(n) for n in range(1301, 1321))
 
 
-def rows(symbol: str) -> SymbolAnswer:
+def rows(symbol: str) -> Answer:
     return raw_frame([raw_bar(symbol, 0)])
 
 
@@ -22,7 +24,7 @@ def rows(symbol: str) -> SymbolAnswer:
 async def test_no_more_are_asked_for_at_once_than_allowed(concurrency: int) -> None:
     under_way, most = set[str](), 0
 
-    async def ask(symbol: str) -> SymbolAnswer:
+    async def ask(symbol: str) -> Answer:
         nonlocal most
         under_way.add(symbol)
         most = max(most, len(under_way))
@@ -30,7 +32,7 @@ async def test_no_more_are_asked_for_at_once_than_allowed(concurrency: int) -> N
         under_way.discard(symbol)
         return rows(symbol)
 
-    fetched = await ask_each(SYMBOLS, ask, concurrency=concurrency)
+    fetched = await ask_each(SYMBOLS, ask, concurrency=concurrency, join=pl.concat)
     assert most == min(concurrency, len(SYMBOLS))
     assert sorted(fetched.bars["symbol"]) == list(SYMBOLS)
 
@@ -38,21 +40,21 @@ async def test_no_more_are_asked_for_at_once_than_allowed(concurrency: int) -> N
 async def test_a_symbol_named_twice_is_asked_for_once() -> None:
     asked: list[str] = []
 
-    async def ask(symbol: str) -> SymbolAnswer:
+    async def ask(symbol: str) -> Answer:
         asked.append(symbol)
         return rows(symbol)
 
-    await ask_each(("7203", "6758", "7203"), ask, concurrency=2)
+    await ask_each(("7203", "6758", "7203"), ask, concurrency=2, join=pl.concat)
     assert sorted(asked) == ["6758", "7203"]
 
 
 async def test_a_fault_that_may_pass_is_its_symbol_s_alone() -> None:
-    async def ask(symbol: str) -> SymbolAnswer:
+    async def ask(symbol: str) -> Answer:
         if symbol == "1305":
             raise ProviderError("broke off", retryable=True)
         return rows(symbol)
 
-    fetched = await ask_each(SYMBOLS, ask, concurrency=2)
+    fetched = await ask_each(SYMBOLS, ask, concurrency=2, join=pl.concat)
     assert fetched.bars.height == len(SYMBOLS) - 1
     assert fetched.outcomes == {"1305": SymbolOutcome("1305", Outcome.PROVIDER_ERROR, message="broke off")}
 
@@ -65,12 +67,12 @@ async def test_a_fault_that_may_pass_is_its_symbol_s_alone() -> None:
     ],
 )
 async def test_an_end_for_all_keeps_what_came(error: ProviderError, outcome: Outcome) -> None:
-    async def ask(symbol: str) -> SymbolAnswer:
+    async def ask(symbol: str) -> Answer:
         if symbol >= "1305":
             raise error
         return rows(symbol) if symbol != "1302" else SymbolOutcome(symbol, Outcome.NO_TRADES)
 
-    fetched = await ask_each(SYMBOLS, ask, concurrency=1)
+    fetched = await ask_each(SYMBOLS, ask, concurrency=1, join=pl.concat)
     assert fetched.bars["symbol"].to_list() == ["1301", "1303", "1304"]
     assert fetched.outcomes.pop("1302").outcome is Outcome.NO_TRADES  # type: ignore[attr-defined]
     assert {o.outcome for o in fetched.outcomes.values()} == {outcome}
@@ -78,9 +80,9 @@ async def test_an_end_for_all_keeps_what_came(error: ProviderError, outcome: Out
 
 
 async def test_an_end_before_any_rows_is_raised_as_it_is() -> None:
-    async def ask(_symbol: str) -> SymbolAnswer:
+    async def ask(_symbol: str) -> Answer:
         raise RateLimited("slow down", retry_after_s=9.0)
 
     with pytest.raises(RateLimited) as caught:
-        await ask_each(SYMBOLS, ask, concurrency=5)
+        await ask_each(SYMBOLS, ask, concurrency=5, join=pl.concat)
     assert caught.value.retry_after_s == 9

@@ -7,11 +7,13 @@ import pytest
 from batch.market.calendar import grid
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
+from batch.providers.base import FetchedBars
 from batch.providers.shaping import lengthen, sum_minutes
 from tests.fixtures.raw_bars import SESSIONS, clean_session, raw_bar, raw_frame
 
 DAY = SESSIONS[0]
 GRID = grid(DAY, Interval.M1)
+NOT_LISTED = SymbolOutcome("1301", Outcome.NOT_LISTED)
 LONGER = [interval for interval in Interval if interval.is_intraday and interval is not Interval.M1]
 
 
@@ -54,10 +56,19 @@ def test_minutes_of_a_session_that_was_not_asked_for_are_in_no_sum() -> None:
 
 
 def test_where_every_minute_is_off_the_symbol_is_invalid() -> None:
-    answer = lengthen("7203", raw_frame([raw_bar("7203", GRID[0] + 9 * 3600)]), [DAY], Interval.M5)
-    assert isinstance(answer, SymbolOutcome)
-    assert answer.outcome is Outcome.INVALID
-    assert "all 1 minutes were outside the sessions' hours, the first at 2026-11-13 09:00" in answer.message
+    rows = [raw_bar("7203", GRID[0] + 9 * 3600), *clean_session("6758", DAY)]
+    answer = lengthen(FetchedBars(raw_frame(rows), {"1301": NOT_LISTED}), [DAY], Interval.M5)
+    assert set(answer.bars["symbol"]) == {"6758"}
+    assert answer.outcomes["1301"] is NOT_LISTED
+    assert answer.outcomes["7203"].outcome is Outcome.INVALID
+    message = "all 1 minutes were outside the sessions' hours, the first at 2026-11-13 09:00"
+    assert message in answer.outcomes["7203"].message
+
+
+@pytest.mark.parametrize("interval", [Interval.M1, Interval.D1])
+def test_minutes_and_days_stay_as_they_came(interval: Interval) -> None:
+    answer = FetchedBars(raw_frame([raw_bar("7203", GRID[0] + 9 * 3600)]))
+    assert lengthen(answer, [DAY], interval) is answer
 
 
 def test_before_the_change_of_hours_the_close_was_at_three() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
+import polars as pl
 import pytest
 
 from batch.errors import ProviderError
@@ -14,6 +15,7 @@ from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.gate import OpenGate
+from batch.providers.rows import build_frame
 from batch.providers.yahoo import YahooProvider, YahooSource
 from batch.providers.yahoo.parse import parse_chart
 from batch.providers.yahoo.query import ChartQuery, ask_charts
@@ -161,21 +163,26 @@ def test_a_chart_without_bars_is_no_trades(change: dict[str, Any]) -> None:
     assert parse_chart(chart(**change), QUERY) == SymbolOutcome("7203", Outcome.NO_TRADES)
 
 
+def parse(answer: dict[str, Any], query: ChartQuery = QUERY) -> pl.DataFrame:
+    """Return the bars of a chart that has some."""
+    rows = parse_chart(answer, query)
+    assert not isinstance(rows, SymbolOutcome)
+    return build_frame([rows])
+
+
 def test_minutes_without_a_price_are_left_out_and_nothing_is_filled_in() -> None:
     values: dict[str, list[float | None]] = {
         name: [10.0, None, 12.0, None] for name in ("open", "high", "low", "close")
     }
     quote = values | {"volume": [100.0, None, None, 0.0]}
-    bars = parse_chart(chart([NINE + 60 * n for n in range(4)], indicators={"quote": [quote]}), QUERY)
-    assert not isinstance(bars, SymbolOutcome)
+    bars = parse(chart([NINE + 60 * n for n in range(4)], indicators={"quote": [quote]}))
     assert bars["close"].to_list() == [10.0, 12.0]
     # A price without a volume is for the quality checks.
     assert bars["volume"].to_list() == [100.0, None]
 
 
 def test_the_newest_price_that_comes_along_is_left_out() -> None:
-    bars = parse_chart(chart([NINE, NINE + 3 * 86_400 + 7]), QUERY)
-    assert not isinstance(bars, SymbolOutcome)
+    bars = parse(chart([NINE, NINE + 3 * 86_400 + 7]))
     assert bars.height == 1
 
 
@@ -189,8 +196,7 @@ def test_bars_of_another_time_alone_are_a_fault(stamp: int) -> None:
 def test_a_daily_bar_is_of_its_date_in_japan(hour: int, minute: int) -> None:
     stamp = NINE + hour * 3600 + minute * 60
     query = ChartQuery("7203", Interval.D1, MONDAY, MONDAY)
-    bars = parse_chart(chart([stamp], meta=META | {"dataGranularity": "1d"}), query)
-    assert not isinstance(bars, SymbolOutcome)
+    bars = parse(chart([stamp], meta=META | {"dataGranularity": "1d"}), query)
     assert bars["opened_at"].to_list() == [datetime(2026, 11, 16, tzinfo=UTC)]
 
 

@@ -1,0 +1,52 @@
+"""Rows of one symbol as arrays, until those of many become one frame: a frame for each costs more than reading it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from batch.market.bar import RAW_BAR_SCHEMA
+
+VALUES = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolRows:
+    """What a provider gave of one symbol.
+
+    Attributes:
+        symbol: the symbol.
+        opened_at_us: shape (rows,), microseconds since 1970, UTC.
+        values: shape (5, rows), in the order of `VALUES`; NaN where the provider gave none.
+
+    """
+
+    symbol: str
+    opened_at_us: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    @property
+    def count(self) -> int:
+        """How many rows."""
+        return self.opened_at_us.size
+
+    def pick(self, kept: NDArray[np.bool_]) -> "SymbolRows":
+        """Return those that a mask of shape (rows,) keeps."""
+        return self if kept.all() else SymbolRows(self.symbol, self.opened_at_us[kept], self.values[:, kept])
+
+
+def build_frame(parts: Sequence[SymbolRows]) -> pl.DataFrame:
+    """Return all rows of some parts, at least one, in `RAW_BAR_SCHEMA`, one part after the other."""
+    values = np.concatenate([part.values for part in parts], axis=1)
+    symbols = pl.Series("symbol", [part.symbol for part in parts], dtype=pl.String())
+    return pl.DataFrame(
+        {
+            "symbol": symbols.gather(np.repeat(np.arange(len(parts)), [part.count for part in parts])),
+            "opened_at": pl.Series(np.concatenate([part.opened_at_us for part in parts])).cast(
+                RAW_BAR_SCHEMA["opened_at"]
+            ),
+            **{name: pl.Series(name, row, nan_to_null=True) for name, row in zip(VALUES, values, strict=True)},
+        }
+    )
