@@ -8,7 +8,7 @@ import pytest
 
 from app.jobs.redis_store import RedisJobStore
 from app.jobs.store import Claim
-from batch.kit.redis import Redis, connect_redis
+from batch.kit.redis import Redis, ResponseError, ScriptCall, connect_redis, run_together
 from tests.faults.lab.faults import script_sha
 from tests.faults.lab.proxy import FaultProxy
 from tests.fixtures.job_steps import claimed, until
@@ -52,6 +52,21 @@ async def test_a_reset_connection_is_replaced(redis: Redis, link: FaultProxy) ->
     # The transport knows, and redis-py does not yet: it raised the transport's own errors here.
     await until(is_closing, bool)
     assert await redis.get("one") == "1"
+
+
+async def test_scripts_that_share_a_trip_answer_in_their_order_and_one_that_fails_leaves_nothing_behind(
+    redis: Redis, link: FaultProxy
+) -> None:
+    say = redis.register_script("return ARGV[1]")
+    fail = redis.register_script("return redis.error_reply('WRONG ' .. KEYS[1])")
+    said: list[ScriptCall] = [(say, [], [word]) for word in ("一", "2", "three")]
+    assert await run_together(redis, said) == ["一", "2", "three"]
+    with pytest.raises(ResponseError, match="WRONG key"):
+        await run_together(redis, [said[0], (fail, ["key"], []), said[1]])
+    assert await run_together(redis, said) == ["一", "2", "three"]
+    link.cut()
+    assert await run_together(redis, said[1:]) == ["2", "three"], "once more, over another connection"
+    assert len(redis.connection_pool._available_connections) == 1
 
 
 async def test_a_claim_whose_answer_got_lost_is_the_same_claim(redis: Redis, link: FaultProxy) -> None:
