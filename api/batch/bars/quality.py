@@ -14,12 +14,10 @@ from batch.bars.quality_grid import NO_STAMP, SlotTable, build_slot_table
 from batch.bars.quality_hard import REASONS, Columns, Judged, judge_rows
 from batch.bars.store import QUARANTINE_SCHEMA
 from batch.errors import ProviderError
-from batch.market.bar import BAR_SCHEMA, RAW_BAR_SCHEMA, BarFlag, empty_bars
+from batch.market.bar import BAR_SCHEMA, RAW_BAR_SCHEMA, VALUES, BarFlag, empty_bars
 from batch.market.interval import Interval
 from batch.market.rules import Floats
 from batch.market.universe import Market
-
-_VALUES = ("open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ def check_bars(raw: pl.DataFrame, context: QualityContext) -> Checked:
     table = build_slot_table(
         sorted(set(context.sessions)), context.interval, is_tse=context.market.is_tse, now=context.now
     )
-    values = tuple(raw[name].to_numpy() for name in _VALUES)
+    values = tuple(raw[name].to_numpy() for name in VALUES)
     stamps = raw["opened_at"].to_physical().fill_null(NO_STAMP).to_numpy()
     judged = judge_rows(_rank_symbols(raw["symbol"], symbols), stamps, values, table)
     flags, suspects = _flag(judged, context, symbols, table)

@@ -2,19 +2,18 @@
 
 import polars as pl
 
-from batch.market.bar import BAR_SCHEMA, BarFlag
+from batch.market.bar import BAR_SCHEMA, VALUES, BarFlag
 from batch.market.interval import Interval
 
 _KEY = ("symbol", "opened_at")
-_VALUES = ("open", "high", "low", "close", "volume")
 
 #: A day whose minutes do not add up to what the provider says of it: ours, and theirs.
 DAY_DIFFERENCES = pl.Schema(
     {
         "symbol": pl.String(),
         "opened_at": pl.Datetime("us", "UTC"),
-        **{name: BAR_SCHEMA[name] for name in _VALUES},
-        **{f"their_{name}": BAR_SCHEMA[name] for name in _VALUES},
+        **{name: BAR_SCHEMA[name] for name in VALUES},
+        **{f"their_{name}": BAR_SCHEMA[name] for name in VALUES},
     }
 )
 
@@ -48,9 +47,9 @@ def compare_days(ours: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame:
 
     Both are daily bars in `BAR_SCHEMA`. Nothing is rounded: the same trades give the same numbers.
     """
-    their = theirs.select(*_KEY, *(pl.col(name).alias(f"their_{name}") for name in _VALUES))
-    differs = pl.any_horizontal(pl.col(name) != pl.col(f"their_{name}") for name in _VALUES)
-    both = ours.select(*_KEY, *_VALUES).join(their, on=_KEY, how="inner")
+    their = theirs.select(*_KEY, *(pl.col(name).alias(f"their_{name}") for name in VALUES))
+    differs = pl.any_horizontal(pl.col(name) != pl.col(f"their_{name}") for name in VALUES)
+    both = ours.select(*_KEY, *VALUES).join(their, on=_KEY, how="inner")
     return both.filter(differs).sort(_KEY).select(list(DAY_DIFFERENCES))
 
 

@@ -36,6 +36,10 @@ RAW_BAR_SCHEMA = pl.Schema(
 )
 
 
+#: What a bar tells of its minute, or its day.
+VALUES = ("open", "high", "low", "close", "volume")
+
+
 class BarFlag(IntFlag):
     """What a soft quality rule saw in a bar that was stored all the same; the value is stored, so never renumber."""
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import polars as pl
 
-_VALUES = ("open", "high", "low", "close", "volume")
+from batch.market.bar import VALUES
+
 _MOST_TOLD = 3
 
 
@@ -20,6 +21,6 @@ def tell_differences(symbol: str, differences: Sequence[pl.DataFrame]) -> str:
 
 
 def _tell(row: dict[str, Any]) -> str:
-    differing = [name for name in _VALUES if row[name] != row[f"their_{name}"]]
+    differing = [name for name in VALUES if row[name] != row[f"their_{name}"]]
     values = ", ".join(f"{name} {row[name]:.15g}, theirs {row[f'their_{name}']:.15g}" for name in differing)
     return f"{row['opened_at']:%Y-%m-%d} {values}"

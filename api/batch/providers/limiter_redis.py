@@ -68,7 +68,7 @@ class RedisLimiter:
         if self._calls is None or self._redis is None or self._loop is not loop:
             redis = self._redis = self._connect()
             self._loop = loop
-            self._me = uuid4().hex[:8]
+            self._me = uuid4().hex[:12]
             self._scripts = {name: register_script(redis, "batch.providers", name) for name in _SCRIPTS}
             self._calls = Group(partial(self._run_all, redis))
         return self._calls

@@ -7,9 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from batch.market.bar import RAW_BAR_SCHEMA
-
-VALUES = ("open", "high", "low", "close", "volume")
+from batch.market.bar import RAW_BAR_SCHEMA, VALUES
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ class JquantsBulk:
         return replace(settle(request.symbols, rows, listed), actions=list(actions))
 
     async def _settle_minutes(self, request: BarRequest, table: pl.DataFrame) -> FetchedBars:
-        minutes = traded(await asyncio.to_thread(make_minutes, table, request.symbols))
+        minutes = await asyncio.to_thread(_by_symbol, table, request.symbols)
         brought = set(minutes["symbol"])
         # Minutes without trades have no row, so the list of issues has to tell a quiet day from no listing.
         listed = await self._find_listed(set(request.symbols) - brought, request.sessions[-1])
@@ -126,9 +126,7 @@ class JquantsBulk:
         counts = dict(minutes.group_by(day).agg(pl.col("symbol").n_unique()).rows())
         for session in request.sessions:
             expect_whole(session, "a bulk file", asked=len(brought | listed), found=counts.get(session, 0))
-        # Files lie by session; what is asked for by symbol comes by symbol.
-        by_symbol = minutes.sort(pl.col("symbol").cast(pl.Enum(request.symbols)), maintain_order=True)
-        settled = settle(request.symbols, by_symbol, listed)
+        settled = settle(request.symbols, minutes, listed)
         return await asyncio.to_thread(lengthen, settled, request.sessions, request.interval)
 
     async def _find_listed(self, symbols: set[str], session: date) -> set[str]:
@@ -137,3 +135,9 @@ class JquantsBulk:
             return set()
         codes = parse_codes(await self._source.fetch_rows(query.ask_master(session)), session)
         return {symbol for symbol in symbols if code_of(symbol) in codes}
+
+
+def _by_symbol(table: pl.DataFrame, symbols: Sequence[str]) -> pl.DataFrame:
+    """Return the minutes that traded, symbol by symbol in the order that was asked; files lie by session."""
+    minutes = traded(make_minutes(table, symbols))
+    return minutes.sort(pl.col("symbol").cast(pl.Enum(symbols)), maintain_order=True)

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from batch.errors import InvalidRequest, ProviderError
 from batch.market.action import CorporateAction, check_factor
+from batch.market.bar import VALUES
 from batch.market.calendar import JST
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.rows import VALUES, SymbolRows
+from batch.providers.rows import SymbolRows
 from batch.providers.yahoo.query import ChartQuery
 
 _NOT_FOUND = "Not Found"
