@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from batch.bars.coverage import CoverScope
     from batch.market.bar import BarSeries
 
-_COUNTS = ("missing", "lost", "not_final", "short", "no_auction", "empty")
+_COUNTS = ("missing", "lost", "not_final", "short", "no_auction", "differs", "empty")
 _WANTING = ("missing", "lost", "not_final")
-_SUSPECT = ("short", "no_auction")
+_SUSPECT = ("short", "no_auction", "differs")
 _MOST_SYMBOLS = 20
 
 

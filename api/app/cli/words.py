@@ -115,8 +115,8 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "repair": ("take what is missing with: {command}", "欠けている分を取り込むには: {command}"),
     "suspects": (
-        "{count:,} symbol sessions are short or lack the closing auction; to take these too: --include-short",
-        "本数が少ない、または大引けのない銘柄日数 {count:,} 件。これらも取り込むには: --include-short",
+        "{count:,} symbol sessions are short, lack the closing auction or differ from their day; to take these too: --include-short",
+        "本数が少ない、大引けがない、または日足と一致しない銘柄日数 {count:,} 件。これらも取り込むには: --include-short",
     ),
     "no_actions": (
         "no corporate actions of {source}; an ingest notes them, and `kaboom actions add` takes yours",

@@ -32,12 +32,13 @@ class CellState(StrEnum):
     NOT_FINAL = "not_final"
     SHORT = "short"
     NO_AUCTION = "no_auction"
+    DIFFERS = "differs"
     COMPLETE = "complete"
 
 
 #: Certain to be wanting; and what only looks like it, since a thin day or a halt looks the same.
 GAPS = (CellState.MISSING, CellState.LOST, CellState.NOT_FINAL)
-SUSPECTS = (CellState.SHORT, CellState.NO_AUCTION)
+SUSPECTS = (CellState.SHORT, CellState.NO_AUCTION, CellState.DIFFERS)
 _STATE = pl.Enum([state.value for state in CellState])
 
 #: A judged cell. `expected` is the median that its bars were held against; null where nothing is known.
@@ -68,13 +69,16 @@ class CoverScope:
     now: datetime
 
 
-def judge_cells(held: pl.DataFrame, asked: pl.DataFrame, scope: CoverScope) -> pl.DataFrame:
+def judge_cells(
+    held: pl.DataFrame, asked: pl.DataFrame, scope: CoverScope, *, differing: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Return every cell of a scope in `CELL_SCHEMA`, sorted by symbol, then session.
 
     Args:
         held: what a store holds, in `COVERAGE_SCHEMA`, with some sessions before the scope as history.
         asked: what providers answered, in `ASKED_SCHEMA`.
         scope: what should be there.
+        differing: `symbol` and `session` of cells whose minutes are known not to add up to their day.
 
     A session is final once its bars were asked for `delay` after its close; `is_final` is null where that is unknown
     and the session is younger than seven days.
@@ -85,6 +89,7 @@ def judge_cells(held: pl.DataFrame, asked: pl.DataFrame, scope: CoverScope) -> p
     cells = cells.join_asof(_expected(held), on="session", by="symbol", check_sortedness=False)
     answers = asked.select(*_KEY, "asked_at", pl.col("bars").alias("answered"))
     cells = cells.join(answers, on=_KEY, how="left").join(final_times(scope.sessions, scope.delay), on="session")
+    cells = cells.join(_mark(differing), on=_KEY, how="left")
     cells = cells.with_columns(is_final=is_final(scope.now)).with_columns(
         pl.col("bars", "flagged", "flags").fill_null(0)
     )
@@ -101,8 +106,8 @@ def judge_sessions(cells: pl.DataFrame) -> pl.DataFrame:
     """Return a row for each session of judged cells, oldest first: symbols, bars, their median, states, a verdict.
 
     The verdict is `pending` before the session's bars can be final, `degraded` where more than 5 % of the symbols
-    that are not empty have no bar, `gaps` where anything is missing, lost, not final, short or without its auction,
-    else `complete`.
+    that are not empty have no bar, `gaps` where anything is missing, lost, not final, short, without its auction
+    or differs from its day, else `complete`.
     """
     counts = [(pl.col("state") == state.value).sum().alias(state.value) for state in CellState]
     found = cells.group_by("session").agg(
@@ -127,6 +132,11 @@ def judge_sessions(cells: pl.DataFrame) -> pl.DataFrame:
     return found.with_columns(verdict=verdict).drop("without").sort("session")
 
 
+def _mark(differing: pl.DataFrame | None) -> pl.DataFrame:
+    cells = pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date}) if differing is None else differing
+    return cells.with_columns(differs=pl.lit(value=True))
+
+
 def _expected(held: pl.DataFrame) -> pl.DataFrame:
     """Of what is held the median of the sessions before; where they are too few, of all that are in sight."""
     rolling = pl.col("bars").rolling_median(HISTORY_SESSIONS, min_samples=_LEAST_HISTORY)
@@ -147,6 +157,7 @@ def _state(scope: CoverScope) -> pl.Expr:
         CellState.NOT_FINAL: ~pl.col("is_final").fill_null(value=False),
         CellState.SHORT: (pl.col("bars") < pl.col("expected") * SHORT_SHARE).fill_null(value=False),
         CellState.NO_AUCTION: auction != 0,
+        CellState.DIFFERS: pl.col("differs").fill_null(value=False),
     }
     state = pl.lit(CellState.COMPLETE.value)
     for name, rule in reversed(rules.items()):

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import polars as pl
 
+from batch.bars.asked import newest_asked
 from batch.bars.coverage import CELL_SCHEMA, HISTORY_SESSIONS, CoverScope, judge_cells, list_cells
+from batch.bars.differing import find_differing
 from batch.bars.finality import final_times
 from batch.bars.store import BarStore
 from batch.market.bar import BarSeries
@@ -27,11 +29,13 @@ async def load_cells(store: BarStore, series: BarSeries, scope: CoverScope) -> p
         return pl.DataFrame(schema=CELL_SCHEMA)
     first, last = scope.sessions[0], scope.sessions[-1]
     held = await store.coverage(series, first=first - _HISTORY, last=last)
+    asked = await store.load_asked(series, first=first, last=last)
     if is_derived(series.source):
-        asked = await _tell_unmade(store, series, scope, held)
-    else:
-        asked = await store.load_asked(series, first=first, last=last)
-    return judge_cells(held, asked, scope)
+        asked = newest_asked(pl.concat([asked, await _tell_unmade(store, series, scope, held)]))
+    differing = None
+    if series.interval is Interval.M1:
+        differing = await find_differing(store, series.source, asked, first=first - _HISTORY, last=last)
+    return judge_cells(held, asked, scope, differing=differing)
 
 
 async def _tell_unmade(store: BarStore, series: BarSeries, scope: CoverScope, held: pl.DataFrame) -> pl.DataFrame:

@@ -7,9 +7,9 @@ from datetime import datetime
 import polars as pl
 import structlog
 
+from batch.bars.answers import keep_asked
 from batch.bars.asked import tell_asked
 from batch.bars.store import BarStore, Correction
-from batch.errors import StoreError
 from batch.ingest.plan import IngestChunk
 from batch.market.bar import BarSeries
 from batch.market.outcome import SymbolOutcome
@@ -29,18 +29,12 @@ class Answer:
 async def note_asked(
     store: BarStore, series: BarSeries, *, answer: Answer, outcomes: Mapping[str, SymbolOutcome]
 ) -> None:
-    """Keep which sessions of which symbols a provider has answered for, of symbols whose outcome is fine.
-
-    What cannot be kept costs another request at the next backfill, and no more.
-    """
+    """Keep which sessions of which symbols a provider has answered for, of symbols whose outcome is fine."""
     symbols = [symbol for symbol in answer.part.symbols if outcomes[symbol].outcome.is_fine]
     if not symbols:
         return
     asked = tell_asked(answer.bars, symbols, answer.part.sessions, answer.asked_at)
-    try:
-        await store.save_asked(series, asked)
-    except StoreError as e:
-        _log.warning("asked_not_kept", interval=series.interval.value, symbols=len(symbols), reason=e.message)
+    await keep_asked(store, series, asked)
 
 
 def log_corrections(series: BarSeries, corrections: Sequence[Correction]) -> None:

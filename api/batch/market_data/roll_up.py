@@ -15,6 +15,7 @@ from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.report import OutcomeReport
 from batch.market.source import derived_source
+from batch.market_data.roll_up_notes import note_made
 from batch.market_data.roll_up_plan import RollUpChunk
 from batch.market_data.roll_up_words import tell_differences
 
@@ -63,20 +64,24 @@ async def roll_up_chunk(
 async def _run_slice(part: RollUpChunk, store: BarStore) -> OutcomeReport:
     done = _Slice()
     for first, last in _windows(part):
-        minutes = await _read(store, BarSeries(part.provider, Interval.M1), part.symbols, first, last)
+        series = BarSeries(part.provider, Interval.M1)
+        # Before the minutes: of an answer that comes meanwhile the note is older than its bars, not newer.
+        asked = await store.load_asked(series, first=first, last=last)
+        minutes = await _read(store, series, part.symbols, first, last)
         if minutes.height:
             for interval in part.spans:
-                await _roll_up(part, store, interval, minutes=minutes, done=done)
+                made = await _roll_up(part, store, interval, minutes=minutes, done=done)
+                await note_made(store, BarSeries(derived_source(part.provider), interval), made, asked)
     return OutcomeReport(tuple(_judge(symbol, done) for symbol in part.symbols), dict(done.counts))
 
 
 async def _roll_up(
     part: RollUpChunk, store: BarStore, interval: Interval, *, minutes: pl.DataFrame, done: _Slice
-) -> None:
+) -> pl.DataFrame:
     day = pl.col("opened_at").dt.date()
     wanted = minutes.filter(day.is_between(*part.spans[interval]))
     if wanted.is_empty():
-        return
+        return wanted
     # Beside the loop, so that heartbeats go on.
     longer = await asyncio.to_thread(resample, wanted, interval)
     if interval is Interval.D1:
@@ -86,6 +91,7 @@ async def _roll_up(
     done.rows.update(dict(longer.group_by("symbol").len().rows()))
     done.rows.subtract({refused.symbol: refused.bars for refused in report.refused})
     done.counts[f"bars_{interval}"] += report.written
+    return longer.filter(~pl.col("symbol").is_in([refused.symbol for refused in report.refused]))
 
 
 async def _hold_against_days(part: RollUpChunk, store: BarStore, days: pl.DataFrame, done: _Slice) -> pl.DataFrame:

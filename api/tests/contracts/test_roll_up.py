@@ -1,13 +1,15 @@
 """A roll-up on every bar store: exact, apart from the provider's, true about days that differ."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from batch.bars.coverage import CoverScope
+from batch.bars.gaps import load_cells
 from batch.bars.resample import resample
-from batch.bars.store import BarStore
+from batch.bars.store import ASKED_SCHEMA, BarStore
 from batch.errors import InvalidRequest
 from batch.market.bar import BarFlag, BarSeries
 from batch.market.calendar import last_sessions
@@ -95,6 +97,18 @@ def test_what_was_put_right_is_flagged_no_more(store: BarStore, minutes: pl.Data
     run(store.write(DAILY, resample(minutes, Interval.D1)))
     assert "days_differ" not in roll_up(store).counts
     assert derived(store, Interval.D1)["flags"].sum() == 0
+
+
+def test_bars_are_as_final_as_their_minutes(store: BarStore, minutes: pl.DataFrame) -> None:
+    rows = [("7203", DAYS[-2], 327, datetime(2025, 6, 2, 9, tzinfo=UTC)), ("7203", LAST, 327, at(LAST, 200))]
+    run(store.save_asked(MINUTES, pl.DataFrame(rows, schema=ASKED_SCHEMA, orient="row")))
+    roll_up(store, intervals={"1h": 2, "1d": 2})
+    for interval, bars in ((Interval.H1, 7), (Interval.D1, 1)):
+        noted = run(store.load_asked(BarSeries("synthetic_from_1m", interval), first=DAYS[0], last=LAST))
+        assert noted.rows() == [(symbol, day, bars, asked_at) for symbol, day, _, asked_at in rows]
+    scope = CoverScope(["7203"], DAYS[-2:], timedelta(minutes=1), datetime(2025, 6, 4, tzinfo=UTC))
+    cells = run(load_cells(store, BarSeries("synthetic_from_1m", Interval.D1), scope))
+    assert cells["state"].cast(str).to_list() == ["complete", "not_final"]
 
 
 def test_a_symbol_without_minutes_is_said_to_have_none(store: BarStore, minutes: pl.DataFrame) -> None:

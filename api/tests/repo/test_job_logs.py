@@ -9,6 +9,7 @@ from tests.fixtures.repository import Module, load_modules, load_text
 _LEVELS = {"debug", "info", "warning", "error"}
 #: Here the job is bound to every line; elsewhere a line names it.
 _BOUND = {
+    "answers",
     "worker",
     "keeper",
     "settle",
