@@ -1,6 +1,7 @@
 """Frames on their way into a store: checked, sorted, one row per key."""
 
 import re
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
@@ -16,7 +17,7 @@ _SOURCE = re.compile(r"[a-z][a-z0-9_-]*")
 _KEY = ["symbol", "opened_at"]
 _PRICES = ["open", "high", "low", "close"]
 _US = 1_000_000
-_FIRST_US, _LAST_US = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * _US for year in (1900, 3000))
+_FIRST_S, _LAST_S = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (1900, 3000))
 
 
 def check_source(source: str) -> None:
@@ -30,7 +31,33 @@ def check_source(source: str) -> None:
         raise InvalidRequest(f"source was {source[:40]!r}, expected {_SOURCE.pattern}")
 
 
+@dataclass(frozen=True, slots=True)
+class SortedBars:
+    """Bars fit to store, and what was learnt of them on the way.
+
+    Attributes:
+        bars: sorted by symbol, then opened_at, no key twice.
+        seconds: `opened_at` in UTC seconds, shape (bars,).
+        starts: the first row of each symbol, shape (symbols,).
+
+    """
+
+    bars: pl.DataFrame
+    seconds: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+
+
 def normalise_bars(bars: pl.DataFrame) -> pl.DataFrame:
+    """Return bars sorted by symbol, then opened_at; of several with one key the last stays.
+
+    Raises:
+        StoreError: as of `sort_bars`.
+
+    """
+    return sort_bars(bars).bars
+
+
+def sort_bars(bars: pl.DataFrame) -> SortedBars:
     """Return bars sorted by symbol, then opened_at; of several with one key the last stays.
 
     Raises:
@@ -40,11 +67,13 @@ def normalise_bars(bars: pl.DataFrame) -> pl.DataFrame:
     """
     _check_schema(bars, BAR_SCHEMA)
     if bars.is_empty():
-        return bars
-    _check_values(bars)
-    if is_sorted(bars):
-        return bars.rechunk()
-    return bars.unique(_KEY, keep="last", maintain_order=True).sort(_KEY).rechunk()
+        nothing = np.empty(0, np.int64)
+        return SortedBars(bars, nothing, nothing)
+    found = SortedBars(bars, _check_values(bars), _symbol_starts(bars))
+    if _is_sorted(found):
+        return replace(found, bars=bars.rechunk())
+    bars = bars.unique(_KEY, keep="last", maintain_order=True).sort(_KEY).rechunk()
+    return SortedBars(bars, times_us(bars) // _US, _symbol_starts(bars))
 
 
 def normalise_quarantine(rows: pl.DataFrame) -> pl.DataFrame:
@@ -61,24 +90,6 @@ def normalise_quarantine(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(pl.col(*_PRICES, "volume").fill_nan(None)).unique(
         [*_KEY, "reason"], keep="last", maintain_order=True
     )
-
-
-def is_sorted(bars: pl.DataFrame) -> bool:
-    """Whether bars are sorted by symbol, then opened_at, with no key twice."""
-    turns = symbol_turns(bars)
-    rising = np.diff(times_us(bars)) > 0
-    if not (rising | turns).all():
-        return False
-    firsts = bars["symbol"][np.append(0, np.flatnonzero(turns) + 1)].to_list()
-    return all(a < b for a, b in pairwise(firsts))
-
-
-def symbol_turns(bars: pl.DataFrame) -> npt.NDArray[np.bool_]:
-    """Return, shape (bars - 1,), whether each bar but the first has another symbol than the one before."""
-    # Slices of a frame: those of a series are made by a lazy frame, as dear as the comparison.
-    after, before = bars.slice(1)["symbol"], bars.slice(0, len(bars) - 1)["symbol"]
-    turns: npt.NDArray[np.bool_] = (after != before).to_numpy()
-    return turns
 
 
 def times_us(bars: pl.DataFrame) -> npt.NDArray[np.int64]:
@@ -117,7 +128,25 @@ def _check_schema(frame: pl.DataFrame, schema: pl.Schema) -> None:
         raise StoreError(f"columns were ({got}), expected ({expected})", retryable=False)
 
 
-def _check_values(bars: pl.DataFrame) -> None:
+def _is_sorted(found: SortedBars) -> bool:
+    """Whether bars are sorted by symbol, then opened_at, with no key twice."""
+    rising = np.diff(found.seconds) > 0
+    rising[found.starts[1:] - 1] = True
+    if not rising.all():
+        return False
+    symbols = found.bars["symbol"][found.starts].to_list()
+    return all(a < b for a, b in pairwise(symbols))
+
+
+def _symbol_starts(bars: pl.DataFrame) -> npt.NDArray[np.int64]:
+    """Return the first row, and each that has another symbol than the one before."""
+    # Slices of a frame: those of a series are made by a lazy frame, as dear as the comparison.
+    after, before = bars.slice(1)["symbol"], bars.slice(0, len(bars) - 1)["symbol"]
+    return np.append(0, np.flatnonzero((after != before).to_numpy()) + 1)
+
+
+def _check_values(bars: pl.DataFrame) -> npt.NDArray[np.int64]:
+    """Return the UTC seconds of bars that can be stored."""
     for name in bars.columns:
         if bars[name].null_count():
             raise StoreError(f"bars to store have no nulls, {name} has {bars[name].null_count()}", retryable=False)
@@ -125,8 +154,10 @@ def _check_values(bars: pl.DataFrame) -> None:
         if not np.isfinite(bars[name].to_numpy()).all():
             raise StoreError(f"prices to store are finite, {name} has NaN or infinity", retryable=False)
     at = times_us(bars)
-    if (at // _US * _US != at).any():  # five times faster than a remainder
+    seconds: npt.NDArray[np.int64] = at // _US
+    if (seconds * _US != at).any():  # five times faster than a remainder
         raise StoreError("bars to store open on a whole second, opened_at has fractions", retryable=False)
-    if not _FIRST_US <= at.min() <= at.max() < _LAST_US:
+    if not _FIRST_S <= seconds.min() <= seconds.max() < _LAST_S:
         first, last = bars["opened_at"].min(), bars["opened_at"].max()
         raise StoreError(f"opened_at was {first!s} to {last!s}, expected 1900 to 2999", retryable=False)
+    return seconds

@@ -4,6 +4,7 @@ import os
 import re
 import sqlite3
 import threading
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -28,6 +29,9 @@ ALL, UNDATED = "all", "undated"
 _SHARD = re.compile(rf"\d{{4}}-\d{{2}}|{ALL}|{UNDATED}")
 _FILES_OPEN_PER_THREAD = 8
 _BUSY_TIMEOUT_S = 60.0
+#: Between two tries to take a file's write lock: a third of what a write of 50 symbols holds it, and one that waits
+#: for a file being made smaller takes a thousandth of a processor.
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.0003, 0.01
 
 # Connections that a fork copied into a child. They must be neither used nor closed there: closing one could
 # remove the parent's WAL (sqlite.org/howtocorrupt.html, 2.6). Holding them here keeps them open.
@@ -47,8 +51,36 @@ class PageFile:
     path: Path
     sql: sqlite3.Connection
     identity: tuple[int, int]
+    busy_timeout_s: float = _BUSY_TIMEOUT_S
     sids: dict[str, int] = field(default_factory=dict)
     seen: "dict[str, tuple[tuple[int, ...], pl.DataFrame]]" = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Take the write lock, which its holder gives back within milliseconds.
+
+        Asked for again and again: SQLite itself would sleep ever longer meanwhile, while the lock is free.
+
+        Raises:
+            sqlite3.OperationalError: it was not to be had in time.
+
+        """
+        deadline, pause_s = time.monotonic() + self.busy_timeout_s, _SHORTEST_PAUSE_S
+        self.sql.execute("PRAGMA busy_timeout = 0")
+        try:
+            while not self._is_begun(deadline):
+                time.sleep(pause_s)
+                pause_s = min(pause_s * 1.1, _LONGEST_PAUSE_S)
+        finally:
+            self.sql.execute(f"PRAGMA busy_timeout = {round(self.busy_timeout_s * 1000)}")
+
+    def _is_begun(self, deadline: float) -> bool:
+        try:
+            self.sql.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as e:
+            if e.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            return False
+        return True
 
     def state(self) -> tuple[int, int]:
         """Return what changes with every commit: others' by SQLite's data version, our own by what we changed."""
@@ -172,7 +204,7 @@ class PageFiles:
         except BaseException:
             sql.close()
             raise
-        return PageFile(path, sql, identity)
+        return PageFile(path, sql, identity, self._busy_timeout_s)
 
 
 def page_name(path: Path, symbol: str, bucket: int) -> str:

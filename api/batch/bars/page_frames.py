@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from batch.bars.normal import symbol_turns, times_us
+from batch.bars.normal import SortedBars, to_session
 from batch.bars.page_codec import Ints, PageColumns
 from batch.bars.page_files import ALL
 from batch.market.bar import BAR_SCHEMA
@@ -35,20 +35,18 @@ def buckets_of(interval: Interval, seconds: Ints) -> Ints:
 
 def shard_of(interval: Interval, bucket: int) -> str:
     """Return the name of the file that holds a bucket: its month, or the one file of daily bars."""
-    return str(np.datetime64(bucket, "D").astype("datetime64[M]")) if interval.is_intraday else ALL
+    return f"{to_session(bucket):%Y-%m}" if interval.is_intraday else ALL
 
 
-def split_in_pages(interval: Interval, bars: pl.DataFrame) -> Iterator[tuple[str, PageBatch]]:
+def split_in_pages(interval: Interval, found: SortedBars) -> Iterator[tuple[str, PageBatch]]:
     """Give the pages of sorted bars, file by file."""
-    if bars.is_empty():
+    if not len(found.seconds):
         return
-    matrix = _to_matrix(bars)
-    buckets = buckets_of(interval, matrix[0])
-    turns = symbol_turns(bars) | (np.diff(buckets) != 0)
-    starts = np.append(0, np.flatnonzero(turns) + 1)
-    offsets = np.append(starts, len(bars))
-    symbols = bars["symbol"][starts].to_list()
-    page_buckets = buckets[starts].tolist()
+    matrix = _to_matrix(found)
+    starts, buckets = _find_pages(interval, found)
+    offsets = np.append(starts, len(found.seconds))
+    symbols = found.bars["symbol"][starts].to_list()
+    page_buckets = buckets.tolist()
     shards = {b: shard_of(interval, b) for b in set(page_buckets)}
     for shard in sorted(set(shards.values())):
         pages = np.flatnonzero([shards[b] == shard for b in page_buckets])
@@ -60,6 +58,19 @@ def split_in_pages(interval: Interval, bars: pl.DataFrame) -> Iterator[tuple[str
                 columns=take_pages(PageColumns(matrix, offsets), pages),
             ),
         )
+
+
+def _find_pages(interval: Interval, found: SortedBars) -> tuple[Ints, Ints]:
+    """Return the first bar of each page, and its bucket."""
+    lasts = np.append(found.starts[1:], len(found.seconds)) - 1
+    buckets = buckets_of(interval, found.seconds[found.starts])
+    if np.array_equal(buckets, buckets_of(interval, found.seconds[lasts])):
+        return found.starts, buckets
+    buckets = buckets_of(interval, found.seconds)
+    turns = np.diff(buckets, prepend=buckets[0] - 1) != 0
+    turns[found.starts] = True
+    starts = np.flatnonzero(turns)
+    return starts, buckets[starts]
 
 
 def take_pages(columns: PageColumns, pages: npt.NDArray[np.intp]) -> PageColumns:
@@ -106,9 +117,9 @@ def _symbol_of_bar(symbols: Sequence[str], offsets: Ints) -> pl.Series:
     return names.gather(np.repeat(np.arange(len(symbols), dtype=np.uint32), np.diff(offsets)))
 
 
-def _to_matrix(bars: pl.DataFrame) -> Ints:
-    matrix = np.empty((7, len(bars)), np.int64)
-    np.floor_divide(times_us(bars), _US, out=matrix[0])
+def _to_matrix(found: SortedBars) -> Ints:
+    bars, matrix = found.bars, np.empty((7, len(found.seconds)), np.int64)
+    matrix[0] = found.seconds
     for row, name in enumerate(("open", "high", "low", "close"), start=1):
         matrix[row] = bars[name].to_numpy().view(np.int64)
     matrix[5] = bars["volume"].to_numpy()

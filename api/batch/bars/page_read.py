@@ -3,18 +3,18 @@
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
-from batch.bars.normal import to_day, to_seconds
+from batch.bars.normal import to_day, to_seconds, to_session
 from batch.bars.page_codec import decode_pages
 from batch.bars.page_errors import store_errors
 from batch.bars.page_files import UNDATED, PageFiles, page_name
-from batch.bars.page_frames import buckets_of, keep_between, shard_of, to_frame
+from batch.bars.page_frames import keep_between, shard_of, to_frame
 from batch.bars.page_schema import SID_BITS
 from batch.market.bar import BarSeries, empty_bars
 from batch.market.interval import Interval
 
+_DAY_S = 86_400
 _ONE_SYMBOL = """
 SELECT p.bucket, p.data FROM sym s JOIN page p INDEXED BY cov ON p.sid = s.id
 WHERE s.symbol = ? AND p.bucket BETWEEN ? AND ? ORDER BY p.bucket
@@ -36,7 +36,7 @@ def read_bars(files: PageFiles, series: BarSeries, *, symbol: str, start: dateti
     start_s, end_s = to_seconds(start, "start"), to_seconds(end, "end")
     if start_s >= end_s:
         return empty_bars()
-    first, last = buckets_of(series.interval, np.array([start_s, end_s - 1])).tolist()
+    first, last = (bucket_of(series.interval, to_session(s // _DAY_S)) for s in (start_s, end_s - 1))
     pages: list[tuple[Path, int]] = []
     blobs: list[bytes] = []
     for shard in shards_between(files, series, first, last):
@@ -79,8 +79,10 @@ def read_session(files: PageFiles, series: BarSeries, session: date) -> pl.DataF
 
 
 def shards_between(files: PageFiles, series: BarSeries, first: int, last: int) -> list[str]:
-    """Return the files that can hold buckets from `first` to `last`, oldest first."""
+    """Return the files that can hold buckets from `first` to `last`, oldest first; one alone need not be there."""
     oldest, newest = shard_of(series.interval, first), shard_of(series.interval, last)
+    if oldest == newest:
+        return [oldest]
     return [s for s in dated_shards(files, series) if oldest <= s <= newest]
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 import polars as pl
 
-from batch.bars.normal import normalise_bars
+from batch.bars.normal import sort_bars
 from batch.bars.page_codec import PageColumns, decode_pages, encode_pages
 from batch.bars.page_errors import store_errors
 from batch.bars.page_files import ALL, PageFile, PageFiles, page_name
@@ -23,6 +23,8 @@ from batch.market.bar import BarSeries
 
 _COLUMNS = ("id", "sid", "bucket", *HEADER, "data")
 _PUT = f"INSERT OR REPLACE INTO page ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 (fixed names)
+#: A session that comes for the first time is one range of ids with nothing in it: one look-up for all its symbols.
+_ANY = "SELECT EXISTS (SELECT 1 FROM page WHERE id BETWEEN ? AND ?)"
 
 
 def write_bars(files: PageFiles, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
@@ -34,13 +36,13 @@ def write_bars(files: PageFiles, series: BarSeries, bars: pl.DataFrame) -> Write
 
     """
     files.path(series, ALL)  # a bad name is refused even where there is nothing to write
-    bars = normalise_bars(bars)
+    found = sort_bars(bars)
     reports = [
         _put_batch(files.open_or_create(files.path(series, shard)), batch)
-        for shard, batch in split_in_pages(series.interval, bars)
+        for shard, batch in split_in_pages(series.interval, found)
     ]
     return WriteReport(
-        written=len(bars),
+        written=len(found.seconds),
         changed=sum(report.changed for report in reports),
         corrected=sum(report.corrected for report in reports),
         corrections=tuple(islice((c for report in reports for c in report.corrections), MOST_CORRECTIONS)),
@@ -56,7 +58,7 @@ def transaction(file: PageFile) -> Iterator[sqlite3.Connection]:
 
     """
     with store_errors(file.path):
-        file.sql.execute("BEGIN IMMEDIATE")
+        file.begin()
         try:
             yield file.sql
             file.sql.execute("COMMIT")
@@ -103,6 +105,8 @@ def _report_merged(merged: MergedPages, symbols: list[str]) -> WriteReport:
 
 
 def _stored_blobs(sql: sqlite3.Connection, ids: list[int]) -> dict[int, bytes]:
+    if not ids or not sql.execute(_ANY, (min(ids), max(ids))).fetchone()[0]:
+        return {}
     rows = (sql.execute("SELECT data FROM page WHERE id = ?", (page,)).fetchone() for page in ids)
     return {i: row[0] for i, row in enumerate(rows) if row is not None}
 

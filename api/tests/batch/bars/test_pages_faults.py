@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -150,6 +151,20 @@ def test_a_lock_held_too_long_is_worth_a_retry(files: PageFiles, path: Path) -> 
         assert refusal.value.retryable
         assert len(read_session(files, MINUTES, JUNE_2)) == 2 * 327  # readers go on
     assert write_bars(files, MINUTES, full_day(["9984"], JUNE_2)).written == 327
+
+
+def test_a_writer_waits_for_the_lock_and_keeps_the_connection_as_it_was(path: Path, tmp_path: Path) -> None:
+    patient = PageFiles(tmp_path / "bars", busy_timeout_s=30)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, ThreadPoolExecutor(1) as thread:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = thread.submit(write_bars, patient, MINUTES, full_day(["9984"], JUNE_2))
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.1)
+        other.execute("ROLLBACK")
+        assert waiting.result(timeout=10).written == 327
+        opened = thread.submit(patient.open_or_create, path).result()
+        assert opened.sql.execute("PRAGMA busy_timeout").fetchone() == (30_000,)
+    patient.close()
 
 
 def test_a_full_disk_is_worth_a_retry_and_leaves_nothing_behind(files: PageFiles, path: Path) -> None:
