@@ -66,7 +66,8 @@ async def _plan(run: Run, script: Callable[..., Awaitable[OutcomeReport]]) -> Ta
 
 async def _run_on(run: Run) -> Tally:
     settings = run.parts.settings
-    request = parse_request(dict(run.request) | {"provider": run.plan["provider"]})
+    # Whose bars they are the chunk says itself: thousands of names need not be read again for each.
+    request = parse_request({**run.request, "provider": run.plan["provider"], "symbols": [], "only": {}})
     chunk = IngestChunk.from_payload(run.chunk.payload, run.chunk.items)
     tools = tools_for(request, chunk.sessions[-1], settings=settings)
     patience_s = patience_left_s(run.chunk.tally, settings.provider_patience_s)

@@ -8,12 +8,16 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
+import uvloop
 
 from app.settings import load_settings
 from app.tasks.parts import Parts, build_parts
 
 #: How long a task that is cut off may take to hand its chunk back; Cloud Run kills after 10 s.
 _LET_GO_S = 4.0
+
+#: The role of a process of the pool, which forks no others.
+_CHILD = "worker"
 
 _log = structlog.get_logger(__name__)
 
@@ -23,7 +27,9 @@ class ProcessLoop:
 
     def __init__(self, role: str) -> None:
         self.pid = os.getpid()
-        self._loop = asyncio.new_event_loop()
+        # A twentieth less CPU (benchmarks/README.md, latency.py). Not in a process that forks: uvloop makes a copy of the
+        # port that it listens on, which every child inherits and nobody closes.
+        self._loop = uvloop.new_event_loop() if role == _CHILD else asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"{role}-loop", daemon=True)
         self._thread.start()
         self.parts = self.run(_build(role))
@@ -74,7 +80,7 @@ async def _build(role: str) -> Parts:
     return build_parts(load_settings(), role=role)
 
 
-def process_loop(role: str = "worker") -> ProcessLoop:
+def process_loop(role: str = _CHILD) -> ProcessLoop:
     """Return this process's loop; a forked child makes its own."""
     global _current  # noqa: PLW0603  one for each process is the point
     with _lock:

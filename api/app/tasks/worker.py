@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -20,6 +21,7 @@ from app.tasks.settle import settle_job
 from app.telemetry.metrics import DEAD_LETTERS, count
 from app.telemetry.traces import span
 from batch.errors import KaboomError, NotFound
+from batch.kit.collector import spare_what_is_loaded
 
 #: How long an ended chunk waits for Redis or the ledger to come back before it is left to the reaper.
 _PATIENCE_S = 30.0
@@ -131,7 +133,11 @@ async def _handle(run: Run) -> Tally:
     spec = get_task(run.claim.task)
     name = spec.plan_handler if run.chunk.n == PLAN else spec.chunk_handler
     module, function = name.split(":")
-    handler = cast("Callable[[Run], Awaitable[Tally]]", getattr(importlib.import_module(module), function))
+    if module not in sys.modules:
+        # The fork came before this, which loads polars and all that the work needs.
+        importlib.import_module(module)
+        spare_what_is_loaded()
+    handler = cast("Callable[[Run], Awaitable[Tally]]", getattr(sys.modules[module], function))
     return await handler(run)
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from batch.market.listing import Listing, Market
-from batch.market.snapshot import Delisted, Snapshot, list_imported, load_delisted, load_snapshots
+from batch.market.snapshot import Delisted, Snapshot, list_imported, load_delisted, load_snapshots, state_of
 
 #: The date of a list, and what it says of a symbol, if anything.
 type _Seen = tuple[date, Listing | None]
@@ -140,14 +140,9 @@ def load_history(imported_dir: Path | None = None) -> ListingHistory:
         InvalidRequest: an imported list cannot be read.
 
     """
-    return _build(imported_dir, tuple((path.name, *_state(path)) for path in list_imported(imported_dir)))
+    return _build(imported_dir, tuple((path.name, *state_of(path)) for path in list_imported(imported_dir)))
 
 
 @lru_cache(maxsize=4)
 def _build(imported_dir: Path | None, _files: tuple[tuple[str, int, int], ...]) -> ListingHistory:
     return ListingHistory(tuple(load_snapshots(imported_dir)), load_delisted())
-
-
-def _state(path: Path) -> tuple[int, int]:
-    state = path.stat()
-    return state.st_mtime_ns, state.st_size

@@ -76,15 +76,31 @@ def save_snapshot(snapshot: Snapshot, into: Path) -> Path:
 
 
 def load_snapshots(imported_dir: Path | None = None) -> Iterator[Snapshot]:
-    """Yield the snapshots shipped with Kaboom, then those of a directory."""
+    """Yield the snapshots shipped with Kaboom, then those of a directory; each is read once while it does not change.
+
+    Raises:
+        InvalidRequest: one of the directory cannot be read.
+
+    """
     yield from _load_packaged()
     for path in list_imported(imported_dir):
-        yield parse_snapshot(path.read_text(encoding="utf-8"), path.name)
+        yield _load_imported(path, state_of(path))
 
 
 def list_imported(imported_dir: Path | None) -> list[Path]:
     """Return the snapshot files of a directory by name; none where there is no directory."""
     return sorted(imported_dir.glob("*.csv")) if imported_dir else []
+
+
+def state_of(path: Path) -> tuple[int, int]:
+    """Return what changes with a file: when it was written, and its size."""
+    state = path.stat()
+    return state.st_mtime_ns, state.st_size
+
+
+@lru_cache(maxsize=16)
+def _load_imported(path: Path, _state: tuple[int, int]) -> Snapshot:
+    return parse_snapshot(path.read_text(encoding="utf-8"), path.name)
 
 
 @lru_cache(maxsize=1)

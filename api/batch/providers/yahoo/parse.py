@@ -98,26 +98,31 @@ def _rows(result: Mapping[str, Any], query: ChartQuery) -> SymbolRows | None:
     if not all(isinstance(values, list) for values in columns) or len({*map(len, columns)}) != 1:
         raise _fault("timestamp and the five values were not lists of one length")
     try:
-        stamp = pl.Series(stamps, dtype=pl.Int64(), strict=True)
-        # All five in one: each series costs as much as the 300 numbers in it.
-        values = pl.Series(_join(columns[1:]), dtype=pl.Float64(), strict=True)
+        # All six in one: each series costs as much as the 300 numbers in it.
+        numbers = pl.Series(_join(columns), dtype=pl.Float64(), strict=True)
     except (TypeError, pl.exceptions.PolarsError) as e:
         raise _fault("a value was no number") from e
-    return _pick(stamp, values.to_numpy().reshape(len(VALUES), -1), query)
+    return _pick(numbers.to_numpy().reshape(len(columns), -1), query)
 
 
-def _pick(stamp: pl.Series, values: NDArray[np.float64], query: ChartQuery) -> SymbolRows:
-    """Return the rows of the span that was asked for; the newest price may come along, whenever it was."""
-    stamps = stamp.to_numpy()  # a missing one is NaN, and in no span
+def _pick(numbers: NDArray[np.float64], query: ChartQuery) -> SymbolRows:
+    """Return the rows of the span that was asked for; the newest price may come along, whenever it was.
+
+    `numbers` has shape (6, bars): times, then the five values.
+    """
+    stamps, values = numbers[0], numbers[1:]  # a missing time is NaN, and in no span
     kept = (stamps >= query.start_s) & (stamps < query.end_s)
     if not kept.any():
-        first = stamp[0]
-        at = datetime.fromtimestamp(first, UTC) if first is not None and 0 <= first < _FAR_S else first
+        first = float(stamps[0])
+        at = datetime.fromtimestamp(first, UTC) if 0 <= first < _FAR_S else first
         raise _fault(f"asked for {query.first} to {query.last}, every bar was of another time, the first {at}")
     kept &= ~np.isnan(values[:4]).all(axis=0)
     if not kept.all():
         stamps, values = stamps[kept], values[:, kept]
-    at_us = stamps.astype(np.int64) * 1_000_000
+    seconds = stamps.astype(np.int64)
+    if (seconds != stamps).any():
+        raise _fault("a time was no whole second")
+    at_us = seconds * 1_000_000
     if query.interval is Interval.D1:
         at_us = (at_us + 9 * 3_600_000_000) // _DAY_US * _DAY_US
     return SymbolRows(query.symbol, at_us, values)

@@ -90,6 +90,14 @@ def test_the_newest_snapshot_up_to_the_session_counts(tmp_path: Path) -> None:
     assert at(date(2025, 1, 31)).source == "a test, with a comma"
 
 
+def test_an_imported_list_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
+    day = date(2025, 1, 31)
+    for symbols in (("7203",), ("7203", "9613")):
+        keep(tmp_path, day, *symbols)
+        for _ in range(2):
+            assert load_universe(Market.TSE_PRIME, day, imported_dir=tmp_path).symbols == symbols
+
+
 def test_a_session_before_every_snapshot_gets_the_oldest(tmp_path: Path) -> None:
     keep(tmp_path, date(2020, 1, 31), "7203")
     assert load_universe(Market.TSE_PRIME, date(2019, 1, 4)).as_of == SHIPPED

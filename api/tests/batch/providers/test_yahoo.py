@@ -150,6 +150,7 @@ def test_a_chart_of_something_else_is_a_fault(meta: dict[str, Any], message: str
         chart(timestamp=["09:00"]),
         chart(timestamp=[None]),
         chart(timestamp=[10**30]),
+        chart(timestamp=[NINE + 0.5]),
         chart(indicators={"quote": [{name: ["1"] for name in ("open", "high", "low", "close", "volume")}]}),
     ],
 )
