@@ -27,8 +27,8 @@ class ProcessLoop:
 
     def __init__(self, role: str) -> None:
         self.pid = os.getpid()
-        # A twentieth less CPU (benchmarks/README.md, latency.py). Not in a process that forks: uvloop makes a copy of the
-        # port that it listens on, which every child inherits and nobody closes.
+        # A twentieth less CPU (benchmarks/README.md, latency.py). Not in a process that forks: of the port that it
+        # listens on uvloop makes a copy, which every child inherits and nobody closes.
         self._loop = uvloop.new_event_loop() if role == _CHILD else asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"{role}-loop", daemon=True)
         self._thread.start()
