@@ -14,6 +14,7 @@ from app.cli.held import choose_series, open_store, print_series, store_place
 from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
 from app.settings import load_settings
+from batch.bars.cells import GAPS, SUSPECTS, CellState
 from batch.market.source import is_derived, provider_of
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     from batch.bars.coverage import CoverScope
     from batch.market.bar import BarSeries
 
-_COUNTS = ("missing", "lost", "not_final", "short", "no_auction", "differs", "empty")
-_WANTING = ("missing", "lost", "not_final")
-_SUSPECT = ("short", "no_auction", "differs")
+_COUNTS = (*GAPS, *SUSPECTS, CellState.EMPTY)
 _MOST_SYMBOLS = 20
 
 
@@ -60,14 +59,14 @@ def coverage(
         raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
     print_series(session, found.series, f"{interval}: {found.held.height:,} symbol sessions")
     session.out.print(_session_table(found))
-    wanting = _pick(found.cells, _WANTING)
+    wanting = _pick(found.cells, GAPS)
     if wanting.height:
         degraded = found.sessions.filter(found.sessions["verdict"] == "degraded")["session"]
         own = wanting.filter(~wanting["session"].is_in(degraded.to_list()))
         if own.height:
             session.out.print(_gap_table(own))
         session.say("repair", command=_command(found, market))
-    if suspects := _pick(found.cells, _SUSPECT).height:
+    if suspects := _pick(found.cells, SUSPECTS).height:
         session.say("suspects", count=suspects)
 
 
@@ -112,12 +111,12 @@ def _scope(series: "BarSeries", known: "pl.DataFrame", last: date, *, market: st
     return CoverScope(symbols, sessions, get_source_spec(series.source).capabilities.delay, utc_now())
 
 
-def _pick(cells: "pl.DataFrame", states: tuple[str, ...]) -> "pl.DataFrame":
-    return cells.filter(cells["state"].is_in(list(states)))
+def _pick(cells: "pl.DataFrame", states: tuple[CellState, ...]) -> "pl.DataFrame":
+    return cells.filter(cells["state"].is_in([state.value for state in states]))
 
 
 def _print_json(session: Session, found: _Cover) -> None:
-    gaps = _pick(found.cells, (*_WANTING, *_SUSPECT))
+    gaps = _pick(found.cells, (*GAPS, *SUSPECTS))
     session.print_json(
         {
             "source": found.series.source,
@@ -156,7 +155,7 @@ def _gap_table(gaps: "pl.DataFrame") -> Table:
 def _command(found: _Cover, market: str | None) -> str:
     from batch.market.calendar import sessions_between  # noqa: PLC0415  as above
 
-    gaps = _pick(found.cells, _WANTING)
+    gaps = _pick(found.cells, GAPS)
     symbols: list[str] = gaps["symbol"].unique().sort().to_list()
     days: list[date] = gaps["session"].unique().sort().to_list()
     source = found.series.source

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 
 import polars as pl
 
+from batch.bars.cells import GAPS, SUSPECTS, CellState
 from batch.bars.finality import final_times, is_final
 from batch.market.bar import BarFlag
 
@@ -20,25 +20,6 @@ DEGRADED_SHARE = 0.05
 
 _KEY = ["symbol", "session"]
 _TIME = pl.Datetime("us", "UTC")
-
-
-class CellState(StrEnum):
-    """What is to be said of one symbol in one session; the first that holds."""
-
-    PENDING = "pending"
-    MISSING = "missing"
-    EMPTY = "empty"
-    LOST = "lost"
-    NOT_FINAL = "not_final"
-    SHORT = "short"
-    NO_AUCTION = "no_auction"
-    DIFFERS = "differs"
-    COMPLETE = "complete"
-
-
-#: Certain to be wanting; and what only looks like it, since a thin day or a halt looks the same.
-GAPS = (CellState.MISSING, CellState.LOST, CellState.NOT_FINAL)
-SUSPECTS = (CellState.SHORT, CellState.NO_AUCTION, CellState.DIFFERS)
 _STATE = pl.Enum([state.value for state in CellState])
 
 #: A judged cell. `expected` is the median that its bars were held against; null where nothing is known.

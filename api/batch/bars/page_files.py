@@ -43,6 +43,7 @@ class PageFile:
     """An open page file, and what is remembered of it.
 
     Attributes:
+        busy_timeout_s: how long to wait for another writer.
         sids: the ids of symbols: once committed they never change.
         seen: what was read last of each kind, and the state and range that it is of.
 
@@ -51,7 +52,7 @@ class PageFile:
     path: Path
     sql: sqlite3.Connection
     identity: tuple[int, int]
-    busy_timeout_s: float = _BUSY_TIMEOUT_S
+    busy_timeout_s: float
     sids: dict[str, int] = field(default_factory=dict)
     seen: "dict[str, tuple[tuple[int, ...], pl.DataFrame]]" = field(default_factory=dict)
 

@@ -105,7 +105,7 @@ def _report_merged(merged: MergedPages, symbols: list[str]) -> WriteReport:
 
 
 def _stored_blobs(sql: sqlite3.Connection, ids: list[int]) -> dict[int, bytes]:
-    if not ids or not sql.execute(_ANY, (min(ids), max(ids))).fetchone()[0]:
+    if not sql.execute(_ANY, (min(ids), max(ids))).fetchone()[0]:
         return {}
     rows = (sql.execute("SELECT data FROM page WHERE id = ?", (page,)).fetchone() for page in ids)
     return {i: row[0] for i, row in enumerate(rows) if row is not None}

@@ -5,7 +5,8 @@ from datetime import date
 
 import polars as pl
 
-from batch.bars.coverage import GAPS, SUSPECTS, CoverScope
+from batch.bars.cells import GAPS, SUSPECTS
+from batch.bars.coverage import CoverScope
 from batch.bars.gaps import load_cells
 from batch.bars.store import BarStore
 from batch.ingest.check import check_capabilities, check_reach, resolve_session

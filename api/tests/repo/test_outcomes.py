@@ -3,6 +3,7 @@
 import re
 
 from app.jobs.model import ChunkState, JobStatus
+from batch.bars.cells import GAPS, SUSPECTS, CellState
 from batch.market.bar import BarFlag
 from batch.market.outcome import Outcome
 from tests.fixtures.repository import load_text
@@ -17,6 +18,13 @@ def rows(heading: str) -> list[list[str]]:
 def test_every_outcome_is_listed() -> None:
     written = {row[0].strip("`"): row[-1] == "yes" for row in rows("What became of a symbol")}
     assert written == {outcome.value: outcome.is_fine for outcome in Outcome}
+
+
+def test_every_state_of_a_session_is_listed_and_whether_a_backfill_takes_it() -> None:
+    taken = (
+        dict.fromkeys(CellState, "no") | dict.fromkeys(GAPS, "yes") | dict.fromkeys(SUSPECTS, "with `include_short`")
+    )
+    assert {row[0].strip("`"): row[-1] for row in rows("How complete a session is")} == taken
 
 
 def test_every_state_of_a_job_is_listed() -> None:
