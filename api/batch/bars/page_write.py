@@ -22,7 +22,9 @@ from batch.errors import StoreError
 from batch.market.bar import BarSeries
 
 _COLUMNS = ("id", "sid", "bucket", *HEADER, "data")
-_PUT = f"INSERT OR REPLACE INTO page ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 (fixed names)
+_ADD = f"INSERT INTO page ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 (fixed names)
+#: Not of new pages: it seeks where an INSERT appends, three times as dear.
+_REPLACE = _ADD.replace("INSERT", "INSERT OR REPLACE")
 #: A session that comes for the first time is one range of ids with nothing in it: one look-up for all its symbols.
 _ANY = "SELECT EXISTS (SELECT 1 FROM page WHERE id BETWEEN ? AND ?)"
 
@@ -85,14 +87,9 @@ def _put_batch(file: PageFile, batch: PageBatch) -> WriteReport:
             if columns is not mine:
                 for i, blob, head in zip(overlap, encode_pages(columns), page_headers(columns), strict=True):
                     blobs[i], heads[i] = blob, head
-        sql.executemany(
-            _PUT,
-            [
-                (ids[i], sids[i], batch.buckets[i], *heads[i], blob)
-                for i, blob in enumerate(blobs)
-                if blob != stored.get(i)
-            ],
-        )
+        rows = [(ids[i], sids[i], batch.buckets[i], *heads[i], blob) for i, blob in enumerate(blobs)]
+        sql.executemany(_ADD, [row for i, row in enumerate(rows) if i not in stored])
+        sql.executemany(_REPLACE, [rows[i] for i, blob in stored.items() if blob != blobs[i]])
     return report
 
 
