@@ -155,8 +155,8 @@ def _close_before(file: PageFile, symbol: str, *, newest: int, before_s: int) ->
         (blob,) = file.sql.execute("SELECT data FROM page WHERE id = ?", (page,)).fetchone()
         names = [page_name(file.path, symbol, bucket)]
         columns = keep_between(decode_pages([blob], names.__getitem__), -(2**62), before_s)
-        if columns.matrix.size:
-            return float(columns.prices[3, -1])
+        if len(columns.seconds):
+            return float(columns.prices[3][-1])
     return None
 
 

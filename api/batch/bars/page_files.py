@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,8 +114,7 @@ class PageFiles:
             InvalidRequest: the source's name could leave the root.
 
         """
-        check_source(series.source)
-        return self.root / series.source / series.interval / f"{shard}.sqlite"
+        return _build_path(self.root, series, shard)
 
     def shards(self, series: BarSeries) -> list[str]:
         """Return the names of a series' files, oldest first."""
@@ -206,6 +206,12 @@ class PageFiles:
             sql.close()
             raise
         return PageFile(path, sql, identity, self._busy_timeout_s)
+
+
+@lru_cache(maxsize=1024)
+def _build_path(root: Path, series: BarSeries, shard: str) -> Path:
+    check_source(series.source)
+    return root / series.source / series.interval / f"{shard}.sqlite"
 
 
 def page_name(path: Path, symbol: str, bucket: int) -> str:

@@ -42,10 +42,9 @@ def split_in_pages(interval: Interval, found: SortedBars) -> Iterator[tuple[str,
     """Give the pages of sorted bars, file by file."""
     if not len(found.seconds):
         return
-    matrix = _to_matrix(found)
     starts, buckets = _find_pages(interval, found)
-    offsets = np.append(starts, len(found.seconds))
-    symbols = found.bars["symbol"][starts].to_list()
+    columns = PageColumns(_to_rows(found), np.append(starts, len(found.seconds)))
+    symbols = [found.symbols[i - 1] for i in np.searchsorted(found.starts, starts, side="right").tolist()]
     page_buckets = buckets.tolist()
     shards = {b: shard_of(interval, b) for b in set(page_buckets)}
     for shard in sorted(set(shards.values())):
@@ -55,7 +54,7 @@ def split_in_pages(interval: Interval, found: SortedBars) -> Iterator[tuple[str,
             PageBatch(
                 symbols=[symbols[i] for i in pages],
                 buckets=[page_buckets[i] for i in pages],
-                columns=take_pages(PageColumns(matrix, offsets), pages),
+                columns=take_pages(columns, pages),
             ),
         )
 
@@ -79,18 +78,16 @@ def take_pages(columns: PageColumns, pages: npt.NDArray[np.intp]) -> PageColumns
     if len(pages) == len(counts):
         return columns
     bars = np.concatenate([np.arange(columns.offsets[i], columns.offsets[i + 1]) for i in pages])
-    return PageColumns(
-        columns.matrix.take(bars, axis=1), np.concatenate(([0], np.cumsum(counts[pages], dtype=np.int64)))
-    )
+    return columns.take(bars, np.concatenate(([0], np.cumsum(counts[pages], dtype=np.int64))))
 
 
 def keep_between(columns: PageColumns, start_s: int, end_s: int) -> PageColumns:
     """Return the bars with `start_s <= ts < end_s`; a page may become empty."""
-    keep = (columns.matrix[0] >= start_s) & (columns.matrix[0] < end_s)
+    keep = (columns.seconds >= start_s) & (columns.seconds < end_s)
     if keep.all():
         return columns
     kept_before = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
-    return PageColumns(columns.matrix.compress(keep, axis=1), kept_before[columns.offsets])
+    return columns.keep(keep, kept_before[columns.offsets])
 
 
 def to_frame(symbols: Sequence[str], columns: PageColumns) -> pl.DataFrame:
@@ -99,13 +96,13 @@ def to_frame(symbols: Sequence[str], columns: PageColumns) -> pl.DataFrame:
     return pl.DataFrame(
         [
             _symbol_of_bar(symbols, columns.offsets),
-            pl.Series("opened_at", columns.matrix[0] * _US).cast(BAR_SCHEMA["opened_at"]),
+            pl.Series("opened_at", columns.seconds * _US).cast(BAR_SCHEMA["opened_at"]),
             pl.Series("open", prices[0]),
             pl.Series("high", prices[1]),
             pl.Series("low", prices[2]),
             pl.Series("close", prices[3]),
-            pl.Series("volume", columns.matrix[5]),
-            pl.Series("flags", columns.matrix[6]).cast(pl.UInt16),
+            pl.Series("volume", columns.rows[5]),
+            pl.Series("flags", columns.rows[6].astype(np.uint16)),
         ]
     )
 
@@ -117,11 +114,8 @@ def _symbol_of_bar(symbols: Sequence[str], offsets: Ints) -> pl.Series:
     return names.gather(np.repeat(np.arange(len(symbols), dtype=np.uint32), np.diff(offsets)))
 
 
-def _to_matrix(found: SortedBars) -> Ints:
-    bars, matrix = found.bars, np.empty((7, len(found.seconds)), np.int64)
-    matrix[0] = found.seconds
-    for row, name in enumerate(("open", "high", "low", "close"), start=1):
-        matrix[row] = bars[name].to_numpy().view(np.int64)
-    matrix[5] = bars["volume"].to_numpy()
-    matrix[6] = bars["flags"].to_numpy()
-    return matrix
+def _to_rows(found: SortedBars) -> tuple[Ints, ...]:
+    """Return the columns of a page; all but times and flags are views of the frame."""
+    bars = found.bars
+    prices = (bars[name].to_numpy().view(np.int64) for name in ("open", "high", "low", "close"))
+    return found.seconds, *prices, bars["volume"].to_numpy(), bars["flags"].to_numpy().astype(np.int64)

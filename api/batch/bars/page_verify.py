@@ -116,7 +116,7 @@ def _check_one(series: BarSeries, row: tuple[Any, ...], name: str) -> tuple[int,
 def _compare(
     series: BarSeries, rows: list[tuple[Any, ...]], names: list[str], *, columns: PageColumns
 ) -> Iterator[tuple[int, StoreFault | None]]:
-    buckets = buckets_of(series.interval, columns.matrix[0])
+    buckets = buckets_of(series.interval, columns.seconds)
     first, last = buckets[columns.offsets[:-1]].tolist(), buckets[columns.offsets[1:] - 1].tolist()
     held = zip(page_headers(columns), first, last, _rising(columns), strict=True)
     for (page, sid, bucket, symbol, _, *header), name, (actual, lo, hi, rising) in zip(rows, names, held, strict=True):
@@ -133,6 +133,6 @@ def _compare(
 
 def _rising(columns: PageColumns) -> list[bool]:
     """Whether times rise strictly within each page."""
-    rising = np.append(np.diff(columns.matrix[0]) > 0, True)
+    rising = np.append(np.diff(columns.seconds) > 0, True)
     rising[columns.offsets[1:] - 1] = True
     return [bool(x) for x in np.logical_and.reduceat(rising, columns.offsets[:-1])]

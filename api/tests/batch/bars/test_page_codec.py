@@ -27,7 +27,7 @@ def columns_of(pages: list[list[tuple[Any, ...]]]) -> PageColumns:
     for row, column in enumerate(zip(*bars, strict=True)):
         is_price = 1 <= row <= 4
         matrix[row] = np.array(column, np.float64).view(np.int64) if is_price else np.array(column, np.int64)
-    return PageColumns(matrix, np.cumsum([0, *map(len, pages)]))
+    return PageColumns(tuple(matrix), np.cumsum([0, *map(len, pages)]))
 
 
 def plain_page(n: int = 50) -> PageColumns:
@@ -44,7 +44,7 @@ def test_round_trip_keeps_every_bit(pages: list[list[tuple[Any, ...]]]) -> None:
 
     decoded = decode_pages(encode_pages(columns), name_of)
 
-    assert np.array_equal(decoded.matrix, columns.matrix)
+    assert np.array_equal(decoded.rows, columns.rows)
     assert np.array_equal(decoded.offsets, columns.offsets)
 
 
@@ -104,23 +104,24 @@ def test_a_page_that_lies_about_its_length_is_refused() -> None:
 
 
 def test_a_page_holds_between_one_and_65535_bars() -> None:
-    full = PageColumns(np.ones((7, MAX_BARS), np.int64), np.array([0, MAX_BARS]))
-    assert decode_pages(encode_pages(full), name_of).matrix.shape == (7, MAX_BARS)
+    full = PageColumns(tuple(np.ones((7, MAX_BARS), np.int64)), np.array([0, MAX_BARS]))
+    assert decode_pages(encode_pages(full), name_of).prices[0].shape == (MAX_BARS,)
     for n in (0, MAX_BARS + 1):
         with pytest.raises(StoreError, match="1 to 65535 bars"):
-            encode_pages(PageColumns(np.ones((7, n), np.int64), np.array([0, n])))
+            encode_pages(PageColumns(tuple(np.ones((7, n), np.int64)), np.array([0, n])))
 
 
 def test_no_pages_are_no_bars() -> None:
-    nothing = PageColumns(np.zeros((7, 0), np.int64), np.array([0]))
+    nothing = PageColumns(tuple(np.zeros((7, 0), np.int64)), np.array([0]))
     assert encode_pages(nothing) == []
-    assert decode_pages([], name_of).matrix.shape == (7, 0)
+    assert decode_pages([], name_of).seconds.shape == (0,)
 
 
 def test_flags_cost_nothing_where_there_are_none() -> None:
     bare = plain_page(327)
-    flagged = PageColumns(bare.matrix.copy(), bare.offsets)
-    flagged.matrix[6, 100] = 300
+    flags = bare.rows[6].copy()
+    flags[100] = 300
+    flagged = PageColumns((*bare.rows[:6], flags), bare.offsets)
 
     without, with_one = (len(encode_pages(c)[0]) for c in (bare, flagged))
 
