@@ -129,7 +129,7 @@ def to_session(day: int) -> date:
 
 
 def _check_schema(frame: pl.DataFrame, schema: pl.Schema) -> None:
-    if frame.schema != schema:
+    if (frame.columns, frame.dtypes) != (schema.names(), schema.dtypes()):  # a third of the time of two schemas
         got = ", ".join(f"{k}: {v}" for k, v in frame.schema.items())
         expected = ", ".join(f"{k}: {v}" for k, v in schema.items())
         raise StoreError(f"columns were ({got}), expected ({expected})", retryable=False)

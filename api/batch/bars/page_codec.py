@@ -1,6 +1,7 @@
 """The bytes of one page: an 8-byte header, then zstd over the byte planes of its columns."""
 
 import struct
+import threading
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ COLUMNS = ("ts", "open", "high", "low", "close", "volume", "flags")
 MAX_BARS = 65_535
 
 _HEADER = struct.Struct("<BBHI")
+_SUMMED = struct.Struct("<BBH")
 _PREFIX = struct.Struct("<Qq")
 _PLANES = 8 * len(COLUMNS)
 # Beside -4, level 1 takes three times as long to compress (0.51 ms a write of 50 full days, of 0.17) and longer to read
@@ -62,6 +64,17 @@ class PageColumns:
         return PageColumns(tuple(row.compress(bars) for row in self.rows), offsets)
 
 
+class _Zstd(threading.local):
+    """Each thread's own: neither may be used by two at once, and making one takes as long as three pages."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_zstd = _Zstd()
+
+
 def encode_pages(columns: PageColumns) -> list[bytes]:
     """Return one blob per page; equal bars give equal bytes.
 
@@ -82,14 +95,13 @@ def encode_pages(columns: PageColumns) -> list[bytes]:
         planes[i] = rows[plane // 8].view(np.uint8)[plane % 8 :: 8]
     masks = (present @ (np.uint64(1) << np.arange(_PLANES, dtype=np.uint64))).tolist()
     chosen_by = {m: np.flatnonzero([m >> int(p) & 1 for p in used]) for m in set(masks)}
-    compress = zstandard.ZstdCompressor(level=_LEVEL).compress
     blobs = []
     firsts = columns.seconds[starts].tolist()
     for mask, first, start, n in zip(masks, firsts, starts.tolist(), counts.tolist(), strict=True):
         chosen = planes[:, start : start + n]
         if len(chosen_by[mask]) < len(used):
             chosen = chosen[chosen_by[mask]]
-        blobs.append(_seal(n, compress(_PREFIX.pack(mask, first) + chosen.tobytes())))
+        blobs.append(_seal(n, _zstd.compress(_PREFIX.pack(mask, first) + chosen.tobytes())))
     return blobs
 
 
@@ -104,12 +116,11 @@ def decode_pages(blobs: Sequence[bytes], name_of: Callable[[int], str]) -> PageC
         StoreError: a page is damaged or of a version that this code does not know; not retryable.
 
     """
-    decompress = zstandard.ZstdDecompressor().decompress
     raws, counts, masks, firsts = [], [], [], []
     for i, blob in enumerate(blobs):
         n, payload = _unseal(blob, i, name_of)
         try:
-            raw = decompress(payload)
+            raw = _zstd.decompress(payload)
             mask, first = _PREFIX.unpack_from(raw)
         except (zstandard.ZstdError, struct.error) as e:
             raise _damaged(name_of(i), f"its payload does not decompress: {e}") from e
@@ -179,8 +190,8 @@ def _gather_planes(raws: list[bytes], masks: list[int], offsets: Ints) -> tuple[
 
 
 def _seal(n: int, payload: bytes) -> bytes:
-    head = _HEADER.pack(VERSION, CODEC_ZSTD_PLANES, n, 0)[:4]
-    return head + zlib.crc32(payload, zlib.crc32(head)).to_bytes(4, "little") + payload
+    crc = zlib.crc32(payload, zlib.crc32(_SUMMED.pack(VERSION, CODEC_ZSTD_PLANES, n)))
+    return _HEADER.pack(VERSION, CODEC_ZSTD_PLANES, n, crc) + payload
 
 
 def _unseal(blob: bytes, i: int, name_of: Callable[[int], str]) -> tuple[int, bytes]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from batch.bars.normal import SortedBars, to_session
@@ -45,18 +44,22 @@ def split_in_pages(interval: Interval, found: SortedBars) -> Iterator[tuple[str,
     starts, buckets = _find_pages(interval, found)
     columns = PageColumns(_to_rows(found), np.append(starts, len(found.seconds)))
     symbols = [found.symbols[i - 1] for i in np.searchsorted(found.starts, starts, side="right").tolist()]
-    page_buckets = buckets.tolist()
-    shards = {b: shard_of(interval, b) for b in set(page_buckets)}
-    for shard in sorted(set(shards.values())):
-        pages = np.flatnonzero([shards[b] == shard for b in page_buckets])
-        yield (
-            shard,
-            PageBatch(
-                symbols=[symbols[i] for i in pages],
-                buckets=[page_buckets[i] for i in pages],
-                columns=take_pages(columns, pages),
-            ),
-        )
+    batch = PageBatch(symbols, buckets.tolist(), columns)
+    shards = {b: shard_of(interval, b) for b in set(batch.buckets)}
+    names = sorted(set(shards.values()))
+    if len(names) == 1:
+        yield names[0], batch
+        return
+    for name in names:
+        yield name, _take_batch(batch, [i for i, b in enumerate(batch.buckets) if shards[b] == name])
+
+
+def _take_batch(batch: PageBatch, pages: list[int]) -> PageBatch:
+    return PageBatch(
+        symbols=[batch.symbols[i] for i in pages],
+        buckets=[batch.buckets[i] for i in pages],
+        columns=take_pages(batch.columns, pages),
+    )
 
 
 def _find_pages(interval: Interval, found: SortedBars) -> tuple[Ints, Ints]:
@@ -72,7 +75,7 @@ def _find_pages(interval: Interval, found: SortedBars) -> tuple[Ints, Ints]:
     return starts, buckets[starts]
 
 
-def take_pages(columns: PageColumns, pages: npt.NDArray[np.intp]) -> PageColumns:
+def take_pages(columns: PageColumns, pages: list[int]) -> PageColumns:
     """Return some pages, in the order given."""
     counts = np.diff(columns.offsets)
     if len(pages) == len(counts):

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 
-import numpy as np
 import polars as pl
 
 from batch.bars.normal import sort_bars
@@ -80,7 +79,7 @@ def _put_batch(file: PageFile, batch: PageBatch) -> WriteReport:
         overlap = [i for i, blob in stored.items() if blob != blobs[i]]
         report = WriteReport(written=0)
         if overlap:
-            mine = take_pages(batch.columns, np.array(overlap))
+            mine = take_pages(batch.columns, overlap)
             merged = merge_pages(_decode(file, batch, {i: stored[i] for i in overlap}), mine)
             report = _report_merged(merged, [batch.symbols[i] for i in overlap])
             columns = merged.columns
