@@ -82,7 +82,7 @@ def test_a_large_job_fills_whole_rounds_of_slots(
 
 def test_a_day_of_tse_prime_on_four_slots() -> None:
     chunks = plan_chunks(Interval.M1, SYMBOLS, SESSIONS[-1:], capabilities=DAILY, slots=4)
-    assert [len(chunk.symbols) for chunk in chunks] == [80] * 20
+    assert [len(chunk.symbols) for chunk in chunks] == [200] * 8
 
 
 def test_a_handful_of_symbols_is_not_spread() -> None:
