@@ -189,8 +189,10 @@ def _pack(*words: str | int) -> bytes:
 
 
 async def _ask_together(redis: Redis, packed: bytes, count: int) -> list[Any]:
+    if redis.single_connection_client and redis.connection is None:
+        await redis.initialize()
     pool = redis.connection_pool
-    connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+    connection = redis.connection or await pool.get_connection()  # type: ignore[no-untyped-call]
 
     async def go() -> list[Any]:
         await connection.send_packed_command(packed)
@@ -199,7 +201,8 @@ async def _ask_together(redis: Redis, packed: bytes, count: int) -> list[Any]:
     try:
         answers = await connection.retry.call_with_retry(go, lambda _: connection.disconnect())
     finally:
-        await pool.release(connection)
+        if connection is not redis.connection:
+            await pool.release(connection)
     for answer in answers:
         if isinstance(answer, ResponseError):
             raise answer

@@ -14,7 +14,3 @@ local function state(field) return redis.call('HGET', STATE, field) end
 
 -- A thousandth more: the provider's clock and Redis' do not run alike, and this one is cut to a millisecond.
 local function leaves_at(over_at, window_ms) return int(over_at + window_ms + math.ceil(window_ms / 1000)) end
-
-local function keep_for_a_day()
-  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, KEPT_MS) end
-end
