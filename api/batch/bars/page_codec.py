@@ -1,8 +1,8 @@
 """The bytes of one page: an 8-byte header, then zstd over the byte planes of its columns."""
 
+import itertools
 import struct
 import threading
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
@@ -11,6 +11,7 @@ from operator import or_
 import numpy as np
 import numpy.typing as npt
 import zstandard
+from isal.isal_zlib import crc32
 
 from batch.errors import StoreError
 
@@ -177,8 +178,10 @@ def _gather_planes(raws: list[bytes], masks: list[int], offsets: Ints) -> tuple[
     distinct = set(masks)
     used = _planes_in(reduce(or_, distinct, 0))
     counts = np.diff(offsets).tolist()
+    every_byte, ends = np.frombuffer(b"".join(raws), np.uint8), itertools.accumulate(map(len, raws), initial=0)
     pieces = [
-        np.frombuffer(raw, np.uint8, offset=_PREFIX.size).reshape(-1, n) for raw, n in zip(raws, counts, strict=True)
+        every_byte[at + _PREFIX.size : end].reshape(-1, n)
+        for (at, end), n in zip(itertools.pairwise(ends), counts, strict=True)
     ]
     if len(distinct) == 1:
         return used, np.concatenate(pieces, axis=1)
@@ -190,7 +193,7 @@ def _gather_planes(raws: list[bytes], masks: list[int], offsets: Ints) -> tuple[
 
 
 def _seal(n: int, payload: bytes) -> bytes:
-    crc = zlib.crc32(payload, zlib.crc32(_SUMMED.pack(VERSION, CODEC_ZSTD_PLANES, n)))
+    crc = crc32(payload, crc32(_SUMMED.pack(VERSION, CODEC_ZSTD_PLANES, n)))
     return _HEADER.pack(VERSION, CODEC_ZSTD_PLANES, n, crc) + payload
 
 
@@ -199,7 +202,7 @@ def _unseal(blob: bytes, i: int, name_of: Callable[[int], str]) -> tuple[int, by
         raise _damaged(name_of(i), f"expected at least {_HEADER.size} bytes, it has {len(blob)}")
     version, codec, n, crc = _HEADER.unpack_from(blob)
     payload = blob[_HEADER.size :]
-    actual = zlib.crc32(payload, zlib.crc32(blob[:4]))
+    actual = crc32(payload, crc32(blob[:4]))
     if actual != crc:
         raise _damaged(name_of(i), f"its crc32 was {actual:08x}, the header says {crc:08x}")
     if (version, codec) != (VERSION, CODEC_ZSTD_PLANES):

@@ -49,7 +49,8 @@ def read_bars(files: PageFiles, series: BarSeries, *, symbol: str, start: dateti
     if not blobs:
         return empty_bars()
     columns = decode_pages(blobs, lambda i: page_name(pages[i][0], symbol, pages[i][1]))
-    columns = keep_between(columns, start_s, end_s)
+    if not start_s <= columns.seconds[0] <= columns.seconds[-1] < end_s:  # they rise
+        columns = keep_between(columns, start_s, end_s)
     return to_frame([symbol] * len(blobs), columns)
 
 

@@ -193,6 +193,23 @@ def test_a_replaced_file_is_opened_anew(files: PageFiles, path: Path, tmp_path: 
     assert read_session(files, MINUTES, JUNE_2)["symbol"].to_list() == ["9984"]
 
 
+def test_a_file_cut_short_while_it_is_open_is_refused_and_nobody_dies(files: PageFiles) -> None:
+    symbols = [str(n) for n in range(2000, 2200)]
+    write_bars(files, MINUTES, full_day(symbols, JUNE_2))
+    path = files.path(MINUTES, "2025-06")
+    opened = files.open(path)
+    assert opened is not None
+    opened.sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert len(read_session(files, MINUTES, JUNE_2)) == len(symbols) * 327
+
+    os.truncate(path, path.stat().st_size // 2)
+
+    # The file was mapped, and to touch what is beyond its end kills a process.
+    with pytest.raises(StoreError, match="SQLITE_CORRUPT") as refusal:
+        read_session(files, MINUTES, JUNE_2)
+    assert not refusal.value.retryable
+
+
 def test_a_log_without_its_file_is_not_replayed_into_a_new_one(files: PageFiles) -> None:
     path = files.path(MINUTES, "2025-06")
     path.parent.mkdir(parents=True)
