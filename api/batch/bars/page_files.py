@@ -45,7 +45,7 @@ class PageFile:
 
     Attributes:
         busy_timeout_s: how long to wait for another writer.
-        bytes: how long the file was when it was last asked for.
+        size: how many bytes the file had when it was last asked for.
         sids: the ids of symbols: once committed they never change.
         seen: what was read last of each kind, and the state and range that it is of.
 
@@ -55,7 +55,7 @@ class PageFile:
     sql: sqlite3.Connection
     identity: tuple[int, int]
     busy_timeout_s: float
-    bytes: int = 0
+    size: int = 0
     sids: dict[str, int] = field(default_factory=dict)
     seen: "dict[str, tuple[tuple[int, ...], pl.DataFrame]]" = field(default_factory=dict)
 
@@ -155,11 +155,11 @@ class PageFiles:
             identity = (stat.st_dev, stat.st_ino)
             held = mine.pop(path, None)
             # Replaced, as by a restored backup; or shorter: what is mapped beyond its end must not be touched.
-            if held is not None and (held.identity != identity or held.bytes > stat.st_size):
+            if held is not None and (held.identity != identity or held.size > stat.st_size):
                 held.sql.close()
                 held = None
             mine[path] = held or self._connect(path, identity)
-            mine[path].bytes = stat.st_size
+            mine[path].size = stat.st_size
             while len(mine) > _FILES_OPEN_PER_THREAD:
                 mine.popitem(last=False)[1].sql.close()
             return mine[path]
