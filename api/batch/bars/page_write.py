@@ -90,8 +90,7 @@ def _put_batch(file: PageFile, batch: PageBatch) -> WriteReport:
                     blobs[i], heads[i] = blob, head
         rows = [(ids[i], sids[i], batch.buckets[i], *heads[i], blob) for i, blob in enumerate(blobs)]
         sql.executemany(_ADD, [row for i, row in enumerate(rows) if i not in stored])
-        if stored:
-            sql.executemany(_REPLACE, [rows[i] for i, blob in stored.items() if blob != blobs[i]])
+        sql.executemany(_REPLACE, [rows[i] for i in overlap if blobs[i] != stored[i]])
     return report
 
 

@@ -55,13 +55,13 @@ class RedisLimiter:
 
     async def close(self) -> None:
         """Release connections."""
-        clients, self._clients = self._clients, ()
+        clients, self._clients, self._calls = self._clients, (), None
         for redis in clients:
             await redis.aclose()
 
     async def _call(self, *words: str | int) -> list[str]:
         loop = asyncio.get_running_loop()
-        if self._calls is None or not self._clients or self._loop is not loop:
+        if self._calls is None or self._loop is not loop:
             # A connection of its own: to take one from the pool and give it back is a fifth of a trip.
             pool = self._connect()
             redis = pool.client()

@@ -1,4 +1,4 @@
--- Shared by every script: time from Redis alone (processes' clocks differ), in milliseconds.
+-- What turns.lua stands on: time from Redis alone (processes' clocks differ), in milliseconds.
 -- STATE: paused_until, pauses (in a row), epoch (pauses ever), failures (in a row), next_at, trial, last, message.
 -- HELD: turns under way, by the end of their lease. RECENT: turns that are over, by when they leave the window.
 -- WAITING: processes that were told of a full house, by how long that is believed. A turn is epoch:process:nonce.

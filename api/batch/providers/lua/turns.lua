@@ -33,8 +33,12 @@ local function has_its_share()
   return mine >= math.ceil(concurrency / count)
 end
 
--- Of a process that died, the request may have left until its lease ran out.
+-- Of a process that died, the request may have left until its lease ran out. Once a trip, and only before a question:
+-- who keeps a turn late has it still where nobody has asked since.
+local is_swept = false
 local function drop_lapsed()
+  if is_swept then return end
+  is_swept = true
   local lapsed = redis.call('ZRANGEBYSCORE', HELD, '-inf', now, 'WITHSCORES')
   for i = 1, #lapsed, 2 do
     redis.call('ZREM', HELD, lapsed[i])
@@ -44,6 +48,7 @@ local function drop_lapsed()
 end
 
 local function ask(nonce)
+  drop_lapsed()
   local paused_until = num(state('paused_until'))
   if paused_until > now then return {'pause', int(paused_until - now), state('message') or ''} end
   local is_trial = num(state('pauses')) > 0
@@ -110,7 +115,6 @@ local function settle(turn, verdict, pause_ms, message)
 end
 
 local calls, answers = {ask = ask, keep = keep, settle = settle}, {}
-drop_lapsed()
 for i = FIRST, #ARGV, WORDS do
   answers[#answers + 1] = calls[ARGV[i]](ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
 end

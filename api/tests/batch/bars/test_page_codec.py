@@ -105,7 +105,7 @@ def test_a_page_that_lies_about_its_length_is_refused() -> None:
 
 def test_a_page_holds_between_one_and_65535_bars() -> None:
     full = PageColumns(tuple(np.ones((7, MAX_BARS), np.int64)), np.array([0, MAX_BARS]))
-    assert decode_pages(encode_pages(full), name_of).prices[0].shape == (MAX_BARS,)
+    assert np.shape(decode_pages(encode_pages(full), name_of).rows) == (7, MAX_BARS)
     for n in (0, MAX_BARS + 1):
         with pytest.raises(StoreError, match="1 to 65535 bars"):
             encode_pages(PageColumns(tuple(np.ones((7, n), np.int64)), np.array([0, n])))
@@ -114,7 +114,7 @@ def test_a_page_holds_between_one_and_65535_bars() -> None:
 def test_no_pages_are_no_bars() -> None:
     nothing = PageColumns(tuple(np.zeros((7, 0), np.int64)), np.array([0]))
     assert encode_pages(nothing) == []
-    assert decode_pages([], name_of).seconds.shape == (0,)
+    assert np.shape(decode_pages([], name_of).rows) == (7, 0)
 
 
 def test_flags_cost_nothing_where_there_are_none() -> None:
