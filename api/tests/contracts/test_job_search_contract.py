@@ -10,6 +10,8 @@ from tests.fixtures.jobs import OWNER, QUEUE, make_job
 
 pytestmark = pytest.mark.anyio
 ID = "dc84d88371794773b929d2957f6a663b"
+# No random one: the start of an id is looked for too, and a job in 256 begins with "99".
+OTHER = "b1e5c0a47f0d4f7c8a3e6d2b9c4f1a08"
 REQUEST = {
     "intervals": {"1m": 1},
     "market": "TSE_PRIME",
@@ -21,7 +23,7 @@ REQUEST = {
 
 async def planted(ledger: JobHistory) -> Job:
     """Accept the job that is looked for, failed, beside one of another market."""
-    await ledger.admit(make_job(request={"market": "FILE", "intervals": {"1d": 7203}}), Terms("test"))
+    await ledger.admit(make_job(job_id=OTHER, request={"market": "FILE", "intervals": {"1d": 7203}}), Terms("test"))
     job = (await ledger.admit(make_job(job_id=ID, request=REQUEST), Terms("test"))).job
     error = {"type": "InvalidRequest", "message": "100% of path_a\\b was refused"}
     await ledger.save_final(replace(job, status=JobStatus.FAILED, error=error))
