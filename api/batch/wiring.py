@@ -24,7 +24,7 @@ from batch.ingest.request import DEFAULT_CHUNK_SIZE
 from batch.ingest.resolve import Planning
 from batch.ingest.window import IngestTools
 from batch.kit.clock import utc_now
-from batch.kit.http import HttpClient
+from batch.kit.http_client import HttpClient
 from batch.kit.redis import connect_redis
 from batch.market.history import load_history
 from batch.market.listing import Market

@@ -14,7 +14,7 @@ from batch.bars.influx_reads import InfluxReads
 from batch.bars.influx_refused import RefusedLines
 from batch.bars.influx_target import Precision
 from batch.bars.influx_wire import SOME_REFUSED, TOO_LARGE, InfluxWire
-from batch.kit.http import Reply
+from batch.kit.http_client import Reply
 
 _log = structlog.get_logger(__name__)
 _LINE = "line_number"

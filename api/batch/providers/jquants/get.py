@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from batch.errors import ProviderError
-from batch.kit.http import HttpClient
+from batch.kit.http_client import HttpClient
 from batch.providers.gate import Gate
 from batch.providers.jquants.query import JquantsQuery
 from batch.providers.replies import Server

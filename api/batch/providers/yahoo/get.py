@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from batch.kit.http import HttpClient
+from batch.kit.http_client import HttpClient
 from batch.providers.gate import Gate
 from batch.providers.replies import Server
 from batch.providers.wire import ProviderWire

@@ -199,11 +199,10 @@ class TestFailures:
             (200, False, "answered 200"),
             (302, False, "answered 302"),
             (404, False, "answered 404 for bucket 'hot'"),
-            (None, True, "the connection broke"),
         ],
     )
     async def test_an_answer_that_takes_nothing_is_an_error(
-        self, fake: FakeInflux, store: InfluxBarStore, status: int | None, *, retryable: bool, text: str
+        self, fake: FakeInflux, store: InfluxBarStore, status: int, *, retryable: bool, text: str
     ) -> None:
         fake.faults = [answer(status, b"no", Location="http://127.0.0.1:1/")]
         with pytest.raises(StoreError, match=text) as error:
@@ -211,18 +210,21 @@ class TestFailures:
         assert error.value.retryable is retryable
         assert len(fake.writes) == 1
 
-    async def test_a_lost_answer_is_an_error_and_writing_again_is_safe(
-        self, fake: FakeInflux, store: InfluxBarStore
+    @pytest.mark.parametrize(("hang_ups", "writes"), [(1, 2), (2, 3)])
+    async def test_a_lost_answer_loses_and_doubles_nothing(
+        self, fake: FakeInflux, store: InfluxBarStore, hang_ups: int, writes: int
     ) -> None:
         def take_and_hang_up(request: Request) -> Response:
             fake.write(request)
             return Response(None)
 
-        fake.faults = [take_and_hang_up]
-        with pytest.raises(StoreError):
-            await store.write(MINUTES, DAY)
+        fake.faults = [take_and_hang_up] * hang_ups
+        if hang_ups > 1:  # of one on a kept connection nobody hears: it goes out again on a new one
+            with pytest.raises(StoreError, match="the connection broke") as error:
+                await store.write(MINUTES, DAY)
+            assert error.value.retryable
         assert await store.write(MINUTES, DAY) == WriteReport(written=981)
-        assert fake.buckets["hot"].count() == 981
+        assert (fake.buckets["hot"].count(), len(fake.writes)) == (981, writes)
 
     async def test_an_unknown_bucket_is_named(self, fake: FakeInflux, store: InfluxBarStore) -> None:
         del fake.buckets["hot"]

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from batch.errors import ProviderError
-from batch.kit.http import HttpClient
+from batch.kit.http_client import HttpClient
 from batch.market.action import CorporateAction
 from batch.market.interval import Interval
 from batch.market.listing import Listing, Market
