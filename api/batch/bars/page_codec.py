@@ -131,7 +131,7 @@ def decode_pages(blobs: Sequence[bytes], name_of: Callable[[int], str]) -> PageC
         counts.append(n)
         masks.append(mask)
         firsts.append(first)
-    offsets = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
+    offsets = np.fromiter(itertools.accumulate(counts, initial=0), np.int64, len(counts) + 1)
     used, planes = _gather_planes(raws, masks, offsets)
     matrix = np.zeros((len(COLUMNS), int(offsets[-1])), np.int64)
     every_byte = matrix.view(np.uint8)
@@ -178,7 +178,12 @@ def _gather_planes(raws: list[bytes], masks: list[int], offsets: Ints) -> tuple[
     distinct = set(masks)
     used = _planes_in(reduce(or_, distinct, 0))
     counts = np.diff(offsets).tolist()
-    every_byte, ends = np.frombuffer(b"".join(raws), np.uint8), itertools.accumulate(map(len, raws), initial=0)
+    every_byte = np.frombuffer(b"".join(raws), np.uint8)
+    if len(distinct) == len(set(counts)) == 1:
+        # Pages of one shape, as of full sessions, are one array.
+        alike = every_byte.reshape(len(raws), -1)[:, _PREFIX.size :].reshape(len(raws), len(used), counts[0])
+        return used, alike.swapaxes(0, 1).reshape(len(used), -1)
+    ends = itertools.accumulate(map(len, raws), initial=0)
     pieces = [
         every_byte[at + _PREFIX.size : end].reshape(-1, n)
         for (at, end), n in zip(itertools.pairwise(ends), counts, strict=True)

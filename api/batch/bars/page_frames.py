@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -32,6 +33,7 @@ def buckets_of(interval: Interval, seconds: Ints) -> Ints:
     return seconds.astype("datetime64[s]").astype("datetime64[Y]").astype(np.int64) + 1970
 
 
+@lru_cache(maxsize=256)
 def shard_of(interval: Interval, bucket: int) -> str:
     """Return the name of the file that holds a bucket: its month, or the one file of daily bars."""
     return f"{to_session(bucket):%Y-%m}" if interval.is_intraday else ALL

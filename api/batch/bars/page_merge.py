@@ -22,6 +22,7 @@ class MergedPages:
         new: the rows after.
         page: the page of each, shape (replaced,).
         corrected_at: which of them had other prices or another volume, shape (corrected,).
+        are_alike: whether every bar is of the time and has the flags of one before.
 
     """
 
@@ -31,6 +32,7 @@ class MergedPages:
     new: Rows
     page: Ints
     corrected_at: Ints
+    are_alike: bool
 
     @property
     def corrected(self) -> int:
@@ -74,8 +76,10 @@ def _compare(columns: PageColumns, old: Rows, new: Rows, *, page: Ints) -> Merge
     corrected = old[5] != new[5]
     for before, after in zip(old[1:5], new[1:5], strict=True):
         corrected |= before.view(np.float64) != after.view(np.float64)
-    changed = corrected | (old[6] != new[6])
-    return MergedPages(columns, int(changed.sum()), old, new, page, np.flatnonzero(corrected))
+    flagged = old[6] != new[6]
+    changed = int((corrected | flagged).sum())
+    are_alike = columns.rows is new and not flagged.any()
+    return MergedPages(columns, changed, old, new, page, np.flatnonzero(corrected), are_alike)
 
 
 def _values(rows: Rows, bars: Ints) -> list[Values]:

@@ -24,6 +24,9 @@ _COLUMNS = ("id", "sid", "bucket", *HEADER, "data")
 _ADD = f"INSERT INTO page ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 (fixed names)
 #: Not of new pages: it seeks where an INSERT appends, seven times as dear.
 _REPLACE = _ADD.replace("INSERT", "INSERT OR REPLACE")
+#: Nothing that the index of coverage holds: a page whose times and flags stay as they are leaves its entry there.
+_VALUES = slice(HEADER.index("o"), HEADER.index("flags"))
+_UPDATE = f"UPDATE page SET {', '.join(f'{name} = ?' for name in HEADER[_VALUES])}, data = ? WHERE id = ?"  # noqa: S608 (fixed names)
 #: A statement takes 32,766 values at most.
 _MOST_IDS = 1000
 #: A session that comes for the first time is one range of ids with nothing in it: one look-up for all its symbols.
@@ -74,23 +77,25 @@ def transaction(file: PageFile) -> Iterator[sqlite3.Connection]:
 
 def _put_batch(file: PageFile, batch: PageBatch) -> WriteReport:
     blobs, heads = encode_pages(batch.columns), page_headers(batch.columns)  # before the lock
+    report = WriteReport(written=0)
     with transaction(file) as sql:
         sids = give_sids(file, batch.symbols)
         ids = [bucket << SID_BITS | sid for bucket, sid in zip(batch.buckets, sids, strict=True)]
         stored = _stored_blobs(sql, ids)
-        overlap = [i for i, blob in stored.items() if blob != blobs[i]]
-        report = WriteReport(written=0)
+        rows = zip(ids, sids, batch.buckets, heads, blobs, strict=True)
+        sql.executemany(_ADD, [(*row, *head, blob) for i, (*row, head, blob) in enumerate(rows) if i not in stored])
+        overlap = {i: blob for i, blob in stored.items() if blob != blobs[i]}
         if overlap:
-            mine = take_pages(batch.columns, overlap)
-            merged = merge_pages(_decode(file, batch, {i: stored[i] for i in overlap}), mine)
+            merged = merge_pages(_decode(file, batch, overlap), take_pages(batch.columns, list(overlap)))
             report = _report_merged(merged, [batch.symbols[i] for i in overlap])
-            columns = merged.columns
-            if columns is not mine:
-                for i, blob, head in zip(overlap, encode_pages(columns), page_headers(columns), strict=True):
-                    blobs[i], heads[i] = blob, head
-        rows = [(ids[i], sids[i], batch.buckets[i], *heads[i], blob) for i, blob in enumerate(blobs)]
-        sql.executemany(_ADD, [row for i, row in enumerate(rows) if i not in stored])
-        sql.executemany(_REPLACE, [rows[i] for i in overlap if blobs[i] != stored[i]])
+            if merged.are_alike:
+                sql.executemany(_UPDATE, [(*heads[i][_VALUES], blobs[i], ids[i]) for i in overlap])
+            else:
+                anew = zip(overlap, page_headers(merged.columns), encode_pages(merged.columns), strict=True)
+                changed = [
+                    (ids[i], sids[i], batch.buckets[i], *head, blob) for i, head, blob in anew if blob != stored[i]
+                ]
+                sql.executemany(_REPLACE, changed)
     return report
 
 
