@@ -10,6 +10,7 @@ import pytest
 from batch.bars.memory import MemoryBarStore
 from batch.market.bar import BarFlag
 from batch.market.interval import Interval
+from batch.market.outcome import Outcome
 from batch.providers.synthetic import Fault, SyntheticFaults
 from tests.fixtures.recall import CELL, FLAGGED, REFUSED, SESSIONS, TAKES_AWAY, Lab, Recall
 from tests.fixtures.repository import load_text
@@ -54,6 +55,16 @@ def test_where_days_are_held_a_roll_up_tells_what_was_taken_away(fault: Fault) -
     found = hold_against_days(fault)
     assert found.planted.height > 90
     assert found.share >= LEAST_SOFT, found.escaped
+
+
+def test_a_minute_escapes_its_day_only_where_the_outcome_of_that_day_is_an_error() -> None:
+    lab, days = Lab(Interval.M1), Lab(Interval.D1)
+    provider = lab.provider(lab.only(Fault.MISSING_MINUTE))
+    (window,) = days.take(provider, MemoryBarStore(), SESSIONS[-1:], lab.symbols)
+    lost = {symbol for symbol, told in window.outcomes.items() if told.outcome is Outcome.PROVIDER_ERROR}
+    escaped = set(hold_against_days(Fault.MISSING_MINUTE).escaped["symbol"])
+    assert escaped
+    assert escaped <= lost
 
 
 @pytest.mark.parametrize("faults", [None, SyntheticFaults()])
