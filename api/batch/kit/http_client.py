@@ -119,19 +119,22 @@ class HttpClient:
     def _explain(self, curl: pycurl.Curl, code: int, words: str) -> str:
         """Return what went wrong in words that hold nothing of the request, which may have a key in it."""
         match code:
+            case pycurl.E_OPERATION_TIMEDOUT if curl.getinfo(pycurl.TOTAL_TIME) < self._timeout_s - 0.01:
+                why = f"could not connect within {_CONNECT_S:g} s"
             case pycurl.E_OPERATION_TIMEDOUT:
-                has_connected = curl.getinfo(pycurl.TOTAL_TIME) >= self._timeout_s
-                return f"no answer within {self._timeout_s:g} s" if has_connected else "could not connect: timed out"
+                why = f"no answer within {self._timeout_s:g} s"
             case pycurl.E_COULDNT_CONNECT:
-                return f"could not connect: {os.strerror(curl.getinfo(pycurl.OS_ERRNO))}"
+                number = curl.getinfo(pycurl.OS_ERRNO)
+                why = f"could not connect: {os.strerror(number) if number else words}"
             case pycurl.E_COULDNT_RESOLVE_HOST:
-                return "could not connect: its name was not found"
+                why = "could not connect: its name was not found"
             case pycurl.E_PEER_FAILED_VERIFICATION:
-                return f"the certificate was refused: {words.rpartition(': ')[2]}"
+                why = f"the certificate was refused: {words.rpartition(': ')[2]}"
             case pycurl.E_SSL_CONNECT_ERROR:
-                return "TLS could not be agreed on"
+                why = "TLS could not be agreed on"
             case _:
-                return f"the connection broke: {words}"
+                why = f"the connection broke: {words}"
+        return why
 
 
 class _Heard:
@@ -167,7 +170,9 @@ class _Heard:
                 headers.add(name, value.strip())
             elif name.startswith("HTTP/"):
                 headers.clear()  # what came before was no answer yet: 100, go on
-        return Reply(curl.getinfo(pycurl.RESPONSE_CODE), headers, b"".join(self._blocks))
+        body = b"".join(self._blocks)
+        self._blocks.clear()  # an idle handle would hold them until its next request
+        return Reply(curl.getinfo(pycurl.RESPONSE_CODE), headers, body)
 
 
 @lru_cache(maxsize=16)

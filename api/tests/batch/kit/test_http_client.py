@@ -1,8 +1,11 @@
 """The client of the operator's own servers: it never raises, follows nothing, and takes no endless answer."""
 
 import asyncio
+import contextlib
 import gzip
+import socket
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +92,20 @@ async def test_a_server_that_says_nothing_is_waited_for_so_long() -> None:
         reply = await get(HttpClient(url, timeout_s=0.05))
         silent.set()
     assert (reply.status, reply.failure) == (None, "no answer within 0.05 s")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how a full backlog answers")
+async def test_a_connection_is_waited_for_less_long_than_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_client, "_CONNECT_S", 0.1)
+    with contextlib.ExitStack() as sockets:
+        full, *waiting = (sockets.enter_context(socket.socket()) for _ in range(5))
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for other in waiting:
+            other.settimeout(0)
+            other.connect_ex(full.getsockname())
+        reply = await get(HttpClient("http://{}:{}".format(*full.getsockname())))
+    assert (reply.status, reply.failure) == (None, "could not connect within 0.1 s")
 
 
 async def test_where_nobody_listens_the_reason_is_told() -> None:
