@@ -1,6 +1,7 @@
 """The peer of an ingest: for each symbol one request, one pandas frame, one write; alone, or in several processes."""
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +40,9 @@ def run(task: Task) -> int:
 def run_in_processes(task: Task, processes: int) -> tuple[int, float]:
     """Share the symbols among some processes; return the rows written, and the seconds that it took."""
     parts = [Task(task.symbols[n::processes], task.session, task.charts_url, task.sink_url) for n in range(processes)]
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
+    # Not with our own handler: one that is ended while it ends would never end.
+    plain = (signal.SIGTERM, signal.SIG_DFL)
+    with multiprocessing.get_context("fork").Pool(processes, initializer=signal.signal, initargs=plain) as pool:
         # The clock begins when all are started: forking is not what is compared.
         pool.map(time.sleep, [0.1] * processes, chunksize=1)
         begun_at = time.perf_counter()
