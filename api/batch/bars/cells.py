@@ -11,6 +11,7 @@ class CellState(StrEnum):
     EMPTY = "empty"
     LOST = "lost"
     NOT_FINAL = "not_final"
+    OUTDATED = "outdated"
     SHORT = "short"
     NO_AUCTION = "no_auction"
     DIFFERS = "differs"
@@ -18,5 +19,5 @@ class CellState(StrEnum):
 
 
 #: Certain to be wanting; and what only looks like it, since a thin day or a halt looks the same.
-GAPS = (CellState.MISSING, CellState.LOST, CellState.NOT_FINAL)
+GAPS = (CellState.MISSING, CellState.LOST, CellState.NOT_FINAL, CellState.OUTDATED)
 SUSPECTS = (CellState.SHORT, CellState.NO_AUCTION, CellState.DIFFERS)

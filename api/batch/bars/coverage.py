@@ -51,7 +51,12 @@ class CoverScope:
 
 
 def judge_cells(
-    held: pl.DataFrame, asked: pl.DataFrame, scope: CoverScope, *, differing: pl.DataFrame | None = None
+    held: pl.DataFrame,
+    asked: pl.DataFrame,
+    scope: CoverScope,
+    *,
+    differing: pl.DataFrame | None = None,
+    outdated: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Return every cell of a scope in `CELL_SCHEMA`, sorted by symbol, then session.
 
@@ -60,6 +65,7 @@ def judge_cells(
         asked: what providers answered, in `ASKED_SCHEMA`.
         scope: what should be there.
         differing: `symbol` and `session` of cells whose minutes are known not to add up to their day.
+        outdated: `symbol` and `session` of rolled-up cells whose minutes now give other bars.
 
     A session is final once its bars were asked for `delay` after its close; `is_final` is null where that is unknown
     and the session is younger than seven days.
@@ -70,7 +76,8 @@ def judge_cells(
     cells = cells.join_asof(_expected(held), on="session", by="symbol", check_sortedness=False)
     answers = asked.select(*_KEY, "asked_at", pl.col("bars").alias("answered"))
     cells = cells.join(answers, on=_KEY, how="left").join(final_times(scope.sessions, scope.delay), on="session")
-    cells = cells.join(_mark(differing), on=_KEY, how="left")
+    cells = cells.join(_mark(differing, "differs"), on=_KEY, how="left")
+    cells = cells.join(_mark(outdated, "outdated"), on=_KEY, how="left")
     cells = cells.with_columns(is_final=is_final(scope.now)).with_columns(
         pl.col("bars", "flagged", "flags").fill_null(0)
     )
@@ -87,8 +94,8 @@ def judge_sessions(cells: pl.DataFrame) -> pl.DataFrame:
     """Return a row for each session of judged cells, oldest first: symbols, bars, their median, states, a verdict.
 
     The verdict is `pending` before the session's bars can be final, `degraded` where more than 5 % of the symbols
-    that are not empty have no bar, `gaps` where anything is missing, lost, not final, short, without its auction
-    or differs from its day, else `complete`.
+    that are not empty have no bar, `gaps` where anything is missing, lost, not final, outdated, short, without its
+    auction or differs from its day, else `complete`.
     """
     counts = [(pl.col("state") == state.value).sum().alias(state.value) for state in CellState]
     found = cells.group_by("session").agg(
@@ -113,9 +120,9 @@ def judge_sessions(cells: pl.DataFrame) -> pl.DataFrame:
     return found.with_columns(verdict=verdict).drop("without").sort("session")
 
 
-def _mark(differing: pl.DataFrame | None) -> pl.DataFrame:
-    cells = pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date}) if differing is None else differing
-    return cells.with_columns(differs=pl.lit(value=True))
+def _mark(found: pl.DataFrame | None, name: str) -> pl.DataFrame:
+    cells = pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date}) if found is None else found
+    return cells.select(*_KEY, pl.lit(value=True).alias(name))
 
 
 def _expected(held: pl.DataFrame) -> pl.DataFrame:
@@ -136,6 +143,7 @@ def _state(scope: CoverScope) -> pl.Expr:
         CellState.MISSING: is_empty & ~was_empty.fill_null(value=False),
         CellState.LOST: (pl.col("bars") < pl.col("answered")).fill_null(value=False),
         CellState.NOT_FINAL: ~pl.col("is_final").fill_null(value=False),
+        CellState.OUTDATED: pl.col("outdated").fill_null(value=False),
         CellState.SHORT: (pl.col("bars") < pl.col("expected") * SHORT_SHARE).fill_null(value=False),
         CellState.NO_AUCTION: auction != 0,
         CellState.DIFFERS: pl.col("differs").fill_null(value=False),

@@ -8,6 +8,7 @@ from batch.bars.asked import newest_asked
 from batch.bars.coverage import CELL_SCHEMA, HISTORY_SESSIONS, CoverScope, judge_cells, list_cells
 from batch.bars.differing import find_differing
 from batch.bars.finality import final_times
+from batch.bars.outdated import find_outdated
 from batch.bars.store import BarStore
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
@@ -30,12 +31,13 @@ async def load_cells(store: BarStore, series: BarSeries, scope: CoverScope) -> p
     first, last = scope.sessions[0], scope.sessions[-1]
     held = await store.coverage(series, first=first - _HISTORY, last=last)
     asked = await store.load_asked(series, first=first, last=last)
+    differing = outdated = None
     if is_derived(series.source):
+        outdated = await find_outdated(store, series, asked, first=first, last=last)
         asked = newest_asked(pl.concat([asked, await _tell_unmade(store, series, scope, held)]))
-    differing = None
     if series.interval is Interval.M1:
         differing = await find_differing(store, series.source, asked, first=first - _HISTORY, last=last)
-    return judge_cells(held, asked, scope, differing=differing)
+    return judge_cells(held, asked, scope, differing=differing, outdated=outdated)
 
 
 async def _tell_unmade(store: BarStore, series: BarSeries, scope: CoverScope, held: pl.DataFrame) -> pl.DataFrame:

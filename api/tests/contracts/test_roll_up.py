@@ -111,6 +111,66 @@ def test_bars_are_as_final_as_their_minutes(store: BarStore, minutes: pl.DataFra
     assert cells["state"].cast(str).to_list() == ["complete", "not_final"]
 
 
+def answered(hour: int) -> pl.DataFrame:
+    """Return that the minutes of the last two sessions were asked for at an hour of 4 June."""
+    rows = [(s, day, 327, datetime(2025, 6, 4, hour, tzinfo=UTC)) for s in SYMBOLS for day in DAYS[-2:]]
+    return pl.DataFrame(rows, schema=ASKED_SCHEMA, orient="row")
+
+
+def states(store: BarStore, interval: Interval, now: datetime = NOW) -> dict[tuple[str, date], str]:
+    scope = CoverScope(SYMBOLS, DAYS[-2:], timedelta(minutes=1), now)
+    cells = run(load_cells(store, BarSeries("synthetic_from_1m", interval), scope))
+    told = cells.select("symbol", "session", pl.col("state").cast(pl.String)).rows()
+    return {(symbol, session): state for symbol, session, state in told}
+
+
+ALL_COMPLETE = {(symbol, day): "complete" for symbol in SYMBOLS for day in DAYS[-2:]}
+LONG = {interval.value: 2 for interval in LONGER}
+
+
+@pytest.mark.parametrize("interval", LONGER)
+def test_bars_whose_minutes_were_corrected_are_outdated_until_the_next_roll_up(
+    store: BarStore, minutes: pl.DataFrame, interval: Interval
+) -> None:
+    run(store.save_asked(MINUTES, answered(1)))
+    roll_up(store, intervals=LONG)
+    assert states(store, interval) == ALL_COMPLETE
+    is_it = (pl.col("symbol") == "7203") & (pl.col("opened_at") == at(LAST, 10))
+    run(store.write(MINUTES, minutes.filter(is_it).with_columns(pl.col("volume") + 100)))
+    run(store.save_asked(MINUTES, answered(2)))
+    assert states(store, interval) == ALL_COMPLETE | {("7203", LAST): "outdated"}
+    roll_up(store, intervals=LONG)
+    assert states(store, interval) == ALL_COMPLETE
+
+
+def test_bars_that_lack_a_minute_which_came_later_are_outdated(store: BarStore, minutes: pl.DataFrame) -> None:
+    run(store.save_asked(MINUTES, answered(1)))
+    roll_up(store, intervals=LONG)
+    run(store.write(MINUTES, frame(bar("1301", at(LAST, 386)))))
+    run(store.save_asked(MINUTES, answered(2)))
+    # Of an hour and a day a bar changes; of five minutes one is added.
+    for interval in (Interval.M5, Interval.H1, Interval.D1):
+        assert states(store, interval) == ALL_COMPLETE | {("1301", LAST): "outdated"}
+
+
+def test_minutes_that_come_again_unchanged_outdate_nothing(store: BarStore, minutes: pl.DataFrame) -> None:
+    run(store.save_asked(MINUTES, answered(1)))
+    roll_up(store, intervals=LONG)
+    run(store.write(MINUTES, minutes))
+    run(store.save_asked(MINUTES, answered(2)))
+    assert all(states(store, interval) == ALL_COMPLETE for interval in LONGER)
+
+
+def test_bars_that_an_older_kaboom_rolled_up_without_a_note_are_compared(
+    store: BarStore, minutes: pl.DataFrame
+) -> None:
+    roll_up(store, intervals={"1d": 2})
+    run(store.write(MINUTES, minutes.filter(pl.col("opened_at") == at(LAST)).with_columns(pl.col("volume") + 100)))
+    run(store.save_asked(MINUTES, answered(1)))
+    told = states(store, Interval.D1, now=NOW + timedelta(days=30))
+    assert told == ALL_COMPLETE | {(symbol, LAST): "outdated" for symbol in SYMBOLS}
+
+
 def test_a_symbol_without_minutes_is_said_to_have_none(store: BarStore, minutes: pl.DataFrame) -> None:
     (one, other) = roll_up(store, symbols=["7203", "9984"]).outcomes
     assert (one.outcome, other.outcome, other.message) == (
