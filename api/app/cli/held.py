@@ -6,7 +6,7 @@ from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from app.settings import load_settings
 from batch.market.interval import parse_interval
-from batch.market.source import provider_of
+from batch.market.source import derived_source, provider_of
 
 if TYPE_CHECKING:
     from batch.bars.actions.store import ActionStore
@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 
 async def choose_series(session: Session, store: "BarStore", interval: str, source: str | None) -> "BarSeries":
-    """Return the series of an interval that is held: the one of `source`, or the only one.
+    """Return the series of an interval to use: the one of `source`, the only one held, or one of the own provider.
+
+    Of `KABOOM_PROVIDER` its own bars come before those rolled up from its minutes. Where several are held, stderr
+    says which was taken.
 
     Raises:
-        CliError: none is, or several are.
+        CliError: none is held, or only several of other providers.
 
     """
     wanted = parse_interval(interval)
@@ -26,10 +29,16 @@ async def choose_series(session: Session, store: "BarStore", interval: str, sour
     if not held:
         what = f"{source} {interval}" if source else interval
         raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
-    if len(held) > 1:
-        sources = ", ".join(s.source for s in held)
-        raise CliError(Exit.USAGE, session.words.say("choose_source", sources=sources))
-    return held[0]
+    if len(held) == 1:
+        return held[0]
+    sources = [s.source for s in held]
+    provider = load_settings().provider
+    chosen = next((name for name in (provider, derived_source(provider)) if name in sources), None)
+    if chosen is None:
+        raise CliError(Exit.USAGE, session.words.say("choose_source", sources=", ".join(sources)))
+    others = ", ".join(name for name in sources if name != chosen)
+    session.say("source_chosen", source=chosen, others=others)
+    return held[sources.index(chosen)]
 
 
 def open_store() -> "BarStore":

@@ -142,6 +142,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "bars of several sources are held ({sources}): choose one with --source",
         "複数の取得元の足があります({sources})。--source で選んでください",
     ),
+    "source_chosen": (
+        "bars of {source}; also held, for --source: {others}",
+        "{source} の足です。ほかに --source で選べる取得元: {others}",
+    ),
     "cancelled": ("cancelling job {job_id}", "ジョブ {job_id} を取り消しています"),
     "deleted": ("job {job_id} deleted; its bars stay", "ジョブ {job_id} を削除しました。足は残ります"),
     "never_listed": (

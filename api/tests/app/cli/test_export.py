@@ -1,6 +1,7 @@
 """`kaboom bars export` and `mirror`: files of what is held, a summary on stdout, progress on a terminal alone."""
 
 import asyncio
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any, cast
@@ -85,7 +86,6 @@ def test_a_mirror_holds_everything_apart(held: Kaboom) -> None:
         (Exit.USAGE, ("export", "bars.xlsx"), "expected a suffix of .parquet"),
         (Exit.USAGE, ("export", "out", "--format", "xlsx"), "expected one of csv, arrow, parquet"),
         (Exit.USAGE, ("export", "a.csv", "--interval", "7m"), "supported are 1m"),
-        (Exit.USAGE, ("export", "a.csv", "--interval", "1d"), "choose one with --source"),
         (Exit.USAGE, ("export", "a.csv", "--first", "yesterday"), "--first was 'yesterday'"),
         (Exit.USAGE, ("export", "a.csv", "--first", "2025-11-04", "--last", "2025-11-03"), "expected them in order"),
         (Exit.USAGE, ("export", "a.csv", "--symbol", "../etc"), "expected a TSE local code"),
@@ -99,6 +99,56 @@ def test_what_cannot_be_leaves_no_file(held: Kaboom, code: Exit, arguments: tupl
     assert (done.code, done.out) == (code, "")
     assert said in done.err.replace("\n", " ")
     assert [p.name for p in Path().iterdir()] == ["data"]
+
+
+ROLLED = BarSeries("synthetic_from_1m", Interval.D1)
+
+
+@pytest.fixture
+def rolled(held: Kaboom, tmp_path: Path) -> Kaboom:
+    """The same after a roll-up: three sources hold daily bars."""
+
+    async def write() -> None:
+        store = PageBarStore(tmp_path / "data" / "bars")
+        await store.write(ROLLED, frame(*(bar("7203", at(day), 200.0) for day in DAYS)))
+        await store.close()
+
+    asyncio.run(write())
+    return held
+
+
+@pytest.mark.parametrize(
+    ("provider", "source", "others"),
+    [("synthetic", "synthetic", "file, synthetic_from_1m"), ("file", "file", "synthetic, synthetic_from_1m")],
+)
+def test_after_a_roll_up_the_providers_own_bars_are_taken_and_named(
+    rolled: Kaboom, monkeypatch: pytest.MonkeyPatch, provider: str, source: str, others: str
+) -> None:
+    monkeypatch.setenv("KABOOM_PROVIDER", provider)
+    symbol = "^N225" if provider == "file" else "7203"
+    shown = rolled("bars", "show", symbol, "--interval", "1d", "--json")
+    assert data(shown)["source"] == source
+    assert shown.err == f"bars of {source}; also held, for --source: {others}\n"
+    assert data(rolled("coverage", "--interval", "1d", "--days", "20000", "--json"))["source"] == source
+    exported = data(rolled("bars", "export", "a.csv", "--interval", "1d", "--json"))
+    assert {file["provider"] for file in exported["files"]} == {source}
+    assert rolled("bars", "show", "7203", "--interval", "1m").err == ""
+
+
+def test_bars_that_were_rolled_up_are_taken_where_the_provider_has_none_of_its_own(
+    rolled: Kaboom, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "data" / "bars" / "synthetic" / "1d")
+    shown = rolled("bars", "show", "7203", "--interval", "1d", "--json")
+    assert data(shown)["source"] == "synthetic_from_1m"
+    assert shown.err == "bars of synthetic_from_1m; also held, for --source: file\n"
+
+
+def test_of_other_providers_alone_one_has_to_be_named(rolled: Kaboom, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KABOOM_PROVIDER", "jquants")
+    done = rolled("bars", "show", "7203", "--interval", "1d")
+    assert (done.code, done.out) == (Exit.USAGE, "")
+    assert "choose one with --source" in done.err
 
 
 def test_an_empty_store_has_nothing_to_mirror(kaboom: Kaboom) -> None:
