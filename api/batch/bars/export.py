@@ -1,8 +1,6 @@
 """Bars to files, each written aside and moved into place, so that a reader sees the old one or the new one."""
 
 import asyncio
-import shutil
-import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,7 +13,8 @@ from batch.bars.encode import UTC_FORMAT, label_rows
 from batch.bars.export_plan import Month, PlannedFile, Selection
 from batch.bars.formats import Format
 from batch.bars.store import BarStore
-from batch.kit.durable import sync
+from batch.kit.drafts import Draft, sweep_drafts
+from batch.kit.durable import make_folders, sync
 from batch.market.adjust import adjust_bars, digest_actions
 
 #: Rows of a Parquet row group: some 300 symbols of a session, so that a reader of one symbol skips the others.
@@ -62,10 +61,7 @@ async def export_files(
 async def _export(
     store: BarStore, plan: PlannedFile, actions: pl.DataFrame | None, on_progress: OnProgress
 ) -> ExportedFile:
-    plan.path.parent.mkdir(parents=True, exist_ok=True)
-    # Its name has none of a format's suffixes: nobody who reads `*.parquet` meets it.
-    aside = plan.path.with_name(f".{plan.path.stem}.{uuid.uuid4().hex}")
-    aside.mkdir()
+    draft = await asyncio.to_thread(_open_draft, plan.path)
     labels = {"provider": plan.selection.series.source, "interval": plan.selection.series.interval.value}
     if actions is not None:
         labels["action_set"] = digest_actions(actions)
@@ -74,15 +70,21 @@ async def _export(
     try:
         for month in plan.months:
             async for rows in _read(store, plan.selection, month):
-                parts.append(aside / f"{len(parts):06}")
+                parts.append(draft.folder / f"{len(parts):06}")
                 adjusted = rows if actions is None else await asyncio.to_thread(adjust_bars, rows, actions)
                 await asyncio.to_thread(label_rows(adjusted, labels).write_parquet, parts[-1], compression="lz4")
                 bars += rows.height
                 on_progress(bars)
-        size = await asyncio.to_thread(_join, parts, aside / "whole", plan)
+        size = await asyncio.to_thread(_join, parts, draft.folder / "whole", plan)
     finally:
-        await asyncio.to_thread(shutil.rmtree, aside)
+        await asyncio.to_thread(draft.close)
     return ExportedFile(plan.path, bars, size)
+
+
+def _open_draft(path: Path) -> Draft:
+    make_folders(path.parent)
+    sweep_drafts(path.parent)
+    return Draft.open(path)
 
 
 def _add(on_progress: OnProgress, before: int, bars: int) -> None:

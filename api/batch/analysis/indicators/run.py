@@ -1,7 +1,6 @@
 """Computing indicators of stored bars: read a symbol, compute, write its file, say what became of it."""
 
 import asyncio
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -17,7 +16,8 @@ from batch.bars.actions.store import ActionStore
 from batch.bars.encode import label_rows
 from batch.bars.history import read_with_history
 from batch.bars.store import BarStore
-from batch.kit.durable import sync
+from batch.kit.drafts import Draft, sweep_drafts
+from batch.kit.durable import make_folders, sync
 from batch.market.adjust import adjust_bars
 from batch.market.bar import BarSeries
 from batch.market.calendar import JST
@@ -58,6 +58,7 @@ async def run_indicator_chunk(
 
     """
     report = OutcomeReport()
+    await asyncio.to_thread(sweep_drafts, tools.folder)
     for symbol in chunk.symbols[start:]:
         if should_stop():
             break
@@ -115,15 +116,15 @@ async def _run_symbol(symbol: str, chunk: IndicatorChunk, tools: IndicatorTools)
 
 
 def _write(rows: pl.DataFrame, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Its name has no format's suffix: nobody who reads `*.parquet` meets it.
-    aside = path.with_name(f".{path.stem}.{uuid.uuid4().hex}")
+    make_folders(path.parent)
+    draft = Draft.open(path)
+    whole = draft.folder / "whole"
     try:
-        rows.write_parquet(aside, compression="zstd")
-        sync(aside)
-        aside.replace(path)
+        rows.write_parquet(whole, compression="zstd")
+        sync(whole)
+        whole.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        draft.close()
     sync(path.parent)
 
 

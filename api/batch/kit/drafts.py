@@ -1,0 +1,88 @@
+"""Hidden folders for files in the making: locked by the process that writes, and removed by another when it died."""
+
+import fcntl
+import os
+import re
+import shutil
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+#: The stem of the file that is to be, and 32 hex digits. No suffix of a format: `*.parquet` does not match it.
+_NAME = re.compile(r"\..+\.[0-9a-f]{32}")
+#: What a draft holds: the parts, and the whole that they are joined to.
+_ENTRY = re.compile(r"whole|\d{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A folder in which a file is written before it is moved into place; `close` removes it."""
+
+    folder: Path
+    _handle: int
+
+    @classmethod
+    def open(cls, path: Path) -> "Draft":
+        """Make and lock a folder beside the file that is to be at `path`.
+
+        Raises:
+            OSError: it cannot be made.
+
+        """
+        while True:
+            folder = path.with_name(f".{path.stem}.{uuid.uuid4().hex}")
+            folder.mkdir()
+            # Between the two lines another process may take the folder for one without an owner.
+            with suppress(FileNotFoundError):
+                handle = os.open(folder, os.O_RDONLY)
+                # A file system without locks: nobody can lock the folder, so nobody removes it either.
+                if _lock(handle) is not False and folder.exists():
+                    return cls(folder, handle)
+                os.close(handle)
+
+    def close(self) -> None:
+        """Remove the folder and what is left in it, then give the lock back."""
+        try:
+            shutil.rmtree(self.folder)
+        finally:
+            os.close(self._handle)
+
+
+def sweep_drafts(folder: Path) -> int:
+    """Remove the drafts in a folder whose process no longer lives; return how many.
+
+    What cannot be removed stays: the next sweep tries again.
+    """
+    swept = 0
+    with suppress(OSError):
+        for path in [Path(e.path) for e in os.scandir(folder) if _NAME.fullmatch(e.name)]:
+            swept += _sweep(path)
+    return swept
+
+
+def _sweep(path: Path) -> bool:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        if not _lock(handle) or not all(_ENTRY.fullmatch(entry.name) for entry in path.iterdir()):
+            return False
+        shutil.rmtree(path)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _lock(handle: int) -> bool | None:
+    """Return whether a folder was locked; None where its file system has no locks. A lock ends with its process."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
