@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS asked (
 # 16 KiB hold seven pages of a full day, with a seventh less disk than 8 KiB, which hold three; fewer frames to sync.
 # At 4 KiB a second one often just does not fit; 32 KiB save nothing more, and each small change writes twice as much.
 CREATE = f"""
+PRAGMA synchronous = FULL;
 PRAGMA page_size = 16384;
 PRAGMA journal_mode = WAL;
 BEGIN;

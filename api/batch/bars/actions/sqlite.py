@@ -64,6 +64,7 @@ def _save(path: Path, notes: pl.DataFrame) -> None:
     with store_errors(path):
         make_folders(path.parent)
     with _connected(path, "rwc") as sql:
+        sql.execute("PRAGMA synchronous = FULL")
         sql.execute("BEGIN IMMEDIATE")
         sql.execute(_CREATE)
         sql.executemany(_PUT, rows)
