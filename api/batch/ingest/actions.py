@@ -14,25 +14,12 @@ _FLAG = "split_suspect"
 _NOTHING = pl.DataFrame(schema=NOTE_SCHEMA)
 
 
-def gather_notes(
-    told: Sequence[CorporateAction], checked: Checked, *, context: QualityContext, divides_past: bool
-) -> pl.DataFrame:
-    """Return notes in `NOTE_SCHEMA` of what was told and of what checked bars look like; most windows have none.
-
-    Where a provider divides older prices by later splits (`divides_past`), what it tells of and the bars do not show
-    is a suspicion: the bars may be adjusted already.
-    """
+def gather_notes(told: Sequence[CorporateAction], checked: Checked, *, context: QualityContext) -> pl.DataFrame:
+    """Return notes in `NOTE_SCHEMA` of what was told and of what checked bars look like; most windows have none."""
     is_suspect = _FLAG in checked.flags
     if not told and not is_suspect:
         return _NOTHING
     closes, is_tse = context.previous_closes, context.market.is_tse
     suspected = suspect_splits(checked.bars, closes, is_tse=is_tse) if is_suspect else ()
-    shown = {(action.symbol, action.ex_session) for action in suspected}
-    doubtful = [a for a in told if divides_past and (a.symbol, a.ex_session) not in shown]
-    certain = [a for a in told if a not in doubtful]
-    words = (
-        (certain, Origin.PROVIDER, ActionState.TOLD),
-        (doubtful, Origin.PROVIDER, ActionState.SUSPECTED),
-        (suspected, Origin.BARS, ActionState.SUSPECTED),
-    )
+    words = ((told, Origin.PROVIDER, ActionState.TOLD), (suspected, Origin.BARS, ActionState.SUSPECTED))
     return pl.concat([build_notes(*word, noted_at=context.now) for word in words])

@@ -106,8 +106,7 @@ async def settle_window(asked: Asked, tools: IngestTools) -> Window:
         checked = await _patiently(
             lambda: flag_repeats_of_stored(checked, tools.store, series, session=part.sessions[0])
         )
-    divides_past = tools.provider.capabilities.divides_past
-    notes = gather_notes(fetched.actions, checked, context=context, divides_past=divides_past)
+    notes = gather_notes(fetched.actions, checked, context=context)
     writing = await _write(tools, series, checked, notes)
     outcomes = _settle(part.symbols, {**fetched.outcomes, **asked.absent}, checked, writing)
     await note_asked(tools.store, series, answer=Answer(part, asked.at, checked.bars), outcomes=outcomes)

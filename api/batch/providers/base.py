@@ -36,8 +36,6 @@ class Capabilities:
         reach_days: interval → how many days back from now there are bars; all there ever were where not named.
         requests_per_minute: most requests to it in any minute, over all processes; None for no limit.
         concurrency: most requests to it at once, over all processes; None for no limit.
-        divides_past: whether its older prices are divided by later splits, so that a split that it tells of counts only
-            where its bars show it; else prices are as traded.
         knows_listings: whether it says itself which symbols were listed on a session. Of any other, those that are
             known not to have been are not asked for.
         delay: how long after its close a session's bars are as the provider will leave them. What was asked for
@@ -55,7 +53,6 @@ class Capabilities:
     reach_days: Mapping[Interval, int] = field(default_factory=dict)
     requests_per_minute: int | None = None
     concurrency: int | None = None
-    divides_past: bool = False
     knows_listings: bool = False
     delay: timedelta = timedelta()
     is_live: bool = False

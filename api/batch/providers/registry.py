@@ -101,7 +101,6 @@ _SPECS: Mapping[str, ProviderSpec] = MappingProxyType(
                     reach_days=dict.fromkeys(_INTRADAY, 29),
                     requests_per_minute=60,
                     concurrency=2,
-                    divides_past=True,
                     # Its quotes of Tokyo are 20 minutes late.
                     delay=timedelta(minutes=20),
                     is_live=True,

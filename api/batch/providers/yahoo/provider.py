@@ -1,14 +1,15 @@
 """The Yahoo provider: one chart a symbol, a few at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import chain
 
 import polars as pl
 
+from batch.kit.clock import Clock, utc_now
 from batch.market.action import CorporateAction
-from batch.market.calendar import is_session
+from batch.market.calendar import JST, is_session, last_sessions
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.universe import Market
@@ -19,17 +20,22 @@ from batch.providers.rows import SymbolRows, build_frame
 from batch.providers.shaping import lengthen, of_sessions
 from batch.providers.yahoo.get import YahooSource
 from batch.providers.yahoo.parse import parse_chart, parse_splits
-from batch.providers.yahoo.query import ask_charts
+from batch.providers.yahoo.query import ChartQuery, ask_charts
+from batch.providers.yahoo.splits import day_prices, find_divisors, undivide
 
 _NAME = "yahoo"
 
 
 class YahooProvider:
-    """A `BarProvider` over Yahoo's charts. Nothing is adjusted here; intervals between 1m and 1d are sums."""
+    """A `BarProvider` over Yahoo's charts; intervals between 1m and 1d are sums.
 
-    def __init__(self, source: YahooSource, *, concurrency: int | None = None) -> None:
-        """Take a source, and how many requests to make at once; its own limit by default."""
+    Bars are given as traded: what Yahoo has divided by a later split is multiplied again.
+    """
+
+    def __init__(self, source: YahooSource, *, concurrency: int | None = None, clock: Clock = utc_now) -> None:
+        """Take a source, how many requests to make at once (its own limit by default), and the time of day."""
         self._source = source
+        self._clock = clock
         self._capabilities = get_provider_spec(_NAME).capabilities.asked_at_once(concurrency)
 
     @property
@@ -78,18 +84,44 @@ class YahooProvider:
     ) -> SymbolAnswer[list[SymbolRows]]:
         if len(symbol) != len("7203"):
             return SymbolOutcome(symbol, Outcome.INVALID, message="Yahoo's name of preferred shares is not known")
-        parts, said = list[SymbolRows](), set[Outcome]()
-        for query in ask_charts(symbol, interval, sessions):
+        newest = last_sessions(1, self._clock().astimezone(JST).date())[0]
+        charts, splits, said = list[tuple[ChartQuery, SymbolRows]](), dict[date, CorporateAction](), set[Outcome]()
+        for query in ask_charts(symbol, interval, sessions, until=newest):
             answer = await self._source.fetch_chart(query)
             chart = parse_chart(answer, query)
             if isinstance(chart, SymbolOutcome):
                 said.add(chart.outcome)
                 continue
-            parts.append(chart.pick(of_sessions(chart.opened_at_us, sessions, interval)))
-            told += [split for split in parse_splits(answer, query) if split.ex_session in sessions]
+            charts.append((query, chart))
+            splits |= {split.ex_session: split for split in parse_splits(answer, query)}
+        traded = _as_traded(charts, splits, interval)
+        parts = [_pick(chart, sessions, interval) for chart in traded]
         if not any(part.count for part in parts):
             return SymbolOutcome(symbol, Outcome.NOT_LISTED if said == {Outcome.NOT_LISTED} else Outcome.NO_TRADES)
+        told += splits.values()
         return parts
+
+
+def _as_traded(
+    charts: Sequence[tuple[ChartQuery, SymbolRows]], splits: Mapping[date, CorporateAction], interval: Interval
+) -> list[SymbolRows]:
+    """Return the charts of an interval's bars with what Yahoo has divided multiplied again, by the days it gave."""
+    asked = Interval.D1 if interval is Interval.D1 else Interval.M1
+    found = [chart for query, chart in charts if query.interval is asked]
+    if not splits or not found:
+        return found
+    # Days that go on to today tell best where a division begins; else the minutes' own days do.
+    daily = [chart for query, chart in charts if query.interval is Interval.D1]
+    days = day_prices(daily, Interval.D1) if daily else day_prices(found, asked)
+    divisors = find_divisors(days, list(splits.values()))
+    return [undivide(chart, asked, days, divisors) for chart in found]
+
+
+def _pick(chart: SymbolRows, sessions: Sequence[date], interval: Interval) -> SymbolRows:
+    """Return the rows of some sessions; a chart of days goes on to today."""
+    end_us = ChartQuery(chart.symbol, interval, sessions[0], sessions[-1]).end_s * 1_000_000
+    within = chart.pick(chart.opened_at_us < end_us)
+    return within.pick(of_sessions(within.opened_at_us, sessions, interval))
 
 
 def _join(answers: Sequence[Sequence[SymbolRows]]) -> pl.DataFrame:

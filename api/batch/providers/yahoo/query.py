@@ -53,20 +53,24 @@ class ChartQuery:
         }
 
 
-def ask_charts(symbol: str, interval: Interval, sessions: Sequence[date]) -> tuple[ChartQuery, ...]:
+def ask_charts(symbol: str, interval: Interval, sessions: Sequence[date], *, until: date) -> tuple[ChartQuery, ...]:
     """Return the questions for a symbol's bars: days, or the minutes that every shorter interval is summed from.
 
-    `sessions` are sorted, at least one.
+    `sessions` are sorted, at least one. Days go on to `until`, so that they tell of the splits since; minutes of older
+    sessions get a chart of days for that, the last one.
     """
+    until = max(until, sessions[-1])
+    since = ChartQuery(symbol, Interval.D1, sessions[0], until)
     if interval is Interval.D1:
-        return (ChartQuery(symbol, Interval.D1, sessions[0], sessions[-1]),)
+        return (since,)
     spans: list[list[date]] = [[sessions[0]]]
     for day in sessions[1:]:
         if (day - spans[-1][0]).days < _MOST_MINUTE_DAYS:
             spans[-1].append(day)
         else:
             spans.append([day])
-    return tuple(ChartQuery(symbol, Interval.M1, span[0], span[-1]) for span in spans)
+    minutes = tuple(ChartQuery(symbol, Interval.M1, span[0], span[-1]) for span in spans)
+    return (*minutes, since) if until > sessions[-1] else minutes
 
 
 @lru_cache(maxsize=64)

@@ -1,12 +1,10 @@
 """An ingest notes the actions that its provider tells of, and those that its bars look like."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
-import pytest
 
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.actions.settle import settle_notes
@@ -21,7 +19,7 @@ from batch.market.listing import Market
 from batch.market.outcome import Outcome
 from batch.market.report import OutcomeReport
 from batch.providers.base import BarRequest, FetchedBars
-from tests.fixtures.fake_providers import SERIES, FakeProvider
+from tests.fixtures.fake_providers import SERIES, FailingBarStore, FakeProvider
 from tests.fixtures.raw_bars import clean_session, raw_frame
 
 FIRST, SECOND = date(2025, 11, 4), date(2025, 11, 5)
@@ -53,11 +51,10 @@ def splits(*told: CorporateAction, after: float = 1500.0) -> Any:
     return answer
 
 
-def ingest(actions: MemoryActionStore, *answers: Any, divides_past: bool = False) -> OutcomeReport:
-    provider = FakeProvider(*answers)
-    provider.capabilities = replace(provider.capabilities, divides_past=divides_past)
-    store, now = MemoryBarStore(), datetime(2025, 12, 1, tzinfo=UTC)
-    tools = IngestTools(provider, store, actions, Market.TSE_PRIME, frozenset(), lambda: now)
+def ingest(actions: MemoryActionStore, *answers: Any, store: MemoryBarStore | None = None) -> OutcomeReport:
+    now = datetime(2025, 12, 1, tzinfo=UTC)
+    kept = store or MemoryBarStore()
+    tools = IngestTools(FakeProvider(*answers), kept, actions, Market.TSE_PRIME, frozenset(), lambda: now)
     return asyncio.run(run_chunk(IngestChunk(Interval.M1, ("7203",), (FIRST, SECOND)), tools))
 
 
@@ -83,19 +80,20 @@ def test_days_without_any_note_nothing() -> None:
     assert not [name for name in report.counts if name.startswith("actions")]
 
 
-@pytest.mark.parametrize(("after", "state"), [(1500.0, "told"), (2990.0, "suspected")])
-def test_where_older_prices_are_divided_already_a_told_split_counts_if_the_bars_show_it(
-    after: float, state: str
-) -> None:
-    actions = MemoryActionStore()
-    ingest(actions, splits(HALF, after=after), divides_past=True)
-    assert settled(actions) == [("7203", SECOND, 0.5, state)]
-
-
-def test_no_bars_are_held_without_their_actions() -> None:
-    report = ingest(FailingActionStore(), splits(HALF))
+def test_bars_are_not_stored_where_their_actions_cannot_be_kept() -> None:
+    store = MemoryBarStore()
+    report = ingest(FailingActionStore(), splits(HALF), store=store)
     (outcome,) = report.outcomes
     assert (outcome.outcome, outcome.rows, outcome.message) == (Outcome.WRITE_FAILED, 0, "the disk is full")
+    assert asyncio.run(store.list_series()) == ()
+    assert asyncio.run(store.load_asked(SERIES, first=FIRST, last=SECOND)).is_empty()
+
+
+def test_actions_are_kept_before_their_bars() -> None:
+    actions = MemoryActionStore()
+    report = ingest(actions, splits(HALF), store=FailingBarStore(99, retryable=False))
+    assert report.outcomes[0].outcome is Outcome.WRITE_FAILED
+    assert settled(actions) == [("7203", SECOND, 0.5, "told")]
 
 
 def test_taking_bars_again_leaves_a_persons_word() -> None:

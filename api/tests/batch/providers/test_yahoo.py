@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import polars as pl
@@ -38,11 +38,16 @@ def fake() -> Iterator[FakeYahoo]:
 
 
 async def fetch(fake: FakeYahoo, interval: Interval, *symbols: str, sessions: tuple[date, ...]) -> FetchedBars:
-    provider = YahooProvider(YahooSource.connect(fake.url, OpenGate()))
+    # Yahoo is asked in the evening of the last session: no split has come since.
+    provider = YahooProvider(YahooSource.connect(fake.url, OpenGate()), clock=lambda: evening_of(sessions[-1]))
     try:
         return await provider.fetch_bars(BarRequest(symbols, interval, sessions))
     finally:
         await provider.close()
+
+
+def evening_of(day: date) -> datetime:
+    return datetime.combine(day, time(9), UTC)
 
 
 def chart(stamps: list[Any] | None = None, **changes: Any) -> dict[str, Any]:
@@ -63,7 +68,7 @@ def test_a_day_is_a_day_in_japan() -> None:
 @pytest.mark.parametrize("count", range(1, 21))
 def test_minutes_are_asked_for_in_spans_of_at_most_eight_days(count: int) -> None:
     sessions = last_sessions(count, MONDAY)
-    queries = ask_charts("7203", Interval.M5, sessions)
+    queries = ask_charts("7203", Interval.M5, sessions, until=MONDAY)
     assert {query.interval for query in queries} == {Interval.M1}
     assert all(query.end_s - query.start_s <= 8 * 86_400 for query in queries)
     assert all(any(query.first <= day <= query.last for query in queries) for day in sessions)
@@ -71,7 +76,7 @@ def test_minutes_are_asked_for_in_spans_of_at_most_eight_days(count: int) -> Non
 
 
 def test_days_are_one_question() -> None:
-    (query,) = ask_charts("7203", Interval.D1, last_sessions(250, MONDAY))
+    (query,) = ask_charts("7203", Interval.D1, last_sessions(250, MONDAY), until=MONDAY)
     assert query.interval is Interval.D1
 
 
@@ -242,7 +247,7 @@ async def test_a_split_of_a_day_asked_for_is_an_action(fake: FakeYahoo, interval
     fake.spoil = with_split(MONDAY)
     fetched = await fetch(fake, interval, "7203", sessions=(MONDAY,))
     assert fetched.actions == [CorporateAction("7203", MONDAY, 0.2)]
-    fake.spoil = with_split(date(2026, 11, 13))
+    fake.spoil = with_split(date(2026, 11, 13))  # before the first session asked for
     assert (await fetch(fake, interval, "7203", sessions=(MONDAY,))).actions == []
     fake.spoil = with_split(MONDAY, denominator=5.0)
     assert (await fetch(fake, interval, "7203", sessions=(MONDAY,))).actions == []

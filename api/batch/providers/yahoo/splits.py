@@ -1,0 +1,111 @@
+"""Prices as they were traded, from Yahoo's, which are divided by every split since; pure.
+
+Yahoo divides all prices before a split by it, and multiplies the volumes, as soon as it knows of the split. Now and
+then it divides the newest days alone (4063.T in March 2023, of which one day was divided and those before were not):
+where the prices fall by the split's ratio before its ex-session, the division begins there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batch.market.action import CorporateAction
+from batch.market.interval import Interval
+from batch.providers.rows import SymbolRows
+
+_EPOCH = date(1970, 1, 1)
+_DAY_US = 86_400_000_000
+_JAPAN_US = 9 * 3_600_000_000
+#: Of a smaller split an ordinary bad morning looks just like it: prices before it are taken for divided.
+_LEAST_RATIO = 1.5
+#: How near a fall comes to the split's ratio where no trading day lies between, as a logarithm.
+_NEAR = 0.1
+#: Prices in Tokyo are multiples of 0.1; the errors of a division come to less than this share.
+_ROUNDING = 1e-6
+
+type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class DayPrices:
+    """Open and close of each day in a chart, as Yahoo gives them; `day` rises, in days since 1970."""
+
+    day: Ints
+    opened: Floats
+    closed: Floats
+
+
+def day_prices(parts: Sequence[SymbolRows], interval: Interval) -> DayPrices:
+    """Return the days of charts of one symbol, at least one row in all."""
+    at_us = np.concatenate([part.opened_at_us for part in parts])
+    values = np.concatenate([part.values for part in parts], axis=1)
+    order = np.argsort(at_us, kind="stable")
+    day, first, counts = np.unique(_days(at_us[order], interval), return_index=True, return_counts=True)
+    return DayPrices(day, values[0][order][first], values[3][order][first + counts - 1])
+
+
+def find_divisors(days: DayPrices, splits: Sequence[CorporateAction]) -> Floats:
+    """Return, shape (days,), what Yahoo has multiplied the prices of each day by; 1 where they are as traded."""
+    divisors = np.ones(days.day.size)
+    exes = {split.ex_session: (split.ex_session - _EPOCH).days for split in splits}
+    for split in splits:
+        ex = exes[split.ex_session]
+        begin = _find_begin(days, ex, split.factor, others=[day for day in exes.values() if day != ex])
+        divisors[begin : int(np.searchsorted(days.day, ex))] *= split.factor
+    return divisors
+
+
+def undivide(rows: SymbolRows, interval: Interval, days: DayPrices, divisors: Floats) -> SymbolRows:
+    """Return rows with prices and volumes as traded, by the divisors of the days.
+
+    Minutes are divided as their day is, unless their closes say that they are not.
+    """
+    if not rows.count or (divisors == 1).all():
+        return rows
+    place = np.searchsorted(days.day, _days(rows.opened_at_us, interval), side="right") - 1
+    factor = _of_this_scale(rows, interval, days, divisors)[np.maximum(place, 0)]
+    prices = rows.values[:4] / factor
+    nearest = np.round(prices, 1)
+    prices = np.where(np.abs(prices - nearest) <= _ROUNDING * prices, nearest, prices)
+    volume = np.where(factor == 1, rows.values[4], np.rint(rows.values[4] * factor))
+    return SymbolRows(rows.symbol, rows.opened_at_us, np.vstack([prices, volume]))
+
+
+def _find_begin(days: DayPrices, ex: int, factor: float, *, others: Sequence[int]) -> int:
+    """Return the first day, as an index, that is divided by a split: its ex-session where none is."""
+    jump = np.log(factor)
+    if abs(jump) < np.log(_LEAST_RATIO) or days.day.size < 2:
+        return 0
+    falls, day = _log_ratio(days.opened[1:], days.closed[:-1]), days.day[1:]
+    here = np.flatnonzero(day >= ex)
+    if here.size and days.day[0] < ex and falls[here[0]] / jump > 0.5:
+        return int(here[0]) + 1
+    inside = np.flatnonzero((day < ex) & (np.abs(falls - jump) < _NEAR) & ~np.isin(day, others))
+    return int(inside[-1]) + 1 if inside.size else 0
+
+
+def _of_this_scale(rows: SymbolRows, interval: Interval, days: DayPrices, divisors: Floats) -> Floats:
+    """Return the divisors, 1 for days whose close in `rows` is that of the day as traded, not as divided."""
+    own = day_prices([rows], interval)
+    kept = divisors.copy()
+    both, mine, theirs = np.intersect1d(own.day, days.day, return_indices=True)
+    if both.size:
+        ratio = _log_ratio(own.closed[mine], days.closed[theirs])
+        given, traded = np.abs(ratio), np.abs(ratio + np.log(divisors[theirs]))
+        kept[theirs[traded < given]] = 1.0
+    return kept
+
+
+def _log_ratio(one: Floats, other: Floats) -> Floats:
+    # A price of 0 or none is for the quality checks.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio: Floats = np.log(one / other)
+    return ratio
+
+
+def _days(opened_at_us: Ints, interval: Interval) -> Ints:
+    return (opened_at_us + (_JAPAN_US if interval.is_intraday else 0)) // _DAY_US

@@ -1,0 +1,199 @@
+"""Yahoo divides prices before a split by it: what is stored is as traded, whenever it was asked for."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+from batch.bars.actions.memory import MemoryActionStore
+from batch.bars.actions.settle import applied_actions, settle_notes
+from batch.bars.memory import MemoryBarStore
+from batch.ingest.plan import IngestChunk
+from batch.ingest.runner import run_chunk
+from batch.ingest.window import IngestTools
+from batch.market.adjust import adjust_bars
+from batch.market.bar import BarSeries
+from batch.market.calendar import last_sessions
+from batch.market.interval import Interval
+from batch.market.listing import Market
+from batch.market.outcome import Outcome
+from batch.providers.gate import OpenGate
+from batch.providers.yahoo import YahooProvider, YahooSource
+from tests.fixtures.fake_yahoo import FakeYahoo, yahoo_server
+
+TODAY = date(2026, 11, 16)
+DAYS = last_sessions(10, TODAY)
+#: The first session at the new price, of one share made five.
+EX = DAYS[5]
+BEFORE, SINCE = DAYS[:5], DAYS[5:]
+NEW, OLD = 1710.0, 8550.0
+every_interval = pytest.mark.parametrize("interval", [Interval.M1, Interval.H1, Interval.D1])
+
+
+class Kept:
+    """A Kaboom that takes Yahoo's bars of 7203 into memory."""
+
+    def __init__(self, fake: FakeYahoo, interval: Interval) -> None:
+        self.fake, self.series = fake, BarSeries("yahoo", interval)
+        self.store, self.actions = MemoryBarStore(), MemoryActionStore()
+
+    def ingest(self, sessions: Sequence[date], *, on: date = TODAY, symbol: str = "7203") -> dict[str, int]:
+        """Take the bars of some sessions, in the evening of a day."""
+
+        async def run() -> dict[str, int]:
+            self.fake.today = on
+            evening = datetime.combine(on, time(9), UTC)
+            source = YahooSource.connect(self.fake.url, OpenGate())
+            provider = YahooProvider(source, clock=lambda: evening)
+            tools = IngestTools(
+                provider, self.store, self.actions, Market.TSE_PRIME, frozenset(), lambda: evening + timedelta(hours=8)
+            )
+            report = await run_chunk(IngestChunk(self.series.interval, (symbol,), tuple(sessions)), tools)
+            await provider.close()
+            assert report.outcomes[0].outcome is Outcome.OK, report.outcomes
+            return dict(report.counts)
+
+        return asyncio.run(run())
+
+    def raw(self, symbol: str = "7203") -> pl.DataFrame:
+        span = {"start": datetime(2026, 1, 1, tzinfo=UTC), "end": datetime(2027, 1, 1, tzinfo=UTC)}
+        return asyncio.run(self.store.read(self.series, symbol, **span))
+
+    def adjusted(self) -> pl.DataFrame:
+        return adjust_bars(self.raw(), applied_actions(asyncio.run(self.actions.load("yahoo")), until=TODAY))
+
+    def told(self) -> list[tuple[Any, ...]]:
+        notes = asyncio.run(self.actions.load("yahoo"))
+        return settle_notes(notes).select("ex_session", "factor", "state").rows()
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeYahoo]:
+    with yahoo_server() as fake:
+        fake.splits = {"7203": {EX: 5.0}}
+        fake.market.splits = {"7203": {EX: 5.0}}
+        yield fake
+
+
+def opens(bars: pl.DataFrame) -> dict[date, float]:
+    """Return the open of each session."""
+    first = bars.group_by(pl.col("opened_at").dt.date(), maintain_order=True).agg(pl.col("open").first())
+    return dict(first.rows())
+
+
+def volumes(bars: pl.DataFrame) -> dict[date, int]:
+    """Return the volume of the first bar of each session."""
+    first = bars.group_by(pl.col("opened_at").dt.date(), maintain_order=True).agg(pl.col("volume").first())
+    return dict(first.rows())
+
+
+AS_TRADED = dict.fromkeys(BEFORE, OLD) | dict.fromkeys(SINCE, NEW)
+
+
+def check(kept: Kept, days: Sequence[date] = DAYS) -> None:
+    """Hold what is kept against what was traded, and what is read adjusted against shares of today."""
+    raw, adjusted = kept.raw(), kept.adjusted()
+    assert opens(raw) == {day: AS_TRADED[day] for day in days}
+    assert opens(adjusted) == dict.fromkeys(days, NEW)
+    lots = 100 * (60 if kept.series.interval is Interval.H1 else 1)
+    assert volumes(raw) == {day: day.day * lots for day in days}
+    assert volumes(adjusted) == {day: day.day * lots * (5 if day < EX else 1) for day in days}
+    prices = raw.select("open", "high", "low", "close")
+    assert prices.equals(prices.select(pl.all().round(1))), "what a division rounded was not put right"
+    assert kept.told() == [(EX, 0.2, "told")]
+
+
+@every_interval
+def test_days_before_a_split_that_was_told_first_are_adjusted_once(fake: FakeYahoo, interval: Interval) -> None:
+    kept = Kept(fake, interval)
+    kept.ingest(DAYS[4:5], on=DAYS[4])
+    kept.ingest(DAYS[5:6], on=DAYS[5])
+    assert kept.told() == [(EX, 0.2, "told")]
+    kept.ingest(DAYS[:4])
+    kept.ingest(DAYS[6:])
+    check(kept)
+
+
+@every_interval
+def test_a_window_over_a_split_that_is_taken_after_it_is_as_traded(fake: FakeYahoo, interval: Interval) -> None:
+    kept = Kept(fake, interval)
+    kept.ingest(DAYS)
+    check(kept)
+
+
+@every_interval
+def test_days_taken_before_a_split_and_again_after_it_are_the_same(fake: FakeYahoo, interval: Interval) -> None:
+    kept = Kept(fake, interval)
+    kept.ingest(BEFORE, on=BEFORE[-1])
+    first = kept.raw()
+    counts = kept.ingest(DAYS)
+    assert "corrected" not in counts
+    assert kept.raw().filter(pl.col("opened_at") < datetime.combine(EX, time(), UTC)).equals(first)
+    check(kept)
+
+
+@every_interval
+def test_a_split_after_the_days_asked_for_is_undone_and_told(fake: FakeYahoo, interval: Interval) -> None:
+    kept = Kept(fake, interval)
+    kept.ingest(DAYS[1:3])
+    check(kept, DAYS[1:3])
+
+
+@every_interval
+def test_a_history_that_is_divided_in_part_is_as_traded(fake: FakeYahoo, interval: Interval) -> None:
+    # As Yahoo had it of 4063 in March 2023: the day before the split alone was divided.
+    fake.divided_from = {"7203": BEFORE[-1]}
+    kept = Kept(fake, interval)
+    kept.ingest(DAYS)
+    check(kept)
+    kept = Kept(fake, interval)
+    kept.ingest(DAYS[1:4])
+    check(kept, DAYS[1:4])
+
+
+@every_interval
+def test_a_history_that_is_not_divided_yet_is_left_alone(fake: FakeYahoo, interval: Interval) -> None:
+    fake.divided_from = {"7203": EX}
+    kept = Kept(fake, interval)
+    kept.ingest(DAYS)
+    check(kept)
+
+
+def test_prices_before_two_splits_are_those_before_both(fake: FakeYahoo) -> None:
+    fake.splits = fake.market.splits = {"7203": {DAYS[3]: 2.0, DAYS[7]: 3.0}}
+    kept = Kept(fake, Interval.D1)
+    kept.ingest(DAYS[:2])
+    kept.ingest(DAYS[2:])
+    traded = [NEW * 6] * 3 + [NEW * 3] * 4 + [NEW] * 3
+    assert list(opens(kept.raw()).values()) == traded
+    assert list(opens(kept.adjusted()).values()) == pytest.approx([NEW] * 10)
+    assert kept.told() == [(DAYS[3], 0.5, "told"), (DAYS[7], 1 / 3, "told")]
+
+
+def test_two_splits_of_one_ratio_are_told_apart(fake: FakeYahoo) -> None:
+    fake.splits = fake.market.splits = {"7203": {DAYS[3]: 2.0, DAYS[7]: 2.0}}
+    kept = Kept(fake, Interval.D1)
+    kept.ingest(DAYS)
+    assert list(opens(kept.raw()).values()) == [NEW * 4] * 3 + [NEW * 2] * 4 + [NEW] * 3
+
+
+def test_a_reverse_split_is_undone(fake: FakeYahoo) -> None:
+    fake.splits = fake.market.splits = {"7203": {EX: 0.1}}
+    kept = Kept(fake, Interval.D1)
+    kept.ingest(DAYS[:3])
+    assert set(opens(kept.raw()).values()) == {NEW / 10}
+    assert kept.told() == [(EX, 10.0, "told")]
+
+
+def test_the_newest_session_takes_one_request_and_older_minutes_one_more(fake: FakeYahoo) -> None:
+    Kept(fake, Interval.M1).ingest(DAYS[-1:])
+    assert [request.params["interval"] for request in fake.requests] == ["1m"]
+    fake.requests.clear()
+    Kept(fake, Interval.M1).ingest(DAYS[-2:-1])
+    assert [request.params["interval"] for request in fake.requests] == ["1m", "1d"]
+    fake.requests.clear()
+    Kept(fake, Interval.D1).ingest(DAYS[:2])
+    assert [request.params["interval"] for request in fake.requests] == ["1d"]
