@@ -246,14 +246,37 @@ async def test_pages_with_finality_are_the_whole(market: httpx2.AsyncClient) -> 
     assert answer.json()["items"] + rest.json()["items"] == whole
 
 
-async def test_coverage_is_paged(market: httpx2.AsyncClient) -> None:
-    span = {"first": "2025-10-31", "last": "2025-11-05", "limit": "4"}
+@pytest.mark.parametrize("limit", range(1, 11))
+async def test_each_cell_is_on_one_page_wherever_pages_end(market: httpx2.AsyncClient, limit: int) -> None:
+    # Several symbols have each session, and a symbol several: a page ends within both.
+    span = {"first": "2025-10-31", "last": "2025-11-05", "limit": limit}
     answer = await market.get("/api/v1/coverage", params=span)
-    seen = answer.json()["items"]
+    pages = [answer.json()["items"]]
     while "next" in answer.links:
         answer = await market.get(answer.links["next"]["url"])
-        seen += answer.json()["items"]
-    assert [(i["symbol"], i["session"]) for i in seen] == [(s, str(day)) for s in SYMBOLS for day in SESSIONS]
+        pages.append(answer.json()["items"])
+    cells = [(symbol, str(day)) for symbol in SYMBOLS for day in SESSIONS]
+    assert [(i["symbol"], i["session"]) for page in pages for i in page] == cells
+    assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
+    assert len(pages[-1]) in range(1, limit + 1)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+async def test_bars_of_one_instant_at_a_pages_end_stay_with_their_symbols(
+    market: httpx2.AsyncClient, store: BarStore, limit: int
+) -> None:
+    # All symbols trade in each of these minutes; a page of one ends on an instant that the others have, too.
+    span = {"start": "2025-11-04T11:28:00+09:00", "end": "2025-11-04T12:32:00+09:00"}
+    for symbol in SYMBOLS:
+        answer = await market.get(f"{BARS}/{symbol}", params=span | {"limit": limit})
+        seen = answer.json()["items"]
+        while "next" in answer.links:
+            answer = await market.get(answer.links["next"]["url"])
+            assert answer.json()["symbol"] == symbol
+            seen += answer.json()["items"]
+        kept = await store.read(MINUTES, symbol, start=at(SESSIONS[1], 148), end=at(SESSIONS[1], 212))
+        assert kept.height == 5
+        assert to_frame(seen, symbol).equals(kept)
 
 
 async def test_an_empty_table_still_has_its_columns(market: httpx2.AsyncClient) -> None:

@@ -85,6 +85,32 @@ def test_less_than_half_of_the_median_before_is_short(bars: int, expected: str) 
     assert state(*history(), ("7203", LAST, bars, 0), said=asked(("7203", LAST, bars, FINAL_AT))) == expected
 
 
+def before(*bars: int) -> list[tuple[str, date, int, int]]:
+    return [("7203", day, count, 0) for day, count in zip(DAYS[-1 - len(bars) : -1], bars, strict=True)]
+
+
+@pytest.mark.parametrize(("bars", "expected"), [(49, "short"), (50, "complete")])
+def test_the_median_is_of_the_sessions_before_without_the_one_it_judges(bars: int, expected: str) -> None:
+    # The median of the six before is 100; with the session itself it would be 95, and half of that 47.5.
+    cells = [*before(90, 90, 95, 105, 110, 110), ("7203", LAST, bars, 0)]
+    found = judge_cells(held(*cells), asked(("7203", LAST, bars, FINAL_AT)), scope())
+    assert found["expected"].to_list() == [100.0]
+    assert state(*cells, said=asked(("7203", LAST, bars, FINAL_AT))) == expected
+
+
+def test_sessions_after_the_one_it_judges_do_not_change_its_median() -> None:
+    cells = [("7203", day, count, 0) for day, count in zip(DAYS, (100, 100, 100, 100, 100, 60, 300, 300), strict=True)]
+    scoped = CoverScope(["7203"], DAYS[5:6], timedelta(minutes=20), NOW)
+    assert judge_cells(held(*cells), asked(), scoped)["expected"].to_list() == [100.0]
+
+
+def test_with_fewer_than_five_sessions_before_the_median_is_of_all_in_sight() -> None:
+    cells = held(*before(100, 100, 100, 20), ("7203", LAST, 30, 0))
+    assert judge_cells(cells, asked(), scope())["expected"].to_list() == [100.0]
+    fewer = held(*before(100, 100, 20), ("7203", LAST, 30, 0))
+    assert judge_cells(fewer, asked(), scope())["expected"].to_list() == [None]
+
+
 def test_four_sessions_are_no_history() -> None:
     cells = [*history()[-3:], ("7203", LAST, 10, 0)]
     assert state(*cells, said=asked(("7203", LAST, 10, FINAL_AT))) == "complete"
