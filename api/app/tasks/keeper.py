@@ -13,6 +13,8 @@ from batch.errors import StoreError
 
 #: A fresh tally is reported this soon; more often would only cost Redis commands.
 _REPORT_S = 0.5
+#: How often work that can stop at any moment asks whether its job was cancelled.
+_LOOK_S = 0.25
 #: A chunk that settles nothing for this long is hung: its lease is let go so that another worker may try.
 STALL_S = 120.0
 #: Waiting for a turn at its provider is no hanging, for so long after the last report.
@@ -32,6 +34,7 @@ class LeaseKeeper:
         self._lease = lease
         self.stall_s = stall_s
         self._fresh = asyncio.Event()
+        self._pause_s, self._patience_s = _REPORT_S, BEAT_S - _REPORT_S
         self._loop = asyncio.get_running_loop()
         self._began_at = self._moved_at = self._reported_at = self._loop.time()
         self._body: asyncio.Task[object] | None = None
@@ -51,6 +54,10 @@ class LeaseKeeper:
         self.tally = tally
         self._moved_at = self._reported_at = self._loop.time()
         self._fresh.set()
+
+    def look_often(self) -> None:
+        """Ask four times a second from now on whether the job was cancelled, also where there is nothing to report."""
+        self._pause_s, self._patience_s = _LOOK_S, 0.0
 
     def note_life(self) -> None:
         """Take note that the work waits for its turn, and is not hung; one that waits for very long is all the same."""
@@ -77,9 +84,9 @@ class LeaseKeeper:
 
     async def _beat_on(self) -> None:
         while True:
-            await asyncio.sleep(_REPORT_S)
+            await asyncio.sleep(self._pause_s)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._fresh.wait(), BEAT_S - _REPORT_S)
+                await asyncio.wait_for(self._fresh.wait(), self._patience_s)
             self._fresh.clear()
             if self._loop.time() - self._moved_at > self.stall_s:
                 self.is_stalled = True

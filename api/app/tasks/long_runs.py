@@ -1,5 +1,7 @@
 """What handlers share: a plan handed out in chunks, and a chunk gone on with, but never for too long at once."""
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -11,6 +13,8 @@ from batch.market.report import OutcomeReport
 
 #: Celery ends a task after 29 minutes, and with few requests a minute, or years of bars, a chunk takes longer.
 LONGEST_RUN_S = 900.0
+#: How soon work hears of what the keeper has learned.
+_WATCH_S = 0.05
 
 
 class PlannedChunk(Protocol):
@@ -45,7 +49,7 @@ class Work(Protocol):
     def __call__(
         self, *, start: int, on_progress: Callable[[OutcomeReport], None], should_stop: Callable[[], bool]
     ) -> Awaitable[OutcomeReport]:
-        """Return the outcomes from `start` on."""
+        """Return the outcomes from `start` on; `should_stop` may be called from any thread, and often."""
         ...
 
 
@@ -56,23 +60,44 @@ async def hand_out(run: Run, plan: Plan) -> OutcomeReport:
     return OutcomeReport()
 
 
-async def go_on(run: Run, work: Work) -> Tally:
+async def go_on(run: Run, work: Work, *, stops_at_once: bool = False) -> Tally:
     """Do what is left of a chunk; return its tally.
+
+    Work that `stops_at_once` looks for a stop in the middle of its items, too, and hears of a cancelled job within half
+    a second, whether or not it has something to report.
 
     Raises:
         HandBack: it has run for long, and something is left.
 
     """
-    base = run.chunk.tally
-    report = await work(
-        start=base.cursor,
-        on_progress=lambda part: run.report(add_report(base, part)),
-        should_stop=lambda: run.should_stop() or _has_run_long(run),
-    )
+    base, stop = run.chunk.tally, threading.Event()
+    if run.should_stop():
+        return base
+    if stops_at_once:
+        run.keeper.look_often()
+    watch = asyncio.create_task(_watch(run, stop), name="stop-watch")
+    try:
+        report = await work(
+            start=base.cursor,
+            on_progress=lambda part: run.report(add_report(base, part)),
+            should_stop=stop.is_set,
+        )
+    finally:
+        watch.cancel()
+        await asyncio.wait([watch])
     tally = add_report(base, report)
     if _has_run_long(run) and not run.should_stop() and tally.cursor < len(run.chunk.items):
         raise HandBack(f"it has run for {run.keeper.elapsed_s:.0f} s")
     return tally
+
+
+async def _watch(run: Run, stop: threading.Event) -> None:
+    """Tell the work to stop when its job is cancelled, or when it has run for long and has settled something."""
+    before = run.chunk.tally.cursor
+    # What the keeper learns is an attribute, of which nobody is told.
+    while not run.should_stop() and not (_has_run_long(run) and run.keeper.tally.cursor > before):  # noqa: ASYNC110
+        await asyncio.sleep(_WATCH_S)
+    stop.set()
 
 
 def _has_run_long(run: Run) -> bool:

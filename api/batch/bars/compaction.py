@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol, runtime_checkable
 
+from batch.kit.stop import ShouldStop, never
 from batch.market.bar import BarSeries
 
 
@@ -41,12 +42,16 @@ class CompactableStore(Protocol):
         """Return what a shard holds of sessions before a day."""
         ...
 
-    async def compact(self, series: BarSeries, shard: str, *, before: date | None) -> Compaction:
+    async def compact(
+        self, series: BarSeries, shard: str, *, before: date | None, should_stop: ShouldStop = never
+    ) -> Compaction:
         """Drop what a shard holds of sessions before a day, if one is given, and give unused space back.
 
-        Doing it again does nothing more. Killed in between, it has dropped all or nothing of the shard.
+        Doing it again does nothing more. Killed in between, it has dropped all or nothing of the shard. Where
+        `should_stop` turns true it gives no more space back.
 
         Raises:
+            Stopped: it was stopped before anything was dropped.
             StoreError: nothing was dropped; or it was, and its space is still taken.
 
         """

@@ -11,6 +11,7 @@ from batch.bars.normal import check_source, normalise_bars, normalise_quarantine
 from batch.bars.replaced import report_replaced
 from batch.bars.session_counts import count_sessions
 from batch.bars.store import ASKED_SCHEMA, QUARANTINE_SCHEMA, StoreHealth, WriteReport
+from batch.kit.stop import ShouldStop, check_stop, never
 from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars
 
 _KEY = ["symbol", "opened_at"]
@@ -115,8 +116,11 @@ class MemoryBarStore:
         pages = bars.select("symbol", bucket.alias("bucket")).unique()
         return OldBars(pages["bucket"].n_unique(), bars.height, pages.height, int(bars.estimated_size()))
 
-    async def compact(self, series: BarSeries, shard: str, *, before: date | None) -> Compaction:
+    async def compact(
+        self, series: BarSeries, shard: str, *, before: date | None, should_stop: ShouldStop = never
+    ) -> Compaction:
         """Drop what is held of sessions before a day, if one is given."""
+        check_stop(should_stop)
         size = int(self._of(series).estimated_size())
         if before is None:
             return Compaction(OldBars(), size, size)

@@ -4,6 +4,8 @@ A file is emptied, never deleted: a writer that has it open would go on writing 
 """
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
 
 from batch.bars.compaction import Compaction, OldBars
@@ -12,6 +14,8 @@ from batch.bars.page_errors import store_errors
 from batch.bars.page_files import PageFile, PageFiles
 from batch.bars.page_read import bucket_of
 from batch.bars.page_write import transaction
+from batch.errors import StoreError
+from batch.kit.stop import ShouldStop, Stopped, check_stop, never
 from batch.market.bar import BarSeries
 
 _DAY_US = 86_400_000_000
@@ -20,6 +24,8 @@ _WORTH_IT = 0.2
 _COUNT = """
 SELECT count(DISTINCT bucket), coalesce(sum(n), 0), count(*), coalesce(sum(length(data)), 0) FROM page WHERE bucket < ?
 """
+#: Steps of SQLite's machine between two looks for a stop: a millisecond or less.
+_STEPS = 1_000
 _HAS_ASKED = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'asked')"
 
 
@@ -36,10 +42,18 @@ def count_older(files: PageFiles, series: BarSeries, shard: str, *, before: date
         return OldBars() if file is None else _count(file.sql, bucket_of(series.interval, before))
 
 
-def compact_shard(files: PageFiles, series: BarSeries, shard: str, *, before: date | None) -> Compaction:
+def compact_shard(
+    files: PageFiles,
+    series: BarSeries,
+    shard: str,
+    *,
+    before: date | None,
+    should_stop: ShouldStop = never,
+) -> Compaction:
     """Drop what a file holds of sessions before a day, if one is given, and give unused space back.
 
     Raises:
+        Stopped: `should_stop` turned true before anything was dropped.
         StoreError: the file could not be locked or written; `retryable` says whether to try again.
 
     """
@@ -49,9 +63,41 @@ def compact_shard(files: PageFiles, series: BarSeries, shard: str, *, before: da
         if file is None:
             return Compaction(OldBars())
         size = _size(file)
-        dropped = OldBars() if before is None else _drop(file, series, before)
-        _shrink(file)
+        with _interruptible(file, should_stop):
+            dropped = OldBars() if before is None else _drop(file, series, before)
+        # What was dropped is dropped: stopped from here on, only its space is still taken, until the next compaction.
+        with suppress(Stopped), _interruptible(file, should_stop):
+            _shrink(file)
         return Compaction(dropped, size, _size(file))
+
+
+@contextmanager
+def _interruptible(file: PageFile, should_stop: ShouldStop) -> Iterator[None]:
+    """Break off a statement of SQLite where a stop is wanted; it is rolled back.
+
+    Raises:
+        Stopped: it was broken off.
+
+    """
+    check_stop(should_stop)
+    is_stopped = False
+
+    def ask() -> bool:
+        nonlocal is_stopped
+        # One statement is broken off: the ROLLBACK after it must run.
+        is_stopped, was_stopped = is_stopped or should_stop(), is_stopped
+        return is_stopped and not was_stopped
+
+    file.sql.set_progress_handler(ask, _STEPS)
+    try:
+        yield
+    except (StoreError, sqlite3.OperationalError) as e:
+        cause = e.__cause__ if isinstance(e, StoreError) else e
+        if getattr(cause, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
+            raise
+        raise Stopped from e
+    finally:
+        file.sql.set_progress_handler(None, 0)
 
 
 def _drop(file: PageFile, series: BarSeries, before: date) -> OldBars:

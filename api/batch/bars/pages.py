@@ -17,6 +17,7 @@ from batch.bars.page_threads import PageThreads
 from batch.bars.page_verify import checkpoint, holds_anything, verify
 from batch.bars.page_write import write_bars
 from batch.bars.store import StoreHealth, WriteReport
+from batch.kit.stop import ShouldStop, never
 from batch.market.bar import BarSeries
 
 
@@ -100,9 +101,13 @@ class PageBarStore:
         """Return what a file holds of sessions before a day; of daily bars, of years before that day's."""
         return await self._threads.read(count_older, self._files, series, shard, before=before)
 
-    async def compact(self, series: BarSeries, shard: str, *, before: date | None) -> Compaction:
+    async def compact(
+        self, series: BarSeries, shard: str, *, before: date | None, should_stop: ShouldStop = never
+    ) -> Compaction:
         """Drop what a file holds of sessions before a day, if one is given, and give unused space back."""
-        return await self._threads.write(compact_shard, self._files, series, shard, before=before)
+        return await self._threads.write(
+            compact_shard, self._files, series, shard, before=before, should_stop=should_stop
+        )
 
     async def close(self) -> None:
         """Release files and threads; the store cannot be used after."""

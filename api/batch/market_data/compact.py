@@ -9,6 +9,7 @@ from typing import Any
 from batch.bars.compaction import CompactableStore, Compaction, OldBars
 from batch.bars.store import BarStore
 from batch.errors import StoreError
+from batch.kit.stop import ShouldStop, Stopped, never
 from batch.market.bar import BarSeries
 from batch.market.calendar import JST
 from batch.market.interval import Interval
@@ -105,7 +106,7 @@ async def compact_chunk(
     *,
     start: int = 0,
     on_progress: Callable[[OutcomeReport], None] = lambda _: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: ShouldStop = never,
 ) -> OutcomeReport:
     """Go through a chunk from its shard number `start`; return the outcomes from there on.
 
@@ -117,16 +118,19 @@ async def compact_chunk(
     for shard in chunk.shards[start:]:
         if should_stop():
             break
-        report += await _compact(chunk, store, shard)
+        try:
+            report += await _compact(chunk, store, shard, should_stop)
+        except Stopped:
+            break
         on_progress(report)
     return report
 
 
-async def _compact(chunk: CompactChunk, store: BarStore, shard: str) -> OutcomeReport:
+async def _compact(chunk: CompactChunk, store: BarStore, shard: str, should_stop: ShouldStop) -> OutcomeReport:
     if not isinstance(store, CompactableStore):
         return OutcomeReport((SymbolOutcome(shard, Outcome.WRITE_FAILED, message=_NOT_OURS),))
     try:
-        done = await store.compact(chunk.series, shard, before=chunk.before)
+        done = await store.compact(chunk.series, shard, before=chunk.before, should_stop=should_stop)
     except StoreError as e:
         if e.retryable:
             raise

@@ -12,6 +12,7 @@ from batch.bars.export_plan import PlannedFile, Selection, plan_folder
 from batch.bars.formats import Format
 from batch.bars.store import BarStore
 from batch.errors import InvalidRequest
+from batch.kit.stop import ShouldStop, never
 from batch.market.bar import BarSeries
 from batch.market.calendar import JST, OLDEST_YEAR
 from batch.market.interval import Interval
@@ -90,12 +91,12 @@ async def mirror_chunk(
     *,
     start: int = 0,
     on_progress: Callable[[OutcomeReport], None] = lambda _: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: ShouldStop = never,
 ) -> OutcomeReport:
     """Write a chunk's files from number `start`; return the outcomes from there on, with the bars in each.
 
     `on_progress` hears the report so far now and then, also while a file is written. A file is replaced as a whole;
-    doing it again writes the same.
+    doing it again writes the same. Where `should_stop` turns true, also within a file, the report ends early.
 
     Raises:
         StoreError: bars cannot be read; the file under way, and those after it, are as they were.
@@ -106,7 +107,9 @@ async def mirror_chunk(
         if should_stop():
             break
         planned = await _plan_month(chunk, store, folder, month)
-        written = await export_files(store, planned, partial(_tell, on_progress, report))
+        written = await export_files(store, planned, partial(_tell, on_progress, report), should_stop=should_stop)
+        if len(written) < len(planned):
+            break
         bars, size = sum(file.bars for file in written), sum(file.bytes for file in written)
         report += OutcomeReport((SymbolOutcome(month, Outcome.OK, rows=bars),), {"bytes_written": size})
         on_progress(report)

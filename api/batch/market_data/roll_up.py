@@ -10,6 +10,7 @@ import polars as pl
 
 from batch.bars.resample import compare_days, flag_days, resample
 from batch.bars.store import BarStore
+from batch.kit.stop import ShouldStop, Stopped, check_stop, never
 from batch.market.bar import BarSeries, empty_bars
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
@@ -41,12 +42,13 @@ async def roll_up_chunk(
     *,
     start: int = 0,
     on_progress: Callable[[OutcomeReport], None] = lambda _: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: ShouldStop = never,
 ) -> OutcomeReport:
     """Run a chunk from its symbol number `start`; return the outcomes from there on.
 
     `on_progress` hears the report so far after each slice, when its bars are durable. Where `should_stop` turns true
-    the report ends early. Doing it again writes the same bars.
+    the report ends early, without the symbols under way, of which some bars may be written. Doing it again writes the
+    same bars.
 
     Raises:
         StoreError: bars cannot be read or written; what `on_progress` has heard stands.
@@ -56,12 +58,15 @@ async def roll_up_chunk(
     for at in range(start, len(chunk.symbols), _SLICE):
         if should_stop():
             break
-        report += await _run_slice(replace(chunk, symbols=chunk.symbols[at : at + _SLICE]), store)
+        try:
+            report += await _run_slice(replace(chunk, symbols=chunk.symbols[at : at + _SLICE]), store, should_stop)
+        except Stopped:
+            break
         on_progress(report)
     return report
 
 
-async def _run_slice(part: RollUpChunk, store: BarStore) -> OutcomeReport:
+async def _run_slice(part: RollUpChunk, store: BarStore, should_stop: ShouldStop) -> OutcomeReport:
     done = _Slice()
     for first, last in _windows(part):
         series = BarSeries(part.provider, Interval.M1)
@@ -70,6 +75,7 @@ async def _run_slice(part: RollUpChunk, store: BarStore) -> OutcomeReport:
         minutes = await _read(store, series, part.symbols, first, last)
         if minutes.height:
             for interval in part.spans:
+                check_stop(should_stop)
                 made = await _roll_up(part, store, interval, minutes=minutes, done=done)
                 await note_made(store, BarSeries(derived_source(part.provider), interval), made, asked)
     return OutcomeReport(tuple(_judge(symbol, done) for symbol in part.symbols), dict(done.counts))

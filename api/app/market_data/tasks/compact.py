@@ -23,4 +23,4 @@ async def plan(run: Run) -> Tally:
 async def run_chunk(run: Run) -> Tally:
     """Run one chunk from where an earlier claim left it; return its tally."""
     chunk = CompactChunk.from_payload(run.chunk.payload, run.chunk.items)
-    return await go_on(run, partial(compact_chunk, chunk, build_bar_store(run.parts.settings)))
+    return await go_on(run, partial(compact_chunk, chunk, build_bar_store(run.parts.settings)), stops_at_once=True)

@@ -24,4 +24,6 @@ async def run_chunk(run: Run) -> Tally:
     settings = run.parts.settings
     request = parse_indicator_request(run.request, provider=settings.provider)
     chunk = IndicatorChunk.from_payload(run.chunk.payload, run.chunk.items)
-    return await go_on(run, partial(run_indicator_chunk, chunk, build_indicator_tools(request, settings=settings)))
+    return await go_on(
+        run, partial(run_indicator_chunk, chunk, build_indicator_tools(request, settings=settings)), stops_at_once=True
+    )

@@ -24,4 +24,6 @@ async def run_chunk(run: Run) -> Tally:
     """Run one chunk from where an earlier claim left it; return its tally."""
     settings = run.parts.settings
     chunk = MirrorChunk.from_payload(run.chunk.payload, run.chunk.items)
-    return await go_on(run, partial(mirror_chunk, chunk, build_bar_store(settings), settings.mirror_dir))
+    return await go_on(
+        run, partial(mirror_chunk, chunk, build_bar_store(settings), settings.mirror_dir), stops_at_once=True
+    )

@@ -41,6 +41,8 @@ class Size:
     slots: int = 2
     #: Bars in a chunk, about; a symbol of the lab's requests has some twenty.
     chunk_bars: int = 60
+    #: Symbols that a roll-up settles at a time.
+    slice_symbols: int = 1
     stall_s: float | None = None
     api_skew_s: float = 0.0
     worker_skew_s: float = 0.0
@@ -218,7 +220,10 @@ class Lab:
         return Process(Spec(f"api-{n}", argv, self.folder / f"api-{n}.log", is_ready, env))
 
     def _worker(self, n: int) -> Process:
-        env = self._environment("worker", self.worker_link) | {"FAULT_CHUNK_BARS": str(self.size.chunk_bars)}
+        env = self._environment("worker", self.worker_link) | {
+            "FAULT_CHUNK_BARS": str(self.size.chunk_bars),
+            "FAULT_SLICE_SYMBOLS": str(self.size.slice_symbols),
+        }
         if self.size.stall_s:
             env["FAULT_STALL_S"] = str(self.size.stall_s)
         if self.size.worker_skew_s:
