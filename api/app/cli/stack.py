@@ -1,6 +1,5 @@
 """One whole Kaboom on this machine: embedded servers, migrations, API and workers, under one lock."""
 
-import fcntl
 import os
 import sys
 from collections.abc import Callable
@@ -10,20 +9,24 @@ from pathlib import Path
 from typing import IO, Any
 
 import httpx2
+import structlog
 
 from app.auth import make_ingest_token, parse_ingest_tokens
+from app.cli.data_folder import end_orphans, hold_lock, mark_children
 from app.cli.exits import CliError, Exit
 from app.cli.session import TOKEN_FILE, Session
-from app.cli.supervisor import Child, ChildSpec, Supervisor, end_orphans, identify
+from app.cli.supervisor import Child, ChildSpec, Supervisor
 from app.tasks.catalog import Queue
+from batch.errors import ConfigurationError
 from batch.kit.embedded import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
-from batch.kit.run_file import read_run_file, write_private, write_run_file
+from batch.kit.run_file import identify_folder, write_private, write_run_file
 from batch.notify.signing import make_webhook_secret
 
 #: The worker's command of the operations report, word for word, but for the name and the chatter between workers.
 WORKER_ARGUMENTS = ("-A", "app.tasks.celery_app", "worker", "--loglevel=info", f"--queues={','.join(Queue)}")
 #: Where the secret is kept that webhooks are signed with; who receives them checks with the same.
 WEBHOOK_SECRET_FILE = "webhook-secret"  # noqa: S105  the name of a file
+_log = structlog.get_logger(__name__)
 _QUIET = ("--without-gossip", "--without-mingle")
 
 
@@ -44,8 +47,10 @@ class Stack:
     def __init__(self, options: StackOptions, session: Session) -> None:
         self._options = options
         self._session = session
-        self._supervisor = Supervisor(on_change=self._write_run_file)
-        self._lock: IO[str] | None = None
+        self._supervisor = Supervisor(self._write_run_file, self._holds_folder)
+        self._lock: IO[bytes] | None = None
+        self._folder = ""
+        self._mark: dict[str, str] = {}
         self._urls: dict[str, str] = {}
         self.data_dir = options.data_dir
         self.api_url = f"http://{options.host}:{options.port}"
@@ -55,13 +60,33 @@ class Stack:
 
         Raises:
             CliError: another Kaboom runs on the data folder, or the port is taken.
-            ConfigurationError: a child does not start.
+            ConfigurationError: a child does not start, or a file cannot be written.
 
         """
+        try:
+            self._start()
+        except OSError as e:
+            raise ConfigurationError(f"{e.filename or self.data_dir}: {e.strerror or e}") from e
+
+    def stop(self) -> None:
+        """Stop everything, the last started first, and forget its addresses."""
+        if self._lock is None:
+            # What runs on the folder is another's.
+            return
+        self._supervisor.stop()
+        if self._is_in_place():
+            (self.data_dir / "run.json").unlink(missing_ok=True)
+        self._lock.close()
+
+    def _start(self) -> None:
         # As root, PostgreSQL runs as `nobody`, who must pass through; what is secret in the folder is 0600.
         self.data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         self._take_lock()
-        if orphans := end_orphans(read_run_file(self.data_dir).get("children", [])):
+        logs = self.data_dir / "logs"
+        logs.mkdir(mode=0o700, exist_ok=True)
+        # An earlier release left it open.
+        logs.chmod(0o700)
+        if orphans := end_orphans(self.data_dir):
             self._session.say("orphans", count=orphans)
         self._check_port()
         env = self._load_secrets()
@@ -72,29 +97,18 @@ class Stack:
         self._supervisor.start([self._api(env), *self._workers(env)])
         self._supervisor.watch()
 
-    def stop(self) -> None:
-        """Stop everything, the last started first, and forget its addresses."""
-        if self._lock is None:
-            # What runs on the folder is another's.
-            return
-        self._supervisor.stop()
-        (self.data_dir / "run.json").unlink(missing_ok=True)
-        self._lock.close()
-
     def _take_lock(self) -> None:
-        lock = (self.data_dir / "lock").open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as e:
-            run = read_run_file(self.data_dir)
-            message = self._session.words.say(
-                "already_running",
-                data_dir=self.data_dir,
-                pid=run.get("pid", "?"),
-                api_url=run.get("api_url", "starting"),
-            )
-            raise CliError(Exit.CONFLICT, message) from e
-        self._lock = lock
+        self._lock = hold_lock(self.data_dir, self._session)
+        self._folder, self._mark = identify_folder(self.data_dir), mark_children(self.data_dir)
+
+    def _is_in_place(self) -> bool:
+        """Whether the folder is still the one that was started, not removed or replaced meanwhile."""
+        return self._folder == identify_folder(self.data_dir)
+
+    def _holds_folder(self) -> bool:
+        if not (is_held := self._is_in_place()):
+            self._session.say("folder_replaced", data_dir=self.data_dir)
+        return is_held
 
     def _check_port(self) -> None:
         if not is_free(self._options.port):
@@ -142,9 +156,19 @@ class Stack:
             argv=server.argv,
             log=self._log(server.name),
             is_ready=server.is_ready,
+            env=self._mark,
             stop_signal=server.stop_signal,
             user=server.user,
+            mend=lambda words: self._say_mended(server.mend(words)),
         )
+
+    def _say_mended(self, mended: tuple[Path, str] | None) -> bool:
+        if mended is None:
+            return False
+        path, reason = mended
+        _log.warning("append_only_log_set_aside", path=str(path), reason=reason)
+        self._session.say("redis_set_aside", path=path, reason=reason)
+        return True
 
     def _migrate(self) -> None:
         from app.cli.migrate import migrate  # noqa: PLC0415  Alembic costs 0.2 s that no other command needs
@@ -154,6 +178,7 @@ class Stack:
     def _environment(self) -> dict[str, str]:
         return {
             **self._urls,
+            **self._mark,
             "KABOOM_DATA_DIR": str(self.data_dir.resolve()),
             "KABOOM_SLOTS": str(self._options.concurrency * self._options.workers),
             # Several workers here cannot listen on one port; an empty variable is one that is not set.
@@ -209,7 +234,7 @@ class Stack:
             "redis_url": self._urls.get("REDIS_URL"),
             "database_url": self._urls.get("DATABASE_URL"),
             "bars_dir": str(self.data_dir.resolve() / "bars"),
-            "children": [{"name": child.spec.name, **identify(child.pid)} for child in children],
+            "children": [{"name": child.spec.name, "pid": child.pid} for child in children],
         }
         write_run_file(self.data_dir, content)
 

@@ -9,21 +9,29 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
-import psutil
 import structlog
 
 from batch.errors import ConfigurationError
+from batch.kit.postgres_cluster import run_as
 
 _log = structlog.get_logger(__name__)
 _START_S = 60.0
 #: A child that lives shorter than this each time is not restarted at once, but after a pause that doubles.
 _HEALTHY_S = 10.0
+#: What is read of a child's log: a worker that lived for weeks has written much.
+_WORDS_MAX = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """How to run a child, how to tell that it is ready, and how long it may take to stop."""
+    """How to run a child, how to tell that it is ready, and how long it may take to stop.
+
+    Attributes:
+        mend: takes what the child said before it ended, or "" before a start; returns whether it removed the cause.
+
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -33,6 +41,7 @@ class ChildSpec:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_s: float = 10.0
     user: str | None = None
+    mend: Callable[[str], bool] = lambda _: False
 
 
 class Child:
@@ -42,6 +51,9 @@ class Child:
         self.spec = spec
         self.restarts = 0
         self._pause_s = 0.0
+        #: Where this process's words begin in the log.
+        self._log_start = 0
+        self.spec.mend("")
         self._process = self._spawn()
         self._started_at = time.monotonic()
 
@@ -60,6 +72,9 @@ class Child:
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
+                if self.spec.mend(self._words()):
+                    self._process = self._spawn()
+                    continue
                 raise ConfigurationError(f"{self.spec.name} did not start: {self._last_words()}")
             if self.spec.is_ready():
                 return
@@ -78,6 +93,7 @@ class Child:
         # What is left of its group, such as the pool of a killed worker, goes first.
         _signal_group(self.pid, signal.SIGKILL)
         self.restarts += 1
+        self.spec.mend(self._words())
         self._process = self._spawn()
         self._started_at = time.monotonic()
         _log.warning("child_restarted", child=self.spec.name, exit_code=code, pid=self.pid)
@@ -93,8 +109,8 @@ class Child:
         self._process.wait()
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
-        self.spec.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.spec.log.open("ab") as log:
+        with open_log(self.spec.log) as log:
+            self._log_start = log.tell()
             # A session of its own: a Ctrl-C on the terminal reaches the parent alone, which stops in order.
             return subprocess.Popen(
                 self.spec.argv,
@@ -103,21 +119,41 @@ class Child:
                 stderr=log,
                 env={**os.environ, **self.spec.env},
                 start_new_session=True,
-                user=self.spec.user,
-                cwd="/" if self.spec.user else None,
+                **run_as(self.spec.user),
             )
 
+    def _words(self) -> str:
+        with self.spec.log.open("rb") as log:
+            log.seek(max(self._log_start, self.spec.log.stat().st_size - _WORDS_MAX))
+            return log.read().decode(errors="replace")
+
     def _last_words(self) -> str:
-        lines = self.spec.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = self._words().splitlines()
         return f"{' / '.join(lines[-3:]) or 'it said nothing'} (see {self.spec.log})"
 
 
-class Supervisor:
-    """Children in the order of their dependence."""
+def open_log(path: Path) -> IO[bytes]:
+    """Open the log of a child at its end; nobody else may read it, also where an earlier release made it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+    os.fchmod(log.fileno(), 0o600)
+    return log
 
-    def __init__(self, on_change: Callable[[list[Child]], None] = lambda _: None) -> None:
+
+class Supervisor:
+    """Children in the order of their dependence.
+
+    Takes what records them, which is called again until it succeeds and must be cheap where nothing has changed,
+    and whether they are still ours to restart.
+    """
+
+    def __init__(
+        self, record: Callable[[list[Child]], None] = lambda _: None, is_ours: Callable[[], bool] = lambda: True
+    ) -> None:
         self.children: list[Child] = []
-        self._on_change = on_change
+        self._record = record
+        self._is_ours = is_ours
+        self._is_recorded = True
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
 
@@ -127,9 +163,11 @@ class Supervisor:
         for spec in specs:
             fresh.append(Child(spec))
             self.children.append(fresh[-1])
-            self._on_change(self.children)
+            self._note()
         for child in fresh:
             child.wait_ready()
+        # One that was mended meanwhile has another pid.
+        self._note()
 
     def watch(self) -> None:
         """Restart what dies, from now on."""
@@ -145,43 +183,25 @@ class Supervisor:
 
     def _watch(self) -> None:
         while not self._stopping.wait(0.2):
-            try:
-                revived = [child.revive() for child in self.children]
-                if any(revived):
-                    self._on_change(self.children)
-            except OSError as e:
-                # A full disk or table of processes passes; a watcher that is gone does not come back.
-                _log.warning("restart_failed", reason=str(e))
+            if not self._is_ours():
+                return
+            for child in self.children:
+                try:
+                    child.revive()
+                except OSError as e:
+                    # A full disk or table of processes passes; a watcher that is gone does not come back.
+                    _log.warning("restart_failed", child=child.spec.name, reason=str(e))
+            self._note()
 
-
-def identify(pid: int) -> dict[str, float]:
-    """Return what tells a process from a later one with the same pid."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return {"pid": pid, "created": psutil.Process(pid).create_time()}
-    return {"pid": pid, "created": 0.0}
-
-
-def end_orphans(identities: list[dict[str, float]]) -> int:
-    """End the process groups that a killed parent left, and return how many there were."""
-    orphans = [int(i["pid"]) for i in identities if _is_same(i)]
-    for pid in orphans:
-        _signal_group(pid, signal.SIGTERM)
-    processes = []
-    for pid in orphans:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            processes.append(psutil.Process(pid))
-    psutil.wait_procs(processes, timeout=5)
-    for pid in orphans:
-        _signal_group(pid, signal.SIGKILL)
-    psutil.wait_procs([p for p in processes if p.is_running()], timeout=5)
-    return len(orphans)
-
-
-def _is_same(identity: Mapping[str, float]) -> bool:
-    try:
-        return abs(psutil.Process(int(identity["pid"])).create_time() - identity["created"]) < 1
-    except psutil.NoSuchProcess:
-        return False
+    def _note(self) -> None:
+        try:
+            self._record(self.children)
+        except OSError as e:
+            if self._is_recorded:
+                _log.warning("children_not_recorded", reason=str(e))
+            self._is_recorded = False
+        else:
+            self._is_recorded = True
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

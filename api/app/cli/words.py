@@ -13,6 +13,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "ended {count} process groups that a killed Kaboom had left",
         "前回強制終了された Kaboom の残りプロセス {count} 組を終了しました",
     ),
+    "redis_set_aside": (
+        "the embedded Redis's append-only log is damaged ({reason}), and is kept in {path}: Redis starts empty, and unfinished jobs come back from the ledger",
+        "組み込み Redis の追記ログが壊れているため({reason})、{path} に退避しました。Redis は空の状態で起動し、未完了のジョブは台帳から復元されます",
+    ),
+    "folder_replaced": (
+        "the data folder {data_dir} was removed or replaced: what has ended is not restarted; stop this Kaboom",
+        "データフォルダー {data_dir} が削除されたか置き換えられました。終了したプロセスは再起動しません。この Kaboom を停止してください",
+    ),
     "token_created": (
         "ingest token created and kept in {path}; shown only this once: {token}",
         "取り込みトークンを作成し {path} に保存しました。表示は今回だけです: {token}",

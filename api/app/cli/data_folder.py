@@ -1,0 +1,132 @@
+"""Who holds a data folder: its lock, and the processes that work on it.
+
+A process is recognised by a mark in its environment, or, a server, by the folder that it works in.
+"""
+
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from app.cli.exits import CliError, Exit
+from app.cli.session import Session
+from batch.errors import ConfigurationError, Conflict
+from batch.kit.run_file import LOCK, identify_folder, read_run_file
+
+#: In the environment of each child: the identity of its data folder, and pid and start time of its supervisor.
+MARK = "KABOOM_CHILD_OF"
+#: The servers and the folders that they change to, should the mark be lost or the lock file be replaced.
+_SERVERS = {"valkey-server": "valkey", "postgres": "postgres"}
+_PATIENCE_S = 5.0
+
+
+def hold_lock(data_dir: Path, session: Session) -> IO[bytes]:
+    """Take the lock of a data folder, which its file holds until it is closed.
+
+    Raises:
+        CliError: a Kaboom runs on the folder.
+
+    """
+    lock = os.fdopen(os.open(data_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+    # An earlier release left it readable.
+    os.fchmod(lock.fileno(), 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as e:
+        lock.close()
+        run = read_run_file(data_dir)
+        pid, api_url = run.get("pid", "?"), run.get("api_url", "starting")
+        message = session.words.say("already_running", data_dir=data_dir, pid=pid, api_url=api_url)
+        raise CliError(Exit.CONFLICT, message) from e
+    return lock
+
+
+def mark_children(data_dir: Path) -> dict[str, str]:
+    """Return the variable by which the children of this process are recognised."""
+    return {MARK: f"{identify_folder(data_dir)} {os.getpid()} {psutil.Process().create_time()}"}
+
+
+def find_workers_on(data_dir: Path) -> list[psutil.Process]:
+    """Return the live processes that work on a data folder, other than this one."""
+    return [p for p in psutil.process_iter() if p.pid != os.getpid() and _works_on(p, data_dir)]
+
+
+def end_orphans(data_dir: Path) -> int:
+    """End the processes that a killed Kaboom left working on a data folder; return how many groups there were.
+
+    Raises:
+        Conflict: they are no orphans: their supervisor lives.
+        ConfigurationError: one does not end.
+
+    """
+    orphans = find_workers_on(data_dir)
+    for process in orphans:
+        if supervisor := _find_supervisor(process):
+            raise Conflict(
+                f"a Kaboom already runs on {data_dir} (pid {supervisor}): its lock file was removed; stop it"
+            )
+    count = _count_families(orphans)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + _PATIENCE_S
+        for group in set(_groups(orphans)):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, number)
+        while orphans and time.monotonic() < deadline:
+            time.sleep(0.05)
+            orphans = find_workers_on(data_dir)
+    if orphans:
+        pids = ", ".join(str(process.pid) for process in orphans)
+        raise ConfigurationError(f"processes that a killed Kaboom left work on {data_dir} and do not end: pid {pids}")
+    return count
+
+
+def _count_families(processes: list[psutil.Process]) -> int:
+    pids, count = {process.pid for process in processes}, 0
+    for process in processes:
+        with suppress(psutil.Error):
+            count += process.ppid() not in pids
+    return count
+
+
+def _groups(processes: list[psutil.Process]) -> Iterator[int]:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            yield os.getpgid(process.pid)
+
+
+def _works_on(process: psutil.Process, data_dir: Path) -> bool:
+    try:
+        identity = _read_mark(process)[0]
+        if identity and identity == identify_folder(data_dir):
+            return process.status() != psutil.STATUS_ZOMBIE
+        folder = _SERVERS.get(process.name())
+        return folder is not None and Path(process.cwd()).samefile(data_dir / folder)
+    except (psutil.Error, OSError):
+        # Gone meanwhile, or another user's.
+        return False
+
+
+def _read_mark(process: psutil.Process) -> tuple[str, str, str]:
+    environment: Mapping[str, str] = {}
+    # A server may have written its title over its environment.
+    with suppress(psutil.Error, OSError, UnicodeError):
+        environment = process.environ()
+    identity, _, supervisor = environment.get(MARK, "").partition(" ")
+    pid, _, created = supervisor.partition(" ")
+    return identity, pid, created
+
+
+def _find_supervisor(process: psutil.Process) -> int | None:
+    """Return the pid of a live supervisor; None where it has ended and its pid, if in use, is another process's."""
+    _, pid, created = _read_mark(process)
+    with suppress(psutil.Error, ValueError):
+        # The clock of the start times moves by some ms when the machine's clock is set.
+        if abs(psutil.Process(int(pid)).create_time() - float(created)) < 1:
+            return int(pid)
+    return None

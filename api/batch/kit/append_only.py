@@ -1,0 +1,56 @@
+"""A damaged append-only log of the embedded Valkey: how to recognise it, and setting it aside."""
+
+import re
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+#: What Valkey says before it ends over a log that it cannot read. A taken port or a full disk says none of this.
+_WORDS = re.compile(
+    r"Bad file format reading the append only file"
+    r"|Unexpected end of file reading the append only file"
+    r"|Error reading the append only file \S+, error: unknown command"
+    r"|Internal error in RDB reading offset"
+    r"|Found an empty AOF manifest"
+    r"|The AOF manifest file contains too long line"
+    r"|Invalid AOF manifest file format"
+    r"|Unable to obtain the AOF file \S+ length\. stat: No such file or directory"
+)
+_FOLDER, _MANIFEST = "appendonlydir", "appendonly.aof.manifest"
+#: A first start that was killed leaves an empty base file of a hundred bytes and no manifest.
+_EMPTY_BYTES = 512
+
+
+def set_damaged_log_aside(folder: Path, words: str) -> tuple[Path, str] | None:
+    """Rename a damaged log, and return where it is now and what was wrong; None where nothing shows a damage.
+
+    Takes Valkey's folder, and what Valkey said before it ended ("" before a start).
+
+    Raises:
+        OSError: it cannot be renamed.
+
+    """
+    log = folder / _FOLDER
+    if not log.is_dir() or not (reason := _read_words(words) or _look_at(log)):
+        return None
+    stamp = f"{_FOLDER}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    taken = len(list(folder.glob(f"{stamp}*")))
+    return log.rename(folder / (f"{stamp}-{taken}" if taken else stamp)), reason
+
+
+def _read_words(words: str) -> str | None:
+    lines = [line for line in words.splitlines() if _WORDS.search(line)]
+    # Without the time in front, and without the advice: the tool that it names is not in the wheel.
+    return lines[0].partition(" # ")[2].partition(": make a backup")[0].partition(" You can:")[0] if lines else None
+
+
+def _look_at(log: Path) -> str | None:
+    """Return what Valkey would not notice: it would start without what is missing, and say nothing."""
+    files = {path.name: path.stat().st_size for path in log.iterdir() if path.suffix in {".aof", ".rdb"}}
+    if not (log / _MANIFEST).exists():
+        return f"{_MANIFEST} is missing" if sum(files.values()) > _EMPTY_BYTES else None
+    with suppress(UnicodeDecodeError):
+        for name in re.findall(r"^file (\S+) .*type b", (log / _MANIFEST).read_text(encoding="utf-8"), re.MULTILINE):
+            if files.get(name) == 0:
+                return f"{name} is empty"
+    return None
