@@ -7,7 +7,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -74,9 +74,8 @@ def end_orphans(data_dir: Path) -> int:
     count = _count_families(orphans)
     for number in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + _PATIENCE_S
-        for group in set(_groups(orphans)):
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, number)
+        for process in orphans:
+            _signal(process.pid, number)
         while orphans and time.monotonic() < deadline:
             time.sleep(0.05)
             orphans = find_workers_on(data_dir)
@@ -94,10 +93,15 @@ def _count_families(processes: list[psutil.Process]) -> int:
     return count
 
 
-def _groups(processes: list[psutil.Process]) -> Iterator[int]:
-    for process in processes:
-        with suppress(ProcessLookupError):
-            yield os.getpgid(process.pid)
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        group = os.getpgid(pid)
+        # A child of ours leads a session, and what is in its group is its own. A server that somebody started in a
+        # shell shares the group of its job.
+        if os.getsid(pid) == group:
+            os.killpg(group, number)
+        else:
+            os.kill(pid, number)
 
 
 def _works_on(process: psutil.Process, data_dir: Path) -> bool:
@@ -114,9 +118,10 @@ def _works_on(process: psutil.Process, data_dir: Path) -> bool:
 
 def _read_mark(process: psutil.Process) -> tuple[str, str, str]:
     environment: Mapping[str, str] = {}
-    # A server may have written its title over its environment.
+    # A server may have written its title over its environment, and another user may write what they like into theirs.
     with suppress(psutil.Error, OSError, UnicodeError):
-        environment = process.environ()
+        if process.uids().real == os.geteuid():
+            environment = process.environ()
     identity, _, supervisor = environment.get(MARK, "").partition(" ")
     pid, _, created = supervisor.partition(" ")
     return identity, pid, created
