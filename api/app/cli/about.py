@@ -7,7 +7,7 @@ from rich.table import Table
 from app.auth import make_ingest_token
 from app.cli.options import Json
 from app.cli.session import Session
-from app.settings import load_settings
+from app.settings import AppSettings, load_settings
 
 app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 
@@ -21,11 +21,7 @@ def group() -> None:
 def show_config(context: typer.Context, *, json: Json = False) -> None:
     """Show the settings as this machine has them: the environment's, then those of the Kaboom that runs here."""
     session: Session = context.obj.with_json(json)
-    settings = load_settings()
-    values = {
-        str(field.validation_alias): _redact(getattr(settings, name))
-        for name, field in sorted(type(settings).model_fields.items())
-    }
+    values = redact_settings(load_settings())
     if session.is_json:
         session.print_json(values)
         return
@@ -42,6 +38,14 @@ def openapi(context: typer.Context) -> None:
     session: Session = context.obj
     # No call is made with it.
     session.print_json(create_app(load_settings(INGEST_API_TOKEN=make_ingest_token())).openapi())
+
+
+def redact_settings(settings: AppSettings) -> dict[str, object]:
+    """Return the settings by variable, with *** for each secret."""
+    return {
+        str(field.validation_alias): _redact(getattr(settings, name))
+        for name, field in sorted(type(settings).model_fields.items())
+    }
 
 
 def _redact(value: object) -> object:

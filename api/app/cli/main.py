@@ -25,6 +25,8 @@ from app.cli import (
     tokens,
     webhooks,
 )
+from app.cli.backup.restore import restore as restore_command
+from app.cli.backup.take import backup as backup_command
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from batch.errors import ConfigurationError, Conflict, InvalidRequest, KaboomError, NotFound
@@ -41,6 +43,8 @@ app.command("demo")(run.demo)
 app.command("serve")(run.serve)
 app.command("worker", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run.worker)
 app.command("migrate")(run.migrate)
+app.command("backup")(backup_command)
+app.command("restore")(restore_command)
 app.command("doctor")(doctor.doctor)
 app.command("smoke")(smoke.smoke)
 app.command("coverage")(coverage.coverage)

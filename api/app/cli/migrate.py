@@ -5,6 +5,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 import app
@@ -32,6 +33,14 @@ def check_schema(database_url: str) -> None:
             command.current(config, check_heads=True)
     except CommandError as e:
         raise StoreError(f"the schema is not this release's, `kaboom migrate` brings it: {e}") from e
+
+
+def knows_revision(revision: str) -> bool:
+    """Return whether this release has a migration."""
+    try:
+        return ScriptDirectory.from_config(_config("")).get_revision(revision) is not None
+    except CommandError:
+        return False
 
 
 def _config(database_url: str) -> Config:

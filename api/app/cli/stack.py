@@ -16,10 +16,11 @@ from app.cli.data_folder import end_orphans, hold_lock, mark_children
 from app.cli.exits import CliError, Exit
 from app.cli.session import TOKEN_FILE, Session
 from app.cli.supervisor import Child, ChildSpec, Supervisor
+from app.settings import load_settings
 from app.tasks.catalog import Queue
 from batch.errors import ConfigurationError
 from batch.kit.embedded import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
-from batch.kit.run_file import identify_folder, write_private, write_run_file
+from batch.kit.run_file import identify_folder, read_run_file, write_private, write_run_file
 from batch.notify.signing import make_webhook_secret
 
 #: The worker's command of the operations report, word for word, but for the name and the chatter between workers.
@@ -51,6 +52,8 @@ class Stack:
         self._lock: IO[bytes] | None = None
         self._folder = ""
         self._mark: dict[str, str] = {}
+        # No secret manager is asked for what runs here.
+        self._is_in_influxdb = load_settings(KABOOM_SECRET_PROJECT="").keeps_bars_in_influxdb
         self._urls: dict[str, str] = {}
         self.data_dir = options.data_dir
         self.api_url = f"http://{options.host}:{options.port}"
@@ -74,7 +77,8 @@ class Stack:
             # What runs on the folder is another's.
             return
         self._supervisor.stop()
-        if self._is_in_place():
+        # Not one that another Kaboom wrote: this one may have found it at work, or lost the folder to it.
+        if read_run_file(self.data_dir).get("pid") == os.getpid():
             (self.data_dir / "run.json").unlink(missing_ok=True)
         self._lock.close()
 
@@ -101,12 +105,9 @@ class Stack:
         self._lock = hold_lock(self.data_dir, self._session)
         self._folder, self._mark = identify_folder(self.data_dir), mark_children(self.data_dir)
 
-    def _is_in_place(self) -> bool:
-        """Whether the folder is still the one that was started, not removed or replaced meanwhile."""
-        return self._folder == identify_folder(self.data_dir)
-
     def _holds_folder(self) -> bool:
-        if not (is_held := self._is_in_place()):
+        """Whether the folder is still the one that was started, not removed or replaced meanwhile."""
+        if not (is_held := self._folder == identify_folder(self.data_dir)):
             self._session.say("folder_replaced", data_dir=self.data_dir)
         return is_held
 
@@ -233,7 +234,8 @@ class Stack:
             "api_url": self.api_url,
             "redis_url": self._urls.get("REDIS_URL"),
             "database_url": self._urls.get("DATABASE_URL"),
-            "bars_dir": str(self.data_dir.resolve() / "bars"),
+            # Of no use to a backup where bars are in InfluxDB.
+            "bars_dir": None if self._is_in_influxdb else str(self.data_dir.resolve() / "bars"),
             "children": [{"name": child.spec.name, "pid": child.pid} for child in children],
         }
         write_run_file(self.data_dir, content)

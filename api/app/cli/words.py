@@ -21,6 +21,33 @@ WORDS: dict[str, tuple[str, str]] = {
         "the data folder {data_dir} was removed or replaced: what has ended is not restarted; stop this Kaboom",
         "データフォルダー {data_dir} が削除されたか置き換えられました。終了したプロセスは再起動しません。この Kaboom を停止してください",
     ),
+    "backup_part": ("copying the {what} …", "{what} をコピーしています…"),
+    "backup_files": ("{what}: {done:,} of {total:,} files", "{what}: {total:,} ファイル中 {done:,} 件"),
+    "backup_lacks_ledger": (
+        "not in this backup: the jobs. They are in no PostgreSQL of this data folder; back up the one of DATABASE_URL with pg_dump",
+        "このバックアップにジョブは含まれません。ジョブはこのデータフォルダーの PostgreSQL にはないため、DATABASE_URL のデータベースを pg_dump で保存してください",
+    ),
+    "backup_lacks_bars": (
+        "not in this backup: the bars and corporate actions. They are in InfluxDB; back it up with its own tool",
+        "このバックアップに足とコーポレートアクションは含まれません。InfluxDB にあるため、InfluxDB のバックアップ機能で保存してください",
+    ),
+    "backup_lacks_always": (
+        "not in any backup: secrets (the ingest token, the webhook secret, keys of providers), logs, what Redis holds (job logs and events), and what can be made again (mirror, indicators, downloads)",
+        "どのバックアップにも含まれないもの: 秘密情報(取り込みトークン、Webhook の署名鍵、データ提供元のキー)、ログ、Redis の内容(ジョブのログとイベント)、再作成できるもの(ミラー、指標、ダウンロード)",
+    ),
+    "backup_done": (
+        "backup made in {folder}: {jobs:,} jobs, {bars:,} bars, {files:,} files, {bytes:,} bytes",
+        "{folder} にバックアップを作成しました: ジョブ {jobs:,} 件、足 {bars:,} 本、{files:,} ファイル、{bytes:,} バイト",
+    ),
+    "restore_checked": ("checked {done:,} of {total:,} files", "{total:,} ファイル中 {done:,} 件を検証しました"),
+    "restore_elsewhere": (
+        "DATABASE_URL is set, so that `kaboom up` would not use the restored ledger: unset it, or restore {path} there with pg_restore",
+        "DATABASE_URL が設定されているため、`kaboom up` は復元した台帳を使いません。設定を外すか、{path} を pg_restore でそのデータベースに復元してください",
+    ),
+    "restore_done": (
+        "restored to {data_dir}: {jobs:,} jobs, {bars:,} bars as of {made_at}; start it with: kaboom --data-dir {data_dir} up",
+        "{made_at} 時点のジョブ {jobs:,} 件と足 {bars:,} 本を {data_dir} に復元しました。起動するには: kaboom --data-dir {data_dir} up",
+    ),
     "token_created": (
         "ingest token created and kept in {path}; shown only this once: {token}",
         "取り込みトークンを作成し {path} に保存しました。表示は今回だけです: {token}",

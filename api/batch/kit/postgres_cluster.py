@@ -71,6 +71,15 @@ def find_postgres() -> Path:
     return bins
 
 
+def drop_socket_folder(data_dir: Path) -> None:
+    """Forget where the socket of a stopped server was: the data folder gets another name."""
+    note = data_dir / _SOCKET_NOTE
+    if note.exists():
+        shutil.rmtree(note.read_text(encoding="utf-8"), ignore_errors=True)
+        note.unlink()
+    shutil.rmtree(data_dir / "pg", ignore_errors=True)
+
+
 def run_as(user: str | None) -> dict[str, Any]:
     """Return the options of a subprocess that runs as a user, with the groups of that user alone."""
     if user is None:

@@ -2,7 +2,7 @@
 
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -103,7 +103,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def valkey(filled: Path, tmp_path: Path) -> Iterator[Valkey]:
+def valkey(filled: Path, tmp_path: Path) -> Valkey:
     """A Valkey that holds something."""
     shutil.copytree(filled / "valkey/appendonlydir", tmp_path / "valkey/appendonlydir")
     return Valkey(tmp_path)

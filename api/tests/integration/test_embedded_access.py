@@ -25,7 +25,7 @@ def connect_as(user: str, url: str) -> str:
     """Return what another user is answered."""
     argv = [str(find_postgres() / "psql"), "-X", "-w", "-c", "SELECT 'inside'", url]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, **run_as(user))
-    return done.stdout + done.stderr
+    return f"{done.stdout}{done.stderr}"
 
 
 @pytest.fixture

@@ -1,0 +1,67 @@
+"""A folder in the making, which takes its place when it is whole: a kill leaves nothing that looks whole."""
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.cli.data_folder import end_orphans
+from batch.errors import Conflict
+from batch.kit.durable import make_folders, sync
+
+
+@contextmanager
+def draft_of(target: Path, *, mode: int = 0o700) -> Iterator[Path]:
+    """Give a hidden folder beside a place that is free or an empty folder; it takes that place at the end.
+
+    Raises:
+        Conflict: the place is taken.
+        OSError: the folder cannot be made.
+
+    """
+    target = target.resolve()
+    _check_free(target)
+    make_folders(target.parent)
+    _remove_abandoned(target)
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.draft")
+    draft.mkdir(mode=mode)
+    handle = os.open(draft, os.O_RDONLY)
+    try:
+        # Says that somebody works on it, to the next who removes what a kill left.
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield draft
+        sync(draft)
+        _check_free(target)
+        draft.replace(target)
+        sync(target.parent)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    finally:
+        os.close(handle)
+
+
+def _check_free(target: Path) -> None:
+    if target.is_mount():
+        raise Conflict(f"{target} is a mount point, which cannot be replaced: name a folder in it")
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise Conflict(f"{target} is there and not empty: name a folder that is empty or not there")
+
+
+def _remove_abandoned(target: Path) -> None:
+    for draft in target.parent.glob(f".{target.name}.*.draft"):
+        handle = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            # At work.
+            continue
+        else:
+            # A killed restore leaves its PostgreSQL.
+            end_orphans(draft)
+            shutil.rmtree(draft)
+        finally:
+            os.close(handle)

@@ -1,0 +1,35 @@
+"""The embedded PostgreSQL of a data folder, for as long as a backup or a restore needs it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.cli.data_folder import mark_children
+from app.cli.supervisor import Child, ChildSpec
+from batch.kit.embedded import embed_postgres
+
+
+@contextmanager
+def started_postgres(data_dir: Path, log: Path) -> Iterator[str]:
+    """Run the PostgreSQL of a folder that nothing else runs on, and give its address.
+
+    Raises:
+        ConfigurationError: it does not start.
+
+    """
+    server = embed_postgres(data_dir.resolve())
+    spec = ChildSpec(
+        server.name,
+        server.argv,
+        log,
+        server.is_ready,
+        env=mark_children(data_dir),
+        stop_signal=server.stop_signal,
+        user=server.user,
+    )
+    child = Child(spec)
+    try:
+        child.wait_ready()
+        yield server.url
+    finally:
+        child.stop()

@@ -1,0 +1,135 @@
+"""`manifest.json` of a backup: what it holds and what it lacks, with the size and SHA-256 of each file."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import orjson
+
+from app.cli.exits import CliError, Exit
+from batch.bars.page_schema import FORMAT_VERSION
+from batch.errors import Conflict, NotFound
+from batch.kit.run_file import write_private
+
+NAME = "manifest.json"
+LEDGER = "ledger.dump"
+#: Of the folder of a backup; a release that reads an older one raises it when a file changes its meaning.
+BACKUP_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a backup holds.
+
+    Attributes:
+        revision: the ledger's migration; "" where the backup has no ledger.
+        rows: the rows of each table of the ledger.
+        bars: how many bars; None where the backup has no bars.
+        lacks: what it does not hold, each as a sentence.
+        files: size and SHA-256 of each file, by its path in the backup.
+
+    """
+
+    made_at: str
+    revision: str = ""
+    rows: dict[str, int] = field(default_factory=dict)
+    bars: int | None = None
+    lacks: tuple[str, ...] = ()
+    files: dict[str, tuple[int, str]] = field(default_factory=dict)
+    format: int = BACKUP_FORMAT
+    page_format: int = FORMAT_VERSION
+    kaboom: str = field(default_factory=lambda: version("kaboom-api"))
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files."""
+        return sum(size for size, _ in self.files.values())
+
+    def write(self, folder: Path) -> None:
+        """Write it, readable by its owner only.
+
+        Raises:
+            OSError: it cannot be written.
+
+        """
+        content = asdict(self)
+        whole = {**content, "sha256": _digest(content)}
+        write_private(folder / NAME, orjson.dumps(whole, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of a backup that this release can read.
+
+    Raises:
+        NotFound: the folder has none.
+        CliError: it is damaged.
+        Conflict: a newer Kaboom made the backup.
+
+    """
+    try:
+        content = orjson.loads((folder / NAME).read_bytes())
+        digest = content.pop("sha256")
+    except FileNotFoundError:
+        raise NotFound(f"{folder} is no whole backup: it has no {NAME}") from None
+    except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError):
+        raise _damaged(f"{folder / NAME} cannot be read") from None
+    if digest != _digest(content):
+        raise _damaged(f"{folder / NAME} does not match its checksum")
+    _check_age(content)
+    try:
+        return Manifest(**content | {"lacks": tuple(content["lacks"])})
+    except (KeyError, TypeError):
+        raise _damaged(f"{folder / NAME} cannot be read") from None
+
+
+def check_files(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Compare each file of a backup with the manifest; give the name of each that is sound.
+
+    Raises:
+        CliError: a file is missing, damaged, or does not belong to the backup.
+
+    """
+    found = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()} - {NAME}
+    if strange := sorted(found - manifest.files.keys()):
+        raise _damaged(f"{folder / strange[0]} is not in the manifest")
+    for name, (size, digest) in manifest.files.items():
+        path = folder / name
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or path.is_symlink():
+            raise _damaged(f"{path} is not a file of the backup")
+        if not path.is_file():
+            raise _damaged(f"{path} is missing")
+        if path.stat().st_size != size or hash_file(path) != digest:
+            raise _damaged(f"{path} does not match its checksum")
+        yield name
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file in hex.
+
+    Raises:
+        OSError: it cannot be read.
+
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_age(content: dict[str, Any]) -> None:
+    newer = content["format"] > BACKUP_FORMAT or content["page_format"] > FORMAT_VERSION
+    if newer or _release(content["kaboom"]) > _release(version("kaboom-api")):
+        raise Conflict(f"Kaboom {content['kaboom']} made this backup, which is newer than {version('kaboom-api')}")
+
+
+def _release(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isdigit())
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _damaged(message: str) -> CliError:
+    return CliError(Exit.JOB_FAILED, f"the backup is damaged: {message}")

@@ -1,0 +1,76 @@
+"""`kaboom restore`: a new data folder from a backup."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.backup.draft import draft_of
+from app.cli.backup.ledger import started_postgres
+from app.cli.backup.manifest import LEDGER, Manifest, check_files, read_manifest
+from app.cli.backup.take import BARS, SYMBOLS, paced, summarize
+from app.cli.exits import CliError, Exit
+from app.cli.options import DataDir, Json
+from app.cli.session import Session
+from batch.bars.page_backup import copy_store_file
+from batch.errors import Conflict
+from batch.kit.postgres_cluster import drop_socket_folder
+
+Backup = Annotated[Path, typer.Argument(help="folder that `kaboom backup` made")]
+
+
+def restore(context: typer.Context, backup: Backup, data_dir: DataDir = None, *, json: Json = False) -> None:
+    """Make a data folder from a backup; `kaboom up` goes on from there. The folder must be empty or not there."""
+    session: Session = context.obj.with_json(json)
+    target = data_dir or session.find_data_dir()
+    manifest = _check(backup, session)
+    try:
+        # As root, PostgreSQL runs as `nobody`, who must pass through.
+        with draft_of(target, mode=0o711 if os.geteuid() == 0 else 0o700) as draft:
+            _fill(draft, backup, manifest, session)
+    except OSError as e:
+        raise CliError(Exit.UNAVAILABLE, f"{e.filename or target}: {e.strerror or e}") from e
+    summary = summarize(backup, manifest) | {"data_dir": str(target)}
+    if session.is_json:
+        session.print_json(summary)
+    for sentence in manifest.lacks:
+        session.err.print(sentence, markup=False, soft_wrap=True)
+    session.say("restore_done", **summary)
+
+
+def _check(backup: Path, session: Session) -> Manifest:
+    """Compare the whole backup with its manifest before anything is written."""
+    from app.cli.migrate import knows_revision  # noqa: PLC0415  Alembic costs 0.2 s
+
+    manifest = read_manifest(backup)
+    if manifest.revision and not knows_revision(manifest.revision):
+        raise Conflict(f"the ledger of this backup is of a newer Kaboom: migration {manifest.revision} is unknown here")
+    if manifest.revision and os.environ.get("DATABASE_URL"):
+        raise Conflict(session.words.say("restore_elsewhere", path=backup / LEDGER))
+    names = [Path(name) for name in manifest.files]
+    sound = check_files(backup, manifest)
+    for _ in paced(names, lambda done: session.say("restore_checked", done=done, total=len(names))):
+        next(sound, None)
+    return manifest
+
+
+def _fill(draft: Path, backup: Path, manifest: Manifest, session: Session) -> None:
+    names = [Path(name) for name in manifest.files if name.startswith((f"{BARS}/", f"{SYMBOLS}/"))]
+    for name in paced(names, lambda done: session.say("backup_files", what=BARS, done=done, total=len(names))):
+        copy_store_file(backup / name, draft / name)
+    if manifest.revision:
+        session.say("backup_part", what="ledger")
+        _fill_ledger(draft, backup / LEDGER, manifest.rows)
+
+
+def _fill_ledger(draft: Path, dump: Path, expected: dict[str, int]) -> None:
+    from app.cli.migrate import migrate  # noqa: PLC0415  Alembic costs 0.2 s
+    from batch.kit.postgres_dump import restore_database  # noqa: PLC0415  the driver costs 0.1 s
+
+    with started_postgres(draft, draft / "logs/postgres.log") as url:
+        rows = restore_database(url, dump).rows
+        if rows != expected:
+            raise CliError(Exit.JOB_FAILED, f"the ledger has {rows} rows after the restore, expected {expected}")
+        migrate(url)
+    drop_socket_folder(draft)

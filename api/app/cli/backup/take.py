@@ -1,0 +1,183 @@
+"""`kaboom backup`: the ledger, the bars and the settings in one folder, while Kaboom runs."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from app.cli.about import redact_settings
+from app.cli.backup.draft import draft_of
+from app.cli.backup.ledger import started_postgres
+from app.cli.backup.manifest import LEDGER, NAME, Manifest, hash_file
+from app.cli.data_folder import end_orphans, hold_lock
+from app.cli.exits import CliError, Exit
+from app.cli.options import DataDir, Json
+from app.cli.session import Session
+from app.settings import load_settings
+from batch.bars.page_backup import copy_store_file, count_bars, list_store_files
+from batch.errors import NotFound
+from batch.kit.clock import utc_now
+from batch.kit.durable import sync
+from batch.kit.run_file import LOCK, read_run_file, write_private
+
+Target = Annotated[Path, typer.Argument(help="folder to make; it must be empty or not there")]
+#: Folders of the data folder that are copied after the ledger.
+BARS, SYMBOLS = "bars", "symbols"
+_PROGRESS_S = 2.0
+
+
+@dataclass
+class Source:
+    """What there is to back up, and where.
+
+    Attributes:
+        database_url: of the embedded ledger; None where it is elsewhere or was never made.
+        bars_dir: None where bars are not kept in the data folder.
+        lacks: what cannot be had from here, each as a sentence.
+
+    """
+
+    data_dir: Path
+    database_url: str | None = None
+    bars_dir: Path | None = None
+    lacks: list[str] = field(default_factory=list)
+
+
+def backup(context: typer.Context, target: Target, data_dir: DataDir = None, *, json: Json = False) -> None:
+    """Copy jobs, bars, corporate actions and settings to a folder; a running Kaboom goes on meanwhile."""
+    session: Session = context.obj.with_json(json)
+    folder = data_dir or session.find_data_dir()
+    if not any((folder / name).exists() for name in (LOCK, BARS)):
+        raise NotFound(f"there is no data folder {folder}: name it with --data-dir")
+    try:
+        with ExitStack() as stack, draft_of(target) as draft:
+            source = _open_source(folder, session, stack)
+            _check_space(source, draft)
+            manifest = _copy(source, draft, session)
+    except OSError as e:
+        raise CliError(Exit.UNAVAILABLE, f"{e.filename or target}: {e.strerror or e}") from e
+    _report(session, target, manifest)
+
+
+def _open_source(data_dir: Path, session: Session, stack: ExitStack) -> Source:
+    source = Source(data_dir)
+    run = read_run_file(data_dir)
+    is_in_influxdb = load_settings().keeps_bars_in_influxdb
+    try:
+        stack.enter_context(closing(hold_lock(data_dir, session)))
+    except CliError:
+        if not run:
+            # It starts or stops: what it runs is not known.
+            raise
+        if any(child["name"] == "postgres" for child in run["children"]):
+            source.database_url = run["database_url"]
+        is_in_influxdb = run["bars_dir"] is None
+    else:
+        source.database_url = _start_ledger(data_dir, session, stack)
+    source.bars_dir = None if is_in_influxdb else data_dir / BARS
+    if source.database_url is None:
+        source.lacks.append(session.words.say("backup_lacks_ledger"))
+    if is_in_influxdb:
+        source.lacks.append(session.words.say("backup_lacks_bars"))
+    source.lacks.append(session.words.say("backup_lacks_always"))
+    return source
+
+
+def _start_ledger(data_dir: Path, session: Session, stack: ExitStack) -> str | None:
+    """Start the ledger of a Kaboom that does not run; None where it has none of its own."""
+    if orphans := end_orphans(data_dir):
+        session.say("orphans", count=orphans)
+    if os.environ.get("DATABASE_URL") or not (data_dir / "postgres/PG_VERSION").exists():
+        return None
+    session.say("starting", what="postgres")
+    return stack.enter_context(started_postgres(data_dir, data_dir / "logs/postgres.log"))
+
+
+def _check_space(source: Source, draft: Path) -> None:
+    files = list_store_files(source.bars_dir) if source.bars_dir and source.bars_dir.is_dir() else []
+    needed = sum((source.bars_dir / name).stat().st_size for name in files) if source.bars_dir else 0
+    free = shutil.disk_usage(draft).free
+    if needed > free:
+        raise CliError(Exit.UNAVAILABLE, f"{draft.parent} has {free:,} bytes free, the bars alone take {needed:,}")
+
+
+def _copy(source: Source, draft: Path, session: Session) -> Manifest:
+    """Copy the ledger first, bars after it, actions last: what a copy claims is in what was copied later."""
+    revision, rows = "", {}
+    if source.database_url:
+        from batch.kit.postgres_dump import dump_database  # noqa: PLC0415  the driver costs 0.1 s
+
+        session.say("backup_part", what="ledger")
+        facts = dump_database(source.database_url, draft / LEDGER)
+        revision, rows = facts.revision, facts.rows
+        sync(draft / LEDGER)
+    _copy_folder(source.data_dir / SYMBOLS, draft / SYMBOLS, session)
+    if source.bars_dir:
+        _copy_folder(source.bars_dir, draft / BARS, session)
+    settings = orjson.dumps(redact_settings(load_settings()), option=orjson.OPT_INDENT_2, default=str)
+    write_private(draft / "settings.json", settings + b"\n")
+    names = sorted(str(path.relative_to(draft)) for path in draft.rglob("*") if path.is_file())
+    manifest = Manifest(
+        made_at=utc_now().isoformat(),
+        revision=revision,
+        rows=rows,
+        bars=sum(count_bars(draft / name) for name in names if name.startswith(f"{BARS}/"))
+        if source.bars_dir
+        else None,
+        lacks=tuple(source.lacks),
+        files={name: ((draft / name).stat().st_size, hash_file(draft / name)) for name in names},
+    )
+    manifest.write(draft)
+    sync(draft / NAME)
+    return manifest
+
+
+def _copy_folder(source: Path, target: Path, session: Session) -> None:
+    names = list_store_files(source) if source.is_dir() else []
+    for name in paced(names, lambda done: session.say("backup_files", what=source.name, done=done, total=len(names))):
+        try:
+            copy_store_file(source / name, target / name)
+        except FileNotFoundError:
+            # Removed since it was listed.
+            continue
+
+
+def paced(names: Iterable[Path], tell: Callable[[int], None]) -> Iterator[Path]:
+    """Give each name, and tell from time to time how many are done, at last all."""
+    told_at, done = time.monotonic(), 0
+    for done, name in enumerate(names, 1):
+        yield name
+        if time.monotonic() - told_at > _PROGRESS_S:
+            tell(done)
+            told_at = time.monotonic()
+    if done:
+        tell(done)
+
+
+def _report(session: Session, target: Path, manifest: Manifest) -> None:
+    summary = summarize(target, manifest)
+    if session.is_json:
+        session.print_json(summary)
+    for sentence in manifest.lacks:
+        session.err.print(sentence, markup=False, soft_wrap=True)
+    session.say("backup_done", **summary)
+
+
+def summarize(folder: Path, manifest: Manifest) -> dict[str, object]:
+    """Return what a backup holds, for people and programs."""
+    return {
+        "folder": str(folder),
+        "jobs": manifest.rows.get("jobs", 0),
+        "bars": manifest.bars or 0,
+        "files": len(manifest.files),
+        "bytes": manifest.bytes,
+        "made_at": manifest.made_at,
+        "lacks": list(manifest.lacks),
+    }

@@ -1,0 +1,225 @@
+"""`kaboom backup` and `kaboom restore` of bars: whole or refused, with the reason."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from app.cli.backup.draft import draft_of
+from app.cli.backup.manifest import NAME, Manifest, read_manifest
+from batch.bars.pages import PageBarStore
+from tests.app.cli.conftest import Done, Kaboom
+from tests.fixtures.stacks import KABOOM, clean_environment, until
+from tests.fixtures.stored_bars import DAILY, MINUTES, at, bar, frame, full_day, refused
+
+DAYS = (date(2025, 10, 31), date(2025, 11, 4))
+SYMBOLS = [str(n) for n in range(1300, 1340)]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder that holds bars and a refused row."""
+
+    async def write() -> None:
+        store = PageBarStore(tmp_path / "data/bars")
+        for day in DAYS:
+            await store.write(MINUTES, full_day(SYMBOLS, day))
+        await store.write(DAILY, frame(bar("7203", at(DAYS[0]))))
+        await store.quarantine(MINUTES, refused(("7203", None, 1.0, 1.0, 1.0, 1.0, 1.0, "no_time")))
+        await store.close()
+
+    asyncio.run(write())
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def made(data: Path, kaboom: Kaboom, tmp_path: Path) -> Path:
+    """A backup of it."""
+    done = kaboom("backup", str(tmp_path / "made"), "--data-dir", str(data))
+    assert done.code == 0, done.err
+    return tmp_path / "made"
+
+
+def content_of(root: Path) -> dict[str, Any]:
+    """Return all that a bar store holds."""
+
+    async def read() -> dict[str, Any]:
+        store = PageBarStore(root)
+        try:
+            assert (await store.verify()).faults == ()
+            series = await store.list_series()
+            bars = {str(s): [(await store.read_session(s, day)).rows() for day in DAYS] for s in series}
+            return bars | {f"refused {s}": (await store.read_quarantine(s)).rows() for s in series}
+        finally:
+            await store.close()
+
+    return asyncio.run(read())
+
+
+def test_a_restored_folder_holds_the_same_bars(made: Path, data: Path, kaboom: Kaboom, tmp_path: Path) -> None:
+    done = kaboom("restore", str(made), "--data-dir", str(tmp_path / "new"), "--json")
+    assert done.code == 0, done.err
+    assert content_of(tmp_path / "new/bars") == content_of(data / "bars")
+    told: Any = done.json
+    assert told["bars"] == read_manifest(made).bars == 2 * len(SYMBOLS) * 327 + 1
+
+
+def test_what_a_backup_lacks_is_said_by_both_commands(made: Path, kaboom: Kaboom, tmp_path: Path) -> None:
+    lacks = read_manifest(made).lacks
+    assert [sentence.partition(":")[0] for sentence in lacks] == ["not in this backup", "not in any backup"]
+    done = kaboom("restore", str(made), "--data-dir", str(tmp_path / "new"))
+    assert all(sentence in done.err for sentence in lacks)
+
+
+def test_bars_in_influxdb_are_said_to_be_missing(
+    data: Path, kaboom: Kaboom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFLUXDB_HOST", "http://127.0.0.1:1")
+    done = kaboom("backup", str(tmp_path / "made"), "--data-dir", str(data))
+    assert done.code == 0
+    assert "not in this backup: the bars and corporate actions. They are in InfluxDB" in done.err
+    assert not (tmp_path / "made/bars").exists()
+
+
+def test_a_backup_is_for_its_owner_and_holds_no_secret(
+    data: Path, kaboom: Kaboom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JQUANTS_API_KEY", "a-key-that-must-not-be-copied")
+    (data / "ingest-token").write_text("a-token-that-must-not-be-copied\n")
+    assert kaboom("backup", str(tmp_path / "made"), "--data-dir", str(data)).code == 0
+    files = [path for path in (tmp_path / "made").rglob("*") if path.is_file()]
+    assert [p for p in files if b"must-not-be-copied" in p.read_bytes()] == []
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == 0o700
+    assert orjson.loads((tmp_path / "made/settings.json").read_bytes())["JQUANTS_API_KEY"] == "***"
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_folder_that_is_not_empty_is_refused(made: Path, data: Path, kaboom: Kaboom, command: str) -> None:
+    before = sorted(data.rglob("*"))
+    arguments = (str(data), "--data-dir", str(data)) if command == "backup" else (str(made), "--data-dir", str(data))
+    done = kaboom(command, *arguments)
+    assert done.code == 5
+    assert f"{data} is there and not empty" in done.err
+    assert set(data.rglob("*")) - {*before} <= {data / "lock"}
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def link(path: Path) -> None:
+    path.rename(path.parents[4] / "elsewhere")
+    path.symlink_to(path.parents[4] / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (flip, "does not match its checksum"),
+        (cut, "does not match its checksum"),
+        (Path.unlink, "is missing"),
+        (link, "is not a file of the backup"),
+        (lambda path: path.with_name("more.sqlite").touch(), "more.sqlite is not in the manifest"),
+        (lambda path: flip(path.parents[3] / NAME), "manifest.json"),
+        (lambda path: (path.parents[3] / NAME).write_bytes(b"{}"), "manifest.json cannot be read"),
+    ],
+)
+def test_a_damaged_backup_is_refused_before_anything_is_written(
+    made: Path, kaboom: Kaboom, tmp_path: Path, damage: Callable[[Path], object], reason: str
+) -> None:
+    damage(made / "bars/synthetic/1m/2025-10.sqlite")
+    done = kaboom("restore", str(made), "--data-dir", str(tmp_path / "new"))
+    assert done.code == 1
+    assert "the backup is damaged: " in done.err
+    assert reason in done.err
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("change", [{"format": 99}, {"page_format": 99}, {"kaboom": "99.0.0"}, {"revision": "9999"}])
+def test_a_backup_of_a_newer_kaboom_is_refused(
+    made: Path, kaboom: Kaboom, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    manifest: Manifest = replace(read_manifest(made), **change)
+    manifest.write(made)
+    done = kaboom("restore", str(made), "--data-dir", str(tmp_path / "new"))
+    assert done.code == 5
+    assert "newer" in done.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_without_a_manifest_is_no_backup(kaboom: Kaboom, tmp_path: Path) -> None:
+    done = kaboom("restore", str(tmp_path), "--data-dir", str(tmp_path / "new"))
+    assert (done.code, "is no whole backup" in done.err) == (4, True)
+
+
+def test_no_data_folder_is_no_backup(kaboom: Kaboom, tmp_path: Path) -> None:
+    done = kaboom("backup", str(tmp_path / "made"), "--data-dir", str(tmp_path / "nowhere"))
+    assert (done.code, "there is no data folder" in done.err) == (4, True)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_killed_backup_leaves_nothing_that_looks_whole(data: Path, kaboom: Kaboom, tmp_path: Path) -> None:
+    env = clean_environment(KABOOM_DATA_DIR=str(data))
+    # Held in the middle: a file that is locked cannot be copied.
+    with closing(sqlite3.connect(data / "bars/synthetic/1m/2025-11.sqlite")) as held:
+        held.execute("PRAGMA locking_mode = EXCLUSIVE")
+        held.execute("BEGIN EXCLUSIVE")
+        process = subprocess.Popen((*KABOOM, "backup", str(tmp_path / "made")), env=env, cwd=tmp_path)
+        try:
+            until(lambda: list(tmp_path.glob(".made.*.draft/bars/synthetic/1m/*")), bool, within_s=60)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    assert not (tmp_path / "made").exists()
+    (draft,) = tmp_path.glob(".made.*.draft")
+    refusal = kaboom("restore", str(draft), "--data-dir", str(tmp_path / "new"))
+    assert "is no whole backup" in refusal.err
+    done = kaboom("backup", str(tmp_path / "made"), "--data-dir", str(data))
+    assert done.code == 0, done.err
+    assert list(tmp_path.glob(".made.*.draft")) == []
+
+
+def test_a_draft_at_work_is_left_alone(tmp_path: Path) -> None:
+    with draft_of(tmp_path / "made") as first:
+        with suppress(KeyError), draft_of(tmp_path / "made") as second:
+            assert first.exists()
+            raise KeyError
+        assert first.exists()
+        assert not second.exists()
+    assert (tmp_path / "made").is_dir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_full_disk_is_said_and_leaves_nothing(made: Path, data: Path, kaboom: Kaboom, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=True)
+    try:
+        results: list[Done] = [
+            kaboom("backup", str(disk / "made"), "--data-dir", str(data)),
+            kaboom("restore", str(made), "--data-dir", str(disk / "new")),
+        ]
+        assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert [done.code for done in results] == [7, 7]
+    assert "bytes free" in results[0].err
+    assert "full" in results[1].err or "No space left" in results[1].err
