@@ -20,6 +20,7 @@ from app.jobs.memory_records import (
     touch,
 )
 from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally
+from app.jobs.records import as_stored, chunk_as_stored, tally_as_stored
 from app.jobs.store import (
     DISPATCH_S,
     LEASE_S,
@@ -74,6 +75,8 @@ class MemoryJobStore:
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
         """Record a job with the chunks it has so far, unless it is there; return whether it was new."""
         key, newest = (job.queue, job.job_id), self._newest[job.queue]
+        plan = None if job.plan is None else as_stored(job.plan)
+        job, chunks = replace(job, request=as_stored(job.request), plan=plan), [chunk_as_stored(c) for c in chunks]
         if key in self._records:
             return False
         is_cancelled = job.status is JobStatus.CANCELLING
@@ -104,11 +107,12 @@ class MemoryJobStore:
         status = JobStatus.RUNNING if job.status is JobStatus.QUEUED else job.status
         touch(record, status=status, started_at=job.started_at or self._clock())
         job = record.job
-        return Claim(Lease(ref, slot.fence), slot.chunk, task=job.task, request=job.request, plan=job.plan)
+        lease = Lease(ref, slot.fence)
+        return Claim(lease, slot.chunk, task=job.task, request=job.request, plan=job.plan, waits=slot.waits)
 
     async def beat(self, lease: Lease, tally: Tally) -> Beat:
         """Report a tally and extend the lease."""
-        found = self._mine(lease)
+        found, tally = self._mine(lease), tally_as_stored(tally)
         if found is None:
             return Beat.LOST
         record, slot = found
@@ -119,33 +123,37 @@ class MemoryJobStore:
 
     async def set_plan(self, lease: Lease, plan: Mapping[str, Any], chunks: Sequence[Chunk]) -> Ended:
         """End the plan step: the job has these chunks now."""
+        plan, chunks = as_stored(plan), [chunk_as_stored(chunk) for chunk in chunks]
         found = self._mine(lease)
         if found is None:
             return self._repeated(lease, ChunkState.DONE)
         record, slot = found
         slot.chunk = replace(slot.chunk, state=ChunkState.DONE)
-        touch(record, plan=dict(plan))
+        touch(record, plan=plan)
         self._add_chunks(record, chunks)
         return Ended(is_accepted=True, is_final=record.job.status.is_final)
 
     async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "", pause_s: float = 0.0) -> Ended:
         """End a run of a chunk; one that goes back to the queue may run again after `pause_s` seconds."""
-        found = self._mine(lease)
+        found, tally = self._mine(lease), tally_as_stored(tally)
         if found is None:
-            return self._repeated(lease, ending)
+            return self._repeated(lease, ChunkState.DEAD if ending is Ending.FAILED else ending)
         record, slot = found
         account(slot, tally)
         if ending is Ending.CANCELLED and not record.is_cancelled:
             # The stop that the worker heard of was lost in a failover: it will be asked for again.
             ending = Ending.RELEASED
-        if ending is Ending.BROKEN:
+        is_handed_back = ending in {Ending.RELEASED, Ending.WAITING}
+        if ending in {Ending.BROKEN, Ending.FAILED}:
             delay_s = max(self._retry_s * slot.chunk.attempts, pause_s)
-            self._settle_broken(record, slot, error, delay_s=delay_s)
-        elif ending is Ending.RELEASED and record.is_cancelled:
+            most = 0 if ending is Ending.FAILED else MAX_ATTEMPTS
+            self._settle_broken(record, slot, error, delay_s=delay_s, most=most)
+        elif is_handed_back and record.is_cancelled:
             slot.chunk = cancelled(slot.chunk)
-        elif ending is Ending.RELEASED:
+        elif is_handed_back:
             slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED, attempts=slot.chunk.attempts - 1)
             slot.retry_at = self._now_s() + pause_s
+            slot.waits += ending is Ending.WAITING
         else:
             slot.chunk = replace(slot.chunk, state=ChunkState(ending.value))
         if pause_s and slot.chunk.state is ChunkState.QUEUED:
@@ -156,7 +164,7 @@ class MemoryJobStore:
 
     async def fail(self, lease: Lease, error: Mapping[str, Any]) -> Ended:
         """End the plan step and the job: it cannot be done."""
-        found = self._mine(lease)
+        found, error = self._mine(lease), as_stored(error)
         if found is None:
             return self._repeated(lease, ChunkState.DEAD)
         record, slot = found
@@ -322,10 +330,13 @@ class MemoryJobStore:
         is_dead = slot.chunk.state is ChunkState.DEAD
         return Ended(is_accepted=True, is_dead=is_dead, is_final=record.job.status.is_final)
 
-    def _settle_broken(self, record: Record, slot: Slot, message: str, *, delay_s: float) -> None:
+    def _settle_broken(
+        self, record: Record, slot: Slot, message: str, *, delay_s: float, most: int = MAX_ATTEMPTS
+    ) -> None:
+        slot.chunk = replace(slot.chunk, error=message)
         if record.is_cancelled:
             slot.chunk = cancelled(slot.chunk)
-        elif slot.chunk.attempts < MAX_ATTEMPTS:
+        elif slot.chunk.attempts < most:
             slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED)
             slot.retry_at = self._now_s() + delay_s
         else:

@@ -22,6 +22,7 @@ class Slot:
     lease_ends: float = 0.0
     due_at: float = 0.0
     retry_at: float | None = None
+    waits: int = 0
 
 
 @dataclass

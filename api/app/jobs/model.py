@@ -126,7 +126,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some items of a job: the unit of claim, checkpoint and retry. `payload` belongs to the task."""
+    """Some items of a job: the unit of claim, checkpoint and retry. `payload` belongs to the task.
+
+    `error` is why its last try broke; only the live record knows it.
+    """
 
     n: str
     items: tuple[str, ...]
@@ -134,6 +137,7 @@ class Chunk:
     state: ChunkState = ChunkState.QUEUED
     tally: Tally = field(default_factory=Tally)
     attempts: int = 0
+    error: str = field(default="", compare=False)
 
     def left_over(self, outcome: str, message: str) -> Tally:
         """Return the tally with every unsettled item failed by `outcome`: the end of a dead chunk."""

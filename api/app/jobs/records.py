@@ -18,6 +18,17 @@ def dump_json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
+def as_stored(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON object as it comes back from a store.
+
+    Raises:
+        TypeError: it is not JSON, such as one with a key that is no text.
+
+    """
+    stored: dict[str, Any] = orjson.loads(orjson.dumps(dict(value)))
+    return stored
+
+
 def to_ms(at: datetime) -> int:
     """Return a time as milliseconds since 1970."""
     return round(at.timestamp() * 1000)
@@ -70,7 +81,7 @@ def dump_chunk(chunk: Chunk) -> dict[str, Any]:
     }
 
 
-def parse_chunk(n: str, spec: str, *, state: str, tally: str | None, attempts: int) -> Chunk:
+def parse_chunk(n: str, spec: str, *, state: str, tally: str | None, attempts: int, error: str = "") -> Chunk:
     """Return the chunk that a hash holds."""
     values = orjson.loads(spec)
     return Chunk(
@@ -80,7 +91,40 @@ def parse_chunk(n: str, spec: str, *, state: str, tally: str | None, attempts: i
         state=ChunkState(state),
         tally=Tally.from_json(orjson.loads(tally or "{}")),
         attempts=attempts,
+        error=error,
     )
+
+
+def chunk_as_stored(chunk: Chunk) -> Chunk:
+    """Return a chunk as it comes back from a store.
+
+    Raises:
+        TypeError: its payload or its tally is not JSON.
+
+    """
+    dumped = dump_chunk(chunk)
+    attempts = dumped["attempts"]
+    return parse_chunk(chunk.n, dumped["spec"], state=dumped["state"], tally=dumped["tally"], attempts=attempts)
+
+
+def tally_as_stored(tally: Tally) -> Tally:
+    """Return a tally as it comes back from a store.
+
+    Raises:
+        TypeError: it is not JSON.
+
+    """
+    return Tally.from_json(as_stored(tally.to_json()))
+
+
+def fit_for_both_stores(tally: Tally) -> Tally:
+    """Return a tally that Redis and PostgreSQL can keep: a NUL in a message, which only Redis takes, is replaced.
+
+    Raises:
+        TypeError: it is not JSON.
+
+    """
+    return Tally.from_json(orjson.loads(orjson.dumps(tally.to_json()).replace(b"\\u0000", b"\\ufffd")))
 
 
 def parse_chunks(record: Mapping[str, str]) -> list[Chunk]:
@@ -96,6 +140,7 @@ def parse_chunks(record: Mapping[str, str]) -> list[Chunk]:
             state=record[f"state:{n}"],
             tally=record.get(f"tally:{n}"),
             attempts=int(record.get(f"attempts:{n}", 0)),
+            error=record.get(f"error:{n}", ""),
         )
         for n in names
     ]

@@ -71,7 +71,7 @@ class RedisJobStore:
         answer = await self._run("claim", ref, ref.job_id, ref.n, owner, self._lease_ms, nonce, MAX_ATTEMPTS)
         if answer[0] != "ok":
             return Refusal(answer[0])
-        _, fence, attempts, spec, tally, task, request, plan = answer
+        _, fence, attempts, spec, tally, task, request, plan, waits = answer
         chunk = parse_chunk(ref.n, spec, state=ChunkState.RUNNING, tally=tally, attempts=int(attempts))
         return Claim(
             lease=Lease(ref, fence),
@@ -79,6 +79,7 @@ class RedisJobStore:
             task=task,
             request=orjson.loads(request),
             plan=orjson.loads(plan) if plan else None,
+            waits=int(waits),
         )
 
     async def beat(self, lease: Lease, tally: Tally) -> Beat:
@@ -101,7 +102,8 @@ class RedisJobStore:
         ref = lease.ref
         arguments = (ref.job_id, ref.n, lease.fence, ending.value, dump_json(tally.to_json()))
         waits = (self._retry_ms, error, round(pause_s * 1000))
-        return _ended(await self._run("end", ref, *arguments, MAX_ATTEMPTS, *waits))
+        most = 0 if ending is Ending.FAILED else MAX_ATTEMPTS
+        return _ended(await self._run("end", ref, *arguments, most, *waits))
 
     async def fail(self, lease: Lease, error: Mapping[str, Any]) -> Ended:
         """End the plan step and the job: it cannot be done."""

@@ -57,13 +57,17 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A granted claim: the lease, the attempt number (1-based) and the chunk with its tally so far."""
+    """A granted claim: the lease, the attempt number (1-based) and the chunk with its tally so far.
+
+    `waits` says how often it was handed back because a store was away.
+    """
 
     lease: Lease
     chunk: Chunk
     task: str
     request: Mapping[str, Any]
     plan: Mapping[str, Any] | None
+    waits: int = 0
 
 
 class Beat(StrEnum):
@@ -80,7 +84,9 @@ class Ending(StrEnum):
     DONE = "done"
     CANCELLED = "cancelled"
     RELEASED = "released"  # handed back, by a worker that goes away or for a pause; not counted as an attempt
+    WAITING = "waiting"  # a store is away; handed back for a pause, which is counted, and no attempt
     BROKEN = "broken"  # the task raised; counted, and dead after MAX_ATTEMPTS
+    FAILED = "failed"  # another try would not help: dead at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@
 class HandBack(Exception):
     """Raise it from a handler, after reporting what is settled, to have the chunk run again after `pause_s` seconds.
 
-    A chunk's try is not counted, so whoever raises it sees to it that this ends; a plan step's is.
+    A chunk's try is not counted, so its handler must see to it that the pauses end; a plan step's try is counted.
+    A store that is away needs no `HandBack`: raise its `StoreError`.
     """
 
     def __init__(self, reason: str, *, pause_s: float = 0.0) -> None:

@@ -86,8 +86,12 @@ class Jobs:
         return admission
 
     async def has_just_ended(self, job: Job) -> bool:
-        """Return whether an unfinished job of the ledger is final in Redis; the ledger knows it then, too."""
+        """Return whether an unfinished job of the ledger ended in Redis, or is to stop; the ledger knows it then."""
         live = (await self.parts.store.load(job.queue, [job.job_id]))[0]
+        if live is not None and live.status is JobStatus.CANCELLING:
+            # It was asked to stop while the ledger was away.
+            await self.parts.history.save_status(job.job_id, live.status)
+            return True
         is_final = live is not None and live.status.is_final
         await settle_job(self.parts, job.queue, job.job_id, is_final=is_final)
         return is_final
@@ -109,16 +113,28 @@ class Jobs:
         """
         if job.status.is_final:
             raise Conflict(f"job {job.job_id} was {job.status}, expected one that is not final")
-        await self.parts.history.save_status(job.job_id, JobStatus.CANCELLING)
+        is_kept = await self._keep_stop(job)
         _log.info("cancel_asked", job_id=job.job_id, queue=job.queue)
         stopped = await self.parts.store.cancel(job.queue, job.job_id)
         if stopped is None:
             raise StoreError("the job is being restored to Redis: try again in a few seconds")
-        if not stopped.status.is_final:
+        if not stopped.status.is_final or not is_kept:
             return stopped
         await settle_job(self.parts, job.queue, job.job_id)
         # The ledger's word: a Redis that lost everything in between has taken the end with it, and it will end again.
         return await self.parts.history.load(job.queue, job.job_id) or stopped
+
+    async def _keep_stop(self, job: Job) -> bool:
+        """Write down that a job is to stop; where the ledger is away Redis alone hears, and the reaper does it later.
+
+        The work stops all the same. Only a Redis that loses its memory before the ledger is back forgets it.
+        """
+        try:
+            await self.parts.history.save_status(job.job_id, JobStatus.CANCELLING)
+        except StoreError as e:
+            _log.warning("stop_not_kept", job_id=job.job_id, queue=job.queue, reason=e.message)
+            return False
+        return True
 
     async def retry(self, job: Job, request: Mapping[str, Any]) -> Admission:
         """Submit a child of a final job with a request for what is left to do.

@@ -1,9 +1,10 @@
 """Repairing what crashes leave: leases that ran out, messages that got lost, jobs that one store forgot."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import batched
 
 import structlog
@@ -13,7 +14,7 @@ from app.jobs.model import PLAN, Chunk, ChunkState, JobStatus
 from app.jobs.store import ChunkRef
 from app.tasks.catalog import ONE_PER_QUEUE, TaskSpec
 from app.tasks.parts import Parts
-from app.tasks.settle import settle_job
+from app.tasks.settle import settle_job, settle_or_leave
 from app.telemetry.metrics import CHUNKS_SENT_AGAIN, DEAD_LETTERS, JOBS_RESTORED, LEASES_EXPIRED, count
 from batch.errors import KaboomError
 
@@ -48,41 +49,39 @@ class Reaper:
         self._rounds: dict[str, _Round] = {}
 
     async def run(self) -> None:
-        """Sweep for ever; a store that is away is waited for."""
-        while True:
-            try:
-                await self.sweep()
-            except KaboomError as e:
-                _log.warning("sweep_failed", reason=e.message)
-            except Exception:  # noqa: BLE001  a bug here must not end the repair of everything else
-                _log.exception("sweep_crashed")
-            await asyncio.sleep(SWEEP_S)
+        """Sweep for ever; a store that is away is waited for.
+
+        Two loops: a ledger that hangs must not hold up what Redis alone is needed for.
+        """
+        await asyncio.gather(_repeat(self._sweep_store), _repeat(self._sweep_ledger))
 
     async def sweep(self) -> None:
         """Sweep once."""
+        await self._sweep_store()
+        await self._sweep_ledger()
+
+    async def _sweep_store(self) -> None:
         if await self._parts.store.renew_epoch():
             self._is_lost, self._rounds = True, {}
-        is_due = asyncio.get_running_loop().time() - self._reconciled_at >= RECONCILE_S
-        failed: list[KaboomError] = []
-        for spec in ONE_PER_QUEUE:
-            try:
-                await self._sweep_queue(spec, is_due=is_due)
-            except KaboomError as e:
-                # Each queue may have a broker of its own: the others' work goes on.
-                failed.append(e)
-        if failed:
-            raise failed[0]
-        if self._is_lost or is_due:
-            await self._parts.history.tidy()
-            self._reconciled_at = asyncio.get_running_loop().time()
-        self._is_lost = False
+        await _for_each_queue(self._sweep_queue)
 
-    async def _sweep_queue(self, spec: TaskSpec, *, is_due: bool) -> None:
+    async def _sweep_queue(self, spec: TaskSpec) -> None:
         await self._expire(spec)
         await self._send_retries(spec)
         await self._send_again(spec)
-        if self._is_lost or is_due:
-            await self._reconcile(spec, is_whole=self._is_lost)
+
+    async def _sweep_ledger(self) -> None:
+        """Compare the ledger with Redis: all of it where Redis lost everything, else some of it every few seconds."""
+        is_whole, now = self._is_lost, asyncio.get_running_loop().time
+        if not is_whole and now() - self._reconciled_at < RECONCILE_S:
+            return
+        self._is_lost, self._reconciled_at = False, now()
+        try:
+            await _for_each_queue(partial(self._reconcile, is_whole=is_whole))
+            await self._parts.history.tidy()
+        except KaboomError:
+            self._is_lost = self._is_lost or is_whole
+            raise
 
     async def _expire(self, spec: TaskSpec) -> None:
         for expired in await self._parts.store.expire(spec.queue):
@@ -90,7 +89,7 @@ class Reaper:
             count(LEASES_EXPIRED, ref.queue)
             count(DEAD_LETTERS, ref.queue, by=expired.verdict == ChunkState.DEAD)
             _log.warning("lease_expired", job_id=ref.job_id, queue=ref.queue, chunk=ref.n, verdict=expired.verdict)
-            await settle_job(self._parts, ref.queue, ref.job_id, is_final=expired.is_final)
+            await settle_or_leave(self._parts, ref.queue, ref.job_id, is_final=expired.is_final)
 
     async def _send_retries(self, spec: TaskSpec) -> None:
         refs = await self._parts.store.take_retries(spec.queue)
@@ -138,15 +137,15 @@ class Reaper:
                 await store.forget(spec.queue, job_id)
 
     async def _compare(self, spec: TaskSpec, page: Sequence[Unfinished]) -> None:
-        """Finish the jobs that ended, restore those that are gone, and ask again for a stop that was not heard."""
+        """Finish the jobs that ended, restore those that are gone, and tell each store of the other's stops."""
         statuses = await self._parts.store.statuses(spec.queue, [job.job_id for job in page])
         astray = [
             (job, status)
             for job, status in zip(page, statuses, strict=True)
             if status is None
             or status.is_final
-            # Whoever asked for the stop ended between the ledger and Redis.
-            or (job.status is JobStatus.CANCELLING and status is not job.status)
+            # Whoever asked for the stop ended between the ledger and Redis, or found the ledger away.
+            or (JobStatus.CANCELLING in {job.status, status} and status is not job.status)
         ]
         for together in batched(astray, _AT_ONCE):
             await asyncio.gather(*(self._repair(spec, *each) for each in together))
@@ -156,6 +155,8 @@ class Reaper:
             await self._restore(spec, job.job_id)
         elif status.is_final:
             await settle_job(self._parts, spec.queue, job.job_id)
+        elif status is JobStatus.CANCELLING:
+            await self._parts.history.save_status(job.job_id, status)
         else:
             await self._parts.store.cancel(spec.queue, job.job_id)
 
@@ -176,3 +177,26 @@ class Reaper:
             refs = [ChunkRef(job.queue, job.job_id, c.n) for c in chunks if not c.state.is_final]
             await self._parts.dispatcher.send(job.task, refs)
         await settle_job(self._parts, job.queue, job.job_id)
+
+
+async def _repeat(sweep: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await sweep()
+        except KaboomError as e:
+            _log.warning("sweep_failed", reason=e.message)
+        except Exception:  # noqa: BLE001  a bug here must not end the repair of everything else
+            _log.exception("sweep_crashed")
+        await asyncio.sleep(SWEEP_S)
+
+
+async def _for_each_queue(work: Callable[[TaskSpec], Awaitable[None]]) -> None:
+    """Do something for each queue; one may have a broker of its own, so what fails for it does not end the others'."""
+    failed: list[KaboomError] = []
+    for spec in ONE_PER_QUEUE:
+        try:
+            await work(spec)
+        except KaboomError as e:
+            failed.append(e)
+    if failed:
+        raise failed[0]

@@ -8,6 +8,7 @@ import structlog
 from app.jobs.model import Chunk, ChunkState, Job, JobStatus
 from app.tasks.parts import Parts
 from app.telemetry.metrics import JOBS_FINISHED, count
+from batch.errors import StoreError
 
 _log = structlog.get_logger(__name__)
 _DEATH = "not written: the chunk was given up after its last attempt"
@@ -37,6 +38,14 @@ async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = 
         _log_end(job)
 
 
+async def settle_or_leave(parts: Parts, queue: str, job_id: str, *, is_final: bool = True) -> None:
+    """Settle a job, or leave that to the reaper where a store is away: the live record has the end meanwhile."""
+    try:
+        await settle_job(parts, queue, job_id, is_final=is_final)
+    except StoreError as e:
+        _log.warning("end_not_kept", job_id=job_id, queue=queue, reason=e.message)
+
+
 def _adds_up(job: Job, chunks: Sequence[Chunk]) -> bool:
     are_final = all(chunk.state.is_final for chunk in chunks)
     return are_final and len(chunks) == job.chunks_total and sum(chunk.tally.cursor for chunk in chunks) == job.settled
@@ -46,7 +55,8 @@ def complete_dead(chunk: Chunk) -> Chunk:
     """Return a dead chunk with a word on each item it left; any other chunk as it is."""
     if chunk.state is not ChunkState.DEAD:
         return chunk
-    return replace(chunk, tally=chunk.left_over("write_failed", _DEATH))
+    message = f"{_DEATH}: {chunk.error}" if chunk.error else _DEATH
+    return replace(chunk, tally=chunk.left_over("write_failed", message))
 
 
 def _log_end(job: Job) -> None:

@@ -8,12 +8,24 @@ from typing import Any
 
 import orjson
 from sqlalchemy import event, make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    DisconnectionError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+    SQLAlchemyError,
+    StatementError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from batch.errors import ConfigurationError, StoreError
+from batch.kit.postgres_wait import BoundedConnection
 
+#: PostgreSQL answered, and the same statement would get the same answer again.
+_REFUSALS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 #: A connection used this lately is taken to live: asking it each time would double the round trips of a busy process.
 _FRESH_S = 1.0
 
@@ -45,11 +57,14 @@ def connect_postgres(url: str, *, application_name: str, pool_size: int = 4) -> 
         pool_timeout=3,
         # A page of jobs has 400 documents.
         json_deserializer=orjson.loads,
+        # Strict where `json` is not: a key that is no text is an error here too, as it is for Redis.
+        json_serializer=lambda value: orjson.dumps(value).decode(),
         connect_args={
             "connect_timeout": 3,
             "application_name": application_name,
             # Poolers such as Supabase's move sessions between backends, where prepared statements are lost.
             "prepare_threshold": None,
+            "async_creator_fn": BoundedConnection.connect,
             "options": "-c statement_timeout=5000 -c timezone=UTC",
         },
     )
@@ -77,9 +92,20 @@ def _ping_idle(engine: AsyncEngine) -> None:
 
 @contextmanager
 def postgres_errors() -> Iterator[None]:
-    """Translate the driver's errors to StoreError."""
+    """Translate the driver's errors to StoreError.
+
+    Retryable while PostgreSQL is away, overloaded, out of disk space or read-only, and after a deadlock; not where it
+    refused the statement, for example because a table is missing. What cannot be sent at all raises its own error.
+    """
     try:
         yield
+    except _REFUSALS as e:
+        raise StoreError(f"PostgreSQL refused the statement: {_brief(e.orig or e)}", retryable=False) from e
     except (DBAPIError, PoolTimeoutError, OSError) as e:
-        cause = getattr(e, "orig", None) or e
-        raise StoreError(f"PostgreSQL did not answer: {type(cause).__name__}: {str(cause).strip()}") from e
+        raise StoreError(f"PostgreSQL did not answer: {_brief(getattr(e, 'orig', None) or e)}") from e
+    except StatementError as e:
+        raise e.orig or e from e
+
+
+def _brief(cause: BaseException) -> str:
+    return f"{type(cause).__name__}: {str(cause).strip()}"

@@ -70,6 +70,22 @@ class TestPlan:
         found = await load(ledger, job)
         assert (found.plan, found.status) == (PLAN, JobStatus.RUNNING)
 
+    async def test_a_plan_that_is_not_json_is_refused_and_not_kept(self, ledger: JobHistory) -> None:
+        job = await accepted(ledger)
+        with pytest.raises(TypeError):
+            await ledger.save_plan(job.job_id, {1301: "x"}, [])  # type: ignore[dict-item]
+        with pytest.raises(TypeError):
+            await ledger.save_plan(job.job_id, PLAN, [replace(make_chunk(0), payload={1: 2})])  # type: ignore[dict-item]
+        assert (await load(ledger, job)).plan is None
+        assert await ledger.load_chunks(job.job_id) == []
+
+    async def test_a_plan_comes_back_as_json_makes_it(self, ledger: JobHistory) -> None:
+        job = await accepted(ledger)
+        chunk = replace(make_chunk(0), payload={"sessions": ("2025-11-04",)})
+        await ledger.save_plan(job.job_id, {"sessions": ("2025-11-04", "2025-11-05")}, [chunk])
+        assert (await load(ledger, job)).plan == {"sessions": ["2025-11-04", "2025-11-05"]}
+        assert [c.payload for c in await ledger.load_chunks(job.job_id)] == [{"sessions": ["2025-11-04"]}]
+
     async def test_the_first_plan_wins(self, ledger: JobHistory) -> None:
         job, first = await accepted(ledger), [make_chunk(0), make_chunk(1)]
         await ledger.save_plan(job.job_id, PLAN, first)

@@ -282,6 +282,22 @@ class TestPlan:
         await end(job_store, ref_of(job, 0), ["ok"] * 4)
         assert await job_store.set_plan(claim.lease, {}, []) == Ended(is_accepted=True, is_final=True)
 
+    async def test_what_is_not_json_is_refused_and_what_is_comes_back_as_json_makes_it(
+        self, job_store: JobStore
+    ) -> None:
+        job = make_job()
+        await job_store.put(job, [plan_step()])
+        claim = await claimed(job_store, ref_of(job))
+        with pytest.raises(TypeError):
+            await job_store.set_plan(claim.lease, {1301: "x"}, [])  # type: ignore[dict-item]
+        with pytest.raises(TypeError):
+            await job_store.put(make_job(request={1: 2}), [plan_step()])
+        chunk = replace(make_chunk(0), payload={"sessions": ("2025-11-04",)})
+        await job_store.set_plan(claim.lease, {"sessions": ("2025-11-04",)}, [chunk])
+        assert (await live(job_store, job)).plan == {"sessions": ["2025-11-04"]}
+        again = await claimed(job_store, ref_of(job, 0))
+        assert (again.plan, again.chunk.payload) == ({"sessions": ["2025-11-04"]}, {"sessions": ["2025-11-04"]})
+
     async def test_the_same_failure_again_after_a_lost_answer_is_accepted(self, job_store: JobStore) -> None:
         job = make_job()
         await job_store.put(job, [plan_step()])

@@ -59,6 +59,38 @@ class TestRelease:
             assert await bench.store.take_retries(QUEUE) == [ref_of(job, 0)]
         assert (await claimed(bench.store, ref_of(job, 0))).chunk.attempts == 1
 
+    async def test_a_step_that_waits_for_a_store_is_handed_back_uncounted_and_its_waits_are_counted(
+        self, bench: Bench
+    ) -> None:
+        job = make_job()
+        await bench.store.put(job, [plan_step()])
+        for waits in range(5):
+            claim = await claimed(bench.store, ref_of(job))
+            assert (claim.chunk.attempts, claim.waits) == (1, waits)
+            ended = await bench.store.end(claim.lease, Ending.WAITING, Tally(), error="away", pause_s=300.0)
+            assert ended == Ended(is_accepted=True)
+            assert await bench.store.take_retries(QUEUE) == []
+            await bench.make_due(ref_of(job))
+            assert await bench.store.take_retries(QUEUE) == [ref_of(job)]
+        assert (await live(bench.store, job)).pause_reason == "away"
+
+    async def test_a_chunk_that_waits_for_a_store_ends_with_its_cancelled_job(self, job_store: JobStore) -> None:
+        job = await planned(job_store, make_chunk(0))
+        claim = await claimed(job_store, ref_of(job, 0))
+        await job_store.cancel(QUEUE, job.job_id)
+        ended = await job_store.end(claim.lease, Ending.WAITING, claim.chunk.tally, error="away", pause_s=300.0)
+        assert ended == Ended(is_accepted=True, is_final=True)
+        assert (await live(job_store, job)).status is JobStatus.CANCELLED
+
+    async def test_a_failed_chunk_is_dead_at_its_first_try_and_keeps_its_cause(self, job_store: JobStore) -> None:
+        job = await planned(job_store, make_chunk(0))
+        claim = await claimed(job_store, ref_of(job, 0))
+        for _ in range(2):
+            ended = await job_store.end(claim.lease, Ending.FAILED, advance(claim.chunk, ["ok"]), error="KeyError: 'x'")
+            assert ended == Ended(is_accepted=True, is_dead=True, is_final=True)
+        (chunk,) = await job_store.load_chunks(QUEUE, job.job_id)
+        assert (chunk.attempts, chunk.error) == (1, "KeyError: 'x'")
+
     async def test_a_pause_is_shown_with_the_job_and_the_latest_stands(self, job_store: JobStore) -> None:
         job = await planned(job_store, make_chunk(0), make_chunk(1), make_chunk(2))
         ends = []

@@ -119,7 +119,7 @@ async def test_dead_chunks_are_listed_and_the_list_is_bounded(store: RedisJobSto
     assert await redis.llen(keys.dead_letters(QUEUE)) == 1000
 
 
-async def test_fences_still_grow_after_a_failover_that_lost_the_last_writes(store: RedisJobStore, redis: Redis) -> None:
+async def test_a_fence_of_a_claim_that_a_failover_lost_is_refused(store: RedisJobStore, redis: Redis) -> None:
     job = await planned(store, make_chunk(0))
     before: Any = await redis.dump(keys.job(QUEUE, job.job_id))
     lost = (await claimed(store, ref_of(job, 0))).lease

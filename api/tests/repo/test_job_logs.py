@@ -11,6 +11,7 @@ _LEVELS = {"debug", "info", "warning", "error"}
 _BOUND = {
     "answers",
     "worker",
+    "run_ends",
     "keeper",
     "settle",
     "influx_wire",

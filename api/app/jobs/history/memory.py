@@ -23,6 +23,7 @@ from app.jobs.history.port import (
 )
 from app.jobs.history.search import does_mention
 from app.jobs.model import Chunk, Job, JobStatus
+from app.jobs.records import as_stored, chunk_as_stored
 from batch.errors import NotFound
 from batch.kit.clock import Clock, utc_now
 
@@ -42,6 +43,7 @@ class MemoryJobHistory:
 
     async def admit(self, job: Job, terms: Terms) -> Admission:
         """Record a job, or find the one that stands for it."""
+        job = replace(job, request=as_stored(job.request))
         if terms.key is not None and (earlier := self._find_key(job, terms, terms.key)):
             return Admission(earlier, Admitted.REPLAYED)
         admission = self._insert(job, terms)
@@ -63,13 +65,14 @@ class MemoryJobHistory:
         self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
     ) -> tuple[Mapping[str, Any], list[Chunk]]:
         """Keep the first plan of a job, and return what is kept."""
+        plan, chunks = as_stored(plan), [chunk_as_stored(chunk) for chunk in chunks]
         job = self._jobs.get(job_id)
         if job is None:
             raise NotFound(f"job {job_id} is not in the ledger")
         if job.plan is None and job.status.is_final:
-            return plan, list(chunks)
+            return plan, chunks
         if job.plan is None:
-            job = self._jobs[job_id] = replace(job, plan=dict(plan), status=_planned(job.status))
+            job = self._jobs[job_id] = replace(job, plan=plan, status=_planned(job.status))
             self._chunks[job_id] = {chunk.n: chunk for chunk in chunks}
         return job.plan or {}, list(self._chunks[job_id].values())
 
@@ -83,7 +86,7 @@ class MemoryJobHistory:
         """Keep the end of a chunk; a chunk that has ended already stays as it is."""
         kept = self._chunks.get(job_id, {})
         if chunk.n in kept and not kept[chunk.n].state.is_final:
-            kept[chunk.n] = chunk
+            kept[chunk.n] = chunk_as_stored(chunk)
 
     async def save_final(self, job: Job, chunks: Sequence[Chunk] = ()) -> Job | None:
         """Keep the end of a job and of its chunks, and have its webhooks sent; a final job stays as it is."""
@@ -93,7 +96,7 @@ class MemoryJobHistory:
         if job.plan is None:
             self._chunks.pop(job.job_id, None)
         else:
-            self._chunks.get(job.job_id, {}).update({chunk.n: chunk for chunk in chunks})
+            self._chunks.get(job.job_id, {}).update({chunk.n: chunk_as_stored(chunk) for chunk in chunks})
         plan = None if job.plan is None else kept.plan
         self._jobs[job.job_id] = replace(job, requested_at=kept.requested_at, plan=plan)
         self.outbox.release(job)

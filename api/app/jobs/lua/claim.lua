@@ -11,7 +11,8 @@ if state == 'running' then
   local held = chunk('fence', n)
   if string.match(held, ':(.*)$') == ARGV[5] then
     local tally = chunk('tally', n) or '{}'
-    return {'ok', held, num(chunk('attempts', n)), chunk('spec', n), tally, job[3], job[4], job[5] or ''}
+    local waits = num(chunk('waits', n))
+    return {'ok', held, num(chunk('attempts', n)), chunk('spec', n), tally, job[3], job[4], job[5] or '', waits}
   end
   local ends = redis.call('ZSCORE', LEASES, member(id, n))
   if ends and tonumber(ends) > now then return {'busy'} end
@@ -37,4 +38,5 @@ if has_begun or goes_on then
   redis.call('HSET', JOB, 'rate_at', now, 'rate_settled', num(settled[1]) + num(settled[2]))
 end
 if job[1] == 'queued' then set_status('running') end
-return {'ok', fence, attempts, chunk('spec', n), chunk('tally', n) or '{}', job[3], job[4], job[5] or ''}
+local tally, waits = chunk('tally', n) or '{}', num(chunk('waits', n))
+return {'ok', fence, attempts, chunk('spec', n), tally, job[3], job[4], job[5] or '', waits}

@@ -1,19 +1,20 @@
 -- ARGV: id, n, fence, ending, tally (JSON), max_attempts, delay_ms, message, pause_ms
 local id, n, ending = ARGV[1], ARGV[2], ARGV[4]
-if was_mine(n, ARGV[3], ending) then return {'ok', '', redis.call('HGET', JOB, 'status')} end
+local verdict, pause_ms = ending == 'failed' and 'dead' or ending, tonumber(ARGV[9])
+if was_mine(n, ARGV[3], verdict) then return {'ok', verdict, redis.call('HGET', JOB, 'status')} end
 if not is_mine(n, ARGV[3]) then return {'stale', '', ''} end
 if n ~= 'plan' then account(n, ARGV[5]) end
 -- The stop that the worker heard of was lost in a failover: it will be asked for again.
 if ending == 'cancelled' and redis.call('HGET', JOB, 'cancel') ~= '1' then ending = 'released' end
-local verdict, pause_ms = ending, tonumber(ARGV[9])
 if ending == 'done' or ending == 'cancelled' then
   end_chunk(id, n, ending)
-elseif ending == 'released' and redis.call('HGET', JOB, 'cancel') == '1' then
+elseif (ending == 'released' or ending == 'waiting') and redis.call('HGET', JOB, 'cancel') == '1' then
   -- Queued again it would wait for ever: nobody may claim a chunk of a cancelled job.
   verdict = 'cancelled'
   end_chunk(id, n, verdict)
-elseif ending == 'released' then
+elseif ending == 'released' or ending == 'waiting' then
   redis.call('HINCRBY', CHUNKS, 'attempts:' .. n, -1)
+  if ending == 'waiting' then redis.call('HINCRBY', CHUNKS, 'waits:' .. n, 1) end
   queue_again(id, n, pause_ms)
 else
   verdict = settle_broken(id, n, tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], pause_ms)

@@ -69,7 +69,7 @@ class TestWholeRun:
 
         async def plan_and_die(run: Run) -> Tally:
             await parts.history.save_plan(run.claim.lease.ref.job_id, {"provider": "synthetic"}, first)
-            raise RuntimeError("killed between ledger and Redis")
+            raise ConnectionError("cut off between ledger and Redis")
 
         SCRIPT["plan"] = plan_and_die
         job = await submit(parts)
@@ -87,7 +87,7 @@ class TestFailure:
             if run.chunk.n != "1":
                 return finish(run.chunk)
             run.report(advance(run.chunk, ["ok"]))
-            raise RuntimeError(f"boom {run.chunk.attempts}")
+            raise TimeoutError(f"boom {run.chunk.attempts}")
 
         SCRIPT["chunk"] = break_one
         job = await submit(parts)

@@ -15,7 +15,7 @@ from app.jobs.history.memory import MemoryJobHistory
 from app.jobs.memory import MemoryJobStore
 from app.jobs.model import Chunk, Job, JobStatus, Tally
 from app.jobs.store import Ended, Ending, Lease
-from app.tasks import worker
+from app.tasks import run_ends, worker
 from app.tasks.lifecycle import Jobs
 from app.tasks.reaper import Reaper
 from tests.faults.simulation.run import Verdict, simulate
@@ -166,10 +166,10 @@ def a_late_end_wins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def unsettled_items_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
     async def believe(parts: Any, claim: Any, keeper: Any, tally: Tally) -> str:
-        await worker._end(parts, claim, Ending.DONE, tally)
+        await run_ends._end(parts, claim, Ending.DONE, tally)
         return "done"
 
-    monkeypatch.setattr(worker, "_end_done", believe)
+    monkeypatch.setattr(worker, "end_done", believe)
 
 
 def a_stop_is_only_in_redis(monkeypatch: pytest.MonkeyPatch) -> None:

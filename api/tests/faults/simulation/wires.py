@@ -36,6 +36,7 @@ class Wire:
         await self._travel()
         if self._server in world.down or rng.random() < weather.refused:
             world.say(f"{self._server}.{method} refused")
+            world.witness.see_refused(method, args)
             raise StoreError(f"{self._server} did not answer")
         answer = await self._take_effect(method, *args, **options)
         if self._server == "redis" and rng.random() < weather.repeated:

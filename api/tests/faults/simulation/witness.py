@@ -26,6 +26,8 @@ class Witness:
         self.accepted: dict[str, Job] = {}
         self.deleted: set[str] = set()
         self.asked_to_stop: set[str] = set()
+        #: Of these stops the ledger was not told: a Redis that loses its memory before that forgets them.
+        self.untold_stops: set[str] = set()
         self.breaches: list[str] = []
 
     def blame(self, breach: str) -> None:
@@ -76,9 +78,9 @@ class Witness:
             self.claims[ref] += 1
 
     def _see_end(self, lease: Lease, ending: Ending, _tally: object, ended: Ended) -> None:
-        if ending is Ending.RELEASED and ended.is_accepted:
+        if ending in {Ending.RELEASED, Ending.WAITING} and ended.is_accepted:
             self.claims[lease.ref] -= 1
-        if ended.is_dead:
+        if ended.is_dead and ending is not Ending.FAILED:
             self._see_death(lease.ref)
 
     def _see_expire(self, _queue: str, found: list[Expired]) -> None:
@@ -100,6 +102,14 @@ class Witness:
         if status is JobStatus.CANCELLING:
             self.asked_to_stop.add(job_id)
 
+    def see_refused(self, method: str, args: tuple[Any, ...]) -> None:
+        """Take note of a call that had no effect."""
+        if method == "save_status":
+            self.untold_stops.add(args[0])
+
+    def _see_cancel(self, _queue: str, job_id: str, _answer: object) -> None:
+        self.asked_to_stop.add(job_id)
+
     def _see_delete(self, job_id: str, _answer: None) -> None:
         self.deleted.add(job_id)
 
@@ -112,7 +122,7 @@ class Witness:
         place = (where, job.job_id)
         before = self._statuses.get(place, job.status)
         # A caller may see a job that Redis lost start over; an end, or that it was stopped, may not be undone.
-        may_start_over = where == "caller" and before in {JobStatus.QUEUED, JobStatus.RUNNING}
+        may_start_over = where == "caller" and before in self._may_be_lost(job.job_id)
         # Written down before Redis is told: the job may have ended in between.
         was_too_late = where == "ledger" and before is JobStatus.CANCELLING and job.status.is_final
         is_fine = job.status is before or may_start_over or was_too_late or job.status in _reachable(before)
@@ -124,6 +134,11 @@ class Witness:
                 assert_accounts(job)
             except AssertionError as e:
                 self.blame(f"{where}: job {job.job_id} does not add up: {e or job}")
+
+    def _may_be_lost(self, job_id: str) -> set[JobStatus]:
+        lost = {JobStatus.QUEUED, JobStatus.RUNNING}
+        is_untold = job_id in self.untold_stops and self._world.was_rolled_back
+        return lost | {JobStatus.CANCELLING, JobStatus.CANCELLED} if is_untold else lost
 
 
 def _reachable(status: JobStatus) -> frozenset[JobStatus]:
