@@ -18,8 +18,9 @@ from batch.errors import NotFound, StoreError
 
 #: How long an ended chunk waits for Redis to come back before it is left to the reaper.
 _PATIENCE_S = 30.0
-#: How long it waits for the ledger, in a place that other chunks could have: Redis has the end already.
-_LEDGER_PATIENCE_S = 5.0
+#: How long it waits for the ledger, in a place that other chunks could have. Redis has the end already, and the job's
+#: end is kept with those of its chunks: with 5 s here an outage held up all that ran.
+_LEDGER_PATIENCE_S = 1.0
 
 _log = structlog.get_logger(__name__)
 

@@ -18,7 +18,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     lab = getattr(item, "funcargs", {}).get("lab")
     if report.failed and isinstance(lab, Lab):
-        for process in (*lab.servers, *lab.apis, *lab.workers):
+        ledgers = [lab.ledger.process] if lab.ledger else []
+        for process in (*ledgers, *lab.servers, *lab.apis, *lab.workers):
             report.sections.append((f"{process.name}: {process.spec.log}", process.last_words()))
     return report
 

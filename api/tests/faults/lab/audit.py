@@ -64,7 +64,7 @@ def _promises(e: Evidence) -> Iterator[Breach]:
     for job_id in sorted(told - e.ledger.keys()):
         yield Breach(Kind.LOST, job_id, "answered with 202, and not in the ledger")
     unasked = sorted(e.ledger.keys() - told)
-    unanswered = sum(a.code == 0 for a in e.attempts)
+    unanswered = sum(a.code == 0 or a.is_unsure for a in e.attempts)
     if len(unasked) > unanswered:
         yield Breach(Kind.UNASKED, ", ".join(unasked), f"{len(unasked)} jobs of {unanswered} unanswered submissions")
 

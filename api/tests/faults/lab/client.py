@@ -18,11 +18,15 @@ _STOPS_WITHIN_S = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One submission: the status code that came back (0: none came) and, after a 202, the job's id."""
+    """One submission: the status code that came back (0: none came) and, after a 202, the job's id.
+
+    `is_unsure` where a 503 says that the ledger did not answer in time: it may have taken the job all the same.
+    """
 
     code: int
     job_id: str | None
     symbols: tuple[str, ...]
+    is_unsure: bool = False
 
 
 class Caller:
@@ -43,10 +47,12 @@ class Caller:
         headers = {"Idempotency-Key": key} if key else {}
         try:
             answer = self.http.post(path, json=dict(body), headers=headers)
-            code, job_id = answer.status_code, answer.json().get("job_id")
+            code, told = answer.status_code, answer.json()
         except httpx2.HTTPError:
-            code, job_id = 0, None
-        attempt = Attempt(code, job_id if code == 202 else None, tuple(body.get("symbols", ())))
+            code, told = 0, {}
+        is_unsure = code == 503 and "no answer came" in told.get("detail", "")
+        symbols = tuple(body.get("symbols", ()))
+        attempt = Attempt(code, told.get("job_id") if code == 202 else None, symbols, is_unsure)
         with self._lock:
             self.attempts.append(attempt)
             if attempt.job_id:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import redis
 from app.cli.stack import WORKER_ARGUMENTS
 from batch.kit.embedded import embed_valkey, free_port
 from tests.faults.lab.client import Caller, Requests
+from tests.faults.lab.ledger import Ledger, open_ledger
 from tests.faults.lab.process import Process, Spec
 from tests.faults.lab.proxy import FaultProxy
 from tests.fixtures.apps import TOKEN
@@ -46,6 +47,8 @@ class Size:
     stall_s: float | None = None
     api_skew_s: float = 0.0
     worker_skew_s: float = 0.0
+    #: Whether PostgreSQL is the lab's own, to be killed, frozen or filled.
+    has_ledger: bool = False
 
 
 @dataclass
@@ -67,6 +70,8 @@ class Lab:
     forgotten: set[str] = field(default_factory=set)
     #: What stands in the place of the one Redis, where it is to fail over.
     watched: Watched | None = None
+    #: The lab's own PostgreSQL, if it has one.
+    ledger: Ledger | None = None
 
     def __post_init__(self) -> None:
         """Connect."""
@@ -170,6 +175,8 @@ class Lab:
         self.plan()
         for link in (self.worker_link, self.api_link):
             link.heal()
+        if self.ledger:
+            self.ledger.heal()
         for process in (*self.servers, *self.apis, *self.workers):
             if process.is_alive:
                 process.thaw()
@@ -240,13 +247,17 @@ class Lab:
 @contextmanager
 def open_lab(servers: Servers, size: Size | None = None, *, is_started: bool = True) -> Iterator[Lab]:
     """Give a running lab; whatever happens, none of its processes outlives the block."""
-    with open_folder() as folder, fresh_database(servers) as database_url:
+    size = size or Size()
+    with open_folder() as folder, ExitStack() as stack:
+        ledger = stack.enter_context(open_ledger(folder)) if size.has_ledger else None
+        database_url = ledger.url if ledger else stack.enter_context(fresh_database(servers))
         (folder / "data").mkdir()
         server = embed_valkey(folder / "data")
         valkey = Process(Spec("valkey", server.argv, folder / "valkey.log", lambda _: server.is_ready()))
         port = int(server.url.rpartition(":")[2].partition("/")[0])
         valkey.start()
-        lab = Lab(folder, database_url, size or Size(), valkey, server.url, FaultProxy(port), FaultProxy(port))
+        link, other = FaultProxy(port), FaultProxy(port)
+        lab = Lab(folder, database_url, size, valkey, server.url, link, other, ledger=ledger)
         yield from _running(lab, is_started=is_started)
 
 

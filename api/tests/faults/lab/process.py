@@ -23,6 +23,8 @@ class Spec:
     log: Path
     is_ready: Callable[[int], bool]
     env: Mapping[str, str] = field(default_factory=dict)
+    #: Whom it runs as, if not the user of the tests.
+    user: str | None = None
 
 
 class Process:
@@ -58,7 +60,7 @@ class Process:
         with self.spec.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.spec.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.spec.env,
-                start_new_session=True,
+                start_new_session=True, user=self.spec.user, cwd="/" if self.spec.user else None,
             )  # fmt: skip
 
     def wait_ready(self, *, within_s: float = 60.0) -> None:
