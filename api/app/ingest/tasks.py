@@ -8,11 +8,13 @@ from app.ingest.patience import hand_back, patience_left_s, with_pause
 from app.jobs.model import Tally
 from app.tasks.long_runs import go_on, hand_out
 from app.tasks.worker import Run
+from batch.bars.probe import try_store
 from batch.errors import RateLimited
 from batch.ingest.gap_request import parse_backfill
 from batch.ingest.plan import IngestChunk
 from batch.ingest.request import parse_request
 from batch.ingest.runner import run_chunk as run_ingest_chunk
+from batch.market.bar import BarSeries
 from batch.market.report import OutcomeReport
 from batch.providers.watch import while_alive
 from batch.scripts.run_backfill import run_backfill
@@ -43,6 +45,7 @@ async def run_chunk(run: Run) -> Tally:
 
     Raises:
         HandBack: the provider wants a pause that the chunk may still wait for, or it has run for long.
+        StoreError: the bar store is away or full: the chunk waits.
 
     """
     try:
@@ -70,8 +73,12 @@ async def _run_on(run: Run) -> Tally:
     request = parse_request({**run.request, "provider": run.plan["provider"], "symbols": [], "only": {}})
     chunk = IngestChunk.from_payload(run.chunk.payload, run.chunk.items)
     tools = tools_for(request, chunk.sessions[-1], settings=settings)
+    if run.claim.waits:
+        # A provider is not asked again for what cannot be stored.
+        series = BarSeries(tools.provider.name, chunk.interval)
+        await try_store(tools.store, series, chunk.symbols[0], chunk.sessions[0])
     patience_s = patience_left_s(run.chunk.tally, settings.provider_patience_s)
     # A job planned by an older Kaboom does not tell how many chunks it has.
     lines = max(1, _CORRECTION_LINES // run.plan.get("chunks", _CORRECTION_LINES))
-    tools = replace(tools, patience_s=patience_s, correction_lines=lines)
+    tools = replace(tools, patience_s=patience_s, correction_lines=lines, waits_for_store=True)
     return await go_on(run, partial(run_ingest_chunk, chunk, tools))

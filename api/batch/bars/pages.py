@@ -16,6 +16,7 @@ from batch.bars.page_read import dated_shards, read_bars, read_session
 from batch.bars.page_threads import PageThreads
 from batch.bars.page_verify import checkpoint, holds_anything, verify
 from batch.bars.page_write import write_bars
+from batch.bars.probe import try_folder
 from batch.bars.store import StoreHealth, WriteReport
 from batch.kit.stop import ShouldStop, never
 from batch.market.bar import BarSeries
@@ -88,6 +89,10 @@ class PageBarStore:
     async def verify(self) -> StoreHealth:
         """Read every page back and compare it with its checksum and its header."""
         return await self._threads.read(verify, self._files)
+
+    async def probe(self) -> None:
+        """Raise StoreError where the disk has no room for a few more bars."""
+        await self._threads.write(try_folder, self._files.root)
 
     async def checkpoint(self) -> None:
         """Fold the write-ahead logs into their files; worth doing once a night."""

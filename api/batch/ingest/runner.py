@@ -33,6 +33,7 @@ async def run_chunk(
     Raises:
         RateLimited: the provider wants to be left alone for `retry_after_s`, no longer than `tools.patience_s`.
             What `on_progress` has heard is settled: go on from there after that.
+        StoreError: the store cannot be read; or, with `tools.waits_for_store`, it is away or full. Go on likewise.
 
     """
     report = OutcomeReport()

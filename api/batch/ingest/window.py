@@ -35,6 +35,8 @@ class IngestTools:
     """What running a chunk needs.
 
     `history` tells which symbols need not be asked for; None where the provider says itself who was listed.
+    `waits_for_store` has a write that failed because the store is away raise its StoreError, for a caller that hands
+    the chunk back; else its symbols are `write_failed`.
     `patience_s` is how long it may wait in all for a provider that wants a pause, `correction_lines` how many
     corrected bars it logs one by one.
     """
@@ -48,6 +50,7 @@ class IngestTools:
     history: ListingHistory | None = None
     fetch_attempts: int = 3
     patience_s: float = 0.0
+    waits_for_store: bool = False
     correction_lines: int = 10
 
 
@@ -85,7 +88,12 @@ async def ask_window(part: IngestChunk, tools: IngestTools) -> Asked:
 
 
 async def settle_window(asked: Asked, tools: IngestTools) -> Window:
-    """Check and write what was answered, and say what became of every symbol."""
+    """Check and write what was answered, and say what became of every symbol.
+
+    Raises:
+        StoreError: the store cannot be read; or, with `tools.waits_for_store`, it is away or full.
+
+    """
     part, fetched = asked.part, asked.fetched
     series = BarSeries(tools.provider.name, part.interval)
     late = tools.provider.capabilities.delay
@@ -143,6 +151,8 @@ async def _write(tools: IngestTools, series: BarSeries, checked: Checked, notes:
         if checked.quarantined.height:
             await _patiently(lambda: store.quarantine(series, checked.quarantined))
     except StoreError as e:
+        if tools.waits_for_store and _may_help(e):
+            raise
         return _Writing(failure=e.message)
     return _Writing(refused={bars.symbol: bars for bars in report.refused}, report=report)
 
@@ -153,10 +163,15 @@ async def _patiently[T](call: Callable[[], Awaitable[T]]) -> T:
         try:
             return await call()
         except StoreError as e:
-            if not e.retryable or (e.retry_after_s or 0.0) > _LONGEST_PAUSE_S:
+            if not _may_help(e):
                 raise
             await asyncio.sleep(0.2 * attempt)
     return await call()
+
+
+def _may_help(error: StoreError) -> bool:
+    """Return whether the same call may succeed later; a store that asks for a long pause wants less, not later."""
+    return error.retryable and (error.retry_after_s or 0.0) <= _LONGEST_PAUSE_S
 
 
 def _settle(

@@ -96,6 +96,7 @@ BREACHES: list[tuple[str, Kind, Callable[[Evidence], Evidence]]] = [
     ("another price", Kind.BARS_WRONG, lambda e: replace(e, kept=bars(5.0, 7.0))),
     ("a bar twice", Kind.BARS_TWICE, lambda e: replace(e, kept=bars(5.0, 6.0, 6.0))),
     ("a page that cannot be read", Kind.BROKEN_PAGE, lambda e: replace(e, broken_pages=["2025-10: checksum"])),
+    ("a key for ever", Kind.STRAY_KEY, lambda e: replace(e, stray={"ingest:job:a:logs": "it never expires"})),
 ]
 
 
@@ -120,6 +121,14 @@ def test_a_job_that_nobody_heard_of_is_allowed_for_a_lost_answer() -> None:
     assert audit(replace(sound(), attempts=[Attempt(0, None, ("1301",))], expected_states={})) == []
 
 
+def test_a_deleted_job_is_no_loss_and_its_keys_are_a_breach() -> None:
+    gone = replace(sound(), deleted=frozenset({"a"}), ledger={}, live={}, kept=bars(), undisturbed=bars())
+    assert audit(gone) == []
+    assert [b.kind for b in audit(replace(gone, stray={"ingest:job:a": "its job is not in the ledger"}))] == [
+        Kind.STRAY_KEY
+    ]
+
+
 def test_breaches_on_real_stores_are_reported(lab: Lab) -> None:
     job_id = lab.caller.submit(lab.requests.build(4))
     lab.caller.wait(job_id)
@@ -128,8 +137,15 @@ def test_breaches_on_real_stores_are_reported(lab: Lab) -> None:
     with psycopg.connect(lab.database_url) as connection:
         connection.execute("UPDATE jobs SET rows = rows * 2 WHERE job_id = %s", (job_id,))
     lab.redis.hset(f"ingest:job:{job_id}:chunks", "state:0", "running")
+    strays = ("ingest:job:" + "f" * 32, f"ingest:job:{job_id}:events", "something")
+    lab.redis.hset(strays[0], "status", "completed")
+    lab.redis.persist(strays[1])
+    lab.redis.set(strays[2], 1)
+    assert collect(lab).stray.keys() == set(strays)
     found = {breach.kind for breach in audit(collect(lab))}
     with psycopg.connect(lab.database_url) as connection:
         connection.execute("UPDATE jobs SET rows = rows / 2 WHERE job_id = %s", (job_id,))
     lab.redis.hset(f"ingest:job:{job_id}:chunks", "state:0", "done")
-    assert found == {Kind.MISCOUNTED, Kind.STORES_DISAGREE}
+    lab.redis.delete(strays[0], strays[2])
+    lab.redis.expire(strays[1], 60)
+    assert found == {Kind.MISCOUNTED, Kind.STORES_DISAGREE, Kind.STRAY_KEY}

@@ -199,7 +199,7 @@ class TestLease:
         SCRIPT["chunk"] = hang
         job_id, names = await planned(parts)
         job = make_job(job_id=job_id)
-        work = perform(parts, ref_of(job, names[0]), stall_s=0.05)
+        work = perform(parts, ref_of(job, names[0]), stall_s=0.3)
         assert await asyncio.wait_for(work, 5) == "stalled"
         claim = await parts.store.claim(ref_of(job, names[0]), owner="other")
         assert isinstance(claim, Claim)

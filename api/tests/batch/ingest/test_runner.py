@@ -208,6 +208,32 @@ class TestStore:
         assert words(report) == {"1301": "write_failed"}
         assert store.failures == 0
 
+    @pytest.mark.parametrize("retryable", [True, False])
+    def test_only_an_outage_of_the_store_is_raised_to_a_caller_who_waits(self, retryable: bool) -> None:  # noqa: FBT001
+        with_tools = tools(FakeProvider(), FailingBarStore(9, retryable=retryable), waits_for_store=True)
+        if retryable:
+            with pytest.raises(StoreError, match="disk was full"):
+                run(chunk("1301"), with_tools)
+        else:
+            assert words(run(chunk("1301"), with_tools)) == {"1301": "write_failed"}
+
+    def test_a_caller_who_waits_for_the_store_goes_on_after_what_was_settled(self) -> None:
+        store, heard = FailingBarStore(0), list[int]()
+
+        def hear(report: OutcomeReport) -> None:
+            heard.append(len(report.outcomes))
+            store.failures = 3
+
+        with_tools = tools(FakeProvider(), store, waits_for_store=True)
+        with pytest.raises(StoreError):
+            run(chunk("1301", "1332", "7203"), with_tools, on_progress=hear)
+        assert heard == [2]
+        assert words(run(chunk("1301", "1332", "7203"), with_tools, start=2)) == {"7203": "ok"}
+
+    def test_a_caller_who_waits_is_not_made_to_for_a_store_that_wants_less(self) -> None:
+        with_tools = tools(FakeProvider(), FailingBarStore(1, retry_after_s=60.0), waits_for_store=True)
+        assert words(run(chunk("1301"), with_tools)) == {"1301": "write_failed"}
+
     @pytest.mark.parametrize("lost", [1, BARS])
     def test_bars_that_the_store_refuses_fail_their_symbol_alone(self, lost: int) -> None:
         with_tools = tools(FakeProvider(), PickyBarStore("1332", lost))

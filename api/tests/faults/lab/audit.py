@@ -32,6 +32,7 @@ class Kind(StrEnum):
     BARS_WRONG = "bars_wrong"
     BARS_TWICE = "bars_twice"
     BROKEN_PAGE = "broken_page"
+    STRAY_KEY = "stray_key"  # of Redis: one that never expires, or whose job nobody knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def assert_sound(evidence: Evidence) -> None:
 
 
 def _promises(e: Evidence) -> Iterator[Breach]:
-    told = {a.job_id for a in e.attempts if a.job_id}
+    told = {a.job_id for a in e.attempts if a.job_id} - e.deleted
     for job_id in sorted(told - e.ledger.keys()):
         yield Breach(Kind.LOST, job_id, "answered with 202, and not in the ledger")
     unasked = sorted(e.ledger.keys() - told)
@@ -209,6 +210,11 @@ def _pages(e: Evidence) -> Iterator[Breach]:
         yield Breach(Kind.BROKEN_PAGE, "bars", fault)
 
 
+def _keys(e: Evidence) -> Iterator[Breach]:
+    for key, why in e.stray.items():
+        yield Breach(Kind.STRAY_KEY, key, why)
+
+
 _LOOKS: tuple[Callable[[Evidence], Iterator[Breach]], ...] = (
-    _promises, _states, _sums, _agreement, _leftovers, _events, _dead_letters, _attempts, _bars, _pages,
+    _promises, _states, _sums, _agreement, _leftovers, _events, _dead_letters, _attempts, _bars, _pages, _keys,
 )  # fmt: skip

@@ -38,6 +38,8 @@ class Caller:
         self.attempts: list[Attempt] = []
         #: The final states that a job may end in, where it is not `completed` alone.
         self.expected: dict[str, frozenset[str]] = {}
+        #: Jobs that were deleted, with the symbols that they took.
+        self.deleted: dict[str, tuple[str, ...]] = {}
         #: Where the job of an id is found.
         self._places: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -97,6 +99,37 @@ class Caller:
     def cancel(self, job_id: str) -> int:
         """Ask a job to stop, and return the status code of the answer."""
         return self.http.post(f"{self._place(job_id)}/cancel").status_code
+
+    def retry(self, job_id: str) -> str | None:
+        """Retry a final job; return the id of what goes on with it, None where nothing is left or no answer came."""
+        try:
+            answer = self.http.post(f"{self._place(job_id)}/retry")
+            code, told = answer.status_code, answer.json()
+        except httpx2.HTTPError:
+            code, told = 0, {}
+        assert code in {0, 202, 404, 409, 503}, f"{job_id}: {code} {told}"
+        child = told.get("job_id") if code == 202 else None
+        is_unsure = code == 503 and "no answer came" in told.get("detail", "")
+        with self._lock:
+            if code in {0, 202, 503}:
+                self.attempts.append(Attempt(code, child, (), is_unsure))
+            if child:
+                self.expected.setdefault(child, frozenset({"completed"}))
+        return child
+
+    def delete(self, job_id: str, symbols: tuple[str, ...], *, within_s: float = 60.0) -> None:
+        """Delete a final job, as often as it takes."""
+
+        def ask() -> int:
+            try:
+                return self.http.delete(self._place(job_id)).status_code
+            except httpx2.HTTPError:
+                return 0
+
+        with self._lock:
+            self.deleted[job_id] = symbols
+        code = until(ask, lambda code: code in {204, 404}, within_s=within_s, every_s=0.3)
+        assert code in {204, 404}
 
     def stop(self, job_id: str, *, within_s: float = _STOPS_WITHIN_S) -> float:
         """Cancel a job twice, wait for its end, which must be that, and return how long it took."""

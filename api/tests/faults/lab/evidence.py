@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from batch.scripts.run_daily_ingest import run_daily_ingest, tools_for
 from batch.settings import BatchSettings
 from batch.wiring import build_bar_store
 from tests.faults.lab.client import Attempt
+from tests.faults.lab.keys import find_stray_keys
 from tests.faults.lab.lab import QUEUES, SETS, Lab, wait_quiet
 from tests.fixtures.kept_bars import check_bars, kept_bars, read_series
 from tests.fixtures.stacks import FINAL, until
@@ -66,11 +67,16 @@ class Evidence:
     broken_pages: Sequence[str] = ()
     #: Jobs accepted before Redis lost what it held: it need not know the finished ones of them any more.
     forgotten: frozenset[str] = frozenset()
+    #: Jobs that their caller deleted.
+    deleted: frozenset[str] = frozenset()
+    #: Keys of Redis that nothing will ever drop, or that belong to nobody, and why.
+    stray: Mapping[str, str] = field(default_factory=dict)
 
 
 def collect(lab: Lab, *, within_s: float = 60.0) -> Evidence:
     """Wait until nothing runs, and read everything."""
-    accepted = {a.job_id for a in lab.caller.attempts if a.job_id}
+    deleted = frozenset(lab.caller.deleted)
+    accepted = {a.job_id for a in lab.caller.attempts if a.job_id} - deleted
     wait_quiet(lab, within_s=within_s)
     ledger = until(
         lambda: _read_ledger(lab.database_url),
@@ -86,9 +92,11 @@ def collect(lab: Lab, *, within_s: float = 60.0) -> Evidence:
         left={key: lab.redis.zrange(key, 0, -1) for key in SETS},
         dead_letters=[member for queue in QUEUES for member in lab.redis.lrange(f"{queue}:dlq", 0, -1)],
         kept=_read_kept(lab),
-        undisturbed=_run_undisturbed([job.row["request"] for job in ledger.values() if job.is_ingest]),
+        undisturbed=_run_undisturbed([job.row["request"] for job in ledger.values() if job.is_ingest], lab),
         broken_pages=[f"{f.where}: {f.message}" for f in check_bars(lab.data_dir).faults],
         forgotten=frozenset(lab.forgotten),
+        deleted=deleted,
+        stray=find_stray_keys(lab.redis, ledger.keys()),
     )
 
 
@@ -126,12 +134,14 @@ def _read_kept(lab: Lab) -> pl.DataFrame:
     return kept.get(_SERIES, pl.DataFrame(schema=BAR_SCHEMA))
 
 
-def _run_undisturbed(requests: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """Return what an in-process run of all requests keeps; they differ in their symbols alone."""
-    symbols = sorted({symbol for request in requests for symbol in request["symbols"]})
+def _run_undisturbed(requests: Sequence[Mapping[str, Any]], lab: Lab) -> pl.DataFrame:
+    """Return what an in-process run of all requests keeps, also of deleted jobs; they differ in their symbols alone."""
+    deleted = {symbol for symbols in lab.caller.deleted.values() for symbol in symbols}
+    symbols = sorted(deleted | {symbol for request in requests for symbol in request["symbols"]})
     if not symbols:
         return pl.DataFrame(schema=BAR_SCHEMA)
-    whole = dict(requests[0]) | {"symbols": symbols}
+    # A retry names what its parent had left.
+    whole = {name: value for name, value in lab.requests.build(1).items() if name != "only"} | {"symbols": symbols}
     return asyncio.run(_keep_in_memory(whole))
 
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -129,6 +131,12 @@ class Lab:
     def kill_valkey(self) -> None:
         """Kill Redis; what it acknowledged is in its append-only file."""
         self.valkey.kill()
+
+    def kill_child(self, draw: random.Random) -> None:
+        """Kill a process of a worker's pool; the worker makes another."""
+        children = [pid for worker in self.workers for pid in worker.children()]
+        with suppress(ProcessLookupError):
+            os.kill(draw.choice(children), signal.SIGKILL)
 
     def empty_valkey(self) -> None:
         """Drop what a killed Redis kept: it will start as a new one."""
