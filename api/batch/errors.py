@@ -10,6 +10,7 @@
     ├── ProviderError       the source of bars failed
     │   └── RateLimited     …and told us to slow down (retryable, retry_after_s)
     ├── StoreError          a database, Redis or the bar store failed (retryable unless said otherwise)
+    │   └── StoreDamaged    …and what it keeps cannot be read: a person must mend it (not retryable)
     └── ConfigurationError  settings that cannot work; raised at start only
 
 A driver's own exceptions are translated in the driver's home, ``raise … from e``; HTTP statuses are
@@ -64,6 +65,19 @@ class StoreError(KaboomError):
 
     def __init__(self, message: str, *, retryable: bool = True, retry_after_s: float | None = 2.0) -> None:
         super().__init__(message, retryable=retryable, retry_after_s=retry_after_s)
+
+
+class StoreDamaged(StoreError):
+    """What a store keeps on the disk is damaged; trying again does not help.
+
+    Attributes:
+        damage: what is damaged and how, without the command that mends it; the message has both.
+
+    """
+
+    def __init__(self, damage: str, *, mend: str) -> None:
+        super().__init__(f"{damage}; mend it with `{mend}`", retryable=False, retry_after_s=None)
+        self.damage = damage
 
 
 class ConfigurationError(KaboomError):

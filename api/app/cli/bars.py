@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli import export, indicators
+from app.cli import export, indicators, repair
 from app.cli.exits import CliError, Exit
 from app.cli.held import choose_series, open_store, print_series, store_place
 from app.cli.options import IntervalName, Json, Source
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Look at stored bars, and take them elsewhere.", no_args_is_help=True)
 app.command("export")(export.export_bars)
 app.command("mirror")(export.mirror_bars)
+app.command("repair")(repair.repair)
 app.command("indicators")(indicators.show_indicators)
 
 _EDGE = 5

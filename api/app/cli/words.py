@@ -149,6 +149,19 @@ WORDS: dict[str, tuple[str, str]] = {
         "{interval}: 銘柄 {symbols:,}・銘柄日数 {cells:,} 件({states})",
     ),
     "repair": ("take what is missing with: {command}", "欠けている分を取り込むには: {command}"),
+    "nothing_damaged": ("nothing is damaged in {place}", "{place} に破損はありません"),
+    "not_repairable": (
+        "bars are kept in {place}, which Kaboom cannot repair: use the server's own tools",
+        "足は {place} にあり、Kaboom では修復できません。サーバー付属のツールを使ってください",
+    ),
+    "not_submitted": (
+        "the backfill could not be submitted: {reason}",
+        "バックフィルを投入できませんでした: {reason}",
+    ),
+    "symbols_guessed": (
+        "a damaged file did not tell its symbols: those of the source's other files are taken",
+        "破損したファイルから銘柄を読み取れないため、同じ取得元のほかのファイルにある銘柄を取り込みます",
+    ),
     "suspects": (
         "{count:,} symbol sessions are short, lack the closing auction or differ from their day; to take these too: --include-short",
         "本数が少ない、大引けがない、または日足と一致しない銘柄日数 {count:,} 件。これらも取り込むには: --include-short",

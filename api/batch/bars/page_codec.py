@@ -13,7 +13,8 @@ import numpy.typing as npt
 import zstandard
 from isal.isal_zlib import crc32
 
-from batch.errors import StoreError
+from batch.bars.page_errors import REPAIR
+from batch.errors import StoreDamaged, StoreError
 
 VERSION = 1
 CODEC_ZSTD_PLANES = 1
@@ -114,7 +115,8 @@ def decode_pages(blobs: Sequence[bytes], name_of: Callable[[int], str]) -> PageC
         name_of: gives the name of page i for the error.
 
     Raises:
-        StoreError: a page is damaged or of a version that this code does not know; not retryable.
+        StoreDamaged: a page is damaged.
+        StoreError: a page is of a version that this code does not know; not retryable.
 
     """
     raws, counts, masks, firsts = [], [], [], []
@@ -219,5 +221,5 @@ def _unseal(blob: bytes, i: int, name_of: Callable[[int], str]) -> tuple[int, by
     return n, payload
 
 
-def _damaged(name: str, why: str) -> StoreError:
-    return StoreError(f"page {name} is damaged: {why}", retryable=False)
+def _damaged(name: str, why: str) -> StoreDamaged:
+    return StoreDamaged(f"page {name} is damaged: {why}", mend=REPAIR)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import structlog
 
 from batch.bars.normal import to_day, to_seconds
-from batch.bars.page_codec import decode_pages
+from batch.bars.page_codec import PageColumns, decode_pages
 from batch.bars.page_errors import store_errors
 from batch.bars.page_files import PageFile, PageFiles, page_name
 from batch.bars.page_frames import keep_between, to_frame
@@ -17,7 +18,10 @@ from batch.bars.page_read import bucket_of, dated_shards, midnight, shards_betwe
 from batch.bars.page_schema import SID_BITS
 from batch.bars.session_counts import count_sessions
 from batch.bars.store import COVERAGE_SCHEMA
+from batch.errors import StoreDamaged
 from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars
+
+_log = structlog.get_logger(__name__)
 
 _US = 1_000_000
 _DAY_S = 86_400
@@ -36,6 +40,8 @@ _COVER = """
 SELECT s.symbol, p.bucket, p.n, p.first_ts, p.last_ts, p.flagged, p.flags
 FROM sym s JOIN page p INDEXED BY cov ON p.sid = s.id WHERE p.bucket BETWEEN ? AND ?
 """
+#: Its file, symbol, bucket and blob.
+type _Page = tuple[Path, str, int, bytes]
 _BLOBS = """
 SELECT s.symbol, p.bucket, p.data FROM sym s JOIN page p INDEXED BY cov ON p.sid = s.id
 WHERE p.bucket BETWEEN ? AND ?
@@ -71,7 +77,8 @@ def latest(files: PageFiles, series: BarSeries, *, symbols: Sequence[str] = ()) 
 def last_closes(files: PageFiles, series: BarSeries, *, symbols: Sequence[str], before: date) -> dict[str, float]:
     """Return each symbol's last close in a session before `before`.
 
-    Reads headers alone, except for daily bars when the year of `before` holds later ones too.
+    Reads headers alone, except for daily bars when the year of `before` holds later ones too. A symbol whose page is
+    damaged is left out and logged.
 
     Raises:
         StoreError: a file or page cannot be read.
@@ -98,7 +105,8 @@ def last_closes(files: PageFiles, series: BarSeries, *, symbols: Sequence[str], 
 def coverage(files: PageFiles, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
     """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`.
 
-    Intraday reads the index alone. A page of daily bars holds a year, so its sessions are in the blob.
+    Intraday reads the index alone. A page of daily bars holds a year, so its sessions are in the blob; of a damaged one
+    nothing can be read, so nothing is held, and the log names it.
 
     Raises:
         StoreError: a file or page cannot be read.
@@ -153,23 +161,42 @@ def _close_before(file: PageFile, symbol: str, *, newest: int, before_s: int) ->
         if last_ts < before_s:
             return float(close)
         (blob,) = file.sql.execute("SELECT data FROM page WHERE id = ?", (page,)).fetchone()
-        names = [page_name(file.path, symbol, bucket)]
-        columns = keep_between(decode_pages([blob], names.__getitem__), -(2**62), before_s)
+        kept = _decode_sound([(file.path, symbol, bucket, blob)])[1]
+        columns = keep_between(kept, -(2**62), before_s)
         if len(columns.seconds):
             return float(columns.prices[3][-1])
     return None
 
 
 def _daily_coverage(files: PageFiles, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-    pages: list[tuple[Path, str, int]] = []
-    blobs: list[bytes] = []
+    pages: list[_Page] = []
     for shard in dated_shards(files, series):
         path = files.path(series, shard)
-        for symbol, year, blob in _rows(files, series, shard, sql=_BLOBS, values=(first.year, last.year)):
-            pages.append((path, symbol, year))
-            blobs.append(blob)
-    if not blobs:
+        rows = _rows(files, series, shard, sql=_BLOBS, values=(first.year, last.year))
+        pages += [(path, *row) for row in rows]
+    sound, columns = _decode_sound(pages)
+    if not sound:
         return pl.DataFrame(schema=COVERAGE_SCHEMA)
     start_s, end_s = to_seconds(midnight(first), "first"), to_seconds(midnight(last), "last") + _DAY_S
-    columns = keep_between(decode_pages(blobs, lambda i: page_name(*pages[i])), start_s, end_s)
-    return count_sessions(to_frame([symbol for _, symbol, _ in pages], columns))
+    return count_sessions(to_frame([page[1] for page in sound], keep_between(columns, start_s, end_s)))
+
+
+def _decode_sound(pages: Sequence[_Page]) -> tuple[Sequence[_Page], PageColumns]:
+    """Return the pages that can be read, and their bars; log the others."""
+
+    def decode(some: Sequence[_Page]) -> PageColumns:
+        return decode_pages([page[3] for page in some], lambda i: page_name(*some[i][:3]))
+
+    try:
+        return pages, decode(pages)
+    except StoreDamaged:
+        pass
+    sound = []
+    for page in pages:
+        try:
+            decode([page])
+        except StoreDamaged as e:
+            _log.warning("page_damaged", page=page_name(*page[:3]), reason=e.message)
+        else:
+            sound.append(page)
+    return sound, decode(sound)

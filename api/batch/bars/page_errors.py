@@ -1,4 +1,4 @@
-"""What SQLite and the file system can say, as `StoreError`."""
+"""What SQLite and the file system can say, as `StoreError`; and the command that mends damage."""
 
 import errno
 import sqlite3
@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from batch.errors import StoreError
+from batch.errors import StoreDamaged, StoreError
 
+#: The command that sets damage aside and takes the bars again.
+REPAIR = "kaboom bars repair"
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
 _WORTH_RETRYING = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -28,15 +31,18 @@ def store_errors(where: Path) -> Iterator[None]:
     """Turn what SQLite or the file system raises about `where` into `StoreError`.
 
     Raises:
-        StoreError: retryable when the disk was full or the file busy, not when it is corrupt or out of reach.
+        StoreDamaged: the file is corrupt, or no database at all.
+        StoreError: retryable when the disk was full or the file busy, not when it is out of reach.
 
     """
     try:
         yield
     except sqlite3.Error as e:
-        code = getattr(e, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        retryable = code & 0xFF in _WORTH_RETRYING
+        code = getattr(e, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        retryable = code in _WORTH_RETRYING
         name = getattr(e, "sqlite_errorname", "no code")
+        if code in _DAMAGE:
+            raise StoreDamaged(f"bar file {where}: {e} ({name})", mend=REPAIR) from e
         raise StoreError(f"bar file {where}: {e} ({name})", retryable=retryable) from e
     except OSError as e:
         retryable = e.errno in _WORTH_RETRYING_OS

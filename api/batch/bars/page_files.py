@@ -14,10 +14,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batch.bars.catalogue import Catalogue
 from batch.bars.normal import check_source, to_session
-from batch.bars.page_errors import store_errors
+from batch.bars.page_errors import REPAIR, store_errors
 from batch.bars.page_schema import CONNECTION, CREATE, FORMAT_VERSION
-from batch.errors import InvalidRequest, StoreError
+from batch.errors import InvalidRequest, StoreDamaged, StoreError
 from batch.kit.durable import make_folders, sync
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
@@ -86,6 +87,12 @@ class PageFile:
             return False
         return True
 
+    def check_in_place(self) -> None:
+        """Raise a retryable StoreError unless the file is still the one at its path; ask under its lock."""
+        stat = self.path.stat()
+        if (stat.st_dev, stat.st_ino) != self.identity:
+            raise StoreError(f"bar file {self.path} was replaced a moment ago")
+
     def state(self) -> tuple[int, int]:
         """Return what changes with every commit: others' by SQLite's data version, our own by what we changed."""
         (version,) = self.sql.execute("PRAGMA data_version").fetchone()
@@ -104,6 +111,7 @@ class PageFiles:
 
     def __init__(self, root: Path, *, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> None:
         self.root = root
+        self.catalogue = Catalogue(root)
         self._busy_timeout_s = busy_timeout_s
         self._guard = threading.Lock()
         self._pid = os.getpid()
@@ -139,6 +147,12 @@ class PageFiles:
                 check_source(source)
                 yield from (s for i in sorted(Interval) if self.shards(s := BarSeries(source, i)))
 
+    def lost(self) -> list[Path]:
+        """Return the files that are gone and whose write-ahead log is there."""
+        logs = self.root.glob("*/*/*.sqlite-wal")
+        files = (log.with_name(log.name.removesuffix("-wal")) for log in logs if log.parts[-3][:1].isalpha())
+        return [file for file in files if not file.exists()]
+
     def open(self, path: Path) -> PageFile | None:
         """Return this thread's connection to a page file, or None when there is no such file.
 
@@ -169,10 +183,12 @@ class PageFiles:
         found = self.open(path)
         if found is None:
             with store_errors(path):
-                _create(path)
+                create_page_file(path)
             found = self.open(path)
         if found is None:
             raise StoreError(f"bar file {path} vanished as soon as it was made")
+        with store_errors(path):
+            self.catalogue.note(path)
         return found
 
     def close(self) -> None:
@@ -220,12 +236,18 @@ def _build_path(root: Path, series: BarSeries, shard: str) -> Path:
 
 def page_name(path: Path, symbol: str, bucket: int) -> str:
     """Return how errors name a page: its file, symbol, and session or year."""
-    when = f"{bucket:04d}" if path.stem == ALL else str(to_session(bucket))
+    try:
+        when = f"{bucket:04d}" if path.stem == ALL else str(to_session(bucket))
+    except OverflowError:  # of a damaged row
+        when = f"bucket {bucket}"
     return f"{path.parent.parent.name}/{path.parent.name}/{path.name} {symbol} {when}"
 
 
 def _check_version(sql: sqlite3.Connection, path: Path) -> None:
     (version,) = sql.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        # No page file is ever seen without its version: it is linked into place when it is whole.
+        raise StoreDamaged(f"bar file {path} has format version 0, this Kaboom reads {FORMAT_VERSION}", mend=REPAIR)
     if version != FORMAT_VERSION:
         raise StoreError(
             f"bar file {path} has format version {version}, this Kaboom reads {FORMAT_VERSION}",
@@ -233,11 +255,17 @@ def _check_version(sql: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _create(path: Path) -> None:
-    """Make the file aside and link it into place: whoever sees it sees all of it, and only one maker wins."""
+def create_page_file(path: Path) -> None:
+    """Make an empty page file, unless it is there: whoever sees it sees all of it, and only one maker wins.
+
+    Raises:
+        StoreDamaged: the file is gone and its write-ahead log is there.
+        OSError: it could not be written.
+
+    """
     make_folders(path.parent)
     if path.with_name(f"{path.name}-wal").exists() and not path.exists():
-        raise StoreError(f"bar file {path} is gone but its WAL is there: restore it, or remove both", retryable=False)
+        raise StoreDamaged(f"bar file {path} is gone but its WAL is there", mend=REPAIR)
     fresh = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.new")
     try:
         with closing(sqlite3.connect(fresh, isolation_level=None)) as sql:

@@ -1,27 +1,39 @@
 """The self-check: every page decodes, and its header says what it holds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from batch.bars.actions.check import find_action_files, find_damage
 from batch.bars.page_codec import PageColumns, decode_pages
-from batch.bars.page_errors import store_errors
+from batch.bars.page_errors import REPAIR, store_errors
 from batch.bars.page_files import PageFile, PageFiles, page_name
 from batch.bars.page_frames import buckets_of
 from batch.bars.page_headers import page_headers
 from batch.bars.page_schema import HEADER, SID_BITS
 from batch.bars.store import StoreFault, StoreHealth
-from batch.errors import StoreError
+from batch.errors import StoreDamaged, StoreError
 from batch.market.bar import BarSeries
 
 _PAGES_AT_ONCE = 256
 _HEADER = ", ".join(f"p.{name}" for name in HEADER)
-_NEXT = f"""
-SELECT p.id, p.sid, p.bucket, s.symbol, p.data, {_HEADER} FROM page p LEFT JOIN sym s ON s.id = p.sid
-WHERE p.id > ? ORDER BY p.id LIMIT {_PAGES_AT_ONCE}
-"""  # noqa: S608 (fixed names)
+#: What of a page is checked.
+PAGES = f"SELECT p.id, p.sid, p.bucket, s.symbol, p.data, {_HEADER} FROM page p LEFT JOIN sym s ON s.id = p.sid"  # noqa: S608 (fixed names)
+_NEXT = f"{PAGES} WHERE p.id > ? ORDER BY p.id LIMIT {_PAGES_AT_ONCE}"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPage:
+    """A page that was read back: its row, symbol ("" where it has none), bucket, bars, and what is wrong with it."""
+
+    row: int
+    symbol: str
+    bucket: int
+    bars: int
+    fault: str = ""
 
 
 def verify(files: PageFiles) -> StoreHealth:
@@ -37,14 +49,42 @@ def verify(files: PageFiles) -> StoreHealth:
                     file = files.open(path)
                     if file is None:
                         continue
-                    faults += _quick_check(file)
-                    for n, fault in _check_pages(file, series):
+                    faults += [StoreFault(str(path), message, REPAIR) for message in quick_check(file)]
+                    for page in check_pages(file, series):
                         pages += 1
-                        bars += n
-                        faults += [fault] if fault else []
+                        bars += page.bars
+                        if page.fault:
+                            faults.append(StoreFault(page_name(path, page.symbol, page.bucket), page.fault, REPAIR))
             except StoreError as e:
-                faults.append(StoreFault(str(path), e.message))
-    return StoreHealth(pages=pages, bars=bars, bytes=size, faults=tuple(faults))
+                faults.append(_fault_of_file(path, e))
+    return StoreHealth(pages=pages, bars=bars, bytes=size, faults=(*faults, *_missing(files), *_actions(files)))
+
+
+def _fault_of_file(path: Path, error: StoreError) -> StoreFault:
+    if isinstance(error, StoreDamaged):
+        return StoreFault(str(path), error.damage, REPAIR)
+    return StoreFault(str(path), error.message, "look at the disk, at who may read the file, and at Kaboom's version")
+
+
+def _missing(files: PageFiles) -> list[StoreFault]:
+    try:
+        with store_errors(files.root):
+            gone = {*files.catalogue.missing(), *files.lost()}
+    except StoreError as e:
+        return [_fault_of_file(files.root, e)]
+    return [StoreFault(str(path), "the file is gone", REPAIR) for path in sorted(gone)]
+
+
+def _actions(files: PageFiles) -> list[StoreFault]:
+    faults = []
+    for path in find_action_files(files.root):
+        try:
+            damage = find_damage(path)
+        except StoreError as e:
+            faults.append(_fault_of_file(path, e))
+        else:
+            faults += [StoreFault(str(path), damage, REPAIR)] if damage else []
+    return faults
 
 
 def checkpoint(files: PageFiles) -> None:
@@ -85,41 +125,49 @@ def _size(path: Path) -> int:
     return sum(p.stat().st_size for p in parts if p.exists())
 
 
-def _quick_check(file: PageFile) -> list[StoreFault]:
-    messages = [row[0] for row in file.sql.execute("PRAGMA quick_check")]
-    return [StoreFault(str(file.path), m) for m in messages if m != "ok"]
+def quick_check(file: PageFile) -> list[str]:
+    """Return what SQLite finds wrong with the structure of a file."""
+    return [row[0] for row in file.sql.execute("PRAGMA quick_check") if row[0] != "ok"]
 
 
-def _check_pages(file: PageFile, series: BarSeries) -> Iterator[tuple[int, StoreFault | None]]:
-    """Give the bars of each page, and what is wrong with it."""
-    last = -(2**63)
-    while rows := file.sql.execute(_NEXT, (last,)).fetchall():
-        last = rows[-1][0]
-        names = [page_name(file.path, str(row[3]), row[2]) for row in rows]
-        try:
-            columns = decode_pages([row[4] for row in rows], names.__getitem__)
-        except StoreError:  # at least one is damaged: look at each alone
-            for row, name in zip(rows, names, strict=True):
-                yield _check_one(series, row, name)
-        else:
-            yield from _compare(series, rows, names, columns=columns)
+def check_pages(file: PageFile, series: BarSeries, *, after: int = -(2**63)) -> Iterator[CheckedPage]:
+    """Read every page of a file back, from the row after `after` on.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+
+    """
+    while rows := file.sql.execute(_NEXT, (after,)).fetchall():
+        after = rows[-1][0]
+        yield from check_rows(file.path, series, rows)
 
 
-def _check_one(series: BarSeries, row: tuple[Any, ...], name: str) -> tuple[int, StoreFault | None]:
+def check_rows(path: Path, series: BarSeries, rows: Sequence[tuple[Any, ...]]) -> Iterator[CheckedPage]:
+    """Check rows of pages, as `PAGES` selects them."""
+    names = [page_name(path, str(row[3]), row[2]) for row in rows]
+    try:
+        columns = decode_pages([row[4] for row in rows], names.__getitem__)
+    except StoreError:  # at least one is damaged: look at each alone
+        for row, name in zip(rows, names, strict=True):
+            yield _check_one(series, row, name)
+    else:
+        yield from _compare(series, rows, columns)
+
+
+def _check_one(series: BarSeries, row: tuple[Any, ...], name: str) -> CheckedPage:
     try:
         columns = decode_pages([row[4]], lambda _: name)
     except StoreError as e:
-        return 0, StoreFault(name, e.message)
-    return next(_compare(series, [row], [name], columns=columns))
+        damage = e.damage if isinstance(e, StoreDamaged) else e.message
+        return CheckedPage(row[0], row[3] or "", row[2], 0, damage)
+    return next(_compare(series, [row], columns))
 
 
-def _compare(
-    series: BarSeries, rows: list[tuple[Any, ...]], names: list[str], *, columns: PageColumns
-) -> Iterator[tuple[int, StoreFault | None]]:
+def _compare(series: BarSeries, rows: Sequence[tuple[Any, ...]], columns: PageColumns) -> Iterator[CheckedPage]:
     buckets = buckets_of(series.interval, columns.seconds)
     first, last = buckets[columns.offsets[:-1]].tolist(), buckets[columns.offsets[1:] - 1].tolist()
     held = zip(page_headers(columns), first, last, _rising(columns), strict=True)
-    for (page, sid, bucket, symbol, _, *header), name, (actual, lo, hi, rising) in zip(rows, names, held, strict=True):
+    for (page, sid, bucket, symbol, _, *header), (actual, lo, hi, rising) in zip(rows, held, strict=True):
         wrong = {
             f"its sid {sid} has no symbol": symbol is None,
             f"its id was {page}, expected {bucket << SID_BITS | sid}": page != bucket << SID_BITS | sid,
@@ -127,8 +175,8 @@ def _compare(
             "its times do not rise": not rising,
             f"its header says {tuple(header)}, it holds {actual}": tuple(header) != actual,
         }
-        said = "; ".join(message for message, is_so in wrong.items() if is_so)
-        yield int(actual[0]), StoreFault(name, said) if said else None
+        fault = "; ".join(message for message, is_so in wrong.items() if is_so)
+        yield CheckedPage(page, symbol or "", bucket, int(actual[0]), fault)
 
 
 def _rising(columns: PageColumns) -> list[bool]:

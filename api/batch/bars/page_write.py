@@ -1,13 +1,15 @@
 """Writing pages: encode outside the lock, merge inside it, acknowledge after COMMIT."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import batched, islice
 
 import polars as pl
 
+from batch.bars.folder_lock import shared_lock
 from batch.bars.normal import sort_bars
 from batch.bars.page_codec import PageColumns, decode_pages, encode_pages
 from batch.bars.page_errors import store_errors
@@ -16,8 +18,8 @@ from batch.bars.page_frames import PageBatch, split_in_pages, take_pages
 from batch.bars.page_headers import page_headers
 from batch.bars.page_merge import MergedPages, merge_pages
 from batch.bars.page_schema import HEADER, SID_BITS
-from batch.bars.store import MOST_CORRECTIONS, Correction, WriteReport
-from batch.errors import StoreError
+from batch.bars.store import MOST_CORRECTIONS, Correction, RefusedBars, WriteReport
+from batch.errors import StoreDamaged, StoreError
 from batch.market.bar import BarSeries
 
 _COLUMNS = ("id", "sid", "bucket", *HEADER, "data")
@@ -34,25 +36,49 @@ _ANY = "SELECT EXISTS (SELECT 1 FROM page WHERE id BETWEEN ? AND ?)"
 
 
 def write_bars(files: PageFiles, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
-    """Store bars, file by file; on return all are durable.
+    """Store bars, file by file; on return all are durable but those `refused`.
+
+    Refused are bars whose page, or whose whole file, is damaged; the others of the call are stored.
 
     Raises:
         InvalidRequest: the source's name is not a plain lower-case name.
+        StoreDamaged: every file that they belong to is damaged.
         StoreError: not everything was stored; files committed before keep their bars, and a retry is safe.
 
     """
     files.path(series, ALL)  # a bad name is refused even where there is nothing to write
     found = sort_bars(bars)
-    reports = [
-        _put_batch(files.open_or_create(files.path(series, shard)), batch)
-        for shard, batch in split_in_pages(series.interval, found)
-    ]
+    reports, damage = list[WriteReport](), list[StoreDamaged]()
+    for shard, batch in split_in_pages(series.interval, found):
+        try:
+            reports.append(_put_batch(files.open_or_create(files.path(series, shard)), batch))
+        except StoreDamaged as e:
+            damage.append(e)
+            reports.append(WriteReport(0, refused=_refuse(batch, dict.fromkeys(range(len(batch.symbols)), e.message))))
+    if damage and len(damage) == len(reports):
+        raise damage[0]
+    refused = _sum_refused(reports)
     return WriteReport(
-        written=len(found.seconds),
+        written=len(found.seconds) - sum(each.bars for each in refused),
         changed=sum(report.changed for report in reports),
+        refused=refused,
         corrected=sum(report.corrected for report in reports),
         corrections=tuple(islice((c for report in reports for c in report.corrections), MOST_CORRECTIONS)),
     )
+
+
+def _refuse(batch: PageBatch, reasons: Mapping[int, str]) -> tuple[RefusedBars, ...]:
+    """Return the bars of some pages of a batch, by their numbers, as refused."""
+    starts = batch.columns.offsets.tolist()
+    return tuple(RefusedBars(batch.symbols[i], starts[i + 1] - starts[i], why) for i, why in reasons.items())
+
+
+def _sum_refused(reports: Sequence[WriteReport]) -> tuple[RefusedBars, ...]:
+    by_symbol: dict[str, RefusedBars] = {}
+    for each in (refused for report in reports for refused in report.refused):
+        first = by_symbol.get(each.symbol, replace(each, bars=0))
+        by_symbol[each.symbol] = replace(first, bars=first.bars + each.bars)
+    return tuple(by_symbol.values())
 
 
 @contextmanager
@@ -60,12 +86,13 @@ def transaction(file: PageFile) -> Iterator[sqlite3.Connection]:
     """Hold the write lock of a file; leaving commits, an exception rolls back.
 
     Raises:
-        StoreError: the lock was not to be had, or the disk refused.
+        StoreError: the lock was not to be had, the file was replaced meanwhile, or the disk refused.
 
     """
-    with store_errors(file.path):
+    with store_errors(file.path), shared_lock(file.path.parent, within_s=file.busy_timeout_s):
         file.begin()
         try:
+            file.check_in_place()
             yield file.sql
             file.sql.execute("COMMIT")
         except BaseException:
@@ -85,8 +112,10 @@ def _put_batch(file: PageFile, batch: PageBatch) -> WriteReport:
         rows = zip(ids, sids, batch.buckets, heads, blobs, strict=True)
         sql.executemany(_ADD, [(*row, *head, blob) for i, (*row, head, blob) in enumerate(rows) if i not in stored])
         overlap = {i: blob for i, blob in stored.items() if blob != blobs[i]}
+        old, damaged = _decode(file, batch, overlap)
+        overlap = {i: blob for i, blob in overlap.items() if i not in damaged}
         if overlap:
-            merged = merge_pages(_decode(file, batch, overlap), take_pages(batch.columns, list(overlap)))
+            merged = merge_pages(old, take_pages(batch.columns, list(overlap)))
             report = _report_merged(merged, [batch.symbols[i] for i in overlap])
             if merged.are_alike:
                 sql.executemany(_UPDATE, [(*heads[i][_VALUES], blobs[i], ids[i]) for i in overlap])
@@ -96,7 +125,7 @@ def _put_batch(file: PageFile, batch: PageBatch) -> WriteReport:
                     (ids[i], sids[i], batch.buckets[i], *head, blob) for i, head, blob in anew if blob != stored[i]
                 ]
                 sql.executemany(_REPLACE, changed)
-    return report
+    return replace(report, refused=_refuse(batch, damaged)) if damaged else report
 
 
 def _report_merged(merged: MergedPages, symbols: list[str]) -> WriteReport:
@@ -118,13 +147,24 @@ def _stored_blobs(sql: sqlite3.Connection, ids: list[int]) -> dict[int, bytes]:
     return {i: found[page] for i, page in enumerate(ids) if page in found}
 
 
-def _decode(file: PageFile, batch: PageBatch, stored: dict[int, bytes]) -> PageColumns:
-    pages = list(stored)
+def _decode(file: PageFile, batch: PageBatch, stored: Mapping[int, bytes]) -> tuple[PageColumns, dict[int, str]]:
+    """Return the stored pages that can be read, and why the others cannot."""
 
-    def name_of(i: int) -> str:
-        return page_name(file.path, batch.symbols[pages[i]], batch.buckets[pages[i]])
+    def decode(pages: list[int]) -> PageColumns:
+        names = [page_name(file.path, batch.symbols[i], batch.buckets[i]) for i in pages]
+        return decode_pages([stored[i] for i in pages], names.__getitem__)
 
-    return decode_pages(list(stored.values()), name_of)
+    try:
+        return decode(list(stored)), {}
+    except StoreDamaged:
+        pass
+    damaged = {}
+    for i in stored:
+        try:
+            decode([i])
+        except StoreDamaged as e:
+            damaged[i] = e.message
+    return decode([i for i in stored if i not in damaged]), damaged
 
 
 def give_sids(file: PageFile, symbols: list[str]) -> list[int]:

@@ -17,7 +17,10 @@ from batch.bars.page_threads import PageThreads
 from batch.bars.page_verify import checkpoint, holds_anything, verify
 from batch.bars.page_write import write_bars
 from batch.bars.probe import try_folder
+from batch.bars.repair.port import Mended
+from batch.bars.repair.run import repair
 from batch.bars.store import StoreHealth, WriteReport
+from batch.kit.clock import utc_now
 from batch.kit.stop import ShouldStop, never
 from batch.market.bar import BarSeries
 
@@ -113,6 +116,10 @@ class PageBarStore:
         return await self._threads.write(
             compact_shard, self._files, series, shard, before=before, should_stop=should_stop
         )
+
+    async def repair(self, *, is_dry: bool) -> tuple[Mended, ...]:
+        """Set damaged pages and files aside, beside writers at work; in a dry run only look."""
+        return await self._threads.write(repair, self._files, at=utc_now(), is_dry=is_dry)
 
     async def close(self) -> None:
         """Release files and threads; the store cannot be used after."""

@@ -88,10 +88,14 @@ class WriteReport:
 
 @dataclass(frozen=True, slots=True)
 class StoreFault:
-    """One thing that a store's self-check found wrong: where, and what."""
+    """One thing that a store's self-check found wrong: where, what, and what mends it.
+
+    `mend` is a command, or a sentence where only a person can.
+    """
 
     where: str
     message: str
+    mend: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 import polars as pl
 import structlog
@@ -12,9 +13,13 @@ from batch.bars.asked import tell_asked
 from batch.bars.store import BarStore, Correction
 from batch.ingest.plan import IngestChunk
 from batch.market.bar import BarSeries
-from batch.market.outcome import SymbolOutcome
+from batch.market.outcome import Outcome, SymbolOutcome
 
 _log = structlog.get_logger(__name__)
+
+#: Of one slice; every symbol's own reason is in the job's failures.
+_MOST_REASONS = 20
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,16 @@ def log_corrections(series: BarSeries, corrections: Sequence[Correction]) -> Non
             old=_values(bar.old),
             new=_values(bar.new),
         )
+
+
+def log_refusals(outcomes: Mapping[str, SymbolOutcome]) -> None:
+    """Write a log line for each reason for which bars could not be stored, with the first symbols that it is of."""
+    by_reason: dict[str, list[str]] = {}
+    for symbol, outcome in outcomes.items():
+        if outcome.outcome is Outcome.WRITE_FAILED:
+            by_reason.setdefault(outcome.message, []).append(symbol)
+    for reason, symbols in islice(by_reason.items(), _MOST_REASONS):
+        _log.warning("write_failed", symbols=len(symbols), first_symbols=" ".join(symbols[:_MOST_NAMED]), reason=reason)
 
 
 def _values(values: tuple[float, ...]) -> str:

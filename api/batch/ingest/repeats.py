@@ -6,18 +6,23 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 import polars as pl
+import structlog
 
 from batch.bars.quality import Checked
 from batch.bars.quality_whole import Suspect
 from batch.bars.store import BarStore
+from batch.errors import StoreDamaged
 from batch.market.bar import BarFlag, BarSeries
 from batch.market.calendar import previous_session
+
+_log = structlog.get_logger(__name__)
 
 
 async def flag_repeats_of_stored(checked: Checked, store: BarStore, series: BarSeries, *, session: date) -> Checked:
     """Flag symbols whose bars of `session`, the first in a checked frame, are those stored of the one before.
 
-    Only suspects are read, which end with the stored close: 2 or 3 symbols in 100 on an ordinary day.
+    Only suspects are read, which end with the stored close: 2 or 3 symbols in 100 on an ordinary day. One whose stored
+    page is damaged is not flagged, and logged.
 
     Raises:
         StoreError: the store could not be read.
@@ -29,7 +34,11 @@ async def flag_repeats_of_stored(checked: Checked, store: BarStore, series: BarS
     start = datetime.combine(before, time(), UTC)
     repeated = []
     for suspect in checked.suspects:
-        old = await store.read(series, suspect.symbol, start=start, end=start + timedelta(days=1))
+        try:
+            old = await store.read(series, suspect.symbol, start=start, end=start + timedelta(days=1))
+        except StoreDamaged as e:
+            _log.warning("check_left_out", check="repeats of the session before", reason=e.message)
+            continue
         shifted = old.with_columns(pl.col("opened_at") + (session - before))
         if shifted.drop("flags").equals(checked.bars.slice(suspect.start, suspect.bars).drop("flags")):
             repeated.append(suspect)

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
+import structlog
 
 from batch.bars.actions.store import ActionStore
 from batch.bars.quality import Checked, QualityContext, check_bars
 from batch.bars.store import BarStore, Correction, RefusedBars, WriteReport
-from batch.errors import StoreError
+from batch.errors import StoreDamaged, StoreError
 from batch.ingest.absent import find_absent
 from batch.ingest.actions import gather_notes
 from batch.ingest.fetch import fetch_all
-from batch.ingest.notes import Answer, note_asked
+from batch.ingest.notes import Answer, log_refusals, note_asked
 from batch.ingest.plan import IngestChunk
 from batch.ingest.repeats import flag_repeats_of_stored
 from batch.ingest.unfinished import drop_unfinished
@@ -24,6 +25,8 @@ from batch.market.history import ListingHistory
 from batch.market.listing import Market
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import BarProvider, BarRequest, FetchedBars
+
+_log = structlog.get_logger(__name__)
 
 _WRITE_ATTEMPTS = 3
 #: A store that wants a longer pause than this has waited already, and is not asked again for the same slice.
@@ -98,7 +101,10 @@ async def settle_window(asked: Asked, tools: IngestTools) -> Window:
     series = BarSeries(tools.provider.name, part.interval)
     late = tools.provider.capabilities.delay
     raw = drop_unfinished(fetched.bars, part, delay=late, now=asked.at) if tools.market.is_tse else fetched.bars
-    closes = await _patiently(lambda: tools.store.last_closes(series, part.symbols, before=part.sessions[0]))
+    nothing: dict[str, float] = {}
+    closes = await _unless_damaged(
+        lambda: tools.store.last_closes(series, part.symbols, before=part.sessions[0]), nothing, check="previous closes"
+    )
     context = QualityContext(
         market=tools.market,
         interval=part.interval,
@@ -111,12 +117,15 @@ async def settle_window(asked: Asked, tools: IngestTools) -> Window:
     # Beside the loop, so that heartbeats go on.
     checked = await asyncio.to_thread(check_bars, raw, context)
     if tools.market.is_tse:
-        checked = await _patiently(
-            lambda: flag_repeats_of_stored(checked, tools.store, series, session=part.sessions[0])
+        checked = await _unless_damaged(
+            lambda: flag_repeats_of_stored(checked, tools.store, series, session=part.sessions[0]),
+            checked,
+            check="repeats of the session before",
         )
     notes = gather_notes(fetched.actions, checked, context=context)
     writing = await _write(tools, series, checked, notes)
     outcomes = _settle(part.symbols, {**fetched.outcomes, **asked.absent}, checked, writing)
+    log_refusals(outcomes)
     await note_asked(tools.store, series, answer=Answer(part, asked.at, checked.bars), outcomes=outcomes)
     return Window(outcomes, _count_events(checked, writing, notes), writing.report.corrections)
 
@@ -172,6 +181,15 @@ async def _patiently[T](call: Callable[[], Awaitable[T]]) -> T:
 def _may_help(error: StoreError) -> bool:
     """Return whether the same call may succeed later; a store that asks for a long pause wants less, not later."""
     return error.retryable and (error.retry_after_s or 0.0) <= _LONGEST_PAUSE_S
+
+
+async def _unless_damaged[T](call: Callable[[], Awaitable[T]], otherwise: T, *, check: str) -> T:
+    """Read stored bars for a check of the new ones; where they are damaged the check is left out, and logged."""
+    try:
+        return await _patiently(call)
+    except StoreDamaged as e:
+        _log.warning("check_left_out", check=check, reason=e.message)
+        return otherwise
 
 
 def _settle(

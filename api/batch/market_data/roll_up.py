@@ -10,6 +10,7 @@ import polars as pl
 
 from batch.bars.resample import compare_days, flag_days, resample
 from batch.bars.store import BarStore
+from batch.errors import StoreDamaged
 from batch.kit.stop import ShouldStop, Stopped, check_stop, never
 from batch.market.bar import BarSeries, empty_bars
 from batch.market.interval import Interval
@@ -28,10 +29,11 @@ _WINDOW_DAYS = 7
 
 @dataclass(slots=True)
 class _Slice:
-    """What has become of some symbols so far: bars written and refused, and days that differ."""
+    """What has become of some symbols so far: bars written and refused, minutes unreadable, and days that differ."""
 
     rows: Counter[str] = field(default_factory=Counter)
     refused: dict[str, str] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
     differences: list[pl.DataFrame] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -72,7 +74,7 @@ async def _run_slice(part: RollUpChunk, store: BarStore, should_stop: ShouldStop
         series = BarSeries(part.provider, Interval.M1)
         # Before the minutes: of an answer that comes meanwhile the note is older than its bars, not newer.
         asked = await store.load_asked(series, first=first, last=last)
-        minutes = await _read(store, series, part.symbols, first, last)
+        minutes = await _read(store, series, part.symbols, (first, last), done.damaged)
         if minutes.height:
             for interval in part.spans:
                 check_stop(should_stop)
@@ -103,7 +105,8 @@ async def _roll_up(
 async def _hold_against_days(part: RollUpChunk, store: BarStore, days: pl.DataFrame, done: _Slice) -> pl.DataFrame:
     """Compare daily bars with the provider's own, where it has any, and flag those that differ."""
     sessions = days["opened_at"].dt.date().unique().sort().to_list()
-    theirs = await _read(store, BarSeries(part.provider, Interval.D1), part.symbols, sessions[0], sessions[-1])
+    days_of = BarSeries(part.provider, Interval.D1)
+    theirs = await _read(store, days_of, part.symbols, (sessions[0], sessions[-1]), done.damaged)
     if theirs.is_empty():
         return days
     differences = compare_days(days, theirs)
@@ -115,14 +118,26 @@ async def _hold_against_days(part: RollUpChunk, store: BarStore, days: pl.DataFr
     return flag_days(days, differences)
 
 
-async def _read(store: BarStore, series: BarSeries, symbols: Sequence[str], first: date, last: date) -> pl.DataFrame:
-    start, end = _midnight(first), _midnight(last + timedelta(days=1))
-    frames = await asyncio.gather(*(store.read(series, symbol, start=start, end=end) for symbol in symbols))
-    return pl.concat([empty_bars(), *frames])
+async def _read(
+    store: BarStore, series: BarSeries, symbols: Sequence[str], days: tuple[date, date], damaged: dict[str, str]
+) -> pl.DataFrame:
+    """Return the bars of some days; a symbol whose bars cannot be read is added to `damaged`."""
+    start, end = _midnight(days[0]), _midnight(days[1] + timedelta(days=1))
+
+    async def read(symbol: str) -> pl.DataFrame:
+        try:
+            return await store.read(series, symbol, start=start, end=end)
+        except StoreDamaged as e:
+            damaged[symbol] = e.message
+            return empty_bars()
+
+    return pl.concat([empty_bars(), *await asyncio.gather(*map(read, symbols))])
 
 
 def _judge(symbol: str, done: _Slice) -> SymbolOutcome:
     rows = done.rows[symbol]
+    if symbol in done.damaged:
+        return SymbolOutcome(symbol, Outcome.WRITE_FAILED, rows=rows, message=done.damaged[symbol])
     if symbol in done.refused:
         message = f"the store refused some of the bars: {done.refused[symbol]}"
         return SymbolOutcome(symbol, Outcome.WRITE_FAILED, rows=rows, message=message)

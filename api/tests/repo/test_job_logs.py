@@ -19,6 +19,8 @@ _BOUND = {
     "influx_refused",
     "gate",
     "notes",
+    "repeats",
+    "window",
     "run_refresh_symbols",
 }
 

@@ -10,11 +10,14 @@ import orjson
 import polars as pl
 
 from batch.bars.actions.store import KEY, NOTE_SCHEMA
+from batch.bars.catalogue import Catalogue
+from batch.bars.folder_lock import shared_lock
 from batch.bars.normal import check_source
 from batch.bars.page_errors import store_errors
 from batch.kit.durable import make_folders
 
-_CREATE = """
+COLUMNS = ("symbol", "ex_session", "origin", "state", "factor", "noted_at")
+CREATE_NOTES = """
 CREATE TABLE IF NOT EXISTS note (
     symbol TEXT NOT NULL,
     ex_session TEXT NOT NULL,
@@ -26,7 +29,7 @@ CREATE TABLE IF NOT EXISTS note (
 ) STRICT, WITHOUT ROWID
 """
 _PUT = "INSERT OR REPLACE INTO note VALUES (?, ?, ?, ?, ?, ?)"
-_ALL = "SELECT symbol, ex_session, origin, state, factor, noted_at FROM note"
+_ALL = f"SELECT {', '.join(COLUMNS)} FROM note"  # noqa: S608  a constant
 _SOME = f"{_ALL} WHERE symbol IN (SELECT value FROM json_each(?))"  # noqa: S608  a constant
 _BUSY_TIMEOUT_S = 60.0
 
@@ -40,12 +43,13 @@ class SqliteActionStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._catalogue = Catalogue(root)
 
     async def save(self, source: str, notes: pl.DataFrame) -> None:
         """Keep notes in `NOTE_SCHEMA`; when it returns they have reached the disk."""
         path = self._path(source)
         if notes.height:
-            await asyncio.to_thread(_save, path, notes)
+            await asyncio.to_thread(_save, path, notes, self._catalogue)
 
     async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
         """Return notes in `NOTE_SCHEMA`, of all symbols or of some, sorted by symbol, ex-session and origin."""
@@ -59,16 +63,17 @@ class SqliteActionStore:
         return self._root / source / "actions.sqlite"
 
 
-def _save(path: Path, notes: pl.DataFrame) -> None:
+def _save(path: Path, notes: pl.DataFrame, catalogue: Catalogue) -> None:
     rows = notes.with_columns(pl.col("ex_session").cast(pl.String), pl.col("noted_at").to_physical()).rows()
     with store_errors(path):
         make_folders(path.parent)
-    with _connected(path, "rwc") as sql:
-        sql.execute("PRAGMA synchronous = FULL")
-        sql.execute("BEGIN IMMEDIATE")
-        sql.execute(_CREATE)
-        sql.executemany(_PUT, rows)
-        sql.execute("COMMIT")
+        with shared_lock(path.parent, within_s=_BUSY_TIMEOUT_S), _connected(path, "rwc") as sql:
+            sql.execute("PRAGMA synchronous = FULL")
+            sql.execute("BEGIN IMMEDIATE")
+            sql.execute(CREATE_NOTES)
+            sql.executemany(_PUT, rows)
+            sql.execute("COMMIT")
+        catalogue.note(path)
 
 
 def _load(path: Path, symbols: Sequence[str]) -> pl.DataFrame:

@@ -1,0 +1,96 @@
+"""Which files a bar store should have: a list beside them, so that a file that vanished is noticed."""
+
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from batch.kit.durable import sync
+from batch.market.interval import Interval
+
+NAME = "catalogue.txt"
+_ENTRY = re.compile(rf"[a-z][a-z0-9_-]*/((?:{'|'.join(Interval)})/(\d{{4}}-\d{{2}}|all|undated)|actions)\.sqlite")
+
+
+class Catalogue:
+    """The list of files under a root, one path a line, oldest first.
+
+    A writer adds a file before it acknowledges the first bars in it. Lines are only appended: nothing in Kaboom deletes
+    a file of bars. A line that a crash cut off is not read, and its writer acknowledged nothing.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._path = root / NAME
+        self._known: frozenset[str] = frozenset()
+
+    def note(self, file: Path) -> None:
+        """Add a file that exists, unless it is listed; on return the line is on the disk.
+
+        The first note of a folder lists every file in it: those of an older Kaboom are then listed too.
+
+        Raises:
+            OSError: it could not be written.
+
+        """
+        entry = file.relative_to(self._root).as_posix()
+        if entry in self._known:
+            return
+        known = self.entries()
+        if known is None:
+            self._make()
+            known = self.entries() or frozenset()
+        if entry not in known:
+            self._append(entry)
+        self._known = known | {entry}
+
+    def entries(self) -> frozenset[str] | None:
+        """Return the files listed, relative to the root; None where there is no list yet.
+
+        Raises:
+            OSError: it could not be read.
+
+        """
+        try:
+            text = self._path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return None
+        return frozenset(line for line in text.splitlines() if _ENTRY.fullmatch(line))
+
+    def missing(self) -> list[Path]:
+        """Return the files that are listed and not there, sorted.
+
+        Raises:
+            OSError: the list could not be read.
+
+        """
+        return [path for entry in sorted(self.entries() or ()) if not (path := self._root / entry).exists()]
+
+    def _append(self, entry: str) -> None:
+        # A newline on both sides: the line before may have been cut off. One write is one line, also of two processes.
+        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(handle, f"\n{entry}\n".encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def _make(self) -> None:
+        draft = self._root / f".{NAME}.{uuid.uuid4().hex}.new"
+        try:
+            with draft.open("w", encoding="utf-8") as file:
+                file.writelines(f"{entry}\n" for entry in sorted(self._find()))
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):  # another writer was first
+                os.link(draft, self._path)
+            sync(self._root)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _find(self) -> Iterator[str]:
+        for pattern in ("*/*.sqlite", "*/*/*.sqlite"):
+            found = (path.relative_to(self._root).as_posix() for path in self._root.glob(pattern))
+            yield from (entry for entry in found if _ENTRY.fullmatch(entry))
