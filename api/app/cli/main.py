@@ -13,7 +13,6 @@ from app.cli import (
     backfill,
     bars,
     coverage,
-    doctor,
     ingest,
     jobs,
     market_data,
@@ -27,6 +26,7 @@ from app.cli import (
 )
 from app.cli.backup.restore import restore as restore_command
 from app.cli.backup.take import backup as backup_command
+from app.cli.doctor import command as doctor
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from batch.errors import ConfigurationError, Conflict, InvalidRequest, KaboomError, NotFound

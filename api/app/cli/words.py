@@ -149,6 +149,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "{interval}: 銘柄 {symbols:,}・銘柄日数 {cells:,} 件({states})",
     ),
     "repair": ("take what is missing with: {command}", "欠けている分を取り込むには: {command}"),
+    "more_faults": (
+        "{count:,} more of {part}: `kaboom doctor --limit 0` or --json shows all",
+        "{part} にはほかに {count:,} 件あります。すべて表示するには: `kaboom doctor --limit 0` または --json",
+    ),
     "nothing_damaged": ("nothing is damaged in {place}", "{place} に破損はありません"),
     "not_repairable": (
         "bars are kept in {place}, which Kaboom cannot repair: use the server's own tools",

@@ -1,21 +1,24 @@
-"""`/healthz` tells that the process lives, `/readyz` which parts answer."""
+"""`/healthz` tells that the process lives, `/readyz` which parts take a write."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any
+from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Response, status
+from fastapi import APIRouter, Depends, Request, Response, status
 from pydantic import BaseModel, ConfigDict
 
 from app.deps import Jobs
-from batch.errors import KaboomError
+from app.tasks.asking import BarsFolder, RecentAnswer, find_fault
+from app.tasks.parts import Parts
+
+#: How long each part may take; all are asked at the same time.
+_WITHIN_S = 2.0
 
 router = APIRouter(tags=["health"])
 
 _FINE = {"is_ok": True, "detail": ""}
 _READY: dict[str, Any] = {
     "ready": True,
-    "parts": {"redis": _FINE, "broker": _FINE, "database": _FINE},
+    "parts": {"redis": _FINE, "broker": _FINE, "database": _FINE, "bars": _FINE},
     "workers_online": 1,
     "release": None,
 }
@@ -30,16 +33,16 @@ class Alive(BaseModel):
 
 
 class Part(BaseModel):
-    """One part: whether it answers, and what it said otherwise."""
+    """One part: whether it takes a write, and what it said otherwise."""
 
     is_ok: bool
     detail: str = ""
 
 
 class Ready(BaseModel):
-    """Every part by name; `ready` means that a job can be accepted, which the broker is not needed for.
+    """Every part by name; `ready` means that a job can be accepted, for which neither broker nor bars are needed.
 
-    `release` is KABOOM_RELEASE of this process.
+    `bars` is there where the bar store is a folder that this process sees. `release` is KABOOM_RELEASE of this process.
     """
 
     model_config = ConfigDict(json_schema_extra={"example": _READY})
@@ -50,6 +53,53 @@ class Ready(BaseModel):
     release: str | None
 
 
+class Readiness:
+    """Asks every part of a process for a small write, within 2 s, and once a second however many ask."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._bars = BarsFolder(parts)
+        self._recent = RecentAnswer(self._ask)
+
+    async def get(self) -> Ready:
+        """Return what the parts said, at most a second ago."""
+        return await self._recent.get()
+
+    async def _ask(self) -> Ready:
+        questions = {
+            "redis": self.parts.store.try_write(),
+            "broker": self.parts.dispatcher.try_write(),
+            "database": self.parts.history.try_write(),
+        }
+        if self._bars.is_here:
+            questions["bars"] = self._bars.try_write()
+        *faults, workers = await asyncio.gather(
+            *(find_fault(question, within_s=_WITHIN_S) for question in questions.values()), self._count_workers()
+        )
+        said = {name: Part(is_ok=not fault, detail=fault) for name, fault in zip(questions, faults, strict=True)}
+        is_ready = said["redis"].is_ok and said["database"].is_ok
+        return Ready(ready=is_ready, parts=said, workers_online=workers, release=self.parts.settings.release)
+
+    async def _count_workers(self) -> int:
+        workers = 0
+
+        async def count() -> None:
+            nonlocal workers
+            workers = len(await self.parts.store.workers())
+
+        # Where Redis is away its own part says so.
+        await find_fault(count(), within_s=_WITHIN_S)
+        return workers
+
+
+async def _readiness(request: Request, jobs: Jobs) -> Readiness:
+    state = request.app.state
+    found = cast("Readiness | None", getattr(state, "readiness", None))
+    if found is None or found.parts is not jobs.parts:
+        state.readiness = found = Readiness(jobs.parts)
+    return found
+
+
 @router.get("/healthz")
 async def healthz() -> Alive:
     """Answer without asking anything else."""
@@ -57,23 +107,13 @@ async def healthz() -> Alive:
 
 
 @router.get("/readyz", responses={503: {"model": Ready, "description": "a part is away"}})
-async def readyz(jobs: Jobs, response: Response) -> Ready:
-    """Ask Redis, the brokers and the ledger; 503 where Redis or the ledger is away."""
-    parts = jobs.parts
-    questions = (parts.store.ping(), parts.dispatcher.ping(), parts.history.ping())
-    redis, broker, database = await asyncio.gather(*(_ask(question) for question in questions))
-    workers = len(await parts.store.workers()) if redis.is_ok else 0
-    is_ready = redis.is_ok and database.is_ok
-    if not is_ready:
+async def readyz(readiness: Annotated[Readiness, Depends(_readiness)], response: Response) -> Ready:
+    """Ask Redis, the brokers, the ledger and the folder of bars; 503 where Redis or the ledger takes no write.
+
+    The answer may be a second old: however many ask, the parts are asked once a second.
+    """
+    ready = await readiness.get()
+    if not ready.ready:
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
         response.headers["Retry-After"] = "2"
-    shown = {"redis": redis, "broker": broker, "database": database}
-    return Ready(ready=is_ready, parts=shown, workers_online=workers, release=parts.settings.release)
-
-
-async def _ask(question: Awaitable[None]) -> Part:
-    try:
-        await question
-    except KaboomError as e:
-        return Part(is_ok=False, detail=e.message)
-    return Part(is_ok=True)
+    return ready

@@ -2,6 +2,7 @@
 
 WORKERS = "kaboom:workers"
 EPOCH = "kaboom:epoch"
+PROBE = "kaboom:probe"
 
 
 def job(queue: str, job_id: str) -> str:

@@ -289,6 +289,9 @@ class MemoryJobStore:
     async def ping(self, *, fresh_s: float = 0.0) -> None:
         """Do nothing: memory always answers."""
 
+    async def try_write(self) -> None:
+        """Do nothing: memory takes every write."""
+
     async def close(self) -> None:
         """Do nothing."""
 

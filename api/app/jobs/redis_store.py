@@ -33,7 +33,7 @@ from app.jobs.store import (
     Worker,
 )
 from batch.kit.group import Group
-from batch.kit.redis import Redis, check_server, redis_errors, run_together
+from batch.kit.redis import Redis, check_server, redis_errors, run_together, try_key
 from batch.kit.redis_load import ServerLoad, read_load
 
 _SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget")
@@ -215,6 +215,10 @@ class RedisJobStore:
         """Raise StoreError unless Redis answers, or has taken a record or a ping in the last `fresh_s` seconds."""
         if monotonic() - self._heard_at >= fresh_s:
             await self._pings.call(None)
+
+    async def try_write(self) -> None:
+        """Raise StoreError unless Redis takes a key, which ends by itself within a second."""
+        await try_key(self._redis, keys.PROBE)
 
     async def close(self) -> None:
         """Release connections."""

@@ -227,6 +227,10 @@ class JobStore(Protocol):
         """Raise StoreError unless the store answers; an answer of the last `fresh_s` seconds will do."""
         ...
 
+    async def try_write(self) -> None:
+        """Raise StoreError unless the store takes a small write, of which nothing is left."""
+        ...
+
     async def close(self) -> None:
         """Release connections."""
         ...

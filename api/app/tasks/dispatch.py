@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from app.jobs.keys import PROBE
 from app.jobs.model import PLAN
 from app.jobs.store import ChunkRef
 from app.tasks.catalog import CATALOG
@@ -14,7 +15,7 @@ from app.tasks.message import build_message, list_key
 from app.telemetry.origin import outgoing_headers
 from batch.errors import StoreError
 from batch.kit.group import Group
-from batch.kit.redis import Redis, check_server, redis_errors
+from batch.kit.redis import Redis, check_server, redis_errors, try_key
 from batch.kit.redis_load import ServerLoad, read_load
 
 #: So near its turn no message is sent again: more than any worker has slots, and 60 KB to look through.
@@ -42,6 +43,10 @@ class Dispatcher(Protocol):
 
     async def ping(self) -> None:
         """Raise StoreError unless every broker answers."""
+        ...
+
+    async def try_write(self) -> None:
+        """Raise StoreError unless every broker takes a small write, of which nothing is left."""
         ...
 
     async def close(self) -> None:
@@ -106,6 +111,10 @@ class CeleryDispatcher:
         for queue, broker in self._brokers.items():
             named.setdefault(broker, f"broker-{queue}" if len(self._pushes) > 1 else "broker")
         return {name: await read_load(broker.redis) for broker, name in named.items()}
+
+    async def try_write(self) -> None:
+        """Raise StoreError unless every broker takes a key, which ends by itself within a second."""
+        await asyncio.gather(*(try_key(broker.redis, PROBE) for broker in self._pushes))
 
     async def close(self) -> None:
         """Release connections."""
@@ -176,6 +185,9 @@ class LocalDispatcher:
 
     async def ping(self) -> None:
         """Do nothing: a process always answers itself."""
+
+    async def try_write(self) -> None:
+        """Do nothing: a process takes its own chunks."""
 
     async def close(self) -> None:
         """Do nothing."""

@@ -13,12 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.tasks.asking import find_fault
+from app.tasks.asking import BarsFolder, RecentAnswer, find_fault
 from app.tasks.parts import Parts
 from app.tasks.vitals import Vitals
 from app.tasks.watchdog import Watchdog
 
-_ASK_S = 3.0
+#: How long each part may take; all are asked at the same time.
+_ASK_S = 2.0
 
 _ask = partial(find_fault, within_s=_ASK_S)
 
@@ -34,7 +35,12 @@ class WorkerHealth:
 
     def app(self, *more: Route) -> Starlette:
         """Return the pages of `/healthz` and `/readyz`, and `more`."""
-        return Starlette(routes=[Route("/healthz", self._healthz), Route("/readyz", self._readyz), *more])
+        parts = RecentAnswer(_StoresAsked(self.parts, self.queues).ask)
+
+        async def readyz(_request: Request) -> Response:
+            return self._readyz(await parts.get())
+
+        return Starlette(routes=[Route("/healthz", self._healthz), Route("/readyz", readyz), *more])
 
     async def _healthz(self, _request: Request) -> Response:
         """Whether a restart would help: that Redis is away is no reason, a consumer that hangs is."""
@@ -42,14 +48,11 @@ class WorkerHealth:
         sick = {part: faults.get(part, f"for {lasted_s:.0f} s") for part, lasted_s in lasting.items()}
         return _answer({"status": "stuck" if sick else "ok", "faults": sick}, is_ok=not sick)
 
-    async def _readyz(self, _request: Request) -> Response:
+    def _readyz(self, stores: dict[str, str]) -> Response:
         """Whether this worker can take and end chunks now."""
-        broker, redis, ledger = await asyncio.gather(
-            _ask(self._poll_broker()), _ask(self.parts.store.ping()), _ask(self.parts.history.ping())
-        )
         now = monotonic()
         own = dict.fromkeys(("loop", "consumer", "pool", "tasks"), "") | self.vitals.faults(now)
-        said = {"broker": broker, "redis": redis, "ledger": ledger, "heartbeat": self.vitals.heartbeat_fault(now)} | own
+        said = {**stores, "heartbeat": self.vitals.heartbeat_fault(now)} | own
         parts = {part: {"is_ok": not detail, "detail": detail} for part, detail in said.items()}
         is_ready = not any(said.values()) and self.vitals.consumer_at is not None
         return _answer(
@@ -57,12 +60,33 @@ class WorkerHealth:
             is_ok=is_ready,
         )
 
-    async def _poll_broker(self) -> None:
-        for queue in self.queues():
-            await self.parts.dispatcher.depth(queue)
-
     def _slots(self) -> dict[str, int]:
         return {"total": self.vitals.slots, "busy": self.vitals.busy}
+
+
+class _StoresAsked:
+    """Asks what a worker needs beside itself for a small write."""
+
+    def __init__(self, parts: Parts, queues: Callable[[], Sequence[str]]) -> None:
+        self._parts = parts
+        self._queues = queues
+        self._bars = BarsFolder(parts)
+
+    async def ask(self) -> dict[str, str]:
+        questions = {
+            "broker": self._poll_broker(),
+            "redis": self._parts.store.try_write(),
+            "ledger": self._parts.history.try_write(),
+        }
+        if self._bars.is_here:
+            questions["bars"] = self._bars.try_write()
+        faults = await asyncio.gather(*map(_ask, questions.values()))
+        return dict(zip(questions, faults, strict=True))
+
+    async def _poll_broker(self) -> None:
+        await self._parts.dispatcher.try_write()
+        for queue in self._queues():
+            await self._parts.dispatcher.depth(queue)
 
 
 def _answer(content: dict[str, Any], *, is_ok: bool) -> Response:

@@ -32,6 +32,7 @@ from batch.kit.redis import connect_redis
 from batch.notify.callback import CallbackRules
 from batch.notify.signing import parse_secrets
 from batch.notify.url_guard import UrlGuard, parse_trusted
+from batch.providers.registry import provider_names
 
 _log = structlog.get_logger(__name__)
 
@@ -82,6 +83,9 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
     """
     if settings.disable_redis and not settings.disable_celery:
         raise ConfigurationError("DISABLE_REDIS was true and DISABLE_CELERY false: Celery's broker here is Redis")
+    if settings.provider not in provider_names():
+        known = ", ".join(sorted(provider_names()))
+        raise ConfigurationError(f"KABOOM_PROVIDER was {settings.provider[:40]!r}, expected one of {known}")
     if lacking := settings.lacking_for(settings.provider):
         raise ConfigurationError(lacking)
     _check_bar_store(settings)

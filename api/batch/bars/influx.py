@@ -93,8 +93,9 @@ class InfluxBarStore:
         return await find_series(self.delivery.reads, self.buckets)
 
     async def verify(self) -> StoreHealth:
-        """Look whether buckets answer, fields have our types, and every bar is whole."""
-        return await verify(self.delivery.reads, self.buckets)
+        """Look whether buckets answer and take a point, fields have our types, and every bar is whole."""
+        wire = self.delivery.wire
+        return await verify(self.delivery.reads, wire, self.buckets, now=wire.clock())
 
     async def close(self) -> None:
         """Release the connections; another call opens them anew."""

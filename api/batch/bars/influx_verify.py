@@ -1,18 +1,27 @@
-"""The self-check of bars in InfluxDB: buckets answer, fields have our types, and no bar lacks one."""
+"""The self-check of bars in InfluxDB: buckets answer and take a write, fields have our types, and no bar lacks one."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
+from isal import isal_zlib
+
+from batch.bars.influx_answers import said
 from batch.bars.influx_layout import FIELD_TYPES, PRICES, InfluxBuckets, parse_measurement
 from batch.bars.influx_reads import InfluxReads
+from batch.bars.influx_target import Precision
+from batch.bars.influx_wire import SET_V1, InfluxWire
 from batch.bars.store import StoreFault, StoreHealth
 from batch.errors import StoreError
 from batch.market.bar import BarSeries
 
 _WHOLE = (*PRICES, "volume")
+#: The measurement that the self-check writes to.
+PROBE = "kaboom_probe"
+_TAKEN = 204
 
 
-async def verify(reads: InfluxReads, buckets: InfluxBuckets) -> StoreHealth:
-    """Look at every bucket; one that is not there is a fault.
+async def verify(reads: InfluxReads, wire: InfluxWire, buckets: InfluxBuckets, *, now: datetime) -> StoreHealth:
+    """Look at every bucket; one that is not there, or that does not take a point, is a fault.
 
     Raises:
         StoreError: the server does not answer at all.
@@ -22,13 +31,25 @@ async def verify(reads: InfluxReads, buckets: InfluxBuckets) -> StoreHealth:
     for bucket in buckets.names():
         try:
             found, wrong = await _check_bucket(reads, bucket)
+            wrong += await _try_write(wire, bucket, now)
         except StoreError as e:
             if e.retryable:
                 raise
-            found, wrong = 0, [StoreFault(bucket, e.message)]
+            found, wrong = 0, [StoreFault(bucket, e.message, SET_V1 if SET_V1 in e.message else "")]
         bars += found
         faults += wrong
     return StoreHealth(pages=0, bars=bars, bytes=None, faults=tuple(faults))
+
+
+async def _try_write(wire: InfluxWire, bucket: str, now: datetime) -> list[StoreFault]:
+    """Write one point, of a measurement that nobody reads, at 00:00 UTC: a day has one, however often it is written."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    line = f"{PROBE} ok=1i {round(midnight.timestamp())}".encode()
+    reply = await wire.post_lines(bucket, isal_zlib.compress(line, 1, 31), Precision.SECOND)
+    if reply.status == _TAKEN:
+        return []
+    said_so = wire.target.redact(said(reply.body))
+    return [StoreFault(bucket, f"a point was refused with {reply.status}: {said_so}")]
 
 
 async def find_series(reads: InfluxReads, buckets: InfluxBuckets) -> tuple[BarSeries, ...]:

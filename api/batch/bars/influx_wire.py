@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from batch.bars.influx_answers import QueryRefused, ResultSeries, parse_results, parse_retry_after, said
-from batch.bars.influx_target import InfluxTarget, Precision
+from batch.bars.influx_target import InfluxApi, InfluxTarget, Precision
 from batch.errors import StoreError
 from batch.kit.clock import Clock, utc_now
 from batch.kit.http_client import HttpClient, Reply
@@ -19,6 +19,8 @@ _ASKS_FOR_A_PAUSE = frozenset({429, 503})
 #: Some lines were taken and some not, or none: the body says why. Cloud Serverless has used 201 for it too.
 SOME_REFUSED = frozenset({201, 400, 422})
 TOO_LARGE = 413
+#: What a 1.x server is spoken to with.
+SET_V1 = "set KABOOM_INFLUXDB_API=v1"
 #: A statement was refused, or failed: v3 has answered both for a table that is not there.
 STATEMENT_REFUSED = frozenset({400, 422, 500})
 
@@ -138,7 +140,15 @@ class InfluxWire:
         match reply.status:
             case 401 | 403:
                 return StoreError(f"{server} refused the token with {reply.status}{because}", retryable=False)
+            case 404 if self._is_older(reply):
+                text = f"{server} is version 1 and does not know the {self.target.api} API"
+                return StoreError(f"{text}: {SET_V1}", retryable=False)
             case 404:
                 return StoreError(f"{server} answered 404 for bucket {bucket!r}{because}", retryable=False)
             case status:
                 return StoreError(f"{server} answered {status}, bucket {bucket!r}{because}", retryable=status >= 500)
+
+    def _is_older(self, reply: Reply) -> bool:
+        """Whether a 1.x server was spoken to as a newer one; every answer of InfluxDB has its version."""
+        version = reply.headers.get("X-Influxdb-Version", "")
+        return self.target.api is not InfluxApi.V1 and version.removeprefix("v").startswith("1.")

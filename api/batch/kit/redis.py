@@ -46,6 +46,7 @@ __all__ = [
     "register_script",
     "run_together",
     "sentinel_options",
+    "try_key",
 ]
 
 
@@ -246,6 +247,17 @@ async def check_server(redis: Redis, setting: str) -> None:
     if policy != _KEEPS:
         message = f"maxmemory-policy of Redis was {policy}, expected {_KEEPS}: jobs could vanish"
         raise ConfigurationError(f"{message} ({setting})")
+
+
+async def try_key(redis: Redis, key: str) -> None:
+    """Write a key that ends by itself within a second.
+
+    Raises:
+        StoreError: the server is away, or takes no writes: it is out of memory, cannot save, or is a replica.
+
+    """
+    with redis_errors():
+        await redis.set(key, "1", px=1000)
 
 
 async def _ask(question: Awaitable[Any], event: str, setting: str) -> dict[str, Any]:

@@ -81,6 +81,7 @@ def test_jobs_write_there_and_commands_read_from_there(
             "part": "bar store",
             "verdict": "ok",
             "detail": f"InfluxDB at http://127.0.0.1:{port}, asked in InfluxQL: {rows:,} bars, all sound",
+            "mend": "",
         }
 
         made = ask(running, "market-data", "roll-up", "--session", "2025-11-04", "--wait")

@@ -164,6 +164,9 @@ class MemoryJobHistory:
     async def ping(self) -> None:
         """Do nothing: memory always answers."""
 
+    async def try_write(self) -> None:
+        """Do nothing: memory takes every write."""
+
     async def close(self) -> None:
         """Do nothing."""
 

@@ -228,6 +228,10 @@ class JobHistory(Protocol):
         """Raise StoreError unless the ledger answers and its schema is there."""
         ...
 
+    async def try_write(self) -> None:
+        """Raise StoreError unless the ledger takes a small write, of which nothing is left."""
+        ...
+
     async def close(self) -> None:
         """Release connections."""
         ...

@@ -28,6 +28,7 @@ from app.jobs.history.admission import admit, confirm
 from app.jobs.history.crowd import Crowd, build_draft
 from app.jobs.history.outbox.postgres import PostgresOutbox, release
 from app.jobs.history.port import MOSTLY, UNFINISHED_PAGE, Admission, Ingested, JobQuery, LedgerStats, Terms, Unfinished
+from app.jobs.history.probe import try_write
 from app.jobs.history.rows import parse_job
 from app.jobs.history.search import mentions
 from app.jobs.history.seen import SeenJobs
@@ -217,6 +218,10 @@ class PostgresJobHistory:
         with postgres_errors():
             async with self._statements.connect() as connection:
                 await connection.execute(text("SELECT 1 FROM jobs LIMIT 1"))
+
+    async def try_write(self) -> None:
+        """Raise StoreError unless the ledger's schema is there and its disk takes a write, of which nothing is left."""
+        await try_write(self._engine)
 
     async def close(self) -> None:
         """Release connections."""

@@ -26,6 +26,7 @@ def test_doctor_asks_v3_in_sql_and_says_so(kaboom: Kaboom, monkeypatch: pytest.M
             "part": "bar store",
             "verdict": "ok",
             "detail": f"InfluxDB at {fake.url}, asked in SQL: 0 bars, all sound",
+            "mend": "",
         }
         assert all("information_schema" in text for text in fake.queries)
         assert len(fake.queries) == 3

@@ -1,0 +1,50 @@
+"""What doctor finds in the bar store: whether it takes a write, and every fault of what it holds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.cli.doctor.finding import Finding
+from app.settings import AppSettings
+from batch.errors import KaboomError, StoreError
+from batch.kit.disk import nearest_folder, try_write
+
+if TYPE_CHECKING:
+    from batch.bars.store import StoreHealth
+
+PART = "bar store"
+
+
+async def find_bars(settings: AppSettings) -> list[Finding]:
+    """Return the state of the bar store; each of its faults is a finding of its own."""
+    from batch.wiring import build_bar_store, describe_bar_store  # noqa: PLC0415  polars, which others do without
+
+    mend = "correct the INFLUXDB_ and KABOOM_INFLUXDB_ settings, or start the server"
+    if not settings.keeps_bars_in_influxdb:
+        mend = "look at the disk, and at who may read the folder"
+    try:
+        place = describe_bar_store(settings)
+        store = build_bar_store(settings)
+        try:
+            health = await store.verify()
+        finally:
+            await store.close()
+    except KaboomError as e:
+        return [Finding(PART, "fault", e.message, mend)]
+    faults = [] if settings.keeps_bars_in_influxdb else _write_faults(settings.bars_dir)
+    faults += [Finding(PART, "fault", f"{fault.where}: {fault.message}", fault.mend or mend) for fault in health.faults]
+    return faults or [Finding(PART, "ok", f"{place}: {_describe(health)}, all sound")]
+
+
+def _write_faults(folder: Path) -> list[Finding]:
+    place = nearest_folder(folder)
+    try:
+        try_write(place)
+    except StoreError as e:
+        mend = f"free space on the disk of {place}, and let Kaboom's user write there"
+        return [Finding(PART, "fault", e.message, mend)]
+    return []
+
+
+def _describe(health: "StoreHealth") -> str:
+    pages = f"{health.pages:,} pages, {health.bytes:,} bytes, " if health.bytes is not None else ""
+    return f"{pages}{health.bars:,} bars"

