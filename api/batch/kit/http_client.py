@@ -13,12 +13,17 @@ import certifi
 import pycurl
 from multidict import CIMultiDict
 
+from batch.kit.http_body import ACCEPTED_ENCODING, BrokenBody, read_body
+
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _CONNECT_S = 5.0
 #: What is read at once, at most.
 _BLOCK_BYTES = 128 << 10
 #: What a body is said to be by who does not say it.
 _BYTES = {"Content-Type": "application/octet-stream"}
+
+#: Ends the headers of an answer.
+_BLANK = frozenset({b"\r\n", b"\n"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,6 @@ class HttpClient:
         curl.setopt(pycurl.TIMEOUT_MS, round(self._timeout_s * 1000))
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, round(_CONNECT_S * 1000))
         curl.setopt(pycurl.BUFFERSIZE, _BLOCK_BYTES)
-        curl.setopt(pycurl.ACCEPT_ENCODING, "gzip, deflate")
         for option, place in _find_authorities().items():
             curl.setopt(option, place)
         return curl
@@ -113,8 +117,9 @@ class HttpClient:
         lines = [f"{name}: {value}" for name, value in headers.items()]
         if any("\n" in line or "\r" in line for line in lines):
             raise ValueError
-        # Without the last a large body would wait for the server's leave to be sent.
-        curl.setopt(pycurl.HTTPHEADER, [*lines, "Expect:"])
+        # Without the last a large body would wait for the server's leave to be sent. libcurl is not asked to decode: it
+        # takes half a gzip for a whole one (docs/decisions/0045).
+        curl.setopt(pycurl.HTTPHEADER, [*lines, f"Accept-Encoding: {ACCEPTED_ENCODING}", "Expect:"])
 
     def _explain(self, curl: pycurl.Curl, code: int, words: str) -> str:
         """Return what went wrong in words that hold nothing of the request, which may have a key in it."""
@@ -140,10 +145,10 @@ class HttpClient:
 class _Heard:
     """What has come of an answer."""
 
-    __slots__ = ("_blocks", "_left", "_lines")
+    __slots__ = ("_blocks", "_left", "_lines", "_max_bytes")
 
     def __init__(self, max_bytes: int) -> None:
-        self._left = max_bytes
+        self._left = self._max_bytes = max_bytes
         self._blocks: list[bytes] = []
         self._lines: list[bytes] = []
 
@@ -163,16 +168,29 @@ class _Heard:
         return len(block)
 
     def reply(self, curl: pycurl.Curl) -> Reply:
-        headers = CIMultiDict[str]()
+        status, (headers, is_whole) = curl.getinfo(pycurl.RESPONSE_CODE), self._read_headers()
+        packed = b"".join(self._blocks)
+        self._blocks.clear()  # an idle handle would hold them until its next request
+        if not is_whole:
+            return Reply(None, failure="the connection broke in the headers of the answer")
+        try:
+            return Reply(status, headers, read_body(status, headers, packed, self._max_bytes))
+        except BrokenBody as e:
+            return Reply(None, failure=str(e))
+
+    def _read_headers(self) -> tuple[CIMultiDict[str], bool]:
+        """Return the headers, and whether they ended: libcurl takes an answer that breaks off in them for one."""
+        headers, is_whole = CIMultiDict[str](), False
         for line in self._lines:
             name, colon, value = line.decode("latin-1").partition(":")
             if colon:
                 headers.add(name, value.strip())
             elif name.startswith("HTTP/"):
                 headers.clear()  # what came before was no answer yet: 100, go on
-        body = b"".join(self._blocks)
-        self._blocks.clear()  # an idle handle would hold them until its next request
-        return Reply(curl.getinfo(pycurl.RESPONSE_CODE), headers, body)
+                is_whole = False
+            elif line in _BLANK:
+                is_whole = True
+        return headers, is_whole
 
 
 @lru_cache(maxsize=16)
