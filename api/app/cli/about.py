@@ -7,6 +7,7 @@ from rich.table import Table
 from app.auth import make_ingest_token
 from app.cli.options import Json
 from app.cli.session import Session
+from app.cli.text import add_row
 from app.settings import AppSettings, load_settings
 
 app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
@@ -27,8 +28,8 @@ def show_config(context: typer.Context, *, json: Json = False) -> None:
         return
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value in sorted(values.items()):
-        table.add_row(name, "" if value is None else str(value))
-    session.out.print(table)
+        add_row(table, name, "" if value is None else str(value))
+    session.show(table)
 
 
 def openapi(context: typer.Context) -> None:

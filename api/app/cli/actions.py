@@ -11,6 +11,7 @@ from app.cli.exits import CliError, Exit
 from app.cli.held import open_actions
 from app.cli.options import Json, Source
 from app.cli.session import Session
+from app.cli.text import add_row
 from app.settings import load_settings
 from batch.kit.clock import utc_now
 from batch.market.action import ActionState, CorporateAction, parse_factor
@@ -48,7 +49,7 @@ def list_actions(
     if not rows:
         session.say("no_actions", source=name)
         return
-    session.out.print(_table(rows))
+    session.show(_table(rows))
     if suspected := [row for row in rows if row["state"] == ActionState.SUSPECTED]:
         first = {column: suspected[0][column] for column in ("symbol", "ex_session")}
         session.say("actions_suspected", count=len(suspected), **first)
@@ -140,7 +141,7 @@ def _show(session: Session, source: str, action: CorporateAction, state: ActionS
     if session.is_json:
         session.print_json({"source": source, **row})
         return
-    session.out.print(_table([row]))
+    session.show(_table([row]))
     session.say("action_kept", state=state.value, source=source)
 
 
@@ -149,7 +150,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     for name in _COLUMNS:
         table.add_column(name, justify="right" if name == "factor" else "left")
     for row in rows:
-        table.add_row(*(f"{row[name]:.6g}" if name == "factor" else str(row[name]) for name in _COLUMNS))
+        add_row(table, *(f"{row[name]:.6g}" if name == "factor" else str(row[name]) for name in _COLUMNS))
     return table
 
 

@@ -12,6 +12,7 @@ from app.cli.exits import CliError, Exit
 from app.cli.held import choose_series, open_store, print_series, store_place
 from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
+from app.cli.text import add_row
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,7 +46,7 @@ def show(
         session.print_json({"source": series.source, "interval": series.interval, "bars": frame.to_dicts()})
         return
     print_series(session, series, f"{symbol} {interval}: {frame.height:,} bars")
-    session.out.print(_bar_table(frame, series, everything=everything))
+    session.show(_bar_table(frame, series, everything=everything))
 
 
 async def _read(
@@ -88,9 +89,9 @@ def _bar_table(frame: "pl.DataFrame", series: "BarSeries", *, everything: bool) 
     hidden = len(rows) - 2 * _EDGE
     for i, row in enumerate(rows):
         if everything or hidden <= 0 or not _EDGE <= i < len(rows) - _EDGE:
-            table.add_row(*_cells(row, pattern))
+            add_row(table, *_cells(row, pattern))
         elif i == _EDGE:
-            table.add_row(f"… {hidden:,} more: --all")
+            add_row(table, f"… {hidden:,} more: --all")
     return table
 
 

@@ -11,6 +11,7 @@ import orjson
 
 from app.cli.exits import CliError, Exit, exit_for_status
 from app.cli.words import Speaker
+from batch.kit.printable import clean
 
 INGEST = "/api/v1/ingest"
 MARKET_DATA = "/api/v1/market-data"
@@ -54,7 +55,7 @@ class ApiClient:
         if answer.status_code >= 400:
             raise _fault(answer)
         try:
-            return answer.json() if answer.content else None
+            return orjson.loads(answer.content) if answer.content else None
         except ValueError as e:
             message = self._words.say("unreachable", url=self.url, reason="it answered something else than JSON")
             raise CliError(Exit.UNAVAILABLE, message) from e
@@ -118,7 +119,7 @@ def parse_events(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _fault(answer: httpx2.Response) -> CliError:
-    return CliError(exit_for_status(answer.status_code), _problem_text(answer))
+    return CliError(exit_for_status(answer.status_code), clean(_problem_text(answer)))
 
 
 def _retry_after_s(answer: httpx2.Response) -> int:
@@ -128,7 +129,7 @@ def _retry_after_s(answer: httpx2.Response) -> int:
 
 def _problem_text(answer: httpx2.Response) -> str:
     try:
-        problem = answer.json()
+        problem = orjson.loads(answer.content)
         return f"{problem['title']}: {problem['detail']} (request {problem['request_id']})"
     except (ValueError, KeyError, TypeError):
         return f"HTTP {answer.status_code}: {answer.text[:200]}"

@@ -13,6 +13,7 @@ from app.cli.gaps import name_some
 from app.cli.held import choose_series, open_store, print_series, store_place
 from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
+from app.cli.text import add_row
 from app.settings import load_settings
 from batch.bars.cells import GAPS, SUSPECTS, CellState
 from batch.market.source import is_derived, provider_of
@@ -58,13 +59,13 @@ def coverage(
         what = f"{interval} of the last {days:,} days"
         raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
     print_series(session, found.series, f"{interval}: {found.held.height:,} symbol sessions")
-    session.out.print(_session_table(found))
+    session.show(_session_table(found))
     wanting = _pick(found.cells, GAPS)
     if wanting.height:
         degraded = found.sessions.filter(found.sessions["verdict"] == "degraded")["session"]
         own = wanting.filter(~wanting["session"].is_in(degraded.to_list()))
         if own.height:
-            session.out.print(_gap_table(own))
+            session.show(_gap_table(own))
         session.say("repair", command=_command(found, market))
     if suspects := _pick(found.cells, SUSPECTS).height:
         session.say("suspects", count=suspects)
@@ -136,7 +137,7 @@ def _session_table(found: _Cover) -> Table:
         table.add_column(name, justify="right")
     for row in found.sessions.sort("session", descending=True).iter_rows(named=True):
         numbers = (row["symbols"], row["bars"], int(row["median"] or 0), *(row[n] for n in _COUNTS), row["flagged"])
-        table.add_row(str(row["session"]), row["verdict"], *(f"{number:,}" for number in numbers))
+        add_row(table, str(row["session"]), row["verdict"], *(f"{number:,}" for number in numbers))
     return table
 
 
@@ -146,9 +147,9 @@ def _gap_table(gaps: "pl.DataFrame") -> Table:
         table.add_column(name)
     grouped = gaps.group_by("symbol", "state", maintain_order=True).agg("session")
     for symbol, state, days in grouped.head(_MOST_SYMBOLS).rows():
-        table.add_row(symbol, state, name_some([str(day) for day in days], len(days)))
+        add_row(table, symbol, state, name_some([str(day) for day in days], len(days)))
     if grouped.height > _MOST_SYMBOLS:
-        table.add_row(f"… {grouped.height - _MOST_SYMBOLS:,} more: --json", "", "")
+        add_row(table, f"… {grouped.height - _MOST_SYMBOLS:,} more: --json", "", "")
     return table
 
 

@@ -97,7 +97,7 @@ def _run(session: Session, plan: "Planner") -> None:
         session.print_json({**totals, "files": files})
         return
     for file in files:
-        session.out.print(f"{file['path']}  {file['bars']:,}  {file['provider']}", markup=False, soft_wrap=True)
+        session.show(f"{file['path']}  {file['bars']:,}  {file['provider']}")
     if any(not file["is_real"] for file in files):
         session.say("synthetic", source="synthetic")
     session.say("exported", files=len(files), **totals)

@@ -6,6 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from app.cli.session import Session
+from app.cli.text import add_row
 
 _MOST_NAMED = 8
 
@@ -14,12 +15,12 @@ def print_gaps(session: Session, gaps: Mapping[str, Any]) -> None:
     """Print the gaps of each interval: how many, of which kind, in which sessions."""
     for interval, found in gaps.items():
         if not found["cells"]:
-            session.out.print(f"{interval}: {session.words.say('nothing_missing')}", markup=False)
+            session.show(f"{interval}: {session.words.say('nothing_missing')}")
             continue
         states = ", ".join(f"{state} {count:,}" for state, count in found["states"].items())
         words = {"interval": interval, "cells": found["cells"], "symbols": found["symbols"], "states": states}
-        session.out.print(session.words.say("gaps_found", **words), markup=False)
-        session.out.print(_table(found["sessions"]))
+        session.show(session.words.say("gaps_found", **words))
+        session.show(_table(found["sessions"]))
 
 
 def name_some(symbols: list[str], count: int) -> str:
@@ -34,5 +35,5 @@ def _table(sessions: list[dict[str, Any]]) -> Table:
     table.add_column("gaps", justify="right")
     table.add_column("symbols")
     for row in sessions:
-        table.add_row(row["session"], f"{row['symbols']:,}", name_some(row["first_symbols"], row["symbols"]))
+        add_row(table, row["session"], f"{row['symbols']:,}", name_some(row["first_symbols"], row["symbols"]))
     return table

@@ -65,5 +65,5 @@ def store_place() -> str:
 def print_series(session: Session, series: "BarSeries", text: str) -> None:
     """Print a line, and whose bars it is about: made-up ones are never shown without saying so."""
     name = "synthetic" if provider_of(series.source) == "synthetic" else "source"
-    session.out.print(text, markup=False)
-    session.out.print(session.words.say(name, source=series.source), markup=False)
+    session.show(text)
+    session.show(session.words.say(name, source=series.source))

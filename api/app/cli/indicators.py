@@ -11,6 +11,7 @@ from app.cli.exits import CliError, Exit
 from app.cli.held import choose_series, open_actions, open_store, print_series, store_place
 from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
+from app.cli.text import add_row
 from batch.analysis.indicators.chosen import default_text, parse_indicators
 from batch.analysis.indicators.table import indicator_specs
 from batch.market.interval import parse_interval
@@ -56,7 +57,7 @@ def show_indicators(
         session.print_json({**told, "bars": rows.to_dicts()})
         return
     print_series(session, series, f"{symbol} {interval}: {rows.height:,} bars")
-    session.out.print(_table(rows, series, [name for i in chosen for name in i.columns]))
+    session.show(_table(rows, series, [name for i in chosen for name in i.columns]))
 
 
 async def _load(
@@ -96,7 +97,7 @@ def _table(rows: "pl.DataFrame", series: "BarSeries", names: list[str]) -> Table
         table.add_column(name, justify="right")
     times = rows["opened_at"].dt.convert_time_zone("Asia/Tokyo").dt.strftime(pattern)
     for time, *values in zip(times, *(rows[name] for name in ("close", *names)), strict=True):
-        table.add_row(time, *("" if value is None else f"{value:,.2f}" for value in values))
+        add_row(table, time, *("" if value is None else f"{value:,.2f}" for value in values))
     return table
 
 
@@ -109,5 +110,5 @@ def _print_specs(session: Session) -> None:
         table.add_column(name)
     for spec in indicator_specs():
         bounds = ", ".join(f"{p.name} {p.least:g} to {p.most:g}" for p in spec.parameters)
-        table.add_row(spec.name, default_text(spec), bounds, spec.title)
-    session.out.print(table)
+        add_row(table, spec.name, default_text(spec), bounds, spec.title)
+    session.show(table)

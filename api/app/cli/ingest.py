@@ -86,5 +86,5 @@ def _print_accepted(session: Session, accepted: dict[str, Any]) -> None:
     if session.is_json:
         session.print_json(accepted)
     else:
-        session.out.print(f"{accepted['job_id']}  {accepted['status']}", markup=False)
+        session.show(f"{accepted['job_id']}  {accepted['status']}")
         session.say("detached", job_id=accepted["job_id"])

@@ -12,6 +12,7 @@ from app.cli.options import Json
 from app.cli.queued import JobQueue, QueuedJob
 from app.cli.session import Session
 from app.cli.summary import print_summary
+from app.cli.text import add_row
 
 app = typer.Typer(help="Look at jobs and steer them.", no_args_is_help=True)
 
@@ -45,7 +46,7 @@ def list_jobs(
         else:
             session.say("no_jobs")
     else:
-        session.out.print(_job_table(page["items"]))
+        session.show(_job_table(page["items"]))
 
 
 @app.command("show")
@@ -58,7 +59,7 @@ def show_job(context: typer.Context, job_id: JobId, *, json: Json = False) -> No
     if session.is_json or not job["progress"]["failed"]:
         return
     failures = queued.call("GET", "/failures", params={"limit": 20})
-    session.out.print(_failure_table(failures))
+    session.show(_failure_table(failures))
 
 
 @app.command("watch")
@@ -130,7 +131,7 @@ def _print_answer(session: Session, answer: dict[str, Any], message: str) -> Non
     if session.is_json:
         session.print_json(answer)
     else:
-        session.out.print(f"{answer['job_id']}  {answer['status']}", markup=False)
+        session.show(f"{answer['job_id']}  {answer['status']}")
         session.say(message, job_id=answer["job_id"])
 
 
@@ -156,7 +157,7 @@ def _job_table(jobs: list[dict[str, Any]]) -> Table:
         progress = job["progress"]
         requested_at = (job["requested_at"] or "")[:19].replace("T", " ")
         counts = [f"{progress[name]:,}" for name in ("done", "failed", "total", "rows")]
-        table.add_row(job["job_id"], job["status"], job["market"] or "", job["task"], requested_at, *counts)
+        add_row(table, job["job_id"], job["status"], job["market"] or "", job["task"], requested_at, *counts)
     return table
 
 
@@ -166,5 +167,5 @@ def _failure_table(page: dict[str, Any]) -> Table:
         table.add_column(name)
     for item in page["items"]:
         cells = (item["item"], item["interval"] or "", item["outcome"], str(item["attempts"]), item["message"])
-        table.add_row(*cells)
+        add_row(table, *cells)
     return table

@@ -1,6 +1,5 @@
 """A job's log on the command line."""
 
-import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
@@ -41,13 +40,12 @@ def follow_lines(client: ApiClient, path: str, level: LogLevel) -> Iterator[dict
 def print_line(session: Session, line: dict[str, Any]) -> None:
     """Print a line to stdout, at once."""
     if session.is_json:
-        sys.stdout.buffer.write(orjson.dumps(line) + b"\n")
-        sys.stdout.buffer.flush()
+        session.write_json(orjson.dumps(line))
     else:
         at = line["at"][:23].replace("T", " ")
         fields = " ".join(f"{name}={_show(value)}" for name, value in line["fields"].items())
         text = f"{at}  {line['level']:<7}  {line['event']:<18}  {fields}"
-        session.out.print(text.rstrip(), markup=False, soft_wrap=True)
+        session.show(text.rstrip())
 
 
 def _show(value: object) -> str:

@@ -30,6 +30,7 @@ from app.cli.doctor import command as doctor
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from batch.errors import ConfigurationError, Conflict, InvalidRequest, KaboomError, NotFound
+from batch.kit.printable import clean
 
 app = typer.Typer(
     name="kaboom",
@@ -108,7 +109,8 @@ def _exit_for(error: KaboomError) -> Exit:
 def _explain(error: typer.TyperException) -> Exit:
     # A usage error shows the command's usage, or its help where no command was given; Typer has no public name for it.
     show = getattr(error, "show", None)
-    if show is None:
+    # A usage error repeats what was typed, or pasted.
+    if show is None or clean(error.message, keep_lines=True) != error.message:
         return _fail(Exit.USAGE, error.message)
     show()
     return Exit.USAGE
@@ -116,7 +118,7 @@ def _explain(error: typer.TyperException) -> Exit:
 
 def _fail(code: Exit, message: str) -> Exit:
     if message:
-        sys.stderr.write(f"kaboom: {message}\n")
+        sys.stderr.write(f"kaboom: {clean(message, keep_lines=True)}\n")
     return code
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from app.cli.client import INGEST, MARKET_DATA
 from app.cli.exits import BY_STATUS, CliError, Exit
@@ -18,6 +17,7 @@ from app.cli.held import open_store, store_place
 from app.cli.options import Json, Wait
 from app.cli.session import Session
 from app.cli.summary import print_summary
+from app.cli.text import add_row
 from app.cli.watch import watch_job
 from app.settings import load_settings
 from batch.market.source import is_derived, provider_of
@@ -168,21 +168,21 @@ def _submit(session: Session, refill: Refill) -> Refill:
 
 def _print(session: Session, mended: "Iterable[Mended]", refills: list[Refill]) -> None:
     if not (found := list(mended)):
-        session.out.print(session.words.say("nothing_damaged", place=store_place()), markup=False, soft_wrap=True)
+        session.show(session.words.say("nothing_damaged", place=store_place()))
         return
     table = Table(box=None, pad_edge=False)
     for name in ("where", "fault", "done", "kept in"):
         table.add_column(name, overflow="fold")
     for each in found:
-        table.add_row(*(Text(text) for text in (each.where, each.fault, each.done, each.kept)))
-    session.out.print(table)
+        add_row(table, each.where, each.fault, each.done, each.kept)
+    session.show(table)
     if any(gap.is_guess for each in found for gap in each.gaps):
         session.say("symbols_guessed")
     for refill in refills:
         if refill.job_id:
-            session.out.print(f"{refill.job_id}  {refill.command}", markup=False, soft_wrap=True)
+            session.show(f"{refill.job_id}  {refill.command}")
         else:
-            session.out.print(session.words.say("repair", command=refill.command), markup=False, soft_wrap=True)
+            session.show(session.words.say("repair", command=refill.command))
 
 
 def _follow(session: Session, jobs: Iterable[str]) -> None:

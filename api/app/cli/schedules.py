@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from app.cli.client import SCHEDULES, ApiClient
@@ -13,6 +12,7 @@ from app.cli.exits import CliError, Exit
 from app.cli.ingest import follow, parse_interval
 from app.cli.options import Json
 from app.cli.session import Session
+from app.cli.text import add_row
 from batch.market.calendar import JST
 
 app = typer.Typer(help="Submit jobs by themselves: each session, or by cron.", no_args_is_help=True)
@@ -32,7 +32,7 @@ def list_schedules(context: typer.Context, *, json: Json = False) -> None:
     elif not found["items"]:
         session.say("no_schedules")
     else:
-        session.out.print(_schedule_table(found["items"]))
+        session.show(_schedule_table(found["items"]))
 
 
 @app.command("show")
@@ -44,12 +44,12 @@ def show_schedule(context: typer.Context, schedule: Named, *, json: Json = False
     if session.is_json:
         session.print_json(found)
         return
-    session.out.print(_schedule_table([found]))
-    session.out.print(f"request: {found['request']}", markup=False)
-    session.out.print(f"missed: {found['missed']}, at most {found['max_late_h']} h late", markup=False)
-    session.out.print("next (JST): " + ", ".join(_jst(at) for at in found["next_due"]), markup=False)
+    session.show(_schedule_table([found]))
+    session.show(f"request: {found['request']}")
+    session.show(f"missed: {found['missed']}, at most {found['max_late_h']} h late")
+    session.show("next (JST): " + ", ".join(_jst(at) for at in found["next_due"]))
     if found["firings"]:
-        session.out.print(_firing_table(found["firings"]))
+        session.show(_firing_table(found["firings"]))
     if not found["is_enabled"]:
         session.say("schedule_is_off", schedule=found["name"])
 
@@ -118,7 +118,7 @@ def run(
     if session.is_json:
         session.print_json(accepted)
         return
-    session.out.print(f"{accepted['job_id']}  {accepted['status']}", markup=False)
+    session.show(f"{accepted['job_id']}  {accepted['status']}")
     session.say("detached", job_id=accepted["job_id"])
 
 
@@ -164,7 +164,7 @@ def _print_changed(session: Session, schedule: dict[str, Any]) -> None:
     if session.is_json:
         session.print_json(schedule)
         return
-    session.out.print(_schedule_table([schedule]))
+    session.show(_schedule_table([schedule]))
     if schedule["is_enabled"] and schedule["next_at"]:
         session.say("schedule_is_on", schedule=schedule["name"], next_at=_jst(schedule["next_at"]))
     else:
@@ -179,7 +179,7 @@ def _schedule_table(schedules: list[dict[str, Any]]) -> Table:
         when = f"session {item['session_at']}" if item["kind"] == "session" else f"cron {item['cron']}"
         is_on = "yes" if item["is_enabled"] else "no"
         last = (_jst(item["last_at"]), item["last_job_id"] or "")
-        table.add_row(escape(item["name"]), when, is_on, _jst(item["next_at"]), *last, item["task"])
+        add_row(table, item["name"], when, is_on, _jst(item["next_at"]), *last, item["task"])
     return table
 
 
@@ -189,7 +189,7 @@ def _firing_table(firings: list[dict[str, Any]]) -> Table:
         table.add_column(name, overflow="fold")
     for item in firings:
         outcome = f"{item['outcome']} (by hand)" if item["is_manual"] else item["outcome"]
-        table.add_row(_jst(item["due_at"]), outcome, item["job_id"] or "", escape(item["reason"]))
+        add_row(table, _jst(item["due_at"]), outcome, item["job_id"] or "", item["reason"])
     return table
 
 

@@ -9,10 +9,13 @@ from typing import Any
 
 import orjson
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from app.cli.client import ApiClient
 from app.cli.exits import CliError, Exit
 from app.cli.words import Speaker, choose_language
+from batch.kit.printable import clean, clean_json
 from batch.kit.run_file import find_data_dir, read_run_file
 from batch.market.source import provider_of
 from batch.providers.registry import get_source_spec, provider_names
@@ -41,16 +44,27 @@ class Session:
     @cached_property
     def out(self) -> Console:
         """Where data goes; a terminal's width there, wide enough for a table elsewhere."""
-        return Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+        return Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False, emoji=False)
 
     @cached_property
     def err(self) -> Console:
         """Where messages go."""
-        return Console(stderr=True, highlight=False)
+        return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
     def say(self, name: str, **values: object) -> None:
         """Print a message to stderr."""
-        self.err.print(self.words.say(name, **values), markup=False, soft_wrap=True)
+        self.tell(self.words.say(name, **values))
+
+    def tell(self, text: str) -> None:
+        """Print a line to stderr."""
+        self.err.print(Text(clean(text)), soft_wrap=True)
+
+    def show(self, data: str | Table) -> None:
+        """Print a line or a table of data to stdout."""
+        if isinstance(data, Table):
+            self.out.print(data)
+        else:
+            self.out.print(Text(clean(data)), soft_wrap=True)
 
     def terms_of(self, provider: str) -> str | None:
         """Return the terms of a provider's data, None where it has none or is not known here."""
@@ -60,11 +74,16 @@ class Session:
     def say_terms(self, provider: str | None) -> None:
         """Print the terms of a provider's data to stderr, where it has any."""
         if terms := self.terms_of(provider or ""):
-            self.err.print(terms, markup=False, soft_wrap=True)
+            self.tell(terms)
 
     def print_json(self, value: object) -> None:
         """Print data as JSON."""
-        sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str) + b"\n")
+        self.write_json(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str))
+
+    @staticmethod
+    def write_json(text: bytes) -> None:
+        """Print JSON at once."""
+        sys.stdout.buffer.write(clean_json(text.decode()).encode() + b"\n")
         sys.stdout.buffer.flush()
 
     def find_data_dir(self) -> Path:

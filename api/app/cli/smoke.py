@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from app.cli.exits import Exit
 from app.cli.options import Json
 from app.cli.session import Session
 from app.cli.smoke_checks import Check, judge, look
+from app.cli.text import add_row
 from app.settings import load_settings
 from app.tasks.parts import build_parts
 from batch.errors import ConfigurationError
@@ -42,7 +44,7 @@ def smoke(
         told = [asdict(check) for check in checks]
         session.print_json({"is_ok": not bad, "release": release, "seconds": round(seconds, 1), "checks": told})
     else:
-        session.out.print(_table(checks))
+        session.show(_table(checks))
     if bad:
         session.say("smoke_failed", count=len(bad), total=len(checks), seconds=seconds)
         raise typer.Exit(Exit.UNAVAILABLE)
@@ -65,6 +67,6 @@ async def _wait(session: Session, release: str | None, *, only: bool, timeout_s:
 def _table(checks: list[Check]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     for check in checks:
-        verdict = "[green]ok[/]" if check.is_ok else "[red]fault[/]"
-        table.add_row(check.name, verdict, check.detail)
+        verdict = Text("ok", "green") if check.is_ok else Text("fault", "red")
+        add_row(table, check.name, verdict, check.detail)
     return table

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from app.cli.gaps import print_gaps
 from app.cli.session import Session
+from app.cli.text import add_row
 from app.cli.upkeep import print_upkeep, unit_of
 from batch.market.outcome import Outcome
 
@@ -17,9 +18,9 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
         session.print_json(job)
         return
     result = job["result"] or {}
-    session.out.print(_headline(job, result), markup=False)
+    session.show(_headline(job, result))
     if job["error"]:
-        session.out.print(f"{job['error'].get('type')}: {job['error'].get('message')}", markup=False)
+        session.show(f"{job['error'].get('type')}: {job['error'].get('message')}")
     if "gaps" in result:
         print_gaps(session, result["gaps"])
     print_upkeep(session, result)
@@ -28,11 +29,11 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
         if "provider" in result:
             _print_source(session, result["provider"])
         if unit_of(job) == "symbols":
-            session.out.print(_outcome_table(session, result["outcomes"]))
-        session.out.print(_balance(session, job, result), markup=False)
+            session.show(_outcome_table(session, result["outcomes"]))
+        session.show(_balance(session, job, result))
         counts = ", ".join(f"{name} {n:,}" for name, n in sorted(result["counts"].items()))
         if counts:
-            session.out.print(f"quality: {counts}", markup=False)
+            session.show(f"quality: {counts}")
     _print_next(session, job)
 
 
@@ -40,9 +41,9 @@ def _print_extras(session: Session, result: dict[str, Any]) -> None:
     """Print what jobs other than an ingest bring: changes of a symbol list, the folder of indicators."""
     if "changes" in result:
         told = " · ".join(f"{kind} {found['count']:,}" for kind, found in result["changes"].items())
-        session.out.print(f"symbols as of {result['as_of']}, since {result['previous']}: {told}", markup=False)
+        session.show(f"symbols as of {result['as_of']}, since {result['previous']}: {told}")
     if "folder" in result and "files" not in result:
-        session.out.print(f"{result['folder']}/*.parquet", markup=False, soft_wrap=True)
+        session.show(f"{result['folder']}/*.parquet")
 
 
 def _headline(job: dict[str, Any], result: dict[str, Any]) -> str:
@@ -66,7 +67,7 @@ def runtime_s(job: dict[str, Any]) -> float | None:
 
 def _print_source(session: Session, provider: str) -> None:
     name = "synthetic" if provider == "synthetic" else "source"
-    session.out.print(session.words.say(name, source=provider), markup=False)
+    session.show(session.words.say(name, source=provider))
     session.say_terms(provider)
 
 
@@ -76,7 +77,7 @@ def _outcome_table(session: Session, outcomes: dict[str, int]) -> Table:
     table.add_column("symbols", justify="right")
     table.add_column("meaning", style="dim")
     for outcome in Outcome:
-        table.add_row(outcome.value, f"{outcomes.get(outcome, 0):,}", session.words.outcome(outcome))
+        add_row(table, outcome.value, f"{outcomes.get(outcome, 0):,}", session.words.outcome(outcome))
     return table
 
 
@@ -97,6 +98,6 @@ def _print_next(session: Session, job: dict[str, Any]) -> None:
     lines = [*bars, "kaboom coverage", f"kaboom jobs show {job['job_id']}"]
     if job["progress"]["failed"]:
         lines.append(f"kaboom jobs retry {job['job_id']}")
-    session.err.print(session.words.say("next") + ":", markup=False)
+    session.tell(session.words.say("next") + ":")
     for line in lines:
-        session.err.print(f"  {line}", markup=False)
+        session.tell(f"  {line}")

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from app.cli.options import Json
 from app.cli.session import Session
+from app.cli.text import add_row
 from app.settings import load_settings
 from batch.market.master import MOST_LOST_PERCENT
 from batch.market.symbol import parse_symbol
@@ -45,9 +46,9 @@ def import_file(
         session.print_json(report.to_json())
         return
     for market, count in report.counts.items():
-        session.out.print(f"{market:<14} {count:>6,}", markup=False)
+        session.show(f"{market:<14} {count:>6,}")
     for kind, found in report.changes.to_json().items():
-        session.out.print(f"{kind:<14} {found['count']:>6,}", markup=False)
+        session.show(f"{kind:<14} {found['count']:>6,}")
     session.say("imported", count=sum(report.counts.values()), as_of=report.snapshot.as_of, path=report.path)
 
 
@@ -65,7 +66,7 @@ def show_history(
     elif not spans:
         session.say("never_listed", symbol=parse_symbol(symbol))
     else:
-        session.out.print(_span_table(spans))
+        session.show(_span_table(spans))
 
 
 def _span_table(spans: "Sequence[Validity]") -> Table:
@@ -74,5 +75,5 @@ def _span_table(spans: "Sequence[Validity]") -> Table:
         table.add_column(name)
     for span in spans:
         values = asdict(span)
-        table.add_row(*(str(values[name] or "") for name in _SPAN))
+        add_row(table, *(str(values[name] or "") for name in _SPAN))
     return table

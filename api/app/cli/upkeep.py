@@ -17,10 +17,10 @@ def unit_of(job: Mapping[str, Any]) -> str:
 def print_upkeep(session: Session, result: Mapping[str, Any]) -> None:
     """Print what the plan of a mirror or of a compaction says; of any other job nothing."""
     if "message" in result:
-        session.out.print(str(result["message"]), markup=False, soft_wrap=True)
+        session.show(str(result["message"]))
     for files in result.get("files", ()):
         where = f"{result['folder']}/{files['source']}/{files['interval']}"
-        session.out.print(f"{where}: {', '.join(files['months'])}", markup=False, soft_wrap=True)
+        session.show(f"{where}: {', '.join(files['months'])}")
     for old in result.get("drops", ()):
         size = f"{old['bars']:,} bars, {old['bytes']:,} bytes"
-        session.out.print(f"{old['source']} {old['interval']} before {old['before']}: {size}", markup=False)
+        session.show(f"{old['source']} {old['interval']} before {old['before']}: {size}")

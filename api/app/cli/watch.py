@@ -13,6 +13,7 @@ from app.cli.exits import CliError, Exit
 from app.cli.queued import QueuedJob
 from app.cli.session import Session
 from app.cli.upkeep import unit_of
+from batch.kit.printable import clean
 
 _POLL_S = 0.25
 _LINE_S = 2.0
@@ -73,9 +74,9 @@ class _Bar:
 
     def __init__(self, session: Session) -> None:
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=32),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", markup=False),
             TimeElapsedColumn(),
             console=session.err,
         )
@@ -94,10 +95,10 @@ class _Bar:
         if self._task is not None:
             self._progress.update(
                 self._task,
-                description=job["status"],
+                description=clean(job["status"]),
                 total=progress["total"] or None,
                 completed=progress["done"] + progress["failed"] + progress["cancelled"],
-                text=describe(job),
+                text=clean(describe(job)),
             )
 
 
@@ -114,7 +115,7 @@ class _Lines:
         if job["status"] == self._status and now - self._shown_at < _LINE_S:
             return
         self._status, self._shown_at = job["status"], now
-        self._session.err.print(f"{job['status']:<10} {describe(job)}", markup=False)
+        self._session.tell(f"{job['status']:<10} {describe(job)}")
 
 
 def describe(job: dict[str, Any]) -> str:

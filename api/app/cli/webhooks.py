@@ -8,6 +8,7 @@ from rich.table import Table
 from app.cli.client import INGEST
 from app.cli.options import Json
 from app.cli.session import Session
+from app.cli.text import add_row
 
 app = typer.Typer(help="Look at the webhooks about jobs, and send them again.", no_args_is_help=True)
 
@@ -35,7 +36,7 @@ def list_webhooks(
     elif not page["items"]:
         session.say("no_webhooks")
     else:
-        session.out.print(_webhook_table(page["items"]))
+        session.show(_webhook_table(page["items"]))
 
 
 @app.command("show")
@@ -48,7 +49,7 @@ def show_webhook(context: typer.Context, webhook_id: WebhookId, *, json: Json = 
         return
     for name, value in webhook.items():
         if name != "links":
-            session.out.print(f"{name:<16}{'' if value is None else value}", markup=False, soft_wrap=True)
+            session.show(f"{name:<16}{'' if value is None else value}")
 
 
 @app.command("replay")
@@ -59,7 +60,7 @@ def replay_webhook(context: typer.Context, webhook_id: WebhookId, *, json: Json 
     if session.is_json:
         session.print_json(webhook)
     else:
-        session.out.print(f"{webhook['id']}  {webhook['status']}", markup=False)
+        session.show(f"{webhook['id']}  {webhook['status']}")
         session.say("webhook_replayed", webhook_id=webhook_id)
 
 
@@ -72,5 +73,5 @@ def _webhook_table(webhooks: list[dict[str, Any]]) -> Table:
     for webhook in webhooks:
         last = webhook["last_error"] or str(webhook["last_status"] or "")
         cells = (webhook["id"], webhook["job_id"], webhook["status"], str(webhook["attempts"]), last)
-        table.add_row(*cells)
+        add_row(table, *cells)
     return table

@@ -13,6 +13,8 @@ from typing import Any, TextIO
 import orjson
 import structlog
 
+from batch.kit.printable import clean, clean_json
+
 _SECRET_WORDS = ("token", "password", "secret", "authorization", "api_key", "_url")
 #: A password in an address, and what follows a secret's name in a text, as a driver's error may have them.
 _SECRET_IN_TEXT = re.compile(
@@ -97,7 +99,9 @@ def _drop_below(least: int, _logger: Any, _name: str, event: MutableMapping[str,
 
 def _ending(log_format: str) -> list[structlog.typing.Processor]:
     if log_format == "console":
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        plain = structlog.dev.plain_traceback
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+        return [structlog.processors.format_exc_info, _clean, renderer]
     return [
         structlog.processors.format_exc_info,
         structlog.processors.EventRenamer("message"),
@@ -108,7 +112,8 @@ def _ending(log_format: str) -> list[structlog.typing.Processor]:
 
 def _to_json(event: Any, default: Callable[[Any], Any]) -> str:
     try:
-        return orjson.dumps(event, default=default).decode()
+        line = orjson.dumps(event, default=default).decode()
+        return line if line.isascii() else clean_json(line)
     except TypeError:  # a number of more than 64 bits, or a text that is not Unicode
         return json.dumps(event, default=default)
 
@@ -116,6 +121,14 @@ def _to_json(event: Any, default: Callable[[Any], Any]) -> str:
 def _severity(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     # Cloud Logging reads this field; the document's alert counts ERROR lines by it.
     event["severity"] = str(event.pop("level", "info")).upper()
+    return event
+
+
+def _clean(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    # A value that is no text is shown by its repr, which escapes.
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = clean(value, keep_lines=key in {"event", "exception"})
     return event
 
 

@@ -12,6 +12,8 @@ from batch.bars.formats import Format
 #: Every time is UTC and says so; bars open on whole seconds.
 UTC_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 DAY_FORMAT = "%Y-%m-%d"
+#: How a formula begins (OWASP, CSV injection), in full width, too; and the apostrophe that keeps one from being taken.
+_FORMULA = "^[=+\\-@\t\r\n'\uff1d\uff0b\uff0d\uff20]"
 #: Rows that are made JSON at once: some 250 kB, so that the next ones find the memory of the last.
 _JSON_ROWS = 2_000
 
@@ -26,13 +28,25 @@ def encode_table(table: pl.DataFrame, form: Format) -> list[bytes | memoryview]:
         return list(_encode_json(texts))
     out = _Pieces()
     if form is Format.CSV:
-        table.write_csv(out, datetime_format=UTC_FORMAT)
+        keep_formulas_out(table).write_csv(out, datetime_format=UTC_FORMAT)
     elif form is Format.ARROW:
         # Readers older than Arrow 1.4 of the format know no string views.
         table.write_ipc_stream(out, compat_level=pl.CompatLevel.oldest())
     else:
         table.write_parquet(out, compression="zstd")
     return out.written
+
+
+def keep_formulas_out[T: (pl.DataFrame, pl.LazyFrame)](table: T) -> T:
+    """Return a table for a CSV, of whose texts no spreadsheet takes one for a formula; numbers stay numbers.
+
+    A text that begins like a formula gets an apostrophe before it, and so does one that begins with an apostrophe: a
+    reader who removes one apostrophe from the beginning has the text again.
+    """
+    texts = [pl.col(name) for name, kind in table.collect_schema().items() if kind == pl.String()]
+    return table.with_columns(
+        pl.when(text.str.contains(_FORMULA)).then(pl.lit("'") + text).otherwise(text).name.keep() for text in texts
+    )
 
 
 class _Pieces(io.BytesIO):

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from batch.bars.encode import UTC_FORMAT, label_rows
+from batch.bars.encode import UTC_FORMAT, keep_formulas_out, label_rows
 from batch.bars.export_plan import Month, PlannedFile, Selection
 from batch.bars.formats import Format
 from batch.bars.store import BarStore
@@ -135,7 +135,7 @@ def _join(parts: list[Path], whole: Path, task: _Task) -> int:
     """Put the parts together as a stream, and move the whole to where it belongs."""
     rows, form, path = _stream(parts, task), task.plan.form, task.plan.path
     if form is Format.CSV:
-        rows.sink_csv(whole, datetime_format=UTC_FORMAT)
+        keep_formulas_out(rows).sink_csv(whole, datetime_format=UTC_FORMAT)
     elif form is Format.ARROW:
         rows.sink_ipc(whole, compat_level=pl.CompatLevel.oldest())
     else:

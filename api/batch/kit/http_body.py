@@ -61,7 +61,7 @@ def gunzip(packed: bytes, most_bytes: int) -> bytes:
         member = isal_zlib.decompressobj(wbits=_GZIP_BITS)
         try:
             parts.append(member.decompress(packed, left + 1))
-        except isal_zlib.error as e:  # type: ignore[misc]  its stubs call it a value
+        except isal_zlib.error as e:  # type: ignore[misc]  # its stubs call it a value
             raise BrokenBody("the answer's gzip was damaged") from e
         left -= len(parts[-1])
         if left < 0:

@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from app.telemetry.logs import configure_logging, tap_lines
+from batch.kit.printable import clean
 
 
 @pytest.fixture
@@ -101,3 +102,20 @@ def test_a_log_that_cannot_be_written_stops_nobody(monkeypatch: pytest.MonkeyPat
     configure_logging(log_format="json", level="INFO")
     stream.close()
     structlog.get_logger("ours").error("lost")
+
+
+HOSTILE = "a\x1b[2J\x9b31m\u202e\r\nb"
+
+
+@pytest.mark.usefixtures("lines")
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_log_has_nothing_that_a_terminal_obeys(capsys: pytest.CaptureFixture[str], log_format: str) -> None:
+    configure_logging(log_format=log_format, level="INFO")
+    structlog.get_logger("ours").error(HOSTILE, text=HOSTILE, texts=[HOSTILE])
+    try:
+        int(HOSTILE)
+    except ValueError:
+        logging.getLogger("theirs").exception(HOSTILE)
+    text = capsys.readouterr().err
+    assert clean(text, keep_lines=True) == text
+    assert "Traceback" in text

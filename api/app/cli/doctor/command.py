@@ -17,6 +17,7 @@ from app.cli.doctor.servers import find_servers
 from app.cli.exits import Exit
 from app.cli.options import Json
 from app.cli.session import Session
+from app.cli.text import add_row
 from app.settings import AppSettings, load_settings
 from app.tasks.parts import build_parts
 from batch.errors import KaboomError
@@ -69,8 +70,8 @@ def _print(session: Session, findings: Sequence[Finding], limit: int) -> None:
         shown[finding.part] += 1
         if not limit or shown[finding.part] <= limit:
             verdict = Text(finding.verdict, _COLOURS[finding.verdict])
-            table.add_row(Text(finding.part), verdict, Text(finding.detail), Text(finding.mend))
-    session.out.print(table)
+            add_row(table, finding.part, verdict, finding.detail, finding.mend)
+    session.show(table)
     for part, count in shown.items():
         if limit and count > limit:
             session.say("more_faults", count=count - limit, part=part)
