@@ -52,23 +52,26 @@ class ProblemBody(BaseModel):
     errors: list[FaultyField] = Field(default=[], max_length=MAX_ERRORS)
 
 
+BAD_REQUEST = Problem("bad-request", 400, "The request is not HTTP/1.1", "HTTP/1.1 のリクエストとして正しくありません")
 BAD_JSON = Problem("bad-json", 400, "The body is not JSON", "本文が JSON ではありません")
 BAD_CURSOR = Problem("bad-cursor", 400, "The cursor is not one of ours", "カーソルが正しくありません")
 UNAUTHORIZED = Problem("unauthorized", 401, "A valid token is needed", "有効なトークンが必要です")
 NOT_FOUND = Problem("not-found", 404, "Not found", "見つかりません")
 METHOD = Problem("method-not-allowed", 405, "This method is not allowed here", "このメソッドは使えません")
 NOT_ACCEPTABLE = Problem("not-acceptable", 406, "No format fits", "対応する形式がありません")
+TIMED_OUT = Problem("request-timeout", 408, "The request took too long", "リクエストが時間内に届きませんでした")
 CONFLICT = Problem("conflict", 409, "The state forbids this", "現在の状態では実行できません")
 TOO_LARGE = Problem("body-too-large", 413, "The body is too large", "本文が大きすぎます")
 MEDIA_TYPE = Problem("unsupported-media-type", 415, "Send application/json", "application/json で送ってください")
 INVALID = Problem("invalid-request", 422, "The request cannot be carried out", "リクエストの内容に誤りがあります")
 RATE_LIMITED = Problem("rate-limited", 429, "Too many requests", "リクエストが多すぎます")
+HEADERS_TOO_LARGE = Problem("headers-too-large", 431, "The headers are too large", "ヘッダーが大きすぎます")
 INTERNAL = Problem("internal", 500, "Something broke on our side", "サーバー内部でエラーが起きました")
 UPSTREAM = Problem("provider-failed", 502, "The data provider failed", "データ提供元でエラーが起きました")
 UNAVAILABLE = Problem("unavailable", 503, "A part of the system is away", "システムの一部が利用できません")
 PROBLEMS = (
-    BAD_JSON, BAD_CURSOR, UNAUTHORIZED, NOT_FOUND, METHOD, NOT_ACCEPTABLE, CONFLICT, TOO_LARGE, MEDIA_TYPE,
-    INVALID, RATE_LIMITED, INTERNAL, UPSTREAM, UNAVAILABLE,
+    BAD_REQUEST, BAD_JSON, BAD_CURSOR, UNAUTHORIZED, NOT_FOUND, METHOD, NOT_ACCEPTABLE, TIMED_OUT, CONFLICT,
+    TOO_LARGE, MEDIA_TYPE, INVALID, RATE_LIMITED, HEADERS_TOO_LARGE, INTERNAL, UPSTREAM, UNAVAILABLE,
 )  # fmt: skip
 
 #: The nearest class in the tree decides; `tests/repo/test_errors.py` holds it complete.
@@ -93,8 +96,16 @@ class NotAcceptable(domain.InvalidRequest):
     """A caller who takes none of the formats that there are."""
 
 
+class TooManyStreams(domain.KaboomError):
+    """A caller who has as many streams open as it may."""
+
+
 #: Requests that HTTP has a status of its own for.
-_BY_OWN_ERROR: Mapping[type[domain.KaboomError], Problem] = {BadCursor: BAD_CURSOR, NotAcceptable: NOT_ACCEPTABLE}
+_BY_OWN_ERROR: Mapping[type[domain.KaboomError], Problem] = {
+    BadCursor: BAD_CURSOR,
+    NotAcceptable: NOT_ACCEPTABLE,
+    TooManyStreams: RATE_LIMITED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +199,7 @@ async def _on_domain_error(request: Request, error: Exception) -> Response:
     headers = {}
     if problem.status >= 500:
         _log.warning("request_failed", error=type(error).__name__, reason=error.message)
-    if problem is UNAVAILABLE:
+    if problem in {UNAVAILABLE, RATE_LIMITED}:
         headers["Retry-After"] = str(round(error.retry_after_s or 2))
     pointer = error.pointer if isinstance(error, domain.InvalidRequest) else ""
     faulty = [{"pointer": f"#{pointer}", "detail": error.message}] if pointer else []

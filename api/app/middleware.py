@@ -8,7 +8,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.auth import INGEST_HEADER, INGEST_OWNER, digest_token, is_guarded_path, is_valid_token
-from app.errors import MEDIA_TYPE, RATE_LIMITED, TOO_LARGE, UNAUTHORIZED, Answer, problem_response
+from app.errors import BAD_REQUEST, MEDIA_TYPE, RATE_LIMITED, TOO_LARGE, UNAUTHORIZED, Answer, problem_response
 from app.rate_limit import RateLimiter
 
 MAX_BODY = 64 * 1024
@@ -19,6 +19,7 @@ _NEEDS_TOKEN = Answer(
     headers={"WWW-Authenticate": 'Token realm="kaboom-ingest", header="x-ingest-token"'},
 )
 _TOO_LARGE = Answer(TOO_LARGE, f"the body was over {MAX_BODY} bytes, which is the limit")
+_CUT_OFF = Answer(BAD_REQUEST, "the connection ended before the body did")
 _WRONG_TYPE = Answer(MEDIA_TYPE, "the Content-Type was not application/json")
 #: Names in lower case, as ASGI wants them.
 _SECURITY_HEADERS = {
@@ -81,6 +82,9 @@ async def _read(receive: Receive, headers: dict[bytes, bytes]) -> tuple[bytes, A
     body = b""
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            # Nobody reads the answer; what has come of the body must not be taken for the whole.
+            return b"", _CUT_OFF
         body += message.get("body", b"")
         if len(body) > MAX_BODY:
             return b"", _TOO_LARGE

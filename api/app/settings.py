@@ -33,10 +33,12 @@ class AppSettings(BatchSettings):
     disable_celery: bool = Field(default=False, validation_alias="DISABLE_CELERY")
     rate_limit_write: str = Field(default="120/minute", pattern=_RATE, validation_alias="KABOOM_RATE_LIMIT_WRITE")
     rate_limit_read: str = Field(default="3000/minute", pattern=_RATE, validation_alias="KABOOM_RATE_LIMIT_READ")
+    max_connections: int = Field(default=512, ge=8, le=50_000, validation_alias="KABOOM_MAX_CONNECTIONS")
+    max_streams: int = Field(default=256, ge=1, le=10_000, validation_alias="KABOOM_MAX_STREAMS")
     slots: int = Field(default=4, ge=1, le=256, validation_alias="KABOOM_SLOTS")
     side_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="PORT")
     own_side_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="KABOOM_SIDE_PORT")
-    side_host: str = Field(default="0.0.0.0", validation_alias="KABOOM_SIDE_HOST")  # noqa: S104  a probe comes from outside
+    side_host: str = Field(default="127.0.0.1", validation_alias="KABOOM_SIDE_HOST")
     metrics_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="KABOOM_METRICS_PORT")
     otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     release: str | None = Field(default=None, pattern=_RELEASE, validation_alias="KABOOM_RELEASE")

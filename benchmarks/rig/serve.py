@@ -4,6 +4,7 @@ Usage: python -m benchmarks.rig.serve ours|naive|naive-bars PORT
 """
 
 import sys
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -43,8 +44,14 @@ def build_naive_bars() -> FastAPI:
 def main() -> None:
     """Serve until told to stop, as `kaboom serve` does."""
     name, port = sys.argv[1:]
+    options: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False}
+    if name == "ours":
+        from app.server.options import server_options  # noqa: PLC0415  as above
+        from app.settings import load_settings  # noqa: PLC0415  as above
+
+        options = server_options(load_settings().max_connections)
     app = {"ours": build_ours, "naive": build_naive, "naive-bars": build_naive_bars}[name]()
-    uvicorn.run(app, host="127.0.0.1", port=int(port), log_config=None, access_log=False, server_header=False)
+    uvicorn.run(app, host="127.0.0.1", port=int(port), **options)
 
 
 if __name__ == "__main__":

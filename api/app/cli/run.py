@@ -17,6 +17,7 @@ from app.cli.session import Session
 from app.cli.stack import WORKER_ARGUMENTS, Stack, StackOptions, choose_port
 from app.cli.summary import print_summary
 from app.cli.watch import watch_job
+from app.server.open_files import raise_open_files
 from app.settings import load_settings
 from app.tasks.parts import check_parts
 from batch.kit.collector import spare_what_is_loaded
@@ -70,22 +71,15 @@ def serve(
     import uvicorn  # noqa: PLC0415  no other command needs a web server
 
     from app.main import create_app  # noqa: PLC0415  the same
+    from app.server.options import server_options  # noqa: PLC0415  the same
 
+    raise_open_files()
     settings = load_settings()
     app = create_app(settings)
     # Once more than its start does, which the server would report as a crash, with a traceback.
     asyncio.run(check_parts(settings, role="api-start"))
     spare_what_is_loaded()
-    # No uvicorn log configuration: its loggers go the way of ours.
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=3,
-    )
+    uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=3, **server_options(settings.max_connections))
 
 
 def worker(context: typer.Context) -> None:

@@ -13,6 +13,7 @@ import structlog
 from celery import bootsteps
 from celery.worker import state
 
+from app.server.open_files import raise_open_files
 from app.settings import load_settings
 from app.tasks.courier import run_courier
 from app.tasks.ending import Ending
@@ -43,6 +44,7 @@ class MainProcess(bootsteps.StartStopStep):
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
         settings = load_settings()
+        raise_open_files()
         # Before the pool forks: it shares the meter, and a port that is taken ends the worker at once.
         port = settings.side_port or settings.own_side_port
         self._socket = open_socket(settings.side_host, port) if port else None

@@ -11,6 +11,9 @@ from batch.errors import ConfigurationError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+#: A probe and a scrape or two at once; the process beside has other work, and few files.
+MOST_CONNECTIONS = 64
+
 
 def open_socket(host: str, port: int) -> socket.socket:
     """Return a listening socket, which forked children do not keep.
@@ -20,7 +23,7 @@ def open_socket(host: str, port: int) -> socket.socket:
 
     """
     try:
-        opened = socket.create_server((host, port), backlog=64)
+        opened = socket.create_server((host, port), backlog=MOST_CONNECTIONS)
     except OSError as e:
         raise ConfigurationError(f"nothing can listen on {host}:{port}: {e.strerror}") from e
     # A child that holds the port would keep it from the process that is started in its parent's place.
@@ -32,6 +35,8 @@ async def serve(app: "ASGIApp", opened: socket.socket) -> None:
     """Answer requests on a socket until cancelled."""
     import uvicorn  # noqa: PLC0415  most processes serve nothing
 
+    from app.server.options import server_options  # noqa: PLC0415  the same
+
     class Server(uvicorn.Server):
         """A server that leaves signals to the process that it lives in."""
 
@@ -40,7 +45,5 @@ async def serve(app: "ASGIApp", opened: socket.socket) -> None:
             """Capture none."""
             yield
 
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_keep_alive=5
-    )
+    config = uvicorn.Config(app, lifespan="off", **server_options(MOST_CONNECTIONS))
     await Server(config).serve(sockets=[opened])

@@ -74,6 +74,7 @@ def test_the_rules_of_the_house_are_kept() -> None:
         ("USER 10001:10001", "USER 10001:10001\nRUN mkdir /tmp/x", "after USER"),
         ("COPY --from=product /opt/kaboom /opt/kaboom", "COPY api/app /opt/kaboom/app", "copies sources"),
         ("KABOOM_DATA_DIR=/tmp/kaboom", "KABOOM_DATA_DIR=/var/kaboom", "KABOOM_DATA_DIR=/tmp/ is missing"),
+        ("KABOOM_SIDE_HOST=0.0.0.0", "KABOOM_SIDE_HOST=127.0.0.1", "KABOOM_SIDE_HOST=0.0.0.0 is missing"),
         ('revision="${RELEASE}"', 'revision="1"', "image.revision"),
         ("'/healthz'", "'/'", "HEALTHCHECK"),
         ('CMD ["kaboom", "serve"', 'CMD ["sh", "-c", "kaboom", "serve"', "exec form"),

@@ -1,0 +1,71 @@
+"""The open connections of one server: how many there may be, and how long each may keep it waiting."""
+
+import asyncio
+import itertools
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from app.server.protocol import BoundedProtocol
+
+_TICK_S = 1.0
+#: So many are closed together when room is needed, since finding them takes a look at all.
+_BATCH = 16
+
+_log = structlog.get_logger(__name__)
+
+
+class Connections:
+    """Counts the connections of a server, closes the ones that wait longest when it is full, and keeps deadlines.
+
+    Time is counted in ticks of a second. A process that was frozen counts none, so it wakes up with no deadline passed.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed: Counter[str] = Counter()
+        self.members: set[BoundedProtocol] = set()
+        #: Those that were closed to make room, and are not gone yet.
+        self.leaving: set[BoundedProtocol] = set()
+        self.tick = 0
+        #: Numbers for connections that begin to wait, in their order.
+        self.turns = itertools.count()
+
+    def admit(self, connection: "BoundedProtocol") -> None:
+        """Count a new connection; beyond the limit close others that wait, or else this one."""
+        self.members.add(connection)
+        if self._timer is None:
+            self._timer = connection.loop.call_later(_TICK_S, self._look, connection.loop)
+        if len(self.members) - len(self.leaving) <= self._most:
+            return
+        waiting = [each for each in self.members - self.leaving if each is not connection and each.rank is not None]
+        waiting.sort(key=_by_rank)
+        for victim in waiting[:_BATCH] or [connection]:
+            self.note("closed_for_room" if waiting else "turned_away")
+            self.leaving.add(victim)
+            victim.transport.close()
+
+    def drop(self, connection: "BoundedProtocol") -> None:
+        """Forget a connection that is gone."""
+        self.members.discard(connection)
+        self.leaving.discard(connection)
+
+    def note(self, why: str) -> None:
+        """Count a connection or a request that was refused; a line of the log each second tells how many were."""
+        self._closed[why] += 1
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.tick += 1
+        self._timer = loop.call_later(_TICK_S, self._look, loop) if self.members else None
+        for connection in list(self.members):
+            connection.check(self.tick)
+        if self._closed:
+            _log.warning("connections_refused", open=len(self.members), **self._closed)
+            self._closed.clear()
+
+
+def _by_rank(connection: "BoundedProtocol") -> tuple[int, int]:
+    return connection.rank or 0, connection.waits_since

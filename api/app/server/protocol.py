@@ -1,0 +1,258 @@
+"""uvicorn's HTTP/1.1 connection with bounds: on a request's head, its time, and what a client leaves unread."""
+
+import asyncio
+from collections import deque
+from typing import Any, ClassVar
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.errors import Answer
+from app.server.connections import Connections
+from app.server.progress import Progress
+from app.server.refusals import (
+    BODY_TOO_LARGE,
+    HEAD_TOO_LARGE,
+    MAX_AFTER_HEAD,
+    MAX_HEAD,
+    MAX_HEADERS,
+    MAX_RAW_BODY,
+    NOT_HTTP,
+    TOO_SLOW,
+    WAIT_S,
+    build_refusal,
+)
+
+#: Requests of one connection that wait for the answer of an earlier one.
+_MOST_PIPELINED = 16
+#: Where trailers go: they come after the checks of the headers, so nothing may take them for headers.
+_TRAILERS: Any = deque(maxlen=0)
+
+
+#: What a connection reads: plain numbers, since each request compares them many times.
+_NOTHING, _HEAD, _BODY = range(3)
+#: What a client still sends that is not parsed any more.
+_REST = 3
+
+
+class _Lingering:
+    """The transport of an answer that may come before its request has ended: its close leaves time to read it.
+
+    A socket that is closed with bytes unread sends a reset, which takes the answer from the client with it.
+    """
+
+    def __init__(self, protocol: "BoundedProtocol") -> None:
+        self._transport = protocol.transport
+        self.write = self._transport.write
+        self.is_closing = self._transport.is_closing
+        self.close = protocol.linger
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection; `bound_protocol` makes the class of one server."""
+
+    table: ClassVar[Connections]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._reading = _NOTHING
+        #: Bytes read of the head or of the body, of the piece that is being parsed, and the heads begun so far.
+        self._size = self._piece = self._begun = 0
+        self._fault: Answer | None = None
+        self._active: Any = None
+        self._progress = Progress()
+        self._deadline: int | None = None
+        self.waits_since = 0
+
+    # Of asyncio.Protocol.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count the connection; its first request must have come soon."""
+        super().connection_made(transport)
+        self._lingering: Any = _Lingering(self)
+        self._await_client()
+        self.table.admit(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self.table.drop(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came in pieces that cannot be too large."""
+        if self._reading is not _REST and self._size + len(data) <= MAX_HEAD:
+            self._feed(data)
+            return
+        start = 0
+        while start < len(data) and self._reading is not _REST and not self.transport.is_closing():
+            room = MAX_HEAD - self._size if self._reading is _HEAD else MAX_HEAD
+            self._feed(data[start : start + room])
+            start += room
+        if self._reading is _REST:
+            self._drop_rest(len(data) - start)
+
+    # Of the parser.
+
+    def on_message_begin(self) -> None:
+        """Begin a head; the time of the first one runs since the connection was made."""
+        super().on_message_begin()
+        self._reading = _HEAD
+        self._begun += 1
+        self._size = 0
+        if self._begun > 1:
+            self._deadline = self.table.tick + WAIT_S
+
+    def on_headers_complete(self) -> None:
+        """Refuse a head that is too large, and otherwise begin to answer."""
+        if len(self.headers) > MAX_HEADERS or self._is_head_too_large():
+            self._fault = HEAD_TOO_LARGE
+        if self._fault or len(self.pipeline) >= _MOST_PIPELINED:
+            raise ValueError("refused")
+        super().on_headers_complete()
+        self._reading = _BODY
+        self._size = 0
+        self.headers = _TRAILERS
+        self.cycle.transport = self._lingering
+
+    def on_message_complete(self) -> None:
+        """Leave the connection to its answer."""
+        super().on_message_complete()
+        self._reading = _NOTHING
+        self._size = 0
+        self.cycle.transport = self.transport
+        self._deadline = None
+        if self.cycle.response_complete:
+            self._await_client()
+
+    # Of uvicorn.
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, or go on with one that waits."""
+        super().on_response_complete()
+        if self._reading is not _BODY and self.cycle.response_complete:
+            self._await_client()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._active = cycle
+        super()._start_asgi_task(cycle, app)
+
+    # Of ours.
+
+    @property
+    def rank(self) -> int | None:
+        """How soon it may be closed to make room, the smallest number first; None while it is being answered."""
+        if self.cycle is None:
+            return 0
+        if self._deadline is not None:
+            return 1
+        return 2 if self.flow.write_paused else None
+
+    def check(self, tick: int) -> None:
+        """End the connection where the client takes too long, to send or to read."""
+        unread = self.transport.get_write_buffer_size()
+        if unread:
+            if self._progress.has_stalled(self.transport, unread, tick):
+                self._end("client_reads_nothing")
+            return
+        self._progress.reset()
+        if self._deadline is None or tick <= self._deadline:
+            return
+        if self._reading is _REST or self.transport.is_closing():
+            self._end("client_goes_on")
+        elif self.flow.read_paused:
+            # It is our turn, not the client's.
+            self._await_client()
+        elif self._reading is _NOTHING:
+            self._await_client()
+            self.transport.close()
+        else:
+            self._refuse(TOO_SLOW)
+
+    def linger(self) -> None:
+        """Say that no more comes, and read what the client still sends for a while, so that it sees the answer."""
+        # What is left of the bytes that may follow.
+        self._size = 0 if self._reading is _BODY else MAX_RAW_BODY - MAX_AFTER_HEAD
+        self._reading = _REST
+        self._await_client()
+        self.pipeline.clear()
+        self.flow.resume_reading()
+        if not self.transport.is_closing() and self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _await_client(self) -> None:
+        self.waits_since = next(self.table.turns)
+        self._deadline = self.table.tick + WAIT_S
+
+    def _feed(self, piece: bytes) -> None:
+        self._unset_keepalive_if_required()
+        was, begun = self._reading, self._begun
+        self._piece = len(piece)
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            # We speak nothing else. What follows may be no HTTP.
+            self._end_after_answer()
+        except httptools.HttpParserError:
+            self._refuse(self._fault or NOT_HTTP)
+        self._piece = 0
+        if self._reading is _HEAD:
+            self._measure_head(len(piece), is_whole=was is _NOTHING and self._begun == begun + 1, begun=begun)
+        elif self._reading is _BODY:
+            self._size += len(piece)
+            if self._size > MAX_RAW_BODY:
+                self._refuse(BODY_TOO_LARGE)
+
+    def _measure_head(self, count: int, *, is_whole: bool, begun: int) -> None:
+        if is_whole or self._begun == begun:
+            self._size += count
+        else:
+            self._size = self._parsed_size()
+        if self._size >= MAX_HEAD:
+            self._refuse(HEAD_TOO_LARGE)
+
+    def _is_head_too_large(self) -> bool:
+        return self._size + self._piece > MAX_HEAD and self._parsed_size() > MAX_HEAD
+
+    def _parsed_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _refuse(self, answer: Answer) -> None:
+        """Answer for the app where nothing has been answered, and stop to parse."""
+        self.table.note(answer.problem.slug)
+        active = self._active
+        is_answering = active is not None and not active.response_complete
+        if is_answering and (active is not self.cycle or self._reading is not _BODY or active.response_started):
+            self._end_after_answer()
+            return
+        if is_answering:
+            # The request that is refused is the one that the app waits for.
+            active.disconnected = True
+            active.message_event.set()
+        if is_answering or self._reading is not _BODY:
+            self.transport.write(build_refusal(answer, self.server_state.default_headers))
+        self.linger()
+
+    def _end_after_answer(self) -> None:
+        self._reading = _REST
+        self._size = 0
+        self._deadline = None
+        self.pipeline.clear()
+        self._active.keep_alive = False
+        self._active.transport = self._lingering
+        if self._active.response_complete:
+            self.linger()
+
+    def _drop_rest(self, count: int) -> None:
+        self._unset_keepalive_if_required()
+        self._size += count
+        if self._size > MAX_RAW_BODY:
+            self._end("client_goes_on")
+
+    def _end(self, why: str) -> None:
+        self.table.note(why)
+        self.transport.abort()
+
+
+def bound_protocol(most_connections: int) -> type[BoundedProtocol]:
+    """Return the class of the connections of one server, which has so many at most."""
+    return type("BoundedProtocol", (BoundedProtocol,), {"table": Connections(most_connections)})
