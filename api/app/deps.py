@@ -1,13 +1,17 @@
 """What routes ask for, as `Annotated` aliases."""
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import Annotated, cast
 
 from fastapi import Depends, Header, Request, Response
 
+from app.auth import INGEST_OWNER
 from app.jobs.cursor import CursorSigner
 from app.jobs.events import EventHub
 from app.jobs.sharing import Sharing
+from app.jobs.streams import EVENT_STREAM
 from app.tasks.lifecycle import Jobs as JobsOfProcess
 
 
@@ -22,6 +26,29 @@ async def _shared(request: Request) -> Sharing[Response]:
 
 async def _events(request: Request) -> EventHub:
     return cast("EventHub", request.app.state.events)
+
+
+async def count_stream(request: Request) -> AsyncIterator[None]:
+    """Count a stream among those of its caller until it has been sent or has broken off.
+
+    Raises:
+        TooManyStreams: the caller has as many as it may.
+
+    """
+    with request.app.state.events.slots.take(INGEST_OWNER):
+        yield
+
+
+async def count_log_stream(request: Request) -> AsyncIterator[None]:
+    """Count as `count_stream` does, where a stream is asked for.
+
+    Raises:
+        TooManyStreams: as there.
+
+    """
+    is_stream = EVENT_STREAM in request.headers.get("accept", "")
+    with request.app.state.events.slots.take(INGEST_OWNER) if is_stream else nullcontext():
+        yield
 
 
 async def _cursors(request: Request) -> CursorSigner:

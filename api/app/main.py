@@ -102,7 +102,7 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     app.state.jobs = jobs = Jobs(parts)
     app.state.shared = Sharing()
     app.state.desk = open_desk(settings)
-    app.state.events = hub = EventHub(parts.events)
+    app.state.events = hub = EventHub(parts.events, most_streams=settings.max_streams)
     work = [hub.run(), *_background(jobs), *instrument_api(parts)]
     tasks = [asyncio.create_task(each) for each in work]
     try:

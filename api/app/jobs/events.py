@@ -10,15 +10,22 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
+from app.jobs.sharing import Sharing
+from app.jobs.streams import StreamSlots
 from batch.errors import InvalidRequest, StoreError
 
 #: The id before every event.
 START = "0-0"
-#: A watcher that falls this far behind is let go; it comes back with its last id and misses nothing.
-_BUFFER = 500
+#: A watcher that falls this far behind is let go; it comes back with its last id and misses nothing. More than a log
+#: keeps, which the first watcher from the start has all of others read.
+_BUFFER = 1500
 #: How long one read waits; the events of a job that is newly watched come after this at the latest.
 _READ_MS = 200
 _PAUSE_S = 1.0
+#: Reads of kept events under way at once: streams that begin together leave connections to Redis for other work.
+_READERS = 8
+#: After so many kept events others have a turn of the loop.
+_RUN = 20
 
 #: Redis counts both parts of an id in 64 bits.
 _MOST = 2**64
@@ -98,10 +105,13 @@ class _Topic:
 class EventHub:
     """Fans out the events of jobs to any number of watchers, from one read at a time."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventLog, *, most_streams: int = 256) -> None:
         self._log = log
+        self.slots = StreamSlots(most_streams)
         self._topics: dict[FeedKey, _Topic] = {}
         self._is_watched = asyncio.Event()
+        self._readers = asyncio.Semaphore(_READERS)
+        self._reads: Sharing[list[JobEvent]] = Sharing()
 
     async def run(self) -> None:
         """Read for all watchers until cancelled; a log that is away is waited for."""
@@ -122,8 +132,18 @@ class EventHub:
                 self._publish(key, events)
 
     async def read(self, queue: str, job_id: str, *, after: str = START, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
-        """Return the events that are kept of a job, after an id."""
-        return await self._log.read(queue, job_id, after=after, feed=feed)
+        """Return the events that are kept of a job, after an id; who asks at the same time shares the answer.
+
+        Raises:
+            StoreError: they could not be read in 5 s.
+
+        """
+
+        async def find() -> list[JobEvent]:
+            async with self._readers:
+                return await self._log.read(queue, job_id, after=after, feed=feed)
+
+        return await self._reads.ask((queue, job_id, after, feed), find)
 
     async def watch(
         self, queue: str, job_id: str, *, after: str = START, feed: Feed = Feed.EVENTS, ping_s: float = 15.0
@@ -131,13 +151,19 @@ class EventHub:
         """Give each event of a job after an id once and in order, and None where nothing came for a while.
 
         Ends only where the watcher fell too far behind.
+
+        Raises:
+            StoreError: what is kept could not be read.
+
         """
         last = parse_event_id(after)
         with self._subscribed(FeedKey(queue, job_id, feed), after) as inbox:
             # Subscribed first, so that nothing falls between what is kept and what is new.
-            for kept in await self._log.read(queue, job_id, after=after, feed=feed):
+            for number, kept in enumerate(await self.read(queue, job_id, after=after, feed=feed), 1):
                 last = parse_event_id(kept.event_id)
                 yield kept
+                if number % _RUN == 0:
+                    await asyncio.sleep(0)
             while True:
                 try:
                     async with asyncio.timeout(ping_s):

@@ -12,8 +12,9 @@ from app.jobs.events import START, EventHub, Feed, JobEvent, parse_event_id
 from app.jobs.lines import JobLine
 from app.jobs.model import Job
 from app.jobs.sse import stream_lines
+from app.jobs.streams import EVENT_STREAM
 from app.jobs.view import LogPage, view_line
-from app.jobs_api.watching import EVENT_STREAM, STREAM_HEADERS, LastEventId
+from app.jobs_api.watching import STREAM_HEADERS, LastEventId
 from batch.kit.clock import utc_now
 
 #: The last lines of a job may come this long after its end.

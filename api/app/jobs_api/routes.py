@@ -5,14 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response, status
+from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from starlette.responses import StreamingResponse
 
-from app.deps import Cursors, Events, Jobs, Shared
+from app.deps import Cursors, Events, Jobs, Shared, count_log_stream, count_stream
 from app.errors import BAD_CURSOR, BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
 from app.jobs.events import START, Feed, parse_event_id
 from app.jobs.model import Chunk, Job
 from app.jobs.sse import wait_for_end
+from app.jobs.streams import EVENT_STREAM
 from app.jobs.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody, view_job
 from app.jobs_api.accepting import accept
 from app.jobs_api.failures import FailureListing, page_failures
@@ -21,7 +22,7 @@ from app.jobs_api.log import LOG_ANSWERS, ResumedLogQuery, page_log, stream_log
 from app.jobs_api.rendering import JobWriter
 from app.jobs_api.stats import tell_stats
 from app.jobs_api.together import answer_together, build_answer
-from app.jobs_api.watching import EVENT_ANSWERS, EVENT_STREAM, LastEventId, preferred_wait_s, stream_job
+from app.jobs_api.watching import EVENT_ANSWERS, LastEventId, preferred_wait_s, stream_job
 from batch.errors import NotFound
 
 JobId = Annotated[str, Path(max_length=64, description="32 hex digits")]
@@ -74,12 +75,14 @@ class JobRoutes:
     ) -> JobView | Response:
         """Show one job; `ETag` changes with it, `Retry-After` says when to look again.
 
-        `Prefer: wait=25` answers when the job ends, or after so many seconds (30 at most).
+        `Prefer: wait=25` answers when the job ends, or after so many seconds (30 at most). A caller with too many
+        streams and waits is answered at once, without `Preference-Applied`.
         """
         job = await self._find(jobs, job_id)
         wait_s = preferred_wait_s(request.headers.get("prefer", ""))
-        if wait_s and not job.status.is_final:
-            await wait_for_end(hub, job, timeout_s=wait_s)
+        if wait_s and not job.status.is_final and not hub.slots.is_full(self.owner):
+            with hub.slots.take(self.owner):
+                await wait_for_end(hub, job, timeout_s=wait_s)
             job = await self._find(jobs, job_id)
             response.headers["Preference-Applied"] = f"wait={wait_s}"
         etag = f'W/"{job.version}-{job.status}-{job.settled}"'
@@ -161,8 +164,11 @@ def jobs_router(routes: JobRoutes) -> APIRouter:
     router.add_api_route("/stats", routes.job_stats, response_model=QueueStats)
     one = APIRouter(prefix="/{job_id}", responses=describe_problems(NOT_FOUND, INVALID))
     one.add_api_route("", routes.get_job, response_model=JobView, responses=_NOT_MODIFIED)
-    one.add_api_route("/events", routes.job_events, response_class=StreamingResponse, responses=EVENT_ANSWERS)
-    one.add_api_route("/logs", routes.job_logs, response_model=LogPage, responses=LOG_ANSWERS)
+    events, logs = [Depends(count_stream)], [Depends(count_log_stream)]
+    one.add_api_route(
+        "/events", routes.job_events, response_class=StreamingResponse, responses=EVENT_ANSWERS, dependencies=events
+    )
+    one.add_api_route("/logs", routes.job_logs, response_model=LogPage, responses=LOG_ANSWERS, dependencies=logs)
     one.add_api_route("/failures", routes.list_failures)
     conflict = describe_problems(CONFLICT)
     one.add_api_route("/cancel", routes.cancel_job, methods=["POST"], status_code=202, responses=conflict)

@@ -9,9 +9,9 @@ from starlette.responses import StreamingResponse
 from app.jobs.events import START, EventHub
 from app.jobs.model import Job
 from app.jobs.sse import is_last, stream_events, tell_end
+from app.jobs.streams import EVENT_STREAM
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=50)]
-EVENT_STREAM = "text/event-stream"
 #: The second keeps a proxy such as nginx from holding events back.
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 _MAX_WAIT_S = 30

@@ -1,0 +1,41 @@
+"""How many streams each caller may hold open, in one process."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.errors import TooManyStreams
+
+#: What a stream is asked for by, and answered with.
+EVENT_STREAM = "text/event-stream"
+_LATER_S = 5.0
+
+
+class StreamSlots:
+    """Counts the open streams of each caller."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: Counter[str] = Counter()
+
+    def is_full(self, caller: str) -> bool:
+        """Return whether a caller has as many streams as it may."""
+        return self._taken[caller] >= self._most
+
+    @contextmanager
+    def take(self, caller: str) -> Iterator[None]:
+        """Count one stream of a caller for the time of a `with`.
+
+        Raises:
+            TooManyStreams: the caller has as many as it may.
+
+        """
+        if self.is_full(caller):
+            raise TooManyStreams(
+                f"{self._most} streams and waits are open, which is the limit of a caller", retry_after_s=_LATER_S
+            )
+        self._taken[caller] += 1
+        try:
+            yield
+        finally:
+            self._taken[caller] -= 1
