@@ -15,11 +15,13 @@ INGEST_HEADER = b"x-ingest-token"
 INGEST_SCHEME = APIKeyHeader(name=INGEST_HEADER.decode(), scheme_name="ingestToken", auto_error=False)
 INGEST_PREFIX = "/api/v1/ingest"
 SCHEDULES_PREFIX = "/api/v1/schedules"
+#: The jobs of all queues, as one list.
+JOBS_PREFIX = "/api/v1/jobs"
 #: Jobs on the bars that are kept.
 MARKET_DATA_PREFIX = "/api/v1/market-data"
 #: What is read of the market: bars, what is held of them, and what they are measured by.
 MARKET_PREFIXES = tuple(f"/api/v1/{name}" for name in ("bars", "coverage", "symbols", "universe", "calendar"))
-_GUARDED = (INGEST_PREFIX, SCHEDULES_PREFIX, MARKET_DATA_PREFIX, *MARKET_PREFIXES)
+_GUARDED = (INGEST_PREFIX, SCHEDULES_PREFIX, JOBS_PREFIX, MARKET_DATA_PREFIX, *MARKET_PREFIXES)
 #: Jobs of all queues that it guards belong to whoever holds its token; a rotated token keeps its jobs.
 INGEST_OWNER = "ingest"
 #: Shorter ones can be guessed; a phrase of words, which would be as many tokens, is caught by it too.

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Header, Request, Response
 
 from app.auth import INGEST_OWNER
-from app.jobs.cursor import CursorSigner
+from app.jobs.cursor import Cursors as CursorsOfProcess
 from app.jobs.events import EventHub
 from app.jobs.sharing import Sharing
 from app.jobs.streams import EVENT_STREAM
@@ -51,13 +51,13 @@ async def count_log_stream(request: Request) -> AsyncIterator[None]:
         yield
 
 
-async def _cursors(request: Request) -> CursorSigner:
-    return cast("CursorSigner", request.app.state.cursors)
+async def _cursors(request: Request) -> CursorsOfProcess:
+    return cast("CursorsOfProcess", request.app.state.cursors)
 
 
 Jobs = Annotated[JobsOfProcess, Depends(_jobs)]
 Events = Annotated[EventHub, Depends(_events)]
-Cursors = Annotated[CursorSigner, Depends(_cursors)]
+Cursors = Annotated[CursorsOfProcess, Depends(_cursors)]
 Shared = Annotated[Sharing[Response], Depends(_shared)]
 
 #: Bare, or quoted as the IETF draft has it (a structured-field string).

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from batch import errors as domain
 
@@ -52,8 +53,8 @@ class ProblemBody(BaseModel):
     errors: list[FaultyField] = Field(default=[], max_length=MAX_ERRORS)
 
 
-BAD_REQUEST = Problem("bad-request", 400, "The request is not HTTP/1.1", "HTTP/1.1 のリクエストとして正しくありません")
 BAD_JSON = Problem("bad-json", 400, "The body is not JSON", "本文が JSON ではありません")
+BAD_REQUEST = Problem("bad-request", 400, "The request is malformed", "リクエストの形式が正しくありません")
 BAD_CURSOR = Problem("bad-cursor", 400, "The cursor is not one of ours", "カーソルが正しくありません")
 UNAUTHORIZED = Problem("unauthorized", 401, "A valid token is needed", "有効なトークンが必要です")
 NOT_FOUND = Problem("not-found", 404, "Not found", "見つかりません")
@@ -85,6 +86,7 @@ BY_ERROR: Mapping[type[domain.KaboomError], Problem] = {
     domain.ConfigurationError: INTERNAL,
     domain.KaboomError: INTERNAL,
 }
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _BY_STATUS = {400: BAD_JSON, 404: NOT_FOUND, 405: METHOD, 415: MEDIA_TYPE}
 
 
@@ -166,20 +168,10 @@ def prefers_japanese(accept_language: str) -> bool:
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Have every error of a route answered as a problem, and OpenAPI say what a problem is."""
+    """Have every error of a route answered as a problem; the gate answers for bugs."""
     app.add_exception_handler(domain.KaboomError, _on_domain_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
-    app.add_exception_handler(Exception, _on_bug)
-    plain = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        schema = plain()
-        described = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
-        schema["components"]["schemas"] |= described.pop("$defs", {}) | {"Problem": described}
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to add to the document
 
 
 def _respond(request: Request, answer: Answer) -> Response:
@@ -236,9 +228,17 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     problem = _BY_STATUS.get(error.status_code)
     if problem is None:
         problem = Problem("http", error.status_code, str(error.detail), str(error.detail))
-    return _respond(request, Answer(problem, str(error.detail), headers=dict(error.headers or {})))
+    headers = dict(error.headers or {})
+    if problem is METHOD:
+        headers["Allow"] = ", ".join(_find_methods(request))
+    return _respond(request, Answer(problem, str(error.detail), headers=headers))
 
 
-async def _on_bug(request: Request, error: Exception) -> Response:
-    _log.error("request_crashed", path=request.url.path, exc_info=error)
-    return _respond(request, Answer(INTERNAL, "the error is in our logs under this request_id"))
+def _find_methods(request: Request) -> list[str]:
+    """Return the methods that a path takes; Starlette names those of its first route alone."""
+
+    def takes(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in _METHODS if takes(method)]

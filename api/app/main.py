@@ -3,25 +3,29 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
+from app.address_limit import AddressLimiter
 from app.auth import parse_ingest_tokens
 from app.errors import install_handlers
 from app.health.routes import router as health_router
 from app.ingest.routes import router as ingest_router
-from app.jobs.cursor import CursorSigner
+from app.jobs.cursor import Cursors
 from app.jobs.events import EventHub
 from app.jobs.sharing import Sharing
+from app.jobs_api.all_queues import router as all_jobs_router
 from app.market_data.job_routes import router as market_jobs_router
 from app.market_data.opening import open_desk
 from app.market_data.refresh_routes import router as refresh_router
 from app.market_data.routes import router as market_router
 from app.middleware import Gate
 from app.notifications.routes import router as webhooks_router
+from app.openapi import install_openapi
 from app.rate_limit import RateLimiter
 from app.schedules.routes import router as schedules_router
 from app.settings import AppSettings, load_settings
@@ -63,22 +67,25 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
         # FastAPI's pages load their scripts from a CDN; ours come vendored, with the dashboard.
         docs_url=None,
         redoc_url=None,
+        # Ours is made once; FastAPI encodes its own anew for each who asks.
+        openapi_url=None,
         telemetry=_telemetry(tracing),
     )
-    # Every API process has a token in common with every other, so a cursor of one is good with all.
-    app.state.cursors = CursorSigner(*tokens)
-    limiter = RateLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
-    app.add_middleware(Gate, ingest_tokens=tokens, limiter=limiter)
+    app.state.limiter = limiter = RateLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
+    addresses = AddressLimiter(chosen.rate_limit_anonymous, hops=chosen.proxy_hops)
+    app.add_middleware(Gate, ingest_tokens=tokens, limiter=limiter, addresses=addresses)
     if chosen.metrics_port:
         app.add_middleware(Measured)
     install_handlers(app)
     app.include_router(health_router)
     app.include_router(ingest_router)
+    app.include_router(all_jobs_router)
     app.include_router(schedules_router)
     app.include_router(webhooks_router)
     app.include_router(market_router)
     app.include_router(market_jobs_router)
     app.include_router(refresh_router)
+    install_openapi(app)
     return app
 
 
@@ -99,7 +106,10 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     parts = build_parts(settings, role="api")
     await parts.check()
     _log.info("api_started", name=parts.name, release=settings.release)
+    app.state.limiter.share(parts.counts)
     app.state.jobs = jobs = Jobs(parts)
+    # All API processes share the ledger, so a cursor of one is good with all, also after a restart.
+    app.state.cursors = Cursors(partial(parts.history.load_api_key, "cursors"))
     app.state.shared = Sharing()
     app.state.desk = open_desk(settings)
     app.state.events = hub = EventHub(parts.events, most_streams=settings.max_streams)

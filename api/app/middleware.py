@@ -2,14 +2,26 @@
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.address_limit import AddressLimiter
 from app.auth import INGEST_HEADER, INGEST_OWNER, digest_token, is_guarded_path, is_valid_token
-from app.errors import BAD_REQUEST, MEDIA_TYPE, RATE_LIMITED, TOO_LARGE, UNAUTHORIZED, Answer, problem_response
-from app.rate_limit import RateLimiter
+from app.errors import (
+    BAD_REQUEST,
+    INTERNAL,
+    MEDIA_TYPE,
+    RATE_LIMITED,
+    TOO_LARGE,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    Answer,
+    problem_response,
+)
+from app.rate_limit import Allowance, RateLimiter
 
 MAX_BODY = 64 * 1024
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -20,6 +32,8 @@ _NEEDS_TOKEN = Answer(
 )
 _TOO_LARGE = Answer(TOO_LARGE, f"the body was over {MAX_BODY} bytes, which is the limit")
 _CUT_OFF = Answer(BAD_REQUEST, "the connection ended before the body did")
+_TWO_HOSTS = Answer(BAD_REQUEST, "the request had more than one Host header, expected one")
+_CRASHED = Answer(INTERNAL, "the error is in our logs under this request_id")
 _WRONG_TYPE = Answer(MEDIA_TYPE, "the Content-Type was not application/json")
 #: Names in lower case, as ASGI wants them.
 _SECURITY_HEADERS = {
@@ -29,14 +43,19 @@ _SECURITY_HEADERS = {
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
 }
 
+_log = structlog.get_logger(__name__)
+
 
 class Gate:
     """ASGI middleware that lets in only requests worth parsing."""
 
-    def __init__(self, app: ASGIApp, ingest_tokens: Sequence[str], limiter: RateLimiter) -> None:
+    def __init__(
+        self, app: ASGIApp, ingest_tokens: Sequence[str], limiter: RateLimiter, addresses: AddressLimiter
+    ) -> None:
         self._app = app
         self._digests = tuple(digest_token(token.encode()) for token in ingest_tokens)
         self._limiter = limiter
+        self._addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a request, give it an id, and pass it on with its body read."""
@@ -46,32 +65,74 @@ class Gate:
         headers = dict(scope["headers"])
         scope["request_id"] = request_id = _request_id(headers)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            told = {b"x-request-id": request_id.encode()} | _SECURITY_HEADERS
-            send = _with_headers(send, told)
-            refusal = self._refuse(scope, headers, told)
-            body = b""
-            if refusal is None:
-                body, refusal = await _read(receive, headers)
-            if refusal:
-                await _answer(refusal, scope, headers)(scope, receive, send)
-            else:
-                await self._app(scope, _replay(body, receive), send)
+            reply = _Reply(send, {b"x-request-id": request_id.encode()} | _SECURITY_HEADERS)
+            try:
+                await self._pass(scope, receive, reply, headers)
+            except Exception as e:
+                # Once an answer has begun, only the server can end it, and it logs the error itself.
+                if reply.has_begun:
+                    raise
+                _log.error("request_crashed", path=scope["path"], exc_info=e)
+                await _answer(_CRASHED, scope, headers)(scope, receive, reply.send)
 
-    def _refuse(self, scope: Scope, headers: dict[bytes, bytes], told: dict[bytes, bytes]) -> Answer | None:
-        """Return why a request is refused, if it is; `told` gets what its answer says of limits."""
+    async def _pass(self, scope: Scope, receive: Receive, reply: "_Reply", headers: dict[bytes, bytes]) -> None:
+        refusal = await self._refuse(scope, headers, reply)
+        body = b""
+        if refusal is None:
+            body, refusal = await _read(receive, headers)
+        if refusal:
+            await _answer(refusal, scope, headers)(scope, receive, reply.send)
+        else:
+            await self._app(scope, _replay(body, receive), reply.send)
+
+    async def _refuse(self, scope: Scope, headers: dict[bytes, bytes], reply: "_Reply") -> Answer | None:
+        """Return why a request is refused, if it is; `reply` gets what its answer says of limits."""
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            return _TWO_HOSTS
         if is_guarded_path(scope["path"]):
+            reply.told[b"cache-control"] = b"private, no-store"
             if not is_valid_token(headers.get(INGEST_HEADER), self._digests):
                 return _NEEDS_TOKEN
-            allowance = self._limiter.spend(INGEST_OWNER, scope["method"])
-            if allowance:
-                told |= {b"ratelimit-policy": allowance.policy.encode(), b"ratelimit": allowance.state.encode()}
-                if allowance.refusal:
-                    return Answer(RATE_LIMITED, allowance.refusal, headers={"Retry-After": str(allowance.reset_s)})
+            allowance = await self._limiter.spend(INGEST_OWNER, scope["method"])
+            reply.tell(allowance)
+            reply.refund = partial(self._limiter.refund, INGEST_OWNER, scope["method"])
+        else:
+            peer = scope["client"][0] if scope.get("client") else ""
+            allowance = self._addresses.refuse(scope["path"], peer, scope["headers"])
+            reply.tell(allowance)
+        if allowance and allowance.refusal:
+            return Answer(RATE_LIMITED, allowance.refusal, headers={"Retry-After": str(allowance.reset_s)})
         has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
         media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
         if has_body and media_type != b"application/json" and not media_type.endswith(b"+json"):
             return _WRONG_TYPE
         return None
+
+
+class _Reply:
+    """The answer to one request: adds headers to it, and gives a call back that a part of the system failed."""
+
+    def __init__(self, send: Send, told: dict[bytes, bytes]) -> None:
+        self._send = send
+        self.told = told
+        self.has_begun = False
+        self.refund: Callable[[], Allowance | None] | None = None
+
+    def tell(self, allowance: Allowance | None) -> None:
+        """Say what a limit has left."""
+        if allowance:
+            self.told |= {b"ratelimit-policy": allowance.policy.encode(), b"ratelimit": allowance.state.encode()}
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.has_begun = True
+            if message["status"] == UNAVAILABLE.status and self.refund:
+                self.tell(self.refund())
+            # A route's own value stands.
+            given = {name for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(item for item in self.told.items() if item[0] not in given)]
+        await self._send(message)
 
 
 async def _read(receive: Receive, headers: dict[bytes, bytes]) -> tuple[bytes, Answer | None]:
@@ -104,17 +165,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 def _request_id(headers: dict[bytes, bytes]) -> str:
     given = headers.get(b"x-request-id", b"")
     return given.decode() if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-
-
-def _with_headers(send: Send, told: Mapping[bytes, bytes]) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            # A route's own value stands.
-            given = {name for name, _ in message["headers"]}
-            message["headers"] = [*message["headers"], *(item for item in told.items() if item[0] not in given)]
-        await send(message)
-
-    return sending
 
 
 def _answer(answer: Answer, scope: Scope, headers: dict[bytes, bytes]) -> ASGIApp:

@@ -1,14 +1,28 @@
-"""How often a caller may call: one policy for reads and one for writes, counted in this process."""
+"""How often a caller may call: one policy for reads and one for writes, counted for all API processes together.
 
+A process reserves calls of the shared count some at a time, so most calls cost no round trip
+(docs/decisions/0050-rate-limits-are-reserved-in-redis.md).
+"""
+
+import asyncio
 import math
 import time
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+from batch.errors import StoreError
+from batch.kit.group import Group
 
 #: The policy that limits nothing.
 OFF = "off"
 _WINDOWS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+#: A process reserves this part of a limit at once.
+_PART = 20
+#: No call waits longer for the shared count; after that the process counts alone for a while.
+_PATIENCE_S = 0.1
+_ALONE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,44 +42,142 @@ class Allowance:
     reset_s: int
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A limit: so many calls in a window, under a name."""
+
+    name: str
+    amount: int
+    window_s: int
+
+    def allow(self, left: int, ends_in_s: float, refusal: str = "") -> Allowance:
+        """Return what callers are told when so many calls are left."""
+        reset_s = max(1, math.ceil(ends_in_s))
+        state = f'"{self.name}";r={max(0, left)};t={reset_s}'
+        return Allowance(f'"{self.name}";q={self.amount};w={self.window_s}', state, refusal, reset_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many calls are counted in a window, and the seconds until it ends."""
+
+    total: int
+    ends_in_s: float
+
+
+class SharedCounts(Protocol):
+    """Counts that all API processes share."""
+
+    async def add(self, rate: Rate, caller: str, calls: int) -> Count:
+        """Count calls of a caller; the first ones begin a window.
+
+        Raises:
+            StoreError: the counts cannot be reached.
+
+        """
+        ...
+
+
 class RateLimiter:
-    """Counts the calls of each caller in windows of a policy such as `120/minute`; `off` counts none."""
+    """Limits the calls of each caller by a policy such as `120/minute`; `off` limits nothing."""
 
     def __init__(self, *, write: str, read: str) -> None:
-        self._write = _build_policy("write", write)
-        self._read = _build_policy("read", read)
+        self._write = parse_rate("write", write)
+        self._read = parse_rate("read", read)
+        self._counts: SharedCounts | None = None
+        self._shares: dict[tuple[str, str], _Share] = {}
 
-    def spend(self, caller: str, method: str) -> Allowance | None:
+    def share(self, counts: SharedCounts | None) -> None:
+        """Count together with all who use the same counts; without any, this process counts alone."""
+        self._counts = counts
+        self._shares.clear()
+
+    async def spend(self, caller: str, method: str) -> Allowance | None:
         """Count a call; None where no policy limits it."""
-        policy = self._read if method in _READS else self._write
-        return policy.spend(caller) if policy else None
+        share = self._share(caller, method)
+        return await share.spend() if share else None
+
+    def refund(self, caller: str, method: str) -> Allowance | None:
+        """Take back a call that was allowed, and came to nothing by no fault of the caller."""
+        share = self._share(caller, method)
+        return share.refund() if share else None
+
+    def _share(self, caller: str, method: str) -> "_Share | None":
+        rate = self._read if method in _READS else self._write
+        if rate is None:
+            return None
+        found = self._shares.get((rate.name, caller))
+        if found is None:
+            found = self._shares[rate.name, caller] = _Share(rate, caller, self._counts)
+        return found
 
 
-class _Policy:
-    """Counts in fixed windows; one begins with the first call after the last one's end, for all callers at once."""
+class _Share:
+    """What this process has reserved of one caller's window, and not spent."""
 
-    def __init__(self, name: str, amount: int, window_s: int) -> None:
-        self._name, self._amount, self._window_s = name, amount, window_s
-        self._spent: Counter[str] = Counter()
+    def __init__(self, rate: Rate, caller: str, counts: SharedCounts | None) -> None:
+        self._rate, self._caller, self._counts = rate, caller, counts
+        # Without others there is nobody to leave something to, and nothing to save.
+        self._ahead = max(1, rate.amount // _PART) if counts else 1
+        self._held, self._left = 0, rate.amount
         self._ends_at = 0.0
-        self._header = f'"{name}";q={amount};w={window_s}'
-        self._refusal = f"{amount} {name}s in {window_s} s are allowed to this token, and were made"
+        self._own, self._own_ends_at = 0, 0.0
+        self._alone_until = 0.0
+        self._reserving: Group[None, None] = Group(self._reserve)
+        self._refusal = f"{rate.amount} {rate.name}s in {rate.window_s} s are allowed to this token, and were made"
 
-    def spend(self, caller: str) -> Allowance:
+    async def spend(self) -> Allowance:
+        if time.monotonic() >= self._ends_at:
+            self._held, self._left = 0, self._rate.amount
+        # Again where another call took what this one had reserved.
+        while not self._held and self._left:
+            if self._counts:
+                await self._reserving.call(None)
+            else:
+                await self._reserve([None])
+        if not self._held:
+            return self._tell(self._refusal)
+        self._held -= 1
+        return self._tell()
+
+    def refund(self) -> Allowance:
+        if time.monotonic() < self._ends_at:
+            self._held += 1
+        return self._tell()
+
+    def _tell(self, refusal: str = "") -> Allowance:
+        return self._rate.allow(self._held + self._left, self._ends_at - time.monotonic(), refusal)
+
+    async def _reserve(self, calls: Sequence[None]) -> Sequence[None]:
+        """Reserve one call for each that waits, and some ahead."""
+        wanted = len(calls) - 1 + self._ahead
+        counted = await self._count(wanted)
         now = time.monotonic()
         if now >= self._ends_at:
-            self._ends_at = now + self._window_s
-            self._spent.clear()
-        self._spent[caller] += 1
-        left = self._amount - self._spent[caller]
-        reset_s = max(1, math.ceil(self._ends_at - now))
-        state = f'"{self._name}";r={max(0, left)};t={reset_s}'
-        return Allowance(self._header, state, "" if left >= 0 else self._refusal, reset_s)
+            self._held = 0
+        self._ends_at = now + counted.ends_in_s
+        self._held += min(max(self._rate.amount - (counted.total - wanted), 0), wanted)
+        self._left = max(self._rate.amount - counted.total, 0)
+        return calls
+
+    async def _count(self, calls: int) -> Count:
+        """Count calls with all others, or alone while the shared counts are away."""
+        now = time.monotonic()
+        if now >= self._own_ends_at:
+            self._own, self._own_ends_at = 0, now + self._rate.window_s
+        self._own += calls
+        if self._counts and now >= self._alone_until:
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    return await self._counts.add(self._rate, self._caller, calls)
+            except (StoreError, TimeoutError):
+                self._alone_until = time.monotonic() + _ALONE_S
+        return Count(self._own, self._own_ends_at - now)
 
 
-def _build_policy(name: str, text: str) -> _Policy | None:
-    """Return the policy of a text that the settings let pass, such as `120/minute`; None for `off`."""
+def parse_rate(name: str, text: str) -> Rate | None:
+    """Return the limit of a text that the settings let pass, such as `120/minute`; None for `off`."""
     if text == OFF:
         return None
     amount, _, window = text.partition("/")
-    return _Policy(name, int(amount), _WINDOWS_S[window])
+    return Rate(name, int(amount), _WINDOWS_S[window])

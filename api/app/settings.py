@@ -35,6 +35,10 @@ class AppSettings(BatchSettings):
     rate_limit_read: str = Field(default="3000/minute", pattern=_RATE, validation_alias="KABOOM_RATE_LIMIT_READ")
     max_connections: int = Field(default=512, ge=8, le=50_000, validation_alias="KABOOM_MAX_CONNECTIONS")
     max_streams: int = Field(default=256, ge=1, le=10_000, validation_alias="KABOOM_MAX_STREAMS")
+    rate_limit_anonymous: str = Field(
+        default="60/minute", pattern=_RATE, validation_alias="KABOOM_RATE_LIMIT_ANONYMOUS"
+    )
+    proxy_hops: int = Field(default=0, ge=0, le=10, validation_alias="KABOOM_PROXY_HOPS")
     slots: int = Field(default=4, ge=1, le=256, validation_alias="KABOOM_SLOTS")
     side_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="PORT")
     own_side_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="KABOOM_SIDE_PORT")

@@ -16,6 +16,7 @@ from batch.kit.printable import clean
 INGEST = "/api/v1/ingest"
 MARKET_DATA = "/api/v1/market-data"
 SCHEDULES = "/api/v1/schedules"
+JOBS = "/api/v1/jobs"
 _TOO_MANY, _NO_CONTENT = 429, 204
 #: The longest window that a command sits out.
 _MOST_WAIT_S = 60

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli.exits import CliError, Exit
+from app.cli.client import JOBS
+from app.cli.exits import Exit
 from app.cli.ingest import follow
 from app.cli.logs import LogLevel, follow_lines, print_line, read_lines
 from app.cli.options import Json
@@ -25,7 +26,7 @@ def list_jobs(
     status: Annotated[list[str] | None, typer.Option(help="only this state (repeatable)")] = None,
     q: Annotated[str, typer.Option("--q", help="only jobs that mention these words: an id, a symbol, an error …")] = "",
     limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
-    cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before; with --queue")] = None,
+    cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before, with the same filters")] = None,
     queue: Annotated[JobQueue | None, typer.Option(help="only this one (default: all)")] = None,
     *,
     json: Json = False,
@@ -34,10 +35,9 @@ def list_jobs(
     session: Session = context.obj.with_json(json)
     params: dict[str, Any] = {"limit": limit, "status": status or []}
     params |= {name: value for name, value in {"q": q, "cursor": cursor}.items() if value}
-    if cursor and not queue:
-        raise CliError(Exit.USAGE, "--cursor was given without --queue: a cursor belongs to the list of one queue")
-    client = session.client()
-    page = _merge({q: client.call("GET", q.jobs_path, params=params) for q in ([queue] if queue else JobQueue)}, limit)
+    if queue:
+        params["queue"] = queue.value
+    page = session.client().call("GET", JOBS, params=params)
     if session.is_json:
         session.print_json(page)
     elif not page["items"]:
@@ -133,18 +133,6 @@ def _print_answer(session: Session, answer: dict[str, Any], message: str) -> Non
     else:
         session.show(f"{answer['job_id']}  {answer['status']}")
         session.say(message, job_id=answer["job_id"])
-
-
-def _merge(pages: dict[JobQueue, dict[str, Any]], limit: int) -> dict[str, Any]:
-    """Return the newest jobs of some queues; each queue has a cursor of its own."""
-    if len(pages) == 1:
-        return next(iter(pages.values()))
-    items = sorted((job for page in pages.values() for job in page["items"]), key=_requested_at, reverse=True)
-    return {"items": items[:limit], "next_cursors": {queue.value: page["next_cursor"] for queue, page in pages.items()}}
-
-
-def _requested_at(job: dict[str, Any]) -> str:
-    return job["requested_at"] or ""
 
 
 def _job_table(jobs: list[dict[str, Any]]) -> Table:

@@ -6,6 +6,7 @@ from app.auth import INGEST_OWNER, INGEST_PREFIX, INGEST_SCHEME
 from app.deps import Jobs
 from app.errors import (
     BAD_JSON,
+    CONFLICT,
     INVALID,
     MEDIA_TYPE,
     RATE_LIMITED,
@@ -37,7 +38,7 @@ router = APIRouter(
     f"{INGEST_PREFIX}/run-daily",
     status_code=status.HTTP_202_ACCEPTED,
     tags=["ingest"],
-    responses=describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID),
+    responses=describe_problems(BAD_JSON, CONFLICT, TOO_LARGE, MEDIA_TYPE, INVALID),
 )
 async def run_daily(jobs: Jobs, body: RunDailyBody, asking: HowAsked) -> Accepted:
     """Take the last sessions of bars for every symbol of a market.
@@ -53,7 +54,7 @@ async def run_daily(jobs: Jobs, body: RunDailyBody, asking: HowAsked) -> Accepte
     f"{INGEST_PREFIX}/backfill",
     status_code=status.HTTP_202_ACCEPTED,
     tags=["ingest"],
-    responses=describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID),
+    responses=describe_problems(BAD_JSON, CONFLICT, TOO_LARGE, MEDIA_TYPE, INVALID),
 )
 async def backfill(jobs: Jobs, body: BackfillBody, asking: HowAsked) -> Accepted:
     """Take the bars that are missing, lost or not final, and nothing else; the job's result says what was found.

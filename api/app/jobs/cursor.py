@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,20 +17,18 @@ _NOT_OURS = "cursor was not one that this API gave out for this list: take next_
 #: Of the 32 bytes that HMAC-SHA256 gives; 128 bits cannot be guessed, and keep a URL short.
 _MAC_BYTES = 16
 
+#: Reads one value of a place, and raises ValueError, TypeError or OverflowError where it cannot be one.
+type Parse = Callable[[Any], Any]
+
 
 class CursorSigner:
-    """Gives out cursors, and takes back only its own, for the list that they were given out for.
+    """Gives out cursors, and takes back only its own, for the list that they were given out for."""
 
-    A cursor has a mark of each secret, and one that fits is enough: while secrets change, processes that have only one
-    of them in common take each other's cursors.
-    """
-
-    def __init__(self, *secrets: str) -> None:
-        # Keys for this one purpose: whoever broke a cursor's would still not know the secret.
-        self._keys = [hmac.digest(each.encode(), b"kaboom job list cursor 1", hashlib.sha256) for each in secrets]
+    def __init__(self, key: bytes) -> None:
+        self._key = hmac.digest(key, b"kaboom list cursor 2", hashlib.sha256)
 
     def encode(self, job: Job, scope: Sequence[object]) -> str:
-        """Return the cursor of the page after a job; `scope` is what makes its list: queue, owner and filters."""
+        """Return the cursor of the page after a job; `scope` is what makes its list: queues, owner and filters."""
         return self.encode_place([job.requested_at.isoformat() if job.requested_at else "", job.job_id], scope)
 
     def decode(self, text: str, scope: Sequence[object]) -> tuple[datetime, str]:
@@ -40,36 +38,80 @@ class CursorSigner:
             InvalidRequest: it is not one of ours, or of another list.
 
         """
-        at, job_id = self.decode_place(text, scope)
-        return datetime.fromisoformat(at), job_id
+        at, job_id = self.decode_place(text, scope, (parse_moment, parse_text))
+        return at, job_id
 
     def encode_place(self, place: Sequence[object], scope: Sequence[object]) -> str:
         """Return the cursor of the page after a place, which is what its list is sorted by; `scope` makes the list."""
-        told = orjson.dumps(list(place))
-        first, *others = self._sign(told, scope)
-        return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (first + told, *others))
+        content = orjson.dumps(list(place))
+        return base64.urlsafe_b64encode(self._sign(content, scope) + content).decode().rstrip("=")
 
-    def decode_place(self, text: str, scope: Sequence[object]) -> list[Any]:
-        """Return the place that a cursor names.
+    def decode_place(self, text: str, scope: Sequence[object], shape: Sequence[Parse]) -> list[Any]:
+        """Return the place that a cursor names, each value as its parser in `shape` reads it.
 
         Raises:
-            InvalidRequest: it is not one of ours, or of another list.
+            InvalidRequest: it is not one of ours, of another list, or of another shape.
 
         """
         try:
-            content, *others = [_decode_part(part) for part in text.split(".")]
+            signed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as e:
             raise InvalidRequest(_NOT_OURS) from e
-        told, marks = content[_MAC_BYTES:], [content[:_MAC_BYTES], *others]
-        if not any(hmac.compare_digest(mark, ours) for ours in self._sign(told, scope) for mark in marks):
+        mark, content = signed[:_MAC_BYTES], signed[_MAC_BYTES:]
+        if not hmac.compare_digest(mark, self._sign(content, scope)):
             raise InvalidRequest(_NOT_OURS)
-        place: list[Any] = orjson.loads(told)
-        return place
+        try:
+            place = orjson.loads(content)
+            return [parse(value) for parse, value in zip(shape, place, strict=True)]
+        except (ValueError, TypeError, OverflowError) as e:
+            # Ours, and of another release of Kaboom.
+            raise InvalidRequest(_NOT_OURS) from e
 
-    def _sign(self, place: bytes, scope: Sequence[object]) -> list[bytes]:
+    def _sign(self, place: bytes, scope: Sequence[object]) -> bytes:
         bound = orjson.dumps([place.decode("latin-1"), *scope])
-        return [hmac.digest(key, bound, hashlib.sha256)[:_MAC_BYTES] for key in self._keys]
+        return hmac.digest(self._key, bound, hashlib.sha256)[:_MAC_BYTES]
 
 
-def _decode_part(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+class Cursors:
+    """The signer of this process; its key is loaded once, when a list first needs a cursor."""
+
+    def __init__(self, load_key: Callable[[], Awaitable[bytes]]) -> None:
+        self._load_key = load_key
+        self._signer: CursorSigner | None = None
+
+    async def signer(self) -> CursorSigner:
+        """Return the signer.
+
+        Raises:
+            StoreError: the ledger, which keeps the key, cannot be reached.
+
+        """
+        if self._signer is None:
+            self._signer = CursorSigner(await self._load_key())
+        return self._signer
+
+
+def parse_moment(value: Any) -> datetime:
+    """Return an aware time from its ISO text.
+
+    Raises:
+        TypeError: it is no text.
+        ValueError: it is no time, or has no zone.
+
+    """
+    found = datetime.fromisoformat(value)
+    if found.tzinfo is None:
+        raise ValueError("expected a time with its zone")
+    return found
+
+
+def parse_text(value: Any) -> str:
+    """Return a text.
+
+    Raises:
+        TypeError: it is something else.
+
+    """
+    if not isinstance(value, str):
+        raise TypeError("expected a text")
+    return value

@@ -55,6 +55,11 @@ def dead_letters(queue: str) -> str:
     return f"{queue}:dlq"
 
 
+def calls(policy: str, caller: str) -> str:
+    """Return the key of the number of calls that a caller has reserved of a rate limit's window."""
+    return f"kaboom:calls:{policy}:{caller}"
+
+
 def of_job(queue: str, job_id: str) -> list[str]:
     """Return the keys that every script takes, in the order of `lua/prelude.lua`."""
     return [

@@ -1,18 +1,21 @@
 """The list of jobs: the ledger's, with live values where a job still runs."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from fastapi import Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.deps import Jobs
 from app.errors import BadCursor
-from app.jobs.cursor import CursorSigner
+from app.jobs.cursor import Cursors
 from app.jobs.history.port import JobQuery
 from app.jobs.model import TRANSITIONS, Job, JobStatus
 from app.jobs.store import Worker
 from app.jobs_api.rendering import JobWriter
+from app.jobs_api.together import build_answer
 from batch.errors import InvalidRequest, StoreError
 
 #: A list does not wait longer than this for live values: the ledger's are shown instead.
@@ -49,12 +52,26 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class JobList:
-    """The jobs of one owner in one queue."""
+    """The jobs of one owner in some queues, as one list."""
 
-    queue: str
+    queues: tuple[str, ...]
     owner: str
-    signer: CursorSigner
-    writer: JobWriter
+    cursors: Cursors
+    writer: JobWriter = field(repr=False)
+
+    async def answer(self, jobs: Jobs, request: Request, query: Listing) -> Response:
+        """Answer with the page that a query asks for, and link to the next one.
+
+        Raises:
+            BadCursor: the cursor is not one of ours.
+
+        """
+        page = await self.page(jobs, query)
+        answer = build_answer(page.text)
+        if page.next_cursor:
+            url = request.url.include_query_params(cursor=page.next_cursor)
+            answer.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        return answer
 
     async def page(self, jobs: Jobs, query: Listing) -> Page:
         """Return the page that a query asks for.
@@ -63,20 +80,25 @@ class JobList:
             BadCursor: the cursor is not one of ours.
 
         """
-        found = await jobs.parts.history.list_jobs(self._to_query(query))
-        live, workers = await asyncio.gather(_overlay(jobs, self.queue, found), _workers(jobs))
+        found = await jobs.parts.history.list_jobs(await self._to_query(query))
+        live, workers = await asyncio.gather(_overlay(jobs, found), _workers(jobs))
         items = [job for job in live if not query.status or job.status in query.status]
-        cursor = self.signer.encode(found[-1], self._scope(query)) if len(found) == query.limit else None
+        # By what the ledger found: of a full page some may have left the states that are asked for.
+        cursor = None
+        if len(found) == query.limit:
+            cursor = (await self.cursors.signer()).encode(found[-1], self._scope(query))
         return Page(self.writer.write_page(items, workers=workers, next_cursor=cursor), cursor)
 
-    def _to_query(self, query: Listing) -> JobQuery:
-        wanted = frozenset(query.status)
-        try:
-            before = self.signer.decode(query.cursor, self._scope(query)) if query.cursor else None
-        except InvalidRequest as e:
-            raise BadCursor(e.message) from e
+    async def _to_query(self, query: Listing) -> JobQuery:
+        wanted, before = frozenset(query.status), None
+        if query.cursor:
+            signer = await self.cursors.signer()
+            try:
+                before = signer.decode(query.cursor, self._scope(query))
+            except InvalidRequest as e:
+                raise BadCursor(e.message) from e
         return JobQuery(
-            self.queue,
+            self.queues,
             self.owner,
             # The ledger learns of a running job's states late: look at all open ones, then ask Redis.
             statuses=wanted | _OPEN if wanted & _OPEN else wanted,
@@ -89,17 +111,22 @@ class JobList:
 
     def _scope(self, query: Listing) -> list[object]:
         """Return what makes a list this one: a cursor of another list has no place in it."""
-        return [self.queue, self.owner, sorted(query.status), query.q.split(), query.since, query.until]
+        return [*self.queues, self.owner, sorted(query.status), query.q.split(), query.since, query.until]
 
 
-async def _overlay(jobs: Jobs, queue: str, found: Sequence[Job]) -> list[Job]:
-    """Put live values over unfinished jobs, in one round trip; without Redis the ledger's stand."""
-    open_ids = [job.job_id for job in found if not job.status.is_final]
+async def _overlay(jobs: Jobs, found: Sequence[Job]) -> list[Job]:
+    """Put live values over unfinished jobs, in one round trip for each queue; without Redis the ledger's stand."""
+    open_ids: dict[str, list[str]] = defaultdict(list)
+    for job in found:
+        if not job.status.is_final:
+            open_ids[job.queue].append(job.job_id)
     try:
         async with asyncio.timeout(_OVERLAY_S):
-            live = {job.job_id: job for job in await jobs.parts.store.load(queue, open_ids) if job}
+            store = jobs.parts.store
+            loaded = await asyncio.gather(*(store.load(queue, ids) for queue, ids in open_ids.items()))
     except (StoreError, TimeoutError):
-        live = {}
+        loaded = []
+    live = {job.job_id: job for jobs_of_queue in loaded for job in jobs_of_queue if job}
     return [live.get(job.job_id, job) for job in found]
 
 

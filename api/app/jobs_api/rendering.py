@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import orjson
 
+from app.auth import jobs_path
 from app.jobs.model import Job
 from app.jobs.store import Worker
 from app.jobs.view import view_job
@@ -16,8 +17,7 @@ _MOST = 1000
 class JobWriter:
     """Writes jobs as JSON, as `JobPage` would; remembers what it wrote of ended ones, which look the same for ever."""
 
-    def __init__(self, base: str) -> None:
-        self._base = base
+    def __init__(self) -> None:
         self._written: OrderedDict[str, tuple[Job, str]] = OrderedDict()
 
     def write_page(self, jobs: Sequence[Job], *, workers: Sequence[Worker], next_cursor: str | None) -> str:
@@ -30,7 +30,7 @@ class JobWriter:
         # The very object: what the ledger has read again may say something else.
         if known and known[0] is job:
             return known[1]
-        text = view_job(job, base=self._base, workers=workers).model_dump_json()
+        text = view_job(job, base=jobs_path(job.queue), workers=workers).model_dump_json()
         if job.status.is_final:
             self._written[job.job_id] = job, text
             if len(self._written) > _MOST:

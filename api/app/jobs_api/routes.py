@@ -45,22 +45,14 @@ class JobRoutes:
 
     def __post_init__(self) -> None:
         """Make what the lists of all callers share."""
-        object.__setattr__(self, "writer", JobWriter(self.base))
+        object.__setattr__(self, "writer", JobWriter())
 
     async def list_jobs(
-        self, jobs: Jobs, signer: Cursors, shared: Shared, request: Request, query: Annotated[Listing, Query()]
+        self, jobs: Jobs, cursors: Cursors, shared: Shared, request: Request, query: Annotated[Listing, Query()]
     ) -> Response:
         """List jobs, newest first: the ledger's, with live values where a job still runs."""
-
-        async def find() -> Response:
-            page = await JobList(self.queue, self.owner, signer, self.writer).page(jobs, query)
-            answer = build_answer(page.text)
-            if page.next_cursor:
-                url = request.url.include_query_params(cursor=page.next_cursor)
-                answer.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-            return answer
-
-        return await answer_together(shared, request, find)
+        found = JobList((self.queue,), self.owner, cursors, self.writer)
+        return await answer_together(shared, request, lambda: found.answer(jobs, request, query))
 
     async def job_stats(self, jobs: Jobs, shared: Shared, request: Request) -> Response:
         """Count jobs by state, and say how long they wait and run."""
@@ -86,7 +78,7 @@ class JobRoutes:
             job = await self._find(jobs, job_id)
             response.headers["Preference-Applied"] = f"wait={wait_s}"
         etag = f'W/"{job.version}-{job.status}-{job.settled}"'
-        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        headers = {"ETag": etag}
         if not job.status.is_final:
             headers["Retry-After"] = "1"
         if etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]:

@@ -12,8 +12,8 @@ from app.jobs.sse import is_last, stream_events, tell_end
 from app.jobs.streams import EVENT_STREAM
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=50)]
-#: The second keeps a proxy such as nginx from holding events back.
-STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+#: Keeps a proxy such as nginx from holding events back.
+STREAM_HEADERS = {"X-Accel-Buffering": "no"}
 _MAX_WAIT_S = 30
 _EVENT = 'event: status\ndata: {"status":"running"}\nid: 1795569399213-0\n\n'
 EVENT_ANSWERS: dict[int | str, dict[str, Any]] = {

@@ -9,19 +9,19 @@ from urllib.parse import quote
 
 import orjson
 from fastapi import Depends, Request, Response, status
-from pydantic import BaseModel
 
 from app.deps import Cursors, Shared
 from app.errors import BadCursor
 from app.market_data.negotiation import choose_format
 from app.market_data.opening import Desk, OpenDesk
 from app.market_data.pieces import Pieces
+from app.market_data.queries import Query
 from app.market_data.table import Table
 from batch.bars.formats import Format
 from batch.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from app.jobs.cursor import CursorSigner
+    from app.jobs.cursor import Cursors as CursorsOfProcess
     from app.jobs.sharing import Sharing
 
 type Find = Callable[[Desk, list[Any] | None], Awaitable[Table]]
@@ -40,11 +40,11 @@ class Answering:
     """What it takes to answer one request for a table."""
 
     request: Request
-    signer: "CursorSigner"
+    cursors: "CursorsOfProcess"
     shared: "Sharing[Pieces]"
     desk: OpenDesk
 
-    async def give(self, query: BaseModel, find: Find) -> Response:
+    async def give(self, query: Query, find: Find) -> Response:
         """Answer with the table that `find` finds, in the format that the caller likes best.
 
         Raises:
@@ -54,12 +54,14 @@ class Answering:
         """
         form = choose_format(self.request.headers.get("accept"))
         scope = self._scope(query)
-        place = self._place(getattr(query, "cursor", None), scope)
+        place = await self._place(query, scope)
         known = self.request.headers.get("if-none-match", "")
 
         async def build() -> Pieces:
             table = await find(await self.desk.get(), place)
-            cursor = self.signer.encode_place(table.next_place, scope) if table.next_place else None
+            cursor = None
+            if table.next_place:
+                cursor = (await self.cursors.signer()).encode_place(table.next_place, scope)
             # Some 0.5 µs a row, for up to 100,000 rows: the loop has other callers.
             encoded = await asyncio.to_thread(_encode, table, form, cursor, known)
             return self._respond(table, form, encoded, cursor)
@@ -69,19 +71,23 @@ class Answering:
         # Each gets its own: on the way to its caller it is added to.
         return Pieces(found.pieces, found.status_code, headers=found.headers)
 
-    def _scope(self, query: BaseModel) -> list[object]:
+    def _scope(self, query: Query) -> list[object]:
         """Return what makes a list this one; another limit does not make another list."""
         asked = query.model_dump(mode="json", exclude={"cursor", "limit"})
         return [self.request.scope["path"], *sorted(asked.items())]
 
-    def _place(self, cursor: str | None, scope: list[object]) -> list[Any] | None:
+    async def _place(self, query: Query, scope: list[object]) -> list[Any] | None:
+        cursor = getattr(query, "cursor", None)
+        if not cursor:
+            return None
+        signer = await self.cursors.signer()
         try:
-            return self.signer.decode_place(cursor, scope) if cursor else None
+            return signer.decode_place(cursor, scope, query.place_shape)
         except InvalidRequest as e:
             raise BadCursor(e.message) from e
 
     def _respond(self, table: Table, form: Format, encoded: _Encoded, cursor: str | None) -> Pieces:
-        headers = {"ETag": encoded.etag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
+        headers = {"ETag": encoded.etag, "Vary": "Accept"}
         if "provider" in table.about:
             headers["Kaboom-Provider"] = table.about["provider"]
         if "action_set" in table.about:
@@ -97,10 +103,10 @@ class Answering:
         return Pieces(encoded.pieces, headers=headers)
 
 
-async def _answering(request: Request, signer: Cursors, shared: Shared) -> Answering:
+async def _answering(request: Request, cursors: Cursors, shared: Shared) -> Answering:
     # A question begins with its path, so that whoever shares an answer of ours has asked us.
     ours = cast("Sharing[Pieces]", shared)
-    return Answering(request, signer, ours, cast("OpenDesk", request.app.state.desk))
+    return Answering(request, cursors, ours, cast("OpenDesk", request.app.state.desk))
 
 
 Answers = Annotated[Answering, Depends(_answering)]

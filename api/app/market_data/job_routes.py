@@ -8,6 +8,7 @@ from app.auth import INGEST_OWNER, INGEST_SCHEME, MARKET_DATA_PREFIX
 from app.deps import Jobs
 from app.errors import (
     BAD_JSON,
+    CONFLICT,
     INVALID,
     MEDIA_TYPE,
     RATE_LIMITED,
@@ -29,7 +30,7 @@ JOBS = f"{MARKET_DATA_PREFIX}/jobs"
 SUBMIT: dict[str, Any] = {
     "status_code": 202,
     "tags": ["market data"],
-    "responses": describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID),
+    "responses": describe_problems(BAD_JSON, CONFLICT, TOO_LARGE, MEDIA_TYPE, INVALID),
 }
 _ROLL_UP, _MIRROR, _COMPACT = (
     Submission(spec, INGEST_OWNER, JOBS) for spec in (MARKET_DATA_ROLL_UP, MARKET_DATA_MIRROR, MARKET_DATA_COMPACT)

@@ -2,10 +2,11 @@
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from app.jobs.cursor import Parse, parse_text
 from batch.errors import InvalidRequest
 from batch.market.calendar import JST, NEWEST_YEAR, OLDEST_YEAR
 from batch.market.interval import Interval
@@ -56,11 +57,22 @@ _Provider = Annotated[
 ]
 
 
-class _Query(BaseModel):
+def _to_second(value: Any) -> datetime:
+    if type(value) is not int:
+        raise TypeError("expected seconds")
+    return datetime.fromtimestamp(value, UTC)
+
+
+class Query(BaseModel):
+    """A question that a read route may be asked."""
+
     model_config = ConfigDict(extra="forbid")
 
+    #: What a cursor of the list names: how each of its values is read.
+    place_shape: ClassVar[tuple[Parse, ...]] = ()
 
-class _SeriesQuery(_Query):
+
+class _SeriesQuery(Query):
     interval: Interval = Interval.M1
     provider: _Provider = None
 
@@ -74,6 +86,7 @@ class BarsQuery(_SeriesQuery):
     )
     end: Moment | None = Field(default=None, description="as `start`, not included; default: tonight in Japan")
     adjusted: bool = Field(default=False, description="for splits; false: raw bars, as traded")
+    place_shape = (_to_second,)
     limit: int = Field(default=1_000, ge=1, le=MOST_BARS)
     cursor: str | None = _CURSOR
 
@@ -90,11 +103,12 @@ class CoverageQuery(LatestQuery):
     first: Session | None = Field(default=None, description="default: 30 days before `last`")
     last: Session | None = Field(default=None, description="default: today in Japan; at most 366 days after `first`")
     finality: bool = Field(default=False, description="say of each cell whether it is final (`is_final`); slower")
+    place_shape = (parse_text, date.fromisoformat)
     limit: int = Field(default=10_000, ge=1, le=MOST_CELLS)
     cursor: str | None = _CURSOR
 
 
-class SymbolsQuery(_Query):
+class SymbolsQuery(Query):
     """Listed issues, by market or by words."""
 
     market: Market | None = None
@@ -105,18 +119,19 @@ class SymbolsQuery(_Query):
         description="words that symbol or name hold, all of them",
     )
     session: Session | None = Field(default=None, description="as of this day; default: today in Japan")
+    place_shape = (parse_text,)
     limit: int = Field(default=1_000, ge=1, le=MOST_LISTINGS)
     cursor: str | None = _CURSOR
 
 
-class UniverseQuery(_Query):
+class UniverseQuery(Query):
     """The symbols of a market as of a session."""
 
     market: Market = Market.TSE_PRIME
     session: Session | None = Field(default=None, description="default: today in Japan")
 
 
-class CalendarQuery(_Query):
+class CalendarQuery(Query):
     """The sessions from `first` to `last`, both included."""
 
     first: Session | None = Field(default=None, description="default: today in Japan")

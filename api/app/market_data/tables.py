@@ -45,7 +45,7 @@ class BarTables:
         spec, series = self._series(query)
         name = _parse(symbol, spec)
         start, end = self._span(query)
-        after = datetime.fromtimestamp(place[0] + 1, UTC) if place else start
+        after = place[0] + timedelta(seconds=1) if place else start
         found = await read_first(self.store, series, name, start=after, end=end, limit=query.limit + 1)
         rows, last = _cut(found, query.limit)
         about = {"symbol": name, **_about(spec, series), "adjusted": False, "start": _iso(start), "end": _iso(end)}
@@ -81,7 +81,7 @@ class BarTables:
         first, last = days_between(query.first or last - timedelta(days=30), last, most=_MOST_COVERAGE_DAYS)
         held = _only(await self.store.coverage(series, first=first, last=last), query, spec)
         if place:
-            symbol, session = place[0], date.fromisoformat(place[1])
+            symbol, session = place
             held = held.filter(
                 (pl.col("symbol") > symbol) | ((pl.col("symbol") == symbol) & (pl.col("session") > session))
             )

@@ -27,4 +27,6 @@ def server_options(most_connections: int) -> dict[str, Any]:
         "log_config": None,
         "access_log": False,
         "server_header": False,
+        # Otherwise any client on this machine could claim any address.
+        "proxy_headers": False,
     }

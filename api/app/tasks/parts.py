@@ -14,6 +14,7 @@ from app.jobs.history.port import JobHistory
 from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.line_writer import LineWriter
 from app.jobs.memory import MemoryJobStore
+from app.jobs.redis_counts import RedisCounts
 from app.jobs.redis_events import RedisEventLog
 from app.jobs.redis_store import RedisJobStore
 from app.jobs.schedules.default import default_schedule
@@ -21,6 +22,7 @@ from app.jobs.schedules.memory import MemoryScheduleStore
 from app.jobs.schedules.port import ScheduleStore
 from app.jobs.schedules.postgres import PostgresScheduleStore
 from app.jobs.store import JobStore
+from app.rate_limit import SharedCounts
 from app.settings import AppSettings
 from app.tasks.catalog import Queue
 from app.tasks.dispatch import Broker, CeleryDispatcher, Dispatcher, LocalDispatcher
@@ -49,6 +51,8 @@ class Parts:
     schedules: ScheduleStore
     name: str
     callbacks: CallbackRules = field(default_factory=CallbackRules)
+    #: The calls of all API processes; None where they share no Redis.
+    counts: SharedCounts | None = None
     #: What is to be done before the connections are released.
     before_close: Callable[[], Awaitable[None]] | None = None
 
@@ -91,7 +95,7 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
     _check_bar_store(settings)
     # A name of its own: on Cloud Run every instance is `localhost`, and every main process has pid 1.
     name = f"{role}@{socket.gethostname()}:{os.getpid()}-{uuid4().hex[:4]}"
-    store, events = _build_store(settings, name)
+    store, events, counts = _build_store(settings, name)
     history, schedules = _build_ledger(settings, name)
     return Parts(
         settings=settings,
@@ -102,6 +106,7 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
         schedules=schedules,
         name=name,
         callbacks=_build_callbacks(settings),
+        counts=counts,
         before_close=_copy_lines(events),
     )
 
@@ -148,12 +153,12 @@ def _copy_lines(events: EventLog) -> Callable[[], Awaitable[None]]:
     return end
 
 
-def _build_store(settings: AppSettings, name: str) -> tuple[JobStore, EventLog]:
+def _build_store(settings: AppSettings, name: str) -> tuple[JobStore, EventLog, SharedCounts | None]:
     if settings.disable_redis:
         store = MemoryJobStore()
-        return store, store.events
+        return store, store.events, None
     redis = connect_redis(settings.require_redis_url(), client_name=name)
-    return RedisJobStore(redis), RedisEventLog(redis)
+    return RedisJobStore(redis), RedisEventLog(redis), RedisCounts(redis)
 
 
 def _build_ledger(settings: AppSettings, name: str) -> tuple[JobHistory, ScheduleStore]:

@@ -1,6 +1,7 @@
 """Watching a job over HTTP: events that resume and end, and a long poll."""
 
 import asyncio
+import json
 import re
 import time
 
@@ -23,14 +24,20 @@ async def events(http: httpx2.AsyncClient, job_id: str, after: str | None = None
     return await http.get(f"{JOBS}/{job_id}/events", headers=headers)
 
 
-async def test_a_finished_job_tells_its_story_and_ends(real_http: httpx2.AsyncClient, real_app: FastAPI) -> None:
+async def test_a_finished_job_tells_its_states_and_size_and_the_stream_ends(
+    real_http: httpx2.AsyncClient, real_app: FastAPI
+) -> None:
     job = await plant_final(real_app, "ok", "not_listed")
     answer = await events(real_http, job.job_id)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.headers["x-accel-buffering"] == "no"
     assert re.findall(r'"status":"(\w+)"', answer.text) == ["queued", "running", "completed"]
-    assert '{"done":2,"failed":0,"total":2}' in answer.text or '"total":2' in answer.text
+    told = [json.loads(data) for data in re.findall(r"^event: progress\ndata: (.*)$", answer.text, re.MULTILINE)]
+    # Planned, and begun; a running worker tells how far it is twice a second.
+    assert told == [{"done": 0, "failed": 0, "total": 2}] * 2
+    # The end is the last event: after it the stream was closed.
+    assert re.findall(r"^event: (\w+)$", answer.text, re.MULTILINE)[-1] == "status"
 
 
 async def test_whoever_comes_back_gets_the_rest_and_then_nothing(

@@ -3,13 +3,15 @@
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
+import httpx2
 import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Scope
 
 from app.auth import MARKET_PREFIXES
 from app.middleware import MAX_BODY
-from tests.fixtures.apps import JOBS, RUN_DAILY, SCHEDULES, TOKEN
+from app.telemetry.logs import tap_lines
+from tests.fixtures.apps import JOBS, RUN_DAILY, SCHEDULES, TOKEN, client_of, jobs_of
 
 pytestmark = pytest.mark.anyio
 
@@ -95,7 +97,7 @@ async def test_a_body_longer_than_it_said_is_refused(app: FastAPI) -> None:
 
 
 GUARDED = [JOBS, "/api/v1/ingest", "/api/v1/ingest/", "/api/v1/ingest/nothing", f"{JOBS}/stats", SCHEDULES]
-GUARDED += [*MARKET_PREFIXES, "/api/v1/bars/7203", "/api/v1/bars/latest"]
+GUARDED += ["/api/v1/jobs", *MARKET_PREFIXES, "/api/v1/bars/7203", "/api/v1/bars/latest"]
 
 
 @pytest.mark.parametrize("path", [*GUARDED, f"{SCHEDULES}/", f"{SCHEDULES}/{'a' * 32}/run"])
@@ -110,3 +112,52 @@ async def test_what_watches_the_service_needs_none(app: FastAPI, path: str) -> N
     wire = Wire(iter([]))
     await app(scope(path, {}, "GET"), wire.receive, wire.send)
     assert wire.status == 200
+
+
+async def test_two_host_headers_are_refused(app: FastAPI) -> None:
+    wire = Wire(iter([]))
+    asked = scope("/healthz", {}, "GET")
+    asked["headers"] = [(b"host", b"kaboom"), (b"host", b"attacker.invalid")]
+    await app(asked, wire.receive, wire.send)
+    assert wire.status == 400
+    assert b"problems/bad-request" in wire.sent[1]["body"]
+
+
+@pytest.mark.parametrize("token", [TOKEN, "wrong"])
+@pytest.mark.parametrize("path", [JOBS, f"{JOBS}/{'a' * 32}", "/api/v1/calendar", "/api/v1/ingest/nothing"])
+async def test_no_cache_keeps_what_needs_a_token(app: FastAPI, path: str, token: str) -> None:
+    async with client_of(app, **{"x-ingest-token": token}) as http:
+        answer = await http.get(path)
+    assert answer.headers.get_list("cache-control") == ["private, no-store"]
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        (RUN_DAILY, "POST"),
+        (JOBS, "GET"),
+        (f"{JOBS}/{'a' * 32}", "GET, DELETE"),
+        (SCHEDULES, "GET, POST"),
+        (f"{SCHEDULES}/{'a' * 32}", "GET, PATCH, DELETE"),
+        ("/openapi.json", "GET, HEAD"),
+    ],
+)
+async def test_a_wrong_method_learns_every_right_one(http: httpx2.AsyncClient, path: str, methods: str) -> None:
+    answer = await http.put(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+
+
+async def test_a_bug_is_answered_as_a_problem_and_logged_once(app: FastAPI, http: httpx2.AsyncClient) -> None:
+    async def list_jobs(_: object) -> None:
+        raise RuntimeError("a bug")
+
+    jobs_of(app).parts.history.list_jobs = list_jobs  # type: ignore[method-assign,assignment]
+    lines: list[str] = []
+    end = tap_lines(lambda line: lines.append(str(line)))
+    # What the app let through, the transport would raise here, and a server would log a second time.
+    answer = await http.get(JOBS, headers={"X-Request-Id": "the-request"})
+    end()
+    assert (answer.status_code, answer.json()["request_id"]) == (500, "the-request")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["x-request-id"] == "the-request"
+    assert sum("a bug" in line for line in lines) == 1

@@ -6,7 +6,10 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.jobs import keys
+from app.jobs.redis_store import RedisJobStore
 from tests.fixtures.apps import JOBS, jobs_of
+from tests.fixtures.jobs import advance
 from tests.fixtures.planted import plant_final, plant_queued, plant_running
 
 pytestmark = pytest.mark.anyio
@@ -111,10 +114,51 @@ async def test_progress_is_told_while_a_job_runs(real_app: FastAPI, real_http: h
     assert set(shown["links"]) == {"self", "events", "logs", "failures", "cancel", "retry"}
 
 
+async def test_a_page_whose_jobs_changed_meanwhile_still_leads_on(
+    real_app: FastAPI, real_http: httpx2.AsyncClient
+) -> None:
+    # The ledger calls all of them queued; what Redis says of one leaves it out of its page.
+    first, _ = [await plant_queued(real_app) for _ in range(2)]
+    (await plant_running(real_app, "ok"))[0]
+    last = await plant_queued(real_app)
+    page = await get(real_http, f"{JOBS}?status=queued&limit=2")
+    assert [job["job_id"] for job in page["items"]] == [last.job_id]
+    assert page["next_cursor"]
+    rest = await ids(real_http, f"?status=queued&limit=2&cursor={page['next_cursor']}")
+    assert rest[-1] == first.job_id
+    assert len(rest) == 2
+
+
+async def test_the_rate_of_a_running_job_is_that_of_the_last_seconds(
+    real_app: FastAPI, real_http: httpx2.AsyncClient
+) -> None:
+    job, claim = await plant_running(real_app, size=40)
+    store = jobs_of(real_app).parts.store
+    assert isinstance(store, RedisJobStore)
+    key = keys.job("ingest", job.job_id)
+
+    async def settle(items: int, within_s: float) -> Any:
+        """Settle so many items, as if so many seconds had gone since the rate was last measured."""
+        now_s, micro_s = await store._redis.time()
+        await store._redis.hset(key, "rate_at", str(int(now_s * 1000 + micro_s / 1000 - within_s * 1000)))
+        await store.beat(claim.lease, advance(claim.chunk, ["ok"] * items))
+        return (await get(real_http, f"{JOBS}/{job.job_id}"))["progress"]
+
+    progress = await settle(1, 1)
+    assert progress["rate"] == pytest.approx(1, abs=0.2)
+    # Of 5 % or more is settled, how long the rest takes is told.
+    assert progress["eta_s"] is None
+    progress = await settle(21, 4)
+    # 20 items in 4 s, smoothed over ten: 1 + (1 - exp(-0.4)) * (5 - 1)
+    assert progress["rate"] == pytest.approx(2.32, abs=0.2)
+    assert progress["eta_s"] == pytest.approx(19 / 2.32, rel=0.1)
+    assert [j["progress"]["eta_s"] for j in (await get(real_http, JOBS))["items"]] == [progress["eta_s"]]
+
+
 async def test_a_job_that_did_not_change_is_not_sent_again(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
     job, claim = await plant_running(real_app, "ok")
     first = await real_http.get(f"{JOBS}/{job.job_id}")
-    assert first.headers["cache-control"] == "no-cache"
+    assert first.headers["cache-control"] == "private, no-store"
     assert first.headers["retry-after"] == "1"
     etag = first.headers["etag"]
     for tags in (etag, f'"other", {etag}'):

@@ -99,7 +99,7 @@ def test_the_reports_body_is_the_example() -> None:
 
 
 def test_every_reference_leads_somewhere() -> None:
-    known = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
+    known = {f"#/components/{kind}/{name}" for kind, named in DOCUMENT["components"].items() for name in named}
     assert set(names_in(DOCUMENT)) <= known
 
 
@@ -114,7 +114,7 @@ def test_what_needs_the_token_says_so(name: str, operation: dict[str, Any]) -> N
 
 def test_problems_of_a_submission_are_told() -> None:
     answers = DOCUMENT["paths"][RUN_DAILY]["post"]["responses"]
-    assert set(answers) == {"202", "400", "401", "413", "415", "422", "429", "503"}
+    assert set(answers) == {"202", "400", "401", "409", "413", "415", "422", "429", "503"}
     for status in set(answers) - {"202"}:
         assert list(answers[status]["content"]) == ["application/problem+json"]
 

@@ -16,7 +16,7 @@ OTHER = BODY | {"chunk_size": 501}
 
 
 async def count_jobs(app: FastAPI) -> int:
-    return len(await jobs_of(app).parts.history.list_jobs(JobQuery("ingest", "ingest", limit=200)))
+    return len(await jobs_of(app).parts.history.list_jobs(JobQuery(("ingest",), "ingest", limit=200)))
 
 
 async def post(

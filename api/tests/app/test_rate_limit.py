@@ -11,9 +11,13 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.jobs import keys
+from app.jobs.redis_counts import RedisCounts
+from app.rate_limit import Count, Rate, RateLimiter
 from app.settings import load_settings
-from batch.errors import ConfigurationError
-from tests.fixtures.apps import JOBS, RUN_DAILY, client_of, memory_settings, running
+from batch.errors import ConfigurationError, StoreError
+from batch.kit.redis import Redis, connect_redis
+from tests.fixtures.apps import JOBS, RUN_DAILY, client_of, jobs_of, memory_settings, running
 from tests.fixtures.job_steps import until
 
 pytestmark = pytest.mark.anyio
@@ -94,7 +98,7 @@ async def test_a_refused_body_was_a_write_and_is_not_read(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/openapi.json"])
-async def test_what_watches_the_service_is_not_limited(tmp_path: Path, path: str) -> None:
+async def test_open_paths_do_not_count_for_the_token(tmp_path: Path, path: str) -> None:
     async with limited(tmp_path, read="1/minute") as http:
         answers = [await http.get(path) for _ in range(3)]
     assert {a.status_code for a in answers} == {200}
@@ -113,3 +117,101 @@ async def test_limits_can_be_switched_off(http: httpx2.AsyncClient, app: FastAPI
 def test_a_limit_that_means_nothing_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="KABOOM_RATE_LIMIT_READ"):
         load_settings(KABOOM_RATE_LIMIT_READ=text)
+
+
+class Away:
+    """Shared counts that do not answer: at once, or never."""
+
+    def __init__(self, *, is_frozen: bool = False) -> None:
+        self.asked = 0
+        self._is_frozen = is_frozen
+
+    async def add(self, rate: Rate, caller: str, calls: int) -> Count:
+        self.asked += 1
+        if self._is_frozen:
+            await asyncio.sleep(60)
+        raise StoreError("away")
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """An empty Redis."""
+    client = connect_redis(redis_url, client_name="test")
+    await client.flushdb()
+    yield client
+    await client.aclose()
+
+
+def two_processes(redis: Redis, **rates: str) -> list[RateLimiter]:
+    limiters = [RateLimiter(**({"write": "off", "read": "off"} | rates)) for _ in range(2)]
+    for limiter in limiters:
+        limiter.share(RedisCounts(redis))
+    return limiters
+
+
+async def test_two_processes_allow_no_more_than_one(redis: Redis) -> None:
+    limiters = two_processes(redis, write="10/minute")
+    answers = [await limiters[n % 2].spend("ingest", "POST") for n in range(14)]
+    assert [bool(answer and answer.refusal) for answer in answers] == [False] * 10 + [True] * 4
+    other = await limiters[0].spend("somebody else", "POST")
+    assert other
+    assert not other.refusal
+
+
+async def test_at_once_two_processes_allow_no_more_than_one(redis: Redis) -> None:
+    limiters = two_processes(redis, read="100/minute")
+    answers = await asyncio.gather(*(limiters[n % 2].spend("ingest", "GET") for n in range(300)))
+    assert sum(1 for answer in answers if answer and not answer.refusal) == 100
+    # The window ends by itself, also where its processes are gone.
+    assert 0 < await redis.pttl(keys.calls("read", "ingest")) <= 60_000
+
+
+async def test_most_calls_ask_redis_nothing(redis: Redis) -> None:
+    limiter = two_processes(redis, read="3000/minute")[0]
+    for _ in range(300):
+        await limiter.spend("ingest", "GET")
+    assert await redis.get(keys.calls("read", "ingest")) == "300"
+    answer = await limiter.spend("ingest", "GET")
+    assert answer
+    assert answer.state.startswith('"read";r=2699;')
+    assert await redis.get(keys.calls("read", "ingest")) == "450"
+
+
+@pytest.mark.parametrize("is_frozen", [False, True])
+async def test_without_redis_a_process_counts_alone_and_waits_for_nobody(*, is_frozen: bool) -> None:
+    counts, limiter = Away(is_frozen=is_frozen), RateLimiter(write="5/minute", read="off")
+    limiter.share(counts)
+    begin = asyncio.get_running_loop().time()
+    answers = [await limiter.spend("ingest", "POST") for _ in range(8)]
+    assert [bool(answer and answer.refusal) for answer in answers] == [False] * 5 + [True] * 3
+    # One question of at most 0.1 s, and the next after a second.
+    assert counts.asked == 1
+    assert asyncio.get_running_loop().time() - begin < 1
+
+
+async def test_a_call_that_is_given_back_can_be_made_again(redis: Redis) -> None:
+    limiter = two_processes(redis, write="2/minute")[0]
+    for _ in range(5):
+        await limiter.spend("ingest", "POST")
+        answer = limiter.refund("ingest", "POST")
+    assert answer
+    assert answer.state.startswith('"write";r=')
+    answers = [await limiter.spend("ingest", "POST") for _ in range(3)]
+    assert [bool(answer and answer.refusal) for answer in answers] == [False, False, True]
+
+
+async def test_a_503_does_not_spend_the_limit(tmp_path: Path) -> None:
+    settings = memory_settings(tmp_path, rate_limit_write="2/minute")
+    async with running(settings) as app, client_of(app) as http:
+        store = jobs_of(app).parts.store
+        ping = store.ping
+
+        async def away(*, fresh_s: float = 0.0) -> None:
+            raise StoreError("Redis did not answer")
+
+        store.ping = away  # type: ignore[method-assign]
+        failed = [await http.post(RUN_DAILY, json=DRY_RUN) for _ in range(5)]
+        store.ping = ping  # type: ignore[method-assign]
+        answers = [await http.post(RUN_DAILY, json=DRY_RUN) for _ in range(3)]
+    assert [(a.status_code, left(a)) for a in failed] == [(503, ("write", 2))] * 5
+    assert [a.status_code for a in answers] == [202, 202, 429]

@@ -25,7 +25,7 @@ def ended() -> Job:
 def test_a_page_is_as_the_model_writes_it_the_second_time_too(cursor: str | None) -> None:
     jobs, writer = (
         [make_job(), ended(), make_job(status=JobStatus.RUNNING, requested_at=AT, version=3)],
-        JobWriter(BASE),
+        JobWriter(),
     )
     views = [view_job(job, base=BASE, workers=WORKERS) for job in jobs]
     wanted = JobPage(items=views, next_cursor=cursor)
@@ -35,11 +35,11 @@ def test_a_page_is_as_the_model_writes_it_the_second_time_too(cursor: str | None
 
 
 def test_no_job_is_a_page() -> None:
-    assert JobWriter(BASE).write_page([], workers=[], next_cursor=None) == '{"items":[],"next_cursor":null}'
+    assert JobWriter().write_page([], workers=[], next_cursor=None) == '{"items":[],"next_cursor":null}'
 
 
 def test_what_changes_is_written_anew() -> None:
-    running, writer = make_job(status=JobStatus.RUNNING, version=1), JobWriter(BASE)
+    running, writer = make_job(status=JobStatus.RUNNING, version=1), JobWriter()
     before = writer.write_page([running], workers=[], next_cursor=None)
     assert writer.write_page([running], workers=WORKERS, next_cursor=None) != before
     job = ended()
@@ -48,7 +48,7 @@ def test_what_changes_is_written_anew() -> None:
 
 
 def test_only_so_many_are_remembered() -> None:
-    writer = JobWriter(BASE)
+    writer = JobWriter()
     for _ in range(1_005):
         writer.write_page([ended()], workers=[], next_cursor=None)
     assert len(writer._written) == 1_000

@@ -7,7 +7,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from app.jobs.history.port import Admitted, JobHistory, KeyReused, Terms
+from app.jobs.history.port import Admitted, JobDeleted, JobHistory, KeyReused, Terms
 from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.model import JobStatus
 from batch.errors import StoreError
@@ -27,11 +27,13 @@ class TestKeys:
         assert (first.how, again.how) == (Admitted.NEW, Admitted.REPLAYED)
         assert again.job.job_id == first.job.job_id
 
-    async def test_the_key_outlives_its_job(self, ledger: JobHistory) -> None:
+    async def test_the_key_of_a_deleted_job_is_refused(self, ledger: JobHistory) -> None:
         first = await ledger.admit(make_job(), KEYED)
         await ledger.delete(first.job.job_id)
-        again = await ledger.admit(make_job(), KEYED)
-        assert (again.how, again.job.job_id) == (Admitted.REPLAYED, first.job.job_id)
+        for _ in range(2):
+            with pytest.raises(JobDeleted, match=f"{first.job.job_id}, was deleted"):
+                await ledger.admit(make_job(), KEYED)
+        assert (await ledger.admit(make_job(), replace(KEYED, key="another"))).how is Admitted.NEW
 
     async def test_the_same_key_with_another_request_is_refused(self, ledger: JobHistory) -> None:
         await ledger.admit(make_job(), KEYED)

@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.jobs.history.memory import MemoryJobHistory
 from app.jobs.history.port import JobHistory, JobQuery, LedgerStats, Terms
 from app.jobs.history.postgres import PostgresJobHistory
+from app.jobs.history.tables import JOBS
 from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
 from batch.errors import NotFound, StoreError
 from batch.kit.postgres import connect_postgres
@@ -44,6 +46,33 @@ async def pages(ledger: JobHistory, query: JobQuery) -> AsyncIterator[list[Job]]
         yield found
         assert found[-1].requested_at is not None
         query = replace(query, before=(found[-1].requested_at, found[-1].job_id))
+
+
+async def at_one_instant(ledger: JobHistory, jobs: list[Job]) -> None:
+    """Have jobs been requested at the same microsecond."""
+    at = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
+    if isinstance(ledger, PostgresJobHistory):
+        async with ledger._engine.begin() as connection:
+            wanted = JOBS.c.job_id.in_([job.job_id for job in jobs])
+            await connection.execute(JOBS.update().where(wanted).values(requested_at=at))
+    elif isinstance(ledger, MemoryJobHistory):
+        for job in jobs:
+            ledger._jobs[job.job_id] = replace(ledger._jobs[job.job_id], requested_at=at)
+
+
+async def test_a_key_of_the_api_is_made_once_and_kept(ledger: JobHistory) -> None:
+    keys = await asyncio.gather(*(ledger.load_api_key("cursors") for _ in range(10)))
+    assert len(set(keys)) == 1
+    assert len(keys[0]) == 32
+    assert await ledger.load_api_key("others") != keys[0]
+
+
+async def test_two_processes_have_the_same_key(database_url: str) -> None:
+    ledgers = [PostgresJobHistory(connect_postgres(database_url, application_name="test")) for _ in range(2)]
+    keys = await asyncio.gather(*(ledger.load_api_key("shared") for ledger in ledgers))
+    for ledger in ledgers:
+        await ledger.close()
+    assert keys[0] == keys[1]
 
 
 class TestInsert:
@@ -231,22 +260,46 @@ class TestList:
         mine = [await accepted(ledger) for _ in range(3)]
         await accepted(ledger, owner="somebody")
         await accepted(ledger, queue="backtest")
-        found = await ledger.list_jobs(JobQuery(QUEUE, OWNER))
+        found = await ledger.list_jobs(JobQuery((QUEUE,), OWNER))
         assert [job.job_id for job in found] == [job.job_id for job in reversed(mine)]
-        assert await ledger.list_jobs(JobQuery(QUEUE, "nobody")) == []
+        assert await ledger.list_jobs(JobQuery((QUEUE,), "nobody")) == []
 
     async def test_pages_hold_every_job_once_while_others_are_added(self, ledger: JobHistory) -> None:
         known = [(await accepted(ledger)).job_id for _ in range(7)]
         seen: list[str] = []
-        async for page in pages(ledger, JobQuery(QUEUE, OWNER, limit=3)):
+        async for page in pages(ledger, JobQuery((QUEUE,), OWNER, limit=3)):
             seen += [job.job_id for job in page]
             assert len(page) <= 3
             await accepted(ledger)
         assert seen == known[::-1]
 
+    async def test_jobs_of_one_instant_are_listed_once_across_pages(self, ledger: JobHistory) -> None:
+        made = [await accepted(ledger) for _ in range(7)]
+        await at_one_instant(ledger, made)
+        seen: list[str] = []
+        async for page in pages(ledger, JobQuery((QUEUE,), OWNER, limit=2)):
+            seen += [job.job_id for job in page]
+        assert seen == sorted((job.job_id for job in made), reverse=True)
+
+    async def test_two_queues_are_one_list_page_by_page(self, ledger: JobHistory) -> None:
+        queues = (QUEUE, "market_data", QUEUE, QUEUE, "market_data", QUEUE)
+        made = [await accepted(ledger, queue=queue) for queue in queues]
+        await accepted(ledger, queue="backtest")
+        await accepted(ledger, owner="somebody")
+        seen: list[Job] = []
+        async for page in pages(ledger, JobQuery((QUEUE, "market_data"), OWNER, limit=2)):
+            assert len(page) == 2
+            seen += page
+        assert [(job.job_id, job.queue) for job in seen] == [(job.job_id, job.queue) for job in reversed(made)]
+        await at_one_instant(ledger, made)
+        seen = []
+        async for page in pages(ledger, JobQuery((QUEUE, "market_data"), OWNER, limit=4)):
+            seen += page
+        assert [job.job_id for job in seen] == sorted((job.job_id for job in made), reverse=True)
+
     async def test_a_job_that_ended_or_went_since_the_last_look_is_listed_so(self, ledger: JobHistory) -> None:
         first, second, third = [await accepted(ledger) for _ in range(3)]
-        query = JobQuery(QUEUE, OWNER)
+        query = JobQuery((QUEUE,), OWNER)
         await ledger.save_final(replace(first, status=JobStatus.COMPLETED))
         before = await ledger.list_jobs(query)
         assert [(job.job_id, job.status) for job in before] == [
@@ -264,11 +317,11 @@ class TestList:
         old = await accepted(ledger)
         failed = await ended(ledger, JobStatus.FAILED)
         new = await accepted(ledger)
-        query = JobQuery(QUEUE, OWNER, statuses=frozenset({JobStatus.QUEUED, JobStatus.RUNNING}))
+        query = JobQuery((QUEUE,), OWNER, statuses=frozenset({JobStatus.QUEUED, JobStatus.RUNNING}))
         assert [j.job_id for j in await ledger.list_jobs(query)] == [new.job_id, old.job_id]
-        query = JobQuery(QUEUE, OWNER, statuses=frozenset({JobStatus.FAILED}))
+        query = JobQuery((QUEUE,), OWNER, statuses=frozenset({JobStatus.FAILED}))
         assert [j.job_id for j in await ledger.list_jobs(query)] == [failed.job_id]
-        query = JobQuery(QUEUE, OWNER, since=new.requested_at)
+        query = JobQuery((QUEUE,), OWNER, since=new.requested_at)
         assert [j.job_id for j in await ledger.list_jobs(query)] == [new.job_id]
 
 

@@ -31,7 +31,7 @@ async def planted(ledger: JobHistory) -> Job:
 
 
 async def find(ledger: JobHistory, text: str) -> list[str]:
-    found = await ledger.list_jobs(JobQuery(QUEUE, OWNER, words=tuple(text.split())))
+    found = await ledger.list_jobs(JobQuery((QUEUE,), OWNER, words=tuple(text.split())))
     return [job.job_id for job in found]
 
 
@@ -68,7 +68,7 @@ async def test_a_word_that_two_jobs_mention_finds_both(ledger: JobHistory) -> No
 
 async def test_words_count_within_the_other_filters(ledger: JobHistory) -> None:
     job = await planted(ledger)
-    query = JobQuery(QUEUE, OWNER, words=("prime",))
+    query = JobQuery((QUEUE,), OWNER, words=("prime",))
     assert await ledger.list_jobs(replace(query, statuses=frozenset({JobStatus.COMPLETED}))) == []
     assert await ledger.list_jobs(replace(query, owner="nobody")) == []
     assert await ledger.list_jobs(replace(query, until=job.requested_at)) == []

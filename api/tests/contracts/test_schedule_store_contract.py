@@ -44,7 +44,7 @@ class Desk:
 
     async def jobs(self) -> list[Job]:
         """Return the jobs of the ledger."""
-        return await self.history.list_jobs(JobQuery("ingest", OWNER, limit=200))
+        return await self.history.list_jobs(JobQuery(("ingest",), OWNER, limit=200))
 
 
 @pytest.fixture(params=["memory", "postgres"])

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.jobs.history.outbox.postgres import register
-from app.jobs.history.port import KEY_KEPT_H, Admission, Admitted, KeyReused, Terms
+from app.jobs.history.port import KEY_KEPT_H, Admission, Admitted, JobDeleted, KeyReused, Terms
 from app.jobs.history.rows import parse_job
 from app.jobs.history.tables import IDEMPOTENCY_KEYS, JOBS
 from app.jobs.model import Job
@@ -54,8 +54,9 @@ async def _claim_key(connection: AsyncConnection, job: Job, terms: Terms, key: s
     if kept.fingerprint != terms.submission:
         raise KeyReused("the Idempotency-Key came with another request before: a new request needs a new key")
     row = (await connection.execute(select(JOBS).where(JOBS.c.job_id == kept.job_id))).one_or_none()
-    # A job that was deleted since is still what the key stands for.
-    return parse_job(row) if row else Job(kept.job_id, job.queue, job.task, job.owner, job.request)
+    if row is None:
+        raise JobDeleted.of_key(kept.job_id)
+    return parse_job(row)
 
 
 async def _insert(connection: AsyncConnection, job: Job, terms: Terms) -> Admission:

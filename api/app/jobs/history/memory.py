@@ -1,5 +1,6 @@
 """The job ledger in this process: the twin of the PostgreSQL one, gone with the process."""
 
+import secrets
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,12 +10,14 @@ from typing import Any
 
 from app.jobs.history.outbox.memory import MemoryOutbox
 from app.jobs.history.port import (
+    API_KEY_BYTES,
     KEY_KEPT_H,
     MOSTLY,
     UNFINISHED_PAGE,
     Admission,
     Admitted,
     Ingested,
+    JobDeleted,
     JobQuery,
     KeyReused,
     LedgerStats,
@@ -39,6 +42,7 @@ class MemoryJobHistory:
         self._chunks: dict[str, dict[str, Chunk]] = {}
         self._keys: dict[tuple[str, str], tuple[datetime, str, Job]] = {}
         self._joinable: dict[tuple[str, str], str] = {}
+        self._api_keys: dict[str, bytes] = {}
         self.outbox = MemoryOutbox(self._jobs, clock)
 
     async def admit(self, job: Job, terms: Terms) -> Admission:
@@ -153,6 +157,10 @@ class MemoryJobHistory:
             for interval in job.request.get("intervals", ())
         }
 
+    async def load_api_key(self, name: str) -> bytes:
+        """Return the secret key of a name."""
+        return self._api_keys.setdefault(name, secrets.token_bytes(API_KEY_BYTES))
+
     async def tidy(self) -> None:
         """Do nothing: what is counted here is counted when asked."""
 
@@ -176,7 +184,9 @@ class MemoryJobHistory:
             return None
         if fingerprint != terms.submission:
             raise KeyReused("the Idempotency-Key came with another request before: a new request needs a new key")
-        return self._jobs.get(earlier.job_id, earlier)
+        if earlier.job_id not in self._jobs:
+            raise JobDeleted.of_key(earlier.job_id)
+        return self._jobs[earlier.job_id]
 
     def _insert(self, job: Job, terms: Terms) -> Admission:
         place = (job.owner, terms.fingerprint)
@@ -199,7 +209,8 @@ def _age(job: Job) -> tuple[datetime, str]:
 
 def _matches(job: Job, query: JobQuery) -> bool:
     return (
-        (job.queue, job.owner) == (query.queue, query.owner)
+        job.queue in query.queues
+        and job.owner == query.owner
         and (not query.statuses or job.status in query.statuses)
         and (query.since is None or _age(job)[0] >= query.since)
         and (query.until is None or _age(job)[0] < query.until)

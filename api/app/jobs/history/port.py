@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from app.jobs.history.outbox.port import Outbox
 from app.jobs.model import Chunk, Job, JobStatus
-from batch.errors import InvalidRequest
+from batch.errors import Conflict, InvalidRequest
 
+API_KEY_BYTES = 32
 #: How long an Idempotency-Key is remembered.
 KEY_KEPT_H = 24
 
@@ -19,11 +20,21 @@ class KeyReused(InvalidRequest):
     """An Idempotency-Key that came with another request before."""
 
 
+class JobDeleted(Conflict):
+    """An Idempotency-Key whose job was deleted."""
+
+    @classmethod
+    def of_key(cls, job_id: str) -> "JobDeleted":
+        """Return the error of a key that stood for a job."""
+        return cls(f"the job of this Idempotency-Key, {job_id}, was deleted: a new job needs a new key")
+
+
 @dataclass(frozen=True, slots=True)
 class JobQuery:
     """Which jobs to list, newest first.
 
     Attributes:
+        queues: any of these, at least one.
         statuses: any of these; none means all.
         since: requested then or later. until: requested before then.
         words: the job mentions each of them (`app.jobs.history.search`).
@@ -31,7 +42,7 @@ class JobQuery:
 
     """
 
-    queue: str
+    queues: tuple[str, ...]
     owner: str
     statuses: frozenset[JobStatus] = frozenset()
     since: datetime | None = None
@@ -142,6 +153,7 @@ class JobHistory(Protocol):
 
         Raises:
             KeyReused: the Idempotency-Key came with another request before.
+            JobDeleted: its job was deleted.
 
         """
         ...
@@ -153,6 +165,7 @@ class JobHistory(Protocol):
 
         Raises:
             KeyReused: it did so with another request.
+            JobDeleted: that job was deleted.
 
         """
         ...
@@ -214,6 +227,10 @@ class JobHistory(Protocol):
         A job ended well if it is completed, or nine of ten symbols are done; a retry stands for what it goes on with.
         One that was planned before the session was over does not count: its bars may have changed since.
         """
+        ...
+
+    async def load_api_key(self, name: str) -> bytes:
+        """Return the secret key of a name, 32 random bytes; the first call of any process makes it."""
         ...
 
     async def tidy(self) -> None:

@@ -1,11 +1,11 @@
 """The job ledger in PostgreSQL."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Executable,
     Row,
     Select,
@@ -15,7 +15,6 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
-    literal_column,
     null,
     select,
     text,
@@ -26,14 +25,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.jobs.history.admission import admit, confirm
 from app.jobs.history.crowd import Crowd, build_draft
+from app.jobs.history.listing import VERSION, build_page
 from app.jobs.history.outbox.postgres import PostgresOutbox, release
-from app.jobs.history.port import MOSTLY, UNFINISHED_PAGE, Admission, Ingested, JobQuery, LedgerStats, Terms, Unfinished
+from app.jobs.history.port import (
+    API_KEY_BYTES,
+    MOSTLY,
+    UNFINISHED_PAGE,
+    Admission,
+    Ingested,
+    JobQuery,
+    LedgerStats,
+    Terms,
+    Unfinished,
+)
 from app.jobs.history.probe import try_write
 from app.jobs.history.rows import parse_job
-from app.jobs.history.search import mentions
 from app.jobs.history.seen import SeenJobs
 from app.jobs.history.stats import FOLD, INGESTED, STATS, parse_ingested, parse_stats
-from app.jobs.history.tables import JOB_CHUNKS, JOBS
+from app.jobs.history.tables import API_KEYS, JOB_CHUNKS, JOBS
 from app.jobs.model import TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
 from batch.errors import NotFound
 from batch.kit.postgres import AsyncEngine, postgres_errors
@@ -55,8 +64,7 @@ _FINAL_COLUMNS = [
     "dead",
     "rate",
 ]
-_VERSION: ColumnElement[str] = literal_column("jobs.xmin::text").label("version")
-_BY_IDS = select(JOBS, _VERSION).where(JOBS.c.job_id == any_(bindparam("ids", type_=ARRAY(Text))))
+_BY_IDS = select(JOBS, VERSION).where(JOBS.c.job_id == any_(bindparam("ids", type_=ARRAY(Text))))
 
 
 #: Made once: to put it together, and to find its SQL again by its parts, costs as much as PostgreSQL takes for it.
@@ -159,19 +167,7 @@ class PostgresJobHistory:
 
     async def list_jobs(self, query: JobQuery) -> list[Job]:
         """Return the jobs that a query asks for, newest first."""
-        key = (JOBS.c.requested_at, JOBS.c.job_id)
-        statement = select(JOBS).where(JOBS.c.queue == query.queue, JOBS.c.owner == query.owner)
-        if query.statuses:
-            statement = statement.where(JOBS.c.status.in_(sorted(query.statuses)))
-        if query.since:
-            statement = statement.where(JOBS.c.requested_at >= query.since)
-        if query.until:
-            statement = statement.where(JOBS.c.requested_at < query.until)
-        statement = statement.where(*(mentions(word) for word in query.words))
-        if query.before:
-            statement = statement.where(tuple_(*key) < query.before)
-        page = statement.with_only_columns(JOBS.c.job_id, _VERSION).order_by(*(c.desc() for c in key))
-        return await self._load_page(page.limit(query.limit))
+        return await self._load_page(build_page(query))
 
     async def unfinished(
         self, queue: str, *, older_than_s: float, after: tuple[datetime, str] | None = None
@@ -204,6 +200,15 @@ class PostgresJobHistory:
         with postgres_errors():
             async with self._statements.connect() as connection:
                 return {parse_ingested(row) for row in await connection.execute(INGESTED, values)}
+
+    async def load_api_key(self, name: str) -> bytes:
+        """Return the secret key of a name; the first call of any process makes it."""
+        new = insert(API_KEYS).values(name=name, key=secrets.token_bytes(API_KEY_BYTES)).on_conflict_do_nothing()
+        kept = select(API_KEYS.c.key).where(API_KEYS.c.name == name)
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                await connection.execute(new)
+                return bytes((await connection.execute(kept)).scalar_one())
 
     async def tidy(self) -> None:
         """Sum up the counts of changes."""

@@ -73,6 +73,16 @@ def test_jobs_are_listed(at_live: Kaboom, finished: str) -> None:
     assert finished not in [job["job_id"] for job in older["items"]]
 
 
+def test_jobs_of_all_queues_are_one_list_with_one_cursor(at_live: Kaboom, finished: str) -> None:
+    made = data(at_live("market-data", "compact", "--dry-run", "--wait", "--json"))["job_id"]
+    first = data(at_live("jobs", "list", "--limit", "1", "--json"))
+    assert [job["job_id"] for job in first["items"]] == [made]
+    page = data(at_live("jobs", "list", "--limit", "1", "--cursor", str(first["next_cursor"]), "--json"))
+    assert [job["job_id"] for job in page["items"]] == [finished]
+    of_one = data(at_live("jobs", "list", "--queue", "market_data", "--limit", "1", "--json"))
+    assert [job["job_id"] for job in of_one["items"]] == [made]
+
+
 def test_no_jobs_say_how_to_get_one(at_live: Kaboom) -> None:
     done = at_live("jobs", "list", "--status", "failed")
     assert (done.code, done.out) == (0, "")

@@ -67,7 +67,7 @@ def sessions_until(now: datetime) -> list[date]:
 
 
 async def jobs_of(parts: Parts) -> list[Job]:
-    return await parts.history.list_jobs(JobQuery("ingest", OWNER, limit=100_000))
+    return await parts.history.list_jobs(JobQuery(("ingest",), OWNER, limit=100_000))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

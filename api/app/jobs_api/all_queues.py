@@ -1,0 +1,43 @@
+"""`/api/v1/jobs`: the jobs of all queues as one list, newest first."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response, Security
+from pydantic import Field
+
+from app.auth import INGEST_OWNER, INGEST_SCHEME, JOBS_PREFIX
+from app.deps import Cursors, Jobs, Shared
+from app.errors import BAD_CURSOR, INVALID, RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, describe_problems
+from app.jobs.view import JobPage
+from app.jobs_api.listing import JobList, Listing
+from app.jobs_api.rendering import JobWriter
+from app.jobs_api.together import answer_together
+from app.tasks.catalog import ONE_PER_QUEUE, Queue
+
+_QUEUES = tuple(sorted(spec.queue.value for spec in ONE_PER_QUEUE))
+_writer = JobWriter()
+
+router = APIRouter(
+    tags=["jobs"],
+    dependencies=[Security(INGEST_SCHEME)],
+    responses=describe_problems(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE),
+)
+
+
+class ListingOfQueues(Listing):
+    """Which jobs to list, of which queues."""
+
+    queue: list[Queue] = Field(default=[], max_length=len(Queue), description="only these; default: all")
+
+
+@router.get(JOBS_PREFIX, response_model=JobPage, responses=describe_problems(BAD_CURSOR, INVALID))
+async def list_all_jobs(
+    jobs: Jobs, cursors: Cursors, shared: Shared, request: Request, query: Annotated[ListingOfQueues, Query()]
+) -> Response:
+    """List the jobs of all queues, or of some, as one list, newest first.
+
+    Each item has the links of its own queue; one cursor leads through all of them.
+    """
+    queues = tuple(sorted({queue.value for queue in query.queue})) or _QUEUES
+    found = JobList(queues, INGEST_OWNER, cursors, _writer)
+    return await answer_together(shared, request, lambda: found.answer(jobs, request, query))

@@ -1,0 +1,112 @@
+"""The API's description of itself: made once, completed with what FastAPI leaves out, and served as bytes."""
+
+import gzip
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response, status
+from pydantic import BaseModel
+
+from app.errors import ProblemBody
+from batch.kit.lazy import Lazy
+
+PATH = "/openapi.json"
+_SCHEMAS = "#/components/schemas/{model}"
+#: The same for everybody, and new with a release only.
+_CACHING = {"Cache-Control": "public, max-age=300", "Vary": "Accept-Encoding"}
+_HEADERS: dict[str, Any] = {
+    "RateLimit-Policy": {
+        "description": "the limit of this kind of call: `q` calls in `w` seconds; "
+        "missing where KABOOM_RATE_LIMIT_READ or KABOOM_RATE_LIMIT_WRITE is off",
+        "schema": {"type": "string", "examples": ['"read";q=3000;w=60']},
+    },
+    "RateLimit": {
+        "description": "`r` calls are left for `t` seconds; missing as RateLimit-Policy is",
+        "schema": {"type": "string", "examples": ['"read";r=2999;t=60']},
+    },
+    "Retry-After": {
+        "description": "when to call again, in seconds",
+        "schema": {"type": "integer", "minimum": 1, "examples": [2]},
+    },
+}
+_LIMITS = ("RateLimit-Policy", "RateLimit")
+#: A call without the right token counts for nobody.
+_UNLIMITED = {"401"}
+_RETRIED = {"202", "429", "503"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """The description as bytes, plain and compressed, each with its ETag."""
+
+    plain: bytes
+    packed: bytes
+    etag: str
+
+    def answer(self, accepted: str, known: str) -> Response:
+        is_packed = "gzip" in accepted.lower()
+        etag = f'"{self.etag}{"-gzip" if is_packed else ""}"'
+        headers = {"ETag": etag, **_CACHING}
+        if {etag, "*"} & {tag.strip().removeprefix("W/") for tag in known.split(",")}:
+            return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
+        if is_packed:
+            headers["Content-Encoding"] = "gzip"
+        return Response(self.packed if is_packed else self.plain, media_type="application/json", headers=headers)
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Complete what the app says of itself, and serve it at `/openapi.json`; call it after all routes are there."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        return complete_document(generate())
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to add to the document
+    document = Lazy(lambda: _encode(openapi()))
+
+    async def show(request: Request) -> Response:
+        """Answer with the document: whoever asks costs no more than its bytes."""
+        headers = request.headers
+        return (await document.get()).answer(headers.get("accept-encoding", ""), headers.get("if-none-match", ""))
+
+    app.add_route(PATH, show, include_in_schema=False)
+
+
+def complete_document(document: dict[str, Any]) -> dict[str, Any]:
+    """Add to a document what problems are, which headers limits have, and what is null in examples."""
+    components = document["components"]
+    problem = ProblemBody.model_json_schema(ref_template=_SCHEMAS)
+    components["schemas"] |= problem.pop("$defs", {}) | {"Problem": problem}
+    components["headers"] = _HEADERS
+    for model in _models(BaseModel):
+        extra = model.model_config.get("json_schema_extra")
+        if model.__name__ in components["schemas"] and isinstance(extra, dict) and "example" in extra:
+            # FastAPI leaves out every null.
+            components["schemas"][model.__name__]["example"] = extra["example"]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            _add_headers(operation)
+    return document
+
+
+def _add_headers(operation: dict[str, Any]) -> None:
+    for code, answer in operation["responses"].items():
+        names = [*(_LIMITS if "security" in operation and code not in _UNLIMITED else ())]
+        names += ["Retry-After"] if code in _RETRIED else []
+        if names:
+            told = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+            answer["headers"] = answer.get("headers", {}) | told
+
+
+def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _models(model)
+
+
+def _encode(document: dict[str, Any]) -> _Document:
+    plain = orjson.dumps(document)
+    return _Document(plain, gzip.compress(plain, mtime=0), hashlib.sha256(plain).hexdigest()[:32])
