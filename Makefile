@@ -50,7 +50,7 @@ else \
 fi
 endef
 
-.PHONY: help setup demo up test check static fmt influx faults faults-full deploy-check image alerts e2e-n8n bench lock clean
+.PHONY: help setup demo up test check static fmt influx pgbouncer faults faults-full deploy-check image alerts e2e-n8n bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -83,6 +83,11 @@ influx: $(STAMP) ## Keep bars in a real InfluxDB 1.x (Debian's influxdb) behind 
 	@command -v influxd >/dev/null || { \
 	  echo 'make influx needs influxd on PATH: InfluxDB 1.x, on Debian and Ubuntu `apt-get install influxdb`' >&2; exit 1; }
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/influx $(ARGS)
+
+pgbouncer: $(STAMP) ## Keep the ledger behind a real PgBouncer (Debian's pgbouncer) in transaction mode
+	@command -v pgbouncer >/dev/null || { \
+	  echo 'make pgbouncer needs pgbouncer on PATH: on Debian and Ubuntu `apt-get install pgbouncer`' >&2; exit 1; }
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/pgbouncer $(ARGS)
 
 # Long waits and little work: three labs share two cores well. The simulation is all work, and has its own tests.
 FAULTS = $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder api/tests/faults

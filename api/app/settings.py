@@ -14,9 +14,9 @@ from batch.kit.run_file import find_data_dir, read_run_file
 from batch.settings import BatchSettings
 
 _RELEASE = r"^[A-Za-z0-9._-]{1,64}$"
-#: Secrets that no deployment keeps: J-Quants' key is for the personal use of the person who holds it, and brokers by
-#: queue are for whoever outgrows one.
-NOT_KEPT = frozenset({"JQUANTS_API_KEY", "KABOOM_QUEUE_BROKERS"})
+#: Secrets that no deployment keeps: J-Quants' key is for the personal use of the person who holds it, brokers by
+#: queue are for whoever outgrows one, and migrations work through a pooler too.
+NOT_KEPT = frozenset({"JQUANTS_API_KEY", "KABOOM_QUEUE_BROKERS", "DATABASE_DIRECT_URL"})
 _RATE = r"^(off|[1-9][0-9]{0,6}/(second|minute|hour|day))$"
 
 
@@ -27,6 +27,8 @@ class AppSettings(BatchSettings):
     queue_brokers: SecretStr | None = Field(default=None, validation_alias="KABOOM_QUEUE_BROKERS")
     celery_result_backend: SecretStr | None = Field(default=None, validation_alias="CELERY_RESULT_BACKEND")
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    database_direct_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_DIRECT_URL")
+    database_pool: int = Field(default=8, ge=2, le=100, validation_alias="KABOOM_DATABASE_POOL")
     ingest_api_token: SecretStr | None = Field(default=None, validation_alias="INGEST_API_TOKEN")
     webhook_secret: SecretStr | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_SECRET")
     webhook_hosts: str | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_HOSTS")
@@ -84,6 +86,15 @@ class AppSettings(BatchSettings):
 
         """
         return _require(self.database_url, "DATABASE_URL")
+
+    def require_migration_url(self) -> str:
+        """Return where migrations run: DATABASE_DIRECT_URL, else DATABASE_URL.
+
+        Raises:
+            ConfigurationError: as above.
+
+        """
+        return _require(self.database_direct_url or self.database_url, "DATABASE_URL")
 
     def require_broker_url(self) -> str:
         """Return the address of the broker: CELERY_BROKER_URL, else REDIS_URL.

@@ -90,10 +90,10 @@ def worker(context: typer.Context) -> None:
 
 
 def migrate() -> None:
-    """Bring the ledger's schema in DATABASE_URL up to date."""
+    """Bring the ledger's schema in DATABASE_DIRECT_URL, else DATABASE_URL, up to date."""
     from app.cli.migrate import migrate as run_migrations  # noqa: PLC0415  Alembic costs 0.2 s
 
-    run_migrations(load_settings().require_database_url())
+    run_migrations(load_settings().require_migration_url())
 
 
 def _session(context: typer.Context, data_dir: DataDir) -> Session:

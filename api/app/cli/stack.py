@@ -174,7 +174,9 @@ class Stack:
     def _migrate(self) -> None:
         from app.cli.migrate import migrate  # noqa: PLC0415  Alembic costs 0.2 s that no other command needs
 
-        migrate(self._urls["DATABASE_URL"])
+        # An embedded server has no other address.
+        direct = os.environ.get("DATABASE_DIRECT_URL") if os.environ.get("DATABASE_URL") else None
+        migrate(direct or self._urls["DATABASE_URL"])
 
     def _environment(self) -> dict[str, str]:
         return {

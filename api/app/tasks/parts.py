@@ -96,7 +96,7 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
     # A name of its own: on Cloud Run every instance is `localhost`, and every main process has pid 1.
     name = f"{role}@{socket.gethostname()}:{os.getpid()}-{uuid4().hex[:4]}"
     store, events, counts = _build_store(settings, name)
-    history, schedules = _build_ledger(settings, name)
+    history, schedules = _build_ledger(settings, name, pool_size=_pool_size(settings.database_pool, role))
     return Parts(
         settings=settings,
         store=store,
@@ -161,13 +161,18 @@ def _build_store(settings: AppSettings, name: str) -> tuple[JobStore, EventLog, 
     return RedisJobStore(redis), RedisEventLog(redis), RedisCounts(redis)
 
 
-def _build_ledger(settings: AppSettings, name: str) -> tuple[JobHistory, ScheduleStore]:
+def _pool_size(most: int, role: str) -> int:
+    """Return how many connections to PostgreSQL a process may open: a pool child runs one chunk at a time."""
+    return {"worker-main": max(2, most // 2), "worker": max(2, most // 4)}.get(role, most)
+
+
+def _build_ledger(settings: AppSettings, name: str, *, pool_size: int) -> tuple[JobHistory, ScheduleStore]:
     if settings.disable_redis and settings.database_url is None:
         _log.warning("history_in_memory", reason="DATABASE_URL is not set; job history ends with this process")
         history = MemoryJobHistory()
         return history, MemoryScheduleStore(history, schedules=[default_schedule()])
     # The ledger's engine, which the ledger closes: a firing and its job are one transaction.
-    engine = connect_postgres(settings.require_database_url(), application_name=name)
+    engine = connect_postgres(settings.require_database_url(), application_name=name, pool_size=pool_size)
     return PostgresJobHistory(engine), PostgresScheduleStore(engine)
 
 

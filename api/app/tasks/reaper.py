@@ -23,8 +23,8 @@ RECONCILE_S = 5.0
 #: While messages wait in a queue an unclaimed chunk is behind them, not lost: sending it again would
 #: multiply a backlog (488 re-sends of 256 chunks, when tried). After this long it is sent all the same.
 _PATIENCE_S = 600.0
-#: Jobs repaired at a time: as many as the ledger has connections.
-_AT_ONCE = 8
+#: Jobs repaired at a time: as many as a worker's main process has connections to the ledger.
+_AT_ONCE = 4
 #: Looked up one by one in each round: a few that are too young to be listed, and rarely more.
 _MOST_GHOSTS = 50
 

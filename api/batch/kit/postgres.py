@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from batch.errors import ConfigurationError, StoreError
-from batch.kit.postgres_wait import BoundedConnection
+from batch.kit.postgres_connection import PostgresConnector
 
 #: PostgreSQL answered, and the same statement would get the same answer again.
 _REFUSALS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
@@ -48,12 +48,15 @@ def normalize_database_url(url: str) -> str:
     return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
-def connect_postgres(url: str, *, application_name: str, pool_size: int = 4) -> AsyncEngine:
-    """Return an engine with a small pool; a caller waits at most about 5 s for a connection or a statement."""
+def connect_postgres(url: str, *, application_name: str, pool_size: int = 8) -> AsyncEngine:
+    """Return an engine of at most `pool_size` connections, half of which stay open; `url` may be one of a pooler.
+
+    A caller waits at most about 5 s for a connection or a statement.
+    """
     engine = create_async_engine(
         normalize_database_url(url),
-        pool_size=pool_size,
-        max_overflow=pool_size,
+        pool_size=(pool_size + 1) // 2,
+        max_overflow=pool_size // 2,
         pool_timeout=3,
         # A page of jobs has 400 documents.
         json_deserializer=orjson.loads,
@@ -62,10 +65,9 @@ def connect_postgres(url: str, *, application_name: str, pool_size: int = 4) -> 
         connect_args={
             "connect_timeout": 3,
             "application_name": application_name,
-            # Poolers such as Supabase's move sessions between backends, where prepared statements are lost.
+            # Poolers move clients between servers, where prepared statements are lost.
             "prepare_threshold": None,
-            "async_creator_fn": BoundedConnection.connect,
-            "options": "-c statement_timeout=5000 -c timezone=UTC",
+            "async_creator_fn": PostgresConnector(),
         },
     )
     _ping_idle(engine)
@@ -73,12 +75,15 @@ def connect_postgres(url: str, *, application_name: str, pool_size: int = 4) -> 
 
 
 def _ping_idle(engine: AsyncEngine) -> None:
-    """Ask a connection that was idle whether it lives, as `pool_pre_ping` does each time; a dead one is replaced."""
+    """Ask a connection that was idle whether it lives, as `pool_pre_ping` does each time; a dead one is replaced.
+
+    A new one is not asked: behind a pooler whose server is down a ping would fail again and again.
+    """
     dialect = engine.sync_engine.dialect
 
     @event.listens_for(engine.sync_engine, "checkout")
     def ping(connection: Any, record: Any, _proxy: Any) -> None:
-        if monotonic() - record.info.get("used_at", -inf) < _FRESH_S:
+        if monotonic() - record.info.get("used_at", inf) < _FRESH_S:
             return
         try:
             dialect.do_ping(connection)

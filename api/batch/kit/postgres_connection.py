@@ -1,0 +1,113 @@
+"""Opening connections to PostgreSQL on which no statement waits for ever, also behind a pooler such as PgBouncer."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg import errors
+from psycopg.abc import Buffer
+from psycopg.pq import TransactionStatus
+from psycopg.types.datetime import TimestamptzLoader
+
+#: The server ends a statement after this long.
+STATEMENT_MS = 5000
+#: The connection is closed after this long: the server was frozen, or a pooler had no server to give.
+ANSWER_S = 7.0
+_OPTIONS = f"-c statement_timeout={STATEMENT_MS} -c timezone=UTC"
+
+
+class PostgresConnector:
+    """Opens connections with a statement timeout.
+
+    A server takes the timeout as an option when the connection begins. A pooler that shares servers between its
+    clients refuses that option (PgBouncer) or ignores it; then each statement sends the timeout along.
+    """
+
+    def __init__(self) -> None:
+        self._takes_options: bool | None = None
+
+    async def __call__(
+        self, conninfo: str = "", *, options: str = "", **parameters: Any
+    ) -> psycopg.AsyncConnection[Any]:
+        """Return a connection to a server or a pooler."""
+        if self._takes_options is not False:
+            connection = await self._connect_with_options(conninfo, f"{options} {_OPTIONS}".lstrip(), parameters)
+            if connection is not None:
+                return connection
+        parameters |= {"options": options} if options else {}
+        pooled = await BoundedConnection.connect(conninfo, **parameters, cursor_factory=TimeoutCursor)
+        # The server's time zone is not ours to set.
+        pooled.adapters.register_loader("timestamptz", _UtcLoader)
+        return pooled
+
+    async def _connect_with_options(
+        self, conninfo: str, options: str, parameters: dict[str, Any]
+    ) -> psycopg.AsyncConnection[Any] | None:
+        """Return a connection that took the options; None where a pooler is in the way."""
+        try:
+            connection = await BoundedConnection.connect(conninfo, **parameters, options=options)
+        except psycopg.OperationalError as e:
+            if "startup parameter" not in str(e):
+                raise
+            self._takes_options = False
+            return None
+        if self._takes_options is None:
+            self._takes_options = await _has_timeout(connection)
+            if not self._takes_options:
+                await connection.close()
+                return None
+        return connection
+
+
+class BoundedConnection(psycopg.AsyncConnection[Any]):
+    """A connection that is closed where an answer does not come in time, or nobody waits for it any more.
+
+    psycopg would ask the server to cancel the statement and wait for its answer, 5 s each.
+    """
+
+    async def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:  # noqa: ASYNC109  psycopg's signature
+        """Wait for an answer."""
+        try:
+            return await psycopg.waiting.wait_async(gen, self.pgconn.socket, interval, timeout=timeout or ANSWER_S)
+        except errors._WaitTimeout:  # noqa: SLF001  raised by the public function above
+            if timeout is not None:
+                raise
+            self.pgconn.finish()
+            raise errors.OperationalError(f"no answer came within {ANSWER_S:g} s") from None
+        except BaseException:
+            if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+                self.pgconn.finish()
+            raise
+
+
+class TimeoutCursor(psycopg.AsyncCursor[Any]):
+    """A cursor that sets the statement timeout for each transaction, without a round trip more."""
+
+    async def execute(self, query: Any, params: Any = None, **options: Any) -> "TimeoutCursor":
+        """Run a statement that the server ends after STATEMENT_MS."""
+        if self.connection.autocommit:
+            async with self.connection.pipeline():
+                await self._set_timeout()
+                return await super().execute(query, params, **options)
+        if self.connection.info.transaction_status is TransactionStatus.IDLE:
+            # Together with BEGIN, and without the statement: PostgreSQL does not measure how long a transaction is idle
+            # after a pipeline, and a frozen firing must lose its lock.
+            async with self.connection.pipeline():
+                await self._set_timeout()
+        return await super().execute(query, params, **options)
+
+    async def _set_timeout(self) -> None:
+        # Not `SET LOCAL`: outside of BEGIN and COMMIT the server would log a warning each time.
+        cursor = psycopg.AsyncCursor(self.connection)
+        await cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(STATEMENT_MS)])
+
+
+class _UtcLoader(TimestamptzLoader):
+    def load(self, data: Buffer) -> datetime:
+        return super().load(data).astimezone(UTC)
+
+
+async def _has_timeout(connection: psycopg.AsyncConnection[Any]) -> bool:
+    row = await (await connection.execute("SELECT current_setting('statement_timeout')::interval")).fetchone()
+    await connection.rollback()
+    return row is not None and row[0].total_seconds() * 1000 == STATEMENT_MS
