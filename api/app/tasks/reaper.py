@@ -11,7 +11,7 @@ import structlog
 
 from app.jobs.history.port import UNFINISHED_PAGE, Unfinished
 from app.jobs.model import PLAN, Chunk, ChunkState, JobStatus
-from app.jobs.store import ChunkRef
+from app.jobs.store import BEAT_S, LEASE_S, ChunkRef
 from app.tasks.catalog import ONE_PER_QUEUE, TaskSpec
 from app.tasks.parts import Parts
 from app.tasks.settle import settle_job, settle_or_leave
@@ -23,6 +23,9 @@ RECONCILE_S = 5.0
 #: While messages wait in a queue an unclaimed chunk is behind them, not lost: sending it again would
 #: multiply a backlog (488 re-sends of 256 chunks, when tried). After this long it is sent all the same.
 _PATIENCE_S = 600.0
+#: Where Redis was away for longer, leases ran out that their workers could not renew. For so long after it is back
+#: none is taken from them: they beat every 5 s, and what they did would be counted as a try.
+_MOST_AWAY_S, _GRACE_S = LEASE_S - 2 * BEAT_S, BEAT_S + 1.0
 #: Jobs repaired at a time: as many as a worker's main process has connections to the ledger.
 _AT_ONCE = 4
 #: Looked up one by one in each round: a few that are too young to be listed, and rarely more.
@@ -46,6 +49,8 @@ class Reaper:
         self._parts = parts
         self._reconciled_at = -RECONCILE_S
         self._is_lost = False
+        self._away_since: float | None = None
+        self._spares_until = 0.0
         self._rounds: dict[str, _Round] = {}
 
     async def run(self) -> None:
@@ -61,12 +66,23 @@ class Reaper:
         await self._sweep_ledger()
 
     async def _sweep_store(self) -> None:
-        if await self._parts.store.renew_epoch():
+        now = asyncio.get_running_loop().time
+        asked_at = now()
+        try:
+            is_lost = await self._parts.store.renew_epoch()
+        except KaboomError:
+            self._away_since = self._away_since or asked_at
+            raise
+        if self._away_since and now() - self._away_since > _MOST_AWAY_S:
+            self._spares_until = now() + _GRACE_S
+        self._away_since = None
+        if is_lost:
             self._is_lost, self._rounds = True, {}
         await _for_each_queue(self._sweep_queue)
 
     async def _sweep_queue(self, spec: TaskSpec) -> None:
-        await self._expire(spec)
+        if asyncio.get_running_loop().time() >= self._spares_until:
+            await self._expire(spec)
         await self._send_retries(spec)
         await self._send_again(spec)
 

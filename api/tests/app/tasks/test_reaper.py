@@ -8,11 +8,13 @@ import pytest
 from app.jobs.history.port import Terms
 from app.jobs.memory import MemoryJobStore
 from app.jobs.model import ChunkState, Job, JobStatus
-from app.jobs.store import Claim, Ending
+from app.jobs.store import Beat, Claim, Ending
+from app.tasks import reaper
 from app.tasks.lifecycle import Jobs
 from app.tasks.parts import Parts
 from app.tasks.reaper import Reaper
 from app.tasks.worker import perform
+from batch.errors import StoreError
 from tests.fixtures.handlers import SCRIPT, planning
 from tests.fixtures.job_runs import assert_agree, in_ledger, in_store, messages, submit, work_off
 from tests.fixtures.job_stores import bench_of
@@ -288,3 +290,38 @@ class TestSendAgain:
         await parts.dispatcher.send(other.task, [ref_of(other)])
         await Reaper(parts).sweep()
         assert messages(parts) == [ref_of(other), ref_of(job)]
+
+
+class Away(MemoryJobStore):
+    """A store that may be away."""
+
+    is_away = False
+
+    async def renew_epoch(self) -> bool:
+        if self.is_away:
+            raise StoreError("Redis did not answer")
+        return await super().renew_epoch()
+
+
+async def test_a_lease_that_ran_out_while_redis_was_away_is_not_taken_from_its_worker(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaper, "_MOST_AWAY_S", 0.0)
+    store = Away()
+    parts = replace(parts, store=store)
+    job = await submit(parts)
+    claim = await store.claim(ref_of(job), owner="w1")
+    assert isinstance(claim, Claim)
+    sweeper = Reaper(parts)
+    store.is_away = True
+    with pytest.raises(StoreError):
+        await sweeper.sweep()
+    await bench_of(store).lapse(ref_of(job))
+    store.is_away = False
+    await sweeper.sweep()
+    assert await store.beat(claim.lease, claim.chunk.tally) is Beat.OK
+    # Of a worker that does not come back it is, a little later.
+    await bench_of(store).lapse(ref_of(job))
+    sweeper._spares_until = 0.0
+    await sweeper.sweep()
+    assert await store.beat(claim.lease, claim.chunk.tally) is Beat.LOST
