@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from batch.bars.pages import PageBarStore
 from tests.faults.lab.measure import Measures
@@ -15,6 +16,9 @@ from tests.fixtures.stacks import Stack, doomed, stack, until
 
 SESSION = date(2026, 11, 20)
 BODY = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500, "session": str(SESSION)}
+MINUTES = {"intervals": {"1m": 3}, "symbols": ["7203", "6758"], "session": str(SESSION)}
+#: The whole market takes half a minute, and no time where it is restored.
+SLOWLY = {"KABOOM_PROVIDER_REQUESTS_PER_MINUTE": "synthetic=60"}
 SMALL = {"intervals": {"1d": 5}, "symbols": ["7203", "6758"], "session": str(SESSION)}
 
 
@@ -28,16 +32,16 @@ def jobs_of(running: Stack) -> dict[str, dict[str, Any]]:
     return found
 
 
-def bars_of(root: Path) -> tuple[int, list[list[tuple[Any, ...]]]]:
-    """Return how many bars are under a folder, every page sound, and all bars of the session."""
+def bars_of(root: Path) -> tuple[int, dict[str, list[Any]]]:
+    """Return how many bars are under a folder, every page sound, and all bars of the session by series."""
 
-    async def read() -> tuple[int, list[list[tuple[Any, ...]]]]:
+    async def read() -> tuple[int, dict[str, list[Any]]]:
         store = PageBarStore(root)
         try:
             health = await store.verify()
             assert health.faults == ()
-            frames = [await store.read_session(series, SESSION) for series in await store.list_series()]
-            return health.bars, [frame.rows() for frame in frames]
+            series = await store.list_series()
+            return health.bars, {str(s): (await store.read_session(s, SESSION)).rows() for s in series}
         finally:
             await store.close()
 
@@ -49,13 +53,14 @@ def as_told(job: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in job.items() if name != "requested_at"}
 
 
-# Row 35.
+# Row 35. Three Kaboom starts, one after the other.
+@pytest.mark.full
 def test_a_backup_of_a_running_kaboom_goes_on_elsewhere(open_tmp: Path, measure: Measures) -> None:
     backup, copy = str(open_tmp / "backup"), str(open_tmp / "second")
-    with doomed(open_tmp / "first", concurrency=2) as first:
-        done = [first.api.wait(first.api.submit(**body)) for body in (SMALL, BODY)]
-        # Older sessions too: workers write new bars while their files are copied.
-        unfinished = [first.api.submit(**BODY | {"intervals": {"1m": days}}) for days in (4, 3)]
+    with doomed(open_tmp / "first", concurrency=2, **SLOWLY) as first:
+        done = [first.api.wait(first.api.submit(**body)) for body in (SMALL, MINUTES)]
+        # Workers write bars while their files are copied.
+        unfinished = [first.api.submit(**BODY), first.api.submit(**BODY | {"market": "TSE_GROWTH"})]
         until(lambda: first.api.job(unfinished[0])["progress"]["done"], lambda count: count > 0, within_s=60)
         begun_at = time.monotonic()
         made = first.kaboom("backup", backup, "--json")
@@ -70,8 +75,7 @@ def test_a_backup_of_a_running_kaboom_goes_on_elsewhere(open_tmp: Path, measure:
     assert restored.code == 0, restored.err
     count, copied = bars_of(Path(copy, "bars"))
     assert (len(before["jobs"]), count) == (json.loads(made.out)["jobs"], json.loads(made.out)["bars"])
-    assert copied == bars_of(open_tmp / "first/bars")[1]
-    assert sum(map(len, copied)) > 100_000
+    assert count > 0
     with stack(open_tmp / "second", concurrency=2) as second:
         assert_goes_on(second, before, done)
         for job_id in unfinished:
@@ -79,8 +83,15 @@ def test_a_backup_of_a_running_kaboom_goes_on_elsewhere(open_tmp: Path, measure:
             assert (job["status"], job["progress"]["done"]) == ("completed", job["progress"]["total"])
         doctor = second.kaboom("doctor", "--json")
         assert doctor.code == 0, doctor.out
-    assert bars_of(Path(copy, "bars"))[1] == copied
+    assert_kept(copied, bars_of(Path(copy, "bars"))[1])
+    assert_kept(copied, bars_of(open_tmp / "first/bars")[1])
     measure.note(35, "a backup under load, the original killed, restored", backup_s=backup_s, restored_s=restored_s)
+
+
+def assert_kept(copied: dict[str, list[Any]], bars: dict[str, list[Any]]) -> None:
+    """Look for each copied bar among those that are there now: workers of both folders went on writing."""
+    assert copied
+    assert [series for series, rows in copied.items() if not set(rows) <= set(bars[series])] == []
 
 
 def assert_goes_on(second: Stack, before: dict[str, dict[str, Any]], done: list[dict[str, Any]]) -> None:
