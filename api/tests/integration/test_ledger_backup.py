@@ -1,5 +1,6 @@
 """The ledger of a Kaboom that does not run, backed up and restored: each row, and the schema of this release."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ from alembic import command
 
 from app.cli.backup.ledger import started_postgres
 from app.cli.backup.manifest import read_manifest
+from app.cli.data_folder import find_workers_on
 from app.cli.main import run_cli
 from app.cli.migrate import _config, check_schema
 from batch.errors import StoreError
 from batch.kit.postgres_dump import dump_database
+from tests.fixtures.stacks import KABOOM, clean_environment, until
 
 JOB = "0123456789abcdef0123456789abcdef"
 INSERT = """
@@ -71,6 +74,31 @@ def test_a_ledger_elsewhere_is_not_restored_into_a_folder_that_would_not_use_it(
     assert run_cli(["backup", str(open_tmp / "second"), "--data-dir", str(data)]) == 0
     assert read_manifest(open_tmp / "second").revision == ""
     assert "not in this backup: the jobs" in capsys.readouterr().err
+
+
+def test_a_killed_restore_leaves_no_folder_and_no_server(
+    data: Path, open_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = clean_environment(KABOOM_DATA_DIR=str(data))
+    monkeypatch.setenv("KABOOM_DATA_DIR", "")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    made, new = open_tmp / "made", open_tmp / "new"
+    assert run_cli(["backup", str(made), "--data-dir", str(data)]) == 0
+    process = subprocess.Popen((*KABOOM, "restore", str(made), "--data-dir", str(new)), env=env, cwd=open_tmp)
+    try:
+        (lock,) = until(lambda: list(open_tmp.glob(".new.*.draft/postgres/postmaster.pid")), bool, within_s=60)
+        until(lambda: "ready" in lock.read_text(), bool, within_s=30)
+    finally:
+        process.kill()
+        process.wait()
+    draft = lock.parents[1]
+    assert find_workers_on(draft)
+    assert not new.exists()
+    assert run_cli(["restore", str(made), "--data-dir", str(new)]) == 0
+    assert find_workers_on(draft) == []
+    assert not draft.exists()
+    with started_postgres(new, open_tmp / "postgres.log") as url:
+        assert [row[0] for row in jobs_in(url)] == [JOB]
 
 
 def test_a_server_that_does_not_answer_is_named(tmp_path: Path) -> None:

@@ -36,8 +36,16 @@ def assert_secrets_are_kept(running: Stack) -> None:
     assert running.log.read_text().count(token) == 1
     webhook_secret = (running.data_dir / "webhook-secret").read_text().strip()
     assert len(parse_secrets(webhook_secret)) == 1
-    for name in ("ingest-token", "webhook-secret", "run.json"):
+    private = [
+        "ingest-token",
+        "webhook-secret",
+        "run.json",
+        "lock",
+        *(f"logs/{name}.log" for name in ("api", "postgres")),
+    ]
+    for name in private:
         assert stat.S_IMODE((running.data_dir / name).stat().st_mode) == 0o600
+    assert stat.S_IMODE((running.data_dir / "logs").stat().st_mode) == 0o700
     run = running.run()
     assert {c["name"] for c in run["children"]} == {"valkey", "postgres", "api", "worker-1"}
     assert (run["pid"], run["api_url"]) == (running.process.pid, running.api.url)
