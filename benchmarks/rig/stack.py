@@ -21,6 +21,7 @@ import psutil
 from app.cli.migrate import migrate
 from app.cli.stack import WORKER_ARGUMENTS
 from batch.kit.embedded import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
+from batch.kit.postgres_cluster import run_as
 from benchmarks.rig.load import Load, Request, build_request, run_load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,7 +106,7 @@ class Bench:
     def embed(self, server: EmbeddedServer) -> None:
         """Start an embedded server."""
         with self.log(server.name).open("ab") as log:
-            process = subprocess.Popen(server.argv, stdout=log, stderr=log, user=server.user, cwd="/")
+            process = subprocess.Popen(server.argv, stdout=log, stderr=log, **run_as(server.user))
         self._processes.append(process)
         self._wait(server.is_ready, process, server.name)
 
