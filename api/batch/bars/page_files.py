@@ -133,7 +133,7 @@ class PageFiles:
             try:
                 with os.scandir(folder) as entries:
                     names = [entry.name for entry in entries]
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):  # a plain file is nothing of ours
                 return []
         stems = (n.removesuffix(".sqlite") for n in names if n.endswith(".sqlite"))
         return sorted(s for s in stems if _SHARD.fullmatch(s))

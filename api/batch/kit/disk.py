@@ -50,12 +50,10 @@ def try_write(folder: Path) -> None:
     probe = folder / f".probe-{uuid.uuid4().hex}"
     try:
         try:
-            handle = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                os.write(handle, bytes(_PROBE_BYTES))
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            with probe.open("xb") as file:
+                file.write(bytes(_PROBE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
         finally:
             probe.unlink(missing_ok=True)
     except OSError as e:

@@ -21,6 +21,7 @@ async def find_bars(settings: AppSettings) -> list[Finding]:
     mend = "correct the INFLUXDB_ and KABOOM_INFLUXDB_ settings, or start the server"
     if not settings.keeps_bars_in_influxdb:
         mend = "look at the disk, and at who may read the folder"
+    faults = [] if settings.keeps_bars_in_influxdb else _write_faults(settings.bars_dir)
     try:
         place = describe_bar_store(settings)
         store = build_bar_store(settings)
@@ -29,8 +30,7 @@ async def find_bars(settings: AppSettings) -> list[Finding]:
         finally:
             await store.close()
     except KaboomError as e:
-        return [Finding(PART, "fault", e.message, mend)]
-    faults = [] if settings.keeps_bars_in_influxdb else _write_faults(settings.bars_dir)
+        return [*faults, Finding(PART, "fault", e.message, mend)]
     faults += [Finding(PART, "fault", f"{fault.where}: {fault.message}", fault.mend or mend) for fault in health.faults]
     return faults or [Finding(PART, "ok", f"{place}: {_describe(health)}, all sound")]
 

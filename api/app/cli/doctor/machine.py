@@ -3,7 +3,6 @@
 import fcntl
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import httpx2
 
@@ -69,14 +68,26 @@ def find_disks(settings: AppSettings) -> list[Finding]:
 
 
 def find_supervisor(session: Session) -> list[Finding]:
-    """Return whether somebody restarts what dies; nothing where no Kaboom was started on the data folder."""
+    """Return whether somebody restarts what ends; nothing where no Kaboom was started on the data folder."""
     folder = session.find_data_dir()
     if not (folder / NAME).exists():
         return []
-    if _is_locked(folder / "lock"):
+    if is_supervised(session):
         return [Finding("supervisor", "ok", f"`kaboom up` runs on {folder}")]
     detail = f"{folder / NAME} is there and no `kaboom up` runs: what ends is not started again"
     return [Finding("supervisor", "fault", detail, "kaboom up")]
+
+
+def is_supervised(session: Session) -> bool:
+    """Return whether a `kaboom up` holds the lock of the data folder."""
+    try:
+        with (session.find_data_dir() / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def find_api(session: Session) -> Finding:
@@ -90,15 +101,3 @@ def find_api(session: Session) -> Finding:
     if answer.status_code == 200:
         return Finding("api", "ok", f"{url} answered 200")
     return Finding("api", "fault", f"{url} answered {answer.status_code}", "mend the parts below: `/readyz` names them")
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether a process holds the lock that `kaboom up` takes."""
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

@@ -1,9 +1,13 @@
 """What doctor asks of the servers: Redis, the broker, the ledger, workers and schedules."""
 
 import asyncio
+from dataclasses import dataclass
+
+from pydantic import SecretStr
 
 from app.auth import INGEST_OWNER
-from app.cli.doctor.finding import Finding, ask_part
+from app.cli.doctor.finding import Finding
+from app.cli.doctor.machine import is_supervised
 from app.cli.session import Session
 from app.jobs.schedules.model import PUNCTUAL_S
 from app.jobs.store import JobStore
@@ -13,59 +17,79 @@ from batch.errors import ConfigurationError, StoreError
 from batch.kit.clock import utc_now
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a server is: the setting that names it, and whether `kaboom up` started it, and still looks after it."""
+
+    server: str
+    setting: str
+    is_ours: bool
+    is_supervised: bool
+
+    def mend(self, message: str) -> str:
+        """Return what mends a server that said so."""
+        if "No space left" in message or "OOM" in message or "MISCONF" in message:
+            return f"give {self.server} the room that it lacks: free its disk, or raise its maxmemory"
+        if self.is_ours and self.is_supervised:
+            return (
+                f"`kaboom up` starts {self.server} again by itself; where it does not, logs/ in the data folder say why"
+            )
+        return "kaboom up" if self.is_ours else f"start {self.server}, or correct {self.setting}"
+
+
 async def find_servers(session: Session, parts: Parts) -> list[Finding]:
     """Return what each server answers to a question and to a small write."""
-    run, settings = session.find_run(), parts.settings
-    redis = await _redis("redis", parts.store, "REDIS_URL", is_ours=bool(run.get("redis_url")))
+    settings = parts.settings
+
+    def place(server: str, setting: str, url: SecretStr | None) -> _Place:
+        run = session.find_run()
+        is_ours = url is not None and url.get_secret_value() in {run.get("redis_url"), run.get("database_url")}
+        return _Place(server, setting, is_ours, is_supervised(session))
+
+    redis = await _redis("redis", parts.store, place("Redis", "REDIS_URL", settings.redis_url))
     findings = [redis]
     if not settings.disable_celery:
-        is_ours = bool(run.get("redis_url")) and settings.broker_setting == "REDIS_URL"
-        findings.append(await _redis("broker", parts.dispatcher, settings.broker_setting, is_ours=is_ours))
-    database = await _database(parts, is_ours=bool(run.get("database_url")))
+        broker = place("Redis", settings.broker_setting, settings.celery_broker_url or settings.redis_url)
+        findings.append(await _redis("broker", parts.dispatcher, broker))
+    database = await _database(parts, place("PostgreSQL", "DATABASE_URL", settings.database_url))
     findings.append(database)
     has_workers = False
     if redis.verdict == "ok":
         workers = await parts.store.workers()
         has_workers, slots = bool(workers), sum(worker.slots for worker in workers)
-        detail = f"{len(workers)} online with {slots} slots"
         mend = "" if workers else "kaboom worker"
+        detail = f"{len(workers)} online with {slots} slots"
         findings.append(Finding("workers", "ok" if workers else "warning", detail, mend))
     if database.verdict == "ok":
         findings.append(await _schedules(parts, has_workers=has_workers))
     return findings
 
 
-async def _redis(part: str, store: JobStore | Dispatcher, setting: str, *, is_ours: bool) -> Finding:
+async def _redis(part: str, store: JobStore | Dispatcher, place: _Place) -> Finding:
     try:
         await store.check()
         await store.try_write()
     except ConfigurationError as e:
-        keep_all = f'redis-cli -u "${setting}" CONFIG SET maxmemory-policy noeviction'
-        mend = keep_all if "maxmemory-policy" in e.message else f"correct {setting}"
+        keep_all = f'redis-cli -u "${place.setting}" CONFIG SET maxmemory-policy noeviction'
+        mend = keep_all if "maxmemory-policy" in e.message else f"correct {place.setting}"
         return Finding(part, "fault", e.message, mend)
     except StoreError as e:
-        return Finding(part, "fault", e.message, _start_again("Redis", setting, is_ours=is_ours))
+        return Finding(part, "fault", e.message, place.mend(e.message))
     return Finding(part, "ok", "takes a write, and evicts nothing")
 
 
-def _start_again(server: str, setting: str, *, is_ours: bool) -> str:
-    if is_ours:
-        return "kaboom up"
-    return f"start {server} where {setting} says, or see what its own log says it lacks (memory, disk)"
-
-
-async def _database(parts: Parts, *, is_ours: bool) -> Finding:
+async def _database(parts: Parts, place: _Place) -> Finding:
     from app.cli.migrate import check_schema  # noqa: PLC0415  Alembic costs 0.2 s that no other command needs
 
     url = parts.settings.database_url
-    mend = _start_again("PostgreSQL", "DATABASE_URL", is_ours=is_ours)
-    if url is None:
-        return await ask_part("database", parts.history.try_write, "in the memory of each process", mend)
     try:
-        await asyncio.to_thread(check_schema, url.get_secret_value())
+        if url is not None:
+            await asyncio.to_thread(check_schema, url.get_secret_value())
+        await parts.history.try_write()
     except StoreError as e:
-        return Finding("database", "fault", e.message, "kaboom migrate" if "kaboom migrate" in e.message else mend)
-    return await ask_part("database", parts.history.try_write, "takes a write, and its schema is this release's", mend)
+        mend = "kaboom migrate" if "kaboom migrate" in e.message else place.mend(e.message)
+        return Finding("database", "fault", e.message, mend)
+    return Finding("database", "ok", "takes a write, and its schema is this release's")
 
 
 async def _schedules(parts: Parts, *, has_workers: bool) -> Finding:
