@@ -16,6 +16,9 @@ from app.tasks.parts import Parts
 from batch.errors import ConfigurationError, StoreError
 from batch.kit.clock import utc_now
 
+#: How PostgreSQL and Redis say that they are full.
+_NO_ROOM = ("No space left", "DiskFull", "OutOfMemory", "OOM", "MISCONF")
+
 
 @dataclass(frozen=True, slots=True)
 class _Place:
@@ -28,7 +31,7 @@ class _Place:
 
     def mend(self, message: str) -> str:
         """Return what mends a server that said so."""
-        if "No space left" in message or "OOM" in message or "MISCONF" in message:
+        if any(words in message for words in _NO_ROOM):
             return f"give {self.server} the room that it lacks: free its disk, or raise its maxmemory"
         if self.is_ours and self.is_supervised:
             return (
