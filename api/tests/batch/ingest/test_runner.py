@@ -14,7 +14,7 @@ from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.memory import MemoryBarStore
 from batch.bars.store import BarStore
 from batch.errors import ProviderError, RateLimited, StoreError
-from batch.ingest import notes
+from batch.ingest import fetch, notes
 from batch.ingest.executor import InProcessExecutor
 from batch.ingest.plan import IngestChunk, IngestPlan
 from batch.ingest.runner import run_chunk
@@ -165,6 +165,11 @@ class TestAgain:
         provider = FakeProvider(fail_with(RateLimited("status was 429", retry_after_s=0.01)))
         assert words(run(chunk("1301"), tools(provider))) == {"1301": "ok"}
 
+    def test_a_pause_of_just_the_longest_is_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(fetch, "_MAX_PAUSE_S", 0.05)
+        provider = FakeProvider(fail_with(RateLimited("slow down", retry_after_s=0.05)))
+        assert words(run(chunk("1301"), tools(provider))) == {"1301": "ok"}
+
     def test_a_pause_too_long_is_not_waited_for_and_the_next_symbols_go_on(self) -> None:
         provider = FakeProvider(fail_with(RateLimited("status was 429", retry_after_s=3600)))
         report = run(chunk("1301", "1332", "7203"), tools(provider))
@@ -196,6 +201,16 @@ class TestStore:
         assert words(report) == {"1301": "write_failed", "1332": "no_trades"}
         assert report.outcomes[0].message == "disk was full, expected 16 MB free"
         assert report.rows == 0
+
+    def test_a_symbol_whose_refused_rows_cannot_be_kept_is_not_called_invalid(self) -> None:
+        class Full(MemoryBarStore):
+            async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
+                raise StoreError("the disk is full", retryable=False)
+
+        rows = [raw_bar("1301", datetime(2025, 11, 4, 0, m, tzinfo=UTC), volume=-1.0) for m in range(3)]
+        report = run(chunk("1301"), tools(FakeProvider(say(bars=raw_frame(rows))), Full()))
+        assert words(report) == {"1301": "write_failed"}
+        assert report.outcomes[0].message == "the disk is full"
 
     def test_a_write_that_fails_once_is_tried_again(self) -> None:
         with_tools = tools(FakeProvider(), FailingBarStore(1))
@@ -415,3 +430,19 @@ class TestNotes:
         assert (line["symbol"], line["opened_at"]) == ("1301", "2025-11-04T00:00:00Z")
         old, new = ([float(value) for value in line[name].split()] for name in ("old", "new"))
         assert [a - b for a, b in zip(old, new, strict=True)] == [0, 1, 0, 1, 0]
+
+    def test_the_windows_of_a_slice_share_the_lines_of_its_corrections(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        log = CapturingLogger()
+        monkeypatch.setattr(notes, "_log", log)
+        with_tools = tools(FakeProvider(), correction_lines=3)
+        # A session is left out between them, so each is a window of its own.
+        days = (date(2025, 11, 4), date(2025, 11, 6), date(2025, 11, 10))
+        part = chunk("1301", sessions=days, interval=Interval.D1)
+        run(part, with_tools)
+        daily = BarSeries("fake", Interval.D1)
+        for day in days:
+            kept = asyncio.run(with_tools.store.read_session(daily, day))
+            asyncio.run(with_tools.store.write(daily, kept.with_columns(pl.col("volume") + 100)))
+        report = run(part, replace(with_tools, correction_lines=2))
+        assert report.counts["corrected"] == 3
+        assert [call.kwargs["opened_at"][:10] for call in log.calls] == ["2025-11-04", "2025-11-06"]
