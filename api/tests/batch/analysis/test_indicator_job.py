@@ -210,6 +210,23 @@ async def test_so_many_rows_come_before_a_span_or_all_there_are(rows_before: int
     assert (await read_with_history(store, DAILY, "1", start=start, end=end, rows_before=9)).is_empty()
 
 
+async def test_without_rows_before_nothing_more_is_read() -> None:
+    store, bars = Counting(), days_of("7203")
+    await store.write(DAILY, bars)
+    found = await read_with_history(store, DAILY, "7203", start=bars["opened_at"][-20], end=NIGHT, rows_before=0)
+    assert (store.reads, found.height) == (1, 20)
+
+
+async def test_rows_before_are_looked_for_beyond_months_without_a_trade() -> None:
+    store, bars = MemoryBarStore(), days_of("7203")
+    halted = pl.concat([bars[:150], bars[300:]])
+    await store.write(DAILY, halted)
+    start = bars["opened_at"][310]
+    found = await read_with_history(store, DAILY, "7203", start=start, end=NIGHT, rows_before=30)
+    assert found.filter(pl.col("opened_at") < start).height >= 30
+    assert found.equals(halted[-found.height :])
+
+
 async def test_a_symbol_that_hardly_trades_is_looked_for_further_back() -> None:
     store, thin = MemoryBarStore(), days_of("7203")[::20]
     await store.write(DAILY, thin)

@@ -49,6 +49,11 @@ async def test_the_end_is_not_included(store: Watched) -> None:
     assert (found.height, found["opened_at"].max()) == (327 + 2, at(DAYS[1], 1))
 
 
+async def test_a_window_that_holds_just_enough_is_the_last_one(store: Watched) -> None:
+    found = await read_first(store, MINUTES, "7203", start=at(DAYS[1]), end=NEW, limit=4 * 327)
+    assert (found.height, store.reads) == (4 * 327, 1)
+
+
 async def test_little_more_is_decoded_than_is_wanted(store: Watched) -> None:
     await read_first(store, MINUTES, "7203", start=at(DAYS[0]), end=NEW, limit=100)
     assert store.decoded == 327
