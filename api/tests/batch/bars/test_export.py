@@ -85,6 +85,14 @@ async def test_symbols_and_sessions_are_chosen(store: BarStore, tmp_path: Path, 
     assert await plan_file(store, Selection(MINUTES, DAYS[0], DAYS[1], ("9999",)), file.path) == []
 
 
+async def test_some_symbols_are_sorted_by_session_then_symbol(store: BarStore, tmp_path: Path) -> None:
+    some = Selection(MINUTES, DAYS[0], DAYS[1], ("7203", "6758"))
+    (file,) = await export_files(store, await plan_file(store, some, tmp_path / "some.parquet"))
+    blocks = pl.read_parquet(file.path).select(pl.col("opened_at").dt.date(), "symbol")
+    assert blocks.unique(maintain_order=True).rows() == [(d, s) for d in DAYS[:2] for s in ("6758", "7203")]
+    assert blocks.height == 4 * 327
+
+
 async def test_daily_bars_go_by_month_too(store: BarStore, tmp_path: Path) -> None:
     daily = Selection(DAILY, date(2025, 1, 1), date(2025, 12, 31))
     written = await export_files(store, await plan_folder(store, daily, tmp_path, Format.PARQUET))

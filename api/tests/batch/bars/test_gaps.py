@@ -85,6 +85,19 @@ async def test_minutes_that_were_taken_again_wait_for_the_next_roll_up(rolled_up
     assert await judge_minutes(rolled_up) == {"differs": 1, "complete": 11}
 
 
+async def test_nine_days_in_ten_that_differ_are_still_held_against_their_minutes() -> None:
+    ten = MemoryBarStore()
+    await ten.write(MINUTES, frame(*(bar(s, at(DAYS[0])) for s in SYMBOLS[:10])))
+    flags = [int(BarFlag.DAY_DIFFERS)] * 9 + [0]
+    days = frame(*(bar(s, at(DAYS[0]), flags=flag) for s, flag in zip(SYMBOLS, flags, strict=False)))
+    for series in (DAYS_OF_MINUTES, DAILY):
+        await ten.write(series, days)
+    for series in (MINUTES, DAYS_OF_MINUTES):
+        await ten.save_asked(series, told(9, *SYMBOLS[:10]))
+    cells = await load_cells(ten, MINUTES, CoverScope(SYMBOLS[:10], DAYS[:1], timedelta(minutes=1), LONG_AFTER))
+    assert dict(cells.group_by(pl.col("state").cast(str)).len().rows()) == {"differs": 9, "complete": 1}
+
+
 async def test_days_of_another_kind_say_nothing_of_minutes(rolled_up: MemoryBarStore) -> None:
     flag = int(BarFlag.DAY_DIFFERS)
     await rolled_up.write(DAYS_OF_MINUTES, frame(*(bar(s, at(DAYS[0]), flags=flag) for s in SYMBOLS[:10])))

@@ -228,6 +228,11 @@ def test_a_thin_issue_needs_a_longer_hole() -> None:
     assert without("10:00", "14:00", keep=30) == []  # 8 bars a day tell nothing
 
 
+@pytest.mark.parametrize(("traded", "places"), [(19, []), (20, ["09:19"])])
+def test_of_fewer_than_twenty_bars_nobody_knows_how_often_their_symbol_trades(traded: int, places: list[str]) -> None:
+    assert flagged(check(clean_session("7203", FIRST)[:traded]), BarFlag.GAP) == [at(place) for place in places]
+
+
 def test_the_auction_of_the_old_hours_is_at_15_00() -> None:
     day = date(2024, 11, 1)
     rows = clean_session("7203", day)

@@ -154,6 +154,13 @@ def test_a_compaction_that_is_stopped_while_it_shrinks_counts_what_it_dropped(
     assert (again.dropped.bars, again.bytes_after < again.bytes_before) == (0, True)
 
 
+def test_a_stop_that_comes_after_a_compaction_is_nothing_to_the_next_write(files: PageFiles) -> None:
+    stopped: list[bool] = []
+    compact(files, lambda: bool(stopped))
+    stopped.append(True)
+    assert write_bars(files, MINUTES, full_day(SYMBOLS, DAYS[0])).written == 40 * 327
+
+
 def test_a_stop_that_came_before_is_heard_at_once(files: PageFiles) -> None:
     with pytest.raises(Stopped):
         compact_shard(files, BarSeries("synthetic", Interval.M1), "2025-06", before=None, should_stop=lambda: True)

@@ -25,7 +25,7 @@ from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome
 from batch.market.report import OutcomeReport
-from batch.providers.base import BarProvider, BarRequest
+from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.synthetic import SyntheticProvider, TransportFaults
 from tests.fixtures.fake_providers import (
     SERIES,
@@ -38,7 +38,7 @@ from tests.fixtures.fake_providers import (
     say,
     spoken,
 )
-from tests.fixtures.raw_bars import raw_bar, raw_frame
+from tests.fixtures.raw_bars import clean_session, raw_bar, raw_frame
 
 NOV_4 = date(2025, 11, 4)
 NOW = datetime(2025, 12, 1, tzinfo=UTC)
@@ -363,6 +363,22 @@ class TestWindows:
         part = chunk("SPY", sessions=(holiday,), interval=Interval.D1)
         report = run(part, tools(provider, market=Market.FILE))
         assert words(report) == {"SPY": "ok"}
+
+
+class TestRepeats:
+    @pytest.mark.parametrize("interval", [Interval.M1, Interval.D1])
+    def test_bars_of_friday_under_mondays_stamps_are_stale(self, interval: Interval) -> None:
+        friday, monday = date(2025, 11, 7), date(2025, 11, 10)
+
+        def repeat(request: BarRequest) -> FetchedBars:
+            (day,) = request.sessions
+            rows = clean_session("7203", friday, interval=interval)
+            return FetchedBars(raw_frame(row | {"opened_at": row["opened_at"] + (day - friday)} for row in rows))
+
+        with_tools = tools(FakeProvider(repeat, repeat))
+        first, second = (run(chunk("7203", sessions=(d,), interval=interval), with_tools) for d in (friday, monday))
+        assert "flag_stale" not in first.counts
+        assert second.counts["flag_stale"] == second.rows
 
 
 class TestExecutor:
