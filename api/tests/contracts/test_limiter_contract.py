@@ -63,6 +63,31 @@ class TestPace:
             await spend(bench, 20, every_s=10.5)
             await bench.turn()
 
+    async def test_a_late_word_of_a_turn_that_is_over_does_not_count_it_twice(self, opened: Open) -> None:
+        async with opened(Limits(requests=2, window_s=60.0, lease_s=1000.0)) as bench:
+            over = await bench.turn()
+            await bench.limiter.settle(over, Verdict.ANSWERED)
+            await bench.limiter.keep(over)
+            await bench.advance(30.5)
+            await bench.turn()
+            # Both count still. Half a minute later the first has left the window, late word or not.
+            assert (await bench.wait()).reason is Reason.PACE
+            await bench.advance(30.5)
+            await bench.turn()
+
+    async def test_a_late_word_of_a_turn_that_lapsed_does_not_count_it_twice(self, opened: Open) -> None:
+        async with opened(Limits(requests=2, window_s=60.0, lease_s=20.0)) as bench:
+            lapsed = await bench.turn()
+            await bench.advance(30.5)
+            last = await bench.turn()
+            await bench.limiter.keep(lapsed)
+            await bench.limiter.settle(last, Verdict.ANSWERED)
+            # The lapsed one counts until a window after its lease ended, 80 s after it began.
+            await bench.advance(45.0)
+            assert (await bench.wait()).reason is Reason.PACE
+            await bench.advance(6.0)
+            await bench.turn()
+
     async def test_without_limits_nobody_waits(self, opened: Open) -> None:
         async with opened(Limits()) as bench:
             for _ in range(50):
@@ -112,6 +137,24 @@ class TestConcurrency:
             await bench.advance(10.5)
             await bench.turn()
 
+    @pytest.mark.parametrize("verdict", Verdict)
+    async def test_a_late_word_of_a_turn_that_is_over_takes_no_place(self, opened: Open, verdict: Verdict) -> None:
+        async with opened(Limits(concurrency=1, first_pause_s=1.0)) as bench:
+            over = await bench.turn()
+            await bench.limiter.settle(over, verdict)
+            await bench.limiter.keep(over)
+            await bench.advance(1.5)
+            await bench.turn()
+
+    async def test_a_late_word_of_a_turn_whose_place_was_taken_takes_no_place(self, opened: Open) -> None:
+        async with opened(Limits(concurrency=1, lease_s=30.0)) as bench:
+            lapsed = await bench.turn()
+            await bench.advance(30.5)
+            now = await bench.turn()
+            await bench.limiter.keep(lapsed)
+            await bench.limiter.settle(now, Verdict.ANSWERED)
+            await bench.turn()
+
 
 class TestPause:
     async def test_what_the_provider_named_is_kept_by_everyone_and_told(self, opened: Open) -> None:
@@ -148,6 +191,15 @@ class TestPause:
             await bench.advance(36.0)
             await bench.limiter.settle(await bench.turn(), Verdict.ANSWERED)
             assert await bench.limiter.settle(await bench.turn(), Verdict.LIMITED) == 10.0
+
+    async def test_a_late_word_of_a_trial_that_is_over_holds_nobody_up(self, opened: Open) -> None:
+        async with opened(Limits(concurrency=4)) as bench:
+            await bench.limiter.settle(await bench.turn(), Verdict.LIMITED, pause_s=1.0)
+            await bench.advance(1.5)
+            trial = await bench.turn()
+            await bench.limiter.settle(trial, Verdict.LEFT)
+            await bench.limiter.keep(trial)
+            await bench.turn()
 
     async def test_who_goes_alone_and_dies_or_is_cut_off_lets_another_try(self, opened: Open) -> None:
         async with opened(Limits(concurrency=4, lease_s=30.0)) as bench:
