@@ -35,6 +35,7 @@ class BatchSettings(BaseSettings):
     synthetic_seed: int = Field(default=20250923, ge=0, validation_alias="KABOOM_SYNTHETIC_SEED")
     file_dir: Path | None = Field(default=None, validation_alias="KABOOM_FILE_DIR")
     file_time_zone: str = Field(default="Asia/Tokyo", validation_alias="KABOOM_FILE_TIME_ZONE")
+    file_max_mb: int = Field(default=256, ge=1, le=1_000_000, validation_alias="KABOOM_FILE_MAX_MB")
     jquants_api_key: SecretStr | None = Field(default=None, validation_alias="JQUANTS_API_KEY")
     jquants_base_url: str = Field(default="https://api.jquants.com/v2", validation_alias="JQUANTS_BASE_URL")
     jquants_bulk: bool = Field(default=False, validation_alias="JQUANTS_BULK")

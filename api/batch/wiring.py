@@ -30,7 +30,7 @@ from batch.market.history import load_history
 from batch.market.listing import Market
 from batch.market.universe import Universe, load_universe
 from batch.providers.base import BarProvider, MasterProvider
-from batch.providers.file import FileProvider
+from batch.providers.file import FileLimits, FileProvider
 from batch.providers.gate import Gate, LimitedGate, OpenGate
 from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, JquantsSource
 from batch.providers.limiter import Limiter, Limits
@@ -190,7 +190,7 @@ def _build_plain(settings: BatchSettings, name: str) -> BarProvider:
     if name == "file":
         if settings.file_dir is None:
             raise ConfigurationError("provider was file and KABOOM_FILE_DIR is not set: name the folder of files")
-        return _file_provider(settings.file_dir.resolve(), settings.file_time_zone)
+        return _file_provider(settings.file_dir.resolve(), settings.file_time_zone, settings.file_max_mb)
     return _synthetic_provider(settings.synthetic_seed, settings.symbols_dir)
 
 
@@ -229,8 +229,8 @@ def _limiter(provider: str, limits: Limits, redis_url: str | None) -> Limiter:
 
 
 @cache
-def _file_provider(root: Path, time_zone: str) -> FileProvider:
-    return FileProvider(root, time_zone=time_zone)
+def _file_provider(root: Path, time_zone: str, max_mb: int) -> FileProvider:
+    return FileProvider(root, time_zone=time_zone, limits=FileLimits(max_mb))
 
 
 @cache

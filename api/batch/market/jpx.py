@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -13,6 +14,7 @@ from batch.market.listing import Listing, Market
 from batch.market.master import MOST_LOST_PERCENT, MasterReport, take_master
 from batch.market.snapshot import Snapshot
 from batch.market.symbol import parse_symbol
+from batch.market.workbook import MOST_ROWS, read_workbook
 
 _DATE, _CODE, _NAME, _SEGMENT, _SECTOR, _SCALE = (
     "日付",
@@ -59,7 +61,10 @@ def read_rows(file: Path) -> list[Row]:
         raise InvalidRequest(f"{file.name} is no file, expected JPX's list of issues")
     if (size := file.stat().st_size) > _MAX_BYTES:
         raise InvalidRequest(f"{file.name} has {size} bytes, expected at most {_MAX_BYTES}")
-    table = _read_csv(file) if file.suffix.lower() == ".csv" else _read_workbook(file)
+    try:
+        table = _read_csv(file) if file.suffix.lower() == ".csv" else read_workbook(file)
+    except OSError as e:
+        raise InvalidRequest(f"{file.name} could not be read: {e.strerror or type(e).__name__}") from e
     head, *body = table or [[]]
     names = [_text(cell) for cell in head]
     if missing := [column for column in _COLUMNS if column not in names]:
@@ -105,20 +110,14 @@ def _read_csv(file: Path) -> list[list[Any]]:
     data = file.read_bytes()
     for encoding in ("utf-8-sig", "cp932"):
         try:
-            return list(csv.reader(io.StringIO(data.decode(encoding), newline="")))
+            rows = csv.reader(io.StringIO(data.decode(encoding), newline=""))
+            table = list(itertools.islice(rows, MOST_ROWS + 1))
         except (UnicodeDecodeError, csv.Error):
             continue
+        if len(table) > MOST_ROWS:
+            raise InvalidRequest(f"{file.name} has more than {MOST_ROWS:,} lines, expected JPX's list of issues")
+        return table
     raise InvalidRequest(f"{file.name} is neither UTF-8 nor CP932 text, expected a CSV of JPX's list")
-
-
-def _read_workbook(file: Path) -> list[list[Any]]:
-    import python_calamine  # noqa: PLC0415  only an import of listings needs it
-
-    try:
-        book = python_calamine.CalamineWorkbook.from_path(str(file))
-        return list(book.get_sheet_by_index(0).to_python())
-    except python_calamine.CalamineError as e:
-        raise InvalidRequest(f"{file.name} is no workbook ({e}), expected .xls, .xlsx or .csv") from e
 
 
 def _parse_date(cell: Any) -> date:

@@ -1,6 +1,7 @@
 """The file provider: bars from a directory, or one file, of the user's own data."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,6 +18,7 @@ from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.universe import Market
 from batch.providers.base import BarRequest, Capabilities, FetchedBars
 from batch.providers.file.factors import find_actions
+from batch.providers.file.limits import FileLimits
 from batch.providers.file.names import symbol_of_path
 from batch.providers.file.reading import SUFFIXES
 from batch.providers.file.tables import Facts, SourceFile, TableCache
@@ -43,8 +45,8 @@ class FileProvider:
     then as they stand in it. Nothing is dropped but empty lines: doubtful rows are for the quality checks.
     """
 
-    def __init__(self, root: Path, *, time_zone: str = "Asia/Tokyo") -> None:
-        """Take a directory, searched with all below it, or one file.
+    def __init__(self, root: Path, *, time_zone: str = "Asia/Tokyo", limits: FileLimits | None = None) -> None:
+        """Take a directory, searched with all below it, or one file, and the most that is read of a file.
 
         Raises:
             ConfigurationError: the time zone is unknown.
@@ -57,7 +59,7 @@ class FileProvider:
                 f"time zone of files was {time_zone!r}, expected a name such as 'Asia/Tokyo'"
             ) from e
         self._root = root
-        self._tables = TableCache(time_zone)
+        self._tables = TableCache(time_zone, limits or FileLimits())
 
     @property
     def name(self) -> str:
@@ -175,8 +177,9 @@ class FileProvider:
             state = "holds none" if self._root.exists() else "does not exist"
             raise ProviderError(f"expected files ending in {', '.join(SUFFIXES)} in {self._root.name}, which {state}")
         for path in paths:
-            info = path.stat()
-            yield SourceFile(path, info.st_mtime_ns, info.st_size)
+            with contextlib.suppress(FileNotFoundError):  # removed since it was listed
+                info = path.stat()
+                yield SourceFile(path, info.st_mtime_ns, info.st_size)
 
 
 def _is_data(path: Path) -> bool:

@@ -12,6 +12,7 @@ from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.interval import Interval
 from batch.providers.file.errors import refuse_file
 from batch.providers.file.layout import PRICES, Layout, Role
+from batch.providers.file.limits import FileLimits
 from batch.providers.file.moments import parse_moments
 from batch.providers.file.names import parse_symbols, symbol_of_path
 from batch.providers.file.numbers import parse_numbers
@@ -43,8 +44,9 @@ class Facts:
 class TableCache:
     """Reads files and remembers what it read, per path, modification time and size."""
 
-    def __init__(self, time_zone: str) -> None:
+    def __init__(self, time_zone: str, limits: FileLimits) -> None:
         self._time_zone = time_zone
+        self._limits = limits
         # Parsing happens in threads; the lock keeps two of them from parsing the same file.
         self._lock = Lock()
         self._layouts: dict[SourceFile, Layout] = {}
@@ -59,7 +61,7 @@ class TableCache:
 
         """
         if file not in self._layouts:
-            self._layouts[file] = read_layout(file.path)
+            self._layouts[file] = read_layout(file.path, self._limits)
         return self._layouts[file]
 
     def facts(self, file: SourceFile) -> Facts:
@@ -90,7 +92,7 @@ class TableCache:
     def _find_facts(self, file: SourceFile) -> Facts:
         if file not in self._facts:
             layout = self.layout(file)
-            frame = read_columns(file.path, layout, (Role.SYMBOL, *layout.times))
+            frame = read_columns(file.path, layout, (Role.SYMBOL, *layout.times), self._limits)
             rows = self._date(frame, layout, file.path)
             interval = find_interval(rows, file.path) if rows.height else None
             self._facts[file] = Facts(
@@ -103,7 +105,7 @@ class TableCache:
     def _parse(self, file: SourceFile) -> pl.DataFrame:
         facts, layout = self._find_facts(file), self.layout(file)
         roles = (Role.SYMBOL, *layout.times, *PRICES, Role.VOLUME, Role.FACTOR)
-        frame = read_columns(file.path, layout, roles)
+        frame = read_columns(file.path, layout, roles, self._limits)
         numeric = [role.value for role in (*PRICES, Role.VOLUME, Role.FACTOR) if role in layout.columns]
         frame = frame.with_columns(parse_numbers(frame[name], file.path) for name in numeric)
         rows = self._date(frame, layout, file.path)

@@ -1,0 +1,89 @@
+"""How much of a file is read: a small one may unpack to more than a machine has."""
+
+import gzip
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from batch.providers.file.errors import refuse_file
+
+_MIB = 1 << 20
+#: A header is at most this long.
+_HEADER_BYTES = 64 << 10
+#: A file has at most one line for so many bytes of its limit: an empty line takes a row of nulls.
+_BYTES_PER_LINE = 32
+#: A cell of a column in memory, at least.
+_BYTES_PER_CELL = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FileLimits:
+    """The most that is read of one file; `max_mb` counts MiB, unpacked."""
+
+    max_mb: int = 256
+
+    def read_header(self, path: Path) -> bytes:
+        """Return the first line of a CSV.
+
+        Raises:
+            ProviderError: it is too long.
+            OSError, EOFError, zlib.error: it cannot be read.
+
+        """
+        with _open(path) as file:
+            line = file.readline(_HEADER_BYTES + 1)
+        if len(line) > _HEADER_BYTES:
+            raise refuse_file(
+                path, f"expected a header of at most {_HEADER_BYTES:,} bytes, found a longer line", line=1
+            )
+        return line
+
+    def read_csv(self, path: Path) -> bytearray:
+        """Return a CSV, unpacked; a gzip is read to its end, so that a cut or damaged one is found.
+
+        Raises:
+            ProviderError: it is larger or has more lines than is read.
+            OSError, EOFError, zlib.error: it cannot be read.
+
+        """
+        most, content = self.max_mb * _MIB, bytearray()
+        with _open(path) as file:
+            while block := file.read(_MIB):
+                content += block
+                if len(content) > most:
+                    raise self._refuse(path, "it is larger")
+        if (lines := content.count(b"\n")) > most // _BYTES_PER_LINE:
+            raise self._refuse(path, f"it has {lines:,} lines, more than one for each {_BYTES_PER_LINE} bytes of that")
+        return content
+
+    def check_table(self, path: Path, rows: int, columns: int) -> None:
+        """Raise ProviderError for a Parquet file whose columns would take more memory than is read of a file."""
+        if path.stat().st_size > self.max_mb * _MIB or rows * columns * _BYTES_PER_CELL > self.max_mb * _MIB:
+            raise self._refuse(path, f"it has {rows:,} rows of {columns} columns")
+
+    def _refuse(self, path: Path, why: str) -> Exception:
+        limit = f"expected at most {self.max_mb} MiB, unpacked (KABOOM_FILE_MAX_MB)"
+        return refuse_file(path, f"{limit}, and {why}; split the file or set a higher limit")
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    # Not blocking: between the listing and now a pipe may have taken the file's place, and nobody write to it.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as raw:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise refuse_file(path, "expected a regular file, found a pipe, a device or a folder")
+        if path.suffix.lower() != ".gz":
+            yield raw
+            return
+        with gzip.GzipFile(fileobj=raw) as packed:
+            yield packed  # type: ignore[misc]  # it reads as one
+
+
+#: What reading a file raises where it is damaged, or gone.
+DAMAGED = (OSError, EOFError, zlib.error)
