@@ -50,7 +50,7 @@ else \
 fi
 endef
 
-.PHONY: help setup demo up test check static fmt influx pgbouncer faults faults-full deploy-check image alerts e2e-n8n bench lock clean
+.PHONY: help setup demo up test check static fmt influx pgbouncer faults faults-full openapi deploy-check image alerts e2e-n8n bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -100,6 +100,10 @@ faults-full: $(STAMP) ## All faults, 1,000 jobs under kills, a soak, 10,000 seed
 
 deploy-check: $(DEPLOY_STAMP) ## Hold manifests, Terraform, workflows and the Dockerfile against the real schemas; run deploy.yml
 	$(DEPLOY_VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/deploy $(ARGS)
+
+openapi: $(STAMP) ## Ask a real API for ten minutes all that its description allows, and what it does not (schemathesis)
+	OPENAPI_SECONDS=600 OPENAPI_LEAST_CASES=4000 OPENAPI_SEED=$${SEED:-$$(date +%s)} \
+	  $(BIN)/python -m pytest -q -s api/tests/openapi $(ARGS)
 
 image: $(STAMP) ## Build the image, and run API and worker from it, confined (root on Debian 13; it names what it lacks)
 	$(BIN)/python -m pytest -q -p no:randomly api/tests/image $(ARGS)

@@ -1,5 +1,6 @@
 """Domain errors to HTTP problems (RFC 9457): the one place that knows both, in English and Japanese."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,6 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
 
 from batch import errors as domain
 
@@ -86,7 +86,6 @@ BY_ERROR: Mapping[type[domain.KaboomError], Problem] = {
     domain.ConfigurationError: INTERNAL,
     domain.KaboomError: INTERNAL,
 }
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _BY_STATUS = {400: BAD_JSON, 404: NOT_FOUND, 405: METHOD, 415: MEDIA_TYPE}
 
 
@@ -229,16 +228,22 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if problem is None:
         problem = Problem("http", error.status_code, str(error.detail), str(error.detail))
     headers = dict(error.headers or {})
-    if problem is METHOD:
-        headers["Allow"] = ", ".join(_find_methods(request))
+    if problem is METHOD and (methods := await _find_methods(request)):
+        headers["Allow"] = ", ".join(methods)
     return _respond(request, Answer(problem, str(error.detail), headers=headers))
 
 
-def _find_methods(request: Request) -> list[str]:
-    """Return the methods that a path takes; Starlette names those of its first route alone."""
+async def _find_methods(request: Request) -> list[str]:
+    """Return the methods that the API describes for a path; Starlette names those of its first route alone."""
+    paths = (await asyncio.to_thread(request.app.openapi))["paths"]
+    asked = request.scope["path"]
+    # `/jobs/stats` has a description of its own, and fits `/jobs/{job_id}` too.
+    described: Mapping[str, Any] = paths.get(asked) or next((paths[path] for path in paths if _fits(path, asked)), {})
+    return [method.upper() for method in described]
 
-    def takes(method: str) -> bool:
-        scope = {**request.scope, "method": method}
-        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
-    return [method for method in _METHODS if takes(method)]
+def _fits(template: str, path: str) -> bool:
+    parts, asked = template.split("/"), path.split("/")
+    return len(parts) == len(asked) and all(
+        part == given or part.startswith("{") for part, given in zip(parts, asked, strict=True)
+    )

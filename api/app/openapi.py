@@ -1,5 +1,6 @@
 """The API's description of itself: made once, completed with what FastAPI leaves out, and served as bytes."""
 
+import functools
 import gzip
 import hashlib
 from collections.abc import Iterator
@@ -61,6 +62,7 @@ def install_openapi(app: FastAPI) -> None:
     """Complete what the app says of itself, and serve it at `/openapi.json`; call it after all routes are there."""
     generate = app.openapi
 
+    @functools.cache
     def openapi() -> dict[str, Any]:
         return complete_document(generate())
 
@@ -89,7 +91,17 @@ def complete_document(document: dict[str, Any]) -> dict[str, Any]:
     for operations in document["paths"].values():
         for operation in operations.values():
             _add_headers(operation)
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _without_null(parameter["schema"])
     return document
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter: what is left out of a URL or a header is not null."""
+    kinds: list[dict[str, Any]] = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {name: value for name, value in schema.items() if name != "anyOf"} | kinds[0]
 
 
 def _add_headers(operation: dict[str, Any]) -> None:

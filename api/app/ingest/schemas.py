@@ -1,9 +1,11 @@
 """The bodies of ingest requests."""
 
+from typing import Annotated
+
 from pydantic import ConfigDict, Field
 
 from app.jobs_api.submitting import JobBody
-from app.jobs_api.words import Day, Lookbacks, Symbols
+from app.jobs_api.words import WHOLE, Day, Lookbacks, MarketName, Provider, Symbols
 from batch.ingest.gap_request import BackfillRequest, parse_backfill
 from batch.ingest.request import DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, IngestRequest, parse_request
 from batch.market.bounds import MAX_SYMBOLS
@@ -13,12 +15,12 @@ class _IngestBody(JobBody):
     """What every ingest job is told: which bars there should be, and what to do about it."""
 
     intervals: Lookbacks = Field(min_length=1, max_length=5)
-    market: str = Field(default="TSE_PRIME", max_length=20)
-    chunk_size: int = Field(
-        default=DEFAULT_CHUNK_SIZE, ge=1, le=MAX_CHUNK_SIZE, description="points in one write request"
+    market: MarketName = "TSE_PRIME"
+    chunk_size: Annotated[int, Field(ge=1, le=MAX_CHUNK_SIZE), WHOLE] = Field(
+        default=DEFAULT_CHUNK_SIZE, description="points in one write request"
     )
     symbols: Symbols = Field(default=[], max_length=MAX_SYMBOLS)
-    provider: str | None = Field(default=None, max_length=40)
+    provider: Provider = Field(default=None, description="who is asked; default: KABOOM_PROVIDER")
 
 
 class RunDailyBody(_IngestBody):

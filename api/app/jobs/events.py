@@ -29,7 +29,8 @@ _RUN = 20
 
 #: Redis counts both parts of an id in 64 bits.
 _MOST = 2**64
-_EVENT_ID = re.compile("([0-9]{1,20})-([0-9]{1,20})")
+EVENT_ID = "^([0-9]{1,18})-([0-9]{1,18})$"
+_EVENT_ID = re.compile(EVENT_ID)
 
 _log = structlog.get_logger(__name__)
 

@@ -1,6 +1,7 @@
 """What became of each item of a job that is not a plain success."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,7 +15,7 @@ class FailureListing(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    outcome: list[str] = Field(default=[], max_length=7)
+    outcome: list[Annotated[str, Field(max_length=40)]] = Field(default=[], max_length=7)
     limit: int = Field(default=100, ge=1, le=1000)
     cursor: int = Field(default=0, ge=0, le=10_000_000)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fastapi import Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.deps import Jobs
 from app.errors import BadCursor
@@ -16,6 +16,7 @@ from app.jobs.model import TRANSITIONS, Job, JobStatus
 from app.jobs.store import Worker
 from app.jobs_api.rendering import JobWriter
 from app.jobs_api.together import build_answer
+from app.jobs_api.words import Instant
 from batch.errors import InvalidRequest, StoreError
 
 #: A list does not wait longer than this for live values: the ledger's are shown instead.
@@ -36,8 +37,8 @@ class Listing(BaseModel):
         description="words that a job mentions, all of them: how its id begins, part of its task, market or error, "
         "or a symbol, provider or session of its request",
     )
-    since: AwareDatetime | None = Field(default=None, description="requested then or later")
-    until: AwareDatetime | None = Field(default=None, description="requested before then")
+    since: Instant | None = Field(default=None, description="requested then or later")
+    until: Instant | None = Field(default=None, description="requested before then")
     limit: int = Field(default=50, ge=1, le=200)
     cursor: str | None = Field(default=None, max_length=200, description="next_cursor of the page before")
 

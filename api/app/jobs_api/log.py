@@ -14,7 +14,7 @@ from app.jobs.model import Job
 from app.jobs.sse import stream_lines
 from app.jobs.streams import EVENT_STREAM
 from app.jobs.view import LogPage, view_line
-from app.jobs_api.watching import STREAM_HEADERS, LastEventId
+from app.jobs_api.watching import STREAM_HEADERS, EventIdSchema, LastEventId
 from batch.kit.clock import utc_now
 
 #: The last lines of a job may come this long after its end.
@@ -35,7 +35,9 @@ class LogQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    after: str = Field(default=START, max_length=50, description="the id of the last line already seen")
+    after: Annotated[str, Field(max_length=50), EventIdSchema] = Field(
+        default=START, description="the id of the last line already seen"
+    )
     limit: int = Field(default=200, ge=1, le=1000, description="of a page, not of a stream")
     level: Literal["debug", "info", "warning", "error"] = Field(default="debug", description="this one and above")
 

@@ -11,6 +11,7 @@ from app.deps import IdempotencyKey, Jobs, digest_key
 from app.jobs.history.port import Terms
 from app.jobs.view import Accepted
 from app.jobs_api.accepting import accept
+from app.jobs_api.words import CallbackUrl
 from app.tasks.catalog import TaskSpec
 from app.tasks.lifecycle import fingerprint
 
@@ -20,8 +21,8 @@ class JobBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    callback_url: str | None = Field(
-        default=None, max_length=2048, description="where the job's end is posted to; docs/reference/webhooks.md"
+    callback_url: CallbackUrl = Field(
+        default=None, description="where the job's end is posted to; docs/reference/webhooks.md"
     )
     dry_run: bool = Field(default=False, description="plan only: the job ends with its plan, and nothing is done")
 

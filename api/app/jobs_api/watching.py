@@ -4,14 +4,18 @@ import re
 from typing import Annotated, Any
 
 from fastapi import Header, Response, status
+from pydantic import Field, WithJsonSchema
 from starlette.responses import StreamingResponse
 
-from app.jobs.events import START, EventHub
+from app.jobs.events import EVENT_ID, START, EventHub
 from app.jobs.model import Job
 from app.jobs.sse import is_last, stream_events, tell_end
 from app.jobs.streams import EVENT_STREAM
 
-LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=50)]
+EventIdSchema = WithJsonSchema({"type": "string", "pattern": EVENT_ID})
+#: An empty one is none, as browsers have it.
+_LastIdSchema = WithJsonSchema({"type": "string", "pattern": f"^$|{EVENT_ID}"})
+LastEventId = Annotated[Annotated[str, Field(max_length=50), _LastIdSchema] | None, Header(alias="Last-Event-ID")]
 #: Keeps a proxy such as nginx from holding events back.
 STREAM_HEADERS = {"X-Accel-Buffering": "no"}
 _MAX_WAIT_S = 30

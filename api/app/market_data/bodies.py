@@ -5,11 +5,19 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from app.jobs_api.submitting import JobBody
-from app.jobs_api.words import Day, Lookbacks, Provider, Symbols
-from batch.market.bounds import MAX_SYMBOLS
+from app.jobs_api.words import WHOLE, Day, IntervalName, Provider, Symbols, one_of
+from batch.bars.formats import Format
+from batch.market.bounds import MAX_LOOKBACK, MAX_SYMBOLS
 from batch.market_data.compact_request import MAX_KEEP_DAYS, parse_compact
 from batch.market_data.mirror_request import DEFAULT_MONTHS, MAX_MONTHS, MirrorRequest, parse_mirror
-from batch.market_data.roll_up_request import RollUpRequest, parse_roll_up
+from batch.market_data.roll_up_request import LONGER, RollUpRequest, parse_roll_up
+
+_LongerLookbacks = dict[
+    Annotated[str, Field(max_length=8), one_of(LONGER)], Annotated[int, Field(ge=1, le=MAX_LOOKBACK), WHOLE]
+]
+_FormatName = Annotated[
+    str, Field(max_length=20), one_of(sorted(form.value for form in Format if form is not Format.JSON))
+]
 
 
 class RollUpBody(JobBody):
@@ -17,7 +25,7 @@ class RollUpBody(JobBody):
 
     model_config = ConfigDict(json_schema_extra={"example": {"intervals": {"5m": 1, "1d": 20}}})
 
-    intervals: Lookbacks = Field(
+    intervals: _LongerLookbacks = Field(
         default={"5m": 1, "15m": 1, "1h": 1, "1d": 1}, min_length=1, max_length=4, description="5m, 15m, 1h and 1d"
     )
     symbols: Symbols = Field(default=[], max_length=MAX_SYMBOLS)
@@ -39,8 +47,8 @@ class MirrorBody(JobBody):
 
     model_config = ConfigDict(json_schema_extra={"example": {"format": "parquet", "months": 2}})
 
-    format: str = Field(default="parquet", max_length=20, description="parquet, csv or arrow")
-    months: int = Field(default=DEFAULT_MONTHS, ge=1, le=MAX_MONTHS)
+    format: _FormatName = Field(default="parquet", description="parquet, csv or arrow")
+    months: Annotated[int, Field(ge=1, le=MAX_MONTHS), WHOLE] = DEFAULT_MONTHS
 
     def to_request(self) -> MirrorRequest:
         """Return the domain's request.
@@ -57,7 +65,7 @@ class CompactBody(JobBody):
 
     model_config = ConfigDict(json_schema_extra={"example": {"keep_days": {"1m": 90}, "dry_run": True}})
 
-    keep_days: dict[Annotated[str, Field(max_length=8)], Annotated[int, Field(ge=1, le=MAX_KEEP_DAYS)]] | None = Field(
+    keep_days: dict[IntervalName, Annotated[int, Field(ge=1, le=MAX_KEEP_DAYS), WHOLE]] | None = Field(
         default=None, max_length=5, description="default: KABOOM_RETENTION"
     )
 

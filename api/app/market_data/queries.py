@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from app.jobs.cursor import Parse, parse_text
+from app.jobs_api.words import Source
 from batch.errors import InvalidRequest
 from batch.market.calendar import JST, NEWEST_YEAR, OLDEST_YEAR
 from batch.market.interval import Interval
@@ -16,7 +17,11 @@ MOST_BARS = 20_000
 MOST_CELLS = 100_000
 MOST_LISTINGS = 5_000
 _MOST_SYMBOLS = 200
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+#: More than two hundred years on either side of 1970.
+_MOST_S = 8_000_000_000
+_YEARS_OF_MOMENTS = "^(19|20|21)[0-9]{2}-"
+_YEARS_OF_SESSIONS = "^(199[0-9]|20[0-9]{2})-"
 _CURSOR = Field(default=None, max_length=300, description="next_cursor of the page before")
 
 
@@ -46,20 +51,27 @@ def _to_session(value: Any) -> date:
 Moment = Annotated[
     datetime,
     BeforeValidator(_to_moment),
-    WithJsonSchema({"type": "string", "examples": ["2025-11-04", "2025-11-04T09:00:00+09:00"]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "format": "date", "pattern": _YEARS_OF_MOMENTS},
+                {"type": "string", "format": "date-time", "pattern": _YEARS_OF_MOMENTS},
+            ],
+            "examples": ["2025-11-04", "2025-11-04T09:00:00+09:00"],
+        }
+    ),
 ]
 Session = Annotated[
-    date, BeforeValidator(_to_session), WithJsonSchema({"type": "string", "format": "date", "examples": ["2025-11-04"]})
+    date,
+    BeforeValidator(_to_session),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": _YEARS_OF_SESSIONS, "examples": ["2025-11-04"]}),
 ]
 Symbol = Annotated[str, Field(min_length=1, max_length=20)]
-_Provider = Annotated[
-    str | None, Field(max_length=40, description="whose bars; default: KABOOM_PROVIDER. Two providers never mix")
-]
 
 
 def _to_second(value: Any) -> datetime:
-    if type(value) is not int:
-        raise TypeError("expected seconds")
+    if type(value) is not int or abs(value) > _MOST_S:
+        raise ValueError("expected seconds since 1970")
     return datetime.fromtimestamp(value, UTC)
 
 
@@ -74,7 +86,7 @@ class Query(BaseModel):
 
 class _SeriesQuery(Query):
     interval: Interval = Interval.M1
-    provider: _Provider = None
+    provider: Source = Field(default=None, description="whose bars; default: KABOOM_PROVIDER. Two providers never mix")
 
 
 class BarsQuery(_SeriesQuery):

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from app.jobs_api.submitting import JobBody
-from app.jobs_api.words import Day, Provider, Symbols
+from app.jobs_api.words import WHOLE, Day, IntervalName, MarketName, MasterProvider, Provider, Source, Symbols
 from batch.analysis.indicators.chosen import MAX_INDICATORS
 from batch.analysis.indicators.request import DEFAULT_SESSIONS, IndicatorRequest, parse_indicator_request
 from batch.ingest.quotes_request import parse_quotes
@@ -20,8 +20,8 @@ class RefreshQuotesBody(JobBody):
 
     model_config = ConfigDict(json_schema_extra={"example": {"interval": "1m", "market": "TSE_PRIME"}})
 
-    interval: str = Field(default="1m", max_length=8)
-    market: str = Field(default="TSE_PRIME", max_length=20)
+    interval: IntervalName = "1m"
+    market: MarketName = "TSE_PRIME"
     symbols: Symbols = Field(default=[], max_length=MAX_SYMBOLS)
     provider: Provider = Field(default=None, description="who is asked; default: KABOOM_PROVIDER")
 
@@ -40,7 +40,7 @@ class RefreshSymbolsBody(JobBody):
 
     model_config = ConfigDict(json_schema_extra={"example": {"provider": "jquants"}})
 
-    provider: Provider = Field(default=None, description="whose list; default: KABOOM_PROVIDER")
+    provider: MasterProvider = Field(default=None, description="whose list; default: KABOOM_PROVIDER")
     session: Day | None = Field(default=None, description="as of which session; default: today's, or the one before")
     most_lost_percent: float = Field(
         default=MOST_LOST_PERCENT,
@@ -70,11 +70,13 @@ class IndicatorsBody(JobBody):
     indicators: list[Annotated[str, Field(max_length=40)]] = Field(
         min_length=1, max_length=MAX_INDICATORS, description="such as macd:12,26,9; docs/reference/indicators.md"
     )
-    interval: str = Field(default="1d", max_length=8)
-    sessions: int = Field(default=DEFAULT_SESSIONS, ge=1, le=MAX_LOOKBACK, description="look-back in sessions")
-    market: str | None = Field(default=None, max_length=20, description="only symbols that are listed there")
+    interval: IntervalName = "1d"
+    sessions: Annotated[int, Field(ge=1, le=MAX_LOOKBACK), WHOLE] = Field(
+        default=DEFAULT_SESSIONS, description="look-back in sessions"
+    )
+    market: MarketName | None = Field(default=None, description="only symbols that are listed there")
     symbols: Symbols = Field(default=[], max_length=MAX_SYMBOLS)
-    provider: Provider = Field(default=None, description="whose bars; default: KABOOM_PROVIDER")
+    provider: Source = Field(default=None, description="whose bars; default: KABOOM_PROVIDER")
     session: Day | None = Field(default=None, description="the last session; default: newest closed")
     adjusted: bool = Field(default=True, description="adjust bars for splits first; false: as traded")
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response, Security, status
 
 from app.auth import INGEST_OWNER, INGEST_SCHEME
 from app.deps import Jobs
-from app.errors import CONFLICT, INVALID, NOT_FOUND, UNAUTHORIZED, UNAVAILABLE, describe_problems
+from app.errors import CONFLICT, INVALID, NOT_FOUND, RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, describe_problems
 from app.jobs.history.outbox.port import Delivery, DeliveryQuery
 from app.notifications.schemas import WEBHOOKS, DeliveryPage, DeliveryView, Listing, view_delivery
 from batch.errors import Conflict, NotFound
@@ -19,7 +19,7 @@ router = APIRouter(
     prefix=WEBHOOKS,
     tags=["webhooks"],
     dependencies=[Security(INGEST_SCHEME)],
-    responses=describe_problems(UNAUTHORIZED, UNAVAILABLE),
+    responses=describe_problems(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE),
 )
 
 

@@ -4,18 +4,38 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from app.jobs.schedules.model import DEFAULT_MAX_LATE_H, MAX_LATE_H, Firing, FiringOutcome, MissedPolicy, Schedule
-from app.jobs.schedules.timing import Timing, TimingKind, parse_cron, parse_session_at
+from app.jobs.schedules.timing import SESSION_AT, Timing, TimingKind, parse_cron, parse_session_at
+from app.jobs_api.words import WHOLE
 from app.schedules.examples import CHANGE, DETAIL, FIRING, NEW, SCHEDULE
 
 #: Anything that prints, without space at either end; a control character could forge a line of a log or a terminal.
 _Name = Annotated[
     str, Field(min_length=1, max_length=80, pattern=r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*\S)?$")
 ]
-_Cron = Annotated[str, Field(max_length=100, description="minute hour day month weekday, in Japan's time")]
-_SessionAt = Annotated[str, Field(max_length=5, description="HH:MM of each trading session, in Japan's time")]
+_Cron = Annotated[
+    str,
+    Field(
+        max_length=100,
+        description="minute hour day month weekday, in Japan's time",
+        json_schema_extra={"pattern": r"^\s*\S+(\s+\S+){4}\s*$"},
+    ),
+]
+_SessionAt = Annotated[
+    str,
+    Field(
+        max_length=5,
+        description="HH:MM of each trading session, in Japan's time, from 09:00",
+        json_schema_extra={"pattern": SESSION_AT},
+    ),
+]
+#: Either of two fields, which may also be null.
+_ALONE: list[JsonValue] = [
+    {"required": [one], "properties": {one: {"type": "string"}, other: {"type": "null"}}}
+    for one, other in (("cron", "session_at"), ("session_at", "cron"))
+]
 #: What may be submitted by itself.
 Task = Literal[
     "ingest.run_daily",
@@ -28,7 +48,9 @@ Task = Literal[
 ]
 _Request = Annotated[dict[str, Any], Field(max_length=20, description="as the body of the task's own route")]
 _Missed = Literal["latest", "skip", "all"]
-_MaxLate = Annotated[int, Field(ge=1, le=MAX_LATE_H, description="hours after which a due time is not made up for")]
+_MaxLate = Annotated[
+    int, Field(ge=1, le=MAX_LATE_H, description="hours after which a due time is not made up for"), WHOLE
+]
 
 
 class _Timed(BaseModel):
@@ -50,7 +72,7 @@ class _Timed(BaseModel):
 class NewSchedule(_Timed):
     """A request, and when to submit it: by `cron`, or at a time of each session."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": NEW})
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": NEW, "oneOf": _ALONE})
 
     name: _Name
     task: Task = "ingest.run_daily"
@@ -69,7 +91,17 @@ class NewSchedule(_Timed):
 class ScheduleChange(_Timed):
     """What to change of a schedule; what is left out, or null, stays."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": CHANGE})
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "example": CHANGE,
+            "not": {
+                "required": ["cron", "session_at"],
+                "properties": {"cron": {"type": "string"}, "session_at": {"type": "string"}},
+            },
+        },
+    )
 
     name: _Name | None = None
     request: _Request | None = None

@@ -42,6 +42,10 @@ _DENIED = tuple(
 )
 
 
+#: Names no address: whoever may give URLs must not learn what the names of the inner network resolve to.
+_NOT_PUBLIC = "callback_url did not lead to a public address, expected one, or a host of KABOOM_WEBHOOK_HOSTS"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a URL leads: host (lower case, IPv6 without brackets) and port; trusted ones are not judged further."""
@@ -103,11 +107,11 @@ def judge_address(text: str) -> None:
     try:
         address = ipaddress.ip_address(text)
     except ValueError as e:
-        raise _refusal(f"callback_url leads to {text!r}, which is no address") from e
+        raise _refusal(_NOT_PUBLIC) from e
     is_denied = any(address in network for network in _DENIED if network.version == address.version)
     is_unicast = address.version == 4 or (address in _GLOBAL_UNICAST and address.scope_id is None)
     if is_denied or not is_unicast or not address.is_global or address.is_multicast:
-        raise _refusal(f"callback_url leads to {text}, which is not a public address")
+        raise _refusal(_NOT_PUBLIC)
 
 
 def parse_trusted(text: str) -> frozenset[str]:

@@ -119,6 +119,11 @@ def provider_names() -> tuple[str, ...]:
     return tuple(_SPECS)
 
 
+def master_names() -> tuple[str, ...]:
+    """Return the names of the providers that have a list of what is listed."""
+    return tuple(name for name, spec in _SPECS.items() if spec.has_master)
+
+
 def get_provider_spec(name: str) -> ProviderSpec:
     """Return what is known of a provider.
 
@@ -152,7 +157,7 @@ def check_has_master(name: str) -> ProviderSpec:
     """
     spec = get_provider_spec(name)
     if not spec.has_master:
-        having = ", ".join(other.name for other in _SPECS.values() if other.has_master)
+        having = ", ".join(master_names())
         raise InvalidRequest(
             f"provider was {name}, which has no symbol master, supported are {having};"
             " `kaboom symbols import` takes JPX's own list",

@@ -1,5 +1,6 @@
 """The API describes itself: every route with examples that are true, every problem, and the token."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ from app.schedules.schemas import (
     ScheduleList,
     ScheduleView,
 )
-from tests.fixtures.apps import RUN_DAILY, memory_settings
+from tests.fixtures.apps import RUN_DAILY, client_of, memory_settings, running
 
 MODELS = {
     model.__name__: model
@@ -88,8 +89,7 @@ def test_every_body_and_every_answer_has_an_example(name: str, operation: dict[s
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 def test_examples_are_true(model: type[BaseModel]) -> None:
-    # From the model: FastAPI leaves out what is null.
-    example = model.model_json_schema()["example"]
+    example = DOCUMENT["components"]["schemas"][model.__name__]["example"]
     assert model.model_validate_json(json.dumps(example)).model_dump(mode="json", exclude_unset=True) == example
 
 
@@ -106,6 +106,7 @@ def test_every_reference_leads_somewhere() -> None:
 @pytest.mark.parametrize(("name", "operation"), list(operations()), ids=[name for name, _ in operations()])
 def test_what_needs_the_token_says_so(name: str, operation: dict[str, Any]) -> None:
     guarded = any(is_guarded_path(part) for part in name.split())
+    assert guarded == ("/api/v1/" in name)
     assert operation.get("security") == ([{"ingestToken": []}] if guarded else None)
     assert ("401" in operation["responses"]) == guarded
     scheme = DOCUMENT["components"]["securitySchemes"]["ingestToken"]
@@ -120,5 +121,38 @@ def test_problems_of_a_submission_are_told() -> None:
 
 
 @pytest.mark.anyio
-async def test_the_document_is_served(http: httpx2.AsyncClient) -> None:
-    assert (await http.get("/openapi.json")).json() == DOCUMENT
+@pytest.mark.parametrize("encoding", ["identity", "gzip, br"])
+async def test_the_document_is_served_as_bytes_that_may_be_kept(http: httpx2.AsyncClient, encoding: str) -> None:
+    first, again = [await http.get("/openapi.json", headers={"Accept-Encoding": encoding}) for _ in range(2)]
+    assert first.json() == again.json() == DOCUMENT
+    assert first.headers["etag"] == again.headers["etag"]
+    assert first.headers["cache-control"] == "public, max-age=300"
+    assert first.headers["vary"] == "Accept-Encoding"
+    assert first.headers.get("content-encoding") == ("gzip" if "gzip" in encoding else None)
+    known = {"Accept-Encoding": encoding, "If-None-Match": first.headers["etag"]}
+    same = await http.get("/openapi.json", headers=known)
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", first.headers["etag"])
+
+
+@pytest.mark.anyio
+async def test_the_document_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def encode(document: dict[str, Any]) -> bytes:
+        made.append(document)
+        return b"{}"
+
+    monkeypatch.setattr("app.openapi.orjson.dumps", encode)
+    async with running(memory_settings(tmp_path)) as app, client_of(app) as client:
+        answers = await asyncio.gather(*(client.get("/openapi.json") for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(made) == 1
+
+
+def test_the_limits_of_a_call_are_described() -> None:
+    answers = DOCUMENT["paths"][RUN_DAILY]["post"]["responses"]
+    limits = {"RateLimit", "RateLimit-Policy"}
+    for code, wanted in (("202", limits | {"Retry-After"}), ("422", limits), ("429", limits | {"Retry-After"})):
+        assert set(answers[code]["headers"]) == wanted
+    assert "headers" not in answers["401"]
+    assert "headers" not in DOCUMENT["paths"]["/healthz"]["get"]["responses"]["200"]

@@ -94,9 +94,9 @@ async def test_a_job_tells_its_end(signing: httpx2.AsyncClient, receiver: Receiv
     ("url", "why"),
     [
         ("https://127.0.0.2:9443/", "port 9443"),
-        ("https://10.0.0.1/", "not a public address"),
+        ("https://10.0.0.1/", "did not lead to a public address"),
         ("http://hooks.example.com/", "was http"),
-        ("https://localhost/", "not a public address"),
+        ("https://localhost/", "did not lead to a public address"),
         ("no url", "was not plain"),
         ("", "was not plain"),
     ],

@@ -1,5 +1,6 @@
 """When a schedule falls due: by a cron expression, or at a time of each trading session; both in Japan's time."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from enum import StrEnum
@@ -10,8 +11,9 @@ from batch.errors import InvalidRequest
 from batch.market.calendar import JST, NEWEST_YEAR, is_session, next_session
 
 _FIELDS = "minute hour day-of-month month day-of-week"
-#: The morning's opening auction: a session that has not opened cannot be ingested.
-_EARLIEST = time(9)
+#: From the morning's opening auction: a session that has not opened cannot be ingested.
+SESSION_AT = "^(09|1[0-9]|2[0-3]):[0-5][0-9]$"
+_SESSION_AT = re.compile(SESSION_AT)
 
 
 class TimingKind(StrEnum):
@@ -51,11 +53,7 @@ def parse_session_at(text: str) -> Timing:
         InvalidRequest: it is not `HH:MM`, or lies before the session opens.
 
     """
-    try:
-        at = time.fromisoformat(text) if len(text) == 5 else None
-    except ValueError:
-        at = None
-    if at is None or at < _EARLIEST:
+    if not _SESSION_AT.fullmatch(text):
         raise InvalidRequest(f"session_at was {text!r}, expected HH:MM from 09:00 to 23:59, JST", pointer="/session_at")
     return Timing(TimingKind.SESSION, text)
 

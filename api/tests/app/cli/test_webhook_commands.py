@@ -87,4 +87,4 @@ def test_an_unknown_one_ends_with_4(kaboom_calling: Kaboom, command: str) -> Non
 def test_a_url_that_may_not_be_called_ends_with_2(kaboom_calling: Kaboom) -> None:
     done = kaboom_calling(*SMALL, "--callback-url", "https://10.0.0.1/")
     assert done.code == Exit.USAGE
-    assert "not a public address" in done.err
+    assert "did not lead to a public address" in done.err

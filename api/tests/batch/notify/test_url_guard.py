@@ -188,7 +188,7 @@ async def test_the_socket_itself_is_guarded(bird: Canary) -> None:
     # An address in the URL asks no resolver; and no form is checked here.
     for host in ("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"):
         answer = await HttpPoster().post(f"http://{host}:{bird.port}/", b"", headers={}, judge=judge_address)
-        assert "not a public address" in answer.failure
+        assert "did not lead to a public address" in answer.failure
     assert bird.take_hits() == 0
 
 
@@ -229,7 +229,7 @@ def test_ordinary_urls_pass(url: str) -> None:
         ("http://hooks.example.com/", "was http, expected https"),
         ("https://hooks.example.com:8080/", "port 8080, expected 443, 8443"),
         ("https://hooks.example.com:22/", "port 22"),
-        ("https://127.0.0.1/", "127.0.0.1, which is not a public address"),
+        ("https://127.0.0.1/", "did not lead to a public address"),
         ("https://-x.example/", "host '-x.example', expected names"),
         ("https://a..example/", "host 'a..example', expected names"),
         ("https://127.1/", "host '127.1', expected a name"),
@@ -287,3 +287,20 @@ async def test_a_name_without_an_address_passes_the_first_look_alone() -> None:
 async def test_without_a_secret_no_callback_is_accepted() -> None:
     with pytest.raises(InvalidRequest, match="KABOOM_WEBHOOK_SECRET"):
         await CallbackRules().check("https://hooks.example.com/")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("address", ["10.11.12.13", "fd00::7", "169.254.169.254"])
+async def test_neither_refusal_nor_failure_tells_what_a_name_resolves_to(address: str) -> None:
+    async def look_up(host: str, port: int) -> list[str]:
+        return [address]
+
+    rules = CallbackRules(signers=parse_secrets(SECRET))
+    with pytest.raises(InvalidRequest, match="did not lead to a public address") as refused:
+        await rules.check("https://db.internal.example/", lookup=look_up)
+    sent = await WebhookSender(rules, HttpPoster(lookup=look_up)).send(
+        Webhook("msg_1", "https://db.internal.example/", "{}")
+    )
+    assert "did not lead to a public address" in sent.failure
+    for text in (refused.value.message, sent.failure):
+        assert address not in text
