@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
@@ -17,6 +17,7 @@ _RELEASE = r"^[A-Za-z0-9._-]{1,64}$"
 #: Secrets that no deployment keeps: J-Quants' key is for the personal use of the person who holds it, brokers by
 #: queue are for whoever outgrows one, and migrations work through a pooler too.
 NOT_KEPT = frozenset({"JQUANTS_API_KEY", "KABOOM_QUEUE_BROKERS", "DATABASE_DIRECT_URL"})
+_LEAST_RETENTION = 30
 _RATE = r"^(off|[1-9][0-9]{0,6}/(second|minute|hour|day))$"
 
 
@@ -29,6 +30,7 @@ class AppSettings(BatchSettings):
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     database_direct_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_DIRECT_URL")
     database_pool: int = Field(default=8, ge=2, le=100, validation_alias="KABOOM_DATABASE_POOL")
+    job_retention_days: int = Field(default=400, le=36_500, validation_alias="KABOOM_JOB_RETENTION_DAYS")
     ingest_api_token: SecretStr | None = Field(default=None, validation_alias="INGEST_API_TOKEN")
     webhook_secret: SecretStr | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_SECRET")
     webhook_hosts: str | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_HOSTS")
@@ -52,6 +54,14 @@ class AppSettings(BatchSettings):
     log_level: str = Field(default="INFO", validation_alias="KABOOM_LOG_LEVEL")
     secret_project: str | None = Field(default=None, validation_alias="KABOOM_SECRET_PROJECT")
     secret_prefix: str | None = Field(default=None, validation_alias="KABOOM_SECRET_PREFIX")
+
+    @field_validator("job_retention_days")
+    @classmethod
+    def _check_retention(cls, days: int) -> int:
+        # Alerts look back 14 days, and webhooks are kept for 30.
+        if days != 0 and days < _LEAST_RETENTION:
+            raise ValueError(f"was {days}, expected 0, which keeps jobs for ever, or at least {_LEAST_RETENTION}")
+        return days
 
     @classmethod
     def settings_customise_sources(

@@ -54,7 +54,9 @@ def check_schema(database_url: str) -> None:
             config.attributes["statement_timeout_ms"] = 5000
             command.current(config, check_heads=True)
     except CommandError as e:
-        raise StoreError(_describe(e)) from e
+        raise StoreError(
+            f"the schema is not this release's: `kaboom migrate` brings it, unless a newer release migrated it ({e})"
+        ) from e
 
 
 def _describe(error: CommandError) -> str:
@@ -63,7 +65,7 @@ def _describe(error: CommandError) -> str:
             f"the ledger's schema is at revision {unknown[1]}, which this release does not know: a newer release has"
             " migrated it. Install that release or a newer one, or restore a backup from before"
         )
-    return f"the schema is not this release's, `kaboom migrate` brings it: {error}"
+    return f"the ledger's schema could not be migrated: {error}"
 
 
 def knows_revision(revision: str) -> bool:

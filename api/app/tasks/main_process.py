@@ -25,6 +25,7 @@ from app.tasks.loop import process_loop
 from app.tasks.parts import Parts
 from app.tasks.reaper import Reaper
 from app.tasks.scheduler import Scheduler
+from app.tasks.transport import give_back_slots
 from app.tasks.vitals import Vitals
 from app.tasks.watchdog import Watchdog
 from app.telemetry.endpoint import open_socket, serve
@@ -56,6 +57,7 @@ class MainProcess(bootsteps.StartStopStep):
         # Celery asks the pool before each message how many processes it has, unless it knows this number: a message
         # or an empty answer of Redis that came after the pool had gone, in a drain, ended the worker with 1.
         worker.max_concurrency = worker.max_concurrency or worker.concurrency
+        give_back_slots(worker)
         vitals = Vitals(int(worker.concurrency), worker.app.conf.task_time_limit + _OVERTIME_S)
         ending = Ending(on_told=self._stop_reporting)
         ending.install()

@@ -14,6 +14,7 @@ from app.jobs.model import PLAN, Chunk, ChunkState, JobStatus
 from app.jobs.store import BEAT_S, LEASE_S, ChunkRef
 from app.tasks.catalog import ONE_PER_QUEUE, TaskSpec
 from app.tasks.parts import Parts
+from app.tasks.pruner import Pruner
 from app.tasks.settle import settle_job, settle_or_leave
 from app.telemetry.metrics import CHUNKS_SENT_AGAIN, DEAD_LETTERS, JOBS_RESTORED, LEASES_EXPIRED, count
 from batch.errors import KaboomError
@@ -47,6 +48,7 @@ class Reaper:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._pruner = Pruner(parts)
         self._reconciled_at = -RECONCILE_S
         self._is_lost = False
         self._away_since: float | None = None
@@ -95,6 +97,7 @@ class Reaper:
         try:
             await _for_each_queue(partial(self._reconcile, is_whole=is_whole))
             await self._parts.history.tidy()
+            await self._pruner.step()
         except KaboomError:
             self._is_lost = self._is_lost or is_whole
             raise

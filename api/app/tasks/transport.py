@@ -1,12 +1,16 @@
-"""kombu's Redis transports, made to drop a message that nobody can read where kombu and Celery end or loop.
+"""kombu's Redis transports, made to drop a message that nobody can read where kombu and Celery end, loop or hang.
 
 In kombu 5.7.0 bytes that are not JSON end the worker ("unrecoverable error"), and a header that Celery 5.7.0 misses is
-taken for a lost connection: the worker connects anew, gets the message back, and so on for ever.
+taken for a lost connection: the worker connects anew, gets the message back, and so on for ever. Celery reserves a pool
+process before it pickles a task for it: arguments that cannot be pickled, such as deeply nested ones, never give the
+process back, and as many of them as there are processes stop a worker that looks ready.
 """
 
 from collections.abc import Callable, Sequence
+from queue import Empty
 from typing import Any
 
+import orjson
 import structlog
 from celery.worker import state
 from kombu.message import Message
@@ -17,20 +21,69 @@ from batch.kit.redis import RedisError, blocking_sentinels
 # Not kombu's own list of connection errors, which counts a KeyError among them.
 _AWAY = (RedisError, OSError)
 
+#: Kaboom's own messages have 1 KB, and answers to `inspect` a few.
+MAX_BYTES = 256 * 1024
+
+_TEXTS = {
+    "lang", "task", "id", "shadow", "group", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin",
+    "correlation_id", "reply_to", "delivery_tag",
+}  # fmt: skip
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "group_index": int,
+    "retries": int,
+    "replaced_task_nesting": int,
+    "priority": int,
+    "ignore_result": bool,
+    "expires": (str, int, float),
+    "stamped_headers": list,
+    "stamps": dict,
+    "delivery_info": dict,
+}
+
 _log = structlog.get_logger(__name__)
 
 
 class GuardedChannel(Channel):
     """A channel on which a bad message costs itself and nothing else."""
 
+    #: The list that the last message came from, and its size.
+    _taken: tuple[str, int] = ("", 0)
+
+    def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002  kombu's signature
+        """Return a client that refuses large messages before they are parsed."""
+        client = super()._create_client(asynchronous)  # type: ignore[misc]
+        parse = client.parse_response
+
+        def parse_response(connection: Any, command: str, **options: Any) -> Any:
+            answer = parse(connection, command, **options)
+            if command == "BRPOP" and answer:
+                queue, message = answer
+                self._taken = str(queue, errors="replace") if isinstance(queue, bytes) else str(queue), len(message)
+                _check_size(len(message))
+            return answer
+
+        client.parse_response = parse_response
+        return client
+
     def _brpop_read(self, **options: Any) -> Any:
         """Take a message; one that is not even an envelope is gone from the list, and that is all."""
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]
-        except _AWAY:
+        except (*_AWAY, Empty):
             raise
-        except (ValueError, LookupError, TypeError, AttributeError) as e:
-            _log.error("message_unreadable", error=_describe(e))
+        except Exception as e:  # noqa: BLE001  whatever hostile bytes do to a parser: RecursionError, MemoryError
+            queue, size = self._taken
+            _log.error("message_unreadable", queue=queue, size=size, error=_describe(e))
+            return True
+
+    def _receive(self) -> Any:
+        """Take a message of a broadcast, such as `inspect ping`; a bad one is ignored."""
+        try:
+            return super()._receive()  # type: ignore[misc]
+        except (*_AWAY, Empty):
+            raise
+        except Exception as e:  # noqa: BLE001  as above
+            _log.error("broadcast_unreadable", error=_describe(e))
             return True
 
     def basic_consume(
@@ -45,13 +98,15 @@ class GuardedChannel(Channel):
 
         def guarded(message: Message) -> None:
             try:
+                _check_content(message)
+                _check_types(message)
                 _check_limits(message)
                 if callback:
                     callback(message)
             except _AWAY:
                 raise
             except Exception as e:  # noqa: BLE001  whatever a hostile header does to Celery
-                _log.error("message_rejected", queue=queue, error=_describe(e))
+                _log.error("message_rejected", queue=queue, size=self._taken[1], error=_describe(e))
                 _give_up(message)
 
         return super().basic_consume(queue, no_ack, guarded, consumer_tag, **options)
@@ -87,11 +142,66 @@ class GuardedSentinelTransport(SentinelTransport):
     Channel = GuardedSentinelChannel
 
 
+def give_back_slots(worker: Any) -> None:
+    """Have a worker give back the process that it took for a task, where it then fails to send the task there.
+
+    Celery 5.7.0 does so for a revoked task alone; after as many failures as it has processes it takes no message more.
+    """
+    process_task, release = worker._process_task, getattr(worker, "_quick_release", None)  # noqa: SLF001  no public name
+
+    def guarded(request: Any) -> None:
+        try:
+            process_task(request)
+        except Exception:
+            if release:
+                release()
+            raise
+
+    worker._process_task = guarded  # noqa: SLF001
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        raise ValueError(f"the message had {size} bytes, expected at most {MAX_BYTES}")
+
+
+def _check_content(message: Message) -> None:
+    """Refuse what is not plain JSON: another type, compressed, or nested deeper than it can be pickled.
+
+    Raises:
+        ValueError: it is not; orjson reads and writes at most 254 levels, and no number of more than 64 bits.
+
+    """
+    content = (message.content_type, str(message.content_encoding).lower())
+    if content != ("application/json", "utf-8"):
+        raise ValueError(f"content type and encoding were {content!r:.100}, expected application/json and utf-8")
+    headers = message.headers or {}
+    if headers.get("compression"):
+        raise ValueError("the message was compressed")
+    if headers.get("eta"):
+        raise ValueError("the message was for later (eta), and would be kept in memory until then")
+    body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
+    orjson.dumps([headers, message.properties, orjson.loads(body)])
+
+
+def _check_types(message: Message) -> None:
+    """Refuse headers and properties of other types than Celery's protocol 2 has, which fail somewhere between."""
+    for part in (message.headers or {}, message.properties):
+        for name, value in part.items():
+            types = str if name in _TEXTS else _TYPES.get(name, object)
+            if value is not None and not isinstance(value, types):
+                raise TypeError(f"{name} was {value!r:.80}, expected {types}")
+    if (message.headers or {}).get("stamped_headers"):
+        raise ValueError("the message was stamped")
+
+
 def _check_limits(message: Message) -> None:
     """Refuse what Celery finds out too late: by then it has taken a process for the task, and never gives it back."""
     limits = (message.headers or {}).get("timelimit") or (None, None)
-    if len(limits) != 2 or not all(limit is None or isinstance(limit, (int, float)) for limit in limits):
-        raise TypeError(f"timelimit was {limits!r}, expected two numbers or nulls")
+    if len(limits) != 2 or not all(
+        limit is None or (isinstance(limit, (int, float)) and limit >= 1) for limit in limits
+    ):
+        raise TypeError(f"timelimit was {limits!r:.100}, expected two numbers from 1 or nulls")
 
 
 def _give_up(message: Message) -> None:

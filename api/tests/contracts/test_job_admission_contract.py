@@ -46,6 +46,27 @@ class TestKeys:
         assert other.how is Admitted.NEW
         assert other.job.job_id != first.job.job_id
 
+    async def test_a_replay_returns_the_job_of_its_own_owner(self, ledger: JobHistory) -> None:
+        first = {owner: (await ledger.admit(make_job(owner=owner), KEYED)).job.job_id for owner in ("a", "b")}
+        again = {owner: await ledger.admit(make_job(owner=owner), KEYED) for owner in ("b", "a")}
+        assert {admission.how for admission in again.values()} == {Admitted.REPLAYED}
+        assert {owner: admission.job.job_id for owner, admission in again.items()} == first
+
+    async def test_another_owners_request_with_the_same_key_is_not_a_conflict(self, ledger: JobHistory) -> None:
+        await ledger.admit(make_job(owner="a"), KEYED)
+        other = Terms("request-2", key="key-1")
+        first = await ledger.admit(make_job(owner="b"), other)
+        again = await ledger.admit(make_job(owner="b"), other)
+        assert (first.how, again.how, again.job) == (Admitted.NEW, Admitted.REPLAYED, first.job)
+
+    async def test_a_key_that_joined_leaves_another_owners_key_alone(self, ledger: JobHistory) -> None:
+        kept = await ledger.admit(make_job(owner="a"), Terms("request-3", key="key-2"))
+        running = await ledger.admit(make_job(owner="b"), JOINING)
+        joined = await ledger.admit(make_job(owner="b"), JOINING_KEYED)
+        assert (joined.how, joined.job.job_id) == (Admitted.JOINED, running.job.job_id)
+        again = await ledger.admit(make_job(owner="a"), Terms("request-3", key="key-2"))
+        assert (again.how, again.job.job_id) == (Admitted.REPLAYED, kept.job.job_id)
+
     async def test_of_fifty_at_once_one_is_new(self, ledger: JobHistory) -> None:
         admissions = await asyncio.gather(*(ledger.admit(make_job(), KEYED) for _ in range(50)))
         assert Counter(a.how for a in admissions) == {Admitted.NEW: 1, Admitted.REPLAYED: 49}

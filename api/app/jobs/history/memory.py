@@ -13,6 +13,7 @@ from app.jobs.history.port import (
     API_KEY_BYTES,
     KEY_KEPT_H,
     MOSTLY,
+    PRUNE_STEP,
     UNFINISHED_PAGE,
     Admission,
     Admitted,
@@ -163,6 +164,19 @@ class MemoryJobHistory:
 
     async def tidy(self) -> None:
         """Do nothing: what is counted here is counted when asked."""
+
+    async def prune(self, queue: str, *, days: int) -> list[str]:
+        """Drop the oldest jobs of a queue that ended more than `days` ago."""
+        limit = self._clock() - timedelta(days=days)
+        old = [
+            (job.completed_at, job.job_id)
+            for job in self._jobs.values()
+            if job.queue == queue and job.status.is_final and job.completed_at and job.completed_at < limit
+        ]
+        pruned = [job_id for _, job_id in sorted(old)[:PRUNE_STEP]]
+        for job_id in pruned:
+            await self.delete(job_id)
+        return pruned
 
     async def delete(self, job_id: str) -> None:
         """Drop a job and its chunks."""

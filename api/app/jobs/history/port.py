@@ -52,6 +52,8 @@ class JobQuery:
     limit: int = 50
 
 
+#: How many old jobs are dropped at once: with their chunks a transaction of milliseconds.
+PRUNE_STEP = 100
 #: How many unfinished jobs are told at once.
 UNFINISHED_PAGE = 1000
 
@@ -235,6 +237,13 @@ class JobHistory(Protocol):
 
     async def tidy(self) -> None:
         """Sum up what has accumulated since the last time; harmless to repeat, at any moment and by anybody."""
+        ...
+
+    async def prune(self, queue: str, *, days: int) -> list[str]:
+        """Drop the oldest jobs of a queue that ended more than `days` ago, at most `PRUNE_STEP`; return their ids.
+
+        Others that prune at the same time drop other jobs. A job that has not ended is never dropped.
+        """
         ...
 
     async def delete(self, job_id: str) -> None:

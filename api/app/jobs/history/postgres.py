@@ -30,6 +30,7 @@ from app.jobs.history.outbox.postgres import PostgresOutbox, release
 from app.jobs.history.port import (
     API_KEY_BYTES,
     MOSTLY,
+    PRUNE_STEP,
     UNFINISHED_PAGE,
     Admission,
     Ingested,
@@ -41,7 +42,7 @@ from app.jobs.history.port import (
 from app.jobs.history.probe import try_write
 from app.jobs.history.rows import parse_job
 from app.jobs.history.seen import SeenJobs
-from app.jobs.history.stats import FOLD, INGESTED, STATS, parse_ingested, parse_stats
+from app.jobs.history.stats import FOLD, INGESTED, PRUNE, STATS, parse_ingested, parse_stats
 from app.jobs.history.tables import API_KEYS, JOB_CHUNKS, JOBS
 from app.jobs.model import TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
 from batch.errors import NotFound
@@ -213,6 +214,13 @@ class PostgresJobHistory:
     async def tidy(self) -> None:
         """Sum up the counts of changes."""
         await self._execute(FOLD)
+
+    async def prune(self, queue: str, *, days: int) -> list[str]:
+        """Drop the oldest jobs of a queue that ended more than `days` ago, and their chunks with them."""
+        values = {"queue": queue, "days": days, "open": _OPEN_JOBS, "step": PRUNE_STEP}
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                return list((await connection.scalars(PRUNE, values)).all())
 
     async def delete(self, job_id: str) -> None:
         """Drop a job and its chunks."""

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.jobs.history.port import Ingested, LedgerStats
 
@@ -37,6 +38,15 @@ WITH folded AS (
 INSERT INTO job_counts SELECT queue, status, sum(jobs) FROM folded GROUP BY queue, status HAVING sum(jobs) <> 0
 """)
 
+# The index of ended jobs gives the oldest; several that prune at once take different ones. Triggers count what goes.
+PRUNE = text("""
+WITH old AS (
+    SELECT job_id FROM jobs
+    WHERE queue = :queue AND completed_at < clock_timestamp() - make_interval(days => :days) AND status <> ALL(:open)
+    ORDER BY completed_at LIMIT :step FOR UPDATE SKIP LOCKED
+)
+DELETE FROM jobs USING old WHERE jobs.job_id = old.job_id RETURNING jobs.job_id
+""").bindparams(bindparam("open", type_=ARRAY(Text)))
 
 # The index of ended jobs gives those of the last days.
 INGESTED = text("""

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.jobs.history.port import Admission, Admitted, JobHistory
 from app.jobs.schedules.model import Firing, Schedule
 from app.jobs.schedules.port import (
     MAX_SCHEDULES,
+    PRUNE_STEP,
     Edit,
     Fired,
     HasEnded,
@@ -87,6 +88,15 @@ class MemoryScheduleStore:
         """Return a schedule's firings, newest due time first."""
         kept = self._firings.get(schedule_id, {})
         return [kept[due_at] for due_at in sorted(kept, reverse=True)[:limit]]
+
+    async def prune(self, *, days: int) -> int:
+        """Drop the oldest firings of each schedule that were due more than `days` ago."""
+        limit, dropped = self._clock() - timedelta(days=days), 0
+        for firings in self._firings.values():
+            for due_at in sorted(due_at for due_at in firings if due_at < limit)[:PRUNE_STEP]:
+                del firings[due_at]
+                dropped += 1
+        return dropped
 
     async def _fire(self, schedule: Schedule, take_turn: TakeTurn, has_ended: HasEnded) -> Fired:
         turn = take_turn(schedule, self._clock())

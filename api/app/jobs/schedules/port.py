@@ -11,6 +11,8 @@ from app.jobs.schedules.model import Firing, Schedule
 
 #: One page shows them all, and one process fires them all within a second.
 MAX_SCHEDULES = 100
+#: How many old firings of each schedule are dropped at once.
+PRUNE_STEP = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,13 @@ class ScheduleStore(Protocol):
 
     async def list_firings(self, schedule_id: str, *, limit: int) -> list[Firing]:
         """Return a schedule's firings, newest due time first."""
+        ...
+
+    async def prune(self, *, days: int) -> int:
+        """Drop the oldest firings of each schedule that were due more than `days` ago; return how many.
+
+        At most `PRUNE_STEP` of each at a time. Others that prune at the same time drop other firings.
+        """
         ...
 
 

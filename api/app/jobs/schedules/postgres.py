@@ -2,7 +2,7 @@
 
 from typing import Any, Never
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +12,7 @@ from app.jobs.history.port import Admission, Admitted
 from app.jobs.schedules.model import Firing, Schedule
 from app.jobs.schedules.port import (
     MAX_SCHEDULES,
+    PRUNE_STEP,
     Edit,
     Fired,
     HasEnded,
@@ -28,6 +29,15 @@ from batch.kit.postgres import AsyncEngine, postgres_errors
 #: A holder that is frozen in the middle of a firing loses its lock after this long, and its firing is undone.
 #: Longer than the one wait of a firing, for Redis, which gives up after 7 s.
 _HOLD_S = 15.0
+# Schedule by schedule, so that the primary key gives the oldest; several that prune at once take different ones.
+_PRUNE = text("""
+DELETE FROM schedule_firings AS f USING schedules AS s, LATERAL (
+    SELECT schedule_id, due_at FROM schedule_firings
+    WHERE schedule_id = s.schedule_id AND due_at < clock_timestamp() - make_interval(days => :days)
+    ORDER BY due_at LIMIT :step FOR UPDATE SKIP LOCKED
+) AS old
+WHERE f.schedule_id = old.schedule_id AND f.due_at = old.due_at
+""")
 
 
 class PostgresScheduleStore:
@@ -103,6 +113,12 @@ class PostgresScheduleStore:
         """Take a turn of a schedule that need not be due nor enabled."""
         one = self._lock().where(*_is(owner, schedule_id))
         return await self._fire(one, take_turn, has_ended) or _miss(schedule_id)
+
+    async def prune(self, *, days: int) -> int:
+        """Drop the oldest firings of each schedule that were due more than `days` ago."""
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                return (await connection.execute(_PRUNE, {"days": days, "step": PRUNE_STEP})).rowcount
 
     async def list_firings(self, schedule_id: str, *, limit: int) -> list[Firing]:
         """Return a schedule's firings, newest due time first."""
