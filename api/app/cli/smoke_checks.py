@@ -10,7 +10,7 @@ from app.jobs.store import Worker
 from app.tasks.asking import find_fault
 from app.tasks.catalog import Queue
 from app.tasks.node import Node
-from app.tasks.parts import Parts
+from app.tasks.parts import Parts, broker_urls
 
 #: How long workers are waited for; Celery's own command waits one second.
 PING_S = 3.0
@@ -47,7 +47,7 @@ async def look(parts: Parts) -> Seen:
     workers: list[Worker] = []
     faults["redis"] = redis or await _ask(_load_workers(parts, workers))
     nodes: list[Node] = []
-    faults["broker"] = broker or await _ask(_ask_nodes(nodes))
+    faults["broker"] = broker or await _ask(_ask_nodes(parts, nodes))
     return Seen(faults, workers, nodes)
 
 
@@ -55,10 +55,10 @@ async def _load_workers(parts: Parts, found: list[Worker]) -> None:
     found += await parts.store.workers()
 
 
-async def _ask_nodes(found: list[Node]) -> None:
+async def _ask_nodes(parts: Parts, found: list[Node]) -> None:
     from app.tasks.inspection import ask_nodes  # noqa: PLC0415  Celery costs 0.3 s, and reads the broker's address
 
-    found += await asyncio.to_thread(ask_nodes, PING_S)
+    found += await asyncio.to_thread(ask_nodes, dict(broker_urls(parts.settings).values()), PING_S)
 
 
 def _check_schema(database_url: str) -> None:

@@ -1,39 +1,58 @@
 """What workers answer to Celery's remote control: that they live, which queues they consume, which release they are."""
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from celery import Celery
 from kombu.exceptions import OperationalError
 
-from app.tasks.celery_app import celery_app, kaboom_release
+from app.tasks.brokers import broker_options
+from app.tasks.celery_app import kaboom_release
 from app.tasks.node import Node
 from batch.errors import StoreError
 
 
-def ask_nodes(timeout_s: float) -> list[Node]:
-    """Ask as `celery inspect ping` and `celery inspect active_queues` do, and each that answers for its release.
+def ask_nodes(brokers: Mapping[str, str], timeout_s: float) -> list[Node]:
+    """Ask the workers of all brokers at once, as `celery inspect ping` and `active_queues` do, also for their release.
 
-    Takes the whole of `timeout_s`, since nobody knows how many there are, and up to twice that again.
+    Takes the whole of `timeout_s`, since nobody knows how many workers there are, and up to twice that again.
+
+    Args:
+        brokers: addresses, with the setting that names each.
+        timeout_s: how long answers are waited for.
 
     Raises:
-        StoreError: the broker is away.
+        StoreError: a broker does not answer.
 
     """
+    with ThreadPoolExecutor(len(brokers)) as pool:
+        found = pool.map(lambda broker: _ask_broker(broker[0], broker[1], timeout_s), brokers.items())
+        return sorted((node for nodes in found for node in nodes), key=lambda node: node.name)
+
+
+def _ask_broker(url: str, setting: str, timeout_s: float) -> list[Node]:
+    # An app for each: control commands go out through the app's own pool, whichever connection they are given.
+    app = Celery("kaboom", set_as_current=False)
+    app.conf.update(broker_options(url, setting))
     try:
-        return _ask(timeout_s)
+        return _ask(app, timeout_s)
     except OperationalError as e:
-        raise StoreError(f"the broker did not answer: {e}") from e
+        raise StoreError(f"the broker of {setting} did not answer: {e}") from e
+    finally:
+        app.close()
 
 
-def _ask(timeout_s: float) -> list[Node]:
-    pongs = celery_app.control.inspect(timeout=timeout_s).ping() or {}
+def _ask(app: Celery, timeout_s: float) -> list[Node]:
+    pongs = app.control.inspect(timeout=timeout_s).ping() or {}
     if not pongs:
         return []
     # Those that answered are asked by name, and no longer than until all of them have.
     terms: dict[str, Any] = {"destination": list(pongs), "timeout": timeout_s, "limit": len(pongs)}
-    consumed = celery_app.control.inspect(**terms).active_queues() or {}
-    replies = celery_app.control.broadcast(kaboom_release.__name__, reply=True, **terms) or []
+    consumed = app.control.inspect(**terms).active_queues() or {}
+    replies = app.control.broadcast(kaboom_release.__name__, reply=True, **terms) or []
     releases = {name: _release(answer) for reply in replies for name, answer in reply.items()}
-    return [Node(name, _queues(consumed.get(name)), releases.get(name)) for name in sorted(pongs)]
+    return [Node(name, _queues(consumed.get(name)), releases.get(name)) for name in pongs]
 
 
 def _queues(answer: Any) -> frozenset[str]:

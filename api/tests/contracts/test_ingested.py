@@ -14,6 +14,13 @@ pytestmark = pytest.mark.anyio
 
 SESSION = date(2025, 11, 4)
 PLAN = {"session": SESSION.isoformat(), "is_final": True}
+
+
+def planned_of(symbols: int) -> dict[str, Any]:
+    """Return the plan of a market of so many symbols."""
+    return PLAN | {"universe": {"symbols": symbols}}
+
+
 REQUEST = {"intervals": {"1m": 1}, "market": "TSE_PRIME"}
 WHOLE = {Ingested("TSE_PRIME", "1m", SESSION)}
 
@@ -45,8 +52,15 @@ async def ingested(ledger: JobHistory, *, hours: float = 2) -> set[Ingested]:
         {"status": JobStatus.PARTIAL, "done": 9},
         {"request": {**REQUEST, "session": "2025-11-04", "only": {"1m": ["7203"]}}, "parent_id": "a" * 32},
         {"owner": "somebody else"},
+        {"task": "ingest.backfill"},
+        {
+            "task": "ingest.backfill",
+            "status": JobStatus.PARTIAL,
+            "done": 8,
+            "plan": planned_of(21),
+        },
     ],
-    ids=["completed", "nine of ten", "the rest of one", "of any owner"],
+    ids=["completed", "nine of ten", "the rest of one", "of any owner", "backfill", "nine of ten of the market"],
 )
 async def test_a_session_counts(ledger: JobHistory, job: dict[str, Any]) -> None:
     await ended(ledger, **job)
@@ -63,7 +77,12 @@ async def test_a_session_counts(ledger: JobHistory, job: dict[str, Any]) -> None
         {"plan": {"session": "2025-11-04"}},
         {"plan": None},
         {"request": REQUEST | {"symbols": ["7203"]}},
-        {"task": "ingest.backfill"},
+        {"task": "ingest.backfill", "status": JobStatus.PARTIAL, "done": 9, "plan": planned_of(9)},
+        {"task": "ingest.backfill", "status": JobStatus.PARTIAL, "done": 9},
+        {"task": "ingest.backfill", "request": REQUEST | {"symbols": ["7203"]}},
+        {"task": "ingest.backfill", "request": REQUEST | {"dry_run": True}},
+        {"request": REQUEST | {"dry_run": True}},
+        {"task": "ingest.refresh_quotes"},
         {"queue": "market_data"},
         {"request": {"market": "TSE_PRIME"}},
     ],
@@ -75,7 +94,12 @@ async def test_a_session_counts(ledger: JobHistory, job: dict[str, Any]) -> None
         "of an older Kaboom",
         "no plan",
         "some symbols",
-        "backfill",
+        "backfill of less than nine of ten of the market",
+        "backfill of a market of unknown size",
+        "backfill of some symbols",
+        "backfill that was a dry run",
+        "dry run",
+        "quotes",
         "queue",
         "nothing asked",
     ],

@@ -70,6 +70,18 @@ def doctor(pair: Pair) -> tuple[int, dict[str, str]]:
     return done.returncode, {finding["part"]: finding["verdict"] for finding in json.loads(done.stdout)}
 
 
+def smoke(pair: Pair) -> "subprocess.CompletedProcess[str]":
+    """Run `kaboom smoke` once."""
+    env = clean_environment(KABOOM_DATA_DIR=str(pair.place.folder), **pair.env)
+    argv = (*KABOOM, "smoke", "--json", "--timeout", "20")
+    return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=90)
+
+
+def names_of(detail: str) -> list[str]:
+    """Return the workers that a check names."""
+    return detail.partition(": ")[2].split(", ")
+
+
 def test_state_and_broker_apart(database_url: str, tmp_path: Path) -> None:
     with pair(tmp_path, database_url, CELERY_BROKER_URL="{other}") as two:
         # A job is accepted without a broker, and told to workers when it is back.
@@ -126,6 +138,11 @@ def test_each_queue_goes_to_its_broker_and_its_worker(database_url: str, tmp_pat
             ping = (sys.executable, "-m", "celery", "-A", APP, "inspect", "ping", "--json", "--timeout=3")
             done = subprocess.run(ping, env=asked, cwd=tmp_path, capture_output=True, check=True, timeout=90)
             assert [name.partition("@")[0] for name in json.loads(done.stdout)] == ["apart"]
+            # And `kaboom smoke` asks each worker at its own.
+            passed = smoke(two)
+            assert passed.returncode == 0, passed
+            checks = {check["name"]: check for check in json.loads(passed.stdout)["checks"]}
+            assert {"rest@", "apart@"} == {name[: name.index("@") + 1] for name in names_of(checks["ping"]["detail"])}
             for running in (first, second):
                 status, said = running.get("/readyz")
                 assert (status, said["parts"]["broker"]["is_ok"]) == (200, True)

@@ -150,7 +150,7 @@ class MemoryJobHistory:
         )
 
     async def ingested(self, *, since: datetime) -> set[Ingested]:
-        """Return the sessions that daily ingests of whole markets have ended well for."""
+        """Return the sessions that ingests of whole markets have ended well for."""
         jobs = [job for job in self._jobs.values() if _has_ingested(job, since)]
         return {
             Ingested(job.request.get("market", ""), interval, date.fromisoformat((job.plan or {})["session"]))
@@ -234,10 +234,20 @@ def _matches(job: Job, query: JobQuery) -> bool:
 
 
 def _has_ingested(job: Job, since: datetime) -> bool:
-    is_well = job.status is JobStatus.COMPLETED or (job.status is JobStatus.PARTIAL and job.done >= MOSTLY * job.total)
-    is_whole = (job.queue, job.task) == ("ingest", "ingest.run_daily") and "symbols" not in job.request
+    is_whole = "symbols" not in job.request and not job.request.get("dry_run")
+    is_ingest = job.queue == "ingest" and job.task in {"ingest.run_daily", "ingest.backfill"}
     is_recent = job.completed_at is not None and job.completed_at >= since
-    return is_well and is_whole and is_recent and bool((job.plan or {}).get("is_final"))
+    is_final = (job.plan or {}).get("is_final") is True
+    return is_whole and is_ingest and is_recent and is_final and _ended_well(job)
+
+
+def _ended_well(job: Job) -> bool:
+    if job.status is not JobStatus.PARTIAL:
+        return job.status is JobStatus.COMPLETED
+    if job.task == "ingest.run_daily":
+        return job.done >= MOSTLY * job.total
+    market = (job.plan or {}).get("universe", {}).get("symbols", 0)
+    return job.total - job.done <= (1 - MOSTLY) * int(market)
 
 
 def _p95(runtimes: list[float]) -> float | None:

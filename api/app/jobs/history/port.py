@@ -224,9 +224,10 @@ class JobHistory(Protocol):
         ...
 
     async def ingested(self, *, since: datetime) -> set[Ingested]:
-        """Return the sessions that daily ingests of whole markets have ended well for, at a time or later.
+        """Return the sessions that ingests of whole markets have ended well for, at a time or later.
 
         A job ended well if it is completed, or nine of ten symbols are done; a retry stands for what it goes on with.
+        A backfill counts for its last session, where so few symbols are missing that this holds of the market.
         One that was planned before the session was over does not count: its bars may have changed since.
         """
         ...

@@ -196,7 +196,7 @@ class PostgresJobHistory:
         return parse_stats(row)
 
     async def ingested(self, *, since: datetime) -> set[Ingested]:
-        """Return the sessions that daily ingests of whole markets have ended well for."""
+        """Return the sessions that ingests of whole markets have ended well for."""
         values = {"since": since, "mostly": MOSTLY}
         with postgres_errors():
             async with self._statements.connect() as connection:

@@ -48,13 +48,19 @@ WITH old AS (
 DELETE FROM jobs USING old WHERE jobs.job_id = old.job_id RETURNING jobs.job_id
 """).bindparams(bindparam("open", type_=ARRAY(Text)))
 
-# The index of ended jobs gives those of the last days.
+# The index of ended jobs gives those of the last days. A backfill's symbols are those with gaps, in any of its
+# sessions: so few may be missing that nine of ten of the market have the last session whatever they miss.
 INGESTED = text("""
 SELECT DISTINCT request->>'market' AS market, jsonb_object_keys(request->'intervals') AS interval,
     (plan->>'session')::date AS session
 FROM jobs
-WHERE queue = 'ingest' AND completed_at >= :since AND task = 'ingest.run_daily' AND NOT request ? 'symbols'
-    AND (status = 'completed' OR (status = 'partial' AND done >= :mostly * total)) AND plan->>'is_final' = 'true'
+WHERE queue = 'ingest' AND completed_at >= :since AND plan->>'is_final' = 'true'
+    AND task IN ('ingest.run_daily', 'ingest.backfill') AND NOT request ? 'symbols'
+    AND NOT request @> '{"dry_run": true}'
+    AND (status = 'completed' OR (status = 'partial' AND CASE task
+        WHEN 'ingest.run_daily' THEN done >= :mostly * total
+        ELSE total - done <= (1 - :mostly) * (plan->'universe'->>'symbols')::numeric
+    END))
 """)
 
 
