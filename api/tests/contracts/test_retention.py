@@ -105,7 +105,7 @@ async def test_counts_and_statistics_stay_right(kept: Kept) -> None:
         stats = await kept.history.stats(QUEUE)
         assert stats.by_status == {"completed": 5, "queued": 1}
         await kept.history.tidy()
-    listed = await kept.history.list_jobs(JobQuery(QUEUE, OWNER))
+    listed = await kept.history.list_jobs(JobQuery((QUEUE,), OWNER))
     assert len(listed) == 6
     assert listed[0].job_id == waiting.job_id
 
