@@ -11,9 +11,9 @@ from batch.bars.influx_layout import InfluxBuckets
 from batch.kit.embedded import free_port
 from tests.fixtures.influx_shim import TOKEN, shim
 from tests.fixtures.influxd import Influxd
-from tests.fixtures.stacks import Stack, stack
+from tests.fixtures.stacks import Stack, stack, until
 
-# A chunk is tried three times, with pauses, before its symbols are given up.
+# A chunk waits for the server five times, longer each time.
 pytestmark = pytest.mark.timeout(600)
 SYMBOLS = ["1301", "1332", "6758", "7203", "9984"]
 JOB = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "symbols": SYMBOLS, "session": "2025-11-04", "chunk_size": 500}
@@ -93,24 +93,27 @@ def test_jobs_write_there_and_commands_read_from_there(
     assert not (running.data_dir / "bars").exists()
 
 
-def test_a_dead_server_is_told_and_its_bars_come_with_a_retry(
+def test_a_dead_server_is_waited_for_and_its_bars_come_when_it_is_back(
     running: Stack, server: Influxd, buckets: InfluxBuckets, port: int
 ) -> None:
-    dead = running.api.wait(running.api.submit(**JOB), within_s=150)
-    assert (dead["status"], dead["result"]["outcomes"]["write_failed"]) == ("failed", 5)
-    assert (dead["progress"]["rows"], server.count(buckets.raw_1m_hot, "ohlcv_1m")) == (0, 0)
+    job_id = running.api.submit(**JOB)
     because = f"InfluxDB at http://127.0.0.1:{port}: could not connect: Connection refused"
-    assert words_of(running).count(f"StoreError: {because}") >= 2, "it was not tried again"
-    assert because in running.kaboom("jobs", "logs", dead["job_id"]).out
+    waiting = until(lambda: running.api.job(job_id), lambda job: job["health"] == "paused", within_s=60)
+    assert because in waiting["progress"]["pause_reason"]
+    # Of its waits the first and the fifth are logged: more than the tries that a chunk has of anything else.
+    until(lambda: words_of(running).count("chunk_waiting"), lambda lines: lines >= 2, within_s=90)
+    assert running.api.job(job_id)["status"] == "running"
+    assert server.count(buckets.raw_1m_hot, "ohlcv_1m") == 0
+    assert because in running.kaboom("jobs", "logs", job_id).out
     shown = running.kaboom("bars", "show", "7203")
     assert (shown.code, because in shown.err) == (7, True)
     assert finding(running)["verdict"] == "fault"
     assert because in finding(running)["detail"]
 
     with shim(server.url, port):
-        child = running.api.wait(ask(running, "jobs", "retry", dead["job_id"])["job_id"])
-        assert (child["status"], child["result"]["outcomes"]["ok"]) == ("completed", 5)
-        assert server.count(buckets.raw_1m_hot, "ohlcv_1m") == child["progress"]["rows"] > 1_000
+        job = running.api.wait(job_id)
+        assert (job["status"], job["result"]["outcomes"]["ok"]) == ("completed", 5)
+        assert server.count(buckets.raw_1m_hot, "ohlcv_1m") == job["progress"]["rows"] > 1_000
 
 
 def test_a_token_that_is_refused_is_not_shown(running: Stack, server: Influxd, port: int) -> None:
