@@ -50,7 +50,7 @@ class Stack:
         self._session = session
         self._supervisor = Supervisor(self._write_run_file, self._holds_folder)
         self._lock: IO[bytes] | None = None
-        self._folder = ""
+        self._folder, self._is_held = "", True
         self._mark: dict[str, str] = {}
         # No secret manager is asked for what runs here.
         self._is_in_influxdb = load_settings(KABOOM_SECRET_PROJECT="").keeps_bars_in_influxdb
@@ -73,8 +73,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything, the last started first, and forget its addresses."""
-        if self._lock is None:
-            # What runs on the folder is another's.
+        if self._lock is None:  # what runs on the folder is another's
             return
         self._supervisor.stop()
         # Not one that another Kaboom wrote: this one may have found it at work, or lost the folder to it.
@@ -88,8 +87,7 @@ class Stack:
         self._take_lock()
         logs = self.data_dir / "logs"
         logs.mkdir(mode=0o700, exist_ok=True)
-        # An earlier release left it open.
-        logs.chmod(0o700)
+        logs.chmod(0o700)  # an earlier release left it open
         if orphans := end_orphans(self.data_dir):
             self._session.say("orphans", count=orphans)
         self._check_port()
@@ -107,8 +105,10 @@ class Stack:
 
     def _holds_folder(self) -> bool:
         """Whether the folder is still the one that was started, not removed or replaced meanwhile."""
-        if not (is_held := self._folder == identify_folder(self.data_dir)):
+        is_held = self._folder == identify_folder(self.data_dir)
+        if self._is_held and not is_held:
             self._session.say("folder_replaced", data_dir=self.data_dir)
+        self._is_held = is_held
         return is_held
 
     def _check_port(self) -> None:
@@ -166,9 +166,8 @@ class Stack:
     def _say_mended(self, mended: tuple[Path, str] | None) -> bool:
         if mended is None:
             return False
-        path, reason = mended
-        _log.warning("append_only_log_set_aside", path=str(path), reason=reason)
-        self._session.say("redis_set_aside", path=path, reason=reason)
+        _log.warning("append_only_log_set_aside", path=str(mended[0]), reason=mended[1])
+        self._session.say("redis_set_aside", path=mended[0], reason=mended[1])
         return True
 
     def _migrate(self) -> None:

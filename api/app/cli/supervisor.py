@@ -184,7 +184,7 @@ class Supervisor:
     def _watch(self) -> None:
         while not self._stopping.wait(0.2):
             if not self._is_ours():
-                return
+                continue
             for child in self.children:
                 try:
                     child.revive()

@@ -18,8 +18,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "組み込み Redis の追記ログが壊れているため({reason})、{path} に退避しました。Redis は空の状態で起動し、未完了のジョブは台帳から復元されます",
     ),
     "folder_replaced": (
-        "the data folder {data_dir} was removed or replaced: what has ended is not restarted; stop this Kaboom",
-        "データフォルダー {data_dir} が削除されたか置き換えられました。終了したプロセスは再起動しません。この Kaboom を停止してください",
+        "the data folder {data_dir} was removed or replaced: what ends is not restarted until it is back; stop this Kaboom",
+        "データフォルダー {data_dir} が削除されたか置き換えられました。元に戻るまで、終了したプロセスは再起動しません。この Kaboom を停止してください",
     ),
     "backup_part": ("copying the {what} …", "{what} をコピーしています…"),
     "backup_files": ("{what}: {done:,} of {total:,} files", "{what}: {total:,} ファイル中 {done:,} 件"),

@@ -169,14 +169,23 @@ def test_a_child_that_ended_over_something_mendable_is_started_again(make: Make,
     assert heard == ["", "damaged\n", "damaged\n"]
 
 
-def test_children_of_a_folder_that_was_taken_away_are_not_restarted(make: Make, running: list[Supervisor]) -> None:
-    is_ours = [True]
-    running.append(Supervisor(is_ours=lambda: is_ours[0]))
+def test_no_child_is_restarted_while_the_folder_is_another(make: Make, running: list[Supervisor]) -> None:
+    answers: list[bool] = []
+    is_ours = [False]
+
+    def ask() -> bool:
+        answers.append(is_ours[0])
+        return is_ours[0]
+
+    running.append(Supervisor(is_ours=ask))
     running[0].start([make("a")])
-    is_ours[0] = False
+    child = running[0].children[0]
+    os.kill(child.pid, signal.SIGKILL)
     running[0].watch()
-    running[0]._watcher.join(5)
-    assert not running[0]._watcher.is_alive()
+    until(lambda: len(answers), lambda asked: asked >= 3, within_s=10)
+    assert child.restarts == 0
+    is_ours[0] = True
+    until(lambda: child.restarts, lambda restarts: restarts == 1, within_s=10)
 
 
 def test_a_log_is_for_its_owner_alone(make: Make, running: list[Supervisor]) -> None:
