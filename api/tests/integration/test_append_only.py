@@ -1,8 +1,11 @@
 """A damaged append-only log of the embedded Valkey: set aside on evidence, and left alone without."""
 
+import os
 import shutil
 import socket
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -156,6 +159,27 @@ def test_a_taken_port_is_no_damage(valkey: Valkey) -> None:
     held: list[object] = []
     valkey.run(lambda client: held.append(client.dbsize()))
     assert held == [200]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_full_disk_is_no_damage(filled: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], check=True)
+    try:
+        shutil.copytree(filled / "valkey/appendonlydir", disk / "valkey/appendonlydir")
+        valkey = Valkey(disk)
+        with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+            while True:
+                filler.write(b"\0" * 4096)
+        with suppress(ConfigurationError):
+            valkey.run(lambda _: None)
+        (disk / "filler").unlink()
+        held: list[object] = []
+        valkey.run(lambda client: held.append(client.dbsize()))
+        assert (held, valkey.aside) == ([200], [])
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_first_start_that_was_killed_is_no_damage(tmp_path: Path) -> None:
