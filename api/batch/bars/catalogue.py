@@ -24,7 +24,7 @@ class Catalogue:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._path = root / NAME
-        self._known: frozenset[str] = frozenset()
+        self._noted = set[Path]()
 
     def note(self, file: Path) -> None:
         """Add a file that exists, unless it is listed; on return the line is on the disk.
@@ -35,16 +35,16 @@ class Catalogue:
             OSError: it could not be written.
 
         """
-        entry = file.relative_to(self._root).as_posix()
-        if entry in self._known:
+        if file in self._noted:
             return
+        entry = file.relative_to(self._root).as_posix()
         known = self.entries()
         if known is None:
             self._make()
             known = self.entries() or frozenset()
         if entry not in known:
             self._append(entry)
-        self._known = known | {entry}
+        self._noted.add(file)
 
     def entries(self) -> frozenset[str] | None:
         """Return the files listed, relative to the root; None where there is no list yet.

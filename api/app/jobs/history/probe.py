@@ -18,7 +18,7 @@ _IS_READ_ONLY = text("SELECT current_setting('transaction_read_only') = 'on'")
 
 
 async def try_write(engine: AsyncEngine) -> None:
-    """Look whether the schema is there, and whether the disk takes a write; takes 2 ms and one commit.
+    """Look whether the schema is there, and whether the disk takes a write; costs one commit.
 
     Raises:
         StoreError: the ledger does not answer, has no schema, or its disk is full or only read.
