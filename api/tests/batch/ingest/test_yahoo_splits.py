@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -14,6 +15,7 @@ from batch.bars.memory import MemoryBarStore
 from batch.ingest.plan import IngestChunk
 from batch.ingest.runner import run_chunk
 from batch.ingest.window import IngestTools
+from batch.market.action import CorporateAction
 from batch.market.adjust import adjust_bars
 from batch.market.bar import BarSeries
 from batch.market.calendar import last_sessions
@@ -22,6 +24,7 @@ from batch.market.listing import Market
 from batch.market.outcome import Outcome
 from batch.providers.gate import OpenGate
 from batch.providers.yahoo import YahooProvider, YahooSource
+from batch.providers.yahoo.splits import DayPrices, find_divisors
 from tests.fixtures.fake_yahoo import FakeYahoo, yahoo_server
 
 TODAY = date(2026, 11, 16)
@@ -160,6 +163,25 @@ def test_a_history_that_is_not_divided_yet_is_left_alone(fake: FakeYahoo, interv
     kept = Kept(fake, interval)
     kept.ingest(DAYS)
     check(kept)
+
+
+@pytest.mark.parametrize("sessions", [DAYS[1:4], DAYS[2:8], DAYS])
+def test_minutes_that_are_not_divided_where_days_are_are_left_alone(
+    fake: FakeYahoo, sessions: tuple[date, ...]
+) -> None:
+    fake.divides_minutes = False
+    kept = Kept(fake, Interval.M1)
+    kept.ingest(sessions)
+    check(kept, sessions)
+
+
+def test_a_fall_at_an_older_split_says_nothing_of_a_newer_one_of_the_same_ratio() -> None:
+    traded = np.array([4.0] * 3 + [2.0] * 4 + [1.0] * 3)
+    splits = [CorporateAction("7203", day, 0.5) for day in (DAYS[3], DAYS[7])]
+    # Yahoo has divided by the newer one, and not by the older one.
+    given = traded / np.array([2.0] * 7 + [1.0] * 3)
+    days = DayPrices(np.array([(day - date(1970, 1, 1)).days for day in DAYS]), given, given)
+    assert (given / find_divisors(days, splits)).tolist() == traded.tolist()
 
 
 def test_prices_before_two_splits_are_those_before_both(fake: FakeYahoo) -> None:
