@@ -39,6 +39,7 @@ from app.telemetry.logs import configure_logging
 from app.telemetry.requests import Measured
 from app.telemetry.traces import start_tracing, stop_tracing
 from batch.errors import ConfigurationError
+from batch.kit.open_sessions import close_sessions
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -121,6 +122,7 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await close_sessions()
         await parts.close()
         stop_tracing()
 

@@ -12,6 +12,7 @@ import uvloop
 
 from app.settings import load_settings
 from app.tasks.parts import Parts, build_parts
+from batch.kit.open_sessions import close_sessions
 
 #: How long a task that is cut off may take to hand its chunk back; Cloud Run kills after 10 s.
 _LET_GO_S = 4.0
@@ -53,6 +54,7 @@ class ProcessLoop:
     def stop(self) -> None:
         """Let go of what still runs, close the parts and end the thread."""
         self._cut_off()
+        self.run(close_sessions())
         self.run(self.parts.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_LET_GO_S)

@@ -14,6 +14,7 @@ import pycurl
 from multidict import CIMultiDict
 
 from batch.kit.http_body import ACCEPTED_ENCODING, BrokenBody, read_body
+from batch.kit.open_sessions import note_closed, note_open
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _CONNECT_S = 5.0
@@ -68,6 +69,7 @@ class HttpClient:
     async def close(self) -> None:
         """Release the connections; requests under way end as failures."""
         transfers, self._transfers, self._idle = self._transfers, None, []
+        note_closed(self)
         if transfers is not None:
             await transfers.aclose()
 
@@ -96,6 +98,7 @@ class HttpClient:
     def _open(self) -> pycurl.AsyncCurlMulti:
         if self._transfers is None:
             self._transfers = pycurl.AsyncCurlMulti()
+            note_open(self)
             self._transfers.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, self._connections)
         return self._transfers
 

@@ -7,6 +7,7 @@ from functools import partial
 from uuid import uuid4
 
 from batch.kit.group import Group
+from batch.kit.open_sessions import note_closed, note_open
 from batch.kit.redis import AsyncScript, Redis, redis_errors, register_script, run_together
 from batch.providers.limiter import Limits, Reason, Turn, Verdict, Wait
 from batch.providers.limiter_keys import of_provider
@@ -56,6 +57,7 @@ class RedisLimiter:
     async def close(self) -> None:
         """Release connections."""
         clients, self._clients, self._calls = self._clients, (), None
+        note_closed(self)
         for redis in clients:
             await redis.aclose()
 
@@ -66,6 +68,7 @@ class RedisLimiter:
             pool = self._connect()
             redis = pool.client()
             self._clients = (redis, pool)
+            note_open(self)
             self._loop = loop
             script = register_script(redis, "batch.providers", "turns")
             self._calls = Group(partial(self._run, redis, script, uuid4().hex[:12]))
