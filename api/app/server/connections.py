@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from app.server.protocol import BoundedProtocol
 
 _TICK_S = 1.0
-#: So many are closed together when room is needed, since finding them takes a look at all.
-_BATCH = 16
+#: This share of all is closed together when room is needed, since finding them takes a look at all.
+_SHARE = 32
 
 _log = structlog.get_logger(__name__)
 
@@ -41,10 +41,9 @@ class Connections:
             self._timer = connection.loop.call_later(_TICK_S, self._look, connection.loop)
         if len(self.members) - len(self.leaving) <= self._most:
             return
-        waiting = [each for each in self.members - self.leaving if each is not connection and each.rank is not None]
-        waiting.sort(key=_by_rank)
-        for victim in waiting[:_BATCH] or [connection]:
-            self.note("closed_for_room" if waiting else "turned_away")
+        victims = self._find_victims(connection)
+        self.note("closed_for_room" if victims else "turned_away", len(victims) or 1)
+        for victim in victims or [connection]:
             self.leaving.add(victim)
             victim.transport.close()
 
@@ -53,9 +52,16 @@ class Connections:
         self.members.discard(connection)
         self.leaving.discard(connection)
 
-    def note(self, why: str) -> None:
-        """Count a connection or a request that was refused; a line of the log each second tells how many were."""
-        self._closed[why] += 1
+    def note(self, why: str, count: int = 1) -> None:
+        """Count connections or requests that were refused; a line of the log each second tells how many were."""
+        self._closed[why] += count
+
+    def _find_victims(self, newest: "BoundedProtocol") -> list["BoundedProtocol"]:
+        waiting = [each for each in self.members - self.leaving if each is not newest and each.rank is not None]
+        waiting.sort(key=_by_rank)
+        # One whose bytes are there has only not had its turn of the loop yet.
+        silent = (each for each in waiting if not each.has_unread)
+        return list(itertools.islice(silent, max(1, self._most // _SHARE)))
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self.tick += 1

@@ -1,8 +1,11 @@
-"""Whether a client takes what is sent to it."""
+"""Whether a client takes what is sent to it, and whether it has sent anything."""
 
 import asyncio
+import fcntl
 import socket
 import struct
+import termios
+from array import array
 
 from app.server.refusals import WAIT_S
 
@@ -29,6 +32,16 @@ class Progress:
         if self._began is None or taken - self._taken >= _LEAST:
             self._began, self._taken = tick, taken
         return tick - self._began > WAIT_S
+
+
+def has_unread(transport: asyncio.Transport) -> bool:
+    """Return whether a socket holds bytes that have not been read."""
+    found = array("i", [0])
+    try:
+        fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.FIONREAD, found)
+    except (OSError, ValueError):
+        return False
+    return found[0] > 0
 
 
 def _count_taken(transport: asyncio.Transport, unread: int) -> int:

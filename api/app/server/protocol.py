@@ -9,7 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.errors import Answer
 from app.server.connections import Connections
-from app.server.progress import Progress
+from app.server.progress import Progress, has_unread
 from app.server.refusals import (
     BODY_TOO_LARGE,
     HEAD_TOO_LARGE,
@@ -146,6 +146,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             return 1
         return 2 if self.flow.write_paused else None
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether the client has sent what has not been read yet."""
+        return has_unread(self.transport)
 
     def check(self, tick: int) -> None:
         """End the connection where the client takes too long, to send or to read."""

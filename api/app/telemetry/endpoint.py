@@ -26,6 +26,9 @@ def open_socket(host: str, port: int) -> socket.socket:
         opened = socket.create_server((host, port), backlog=MOST_CONNECTIONS)
     except OSError as e:
         raise ConfigurationError(f"nothing can listen on {host}:{port}: {e.strerror}") from e
+    if hasattr(socket, "TCP_DEFER_ACCEPT"):
+        # Linux keeps a connection to itself until its first bytes have come: silent ones take no place.
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 10)
     # A child that holds the port would keep it from the process that is started in its parent's place.
     os.register_at_fork(after_in_child=opened.close)
     return opened

@@ -46,12 +46,12 @@ def pad(size: int) -> bytes:
     "head",
     [
         pytest.param(pad(MAX_HEAD + 4000), id="one header"),
-        pytest.param(pad(5_000_000), id="one header of 5 MB"),
+        pytest.param(pad(900_000), id="one header of 900 kB"),
         pytest.param(b"GET /" + b"x" * MAX_HEAD + b" HTTP/1.1\r\n" + HOST + END, id="target"),
         pytest.param(GET + b"X-A: b\r\n" * MAX_HEADERS + END, id="many headers"),
         pytest.param(GET + b"".join(b"X-%d: %s\r\n" % (n, b"y" * 2000) for n in range(60)) + END, id="large headers"),
-        pytest.param(GET + b"X-A: b\r\n" * 500_000, id="headers without an end"),
-        pytest.param(GET + b"x" * 1_000_000, id="name without an end"),
+        pytest.param(GET + b"X-A: b\r\n" * 100_000, id="headers without an end"),
+        pytest.param(GET + b"x" * 900_000, id="name without an end"),
     ],
 )
 def test_head_over_the_limit_is_431(server: Served, head: bytes) -> None:

@@ -47,6 +47,8 @@ class Size:
     #: Symbols that a roll-up settles at a time.
     slice_symbols: int = 1
     stall_s: float | None = None
+    #: Whether workers have a port for health and metrics.
+    has_side_ports: bool = False
     api_skew_s: float = 0.0
     worker_skew_s: float = 0.0
     #: Whether PostgreSQL is the lab's own, to be killed, frozen or filled.
@@ -122,6 +124,7 @@ class Lab:
         ports = [free_port() for _ in range(self.size.apis)]
         self._urls = [f"http://127.0.0.1:{port}" for port in ports]
         self.apis = [self._api(n, port) for n, port in enumerate(ports, 1)]
+        self.side_ports = [free_port() for _ in range(self.size.workers)] if self.size.has_side_ports else []
         self.workers = [self._worker(n) for n in range(1, self.size.workers + 1)]
 
     def url(self, n: int = 0) -> str:
@@ -241,6 +244,8 @@ class Lab:
         }
         if self.size.stall_s:
             env["FAULT_STALL_S"] = str(self.size.stall_s)
+        if self.side_ports:
+            env["KABOOM_SIDE_PORT"] = str(self.side_ports[n - 1])
         if self.size.worker_skew_s:
             env["FAULT_SKEW_S"] = str(self.size.worker_skew_s)
 
