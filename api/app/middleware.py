@@ -1,5 +1,6 @@
 """What happens to every request before its route: id, token, rate limit, media type and size; in this order."""
 
+import asyncio
 import re
 import uuid
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ from app.errors import (
 from app.rate_limit import Allowance, RateLimiter
 
 MAX_BODY = 64 * 1024
+#: How long a stranger who asks too often waits for each refusal.
+REFUSED_AFTER_S = 0.5
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _NEEDS_TOKEN = Answer(
     UNAUTHORIZED,
@@ -100,6 +103,9 @@ class Gate:
             peer = scope["client"][0] if scope.get("client") else ""
             allowance = self._addresses.refuse(scope["path"], peer, scope["headers"])
             reply.tell(allowance)
+            if allowance:
+                # Answered at once, a flood would ask again at once, and each caller with a token would wait behind it.
+                await asyncio.sleep(REFUSED_AFTER_S)
         if allowance and allowance.refusal:
             return Answer(RATE_LIMITED, allowance.refusal, headers={"Retry-After": str(allowance.reset_s)})
         has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers

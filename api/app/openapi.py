@@ -3,6 +3,7 @@
 import functools
 import gzip
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,8 @@ _HEADERS: dict[str, Any] = {
         "schema": {"type": "integer", "minimum": 1, "examples": [2]},
     },
 }
+#: Unless it is refused: `gzip;q=0`.
+_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
 _LIMITS = ("RateLimit-Policy", "RateLimit")
 #: A call without the right token counts for nobody.
 _UNLIMITED = {"401"}
@@ -48,7 +51,7 @@ class _Document:
     etag: str
 
     def answer(self, accepted: str, known: str) -> Response:
-        is_packed = "gzip" in accepted.lower()
+        is_packed = _GZIP.search(accepted.lower()) is not None
         etag = f'"{self.etag}{"-gzip" if is_packed else ""}"'
         headers = {"ETag": etag, **_CACHING}
         if {etag, "*"} & {tag.strip().removeprefix("W/") for tag in known.split(",")}:

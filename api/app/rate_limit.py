@@ -131,10 +131,7 @@ class _Share:
             self._held, self._left = 0, self._rate.amount
         # Again where another call took what this one had reserved.
         while not self._held and self._left:
-            if self._counts:
-                await self._reserving.call(None)
-            else:
-                await self._reserve([None])
+            await self._reserve_more()
         if not self._held:
             return self._tell(self._refusal)
         self._held -= 1
@@ -144,6 +141,16 @@ class _Share:
         if time.monotonic() < self._ends_at:
             self._held += 1
         return self._tell()
+
+    async def _reserve_more(self) -> None:
+        try:
+            if self._counts:
+                await self._reserving.call(None)
+                return
+        except StoreError:
+            # Only where this whole process stood still for seconds; its callers shall not be refused for that.
+            self._alone_until = time.monotonic() + _ALONE_S
+        await self._reserve([None])
 
     def _tell(self, refusal: str = "") -> Allowance:
         return self._rate.allow(self._held + self._left, self._ends_at - time.monotonic(), refusal)

@@ -215,3 +215,15 @@ async def test_a_503_does_not_spend_the_limit(tmp_path: Path) -> None:
         answers = [await http.post(RUN_DAILY, json=DRY_RUN) for _ in range(3)]
     assert [(a.status_code, left(a)) for a in failed] == [(503, ("write", 2))] * 5
     assert [a.status_code for a in answers] == [202, 202, 429]
+
+
+async def test_a_process_that_stood_still_refuses_nobody_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    limiter = RateLimiter(write="5/minute", read="off")
+    limiter.share(Away())
+
+    async def fail(_: object, item: None) -> None:
+        raise StoreError("no answer came within 5 s")
+
+    monkeypatch.setattr("app.rate_limit.Group.call", fail)
+    answers = [await limiter.spend("ingest", "POST") for _ in range(6)]
+    assert [bool(answer and answer.refusal) for answer in answers] == [False] * 5 + [True]

@@ -61,7 +61,8 @@ def test_a_poll_stays_quick_under_a_flood_without_a_token(
             flood.kill()
     assert flood.returncode == 0
     assert sum(answers.values()) - answers["429"] == 60
-    assert answers["429"] > 500
+    # Each refusal comes half a second late.
+    assert CLIENTS < answers["429"] <= CLIENTS * (FLOOD_S * 2 + 2)
     assert flooded_ms < 100
     promise = (
         f"{CLIENTS} clients without a token ask {path} as fast as they can: an authorised poll's p95 stays < 100 ms"
