@@ -7,7 +7,7 @@ import structlog
 from app.tasks.catalog import ONE_PER_QUEUE
 from app.tasks.parts import Parts
 
-#: So long nothing is looked for after a step that found nothing; a backlog is worked off without a pause.
+#: So long nothing is looked for after a step that found nothing, or failed; a backlog is worked off without a pause.
 _PAUSE_S = 600.0
 
 _log = structlog.get_logger(__name__)
@@ -25,6 +25,7 @@ class Pruner:
         """Drop what one short transaction for each queue can, if it is time."""
         if self._days == 0 or monotonic() < self._next_at:
             return
+        self._next_at = monotonic() + _PAUSE_S
         jobs = 0
         for spec in ONE_PER_QUEUE:
             pruned = await self._parts.history.prune(spec.queue, days=self._days)
@@ -34,5 +35,4 @@ class Pruner:
         firings = await self._parts.schedules.prune(days=self._days)
         if jobs or firings:
             _log.info("ledger_pruned", jobs=jobs, firings=firings, older_than_days=self._days)
-        else:
-            self._next_at = monotonic() + _PAUSE_S
+            self._next_at = 0.0

@@ -97,10 +97,10 @@ class Reaper:
         try:
             await _for_each_queue(partial(self._reconcile, is_whole=is_whole))
             await self._parts.history.tidy()
-            await self._pruner.step()
         except KaboomError:
             self._is_lost = self._is_lost or is_whole
             raise
+        await self._pruner.step()
 
     async def _expire(self, spec: TaskSpec) -> None:
         for expired in await self._parts.store.expire(spec.queue):

@@ -13,6 +13,8 @@ from psycopg.types.datetime import TimestamptzLoader
 STATEMENT_MS = 5000
 #: The connection is closed after this long: the server was frozen, or a pooler had no server to give.
 ANSWER_S = 7.0
+#: How PgBouncer and Amazon's RDS Proxy refuse options.
+_REFUSALS = ("startup parameter", "command-line options")
 _OPTIONS = f"-c statement_timeout={STATEMENT_MS} -c timezone=UTC"
 
 
@@ -47,7 +49,7 @@ class PostgresConnector:
         try:
             connection = await BoundedConnection.connect(conninfo, **parameters, options=options)
         except psycopg.OperationalError as e:
-            if "startup parameter" not in str(e):
+            if not any(words in str(e) for words in _REFUSALS):
                 raise
             self._takes_options = False
             return None

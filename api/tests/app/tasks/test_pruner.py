@@ -46,6 +46,17 @@ async def test_after_an_empty_step_nothing_is_looked_for_soon(parts: Parts) -> N
     assert await parts.history.load("ingest", job_id) is None
 
 
+async def test_a_backlog_is_worked_off_step_by_step(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.jobs.history.memory.PRUNE_STEP", 2)
+    jobs = [await old_job(parts, days=401) for _ in range(5)]
+    pruner = Pruner(parts)
+    left = []
+    for _ in range(3):
+        await pruner.step()
+        left.append(sum([await parts.history.load("ingest", job_id) is not None for job_id in jobs]))
+    assert left == [3, 1, 0]
+
+
 async def test_zero_keeps_jobs_for_ever(parts: Parts) -> None:
     job_id = await old_job(parts, days=4000)
     await Pruner(with_days(parts, 0)).step()
