@@ -74,8 +74,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self.table.admit(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget the connection, and tell the app: uvicorn tells the request that came last, not the one under way."""
         self.table.drop(self)
+        if self._is_answering():
+            self._active.disconnected = True
+            self._active.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -143,9 +146,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """How soon it may be closed to make room, the smallest number first; None while it is being answered."""
         if self.cycle is None:
             return 0
-        if self._deadline is not None:
-            return 1
-        return 2 if self.flow.write_paused else None
+        if self._is_answering() and not self._is_waited_for():
+            return 2 if self.flow.write_paused else None
+        return 1
 
     @property
     def has_unread(self) -> bool:
@@ -224,18 +227,23 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, answer: Answer) -> None:
         """Answer for the app where nothing has been answered, and stop to parse."""
         self.table.note(answer.problem.slug)
-        active = self._active
-        is_answering = active is not None and not active.response_complete
-        if is_answering and (active is not self.cycle or self._reading is not _BODY or active.response_started):
+        is_answering = self._is_answering()
+        if is_answering and not self._is_waited_for():
             self._end_after_answer()
             return
         if is_answering:
-            # The request that is refused is the one that the app waits for.
-            active.disconnected = True
-            active.message_event.set()
+            self._active.disconnected = True
+            self._active.message_event.set()
         if is_answering or self._reading is not _BODY:
             self.transport.write(build_refusal(answer, self.server_state.default_headers))
         self.linger()
+
+    def _is_answering(self) -> bool:
+        return self._active is not None and not self._active.response_complete
+
+    def _is_waited_for(self) -> bool:
+        """Return whether the app waits for the rest of the body that is being read."""
+        return self._reading is _BODY and self._active is self.cycle and not self._active.response_started
 
     def _end_after_answer(self) -> None:
         self._reading = _REST

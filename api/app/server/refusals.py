@@ -10,7 +10,7 @@ from app.errors import BAD_REQUEST, HEADERS_TOO_LARGE, TIMED_OUT, TOO_LARGE, Ans
 MAX_HEAD = 64 * 1024
 MAX_HEADERS = 128
 #: Bytes of a body that are read at most, with the framing of its chunks, whatever becomes of them.
-MAX_RAW_BODY = 16 * 1024 * 1024
+MAX_RAW_BODY = 8 * 1024 * 1024
 #: Bytes that are read and dropped of what follows a refused head.
 MAX_AFTER_HEAD = 1024 * 1024
 #: Seconds for a head, for a body, for the next request, and for a client to take some of its answer.

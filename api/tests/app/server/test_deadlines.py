@@ -23,7 +23,7 @@ SEEN: dict[str, str] = {}
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Refuse `/refuse` unread, stream at `/stream`, send 8 MB at `/large`, and else answer when the body is there."""
+    """Refuse unread, stream, wait for the client's end, send 8 MB, by the path; else answer when the body is there."""
     path = scope["path"]
     if path == "/":
         while (message := await receive())["type"] == "http.request" and message["more_body"]:
@@ -32,6 +32,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     status, length = (413, 8) if path == "/refuse" else (200, 8_000_000 if path == "/large" else 8)
     headers = [] if path == "/stream" else [(b"content-length", b"%d" % length)]
     await send({"type": "http.response.start", "status": status, "headers": headers})
+    if path == "/endless":
+        await receive()
+        SEEN[path] = (await receive())["type"]
     if path == "/stream":
         for _ in range(10):
             await send({"type": "http.response.body", "body": b"tick", "more_body": True})
@@ -118,6 +121,14 @@ def test_answer_that_takes_long_is_not_cut_off(server: Served) -> None:
         answer, took_s = timed_end(client)
     assert answer.count(b"tick") == 10
     assert took_s > WAIT_S + LATE_S
+
+
+def test_stream_hears_of_the_end_behind_which_a_request_waits(server: Served) -> None:
+    SEEN.clear()
+    stream = b"GET /endless HTTP/1.1\r\n" + HOST + b"\r\n"
+    with connect(server.port, stream + b"GET / HTTP/1.1\r\n" + HOST + b"\r\n") as client:
+        assert client.recv(12) == b"HTTP/1.1 200"
+    until(lambda: SEEN.get("/endless"), lambda seen: seen == "http.disconnect", within_s=3)
 
 
 def test_client_that_does_not_read_is_let_go(server: Served) -> None:
