@@ -108,7 +108,9 @@ class Witness:
             self.untold_stops.add(args[0])
 
     def _see_cancel(self, _queue: str, job_id: str, _answer: object) -> None:
-        self.asked_to_stop.add(job_id)
+        # Redis is told of a stop after the ledger, or after the ledger did not answer.
+        if job_id in self.untold_stops:
+            self.asked_to_stop.add(job_id)
 
     def _see_delete(self, job_id: str, _answer: None) -> None:
         self.deleted.add(job_id)
