@@ -1,11 +1,14 @@
 """Connections to PostgreSQL that end while nobody looks."""
 
+import asyncio
+import time
+
 import psycopg
 import pytest
 from sqlalchemy import text
 
 from batch.errors import StoreError
-from batch.kit import postgres
+from batch.kit import postgres, postgres_wait
 from batch.kit.postgres import AsyncEngine, connect_postgres, postgres_errors
 
 pytestmark = pytest.mark.anyio
@@ -62,4 +65,61 @@ async def test_a_busy_one_is_not_asked_whether_it_lives(database_url: str, monke
     for _ in range(5):
         await ask(engine)
     assert pings == 0
+    await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("SELECT 1 FROM no_such_table", "UndefinedTable"),
+        ("SELECT no_such_column FROM jobs", "UndefinedColumn"),
+        ("INSERT INTO jobs (job_id) VALUES (NULL)", "NotNullViolation"),
+        ("SELECT 'x'::int", "InvalidTextRepresentation"),
+    ],
+)
+async def test_a_refused_statement_is_no_outage(database_url: str, statement: str, name: str) -> None:
+    engine = connect_postgres(database_url, application_name=NAME)
+    with pytest.raises(StoreError, match=f"PostgreSQL refused the statement: {name}") as caught, postgres_errors():
+        async with engine.connect() as connection:
+            await connection.execute(text(statement))
+    assert not caught.value.retryable
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("code", ["53100", "53300", "40P01", "57P01", "25006"])
+async def test_a_server_in_trouble_is_an_outage(database_url: str, code: str) -> None:
+    engine = connect_postgres(database_url, application_name=NAME)
+    raising = f"DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '{code}'; END $$"
+    with pytest.raises(StoreError, match="PostgreSQL did not answer") as caught, postgres_errors():
+        async with engine.connect() as connection:
+            await connection.execute(text(raising))
+    assert caught.value.retryable
+    await engine.dispose()
+
+
+async def test_a_server_that_says_nothing_is_given_up_and_asked_anew(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = connect_postgres(database_url, application_name=NAME)
+    await ask(engine)
+    monkeypatch.setattr(postgres_wait, "_ANSWER_S", 0.3)
+    begun_at = time.monotonic()
+    with pytest.raises(StoreError, match=r"no answer came within 0.3 s"), postgres_errors():
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT pg_sleep(4)"))
+    assert time.monotonic() - begun_at < 3
+    monkeypatch.undo()
+    assert await ask(engine)
+    await engine.dispose()
+
+
+async def test_a_caller_who_leaves_does_not_wait_for_the_server(database_url: str) -> None:
+    engine = connect_postgres(database_url, application_name=NAME)
+    await ask(engine)
+    begun_at = time.monotonic()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3), engine.connect() as connection:
+            await connection.execute(text("SELECT pg_sleep(4)"))
+    assert time.monotonic() - begun_at < 3
+    assert await ask(engine)
     await engine.dispose()
