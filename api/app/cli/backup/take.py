@@ -142,11 +142,7 @@ def _copy(source: Source, draft: Path, session: Session) -> Manifest:
 def _copy_folder(source: Path, target: Path, session: Session) -> None:
     names = list_store_files(source) if source.is_dir() else []
     for name in paced(names, lambda done: session.say("backup_files", what=source.name, done=done, total=len(names))):
-        try:
-            copy_store_file(source / name, target / name)
-        except FileNotFoundError:
-            # Removed since it was listed.
-            continue
+        copy_store_file(source / name, target / name)
 
 
 def paced(names: Iterable[Path], tell: Callable[[int], None]) -> Iterator[Path]:
