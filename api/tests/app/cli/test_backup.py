@@ -67,6 +67,15 @@ def content_of(root: Path) -> dict[str, Any]:
     return asyncio.run(read())
 
 
+def test_imported_symbol_lists_come_back(data: Path, kaboom: Kaboom, tmp_path: Path) -> None:
+    (data / "symbols").mkdir()
+    (data / "symbols/listings_2026-01-05.csv").write_text("code,name\n7203,トヨタ自動車\n")
+    assert kaboom("backup", str(tmp_path / "made"), "--data-dir", str(data)).code == 0
+    assert kaboom("restore", str(tmp_path / "made"), "--data-dir", str(tmp_path / "new")).code == 0
+    name = "symbols/listings_2026-01-05.csv"
+    assert (tmp_path / "new" / name).read_bytes() == (data / name).read_bytes()
+
+
 def test_a_restored_folder_holds_the_same_bars(made: Path, data: Path, kaboom: Kaboom, tmp_path: Path) -> None:
     done = kaboom("restore", str(made), "--data-dir", str(tmp_path / "new"), "--json")
     assert done.code == 0, done.err
