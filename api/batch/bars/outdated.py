@@ -47,11 +47,10 @@ async def _compare(
         of_held = (await store.read_session(minutes, session)).filter(
             pl.col("symbol").is_in(held["symbol"].unique().implode())
         )
-        # Of a symbol whose minutes were dropped the longer bars stay: there is nothing to make them of.
         made = resample(of_held, series.interval)
-        held = held.join(made, on="symbol", how="semi")
         alike = made.join(held, on=[*_BAR, *VALUES], how="semi")["symbol"].value_counts(name="alike")
         counts = [part["symbol"].value_counts(name=name) for name, part in (("made", made), ("held", held))]
+        # A symbol whose minutes were dropped is left out: there is nothing to make its bars of.
         told = counts[0].join(counts[1], on="symbol").join(alike, on="symbol", how="left")
         is_other = pl.any_horizontal(pl.col(name) != pl.col("alike").fill_null(0) for name in ("made", "held"))
         yield told.filter(is_other).select("symbol", session=pl.lit(session))

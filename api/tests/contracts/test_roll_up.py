@@ -153,6 +153,15 @@ def test_bars_that_lack_a_minute_which_came_later_are_outdated(store: BarStore, 
         assert states(store, interval) == ALL_COMPLETE | {("1301", LAST): "outdated"}
 
 
+def test_bars_whose_minutes_are_gone_are_not_outdated(store: BarStore, minutes: pl.DataFrame) -> None:
+    run(store.write(BarSeries("synthetic_from_1m", Interval.D1), frame(bar("9984", at(LAST)))))
+    # Asked for, of which nothing is held.
+    run(store.save_asked(MINUTES, pl.DataFrame([("9984", LAST, 0, NOW)], schema=ASKED_SCHEMA, orient="row")))
+    scope = CoverScope(["9984"], [LAST], timedelta(minutes=1), NOW + timedelta(days=30))
+    cells = run(load_cells(store, BarSeries("synthetic_from_1m", Interval.D1), scope))
+    assert cells["state"].cast(pl.String).to_list() == ["complete"]
+
+
 def test_minutes_that_come_again_unchanged_outdate_nothing(store: BarStore, minutes: pl.DataFrame) -> None:
     run(store.save_asked(MINUTES, answered(1)))
     roll_up(store, intervals=LONG)
