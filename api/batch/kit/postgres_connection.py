@@ -54,11 +54,12 @@ class PostgresConnector:
             self._takes_options = False
             return None
         if self._takes_options is None:
-            self._takes_options = await _has_timeout(connection)
-            if not self._takes_options:
-                await connection.close()
-                return None
-        return connection
+            try:
+                self._takes_options = await _has_timeout(connection)
+            finally:
+                if not self._takes_options:
+                    await connection.close()
+        return connection if self._takes_options else None
 
 
 class BoundedConnection(psycopg.AsyncConnection[Any]):

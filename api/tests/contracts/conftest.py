@@ -73,6 +73,6 @@ async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[JobHistory]:
     url = request.getfixturevalue("database_url")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("TRUNCATE jobs, idempotency_keys, webhook_deliveries CASCADE")
-    history = PostgresJobHistory(connect_postgres(url, application_name="test", pool_size=10))
+    history = PostgresJobHistory(connect_postgres(url, application_name="test", pool_size=20))
     yield history
     await history.close()

@@ -72,7 +72,7 @@ async def test_the_timeout_does_not_reach_other_clients(pooler: PgBouncer, ledge
         row = other.execute("SELECT current_setting('statement_timeout')").fetchone()
     assert row == ("0",)
     # They did share a server.
-    assert len(pooler.command("SHOW SERVERS")) < 10
+    assert len(pooler.command("SHOW SERVERS")) <= 20
 
 
 async def test_a_pooler_that_ignores_the_option_is_noticed(pooler: PgBouncer, monkeypatch: pytest.MonkeyPatch) -> None:
