@@ -130,6 +130,14 @@ def test_days_go_by_whole_years(store: BarStore) -> None:
     assert kept(store, DAILY)["opened_at"].dt.date().to_list() == days[1:]
 
 
+def test_refused_rows_without_a_time_are_older_than_no_day(store: BarStore) -> None:
+    run(store.write(DAILY, frame(*(bar("7203", at(day)) for day in (date(2023, 12, 29), LAST)))))
+    rows = [("7203", at(date(2023, 12, 29)), *[1.0] * 5, "volume"), ("7203", None, *[1.0] * 5, "no time")]
+    run(store.quarantine(DAILY, refused(*rows)))
+    compact(store, plan(store, m1d=300))
+    assert run(store.read_quarantine(DAILY))["opened_at"].to_list() == [None]
+
+
 def test_a_chunk_goes_on_where_it_was_left_and_stops_when_told(store: BarStore, minutes: pl.DataFrame) -> None:
     (chunk,) = plan(store, m1m=5).chunks
     assert CompactChunk.from_payload(chunk.payload(), chunk.shards) == chunk

@@ -65,6 +65,14 @@ def test_who_was_listed_on_a_part_of_the_days_is_asked_for() -> None:
     ]
 
 
+@pytest.mark.parametrize("days", [(date(2025, 10, 30), NEW), (OLD, date(2025, 10, 1))])
+def test_who_was_absent_on_one_day_of_a_window_is_asked_for_all_of_it(days: tuple[date, date]) -> None:
+    # By the last day of October 9613 was gone, and on that of September 285A had not come.
+    provider = FakeProvider(symbols_per_fetch=10)
+    ingest(provider, MemoryBarStore(), *days)
+    assert [(request.sessions, set(request.symbols)) for request in provider.requests] == [(days, set(SYMBOLS))]
+
+
 def test_where_nobody_was_listed_nobody_is_asked() -> None:
     provider = FakeProvider()
     now = datetime(2026, 1, 5, tzinfo=UTC)
