@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from batch.errors import StoreError
-from batch.kit import postgres, postgres_wait
+from batch.kit import postgres, postgres_connection
 from batch.kit.postgres import AsyncEngine, connect_postgres, postgres_errors
 
 pytestmark = pytest.mark.anyio
@@ -102,7 +102,7 @@ async def test_a_server_that_says_nothing_is_given_up_and_asked_anew(
 ) -> None:
     engine = connect_postgres(database_url, application_name=NAME)
     await ask(engine)
-    monkeypatch.setattr(postgres_wait, "_ANSWER_S", 0.3)
+    monkeypatch.setattr(postgres_connection, "ANSWER_S", 0.3)
     begun_at = time.monotonic()
     with pytest.raises(StoreError, match=r"no answer came within 0.3 s"), postgres_errors():
         async with engine.connect() as connection:
