@@ -1,12 +1,12 @@
 """Whether a store would take bars now: asked before a provider is, where a write has failed already."""
 
-import tempfile
 from datetime import date
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from batch.bars.page_errors import store_errors
 from batch.bars.store import BarStore
+from batch.kit.disk import write_probe
 from batch.market.bar import BarSeries
 
 #: Some times what a slice of bars takes.
@@ -43,7 +43,4 @@ def try_folder(folder: Path) -> None:
     """
     with store_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        # Without a name where the system has that: a process killed here leaves nothing behind.
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(_ROOM_BYTES))
-            file.flush()
+        write_probe(folder, size=_ROOM_BYTES)

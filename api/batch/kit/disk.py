@@ -1,7 +1,7 @@
 """Whether a folder's disk takes a write, and how much room it has."""
 
 import os
-import uuid
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,23 +41,30 @@ class Room:
 
 
 def try_write(folder: Path) -> None:
-    """Write 64 KiB to a file of its own in a folder, have it reach the disk, and remove it.
+    """Write 64 KiB in a folder, have it reach the disk, and remove it.
 
     Raises:
         StoreError: the folder does not take it.
 
     """
-    probe = folder / f".probe-{uuid.uuid4().hex}"
     try:
-        try:
-            with probe.open("xb") as file:
-                file.write(bytes(_PROBE_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-        finally:
-            probe.unlink(missing_ok=True)
+        write_probe(folder, size=_PROBE_BYTES)
     except OSError as e:
         raise StoreError(f"{folder} does not take a write: {e.strerror or e}") from e
+
+
+def write_probe(folder: Path, *, size: int) -> None:
+    """Write so many bytes in a folder, have them reach the disk, and remove them.
+
+    Raises:
+        OSError: the folder does not take them.
+
+    """
+    # Without a name where the system has that: a process killed here leaves nothing behind.
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(size))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def measure_room(folder: Path) -> Room:
