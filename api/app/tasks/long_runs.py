@@ -1,7 +1,5 @@
 """What handlers share: a plan handed out in chunks, and a chunk gone on with, but never for too long at once."""
 
-import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -13,8 +11,6 @@ from batch.market.report import OutcomeReport
 
 #: Celery ends a task after 29 minutes, and with few requests a minute, or years of bars, a chunk takes longer.
 LONGEST_RUN_S = 900.0
-#: How soon work hears of what the keeper has learned.
-_WATCH_S = 0.05
 
 
 class PlannedChunk(Protocol):
@@ -70,34 +66,20 @@ async def go_on(run: Run, work: Work, *, stops_at_once: bool = False) -> Tally:
         HandBack: it has run for long, and something is left.
 
     """
-    base, stop = run.chunk.tally, threading.Event()
+    base = run.chunk.tally
     if run.should_stop():
         return base
     if stops_at_once:
         run.keeper.look_often()
-    watch = asyncio.create_task(_watch(run, stop), name="stop-watch")
-    try:
-        report = await work(
-            start=base.cursor,
-            on_progress=lambda part: run.report(add_report(base, part)),
-            should_stop=stop.is_set,
-        )
-    finally:
-        watch.cancel()
-        await asyncio.wait([watch])
+    report = await work(
+        start=base.cursor,
+        on_progress=lambda part: run.report(add_report(base, part)),
+        should_stop=lambda: run.should_stop() or (_has_run_long(run) and run.keeper.tally.cursor > base.cursor),
+    )
     tally = add_report(base, report)
     if _has_run_long(run) and not run.should_stop() and tally.cursor < len(run.chunk.items):
         raise HandBack(f"it has run for {run.keeper.elapsed_s:.0f} s")
     return tally
-
-
-async def _watch(run: Run, stop: threading.Event) -> None:
-    """Tell the work to stop when its job is cancelled, or when it has run for long and has settled something."""
-    before = run.chunk.tally.cursor
-    # What the keeper learns is an attribute, of which nobody is told.
-    while not run.should_stop() and not (_has_run_long(run) and run.keeper.tally.cursor > before):  # noqa: ASYNC110
-        await asyncio.sleep(_WATCH_S)
-    stop.set()
 
 
 def _has_run_long(run: Run) -> bool:

@@ -80,10 +80,8 @@ class Catalogue:
     def _make(self) -> None:
         draft = self._root / f".{NAME}.{uuid.uuid4().hex}.new"
         try:
-            with draft.open("w", encoding="utf-8") as file:
-                file.writelines(f"{entry}\n" for entry in sorted(self._find()))
-                file.flush()
-                os.fsync(file.fileno())
+            draft.write_text("".join(f"{entry}\n" for entry in sorted(self._find())), encoding="utf-8")
+            sync(draft)
             with suppress(FileExistsError):  # another writer was first
                 os.link(draft, self._path)
             sync(self._root)

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 PROGRAMS = {
     "api": (*KABOOM, "serve", "--port", "{port}"),
     "worker": (sys.executable, "-m", "celery", *WORKER_ARGUMENTS, "--concurrency=1"),
-    "doctor": (*KABOOM, "doctor"),
+    "doctor": (*KABOOM, "doctor", "--json"),
 }
 NODE = "names a node of a Redis Cluster (cluster_enabled:1)"
 REASON = "Celery's broker cannot use one, and a job's keys change together in one script"
@@ -56,9 +56,8 @@ def test_each_program_ends_with_one_line_and_its_reason(
     words = {"node": NODE, "scheme": "was redis+cluster://…, which is a Redis Cluster"}[kind]
     done = start(program, servers, tmp_path, CELERY_BROKER_URL=broker)
     assert done.returncode not in {0, None}
-    # doctor tells what it finds on stdout, in a table whose lines are as wide as the terminal.
-    said = " ".join(done.stdout.split()) if program == "doctor" else done.stderr
-    (line,) = [said] if program == "doctor" else [each for each in said.splitlines() if "Cluster" in each]
+    said = done.stdout if program == "doctor" else done.stderr
+    (line,) = [each for each in said.splitlines() if "Cluster" in each]
     assert line.count(f"CELERY_BROKER_URL {words}: {REASON}") == 1
     for secret in ("Traceback", "secret", PASSWORD):
         assert secret not in done.stdout + done.stderr

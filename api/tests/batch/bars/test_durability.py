@@ -11,6 +11,7 @@ import pytest
 from batch.analysis.indicators.chosen import parse_indicators
 from batch.analysis.indicators.plan import IndicatorChunk
 from batch.analysis.indicators.run import IndicatorTools, run_indicator_chunk
+from batch.bars import catalogue
 from batch.bars.actions.sqlite import SqliteActionStore
 from batch.bars.actions.store import Origin, build_notes
 from batch.bars.export import export_files
@@ -66,18 +67,22 @@ def test_a_new_page_file_and_each_new_folder_are_waited_for(files: PageFiles, mo
     folder = files.path(MINUTES, "2025-06").parent
     synced = spy_on_syncs(monkeypatch, folder)
     write_bars(files, MINUTES, BARS)
-    assert synced.paths == [folder.parent, files.root, files.root.parent, folder]
-    assert synced.calls[-1] == (folder, frozenset({"2025-06.sqlite"})), "its name was not there yet"
+    draft = synced.paths[4]
+    assert synced.paths == [folder.parent, files.root, files.root.parent, folder, draft, files.root]
+    assert draft.name.startswith(f".{catalogue.NAME}."), "the list of files is whole before it takes its name"
+    assert synced.calls[3] == (folder, frozenset({"2025-06.sqlite"})), "its name was not there yet"
     synced.calls.clear()
     write_bars(files, MINUTES, full_day(["7203"], date(2025, 7, 1)))
-    assert synced.paths == [folder]
+    assert synced.paths == [folder, files.root / catalogue.NAME]
     assert "2025-07.sqlite" in synced.calls[0][1]
 
 
 def test_the_folders_of_actions_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced = spy_on_syncs(monkeypatch, tmp_path)
     asyncio.run(SqliteActionStore(tmp_path / "bars").save("synthetic", SPLIT))
-    assert set(synced.paths) == {tmp_path, tmp_path / "bars"}
+    listed = {path for path in synced.paths if path.name.startswith(f".{catalogue.NAME}.")}
+    assert len(listed) == 1
+    assert set(synced.paths) - listed == {tmp_path, tmp_path / "bars"}
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "arrow"])
