@@ -135,14 +135,16 @@ def _read_kept(lab: Lab) -> pl.DataFrame:
 
 
 def _run_undisturbed(requests: Sequence[Mapping[str, Any]], lab: Lab) -> pl.DataFrame:
-    """Return what an in-process run of all requests keeps, also of deleted jobs; they differ in their symbols alone."""
-    deleted = {symbol for symbols in lab.caller.deleted.values() for symbol in symbols}
-    symbols = sorted(deleted | {symbol for request in requests for symbol in request["symbols"]})
-    if not symbols:
-        return pl.DataFrame(schema=BAR_SCHEMA)
+    """Return what in-process runs of all requests keep, also of deleted jobs; they differ in symbols and intervals."""
     # A retry names what its parent had left.
-    whole = {name: value for name, value in lab.requests.build(1).items() if name != "only"} | {"symbols": symbols}
-    return asyncio.run(_keep_in_memory(whole))
+    usual = {name: value for name, value in lab.requests.build(1).items() if name != "only"}
+    asked = [(request["intervals"], request["symbols"]) for request in requests]
+    asked += [(usual["intervals"], symbols) for symbols in lab.caller.deleted.values()]
+    wanted = defaultdict[tuple[tuple[str, int], ...], set[str]](set)
+    for intervals, symbols in asked:
+        wanted[tuple(intervals.items())].update(symbols)
+    runs = [usual | {"intervals": dict(intervals), "symbols": sorted(found)} for intervals, found in wanted.items()]
+    return pl.concat([pl.DataFrame(schema=BAR_SCHEMA), *(asyncio.run(_keep_in_memory(run)) for run in runs)])
 
 
 async def _keep_in_memory(values: Mapping[str, Any]) -> pl.DataFrame:
