@@ -70,8 +70,10 @@ def test_a_file_replaced_under_a_running_job_loses_nothing(lab: Lab, measure: Me
     lab.plan()
     assert sum(job["result"]["outcomes"].values()) == 12
     # What was set aside, of this job and of those before, comes again.
-    for symbols in {attempt.symbols for attempt in lab.caller.attempts}:
-        lab.caller.wait(lab.caller.submit(body | {"symbols": list(symbols)}))
+    taken = {attempt.symbols: lab.caller.job(attempt.job_id) for attempt in lab.caller.attempts if attempt.job_id}
+    for symbols, earlier in taken.items():
+        again = {"symbols": list(symbols), "intervals": earlier["intervals"]}
+        lab.caller.wait(lab.caller.submit(body | again))
     assert lab.doctor()["bar store"] == "ok"
     measure.note(37, "a page file's header overwritten under a running job, and repaired", lost=0,
                  finished_s=time.monotonic() - begun_at)  # fmt: skip
