@@ -73,7 +73,7 @@ def install_openapi(app: FastAPI) -> None:
     document = Lazy(lambda: _encode(openapi()))
 
     async def show(request: Request) -> Response:
-        """Answer with the document: whoever asks costs no more than its bytes."""
+        """Answer with the bytes that were made once."""
         headers = request.headers
         return (await document.get()).answer(headers.get("accept-encoding", ""), headers.get("if-none-match", ""))
 

@@ -14,8 +14,8 @@ from batch.kit.run_file import find_data_dir, read_run_file
 from batch.settings import BatchSettings
 
 _RELEASE = r"^[A-Za-z0-9._-]{1,64}$"
-#: Secrets that no deployment keeps: J-Quants' key is for the personal use of the person who holds it, brokers by
-#: queue are for whoever outgrows one, and migrations work through a pooler too.
+#: Secrets that no deployment keeps: J-Quants' key is for personal use, one broker serves most teams, and migrations
+#: work through a pooler too.
 NOT_KEPT = frozenset({"JQUANTS_API_KEY", "KABOOM_QUEUE_BROKERS", "DATABASE_DIRECT_URL"})
 _LEAST_RETENTION = 30
 _RATE = r"^(off|[1-9][0-9]{0,6}/(second|minute|hour|day))$"

@@ -13,7 +13,7 @@ from app.jobs.sse import is_last, stream_events, tell_end
 from app.jobs.streams import EVENT_STREAM
 
 EventIdSchema = WithJsonSchema({"type": "string", "pattern": EVENT_ID})
-#: An empty one is none, as browsers have it.
+#: An empty value means no id, as in browsers.
 _LastIdSchema = WithJsonSchema({"type": "string", "pattern": f"^$|{EVENT_ID}"})
 LastEventId = Annotated[Annotated[str, Field(max_length=50), _LastIdSchema] | None, Header(alias="Last-Event-ID")]
 #: Keeps a proxy such as nginx from holding events back.

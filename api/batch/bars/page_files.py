@@ -256,7 +256,7 @@ def _check_version(sql: sqlite3.Connection, path: Path) -> None:
 
 
 def create_page_file(path: Path) -> None:
-    """Make an empty page file, unless it is there: whoever sees it sees all of it, and only one maker wins.
+    """Make an empty page file, unless it is there: readers see it whole or not at all, and only one maker wins.
 
     Raises:
         StoreDamaged: the file is gone and its write-ahead log is there.

@@ -42,7 +42,7 @@ _DENIED = tuple(
 )
 
 
-#: Names no address: whoever may give URLs must not learn what the names of the inner network resolve to.
+#: Names no address: a caller who gives a URL must not learn what internal names resolve to.
 _NOT_PUBLIC = "callback_url did not lead to a public address, expected one, or a host of KABOOM_WEBHOOK_HOSTS"
 
 

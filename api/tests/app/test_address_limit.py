@@ -1,4 +1,4 @@
-"""Without a token an address may ask only so much; probes and whoever has the token are not held up."""
+"""An address without a token may call only so often; probes and callers with the token are not limited by it."""
 
 from pathlib import Path
 

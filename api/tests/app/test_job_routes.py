@@ -146,7 +146,7 @@ async def test_the_rate_of_a_running_job_is_that_of_the_last_seconds(
 
     progress = await settle(1, 1)
     assert progress["rate"] == pytest.approx(1, abs=0.2)
-    # Of 5 % or more is settled, how long the rest takes is told.
+    # The ETA is shown from 5 % settled on.
     assert progress["eta_s"] is None
     progress = await settle(21, 4)
     # 20 items in 4 s, smoothed over ten: 1 + (1 - exp(-0.4)) * (5 - 1)

@@ -58,7 +58,7 @@ def test_a_user_who_reaches_the_socket_is_refused(open_tmp: Path) -> None:
         for path in (open_tmp / "pg", open_tmp / "pg/.s.PGSQL.5432"):
             path.chmod(0o777)
         assert "Peer authentication failed" in connect_as(OTHER, server.url)
-        # The user that the server runs as is none of ours either.
+        # The user that the server runs as may not connect either.
         assert "Peer authentication failed" in connect_as("nobody", server.url)
 
 

@@ -56,8 +56,8 @@ class ChartQuery:
 def ask_charts(symbol: str, interval: Interval, sessions: Sequence[date], *, until: date) -> tuple[ChartQuery, ...]:
     """Return the questions for a symbol's bars: days, or the minutes that every shorter interval is summed from.
 
-    `sessions` are sorted, at least one. Days go on to `until`, so that they tell of the splits since; minutes of older
-    sessions get a chart of days for that, the last one.
+    `sessions` are sorted, at least one. A chart of days goes on to `until`, since it lists the splits up to then.
+    Minutes of older sessions get such a chart too, as the last one.
     """
     until = max(until, sessions[-1])
     since = ChartQuery(symbol, Interval.D1, sessions[0], until)

@@ -343,7 +343,7 @@ def damage_row(path: Path) -> None:
 
 
 def damage_tree(path: Path) -> None:
-    """Have the file look like a foreign one to whoever opens it anew: a repair must replace it."""
+    """Make the file look like a foreign one when it is opened next: a repair must replace it."""
     with closing(sqlite3.connect(path, timeout=60)) as db:
         db.execute("PRAGMA writable_schema = ON")
         db.execute("UPDATE sqlite_schema SET rootpage = 99999 WHERE name = 'asked'")

@@ -26,7 +26,7 @@ class Witness:
         self.accepted: dict[str, Job] = {}
         self.deleted: set[str] = set()
         self.asked_to_stop: set[str] = set()
-        #: Of these stops the ledger was not told: a Redis that loses its memory before that forgets them.
+        #: Stops that only Redis has: they are lost if Redis loses its memory before the ledger has them.
         self.untold_stops: set[str] = set()
         self.breaches: list[str] = []
 
@@ -108,7 +108,7 @@ class Witness:
             self.untold_stops.add(args[0])
 
     def _see_cancel(self, _queue: str, job_id: str, _answer: object) -> None:
-        # Redis is told of a stop after the ledger, or after the ledger did not answer.
+        # A stop goes to Redis after the ledger has it, or after the ledger did not answer.
         if job_id in self.untold_stops:
             self.asked_to_stop.add(job_id)
 
