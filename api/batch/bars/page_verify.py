@@ -127,7 +127,7 @@ def _size(path: Path) -> int:
 
 def quick_check(file: PageFile) -> list[str]:
     """Return what SQLite finds wrong with the structure of a file."""
-    return [row[0] for row in file.sql.execute("PRAGMA quick_check") if row[0] != "ok"]
+    return [" ".join(row[0].split()) for row in file.sql.execute("PRAGMA quick_check") if row[0] != "ok"]
 
 
 def check_pages(file: PageFile, series: BarSeries, *, after: int = -(2**63)) -> Iterator[CheckedPage]:

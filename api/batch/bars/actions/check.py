@@ -27,7 +27,7 @@ def find_damage(path: Path) -> str:
         return "it is gone"
     try:
         with store_errors(path), closing(_open(path)) as sql:
-            wrong = [row[0] for row in sql.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            wrong = [" ".join(row[0].split()) for row in sql.execute("PRAGMA integrity_check") if row[0] != "ok"]
             if wrong:
                 return "; ".join(wrong[:3])
             # Between its making and its first commit the file has no table.
