@@ -52,7 +52,7 @@ def prepare_cluster(data_dir: Path) -> Cluster:
     _write_access(data, user)
     sockets = _socket_folder(data_dir, user)
     for lock in (data / "postmaster.pid", sockets / f"{_SOCKET}.lock"):
-        _drop_copied_lock(lock, data)
+        _drop_stale_lock(lock, data)
     return Cluster(bins, data, sockets, user)
 
 
@@ -147,12 +147,16 @@ def _is_private(folder: Path, user: str | None) -> bool:
     return found.st_uid == uid and found.st_mode == stat.S_IFDIR | 0o700
 
 
-def _drop_copied_lock(lock: Path, data: Path) -> None:
-    """Remove a lock file that names a live process of another folder, as in a copy: PostgreSQL would believe it."""
+def _drop_stale_lock(lock: Path, data: Path) -> None:
+    """Remove a lock file that PostgreSQL would believe wrongly.
+
+    In a copy it names a live process of another folder. After a kill it may name a process that has ended and that its
+    parent has not waited for yet.
+    """
     try:
-        pid = int(lock.read_text(encoding="utf-8").split("\n", 1)[0])
-        works_in = Path(psutil.Process(pid).cwd())
-        is_ours = works_in.exists() and works_in.samefile(data)
+        process = psutil.Process(int(lock.read_text(encoding="utf-8").split("\n", 1)[0]))
+        has_ended = process.status() == psutil.STATUS_ZOMBIE
+        is_ours = not has_ended and (folder := Path(process.cwd())).exists() and folder.samefile(data)
     except (OSError, ValueError, psutil.Error):
         # A process that is gone, or out of sight: PostgreSQL judges these itself.
         return

@@ -11,6 +11,7 @@ from app.jobs.store import DISPATCH_S
 from app.tasks.reaper import SWEEP_S
 from tests.faults.lab.lab import Lab, Size
 from tests.faults.lab.measure import Measures
+from tests.fixtures.stacks import until
 
 #: A lost message may cost so much: the wait before it is sent again, and until a sweep looks.
 MOST_DELAY_S = DISPATCH_S + 2 * SWEEP_S
@@ -23,7 +24,11 @@ def size() -> Size:
 
 
 def attempts(lab: Lab, job_ids: list[str]) -> list[int]:
-    """Return how often each chunk of some jobs was claimed."""
+    """Return how often each chunk of some jobs was claimed, once the ledger has the end of each."""
+    return until(lambda: _attempts(lab, job_ids), lambda found: 0 not in found, within_s=10)
+
+
+def _attempts(lab: Lab, job_ids: list[str]) -> list[int]:
     with psycopg.connect(lab.database_url) as connection:
         rows = connection.execute("SELECT attempts FROM job_chunks WHERE job_id = ANY(%s)", (job_ids,)).fetchall()
     return [count for (count,) in rows]

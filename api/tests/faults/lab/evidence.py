@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, cast
 
@@ -12,13 +12,13 @@ import polars as pl
 import psycopg
 from psycopg.rows import dict_row
 
+from batch.bars.memory import MemoryBarStore
 from batch.ingest.executor import InProcessExecutor
 from batch.ingest.request import parse_request
 from batch.market.bar import BAR_SCHEMA, BarSeries
 from batch.market.interval import Interval
 from batch.scripts.run_daily_ingest import run_daily_ingest, tools_for
 from batch.settings import BatchSettings
-from batch.wiring import build_bar_store
 from tests.faults.lab.client import Attempt
 from tests.faults.lab.keys import find_stray_keys
 from tests.faults.lab.lab import QUEUES, SETS, Lab, wait_quiet
@@ -149,8 +149,9 @@ def _run_undisturbed(requests: Sequence[Mapping[str, Any]], lab: Lab) -> pl.Data
 
 async def _keep_in_memory(values: Mapping[str, Any]) -> pl.DataFrame:
     settings, request = BatchSettings(bar_store="memory"), parse_request(values)
-    tools = tools_for(request, cast("date", request.session), settings=settings)
-    store = build_bar_store(settings)
+    # Not the process's own store: that keeps what earlier labs asked for.
+    store = MemoryBarStore()
+    tools = replace(tools_for(request, cast("date", request.session), settings=settings), store=store)
     await run_daily_ingest(request, InProcessExecutor(tools).run, settings=settings)
     (series,) = await store.list_series()
     bars = await read_series(store, series)
