@@ -52,8 +52,8 @@ def test_chunks_that_fail_page_somebody_and_later_it_is_over(place: Place, tmp_p
             wanted = {name for rule in load_rules().values() for name in metrics_of(rule.expr)} - _CONDITIONAL
             until(lambda: {n for n in wanted if not prometheus.query(n)}, lambda missing: not missing, within_s=60)
             assert not receiver.seen
-            # Without `item_s` each run of a chunk raises; after three it is dead.
-            assert place.wait(place.submit(chunks=3, items=1)).status is JobStatus.FAILED
+            # Without `item_s` each chunk raises a KeyError, and is given up at once.
+            assert place.wait(place.submit(chunks=8, items=1)).status is JobStatus.FAILED
             for alert in ("KaboomDeadLetters", "KaboomWorkerErrors"):
                 firing = until(lambda name=alert: told(receiver, name, "firing"), bool, within_s=60)  # type: ignore[misc]
                 path, notice = firing[0]
