@@ -229,7 +229,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         problem = Problem("http", error.status_code, str(error.detail), str(error.detail))
     headers = dict(error.headers or {})
     if problem is METHOD and (methods := await _find_methods(request)):
-        headers["Allow"] = ", ".join(methods)
+        headers["Allow"] = ", ".join(sorted(methods))
     return _respond(request, Answer(problem, str(error.detail), headers=headers))
 
 

@@ -31,7 +31,8 @@ def counting(url: str) -> Iterator[list[int]]:
         with psycopg.connect(url, autocommit=True) as connection:
             while not stopped.wait(0.02):
                 row = connection.execute(
-                    "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
+                    "SELECT count(*) - 1 FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND backend_type = 'client backend'"
                 ).fetchone()
                 seen.append(row[0] if row else 0)
 
