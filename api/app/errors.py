@@ -228,7 +228,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if problem is None:
         problem = Problem("http", error.status_code, str(error.detail), str(error.detail))
     headers = dict(error.headers or {})
-    if problem is METHOD and (methods := await _find_methods(request)):
+    if problem is METHOD and (methods := await _find_methods(request) or headers.get("Allow", "").split(", ")):
         headers["Allow"] = ", ".join(sorted(methods))
     return _respond(request, Answer(problem, str(error.detail), headers=headers))
 
