@@ -11,7 +11,7 @@ from app.cli.session import Session
 from app.settings import AppSettings
 from batch.errors import StoreError
 from batch.kit.disk import measure_room
-from batch.kit.run_file import NAME
+from batch.kit.run_file import LOCK, NAME
 from batch.providers.registry import get_provider_spec, provider_names
 
 
@@ -81,7 +81,7 @@ def find_supervisor(session: Session) -> list[Finding]:
 def is_supervised(session: Session) -> bool:
     """Return whether a `kaboom up` holds the lock of the data folder."""
     try:
-        with (session.find_data_dir() / "lock").open("rb") as file:
+        with (session.find_data_dir() / LOCK).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
