@@ -29,11 +29,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import httpx2
 import polars as pl
 
-from batch.bars.asked import tell_asked
-from batch.bars.export import export_files
-from batch.bars.export_plan import Selection, plan_folder
-from batch.bars.formats import Format
-from batch.bars.pages import PageBarStore
+from batch.bars.coverage.asked import tell_asked
+from batch.bars.export.files import export_files
+from batch.bars.export.formats import Format
+from batch.bars.export.plan import Selection, plan_folder
+from batch.bars.pages.store import PageBarStore
 from batch.market.bar import BarSeries
 from batch.market.calendar import closes_at, sessions_between
 from batch.market.interval import Interval

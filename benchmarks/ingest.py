@@ -50,10 +50,10 @@ sys.path.insert(0, str(API))
 
 from app.cli.session import Session  # noqa: E402
 from app.cli.stack import Stack, StackOptions  # noqa: E402
-from batch.bars.pages import PageBarStore  # noqa: E402
+from batch.bars.pages.store import PageBarStore  # noqa: E402
 from batch.kit.clock import utc_now  # noqa: E402
-from batch.kit.embedded import free_port  # noqa: E402
-from batch.kit.run_file import read_run_file  # noqa: E402
+from batch.kit.embedded.run_file import read_run_file  # noqa: E402
+from batch.kit.embedded.servers import free_port  # noqa: E402
 from batch.market.bar import BarSeries  # noqa: E402
 from batch.market.calendar import last_sessions, latest_closed_session  # noqa: E402
 from batch.market.interval import Interval  # noqa: E402

@@ -9,8 +9,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from batch.errors import ConfigurationError
-from batch.kit.redis_address import parse_address
-from batch.kit.run_file import find_data_dir, read_run_file
+from batch.kit.embedded.run_file import find_data_dir, read_run_file
+from batch.kit.redis.address import parse_address
 from batch.settings import BatchSettings
 
 _RELEASE = r"^[A-Za-z0-9._-]{1,64}$"

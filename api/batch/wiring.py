@@ -9,35 +9,35 @@ from batch.bars.actions.influx import InfluxActionStore
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.actions.sqlite import SqliteActionStore
 from batch.bars.actions.store import ActionStore
-from batch.bars.influx import InfluxBarStore
-from batch.bars.influx_deliver import Delivery
-from batch.bars.influx_language import build_reads
-from batch.bars.influx_layout import InfluxBuckets
-from batch.bars.influx_refused import RefusedLines
-from batch.bars.influx_target import InfluxTarget, build_target
-from batch.bars.influx_wire import InfluxWire
+from batch.bars.influx.deliver import Delivery
+from batch.bars.influx.language import build_reads
+from batch.bars.influx.layout import InfluxBuckets
+from batch.bars.influx.refused import RefusedLines
+from batch.bars.influx.store import InfluxBarStore
+from batch.bars.influx.target import InfluxTarget, build_target
+from batch.bars.influx.wire import InfluxWire
 from batch.bars.memory import MemoryBarStore
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 from batch.bars.store import BarStore
 from batch.errors import ConfigurationError
 from batch.ingest.request import DEFAULT_CHUNK_SIZE
 from batch.ingest.resolve import Planning
 from batch.ingest.window import IngestTools
 from batch.kit.clock import utc_now
-from batch.kit.http_client import HttpClient
-from batch.kit.redis import connect_redis
+from batch.kit.http.client import HttpClient
+from batch.kit.redis.client import connect_redis
 from batch.market.history import load_history
 from batch.market.listing import Market
 from batch.market.universe import Universe, load_universe
 from batch.providers.base import BarProvider, MasterProvider
 from batch.providers.file import FileLimits, FileProvider
-from batch.providers.gate import Gate, LimitedGate, OpenGate
 from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, JquantsSource
-from batch.providers.limiter import Limiter, Limits
-from batch.providers.limiter_memory import MemoryLimiter
-from batch.providers.limiter_redis import RedisLimiter
-from batch.providers.limits import parse_limits
-from batch.providers.polite import PoliteProvider
+from batch.providers.limiter.gate import Gate, LimitedGate, OpenGate
+from batch.providers.limiter.limits import parse_limits
+from batch.providers.limiter.memory import MemoryLimiter
+from batch.providers.limiter.polite import PoliteProvider
+from batch.providers.limiter.port import Limiter, Limits
+from batch.providers.limiter.redis import RedisLimiter
 from batch.providers.registry import check_has_master, get_provider_spec
 from batch.providers.synthetic import SyntheticProvider
 from batch.providers.yahoo import YahooProvider, YahooSource

@@ -7,7 +7,7 @@ import app.jobs.schedules.tables  # noqa: F401  adds its tables to those of the 
 from app.jobs.history.tables import METADATA
 from app.settings import load_settings
 from batch.errors import ConfigurationError
-from batch.kit.postgres import normalize_database_url
+from batch.kit.postgres.engine import normalize_database_url
 
 _LOCK_KEY = 0x6B61626F6F6D  # "kaboom"
 _CONNECT = {

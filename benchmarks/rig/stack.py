@@ -20,8 +20,8 @@ import psutil
 
 from app.cli.migrate import migrate
 from app.cli.stack import WORKER_ARGUMENTS
-from batch.kit.embedded import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
-from batch.kit.postgres_cluster import run_as
+from batch.kit.embedded.postgres_cluster import run_as
+from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
 from benchmarks.rig.load import Load, Request, build_request, run_load
 
 ROOT = Path(__file__).resolve().parents[2]

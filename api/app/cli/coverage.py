@@ -15,13 +15,13 @@ from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
 from app.cli.text import add_row
 from app.settings import load_settings
-from batch.bars.cells import GAPS, SUSPECTS, CellState
+from batch.bars.coverage.cells import GAPS, SUSPECTS, CellState
 from batch.market.source import is_derived, provider_of
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from batch.bars.coverage import CoverScope
+    from batch.bars.coverage.judge import CoverScope
     from batch.market.bar import BarSeries
 
 _COUNTS = (*GAPS, *SUSPECTS, CellState.EMPTY)
@@ -74,8 +74,8 @@ def coverage(
 async def _cover(session: Session, interval: str, days: int, *, market: str | None, source: str | None) -> _Cover:
     import polars as pl  # noqa: PLC0415  which other commands do without
 
-    from batch.bars.coverage import judge_sessions  # noqa: PLC0415  the same
-    from batch.bars.gaps import load_cells  # noqa: PLC0415  the same
+    from batch.bars.coverage.gaps import load_cells  # noqa: PLC0415  the same
+    from batch.bars.coverage.judge import judge_sessions  # noqa: PLC0415  the same
     from batch.kit.clock import utc_now  # noqa: PLC0415  the same
     from batch.market.calendar import JST  # noqa: PLC0415  the same
 
@@ -95,7 +95,7 @@ async def _cover(session: Session, interval: str, days: int, *, market: str | No
 
 def _scope(series: "BarSeries", known: "pl.DataFrame", last: date, *, market: str | None) -> "CoverScope":
     """Return what should be there up to a day, of the symbols and sessions of which anything is known."""
-    from batch.bars.coverage import CoverScope  # noqa: PLC0415  as above
+    from batch.bars.coverage.judge import CoverScope  # noqa: PLC0415  as above
     from batch.kit.clock import utc_now  # noqa: PLC0415  as above
     from batch.market.calendar import sessions_between  # noqa: PLC0415  as above
     from batch.market.listing import parse_market  # noqa: PLC0415  as above

@@ -17,7 +17,7 @@ import psutil
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from batch.errors import ConfigurationError, Conflict
-from batch.kit.run_file import LOCK, identify_folder, read_run_file
+from batch.kit.embedded.run_file import LOCK, identify_folder, read_run_file
 
 #: In the environment of each child: the identity of its data folder, and pid and start time of its supervisor.
 MARK = "KABOOM_CHILD_OF"

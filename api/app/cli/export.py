@@ -14,7 +14,7 @@ from app.cli.exits import CliError, Exit
 from app.cli.held import choose_series, open_actions, open_store, store_place
 from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
-from batch.bars.formats import Format
+from batch.bars.export.formats import Format
 from batch.market.calendar import JST, OLDEST_YEAR
 from batch.market.source import provider_of
 from batch.providers.registry import get_source_spec
@@ -22,7 +22,7 @@ from batch.providers.registry import get_source_spec
 if TYPE_CHECKING:
     import polars as pl
 
-    from batch.bars.export_plan import PlannedFile
+    from batch.bars.export.plan import PlannedFile
     from batch.bars.store import BarStore
 
     type Planner = Callable[[BarStore], Awaitable[list[PlannedFile]]]
@@ -50,7 +50,7 @@ def export_bars(
     suffix = _parse_format(form)
 
     async def plan(store: "BarStore") -> "list[PlannedFile]":
-        from batch.bars.export_plan import Selection, plan_file, plan_folder  # noqa: PLC0415  polars
+        from batch.bars.export.plan import Selection, plan_file, plan_folder  # noqa: PLC0415  polars
 
         series = await choose_series(session, store, interval, source)
         spec = get_source_spec(series.source)
@@ -79,7 +79,7 @@ def mirror_bars(
     suffix = _parse_format(form)
 
     async def plan(store: "BarStore") -> "list[PlannedFile]":
-        from batch.bars.export_plan import Selection, plan_folder  # noqa: PLC0415  polars
+        from batch.bars.export.plan import Selection, plan_folder  # noqa: PLC0415  polars
 
         selections = [Selection(s, date(OLDEST_YEAR, 1, 1), _tomorrow()) for s in await store.list_series()]
         found = [await plan_folder(store, s, folder, suffix, newest=months) for s in selections]
@@ -104,7 +104,7 @@ def _run(session: Session, plan: "Planner") -> None:
 
 
 async def _export(session: Session, plan: "Planner") -> list[dict[str, Any]]:
-    from batch.bars.export import export_files  # noqa: PLC0415  polars
+    from batch.bars.export.files import export_files  # noqa: PLC0415  polars
 
     store = open_store()
     try:

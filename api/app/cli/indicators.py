@@ -12,8 +12,8 @@ from app.cli.held import choose_series, open_actions, open_store, print_series, 
 from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
 from app.cli.text import add_row
-from batch.analysis.indicators.chosen import default_text, parse_indicators
-from batch.analysis.indicators.table import indicator_specs
+from batch.indicators.chosen import default_text, parse_indicators
+from batch.indicators.table import indicator_specs
 from batch.market.interval import parse_interval
 from batch.providers.registry import get_source_spec
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from batch.analysis.indicators.chosen import Indicator
+    from batch.indicators.chosen import Indicator
     from batch.market.bar import BarSeries
 
 _OLDEST, _NEWEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -64,7 +64,7 @@ async def _load(
     session: Session, symbol: str, interval: str, source: str | None, *, is_adjusted: bool
 ) -> "tuple[BarSeries, pl.DataFrame]":
     """Return all bars of a symbol that are held."""
-    from batch.analysis.indicators.run import adjust_history  # noqa: PLC0415  polars
+    from batch.indicators.run import adjust_history  # noqa: PLC0415  polars
 
     store, actions = open_store(), open_actions()
     try:
@@ -82,7 +82,7 @@ async def _load(
 
 
 def _compute(bars: "pl.DataFrame", chosen: "Sequence[Indicator]", sessions: int) -> "pl.DataFrame":
-    from batch.analysis.indicators.compute import compute_indicators  # noqa: PLC0415  polars
+    from batch.indicators.compute import compute_indicators  # noqa: PLC0415  polars
 
     days = bars["opened_at"].dt.date().unique().sort()
     start = datetime.combine(days[-min(sessions, len(days))], datetime.min.time(), UTC)

@@ -11,7 +11,7 @@ from alembic.util import CommandError
 
 import app
 from batch.errors import ConfigurationError, StoreError
-from batch.kit.postgres import postgres_errors
+from batch.kit.postgres.engine import postgres_errors
 
 _UNKNOWN = re.compile(r"Can't locate revision identified by '([^']*)'")
 _STATEMENT_MODE = "statement pooling mode"

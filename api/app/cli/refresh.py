@@ -20,7 +20,7 @@ from app.cli.options import (
 )
 from app.cli.session import Session
 from app.cli.symbols import MostLost
-from batch.analysis.indicators.request import DEFAULT_SESSIONS
+from batch.indicators.request import DEFAULT_SESSIONS
 from batch.market.master import MOST_LOST_PERCENT
 
 Names = Annotated[list[str], typer.Option("--indicator", "-i", help="such as sma:25, macd:12,26,9 or obv (repeatable)")]

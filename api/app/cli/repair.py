@@ -23,7 +23,7 @@ from app.settings import load_settings
 from batch.market.source import is_derived, provider_of
 
 if TYPE_CHECKING:
-    from batch.bars.repair.port import Gap, Mended
+    from batch.bars.pages.repair.port import Gap, Mended
 
 _CHUNK_SIZE = 5000
 #: More kinds of gaps than these are taken as one, of all their symbols and days: a backfill takes only what is missing.
@@ -65,7 +65,7 @@ def repair(
 
 
 async def _repair(session: Session, *, is_dry: bool) -> "tuple[Mended, ...]":
-    from batch.bars.repair.port import RepairableStore  # noqa: PLC0415  polars, which other commands do without
+    from batch.bars.pages.repair.port import RepairableStore  # noqa: PLC0415  polars, which other commands do without
 
     store = open_store()
     try:

@@ -15,8 +15,8 @@ from rich.text import Text
 from app.cli.client import ApiClient
 from app.cli.exits import CliError, Exit
 from app.cli.words import Speaker, choose_language
+from batch.kit.embedded.run_file import find_data_dir, read_run_file
 from batch.kit.printable import clean, clean_json
-from batch.kit.run_file import find_data_dir, read_run_file
 from batch.market.source import provider_of
 from batch.providers.registry import get_source_spec, provider_names
 

@@ -19,8 +19,8 @@ from app.cli.supervisor import Child, ChildSpec, Supervisor
 from app.settings import load_settings
 from app.tasks.catalog import Queue
 from batch.errors import ConfigurationError
-from batch.kit.embedded import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
-from batch.kit.run_file import identify_folder, read_run_file, write_private, write_run_file
+from batch.kit.embedded.run_file import identify_folder, read_run_file, write_private, write_run_file
+from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
 from batch.notify.signing import make_webhook_secret
 
 #: The worker's command of the operations report, word for word, but for the name and the chatter between workers.

@@ -14,7 +14,7 @@ from typing import IO
 import structlog
 
 from batch.errors import ConfigurationError
-from batch.kit.postgres_cluster import run_as
+from batch.kit.embedded.postgres_cluster import run_as
 
 _log = structlog.get_logger(__name__)
 _START_S = 60.0

@@ -41,7 +41,7 @@ from app.jobs.store import (
     Worker,
 )
 from batch.kit.clock import Clock, utc_now
-from batch.kit.redis_load import ServerLoad
+from batch.kit.redis.load import ServerLoad
 
 _STALE = Ended(is_accepted=False)
 

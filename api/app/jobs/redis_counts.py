@@ -2,7 +2,7 @@
 
 from app.jobs import keys
 from app.rate_limit import Count, Rate
-from batch.kit.redis import Redis, redis_errors, run_together
+from batch.kit.redis.client import Redis, redis_errors, run_together
 
 _ADD = """
 local total = redis.call('INCRBY', KEYS[1], ARGV[1])

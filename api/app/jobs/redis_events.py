@@ -6,7 +6,7 @@ from typing import Any
 from app.jobs import keys
 from app.jobs.events import Feed, FeedKey, JobEvent
 from app.jobs.redis_scripts import load_script
-from batch.kit.redis import Redis, redis_errors
+from batch.kit.redis.client import Redis, redis_errors
 
 _STREAMS = {Feed.EVENTS: keys.events, Feed.LINES: keys.logs}
 

@@ -1,6 +1,6 @@
 """The Lua scripts that change jobs, each behind the prelude that they share."""
 
-from batch.kit.redis import AsyncScript, Redis, register_script
+from batch.kit.redis.client import AsyncScript, Redis, register_script
 
 
 def load_script(redis: Redis, name: str) -> AsyncScript:

@@ -33,8 +33,8 @@ from app.jobs.store import (
     Worker,
 )
 from batch.kit.group import Group
-from batch.kit.redis import Redis, check_server, redis_errors, run_together, try_key
-from batch.kit.redis_load import ServerLoad, read_load
+from batch.kit.redis.client import Redis, check_server, redis_errors, run_together, try_key
+from batch.kit.redis.load import ServerLoad, read_load
 
 _SCRIPTS = ("put", "claim", "beat", "set_plan", "end", "fail", "cancel", "expire", "retries", "due", "forget")
 #: Chunks that one sweep takes of each kind.

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from app.jobs.model import Chunk, Job, JobStatus, Tally
-from batch.kit.redis_load import ServerLoad
+from batch.kit.redis.load import ServerLoad
 
 #: How long a claim lasts without a heartbeat. A pause of the process longer than this costs one fenced repeat.
 LEASE_S = 15.0

@@ -17,7 +17,7 @@ from app.market_data.opening import Desk, OpenDesk
 from app.market_data.pieces import Pieces
 from app.market_data.queries import Query
 from app.market_data.table import Table
-from batch.bars.formats import Format
+from batch.bars.export.formats import Format
 from batch.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ Answers = Annotated[Answering, Depends(_answering)]
 
 def _encode(table: Table, form: Format, cursor: str | None, known: str) -> _Encoded:
     """Tag a table by what it holds, so that one whom the caller has is not even encoded."""
-    from batch.bars.encode import digest_table, encode_table, label_rows  # noqa: PLC0415  polars, loaded by now
+    from batch.bars.export.encode import digest_table, encode_table, label_rows  # noqa: PLC0415  polars, loaded by now
 
     said = orjson.dumps([table.about, form, cursor])
     etag = f'"{hashlib.sha256(digest_table(table.rows) + said).hexdigest()[:32]}"'

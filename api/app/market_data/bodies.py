@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from app.jobs_api.submitting import JobBody
 from app.jobs_api.words import WHOLE, Day, IntervalName, Provider, Symbols, one_of
-from batch.bars.formats import Format
+from batch.bars.export.formats import Format
 from batch.market.bounds import MAX_LOOKBACK, MAX_SYMBOLS
 from batch.market_data.compact_request import MAX_KEEP_DAYS, parse_compact
 from batch.market_data.mirror_request import DEFAULT_MONTHS, MAX_MONTHS, MirrorRequest, parse_mirror

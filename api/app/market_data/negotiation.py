@@ -1,7 +1,7 @@
 """Which format an Accept header asks for (RFC 9110, 12.5.1)."""
 
 from app.errors import NotAcceptable
-from batch.bars.formats import Format
+from batch.bars.export.formats import Format
 
 #: More parts than that no client sends; the rest is not looked at.
 _MOST_PARTS = 50

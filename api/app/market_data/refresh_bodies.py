@@ -6,8 +6,8 @@ from pydantic import ConfigDict, Field
 
 from app.jobs_api.submitting import JobBody
 from app.jobs_api.words import WHOLE, Day, IntervalName, MarketName, MasterProvider, Provider, Source, Symbols
-from batch.analysis.indicators.chosen import MAX_INDICATORS
-from batch.analysis.indicators.request import DEFAULT_SESSIONS, IndicatorRequest, parse_indicator_request
+from batch.indicators.chosen import MAX_INDICATORS
+from batch.indicators.request import DEFAULT_SESSIONS, IndicatorRequest, parse_indicator_request
 from batch.ingest.quotes_request import parse_quotes
 from batch.ingest.request import IngestRequest
 from batch.market.bounds import MAX_LOOKBACK, MAX_SYMBOLS

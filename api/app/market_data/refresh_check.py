@@ -1,8 +1,8 @@
 """What the API can check of a request to refresh, or to compute indicators, before a worker sees it."""
 
 from app.tasks.lifecycle import Jobs
-from batch.analysis.indicators.request import IndicatorRequest
 from batch.errors import InvalidRequest
+from batch.indicators.request import IndicatorRequest
 from batch.ingest.check import check_capabilities
 from batch.ingest.request import IngestRequest
 from batch.kit.clock import utc_now

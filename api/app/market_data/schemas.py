@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.errors import BAD_CURSOR, INVALID, NOT_ACCEPTABLE, Problem, describe_problems
 from app.market_data import examples
-from batch.bars.formats import Format
+from batch.bars.export.formats import Format
 from batch.market.action import ActionKind, ActionState
 from batch.market.interval import Interval
 from batch.market.listing import Market

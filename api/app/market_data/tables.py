@@ -11,7 +11,7 @@ from app.market_data.queries import BarsQuery, CoverageQuery, LatestQuery, days_
 from app.market_data.table import Table
 from batch.bars.actions.settle import applied_actions
 from batch.bars.actions.store import ActionStore
-from batch.bars.finality import add_finality
+from batch.bars.coverage.finality import add_finality
 from batch.bars.store import BarStore
 from batch.bars.windows import read_first
 from batch.errors import InvalidRequest

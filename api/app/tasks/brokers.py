@@ -7,8 +7,8 @@ import structlog
 
 from app.tasks.message import KEY_PREFIX
 from batch.errors import ConfigurationError, StoreError
-from batch.kit.redis import check_alone, connect_redis, sentinel_options
-from batch.kit.redis_address import RedisAddress, parse_address
+from batch.kit.redis.address import RedisAddress, parse_address
+from batch.kit.redis.client import check_alone, connect_redis, sentinel_options
 
 _TRANSPORT: dict[str, Any] = {
     # What is not acknowledged is kept in memory alone. kombu's hash in Redis costs two transactions for each message,

@@ -15,7 +15,7 @@ from app.tasks.parts import Parts
 from app.tasks.patience import insist
 from batch.errors import KaboomError
 from batch.kit.clock import utc_now
-from batch.kit.http import Answer
+from batch.kit.http.poster import Answer
 from batch.notify.retry import judge_answer
 from batch.notify.webhooks import Webhook, WebhookSender
 

@@ -15,8 +15,8 @@ from app.tasks.message import build_message, list_key
 from app.telemetry.origin import outgoing_headers
 from batch.errors import StoreError
 from batch.kit.group import Group
-from batch.kit.redis import Redis, check_server, redis_errors, try_key
-from batch.kit.redis_load import ServerLoad, read_load
+from batch.kit.redis.client import Redis, check_server, redis_errors, try_key
+from batch.kit.redis.load import ServerLoad, read_load
 
 #: So near its turn no message is sent again: more than any worker has slots, and 60 KB to look through.
 _NEXT = 64

@@ -27,10 +27,10 @@ from app.settings import AppSettings
 from app.tasks.catalog import Queue
 from app.tasks.dispatch import Broker, CeleryDispatcher, Dispatcher, LocalDispatcher
 from app.telemetry.logs import tap_lines
-from batch.bars.influx_target import build_target
+from batch.bars.influx.target import build_target
 from batch.errors import ConfigurationError, StoreError
-from batch.kit.postgres import connect_postgres
-from batch.kit.redis import connect_redis
+from batch.kit.postgres.engine import connect_postgres
+from batch.kit.redis.client import connect_redis
 from batch.notify.callback import CallbackRules
 from batch.notify.signing import parse_secrets
 from batch.notify.url_guard import UrlGuard, parse_trusted

@@ -16,7 +16,7 @@ from celery.worker import state
 from kombu.message import Message
 from kombu.transport.redis import Channel, SentinelChannel, SentinelTransport, Transport
 
-from batch.kit.redis import RedisError, blocking_sentinels
+from batch.kit.redis.client import RedisError, blocking_sentinels
 
 # Not kombu's own list of connection errors, which counts a KeyError among them.
 _AWAY = (RedisError, OSError)

@@ -5,11 +5,11 @@ from datetime import date, datetime
 
 import polars as pl
 
-from batch.bars.asked import newest_asked
 from batch.bars.compaction import Compaction, OldBars
+from batch.bars.coverage.asked import newest_asked
+from batch.bars.coverage.session_counts import count_sessions
 from batch.bars.normal import check_source, normalise_bars, normalise_quarantine, to_seconds
 from batch.bars.replaced import report_replaced
-from batch.bars.session_counts import count_sessions
 from batch.bars.store import ASKED_SCHEMA, QUARANTINE_SCHEMA, StoreHealth, WriteReport
 from batch.kit.stop import ShouldStop, check_stop, never
 from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars

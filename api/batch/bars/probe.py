@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from batch.bars.page_errors import store_errors
+from batch.bars.folder.errors import store_errors
 from batch.bars.store import BarStore
 from batch.kit.disk import write_probe
 from batch.market.bar import BarSeries

@@ -6,7 +6,7 @@ import polars as pl
 
 from batch.bars.actions.detect import suspect_splits
 from batch.bars.actions.store import NOTE_SCHEMA, Origin, build_notes
-from batch.bars.quality import Checked, QualityContext
+from batch.bars.quality.screen import Checked, QualityContext
 from batch.market.action import ActionState, CorporateAction
 
 _FLAG = "split_suspect"

@@ -5,9 +5,9 @@ from datetime import date
 
 import polars as pl
 
-from batch.bars.cells import GAPS, SUSPECTS
-from batch.bars.coverage import CoverScope
-from batch.bars.gaps import load_cells
+from batch.bars.coverage.cells import GAPS, SUSPECTS
+from batch.bars.coverage.gaps import load_cells
+from batch.bars.coverage.judge import CoverScope
 from batch.bars.store import BarStore
 from batch.ingest.check import check_capabilities, check_reach, resolve_session
 from batch.ingest.gap_plan import plan_gaps, tell_gaps

@@ -8,8 +8,8 @@ from itertools import islice
 import polars as pl
 import structlog
 
-from batch.bars.answers import keep_asked
-from batch.bars.asked import tell_asked
+from batch.bars.coverage.answers import keep_asked
+from batch.bars.coverage.asked import tell_asked
 from batch.bars.store import BarStore, Correction
 from batch.ingest.plan import IngestChunk
 from batch.market.bar import BarSeries

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import structlog
 
-from batch.bars.quality import Checked
-from batch.bars.quality_whole import Suspect
+from batch.bars.quality.screen import Checked
+from batch.bars.quality.whole import Suspect
 from batch.bars.store import BarStore
 from batch.errors import StoreDamaged
 from batch.market.bar import BarFlag, BarSeries

@@ -9,7 +9,7 @@ import polars as pl
 import structlog
 
 from batch.bars.actions.store import ActionStore
-from batch.bars.quality import Checked, QualityContext, check_bars
+from batch.bars.quality.screen import Checked, QualityContext, check_bars
 from batch.bars.store import BarStore, Correction, RefusedBars, WriteReport
 from batch.errors import StoreDamaged, StoreError
 from batch.ingest.absent import find_absent

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from batch.bars.export import export_files
-from batch.bars.export_plan import PlannedFile, Selection, plan_folder
-from batch.bars.formats import Format
+from batch.bars.export.files import export_files
+from batch.bars.export.formats import Format
+from batch.bars.export.plan import PlannedFile, Selection, plan_folder
 from batch.bars.store import BarStore
 from batch.errors import InvalidRequest
 from batch.kit.stop import ShouldStop, never

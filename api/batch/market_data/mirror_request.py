@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batch.bars.formats import Format
+from batch.bars.export.formats import Format
 from batch.errors import InvalidRequest
 from batch.market.bounds import parse_count
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from batch.bars.answers import keep_asked
+from batch.bars.coverage.answers import keep_asked
 from batch.bars.store import ASKED_SCHEMA, BarStore
 from batch.market.bar import BarSeries
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from batch.kit.http import Answer
+from batch.kit.http.poster import Answer
 
 #: Seconds from one attempt to the next, as Standard Webhooks proposes: the tenth and last comes 75.6 h after the first.
 DELAYS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)

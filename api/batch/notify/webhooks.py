@@ -5,7 +5,7 @@ from datetime import datetime
 
 from batch.errors import InvalidRequest
 from batch.kit.clock import Clock, utc_now
-from batch.kit.http import Answer, HttpPoster
+from batch.kit.http.poster import Answer, HttpPoster
 from batch.notify.callback import CallbackRules
 from batch.notify.url_guard import judge_address
 

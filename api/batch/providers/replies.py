@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from batch.errors import ProviderError, RateLimited
-from batch.kit.http_client import Reply
+from batch.kit.http.client import Reply
 
 _OK = frozenset({HTTPStatus.OK.value})
 _REFUSED = frozenset({HTTPStatus.UNAUTHORIZED.value, HTTPStatus.FORBIDDEN.value})

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from batch.kit.http_client import HttpClient, Reply
-from batch.providers.gate import Gate
+from batch.kit.http.client import HttpClient, Reply
+from batch.providers.limiter.gate import Gate
 from batch.providers.replies import Server, read_object
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 
-from batch.analysis.indicators.plan import IndicatorPlaces, IndicatorPlan, folder_of, plan_indicators
-from batch.analysis.indicators.request import IndicatorRequest
-from batch.analysis.indicators.run import IndicatorTools, run_indicator_chunk
+from batch.indicators.plan import IndicatorPlaces, IndicatorPlan, folder_of, plan_indicators
+from batch.indicators.request import IndicatorRequest
+from batch.indicators.run import IndicatorTools, run_indicator_chunk
 from batch.kit.clock import utc_now
 from batch.market.report import OutcomeReport
 from batch.settings import BatchSettings

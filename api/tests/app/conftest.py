@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from batch.kit.redis import connect_redis
+from batch.kit.redis.client import connect_redis
 from tests.fixtures.apps import client_of, memory_settings, real_settings, running
 
 

@@ -9,7 +9,7 @@ import httpx2
 import polars as pl
 import pytest
 
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 from batch.market.bar import BarSeries
 from batch.market.calendar import last_sessions
 from batch.market.interval import Interval

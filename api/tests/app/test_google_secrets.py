@@ -16,8 +16,8 @@ from app.main import create_app
 from app.settings import AppSettings, load_settings, secret_name, secret_variables
 from batch.errors import ConfigurationError
 from batch.kit import google_secrets as kit
-from batch.kit.embedded import free_port
-from batch.kit.run_file import write_run_file
+from batch.kit.embedded.run_file import write_run_file
+from batch.kit.embedded.servers import free_port
 from tests.fixtures.fake_google_secrets import FakeSecretManager, connect_to, secret_manager
 from tests.fixtures.repository import ROOT
 from tests.fixtures.stacks import clean_environment

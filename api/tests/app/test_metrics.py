@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from app.telemetry.metrics import use_meter
-from batch.kit.embedded import free_port
+from batch.kit.embedded.servers import free_port
 from batch.providers.watch import watch_requests
 from tests.fixtures.apps import JOBS, REPORT_BODY, RUN_DAILY, client_of, memory_settings, running
 from tests.fixtures.stacks import clean_environment

@@ -16,7 +16,7 @@ from app.jobs.redis_counts import RedisCounts
 from app.rate_limit import Count, Rate, RateLimiter
 from app.settings import load_settings
 from batch.errors import ConfigurationError, StoreError
-from batch.kit.redis import Redis, connect_redis
+from batch.kit.redis.client import Redis, connect_redis
 from tests.fixtures.apps import JOBS, RUN_DAILY, client_of, jobs_of, memory_settings, running
 from tests.fixtures.job_steps import until
 

@@ -13,8 +13,8 @@ from app.jobs.redis_store import RedisJobStore
 from app.tasks.asking import RecentAnswer
 from batch.errors import StoreError
 from batch.kit.disk import Room, measure_room, nearest_folder, try_write
-from batch.kit.postgres import connect_postgres
-from batch.kit.redis import connect_redis
+from batch.kit.postgres.engine import connect_postgres
+from batch.kit.redis.client import connect_redis
 from tests.fixtures.apps import client_of, real_settings, running
 from tests.fixtures.servers import Servers, fresh_database, open_folder
 from tests.fixtures.valkeys import valkey

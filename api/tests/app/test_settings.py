@@ -7,7 +7,7 @@ import pytest
 from app.main import create_app
 from app.settings import load_settings
 from batch.errors import ConfigurationError
-from batch.kit.run_file import write_run_file
+from batch.kit.embedded.run_file import write_run_file
 
 
 @pytest.fixture

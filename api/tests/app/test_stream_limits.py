@@ -12,8 +12,8 @@ from app.jobs.memory_events import MemoryEventLog
 from app.jobs.redis_events import RedisEventLog
 from app.jobs.sse import stream_events, stream_lines
 from batch.errors import StoreError
-from batch.kit.embedded import free_port
-from batch.kit.redis import connect_redis
+from batch.kit.embedded.servers import free_port
+from batch.kit.redis.client import connect_redis
 from tests.fixtures.apps import JOBS, TOKEN
 from tests.fixtures.jobs import make_job
 from tests.fixtures.raw_http import connect, statuses

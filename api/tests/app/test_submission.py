@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from app.jobs.model import PLAN
 from app.jobs.store import NEWEST_KEPT, ChunkRef
 from app.tasks.dispatch import CeleryDispatcher
-from batch.kit.redis import connect_redis
+from batch.kit.redis.client import connect_redis
 from tests.fixtures.apps import JOBS, REPORT_BODY, REPORT_JSON, RUN_DAILY, jobs_of
 
 pytestmark = pytest.mark.anyio

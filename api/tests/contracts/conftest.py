@@ -11,9 +11,9 @@ from app.jobs.history.port import JobHistory
 from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.store import JobStore
 from batch.bars.memory import MemoryBarStore
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 from batch.bars.store import BarStore
-from batch.kit.postgres import connect_postgres
+from batch.kit.postgres.engine import connect_postgres
 from tests.contracts.bar_store import run
 from tests.fixtures.influx_stores import fake_v3
 from tests.fixtures.job_stores import SHORT_S, Bench, memory_bench, redis_bench

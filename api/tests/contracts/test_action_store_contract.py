@@ -9,8 +9,8 @@ from batch.bars.actions.influx import InfluxActionStore
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.actions.sqlite import SqliteActionStore
 from batch.bars.actions.store import ActionStore
-from batch.bars.influx_layout import InfluxBuckets
-from batch.bars.influx_target import InfluxQuery, InfluxTarget
+from batch.bars.influx.layout import InfluxBuckets
+from batch.bars.influx.target import InfluxQuery, InfluxTarget
 from tests.contracts.action_store import ActionStoreContract
 from tests.contracts.bar_store import run
 from tests.fixtures.fake_influx import ORG, TOKEN, fake_influx

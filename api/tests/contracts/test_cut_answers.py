@@ -13,18 +13,18 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch.bars.influx import InfluxBarStore
-from batch.bars.influx_layout import InfluxBuckets
-from batch.bars.influx_target import InfluxApi, InfluxQuery, InfluxTarget
+from batch.bars.influx.layout import InfluxBuckets
+from batch.bars.influx.store import InfluxBarStore
+from batch.bars.influx.target import InfluxApi, InfluxQuery, InfluxTarget
 from batch.errors import ProviderError, StoreError
-from batch.kit.http_client import HttpClient
+from batch.kit.http.client import HttpClient
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome
 from batch.providers.base import BarProvider, BarRequest
-from batch.providers.gate import OpenGate
 from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, JquantsSource
 from batch.providers.jquants.csv_file import read_file
 from batch.providers.jquants.files import BulkFile
+from batch.providers.limiter.gate import OpenGate
 from tests.fixtures.cut_answers import CutServer, Framing, cutting
 from tests.fixtures.fake_influx import ORG, TOKEN, fake_influx
 from tests.fixtures.fake_jquants import API_KEY, FakeJquants, jquants_server

@@ -14,7 +14,7 @@ from app.jobs.redis_store import RedisJobStore
 from app.jobs.sse import is_last
 from app.jobs.store import Claim, Ending, JobStore
 from batch.errors import InvalidRequest
-from batch.kit.redis import connect_redis
+from batch.kit.redis.client import connect_redis
 from tests.fixtures.jobs import advance, make_chunk, make_job, plan_step, ref_of
 
 pytestmark = pytest.mark.anyio

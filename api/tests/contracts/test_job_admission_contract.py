@@ -11,7 +11,7 @@ from app.jobs.history.port import Admitted, JobDeleted, JobHistory, KeyReused, T
 from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.model import JobStatus
 from batch.errors import StoreError
-from batch.kit.postgres import connect_postgres
+from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.jobs import make_job
 
 pytestmark = pytest.mark.anyio

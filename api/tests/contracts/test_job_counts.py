@@ -10,7 +10,7 @@ import pytest
 from app.jobs.history.port import Terms
 from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.model import JobStatus
-from batch.kit.postgres import connect_postgres
+from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.jobs import QUEUE, make_job
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.history.tables import JOBS
 from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
 from batch.errors import NotFound, StoreError
-from batch.kit.postgres import connect_postgres
+from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.jobs import OWNER, QUEUE, advance, finish, make_chunk, make_job
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from batch.providers.limiter import Limits, Reason, Turn, Verdict
+from batch.providers.limiter.port import Limits, Reason, Turn, Verdict
 from tests.fixtures.limiters import LimiterBench, memory_limiter, redis_limiter
 
 pytestmark = pytest.mark.anyio

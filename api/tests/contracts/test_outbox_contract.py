@@ -12,7 +12,7 @@ from app.jobs.history.port import Admitted, JobHistory, KeyReused, Terms
 from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.model import JobStatus
 from batch.errors import StoreError
-from batch.kit.postgres import connect_postgres
+from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.jobs import OWNER, make_job
 from tests.fixtures.outboxes import URL, accept, claim, deliveries, due, end, pass_time
 

@@ -18,8 +18,8 @@ from batch.market.outcome import Outcome
 from batch.market.universe import Market
 from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.file import FileProvider
-from batch.providers.gate import OpenGate
 from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, JquantsSource
+from batch.providers.limiter.gate import OpenGate
 from batch.providers.registry import get_provider_spec, provider_names
 from batch.providers.synthetic import SyntheticProvider
 from batch.providers.yahoo import YahooProvider, YahooSource

@@ -12,9 +12,9 @@ from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome
 from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.gate import LimitedGate
-from batch.providers.limiter import Limits
-from batch.providers.limiter_memory import MemoryLimiter
+from batch.providers.limiter.gate import LimitedGate
+from batch.providers.limiter.memory import MemoryLimiter
+from batch.providers.limiter.port import Limits
 from batch.providers.registry import get_provider_spec, provider_names
 from tests.fixtures.fake_jquants import API_KEY, FakeJquants
 from tests.fixtures.provider_faults import SPOILT, answer_late, say_status

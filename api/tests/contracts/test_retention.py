@@ -16,7 +16,7 @@ from app.jobs.schedules.memory import MemoryScheduleStore
 from app.jobs.schedules.port import PRUNE_STEP as FIRINGS_STEP
 from app.jobs.schedules.port import ScheduleStore
 from app.jobs.schedules.postgres import PostgresScheduleStore
-from batch.kit.postgres import connect_postgres
+from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.jobs import OWNER, QUEUE, make_chunk, make_job
 from tests.fixtures.schedules import firing_turn, make_schedule, never_ended
 

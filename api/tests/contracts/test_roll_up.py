@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.coverage import CoverScope
-from batch.bars.gaps import load_cells
+from batch.bars.coverage.gaps import load_cells
+from batch.bars.coverage.judge import CoverScope
 from batch.bars.resample import resample
 from batch.bars.store import ASKED_SCHEMA, BarStore
 from batch.errors import InvalidRequest

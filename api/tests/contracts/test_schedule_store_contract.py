@@ -17,7 +17,7 @@ from app.jobs.schedules.model import Firing, FiringOutcome, MissedPolicy, Schedu
 from app.jobs.schedules.port import MAX_SCHEDULES, ScheduleStore, Turn
 from app.jobs.schedules.postgres import PostgresScheduleStore
 from batch.errors import Conflict, NotFound, StoreError
-from batch.kit.postgres import connect_postgres
+from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.jobs import OWNER, make_job
 from tests.fixtures.schedules import firing_turn, make_schedule, never_ended
 

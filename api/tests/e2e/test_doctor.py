@@ -18,8 +18,8 @@ import psutil
 import psycopg
 import pytest
 
-from batch.bars.pages import PageBarStore
-from batch.kit.embedded import embed_postgres, free_port
+from batch.bars.pages.store import PageBarStore
+from batch.kit.embedded.servers import embed_postgres, free_port
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from tests.contracts.bar_store import run

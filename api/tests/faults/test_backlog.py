@@ -19,7 +19,7 @@ from app.tasks.lifecycle import Jobs
 from app.tasks.message import list_key
 from app.tasks.parts import Parts, build_parts
 from app.tasks.reaper import Reaper
-from batch.kit.redis import connect_redis
+from batch.kit.redis.client import connect_redis
 from tests.fixtures.jobs import QUEUE
 from tests.fixtures.servers import Servers, fresh_database
 from tests.fixtures.stacks import until

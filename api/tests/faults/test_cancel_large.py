@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 from batch.market.calendar import sessions_between
 from tests.faults.lab.lab import Lab, Size, wait_quiet
 from tests.faults.lab.measure import Measures

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 from batch.market.bar import BarSeries
 from batch.market.calendar import last_sessions
 from batch.market.interval import Interval

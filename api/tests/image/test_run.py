@@ -8,7 +8,7 @@ import httpx2
 import psycopg
 import pytest
 
-from batch.kit.embedded import free_port
+from batch.kit.embedded.servers import free_port
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from tests.fixtures.apps import TOKEN

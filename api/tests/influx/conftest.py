@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars.influx import InfluxBarStore
-from batch.bars.influx_layout import InfluxBuckets
-from batch.bars.influx_target import InfluxApi, InfluxTarget
+from batch.bars.influx.layout import InfluxBuckets
+from batch.bars.influx.store import InfluxBarStore
+from batch.bars.influx.target import InfluxApi, InfluxTarget
 from tests.contracts.bar_store import run
 from tests.fixtures.influx_shim import TOKEN, Shim, shim
 from tests.fixtures.influx_stores import make_store

@@ -3,8 +3,8 @@
 import pytest
 
 from batch.bars.actions.influx import InfluxActionStore
-from batch.bars.influx import InfluxBarStore
-from batch.bars.influx_layout import InfluxBuckets
+from batch.bars.influx.layout import InfluxBuckets
+from batch.bars.influx.store import InfluxBarStore
 from tests.contracts.action_store import ActionStoreContract
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 
-from batch.bars.influx_layout import InfluxBuckets
+from batch.bars.influx.layout import InfluxBuckets
 from tests.fixtures.influx_shim import TOKEN, Shim
 from tests.fixtures.influxd import Influxd
 from tests.fixtures.stacks import clean_environment, serving

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.influx import InfluxBarStore
-from batch.bars.influx_layout import InfluxBuckets
-from batch.bars.influx_target import InfluxApi, InfluxTarget
+from batch.bars.influx.layout import InfluxBuckets
+from batch.bars.influx.store import InfluxBarStore
+from batch.bars.influx.target import InfluxApi, InfluxTarget
 from batch.bars.memory import MemoryBarStore
 from batch.bars.store import WriteReport
 from batch.errors import StoreError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import orjson
 
-from batch.bars.influx_layout import InfluxBuckets
+from batch.bars.influx.layout import InfluxBuckets
 from tests.fixtures.influx_shim import Shim
 from tests.fixtures.influxd import Influxd
 from tests.fixtures.stacks import KABOOM, clean_environment, serving

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.influx import InfluxBarStore
-from batch.bars.pages import PageBarStore
+from batch.bars.influx.store import InfluxBarStore
+from batch.bars.pages.store import PageBarStore
 from batch.bars.resample import resample
 from batch.bars.store import BarStore
 from batch.market.bar import BAR_SCHEMA, BarFlag, BarSeries

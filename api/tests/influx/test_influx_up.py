@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from batch.bars.influx_layout import InfluxBuckets
-from batch.kit.embedded import free_port
+from batch.bars.influx.layout import InfluxBuckets
+from batch.kit.embedded.servers import free_port
 from tests.fixtures.influx_shim import TOKEN, shim
 from tests.fixtures.influxd import Influxd
 from tests.fixtures.stacks import Stack, stack, until

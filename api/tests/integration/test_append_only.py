@@ -13,7 +13,7 @@ import redis
 
 from app.cli.supervisor import Child, ChildSpec
 from batch.errors import ConfigurationError
-from batch.kit.embedded import EmbeddedServer, embed_valkey
+from batch.kit.embedded.servers import EmbeddedServer, embed_valkey
 from tests.fixtures.stacks import until
 
 

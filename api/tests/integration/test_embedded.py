@@ -21,7 +21,7 @@ import redis
 from app.cli.migrate import migrate
 from app.cli.supervisor import Child, ChildSpec
 from batch.errors import ConfigurationError
-from batch.kit.embedded import EmbeddedServer, embed_postgres, embed_valkey
+from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey
 from tests.fixtures.stacks import until
 
 ODD = "odd + 100% 'name' \"日本\""

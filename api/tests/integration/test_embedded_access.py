@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from batch.errors import ConfigurationError
-from batch.kit.embedded import embed_postgres
-from batch.kit.postgres_cluster import find_postgres, run_as
+from batch.kit.embedded.postgres_cluster import find_postgres, run_as
+from batch.kit.embedded.servers import embed_postgres
 from tests.integration.test_embedded import started
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from app.tasks.catalog import Queue
-from batch.kit.embedded import free_port
+from batch.kit.embedded.servers import free_port
 from tests.fixtures.stacks import clean_environment, until
 from tests.fixtures.workers import Place, worker
 

@@ -14,7 +14,7 @@ from app.cli.data_folder import find_workers_on
 from app.cli.main import run_cli
 from app.cli.migrate import _config, check_schema
 from batch.errors import StoreError
-from batch.kit.postgres_dump import dump_database
+from batch.kit.postgres.dump import dump_database
 from tests.fixtures.stacks import KABOOM, clean_environment, until
 
 JOB = "0123456789abcdef0123456789abcdef"

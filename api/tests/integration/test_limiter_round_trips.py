@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from batch.kit.redis import Redis, connect_redis
-from batch.providers.limiter import Limits, Turn, Verdict
+from batch.kit.redis.client import Redis, connect_redis
+from batch.providers.limiter.port import Limits, Turn, Verdict
 from tests.fixtures.limiters import redis_limiter
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app.jobs.history import crowd
 from app.jobs.history.crowd import Crowd, Draft, build_draft
 from app.jobs.history.port import Admission, Admitted, Terms
-from batch.kit.postgres import connect_postgres
+from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.jobs import OWNER, make_job
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ import pytest
 from app.cli.exits import Exit
 from app.cli.migrate import check_schema, migrate
 from batch.errors import ConfigurationError, StoreError
-from batch.kit.embedded import free_port
+from batch.kit.embedded.servers import free_port
 from tests.fixtures.servers import Servers, fresh_database
 from tests.fixtures.stacks import KABOOM, clean_environment
 

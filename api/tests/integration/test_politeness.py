@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from batch.kit.redis import connect_redis
-from batch.providers.limiter import Limits, Turn
-from batch.providers.limiter_redis import RedisLimiter
+from batch.kit.redis.client import connect_redis
+from batch.providers.limiter.port import Limits, Turn
+from batch.providers.limiter.redis import RedisLimiter
 from tests.fixtures.counting_server import CountingServer, counting
 from tests.fixtures.repository import ROOT
 

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from batch.errors import StoreError
-from batch.kit import postgres, postgres_connection
-from batch.kit.postgres import AsyncEngine, connect_postgres, postgres_errors
+from batch.kit.postgres import connection as postgres_connection
+from batch.kit.postgres import engine as postgres_engine
+from batch.kit.postgres.engine import AsyncEngine, connect_postgres, postgres_errors
 
 pytestmark = pytest.mark.anyio
 NAME = "to-be-cut-off"
@@ -29,7 +30,7 @@ def cut_off(url: str, pid: int) -> None:
 async def test_an_idle_connection_that_was_cut_off_is_replaced(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "_FRESH_S", 0.0)
+    monkeypatch.setattr(postgres_engine, "_FRESH_S", 0.0)
     engine = connect_postgres(database_url, application_name=NAME)
     first = await ask(engine)
     cut_off(database_url, first)
@@ -40,7 +41,7 @@ async def test_an_idle_connection_that_was_cut_off_is_replaced(
 async def test_a_busy_one_is_an_error_once_and_then_replaced(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "_FRESH_S", 60.0)
+    monkeypatch.setattr(postgres_engine, "_FRESH_S", 60.0)
     engine = connect_postgres(database_url, application_name=NAME)
     first = await ask(engine)
     cut_off(database_url, first)
@@ -51,7 +52,7 @@ async def test_a_busy_one_is_an_error_once_and_then_replaced(
 
 
 async def test_a_busy_one_is_not_asked_whether_it_lives(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "_FRESH_S", 60.0)
+    monkeypatch.setattr(postgres_engine, "_FRESH_S", 60.0)
     engine = connect_postgres(database_url, application_name=NAME)
     pings = 0
     do_ping = engine.sync_engine.dialect.do_ping

@@ -13,7 +13,7 @@ from app.settings import AppSettings
 from app.tasks.brokers import check_results
 from app.tasks.parts import check_parts
 from batch.errors import ConfigurationError
-from batch.kit.embedded import free_port
+from batch.kit.embedded.servers import free_port
 from tests.fixtures.apps import TOKEN, real_settings
 from tests.fixtures.servers import Servers
 from tests.fixtures.stacks import KABOOM, clean_environment

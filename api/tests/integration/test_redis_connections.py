@@ -8,7 +8,7 @@ import pytest
 
 from app.jobs.redis_store import RedisJobStore
 from app.jobs.store import Claim
-from batch.kit.redis import Redis, ResponseError, ScriptCall, connect_redis, run_together
+from batch.kit.redis.client import Redis, ResponseError, ScriptCall, connect_redis, run_together
 from tests.faults.lab.faults import script_sha
 from tests.faults.lab.proxy import FaultProxy
 from tests.fixtures.job_steps import claimed, until

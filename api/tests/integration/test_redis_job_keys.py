@@ -13,7 +13,7 @@ from app.jobs.redis_events import RedisEventLog
 from app.jobs.redis_store import RedisJobStore
 from app.jobs.store import Ending
 from batch.errors import StoreError
-from batch.kit.redis import Redis, connect_redis
+from batch.kit.redis.client import Redis, connect_redis
 from tests.fixtures.job_steps import claimed, end, planned
 from tests.fixtures.jobs import QUEUE, finish, make_chunk, make_job, plan_step, ref_of
 

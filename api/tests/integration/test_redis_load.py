@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from batch.errors import StoreError
-from batch.kit.redis import Redis, connect_redis
-from batch.kit.redis_load import ServerLoad, read_load
+from batch.kit.redis.client import Redis, connect_redis
+from batch.kit.redis.load import ServerLoad, read_load
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ from celery import Celery
 from kombu import Connection
 
 from app.tasks.brokers import broker_options, result_options
-from batch.kit.redis import connect_redis, redis_errors
+from batch.kit.redis.client import connect_redis, redis_errors
 from tests.fixtures.authority import Authority
 from tests.fixtures.stacks import serving
 from tests.fixtures.tls_servers import tls_valkey

@@ -15,7 +15,7 @@ import redis
 
 from app.jobs.model import ChunkState, JobStatus
 from app.tasks.vitals import FRESH_S
-from batch.kit.embedded import embed_valkey
+from batch.kit.embedded.servers import embed_valkey
 from tests.fixtures.stacks import end_all, until
 from tests.fixtures.workers import Place, WorkerProcess, worker
 

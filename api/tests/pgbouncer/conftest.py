@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from app.jobs.history.postgres import PostgresJobHistory
-from batch.kit.postgres import connect_postgres
+from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.pgbouncers import PgBouncer, pgbouncer
 from tests.fixtures.servers import Servers, fresh_database, open_folder
 

@@ -17,9 +17,9 @@ from app.cli.migrate import migrate
 from app.jobs.history.port import Terms
 from app.jobs.history.postgres import PostgresJobHistory
 from batch.errors import StoreError
-from batch.kit import postgres_connection
-from batch.kit.embedded import EmbeddedServer, embed_postgres
-from batch.kit.postgres import connect_postgres, postgres_errors
+from batch.kit.embedded.servers import EmbeddedServer, embed_postgres
+from batch.kit.postgres import connection as postgres_connection
+from batch.kit.postgres.engine import connect_postgres, postgres_errors
 from tests.fixtures.jobs import make_job
 from tests.fixtures.pgbouncers import PgBouncer, pgbouncer
 from tests.fixtures.servers import open_folder

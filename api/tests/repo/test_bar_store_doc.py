@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from batch.bars.page_files import PageFiles
-from batch.bars.page_schema import CREATE, FORMAT_VERSION
-from batch.bars.page_write import write_bars
+from batch.bars.pages.files import PageFiles
+from batch.bars.pages.schema import CREATE, FORMAT_VERSION
+from batch.bars.pages.write import write_bars
 from batch.market.bar import BarFlag
 from tests.fixtures.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
 

@@ -10,9 +10,9 @@ import pytest
 
 from app.auth import MARKET_PREFIXES
 from app.market_data import queries
-from batch.bars.export import export_files
-from batch.bars.export_plan import Selection, plan_folder
-from batch.bars.formats import Format
+from batch.bars.export.files import export_files
+from batch.bars.export.formats import Format
+from batch.bars.export.plan import Selection, plan_folder
 from batch.bars.memory import MemoryBarStore
 from tests.fixtures.repository import load_text
 from tests.fixtures.stored_bars import MINUTES, full_day

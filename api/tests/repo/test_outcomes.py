@@ -3,7 +3,7 @@
 import re
 
 from app.jobs.model import ChunkState, JobStatus
-from batch.bars.cells import GAPS, SUSPECTS, CellState
+from batch.bars.coverage.cells import GAPS, SUSPECTS, CellState
 from batch.market.bar import BarFlag
 from batch.market.outcome import Outcome
 from tests.fixtures.repository import load_text

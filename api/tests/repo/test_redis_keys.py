@@ -5,7 +5,7 @@ import re
 
 from app.jobs import keys
 from app.tasks.message import list_key
-from batch.providers import limiter_keys
+from batch.providers.limiter.keys import of_provider
 from tests.fixtures.repository import load_text
 
 
@@ -14,7 +14,7 @@ def keys_of_the_code() -> set[str]:
     functions = [f for _, f in inspect.getmembers(keys, inspect.isfunction) if f is not keys.of_job]
     constants = {value for name, value in vars(keys).items() if name.isupper()}
     patterns = {f(*(f"{{{name}}}" for name in inspect.signature(f).parameters)) for f in functions}
-    of_providers = set(limiter_keys.of_provider("{provider}"))
+    of_providers = set(of_provider("{provider}"))
     return patterns | constants | of_providers | {list_key("{queue}")}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.cli.data_folder import mark_children
 from app.cli.supervisor import Child, ChildSpec
-from batch.kit.embedded import embed_postgres
+from batch.kit.embedded.servers import embed_postgres
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from app.cli.exits import CliError, Exit
-from batch.bars.page_schema import FORMAT_VERSION
+from batch.bars.pages.schema import FORMAT_VERSION
 from batch.errors import Conflict, NotFound
-from batch.kit.run_file import write_private
+from batch.kit.embedded.run_file import write_private
 
 NAME = "manifest.json"
 LEDGER = "ledger.dump"

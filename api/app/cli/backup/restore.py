@@ -13,9 +13,9 @@ from app.cli.backup.take import BARS, SYMBOLS, paced, summarize
 from app.cli.exits import CliError, Exit
 from app.cli.options import DataDir, Json
 from app.cli.session import Session
-from batch.bars.page_backup import copy_store_file
+from batch.bars.pages.backup import copy_store_file
 from batch.errors import Conflict
-from batch.kit.postgres_cluster import drop_socket_folder
+from batch.kit.embedded.postgres_cluster import drop_socket_folder
 
 Backup = Annotated[Path, typer.Argument(help="folder that `kaboom backup` made")]
 
@@ -66,7 +66,7 @@ def _fill(draft: Path, backup: Path, manifest: Manifest, session: Session) -> No
 
 def _fill_ledger(draft: Path, dump: Path, expected: dict[str, int]) -> None:
     from app.cli.migrate import migrate  # noqa: PLC0415  Alembic costs 0.2 s
-    from batch.kit.postgres_dump import restore_database  # noqa: PLC0415  the driver costs 0.1 s
+    from batch.kit.postgres.dump import restore_database  # noqa: PLC0415  the driver costs 0.1 s
 
     with started_postgres(draft, draft / "logs/postgres.log") as url:
         rows = restore_database(url, dump).rows

@@ -21,11 +21,11 @@ from app.cli.exits import CliError, Exit
 from app.cli.options import DataDir, Json
 from app.cli.session import Session
 from app.settings import load_settings
-from batch.bars.page_backup import copy_store_file, count_bars, list_store_files
+from batch.bars.pages.backup import copy_store_file, count_bars, list_store_files
 from batch.errors import NotFound
 from batch.kit.clock import utc_now
 from batch.kit.durable import sync
-from batch.kit.run_file import LOCK, read_run_file, write_private
+from batch.kit.embedded.run_file import LOCK, read_run_file, write_private
 
 Target = Annotated[Path, typer.Argument(help="folder to make; it must be empty or not there")]
 #: Folders of the data folder that are copied after the ledger.
@@ -112,7 +112,7 @@ def _copy(source: Source, draft: Path, session: Session) -> Manifest:
     """Copy the ledger first, bars after it, actions last: what a copy claims is in what was copied later."""
     revision, rows = "", {}
     if source.database_url:
-        from batch.kit.postgres_dump import dump_database  # noqa: PLC0415  the driver costs 0.1 s
+        from batch.kit.postgres.dump import dump_database  # noqa: PLC0415  the driver costs 0.1 s
 
         session.say("backup_part", what="ledger")
         facts = dump_database(source.database_url, draft / LEDGER)

@@ -11,7 +11,7 @@ from app.cli.session import Session
 from app.settings import AppSettings
 from batch.errors import StoreError
 from batch.kit.disk import measure_room
-from batch.kit.run_file import LOCK, NAME
+from batch.kit.embedded.run_file import LOCK, NAME
 from batch.providers.registry import get_provider_spec, provider_names
 
 

@@ -14,7 +14,7 @@ from app.jobs.history.tables import JOBS
 from app.jobs.model import Job
 from batch.errors import StoreError
 from batch.kit.group import Group
-from batch.kit.postgres import postgres_errors
+from batch.kit.postgres.engine import postgres_errors
 
 #: A job to join may finish between two looks; then the next try is new.
 _TRIES = 5

@@ -46,7 +46,7 @@ from app.jobs.history.stats import FOLD, INGESTED, PRUNE, STATS, parse_ingested,
 from app.jobs.history.tables import API_KEYS, JOB_CHUNKS, JOBS
 from app.jobs.model import TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
 from batch.errors import NotFound
-from batch.kit.postgres import AsyncEngine, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, postgres_errors
 
 _OPEN_JOBS = sorted(status.value for status in JobStatus if TRANSITIONS[status])
 _PLANNED = {JobStatus.QUEUED.value: JobStatus.RUNNING.value}

@@ -3,7 +3,7 @@
 from sqlalchemy import text
 
 from batch.errors import StoreError
-from batch.kit.postgres import AsyncEngine, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, postgres_errors
 
 _SCHEMA = text("SELECT 1 FROM jobs LIMIT 1")
 #: A record of 8 KiB in the write-ahead log, and a commit that waits for the disk; no table has it.

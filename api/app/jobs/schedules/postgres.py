@@ -24,7 +24,7 @@ from app.jobs.schedules.port import (
 )
 from app.jobs.schedules.tables import FIRINGS, SCHEDULES, dump_firing, dump_schedule, parse_firing, parse_schedule
 from batch.errors import Conflict, NotFound
-from batch.kit.postgres import AsyncEngine, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, postgres_errors
 
 #: A holder that is frozen in the middle of a firing loses its lock after this long, and its firing is undone.
 #: Longer than the one wait of a firing, for Redis, which gives up after 7 s.

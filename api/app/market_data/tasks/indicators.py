@@ -5,9 +5,9 @@ from functools import partial
 from app.jobs.model import Tally
 from app.tasks.long_runs import go_on, hand_out
 from app.tasks.worker import Run
-from batch.analysis.indicators.plan import IndicatorChunk
-from batch.analysis.indicators.request import parse_indicator_request
-from batch.analysis.indicators.run import run_indicator_chunk
+from batch.indicators.plan import IndicatorChunk
+from batch.indicators.request import parse_indicator_request
+from batch.indicators.run import run_indicator_chunk
 from batch.scripts.run_indicators import build_indicator_tools, run_indicators
 
 

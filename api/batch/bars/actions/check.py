@@ -5,7 +5,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from batch.bars.actions.sqlite import COLUMNS, CREATE_NOTES
-from batch.bars.page_errors import store_errors
+from batch.bars.folder.errors import store_errors
 from batch.errors import StoreDamaged
 
 FILE = "actions.sqlite"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from batch.bars.quality_soft import SPLIT_RATIOS
+from batch.bars.quality.soft import SPLIT_RATIOS
 from batch.market.action import CorporateAction
 from batch.market.bar import BarFlag
 from batch.market.rules import limit_bounds

@@ -7,9 +7,9 @@ from functools import partial
 import polars as pl
 
 from batch.bars.actions.store import KEY, NOTE_SCHEMA
-from batch.bars.influx_deliver import Cargo, Delivery
-from batch.bars.influx_lines import action_lines
-from batch.bars.influx_target import Precision
+from batch.bars.influx.deliver import Cargo, Delivery
+from batch.bars.influx.lines import action_lines
+from batch.bars.influx.target import Precision
 from batch.bars.normal import check_source
 from batch.errors import StoreError
 

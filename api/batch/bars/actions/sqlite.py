@@ -10,10 +10,10 @@ import orjson
 import polars as pl
 
 from batch.bars.actions.store import KEY, NOTE_SCHEMA
-from batch.bars.catalogue import Catalogue
-from batch.bars.folder_lock import shared_lock
+from batch.bars.folder.catalogue import Catalogue
+from batch.bars.folder.errors import store_errors
+from batch.bars.folder.lock import shared_lock
 from batch.bars.normal import check_source
-from batch.bars.page_errors import store_errors
 from batch.kit.durable import make_folders
 
 COLUMNS = ("symbol", "ex_session", "origin", "state", "factor", "noted_at")

@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from batch.errors import ProviderError
-from batch.kit.http_client import HttpClient
-from batch.providers.gate import Gate
+from batch.kit.http.client import HttpClient
 from batch.providers.jquants.query import JquantsQuery
+from batch.providers.limiter.gate import Gate
 from batch.providers.replies import Server
 from batch.providers.wire import ProviderWire
 

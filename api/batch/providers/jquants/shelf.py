@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import IO
 
 from batch.errors import ProviderError, RateLimited
-from batch.kit.http import Answer, HttpDownloader
-from batch.providers.gate import Gate
+from batch.kit.http.poster import Answer, HttpDownloader
 from batch.providers.jquants import query
 from batch.providers.jquants.files import BulkFile
 from batch.providers.jquants.get import JquantsSource
+from batch.providers.limiter.gate import Gate
 from batch.providers.replies import read_retry_after
 from batch.providers.watch import tell_alive
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from batch.kit.http_client import HttpClient
-from batch.providers.gate import Gate
+from batch.kit.http.client import HttpClient
+from batch.providers.limiter.gate import Gate
 from batch.providers.replies import Server
 from batch.providers.wire import ProviderWire
 from batch.providers.yahoo.query import ChartQuery

@@ -11,7 +11,7 @@ import pytest
 
 from app.cli.main import run_cli
 from batch import wiring
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 from tests.fixtures.apps import TOKEN
 from tests.fixtures.stacks import Api, serving
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.cli.exits import Exit
 from batch.bars.actions.sqlite import SqliteActionStore
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 from batch.market.action import ActionState
 from tests.app.cli.conftest import Done, Kaboom
 from tests.fixtures.noted_actions import note

@@ -18,7 +18,7 @@ import pytest
 
 from app.cli.backup.draft import draft_of
 from app.cli.backup.manifest import NAME, Manifest, read_manifest
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 from tests.app.cli.conftest import Done, Kaboom
 from tests.fixtures.stacks import KABOOM, clean_environment, until
 from tests.fixtures.stored_bars import DAILY, MINUTES, at, bar, frame, full_day, refused

@@ -14,7 +14,7 @@ from app.cli.data_folder import MARK, end_orphans, find_workers_on, hold_lock, m
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from batch.errors import Conflict
-from batch.kit.run_file import identify_folder, read_run_file, write_run_file
+from batch.kit.embedded.run_file import identify_folder, read_run_file, write_run_file
 from tests.fixtures.stacks import until
 
 #: Starts a process in its own session, waits until that has a child, and ends.

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from app.cli.exits import Exit
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from tests.app.cli.conftest import Done, Kaboom

@@ -6,8 +6,8 @@ import pytest
 
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
-from batch.kit.embedded import free_port
-from batch.kit.run_file import find_data_dir, read_run_file, write_run_file
+from batch.kit.embedded.run_file import find_data_dir, read_run_file, write_run_file
+from batch.kit.embedded.servers import free_port
 from tests.app.cli.conftest import Kaboom
 
 

@@ -7,7 +7,7 @@ import pytest
 from app.cli.session import Session
 from app.cli.stack import Stack, StackOptions
 from batch.errors import ConfigurationError
-from batch.kit.embedded import free_port
+from batch.kit.embedded.servers import free_port
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.market_data.schemas import BarPage, CoveragePage, LatestBars
-from batch.bars.asked import tell_asked
+from batch.bars.coverage.asked import tell_asked
 from batch.bars.store import BarStore
 from tests.app.market_data.conftest import SESSIONS, SYMBOLS
 from tests.fixtures.apps import client_of

@@ -16,8 +16,8 @@ from app.tasks.courier import PER_HOST, SLOTS, Courier, run_courier
 from app.tasks.parts import Parts
 from app.telemetry.logs import configure_logging, tap_lines
 from batch.errors import StoreError
-from batch.kit.http import HttpPoster
-from batch.kit.postgres import connect_postgres
+from batch.kit.http.poster import HttpPoster
+from batch.kit.postgres.engine import connect_postgres
 from batch.notify.retry import DELAYS_S
 from batch.notify.webhooks import Webhook, WebhookSender
 from tests.fixtures.jobs import OWNER

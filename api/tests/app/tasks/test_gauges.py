@@ -18,7 +18,7 @@ from app.telemetry.memory_meter import MemoryMeter
 from app.telemetry.metrics import use_meter
 from batch.errors import StoreError
 from batch.kit.clock import utc_now
-from batch.kit.redis_load import ServerLoad
+from batch.kit.redis.load import ServerLoad
 from batch.providers.watch import Heard, listen_to_waits, tell, watch_requests
 from tests.fixtures.job_stores import bench_of
 from tests.fixtures.schedules import SESSION_AT, HandClock, make_schedule

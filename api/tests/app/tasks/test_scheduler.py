@@ -25,7 +25,7 @@ from app.tasks.lifecycle import Jobs
 from app.tasks.parts import Parts
 from app.tasks.scheduler import Scheduler, take_turn
 from batch.errors import InvalidRequest, NotFound, StoreError
-from batch.kit.postgres import connect_postgres
+from batch.kit.postgres.engine import connect_postgres
 from batch.market.calendar import JST, sessions_between
 from tests.fixtures.jobs import OWNER
 from tests.fixtures.schedules import MINUTELY, REQUEST, SESSION_AT, HandClock, make_schedule

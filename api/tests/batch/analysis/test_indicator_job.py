@@ -8,16 +8,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.analysis.indicators.chosen import parse_indicators
-from batch.analysis.indicators.compute import compute_indicators
-from batch.analysis.indicators.plan import IndicatorChunk, IndicatorPlaces, IndicatorPlan, folder_of, plan_indicators
-from batch.analysis.indicators.request import parse_indicator_request
-from batch.analysis.indicators.run import IndicatorTools, load_indicators, run_indicator_chunk
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.actions.store import Origin, build_notes
 from batch.bars.history import read_with_history
 from batch.bars.memory import MemoryBarStore
 from batch.errors import InvalidRequest
+from batch.indicators.chosen import parse_indicators
+from batch.indicators.compute import compute_indicators
+from batch.indicators.plan import IndicatorChunk, IndicatorPlaces, IndicatorPlan, folder_of, plan_indicators
+from batch.indicators.request import parse_indicator_request
+from batch.indicators.run import IndicatorTools, load_indicators, run_indicator_chunk
 from batch.market.action import ActionState, CorporateAction
 from batch.market.bar import BAR_SCHEMA, BarSeries
 from batch.market.calendar import last_sessions

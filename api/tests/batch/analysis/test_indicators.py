@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.analysis.indicators.chosen import Indicator, parse_indicators
-from batch.analysis.indicators.compute import FORMULAS, compute_indicators
-from batch.analysis.indicators.table import IndicatorSpec, get_indicator_spec, indicator_specs
 from batch.errors import InvalidRequest
+from batch.indicators.chosen import Indicator, parse_indicators
+from batch.indicators.compute import FORMULAS, compute_indicators
+from batch.indicators.table import IndicatorSpec, get_indicator_spec, indicator_specs
 from batch.market.interval import Interval
 from tests.fixtures.random_bars import random_bars
 

@@ -10,9 +10,9 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.analysis.indicators.chosen import Indicator
-from batch.analysis.indicators.compute import compute_indicators
-from batch.analysis.indicators.table import get_indicator_spec
+from batch.indicators.chosen import Indicator
+from batch.indicators.compute import compute_indicators
+from batch.indicators.table import get_indicator_spec
 from tests.fixtures.random_bars import random_bars
 
 type Arrays = Sequence[Any]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from batch.bars.asked import from_runs, newest_asked, tell_asked, to_runs
+from batch.bars.coverage.asked import from_runs, newest_asked, tell_asked, to_runs
 from batch.bars.store import ASKED_SCHEMA
 from batch.market.calendar import last_sessions
 from tests.fixtures.stored_bars import at, bar, frame

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from batch.bars.cells import CellState
-from batch.bars.coverage import CELL_SCHEMA, CoverScope, judge_cells, judge_sessions
+from batch.bars.coverage.cells import CellState
+from batch.bars.coverage.judge import CELL_SCHEMA, CoverScope, judge_cells, judge_sessions
 from batch.bars.store import ASKED_SCHEMA, COVERAGE_SCHEMA
 from batch.market.bar import BarFlag
 from batch.market.calendar import closes_at, last_sessions

@@ -6,8 +6,8 @@ import io
 import polars as pl
 import pytest
 
-from batch.bars.encode import encode_table, keep_formulas_out
-from batch.bars.formats import Format
+from batch.bars.export.encode import encode_table, keep_formulas_out
+from batch.bars.export.formats import Format
 
 NAMES = ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "'=1", "'", "\uff1d1", "a=1", "トヨタ", "", None]
 TABLE = pl.DataFrame({"symbol": NAMES, "close": [-1.5] * len(NAMES), "volume": [-3] * len(NAMES)})

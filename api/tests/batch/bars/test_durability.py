@@ -8,21 +8,21 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.analysis.indicators.chosen import parse_indicators
-from batch.analysis.indicators.plan import IndicatorChunk
-from batch.analysis.indicators.run import IndicatorTools, run_indicator_chunk
-from batch.bars import catalogue
 from batch.bars.actions.sqlite import SqliteActionStore
 from batch.bars.actions.store import Origin, build_notes
-from batch.bars.export import export_files
-from batch.bars.export_plan import Selection, plan_file
+from batch.bars.export.files import export_files
+from batch.bars.export.plan import Selection, plan_file
+from batch.bars.folder import catalogue
 from batch.bars.memory import MemoryBarStore
-from batch.bars.page_asked import save_asked
-from batch.bars.page_compact import compact_shard
-from batch.bars.page_files import PageFiles
-from batch.bars.page_quarantine import write_quarantine
-from batch.bars.page_write import write_bars
+from batch.bars.pages.asked import save_asked
+from batch.bars.pages.compact import compact_shard
+from batch.bars.pages.files import PageFiles
+from batch.bars.pages.quarantine import write_quarantine
+from batch.bars.pages.write import write_bars
 from batch.bars.store import ASKED_SCHEMA
+from batch.indicators.chosen import parse_indicators
+from batch.indicators.plan import IndicatorChunk
+from batch.indicators.run import IndicatorTools, run_indicator_chunk
 from batch.kit.durable import make_folders, sync
 from batch.market.action import ActionState, CorporateAction
 from batch.market.interval import Interval

@@ -7,9 +7,9 @@ import polars as pl
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from batch.bars.export import export_files
-from batch.bars.export_plan import Selection, plan_file, plan_folder
-from batch.bars.formats import Format
+from batch.bars.export.files import export_files
+from batch.bars.export.formats import Format
+from batch.bars.export.plan import Selection, plan_file, plan_folder
 from batch.bars.memory import MemoryBarStore
 from batch.bars.store import BarStore
 from batch.errors import InvalidRequest, StoreError

@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.bars.export import export_files
-from batch.bars.export_plan import Selection, plan_file, plan_folder
-from batch.bars.formats import Format
+from batch.bars.export.files import export_files
+from batch.bars.export.formats import Format
+from batch.bars.export.plan import Selection, plan_file, plan_folder
 from batch.bars.memory import MemoryBarStore
 from batch.kit.drafts import Draft, sweep_drafts
 from batch.market.bar import BarSeries

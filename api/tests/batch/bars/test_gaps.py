@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from batch.bars.coverage import CoverScope
-from batch.bars.gaps import load_cells
+from batch.bars.coverage.gaps import load_cells
+from batch.bars.coverage.judge import CoverScope
 from batch.bars.memory import MemoryBarStore
 from batch.bars.store import ASKED_SCHEMA
 from batch.market.bar import BarFlag, BarSeries

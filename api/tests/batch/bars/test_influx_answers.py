@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from batch.bars.influx_answers import QueryRefused, parse_refusal, parse_results, parse_retry_after, said
+from batch.bars.influx.answers import QueryRefused, parse_refusal, parse_results, parse_retry_after, said
 
 NOW = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
 

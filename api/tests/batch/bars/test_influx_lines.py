@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.bars.influx_layout import InfluxBuckets, series_tags
-from batch.bars.influx_lines import bar_lines, quarantine_lines
+from batch.bars.influx.layout import InfluxBuckets, series_tags
+from batch.bars.influx.lines import bar_lines, quarantine_lines
 from batch.errors import StoreError
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 
-from batch.bars.influx_refused import RefusedLines
+from batch.bars.influx.refused import RefusedLines
 
 NOW = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
 

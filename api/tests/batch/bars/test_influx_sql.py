@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.influx import InfluxBarStore
-from batch.bars.influx_layout import InfluxBuckets
-from batch.bars.influx_sql import select_bars, select_columns, select_newest
-from batch.bars.influx_target import InfluxApi, InfluxQuery, InfluxTarget
+from batch.bars.influx.layout import InfluxBuckets
+from batch.bars.influx.sql import select_bars, select_columns, select_newest
+from batch.bars.influx.store import InfluxBarStore
+from batch.bars.influx.target import InfluxApi, InfluxQuery, InfluxTarget
 from batch.bars.memory import MemoryBarStore
 from batch.bars.store import StoreFault
 from batch.errors import StoreError

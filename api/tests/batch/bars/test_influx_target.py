@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from batch.bars.influx_target import InfluxApi, InfluxTarget, Precision, build_target
+from batch.bars.influx.target import InfluxApi, InfluxTarget, Precision, build_target
 from batch.errors import ConfigurationError
 
 SECRET = "s3cret-t0ken"

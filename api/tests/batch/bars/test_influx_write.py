@@ -10,13 +10,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.asked import tell_asked
-from batch.bars.influx import InfluxBarStore
-from batch.bars.influx_layout import InfluxBuckets
-from batch.bars.influx_target import InfluxApi, InfluxQuery, InfluxTarget
+from batch.bars.coverage.asked import tell_asked
+from batch.bars.influx.layout import InfluxBuckets
+from batch.bars.influx.store import InfluxBarStore
+from batch.bars.influx.target import InfluxApi, InfluxQuery, InfluxTarget
 from batch.bars.store import RefusedBars, WriteReport
 from batch.errors import StoreError
-from batch.kit.embedded import free_port
+from batch.kit.embedded.servers import free_port
 from tests.fixtures.fake_influx import ORG, TOKEN, FakeInflux, Fault, fake_influx
 from tests.fixtures.http_servers import Request, Response
 from tests.fixtures.influx_stores import NOW, Waits, kept_lines, make_store

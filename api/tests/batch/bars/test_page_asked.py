@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars.asked import tell_asked
-from batch.bars.page_files import PageFiles
-from batch.bars.pages import PageBarStore
+from batch.bars.coverage.asked import tell_asked
+from batch.bars.pages.files import PageFiles
+from batch.bars.pages.store import PageBarStore
 from batch.market.calendar import sessions_between
 from tests.fixtures.stored_bars import DAILY, JUNE_2, MINUTES, full_day
 

@@ -10,7 +10,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.bars.page_codec import MAX_BARS, PageColumns, decode_pages, encode_pages
+from batch.bars.pages.codec import MAX_BARS, PageColumns, decode_pages, encode_pages
 from batch.errors import StoreError
 
 INT64 = st.integers(-(2**63), 2**63 - 1)

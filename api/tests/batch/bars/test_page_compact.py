@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.page_compact import compact_shard
-from batch.bars.page_files import PageFiles
-from batch.bars.page_read import read_session
-from batch.bars.page_write import write_bars
+from batch.bars.pages.compact import compact_shard
+from batch.bars.pages.files import PageFiles
+from batch.bars.pages.read import read_session
+from batch.bars.pages.write import write_bars
 from batch.errors import StoreError
 from batch.market.calendar import sessions_between
 from tests.fixtures.stored_bars import JUNE_2, MINUTES, full_day

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars import page_cover
-from batch.bars.page_files import PageFiles
-from batch.bars.page_write import write_bars
-from batch.bars.pages import PageBarStore
+from batch.bars.pages import cover
+from batch.bars.pages.files import PageFiles
+from batch.bars.pages.store import PageBarStore
+from batch.bars.pages.write import write_bars
 from batch.errors import StoreError
 from tests.fixtures.stored_bars import JUNE_2, MINUTES, at, bar, frame
 
@@ -21,7 +21,7 @@ _WRITE_ONE = """
 import asyncio, sys
 from datetime import date
 from pathlib import Path
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 from tests.fixtures.stored_bars import MINUTES, at, bar, frame
 asyncio.run(PageBarStore(Path(sys.argv[1])).write(MINUTES, frame(bar("6758", at(date(2025, 6, 2), 1)))))
 """
@@ -68,20 +68,20 @@ def test_the_same_connection_may_write(tmp_path: Path) -> None:
     files = PageFiles(tmp_path)
     for minute in range(3):
         write_bars(files, MINUTES, frame(bar("7203", at(JUNE_2, minute))))
-        assert page_cover.coverage(files, MINUTES, **YEAR)["bars"].to_list() == [minute + 1]
+        assert cover.coverage(files, MINUTES, **YEAR)["bars"].to_list() == [minute + 1]
     files.close()
 
 
 def test_what_is_remembered_is_not_counted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = PageFiles(tmp_path)
     write_bars(files, MINUTES, frame(bar("7203", at(JUNE_2))))
-    first = page_cover.coverage(files, MINUTES, **YEAR)
-    monkeypatch.setattr(page_cover, "_to_coverage", lambda _: pytest.fail("counted again"))
-    assert page_cover.coverage(files, MINUTES, **YEAR).equals(first)
+    first = cover.coverage(files, MINUTES, **YEAR)
+    monkeypatch.setattr(cover, "_to_coverage", lambda _: pytest.fail("counted again"))
+    assert cover.coverage(files, MINUTES, **YEAR).equals(first)
     # The same month whatever is asked around it; another part of it is another question.
-    assert page_cover.coverage(files, MINUTES, first=date(2025, 5, 1), last=date(2025, 7, 31)).equals(first)
+    assert cover.coverage(files, MINUTES, first=date(2025, 5, 1), last=date(2025, 7, 31)).equals(first)
     with pytest.raises(pytest.fail.Exception):
-        page_cover.coverage(files, MINUTES, first=date(2025, 6, 2), last=date(2025, 7, 31))
+        cover.coverage(files, MINUTES, first=date(2025, 6, 2), last=date(2025, 7, 31))
     files.close()
 
 

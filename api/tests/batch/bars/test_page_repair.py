@@ -17,13 +17,13 @@ import pytest
 
 from batch.bars.actions.sqlite import SqliteActionStore
 from batch.bars.actions.store import Origin, build_notes
-from batch.bars.asked import tell_asked
-from batch.bars.catalogue import Catalogue
-from batch.bars.folder_lock import sole_lock
-from batch.bars.page_files import PageFiles
-from batch.bars.page_write import transaction, write_bars
-from batch.bars.pages import PageBarStore
-from batch.bars.repair.port import Gap, Mended
+from batch.bars.coverage.asked import tell_asked
+from batch.bars.folder.catalogue import Catalogue
+from batch.bars.folder.lock import sole_lock
+from batch.bars.pages.files import PageFiles
+from batch.bars.pages.repair.port import Gap, Mended
+from batch.bars.pages.store import PageBarStore
+from batch.bars.pages.write import transaction, write_bars
 from batch.bars.store import StoreHealth
 from batch.errors import StoreDamaged, StoreError
 from batch.market.action import ActionState, CorporateAction
@@ -327,7 +327,7 @@ def test_a_repair_beside_writers_loses_no_acknowledged_write(tmp_path: Path) -> 
 
 _REPAIR = """
 import asyncio, sys, pathlib
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 async def go():
     store = PageBarStore(pathlib.Path(sys.argv[1]))
     print(await store.repair(is_dry=False))

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from batch.bars.memory import MemoryBarStore
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 from tests.fixtures.stored_bars import JUNE_2, MINUTES, at, bar, frame, full_day
 
 pytestmark = pytest.mark.anyio

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from batch.bars.page_files import PageFiles
-from batch.bars.page_read import read_session
-from batch.bars.page_write import write_bars
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.files import PageFiles
+from batch.bars.pages.read import read_session
+from batch.bars.pages.store import PageBarStore
+from batch.bars.pages.write import write_bars
 from batch.bars.store import StoreHealth
 from batch.errors import StoreError
 from tests.fixtures.page_kills import kill_writers
@@ -251,7 +251,7 @@ def test_more_months_than_connections_are_read(files: PageFiles) -> None:
 FORK = """
 import os, sys
 from pathlib import Path
-from batch.bars.page_files import PageFiles
+from batch.bars.pages.files import PageFiles
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 

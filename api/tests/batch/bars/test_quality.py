@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from batch.bars.quality import Checked, check_bars
+from batch.bars.quality.screen import Checked, check_bars
 from batch.bars.store import QUARANTINE_SCHEMA
 from batch.errors import ProviderError
 from batch.market.bar import BAR_SCHEMA, RAW_BAR_SCHEMA, BarFlag

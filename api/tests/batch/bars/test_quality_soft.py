@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch.bars.quality import Checked, check_bars
+from batch.bars.quality.screen import Checked, check_bars
 from batch.market.bar import BarFlag
 from batch.market.calendar import JST, auction_stamps, grid, minute_grid
 from batch.market.interval import Interval

@@ -7,17 +7,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch.bars import page_compact
 from batch.bars.compaction import Compaction
-from batch.bars.export import export_files
-from batch.bars.export_plan import Selection, plan_file, plan_folder
-from batch.bars.formats import Format
+from batch.bars.export.files import export_files
+from batch.bars.export.formats import Format
+from batch.bars.export.plan import Selection, plan_file, plan_folder
 from batch.bars.memory import MemoryBarStore
-from batch.bars.page_compact import compact_shard
-from batch.bars.page_files import PageFile, PageFiles
-from batch.bars.page_read import read_session
-from batch.bars.page_verify import verify
-from batch.bars.page_write import write_bars
+from batch.bars.pages import compact as page_compact
+from batch.bars.pages.compact import compact_shard
+from batch.bars.pages.files import PageFile, PageFiles
+from batch.bars.pages.read import read_session
+from batch.bars.pages.verify import verify
+from batch.bars.pages.write import write_bars
 from batch.kit.stop import Stopped
 from batch.market.bar import BarSeries
 from batch.market.calendar import last_sessions
@@ -71,7 +71,7 @@ async def test_an_export_that_is_stopped_leaves_the_old_file(
 async def test_a_stop_is_heard_within_a_session_of_many_rows(
     store: MemoryBarStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("batch.bars.export._STREAM_ROWS", 1000)
+    monkeypatch.setattr("batch.bars.export.files._STREAM_ROWS", 1000)
     planned = await plan_file(store, Selection(MINUTES, DAYS[0], DAYS[0]), tmp_path / "a.parquet")
     # 13,080 rows of one session: a question to read it, 14 to put it together, and one at the end.
     assert await export_files(store, planned, should_stop=After(15)) == []

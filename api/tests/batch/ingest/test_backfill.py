@@ -10,10 +10,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.coverage import CoverScope, judge_sessions
-from batch.bars.gaps import load_cells
+from batch.bars.coverage.gaps import load_cells
+from batch.bars.coverage.judge import CoverScope, judge_sessions
 from batch.bars.memory import MemoryBarStore
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 from batch.bars.store import BarStore
 from batch.errors import ProviderError
 from batch.ingest.backfill import resolve_backfill

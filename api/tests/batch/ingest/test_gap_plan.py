@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.bars.coverage import CELL_SCHEMA
+from batch.bars.coverage.judge import CELL_SCHEMA
 from batch.ingest.gap_plan import plan_gaps, tell_gaps
 from batch.ingest.plan import IngestChunk, split_in_runs
 from batch.market.calendar import last_sessions

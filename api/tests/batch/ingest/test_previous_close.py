@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 from batch.bars.store import BarStore
 from batch.ingest import runner
 from batch.ingest.plan import IngestChunk

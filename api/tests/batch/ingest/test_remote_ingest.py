@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 from batch.errors import ConfigurationError, InvalidRequest
 from batch.ingest.request import parse_request
 from batch.kit.clock import utc_now

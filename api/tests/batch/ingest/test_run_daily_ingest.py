@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 import batch
-from batch.bars.pages import PageBarStore
+from batch.bars.pages.store import PageBarStore
 from batch.errors import InvalidRequest
 from batch.ingest.plan import IngestPlan
 from batch.ingest.request import parse_request

@@ -22,7 +22,7 @@ from batch.market.calendar import last_sessions
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome
-from batch.providers.gate import OpenGate
+from batch.providers.limiter.gate import OpenGate
 from batch.providers.yahoo import YahooProvider, YahooSource
 from batch.providers.yahoo.splits import DayPrices, find_divisors
 from tests.fixtures.fake_yahoo import FakeYahoo, yahoo_server

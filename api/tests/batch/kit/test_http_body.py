@@ -8,7 +8,7 @@ import zlib
 import pytest
 from multidict import CIMultiDict
 
-from batch.kit.http_body import BrokenBody, gunzip, read_body
+from batch.kit.http.body import BrokenBody, gunzip, read_body
 
 TEXT = json.dumps([random.Random(7).randrange(10**6) for _ in range(300)]).encode()
 PACKED = gzip.compress(TEXT)

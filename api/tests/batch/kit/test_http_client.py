@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from batch.kit import http_client
-from batch.kit.embedded import free_port
-from batch.kit.http_client import HttpClient, Reply
+from batch.kit.embedded.servers import free_port
+from batch.kit.http import client
+from batch.kit.http.client import HttpClient, Reply
 from tests.fixtures.authority import Authority
 from tests.fixtures.http_servers import Request, Response, serving
 
@@ -96,7 +96,7 @@ async def test_a_server_that_says_nothing_is_waited_for_so_long() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="how a full backlog answers")
 async def test_a_connection_is_waited_for_less_long_than_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_client, "_CONNECT_S", 0.1)
+    monkeypatch.setattr(client, "_CONNECT_S", 0.1)
     with contextlib.ExitStack() as sockets:
         full, *waiting = (sockets.enter_context(socket.socket()) for _ in range(5))
         full.bind(("127.0.0.1", 0))
@@ -233,9 +233,9 @@ class TestEncrypted:
 
     @pytest.fixture(autouse=True)
     def _forgotten(self) -> Iterator[None]:
-        http_client._find_authorities.cache_clear()
+        client._find_authorities.cache_clear()
         yield
-        http_client._find_authorities.cache_clear()
+        client._find_authorities.cache_clear()
 
     async def ask(self, authority: Authority, *, host: str = "127.0.0.1") -> Reply:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -264,7 +264,7 @@ class TestEncrypted:
     ) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
         monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "nothing"))
-        (place,) = http_client._find_authorities().values()
+        (place,) = client._find_authorities().values()
         assert Path(place).read_text().count("BEGIN CERTIFICATE") > 50
 
     async def test_without_tls_at_the_other_end_nothing_is_said(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from batch.kit.http_client import HttpClient
+from batch.kit.http.client import HttpClient
 from tests.fixtures.cut_answers import CutServer, Framing, cutting
 from tests.fixtures.http_servers import Request, Response
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from batch.errors import InvalidRequest
-from batch.kit.http import Answer, HttpDownloader
+from batch.kit.http.poster import Answer, HttpDownloader
 from tests.fixtures.http_servers import Request, Response, serving
 
 pytestmark = pytest.mark.anyio

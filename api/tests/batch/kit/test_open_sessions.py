@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.tasks.loop import ProcessLoop
-from batch.kit.http_client import HttpClient
+from batch.kit.http.client import HttpClient
 from batch.kit.open_sessions import close_sessions, note_open
 from tests.fixtures.apps import memory_settings, running
 from tests.fixtures.http_servers import Request, Response, serving

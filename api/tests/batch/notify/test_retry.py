@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from batch.kit.http import Answer
+from batch.kit.http.poster import Answer
 from batch.notify.retry import DELAYS_S, JITTER, Verdict, judge_answer
 
 NOW = datetime(2026, 11, 25, 7, 35, tzinfo=UTC)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from batch.errors import ConfigurationError, InvalidRequest
-from batch.kit.http import Answer, HttpPoster
+from batch.kit.http.poster import Answer, HttpPoster
 from batch.notify.callback import CallbackRules
 from batch.notify.signing import parse_secrets
 from batch.notify.url_guard import UrlGuard, judge_address, parse_trusted

@@ -11,7 +11,7 @@ import pytest
 from standardwebhooks import WebhookVerificationError
 
 from batch.errors import ConfigurationError
-from batch.kit.http import HttpPoster
+from batch.kit.http.poster import HttpPoster
 from batch.notify.callback import CallbackRules
 from batch.notify.signing import make_webhook_secret, parse_secrets
 from batch.notify.webhooks import Webhook, WebhookSender

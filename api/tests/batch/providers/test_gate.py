@@ -7,10 +7,10 @@ import pytest
 from batch.errors import ProviderError, RateLimited, StoreError
 from batch.market.interval import Interval
 from batch.providers.base import BarRequest
-from batch.providers.gate import LimitedGate, OpenGate
-from batch.providers.limiter import Limits, Reason, Turn, Verdict, Wait
-from batch.providers.limiter_memory import MemoryLimiter
-from batch.providers.polite import PoliteProvider
+from batch.providers.limiter.gate import LimitedGate, OpenGate
+from batch.providers.limiter.memory import MemoryLimiter
+from batch.providers.limiter.polite import PoliteProvider
+from batch.providers.limiter.port import Limits, Reason, Turn, Verdict, Wait
 from batch.providers.watch import Heard, listen_to_waits, while_alive
 from tests.fixtures.fake_providers import FakeProvider, fail_with
 from tests.fixtures.raw_bars import SESSIONS

@@ -8,16 +8,16 @@ import polars as pl
 import pytest
 
 from batch.errors import ProviderError
-from batch.kit.http_client import HttpClient
+from batch.kit.http.client import HttpClient
 from batch.market.action import CorporateAction
 from batch.market.interval import Interval
 from batch.market.listing import Listing, Market
 from batch.market.outcome import Outcome
 from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.gate import OpenGate
 from batch.providers.jquants import JquantsProvider, JquantsSource, query
 from batch.providers.jquants.get import JQUANTS_SERVER
 from batch.providers.jquants.parse import parse_calendar, parse_daily, parse_listings, parse_master, parse_minutes
+from batch.providers.limiter.gate import OpenGate
 from batch.providers.wire import ProviderWire
 from tests.fixtures.fake_jquants import API_KEY, FakeJquants, jquants_server
 from tests.fixtures.provider_faults import as_json

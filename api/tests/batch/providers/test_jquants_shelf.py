@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from batch.providers.gate import OpenGate
 from batch.providers.jquants import JquantsShelf, JquantsSource, query, shelf
 from batch.providers.jquants.files import BulkFile, parse_files, pick_files
+from batch.providers.limiter.gate import OpenGate
 from batch.providers.watch import while_alive
 from tests.fixtures.fake_jquants import API_KEY, FakeJquants, jquants_server
 

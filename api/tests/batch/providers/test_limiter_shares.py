@@ -5,9 +5,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from batch.kit.redis import connect_redis
-from batch.providers.limiter import Limits, Turn, Verdict
-from batch.providers.limiter_redis import RedisLimiter
+from batch.kit.redis.client import connect_redis
+from batch.providers.limiter.port import Limits, Turn, Verdict
+from batch.providers.limiter.redis import RedisLimiter
 from tests.fixtures.limiters import PROVIDER, LimiterBench, redis_limiter
 
 pytestmark = pytest.mark.anyio

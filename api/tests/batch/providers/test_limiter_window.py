@@ -6,8 +6,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.providers.limiter import Limits, Turn, Verdict
-from batch.providers.limiter_memory import MemoryLimiter
+from batch.providers.limiter.memory import MemoryLimiter
+from batch.providers.limiter.port import Limits, Turn, Verdict
 from tests.fixtures.limiters import Clock
 
 WINDOW_S = 60.0

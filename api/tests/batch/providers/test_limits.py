@@ -4,10 +4,10 @@ import pytest
 from pydantic import ValidationError
 
 from batch.errors import ConfigurationError, InvalidRequest
-from batch.providers.gate import LimitedGate, OpenGate
-from batch.providers.limiter import Limits
-from batch.providers.limits import parse_limits
-from batch.providers.polite import PoliteProvider
+from batch.providers.limiter.gate import LimitedGate, OpenGate
+from batch.providers.limiter.limits import parse_limits
+from batch.providers.limiter.polite import PoliteProvider
+from batch.providers.limiter.port import Limits
 from batch.providers.registry import get_provider_spec
 from batch.settings import BatchSettings
 from batch.wiring import build_gate, build_provider

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from batch.errors import RateLimited
-from batch.providers.gate import LimitedGate
-from batch.providers.limiter import Reason, Turn, Verdict, Wait
+from batch.providers.limiter.gate import LimitedGate
+from batch.providers.limiter.port import Reason, Turn, Verdict, Wait
 
 pytestmark = pytest.mark.anyio
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from batch.errors import ProviderError, RateLimited
-from batch.kit.http_client import Reply
+from batch.kit.http.client import Reply
 from batch.providers.replies import Server, quote, read_object, read_retry_after
 
 SERVER = Server("acme", "get a key")

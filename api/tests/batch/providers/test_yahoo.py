@@ -14,7 +14,7 @@ from batch.market.calendar import last_sessions
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.gate import OpenGate
+from batch.providers.limiter.gate import OpenGate
 from batch.providers.rows import build_frame
 from batch.providers.yahoo import YahooProvider, YahooSource
 from batch.providers.yahoo.parse import parse_chart

@@ -52,7 +52,7 @@ def plant_sizes() -> None:
 
 def plant_items() -> None:
     """Put a pause before each item of the jobs on bars that are held, and have a roll-up settle few at a time."""
-    from batch.analysis.indicators import run as indicators  # noqa: PLC0415  only in a worker
+    from batch.indicators import run as indicators  # noqa: PLC0415  only in a worker
     from batch.market_data import compact, mirror, roll_up  # noqa: PLC0415
 
     roll_up._SLICE = int(os.environ["FAULT_SLICE_SYMBOLS"])

@@ -17,7 +17,7 @@ import httpx2
 import redis
 
 from app.cli.stack import WORKER_ARGUMENTS
-from batch.kit.embedded import embed_valkey, free_port
+from batch.kit.embedded.servers import embed_valkey, free_port
 from tests.faults.lab.client import Caller, Requests
 from tests.faults.lab.ledger import Ledger, open_ledger
 from tests.faults.lab.process import Process, Spec

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 
 from app.cli.migrate import migrate
-from batch.kit.embedded import embed_postgres
+from batch.kit.embedded.servers import embed_postgres
 from tests.faults.lab.process import Process, Spec
 from tests.fixtures.stacks import until
 

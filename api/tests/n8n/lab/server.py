@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from batch.kit.embedded import free_port
+from batch.kit.embedded.servers import free_port
 from tests.fixtures.stacks import until
 from tests.n8n.lab.install import Installation
 

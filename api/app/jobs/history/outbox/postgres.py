@@ -14,7 +14,7 @@ from app.jobs.history.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, Deliver
 from app.jobs.history.rows import parse_job
 from app.jobs.history.tables import JOBS, WEBHOOK_DELIVERIES
 from app.jobs.model import Job
-from batch.kit.postgres import AsyncEngine, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, postgres_errors
 
 _T = WEBHOOK_DELIVERIES.c
 # A window function may not lock rows, so what is ranked is joined to what is locked; whoever comes second skips.

@@ -1,0 +1,106 @@
+"""Which files an export is going to write, and how many bars go into each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from batch.bars.export.formats import Format
+from batch.bars.store import BarStore
+from batch.errors import InvalidRequest
+from batch.market.bar import BarSeries
+
+_BY_SUFFIX = {".parquet": Format.PARQUET, ".csv": Format.CSV, ".arrow": Format.ARROW, ".feather": Format.ARROW}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Bars of one series from session `first` to session `last`, both included; of all symbols where none is named.
+
+    `is_adjusted` says whether they are to be adjusted for corporate actions; else they are raw.
+    """
+
+    series: BarSeries
+    first: date
+    last: date
+    symbols: tuple[str, ...] = ()
+    is_adjusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """What is held of a selection in one month: its sessions, oldest first, and the number of bars."""
+
+    name: str
+    sessions: tuple[date, ...]
+    bars: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """A file to write: where, in which format, and the months of a selection that go into it."""
+
+    path: Path
+    form: Format
+    selection: Selection
+    months: tuple[Month, ...]
+
+    @property
+    def bars(self) -> int:
+        """How many bars were held when it was planned."""
+        return sum(month.bars for month in self.months)
+
+
+async def plan_file(store: BarStore, selection: Selection, path: Path) -> list[PlannedFile]:
+    """Plan one file, by its suffix in Parquet, CSV or Arrow; none where nothing is held.
+
+    Raises:
+        InvalidRequest: the suffix is of no format, or `first` is after `last`.
+
+    """
+    form = _BY_SUFFIX.get(path.suffix.lower())
+    if form is None:
+        raise InvalidRequest(f"the file was {path.name[-40:]!r}, expected a suffix of {', '.join(_BY_SUFFIX)}")
+    months = await _find_months(store, selection)
+    return [PlannedFile(path, form, selection, tuple(months))] if months else []
+
+
+async def plan_folder(
+    store: BarStore, selection: Selection, folder: Path, form: Format, *, newest: int | None = None
+) -> list[PlannedFile]:
+    """Plan a file for each month, `<provider>/<interval>/<YYYY-MM>.<format>`, or for the newest so many.
+
+    Adjusted bars go to `<interval>-adjusted`, so that they never take the place of raw ones.
+
+    Raises:
+        InvalidRequest: `first` is after `last`.
+
+    """
+    months = await _find_months(store, selection)
+    suffix = "-adjusted" if selection.is_adjusted else ""
+    below = folder / selection.series.source / f"{selection.series.interval}{suffix}"
+    chosen = months[-newest:] if newest else months
+    return [PlannedFile(below / f"{month.name}.{form}", form, selection, (month,)) for month in chosen]
+
+
+async def _find_months(store: BarStore, selection: Selection) -> list[Month]:
+    if selection.first > selection.last:
+        raise InvalidRequest(f"first was {selection.first} and last {selection.last}, expected them in order")
+    months = []
+    for first, last in _split_in_months(selection.first, selection.last):
+        held = await store.coverage(selection.series, first=first, last=last)
+        if selection.symbols:
+            held = held.filter(pl.col("symbol").is_in(selection.symbols))
+        if held.height:
+            days = held["session"].unique().sort().to_list()
+            months.append(Month(f"{first:%Y-%m}", tuple(days), int(held["bars"].sum())))
+    return months
+
+
+def _split_in_months(first: date, last: date) -> Iterator[tuple[date, date]]:
+    while first <= last:
+        following = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
+        yield first, min(last, following - timedelta(days=1))
+        first = following

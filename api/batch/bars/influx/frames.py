@@ -1,0 +1,64 @@
+"""Results of queries as frames."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+import polars as pl
+
+from batch.bars.influx.answers import ResultSeries
+from batch.bars.influx.layout import FIELDS, PRICES
+from batch.bars.store import QUARANTINE_SCHEMA
+from batch.market.bar import BAR_SCHEMA, empty_bars
+
+#: Points of bars, as they are read: times in microseconds since 1970, and null where a point has no such field.
+BAR_ROW = pl.Schema({"symbol": pl.String(), "time": pl.Int64(), **dict.fromkeys(FIELDS, pl.Float64())})
+#: Points of refused rows.
+QUARANTINE_ROW = pl.Schema({"time": pl.Int64(), "undated": pl.String(), "reason": pl.String(), "row": pl.String()})
+
+_KEY = ["symbol", "opened_at"]
+_TIME = BAR_SCHEMA["opened_at"]
+
+
+def to_columns(found: Iterable[ResultSeries], names: Sequence[str]) -> dict[str, list[Any]]:
+    """Return some columns of all series, one after another; a tag that was grouped by is a column too."""
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for series in found:
+        values = list(zip(*series.rows, strict=True)) or [()] * len(series.columns)
+        by_name = dict(zip(series.columns, values, strict=True))
+        for name, column in columns.items():
+            column.extend(by_name[name] if name in by_name else [series.tags.get(name)] * len(series.rows))
+    return columns
+
+
+def to_rows(found: Iterable[ResultSeries], schema: pl.Schema) -> pl.DataFrame:
+    """Return the rows of all series in a schema that names their columns, or some of them."""
+    columns = to_columns(found, list(schema))
+    return pl.DataFrame([pl.Series(name, columns[name], kind, strict=False) for name, kind in schema.items()])
+
+
+def to_bars(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows in `BAR_ROW` as sorted bars; those that lack a price or the volume are no bars and left out."""
+    if rows.is_empty():
+        return empty_bars()
+    bars = rows.drop_nulls([*PRICES, "volume", "symbol"]).select(
+        "symbol",
+        pl.col("time").cast(_TIME).alias("opened_at"),
+        *PRICES,
+        pl.col("volume").cast(pl.Int64),
+        # Written by somebody else, a bar may have none.
+        pl.col("flags").fill_null(0).cast(pl.UInt16),
+    )
+    return bars.unique(_KEY, keep="last").sort(_KEY)
+
+
+def to_quarantine(found: pl.DataFrame) -> pl.DataFrame:
+    """Return rows in `QUARANTINE_ROW` as `QUARANTINE_SCHEMA` has them, sorted by symbol, then opened_at."""
+    rows = [
+        (symbol, None if undated == "true" else time, *values, reason)
+        for time, undated, reason, (symbol, *values) in (
+            (time, undated, reason, orjson.loads(row)) for time, undated, reason, row in found.iter_rows()
+        )
+    ]
+    frame = pl.DataFrame(rows, schema={**QUARANTINE_SCHEMA, "opened_at": pl.Int64()}, orient="row")
+    return frame.with_columns(pl.col("opened_at").cast(_TIME)).sort("symbol", "opened_at", "reason")

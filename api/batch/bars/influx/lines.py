@@ -1,0 +1,81 @@
+"""Frames as line protocol, without a Python object for each bar."""
+
+from collections.abc import Sequence
+
+import orjson
+import polars as pl
+
+from batch.bars.influx.layout import ACTIONS, ASKED, BARS, PRICES, QUARANTINE, escape_tag, measurement, series_tags
+from batch.errors import StoreError
+from batch.market.bar import BarSeries
+from batch.market.interval import Interval
+
+_US = 1_000_000
+#: Beyond it a float, which the volume is stored as, misses whole numbers.
+_MOST_VOLUME = 2**53
+
+
+def bar_lines(series: BarSeries, bars: pl.DataFrame) -> pl.Series:
+    """Return one line for each bar in `BAR_SCHEMA`, times in seconds.
+
+    Raises:
+        StoreError: not retryable; a volume is too large for a float.
+
+    """
+    if bars.filter(pl.col("volume").abs() > _MOST_VOLUME).height:
+        raise StoreError(f"a volume was over {_MOST_VOLUME:,}, more than a float holds exactly", retryable=False)
+    # One format for the whole line, half as dear as parts that are put together. Floats as polars writes them: the
+    # shortest text that reads back as the same float. Without `i` a whole number is a float.
+    values = ",".join(f"{name}={{}}" for name in (*PRICES, "volume"))
+    whole = f"{_head(measurement(BARS, series.interval), series)}symbol={{}} {values},flags={{}}i {{}}"
+    time_s = pl.col("opened_at").to_physical() // _US
+    line = pl.format(whole, _escaped(bars["symbol"]), *PRICES, "volume", "flags", time_s)
+    return bars.select(line=line)["line"]
+
+
+def asked_lines(series: BarSeries, asked: pl.DataFrame) -> pl.Series:
+    """Return one line for each answer in `ASKED_SCHEMA`, times (00:00 UTC of the session) in seconds."""
+    whole = f"{_head(measurement(ASKED, series.interval), series)}symbol={{}} bars={{}}i,at={{}}i {{}}"
+    session_s = pl.col("session").cast(pl.Datetime("us")).to_physical() // _US
+    line = pl.format(whole, _escaped(asked["symbol"]), "bars", pl.col("asked_at").to_physical(), session_s)
+    return asked.select(line=line)["line"]
+
+
+def action_lines(source: str, notes: pl.DataFrame) -> pl.Series:
+    """Return one line for each note of an action in `NOTE_SCHEMA`, times (00:00 UTC of the ex-session) in seconds."""
+    head = _head(ACTIONS, BarSeries(source, Interval.D1))
+    whole = f'{head}symbol={{}},origin={{}} factor={{}},state="{{}}",at={{}}i {{}}'
+    session_s = pl.col("ex_session").cast(pl.Datetime("us")).to_physical() // _US
+    at = pl.col("noted_at").to_physical()
+    line = pl.format(whole, _escaped(notes["symbol"]), "origin", "factor", "state", at, session_s)
+    return notes.select(line=line)["line"]
+
+
+def quarantine_lines(series: BarSeries, rows: pl.DataFrame) -> pl.Series:
+    """Return one line for each refused row in `QUARANTINE_SCHEMA`, times in microseconds.
+
+    A row without a time lies at 1970 and has `undated=true`; its values are one field, so that they replace
+    those of an earlier row as a whole, nulls too.
+    """
+    head = _head(measurement(QUARANTINE, series.interval), series)
+    columns = rows.with_columns(pl.col("opened_at").to_physical()).rows()
+    return pl.Series("line", [_quarantine_line(head, *row) for row in columns], pl.String)
+
+
+def _quarantine_line(head: str, symbol: str, at_us: int | None, *rest: float | str | None) -> str:
+    *values, reason = rest
+    tags = f"{head}reason={escape_tag(str(reason))},symbol={escape_tag(symbol)}"
+    text = orjson.dumps([symbol, *values]).decode().replace("\\", "\\\\").replace('"', '\\"')
+    return f'{tags},undated={str(at_us is None).lower()} row="{text}" {at_us or 0}'
+
+
+def _escaped(symbols: pl.Series) -> pl.Expr:
+    """Return symbols as tags; most need no escape, and to look each up costs a third of what the line does."""
+    escaped = {symbol: escape_tag(symbol) for symbol in symbols.unique().to_list()}
+    odd = {symbol: tag for symbol, tag in escaped.items() if tag != symbol}
+    return pl.col("symbol").replace(odd) if odd else pl.col("symbol")
+
+
+def _head(name: str, series: BarSeries) -> str:
+    tags: Sequence[str] = [f"{key}={escape_tag(value)}" for key, value in series_tags(series).items()]
+    return f"{name},{','.join(tags)},"

@@ -1,0 +1,179 @@
+"""SQL for InfluxDB v3: the texts of statements, every name and value in them quoted.
+
+A measurement is a table of the schema `iox`; its tags, its fields and `time` are columns. Only what standard SQL and
+DataFusion, the engine of v3, have in common is used.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from batch.bars.influx.layout import (
+    ACTIONS,
+    ASKED,
+    BARS,
+    FIELDS,
+    PRICES,
+    QUARANTINE,
+    measurement,
+    series_tags,
+    tag_value,
+)
+from batch.bars.influx.reads import Between
+from batch.market.bar import BarSeries
+from batch.market.interval import Interval
+
+FLAGS = "flags"
+_WHOLE = (*PRICES, "volume")
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAsk:
+    """A statement on one table, and what it takes to be answered.
+
+    Attributes:
+        table: the table, which is not there before its first point.
+        needs: columns without which no row can be an answer.
+        select: what is selected.
+        of_flags: what is selected too where the table has flags, which somebody else's bars may lack.
+        rest: the statement from `FROM` on.
+
+    """
+
+    table: str
+    needs: frozenset[str]
+    select: tuple[str, ...]
+    rest: str
+    of_flags: tuple[str, ...] = ()
+
+    def text(self, *, has_flags: bool = True) -> str:
+        """Return the statement."""
+        return f"SELECT {', '.join((*self.select, *(self.of_flags if has_flags else ())))} {self.rest}"
+
+
+def select_bars(series: BarSeries, between: Between, symbols: Sequence[str] = ()) -> SqlAsk:
+    """Ask for bars; where symbols are named, for theirs."""
+    table = measurement(BARS, series.interval)
+    rest = f"FROM {_name(table)} WHERE {_tags(series, symbols)} AND {_time(between)}"
+    return _ask_for_bars(table, series, rest)
+
+
+def select_newest(series: BarSeries, symbols: Sequence[str] = ()) -> SqlAsk:
+    """Ask for the newest bar of each symbol."""
+    table = measurement(BARS, series.interval)
+    rest = _newest(table, f"{_tags(series, symbols)} AND {_are_there(_WHOLE)}")
+    return _ask_for_bars(table, series, rest)
+
+
+def select_closes(series: BarSeries, symbols: Sequence[str], before_s: int) -> SqlAsk:
+    """Ask for the last close of some symbols before a time."""
+    table = measurement(BARS, series.interval)
+    where = f'{_tags(series, symbols)} AND "time" < {_instant(before_s)} AND {_are_there(["close"])}'
+    return _ask(table, series, ("symbol", "close"), _newest(table, where))
+
+
+def select_days(series: BarSeries, between: Between) -> SqlAsk:
+    """Ask how many bars each symbol has on each UTC day, from when to when, and with what flags."""
+    table = measurement(BARS, series.interval)
+    day = "date_trunc('day', \"time\")"
+    where = f"{_tags(series)} AND {_time(between)} AND {_are_there(['close'])}"
+    return SqlAsk(
+        table,
+        frozenset({*series_tags(series), "symbol", "time", "close"}),
+        (
+            '"symbol"',
+            f'{day} AS "session"',
+            'count("close") AS "bars"',
+            'min("time") AS "first_at"',
+            'max("time") AS "last_at"',
+        ),
+        f'FROM {_name(table)} WHERE {where} GROUP BY "symbol", {day}',
+        ('sum(CASE WHEN "flags" > 0 THEN 1 ELSE 0 END) AS "flagged"', 'bit_or("flags") AS "flags"'),
+    )
+
+
+def select_quarantine(series: BarSeries, symbols: Sequence[str] = ()) -> SqlAsk:
+    """Ask for refused rows; where symbols are named, for theirs."""
+    table = measurement(QUARANTINE, series.interval)
+    rest = f"FROM {_name(table)} WHERE {_tags(series, symbols)}"
+    return _ask(table, series, ("time", "undated", "reason", "row"), rest)
+
+
+def select_asked(series: BarSeries, between: Between) -> SqlAsk:
+    """Ask for what providers answered."""
+    table = measurement(ASKED, series.interval)
+    rest = f"FROM {_name(table)} WHERE {_tags(series)} AND {_time(between)}"
+    return _ask(table, series, ("symbol", "time", "bars", "at"), rest)
+
+
+def select_actions(source: str, symbols: Sequence[str] = ()) -> SqlAsk:
+    """Ask for the notes of corporate actions; where symbols are named, for theirs."""
+    series = BarSeries(source, Interval.D1)
+    rest = f"FROM {_name(ACTIONS)} WHERE {_tags(series, symbols)}"
+    return _ask(ACTIONS, series, ("symbol", "time", "origin", "state", "factor", "at"), rest)
+
+
+def select_sources(table: str) -> SqlAsk:
+    """Ask for the sources that a table has."""
+    return SqlAsk(
+        table, frozenset({"source"}), ('DISTINCT "source"',), f'FROM {_name(table)} WHERE "source" IS NOT NULL'
+    )
+
+
+def select_counts(table: str, fields: Sequence[str]) -> SqlAsk:
+    """Ask how many values each of some fields of a table has."""
+    counts = tuple(f"count({_name(field)}) AS {_name(field)}" for field in fields)
+    return SqlAsk(table, frozenset(fields), counts, f"FROM {_name(table)}")
+
+
+def select_columns(table: str | None = None) -> str:
+    """Ask for the columns, and their types, of a table or of all."""
+    only = "" if table is None else f' WHERE "table_name" = {_text(table)}'
+    columns = '"table_name", "column_name", "data_type"'
+    # Not by schema: were it not called `iox` somewhere, a table would seem not to be there.
+    return f"SELECT {columns} FROM information_schema.columns{only}"
+
+
+def _ask(table: str, series: BarSeries, columns: Sequence[str], rest: str) -> SqlAsk:
+    needs = frozenset({*series_tags(series), "symbol", "time", *columns})
+    return SqlAsk(table, needs, tuple(map(_name, columns)), rest)
+
+
+def _ask_for_bars(table: str, series: BarSeries, rest: str) -> SqlAsk:
+    needs = frozenset({*series_tags(series), "symbol", "time", *_WHOLE})
+    columns = ("symbol", "time", *(field for field in FIELDS if field != FLAGS))
+    return SqlAsk(table, needs, tuple(map(_name, columns)), rest, (_name(FLAGS),))
+
+
+def _newest(table: str, where: str) -> str:
+    nth = 'row_number() OVER (PARTITION BY "symbol" ORDER BY "time" DESC) AS "nth"'
+    return f'FROM (SELECT *, {nth} FROM {_name(table)} WHERE {where}) AS "ranked" WHERE "nth" = 1'
+
+
+def _tags(series: BarSeries, symbols: Sequence[str] = ()) -> str:
+    terms = [f"{_name(key)} = {_text(value)}" for key, value in series_tags(series).items()]
+    if symbols:
+        terms.append(f'"symbol" IN ({", ".join(_text(tag_value(symbol)) for symbol in symbols)})')
+    return " AND ".join(terms)
+
+
+def _are_there(columns: Iterable[str]) -> str:
+    return " AND ".join(f"{_name(column)} IS NOT NULL" for column in columns)
+
+
+def _time(between: Between) -> str:
+    return f'"time" >= {_instant(between[0])} AND "time" < {_instant(between[1])}'
+
+
+def _instant(seconds: int) -> str:
+    """Return a time as v3 has it: UTC, without a zone."""
+    return f"TIMESTAMP '{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}'"
+
+
+def _name(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _text(text: str) -> str:
+    # A backslash is a character like any other in SQL's literals.
+    return "'" + text.replace("'", "''") + "'"

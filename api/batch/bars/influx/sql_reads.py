@@ -1,0 +1,153 @@
+"""Questions to InfluxDB v3 in SQL, answered as Parquet."""
+
+import asyncio
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from batch.bars.influx.frames import BAR_ROW, QUARANTINE_ROW, to_bars, to_quarantine
+from batch.bars.influx.layout import parse_measurement
+from batch.bars.influx.ql import day_seconds
+from batch.bars.influx.reads import ACTION_ROW, ASKED_ROW, Between
+from batch.bars.influx.sql import (
+    FLAGS,
+    SqlAsk,
+    select_actions,
+    select_asked,
+    select_bars,
+    select_closes,
+    select_columns,
+    select_counts,
+    select_days,
+    select_newest,
+    select_quarantine,
+    select_sources,
+)
+from batch.bars.influx.wire import InfluxWire
+from batch.bars.store import COVERAGE_SCHEMA
+from batch.kit.http.client import Reply
+from batch.market.bar import BarSeries
+
+_CLOSE_ROW = pl.Schema({"symbol": pl.String(), "close": pl.Float64()})
+_DAY_ROW = pl.Schema({**COVERAGE_SCHEMA, "session": pl.Int64(), "first_at": pl.Int64(), "last_at": pl.Int64()})
+_COLUMN_ROW = pl.Schema({"table_name": pl.String(), "column_name": pl.String(), "data_type": pl.String()})
+#: InfluxQL's words, which the layout is written in, for the types that Arrow has of fields. A tag is none of them.
+_TYPES = {"Float64": "float", "Int64": "integer", "UInt64": "unsigned", "Utf8": "string", "Boolean": "boolean"}
+
+
+@dataclass(frozen=True, slots=True)
+class SqlReads:
+    """`InfluxReads` in SQL."""
+
+    wire: InfluxWire
+
+    async def bars(self, bucket: str, series: BarSeries, between: Between, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        """Return whole bars in `BAR_SCHEMA`, sorted; where symbols are named, theirs."""
+        return to_bars(await self._rows(bucket, select_bars(series, between, symbols), BAR_ROW))
+
+    async def newest(self, bucket: str, series: BarSeries, symbols: Sequence[str]) -> pl.DataFrame:
+        """Return the newest bar of every symbol in `BAR_SCHEMA`, of these at least where some are named, sorted."""
+        return to_bars(await self._rows(bucket, select_newest(series, symbols), BAR_ROW))
+
+    async def closes(self, bucket: str, series: BarSeries, symbols: Sequence[str], before_s: int) -> dict[str, float]:
+        """Return the last close before a time, of these symbols."""
+        rows = await self._rows(bucket, select_closes(series, symbols, before_s), _CLOSE_ROW)
+        return dict(rows.iter_rows())
+
+    async def cover(self, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
+        """Return what is held from the first to the last day in `COVERAGE_SCHEMA`, sorted; a session is a UTC day."""
+        between = day_seconds(*days)
+        if between[0] >= between[1]:
+            return pl.DataFrame(schema=COVERAGE_SCHEMA)
+        rows = await self._rows(bucket, select_days(series, between), _DAY_ROW)
+        time = COVERAGE_SCHEMA["first_at"]
+        covered = rows.with_columns(
+            pl.col("session").cast(pl.Datetime("us")).dt.date(),
+            pl.col("first_at", "last_at").cast(time),
+            pl.col("flagged", FLAGS).fill_null(0),
+        )
+        return covered.sort("symbol", "session")
+
+    async def quarantine(self, bucket: str, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        """Return refused rows in `QUARANTINE_SCHEMA`, sorted; where symbols are named, theirs."""
+        return to_quarantine(await self._rows(bucket, select_quarantine(series, symbols), QUARANTINE_ROW))
+
+    async def asked(self, bucket: str, series: BarSeries, between: Between) -> pl.DataFrame:
+        """Return what providers answered, in `ASKED_ROW`."""
+        return await self._rows(bucket, select_asked(series, between), ASKED_ROW)
+
+    async def actions(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        """Return notes of corporate actions in `ACTION_ROW`; where symbols are named, theirs."""
+        return await self._rows(bucket, select_actions(source, symbols), ACTION_ROW)
+
+    async def sources(self, bucket: str) -> list[tuple[str, str]]:
+        """Return each measurement of bars or refused rows with each source that it has."""
+        tables = sorted({name for name in await self._columns(bucket) if parse_measurement(name)})
+        found = []
+        for table in tables:
+            rows = await self._rows(bucket, select_sources(table), pl.Schema({"source": pl.String()}))
+            found += [(table, source) for source in rows["source"]]
+        return found
+
+    async def field_types(self, bucket: str) -> dict[str, dict[str, str]]:
+        """Return the measurements of bars, of each its fields and what InfluxQL calls their types."""
+        return {
+            table: {name: _TYPES[kind] for name, kind in columns.items() if kind in _TYPES}
+            for table, columns in (await self._columns(bucket)).items()
+        }
+
+    async def counts(self, bucket: str, measurement: str, fields: Sequence[str]) -> dict[str, int]:
+        """Return how many values each of some fields of a measurement has."""
+        held = (await self._columns(bucket, measurement)).get(measurement, {})
+        there = [field for field in fields if field in held]
+        if not there:
+            return dict.fromkeys(fields, 0)
+        schema = pl.Schema(dict.fromkeys(there, pl.Int64()))
+        rows = await self._rows(bucket, select_counts(measurement, there), schema)
+        return dict.fromkeys(fields, 0) | rows.row(0, named=True)
+
+    async def _rows(self, bucket: str, ask: SqlAsk, schema: pl.Schema) -> pl.DataFrame:
+        """Return the answer to a statement. Why a server refuses one it says differently from version to version.
+
+        So it is asked what columns there are: a table or a column that nobody has written yet is no error. Where they
+        are there, somebody may just have written the first point, and the statement gets a second try.
+        """
+        reply = await self.wire.query_sql(bucket, ask.text())
+        if reply.status != 200:
+            held = (await self._columns(bucket, ask.table)).get(ask.table, {})
+            if not ask.needs <= held.keys():
+                return schema.to_frame()
+            reply = await self.wire.query_sql(bucket, ask.text(has_flags=FLAGS in held))
+        return await self._read(bucket, reply, schema)
+
+    async def _columns(self, bucket: str, table: str | None = None) -> dict[str, dict[str, str]]:
+        """Return the columns, and Arrow's types of them, of a table or of all; none of one that is not there."""
+        reply = await self.wire.query_sql(bucket, select_columns(table))
+        found: dict[str, dict[str, str]] = {}
+        for name, column, kind in (await self._read(bucket, reply, _COLUMN_ROW)).iter_rows():
+            found.setdefault(name, {})[column] = kind
+        return found
+
+    async def _read(self, bucket: str, reply: Reply, schema: pl.Schema) -> pl.DataFrame:
+        if reply.status != 200:
+            raise self.wire.error(reply, bucket)
+        try:
+            return await asyncio.to_thread(_to_rows, reply.body, schema)
+        except pl.exceptions.PolarsError as e:
+            raise self.wire.unreadable(bucket, f"the answer was no whole Parquet file: {e}") from e
+
+
+def _to_rows(body: bytes, schema: pl.Schema) -> pl.DataFrame:
+    """Return a Parquet file's columns in a schema, times in microseconds; one that it has not is null."""
+    if not body:
+        # What v3 answers where no row is found.
+        return schema.to_frame()
+    found = pl.read_parquet(io.BytesIO(body))
+    times = [name for name, kind in found.schema.items() if kind.is_temporal()]
+    held = found.with_columns(pl.col(times).cast(pl.Datetime("us")).to_physical())
+    return held.select(
+        (pl.col(name) if name in held.columns else pl.lit(None)).cast(kind).alias(name) for name, kind in schema.items()
+    )

@@ -1,0 +1,154 @@
+"""Requests to InfluxDB: paced where it asks for a pause, and their failures as `StoreError`."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from batch.bars.influx.answers import QueryRefused, ResultSeries, parse_results, parse_retry_after, said
+from batch.bars.influx.target import InfluxApi, InfluxTarget, Precision
+from batch.errors import StoreError
+from batch.kit.clock import Clock, utc_now
+from batch.kit.http.client import HttpClient, Reply
+
+_log = structlog.get_logger(__name__)
+
+_ASKS_FOR_A_PAUSE = frozenset({429, 503})
+#: Some lines were taken and some not, or none: the body says why. Cloud Serverless has used 201 for it too.
+SOME_REFUSED = frozenset({201, 400, 422})
+TOO_LARGE = 413
+#: What a 1.x server is spoken to with.
+SET_V1 = "set KABOOM_INFLUXDB_API=v1"
+#: A statement was refused, or failed: v3 has answered both for a table that is not there.
+STATEMENT_REFUSED = frozenset({400, 422, 500})
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """How a request waits for a server that is alive and says "later".
+
+    Attributes:
+        patience_s: the most seconds that one request waits altogether. A chunk that settles nothing for 120 s
+            is cut off, so it is less.
+        first_pause_s: the first pause where the server names none; doubles each time.
+        sleep: waits some seconds.
+
+    """
+
+    patience_s: float = 90.0
+    first_pause_s: float = 0.5
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def pause_s(self, attempt: int) -> float:
+        """Return the pause after a number of tries, with jitter: workers sent away together come back apart."""
+        longest = min(self.first_pause_s * 2 ** (attempt - 1), 10.0)
+        return random.uniform(longest / 2, longest)  # noqa: S311  not a secret
+
+
+@dataclass(frozen=True, slots=True)
+class InfluxWire:
+    """The connection to one server."""
+
+    target: InfluxTarget
+    http: HttpClient
+    pacing: Pacing = field(default_factory=Pacing)
+    clock: Clock = utc_now
+
+    async def post_lines(self, bucket: str, body: bytes, precision: Precision) -> Reply:
+        """Post gzipped lines; return an answer of 204, `TOO_LARGE` or one of `SOME_REFUSED`.
+
+        Raises:
+            StoreError: it was another answer, or none; the server may have taken the lines all the same.
+
+        """
+        path, params = self.target.write_endpoint(bucket, precision)
+        headers = {
+            **self.target.headers(),
+            "Content-Encoding": "gzip",
+            "Content-Type": "text/plain; charset=utf-8",
+        }
+        reply = await self._paced(lambda: self.http.post(path, body, params=params, headers=headers))
+        # Not any 2xx: what a proxy answers with 200 has stored nothing.
+        if reply.status in {204, TOO_LARGE, *SOME_REFUSED}:
+            return reply
+        raise self.error(reply, bucket)
+
+    async def query(self, bucket: str, *statements: str) -> list[list[ResultSeries]]:
+        """Return the series of each statement of InfluxQL, times in microseconds.
+
+        Raises:
+            StoreError: the server refused, cut the result off, or did not answer.
+
+        """
+        path, params = self.target.query_endpoint(bucket, "; ".join(statements))
+        headers = {**self.target.headers(), "Accept": "application/json"}
+        reply = await self._paced(lambda: self.http.get(path, params=params, headers=headers))
+        if reply.status != 200:
+            raise self.error(reply, bucket)
+        try:
+            return await asyncio.to_thread(parse_results, reply.body, len(statements))
+        except QueryRefused as e:
+            raise self.unreadable(bucket, str(e)) from e
+
+    async def query_sql(self, bucket: str, text: str) -> Reply:
+        """Return the answer to a statement of SQL: 200 with a Parquet file, or one of `STATEMENT_REFUSED`.
+
+        Raises:
+            StoreError: it was another answer, or none.
+
+        """
+        path, body = self.target.sql_endpoint(bucket, text)
+        headers = {
+            **self.target.headers(),
+            "Accept": "application/vnd.apache.parquet",
+            "Content-Type": "application/json",
+        }
+        reply = await self._paced(lambda: self.http.post(path, body, params={}, headers=headers))
+        if reply.status in {200, *STATEMENT_REFUSED}:
+            return reply
+        raise self.error(reply, bucket)
+
+    def unreadable(self, bucket: str, why: str) -> StoreError:
+        """Return the error of an answer that says no, or half of what was asked."""
+        return StoreError(
+            f"InfluxDB at {self.target.url}, bucket {bucket!r}: {self.target.redact(why)}", retryable=False
+        )
+
+    async def _paced(self, ask: Callable[[], Awaitable[Reply]]) -> Reply:
+        waited_s, attempt = 0.0, 0
+        while (reply := await ask()).status in _ASKS_FOR_A_PAUSE:
+            attempt += 1
+            named = parse_retry_after(reply.headers.get("Retry-After"), self.clock())
+            pause_s = self.pacing.pause_s(attempt) if named is None else named
+            if waited_s + pause_s > self.pacing.patience_s:
+                text = f"InfluxDB at {self.target.url} answered {reply.status} and asked for {pause_s:.0f} s"
+                raise StoreError(f"{text} after {waited_s:.0f} s of waiting", retry_after_s=max(pause_s, 30.0))
+            _log.info("store_paused", status=reply.status, seconds=round(pause_s, 2), attempt=attempt)
+            await self.pacing.sleep(pause_s)
+            waited_s += pause_s
+        return reply
+
+    def error(self, reply: Reply, bucket: str) -> StoreError:
+        """Return the error that an answer is, or that there was none."""
+        server = f"InfluxDB at {self.target.url}"
+        if reply.status is None:
+            return StoreError(f"{server}: {reply.failure}")
+        words = self.target.redact(said(reply.body))
+        because = f": {words}" if words else ""
+        match reply.status:
+            case 401 | 403:
+                return StoreError(f"{server} refused the token with {reply.status}{because}", retryable=False)
+            case 404 if self._is_older(reply):
+                text = f"{server} is version 1 and does not know the {self.target.api} API"
+                return StoreError(f"{text}: {SET_V1}", retryable=False)
+            case 404:
+                return StoreError(f"{server} answered 404 for bucket {bucket!r}{because}", retryable=False)
+            case status:
+                return StoreError(f"{server} answered {status}, bucket {bucket!r}{because}", retryable=status >= 500)
+
+    def _is_older(self, reply: Reply) -> bool:
+        """Whether a 1.x server was spoken to as a newer one; every answer of InfluxDB has its version."""
+        version = reply.headers.get("X-Influxdb-Version", "")
+        return self.target.api is not InfluxApi.V1 and version.removeprefix("v").startswith("1.")

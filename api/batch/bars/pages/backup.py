@@ -1,0 +1,87 @@
+"""Copying the files of a bar store while workers write: each copy is one moment of its file."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from batch.bars.folder.errors import store_errors
+from batch.kit.durable import make_folders, sync
+
+_SUFFIX = ".sqlite"
+#: What SQLite keeps beside a file while it is open.
+_BESIDE = ("-wal", "-shm", "-journal")
+_ACTIONS = "actions.sqlite"
+_BUSY_TIMEOUT_S = 60.0
+_HAS_PAGES = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'page')"
+
+
+def list_store_files(root: Path) -> list[Path]:
+    """Return the files of a bar store in the order to copy them, relative to its root.
+
+    Corporate actions come last: they are kept before the bars that they explain, so that no copied bar lacks its
+    action.
+
+    Raises:
+        StoreError: a folder cannot be read.
+
+    """
+    with store_errors(root):
+        # By depth: a folder or file that is a link to another disk is part of the store.
+        paths = [path for depth in ("*", "*/*", "*/*/*") for path in root.glob(depth)]
+        found = [path.relative_to(root) for path in paths if path.is_file()]
+    kept = [p for p in found if not p.name.endswith(_BESIDE) and not any(part.startswith(".") for part in p.parts)]
+    return sorted(kept, key=lambda path: (path.name == _ACTIONS, path.suffix == _SUFFIX, path))
+
+
+def copy_store_file(source: Path, target: Path) -> None:
+    """Copy a file of a bar store; on return the copy is on the disk.
+
+    Raises:
+        StoreError: it cannot be read, or the copy cannot be written.
+
+    """
+    with store_errors(target):
+        make_folders(target.parent)
+        target.touch(mode=0o600)
+    if source.suffix == _SUFFIX:
+        _copy_database(source, target)
+    else:
+        with store_errors(source):
+            shutil.copyfile(source, target)
+    with store_errors(target):
+        sync(target)
+        sync(target.parent)
+
+
+def count_bars(path: Path) -> int:
+    """Return how many bars a copied file holds; 0 for a file without pages.
+
+    Raises:
+        StoreError: it cannot be read.
+
+    """
+    if path.suffix != _SUFFIX:
+        return 0
+    # Immutable: nobody writes to a copy, and no log is to appear beside it.
+    with _opened(path, "mode=ro&immutable=1") as sql:
+        if not sql.execute(_HAS_PAGES).fetchone()[0]:
+            return 0
+        return int(sql.execute("SELECT coalesce(sum(n), 0) FROM page").fetchone()[0])
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    # All pages in one step, which is one read transaction: in several, each write would start it anew.
+    with _opened(source, "mode=rw") as sql, _opened(target, "mode=rw") as copy:
+        sql.backup(copy, pages=-1)
+
+
+@contextmanager
+def _opened(path: Path, options: str) -> Iterator[sqlite3.Connection]:
+    address = f"{path.absolute().as_uri()}?{options}"
+    with (
+        store_errors(path),
+        closing(sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)) as sql,
+    ):
+        yield sql

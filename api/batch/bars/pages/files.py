@@ -1,0 +1,277 @@
+"""Where page files lie, and one SQLite connection per process, thread and file."""
+
+import os
+import re
+import sqlite3
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batch.bars.folder.catalogue import Catalogue
+from batch.bars.folder.errors import REPAIR, store_errors
+from batch.bars.normal import check_source, to_session
+from batch.bars.pages.schema import CONNECTION, CREATE, FORMAT_VERSION
+from batch.errors import InvalidRequest, StoreDamaged, StoreError
+from batch.kit.durable import make_folders, sync
+from batch.market.bar import BarSeries
+from batch.market.interval import Interval
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: Name of the one file of daily bars, and of the file of quarantined rows that have no time.
+ALL, UNDATED = "all", "undated"
+_SHARD = re.compile(rf"\d{{4}}-\d{{2}}|{ALL}|{UNDATED}")
+_FILES_OPEN_PER_THREAD = 8
+_BUSY_TIMEOUT_S = 60.0
+#: Between two tries to take a file's write lock: a third of what a write of 50 symbols holds it, and one that waits
+#: for a file being made smaller takes a thousandth of a processor.
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.0003, 0.01
+
+# Connections that a fork copied into a child. They must be neither used nor closed there: closing one could
+# remove the parent's WAL (sqlite.org/howtocorrupt.html, 2.6). Holding them here keeps them open.
+_inherited: list[object] = []
+
+
+@dataclass(slots=True)
+class PageFile:
+    """An open page file, and what is remembered of it.
+
+    Attributes:
+        busy_timeout_s: how long to wait for another writer.
+        size: how many bytes the file had when it was last asked for.
+        sids: the ids of symbols: once committed they never change.
+        seen: what was read last of each kind, and the state and range that it is of.
+
+    """
+
+    path: Path
+    sql: sqlite3.Connection
+    identity: tuple[int, int]
+    busy_timeout_s: float
+    size: int = 0
+    sids: dict[str, int] = field(default_factory=dict)
+    seen: "dict[str, tuple[tuple[int, ...], pl.DataFrame]]" = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Take the write lock, which its holder gives back within milliseconds.
+
+        Asked for again and again: SQLite itself would sleep ever longer meanwhile, while the lock is free.
+
+        Raises:
+            sqlite3.OperationalError: it was not to be had in time.
+
+        """
+        deadline, pause_s = time.monotonic() + self.busy_timeout_s, _SHORTEST_PAUSE_S
+        self.sql.execute("PRAGMA busy_timeout = 0")
+        try:
+            while not self._is_begun(deadline):
+                time.sleep(pause_s)
+                pause_s = min(pause_s * 1.1, _LONGEST_PAUSE_S)
+        finally:
+            self.sql.execute(f"PRAGMA busy_timeout = {round(self.busy_timeout_s * 1000)}")
+
+    def _is_begun(self, deadline: float) -> bool:
+        try:
+            self.sql.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as e:
+            if e.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            return False
+        return True
+
+    def check_in_place(self) -> None:
+        """Raise a retryable StoreError unless the file is still the one at its path; ask under its lock."""
+        stat = self.path.stat()
+        if (stat.st_dev, stat.st_ino) != self.identity:
+            raise StoreError(f"bar file {self.path} was replaced a moment ago")
+
+    def state(self) -> tuple[int, int]:
+        """Return what changes with every commit: others' by SQLite's data version, our own by what we changed."""
+        (version,) = self.sql.execute("PRAGMA data_version").fetchone()
+        return version, self.sql.total_changes
+
+    def remember(self, kind: str, between: tuple[int, int], read: "Callable[[], pl.DataFrame]") -> "pl.DataFrame":
+        """Return what `read` gives of a range, or gave last, where nobody has committed since."""
+        key = (*self.state(), *between)
+        if kind not in self.seen or self.seen[kind][0] != key:
+            self.seen[kind] = key, read()
+        return self.seen[kind][1]
+
+
+class PageFiles:
+    """The page files under a root: `<root>/<source>/<interval>/<YYYY-MM | all>.sqlite`."""
+
+    def __init__(self, root: Path, *, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> None:
+        self.root = root
+        self.catalogue = Catalogue(root)
+        self._busy_timeout_s = busy_timeout_s
+        self._guard = threading.Lock()
+        self._pid = os.getpid()
+        self._open: dict[int, OrderedDict[Path, PageFile]] = {}
+
+    def path(self, series: BarSeries, shard: str) -> Path:
+        """Return where a shard of a series lies, whether or not it exists.
+
+        Raises:
+            InvalidRequest: the source's name could leave the root.
+
+        """
+        return _build_path(self.root, series, shard)
+
+    def shards(self, series: BarSeries) -> list[str]:
+        """Return the names of a series' files, oldest first."""
+        folder = self.path(series, ALL).parent
+        with store_errors(folder):
+            try:
+                with os.scandir(folder) as entries:
+                    names = [entry.name for entry in entries]
+            except (FileNotFoundError, NotADirectoryError):  # a plain file is nothing of ours
+                return []
+        stems = (n.removesuffix(".sqlite") for n in names if n.endswith(".sqlite"))
+        return sorted(s for s in stems if _SHARD.fullmatch(s))
+
+    def series(self) -> Iterator[BarSeries]:
+        """Give every series that has a file, sorted."""
+        with store_errors(self.root):
+            sources = sorted(e.name for e in self.root.iterdir()) if self.root.exists() else []
+        for source in sources:
+            with suppress(InvalidRequest):  # not ours, such as lost+found
+                check_source(source)
+                yield from (s for i in sorted(Interval) if self.shards(s := BarSeries(source, i)))
+
+    def lost(self) -> list[Path]:
+        """Return the files that are gone and whose write-ahead log is there."""
+        logs = self.root.glob("*/*/*.sqlite-wal")
+        files = (log.with_name(log.name.removesuffix("-wal")) for log in logs if log.parts[-3][:1].isalpha())
+        return [file for file in files if not file.exists()]
+
+    def open(self, path: Path) -> PageFile | None:
+        """Return this thread's connection to a page file, or None when there is no such file.
+
+        Raises:
+            StoreError: the file is not a page file, is of a newer format, or cannot be opened.
+
+        """
+        with store_errors(path):
+            try:
+                stat = path.stat()
+            except FileNotFoundError:
+                return None
+            mine = self._mine()
+            identity = (stat.st_dev, stat.st_ino)
+            held = mine.pop(path, None)
+            # Replaced, as by a restored backup; or shorter: what is mapped beyond its end must not be touched.
+            if held is not None and (held.identity != identity or held.size > stat.st_size):
+                held.sql.close()
+                held = None
+            mine[path] = held or self._connect(path, identity)
+            mine[path].size = stat.st_size
+            while len(mine) > _FILES_OPEN_PER_THREAD:
+                mine.popitem(last=False)[1].sql.close()
+            return mine[path]
+
+    def open_or_create(self, path: Path) -> PageFile:
+        """Return this thread's connection to a page file, made first where there is none."""
+        found = self.open(path)
+        if found is None:
+            with store_errors(path):
+                create_page_file(path)
+            found = self.open(path)
+        if found is None:
+            raise StoreError(f"bar file {path} vanished as soon as it was made")
+        with store_errors(path):
+            self.catalogue.note(path)
+        return found
+
+    def close(self) -> None:
+        """Close the connections of this process; its threads must be idle."""
+        with self._guard:
+            self._forget_inherited()
+            threads, self._open = self._open, {}
+        for files in threads.values():
+            for file in files.values():
+                with store_errors(file.path):
+                    file.sql.close()
+
+    def _mine(self) -> OrderedDict[Path, PageFile]:
+        with self._guard:
+            self._forget_inherited()
+            return self._open.setdefault(threading.get_ident(), OrderedDict())
+
+    def _forget_inherited(self) -> None:
+        if self._pid != os.getpid():
+            _inherited.append(self._open)
+            self._open, self._pid = {}, os.getpid()
+
+    def _connect(self, path: Path, identity: tuple[int, int]) -> PageFile:
+        sql = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=self._busy_timeout_s,
+            isolation_level=None,
+            check_same_thread=False,  # close() runs in another thread, after this one has ended
+        )
+        try:
+            sql.executescript(CONNECTION)
+            _check_version(sql, path)
+        except BaseException:
+            sql.close()
+            raise
+        return PageFile(path, sql, identity, self._busy_timeout_s)
+
+
+@lru_cache(maxsize=1024)
+def _build_path(root: Path, series: BarSeries, shard: str) -> Path:
+    check_source(series.source)
+    return root / series.source / series.interval / f"{shard}.sqlite"
+
+
+def page_name(path: Path, symbol: str, bucket: int) -> str:
+    """Return how errors name a page: its file, symbol, and session or year."""
+    try:
+        when = f"{bucket:04d}" if path.stem == ALL else str(to_session(bucket))
+    except OverflowError:  # of a damaged row
+        when = f"bucket {bucket}"
+    return f"{path.parent.parent.name}/{path.parent.name}/{path.name} {symbol} {when}"
+
+
+def _check_version(sql: sqlite3.Connection, path: Path) -> None:
+    (version,) = sql.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        # No page file is ever seen without its version: it is linked into place when it is whole.
+        raise StoreDamaged(f"bar file {path} has format version 0, this Kaboom reads {FORMAT_VERSION}", mend=REPAIR)
+    if version != FORMAT_VERSION:
+        raise StoreError(
+            f"bar file {path} has format version {version}, this Kaboom reads {FORMAT_VERSION}",
+            retryable=False,
+        )
+
+
+def create_page_file(path: Path) -> None:
+    """Make an empty page file, unless it is there: readers see it whole or not at all, and only one maker wins.
+
+    Raises:
+        StoreDamaged: the file is gone and its write-ahead log is there.
+        OSError: it could not be written.
+
+    """
+    make_folders(path.parent)
+    if path.with_name(f"{path.name}-wal").exists() and not path.exists():
+        raise StoreDamaged(f"bar file {path} is gone but its WAL is there", mend=REPAIR)
+    fresh = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.new")
+    try:
+        with closing(sqlite3.connect(fresh, isolation_level=None)) as sql:
+            sql.executescript(CREATE)
+        with suppress(FileExistsError):  # another writer was first; theirs is as good
+            os.link(fresh, path)
+        sync(path.parent)
+    finally:
+        fresh.unlink(missing_ok=True)

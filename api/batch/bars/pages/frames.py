@@ -1,0 +1,126 @@
+"""Between polars frames and pages: which bars go in which page of which file, and back."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import polars as pl
+
+from batch.bars.normal import SortedBars, to_session
+from batch.bars.pages.codec import Ints, PageColumns
+from batch.bars.pages.files import ALL
+from batch.market.bar import BAR_SCHEMA
+from batch.market.interval import Interval
+
+_DAY_S = 86_400
+_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PageBatch:
+    """Pages of one file: page i holds bars of `symbols[i]` in `buckets[i]`."""
+
+    symbols: list[str]
+    buckets: list[int]
+    columns: PageColumns
+
+
+def buckets_of(interval: Interval, seconds: Ints) -> Ints:
+    """Return the bucket of each time: the UTC day since 1970-01-01, for daily bars the year."""
+    if interval.is_intraday:
+        return seconds // _DAY_S
+    return seconds.astype("datetime64[s]").astype("datetime64[Y]").astype(np.int64) + 1970
+
+
+@lru_cache(maxsize=256)
+def shard_of(interval: Interval, bucket: int) -> str:
+    """Return the name of the file that holds a bucket: its month, or the one file of daily bars."""
+    return f"{to_session(bucket):%Y-%m}" if interval.is_intraday else ALL
+
+
+def split_in_pages(interval: Interval, found: SortedBars) -> Iterator[tuple[str, PageBatch]]:
+    """Give the pages of sorted bars, file by file."""
+    if not len(found.seconds):
+        return
+    starts, buckets = _find_pages(interval, found)
+    columns = PageColumns(_to_rows(found), np.append(starts, len(found.seconds)))
+    symbols = [found.symbols[i - 1] for i in np.searchsorted(found.starts, starts, side="right").tolist()]
+    batch = PageBatch(symbols, buckets.tolist(), columns)
+    shards = {b: shard_of(interval, b) for b in set(batch.buckets)}
+    names = sorted(set(shards.values()))
+    if len(names) == 1:
+        yield names[0], batch
+        return
+    for name in names:
+        yield name, _take_batch(batch, [i for i, b in enumerate(batch.buckets) if shards[b] == name])
+
+
+def _take_batch(batch: PageBatch, pages: list[int]) -> PageBatch:
+    return PageBatch(
+        symbols=[batch.symbols[i] for i in pages],
+        buckets=[batch.buckets[i] for i in pages],
+        columns=take_pages(batch.columns, pages),
+    )
+
+
+def _find_pages(interval: Interval, found: SortedBars) -> tuple[Ints, Ints]:
+    """Return the first bar of each page, and its bucket."""
+    lasts = np.append(found.starts[1:], len(found.seconds)) - 1
+    buckets = buckets_of(interval, found.seconds[found.starts])
+    if np.array_equal(buckets, buckets_of(interval, found.seconds[lasts])):
+        return found.starts, buckets
+    buckets = buckets_of(interval, found.seconds)
+    turns = np.diff(buckets, prepend=buckets[0] - 1) != 0
+    turns[found.starts] = True
+    starts = np.flatnonzero(turns)
+    return starts, buckets[starts]
+
+
+def take_pages(columns: PageColumns, pages: list[int]) -> PageColumns:
+    """Return some pages, in the order given."""
+    counts = np.diff(columns.offsets)
+    if len(pages) == len(counts):
+        return columns
+    bars = np.concatenate([np.arange(columns.offsets[i], columns.offsets[i + 1]) for i in pages])
+    return columns.take(bars, np.concatenate(([0], np.cumsum(counts[pages], dtype=np.int64))))
+
+
+def keep_between(columns: PageColumns, start_s: int, end_s: int) -> PageColumns:
+    """Return the bars with `start_s <= ts < end_s`; a page may become empty."""
+    keep = (columns.seconds >= start_s) & (columns.seconds < end_s)
+    if keep.all():
+        return columns
+    kept_before = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
+    return columns.keep(keep, kept_before[columns.offsets])
+
+
+def to_frame(symbols: Sequence[str], columns: PageColumns) -> pl.DataFrame:
+    """Return bars in `BAR_SCHEMA`, in the order of the pages; `symbols[i]` is that of page i."""
+    prices = columns.prices
+    return pl.DataFrame(
+        [
+            _symbol_of_bar(symbols, columns.offsets),
+            pl.Series("opened_at", columns.seconds * _US).cast(BAR_SCHEMA["opened_at"]),
+            pl.Series("open", prices[0]),
+            pl.Series("high", prices[1]),
+            pl.Series("low", prices[2]),
+            pl.Series("close", prices[3]),
+            pl.Series("volume", columns.rows[5]),
+            pl.Series("flags", columns.rows[6].astype(np.uint16)),
+        ]
+    )
+
+
+def _symbol_of_bar(symbols: Sequence[str], offsets: Ints) -> pl.Series:
+    names = pl.Series("symbol", symbols, dtype=pl.String)
+    if len(set(symbols)) == 1:
+        return names.new_from_index(0, int(offsets[-1]))
+    return names.gather(np.repeat(np.arange(len(symbols), dtype=np.uint32), np.diff(offsets)))
+
+
+def _to_rows(found: SortedBars) -> tuple[Ints, ...]:
+    """Return the columns of a page; all but times and flags are views of the frame."""
+    bars = found.bars
+    prices = (bars[name].to_numpy().view(np.int64) for name in ("open", "high", "low", "close"))
+    return found.seconds, *prices, bars["volume"].to_numpy(), bars["flags"].to_numpy().astype(np.int64)

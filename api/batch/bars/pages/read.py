@@ -1,0 +1,108 @@
+"""Reading bars out of pages: one symbol over time, or every symbol of one session."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from batch.bars.folder.errors import store_errors
+from batch.bars.normal import to_day, to_seconds, to_session
+from batch.bars.pages.codec import decode_pages
+from batch.bars.pages.files import UNDATED, PageFiles, page_name
+from batch.bars.pages.frames import keep_between, shard_of, to_frame
+from batch.bars.pages.schema import SID_BITS
+from batch.market.bar import BarSeries, empty_bars
+from batch.market.interval import Interval
+
+_DAY_S = 86_400
+_ONE_SYMBOL = """
+SELECT p.bucket, p.data FROM sym s JOIN page p INDEXED BY cov ON p.sid = s.id
+WHERE s.symbol = ? AND p.bucket BETWEEN ? AND ? ORDER BY p.bucket
+"""
+_ONE_BUCKET = """
+SELECT s.symbol, p.data FROM page p JOIN sym s ON s.id = p.sid
+WHERE p.id >= ? AND p.id < ?
+"""
+
+
+def read_bars(files: PageFiles, series: BarSeries, *, symbol: str, start: datetime, end: datetime) -> pl.DataFrame:
+    """Return one symbol's bars with `start <= opened_at < end`, in `BAR_SCHEMA`.
+
+    Raises:
+        InvalidRequest: a time has no zone.
+        StoreError: a file or page cannot be read.
+
+    """
+    start_s, end_s = to_seconds(start, "start"), to_seconds(end, "end")
+    if start_s >= end_s:
+        return empty_bars()
+    first, last = (bucket_of(series.interval, to_session(s // _DAY_S)) for s in (start_s, end_s - 1))
+    pages: list[tuple[Path, int]] = []
+    blobs: list[bytes] = []
+    for shard in shards_between(files, series, first, last):
+        path = files.path(series, shard)
+        with store_errors(path):
+            file = files.open(path)
+            for bucket, blob in file.sql.execute(_ONE_SYMBOL, (symbol, first, last)) if file else ():
+                pages.append((path, bucket))
+                blobs.append(blob)
+    if not blobs:
+        return empty_bars()
+    columns = decode_pages(blobs, lambda i: page_name(pages[i][0], symbol, pages[i][1]))
+    if not start_s <= columns.seconds[0] <= columns.seconds[-1] < end_s:  # they rise
+        columns = keep_between(columns, start_s, end_s)
+    return to_frame([symbol] * len(blobs), columns)
+
+
+def read_session(files: PageFiles, series: BarSeries, session: date) -> pl.DataFrame:
+    """Return every symbol's bars of one session, in `BAR_SCHEMA`.
+
+    Raises:
+        StoreError: a file or page cannot be read.
+
+    """
+    bucket = bucket_of(series.interval, session)
+    path = files.path(series, shard_of(series.interval, bucket))
+    with store_errors(path):
+        file = files.open(path)
+        if file is None:
+            return empty_bars()
+        ids = (bucket << SID_BITS, (bucket + 1) << SID_BITS)
+        pages = sorted(file.sql.execute(_ONE_BUCKET, ids))
+    if not pages:
+        return empty_bars()
+    symbols = [symbol for symbol, _ in pages]
+    columns = decode_pages([blob for _, blob in pages], lambda i: page_name(path, symbols[i], bucket))
+    if not series.interval.is_intraday:
+        start_s = to_seconds(midnight(session), "session")
+        columns = keep_between(columns, start_s, start_s + 86_400)
+    return to_frame(symbols, columns)
+
+
+def shards_between(files: PageFiles, series: BarSeries, first: int, last: int) -> list[str]:
+    """Return the files that can hold buckets from `first` to `last`, oldest first; one alone need not be there."""
+    oldest, newest = shard_of(series.interval, first), shard_of(series.interval, last)
+    if oldest == newest:
+        return [oldest]
+    return [s for s in dated_shards(files, series) if oldest <= s <= newest]
+
+
+def dated_shards(files: PageFiles, series: BarSeries) -> list[str]:
+    """Return a series' files that can hold pages, oldest first."""
+    return [s for s in files.shards(series) if s != UNDATED]
+
+
+def within_month(shard: str, between: tuple[int, int]) -> tuple[int, int]:
+    """Return the days of a range in a file's month: one that is wanted whole is the same whatever lies around it."""
+    month = date.fromisoformat(f"{shard}-01")
+    return max(to_day(month), between[0]), min(to_day(month + timedelta(days=31)), between[1])
+
+
+def bucket_of(interval: Interval, session: date) -> int:
+    """Return the bucket that holds a session."""
+    return to_day(session) if interval.is_intraday else session.year
+
+
+def midnight(session: date) -> datetime:
+    """Return 00:00 UTC of a session, which stamps its daily bar."""
+    return datetime.combine(session, time(), UTC)

@@ -1,0 +1,109 @@
+"""What can still be read of a damaged page file, copied into a fresh one."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from batch.bars.normal import to_day
+from batch.bars.pages.files import ALL, UNDATED
+from batch.bars.pages.repair.pages import days_of, forget_answers
+from batch.bars.pages.schema import CREATE, HEADER, SID_BITS
+from batch.bars.pages.verify import PAGES, check_rows
+from batch.market.bar import BarSeries
+
+_PUT = f"INSERT INTO page (id, sid, bucket, data, {', '.join(HEADER)}) VALUES ({', '.join('?' * (4 + len(HEADER)))})"  # noqa: S608 (fixed names)
+_FIRST_YEAR = 1949
+#: Tables that are copied as far as they can be read: what is lost of them is asked for again, or was refused anyway.
+_ASIDE_TABLES = {"asked": 5, "quarantine": 8}
+
+
+@dataclass(slots=True)
+class Salvaged:
+    """What became of a damaged file.
+
+    Attributes:
+        pages: how many pages are sound, and in the fresh file.
+        symbols: the symbols of the file by their ids; empty where they could not be read.
+        lost: the symbol and bucket of each page that is not sound, or cannot be looked for.
+
+    """
+
+    pages: int = 0
+    symbols: dict[int, str] = field(default_factory=dict)
+    lost: list[tuple[str, int]] = field(default_factory=list)
+
+
+def salvage(damaged: Path, fresh: Path, series: BarSeries) -> Salvaged:
+    """Make a fresh page file of what can be read of a damaged one, which may be gone.
+
+    Raises:
+        sqlite3.Error: the fresh file could not be written.
+
+    """
+    saved = Salvaged()
+    with closing(sqlite3.connect(fresh, isolation_level=None)) as sql:
+        sql.executescript(CREATE)
+        if damaged.exists():
+            # Not mapped: a file that was cut short must not be touched beyond its end.
+            address = f"{damaged.absolute().as_uri()}?mode=ro"
+            with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as old:
+                # Otherwise SQLite reads nothing of a file that is shorter than it says.
+                old.execute("PRAGMA writable_schema = ON")
+                sql.execute("BEGIN")
+                _copy(old, sql, damaged, series, saved)
+                sql.execute("COMMIT")
+    return saved
+
+
+def buckets_in(shard: str) -> range:
+    """Return the buckets that a file can hold."""
+    if shard == ALL:
+        return range(_FIRST_YEAR, datetime.now(UTC).year + 2)
+    if shard == UNDATED:
+        return range(0)
+    first = date.fromisoformat(f"{shard}-01")
+    return range(to_day(first), to_day((first + timedelta(days=31)).replace(day=1)))
+
+
+def _copy(old: sqlite3.Connection, new: sqlite3.Connection, damaged: Path, series: BarSeries, saved: Salvaged) -> None:
+    with suppress(sqlite3.DatabaseError):
+        saved.symbols = dict(old.execute("SELECT id, symbol FROM sym NOT INDEXED").fetchall())
+    new.executemany("INSERT OR IGNORE INTO sym (id, symbol) VALUES (?, ?)", saved.symbols.items())
+    for bucket in buckets_in(damaged.stem):
+        rows = list(_read_bucket(old, bucket, saved))
+        for row, page in zip(rows, check_rows(damaged, series, rows), strict=True):
+            if not page.fault:
+                new.execute(_PUT, (*row[:3], *row[4:]))
+                saved.pages += 1
+            elif page.symbol:
+                saved.lost.append((page.symbol, bucket))
+    for table, width in _ASIDE_TABLES.items():
+        _copy_rows(old, new, table, width)
+    sids = {symbol: sid for sid, symbol in saved.symbols.items()}
+    for symbol, bucket in saved.lost:
+        if symbol in sids:
+            forget_answers(new, sids[symbol], days_of(series, bucket))
+
+
+def _read_bucket(old: sqlite3.Connection, bucket: int, saved: Salvaged) -> Iterator[tuple[Any, ...]]:
+    """Give the pages of a bucket: all at once, or one by one where some cannot be read."""
+    low = bucket << SID_BITS
+    try:
+        yield from old.execute(f"{PAGES} WHERE p.id >= ? AND p.id < ?", (low, low + (1 << SID_BITS))).fetchall()
+    except sqlite3.DatabaseError:
+        for sid, symbol in saved.symbols.items():
+            try:
+                yield from old.execute(f"{PAGES} WHERE p.id = ?", (low | sid,)).fetchall()
+            except sqlite3.DatabaseError:
+                saved.lost.append((symbol, bucket))
+
+
+def _copy_rows(old: sqlite3.Connection, new: sqlite3.Connection, table: str, width: int) -> None:
+    put = f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * width)})"  # noqa: S608 (fixed names)
+    with suppress(sqlite3.DatabaseError):
+        for row in old.execute(f"SELECT * FROM {table}"):  # noqa: S608 (fixed names)
+            new.execute(put, row)

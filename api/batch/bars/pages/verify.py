@@ -1,0 +1,186 @@
+"""The self-check: every page decodes, and its header says what it holds."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from batch.bars.actions.check import find_action_files, find_damage
+from batch.bars.folder.errors import REPAIR, store_errors
+from batch.bars.pages.codec import PageColumns, decode_pages
+from batch.bars.pages.files import PageFile, PageFiles, page_name
+from batch.bars.pages.frames import buckets_of
+from batch.bars.pages.headers import page_headers
+from batch.bars.pages.schema import HEADER, SID_BITS
+from batch.bars.store import StoreFault, StoreHealth
+from batch.errors import StoreDamaged, StoreError
+from batch.market.bar import BarSeries
+
+_PAGES_AT_ONCE = 256
+_HEADER = ", ".join(f"p.{name}" for name in HEADER)
+#: What of a page is checked.
+PAGES = f"SELECT p.id, p.sid, p.bucket, s.symbol, p.data, {_HEADER} FROM page p LEFT JOIN sym s ON s.id = p.sid"  # noqa: S608 (fixed names)
+_NEXT = f"{PAGES} WHERE p.id > ? ORDER BY p.id LIMIT {_PAGES_AT_ONCE}"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPage:
+    """A page that was read back: its row, symbol ("" where it has none), bucket, bars, and what is wrong with it."""
+
+    row: int
+    symbol: str
+    bucket: int
+    bars: int
+    fault: str = ""
+
+
+def verify(files: PageFiles) -> StoreHealth:
+    """Read every page of every file back; a file that cannot be read is a fault, not an error."""
+    pages = bars = size = 0
+    faults: list[StoreFault] = []
+    for series in files.series():
+        for shard in files.shards(series):
+            path = files.path(series, shard)
+            size += _size(path)
+            try:
+                with store_errors(path):
+                    file = files.open(path)
+                    if file is None:
+                        continue
+                    faults += [StoreFault(str(path), message, REPAIR) for message in quick_check(file)]
+                    for page in check_pages(file, series):
+                        pages += 1
+                        bars += page.bars
+                        if page.fault:
+                            faults.append(StoreFault(page_name(path, page.symbol, page.bucket), page.fault, REPAIR))
+            except StoreError as e:
+                faults.append(_fault_of_file(path, e))
+    return StoreHealth(pages=pages, bars=bars, bytes=size, faults=(*faults, *_missing(files), *_actions(files)))
+
+
+def _fault_of_file(path: Path, error: StoreError) -> StoreFault:
+    if isinstance(error, StoreDamaged):
+        return StoreFault(str(path), error.damage, REPAIR)
+    return StoreFault(str(path), error.message, "look at the disk, at who may read the file, and at Kaboom's version")
+
+
+def _missing(files: PageFiles) -> list[StoreFault]:
+    try:
+        with store_errors(files.root):
+            gone = {*files.catalogue.missing(), *files.lost()}
+    except StoreError as e:
+        return [_fault_of_file(files.root, e)]
+    return [StoreFault(str(path), "the file is gone", REPAIR) for path in sorted(gone)]
+
+
+def _actions(files: PageFiles) -> list[StoreFault]:
+    faults = []
+    for path in find_action_files(files.root):
+        try:
+            damage = find_damage(path)
+        except StoreError as e:
+            faults.append(_fault_of_file(path, e))
+        else:
+            faults += [StoreFault(str(path), damage, REPAIR)] if damage else []
+    return faults
+
+
+def checkpoint(files: PageFiles) -> None:
+    """Move every WAL into its file and truncate it, as far as readers at work allow.
+
+    Raises:
+        StoreError: a file cannot be written.
+
+    """
+    for series in files.series():
+        for shard in files.shards(series):
+            path = files.path(series, shard)
+            with store_errors(path):
+                file = files.open(path)
+                if file is not None:
+                    file.sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def holds_anything(files: PageFiles, series: BarSeries) -> bool:
+    """Whether a series has a bar or a refused row.
+
+    Raises:
+        StoreError: a file cannot be read.
+
+    """
+    for shard in files.shards(series):
+        path = files.path(series, shard)
+        with store_errors(path):
+            file = files.open(path)
+            sql = "SELECT EXISTS (SELECT 1 FROM page) OR EXISTS (SELECT 1 FROM quarantine)"
+            if file is not None and file.sql.execute(sql).fetchone()[0]:
+                return True
+    return False
+
+
+def _size(path: Path) -> int:
+    parts = (path, path.with_name(f"{path.name}-wal"))
+    return sum(p.stat().st_size for p in parts if p.exists())
+
+
+def quick_check(file: PageFile) -> list[str]:
+    """Return what SQLite finds wrong with the structure of a file."""
+    return [" ".join(row[0].split()) for row in file.sql.execute("PRAGMA quick_check") if row[0] != "ok"]
+
+
+def check_pages(file: PageFile, series: BarSeries, *, after: int = -(2**63)) -> Iterator[CheckedPage]:
+    """Read every page of a file back, from the row after `after` on.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+
+    """
+    while rows := file.sql.execute(_NEXT, (after,)).fetchall():
+        after = rows[-1][0]
+        yield from check_rows(file.path, series, rows)
+
+
+def check_rows(path: Path, series: BarSeries, rows: Sequence[tuple[Any, ...]]) -> Iterator[CheckedPage]:
+    """Check rows of pages, as `PAGES` selects them."""
+    names = [page_name(path, str(row[3]), row[2]) for row in rows]
+    try:
+        columns = decode_pages([row[4] for row in rows], names.__getitem__)
+    except StoreError:  # at least one is damaged: look at each alone
+        for row, name in zip(rows, names, strict=True):
+            yield _check_one(series, row, name)
+    else:
+        yield from _compare(series, rows, columns)
+
+
+def _check_one(series: BarSeries, row: tuple[Any, ...], name: str) -> CheckedPage:
+    try:
+        columns = decode_pages([row[4]], lambda _: name)
+    except StoreError as e:
+        damage = e.damage if isinstance(e, StoreDamaged) else e.message
+        return CheckedPage(row[0], row[3] or "", row[2], 0, damage)
+    return next(_compare(series, [row], columns))
+
+
+def _compare(series: BarSeries, rows: Sequence[tuple[Any, ...]], columns: PageColumns) -> Iterator[CheckedPage]:
+    buckets = buckets_of(series.interval, columns.seconds)
+    first, last = buckets[columns.offsets[:-1]].tolist(), buckets[columns.offsets[1:] - 1].tolist()
+    held = zip(page_headers(columns), first, last, _rising(columns), strict=True)
+    for (page, sid, bucket, symbol, _, *header), (actual, lo, hi, rising) in zip(rows, held, strict=True):
+        wrong = {
+            f"its sid {sid} has no symbol": symbol is None,
+            f"its id was {page}, expected {bucket << SID_BITS | sid}": page != bucket << SID_BITS | sid,
+            f"it holds buckets {lo} to {hi}, expected {bucket}": (lo, hi) != (bucket, bucket),
+            "its times do not rise": not rising,
+            f"its header says {tuple(header)}, it holds {actual}": tuple(header) != actual,
+        }
+        fault = "; ".join(message for message, is_so in wrong.items() if is_so)
+        yield CheckedPage(page, symbol or "", bucket, int(actual[0]), fault)
+
+
+def _rising(columns: PageColumns) -> list[bool]:
+    """Whether times rise strictly within each page."""
+    rising = np.append(np.diff(columns.seconds) > 0, True)
+    rising[columns.offsets[1:] - 1] = True
+    return [bool(x) for x in np.logical_and.reduceat(rising, columns.offsets[:-1])]

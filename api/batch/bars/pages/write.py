@@ -1,0 +1,184 @@
+"""Writing pages: encode outside the lock, merge inside it, acknowledge after COMMIT."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import batched, islice
+
+import polars as pl
+
+from batch.bars.folder.errors import store_errors
+from batch.bars.folder.lock import shared_lock
+from batch.bars.normal import sort_bars
+from batch.bars.pages.codec import PageColumns, decode_pages, encode_pages
+from batch.bars.pages.files import ALL, PageFile, PageFiles, page_name
+from batch.bars.pages.frames import PageBatch, split_in_pages, take_pages
+from batch.bars.pages.headers import page_headers
+from batch.bars.pages.merge import MergedPages, merge_pages
+from batch.bars.pages.schema import HEADER, SID_BITS
+from batch.bars.store import MOST_CORRECTIONS, Correction, RefusedBars, WriteReport
+from batch.errors import StoreDamaged, StoreError
+from batch.market.bar import BarSeries
+
+_COLUMNS = ("id", "sid", "bucket", *HEADER, "data")
+_ADD = f"INSERT INTO page ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 (fixed names)
+#: Not of new pages: it seeks where an INSERT appends, seven times as dear.
+_REPLACE = _ADD.replace("INSERT", "INSERT OR REPLACE")
+#: Nothing that the index of coverage holds: a page whose times and flags stay as they are leaves its entry there.
+_VALUES = slice(HEADER.index("o"), HEADER.index("flags"))
+_UPDATE = f"UPDATE page SET {', '.join(f'{name} = ?' for name in HEADER[_VALUES])}, data = ? WHERE id = ?"  # noqa: S608 (fixed names)
+#: A statement takes 32,766 values at most.
+_MOST_IDS = 1000
+#: A session that comes for the first time is one range of ids with nothing in it: one look-up for all its symbols.
+_ANY = "SELECT EXISTS (SELECT 1 FROM page WHERE id BETWEEN ? AND ?)"
+
+
+def write_bars(files: PageFiles, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
+    """Store bars, file by file; on return all are durable but those `refused`.
+
+    Refused are bars whose page, or whose whole file, is damaged; the others of the call are stored.
+
+    Raises:
+        InvalidRequest: the source's name is not a plain lower-case name.
+        StoreDamaged: every file that they belong to is damaged.
+        StoreError: not everything was stored; files committed before keep their bars, and a retry is safe.
+
+    """
+    files.path(series, ALL)  # a bad name is refused even where there is nothing to write
+    found = sort_bars(bars)
+    reports, damage = list[WriteReport](), list[StoreDamaged]()
+    for shard, batch in split_in_pages(series.interval, found):
+        try:
+            reports.append(_put_batch(files.open_or_create(files.path(series, shard)), batch))
+        except StoreDamaged as e:
+            damage.append(e)
+            reports.append(WriteReport(0, refused=_refuse(batch, dict.fromkeys(range(len(batch.symbols)), e.message))))
+    if damage and len(damage) == len(reports):
+        raise damage[0]
+    refused = _sum_refused(reports)
+    return WriteReport(
+        written=len(found.seconds) - sum(each.bars for each in refused),
+        changed=sum(report.changed for report in reports),
+        refused=refused,
+        corrected=sum(report.corrected for report in reports),
+        corrections=tuple(islice((c for report in reports for c in report.corrections), MOST_CORRECTIONS)),
+    )
+
+
+def _refuse(batch: PageBatch, reasons: Mapping[int, str]) -> tuple[RefusedBars, ...]:
+    """Return the bars of some pages of a batch, by their numbers, as refused."""
+    starts = batch.columns.offsets.tolist()
+    return tuple(RefusedBars(batch.symbols[i], starts[i + 1] - starts[i], why) for i, why in reasons.items())
+
+
+def _sum_refused(reports: Sequence[WriteReport]) -> tuple[RefusedBars, ...]:
+    by_symbol: dict[str, RefusedBars] = {}
+    for each in (refused for report in reports for refused in report.refused):
+        first = by_symbol.get(each.symbol, replace(each, bars=0))
+        by_symbol[each.symbol] = replace(first, bars=first.bars + each.bars)
+    return tuple(by_symbol.values())
+
+
+@contextmanager
+def transaction(file: PageFile) -> Iterator[sqlite3.Connection]:
+    """Hold the write lock of a file; leaving commits, an exception rolls back.
+
+    Raises:
+        StoreError: the lock was not to be had, the file was replaced meanwhile, or the disk refused.
+
+    """
+    with store_errors(file.path), shared_lock(file.path.parent, within_s=file.busy_timeout_s):
+        file.begin()
+        try:
+            file.check_in_place()
+            yield file.sql
+            file.sql.execute("COMMIT")
+        except BaseException:
+            file.sids.clear()  # ids given in here are gone
+            if file.sql.in_transaction:
+                file.sql.execute("ROLLBACK")
+            raise
+
+
+def _put_batch(file: PageFile, batch: PageBatch) -> WriteReport:
+    blobs, heads = encode_pages(batch.columns), page_headers(batch.columns)  # before the lock
+    report = WriteReport(written=0)
+    with transaction(file) as sql:
+        sids = give_sids(file, batch.symbols)
+        ids = [bucket << SID_BITS | sid for bucket, sid in zip(batch.buckets, sids, strict=True)]
+        stored = _stored_blobs(sql, ids)
+        rows = zip(ids, sids, batch.buckets, heads, blobs, strict=True)
+        sql.executemany(_ADD, [(*row, *head, blob) for i, (*row, head, blob) in enumerate(rows) if i not in stored])
+        overlap = {i: blob for i, blob in stored.items() if blob != blobs[i]}
+        old, damaged = _decode(file, batch, overlap)
+        overlap = {i: blob for i, blob in overlap.items() if i not in damaged}
+        if overlap:
+            merged = merge_pages(old, take_pages(batch.columns, list(overlap)))
+            report = _report_merged(merged, [batch.symbols[i] for i in overlap])
+            if merged.are_alike:
+                sql.executemany(_UPDATE, [(*heads[i][_VALUES], blobs[i], ids[i]) for i in overlap])
+            else:
+                anew = zip(overlap, page_headers(merged.columns), encode_pages(merged.columns), strict=True)
+                changed = [
+                    (ids[i], sids[i], batch.buckets[i], *head, blob) for i, head, blob in anew if blob != stored[i]
+                ]
+                sql.executemany(_REPLACE, changed)
+    return replace(report, refused=_refuse(batch, damaged)) if damaged else report
+
+
+def _report_merged(merged: MergedPages, symbols: list[str]) -> WriteReport:
+    corrections = [
+        Correction(symbols[page], datetime.fromtimestamp(at, UTC), old, new)
+        for page, at, old, new in merged.first_corrected(MOST_CORRECTIONS)
+    ]
+    return WriteReport(0, changed=merged.changed, corrected=merged.corrected, corrections=tuple(corrections))
+
+
+def _stored_blobs(sql: sqlite3.Connection, ids: list[int]) -> dict[int, bytes]:
+    if not sql.execute(_ANY, (min(ids), max(ids))).fetchone()[0]:
+        return {}
+    found: dict[int, bytes] = {}
+    for some in batched(ids, _MOST_IDS):
+        # One question for all: one for each takes four times as long.
+        marks = ", ".join("?" * len(some))
+        found |= sql.execute(f"SELECT id, data FROM page WHERE id IN ({marks})", some)  # noqa: S608 (marks alone)
+    return {i: found[page] for i, page in enumerate(ids) if page in found}
+
+
+def _decode(file: PageFile, batch: PageBatch, stored: Mapping[int, bytes]) -> tuple[PageColumns, dict[int, str]]:
+    """Return the stored pages that can be read, and why the others cannot."""
+
+    def decode(pages: list[int]) -> PageColumns:
+        names = [page_name(file.path, batch.symbols[i], batch.buckets[i]) for i in pages]
+        return decode_pages([stored[i] for i in pages], names.__getitem__)
+
+    try:
+        return decode(list(stored)), {}
+    except StoreDamaged:
+        pass
+    damaged = {}
+    for i in stored:
+        try:
+            decode([i])
+        except StoreDamaged as e:
+            damaged[i] = e.message
+    return decode([i for i in stored if i not in damaged]), damaged
+
+
+def give_sids(file: PageFile, symbols: list[str]) -> list[int]:
+    """Return the ids of symbols, given to new ones inside the caller's transaction.
+
+    Raises:
+        StoreError: the file has more symbols than its format holds.
+
+    """
+    for symbol in symbols:
+        if symbol not in file.sids:
+            file.sql.execute("INSERT OR IGNORE INTO sym (symbol) VALUES (?)", (symbol,))
+            (sid,) = file.sql.execute("SELECT id FROM sym WHERE symbol = ?", (symbol,)).fetchone()
+            if sid >> SID_BITS:
+                raise StoreError(f"{file.path} has {sid} symbols, its format holds {1 << SID_BITS}", retryable=False)
+            file.sids[symbol] = sid
+    return [file.sids[s] for s in symbols]

@@ -1,0 +1,147 @@
+"""From a request for indicators to chunks of symbols of which bars are held, and the folder that gets their files."""
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import batched
+from pathlib import Path
+from typing import Any
+
+from batch.bars.store import BarStore
+from batch.errors import InvalidRequest
+from batch.indicators.request import IndicatorRequest
+from batch.market.bar import BarSeries
+from batch.market.bounds import resolve_last_session
+from batch.market.calendar import OLDEST_YEAR, closes_at, last_sessions
+from batch.market.interval import Interval
+from batch.market.universe import load_universe
+
+#: Symbols in one chunk, at most: some seconds of work, so that progress moves and a stop is soon.
+_CHUNK_SYMBOLS = 100
+#: A folder's name on most disks has 255 bytes at most.
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class IndicatorChunk:
+    """Some symbols of one series over a span of days, both included."""
+
+    series: BarSeries
+    symbols: tuple[str, ...]
+    first: date
+    last: date
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The symbols: what of the chunk is settled one by one."""
+        return self.symbols
+
+    def payload(self) -> dict[str, Any]:
+        """Return the chunk without its symbols as JSON types."""
+        return {
+            "provider": self.series.source,
+            "interval": self.series.interval.value,
+            "first": self.first.isoformat(),
+            "last": self.last.isoformat(),
+        }
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any], symbols: Sequence[str]) -> "IndicatorChunk":
+        """Return the chunk that `payload` wrote."""
+        series = BarSeries(payload["provider"], Interval(payload["interval"]))
+        first, last = (date.fromisoformat(payload[name]) for name in ("first", "last"))
+        return cls(series, tuple(symbols), first, last)
+
+
+@dataclass(frozen=True, slots=True)
+class IndicatorPlan:
+    """What a request means today: its span, the folder of its files, and the chunks to run.
+
+    `is_final` is False where the last session was not over: its bars will change.
+    """
+
+    request: IndicatorRequest
+    first: date
+    last: date
+    is_final: bool
+    folder: Path
+    chunks: tuple[IndicatorChunk, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the plan without its chunks as JSON types."""
+        return {
+            "chunks": len(self.chunks),
+            "session": self.last.isoformat(),
+            "is_final": self.is_final,
+            "provider": self.request.provider,
+            "interval": self.request.interval.value,
+            "adjusted": self.request.is_adjusted,
+            "symbols": sum(len(chunk.symbols) for chunk in self.chunks),
+            "sessions": {"first": self.first.isoformat(), "last": self.last.isoformat()},
+            "columns": [name for indicator in self.request.indicators for name in indicator.columns],
+            "folder": str(self.folder),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class IndicatorPlaces:
+    """Where things are: the imported symbol lists, and the root of the folders of indicators."""
+
+    symbols_dir: Path
+    indicators_dir: Path
+
+
+async def plan_indicators(
+    request: IndicatorRequest, store: BarStore, places: IndicatorPlaces, *, now: datetime, delay_s: float
+) -> IndicatorPlan:
+    """Return the plan of a request: of the symbols that it names, else of those of which bars are held in its span.
+
+    Raises:
+        InvalidRequest: the session is not one or lies ahead, or no bars are held.
+        StoreError: the store could not be read.
+
+    """
+    last = resolve_last_session(request.session, now, is_tse=request.is_tse, delay_s=delay_s)
+    # Nobody knows the calendar of files: their sessions are those that are held.
+    first = last_sessions(request.sessions, last)[0] if request.is_tse else date(OLDEST_YEAR, 1, 1)
+    series = BarSeries(request.provider, request.interval)
+    held = await store.coverage(series, first=first, last=last)
+    days: list[date] = held["session"].unique().sort().to_list()
+    symbols = request.symbols or tuple(_in_market(request, held["symbol"].unique().sort().to_list(), last, places))
+    if not days or not symbols:
+        whose = f"{series.source} {series.interval}" + (f" of {request.market}" if request.market else "")
+        raise InvalidRequest(
+            f"nothing to compute: no bars of {whose} are held from {first} to {last}", pointer="/interval"
+        )
+    if not request.is_tse:
+        first, last = days[-min(request.sessions, len(days))], days[-1]
+    chunks = tuple(IndicatorChunk(series, part, first, last) for part in _split(symbols))
+    is_final = not request.is_tse or closes_at(last) <= now
+    folder = folder_of(request, places.indicators_dir)
+    return IndicatorPlan(request, first, last, is_final, folder, chunks)
+
+
+def folder_of(request: IndicatorRequest, root: Path) -> Path:
+    """Return the folder of a set of indicators: the same ones in the same order are the same folder.
+
+    Those of adjusted bars go to `<interval>-adjusted`, so that they never take the place of others.
+    """
+    name = "+".join(indicator.label for indicator in request.indicators)
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    suffix = "-adjusted" if request.is_adjusted else ""
+    return root / request.provider / f"{request.interval}{suffix}" / name
+
+
+def _in_market(request: IndicatorRequest, symbols: list[str], session: date, places: IndicatorPlaces) -> list[str]:
+    if request.market is None or not request.market.is_tse:
+        return symbols
+    listed = set(load_universe(request.market, session, imported_dir=places.symbols_dir).symbols)
+    return [symbol for symbol in symbols if symbol in listed]
+
+
+def _split(symbols: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    parts = math.ceil(len(symbols) / _CHUNK_SYMBOLS)
+    return batched(symbols, math.ceil(len(symbols) / parts))

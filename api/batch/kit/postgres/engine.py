@@ -1,0 +1,116 @@
+"""The home of the PostgreSQL driver: engines with bounded waits, and its errors in our words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf
+from time import monotonic
+from typing import Any
+
+import orjson
+from sqlalchemy import event, make_url
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    DisconnectionError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+    SQLAlchemyError,
+    StatementError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from batch.errors import ConfigurationError, StoreError
+from batch.kit.postgres.connection import PostgresConnector
+
+#: PostgreSQL answered, and the same statement would get the same answer again.
+_REFUSALS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+#: A connection used this lately is taken to live: asking it each time would double the round trips of a busy process.
+_FRESH_S = 1.0
+
+__all__ = ["AsyncEngine", "connect_postgres", "normalize_database_url", "postgres_errors"]
+
+
+def normalize_database_url(url: str) -> str:
+    """Return a `postgres://` or `postgresql://` URL as SQLAlchemy wants it, with the psycopg 3 driver.
+
+    Raises:
+        ConfigurationError: the URL is not one of PostgreSQL.
+
+    """
+    try:
+        parsed = make_url(url)
+    except SQLAlchemyError as e:
+        raise ConfigurationError("DATABASE_URL was not a URL, expected postgresql://user:password@host/db") from e
+    if parsed.drivername.split("+")[0] not in {"postgres", "postgresql"}:
+        raise ConfigurationError(f"DATABASE_URL was for {parsed.drivername}, expected postgresql://…")
+    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def connect_postgres(url: str, *, application_name: str, pool_size: int = 8) -> AsyncEngine:
+    """Return an engine of at most `pool_size` connections, half of which stay open; `url` may be one of a pooler.
+
+    A caller waits at most about 5 s for a connection or a statement.
+    """
+    engine = create_async_engine(
+        normalize_database_url(url),
+        pool_size=(pool_size + 1) // 2,
+        max_overflow=pool_size // 2,
+        pool_timeout=3,
+        # A page of jobs has 400 documents.
+        json_deserializer=orjson.loads,
+        # Strict where `json` is not: a key that is no text is an error here too, as it is for Redis.
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        connect_args={
+            "connect_timeout": 3,
+            "application_name": application_name,
+            # Poolers move clients between servers, where prepared statements are lost.
+            "prepare_threshold": None,
+            "async_creator_fn": PostgresConnector(),
+        },
+    )
+    _ping_idle(engine)
+    return engine
+
+
+def _ping_idle(engine: AsyncEngine) -> None:
+    """Ask a connection that was idle whether it lives, as `pool_pre_ping` does each time; a dead one is replaced.
+
+    A new one is not asked: behind a pooler whose server is down a ping would fail again and again.
+    """
+    dialect = engine.sync_engine.dialect
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ping(connection: Any, record: Any, _proxy: Any) -> None:
+        if monotonic() - record.info.get("used_at", inf) < _FRESH_S:
+            return
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as e:
+            raise DisconnectionError("the idle connection had ended") from e
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def note(_connection: Any, record: Any) -> None:
+        record.info["used_at"] = monotonic()
+
+
+@contextmanager
+def postgres_errors() -> Iterator[None]:
+    """Translate the driver's errors to StoreError.
+
+    Retryable while PostgreSQL is away, overloaded, out of disk space or read-only, and after a deadlock; not where it
+    refused the statement, for example because a table is missing. What cannot be sent at all raises its own error.
+    """
+    try:
+        yield
+    except _REFUSALS as e:
+        raise StoreError(f"PostgreSQL refused the statement: {_brief(e.orig or e)}", retryable=False) from e
+    except (DBAPIError, PoolTimeoutError, OSError) as e:
+        raise StoreError(f"PostgreSQL did not answer: {_brief(getattr(e, 'orig', None) or e)}") from e
+    except StatementError as e:
+        raise e.orig or e from e
+
+
+def _brief(cause: BaseException) -> str:
+    return f"{type(cause).__name__}: {str(cause).strip()}"
