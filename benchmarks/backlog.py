@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import psycopg
 from redis import Redis
 
-from app.jobs import keys
-from app.tasks.message import list_key
+from app.engine.message import list_key
+from app.live import keys
 from benchmarks.rig.goals import Goal, report
 from benchmarks.rig.stack import INGEST, Bench, Served, running
 

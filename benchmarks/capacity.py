@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from redis import Redis
 
-from app.jobs import keys
-from app.tasks.message import KEY_PREFIX, list_key
+from app.engine.message import KEY_PREFIX, list_key
+from app.live import keys
 from benchmarks.jobs import run_job
 from benchmarks.rig.goals import Goal, report
 from benchmarks.rig.meter import Spent, while_doing

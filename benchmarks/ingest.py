@@ -49,7 +49,7 @@ API = Path(__file__).resolve().parents[1] / "api"
 sys.path.insert(0, str(API))
 
 from app.cli.session import Session  # noqa: E402
-from app.cli.stack import Stack, StackOptions  # noqa: E402
+from app.cli.stack.whole import Stack, StackOptions  # noqa: E402
 from batch.bars.pages.store import PageBarStore  # noqa: E402
 from batch.kit.clock import utc_now  # noqa: E402
 from batch.kit.embedded.run_file import read_run_file  # noqa: E402

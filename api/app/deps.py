@@ -8,11 +8,11 @@ from typing import Annotated, cast
 from fastapi import Depends, Header, Request, Response
 
 from app.auth import INGEST_OWNER
+from app.engine.lifecycle import Jobs as JobsOfProcess
 from app.jobs.cursor import Cursors as CursorsOfProcess
-from app.jobs.events import EventHub
 from app.jobs.sharing import Sharing
-from app.jobs.streams import EVENT_STREAM
-from app.tasks.lifecycle import Jobs as JobsOfProcess
+from app.live.events import EventHub
+from app.live.streams import EVENT_STREAM
 
 
 # Not that they wait for anything: FastAPI sends a plain function to a thread, at 80 µs a request.

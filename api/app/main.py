@@ -12,32 +12,32 @@ from fastapi.telemetry import TelemetryConfig
 
 from app.address_limit import AddressLimiter
 from app.auth import parse_ingest_tokens
+from app.engine.dispatch import LocalDispatcher
+from app.engine.instruments import instrument_api
+from app.engine.lifecycle import Jobs
+from app.engine.parts import build_parts
+from app.engine.reaper import Reaper
+from app.engine.scheduler import Scheduler
 from app.errors import install_handlers
 from app.health.routes import router as health_router
 from app.ingest.routes import router as ingest_router
 from app.jobs.cursor import Cursors
-from app.jobs.events import EventHub
 from app.jobs.sharing import Sharing
 from app.jobs_api.all_queues import router as all_jobs_router
+from app.live.events import EventHub
 from app.market_data.job_routes import router as market_jobs_router
 from app.market_data.opening import open_desk
 from app.market_data.refresh_routes import router as refresh_router
 from app.market_data.routes import router as market_router
 from app.middleware import Gate
-from app.notifications.routes import router as webhooks_router
 from app.openapi import install_openapi
 from app.rate_limit import RateLimiter
 from app.schedules.routes import router as schedules_router
 from app.settings import AppSettings, load_settings
-from app.tasks.dispatch import LocalDispatcher
-from app.tasks.instruments import instrument_api
-from app.tasks.lifecycle import Jobs
-from app.tasks.parts import build_parts
-from app.tasks.reaper import Reaper
-from app.tasks.scheduler import Scheduler
 from app.telemetry.logs import configure_logging
 from app.telemetry.requests import Measured
 from app.telemetry.traces import start_tracing, stop_tracing
+from app.webhooks.routes import router as webhooks_router
 from batch.errors import ConfigurationError
 from batch.kit.open_sessions import close_sessions
 
@@ -132,8 +132,8 @@ def _background(jobs: Jobs) -> list[Coroutine[Any, Any, None]]:
     work = [Reaper(parts).run()]
     if isinstance(parts.dispatcher, LocalDispatcher):
         # With Celery the workers run the handlers, and their main processes fire and send webhooks.
-        from app.tasks.courier import run_courier  # noqa: PLC0415
-        from app.tasks.local import run_local_workers  # noqa: PLC0415
+        from app.engine.courier import run_courier  # noqa: PLC0415
+        from app.engine.local import run_local_workers  # noqa: PLC0415
 
         work += [Scheduler(jobs).run(), run_local_workers(parts, parts.dispatcher), run_courier(parts)]
     return work

@@ -18,8 +18,8 @@ from typing import Any
 import httpx2
 import psutil
 
-from app.cli.migrate import migrate
-from app.cli.stack import WORKER_ARGUMENTS
+from app.cli.stack.migrate import migrate
+from app.cli.stack.whole import WORKER_ARGUMENTS
 from batch.kit.embedded.postgres_cluster import run_as
 from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
 from benchmarks.rig.load import Load, Request, build_request, run_load

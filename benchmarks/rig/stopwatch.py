@@ -8,8 +8,8 @@ from typing import Any
 
 import structlog
 
+from app.engine.run import keeper, long_runs, worker
 from app.jobs.model import PLAN
-from app.tasks import keeper, long_runs, worker
 
 #: Seconds of this process since the last chunk ended.
 _spent = {"telling_s": 0.0}

@@ -6,7 +6,7 @@ Usage: celery -A benchmarks.rig.worker worker …, which is `app.tasks.celery_ap
 import os
 from dataclasses import replace
 
-from app.tasks import catalog
+from app.engine import catalog
 from benchmarks.rig.stopwatch import install_stopwatch
 
 if os.environ.get("KABOOM_BENCH_HANDLERS") == "none":

@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from app.cli import (
+from app.cli.backup.restore import restore as restore_command
+from app.cli.backup.take import backup as backup_command
+from app.cli.commands import (
     about,
-    actions,
     backfill,
-    bars,
-    coverage,
     ingest,
     jobs,
     market_data,
@@ -20,12 +19,10 @@ from app.cli import (
     run,
     schedules,
     smoke,
-    symbols,
     tokens,
     webhooks,
 )
-from app.cli.backup.restore import restore as restore_command
-from app.cli.backup.take import backup as backup_command
+from app.cli.data import actions, bars, coverage, symbols
 from app.cli.doctor import command as doctor
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Request, Response, status
 from pydantic import BaseModel, ConfigDict
 
 from app.deps import Jobs
-from app.tasks.asking import BarsFolder, RecentAnswer, find_fault
-from app.tasks.parts import Parts
+from app.engine.asking import BarsFolder, RecentAnswer, find_fault
+from app.engine.parts import Parts
 
 #: How long each part may take; all are asked at the same time.
 _WITHIN_S = 2.0

@@ -1,6 +1,6 @@
 """What the API can check of a request before a worker sees it."""
 
-from app.tasks.lifecycle import Jobs
+from app.engine.lifecycle import Jobs
 from batch.errors import InvalidRequest
 from batch.ingest.check import check_capabilities, check_reach, resolve_session
 from batch.ingest.request import IngestRequest

@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import replace
 
+from app.engine.run.hand_back import HandBack
 from app.jobs.model import Tally
-from app.tasks.hand_back import HandBack
 from batch.errors import RateLimited
 
 #: The count of a tally: seconds that chunks were handed back for, over all chunks of a job.

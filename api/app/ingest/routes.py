@@ -4,6 +4,7 @@ from fastapi import APIRouter, Security, status
 
 from app.auth import INGEST_OWNER, INGEST_PREFIX, INGEST_SCHEME
 from app.deps import Jobs
+from app.engine.catalog import INGEST_BACKFILL, INGEST_RUN_DAILY, Queue
 from app.errors import (
     BAD_JSON,
     CONFLICT,
@@ -18,10 +19,9 @@ from app.errors import (
 from app.ingest.check import check_request
 from app.ingest.retry import build_retry
 from app.ingest.schemas import BackfillBody, RunDailyBody
-from app.jobs.view import Accepted
 from app.jobs_api.routes import JobRoutes, jobs_router
 from app.jobs_api.submitting import HowAsked, Submission
-from app.tasks.catalog import INGEST_BACKFILL, INGEST_RUN_DAILY, Queue
+from app.jobs_api.view import Accepted
 from batch.errors import InvalidRequest
 
 _JOBS = f"{INGEST_PREFIX}/jobs"

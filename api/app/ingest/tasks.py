@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
+from app.engine.run.long_runs import go_on, hand_out
+from app.engine.run.worker import Run
 from app.ingest.patience import hand_back, patience_left_s, with_pause
 from app.jobs.model import Tally
-from app.tasks.long_runs import go_on, hand_out
-from app.tasks.worker import Run
 from batch.bars.probe import try_store
 from batch.errors import RateLimited
 from batch.ingest.gap_request import parse_backfill

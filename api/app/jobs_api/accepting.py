@@ -2,9 +2,9 @@
 
 from fastapi import Response
 
-from app.jobs.history.port import Admission, Admitted
 from app.jobs.model import JobStatus
-from app.jobs.view import Accepted
+from app.jobs_api.view import Accepted
+from app.ledger.port import Admission, Admitted
 
 
 def accept(admission: Admission, base: str, response: Response) -> Accepted:

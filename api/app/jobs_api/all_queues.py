@@ -7,12 +7,12 @@ from pydantic import Field
 
 from app.auth import INGEST_OWNER, INGEST_SCHEME, JOBS_PREFIX
 from app.deps import Cursors, Jobs, Shared
+from app.engine.catalog import ONE_PER_QUEUE, Queue
 from app.errors import BAD_CURSOR, INVALID, RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, describe_problems
-from app.jobs.view import JobPage
 from app.jobs_api.listing import JobList, Listing
 from app.jobs_api.rendering import JobWriter
 from app.jobs_api.together import answer_together
-from app.tasks.catalog import ONE_PER_QUEUE, Queue
+from app.jobs_api.view import JobPage
 
 _QUEUES = tuple(sorted(spec.queue.value for spec in ONE_PER_QUEUE))
 _writer = JobWriter()

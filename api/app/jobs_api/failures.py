@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.jobs.model import Chunk
-from app.jobs.view import Failure, FailurePage
+from app.jobs_api.view import Failure, FailurePage
 from batch.market.outcome import Outcome
 
 

@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.deps import Jobs
 from app.errors import BadCursor
 from app.jobs.cursor import Cursors
-from app.jobs.history.port import JobQuery
 from app.jobs.model import TRANSITIONS, Job, JobStatus
-from app.jobs.store import Worker
 from app.jobs_api.rendering import JobWriter
 from app.jobs_api.together import build_answer
 from app.jobs_api.words import Instant
+from app.ledger.port import JobQuery
+from app.live.store import Worker
 from batch.errors import InvalidRequest, StoreError
 
 #: A list does not wait longer than this for live values: the ledger's are shown instead.

@@ -8,13 +8,13 @@ from fastapi import Depends, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
-from app.jobs.events import START, EventHub, Feed, JobEvent, parse_event_id
-from app.jobs.lines import JobLine
 from app.jobs.model import Job
-from app.jobs.sse import stream_lines
-from app.jobs.streams import EVENT_STREAM
-from app.jobs.view import LogPage, view_line
+from app.jobs_api.sse import stream_lines
+from app.jobs_api.view import LogPage, view_line
 from app.jobs_api.watching import STREAM_HEADERS, EventIdSchema, LastEventId
+from app.live.events import START, EventHub, Feed, JobEvent, parse_event_id
+from app.live.lines import JobLine
+from app.live.streams import EVENT_STREAM
 from batch.kit.clock import utc_now
 
 #: The last lines of a job may come this long after its end.

@@ -7,8 +7,8 @@ import orjson
 
 from app.auth import jobs_path
 from app.jobs.model import Job
-from app.jobs.store import Worker
-from app.jobs.view import view_job
+from app.jobs_api.view import view_job
+from app.live.store import Worker
 
 #: Some 700 bytes each.
 _MOST = 1000

@@ -10,19 +10,19 @@ from starlette.responses import StreamingResponse
 
 from app.deps import Cursors, Events, Jobs, Shared, count_log_stream, count_stream
 from app.errors import BAD_CURSOR, BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
-from app.jobs.events import START, Feed, parse_event_id
 from app.jobs.model import Chunk, Job
-from app.jobs.sse import wait_for_end
-from app.jobs.streams import EVENT_STREAM
-from app.jobs.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody, view_job
 from app.jobs_api.accepting import accept
 from app.jobs_api.failures import FailureListing, page_failures
 from app.jobs_api.listing import JobList, Listing
 from app.jobs_api.log import LOG_ANSWERS, ResumedLogQuery, page_log, stream_log
 from app.jobs_api.rendering import JobWriter
+from app.jobs_api.sse import wait_for_end
 from app.jobs_api.stats import tell_stats
 from app.jobs_api.together import answer_together, build_answer
+from app.jobs_api.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody, view_job
 from app.jobs_api.watching import EVENT_ANSWERS, LastEventId, preferred_wait_s, stream_job
+from app.live.events import START, Feed, parse_event_id
+from app.live.streams import EVENT_STREAM
 from batch.errors import NotFound
 
 JobId = Annotated[str, Path(max_length=64, description="32 hex digits")]

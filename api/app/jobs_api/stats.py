@@ -2,7 +2,7 @@
 
 from app.deps import Jobs
 from app.jobs.model import JobStatus
-from app.jobs.view import QueueStats
+from app.jobs_api.view import QueueStats
 
 
 async def tell_stats(jobs: Jobs, queue: str) -> QueueStats:

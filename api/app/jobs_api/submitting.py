@@ -8,12 +8,12 @@ from fastapi import Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.deps import IdempotencyKey, Jobs, digest_key
-from app.jobs.history.port import Terms
-from app.jobs.view import Accepted
+from app.engine.catalog import TaskSpec
+from app.engine.lifecycle import fingerprint
 from app.jobs_api.accepting import accept
+from app.jobs_api.view import Accepted
 from app.jobs_api.words import CallbackUrl
-from app.tasks.catalog import TaskSpec
-from app.tasks.lifecycle import fingerprint
+from app.ledger.port import Terms
 
 
 class JobBody(BaseModel):

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Security
 
 from app.auth import INGEST_OWNER, INGEST_SCHEME, MARKET_DATA_PREFIX
 from app.deps import Jobs
+from app.engine.catalog import MARKET_DATA_COMPACT, MARKET_DATA_MIRROR, MARKET_DATA_ROLL_UP, Queue
 from app.errors import (
     BAD_JSON,
     CONFLICT,
@@ -17,13 +18,12 @@ from app.errors import (
     UNAVAILABLE,
     describe_problems,
 )
-from app.jobs.view import Accepted
 from app.jobs_api.routes import JobRoutes, jobs_router
 from app.jobs_api.submitting import HowAsked, Submission
+from app.jobs_api.view import Accepted
 from app.market_data.bodies import CompactBody, MirrorBody, RollUpBody
 from app.market_data.check import check_roll_up
 from app.market_data.retry import build_retry
-from app.tasks.catalog import MARKET_DATA_COMPACT, MARKET_DATA_MIRROR, MARKET_DATA_ROLL_UP, Queue
 
 JOBS = f"{MARKET_DATA_PREFIX}/jobs"
 #: What all routes that submit have in common.

@@ -1,6 +1,6 @@
 """What the API can check of a request to refresh, or to compute indicators, before a worker sees it."""
 
-from app.tasks.lifecycle import Jobs
+from app.engine.lifecycle import Jobs
 from batch.errors import InvalidRequest
 from batch.indicators.request import IndicatorRequest
 from batch.ingest.check import check_capabilities

@@ -4,13 +4,13 @@ from fastapi import APIRouter, Security
 
 from app.auth import INGEST_OWNER, INGEST_SCHEME, MARKET_DATA_PREFIX
 from app.deps import Jobs
+from app.engine.catalog import MARKET_DATA_INDICATORS, MARKET_DATA_REFRESH_QUOTES, MARKET_DATA_REFRESH_SYMBOLS
 from app.errors import RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, describe_problems
-from app.jobs.view import Accepted
 from app.jobs_api.submitting import HowAsked, Submission
+from app.jobs_api.view import Accepted
 from app.market_data.job_routes import JOBS, SUBMIT
 from app.market_data.refresh_bodies import IndicatorsBody, RefreshQuotesBody, RefreshSymbolsBody
 from app.market_data.refresh_check import check_indicators, check_quotes, check_symbols
-from app.tasks.catalog import MARKET_DATA_INDICATORS, MARKET_DATA_REFRESH_QUOTES, MARKET_DATA_REFRESH_SYMBOLS
 
 _QUOTES = Submission(MARKET_DATA_REFRESH_QUOTES, INGEST_OWNER, JOBS)
 _SYMBOLS = Submission(MARKET_DATA_REFRESH_SYMBOLS, INGEST_OWNER, JOBS)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.engine.catalog import MARKET_DATA_INDICATORS, MARKET_DATA_REFRESH_QUOTES, MARKET_DATA_ROLL_UP
 from app.jobs.model import Chunk, Job
-from app.tasks.catalog import MARKET_DATA_INDICATORS, MARKET_DATA_REFRESH_QUOTES, MARKET_DATA_ROLL_UP
 from batch.errors import Conflict
 from batch.market.outcome import Outcome
 

@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from app.auth import jobs_path
+from app.engine.lifecycle import Jobs
 from app.ingest.check import check_request
 from app.ingest.schemas import RunDailyBody
 from app.jobs_api.submitting import JobBody
@@ -14,7 +15,6 @@ from app.market_data.bodies import CompactBody, MirrorBody, RollUpBody
 from app.market_data.check import check_roll_up
 from app.market_data.refresh_bodies import IndicatorsBody, RefreshQuotesBody, RefreshSymbolsBody
 from app.market_data.refresh_check import check_indicators, check_quotes, check_symbols
-from app.tasks.lifecycle import Jobs
 from batch.errors import InvalidRequest
 
 

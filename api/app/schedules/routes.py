@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Path, Response, Security, status
 
 from app.auth import INGEST_OWNER, INGEST_SCHEME, SCHEDULES_PREFIX
 from app.deps import Jobs
+from app.engine.scheduler import Scheduler
 from app.errors import (
     BAD_JSON,
     CONFLICT,
@@ -23,10 +24,10 @@ from app.errors import (
     UNAVAILABLE,
     describe_problems,
 )
-from app.jobs.schedules.model import MissedPolicy, Schedule
-from app.jobs.schedules.timing import next_dues
-from app.jobs.view import Accepted
 from app.jobs_api.accepting import accept
+from app.jobs_api.view import Accepted
+from app.ledger.schedules.model import MissedPolicy, Schedule
+from app.ledger.schedules.timing import next_dues
 from app.schedules.requests import jobs_of, to_request
 from app.schedules.schemas import (
     NewSchedule,
@@ -37,7 +38,6 @@ from app.schedules.schemas import (
     view_detail,
     view_schedule,
 )
-from app.tasks.scheduler import Scheduler
 from batch.errors import InvalidRequest, NotFound
 from batch.kit.clock import utc_now
 

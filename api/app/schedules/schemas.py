@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from app.jobs.schedules.model import DEFAULT_MAX_LATE_H, MAX_LATE_H, Firing, FiringOutcome, MissedPolicy, Schedule
-from app.jobs.schedules.timing import SESSION_AT, Timing, TimingKind, parse_cron, parse_session_at
 from app.jobs_api.words import WHOLE
+from app.ledger.schedules.model import DEFAULT_MAX_LATE_H, MAX_LATE_H, Firing, FiringOutcome, MissedPolicy, Schedule
+from app.ledger.schedules.timing import SESSION_AT, Timing, TimingKind, parse_cron, parse_session_at
 from app.schedules.examples import CHANGE, DETAIL, FIRING, NEW, SCHEDULE
 
 #: Anything that prints, without space at either end; a control character could forge a line of a log or a terminal.

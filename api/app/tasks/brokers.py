@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from app.tasks.message import KEY_PREFIX
+from app.engine.message import KEY_PREFIX
 from batch.errors import ConfigurationError, StoreError
 from batch.kit.redis.address import RedisAddress, parse_address
 from batch.kit.redis.client import check_alone, connect_redis, sentinel_options

@@ -24,17 +24,17 @@ from celery.worker.control import inspect_command
 from kombu import Exchange
 from kombu import Queue as BrokerQueue
 
+from app.engine.catalog import CATALOG, Queue, TaskSpec
+from app.engine.instruments import instrument_child
+from app.engine.parts import broker_urls, check_parts
+from app.engine.run.worker import perform
 from app.jobs.model import PLAN
-from app.jobs.store import ChunkRef
+from app.live.store import ChunkRef
 from app.settings import load_settings
 from app.tasks.brokers import broker_options, check_results, choose_broker, result_options
-from app.tasks.catalog import CATALOG, Queue, TaskSpec
 from app.tasks.ending import end_with_parent
-from app.tasks.instruments import instrument_child
 from app.tasks.loop import process_loop
 from app.tasks.main_process import MainProcess
-from app.tasks.parts import broker_urls, check_parts
-from app.tasks.worker import perform
 from app.telemetry.logs import configure_logging
 from app.telemetry.origin import continue_from
 from app.telemetry.traces import stop_tracing

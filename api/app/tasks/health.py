@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.tasks.asking import BarsFolder, RecentAnswer, find_fault
-from app.tasks.parts import Parts
+from app.engine.asking import BarsFolder, RecentAnswer, find_fault
+from app.engine.parts import Parts
 from app.tasks.vitals import Vitals
 from app.tasks.watchdog import Watchdog
 

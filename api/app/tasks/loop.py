@@ -10,8 +10,8 @@ from typing import Any
 import structlog
 import uvloop
 
+from app.engine.parts import Parts, build_parts
 from app.settings import load_settings
-from app.tasks.parts import Parts, build_parts
 from batch.kit.open_sessions import close_sessions
 
 #: How long a task that is cut off may take to hand its chunk back; Cloud Run kills after 10 s.

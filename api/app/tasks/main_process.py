@@ -13,18 +13,18 @@ import structlog
 from celery import bootsteps
 from celery.worker import state
 
+from app.engine.courier import run_courier
+from app.engine.instruments import metrics_route, share_meter
+from app.engine.lifecycle import Jobs
+from app.engine.local import report_alive
+from app.engine.parts import Parts
+from app.engine.reaper import Reaper
+from app.engine.scheduler import Scheduler
 from app.server.open_files import raise_open_files
 from app.settings import load_settings
-from app.tasks.courier import run_courier
 from app.tasks.ending import Ending
 from app.tasks.health import WorkerHealth
-from app.tasks.instruments import metrics_route, share_meter
-from app.tasks.lifecycle import Jobs
-from app.tasks.local import report_alive
 from app.tasks.loop import process_loop
-from app.tasks.parts import Parts
-from app.tasks.reaper import Reaper
-from app.tasks.scheduler import Scheduler
 from app.tasks.transport import give_back_slots
 from app.tasks.vitals import Vitals
 from app.tasks.watchdog import Watchdog

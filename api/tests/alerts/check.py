@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from app.tasks.measure import ERROR_ENDINGS
+from app.engine.run.measure import ERROR_ENDINGS
 from app.telemetry.metrics import METRICS, Kind
 from tests.alerts.rules import Rule
 

@@ -6,8 +6,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.jobs.history.port import Terms
-from app.tasks.catalog import INGEST_RUN_DAILY, MARKET_DATA_MIRROR
+from app.engine.catalog import INGEST_RUN_DAILY, MARKET_DATA_MIRROR
+from app.ledger.port import Terms
 from tests.fixtures.apps import jobs_of
 from tests.fixtures.jobs import OWNER
 

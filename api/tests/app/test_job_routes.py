@@ -6,8 +6,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.jobs import keys
-from app.jobs.redis_store import RedisJobStore
+from app.live import keys
+from app.live.redis_store import RedisJobStore
 from tests.fixtures.apps import JOBS, jobs_of
 from tests.fixtures.jobs import advance
 from tests.fixtures.planted import plant_final, plant_queued, plant_running

@@ -13,11 +13,10 @@ from pydantic import BaseModel
 from app.auth import is_guarded_path
 from app.health.routes import Alive, Ready
 from app.ingest.schemas import BackfillBody, RunDailyBody
-from app.jobs.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody
+from app.jobs_api.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody
 from app.main import create_app
 from app.market_data.bodies import CompactBody, MirrorBody, RollUpBody
 from app.market_data.schemas import BarPage, CalendarView, CoveragePage, LatestBars, SymbolPage, UniverseView
-from app.notifications.schemas import DeliveryPage, DeliveryView
 from app.schedules.schemas import (
     FiringView,
     NewSchedule,
@@ -26,6 +25,7 @@ from app.schedules.schemas import (
     ScheduleList,
     ScheduleView,
 )
+from app.webhooks.schemas import DeliveryPage, DeliveryView
 from tests.fixtures.apps import RUN_DAILY, client_of, memory_settings, running
 
 MODELS = {

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.jobs.history.port import JobQuery
+from app.ledger.port import JobQuery
 from tests.fixtures.apps import RUN_DAILY, jobs_of
 
 pytestmark = pytest.mark.anyio

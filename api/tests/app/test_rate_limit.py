@@ -11,8 +11,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.jobs import keys
-from app.jobs.redis_counts import RedisCounts
+from app.live import keys
+from app.live.redis_counts import RedisCounts
 from app.rate_limit import Count, Rate, RateLimiter
 from app.settings import load_settings
 from batch.errors import ConfigurationError, StoreError

@@ -8,9 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.jobs.history.postgres import PostgresJobHistory
-from app.jobs.redis_store import RedisJobStore
-from app.tasks.asking import RecentAnswer
+from app.engine.asking import RecentAnswer
+from app.ledger.postgres import PostgresJobHistory
+from app.live.redis_store import RedisJobStore
 from batch.errors import StoreError
 from batch.kit.disk import Room, measure_room, nearest_folder, try_write
 from batch.kit.postgres.engine import connect_postgres

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from app.jobs.model import Job, JobStatus
-from app.jobs.store import Worker
-from app.jobs.view import JobPage, view_job
 from app.jobs_api.rendering import JobWriter
+from app.jobs_api.view import JobPage, view_job
+from app.live.store import Worker
 from tests.fixtures.jobs import make_job
 
 BASE = "/api/v1/ingest/jobs"

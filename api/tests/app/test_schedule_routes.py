@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from app.cli.migrate import migrate
-from app.jobs.schedules.default import default_schedule
-from app.jobs.schedules.postgres import PostgresScheduleStore
+from app.cli.stack.migrate import migrate
+from app.ledger.schedules.default import default_schedule
+from app.ledger.schedules.postgres import PostgresScheduleStore
 from batch.kit.postgres.engine import connect_postgres
 from batch.market.calendar import JST, is_session
 from tests.fixtures.apps import JOBS, SCHEDULES, jobs_of

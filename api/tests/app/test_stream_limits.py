@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs.events import START, EventHub, EventLog, Feed, FeedKey, JobEvent
-from app.jobs.memory_events import MemoryEventLog
-from app.jobs.redis_events import RedisEventLog
-from app.jobs.sse import stream_events, stream_lines
+from app.jobs_api.sse import stream_events, stream_lines
+from app.live.events import START, EventHub, EventLog, Feed, FeedKey, JobEvent
+from app.live.memory_events import MemoryEventLog
+from app.live.redis_events import RedisEventLog
 from batch.errors import StoreError
 from batch.kit.embedded.servers import free_port
 from batch.kit.redis.client import connect_redis
@@ -38,7 +38,7 @@ async def test_stream_that_cannot_be_read_says_come_back(feed: Feed) -> None:
 
 @pytest.mark.anyio
 async def test_log_stream_that_cannot_see_the_end_does_not_end_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.jobs.sse._QUIET_S", 0.01)
+    monkeypatch.setattr("app.jobs_api.sse._QUIET_S", 0.01)
     hub = EventHub(_WithoutEvents(MemoryEventLog()))
     texts = [text async for text in stream_lines(hub, make_job(), after=START, level="debug")]
     assert COME_BACK in texts[-1]

@@ -7,9 +7,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.engine.dispatch import CeleryDispatcher
 from app.jobs.model import PLAN
-from app.jobs.store import NEWEST_KEPT, ChunkRef
-from app.tasks.dispatch import CeleryDispatcher
+from app.live.store import NEWEST_KEPT, ChunkRef
 from batch.kit.redis.client import connect_redis
 from tests.fixtures.apps import JOBS, REPORT_BODY, REPORT_JSON, RUN_DAILY, jobs_of
 

@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from app.jobs.history.outbox.port import AttemptEnd, DeliveryStatus
 from app.jobs.model import JobStatus
+from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
 from app.main import create_app
 from batch.errors import ConfigurationError, StoreError
 from tests.fixtures.apps import (

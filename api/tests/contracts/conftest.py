@@ -6,10 +6,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.jobs.history.memory import MemoryJobHistory
-from app.jobs.history.port import JobHistory
-from app.jobs.history.postgres import PostgresJobHistory
-from app.jobs.store import JobStore
+from app.ledger.memory import MemoryJobHistory
+from app.ledger.port import JobHistory
+from app.ledger.postgres import PostgresJobHistory
+from app.live.store import JobStore
 from batch.bars.memory import MemoryBarStore
 from batch.bars.pages.store import PageBarStore
 from batch.bars.store import BarStore

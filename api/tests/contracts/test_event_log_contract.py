@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.jobs.events import START, EventHub, EventLog, Feed, FeedKey, JobEvent, parse_event_id
-from app.jobs.memory import MemoryJobStore
 from app.jobs.model import Job
-from app.jobs.redis_events import RedisEventLog
-from app.jobs.redis_store import RedisJobStore
-from app.jobs.sse import is_last
-from app.jobs.store import Claim, Ending, JobStore
+from app.jobs_api.sse import is_last
+from app.live.events import START, EventHub, EventLog, Feed, FeedKey, JobEvent, parse_event_id
+from app.live.memory import MemoryJobStore
+from app.live.redis_events import RedisEventLog
+from app.live.redis_store import RedisJobStore
+from app.live.store import Claim, Ending, JobStore
 from batch.errors import InvalidRequest
 from batch.kit.redis.client import connect_redis
 from tests.fixtures.jobs import advance, make_chunk, make_job, plan_step, ref_of

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.jobs.history.port import Ingested, JobHistory, Terms
 from app.jobs.model import JobStatus
+from app.ledger.port import Ingested, JobHistory, Terms
 from tests.fixtures.jobs import make_job
 
 pytestmark = pytest.mark.anyio

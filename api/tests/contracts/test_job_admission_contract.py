@@ -7,9 +7,9 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from app.jobs.history.port import Admitted, JobDeleted, JobHistory, KeyReused, Terms
-from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.model import JobStatus
+from app.ledger.port import Admitted, JobDeleted, JobHistory, KeyReused, Terms
+from app.ledger.postgres import PostgresJobHistory
 from batch.errors import StoreError
 from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.jobs import make_job

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.jobs.history.memory import MemoryJobHistory
-from app.jobs.history.port import JobHistory, JobQuery, LedgerStats, Terms
-from app.jobs.history.postgres import PostgresJobHistory
-from app.jobs.history.tables import JOBS
 from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
+from app.ledger.memory import MemoryJobHistory
+from app.ledger.port import JobHistory, JobQuery, LedgerStats, Terms
+from app.ledger.postgres import PostgresJobHistory
+from app.ledger.tables import JOBS
 from batch.errors import NotFound, StoreError
 from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.jobs import OWNER, QUEUE, advance, finish, make_chunk, make_job
@@ -336,7 +336,7 @@ class TestUnfinished:
 
     async def test_pages_hold_every_one_once(self, ledger: JobHistory, monkeypatch: pytest.MonkeyPatch) -> None:
         for module in ("memory", "postgres"):
-            monkeypatch.setattr(f"app.jobs.history.{module}.UNFINISHED_PAGE", 2)
+            monkeypatch.setattr(f"app.ledger.{module}.UNFINISHED_PAGE", 2)
         jobs = [await accepted(ledger) for _ in range(5)]
         seen, place = [], None
         while page := await ledger.unfinished(QUEUE, older_than_s=0.0, after=place):

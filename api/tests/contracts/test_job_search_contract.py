@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.jobs.history.port import JobHistory, JobQuery, Terms
 from app.jobs.model import Job, JobStatus
+from app.ledger.port import JobHistory, JobQuery, Terms
 from tests.fixtures.jobs import OWNER, QUEUE, make_job
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from app.jobs.model import PLAN, ChunkState, JobStatus, Tally, settle_status
-from app.jobs.store import Beat, Claim, Ended, Ending, JobStore, Refusal
+from app.live.store import Beat, Claim, Ended, Ending, JobStore, Refusal
 from tests.fixtures.job_steps import assert_accounts, claimed, end, live, planned
 from tests.fixtures.job_stores import Bench
 from tests.fixtures.jobs import QUEUE, advance, finish, make_chunk, make_job, plan_step, ref_of

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from app.jobs.model import JobStatus, Tally
-from app.jobs.store import Beat, Ended, Ending, Expired, JobStore, Refusal
+from app.live.store import Beat, Ended, Ending, Expired, JobStore, Refusal
 from tests.fixtures.job_steps import assert_accounts, claimed, end, live, planned, until
 from tests.fixtures.job_stores import SHORT_S, Bench
 from tests.fixtures.jobs import QUEUE, advance, finish, make_chunk, make_job, plan_step, ref_of

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 
 from app.jobs.model import PLAN, TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
-from app.jobs.store import Beat, ChunkRef, Claim, Ending, Expired, Lease
+from app.live.store import Beat, ChunkRef, Claim, Ending, Expired, Lease
 from tests.fixtures.job_steps import assert_accounts
 from tests.fixtures.job_stores import Bench, memory_bench, redis_bench
 from tests.fixtures.jobs import QUEUE, advance, make_chunk, make_job, plan_step, ref_of

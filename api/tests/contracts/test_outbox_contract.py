@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from app.jobs.history.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, DeliveryQuery, DeliveryStatus
-from app.jobs.history.port import Admitted, JobHistory, KeyReused, Terms
-from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.model import JobStatus
+from app.ledger.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, DeliveryQuery, DeliveryStatus
+from app.ledger.port import Admitted, JobHistory, KeyReused, Terms
+from app.ledger.postgres import PostgresJobHistory
 from batch.errors import StoreError
 from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.jobs import OWNER, make_job

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from app.jobs.history.memory import MemoryJobHistory
-from app.jobs.history.port import PRUNE_STEP, JobHistory, JobQuery, Terms
-from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.model import Job, JobStatus
-from app.jobs.schedules.memory import MemoryScheduleStore
-from app.jobs.schedules.port import PRUNE_STEP as FIRINGS_STEP
-from app.jobs.schedules.port import ScheduleStore
-from app.jobs.schedules.postgres import PostgresScheduleStore
+from app.ledger.memory import MemoryJobHistory
+from app.ledger.port import PRUNE_STEP, JobHistory, JobQuery, Terms
+from app.ledger.postgres import PostgresJobHistory
+from app.ledger.schedules.memory import MemoryScheduleStore
+from app.ledger.schedules.port import PRUNE_STEP as FIRINGS_STEP
+from app.ledger.schedules.port import ScheduleStore
+from app.ledger.schedules.postgres import PostgresScheduleStore
 from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.jobs import OWNER, QUEUE, make_chunk, make_job
 from tests.fixtures.schedules import firing_turn, make_schedule, never_ended

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from app.jobs.history.memory import MemoryJobHistory
-from app.jobs.history.port import JobHistory, JobQuery, Terms
-from app.jobs.history.postgres import PostgresJobHistory
 from app.jobs.model import Job, JobStatus
-from app.jobs.schedules.memory import MemoryScheduleStore
-from app.jobs.schedules.model import Firing, FiringOutcome, MissedPolicy, Schedule
-from app.jobs.schedules.port import MAX_SCHEDULES, ScheduleStore, Turn
-from app.jobs.schedules.postgres import PostgresScheduleStore
+from app.ledger.memory import MemoryJobHistory
+from app.ledger.port import JobHistory, JobQuery, Terms
+from app.ledger.postgres import PostgresJobHistory
+from app.ledger.schedules.memory import MemoryScheduleStore
+from app.ledger.schedules.model import Firing, FiringOutcome, MissedPolicy, Schedule
+from app.ledger.schedules.port import MAX_SCHEDULES, ScheduleStore, Turn
+from app.ledger.schedules.postgres import PostgresScheduleStore
 from batch.errors import Conflict, NotFound, StoreError
 from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.jobs import OWNER, make_job

@@ -5,9 +5,9 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from app.jobs import keys
-from app.tasks.catalog import Queue
-from app.tasks.message import list_key
+from app.engine.catalog import Queue
+from app.engine.message import list_key
+from app.live import keys
 from tests.deploy.run_rules import CONCURRENCY, LEAST, MOST
 
 

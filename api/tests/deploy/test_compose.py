@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.cli.stack import WORKER_ARGUMENTS
+from app.cli.stack.whole import WORKER_ARGUMENTS
 from app.settings import load_settings
 from tests.fixtures.compose_files import find_faults
 from tests.fixtures.repository import load_text

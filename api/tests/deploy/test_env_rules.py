@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.cli.smoke_checks import PING_S
+from app.cli.commands.smoke_checks import PING_S
 from tests.deploy import env_rules as rules
 from tests.deploy.manifests import (
     API,

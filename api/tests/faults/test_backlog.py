@@ -11,14 +11,14 @@ import psycopg
 import pytest
 import redis
 
-from app.jobs import keys
-from app.jobs.history.port import UNFINISHED_PAGE, Terms
-from app.jobs.redis_store import RedisJobStore
-from app.tasks.catalog import INGEST_RUN_DAILY
-from app.tasks.lifecycle import Jobs
-from app.tasks.message import list_key
-from app.tasks.parts import Parts, build_parts
-from app.tasks.reaper import Reaper
+from app.engine.catalog import INGEST_RUN_DAILY
+from app.engine.lifecycle import Jobs
+from app.engine.message import list_key
+from app.engine.parts import Parts, build_parts
+from app.engine.reaper import Reaper
+from app.ledger.port import UNFINISHED_PAGE, Terms
+from app.live import keys
+from app.live.redis_store import RedisJobStore
 from batch.kit.redis.client import connect_redis
 from tests.fixtures.jobs import QUEUE
 from tests.fixtures.servers import Servers, fresh_database

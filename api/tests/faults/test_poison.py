@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.tasks.catalog import INGEST_RUN_DAILY
-from app.tasks.message import build_message
+from app.engine.catalog import INGEST_RUN_DAILY
+from app.engine.message import build_message
 from tests.fixtures.apps import real_settings
 from tests.fixtures.lines import LIST, QUEUE, Line
 from tests.fixtures.stacks import until

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.jobs.redis_store import RedisJobStore
-from app.tasks.parts import Parts, build_parts
-from app.tasks.reaper import Reaper
+from app.engine.parts import Parts, build_parts
+from app.engine.reaper import Reaper
+from app.live.redis_store import RedisJobStore
 from tests.faults.lab.chunks import wait_claimed_again, wait_in_chunk
 from tests.faults.lab.lab import Lab, Size
 from tests.faults.lab.measure import Measures

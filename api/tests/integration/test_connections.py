@@ -10,7 +10,7 @@ import httpx2
 import psycopg
 import pytest
 
-from app.tasks.parts import build_parts
+from app.engine.parts import build_parts
 from tests.fixtures.apps import TOKEN, real_settings
 from tests.fixtures.servers import Servers, fresh_database
 from tests.fixtures.stacks import serving

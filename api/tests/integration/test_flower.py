@@ -12,7 +12,7 @@ import orjson
 import pytest
 import redis
 
-from app.tasks.catalog import Queue
+from app.engine.catalog import Queue
 from batch.kit.embedded.servers import free_port
 from tests.fixtures.stacks import clean_environment, until
 from tests.fixtures.workers import Place, worker

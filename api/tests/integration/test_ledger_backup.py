@@ -10,9 +10,9 @@ from alembic import command
 
 from app.cli.backup.ledger import started_postgres
 from app.cli.backup.manifest import read_manifest
-from app.cli.data_folder import find_workers_on
 from app.cli.main import run_cli
-from app.cli.migrate import _config, check_schema
+from app.cli.stack.data_folder import find_workers_on
+from app.cli.stack.migrate import _config, check_schema
 from batch.errors import StoreError
 from batch.kit.postgres.dump import dump_database
 from tests.fixtures.stacks import KABOOM, clean_environment, until

@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from app.jobs.history import crowd
-from app.jobs.history.crowd import Crowd, Draft, build_draft
-from app.jobs.history.port import Admission, Admitted, Terms
+from app.ledger import crowd
+from app.ledger.crowd import Crowd, Draft, build_draft
+from app.ledger.port import Admission, Admitted, Terms
 from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.jobs import OWNER, make_job
 

@@ -15,7 +15,7 @@ from celery import Celery
 from redis import Redis
 
 import app
-from app.tasks.message import KEY_PREFIX, build_message, list_key
+from app.engine.message import KEY_PREFIX, build_message, list_key
 
 #: Keys that differ from message to message; all others must be equal, and none may be missing or too many.
 OF_THE_MESSAGE = {("headers", "origin"), ("properties", "delivery_tag"), ("properties", "reply_to")}

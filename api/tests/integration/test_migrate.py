@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from app.cli.exits import Exit
-from app.cli.migrate import check_schema, migrate
+from app.cli.stack.migrate import check_schema, migrate
 from batch.errors import ConfigurationError, StoreError
 from batch.kit.embedded.servers import free_port
 from tests.fixtures.servers import Servers, fresh_database

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from app.cli.stack import WORKER_ARGUMENTS
+from app.cli.stack.whole import WORKER_ARGUMENTS
+from app.engine.parts import check_parts
 from app.settings import AppSettings
 from app.tasks.brokers import check_results
-from app.tasks.parts import check_parts
 from batch.errors import ConfigurationError
 from batch.kit.embedded.servers import free_port
 from tests.fixtures.apps import TOKEN, real_settings

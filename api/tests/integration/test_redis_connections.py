@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app.jobs.redis_store import RedisJobStore
-from app.jobs.store import Claim
+from app.live.redis_store import RedisJobStore
+from app.live.store import Claim
 from batch.kit.redis.client import Redis, ResponseError, ScriptCall, connect_redis, run_together
 from tests.faults.lab.faults import script_sha
 from tests.faults.lab.proxy import FaultProxy

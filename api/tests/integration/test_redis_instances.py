@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.tasks.parts import check_parts
+from app.engine.parts import check_parts
 from batch.errors import ConfigurationError
 from tests.fixtures.apps import real_settings
 from tests.fixtures.stacks import KABOOM, Api, clean_environment, serving, until

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from app.jobs import keys
-from app.jobs.events import Feed, FeedKey
 from app.jobs.model import Job, Tally
-from app.jobs.redis_events import RedisEventLog
-from app.jobs.redis_store import RedisJobStore
-from app.jobs.store import Ending
+from app.live import keys
+from app.live.events import Feed, FeedKey
+from app.live.redis_events import RedisEventLog
+from app.live.redis_store import RedisJobStore
+from app.live.store import Ending
 from batch.errors import StoreError
 from batch.kit.redis.client import Redis, connect_redis
 from tests.fixtures.job_steps import claimed, end, planned

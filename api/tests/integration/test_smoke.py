@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from app.cli.exits import Exit
-from app.cli.migrate import check_schema
-from app.tasks.catalog import Queue
+from app.cli.stack.migrate import check_schema
+from app.engine.catalog import Queue
 from batch.errors import StoreError
 from tests.fixtures.servers import Servers, fresh_database
 from tests.fixtures.stacks import KABOOM, Command, clean_environment, until

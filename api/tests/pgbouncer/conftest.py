@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import psycopg
 import pytest
 
-from app.jobs.history.postgres import PostgresJobHistory
+from app.ledger.postgres import PostgresJobHistory
 from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.pgbouncers import PgBouncer, pgbouncer
 from tests.fixtures.servers import Servers, fresh_database, open_folder

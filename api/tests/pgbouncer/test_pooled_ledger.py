@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from app.cli.migrate import migrate
-from app.jobs.history.port import Terms
-from app.jobs.history.postgres import PostgresJobHistory
+from app.cli.stack.migrate import migrate
+from app.ledger.port import Terms
+from app.ledger.postgres import PostgresJobHistory
 from batch.errors import StoreError
 from batch.kit.embedded.servers import EmbeddedServer, embed_postgres
 from batch.kit.postgres import connection as postgres_connection

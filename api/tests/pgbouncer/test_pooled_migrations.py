@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from app.cli.exits import Exit
-from app.cli.migrate import check_schema
+from app.cli.stack.migrate import check_schema
 from tests.fixtures.pgbouncers import PgBouncer, pgbouncer
 from tests.fixtures.servers import Servers, open_folder
 from tests.fixtures.stacks import KABOOM, clean_environment

@@ -28,6 +28,7 @@ def test_everything_public_says_what_it_does() -> None:
         f"{module.name}:{node.lineno} {name}"
         for ring in ("api/app", "api/batch")
         for module in load_modules(ring)
+        if "migrations/versions" not in module.name
         for name, node in public_nodes(module.tree.body)
         if not ast.get_docstring(node)
     ]

@@ -9,25 +9,32 @@ from tests.fixtures.repository import Module, load_modules, load_text
 _LEVELS = {"debug", "info", "warning", "error"}
 #: Here the job is bound to every line; elsewhere a line names it.
 _BOUND = {
-    "answers",
-    "worker",
-    "run_ends",
-    "keeper",
-    "settle",
-    "influx_wire",
-    "influx_deliver",
-    "influx_refused",
-    "gate",
-    "notes",
-    "repeats",
-    "window",
-    "run_refresh_symbols",
+    "app/engine/run/ends.py",
+    "app/engine/run/keeper.py",
+    "app/engine/run/worker.py",
+    "app/engine/settle.py",
+    "batch/bars/coverage/answers.py",
+    "batch/bars/influx/deliver.py",
+    "batch/bars/influx/refused.py",
+    "batch/bars/influx/wire.py",
+    "batch/ingest/notes.py",
+    "batch/ingest/repeats.py",
+    "batch/ingest/window.py",
+    "batch/providers/limiter/gate.py",
+    "batch/scripts/run_refresh_symbols.py",
 }
 
 
 def events_of_the_code() -> set[str]:
     """Every event of a job that the job core and its stores log, and the one that a log writes of itself."""
-    rings = ("api/app/tasks", "api/batch/bars", "api/batch/ingest", "api/batch/providers", "api/batch/scripts")
+    rings = (
+        "api/app/engine",
+        "api/app/tasks",
+        "api/batch/bars",
+        "api/batch/ingest",
+        "api/batch/providers",
+        "api/batch/scripts",
+    )
     modules = [module for ring in rings for module in load_modules(ring)]
     return {event for m in modules for event in _events_in(m)} | {"lines_dropped"}
 
@@ -37,7 +44,9 @@ def _events_in(module: Module) -> Iterator[str]:
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
             continue
         is_log = node.func.attr in _LEVELS and ast.unparse(node.func.value) in {"_log", "log"}
-        is_of_job = module.path.stem in _BOUND or any(keyword.arg == "job_id" for keyword in node.keywords)
+        is_of_job = module.name.removeprefix("api/") in _BOUND or any(
+            keyword.arg == "job_id" for keyword in node.keywords
+        )
         if is_log and is_of_job and isinstance(node.args[0], ast.Constant):
             yield str(node.args[0].value)
 

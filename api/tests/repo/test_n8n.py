@@ -10,7 +10,7 @@ import pytest
 
 from app.ingest.schemas import RunDailyBody
 from app.jobs.model import TRANSITIONS, JobStatus
-from app.jobs.schedules.default import default_schedule
+from app.ledger.schedules.default import default_schedule
 from app.main import create_app
 from tests.fixtures.apps import memory_settings
 from tests.fixtures.n8n_workflows import Frame, faults_in, kind, node_of, rules_of, texts_in

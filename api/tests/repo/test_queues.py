@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from app.cli.stack import WORKER_ARGUMENTS
-from app.tasks.catalog import CATALOG, Queue
+from app.cli.stack.whole import WORKER_ARGUMENTS
+from app.engine.catalog import CATALOG, Queue
 from tests.fixtures.repository import load_text
 
 #: As the operations report prints it, on one line.

@@ -3,8 +3,8 @@
 import inspect
 import re
 
-from app.jobs import keys
-from app.tasks.message import list_key
+from app.engine.message import list_key
+from app.live import keys
 from batch.providers.limiter.keys import of_provider
 from tests.fixtures.repository import load_text
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from app.jobs.history.outbox.event import encode_event
-from app.jobs.history.outbox.port import KEPT_DAYS, LEASE_S, DeliveryStatus
+from app.engine.courier import PER_HOST, SLOTS
 from app.jobs.model import JobStatus
-from app.tasks.courier import PER_HOST, SLOTS
+from app.ledger.outbox.event import encode_event
+from app.ledger.outbox.port import KEPT_DAYS, LEASE_S, DeliveryStatus
 from batch.notify.retry import DELAYS_S
 from batch.notify.url_guard import PORTS
 from tests.fixtures.jobs import make_job

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.cli.data_folder import end_orphans
+from app.cli.stack.data_folder import end_orphans
 from batch.errors import Conflict
 from batch.kit.durable import make_folders, sync
 

@@ -41,7 +41,7 @@ def restore(context: typer.Context, backup: Backup, data_dir: DataDir = None, *,
 
 def _check(backup: Path, session: Session) -> Manifest:
     """Compare the whole backup with its manifest before anything is written."""
-    from app.cli.migrate import knows_revision  # noqa: PLC0415  Alembic costs 0.2 s
+    from app.cli.stack.migrate import knows_revision  # noqa: PLC0415  Alembic costs 0.2 s
 
     manifest = read_manifest(backup)
     if manifest.revision and not knows_revision(manifest.revision):
@@ -65,7 +65,7 @@ def _fill(draft: Path, backup: Path, manifest: Manifest, session: Session) -> No
 
 
 def _fill_ledger(draft: Path, dump: Path, expected: dict[str, int]) -> None:
-    from app.cli.migrate import migrate  # noqa: PLC0415  Alembic costs 0.2 s
+    from app.cli.stack.migrate import migrate  # noqa: PLC0415  Alembic costs 0.2 s
     from batch.kit.postgres.dump import restore_database  # noqa: PLC0415  the driver costs 0.1 s
 
     with started_postgres(draft, draft / "logs/postgres.log") as url:

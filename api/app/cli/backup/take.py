@@ -12,14 +12,14 @@ from typing import Annotated
 import orjson
 import typer
 
-from app.cli.about import redact_settings
 from app.cli.backup.draft import draft_of
 from app.cli.backup.ledger import started_postgres
 from app.cli.backup.manifest import LEDGER, NAME, Manifest, hash_file
-from app.cli.data_folder import end_orphans, hold_lock
+from app.cli.commands.about import redact_settings
 from app.cli.exits import CliError, Exit
 from app.cli.options import DataDir, Json
 from app.cli.session import Session
+from app.cli.stack.data_folder import end_orphans, hold_lock
 from app.settings import load_settings
 from batch.bars.pages.backup import copy_store_file, count_bars, list_store_files
 from batch.errors import NotFound

@@ -16,10 +16,10 @@ from app.cli.doctor.machine import find_api, find_disks, find_embedded, find_pro
 from app.cli.doctor.servers import find_servers
 from app.cli.exits import Exit
 from app.cli.options import Json
+from app.cli.output.text import add_row
 from app.cli.session import Session
-from app.cli.text import add_row
+from app.engine.parts import build_parts
 from app.settings import AppSettings, load_settings
-from app.tasks.parts import build_parts
 from batch.errors import KaboomError
 
 _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red"}

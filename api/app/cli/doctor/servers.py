@@ -9,10 +9,10 @@ from app.auth import INGEST_OWNER
 from app.cli.doctor.finding import Finding
 from app.cli.doctor.machine import is_supervised
 from app.cli.session import Session
-from app.jobs.schedules.model import PUNCTUAL_S
-from app.jobs.store import JobStore
-from app.tasks.dispatch import Dispatcher
-from app.tasks.parts import Parts
+from app.engine.dispatch import Dispatcher
+from app.engine.parts import Parts
+from app.ledger.schedules.model import PUNCTUAL_S
+from app.live.store import JobStore
 from batch.errors import ConfigurationError, StoreError
 from batch.kit.clock import utc_now
 
@@ -82,7 +82,7 @@ async def _redis(part: str, store: JobStore | Dispatcher, place: _Place) -> Find
 
 
 async def _database(parts: Parts, place: _Place) -> Finding:
-    from app.cli.migrate import check_schema  # noqa: PLC0415  Alembic costs 0.2 s that no other command needs
+    from app.cli.stack.migrate import check_schema  # noqa: PLC0415  Alembic costs 0.2 s that no other command needs
 
     url = parts.settings.database_url
     try:

@@ -2,9 +2,9 @@
 
 from functools import partial
 
+from app.engine.run.long_runs import go_on, hand_out
+from app.engine.run.worker import Run
 from app.jobs.model import Tally
-from app.tasks.long_runs import go_on, hand_out
-from app.tasks.worker import Run
 from batch.kit.clock import utc_now
 from batch.market_data.compact import CompactChunk, compact_chunk, plan_compaction
 from batch.market_data.compact_request import parse_compact

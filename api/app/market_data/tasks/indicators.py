@@ -2,9 +2,9 @@
 
 from functools import partial
 
+from app.engine.run.long_runs import go_on, hand_out
+from app.engine.run.worker import Run
 from app.jobs.model import Tally
-from app.tasks.long_runs import go_on, hand_out
-from app.tasks.worker import Run
 from batch.indicators.plan import IndicatorChunk
 from batch.indicators.request import parse_indicator_request
 from batch.indicators.run import run_indicator_chunk

@@ -2,9 +2,9 @@
 
 from functools import partial
 
+from app.engine.run.long_runs import go_on, hand_out
+from app.engine.run.worker import Run
 from app.jobs.model import Tally
-from app.tasks.long_runs import go_on, hand_out
-from app.tasks.worker import Run
 from batch.market_data.roll_up import roll_up_chunk
 from batch.market_data.roll_up_plan import RollUpChunk
 from batch.market_data.roll_up_request import parse_roll_up

@@ -1,8 +1,8 @@
 """The worker's side of a symbol list: it is one request and one file, so the plan step is all of the job."""
 
+from app.engine.run.hand_back import HandBack
+from app.engine.run.worker import Run
 from app.jobs.model import Tally
-from app.tasks.hand_back import HandBack
-from app.tasks.worker import Run
 from batch.errors import RateLimited
 from batch.market.master_request import parse_master_request
 from batch.providers.watch import while_alive

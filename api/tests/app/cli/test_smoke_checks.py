@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.cli.smoke_checks import Seen, judge
+from app.cli.commands.smoke_checks import Seen, judge
 from app.cli.words import Speaker
-from app.jobs.store import Worker
-from app.tasks.catalog import Queue
+from app.engine.catalog import Queue
+from app.live.store import Worker
 from app.tasks.node import Node
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)

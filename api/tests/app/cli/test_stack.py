@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.session import Session
-from app.cli.stack import Stack, StackOptions
+from app.cli.stack.whole import Stack, StackOptions
 from batch.errors import ConfigurationError
 from batch.kit.embedded.servers import free_port
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.cli import supervisor
-from app.cli.supervisor import Child, ChildSpec, Supervisor
+from app.cli.stack import supervisor
+from app.cli.stack.supervisor import Child, ChildSpec, Supervisor
 from batch.errors import ConfigurationError
 from tests.fixtures.stacks import until
 

@@ -2,18 +2,18 @@
 
 import pytest
 
+from app.engine.catalog import INGEST_BACKFILL, INGEST_RUN_DAILY, TaskSpec
+from app.engine.dispatch import LocalDispatcher
+from app.engine.lifecycle import Jobs
+from app.engine.parts import Parts
+from app.engine.run import long_runs
+from app.engine.run.worker import perform
 from app.ingest import tasks
-from app.jobs.history.memory import MemoryJobHistory
-from app.jobs.memory import MemoryJobStore
 from app.jobs.model import Job, JobStatus
-from app.jobs.schedules.memory import MemoryScheduleStore
+from app.ledger.memory import MemoryJobHistory
+from app.ledger.schedules.memory import MemoryScheduleStore
+from app.live.memory import MemoryJobStore
 from app.settings import load_settings
-from app.tasks import long_runs
-from app.tasks.catalog import INGEST_BACKFILL, INGEST_RUN_DAILY, TaskSpec
-from app.tasks.dispatch import LocalDispatcher
-from app.tasks.lifecycle import Jobs
-from app.tasks.parts import Parts
-from app.tasks.worker import perform
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.memory import MemoryBarStore
 from batch.errors import RateLimited

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from app.jobs.events import START, Feed, FeedKey
-from app.jobs.line_writer import LineWriter
-from app.jobs.lines import JobLine
-from app.jobs.memory_events import MemoryEventLog
+from app.live.events import START, Feed, FeedKey
+from app.live.line_writer import LineWriter
+from app.live.lines import JobLine
+from app.live.memory_events import MemoryEventLog
 from batch.errors import StoreError
 from tests.fixtures.job_steps import until
 

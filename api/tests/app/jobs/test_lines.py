@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.jobs.events import Feed, FeedKey
-from app.jobs.lines import JobLine, pick_line
 from app.jobs.model import JobStatus
+from app.live.events import Feed, FeedKey
+from app.live.lines import JobLine, pick_line
 
 LOGGED = {
     "queue": "ingest",

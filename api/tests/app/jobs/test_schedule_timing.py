@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.jobs.schedules.model import FiringOutcome, MissedPolicy, judge_due_time
-from app.jobs.schedules.timing import next_due, next_dues, parse_cron, parse_session_at
+from app.ledger.schedules.model import FiringOutcome, MissedPolicy, judge_due_time
+from app.ledger.schedules.timing import next_due, next_dues, parse_cron, parse_session_at
 from batch.errors import InvalidRequest
 from batch.market.calendar import JST, is_session, sessions_between
 from tests.fixtures.schedules import MINUTELY, SESSION_AT, make_schedule

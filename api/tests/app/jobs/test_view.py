@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.jobs.model import JobStatus
-from app.jobs.store import LEASE_S, Worker
-from app.jobs.view import JobView, judge_health, view_job
+from app.jobs_api.view import JobView, judge_health, view_job
+from app.live.store import LEASE_S, Worker
 from tests.fixtures.jobs import make_job
 
 NOW = datetime.now(UTC)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.jobs.history.memory import MemoryJobHistory
-from app.jobs.memory import MemoryJobStore
-from app.jobs.schedules.memory import MemoryScheduleStore
+from app.engine import catalog
+from app.engine.dispatch import LocalDispatcher
+from app.engine.parts import Parts
+from app.ledger.memory import MemoryJobHistory
+from app.ledger.schedules.memory import MemoryScheduleStore
+from app.live.memory import MemoryJobStore
 from app.settings import load_settings
-from app.tasks import catalog
-from app.tasks.dispatch import LocalDispatcher
-from app.tasks.parts import Parts
 from tests.fixtures.handlers import SCRIPT, SCRIPTED, planning, settle_all
 
 

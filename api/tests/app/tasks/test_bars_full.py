@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from app.engine.catalog import INGEST_RUN_DAILY
+from app.engine.lifecycle import Jobs
+from app.engine.parts import Parts
+from app.engine.run.worker import perform
 from app.jobs.model import JobStatus
 from app.settings import load_settings
-from app.tasks.catalog import INGEST_RUN_DAILY
-from app.tasks.lifecycle import Jobs
-from app.tasks.parts import Parts
-from app.tasks.worker import perform
 from batch.providers.synthetic.provider import SyntheticProvider
 from tests.fixtures.job_runs import assert_agree, in_store, messages
 

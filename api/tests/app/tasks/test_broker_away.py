@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from app.tasks.catalog import ONE_PER_QUEUE
-from app.tasks.dispatch import LocalDispatcher
-from app.tasks.gauges import read_gauges
-from app.tasks.parts import Parts
-from app.tasks.reaper import Reaper
+from app.engine.catalog import ONE_PER_QUEUE
+from app.engine.dispatch import LocalDispatcher
+from app.engine.gauges import read_gauges
+from app.engine.parts import Parts
+from app.engine.reaper import Reaper
 from batch.errors import StoreError
 
 pytestmark = pytest.mark.anyio

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from app.engine.catalog import Queue
+from app.engine.message import KEY_PREFIX
+from app.engine.parts import broker_urls
 from app.settings import AppSettings
 from app.tasks.brokers import broker_options, choose_broker, result_options
-from app.tasks.catalog import Queue
-from app.tasks.message import KEY_PREFIX
-from app.tasks.parts import broker_urls
 from batch.errors import ConfigurationError
 from tests.fixtures.apps import real_settings
 

@@ -7,13 +7,13 @@ from collections import Counter
 import psycopg
 import pytest
 
-from app.jobs.history.memory import MemoryJobHistory
-from app.jobs.history.outbox.port import LEASE_S, Delivery, DeliveryStatus
-from app.jobs.history.port import JobHistory
-from app.jobs.history.postgres import PostgresJobHistory
-from app.tasks import courier as module
-from app.tasks.courier import PER_HOST, SLOTS, Courier, run_courier
-from app.tasks.parts import Parts
+from app.engine import courier as module
+from app.engine.courier import PER_HOST, SLOTS, Courier, run_courier
+from app.engine.parts import Parts
+from app.ledger.memory import MemoryJobHistory
+from app.ledger.outbox.port import LEASE_S, Delivery, DeliveryStatus
+from app.ledger.port import JobHistory
+from app.ledger.postgres import PostgresJobHistory
 from app.telemetry.logs import configure_logging, tap_lines
 from batch.errors import StoreError
 from batch.kit.http.poster import HttpPoster

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.tasks.failures import LONGEST_WAIT_S, Verdict, describe, is_bug, judge, wait_s
+from app.engine.run.failures import LONGEST_WAIT_S, Verdict, describe, is_bug, judge, wait_s
 from batch.errors import InvalidRequest, NotFound, ProviderError, RateLimited, StoreError
 
 

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from app.jobs.memory import MemoryJobStore
-from app.tasks.dispatch import LocalDispatcher
-from app.tasks.gauges import read_gauges
-from app.tasks.instruments import instrument_api
-from app.tasks.local import report_alive
-from app.tasks.measure import ERROR_ENDINGS
-from app.tasks.parts import Parts
+from app.engine.dispatch import LocalDispatcher
+from app.engine.gauges import read_gauges
+from app.engine.instruments import instrument_api
+from app.engine.local import report_alive
+from app.engine.parts import Parts
+from app.engine.run.measure import ERROR_ENDINGS
+from app.live.memory import MemoryJobStore
 from app.telemetry.memory_meter import MemoryMeter
 from app.telemetry.metrics import use_meter
 from batch.errors import StoreError
@@ -131,7 +131,7 @@ def test_what_an_alert_counts_begins_at_0(parts: Parts, monkeypatch: pytest.Monk
     meter = MemoryMeter()
     monkeypatch.setattr("app.telemetry.prometheus.PrometheusMeter", lambda: meter)
     settings = parts.settings.model_copy(update={"metrics_port": 1})
-    monkeypatch.setattr("app.tasks.instruments.open_socket", lambda *_: None)
+    monkeypatch.setattr("app.engine.instruments.open_socket", lambda *_: None)
     try:
         for work in instrument_api(replace(parts, settings=settings)):
             work.close()

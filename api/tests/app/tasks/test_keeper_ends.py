@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from app.jobs.memory import MemoryJobStore
+from app.engine.run.keeper import LeaseKeeper
 from app.jobs.model import PLAN, Chunk
-from app.jobs.store import ChunkRef, Claim
-from app.tasks.keeper import LeaseKeeper
+from app.live.memory import MemoryJobStore
+from app.live.store import ChunkRef, Claim
 from tests.fixtures.jobs import make_job
 
 pytestmark = pytest.mark.anyio

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from app.jobs.history.port import Admission, Admitted, Terms
-from app.jobs.memory import MemoryJobStore
+from app.engine.catalog import INGEST_RUN_DAILY
+from app.engine.lifecycle import Jobs
+from app.engine.parts import Parts
 from app.jobs.model import Job, JobStatus
-from app.tasks.catalog import INGEST_RUN_DAILY
-from app.tasks.lifecycle import Jobs
-from app.tasks.parts import Parts
+from app.ledger.port import Admission, Admitted, Terms
+from app.live.memory import MemoryJobStore
 
 pytestmark = pytest.mark.anyio
 REQUEST = {"intervals": {"1m": 1}, "market": "TSE_PRIME"}

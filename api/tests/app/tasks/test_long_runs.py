@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from app.engine.lifecycle import Jobs
+from app.engine.parts import Parts
+from app.engine.run import long_runs
+from app.engine.run.long_runs import go_on
+from app.engine.run.worker import Run, perform
 from app.jobs.model import Tally
-from app.jobs.store import BEAT_S
-from app.tasks import long_runs
-from app.tasks.lifecycle import Jobs
-from app.tasks.long_runs import go_on
-from app.tasks.parts import Parts
-from app.tasks.worker import Run, perform
+from app.live.store import BEAT_S
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.report import OutcomeReport
 from tests.fixtures.handlers import SCRIPT

@@ -9,10 +9,10 @@ from types import FrameType
 
 import pytest
 
+from app.engine.run.worker import Run, perform
 from app.jobs.model import Tally
-from app.jobs.store import Claim
+from app.live.store import Claim
 from app.tasks.loop import ProcessLoop
-from app.tasks.worker import Run, perform
 from tests.fixtures.handlers import SCRIPT, planning
 from tests.fixtures.job_runs import messages, submit
 from tests.fixtures.jobs import advance, make_chunk, ref_of

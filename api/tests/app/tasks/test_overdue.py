@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from app.jobs.history.port import Ingested
-from app.jobs.schedules.model import Schedule
-from app.jobs.schedules.timing import Timing, TimingKind
-from app.tasks.overdue import find_overdue
+from app.engine.overdue import find_overdue
+from app.ledger.port import Ingested
+from app.ledger.schedules.model import Schedule
+from app.ledger.schedules.timing import Timing, TimingKind
 from batch.market.calendar import JST
 from tests.fixtures.schedules import MINUTELY, SESSION_AT, make_schedule
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.tasks.patience import insist
+from app.engine.patience import insist
 from batch.errors import NotFound, StoreError
 
 pytestmark = pytest.mark.anyio

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.engine.parts import Parts
+from app.engine.pruner import Pruner
+from app.engine.reaper import Reaper
 from app.jobs.model import JobStatus
 from app.settings import load_settings
-from app.tasks.parts import Parts
-from app.tasks.pruner import Pruner
-from app.tasks.reaper import Reaper
 from batch.errors import ConfigurationError
 from tests.fixtures.job_runs import submit
 
@@ -47,7 +47,7 @@ async def test_after_an_empty_step_nothing_is_looked_for_soon(parts: Parts) -> N
 
 
 async def test_a_backlog_is_worked_off_step_by_step(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.jobs.history.memory.PRUNE_STEP", 2)
+    monkeypatch.setattr("app.ledger.memory.PRUNE_STEP", 2)
     jobs = [await old_job(parts, days=401) for _ in range(5)]
     pruner = Pruner(parts)
     left = []

@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.jobs.history.port import Terms
-from app.jobs.memory import MemoryJobStore
+from app.engine import reaper
+from app.engine.lifecycle import Jobs
+from app.engine.parts import Parts
+from app.engine.reaper import Reaper
+from app.engine.run.worker import perform
 from app.jobs.model import ChunkState, Job, JobStatus
-from app.jobs.store import Beat, Claim, Ending
-from app.tasks import reaper
-from app.tasks.lifecycle import Jobs
-from app.tasks.parts import Parts
-from app.tasks.reaper import Reaper
-from app.tasks.worker import perform
+from app.ledger.port import Terms
+from app.live.memory import MemoryJobStore
+from app.live.store import Beat, Claim, Ending
 from batch.errors import StoreError
 from tests.fixtures.handlers import SCRIPT, planning
 from tests.fixtures.job_runs import assert_agree, in_ledger, in_store, messages, submit, work_off
@@ -47,7 +47,7 @@ def lose_everything(parts: Parts) -> Parts:
 
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the reaper see ten unfinished jobs at a time."""
-    for module in ("app.jobs.history.memory", "app.tasks.reaper"):
+    for module in ("app.ledger.memory", "app.engine.reaper"):
         monkeypatch.setattr(f"{module}.UNFINISHED_PAGE", 10)
 
 

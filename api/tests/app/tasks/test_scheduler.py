@@ -12,18 +12,18 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.jobs.history.port import JobQuery
-from app.jobs.history.postgres import PostgresJobHistory
+from app.engine.catalog import INGEST_RUN_DAILY
+from app.engine.lifecycle import Jobs
+from app.engine.parts import Parts
+from app.engine.scheduler import Scheduler, take_turn
 from app.jobs.model import Job
-from app.jobs.schedules.memory import MemoryScheduleStore
-from app.jobs.schedules.model import FiringOutcome, MissedPolicy, Schedule
-from app.jobs.schedules.port import Fired, HasEnded, TakeTurn, Turn
-from app.jobs.schedules.postgres import PostgresScheduleStore
-from app.jobs.schedules.timing import Timing, TimingKind
-from app.tasks.catalog import INGEST_RUN_DAILY
-from app.tasks.lifecycle import Jobs
-from app.tasks.parts import Parts
-from app.tasks.scheduler import Scheduler, take_turn
+from app.ledger.port import JobQuery
+from app.ledger.postgres import PostgresJobHistory
+from app.ledger.schedules.memory import MemoryScheduleStore
+from app.ledger.schedules.model import FiringOutcome, MissedPolicy, Schedule
+from app.ledger.schedules.port import Fired, HasEnded, TakeTurn, Turn
+from app.ledger.schedules.postgres import PostgresScheduleStore
+from app.ledger.schedules.timing import Timing, TimingKind
 from batch.errors import InvalidRequest, NotFound, StoreError
 from batch.kit.postgres.engine import connect_postgres
 from batch.market.calendar import JST, sessions_between

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from app.jobs.history.memory import MemoryJobHistory
-from app.jobs.memory import MemoryJobStore
+from app.engine.lifecycle import Jobs
+from app.engine.parts import Parts
+from app.engine.reaper import Reaper
+from app.engine.run import ends
+from app.engine.run.worker import Run, perform
 from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
-from app.jobs.store import MAX_ATTEMPTS
-from app.tasks import run_ends
-from app.tasks.lifecycle import Jobs
-from app.tasks.parts import Parts
-from app.tasks.reaper import Reaper
-from app.tasks.worker import Run, perform
+from app.ledger.memory import MemoryJobHistory
+from app.live.memory import MemoryJobStore
+from app.live.store import MAX_ATTEMPTS
 from batch.errors import StoreError
 from tests.fixtures.handlers import SCRIPT, planning
 from tests.fixtures.job_runs import assert_agree, in_ledger, in_store, messages, submit, work_off
@@ -151,7 +151,7 @@ class TestChunk:
 async def test_an_end_that_the_ledger_missed_is_kept_by_the_reaper(
     parts: Parts, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_ends, "_LEDGER_PATIENCE_S", 0.01)
+    monkeypatch.setattr(ends, "_LEDGER_PATIENCE_S", 0.01)
     SCRIPT["plan"] = planning([make_chunk(0)])
     job = await submit(parts)
     await perform(parts, messages(parts)[0])

@@ -5,15 +5,15 @@ from contextlib import suppress
 
 import pytest
 
+from app.engine.catalog import INGEST_RUN_DAILY
+from app.engine.lifecycle import Jobs
+from app.engine.parts import Parts
+from app.engine.run import keeper
+from app.engine.run.hand_back import HandBack
+from app.engine.run.keeper import LeaseKeeper
+from app.engine.run.worker import Run, perform
 from app.jobs.model import ChunkState, JobStatus, Tally
-from app.jobs.store import Claim, Refusal
-from app.tasks import keeper
-from app.tasks.catalog import INGEST_RUN_DAILY
-from app.tasks.hand_back import HandBack
-from app.tasks.keeper import LeaseKeeper
-from app.tasks.lifecycle import Jobs
-from app.tasks.parts import Parts
-from app.tasks.worker import Run, perform
+from app.live.store import Claim, Refusal
 from batch.errors import InvalidRequest, ProviderError
 from tests.fixtures.handlers import SCRIPT, planning
 from tests.fixtures.job_runs import assert_agree, in_ledger, in_store, messages, submit, work_off

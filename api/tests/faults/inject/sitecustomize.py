@@ -39,7 +39,7 @@ def plant_provider() -> None:
 
 def plant_sizes() -> None:
     """Cut chunks and fetches small, and shorten the patience with a hung chunk where it is asked for."""
-    from app.tasks import worker  # noqa: PLC0415  only in a worker
+    from app.engine.run import worker  # noqa: PLC0415  only in a worker
     from batch.ingest import plan as ingest_plan  # noqa: PLC0415
     from batch.providers.registry import get_provider_spec  # noqa: PLC0415
 
@@ -72,7 +72,7 @@ def _pausing_before(call: Any) -> Any:
 
 def plant_queue() -> None:
     """Lose some of the messages that this process sends, or send each several times."""
-    from app.tasks.dispatch import CeleryDispatcher  # noqa: PLC0415  not before it is needed
+    from app.engine.dispatch import CeleryDispatcher  # noqa: PLC0415  not before it is needed
 
     # Of its own in every process: with one seed for all they would lose the same messages, one after the other.
     send, draw = CeleryDispatcher.send, random.SystemRandom()
@@ -96,9 +96,9 @@ def note_lost(refs: Any) -> None:
 
 def plant_ends() -> None:
     """End the process right after a step of a submission, as a kill there would, once the plan says which."""
-    from app.jobs.history.postgres import PostgresJobHistory  # noqa: PLC0415  only in an API
-    from app.jobs.redis_store import RedisJobStore  # noqa: PLC0415
-    from app.tasks.dispatch import CeleryDispatcher  # noqa: PLC0415
+    from app.engine.dispatch import CeleryDispatcher  # noqa: PLC0415
+    from app.ledger.postgres import PostgresJobHistory  # noqa: PLC0415  only in an API
+    from app.live.redis_store import RedisJobStore  # noqa: PLC0415
 
     for owner, step in ((PostgresJobHistory, "admit"), (RedisJobStore, "put"), (CeleryDispatcher, "send")):
         setattr(owner, step, _ending_after(getattr(owner, step), step))

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from app.jobs.model import TRANSITIONS, JobStatus
-from app.jobs.store import MAX_ATTEMPTS
+from app.live.store import MAX_ATTEMPTS
 from tests.faults.lab.evidence import Evidence, LedgerJob, LiveJob, parse_tally
 from tests.fixtures.stacks import FINAL
 

@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 import redis
 
-from app.cli.stack import WORKER_ARGUMENTS
+from app.cli.stack.whole import WORKER_ARGUMENTS
 from batch.kit.embedded.servers import embed_valkey, free_port
 from tests.faults.lab.client import Caller, Requests
 from tests.faults.lab.ledger import Ledger, open_ledger

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from app.cli.migrate import migrate
+from app.cli.stack.migrate import migrate
 from batch.kit.embedded.servers import embed_postgres
 from tests.faults.lab.process import Process, Spec
 from tests.fixtures.stacks import until

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from app.jobs.history.port import Terms
+from app.engine.catalog import INGEST_RUN_DAILY
+from app.engine.lifecycle import Jobs, fingerprint
 from app.jobs.model import Job
-from app.tasks.catalog import INGEST_RUN_DAILY
-from app.tasks.lifecycle import Jobs, fingerprint
+from app.ledger.port import Terms
 from batch.errors import Conflict, NotFound, StoreError
 from tests.faults.simulation.work import draw_request, truth_of
 

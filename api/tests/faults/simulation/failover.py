@@ -5,8 +5,8 @@ from collections.abc import Iterable, MutableSequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from app.jobs.memory import MemoryJobStore
-from app.jobs.store import ChunkRef
+from app.live.memory import MemoryJobStore
+from app.live.store import ChunkRef
 
 
 @dataclass(frozen=True)

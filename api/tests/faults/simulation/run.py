@@ -15,8 +15,8 @@ from uuid import UUID
 import structlog
 import tenacity
 
+from app.engine import catalog, lifecycle
 from app.settings import AppSettings, load_settings
-from app.tasks import catalog, lifecycle
 from tests.faults.simulation.clients import Client
 from tests.faults.simulation.storm import Storm
 from tests.faults.simulation.verdict import is_quiet, judge

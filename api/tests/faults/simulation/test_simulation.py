@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from app.jobs import memory, memory_records
-from app.jobs.history.memory import MemoryJobHistory
-from app.jobs.memory import MemoryJobStore
+from app.engine.lifecycle import Jobs
+from app.engine.reaper import Reaper
+from app.engine.run import ends, worker
 from app.jobs.model import Chunk, Job, JobStatus, Tally
-from app.jobs.store import Ended, Ending, Lease
-from app.tasks import run_ends, worker
-from app.tasks.lifecycle import Jobs
-from app.tasks.reaper import Reaper
+from app.ledger.memory import MemoryJobHistory
+from app.live import memory, memory_records
+from app.live.memory import MemoryJobStore
+from app.live.store import Ended, Ending, Lease
 from tests.faults.simulation.run import Verdict, simulate
 from tests.faults.simulation.weather import CALM, Blow, Weather
 from tests.fixtures.repository import ROOT
@@ -166,7 +166,7 @@ def a_late_end_wins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def unsettled_items_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
     async def believe(parts: Any, claim: Any, keeper: Any, tally: Tally) -> str:
-        await run_ends._end(parts, claim, Ending.DONE, tally)
+        await ends._end(parts, claim, Ending.DONE, tally)
         return "done"
 
     monkeypatch.setattr(worker, "end_done", believe)

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from app.jobs.store import ChunkRef
+from app.live.store import ChunkRef
 from batch.errors import StoreError
 from tests.faults.simulation.virtual_loop import here
 

@@ -4,9 +4,9 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from app.jobs.history.port import Admission, Terms
 from app.jobs.model import TRANSITIONS, ChunkState, Job, JobStatus
-from app.jobs.store import MAX_ATTEMPTS, ChunkRef, Claim, Ended, Ending, Expired, Lease
+from app.ledger.port import Admission, Terms
+from app.live.store import MAX_ATTEMPTS, ChunkRef, Claim, Ended, Ending, Expired, Lease
 from tests.fixtures.job_steps import assert_accounts
 
 if TYPE_CHECKING:

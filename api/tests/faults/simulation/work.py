@@ -5,9 +5,9 @@ from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from app.engine.run.hand_back import HandBack
+from app.engine.run.worker import Run
 from app.jobs.model import Chunk, Tally
-from app.tasks.hand_back import HandBack
-from app.tasks.worker import Run
 from batch.errors import InvalidRequest, ProviderError
 from tests.fixtures.jobs import advance
 

@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, cast
 
-from app.jobs.history.memory import MemoryJobHistory
-from app.jobs.memory import MemoryJobStore
-from app.jobs.schedules.memory import MemoryScheduleStore
+from app.engine.dispatch import LocalDispatcher
+from app.engine.lifecycle import Jobs
+from app.engine.parts import Parts
+from app.engine.reaper import Reaper
+from app.engine.run.worker import perform
+from app.ledger.memory import MemoryJobHistory
+from app.ledger.schedules.memory import MemoryScheduleStore
+from app.live.memory import MemoryJobStore
 from app.settings import AppSettings
-from app.tasks.dispatch import LocalDispatcher
-from app.tasks.lifecycle import Jobs
-from app.tasks.parts import Parts
-from app.tasks.reaper import Reaper
-from app.tasks.worker import perform
 from batch.errors import KaboomError, StoreError
 from tests.faults.simulation.failover import Backup
 from tests.faults.simulation.virtual_loop import Process, VirtualLoop, here

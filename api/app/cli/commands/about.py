@@ -1,0 +1,53 @@
+"""`kaboom config show` and `kaboom openapi`: what this Kaboom is set to, and what it serves."""
+
+import typer
+from pydantic import SecretStr
+from rich.table import Table
+
+from app.auth import make_ingest_token
+from app.cli.options import Json
+from app.cli.output.text import add_row
+from app.cli.session import Session
+from app.settings import AppSettings, load_settings
+
+app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Keep `show` a subcommand while it is the only one."""
+
+
+@app.command("show")
+def show_config(context: typer.Context, *, json: Json = False) -> None:
+    """Show the settings as this machine has them: the environment's, then those of the Kaboom that runs here."""
+    session: Session = context.obj.with_json(json)
+    values = redact_settings(load_settings())
+    if session.is_json:
+        session.print_json(values)
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in sorted(values.items()):
+        add_row(table, name, "" if value is None else str(value))
+    session.show(table)
+
+
+def openapi(context: typer.Context) -> None:
+    """Print the OpenAPI description of the HTTP API."""
+    from app.main import create_app  # noqa: PLC0415  no other command builds the API
+
+    session: Session = context.obj
+    # No call is made with it.
+    session.print_json(create_app(load_settings(INGEST_API_TOKEN=make_ingest_token())).openapi())
+
+
+def redact_settings(settings: AppSettings) -> dict[str, object]:
+    """Return the settings by variable, with *** for each secret."""
+    return {
+        str(field.validation_alias): _redact(getattr(settings, name))
+        for name, field in sorted(type(settings).model_fields.items())
+    }
+
+
+def _redact(value: object) -> object:
+    return "***" if isinstance(value, SecretStr) else value

@@ -1,0 +1,72 @@
+"""`kaboom ingest backfill`: take what is missing, and nothing else."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.client import INGEST
+from app.cli.commands.ingest import parse_interval, submit
+from app.cli.exits import CliError, Exit
+from app.cli.options import Callback, Json, MarketName, Provider, Symbols, Timeout, Wait
+from app.cli.session import Session
+
+_LOOK_BACK = "20"
+
+
+def backfill(
+    context: typer.Context,
+    interval: Annotated[
+        list[str] | None, typer.Option(help="bar length, and sessions back, such as 1m=20 (repeatable)")
+    ] = None,
+    market: MarketName = "TSE_PRIME",
+    symbol: Symbols = None,
+    provider: Provider = None,
+    first: Annotated[str | None, typer.Option("--from", help="first session, YYYY-MM-DD")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="last session, YYYY-MM-DD (default: newest)")] = None,
+    chunk_size: Annotated[int, typer.Option(help="points in one write request")] = 5000,
+    callback_url: Callback = None,
+    *,
+    include_short: Annotated[
+        bool, typer.Option("--include-short", help="also sessions with few bars, or no closing auction")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option(help="only print what would be taken")] = False,
+    wait: Wait = False,
+    timeout: Timeout = None,
+    json: Json = False,
+) -> None:
+    """Take the bars that are missing, lost or not final, and nothing else."""
+    session: Session = context.obj.with_json(json)
+    days = _count_sessions(first, last) if first else _LOOK_BACK
+    body: dict[str, Any] = {
+        "intervals": dict(parse_interval(text if "=" in text else f"{text}={days}") for text in interval or ["1m"]),
+        "market": market,
+        "chunk_size": chunk_size,
+    }
+    optional: dict[str, Any] = {
+        "symbols": symbol,
+        "provider": provider,
+        "first": first,
+        "last": last,
+        "callback_url": callback_url,
+    }
+    optional |= {"include_short": include_short, "dry_run": dry_run}
+    body |= {name: value for name, value in optional.items() if value}
+    session.say_terms(provider)
+    # Looking takes a second: there is nothing to print before its end.
+    submit(session, f"{INGEST}/backfill", body, wait=wait or dry_run, timeout_s=timeout)
+
+
+def _count_sessions(first: str, last: str | None) -> int:
+    from batch.market.calendar import sessions_between  # noqa: PLC0415  no other option needs the calendar
+
+    begin = _parse_day(first, "--from")
+    end = _parse_day(last, "--to") if last else datetime.now(UTC).date()
+    return max(1, len(sessions_between(begin, end)))
+
+
+def _parse_day(text: str, option: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as e:
+        raise CliError(Exit.USAGE, f"{option} was {text!r}, expected YYYY-MM-DD") from e

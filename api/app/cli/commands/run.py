@@ -1,0 +1,119 @@
+"""`kaboom up`, `demo`, `serve`, `worker`, `migrate`: running Kaboom."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from app.cli.exits import BY_STATUS, Exit
+from app.cli.options import Concurrency, DataDir, Port, Workers
+from app.cli.output.summary import print_summary
+from app.cli.output.watch import watch_job
+from app.cli.session import Session
+from app.cli.stack.whole import WORKER_ARGUMENTS, Stack, StackOptions, choose_port
+from app.engine.parts import check_parts
+from app.server.open_files import raise_open_files
+from app.settings import load_settings
+from batch.kit.collector import spare_what_is_loaded
+
+
+def up(
+    context: typer.Context,
+    port: Port = 8000,
+    workers: Workers = 1,
+    concurrency: Concurrency = 4,
+    data_dir: DataDir = None,
+) -> None:
+    """Run API, workers and, where REDIS_URL or DATABASE_URL is not set, embedded servers, until Ctrl-C."""
+    session = _session(context, data_dir)
+    options = StackOptions(session.find_data_dir(), port=port, workers=workers, concurrency=concurrency)
+    with _running(options, session) as (stack, stopped):
+        session.say("ready", api_url=stack.api_url, data_dir=stack.data_dir)
+        stopped.wait()
+
+
+def demo(
+    context: typer.Context,
+    *,
+    exit_after: Annotated[bool, typer.Option("--exit", help="stop when the job has ended")] = False,
+    port: Annotated[int | None, typer.Option(help="port of the API (default: 8000 or a free one)")] = None,
+    concurrency: Concurrency = 4,
+    data_dir: DataDir = None,
+) -> None:
+    """Start everything and ingest one day of 1-minute bars for all of TSE Prime, from the synthetic provider."""
+    session = _session(context, data_dir)
+    options = StackOptions(session.find_data_dir(), port=port or choose_port(), concurrency=concurrency)
+    with _running(options, session) as (stack, stopped):
+        session = Session(stack.api_url, options.data_dir, session.is_json, session.language)
+        body = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}
+        client = session.client()
+        accepted = client.call("POST", "/api/v1/ingest/run-daily", json=body)
+        session.say("submitted", job_id=accepted["job_id"])
+        job = watch_job(session, client, accepted["job_id"], should_stop=stopped.is_set)
+        print_summary(session, job)
+        if not exit_after and not stopped.is_set():
+            session.say("stays_up", api_url=stack.api_url)
+            stopped.wait()
+    raise typer.Exit(BY_STATUS.get(job["status"], Exit.INTERRUPTED) if exit_after else Exit.OK)
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="PORT", help="port to listen on")] = 8000,
+) -> None:
+    """Run the API alone."""
+    import uvicorn  # noqa: PLC0415  no other command needs a web server
+
+    from app.main import create_app  # noqa: PLC0415  the same
+    from app.server.options import server_options  # noqa: PLC0415  the same
+
+    raise_open_files()
+    settings = load_settings()
+    app = create_app(settings)
+    # Once more than its start does, which the server would report as a crash, with a traceback.
+    asyncio.run(check_parts(settings, role="api-start"))
+    spare_what_is_loaded()
+    uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=3, **server_options(settings.max_connections))
+
+
+def worker(context: typer.Context) -> None:
+    """Run a worker of all five queues: the report's Celery command; further arguments go to Celery."""
+    slots = str(load_settings().slots)
+    defaults = [*WORKER_ARGUMENTS, f"--concurrency={slots}", "--prefetch-multiplier=1"]
+    os.execv(sys.executable, [sys.executable, "-m", "celery", *defaults, *context.args])  # noqa: S606
+
+
+def migrate() -> None:
+    """Bring the ledger's schema in DATABASE_DIRECT_URL, else DATABASE_URL, up to date."""
+    from app.cli.stack.migrate import migrate as run_migrations  # noqa: PLC0415  Alembic costs 0.2 s
+
+    run_migrations(load_settings().require_migration_url())
+
+
+def _session(context: typer.Context, data_dir: DataDir) -> Session:
+    session: Session = context.obj
+    if data_dir is None:
+        return session
+    return Session(session.api_url, data_dir, session.is_json, session.language)
+
+
+@contextmanager
+def _running(options: StackOptions, session: Session) -> Iterator[tuple[Stack, threading.Event]]:
+    """Run a stack for the time of a `with`; SIGINT and SIGTERM set the event."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    stack = Stack(options, session)
+    try:
+        stack.start()
+        yield stack, stopped
+    finally:
+        session.say("stopping")
+        stack.stop()
+        session.say("stopped", data_dir=options.data_dir)

@@ -1,0 +1,165 @@
+"""`kaboom actions`: corporate actions beside the bars of the data folder: list, confirm, reject, add."""
+
+import asyncio
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from app.cli.data.held import open_actions
+from app.cli.exits import CliError, Exit
+from app.cli.options import Json, Source
+from app.cli.output.text import add_row
+from app.cli.session import Session
+from app.settings import load_settings
+from batch.kit.clock import utc_now
+from batch.market.action import ActionState, CorporateAction, parse_factor
+from batch.providers.registry import get_provider_spec
+
+if TYPE_CHECKING:
+    import polars as pl
+
+app = typer.Typer(
+    help="Splits and their like: what was told, what bars look like, and your word.", no_args_is_help=True
+)
+
+Symbol = Annotated[str, typer.Argument(help="such as 7203")]
+ExSession = Annotated[str, typer.Argument(help="the first session at the new price, YYYY-MM-DD")]
+_COLUMNS = ("symbol", "ex_session", "factor", "kind", "state")
+
+
+@app.command("list")
+def list_actions(
+    context: typer.Context,
+    symbol: Annotated[list[str] | None, typer.Option(help="only this one; may be repeated")] = None,
+    state: Annotated[list[ActionState] | None, typer.Option(help="only these (repeatable)")] = None,
+    source: Source = None,
+    *,
+    json: Json = False,
+) -> None:
+    """List corporate actions by symbol and session; told and confirmed ones are applied to adjusted bars."""
+    session: Session = context.obj.with_json(json)
+    name = _source(source)
+    actions = asyncio.run(_load(name, [get_provider_spec(name).parse_symbol(text) for text in symbol or []]))
+    rows = [row for row in actions.to_dicts() if not state or row["state"] in state]
+    if session.is_json:
+        session.print_json({"source": name, "items": rows})
+        return
+    if not rows:
+        session.say("no_actions", source=name)
+        return
+    session.show(_table(rows))
+    if suspected := [row for row in rows if row["state"] == ActionState.SUSPECTED]:
+        first = {column: suspected[0][column] for column in ("symbol", "ex_session")}
+        session.say("actions_suspected", count=len(suspected), **first)
+
+
+@app.command("confirm")
+def confirm(
+    context: typer.Context,
+    symbol: Symbol,
+    ex_session: ExSession,
+    factor: Annotated[str | None, typer.Option(help="such as 1/2 (default: that of the list)")] = None,
+    source: Source = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Say that a listed action is one: adjusted bars follow it."""
+    _judge(context.obj.with_json(json), (symbol, ex_session, factor), ActionState.CONFIRMED, source)
+
+
+@app.command("reject")
+def reject(
+    context: typer.Context, symbol: Symbol, ex_session: ExSession, source: Source = None, *, json: Json = False
+) -> None:
+    """Say that a listed action is none, whoever tells of it; `confirm` takes that back."""
+    _judge(context.obj.with_json(json), (symbol, ex_session, None), ActionState.REJECTED, source)
+
+
+@app.command("add")
+def add(
+    context: typer.Context,
+    symbol: Symbol,
+    ex_session: ExSession,
+    factor: Annotated[str, typer.Argument(help="what older prices are multiplied by: 1/2 for one share made two")],
+    source: Source = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Add an action that nobody told of, confirmed."""
+    session: Session = context.obj.with_json(json)
+    name = _source(source)
+    action = CorporateAction(
+        get_provider_spec(name).parse_symbol(symbol), _parse_session(ex_session), parse_factor(factor)
+    )
+    asyncio.run(_save(name, action, ActionState.CONFIRMED))
+    _show(session, name, action, ActionState.CONFIRMED)
+
+
+def _judge(session: Session, asked: tuple[str, str, str | None], state: ActionState, source: str | None) -> None:
+    name = _source(source)
+    symbol, day = get_provider_spec(name).parse_symbol(asked[0]), _parse_session(asked[1])
+    listed = [row for row in asyncio.run(_load(name, [symbol])).to_dicts() if row["ex_session"] == day]
+    if not listed:
+        words = {"symbol": symbol, "ex_session": day, "source": name}
+        raise CliError(Exit.NOT_FOUND, session.words.say("no_such_action", **words))
+    factor = parse_factor(asked[2]) if asked[2] else listed[0]["factor"]
+    action = CorporateAction(symbol, day, factor)
+    asyncio.run(_save(name, action, state))
+    _show(session, name, action, state)
+
+
+async def _load(source: str, symbols: list[str]) -> "pl.DataFrame":
+    from batch.bars.actions.settle import settle_notes  # noqa: PLC0415  polars
+
+    store = open_actions()
+    try:
+        return settle_notes(await store.load(source, symbols))
+    finally:
+        await store.close()
+
+
+async def _save(source: str, action: CorporateAction, state: ActionState) -> None:
+    from batch.bars.actions.store import Origin, build_notes  # noqa: PLC0415  polars
+
+    store = open_actions()
+    try:
+        await store.save(source, build_notes([action], Origin.PERSON, state, noted_at=utc_now()))
+    finally:
+        await store.close()
+
+
+def _show(session: Session, source: str, action: CorporateAction, state: ActionState) -> None:
+    row = {
+        "symbol": action.symbol,
+        "ex_session": action.ex_session,
+        "factor": action.factor,
+        "kind": action.kind,
+        "state": state,
+    }
+    if session.is_json:
+        session.print_json({"source": source, **row})
+        return
+    session.show(_table([row]))
+    session.say("action_kept", state=state.value, source=source)
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in _COLUMNS:
+        table.add_column(name, justify="right" if name == "factor" else "left")
+    for row in rows:
+        add_row(table, *(f"{row[name]:.6g}" if name == "factor" else str(row[name]) for name in _COLUMNS))
+    return table
+
+
+def _source(source: str | None) -> str:
+    return get_provider_spec(source or load_settings().provider).name
+
+
+def _parse_session(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as e:
+        raise CliError(Exit.USAGE, f"ex-session was {text[:20]!r}, expected YYYY-MM-DD") from e

@@ -1,0 +1,100 @@
+"""`kaboom bars`: look into the bar store of the data folder."""
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from app.cli.data import export, indicators, repair
+from app.cli.data.held import choose_series, open_store, print_series, store_place
+from app.cli.exits import CliError, Exit
+from app.cli.options import IntervalName, Json, Source
+from app.cli.output.text import add_row
+from app.cli.session import Session
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from batch.market.bar import BarSeries
+
+app = typer.Typer(help="Look at stored bars, and take them elsewhere.", no_args_is_help=True)
+app.command("export")(export.export_bars)
+app.command("mirror")(export.mirror_bars)
+app.command("repair")(repair.repair)
+app.command("indicators")(indicators.show_indicators)
+
+_EDGE = 5
+
+
+@app.command("show")
+def show(
+    context: typer.Context,
+    symbol: str,
+    interval: IntervalName = "1m",
+    session_date: Annotated[str | None, typer.Option("--session", help="YYYY-MM-DD (default: the newest)")] = None,
+    source: Source = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="every bar, not the first and last few")] = False,
+    json: Json = False,
+) -> None:
+    """Show one symbol's bars of a session; times are JST, stored in UTC."""
+    session: Session = context.obj.with_json(json)
+    series, frame = asyncio.run(_read(session, symbol, interval, session_date, source))
+    if session.is_json:
+        session.print_json({"source": series.source, "interval": series.interval, "bars": frame.to_dicts()})
+        return
+    print_series(session, series, f"{symbol} {interval}: {frame.height:,} bars")
+    session.show(_bar_table(frame, series, everything=everything))
+
+
+async def _read(
+    session: Session, symbol: str, interval: str, day: str | None, source: str | None
+) -> "tuple[BarSeries, pl.DataFrame]":
+    start, end = _bounds(day)
+    store = open_store()
+    try:
+        series = await choose_series(session, store, interval, source)
+        frame = await store.read(series, symbol, start=start, end=end)
+        if day is None and frame.height and series.interval.is_intraday:
+            newest = frame["opened_at"].dt.date().max()
+            frame = frame.filter(frame["opened_at"].dt.date() == newest)
+    finally:
+        await store.close()
+    if not frame.height:
+        what = f"{symbol} {interval}" + (f" on {day}" if day else "")
+        raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
+    return series, frame
+
+
+def _bounds(day: str | None) -> tuple[datetime, datetime]:
+    if day is None:
+        return datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+    try:
+        start = datetime.combine(date.fromisoformat(day), datetime.min.time(), tzinfo=UTC)
+    except ValueError as e:
+        raise CliError(Exit.USAGE, f"--session was {day!r}, expected YYYY-MM-DD") from e
+    return start, start + timedelta(days=1)
+
+
+def _bar_table(frame: "pl.DataFrame", series: "BarSeries", *, everything: bool) -> Table:
+    table = Table(box=None, pad_edge=False)
+    # A daily bar is stamped 00:00 UTC of its session: its date is what counts.
+    pattern = "%Y-%m-%d %H:%M" if series.interval.is_intraday else "%Y-%m-%d"
+    table.add_column("opened_at (JST)" if series.interval.is_intraday else "session")
+    for name in ("open", "high", "low", "close", "volume", "flags"):
+        table.add_column(name, justify="right")
+    rows = frame.with_columns(frame["opened_at"].dt.convert_time_zone("Asia/Tokyo")).drop("symbol").rows()
+    hidden = len(rows) - 2 * _EDGE
+    for i, row in enumerate(rows):
+        if everything or hidden <= 0 or not _EDGE <= i < len(rows) - _EDGE:
+            add_row(table, *_cells(row, pattern))
+        elif i == _EDGE:
+            add_row(table, f"… {hidden:,} more: --all")
+    return table
+
+
+def _cells(row: tuple[Any, ...], pattern: str) -> list[str]:
+    opened_at, *prices, volume, flags = row
+    return [opened_at.strftime(pattern), *(f"{p:,.1f}" for p in prices), f"{volume:,}", str(flags or "")]

@@ -1,0 +1,175 @@
+"""`kaboom coverage`: how complete the bars of the data folder are, judged by calendar, history and clock."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from app.cli.data.held import choose_series, open_store, print_series, store_place
+from app.cli.exits import CliError, Exit
+from app.cli.options import IntervalName, Json, Source
+from app.cli.output.gaps import name_some
+from app.cli.output.text import add_row
+from app.cli.session import Session
+from app.settings import load_settings
+from batch.bars.coverage.cells import GAPS, SUSPECTS, CellState
+from batch.market.source import is_derived, provider_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from batch.bars.coverage.judge import CoverScope
+    from batch.market.bar import BarSeries
+
+_COUNTS = (*GAPS, *SUSPECTS, CellState.EMPTY)
+_MOST_SYMBOLS = 20
+
+
+@dataclass(frozen=True)
+class _Cover:
+    """What is held of a series, its cells judged, and a row of verdict for each session."""
+
+    series: "BarSeries"
+    held: "pl.DataFrame"
+    cells: "pl.DataFrame"
+    sessions: "pl.DataFrame"
+
+
+def coverage(
+    context: typer.Context,
+    interval: IntervalName = "1m",
+    days: Annotated[int, typer.Option(help="calendar days back", min=1, max=20_000)] = 30,
+    market: Annotated[
+        str | None, typer.Option(help="judge all of TSE_PRIME, …; default: the symbols of which anything is known")
+    ] = None,
+    source: Source = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Show how complete each session is, and what is missing of which symbol."""
+    session: Session = context.obj.with_json(json)
+    found = asyncio.run(_cover(session, interval, days, market=market, source=source))
+    if session.is_json:
+        _print_json(session, found)
+        return
+    if found.cells.is_empty():
+        what = f"{interval} of the last {days:,} days"
+        raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
+    print_series(session, found.series, f"{interval}: {found.held.height:,} symbol sessions")
+    session.show(_session_table(found))
+    wanting = _pick(found.cells, GAPS)
+    if wanting.height:
+        degraded = found.sessions.filter(found.sessions["verdict"] == "degraded")["session"]
+        own = wanting.filter(~wanting["session"].is_in(degraded.to_list()))
+        if own.height:
+            session.show(_gap_table(own))
+        session.say("repair", command=_command(found, market))
+    if suspects := _pick(found.cells, SUSPECTS).height:
+        session.say("suspects", count=suspects)
+
+
+async def _cover(session: Session, interval: str, days: int, *, market: str | None, source: str | None) -> _Cover:
+    import polars as pl  # noqa: PLC0415  which other commands do without
+
+    from batch.bars.coverage.gaps import load_cells  # noqa: PLC0415  the same
+    from batch.bars.coverage.judge import judge_sessions  # noqa: PLC0415  the same
+    from batch.kit.clock import utc_now  # noqa: PLC0415  the same
+    from batch.market.calendar import JST  # noqa: PLC0415  the same
+
+    store = open_store()
+    try:
+        series = await choose_series(session, store, interval, source)
+        last = utc_now().astimezone(JST).date()
+        first = last - timedelta(days=days)
+        held = await store.coverage(series, first=first, last=last)
+        asked = await store.load_asked(series, first=first, last=last)
+        scope = _scope(series, pl.concat([t.select("symbol", "session") for t in (held, asked)]), last, market=market)
+        cells = await load_cells(store, series, scope)
+    finally:
+        await store.close()
+    return _Cover(series, held, cells, judge_sessions(cells))
+
+
+def _scope(series: "BarSeries", known: "pl.DataFrame", last: date, *, market: str | None) -> "CoverScope":
+    """Return what should be there up to a day, of the symbols and sessions of which anything is known."""
+    from batch.bars.coverage.judge import CoverScope  # noqa: PLC0415  as above
+    from batch.kit.clock import utc_now  # noqa: PLC0415  as above
+    from batch.market.calendar import sessions_between  # noqa: PLC0415  as above
+    from batch.market.listing import parse_market  # noqa: PLC0415  as above
+    from batch.market.universe import load_universe  # noqa: PLC0415  as above
+    from batch.providers.registry import get_source_spec  # noqa: PLC0415  as above
+
+    days = known["session"].unique().sort().to_list()
+    # Before the first session of which anything is known nothing is missing: nobody has asked for it.
+    sessions = days if provider_of(series.source) == "file" else list(sessions_between(days[0], last)) if days else []
+    symbols = known["symbol"].unique().sort().to_list()
+    if market:
+        universe = load_universe(parse_market(market), last, imported_dir=load_settings().symbols_dir)
+        symbols = list(universe.symbols)
+    return CoverScope(symbols, sessions, get_source_spec(series.source).capabilities.delay, utc_now())
+
+
+def _pick(cells: "pl.DataFrame", states: tuple[CellState, ...]) -> "pl.DataFrame":
+    return cells.filter(cells["state"].is_in([state.value for state in states]))
+
+
+def _print_json(session: Session, found: _Cover) -> None:
+    gaps = _pick(found.cells, (*GAPS, *SUSPECTS))
+    session.print_json(
+        {
+            "source": found.series.source,
+            "interval": found.series.interval,
+            "sessions": found.sessions.to_dicts(),
+            "gaps": gaps.to_dicts(),
+            "coverage": found.held.to_dicts(),
+        }
+    )
+
+
+def _session_table(found: _Cover) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("session")
+    table.add_column("verdict")
+    for name in ("symbols", "bars", "median", *_COUNTS, "flagged"):
+        table.add_column(name, justify="right")
+    for row in found.sessions.sort("session", descending=True).iter_rows(named=True):
+        numbers = (row["symbols"], row["bars"], int(row["median"] or 0), *(row[n] for n in _COUNTS), row["flagged"])
+        add_row(table, str(row["session"]), row["verdict"], *(f"{number:,}" for number in numbers))
+    return table
+
+
+def _gap_table(gaps: "pl.DataFrame") -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("symbol", "gap", "sessions"):
+        table.add_column(name)
+    grouped = gaps.group_by("symbol", "state", maintain_order=True).agg("session")
+    for symbol, state, days in grouped.head(_MOST_SYMBOLS).rows():
+        add_row(table, symbol, state, name_some([str(day) for day in days], len(days)))
+    if grouped.height > _MOST_SYMBOLS:
+        add_row(table, f"… {grouped.height - _MOST_SYMBOLS:,} more: --json", "", "")
+    return table
+
+
+def _command(found: _Cover, market: str | None) -> str:
+    from batch.market.calendar import sessions_between  # noqa: PLC0415  as above
+
+    gaps = _pick(found.cells, GAPS)
+    symbols: list[str] = gaps["symbol"].unique().sort().to_list()
+    days: list[date] = gaps["session"].unique().sort().to_list()
+    source = found.series.source
+    if is_derived(source):
+        back = len(sessions_between(days[0], days[-1]))
+        interval = f"--interval {found.series.interval}={back}"
+        parts = ["kaboom market-data roll-up --wait", interval, f"--session {days[-1]}"]
+    else:
+        parts = ["kaboom ingest backfill --wait", f"--interval {found.series.interval}"]
+        parts += [f"--from {days[0]}", f"--to {days[-1]}"]
+    parts += [f"--provider {provider_of(source)}"]
+    if market and not is_derived(source):
+        parts.append(f"--market {market}")
+    elif len(symbols) <= _MOST_SYMBOLS:
+        parts += [f"--symbol {symbol}" for symbol in symbols]
+    return " ".join(parts)

@@ -1,0 +1,170 @@
+"""`kaboom bars export` and `kaboom bars mirror`: bars of the data folder as files for other tools."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.cli.data.held import choose_series, open_actions, open_store, store_place
+from app.cli.exits import CliError, Exit
+from app.cli.options import IntervalName, Json, Source
+from app.cli.session import Session
+from batch.bars.export.formats import Format
+from batch.market.calendar import JST, OLDEST_YEAR
+from batch.market.source import provider_of
+from batch.providers.registry import get_source_spec
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from batch.bars.export.plan import PlannedFile
+    from batch.bars.store import BarStore
+
+    type Planner = Callable[[BarStore], Awaitable[list[PlannedFile]]]
+
+Day = Annotated[str | None, typer.Option(help="a session, YYYY-MM-DD, included (default: all that are held)")]
+FileFormat = Annotated[str, typer.Option("--format", help="of the files in a folder: parquet, csv or arrow")]
+
+
+def export_bars(
+    context: typer.Context,
+    out: Annotated[Path, typer.Argument(help="a file (.parquet, .csv, .arrow), or a folder: a file for each month")],
+    symbol: Annotated[list[str] | None, typer.Option(help="only this one; may be repeated")] = None,
+    interval: IntervalName = "1m",
+    first: Day = None,
+    last: Day = None,
+    source: Source = None,
+    form: FileFormat = "parquet",
+    *,
+    adjusted: Annotated[bool, typer.Option("--adjusted", help="for splits (default: raw, as traded)")] = False,
+    json: Json = False,
+) -> None:
+    """Write bars to one file, or to a folder; times are UTC, and stamp the start of a bar."""
+    session: Session = context.obj.with_json(json)
+    days = _parse_day(first, "--first") or date(OLDEST_YEAR, 1, 1), _parse_day(last, "--last") or _tomorrow()
+    suffix = _parse_format(form)
+
+    async def plan(store: "BarStore") -> "list[PlannedFile]":
+        from batch.bars.export.plan import Selection, plan_file, plan_folder  # noqa: PLC0415  polars
+
+        series = await choose_series(session, store, interval, source)
+        spec = get_source_spec(series.source)
+        symbols = sorted({spec.parse_symbol(text) for text in symbol or []})
+        selection = Selection(series, *days, tuple(symbols), is_adjusted=adjusted)
+        is_file = bool(out.suffix) and not out.is_dir()
+        found = await (plan_file(store, selection, out) if is_file else plan_folder(store, selection, out, suffix))
+        if not found:
+            what = " ".join([*symbols, interval, f"({days[0]} … {days[1]})"])
+            raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
+        return found
+
+    _run(session, plan)
+
+
+def mirror_bars(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="gets <provider>/<interval>/<YYYY-MM>.parquet")],
+    months: Annotated[int | None, typer.Option(help="only the newest so many (default: all)", min=1, max=1200)] = None,
+    form: FileFormat = "parquet",
+    *,
+    json: Json = False,
+) -> None:
+    """Write all that is held, a file for each provider, interval and month, each replaced as a whole."""
+    session: Session = context.obj.with_json(json)
+    suffix = _parse_format(form)
+
+    async def plan(store: "BarStore") -> "list[PlannedFile]":
+        from batch.bars.export.plan import Selection, plan_folder  # noqa: PLC0415  polars
+
+        selections = [Selection(s, date(OLDEST_YEAR, 1, 1), _tomorrow()) for s in await store.list_series()]
+        found = [await plan_folder(store, s, folder, suffix, newest=months) for s in selections]
+        if not any(found):
+            raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what="any interval", place=store_place()))
+        return [file for files in found for file in files]
+
+    _run(session, plan)
+
+
+def _run(session: Session, plan: "Planner") -> None:
+    files = asyncio.run(_export(session, plan))
+    totals = {"bars": sum(f["bars"] for f in files), "bytes": sum(f["bytes"] for f in files)}
+    if session.is_json:
+        session.print_json({**totals, "files": files})
+        return
+    for file in files:
+        session.show(f"{file['path']}  {file['bars']:,}  {file['provider']}")
+    if any(not file["is_real"] for file in files):
+        session.say("synthetic", source="synthetic")
+    session.say("exported", files=len(files), **totals)
+
+
+async def _export(session: Session, plan: "Planner") -> list[dict[str, Any]]:
+    from batch.bars.export.files import export_files  # noqa: PLC0415  polars
+
+    store = open_store()
+    try:
+        planned = await plan(store)
+        actions = await _load_actions(planned)
+        with _progress(session, sum(file.bars for file in planned)) as show:
+            written = await export_files(store, planned, show, actions=actions)
+    finally:
+        await store.close()
+    return [
+        {
+            "path": str(file.path),
+            "provider": (series := planned_file.selection.series).source,
+            "is_real": get_source_spec(series.source).is_real,
+            "interval": series.interval,
+            "adjusted": planned_file.selection.is_adjusted,
+            "bars": file.bars,
+            "bytes": file.bytes,
+        }
+        for planned_file, file in zip(planned, written, strict=True)
+    ]
+
+
+async def _load_actions(planned: "list[PlannedFile]") -> "pl.DataFrame | None":
+    """Return what the bars of an export, which are of one series, are adjusted by; None where they stay raw."""
+    from batch.bars.actions.settle import applied_actions  # noqa: PLC0415  polars
+
+    selection = planned[0].selection
+    if not selection.is_adjusted:
+        return None
+    store = open_actions()
+    try:
+        notes = await store.load(provider_of(selection.series.source), selection.symbols)
+    finally:
+        await store.close()
+    return applied_actions(notes, until=datetime.now(JST).date())
+
+
+@contextmanager
+def _progress(session: Session, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal, and nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=session.err, disable=not session.err.is_terminal, transient=True) as progress:
+        task = progress.add_task("bars", total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _parse_day(text: str | None, option: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as e:
+        raise CliError(Exit.USAGE, f"{option} was {text!r}, expected YYYY-MM-DD") from e
+
+
+def _parse_format(text: str) -> Format:
+    offered = [form.value for form in Format if form is not Format.JSON]
+    if text not in offered:
+        raise CliError(Exit.USAGE, f"--format was {text[:20]!r}, expected one of {', '.join(offered)}")
+    return Format(text)
+
+
+def _tomorrow() -> date:
+    return datetime.now(UTC).date() + timedelta(days=1)

@@ -1,0 +1,114 @@
+"""`kaboom bars indicators`: indicators of one symbol's stored bars."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from app.cli.data.held import choose_series, open_actions, open_store, print_series, store_place
+from app.cli.exits import CliError, Exit
+from app.cli.options import IntervalName, Json, Source
+from app.cli.output.text import add_row
+from app.cli.session import Session
+from batch.indicators.chosen import default_text, parse_indicators
+from batch.indicators.table import indicator_specs
+from batch.market.interval import parse_interval
+from batch.providers.registry import get_source_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+    from batch.indicators.chosen import Indicator
+    from batch.market.bar import BarSeries
+
+_OLDEST, _NEWEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+_USUAL = ("sma:25", "rsi", "macd", "bbands")
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--indicator", "-i", help="such as sma:25, macd:12,26,9 or obv (repeatable); `list` shows all"),
+]
+
+
+def show_indicators(
+    context: typer.Context,
+    symbol: str,
+    indicator: Names = None,
+    interval: IntervalName = "1d",
+    sessions: Annotated[int, typer.Option(help="so many sessions back, the newest held one included", min=1)] = 20,
+    source: Source = None,
+    *,
+    raw: Annotated[bool, typer.Option("--raw", help="bars as traded (default: adjusted for splits)")] = False,
+    json: Json = False,
+) -> None:
+    """Show indicators of one symbol's bars, computed now; a row without a value yet shows none."""
+    session: Session = context.obj.with_json(json)
+    if indicator == ["list"]:
+        _print_specs(session)
+        return
+    chosen = parse_indicators(indicator or _USUAL, parse_interval(interval))
+    series, bars = asyncio.run(_load(session, symbol, interval, source, is_adjusted=not raw))
+    rows = _compute(bars, chosen, sessions)
+    if session.is_json:
+        told = {"source": series.source, "interval": series.interval, "adjusted": not raw}
+        session.print_json({**told, "bars": rows.to_dicts()})
+        return
+    print_series(session, series, f"{symbol} {interval}: {rows.height:,} bars")
+    session.show(_table(rows, series, [name for i in chosen for name in i.columns]))
+
+
+async def _load(
+    session: Session, symbol: str, interval: str, source: str | None, *, is_adjusted: bool
+) -> "tuple[BarSeries, pl.DataFrame]":
+    """Return all bars of a symbol that are held."""
+    from batch.indicators.run import adjust_history  # noqa: PLC0415  polars
+
+    store, actions = open_store(), open_actions()
+    try:
+        series = await choose_series(session, store, interval, source)
+        name = get_source_spec(series.source).parse_symbol(symbol)
+        bars = await store.read(series, name, start=_OLDEST, end=_NEWEST)
+        if is_adjusted:
+            bars = await adjust_history(bars, series, actions)
+    finally:
+        await actions.close()
+        await store.close()
+    if bars.is_empty():
+        raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=f"{symbol} {interval}", place=store_place()))
+    return series, bars
+
+
+def _compute(bars: "pl.DataFrame", chosen: "Sequence[Indicator]", sessions: int) -> "pl.DataFrame":
+    from batch.indicators.compute import compute_indicators  # noqa: PLC0415  polars
+
+    days = bars["opened_at"].dt.date().unique().sort()
+    start = datetime.combine(days[-min(sessions, len(days))], datetime.min.time(), UTC)
+    return compute_indicators(bars, chosen, start=start)
+
+
+def _table(rows: "pl.DataFrame", series: "BarSeries", names: list[str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    pattern = "%Y-%m-%d %H:%M" if series.interval.is_intraday else "%Y-%m-%d"
+    table.add_column("opened_at (JST)" if series.interval.is_intraday else "session")
+    for name in ("close", *names):
+        table.add_column(name, justify="right")
+    times = rows["opened_at"].dt.convert_time_zone("Asia/Tokyo").dt.strftime(pattern)
+    for time, *values in zip(times, *(rows[name] for name in ("close", *names)), strict=True):
+        add_row(table, time, *("" if value is None else f"{value:,.2f}" for value in values))
+    return table
+
+
+def _print_specs(session: Session) -> None:
+    if session.is_json:
+        session.print_json([{"name": s.name, "title": s.title, "default": default_text(s)} for s in indicator_specs()])
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("indicator", "default", "parameters", "is"):
+        table.add_column(name)
+    for spec in indicator_specs():
+        bounds = ", ".join(f"{p.name} {p.least:g} to {p.most:g}" for p in spec.parameters)
+        add_row(table, spec.name, default_text(spec), bounds, spec.title)
+    session.show(table)

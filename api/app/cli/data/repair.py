@@ -1,0 +1,196 @@
+"""`kaboom bars repair`: set damaged pages and files aside, and take their bars again."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
+from itertools import groupby
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from app.cli.client import INGEST, MARKET_DATA
+from app.cli.data.held import open_store, store_place
+from app.cli.exits import BY_STATUS, CliError, Exit
+from app.cli.options import Json, Wait
+from app.cli.output.summary import print_summary
+from app.cli.output.text import add_row
+from app.cli.output.watch import watch_job
+from app.cli.session import Session
+from app.settings import load_settings
+from batch.market.source import is_derived, provider_of
+
+if TYPE_CHECKING:
+    from batch.bars.pages.repair.port import Gap, Mended
+
+_CHUNK_SIZE = 5000
+#: More kinds of gaps than these are taken as one, of all their symbols and days: a backfill takes only what is missing.
+_MOST_KINDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Refill:
+    """A request that takes bars again: the command for it, its path and body, and the job once it is submitted."""
+
+    command: str
+    path: str
+    body: dict[str, Any]
+    is_known: bool
+    job_id: str | None = None
+
+
+def repair(
+    context: typer.Context,
+    *,
+    dry_run: Annotated[bool, typer.Option(help="only print what is damaged, and what would be done")] = False,
+    backfill: Annotated[bool, typer.Option(help="submit the backfill of what is missing, where a server runs")] = True,
+    wait: Wait = False,
+    json: Json = False,
+) -> None:
+    """Set damaged pages and files of the bar store aside, and take their bars again."""
+    session: Session = context.obj.with_json(json)
+    mended = asyncio.run(_repair(session, is_dry=dry_run))
+    refills = list(_plan_refills(gap for each in mended for gap in each.gaps))
+    if backfill and not dry_run and session.find_api_url():
+        refills = [_submit(session, refill) for refill in refills]
+    if session.is_json:
+        wanted = [{"command": refill.command, "job_id": refill.job_id} for refill in refills]
+        session.print_json({"dry_run": dry_run, "mended": [asdict(each) for each in mended], "backfills": wanted})
+    else:
+        _print(session, mended, refills)
+    if wait:
+        _follow(session, [refill.job_id for refill in refills if refill.job_id])
+
+
+async def _repair(session: Session, *, is_dry: bool) -> "tuple[Mended, ...]":
+    from batch.bars.pages.repair.port import RepairableStore  # noqa: PLC0415  polars, which other commands do without
+
+    store = open_store()
+    try:
+        if not isinstance(store, RepairableStore):
+            raise CliError(Exit.USAGE, session.words.say("not_repairable", place=store_place()))
+        return await store.repair(is_dry=is_dry)
+    finally:
+        await store.close()
+
+
+def _plan_refills(gaps: "Iterable[Gap]") -> Iterator[Refill]:
+    """Give the requests that take again what is missing, and nothing else."""
+
+    def series_of(gap: "Gap") -> tuple[str, str]:
+        return gap.series.source, gap.series.interval
+
+    for _, some in groupby(sorted(gaps, key=series_of), key=series_of):
+        kinds = list(_same_days(some))
+        if len(kinds) > _MOST_KINDS:
+            symbols = tuple(sorted({symbol for gap in kinds for symbol in gap.symbols}))
+            first, last = min(gap.first for gap in kinds), max(gap.last for gap in kinds)
+            kinds = [replace(kinds[0], symbols=symbols, first=first, last=last)]
+        for gap in kinds:
+            yield from _roll_up(gap) if is_derived(gap.series.source) else _backfills(gap)
+
+
+def _same_days(gaps: "Iterable[Gap]") -> "Iterator[Gap]":
+    by_days = sorted(gaps, key=lambda gap: (gap.first, gap.last, gap.symbols))
+    for _, same in groupby(by_days, key=lambda gap: (gap.first, gap.last)):
+        alike = list(same)
+        yield replace(alike[0], symbols=tuple(sorted({symbol for gap in alike for symbol in gap.symbols})))
+
+
+def _backfills(gap: "Gap") -> Iterator[Refill]:
+    """Give a request for each market that the symbols are of."""
+    days = _sessions(gap)
+    if not days:
+        return
+    provider, interval = gap.series.source, gap.series.interval.value
+    for market, symbols in _by_market(provider, gap, days[-1]):
+        body: dict[str, Any] = {
+            "intervals": {interval: len(days)},
+            "market": market,
+            "provider": provider,
+            "first": days[0].isoformat(),
+            "last": days[-1].isoformat(),
+            "chunk_size": _CHUNK_SIZE,
+        }
+        body |= {"symbols": list(symbols)} if symbols else {}
+        words = ["kaboom ingest backfill", f"--interval {interval}", f"--market {market}", f"--provider {provider}"]
+        words += [f"--from {days[0]} --to {days[-1]}", *(f"--symbol {quote(symbol)}" for symbol in symbols)]
+        yield Refill(" ".join(words), f"{INGEST}/backfill", body, is_known=bool(symbols))
+
+
+def _roll_up(gap: "Gap") -> Iterator[Refill]:
+    days = _sessions(gap)
+    if not days:
+        return
+    provider, interval = provider_of(gap.series.source), gap.series.interval.value
+    body = {"intervals": {interval: len(days)}, "provider": provider, "session": days[-1].isoformat()}
+    words = [f"kaboom market-data roll-up --interval {interval}={len(days)} --provider {provider} --session {days[-1]}"]
+    words += [f"--symbol {quote(symbol)}" for symbol in gap.symbols]
+    body |= {"symbols": list(gap.symbols)} if gap.symbols else {}
+    yield Refill(" ".join(words), f"{MARKET_DATA}/roll-up", body, is_known=bool(gap.symbols))
+
+
+def _sessions(gap: "Gap") -> tuple[date, ...]:
+    from batch.market.calendar import latest_closed_session, sessions_between  # noqa: PLC0415  the calendar
+
+    newest = latest_closed_session(datetime.now(UTC), delay_s=load_settings().provider_delay_s)
+    return sessions_between(gap.first, min(gap.last, newest))
+
+
+def _by_market(provider: str, gap: "Gap", session: date) -> Iterator[tuple[str, tuple[str, ...]]]:
+    from batch.market.listing import Market  # noqa: PLC0415  polars, which other commands do without
+    from batch.market.universe import load_universe  # noqa: PLC0415  the same
+
+    if provider == "file":
+        yield Market.FILE.value, gap.symbols
+        return
+    left, folder = set(gap.symbols), load_settings().symbols_dir
+    for market in Market if left else ():
+        if market.is_tse and (found := left & set(load_universe(market, session, imported_dir=folder).symbols)):
+            left -= found
+            yield market.value, tuple(sorted(found))
+    if left or not gap.symbols:
+        yield Market.TSE_PRIME.value, tuple(sorted(left))
+
+
+def _submit(session: Session, refill: Refill) -> Refill:
+    if not refill.is_known:
+        return refill
+    try:
+        accepted = session.client().call("POST", refill.path, json=refill.body)
+    except CliError as e:
+        session.say("not_submitted", reason=e.message)
+        return refill
+    return replace(refill, job_id=accepted["job_id"])
+
+
+def _print(session: Session, mended: "Iterable[Mended]", refills: list[Refill]) -> None:
+    if not (found := list(mended)):
+        session.show(session.words.say("nothing_damaged", place=store_place()))
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("where", "fault", "done", "kept in"):
+        table.add_column(name, overflow="fold")
+    for each in found:
+        add_row(table, each.where, each.fault, each.done, each.kept)
+    session.show(table)
+    if any(gap.is_guess for each in found for gap in each.gaps):
+        session.say("symbols_guessed")
+    for refill in refills:
+        if refill.job_id:
+            session.show(f"{refill.job_id}  {refill.command}")
+        else:
+            session.show(session.words.say("repair", command=refill.command))
+
+
+def _follow(session: Session, jobs: Iterable[str]) -> None:
+    codes = []
+    for job_id in jobs:
+        job = watch_job(session, session.client(), job_id)
+        if not session.is_json:
+            print_summary(session, job)
+        codes.append(BY_STATUS[job["status"]])
+    if worst := max(codes, default=Exit.OK):
+        raise typer.Exit(worst)

@@ -1,0 +1,79 @@
+"""`kaboom symbols`: the lists of what is listed."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from app.cli.options import Json
+from app.cli.output.text import add_row
+from app.cli.session import Session
+from app.settings import load_settings
+from batch.market.master import MOST_LOST_PERCENT
+from batch.market.symbol import parse_symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batch.market.history import Validity
+
+MostLost = Annotated[
+    float,
+    typer.Option(help="refuse a list that lacks more per cent of the issues before; 100 takes any", min=0, max=100),
+]
+
+app = typer.Typer(help="Manage the symbol lists.", no_args_is_help=True)
+
+_SPAN = ("market", "name", "came_after", "first_seen", "last_seen", "left_by", "moved_to", "renamed_to", "renamed_from")
+
+
+@app.command("import")
+def import_file(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="JPX's list of listed issues: data_j.xls, .xlsx or .csv")],
+    most_lost: MostLost = MOST_LOST_PERCENT,
+    *,
+    json: Json = False,
+) -> None:
+    """Import JPX's own list, of any date: runs of its date and later have their universe from it."""
+    from batch.market.jpx import import_listings  # noqa: PLC0415  no other command reads workbooks
+
+    session: Session = context.obj.with_json(json)
+    report = import_listings(file, load_settings().symbols_dir, most_lost_percent=most_lost)
+    if session.is_json:
+        session.print_json(report.to_json())
+        return
+    for market, count in report.counts.items():
+        session.show(f"{market:<14} {count:>6,}")
+    for kind, found in report.changes.to_json().items():
+        session.show(f"{kind:<14} {found['count']:>6,}")
+    session.say("imported", count=sum(report.counts.values()), as_of=report.snapshot.as_of, path=report.path)
+
+
+@app.command("history")
+def show_history(
+    context: typer.Context, symbol: Annotated[str, typer.Argument(help="such as 7203")], *, json: Json = False
+) -> None:
+    """Show when a symbol was listed, in which market, as far as the shipped and the imported lists tell."""
+    from batch.market.history import load_history  # noqa: PLC0415  the lists, which other commands do without
+
+    session: Session = context.obj.with_json(json)
+    spans = load_history(load_settings().symbols_dir).validities(parse_symbol(symbol))
+    if session.is_json:
+        session.print_json({"symbol": parse_symbol(symbol), "items": [asdict(span) for span in spans]})
+    elif not spans:
+        session.say("never_listed", symbol=parse_symbol(symbol))
+    else:
+        session.show(_span_table(spans))
+
+
+def _span_table(spans: "Sequence[Validity]") -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in _SPAN:
+        table.add_column(name)
+    for span in spans:
+        values = asdict(span)
+        add_row(table, *(str(values[name] or "") for name in _SPAN))
+    return table

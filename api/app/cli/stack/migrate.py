@@ -1,0 +1,82 @@
+"""Bringing the ledger's schema up to date, and looking whether it is."""
+
+import re
+from io import StringIO
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from batch.errors import ConfigurationError, StoreError
+from batch.kit.postgres.engine import postgres_errors
+
+_UNKNOWN = re.compile(r"Can't locate revision identified by '([^']*)'")
+_STATEMENT_MODE = "statement pooling mode"
+
+
+def migrate(database_url: str) -> None:
+    """Run the migrations that a database has not had yet.
+
+    Raises:
+        ConfigurationError: a newer release has migrated it, it is not encoded in UTF-8, or its pooler allows no
+            transactions.
+        StoreError: it does not answer.
+
+    """
+    try:
+        with postgres_errors():
+            command.upgrade(_config(database_url), "head")
+    except CommandError as e:
+        raise ConfigurationError(_describe(e)) from e
+    except StoreError as e:
+        if _STATEMENT_MODE not in e.message:
+            raise
+        raise ConfigurationError(
+            "the pooler of DATABASE_URL allows no transactions (statement pooling), and Kaboom needs them: set it to"
+            " transaction or session pooling, or set DATABASE_DIRECT_URL to the server's own address to migrate"
+        ) from e
+
+
+def check_schema(database_url: str) -> None:
+    """Look whether a database has had every migration, and none that this code does not know.
+
+    Raises:
+        StoreError: it has not, or does not answer.
+
+    """
+    try:
+        with postgres_errors():
+            config = _config(database_url)
+            # Whoever migrates now holds a lock; to wait for that is not our turn.
+            config.attributes["statement_timeout_ms"] = 5000
+            command.current(config, check_heads=True)
+    except CommandError as e:
+        raise StoreError(
+            f"the schema is not this release's: `kaboom migrate` brings it, unless a newer release migrated it ({e})"
+        ) from e
+
+
+def _describe(error: CommandError) -> str:
+    if unknown := _UNKNOWN.search(str(error)):
+        return (
+            f"the ledger's schema is at revision {unknown[1]}, which this release does not know: a newer release has"
+            " migrated it. Install that release or a newer one, or restore a backup from before"
+        )
+    return f"the ledger's schema could not be migrated: {error}"
+
+
+def knows_revision(revision: str) -> bool:
+    """Return whether this release has a migration."""
+    try:
+        return ScriptDirectory.from_config(_config("")).get_revision(revision) is not None
+    except CommandError:
+        return False
+
+
+def _config(database_url: str) -> Config:
+    config = Config(stdout=StringIO())
+    config.set_main_option("script_location", "app.ledger:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["database_url"] = database_url
+    return config

@@ -1,0 +1,252 @@
+"""One whole Kaboom on this machine: embedded servers, migrations, API and workers, under one lock."""
+
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import httpx2
+import structlog
+
+from app.auth import make_ingest_token, parse_ingest_tokens
+from app.cli.exits import CliError, Exit
+from app.cli.session import TOKEN_FILE, Session
+from app.cli.stack.data_folder import end_orphans, hold_lock, mark_children
+from app.cli.stack.supervisor import Child, ChildSpec, Supervisor
+from app.engine.catalog import Queue
+from app.settings import load_settings
+from batch.errors import ConfigurationError
+from batch.kit.embedded.run_file import identify_folder, read_run_file, write_private, write_run_file
+from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
+from batch.notify.signing import make_webhook_secret
+
+#: The worker's command of the operations report, word for word, but for the name and the chatter between workers.
+WORKER_ARGUMENTS = ("-A", "app.tasks.celery_app", "worker", "--loglevel=info", f"--queues={','.join(Queue)}")
+#: Where the secret is kept that webhooks are signed with; who receives them checks with the same.
+WEBHOOK_SECRET_FILE = "webhook-secret"  # noqa: S105  the name of a file
+_log = structlog.get_logger(__name__)
+_QUIET = ("--without-gossip", "--without-mingle")
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """What to run, and where."""
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    concurrency: int = 4
+
+
+class Stack:
+    """Starts and stops everything; dead children are restarted on their data meanwhile."""
+
+    def __init__(self, options: StackOptions, session: Session) -> None:
+        self._options = options
+        self._session = session
+        self._supervisor = Supervisor(self._write_run_file, self._holds_folder)
+        self._lock: IO[bytes] | None = None
+        self._folder, self._is_held = "", True
+        self._mark: dict[str, str] = {}
+        # No secret manager is asked for what runs here.
+        self._is_in_influxdb = load_settings(KABOOM_SECRET_PROJECT="").keeps_bars_in_influxdb
+        self._urls: dict[str, str] = {}
+        self.data_dir = options.data_dir
+        self.api_url = f"http://{options.host}:{options.port}"
+
+    def start(self) -> None:
+        """Start everything, in order.
+
+        Raises:
+            CliError: another Kaboom runs on the data folder, or the port is taken.
+            ConfigurationError: a child does not start, or a file cannot be written.
+
+        """
+        try:
+            self._start()
+        except OSError as e:
+            raise ConfigurationError(f"{e.filename or self.data_dir}: {e.strerror or e}") from e
+
+    def stop(self) -> None:
+        """Stop everything, the last started first, and forget its addresses."""
+        if self._lock is None:  # what runs on the folder is another's
+            return
+        self._supervisor.stop()
+        # Not one that another Kaboom wrote: this one may have found it at work, or lost the folder to it.
+        if read_run_file(self.data_dir).get("pid") == os.getpid():
+            (self.data_dir / "run.json").unlink(missing_ok=True)
+        self._lock.close()
+
+    def _start(self) -> None:
+        # As root, PostgreSQL runs as `nobody`, who must pass through; what is secret in the folder is 0600.
+        self.data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        self._take_lock()
+        logs = self.data_dir / "logs"
+        logs.mkdir(mode=0o700, exist_ok=True)
+        logs.chmod(0o700)  # an earlier release left it open
+        if orphans := end_orphans(self.data_dir):
+            self._session.say("orphans", count=orphans)
+        self._check_port()
+        env = self._load_secrets()
+        self._start_servers()
+        self._migrate()
+        self._session.say("starting", what="api, worker")
+        env |= self._environment()
+        self._supervisor.start([self._api(env), *self._workers(env)])
+        self._supervisor.watch()
+
+    def _take_lock(self) -> None:
+        self._lock = hold_lock(self.data_dir, self._session)
+        self._folder, self._mark = identify_folder(self.data_dir), mark_children(self.data_dir)
+
+    def _holds_folder(self) -> bool:
+        """Whether the folder is still the one that was started, not removed or replaced meanwhile."""
+        is_held = self._folder == identify_folder(self.data_dir)
+        if self._is_held and not is_held:
+            self._session.say("folder_replaced", data_dir=self.data_dir)
+        self._is_held = is_held
+        return is_held
+
+    def _check_port(self) -> None:
+        if not is_free(self._options.port):
+            raise CliError(Exit.CONFLICT, self._session.words.say("port_taken", port=self._options.port))
+
+    def _load_secrets(self) -> dict[str, str]:
+        """Return the secrets of the environment, else those kept in the data folder, made where they are missing."""
+        token, webhook_secret = os.environ.get("INGEST_API_TOKEN"), os.environ.get("KABOOM_WEBHOOK_SECRET")
+        if not token:
+            path, is_new = self._keep_secret(TOKEN_FILE, make_ingest_token)
+            token = path.read_text(encoding="utf-8").strip()
+            if is_new:
+                self._session.say("token_created", path=path, token=token)
+        parse_ingest_tokens(token)
+        if not webhook_secret:
+            path, _ = self._keep_secret(WEBHOOK_SECRET_FILE, make_webhook_secret)
+            webhook_secret = path.read_text(encoding="utf-8").strip()
+        return {"INGEST_API_TOKEN": token, "KABOOM_WEBHOOK_SECRET": webhook_secret}
+
+    def _keep_secret(self, name: str, make: Callable[[], str]) -> tuple[Path, bool]:
+        """Return the file of a secret, and whether it was made now."""
+        path = self.data_dir / name
+        is_new = not path.exists()
+        if is_new:
+            write_private(path, make().encode() + b"\n")
+        return path, is_new
+
+    def _start_servers(self) -> None:
+        wanted: dict[str, Callable[[Path], EmbeddedServer]] = {
+            "REDIS_URL": embed_valkey,
+            "DATABASE_URL": embed_postgres,
+        }
+        self._urls = {name: os.environ[name] for name in wanted if os.environ.get(name)}
+        missing = [name for name in wanted if name not in self._urls]
+        with ThreadPoolExecutor() as pool:
+            servers = list(pool.map(lambda name: wanted[name](self.data_dir.resolve()), missing))
+        if servers:
+            self._session.say("starting", what=", ".join(server.name for server in servers))
+        self._urls |= {name: server.url for name, server in zip(missing, servers, strict=True)}
+        self._supervisor.start([self._server(server) for server in servers])
+
+    def _server(self, server: EmbeddedServer) -> ChildSpec:
+        return ChildSpec(
+            name=server.name,
+            argv=server.argv,
+            log=self._log(server.name),
+            is_ready=server.is_ready,
+            env=self._mark,
+            stop_signal=server.stop_signal,
+            user=server.user,
+            mend=lambda words: self._say_mended(server.mend(words)),
+        )
+
+    def _say_mended(self, mended: tuple[Path, str] | None) -> bool:
+        if mended is None:
+            return False
+        _log.warning("append_only_log_set_aside", path=str(mended[0]), reason=mended[1])
+        self._session.say("redis_set_aside", path=mended[0], reason=mended[1])
+        return True
+
+    def _migrate(self) -> None:
+        from app.cli.stack.migrate import migrate  # noqa: PLC0415  Alembic costs 0.2 s that no other command needs
+
+        # An embedded server has no other address.
+        direct = os.environ.get("DATABASE_DIRECT_URL") if os.environ.get("DATABASE_URL") else None
+        migrate(direct or self._urls["DATABASE_URL"])
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **self._urls,
+            **self._mark,
+            "KABOOM_DATA_DIR": str(self.data_dir.resolve()),
+            "KABOOM_SLOTS": str(self._options.concurrency * self._options.workers),
+            # Several workers here cannot listen on one port; an empty variable is one that is not set.
+            "PORT": "",
+            "KABOOM_SIDE_PORT": "",
+            # What runs here is all that it needs; a deployment's broker or bars are not to be mixed in.
+            "KABOOM_SECRET_PROJECT": "",
+        }
+
+    def _api(self, env: dict[str, str]) -> ChildSpec:
+        options = self._options
+        argv = ("-m", "app.cli.main", "serve", "--host", options.host, "--port", str(options.port))
+        return ChildSpec(
+            name="api",
+            argv=(sys.executable, *argv),
+            log=self._log("api"),
+            is_ready=lambda: self._get("/healthz") is not None,
+            env=env,
+        )
+
+    def _workers(self, env: dict[str, str]) -> list[ChildSpec]:
+        count, slots = self._options.workers, str(self._options.concurrency)
+        return [
+            ChildSpec(
+                name=f"worker-{i}",
+                argv=_worker_argv(i, slots),
+                log=self._log(f"worker-{i}"),
+                is_ready=lambda: self._workers_online() >= count,
+                env=env,
+            )
+            for i in range(1, count + 1)
+        ]
+
+    def _workers_online(self) -> int:
+        answer = self._get("/readyz")
+        return int(answer["workers_online"]) if answer else 0
+
+    def _get(self, path: str) -> dict[str, Any] | None:
+        try:
+            answer = httpx2.get(self.api_url + path, timeout=2, trust_env=False)
+        except httpx2.HTTPError:
+            return None
+        content: dict[str, Any] = answer.json()
+        return content
+
+    def _log(self, name: str) -> Path:
+        return self.data_dir / "logs" / f"{name}.log"
+
+    def _write_run_file(self, children: list[Child]) -> None:
+        content = {
+            "pid": os.getpid(),
+            "api_url": self.api_url,
+            "redis_url": self._urls.get("REDIS_URL"),
+            "database_url": self._urls.get("DATABASE_URL"),
+            # Of no use to a backup where bars are in InfluxDB.
+            "bars_dir": None if self._is_in_influxdb else str(self.data_dir.resolve() / "bars"),
+            "children": [{"name": child.spec.name, "pid": child.pid} for child in children],
+        }
+        write_run_file(self.data_dir, content)
+
+
+def _worker_argv(number: int, slots: str) -> tuple[str, ...]:
+    size = (f"--concurrency={slots}", "--prefetch-multiplier=1", f"--hostname=kaboom-{number}@%h")
+    return (sys.executable, "-m", "celery", *WORKER_ARGUMENTS, *size, *_QUIET)
+
+
+def choose_port(preferred: int = 8000) -> int:
+    """Return the preferred port where nothing listens on it, else any free one."""
+    return preferred if is_free(preferred) else free_port()

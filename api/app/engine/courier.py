@@ -1,0 +1,138 @@
+"""Sending webhooks that are due: several couriers may run, and each delivery is with one of them at a time."""
+
+import asyncio
+import random
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from app.engine.parts import Parts
+from app.engine.patience import insist
+from app.ledger.outbox.event import host_of
+from app.ledger.outbox.port import AttemptEnd, Delivery, DeliveryStatus, Outbox
+from batch.errors import KaboomError
+from batch.kit.clock import utc_now
+from batch.kit.http.poster import Answer
+from batch.notify.retry import judge_answer
+from batch.notify.webhooks import Webhook, WebhookSender
+
+POLL_S = 1.0
+#: Deliveries under way at once, and of these to one host: a slow receiver holds up its own and few others'.
+SLOTS, PER_HOST = 64, 4
+_PURGE_S = 3600.0
+#: How long the end of an attempt waits for the ledger to come back; its lease lasts longer.
+_PATIENCE_S = 30.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A delivery under way."""
+
+    host: str
+    task: "asyncio.Task[None]"
+
+
+class Courier:
+    """Claims due deliveries and sends them; one that was cut off is sent again, with the same id, after its lease."""
+
+    def __init__(self, outbox: Outbox, sender: WebhookSender, *, chance: Callable[[], float] = random.random) -> None:
+        self._outbox = outbox
+        self._sender = sender
+        self._chance = chance
+        self._flights: list[Flight] = []
+        self._purged_at = -_PURGE_S
+
+    async def run(self) -> None:
+        """Send for ever; a ledger that is away is waited for."""
+        try:
+            while True:
+                self._land()
+                try:
+                    await self._purge()
+                    await self.start_due()
+                except KaboomError as e:
+                    _log.warning("webhooks_waiting", reason=e.message)
+                await self._pause()
+        finally:
+            for flight in self._flights:
+                flight.task.cancel()
+            await asyncio.gather(*(flight.task for flight in self._flights), return_exceptions=True)
+
+    async def start_due(self) -> int:
+        """Begin to send what is due and has a place; return how many there were."""
+        self._land()
+        free = SLOTS - len(self._flights)
+        if free == 0:
+            return 0
+        # A host gets its next ones when all of its last ones are back.
+        busy = sorted({flight.host for flight in self._flights})
+        due = await self._outbox.claim(limit=free, per_host=PER_HOST, busy=busy)
+        for delivery in due:
+            self._flights.append(Flight(host_of(delivery.url), asyncio.create_task(self._deliver(delivery))))
+        return len(due)
+
+    async def settle(self) -> None:
+        """Wait for what is under way."""
+        await asyncio.gather(*(flight.task for flight in self._flights))
+
+    def _land(self) -> None:
+        """Forget what is back."""
+        self._flights = [flight for flight in self._flights if not flight.task.done()]
+
+    async def _pause(self) -> None:
+        """Wait until something may be due or a place is free."""
+        tasks = [flight.task for flight in self._flights if not flight.task.done()]
+        if self._flights and not tasks:
+            # The last ones are back meanwhile, and their hosts may have more.
+            return
+        if tasks:
+            await asyncio.wait(tasks, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(POLL_S)
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        words = {"delivery_id": delivery.delivery_id, "job_id": delivery.job_id, "attempt": delivery.attempts}
+        log = _log.bind(**words, host=host_of(delivery.url))
+        try:
+            answer = await self._sender.send(Webhook(delivery.delivery_id, delivery.url, delivery.body or ""))
+            end = self._judge(answer, delivery.attempts)
+            is_kept = await self._save(delivery, end)
+        except Exception as e:  # noqa: BLE001  one delivery must not end the courier; its lease brings it back
+            # The words of an error that nobody foresaw may hold the URL; where it came from does not.
+            reason = e.message if isinstance(e, KaboomError) else type(e).__name__
+            log.warning("webhook_interrupted", reason=reason, trace=traceback.format_tb(e.__traceback__))
+            return
+        word = "webhook_sent" if is_kept else "webhook_overtaken"
+        log.info(word, status=end.status.value, http_status=end.http_status, error=end.error)
+
+    async def _save(self, delivery: Delivery, end: AttemptEnd) -> bool:
+        """Keep the end of an attempt, also through a restart of the ledger: one that is not kept is made again."""
+        return await insist(lambda: self._outbox.save_attempt(delivery, end), for_s=_PATIENCE_S)
+
+    def _judge(self, answer: Answer, attempt: int) -> AttemptEnd:
+        verdict = judge_answer(answer, attempt, now=utc_now(), chance=self._chance())
+        if verdict.is_delivered:
+            return AttemptEnd(DeliveryStatus.DELIVERED, answer.status)
+        if verdict.delay_s is None:
+            return AttemptEnd(DeliveryStatus.DEAD, answer.status, verdict.error)
+        return AttemptEnd(DeliveryStatus.PENDING, answer.status, verdict.error, verdict.delay_s)
+
+    async def _purge(self) -> None:
+        if time.monotonic() - self._purged_at < _PURGE_S:
+            return
+        if count := await self._outbox.purge():
+            _log.info("webhooks_purged", count=count)
+        self._purged_at = time.monotonic()
+
+
+async def run_courier(parts: Parts) -> None:
+    """Send the webhooks of a process's ledger until cancelled; without a secret to sign with, return at once."""
+    if not parts.callbacks.signers:
+        _log.info("webhooks_off", reason="KABOOM_WEBHOOK_SECRET is not set")
+        return
+    await Courier(parts.history.outbox, WebhookSender(parts.callbacks)).run()

@@ -1,0 +1,209 @@
+"""Sending chunks to workers: a message is only a hint, so losing one costs time and nothing else."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from app.engine.catalog import CATALOG
+from app.engine.message import build_message, list_key
+from app.jobs.model import PLAN
+from app.live.keys import PROBE
+from app.live.store import ChunkRef
+from app.telemetry.origin import outgoing_headers
+from batch.errors import StoreError
+from batch.kit.group import Group
+from batch.kit.redis.client import Redis, check_server, redis_errors, try_key
+from batch.kit.redis.load import ServerLoad, read_load
+
+#: So near its turn no message is sent again: more than any worker has slots, and 60 KB to look through.
+_NEXT = 64
+
+
+class Dispatcher(Protocol):
+    """Tells workers that chunks wait."""
+
+    async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
+        """Send one message for each chunk, in order; `ahead` of those that wait, unless it is among the next anyway."""
+        ...
+
+    async def depth(self, queue: str) -> int:
+        """Return how many messages of a queue no worker has taken yet."""
+        ...
+
+    async def measure_servers(self) -> Mapping[str, ServerLoad]:
+        """Return the load of each broker, by a name for it; none where there is no broker."""
+        ...
+
+    async def check(self) -> None:
+        """Raise ConfigurationError where messages may be dropped, or cannot be taken."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise StoreError unless every broker answers."""
+        ...
+
+    async def try_write(self) -> None:
+        """Raise StoreError unless every broker takes a small write, of which nothing is left."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A Redis that holds the messages of some queues, and the setting that names it."""
+
+    redis: Redis
+    setting: str
+
+
+class CeleryDispatcher:
+    """Pushes Celery messages to the lists of each queue's broker."""
+
+    def __init__(self, brokers: Mapping[str, Broker]) -> None:
+        """Take the broker of every queue; several queues may share one."""
+        self._brokers = brokers
+        # By broker: one that is away delays nobody else's messages.
+        self._pushes = {each: Group(partial(self._push_all, each.redis)) for each in brokers.values()}
+
+    async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
+        """Send one message for each chunk, in order, in one round trip for each queue."""
+        by_queue: dict[str, list[ChunkRef]] = defaultdict(list)
+        for ref in refs:
+            by_queue[ref.queue].append(ref)
+        if ahead:
+            for queue, group in by_queue.items():
+                await self._send_ahead(task, queue, group)
+            return
+        origin = outgoing_headers()
+        for queue, group in by_queue.items():
+            await self._pushes[self._brokers[queue]].call((queue, [_message(task, ref, origin) for ref in group]))
+
+    async def depth(self, queue: str) -> int:
+        """Return how many messages of a queue no worker has taken yet."""
+        with redis_errors():
+            return int(await self._brokers[queue].redis.llen(list_key(queue)))
+
+    async def check(self) -> None:
+        """Raise ConfigurationError where a broker evicts, or is a node of a cluster."""
+        away: StoreError | None = None
+        for broker in self._pushes:
+            try:
+                await check_server(broker.redis, broker.setting)
+            except StoreError as e:
+                away = e
+        if away:
+            raise away
+
+    async def ping(self) -> None:
+        """Raise StoreError unless every broker answers."""
+        with redis_errors():
+            await asyncio.gather(*(broker.redis.ping() for broker in self._pushes))
+
+    async def measure_servers(self) -> Mapping[str, ServerLoad]:
+        """Return the load of each broker: `broker` where there is one, else `broker-` and the first queue on it."""
+        named: dict[Broker, str] = {}
+        for queue, broker in self._brokers.items():
+            named.setdefault(broker, f"broker-{queue}" if len(self._pushes) > 1 else "broker")
+        return {name: await read_load(broker.redis) for broker, name in named.items()}
+
+    async def try_write(self) -> None:
+        """Raise StoreError unless every broker takes a key, which ends by itself within a second."""
+        await asyncio.gather(*(try_key(broker.redis, PROBE) for broker in self._pushes))
+
+    async def close(self) -> None:
+        """Release connections."""
+        for broker in self._pushes:
+            await broker.redis.aclose()
+
+    async def _send_ahead(self, task: str, queue: str, refs: Sequence[ChunkRef]) -> None:
+        key, origin, broker = list_key(queue), outgoing_headers(), self._brokers[queue].redis
+        with redis_errors():
+            # Workers take from the right. Not decoded: anything may be in a queue.
+            found = await broker.execute_command("LRANGE", key, -_NEXT, -1, NEVER_DECODE=True)  # type: ignore[no-untyped-call]
+            next_ones = b"".join(found)
+            missing = [ref for ref in refs if b'"%s"' % _task_id(ref).encode() not in next_ones]
+            if missing:
+                await broker.rpush(key, *(_message(task, ref, origin) for ref in reversed(missing)))
+
+    @staticmethod
+    async def _push_all(broker: Redis, pushes: Sequence[tuple[str, list[bytes]]]) -> Sequence[None]:
+        by_queue: dict[str, list[bytes]] = defaultdict(list)
+        for queue, messages in pushes:
+            by_queue[queue] += messages
+        with redis_errors():
+            for queue, messages in by_queue.items():
+                await broker.lpush(list_key(queue), *messages)
+        return [None] * len(pushes)
+
+
+class LocalDispatcher:
+    """Hands chunks to workers in this very process: DISABLE_CELERY."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[ChunkRef, None] = {}
+        self._is_sent = asyncio.Condition()
+
+    async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
+        """Queue the chunks that do not wait yet, in order; no message gets lost in a process."""
+        async with self._is_sent:
+            fresh = dict.fromkeys(ref for ref in refs if ref not in self._waiting)
+            if ahead:
+                self._waiting = fresh | self._waiting
+            else:
+                self._waiting |= fresh
+            self._is_sent.notify(len(fresh))
+
+    async def take(self) -> ChunkRef:
+        """Wait for a chunk, and take it."""
+        async with self._is_sent:
+            await self._is_sent.wait_for(lambda: self._waiting)
+            ref = next(iter(self._waiting))
+            del self._waiting[ref]
+            return ref
+
+    def take_all(self) -> list[ChunkRef]:
+        """Take all that wait."""
+        refs, self._waiting = list(self._waiting), {}
+        return refs
+
+    async def depth(self, queue: str) -> int:
+        """Return how many chunks wait."""
+        return len(self._waiting)
+
+    async def measure_servers(self) -> Mapping[str, ServerLoad]:
+        """Return nothing: there is no broker."""
+        return {}
+
+    async def check(self) -> None:
+        """Do nothing: a process drops nothing."""
+
+    async def ping(self) -> None:
+        """Do nothing: a process always answers itself."""
+
+    async def try_write(self) -> None:
+        """Do nothing: a process takes its own chunks."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+def _task_id(ref: ChunkRef) -> str:
+    """Return the same id each time: a chunk sent again is the same chunk."""
+    return ref.job_id if ref.n == PLAN else f"{ref.job_id}-{ref.n}"
+
+
+def _message(task: str, ref: ChunkRef, origin: Mapping[str, str]) -> bytes:
+    task_id = _task_id(ref)
+    if ref.n == PLAN:
+        return build_message(task, {"job_id": ref.job_id}, queue=ref.queue, task_id=task_id, origin=origin)
+    kwargs, name = {"job_id": ref.job_id, "n": ref.n}, _CHUNK_NAMES[task]
+    return build_message(name, kwargs, queue=ref.queue, task_id=task_id, ignore_result=True, origin=origin)
+
+
+_CHUNK_NAMES = {spec.name: spec.chunk_name for spec in CATALOG}

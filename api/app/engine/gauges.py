@@ -1,0 +1,99 @@
+"""What is read when metrics are asked for: queues, workers, missing ingests, and the load of Redis."""
+
+import asyncio
+from time import monotonic
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.auth import INGEST_OWNER
+from app.engine.catalog import CATALOG, Queue
+from app.engine.overdue import LOOKED_BACK, find_overdue
+from app.engine.parts import Parts
+from app.telemetry.metrics import (
+    INGEST_OVERDUE_SECONDS,
+    LEASES_ACTIVE,
+    QUEUE_DEPTH,
+    QUEUE_OLDEST_SECONDS,
+    REDIS_CLIENTS,
+    REDIS_CPU_SECONDS,
+    REDIS_MEMORY_MAX_BYTES,
+    REDIS_MEMORY_USED_BYTES,
+    WORKERS_LOST,
+    WORKERS_ONLINE,
+    Meter,
+    Reading,
+)
+from batch.errors import KaboomError
+from batch.kit.clock import utc_now
+
+#: However many scrape, stores are asked this often.
+_KEPT_S = 5.0
+_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class MetricsPage:
+    """The page of `/metrics`: what was counted, and gauges at most five seconds old."""
+
+    def __init__(self, parts: Parts, meter: Meter) -> None:
+        self._parts = parts
+        self._meter = meter
+        self._readings: list[Reading] = []
+        self._read_at = -_KEPT_S
+        self._lock = asyncio.Lock()
+
+    async def show(self, _request: Request) -> Response:
+        """Answer with every metric; while a store is away, without the gauges."""
+        async with self._lock:
+            if monotonic() - self._read_at >= _KEPT_S:
+                self._readings = await read_gauges(self._parts)
+                self._read_at = monotonic()
+        # Files of a whole tree of processes are read: beside the loop, which renews leases.
+        text = await asyncio.to_thread(self._meter.render, self._readings)
+        return Response(text, media_type=_MEDIA_TYPE)
+
+
+async def read_gauges(parts: Parts) -> list[Reading]:
+    """Return all that is read; nothing while a store is away, since an old number would be a wrong one."""
+    try:
+        return [*await _read_queues(parts), *await _read_ingests(parts), *await _read_servers(parts)]
+    except KaboomError:
+        return []
+
+
+async def _read_queues(parts: Parts) -> list[Reading]:
+    store = parts.store
+    # At once: the store looks for both in one round trip.
+    workers, lost = await asyncio.gather(store.workers(), store.lost_workers())
+    readings = [Reading(WORKERS_ONLINE, len(workers)), Reading(WORKERS_LOST, lost)]
+    for queue in Queue:
+        readings.append(Reading(QUEUE_DEPTH, await parts.dispatcher.depth(queue), (queue,)))
+        readings.append(Reading(LEASES_ACTIVE, await store.running(queue), (queue,)))
+    for queue in sorted({spec.queue for spec in CATALOG}):
+        stats = await parts.history.stats(queue)
+        readings.append(Reading(QUEUE_OLDEST_SECONDS, stats.oldest_queued_s or 0.0, (queue,)))
+    return readings
+
+
+async def _read_ingests(parts: Parts) -> list[Reading]:
+    now = utc_now()
+    ingested = await parts.history.ingested(since=now - LOOKED_BACK)
+    overdue = find_overdue(ingested, await parts.schedules.list_schedules(INGEST_OWNER), now)
+    return [Reading(INGEST_OVERDUE_SECONDS, seconds, series) for series, seconds in overdue.items()]
+
+
+async def _read_servers(parts: Parts) -> list[Reading]:
+    """Return the loads of the servers, each once: the state's is often the broker's as well."""
+    measured = {**await parts.store.measure_servers(), **await parts.dispatcher.measure_servers()}
+    known = {load.run_id: name for name, load in reversed(measured.items()) if load.run_id}
+    readings = []
+    for name, load in measured.items():
+        if known.get(load.run_id, name) == name:
+            values = {
+                REDIS_CPU_SECONDS: load.cpu_s,
+                REDIS_MEMORY_USED_BYTES: load.memory_used,
+                REDIS_MEMORY_MAX_BYTES: load.memory_max,
+                REDIS_CLIENTS: load.clients,
+            }
+            readings += [Reading(metric, value, (name,)) for metric, value in values.items() if value is not None]
+    return readings

@@ -1,0 +1,112 @@
+"""Turning on what the settings ask for: traces, and metrics; their libraries are loaded only then."""
+
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from itertools import product
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from app.engine.catalog import CATALOG
+from app.engine.gauges import MetricsPage
+from app.engine.parts import Parts
+from app.engine.run.measure import ERROR_ENDINGS
+from app.telemetry.endpoint import open_socket, serve
+from app.telemetry.metrics import (
+    CHUNKS,
+    DEAD_LETTERS,
+    JOBS_RESTORED,
+    LEASES_EXPIRED,
+    PROVIDER_PAUSED_SECONDS,
+    PROVIDER_PAUSES,
+    PROVIDER_WAIT_SECONDS,
+    Meter,
+    count,
+    is_counting,
+    provider_request,
+    use_meter,
+)
+from app.telemetry.traces import span, start_tracing
+from batch.providers.registry import provider_names
+from batch.providers.watch import Heard, listen_to_waits, watch_requests
+
+
+def instrument_api(parts: Parts) -> list[Coroutine[Any, Any, None]]:
+    """Turn on the metrics of an API process, and return the work that goes with them.
+
+    Raises:
+        ConfigurationError: the port for metrics is taken.
+
+    """
+    settings = parts.settings
+    watch_requests(_watch)
+    listen_to_waits(_count_wait)
+    if settings.metrics_port is None:
+        return []
+    from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  off by default
+
+    meter = PrometheusMeter()
+    _use(meter)
+    page = Starlette(routes=[metrics_route(parts, meter)])
+    return [serve(page, open_socket(settings.side_host, settings.metrics_port))]
+
+
+def share_meter() -> Meter:
+    """Return the meter of a worker's main process, and of the pool that it forks afterwards."""
+    from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  off by default
+    from app.telemetry.shared_folder import make_shared_folder  # noqa: PLC0415  an API has no use for it
+
+    meter = PrometheusMeter(make_shared_folder())
+    _use(meter)
+    return meter
+
+
+def instrument_child(otlp_endpoint: str | None) -> None:
+    """Turn on the instruments of a process of the pool, after the fork."""
+    watch_requests(_watch)
+    listen_to_waits(_count_wait)
+    if otlp_endpoint:
+        start_tracing(otlp_endpoint, service="kaboom-worker")
+    if not is_counting():
+        # A child that was not forked: macOS starts it anew.
+        from app.telemetry.shared_folder import find_shared_folder  # noqa: PLC0415  as above
+
+        if folder := find_shared_folder():
+            from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  as above
+
+            use_meter(PrometheusMeter(folder))
+
+
+def metrics_route(parts: Parts, meter: Meter) -> Route:
+    """Return the page of `/metrics`."""
+    return Route("/metrics", MetricsPage(parts, meter).show)
+
+
+def _use(meter: Meter) -> None:
+    """Count with a meter in which whatever an alert counts begins at 0.
+
+    `increase()` sees nothing of a series whose first sample is the first error already.
+    """
+    use_meter(meter)
+    for spec in CATALOG:
+        for name, ending in product((spec.name, spec.chunk_name), ERROR_ENDINGS):
+            meter.count(CHUNKS, (name, ending), 0)
+        for metric in (LEASES_EXPIRED, DEAD_LETTERS, JOBS_RESTORED):
+            meter.count(metric, (spec.queue,), 0)
+    for provider in provider_names():
+        meter.count(PROVIDER_PAUSED_SECONDS, (provider,), 0)
+
+
+@contextmanager
+def _watch(provider: str) -> Iterator[None]:
+    with span("fetch", provider=provider), provider_request(provider):
+        yield
+
+
+def _count_wait(provider: str, heard: Heard, seconds: float) -> None:
+    if heard is Heard.PAUSED:
+        count(PROVIDER_PAUSES, provider)
+        count(PROVIDER_PAUSED_SECONDS, provider, by=seconds)
+    else:
+        count(PROVIDER_WAIT_SECONDS, provider, by=seconds)

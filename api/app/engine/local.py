@@ -1,0 +1,50 @@
+"""Workers inside the API process, for DISABLE_CELERY: the same claims, leases and reaper, without Celery."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import structlog
+
+from app.engine.dispatch import LocalDispatcher
+from app.engine.parts import Parts
+from app.engine.run.worker import perform
+from batch.errors import KaboomError
+
+_log = structlog.get_logger(__name__)
+_REPORT_S = 5.0
+
+
+async def run_local_workers(parts: Parts, dispatcher: LocalDispatcher) -> None:
+    """Run `slots` workers until cancelled."""
+    slots = parts.settings.slots
+    async with asyncio.TaskGroup() as group:
+        group.create_task(report_alive(parts, slots))
+        for _ in range(slots):
+            group.create_task(_work(parts, dispatcher))
+
+
+async def report_alive(parts: Parts, slots: int, *, on_report: Callable[[], None] = lambda: None) -> None:
+    """Tell the job store every few seconds that this worker lives, and when cancelled, that it goes.
+
+    `on_report` hears of each time that it was told. A worker that ends without being cancelled counts as lost.
+    """
+    try:
+        while True:
+            with contextlib.suppress(KaboomError):
+                await parts.store.report_worker(parts.name, slots, parts.settings.release)
+                on_report()
+            await asyncio.sleep(_REPORT_S)
+    except asyncio.CancelledError:
+        with contextlib.suppress(KaboomError):
+            await parts.store.forget_worker(parts.name, slots, parts.settings.release)
+        raise
+
+
+async def _work(parts: Parts, dispatcher: LocalDispatcher) -> None:
+    while True:
+        ref = await dispatcher.take()
+        try:
+            await perform(parts, ref)
+        except KaboomError as e:
+            _log.warning("chunk_not_claimed", job_id=ref.job_id, queue=ref.queue, chunk=ref.n, reason=e.message)

@@ -1,0 +1,96 @@
+"""Daily ingests that should be there and are not: what an alert asks, with the calendar that it does not have."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from app.engine.catalog import INGEST_RUN_DAILY
+from app.ledger.port import Ingested
+from app.ledger.schedules.model import Schedule
+from app.ledger.schedules.timing import TimingKind
+from batch.market.calendar import JST, previous_session, sessions_between
+from batch.market.listing import Market
+
+#: The report's hour: by then a session's bars have been with providers for an hour and more.
+_DUE = time(18)
+#: What a schedule that fires later than an hour before has instead.
+_TAKES = timedelta(hours=1)
+#: The markets that have the calendar of sessions.
+_TSE = frozenset(market.value for market in Market if market.is_tse)
+#: So far back is looked: more than the ten days of the longest closure so far.
+LOOKED_BACK = timedelta(days=14)
+
+#: A market and an interval, by their names on the wire.
+type Series = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Promise:
+    """That a schedule ingests a series at a time of each session, since it was made or last changed."""
+
+    at: time
+    since: datetime
+
+    def due_at(self, day: date) -> datetime:
+        return max(_at(day, _DUE), _at(day, self.at) + _TAKES)
+
+    def has_begun(self, day: date) -> bool:
+        return _at(day, self.at) > self.since
+
+
+def find_overdue(ingested: Iterable[Ingested], schedules: Iterable[Schedule], now: datetime) -> dict[Series, float]:
+    """Return for each series that is ingested daily the seconds since its oldest missing session was due; 0 for none.
+
+    A series is ingested daily where an enabled schedule does it each session, or where somebody has for three
+    sessions in a row: Cloud Scheduler, n8n or cron leave nothing else behind. Of any other nothing is told. What was
+    missed before a later session was ingested is no longer told of: that is a gap for a backfill.
+    """
+    done: defaultdict[Series, set[date]] = defaultdict(set)
+    for each in ingested:
+        if each.market in _TSE:
+            done[each.market, each.interval].add(each.session)
+    promises = _promises(schedules)
+    return {
+        series: _overdue_s(done[series], promises.get(series), now)
+        for series in done.keys() | promises.keys()
+        if series in promises or _is_daily(done[series])
+    }
+
+
+def _overdue_s(done: set[date], promise: _Promise | None, now: datetime) -> float:
+    today, is_daily = now.astimezone(JST).date(), _is_daily(done)
+    for day in sessions_between(max(done, default=today - LOOKED_BACK), today):
+        is_owed = day not in done and (is_daily or (promise is not None and promise.has_begun(day)))
+        due_at = promise.due_at(day) if promise else _at(day, _DUE)
+        if is_owed and due_at < now:
+            return (now - due_at).total_seconds()
+    return 0.0
+
+
+def _promises(schedules: Iterable[Schedule]) -> Mapping[Series, _Promise]:
+    made: dict[Series, _Promise] = {}
+    for schedule in schedules:
+        is_daily = schedule.timing.kind is TimingKind.SESSION and schedule.task == INGEST_RUN_DAILY.name
+        if schedule.is_enabled and schedule.updated_at and is_daily and "symbols" not in schedule.request:
+            promise = _Promise(time.fromisoformat(schedule.timing.text), schedule.updated_at)
+            for series in _series_of(schedule):
+                # Of two that do the same the earlier is waited for.
+                made[series] = min(promise, made.get(series, promise), key=lambda each: each.at)
+    return made
+
+
+def _series_of(schedule: Schedule) -> Iterator[Series]:
+    market = schedule.request.get("market", "")
+    if market in _TSE:
+        for interval in schedule.request.get("intervals", ()):
+            yield market, interval
+
+
+def _is_daily(days: set[date]) -> bool:
+    """Return whether three sessions in a row are among some: neither once nor weekly makes these."""
+    return any((before := previous_session(day)) in days and previous_session(before) in days for day in days)
+
+
+def _at(day: date, at: time) -> datetime:
+    return datetime.combine(day, at, JST)

@@ -1,0 +1,210 @@
+"""The composition root of the edge: settings to job store, ledger and dispatcher."""
+
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import structlog
+
+from app.engine.catalog import Queue
+from app.engine.dispatch import Broker, CeleryDispatcher, Dispatcher, LocalDispatcher
+from app.ledger.memory import MemoryJobHistory
+from app.ledger.port import JobHistory
+from app.ledger.postgres import PostgresJobHistory
+from app.ledger.schedules.default import default_schedule
+from app.ledger.schedules.memory import MemoryScheduleStore
+from app.ledger.schedules.port import ScheduleStore
+from app.ledger.schedules.postgres import PostgresScheduleStore
+from app.live.events import EventLog
+from app.live.line_writer import LineWriter
+from app.live.memory import MemoryJobStore
+from app.live.redis_counts import RedisCounts
+from app.live.redis_events import RedisEventLog
+from app.live.redis_store import RedisJobStore
+from app.live.store import JobStore
+from app.rate_limit import SharedCounts
+from app.settings import AppSettings
+from app.telemetry.logs import tap_lines
+from batch.bars.influx.target import build_target
+from batch.errors import ConfigurationError, StoreError
+from batch.kit.postgres.engine import connect_postgres
+from batch.kit.redis.client import connect_redis
+from batch.notify.callback import CallbackRules
+from batch.notify.signing import parse_secrets
+from batch.notify.url_guard import UrlGuard, parse_trusted
+from batch.providers.registry import provider_names
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a process needs to take, run and watch jobs; `name` tells it from others in claims and logs."""
+
+    settings: AppSettings
+    store: JobStore
+    history: JobHistory
+    dispatcher: Dispatcher
+    events: EventLog
+    schedules: ScheduleStore
+    name: str
+    callbacks: CallbackRules = field(default_factory=CallbackRules)
+    #: The calls of all API processes; None where they share no Redis.
+    counts: SharedCounts | None = None
+    #: What is to be done before the connections are released.
+    before_close: Callable[[], Awaitable[None]] | None = None
+
+    async def check(self) -> None:
+        """Look whether the parts are fit to hold jobs; one that is away is waited for.
+
+        Raises:
+            ConfigurationError: a Redis may drop jobs to make room, or is a node of a cluster.
+
+        """
+        for part in (self.store, self.dispatcher):
+            try:
+                await part.check()
+            except StoreError as e:
+                _log.warning("check_put_off", reason=e.message)
+
+    async def close(self) -> None:
+        """Release every connection."""
+        if self.before_close:
+            await self.before_close()
+        await self.dispatcher.close()
+        await self.store.close()
+        await self.history.close()
+
+
+def build_parts(settings: AppSettings, *, role: str) -> Parts:
+    """Return the parts that the settings ask for; call it on the event loop that will use them.
+
+    Raises:
+        ConfigurationError: the settings cannot work together.
+
+    """
+    if settings.disable_redis and not settings.disable_celery:
+        raise ConfigurationError("DISABLE_REDIS was true and DISABLE_CELERY false: Celery's broker here is Redis")
+    if settings.provider not in provider_names():
+        known = ", ".join(sorted(provider_names()))
+        raise ConfigurationError(f"KABOOM_PROVIDER was {settings.provider[:40]!r}, expected one of {known}")
+    if lacking := settings.lacking_for(settings.provider):
+        raise ConfigurationError(lacking)
+    _check_bar_store(settings)
+    # A name of its own: on Cloud Run every instance is `localhost`, and every main process has pid 1.
+    name = f"{role}@{socket.gethostname()}:{os.getpid()}-{uuid4().hex[:4]}"
+    store, events, counts = _build_store(settings, name)
+    history, schedules = _build_ledger(settings, name, pool_size=_pool_size(settings.database_pool, role))
+    return Parts(
+        settings=settings,
+        store=store,
+        history=history,
+        dispatcher=_build_dispatcher(settings, name),
+        events=events,
+        schedules=schedules,
+        name=name,
+        callbacks=_build_callbacks(settings),
+        counts=counts,
+        before_close=_copy_lines(events),
+    )
+
+
+async def check_parts(settings: AppSettings, *, role: str) -> None:
+    """Look at the parts of the settings, and leave nothing open: before a server or a fork would begin with them.
+
+    Raises:
+        ConfigurationError: the settings cannot work together, or a part is unfit.
+
+    """
+    parts = build_parts(settings, role=role)
+    try:
+        await parts.check()
+    finally:
+        await parts.close()
+
+
+def _check_bar_store(settings: AppSettings) -> None:
+    """Refuse now what would otherwise fail in each worker's first chunk."""
+    if settings.bar_store == "memory" and not settings.disable_celery:
+        raise ConfigurationError(
+            "KABOOM_BAR_STORE was memory and DISABLE_CELERY false: each worker process would keep bars of its own"
+        )
+    if settings.keeps_bars_in_influxdb:
+        build_target(
+            settings.influxdb_host,
+            settings.influxdb_secret,
+            org=settings.influxdb_org,
+            api=settings.influxdb_api,
+            language=settings.influxdb_query,
+        )
+
+
+def _copy_lines(events: EventLog) -> Callable[[], Awaitable[None]]:
+    """Have what this process logs of jobs copied to their logs; return what ends that."""
+    writer = LineWriter(events)
+    end_tap = tap_lines(writer.take)
+
+    async def end() -> None:
+        end_tap()
+        await writer.close()
+
+    return end
+
+
+def _build_store(settings: AppSettings, name: str) -> tuple[JobStore, EventLog, SharedCounts | None]:
+    if settings.disable_redis:
+        store = MemoryJobStore()
+        return store, store.events, None
+    redis = connect_redis(settings.require_redis_url(), client_name=name)
+    return RedisJobStore(redis), RedisEventLog(redis), RedisCounts(redis)
+
+
+def _pool_size(most: int, role: str) -> int:
+    """Return how many connections to PostgreSQL a process may open: a pool child runs one chunk at a time."""
+    return {"worker-main": max(2, most // 2), "worker": max(2, most // 4)}.get(role, most)
+
+
+def _build_ledger(settings: AppSettings, name: str, *, pool_size: int) -> tuple[JobHistory, ScheduleStore]:
+    if settings.disable_redis and settings.database_url is None:
+        _log.warning("history_in_memory", reason="DATABASE_URL is not set; job history ends with this process")
+        history = MemoryJobHistory()
+        return history, MemoryScheduleStore(history, schedules=[default_schedule()])
+    # The ledger's engine, which the ledger closes: a firing and its job are one transaction.
+    engine = connect_postgres(settings.require_database_url(), application_name=name, pool_size=pool_size)
+    return PostgresJobHistory(engine), PostgresScheduleStore(engine)
+
+
+def _build_dispatcher(settings: AppSettings, name: str) -> Dispatcher:
+    if settings.disable_celery:
+        return LocalDispatcher()
+    by_url: dict[str, Broker] = {}
+    brokers = {}
+    for queue, (url, setting) in broker_urls(settings).items():
+        if url not in by_url:
+            by_url[url] = Broker(connect_redis(url, client_name=f"{name}-broker"), setting)
+        brokers[queue] = by_url[url]
+    return CeleryDispatcher(brokers)
+
+
+def broker_urls(settings: AppSettings) -> dict[str, tuple[str, str]]:
+    """Return of every queue the address of its broker, and the setting that names it.
+
+    Raises:
+        ConfigurationError: no broker is set, or one for a queue that there is not.
+
+    """
+    apart, default = settings.find_queue_brokers(), settings.require_broker_url()
+    queues = [queue.value for queue in Queue]
+    if unknown := sorted(apart.keys() - set(queues)):
+        raise ConfigurationError(f"KABOOM_QUEUE_BROKERS named {', '.join(unknown)}, known are {', '.join(queues)}")
+    return {
+        queue: (apart[queue], "KABOOM_QUEUE_BROKERS") if queue in apart else (default, settings.broker_setting)
+        for queue in queues
+    }
+
+
+def _build_callbacks(settings: AppSettings) -> CallbackRules:
+    secrets = settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""
+    return CallbackRules(UrlGuard(trusted=parse_trusted(settings.webhook_hosts or "")), parse_secrets(secrets))

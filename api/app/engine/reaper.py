@@ -1,0 +1,221 @@
+"""Repairing what crashes leave: leases that ran out, messages that got lost, jobs that one store forgot."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from itertools import batched
+
+import structlog
+
+from app.engine.catalog import ONE_PER_QUEUE, TaskSpec
+from app.engine.parts import Parts
+from app.engine.pruner import Pruner
+from app.engine.settle import settle_job, settle_or_leave
+from app.jobs.model import PLAN, Chunk, ChunkState, JobStatus
+from app.ledger.port import UNFINISHED_PAGE, Unfinished
+from app.live.store import BEAT_S, LEASE_S, ChunkRef
+from app.telemetry.metrics import CHUNKS_SENT_AGAIN, DEAD_LETTERS, JOBS_RESTORED, LEASES_EXPIRED, count
+from batch.errors import KaboomError
+
+SWEEP_S = 1.0
+RECONCILE_S = 5.0
+#: While messages wait in a queue an unclaimed chunk is behind them, not lost: sending it again would
+#: multiply a backlog (488 re-sends of 256 chunks, when tried). After this long it is sent all the same.
+_PATIENCE_S = 600.0
+#: Where Redis was away for longer, leases ran out that their workers could not renew. For so long after it is back
+#: none is taken from them: they beat every 5 s, and what they did would be counted as a try.
+_MOST_AWAY_S, _GRACE_S = LEASE_S - 2 * BEAT_S, BEAT_S + 1.0
+#: Jobs repaired at a time: as many as a worker's main process has connections to the ledger.
+_AT_ONCE = 4
+#: Looked up one by one in each round: a few that are too young to be listed, and rarely more.
+_MOST_GHOSTS = 50
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass
+class _Round:
+    """A round through the unfinished jobs of a queue: up to where, and which ones."""
+
+    place: tuple[datetime, str] | None = None
+    known: set[str] = field(default_factory=set)
+
+
+class Reaper:
+    """Sweeps every queue; all that it does is idempotent, so several may run at once."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._pruner = Pruner(parts)
+        self._reconciled_at = -RECONCILE_S
+        self._is_lost = False
+        self._away_since: float | None = None
+        self._spares_until = 0.0
+        self._rounds: dict[str, _Round] = {}
+
+    async def run(self) -> None:
+        """Sweep for ever; a store that is away is waited for.
+
+        Two loops: a ledger that hangs must not hold up what Redis alone is needed for.
+        """
+        await asyncio.gather(_repeat(self._sweep_store), _repeat(self._sweep_ledger))
+
+    async def sweep(self) -> None:
+        """Sweep once."""
+        await self._sweep_store()
+        await self._sweep_ledger()
+
+    async def _sweep_store(self) -> None:
+        now = asyncio.get_running_loop().time
+        asked_at = now()
+        try:
+            is_lost = await self._parts.store.renew_epoch()
+        except KaboomError:
+            self._away_since = self._away_since or asked_at
+            raise
+        if self._away_since and now() - self._away_since > _MOST_AWAY_S:
+            self._spares_until = now() + _GRACE_S
+        self._away_since = None
+        if is_lost:
+            self._is_lost, self._rounds = True, {}
+        await _for_each_queue(self._sweep_queue)
+
+    async def _sweep_queue(self, spec: TaskSpec) -> None:
+        if asyncio.get_running_loop().time() >= self._spares_until:
+            await self._expire(spec)
+        await self._send_retries(spec)
+        await self._send_again(spec)
+
+    async def _sweep_ledger(self) -> None:
+        """Compare the ledger with Redis: all of it where Redis lost everything, else some of it every few seconds."""
+        is_whole, now = self._is_lost, asyncio.get_running_loop().time
+        if not is_whole and now() - self._reconciled_at < RECONCILE_S:
+            return
+        self._is_lost, self._reconciled_at = False, now()
+        try:
+            await _for_each_queue(partial(self._reconcile, is_whole=is_whole))
+            await self._parts.history.tidy()
+        except KaboomError:
+            self._is_lost = self._is_lost or is_whole
+            raise
+        await self._pruner.step()
+
+    async def _expire(self, spec: TaskSpec) -> None:
+        for expired in await self._parts.store.expire(spec.queue):
+            ref = expired.ref
+            count(LEASES_EXPIRED, ref.queue)
+            count(DEAD_LETTERS, ref.queue, by=expired.verdict == ChunkState.DEAD)
+            _log.warning("lease_expired", job_id=ref.job_id, queue=ref.queue, chunk=ref.n, verdict=expired.verdict)
+            await settle_or_leave(self._parts, ref.queue, ref.job_id, is_final=expired.is_final)
+
+    async def _send_retries(self, spec: TaskSpec) -> None:
+        refs = await self._parts.store.take_retries(spec.queue)
+        if refs:
+            # Ahead of a backlog: a job that has begun is not put behind those that have not. Until it is claimed it
+            # comes here again, since whoever takes its message may die as the first one did.
+            await self._parts.dispatcher.send(spec.name, refs, ahead=True)
+
+    async def _send_again(self, spec: TaskSpec) -> None:
+        depth = await self._parts.dispatcher.depth(spec.queue)
+        refs = await self._parts.store.take_due(spec.queue, older_than_s=_PATIENCE_S if depth else 0.0)
+        if refs:
+            count(CHUNKS_SENT_AGAIN, spec.queue, by=len(refs))
+            _log.info("chunks_sent_again", queue=spec.queue, count=len(refs))
+            await self._parts.dispatcher.send(spec.name, refs)
+
+    async def _reconcile(self, spec: TaskSpec, *, is_whole: bool) -> None:
+        """Compare the ledger's unfinished jobs with Redis: a page of them each time, or all."""
+        while True:
+            current = self._rounds.setdefault(spec.queue, _Round())
+            page = await self._parts.history.unfinished(spec.queue, older_than_s=RECONCILE_S, after=current.place)
+            await self._compare(spec, page)
+            current.known |= {job.job_id for job in page}
+            if len(page) < UNFINISHED_PAGE:
+                await self._forget_ghosts(spec, current.known)
+                del self._rounds[spec.queue]
+                return
+            current.place = page[-1].place
+            if not is_whole:
+                return
+
+    async def _forget_ghosts(self, spec: TaskSpec, unfinished: set[str]) -> None:
+        """Drop from Redis what ended, or was deleted, before a failover brought it back to life."""
+        store, unsettled = self._parts.store, await self._parts.store.unsettled(spec.queue)
+        for job_id in [job_id for job_id in unsettled if job_id not in unfinished][:_MOST_GHOSTS]:
+            # The ledger first: a job that it calls final and that still runs after that is a ghost.
+            kept = await self._parts.history.load(spec.queue, job_id)
+            if kept is not None and not kept.status.is_final:
+                continue
+            live = (await store.load(spec.queue, [job_id]))[0]
+            if kept is not None and live is not None and live.status.is_final:
+                await settle_job(self._parts, spec.queue, job_id)
+            else:
+                _log.warning("ghost_forgotten", job_id=job_id, status=live.status if live else None)
+                await store.forget(spec.queue, job_id)
+
+    async def _compare(self, spec: TaskSpec, page: Sequence[Unfinished]) -> None:
+        """Finish the jobs that ended, restore those that are gone, and tell each store of the other's stops."""
+        statuses = await self._parts.store.statuses(spec.queue, [job.job_id for job in page])
+        astray = [
+            (job, status)
+            for job, status in zip(page, statuses, strict=True)
+            if status is None
+            or status.is_final
+            # Whoever asked for the stop ended between the ledger and Redis, or found the ledger away.
+            or (JobStatus.CANCELLING in {job.status, status} and status is not job.status)
+        ]
+        for together in batched(astray, _AT_ONCE):
+            await asyncio.gather(*(self._repair(spec, *each) for each in together))
+
+    async def _repair(self, spec: TaskSpec, job: Unfinished, status: JobStatus | None) -> None:
+        if status is None:
+            await self._restore(spec, job.job_id)
+        elif status.is_final:
+            await settle_job(self._parts, spec.queue, job.job_id)
+        elif status is JobStatus.CANCELLING:
+            await self._parts.history.save_status(job.job_id, status)
+        else:
+            await self._parts.store.cancel(spec.queue, job.job_id)
+
+    async def _restore(self, spec: TaskSpec, job_id: str) -> None:
+        """Put a job back into Redis from the ledger: what had ended stays ended, the rest is queued again."""
+        job = await self._parts.history.load(spec.queue, job_id)
+        if job is None or job.status.is_final:
+            return
+        state = ChunkState.QUEUED if job.plan is None else ChunkState.DONE
+        chunks = [Chunk(PLAN, (), {}, state=state)]
+        for chunk in await self._parts.history.load_chunks(job.job_id):
+            kept = chunk if chunk.state.is_final else Chunk(chunk.n, chunk.items, chunk.payload)
+            chunks.append(kept)
+        if await self._parts.store.put(job, chunks):
+            count(JOBS_RESTORED, job.queue)
+            _log.warning("job_restored", job_id=job.job_id, queue=job.queue, chunks=len(chunks) - 1)
+        if job.status is not JobStatus.CANCELLING:
+            refs = [ChunkRef(job.queue, job.job_id, c.n) for c in chunks if not c.state.is_final]
+            await self._parts.dispatcher.send(job.task, refs)
+        await settle_job(self._parts, job.queue, job.job_id)
+
+
+async def _repeat(sweep: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await sweep()
+        except KaboomError as e:
+            _log.warning("sweep_failed", reason=e.message)
+        except Exception:  # noqa: BLE001  a bug here must not end the repair of everything else
+            _log.exception("sweep_crashed")
+        await asyncio.sleep(SWEEP_S)
+
+
+async def _for_each_queue(work: Callable[[TaskSpec], Awaitable[None]]) -> None:
+    """Do something for each queue; one may have a broker of its own, so what fails for it does not end the others'."""
+    failed: list[KaboomError] = []
+    for spec in ONE_PER_QUEUE:
+        try:
+            await work(spec)
+        except KaboomError as e:
+            failed.append(e)
+    if failed:
+        raise failed[0]

@@ -1,0 +1,157 @@
+"""Ending the run of a claimed chunk: in Redis under its fence, then in the ledger."""
+
+import asyncio
+from dataclasses import replace
+
+import structlog
+
+from app.engine.parts import Parts
+from app.engine.patience import insist
+from app.engine.run.failures import Verdict, describe, is_bug, judge, wait_s
+from app.engine.run.hand_back import HandBack
+from app.engine.run.keeper import LeaseKeeper
+from app.engine.settle import settle_or_leave
+from app.jobs.model import PLAN, Chunk, ChunkState, Tally
+from app.live.store import ChunkRef, Claim, Ending
+from app.telemetry.metrics import DEAD_LETTERS, count
+from batch.errors import NotFound, StoreError
+
+#: How long an ended chunk waits for Redis to come back before it is left to the reaper.
+_PATIENCE_S = 30.0
+#: How long it waits for the ledger, in a place that other chunks could have. Redis has the end already, and the job's
+#: end is kept with those of its chunks: with 5 s here an outage held up all that ran.
+_LEDGER_PATIENCE_S = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+def is_worth_a_line(claim: Claim) -> bool:
+    """Return whether to log a try: of those that wait for a store about one a minute, the log keeps 1,000 lines."""
+    return claim.waits % 4 == 0
+
+
+async def end_done(parts: Parts, claim: Claim, keeper: LeaseKeeper, tally: Tally) -> str:
+    """End a run whose handler returned; return a word on how."""
+    items, error = len(claim.chunk.items), ""
+    counts = {"done": tally.done, "failed": tally.failed, "rows": tally.rows, "seconds": round(keeper.elapsed_s, 3)}
+    if tally.cursor >= items:
+        ending = Ending.DONE
+        _log.info("chunk_done", **counts)
+    elif keeper.is_cancelled:
+        ending = Ending.CANCELLED
+        _log.info("chunk_cancelled", **counts)
+    else:
+        # Left alone it would make the job look complete.
+        ending, error = Ending.BROKEN, f"the handler settled {tally.cursor} of {items} items"
+        _log.warning("chunk_broken", error=error, attempt=claim.chunk.attempts)
+    await _end(parts, claim, ending, tally, error)
+    return ending.value
+
+
+async def end_cancelled(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str:
+    """End a run that was cut off: lost to another worker, stalled, or handed back by a process that goes away."""
+    if keeper.is_lost:
+        _log.warning("lease_lost")
+        return _answer_cancel("lost")
+    if keeper.is_stalled:
+        _log.warning("chunk_stalled", seconds=keeper.stall_s, attempt=claim.chunk.attempts)
+        await _end(parts, claim, Ending.BROKEN, keeper.tally, f"nothing settled for {keeper.stall_s:g} s")
+        return _answer_cancel("stalled")
+    # A reaper sends it to somebody else within a second.
+    ended = await asyncio.shield(parts.store.end(claim.lease, Ending.RELEASED, keeper.tally))
+    ref = claim.lease.ref
+    if ended.is_final:
+        await asyncio.shield(settle_or_leave(parts, ref.queue, ref.job_id))
+    _log.info("chunk_released")
+    raise asyncio.CancelledError
+
+
+def _answer_cancel(word: str) -> str:
+    """Return the word: the keeper's cancellation ends here, but not one of a process that goes away as well."""
+    task = asyncio.current_task()
+    if task is not None and task.uncancel():
+        raise asyncio.CancelledError
+    return word
+
+
+async def end_broken(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exception) -> str:
+    """End a run whose handler raised, as `failures` judges that; return a word on how."""
+    ref = claim.lease.ref
+    try:
+        if isinstance(error, NotFound) and ref.n == PLAN and await _is_unaccepted(parts, ref):
+            # Redis has a record that the ledger does not know: nobody was promised this job.
+            await parts.store.forget(ref.queue, ref.job_id)
+            return "unaccepted"
+    except StoreError as away:
+        error = away
+    verdict, message = judge(error), describe(error)
+    if verdict is Verdict.WAIT:
+        return await _end_waiting(parts, claim, keeper, error)
+    if verdict is Verdict.FAIL:
+        return await _end_failed(parts, claim, keeper, error)
+    _log.warning("chunk_broken", error=message, attempt=claim.chunk.attempts, exc_info=error)
+    await _end(parts, claim, Ending.BROKEN, keeper.tally, message)
+    return "broken"
+
+
+async def _end_waiting(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exception) -> str:
+    """Hand a step back until a store is there again: no try, however long that takes, and a longer pause each time."""
+    message, pause_s = describe(error), wait_s(error, claim.waits)
+    if is_worth_a_line(claim):
+        _log.warning("chunk_waiting", seconds=pause_s, reason=message, waits=claim.waits)
+    await _end(parts, claim, Ending.WAITING, keeper.tally, message, pause_s=pause_s)
+    return "waiting"
+
+
+async def _end_failed(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exception) -> str:
+    """End a step that no other try would help: its job, if it is the plan, else what the chunk has left."""
+    ref, message, trace = claim.lease.ref, describe(error), error if is_bug(error) else None
+    if ref.n != PLAN:
+        _log.warning("chunk_failed", error=message, exc_info=trace)
+        await _end(parts, claim, Ending.FAILED, keeper.tally, message)
+        return "failed"
+    _log.warning("plan_failed", error=message, exc_info=trace)
+    kind, _, text = message.partition(": ")
+    failure = {"type": kind, "message": text}
+    ended = await insist(lambda: parts.store.fail(claim.lease, failure), for_s=_PATIENCE_S)
+    await settle_or_leave(parts, ref.queue, ref.job_id, is_final=ended.is_final)
+    return "failed"
+
+
+async def end_paused(parts: Parts, claim: Claim, keeper: LeaseKeeper, word: HandBack) -> str:
+    """Hand a chunk back for a while. A plan step keeps no count of its pauses, so each is one of its tries."""
+    ending = Ending.BROKEN if claim.chunk.n == PLAN else Ending.RELEASED
+    _log.info("chunk_paused", seconds=round(word.pause_s, 1), reason=word.reason)
+    await _end(parts, claim, ending, keeper.tally, word.reason, pause_s=word.pause_s)
+    return "paused"
+
+
+async def _is_unaccepted(parts: Parts, ref: ChunkRef) -> bool:
+    return await parts.history.load(ref.queue, ref.job_id) is None
+
+
+async def _end(
+    parts: Parts, claim: Claim, ending: Ending, tally: Tally, error: str = "", *, pause_s: float = 0.0
+) -> None:
+    """End the chunk in Redis under its fence, then in the ledger; a zombie's end is refused and goes no further."""
+    ended = await insist(
+        lambda: parts.store.end(claim.lease, ending, tally, error=error, pause_s=pause_s), for_s=_PATIENCE_S
+    )
+    ref = claim.lease.ref
+    if not ended.is_accepted:
+        _log.warning("chunk_end_refused", ending=ending.value)
+        return
+    count(DEAD_LETTERS, ref.queue, by=ended.is_dead)
+    if ended.is_dead:
+        _log.warning("chunk_given_up", attempts=claim.chunk.attempts)
+    if ending is Ending.DONE and ref.n != PLAN:
+        await _keep_end(parts, ref, replace(claim.chunk, state=ChunkState.DONE, tally=tally))
+    await settle_or_leave(parts, ref.queue, ref.job_id, is_final=ended.is_final)
+
+
+async def _keep_end(parts: Parts, ref: ChunkRef, chunk: Chunk) -> None:
+    """Keep a chunk's end in the ledger, or leave it: it is kept with the job's end."""
+    try:
+        await insist(lambda: parts.history.save_chunk(ref.job_id, chunk), for_s=_LEDGER_PATIENCE_S)
+    except StoreError as e:
+        _log.warning("end_not_kept", reason=e.message)

@@ -1,0 +1,164 @@
+"""Running one claimed chunk: claim, keep the lease, call the handler, end it in Redis and in the ledger."""
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import structlog
+
+from app.engine.catalog import get_task
+from app.engine.parts import Parts
+from app.engine.patience import insist
+from app.engine.run.ends import end_broken, end_cancelled, end_done, end_paused, is_worth_a_line
+from app.engine.run.hand_back import HandBack
+from app.engine.run.keeper import STALL_S, LeaseKeeper
+from app.engine.run.measure import measured
+from app.engine.settle import settle_or_leave
+from app.jobs.model import PLAN, Chunk, Tally
+from app.jobs.records import as_stored, chunk_as_stored, fit_for_both_stores
+from app.live.store import ChunkRef, Claim, Refusal
+from app.telemetry.traces import span
+from batch.errors import StoreError
+from batch.kit.collector import spare_what_is_loaded
+
+#: How long a chunk waits to be claimed; its message is sent again after that.
+_CLAIM_PATIENCE_S = 8.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a handler is given: the claimed chunk, and the way to report."""
+
+    parts: Parts
+    claim: Claim
+    keeper: LeaseKeeper
+
+    @property
+    def chunk(self) -> Chunk:
+        """The chunk, with the tally that an earlier claim left."""
+        return self.claim.chunk
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """The job's request."""
+        return self.claim.request
+
+    @property
+    def plan(self) -> Mapping[str, Any]:
+        """The job's plan; {} in the plan step itself."""
+        return self.claim.plan or {}
+
+    def report(self, tally: Tally) -> None:
+        """Report progress.
+
+        Raises:
+            TypeError: the tally is not JSON.
+
+        """
+        self.keeper.report(fit_for_both_stores(tally))
+
+    def should_stop(self) -> bool:
+        """Return whether the job was cancelled: settle nothing more, return the tally as it is."""
+        return self.keeper.is_cancelled
+
+    async def fan_out(self, plan: Mapping[str, Any], chunks: list[Chunk]) -> None:
+        """End the plan step: keep the plan in the ledger (the first one wins), then in Redis, then tell workers.
+
+        Raises:
+            StoreError: a store is away; the step waits for it.
+            TypeError: the plan is not JSON; nothing was kept.
+
+        """
+        job_id = self.claim.lease.ref.job_id
+        # Serialised once, so that both stores are given the same, or nothing.
+        plan, chunks = as_stored(plan), [chunk_as_stored(chunk) for chunk in chunks]
+        kept_plan, kept = await self.parts.history.save_plan(job_id, plan, chunks)
+        # Given up after one lost answer, a plan that Redis has would wait for its chunks to be announced again.
+        ended = await insist(
+            lambda: self.parts.store.set_plan(self.claim.lease, kept_plan, kept), for_s=_CLAIM_PATIENCE_S
+        )
+        _log.info("job_planned", chunks=len(kept), accepted=ended.is_accepted)
+        if ended.is_accepted and not ended.is_final:
+            waiting = [chunk.n for chunk in kept if not chunk.state.is_final]
+            await self._announce([ChunkRef(self.claim.lease.ref.queue, job_id, n) for n in waiting])
+        # A plan of no chunks, or of a job cancelled meanwhile, is the end of its job.
+        await settle_or_leave(self.parts, self.claim.lease.ref.queue, job_id, is_final=ended.is_final)
+
+    async def _announce(self, refs: list[ChunkRef]) -> None:
+        try:
+            await self.parts.dispatcher.send(self.claim.task, refs)
+        except StoreError as e:
+            # The plan step has ended: the reaper announces what nobody claims.
+            _log.warning("dispatch_delayed", reason=e.message)
+
+
+async def perform(parts: Parts, ref: ChunkRef, *, stall_s: float = STALL_S) -> str:
+    """Run one chunk if it can be claimed; return a word on what happened. Never raises for a failed chunk.
+
+    A handler that reports nothing for `stall_s` seconds is cut off.
+    """
+    claim = await _claim(parts, ref)
+    if isinstance(claim, Refusal):
+        return claim.value
+    words = {"job_id": ref.job_id, "chunk": ref.n, "task": claim.task, "queue": ref.queue}
+    spec = get_task(claim.task)
+    name = spec.name if ref.n == PLAN else spec.chunk_name
+    keeper = LeaseKeeper(parts.store, claim.lease, claim.chunk.tally, stall_s=stall_s)
+    with (
+        structlog.contextvars.bound_contextvars(**words),
+        span(name, job_id=ref.job_id, chunk=ref.n),
+        measured(name, claim, keeper) as measure,
+    ):
+        _log_start(claim)
+        measure.ending = await _run(parts, claim, keeper)
+        return measure.ending
+
+
+async def _run(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str:
+    try:
+        async with keeper:
+            keeper.tally = tally = fit_for_both_stores(await _handle(Run(parts, claim, keeper)))
+    except asyncio.CancelledError:
+        return await end_cancelled(parts, claim, keeper)
+    except HandBack as word:
+        return await end_paused(parts, claim, keeper, word)
+    except Exception as e:  # noqa: BLE001  whatever a handler raises, its chunk must be settled
+        return await end_broken(parts, claim, keeper, e)
+    if claim.chunk.n == PLAN:
+        return "planned"
+    return await end_done(parts, claim, keeper, tally)
+
+
+def _log_start(claim: Claim) -> None:
+    if not is_worth_a_line(claim):
+        return
+    if claim.chunk.n == PLAN:
+        _log.info("plan_started", attempt=claim.chunk.attempts)
+    else:
+        done_before = {"settled": claim.chunk.tally.cursor} if claim.chunk.tally.cursor else {}
+        _log.info("chunk_started", items=len(claim.chunk.items), attempt=claim.chunk.attempts, **done_before)
+
+
+async def _claim(parts: Parts, ref: ChunkRef) -> Claim | Refusal:
+    """Claim, also through a restart of Redis: a claim given up costs the chunk a re-send."""
+    return await insist(lambda: parts.store.claim(ref, owner=parts.name), for_s=_CLAIM_PATIENCE_S)
+
+
+async def _handle(run: Run) -> Tally:
+    spec = get_task(run.claim.task)
+    name = spec.plan_handler if run.chunk.n == PLAN else spec.chunk_handler
+    module, function = name.split(":")
+    if module not in sys.modules:
+        # The fork came before this, which loads polars and all that the work needs.
+        importlib.import_module(module)
+        spare_what_is_loaded()
+    handler = cast("Callable[[Run], Awaitable[Tally]]", getattr(sys.modules[module], function))
+    if run.chunk.n == PLAN and run.claim.waits:
+        # Planned before and not kept: a provider is not asked again for what cannot be kept either.
+        await run.parts.history.ping()
+    return await handler(run)

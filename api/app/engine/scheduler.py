@@ -1,0 +1,115 @@
+"""Firing schedules: each due time becomes one job, whoever fires it and whatever dies on the way.
+
+Several processes may run this at once; the transaction that admits a job is what makes it one (docs/decisions/0011).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from app.engine.catalog import get_task
+from app.engine.lifecycle import Jobs, fingerprint
+from app.jobs.model import Job
+from app.ledger.port import Admission, Admitted, Terms
+from app.ledger.schedules.model import Firing, FiringOutcome, Schedule, judge_due_time
+from app.ledger.schedules.port import Fired, Turn
+from app.ledger.schedules.timing import next_due
+from batch.errors import InvalidRequest, KaboomError
+from batch.market.calendar import closes_at, latest_closed_session
+
+TICK_S = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Scheduler:
+    """Fires what is due, from any process that keeps running."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+
+    async def run(self) -> None:
+        """Fire for ever; a store that is away is waited for."""
+        while True:
+            try:
+                await self.fire_due()
+            except KaboomError as e:
+                _log.warning("firing_failed", reason=e.message)
+            except Exception:  # noqa: BLE001  ended here nothing would fire any more, and nobody would notice
+                _log.exception("firing_crashed")
+            await asyncio.sleep(TICK_S)
+
+    async def fire_due(self) -> int:
+        """Fire until nothing is due; return how many due times were dealt with."""
+        count = 0
+        while fired := await self._jobs.parts.schedules.fire_due(take_turn, has_ended=self._jobs.has_just_ended):
+            await self._tell(fired)
+            count += 1
+        return count
+
+    async def fire_now(self, owner: str, schedule_id: str) -> Admission:
+        """Submit a schedule's request now, due or not, enabled or not.
+
+        Raises:
+            NotFound: no such schedule, or somebody else's.
+            InvalidRequest: this version cannot carry it out.
+            StoreError: the ledger or Redis is away and nothing was accepted.
+
+        """
+        schedules = self._jobs.parts.schedules
+        await self._jobs.parts.store.ping()
+        fired = await schedules.fire_now(owner, schedule_id, take_manual_turn, has_ended=self._jobs.has_just_ended)
+        await self._tell(fired)
+        if fired.admission is None:
+            raise InvalidRequest(fired.firing.reason)
+        return fired.admission
+
+    async def _tell(self, fired: Fired) -> None:
+        """Tell Redis and the workers; if this process dies first, the reaper does, from the ledger."""
+        firing = fired.firing
+        words = {"schedule_id": firing.schedule_id, "due_at": firing.due_at.isoformat(), "job_id": firing.job_id}
+        log = _log.info if firing.job_id else _log.warning
+        log("schedule_fired", outcome=firing.outcome.value, reason=firing.reason, **words)
+        if fired.admission and fired.admission.how is Admitted.NEW:
+            await self._jobs.announce(fired.admission.job)
+
+
+def take_turn(schedule: Schedule, now: datetime) -> Turn:
+    """Decide on the due time that a schedule has come to."""
+    due_at = schedule.next_at or now
+    try:
+        outcome, reason = judge_due_time(schedule, due_at, now)
+        next_at = next_due(schedule.timing, due_at)
+    except InvalidRequest as e:
+        # Its row was written by another hand or version; left due it would be in the way of all others.
+        return Turn(_refuse(schedule, due_at, now, e.message), None)
+    if outcome is not FiringOutcome.FIRED:
+        return Turn(Firing(schedule.schedule_id, due_at, outcome, now, reason=reason), next_at)
+    firing = Firing(schedule.schedule_id, due_at, outcome, now)
+    return _submit(schedule, firing, schedule.request_at(due_at), next_at=next_at)
+
+
+def take_manual_turn(schedule: Schedule, now: datetime) -> Turn:
+    """Decide on a firing that somebody asked for: it leaves the due times as they are."""
+    # The newest session that is over, so that it joins that day's own firing where that one still runs.
+    request = schedule.request_at(closes_at(latest_closed_session(now)))
+    firing = Firing(schedule.schedule_id, now, FiringOutcome.FIRED, now, is_manual=True)
+    return _submit(schedule, firing, request, next_at=schedule.next_at)
+
+
+def _submit(schedule: Schedule, firing: Firing, request: Mapping[str, Any], *, next_at: datetime | None) -> Turn:
+    try:
+        spec = get_task(schedule.task)
+    except KeyError:
+        reason = f"task was {schedule.task}, which this version does not have"
+        return Turn(_refuse(schedule, firing.due_at, firing.fired_at, reason), next_at)
+    job = Job(uuid4().hex, spec.queue.value, spec.name, schedule.owner, request)
+    return Turn(firing, next_at, draft=(job, Terms(fingerprint(spec, request), may_join=True)))
+
+
+def _refuse(schedule: Schedule, due_at: datetime, now: datetime, reason: str) -> Firing:
+    return Firing(schedule.schedule_id, due_at, FiringOutcome.REFUSED, now, reason=reason)

@@ -1,0 +1,114 @@
+"""A job's events as server-sent events: resumable by id, and ended with the job."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import lru_cache
+
+import orjson
+import structlog
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+
+from app.jobs.model import Job, JobStatus
+from app.jobs.records import from_ms
+from app.jobs_api.view import view_line
+from app.live.events import EventHub, Feed, JobEvent
+from app.live.lines import JobLine
+from batch.errors import StoreError
+
+#: A proxy cuts a connection that says nothing; browsers come back after as long as this.
+_RETRY_MS = 2000
+#: Lines come at most about a second late; after the end of a job, so much silence is the end of its log.
+_QUIET_S = 2.0
+_FINAL = frozenset(status.value for status in JobStatus if status.is_final)
+#: When the events cannot be read: a client comes back with the id of the last one that it saw.
+_COME_BACK = format_sse_event(retry=5000, comment="the events cannot be read now: connect again")
+
+_log = structlog.get_logger(__name__)
+
+
+async def stream_events(hub: EventHub, job: Job, *, after: str) -> AsyncIterator[bytes]:
+    """Yield a job's events after an id as SSE text, until its last one, or until they cannot be read."""
+    yield format_sse_event(retry=_RETRY_MS, comment="events of a job")
+    try:
+        async for event in hub.watch(job.queue, job.job_id, after=after):
+            if event is None:
+                yield KEEPALIVE_COMMENT
+                continue
+            yield _format(event)
+            if is_last(event):
+                return
+    except StoreError as e:
+        _log.warning("stream_ended", queue=job.queue, reason=e.message)
+        yield _COME_BACK
+
+
+async def stream_lines(hub: EventHub, job: Job, *, after: str, level: str) -> AsyncIterator[bytes]:
+    """Yield a job's log lines after an id as SSE text, until the job has ended and nothing more is logged of it.
+
+    Where they cannot be read the stream ends with a comment that says so.
+    """
+    yield format_sse_event(retry=_RETRY_MS, comment="log of a job")
+    end = asyncio.create_task(wait_for_end(hub, job, timeout_s=None))
+    try:
+        async for event in hub.watch(job.queue, job.job_id, feed=Feed.LINES, after=after, ping_s=_QUIET_S):
+            if event is None:
+                if job.status.is_final or _is_over(end):
+                    return
+                yield KEEPALIVE_COMMENT
+                continue
+            line, text = _format_line(event)
+            if line.is_at_least(level):
+                yield text
+    except StoreError as e:
+        _log.warning("stream_ended", queue=job.queue, reason=e.message)
+        yield _COME_BACK
+    finally:
+        end.cancel()
+        await asyncio.gather(end, return_exceptions=True)
+
+
+async def tell_end(job: Job) -> AsyncIterator[bytes]:
+    """Yield the state of a finished job whose events are no longer kept, as one event without an id."""
+    yield _format(JobEvent("", "status", job.status.value))
+
+
+async def wait_for_end(hub: EventHub, job: Job, *, timeout_s: float | None) -> bool:
+    """Return true when a job ends, or false when the time is up; None waits as long as it takes."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for event in hub.watch(job.queue, job.job_id):
+                if event and is_last(event):
+                    return True
+    except TimeoutError:
+        pass
+    return False
+
+
+def is_last(event: JobEvent) -> bool:
+    """Return whether no event follows."""
+    return event.kind == "status" and event.data in _FINAL
+
+
+def _format(event: JobEvent) -> bytes:
+    return format_sse_event(event=event.kind, id=event.event_id or None, data_str=_data(event))
+
+
+def _is_over(end: "asyncio.Task[bool]") -> bool:
+    """Return whether a job has ended; a failure to see it is raised, so it does not pass for the end."""
+    return end.done() and end.result() is not None
+
+
+@lru_cache(maxsize=2048)
+def _format_line(event: JobEvent) -> tuple[JobLine, bytes]:
+    """Return a line and its SSE text, which all who watch a job share."""
+    data = view_line(event).model_dump_json(exclude={"id"})
+    return JobLine.from_json(event.data), format_sse_event(event="line", id=event.event_id, data_str=data)
+
+
+def _data(event: JobEvent) -> str:
+    if event.kind == "paused":
+        return orjson.dumps({"paused_until": from_ms(event.data)}, option=orjson.OPT_UTC_Z).decode()
+    if event.kind != "progress":
+        return orjson.dumps({event.kind: event.data}).decode()
+    done, failed, total = (int(part) for part in event.data.split("/"))
+    return orjson.dumps({"done": done, "failed": failed, "total": total}).decode()

@@ -1,0 +1,235 @@
+"""Jobs as the API shows them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.jobs.model import Job, JobStatus
+from app.jobs_api.examples import FAILURE_PAGE, JOB, JOB_PAGE, LOG_PAGE, QUEUE_STATS
+from app.live.events import JobEvent
+from app.live.lines import JobLine
+from app.live.store import LEASE_S, Worker
+
+Health = Literal["ok", "waiting", "paused", "stalled", "recovering"]
+
+
+class Progress(BaseModel):
+    """How far a job is. Counts are items (a symbol of one interval), `rows` bars, `rate` items a second.
+
+    `paused_until` and `pause_reason` are there while chunks wait for a provider that wants to be left alone.
+    """
+
+    done: int
+    total: int
+    failed: int
+    cancelled: int
+    percent: float
+    rate: float | None
+    eta_s: float | None
+    rows: int
+    paused_until: AwareDatetime | None = None
+    pause_reason: str | None = None
+
+
+class JobView(BaseModel):
+    """One job."""
+
+    model_config = ConfigDict(json_schema_extra={"example": JOB})
+
+    job_id: str
+    status: JobStatus
+    queue: str
+    task: str
+    market: str | None
+    intervals: dict[str, int] | None
+    requested_at: AwareDatetime | None
+    started_at: AwareDatetime | None
+    completed_at: AwareDatetime | None
+    attempt: int
+    parent_id: str | None
+    progress: Progress
+    result: dict[str, Any] | None = Field(description="plan, outcomes and counts, as far as they are known")
+    error: dict[str, Any] | None
+    health: Health
+    links: dict[str, str]
+
+
+class Failure(BaseModel):
+    """What became of one item that is not a plain success."""
+
+    item: str
+    interval: str | None
+    outcome: str
+    message: str
+    attempts: int
+
+
+class Accepted(BaseModel):
+    """A job that was accepted and cannot be lost any more."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"job_id": "dc84d88371794773b929d2957f6a663b", "status": "queued"}}
+    )
+
+    job_id: str
+    status: JobStatus
+
+
+class JobPage(BaseModel):
+    """Some jobs, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": JOB_PAGE})
+
+    items: list[JobView]
+    next_cursor: str | None
+
+
+class FailurePage(BaseModel):
+    """Items that are not plain successes, in the order of the plan."""
+
+    model_config = ConfigDict(json_schema_extra={"example": FAILURE_PAGE})
+
+    items: list[Failure]
+    total: int
+    next_cursor: str | None
+
+
+class LogLine(BaseModel):
+    """What the API or a worker logged of a job; `docs/reference/job-logs.md` lists the events."""
+
+    id: str
+    at: AwareDatetime
+    level: Literal["debug", "info", "warning", "error", "critical"]
+    event: str
+    fields: dict[str, str | int | float | bool | None]
+
+
+class LogPage(BaseModel):
+    """Some log lines of a job, oldest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": LOG_PAGE})
+
+    items: list[LogLine]
+    after: str = Field(description="give it as `after` to get what comes next, now or later")
+    has_more: bool
+
+
+class QueueStats(BaseModel):
+    """A queue at a glance; times in seconds, rates from 0 to 1."""
+
+    model_config = ConfigDict(json_schema_extra={"example": QUEUE_STATS})
+
+    queue: str
+    by_status: dict[str, int]
+    waiting_messages: int
+    oldest_queued_s: float | None
+    throughput_1m: int
+    throughput_1h: int
+    p50_runtime_s: float | None
+    p95_runtime_s: float | None
+    success_rate_24h: float | None
+    workers_online: int
+    slots_online: int
+
+
+class RetryBody(BaseModel):
+    """What to run again."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"only": "failed"}})
+
+    only: Literal["failed"] = "failed"
+
+
+def view_job(job: Job, *, base: str, workers: Sequence[Worker]) -> JobView:
+    """Return a job as the API shows it; `base` is the path of its queue's jobs."""
+    here = f"{base}/{job.job_id}"
+    return JobView(
+        **{name: getattr(job, name) for name in ("job_id", "status", "queue", "task", "attempt", "parent_id")},
+        market=job.request.get("market"),
+        intervals=job.request.get("intervals"),
+        requested_at=job.requested_at,
+        started_at=job.started_at,
+        completed_at=job.completed_at,
+        progress=_progress(job, _store_now(job, workers)),
+        result=_result(job),
+        error=dict(job.error) if job.error else None,
+        health=judge_health(job, workers),
+        links={
+            "self": here,
+            "events": f"{here}/events",
+            "logs": f"{here}/logs",
+            "failures": f"{here}/failures",
+            "cancel": f"{here}/cancel",
+            "retry": f"{here}/retry",
+        },
+    )
+
+
+def view_line(event: JobEvent) -> LogLine:
+    """Return a log line as the API shows it."""
+    line = JobLine.from_json(event.data)
+    return LogLine.model_validate({"id": event.event_id, **asdict(line)})
+
+
+def judge_health(job: Job, workers: Sequence[Worker]) -> Health:
+    """Return whether a job gets on.
+
+    `recovering` while only the ledger knows it, `waiting` without a worker, `paused` while chunks wait for a
+    provider, `stalled` without news for two leases.
+    """
+    if job.status.is_final:
+        return "ok"
+    if not job.is_live:
+        return "recovering"
+    if not workers:
+        return "waiting"
+    now = _store_now(job, workers)
+    if now is None or job.status is not JobStatus.RUNNING or job.updated_at is None:
+        return "ok"
+    if job.pause_left_s(now):
+        return "paused"
+    news_at = max(job.updated_at, job.paused_until or job.updated_at)
+    return "stalled" if (now - news_at).total_seconds() > 2 * LEASE_S else "ok"
+
+
+def _store_now(job: Job, workers: Sequence[Worker]) -> datetime | None:
+    """Return about what the job store's clock says, up to some seconds ago: this process's may be wrong."""
+    told = [worker.seen_at for worker in workers] + ([job.updated_at] if job.updated_at else [])
+    return max(told, default=None)
+
+
+def _progress(job: Job, now: datetime | None) -> Progress:
+    settled = job.settled + job.cancelled
+    percent = 100.0 * settled / job.total if job.total else (100.0 if job.status.is_final else 0.0)
+    pause_s = job.pause_left_s(now) if now else 0.0
+    eta_s = None if job.eta_s is None else job.eta_s + pause_s
+    return Progress(
+        done=job.done,
+        total=job.total,
+        failed=job.failed,
+        cancelled=job.cancelled,
+        percent=round(percent, 1),
+        rate=_rate(job),
+        eta_s=None if eta_s is None else round(eta_s, 1),
+        rows=job.rows,
+        paused_until=job.paused_until if pause_s else None,
+        pause_reason=job.pause_reason if pause_s else None,
+    )
+
+
+def _rate(job: Job) -> float | None:
+    """Return the present rate, or of a final job the mean one."""
+    if job.status.is_final and job.started_at and job.completed_at:
+        elapsed_s = (job.completed_at - job.started_at).total_seconds()
+        return round(job.settled / elapsed_s, 1) if elapsed_s > 0 else None
+    return None if job.rate is None else round(job.rate, 1)
+
+
+def _result(job: Job) -> dict[str, Any] | None:
+    if job.plan is None:
+        return None
+    outcomes: Mapping[str, int] = job.outcomes
+    return {**job.plan, "rows": job.rows, "outcomes": dict(outcomes), "counts": dict(job.counts)}

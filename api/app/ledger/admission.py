@@ -1,0 +1,90 @@
+"""Admitting a job to the ledger: once for each Idempotency-Key, and once for each request that is not finished."""
+
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.jobs.model import Job
+from app.ledger.outbox.postgres import register
+from app.ledger.port import KEY_KEPT_H, Admission, Admitted, JobDeleted, KeyReused, Terms
+from app.ledger.rows import parse_job
+from app.ledger.tables import IDEMPOTENCY_KEYS, JOBS
+from batch.errors import StoreError
+
+#: A job to join may finish between two looks; then the next try is new.
+_TRIES = 5
+_KEPT = text(f"interval '{KEY_KEPT_H} hours'")
+
+
+async def admit(connection: AsyncConnection, job: Job, terms: Terms) -> Admission:
+    """Admit a job within a transaction.
+
+    A second submission with the same key, or of the same request, waits here for the first one to commit.
+    """
+    if terms.key is not None:
+        earlier = await _claim_key(connection, job, terms, terms.key)
+        if earlier is not None:
+            return Admission(earlier, Admitted.REPLAYED)
+    admission = await _insert(connection, job, terms)
+    if admission.how is Admitted.NEW and (terms.callback_url or job.parent_id):
+        await register(connection, job.job_id, url=terms.callback_url, parent_id=job.parent_id)
+    if terms.key is not None and admission.how is Admitted.JOINED:
+        # The joined job may have ended, and the ledger not know it yet: the key stands for nothing until `confirm`.
+        await connection.execute(IDEMPOTENCY_KEYS.delete().where(*_is_key(job, terms.key)))
+    return admission
+
+
+async def confirm(connection: AsyncConnection, job: Job, terms: Terms) -> Admission:
+    """Have the key stand for a joined job, or return the job that it has come to stand for meanwhile."""
+    earlier = await _claim_key(connection, job, terms, terms.key) if terms.key is not None else None
+    return Admission(earlier, Admitted.REPLAYED) if earlier else Admission(job, Admitted.JOINED)
+
+
+async def _claim_key(connection: AsyncConnection, job: Job, terms: Terms, key: str) -> Job | None:
+    """Make a key ours, or return the job that it stands for."""
+    too_old = IDEMPOTENCY_KEYS.c.created_at < func.clock_timestamp() - _KEPT
+    await connection.execute(IDEMPOTENCY_KEYS.delete().where(too_old))
+    values = {"owner": job.owner, "key": key, "fingerprint": terms.submission, "job_id": job.job_id}
+    claim = insert(IDEMPOTENCY_KEYS).values(values).on_conflict_do_nothing().returning(IDEMPOTENCY_KEYS.c.key)
+    if (await connection.execute(claim)).one_or_none():
+        return None
+    kept = (await connection.execute(select(IDEMPOTENCY_KEYS).where(*_is_key(job, key)))).one()
+    if kept.fingerprint != terms.submission:
+        raise KeyReused("the Idempotency-Key came with another request before: a new request needs a new key")
+    row = (await connection.execute(select(JOBS).where(JOBS.c.job_id == kept.job_id))).one_or_none()
+    if row is None:
+        raise JobDeleted.of_key(kept.job_id)
+    return parse_job(row)
+
+
+async def _insert(connection: AsyncConnection, job: Job, terms: Terms) -> Admission:
+    values: dict[str, Any] = {
+        "job_id": job.job_id,
+        "queue": job.queue,
+        "task": job.task,
+        "owner": job.owner,
+        "status": job.status.value,
+        "request": dict(job.request),
+        "parent_id": job.parent_id,
+        "attempt": job.attempt,
+        "overlap_key": terms.fingerprint if terms.may_join else None,
+    }
+    active = select(JOBS).where(
+        JOBS.c.owner == job.owner,
+        JOBS.c.overlap_key == terms.fingerprint,
+        JOBS.c.status.in_(["queued", "running"]),
+    )
+    for _ in range(_TRIES):
+        new = (await connection.execute(insert(JOBS).values(values).on_conflict_do_nothing().returning(JOBS))).first()
+        if new:
+            return Admission(parse_job(new), Admitted.NEW)
+        joined = (await connection.execute(active)).first()
+        if joined:
+            return Admission(parse_job(joined), Admitted.JOINED)
+    raise StoreError("the same request kept finishing while it was submitted: try again")
+
+
+def _is_key(job: Job, key: str) -> tuple[Any, Any]:
+    return IDEMPOTENCY_KEYS.c.owner == job.owner, IDEMPOTENCY_KEYS.c.key == key

@@ -1,0 +1,38 @@
+"""The page of jobs that a query asks for, as SQL."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, literal_column, select, tuple_, union_all
+
+from app.ledger.port import JobQuery
+from app.ledger.search import mentions
+from app.ledger.tables import JOBS
+
+#: The version of a row.
+VERSION: ColumnElement[str] = literal_column("jobs.xmin::text").label("version")
+
+
+def build_page(query: JobQuery) -> Select[Any]:
+    """Return the statement that finds `job_id` and `version` of the jobs that a query asks for, newest first."""
+    pages = [_page_of_queue(query, queue) for queue in query.queues]
+    if len(pages) == 1:
+        return pages[0].with_only_columns(JOBS.c.job_id, VERSION)
+    # An index holds each queue by time, and none holds all of them: the newest of each are merged.
+    merged = union_all(*(select(page.subquery()) for page in pages)).subquery()
+    newest = (merged.c.requested_at.desc(), merged.c.job_id.desc())
+    return select(merged.c.job_id, merged.c.version).order_by(*newest).limit(query.limit)
+
+
+def _page_of_queue(query: JobQuery, queue: str) -> Select[Any]:
+    key = (JOBS.c.requested_at, JOBS.c.job_id)
+    statement = select(*key, VERSION).where(JOBS.c.queue == queue, JOBS.c.owner == query.owner)
+    if query.statuses:
+        statement = statement.where(JOBS.c.status.in_(sorted(query.statuses)))
+    if query.since:
+        statement = statement.where(JOBS.c.requested_at >= query.since)
+    if query.until:
+        statement = statement.where(JOBS.c.requested_at < query.until)
+    if query.before:
+        statement = statement.where(tuple_(*key) < query.before)
+    statement = statement.where(*(mentions(word) for word in query.words))
+    return statement.order_by(*(column.desc() for column in key)).limit(query.limit)

@@ -1,0 +1,265 @@
+"""The job ledger in this process: the twin of the PostgreSQL one, gone with the process."""
+
+import secrets
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from app.jobs.model import Chunk, Job, JobStatus
+from app.jobs.records import as_stored, chunk_as_stored
+from app.ledger.outbox.memory import MemoryOutbox
+from app.ledger.port import (
+    API_KEY_BYTES,
+    KEY_KEPT_H,
+    MOSTLY,
+    PRUNE_STEP,
+    UNFINISHED_PAGE,
+    Admission,
+    Admitted,
+    Ingested,
+    JobDeleted,
+    JobQuery,
+    KeyReused,
+    LedgerStats,
+    Terms,
+    Unfinished,
+)
+from app.ledger.search import does_mention
+from batch.errors import NotFound
+from batch.kit.clock import Clock, utc_now
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class MemoryJobHistory:
+    """`JobHistory` in memory."""
+
+    def __init__(self, clock: Clock = utc_now) -> None:
+        self._clock = clock
+        self._jobs: dict[str, Job] = {}
+        self._chunks: dict[str, dict[str, Chunk]] = {}
+        self._keys: dict[tuple[str, str], tuple[datetime, str, Job]] = {}
+        self._joinable: dict[tuple[str, str], str] = {}
+        self._api_keys: dict[str, bytes] = {}
+        self.outbox = MemoryOutbox(self._jobs, clock)
+
+    async def admit(self, job: Job, terms: Terms) -> Admission:
+        """Record a job, or find the one that stands for it."""
+        job = replace(job, request=as_stored(job.request))
+        if terms.key is not None and (earlier := self._find_key(job, terms, terms.key)):
+            return Admission(earlier, Admitted.REPLAYED)
+        admission = self._insert(job, terms)
+        if admission.how is Admitted.NEW:
+            await self.outbox.register(job.job_id, url=terms.callback_url, parent_id=job.parent_id)
+        if terms.key is not None and admission.how is Admitted.NEW:
+            self._keys[job.owner, terms.key] = (self._clock(), terms.submission, admission.job)
+        return admission
+
+    async def confirm_join(self, job: Job, terms: Terms) -> Admission:
+        """Have a key stand for the job that its submission joined."""
+        if terms.key is not None:
+            if earlier := self._find_key(job, terms, terms.key):
+                return Admission(earlier, Admitted.REPLAYED)
+            self._keys[job.owner, terms.key] = (self._clock(), terms.submission, job)
+        return Admission(job, Admitted.JOINED)
+
+    async def save_plan(
+        self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
+    ) -> tuple[Mapping[str, Any], list[Chunk]]:
+        """Keep the first plan of a job, and return what is kept."""
+        plan, chunks = as_stored(plan), [chunk_as_stored(chunk) for chunk in chunks]
+        job = self._jobs.get(job_id)
+        if job is None:
+            raise NotFound(f"job {job_id} is not in the ledger")
+        if job.plan is None and job.status.is_final:
+            return plan, chunks
+        if job.plan is None:
+            job = self._jobs[job_id] = replace(job, plan=plan, status=_planned(job.status))
+            self._chunks[job_id] = {chunk.n: chunk for chunk in chunks}
+        return job.plan or {}, list(self._chunks[job_id].values())
+
+    async def save_status(self, job_id: str, status: JobStatus) -> None:
+        """Keep a state that is not final; a job that is final stays as it is."""
+        kept = self._jobs.get(job_id)
+        if kept and not kept.status.is_final:
+            self._jobs[job_id] = replace(kept, status=status)
+
+    async def save_chunk(self, job_id: str, chunk: Chunk) -> None:
+        """Keep the end of a chunk; a chunk that has ended already stays as it is."""
+        kept = self._chunks.get(job_id, {})
+        if chunk.n in kept and not kept[chunk.n].state.is_final:
+            kept[chunk.n] = chunk_as_stored(chunk)
+
+    async def save_final(self, job: Job, chunks: Sequence[Chunk] = ()) -> Job | None:
+        """Keep the end of a job and of its chunks, and have its webhooks sent; a final job stays as it is."""
+        kept = self._jobs.get(job.job_id)
+        if kept is None or kept.status.is_final:
+            return kept
+        if job.plan is None:
+            self._chunks.pop(job.job_id, None)
+        else:
+            self._chunks.get(job.job_id, {}).update({chunk.n: chunk_as_stored(chunk) for chunk in chunks})
+        plan = None if job.plan is None else kept.plan
+        self._jobs[job.job_id] = replace(job, requested_at=kept.requested_at, plan=plan)
+        self.outbox.release(job)
+        return self._jobs[job.job_id]
+
+    async def load(self, queue: str, job_id: str) -> Job | None:
+        """Return a job of a queue."""
+        job = self._jobs.get(job_id)
+        return job if job and job.queue == queue else None
+
+    async def load_chunks(self, job_id: str) -> list[Chunk]:
+        """Return the planned chunks of a job."""
+        return list(self._chunks.get(job_id, {}).values())
+
+    async def list_jobs(self, query: JobQuery) -> list[Job]:
+        """Return the jobs that a query asks for, newest first."""
+        matching = [job for job in self._jobs.values() if _matches(job, query)]
+        return sorted(matching, key=_age, reverse=True)[: query.limit]
+
+    async def unfinished(
+        self, queue: str, *, older_than_s: float, after: tuple[datetime, str] | None = None
+    ) -> list[Unfinished]:
+        """Return jobs that are not final, accepted at least so long ago, oldest first."""
+        limit = self._clock() - timedelta(seconds=older_than_s)
+        jobs = [j for j in self._jobs.values() if j.queue == queue and not j.status.is_final]
+        found = [Unfinished(job.job_id, job.status, _age(job)[0]) for job in jobs]
+        wanted = [job for job in found if job.requested_at <= limit and (after is None or job.place > after)]
+        return sorted(wanted, key=lambda job: job.place)[:UNFINISHED_PAGE]
+
+    async def stats(self, queue: str) -> LedgerStats:
+        """Return what the ledger knows of a queue."""
+        now = self._clock()
+        jobs = [job for job in self._jobs.values() if job.queue == queue]
+        queued = [_age(job)[0] for job in jobs if job.status is JobStatus.QUEUED]
+        ended = [job for job in jobs if _ended_within(job, now, minutes=24 * 60)]
+        runtimes = [_runtime_s(job) for job in ended]
+        judged = [job.status is JobStatus.COMPLETED for job in ended if job.status is not JobStatus.CANCELLED]
+        return LedgerStats(
+            by_status=Counter(job.status.value for job in jobs),
+            oldest_queued_s=(now - min(queued)).total_seconds() if queued else None,
+            finished_1m=sum(_ended_within(job, now, minutes=1) for job in ended),
+            finished_1h=sum(_ended_within(job, now, minutes=60) for job in ended),
+            p50_runtime_s=statistics.median(runtimes) if runtimes else None,
+            p95_runtime_s=_p95(runtimes),
+            success_rate_24h=statistics.mean(judged) if judged else None,
+        )
+
+    async def ingested(self, *, since: datetime) -> set[Ingested]:
+        """Return the sessions that ingests of whole markets have ended well for."""
+        jobs = [job for job in self._jobs.values() if _has_ingested(job, since)]
+        return {
+            Ingested(job.request.get("market", ""), interval, date.fromisoformat((job.plan or {})["session"]))
+            for job in jobs
+            for interval in job.request.get("intervals", ())
+        }
+
+    async def load_api_key(self, name: str) -> bytes:
+        """Return the secret key of a name."""
+        return self._api_keys.setdefault(name, secrets.token_bytes(API_KEY_BYTES))
+
+    async def tidy(self) -> None:
+        """Do nothing: what is counted here is counted when asked."""
+
+    async def prune(self, queue: str, *, days: int) -> list[str]:
+        """Drop the oldest jobs of a queue that ended more than `days` ago."""
+        limit = self._clock() - timedelta(days=days)
+        old = [
+            (job.completed_at, job.job_id)
+            for job in self._jobs.values()
+            if job.queue == queue and job.status.is_final and job.completed_at and job.completed_at < limit
+        ]
+        pruned = [job_id for _, job_id in sorted(old)[:PRUNE_STEP]]
+        for job_id in pruned:
+            await self.delete(job_id)
+        return pruned
+
+    async def delete(self, job_id: str) -> None:
+        """Drop a job and its chunks."""
+        self._jobs.pop(job_id, None)
+        self._chunks.pop(job_id, None)
+
+    async def ping(self) -> None:
+        """Do nothing: memory always answers."""
+
+    async def try_write(self) -> None:
+        """Do nothing: memory takes every write."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+    def _find_key(self, job: Job, terms: Terms, key: str) -> Job | None:
+        since, fingerprint, earlier = self._keys.get((job.owner, key), (_LONG_AGO, "", job))
+        if self._clock() - since > timedelta(hours=KEY_KEPT_H):
+            return None
+        if fingerprint != terms.submission:
+            raise KeyReused("the Idempotency-Key came with another request before: a new request needs a new key")
+        if earlier.job_id not in self._jobs:
+            raise JobDeleted.of_key(earlier.job_id)
+        return self._jobs[earlier.job_id]
+
+    def _insert(self, job: Job, terms: Terms) -> Admission:
+        place = (job.owner, terms.fingerprint)
+        active = self._jobs.get(self._joinable.get(place, ""))
+        if terms.may_join and active and active.status in {JobStatus.QUEUED, JobStatus.RUNNING}:
+            return Admission(active, Admitted.JOINED)
+        self._jobs[job.job_id] = replace(job, requested_at=self._clock())
+        if terms.may_join:
+            self._joinable[place] = job.job_id
+        return Admission(self._jobs[job.job_id], Admitted.NEW)
+
+
+def _planned(status: JobStatus) -> JobStatus:
+    return JobStatus.RUNNING if status is JobStatus.QUEUED else status
+
+
+def _age(job: Job) -> tuple[datetime, str]:
+    return (job.requested_at or datetime.min.replace(tzinfo=UTC), job.job_id)
+
+
+def _matches(job: Job, query: JobQuery) -> bool:
+    return (
+        job.queue in query.queues
+        and job.owner == query.owner
+        and (not query.statuses or job.status in query.statuses)
+        and (query.since is None or _age(job)[0] >= query.since)
+        and (query.until is None or _age(job)[0] < query.until)
+        and all(does_mention(job, word) for word in query.words)
+        and (query.before is None or _age(job) < query.before)
+    )
+
+
+def _has_ingested(job: Job, since: datetime) -> bool:
+    is_whole = "symbols" not in job.request and not job.request.get("dry_run")
+    is_ingest = job.queue == "ingest" and job.task in {"ingest.run_daily", "ingest.backfill"}
+    is_recent = job.completed_at is not None and job.completed_at >= since
+    is_final = (job.plan or {}).get("is_final") is True
+    return is_whole and is_ingest and is_recent and is_final and _ended_well(job)
+
+
+def _ended_well(job: Job) -> bool:
+    if job.status is not JobStatus.PARTIAL:
+        return job.status is JobStatus.COMPLETED
+    if job.task == "ingest.run_daily":
+        return job.done >= MOSTLY * job.total
+    market = (job.plan or {}).get("universe", {}).get("symbols", 0)
+    return job.total - job.done <= (1 - MOSTLY) * int(market)
+
+
+def _p95(runtimes: list[float]) -> float | None:
+    if len(runtimes) < 2:
+        return runtimes[0] if runtimes else None
+    return statistics.quantiles(runtimes, n=20, method="inclusive")[-1]
+
+
+def _runtime_s(job: Job) -> float:
+    begin = job.started_at or _age(job)[0]
+    return ((job.completed_at or begin) - begin).total_seconds()
+
+
+def _ended_within(job: Job, now: datetime, *, minutes: int) -> bool:
+    return job.completed_at is not None and now - job.completed_at < timedelta(minutes=minutes)

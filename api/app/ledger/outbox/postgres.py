@@ -1,0 +1,166 @@
+"""The outbox in PostgreSQL, beside the jobs whose ends it tells."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Row, Select, Text, bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.jobs.model import Job
+from app.ledger.outbox.event import encode_event, host_of
+from app.ledger.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, Delivery, DeliveryQuery, DeliveryStatus
+from app.ledger.rows import parse_job
+from app.ledger.tables import JOBS, WEBHOOK_DELIVERIES
+from batch.kit.postgres.engine import AsyncEngine, postgres_errors
+
+_T = WEBHOOK_DELIVERIES.c
+# A window function may not lock rows, so what is ranked is joined to what is locked; whoever comes second skips.
+_CLAIM = text(f"""
+WITH ranked AS (
+    SELECT delivery_id, row_number() OVER (PARTITION BY host ORDER BY next_attempt_at, place) AS turn
+    FROM webhook_deliveries
+    WHERE status = 'pending' AND next_attempt_at <= now() AND host <> ALL(:busy)
+), due AS (
+    SELECT d.delivery_id FROM webhook_deliveries d JOIN ranked USING (delivery_id)
+    WHERE turn <= :per_host AND d.status = 'pending' AND d.next_attempt_at <= now()
+    ORDER BY d.next_attempt_at, d.place LIMIT :limit FOR UPDATE OF d SKIP LOCKED
+)
+UPDATE webhook_deliveries w
+SET attempts = attempts + 1, next_attempt_at = clock_timestamp() + interval '{LEASE_S} seconds'
+FROM due WHERE w.delivery_id = due.delivery_id RETURNING w.*
+""").bindparams(bindparam("busy", type_=ARRAY(Text)))  # noqa: S608  the only value in it is a constant
+
+
+class PostgresOutbox:
+    """`Outbox` on the ledger's PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def register(self, job_id: str, *, url: str | None = None, parent_id: str | None = None) -> None:
+        """Have a job's end told to `url` and to whoever its parent's end was told to; once for each URL."""
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                await register(connection, job_id, url=url, parent_id=parent_id)
+
+    async def claim(self, *, limit: int, per_host: int, busy: Sequence[str]) -> list[Delivery]:
+        """Take due deliveries for LEASE_S, oldest first, at most `per_host` for each host and none for `busy` ones."""
+        values = {"limit": limit, "per_host": per_host, "busy": list(busy)}
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                rows = await connection.execute(_CLAIM, values)
+                return sorted(map(_parse, rows), key=lambda delivery: delivery.place)
+
+    async def save_attempt(self, delivery: Delivery, end: AttemptEnd) -> bool:
+        """Keep what became of an attempt; False where the lease had run out and another attempt has begun."""
+        later = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, end.delay_s)
+        statement = (
+            WEBHOOK_DELIVERIES.update()
+            .where(_T.delivery_id == delivery.delivery_id, _T.attempts == delivery.attempts)
+            .where(_T.status == DeliveryStatus.PENDING.value)
+            .values(
+                status=end.status.value,
+                last_status=end.http_status,
+                last_error=end.error,
+                next_attempt_at=None if end.status.is_final else later,
+                ended_at=func.clock_timestamp() if end.status.is_final else None,
+            )
+        )
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                return bool((await connection.execute(statement)).rowcount)
+
+    async def list_deliveries(self, query: DeliveryQuery) -> list[Delivery]:
+        """Return the deliveries that a query asks for, newest first."""
+        statement = select(WEBHOOK_DELIVERIES).where(_T.owner == query.owner)
+        if query.statuses:
+            statement = statement.where(_T.status.in_(sorted(query.statuses)))
+        if query.job_id is not None:
+            statement = statement.where(_T.job_id == query.job_id)
+        if query.before is not None:
+            statement = statement.where(_T.place < query.before)
+        return await self._select(statement.order_by(_T.place.desc()).limit(query.limit))
+
+    async def load(self, owner: str, delivery_id: str) -> Delivery | None:
+        """Return one delivery of an owner."""
+        found = await self._select(select(WEBHOOK_DELIVERIES).where(_T.delivery_id == delivery_id, _T.owner == owner))
+        return found[0] if found else None
+
+    async def replay(self, owner: str, delivery_id: str) -> Delivery | None:
+        """Make a delivery that has ended due now; return it, None where it has not ended."""
+        ended = [status.value for status in DeliveryStatus if status.is_final]
+        statement = (
+            WEBHOOK_DELIVERIES.update()
+            .where(_T.delivery_id == delivery_id, _T.owner == owner, _T.status.in_(ended))
+            .values(
+                status=DeliveryStatus.PENDING.value, attempts=0, next_attempt_at=func.clock_timestamp(), ended_at=None
+            )
+            .returning(WEBHOOK_DELIVERIES)
+        )
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                row = (await connection.execute(statement)).one_or_none()
+        return _parse(row) if row else None
+
+    async def purge(self) -> int:
+        """Drop what ended more than KEPT_DAYS ago; return how many there were."""
+        too_old = _T.ended_at < func.clock_timestamp() - text(f"interval '{KEPT_DAYS} days'")
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                return (await connection.execute(WEBHOOK_DELIVERIES.delete().where(too_old))).rowcount
+
+    async def _select(self, statement: Select[Any]) -> list[Delivery]:
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                return [_parse(row) for row in await connection.execute(statement)]
+
+
+async def register(connection: AsyncConnection, job_id: str, *, url: str | None, parent_id: str | None) -> None:
+    """Register receivers within a transaction.
+
+    The job's row is locked against its end: either the end comes later and releases what is registered here, or it
+    has come and is told at once.
+    """
+    job_row = (await connection.execute(select(JOBS).where(JOBS.c.job_id == job_id).with_for_update(read=True))).first()
+    if job_row is None:
+        return
+    job = parse_job(job_row)
+    urls = [] if url is None else [url]
+    if parent_id is not None:
+        of_parent = select(_T.url).where(_T.job_id == parent_id, _T.last_status.is_distinct_from(HTTPStatus.GONE.value))
+        urls += (await connection.scalars(of_parent.order_by(_T.place))).all()
+    rows = [_new_row(job, each) for each in dict.fromkeys(urls)]
+    if rows:
+        await connection.execute(insert(WEBHOOK_DELIVERIES).on_conflict_do_nothing(), rows)
+    if job.status.is_final:
+        await release(connection, job)
+
+
+async def release(connection: AsyncConnection, job: Job) -> None:
+    """Make the deliveries of a job due, within the transaction that makes it final."""
+    statement = (
+        WEBHOOK_DELIVERIES.update()
+        .where(_T.job_id == job.job_id, _T.status == DeliveryStatus.WAITING.value)
+        .values(status=DeliveryStatus.PENDING.value, body=encode_event(job), next_attempt_at=func.clock_timestamp())
+    )
+    await connection.execute(statement)
+
+
+def _new_row(job: Job, url: str) -> dict[str, Any]:
+    return {
+        "delivery_id": f"msg_{uuid4().hex}",
+        "job_id": job.job_id,
+        "owner": job.owner,
+        "url": url,
+        "host": host_of(url),
+        "status": DeliveryStatus.WAITING.value,
+    }
+
+
+def _parse(row: Row[Any]) -> Delivery:
+    values = dict(row._mapping)  # noqa: SLF001  the public name of a row's mapping, in SQLAlchemy's words
+    del values["host"]
+    return Delivery(**(values | {"status": DeliveryStatus(row.status)}))

@@ -1,0 +1,321 @@
+"""The job ledger in PostgreSQL."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Executable,
+    Row,
+    Select,
+    Text,
+    Update,
+    any_,
+    bindparam,
+    case,
+    func,
+    null,
+    select,
+    text,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.jobs.model import TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
+from app.ledger.admission import admit, confirm
+from app.ledger.crowd import Crowd, build_draft
+from app.ledger.listing import VERSION, build_page
+from app.ledger.outbox.postgres import PostgresOutbox, release
+from app.ledger.port import (
+    API_KEY_BYTES,
+    MOSTLY,
+    PRUNE_STEP,
+    UNFINISHED_PAGE,
+    Admission,
+    Ingested,
+    JobQuery,
+    LedgerStats,
+    Terms,
+    Unfinished,
+)
+from app.ledger.probe import try_write
+from app.ledger.rows import parse_job
+from app.ledger.seen import SeenJobs
+from app.ledger.stats import FOLD, INGESTED, PRUNE, STATS, parse_ingested, parse_stats
+from app.ledger.tables import API_KEYS, JOB_CHUNKS, JOBS
+from batch.errors import NotFound
+from batch.kit.postgres.engine import AsyncEngine, postgres_errors
+
+_OPEN_JOBS = sorted(status.value for status in JobStatus if TRANSITIONS[status])
+_PLANNED = {JobStatus.QUEUED.value: JobStatus.RUNNING.value}
+_OPEN_CHUNKS = [ChunkState.QUEUED.value, ChunkState.RUNNING.value]
+_FINAL_COLUMNS = [
+    "started_at",
+    "completed_at",
+    "total",
+    "done",
+    "failed",
+    "cancelled",
+    "written",
+    "rows",
+    "chunks_total",
+    "chunks_done",
+    "dead",
+    "rate",
+]
+_BY_IDS = select(JOBS, VERSION).where(JOBS.c.job_id == any_(bindparam("ids", type_=ARRAY(Text))))
+
+
+#: Made once: to put it together, and to find its SQL again by its parts, costs as much as PostgreSQL takes for it.
+_END_CHUNK = (
+    JOB_CHUNKS.update()
+    .where(JOB_CHUNKS.c.job_id == bindparam("of_job"), JOB_CHUNKS.c.n == bindparam("number"))
+    .values(
+        state=bindparam("ending"),
+        attempts=bindparam("tries"),
+        tally=bindparam("settled"),
+        ended_at=func.clock_timestamp(),
+    )
+)
+_END_OPEN_CHUNK = _END_CHUNK.where(JOB_CHUNKS.c.state.in_(_OPEN_CHUNKS))
+
+
+class PostgresJobHistory:
+    """`JobHistory` on PostgreSQL 14 or newer."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self.outbox = PostgresOutbox(engine)
+        # Without BEGIN and COMMIT around a statement that is one transaction anyway: two round trips less.
+        self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._seen = SeenJobs()
+        self._crowd = Crowd(self._statements)
+
+    async def admit(self, job: Job, terms: Terms) -> Admission:
+        """Record a job, or find the one that stands for it; of many at once exactly one is new."""
+        if draft := build_draft(job, terms):
+            return await self._crowd.admit(draft)
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                return await admit(connection, job, terms)
+
+    async def confirm_join(self, job: Job, terms: Terms) -> Admission:
+        """Have a key stand for the job that its submission joined."""
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                return await confirm(connection, job, terms)
+
+    async def save_plan(
+        self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
+    ) -> tuple[Mapping[str, Any], list[Chunk]]:
+        """Keep the first plan of a job, and return what is kept."""
+        locked = select(JOBS.c.plan, JOBS.c.status).where(JOBS.c.job_id == job_id).with_for_update()
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                row = (await connection.execute(locked)).one_or_none()
+                if row is None:
+                    raise NotFound(f"job {job_id} is not in the ledger")
+                if row.plan is None and row.status not in _OPEN_JOBS:
+                    return plan, list(chunks)
+                if row.plan is None:
+                    planned = {
+                        "plan": dict(plan),
+                        "status": case(_PLANNED, value=JOBS.c.status, else_=JOBS.c.status),
+                    }
+                    await connection.execute(_open_job(job_id).values(planned))
+                    if chunks:
+                        await connection.execute(insert(JOB_CHUNKS), [_chunk_row(job_id, c) for c in chunks])
+                    return plan, list(chunks)
+                kept = await connection.execute(_chunks_of(job_id))
+                return row.plan, [_parse_chunk(r) for r in kept]
+
+    async def save_status(self, job_id: str, status: JobStatus) -> None:
+        """Keep a state that is not final; a job that is final stays as it is."""
+        await self._execute(_open_job(job_id).values(status=status.value))
+
+    async def save_chunk(self, job_id: str, chunk: Chunk) -> None:
+        """Keep the end of a chunk; a chunk that has ended already stays as it is."""
+        await self._execute(_END_OPEN_CHUNK, _chunk_end(job_id, chunk))
+
+    async def save_final(self, job: Job, chunks: Sequence[Chunk] = ()) -> Job | None:
+        """Keep the end of a job and of its chunks, and have its webhooks sent; a final job stays as it is."""
+        values: dict[str, Any] = {name: getattr(job, name) for name in _FINAL_COLUMNS}
+        values |= {"outcomes": dict(job.outcomes), "counts": dict(job.counts), "status": job.status.value}
+        values["error"] = dict(job.error) if job.error else None
+        if job.plan is None:
+            values["plan"] = null()
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                ended = await connection.execute(_open_job(job.job_id).values(values).returning(JOBS.c.job_id))
+                if ended.first():
+                    await _end_chunks(connection, job, chunks)
+                    await release(connection, job)
+                row = (await connection.execute(select(JOBS).where(JOBS.c.job_id == job.job_id))).one_or_none()
+        return parse_job(row) if row else None
+
+    async def load(self, queue: str, job_id: str) -> Job | None:
+        """Return a job of a queue."""
+        jobs = await self._jobs(select(JOBS).where(JOBS.c.job_id == job_id, JOBS.c.queue == queue))
+        return jobs[0] if jobs else None
+
+    async def load_chunks(self, job_id: str) -> list[Chunk]:
+        """Return the planned chunks of a job."""
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                return [_parse_chunk(row) for row in await connection.execute(_chunks_of(job_id))]
+
+    async def list_jobs(self, query: JobQuery) -> list[Job]:
+        """Return the jobs that a query asks for, newest first."""
+        return await self._load_page(build_page(query))
+
+    async def unfinished(
+        self, queue: str, *, older_than_s: float, after: tuple[datetime, str] | None = None
+    ) -> list[Unfinished]:
+        """Return jobs that are not final, accepted at least so long ago, oldest first."""
+        place = (JOBS.c.requested_at, JOBS.c.job_id)
+        age = func.make_interval(0, 0, 0, 0, 0, 0, older_than_s)
+        statement = (
+            select(JOBS.c.job_id, JOBS.c.status, JOBS.c.requested_at)
+            .where(JOBS.c.queue == queue, JOBS.c.status.in_(_OPEN_JOBS))
+            .where(JOBS.c.requested_at <= func.clock_timestamp() - age)
+        )
+        if after:
+            statement = statement.where(tuple_(*place) > after)
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                rows = await connection.execute(statement.order_by(*place).limit(UNFINISHED_PAGE))
+                return [Unfinished(row.job_id, JobStatus(row.status), row.requested_at) for row in rows]
+
+    async def stats(self, queue: str) -> LedgerStats:
+        """Return what the ledger knows of a queue."""
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                row = (await connection.execute(STATS, {"queue": queue})).one()
+        return parse_stats(row)
+
+    async def ingested(self, *, since: datetime) -> set[Ingested]:
+        """Return the sessions that ingests of whole markets have ended well for."""
+        values = {"since": since, "mostly": MOSTLY}
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                return {parse_ingested(row) for row in await connection.execute(INGESTED, values)}
+
+    async def load_api_key(self, name: str) -> bytes:
+        """Return the secret key of a name; the first call of any process makes it."""
+        new = insert(API_KEYS).values(name=name, key=secrets.token_bytes(API_KEY_BYTES)).on_conflict_do_nothing()
+        kept = select(API_KEYS.c.key).where(API_KEYS.c.name == name)
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                await connection.execute(new)
+                return bytes((await connection.execute(kept)).scalar_one())
+
+    async def tidy(self) -> None:
+        """Sum up the counts of changes."""
+        await self._execute(FOLD)
+
+    async def prune(self, queue: str, *, days: int) -> list[str]:
+        """Drop the oldest jobs of a queue that ended more than `days` ago, and their chunks with them."""
+        values = {"queue": queue, "days": days, "open": _OPEN_JOBS, "step": PRUNE_STEP}
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                return list((await connection.scalars(PRUNE, values)).all())
+
+    async def delete(self, job_id: str) -> None:
+        """Drop a job and its chunks."""
+        await self._execute(JOBS.delete().where(JOBS.c.job_id == job_id))
+
+    async def ping(self) -> None:
+        """Raise StoreError unless the ledger answers and its schema is there."""
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                await connection.execute(text("SELECT 1 FROM jobs LIMIT 1"))
+
+    async def try_write(self) -> None:
+        """Raise StoreError unless the ledger's schema is there and its disk takes a write, of which nothing is left."""
+        await try_write(self._engine)
+
+    async def close(self) -> None:
+        """Release connections."""
+        await self._engine.dispose()
+
+    async def _execute(self, statement: Executable, values: Mapping[str, Any] | None = None) -> None:
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                await connection.execute(statement, values)
+
+    async def _load_page(self, page: Select[Any]) -> list[Job]:
+        """Return the jobs of a page in its order; those that have not changed since are not read again."""
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                versions = {row.job_id: row.version for row in await connection.execute(page)}
+                found = self._seen.find(versions)
+                if missing := [job_id for job_id in versions if job_id not in found]:
+                    rows = await connection.execute(_BY_IDS, {"ids": missing})
+                    read = [(row.version, parse_job(row)) for row in rows]
+                    self._seen.keep(read)
+                    found |= {job.job_id: job for _, job in read}
+        if len(found) < len(versions):
+            # One was deleted between the statements; a page with a hole would look like the last one.
+            return await self._load_page(page)
+        return [found[job_id] for job_id in versions]
+
+    async def _jobs(self, statement: Select[Any]) -> list[Job]:
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                return [parse_job(row) for row in await connection.execute(statement)]
+
+
+def _open_job(job_id: str) -> Update:
+    return JOBS.update().where(JOBS.c.job_id == job_id, JOBS.c.status.in_(_OPEN_JOBS))
+
+
+def _chunks_of(job_id: str) -> Select[Any]:
+    return select(JOB_CHUNKS).where(JOB_CHUNKS.c.job_id == job_id).order_by(JOB_CHUNKS.c.n)
+
+
+async def _end_chunks(connection: AsyncConnection, job: Job, chunks: Sequence[Chunk]) -> None:
+    """Make the chunks what the job's end adds up to, also one that a Redis which lost its last seconds ran again."""
+    if job.plan is None:
+        await connection.execute(JOB_CHUNKS.delete().where(JOB_CHUNKS.c.job_id == job.job_id))
+        return
+    # Locked: a worker that comes late with the end of a chunk waits, and then finds it ended.
+    rows = await connection.execute(_chunks_of(job.job_id).with_for_update())
+    kept = {chunk.n: chunk for chunk in map(_parse_chunk, rows)}
+    for chunk in chunks:
+        if chunk != kept.get(chunk.n):
+            await connection.execute(_END_CHUNK, _chunk_end(job.job_id, chunk))
+
+
+def _chunk_end(job_id: str, chunk: Chunk) -> dict[str, Any]:
+    return {
+        "of_job": job_id,
+        "number": int(chunk.n),
+        "ending": chunk.state.value,
+        "tries": chunk.attempts,
+        "settled": chunk.tally.to_json(),
+    }
+
+
+def _chunk_row(job_id: str, chunk: Chunk) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "n": int(chunk.n),
+        "items": list(chunk.items),
+        "payload": dict(chunk.payload),
+        "state": chunk.state.value,
+        "attempts": chunk.attempts,
+        "tally": chunk.tally.to_json(),
+    }
+
+
+def _parse_chunk(row: Row[Any]) -> Chunk:
+    return Chunk(
+        n=str(row.n),
+        items=tuple(row.items),
+        payload=row.payload,
+        state=ChunkState(row.state),
+        tally=Tally.from_json(row.tally),
+        attempts=row.attempts,
+    )

@@ -1,0 +1,23 @@
+"""The schedule that every Kaboom begins with, off until somebody enables it."""
+
+from uuid import uuid4
+
+from app.auth import INGEST_OWNER
+from app.ledger.schedules.model import Schedule
+from app.ledger.schedules.timing import Timing, TimingKind
+
+
+def default_schedule() -> Schedule:
+    """Return the daily ingest: 65 minutes after each close, when providers have the day.
+
+    Migration 0004 makes the same one, once.
+    """
+    return Schedule(
+        schedule_id=uuid4().hex,
+        owner=INGEST_OWNER,
+        name="daily ingest",
+        task="ingest.run_daily",
+        request={"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 5000},
+        timing=Timing(TimingKind.SESSION, "16:35"),
+        is_enabled=False,
+    )

@@ -1,0 +1,107 @@
+"""Schedules and their firings: the values, and what becomes of a due time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from app.ledger.port import Admission, Admitted
+from app.ledger.schedules.timing import Timing, TimingKind, next_due
+from batch.market.calendar import JST
+
+#: A restart of everything takes less: a firing within it is in time.
+PUNCTUAL_S = 300
+#: From Friday evening to Monday evening.
+DEFAULT_MAX_LATE_H = 72
+MAX_LATE_H = 720
+
+
+class MissedPolicy(StrEnum):
+    """What is done about due times at which nothing ran; `docs/reference/schedules.md` explains each."""
+
+    LATEST = "latest"
+    SKIP = "skip"
+    ALL = "all"
+
+
+class FiringOutcome(StrEnum):
+    """What became of a due time."""
+
+    FIRED = "fired"  # a job was submitted
+    JOINED = "joined"  # the same request was not finished: its job stands for this firing
+    SKIPPED = "skipped"  # late, and the policy is `skip`
+    MISSED = "missed"  # later than allowed, or a newer due time was late as well
+    REFUSED = "refused"  # this version cannot carry it out
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A request and when to submit it.
+
+    Attributes:
+        request: what the task is given, checked; a firing of kind `session` adds its session.
+        missed: what is done about due times that passed unfired.
+        max_late_h: a due time that passed longer ago is not made up for.
+        next_at: the next due time; None while disabled, or where none is known.
+        last_at: the due time of the last firing that has a job, `last_job_id`.
+
+    """
+
+    schedule_id: str
+    owner: str
+    name: str
+    task: str
+    request: Mapping[str, Any]
+    timing: Timing
+    missed: MissedPolicy = MissedPolicy.LATEST
+    max_late_h: int = DEFAULT_MAX_LATE_H
+    is_enabled: bool = True
+    next_at: datetime | None = None
+    last_at: datetime | None = None
+    last_job_id: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    def rearmed(self, now: datetime) -> "Schedule":
+        """Return the schedule with its next due time after `now`, none while it is disabled."""
+        return replace(self, next_at=next_due(self.timing, now) if self.is_enabled else None)
+
+    def request_at(self, due_at: datetime) -> Mapping[str, Any]:
+        """Return the request of a due time: a late firing takes the day that it was meant for."""
+        if self.timing.kind is TimingKind.CRON:
+            return self.request
+        return {**self.request, "session": due_at.astimezone(JST).date().isoformat()}
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """One due time of a schedule, and what became of it at `fired_at`."""
+
+    schedule_id: str
+    due_at: datetime
+    outcome: FiringOutcome
+    fired_at: datetime
+    job_id: str | None = None
+    is_manual: bool = False
+    reason: str = ""
+
+    def with_job(self, admission: Admission) -> "Firing":
+        """Return the firing with the job that stands for it."""
+        outcome = FiringOutcome.JOINED if admission.how is Admitted.JOINED else FiringOutcome.FIRED
+        return replace(self, outcome=outcome, job_id=admission.job.job_id)
+
+
+def judge_due_time(schedule: Schedule, due_at: datetime, now: datetime) -> tuple[FiringOutcome, str]:
+    """Return what is to become of a due time that has come, and why if it is not to fire."""
+    late = now - due_at
+    following = next_due(schedule.timing, due_at)
+    is_superseded = following is not None and following <= now
+    told = f"{late / timedelta(hours=1):,.1f} h late"
+    if schedule.missed is MissedPolicy.SKIP and (is_superseded or late > timedelta(seconds=PUNCTUAL_S)):
+        return FiringOutcome.SKIPPED, f"{told}; the policy is skip"
+    if schedule.missed is MissedPolicy.LATEST and is_superseded:
+        return FiringOutcome.MISSED, f"{told}, and a newer due time has come; the policy is latest"
+    if late > timedelta(hours=schedule.max_late_h):
+        return FiringOutcome.MISSED, f"{told}; at most {schedule.max_late_h} h are made up for"
+    return FiringOutcome.FIRED, ""

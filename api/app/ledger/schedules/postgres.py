@@ -1,0 +1,178 @@
+"""The schedules in PostgreSQL, fired under row locks in the transaction that admits the job."""
+
+from typing import Any, Never
+
+from sqlalchemy import ColumnElement, Select, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.ledger.admission import admit
+from app.ledger.port import Admission, Admitted
+from app.ledger.schedules.model import Firing, Schedule
+from app.ledger.schedules.port import (
+    MAX_SCHEDULES,
+    PRUNE_STEP,
+    Edit,
+    Fired,
+    HasEnded,
+    TakeTurn,
+    Turn,
+    name_taken,
+    not_found,
+    too_many,
+)
+from app.ledger.schedules.tables import FIRINGS, SCHEDULES, dump_firing, dump_schedule, parse_firing, parse_schedule
+from batch.errors import Conflict, NotFound
+from batch.kit.postgres.engine import AsyncEngine, postgres_errors
+
+#: A holder that is frozen in the middle of a firing loses its lock after this long, and its firing is undone.
+#: Longer than the one wait of a firing, for Redis, which gives up after 7 s.
+_HOLD_S = 15.0
+# Schedule by schedule, so that the primary key gives the oldest; several that prune at once take different ones.
+_PRUNE = text("""
+DELETE FROM schedule_firings AS f USING schedules AS s, LATERAL (
+    SELECT schedule_id, due_at FROM schedule_firings
+    WHERE schedule_id = s.schedule_id AND due_at < clock_timestamp() - make_interval(days => :days)
+    ORDER BY due_at LIMIT :step FOR UPDATE SKIP LOCKED
+) AS old
+WHERE f.schedule_id = old.schedule_id AND f.due_at = old.due_at
+""")
+
+
+class PostgresScheduleStore:
+    """`ScheduleStore` on PostgreSQL 14 or newer, in the database of the ledger."""
+
+    def __init__(self, engine: AsyncEngine, *, hold_s: float = _HOLD_S) -> None:
+        self._engine = engine
+        self._hold_ms = str(round(hold_s * 1000))
+
+    async def add(self, schedule: Schedule) -> Schedule:
+        """Keep a new schedule, armed from the store's time."""
+        count = select(func.count()).where(SCHEDULES.c.owner == schedule.owner)
+        with postgres_errors():
+            try:
+                async with self._engine.begin() as connection:
+                    if (await connection.execute(count)).scalar_one() >= MAX_SCHEDULES:
+                        raise Conflict(too_many())
+                    now = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+                    values = dump_schedule(schedule.rearmed(now)) | {"created_at": now, "updated_at": now}
+                    new = insert(SCHEDULES).values(values).returning(SCHEDULES)
+                    return parse_schedule((await connection.execute(new)).one())
+            except IntegrityError as e:
+                raise Conflict(name_taken(schedule.name)) from e
+
+    async def list_schedules(self, owner: str) -> list[Schedule]:
+        """Return an owner's schedules by name."""
+        # As Python sorts: by the letters' numbers, whatever the database's language.
+        by_name = SCHEDULES.c.name.collate("C")
+        statement = select(SCHEDULES).where(SCHEDULES.c.owner == owner).order_by(by_name)
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                return [parse_schedule(row) for row in await connection.execute(statement)]
+
+    async def load(self, owner: str, schedule_id: str) -> Schedule:
+        """Return a schedule."""
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                found = (await connection.execute(select(SCHEDULES).where(*_is(owner, schedule_id)))).one_or_none()
+        return parse_schedule(found) if found else _miss(schedule_id)
+
+    async def change(self, owner: str, schedule_id: str, edit: Edit) -> Schedule:
+        """Change a schedule while nothing fires it."""
+        name = ""
+        with postgres_errors():
+            try:
+                async with self._engine.begin() as connection:
+                    row = (await connection.execute(self._lock().where(*_is(owner, schedule_id)))).one_or_none()
+                    if row is None:
+                        _miss(schedule_id)
+                    changed = edit(parse_schedule(row), row.now)
+                    name = changed.name
+                    values = dump_schedule(changed) | {"updated_at": func.clock_timestamp()}
+                    update = SCHEDULES.update().where(*_is(owner, schedule_id)).values(values).returning(SCHEDULES)
+                    return parse_schedule((await connection.execute(update)).one())
+            except IntegrityError as e:
+                raise Conflict(name_taken(name)) from e
+
+    async def delete(self, owner: str, schedule_id: str) -> None:
+        """Drop a schedule and its history; its jobs stay."""
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                gone = await connection.execute(SCHEDULES.delete().where(*_is(owner, schedule_id)))
+        if not gone.rowcount:
+            _miss(schedule_id)
+
+    async def fire_due(self, take_turn: TakeTurn, *, has_ended: HasEnded) -> Fired | None:
+        """Take one turn of the schedule that has been due longest; None where none is due."""
+        is_due = (SCHEDULES.c.is_enabled, SCHEDULES.c.next_at <= func.clock_timestamp())
+        due = self._lock(skip_locked=True).where(*is_due).order_by(SCHEDULES.c.next_at).limit(1)
+        return await self._fire(due, take_turn, has_ended)
+
+    async def fire_now(self, owner: str, schedule_id: str, take_turn: TakeTurn, *, has_ended: HasEnded) -> Fired:
+        """Take a turn of a schedule that need not be due nor enabled."""
+        one = self._lock().where(*_is(owner, schedule_id))
+        return await self._fire(one, take_turn, has_ended) or _miss(schedule_id)
+
+    async def prune(self, *, days: int) -> int:
+        """Drop the oldest firings of each schedule that were due more than `days` ago."""
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                return (await connection.execute(_PRUNE, {"days": days, "step": PRUNE_STEP})).rowcount
+
+    async def list_firings(self, schedule_id: str, *, limit: int) -> list[Firing]:
+        """Return a schedule's firings, newest due time first."""
+        statement = select(FIRINGS).where(FIRINGS.c.schedule_id == schedule_id)
+        statement = statement.order_by(FIRINGS.c.due_at.desc()).limit(limit)
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                return [parse_firing(row) for row in await connection.execute(statement)]
+
+    def _lock(self, *, skip_locked: bool = False) -> Select[Any]:
+        """Return the query that locks a row, tells the time, and bounds how long a silent client holds the lock."""
+        bound = func.set_config("idle_in_transaction_session_timeout", self._hold_ms, True)  # noqa: FBT003  is_local
+        now = func.clock_timestamp().label("now")
+        return select(SCHEDULES, now, bound).with_for_update(skip_locked=skip_locked)
+
+    async def _fire(self, which: Select[Any], take_turn: TakeTurn, has_ended: HasEnded) -> Fired | None:
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                row = (await connection.execute(which)).one_or_none()
+                if row is None:
+                    return None
+                schedule = parse_schedule(row)
+                turn = take_turn(schedule, row.now)
+                admission = await _admit(connection, turn, has_ended)
+                firing = turn.firing.with_job(admission) if admission else turn.firing
+                await connection.execute(insert(FIRINGS).values(dump_firing(firing)).on_conflict_do_nothing())
+                values: dict[str, Any] = {"next_at": turn.next_at}
+                if admission:
+                    values |= {"last_at": firing.due_at, "last_job_id": firing.job_id}
+                mine = SCHEDULES.c.schedule_id == schedule.schedule_id
+                await connection.execute(SCHEDULES.update().where(mine).values(values))
+        return Fired(firing, admission)
+
+
+async def _admit(connection: AsyncConnection, turn: Turn, has_ended: HasEnded) -> Admission | None:
+    """Admit the job of a turn, unless its due time has been dealt with: the schedule was set back to it."""
+    firing = turn.firing
+    if turn.draft is None:
+        return None
+    earlier = select(FIRINGS.c.due_at).where(
+        FIRINGS.c.schedule_id == firing.schedule_id, FIRINGS.c.due_at == firing.due_at
+    )
+    if (await connection.execute(earlier)).first():
+        return None
+    admission = await admit(connection, *turn.draft)
+    if admission.how is Admitted.JOINED and await has_ended(admission.job):
+        # The ledger has it from another connection, and the next statement sees it.
+        admission = await admit(connection, *turn.draft)
+    return admission
+
+
+def _is(owner: str, schedule_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return SCHEDULES.c.owner == owner, SCHEDULES.c.schedule_id == schedule_id
+
+
+def _miss(schedule_id: str) -> Never:
+    raise NotFound(not_found(schedule_id))

@@ -1,0 +1,48 @@
+"""Finding jobs by a word that a user remembers, in the ledger and in its memory twin."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import ColumnElement, cast, func, literal, or_
+from sqlalchemy.dialects.postgresql import JSONPATH
+
+from app.jobs.model import Job
+from app.ledger.tables import JOBS
+
+#: Any text in the request: a symbol, a market, a provider, a session.
+_ANY_TEXT = cast(literal("$.** ? (@ == $given || @ == $upper || @ == $lower)"), JSONPATH)
+
+
+def mentions(word: str) -> ColumnElement[bool]:
+    """Return the condition that a job mentions a word, in any case.
+
+    Its id begins with it, its task, market or error message contains it, or a text of its request is it.
+    """
+    contained = (JOBS.c.task, JOBS.c.request["market"].astext, JOBS.c.error["message"].astext)
+    words = func.jsonb_build_object("given", word, "upper", word.upper(), "lower", word.lower())
+    return or_(
+        JOBS.c.job_id.startswith(word.lower(), autoescape=True),
+        *(text.icontains(word, autoescape=True) for text in contained),
+        func.jsonb_path_exists(JOBS.c.request, _ANY_TEXT, words),
+    )
+
+
+def does_mention(job: Job, word: str) -> bool:
+    """Return whether a job mentions a word, as `mentions` has it."""
+    contained = (job.task, job.request.get("market") or "", (job.error or {}).get("message") or "")
+    return (
+        job.job_id.startswith(word.lower())
+        or any(word.lower() in text.lower() for text in contained)
+        or not {word, word.upper(), word.lower()}.isdisjoint(_texts(job.request))
+    )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)

@@ -1,0 +1,86 @@
+"""The queries behind what is told of a queue as a whole: its statistics, and the sessions it has ingested."""
+
+from typing import Any
+
+from sqlalchemy import Row, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from app.ledger.port import Ingested, LedgerStats
+
+# Nothing here grows with the history: counts are kept by triggers (migration 0005), the oldest queued job is the first
+# of an index, and the windows read the index of the last day.
+STATS = text("""
+WITH day AS (
+    SELECT status, completed_at, extract(epoch FROM completed_at - coalesce(started_at, requested_at)) AS runtime_s
+    FROM jobs WHERE queue = :queue AND completed_at > now() - interval '24 hours'
+), by_status AS (
+    SELECT status, sum(jobs)::bigint AS jobs FROM job_counts WHERE queue = :queue
+    GROUP BY status HAVING sum(jobs) > 0
+)
+SELECT
+    (SELECT coalesce(jsonb_object_agg(status, jobs), '{}') FROM by_status) AS by_status,
+    (SELECT extract(epoch FROM clock_timestamp() - min(requested_at)) FROM jobs
+        WHERE queue = :queue AND status = 'queued')
+        AS oldest_queued_s,
+    count(*) FILTER (WHERE completed_at > now() - interval '1 minute') AS finished_1m,
+    count(*) FILTER (WHERE completed_at > now() - interval '1 hour') AS finished_1h,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY runtime_s) AS p50_runtime_s,
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY runtime_s) AS p95_runtime_s,
+    avg((status = 'completed')::int) FILTER (WHERE status <> 'cancelled') AS success_rate_24h
+FROM day
+""")
+
+# Many small changes become one row for each state; whoever comes second finds nothing, or only what is newer.
+FOLD = text("""
+WITH folded AS (
+    DELETE FROM job_counts WHERE (SELECT count(*) FROM job_counts) > 100 RETURNING queue, status, jobs
+)
+INSERT INTO job_counts SELECT queue, status, sum(jobs) FROM folded GROUP BY queue, status HAVING sum(jobs) <> 0
+""")
+
+# The index of ended jobs gives the oldest; several that prune at once take different ones. Triggers count what goes.
+PRUNE = text("""
+WITH old AS (
+    SELECT job_id FROM jobs
+    WHERE queue = :queue AND completed_at < clock_timestamp() - make_interval(days => :days) AND status <> ALL(:open)
+    ORDER BY completed_at LIMIT :step FOR UPDATE SKIP LOCKED
+)
+DELETE FROM jobs USING old WHERE jobs.job_id = old.job_id RETURNING jobs.job_id
+""").bindparams(bindparam("open", type_=ARRAY(Text)))
+
+# The index of ended jobs gives those of the last days. A backfill's symbols are those with gaps, in any of its
+# sessions: so few may be missing that nine of ten of the market have the last session whatever they miss.
+INGESTED = text("""
+SELECT DISTINCT request->>'market' AS market, jsonb_object_keys(request->'intervals') AS interval,
+    (plan->>'session')::date AS session
+FROM jobs
+WHERE queue = 'ingest' AND completed_at >= :since AND plan->>'is_final' = 'true'
+    AND task IN ('ingest.run_daily', 'ingest.backfill') AND NOT request ? 'symbols'
+    AND NOT request @> '{"dry_run": true}'
+    AND (status = 'completed' OR (status = 'partial' AND CASE task
+        WHEN 'ingest.run_daily' THEN done >= :mostly * total
+        ELSE total - done <= (1 - :mostly) * (plan->'universe'->>'symbols')::numeric
+    END))
+""")
+
+
+def parse_ingested(row: Row[Any]) -> Ingested:
+    """Return what a row of the second query says."""
+    return Ingested(row.market, row.interval, row.session)
+
+
+def parse_stats(row: Row[Any]) -> LedgerStats:
+    """Return the query's only row as statistics."""
+    return LedgerStats(
+        by_status=row.by_status,
+        oldest_queued_s=_float(row.oldest_queued_s),
+        finished_1m=row.finished_1m,
+        finished_1h=row.finished_1h,
+        p50_runtime_s=_float(row.p50_runtime_s),
+        p95_runtime_s=_float(row.p95_runtime_s),
+        success_rate_24h=_float(row.success_rate_24h),
+    )
+
+
+def _float(value: Any) -> float | None:
+    return None if value is None else round(float(value), 3)

@@ -1,0 +1,116 @@
+"""The tables of the job ledger; `app/ledger/migrations` creates them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql import func
+
+METADATA = MetaData()
+
+JOBS = Table(
+    "jobs",
+    METADATA,
+    Column("job_id", Text, primary_key=True),
+    Column("queue", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("request", JSONB, nullable=False),
+    Column("plan", JSONB),
+    Column("parent_id", Text),
+    Column("attempt", Integer, nullable=False),
+    Column("requested_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("started_at", DateTime(timezone=True)),
+    Column("completed_at", DateTime(timezone=True)),
+    *(
+        Column(name, Integer, nullable=False, server_default="0")
+        for name in ("total", "done", "failed", "cancelled", "written", "chunks_total", "chunks_done", "dead")
+    ),
+    Column("rows", BigInteger, nullable=False, server_default="0"),
+    Column("rate", Float),
+    Column("outcomes", JSONB, nullable=False, server_default="{}"),
+    Column("counts", JSONB, nullable=False, server_default="{}"),
+    Column("error", JSONB),
+    # Set where the job may stand for another submission of the same request while it is not finished.
+    Column("overlap_key", Text),
+    Index("jobs_newest", "queue", "requested_at", "job_id"),
+    Index("jobs_by_status", "queue", "status", "requested_at"),
+    Index("jobs_by_completion", "queue", "completed_at"),
+    Index(
+        "jobs_overlap",
+        "owner",
+        "overlap_key",
+        unique=True,
+        postgresql_where=text("overlap_key IS NOT NULL AND status IN ('queued', 'running')"),
+    ),
+)
+
+IDEMPOTENCY_KEYS = Table(
+    "idempotency_keys",
+    METADATA,
+    Column("owner", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("job_id", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Index("idempotency_keys_age", "created_at"),
+)
+
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+)
+
+JOB_CHUNKS = Table(
+    "job_chunks",
+    METADATA,
+    Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("items", JSONB, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("tally", JSONB, nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
+)
+
+# No foreign key: a job may be deleted before its end has been told.
+WEBHOOK_DELIVERIES = Table(
+    "webhook_deliveries",
+    METADATA,
+    Column("delivery_id", Text, primary_key=True),
+    Column("place", BigInteger, Identity(always=True), nullable=False, unique=True),
+    Column("job_id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    # Text, not JSON: it is signed as it is, to the byte.
+    Column("body", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("last_status", Integer),
+    Column("last_error", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("next_attempt_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
+    UniqueConstraint("job_id", "url", name="webhook_deliveries_once"),
+    Index("webhook_deliveries_due", "next_attempt_at", postgresql_where=text("status = 'pending'")),
+    Index("webhook_deliveries_newest", "owner", "place"),
+    Index("webhook_deliveries_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
+)

@@ -1,0 +1,207 @@
+"""What happens to jobs, as streams: one reader of the event log for all watchers of a process."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from app.jobs.sharing import Sharing
+from app.live.streams import StreamSlots
+from batch.errors import InvalidRequest, StoreError
+
+#: The id before every event.
+START = "0-0"
+#: A watcher that falls this far behind is let go; it comes back with its last id and misses nothing. More than a log
+#: keeps, which the first watcher from the start has all of others read.
+_BUFFER = 1500
+#: How long one read waits; the events of a job that is newly watched come after this at the latest.
+_READ_MS = 200
+_PAUSE_S = 1.0
+#: Reads of kept events under way at once: streams that begin together leave connections to Redis for other work.
+_READERS = 8
+#: After so many kept events others have a turn of the loop.
+_RUN = 20
+
+#: Redis counts both parts of an id in 64 bits.
+_MOST = 2**64
+EVENT_ID = "^([0-9]{1,18})-([0-9]{1,18})$"
+_EVENT_ID = re.compile(EVENT_ID)
+
+_log = structlog.get_logger(__name__)
+
+
+class Feed(StrEnum):
+    """What is told of a job, each in a stream of its own."""
+
+    EVENTS = "events"  # changes of state, and progress
+    LINES = "logs"  # what the API and the workers log of it
+
+
+class FeedKey(NamedTuple):
+    """One feed of one job."""
+
+    queue: str
+    job_id: str
+    feed: Feed = Feed.EVENTS
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One event of a job, by its kind.
+
+    `status` with its name, `progress` with `done/failed/total`, `paused` with the end of the pause in milliseconds
+    since 1970, or `line` with a log line.
+    """
+
+    event_id: str
+    kind: str
+    data: str
+
+
+class EventLog(Protocol):
+    """Where the feeds of jobs are kept: about the newest 500 events and 1,000 lines of each, 7 days from its end."""
+
+    async def read(self, queue: str, job_id: str, *, after: str, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
+        """Return the events after an id, oldest first."""
+        ...
+
+    async def wait(self, after: Mapping[FeedKey, str], *, timeout_ms: int) -> dict[FeedKey, list[JobEvent]]:
+        """Return new events of several feeds, each after its id; {} where none came in time."""
+        ...
+
+    async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
+        """Add log lines, as JSON, to the feeds of several jobs; those of a job that is not live are dropped."""
+        ...
+
+
+def parse_event_id(text: str) -> tuple[int, int]:
+    """Return an event id as two numbers, which sort.
+
+    Raises:
+        InvalidRequest: it is not one.
+
+    """
+    found = _EVENT_ID.fullmatch(text)
+    place = (int(found[1]), int(found[2])) if found else (_MOST, _MOST)
+    if max(place) >= _MOST:
+        raise InvalidRequest(
+            f"the id of an event was {text[:50]!r} (Last-Event-ID or after), expected one such as {START}"
+        )
+    return place
+
+
+@dataclass
+class _Topic:
+    """A job that somebody watches: up to where it is read, and who hears of it."""
+
+    position: str
+    inboxes: list["asyncio.Queue[JobEvent | None]"] = field(default_factory=list)
+
+
+class EventHub:
+    """Fans out the events of jobs to any number of watchers, from one read at a time."""
+
+    def __init__(self, log: EventLog, *, most_streams: int = 256) -> None:
+        self._log = log
+        self.slots = StreamSlots(most_streams)
+        self._topics: dict[FeedKey, _Topic] = {}
+        self._is_watched = asyncio.Event()
+        self._readers = asyncio.Semaphore(_READERS)
+        self._reads: Sharing[list[JobEvent]] = Sharing()
+
+    async def run(self) -> None:
+        """Read for all watchers until cancelled; a log that is away is waited for."""
+        while True:
+            await self._is_watched.wait()
+            positions = {key: topic.position for key, topic in self._topics.items()}
+            try:
+                found = await self._log.wait(positions, timeout_ms=_READ_MS)
+            except StoreError as e:
+                _log.warning("events_not_read", reason=e.message)
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            except Exception:  # noqa: BLE001  ended here nobody would be told of anything any more
+                _log.exception("events_crashed")
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            for key, events in found.items():
+                self._publish(key, events)
+
+    async def read(self, queue: str, job_id: str, *, after: str = START, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
+        """Return the events that are kept of a job, after an id; who asks at the same time shares the answer.
+
+        Raises:
+            StoreError: they could not be read in 5 s.
+
+        """
+
+        async def find() -> list[JobEvent]:
+            async with self._readers:
+                return await self._log.read(queue, job_id, after=after, feed=feed)
+
+        return await self._reads.ask((queue, job_id, after, feed), find)
+
+    async def watch(
+        self, queue: str, job_id: str, *, after: str = START, feed: Feed = Feed.EVENTS, ping_s: float = 15.0
+    ) -> AsyncIterator[JobEvent | None]:
+        """Give each event of a job after an id once and in order, and None where nothing came for a while.
+
+        Ends only where the watcher fell too far behind.
+
+        Raises:
+            StoreError: what is kept could not be read.
+
+        """
+        last = parse_event_id(after)
+        with self._subscribed(FeedKey(queue, job_id, feed), after) as inbox:
+            # Subscribed first, so that nothing falls between what is kept and what is new.
+            for number, kept in enumerate(await self.read(queue, job_id, after=after, feed=feed), 1):
+                last = parse_event_id(kept.event_id)
+                yield kept
+                if number % _RUN == 0:
+                    await asyncio.sleep(0)
+            while True:
+                try:
+                    async with asyncio.timeout(ping_s):
+                        event = await inbox.get()
+                except TimeoutError:
+                    yield None
+                    continue
+                if event is None:
+                    return
+                if parse_event_id(event.event_id) > last:
+                    yield event
+
+    def _publish(self, key: FeedKey, events: list[JobEvent]) -> None:
+        topic = self._topics.get(key)
+        if topic is None or not events:
+            return
+        topic.position = events[-1].event_id
+        for inbox in list(topic.inboxes):
+            if inbox.qsize() + len(events) > _BUFFER:
+                topic.inboxes.remove(inbox)
+                inbox.put_nowait(None)
+                continue
+            for event in events:
+                inbox.put_nowait(event)
+
+    @contextlib.contextmanager
+    def _subscribed(self, key: FeedKey, after: str) -> Iterator["asyncio.Queue[JobEvent | None]"]:
+        inbox: asyncio.Queue[JobEvent | None] = asyncio.Queue()
+        topic = self._topics.setdefault(key, _Topic(after))
+        topic.inboxes.append(inbox)
+        self._is_watched.set()
+        try:
+            yield inbox
+        finally:
+            with contextlib.suppress(ValueError):
+                topic.inboxes.remove(inbox)
+            if not topic.inboxes and self._topics.get(key) is topic:
+                del self._topics[key]
+            if not self._topics:
+                self._is_watched.clear()

@@ -1,0 +1,105 @@
+"""From what a process logs to the logs of its jobs: gathered, and written twice a second at most."""
+
+import asyncio
+import contextlib
+import contextvars
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from app.live.events import EventLog, FeedKey
+from app.live.lines import JobLine, pick_line
+from batch.errors import StoreError
+
+_PERIOD_S = 0.5
+#: Lines that wait to be written, while Redis is away for one; more are dropped, and counted in the log.
+_MOST_WAITING = 5000
+#: How long the last lines of a process may take.
+_LAST_S = 1.0
+
+
+class LineWriter:
+    """Takes log lines on any thread without waiting, and writes those of jobs; losing one never harms a job.
+
+    Make it on the event loop that it shall write on.
+    """
+
+    def __init__(self, log: EventLog, *, most_waiting: int = _MOST_WAITING) -> None:
+        self._log = log
+        self._most_waiting = most_waiting
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[FeedKey, JobLine]] = []
+        self._dropped: Counter[FeedKey] = Counter()
+        self._is_due = False
+        self._writing: asyncio.Task[None] | None = None
+
+    def take(self, logged: Mapping[str, Any]) -> None:
+        """Take note of a line that structlog has processed, if it names a job."""
+        picked = pick_line(logged)
+        if picked is None:
+            return
+        with self._lock:
+            if len(self._waiting) < self._most_waiting:
+                self._waiting.append(picked)
+            else:
+                self._dropped[picked[0]] += 1
+            is_due, self._is_due = self._is_due, True
+        if not is_due:
+            self._schedule()
+
+    async def close(self) -> None:
+        """Write what waits, if that is possible soon."""
+        if self._writing:
+            await asyncio.wait([self._writing], timeout=_LAST_S)
+        with contextlib.suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(_LAST_S):
+                await self._write()
+
+    def _schedule(self) -> None:
+        # In a context of its own: a warning on the way must not look like a line of the job that logged first.
+        # A loop that is closed already has nobody left to write for.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._write_later, context=contextvars.Context())
+
+    def _write_later(self) -> None:
+        self._loop.call_later(_PERIOD_S, self._begin)
+
+    def _begin(self) -> None:
+        self._writing = self._loop.create_task(self._write_or_wait(), name="line-writer")
+
+    async def _write_or_wait(self) -> None:
+        try:
+            await self._write()
+        except StoreError:
+            with self._lock:
+                is_due, self._is_due = self._is_due, True
+            if not is_due:
+                self._schedule()
+
+    async def _write(self) -> None:
+        """Write what waits; where that fails it waits on."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+            dropped, self._dropped = self._dropped, Counter()
+            self._is_due = False
+        if not waiting and not dropped:
+            return
+        texts = defaultdict(list)
+        for key, line in waiting:
+            texts[key].append(line.to_json())
+        for key, count in dropped.items():
+            texts[key].append(_lost(count).to_json())
+        try:
+            await self._log.write_lines(texts)
+        except BaseException:
+            with self._lock:
+                self._waiting = waiting + self._waiting
+                self._dropped += dropped
+            raise
+
+
+def _lost(count: int) -> JobLine:
+    return JobLine(datetime.now(UTC).isoformat(), "warning", "lines_dropped", {"count": count})

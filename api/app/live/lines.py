@@ -1,0 +1,72 @@
+"""A job's log lines: what is kept of what was logged, and nothing that could hold a secret."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import orjson
+
+from app.live.events import Feed, FeedKey
+
+#: Least first; a reader asks for one and what is above it.
+LEVELS = ("debug", "info", "warning", "error", "critical")
+#: Longer texts are cut and more fields left out, so that a line is 4 kB at most.
+_TEXT_KEPT = 400
+_FIELDS_KEPT = 10
+#: What a line says elsewhere, or says to those who run the server alone.
+_NO_FIELDS = frozenset({"event", "level", "timestamp", "logger", "job_id", "queue", "task", "request_id"})
+
+type FieldValue = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """A log line: `at` in ISO 8601 with its zone, `event` the name of what happened, `fields` what is known of it."""
+
+    at: str
+    level: str
+    event: str
+    fields: Mapping[str, FieldValue]
+
+    def is_at_least(self, level: str) -> bool:
+        """Return whether the line is of a level or above it."""
+        return LEVELS.index(self.level) >= LEVELS.index(level)
+
+    def to_json(self) -> str:
+        """Return the line as JSON text."""
+        # The standard library's: it takes every text and number that was logged.
+        return json.dumps([self.at, self.level, self.event, dict(self.fields)], separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the line that `to_json` wrote."""
+        return cls(*orjson.loads(text))
+
+
+def pick_line(logged: Mapping[str, Any]) -> tuple[FeedKey, JobLine] | None:
+    """Return what a job's log keeps of a line that structlog has processed; None where it names no job.
+
+    Only plain values stay: an object's text could hold anything.
+    """
+    queue, job_id = logged.get("queue"), logged.get("job_id")
+    level = str(logged.get("level"))
+    if not isinstance(queue, str) or not isinstance(job_id, str) or level not in LEVELS:
+        return None
+    kept = [(name, value) for name, value in logged.items() if name not in _NO_FIELDS and _is_plain(value)]
+    fields = {name: _cut(value) for name, value in kept[:_FIELDS_KEPT]}
+    at, event = str(logged.get("timestamp", "")), str(logged.get("event", ""))[:_TEXT_KEPT]
+    return FeedKey(queue, job_id, Feed.LINES), JobLine(at, level, event, fields)
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float | None)
+
+
+def _cut(value: Any) -> FieldValue:
+    # A StrEnum is a text, and a number that JSON has no word for becomes one.
+    if isinstance(value, str):
+        return value if len(value) <= _TEXT_KEPT else f"{value[:_TEXT_KEPT]}…"
+    is_odd = isinstance(value, float) and not math.isfinite(value)
+    return str(value) if is_odd else value

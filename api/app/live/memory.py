@@ -1,0 +1,348 @@
+"""Live job state in this process: the twin of the Redis store, for DISABLE_REDIS and tests."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally
+from app.jobs.records import as_stored, chunk_as_stored, tally_as_stored
+from app.live.memory_events import MemoryEventLog
+from app.live.memory_records import (
+    Record,
+    Slot,
+    account,
+    cancelled,
+    fail_job,
+    find_refusal,
+    finish_if_settled,
+    note_pause,
+    recount,
+    touch,
+)
+from app.live.store import (
+    DISPATCH_S,
+    LEASE_S,
+    LOST_S,
+    MAX_ATTEMPTS,
+    NEWEST_KEPT,
+    RESEND_S,
+    RETRY_S,
+    WORKER_S,
+    Beat,
+    ChunkRef,
+    Claim,
+    Ended,
+    Ending,
+    Expired,
+    Lease,
+    Refusal,
+    Worker,
+)
+from batch.kit.clock import Clock, utc_now
+from batch.kit.redis.load import ServerLoad
+
+_STALE = Ended(is_accepted=False)
+
+
+class MemoryJobStore:
+    """`JobStore` in memory. Each method runs without an `await`, so on one event loop it is atomic.
+
+    `clock` times everything, leases too, as the server's own clock does in Redis.
+    """
+
+    def __init__(
+        self,
+        *,
+        lease_s: float = LEASE_S,
+        dispatch_s: float = DISPATCH_S,
+        retry_s: float = RETRY_S,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._clock = clock
+        self._lease_s = lease_s
+        self._dispatch_s = dispatch_s
+        self._retry_s = retry_s
+        self._records: dict[tuple[str, str], Record] = {}
+        self._newest: dict[str, list[str]] = defaultdict(list)
+        self._fences = itertools.count(1)
+        self._workers: dict[str, Worker] = {}
+        self._unsettled: dict[tuple[str, str], None] = {}
+        self._epoch = False
+        self.events = MemoryEventLog(clock)
+
+    async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
+        """Record a job with the chunks it has so far, unless it is there; return whether it was new."""
+        key, newest = (job.queue, job.job_id), self._newest[job.queue]
+        plan = None if job.plan is None else as_stored(job.plan)
+        job, chunks = replace(job, request=as_stored(job.request), plan=plan), [chunk_as_stored(c) for c in chunks]
+        if key in self._records:
+            return False
+        is_cancelled = job.status is JobStatus.CANCELLING
+        record = self._records[key] = Record(
+            replace(job, updated_at=self._clock(), version=1), self.events, self._clock, is_cancelled=is_cancelled
+        )
+        self._unsettled[key] = None
+        self.events.append(job.queue, job.job_id, "status", job.status.value)
+        newest[:] = [job.job_id, *(known for known in newest if known != job.job_id)][:NEWEST_KEPT]
+        self._add_chunks(record, chunks)
+        return True
+
+    async def claim(self, ref: ChunkRef, *, owner: str) -> Claim | Refusal:
+        """Take the exclusive lease of a chunk, or learn why not."""
+        record = self._records.get((ref.queue, ref.job_id))
+        if record is None:
+            return Refusal.GONE
+        slot = record.slots.get(ref.n)
+        if slot is None:
+            return Refusal.STOP if record.job.status.is_final else Refusal.GONE
+        if refusal := find_refusal(record, slot):
+            return refusal
+        slot.chunk = replace(slot.chunk, state=ChunkState.RUNNING, attempts=slot.chunk.attempts + 1)
+        slot.retry_at = None
+        slot.owner, slot.fence = owner, f"{next(self._fences)}:{owner}"
+        slot.lease_ends = self._now_s() + self._lease_s
+        job = record.job
+        status = JobStatus.RUNNING if job.status is JobStatus.QUEUED else job.status
+        touch(record, status=status, started_at=job.started_at or self._clock())
+        job = record.job
+        lease = Lease(ref, slot.fence)
+        return Claim(lease, slot.chunk, task=job.task, request=job.request, plan=job.plan, waits=slot.waits)
+
+    async def beat(self, lease: Lease, tally: Tally) -> Beat:
+        """Report a tally and extend the lease."""
+        found, tally = self._mine(lease), tally_as_stored(tally)
+        if found is None:
+            return Beat.LOST
+        record, slot = found
+        slot.lease_ends = self._now_s() + self._lease_s
+        account(slot, tally)
+        recount(record)
+        return Beat.CANCEL if record.is_cancelled else Beat.OK
+
+    async def set_plan(self, lease: Lease, plan: Mapping[str, Any], chunks: Sequence[Chunk]) -> Ended:
+        """End the plan step: the job has these chunks now."""
+        plan, chunks = as_stored(plan), [chunk_as_stored(chunk) for chunk in chunks]
+        found = self._mine(lease)
+        if found is None:
+            return self._repeated(lease, ChunkState.DONE)
+        record, slot = found
+        slot.chunk = replace(slot.chunk, state=ChunkState.DONE)
+        touch(record, plan=plan)
+        self._add_chunks(record, chunks)
+        return Ended(is_accepted=True, is_final=record.job.status.is_final)
+
+    async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "", pause_s: float = 0.0) -> Ended:
+        """End a run of a chunk; one that goes back to the queue may run again after `pause_s` seconds."""
+        found, tally = self._mine(lease), tally_as_stored(tally)
+        if found is None:
+            return self._repeated(lease, ChunkState.DEAD if ending is Ending.FAILED else ending)
+        record, slot = found
+        account(slot, tally)
+        if ending is Ending.CANCELLED and not record.is_cancelled:
+            # The stop that the worker heard of was lost in a failover: it will be asked for again.
+            ending = Ending.RELEASED
+        is_handed_back = ending in {Ending.RELEASED, Ending.WAITING}
+        if ending in {Ending.BROKEN, Ending.FAILED}:
+            delay_s = max(self._retry_s * slot.chunk.attempts, pause_s)
+            most = 0 if ending is Ending.FAILED else MAX_ATTEMPTS
+            self._settle_broken(record, slot, error, delay_s=delay_s, most=most)
+        elif is_handed_back and record.is_cancelled:
+            slot.chunk = cancelled(slot.chunk)
+        elif is_handed_back:
+            slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED, attempts=slot.chunk.attempts - 1)
+            slot.retry_at = self._now_s() + pause_s
+            slot.waits += ending is Ending.WAITING
+        else:
+            slot.chunk = replace(slot.chunk, state=ChunkState(ending.value))
+        if pause_s and slot.chunk.state is ChunkState.QUEUED:
+            note_pause(record, pause_s, error)
+        finish_if_settled(record)
+        is_dead = slot.chunk.state is ChunkState.DEAD
+        return Ended(is_accepted=True, is_dead=is_dead, is_final=record.job.status.is_final)
+
+    async def fail(self, lease: Lease, error: Mapping[str, Any]) -> Ended:
+        """End the plan step and the job: it cannot be done."""
+        found, error = self._mine(lease), as_stored(error)
+        if found is None:
+            return self._repeated(lease, ChunkState.DEAD)
+        record, slot = found
+        slot.chunk = replace(slot.chunk, state=ChunkState.DEAD)
+        fail_job(record, error)
+        return Ended(is_accepted=True, is_dead=True, is_final=True)
+
+    async def cancel(self, queue: str, job_id: str) -> Job | None:
+        """Ask a job to stop: queued chunks end now, running ones at their next beat."""
+        record = self._records.get((queue, job_id))
+        if record is None:
+            return None
+        if record.job.status.is_final:
+            return record.job
+        record.is_cancelled = True
+        for slot in record.slots.values():
+            if slot.chunk.state is ChunkState.QUEUED:
+                slot.chunk = cancelled(slot.chunk)
+        touch(record, status=JobStatus.CANCELLING)
+        finish_if_settled(record)
+        return record.job
+
+    async def expire(self, queue: str) -> list[Expired]:
+        """Take back the leases that ran out."""
+        now, expired = self._now_s(), []
+        for job_id, n, record, slot in self._slots(queue):
+            if slot.chunk.state is ChunkState.RUNNING and slot.lease_ends < now:
+                self._settle_broken(record, slot, f"worker {slot.owner} stopped reporting", delay_s=0.0)
+                finish_if_settled(record)
+                ref = ChunkRef(queue, job_id, n)
+                expired.append(Expired(ref, slot.chunk.state.value, is_final=record.job.status.is_final))
+        return expired
+
+    async def take_retries(self, queue: str) -> list[ChunkRef]:
+        """Return the interrupted and broken chunks that may run again; each comes again until it is claimed."""
+        now, found = self._now_s(), []
+        for job_id, n, _, slot in self._slots(queue):
+            is_queued = slot.chunk.state is ChunkState.QUEUED
+            if is_queued and slot.retry_at is not None and slot.retry_at <= now:
+                slot.retry_at = now + RESEND_S
+                found.append(ChunkRef(queue, job_id, n))
+        return found
+
+    async def take_due(self, queue: str, *, older_than_s: float = 0.0) -> list[ChunkRef]:
+        """Return the chunks whose message seems lost, and put off their next turn."""
+        now, due = self._now_s(), []
+        for job_id, n, _, slot in self._slots(queue):
+            is_waiting = slot.chunk.state is ChunkState.QUEUED and slot.retry_at is None
+            if is_waiting and slot.due_at <= now - older_than_s:
+                slot.due_at = now + self._dispatch_s
+                due.append(ChunkRef(queue, job_id, n))
+        return due
+
+    async def load(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
+        """Return live jobs, None for those not there."""
+        records = (self._records.get((queue, job_id)) for job_id in job_ids)
+        return [record.job if record else None for record in records]
+
+    async def statuses(self, queue: str, job_ids: Sequence[str]) -> list[JobStatus | None]:
+        """Return the states of live jobs, None for those not there."""
+        return [job.status if job else None for job in await self.load(queue, job_ids)]
+
+    async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:
+        """Return the planned chunks of a job."""
+        record = self._records.get((queue, job_id))
+        return [slot.chunk for n, slot in record.slots.items() if n != PLAN] if record else []
+
+    async def newest(self, queue: str) -> list[str]:
+        """Return the ids of the newest jobs, newest first."""
+        return list(self._newest[queue])
+
+    async def forget(self, queue: str, job_id: str) -> None:
+        """Drop a job."""
+        self.events.forget(queue, job_id)
+        self._unsettled.pop((queue, job_id), None)
+        if self._records.pop((queue, job_id), None):
+            self._newest[queue] = [known for known in self._newest[queue] if known != job_id]
+
+    async def unsettled(self, queue: str) -> list[str]:
+        """Return the ids of jobs whose end is not known to be in the ledger, oldest first."""
+        return [job_id for owner_queue, job_id in self._unsettled if owner_queue == queue][:1000]
+
+    async def mark_settled(self, queue: str, job_id: str) -> bool:
+        """Note that the ledger has the end of a job; return whether that is news."""
+        is_news = (queue, job_id) in self._unsettled
+        self._unsettled.pop((queue, job_id), None)
+        return is_news
+
+    async def report_worker(self, name: str, slots: int, release: str | None = None) -> None:
+        """Say that a worker is alive."""
+        self._workers[name] = Worker(name, self._clock(), slots, release)
+
+    async def forget_worker(self, name: str, slots: int, release: str | None = None) -> None:
+        """Say that a worker goes, as it was told to."""
+        self._workers.pop(name, None)
+
+    async def workers(self) -> list[Worker]:
+        """Return the workers seen in the last 20 seconds."""
+        return [w for w in self._workers.values() if self._silent_s(w) <= WORKER_S]
+
+    async def lost_workers(self) -> int:
+        """Return how many workers went without a word in the last 15 minutes."""
+        return sum(WORKER_S < self._silent_s(w) <= LOST_S for w in self._workers.values())
+
+    async def running(self, queue: str) -> int:
+        """Return how many chunks of a queue are leased."""
+        records = [record for (of, _), record in self._records.items() if of == queue]
+        return sum(slot.chunk.state is ChunkState.RUNNING for record in records for slot in record.slots.values())
+
+    async def renew_epoch(self) -> bool:
+        """Leave a mark; return whether it was missing."""
+        was_missing, self._epoch = not self._epoch, True
+        return was_missing
+
+    async def check(self) -> None:
+        """Do nothing: memory drops nothing."""
+
+    async def measure_servers(self) -> Mapping[str, ServerLoad]:
+        """Return nothing: there is no server."""
+        return {}
+
+    async def ping(self, *, fresh_s: float = 0.0) -> None:
+        """Do nothing: memory always answers."""
+
+    async def try_write(self) -> None:
+        """Do nothing: memory takes every write."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+    def _now_s(self) -> float:
+        return self._clock().timestamp()
+
+    def _silent_s(self, worker: Worker) -> float:
+        return (self._clock() - worker.seen_at).total_seconds()
+
+    def _add_chunks(self, record: Record, chunks: Sequence[Chunk]) -> None:
+        due_at = self._now_s() + self._dispatch_s
+        if record.is_cancelled:
+            chunks = [chunk if chunk.state.is_final else cancelled(chunk) for chunk in chunks]
+        record.slots |= {chunk.n: Slot(chunk, due_at=due_at) for chunk in chunks}
+        finish_if_settled(record)
+
+    def _slots(self, queue: str) -> list[tuple[str, str, Record, Slot]]:
+        return [
+            (job_id, n, record, slot)
+            for (owner_queue, job_id), record in self._records.items()
+            if owner_queue == queue
+            for n, slot in record.slots.items()
+        ]
+
+    def _mine(self, lease: Lease) -> tuple[Record, Slot] | None:
+        record = self._records.get((lease.ref.queue, lease.ref.job_id))
+        slot = record.slots.get(lease.ref.n) if record else None
+        if record is None or slot is None:
+            return None
+        is_mine = slot.chunk.state is ChunkState.RUNNING and slot.fence == lease.fence
+        return (record, slot) if is_mine else None
+
+    def _repeated(self, lease: Lease, ending: Ending | ChunkState) -> Ended:
+        """Answer the same call again, after an answer that got lost: this very claim has ended so."""
+        record = self._records.get((lease.ref.queue, lease.ref.job_id))
+        slot = record.slots.get(lease.ref.n) if record else None
+        if record is None or slot is None or (slot.fence, slot.chunk.state.value) != (lease.fence, ending.value):
+            return _STALE
+        is_dead = slot.chunk.state is ChunkState.DEAD
+        return Ended(is_accepted=True, is_dead=is_dead, is_final=record.job.status.is_final)
+
+    def _settle_broken(
+        self, record: Record, slot: Slot, message: str, *, delay_s: float, most: int = MAX_ATTEMPTS
+    ) -> None:
+        slot.chunk = replace(slot.chunk, error=message)
+        if record.is_cancelled:
+            slot.chunk = cancelled(slot.chunk)
+        elif slot.chunk.attempts < most:
+            slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED)
+            slot.retry_at = self._now_s() + delay_s
+        else:
+            slot.chunk = replace(slot.chunk, state=ChunkState.DEAD)
+            if slot.chunk.n == PLAN:
+                fail_job(record, {"type": "plan_failed", "message": message})

@@ -1,0 +1,134 @@
+"""The records of the job store in memory: a job with its chunks, and what a change of one makes of the other."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, settle_status
+from app.live.memory_events import MemoryEventLog
+from app.live.store import MAX_ATTEMPTS, Refusal
+from batch.kit.clock import Clock
+
+
+@dataclass
+class Slot:
+    """A chunk and what is known of its claim."""
+
+    chunk: Chunk
+    fence: str = ""
+    owner: str = ""
+    lease_ends: float = 0.0
+    due_at: float = 0.0
+    retry_at: float | None = None
+    waits: int = 0
+
+
+@dataclass
+class Record:
+    """A job and its chunks."""
+
+    job: Job
+    events: MemoryEventLog
+    clock: Clock
+    slots: dict[str, Slot] = field(default_factory=dict)
+    is_cancelled: bool = False
+
+
+def find_refusal(record: Record, slot: Slot) -> Refusal | None:
+    """Return why a chunk cannot be claimed now, None where it can."""
+    if record.job.status.is_final:
+        return Refusal.STOP
+    if slot.chunk.state.is_final:
+        return Refusal.DUPLICATE
+    if slot.chunk.state is ChunkState.RUNNING:
+        # A last attempt that ran out is the reaper's to bury.
+        is_last = slot.chunk.attempts >= MAX_ATTEMPTS
+        if is_last or slot.lease_ends > record.clock().timestamp():
+            return Refusal.BUSY
+    return Refusal.STOP if record.is_cancelled else None
+
+
+def account(slot: Slot, tally: Tally) -> None:
+    """Keep how far a chunk is; the plan step has no items."""
+    if slot.chunk.n != PLAN:
+        slot.chunk = replace(slot.chunk, tally=tally)
+
+
+def recount(record: Record) -> None:
+    """Make the job's counters the sums over its chunks: here a sum is cheap, so nothing can drift."""
+    chunks = [slot.chunk for n, slot in record.slots.items() if n != PLAN]
+    tallies = [
+        chunk.left_over("write_failed", "") if chunk.state is ChunkState.DEAD else chunk.tally for chunk in chunks
+    ]
+    cancelled = sum(len(c.items) - c.tally.cursor for c in chunks if c.state is ChunkState.CANCELLED)
+    outcomes: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for tally in tallies:
+        outcomes.update(tally.outcomes)
+        counts.update(tally.counts)
+    touch(
+        record,
+        total=sum(len(c.items) for c in chunks),
+        chunks_total=len(chunks),
+        chunks_done=sum(c.state.is_final for c in chunks),
+        dead=sum(c.state is ChunkState.DEAD for c in chunks),
+        done=sum(t.done for t in tallies),
+        failed=sum(t.failed for t in tallies),
+        written=sum(t.written for t in tallies),
+        rows=sum(t.rows for t in tallies),
+        cancelled=cancelled,
+        outcomes={outcome: n for outcome, n in outcomes.items() if n},
+        counts={name: n for name, n in counts.items() if n},
+    )
+    _update_rate(record)
+
+
+def _update_rate(record: Record) -> None:
+    job = record.job
+    elapsed_s = (record.clock() - job.started_at).total_seconds() if job.started_at else 0.0
+    if elapsed_s > 0:
+        record.job = replace(job, rate=job.settled / elapsed_s)
+
+
+def finish_if_settled(record: Record) -> None:
+    """Count anew, and end the job where its plan step and every chunk have ended."""
+    recount(record)
+    job, plan = record.job, record.slots.get(PLAN)
+    if job.status.is_final or job.chunks_done < job.chunks_total:
+        return
+    if plan is None or not plan.chunk.state.is_final:
+        return
+    status = settle_status(written=job.written, failed=job.failed, is_cancelled=record.is_cancelled)
+    touch(record, status=status, completed_at=record.clock())
+
+
+def fail_job(record: Record, error: Mapping[str, Any]) -> None:
+    """End a job whose plan step cannot be done."""
+    status = JobStatus.CANCELLED if record.is_cancelled else JobStatus.FAILED
+    touch(record, status=status, error=dict(error), completed_at=record.clock())
+
+
+def note_pause(record: Record, pause_s: float, reason: str) -> None:
+    """Tell until when chunks wait for a provider, and why; the latest stands, told when it moves by over a second."""
+    ends, known = record.clock() + timedelta(seconds=pause_s), record.job.paused_until
+    if known is None or ends > known + timedelta(seconds=1):
+        touch(record, paused_until=ends, pause_reason=reason)
+        ends_ms = round(ends.timestamp() * 1000)
+        record.events.append(record.job.queue, record.job.job_id, "paused", str(ends_ms))
+
+
+def touch(record: Record, **changes: Any) -> None:
+    """Change a job, and tell of it as an event."""
+    before = record.job
+    record.job = job = replace(before, **changes, updated_at=record.clock(), version=before.version + 1)
+    if job.status is not before.status:
+        record.events.append(job.queue, job.job_id, "status", job.status.value)
+    elif (job.settled, job.total) != (before.settled, before.total):
+        record.events.append(job.queue, job.job_id, "progress", f"{job.done}/{job.failed}/{job.total}")
+
+
+def cancelled(chunk: Chunk) -> Chunk:
+    """Return a chunk as cancelled."""
+    return replace(chunk, state=ChunkState.CANCELLED)

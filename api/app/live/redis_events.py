@@ -1,0 +1,44 @@
+"""The feeds of jobs in Redis streams: events, which the job scripts write, and log lines."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.live import keys
+from app.live.events import Feed, FeedKey, JobEvent
+from app.live.redis_scripts import load_script
+from batch.kit.redis.client import Redis, redis_errors
+
+_STREAMS = {Feed.EVENTS: keys.events, Feed.LINES: keys.logs}
+
+
+class RedisEventLog:
+    """`EventLog` on Redis or Valkey."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._add_lines = load_script(redis, "log")
+
+    async def read(self, queue: str, job_id: str, *, after: str, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
+        """Return the events after an id, oldest first."""
+        with redis_errors():
+            found = await self._redis.xrange(_STREAMS[feed](queue, job_id), min=f"({after}")
+        return _parse(found or [])
+
+    async def wait(self, after: Mapping[FeedKey, str], *, timeout_ms: int) -> dict[FeedKey, list[JobEvent]]:
+        """Return new events of several feeds, each after its id; {} where none came in time."""
+        names = {_STREAMS[key.feed](key.queue, key.job_id): key for key in after}
+        with redis_errors():
+            found: Any = await self._redis.xread({name: after[key] for name, key in names.items()}, block=timeout_ms)
+        return {names[name]: _parse(entries) for name, entries in found or []}
+
+    async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
+        """Add log lines to the feeds of several jobs, all at once; those of a job that is not live are dropped."""
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for key, texts in lines.items():
+                    await self._add_lines(keys=keys.of_job(key.queue, key.job_id), args=list(texts), client=pipe)
+                await pipe.execute()
+
+
+def _parse(entries: Sequence[Any]) -> list[JobEvent]:
+    return [JobEvent(event_id, fields["t"], fields["d"]) for event_id, fields in entries]

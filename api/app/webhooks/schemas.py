@@ -1,0 +1,87 @@
+"""Webhook deliveries as the API shows them."""
+
+from typing import Any
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.auth import INGEST_PREFIX
+from app.ledger.outbox.port import Delivery, DeliveryStatus
+
+WEBHOOKS = f"{INGEST_PREFIX}/webhooks"
+
+_ID = "msg_0b6f3c1d9c8e4f5aa7d2b1e0c9f8a7d6"
+_JOB = "dc84d88371794773b929d2957f6a663b"
+_EXAMPLE: dict[str, Any] = {
+    "id": _ID,
+    "job_id": _JOB,
+    "url": "https://hooks.example.com/kaboom",
+    "status": "dead",
+    "attempts": 10,
+    "last_status": 500,
+    "last_error": "the receiver answered 500",
+    "created_at": "2026-11-25T07:35:00Z",
+    "next_attempt_at": None,
+    "ended_at": "2026-11-28T11:58:12Z",
+    "links": {
+        "self": f"{WEBHOOKS}/{_ID}",
+        "replay": f"{WEBHOOKS}/{_ID}/replay",
+        "job": f"{INGEST_PREFIX}/jobs/{_JOB}",
+    },
+}
+
+
+class Listing(BaseModel):
+    """Which deliveries to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: list[DeliveryStatus] = Field(default=[], max_length=4)
+    job_id: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: int | None = Field(default=None, ge=1, le=2**63 - 1)
+
+
+class DeliveryView(BaseModel):
+    """One webhook to one receiver; `last_status` is null where the receiver gave no answer."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
+
+    id: str = Field(description="the header webhook-id, the same at each attempt")
+    job_id: str
+    url: str
+    status: DeliveryStatus
+    attempts: int
+    last_status: int | None
+    last_error: str | None
+    created_at: AwareDatetime | None
+    next_attempt_at: AwareDatetime | None
+    ended_at: AwareDatetime | None
+    links: dict[str, str]
+
+
+class DeliveryPage(BaseModel):
+    """Some deliveries, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_EXAMPLE], "next_cursor": None}})
+
+    items: list[DeliveryView]
+    next_cursor: str | None
+
+
+def view_delivery(delivery: Delivery) -> DeliveryView:
+    """Return a delivery as the API shows it."""
+    here = f"{WEBHOOKS}/{delivery.delivery_id}"
+    names = ("job_id", "url", "status", "attempts", "last_status", "last_error")
+    times = ("created_at", "next_attempt_at", "ended_at")
+    return DeliveryView(
+        id=delivery.delivery_id,
+        **{name: getattr(delivery, name) for name in (*names, *times)},
+        links={"self": here, "replay": f"{here}/replay", "job": _job_of(delivery)},
+    )
+
+
+def _job_of(delivery: Delivery) -> str:
+    """Return where the job is: of an ended one as its webhook says; before that nobody has noted its queue."""
+    told = orjson.loads(delivery.body)["data"]["links"]["self"] if delivery.body else None
+    return str(told or f"{INGEST_PREFIX}/jobs/{delivery.job_id}")
