@@ -30,8 +30,8 @@ API = Path(__file__).resolve().parents[1] / "api"
 sys.path.insert(0, str(API))
 
 from batch.bars.pages.store import PageBarStore  # noqa: E402
-from tests.fixtures.page_kills import kill_writers  # noqa: E402
-from tests.fixtures.stored_bars import MINUTES, STAMPS, at, full_day  # noqa: E402
+from tests.fixtures.bars.page_kills import kill_writers  # noqa: E402
+from tests.fixtures.bars.stored_bars import MINUTES, STAMPS, at, full_day  # noqa: E402
 
 CHUNK = 50
 FIRST = date(2025, 6, 2)

@@ -40,7 +40,7 @@ from batch.market.interval import Interval
 from benchmarks.rig.goals import Goal, report
 from benchmarks.rig.load import Request, build_request
 from benchmarks.rig.stack import Bench, Served, running
-from tests.fixtures.stored_bars import MINUTES, full_day
+from tests.fixtures.bars.stored_bars import MINUTES, full_day
 
 NAMES = [str(1301 + n) for n in range(1600)]
 SESSIONS = sessions_between(date(2025, 8, 1), date(2025, 12, 30))[:60]

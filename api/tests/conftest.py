@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.fixtures.servers import Servers, fresh_database, open_folder, shared_servers, stop_servers
+from tests.fixtures.servers.servers import Servers, fresh_database, open_folder, shared_servers, stop_servers
 
 # The code under test runs with one polars thread in a worker, too.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")

@@ -1,7 +1,7 @@
 """The Celery message, written by hand: protocol 2 inside kombu's Redis envelope.
 
 `apply_async` costs 340 to 480 µs of CPU and an import of Celery (250 ms) in the API; this costs 5 µs
-and none. `tests/integration/test_message.py` holds it to what the pinned kombu itself sends, key by
+and none. `tests/integration/workers/test_message.py` holds it to what the pinned kombu itself sends, key by
 key, and has a stock worker run it (docs/decisions/0005).
 """
 

@@ -13,7 +13,7 @@ import yaml
 
 from batch.kit.embedded.servers import free_port
 from tests.alerts.rules import ALERTMANAGER, Rule, find_tool, load_rules, write_rules
-from tests.fixtures.stacks import until
+from tests.fixtures.servers.stacks import until
 
 #: In place of each window, which is a minute or more.
 WINDOW_S = 20

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.fixtures.repository import ROOT
+from tests.fixtures.repo.repository import ROOT
 
 RULES = ROOT / "infra/alerts/kaboom.rules.yaml"
 ALERTMANAGER = ROOT / "infra/alerts/alertmanager.yaml"

@@ -12,9 +12,9 @@ from app.jobs.model import JobStatus
 from tests.alerts.chain import chain
 from tests.alerts.check import metrics_of
 from tests.alerts.rules import load_rules
-from tests.fixtures.receivers import Receiver, receiving
-from tests.fixtures.stacks import until
-from tests.fixtures.workers import Place, worker
+from tests.fixtures.servers.receivers import Receiver, receiving
+from tests.fixtures.servers.stacks import until
+from tests.fixtures.workers.workers import Place, worker
 
 #: What is missing from a worker without a limit on its Redis, and without a daily ingest.
 _CONDITIONAL = {"kaboom_redis_memory_max_bytes", "kaboom_ingest_overdue_seconds"}

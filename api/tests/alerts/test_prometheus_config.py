@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.repository import ROOT
+from tests.fixtures.repo.repository import ROOT
 
 
 @pytest.fixture

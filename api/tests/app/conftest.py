@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from batch.kit.redis.client import connect_redis
-from tests.fixtures.apps import client_of, memory_settings, real_settings, running
+from tests.fixtures.jobs.apps import client_of, memory_settings, real_settings, running
 
 
 @pytest.fixture

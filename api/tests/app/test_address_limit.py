@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from app.address_limit import AddressLimiter, find_address
-from tests.fixtures.apps import JOBS, TOKEN, memory_settings, running
+from tests.fixtures.jobs.apps import JOBS, TOKEN, memory_settings, running
 
 DOCUMENT = "/openapi.json"
 

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from tests.fixtures.apps import JOBS, REPORT_BODY, RUN_DAILY, TOKEN, jobs_of
+from tests.fixtures.jobs.apps import JOBS, REPORT_BODY, RUN_DAILY, TOKEN, jobs_of
 
 pytestmark = pytest.mark.anyio
 

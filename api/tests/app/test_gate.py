@@ -11,7 +11,7 @@ from starlette.types import Message, Scope
 from app.auth import MARKET_PREFIXES
 from app.middleware import MAX_BODY
 from app.telemetry.logs import tap_lines
-from tests.fixtures.apps import JOBS, RUN_DAILY, SCHEDULES, TOKEN, client_of, jobs_of
+from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, SCHEDULES, TOKEN, client_of, jobs_of
 
 pytestmark = pytest.mark.anyio
 

@@ -18,9 +18,9 @@ from batch.errors import ConfigurationError
 from batch.kit import google_secrets as kit
 from batch.kit.embedded.run_file import write_run_file
 from batch.kit.embedded.servers import free_port
-from tests.fixtures.fake_google_secrets import FakeSecretManager, connect_to, secret_manager
-from tests.fixtures.repository import ROOT
-from tests.fixtures.stacks import clean_environment
+from tests.fixtures.repo.repository import ROOT
+from tests.fixtures.servers.fake_google_secrets import FakeSecretManager, connect_to, secret_manager
+from tests.fixtures.servers.stacks import clean_environment
 
 TOKEN = "a-token-of-secret-manager"
 VALUES: dict[str, str | bytes] = {

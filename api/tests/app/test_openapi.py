@@ -26,7 +26,7 @@ from app.schedules.schemas import (
     ScheduleView,
 )
 from app.webhooks.schemas import DeliveryPage, DeliveryView
-from tests.fixtures.apps import RUN_DAILY, client_of, memory_settings, running
+from tests.fixtures.jobs.apps import RUN_DAILY, client_of, memory_settings, running
 
 MODELS = {
     model.__name__: model

@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.errors import PROBLEMS, describe_problems, prefers_japanese
-from tests.fixtures.apps import REPORT_BODY, RUN_DAILY, client_of
+from tests.fixtures.jobs.apps import REPORT_BODY, RUN_DAILY, client_of
 
 pytestmark = pytest.mark.anyio
 

@@ -17,8 +17,8 @@ from app.rate_limit import Count, Rate, RateLimiter
 from app.settings import load_settings
 from batch.errors import ConfigurationError, StoreError
 from batch.kit.redis.client import Redis, connect_redis
-from tests.fixtures.apps import JOBS, RUN_DAILY, client_of, jobs_of, memory_settings, running
-from tests.fixtures.job_steps import until
+from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, client_of, jobs_of, memory_settings, running
+from tests.fixtures.jobs.job_steps import until
 
 pytestmark = pytest.mark.anyio
 DRY_RUN = {"intervals": {"1m": 1}, "symbols": ["7203"], "session": "2025-11-04", "dry_run": True}

@@ -12,7 +12,7 @@ import pytest
 from app.auth import digest_token, is_valid_token, make_ingest_token, parse_ingest_tokens
 from app.main import create_app
 from batch.errors import ConfigurationError
-from tests.fixtures.apps import JOBS, RUN_DAILY, client_of, memory_settings, running
+from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, client_of, memory_settings, running
 
 OLD, NEW, OTHER = "an-old-token-of-the-tests", "a-new-token-of-the-tests", "another-token-altogether"
 DRY_RUN = {"intervals": {"1m": 1}, "symbols": ["7203"], "session": "2025-11-04", "dry_run": True}

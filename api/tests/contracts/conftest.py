@@ -14,9 +14,9 @@ from batch.bars.memory import MemoryBarStore
 from batch.bars.pages.store import PageBarStore
 from batch.bars.store import BarStore
 from batch.kit.postgres.engine import connect_postgres
-from tests.contracts.bar_store import run
-from tests.fixtures.influx_stores import fake_v3
-from tests.fixtures.job_stores import SHORT_S, Bench, memory_bench, redis_bench
+from tests.contracts.bars.bar_store import run
+from tests.fixtures.influx.influx_stores import fake_v3
+from tests.fixtures.jobs.job_stores import SHORT_S, Bench, memory_bench, redis_bench
 
 
 @pytest.fixture(params=["pages", "memory", "influx-sql"])

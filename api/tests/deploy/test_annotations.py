@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.deploy.annotations import annotation_faults, annotation_table
-from tests.deploy.manifests import API, POOL, RUN, SMOKE, WORKER, parse, planted, render
+from tests.deploy.rules.annotations import annotation_faults, annotation_table
+from tests.deploy.rules.manifests import API, POOL, RUN, SMOKE, WORKER, parse, planted, render
 
 CONNECTOR = 'run.googleapis.com/vpc-access-connector: "kaboom-vpc-connector-2"'
 

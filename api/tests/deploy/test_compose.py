@@ -11,8 +11,8 @@ import yaml
 
 from app.cli.stack.whole import WORKER_ARGUMENTS
 from app.settings import load_settings
-from tests.fixtures.compose_files import find_faults
-from tests.fixtures.repository import load_text
+from tests.fixtures.repo.compose_files import find_faults
+from tests.fixtures.repo.repository import load_text
 
 COMPOSE = load_text("compose.yaml")
 CONTENT: dict[str, Any] = yaml.safe_load(COMPOSE)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.deploy.crema_rules import crema_faults
-from tests.deploy.manifests import CREMA, parse, planted, render, sample_values
+from tests.deploy.rules.crema_rules import crema_faults
+from tests.deploy.rules.manifests import CREMA, parse, planted, render, sample_values
 
 VALUES = sample_values()
 

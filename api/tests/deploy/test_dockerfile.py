@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.dockerfiles import allowed_sources, find_faults, parse
-from tests.fixtures.repository import ROOT, load_text
+from tests.fixtures.repo.dockerfiles import allowed_sources, find_faults, parse
+from tests.fixtures.repo.repository import ROOT, load_text
 
 DOCKERFILE = load_text("api/Dockerfile")
 _HADOLINT = Path(sys.executable).with_name("hadolint")

@@ -3,8 +3,8 @@
 import pytest
 
 from app.cli.commands.smoke_checks import PING_S
-from tests.deploy import env_rules as rules
-from tests.deploy.manifests import (
+from tests.deploy.rules import env_rules as rules
+from tests.deploy.rules.manifests import (
     API,
     MIGRATE,
     POOL,
@@ -18,9 +18,9 @@ from tests.deploy.manifests import (
     sample_values,
     values_of,
 )
-from tests.deploy.run_rules import main_of
-from tests.fixtures.secret_names import UNREAD
-from tests.repo.test_settings import names_read
+from tests.deploy.rules.run_rules import main_of
+from tests.fixtures.repo.secret_names import UNREAD
+from tests.repo.docs.test_settings import names_read
 
 VALUES = sample_values()
 

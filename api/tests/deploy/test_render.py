@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.deploy.manifests import (
+from tests.deploy.rules.manifests import (
     ALL,
     RENDER,
     leaves,
@@ -20,7 +20,7 @@ from tests.deploy.manifests import (
     run_render,
     sample_values,
 )
-from tests.fixtures.repository import ROOT, load_text
+from tests.fixtures.repo.repository import ROOT, load_text
 
 #: What YAML of one version or another takes for something else than text, where it stands without quotes.
 TREACHEROUS = ("1234567", "12e4567", "0x1f", "0o17", "true", "null", "2026-11-26", "1_000", "10:20")

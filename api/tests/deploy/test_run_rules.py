@@ -2,10 +2,22 @@
 
 import pytest
 
-from tests.deploy import run_rules as rules
-from tests.deploy.manifests import API, MIGRATE, NIGHTLY, POOL, RUN, SMOKE, WORKER, containers, parse, planted, render
-from tests.fixtures.repository import load_text
-from tests.repo.test_queues import COMMAND
+from tests.deploy.rules import run_rules as rules
+from tests.deploy.rules.manifests import (
+    API,
+    MIGRATE,
+    NIGHTLY,
+    POOL,
+    RUN,
+    SMOKE,
+    WORKER,
+    containers,
+    parse,
+    planted,
+    render,
+)
+from tests.fixtures.repo.repository import load_text
+from tests.repo.docs.test_queues import COMMAND
 
 RUN_SMOKE = "kaboom smoke --timeout=240"
 RUN_NIGHTLY = "kaboom ingest backfill --interval 1m=5 --wait --timeout=3000"

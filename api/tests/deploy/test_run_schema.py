@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.deploy.discovery import describe
-from tests.deploy.manifests import API, MIGRATE, POOL, RUN, SMOKE, WORKER, parse, planted, render, sample_values
-from tests.deploy.run_schema import KINDS, REQUIRED, schema_faults
+from tests.deploy.rules.discovery import describe
+from tests.deploy.rules.manifests import API, MIGRATE, POOL, RUN, SMOKE, WORKER, parse, planted, render, sample_values
+from tests.deploy.rules.run_schema import KINDS, REQUIRED, schema_faults
 
 DATABASE_VERSION = sample_values()["VERSION_DATABASE_URL"]
 

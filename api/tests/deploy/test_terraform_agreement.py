@@ -9,7 +9,7 @@ from tests.deploy.terraform.hcl import keys_of, load_module
 from tests.deploy.terraform.manifests import INGRESS, Manifest, load_manifests
 from tests.deploy.terraform.policies import email
 from tests.deploy.terraform.tree import ENVIRONMENTS, TERRAFORM
-from tests.fixtures.repository import ROOT, load_text
+from tests.fixtures.repo.repository import ROOT, load_text
 
 WORKFLOW = ".github/workflows/deploy.yml"
 KINDS = {"service": "Service", "job": "Job", "worker_pool": "WorkerPool"}

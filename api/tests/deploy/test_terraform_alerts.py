@@ -11,7 +11,7 @@ import yaml
 
 from tests.deploy.terraform.environments import build
 from tests.deploy.terraform.tree import ENVIRONMENTS
-from tests.fixtures.repository import load_text
+from tests.fixtures.repo.repository import load_text
 
 RULES_FILE = "infra/alerts/kaboom.rules.yaml"
 SERVICES = {

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.monitoring_schema import dashboard_faults
+from tests.deploy.rules.monitoring_schema import dashboard_faults
 from tests.deploy.terraform.hcl import keys_of, load_module
 from tests.deploy.terraform.tree import TERRAFORM
-from tests.fixtures.repository import load_text
+from tests.fixtures.repo.repository import load_text
 
 MONITORING = TERRAFORM / "modules/monitoring"
 _METRIC = re.compile(r"\bkaboom_[a-z0-9_]+")

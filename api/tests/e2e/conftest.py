@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fixtures.servers import open_folder
-from tests.fixtures.stacks import Stack, stack
+from tests.fixtures.servers.servers import open_folder
+from tests.fixtures.servers.stacks import Stack, stack
 
 
 @pytest.fixture(scope="module")

@@ -22,12 +22,12 @@ from batch.bars.pages.store import PageBarStore
 from batch.kit.embedded.servers import embed_postgres, free_port
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
-from tests.contracts.bar_store import run
-from tests.fixtures import damage
-from tests.fixtures.apps import SCHEDULES
-from tests.fixtures.servers import Servers, open_folder
-from tests.fixtures.stacks import KABOOM, Stack, until
-from tests.fixtures.valkeys import lay_out, valkey
+from tests.contracts.bars.bar_store import run
+from tests.fixtures.bars import damage
+from tests.fixtures.jobs.apps import SCHEDULES
+from tests.fixtures.servers.servers import Servers, open_folder
+from tests.fixtures.servers.stacks import KABOOM, Stack, until
+from tests.fixtures.servers.valkeys import lay_out, valkey
 
 SYMBOLS = ["1301", "7203", "9984"]
 NOV_4 = date(2025, 11, 4)

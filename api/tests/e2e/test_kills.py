@@ -19,10 +19,10 @@ import pytest
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from batch.market.universe import Market, load_universe
-from tests.fixtures.apps import JOBS, REPORT_BODY, RUN_DAILY
-from tests.fixtures.chunk_kills import stop_in_chunk, valkey, wait_until_claimed_again
-from tests.fixtures.kept_bars import check_bars, kept_bars
-from tests.fixtures.stacks import Stack, clean_environment, serving, until
+from tests.fixtures.bars.kept_bars import check_bars, kept_bars
+from tests.fixtures.jobs.apps import JOBS, REPORT_BODY, RUN_DAILY
+from tests.fixtures.servers.stacks import Stack, clean_environment, serving, until
+from tests.fixtures.workers.chunk_kills import stop_in_chunk, valkey, wait_until_claimed_again
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -15,10 +15,10 @@ import redis
 
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
-from tests.fixtures.apps import INGEST, REPORT_JSON, RUN_DAILY
-from tests.fixtures.kept_bars import check_bars, kept_bars, kept_sessions
-from tests.fixtures.receivers import receiving
-from tests.fixtures.stacks import FINAL, Stack, until
+from tests.fixtures.bars.kept_bars import check_bars, kept_bars, kept_sessions
+from tests.fixtures.jobs.apps import INGEST, REPORT_JSON, RUN_DAILY
+from tests.fixtures.servers.receivers import receiving
+from tests.fixtures.servers.stacks import FINAL, Stack, until
 
 #: The day after a holiday, a weekend and All Souls'.
 SESSION = "2025-11-04"

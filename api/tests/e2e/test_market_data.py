@@ -8,8 +8,8 @@ import polars as pl
 from batch.bars.resample import resample
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
-from tests.fixtures.kept_bars import check_bars, kept_bars
-from tests.fixtures.stacks import Stack
+from tests.fixtures.bars.kept_bars import check_bars, kept_bars
+from tests.fixtures.servers.stacks import Stack
 
 SESSION = "2025-11-04"
 SYMBOLS = ["7203", "6758", "9984", "8306"]

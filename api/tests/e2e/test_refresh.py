@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.fixtures.fake_jquants import API_KEY, jquants_server
-from tests.fixtures.servers import open_folder
-from tests.fixtures.stacks import Stack, stack
+from tests.fixtures.providers.fake_jquants import API_KEY, jquants_server
+from tests.fixtures.servers.servers import open_folder
+from tests.fixtures.servers.stacks import Stack, stack
 
 SOME = ("--symbol", "7203", "--symbol", "6758")
 

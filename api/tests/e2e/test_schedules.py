@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 
-from tests.fixtures.apps import JOBS, SCHEDULES
-from tests.fixtures.schedules import past_dues
-from tests.fixtures.stacks import Stack, until
+from tests.fixtures.jobs.apps import JOBS, SCHEDULES
+from tests.fixtures.jobs.schedules import past_dues
+from tests.fixtures.servers.stacks import Stack, until
 
 
 @contextmanager

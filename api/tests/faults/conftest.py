@@ -9,7 +9,7 @@ from tests.faults.lab.audit import assert_sound
 from tests.faults.lab.evidence import collect
 from tests.faults.lab.lab import Lab, Size, open_lab
 from tests.faults.lab.measure import Measures
-from tests.fixtures.servers import Servers
+from tests.fixtures.servers.servers import Servers
 
 
 @pytest.hookimpl(wrapper=True)

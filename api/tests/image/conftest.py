@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.containers import ABSENT, Podman, find_missing
-from tests.fixtures.repository import ROOT
-from tests.fixtures.stand_in_base import CHANGES, stand_in_base
+from tests.fixtures.repo.containers import ABSENT, Podman, find_missing
+from tests.fixtures.repo.repository import ROOT
+from tests.fixtures.repo.stand_in_base import CHANGES, stand_in_base
 
 _BASE = "localhost/stand-in"
 _IMAGE = "localhost/kaboom:lane"

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.apps import TOKEN
-from tests.fixtures.containers import ABSENT, Podman, find_missing
-from tests.fixtures.repository import ROOT
-from tests.fixtures.stacks import until
+from tests.fixtures.jobs.apps import TOKEN
+from tests.fixtures.repo.containers import ABSENT, Podman, find_missing
+from tests.fixtures.repo.repository import ROOT
+from tests.fixtures.servers.stacks import until
 
 _ALONE = (
     "--network=none", "--env=DISABLE_CELERY=true", "--env=DISABLE_REDIS=true", f"--env=INGEST_API_TOKEN={TOKEN}",

@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.fixtures.containers import ABSENT, find_missing
-from tests.fixtures.repository import ROOT, load_text
-from tests.fixtures.stacks import Command
+from tests.fixtures.repo.containers import ABSENT, find_missing
+from tests.fixtures.repo.repository import ROOT, load_text
+from tests.fixtures.servers.stacks import Command
 
 _NAMES = ("INGEST_API_TOKEN", "INFLUXDB_TOKEN", "POSTGRES_PASSWORD")
 

@@ -10,10 +10,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.fixtures.containers import Podman
-from tests.fixtures.outside import USER
-from tests.fixtures.repository import ROOT, find_files, load_text
-from tests.fixtures.root_files import find_faults
+from tests.fixtures.repo.containers import Podman
+from tests.fixtures.repo.repository import ROOT, find_files, load_text
+from tests.fixtures.repo.root_files import find_faults
+from tests.fixtures.servers.outside import USER
 
 _MB = 1_000_000
 _TALK = """

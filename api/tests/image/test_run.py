@@ -11,12 +11,12 @@ import pytest
 from batch.kit.embedded.servers import free_port
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
-from tests.fixtures.apps import TOKEN
-from tests.fixtures.containers import Container, Podman
-from tests.fixtures.kept_bars import check_bars, kept_bars
-from tests.fixtures.outside import USER, Outside, outside
-from tests.fixtures.servers import Servers
-from tests.fixtures.stacks import Api, until
+from tests.fixtures.bars.kept_bars import check_bars, kept_bars
+from tests.fixtures.jobs.apps import TOKEN
+from tests.fixtures.repo.containers import Container, Podman
+from tests.fixtures.servers.outside import USER, Outside, outside
+from tests.fixtures.servers.servers import Servers
+from tests.fixtures.servers.stacks import Api, until
 
 SESSION = "2025-11-04"
 SYMBOLS = ["7203", "6758", "9984", "8306", "285A"]

@@ -8,10 +8,10 @@ import pytest
 from batch.bars.influx.layout import InfluxBuckets
 from batch.bars.influx.store import InfluxBarStore
 from batch.bars.influx.target import InfluxApi, InfluxTarget
-from tests.contracts.bar_store import run
-from tests.fixtures.influx_shim import TOKEN, Shim, shim
-from tests.fixtures.influx_stores import make_store
-from tests.fixtures.influxd import Influxd, influxd
+from tests.contracts.bars.bar_store import run
+from tests.fixtures.influx.influx_shim import TOKEN, Shim, shim
+from tests.fixtures.influx.influx_stores import make_store
+from tests.fixtures.influx.influxd import Influxd, influxd
 
 type MakeStore = Callable[..., InfluxBarStore]
 

@@ -5,7 +5,7 @@ import pytest
 from batch.bars.actions.influx import InfluxActionStore
 from batch.bars.influx.layout import InfluxBuckets
 from batch.bars.influx.store import InfluxBarStore
-from tests.contracts.action_store import ActionStoreContract
+from tests.contracts.bars.action_store import ActionStoreContract
 
 
 @pytest.fixture(name="store")

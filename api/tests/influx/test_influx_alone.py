@@ -7,9 +7,9 @@ from pathlib import Path
 import orjson
 
 from batch.bars.influx.layout import InfluxBuckets
-from tests.fixtures.influx_shim import TOKEN, Shim
-from tests.fixtures.influxd import Influxd
-from tests.fixtures.stacks import clean_environment, serving
+from tests.fixtures.influx.influx_shim import TOKEN, Shim
+from tests.fixtures.influx.influxd import Influxd
+from tests.fixtures.servers.stacks import clean_environment, serving
 
 SYMBOLS = ["1301", "7203"]
 JOB = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "symbols": SYMBOLS, "session": "2025-11-04"}

@@ -8,10 +8,10 @@ import pytest
 from batch.bars.influx.layout import InfluxBuckets
 from batch.bars.influx.store import InfluxBarStore
 from batch.bars.influx.target import InfluxApi, InfluxTarget
-from tests.contracts.bar_store import BarStoreContract, run
-from tests.fixtures.influx_shim import TOKEN, Shim
-from tests.fixtures.influx_stores import make_store
-from tests.fixtures.influxd import Influxd
+from tests.contracts.bars.bar_store import BarStoreContract, run
+from tests.fixtures.influx.influx_shim import TOKEN, Shim
+from tests.fixtures.influx.influx_stores import make_store
+from tests.fixtures.influx.influxd import Influxd
 
 
 @pytest.fixture(params=[InfluxApi.V1, InfluxApi.V2])

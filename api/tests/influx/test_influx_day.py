@@ -18,13 +18,13 @@ from batch.market.listing import Market
 from batch.market.outcome import Outcome
 from batch.market.report import OutcomeReport
 from batch.market.universe import load_universe
-from tests.contracts.bar_store import run
-from tests.fixtures.http_servers import Response
-from tests.fixtures.influx_shim import TOKEN, Shim, shim
-from tests.fixtures.influx_stores import kept_lines, make_store
-from tests.fixtures.influxd import Influxd, influxd
-from tests.fixtures.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
-from tests.fixtures.synthetic_day import NOW, SESSION, ingest_day
+from tests.contracts.bars.bar_store import run
+from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
+from tests.fixtures.influx.influx_shim import TOKEN, Shim, shim
+from tests.fixtures.influx.influx_stores import kept_lines, make_store
+from tests.fixtures.influx.influxd import Influxd, influxd
+from tests.fixtures.providers.synthetic_day import NOW, SESSION, ingest_day
+from tests.fixtures.servers.http_servers import Response
 
 SOME = ("1301", "1332", "6758", "7203", "9984")
 

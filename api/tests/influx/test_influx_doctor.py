@@ -6,9 +6,9 @@ from pathlib import Path
 import orjson
 
 from batch.bars.influx.layout import InfluxBuckets
-from tests.fixtures.influx_shim import Shim
-from tests.fixtures.influxd import Influxd
-from tests.fixtures.stacks import KABOOM, clean_environment, serving
+from tests.fixtures.influx.influx_shim import Shim
+from tests.fixtures.influx.influxd import Influxd
+from tests.fixtures.servers.stacks import KABOOM, clean_environment, serving
 from tests.influx.test_influx_alone import JOB, settings_of
 
 

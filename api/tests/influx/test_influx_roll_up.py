@@ -20,10 +20,10 @@ from batch.market.universe import load_universe
 from batch.market_data.roll_up import roll_up_chunk
 from batch.market_data.roll_up_plan import plan_roll_up
 from batch.market_data.roll_up_request import LONGER, parse_roll_up
-from tests.contracts.bar_store import run
-from tests.fixtures.influxd import Influxd
-from tests.fixtures.stored_bars import DAILY, MINUTES
-from tests.fixtures.synthetic_day import NOW, SESSION, ingest_day
+from tests.contracts.bars.bar_store import run
+from tests.fixtures.bars.stored_bars import DAILY, MINUTES
+from tests.fixtures.influx.influxd import Influxd
+from tests.fixtures.providers.synthetic_day import NOW, SESSION, ingest_day
 
 #: Forty of the section, from its most traded to its least.
 SYMBOLS = sorted(load_universe(Market.TSE_PRIME, SESSION).symbols)[::40]

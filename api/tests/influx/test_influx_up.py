@@ -9,9 +9,9 @@ import pytest
 
 from batch.bars.influx.layout import InfluxBuckets
 from batch.kit.embedded.servers import free_port
-from tests.fixtures.influx_shim import TOKEN, shim
-from tests.fixtures.influxd import Influxd
-from tests.fixtures.stacks import Stack, stack, until
+from tests.fixtures.influx.influx_shim import TOKEN, shim
+from tests.fixtures.influx.influxd import Influxd
+from tests.fixtures.servers.stacks import Stack, stack, until
 
 # A chunk waits for the server five times, longer each time.
 pytestmark = pytest.mark.timeout(600)

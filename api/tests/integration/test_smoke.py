@@ -14,9 +14,9 @@ from app.cli.exits import Exit
 from app.cli.stack.migrate import check_schema
 from app.engine.catalog import Queue
 from batch.errors import StoreError
-from tests.fixtures.servers import Servers, fresh_database
-from tests.fixtures.stacks import KABOOM, Command, clean_environment, until
-from tests.fixtures.workers import Place, WorkerProcess, worker
+from tests.fixtures.servers.servers import Servers, fresh_database
+from tests.fixtures.servers.stacks import KABOOM, Command, clean_environment, until
+from tests.fixtures.workers.workers import Place, WorkerProcess, worker
 
 pytestmark = pytest.mark.timeout(180)
 #: `_LOCK_KEY` of `migrations/env.py`, which nobody but Alembic can import.
@@ -97,7 +97,9 @@ def test_instances_of_a_pool_without_a_name_or_a_port_are_told_apart(place: Plac
     node = "--hostname=celery@localhost"
 
     def instance() -> AbstractContextManager[WorkerProcess]:
-        return worker(place, node, application="tests.fixtures.nameless_worker", port_variable="KABOOM_SIDE_PORT")
+        return worker(
+            place, node, application="tests.fixtures.workers.nameless_worker", port_variable="KABOOM_SIDE_PORT"
+        )
 
     with instance(), instance():
         done = until(lambda: smoke("--json"), lambda done: done.out.count('"2: ') == 2, within_s=60)

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 import redis
 
-from tests.fixtures.apps import JOBS, RUN_DAILY
-from tests.fixtures.front import Front, front
-from tests.fixtures.stacks import serving, until
+from tests.fixtures.jobs.apps import JOBS, RUN_DAILY
+from tests.fixtures.servers.front import Front, front
+from tests.fixtures.servers.stacks import serving, until
 
 pytestmark = pytest.mark.timeout(240)
 OLD, NEW = "an-old-token-of-the-tests", "a-new-token-of-the-tests"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import redis
 
-from tests.fixtures.apps import JOBS, RUN_DAILY, client_of, running
-from tests.fixtures.collector import SeenSpan, collector
-from tests.fixtures.stacks import clean_environment, until
-from tests.fixtures.workers import Place, worker
+from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, client_of, running
+from tests.fixtures.servers.collector import SeenSpan, collector
+from tests.fixtures.servers.stacks import clean_environment, until
+from tests.fixtures.workers.workers import Place, worker
 
 _BODY = {"intervals": {"1d": 2}, "symbols": ["7203", "6758"], "session": "2025-11-04"}
 #: As a caller that is traced itself sends it.

@@ -12,7 +12,7 @@ import psutil
 from batch.kit.embedded.run_file import read_run_file
 from batch.kit.embedded.servers import free_port
 from batch.notify.signing import parse_secrets
-from tests.fixtures.stacks import KABOOM, Stack, clean_environment, end_all, stack, until
+from tests.fixtures.servers.stacks import KABOOM, Stack, clean_environment, end_all, stack, until
 
 
 def test_a_second_one_on_the_same_data_says_so_and_stops(open_tmp: Path) -> None:

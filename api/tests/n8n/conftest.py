@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fixtures.apps import TOKEN
+from tests.fixtures.jobs.apps import TOKEN
 from tests.n8n.lab.install import Installation, install
 from tests.n8n.lab.lab import TRIGGER_TOKEN, Lab, open_lab
 

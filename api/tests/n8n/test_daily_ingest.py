@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.fixtures.apps import JOBS, RUN_DAILY
-from tests.fixtures.http_servers import Request
-from tests.fixtures.provider_faults import say_status
-from tests.fixtures.stacks import serving, until
+from tests.fixtures.jobs.apps import JOBS, RUN_DAILY
+from tests.fixtures.providers.provider_faults import say_status
+from tests.fixtures.servers.http_servers import Request
+from tests.fixtures.servers.stacks import serving, until
 from tests.n8n.lab.lab import Lab, job_id_in
 from tests.n8n.lab.relay import say
 from tests.n8n.lab.workflows import ALERT, CALLBACK, NAMES, PATHS, POLLING

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.receivers import receiving
+from tests.fixtures.servers.receivers import receiving
 from tests.n8n.lab.server import GUARD
 
 #: A documentation address and a reserved name: nobody is there, should one get through.

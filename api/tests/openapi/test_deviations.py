@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.fixtures.apps import TOKEN
-from tests.fixtures.stacks import Api, clean_environment, serving, until
+from tests.fixtures.jobs.apps import TOKEN
+from tests.fixtures.servers.stacks import Api, clean_environment, serving, until
 
 #: `make openapi` asks longer, and otherwise each time.
 SECONDS = int(os.environ.get("OPENAPI_SECONDS", "10"))

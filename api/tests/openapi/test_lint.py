@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from app.main import create_app
-from tests.fixtures.apps import memory_settings
+from tests.fixtures.jobs.apps import memory_settings
 
 DOCUMENT = create_app(memory_settings(Path("nowhere"))).openapi()
 OPERATIONS = [

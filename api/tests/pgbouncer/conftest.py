@@ -7,8 +7,8 @@ import pytest
 
 from app.ledger.postgres import PostgresJobHistory
 from batch.kit.postgres.engine import connect_postgres
-from tests.fixtures.pgbouncers import PgBouncer, pgbouncer
-from tests.fixtures.servers import Servers, fresh_database, open_folder
+from tests.fixtures.servers.pgbouncers import PgBouncer, pgbouncer
+from tests.fixtures.servers.servers import Servers, fresh_database, open_folder
 
 
 @pytest.fixture(scope="session")

@@ -20,11 +20,11 @@ from batch.errors import StoreError
 from batch.kit.embedded.servers import EmbeddedServer, embed_postgres
 from batch.kit.postgres import connection as postgres_connection
 from batch.kit.postgres.engine import connect_postgres, postgres_errors
-from tests.fixtures.jobs import make_job
-from tests.fixtures.pgbouncers import PgBouncer, pgbouncer
-from tests.fixtures.servers import open_folder
-from tests.fixtures.stacks import serving, until
-from tests.fixtures.workers import Place, worker
+from tests.fixtures.jobs.jobs import make_job
+from tests.fixtures.servers.pgbouncers import PgBouncer, pgbouncer
+from tests.fixtures.servers.servers import open_folder
+from tests.fixtures.servers.stacks import serving, until
+from tests.fixtures.workers.workers import Place, worker
 
 pytestmark = pytest.mark.anyio
 LOOK = text("SELECT current_setting('statement_timeout'), current_setting('prepare_threshold', true)")

@@ -9,9 +9,9 @@ import pytest
 
 from app.cli.exits import Exit
 from app.cli.stack.migrate import check_schema
-from tests.fixtures.pgbouncers import PgBouncer, pgbouncer
-from tests.fixtures.servers import Servers, open_folder
-from tests.fixtures.stacks import KABOOM, clean_environment
+from tests.fixtures.servers.pgbouncers import PgBouncer, pgbouncer
+from tests.fixtures.servers.servers import Servers, open_folder
+from tests.fixtures.servers.stacks import KABOOM, clean_environment
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import typer.main
 from app.cli.main import app
 from tests.alerts.check import faults_of
 from tests.alerts.rules import Rule, load_rules
-from tests.fixtures.repository import load_text
+from tests.fixtures.repo.repository import load_text
 
 RULES = load_rules()
 GOOD = RULES["KaboomQueueOld"]

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from tests.fixtures.repository import load_modules
+from tests.fixtures.repo.repository import load_modules
 
 type Documented = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -8,7 +8,7 @@ import pytest
 from app import errors as edge
 from batch import errors as domain
 from batch.errors import KaboomError
-from tests.fixtures.repository import load_text
+from tests.fixtures.repo.repository import load_text
 
 CLASSES = [
     kind

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.fixtures.repository import ROOT, find_files, load_text
+from tests.fixtures.repo.repository import ROOT, find_files, load_text
 
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-deploy.lock")
 PROJECT: dict[str, Any] = tomllib.loads(load_text("pyproject.toml"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.repository import ROOT
+from tests.fixtures.repo.repository import ROOT
 
 VERSIONS = ROOT / "api" / "app" / "ledger" / "migrations" / "versions"
 #: What was there before this rule: a database of a release has all of these.

@@ -12,9 +12,9 @@ from app.ingest.schemas import RunDailyBody
 from app.jobs.model import TRANSITIONS, JobStatus
 from app.ledger.schedules.default import default_schedule
 from app.main import create_app
-from tests.fixtures.apps import memory_settings
-from tests.fixtures.n8n_workflows import Frame, faults_in, kind, node_of, rules_of, texts_in
-from tests.fixtures.repository import ROOT, load_text
+from tests.fixtures.jobs.apps import memory_settings
+from tests.fixtures.repo.n8n_workflows import Frame, faults_in, kind, node_of, rules_of, texts_in
+from tests.fixtures.repo.repository import ROOT, load_text
 
 FOLDER, TEST_N8N = ROOT / "n8n", ROOT / "api/tests/n8n"
 WORKFLOWS: dict[str, Any] = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from app.settings import NOT_KEPT, AppSettings, secret_name, secret_variables
-from tests.fixtures import secret_names
-from tests.fixtures.repository import ROOT, load_text
-from tests.fixtures.secret_names import (
+from tests.fixtures.repo import secret_names
+from tests.fixtures.repo.repository import ROOT, load_text
+from tests.fixtures.repo.secret_names import (
     FILES,
     SCALER,
     UNREAD,

@@ -5,7 +5,7 @@ from statistics import median, quantiles
 
 import pytest
 
-from tests.fixtures.repository import Module, load_modules
+from tests.fixtures.repo.repository import Module, load_modules
 
 SOURCE = (*load_modules("api/app"), *load_modules("api/batch"))
 TESTS = load_modules("api/tests")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.repository import ROOT, find_files
+from tests.fixtures.repo.repository import ROOT, find_files
 
 FORBIDDEN = {
     "a path of a machine": r"/root/|/(?:Users|home)/(?!app\b|kaboom\b|me\b|you\b)\w+/",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fixtures.repository import ROOT, load_modules
+from tests.fixtures.repo.repository import ROOT, load_modules
 
 NO_NAME = re.compile(r"(^|_)(utils?|helpers?|common|managers?|misc|base_service)(_|$)")
 #: Words that the glossary replaces: bar, interval, symbol. A provider may speak its own language.

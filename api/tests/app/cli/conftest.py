@@ -12,8 +12,8 @@ import pytest
 from app.cli.main import run_cli
 from batch import wiring
 from batch.bars.pages.store import PageBarStore
-from tests.fixtures.apps import TOKEN
-from tests.fixtures.stacks import Api, serving
+from tests.fixtures.jobs.apps import TOKEN
+from tests.fixtures.servers.stacks import Api, serving
 
 
 @dataclass(frozen=True)

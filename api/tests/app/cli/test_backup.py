@@ -20,8 +20,8 @@ from app.cli.backup.draft import draft_of
 from app.cli.backup.manifest import NAME, Manifest, read_manifest
 from batch.bars.pages.store import PageBarStore
 from tests.app.cli.conftest import Done, Kaboom
-from tests.fixtures.stacks import KABOOM, clean_environment, until
-from tests.fixtures.stored_bars import DAILY, MINUTES, at, bar, frame, full_day, refused
+from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day, refused
+from tests.fixtures.servers.stacks import KABOOM, clean_environment, until
 
 DAYS = (date(2025, 10, 31), date(2025, 11, 4))
 SYMBOLS = [str(n) for n in range(1300, 1340)]

@@ -6,7 +6,7 @@ import pytest
 
 from batch import wiring
 from tests.app.cli.conftest import Kaboom
-from tests.fixtures.fake_influx import TOKEN, fake_influx
+from tests.fixtures.influx.fake_influx import TOKEN, fake_influx
 
 
 @pytest.fixture(autouse=True)

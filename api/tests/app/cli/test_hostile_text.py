@@ -11,12 +11,12 @@ import pytest
 
 from app.cli.main import run_cli
 from batch.kit.printable import clean
+from tests.app.cli.commands.test_commands import SMALL
 from tests.app.cli.conftest import Done, Kaboom, Scripted
-from tests.app.cli.test_commands import SMALL
-from tests.app.cli.test_symbol_import import PACKAGED, write_list
-from tests.fixtures.apps import TOKEN
-from tests.fixtures.http_servers import Request, Response, serving
-from tests.fixtures.stacks import Api
+from tests.app.cli.data.test_symbol_import import PACKAGED, write_list
+from tests.fixtures.jobs.apps import TOKEN
+from tests.fixtures.servers.http_servers import Request, Response, serving
+from tests.fixtures.servers.stacks import Api
 
 HOSTILE = "[/b][link=x]\x1b[2J\x1b]0;t\x07\x9b31m\u202e\r\n\x00トヨタ"
 SHOWN = r"[/b][link=x]\x1b[2J\x1b]0;t\x07\x9b31m\u202e\x0d\x0a\x00トヨタ"

@@ -8,7 +8,7 @@ import pytest
 from app.cli.words import OUTCOME_WORDS, TERMS_WORDS, WORDS, Speaker, choose_language
 from batch.market.outcome import Outcome
 from batch.providers.registry import get_provider_spec, provider_names
-from tests.fixtures.repository import load_modules
+from tests.fixtures.repo.repository import load_modules
 
 
 def fields(text: str) -> set[str]:

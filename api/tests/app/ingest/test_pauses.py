@@ -20,9 +20,9 @@ from batch.errors import RateLimited
 from batch.ingest.window import IngestTools
 from batch.kit.clock import utc_now
 from batch.market.listing import Market
-from tests.fixtures.fake_providers import FakeProvider, fail_with, give
-from tests.fixtures.job_runs import assert_agree, in_store, messages, work_off
-from tests.fixtures.jobs import ref_of
+from tests.fixtures.jobs.job_runs import assert_agree, in_store, messages, work_off
+from tests.fixtures.jobs.jobs import ref_of
+from tests.fixtures.providers.fake_providers import FakeProvider, fail_with, give
 
 pytestmark = pytest.mark.anyio
 

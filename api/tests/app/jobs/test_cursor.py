@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.jobs.cursor import CursorSigner
 from batch.errors import InvalidRequest
-from tests.fixtures.jobs import make_job
+from tests.fixtures.jobs.jobs import make_job
 
 
 def _as_it_is(value: object) -> object:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.jobs.model import TRANSITIONS, Chunk, ChunkState, ItemNote, JobStatus, Tally, settle_status
 from app.jobs.records import dump_job, parse_job
-from tests.fixtures.jobs import advance, make_chunk, make_job
+from tests.fixtures.jobs.jobs import advance, make_chunk, make_job
 
 COUNTS = st.integers(0, 2**53)
 WORDS = st.text(st.characters(codec="utf-8"), max_size=12)

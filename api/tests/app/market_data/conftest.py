@@ -12,8 +12,8 @@ from batch.bars.store import BarStore
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from batch.wiring import build_bar_store
-from tests.fixtures.apps import client_of, memory_settings, running
-from tests.fixtures.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
+from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
+from tests.fixtures.jobs.apps import client_of, memory_settings, running
 
 SESSIONS = (date(2025, 10, 31), date(2025, 11, 4), date(2025, 11, 5))
 SYMBOLS = ("285A", "6758", "7203")

@@ -15,8 +15,8 @@ from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from batch.wiring import build_action_store, build_bar_store
 from tests.app.market_data.conftest import SESSIONS
-from tests.fixtures.apps import memory_settings
-from tests.fixtures.noted_actions import note
+from tests.fixtures.bars.noted_actions import note
+from tests.fixtures.jobs.apps import memory_settings
 
 pytestmark = pytest.mark.anyio
 URL = "/api/v1/bars/7203"

@@ -18,7 +18,7 @@ from batch.market.universe import Market, load_universe
 from batch.providers.synthetic import SyntheticProvider
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.wiring import build_bar_store
-from tests.fixtures.apps import client_of, memory_settings, running
+from tests.fixtures.jobs.apps import client_of, memory_settings, running
 
 pytestmark = pytest.mark.anyio
 SPAN = (date(2025, 2, 3), date(2025, 11, 28))

@@ -17,8 +17,8 @@ from app.market_data.schemas import BarPage, CoveragePage, LatestBars
 from batch.bars.coverage.asked import tell_asked
 from batch.bars.store import BarStore
 from tests.app.market_data.conftest import SESSIONS, SYMBOLS
-from tests.fixtures.apps import client_of
-from tests.fixtures.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
+from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
+from tests.fixtures.jobs.apps import client_of
 
 pytestmark = pytest.mark.anyio
 BARS = "/api/v1/bars"

@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from batch.wiring import build_bar_store, build_provider
-from tests.fixtures.apps import RUN_DAILY, SCHEDULES, client_of, memory_settings, running
-from tests.fixtures.fake_jquants import API_KEY, FakeJquants, jquants_server
-from tests.fixtures.job_steps import until
-from tests.fixtures.provider_faults import say_status
+from tests.fixtures.jobs.apps import RUN_DAILY, SCHEDULES, client_of, memory_settings, running
+from tests.fixtures.jobs.job_steps import until
+from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
+from tests.fixtures.providers.provider_faults import say_status
 
 pytestmark = pytest.mark.anyio
 MARKET_DATA = "/api/v1/market-data"

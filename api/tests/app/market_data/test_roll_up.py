@@ -11,8 +11,8 @@ import pytest
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from batch.wiring import build_bar_store
-from tests.fixtures.apps import RUN_DAILY, client_of, memory_settings, running
-from tests.fixtures.stored_bars import DAILY
+from tests.fixtures.bars.stored_bars import DAILY
+from tests.fixtures.jobs.apps import RUN_DAILY, client_of, memory_settings, running
 
 pytestmark = pytest.mark.anyio
 MARKET_DATA = "/api/v1/market-data"

@@ -13,8 +13,8 @@ from batch.market.interval import Interval
 from batch.market_data.compact import plan_compaction
 from batch.market_data.compact_request import CompactRequest
 from batch.wiring import build_bar_store
-from tests.fixtures.apps import RUN_DAILY, SCHEDULES, client_of, memory_settings, running
-from tests.fixtures.stored_bars import MINUTES
+from tests.fixtures.bars.stored_bars import MINUTES
+from tests.fixtures.jobs.apps import RUN_DAILY, SCHEDULES, client_of, memory_settings, running
 
 pytestmark = pytest.mark.anyio
 MIRROR, COMPACT = "/api/v1/market-data/mirror", "/api/v1/market-data/compact"

@@ -10,8 +10,8 @@ import pytest
 
 from app.server import progress, protocol
 from app.server.connections import Connections
-from tests.fixtures.raw_http import Served, connect, exchange, is_closed, read_to_end, served, statuses
-from tests.fixtures.stacks import until
+from tests.fixtures.servers.raw_http import Served, connect, exchange, is_closed, read_to_end, served, statuses
+from tests.fixtures.servers.stacks import until
 
 WAIT_S = 2
 #: Deadlines are looked at once a second.

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from app.server.refusals import MAX_HEAD, MAX_HEADERS
-from tests.fixtures.raw_http import Served, connect, exchange, read_to_end, served, statuses
+from tests.fixtures.servers.raw_http import Served, connect, exchange, read_to_end, served, statuses
 
 END = b"Connection: close\r\n\r\n"
 HOST = b"Host: a\r\n"

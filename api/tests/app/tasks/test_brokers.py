@@ -12,7 +12,7 @@ from app.engine.parts import broker_urls
 from app.settings import AppSettings
 from app.tasks.brokers import broker_options, choose_broker, result_options
 from batch.errors import ConfigurationError
-from tests.fixtures.apps import real_settings
+from tests.fixtures.jobs.apps import real_settings
 
 SENTINELS = "sentinel://:hush@10.0.0.1/1;sentinel://10.0.0.2/1?master_name=kaboom"
 A, B, C = (f"redis://:secret@10.0.0.{n}:6379/0" for n in (1, 2, 3))

@@ -13,9 +13,9 @@ from app.engine.run.worker import Run, perform
 from app.jobs.model import Tally
 from app.live.store import Claim
 from app.tasks.loop import ProcessLoop
-from tests.fixtures.handlers import SCRIPT, planning
-from tests.fixtures.job_runs import messages, submit
-from tests.fixtures.jobs import advance, make_chunk, ref_of
+from tests.fixtures.jobs.job_runs import messages, submit
+from tests.fixtures.jobs.jobs import advance, make_chunk, ref_of
+from tests.fixtures.workers.handlers import SCRIPT, planning
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from batch.market.calendar import last_sessions
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome
 from batch.market.report import OutcomeReport
-from tests.fixtures.random_bars import random_bars
+from tests.fixtures.bars.random_bars import random_bars
 
 pytestmark = pytest.mark.anyio
 LAST = date(2025, 11, 4)

@@ -13,7 +13,7 @@ from batch.indicators.chosen import Indicator, parse_indicators
 from batch.indicators.compute import FORMULAS, compute_indicators
 from batch.indicators.table import IndicatorSpec, get_indicator_spec, indicator_specs
 from batch.market.interval import Interval
-from tests.fixtures.random_bars import random_bars
+from tests.fixtures.bars.random_bars import random_bars
 
 SPECS = indicator_specs()
 M1, D1 = Interval.M1, Interval.D1

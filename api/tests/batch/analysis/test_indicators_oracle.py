@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from batch.indicators.chosen import Indicator
 from batch.indicators.compute import compute_indicators
 from batch.indicators.table import get_indicator_spec
-from tests.fixtures.random_bars import random_bars
+from tests.fixtures.bars.random_bars import random_bars
 
 type Arrays = Sequence[Any]
 

@@ -12,7 +12,7 @@ from batch.bars.resample import compare_days, flag_days, resample
 from batch.market.bar import BAR_SCHEMA, BarFlag, empty_bars
 from batch.market.calendar import grid, minute_grid
 from batch.market.interval import Interval
-from tests.fixtures.stored_bars import at, bar, frame
+from tests.fixtures.bars.stored_bars import at, bar, frame
 
 #: The day before the afternoon was lengthened, and the day from which it is.
 BEFORE, SINCE = date(2024, 11, 1), date(2024, 11, 5)

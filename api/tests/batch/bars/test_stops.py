@@ -25,7 +25,7 @@ from batch.market.interval import Interval
 from batch.market_data.mirror import MirrorChunk, mirror_chunk
 from batch.market_data.roll_up import roll_up_chunk
 from batch.market_data.roll_up_plan import RollUpChunk
-from tests.fixtures.stored_bars import MINUTES, full_day
+from tests.fixtures.bars.stored_bars import MINUTES, full_day
 
 DAYS = last_sessions(6, date(2025, 6, 30))
 SYMBOLS = [str(1301 + n) for n in range(40)]

@@ -8,7 +8,7 @@ from batch.bars.memory import MemoryBarStore
 from batch.bars.windows import read_first
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
-from tests.fixtures.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
+from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 
 pytestmark = pytest.mark.anyio
 OLD, NEW = datetime(1970, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)

@@ -21,7 +21,7 @@ from batch.market.report import OutcomeReport
 from batch.market.snapshot import Snapshot, format_snapshot
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.settings import BatchSettings
-from tests.fixtures.fake_providers import SERIES, FakeProvider
+from tests.fixtures.providers.fake_providers import SERIES, FakeProvider
 
 OLD, NEW = date(2025, 9, 30), date(2025, 10, 31)
 BETWEEN, AFTER = date(2025, 10, 15), date(2025, 11, 4)

@@ -17,8 +17,8 @@ from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.report import OutcomeReport
 from batch.providers.base import BarRequest, FetchedBars
-from tests.fixtures.fake_providers import FakeProvider, fail_with, give
-from tests.fixtures.raw_bars import NOW
+from tests.fixtures.bars.raw_bars import NOW
+from tests.fixtures.providers.fake_providers import FakeProvider, fail_with, give
 
 SYMBOLS = ("1301", "1332", "7203", "6758", "9984")
 CHUNK = IngestChunk(Interval.M1, SYMBOLS, (date(2025, 11, 4),))

@@ -32,8 +32,8 @@ from batch.market.report import OutcomeReport
 from batch.market.universe import load_universe
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.synthetic import SyntheticProvider
-from tests.fixtures.holes import Surgeon, memory_surgeon, page_surgeon
-from tests.fixtures.kept_bars import read_series
+from tests.fixtures.bars.holes import Surgeon, memory_surgeon, page_surgeon
+from tests.fixtures.bars.kept_bars import read_series
 
 pytestmark = pytest.mark.anyio
 #: Six sessions around a holiday (3 November).

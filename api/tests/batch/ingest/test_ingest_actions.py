@@ -19,8 +19,8 @@ from batch.market.listing import Market
 from batch.market.outcome import Outcome
 from batch.market.report import OutcomeReport
 from batch.providers.base import BarRequest, FetchedBars
-from tests.fixtures.fake_providers import SERIES, FailingBarStore, FakeProvider
-from tests.fixtures.raw_bars import clean_session, raw_frame
+from tests.fixtures.bars.raw_bars import clean_session, raw_frame
+from tests.fixtures.providers.fake_providers import SERIES, FailingBarStore, FakeProvider
 
 FIRST, SECOND = date(2025, 11, 4), date(2025, 11, 5)
 HALF = CorporateAction("7203", SECOND, 0.5)

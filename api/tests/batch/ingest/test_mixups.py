@@ -14,8 +14,8 @@ from batch.market.calendar import auction_stamps
 from batch.market.interval import Interval
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.synthetic import Fault, SyntheticFaults, SyntheticProvider
-from tests.fixtures.raw_bars import asking, clean_session, raw_bar, raw_frame
-from tests.fixtures.recall import LATER, SEED, SESSIONS, UNIVERSE, Lab
+from tests.fixtures.bars.raw_bars import asking, clean_session, raw_bar, raw_frame
+from tests.fixtures.providers.recall import LATER, SEED, SESSIONS, UNIVERSE, Lab
 
 YESTERDAY, TODAY = SESSIONS[-2:]
 OFTEN = (Interval.M1, Interval.M5, Interval.H1, Interval.D1)

@@ -20,8 +20,8 @@ from batch.market.calendar import last_sessions
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.providers.base import BarRequest, FetchedBars
-from tests.fixtures.fake_providers import FakeProvider
-from tests.fixtures.raw_bars import clean_session, raw_frame
+from tests.fixtures.bars.raw_bars import clean_session, raw_frame
+from tests.fixtures.providers.fake_providers import FakeProvider
 
 #: Over the end of a month, and so over two page files of minutes.
 DAYS = last_sessions(6, date(2025, 11, 5))

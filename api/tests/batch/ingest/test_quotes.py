@@ -24,7 +24,7 @@ from batch.market.outcome import Outcome
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.registry import get_provider_spec
 from batch.providers.synthetic import SyntheticProvider
-from tests.fixtures.raw_bars import raw_bar, raw_frame
+from tests.fixtures.bars.raw_bars import raw_bar, raw_frame
 
 pytestmark = pytest.mark.anyio
 #: A Tuesday; the Monday before was a holiday.

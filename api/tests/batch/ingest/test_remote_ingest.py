@@ -23,10 +23,10 @@ from batch.market.report import OutcomeReport
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.settings import BatchSettings
 from batch.wiring import build_bar_store, build_provider
-from tests.fixtures.fake_jquants import API_KEY, FakeJquants, jquants_server
-from tests.fixtures.fake_yahoo import FakeYahoo, yahoo_server
-from tests.fixtures.http_servers import Request, Response
-from tests.fixtures.provider_faults import cut_off, say_status
+from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
+from tests.fixtures.providers.fake_yahoo import FakeYahoo, yahoo_server
+from tests.fixtures.providers.provider_faults import cut_off, say_status
+from tests.fixtures.servers.http_servers import Request, Response
 
 PRIME = ("4063", "6758", "7203", "8306", "9432", "9984")
 #: A minute of each stamp of the grid.

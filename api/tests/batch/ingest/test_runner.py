@@ -27,7 +27,8 @@ from batch.market.outcome import Outcome
 from batch.market.report import OutcomeReport
 from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.synthetic import SyntheticProvider, TransportFaults
-from tests.fixtures.fake_providers import (
+from tests.fixtures.bars.raw_bars import clean_session, raw_bar, raw_frame
+from tests.fixtures.providers.fake_providers import (
     SERIES,
     FailingBarStore,
     FakeProvider,
@@ -38,7 +39,6 @@ from tests.fixtures.fake_providers import (
     say,
     spoken,
 )
-from tests.fixtures.raw_bars import clean_session, raw_bar, raw_frame
 
 NOV_4 = date(2025, 11, 4)
 NOW = datetime(2025, 12, 1, tzinfo=UTC)

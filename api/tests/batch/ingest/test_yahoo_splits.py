@@ -25,7 +25,7 @@ from batch.market.outcome import Outcome
 from batch.providers.limiter.gate import OpenGate
 from batch.providers.yahoo import YahooProvider, YahooSource
 from batch.providers.yahoo.splits import DayPrices, find_divisors
-from tests.fixtures.fake_yahoo import FakeYahoo, yahoo_server
+from tests.fixtures.providers.fake_yahoo import FakeYahoo, yahoo_server
 
 TODAY = date(2026, 11, 16)
 DAYS = last_sessions(10, TODAY)

@@ -15,8 +15,8 @@ import pytest
 from batch.kit.embedded.servers import free_port
 from batch.kit.http import client
 from batch.kit.http.client import HttpClient, Reply
-from tests.fixtures.authority import Authority
-from tests.fixtures.http_servers import Request, Response, serving
+from tests.fixtures.servers.authority import Authority
+from tests.fixtures.servers.http_servers import Request, Response, serving
 
 pytestmark = pytest.mark.anyio
 

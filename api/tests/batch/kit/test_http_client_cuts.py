@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from batch.kit.http.client import HttpClient
-from tests.fixtures.cut_answers import CutServer, Framing, cutting
-from tests.fixtures.http_servers import Request, Response
+from tests.fixtures.servers.cut_answers import CutServer, Framing, cutting
+from tests.fixtures.servers.http_servers import Request, Response
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ import pytest
 
 from batch.errors import InvalidRequest
 from batch.kit.http.poster import Answer, HttpDownloader
-from tests.fixtures.http_servers import Request, Response, serving
+from tests.fixtures.servers.http_servers import Request, Response, serving
 
 pytestmark = pytest.mark.anyio
 

@@ -11,8 +11,8 @@ import pytest
 from app.tasks.loop import ProcessLoop
 from batch.kit.http.client import HttpClient
 from batch.kit.open_sessions import close_sessions, note_open
-from tests.fixtures.apps import memory_settings, running
-from tests.fixtures.http_servers import Request, Response, serving
+from tests.fixtures.jobs.apps import memory_settings, running
+from tests.fixtures.servers.http_servers import Request, Response, serving
 
 pytestmark = pytest.mark.anyio
 

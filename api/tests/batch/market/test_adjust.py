@@ -10,8 +10,8 @@ from polars.testing import assert_frame_equal
 
 from batch.market.adjust import adjust_bars, cumulate_factors, digest_actions, unadjust_bars
 from batch.market.bar import empty_bars
-from tests.fixtures.noted_actions import factors
-from tests.fixtures.stored_bars import at, bar, frame, full_day
+from tests.fixtures.bars.noted_actions import factors
+from tests.fixtures.bars.stored_bars import at, bar, frame, full_day
 
 DAYS = [date(2025, 6, 2) + timedelta(days=n) for n in range(10)]
 RATIOS = st.sampled_from([1 / 10, 1 / 5, 1 / 3, 1 / 2, 2 / 3, 0.93727, 2.0, 5.0, 10.0])

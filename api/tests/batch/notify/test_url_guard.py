@@ -16,7 +16,7 @@ from batch.notify.callback import CallbackRules
 from batch.notify.signing import parse_secrets
 from batch.notify.url_guard import UrlGuard, judge_address, parse_trusted
 from batch.notify.webhooks import Webhook, WebhookSender
-from tests.fixtures.receivers import SECRET, Canary, canary, receiving
+from tests.fixtures.servers.receivers import SECRET, Canary, canary, receiving
 
 PUBLIC = "93.184.216.34"
 #: What the name server of the attacker says, the last answer again and again.

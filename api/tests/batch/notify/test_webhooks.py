@@ -15,8 +15,8 @@ from batch.kit.http.poster import HttpPoster
 from batch.notify.callback import CallbackRules
 from batch.notify.signing import make_webhook_secret, parse_secrets
 from batch.notify.webhooks import Webhook, WebhookSender
-from tests.fixtures.certificate import HOST, client_context, server_context
-from tests.fixtures.receivers import SECRET, TRUSTING, receiving
+from tests.fixtures.servers.certificate import HOST, client_context, server_context
+from tests.fixtures.servers.receivers import SECRET, TRUSTING, receiving
 
 pytestmark = pytest.mark.anyio
 BODY = '{"type":"ingest.job.completed","data":{"市場":"TSE_PRIME"}}'

@@ -8,7 +8,7 @@ import pytest
 from batch.errors import ProviderError, RateLimited
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.each import SymbolAnswer, ask_each
-from tests.fixtures.raw_bars import raw_bar, raw_frame
+from tests.fixtures.bars.raw_bars import raw_bar, raw_frame
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ from batch.providers.limiter.memory import MemoryLimiter
 from batch.providers.limiter.polite import PoliteProvider
 from batch.providers.limiter.port import Limits, Reason, Turn, Verdict, Wait
 from batch.providers.watch import Heard, listen_to_waits, while_alive
-from tests.fixtures.fake_providers import FakeProvider, fail_with
-from tests.fixtures.raw_bars import SESSIONS
+from tests.fixtures.bars.raw_bars import SESSIONS
+from tests.fixtures.providers.fake_providers import FakeProvider, fail_with
 
 pytestmark = pytest.mark.anyio
 

@@ -19,8 +19,8 @@ from batch.providers.jquants.get import JQUANTS_SERVER
 from batch.providers.jquants.parse import parse_calendar, parse_daily, parse_listings, parse_master, parse_minutes
 from batch.providers.limiter.gate import OpenGate
 from batch.providers.wire import ProviderWire
-from tests.fixtures.fake_jquants import API_KEY, FakeJquants, jquants_server
-from tests.fixtures.provider_faults import as_json
+from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
+from tests.fixtures.providers.provider_faults import as_json
 
 pytestmark = pytest.mark.anyio
 

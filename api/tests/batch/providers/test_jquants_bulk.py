@@ -21,10 +21,10 @@ from batch.market.outcome import Outcome
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, JquantsSource, query
 from batch.providers.jquants import bulk as module
-from tests.fixtures.fake_jquants import API_KEY, FakeJquants, jquants_server
-from tests.fixtures.http_servers import Request, Response
-from tests.fixtures.provider_faults import SPOILT, as_json, say_status
-from tests.fixtures.remote_providers import CountingGate
+from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
+from tests.fixtures.providers.provider_faults import SPOILT, as_json, say_status
+from tests.fixtures.providers.remote_providers import CountingGate
+from tests.fixtures.servers.http_servers import Request, Response
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,7 @@ from batch.providers.jquants import JquantsShelf, JquantsSource, query, shelf
 from batch.providers.jquants.files import BulkFile, parse_files, pick_files
 from batch.providers.limiter.gate import OpenGate
 from batch.providers.watch import while_alive
-from tests.fixtures.fake_jquants import API_KEY, FakeJquants, jquants_server
+from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
 
 pytestmark = pytest.mark.anyio
 

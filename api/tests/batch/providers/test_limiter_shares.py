@@ -8,7 +8,7 @@ import pytest
 from batch.kit.redis.client import connect_redis
 from batch.providers.limiter.port import Limits, Turn, Verdict
 from batch.providers.limiter.redis import RedisLimiter
-from tests.fixtures.limiters import PROVIDER, LimiterBench, redis_limiter
+from tests.fixtures.providers.limiters import PROVIDER, LimiterBench, redis_limiter
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from batch.providers.limiter.memory import MemoryLimiter
 from batch.providers.limiter.port import Limits, Turn, Verdict
-from tests.fixtures.limiters import Clock
+from tests.fixtures.providers.limiters import Clock
 
 WINDOW_S = 60.0
 #: Seconds before a request is asked for, on its way there, and on the way back; a process may die with it.

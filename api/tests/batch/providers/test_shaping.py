@@ -9,7 +9,7 @@ from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import FetchedBars
 from batch.providers.shaping import lengthen, sum_minutes
-from tests.fixtures.raw_bars import SESSIONS, clean_session, raw_bar, raw_frame
+from tests.fixtures.bars.raw_bars import SESSIONS, clean_session, raw_bar, raw_frame
 
 DAY = SESSIONS[0]
 GRID = grid(DAY, Interval.M1)

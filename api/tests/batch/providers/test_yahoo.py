@@ -21,7 +21,7 @@ from batch.providers.yahoo.parse import parse_chart
 from batch.providers.yahoo.query import ChartQuery, ask_charts
 from batch.settings import BatchSettings
 from batch.wiring import build_provider
-from tests.fixtures.fake_yahoo import FakeYahoo, explain, yahoo_server
+from tests.fixtures.providers.fake_yahoo import FakeYahoo, explain, yahoo_server
 
 pytestmark = pytest.mark.anyio
 

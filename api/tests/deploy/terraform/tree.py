@@ -10,7 +10,7 @@ from tests.deploy.terraform.hcl import Module, load_module
 from tests.deploy.terraform.layout_check import find_layout_faults
 from tests.deploy.terraform.provider_schema import load_schema
 from tests.deploy.terraform.schema_check import find_schema_faults
-from tests.fixtures.repository import ROOT
+from tests.fixtures.repo.repository import ROOT
 
 TERRAFORM = ROOT / "infra/terraform"
 ENVIRONMENTS = ("staging", "production")

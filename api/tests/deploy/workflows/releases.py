@@ -8,8 +8,8 @@ from tests.deploy.workflows.cloud import PROJECT, Cloud, CloudError, Revision, S
 from tests.deploy.workflows.runner import Job, World, run_workflow
 from tests.deploy.workflows.toolbox import on_path, plain_environment, serving_apis
 from tests.deploy.workflows.tools import Tools
-from tests.fixtures.repository import ROOT, load_text
-from tests.fixtures.secret_names import FILES, kept_variables
+from tests.fixtures.repo.repository import ROOT, load_text
+from tests.fixtures.repo.secret_names import FILES, kept_variables
 
 DEPLOY = load_text(".github/workflows/deploy.yml")
 RELEASE, OLDER = "c0ffee" + "1" * 34, "facade" + "0" * 34

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.workflows.rules import actions_of, faults_of, limits_of
-from tests.fixtures.repository import ROOT, load_text
+from tests.fixtures.repo.repository import ROOT, load_text
 
 BIN = Path(sys.prefix) / "bin"
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))

@@ -11,7 +11,7 @@ from tests.deploy.workflows.cloud import PROJECT, REGION, Cloud, Target
 from tests.deploy.workflows.releases import OLDER, SECRETS, make_cloud
 from tests.deploy.workflows.toolbox import on_path, plain_environment, serving_apis
 from tests.deploy.workflows.tools import Tools
-from tests.fixtures.repository import ROOT, load_text
+from tests.fixtures.repo.repository import ROOT, load_text
 
 Done = subprocess.CompletedProcess[str]
 MANIFESTS = ("api-service", "celery-worker-service", "migrate-job", "smoke-job", "nightly-job")

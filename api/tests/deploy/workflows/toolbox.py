@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.deploy.workflows.cloud import Cloud, CloudError
 from tests.deploy.workflows.tools import Tools
-from tests.fixtures.http_servers import Request, Response, serving
+from tests.fixtures.servers.http_servers import Request, Response, serving
 
 PROGRAMS = ("gcloud", "docker", "cosign", "syft")
 #: Asks with NULs between: how many arguments, the program, the arguments, what tools look at of the environment.

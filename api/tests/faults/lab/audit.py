@@ -10,7 +10,7 @@ from typing import Any
 from app.jobs.model import TRANSITIONS, JobStatus
 from app.live.store import MAX_ATTEMPTS
 from tests.faults.lab.evidence import Evidence, LedgerJob, LiveJob, parse_tally
-from tests.fixtures.stacks import FINAL
+from tests.fixtures.servers.stacks import FINAL
 
 _COUNTERS = ("total", "done", "failed", "cancelled", "written", "rows", "chunks_total", "chunks_done", "dead")
 _CHUNK_FINAL = frozenset({"done", "dead", "cancelled"})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import orjson
 
 from tests.faults.lab.lab import Lab
-from tests.fixtures.stacks import until
+from tests.fixtures.servers.stacks import until
 
 
 @dataclass(frozen=True, slots=True)

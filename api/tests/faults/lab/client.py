@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx2
 
-from tests.fixtures.apps import JOBS, RUN_DAILY, TOKEN
-from tests.fixtures.stacks import FINAL, until
+from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, TOKEN
+from tests.fixtures.servers.stacks import FINAL, until
 
 #: A running chunk hears of a stop with its next beat, 5 s later at worst.
 _STOPS_WITHIN_S = 8.0

@@ -22,8 +22,8 @@ from batch.settings import BatchSettings
 from tests.faults.lab.client import Attempt
 from tests.faults.lab.keys import find_stray_keys
 from tests.faults.lab.lab import QUEUES, SETS, Lab, wait_quiet
-from tests.fixtures.kept_bars import check_bars, kept_bars, read_series
-from tests.fixtures.stacks import FINAL, until
+from tests.fixtures.bars.kept_bars import check_bars, kept_bars, read_series
+from tests.fixtures.servers.stacks import FINAL, until
 
 #: What the lab's ingest jobs take, all of them.
 _SERIES = BarSeries("synthetic", Interval.H1)

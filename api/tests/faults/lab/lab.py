@@ -22,10 +22,10 @@ from tests.faults.lab.client import Caller, Requests
 from tests.faults.lab.ledger import Ledger, open_ledger
 from tests.faults.lab.process import Process, Spec
 from tests.faults.lab.proxy import FaultProxy
-from tests.fixtures.apps import TOKEN
-from tests.fixtures.servers import Servers, fresh_database, open_folder
-from tests.fixtures.stacks import KABOOM, clean_environment, until
-from tests.fixtures.valkeys import Watched
+from tests.fixtures.jobs.apps import TOKEN
+from tests.fixtures.servers.servers import Servers, fresh_database, open_folder
+from tests.fixtures.servers.stacks import KABOOM, clean_environment, until
+from tests.fixtures.servers.valkeys import Watched
 
 #: The queues that the lab runs jobs on.
 QUEUES = ("ingest", "market_data")

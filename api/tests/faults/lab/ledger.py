@@ -13,7 +13,7 @@ import psycopg
 from app.cli.stack.migrate import migrate
 from batch.kit.embedded.servers import embed_postgres
 from tests.faults.lab.process import Process, Spec
-from tests.fixtures.stacks import until
+from tests.fixtures.servers.stacks import until
 
 #: The cluster takes 45 MB, and its log some 16 MB for each segment.
 _DISK_MB = 160

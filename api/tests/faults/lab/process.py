@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.fixtures.stacks import until
+from tests.fixtures.servers.stacks import until
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tests.faults.lab.chunks import Running, claimed_at_ms, running
 from tests.faults.lab.faults import last
 from tests.faults.lab.lab import Lab
 from tests.faults.lab.process import Process
-from tests.fixtures.stacks import until
+from tests.fixtures.servers.stacks import until
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Self
 
 import aiohttp
 
-from tests.fixtures.apps import JOBS, TOKEN
+from tests.fixtures.jobs.apps import JOBS, TOKEN
 
 
 class Watchers:

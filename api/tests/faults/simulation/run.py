@@ -23,7 +23,7 @@ from tests.faults.simulation.verdict import is_quiet, judge
 from tests.faults.simulation.virtual_loop import VirtualLoop
 from tests.faults.simulation.weather import Weather, forecast
 from tests.faults.simulation.world import World
-from tests.fixtures.handlers import SCRIPT, SCRIPTED
+from tests.fixtures.workers.handlers import SCRIPT, SCRIPTED
 
 #: Everything must have ended this long after the storm: three stalls of 120 s, and the patience of 600 s.
 _QUIET_WITHIN_S = 1500.0

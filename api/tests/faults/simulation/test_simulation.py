@@ -20,7 +20,7 @@ from app.live.memory import MemoryJobStore
 from app.live.store import Ended, Ending, Lease
 from tests.faults.simulation.run import Verdict, simulate
 from tests.faults.simulation.weather import CALM, Blow, Weather
-from tests.fixtures.repository import ROOT
+from tests.fixtures.repo.repository import ROOT
 
 #: Every planted bug is found within so many seeds.
 WITHIN = 600

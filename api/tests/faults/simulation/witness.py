@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app.jobs.model import TRANSITIONS, ChunkState, Job, JobStatus
 from app.ledger.port import Admission, Terms
 from app.live.store import MAX_ATTEMPTS, ChunkRef, Claim, Ended, Ending, Expired, Lease
-from tests.fixtures.job_steps import assert_accounts
+from tests.fixtures.jobs.job_steps import assert_accounts
 
 if TYPE_CHECKING:
     from tests.faults.simulation.world import World

@@ -9,7 +9,7 @@ from app.engine.run.hand_back import HandBack
 from app.engine.run.worker import Run
 from app.jobs.model import Chunk, Tally
 from batch.errors import InvalidRequest, ProviderError
-from tests.fixtures.jobs import advance
+from tests.fixtures.jobs.jobs import advance
 
 if TYPE_CHECKING:
     from tests.faults.simulation.world import World

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.fixtures.http_servers import Request, Response, serving
+from tests.fixtures.servers.http_servers import Request, Response, serving
 
 _ID = "0123456789abcdef0123456789abcdef"
 _JOB: object = {"job_id": _ID, "status": "completed", "task": "ingest.run_daily", "market": "TSE_PRIME", "result": None}

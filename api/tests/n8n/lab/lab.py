@@ -12,14 +12,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.faults.lab.proxy import FaultProxy
-from tests.fixtures.apps import TOKEN
-from tests.fixtures.fake_market import small_market
-from tests.fixtures.fake_yahoo import FakeYahoo, yahoo_server
-from tests.fixtures.http_servers import Request
-from tests.fixtures.provider_faults import answer_late
-from tests.fixtures.receivers import SECRET, Receiver, receiving
-from tests.fixtures.servers import open_folder
-from tests.fixtures.stacks import Stack, stack, until
+from tests.fixtures.jobs.apps import TOKEN
+from tests.fixtures.providers.fake_market import small_market
+from tests.fixtures.providers.fake_yahoo import FakeYahoo, yahoo_server
+from tests.fixtures.providers.provider_faults import answer_late
+from tests.fixtures.servers.http_servers import Request
+from tests.fixtures.servers.receivers import SECRET, Receiver, receiving
+from tests.fixtures.servers.servers import open_folder
+from tests.fixtures.servers.stacks import Stack, stack, until
 from tests.n8n.lab.clock import Desk, clock_desk
 from tests.n8n.lab.install import Installation
 from tests.n8n.lab.relay import Relay, relaying

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from tests.fixtures.http_servers import Request, Response, serving
+from tests.fixtures.servers.http_servers import Request, Response, serving
 
 #: Of one connection, or of a body as it came over it.
 _OF_THE_WIRE = frozenset({"connection", "content-encoding", "content-length", "host", "transfer-encoding"})

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 
 from batch.kit.embedded.servers import free_port
-from tests.fixtures.stacks import until
+from tests.fixtures.servers.stacks import until
 from tests.n8n.lab.install import Installation
 
 GUARD = Path(__file__).parent / "loopback_only.cjs"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
-from tests.fixtures.repository import ROOT
+from tests.fixtures.repo.repository import ROOT
 
 POLLING, CALLBACK, ALERT = "kaboomDailyPolling", "kaboomDailyCallback", "kaboomFailureAlert"
 #: The webhook by which each is started.

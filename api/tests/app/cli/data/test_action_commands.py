@@ -1,0 +1,119 @@
+"""`kaboom actions`: what was told and suspected is listed, and a person's word counts."""
+
+import asyncio
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from app.cli.exits import Exit
+from batch.bars.actions.sqlite import SqliteActionStore
+from batch.bars.pages.store import PageBarStore
+from batch.market.action import ActionState
+from tests.app.cli.conftest import Done, Kaboom
+from tests.fixtures.bars.noted_actions import note
+from tests.fixtures.bars.stored_bars import DAILY, at, bar, frame
+
+DAYS = (date(2025, 10, 31), date(2025, 11, 4))
+
+
+@pytest.fixture
+def noted(kaboom: Kaboom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kaboom:
+    """A command line on a data folder with a told split, a suspected one, and bars around the latter."""
+
+    async def write() -> None:
+        actions, store = SqliteActionStore(tmp_path / "data" / "bars"), PageBarStore(tmp_path / "data" / "bars")
+        await actions.save("synthetic", note("6758", DAYS[1], 0.2))
+        await actions.save("synthetic", note("7203", DAYS[1], 0.5, ActionState.SUSPECTED))
+        await store.write(DAILY, frame(*(bar("7203", at(day), 100.0) for day in DAYS)))
+        await store.close()
+
+    asyncio.run(write())
+    monkeypatch.setenv("KABOOM_DATA_DIR", str(tmp_path / "data"))
+    return kaboom
+
+
+def states(done: Done) -> dict[str, tuple[float, str]]:
+    assert done.code == 0, done.err
+    found: Any = done.json
+    return {item["symbol"]: (item["factor"], item["state"]) for item in found["items"]}
+
+
+def exported(kaboom: Kaboom, *options: str) -> pl.DataFrame:
+    done = kaboom("bars", "export", "out.parquet", "--interval", "1d", *options)
+    assert done.code == 0, done.err
+    return pl.read_parquet("out.parquet")
+
+
+def test_the_list_says_what_is_suspected(noted: Kaboom) -> None:
+    done = noted("actions", "list")
+    assert done.code == 0
+    assert [line.split() for line in done.out.splitlines()] == [
+        ["symbol", "ex_session", "factor", "kind", "state"],
+        ["6758", "2025-11-04", "0.2", "split", "told"],
+        ["7203", "2025-11-04", "0.5", "split", "suspected"],
+    ]
+    assert "kaboom actions confirm|reject 7203 2025-11-04" in done.err
+    assert states(noted("actions", "list", "--symbol", "72030", "--json")) == {"7203": (0.5, "suspected")}
+    assert states(noted("actions", "list", "--state", "told", "--json")) == {"6758": (0.2, "told")}
+    assert states(noted("actions", "list", "--source", "jquants", "--json")) == {}
+    assert "no corporate actions of file" in noted("actions", "list", "--source", "file").err
+
+
+def test_a_word_moves_an_action_and_the_adjusted_bars_with_it(noted: Kaboom) -> None:
+    raw = exported(noted)
+    assert exported(noted, "--adjusted")["close"].to_list() == [100.0, 100.0]
+    assert noted("actions", "confirm", "7203", "2025-11-04").code == 0
+    adjusted = exported(noted, "--adjusted")
+    assert adjusted["close"].to_list() == [50.0, 100.0]
+    assert adjusted.columns == ["provider", "interval", "action_set", *raw.columns[2:]]
+    assert noted("actions", "confirm", "7203", "2025-11-04", "--factor", "1/4").code == 0
+    assert exported(noted, "--adjusted")["close"].to_list() == [25.0, 100.0]
+    assert noted("actions", "reject", "7203", "2025-11-04").code == 0
+    assert exported(noted, "--adjusted")["close"].to_list() == [100.0, 100.0]
+    assert states(noted("actions", "list", "--json"))["7203"] == (0.25, "rejected")
+    assert exported(noted).equals(raw)
+
+
+def test_an_action_of_ones_own_is_confirmed(noted: Kaboom) -> None:
+    done = noted("actions", "add", "7203", "2025-10-31", "10", "--json")
+    assert done.json == {
+        "source": "synthetic",
+        "symbol": "7203",
+        "ex_session": "2025-10-31",
+        "factor": 10.0,
+        "kind": "reverse_split",
+        "state": "confirmed",
+    }
+    assert "raw bars stay" in noted("actions", "add", "9984", "2025-10-31", "0.93727").err
+
+
+def test_adjusted_files_never_take_the_place_of_raw_ones(noted: Kaboom) -> None:
+    for option in ((), ("--adjusted",)):
+        assert noted("bars", "export", "out", "--interval", "1d", *option).code == 0
+    folders = {path.parent.name for path in Path("out").rglob("*.parquet")}
+    assert folders == {"1d", "1d-adjusted"}
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments", "said"),
+    [
+        (Exit.NOT_FOUND, ("confirm", "9984", "2025-11-04"), "has no action of 9984 on 2025-11-04"),
+        (Exit.NOT_FOUND, ("reject", "7203", "2025-10-31"), "kaboom actions add 7203 2025-10-31 1/2"),
+        (Exit.USAGE, ("add", "7203", "yesterday", "1/2"), "ex-session was 'yesterday'"),
+        (Exit.USAGE, ("add", "7203", "2025-11-04", "1"), "factor was 1"),
+        (Exit.USAGE, ("add", "../etc", "2025-11-04", "1/2"), "expected a TSE local code"),
+        (Exit.USAGE, ("list", "--source", "nobody"), "provider was 'nobody'"),
+        (Exit.USAGE, ("list", "--state", "sure"), "Invalid value for '--state'"),
+    ],
+)
+def test_what_cannot_be_is_said(noted: Kaboom, code: Exit, arguments: tuple[str, ...], said: str) -> None:
+    done = noted("actions", *arguments)
+    assert (done.code, done.out) == (code, "")
+    assert said in done.err.replace("\n", " ")
+
+
+def test_japanese_is_spoken_too(noted: Kaboom) -> None:
+    assert "疑いのみ" in noted("--lang", "ja", "actions", "list").err

@@ -1,0 +1,198 @@
+"""Children of real processes: started in order, restarted when they die, stopped in reverse, ended when orphaned."""
+
+import os
+import signal
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.cli.stack import supervisor
+from app.cli.stack.supervisor import Child, ChildSpec, Supervisor
+from batch.errors import ConfigurationError
+from tests.fixtures.servers.stacks import until
+
+#: Says that it is there, and says its name when it is told to end.
+POLITE = 'trap "echo {name} >> {ended}; exit 0" TERM; echo up > {ready}; while :; do sleep 0.02; done'
+#: Has a child of its own in its group, and does not care for signals.
+STUBBORN = 'trap "" TERM; sleep 1000 & echo $! > {ready}; while :; do sleep 0.02; done'
+
+type Make = Callable[..., ChildSpec]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Return the spec of a shell script; its `{ready}` file makes it ready."""
+
+    def build(name: str, script: str = POLITE) -> ChildSpec:
+        ready, ended = tmp_path / f"{name}.ready", tmp_path / "ended"
+        text = script.format(name=name, ready=ready, ended=ended)
+        log = tmp_path / "logs" / f"{name}.log"
+        return ChildSpec(name, ("/bin/sh", "-c", text), log, ready.exists, stop_s=5.0)
+
+    return build
+
+
+@pytest.fixture
+def running() -> Iterator[list[Supervisor]]:
+    """Stop every supervisor in the list at the end."""
+    made: list[Supervisor] = []
+    yield made
+    for one in made:
+        one.stop()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_start_waits_until_each_is_ready(make: Make, running: list[Supervisor], tmp_path: Path) -> None:
+    running.append(Supervisor())
+    running[0].start([make("a", "sleep 0.2; " + POLITE), make("b")])
+    assert (tmp_path / "a.ready").exists()
+    assert (tmp_path / "b.ready").exists()
+
+
+def test_children_are_stopped_last_started_first(make: Make, tmp_path: Path) -> None:
+    one = Supervisor()
+    one.start([make("valkey")])
+    one.start([make("api"), make("worker")])
+    pids = [child.pid for child in one.children]
+    one.stop()
+    assert (tmp_path / "ended").read_text().split() == ["worker", "api", "valkey"]
+    assert not any(is_alive(pid) for pid in pids)
+
+
+def test_a_child_that_does_not_listen_is_killed_with_its_group(make: Make, tmp_path: Path) -> None:
+    one = Supervisor()
+    one.start([replace(make("deaf", STUBBORN), stop_s=0.2)])
+    grandchild = until((tmp_path / "deaf.ready").read_text, bool, within_s=5)
+    begun_at = time.monotonic()
+    one.stop()
+    assert time.monotonic() - begun_at < 5
+    until(lambda: is_alive(int(grandchild)), lambda alive: not alive, within_s=5)
+
+
+def test_a_killed_child_is_started_again_and_that_is_told(make: Make, running: list[Supervisor]) -> None:
+    told: list[int] = []
+    running.append(Supervisor(lambda children: told.append(children[0].pid)))
+    running[0].start([make("a")])
+    running[0].watch()
+    first = running[0].children[0].pid
+    os.kill(first, signal.SIGKILL)
+    until(lambda: told[-1], lambda pid: pid != first, within_s=10)
+    child = running[0].children[0]
+    assert (child.restarts, sorted(set(told), key=told.index)) == (1, [first, child.pid])
+    assert is_alive(child.pid)
+
+
+def test_what_a_killed_child_leaves_in_its_group_goes_too(
+    make: Make, running: list[Supervisor], tmp_path: Path
+) -> None:
+    running.append(Supervisor())
+    running[0].start([replace(make("a", STUBBORN), stop_s=0.2)])
+    grandchild = int(until((tmp_path / "a.ready").read_text, bool, within_s=5))
+    running[0].watch()
+    os.kill(running[0].children[0].pid, signal.SIGKILL)
+    until(lambda: is_alive(grandchild), lambda alive: not alive, within_s=10)
+
+
+def test_a_child_that_keeps_dying_is_not_started_all_the_time(make: Make) -> None:
+    child = Child(make("a", "exit 3"))
+    deadline = time.monotonic() + 1.2
+    while time.monotonic() < deadline:
+        child.revive()
+        time.sleep(0.01)
+    child.stop()
+    # At once, then after 0.5 s, then after 1 s.
+    assert 1 <= child.restarts <= 2
+
+
+def test_a_start_that_fails_ends_with_the_childs_last_words(make: Make, running: list[Supervisor]) -> None:
+    running.append(Supervisor())
+    spec = make("valkey", "for n in 1 2 3 4; do echo line $n; done; echo no space left >&2; exit 1")
+    with pytest.raises(ConfigurationError, match="valkey did not start: line 3 / line 4 / no space left") as raised:
+        running[0].start([spec])
+    assert str(spec.log) in raised.value.message
+
+
+def test_a_start_that_takes_too_long_is_given_up(
+    make: Make, running: list[Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_START_S", 0.3)
+    running.append(Supervisor())
+    with pytest.raises(ConfigurationError, match="api did not answer in 0 s: it said nothing"):
+        running[0].start([make("api", "while :; do sleep 0.02; done")])
+
+
+def test_a_child_is_out_of_reach_of_the_terminals_signals(make: Make, running: list[Supervisor]) -> None:
+    running.append(Supervisor())
+    running[0].start([make("a")])
+    pid = running[0].children[0].pid
+    assert os.getsid(pid) == os.getpgid(pid) == pid != os.getsid(0)
+
+
+def test_a_failed_record_is_tried_until_it_holds(make: Make, running: list[Supervisor]) -> None:
+    full, told = [True], []
+
+    def record(children: list[Child]) -> None:
+        if full[0]:
+            raise OSError(28, "No space left on device")
+        told.append(children[0].pid)
+
+    running.append(Supervisor(record))
+    running[0].start([make("a")])
+    running[0].watch()
+    full[0] = False
+    until(lambda: told, lambda found: running[0].children[0].pid in found, within_s=5)
+
+
+def test_a_child_that_ended_over_something_mendable_is_started_again(make: Make, running: list[Supervisor]) -> None:
+    heard: list[str] = []
+
+    def mend(words: str) -> bool:
+        heard.append(words)
+        return "damaged" in words and len(heard) < 3
+
+    running.append(Supervisor())
+    broken = replace(make("valkey", "echo damaged; exit 1"), mend=mend)
+    with pytest.raises(ConfigurationError, match="valkey did not start: damaged"):
+        running[0].start([broken])
+    # Before the start, and after each of two; each time what that process said alone.
+    assert heard == ["", "damaged\n", "damaged\n"]
+
+
+def test_no_child_is_restarted_while_the_folder_is_another(make: Make, running: list[Supervisor]) -> None:
+    answers: list[bool] = []
+    is_ours = [False]
+
+    def ask() -> bool:
+        answers.append(is_ours[0])
+        return is_ours[0]
+
+    running.append(Supervisor(is_ours=ask))
+    running[0].start([make("a")])
+    child = running[0].children[0]
+    os.kill(child.pid, signal.SIGKILL)
+    running[0].watch()
+    until(lambda: len(answers), lambda asked: asked >= 3, within_s=10)
+    assert child.restarts == 0
+    is_ours[0] = True
+    until(lambda: child.restarts, lambda restarts: restarts == 1, within_s=10)
+
+
+def test_a_log_is_for_its_owner_alone(make: Make, running: list[Supervisor]) -> None:
+    running.append(Supervisor())
+    spec = make("a")
+    spec.log.parent.mkdir()
+    # As an earlier release left it.
+    spec.log.touch(mode=0o644)
+    running[0].start([spec])
+    assert stat.S_IMODE(spec.log.stat().st_mode) == 0o600

@@ -1,0 +1,152 @@
+"""What is read when metrics are asked for: all of it or, while a store is away, nothing."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from app.engine.dispatch import LocalDispatcher
+from app.engine.gauges import read_gauges
+from app.engine.instruments import instrument_api
+from app.engine.local import report_alive
+from app.engine.parts import Parts
+from app.engine.run.measure import ERROR_ENDINGS
+from app.live.memory import MemoryJobStore
+from app.telemetry.memory_meter import MemoryMeter
+from app.telemetry.metrics import use_meter
+from batch.errors import StoreError
+from batch.kit.clock import utc_now
+from batch.kit.redis.load import ServerLoad
+from batch.providers.watch import Heard, listen_to_waits, tell, watch_requests
+from tests.fixtures.jobs.job_stores import bench_of
+from tests.fixtures.jobs.schedules import SESSION_AT, HandClock, make_schedule
+
+pytestmark = pytest.mark.anyio
+
+
+class MeasuredStore(MemoryJobStore):
+    """A store on a server that says what the test says."""
+
+    def __init__(self, load: ServerLoad) -> None:
+        super().__init__()
+        self._load = load
+
+    async def measure_servers(self) -> Mapping[str, ServerLoad]:
+        """Return it."""
+        return {"state": self._load}
+
+
+@dataclass
+class MeasuredBroker(LocalDispatcher):
+    """A broker that says what the test says."""
+
+    loads: Mapping[str, ServerLoad]
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    async def measure_servers(self) -> Mapping[str, ServerLoad]:
+        """Return it."""
+        return self.loads
+
+
+async def read(parts: Parts) -> dict[str, float]:
+    """Return what is read, by name and labels."""
+    lines = MemoryMeter().render(await read_gauges(parts)).decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+def on_servers(parts: Parts, state: ServerLoad, **brokers: ServerLoad) -> Parts:
+    return replace(parts, store=MeasuredStore(state), dispatcher=MeasuredBroker(brokers))
+
+
+async def test_a_server_that_does_everything_is_told_once(parts: Parts) -> None:
+    load = ServerLoad("run", cpu_s=12.5, memory_used=700, memory_max=1000, clients=9)
+    shown = await read(on_servers(parts, load, broker=replace(load, clients=10)))
+    assert {name: value for name, value in shown.items() if "redis" in name} == {
+        'kaboom_redis_cpu_seconds{redis="state"}': 12.5,
+        'kaboom_redis_memory_used_bytes{redis="state"}': 700,
+        'kaboom_redis_memory_max_bytes{redis="state"}': 1000,
+        'kaboom_redis_clients{redis="state"}': 9,
+    }
+
+
+async def test_each_of_several_servers_is_told(parts: Parts) -> None:
+    loads = [ServerLoad(name, cpu_s=cpu_s) for name, cpu_s in (("a", 1.0), ("b", 2.0), ("c", 3.0))]
+    shown = await read(on_servers(parts, loads[0], broker=loads[1], broker_2=loads[2], broker_3=loads[2]))
+    assert {name: value for name, value in shown.items() if "redis" in name} == {
+        'kaboom_redis_cpu_seconds{redis="state"}': 1,
+        'kaboom_redis_cpu_seconds{redis="broker"}': 2,
+        'kaboom_redis_cpu_seconds{redis="broker_2"}': 3,
+    }
+
+
+async def test_what_a_server_does_not_tell_is_not_told(parts: Parts) -> None:
+    shown = await read(on_servers(parts, ServerLoad(), broker=ServerLoad()))
+    assert not [name for name in shown if "redis" in name]
+    assert shown["kaboom_workers_online"] == 0
+
+
+async def test_workers_that_are_there_and_that_were_lost(parts: Parts) -> None:
+    for name in ("a", "b", "c"):
+        await parts.store.report_worker(name, 4)
+    await bench_of(parts.store).fall_silent("c", 60)
+    shown = await read(parts)
+    assert (shown["kaboom_workers_online"], shown["kaboom_workers_lost"]) == (2, 1)
+
+
+async def test_a_worker_that_is_told_to_end_says_goodbye(parts: Parts) -> None:
+    reported = asyncio.Event()
+    reporting = asyncio.create_task(report_alive(parts, 4, on_report=reported.set))
+    await asyncio.wait_for(reported.wait(), 5)
+    assert len(await parts.store.workers()) == 1
+    reporting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reporting
+    assert (await parts.store.workers(), await parts.store.lost_workers()) == ([], 0)
+
+
+async def test_a_daily_ingest_that_never_came_is_overdue(parts: Parts) -> None:
+    assert not [name for name in await read(parts) if "overdue" in name]
+    # As long ago as it takes for a session to have been due.
+    parts.schedules._clock = HandClock(utc_now() - timedelta(days=13))  # type: ignore[attr-defined]
+    await parts.schedules.add(make_schedule(timing=SESSION_AT))
+    assert (await read(parts))['kaboom_ingest_overdue_seconds{interval="1m",market="TSE_PRIME"}'] > 0
+
+
+@pytest.mark.parametrize("part", ["store", "history", "schedules", "dispatcher"])
+async def test_while_a_store_is_away_nothing_is_told(parts: Parts, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    method = {"store": "measure_servers", "history": "ingested", "schedules": "list_schedules"}.get(part, "depth")
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise StoreError("away")
+
+    monkeypatch.setattr(getattr(parts, part), method, refuse)
+    assert await read_gauges(parts) == []
+
+
+def test_what_an_alert_counts_begins_at_0(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    meter = MemoryMeter()
+    monkeypatch.setattr("app.telemetry.prometheus.PrometheusMeter", lambda: meter)
+    settings = parts.settings.model_copy(update={"metrics_port": 1})
+    monkeypatch.setattr("app.engine.instruments.open_socket", lambda *_: None)
+    try:
+        for work in instrument_api(replace(parts, settings=settings)):
+            work.close()
+        tell("yahoo", Heard.PAUSED, 300.0)
+    finally:
+        use_meter(None)
+        watch_requests(None)
+        listen_to_waits(None)
+    shown = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in meter.render([]).decode().splitlines()}
+    begun = {name for name, value in shown.items() if value == 0}
+    for ending in ERROR_ENDINGS:
+        assert f'kaboom_chunks_total{{ending="{ending}",task="ingest.run_daily"}}' in begun
+        assert f'kaboom_chunks_total{{ending="{ending}",task="ingest.chunk"}}' in begun
+    for name in ("leases_expired", "dead_letters", "jobs_restored"):
+        for queue in ("ingest", "market_data"):
+            assert f'kaboom_{name}_total{{queue="{queue}"}}' in begun
+    assert 'kaboom_provider_paused_seconds_total{provider="jquants"}' in begun
+    assert shown['kaboom_provider_paused_seconds_total{provider="yahoo"}'] == 300

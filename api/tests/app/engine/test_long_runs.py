@@ -1,0 +1,97 @@
+"""Work on a chunk hears of a stop soon, in any thread, and is not stopped before it has settled anything."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+from app.engine.lifecycle import Jobs
+from app.engine.parts import Parts
+from app.engine.run import long_runs
+from app.engine.run.long_runs import go_on
+from app.engine.run.worker import Run, perform
+from app.jobs.model import Tally
+from app.live.store import BEAT_S
+from batch.market.outcome import Outcome, SymbolOutcome
+from batch.market.report import OutcomeReport
+from tests.fixtures.jobs.job_runs import in_ledger, in_store, messages, submit
+from tests.fixtures.jobs.jobs import make_job, ref_of
+from tests.fixtures.workers.handlers import SCRIPT
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("scripted")]
+OK = OutcomeReport((SymbolOutcome("7203", Outcome.OK, rows=1),))
+
+
+async def run_first(parts: Parts) -> tuple[str, str]:
+    """Run the first chunk of a job; return the job's id, and what became of the chunk."""
+    job = await submit(parts)
+    (plan,) = messages(parts)
+    await perform(parts, plan)
+    return job.job_id, await asyncio.wait_for(perform(parts, messages(parts)[0]), 20)
+
+
+async def test_work_that_reports_nothing_hears_of_a_cancel_long_before_the_next_beat(parts: Parts) -> None:
+    heard: list[float] = []
+
+    async def handle(run: Run) -> Tally:
+        begun_at = time.monotonic()
+        await Jobs(parts).cancel(await in_store(parts, make_job(job_id=run.claim.lease.ref.job_id)))
+
+        def poll(should_stop: Callable[[], bool]) -> None:
+            while not should_stop():
+                time.sleep(0.005)
+            heard.append(time.monotonic() - begun_at)
+
+        async def work(
+            *, start: int, on_progress: Callable[[OutcomeReport], None], should_stop: Callable[[], bool]
+        ) -> OutcomeReport:
+            await asyncio.to_thread(poll, should_stop)
+            return OutcomeReport()
+
+        return await go_on(run, work, stops_at_once=True)
+
+    SCRIPT["chunk"] = handle
+    job_id, word = await run_first(parts)
+    assert word == "cancelled"
+    assert heard[0] < BEAT_S / 2
+    assert (await in_ledger(parts, make_job(job_id=job_id))).done == 0
+
+
+async def test_work_that_runs_long_stops_once_it_has_settled_an_item(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(long_runs, "LONGEST_RUN_S", 0.0)
+    seen: list[bool] = []
+
+    async def work(
+        *, start: int, on_progress: Callable[[OutcomeReport], None], should_stop: Callable[[], bool]
+    ) -> OutcomeReport:
+        on_progress(OutcomeReport())
+        await asyncio.sleep(0.3)
+        seen.append(should_stop())
+        on_progress(OK)
+        async with asyncio.timeout(10):
+            while not should_stop():  # noqa: ASYNC110  it is a flag
+                await asyncio.sleep(0.01)
+        seen.append(should_stop())
+        return OK
+
+    SCRIPT["chunk"] = lambda run: go_on(run, work)
+    _, word = await run_first(parts)
+    assert (word, seen) == ("paused", [False, True])
+
+
+async def test_work_of_a_job_that_was_cancelled_before_is_not_begun(parts: Parts) -> None:
+    async def work(**_: object) -> OutcomeReport:
+        raise AssertionError("it was begun")
+
+    async def handle(run: Run) -> Tally:
+        run.keeper.is_cancelled = True
+        return await go_on(run, work)
+
+    SCRIPT["chunk"] = handle
+    job = await submit(parts)
+    (plan,) = messages(parts)
+    await perform(parts, plan)
+    assert await perform(parts, ref_of(job, messages(parts)[0].n)) == "cancelled"

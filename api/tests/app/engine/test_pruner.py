@@ -1,0 +1,76 @@
+"""The pruner works off a backlog, rests when there is nothing, and forgets in Redis what the ledger has dropped."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.engine.parts import Parts
+from app.engine.pruner import Pruner
+from app.engine.reaper import Reaper
+from app.jobs.model import JobStatus
+from app.settings import load_settings
+from batch.errors import ConfigurationError
+from tests.fixtures.jobs.job_runs import submit
+
+pytestmark = pytest.mark.anyio
+
+
+async def old_job(parts: Parts, *, days: int) -> str:
+    """Submit a job and have it end so long ago; Redis still knows it."""
+    job = await submit(parts)
+    at = datetime.now(UTC) - timedelta(days=days)
+    await parts.history.save_final(replace(job, status=JobStatus.COMPLETED, completed_at=at))
+    return job.job_id
+
+
+def with_days(parts: Parts, days: int) -> Parts:
+    """Return the parts with another retention."""
+    return replace(parts, settings=parts.settings.model_copy(update={"job_retention_days": days}))
+
+
+async def test_an_old_job_is_dropped_from_the_ledger_and_from_redis(parts: Parts) -> None:
+    job_id = await old_job(parts, days=401)
+    await Pruner(parts).step()
+    assert await parts.history.load("ingest", job_id) is None
+    assert await parts.store.load("ingest", [job_id]) == [None]
+
+
+async def test_after_an_empty_step_nothing_is_looked_for_soon(parts: Parts) -> None:
+    pruner = Pruner(parts)
+    await pruner.step()
+    job_id = await old_job(parts, days=401)
+    await pruner.step()
+    assert await parts.history.load("ingest", job_id) is not None
+    await Pruner(parts).step()
+    assert await parts.history.load("ingest", job_id) is None
+
+
+async def test_a_backlog_is_worked_off_step_by_step(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.ledger.memory.PRUNE_STEP", 2)
+    jobs = [await old_job(parts, days=401) for _ in range(5)]
+    pruner = Pruner(parts)
+    left = []
+    for _ in range(3):
+        await pruner.step()
+        left.append(sum([await parts.history.load("ingest", job_id) is not None for job_id in jobs]))
+    assert left == [3, 1, 0]
+
+
+async def test_zero_keeps_jobs_for_ever(parts: Parts) -> None:
+    job_id = await old_job(parts, days=4000)
+    await Pruner(with_days(parts, 0)).step()
+    assert await parts.history.load("ingest", job_id) is not None
+
+
+async def test_the_reaper_prunes(parts: Parts) -> None:
+    job_id = await old_job(parts, days=401)
+    await Reaper(parts).sweep()
+    assert await parts.history.load("ingest", job_id) is None
+
+
+@pytest.mark.parametrize("days", ["-1", "1", "29", "36501"])
+def test_a_retention_that_alerts_would_miss_is_refused(days: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KABOOM_JOB_RETENTION_DAYS", days)
+    with pytest.raises(ConfigurationError, match="KABOOM_JOB_RETENTION_DAYS"):
+        load_settings()

@@ -1,0 +1,132 @@
+"""`/readyz`: a small write on each part, within 2 s, and once a second however many ask."""
+
+import asyncio
+import socket
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from app.engine.asking import RecentAnswer
+from app.ledger.postgres import PostgresJobHistory
+from app.live.redis_store import RedisJobStore
+from batch.errors import StoreError
+from batch.kit.disk import Room, measure_room, nearest_folder, try_write
+from batch.kit.postgres.engine import connect_postgres
+from batch.kit.redis.client import connect_redis
+from tests.fixtures.jobs.apps import client_of, real_settings, running
+from tests.fixtures.servers.servers import Servers, fresh_database, open_folder
+from tests.fixtures.servers.valkeys import valkey
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_many_callers_cost_one_question() -> None:
+    asked = 0
+
+    async def find() -> int:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.05)
+        return asked
+
+    recent = RecentAnswer(find, for_s=0.2)
+    assert await asyncio.gather(*(recent.get() for _ in range(100))) == [1] * 100
+    assert await recent.get() == 1
+    await asyncio.sleep(0.25)
+    assert await recent.get() == 2
+
+
+async def test_one_caller_who_leaves_takes_the_answer_from_nobody() -> None:
+    async def find() -> str:
+        await asyncio.sleep(0.05)
+        return "found"
+
+    recent = RecentAnswer(find)
+    first = asyncio.create_task(recent.get())
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await recent.get() == "found"
+
+
+async def test_a_part_that_hangs_costs_two_seconds_and_no_other_part(
+    database_url: str, tmp_path: Path, anyio_backend: str
+) -> None:
+    # The kernel takes connections, and nobody ever answers.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        async with running(real_settings(url, database_url, tmp_path)) as app, client_of(app) as client:
+            begun_at = time.monotonic()
+            answers = await asyncio.gather(*(client.get("/readyz") for _ in range(20)))
+            took_s = time.monotonic() - begun_at
+    assert {answer.status_code for answer in answers} == {503}
+    parts = answers[0].json()["parts"]
+    assert (parts["redis"]["detail"], parts["database"]["is_ok"]) == ("no answer in 2 s", True)
+    assert took_s < 4
+
+
+async def test_bars_that_take_no_write_are_shown_and_jobs_still_accepted(
+    redis_url: str, database_url: str, tmp_path: Path, anyio_backend: str
+) -> None:
+    settings = real_settings(redis_url, database_url, tmp_path)
+    # Not even root may make a file there.
+    settings.bars_dir.symlink_to("/proc/sys")
+    async with running(settings) as app, client_of(app) as client:
+        ready = (await client.get("/readyz")).json()
+        assert ready["ready"]
+        assert not ready["parts"]["bars"]["is_ok"]
+        assert "bars does not take a write" in ready["parts"]["bars"]["detail"]
+
+
+async def test_a_redis_without_memory_takes_no_write() -> None:
+    with open_folder() as folder, valkey(folder, "full", maxmemory="1mb") as server:
+        store = RedisJobStore(connect_redis(server.url, client_name="test"))
+        await store.ping()
+        with pytest.raises(StoreError, match="OutOfMemory"):
+            await store.try_write()
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        ("ALTER DATABASE {name} SET temp_file_limit = 0", "temporary file size exceeds"),
+        ("ALTER DATABASE {name} SET default_transaction_read_only = on", "read-only"),
+        (None, "jobs"),
+    ],
+)
+async def test_a_ledger_without_room_or_rights_takes_no_write(servers: Servers, harm: str | None, said: str) -> None:
+    with fresh_database(servers) as url:
+        await _try_ledger(url)
+        name = url.split("?")[0].rpartition("/")[2]
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(harm.format(name=name) if harm else "ALTER TABLE jobs RENAME TO jobs_gone")
+        with pytest.raises(StoreError, match=said):
+            await _try_ledger(url)
+
+
+async def _try_ledger(url: str) -> None:
+    ledger = PostgresJobHistory(connect_postgres(url, application_name="test"))
+    try:
+        await ledger.try_write()
+    finally:
+        await ledger.close()
+
+
+def test_room_is_judged_by_bytes_and_by_inodes(tmp_path: Path) -> None:
+    plenty = Room(10 * 1024**3, 10**6, 1)
+    assert (plenty.fault, plenty.warning) == ("", "")
+    assert Room(10**9, None, 1).fault == ""
+    assert "954 MiB are free, expected 2,048 MiB or more" in Room(10**9, None, 1).warning
+    assert "expected 256 MiB" in Room(10**8, None, 1).fault
+    assert "999 inodes are free, expected 1,000" in Room(10**12, 999, 1).fault
+    assert measure_room(tmp_path / "not" / "there") == measure_room(tmp_path)
+    assert nearest_folder(tmp_path / "not" / "there") == tmp_path
+
+
+def test_a_try_leaves_nothing_and_says_what_refused(tmp_path: Path) -> None:
+    try_write(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(StoreError, match="gone does not take a write: No such file or directory"):
+        try_write(tmp_path / "gone")

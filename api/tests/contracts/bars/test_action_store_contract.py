@@ -1,0 +1,39 @@
+"""What every store of corporate actions promises: SQLite beside the pages, memory, and a strict fake of InfluxDB."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batch.bars.actions.influx import InfluxActionStore
+from batch.bars.actions.memory import MemoryActionStore
+from batch.bars.actions.sqlite import SqliteActionStore
+from batch.bars.actions.store import ActionStore
+from batch.bars.influx.layout import InfluxBuckets
+from batch.bars.influx.target import InfluxQuery, InfluxTarget
+from tests.contracts.bars.action_store import ActionStoreContract
+from tests.contracts.bars.bar_store import run
+from tests.fixtures.influx.fake_influx import ORG, TOKEN, fake_influx
+from tests.fixtures.influx.influx_stores import make_store
+
+BUCKETS = InfluxBuckets("raw", "agg5", "agg1d")
+
+
+@pytest.fixture(params=["sqlite", "memory", "influx", "influx-sql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ActionStore]:
+    if request.param in {"influx", "influx-sql"}:
+        language = InfluxQuery.SQL if request.param == "influx-sql" else InfluxQuery.INFLUXQL
+        with fake_influx(*BUCKETS.names()) as fake:
+            bars = make_store(
+                InfluxTarget(fake.url, TOKEN, ORG, language=language), BUCKETS, tmp_path / "refused.jsonl"
+            )
+            yield InfluxActionStore(bars.delivery, BUCKETS.agg_1d)
+            run(bars.close())
+        return
+    made = SqliteActionStore(tmp_path / "bars") if request.param == "sqlite" else MemoryActionStore()
+    yield made
+    run(made.close())
+
+
+class TestActionStoreContract(ActionStoreContract):
+    pass

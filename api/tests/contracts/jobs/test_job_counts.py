@@ -1,0 +1,73 @@
+"""The counts that PostgreSQL keeps are those of its rows: through every change, at once, and while they are summed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from app.jobs.model import JobStatus
+from app.ledger.port import Terms
+from app.ledger.postgres import PostgresJobHistory
+from batch.kit.postgres.engine import connect_postgres
+from tests.fixtures.jobs.jobs import QUEUE, make_job
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def history(database_url: str, anyio_backend: str) -> AsyncIterator[PostgresJobHistory]:
+    """An empty ledger."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("TRUNCATE jobs CASCADE")
+    made = PostgresJobHistory(connect_postgres(database_url, application_name="test", pool_size=20))
+    yield made
+    await made.close()
+
+
+def rows(database_url: str) -> dict[str, int]:
+    """Count the rows themselves."""
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute("SELECT status, count(*) FROM jobs WHERE queue = %s GROUP BY 1", (QUEUE,))
+        return dict(found.fetchall())
+
+
+def kept(database_url: str) -> int:
+    """Return how many counts are summed for an answer."""
+    with psycopg.connect(database_url) as connection:
+        return len(connection.execute("SELECT FROM job_counts").fetchall())
+
+
+async def live_through(history: PostgresJobHistory, n: int) -> None:
+    job = (await history.admit(make_job(queue=QUEUE if n % 5 else "backtest"), Terms(f"request-{n}"))).job
+    if n % 2:
+        await history.save_plan(job.job_id, {}, [])
+    if n % 3 == 0:
+        await history.save_final(replace(job, status=JobStatus.PARTIAL))
+    if n % 6 == 0:
+        await history.delete(job.job_id)
+    await history.tidy()
+
+
+async def test_through_many_changes_at_once(history: PostgresJobHistory, database_url: str) -> None:
+    await asyncio.gather(*(live_through(history, n) for n in range(200)))
+    assert (await history.stats(QUEUE)).by_status == rows(database_url)
+    await history.tidy()
+    assert (await history.stats(QUEUE)).by_status == rows(database_url)
+    assert kept(database_url) <= 100
+
+
+async def test_a_change_that_is_rolled_back_is_not_counted(history: PostgresJobHistory, database_url: str) -> None:
+    job = (await history.admit(make_job(), Terms("request"))).job
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE jobs SET status = 'failed' WHERE job_id = %s", (job.job_id,))
+        connection.rollback()
+    assert (await history.stats(QUEUE)).by_status == {"queued": 1}
+
+
+async def test_an_emptied_ledger_counts_nothing(history: PostgresJobHistory, database_url: str) -> None:
+    await history.admit(make_job(), Terms("request"))
+    with psycopg.connect(database_url) as connection:
+        connection.execute("TRUNCATE jobs CASCADE")
+    assert (await history.stats(QUEUE)).by_status == {}

@@ -1,0 +1,153 @@
+"""A whole `kaboom up` whose data folder is copied, full, half gone or damaged (rows 32, 33 and 34)."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.faults.lab.measure import Measures
+from tests.fixtures.servers.servers import open_folder
+from tests.fixtures.servers.stacks import Stack, doomed, end_all, stack, until
+
+BODY = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}
+SMALL = {"intervals": {"1d": 1}, "symbols": ["7203", "6758"]}
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+
+
+def children(running: Stack) -> dict[str, int]:
+    return {child["name"]: child["pid"] for child in running.run()["children"]}
+
+
+def servers_in(data_dir: Path) -> list[str]:
+    """Return the names of the Valkeys and PostgreSQLs that work in a folder, each counted by its first process."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            name = process.name()
+            if name in {"valkey-server", "postgres"} and Path(process.cwd()).is_relative_to(data_dir):
+                parent = process.parent()
+                found += [name] if parent is None or parent.name() != name else []
+    return sorted(found)
+
+
+def end_supervisor(running: Stack) -> list[psutil.Process]:
+    """Kill the supervisor alone, as when the machine runs out of memory; return all that there was."""
+    family = running.family()
+    running.api.close()
+    running.process.kill()
+    running.process.wait()
+    return family
+
+
+@contextmanager
+def small_disk(megabytes: int) -> Iterator[Path]:
+    """Give a folder on a disk of its own."""
+    with open_folder() as folder:
+        disk = folder / "disk"
+        disk.mkdir()
+        size = f"size={megabytes}m,mode=0755"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(disk)], check=True)
+        try:
+            yield disk
+        finally:
+            subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Fill a disk to its last byte, and return the file that does it."""
+    path = disk / "filler"
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"\0" * 4096)
+    return path
+
+
+# Row 32.
+def test_a_copy_of_a_running_folder_runs_beside_the_original(open_tmp: Path, measure: Measures) -> None:
+    with stack(open_tmp / "original", concurrency=1) as original:
+        done = original.api.wait(original.api.submit(**SMALL))
+        before = children(original)
+        subprocess.run(["cp", "-a", str(original.data_dir), str(open_tmp / "copy")], check=True)
+        begun_at = time.monotonic()
+        with stack(open_tmp / "copy", concurrency=1) as copy:
+            took_s = time.monotonic() - begun_at
+            assert "ended" not in copy.log.read_text()
+            assert children(original) == before
+            assert all(psutil.pid_exists(pid) for pid in before.values())
+            assert copy.run()["redis_url"] != original.run()["redis_url"]
+            assert copy.api.job(done["job_id"])["status"] == "completed"
+            for each in (original, copy):
+                assert each.api.wait(each.api.submit(**SMALL))["status"] == "completed"
+                assert servers_in(each.data_dir) == ["postgres", "valkey-server"]
+        assert original.api.wait(original.api.submit(**SMALL))["status"] == "completed"
+        assert children(original) == before
+    measure.note(32, "a copy of a running data folder starts; the original goes on", started_s=took_s)
+
+
+# Row 33. The file is stale, then gone; neither may hide what works in the folder.
+@ROOT_ONLY
+def test_a_disk_that_was_full_as_run_json_was_written_hides_nothing(measure: Measures) -> None:
+    with small_disk(400) as disk, doomed(disk / "data") as first:
+        old = first.pid("api")
+        filler = fill(disk)
+        os.kill(old, signal.SIGKILL)
+        until(lambda: "children_not_recorded" in first.log.read_text(), bool, within_s=20)
+        assert first.pid("api") == old
+        filler.unlink()
+        begun_at = time.monotonic()
+        until(lambda: first.pid("api"), lambda pid: pid != old, within_s=20)
+        healed_s = time.monotonic() - begun_at
+        assert healed_s < 2
+        family = end_supervisor(first)
+        (disk / "data/run.json").unlink()
+        with stack(disk / "data", concurrency=1) as second:
+            assert re.search(r"ended [34] process groups that a killed Kaboom had left", second.log.read_text())
+            end_all(family)
+            assert servers_in(second.data_dir) == ["postgres", "valkey-server"]
+            assert second.api.wait(second.api.submit(**SMALL))["status"] == "completed"
+    measure.note(33, "run.json, not written to a full disk, then deleted, hides no process", healed_s=healed_s)
+
+
+def test_a_lock_file_that_was_removed_starts_no_second_one(open_tmp: Path) -> None:
+    with stack(open_tmp / "data", concurrency=1) as first:
+        before = children(first)
+        (first.data_dir / "lock").unlink()
+        second = first.kaboom("up", "--port", "1")
+        assert second.code == 5
+        assert f"(pid {first.process.pid}): its lock file was removed" in second.err
+        assert all(psutil.pid_exists(pid) for pid in before.values())
+        assert "was removed or replaced" in first.log.read_text()
+        # What it wrote is for nobody any more, and does not stay.
+        (first.data_dir / "run.json").unlink()
+
+
+# Row 34.
+def test_a_damaged_append_only_log_is_set_aside_and_jobs_go_on(open_tmp: Path, measure: Measures) -> None:
+    with doomed(open_tmp / "data") as first:
+        job_ids = [first.api.submit(**BODY), first.api.submit(**SMALL)]
+        until(lambda: first.api.job(job_ids[0])["progress"]["done"], lambda done: done > 0, within_s=60)
+        assert first.api.job(job_ids[0])["status"] == "running"
+    (log,) = (first.data_dir / "valkey/appendonlydir").glob("*.incr.aof")
+    content = log.read_bytes()
+    at = content.index(b"\r\n*", len(content) // 2) + 2
+    log.write_bytes(content[:at] + b"\x00\xff\x00\xff\x00\xff" + content[at + 6 :])
+    begun_at = time.monotonic()
+    with stack(open_tmp / "data", concurrency=1) as second:
+        started_s = time.monotonic() - begun_at
+        (aside,) = (second.data_dir / "valkey").glob("appendonlydir.damaged-*")
+        said = second.log.read_text()
+        assert "append-only log is damaged (Bad file format" in said
+        assert str(aside) in said
+        assert "append_only_log_set_aside" in said
+        assert (aside / log.name).stat().st_size == len(content)
+        for job_id in job_ids:
+            job = second.api.wait(job_id, within_s=120)
+            assert (job["status"], job["progress"]["done"]) == ("completed", job["progress"]["total"])
+    measure.note(34, "a damaged append-only log is set aside; jobs go on from the ledger", started_s=started_s, jobs=2)

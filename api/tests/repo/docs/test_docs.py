@@ -1,0 +1,63 @@
+"""The pages hang together: no dead link, the same commands in both languages, each decision in its form."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.repo.repository import ROOT, find_files, load_text
+
+PAGES = sorted(path for path in find_files() if path.suffix == ".md")
+DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+
+
+def links(text: str) -> list[str]:
+    """Relative links of a page, without code and without anchors."""
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+    targets = re.findall(r"\]\(([^)\s]+)\)", prose)
+    return [target.split("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
+
+
+def commands(page: str) -> list[str]:
+    """The blocks of shell commands of a page."""
+    return re.findall(r"```(?:bash|sh|console)\n(.*?)```", load_text(page), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_link_is_dead(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert [target for target in links(text) if not (page.parent / target).exists()] == []
+
+
+def test_both_readmes_give_the_same_commands() -> None:
+    assert commands("README.md") == commands("README.ja.md")
+    assert len(commands("README.md")) >= 3
+
+
+def test_both_readmes_have_the_same_sections() -> None:
+    english, japanese = (re.findall(r"^#+ ", load_text(f), re.MULTILINE) for f in ("README.md", "README.ja.md"))
+    assert english == japanese
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z0-9-]+)", load_text("README.md")))))
+def test_a_make_target_of_the_readme_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", load_text("Makefile"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
+def test_a_decision_has_its_form(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert re.match(rf"# {path.name[:4]}\. \S.*\n\n(Accepted|Superseded)", text)
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"]
+    assert len(text.split()) < 900, "a decision is one page"
+
+
+def test_code_cites_only_decisions_that_exist() -> None:
+    numbers = {path.name[:4] for path in DECISIONS}
+    cited = {
+        number
+        for path in find_files()
+        if path.suffix in {".py", ".toml", ".lua", ".md"}
+        for number in re.findall(r"decisions/(\d{4})", path.read_text(encoding="utf-8"))
+    }
+    assert cited <= numbers

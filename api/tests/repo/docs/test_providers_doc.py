@@ -1,0 +1,50 @@
+"""The page on providers tells what the registry and the code have."""
+
+import re
+
+from batch.market.interval import Interval
+from batch.providers.registry import get_provider_spec, provider_names
+from batch.settings import BatchSettings
+from tests.fixtures.repo.repository import load_text
+
+PAGE = load_text("docs/reference/providers.md")
+ROWS = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE, re.MULTILINE))
+
+
+def test_every_provider_has_its_row() -> None:
+    assert tuple(ROWS) == provider_names()
+
+
+def test_the_rows_tell_how_far_back() -> None:
+    for name, row in ROWS.items():
+        told = re.findall(r"intraday (\d+) days", row)
+        reach = get_provider_spec(name).capabilities.reach_days
+        assert [int(days) for days in told] == sorted(set(reach.values()))
+        assert set(reach) in (set(), {interval for interval in Interval if interval.is_intraday})
+
+
+def test_the_rows_tell_who_has_bars_of_a_running_session_and_who_a_symbol_list() -> None:
+    for name, row in ROWS.items():
+        spec = get_provider_spec(name)
+        live, master = row.split(" | ")[3:5]
+        minutes = round(spec.capabilities.delay.total_seconds() / 60)
+        late = f"live, {minutes} minute{'s' if minutes > 1 else ''} late"
+        assert live == (late if spec.capabilities.is_live else "no")
+        assert master == ("yes" if spec.has_master else "no")
+
+
+def test_the_rows_tell_what_turns_a_provider_on() -> None:
+    settings = BatchSettings()
+    for name, row in ROWS.items():
+        if lacking := settings.lacking_for(name):
+            (setting,) = re.findall(r"`([A-Z_]+)(?:=true)?`", row)
+            assert setting in lacking
+
+
+def test_every_provider_under_terms_has_a_section_with_them() -> None:
+    for name in provider_names():
+        if url := get_provider_spec(name).terms_url:
+            section = PAGE.split(f"\n## {name}\n")[1].split("\n## ")[0]
+            assert url in section
+            assert "**Terms:**" in section
+            assert "Not tried: the real service." in section

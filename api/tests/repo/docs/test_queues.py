@@ -1,0 +1,43 @@
+"""The five queues are the same in the catalog, in the worker's command, and wherever the docs write that command."""
+
+import re
+
+import pytest
+
+from app.cli.stack.whole import WORKER_ARGUMENTS
+from app.engine.catalog import CATALOG, Queue
+from tests.fixtures.repo.repository import load_text
+
+#: As the operations report prints it, on one line.
+COMMAND = (
+    "celery -A app.tasks.celery_app worker --loglevel=info"
+    " --queues=ingest,ai_analysis,backtest,market_data,notifications --concurrency=4 --prefetch-multiplier=1"
+)
+PING = "celery -A app.tasks.celery_app inspect ping"
+
+
+def test_the_reports_command_empties_exactly_our_queues() -> None:
+    (queues,) = re.findall(r"--queues=(\S+)", COMMAND)
+    assert queues.split(",") == [queue.value for queue in Queue]
+
+
+def test_our_own_workers_run_the_reports_command() -> None:
+    assert COMMAND.startswith(" ".join(("celery", *WORKER_ARGUMENTS)) + " ")
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ja.md", "docs/reference/queues.md"])
+def test_the_docs_print_the_reports_commands(page: str) -> None:
+    text = re.sub(r"\s*\\\n\s*", " ", load_text(page))
+    assert COMMAND in text
+    assert PING in text
+
+
+def test_the_reference_page_lists_queues_and_tasks() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", load_text("docs/reference/queues.md"), re.MULTILINE)
+    tasks = {queue: [n for s in CATALOG if s.queue is queue for n in (s.name, s.chunk_name)] for queue in Queue}
+    names = {queue.value: ", ".join(f"`{name}`" for name in dict.fromkeys(named)) for queue, named in tasks.items()}
+    assert dict(rows) == {queue: listed or "none" for queue, listed in names.items()}
+
+
+def test_a_task_is_named_after_its_queue() -> None:
+    assert [spec.name for spec in CATALOG if not spec.name.startswith(f"{spec.queue}.")] == []
