@@ -31,11 +31,6 @@ _MOST_TOKENS = 4
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
-def jobs_path(queue: str) -> str:
-    """Return where the jobs of a queue are."""
-    return f"/api/v1/{queue.replace('_', '-')}/jobs"
-
-
 def is_guarded_path(path: str) -> bool:
     """Return whether a path needs the ingest token: schedules submit what it may submit, and it may read the bars."""
     return any(path == prefix or path.startswith(f"{prefix}/") for prefix in _GUARDED)

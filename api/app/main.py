@@ -12,6 +12,7 @@ from fastapi.telemetry import TelemetryConfig
 
 from app.address_limit import AddressLimiter
 from app.auth import parse_ingest_tokens
+from app.catalog import CATALOG
 from app.engine.dispatch import LocalDispatcher
 from app.engine.instruments import instrument_api
 from app.engine.lifecycle import Jobs
@@ -20,14 +21,13 @@ from app.engine.reaper import Reaper
 from app.engine.scheduler import Scheduler
 from app.errors import install_handlers
 from app.health.routes import router as health_router
-from app.ingest.routes import router as ingest_router
+from app.ingest.default_schedule import default_schedule
 from app.jobs.cursor import Cursors
 from app.jobs.sharing import Sharing
 from app.jobs_api.all_queues import router as all_jobs_router
+from app.jobs_api.submit_routes import queue_routers
 from app.live.events import EventHub
-from app.market_data.job_routes import router as market_jobs_router
 from app.market_data.opening import open_desk
-from app.market_data.refresh_routes import router as refresh_router
 from app.market_data.routes import router as market_router
 from app.middleware import Gate
 from app.openapi import install_openapi
@@ -79,13 +79,11 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
         app.add_middleware(Measured)
     install_handlers(app)
     app.include_router(health_router)
-    app.include_router(ingest_router)
+    app.include_router(queue_routers(CATALOG))
     app.include_router(all_jobs_router)
     app.include_router(schedules_router)
     app.include_router(webhooks_router)
     app.include_router(market_router)
-    app.include_router(market_jobs_router)
-    app.include_router(refresh_router)
     install_openapi(app)
     return app
 
@@ -104,7 +102,7 @@ def _telemetry(tracing: "TracerProvider | None") -> TelemetryConfig:
 
 @contextlib.asynccontextmanager
 async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
-    parts = build_parts(settings, role="api")
+    parts = build_parts(settings, CATALOG, role="api", schedules=[default_schedule()])
     await parts.check()
     _log.info("api_started", name=parts.name, release=settings.release)
     app.state.limiter.share(parts.counts)

@@ -11,11 +11,8 @@ from app.cli.backup.restore import restore as restore_command
 from app.cli.backup.take import backup as backup_command
 from app.cli.commands import (
     about,
-    backfill,
-    ingest,
     jobs,
-    market_data,
-    refresh,
+    queues,
     run,
     schedules,
     smoke,
@@ -46,12 +43,7 @@ app.command("restore")(restore_command)
 app.command("doctor")(doctor.doctor)
 app.command("smoke")(smoke.smoke)
 app.command("coverage")(coverage.coverage)
-ingest.app.command("backfill")(backfill.backfill)
-app.add_typer(ingest.app, name="ingest")
-market_data.app.command("refresh-quotes")(refresh.refresh_quotes)
-market_data.app.command("refresh-symbols")(refresh.refresh_symbols)
-market_data.app.command("indicators")(refresh.indicators)
-app.add_typer(market_data.app, name="market-data")
+queues.add_commands(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(webhooks.app, name="webhooks")

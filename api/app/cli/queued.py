@@ -1,26 +1,12 @@
 """Jobs of several queues: where each one's are, and asking for one whose queue is not known."""
 
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 from typing import Any
 
-from app.cli.client import INGEST, MARKET_DATA, ApiClient
+from app.catalog import CATALOG
+from app.cli.client import ApiClient
 from app.cli.exits import CliError, Exit
-
-
-class JobQueue(StrEnum):
-    """The queues that have jobs."""
-
-    INGEST = "ingest"
-    MARKET_DATA = "market_data"
-
-    @property
-    def jobs_path(self) -> str:
-        """The path of its jobs."""
-        return f"{_PREFIXES[self]}/jobs"
-
-
-_PREFIXES = {JobQueue.INGEST: INGEST, JobQueue.MARKET_DATA: MARKET_DATA}
+from app.jobs.queues import jobs_path
 
 
 class QueuedJob:
@@ -28,7 +14,7 @@ class QueuedJob:
 
     def __init__(self, client: ApiClient, job_id: str) -> None:
         self._client = client
-        self._paths = [f"{queue.jobs_path}/{job_id}" for queue in JobQueue]
+        self._paths = [f"{jobs_path(queue)}/{job_id}" for queue in CATALOG.queues]
 
     def call(self, method: str, below: str = "", **options: Any) -> Any:
         """Return the JSON of an answer on the job, or on what is below it.

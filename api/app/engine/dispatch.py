@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from app.engine.catalog import CATALOG
 from app.engine.message import build_message, list_key
 from app.jobs.model import PLAN
+from app.jobs.queues import Queue
 from app.live.keys import PROBE
 from app.live.store import ChunkRef
 from app.telemetry.origin import outgoing_headers
@@ -202,8 +202,5 @@ def _message(task: str, ref: ChunkRef, origin: Mapping[str, str]) -> bytes:
     task_id = _task_id(ref)
     if ref.n == PLAN:
         return build_message(task, {"job_id": ref.job_id}, queue=ref.queue, task_id=task_id, origin=origin)
-    kwargs, name = {"job_id": ref.job_id, "n": ref.n}, _CHUNK_NAMES[task]
+    kwargs, name = {"job_id": ref.job_id, "n": ref.n}, Queue(ref.queue).chunk_name
     return build_message(name, kwargs, queue=ref.queue, task_id=task_id, ignore_result=True, origin=origin)
-
-
-_CHUNK_NAMES = {spec.name: spec.chunk_name for spec in CATALOG}

@@ -1,4 +1,4 @@
-"""What is read when metrics are asked for: queues, workers, missing ingests, and the load of Redis."""
+"""The gauges of `/metrics`: queues, workers, the load of Redis, and what the kinds of jobs measure."""
 
 import asyncio
 from time import monotonic
@@ -6,12 +6,10 @@ from time import monotonic
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.auth import INGEST_OWNER
-from app.engine.catalog import CATALOG, Queue
-from app.engine.overdue import LOOKED_BACK, find_overdue
+from app.engine.loading import load_function
 from app.engine.parts import Parts
+from app.jobs.queues import Queue
 from app.telemetry.metrics import (
-    INGEST_OVERDUE_SECONDS,
     LEASES_ACTIVE,
     QUEUE_DEPTH,
     QUEUE_OLDEST_SECONDS,
@@ -25,7 +23,6 @@ from app.telemetry.metrics import (
     Reading,
 )
 from batch.errors import KaboomError
-from batch.kit.clock import utc_now
 
 #: However many scrape, stores are asked this often.
 _KEPT_S = 5.0
@@ -56,7 +53,7 @@ class MetricsPage:
 async def read_gauges(parts: Parts) -> list[Reading]:
     """Return all that is read; nothing while a store is away, since an old number would be a wrong one."""
     try:
-        return [*await _read_queues(parts), *await _read_ingests(parts), *await _read_servers(parts)]
+        return [*await _read_queues(parts), *await _read_features(parts), *await _read_servers(parts)]
     except KaboomError:
         return []
 
@@ -69,17 +66,16 @@ async def _read_queues(parts: Parts) -> list[Reading]:
     for queue in Queue:
         readings.append(Reading(QUEUE_DEPTH, await parts.dispatcher.depth(queue), (queue,)))
         readings.append(Reading(LEASES_ACTIVE, await store.running(queue), (queue,)))
-    for queue in sorted({spec.queue for spec in CATALOG}):
+    for queue in sorted(parts.catalog.queues):
         stats = await parts.history.stats(queue)
         readings.append(Reading(QUEUE_OLDEST_SECONDS, stats.oldest_queued_s or 0.0, (queue,)))
     return readings
 
 
-async def _read_ingests(parts: Parts) -> list[Reading]:
-    now = utc_now()
-    ingested = await parts.history.ingested(since=now - LOOKED_BACK)
-    overdue = find_overdue(ingested, await parts.schedules.list_schedules(INGEST_OWNER), now)
-    return [Reading(INGEST_OVERDUE_SECONDS, seconds, series) for series, seconds in overdue.items()]
+async def _read_features(parts: Parts) -> list[Reading]:
+    """Return what the kinds of jobs measure themselves, such as missing ingests."""
+    functions = [load_function(job_type.gauges) for job_type in parts.catalog if job_type.gauges]
+    return [reading for read in functions for reading in await read(parts)]
 
 
 async def _read_servers(parts: Parts) -> list[Reading]:

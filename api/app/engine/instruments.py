@@ -8,10 +8,10 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from app.engine.catalog import CATALOG
 from app.engine.gauges import MetricsPage
 from app.engine.parts import Parts
 from app.engine.run.measure import ERROR_ENDINGS
+from app.jobs.job_type import Catalog
 from app.telemetry.endpoint import open_socket, serve
 from app.telemetry.metrics import (
     CHUNKS,
@@ -47,18 +47,18 @@ def instrument_api(parts: Parts) -> list[Coroutine[Any, Any, None]]:
     from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  off by default
 
     meter = PrometheusMeter()
-    _use(meter)
+    _use(meter, parts.catalog)
     page = Starlette(routes=[metrics_route(parts, meter)])
     return [serve(page, open_socket(settings.side_host, settings.metrics_port))]
 
 
-def share_meter() -> Meter:
+def share_meter(catalog: Catalog) -> Meter:
     """Return the meter of a worker's main process, and of the pool that it forks afterwards."""
     from app.telemetry.prometheus import PrometheusMeter  # noqa: PLC0415  off by default
     from app.telemetry.shared_folder import make_shared_folder  # noqa: PLC0415  an API has no use for it
 
     meter = PrometheusMeter(make_shared_folder())
-    _use(meter)
+    _use(meter, catalog)
     return meter
 
 
@@ -83,17 +83,17 @@ def metrics_route(parts: Parts, meter: Meter) -> Route:
     return Route("/metrics", MetricsPage(parts, meter).show)
 
 
-def _use(meter: Meter) -> None:
+def _use(meter: Meter, catalog: Catalog) -> None:
     """Count with a meter in which whatever an alert counts begins at 0.
 
     `increase()` sees nothing of a series whose first sample is the first error already.
     """
     use_meter(meter)
-    for spec in CATALOG:
-        for name, ending in product((spec.name, spec.chunk_name), ERROR_ENDINGS):
+    for job_type in catalog:
+        for name, ending in product((job_type.name, job_type.queue.chunk_name), ERROR_ENDINGS):
             meter.count(CHUNKS, (name, ending), 0)
         for metric in (LEASES_EXPIRED, DEAD_LETTERS, JOBS_RESTORED):
-            meter.count(metric, (spec.queue,), 0)
+            meter.count(metric, (job_type.queue,), 0)
     for provider in provider_names():
         meter.count(PROVIDER_PAUSED_SECONDS, (provider,), 0)
 

@@ -2,16 +2,16 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 import orjson
 import structlog
 
-from app.engine.catalog import TaskSpec, get_task
 from app.engine.parts import Parts
 from app.engine.settle import complete_dead, settle_job
+from app.jobs.job_type import JobType
 from app.jobs.model import PLAN, Chunk, Job, JobStatus
 from app.ledger.port import Admission, Admitted, Terms
 from app.live.store import ChunkRef
@@ -33,7 +33,7 @@ class Jobs:
 
     async def submit(
         self,
-        spec: TaskSpec,
+        job_type: JobType,
         request: Mapping[str, Any],
         *,
         owner: str,
@@ -50,15 +50,15 @@ class Jobs:
         """
         draft = Job(
             job_id=uuid4().hex,
-            queue=spec.queue.value,
-            task=spec.name,
+            queue=job_type.queue.value,
+            task=job_type.name,
             owner=owner,
             request=request,
             parent_id=parent.job_id if parent else None,
             attempt=parent.attempt + 1 if parent else 1,
         )
-        terms = terms or Terms(fingerprint(spec, request), may_join=True)
-        with span("submit", task=spec.name, job_id=draft.job_id):
+        terms = terms or Terms(fingerprint(job_type, request), may_join=True)
+        with span("submit", task=job_type.name, job_id=draft.job_id):
             return await self._submit(draft, terms)
 
     async def _submit(self, draft: Job, terms: Terms) -> Admission:
@@ -99,7 +99,8 @@ class Jobs:
     async def announce(self, job: Job) -> None:
         """Tell Redis and the workers of an accepted job; what fails here, the reaper makes good from the ledger."""
         try:
-            await self.parts.store.put(job, [Chunk(PLAN, (), {})])
+            record = replace(job, lost_item=self.parts.catalog.get(job.task).lost_item)
+            await self.parts.store.put(record, [Chunk(PLAN, (), {})])
             await self.parts.dispatcher.send(job.task, [ChunkRef(job.queue, job.job_id, PLAN)])
         except StoreError as e:
             _log.warning("dispatch_delayed", job_id=job.job_id, queue=job.queue, reason=e.message)
@@ -145,7 +146,7 @@ class Jobs:
         """
         if not job.status.is_final:
             raise Conflict(f"job {job.job_id} was {job.status}: wait for its end, or cancel it first")
-        admission = await self.submit(get_task(job.task), request, owner=job.owner, parent=job)
+        admission = await self.submit(self.parts.catalog.get(job.task), request, owner=job.owner, parent=job)
         _log.info("job_retried", job_id=job.job_id, queue=job.queue, as_job=admission.job.job_id)
         return admission
 
@@ -172,7 +173,7 @@ class Jobs:
                 raise
             live = []
         chunks = live or await self.parts.history.load_chunks(job.job_id)
-        return [complete_dead(chunk) for chunk in chunks]
+        return [complete_dead(chunk, lost_item=self.parts.catalog.get(job.task).lost_item) for chunk in chunks]
 
     async def find(self, queue: str, job_id: str, *, owner: str) -> Job:
         """Return a job as it stands: from Redis, else from the ledger.
@@ -204,7 +205,7 @@ class Jobs:
         return admission
 
 
-def fingerprint(spec: TaskSpec, request: Mapping[str, Any]) -> str:
+def fingerprint(job_type: JobType, request: Mapping[str, Any]) -> str:
     """Return what makes two requests of a task the same, whatever the order of their keys."""
-    text = orjson.dumps([spec.name, dict(request)], option=orjson.OPT_SORT_KEYS)
+    text = orjson.dumps([job_type.name, dict(request)], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()

@@ -2,19 +2,20 @@
 
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 import structlog
 
-from app.engine.catalog import Queue
 from app.engine.dispatch import Broker, CeleryDispatcher, Dispatcher, LocalDispatcher
+from app.jobs.job_type import Catalog
+from app.jobs.queues import Queue
 from app.ledger.memory import MemoryJobHistory
 from app.ledger.port import JobHistory
 from app.ledger.postgres import PostgresJobHistory
-from app.ledger.schedules.default import default_schedule
 from app.ledger.schedules.memory import MemoryScheduleStore
+from app.ledger.schedules.model import Schedule
 from app.ledger.schedules.port import ScheduleStore
 from app.ledger.schedules.postgres import PostgresScheduleStore
 from app.live.events import EventLog
@@ -49,6 +50,7 @@ class Parts:
     dispatcher: Dispatcher
     events: EventLog
     schedules: ScheduleStore
+    catalog: Catalog
     name: str
     callbacks: CallbackRules = field(default_factory=CallbackRules)
     #: The calls of all API processes; None where they share no Redis.
@@ -78,8 +80,10 @@ class Parts:
         await self.history.close()
 
 
-def build_parts(settings: AppSettings, *, role: str) -> Parts:
+def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules: Sequence[Schedule] = ()) -> Parts:
     """Return the parts that the settings ask for; call it on the event loop that will use them.
+
+    A ledger in memory begins with `schedules`.
 
     Raises:
         ConfigurationError: the settings cannot work together.
@@ -96,14 +100,16 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
     # A name of its own: on Cloud Run every instance is `localhost`, and every main process has pid 1.
     name = f"{role}@{socket.gethostname()}:{os.getpid()}-{uuid4().hex[:4]}"
     store, events, counts = _build_store(settings, name)
-    history, schedules = _build_ledger(settings, name, pool_size=_pool_size(settings.database_pool, role))
+    ledger = _build_ledger(settings, name, pool_size=_pool_size(settings.database_pool, role))
+    history, kept_schedules = ledger or _build_memory_ledger(schedules)
     return Parts(
         settings=settings,
         store=store,
         history=history,
         dispatcher=_build_dispatcher(settings, name),
         events=events,
-        schedules=schedules,
+        schedules=kept_schedules,
+        catalog=catalog,
         name=name,
         callbacks=_build_callbacks(settings),
         counts=counts,
@@ -111,14 +117,14 @@ def build_parts(settings: AppSettings, *, role: str) -> Parts:
     )
 
 
-async def check_parts(settings: AppSettings, *, role: str) -> None:
+async def check_parts(settings: AppSettings, catalog: Catalog, *, role: str) -> None:
     """Look at the parts of the settings, and leave nothing open: before a server or a fork would begin with them.
 
     Raises:
         ConfigurationError: the settings cannot work together, or a part is unfit.
 
     """
-    parts = build_parts(settings, role=role)
+    parts = build_parts(settings, catalog, role=role)
     try:
         await parts.check()
     finally:
@@ -166,11 +172,15 @@ def _pool_size(most: int, role: str) -> int:
     return {"worker-main": max(2, most // 2), "worker": max(2, most // 4)}.get(role, most)
 
 
-def _build_ledger(settings: AppSettings, name: str, *, pool_size: int) -> tuple[JobHistory, ScheduleStore]:
+def _build_memory_ledger(schedules: Sequence[Schedule]) -> tuple[JobHistory, ScheduleStore]:
+    _log.warning("history_in_memory", reason="DATABASE_URL is not set; job history ends with this process")
+    history = MemoryJobHistory()
+    return history, MemoryScheduleStore(history, schedules=schedules)
+
+
+def _build_ledger(settings: AppSettings, name: str, *, pool_size: int) -> tuple[JobHistory, ScheduleStore] | None:
     if settings.disable_redis and settings.database_url is None:
-        _log.warning("history_in_memory", reason="DATABASE_URL is not set; job history ends with this process")
-        history = MemoryJobHistory()
-        return history, MemoryScheduleStore(history, schedules=[default_schedule()])
+        return None
     # The ledger's engine, which the ledger closes: a firing and its job are one transaction.
     engine = connect_postgres(settings.require_database_url(), application_name=name, pool_size=pool_size)
     return PostgresJobHistory(engine), PostgresScheduleStore(engine)

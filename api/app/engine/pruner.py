@@ -4,7 +4,6 @@ from time import monotonic
 
 import structlog
 
-from app.engine.catalog import ONE_PER_QUEUE
 from app.engine.parts import Parts
 
 #: So long nothing is looked for after a step that found nothing, or failed; a backlog is worked off without a pause.
@@ -27,10 +26,10 @@ class Pruner:
             return
         self._next_at = monotonic() + _PAUSE_S
         jobs = 0
-        for spec in ONE_PER_QUEUE:
-            pruned = await self._parts.history.prune(spec.queue, days=self._days)
+        for queue in self._parts.catalog.queues:
+            pruned = await self._parts.history.prune(queue, days=self._days)
             for job_id in pruned:
-                await self._parts.store.forget(spec.queue, job_id)
+                await self._parts.store.forget(queue, job_id)
             jobs += len(pruned)
         firings = await self._parts.schedules.prune(days=self._days)
         if jobs or firings:

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import batched
 
 import structlog
 
-from app.engine.catalog import ONE_PER_QUEUE, TaskSpec
 from app.engine.parts import Parts
 from app.engine.pruner import Pruner
 from app.engine.settle import settle_job, settle_or_leave
@@ -80,13 +79,13 @@ class Reaper:
         self._away_since = None
         if is_lost:
             self._is_lost, self._rounds = True, {}
-        await _for_each_queue(self._sweep_queue)
+        await _for_each(self._parts.catalog.queues, self._sweep_queue)
 
-    async def _sweep_queue(self, spec: TaskSpec) -> None:
+    async def _sweep_queue(self, queue: str) -> None:
         if asyncio.get_running_loop().time() >= self._spares_until:
-            await self._expire(spec)
-        await self._send_retries(spec)
-        await self._send_again(spec)
+            await self._expire(queue)
+        await self._send_retries(queue)
+        await self._send_again(queue)
 
     async def _sweep_ledger(self) -> None:
         """Compare the ledger with Redis: all of it where Redis lost everything, else some of it every few seconds."""
@@ -95,69 +94,73 @@ class Reaper:
             return
         self._is_lost, self._reconciled_at = False, now()
         try:
-            await _for_each_queue(partial(self._reconcile, is_whole=is_whole))
+            await _for_each(self._parts.catalog.queues, partial(self._reconcile, is_whole=is_whole))
             await self._parts.history.tidy()
         except KaboomError:
             self._is_lost = self._is_lost or is_whole
             raise
         await self._pruner.step()
 
-    async def _expire(self, spec: TaskSpec) -> None:
-        for expired in await self._parts.store.expire(spec.queue):
+    def _task_of(self, queue: str) -> str:
+        """Any task of the queue: the worker looks into the job's record for what to run."""
+        return self._parts.catalog.of(queue)[0].name
+
+    async def _expire(self, queue: str) -> None:
+        for expired in await self._parts.store.expire(queue):
             ref = expired.ref
             count(LEASES_EXPIRED, ref.queue)
             count(DEAD_LETTERS, ref.queue, by=expired.verdict == ChunkState.DEAD)
             _log.warning("lease_expired", job_id=ref.job_id, queue=ref.queue, chunk=ref.n, verdict=expired.verdict)
             await settle_or_leave(self._parts, ref.queue, ref.job_id, is_final=expired.is_final)
 
-    async def _send_retries(self, spec: TaskSpec) -> None:
-        refs = await self._parts.store.take_retries(spec.queue)
+    async def _send_retries(self, queue: str) -> None:
+        refs = await self._parts.store.take_retries(queue)
         if refs:
             # Ahead of a backlog: a job that has begun is not put behind those that have not. Until it is claimed it
             # comes here again, since whoever takes its message may die as the first one did.
-            await self._parts.dispatcher.send(spec.name, refs, ahead=True)
+            await self._parts.dispatcher.send(self._task_of(queue), refs, ahead=True)
 
-    async def _send_again(self, spec: TaskSpec) -> None:
-        depth = await self._parts.dispatcher.depth(spec.queue)
-        refs = await self._parts.store.take_due(spec.queue, older_than_s=_PATIENCE_S if depth else 0.0)
+    async def _send_again(self, queue: str) -> None:
+        depth = await self._parts.dispatcher.depth(queue)
+        refs = await self._parts.store.take_due(queue, older_than_s=_PATIENCE_S if depth else 0.0)
         if refs:
-            count(CHUNKS_SENT_AGAIN, spec.queue, by=len(refs))
-            _log.info("chunks_sent_again", queue=spec.queue, count=len(refs))
-            await self._parts.dispatcher.send(spec.name, refs)
+            count(CHUNKS_SENT_AGAIN, queue, by=len(refs))
+            _log.info("chunks_sent_again", queue=queue, count=len(refs))
+            await self._parts.dispatcher.send(self._task_of(queue), refs)
 
-    async def _reconcile(self, spec: TaskSpec, *, is_whole: bool) -> None:
+    async def _reconcile(self, queue: str, *, is_whole: bool) -> None:
         """Compare the ledger's unfinished jobs with Redis: a page of them each time, or all."""
         while True:
-            current = self._rounds.setdefault(spec.queue, _Round())
-            page = await self._parts.history.unfinished(spec.queue, older_than_s=RECONCILE_S, after=current.place)
-            await self._compare(spec, page)
+            current = self._rounds.setdefault(queue, _Round())
+            page = await self._parts.history.unfinished(queue, older_than_s=RECONCILE_S, after=current.place)
+            await self._compare(queue, page)
             current.known |= {job.job_id for job in page}
             if len(page) < UNFINISHED_PAGE:
-                await self._forget_ghosts(spec, current.known)
-                del self._rounds[spec.queue]
+                await self._forget_ghosts(queue, current.known)
+                del self._rounds[queue]
                 return
             current.place = page[-1].place
             if not is_whole:
                 return
 
-    async def _forget_ghosts(self, spec: TaskSpec, unfinished: set[str]) -> None:
+    async def _forget_ghosts(self, queue: str, unfinished: set[str]) -> None:
         """Drop from Redis what ended, or was deleted, before a failover brought it back to life."""
-        store, unsettled = self._parts.store, await self._parts.store.unsettled(spec.queue)
+        store, unsettled = self._parts.store, await self._parts.store.unsettled(queue)
         for job_id in [job_id for job_id in unsettled if job_id not in unfinished][:_MOST_GHOSTS]:
             # The ledger first: a job that it calls final and that still runs after that is a ghost.
-            kept = await self._parts.history.load(spec.queue, job_id)
+            kept = await self._parts.history.load(queue, job_id)
             if kept is not None and not kept.status.is_final:
                 continue
-            live = (await store.load(spec.queue, [job_id]))[0]
+            live = (await store.load(queue, [job_id]))[0]
             if kept is not None and live is not None and live.status.is_final:
-                await settle_job(self._parts, spec.queue, job_id)
+                await settle_job(self._parts, queue, job_id)
             else:
                 _log.warning("ghost_forgotten", job_id=job_id, status=live.status if live else None)
-                await store.forget(spec.queue, job_id)
+                await store.forget(queue, job_id)
 
-    async def _compare(self, spec: TaskSpec, page: Sequence[Unfinished]) -> None:
+    async def _compare(self, queue: str, page: Sequence[Unfinished]) -> None:
         """Finish the jobs that ended, restore those that are gone, and tell each store of the other's stops."""
-        statuses = await self._parts.store.statuses(spec.queue, [job.job_id for job in page])
+        statuses = await self._parts.store.statuses(queue, [job.job_id for job in page])
         astray = [
             (job, status)
             for job, status in zip(page, statuses, strict=True)
@@ -167,21 +170,21 @@ class Reaper:
             or (JobStatus.CANCELLING in {job.status, status} and status is not job.status)
         ]
         for together in batched(astray, _AT_ONCE):
-            await asyncio.gather(*(self._repair(spec, *each) for each in together))
+            await asyncio.gather(*(self._repair(queue, *each) for each in together))
 
-    async def _repair(self, spec: TaskSpec, job: Unfinished, status: JobStatus | None) -> None:
+    async def _repair(self, queue: str, job: Unfinished, status: JobStatus | None) -> None:
         if status is None:
-            await self._restore(spec, job.job_id)
+            await self._restore(queue, job.job_id)
         elif status.is_final:
-            await settle_job(self._parts, spec.queue, job.job_id)
+            await settle_job(self._parts, queue, job.job_id)
         elif status is JobStatus.CANCELLING:
             await self._parts.history.save_status(job.job_id, status)
         else:
-            await self._parts.store.cancel(spec.queue, job.job_id)
+            await self._parts.store.cancel(queue, job.job_id)
 
-    async def _restore(self, spec: TaskSpec, job_id: str) -> None:
+    async def _restore(self, queue: str, job_id: str) -> None:
         """Put a job back into Redis from the ledger: what had ended stays ended, the rest is queued again."""
-        job = await self._parts.history.load(spec.queue, job_id)
+        job = await self._parts.history.load(queue, job_id)
         if job is None or job.status.is_final:
             return
         state = ChunkState.QUEUED if job.plan is None else ChunkState.DONE
@@ -189,7 +192,8 @@ class Reaper:
         for chunk in await self._parts.history.load_chunks(job.job_id):
             kept = chunk if chunk.state.is_final else Chunk(chunk.n, chunk.items, chunk.payload)
             chunks.append(kept)
-        if await self._parts.store.put(job, chunks):
+        record = replace(job, lost_item=self._parts.catalog.get(job.task).lost_item)
+        if await self._parts.store.put(record, chunks):
             count(JOBS_RESTORED, job.queue)
             _log.warning("job_restored", job_id=job.job_id, queue=job.queue, chunks=len(chunks) - 1)
         if job.status is not JobStatus.CANCELLING:
@@ -209,12 +213,12 @@ async def _repeat(sweep: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(SWEEP_S)
 
 
-async def _for_each_queue(work: Callable[[TaskSpec], Awaitable[None]]) -> None:
+async def _for_each(queues: Sequence[str], work: Callable[[str], Awaitable[None]]) -> None:
     """Do something for each queue; one may have a broker of its own, so what fails for it does not end the others'."""
     failed: list[KaboomError] = []
-    for spec in ONE_PER_QUEUE:
+    for queue in queues:
         try:
-            await work(spec)
+            await work(queue)
         except KaboomError as e:
             failed.append(e)
     if failed:

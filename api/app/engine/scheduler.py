@@ -4,15 +4,13 @@ Several processes may run this at once; the transaction that admits a job is wha
 """
 
 import asyncio
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
 
 import structlog
 
-from app.engine.catalog import get_task
 from app.engine.lifecycle import Jobs, fingerprint
+from app.jobs.job_type import Catalog
 from app.jobs.model import Job
 from app.ledger.port import Admission, Admitted, Terms
 from app.ledger.schedules.model import Firing, FiringOutcome, Schedule, judge_due_time
@@ -46,7 +44,7 @@ class Scheduler:
     async def fire_due(self) -> int:
         """Fire until nothing is due; return how many due times were dealt with."""
         count = 0
-        while fired := await self._jobs.parts.schedules.fire_due(take_turn, has_ended=self._jobs.has_just_ended):
+        while fired := await self._jobs.parts.schedules.fire_due(self._take_turn, has_ended=self._jobs.has_just_ended):
             await self._tell(fired)
             count += 1
         return count
@@ -60,13 +58,19 @@ class Scheduler:
             StoreError: the ledger or Redis is away and nothing was accepted.
 
         """
-        schedules = self._jobs.parts.schedules
+        schedules, has_ended = self._jobs.parts.schedules, self._jobs.has_just_ended
         await self._jobs.parts.store.ping()
-        fired = await schedules.fire_now(owner, schedule_id, take_manual_turn, has_ended=self._jobs.has_just_ended)
+        fired = await schedules.fire_now(owner, schedule_id, self._take_manual_turn, has_ended=has_ended)
         await self._tell(fired)
         if fired.admission is None:
             raise InvalidRequest(fired.firing.reason)
         return fired.admission
+
+    def _take_turn(self, schedule: Schedule, now: datetime) -> Turn:
+        return take_turn(schedule, now, self._jobs.parts.catalog)
+
+    def _take_manual_turn(self, schedule: Schedule, now: datetime) -> Turn:
+        return take_manual_turn(schedule, now, self._jobs.parts.catalog)
 
     async def _tell(self, fired: Fired) -> None:
         """Tell Redis and the workers; if this process dies first, the reaper does, from the ledger."""
@@ -78,7 +82,7 @@ class Scheduler:
             await self._jobs.announce(fired.admission.job)
 
 
-def take_turn(schedule: Schedule, now: datetime) -> Turn:
+def take_turn(schedule: Schedule, now: datetime, catalog: Catalog) -> Turn:
     """Decide on the due time that a schedule has come to."""
     due_at = schedule.next_at or now
     try:
@@ -90,25 +94,28 @@ def take_turn(schedule: Schedule, now: datetime) -> Turn:
     if outcome is not FiringOutcome.FIRED:
         return Turn(Firing(schedule.schedule_id, due_at, outcome, now, reason=reason), next_at)
     firing = Firing(schedule.schedule_id, due_at, outcome, now)
-    return _submit(schedule, firing, schedule.request_at(due_at), next_at=next_at)
+    return _submit(schedule, firing, due_at, catalog, next_at=next_at)
 
 
-def take_manual_turn(schedule: Schedule, now: datetime) -> Turn:
+def take_manual_turn(schedule: Schedule, now: datetime, catalog: Catalog) -> Turn:
     """Decide on a firing that somebody asked for: it leaves the due times as they are."""
     # The newest session that is over, so that it joins that day's own firing where that one still runs.
-    request = schedule.request_at(closes_at(latest_closed_session(now)))
+    closed_at = closes_at(latest_closed_session(now))
     firing = Firing(schedule.schedule_id, now, FiringOutcome.FIRED, now, is_manual=True)
-    return _submit(schedule, firing, request, next_at=schedule.next_at)
+    return _submit(schedule, firing, closed_at, catalog, next_at=schedule.next_at)
 
 
-def _submit(schedule: Schedule, firing: Firing, request: Mapping[str, Any], *, next_at: datetime | None) -> Turn:
+def _submit(
+    schedule: Schedule, firing: Firing, due_at: datetime, catalog: Catalog, *, next_at: datetime | None
+) -> Turn:
     try:
-        spec = get_task(schedule.task)
+        job_type = catalog.get(schedule.task)
     except KeyError:
         reason = f"task was {schedule.task}, which this version does not have"
         return Turn(_refuse(schedule, firing.due_at, firing.fired_at, reason), next_at)
-    job = Job(uuid4().hex, spec.queue.value, spec.name, schedule.owner, request)
-    return Turn(firing, next_at, draft=(job, Terms(fingerprint(spec, request), may_join=True)))
+    request = schedule.request_at(due_at) if job_type.has_session else schedule.request
+    job = Job(uuid4().hex, job_type.queue.value, job_type.name, schedule.owner, request)
+    return Turn(firing, next_at, draft=(job, Terms(fingerprint(job_type, request), may_join=True)))
 
 
 def _refuse(schedule: Schedule, due_at: datetime, now: datetime, reason: str) -> Firing:

@@ -25,7 +25,8 @@ async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = 
     job = (await parts.store.load(queue, [job_id]))[0]
     if job is None or not job.status.is_final:
         return
-    chunks = [complete_dead(chunk) for chunk in await parts.store.load_chunks(queue, job_id)]
+    lost_item = parts.catalog.get(job.task).lost_item
+    chunks = [complete_dead(chunk, lost_item=lost_item) for chunk in await parts.store.load_chunks(queue, job_id)]
     if not _adds_up(job, chunks):
         return  # Redis has lost them since it told of the job: that will be found out, and the job restored
     kept = await parts.history.save_final(job, chunks)
@@ -51,12 +52,12 @@ def _adds_up(job: Job, chunks: Sequence[Chunk]) -> bool:
     return are_final and len(chunks) == job.chunks_total and sum(chunk.tally.cursor for chunk in chunks) == job.settled
 
 
-def complete_dead(chunk: Chunk) -> Chunk:
+def complete_dead(chunk: Chunk, *, lost_item: str) -> Chunk:
     """Return a dead chunk with a word on each item it left; any other chunk as it is."""
     if chunk.state is not ChunkState.DEAD:
         return chunk
     message = f"{_DEATH}: {chunk.error}" if chunk.error else _DEATH
-    return replace(chunk, tally=chunk.left_over("write_failed", message))
+    return replace(chunk, tally=chunk.left_over(lost_item, message))
 
 
 def _log_end(job: Job) -> None:

@@ -1,28 +1,73 @@
-"""What the API can check of a request before a worker sees it."""
+"""What the API checks of an ingest before a worker sees it."""
 
-from app.engine.lifecycle import Jobs
+from datetime import date
+from typing import TYPE_CHECKING
+
 from batch.errors import InvalidRequest
 from batch.ingest.check import check_capabilities, check_reach, resolve_session
-from batch.ingest.request import IngestRequest
+from batch.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
 from batch.kit.clock import utc_now
 from batch.market.calendar import last_sessions
-from batch.providers.registry import get_provider_spec
+from batch.providers.registry import ProviderSpec, get_provider_spec
+
+if TYPE_CHECKING:
+    from app.settings import AppSettings
 
 
-def check_request(request: IngestRequest, jobs: Jobs) -> None:
-    """Refuse here, before anything is queued, what a worker with the settings of `jobs` would refuse.
+def check_ingest(request: IngestRequest, settings: "AppSettings") -> IngestRequest:
+    """Refuse before anything is queued what a worker with these settings would refuse.
 
     Raises:
         InvalidRequest: the provider lacks a setting, cannot serve the request or has no bars as old, or the
             session is not one that has opened.
 
     """
-    settings, now = jobs.parts.settings, utc_now()
-    spec = get_provider_spec(request.provider or settings.provider)
-    if missing := settings.lacking_for(spec.name):
-        raise InvalidRequest(missing, pointer="/provider")
+    spec, now = find_provider(request.provider, settings), utc_now()
     check_capabilities(request, spec.name, spec.capabilities)
-    session = resolve_session(request, now, delay_s=settings.provider_delay_s)
+    session: date = resolve_session(request, now, delay_s=settings.provider_delay_s)
     for interval in request.intervals.keys() & spec.capabilities.reach_days.keys():
         first = last_sessions(request.intervals[interval], session)[0]
         check_reach(spec.name, spec.capabilities, interval, first, now)
+    return request
+
+
+def check_backfill(request: BackfillRequest, settings: "AppSettings") -> BackfillRequest:
+    """Refuse what `check_ingest` refuses of the same scope.
+
+    Raises:
+        InvalidRequest: as there; the last session is called `last`.
+
+    """
+    try:
+        check_ingest(request.scope, settings)
+    except InvalidRequest as e:
+        raise InvalidRequest(e.message, pointer="/last" if e.pointer == "/session" else e.pointer) from e
+    return request
+
+
+def check_quotes(request: QuotesRequest, settings: "AppSettings") -> IngestRequest:
+    """Return the ingest of one session that a refresh of quotes means.
+
+    Raises:
+        InvalidRequest: the provider lacks a setting, or does not serve the market or the interval.
+
+    """
+    ingest, spec = request.to_ingest(settings.provider), find_provider(request.provider, settings)
+    try:
+        check_capabilities(ingest, spec.name, spec.capabilities)
+    except InvalidRequest as e:
+        raise InvalidRequest(e.message, pointer="/interval" if e.pointer == "/intervals" else e.pointer) from e
+    return ingest
+
+
+def find_provider(name: str | None, settings: "AppSettings") -> ProviderSpec:
+    """Return the provider of a request, by default the configured one.
+
+    Raises:
+        InvalidRequest: it lacks a setting.
+
+    """
+    spec = get_provider_spec(name or settings.provider)
+    if missing := settings.lacking_for(spec.name):
+        raise InvalidRequest(missing, pointer="/provider")
+    return spec

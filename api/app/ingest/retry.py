@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.jobs.model import Chunk, Job
-from batch.errors import Conflict
+from app.jobs.retries import items_left, nothing_left
 from batch.market.listing import Market
-from batch.market.outcome import Outcome
 
 
 def build_retry(job: Job, chunks: Sequence[Chunk]) -> Mapping[str, Any]:
@@ -20,13 +19,11 @@ def build_retry(job: Job, chunks: Sequence[Chunk]) -> Mapping[str, Any]:
         return job.request
     left: dict[str, list[str]] = {}
     for chunk in chunks:
-        failed = [note.item for note in chunk.tally.notes if not Outcome(note.outcome).is_fine]
-        items = failed + list(chunk.items[chunk.tally.cursor :])
         known = left.setdefault(chunk.payload["interval"], [])
-        known += [item for item in items if item not in known]
+        known += [item for item in items_left(chunk) if item not in known]
     only = {interval: items for interval, items in left.items() if items}
     if not only:
-        raise Conflict(f"job {job.job_id} was {job.status} with nothing left to retry")
+        raise nothing_left(job)
     intervals = {interval: job.request["intervals"][interval] for interval in only}
     request = {**job.request, "intervals": intervals, "only": only, "provider": job.plan["provider"]}
     if Market(job.request["market"]).is_tse:

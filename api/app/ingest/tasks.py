@@ -10,9 +10,8 @@ from app.ingest.patience import hand_back, patience_left_s, with_pause
 from app.jobs.model import Tally
 from batch.bars.probe import try_store
 from batch.errors import RateLimited
-from batch.ingest.gap_request import parse_backfill
 from batch.ingest.plan import IngestChunk
-from batch.ingest.request import parse_request
+from batch.ingest.request import BackfillRequest, IngestRequest
 from batch.ingest.runner import run_chunk as run_ingest_chunk
 from batch.market.bar import BarSeries
 from batch.market.report import OutcomeReport
@@ -23,21 +22,23 @@ from batch.scripts.run_refresh_quotes import run_refresh_quotes
 
 #: Corrected bars that a job logs one by one, about: its log keeps a thousand lines, and others want to be in it.
 _CORRECTION_LINES = 200
+#: What a chunk needs of the request; thousands of symbols are not read again for each.
+_SCOPE = ("intervals", "market", "chunk_size")
 
 
 async def run_daily(run: Run) -> Tally:
     """Plan a job."""
-    return await _plan(run, partial(run_daily_ingest, parse_request(run.request)))
+    return await _plan(run, partial(run_daily_ingest, IngestRequest.parse(run.request)))
 
 
 async def backfill(run: Run) -> Tally:
     """Plan a job that takes what is missing."""
-    return await _plan(run, partial(run_backfill, parse_backfill(run.request)))
+    return await _plan(run, partial(run_backfill, BackfillRequest.parse(run.request)))
 
 
 async def refresh_quotes(run: Run) -> Tally:
     """Plan a job that takes the newest bars."""
-    return await _plan(run, partial(run_refresh_quotes, parse_request(run.request)))
+    return await _plan(run, partial(run_refresh_quotes, IngestRequest.parse(run.request)))
 
 
 async def run_chunk(run: Run) -> Tally:
@@ -67,10 +68,15 @@ async def _plan(run: Run, script: Callable[..., Awaitable[OutcomeReport]]) -> Ta
     return run.chunk.tally
 
 
+def _parse_scope(run: Run) -> IngestRequest:
+    """Return the market, the intervals and the provider of a job: its symbols are those of the chunk."""
+    scope = {name: value for name, value in run.request.items() if name in _SCOPE}
+    return IngestRequest.parse(scope)
+
+
 async def _run_on(run: Run) -> Tally:
     settings = run.parts.settings
-    # Whose bars they are the chunk says itself: thousands of names need not be read again for each.
-    request = parse_request({**run.request, "provider": run.plan["provider"], "symbols": [], "only": {}})
+    request = _parse_scope(run).model_copy(update={"provider": run.plan["provider"]})
     chunk = IngestChunk.from_payload(run.chunk.payload, run.chunk.items)
     tools = tools_for(request, chunk.sessions[-1], settings=settings)
     if run.claim.waits:

@@ -187,10 +187,13 @@ class Job:
     outcomes: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     plan: Mapping[str, Any] | None = None
+    result: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     version: int = 0
     paused_until: datetime | None = None
     pause_reason: str | None = None
+    #: The outcome of items whose chunk was given up; the ledger does not keep it.
+    lost_item: str = field(default="lost", compare=False)
 
     @property
     def is_live(self) -> bool:

@@ -10,7 +10,7 @@ from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
 
 _COUNTS = ("total", "done", "failed", "cancelled", "written", "rows", "chunks_total", "chunks_done", "dead")
 _TIMES = ("requested_at", "started_at", "completed_at", "updated_at", "paused_until")
-_TEXTS = ("job_id", "queue", "task", "owner", "parent_id")
+_TEXTS = ("job_id", "queue", "task", "owner", "parent_id", "lost_item")
 
 
 def dump_json(value: object) -> str:
@@ -45,8 +45,9 @@ def dump_job(job: Job) -> dict[str, str]:
     record["status"] = job.status.value
     record["attempt"] = str(job.attempt)
     record["request"] = dump_json(dict(job.request))
-    if job.plan is not None:
-        record["plan"] = dump_json(dict(job.plan))
+    for name in ("plan", "result"):
+        if (value := getattr(job, name)) is not None:
+            record[name] = dump_json(dict(value))
     record |= {name: str(to_ms(at)) for name in _TIMES if (at := getattr(job, name)) is not None}
     return record
 
@@ -54,9 +55,10 @@ def dump_job(job: Job) -> dict[str, str]:
 def parse_job(record: Mapping[str, str]) -> Job:
     """Return the job that a hash holds."""
     values: dict[str, Any] = {name: record.get(name) for name in _TEXTS}
+    values["lost_item"] = record.get("lost_item", "lost")
     values |= {name: int(record.get(name, 0)) for name in _COUNTS}
     values |= {name: from_ms(record[name]) for name in _TIMES if name in record}
-    values |= {name: orjson.loads(record[name]) for name in ("request", "plan", "error") if record.get(name)}
+    values |= {name: orjson.loads(record[name]) for name in ("request", "plan", "result", "error") if record.get(name)}
     return Job(
         **values,
         status=JobStatus(record["status"]),

@@ -7,14 +7,13 @@ from pydantic import Field
 
 from app.auth import INGEST_OWNER, INGEST_SCHEME, JOBS_PREFIX
 from app.deps import Cursors, Jobs, Shared
-from app.engine.catalog import ONE_PER_QUEUE, Queue
 from app.errors import BAD_CURSOR, INVALID, RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, describe_problems
+from app.jobs.queues import Queue
 from app.jobs_api.listing import JobList, Listing
 from app.jobs_api.rendering import JobWriter
 from app.jobs_api.together import answer_together
 from app.jobs_api.view import JobPage
 
-_QUEUES = tuple(sorted(spec.queue.value for spec in ONE_PER_QUEUE))
 _writer = JobWriter()
 
 router = APIRouter(
@@ -38,6 +37,6 @@ async def list_all_jobs(
 
     Each item has the links of its own queue; one cursor leads through all of them.
     """
-    queues = tuple(sorted({queue.value for queue in query.queue})) or _QUEUES
+    queues = tuple(sorted({queue.value for queue in query.queue or jobs.parts.catalog.queues}))
     found = JobList(queues, INGEST_OWNER, cursors, _writer)
     return await answer_together(shared, request, lambda: found.answer(jobs, request, query))

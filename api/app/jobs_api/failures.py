@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.jobs.model import Chunk
 from app.jobs_api.view import Failure, FailurePage
-from batch.market.outcome import Outcome
+from batch.market.outcome import is_fine
 
 
 class FailureListing(BaseModel):
@@ -29,7 +29,6 @@ def page_failures(chunks: Sequence[Chunk], query: FailureListing) -> FailurePage
 
 
 def _failures(chunks: Sequence[Chunk], outcomes: Sequence[str]) -> list[Failure]:
-    fine = {outcome.value for outcome in Outcome if outcome.is_fine}
     return [
         Failure(
             item=note.item,
@@ -40,5 +39,5 @@ def _failures(chunks: Sequence[Chunk], outcomes: Sequence[str]) -> list[Failure]
         )
         for chunk in chunks
         for note in chunk.tally.notes
-        if (note.outcome in outcomes if outcomes else note.outcome not in fine)
+        if (note.outcome in outcomes if outcomes else not is_fine(note.outcome))
     ]

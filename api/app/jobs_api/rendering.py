@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import orjson
 
-from app.auth import jobs_path
 from app.jobs.model import Job
+from app.jobs.queues import jobs_path
 from app.jobs_api.view import view_job
 from app.live.store import Worker
 

@@ -1,16 +1,19 @@
 """The job routes that every queue mounts: list, stats, one, events, log, failures, cancel, retry, delete."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Union
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
+from pydantic import Field, create_model
 from starlette.responses import StreamingResponse
 
 from app.deps import Cursors, Events, Jobs, Shared, count_log_stream, count_stream
 from app.errors import BAD_CURSOR, BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
-from app.jobs.model import Chunk, Job
+from app.jobs.job_type import JobType
+from app.jobs.model import Job
+from app.jobs.queues import Queue, jobs_path
 from app.jobs_api.accepting import accept
 from app.jobs_api.failures import FailureListing, page_failures
 from app.jobs_api.listing import JobList, Listing
@@ -29,19 +32,28 @@ JobId = Annotated[str, Path(max_length=64, description="32 hex digits")]
 _JOB_ID = re.compile("[0-9a-f]{32}")
 _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "the job is as its ETag says"}}
 
-#: Builds the request of a retry from the job and its chunks; raises Conflict where nothing is left to do.
-type RetryBuilder = Callable[[Job, Sequence[Chunk]], Mapping[str, Any]]
-
 
 @dataclass(frozen=True, slots=True)
 class JobRoutes:
-    """The job routes of one queue, mounted at `base`, for the jobs of one owner."""
+    """The job routes of one queue, for the jobs of one owner."""
 
-    queue: str
-    base: str
+    queue: Queue
     owner: str
-    build_retry: RetryBuilder
+    job_types: Sequence[JobType]
     writer: JobWriter = field(init=False)
+
+    @property
+    def base(self) -> str:
+        """The path of the queue's jobs."""
+        return jobs_path(self.queue)
+
+    @property
+    def view_model(self) -> type[JobView]:
+        """The model of a job of the queue, with the results that it may have."""
+        results = tuple(dict.fromkeys(job_type.result for job_type in self.job_types))
+        name = "".join(part.capitalize() for part in self.queue.value.split("_")) + "JobView"
+        result = (Union[(*results, None)], Field(description="by kind of job"))
+        return create_model(name, __base__=JobView, result=result)
 
     def __post_init__(self) -> None:
         """Make what the lists of all callers share."""
@@ -134,7 +146,8 @@ class JobRoutes:
         """Run what failed, was cancelled or given up again, as a child job; the finished job stays as it is."""
         del body  # its one field has one value, so far
         job = await self._find(jobs, job_id)
-        child = await jobs.retry(job, self.build_retry(job, await jobs.load_chunks(job)))
+        build_retry = jobs.parts.catalog.get(job.task).build_retry
+        child = await jobs.retry(job, build_retry(job, await jobs.load_chunks(job)))
         return accept(child, self.base, response)
 
     async def delete_job(self, jobs: Jobs, job_id: JobId) -> None:
@@ -155,7 +168,8 @@ def jobs_router(routes: JobRoutes) -> APIRouter:
     # Before the id, which it would match.
     router.add_api_route("/stats", routes.job_stats, response_model=QueueStats)
     one = APIRouter(prefix="/{job_id}", responses=describe_problems(NOT_FOUND, INVALID))
-    one.add_api_route("", routes.get_job, response_model=JobView, responses=_NOT_MODIFIED)
+    view: dict[int | str, dict[str, Any]] = {200: {"model": routes.view_model}}
+    one.add_api_route("", routes.get_job, response_model=JobView, responses=view | _NOT_MODIFIED)
     events, logs = [Depends(count_stream)], [Depends(count_log_stream)]
     one.add_api_route(
         "/events", routes.job_events, response_class=StreamingResponse, responses=EVENT_ANSWERS, dependencies=events

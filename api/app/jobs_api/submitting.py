@@ -1,35 +1,34 @@
-"""Submitting a job over HTTP: what every body may say, and how one is asked for beside it."""
+"""Submitting a job over HTTP: the body of a kind of job, and how it is submitted beside it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field, create_model
 
 from app.deps import IdempotencyKey, Jobs, digest_key
-from app.engine.catalog import TaskSpec
 from app.engine.lifecycle import fingerprint
+from app.jobs.job_type import JobType, refuse_internal
+from app.jobs.queues import jobs_path
 from app.jobs_api.accepting import accept
 from app.jobs_api.view import Accepted
 from app.jobs_api.words import CallbackUrl
 from app.ledger.port import Terms
+from batch.kit.request import Request
 
 
-class JobBody(BaseModel):
-    """What every job may be told."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
+class SubmittedJob(Request):
+    """What every submission may say beside the request itself."""
 
     callback_url: CallbackUrl = Field(
         default=None, description="where the job's end is posted to; docs/reference/webhooks.md"
     )
-    dry_run: bool = Field(default=False, description="plan only: the job ends with its plan, and nothing is done")
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How a job is asked for, beside its body, and the response to put headers in."""
+    """How a job is submitted, beside its body, and the response to put headers in."""
 
     response: Response
     key: str | None
@@ -48,31 +47,40 @@ async def _asking(
 HowAsked = Annotated[Asking, Depends(_asking)]
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A task, whose job it is, and the path of its queue's jobs."""
+def build_body(job_type: JobType) -> type[SubmittedJob]:
+    """Return the model of the body that submits a job: the request, and where its end is posted to."""
+    name = "".join(part.capitalize() for part in job_type.verb.split("-")) + "Body"
+    config = ConfigDict(json_schema_extra={"example": dict(job_type.example)})
+    body = create_model(name, __base__=(job_type.request, SubmittedJob), __doc__=job_type.request.__doc__)
+    body.model_config = body.model_config | config
+    body.model_rebuild(force=True)
+    return cast("type[SubmittedJob]", body)
 
-    spec: TaskSpec
-    owner: str
-    base: str
 
-    async def submit(self, jobs: Jobs, request: Mapping[str, Any], body: JobBody, asking: Asking) -> Accepted:
-        """Submit a checked request on the terms of its body and headers.
+async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Asking, *, owner: str) -> Accepted:
+    """Submit a job on the terms of its body and headers.
 
-        Raises:
-            InvalidRequest: the callback leads to where it must not.
-            Conflict: the same key is in flight, or was used for another request.
-            StoreError: nothing was accepted.
+    Raises:
+        InvalidRequest: the request cannot be carried out, or the callback leads to where it must not.
+        Conflict: the same key is in flight, or was used for another request.
+        StoreError: nothing was accepted.
 
-        """
-        wanted = {**request, "dry_run": True} if body.dry_run else request
-        if body.callback_url is not None:
-            await jobs.parts.callbacks.check(body.callback_url)
-        terms = Terms(
-            fingerprint(self.spec, wanted),
-            key=digest_key(asking.key),
-            may_join=asking.on_overlap == "join",
-            callback_url=body.callback_url,
-        )
-        admission = await jobs.submit(self.spec, wanted, owner=self.owner, terms=terms)
-        return accept(admission, self.base, asking.response)
+    """
+    wanted = _to_request(jobs, job_type, body)
+    if body.callback_url is not None:
+        await jobs.parts.callbacks.check(body.callback_url)
+    terms = Terms(
+        fingerprint(job_type, wanted),
+        key=digest_key(asking.key),
+        may_join=asking.on_overlap == "join",
+        callback_url=body.callback_url,
+    )
+    admission = await jobs.submit(job_type, wanted, owner=owner, terms=terms)
+    return accept(admission, jobs_path(job_type.queue), asking.response)
+
+
+def _to_request(jobs: Jobs, job_type: JobType, body: SubmittedJob) -> Mapping[str, Any]:
+    # Validated as the body; only the callback is left behind.
+    values = {name: getattr(body, name) for name in job_type.request.model_fields}
+    request = job_type.request.model_construct(refuse_internal(body).model_fields_set - {"callback_url"}, **values)
+    return job_type.check(request, jobs.parts.settings).to_json()

@@ -51,7 +51,7 @@ class JobView(BaseModel):
     attempt: int
     parent_id: str | None
     progress: Progress
-    result: dict[str, Any] | None = Field(description="plan, outcomes and counts, as far as they are known")
+    result: dict[str, Any] | None = Field(description="as far as it is known; each kind of job has its own")
     error: dict[str, Any] | None
     health: Health
     links: dict[str, str]
@@ -229,6 +229,9 @@ def _rate(job: Job) -> float | None:
 
 
 def _result(job: Job) -> dict[str, Any] | None:
+    """Return what a job without chunks returned, else its plan and its totals; their model is the type's `result`."""
+    if job.result is not None:
+        return dict(job.result)
     if job.plan is None:
         return None
     outcomes: Mapping[str, int] = job.outcomes

@@ -3,9 +3,9 @@
 import secrets
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.jobs.model import Chunk, Job, JobStatus
@@ -14,12 +14,10 @@ from app.ledger.outbox.memory import MemoryOutbox
 from app.ledger.port import (
     API_KEY_BYTES,
     KEY_KEPT_H,
-    MOSTLY,
     PRUNE_STEP,
     UNFINISHED_PAGE,
     Admission,
     Admitted,
-    Ingested,
     JobDeleted,
     JobQuery,
     KeyReused,
@@ -67,7 +65,12 @@ class MemoryJobHistory:
         return Admission(job, Admitted.JOINED)
 
     async def save_plan(
-        self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
+        self,
+        job_id: str,
+        plan: Mapping[str, Any],
+        chunks: Sequence[Chunk],
+        *,
+        result: Mapping[str, Any] | None = None,
     ) -> tuple[Mapping[str, Any], list[Chunk]]:
         """Keep the first plan of a job, and return what is kept."""
         plan, chunks = as_stored(plan), [chunk_as_stored(chunk) for chunk in chunks]
@@ -77,7 +80,9 @@ class MemoryJobHistory:
         if job.plan is None and job.status.is_final:
             return plan, chunks
         if job.plan is None:
-            job = self._jobs[job_id] = replace(job, plan=plan, status=_planned(job.status))
+            job = self._jobs[job_id] = replace(
+                job, plan=plan, result=result and as_stored(result), status=_planned(job.status)
+            )
             self._chunks[job_id] = {chunk.n: chunk for chunk in chunks}
         return job.plan or {}, list(self._chunks[job_id].values())
 
@@ -149,14 +154,17 @@ class MemoryJobHistory:
             success_rate_24h=statistics.mean(judged) if judged else None,
         )
 
-    async def ingested(self, *, since: datetime) -> set[Ingested]:
-        """Return the sessions that ingests of whole markets have ended well for."""
-        jobs = [job for job in self._jobs.values() if _has_ingested(job, since)]
-        return {
-            Ingested(job.request.get("market", ""), interval, date.fromisoformat((job.plan or {})["session"]))
-            for job in jobs
-            for interval in job.request.get("intervals", ())
-        }
+    async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:
+        """Return the jobs of some tasks that were completed in whole or in part."""
+        return [
+            job
+            for job in self._jobs.values()
+            if job.queue == queue
+            and job.task in tasks
+            and job.status in {JobStatus.COMPLETED, JobStatus.PARTIAL}
+            and job.completed_at is not None
+            and job.completed_at >= since
+        ]
 
     async def load_api_key(self, name: str) -> bytes:
         """Return the secret key of a name."""
@@ -231,23 +239,6 @@ def _matches(job: Job, query: JobQuery) -> bool:
         and all(does_mention(job, word) for word in query.words)
         and (query.before is None or _age(job) < query.before)
     )
-
-
-def _has_ingested(job: Job, since: datetime) -> bool:
-    is_whole = "symbols" not in job.request and not job.request.get("dry_run")
-    is_ingest = job.queue == "ingest" and job.task in {"ingest.run_daily", "ingest.backfill"}
-    is_recent = job.completed_at is not None and job.completed_at >= since
-    is_final = (job.plan or {}).get("is_final") is True
-    return is_whole and is_ingest and is_recent and is_final and _ended_well(job)
-
-
-def _ended_well(job: Job) -> bool:
-    if job.status is not JobStatus.PARTIAL:
-        return job.status is JobStatus.COMPLETED
-    if job.task == "ingest.run_daily":
-        return job.done >= MOSTLY * job.total
-    market = (job.plan or {}).get("universe", {}).get("symbols", 0)
-    return job.total - job.done <= (1 - MOSTLY) * int(market)
 
 
 def _p95(runtimes: list[float]) -> float | None:

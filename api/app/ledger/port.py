@@ -1,8 +1,8 @@
 """The port to the job ledger: the durable record that outlives Redis."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Protocol
@@ -85,19 +85,6 @@ class LedgerStats:
     success_rate_24h: float | None = None
 
 
-#: Of a daily ingest that ended in part, so much must be there for its session to count.
-MOSTLY = 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class Ingested:
-    """A session for which all of a market was ingested at an interval, by their names on the wire."""
-
-    market: str
-    interval: str
-    session: date
-
-
 @dataclass(frozen=True, slots=True)
 class Terms:
     """On what terms a job is submitted.
@@ -173,7 +160,12 @@ class JobHistory(Protocol):
         ...
 
     async def save_plan(
-        self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
+        self,
+        job_id: str,
+        plan: Mapping[str, Any],
+        chunks: Sequence[Chunk],
+        *,
+        result: Mapping[str, Any] | None = None,
     ) -> tuple[Mapping[str, Any], list[Chunk]]:
         """Keep the first plan of a job, and return what is kept: a repeated planning changes nothing.
 
@@ -223,13 +215,8 @@ class JobHistory(Protocol):
         """Return what the ledger knows of a queue."""
         ...
 
-    async def ingested(self, *, since: datetime) -> set[Ingested]:
-        """Return the sessions that ingests of whole markets have ended well for, at a time or later.
-
-        A job ended well if it is completed, or nine of ten symbols are done; a retry stands for what it goes on with.
-        A backfill counts for its last session, where so few symbols are missing that this holds of the market.
-        One that was planned before the session was over does not count: its bars may have changed since.
-        """
+    async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:
+        """Return the jobs of some tasks, of all owners, that were completed in whole or in part at `since` or later."""
         ...
 
     async def load_api_key(self, name: str) -> bytes:

@@ -1,7 +1,7 @@
 """The job ledger in PostgreSQL."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,11 +30,9 @@ from app.ledger.listing import VERSION, build_page
 from app.ledger.outbox.postgres import PostgresOutbox, release
 from app.ledger.port import (
     API_KEY_BYTES,
-    MOSTLY,
     PRUNE_STEP,
     UNFINISHED_PAGE,
     Admission,
-    Ingested,
     JobQuery,
     LedgerStats,
     Terms,
@@ -43,7 +41,7 @@ from app.ledger.port import (
 from app.ledger.probe import try_write
 from app.ledger.rows import parse_job
 from app.ledger.seen import SeenJobs
-from app.ledger.stats import FOLD, INGESTED, PRUNE, STATS, parse_ingested, parse_stats
+from app.ledger.stats import FOLD, PRUNE, STATS, parse_stats
 from app.ledger.tables import API_KEYS, JOB_CHUNKS, JOBS
 from batch.errors import NotFound
 from batch.kit.postgres.engine import AsyncEngine, postgres_errors
@@ -108,7 +106,12 @@ class PostgresJobHistory:
                 return await confirm(connection, job, terms)
 
     async def save_plan(
-        self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
+        self,
+        job_id: str,
+        plan: Mapping[str, Any],
+        chunks: Sequence[Chunk],
+        *,
+        result: Mapping[str, Any] | None = None,
     ) -> tuple[Mapping[str, Any], list[Chunk]]:
         """Keep the first plan of a job, and return what is kept."""
         locked = select(JOBS.c.plan, JOBS.c.status).where(JOBS.c.job_id == job_id).with_for_update()
@@ -122,6 +125,7 @@ class PostgresJobHistory:
                 if row.plan is None:
                     planned = {
                         "plan": dict(plan),
+                        "result": null() if result is None else dict(result),
                         "status": case(_PLANNED, value=JOBS.c.status, else_=JOBS.c.status),
                     }
                     await connection.execute(_open_job(job_id).values(planned))
@@ -195,12 +199,16 @@ class PostgresJobHistory:
                 row = (await connection.execute(STATS, {"queue": queue})).one()
         return parse_stats(row)
 
-    async def ingested(self, *, since: datetime) -> set[Ingested]:
-        """Return the sessions that ingests of whole markets have ended well for."""
-        values = {"since": since, "mostly": MOSTLY}
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                return {parse_ingested(row) for row in await connection.execute(INGESTED, values)}
+    async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:
+        """Return the jobs of some tasks that were completed in whole or in part."""
+        return await self._jobs(
+            select(JOBS).where(
+                JOBS.c.queue == queue,
+                JOBS.c.completed_at >= since,
+                JOBS.c.task.in_(tasks),
+                JOBS.c.status.in_([JobStatus.COMPLETED, JobStatus.PARTIAL]),
+            )
+        )
 
     async def load_api_key(self, name: str) -> bytes:
         """Return the secret key of a name; the first call of any process makes it."""

@@ -1,11 +1,11 @@
-"""The queries behind what is told of a queue as a whole: its statistics, and the sessions it has ingested."""
+"""The queries behind a queue's statistics."""
 
 from typing import Any
 
 from sqlalchemy import Row, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.ledger.port import Ingested, LedgerStats
+from app.ledger.port import LedgerStats
 
 # Nothing here grows with the history: counts are kept by triggers (migration 0005), the oldest queued job is the first
 # of an index, and the windows read the index of the last day.
@@ -47,26 +47,6 @@ WITH old AS (
 )
 DELETE FROM jobs USING old WHERE jobs.job_id = old.job_id RETURNING jobs.job_id
 """).bindparams(bindparam("open", type_=ARRAY(Text)))
-
-# The index of ended jobs gives those of the last days. A backfill's symbols are those with gaps, in any of its
-# sessions: so few may be missing that nine of ten of the market have the last session whatever they miss.
-INGESTED = text("""
-SELECT DISTINCT request->>'market' AS market, jsonb_object_keys(request->'intervals') AS interval,
-    (plan->>'session')::date AS session
-FROM jobs
-WHERE queue = 'ingest' AND completed_at >= :since AND plan->>'is_final' = 'true'
-    AND task IN ('ingest.run_daily', 'ingest.backfill') AND NOT request ? 'symbols'
-    AND NOT request @> '{"dry_run": true}'
-    AND (status = 'completed' OR (status = 'partial' AND CASE task
-        WHEN 'ingest.run_daily' THEN done >= :mostly * total
-        ELSE total - done <= (1 - :mostly) * (plan->'universe'->>'symbols')::numeric
-    END))
-""")
-
-
-def parse_ingested(row: Row[Any]) -> Ingested:
-    """Return what a row of the second query says."""
-    return Ingested(row.market, row.interval, row.session)
 
 
 def parse_stats(row: Row[Any]) -> LedgerStats:

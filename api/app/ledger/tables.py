@@ -31,6 +31,7 @@ JOBS = Table(
     Column("status", Text, nullable=False),
     Column("request", JSONB, nullable=False),
     Column("plan", JSONB),
+    Column("result", JSONB),
     Column("parent_id", Text),
     Column("attempt", Integer, nullable=False),
     Column("requested_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),

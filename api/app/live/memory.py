@@ -108,7 +108,9 @@ class MemoryJobStore:
         touch(record, status=status, started_at=job.started_at or self._clock())
         job = record.job
         lease = Lease(ref, slot.fence)
-        return Claim(lease, slot.chunk, task=job.task, request=job.request, plan=job.plan, waits=slot.waits)
+        return Claim(
+            lease, slot.chunk, task=job.task, owner=job.owner, request=job.request, plan=job.plan, waits=slot.waits
+        )
 
     async def beat(self, lease: Lease, tally: Tally) -> Beat:
         """Report a tally and extend the lease."""
@@ -121,7 +123,14 @@ class MemoryJobStore:
         recount(record)
         return Beat.CANCEL if record.is_cancelled else Beat.OK
 
-    async def set_plan(self, lease: Lease, plan: Mapping[str, Any], chunks: Sequence[Chunk]) -> Ended:
+    async def set_plan(
+        self,
+        lease: Lease,
+        plan: Mapping[str, Any],
+        chunks: Sequence[Chunk],
+        *,
+        result: Mapping[str, Any] | None = None,
+    ) -> Ended:
         """End the plan step: the job has these chunks now."""
         plan, chunks = as_stored(plan), [chunk_as_stored(chunk) for chunk in chunks]
         found = self._mine(lease)
@@ -129,7 +138,7 @@ class MemoryJobStore:
             return self._repeated(lease, ChunkState.DONE)
         record, slot = found
         slot.chunk = replace(slot.chunk, state=ChunkState.DONE)
-        touch(record, plan=plan)
+        touch(record, plan=plan, result=result and as_stored(result))
         self._add_chunks(record, chunks)
         return Ended(is_accepted=True, is_final=record.job.status.is_final)
 

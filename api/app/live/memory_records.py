@@ -60,7 +60,7 @@ def recount(record: Record) -> None:
     """Make the job's counters the sums over its chunks: here a sum is cheap, so nothing can drift."""
     chunks = [slot.chunk for n, slot in record.slots.items() if n != PLAN]
     tallies = [
-        chunk.left_over("write_failed", "") if chunk.state is ChunkState.DEAD else chunk.tally for chunk in chunks
+        chunk.left_over(record.job.lost_item, "") if chunk.state is ChunkState.DEAD else chunk.tally for chunk in chunks
     ]
     cancelled = sum(len(c.items) - c.tally.cursor for c in chunks if c.state is ChunkState.CANCELLED)
     outcomes: Counter[str] = Counter()

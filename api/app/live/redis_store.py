@@ -71,12 +71,13 @@ class RedisJobStore:
         answer = await self._run("claim", ref, ref.job_id, ref.n, owner, self._lease_ms, nonce, MAX_ATTEMPTS)
         if answer[0] != "ok":
             return Refusal(answer[0])
-        _, fence, attempts, spec, tally, task, request, plan, waits = answer
+        _, fence, attempts, spec, tally, task, request, plan, waits, job_owner = answer
         chunk = parse_chunk(ref.n, spec, state=ChunkState.RUNNING, tally=tally, attempts=int(attempts))
         return Claim(
             lease=Lease(ref, fence),
             chunk=chunk,
             task=task,
+            owner=job_owner,
             request=orjson.loads(request),
             plan=orjson.loads(plan) if plan else None,
             waits=int(waits),
@@ -88,13 +89,18 @@ class RedisJobStore:
         dumped = dump_json(tally.to_json())
         return Beat(await self._run("beat", ref, ref.job_id, ref.n, lease.fence, self._lease_ms, dumped))
 
-    async def set_plan(self, lease: Lease, plan: Mapping[str, Any], chunks: Sequence[Chunk]) -> Ended:
+    async def set_plan(
+        self,
+        lease: Lease,
+        plan: Mapping[str, Any],
+        chunks: Sequence[Chunk],
+        *,
+        result: Mapping[str, Any] | None = None,
+    ) -> Ended:
         """End the plan step: the job has these chunks now."""
-        dumped = dump_json([dump_chunk(chunk) for chunk in chunks])
-        ref = lease.ref
-        answer = await self._run(
-            "set_plan", ref, ref.job_id, lease.fence, self._dispatch_ms, dump_json(dict(plan)), dumped
-        )
+        ref, dumped = lease.ref, dump_json([dump_chunk(chunk) for chunk in chunks])
+        planned = (dump_json(dict(plan)), dumped, "" if result is None else dump_json(dict(result)))
+        answer = await self._run("set_plan", ref, ref.job_id, lease.fence, self._dispatch_ms, *planned)
         return _ended(answer)
 
     async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "", pause_s: float = 0.0) -> Ended:

@@ -65,6 +65,7 @@ class Claim:
     lease: Lease
     chunk: Chunk
     task: str
+    owner: str
     request: Mapping[str, Any]
     plan: Mapping[str, Any] | None
     waits: int = 0
@@ -132,7 +133,14 @@ class JobStore(Protocol):
         """Report a tally and extend the lease."""
         ...
 
-    async def set_plan(self, lease: Lease, plan: Mapping[str, Any], chunks: Sequence[Chunk]) -> Ended:
+    async def set_plan(
+        self,
+        lease: Lease,
+        plan: Mapping[str, Any],
+        chunks: Sequence[Chunk],
+        *,
+        result: Mapping[str, Any] | None = None,
+    ) -> Ended:
         """End the plan step: the job has these chunks now."""
         ...
 

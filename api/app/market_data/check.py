@@ -1,18 +1,54 @@
-"""What the API can check of a request before a worker sees it."""
+"""What the API checks of a request on stored bars before a worker sees it."""
 
+from typing import TYPE_CHECKING
+
+from batch.errors import InvalidRequest
+from batch.indicators.request import IndicatorRequest
 from batch.kit.clock import utc_now
 from batch.market.bounds import resolve_last_session
 from batch.market.listing import Market
+from batch.market_data.master_request import MasterRequest
 from batch.market_data.roll_up_request import RollUpRequest
-from batch.providers.registry import get_provider_spec
+from batch.providers.registry import check_has_master, get_provider_spec
+
+if TYPE_CHECKING:
+    from app.settings import AppSettings
 
 
-def check_roll_up(request: RollUpRequest) -> None:
-    """Refuse here, before anything is queued, what a worker would refuse.
+def check_roll_up(request: RollUpRequest, settings: "AppSettings") -> RollUpRequest:
+    """Return the request with its provider.
 
     Raises:
-        InvalidRequest: the session is not one that has opened.
+        InvalidRequest: the session is not one that has opened, or a symbol is not one of the provider's.
 
     """
-    is_tse = Market.FILE not in get_provider_spec(request.provider).capabilities.markets
-    resolve_last_session(request.session, utc_now(), is_tse=is_tse, delay_s=0)
+    checked = request.filled(provider=request.provider or settings.provider)
+    is_tse = Market.FILE not in get_provider_spec(checked.source).capabilities.markets
+    resolve_last_session(checked.session, utc_now(), is_tse=is_tse, delay_s=0)
+    return checked
+
+
+def check_indicators(request: IndicatorRequest, settings: "AppSettings") -> IndicatorRequest:
+    """Return the request with its provider.
+
+    Raises:
+        InvalidRequest: the session is not one that has opened, or a symbol is not one of the provider's.
+
+    """
+    checked = request.filled(provider=request.provider or settings.provider)
+    resolve_last_session(checked.session, utc_now(), is_tse=checked.is_tse, delay_s=0)
+    return checked
+
+
+def check_symbols(request: MasterRequest, settings: "AppSettings") -> MasterRequest:
+    """Return the request with its provider.
+
+    Raises:
+        InvalidRequest: the provider has no symbol master, or lacks a setting; the session is not one that has opened.
+
+    """
+    name = check_has_master(request.provider or settings.provider).name
+    if lacking := settings.lacking_for(name):
+        raise InvalidRequest(lacking, pointer="/provider")
+    resolve_last_session(request.session, utc_now(), is_tse=True, delay_s=0)
+    return request.filled(provider=name)

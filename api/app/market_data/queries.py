@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from app.jobs.cursor import Parse, parse_text
-from app.jobs_api.words import Source
 from batch.errors import InvalidRequest
 from batch.market.calendar import JST, NEWEST_YEAR, OLDEST_YEAR
 from batch.market.interval import Interval
 from batch.market.listing import Market
+from batch.providers.fields import SourceName
 
 MOST_BARS = 20_000
 MOST_CELLS = 100_000
@@ -86,7 +86,9 @@ class Query(BaseModel):
 
 class _SeriesQuery(Query):
     interval: Interval = Interval.M1
-    provider: Source = Field(default=None, description="whose bars; default: KABOOM_PROVIDER. Two providers never mix")
+    provider: SourceName | None = Field(
+        default=None, description="whose bars; default: KABOOM_PROVIDER. Two providers never mix"
+    )
 
 
 class BarsQuery(_SeriesQuery):

@@ -1,102 +1,42 @@
-"""From the body that a schedule is given to the request that it keeps, checked as its task's own route checks it."""
+"""From the request that a schedule is given to the one that it keeps, checked as a submission is."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from app.auth import jobs_path
-from app.engine.lifecycle import Jobs
-from app.ingest.check import check_request
-from app.ingest.schemas import RunDailyBody
-from app.jobs_api.submitting import JobBody
-from app.market_data.bodies import CompactBody, MirrorBody, RollUpBody
-from app.market_data.check import check_roll_up
-from app.market_data.refresh_bodies import IndicatorsBody, RefreshQuotesBody, RefreshSymbolsBody
-from app.market_data.refresh_check import check_indicators, check_quotes, check_symbols
+from app.catalog import CATALOG
+from app.jobs.job_type import refuse_internal
 from batch.errors import InvalidRequest
 
+if TYPE_CHECKING:
+    from app.settings import AppSettings
 
-def to_request(jobs: Jobs, task: str, given: Mapping[str, Any]) -> dict[str, Any]:
+
+def to_request(task: str, given: Mapping[str, Any], settings: "AppSettings") -> dict[str, Any]:
     """Return the request that a schedule of a task keeps.
 
     Raises:
-        RequestValidationError: it is not of the form of the task's body.
-        InvalidRequest: it cannot be carried out, or says what each firing says itself.
+        RequestValidationError: it does not have the form of the task's requests.
+        InvalidRequest: it cannot be carried out, or names what each firing names itself.
 
     """
-    kind, check = _TASKS[task]
+    if given.get("session") is not None:
+        raise InvalidRequest(
+            f"session was {given['session']!r:.40}, expected none: each firing takes its own day",
+            pointer="/request/session",
+        )
+    if given.get("callback_url") is not None:
+        raise InvalidRequest(
+            "callback_url was given, expected none: a schedule posts to no callback", pointer="/request/callback_url"
+        )
+    job_type = CATALOG.get(task)
     try:
-        body = kind.model_validate(given)
+        request = refuse_internal(job_type.request.model_validate(given))
+        return job_type.check(request, settings).to_json()
     except ValidationError as e:
         places = [{**error, "loc": ("body", "request", *error["loc"])} for error in e.errors(include_url=False)]
         raise RequestValidationError(places) from e
-    if getattr(body, "session", None) is not None:
-        raise InvalidRequest(
-            f"session was {given['session']!r}, expected none: each firing takes its own day",
-            pointer="/request/session",
-        )
-    if body.callback_url is not None:
-        raise InvalidRequest(
-            "callback_url was given, expected none: a schedule calls nobody back", pointer="/request/callback_url"
-        )
-    try:
-        asked = check(jobs, body)
     except InvalidRequest as e:
         raise InvalidRequest(e.message, pointer=f"/request{e.pointer}") from e
-    return asked | ({"dry_run": True} if body.dry_run else {})
-
-
-def jobs_of(task: str) -> str:
-    """Return the path of the jobs of a task."""
-    return jobs_path(task.partition(".")[0])
-
-
-def _run_daily(jobs: Jobs, body: JobBody) -> dict[str, Any]:
-    asked = cast("RunDailyBody", body).to_request()
-    check_request(asked, jobs)
-    return asked.to_json()
-
-
-def _roll_up(jobs: Jobs, body: JobBody) -> dict[str, Any]:
-    asked = cast("RollUpBody", body).to_request(jobs.parts.settings.provider)
-    check_roll_up(asked)
-    return asked.to_json()
-
-
-def _mirror(_: Jobs, body: JobBody) -> dict[str, Any]:
-    return cast("MirrorBody", body).to_request().to_json()
-
-
-def _compact(_: Jobs, body: JobBody) -> dict[str, Any]:
-    return cast("CompactBody", body).to_json()
-
-
-def _refresh_quotes(jobs: Jobs, body: JobBody) -> dict[str, Any]:
-    asked = cast("RefreshQuotesBody", body).to_request(jobs.parts.settings.provider)
-    check_quotes(asked, jobs)
-    return asked.to_json()
-
-
-def _refresh_symbols(jobs: Jobs, body: JobBody) -> dict[str, Any]:
-    asked = cast("RefreshSymbolsBody", body).to_request(jobs.parts.settings.provider)
-    check_symbols(asked, jobs)
-    return asked.to_json()
-
-
-def _indicators(jobs: Jobs, body: JobBody) -> dict[str, Any]:
-    asked = cast("IndicatorsBody", body).to_request(jobs.parts.settings.provider)
-    check_indicators(asked)
-    return asked.to_json()
-
-
-_TASKS: Mapping[str, tuple[type[JobBody], Callable[[Jobs, JobBody], dict[str, Any]]]] = {
-    "ingest.run_daily": (RunDailyBody, _run_daily),
-    "market_data.roll_up": (RollUpBody, _roll_up),
-    "market_data.mirror": (MirrorBody, _mirror),
-    "market_data.compact": (CompactBody, _compact),
-    "market_data.refresh_quotes": (RefreshQuotesBody, _refresh_quotes),
-    "market_data.refresh_symbols": (RefreshSymbolsBody, _refresh_symbols),
-    "market_data.indicators": (IndicatorsBody, _indicators),
-}

@@ -24,11 +24,12 @@ from app.errors import (
     UNAVAILABLE,
     describe_problems,
 )
+from app.jobs.queues import jobs_path
 from app.jobs_api.accepting import accept
 from app.jobs_api.view import Accepted
 from app.ledger.schedules.model import MissedPolicy, Schedule
 from app.ledger.schedules.timing import next_dues
-from app.schedules.requests import jobs_of, to_request
+from app.schedules.requests import to_request
 from app.schedules.schemas import (
     NewSchedule,
     ScheduleChange,
@@ -83,7 +84,7 @@ async def create_schedule(jobs: Jobs, body: NewSchedule, response: Response) -> 
         owner=INGEST_OWNER,
         name=body.name,
         task=body.task,
-        request=to_request(jobs, body.task, body.request),
+        request=to_request(body.task, body.request, jobs.parts.settings),
         timing=timing,
         missed=MissedPolicy(body.missed),
         max_late_h=body.max_late_h,
@@ -109,7 +110,7 @@ async def change_schedule(jobs: Jobs, schedule_id: ScheduleId, body: ScheduleCha
     task = (await jobs.parts.schedules.load(INGEST_OWNER, schedule_id)).task
     values: dict[str, Any] = {
         "name": body.name,
-        "request": None if body.request is None else to_request(jobs, task, body.request),
+        "request": None if body.request is None else to_request(task, body.request, jobs.parts.settings),
         "timing": body.timing(),
         "missed": body.missed and MissedPolicy(body.missed),
         "max_late_h": body.max_late_h,
@@ -133,7 +134,7 @@ async def run_schedule(jobs: Jobs, schedule_id: ScheduleId, response: Response) 
     Where the same request is not finished yet, its job is joined (`Kaboom-Coalesced: true`).
     """
     admission = await Scheduler(jobs).fire_now(INGEST_OWNER, schedule_id)
-    return accept(admission, jobs_of(admission.job.task), response)
+    return accept(admission, jobs_path(admission.job.queue), response)
 
 
 router.include_router(one)

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from app.jobs_api.words import WHOLE
+from app.catalog import CATALOG
 from app.ledger.schedules.model import DEFAULT_MAX_LATE_H, MAX_LATE_H, Firing, FiringOutcome, MissedPolicy, Schedule
 from app.ledger.schedules.timing import SESSION_AT, Timing, TimingKind, parse_cron, parse_session_at
 from app.schedules.examples import CHANGE, DETAIL, FIRING, NEW, SCHEDULE
+from batch.market.fields import WHOLE, one_of
 
 #: Anything that prints, without space at either end; a control character could forge a line of a log or a terminal.
 _Name = Annotated[
@@ -36,16 +37,17 @@ _ALONE: list[JsonValue] = [
     {"required": [one], "properties": {one: {"type": "string"}, other: {"type": "null"}}}
     for one, other in (("cron", "session_at"), ("session_at", "cron"))
 ]
-#: What may be submitted by itself.
-Task = Literal[
-    "ingest.run_daily",
-    "market_data.roll_up",
-    "market_data.mirror",
-    "market_data.compact",
-    "market_data.refresh_quotes",
-    "market_data.refresh_symbols",
-    "market_data.indicators",
-]
+_TASKS = tuple(job_type.name for job_type in CATALOG.schedulable)
+
+
+def _check_task(name: str) -> str:
+    if name not in _TASKS:
+        raise ValueError(f"was {name!r}, expected one of {', '.join(_TASKS)}")
+    return name
+
+
+#: A kind of job that a schedule may submit.
+Task = Annotated[str, Field(max_length=80), AfterValidator(_check_task), one_of(_TASKS)]
 _Request = Annotated[dict[str, Any], Field(max_length=20, description="as the body of the task's own route")]
 _Missed = Literal["latest", "skip", "all"]
 _MaxLate = Annotated[

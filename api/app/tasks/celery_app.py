@@ -24,11 +24,13 @@ from celery.worker.control import inspect_command
 from kombu import Exchange
 from kombu import Queue as BrokerQueue
 
-from app.engine.catalog import CATALOG, Queue, TaskSpec
+from app.catalog import CATALOG
 from app.engine.instruments import instrument_child
 from app.engine.parts import broker_urls, check_parts
 from app.engine.run.worker import perform
+from app.jobs.job_type import JobType
 from app.jobs.model import PLAN
+from app.jobs.queues import Queue
 from app.live.store import ChunkRef
 from app.settings import load_settings
 from app.tasks.brokers import broker_options, check_results, choose_broker, result_options
@@ -113,17 +115,17 @@ celery_app.conf.update(
 )
 
 
-def _register(spec: TaskSpec) -> None:
-    @celery_app.task(name=spec.name, ignore_result=False, bind=True)
+def _register(job_type: JobType) -> None:
+    @celery_app.task(name=job_type.name, ignore_result=False, bind=True)
     def plan(self: Any, /, job_id: str) -> str:
-        return _perform(ChunkRef(spec.queue.value, job_id, PLAN), self.request.headers)
+        return _perform(ChunkRef(job_type.queue.value, job_id, PLAN), self.request.headers)
 
-    if spec.chunk_name in celery_app.tasks:
+    if job_type.queue.chunk_name in celery_app.tasks:
         return
 
-    @celery_app.task(name=spec.chunk_name, bind=True)
+    @celery_app.task(name=job_type.queue.chunk_name, bind=True)
     def chunk(self: Any, /, job_id: str, n: str) -> str:
-        return _perform(ChunkRef(spec.queue.value, job_id, n), self.request.headers)
+        return _perform(ChunkRef(job_type.queue.value, job_id, n), self.request.headers)
 
 
 def _perform(ref: ChunkRef, headers: Mapping[str, Any] | None) -> str:
@@ -139,8 +141,8 @@ def _perform(ref: ChunkRef, headers: Mapping[str, Any] | None) -> str:
     return loop.run(perform_for_origin())
 
 
-for _spec in CATALOG:
-    _register(_spec)
+for _job_type in CATALOG:
+    _register(_job_type)
 
 
 @setup_logging.connect
@@ -175,7 +177,7 @@ def _check_parts(**_signal: Any) -> None:
     """Refuse to start on a Redis that may drop jobs; before the fork, on a loop that leaves nothing behind."""
 
     async def check() -> None:
-        await check_parts(_settings, role="worker-start")
+        await check_parts(_settings, CATALOG, role="worker-start")
         await check_results(_settings.find_result_url())
 
     try:

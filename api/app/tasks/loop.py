@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 import uvloop
 
+from app.catalog import CATALOG
 from app.engine.parts import Parts, build_parts
 from app.settings import load_settings
 from batch.kit.open_sessions import close_sessions
@@ -79,7 +80,7 @@ def _tell_error(future: "concurrent.futures.Future[None]") -> None:
 
 
 async def _build(role: str) -> Parts:
-    return build_parts(load_settings(), role=role)
+    return build_parts(load_settings(), CATALOG, role=role)
 
 
 def process_loop(role: str = _CHILD) -> ProcessLoop:

@@ -13,6 +13,7 @@ import structlog
 from celery import bootsteps
 from celery.worker import state
 
+from app.catalog import CATALOG
 from app.engine.courier import run_courier
 from app.engine.instruments import metrics_route, share_meter
 from app.engine.lifecycle import Jobs
@@ -49,7 +50,7 @@ class MainProcess(bootsteps.StartStopStep):
         # Before the pool forks: it shares the meter, and a port that is taken ends the worker at once.
         port = settings.side_port or settings.own_side_port
         self._socket = open_socket(settings.side_host, port) if port else None
-        self._meter = share_meter() if self._socket else None
+        self._meter = share_meter(CATALOG) if self._socket else None
         self._reporting: Future[None] | None = None
 
     def start(self, worker: Any) -> None:

@@ -75,9 +75,9 @@ class IndicatorPlan:
             "chunks": len(self.chunks),
             "session": self.last.isoformat(),
             "is_final": self.is_final,
-            "provider": self.request.provider,
+            "provider": self.request.source,
             "interval": self.request.interval.value,
-            "adjusted": self.request.is_adjusted,
+            "adjusted": self.request.adjusted,
             "symbols": sum(len(chunk.symbols) for chunk in self.chunks),
             "sessions": {"first": self.first.isoformat(), "last": self.last.isoformat()},
             "columns": [name for indicator in self.request.indicators for name in indicator.columns],
@@ -106,7 +106,7 @@ async def plan_indicators(
     last = resolve_last_session(request.session, now, is_tse=request.is_tse, delay_s=delay_s)
     # Nobody knows the calendar of files: their sessions are those that are held.
     first = last_sessions(request.sessions, last)[0] if request.is_tse else date(OLDEST_YEAR, 1, 1)
-    series = BarSeries(request.provider, request.interval)
+    series = BarSeries(request.source, request.interval)
     held = await store.coverage(series, first=first, last=last)
     days: list[date] = held["session"].unique().sort().to_list()
     symbols = request.symbols or tuple(_in_market(request, held["symbol"].unique().sort().to_list(), last, places))
@@ -131,8 +131,8 @@ def folder_of(request: IndicatorRequest, root: Path) -> Path:
     name = "+".join(indicator.label for indicator in request.indicators)
     if len(name) > _LONGEST_NAME:
         name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    suffix = "-adjusted" if request.is_adjusted else ""
-    return root / request.provider / f"{request.interval}{suffix}" / name
+    suffix = "-adjusted" if request.adjusted else ""
+    return root / request.source / f"{request.interval}{suffix}" / name
 
 
 def _in_market(request: IndicatorRequest, symbols: list[str], session: date, places: IndicatorPlaces) -> list[str]:

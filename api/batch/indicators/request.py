@@ -1,92 +1,77 @@
 """What a caller may ask of a job that computes indicators; importable without polars, since the API checks it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-from batch.errors import InvalidRequest
-from batch.indicators.chosen import Indicator, parse_indicators
-from batch.market.bounds import MAX_LOOKBACK, parse_count, parse_day, parse_symbols
-from batch.market.interval import Interval, parse_interval
-from batch.market.listing import Market, parse_market
+from pydantic import Field, InstanceOf, ValidationInfo, WithJsonSchema, field_serializer, field_validator
+
+from batch.indicators.chosen import MAX_INDICATORS, Indicator, parse_indicators
+from batch.kit.request import PlannedRequest
+from batch.market.fields import Day, IntervalName, LookBack, MarketName, SymbolTexts, parse_symbols
+from batch.market.interval import Interval
+from batch.market.listing import Market
+from batch.providers.fields import SourceName, need_provider
 from batch.providers.registry import ProviderSpec, get_source_spec
 
 DEFAULT_SESSIONS = 250
 
+_SCHEMA = WithJsonSchema(
+    {"type": "array", "items": {"type": "string", "maxLength": 40}, "minItems": 1, "maxItems": MAX_INDICATORS}
+)
 
-@dataclass(frozen=True, slots=True)
-class IndicatorRequest:
-    """Which indicators to compute, of which bars.
 
-    Attributes:
-        provider: whose bars, or whose rolled-up ones (`synthetic_from_1m`).
-        interval: their length.
-        indicators: with their parameters.
-        sessions: look-back in trading sessions, the last one included.
-        market: only symbols of this section, where given.
-        symbols: only these, where not empty; else all of which bars are held.
-        session: the last session; None for the newest one that has closed.
-        is_adjusted: whether bars are adjusted for splits first; else they are as traded.
+def _check_texts(value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(text, str) and len(text) <= 40 for text in value):
+        raise ValueError("expected a list of texts such as sma:25")
+    if not 1 <= len(value) <= MAX_INDICATORS:
+        raise ValueError(f"had {len(value)} entries, expected 1 to {MAX_INDICATORS}")
+    return value
 
-    """
 
-    provider: str
-    interval: Interval
-    indicators: tuple[Indicator, ...]
-    sessions: int = DEFAULT_SESSIONS
-    market: Market | None = None
-    symbols: tuple[str, ...] = ()
-    session: date | None = None
-    is_adjusted: bool = True
+class IndicatorRequest(PlannedRequest):
+    """Which indicators to compute, of which bars that are held."""
+
+    cli_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {"indicators": ("--indicator", "-i"), "adjusted": ("--raw",)}
+
+    interval: IntervalName = Interval.D1
+    indicators: Annotated[tuple[InstanceOf[Indicator], ...], _SCHEMA] = Field(
+        description="such as macd:12,26,9; docs/reference/indicators.md"
+    )
+    sessions: LookBack = Field(default=DEFAULT_SESSIONS, description="look-back in sessions")
+    market: MarketName | None = Field(default=None, description="only symbols that are listed there")
+    provider: SourceName | None = Field(default=None, description="whose bars; default: KABOOM_PROVIDER")
+    symbols: SymbolTexts | None = Field(default=None, description="only these; default: all of which bars are held")
+    session: Day | None = Field(default=None, description="the last session; default: newest closed")
+    adjusted: bool = Field(default=True, description="adjust bars for splits first; false: as traded")
+
+    @field_validator("indicators", mode="before")
+    @classmethod
+    def _parse_indicators(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, tuple):
+            return value
+        return parse_indicators(_check_texts(value), info.data.get("interval", Interval.D1))
+
+    @field_serializer("indicators")
+    def _dump_indicators(self, indicators: tuple[Indicator, ...]) -> list[str]:
+        return [indicator.text for indicator in indicators]
+
+    @field_validator("symbols")
+    @classmethod
+    def _parse_symbols(cls, texts: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        provider = info.data.get("provider")
+        return parse_symbols(texts, get_source_spec(provider).parse_symbol) if texts and provider else texts
+
+    @property
+    def source(self) -> str:
+        """Whose bars; known once the request was checked."""
+        return need_provider(self.provider)
 
     @property
     def spec(self) -> ProviderSpec:
         """What is known of whose bars they are."""
-        return get_source_spec(self.provider)
+        return get_source_spec(self.source)
 
     @property
     def is_tse(self) -> bool:
         """Whether the bars have the Tokyo Stock Exchange's calendar."""
         return Market.FILE not in self.spec.capabilities.markets
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the request as JSON types, without what was not asked."""
-        values: dict[str, Any] = {
-            "provider": self.provider,
-            "interval": self.interval.value,
-            "indicators": [indicator.text for indicator in self.indicators],
-            "sessions": self.sessions,
-            "adjusted": self.is_adjusted,
-        }
-        optional = {
-            "market": self.market.value if self.market else None,
-            "symbols": list(self.symbols),
-            "session": self.session.isoformat() if self.session else None,
-        }
-        return values | {name: value for name, value in optional.items() if value}
-
-
-def parse_indicator_request(values: Mapping[str, Any], *, provider: str) -> IndicatorRequest:
-    """Return the request that JSON types say, checked against every bound; `provider` is whose bars are meant by none.
-
-    Raises:
-        InvalidRequest: something in it cannot be; `pointer` says what.
-
-    """
-    spec = get_source_spec(values.get("provider") or provider)
-    try:
-        interval = parse_interval(values.get("interval", Interval.D1.value))
-    except InvalidRequest as e:
-        raise InvalidRequest(e.message, pointer="/interval") from e
-    market = values.get("market")
-    return IndicatorRequest(
-        provider=spec.name,
-        interval=interval,
-        indicators=parse_indicators(values.get("indicators") or (), interval),
-        sessions=parse_count(values.get("sessions", DEFAULT_SESSIONS), MAX_LOOKBACK, "/sessions"),
-        market=None if market is None else parse_market(market),
-        symbols=parse_symbols(values.get("symbols") or (), spec.parse_symbol),
-        session=parse_day(values.get("session"), "session"),
-        is_adjusted=bool(values.get("adjusted", True)),
-    )

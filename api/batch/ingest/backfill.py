@@ -11,8 +11,8 @@ from batch.bars.coverage.judge import CoverScope
 from batch.bars.store import BarStore
 from batch.ingest.check import check_capabilities, check_reach, resolve_session
 from batch.ingest.gap_plan import plan_gaps, tell_gaps
-from batch.ingest.gap_request import BackfillRequest
 from batch.ingest.plan import IngestChunk, IngestPlan
+from batch.ingest.request import BackfillRequest
 from batch.ingest.resolve import Planning, is_over, resolve_universe
 from batch.market.bar import BarSeries
 from batch.market.calendar import last_sessions

@@ -1,16 +1,15 @@
 """From a request for the newest bars to a plan: a running session whole, of one that is over only what is missing."""
 
-from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from batch.bars.store import BarStore
 from batch.ingest.backfill import resolve_backfill
-from batch.ingest.gap_request import BackfillRequest
 from batch.ingest.plan import IngestPlan
-from batch.ingest.quotes_request import newest_session
-from batch.ingest.request import IngestRequest
+from batch.ingest.request import BackfillRequest, IngestRequest
 from batch.ingest.resolve import Planning, is_over, resolve_plan
-from batch.providers.base import BarProvider
+from batch.market.calendar import JST, is_session, latest_closed_session, opens_at, previous_session
+from batch.market.interval import Interval
+from batch.providers.base import BarProvider, Capabilities
 
 
 async def resolve_quotes(
@@ -30,11 +29,25 @@ async def resolve_quotes(
     if not request.market.is_tse:
         return await resolve_plan(request, provider, planning)
     session = request.session or _newest(request, provider, planning.clock())
-    scope = replace(request, session=session)
+    scope = request.model_copy(update={"session": session})
     if is_over(session, provider, planning):
-        return await resolve_backfill(BackfillRequest(scope), provider, store, planning)
+        return await resolve_backfill(BackfillRequest.of(scope), provider, store, planning)
     return await resolve_plan(scope, provider, planning)
 
 
 def _newest(request: IngestRequest, provider: BarProvider, now: datetime) -> date:
     return min(newest_session(interval, provider.capabilities, now) for interval in request.intervals)
+
+
+def newest_session(interval: Interval, capabilities: Capabilities, now: datetime) -> date:
+    """Return the newest session of which a provider can have a bar at `now` (aware).
+
+    The one that lasts, where its bars come live and the first of them may be there, whole; else the newest that is
+    over, with the provider's delay. A daily bar is never there before its session is over.
+    """
+    delay = capabilities.delay
+    if not capabilities.is_live or not interval.is_intraday:
+        return latest_closed_session(now, delay_s=delay.total_seconds())
+    today = now.astimezone(JST).date()
+    first = timedelta(seconds=interval.seconds) + delay
+    return today if is_session(today) and opens_at(today) + first <= now else previous_session(today)

@@ -1,81 +1,131 @@
-"""What a caller may ask of a daily ingest, and the bounds of it."""
+"""What a caller may ask of an ingest: a daily one, a backfill, or a refresh of quotes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
-from typing import Any
+from typing import Annotated, Any, ClassVar, Self
 
-from batch.market.bounds import parse_count, parse_day, parse_lookbacks, parse_symbols
-from batch.market.interval import Interval, parse_interval
-from batch.market.listing import Market, parse_market
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from batch.errors import InvalidRequest
+from batch.kit.request import PlannedRequest
+from batch.market.fields import (
+    WHOLE,
+    Day,
+    IntervalKey,
+    IntervalName,
+    Lookbacks,
+    MarketName,
+    SymbolTexts,
+    parse_symbols,
+)
+from batch.market.interval import Interval
+from batch.market.listing import Market
 from batch.market.symbol import parse_foreign_symbol, parse_symbol
-from batch.providers.registry import get_provider_spec
+from batch.providers.fields import ProviderName
 
 MAX_CHUNK_SIZE = 100_000
 DEFAULT_CHUNK_SIZE = 5_000
 
+_Only = dict[IntervalKey, SymbolTexts]
 
-@dataclass(frozen=True, slots=True)
-class IngestRequest:
-    """Which bars to take.
 
-    Attributes:
-        intervals: bar length → look-back in trading sessions, the last one included.
-        market: the section whose universe is taken.
-        chunk_size: points in one write request to a store over a network; the embedded store commits
-            whole slices and does not need it.
-        symbols: only these, where not empty.
-        provider: name of the source; None for the configured one.
-        session: the last session; None for the newest one that has closed.
-        only: for a retry, what was left to do: interval → symbols.
+class _OfMarket(PlannedRequest):
+    market: MarketName = Market.TSE_PRIME
+    symbols: SymbolTexts | None = Field(default=None, description="only these; default: all that are listed")
+    provider: ProviderName | None = Field(default=None, description="who is asked; default: KABOOM_PROVIDER")
 
-    """
+    @field_validator("symbols")
+    @classmethod
+    def _parse_symbols(cls, texts: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        return texts and parse_symbols(texts, _symbol_parser(info.data.get("market")))
 
-    intervals: Mapping[Interval, int]
-    market: Market = Market.TSE_PRIME
-    chunk_size: int = DEFAULT_CHUNK_SIZE
-    symbols: tuple[str, ...] = ()
-    provider: str | None = None
-    session: date | None = None
-    only: Mapping[Interval, tuple[str, ...]] = field(default_factory=dict)
+
+class _OfIntervals(_OfMarket):
+    intervals: Lookbacks = Field(description="bar length → look-back in trading sessions, the last one included")
+    chunk_size: Annotated[int, Field(ge=1, le=MAX_CHUNK_SIZE), WHOLE] = Field(
+        default=DEFAULT_CHUNK_SIZE,
+        description="points in one write request to a store over a network; the embedded store does not need it",
+    )
+    only: SkipJsonSchema[_Only | None] = Field(default=None, description="what a retry has left to do")
+
+    internal: ClassVar[frozenset[str]] = frozenset({"only"})
+
+    @field_validator("only")
+    @classmethod
+    def _parse_only(cls, only: _Only | None, info: ValidationInfo) -> _Only | None:
+        parse = _symbol_parser(info.data.get("market"))
+        return only and {interval: parse_symbols(texts, parse) for interval, texts in only.items()}
+
+
+class IngestRequest(_OfIntervals):
+    """Which bars to take: interval → look-back in trading sessions, of a market's universe or of some symbols."""
+
+    cli_defaults: ClassVar[Mapping[str, Any]] = {"intervals": {"1m": 1}}
+
+    session: Day | None = Field(default=None, description="the last session; default: newest closed")
+
+
+class BackfillRequest(_OfIntervals):
+    """Which bars should be there: interval → look-back in sessions, of a market's universe or of some symbols."""
+
+    first: Day | None = Field(default=None, description="no session before this one, whatever the look-back")
+    last: Day | None = Field(default=None, description="the last session; default: newest closed")
+    include_short: bool = Field(
+        default=False, description="also sessions with less than half of the symbol's median, or no closing auction"
+    )
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.first and self.last and self.first > self.last:
+            raise InvalidRequest(
+                f"first was {self.first} and last {self.last}, expected them in order", pointer="/first"
+            )
+        return self
+
+    @classmethod
+    def of(cls, scope: IngestRequest) -> Self:
+        """Return the backfill of all that an ingest would take."""
+        return cls(**{name: getattr(scope, name) for name in _OfIntervals.model_fields}, last=scope.session)
+
+    @property
+    def scope(self) -> IngestRequest:
+        """What should be there, as a daily ingest would ask for it."""
+        return IngestRequest(**{name: getattr(self, name) for name in _OfIntervals.model_fields}, session=self.last)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Return the request that JSON types say; in the ledger `last` is called `session`, as in other requests.
+
+        Raises:
+            InvalidRequest: a value is not allowed; `pointer` names its field.
+
+        """
+        given = dict(values)
+        return super().parse(given | ({"last": given.pop("session")} if "session" in given else {}))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the request as JSON types, without what was not asked."""
-        values: dict[str, Any] = {
-            "intervals": {interval.value: count for interval, count in self.intervals.items()},
-            "market": self.market.value,
-            "chunk_size": self.chunk_size,
-        }
-        optional = {
-            "symbols": list(self.symbols),
-            "provider": self.provider,
-            "session": self.session.isoformat() if self.session else None,
-            "only": {interval.value: list(symbols) for interval, symbols in self.only.items()},
-        }
-        return values | {name: value for name, value in optional.items() if value}
+        """Return the request as JSON types, without the fields that were left out."""
+        kept = super().to_json()
+        if not self.include_short:
+            del kept["include_short"]
+        return kept | ({"session": kept.pop("last")} if self.last else {})
 
 
-def parse_request(values: Mapping[str, Any]) -> IngestRequest:
-    """Return the request that JSON types say, checked against every bound.
+class QuotesRequest(_OfMarket):
+    """Whose newest bars to take: those of a market's universe, or of some symbols."""
 
-    Raises:
-        InvalidRequest: something in it cannot be; `pointer` says what.
+    interval: IntervalName = Interval.M1
 
-    """
-    market = parse_market(values.get("market", Market.TSE_PRIME.value))
-    parse = parse_symbol if market.is_tse else parse_foreign_symbol
-    provider = values.get("provider")
-    if provider is not None:
-        get_provider_spec(provider)
-    return IngestRequest(
-        intervals=parse_lookbacks(values.get("intervals", {})),
-        market=market,
-        chunk_size=parse_count(values.get("chunk_size", DEFAULT_CHUNK_SIZE), MAX_CHUNK_SIZE, "/chunk_size"),
-        symbols=parse_symbols(values.get("symbols") or (), parse),
-        provider=provider,
-        session=parse_day(values.get("session"), "session"),
-        only={
-            parse_interval(interval): parse_symbols(symbols, parse)
-            for interval, symbols in (values.get("only") or {}).items()
-        },
-    )
+    def to_ingest(self, default_provider: str) -> IngestRequest:
+        """Return the ingest of one session that this means."""
+        return IngestRequest(
+            intervals={self.interval: 1},
+            market=self.market,
+            symbols=self.symbols,
+            provider=self.provider or default_provider,
+            dry_run=self.dry_run,
+        )
+
+
+def _symbol_parser(market: Market | None) -> Any:
+    return parse_foreign_symbol if market is Market.FILE else parse_symbol

@@ -24,6 +24,11 @@ class Outcome(StrEnum):
 _FINE = frozenset({Outcome.OK, Outcome.NO_TRADES, Outcome.NOT_LISTED})
 
 
+def is_fine(word: str) -> bool:
+    """Return whether an outcome, as a word, leaves nothing to do; an unknown word does not."""
+    return word in _FINE
+
+
 @dataclass(frozen=True, slots=True)
 class SymbolOutcome:
     """The outcome of one symbol, with the bars written and, for a fault, what was said."""

@@ -89,7 +89,7 @@ async def plan_compaction(request: CompactRequest, store: BarStore, *, now: date
     today = now.astimezone(JST).date()
     chunks, drops = [], {}
     for series in await store.list_series():
-        days = request.keep_days.get(series.interval)
+        days = (request.keep_days or {}).get(series.interval)
         before = today - timedelta(days=days) if days else None
         shards = await store.shards(series)
         if shards:

@@ -1,44 +1,29 @@
 """What a caller may ask of a compaction; importable without polars, since the API checks it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, ClassVar, Self
 
-from batch.errors import InvalidRequest
-from batch.market.bounds import parse_count
-from batch.market.interval import Interval, parse_interval
+from pydantic import Field
+
+from batch.kit.request import PlannedRequest
+from batch.market.fields import WHOLE, IntervalName
+from batch.market.interval import parse_interval
 
 #: A hundred years.
 MAX_KEEP_DAYS = 36_500
 
 
-@dataclass(frozen=True, slots=True)
-class CompactRequest:
-    """How many calendar days of bars to keep, by interval; what is not named is kept whole, and only made compact."""
+class CompactRequest(PlannedRequest):
+    """How many calendar days of bars to keep, by interval; others are kept whole, and only made compact."""
 
-    keep_days: Mapping[Interval, int] = field(default_factory=dict)
+    cli_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {"keep_days": ("--keep",)}
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the request as JSON types."""
-        return {"keep_days": {interval.value: days for interval, days in self.keep_days.items()}}
-
-
-def parse_compact(values: Mapping[str, Any], *, keep_days: Mapping[str, int]) -> CompactRequest:
-    """Return the request that JSON types say, checked against every bound; `keep_days` is what none means.
-
-    Raises:
-        InvalidRequest: something in it cannot be; `pointer` says what.
-
-    """
-    given = values.get("keep_days")
-    kept = keep_days if given is None else given
-    return CompactRequest(
-        {_parse_interval(text): parse_count(days, MAX_KEEP_DAYS, f"/keep_days/{text}") for text, days in kept.items()}
+    keep_days: dict[IntervalName, Annotated[int, Field(ge=1, le=MAX_KEEP_DAYS), WHOLE]] | None = Field(
+        default=None, max_length=5, description="default: KABOOM_RETENTION"
     )
 
-
-def _parse_interval(text: str) -> Interval:
-    try:
-        return parse_interval(text)
-    except InvalidRequest as e:
-        raise InvalidRequest(e.message, pointer="/keep_days") from e
+    def with_default(self, keep_days: Mapping[str, int]) -> Self:
+        """Return the request with the days to keep, where it names none."""
+        if self.keep_days is not None:
+            return self
+        return self.model_copy(update={"keep_days": {parse_interval(name): days for name, days in keep_days.items()}})

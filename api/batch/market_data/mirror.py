@@ -74,11 +74,11 @@ async def plan_mirror(request: MirrorRequest, store: BarStore, folder: Path, *, 
     last = now.astimezone(JST).date() + timedelta(days=1)
     for series in await store.list_series():
         selection = Selection(series, date(OLDEST_YEAR, 1, 1), last)
-        files = await plan_folder(store, selection, folder, request.form)
+        files = await plan_folder(store, selection, folder, request.format)
         older, newest = files[: -request.months], files[-request.months :]
         wanted = [*(file for file in older if not file.path.exists()), *newest]
         if wanted:
-            chunks.append(MirrorChunk(series, request.form, tuple(file.months[0].name for file in wanted)))
+            chunks.append(MirrorChunk(series, request.format, tuple(file.months[0].name for file in wanted)))
     if not chunks:
         raise InvalidRequest("nothing to mirror: no bars are held", pointer="")
     return MirrorPlan(folder, tuple(chunks))

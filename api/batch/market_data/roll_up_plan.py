@@ -90,15 +90,15 @@ async def plan_roll_up(
         StoreError: the store could not be read.
 
     """
-    is_tse = Market.FILE not in get_provider_spec(request.provider).capabilities.markets
+    is_tse = Market.FILE not in get_provider_spec(request.source).capabilities.markets
     last = resolve_last_session(request.session, now, is_tse=is_tse, delay_s=delay_s)
     longest = max(request.intervals.values())
     # Nobody knows the calendar of files: their sessions are those that are held.
     first = last_sessions(longest, last)[0] if is_tse else date(OLDEST_YEAR, 1, 1)
-    held = await store.coverage(BarSeries(request.provider, Interval.M1), first=first, last=last)
+    held = await store.coverage(BarSeries(request.source, Interval.M1), first=first, last=last)
     if held.is_empty():
         raise InvalidRequest(
-            f"nothing to roll up: no 1m bars of {request.provider} are held from {first} to {last}", pointer="/session"
+            f"nothing to roll up: no 1m bars of {request.source} are held from {first} to {last}", pointer="/session"
         )
     sessions = last_sessions(longest, last) if is_tse else tuple(held["session"].unique().sort())
     spans = {
@@ -106,10 +106,10 @@ async def plan_roll_up(
     }
     symbols = request.symbols or tuple(held["symbol"].unique().sort())
     chunks = tuple(
-        RollUpChunk(request.provider, part, spans) for part in _split(symbols, min(longest, len(sessions)), slots)
+        RollUpChunk(request.source, part, spans) for part in _split(symbols, min(longest, len(sessions)), slots)
     )
     is_final = not is_tse or closes_at(last) <= now
-    return RollUpPlan(sessions[-1], is_final, request.provider, spans, chunks)
+    return RollUpPlan(sessions[-1], is_final, request.source, spans, chunks)
 
 
 def _split(symbols: Sequence[str], sessions: int, slots: int) -> Iterator[tuple[str, ...]]:

@@ -1,66 +1,50 @@
 """What a caller may ask of a roll-up; importable without polars, since the API checks it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, field_validator
 
 from batch.errors import InvalidRequest
-from batch.market.bounds import parse_day, parse_lookbacks, parse_symbols
-from batch.market.interval import Interval
+from batch.kit.request import PlannedRequest
+from batch.market.fields import Day, LookBack, SymbolTexts, one_of, parse_symbols, parsed
+from batch.market.interval import Interval, parse_interval
+from batch.providers.fields import ProviderName, need_provider
 from batch.providers.registry import get_provider_spec
 
 #: All that minutes can be rolled up to.
 LONGER = tuple(interval for interval in Interval if interval is not Interval.M1)
 
 
-@dataclass(frozen=True, slots=True)
-class RollUpRequest:
-    """Which bars to make of minutes.
-
-    Attributes:
-        provider: whose minutes.
-        intervals: bar length → look-back in trading sessions, the last one included.
-        symbols: only these, where not empty; else all that have minutes.
-        session: the last session; None for the newest one that has closed.
-
-    """
-
-    provider: str
-    intervals: Mapping[Interval, int]
-    symbols: tuple[str, ...] = ()
-    session: date | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the request as JSON types, without what was not asked."""
-        values: dict[str, Any] = {
-            "provider": self.provider,
-            "intervals": {interval.value: count for interval, count in self.intervals.items()},
-        }
-        optional = {
-            "symbols": list(self.symbols),
-            "session": self.session.isoformat() if self.session else None,
-        }
-        return values | {name: value for name, value in optional.items() if value}
-
-
-def parse_roll_up(values: Mapping[str, Any], *, provider: str) -> RollUpRequest:
-    """Return the request that JSON types say, checked against every bound; `provider` is whose bars are meant by none.
-
-    Raises:
-        InvalidRequest: something in it cannot be; `pointer` says what.
-
-    """
-    spec = get_provider_spec(values.get("provider") or provider)
-    intervals = parse_lookbacks(values.get("intervals") or dict.fromkeys(LONGER, 1))
-    if Interval.M1 in intervals:
-        longer = ", ".join(LONGER)
+def _parse_longer(text: str) -> Interval:
+    interval = parse_interval(text)
+    if interval not in LONGER:
         raise InvalidRequest(
-            f"intervals had 1m, from which bars are rolled up; expected some of {longer}", pointer="/intervals/1m"
+            f"intervals had 1m, from which bars are rolled up; expected some of {', '.join(LONGER)}",
+            pointer="/intervals/1m",
         )
-    return RollUpRequest(
-        provider=spec.name,
-        intervals=intervals,
-        symbols=parse_symbols(values.get("symbols") or (), spec.parse_symbol),
-        session=parse_day(values.get("session"), "session"),
+    return interval
+
+
+_Longer = Annotated[Interval, parsed(_parse_longer, Interval), one_of(LONGER)]
+
+
+class RollUpRequest(PlannedRequest):
+    """Which bars to make of minutes: interval → look-back in sessions, of all symbols that have minutes, or of some."""
+
+    intervals: Annotated[dict[_Longer, LookBack], Field(min_length=1, max_length=4)] = Field(
+        default=dict.fromkeys(LONGER, 1), description="5m, 15m, 1h and 1d"
     )
+    provider: ProviderName | None = Field(default=None, description="whose minutes; default: KABOOM_PROVIDER")
+    symbols: SymbolTexts | None = Field(default=None, description="only these; default: all that have minutes")
+    session: Day | None = Field(default=None, description="the last session; default: newest closed")
+
+    @property
+    def source(self) -> str:
+        """Whose minutes; known once the request was checked."""
+        return need_provider(self.provider)
+
+    @field_validator("symbols")
+    @classmethod
+    def _parse_symbols(cls, texts: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        provider = info.data.get("provider")
+        return parse_symbols(texts, get_provider_spec(provider).parse_symbol) if texts and provider else texts

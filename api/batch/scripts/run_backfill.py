@@ -2,7 +2,7 @@
 
 from batch.ingest.backfill import resolve_backfill
 from batch.ingest.executor import Execute, InProcessExecutor
-from batch.ingest.gap_request import BackfillRequest
+from batch.ingest.request import BackfillRequest
 from batch.market.report import OutcomeReport
 from batch.scripts.run_daily_ingest import tools_for
 from batch.settings import BatchSettings

@@ -9,7 +9,7 @@ import orjson
 
 from batch.errors import InvalidRequest, KaboomError
 from batch.ingest.executor import Execute, InProcessExecutor
-from batch.ingest.request import IngestRequest, parse_request
+from batch.ingest.request import IngestRequest
 from batch.ingest.resolve import resolve_plan
 from batch.ingest.window import IngestTools
 from batch.kit.clock import utc_now
@@ -57,7 +57,7 @@ def main() -> int:
         values = orjson.loads(parser.parse_args().request)
         if not isinstance(values, dict):
             raise InvalidRequest(f"request was {values!r}, expected a JSON object")
-        request = parse_request(values)
+        request = IngestRequest.parse(values)
         report = asyncio.run(_run_alone(request))
     except (KaboomError, orjson.JSONDecodeError) as e:
         sys.stderr.write(f"{e}\n")

@@ -13,7 +13,7 @@ from batch.wiring import build_action_store, build_bar_store
 
 def build_indicator_tools(request: IndicatorRequest, *, settings: BatchSettings) -> IndicatorTools:
     """Return what running the chunks of a request needs."""
-    actions = build_action_store(settings) if request.is_adjusted else None
+    actions = build_action_store(settings) if request.adjusted else None
     folder = folder_of(request, settings.indicators_dir)
     return IndicatorTools(build_bar_store(settings), actions, request.indicators, folder)
 

@@ -7,7 +7,7 @@ import structlog
 from batch.kit.clock import utc_now
 from batch.market.calendar import JST, is_session, previous_session
 from batch.market.master import MasterReport, take_master
-from batch.market.master_request import MasterRequest
+from batch.market_data.master_request import MasterRequest
 from batch.settings import BatchSettings
 from batch.wiring import build_master
 
@@ -17,10 +17,8 @@ _MOST_LINES = 100
 _log = structlog.get_logger(__name__)
 
 
-async def run_refresh_symbols(
-    request: MasterRequest, *, settings: BatchSettings | None = None, dry_run: bool = False
-) -> MasterReport:
-    """Return what a provider's newest list brought; it is kept beside the shipped ones, unless `dry_run`.
+async def run_refresh_symbols(request: MasterRequest, *, settings: BatchSettings | None = None) -> MasterReport:
+    """Return what a provider's newest list brought; it is kept beside the shipped ones, unless it is a dry run.
 
     Raises:
         InvalidRequest: the provider has no such list, or lacks a setting.
@@ -29,9 +27,10 @@ async def run_refresh_symbols(
 
     """
     settings = settings or BatchSettings()
-    master = build_master(settings, request.provider)
+    master = build_master(settings, request.provider or settings.provider)
     snapshot = await master.fetch_master(request.session or _today())
-    report = take_master(snapshot, settings.symbols_dir, most_lost_percent=request.most_lost_percent, dry_run=dry_run)
+    most = request.most_lost_percent
+    report = take_master(snapshot, settings.symbols_dir, most_lost_percent=most, dry_run=request.dry_run)
     _log_changes(report)
     return report
 

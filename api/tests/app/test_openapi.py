@@ -11,11 +11,11 @@ import pytest
 from pydantic import BaseModel
 
 from app.auth import is_guarded_path
+from app.catalog import CATALOG
 from app.health.routes import Alive, Ready
-from app.ingest.schemas import BackfillBody, RunDailyBody
+from app.jobs_api.submitting import build_body
 from app.jobs_api.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody
 from app.main import create_app
-from app.market_data.bodies import CompactBody, MirrorBody, RollUpBody
 from app.market_data.schemas import BarPage, CalendarView, CoveragePage, LatestBars, SymbolPage, UniverseView
 from app.schedules.schemas import (
     FiringView,
@@ -28,17 +28,13 @@ from app.schedules.schemas import (
 from app.webhooks.schemas import DeliveryPage, DeliveryView
 from tests.fixtures.jobs.apps import RUN_DAILY, client_of, memory_settings, running
 
-MODELS = {
+MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model
     for model in (
         *(
             Alive,
             Ready,
-            RunDailyBody,
-            BackfillBody,
-            RollUpBody,
-            MirrorBody,
-            CompactBody,
+            *map(build_body, CATALOG),
             Accepted,
             FailurePage,
             JobPage,

@@ -19,7 +19,7 @@ from batch.market.report import OutcomeReport
 from batch.market.universe import load_universe
 from batch.market_data.roll_up import roll_up_chunk
 from batch.market_data.roll_up_plan import plan_roll_up
-from batch.market_data.roll_up_request import LONGER, parse_roll_up
+from batch.market_data.roll_up_request import LONGER, RollUpRequest
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES
 from tests.fixtures.influx.influxd import Influxd
@@ -39,7 +39,7 @@ def pages(tmp_path: Path) -> Iterator[PageBarStore]:
 
 
 def roll_up(store: BarStore) -> OutcomeReport:
-    request = parse_roll_up({"session": SESSION.isoformat()}, provider="synthetic")
+    request = RollUpRequest.parse({"session": SESSION.isoformat(), "provider": "synthetic"})
     plan = run(plan_roll_up(request, store, now=NOW, delay_s=3600, slots=2))
     return sum((run(roll_up_chunk(chunk, store)) for chunk in plan.chunks), OutcomeReport())
 

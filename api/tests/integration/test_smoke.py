@@ -12,7 +12,7 @@ import redis
 
 from app.cli.exits import Exit
 from app.cli.stack.migrate import check_schema
-from app.engine.catalog import Queue
+from app.jobs.queues import Queue
 from batch.errors import StoreError
 from tests.fixtures.servers.servers import Servers, fresh_database
 from tests.fixtures.servers.stacks import KABOOM, Command, clean_environment, until

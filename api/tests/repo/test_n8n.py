@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from app.ingest.schemas import RunDailyBody
+from app.ingest.default_schedule import default_schedule
+from app.ingest.jobs import RUN_DAILY
 from app.jobs.model import TRANSITIONS, JobStatus
-from app.ledger.schedules.default import default_schedule
+from app.jobs_api.submitting import build_body
 from app.main import create_app
 from tests.fixtures.jobs.apps import memory_settings
 from tests.fixtures.repo.n8n_workflows import Frame, faults_in, kind, node_of, rules_of, texts_in
@@ -121,7 +122,8 @@ def test_every_end_of_a_job_has_its_way(workflow: Any) -> None:
 def test_what_is_asked_for_is_a_request_of_the_api(workflow: Any) -> None:
     fields = {f["name"]: f["value"] for f in node_of(workflow, "Settings")["parameters"]["assignments"]["assignments"]}
     asked = json.loads(fields["request"].removeprefix("={{").removesuffix("}}"))
-    assert RunDailyBody.model_validate(asked).model_dump(exclude_unset=True) == asked
+    body = build_body(RUN_DAILY).model_validate(asked)
+    assert body.model_dump(mode="json", exclude_unset=True) == asked
 
 
 @pytest.mark.parametrize("workflow", [POLLING, CALLBACK], ids=["polling", "callback"])

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.client import INGEST
-from app.cli.commands.ingest import parse_interval, submit
+from app.cli.commands.following import parse_pair, submit
 from app.cli.exits import CliError, Exit
 from app.cli.options import Callback, Json, MarketName, Provider, Symbols, Timeout, Wait
 from app.cli.session import Session
+from app.ingest.jobs import BACKFILL
 
 _LOOK_BACK = "20"
 
@@ -39,7 +39,7 @@ def backfill(
     session: Session = context.obj.with_json(json)
     days = _count_sessions(first, last) if first else _LOOK_BACK
     body: dict[str, Any] = {
-        "intervals": dict(parse_interval(text if "=" in text else f"{text}={days}") for text in interval or ["1m"]),
+        "intervals": dict(parse_pair(text if "=" in text else f"{text}={days}") for text in interval or ["1m"]),
         "market": market,
         "chunk_size": chunk_size,
     }
@@ -54,7 +54,7 @@ def backfill(
     body |= {name: value for name, value in optional.items() if value}
     session.say_terms(provider)
     # Looking takes a second: there is nothing to print before its end.
-    submit(session, f"{INGEST}/backfill", body, wait=wait or dry_run, timeout_s=timeout)
+    submit(session, BACKFILL.path, body, wait=wait or dry_run, timeout_s=timeout)
 
 
 def _count_sessions(first: str, last: str | None) -> int:

@@ -6,14 +6,15 @@ import typer
 from rich.table import Table
 
 from app.cli.client import JOBS
-from app.cli.commands.ingest import follow
+from app.cli.commands.following import follow
 from app.cli.exits import Exit
 from app.cli.options import Json
 from app.cli.output.logs import LogLevel, follow_lines, print_line, read_lines
 from app.cli.output.summary import print_summary
 from app.cli.output.text import add_row
-from app.cli.queued import JobQueue, QueuedJob
+from app.cli.queued import QueuedJob
 from app.cli.session import Session
+from app.jobs.queues import Queue
 
 app = typer.Typer(help="Look at jobs and steer them.", no_args_is_help=True)
 
@@ -27,7 +28,7 @@ def list_jobs(
     q: Annotated[str, typer.Option("--q", help="only jobs that mention these words: an id, a symbol, an error …")] = "",
     limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
     cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before, with the same filters")] = None,
-    queue: Annotated[JobQueue | None, typer.Option(help="only this one (default: all)")] = None,
+    queue: Annotated[Queue | None, typer.Option(help="only this one (default: all)")] = None,
     *,
     json: Json = False,
 ) -> None:

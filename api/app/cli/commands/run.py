@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from app.catalog import CATALOG
 from app.cli.exits import BY_STATUS, Exit
 from app.cli.options import Concurrency, DataDir, Port, Workers
 from app.cli.output.summary import print_summary
@@ -77,7 +78,7 @@ def serve(
     settings = load_settings()
     app = create_app(settings)
     # Once more than its start does, which the server would report as a crash, with a traceback.
-    asyncio.run(check_parts(settings, role="api-start"))
+    asyncio.run(check_parts(settings, CATALOG, role="api-start"))
     spare_what_is_loaded()
     uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=3, **server_options(settings.max_connections))
 

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from app.cli.client import SCHEDULES, ApiClient
-from app.cli.commands.ingest import follow, parse_interval
+from app.cli.commands.following import follow, parse_pair
 from app.cli.exits import CliError, Exit
 from app.cli.options import Json
 from app.cli.output.text import add_row
@@ -79,7 +79,7 @@ def add_schedule(
     """Add a request that submits itself: a daily ingest, or what --task names."""
     session: Session = context.obj.with_json(json)
     if task == _RUN_DAILY:
-        intervals = dict(parse_interval(text) for text in interval or ["1m=1"])
+        intervals = dict(parse_pair(text) for text in interval or ["1m=1"])
         request = {"intervals": intervals, "market": market, "symbols": symbol, "provider": provider}
     else:
         request = _parse_request(request_json or "{}")

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from app.catalog import CATALOG
 from app.cli.commands.smoke_checks import Check, judge, look
 from app.cli.exits import Exit
 from app.cli.options import Json
@@ -53,7 +54,7 @@ def smoke(
 
 async def _wait(session: Session, release: str | None, *, only: bool, timeout_s: float) -> list[Check]:
     deadline = monotonic() + timeout_s
-    parts = build_parts(load_settings(), role="smoke")
+    parts = build_parts(load_settings(), CATALOG, role="smoke")
     try:
         while True:
             checks = judge(await look(parts), session.words, release=release, only=only)

@@ -7,8 +7,8 @@ from functools import partial
 
 from app.cli.words import Speaker
 from app.engine.asking import find_fault
-from app.engine.catalog import Queue
 from app.engine.parts import Parts, broker_urls
+from app.jobs.queues import Queue
 from app.live.store import Worker
 from app.tasks.node import Node
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli.client import INGEST, MARKET_DATA
 from app.cli.data.held import open_store, store_place
 from app.cli.exits import BY_STATUS, CliError, Exit
 from app.cli.options import Json, Wait
@@ -19,6 +18,8 @@ from app.cli.output.summary import print_summary
 from app.cli.output.text import add_row
 from app.cli.output.watch import watch_job
 from app.cli.session import Session
+from app.ingest.jobs import BACKFILL
+from app.market_data.jobs import ROLL_UP
 from app.settings import load_settings
 from batch.market.source import is_derived, provider_of
 
@@ -117,7 +118,7 @@ def _backfills(gap: "Gap") -> Iterator[Refill]:
         body |= {"symbols": list(symbols)} if symbols else {}
         words = ["kaboom ingest backfill", f"--interval {interval}", f"--market {market}", f"--provider {provider}"]
         words += [f"--from {days[0]} --to {days[-1]}", *(f"--symbol {quote(symbol)}" for symbol in symbols)]
-        yield Refill(" ".join(words), f"{INGEST}/backfill", body, is_known=bool(symbols))
+        yield Refill(" ".join(words), BACKFILL.path, body, is_known=bool(symbols))
 
 
 def _roll_up(gap: "Gap") -> Iterator[Refill]:
@@ -129,7 +130,7 @@ def _roll_up(gap: "Gap") -> Iterator[Refill]:
     words = [f"kaboom market-data roll-up --interval {interval}={len(days)} --provider {provider} --session {days[-1]}"]
     words += [f"--symbol {quote(symbol)}" for symbol in gap.symbols]
     body |= {"symbols": list(gap.symbols)} if gap.symbols else {}
-    yield Refill(" ".join(words), f"{MARKET_DATA}/roll-up", body, is_known=bool(gap.symbols))
+    yield Refill(" ".join(words), ROLL_UP.path, body, is_known=bool(gap.symbols))
 
 
 def _sessions(gap: "Gap") -> tuple[date, ...]:

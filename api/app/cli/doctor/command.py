@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from app.catalog import CATALOG
 from app.cli.doctor.bars import find_bars
 from app.cli.doctor.finding import Finding
 from app.cli.doctor.machine import find_api, find_disks, find_embedded, find_providers, find_python, find_supervisor
@@ -47,7 +48,7 @@ async def _examine(session: Session) -> list[Finding]:
     findings = [find_python(), find_embedded(), *find_disks(settings), *find_providers(session, settings)]
     findings += [*find_supervisor(session), find_api(session)]
     try:
-        parts = build_parts(_without_provider(settings), role="doctor")
+        parts = build_parts(_without_provider(settings), CATALOG, role="doctor")
     except KaboomError as e:
         findings.append(Finding("settings", "fault", e.message, "correct the settings that the message names"))
     else:

@@ -16,7 +16,7 @@ from app.cli.exits import CliError, Exit
 from app.cli.session import TOKEN_FILE, Session
 from app.cli.stack.data_folder import end_orphans, hold_lock, mark_children
 from app.cli.stack.supervisor import Child, ChildSpec, Supervisor
-from app.engine.catalog import Queue
+from app.jobs.queues import Queue
 from app.settings import load_settings
 from batch.errors import ConfigurationError
 from batch.kit.embedded.run_file import identify_folder, read_run_file, write_private, write_run_file

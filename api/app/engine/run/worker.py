@@ -1,15 +1,14 @@
 """Running one claimed chunk: claim, keep the lease, call the handler, end it in Redis and in the ledger."""
 
 import asyncio
-import importlib
-import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import structlog
+from pydantic import BaseModel
 
-from app.engine.catalog import get_task
+from app.engine.loading import load_function
 from app.engine.parts import Parts
 from app.engine.patience import insist
 from app.engine.run.ends import end_broken, end_cancelled, end_done, end_paused, is_worth_a_line
@@ -22,7 +21,6 @@ from app.jobs.records import as_stored, chunk_as_stored, fit_for_both_stores
 from app.live.store import ChunkRef, Claim, Refusal
 from app.telemetry.traces import span
 from batch.errors import StoreError
-from batch.kit.collector import spare_what_is_loaded
 
 #: How long a chunk waits to be claimed; its message is sent again after that.
 _CLAIM_PATIENCE_S = 8.0
@@ -49,6 +47,11 @@ class Run:
         return self.claim.request
 
     @property
+    def owner(self) -> str:
+        """Who submitted the job."""
+        return self.claim.owner
+
+    @property
     def plan(self) -> Mapping[str, Any]:
         """The job's plan; {} in the plan step itself."""
         return self.claim.plan or {}
@@ -66,7 +69,18 @@ class Run:
         """Return whether the job was cancelled: settle nothing more, return the tally as it is."""
         return self.keeper.is_cancelled
 
-    async def fan_out(self, plan: Mapping[str, Any], chunks: list[Chunk]) -> None:
+    async def finish(self, result: BaseModel) -> None:
+        """End a job without chunks: keep its result in the ledger (the first one wins), then in Redis.
+
+        Raises:
+            StoreError: a store is unavailable; the step waits for it.
+
+        """
+        await self.fan_out({}, [], result=result.model_dump(mode="json"))
+
+    async def fan_out(
+        self, plan: Mapping[str, Any], chunks: list[Chunk], *, result: Mapping[str, Any] | None = None
+    ) -> None:
         """End the plan step: keep the plan in the ledger (the first one wins), then in Redis, then tell workers.
 
         Raises:
@@ -77,10 +91,14 @@ class Run:
         job_id = self.claim.lease.ref.job_id
         # Serialised once, so that both stores are given the same, or nothing.
         plan, chunks = as_stored(plan), [chunk_as_stored(chunk) for chunk in chunks]
-        kept_plan, kept = await self.parts.history.save_plan(job_id, plan, chunks)
+        kept_plan, kept = await self.parts.history.save_plan(job_id, plan, chunks, result=result)
+        if result is not None:
+            kept_job = await self.parts.history.load(self.claim.lease.ref.queue, job_id)
+            result = kept_job.result if kept_job else None
         # Given up after one lost answer, a plan that Redis has would wait for its chunks to be announced again.
         ended = await insist(
-            lambda: self.parts.store.set_plan(self.claim.lease, kept_plan, kept), for_s=_CLAIM_PATIENCE_S
+            lambda: self.parts.store.set_plan(self.claim.lease, kept_plan, kept, result=result),
+            for_s=_CLAIM_PATIENCE_S,
         )
         _log.info("job_planned", chunks=len(kept), accepted=ended.is_accepted)
         if ended.is_accepted and not ended.is_final:
@@ -106,8 +124,8 @@ async def perform(parts: Parts, ref: ChunkRef, *, stall_s: float = STALL_S) -> s
     if isinstance(claim, Refusal):
         return claim.value
     words = {"job_id": ref.job_id, "chunk": ref.n, "task": claim.task, "queue": ref.queue}
-    spec = get_task(claim.task)
-    name = spec.name if ref.n == PLAN else spec.chunk_name
+    job_type = parts.catalog.get(claim.task)
+    name = job_type.name if ref.n == PLAN else job_type.queue.chunk_name
     keeper = LeaseKeeper(parts.store, claim.lease, claim.chunk.tally, stall_s=stall_s)
     with (
         structlog.contextvars.bound_contextvars(**words),
@@ -150,15 +168,13 @@ async def _claim(parts: Parts, ref: ChunkRef) -> Claim | Refusal:
 
 
 async def _handle(run: Run) -> Tally:
-    spec = get_task(run.claim.task)
-    name = spec.plan_handler if run.chunk.n == PLAN else spec.chunk_handler
-    module, function = name.split(":")
-    if module not in sys.modules:
-        # The fork came before this, which loads polars and all that the work needs.
-        importlib.import_module(module)
-        spare_what_is_loaded()
-    handler = cast("Callable[[Run], Awaitable[Tally]]", getattr(sys.modules[module], function))
-    if run.chunk.n == PLAN and run.claim.waits:
+    job_type = run.parts.catalog.get(run.claim.task)
+    if run.chunk.n != PLAN:
+        return cast("Tally", await load_function(job_type.run_chunk)(run))
+    if run.claim.waits:
         # Planned before and not kept: a provider is not asked again for what cannot be kept either.
         await run.parts.history.ping()
-    return await handler(run)
+    answer = await load_function(job_type.plan_step)(run)
+    if job_type.run:
+        await run.finish(answer)
+    return run.chunk.tally

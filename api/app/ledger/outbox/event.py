@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from app.auth import jobs_path
 from app.jobs.model import Job
+from app.jobs.queues import jobs_path
 
 
 def encode_event(job: Job) -> str:

@@ -1,6 +1,7 @@
 -- ARGV: id, n, owner, lease_ms, nonce, max_attempts
 local id, n = ARGV[1], ARGV[2]
-local job = redis.call('HMGET', JOB, 'status', 'cancel', 'task', 'request', 'plan', 'fence', 'paused_until', 'rate_at')
+local job = redis.call('HMGET', JOB, 'status', 'cancel', 'task', 'request', 'plan', 'fence', 'paused_until', 'rate_at',
+  'owner')
 if not job[1] then return {'gone'} end
 if FINAL[job[1]] then return {'stop'} end
 local state = chunk('state', n)
@@ -12,7 +13,7 @@ if state == 'running' then
   if string.match(held, ':(.*)$') == ARGV[5] then
     local tally = chunk('tally', n) or '{}'
     local waits = num(chunk('waits', n))
-    return {'ok', held, num(chunk('attempts', n)), chunk('spec', n), tally, job[3], job[4], job[5] or '', waits}
+    return {'ok', held, num(chunk('attempts', n)), chunk('spec', n), tally, job[3], job[4], job[5] or '', waits, job[9]}
   end
   local ends = redis.call('ZSCORE', LEASES, member(id, n))
   if ends and tonumber(ends) > now then return {'busy'} end
@@ -39,4 +40,4 @@ if has_begun or goes_on then
 end
 if job[1] == 'queued' then set_status('running') end
 local tally, waits = chunk('tally', n) or '{}', num(chunk('waits', n))
-return {'ok', fence, attempts, chunk('spec', n), tally, job[3], job[4], job[5] or '', waits}
+return {'ok', fence, attempts, chunk('spec', n), tally, job[3], job[4], job[5] or '', waits, job[9]}

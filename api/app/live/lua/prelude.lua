@@ -90,7 +90,7 @@ local function end_chunk(id, n, state)
     redis.call('LTRIM', DLQ, 0, 999)
     if rest > 0 then
       redis.call('HINCRBY', JOB, 'failed', int(rest))
-      redis.call('HINCRBY', JOB, 'outcome:write_failed', int(rest))
+      redis.call('HINCRBY', JOB, 'outcome:' .. (redis.call('HGET', JOB, 'lost_item') or 'lost'), int(rest))
     end
   end
 end

@@ -7,14 +7,14 @@ from app.engine.run.worker import Run
 from app.jobs.model import Tally
 from batch.kit.clock import utc_now
 from batch.market_data.compact import CompactChunk, compact_chunk, plan_compaction
-from batch.market_data.compact_request import parse_compact
+from batch.market_data.compact_request import CompactRequest
 from batch.wiring import build_bar_store
 
 
 async def plan(run: Run) -> Tally:
     """Plan a job."""
     settings = run.parts.settings
-    request = parse_compact(run.request, keep_days=settings.keep_days)
+    request = CompactRequest.parse(run.request).with_default(settings.keep_days)
     made = await plan_compaction(request, build_bar_store(settings), now=utc_now())
     await hand_out(run, made)
     return run.chunk.tally

@@ -7,7 +7,7 @@ from app.engine.run.worker import Run
 from app.jobs.model import Tally
 from batch.kit.clock import utc_now
 from batch.market_data.mirror import MirrorChunk, mirror_chunk, plan_mirror
-from batch.market_data.mirror_request import parse_mirror
+from batch.market_data.mirror_request import MirrorRequest
 from batch.wiring import build_bar_store
 
 
@@ -15,7 +15,7 @@ async def plan(run: Run) -> Tally:
     """Plan a job."""
     settings = run.parts.settings
     store = build_bar_store(settings)
-    made = await plan_mirror(parse_mirror(run.request), store, settings.mirror_dir, now=utc_now())
+    made = await plan_mirror(MirrorRequest.parse(run.request), store, settings.mirror_dir, now=utc_now())
     await hand_out(run, made)
     return run.chunk.tally
 

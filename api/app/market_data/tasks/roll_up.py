@@ -7,7 +7,7 @@ from app.engine.run.worker import Run
 from app.jobs.model import Tally
 from batch.market_data.roll_up import roll_up_chunk
 from batch.market_data.roll_up_plan import RollUpChunk
-from batch.market_data.roll_up_request import parse_roll_up
+from batch.market_data.roll_up_request import RollUpRequest
 from batch.scripts.run_roll_up import run_roll_up
 from batch.wiring import build_bar_store
 
@@ -15,7 +15,7 @@ from batch.wiring import build_bar_store
 async def plan(run: Run) -> Tally:
     """Plan a job."""
     settings = run.parts.settings
-    request = parse_roll_up(run.request, provider=settings.provider)
+    request = RollUpRequest.parse(run.request)
     await run_roll_up(request, partial(hand_out, run), settings=settings, slots=settings.slots)
     return run.chunk.tally
 

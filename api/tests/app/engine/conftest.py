@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.engine import catalog
+from app.catalog import CATALOG
 from app.engine.dispatch import LocalDispatcher
 from app.engine.parts import Parts
 from app.ledger.memory import MemoryJobHistory
@@ -21,13 +21,13 @@ def parts() -> Parts:
     store = MemoryJobStore()
     history = MemoryJobHistory()
     schedules = MemoryScheduleStore(history)
-    return Parts(settings, store, history, LocalDispatcher(), store.events, schedules, "worker@test:1")
+    return Parts(settings, store, history, LocalDispatcher(), store.events, schedules, CATALOG, "worker@test:1")
 
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The catalogue's task runs what `SCRIPT` says; by default it plans three chunks and settles them."""
-    monkeypatch.setitem(catalog._BY_NAME, SCRIPTED.name, SCRIPTED)
+    monkeypatch.setitem(CATALOG._by_name, SCRIPTED.name, SCRIPTED)
     SCRIPT.update(plan=planning(), chunk=settle_all)
     yield
     SCRIPT.clear()

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from app.engine.catalog import INGEST_RUN_DAILY
 from app.engine.lifecycle import Jobs
 from app.engine.parts import Parts
 from app.engine.run.worker import perform
+from app.ingest.jobs import RUN_DAILY
 from app.jobs.model import JobStatus
 from app.settings import load_settings
 from batch.providers.synthetic.provider import SyntheticProvider
@@ -56,7 +56,7 @@ async def test_a_full_disk_is_waited_for_and_the_provider_not_asked_meanwhile(
     monkeypatch.setattr(SyntheticProvider, "fetch_bars", fetch_bars)
     settings = load_settings(bar_store="pages", provider="synthetic", data_dir=disk)
     parts = replace(parts, settings=settings)
-    job = (await Jobs(parts).submit(INGEST_RUN_DAILY, REQUEST, owner="ingest")).job
+    job = (await Jobs(parts).submit(RUN_DAILY, REQUEST, owner="ingest")).job
     assert await perform(parts, messages(parts)[0]) == "planned"
     (chunk,) = messages(parts)
     fill(disk)

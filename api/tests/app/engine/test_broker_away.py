@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.engine.catalog import ONE_PER_QUEUE
+from app.catalog import CATALOG
 from app.engine.dispatch import LocalDispatcher
 from app.engine.gauges import read_gauges
 from app.engine.parts import Parts
@@ -14,7 +14,7 @@ from batch.errors import StoreError
 pytestmark = pytest.mark.anyio
 
 #: The queue that is swept first.
-AWAY = ONE_PER_QUEUE[0].queue
+AWAY = CATALOG.queues[0]
 
 
 class Halved(LocalDispatcher):
@@ -35,8 +35,8 @@ async def test_a_sweep_goes_on_to_the_other_queues_and_then_says_what_failed(par
     dispatcher = Halved()
     with pytest.raises(StoreError):
         await Reaper(replace(parts, dispatcher=dispatcher)).sweep()
-    assert len(ONE_PER_QUEUE) > 1
-    assert dispatcher.asked == [spec.queue for spec in ONE_PER_QUEUE]
+    assert len(CATALOG.queues) > 1
+    assert dispatcher.asked == list(CATALOG.queues)
 
 
 async def test_there_are_no_gauges(parts: Parts) -> None:

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from app.engine.catalog import INGEST_RUN_DAILY
 from app.engine.lifecycle import Jobs
 from app.engine.parts import Parts
+from app.ingest.jobs import RUN_DAILY
 from app.jobs.model import Job, JobStatus
 from app.ledger.port import Admission, Admitted, Terms
 from app.live.memory import MemoryJobStore
@@ -18,7 +18,7 @@ REQUEST = {"intervals": {"1m": 1}, "market": "TSE_PRIME"}
 
 async def submit(parts: Parts, key: str | None = None) -> Admission:
     terms = Terms("request-1", key=key, may_join=True)
-    return await Jobs(parts).submit(INGEST_RUN_DAILY, REQUEST, owner="ingest", terms=terms)
+    return await Jobs(parts).submit(RUN_DAILY, REQUEST, owner="ingest", terms=terms)
 
 
 async def test_a_new_key_that_joins_a_job_that_just_ended_gets_a_new_one(parts: Parts) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.engine.catalog import INGEST_RUN_DAILY
 from app.engine.lifecycle import Jobs
 from app.engine.parts import Parts
-from app.engine.scheduler import Scheduler, take_turn
+from app.engine.scheduler import Scheduler
+from app.ingest.jobs import RUN_DAILY
 from app.jobs.model import Job
 from app.ledger.port import JobQuery
 from app.ledger.postgres import PostgresJobHistory
@@ -136,7 +136,7 @@ async def test_a_holder_that_pauses_for_a_minute_fires_nothing_twice(parts: Part
     kept = await parts.schedules.add(make_schedule(timing=SESSION_AT))
     jobs = Jobs(parts)
     # The same request is unfinished, so that the holder must ask about it, and stops there.
-    await jobs.submit(INGEST_RUN_DAILY, REQUEST | {"session": "2016-01-04"}, owner=OWNER)
+    await jobs.submit(RUN_DAILY, REQUEST | {"session": "2016-01-04"}, owner=OWNER)
     asked, resumed = asyncio.Event(), asyncio.Event()
 
     async def pause(job: Job) -> bool:
@@ -145,7 +145,7 @@ async def test_a_holder_that_pauses_for_a_minute_fires_nothing_twice(parts: Part
         return False
 
     clock.now = datetime(2016, 1, 4, 16, 35, 1, tzinfo=JST)
-    holder = asyncio.create_task(parts.schedules.fire_due(take_turn, has_ended=pause))
+    holder = asyncio.create_task(parts.schedules.fire_due(Scheduler(Jobs(parts))._take_turn, has_ended=pause))
     await asked.wait()
     clock.move(seconds=60)
     assert await Scheduler(jobs).fire_due() == 0

@@ -32,10 +32,15 @@ class Ledger(MemoryJobHistory):
         self._ask()
 
     async def save_plan(
-        self, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
+        self,
+        job_id: str,
+        plan: Mapping[str, Any],
+        chunks: Sequence[Chunk],
+        *,
+        result: Mapping[str, Any] | None = None,
     ) -> tuple[Mapping[str, Any], list[Chunk]]:
         self._ask()
-        return await super().save_plan(job_id, plan, chunks)
+        return await super().save_plan(job_id, plan, chunks, result=result)
 
     async def save_status(self, job_id: str, status: JobStatus) -> None:
         self._ask()

@@ -5,13 +5,13 @@ from contextlib import suppress
 
 import pytest
 
-from app.engine.catalog import INGEST_RUN_DAILY
 from app.engine.lifecycle import Jobs
 from app.engine.parts import Parts
 from app.engine.run import keeper
 from app.engine.run.hand_back import HandBack
 from app.engine.run.keeper import LeaseKeeper
 from app.engine.run.worker import Run, perform
+from app.ingest.jobs import RUN_DAILY
 from app.jobs.model import ChunkState, JobStatus, Tally
 from app.live.store import Claim, Refusal
 from batch.errors import InvalidRequest, ProviderError
@@ -362,7 +362,7 @@ async def test_the_real_ingest_runs_from_request_to_ledger(parts: Parts) -> None
         "session": "2026-10-30",
         "chunk_size": 500,
     }
-    job = (await Jobs(parts).submit(INGEST_RUN_DAILY, request, owner="ingest")).job
+    job = (await Jobs(parts).submit(RUN_DAILY, request, owner="ingest")).job
     assert set(await work_off(parts)) == {"planned", "done"}
     kept, chunks = await assert_agree(parts, job)
     assert kept.status is JobStatus.COMPLETED

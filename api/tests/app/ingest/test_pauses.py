@@ -2,13 +2,15 @@
 
 import pytest
 
-from app.engine.catalog import INGEST_BACKFILL, INGEST_RUN_DAILY, TaskSpec
+from app.catalog import CATALOG
 from app.engine.dispatch import LocalDispatcher
 from app.engine.lifecycle import Jobs
 from app.engine.parts import Parts
 from app.engine.run import long_runs
 from app.engine.run.worker import perform
 from app.ingest import tasks
+from app.ingest.jobs import BACKFILL, RUN_DAILY
+from app.jobs.job_type import JobType
 from app.jobs.model import Job, JobStatus
 from app.ledger.memory import MemoryJobHistory
 from app.ledger.schedules.memory import MemoryScheduleStore
@@ -36,7 +38,7 @@ def parts() -> Parts:
     settings = load_settings(bar_store="memory", provider="synthetic", provider_patience_s=500.0)
     store, history = MemoryJobStore(), MemoryJobHistory()
     dispatcher, schedules = LocalDispatcher(), MemoryScheduleStore(history)
-    return Parts(settings, store, history, dispatcher, store.events, schedules, "worker@test:1")
+    return Parts(settings, store, history, dispatcher, store.events, schedules, CATALOG, "worker@test:1")
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
 async def begin(parts: Parts) -> Job:
     """Submit and plan a job of one chunk."""
     request = {"intervals": {"1d": 1}, "market": "TSE_PRIME", "symbols": SYMBOLS, "session": "2026-10-30"}
-    job = (await Jobs(parts).submit(INGEST_RUN_DAILY, request, owner="ingest")).job
+    job = (await Jobs(parts).submit(RUN_DAILY, request, owner="ingest")).job
     (plan,) = messages(parts)
     assert await perform(parts, plan) == "planned"
     return job
@@ -94,11 +96,9 @@ async def test_a_chunk_that_runs_for_long_is_handed_back_between_slices(
     assert provider.requests
 
 
-@pytest.mark.parametrize(
-    ("spec", "planner"), [(INGEST_RUN_DAILY, "run_daily_ingest"), (INGEST_BACKFILL, "run_backfill")]
-)
+@pytest.mark.parametrize(("spec", "planner"), [(RUN_DAILY, "run_daily_ingest"), (BACKFILL, "run_backfill")])
 async def test_a_plan_that_must_wait_is_handed_back(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch, spec: TaskSpec, planner: str
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, spec: JobType, planner: str
 ) -> None:
     async def limited(*_: object, **__: object) -> None:
         raise RateLimited("status was 429", retry_after_s=200.0)

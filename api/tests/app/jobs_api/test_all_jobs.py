@@ -6,8 +6,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.engine.catalog import INGEST_RUN_DAILY, MARKET_DATA_MIRROR
+from app.ingest.jobs import RUN_DAILY
 from app.ledger.port import Terms
+from app.market_data.jobs import MIRROR
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.jobs import OWNER
 
@@ -17,7 +18,7 @@ ALL_JOBS = "/api/v1/jobs"
 
 async def plant(app: FastAPI, queues: str, owner: str = OWNER) -> list[str]:
     """Submit a job for each letter: i for ingest, m for market data."""
-    specs = {"i": INGEST_RUN_DAILY, "m": MARKET_DATA_MIRROR}
+    specs = {"i": RUN_DAILY, "m": MIRROR}
     made = [await jobs_of(app).submit(specs[each], {}, owner=owner, terms=Terms("test")) for each in queues]
     return [admission.job.job_id for admission in made]
 

@@ -9,7 +9,7 @@ import httpx2
 import polars as pl
 import pytest
 
-from batch.ingest.request import parse_request
+from batch.ingest.request import IngestRequest
 from batch.market.bar import BarSeries
 from batch.market.calendar import sessions_between
 from batch.market.interval import Interval
@@ -56,7 +56,7 @@ async def http(tmp_path: Path, split: Split, anyio_backend: str) -> AsyncIterato
     wanted = {"intervals": {"1m": 3, "1d": len(split.days)}, "symbols": [split.symbol]}
     after = split.days[split.days.index(split.ex_session) + 1]
     for request in (wanted | {"session": str(split.days[-1])}, wanted | {"session": str(after)}):
-        report = await run_daily_ingest(parse_request(request), settings=settings)
+        report = await run_daily_ingest(IngestRequest.parse(request), settings=settings)
         assert report.counts.get("actions_told", 0) >= 1
     async with running(settings) as app, client_of(app) as client:
         yield client

@@ -89,7 +89,7 @@ async def test_influxdb_keeps_its_own_retention(tmp_path: Path) -> None:
         tmp_path, bar_store="influx", influxdb_host="http://127.0.0.1:9", influxdb_org="o", influxdb_token="t"
     )
     store = build_bar_store(settings)
-    made = await plan_compaction(CompactRequest({Interval.M1: 1}), store, now=utc_now())
+    made = await plan_compaction(CompactRequest(keep_days={Interval.M1: 1}), store, now=utc_now())
     await store.close()
     assert made.chunks == ()
     assert "retention of its buckets" in made.summary()["message"]

@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.cli.stack.migrate import migrate
-from app.ledger.schedules.default import default_schedule
+from app.ingest.default_schedule import default_schedule
 from app.ledger.schedules.postgres import PostgresScheduleStore
 from batch.kit.postgres.engine import connect_postgres
 from batch.market.calendar import JST, is_session

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app.engine.catalog import Queue
 from app.engine.message import KEY_PREFIX
 from app.engine.parts import broker_urls
+from app.jobs.queues import Queue
 from app.settings import AppSettings
 from app.tasks.brokers import broker_options, choose_broker, result_options
 from batch.errors import ConfigurationError

@@ -16,7 +16,7 @@ from batch.errors import InvalidRequest
 from batch.indicators.chosen import parse_indicators
 from batch.indicators.compute import compute_indicators
 from batch.indicators.plan import IndicatorChunk, IndicatorPlaces, IndicatorPlan, folder_of, plan_indicators
-from batch.indicators.request import parse_indicator_request
+from batch.indicators.request import IndicatorRequest
 from batch.indicators.run import IndicatorTools, load_indicators, run_indicator_chunk
 from batch.market.action import ActionState, CorporateAction
 from batch.market.bar import BAR_SCHEMA, BarSeries
@@ -55,7 +55,7 @@ def request_of(**values: Any) -> dict[str, Any]:
 
 
 async def plan(store: MemoryBarStore, root: Path, **values: Any) -> IndicatorPlan:
-    request = parse_indicator_request(request_of(**values), provider="synthetic")
+    request = IndicatorRequest.parse({"provider": "synthetic"} | request_of(**values))
     return await plan_indicators(request, store, IndicatorPlaces(root / "symbols", root), now=NIGHT, delay_s=0)
 
 
@@ -154,10 +154,10 @@ async def test_the_plan_says_what_comes_where(store: MemoryBarStore, tmp_path: P
 
 def test_a_request_is_read_as_it_is_written() -> None:
     values = request_of(symbols=["72030"], market="TSE_PRIME", provider="synthetic", interval="5m")
-    request = parse_indicator_request(values, provider="file")
-    assert parse_indicator_request(request.to_json(), provider="file") == request
+    request = IndicatorRequest.parse(values | {"provider": "file"})
+    assert IndicatorRequest.parse(request.to_json()) == request
     assert request.to_json()["symbols"] == ["7203"]
-    assert parse_indicator_request({"indicators": ["obv"]}, provider="synthetic").to_json() == {
+    assert IndicatorRequest.parse({"indicators": ["obv"], "provider": "synthetic"}).to_json() == {
         "provider": "synthetic", "interval": "1d", "indicators": ["obv"], "sessions": 250, "adjusted": True,
     }  # fmt: skip
 
@@ -175,13 +175,13 @@ def test_a_request_is_read_as_it_is_written() -> None:
 )
 def test_what_cannot_be_is_refused(values: dict[str, Any], pointer: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        parse_indicator_request(request_of(**values), provider="synthetic")
+        IndicatorRequest.parse({"provider": "synthetic"} | request_of(**values))
     assert caught.value.pointer == pointer
 
 
 def test_many_indicators_have_a_short_folder_of_their_own(tmp_path: Path) -> None:
     many = [f"sma:{n}" for n in range(2, 34)]
-    asked = [parse_indicator_request({"indicators": texts}, provider="synthetic") for texts in (many, many[::-1])]
+    asked = [IndicatorRequest.parse({"indicators": texts, "provider": "synthetic"}) for texts in (many, many[::-1])]
     one, other = (folder_of(request, tmp_path) for request in asked)
     assert one != other
     assert max(len(one.name), len(other.name)) < 120

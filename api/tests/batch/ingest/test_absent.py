@@ -9,7 +9,7 @@ import pytest
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.memory import MemoryBarStore
 from batch.ingest.plan import IngestChunk
-from batch.ingest.request import parse_request
+from batch.ingest.request import IngestRequest
 from batch.ingest.runner import run_chunk
 from batch.ingest.window import IngestTools
 from batch.market.bar import BarSeries
@@ -97,9 +97,9 @@ def test_an_old_session_has_the_universe_of_its_day(tmp_path: Path, session: dat
     for known in LISTS:
         (settings.symbols_dir / f"listings_{known.as_of}.csv").write_text(format_snapshot(known), encoding="utf-8")
     request = {"intervals": {"1d": 1}, "session": str(session)}
-    report = asyncio.run(run_daily_ingest(parse_request(request), settings=settings))
+    report = asyncio.run(run_daily_ingest(IngestRequest.parse(request), settings=settings))
     assert [(o.symbol, o.outcome) for o in report.outcomes] == [(symbol, Outcome.OK) for symbol in expected]
     late = request | {"symbols": ["9613", "285A"]}
-    report = asyncio.run(run_daily_ingest(parse_request(late), settings=settings))
+    report = asyncio.run(run_daily_ingest(IngestRequest.parse(late), settings=settings))
     gone = {o.symbol for o in report.outcomes if o.outcome is Outcome.NOT_LISTED}
     assert gone == {"9613", "285A"} - set(expected)

@@ -1,7 +1,7 @@
 """Gaps from end to end: cut out of a store, found, and taken again from a provider that counts what it is asked."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -18,9 +18,8 @@ from batch.bars.store import BarStore
 from batch.errors import ProviderError
 from batch.ingest.backfill import resolve_backfill
 from batch.ingest.executor import InProcessExecutor
-from batch.ingest.gap_request import BackfillRequest
 from batch.ingest.plan import IngestPlan
-from batch.ingest.request import IngestRequest
+from batch.ingest.request import BackfillRequest, IngestRequest
 from batch.ingest.resolve import Planning, resolve_plan
 from batch.ingest.window import IngestTools
 from batch.market.bar import BarSeries
@@ -89,7 +88,7 @@ class Bench:
 
     async def ingest(self, intervals: dict[Interval, int] | None = None) -> OutcomeReport:
         """Take everything, as a daily job does."""
-        request = IngestRequest(intervals or {Interval.M1: len(DAYS)}, symbols=tuple(SYMBOLS), session=LAST)
+        request = IngestRequest(intervals=intervals or {Interval.M1: len(DAYS)}, symbols=tuple(SYMBOLS), session=LAST)
         self.provider = Counting(self.now)
         return await self._run(await resolve_plan(request, self.provider, self.planning()))
 
@@ -114,7 +113,7 @@ class Bench:
         return await InProcessExecutor(tools).run(plan)
 
 
-WHOLE = BackfillRequest(IngestRequest({Interval.M1: len(DAYS)}, symbols=tuple(SYMBOLS), session=LAST))
+WHOLE = BackfillRequest(intervals={Interval.M1: len(DAYS)}, symbols=tuple(SYMBOLS), last=LAST)
 
 
 @pytest.fixture(params=["pages", "memory"])
@@ -205,8 +204,8 @@ async def test_short_sessions_are_taken_where_they_are_asked_for(bench: Bench) -
     asked = await bench.store.load_asked(SERIES, first=LAST, last=LAST)
     await bench.store.save_asked(SERIES, asked.with_columns(bars=pl.lit(1, pl.Int64)))
 
-    with_short = replace(WHOLE, include_short=True, first=LAST)
-    await bench.backfill(replace(WHOLE, first=LAST))
+    with_short = WHOLE.model_copy(update={"include_short": True, "first": LAST})
+    await bench.backfill(WHOLE.model_copy(update={"first": LAST}))
     assert bench.provider.asked == []
     plan = await bench.plan(with_short)
     assert plan.gaps is not None
@@ -226,9 +225,9 @@ async def test_a_whole_session_that_is_gone_degrades_it(bench: Bench) -> None:
 
 async def test_of_daily_bars_only_sessions_before_are_missing(bench: Bench) -> None:
     await bench.ingest({Interval.D1: 6})
-    request = replace(WHOLE, scope=replace(WHOLE.scope, intervals={Interval.D1: 6}))
+    request = WHOLE.model_copy(update={"intervals": {Interval.D1: 6}})
     assert (await bench.plan(request)).chunks == ()
-    assert (await bench.plan(replace(request, scope=replace(request.scope, intervals={Interval.D1: 7})))).chunks
+    assert (await bench.plan(request.model_copy(update={"intervals": {Interval.D1: 7}}))).chunks
 
 
 async def test_a_failed_answer_is_no_answer(bench: Bench) -> None:

@@ -11,8 +11,8 @@ from batch.bars.memory import MemoryBarStore
 from batch.errors import InvalidRequest
 from batch.ingest.executor import InProcessExecutor
 from batch.ingest.plan import IngestChunk, IngestPlan
-from batch.ingest.quotes import resolve_quotes
-from batch.ingest.quotes_request import newest_session, parse_quotes
+from batch.ingest.quotes import newest_session, resolve_quotes
+from batch.ingest.request import QuotesRequest
 from batch.ingest.resolve import Planning
 from batch.ingest.unfinished import drop_unfinished
 from batch.ingest.window import IngestTools
@@ -72,7 +72,7 @@ class Desk:
     async def refresh(self, now: datetime, interval: str = "1m", ahead: timedelta = timedelta()) -> Eager:
         """Run a refresh; the provider's clock is ahead of ours."""
         provider = Eager(now + ahead)
-        request = parse_quotes({"interval": interval, "symbols": SYMBOLS}, provider="synthetic")
+        request = QuotesRequest.parse({"interval": interval, "symbols": list(SYMBOLS)}).to_ingest("synthetic")
         self.plan = await resolve_quotes(request, provider, self.store, Planning(lambda: now, Path("none"), 0.0, 2))
         tools = IngestTools(provider, self.store, MemoryActionStore(), Market.TSE_PRIME, frozenset(), lambda: now)
         report = await InProcessExecutor(tools).run(self.plan)
@@ -160,7 +160,7 @@ def test_the_newest_session_is_what_the_provider_can_have(
 )
 def test_what_cannot_be_is_refused(values: dict[str, str], pointer: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        parse_quotes(values, provider="synthetic")
+        QuotesRequest.parse(values)
     assert caught.value.pointer == pointer
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from batch.bars.pages.store import PageBarStore
 from batch.errors import ConfigurationError, InvalidRequest
-from batch.ingest.request import parse_request
+from batch.ingest.request import IngestRequest
 from batch.kit.clock import utc_now
 from batch.market.bar import BarSeries
 from batch.market.calendar import latest_closed_session, previous_session
@@ -61,7 +61,7 @@ def ingest(settings: BatchSettings, **request: Any) -> OutcomeReport:
     async def run() -> OutcomeReport:
         provider = build_provider(settings)
         try:
-            return await run_daily_ingest(parse_request(request), settings=settings)
+            return await run_daily_ingest(IngestRequest.parse(request), settings=settings)
         finally:
             await provider.close()
             await build_bar_store(settings).close()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.errors import InvalidRequest
-from batch.ingest.request import DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, IngestRequest, parse_request
+from batch.ingest.request import DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, IngestRequest
 from batch.market.bounds import MAX_LOOKBACK, MAX_SYMBOLS
 from batch.market.interval import Interval
 from batch.market.listing import Market
@@ -28,30 +28,32 @@ REQUESTS = st.builds(
 
 @given(REQUESTS)
 def test_it_comes_back_from_json(request_: IngestRequest) -> None:
-    assert parse_request(request_.to_json()) == request_
+    assert IngestRequest.parse(request_.to_json()) == request_
 
 
 def test_the_report_s_example() -> None:
     values = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}
-    request = parse_request(values)
-    assert request == IngestRequest({Interval.M1: 1}, Market.TSE_PRIME, 500)
+    request = IngestRequest.parse(values)
+    assert request == IngestRequest(intervals={Interval.M1: 1}, market=Market.TSE_PRIME, chunk_size=500)
     assert request.to_json() == values
 
 
 def test_defaults() -> None:
-    request = parse_request({"intervals": {"1d": 30}})
-    assert (request.market, request.chunk_size, request.symbols) == (Market.TSE_PRIME, DEFAULT_CHUNK_SIZE, ())
+    request = IngestRequest.parse({"intervals": {"1d": 30}})
+    assert (request.market, request.chunk_size, request.symbols) == (Market.TSE_PRIME, DEFAULT_CHUNK_SIZE, None)
 
 
 def test_symbols_are_normalised_and_named_once() -> None:
-    request = parse_request({"intervals": {"1d": 1}, "symbols": ["7203", "\uff17\uff12\uff10\uff13", "285a", "72030"]})
+    request = IngestRequest.parse(
+        {"intervals": {"1d": 1}, "symbols": ["7203", "\uff17\uff12\uff10\uff13", "285a", "72030"]}
+    )
     assert request.symbols == ("7203", "285A")
 
 
 def test_a_market_of_files_has_freer_symbols() -> None:
-    assert parse_request({"intervals": {"1d": 1}, "market": "FILE", "symbols": ["spy"]}).symbols == ("SPY",)
+    assert IngestRequest.parse({"intervals": {"1d": 1}, "market": "FILE", "symbols": ["spy"]}).symbols == ("SPY",)
     with pytest.raises(InvalidRequest, match="expected a TSE local code"):
-        parse_request({"intervals": {"1d": 1}, "symbols": ["SPY"]})
+        IngestRequest.parse({"intervals": {"1d": 1}, "symbols": ["SPY"]})
 
 
 @pytest.mark.parametrize(
@@ -80,10 +82,10 @@ def test_a_market_of_files_has_freer_symbols() -> None:
 )
 def test_what_cannot_be_is_refused_with_what_could(change: dict[str, Any], pointer: str, message: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        parse_request({"intervals": {"1m": 1}} | change)
+        IngestRequest.parse({"intervals": {"1m": 1}} | change)
     assert (caught.value.pointer, caught.value.message) == (pointer, message)
 
 
 def test_too_many_symbols_are_refused_before_they_are_read() -> None:
     with pytest.raises(InvalidRequest, match="symbols had 4001 entries, expected at most 4000"):
-        parse_request({"intervals": {"1m": 1}, "symbols": ["?"] * (MAX_SYMBOLS + 1)})
+        IngestRequest.parse({"intervals": {"1m": 1}, "symbols": ["?"] * (MAX_SYMBOLS + 1)})

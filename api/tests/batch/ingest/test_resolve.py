@@ -79,7 +79,7 @@ class Calendarless:
 
 class TestSession:
     def test_the_day_after_a_holiday(self) -> None:
-        plan = resolve(IngestRequest({Interval.M1: 1, Interval.M5: 2, Interval.D1: 30}))
+        plan = resolve(IngestRequest(intervals={Interval.M1: 1, Interval.M5: 2, Interval.D1: 30}))
         assert (plan.session, plan.is_final, plan.provider) == (NOV_4, True, "synthetic")
         assert sessions_of(plan, Interval.M1) == (NOV_4,)
         assert sessions_of(plan, Interval.M5) == (date(2025, 10, 31), NOV_4)
@@ -100,63 +100,63 @@ class TestSession:
         ],
     )
     def test_the_newest_session_that_closed_an_hour_ago(self, now: datetime, session: date) -> None:
-        assert resolve(IngestRequest({Interval.M1: 1}), now).session == session
+        assert resolve(IngestRequest(intervals={Interval.M1: 1}), now).session == session
 
     def test_a_named_session_is_taken_and_is_final_once_over(self) -> None:
-        request = IngestRequest({Interval.M1: 1}, session=date(2025, 10, 31))
+        request = IngestRequest(intervals={Interval.M1: 1}, session=date(2025, 10, 31))
         plan = resolve(request)
         assert (plan.session, plan.is_final) == (date(2025, 10, 31), True)
 
     def test_a_session_that_still_runs_may_be_named_and_is_not_final(self) -> None:
-        plan = resolve(IngestRequest({Interval.M1: 1}, session=NOV_4), at(NOV_4, 10))
+        plan = resolve(IngestRequest(intervals={Interval.M1: 1}, session=NOV_4), at(NOV_4, 10))
         assert (plan.session, plan.is_final) == (NOV_4, False)
 
     def test_a_closed_day_is_refused_with_its_neighbours(self) -> None:
         with pytest.raises(InvalidRequest) as caught:
-            resolve(IngestRequest({Interval.M1: 1}, session=date(2025, 11, 3)))
+            resolve(IngestRequest(intervals={Interval.M1: 1}, session=date(2025, 11, 3)))
         expected = "session was 2025-11-03, not a trading day; the nearest are 2025-10-31 and 2025-11-04"
         assert (caught.value.message, caught.value.pointer) == (expected, "/session")
 
     def test_a_session_ahead_is_refused(self) -> None:
         with pytest.raises(InvalidRequest, match="session was 2025-11-05, which has not opened yet"):
-            resolve(IngestRequest({Interval.M1: 1}, session=date(2025, 11, 5)))
+            resolve(IngestRequest(intervals={Interval.M1: 1}, session=date(2025, 11, 5)))
 
 
 class TestUniverse:
     def test_the_market_s_listing_and_how_old_it_is(self) -> None:
-        plan = resolve(IngestRequest({Interval.M1: 1}))
+        plan = resolve(IngestRequest(intervals={Interval.M1: 1}))
         symbols = [s for chunk in plan.chunks for s in chunk.symbols]
         assert len(symbols) == len(set(symbols)) == plan.universe["symbols"] > 1500
         assert plan.universe["market"] == "TSE_PRIME"
         assert plan.universe["age_days"] == abs((NOV_4 - date.fromisoformat(plan.universe["as_of"])).days)
 
     def test_only_the_symbols_asked_for(self) -> None:
-        plan = resolve(IngestRequest({Interval.M1: 1}, symbols=("6758", "7203")))
+        plan = resolve(IngestRequest(intervals={Interval.M1: 1}, symbols=("6758", "7203")))
         assert [chunk.symbols for chunk in plan.chunks] == [("6758", "7203")]
         assert plan.universe["symbols"] == 2
 
     def test_a_retry_takes_what_was_left_of_each_interval(self) -> None:
-        request = IngestRequest({Interval.M1: 1, Interval.D1: 5}, only={Interval.D1: ("7203",)})
+        request = IngestRequest(intervals={Interval.M1: 1, Interval.D1: 5}, only={Interval.D1: ("7203",)})
         (chunk,) = resolve(request).chunks
         assert (chunk.interval, chunk.symbols, len(chunk.sessions)) == (Interval.D1, ("7203",), 5)
 
     def test_a_provider_may_know_better(self) -> None:
-        plan = resolve(IngestRequest({Interval.M1: 1}), provider=Calendarless(("7203",)))
+        plan = resolve(IngestRequest(intervals={Interval.M1: 1}), provider=Calendarless(("7203",)))
         assert plan.universe == {"source": "own", "as_of": "2025-11-04", "market": "TSE_PRIME", "symbols": 1}
 
     def test_an_empty_one_is_refused(self) -> None:
         with pytest.raises(InvalidRequest, match="nothing to ingest: the universe of TSE_PRIME was empty"):
-            resolve(IngestRequest({Interval.M1: 1}), provider=Calendarless(()))
+            resolve(IngestRequest(intervals={Interval.M1: 1}), provider=Calendarless(()))
 
 
 class TestCapabilities:
     def test_an_interval_that_the_provider_lacks(self) -> None:
         with pytest.raises(InvalidRequest, match="intervals had 1m, 5m, provider synthetic serves 1d"):
-            resolve(IngestRequest({Interval.M5: 1, Interval.M1: 1, Interval.D1: 1}), provider=Narrow(seed=1))
+            resolve(IngestRequest(intervals={Interval.M5: 1, Interval.M1: 1, Interval.D1: 1}), provider=Narrow(seed=1))
 
     def test_a_market_that_the_provider_lacks(self) -> None:
         with pytest.raises(InvalidRequest, match="market was FILE, provider synthetic serves TSE_GROWTH, TSE_PRIME"):
-            resolve(IngestRequest({Interval.D1: 1}, market=Market.FILE))
+            resolve(IngestRequest(intervals={Interval.D1: 1}, market=Market.FILE))
 
 
 class TestFiles:
@@ -169,15 +169,15 @@ class TestFiles:
         return FileProvider(tmp_path)
 
     def test_its_sessions_and_symbols_are_those_of_the_files(self, provider: FileProvider) -> None:
-        plan = resolve(IngestRequest({Interval.D1: 2}, market=Market.FILE), provider=provider)
+        plan = resolve(IngestRequest(intervals={Interval.D1: 2}, market=Market.FILE), provider=provider)
         assert [(c.symbols, c.sessions) for c in plan.chunks] == [(("SPY",), (date(2024, 11, 4), date(2024, 11, 5)))]
         assert (plan.session, plan.universe["as_of"], plan.is_final) == (date(2024, 11, 5), "2024-11-05", True)
 
     def test_a_named_session_ends_it_also_on_a_day_on_which_the_tse_rests(self, provider: FileProvider) -> None:
-        request = IngestRequest({Interval.D1: 9}, market=Market.FILE, session=date(2024, 11, 4))
+        request = IngestRequest(intervals={Interval.D1: 9}, market=Market.FILE, session=date(2024, 11, 4))
         (chunk,) = resolve(request, provider=provider).chunks
         assert chunk.sessions == (date(2024, 11, 1), date(2024, 11, 4))
 
     def test_an_interval_that_no_file_has(self, provider: FileProvider) -> None:
         with pytest.raises(ProviderError, match="interval was 1m"):
-            resolve(IngestRequest({Interval.M1: 1}, market=Market.FILE), provider=provider)
+            resolve(IngestRequest(intervals={Interval.M1: 1}, market=Market.FILE), provider=provider)

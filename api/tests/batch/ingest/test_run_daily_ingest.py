@@ -16,7 +16,7 @@ import batch
 from batch.bars.pages.store import PageBarStore
 from batch.errors import InvalidRequest
 from batch.ingest.plan import IngestPlan
-from batch.ingest.request import parse_request
+from batch.ingest.request import IngestRequest
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome
@@ -52,7 +52,7 @@ def test_twice_leaves_exactly_the_same_rows(tmp_path: Path) -> None:
         settings = BatchSettings(data_dir=tmp_path)
         reports, kept = [], []
         for _ in range(2):
-            reports.append(await run_daily_ingest(parse_request(REQUEST), settings=settings))
+            reports.append(await run_daily_ingest(IngestRequest.parse(REQUEST), settings=settings))
             kept.append(await stored(tmp_path))
         first, second = reports
         assert first == second
@@ -71,7 +71,7 @@ def test_the_plan_is_run_as_the_caller_says(tmp_path: Path) -> None:
         return OutcomeReport()
 
     settings = BatchSettings(data_dir=tmp_path)
-    request = parse_request({"intervals": {"1m": 1}, "session": SESSION.isoformat()})
+    request = IngestRequest.parse({"intervals": {"1m": 1}, "session": SESSION.isoformat()})
     assert asyncio.run(run_daily_ingest(request, take, settings=settings, slots=4)) == OutcomeReport()
     (plan,) = plans
     assert (plan.session, plan.provider, len(plan.chunks) % 4) == (SESSION, "synthetic", 0)
@@ -79,7 +79,7 @@ def test_the_plan_is_run_as_the_caller_says(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_planned_is_refused(tmp_path: Path) -> None:
-    request = parse_request(REQUEST | {"session": "2026-10-31"})
+    request = IngestRequest.parse(REQUEST | {"session": "2026-10-31"})
     with pytest.raises(InvalidRequest, match="not a trading day"):
         asyncio.run(run_daily_ingest(request, settings=BatchSettings(data_dir=tmp_path)))
 

@@ -13,7 +13,7 @@ from batch.market.calendar import last_sessions
 from batch.market.outcome import Outcome
 from batch.market.report import OutcomeReport
 from batch.market_data.compact import CompactChunk, CompactPlan, compact_chunk, plan_compaction
-from batch.market_data.compact_request import parse_compact
+from batch.market_data.compact_request import CompactRequest
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day, refused
 
@@ -40,7 +40,7 @@ def minutes(store: BarStore) -> pl.DataFrame:
 
 def plan(store: BarStore, **keep_days: int) -> CompactPlan:
     names = {name.removeprefix("m"): days for name, days in keep_days.items()}
-    return run(plan_compaction(parse_compact({"keep_days": names}, keep_days={}), store, now=NOW))
+    return run(plan_compaction(CompactRequest.parse({"keep_days": names}), store, now=NOW))
 
 
 def compact(store: BarStore, made: CompactPlan) -> OutcomeReport:

@@ -18,7 +18,7 @@ from batch.market.outcome import Outcome
 from batch.market.report import OutcomeReport
 from batch.market_data.roll_up import roll_up_chunk
 from batch.market_data.roll_up_plan import RollUpPlan, plan_roll_up
-from batch.market_data.roll_up_request import LONGER, parse_roll_up
+from batch.market_data.roll_up_request import LONGER, RollUpRequest
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 
@@ -37,7 +37,7 @@ def minutes(store: BarStore) -> pl.DataFrame:
 
 
 def plan(store: BarStore, **values: object) -> RollUpPlan:
-    request = parse_roll_up({"session": LAST.isoformat()} | values, provider="synthetic")
+    request = RollUpRequest.parse({"session": LAST.isoformat()} | {"provider": "synthetic"} | values)
     return run(plan_roll_up(request, store, now=NOW, delay_s=3600, slots=2))
 
 

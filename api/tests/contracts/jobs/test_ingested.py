@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from app.ingest.overdue import Ingested, find_ingested
 from app.jobs.model import JobStatus
-from app.ledger.port import Ingested, JobHistory, Terms
+from app.ledger.port import JobHistory, Terms
 from tests.fixtures.jobs.jobs import make_job
 
 pytestmark = pytest.mark.anyio
@@ -42,7 +43,8 @@ async def ended(
 
 
 async def ingested(ledger: JobHistory, *, hours: float = 2) -> set[Ingested]:
-    return await ledger.ingested(since=datetime.now(UTC) - timedelta(hours=hours))
+    since = datetime.now(UTC) - timedelta(hours=hours)
+    return find_ingested(await ledger.ended("ingest", ("ingest.run_daily", "ingest.backfill"), since=since))
 
 
 @pytest.mark.parametrize(

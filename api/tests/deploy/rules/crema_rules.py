@@ -5,8 +5,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from app.engine.catalog import Queue
 from app.engine.message import list_key
+from app.jobs.queues import Queue
 from app.live import keys
 from tests.deploy.rules.run_rules import CONCURRENCY, LEAST, MOST
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.catalog import CATALOG
 from app.engine.parts import Parts, build_parts
 from app.engine.reaper import Reaper
 from app.live.redis_store import RedisJobStore
@@ -39,7 +40,7 @@ class Pause:
 @asynccontextmanager
 async def parts_of(lab: Lab) -> AsyncIterator[Parts]:
     """Give the parts of one more process, in this one."""
-    parts = build_parts(real_settings(lab.valkey_url, lab.database_url, lab.data_dir), role="slow-reaper")
+    parts = build_parts(real_settings(lab.valkey_url, lab.database_url, lab.data_dir), CATALOG, role="slow-reaper")
     try:
         yield parts
     finally:

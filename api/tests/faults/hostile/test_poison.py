@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.engine.catalog import INGEST_RUN_DAILY
 from app.engine.message import build_message
+from app.ingest.jobs import RUN_DAILY
 from tests.fixtures.jobs.apps import real_settings
 from tests.fixtures.servers.stacks import until
 from tests.fixtures.workers.lines import LIST, QUEUE, Line
@@ -21,7 +21,7 @@ DRY_RUN = {"intervals": {"1d": 1}, "market": "TSE_PRIME", "symbols": ["7203"], "
 def good() -> dict[str, Any]:
     """Return a sound message, for a job that does not exist, to spoil."""
     job_id = uuid.uuid4().hex
-    message = build_message(INGEST_RUN_DAILY.name, {"job_id": job_id}, queue=QUEUE, task_id=job_id)
+    message = build_message(RUN_DAILY.name, {"job_id": job_id}, queue=QUEUE, task_id=job_id)
     envelope: dict[str, Any] = json.loads(message)
     return envelope
 

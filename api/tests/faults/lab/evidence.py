@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 
 from batch.bars.memory import MemoryBarStore
 from batch.ingest.executor import InProcessExecutor
-from batch.ingest.request import parse_request
+from batch.ingest.request import IngestRequest
 from batch.market.bar import BAR_SCHEMA, BarSeries
 from batch.market.interval import Interval
 from batch.scripts.run_daily_ingest import run_daily_ingest, tools_for
@@ -148,14 +148,14 @@ def _run_undisturbed(requests: Sequence[Mapping[str, Any]], lab: Lab) -> pl.Data
 
 
 async def _keep_in_memory(values: Mapping[str, Any]) -> pl.DataFrame:
-    settings, request = BatchSettings(bar_store="memory"), parse_request(values)
+    settings, request = BatchSettings(bar_store="memory"), IngestRequest.parse(values)
     # Not the process's own store: that keeps what earlier labs asked for.
     store = MemoryBarStore()
     tools = replace(tools_for(request, cast("date", request.session), settings=settings), store=store)
     await run_daily_ingest(request, InProcessExecutor(tools).run, settings=settings)
     (series,) = await store.list_series()
     bars = await read_series(store, series)
-    return bars.filter(pl.col("symbol").is_in(list(request.symbols)))
+    return bars.filter(pl.col("symbol").is_in(list(request.symbols or ())))
 
 
 def parse_tally(text: str | None) -> Mapping[str, Any]:

@@ -11,11 +11,12 @@ import psycopg
 import pytest
 import redis
 
-from app.engine.catalog import INGEST_RUN_DAILY
+from app.catalog import CATALOG
 from app.engine.lifecycle import Jobs
 from app.engine.message import list_key
 from app.engine.parts import Parts, build_parts
 from app.engine.reaper import Reaper
+from app.ingest.jobs import RUN_DAILY
 from app.ledger.port import UNFINISHED_PAGE, Terms
 from app.live import keys
 from app.live.redis_store import RedisJobStore
@@ -50,7 +51,7 @@ def client(place: Place) -> Any:
 @pytest.fixture
 async def parts(place: Place, anyio_backend: str) -> AsyncIterator[Parts]:
     """Parts of a process whose messages count as lost after a moment instead of ten seconds."""
-    built = build_parts(place.settings, role="test")
+    built = build_parts(place.settings, CATALOG, role="test")
     store = RedisJobStore(connect_redis(place.redis_url, client_name="test"), dispatch_s=0.1)
     yield replace(built, store=store)
     await store.close()
@@ -61,7 +62,7 @@ async def pile_up(parts: Parts, database_url: str) -> list[str]:
     """Submit the jobs, and make them old enough for the reaper to look at them."""
     jobs = Jobs(parts)
     submitted = await asyncio.gather(
-        *(jobs.submit(INGEST_RUN_DAILY, REQUEST, owner="ingest", terms=Terms(uuid.uuid4().hex)) for _ in range(JOBS))
+        *(jobs.submit(RUN_DAILY, REQUEST, owner="ingest", terms=Terms(uuid.uuid4().hex)) for _ in range(JOBS))
     )
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE jobs SET requested_at = requested_at - interval '1 minute'")

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from app.engine.catalog import INGEST_RUN_DAILY
 from app.engine.lifecycle import Jobs, fingerprint
+from app.ingest.jobs import RUN_DAILY
 from app.jobs.model import Job
 from app.ledger.port import Terms
 from batch.errors import Conflict, NotFound, StoreError
@@ -45,9 +45,9 @@ class Client:
 
     async def _submit(self) -> Job:
         may_join = self._key is None
-        terms = Terms(fingerprint(INGEST_RUN_DAILY, self._request), key=self._key, may_join=may_join)
+        terms = Terms(fingerprint(RUN_DAILY, self._request), key=self._key, may_join=may_join)
         return await self._insist(
-            lambda jobs: _admitted(jobs.submit(INGEST_RUN_DAILY, self._request, owner=_OWNER, terms=terms))
+            lambda jobs: _admitted(jobs.submit(RUN_DAILY, self._request, owner=_OWNER, terms=terms))
         )
 
     async def _wait(self, job: Job) -> Job:

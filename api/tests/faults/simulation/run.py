@@ -15,7 +15,8 @@ from uuid import UUID
 import structlog
 import tenacity
 
-from app.engine import catalog, lifecycle
+from app.catalog import CATALOG
+from app.engine import lifecycle
 from app.settings import AppSettings, load_settings
 from tests.faults.simulation.clients import Client
 from tests.faults.simulation.storm import Storm
@@ -114,7 +115,7 @@ def _seeded(world: World, seed: int) -> Iterator[None]:
         with (
             patch.object(tenacity, "time", clock),
             patch.object(lifecycle, "uuid4", lambda: UUID(int=ids.getrandbits(128), version=4)),
-            patch.dict(catalog._BY_NAME, {SCRIPTED.name: SCRIPTED}),
+            patch.dict(CATALOG._by_name, {SCRIPTED.name: SCRIPTED}),
         ):
             yield
     finally:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, cast
 
+from app.catalog import CATALOG
 from app.engine.dispatch import LocalDispatcher
 from app.engine.lifecycle import Jobs
 from app.engine.parts import Parts
@@ -58,7 +59,8 @@ class World:
         self.was_rolled_back = False
         self.is_traced = is_traced
         schedules, events = MemoryScheduleStore(self.history), self.store.events
-        self._parts = Parts(settings, self.store, self.history, LocalDispatcher(), events, schedules, "simulation")
+        dispatcher = LocalDispatcher()
+        self._parts = Parts(settings, self.store, self.history, dispatcher, events, schedules, CATALOG, "simulation")
         self._backups: list[tuple[float, Backup]] = []
 
     def say(self, text: str) -> None:

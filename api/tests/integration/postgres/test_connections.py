@@ -10,6 +10,7 @@ import httpx2
 import psycopg
 import pytest
 
+from app.catalog import CATALOG
 from app.engine.parts import build_parts
 from tests.fixtures.jobs.apps import TOKEN, real_settings
 from tests.fixtures.servers.servers import Servers, fresh_database
@@ -91,7 +92,7 @@ async def test_no_process_opens_more_than_its_share(
 ) -> None:
     with fresh_database(servers) as url:
         settings = real_settings(redis_url, url, tmp_path).model_copy(update={"database_pool": setting})
-        parts = build_parts(settings, role=role)
+        parts = build_parts(settings, CATALOG, role=role)
         with counting(url) as seen:
             await asyncio.gather(*(parts.history.load("ingest", str(n)) for n in range(100)))
             # All of the pool's connections at one moment.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from app.catalog import CATALOG
 from app.cli.stack.whole import WORKER_ARGUMENTS
 from app.engine.parts import check_parts
 from app.settings import AppSettings
@@ -73,7 +74,7 @@ async def test_a_node_is_refused_wherever_it_stands(
     settings = real_settings(servers.redis_url, servers.database_url, tmp_path)
     unfit = settings.model_copy(update={setting: SecretStr(value.format(node=node))})
     with pytest.raises(ConfigurationError) as raised:
-        await check_parts(unfit, role="test")
+        await check_parts(unfit, CATALOG, role="test")
     name = AppSettings.model_fields[setting].validation_alias
     assert f"{name} {NODE}: {REASON}" in raised.value.message
 
@@ -86,4 +87,4 @@ async def test_a_node_for_results_is_refused(node: str) -> None:
 async def test_a_database_that_a_node_has_not_is_refused(node: str, servers: Servers, tmp_path: Path) -> None:
     settings = real_settings(f"{node.removesuffix('/0')}/1", servers.database_url, tmp_path)
     with pytest.raises(ConfigurationError, match="REDIS_URL names a database that its server refuses"):
-        await check_parts(settings, role="test")
+        await check_parts(settings, CATALOG, role="test")

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.catalog import CATALOG
 from app.engine.parts import check_parts
 from batch.errors import ConfigurationError
 from tests.fixtures.jobs.apps import real_settings
@@ -110,7 +111,7 @@ async def test_a_broker_that_evicts_is_refused(setting: str, redis_url: str, dat
         settings = real_settings(redis_url, database_url, tmp_path)
         unfit = type(settings).model_validate(settings.model_dump(by_alias=False) | {setting: value})
         with pytest.raises(ConfigurationError, match=r"allkeys-lru, expected noeviction.*(BROKER_URL|QUEUE_BROKERS)"):
-            await check_parts(unfit, role="test")
+            await check_parts(unfit, CATALOG, role="test")
 
 
 def test_each_queue_goes_to_its_broker_and_its_worker(database_url: str, tmp_path: Path) -> None:

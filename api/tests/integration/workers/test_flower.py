@@ -12,7 +12,7 @@ import orjson
 import pytest
 import redis
 
-from app.engine.catalog import Queue
+from app.jobs.queues import Queue
 from batch.kit.embedded.servers import free_port
 from tests.fixtures.servers.stacks import clean_environment, until
 from tests.fixtures.workers.workers import Place, worker

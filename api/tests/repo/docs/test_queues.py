@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from app.catalog import CATALOG
 from app.cli.stack.whole import WORKER_ARGUMENTS
-from app.engine.catalog import CATALOG, Queue
+from app.jobs.queues import Queue
 from tests.fixtures.repo.repository import load_text
 
 #: As the operations report prints it, on one line.
@@ -34,7 +35,7 @@ def test_the_docs_print_the_reports_commands(page: str) -> None:
 
 def test_the_reference_page_lists_queues_and_tasks() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", load_text("docs/reference/queues.md"), re.MULTILINE)
-    tasks = {queue: [n for s in CATALOG if s.queue is queue for n in (s.name, s.chunk_name)] for queue in Queue}
+    tasks = {queue: [n for s in CATALOG if s.queue is queue for n in (s.name, queue.chunk_name)] for queue in Queue}
     names = {queue.value: ", ".join(f"`{name}`" for name in dict.fromkeys(named)) for queue, named in tasks.items()}
     assert dict(rows) == {queue: listed or "none" for queue, listed in names.items()}
 

@@ -5,10 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from app.engine.catalog import INGEST_RUN_DAILY
-from app.ledger.port import Ingested
+from app.auth import INGEST_OWNER
+from app.engine.parts import Parts
+from app.jobs.model import Job, JobStatus
 from app.ledger.schedules.model import Schedule
 from app.ledger.schedules.timing import TimingKind
+from app.telemetry.metrics import INGEST_OVERDUE_SECONDS, Reading
+from batch.kit.clock import utc_now
 from batch.market.calendar import JST, previous_session, sessions_between
 from batch.market.listing import Market
 
@@ -21,8 +24,64 @@ _TSE = frozenset(market.value for market in Market if market.is_tse)
 #: So far back is looked: more than the ten days of the longest closure so far.
 LOOKED_BACK = timedelta(days=14)
 
+_RUN_DAILY, _BACKFILL = "ingest.run_daily", "ingest.backfill"
+#: Of a daily ingest that ended in part, so much must be there for its session to count.
+_MOSTLY = 0.9
+
 #: A market and an interval, by their names on the wire.
 type Series = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """A session for which all of a market was ingested at an interval, by their names on the wire."""
+
+    market: str
+    interval: str
+    session: date
+
+
+async def read_overdue(parts: Parts) -> list[Reading]:
+    """Return a reading for each series that is ingested daily.
+
+    Raises:
+        StoreError: the ledger is unavailable.
+
+    """
+    now = utc_now()
+    ended = await parts.history.ended("ingest", (_RUN_DAILY, _BACKFILL), since=now - LOOKED_BACK)
+    schedules = await parts.schedules.list_schedules(INGEST_OWNER)
+    overdue = find_overdue(find_ingested(ended), schedules, now)
+    return [Reading(INGEST_OVERDUE_SECONDS, seconds, series) for series, seconds in overdue.items()]
+
+
+def find_ingested(jobs: Iterable[Job]) -> set[Ingested]:
+    """Return the sessions of whole markets that some ended jobs have ingested.
+
+    A job counts if it is completed, or nine of ten symbols are done; a retry stands for the job that it continues. A
+    backfill counts for its last session, where so few symbols are missing that this holds of the market. A job that was
+    planned before the close does not count: its bars may have changed since.
+    """
+    return {
+        Ingested(job.request.get("market", ""), interval, date.fromisoformat((job.plan or {})["session"]))
+        for job in jobs
+        if _is_whole(job) and _ended_well(job)
+        for interval in job.request.get("intervals", ())
+    }
+
+
+def _is_whole(job: Job) -> bool:
+    is_market = "symbols" not in job.request and not job.request.get("dry_run")
+    return is_market and (job.plan or {}).get("is_final") is True
+
+
+def _ended_well(job: Job) -> bool:
+    if job.status is JobStatus.COMPLETED:
+        return True
+    if job.task == _RUN_DAILY:
+        return job.done >= _MOSTLY * job.total
+    market = (job.plan or {}).get("universe", {}).get("symbols", 0)
+    return job.total - job.done <= (1 - _MOSTLY) * int(market)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +130,7 @@ def _overdue_s(done: set[date], promise: _Promise | None, now: datetime) -> floa
 def _promises(schedules: Iterable[Schedule]) -> Mapping[Series, _Promise]:
     made: dict[Series, _Promise] = {}
     for schedule in schedules:
-        is_daily = schedule.timing.kind is TimingKind.SESSION and schedule.task == INGEST_RUN_DAILY.name
+        is_daily = schedule.timing.kind is TimingKind.SESSION and schedule.task == _RUN_DAILY
         if schedule.is_enabled and schedule.updated_at and is_daily and "symbols" not in schedule.request:
             promise = _Promise(time.fromisoformat(schedule.timing.text), schedule.updated_at)
             for series in _series_of(schedule):

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.engine.overdue import find_overdue
-from app.ledger.port import Ingested
+from app.ingest.overdue import Ingested, find_overdue
 from app.ledger.schedules.model import Schedule
 from app.ledger.schedules.timing import Timing, TimingKind
 from batch.market.calendar import JST

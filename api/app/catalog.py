@@ -1,0 +1,7 @@
+"""Every kind of job, one line for each feature: routes, schedules, commands and the queues page follow from these."""
+
+from app.ingest.jobs import BACKFILL, REFRESH_QUOTES, RUN_DAILY
+from app.jobs.job_type import Catalog, JobType
+from app.market_data.jobs import COMPACT, INDICATORS, MIRROR, REFRESH_SYMBOLS, ROLL_UP
+
+CATALOG = Catalog([value for value in list(globals().values()) if isinstance(value, JobType)])

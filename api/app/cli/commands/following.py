@@ -1,0 +1,52 @@
+"""Submitting a job from the command line, and following it to its end."""
+
+from typing import Any
+
+import typer
+
+from app.cli.exits import BY_STATUS, CliError, Exit
+from app.cli.output.summary import print_summary
+from app.cli.output.watch import watch_job
+from app.cli.session import Session
+
+
+def submit(session: Session, path: str, body: dict[str, Any], *, wait: bool, timeout_s: float | None = None) -> None:
+    """Submit a job, and follow it to its end where that is wanted."""
+    accepted = session.client().call("POST", path, json=body)
+    if not wait:
+        _print_accepted(session, accepted)
+        return
+    session.say("submitted", job_id=accepted["job_id"])
+    follow(session, accepted["job_id"], timeout_s=timeout_s)
+
+
+def follow(session: Session, job_id: str, *, timeout_s: float | None = None) -> None:
+    """Follow a job to its end, print what became of it, and exit accordingly; Ctrl-C lets it go on."""
+    try:
+        job = watch_job(session, session.client(), job_id, timeout_s=timeout_s)
+    except KeyboardInterrupt:
+        session.say("detached", job_id=job_id)
+        raise typer.Exit(Exit.INTERRUPTED) from None
+    print_summary(session, job)
+    raise typer.Exit(BY_STATUS[job["status"]])
+
+
+def parse_pair(text: str, *, flag: str = "--interval", such_as: str = "1m=1") -> tuple[str, int]:
+    """Return the name and the number of an option such as `1m=1`.
+
+    Raises:
+        CliError: it does not have that form.
+
+    """
+    name, _, count = text.partition("=")
+    if not count.isdigit():
+        raise CliError(Exit.USAGE, f"{flag} was {text!r}, expected LENGTH=NUMBER such as {such_as}")
+    return name, int(count)
+
+
+def _print_accepted(session: Session, accepted: dict[str, Any]) -> None:
+    if session.is_json:
+        session.print_json(accepted)
+    else:
+        session.show(f"{accepted['job_id']}  {accepted['status']}")
+        session.say("detached", job_id=accepted["job_id"])

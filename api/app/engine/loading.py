@@ -1,0 +1,18 @@
+"""Functions by name: a kind of job names its own, and the API never loads those that run jobs."""
+
+import importlib
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from batch.kit.collector import spare_what_is_loaded
+
+
+def load_function(name: str) -> Callable[..., Awaitable[Any]]:
+    """Return the coroutine function of a `module:function`; its module is loaded at the first call."""
+    module, function = name.split(":")
+    if module not in sys.modules:
+        importlib.import_module(module)
+        # The fork came before this, and some load polars.
+        spare_what_is_loaded()
+    return cast("Callable[..., Awaitable[Any]]", getattr(sys.modules[module], function))

@@ -1,0 +1,61 @@
+"""The kinds of ingest jobs; loaded by the API and by workers, and imports nothing heavy."""
+
+from app.ingest.check import check_backfill, check_ingest, check_quotes
+from app.ingest.results import IngestResult
+from app.ingest.retry import build_retry
+from app.jobs.job_type import JobType
+from app.jobs.queues import Queue
+from app.jobs.retries import retry_items
+from batch.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
+
+RUN_DAILY = JobType(
+    name="ingest.run_daily",
+    queue=Queue.INGEST,
+    summary="Take the last sessions of bars for every symbol of a market",
+    request=IngestRequest,
+    check=check_ingest,
+    plan="app.ingest.tasks:run_daily",
+    run_chunk="app.ingest.tasks:run_chunk",
+    build_retry=build_retry,
+    result=IngestResult,
+    unit="symbols",
+    lost_item="write_failed",
+    is_schedulable=True,
+    example={"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500},
+    gauges="app.ingest.overdue:read_overdue",
+)
+
+BACKFILL = JobType(
+    name="ingest.backfill",
+    queue=Queue.INGEST,
+    summary="Take the bars that are missing, lost or not final, and nothing else",
+    notes="The job's result says what was found.",
+    request=BackfillRequest,
+    check=check_backfill,
+    plan="app.ingest.tasks:backfill",
+    run_chunk="app.ingest.tasks:run_chunk",
+    build_retry=build_retry,
+    result=IngestResult,
+    unit="symbols",
+    lost_item="write_failed",
+    example={"intervals": {"1m": 20}, "market": "TSE_PRIME"},
+)
+
+#: An ingest of one session; its queue is that of the other refreshes.
+REFRESH_QUOTES = JobType(
+    name="market_data.refresh_quotes",
+    queue=Queue.MARKET_DATA,
+    summary="Take the newest bars of every symbol of a market, with as few requests as possible",
+    notes="A running session is taken whole; of one that is over, only what is missing.",
+    request=QuotesRequest,
+    check=check_quotes,
+    kept=IngestRequest,
+    plan="app.ingest.tasks:refresh_quotes",
+    run_chunk="app.ingest.tasks:run_chunk",
+    build_retry=retry_items("symbols", from_plan=("session",)),
+    result=IngestResult,
+    unit="symbols",
+    lost_item="write_failed",
+    is_schedulable=True,
+    example={"interval": "1m", "market": "TSE_PRIME"},
+)

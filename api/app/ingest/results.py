@@ -1,0 +1,53 @@
+"""The result of an ingest job."""
+
+from datetime import date
+
+from pydantic import BaseModel, Field
+
+from app.jobs.results import PlannedResult
+
+
+class Universe(BaseModel):
+    """Where the symbols come from; `age_days` is how old the list of issues is."""
+
+    source: str
+    as_of: date
+    age_days: int | None = None
+    market: str
+    symbols: int
+
+
+class Sessions(BaseModel):
+    """The sessions of an interval."""
+
+    count: int
+    first: date
+    last: date
+
+
+class SessionGaps(BaseModel):
+    """The symbols that lack bars in a session."""
+
+    session: date
+    symbols: int
+    first_symbols: list[str]
+
+
+class Gaps(BaseModel):
+    """What a backfill found missing of an interval: cells are a symbol in a session."""
+
+    cells: int
+    symbols: int
+    states: dict[str, int]
+    sessions: list[SessionGaps]
+
+
+class IngestResult(PlannedResult):
+    """What an ingest took."""
+
+    session: date = Field(description="the last session")
+    is_final: bool = Field(description="whether the session was over when the job was planned")
+    provider: str
+    universe: Universe
+    sessions: dict[str, Sessions] = Field(description="by interval")
+    gaps: dict[str, Gaps] | None = Field(default=None, description="of a backfill, by interval")

@@ -1,0 +1,162 @@
+"""A kind of job as one object: everything else about it, from its route to its retry, follows from this."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel
+
+from app.jobs.queues import Queue
+from app.jobs.retries import BuildRetry, retry_whole
+from batch.errors import InvalidRequest
+from batch.kit.request import Request
+
+_NAME = re.compile(r"[a-z_]+\.[a-z_]+")
+
+#: Refuses what a worker would refuse, and returns the request as it is kept; its second argument are the settings.
+type Check = Callable[[Any, Any], Request]
+
+
+def keep(request: Request, _settings: object) -> Request:
+    """Return a request as it is: what a job type checks that has nothing more to check."""
+    return request
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobType:
+    """A kind of job. Its functions are named as `module:function`, so that the API never loads them.
+
+    Attributes:
+        name: `queue.verb`; the Celery task of a job, and its `task` in the API.
+        queue: the queue that runs it.
+        summary: one line for OpenAPI and the command line.
+        notes: further sentences for OpenAPI.
+        request: the model of the HTTP body, a schedule's body, the ledger's JSON and the command's options.
+        check: refuses before anything is queued what a worker would refuse.
+        kept: the model of what `check` returns, where that is another one.
+        plan: plans a job; called with a `Run`, it calls `hand_out`.
+        run_chunk: runs one chunk; called with a `Run`, it returns the tally.
+        run: in place of these two, runs a job without chunks; called with a `Run`, it returns the result.
+        build_retry: the request that does what is left to do.
+        result: the model of a job's `result`.
+        unit: what an item is called, in the plural.
+        lost_item: the outcome of an item whose chunk was given up.
+        is_schedulable: whether a schedule may submit it.
+        example: a request, for OpenAPI.
+        gauges: `module:function` that returns more readings for `/metrics`, given the engine's parts.
+
+    """
+
+    name: str
+    queue: Queue
+    summary: str
+    request: type[Request]
+    result: type[BaseModel]
+    notes: str = ""
+    check: Check = keep
+    kept: type[Request] | None = None
+    plan: str = ""
+    run_chunk: str = ""
+    run: str = ""
+    build_retry: BuildRetry = retry_whole
+    unit: str = "items"
+    lost_item: str = "lost"
+    is_schedulable: bool = False
+    example: Mapping[str, Any] = field(default_factory=dict)
+    gauges: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a type that could not run.
+
+        Raises:
+            ValueError: its name is not `queue.verb`, or it names neither `run` nor both `plan` and `run_chunk`.
+
+        """
+        if not _NAME.fullmatch(self.name) or self.name.partition(".")[0] != self.queue:
+            raise ValueError(f"name was {self.name!r}, expected {self.queue.value}.<verb>")
+        if bool(self.run) == bool(self.plan) or bool(self.plan) != bool(self.run_chunk):
+            raise ValueError(f"{self.name}: expected either run, or plan and run_chunk")
+
+    @property
+    def verb(self) -> str:
+        """The last part of its path and of its command: `run-daily`."""
+        return self.name.partition(".")[2].replace("_", "-")
+
+    @property
+    def path(self) -> str:
+        """Where it is submitted."""
+        return f"/api/v1/{self.queue.path}/{self.verb}"
+
+    @property
+    def has_session(self) -> bool:
+        """Whether its requests name a session: each firing of a schedule takes its own."""
+        return "session" in (self.kept or self.request).model_fields
+
+    @property
+    def plan_step(self) -> str:
+        """The function of the first step of a job: its plan, or all of it."""
+        return self.run or self.plan
+
+    def parse(self, values: Mapping[str, Any], settings: object) -> Request:
+        """Return a caller's request as it is kept.
+
+        Raises:
+            InvalidRequest: it cannot be carried out.
+
+        """
+        return self.check(refuse_internal(self.request.parse(values)), settings)
+
+
+def refuse_internal[R: Request](request: R) -> R:
+    """Return a caller's request.
+
+    Raises:
+        InvalidRequest: it gives a field that only Kaboom fills.
+
+    """
+    if given := sorted(request.internal & request.model_fields_set):
+        raise InvalidRequest(f"{given[0]} was given, expected no such field", pointer=f"/{given[0]}")
+    return request
+
+
+class Catalog:
+    """The kinds of jobs of a process."""
+
+    def __init__(self, job_types: Sequence[JobType]) -> None:
+        """Take the types; names and paths are unique.
+
+        Raises:
+            ValueError: two types share a name.
+
+        """
+        self._by_name = {job_type.name: job_type for job_type in job_types}
+        if len(self._by_name) != len(job_types):
+            raise ValueError("two job types share a name")
+
+    def __iter__(self) -> Iterator[JobType]:
+        return iter(self._by_name.values())
+
+    def get(self, name: str) -> JobType:
+        """Return the type of a name.
+
+        Raises:
+            KeyError: no type has this name.
+
+        """
+        return self._by_name[name]
+
+    @cached_property
+    def queues(self) -> tuple[Queue, ...]:
+        """The queues that have a type, in the order of the types."""
+        return tuple(dict.fromkeys(job_type.queue for job_type in self))
+
+    @cached_property
+    def schedulable(self) -> tuple[JobType, ...]:
+        """The types that a schedule may submit."""
+        return tuple(job_type for job_type in self if job_type.is_schedulable)
+
+    def of(self, queue: str) -> tuple[JobType, ...]:
+        """Return the types of a queue."""
+        return tuple(job_type for job_type in self if job_type.queue == queue)

@@ -1,0 +1,28 @@
+"""The five queues that workers consume."""
+
+from enum import StrEnum
+
+
+class Queue(StrEnum):
+    """A queue: the key of its messages and of its live state, and a part of its paths."""
+
+    INGEST = "ingest"
+    AI_ANALYSIS = "ai_analysis"
+    BACKTEST = "backtest"
+    MARKET_DATA = "market_data"
+    NOTIFICATIONS = "notifications"
+
+    @property
+    def path(self) -> str:
+        """Where the API submits its jobs, and the name of its commands: `market-data`."""
+        return self.value.replace("_", "-")
+
+    @property
+    def chunk_name(self) -> str:
+        """The Celery task that runs a chunk of any of its jobs: the job's record names the handler."""
+        return f"{self.value}.chunk"
+
+
+def jobs_path(queue: str) -> str:
+    """Return the path of the jobs of a queue."""
+    return f"/api/v1/{queue.replace('_', '-')}/jobs"

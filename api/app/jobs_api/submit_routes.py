@@ -1,0 +1,59 @@
+"""The routes that submit jobs: one for each kind of job, made from it."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter, Security, status
+
+from app.auth import INGEST_OWNER, INGEST_SCHEME
+from app.deps import Jobs
+from app.errors import (
+    BAD_JSON,
+    CONFLICT,
+    INVALID,
+    MEDIA_TYPE,
+    RATE_LIMITED,
+    TOO_LARGE,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    describe_problems,
+)
+from app.jobs.job_type import Catalog, JobType
+from app.jobs_api.routes import JobRoutes, jobs_router
+from app.jobs_api.submitting import HowAsked, SubmittedJob, build_body, submit
+from app.jobs_api.view import Accepted
+
+_JOINS = "The same request of an unfinished job gets that job (`Kaboom-Coalesced: true`), unless `on_overlap=new`."
+
+
+def queue_routers(catalog: Catalog) -> APIRouter:
+    """Return the routes of each queue: those that submit its kinds of jobs, and those on its jobs."""
+    router = APIRouter(
+        dependencies=[Security(INGEST_SCHEME)], responses=describe_problems(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE)
+    )
+    for queue in catalog.queues:
+        for job_type in catalog.of(queue):
+            _add_submission(router, job_type)
+        router.include_router(jobs_router(JobRoutes(queue, owner=INGEST_OWNER, job_types=catalog.of(queue))))
+    return router
+
+
+def _add_submission(router: APIRouter, job_type: JobType) -> None:
+    router.add_api_route(
+        job_type.path,
+        _build_endpoint(job_type),
+        methods=["POST"],
+        status_code=status.HTTP_202_ACCEPTED,
+        tags=[job_type.queue.path.replace("-", " ")],
+        summary=job_type.summary,
+        description="\n\n".join(filter(None, (f"{job_type.summary}.", job_type.notes, _JOINS))),
+        responses=describe_problems(BAD_JSON, CONFLICT, TOO_LARGE, MEDIA_TYPE, INVALID),
+    )
+
+
+def _build_endpoint(job_type: JobType) -> Callable[..., Awaitable[Accepted]]:
+    async def endpoint(jobs: Jobs, body: SubmittedJob, asking: HowAsked) -> Accepted:
+        return await submit(jobs, job_type, body, asking, owner=INGEST_OWNER)
+
+    endpoint.__annotations__["body"] = build_body(job_type)
+    endpoint.__name__ = job_type.verb.replace("-", "_")
+    return endpoint

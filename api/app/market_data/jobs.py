@@ -1,0 +1,90 @@
+"""The kinds of jobs on stored bars; loaded by the API and by workers, and imports nothing heavy."""
+
+from app.jobs.job_type import JobType
+from app.jobs.queues import Queue
+from app.jobs.retries import retry_items, retry_unfinished
+from app.market_data.check import check_indicators, check_roll_up, check_symbols
+from app.market_data.results import CompactResult, IndicatorResult, MirrorResult, RollUpResult, SymbolsResult
+from batch.indicators.request import IndicatorRequest
+from batch.market_data.compact_request import CompactRequest
+from batch.market_data.master_request import MasterRequest
+from batch.market_data.mirror_request import MirrorRequest
+from batch.market_data.roll_up_request import RollUpRequest
+
+ROLL_UP = JobType(
+    name="market_data.roll_up",
+    queue=Queue.MARKET_DATA,
+    summary="Make 5m, 15m, 1h and 1d bars of the stored minutes, and compare the days with the provider's own",
+    notes="They are kept apart from the provider's bars, as bars of `<provider>_from_1m`.",
+    request=RollUpRequest,
+    check=check_roll_up,
+    plan="app.market_data.tasks.roll_up:plan",
+    run_chunk="app.market_data.tasks.roll_up:run_chunk",
+    build_retry=retry_items("symbols", from_plan=("session",)),
+    result=RollUpResult,
+    unit="symbols",
+    lost_item="write_failed",
+    is_schedulable=True,
+    example={"intervals": {"5m": 1, "1d": 20}},
+)
+
+MIRROR = JobType(
+    name="market_data.mirror",
+    queue=Queue.MARKET_DATA,
+    summary="Write the bars as files under the server's mirror folder, one for each provider, interval and month",
+    request=MirrorRequest,
+    plan="app.market_data.tasks.mirror:plan",
+    run_chunk="app.market_data.tasks.mirror:run_chunk",
+    build_retry=retry_unfinished,
+    result=MirrorResult,
+    unit="files",
+    lost_item="write_failed",
+    is_schedulable=True,
+    example={"format": "parquet", "months": 2},
+)
+
+COMPACT = JobType(
+    name="market_data.compact",
+    queue=Queue.MARKET_DATA,
+    summary="Drop bars that are older than you want to keep, and give unused space back",
+    notes="`dry_run` shows what would be dropped.",
+    request=CompactRequest,
+    plan="app.market_data.tasks.compact:plan",
+    run_chunk="app.market_data.tasks.compact:run_chunk",
+    build_retry=retry_unfinished,
+    result=CompactResult,
+    unit="files",
+    lost_item="write_failed",
+    is_schedulable=True,
+    example={"keep_days": {"1m": 90}, "dry_run": True},
+)
+
+REFRESH_SYMBOLS = JobType(
+    name="market_data.refresh_symbols",
+    queue=Queue.MARKET_DATA,
+    summary="Take a provider's list of what is listed; the job's result says what has changed since the list before",
+    notes="A list that seems to lack a part is not taken: the job fails, and its error says why.",
+    request=MasterRequest,
+    check=check_symbols,
+    run="app.market_data.tasks.symbols:refresh",
+    result=SymbolsResult,
+    unit="lists",
+    is_schedulable=True,
+    example={"provider": "jquants"},
+)
+
+INDICATORS = JobType(
+    name="market_data.indicators",
+    queue=Queue.MARKET_DATA,
+    summary="Compute indicators of the stored bars, to a Parquet file for each symbol in the worker's data folder",
+    request=IndicatorRequest,
+    check=check_indicators,
+    plan="app.market_data.tasks.indicators:plan",
+    run_chunk="app.market_data.tasks.indicators:run_chunk",
+    build_retry=retry_items("symbols", from_plan=("session",)),
+    result=IndicatorResult,
+    unit="symbols",
+    lost_item="write_failed",
+    is_schedulable=True,
+    example={"indicators": ["sma:25", "rsi:14"], "interval": "1d", "sessions": 250},
+)

@@ -1,0 +1,96 @@
+"""The results of jobs on stored bars."""
+
+from datetime import date
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.jobs.results import PlannedResult
+
+
+class Span(BaseModel):
+    """A first and a last session."""
+
+    first: date
+    last: date
+
+
+class RollUpResult(PlannedResult):
+    """Which bars were made of minutes."""
+
+    session: date = Field(description="the last session")
+    is_final: bool = Field(description="whether the session was over when the job was planned")
+    provider: str
+    symbols: int
+    sessions: dict[str, Span] = Field(description="by interval")
+
+
+class MirroredFiles(BaseModel):
+    """The months of a series that were written."""
+
+    source: str
+    interval: str
+    months: list[str]
+
+
+class MirrorResult(PlannedResult):
+    """Which files were written."""
+
+    folder: str
+    files: list[MirroredFiles]
+
+
+class DroppedBars(BaseModel):
+    """What was dropped of a series."""
+
+    source: str
+    interval: str
+    before: date | None
+    sessions: int | None = None
+    years: int | None = None
+    bars: int
+    bytes: int
+
+
+class CompactResult(PlannedResult):
+    """What was dropped; `message` says why nothing could be."""
+
+    drops: list[DroppedBars]
+    message: str | None = None
+
+
+class IndicatorResult(PlannedResult):
+    """Which indicators were computed, and where their files are."""
+
+    session: date = Field(description="the last session")
+    is_final: bool = Field(description="whether the session was over when the job was planned")
+    provider: str
+    interval: str
+    adjusted: bool
+    symbols: int
+    sessions: Span
+    columns: list[str]
+    folder: str
+
+
+class Change(BaseModel):
+    """The issues of one kind of change: how many, and the first of them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    count: int
+
+
+class SymbolsResult(BaseModel):
+    """What a new list of issues brought."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    provider: str
+    session: date
+    is_final: bool = True
+    as_of: date
+    source: str
+    markets: dict[str, int] = Field(description="issues by market")
+    previous: date | None = Field(description="the date of the list before; null without one")
+    changes: dict[str, Change]
+    path: str | None = Field(description="where the list was kept; null of a dry run")

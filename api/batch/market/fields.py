@@ -1,0 +1,98 @@
+"""Fields of requests: intervals, sessions, symbols and counts, with their bounds; importable without polars.
+
+The JSON schema of a name lists the names that there are; an unknown one is refused with the same list.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from batch.errors import InvalidRequest
+from batch.market.bounds import MAX_LOOKBACK, MAX_SYMBOLS
+from batch.market.interval import Interval, parse_interval
+from batch.market.listing import Market, parse_market
+
+
+def one_of(names: Iterable[str]) -> WithJsonSchema:
+    """Return the schema of a text that is one of some names."""
+    return WithJsonSchema({"type": "string", "enum": [str(name) for name in names]})
+
+
+def parsed[T](parse: Callable[[str], T], kind: type[T]) -> BeforeValidator:
+    """Return a validator that reads a JSON text by `parse`, and lets a value of `kind` through."""
+
+    def read(value: Any) -> Any:
+        return value if isinstance(value, kind) else parse(check_text(value))
+
+    return BeforeValidator(read)
+
+
+def check_text(value: Any) -> str:
+    """Return a value that is a short text; raise ValueError otherwise."""
+    if not isinstance(value, str) or len(value) > 40 or not value.isascii():
+        raise ValueError("expected a short text of ASCII letters")
+    return value
+
+
+def _parse_day(text: str) -> date:
+    try:
+        return date.fromisoformat(text) if len(text) == 10 else date.fromisoformat("")
+    except ValueError as e:
+        raise ValueError(f"was {text!r}, expected a date as YYYY-MM-DD") from e
+
+
+def _parse_one_interval(text: str) -> Interval:
+    try:
+        return parse_interval(text)
+    except InvalidRequest as e:
+        raise InvalidRequest(e.message, pointer="/interval") from e
+
+
+def _to_whole(value: Any) -> Any:
+    """To JSON, and so to JSON Schema, 20.0 is an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+#: Behind the bounds of a whole number: before them it would take them out of its schema.
+WHOLE = BeforeValidator(_to_whole)
+
+_DAY = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+#: A day as YYYY-MM-DD.
+Day = Annotated[date, parsed(_parse_day, date), WithJsonSchema(_DAY)]
+
+MarketName = Annotated[Market, parsed(parse_market, Market), one_of(Market)]
+#: An interval as a field of its own, and as a key of `intervals`.
+IntervalName = Annotated[Interval, parsed(_parse_one_interval, Interval), one_of(Interval)]
+IntervalKey = Annotated[Interval, parsed(parse_interval, Interval), one_of(Interval)]
+
+LookBack = Annotated[int, Field(ge=1, le=MAX_LOOKBACK), WHOLE]
+
+
+#: Interval → look-back in trading sessions, the last one included.
+Lookbacks = Annotated[dict[IntervalKey, LookBack], Field(min_length=1, max_length=5)]
+
+_Symbol = Annotated[str, Field(min_length=1, max_length=20)]
+
+
+def _to_tuple(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    if len(value) > MAX_SYMBOLS:
+        raise ValueError(f"had {len(value)} entries, expected at most {MAX_SYMBOLS}")
+    return tuple(value)
+
+
+#: Some symbols; the request's own validator parses them by their market or provider.
+SymbolTexts = Annotated[tuple[_Symbol, ...], Field(min_length=1, max_length=MAX_SYMBOLS), BeforeValidator(_to_tuple)]
+
+
+def parse_symbols(texts: Iterable[str], parse: Callable[[str], str]) -> tuple[str, ...]:
+    """Return symbols, each once, as `parse` reads them.
+
+    Raises:
+        InvalidRequest: one is not a symbol.
+
+    """
+    return tuple(dict.fromkeys(parse(text) for text in texts))

@@ -1,0 +1,23 @@
+"""What a caller may ask of a refresh of the list of what is listed."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from batch.kit.request import PlannedRequest
+from batch.market.fields import Day
+from batch.market.master import MOST_LOST_PERCENT
+from batch.providers.fields import MasterProvider
+
+
+class MasterRequest(PlannedRequest):
+    """Whose list of what is listed to take, and how many issues it may lack."""
+
+    cli_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {"most_lost_percent": ("--most-lost",)}
+
+    provider: MasterProvider | None = Field(default=None, description="whose list; default: KABOOM_PROVIDER")
+    session: Day | None = Field(default=None, description="as of which session; default: today's, or the one before")
+    most_lost_percent: Annotated[float, Field(ge=0, le=100, strict=False)] = Field(
+        default=MOST_LOST_PERCENT, description="refuse a list that lacks more of the issues before; 100 takes any"
+    )

@@ -1,0 +1,56 @@
+"""Drives the toy feature as its users would, in a tree that has it; prints what they see as JSON."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import orjson
+
+from app.main import create_app
+from app.settings import load_settings
+
+TOKEN = "a-token-of-the-toy-feature"
+
+
+async def main(data_dir: str) -> dict[str, Any]:
+    """Submit a digest and a schedule for one, and return the answers."""
+    settings = load_settings(
+        disable_redis=True,
+        disable_celery=True,
+        database_url=None,
+        bar_store="memory",
+        data_dir=Path(data_dir),
+        ingest_api_token=TOKEN,
+    )
+    app = create_app(settings)
+    transport = httpx2.ASGITransport(app=app)
+    headers = {"x-ingest-token": TOKEN}
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://kaboom", headers=headers) as client,
+    ):
+        refused = await client.post("/api/v1/notifications/digest", json={"names": 99})
+        accepted = (await client.post("/api/v1/notifications/digest", json={"names": 2})).json()
+        path = f"/api/v1/notifications/jobs/{accepted['job_id']}"
+        job = (await client.get(path, headers={"Prefer": "wait=20"})).json()
+        child = (await client.post(f"{path}/retry")).json()
+        schedule = await client.post(
+            "/api/v1/schedules",
+            json={"name": "digest", "task": "notifications.digest", "cron": "0 18 * * 5", "request": {"names": 5}},
+        )
+        stats = (await client.get("/api/v1/notifications/jobs/stats")).json()
+        return {
+            "refused": refused.status_code,
+            "job": job,
+            "retried": child,
+            "schedule": schedule.json(),
+            "listed": (await client.get("/api/v1/jobs?queue=notifications")).json()["items"],
+            "stats": stats,
+            "paths": sorted(path for path in app.openapi()["paths"] if "notifications" in path),
+        }
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(orjson.dumps(asyncio.run(main(sys.argv[1]))))

@@ -1,0 +1,26 @@
+"""The digest: a kind of job without chunks."""
+
+from pydantic import BaseModel
+
+from app.jobs.job_type import JobType
+from app.jobs.queues import Queue
+from batch.digest.request import DigestRequest
+
+
+class DigestResult(BaseModel):
+    """How many symbols a market has, and the first of them."""
+
+    symbols: int
+    first: list[str]
+
+
+DIGEST = JobType(
+    name="notifications.digest",
+    queue=Queue.NOTIFICATIONS,
+    summary="Describe a market in a few words",
+    request=DigestRequest,
+    run="app.digest.tasks:write",
+    result=DigestResult,
+    is_schedulable=True,
+    example={"market": "TSE_PRIME", "names": 3},
+)

@@ -1,0 +1,84 @@
+"""One more kind of job is two folders and one line: everything else about it follows from its job type."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.fixtures.repo.repository import ROOT
+
+HERE = Path(__file__).parent
+LINE = "from app.digest.jobs import DIGEST\n"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The product with the toy feature: its two folders, and its line in the catalog."""
+    root = tmp_path_factory.mktemp("toy")
+    for ring in ("app", "batch"):
+        shutil.copytree(ROOT / "api" / ring, root / ring, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(HERE / "feature" / ring, root / ring, dirs_exist_ok=True)
+    catalog = root / "app" / "catalog.py"
+    first = "from app.ingest.jobs import"
+    catalog.write_text(catalog.read_text().replace(first, LINE + first))
+    return root
+
+
+@pytest.fixture(scope="module")
+def seen(tree: Path) -> dict[str, Any]:
+    """What users of the feature see."""
+    done = run(tree, str(HERE / "drive_digest.py"), str(tree / "data"))
+    seen: dict[str, Any] = orjson.loads(done)
+    return seen
+
+
+def run(tree: Path, *arguments: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {"PYTHONPATH": str(tree), "NO_COLOR": "1", "COLUMNS": "120", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    done = subprocess.run(
+        [sys.executable, *arguments], env=environment, cwd=tree, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_a_submitted_digest_runs_and_shows_its_result(seen: dict[str, Any]) -> None:
+    job = seen["job"]
+    assert (job["status"], job["task"]) == ("completed", "notifications.digest")
+    assert job["result"]["first"] == ["1301", "1332"]
+    assert job["result"]["symbols"] > 1000
+
+
+def test_a_bad_request_is_refused(seen: dict[str, Any]) -> None:
+    assert seen["refused"] == 422
+
+
+def test_a_retry_is_the_whole_request_again(seen: dict[str, Any]) -> None:
+    assert seen["retried"]["job_id"] != seen["job"]["job_id"]
+
+
+def test_a_schedule_may_hold_it(seen: dict[str, Any]) -> None:
+    assert seen["schedule"]["request"] == {"market": "TSE_PRIME", "names": 5}
+
+
+def test_its_queue_has_all_job_routes_and_statistics(seen: dict[str, Any]) -> None:
+    assert len(seen["paths"]) == 9
+    assert seen["stats"]["queue"] == "notifications"
+    assert seen["job"]["job_id"] in [job["job_id"] for job in seen["listed"]]
+
+
+def test_the_command_line_has_a_command_with_its_options(tree: Path) -> None:
+    shown = run(tree, "-m", "app.cli.main", "notifications", "digest", "--help")
+    assert "Describe a market in a few words" in shown
+    assert "--names" in shown
+    assert "symbols to name" in shown
+
+
+def test_celery_workers_know_its_tasks(tree: Path) -> None:
+    code = "from app.tasks.celery_app import celery_app; print(*(n for n in celery_app.tasks if 'notifi' in n))"
+    assert sorted(run(tree, "-c", code).split()) == ["notifications.chunk", "notifications.digest"]
