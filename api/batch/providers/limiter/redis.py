@@ -70,7 +70,7 @@ class RedisLimiter:
             self._clients = (redis, pool)
             note_open(self)
             self._loop = loop
-            script = register_script(redis, "batch.providers", "turns")
+            script = register_script(redis, "batch.providers.limiter", "turns")
             self._calls = Group(partial(self._run, redis, script, uuid4().hex[:12]))
         return await self._calls.call(words + ("",) * (_WORDS - len(words)))
 
