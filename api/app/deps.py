@@ -1,4 +1,4 @@
-"""What routes ask for, as `Annotated` aliases."""
+"""The dependencies of routes, as `Annotated` aliases."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -7,47 +7,64 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Header, Request, Response
 
-from app.auth import INGEST_OWNER
+from app.auth.principals import Principal
 from app.engine.lifecycle import Jobs as JobsOfProcess
 from app.jobs.cursor import Cursors as CursorsOfProcess
-from app.jobs.sharing import Sharing
+from app.jobs.sharing import OwnersSharing, Sharing
 from app.live.events import EventHub
 from app.live.streams import EVENT_STREAM
+from batch.errors import NotAuthorized
 
 
-# Not that they wait for anything: FastAPI sends a plain function to a thread, at 80 µs a request.
+# These are `async` because FastAPI runs a plain function in a thread, at 80 µs a request.
+async def current_principal(request: Request) -> Principal:
+    """Return who makes the request, as `app.middleware` has found out.
+
+    Raises:
+        NotAuthorized: the route is public, and needs no principal.
+
+    """
+    principal = cast("Principal | None", request.scope.get("principal"))
+    if principal is None:
+        raise NotAuthorized("the request was not authenticated, and this answer depends on the caller")
+    return principal
+
+
+Caller = Annotated[Principal, Depends(current_principal)]
+
+
 async def _jobs(request: Request) -> JobsOfProcess:
     return cast("JobsOfProcess", request.app.state.jobs)
 
 
-async def _shared(request: Request) -> Sharing[Response]:
-    return cast("Sharing[Response]", request.app.state.shared)
+async def _shared(request: Request, caller: Caller) -> OwnersSharing[Response]:
+    return OwnersSharing(cast("Sharing[Response]", request.app.state.shared), caller.owner)
 
 
 async def _events(request: Request) -> EventHub:
     return cast("EventHub", request.app.state.events)
 
 
-async def count_stream(request: Request) -> AsyncIterator[None]:
-    """Count a stream among those of its caller until it has been sent or has broken off.
+async def count_stream(request: Request, caller: Caller) -> AsyncIterator[None]:
+    """Count a stream as one of the caller's until it ends or breaks off.
 
     Raises:
-        TooManyStreams: the caller has as many as it may.
+        TooManyStreams: the caller has as many open as are allowed.
 
     """
-    with request.app.state.events.slots.take(INGEST_OWNER):
+    with request.app.state.events.slots.take(caller.owner):
         yield
 
 
-async def count_log_stream(request: Request) -> AsyncIterator[None]:
-    """Count as `count_stream` does, where a stream is asked for.
+async def count_log_stream(request: Request, caller: Caller) -> AsyncIterator[None]:
+    """Count as `count_stream` does, if the request asks for a stream.
 
     Raises:
-        TooManyStreams: as there.
+        TooManyStreams: the caller has as many open as are allowed.
 
     """
     is_stream = EVENT_STREAM in request.headers.get("accept", "")
-    with request.app.state.events.slots.take(INGEST_OWNER) if is_stream else nullcontext():
+    with request.app.state.events.slots.take(caller.owner) if is_stream else nullcontext():
         yield
 
 
@@ -58,9 +75,9 @@ async def _cursors(request: Request) -> CursorsOfProcess:
 Jobs = Annotated[JobsOfProcess, Depends(_jobs)]
 Events = Annotated[EventHub, Depends(_events)]
 Cursors = Annotated[CursorsOfProcess, Depends(_cursors)]
-Shared = Annotated[Sharing[Response], Depends(_shared)]
+Shared = Annotated[OwnersSharing[Response], Depends(_shared)]
 
-#: Bare, or quoted as the IETF draft has it (a structured-field string).
+#: Plain, or quoted as in the IETF draft (a structured-field string).
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -72,7 +89,7 @@ IdempotencyKey = Annotated[
 
 
 def digest_key(key: str | None) -> str | None:
-    """Return what is kept of an Idempotency-Key: quoted or bare it is the same one."""
+    """Return the digest of an Idempotency-Key that is stored; a quoted key equals the plain one."""
     if key is None:
         return None
     bare = key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key

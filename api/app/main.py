@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from app.address_limit import AddressLimiter
-from app.auth import parse_ingest_tokens
+from app.auth.guard import Authenticator
+from app.auth.ingest_tokens import IngestTokens, parse_ingest_tokens
 from app.catalog import CATALOG
 from app.engine.dispatch import LocalDispatcher
 from app.engine.instruments import instrument_api
@@ -47,11 +48,13 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
-def create_app(settings: AppSettings | None = None) -> FastAPI:
+def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[Authenticator] = ()) -> FastAPI:
     """Return the API of the settings, by default the environment's.
 
+    A request is authenticated by an ingest token, or by one of the `authenticators`.
+
     Raises:
-        ConfigurationError: no ingest token is set, or an odd one; an API that anybody may use does not start.
+        ConfigurationError: no ingest token is set, or an invalid one.
 
     """
     chosen = settings or load_settings()
@@ -74,7 +77,9 @@ def create_app(settings: AppSettings | None = None) -> FastAPI:
     )
     app.state.limiter = limiter = RateLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
     addresses = AddressLimiter(chosen.rate_limit_anonymous, hops=chosen.proxy_hops)
-    app.add_middleware(Gate, ingest_tokens=tokens, limiter=limiter, addresses=addresses)
+    app.add_middleware(
+        Gate, authenticators=(IngestTokens(tokens), *authenticators), limiter=limiter, addresses=addresses
+    )
     if chosen.metrics_port:
         app.add_middleware(Measured)
     install_handlers(app)

@@ -1,4 +1,4 @@
-"""What happens to every request before its route: id, token, rate limit, media type and size; in this order."""
+"""The checks of every request before its route: id, principal, rate limit, media type and size, in this order."""
 
 import asyncio
 import re
@@ -10,7 +10,8 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.address_limit import AddressLimiter
-from app.auth import INGEST_HEADER, INGEST_OWNER, digest_token, is_guarded_path, is_valid_token
+from app.auth.guard import Authenticator, find_principal, is_public
+from app.auth.principals import Principal
 from app.errors import (
     BAD_REQUEST,
     INTERNAL,
@@ -25,7 +26,7 @@ from app.errors import (
 from app.rate_limit import Allowance, RateLimiter
 
 MAX_BODY = 64 * 1024
-#: How long a stranger who asks too often waits for each refusal.
+#: How long an address that asks too often waits for each refusal.
 REFUSED_AFTER_S = 0.5
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _NEEDS_TOKEN = Answer(
@@ -38,7 +39,7 @@ _CUT_OFF = Answer(BAD_REQUEST, "the connection ended before the body did")
 _TWO_HOSTS = Answer(BAD_REQUEST, "the request had more than one Host header, expected one")
 _CRASHED = Answer(INTERNAL, "the error is in our logs under this request_id")
 _WRONG_TYPE = Answer(MEDIA_TYPE, "the Content-Type was not application/json")
-#: Names in lower case, as ASGI wants them.
+#: Names are lower case, as ASGI requires.
 _SECURITY_HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
@@ -50,29 +51,34 @@ _log = structlog.get_logger(__name__)
 
 
 class Gate:
-    """ASGI middleware that lets in only requests worth parsing."""
+    """ASGI middleware that authenticates requests, and passes on only those worth parsing."""
 
     def __init__(
-        self, app: ASGIApp, ingest_tokens: Sequence[str], limiter: RateLimiter, addresses: AddressLimiter
+        self, app: ASGIApp, authenticators: Sequence[Authenticator], limiter: RateLimiter, addresses: AddressLimiter
     ) -> None:
         self._app = app
-        self._digests = tuple(digest_token(token.encode()) for token in ingest_tokens)
+        self._authenticators = authenticators
         self._limiter = limiter
         self._addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a request, give it an id, and pass it on with its body read."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            # No route speaks WebSocket, and these checks would not cover one.
+            await send({"type": "websocket.close", "code": 1008})
             return
         headers = dict(scope["headers"])
         scope["request_id"] = request_id = _request_id(headers)
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        scope["principal"] = caller = find_principal(self._authenticators, headers)
+        with structlog.contextvars.bound_contextvars(request_id=request_id, **_owner_of(caller)):
             reply = _Reply(send, {b"x-request-id": request_id.encode()} | _SECURITY_HEADERS)
             try:
                 await self._pass(scope, receive, reply, headers)
             except Exception as e:
-                # Once an answer has begun, only the server can end it, and it logs the error itself.
+                # Once a response has begun, only the server can end it, and the server logs the error.
                 if reply.has_begun:
                     raise
                 _log.error("request_crashed", path=scope["path"], exc_info=e)
@@ -89,60 +95,66 @@ class Gate:
             await self._app(scope, _replay(body, receive), reply.send)
 
     async def _refuse(self, scope: Scope, headers: dict[bytes, bytes], reply: "_Reply") -> Answer | None:
-        """Return why a request is refused, if it is; `reply` gets what its answer says of limits."""
+        """Return why a request is refused, or None; adds the headers about limits to the reply."""
         if sum(name == b"host" for name, _ in scope["headers"]) > 1:
             return _TWO_HOSTS
-        if is_guarded_path(scope["path"]):
-            reply.told[b"cache-control"] = b"private, no-store"
-            if not is_valid_token(headers.get(INGEST_HEADER), self._digests):
-                return _NEEDS_TOKEN
-            allowance = await self._limiter.spend(INGEST_OWNER, scope["method"])
-            reply.tell(allowance)
-            reply.refund = partial(self._limiter.refund, INGEST_OWNER, scope["method"])
+        caller: Principal | None = scope["principal"]
+        needs_principal = not is_public(scope["path"])
+        if needs_principal:
+            reply.extra[b"cache-control"] = b"private, no-store"
+        if needs_principal and caller:
+            allowance = await self._limiter.spend(caller.owner, scope["method"])
+            reply.refund = partial(self._limiter.refund, caller.owner, scope["method"])
         else:
-            peer = scope["client"][0] if scope.get("client") else ""
-            allowance = self._addresses.refuse(scope["path"], peer, scope["headers"])
-            reply.tell(allowance)
-            if allowance:
-                # Answered at once, a flood would ask again at once, and each caller with a token would wait behind it.
-                await asyncio.sleep(REFUSED_AFTER_S)
+            allowance = await self._count_address(scope)
+        reply.show(allowance)
         if allowance and allowance.refusal:
             return Answer(RATE_LIMITED, allowance.refusal, headers={"Retry-After": str(allowance.reset_s)})
+        if needs_principal and caller is None:
+            return _NEEDS_TOKEN
         has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
         media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
         if has_body and media_type != b"application/json" and not media_type.endswith(b"+json"):
             return _WRONG_TYPE
         return None
 
+    async def _count_address(self, scope: Scope) -> Allowance | None:
+        peer = scope["client"][0] if scope.get("client") else ""
+        allowance = self._addresses.refuse(scope["path"], peer, scope["headers"])
+        if allowance:
+            # After an immediate answer a flood would ask again at once, and delay every caller with a token.
+            await asyncio.sleep(REFUSED_AFTER_S)
+        return allowance
+
 
 class _Reply:
-    """The answer to one request: adds headers to it, and gives a call back that a part of the system failed."""
+    """The response to one request: adds headers to it, and refunds a call that failed because a part is down."""
 
-    def __init__(self, send: Send, told: dict[bytes, bytes]) -> None:
+    def __init__(self, send: Send, extra: dict[bytes, bytes]) -> None:
         self._send = send
-        self.told = told
+        self.extra = extra
         self.has_begun = False
         self.refund: Callable[[], Allowance | None] | None = None
 
-    def tell(self, allowance: Allowance | None) -> None:
-        """Say what a limit has left."""
+    def show(self, allowance: Allowance | None) -> None:
+        """Add the headers that show what is left of a limit."""
         if allowance:
-            self.told |= {b"ratelimit-policy": allowance.policy.encode(), b"ratelimit": allowance.state.encode()}
+            self.extra |= {b"ratelimit-policy": allowance.policy.encode(), b"ratelimit": allowance.state.encode()}
 
     async def send(self, message: Message) -> None:
-        """Send a part of the answer."""
+        """Send a part of the response."""
         if message["type"] == "http.response.start":
             self.has_begun = True
             if message["status"] == UNAVAILABLE.status and self.refund:
-                self.tell(self.refund())
-            # A route's own value stands.
+                self.show(self.refund())
+            # A header that the route sets itself is kept.
             given = {name for name, _ in message["headers"]}
-            message["headers"] = [*message["headers"], *(item for item in self.told.items() if item[0] not in given)]
+            message["headers"] = [*message["headers"], *(item for item in self.extra.items() if item[0] not in given)]
         await self._send(message)
 
 
 async def _read(receive: Receive, headers: dict[bytes, bytes]) -> tuple[bytes, Answer | None]:
-    """Read the body up to the limit; a declared length over it is refused unread."""
+    """Read the body up to the limit; a larger declared length is refused before reading."""
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared[:12]) > MAX_BODY:
         return b"", _TOO_LARGE
@@ -150,7 +162,7 @@ async def _read(receive: Receive, headers: dict[bytes, bytes]) -> tuple[bytes, A
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            # Nobody reads the answer; what has come of the body must not be taken for the whole.
+            # The client is gone; the part of the body that arrived must not pass for the whole.
             return b"", _CUT_OFF
         body += message.get("body", b"")
         if len(body) > MAX_BODY:
@@ -171,6 +183,10 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 def _request_id(headers: dict[bytes, bytes]) -> str:
     given = headers.get(b"x-request-id", b"")
     return given.decode() if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _owner_of(caller: Principal | None) -> dict[str, str]:
+    return {"owner": caller.owner} if caller else {}
 
 
 def _answer(answer: Answer, scope: Scope, headers: dict[bytes, bytes]) -> ASGIApp:

@@ -12,7 +12,9 @@ import orjson
 from fastapi import FastAPI, Request, Response, status
 from pydantic import BaseModel
 
-from app.errors import ProblemBody
+from app.auth.guard import is_public
+from app.auth.ingest_tokens import INGEST_SCHEMES
+from app.errors import RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, ProblemBody, describe_problems
 from batch.kit.lazy import Lazy
 
 PATH = "/openapi.json"
@@ -91,8 +93,11 @@ def complete_document(document: dict[str, Any]) -> dict[str, Any]:
         if model.__name__ in components["schemas"] and isinstance(extra, dict) and "example" in extra:
             # FastAPI leaves out every null.
             components["schemas"][model.__name__]["example"] = extra["example"]
-    for operations in document["paths"].values():
+    components["securitySchemes"] = INGEST_SCHEMES
+    for path, operations in document["paths"].items():
         for operation in operations.values():
+            if not is_public(path):
+                _add_security(operation)
             _add_headers(operation)
             for parameter in operation.get("parameters", ()):
                 parameter["schema"] = _without_null(parameter["schema"])
@@ -105,6 +110,15 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     if len(kinds) != 1:
         return schema
     return {name: value for name, value in schema.items() if name != "anyOf"} | kinds[0]
+
+
+def _add_security(operation: dict[str, Any]) -> None:
+    """Add to an operation what the gate does before its route: a router need not say it."""
+    operation["security"] = [{name: []} for name in INGEST_SCHEMES]
+    answers = operation["responses"]
+    for code, answer in describe_problems(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE).items():
+        answers.setdefault(str(code), answer)
+    operation["responses"] = dict(sorted(answers.items()))
 
 
 def _add_headers(operation: dict[str, Any]) -> None:

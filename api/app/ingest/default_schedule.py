@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from app.auth import INGEST_OWNER
+from app.auth.principals import DEFAULT_OWNER
 from app.ledger.schedules.model import Schedule
 from app.ledger.schedules.timing import Timing, TimingKind
 
@@ -14,7 +14,7 @@ def default_schedule() -> Schedule:
     """
     return Schedule(
         schedule_id=uuid4().hex,
-        owner=INGEST_OWNER,
+        owner=DEFAULT_OWNER,
         name="daily ingest",
         task="ingest.run_daily",
         request={"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 5000},

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from app.auth import INGEST_OWNER
+from app.auth.principals import DEFAULT_OWNER
 from app.engine.parts import Parts
 from app.jobs.model import Job, JobStatus
 from app.ledger.schedules.model import Schedule
@@ -50,7 +50,7 @@ async def read_overdue(parts: Parts) -> list[Reading]:
     """
     now = utc_now()
     ended = await parts.history.ended("ingest", (_RUN_DAILY, _BACKFILL), since=now - LOOKED_BACK)
-    schedules = await parts.schedules.list_schedules(INGEST_OWNER)
+    schedules = await parts.schedules.list_schedules(DEFAULT_OWNER)
     overdue = find_overdue(find_ingested(ended), schedules, now)
     return [Reading(INGEST_OVERDUE_SECONDS, seconds, series) for series, seconds in overdue.items()]
 

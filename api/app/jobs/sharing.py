@@ -1,6 +1,7 @@
 """One answer for all who ask the same question at the same time: ten open dashboards cost as much as one."""
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
 
 from batch.kit.group import Group
 
@@ -19,6 +20,18 @@ class Sharing[T]:
         finally:
             if group.is_idle:
                 self._groups.pop(question, None)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnersSharing[T]:
+    """Shares answers between the callers of one owner, and with nobody else."""
+
+    sharing: Sharing[T]
+    owner: str
+
+    async def ask(self, question: Hashable, find: Callable[[], Awaitable[T]]) -> T:
+        """Return the answer to a question that one of this owner's callers finds."""
+        return await self.sharing.ask((self.owner, question), find)
 
 
 async def _find_once[T](finders: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:

@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response, Security
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from app.auth import INGEST_OWNER, INGEST_SCHEME, JOBS_PREFIX
 from app.deps import Cursors, Jobs, Shared
-from app.errors import BAD_CURSOR, INVALID, RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, describe_problems
+from app.errors import BAD_CURSOR, INVALID, describe_problems
 from app.jobs.queues import Queue
 from app.jobs_api.listing import JobList, Listing
 from app.jobs_api.rendering import JobWriter
@@ -16,11 +15,7 @@ from app.jobs_api.view import JobPage
 
 _writer = JobWriter()
 
-router = APIRouter(
-    tags=["jobs"],
-    dependencies=[Security(INGEST_SCHEME)],
-    responses=describe_problems(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE),
-)
+router = APIRouter(tags=["jobs"])
 
 
 class ListingOfQueues(Listing):
@@ -29,7 +24,7 @@ class ListingOfQueues(Listing):
     queue: list[Queue] = Field(default=[], max_length=len(Queue), description="only these; default: all")
 
 
-@router.get(JOBS_PREFIX, response_model=JobPage, responses=describe_problems(BAD_CURSOR, INVALID))
+@router.get("/api/v1/jobs", response_model=JobPage, responses=describe_problems(BAD_CURSOR, INVALID))
 async def list_all_jobs(
     jobs: Jobs, cursors: Cursors, shared: Shared, request: Request, query: Annotated[ListingOfQueues, Query()]
 ) -> Response:
@@ -38,5 +33,5 @@ async def list_all_jobs(
     Each item has the links of its own queue; one cursor leads through all of them.
     """
     queues = tuple(sorted({queue.value for queue in query.queue or jobs.parts.catalog.queues}))
-    found = JobList(queues, INGEST_OWNER, cursors, _writer)
+    found = JobList(queues, shared.owner, cursors, _writer)
     return await answer_together(shared, request, lambda: found.answer(jobs, request, query))

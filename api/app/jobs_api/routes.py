@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from pydantic import Field, create_model
 from starlette.responses import StreamingResponse
 
-from app.deps import Cursors, Events, Jobs, Shared, count_log_stream, count_stream
+from app.deps import Caller, Cursors, Events, Jobs, Shared, count_log_stream, count_stream
+from app.engine.lifecycle import Jobs as JobsOfProcess
 from app.errors import BAD_CURSOR, BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
 from app.jobs.job_type import JobType
 from app.jobs.model import Job
@@ -34,11 +35,39 @@ _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "the job 
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """The job that a path names, before it is looked for: a caller finds its owner's jobs only."""
+
+    jobs: JobsOfProcess
+    owner: str
+    job_id: str
+
+    async def find(self, queue: str) -> Job:
+        """Return the job of a queue.
+
+        Raises:
+            NotFound: the owner has no such job.
+            StoreError: neither Redis nor the ledger can be read.
+
+        """
+        # Anything else could name another key of Redis.
+        if not _JOB_ID.fullmatch(self.job_id):
+            raise NotFound(f"job {self.job_id} does not exist: an id is 32 hex digits")
+        return await self.jobs.find(queue, self.job_id, owner=self.owner)
+
+
+async def _named(jobs: Jobs, caller: Caller, job_id: JobId) -> Named:
+    return Named(jobs, caller.owner, job_id)
+
+
+NamedJob = Annotated[Named, Depends(_named)]
+
+
+@dataclass(frozen=True, slots=True)
 class JobRoutes:
-    """The job routes of one queue, for the jobs of one owner."""
+    """The job routes of one queue."""
 
     queue: Queue
-    owner: str
     job_types: Sequence[JobType]
     writer: JobWriter = field(init=False)
 
@@ -53,7 +82,7 @@ class JobRoutes:
         results = tuple(dict.fromkeys(job_type.result for job_type in self.job_types))
         name = "".join(part.capitalize() for part in self.queue.value.split("_")) + "JobView"
         result = (Union[(*results, None)], Field(description="by kind of job"))
-        return create_model(name, __base__=JobView, result=result)
+        return create_model(name, __base__=JobView, result=result)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
         """Make what the lists of all callers share."""
@@ -63,7 +92,7 @@ class JobRoutes:
         self, jobs: Jobs, cursors: Cursors, shared: Shared, request: Request, query: Annotated[Listing, Query()]
     ) -> Response:
         """List jobs, newest first: the ledger's, with live values where a job still runs."""
-        found = JobList((self.queue,), self.owner, cursors, self.writer)
+        found = JobList((self.queue,), shared.owner, cursors, self.writer)
         return await answer_together(shared, request, lambda: found.answer(jobs, request, query))
 
     async def job_stats(self, jobs: Jobs, shared: Shared, request: Request) -> Response:
@@ -74,20 +103,18 @@ class JobRoutes:
 
         return await answer_together(shared, request, find)
 
-    async def get_job(
-        self, jobs: Jobs, hub: Events, job_id: JobId, request: Request, response: Response
-    ) -> JobView | Response:
+    async def get_job(self, named: NamedJob, hub: Events, request: Request, response: Response) -> JobView | Response:
         """Show one job; `ETag` changes with it, `Retry-After` says when to look again.
 
         `Prefer: wait=25` answers when the job ends, or after so many seconds (30 at most). A caller with too many
         streams and waits is answered at once, without `Preference-Applied`.
         """
-        job = await self._find(jobs, job_id)
+        job = await named.find(self.queue)
         wait_s = preferred_wait_s(request.headers.get("prefer", ""))
-        if wait_s and not job.status.is_final and not hub.slots.is_full(self.owner):
-            with hub.slots.take(self.owner):
+        if wait_s and not job.status.is_final and not hub.slots.is_full(named.owner):
+            with hub.slots.take(named.owner):
                 await wait_for_end(hub, job, timeout_s=wait_s)
-            job = await self._find(jobs, job_id)
+            job = await named.find(self.queue)
             response.headers["Preference-Applied"] = f"wait={wait_s}"
         etag = f'W/"{job.version}-{job.status}-{job.settled}"'
         headers = {"ETag": etag}
@@ -96,10 +123,10 @@ class JobRoutes:
         if etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]:
             return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
         response.headers.update(headers)
-        workers = [] if job.status.is_final else await jobs.parts.store.workers()
+        workers = [] if job.status.is_final else await named.jobs.parts.store.workers()
         return view_job(job, base=self.base, workers=workers)
 
-    async def job_events(self, jobs: Jobs, hub: Events, job_id: JobId, last_event_id: LastEventId = None) -> Response:
+    async def job_events(self, named: NamedJob, hub: Events, last_event_id: LastEventId = None) -> Response:
         """Stream what happens to a job as server-sent events: `status` and `progress`.
 
         A client that comes back with `Last-Event-ID` misses nothing; the stream ends with the job, and 204 tells
@@ -107,58 +134,42 @@ class JobRoutes:
         """
         after = last_event_id or START
         parse_event_id(after)
-        return await stream_job(hub, await self._find(jobs, job_id), after=after)
+        return await stream_job(hub, await named.find(self.queue), after=after)
 
     async def job_logs(
-        self,
-        jobs: Jobs,
-        hub: Events,
-        request: Request,
-        job_id: JobId,
-        query: ResumedLogQuery,
+        self, named: NamedJob, hub: Events, request: Request, query: ResumedLogQuery
     ) -> LogPage | Response:
         """Show what was logged of a job: about the newest 1,000 lines, oldest first, 7 days from its end.
 
         With `Accept: text/event-stream` they are a stream of `line` events, which goes on until the job has ended and
         resumes after `Last-Event-ID`; 204 tells a client that has seen the last line not to come back.
         """
-        job = await self._find(jobs, job_id)
+        job = await named.find(self.queue)
         if EVENT_STREAM in request.headers.get("accept", ""):
             return await stream_log(hub, job, query)
-        return page_log(await hub.read(self.queue, job_id, after=query.after, feed=Feed.LINES), query)
+        return page_log(await hub.read(self.queue, job.job_id, after=query.after, feed=Feed.LINES), query)
 
-    async def list_failures(
-        self,
-        jobs: Jobs,
-        job_id: JobId,
-        query: Annotated[FailureListing, Query()],
-    ) -> FailurePage:
+    async def list_failures(self, named: NamedJob, query: Annotated[FailureListing, Query()]) -> FailurePage:
         """List what became of every item that failed; `outcome` asks for others, such as `not_listed`."""
-        job = await self._find(jobs, job_id)
-        return page_failures(await jobs.load_chunks(job), query)
+        job = await named.find(self.queue)
+        return page_failures(await named.jobs.load_chunks(job), query)
 
-    async def cancel_job(self, jobs: Jobs, job_id: JobId) -> Accepted:
+    async def cancel_job(self, named: NamedJob) -> Accepted:
         """Ask a job to stop: what is queued stops now, what runs within seconds; what is written stays."""
-        job = await jobs.cancel(await self._find(jobs, job_id))
+        job = await named.jobs.cancel(await named.find(self.queue))
         return Accepted(job_id=job.job_id, status=job.status)
 
-    async def retry_job(self, jobs: Jobs, job_id: JobId, response: Response, body: RetryBody | None = None) -> Accepted:
+    async def retry_job(self, named: NamedJob, response: Response, body: RetryBody | None = None) -> Accepted:
         """Run what failed, was cancelled or given up again, as a child job; the finished job stays as it is."""
         del body  # its one field has one value, so far
-        job = await self._find(jobs, job_id)
-        build_retry = jobs.parts.catalog.get(job.task).build_retry
-        child = await jobs.retry(job, build_retry(job, await jobs.load_chunks(job)))
+        job = await named.find(self.queue)
+        build_retry = named.jobs.parts.catalog.get(job.task).build_retry
+        child = await named.jobs.retry(job, build_retry(job, await named.jobs.load_chunks(job)))
         return accept(child, self.base, response)
 
-    async def delete_job(self, jobs: Jobs, job_id: JobId) -> None:
+    async def delete_job(self, named: NamedJob) -> None:
         """Drop a finished job and its history; its bars stay."""
-        await jobs.delete(await self._find(jobs, job_id))
-
-    async def _find(self, jobs: Jobs, job_id: str) -> Job:
-        # Anything else could name another key of Redis.
-        if not _JOB_ID.fullmatch(job_id):
-            raise NotFound(f"job {job_id} does not exist: an id is 32 hex digits")
-        return await jobs.find(self.queue, job_id, owner=self.owner)
+        await named.jobs.delete(await named.find(self.queue))
 
 
 def jobs_router(routes: JobRoutes) -> APIRouter:

@@ -2,19 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 
-from fastapi import APIRouter, Security, status
+from fastapi import APIRouter, status
 
-from app.auth import INGEST_OWNER, INGEST_SCHEME
 from app.deps import Jobs
 from app.errors import (
     BAD_JSON,
     CONFLICT,
     INVALID,
     MEDIA_TYPE,
-    RATE_LIMITED,
     TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     describe_problems,
 )
 from app.jobs.job_type import Catalog, JobType
@@ -27,13 +23,11 @@ _JOINS = "The same request of an unfinished job gets that job (`Kaboom-Coalesced
 
 def queue_routers(catalog: Catalog) -> APIRouter:
     """Return the routes of each queue: those that submit its kinds of jobs, and those on its jobs."""
-    router = APIRouter(
-        dependencies=[Security(INGEST_SCHEME)], responses=describe_problems(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE)
-    )
+    router = APIRouter()
     for queue in catalog.queues:
         for job_type in catalog.of(queue):
             _add_submission(router, job_type)
-        router.include_router(jobs_router(JobRoutes(queue, owner=INGEST_OWNER, job_types=catalog.of(queue))))
+        router.include_router(jobs_router(JobRoutes(queue, catalog.of(queue))))
     return router
 
 
@@ -52,7 +46,7 @@ def _add_submission(router: APIRouter, job_type: JobType) -> None:
 
 def _build_endpoint(job_type: JobType) -> Callable[..., Awaitable[Accepted]]:
     async def endpoint(jobs: Jobs, body: SubmittedJob, asking: HowAsked) -> Accepted:
-        return await submit(jobs, job_type, body, asking, owner=INGEST_OWNER)
+        return await submit(jobs, job_type, body, asking)
 
     endpoint.__annotations__["body"] = build_body(job_type)
     endpoint.__name__ = job_type.verb.replace("-", "_")

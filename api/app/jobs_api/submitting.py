@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, cast
 from fastapi import Depends, Query, Response
 from pydantic import ConfigDict, Field, create_model
 
-from app.deps import IdempotencyKey, Jobs, digest_key
+from app.deps import Caller, IdempotencyKey, Jobs, digest_key
 from app.engine.lifecycle import fingerprint
 from app.jobs.job_type import JobType, refuse_internal
 from app.jobs.queues import jobs_path
@@ -28,19 +28,21 @@ class SubmittedJob(Request):
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How a job is submitted, beside its body, and the response to put headers in."""
+    """Who asks for a job, how, and the response to put headers in."""
 
+    owner: str
     response: Response
     key: str | None
     on_overlap: str
 
 
 async def _asking(
+    caller: Caller,
     response: Response,
     key: IdempotencyKey = None,
     on_overlap: Annotated[Literal["join", "new"], Query(description="what the same unfinished request does")] = "join",
 ) -> Asking:
-    return Asking(response, key, on_overlap)
+    return Asking(caller.owner, response, key, on_overlap)
 
 
 #: What a route that submits takes beside its body.
@@ -57,7 +59,7 @@ def build_body(job_type: JobType) -> type[SubmittedJob]:
     return cast("type[SubmittedJob]", body)
 
 
-async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Asking, *, owner: str) -> Accepted:
+async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Asking) -> Accepted:
     """Submit a job on the terms of its body and headers.
 
     Raises:
@@ -75,7 +77,7 @@ async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Aski
         may_join=asking.on_overlap == "join",
         callback_url=body.callback_url,
     )
-    admission = await jobs.submit(job_type, wanted, owner=owner, terms=terms)
+    admission = await jobs.submit(job_type, wanted, owner=asking.owner, terms=terms)
     return accept(admission, jobs_path(job_type.queue), asking.response)
 
 

@@ -22,7 +22,7 @@ from batch.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from app.jobs.cursor import Cursors as CursorsOfProcess
-    from app.jobs.sharing import Sharing
+    from app.jobs.sharing import OwnersSharing
 
 type Find = Callable[[Desk, list[Any] | None], Awaitable[Table]]
 
@@ -41,7 +41,7 @@ class Answering:
 
     request: Request
     cursors: "CursorsOfProcess"
-    shared: "Sharing[Pieces]"
+    shared: "OwnersSharing[Pieces]"
     desk: OpenDesk
 
     async def give(self, query: Query, find: Find) -> Response:
@@ -74,7 +74,7 @@ class Answering:
     def _scope(self, query: Query) -> list[object]:
         """Return what makes a list this one; another limit does not make another list."""
         asked = query.model_dump(mode="json", exclude={"cursor", "limit"})
-        return [self.request.scope["path"], *sorted(asked.items())]
+        return [self.shared.owner, self.request.scope["path"], *sorted(asked.items())]
 
     async def _place(self, query: Query, scope: list[object]) -> list[Any] | None:
         cursor = getattr(query, "cursor", None)
@@ -105,7 +105,7 @@ class Answering:
 
 async def _answering(request: Request, cursors: Cursors, shared: Shared) -> Answering:
     # A question begins with its path, so that whoever shares an answer of ours has asked us.
-    ours = cast("Sharing[Pieces]", shared)
+    ours = cast("OwnersSharing[Pieces]", shared)
     return Answering(request, cursors, ours, cast("OpenDesk", request.app.state.desk))
 
 

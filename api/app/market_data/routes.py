@@ -3,10 +3,9 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response, Security
+from fastapi import APIRouter, Path, Query, Response
 
-from app.auth import INGEST_SCHEME
-from app.errors import NOT_FOUND, RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, describe_problems
+from app.errors import NOT_FOUND
 from app.market_data.answers import Answers
 from app.market_data.queries import BarsQuery, CalendarQuery, CoverageQuery, LatestQuery, SymbolsQuery, UniverseQuery
 from app.market_data.schemas import (
@@ -21,12 +20,7 @@ from app.market_data.schemas import (
 
 _LISTED = "as_of,symbol,name,market,sector33,scale,is_topix500,is_listed,…\n2024-03-29,7203,トヨタ自動車,TSE_PRIME,…\n"
 
-router = APIRouter(
-    prefix="/api/v1",
-    tags=["market"],
-    dependencies=[Security(INGEST_SCHEME)],
-    responses=describe_problems(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE),
-)
+router = APIRouter(prefix="/api/v1", tags=["market"])
 
 
 # Before the symbol, which it would match.

@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Path, Response, Security, status
+from fastapi import APIRouter, Depends, Path, Response, status
 
-from app.auth import INGEST_OWNER, INGEST_SCHEME, SCHEDULES_PREFIX
-from app.deps import Jobs
+from app.deps import Caller, Jobs
 from app.engine.scheduler import Scheduler
 from app.errors import (
     BAD_JSON,
@@ -18,10 +17,7 @@ from app.errors import (
     INVALID,
     MEDIA_TYPE,
     NOT_FOUND,
-    RATE_LIMITED,
     TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     describe_problems,
 )
 from app.jobs.queues import jobs_path
@@ -42,6 +38,7 @@ from app.schedules.schemas import (
 from batch.errors import InvalidRequest, NotFound
 from batch.kit.clock import utc_now
 
+_PREFIX = "/api/v1/schedules"
 _ID = re.compile("[0-9a-f]{32}")
 _NEXT = 5
 _LAST = 20
@@ -57,31 +54,26 @@ def _parse_id(schedule_id: Annotated[str, Path(max_length=64, description="32 he
 
 ScheduleId = Annotated[str, Depends(_parse_id)]
 
-router = APIRouter(
-    prefix=SCHEDULES_PREFIX,
-    tags=["schedules"],
-    dependencies=[Security(INGEST_SCHEME)],
-    responses=describe_problems(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE),
-)
+router = APIRouter(prefix=_PREFIX, tags=["schedules"])
 one = APIRouter(prefix="/{schedule_id}", responses=describe_problems(NOT_FOUND, INVALID))
 
 
 @router.get("")
-async def list_schedules(jobs: Jobs) -> ScheduleList:
+async def list_schedules(jobs: Jobs, caller: Caller) -> ScheduleList:
     """List all schedules, by name."""
-    found = await jobs.parts.schedules.list_schedules(INGEST_OWNER)
+    found = await jobs.parts.schedules.list_schedules(caller.owner)
     return ScheduleList(items=[view_schedule(schedule) for schedule in found])
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=_BODY)
-async def create_schedule(jobs: Jobs, body: NewSchedule, response: Response) -> ScheduleView:
+async def create_schedule(jobs: Jobs, caller: Caller, body: NewSchedule, response: Response) -> ScheduleView:
     """Keep a new schedule; it first fires at its next due time."""
     timing = body.timing()
     if timing is None:
         raise InvalidRequest("expected cron or session_at")
     schedule = Schedule(
         schedule_id=uuid4().hex,
-        owner=INGEST_OWNER,
+        owner=caller.owner,
         name=body.name,
         task=body.task,
         request=to_request(body.task, body.request, jobs.parts.settings),
@@ -91,23 +83,23 @@ async def create_schedule(jobs: Jobs, body: NewSchedule, response: Response) -> 
         is_enabled=body.is_enabled,
     )
     kept = await jobs.parts.schedules.add(schedule)
-    response.headers["Location"] = f"{SCHEDULES_PREFIX}/{kept.schedule_id}"
+    response.headers["Location"] = f"{_PREFIX}/{kept.schedule_id}"
     return view_schedule(kept)
 
 
 @one.get("")
-async def get_schedule(jobs: Jobs, schedule_id: ScheduleId) -> ScheduleDetail:
+async def get_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId) -> ScheduleDetail:
     """Show one schedule, its next five due times, and what became of the last twenty."""
     schedules = jobs.parts.schedules
-    schedule = await schedules.load(INGEST_OWNER, schedule_id)
+    schedule = await schedules.load(caller.owner, schedule_id)
     firings = await schedules.list_firings(schedule_id, limit=_LAST)
     return view_detail(schedule, next_dues(schedule.timing, utc_now(), count=_NEXT), firings)
 
 
 @one.patch("", responses=_BODY)
-async def change_schedule(jobs: Jobs, schedule_id: ScheduleId, body: ScheduleChange) -> ScheduleView:
+async def change_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId, body: ScheduleChange) -> ScheduleView:
     """Enable, disable or change a schedule; due times that passed while it was disabled are not missed."""
-    task = (await jobs.parts.schedules.load(INGEST_OWNER, schedule_id)).task
+    task = (await jobs.parts.schedules.load(caller.owner, schedule_id)).task
     values: dict[str, Any] = {
         "name": body.name,
         "request": None if body.request is None else to_request(task, body.request, jobs.parts.settings),
@@ -117,23 +109,23 @@ async def change_schedule(jobs: Jobs, schedule_id: ScheduleId, body: ScheduleCha
         "is_enabled": body.is_enabled,
     }
     given = {name: value for name, value in values.items() if value is not None}
-    changed = await jobs.parts.schedules.change(INGEST_OWNER, schedule_id, lambda s, now: _edit(s, given, now))
+    changed = await jobs.parts.schedules.change(caller.owner, schedule_id, lambda s, now: _edit(s, given, now))
     return view_schedule(changed)
 
 
 @one.delete("", status_code=status.HTTP_204_NO_CONTENT)
-async def delete_schedule(jobs: Jobs, schedule_id: ScheduleId) -> None:
+async def delete_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId) -> None:
     """Drop a schedule and its history; its jobs stay."""
-    await jobs.parts.schedules.delete(INGEST_OWNER, schedule_id)
+    await jobs.parts.schedules.delete(caller.owner, schedule_id)
 
 
 @one.post("/run", status_code=status.HTTP_202_ACCEPTED)
-async def run_schedule(jobs: Jobs, schedule_id: ScheduleId, response: Response) -> Accepted:
+async def run_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId, response: Response) -> Accepted:
     """Submit its request now, also while it is disabled; its due times stay as they are.
 
     Where the same request is not finished yet, its job is joined (`Kaboom-Coalesced: true`).
     """
-    admission = await Scheduler(jobs).fire_now(INGEST_OWNER, schedule_id)
+    admission = await Scheduler(jobs).fire_now(caller.owner, schedule_id)
     return accept(admission, jobs_path(admission.job.queue), response)
 
 

@@ -3,11 +3,10 @@
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response, Security, status
+from fastapi import APIRouter, Path, Query, Request, Response, status
 
-from app.auth import INGEST_OWNER, INGEST_SCHEME
-from app.deps import Jobs
-from app.errors import CONFLICT, INVALID, NOT_FOUND, RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, describe_problems
+from app.deps import Caller, Jobs
+from app.errors import CONFLICT, INVALID, NOT_FOUND, describe_problems
 from app.ledger.outbox.port import Delivery, DeliveryQuery
 from app.webhooks.schemas import WEBHOOKS, DeliveryPage, DeliveryView, Listing, view_delivery
 from batch.errors import Conflict, NotFound
@@ -15,22 +14,17 @@ from batch.errors import Conflict, NotFound
 _DELIVERY_ID = re.compile("msg_[0-9a-f]{32}")
 DeliveryId = Annotated[str, Path(max_length=64, description="msg_ and 32 hex digits")]
 
-router = APIRouter(
-    prefix=WEBHOOKS,
-    tags=["webhooks"],
-    dependencies=[Security(INGEST_SCHEME)],
-    responses=describe_problems(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE),
-)
+router = APIRouter(prefix=WEBHOOKS, tags=["webhooks"])
 
 
 @router.get("", responses=describe_problems(INVALID))
 async def list_webhooks(
-    jobs: Jobs, request: Request, response: Response, query: Annotated[Listing, Query()]
+    jobs: Jobs, caller: Caller, request: Request, response: Response, query: Annotated[Listing, Query()]
 ) -> DeliveryPage:
     """List webhooks, newest first; `status=dead` are those that were given up."""
     found = await jobs.parts.history.outbox.list_deliveries(
         DeliveryQuery(
-            INGEST_OWNER,
+            caller.owner,
             statuses=frozenset(query.status),
             job_id=query.job_id,
             before=query.cursor,
@@ -45,9 +39,9 @@ async def list_webhooks(
 
 
 @router.get("/{delivery_id}", responses=describe_problems(NOT_FOUND, INVALID))
-async def get_webhook(jobs: Jobs, delivery_id: DeliveryId) -> DeliveryView:
+async def get_webhook(jobs: Jobs, caller: Caller, delivery_id: DeliveryId) -> DeliveryView:
     """Show one webhook."""
-    return view_delivery(await _find(jobs, delivery_id))
+    return view_delivery(await _find(jobs, caller.owner, delivery_id))
 
 
 @router.post(
@@ -55,19 +49,19 @@ async def get_webhook(jobs: Jobs, delivery_id: DeliveryId) -> DeliveryView:
     status_code=status.HTTP_202_ACCEPTED,
     responses=describe_problems(NOT_FOUND, INVALID, CONFLICT),
 )
-async def replay_webhook(jobs: Jobs, delivery_id: DeliveryId) -> DeliveryView:
+async def replay_webhook(jobs: Jobs, caller: Caller, delivery_id: DeliveryId) -> DeliveryView:
     """Send a webhook that was delivered or given up again: the same id and body, with all its attempts before it."""
-    delivery = await _find(jobs, delivery_id)
-    again = await jobs.parts.history.outbox.replay(INGEST_OWNER, delivery_id)
+    delivery = await _find(jobs, caller.owner, delivery_id)
+    again = await jobs.parts.history.outbox.replay(caller.owner, delivery_id)
     if again is None:
         raise Conflict(f"webhook {delivery_id} was {delivery.status}, expected one that is delivered or dead")
     return view_delivery(again)
 
 
-async def _find(jobs: Jobs, delivery_id: str) -> Delivery:
+async def _find(jobs: Jobs, owner: str, delivery_id: str) -> Delivery:
     found = None
     if _DELIVERY_ID.fullmatch(delivery_id):
-        found = await jobs.parts.history.outbox.load(INGEST_OWNER, delivery_id)
+        found = await jobs.parts.history.outbox.load(owner, delivery_id)
     if found is None:
         raise NotFound(f"webhook {delivery_id} does not exist: an id is msg_ and 32 hex digits")
     return found

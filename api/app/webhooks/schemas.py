@@ -5,10 +5,10 @@ from typing import Any
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.auth import INGEST_PREFIX
+from app.jobs.queues import jobs_path
 from app.ledger.outbox.port import Delivery, DeliveryStatus
 
-WEBHOOKS = f"{INGEST_PREFIX}/webhooks"
+WEBHOOKS = "/api/v1/ingest/webhooks"
 
 _ID = "msg_0b6f3c1d9c8e4f5aa7d2b1e0c9f8a7d6"
 _JOB = "dc84d88371794773b929d2957f6a663b"
@@ -26,7 +26,7 @@ _EXAMPLE: dict[str, Any] = {
     "links": {
         "self": f"{WEBHOOKS}/{_ID}",
         "replay": f"{WEBHOOKS}/{_ID}/replay",
-        "job": f"{INGEST_PREFIX}/jobs/{_JOB}",
+        "job": f"{jobs_path('ingest')}/{_JOB}",
     },
 }
 
@@ -84,4 +84,4 @@ def view_delivery(delivery: Delivery) -> DeliveryView:
 def _job_of(delivery: Delivery) -> str:
     """Return where the job is: of an ended one as its webhook says; before that nobody has noted its queue."""
     told = orjson.loads(delivery.body)["data"]["links"]["self"] if delivery.body else None
-    return str(told or f"{INGEST_PREFIX}/jobs/{delivery.job_id}")
+    return str(told or f"{jobs_path('ingest')}/{delivery.job_id}")

@@ -8,7 +8,6 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Scope
 
-from app.auth import MARKET_PREFIXES
 from app.middleware import MAX_BODY
 from app.telemetry.logs import tap_lines
 from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, SCHEDULES, TOKEN, client_of, jobs_of
@@ -94,24 +93,6 @@ async def test_a_body_longer_than_it_said_is_refused(app: FastAPI) -> None:
     wire = Wire(endless())
     await app(scope(RUN_DAILY, GOOD), wire.receive, wire.send)
     assert wire.status == 413
-
-
-GUARDED = [JOBS, "/api/v1/ingest", "/api/v1/ingest/", "/api/v1/ingest/nothing", f"{JOBS}/stats", SCHEDULES]
-GUARDED += ["/api/v1/jobs", *MARKET_PREFIXES, "/api/v1/bars/7203", "/api/v1/bars/latest"]
-
-
-@pytest.mark.parametrize("path", [*GUARDED, f"{SCHEDULES}/", f"{SCHEDULES}/{'a' * 32}/run"])
-async def test_what_is_guarded_needs_the_token(app: FastAPI, path: str) -> None:
-    wire = Wire(iter([]))
-    await app(scope(path, {}, "GET"), wire.receive, wire.send)
-    assert wire.status == 401
-
-
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json"])
-async def test_what_watches_the_service_needs_none(app: FastAPI, path: str) -> None:
-    wire = Wire(iter([]))
-    await app(scope(path, {}, "GET"), wire.receive, wire.send)
-    assert wire.status == 200
 
 
 async def test_two_host_headers_are_refused(app: FastAPI) -> None:

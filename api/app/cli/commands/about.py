@@ -4,7 +4,7 @@ import typer
 from pydantic import SecretStr
 from rich.table import Table
 
-from app.auth import make_ingest_token
+from app.auth.ingest_tokens import make_ingest_token
 from app.cli.options import Json
 from app.cli.output.text import add_row
 from app.cli.session import Session

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.auth import make_ingest_token, parse_ingest_tokens
+from app.auth.ingest_tokens import make_ingest_token, parse_ingest_tokens
 from app.cli.exits import CliError, Exit
 from app.cli.options import Json
 from app.cli.session import Session

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from app.auth import INGEST_OWNER
+from app.auth.principals import DEFAULT_OWNER
 from app.cli.doctor.finding import Finding
 from app.cli.doctor.machine import is_supervised
 from app.cli.session import Session
@@ -96,7 +96,7 @@ async def _database(parts: Parts, place: _Place) -> Finding:
 
 
 async def _schedules(parts: Parts, *, has_workers: bool) -> Finding:
-    found = [s for s in await parts.schedules.list_schedules(INGEST_OWNER) if s.is_enabled]
+    found = [s for s in await parts.schedules.list_schedules(DEFAULT_OWNER) if s.is_enabled]
     if not found:
         return Finding("schedules", "ok", "none is enabled; `kaboom schedules list` shows all")
     late_s = max((utc_now() - (s.next_at or utc_now())).total_seconds() for s in found)

@@ -11,7 +11,7 @@ from typing import IO, Any
 import httpx2
 import structlog
 
-from app.auth import make_ingest_token, parse_ingest_tokens
+from app.auth.ingest_tokens import make_ingest_token, parse_ingest_tokens
 from app.cli.exits import CliError, Exit
 from app.cli.session import TOKEN_FILE, Session
 from app.cli.stack.data_folder import end_orphans, hold_lock, mark_children

@@ -5,7 +5,7 @@ import io
 import orjson
 import pytest
 
-from app.auth import parse_ingest_tokens
+from app.auth.ingest_tokens import parse_ingest_tokens
 from app.cli.exits import Exit
 from batch.notify.signing import make_webhook_secret, parse_secrets
 from tests.app.cli.conftest import Kaboom

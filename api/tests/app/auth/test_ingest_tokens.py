@@ -1,4 +1,4 @@
-"""INGEST_API_TOKEN holds one or more tokens: each is good, is the same caller, and none is told."""
+"""INGEST_API_TOKEN holds one or more tokens: each is valid, all are the same caller, and none is shown."""
 
 import hmac
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.auth import digest_token, is_valid_token, make_ingest_token, parse_ingest_tokens
+from app.auth.ingest_tokens import IngestTokens, make_ingest_token, parse_ingest_tokens
 from app.main import create_app
 from batch.errors import ConfigurationError
 from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, client_of, memory_settings, running
@@ -20,7 +20,7 @@ DRY_RUN = {"intervals": {"1m": 1}, "symbols": ["7203"], "session": "2025-11-04",
 
 @asynccontextmanager
 async def two_callers(tmp_path: Path, **values: Any) -> AsyncIterator[tuple[httpx2.AsyncClient, httpx2.AsyncClient]]:
-    """Give a caller with the old token and one with the new, of an API that takes both."""
+    """Give a caller with the old token and one with the new, of an API that accepts both."""
     settings = memory_settings(tmp_path, ingest_api_token=f"{NEW} {OLD}", **values)
     async with running(settings) as app, client_of(app) as one, client_of(app) as other:
         one.headers["x-ingest-token"], other.headers["x-ingest-token"] = OLD, NEW
@@ -28,7 +28,7 @@ async def two_callers(tmp_path: Path, **values: Any) -> AsyncIterator[tuple[http
 
 
 @pytest.mark.anyio
-async def test_each_is_good_and_no_other(tmp_path: Path) -> None:
+async def test_each_token_is_valid_and_no_other(tmp_path: Path) -> None:
     async with two_callers(tmp_path) as (one, other):
         assert [(await caller.get(JOBS)).status_code for caller in (one, other)] == [200, 200]
         for wrong in (OTHER, f"{NEW} {OLD}", f"{OLD} {NEW}", NEW[:-1], f"{NEW}{OLD}", ""):
@@ -36,7 +36,7 @@ async def test_each_is_good_and_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_job_and_a_key_of_one_are_the_others_too(tmp_path: Path) -> None:
+async def test_both_tokens_share_jobs_and_idempotency_keys(tmp_path: Path) -> None:
     async with two_callers(tmp_path) as (one, other):
         key = {"Idempotency-Key": "the-same"}
         first = await one.post(RUN_DAILY, json=DRY_RUN, headers=key)
@@ -47,7 +47,7 @@ async def test_a_job_and_a_key_of_one_are_the_others_too(tmp_path: Path) -> None
 
 
 @pytest.mark.anyio
-async def test_a_cursor_of_one_goes_on_with_the_other(tmp_path: Path) -> None:
+async def test_both_tokens_share_cursors(tmp_path: Path) -> None:
     async with two_callers(tmp_path) as (one, other):
         for symbol in ("7203", "6758"):
             await one.post(RUN_DAILY, json=DRY_RUN | {"symbols": [symbol]})
@@ -57,14 +57,14 @@ async def test_a_cursor_of_one_goes_on_with_the_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_two_tokens_are_not_allowed_twice_as_much(tmp_path: Path) -> None:
+async def test_both_tokens_share_one_rate_limit(tmp_path: Path) -> None:
     async with two_callers(tmp_path, rate_limit_read="3/hour") as (one, other):
         answers = [await caller.get(JOBS) for caller in (one, other, one, other)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
 
 
 @pytest.mark.parametrize("given", [OLD, NEW, OTHER, "x", "", None])
-def test_every_token_is_compared_whichever_it_was(monkeypatch: pytest.MonkeyPatch, given: str | None) -> None:
+def test_every_token_is_compared_whichever_matches(monkeypatch: pytest.MonkeyPatch, given: str | None) -> None:
     lengths: list[tuple[int, int]] = []
     compare = hmac.compare_digest
 
@@ -73,13 +73,13 @@ def test_every_token_is_compared_whichever_it_was(monkeypatch: pytest.MonkeyPatc
         return compare(a, b)
 
     monkeypatch.setattr(hmac, "compare_digest", noted)
-    digests = [digest_token(token.encode()) for token in (NEW, OLD)]
-    assert is_valid_token(given.encode() if given is not None else None, digests) is (given in {OLD, NEW})
+    headers = {b"x-ingest-token": given.encode()} if given is not None else {}
+    assert (IngestTokens((NEW, OLD)).authenticate(headers) is not None) is (given in {OLD, NEW})
     assert lengths == [(32, 32), (32, 32)]
 
 
 @pytest.mark.parametrize("text", [NEW, f"{NEW}\n", f" {NEW}  {OLD}\n", f"{NEW}\t{OLD}", "x" * 16, " ".join([NEW] * 4)])
-def test_white_space_parts_tokens(text: str) -> None:
+def test_white_space_separates_tokens(text: str) -> None:
     assert parse_ingest_tokens(text) == tuple(text.split())
 
 
@@ -89,7 +89,7 @@ ODD = {
     " ".join([NEW] * 5): "held 5 tokens, expected 1 to 4",
     "hush-hush-hush!": "token 1 of 1 was not 16 or more visible ASCII characters",
     f"{NEW} hush": "token 2 of 2 was not 16 or more visible ASCII characters",
-    # A phrase was one token once.
+    # A phrase was one token in an earlier release.
     "correct horse battery staple": "token 1 of 4 was not 16 or more visible ASCII characters",
     f"合言葉-{NEW}": "token 1 of 1 was not 16 or more visible ASCII characters",
     f"{NEW}\x7f": "token 1 of 1 was not 16 or more visible ASCII characters",
@@ -97,7 +97,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("text", ODD)
-def test_an_odd_token_keeps_the_api_from_starting_and_is_not_shown(text: str, tmp_path: Path) -> None:
+def test_an_invalid_token_stops_the_start_and_is_not_shown(text: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as raised:
         create_app(memory_settings(tmp_path, ingest_api_token=text))
     assert raised.value.message.startswith("INGEST_API_TOKEN")
@@ -105,7 +105,7 @@ def test_an_odd_token_keeps_the_api_from_starting_and_is_not_shown(text: str, tm
     assert [word for word in text.split() if word in raised.value.message] == []
 
 
-def test_a_token_that_we_make_is_one() -> None:
+def test_a_new_token_is_valid() -> None:
     made = make_ingest_token()
     assert parse_ingest_tokens(f"{made} {make_ingest_token()}")[0] == made
     assert len(made) == 43

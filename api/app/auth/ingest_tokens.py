@@ -1,0 +1,64 @@
+"""The tokens of INGEST_API_TOKEN, one of which a request carries in `x-ingest-token`."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+
+from app.auth.principals import DEFAULT_OWNER, Principal
+from batch.errors import ConfigurationError
+
+INGEST_HEADER = b"x-ingest-token"
+#: How OpenAPI describes the header, under the scheme's name.
+INGEST_SCHEMES = {"ingestToken": {"type": "apiKey", "in": "header", "name": INGEST_HEADER.decode()}}
+#: Shorter tokens can be guessed. This also rejects a phrase of words, which would be read as several tokens.
+_MIN_CHARACTERS = 16
+#: A rotation needs two.
+_MAX_TOKENS = 4
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+
+
+class IngestTokens:
+    """Authenticates requests by a token; several tokens are valid at once while one replaces another."""
+
+    def __init__(self, tokens: Sequence[str], *, owner: str = DEFAULT_OWNER) -> None:
+        """Accept any of the tokens. All of them are the same principal, so a rotation keeps its jobs."""
+        self._digests = tuple(_digest(token.encode()) for token in tokens)
+        self._principal = Principal(owner, method="ingest_token")
+
+    def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+        """Compare the header with every token, in a time that depends on neither."""
+        given = _digest(headers.get(INGEST_HEADER, b""))
+        # `any` would stop at the first match.
+        is_valid = sum([hmac.compare_digest(given, each) for each in self._digests]) > 0
+        return self._principal if is_valid else None
+
+
+def make_ingest_token() -> str:
+    """Return a new token of 32 random bytes."""
+    return secrets.token_urlsafe(32)
+
+
+def parse_ingest_tokens(text: str) -> tuple[str, ...]:
+    """Return the tokens of INGEST_API_TOKEN, which are separated by white space.
+
+    Raises:
+        ConfigurationError: there is no token, there are too many, or one is invalid. The message shows no token.
+
+    """
+    tokens = tuple(text.split())
+    if not 1 <= len(tokens) <= _MAX_TOKENS:
+        raise ConfigurationError(f"INGEST_API_TOKEN held {len(tokens)} tokens, expected 1 to {_MAX_TOKENS}")
+    for place, token in enumerate(tokens, start=1):
+        if len(token) < _MIN_CHARACTERS or not _VISIBLE.fullmatch(token):
+            raise ConfigurationError(
+                f"INGEST_API_TOKEN: token {place} of {len(tokens)} was not {_MIN_CHARACTERS} or more visible ASCII"
+                " characters (white space separates tokens): `kaboom token new` makes one"
+            )
+    return tokens
+
+
+def _digest(token: bytes) -> bytes:
+    # All digests have one length, so the comparison does not reveal a token's length.
+    return hashlib.sha256(token).digest()

@@ -1,0 +1,21 @@
+"""Who makes a request, once it is authenticated."""
+
+from dataclasses import dataclass
+
+#: The owner of what is made without a request, such as the schedule that Kaboom begins with, and of every ingest token.
+#: It is stored with each job, so it does not change when a token is rotated.
+DEFAULT_OWNER = "ingest"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller.
+
+    Attributes:
+        owner: whose jobs, schedules and webhooks the caller may see and change; rate limits count by it.
+        method: how the caller was authenticated, such as `ingest_token`.
+
+    """
+
+    owner: str
+    method: str
