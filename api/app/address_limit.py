@@ -1,4 +1,4 @@
-"""How often an address may call without a token: counted in this process, in a table of bounded size."""
+"""Rate limits of client addresses without a valid token, counted in this process in a table of bounded size."""
 
 import ipaddress
 import time
@@ -7,29 +7,29 @@ from collections.abc import Iterable
 
 from app.rate_limit import Allowance, parse_rate
 
-#: Some 200 bytes each. Those that called longest ago are forgotten.
+#: About 200 bytes each. The addresses that called longest ago are dropped.
 _MOST_ADDRESSES = 10_000
 _FORWARDED = b"x-forwarded-for"
-#: Probes come often, from few addresses, and cost little.
-_OPEN_TO_ALL = frozenset({"/healthz", "/readyz"})
+#: Probes come often, from few addresses, and are cheap.
+_UNLIMITED = frozenset({"/healthz", "/readyz"})
 
 
 class AddressLimiter:
-    """Limits the calls of each client address in windows of a policy such as `60/minute`; `off` limits nothing."""
+    """Limits the calls of each client address in windows of a policy such as `60/minute`; `off` sets no limit."""
 
     def __init__(self, rate: str, *, hops: int = 0, most: int = _MOST_ADDRESSES) -> None:
-        """Take an address from the socket, or behind `hops` proxies from `X-Forwarded-For`."""
+        """Read addresses from the socket, or from `X-Forwarded-For` behind `hops` proxies."""
         self._rate = parse_rate("anonymous", rate)
         self._hops, self._most = hops, most
         self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def __len__(self) -> int:
-        """Return how many addresses are known."""
+        """Return the number of addresses in the table."""
         return len(self._windows)
 
     def refuse(self, path: str, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> Allowance | None:
-        """Count a call to an open path; return why it is refused, None where it is not."""
-        if self._rate is None or path in _OPEN_TO_ALL:
+        """Count a call without a valid token; return the allowance if it is refused, otherwise None."""
+        if self._rate is None or path in _UNLIMITED:
             return None
         address, now = find_address(peer, headers, hops=self._hops), time.monotonic()
         ends_at, spent = self._windows.get(address, (0.0, 0))
@@ -41,14 +41,14 @@ class AddressLimiter:
             self._windows.popitem(last=False)
         if spent < self._rate.amount:
             return None
-        told = f"{self._rate.amount} calls in {self._rate.window_s} s are allowed to one address without a token"
-        return self._rate.allow(0, ends_at - now, f"{told}, and were made")
+        policy = f"{self._rate.amount} calls in {self._rate.window_s} s"
+        return self._rate.allow(0, ends_at - now, f"an address without a valid token may make {policy}")
 
 
 def find_address(peer: str, headers: Iterable[tuple[bytes, bytes]], *, hops: int) -> str:
-    """Return the client behind a number of proxies, each of which adds an address to the end of `X-Forwarded-For`.
+    """Return the client's address behind a number of proxies, each of which appends one to `X-Forwarded-For`.
 
-    What stands before those is the client's own word. IPv6 counts by its /64, which one host has for itself.
+    Earlier entries come from the client, and are ignored. IPv6 counts by /64, the usual network of one host.
     """
     lines = b",".join(value for name, value in headers if name == _FORWARDED) if hops else b""
     forwarded = [part.strip() for part in lines.decode("latin-1").split(",")]

@@ -1,6 +1,6 @@
-"""How often a caller may call: one policy for reads and one for writes, counted for all API processes together.
+"""Rate limits: one policy for reads and one for writes, counted for each owner over all API processes.
 
-A process reserves calls of the shared count some at a time, so most calls cost no round trip
+A process reserves several calls of the shared count at once, so most calls cost no round trip
 (docs/decisions/0050-rate-limits-are-reserved-in-redis.md).
 """
 
@@ -14,24 +14,24 @@ from typing import Protocol
 from batch.errors import StoreError
 from batch.kit.group import Group
 
-#: The policy that limits nothing.
+#: The policy without a limit.
 OFF = "off"
 _WINDOWS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-#: A process reserves this part of a limit at once.
+#: A process reserves one part in 20 of a limit at once.
 _PART = 20
-#: No call waits longer for the shared count; after that the process counts alone for a while.
+#: A call waits at most this long for the shared count; then the process counts alone for `_ALONE_S`.
 _PATIENCE_S = 0.1
 _ALONE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a policy says to one call, and to the next ones.
+    """What a policy allows: the response headers, and whether this call is refused.
 
     Attributes:
         policy, state: `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11).
-        refusal: why the call is refused, or empty.
+        refusal: why the call is refused; empty where it is allowed.
         reset_s: seconds until the window ends, at least 1.
 
     """
@@ -44,14 +44,14 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A limit: so many calls in a window, under a name."""
+    """A named limit: a number of calls in a window."""
 
     name: str
     amount: int
     window_s: int
 
     def allow(self, left: int, ends_in_s: float, refusal: str = "") -> Allowance:
-        """Return what callers are told when so many calls are left."""
+        """Return the allowance when this many calls are left."""
         reset_s = max(1, math.ceil(ends_in_s))
         state = f'"{self.name}";r={max(0, left)};t={reset_s}'
         return Allowance(f'"{self.name}";q={self.amount};w={self.window_s}', state, refusal, reset_s)
@@ -59,27 +59,27 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many calls are counted in a window, and the seconds until it ends."""
+    """The calls counted in a window, and the seconds until it ends."""
 
     total: int
     ends_in_s: float
 
 
 class SharedCounts(Protocol):
-    """Counts that all API processes share."""
+    """Counts shared by all API processes."""
 
     async def add(self, rate: Rate, caller: str, calls: int) -> Count:
-        """Count calls of a caller; the first ones begin a window.
+        """Add calls of a caller to its count; the first call starts a window.
 
         Raises:
-            StoreError: the counts cannot be reached.
+            StoreError: the counts are unavailable.
 
         """
         ...
 
 
 class RateLimiter:
-    """Limits the calls of each caller by a policy such as `120/minute`; `off` limits nothing."""
+    """Limits the calls of each caller by a policy such as `120/minute`; `off` sets no limit."""
 
     def __init__(self, *, write: str, read: str) -> None:
         self._write = parse_rate("write", write)
@@ -88,17 +88,17 @@ class RateLimiter:
         self._shares: dict[tuple[str, str], _Share] = {}
 
     def share(self, counts: SharedCounts | None) -> None:
-        """Count together with all who use the same counts; without any, this process counts alone."""
+        """Use the counts that API processes share; with None, this process counts alone."""
         self._counts = counts
         self._shares.clear()
 
     async def spend(self, caller: str, method: str) -> Allowance | None:
-        """Count a call; None where no policy limits it."""
+        """Count a call, and return its allowance; None if no policy applies."""
         share = self._share(caller, method)
         return await share.spend() if share else None
 
     def refund(self, caller: str, method: str) -> Allowance | None:
-        """Take back a call that was allowed, and came to nothing by no fault of the caller."""
+        """Return a call that failed through no fault of the caller."""
         share = self._share(caller, method)
         return share.refund() if share else None
 
@@ -113,23 +113,23 @@ class RateLimiter:
 
 
 class _Share:
-    """What this process has reserved of one caller's window, and not spent."""
+    """The calls that this process has reserved in one caller's window."""
 
     def __init__(self, rate: Rate, caller: str, counts: SharedCounts | None) -> None:
         self._rate, self._caller, self._counts = rate, caller, counts
-        # Without others there is nobody to leave something to, and nothing to save.
+        # A process that counts alone gains nothing by reserving calls.
         self._ahead = max(1, rate.amount // _PART) if counts else 1
         self._held, self._left = 0, rate.amount
         self._ends_at = 0.0
         self._own, self._own_ends_at = 0, 0.0
         self._alone_until = 0.0
         self._reserving: Group[None, None] = Group(self._reserve)
-        self._refusal = f"{rate.amount} {rate.name}s in {rate.window_s} s are allowed to this token, and were made"
+        self._refusal = f"this caller may make {rate.amount} {rate.name}s in {rate.window_s} s"
 
     async def spend(self) -> Allowance:
         if time.monotonic() >= self._ends_at:
             self._held, self._left = 0, self._rate.amount
-        # Again where another call took what this one had reserved.
+        # Another call may have used what this one reserved: reserve again.
         while not self._held and self._left:
             await self._reserve_more()
         if not self._held:
@@ -148,7 +148,7 @@ class _Share:
                 await self._reserving.call(None)
                 return
         except StoreError:
-            # Only where this whole process stood still for seconds; its callers shall not be refused for that.
+            # This happens only if the process was paused for seconds, which is no reason to refuse a call.
             self._alone_until = time.monotonic() + _ALONE_S
         await self._reserve([None])
 
@@ -156,7 +156,7 @@ class _Share:
         return self._rate.allow(self._held + self._left, self._ends_at - time.monotonic(), refusal)
 
     async def _reserve(self, calls: Sequence[None]) -> Sequence[None]:
-        """Reserve one call for each that waits, and some ahead."""
+        """Reserve one call for each waiting caller, and some in advance."""
         wanted = len(calls) - 1 + self._ahead
         counted = await self._count(wanted)
         now = time.monotonic()
@@ -168,7 +168,7 @@ class _Share:
         return calls
 
     async def _count(self, calls: int) -> Count:
-        """Count calls with all others, or alone while the shared counts are away."""
+        """Add to the shared counts; count alone while they are unavailable."""
         now = time.monotonic()
         if now >= self._own_ends_at:
             self._own, self._own_ends_at = 0, now + self._rate.window_s
@@ -183,7 +183,7 @@ class _Share:
 
 
 def parse_rate(name: str, text: str) -> Rate | None:
-    """Return the limit of a text that the settings let pass, such as `120/minute`; None for `off`."""
+    """Return the limit of a valid policy such as `120/minute`; None for `off`."""
     if text == OFF:
         return None
     amount, _, window = text.partition("/")
