@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, InstanceOf, ValidationInfo, WithJsonSchema, field_serializer, field_validator
+from pydantic import Field, ValidationInfo, WithJsonSchema, field_serializer, field_validator
 
 from batch.indicators.chosen import MAX_INDICATORS, Indicator, parse_indicators
 from batch.kit.request import PlannedRequest
@@ -34,7 +34,7 @@ class IndicatorRequest(PlannedRequest):
     cli_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {"indicators": ("--indicator", "-i"), "adjusted": ("--raw",)}
 
     interval: IntervalName = Interval.D1
-    indicators: Annotated[tuple[InstanceOf[Indicator], ...], _SCHEMA] = Field(
+    indicators: Annotated[tuple[Indicator, ...], _SCHEMA] = Field(
         description="such as macd:12,26,9; docs/reference/indicators.md"
     )
     sessions: LookBack = Field(default=DEFAULT_SESSIONS, description="look-back in sessions")
@@ -44,9 +44,9 @@ class IndicatorRequest(PlannedRequest):
     session: Day | None = Field(default=None, description="the last session; default: newest closed")
     adjusted: bool = Field(default=True, description="adjust bars for splits first; false: as traded")
 
-    @field_validator("indicators", mode="before")
+    @field_validator("indicators", mode="plain")
     @classmethod
-    def _parse_indicators(cls, value: Any, info: ValidationInfo) -> Any:
+    def _parse_indicators(cls, value: Any, info: ValidationInfo) -> tuple[Indicator, ...]:
         if isinstance(value, tuple):
             return value
         return parse_indicators(_check_texts(value), info.data.get("interval", Interval.D1))

@@ -118,7 +118,7 @@ async def test_a_daily_ingest_that_never_came_is_overdue(parts: Parts) -> None:
 
 @pytest.mark.parametrize("part", ["store", "history", "schedules", "dispatcher"])
 async def test_while_a_store_is_away_nothing_is_told(parts: Parts, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    method = {"store": "measure_servers", "history": "ingested", "schedules": "list_schedules"}.get(part, "depth")
+    method = {"store": "measure_servers", "history": "ended", "schedules": "list_schedules"}.get(part, "depth")
 
     async def refuse(*_: object, **__: object) -> None:
         raise StoreError("away")

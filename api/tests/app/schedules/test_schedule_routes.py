@@ -116,7 +116,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "no clock": ({"session_at": "25:00"}, "#/session_at", "expected HH:MM"),
     "policy": ({"missed": "twice"}, "#/missed", "'latest', 'skip' or 'all'"),
     "hours": ({"max_late_h": 721}, "#/max_late_h", "less than or equal to 720"),
-    "task": ({"task": "moon.landing"}, "#/task", "'ingest.run_daily'"),
+    "task": ({"task": "moon.landing"}, "#/task", "ingest.run_daily"),
     "empty name": ({"name": ""}, "#/name", "at least 1"),
     "name of space": ({"name": " a"}, "#/name", "pattern"),
     "name that rings": ({"name": "a\u0007b"}, "#/name", "pattern"),
