@@ -11,7 +11,7 @@ import structlog
 
 from app.engine.parts import Parts
 from app.engine.pruner import Pruner
-from app.engine.settle import settle_job, settle_or_leave
+from app.engine.settle import keep_given_up, settle_job, settle_or_leave
 from app.jobs.model import PLAN, Chunk, ChunkState, JobStatus
 from app.ledger.port import UNFINISHED_PAGE, Unfinished
 from app.live.store import BEAT_S, LEASE_S, ChunkRef
@@ -111,6 +111,8 @@ class Reaper:
             count(LEASES_EXPIRED, ref.queue)
             count(DEAD_LETTERS, ref.queue, by=expired.verdict == ChunkState.DEAD)
             _log.warning("lease_expired", job_id=ref.job_id, queue=ref.queue, chunk=ref.n, verdict=expired.verdict)
+            if expired.verdict == ChunkState.DEAD:
+                await keep_given_up(self._parts, ref)
             await settle_or_leave(self._parts, ref.queue, ref.job_id, is_final=expired.is_final)
 
     async def _send_retries(self, queue: str) -> None:

@@ -1,34 +1,36 @@
-"""Writing a finished job from Redis into the ledger, whoever notices that it is finished."""
+"""Copy the end of a job from Redis to the ledger; any process that notices the end does it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
 from app.engine.parts import Parts
-from app.jobs.model import Chunk, ChunkState, Job, JobStatus
+from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, describe_given_up
+from app.live.store import ChunkRef
 from app.telemetry.metrics import JOBS_FINISHED, count
 from batch.errors import StoreError
 
 _log = structlog.get_logger(__name__)
-_DEATH = "not written: the chunk was given up after its last attempt"
 
 
 async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = True) -> None:
-    """Copy the end of a final job and of its chunks to the ledger; harmless to repeat.
+    """Copy the end of a final job and of its chunks to the ledger; it may be called again.
 
-    Where the ledger knows of another end already, or has no such job any more, Redis had lost its last seconds
-    and done it all over: the ledger's word stands.
+    Where the ledger has another end, or no such job, Redis had lost its last seconds and the job ran again: the
+    ledger's record stands, and Redis drops its own.
     """
     if not is_final:
         return
     job = (await parts.store.load(queue, [job_id]))[0]
     if job is None or not job.status.is_final:
         return
+    live = await parts.store.load_chunks(queue, job_id)
     lost_item = parts.catalog.get(job.task).lost_item
-    chunks = [complete_dead(chunk, lost_item=lost_item) for chunk in await parts.store.load_chunks(queue, job_id)]
+    chunks = [complete_dead(chunk, lost_item=lost_item) for chunk in live]
     if not _adds_up(job, chunks):
-        return  # Redis has lost them since it told of the job: that will be found out, and the job restored
+        return  # Redis has lost the chunks since it returned the job: the reaper will restore the job
     kept = await parts.history.save_final(job, chunks)
     if kept is None or kept.completed_at != job.completed_at:
         _log.warning("job_ended_otherwise", job_id=job_id, redis=job.status, ledger=kept.status if kept else None)
@@ -36,15 +38,33 @@ async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = 
         return
     if await parts.store.mark_settled(queue, job_id):
         count(JOBS_FINISHED, job.queue, job.status.value)
-        _log_end(job)
+        _log_end(job, lost=sum(chunk.lost for chunk in live))
 
 
 async def settle_or_leave(parts: Parts, queue: str, job_id: str, *, is_final: bool = True) -> None:
-    """Settle a job, or leave that to the reaper where a store is away: the live record has the end meanwhile."""
+    """Settle a job; where a store is unavailable, leave it to the reaper: the live record keeps the end until then."""
     try:
         await settle_job(parts, queue, job_id, is_final=is_final)
     except StoreError as e:
         _log.warning("end_not_kept", job_id=job_id, queue=queue, reason=e.message)
+
+
+async def keep_given_up(parts: Parts, ref: ChunkRef) -> None:
+    """Log why a chunk was given up, and keep that in the ledger: a Redis loss must not hide it, nor run it again.
+
+    Where a store is unavailable, the chunk is kept at the end of its job instead.
+    """
+    log = _log.bind(job_id=ref.job_id, queue=ref.queue, chunk=ref.n)
+    try:
+        chunk = await parts.store.load_chunk(ref)
+        if chunk is None or chunk.state is not ChunkState.DEAD:
+            return
+        log.warning("chunk_given_up", attempts=chunk.attempts, lost=chunk.lost, error=chunk.error)
+        if ref.n != PLAN:
+            tally = replace(chunk.tally, cause=chunk.error or chunk.tally.cause)
+            await parts.history.save_chunk(ref.job_id, replace(chunk, tally=tally))
+    except StoreError as e:
+        log.warning("end_not_kept", reason=e.message)
 
 
 def _adds_up(job: Job, chunks: Sequence[Chunk]) -> bool:
@@ -53,18 +73,24 @@ def _adds_up(job: Job, chunks: Sequence[Chunk]) -> bool:
 
 
 def complete_dead(chunk: Chunk, *, lost_item: str) -> Chunk:
-    """Return a dead chunk with a word on each item it left; any other chunk as it is."""
-    if chunk.state is not ChunkState.DEAD:
+    """Return a chunk that was given up with the cause as the outcome of each lost item; any other chunk as it is."""
+    if not chunk.lost:
         return chunk
-    message = f"{_DEATH}: {chunk.error}" if chunk.error else _DEATH
+    message = chunk.error or chunk.tally.cause or describe_given_up(chunk.attempts, "")
     return replace(chunk, tally=chunk.left_over(lost_item, message))
 
 
-def _log_end(job: Job) -> None:
-    words = {"status": job.status.value, "done": job.done, "failed": job.failed, "rows": job.rows}
-    log = _log.bind(job_id=job.job_id, queue=job.queue)
-    # One ERROR line for each failed job: the alert of the operations guide counts them.
-    if job.status is JobStatus.FAILED:
-        log.error("job_finished", **words, error=job.error)
+def _log_end(job: Job, *, lost: int) -> None:
+    """Log the end of a job: one ERROR line where it is partial or failed, which alerts count."""
+    counts = {name: getattr(job, name) for name in ("total", "done", "failed", "cancelled", "rows")}
+    outcomes = ", ".join(f"{outcome} {n}" for outcome, n in sorted(job.outcomes.items()))
+    log = _log.bind(job_id=job.job_id, queue=job.queue, status=job.status.value, **counts)
+    log = log.bind(lost=lost, outcomes=outcomes)
+    if job.status in {JobStatus.PARTIAL, JobStatus.FAILED}:
+        log.error("job_finished", error=_one_line(job.error or {}))
     else:
-        log.info("job_finished", **words)
+        log.info("job_finished")
+
+
+def _one_line(error: Mapping[str, Any]) -> str:
+    return f"{error.get('type')}: {error.get('message')}"

@@ -69,6 +69,18 @@ def settle_status(*, written: int, failed: int, is_cancelled: bool) -> JobStatus
     return JobStatus.PARTIAL if written > 0 else JobStatus.FAILED
 
 
+def describe_given_up(attempts: int, cause: str) -> str:
+    """Return what is said of a chunk that was given up, and of each item it left."""
+    text = f"given up after {attempts} attempt{'' if attempts == 1 else 's'}"
+    return f"{text}: {cause}" if cause else text
+
+
+def describe_failed_items(*, failed: int, total: int, cause: str) -> dict[str, Any]:
+    """Return the `error` of a job in which items failed."""
+    text = f"{failed} of {total} items failed"
+    return {"type": "items_failed", "message": f"{text}; first cause: {cause}" if cause else text}
+
+
 @dataclass(frozen=True, slots=True)
 class ItemNote:
     """An item (a symbol) whose outcome is worth a word: anything but a plain success."""
@@ -91,6 +103,7 @@ class Tally:
         outcomes: how many items ended with each outcome word.
         counts: further named counts, such as quality flags.
         notes: every settled item whose outcome is not a plain success.
+        cause: why the first failed item failed; of a chunk that was given up, why.
 
     """
 
@@ -102,6 +115,7 @@ class Tally:
     outcomes: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[ItemNote, ...] = ()
+    cause: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the tally as JSON types."""
@@ -121,6 +135,7 @@ class Tally:
             outcomes=dict(values.get("outcomes") or {}),
             counts=dict(values.get("counts") or {}),
             notes=tuple(ItemNote(*note) for note in notes),
+            cause=values.get("cause") or "",
         )
 
 
@@ -128,7 +143,7 @@ class Tally:
 class Chunk:
     """Some items of a job: the unit of claim, checkpoint and retry. `payload` belongs to the task.
 
-    `error` is why its last try broke; only the live record knows it.
+    `error` is why it was given up, in the live record; the ledger has this as the tally's `cause`.
     """
 
     n: str
@@ -138,6 +153,11 @@ class Chunk:
     tally: Tally = field(default_factory=Tally)
     attempts: int = 0
     error: str = field(default="", compare=False)
+
+    @property
+    def lost(self) -> int:
+        """Items without an outcome that never will have one, because the chunk was given up."""
+        return len(self.items) - self.tally.cursor if self.state is ChunkState.DEAD else 0
 
     def left_over(self, outcome: str, message: str) -> Tally:
         """Return the tally with every unsettled item failed by `outcome`: the end of a dead chunk."""
@@ -155,6 +175,7 @@ class Chunk:
             outcomes=outcomes,
             counts=self.tally.counts,
             notes=self.tally.notes + notes,
+            cause=message if rest else self.tally.cause,
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally
+from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, describe_given_up
 from app.jobs.records import as_stored, chunk_as_stored, tally_as_stored
 from app.live.memory_events import MemoryEventLog
 from app.live.memory_records import (
@@ -156,7 +156,8 @@ class MemoryJobStore:
         if ending in {Ending.BROKEN, Ending.FAILED}:
             delay_s = max(self._retry_s * slot.chunk.attempts, pause_s)
             most = 0 if ending is Ending.FAILED else MAX_ATTEMPTS
-            self._settle_broken(record, slot, error, delay_s=delay_s, most=most)
+            slot.raised = error
+            self._settle_broken(record, slot, delay_s=delay_s, most=most)
         elif is_handed_back and record.is_cancelled:
             slot.chunk = cancelled(slot.chunk)
         elif is_handed_back:
@@ -201,7 +202,8 @@ class MemoryJobStore:
         now, expired = self._now_s(), []
         for job_id, n, record, slot in self._slots(queue):
             if slot.chunk.state is ChunkState.RUNNING and slot.lease_ends < now:
-                self._settle_broken(record, slot, f"worker {slot.owner} stopped reporting", delay_s=0.0)
+                slot.deaths, slot.died_in = slot.deaths + 1, slot.owner
+                self._settle_broken(record, slot, delay_s=0.0)
                 finish_if_settled(record)
                 ref = ChunkRef(queue, job_id, n)
                 expired.append(Expired(ref, slot.chunk.state.value, is_final=record.job.status.is_final))
@@ -240,6 +242,12 @@ class MemoryJobStore:
         """Return the planned chunks of a job."""
         record = self._records.get((queue, job_id))
         return [slot.chunk for n, slot in record.slots.items() if n != PLAN] if record else []
+
+    async def load_chunk(self, ref: ChunkRef) -> Chunk | None:
+        """Return one chunk, None where it is not there."""
+        record = self._records.get((ref.queue, ref.job_id))
+        slot = record.slots.get(ref.n) if record else None
+        return slot.chunk if slot else None
 
     async def newest(self, queue: str) -> list[str]:
         """Return the ids of the newest jobs, newest first."""
@@ -342,16 +350,14 @@ class MemoryJobStore:
         is_dead = slot.chunk.state is ChunkState.DEAD
         return Ended(is_accepted=True, is_dead=is_dead, is_final=record.job.status.is_final)
 
-    def _settle_broken(
-        self, record: Record, slot: Slot, message: str, *, delay_s: float, most: int = MAX_ATTEMPTS
-    ) -> None:
-        slot.chunk = replace(slot.chunk, error=message)
+    def _settle_broken(self, record: Record, slot: Slot, *, delay_s: float, most: int = MAX_ATTEMPTS) -> None:
         if record.is_cancelled:
             slot.chunk = cancelled(slot.chunk)
         elif slot.chunk.attempts < most:
             slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED)
             slot.retry_at = self._now_s() + delay_s
         else:
-            slot.chunk = replace(slot.chunk, state=ChunkState.DEAD)
+            error = describe_given_up(slot.chunk.attempts, slot.cause())
+            slot.chunk = replace(slot.chunk, state=ChunkState.DEAD, error=error)
             if slot.chunk.n == PLAN:
-                fail_job(record, {"type": "plan_failed", "message": message})
+                fail_job(record, {"type": "plan_failed", "message": slot.cause()})

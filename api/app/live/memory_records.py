@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, settle_status
+from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, describe_failed_items, settle_status
 from app.live.memory_events import MemoryEventLog
 from app.live.store import MAX_ATTEMPTS, Refusal
 from batch.kit.clock import Clock
@@ -23,6 +23,17 @@ class Slot:
     due_at: float = 0.0
     retry_at: float | None = None
     waits: int = 0
+    raised: str = ""
+    deaths: int = 0
+    died_in: str = ""
+
+    def cause(self) -> str:
+        """Return why the attempts failed: what the handler raised last, and how often the worker process died."""
+        if not self.deaths:
+            return self.raised
+        attempts = f"{self.deaths} of {self.chunk.attempts} attempts"
+        died = f"in {attempts} the worker process died or stopped responding (last: {self.died_in})"
+        return f"{self.raised}; {died}" if self.raised else died
 
 
 @dataclass
@@ -34,6 +45,9 @@ class Record:
     clock: Clock
     slots: dict[str, Slot] = field(default_factory=dict)
     is_cancelled: bool = False
+    #: Why the first item failed, and why the first chunk was given up.
+    cause: str = ""
+    dead_cause: str = ""
 
 
 def find_refusal(record: Record, slot: Slot) -> Refusal | None:
@@ -59,6 +73,10 @@ def account(slot: Slot, tally: Tally) -> None:
 def recount(record: Record) -> None:
     """Make the job's counters the sums over its chunks: here a sum is cheap, so nothing can drift."""
     chunks = [slot.chunk for n, slot in record.slots.items() if n != PLAN]
+    for chunk in chunks:
+        record.cause = record.cause or chunk.tally.cause
+        if chunk.lost:
+            record.dead_cause = record.dead_cause or chunk.error or chunk.tally.cause
     tallies = [
         chunk.left_over(record.job.lost_item, "") if chunk.state is ChunkState.DEAD else chunk.tally for chunk in chunks
     ]
@@ -101,13 +119,19 @@ def finish_if_settled(record: Record) -> None:
     if plan is None or not plan.chunk.state.is_final:
         return
     status = settle_status(written=job.written, failed=job.failed, is_cancelled=record.is_cancelled)
-    touch(record, status=status, completed_at=record.clock())
+    error = job.error
+    if job.failed and not record.is_cancelled:
+        cause = record.dead_cause or record.cause
+        error = describe_failed_items(failed=job.failed, total=job.total, cause=cause)
+    touch(record, status=status, error=error, completed_at=record.clock())
 
 
 def fail_job(record: Record, error: Mapping[str, Any]) -> None:
     """End a job whose plan step cannot be done."""
-    status = JobStatus.CANCELLED if record.is_cancelled else JobStatus.FAILED
-    touch(record, status=status, error=dict(error), completed_at=record.clock())
+    if record.is_cancelled:
+        touch(record, status=JobStatus.CANCELLED, completed_at=record.clock())
+    else:
+        touch(record, status=JobStatus.FAILED, error=dict(error), completed_at=record.clock())
 
 
 def note_pause(record: Record, pause_s: float, reason: str) -> None:

@@ -160,6 +160,16 @@ class RedisJobStore:
             record = cast("dict[str, str]", await self._redis.hgetall(keys.chunks(queue, job_id)))
         return parse_chunks(record)
 
+    async def load_chunk(self, ref: ChunkRef) -> Chunk | None:
+        """Return one chunk, None where it is not there."""
+        names = [f"{name}:{ref.n}" for name in ("spec", "state", "tally", "attempts", "error")]
+        with redis_errors():
+            fields = cast("list[str | None]", await self._redis.hmget(keys.chunks(ref.queue, ref.job_id), names))
+        spec, state, tally, attempts, error = fields
+        if spec is None or state is None:
+            return None
+        return parse_chunk(ref.n, spec, state=state, tally=tally, attempts=int(attempts or 0), error=error or "")
+
     async def newest(self, queue: str) -> list[str]:
         """Return the ids of the newest jobs, newest first."""
         with redis_errors():

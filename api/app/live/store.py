@@ -183,6 +183,10 @@ class JobStore(Protocol):
         """Return the planned chunks of a job."""
         ...
 
+    async def load_chunk(self, ref: ChunkRef) -> Chunk | None:
+        """Return one chunk, None where it is not there."""
+        ...
+
     async def newest(self, queue: str) -> list[str]:
         """Return the ids of the newest jobs, newest first, at most `NEWEST_KEPT`."""
         ...

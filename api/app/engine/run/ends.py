@@ -10,7 +10,7 @@ from app.engine.patience import insist
 from app.engine.run.failures import Verdict, describe, is_bug, judge, wait_s
 from app.engine.run.hand_back import HandBack
 from app.engine.run.keeper import LeaseKeeper
-from app.engine.settle import settle_or_leave
+from app.engine.settle import keep_given_up, settle_or_leave
 from app.jobs.model import PLAN, Chunk, ChunkState, Tally
 from app.live.store import ChunkRef, Claim, Ending
 from app.telemetry.metrics import DEAD_LETTERS, count
@@ -105,12 +105,13 @@ async def _end_waiting(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: E
 
 async def _end_failed(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exception) -> str:
     """End a step that no other try would help: its job, if it is the plan, else what the chunk has left."""
-    ref, message, trace = claim.lease.ref, describe(error), error if is_bug(error) else None
+    ref, message = claim.lease.ref, describe(error)
+    trace = {"exc_info": error} if is_bug(error) else {}
     if ref.n != PLAN:
-        _log.warning("chunk_failed", error=message, exc_info=trace)
+        _log.warning("chunk_failed", error=message, **trace)
         await _end(parts, claim, Ending.FAILED, keeper.tally, message)
         return "failed"
-    _log.warning("plan_failed", error=message, exc_info=trace)
+    _log.warning("plan_failed", error=message, **trace)
     kind, _, text = message.partition(": ")
     failure = {"type": kind, "message": text}
     ended = await insist(lambda: parts.store.fail(claim.lease, failure), for_s=_PATIENCE_S)
@@ -143,8 +144,8 @@ async def _end(
         return
     count(DEAD_LETTERS, ref.queue, by=ended.is_dead)
     if ended.is_dead:
-        _log.warning("chunk_given_up", attempts=claim.chunk.attempts)
-    if ending is Ending.DONE and ref.n != PLAN:
+        await keep_given_up(parts, ref)
+    elif ending is Ending.DONE and ref.n != PLAN:
         await _keep_end(parts, ref, replace(claim.chunk, state=ChunkState.DONE, tally=tally))
     await settle_or_leave(parts, ref.queue, ref.job_id, is_final=ended.is_final)
 

@@ -1,4 +1,4 @@
-"""From what became of items to the tally that a chunk keeps."""
+"""Add the outcomes of items to the tally of their chunk."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -7,9 +7,12 @@ from app.jobs.model import ItemNote, Tally
 from batch.market.outcome import Outcome
 from batch.market.report import OutcomeReport
 
+#: It is sent with every report of progress.
+_LONGEST_CAUSE = 500
+
 
 def add_report(base: Tally, report: OutcomeReport) -> Tally:
-    """Return the tally after some more items; whatever has an outcome or a message worth a word is noted."""
+    """Return the tally after some more items; each item that is not a plain success gets a note."""
     outcomes = Counter(base.outcomes)
     outcomes.update(o.outcome.value for o in report.outcomes)
     fine = sum(o.outcome.is_fine for o in report.outcomes)
@@ -22,6 +25,7 @@ def add_report(base: Tally, report: OutcomeReport) -> Tally:
         outcomes=dict(outcomes),
         counts=_sum(base.counts, report.counts),
         notes=base.notes + tuple(_notes(report)),
+        cause=base.cause or _first_cause(report),
     )
 
 
@@ -29,6 +33,12 @@ def _notes(report: OutcomeReport) -> Iterator[ItemNote]:
     for o in report.outcomes:
         if o.outcome is not Outcome.OK or o.message:
             yield ItemNote(o.symbol, o.outcome.value, o.message, o.attempts)
+
+
+def _first_cause(report: OutcomeReport) -> str:
+    failed = (o for o in report.outcomes if not o.outcome.is_fine)
+    texts = (f"{o.symbol} {o.outcome.value}" + (f": {o.message}" if o.message else "") for o in failed)
+    return next(texts, "")[:_LONGEST_CAUSE]
 
 
 def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

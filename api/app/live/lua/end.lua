@@ -17,7 +17,8 @@ elseif ending == 'released' or ending == 'waiting' then
   if ending == 'waiting' then redis.call('HINCRBY', CHUNKS, 'waits:' .. n, 1) end
   queue_again(id, n, pause_ms)
 else
-  verdict = settle_broken(id, n, tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], pause_ms)
+  redis.call('HSET', CHUNKS, 'raised:' .. n, ARGV[8])
+  verdict = settle_broken(id, n, tonumber(ARGV[6]), tonumber(ARGV[7]), pause_ms)
 end
 if pause_ms > 0 and chunk('state', n) == 'queued' then note_pause(pause_ms, ARGV[8]) end
 return {'ok', verdict, finish_if_settled(id)}

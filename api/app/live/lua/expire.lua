@@ -6,6 +6,7 @@ if chunk('state', n) ~= 'running' then
   redis.call('ZREM', LEASES, member(id, n))
   return {'skip', ''}
 end
-local message = 'worker ' .. (chunk('owner', n) or '?') .. ' stopped reporting'
-local verdict = settle_broken(id, n, tonumber(ARGV[3]), 0, message, 0)
+redis.call('HINCRBY', CHUNKS, 'deaths:' .. n, 1)
+redis.call('HSET', CHUNKS, 'died_in:' .. n, chunk('owner', n) or '?')
+local verdict = settle_broken(id, n, tonumber(ARGV[3]), 0, 0)
 return {verdict, finish_if_settled(id)}

@@ -61,6 +61,7 @@ local function account(n, json)
   end
   add_difference('outcome:', new.outcomes or {}, old.outcomes or {})
   add_difference('count:', new.counts or {}, old.counts or {})
+  if (new.cause or '') ~= '' then redis.call('HSETNX', JOB, 'cause', new.cause) end
   redis.call('HSET', CHUNKS, 'tally:' .. n, json)
   redis.call('HSET', JOB, 'updated_at', now)
   update_rate()
@@ -69,6 +70,21 @@ end
 local function cursor(n)
   local stored = chunk('tally', n)
   return stored and num(cjson.decode(stored).cursor) or 0
+end
+
+-- Why the attempts of a chunk failed: what its handler raised last, and how often its worker process died.
+local function cause_of(n)
+  local raised, deaths = chunk('raised', n) or '', num(chunk('deaths', n))
+  if deaths == 0 then return raised end
+  local died = 'in ' .. deaths .. ' of ' .. num(chunk('attempts', n)) ..
+    ' attempts the worker process died or stopped responding (last: ' .. chunk('died_in', n) .. ')'
+  return raised == '' and died or raised .. '; ' .. died
+end
+
+-- Mirrors app.jobs.model.describe_given_up.
+local function describe_given_up(attempts, cause)
+  local text = 'given up after ' .. attempts .. (attempts == 1 and ' attempt' or ' attempts')
+  return cause == '' and text or text .. ': ' .. cause
 end
 
 local function is_final_chunk(state) return state == 'done' or state == 'dead' or state == 'cancelled' end
@@ -89,6 +105,9 @@ local function end_chunk(id, n, state)
     redis.call('LPUSH', DLQ, member(id, n))
     redis.call('LTRIM', DLQ, 0, 999)
     if rest > 0 then
+      -- A chunk that comes back from the ledger has the cause in its tally.
+      local cause = chunk('error', n) or cjson.decode(chunk('tally', n) or '{}').cause or ''
+      if cause ~= '' then redis.call('HSETNX', JOB, 'dead_cause', cause) end
       redis.call('HINCRBY', JOB, 'failed', int(rest))
       redis.call('HINCRBY', JOB, 'outcome:' .. (redis.call('HGET', JOB, 'lost_item') or 'lost'), int(rest))
     end
@@ -104,6 +123,14 @@ local function close_job(id, status)
   redis.call('EXPIRE', LOGS, 7 * DAY_S)
 end
 
+-- Mirrors app.jobs.model.describe_failed_items.
+local function describe_failed_items()
+  local h = redis.call('HMGET', JOB, 'failed', 'total', 'dead_cause', 'cause')
+  local text = num(h[1]) .. ' of ' .. num(h[2]) .. ' items failed'
+  local cause = h[3] or h[4]
+  return cjson.encode({type = 'items_failed', message = cause and text .. '; first cause: ' .. cause or text})
+end
+
 -- Mirrors app.jobs.model.settle_status.
 local function finish_if_settled(id)
   local h = redis.call('HMGET', JOB, 'chunks_done', 'chunks_total', 'failed', 'written', 'cancel', 'status')
@@ -111,14 +138,18 @@ local function finish_if_settled(id)
   if not is_final_chunk(chunk('state', 'plan')) or num(h[1]) < num(h[2]) then return '' end
   local status = 'completed'
   if h[5] == '1' then status = 'cancelled'
-  elseif num(h[3]) > 0 then status = num(h[4]) > 0 and 'partial' or 'failed' end
+  elseif num(h[3]) > 0 then
+    status = num(h[4]) > 0 and 'partial' or 'failed'
+    redis.call('HSET', JOB, 'error', describe_failed_items())
+  end
   close_job(id, status)
   return status
 end
 
 local function fail_job(id, error_json)
+  if redis.call('HGET', JOB, 'cancel') == '1' then return close_job(id, 'cancelled') end
   redis.call('HSET', JOB, 'error', error_json)
-  if redis.call('HGET', JOB, 'cancel') == '1' then close_job(id, 'cancelled') else close_job(id, 'failed') end
+  close_job(id, 'failed')
 end
 
 -- A running chunk goes back to the queue. Its message was consumed: the reaper sends a new one when it may run.
@@ -140,8 +171,7 @@ end
 
 -- A chunk that was running and did not end: cancelled, dead, or queued again after delay_ms times its attempts,
 -- not before a pause is over.
-local function settle_broken(id, n, max_attempts, delay_ms, message, pause_ms)
-  redis.call('HSET', CHUNKS, 'error:' .. n, message)
+local function settle_broken(id, n, max_attempts, delay_ms, pause_ms)
   if redis.call('HGET', JOB, 'cancel') == '1' then
     end_chunk(id, n, 'cancelled')
     return 'cancelled'
@@ -150,10 +180,10 @@ local function settle_broken(id, n, max_attempts, delay_ms, message, pause_ms)
     queue_again(id, n, math.max(delay_ms * num(chunk('attempts', n)), pause_ms))
     return 'queued'
   end
+  local cause = cause_of(n)
+  redis.call('HSET', CHUNKS, 'error:' .. n, describe_given_up(num(chunk('attempts', n)), cause))
   end_chunk(id, n, 'dead')
-  if n == 'plan' then
-    fail_job(id, cjson.encode({type = 'plan_failed', message = message}))
-  end
+  if n == 'plan' then fail_job(id, cjson.encode({type = 'plan_failed', message = cause})) end
   return 'dead'
 end
 

@@ -214,6 +214,15 @@ class TestStatus:
             assert await ledger.save_final(final) == final
         assert await load(ledger, job) == final
 
+    async def test_a_given_up_chunk_is_kept_with_its_cause(self, ledger: JobHistory) -> None:
+        job, chunk = await accepted(ledger), make_chunk(0)
+        await ledger.save_plan(job.job_id, PLAN, [chunk])
+        tally = replace(advance(chunk, ["ok"]), cause="given up after 3 attempts: OSError: boom")
+        dead = replace(chunk, state=ChunkState.DEAD, attempts=3, tally=tally)
+        await ledger.save_chunk(job.job_id, dead)
+        assert await ledger.load_chunks(job.job_id) == [dead]
+        assert dead.lost == 3
+
     async def test_an_end_makes_the_chunks_what_it_adds_up_to(self, ledger: JobHistory) -> None:
         job, chunks = await accepted(ledger), [make_chunk(n) for n in range(3)]
         await ledger.save_plan(job.job_id, PLAN, chunks)
@@ -246,6 +255,16 @@ class TestStatus:
     async def test_a_state_that_is_not_final_is_kept(self, ledger: JobHistory) -> None:
         job = await accepted(ledger)
         await ledger.save_status(job.job_id, JobStatus.CANCELLING)
+        assert (await load(ledger, job)).status is JobStatus.CANCELLING
+
+    async def test_a_job_begins_to_run_only_where_it_was_queued(self, ledger: JobHistory) -> None:
+        job = await accepted(ledger)
+        await ledger.save_status(job.job_id, JobStatus.RUNNING)
+        assert (await load(ledger, job)).status is JobStatus.RUNNING
+        stats = await ledger.stats(QUEUE)
+        assert (stats.by_status, stats.oldest_queued_s) == ({"running": 1}, None)
+        await ledger.save_status(job.job_id, JobStatus.CANCELLING)
+        await ledger.save_status(job.job_id, JobStatus.RUNNING)
         assert (await load(ledger, job)).status is JobStatus.CANCELLING
 
     async def test_an_unknown_job_is_not_made(self, ledger: JobHistory) -> None:

@@ -325,7 +325,8 @@ class TestPlan:
             await bench.lapse(ref_of(job))
             assert [e.verdict for e in await bench.store.expire(QUEUE)] == [verdict]
         found = await live(bench.store, job)
-        assert found.error == {"type": "plan_failed", "message": "worker w9 stopped reporting"}
+        message = "in 3 of 3 attempts the worker process died or stopped responding (last: w9)"
+        assert found.error == {"type": "plan_failed", "message": message}
 
 
 class TestFinal:

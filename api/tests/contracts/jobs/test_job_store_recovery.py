@@ -89,7 +89,9 @@ class TestRelease:
             ended = await job_store.end(claim.lease, Ending.FAILED, advance(claim.chunk, ["ok"]), error="KeyError: 'x'")
             assert ended == Ended(is_accepted=True, is_dead=True, is_final=True)
         (chunk,) = await job_store.load_chunks(QUEUE, job.job_id)
-        assert (chunk.attempts, chunk.error) == (1, "KeyError: 'x'")
+        assert (chunk.attempts, chunk.error) == (1, "given up after 1 attempt: KeyError: 'x'")
+        assert await job_store.load_chunk(ref_of(job, 0)) == chunk
+        assert await job_store.load_chunk(ref_of(job, 1)) is None
 
     async def test_a_pause_is_shown_with_the_job_and_the_latest_stands(self, job_store: JobStore) -> None:
         job = await planned(job_store, make_chunk(0), make_chunk(1), make_chunk(2))
