@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.jobs.model import Chunk, Job, JobStatus
+from app.jobs.model import TRANSITIONS, Chunk, Job, JobStatus
 from app.jobs.records import as_stored, chunk_as_stored
 from app.ledger.outbox.memory import MemoryOutbox
 from app.ledger.port import (
@@ -87,9 +87,9 @@ class MemoryJobHistory:
         return job.plan or {}, list(self._chunks[job_id].values())
 
     async def save_status(self, job_id: str, status: JobStatus) -> None:
-        """Keep a state that is not final; a job that is final stays as it is."""
+        """Keep a state that a job can change to; any other job stays as it is."""
         kept = self._jobs.get(job_id)
-        if kept and not kept.status.is_final:
+        if kept and not kept.status.is_final and status in TRANSITIONS[kept.status]:
             self._jobs[job_id] = replace(kept, status=status)
 
     async def save_chunk(self, job_id: str, chunk: Chunk) -> None:

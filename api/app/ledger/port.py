@@ -178,7 +178,7 @@ class JobHistory(Protocol):
         ...
 
     async def save_status(self, job_id: str, status: JobStatus) -> None:
-        """Keep a state that is not final; a job that is final stays as it is."""
+        """Keep a state that a job can change to; any other job stays as it is."""
         ...
 
     async def save_chunk(self, job_id: str, chunk: Chunk) -> None:

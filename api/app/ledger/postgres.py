@@ -136,8 +136,9 @@ class PostgresJobHistory:
                 return row.plan, [_parse_chunk(r) for r in kept]
 
     async def save_status(self, job_id: str, status: JobStatus) -> None:
-        """Keep a state that is not final; a job that is final stays as it is."""
-        await self._execute(_open_job(job_id).values(status=status.value))
+        """Keep a state that a job can change to; any other job stays as it is."""
+        before = [known.value for known in JobStatus if status in TRANSITIONS[known]]
+        await self._execute(_open_job(job_id).where(JOBS.c.status.in_(before)).values(status=status.value))
 
     async def save_chunk(self, job_id: str, chunk: Chunk) -> None:
         """Keep the end of a chunk; a chunk that has ended already stays as it is."""

@@ -16,7 +16,7 @@ from app.engine.run.hand_back import HandBack
 from app.engine.run.keeper import STALL_S, LeaseKeeper
 from app.engine.run.measure import measured
 from app.engine.settle import settle_or_leave
-from app.jobs.model import PLAN, Chunk, Tally
+from app.jobs.model import PLAN, Chunk, JobStatus, Tally
 from app.jobs.records import as_stored, chunk_as_stored, fit_for_both_stores
 from app.live.store import ChunkRef, Claim, Refusal
 from app.telemetry.traces import span
@@ -171,9 +171,8 @@ async def _handle(run: Run) -> Tally:
     job_type = run.parts.catalog.get(run.claim.task)
     if run.chunk.n != PLAN:
         return cast("Tally", await load_function(job_type.run_chunk)(run))
-    if run.claim.waits:
-        # Planned before and not kept: a provider is not asked again for what cannot be kept either.
-        await run.parts.history.ping()
+    # An unavailable ledger makes the step wait here: a provider is not asked for a plan that cannot be kept.
+    await run.parts.history.save_status(run.claim.lease.ref.job_id, JobStatus.RUNNING)
     answer = await load_function(job_type.plan_step)(run)
     if job_type.run:
         await run.finish(answer)

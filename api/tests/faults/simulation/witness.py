@@ -104,7 +104,7 @@ class Witness:
 
     def see_refused(self, method: str, args: tuple[Any, ...]) -> None:
         """Take note of a call that had no effect."""
-        if method == "save_status":
+        if method == "save_status" and args[1] is JobStatus.CANCELLING:
             self.untold_stops.add(args[0])
 
     def _see_cancel(self, _queue: str, job_id: str, _answer: object) -> None:
