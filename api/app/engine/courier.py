@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from app.engine.parts import Parts
-from app.engine.patience import insist
+from app.engine.store_retry import retry_while_unavailable
 from app.ledger.outbox.event import host_of
 from app.ledger.outbox.port import AttemptEnd, Delivery, DeliveryStatus, Outbox
 from batch.errors import KaboomError
@@ -112,7 +112,7 @@ class Courier:
 
     async def _save(self, delivery: Delivery, end: AttemptEnd) -> bool:
         """Keep the end of an attempt, also through a restart of the ledger: one that is not kept is made again."""
-        return await insist(lambda: self._outbox.save_attempt(delivery, end), for_s=_PATIENCE_S)
+        return await retry_while_unavailable(lambda: self._outbox.save_attempt(delivery, end), for_s=_PATIENCE_S)
 
     def _judge(self, answer: Answer, attempt: int) -> AttemptEnd:
         verdict = judge_answer(answer, attempt, now=utc_now(), chance=self._chance())

@@ -1,4 +1,4 @@
-"""Waiting for a store that is away."""
+"""Repeat a call while a store is unavailable."""
 
 from collections.abc import Awaitable, Callable
 
@@ -7,26 +7,26 @@ import stamina
 from batch.errors import StoreError
 
 
-async def insist[T](call: Callable[[], Awaitable[T]], *, for_s: float) -> T:
-    """Return what a call returns, made again for so many seconds while the store does not answer.
+async def retry_while_unavailable[T](call: Callable[[], Awaitable[T]], *, for_s: float) -> T:
+    """Return the result of a call, repeated for `for_s` seconds while the store does not answer.
 
-    The call must be one that may happen twice.
+    The call must be safe to make twice.
 
     Raises:
-        StoreError: it did not answer in that time, or another try would not help.
+        StoreError: the store did not answer in that time, or the error is not retryable.
 
     """
-    # The usual case; stamina's contexts would take 4 % of the CPU of a chunk that does nothing.
+    # The usual case, without stamina: its contexts take 4 % of the CPU of an empty chunk.
     try:
         return await call()
     except StoreError as e:
         if not e.retryable:
             raise
-    async for attempt in stamina.retry_context(on=_is_away, attempts=None, timeout=for_s):
+    async for attempt in stamina.retry_context(on=_is_retryable, attempts=None, timeout=for_s):
         with attempt:
             return await call()
     raise AssertionError  # the context returns or raises
 
 
-def _is_away(error: Exception) -> bool:
+def _is_retryable(error: Exception) -> bool:
     return isinstance(error, StoreError) and error.retryable

@@ -1,4 +1,4 @@
-"""Ending the run of a claimed chunk: in Redis under its fence, then in the ledger."""
+"""End the run of a claimed chunk: first in Redis, under its fence, then in the ledger."""
 
 import asyncio
 from dataclasses import replace
@@ -6,32 +6,32 @@ from dataclasses import replace
 import structlog
 
 from app.engine.parts import Parts
-from app.engine.patience import insist
 from app.engine.run.failures import Verdict, describe, is_bug, judge, wait_s
 from app.engine.run.hand_back import HandBack
 from app.engine.run.keeper import LeaseKeeper
 from app.engine.settle import keep_given_up, settle_or_leave
+from app.engine.store_retry import retry_while_unavailable
 from app.jobs.model import PLAN, Chunk, ChunkState, Tally
 from app.live.store import ChunkRef, Claim, Ending
 from app.telemetry.metrics import DEAD_LETTERS, count
 from batch.errors import NotFound, StoreError
 
-#: How long an ended chunk waits for Redis to come back before it is left to the reaper.
-_PATIENCE_S = 30.0
-#: How long it waits for the ledger, in a place that other chunks could have. Redis has the end already, and the job's
-#: end is kept with those of its chunks: with 5 s here an outage held up all that ran.
-_LEDGER_PATIENCE_S = 1.0
+#: How long the end of a chunk is repeated while Redis is unavailable. After that the reaper takes the chunk back.
+_REDIS_RETRY_S = 30.0
+#: The same for the ledger. It is short because the slot is occupied meanwhile, and nothing is lost: Redis has the end,
+#: and the job's end saves its chunks again.
+_LEDGER_RETRY_S = 1.0
 
 _log = structlog.get_logger(__name__)
 
 
 def is_worth_a_line(claim: Claim) -> bool:
-    """Return whether to log a try: of those that wait for a store about one a minute, the log keeps 1,000 lines."""
+    """Return whether to log this attempt: while a chunk waits for a store, about one line a minute is enough."""
     return claim.waits % 4 == 0
 
 
 async def end_done(parts: Parts, claim: Claim, keeper: LeaseKeeper, tally: Tally) -> str:
-    """End a run whose handler returned; return a word on how."""
+    """End a run whose handler returned; return how it ended."""
     items, error = len(claim.chunk.items), ""
     counts = {"done": tally.done, "failed": tally.failed, "rows": tally.rows, "seconds": round(keeper.elapsed_s, 3)}
     if tally.cursor >= items:
@@ -41,23 +41,23 @@ async def end_done(parts: Parts, claim: Claim, keeper: LeaseKeeper, tally: Tally
         ending = Ending.CANCELLED
         _log.info("chunk_cancelled", **counts)
     else:
-        # Left alone it would make the job look complete.
-        ending, error = Ending.BROKEN, f"the handler settled {tally.cursor} of {items} items"
+        # Counted as done, it would make the job look complete.
+        ending, error = Ending.BROKEN, f"the task finished {tally.cursor} of {items} items and returned"
         _log.warning("chunk_broken", error=error, attempt=claim.chunk.attempts)
     await _end(parts, claim, ending, tally, error)
     return ending.value
 
 
 async def end_cancelled(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str:
-    """End a run that was cut off: lost to another worker, stalled, or handed back by a process that goes away."""
+    """End a run that was cancelled: its lease was lost, it stalled, or its process stops and hands the chunk back."""
     if keeper.is_lost:
         _log.warning("lease_lost")
-        return _answer_cancel("lost")
+        return _absorb_cancel("lost")
     if keeper.is_stalled:
         _log.warning("chunk_stalled", seconds=keeper.stall_s, attempt=claim.chunk.attempts)
-        await _end(parts, claim, Ending.BROKEN, keeper.tally, f"nothing settled for {keeper.stall_s:g} s")
-        return _answer_cancel("stalled")
-    # A reaper sends it to somebody else within a second.
+        await _end(parts, claim, Ending.BROKEN, keeper.tally, f"no item was finished for {keeper.stall_s:g} s")
+        return _absorb_cancel("stalled")
+    # The reaper sends it to another worker within a second.
     ended = await asyncio.shield(parts.store.end(claim.lease, Ending.RELEASED, keeper.tally))
     ref = claim.lease.ref
     if ended.is_final:
@@ -66,24 +66,24 @@ async def end_cancelled(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str:
     raise asyncio.CancelledError
 
 
-def _answer_cancel(word: str) -> str:
-    """Return the word: the keeper's cancellation ends here, but not one of a process that goes away as well."""
+def _absorb_cancel(result: str) -> str:
+    """Return the result: the keeper's cancellation ends here. One by a process that stops is raised again."""
     task = asyncio.current_task()
     if task is not None and task.uncancel():
         raise asyncio.CancelledError
-    return word
+    return result
 
 
 async def end_broken(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exception) -> str:
-    """End a run whose handler raised, as `failures` judges that; return a word on how."""
+    """End a run whose handler raised, as `failures` judges the exception; return how it ended."""
     ref = claim.lease.ref
     try:
         if isinstance(error, NotFound) and ref.n == PLAN and await _is_unaccepted(parts, ref):
-            # Redis has a record that the ledger does not know: nobody was promised this job.
+            # The ledger does not have the job: it was never accepted.
             await parts.store.forget(ref.queue, ref.job_id)
             return "unaccepted"
-    except StoreError as away:
-        error = away
+    except StoreError as unavailable:
+        error = unavailable
     verdict, message = judge(error), describe(error)
     if verdict is Verdict.WAIT:
         return await _end_waiting(parts, claim, keeper, error)
@@ -95,7 +95,7 @@ async def end_broken(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exc
 
 
 async def _end_waiting(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exception) -> str:
-    """Hand a step back until a store is there again: no try, however long that takes, and a longer pause each time."""
+    """Hand a step back until a store is available again: it counts as no attempt, and each pause is longer."""
     message, pause_s = describe(error), wait_s(error, claim.waits)
     if is_worth_a_line(claim):
         _log.warning("chunk_waiting", seconds=pause_s, reason=message, waits=claim.waits)
@@ -104,7 +104,7 @@ async def _end_waiting(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: E
 
 
 async def _end_failed(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exception) -> str:
-    """End a step that no other try would help: its job, if it is the plan, else what the chunk has left."""
+    """Give a step up because another attempt would not help: a plan fails its job, a chunk its unfinished items."""
     ref, message = claim.lease.ref, describe(error)
     trace = {"exc_info": error} if is_bug(error) else {}
     if ref.n != PLAN:
@@ -114,16 +114,16 @@ async def _end_failed(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Ex
     _log.warning("plan_failed", error=message, **trace)
     kind, _, text = message.partition(": ")
     failure = {"type": kind, "message": text}
-    ended = await insist(lambda: parts.store.fail(claim.lease, failure), for_s=_PATIENCE_S)
+    ended = await retry_while_unavailable(lambda: parts.store.fail(claim.lease, failure), for_s=_REDIS_RETRY_S)
     await settle_or_leave(parts, ref.queue, ref.job_id, is_final=ended.is_final)
     return "failed"
 
 
-async def end_paused(parts: Parts, claim: Claim, keeper: LeaseKeeper, word: HandBack) -> str:
-    """Hand a chunk back for a while. A plan step keeps no count of its pauses, so each is one of its tries."""
+async def end_paused(parts: Parts, claim: Claim, keeper: LeaseKeeper, pause: HandBack) -> str:
+    """Hand a chunk back for a pause. A plan step does not count its pauses, so each counts as an attempt."""
     ending = Ending.BROKEN if claim.chunk.n == PLAN else Ending.RELEASED
-    _log.info("chunk_paused", seconds=round(word.pause_s, 1), reason=word.reason)
-    await _end(parts, claim, ending, keeper.tally, word.reason, pause_s=word.pause_s)
+    _log.info("chunk_paused", seconds=round(pause.pause_s, 1), reason=pause.reason)
+    await _end(parts, claim, ending, keeper.tally, pause.reason, pause_s=pause.pause_s)
     return "paused"
 
 
@@ -134,9 +134,9 @@ async def _is_unaccepted(parts: Parts, ref: ChunkRef) -> bool:
 async def _end(
     parts: Parts, claim: Claim, ending: Ending, tally: Tally, error: str = "", *, pause_s: float = 0.0
 ) -> None:
-    """End the chunk in Redis under its fence, then in the ledger; a zombie's end is refused and goes no further."""
-    ended = await insist(
-        lambda: parts.store.end(claim.lease, ending, tally, error=error, pause_s=pause_s), for_s=_PATIENCE_S
+    """End the chunk in Redis under its fence, then in the ledger; the end of a run that lost its lease is refused."""
+    ended = await retry_while_unavailable(
+        lambda: parts.store.end(claim.lease, ending, tally, error=error, pause_s=pause_s), for_s=_REDIS_RETRY_S
     )
     ref = claim.lease.ref
     if not ended.is_accepted:
@@ -151,8 +151,8 @@ async def _end(
 
 
 async def _keep_end(parts: Parts, ref: ChunkRef, chunk: Chunk) -> None:
-    """Keep a chunk's end in the ledger, or leave it: it is kept with the job's end."""
+    """Save a chunk's end in the ledger; where that fails, the job's end saves it."""
     try:
-        await insist(lambda: parts.history.save_chunk(ref.job_id, chunk), for_s=_LEDGER_PATIENCE_S)
+        await retry_while_unavailable(lambda: parts.history.save_chunk(ref.job_id, chunk), for_s=_LEDGER_RETRY_S)
     except StoreError as e:
         _log.warning("end_not_kept", reason=e.message)

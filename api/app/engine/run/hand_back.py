@@ -1,11 +1,11 @@
-"""The word of a handler that cannot go on now: its chunk goes back to the queue."""
+"""The exception of a handler that cannot continue now: its chunk goes back to the queue."""
 
 
 class HandBack(Exception):
-    """Raise it from a handler, after reporting what is settled, to have the chunk run again after `pause_s` seconds.
+    """Raise it from a handler to run the chunk again after `pause_s` seconds; report the finished items first.
 
-    A chunk's try is not counted, so its handler must see to it that the pauses end; a plan step's try is counted.
-    A store that is away needs no `HandBack`: raise its `StoreError`.
+    It does not count as an attempt of a chunk, so the handler must limit its pauses; of a plan step it does count.
+    For a store that is unavailable raise its `StoreError` instead.
     """
 
     def __init__(self, reason: str, *, pause_s: float = 0.0) -> None:

@@ -1,4 +1,4 @@
-"""Keeping a lease alive beside the work, and learning what became of it."""
+"""Renew the lease of a chunk while its work runs, and notice when the lease is lost or the work stalls."""
 
 import asyncio
 import contextlib
@@ -11,22 +11,22 @@ from app.jobs.model import Tally
 from app.live.store import BEAT_S, Beat, JobStore, Lease
 from batch.errors import StoreError
 
-#: A fresh tally is reported this soon; more often would only cost Redis commands.
+#: A new tally is sent at most this often, to save Redis commands.
 _REPORT_S = 0.5
-#: How often work that can stop at any moment asks whether its job was cancelled.
+#: How often work that can stop at any moment checks whether its job was cancelled.
 _LOOK_S = 0.25
-#: A chunk that settles nothing for this long is hung: its lease is let go so that another worker may try.
+#: A chunk that finishes no item for this long is stalled: it is stopped, and another worker may take it.
 STALL_S = 120.0
-#: Waiting for a turn at its provider is no hanging, for so long after the last report.
+#: Waiting for a rate-limit slot does not count as a stall, up to this long after the last report.
 LONGEST_WAIT_S = 900.0
 
 _log = structlog.get_logger(__name__)
 
 
 class LeaseKeeper:
-    """Reports a chunk's tally and renews its lease while the body of an `async with` runs.
+    """Report a chunk's tally and renew its lease while the body of an `async with` runs.
 
-    The body is cancelled where the lease is lost or the chunk is stalled; `is_lost` and `is_stalled` say which.
+    The body is cancelled when the lease is lost (`is_lost`) or the chunk stalls (`is_stalled`).
     """
 
     def __init__(self, store: JobStore, lease: Lease, tally: Tally, *, stall_s: float = STALL_S) -> None:
@@ -34,7 +34,7 @@ class LeaseKeeper:
         self._lease = lease
         self.stall_s = stall_s
         self._fresh = asyncio.Event()
-        self._pause_s, self._patience_s = _REPORT_S, BEAT_S - _REPORT_S
+        self._pause_s, self._quiet_s = _REPORT_S, BEAT_S - _REPORT_S
         self._loop = asyncio.get_running_loop()
         self._began_at = self._moved_at = self._reported_at = self._loop.time()
         self._body: asyncio.Task[object] | None = None
@@ -50,23 +50,23 @@ class LeaseKeeper:
         return self._loop.time() - self._began_at
 
     def report(self, tally: Tally) -> None:
-        """Take note of progress; it is sent with the next beat, soon."""
+        """Record progress; the next beat sends it."""
         self.tally = tally
         self._moved_at = self._reported_at = self._loop.time()
         self._fresh.set()
 
     def look_often(self) -> None:
-        """Ask four times a second from now on whether the job was cancelled, also where there is nothing to report."""
-        self._pause_s, self._patience_s = _LOOK_S, 0.0
+        """Check four times a second from now on whether the job was cancelled, even without progress to report."""
+        self._pause_s, self._quiet_s = _LOOK_S, 0.0
 
     def note_life(self) -> None:
-        """Take note that the work waits for its turn, and is not hung; one that waits for very long is all the same."""
+        """Record that the work waits for a rate-limit slot; this prevents a stall for `LONGEST_WAIT_S` at most."""
         now = self._loop.time()
         if now - self._reported_at <= LONGEST_WAIT_S:
             self._moved_at = now
 
     async def __aenter__(self) -> Self:
-        """Start to beat."""
+        """Start the heartbeat."""
         self._body = asyncio.current_task()
         self._beats = asyncio.create_task(self._beat_on(), name="lease-keeper")
         return self
@@ -74,10 +74,10 @@ class LeaseKeeper:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop to beat."""
+        """Stop the heartbeat."""
         if self._beats:
             self._beats.cancel()
-            # Not awaited itself: its cancellation would look like one of this task, which must not be swallowed.
+            # Awaiting the task itself would raise its CancelledError, which would look like this task's own.
             await asyncio.wait([self._beats])
             if not self._beats.cancelled():
                 self._beats.result()
@@ -86,7 +86,7 @@ class LeaseKeeper:
         while True:
             await asyncio.sleep(self._pause_s)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._fresh.wait(), self._patience_s)
+                await asyncio.wait_for(self._fresh.wait(), self._quiet_s)
             self._fresh.clear()
             if self._loop.time() - self._moved_at > self.stall_s:
                 self.is_stalled = True
@@ -100,7 +100,7 @@ class LeaseKeeper:
         try:
             answer = await self._store.beat(self._lease, self.tally)
         except StoreError as e:
-            # The lease lasts three beats; if Redis stays away longer, whoever claims next has a newer fence.
+            # The lease lasts three beats. If Redis is unavailable for longer, the next claim has a newer fence.
             _log.warning("beat_missed", reason=e.message)
             return
         self.is_cancelled = self.is_cancelled or answer is Beat.CANCEL

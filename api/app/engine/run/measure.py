@@ -1,4 +1,4 @@
-"""What is measured of a run of a chunk: how it ended, how long it took, and the bars that it wrote."""
+"""Measure the run of a chunk: how it ended, how long it took, and how many bars it wrote."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,27 +9,27 @@ from app.engine.run.keeper import LeaseKeeper
 from app.live.store import Claim
 from app.telemetry.metrics import BARS_CORRECTED, BARS_WRITTEN, CHUNK_SECONDS, CHUNKS, count, observe
 
-#: Endings that are a worker's errors: the task raised, the plan cannot be, nothing was settled for too long.
+#: Results that count as errors: the task raised, the plan or chunk failed, or no item was finished for too long.
 ERROR_ENDINGS = ("broken", "failed", "stalled")
 
 
 @dataclass(slots=True)
 class Measure:
-    """A run in the making; `ending` is its last word."""
+    """A run in progress; `ending` is set when it has ended."""
 
     ending: str = "released"
 
 
 @contextmanager
 def measured(task: str, claim: Claim, keeper: LeaseKeeper) -> Iterator[Measure]:
-    """Measure the run of a claimed chunk; one that is cut off has been handed back."""
+    """Measure the run of a claimed chunk; a run that is cancelled counts as released."""
     begun_at, measure = perf_counter(), Measure()
     try:
         yield measure
     finally:
         count(CHUNKS, task, measure.ending)
         observe(CHUNK_SECONDS, perf_counter() - begun_at, task)
-        # Of this run alone: an earlier one has counted what it left.
+        # Only the difference: earlier runs of the chunk have counted their part.
         count(BARS_WRITTEN, claim.lease.ref.queue, by=keeper.tally.rows - claim.chunk.tally.rows)
         before, after = (tally.counts.get("corrected", 0) for tally in (claim.chunk.tally, keeper.tally))
         count(BARS_CORRECTED, claim.lease.ref.queue, by=after - before)

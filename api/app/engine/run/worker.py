@@ -10,12 +10,12 @@ from pydantic import BaseModel
 
 from app.engine.loading import load_function
 from app.engine.parts import Parts
-from app.engine.patience import insist
 from app.engine.run.ends import end_broken, end_cancelled, end_done, end_paused, is_worth_a_line
 from app.engine.run.hand_back import HandBack
 from app.engine.run.keeper import STALL_S, LeaseKeeper
 from app.engine.run.measure import measured
 from app.engine.settle import settle_or_leave
+from app.engine.store_retry import retry_while_unavailable
 from app.jobs.model import PLAN, Chunk, JobStatus, Tally
 from app.jobs.records import as_stored, chunk_as_stored, fit_for_both_stores
 from app.live.store import ChunkRef, Claim, Refusal
@@ -96,7 +96,7 @@ class Run:
             kept_job = await self.parts.history.load(self.claim.lease.ref.queue, job_id)
             result = kept_job.result if kept_job else None
         # Given up after one lost answer, a plan that Redis has would wait for its chunks to be announced again.
-        ended = await insist(
+        ended = await retry_while_unavailable(
             lambda: self.parts.store.set_plan(self.claim.lease, kept_plan, kept, result=result),
             for_s=_CLAIM_PATIENCE_S,
         )
@@ -164,7 +164,7 @@ def _log_start(claim: Claim) -> None:
 
 async def _claim(parts: Parts, ref: ChunkRef) -> Claim | Refusal:
     """Claim, also through a restart of Redis: a claim given up costs the chunk a re-send."""
-    return await insist(lambda: parts.store.claim(ref, owner=parts.name), for_s=_CLAIM_PATIENCE_S)
+    return await retry_while_unavailable(lambda: parts.store.claim(ref, owner=parts.name), for_s=_CLAIM_PATIENCE_S)
 
 
 async def _handle(run: Run) -> Tally:

@@ -156,7 +156,7 @@ class TestChunk:
 async def test_an_end_that_the_ledger_missed_is_kept_by_the_reaper(
     parts: Parts, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ends, "_LEDGER_PATIENCE_S", 0.01)
+    monkeypatch.setattr(ends, "_LEDGER_RETRY_S", 0.01)
     SCRIPT["plan"] = planning([make_chunk(0)])
     job = await submit(parts)
     await perform(parts, messages(parts)[0])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.engine.patience import insist
+from app.engine.store_retry import retry_while_unavailable
 from batch.errors import NotFound, StoreError
 
 pytestmark = pytest.mark.anyio
@@ -24,24 +24,24 @@ class Away:
 
 async def test_an_answer_is_returned_at_once() -> None:
     store = Away(0)
-    assert await insist(store.ask, for_s=5) == "here"
+    assert await retry_while_unavailable(store.ask, for_s=5) == "here"
     assert store.calls == 1
 
 
 async def test_a_store_that_comes_back_is_waited_for() -> None:
     store = Away(3)
-    assert await insist(store.ask, for_s=30) == "here"
+    assert await retry_while_unavailable(store.ask, for_s=30) == "here"
     assert store.calls == 4
 
 
 async def test_one_that_stays_away_is_given_up() -> None:
     store = Away(10**6)
     with pytest.raises(StoreError, match="away"):
-        await insist(store.ask, for_s=0.05)
+        await retry_while_unavailable(store.ask, for_s=0.05)
 
 
 async def test_any_other_error_is_told_at_once() -> None:
     store = Away(1, NotFound("no such job"))
     with pytest.raises(NotFound):
-        await insist(store.ask, for_s=30)
+        await retry_while_unavailable(store.ask, for_s=30)
     assert store.calls == 1
