@@ -79,6 +79,9 @@ _Symbol = Annotated[str, Field(min_length=1, max_length=20)]
 def _to_tuple(value: Any) -> Any:
     if not isinstance(value, list):
         return value
+    if not value:
+        message = "symbols was empty: name at least one symbol, or leave symbols out to take all"
+        raise InvalidRequest(message, pointer="/symbols")
     if len(value) > MAX_SYMBOLS:
         raise ValueError(f"had {len(value)} entries, expected at most {MAX_SYMBOLS}")
     return tuple(value)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.catalog import CATALOG
 from app.engine.dispatch import LocalDispatcher
 from app.engine.lifecycle import Jobs
 from app.engine.parts import Parts
@@ -126,7 +127,7 @@ def make_parts() -> Parts:
     store, history = MemoryJobStore(), MemoryJobHistory()
     schedules = MemoryScheduleStore(history)
     loaded = load_settings(bar_store="memory", provider="synthetic")
-    return Parts(loaded, store, history, LocalDispatcher(), store.events, schedules, "worker@test:1")
+    return Parts(loaded, store, history, LocalDispatcher(), store.events, schedules, CATALOG, "worker@test:1")
 
 
 @pytest.fixture(scope="module", autouse=True)

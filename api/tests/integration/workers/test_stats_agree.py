@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import redis
 
-from app.engine.catalog import INGEST_RUN_DAILY
+from app.ingest.jobs import RUN_DAILY
 from app.ledger.port import Terms
 from tests.fixtures.jobs.apps import JOBS, client_of, jobs_of, running
 from tests.fixtures.workers.workers import Place, worker
@@ -32,7 +32,7 @@ async def test_statistics_follow_the_job_within_a_second(place: Place) -> None:
     with worker(place, concurrency=1):
         async with running(place.settings) as app, client_of(app) as client:
             request = {"chunks": 1, "items": 4, "item_s": 0.5, "plan_s": 3.0}
-            admission = await jobs_of(app).submit(INGEST_RUN_DAILY, request, owner="ingest", terms=Terms("test"))
+            admission = await jobs_of(app).submit(RUN_DAILY, request, owner="ingest", terms=Terms("test"))
             seen = await watch(client, admission.job.job_id)
     # While the plan was made, too: the job had a state, and no plan yet.
     assert ("running", False) in seen
