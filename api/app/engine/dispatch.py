@@ -72,7 +72,6 @@ class CeleryDispatcher:
         self._pushes = {each: Group(partial(self._push_all, each.redis)) for each in brokers.values()}
 
     async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
-        """Send one message for each chunk, in order, in one round trip for each queue."""
         by_queue: dict[str, list[ChunkRef]] = defaultdict(list)
         for ref in refs:
             by_queue[ref.queue].append(ref)
@@ -85,12 +84,10 @@ class CeleryDispatcher:
             await self._pushes[self._brokers[queue]].call((queue, [_message(task, ref, origin) for ref in group]))
 
     async def depth(self, queue: str) -> int:
-        """Return how many messages of a queue no worker has taken yet."""
         with redis_errors():
             return int(await self._brokers[queue].redis.llen(list_key(queue)))
 
     async def check(self) -> None:
-        """Raise ConfigurationError where a broker evicts, or is a node of a cluster."""
         away: StoreError | None = None
         for broker in self._pushes:
             try:
@@ -101,23 +98,19 @@ class CeleryDispatcher:
             raise away
 
     async def ping(self) -> None:
-        """Raise StoreError unless every broker answers."""
         with redis_errors():
             await asyncio.gather(*(broker.redis.ping() for broker in self._pushes))
 
     async def measure_servers(self) -> Mapping[str, ServerLoad]:
-        """Return the load of each broker: `broker` where there is one, else `broker-` and the first queue on it."""
         named: dict[Broker, str] = {}
         for queue, broker in self._brokers.items():
             named.setdefault(broker, f"broker-{queue}" if len(self._pushes) > 1 else "broker")
         return {name: await read_load(broker.redis) for broker, name in named.items()}
 
     async def try_write(self) -> None:
-        """Raise StoreError unless every broker takes a key, which ends by itself within a second."""
         await asyncio.gather(*(try_key(broker.redis, PROBE) for broker in self._pushes))
 
     async def close(self) -> None:
-        """Release connections."""
         for broker in self._pushes:
             await broker.redis.aclose()
 
@@ -150,7 +143,6 @@ class LocalDispatcher:
         self._is_sent = asyncio.Condition()
 
     async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
-        """Queue the chunks that do not wait yet, in order; no message gets lost in a process."""
         async with self._is_sent:
             fresh = dict.fromkeys(ref for ref in refs if ref not in self._waiting)
             if ahead:
@@ -173,24 +165,22 @@ class LocalDispatcher:
         return refs
 
     async def depth(self, queue: str) -> int:
-        """Return how many chunks wait."""
         return len(self._waiting)
 
     async def measure_servers(self) -> Mapping[str, ServerLoad]:
-        """Return nothing: there is no broker."""
         return {}
 
     async def check(self) -> None:
-        """Do nothing: a process drops nothing."""
+        pass
 
     async def ping(self) -> None:
-        """Do nothing: a process always answers itself."""
+        pass
 
     async def try_write(self) -> None:
-        """Do nothing: a process takes its own chunks."""
+        pass
 
     async def close(self) -> None:
-        """Do nothing."""
+        pass
 
 
 def _task_id(ref: ChunkRef) -> str:

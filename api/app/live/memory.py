@@ -73,7 +73,6 @@ class MemoryJobStore:
         self.events = MemoryEventLog(clock)
 
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
-        """Record a job with the chunks it has so far, unless it is there; return whether it was new."""
         key, newest = (job.queue, job.job_id), self._newest[job.queue]
         plan = None if job.plan is None else as_stored(job.plan)
         job, chunks = replace(job, request=as_stored(job.request), plan=plan), [chunk_as_stored(c) for c in chunks]
@@ -90,7 +89,6 @@ class MemoryJobStore:
         return True
 
     async def claim(self, ref: ChunkRef, *, owner: str) -> Claim | Refusal:
-        """Take the exclusive lease of a chunk, or learn why not."""
         record = self._records.get((ref.queue, ref.job_id))
         if record is None:
             return Refusal.GONE
@@ -113,7 +111,6 @@ class MemoryJobStore:
         )
 
     async def beat(self, lease: Lease, tally: Tally) -> Beat:
-        """Report a tally and extend the lease."""
         found, tally = self._mine(lease), tally_as_stored(tally)
         if found is None:
             return Beat.LOST
@@ -131,7 +128,6 @@ class MemoryJobStore:
         *,
         result: Mapping[str, Any] | None = None,
     ) -> Ended:
-        """End the plan step: the job has these chunks now."""
         plan, chunks = as_stored(plan), [chunk_as_stored(chunk) for chunk in chunks]
         found = self._mine(lease)
         if found is None:
@@ -143,7 +139,6 @@ class MemoryJobStore:
         return Ended(is_accepted=True, is_final=record.job.status.is_final)
 
     async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "", pause_s: float = 0.0) -> Ended:
-        """End a run of a chunk; one that goes back to the queue may run again after `pause_s` seconds."""
         found, tally = self._mine(lease), tally_as_stored(tally)
         if found is None:
             return self._repeated(lease, ChunkState.DEAD if ending is Ending.FAILED else ending)
@@ -173,7 +168,6 @@ class MemoryJobStore:
         return Ended(is_accepted=True, is_dead=is_dead, is_final=record.job.status.is_final)
 
     async def fail(self, lease: Lease, error: Mapping[str, Any]) -> Ended:
-        """End the plan step and the job: it cannot be done."""
         found, error = self._mine(lease), as_stored(error)
         if found is None:
             return self._repeated(lease, ChunkState.DEAD)
@@ -183,7 +177,6 @@ class MemoryJobStore:
         return Ended(is_accepted=True, is_dead=True, is_final=True)
 
     async def cancel(self, queue: str, job_id: str) -> Job | None:
-        """Ask a job to stop: queued chunks end now, running ones at their next beat."""
         record = self._records.get((queue, job_id))
         if record is None:
             return None
@@ -198,7 +191,6 @@ class MemoryJobStore:
         return record.job
 
     async def expire(self, queue: str) -> list[Expired]:
-        """Take back the leases that ran out."""
         now, expired = self._now_s(), []
         for job_id, n, record, slot in self._slots(queue):
             if slot.chunk.state is ChunkState.RUNNING and slot.lease_ends < now:
@@ -210,7 +202,6 @@ class MemoryJobStore:
         return expired
 
     async def take_retries(self, queue: str) -> list[ChunkRef]:
-        """Return the interrupted and broken chunks that may run again; each comes again until it is claimed."""
         now, found = self._now_s(), []
         for job_id, n, _, slot in self._slots(queue):
             is_queued = slot.chunk.state is ChunkState.QUEUED
@@ -220,7 +211,6 @@ class MemoryJobStore:
         return found
 
     async def take_due(self, queue: str, *, older_than_s: float = 0.0) -> list[ChunkRef]:
-        """Return the chunks whose message seems lost, and put off their next turn."""
         now, due = self._now_s(), []
         for job_id, n, _, slot in self._slots(queue):
             is_waiting = slot.chunk.state is ChunkState.QUEUED and slot.retry_at is None
@@ -230,87 +220,72 @@ class MemoryJobStore:
         return due
 
     async def load(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
-        """Return live jobs, None for those not there."""
         records = (self._records.get((queue, job_id)) for job_id in job_ids)
         return [record.job if record else None for record in records]
 
     async def statuses(self, queue: str, job_ids: Sequence[str]) -> list[JobStatus | None]:
-        """Return the states of live jobs, None for those not there."""
         return [job.status if job else None for job in await self.load(queue, job_ids)]
 
     async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:
-        """Return the planned chunks of a job."""
         record = self._records.get((queue, job_id))
         return [slot.chunk for n, slot in record.slots.items() if n != PLAN] if record else []
 
     async def load_chunk(self, ref: ChunkRef) -> Chunk | None:
-        """Return one chunk, None where it is not there."""
         record = self._records.get((ref.queue, ref.job_id))
         slot = record.slots.get(ref.n) if record else None
         return slot.chunk if slot else None
 
     async def newest(self, queue: str) -> list[str]:
-        """Return the ids of the newest jobs, newest first."""
         return list(self._newest[queue])
 
     async def forget(self, queue: str, job_id: str) -> None:
-        """Drop a job."""
         self.events.forget(queue, job_id)
         self._unsettled.pop((queue, job_id), None)
         if self._records.pop((queue, job_id), None):
             self._newest[queue] = [known for known in self._newest[queue] if known != job_id]
 
     async def unsettled(self, queue: str) -> list[str]:
-        """Return the ids of jobs whose end is not known to be in the ledger, oldest first."""
         return [job_id for owner_queue, job_id in self._unsettled if owner_queue == queue][:1000]
 
     async def mark_settled(self, queue: str, job_id: str) -> bool:
-        """Note that the ledger has the end of a job; return whether that is news."""
         is_news = (queue, job_id) in self._unsettled
         self._unsettled.pop((queue, job_id), None)
         return is_news
 
     async def report_worker(self, name: str, slots: int, release: str | None = None) -> None:
-        """Say that a worker is alive."""
         self._workers[name] = Worker(name, self._clock(), slots, release)
 
     async def forget_worker(self, name: str, slots: int, release: str | None = None) -> None:
-        """Say that a worker goes, as it was told to."""
         self._workers.pop(name, None)
 
     async def workers(self) -> list[Worker]:
-        """Return the workers seen in the last 20 seconds."""
         return [w for w in self._workers.values() if self._silent_s(w) <= WORKER_S]
 
     async def lost_workers(self) -> int:
-        """Return how many workers went without a word in the last 15 minutes."""
         return sum(WORKER_S < self._silent_s(w) <= LOST_S for w in self._workers.values())
 
     async def running(self, queue: str) -> int:
-        """Return how many chunks of a queue are leased."""
         records = [record for (of, _), record in self._records.items() if of == queue]
         return sum(slot.chunk.state is ChunkState.RUNNING for record in records for slot in record.slots.values())
 
     async def renew_epoch(self) -> bool:
-        """Leave a mark; return whether it was missing."""
         was_missing, self._epoch = not self._epoch, True
         return was_missing
 
     async def check(self) -> None:
-        """Do nothing: memory drops nothing."""
+        pass
 
     async def measure_servers(self) -> Mapping[str, ServerLoad]:
-        """Return nothing: there is no server."""
         return {}
 
     async def ping(self, *, fresh_s: float = 0.0) -> None:
-        """Do nothing: memory always answers."""
+        pass
 
     async def try_write(self) -> None:
-        """Do nothing: memory takes every write."""
+        pass
 
     async def close(self) -> None:
-        """Do nothing."""
+        pass
 
     def _now_s(self) -> float:
         return self._clock().timestamp()

@@ -30,13 +30,11 @@ class MemoryEventLog:
             self._feeds.pop(FeedKey(queue, job_id, feed), None)
 
     async def read(self, queue: str, job_id: str, *, after: str, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
-        """Return the events after an id, oldest first."""
         place = parse_event_id(after)
         kept = self._feeds.get(FeedKey(queue, job_id, feed), ())
         return [event for event in kept if parse_event_id(event.event_id) > place]
 
     async def wait(self, after: Mapping[FeedKey, str], *, timeout_ms: int) -> dict[FeedKey, list[JobEvent]]:
-        """Return new events of several feeds, each after its id; {} where none came in time."""
         deadline = time.monotonic() + timeout_ms / 1000
         while True:
             self._appended.clear()
@@ -52,7 +50,6 @@ class MemoryEventLog:
                 return {}
 
     async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
-        """Add log lines to the feeds of several jobs; those of a job that is not live are dropped."""
         for key, texts in lines.items():
             # A live job has told that it was queued.
             if FeedKey(key.queue, key.job_id) in self._feeds:

@@ -23,7 +23,6 @@ class RedisCounts:
         self._add = redis.register_script(_ADD)
 
     async def add(self, rate: Rate, caller: str, calls: int) -> Count:
-        """Count calls of a caller."""
         key = keys.calls(rate.name, caller)
         with redis_errors():
             ((total, left_ms),) = await run_together(self._redis, [(self._add, [key], [calls, rate.window_s * 1000])])

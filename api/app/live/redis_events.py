@@ -19,20 +19,17 @@ class RedisEventLog:
         self._add_lines = load_script(redis, "log")
 
     async def read(self, queue: str, job_id: str, *, after: str, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
-        """Return the events after an id, oldest first."""
         with redis_errors():
             found = await self._redis.xrange(_STREAMS[feed](queue, job_id), min=f"({after}")
         return _parse(found or [])
 
     async def wait(self, after: Mapping[FeedKey, str], *, timeout_ms: int) -> dict[FeedKey, list[JobEvent]]:
-        """Return new events of several feeds, each after its id; {} where none came in time."""
         names = {_STREAMS[key.feed](key.queue, key.job_id): key for key in after}
         with redis_errors():
             found: Any = await self._redis.xread({name: after[key] for name, key in names.items()}, block=timeout_ms)
         return {names[name]: _parse(entries) for name, entries in found or []}
 
     async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
-        """Add log lines to the feeds of several jobs, all at once; those of a job that is not live are dropped."""
         with redis_errors():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for key, texts in lines.items():

@@ -59,14 +59,12 @@ class RedisJobStore:
         self._looks = Group(self._look_once)
 
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
-        """Record a job with the chunks it has so far, unless it is there; return whether it was new."""
         ref = ChunkRef(job.queue, job.job_id, PLAN)
         dumped = dump_json([dump_chunk(chunk) for chunk in chunks])
         fields = dump_json(dump_job(job))
         return await self._puts.call((ref, [job.job_id, self._dispatch_ms, NEWEST_KEPT, fields, dumped]))
 
     async def claim(self, ref: ChunkRef, *, owner: str) -> Claim | Refusal:
-        """Take the exclusive lease of a chunk, or learn why not."""
         nonce = uuid4().hex[:8]
         answer = await self._run("claim", ref, ref.job_id, ref.n, owner, self._lease_ms, nonce, MAX_ATTEMPTS)
         if answer[0] != "ok":
@@ -84,7 +82,6 @@ class RedisJobStore:
         )
 
     async def beat(self, lease: Lease, tally: Tally) -> Beat:
-        """Report a tally and extend the lease."""
         ref = lease.ref
         dumped = dump_json(tally.to_json())
         return Beat(await self._run("beat", ref, ref.job_id, ref.n, lease.fence, self._lease_ms, dumped))
@@ -97,14 +94,12 @@ class RedisJobStore:
         *,
         result: Mapping[str, Any] | None = None,
     ) -> Ended:
-        """End the plan step: the job has these chunks now."""
         ref, dumped = lease.ref, dump_json([dump_chunk(chunk) for chunk in chunks])
         planned = (dump_json(dict(plan)), dumped, "" if result is None else dump_json(dict(result)))
         answer = await self._run("set_plan", ref, ref.job_id, lease.fence, self._dispatch_ms, *planned)
         return _ended(answer)
 
     async def end(self, lease: Lease, ending: Ending, tally: Tally, *, error: str = "", pause_s: float = 0.0) -> Ended:
-        """End a run of a chunk; one that goes back to the queue may run again after `pause_s` seconds."""
         ref = lease.ref
         arguments = (ref.job_id, ref.n, lease.fence, ending.value, dump_json(tally.to_json()))
         waits = (self._retry_ms, error, round(pause_s * 1000))
@@ -112,18 +107,15 @@ class RedisJobStore:
         return _ended(await self._run("end", ref, *arguments, most, *waits))
 
     async def fail(self, lease: Lease, error: Mapping[str, Any]) -> Ended:
-        """End the plan step and the job: it cannot be done."""
         answer = await self._run("fail", lease.ref, lease.ref.job_id, lease.fence, dump_json(dict(error)))
         return _ended(answer)
 
     async def cancel(self, queue: str, job_id: str) -> Job | None:
-        """Ask a job to stop: queued chunks end now, running ones at their next beat."""
         if not await self._run("cancel", ChunkRef(queue, job_id, PLAN), job_id):
             return None
         return (await self.load(queue, [job_id]))[0]
 
     async def expire(self, queue: str) -> list[Expired]:
-        """Take back the leases that ran out."""
         expired = []
         for ref in await self._overdue(queue, keys.leases(queue)):
             verdict, status = await self._run("expire", ref, ref.job_id, ref.n, MAX_ATTEMPTS)
@@ -132,22 +124,18 @@ class RedisJobStore:
         return expired
 
     async def take_retries(self, queue: str) -> list[ChunkRef]:
-        """Return the interrupted and broken chunks that may run again; each comes again until it is claimed."""
         found = await self._run("retries", ChunkRef(queue, "", ""), round(RESEND_S * 1000), _SWEPT_AT_ONCE)
         return [ChunkRef(queue, *member.split("|", 1)) for member in found]
 
     async def take_due(self, queue: str, *, older_than_s: float = 0.0) -> list[ChunkRef]:
-        """Return the chunks whose message seems lost, and put off their next turn."""
         arguments = (self._dispatch_ms, round(older_than_s * 1000), _SWEPT_AT_ONCE)
         found = await self._run("due", ChunkRef(queue, "", ""), *arguments)
         return [ChunkRef(queue, *member.split("|", 1)) for member in found]
 
     async def load(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
-        """Return live jobs, None for those not there; one round trip for all."""
         return await self._loads.call([keys.job(queue, job_id) for job_id in job_ids]) if job_ids else []
 
     async def statuses(self, queue: str, job_ids: Sequence[str]) -> list[JobStatus | None]:
-        """Return the states of live jobs, None for those not there; one round trip for all."""
         with redis_errors():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for job_id in job_ids:
@@ -155,13 +143,11 @@ class RedisJobStore:
                 return [JobStatus(text) if text else None for text in await pipe.execute()]
 
     async def load_chunks(self, queue: str, job_id: str) -> list[Chunk]:
-        """Return the planned chunks of a job."""
         with redis_errors():
             record = cast("dict[str, str]", await self._redis.hgetall(keys.chunks(queue, job_id)))
         return parse_chunks(record)
 
     async def load_chunk(self, ref: ChunkRef) -> Chunk | None:
-        """Return one chunk, None where it is not there."""
         names = [f"{name}:{ref.n}" for name in ("spec", "state", "tally", "attempts", "error")]
         with redis_errors():
             fields = cast("list[str | None]", await self._redis.hmget(keys.chunks(ref.queue, ref.job_id), names))
@@ -171,73 +157,58 @@ class RedisJobStore:
         return parse_chunk(ref.n, spec, state=state, tally=tally, attempts=int(attempts or 0), error=error or "")
 
     async def newest(self, queue: str) -> list[str]:
-        """Return the ids of the newest jobs, newest first."""
         with redis_errors():
             return cast("list[str]", await self._redis.lrange(keys.newest(queue), 0, NEWEST_KEPT - 1))
 
     async def forget(self, queue: str, job_id: str) -> None:
-        """Drop a job."""
         await self._run("forget", ChunkRef(queue, job_id, PLAN), job_id)
 
     async def unsettled(self, queue: str) -> list[str]:
-        """Return the ids of jobs whose end is not known to be in the ledger, oldest first."""
         with redis_errors():
             return cast("list[str]", await self._redis.zrange(keys.active(queue), 0, 999))
 
     async def mark_settled(self, queue: str, job_id: str) -> bool:
-        """Note that the ledger has the end of a job; return whether that is news."""
         with redis_errors():
             return bool(await self._redis.zrem(keys.active(queue), job_id))
 
     async def report_worker(self, name: str, slots: int, release: str | None = None) -> None:
-        """Say that a worker is alive."""
         with redis_errors():
             seconds, _ = await self._redis.time()
             await self._redis.zadd(keys.WORKERS, {dump_json([name, slots, release]): seconds})
             await self._redis.zremrangebyscore(keys.WORKERS, 0, seconds - LOST_S)
 
     async def forget_worker(self, name: str, slots: int, release: str | None = None) -> None:
-        """Say that a worker goes, as it was told to."""
         with redis_errors():
             await self._redis.zrem(keys.WORKERS, dump_json([name, slots, release]))
 
     async def workers(self) -> list[Worker]:
-        """Return the workers seen in the last 20 seconds."""
         return (await self._looks.call(None))[0]
 
     async def lost_workers(self) -> int:
-        """Return how many workers went without a word in the last 15 minutes."""
         return (await self._looks.call(None))[1]
 
     async def running(self, queue: str) -> int:
-        """Return how many chunks of a queue are leased."""
         with redis_errors():
             return int(await self._redis.zcard(keys.leases(queue)))
 
     async def renew_epoch(self) -> bool:
-        """Leave a mark; return whether it was missing, which means that Redis lost everything."""
         with redis_errors():
             return bool(await self._redis.set(keys.EPOCH, "1", nx=True))
 
     async def check(self) -> None:
-        """Raise ConfigurationError where Redis evicts, or is a node of a cluster."""
         await check_server(self._redis, "REDIS_URL")
 
     async def measure_servers(self) -> Mapping[str, ServerLoad]:
-        """Return the load of the server."""
         return {"state": await read_load(self._redis)}
 
     async def ping(self, *, fresh_s: float = 0.0) -> None:
-        """Raise StoreError unless Redis answers, or has taken a record or a ping in the last `fresh_s` seconds."""
         if monotonic() - self._heard_at >= fresh_s:
             await self._pings.call(None)
 
     async def try_write(self) -> None:
-        """Raise StoreError unless Redis takes a key, which ends by itself within a second."""
         await try_key(self._redis, keys.PROBE)
 
     async def close(self) -> None:
-        """Release connections."""
         await self._redis.aclose()
 
     async def _run(self, script: str, ref: ChunkRef, *arguments: str | int) -> Any:

@@ -13,16 +13,13 @@ class MemoryMeter:
         self._values: dict[str, float] = defaultdict(float)
 
     def count(self, metric: Metric, labels: Sequence[str], by: float) -> None:
-        """Add to a counter."""
         self._add(metric.name, metric, labels, by)
 
     def observe(self, metric: Metric, labels: Sequence[str], value: float) -> None:
-        """Add one value to a histogram."""
         self._add(f"{metric.name}_count", metric, labels, 1)
         self._add(f"{metric.name}_sum", metric, labels, value)
 
     def render(self, readings: Sequence[Reading]) -> bytes:
-        """Return everything in Prometheus' text format, without the words on each metric."""
         lines = [f"{name} {float(value)}" for name, value in self._values.items()]
         lines += [
             f"{_series(reading.metric.name, reading.metric, reading.labels)} {float(reading.value)}"

@@ -31,17 +31,14 @@ class PrometheusMeter:
         }
 
     def count(self, metric: Metric, labels: Sequence[str], by: float) -> None:
-        """Add to a counter."""
         counter = self._counters[metric]
         (counter.labels(*labels) if labels else counter).inc(by)
 
     def observe(self, metric: Metric, labels: Sequence[str], value: float) -> None:
-        """Add one value to a histogram."""
         histogram = self._histograms[metric]
         (histogram.labels(*labels) if labels else histogram).observe(value)
 
     def render(self, readings: Sequence[Reading]) -> bytes:
-        """Return everything, and some gauges, in Prometheus' text format."""
         registry = self._registry
         if self._folder:
             registry = CollectorRegistry()

@@ -24,7 +24,6 @@ class MemoryOutbox:
         self._kept: dict[str, Delivery] = {}
 
     async def register(self, job_id: str, *, url: str | None = None, parent_id: str | None = None) -> None:
-        """Have a job's end told to `url` and to whoever its parent's end was told to; once for each URL."""
         job = self._jobs.get(job_id)
         if job is None:
             return
@@ -44,7 +43,6 @@ class MemoryOutbox:
                 self._put(self._due(replace(delivery, body=encode_event(job))))
 
     async def claim(self, *, limit: int, per_host: int, busy: Sequence[str]) -> list[Delivery]:
-        """Take due deliveries for LEASE_S, oldest first, at most `per_host` for each host and none for `busy` ones."""
         now = self._clock()
         due = [d for d in self._kept.values() if d.next_attempt_at and d.next_attempt_at <= now]
         taken: list[Delivery] = []
@@ -59,7 +57,6 @@ class MemoryOutbox:
         return sorted(taken, key=lambda d: d.place)
 
     async def save_attempt(self, delivery: Delivery, end: AttemptEnd) -> bool:
-        """Keep what became of an attempt; False where the lease had run out and another attempt has begun."""
         kept = self._kept.get(delivery.delivery_id)
         if kept is None or (kept.status, kept.attempts) != (DeliveryStatus.PENDING, delivery.attempts):
             return False
@@ -78,24 +75,20 @@ class MemoryOutbox:
         return True
 
     async def list_deliveries(self, query: DeliveryQuery) -> list[Delivery]:
-        """Return the deliveries that a query asks for, newest first."""
         found = [delivery for delivery in self._kept.values() if _matches(delivery, query)]
         return sorted(found, key=lambda d: d.place, reverse=True)[: query.limit]
 
     async def load(self, owner: str, delivery_id: str) -> Delivery | None:
-        """Return one delivery of an owner."""
         delivery = self._kept.get(delivery_id)
         return delivery if delivery and delivery.owner == owner else None
 
     async def replay(self, owner: str, delivery_id: str) -> Delivery | None:
-        """Make a delivery that has ended due now; return it, None where it has not ended."""
         delivery = await self.load(owner, delivery_id)
         if delivery is None or not delivery.status.is_final:
             return None
         return self._put(self._due(replace(delivery, attempts=0, ended_at=None)))
 
     async def purge(self) -> int:
-        """Drop what ended more than KEPT_DAYS ago; return how many there were."""
         limit = self._clock() - timedelta(days=KEPT_DAYS)
         old = [d.delivery_id for d in self._kept.values() if d.ended_at and d.ended_at < limit]
         for delivery_id in old:

@@ -41,13 +41,11 @@ class PostgresOutbox:
         self._engine = engine
 
     async def register(self, job_id: str, *, url: str | None = None, parent_id: str | None = None) -> None:
-        """Have a job's end told to `url` and to whoever its parent's end was told to; once for each URL."""
         with postgres_errors():
             async with self._engine.begin() as connection:
                 await register(connection, job_id, url=url, parent_id=parent_id)
 
     async def claim(self, *, limit: int, per_host: int, busy: Sequence[str]) -> list[Delivery]:
-        """Take due deliveries for LEASE_S, oldest first, at most `per_host` for each host and none for `busy` ones."""
         values = {"limit": limit, "per_host": per_host, "busy": list(busy)}
         with postgres_errors():
             async with self._engine.begin() as connection:
@@ -55,7 +53,6 @@ class PostgresOutbox:
                 return sorted(map(_parse, rows), key=lambda delivery: delivery.place)
 
     async def save_attempt(self, delivery: Delivery, end: AttemptEnd) -> bool:
-        """Keep what became of an attempt; False where the lease had run out and another attempt has begun."""
         later = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, end.delay_s)
         statement = (
             WEBHOOK_DELIVERIES.update()
@@ -74,7 +71,6 @@ class PostgresOutbox:
                 return bool((await connection.execute(statement)).rowcount)
 
     async def list_deliveries(self, query: DeliveryQuery) -> list[Delivery]:
-        """Return the deliveries that a query asks for, newest first."""
         statement = select(WEBHOOK_DELIVERIES).where(_T.owner == query.owner)
         if query.statuses:
             statement = statement.where(_T.status.in_(sorted(query.statuses)))
@@ -85,12 +81,10 @@ class PostgresOutbox:
         return await self._select(statement.order_by(_T.place.desc()).limit(query.limit))
 
     async def load(self, owner: str, delivery_id: str) -> Delivery | None:
-        """Return one delivery of an owner."""
         found = await self._select(select(WEBHOOK_DELIVERIES).where(_T.delivery_id == delivery_id, _T.owner == owner))
         return found[0] if found else None
 
     async def replay(self, owner: str, delivery_id: str) -> Delivery | None:
-        """Make a delivery that has ended due now; return it, None where it has not ended."""
         ended = [status.value for status in DeliveryStatus if status.is_final]
         statement = (
             WEBHOOK_DELIVERIES.update()
@@ -106,7 +100,6 @@ class PostgresOutbox:
         return _parse(row) if row else None
 
     async def purge(self) -> int:
-        """Drop what ended more than KEPT_DAYS ago; return how many there were."""
         too_old = _T.ended_at < func.clock_timestamp() - text(f"interval '{KEPT_DAYS} days'")
         with postgres_errors():
             async with self._engine.begin() as connection:

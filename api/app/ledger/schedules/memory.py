@@ -34,7 +34,6 @@ class MemoryScheduleStore:
         self._held: set[str] = set()
 
     async def add(self, schedule: Schedule) -> Schedule:
-        """Keep a new schedule, armed from the store's time."""
         if sum(s.owner == schedule.owner for s in self._schedules.values()) >= MAX_SCHEDULES:
             raise Conflict(too_many())
         self._check_name(schedule)
@@ -44,18 +43,15 @@ class MemoryScheduleStore:
         return kept
 
     async def list_schedules(self, owner: str) -> list[Schedule]:
-        """Return an owner's schedules by name."""
         return sorted((s for s in self._schedules.values() if s.owner == owner), key=lambda s: s.name)
 
     async def load(self, owner: str, schedule_id: str) -> Schedule:
-        """Return a schedule."""
         found = self._schedules.get(schedule_id)
         if found is None or found.owner != owner:
             raise NotFound(not_found(schedule_id))
         return found
 
     async def change(self, owner: str, schedule_id: str, edit: Edit) -> Schedule:
-        """Change a schedule while nothing fires it."""
         now = self._clock()
         changed = replace(edit(await self.load(owner, schedule_id), now), updated_at=now)
         self._check_name(changed)
@@ -63,13 +59,11 @@ class MemoryScheduleStore:
         return changed
 
     async def delete(self, owner: str, schedule_id: str) -> None:
-        """Drop a schedule and its history; its jobs stay."""
         await self.load(owner, schedule_id)
         del self._schedules[schedule_id]
         self._firings.pop(schedule_id, None)
 
     async def fire_due(self, take_turn: TakeTurn, *, has_ended: HasEnded) -> Fired | None:
-        """Take one turn of the schedule that has been due longest; None where none is due."""
         now = self._clock()
         due = [
             (s.next_at, s.schedule_id)
@@ -81,16 +75,13 @@ class MemoryScheduleStore:
         return await self._fire(self._schedules[min(due)[1]], take_turn, has_ended)
 
     async def fire_now(self, owner: str, schedule_id: str, take_turn: TakeTurn, *, has_ended: HasEnded) -> Fired:
-        """Take a turn of a schedule that need not be due nor enabled."""
         return await self._fire(await self.load(owner, schedule_id), take_turn, has_ended)
 
     async def list_firings(self, schedule_id: str, *, limit: int) -> list[Firing]:
-        """Return a schedule's firings, newest due time first."""
         kept = self._firings.get(schedule_id, {})
         return [kept[due_at] for due_at in sorted(kept, reverse=True)[:limit]]
 
     async def prune(self, *, days: int) -> int:
-        """Drop the oldest firings of each schedule that were due more than `days` ago."""
         limit, dropped = self._clock() - timedelta(days=days), 0
         for firings in self._firings.values():
             for due_at in sorted(due_at for due_at in firings if due_at < limit)[:PRUNE_STEP]:

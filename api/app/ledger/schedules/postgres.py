@@ -48,7 +48,6 @@ class PostgresScheduleStore:
         self._hold_ms = str(round(hold_s * 1000))
 
     async def add(self, schedule: Schedule) -> Schedule:
-        """Keep a new schedule, armed from the store's time."""
         count = select(func.count()).where(SCHEDULES.c.owner == schedule.owner)
         with postgres_errors():
             try:
@@ -63,7 +62,6 @@ class PostgresScheduleStore:
                 raise Conflict(name_taken(schedule.name)) from e
 
     async def list_schedules(self, owner: str) -> list[Schedule]:
-        """Return an owner's schedules by name."""
         # As Python sorts: by the letters' numbers, whatever the database's language.
         by_name = SCHEDULES.c.name.collate("C")
         statement = select(SCHEDULES).where(SCHEDULES.c.owner == owner).order_by(by_name)
@@ -72,14 +70,12 @@ class PostgresScheduleStore:
                 return [parse_schedule(row) for row in await connection.execute(statement)]
 
     async def load(self, owner: str, schedule_id: str) -> Schedule:
-        """Return a schedule."""
         with postgres_errors():
             async with self._engine.connect() as connection:
                 found = (await connection.execute(select(SCHEDULES).where(*_is(owner, schedule_id)))).one_or_none()
         return parse_schedule(found) if found else _miss(schedule_id)
 
     async def change(self, owner: str, schedule_id: str, edit: Edit) -> Schedule:
-        """Change a schedule while nothing fires it."""
         name = ""
         with postgres_errors():
             try:
@@ -96,7 +92,6 @@ class PostgresScheduleStore:
                 raise Conflict(name_taken(name)) from e
 
     async def delete(self, owner: str, schedule_id: str) -> None:
-        """Drop a schedule and its history; its jobs stay."""
         with postgres_errors():
             async with self._engine.begin() as connection:
                 gone = await connection.execute(SCHEDULES.delete().where(*_is(owner, schedule_id)))
@@ -104,24 +99,20 @@ class PostgresScheduleStore:
             _miss(schedule_id)
 
     async def fire_due(self, take_turn: TakeTurn, *, has_ended: HasEnded) -> Fired | None:
-        """Take one turn of the schedule that has been due longest; None where none is due."""
         is_due = (SCHEDULES.c.is_enabled, SCHEDULES.c.next_at <= func.clock_timestamp())
         due = self._lock(skip_locked=True).where(*is_due).order_by(SCHEDULES.c.next_at).limit(1)
         return await self._fire(due, take_turn, has_ended)
 
     async def fire_now(self, owner: str, schedule_id: str, take_turn: TakeTurn, *, has_ended: HasEnded) -> Fired:
-        """Take a turn of a schedule that need not be due nor enabled."""
         one = self._lock().where(*_is(owner, schedule_id))
         return await self._fire(one, take_turn, has_ended) or _miss(schedule_id)
 
     async def prune(self, *, days: int) -> int:
-        """Drop the oldest firings of each schedule that were due more than `days` ago."""
         with postgres_errors():
             async with self._engine.begin() as connection:
                 return (await connection.execute(_PRUNE, {"days": days, "step": PRUNE_STEP})).rowcount
 
     async def list_firings(self, schedule_id: str, *, limit: int) -> list[Firing]:
-        """Return a schedule's firings, newest due time first."""
         statement = select(FIRINGS).where(FIRINGS.c.schedule_id == schedule_id)
         statement = statement.order_by(FIRINGS.c.due_at.desc()).limit(limit)
         with postgres_errors():

@@ -32,7 +32,6 @@ class MemoryLimiter:
         self._state = _State()
 
     async def ask(self) -> Turn | Wait:
-        """Return a turn, or why and how long to wait."""
         now, state = self._clock(), self._state
         self._tidy(now)
         if state.paused_until > now:
@@ -49,12 +48,10 @@ class MemoryLimiter:
         return Turn(turn)
 
     async def keep(self, turn: Turn) -> None:
-        """Say that a request is still under way."""
         if turn.turn_id in self._state.held:
             self._state.held[turn.turn_id] = self._clock() + self._limits.lease_s
 
     async def settle(self, turn: Turn, verdict: Verdict, *, pause_s: float | None = None, message: str = "") -> float:
-        """End a turn; return the seconds of the pause that this began, 0 where it did not."""
         now, state = self._clock(), self._state
         named = None if pause_s is None else min(pause_s, LONGEST_NAMED_S)
         state.held.pop(turn.turn_id, None)
@@ -72,7 +69,7 @@ class MemoryLimiter:
         return self._begin_pause(now, named, message)
 
     async def close(self) -> None:
-        """Do nothing."""
+        pass
 
     def _begin_pause(self, now: float, named: float | None, message: str) -> float:
         state = self._state

@@ -21,28 +21,22 @@ class PoliteProvider:
 
     @property
     def name(self) -> str:
-        """The namespace of its bars."""
         return self._provider.name
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the provider can do."""
         return self._provider.capabilities
 
     async def fetch_universe(self, market: Market, session: date) -> tuple[str, ...] | None:
-        """Return what the provider says."""
         return await self._provider.fetch_universe(market, session)
 
     async def fetch_sessions(self, interval: Interval, count: int, until: date) -> tuple[date, ...] | None:
-        """Return what the provider says."""
         return await self._provider.fetch_sessions(interval, count, until)
 
     async def fetch_bars(self, request: BarRequest) -> FetchedBars:
-        """Return what the provider has of the request, when it is its turn."""
         async with self._gate.request():
             return await self._provider.fetch_bars(request)
 
     async def close(self) -> None:
-        """Release the connections of both."""
         await self._gate.close()
         await self._provider.close()

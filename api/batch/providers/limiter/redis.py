@@ -40,22 +40,18 @@ class RedisLimiter:
         self._calls: Group[_Call, list[str]] | None = None
 
     async def ask(self) -> Turn | Wait:
-        """Return a turn, or why and how long to wait."""
         word, found, message = await self._call("ask", f"{next(self._numbers):x}")
         return Turn(found) if word == "ok" else Wait(Reason(word), int(found) / 1000, message)
 
     async def keep(self, turn: Turn) -> None:
-        """Say that a request is still under way."""
         await self._call("keep", turn.turn_id)
 
     async def settle(self, turn: Turn, verdict: Verdict, *, pause_s: float | None = None, message: str = "") -> float:
-        """End a turn; return the seconds of the pause that this began, 0 where it did not."""
         named_ms = -1 if pause_s is None else _ms(min(pause_s, LONGEST_NAMED_S))
         _, pause_ms, _ = await self._call("settle", turn.turn_id, verdict.value, named_ms, message)
         return int(pause_ms) / 1000
 
     async def close(self) -> None:
-        """Release connections."""
         clients, self._clients, self._calls = self._clients, (), None
         note_closed(self)
         for redis in clients:
