@@ -28,12 +28,6 @@ class MemoryBarStore:
         self._asked: dict[BarSeries, pl.DataFrame] = {}
 
     async def write(self, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
-        """Store bars in `BAR_SCHEMA`.
-
-        Raises:
-            StoreError: not retryable; the frame is not fit to store.
-
-        """
         check_source(series.source)
         bars = normalise_bars(bars)
         old = self._of(series)
@@ -44,7 +38,6 @@ class MemoryBarStore:
         return report_replaced(changed, written=len(bars))
 
     async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
-        """Keep refused rows in `QUARANTINE_SCHEMA` apart and return how many were not there before."""
         check_source(series.source)
         rows = normalise_quarantine(rows)
         old = self._refused.get(series, pl.DataFrame(schema=QUARANTINE_SCHEMA))
@@ -54,63 +47,51 @@ class MemoryBarStore:
         return len(merged) - len(old)
 
     async def read_quarantine(self, series: BarSeries, symbol: str | None = None) -> pl.DataFrame:
-        """Return refused rows in `QUARANTINE_SCHEMA`, sorted by symbol, then opened_at."""
         rows = self._refused.get(series, pl.DataFrame(schema=QUARANTINE_SCHEMA))
         if symbol is not None:
             rows = rows.filter(pl.col("symbol") == symbol)
         return rows.sort("symbol", "opened_at", "reason")
 
     async def read(self, series: BarSeries, symbol: str, *, start: datetime, end: datetime) -> pl.DataFrame:
-        """Return one symbol's bars with `start <= opened_at < end` (aware datetimes)."""
         at = pl.col("opened_at").to_physical() // 1_000_000
         within = (at >= to_seconds(start, "start")) & (at < to_seconds(end, "end"))
         return self._of(series).filter((pl.col("symbol") == symbol) & within)
 
     async def read_session(self, series: BarSeries, session: date) -> pl.DataFrame:
-        """Return every symbol's bars of one session."""
         return self._of(series).filter(session == _DAY)
 
     async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return the newest bar of every symbol, or of those named, one row each, sorted by symbol."""
         newest = self._of(series).group_by("symbol").tail(1).select(list(BAR_SCHEMA)).sort("symbol")
         return newest.filter(pl.col("symbol").is_in(list(symbols))) if symbols else newest
 
     async def last_closes(self, series: BarSeries, symbols: Sequence[str], *, before: date) -> dict[str, float]:
-        """Return each symbol's last close in a session before `before`; a symbol without one is left out."""
         known = self._of(series).filter(before > _DAY, pl.col("symbol").is_in(list(symbols)))
         newest = known.group_by("symbol").tail(1)
         return dict(zip(newest["symbol"].to_list(), newest["close"].to_list(), strict=True))
 
     async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-        """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
         return count_sessions(self._of(series).filter(_DAY.is_between(first, last)))
 
     async def save_asked(self, series: BarSeries, asked: pl.DataFrame) -> None:
-        """Keep what a provider answered, in `ASKED_SCHEMA`."""
         both = pl.concat([self._asked.get(series, pl.DataFrame(schema=ASKED_SCHEMA)), asked])
         self._asked[series] = newest_asked(both)
 
     async def load_asked(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-        """Return the newest answer on each symbol and session in `ASKED_SCHEMA`, sorted by both."""
         known = self._asked.get(series, pl.DataFrame(schema=ASKED_SCHEMA))
         return known.filter(pl.col("session").is_between(first, last))
 
     async def list_series(self) -> tuple[BarSeries, ...]:
-        """Return the series that hold a bar or a refused row, sorted."""
         return tuple(sorted(self._bars.keys() | self._refused.keys(), key=lambda s: (s.source, s.interval)))
 
     async def verify(self) -> StoreHealth:
-        """Count what is held; memory has no pages and no faults."""
         bars = sum(len(b) for b in self._bars.values())
         size = sum(int(b.estimated_size()) for b in self._bars.values())
         return StoreHealth(pages=0, bars=bars, bytes=size, faults=())
 
     async def shards(self, series: BarSeries) -> tuple[str, ...]:
-        """Return the one shard of a series that holds anything."""
         return ("all",) if series in self._bars or series in self._refused else ()
 
     async def older(self, series: BarSeries, shard: str, *, before: date) -> OldBars:
-        """Return what is held of sessions before a day; of daily bars, of years before that day's."""
         bars = self._of(series).filter(_first_kept(series, before) > _DAY)
         bucket = _DAY if series.interval.is_intraday else _DAY.dt.year()
         pages = bars.select("symbol", bucket.alias("bucket")).unique()
@@ -119,7 +100,6 @@ class MemoryBarStore:
     async def compact(
         self, series: BarSeries, shard: str, *, before: date | None, should_stop: ShouldStop = never
     ) -> Compaction:
-        """Drop what is held of sessions before a day, if one is given."""
         check_stop(should_stop)
         size = int(self._of(series).estimated_size())
         if before is None:
@@ -134,7 +114,6 @@ class MemoryBarStore:
         return Compaction(dropped, size, int(self._of(series).estimated_size()))
 
     async def close(self) -> None:
-        """Forget everything."""
         self._bars.clear()
         self._refused.clear()
         self._asked.clear()

@@ -22,12 +22,6 @@ class InfluxActionStore:
     bucket: str
 
     async def save(self, source: str, notes: pl.DataFrame) -> None:
-        """Keep notes in `NOTE_SCHEMA`; a server that refuses one, as beyond its retention, keeps not all of them.
-
-        Raises:
-            StoreError: the server refused or did not answer.
-
-        """
         check_source(source)
         if notes.is_empty():
             return
@@ -38,7 +32,6 @@ class InfluxActionStore:
             raise StoreError(f"InfluxDB refused {refused.height} corporate actions: {reason}", retryable=False)
 
     async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return notes in `NOTE_SCHEMA`, of all symbols or of some, sorted by symbol, ex-session and origin."""
         check_source(source)
         found = await self.delivery.reads.actions(self.bucket, source, symbols)
         notes = found.with_columns(
@@ -49,7 +42,6 @@ class InfluxActionStore:
         return wanted.sort(KEY)
 
     async def close(self) -> None:
-        """Release the connections; another call opens them anew."""
         await self.delivery.wire.http.close()
 
     async def _missing(self, source: str, rows: pl.DataFrame) -> pl.DataFrame:

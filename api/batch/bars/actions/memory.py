@@ -15,16 +15,13 @@ class MemoryActionStore:
         self._notes: dict[str, pl.DataFrame] = {}
 
     async def save(self, source: str, notes: pl.DataFrame) -> None:
-        """Keep notes in `NOTE_SCHEMA`."""
         check_source(source)
         self._notes[source] = merge_notes(await self.load(source), notes)
 
     async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return notes in `NOTE_SCHEMA`, of all symbols or of some, sorted by symbol, ex-session and origin."""
         check_source(source)
         notes = self._notes.get(source, pl.DataFrame(schema=NOTE_SCHEMA))
         return notes.filter(pl.col("symbol").is_in(list(symbols))) if symbols else notes
 
     async def close(self) -> None:
-        """Forget everything."""
         self._notes.clear()

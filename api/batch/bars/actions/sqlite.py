@@ -46,17 +46,15 @@ class SqliteActionStore:
         self._catalogue = Catalogue(root)
 
     async def save(self, source: str, notes: pl.DataFrame) -> None:
-        """Keep notes in `NOTE_SCHEMA`; when it returns they have reached the disk."""
         path = self._path(source)
         if notes.height:
             await asyncio.to_thread(_save, path, notes, self._catalogue)
 
     async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return notes in `NOTE_SCHEMA`, of all symbols or of some, sorted by symbol, ex-session and origin."""
         return await asyncio.to_thread(_load, self._path(source), symbols)
 
     async def close(self) -> None:
-        """Do nothing: no file is kept open."""
+        pass
 
     def _path(self, source: str) -> Path:
         check_source(source)

@@ -33,46 +33,36 @@ class InfluxqlReads:
     wire: InfluxWire
 
     async def bars(self, bucket: str, series: BarSeries, between: Between, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return whole bars in `BAR_SCHEMA`, sorted; where symbols are named, theirs at least."""
         return to_bars(await self._rows(bucket, select_bars(series, between, symbols), BAR_ROW))
 
     async def newest(self, bucket: str, series: BarSeries, symbols: Sequence[str]) -> pl.DataFrame:
-        """Return the newest bar of every symbol in `BAR_SCHEMA`, of these at least where some are named, sorted."""
         return to_bars(await self._rows(bucket, select_newest(series, symbols), BAR_ROW))
 
     async def closes(self, bucket: str, series: BarSeries, symbols: Sequence[str], before_s: int) -> dict[str, float]:
-        """Return the last close before a time, of these symbols at least."""
         rows = await self._rows(bucket, select_closes(series, symbols, before_s), _CLOSE_ROW)
         return dict(rows.iter_rows())
 
     async def cover(self, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
-        """Return what is held from the first to the last day in `COVERAGE_SCHEMA`, sorted; a session is a UTC day."""
         return await cover_sessions(self.wire, bucket, series, days)
 
     async def quarantine(self, bucket: str, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return refused rows in `QUARANTINE_SCHEMA`, sorted; where symbols are named, theirs at least."""
         return to_quarantine(await self._rows(bucket, select_quarantine(series, symbols), QUARANTINE_ROW))
 
     async def asked(self, bucket: str, series: BarSeries, between: Between) -> pl.DataFrame:
-        """Return what providers answered, in `ASKED_ROW`."""
         return await self._rows(bucket, select_asked(series, between), ASKED_ROW)
 
     async def actions(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return notes of corporate actions in `ACTION_ROW`; where symbols are named, theirs at least."""
         return await self._rows(bucket, select_actions(source, symbols), ACTION_ROW)
 
     async def sources(self, bucket: str) -> list[tuple[str, str]]:
-        """Return each measurement of bars or refused rows with each source that it has."""
         (found,) = await self.wire.query(bucket, show_sources())
         return [(series.name, str(source)) for series in found for _, source in series.rows]
 
     async def field_types(self, bucket: str) -> dict[str, dict[str, str]]:
-        """Return the measurements of bars, of each its fields and what InfluxQL calls their types."""
         (found,) = await self.wire.query(bucket, show_fields())
         return {series.name: {str(name): str(kind) for name, kind in series.rows} for series in found}
 
     async def counts(self, bucket: str, measurement: str, fields: Sequence[str]) -> dict[str, int]:
-        """Return how many values each of some fields of a measurement has."""
         (found,) = await self.wire.query(bucket, count_fields(measurement, fields))
         if not found:
             return dict.fromkeys(fields, 0)

@@ -45,20 +45,16 @@ class SqlReads:
     wire: InfluxWire
 
     async def bars(self, bucket: str, series: BarSeries, between: Between, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return whole bars in `BAR_SCHEMA`, sorted; where symbols are named, theirs."""
         return to_bars(await self._rows(bucket, select_bars(series, between, symbols), BAR_ROW))
 
     async def newest(self, bucket: str, series: BarSeries, symbols: Sequence[str]) -> pl.DataFrame:
-        """Return the newest bar of every symbol in `BAR_SCHEMA`, of these at least where some are named, sorted."""
         return to_bars(await self._rows(bucket, select_newest(series, symbols), BAR_ROW))
 
     async def closes(self, bucket: str, series: BarSeries, symbols: Sequence[str], before_s: int) -> dict[str, float]:
-        """Return the last close before a time, of these symbols."""
         rows = await self._rows(bucket, select_closes(series, symbols, before_s), _CLOSE_ROW)
         return dict(rows.iter_rows())
 
     async def cover(self, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
-        """Return what is held from the first to the last day in `COVERAGE_SCHEMA`, sorted; a session is a UTC day."""
         between = day_seconds(*days)
         if between[0] >= between[1]:
             return pl.DataFrame(schema=COVERAGE_SCHEMA)
@@ -72,19 +68,15 @@ class SqlReads:
         return covered.sort("symbol", "session")
 
     async def quarantine(self, bucket: str, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return refused rows in `QUARANTINE_SCHEMA`, sorted; where symbols are named, theirs."""
         return to_quarantine(await self._rows(bucket, select_quarantine(series, symbols), QUARANTINE_ROW))
 
     async def asked(self, bucket: str, series: BarSeries, between: Between) -> pl.DataFrame:
-        """Return what providers answered, in `ASKED_ROW`."""
         return await self._rows(bucket, select_asked(series, between), ASKED_ROW)
 
     async def actions(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return notes of corporate actions in `ACTION_ROW`; where symbols are named, theirs."""
         return await self._rows(bucket, select_actions(source, symbols), ACTION_ROW)
 
     async def sources(self, bucket: str) -> list[tuple[str, str]]:
-        """Return each measurement of bars or refused rows with each source that it has."""
         tables = sorted({name for name in await self._columns(bucket) if parse_measurement(name)})
         found = []
         for table in tables:
@@ -93,14 +85,12 @@ class SqlReads:
         return found
 
     async def field_types(self, bucket: str) -> dict[str, dict[str, str]]:
-        """Return the measurements of bars, of each its fields and what InfluxQL calls their types."""
         return {
             table: {name: _TYPES[kind] for name, kind in columns.items() if kind in _TYPES}
             for table, columns in (await self._columns(bucket)).items()
         }
 
     async def counts(self, bucket: str, measurement: str, fields: Sequence[str]) -> dict[str, int]:
-        """Return how many values each of some fields of a measurement has."""
         held = (await self._columns(bucket, measurement)).get(measurement, {})
         there = [field for field in fields if field in held]
         if not there:

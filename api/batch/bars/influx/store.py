@@ -32,27 +32,17 @@ class InfluxBarStore:
         return replace(self, delivery=replace(self.delivery, points=points))
 
     async def write(self, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
-        """Store bars in `BAR_SCHEMA`; `written` counts those that the server has acknowledged.
-
-        Raises:
-            InvalidRequest: the source's name is not a plain lower-case name.
-            StoreError: nothing was acknowledged, though some may be stored; writing them again is safe.
-
-        """
         return await write_bars(self.delivery, self._bucket(series), series, bars)
 
     async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
-        """Keep refused rows in `QUARANTINE_SCHEMA` apart and return how many were not there before."""
         return await write_quarantine(self.delivery, self._bucket(series), series, rows)
 
     async def read_quarantine(self, series: BarSeries, symbol: str | None = None) -> pl.DataFrame:
-        """Return refused rows in `QUARANTINE_SCHEMA`, sorted by symbol, then opened_at."""
         symbols = [] if symbol is None else [symbol]
         rows = await self.delivery.reads.quarantine(self._bucket(series), series, symbols)
         return rows if symbol is None else rows.filter(pl.col("symbol") == symbol)
 
     async def read(self, series: BarSeries, symbol: str, *, start: datetime, end: datetime) -> pl.DataFrame:
-        """Return one symbol's bars with `start <= opened_at < end` (aware datetimes)."""
         between = seconds_between(start, end)
         if between[0] >= between[1]:
             return empty_bars()
@@ -60,16 +50,13 @@ class InfluxBarStore:
         return bars.filter(pl.col("symbol") == symbol)
 
     async def read_session(self, series: BarSeries, session: date) -> pl.DataFrame:
-        """Return every symbol's bars of one session."""
         return await self.delivery.reads.bars(self._bucket(series), series, day_seconds(session, session))
 
     async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return the newest bar of every symbol, or of those named, one row each, sorted by symbol."""
         newest = await self.delivery.reads.newest(self._bucket(series), series, symbols)
         return newest.filter(pl.col("symbol").is_in(list(symbols))) if symbols else newest
 
     async def last_closes(self, series: BarSeries, symbols: Sequence[str], *, before: date) -> dict[str, float]:
-        """Return each symbol's last close in a session before `before`; a symbol without one is left out."""
         if not symbols:
             return {}
         before_s, _ = day_seconds(before, before)
@@ -77,28 +64,22 @@ class InfluxBarStore:
         return {symbol: closes[symbol] for symbol in symbols if symbol in closes}
 
     async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-        """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
         return await self.delivery.reads.cover(self._bucket(series), series, (first, last))
 
     async def save_asked(self, series: BarSeries, asked: pl.DataFrame) -> None:
-        """Keep what a provider answered, in `ASKED_SCHEMA`, as points of a measurement of their own."""
         await save_asked(self.delivery, self._bucket(series), series, asked)
 
     async def load_asked(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-        """Return the newest answer on each symbol and session in `ASKED_SCHEMA`, sorted by both."""
         return await load_asked(self.delivery.reads, self._bucket(series), series, (first, last))
 
     async def list_series(self) -> tuple[BarSeries, ...]:
-        """Return the series that hold a bar or a refused row, sorted."""
         return await find_series(self.delivery.reads, self.buckets)
 
     async def verify(self) -> StoreHealth:
-        """Look whether buckets answer and take a point, fields have our types, and every bar is whole."""
         wire = self.delivery.wire
         return await verify(self.delivery.reads, wire, self.buckets, now=wire.clock())
 
     async def close(self) -> None:
-        """Release the connections; another call opens them anew."""
         await self.delivery.wire.http.close()
 
     def _bucket(self, series: BarSeries) -> str:
