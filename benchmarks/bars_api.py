@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import httpx2
 import polars as pl
 
-from batch.bars.coverage.asked import tell_asked
+from batch.bars.coverage.fetch_log import build_fetch_log
 from batch.bars.export.files import export_files
 from batch.bars.export.formats import Format
 from batch.bars.export.plan import Selection, plan_folder
@@ -70,7 +70,9 @@ async def fill(bench: Bench) -> None:
         if session not in WHOLE:
             bars = bars.filter(pl.int_range(pl.len()).over("symbol") < 30)
         await store.write(MINUTES, bars)
-        await store.save_asked(MINUTES, tell_asked(bars, NAMES, [session], closes_at(session) + timedelta(hours=1)))
+        await store.save_fetch_log(
+            MINUTES, build_fetch_log(bars, NAMES, [session], closes_at(session) + timedelta(hours=1))
+        )
     for session in MONTHS:
         await store.write(LONG, full_day(NAMES, session).filter(pl.int_range(pl.len()).over("symbol") < 5))
     selection = Selection(MINUTES, SESSIONS[0], SESSIONS[-1])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from batch.errors import StoreError
-from batch.kit.group import Group
+from batch.kit.batching import CallBatcher
 
 #: The policy without a limit.
 OFF = "off"
@@ -123,7 +123,7 @@ class _Share:
         self._ends_at = 0.0
         self._own, self._own_ends_at = 0, 0.0
         self._alone_until = 0.0
-        self._reserving: Group[None, None] = Group(self._reserve)
+        self._reserving: CallBatcher[None, None] = CallBatcher(self._reserve)
         self._refusal = f"this caller may make {rate.amount} {rate.name}s in {rate.window_s} s"
 
     async def spend(self) -> Allowance:

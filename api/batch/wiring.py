@@ -9,10 +9,10 @@ from batch.bars.actions.influx import InfluxActionStore
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.actions.sqlite import SqliteActionStore
 from batch.bars.actions.store import ActionStore
-from batch.bars.influx.deliver import Delivery
-from batch.bars.influx.language import build_reads
 from batch.bars.influx.layout import InfluxBuckets
+from batch.bars.influx.line_writer import LineWriter
 from batch.bars.influx.refused import RefusedLines
+from batch.bars.influx.sql_reads import build_reads
 from batch.bars.influx.store import InfluxBarStore
 from batch.bars.influx.target import InfluxTarget, build_target
 from batch.bars.influx.wire import InfluxWire
@@ -70,7 +70,7 @@ def build_action_store(settings: BatchSettings) -> ActionStore:
     """
     if settings.keeps_bars_in_influxdb:
         bars = _influx_store(influx_target(settings), _influx_buckets(settings), settings.refused_lines_path)
-        return InfluxActionStore(bars.delivery, settings.influxdb_bucket_agg_1d)
+        return InfluxActionStore(bars.writer, settings.influxdb_bucket_agg_1d)
     if settings.bar_store == "memory":
         return _memory_actions()
     return SqliteActionStore(settings.bars_dir.resolve())
@@ -203,7 +203,7 @@ def _influx_buckets(settings: BatchSettings) -> InfluxBuckets:
 @cache
 def _influx_store(target: InfluxTarget, buckets: InfluxBuckets, refused: Path) -> InfluxBarStore:
     wire = InfluxWire(target, HttpClient(target.url))
-    return InfluxBarStore(Delivery(wire, build_reads(wire), RefusedLines(refused), DEFAULT_CHUNK_SIZE), buckets)
+    return InfluxBarStore(LineWriter(wire, build_reads(wire), RefusedLines(refused), DEFAULT_CHUNK_SIZE), buckets)
 
 
 @cache

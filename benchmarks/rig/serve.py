@@ -15,10 +15,10 @@ NO_OP = "/api/v1/ingest/no-op"
 def build_ours() -> FastAPI:
     """Return Kaboom's API with one more route, behind the same gate, that does nothing."""
     from app.main import create_app  # noqa: PLC0415  the peer must not pay for it
-    from batch.kit.collector import spare_what_is_loaded  # noqa: PLC0415  the same
+    from batch.kit.gc_tuning import freeze_loaded_objects  # noqa: PLC0415  the same
 
     app = create_app()
-    spare_what_is_loaded()
+    freeze_loaded_objects()
 
     @app.get(NO_OP)
     async def no_op() -> dict[str, bool]:

@@ -30,7 +30,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
+class RunningDelivery:
     """A delivery under way."""
 
     host: str
@@ -44,7 +44,7 @@ class Courier:
         self._outbox = outbox
         self._sender = sender
         self._chance = chance
-        self._flights: list[Flight] = []
+        self._running: list[RunningDelivery] = []
         self._purged_at = -_PURGE_S
 
     async def run(self) -> None:
@@ -59,35 +59,35 @@ class Courier:
                     _log.warning("webhooks_waiting", reason=e.message)
                 await self._pause()
         finally:
-            for flight in self._flights:
-                flight.task.cancel()
-            await asyncio.gather(*(flight.task for flight in self._flights), return_exceptions=True)
+            for each in self._running:
+                each.task.cancel()
+            await asyncio.gather(*(each.task for each in self._running), return_exceptions=True)
 
     async def start_due(self) -> int:
         """Begin to send what is due and has a place; return how many there were."""
         self._land()
-        free = SLOTS - len(self._flights)
+        free = SLOTS - len(self._running)
         if free == 0:
             return 0
         # A host gets its next ones when all of its last ones are back.
-        busy = sorted({flight.host for flight in self._flights})
+        busy = sorted({each.host for each in self._running})
         due = await self._outbox.claim(limit=free, per_host=PER_HOST, busy=busy)
         for delivery in due:
-            self._flights.append(Flight(host_of(delivery.url), asyncio.create_task(self._deliver(delivery))))
+            self._running.append(RunningDelivery(host_of(delivery.url), asyncio.create_task(self._deliver(delivery))))
         return len(due)
 
     async def settle(self) -> None:
         """Wait for what is under way."""
-        await asyncio.gather(*(flight.task for flight in self._flights))
+        await asyncio.gather(*(each.task for each in self._running))
 
     def _land(self) -> None:
         """Forget what is back."""
-        self._flights = [flight for flight in self._flights if not flight.task.done()]
+        self._running = [each for each in self._running if not each.task.done()]
 
     async def _pause(self) -> None:
         """Wait until something may be due or a place is free."""
-        tasks = [flight.task for flight in self._flights if not flight.task.done()]
-        if self._flights and not tasks:
+        tasks = [each.task for each in self._running if not each.task.done()]
+        if self._running and not tasks:
             # The last ones are back meanwhile, and their hosts may have more.
             return
         if tasks:

@@ -14,7 +14,7 @@ from app.live.keys import PROBE
 from app.live.store import ChunkRef
 from app.telemetry.origin import outgoing_headers
 from batch.errors import StoreError
-from batch.kit.group import Group
+from batch.kit.batching import CallBatcher
 from batch.kit.redis.client import Redis, check_server, redis_errors, try_key
 from batch.kit.redis.load import ServerLoad, read_load
 
@@ -69,7 +69,7 @@ class CeleryDispatcher:
         """Take the broker of every queue; several queues may share one."""
         self._brokers = brokers
         # By broker: one that is away delays nobody else's messages.
-        self._pushes = {each: Group(partial(self._push_all, each.redis)) for each in brokers.values()}
+        self._pushes = {each: CallBatcher(partial(self._push_all, each.redis)) for each in brokers.values()}
 
     async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
         by_queue: dict[str, list[ChunkRef]] = defaultdict(list)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from batch.kit.collector import spare_what_is_loaded
+from batch.kit.gc_tuning import freeze_loaded_objects
 
 
 def load_function(name: str) -> Callable[..., Awaitable[Any]]:
@@ -14,5 +14,5 @@ def load_function(name: str) -> Callable[..., Awaitable[Any]]:
     if module not in sys.modules:
         importlib.import_module(module)
         # The fork came before this, and some load polars.
-        spare_what_is_loaded()
+        freeze_loaded_objects()
     return cast("Callable[..., Awaitable[Any]]", getattr(sys.modules[module], function))

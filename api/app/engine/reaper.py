@@ -118,7 +118,7 @@ class Reaper:
     async def _send_retries(self, queue: str) -> None:
         refs = await self._parts.store.take_retries(queue)
         if refs:
-            # Ahead of a backlog: a job that has begun is not put behind those that have not. Until it is claimed it
+            # Prefetch of a backlog: a job that has begun is not put behind those that have not. Until it is claimed it
             # comes here again, since whoever takes its message may die as the first one did.
             await self._parts.dispatcher.send(self._task_of(queue), refs, ahead=True)
 

@@ -4,7 +4,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from batch.errors import InvalidRequest
-from batch.ingest.check import check_capabilities, check_reach, resolve_session
+from batch.ingest.provider_checks import check_capabilities, check_reach, resolve_session
 from batch.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
 from batch.kit.clock import utc_now
 from batch.market.calendar import last_sessions

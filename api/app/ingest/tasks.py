@@ -8,7 +8,7 @@ from app.engine.run.long_runs import go_on, hand_out
 from app.engine.run.worker import Run
 from app.ingest.patience import hand_back, patience_left_s, with_pause
 from app.jobs.model import Tally
-from batch.bars.probe import try_store
+from batch.bars.space import check_store
 from batch.errors import RateLimited
 from batch.ingest.plan import IngestChunk
 from batch.ingest.request import BackfillRequest, IngestRequest
@@ -82,7 +82,7 @@ async def _run_on(run: Run) -> Tally:
     if run.claim.waits:
         # A provider is not asked again for what cannot be stored.
         series = BarSeries(tools.provider.name, chunk.interval)
-        await try_store(tools.store, series, chunk.symbols[0], chunk.sessions[0])
+        await check_store(tools.store, series, chunk.symbols[0], chunk.sessions[0])
     patience_s = patience_left_s(run.chunk.tally, settings.provider_patience_s)
     # A job planned by an older Kaboom does not tell how many chunks it has.
     lines = max(1, _CORRECTION_LINES // run.plan.get("chunks", _CORRECTION_LINES))

@@ -3,18 +3,18 @@
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from batch.kit.group import Group
+from batch.kit.batching import CallBatcher
 
 
 class Sharing[T]:
     """Finds an answer once for all who have asked before the search began, so nobody is told what was before."""
 
     def __init__(self) -> None:
-        self._groups: dict[Hashable, Group[Callable[[], Awaitable[T]], T]] = {}
+        self._groups: dict[Hashable, CallBatcher[Callable[[], Awaitable[T]], T]] = {}
 
     async def ask(self, question: Hashable, find: Callable[[], Awaitable[T]]) -> T:
         """Return the answer to a question, found by one of those who ask it."""
-        group = self._groups.setdefault(question, Group(_find_once, most=10_000))
+        group = self._groups.setdefault(question, CallBatcher(_find_once, max_size=10_000))
         try:
             return await group.call(find)
         finally:

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.jobs.model import TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
 from app.ledger.admission import admit, confirm
-from app.ledger.crowd import Crowd, build_draft
+from app.ledger.group_commit import GroupCommit, build_draft
 from app.ledger.listing import VERSION, build_page
 from app.ledger.outbox.postgres import PostgresOutbox, release
 from app.ledger.port import (
@@ -89,12 +89,12 @@ class PostgresJobHistory:
         # Without BEGIN and COMMIT around a statement that is one transaction anyway: two round trips less.
         self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._seen = SeenJobs()
-        self._crowd = Crowd(self._statements)
+        self._group_commit = GroupCommit(self._statements)
 
     async def admit(self, job: Job, terms: Terms) -> Admission:
         """Record a job, or find the one that stands for it; of many at once exactly one is new."""
         if draft := build_draft(job, terms):
-            return await self._crowd.admit(draft)
+            return await self._group_commit.admit(draft)
         with postgres_errors():
             async with self._engine.begin() as connection:
                 return await admit(connection, job, terms)

@@ -32,7 +32,7 @@ from app.live.store import (
     Refusal,
     Worker,
 )
-from batch.kit.group import Group
+from batch.kit.batching import CallBatcher
 from batch.kit.redis.client import Redis, check_server, redis_errors, run_together, try_key
 from batch.kit.redis.load import ServerLoad, read_load
 
@@ -53,10 +53,10 @@ class RedisJobStore:
         self._retry_ms = round(retry_s * 1000)
         self._scripts = {name: load_script(redis, name) for name in _SCRIPTS}
         self._heard_at = -inf
-        self._puts = Group(self._put_all)
-        self._pings = Group(self._ping_once)
-        self._loads = Group(self._load_all)
-        self._looks = Group(self._look_once)
+        self._puts = CallBatcher(self._put_all)
+        self._pings = CallBatcher(self._ping_once)
+        self._loads = CallBatcher(self._load_all)
+        self._looks = CallBatcher(self._look_once)
 
     async def put(self, job: Job, chunks: Sequence[Chunk]) -> bool:
         ref = ChunkRef(job.queue, job.job_id, PLAN)

@@ -9,7 +9,7 @@ import polars as pl
 
 from app.market_data.queries import BarsQuery, CoverageQuery, LatestQuery, days_between
 from app.market_data.table import Table
-from batch.bars.actions.settle import applied_actions
+from batch.bars.actions.resolve import applied_actions
 from batch.bars.actions.store import ActionStore
 from batch.bars.coverage.finality import add_finality
 from batch.bars.store import BarStore
@@ -87,7 +87,7 @@ class BarTables:
             )
         rows, cut = _cut(held, query.limit)
         if query.finality:
-            asked = await self.store.load_asked(series, first=first, last=last)
+            asked = await self.store.load_fetch_log(series, first=first, last=last)
             rows = await asyncio.to_thread(add_finality, rows, asked, delay=spec.capabilities.delay, now=self.clock())
         about = {**_about(spec, series), "first": first.isoformat(), "last": last.isoformat()}
         next_place = [cut["symbol"], cut["session"].isoformat()] if cut else None

@@ -41,7 +41,7 @@ from app.telemetry.logs import configure_logging
 from app.telemetry.origin import continue_from
 from app.telemetry.traces import stop_tracing
 from batch.errors import ConfigurationError, InvalidRequest
-from batch.kit.collector import spare_what_is_loaded
+from batch.kit.gc_tuning import freeze_loaded_objects
 
 # Several processes share the cores: one polars thread each costs the least CPU. Read at its first import.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
@@ -185,7 +185,7 @@ def _check_parts(**_signal: Any) -> None:
     except ConfigurationError as e:
         # Celery logs an exception of a signal's receiver and goes on.
         raise _refusal(e) from e
-    spare_what_is_loaded()
+    freeze_loaded_objects()
 
 
 @worker_process_init.connect

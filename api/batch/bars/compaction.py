@@ -1,6 +1,6 @@
-"""The port to stores that can drop old bars and give their space back, and what that did."""
+"""The port to stores that can drop old bars and give their space back, and the result."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date
 from typing import Protocol, runtime_checkable
 
@@ -10,17 +10,21 @@ from batch.market.bar import BarSeries
 
 @dataclass(frozen=True, slots=True)
 class OldBars:
-    """What is older than a retention, or was dropped: sessions (of daily bars: years), bars, pages, their bytes."""
+    """Bars older than a retention: how many sessions (years of daily bars), bars, pages and bytes."""
 
     buckets: int = 0
     bars: int = 0
     pages: int = 0
     bytes: int = 0
 
+    def __add__(self, other: "OldBars") -> "OldBars":
+        """Return the sum of each number."""
+        return OldBars(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """What the compaction of one shard did: what it dropped, and its size on the disk before and after."""
+    """The compaction of one shard: what was dropped, and its size on the disk before and after."""
 
     dropped: OldBars
     bytes_before: int = 0
@@ -29,17 +33,17 @@ class Compaction:
 
 @runtime_checkable
 class CompactableStore(Protocol):
-    """A store that keeps its bars in shards of its own, oldest first.
+    """A store that keeps its bars in shards.
 
-    Only whole sessions are dropped, and of daily bars whole years. Other processes may read and write meanwhile.
+    Only whole sessions are dropped, or whole years of daily bars. Other processes may read and write meanwhile.
     """
 
     async def shards(self, series: BarSeries) -> tuple[str, ...]:
-        """Return the names of what a series is kept in, oldest first."""
+        """Return the names of a series' shards, oldest first."""
         ...
 
     async def older(self, series: BarSeries, shard: str, *, before: date) -> OldBars:
-        """Return what a shard holds of sessions before a day."""
+        """Return what a shard holds of sessions before a day; of daily bars, of years before that day's."""
         ...
 
     async def compact(
@@ -47,12 +51,12 @@ class CompactableStore(Protocol):
     ) -> Compaction:
         """Drop what a shard holds of sessions before a day, if one is given, and give unused space back.
 
-        Doing it again does nothing more. Killed in between, it has dropped all or nothing of the shard. Where
-        `should_stop` turns true it gives no more space back.
+        A second call does nothing more. A kill drops all or nothing of the shard. If `should_stop` turns true, no more
+        space is given back.
 
         Raises:
-            Stopped: it was stopped before anything was dropped.
-            StoreError: nothing was dropped; or it was, and its space is still taken.
+            Stopped: `should_stop` turned true before anything was dropped.
+            StoreError: nothing was dropped, or the dropped bars still take space.
 
         """
         ...

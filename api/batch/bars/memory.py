@@ -1,4 +1,4 @@
-"""The bar store's memory twin: one frame per series, gone with the process."""
+"""The bar store in memory: one frame per series, lost with the process."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -6,11 +6,11 @@ from datetime import date, datetime
 import polars as pl
 
 from batch.bars.compaction import Compaction, OldBars
-from batch.bars.coverage.asked import newest_asked
-from batch.bars.coverage.session_counts import count_sessions
-from batch.bars.normal import check_source, normalise_bars, normalise_quarantine, to_seconds
-from batch.bars.replaced import report_replaced
-from batch.bars.store import ASKED_SCHEMA, QUARANTINE_SCHEMA, StoreHealth, WriteReport
+from batch.bars.coverage.count import count_sessions
+from batch.bars.coverage.fetch_log import newest_fetches
+from batch.bars.normalise import check_source, normalise_bars, normalise_quarantine, to_seconds
+from batch.bars.store import FETCH_LOG_SCHEMA, QUARANTINE_SCHEMA, StoreHealth, WriteReport
+from batch.bars.write_report import report_replaced
 from batch.kit.stop import ShouldStop, check_stop, never
 from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars
 
@@ -20,12 +20,12 @@ _DAY = pl.col("opened_at").dt.date()
 
 
 class MemoryBarStore:
-    """Bars in memory, with the promises of `BarStore` but durability."""
+    """Bars in memory, with all the guarantees of `BarStore` except durability."""
 
     def __init__(self) -> None:
         self._bars: dict[BarSeries, pl.DataFrame] = {}
         self._refused: dict[BarSeries, pl.DataFrame] = {}
-        self._asked: dict[BarSeries, pl.DataFrame] = {}
+        self._fetches: dict[BarSeries, pl.DataFrame] = {}
 
     async def write(self, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
         check_source(series.source)
@@ -72,12 +72,12 @@ class MemoryBarStore:
     async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
         return count_sessions(self._of(series).filter(_DAY.is_between(first, last)))
 
-    async def save_asked(self, series: BarSeries, asked: pl.DataFrame) -> None:
-        both = pl.concat([self._asked.get(series, pl.DataFrame(schema=ASKED_SCHEMA)), asked])
-        self._asked[series] = newest_asked(both)
+    async def save_fetch_log(self, series: BarSeries, fetches: pl.DataFrame) -> None:
+        both = pl.concat([self._fetches.get(series, pl.DataFrame(schema=FETCH_LOG_SCHEMA)), fetches])
+        self._fetches[series] = newest_fetches(both)
 
-    async def load_asked(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-        known = self._asked.get(series, pl.DataFrame(schema=ASKED_SCHEMA))
+    async def load_fetch_log(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        known = self._fetches.get(series, pl.DataFrame(schema=FETCH_LOG_SCHEMA))
         return known.filter(pl.col("session").is_between(first, last))
 
     async def list_series(self) -> tuple[BarSeries, ...]:
@@ -106,7 +106,7 @@ class MemoryBarStore:
             return Compaction(OldBars(), size, size)
         dropped, first = await self.older(series, shard, before=before), _first_kept(series, before)
         kept = [(self._bars, first <= _DAY), (self._refused, (first <= _DAY) | pl.col("opened_at").is_null())]
-        for frames, is_kept in [*kept, (self._asked, pl.col("session") >= first)]:
+        for frames, is_kept in [*kept, (self._fetches, pl.col("session") >= first)]:
             if series in frames:
                 frames[series] = frames[series].filter(is_kept)
                 if frames[series].is_empty():
@@ -116,7 +116,7 @@ class MemoryBarStore:
     async def close(self) -> None:
         self._bars.clear()
         self._refused.clear()
-        self._asked.clear()
+        self._fetches.clear()
 
     def _of(self, series: BarSeries) -> pl.DataFrame:
         check_source(series.source)

@@ -1,4 +1,4 @@
-"""The port to where bars are kept."""
+"""The port to bar stores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ import polars as pl
 
 from batch.market.bar import BarSeries
 
-#: Coverage: one row per symbol and session that holds at least one bar.
+#: Coverage: one row per symbol and session with at least one bar.
 COVERAGE_SCHEMA = pl.Schema(
     {
         "symbol": pl.String(),
@@ -22,9 +22,9 @@ COVERAGE_SCHEMA = pl.Schema(
     }
 )
 
-#: What a provider answered: one row per symbol and session of which it was asked, with how many bars it gave, and
+#: The fetch log: one row per symbol and session that a provider was asked for, with the number of bars it returned, and
 #: when it was asked. 0 bars means that nothing traded, or that the symbol was not listed: nothing is missing.
-ASKED_SCHEMA = pl.Schema(
+FETCH_LOG_SCHEMA = pl.Schema(
     {
         "symbol": pl.String(),
         "session": pl.Date(),
@@ -33,10 +33,10 @@ ASKED_SCHEMA = pl.Schema(
     }
 )
 
-#: A report names at most so many corrections; a restatement of everything has half a million.
+#: A report names at most this many corrections: a provider may correct half a million bars at once.
 MOST_CORRECTIONS = 100
 
-#: Rows that a hard quality rule refused: the raw values, and why. Kept apart from the bars.
+#: Rows that a hard quality rule rejected: the raw values, and the reason. Kept apart from the bars.
 QUARANTINE_SCHEMA = pl.Schema(
     {
         "symbol": pl.String(),
@@ -53,7 +53,7 @@ QUARANTINE_SCHEMA = pl.Schema(
 
 @dataclass(frozen=True, slots=True)
 class RefusedBars:
-    """Bars of one symbol that a store would not take, though it took others: how many, and why the first of them."""
+    """Bars of one symbol that a store refused although it took others: how many, and the reason of the first."""
 
     symbol: str
     bars: int
@@ -62,7 +62,7 @@ class RefusedBars:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A stored bar that a later answer replaced: open, high, low, close and volume before and after."""
+    """A stored bar that a later fetch changed: open, high, low, close and volume before and after."""
 
     symbol: str
     opened_at: datetime
@@ -72,11 +72,10 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class WriteReport:
-    """What a write did: `written` bars are durable; `changed` of them replaced a bar with other values.
+    """The result of a write: `written` bars are durable; `changed` of them replaced a bar with other values.
 
-    `refused` tells of the rest, by symbol; another try would not help them. Only a store that judges each bar
-    by itself has any. `corrected` of the changed ones have other prices or another volume, not other flags alone;
-    the first of them are in `corrections`.
+    `refused` names the other bars by symbol; a retry would not help. `corrected` counts the changed bars whose prices
+    or volume differ, not only their flags; the first of them are in `corrections`.
     """
 
     written: int
@@ -88,10 +87,7 @@ class WriteReport:
 
 @dataclass(frozen=True, slots=True)
 class StoreFault:
-    """One thing that a store's self-check found wrong: where, what, and what mends it.
-
-    `mend` is a command, or a sentence where only a person can.
-    """
+    """One fault that a store's self-check found: where, what, and how to repair it, as a command or a sentence."""
 
     where: str
     message: str
@@ -100,7 +96,7 @@ class StoreFault:
 
 @dataclass(frozen=True, slots=True)
 class StoreHealth:
-    """The result of a store's self-check; a server over a network cannot tell its bytes."""
+    """The result of a store's self-check; a server cannot tell its bytes."""
 
     pages: int
     bars: int
@@ -109,23 +105,24 @@ class StoreHealth:
 
 
 class BarStore(Protocol):
-    """Where bars are kept. Every write is idempotent and the last one wins, per symbol and `opened_at`."""
+    """A store of bars. Writes are idempotent; the last one wins, per symbol and `opened_at`."""
 
     async def write(self, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
-        """Store bars in `BAR_SCHEMA`; when it returns the `written` ones are durable, when it raises none count.
+        """Store bars in `BAR_SCHEMA`; on return the `written` ones are durable.
 
         Raises:
-            StoreError: nothing was acknowledged; `retryable` says whether to try again.
+            InvalidRequest: the source's name is not a plain lower-case name.
+            StoreError: some bars may not be stored; writing them again is safe, `retryable` says whether it may help.
 
         """
         ...
 
     async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
-        """Keep refused rows in `QUARANTINE_SCHEMA` apart, once per symbol, `opened_at` and reason."""
+        """Keep rejected rows in `QUARANTINE_SCHEMA`, by symbol, `opened_at` and reason; return how many are new."""
         ...
 
     async def read_quarantine(self, series: BarSeries, symbol: str | None = None) -> pl.DataFrame:
-        """Return refused rows in `QUARANTINE_SCHEMA`, sorted by symbol, then opened_at."""
+        """Return rejected rows in `QUARANTINE_SCHEMA`, sorted by symbol, then opened_at."""
         ...
 
     async def read(self, series: BarSeries, symbol: str, *, start: datetime, end: datetime) -> pl.DataFrame:
@@ -148,25 +145,25 @@ class BarStore(Protocol):
         """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
         ...
 
-    async def save_asked(self, series: BarSeries, asked: pl.DataFrame) -> None:
-        """Keep what a provider answered, in `ASKED_SCHEMA`; of several answers on a cell the newest counts.
+    async def save_fetch_log(self, series: BarSeries, fetches: pl.DataFrame) -> None:
+        """Add to the fetch log, in `FETCH_LOG_SCHEMA`; the newest entry of a symbol and session counts.
 
-        A hint, and not as durable as bars: what is lost is asked for again.
+        Less durable than bars: what is lost is fetched again.
         """
         ...
 
-    async def load_asked(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-        """Return the newest answer on each symbol and session in `ASKED_SCHEMA`, sorted by both."""
+    async def load_fetch_log(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        """Return the newest entry of each symbol and session in `FETCH_LOG_SCHEMA`, sorted by both."""
         ...
 
     async def list_series(self) -> tuple[BarSeries, ...]:
-        """Return the series that hold anything, sorted."""
+        """Return the series that hold a bar or a rejected row, sorted."""
         ...
 
     async def verify(self) -> StoreHealth:
-        """Read everything back and say what is wrong with it."""
+        """Read everything back and return what is wrong with it."""
         ...
 
     async def close(self) -> None:
-        """Release files and threads."""
+        """Release files, threads and connections."""
         ...

@@ -1,46 +1,67 @@
-"""Some bars of one symbol from the beginning of a span, without decoding the whole of it."""
+"""Reading one symbol's bars window by window, so that a part of a long history costs only what it holds."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from batch.bars.store import BarStore
 from batch.market.bar import BarSeries, empty_bars
-from batch.market.interval import Interval
+from batch.market.calendar import OLDEST_YEAR
 
-#: The most bars of a session: 09:00 to 15:30 on the clock, with the lunch break.
-_SESSION_S = 6.5 * 3600
-#: A window holds a month at least: a page file does, too.
-_LEAST_DAYS = 31
-_MOST_DAYS = 366
+#: A session lasts from 09:00 to 15:30, with the lunch break; a week has five.
+_SESSION_S, _DAYS_PER_SESSION = 6.5 * 3600, 7 / 5
+#: A window is at least a month, which is what a page file holds. After a year without bars none are expected.
+_LEAST_DAYS, _MOST_DAYS = 31, 366
+_OLDEST = datetime(OLDEST_YEAR, 1, 1, tzinfo=UTC)
 
 
 async def read_first(
     store: BarStore, series: BarSeries, symbol: str, *, start: datetime, end: datetime, limit: int
 ) -> pl.DataFrame:
-    """Return the first `limit` bars, or all there are, with `start <= opened_at < end` (aware datetimes).
-
-    Reads one window after another until it has enough, so that a page of a long history costs what the page holds.
-    """
+    """Return the first `limit` bars with `start <= opened_at < end` (aware datetimes), or all if they are fewer."""
     if not series.interval.is_intraday:
-        # A year of daily bars is one page: a whole history is read in a millisecond or two.
+        # A year of daily bars is one page, so a whole history is read in a few milliseconds.
         return (await store.read(series, symbol, start=start, end=end)).head(limit)
-    found: list[pl.DataFrame] = []
-    held, days = 0, _days_of(series.interval, limit)
+    found = [empty_bars()]
+    held, days = 0, min(_days_for(series, limit), _MOST_DAYS)
     while start < end and held < limit:
         until = min(end, start + timedelta(days=days))
         bars = await store.read(series, symbol, start=start, end=until)
-        found += [] if bars.is_empty() else [bars]
+        found.append(bars)
         held += bars.height
         start = until
-        # Where nothing is held, such as before the first ingest, larger steps.
-        days = min(days * 2, _MOST_DAYS) if bars.is_empty() else _days_of(series.interval, limit - held)
-    # Putting one frame together would copy it, which is a tenth of the whole question.
-    whole = found[0] if len(found) == 1 else pl.concat([empty_bars(), *found])
-    return whole.head(limit)
+        # Larger steps where nothing is held, such as before the first ingest.
+        days = min(days * 2 if bars.is_empty() else _days_for(series, limit - held), _MOST_DAYS)
+    return pl.concat(found).head(limit)
 
 
-def _days_of(interval: Interval, bars: int) -> int:
-    """Calendar days in which so many bars are to be expected: five sessions a week."""
-    sessions = bars / (_SESSION_S / interval.seconds)
-    return min(max(_LEAST_DAYS, round(sessions * 7 / 5) + 1), _MOST_DAYS)
+async def read_with_history(
+    store: BarStore, series: BarSeries, symbol: str, *, start: datetime, end: datetime, rows_before: int
+) -> pl.DataFrame:
+    """Return bars with `start <= opened_at < end` (aware), and at least `rows_before` earlier ones if there are.
+
+    If the span holds no bars, earlier ones are not read.
+
+    Raises:
+        StoreError: the store could not be read.
+
+    """
+    found = [await store.read(series, symbol, start=start, end=end)]
+    until, days = start, _days_for(series, rows_before)
+    held = 0
+    while found[0].height and held < rows_before and until > _OLDEST:
+        first = max(until - timedelta(days=days), _OLDEST)
+        bars = await store.read(series, symbol, start=first, end=until)
+        if bars.is_empty() and days >= _MOST_DAYS:
+            break
+        found.append(bars)
+        held += bars.height
+        # A thinly traded symbol has few bars in many sessions.
+        until, days = first, days * 2
+    return pl.concat(reversed(found))
+
+
+def _days_for(series: BarSeries, bars: int) -> int:
+    """Return the calendar days in which this many bars are expected."""
+    per_session = _SESSION_S / series.interval.seconds if series.interval.is_intraday else 1
+    return max(_LEAST_DAYS, round(bars / per_session * _DAYS_PER_SESSION) + 1)

@@ -1,1 +1,1 @@
-"""Technical indicators: a table of what there is, the formulas, and how they are computed over bars."""
+"""Technical indicators: their table, their formulas, and computing them over bars."""

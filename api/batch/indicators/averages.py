@@ -1,4 +1,4 @@
-"""Moving averages of closes, and what is made of them."""
+"""Moving averages of closes, and indicators made of them."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def sma(bars: BarColumns, values: Values) -> list[Floats]:
 
 
 def ema(bars: BarColumns, values: Values) -> list[Floats]:
-    """Return E = E' + 2/(n+1) * (close - E'), begun with the mean of the first n closes."""
+    """Return E = E' + 2/(n+1) * (close - E'), starting with the mean of the first n closes."""
     return [exponential(bars.close, int(values[0]))]
 
 
@@ -28,8 +28,8 @@ def wma(bars: BarColumns, values: Values) -> list[Floats]:
 def macd(bars: BarColumns, values: Values) -> list[Floats]:
     """Return EMA(fast) - EMA(slow), its own EMA (signal), and their difference (histogram).
 
-    Gerald Appel. The fast average is begun so late that both have their first value in the same row, and all three
-    columns begin with the signal's first value, as TA-Lib's MACD.
+    Gerald Appel. Both averages have their first value in the same row, and all three columns start with the signal's
+    first value, as in TA-Lib.
     """
     fast, slow, period = (int(value) for value in values)
     line = exponential(bars.close, fast, start=slow - fast) - exponential(bars.close, slow)

@@ -1,4 +1,4 @@
-"""An indicator with its parameters, as callers write it: `sma:25`, `macd:12,26,9`, `obv`; without polars."""
+"""An indicator with its parameters, written as `sma:25`, `macd:12,26,9` or `obv`; importable without polars."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from batch.errors import InvalidRequest
 from batch.indicators.table import IndicatorSpec, Parameter, Values, get_indicator_spec
 from batch.market.interval import Interval
 
-#: Columns of one answer; fourteen indicators with two choices each are fewer.
+#: The most indicators in one request: there are fourteen, each with a few useful choices.
 MAX_INDICATORS = 32
 
 
@@ -20,7 +20,7 @@ class Indicator:
 
     @property
     def text(self) -> str:
-        """How callers write it, with every parameter."""
+        """The text of the indicator, with every parameter."""
         return f"{self.spec.name}:{','.join(map(_format, self.values))}" if self.values else self.spec.name
 
     @property
@@ -35,21 +35,21 @@ class Indicator:
 
     @property
     def rows_before(self) -> int:
-        """How many rows it needs before a span to have the values there that the whole history would give."""
+        """The rows needed before a span, so that its values equal those over the whole history."""
         return 0 if self.spec.is_cumulative else self.spec.lookback(self.values) + self.spec.settling(self.values)
 
 
 def default_text(spec: IndicatorSpec) -> str:
-    """Return how callers write an indicator with its defaults."""
+    """Return the text of an indicator with its defaults."""
     return Indicator(spec, spec.defaults).text
 
 
 def parse_indicators(texts: Sequence[str], interval: Interval) -> tuple[Indicator, ...]:
-    """Return the indicators that texts say, each once, in their order.
+    """Return the indicators in texts, each once, in their order.
 
     Raises:
-        InvalidRequest: there is none, there are too many, one does not exist, a parameter is out of bounds, or one is
-            not for bars of this length.
+        InvalidRequest: there are none or too many, one is unknown, a parameter is out of bounds, or one is not for bars
+            of this interval.
 
     """
     if not 1 <= len(texts) <= MAX_INDICATORS:
@@ -60,7 +60,7 @@ def parse_indicators(texts: Sequence[str], interval: Interval) -> tuple[Indicato
     for indicator in chosen:
         if indicator.spec.is_intraday and not interval.is_intraday:
             raise InvalidRequest(
-                f"indicator {indicator.text} is of bars within a session, interval was {interval}",
+                f"interval was {interval}, expected an intraday one for indicator {indicator.text}",
                 pointer="/indicators",
             )
     return chosen

@@ -1,4 +1,4 @@
-"""The columns of bars that formulas read."""
+"""The columns of bars that the formulas use."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,7 @@ from batch.indicators.smoothing import Floats
 
 @dataclass(frozen=True)
 class BarColumns:
-    """One symbol's bars as arrays, oldest first; `session` numbers their days in Japan."""
+    """One symbol's bars as arrays, oldest first; `session` is the number of the day in Japan."""
 
     high: Floats
     low: Floats

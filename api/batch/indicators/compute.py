@@ -1,4 +1,4 @@
-"""Indicators over bars."""
+"""Computing indicators over bars."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from batch.indicators.columns import BarColumns
 from batch.indicators.smoothing import Floats, column
 from batch.indicators.table import Values
 
-#: Name of an indicator → its columns, NaN where there is no value.
+#: Name of an indicator → the function that returns its columns, with NaN for rows without a value.
 FORMULAS: Mapping[str, Callable[[BarColumns, Values], list[Floats]]] = MappingProxyType(
     {
         formula.__name__: formula
@@ -41,9 +41,8 @@ def compute_indicators(
 ) -> pl.DataFrame:
     """Return one symbol's bars from `start` on (aware; all by default), with a Float64 column for each output.
 
-    `bars` are as a store gives them, oldest first, all of one symbol; those before `start` are what averages look back
-    on. A row for which there is no value yet holds null, never NaN. Rows count, not time: a minute without a bar is no
-    row. Equal to TA-Lib over the same rows.
+    `bars` are of one symbol; averages look back on those before `start`. A row without a value has null, never NaN.
+    Periods count rows, not time: a minute without a bar is not a row. The values are those of TA-Lib.
     """
     rows = bars.sort("opened_at")
     wanted = rows if start is None else rows.filter(pl.col("opened_at") >= start)

@@ -1,4 +1,4 @@
-"""Oscillators: how far and how fast prices have moved."""
+"""Oscillators: how far and how fast prices moved."""
 
 import numpy as np
 
@@ -6,12 +6,12 @@ from batch.indicators.columns import BarColumns
 from batch.indicators.smoothing import Floats, change, column, from_row, ratio, simple, wilder
 from batch.indicators.table import Values
 
-#: Lambert's constant: some three quarters of all values lie between -100 and 100.
+#: Lambert's constant, by which three quarters of all values are between -100 and 100.
 _CCI_SCALE = 0.015
 
 
 def rsi(bars: BarColumns, values: Values) -> list[Floats]:
-    """Return 100 * U / (U + D), with Wilder's means U of rises and D of falls; 0 where nothing moved, as TA-Lib.
+    """Return 100 * U / (U + D), with Wilder's means U of rises and D of falls; 0 if nothing moved, as in TA-Lib.
 
     J. Welles Wilder, New Concepts in Technical Trading Systems (1978).
     """
@@ -22,9 +22,9 @@ def rsi(bars: BarColumns, values: Values) -> list[Floats]:
 
 
 def stoch(bars: BarColumns, values: Values) -> list[Floats]:
-    """Return %K and %D: the place of the close between low and high of fast_k rows, smoothed once and twice.
+    """Return %K and %D: the position of the close between low and high of fast_k rows, smoothed once and twice.
 
-    George Lane's slow stochastic. 0 where high and low are one, as TA-Lib.
+    George Lane's slow stochastic. 0 if high and low are equal, as in TA-Lib.
     """
     fast_k, slow_k, slow_d = (int(value) for value in values)
     low = column(bars.low).rolling_min(fast_k).to_numpy()
@@ -34,7 +34,7 @@ def stoch(bars: BarColumns, values: Values) -> list[Floats]:
 
 
 def cci(bars: BarColumns, values: Values) -> list[Floats]:
-    """Return (TP - SMA(TP)) / (0.015 * mean absolute deviation of TP from that mean); 0 where nothing moved.
+    """Return (TP - SMA(TP)) / (0.015 * mean absolute deviation of TP from that mean); 0 if nothing moved.
 
     Donald Lambert, Commodities (October 1980); TP is the typical price.
     """
@@ -49,7 +49,7 @@ def _mean_deviation(price: Floats, period: int) -> Floats:
     windows = price.size - period + 1
     if windows < 1:
         return result
-    # One addition for each place of a window: a matrix of all windows would be `period` times the memory.
+    # A loop over the places of a window, since a matrix of all windows needs `period` times the memory.
     mean, deviation = np.zeros(windows), np.zeros(windows)
     for k in range(period):
         mean += price[k : k + windows]
@@ -61,7 +61,7 @@ def _mean_deviation(price: Floats, period: int) -> Floats:
 
 
 def roc(bars: BarColumns, values: Values) -> list[Floats]:
-    """Return 100 * (close / close of n rows before - 1)."""
+    """Return 100 * (close / close n rows before - 1)."""
     before = column(bars.close).shift(int(values[0])).to_numpy()
     return [100 * (bars.close / before - 1)]
 
@@ -69,8 +69,8 @@ def roc(bars: BarColumns, values: Values) -> list[Floats]:
 def mfi(bars: BarColumns, values: Values) -> list[Floats]:
     """Return 100 * P / (P + N): typical price times volume, over n rows in which it rose (P) or fell (N).
 
-    Gene Quong and Avrum Soudack, Technical Analysis of Stocks & Commodities (March 1989). 0 where P + N is below 1,
-    as TA-Lib.
+    Gene Quong and Avrum Soudack, Technical Analysis of Stocks & Commodities (March 1989). 0 if P + N is below 1, as in
+    TA-Lib.
     """
     period, moved = int(values[0]), change(bars.typical)
     flow = bars.typical * bars.volume

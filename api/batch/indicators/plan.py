@@ -1,4 +1,4 @@
-"""From a request for indicators to chunks of symbols of which bars are held, and the folder that gets their files."""
+"""Planning indicators: chunks of symbols that have bars, and the folder of their files."""
 
 import hashlib
 import math
@@ -18,9 +18,9 @@ from batch.market.calendar import OLDEST_YEAR, closes_at, last_sessions
 from batch.market.interval import Interval
 from batch.market.universe import load_universe
 
-#: Symbols in one chunk, at most: some seconds of work, so that progress moves and a stop is soon.
+#: The most symbols in a chunk: some seconds of work, so that progress is visible and a stop is quick.
 _CHUNK_SYMBOLS = 100
-#: A folder's name on most disks has 255 bytes at most.
+#: Most file systems allow names of 255 bytes.
 _LONGEST_NAME = 100
 
 
@@ -35,7 +35,7 @@ class IndicatorChunk:
 
     @property
     def items(self) -> tuple[str, ...]:
-        """The symbols: what of the chunk is settled one by one."""
+        """The symbols, each of which gets an outcome."""
         return self.symbols
 
     def payload(self) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class IndicatorChunk:
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any], symbols: Sequence[str]) -> "IndicatorChunk":
-        """Return the chunk that `payload` wrote."""
+        """Return the chunk of a `payload`."""
         series = BarSeries(payload["provider"], Interval(payload["interval"]))
         first, last = (date.fromisoformat(payload[name]) for name in ("first", "last"))
         return cls(series, tuple(symbols), first, last)
@@ -57,9 +57,9 @@ class IndicatorChunk:
 
 @dataclass(frozen=True, slots=True)
 class IndicatorPlan:
-    """What a request means today: its span, the folder of its files, and the chunks to run.
+    """The plan of a request: its span, the folder of its files, and the chunks to run.
 
-    `is_final` is False where the last session was not over: its bars will change.
+    `is_final` is False if the last session is not over: its bars will change.
     """
 
     request: IndicatorRequest
@@ -87,7 +87,7 @@ class IndicatorPlan:
 
 @dataclass(frozen=True, slots=True)
 class IndicatorPlaces:
-    """Where things are: the imported symbol lists, and the root of the folders of indicators."""
+    """The folder of the imported symbol lists, and the root of the folders of indicators."""
 
     symbols_dir: Path
     indicators_dir: Path
@@ -96,15 +96,15 @@ class IndicatorPlaces:
 async def plan_indicators(
     request: IndicatorRequest, store: BarStore, places: IndicatorPlaces, *, now: datetime, delay_s: float
 ) -> IndicatorPlan:
-    """Return the plan of a request: of the symbols that it names, else of those of which bars are held in its span.
+    """Return the plan of a request: for the symbols that it names, else for those that have bars in its span.
 
     Raises:
-        InvalidRequest: the session is not one or lies ahead, or no bars are held.
+        InvalidRequest: the session is not a session or is in the future, or there are no bars.
         StoreError: the store could not be read.
 
     """
     last = resolve_last_session(request.session, now, is_tse=request.is_tse, delay_s=delay_s)
-    # Nobody knows the calendar of files: their sessions are those that are held.
+    # Files have no calendar: their sessions are those in the store.
     first = last_sessions(request.sessions, last)[0] if request.is_tse else date(OLDEST_YEAR, 1, 1)
     series = BarSeries(request.source, request.interval)
     held = await store.coverage(series, first=first, last=last)
@@ -124,9 +124,9 @@ async def plan_indicators(
 
 
 def folder_of(request: IndicatorRequest, root: Path) -> Path:
-    """Return the folder of a set of indicators: the same ones in the same order are the same folder.
+    """Return the folder of a set of indicators: the same indicators in the same order share a folder.
 
-    Those of adjusted bars go to `<interval>-adjusted`, so that they never take the place of others.
+    Those of adjusted bars go to `<interval>-adjusted`, so that they never replace those of raw bars.
     """
     name = "+".join(indicator.label for indicator in request.indicators)
     if len(name) > _LONGEST_NAME:

@@ -1,4 +1,4 @@
-"""What is made of the range of bars: true range, directional movement."""
+"""Indicators of the range of bars: true range and directional movement."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from batch.indicators.table import Values
 
 
 def true_range(bars: BarColumns) -> Floats:
-    """Return the greatest of high - low, |high - close before| and |low - close before|; NaN in the first row.
+    """Return the largest of high - low, |high - previous close| and |low - previous close|; NaN in the first row.
 
     J. Welles Wilder, New Concepts in Technical Trading Systems (1978).
     """
@@ -27,8 +27,8 @@ def adx(bars: BarColumns, values: Values) -> list[Floats]:
     """Return ADX, +DI and -DI: the strength of a trend, and the shares of movement up and down in the true range.
 
     J. Welles Wilder, New Concepts in Technical Trading Systems (1978). ±DI = 100 * DM / TR of Wilder's sums;
-    DX = 100 * |+DI - -DI| / (+DI + -DI); ADX is Wilder's mean of DX, in which rows without movement do not count.
-    ±DI begin in row n, ADX in row 2n - 1.
+    DX = 100 * |+DI - -DI| / (+DI + -DI); ADX is Wilder's mean of DX, without rows that have no movement. ±DI start in
+    row n, ADX in row 2n - 1.
     """
     period = int(values[0])
     up, down = change(bars.high), -change(bars.low)
@@ -44,5 +44,5 @@ def adx(bars: BarColumns, values: Values) -> list[Floats]:
 
 
 def _leading(one: Floats, other: Floats) -> Floats:
-    """Return a movement where it is up and larger than the other, else 0."""
+    """Return a movement if it is positive and larger than the other one, else 0."""
     return np.where((one > 0) & (one > other), one, 0)

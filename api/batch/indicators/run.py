@@ -1,18 +1,18 @@
-"""Computing indicators of stored bars: read a symbol, compute, write its file, say what became of it."""
+"""Running indicator chunks: read a symbol, compute, write its file, return its outcome."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
-from batch.bars.actions.settle import applied_actions
+from batch.bars.actions.resolve import applied_actions
 from batch.bars.actions.store import ActionStore
 from batch.bars.export.encode import label_rows
-from batch.bars.history import read_with_history
 from batch.bars.store import BarStore
+from batch.bars.windows import read_with_history
 from batch.indicators.chosen import Indicator
 from batch.indicators.compute import compute_indicators
 from batch.indicators.plan import IndicatorChunk
@@ -20,7 +20,7 @@ from batch.kit.drafts import Draft, sweep_drafts
 from batch.kit.durable import make_folders, sync
 from batch.market.adjust import adjust_bars
 from batch.market.bar import BarSeries
-from batch.market.calendar import JST
+from batch.market.calendar import JST, utc_midnight
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.report import OutcomeReport
 from batch.market.source import provider_of
@@ -28,10 +28,7 @@ from batch.market.source import provider_of
 
 @dataclass(frozen=True, slots=True)
 class IndicatorTools:
-    """What running a chunk needs: where bars are, what to adjust them by, what to compute, the folder for the files.
-
-    Without `actions` bars stay as they were traded.
-    """
+    """What running a chunk needs; without `actions`, bars are not adjusted."""
 
     store: BarStore
     actions: ActionStore | None
@@ -49,12 +46,11 @@ async def run_indicator_chunk(
 ) -> OutcomeReport:
     """Run a chunk from its symbol number `start`; return the outcomes from there on.
 
-    Each symbol has a file of its own, which is replaced as a whole: doing it again gives the same file. `on_progress`
-    hears the report so far after each symbol, when its file is durable. Where `should_stop` turns true the report ends
-    early.
+    Each symbol has its own file, which is replaced in one step; a second run writes the same. `on_progress` gets the
+    report so far after each symbol, when its file is durable. If `should_stop` turns true, the report ends early.
 
     Raises:
-        StoreError: bars cannot be read; what `on_progress` has heard stands.
+        StoreError: bars cannot be read; what `on_progress` got stays valid.
 
     """
     report = OutcomeReport()
@@ -73,24 +69,24 @@ async def load_indicators(
 ) -> pl.DataFrame:
     """Return one symbol's bars of a span of days, both included, with columns of indicators.
 
-    Averages look back on bars before the span, so that values do not depend on where it begins. Bars are adjusted by
-    the corporate actions that count today, also those after the span.
+    Averages look back on bars before the span, so that values do not depend on its start. Bars are adjusted by all
+    corporate actions up to today, also those after the span.
 
     Raises:
         StoreError: the store could not be read.
 
     """
-    start, end = _midnight(first), _midnight(last + timedelta(days=1))
+    start, end = utc_midnight(first), utc_midnight(last + timedelta(days=1))
     rows_before = max((indicator.rows_before for indicator in tools.indicators), default=0)
     bars = await read_with_history(tools.store, series, symbol, start=start, end=end, rows_before=rows_before)
     if tools.actions is not None:
         bars = await adjust_history(bars, series, tools.actions)
-    # Beside the loop, so that heartbeats go on.
+    # In a thread, so that heartbeats go on.
     return await asyncio.to_thread(compute_indicators, bars, tools.indicators, start=start)
 
 
 async def adjust_history(bars: pl.DataFrame, series: BarSeries, actions: ActionStore) -> pl.DataFrame:
-    """Return bars adjusted by what is known today of their symbols; rolled-up ones by what their provider has.
+    """Return bars adjusted by the actions known today; those of rolled-up bars are their provider's.
 
     Raises:
         StoreError: the actions could not be read.
@@ -106,7 +102,7 @@ async def _run_symbol(symbol: str, chunk: IndicatorChunk, tools: IndicatorTools)
     labels = {"provider": chunk.series.source, "interval": chunk.series.interval.value}
     try:
         if found.is_empty():
-            # What an earlier run left there is no longer so.
+            # A file of an earlier run is out of date.
             await asyncio.to_thread(path.unlink, missing_ok=True)
             return SymbolOutcome(symbol, Outcome.NO_TRADES, message="no bars are held of these sessions")
         await asyncio.to_thread(_write, label_rows(found, labels), path)
@@ -126,7 +122,3 @@ def _write(rows: pl.DataFrame, path: Path) -> None:
     finally:
         draft.close()
     sync(path.parent)
-
-
-def _midnight(session: date) -> datetime:
-    return datetime.combine(session, time(), UTC)

@@ -1,4 +1,4 @@
-"""The indicators that exist: names, parameters with bounds, outputs and how far back each looks; without polars."""
+"""The table of indicators: names, parameters, outputs and look-back; importable without polars."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from batch.errors import InvalidRequest
 
-#: A first value that an average was begun with weighs less than this after `settling` rows.
+#: The start value of an average weighs less than this after `settling` rows.
 SETTLED = 1e-12
 
 type Values = tuple[float, ...]
@@ -15,7 +15,7 @@ type Values = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A number that an indicator takes: its name, its default and its bounds; a whole one unless `is_whole` is off."""
+    """A parameter of an indicator: its name, its default and its bounds; a whole number if `is_whole`."""
 
     name: str
     default: float
@@ -26,18 +26,18 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class IndicatorSpec:
-    """What is known of an indicator without computing it.
+    """The description of an indicator.
 
     Attributes:
         name: as callers write it.
         title: one line for people.
         parameters: in the order in which callers write them.
-        outputs: suffixes of its columns; `("",)` for the one that bears the indicator's own label.
-        lookback: how many rows at the beginning of a history have no value, as TA-Lib's `lookback`.
-        settling: how many more rows until it no longer matters where the history begins.
-        is_cumulative: it counts from the first row of a span, so rows before the span do not belong to it.
-        is_intraday: it is of bars within a session, and says nothing of daily ones.
-        rule: what its parameters must fulfil together, as a sentence, with the check.
+        outputs: suffixes of its columns; "" for the column named after the indicator.
+        lookback: the rows without a value at the beginning of a history, like TA-Lib's `lookback`.
+        settling: the rows after which the start of the history no longer matters.
+        is_cumulative: whether it is computed from the first row of a span, without earlier rows.
+        is_intraday: whether it is for intraday bars only.
+        rule: a condition on its parameters together, as a sentence, with the check.
 
     """
 
@@ -53,7 +53,7 @@ class IndicatorSpec:
 
     @property
     def defaults(self) -> Values:
-        """The parameters where none are written."""
+        """The default parameters."""
         return tuple(parameter.default for parameter in self.parameters)
 
 
@@ -62,7 +62,7 @@ def _periods(*named: tuple[str, int], least: int = 2) -> tuple[Parameter, ...]:
 
 
 def _until_settled(kept: float) -> int:
-    """Return after how many rows a weight of which each row keeps a share is below `SETTLED`."""
+    """Return after how many rows a weight is below `SETTLED` if each row keeps this share of it."""
     return math.ceil(math.log(SETTLED) / math.log(kept)) if kept > 0 else 0
 
 
@@ -152,10 +152,10 @@ def indicator_specs() -> tuple[IndicatorSpec, ...]:
 
 
 def get_indicator_spec(name: str) -> IndicatorSpec:
-    """Return what is known of an indicator.
+    """Return the description of an indicator.
 
     Raises:
-        InvalidRequest: there is none of that name.
+        InvalidRequest: there is no indicator of that name.
 
     """
     try:

@@ -9,7 +9,7 @@ from batch.indicators.table import Values
 
 
 def obv(bars: BarColumns, _values: Values) -> list[Floats]:
-    """Return the sum of volumes, of falling closes as minus, from the first row on; only its changes mean anything.
+    """Return the sum of volumes, negative for falling closes, from the first row; only its changes have a meaning.
 
     Joseph Granville, New Key to Stock Market Profits (1963).
     """
@@ -18,7 +18,7 @@ def obv(bars: BarColumns, _values: Values) -> list[Floats]:
 
 
 def vwap(bars: BarColumns, _values: Values) -> list[Floats]:
-    """Return the mean of typical prices weighted by volume since the session's first bar, NaN until one traded."""
+    """Return the volume-weighted mean of typical prices since the session's first bar; NaN before the first trade."""
     sums = pl.DataFrame({"day": bars.session, "paid": bars.typical * bars.volume, "traded": bars.volume})
     paid, traded = (sums.select(pl.col(name).cum_sum().over("day"))[name].to_numpy() for name in ("paid", "traded"))
     return [np.where(traded > 0, paid / np.maximum(traded, 1), np.nan)]

@@ -1,4 +1,4 @@
-"""From a request for a backfill to a plan of what is missing, lost or not final, and nothing else."""
+"""Planning a backfill: only what is missing, lost or not final."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -6,12 +6,12 @@ from datetime import date
 import polars as pl
 
 from batch.bars.coverage.cells import GAPS, SUSPECTS
+from batch.bars.coverage.classify import CoverScope
 from batch.bars.coverage.gaps import load_cells
-from batch.bars.coverage.judge import CoverScope
 from batch.bars.store import BarStore
-from batch.ingest.check import check_capabilities, check_reach, resolve_session
-from batch.ingest.gap_plan import plan_gaps, tell_gaps
+from batch.ingest.gap_plan import describe_gaps, plan_gaps
 from batch.ingest.plan import IngestChunk, IngestPlan
+from batch.ingest.provider_checks import check_capabilities, check_reach, resolve_session
 from batch.ingest.request import BackfillRequest
 from batch.ingest.resolve import Planning, is_over, resolve_universe
 from batch.market.bar import BarSeries
@@ -23,11 +23,11 @@ from batch.providers.base import BarProvider
 async def resolve_backfill(
     request: BackfillRequest, provider: BarProvider, store: BarStore, planning: Planning
 ) -> IngestPlan:
-    """Return a plan of the gaps in what a request wants to be there; it has no chunks where nothing is missing.
+    """Return a plan of the gaps in the scope of a request; it has no chunks if nothing is missing.
 
     Raises:
-        InvalidRequest: the last session is not one, lies ahead, or the provider cannot serve the request.
-        ProviderError: the provider could not say what it has.
+        InvalidRequest: the last session is not a session, is in the future, or the provider cannot serve the request.
+        ProviderError: the provider could not list what it has.
         StoreError: the store could not be read.
 
     """
@@ -47,7 +47,7 @@ async def resolve_backfill(
         cover = CoverScope(wanted, over, provider.capabilities.delay, planning.clock())
         cells = await load_cells(store, BarSeries(provider.name, interval), cover)
         gaps = cells.filter(pl.col("state").is_in(states))
-        found[interval.value] = tell_gaps(gaps)
+        found[interval.value] = describe_gaps(gaps)
         chunks += plan_gaps(interval, gaps, capabilities=provider.capabilities, slots=planning.slots)
     return IngestPlan(last, is_over(last, provider, planning), provider.name, universe, tuple(chunks), gaps=found)
 

@@ -1,4 +1,4 @@
-"""Having the chunks of a plan run: the port, and the executor in this process."""
+"""Running the chunks of a plan: the port, and the executor in this process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,15 +10,12 @@ from batch.ingest.runner import run_chunk
 from batch.ingest.window import IngestTools
 from batch.market.report import OutcomeReport
 
-#: Has the chunks of a plan run, or hands them over; the report holds what is known on return.
+#: Runs the chunks of a plan, or hands them over; the report holds what is known on return.
 type Execute = Callable[[IngestPlan], Awaitable[OutcomeReport]]
 
 
 class InProcessExecutor:
-    """Runs chunks one after another in this process, and waits where the provider wants a pause.
-
-    `sleep` waits for some seconds.
-    """
+    """Runs chunks one after another in this process, and waits when the provider wants a pause."""
 
     def __init__(
         self,
@@ -42,7 +39,7 @@ class InProcessExecutor:
     async def _run_chunk(self, chunk: IngestChunk, before: OutcomeReport) -> OutcomeReport:
         here = latest = OutcomeReport()
 
-        def hear(part: OutcomeReport) -> None:
+        def report(part: OutcomeReport) -> None:
             nonlocal latest
             latest = here + part
             self._on_progress(before + latest)
@@ -50,7 +47,7 @@ class InProcessExecutor:
         while True:
             tools = replace(self._tools, patience_s=self._patience_s)
             try:
-                return here + await run_chunk(chunk, tools, start=len(here.outcomes), on_progress=hear)
+                return here + await run_chunk(chunk, tools, start=len(here.outcomes), on_progress=report)
             except RateLimited as e:
                 here, pause_s = latest, e.retry_after_s or 0.0
             self._patience_s -= pause_s

@@ -1,4 +1,4 @@
-"""Asking a provider until it has answered for every symbol, or has had its chances."""
+"""Fetching from a provider, with retries, until every symbol has bars or an outcome."""
 
 import asyncio
 import random
@@ -15,13 +15,13 @@ from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.watch import watched_request
 
 _RETRYABLE = frozenset({Outcome.RATE_LIMITED, Outcome.PROVIDER_ERROR})
-#: The longest pause between two tries of one slice; for a longer one the caller plans.
+#: The longest pause between two tries of one slice; longer pauses are left to the caller.
 _MAX_PAUSE_S = 30.0
 
 
 @dataclass(slots=True)
-class _Answers:
-    """What the tries have brought so far."""
+class _Fetched:
+    """The result of all tries so far."""
 
     frames: list[pl.DataFrame]
     outcomes: dict[str, SymbolOutcome]
@@ -34,65 +34,65 @@ class _Answers:
 async def fetch_all(
     provider: BarProvider, request: BarRequest, *, attempts: int, patience_s: float = 0.0
 ) -> FetchedBars:
-    """Return the raw rows of a request, the outcome of every symbol that brought none, and the actions told.
+    """Return the raw rows of a request, the outcome of every symbol without rows, and the reported actions.
 
     Raises:
-        RateLimited: the provider wants to be left alone for `retry_after_s`, at most `patience_s`; ask all of it
-            again after that. A longer pause is not waited for: the symbols have failed.
+        RateLimited: the provider wants a pause of `retry_after_s`, at most `patience_s`; fetch all again after it. If
+            the pause is longer, the symbols fail.
 
     """
-    answers, waiting = _Answers([], {}), request.symbols
-    while waiting and answers.attempts < attempts:
-        if answers.attempts:
-            await asyncio.sleep(_pause_s(answers))
-        answers.attempts += 1
-        asked = BarRequest(waiting, request.interval, request.sessions, answers.attempts)
-        waiting = await _ask(provider, asked, answers)
-    _hand_up_pause(answers, patience_s)
-    rows = pl.concat(answers.frames) if answers.frames else pl.DataFrame(schema=RAW_BAR_SCHEMA)
-    return FetchedBars(rows, answers.outcomes, answers.actions)
+    so_far, waiting = _Fetched([], {}), request.symbols
+    while waiting and so_far.attempts < attempts:
+        if so_far.attempts:
+            await asyncio.sleep(_pause_s(so_far))
+        so_far.attempts += 1
+        asked = BarRequest(waiting, request.interval, request.sessions, so_far.attempts)
+        waiting = await _ask(provider, asked, so_far)
+    _hand_up_pause(so_far, patience_s)
+    rows = pl.concat(so_far.frames) if so_far.frames else pl.DataFrame(schema=RAW_BAR_SCHEMA)
+    return FetchedBars(rows, so_far.outcomes, so_far.actions)
 
 
-async def _ask(provider: BarProvider, request: BarRequest, answers: _Answers) -> tuple[str, ...]:
-    """Ask once; return the symbols worth asking for again."""
+async def _ask(provider: BarProvider, request: BarRequest, so_far: _Fetched) -> tuple[str, ...]:
+    """Fetch once; return the symbols to try again."""
     try:
         with watched_request(provider.name):
             fetched = await provider.fetch_bars(request)
     except ProviderError as e:
-        answers.limited = e if isinstance(e, RateLimited) else None
-        outcome = Outcome.RATE_LIMITED if answers.limited else Outcome.PROVIDER_ERROR
-        _note(answers, request.symbols, outcome, e.message)
-        answers.retry_after_s = e.retry_after_s or 0.0
-        return request.symbols if e.retryable and answers.retry_after_s <= _MAX_PAUSE_S else ()
-    answers.retry_after_s, answers.limited = 0.0, None
-    answers.frames.append(fetched.bars)
-    answers.actions += fetched.actions
+        so_far.limited = e if isinstance(e, RateLimited) else None
+        outcome = Outcome.RATE_LIMITED if so_far.limited else Outcome.PROVIDER_ERROR
+        _note(so_far, request.symbols, outcome, e.message)
+        so_far.retry_after_s = e.retry_after_s or 0.0
+        return request.symbols if e.retryable and so_far.retry_after_s <= _MAX_PAUSE_S else ()
+    so_far.retry_after_s, so_far.limited = 0.0, None
+    so_far.frames.append(fetched.bars)
+    so_far.actions += fetched.actions
     answered = set(fetched.bars["symbol"].unique()) if fetched.bars.height else set()
     for symbol in answered:
-        answers.outcomes.pop(symbol, None)
+        so_far.outcomes.pop(symbol, None)
     silent = [s for s in request.symbols if s not in answered and s not in fetched.outcomes]
-    _note(answers, silent, Outcome.PROVIDER_ERROR, "the provider gave neither bars nor a reason")
+    _note(so_far, silent, Outcome.PROVIDER_ERROR, "the provider returned neither bars nor a reason")
     for symbol, said in fetched.outcomes.items():
-        _note(answers, [symbol], said.outcome, said.message)
-    return tuple(s for s in request.symbols if s in answers.outcomes and answers.outcomes[s].outcome in _RETRYABLE)
+        _note(so_far, [symbol], said.outcome, said.message)
+    return tuple(s for s in request.symbols if s in so_far.outcomes and so_far.outcomes[s].outcome in _RETRYABLE)
 
 
-def _hand_up_pause(answers: _Answers, patience_s: float) -> None:
-    """Raise the last answer where it asks for a pause that there is patience for."""
-    if answers.limited is None:
+def _hand_up_pause(so_far: _Fetched, patience_s: float) -> None:
+    """Raise RateLimited if the last try ended with a pause that is at most `patience_s`."""
+    if so_far.limited is None:
         return
-    # One that goes on after several tries is worth a real pause, whatever it names.
-    pause_s = max(answers.retry_after_s, _MAX_PAUSE_S)
+    # After several tries the pause is at least 30 s, even if the provider names a shorter one.
+    pause_s = max(so_far.retry_after_s, _MAX_PAUSE_S)
     if pause_s <= patience_s:
-        raise RateLimited(answers.limited.message, retry_after_s=pause_s) from answers.limited
+        raise RateLimited(so_far.limited.message, retry_after_s=pause_s) from so_far.limited
 
 
-def _note(answers: _Answers, symbols: Sequence[str], outcome: Outcome, message: str) -> None:
+def _note(so_far: _Fetched, symbols: Sequence[str], outcome: Outcome, message: str) -> None:
     for symbol in symbols:
-        answers.outcomes[symbol] = SymbolOutcome(symbol, outcome, message=message, attempts=answers.attempts)
+        so_far.outcomes[symbol] = SymbolOutcome(symbol, outcome, message=message, attempts=so_far.attempts)
 
 
-def _pause_s(answers: _Answers) -> float:
-    # Jitter, so that workers that failed together do not come back together.
-    backoff = min(0.25 * 2**answers.attempts, _MAX_PAUSE_S)
-    return answers.retry_after_s + random.uniform(backoff / 2, backoff)  # noqa: S311  not a secret
+def _pause_s(so_far: _Fetched) -> float:
+    # Jitter, so that workers do not retry together.
+    backoff = min(0.25 * 2**so_far.attempts, _MAX_PAUSE_S)
+    return so_far.retry_after_s + random.uniform(backoff / 2, backoff)  # noqa: S311  not a secret

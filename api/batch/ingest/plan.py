@@ -1,4 +1,4 @@
-"""From a request to balanced chunks of work; pure."""
+"""Planning balanced chunks of work; pure."""
 
 import itertools
 import math
@@ -11,15 +11,13 @@ from batch.market.calendar import grid, sessions_between
 from batch.market.interval import Interval
 from batch.providers.base import Capabilities
 
-#: Bars in one chunk, about: two hundred symbols of one 1-minute session. Small enough that the slots of a worker end
-#: about together; large enough that it does not show how requests run out at the end of each and begin anew (chunks of
-#: 80 symbols take a tenth longer for a market at 64 requests at once, 50 ms each).
+#: Approximate bars in a chunk: 200 symbols of one session of minutes. Smaller chunks of 80 symbols take a tenth longer.
 _CHUNK_BARS = 70_000
-#: A long look-back makes larger chunks, not more of them: a chunk goes on from its cursor, so its size costs
-#: nothing when it is lost, while each chunk costs messages, commands and ledger rows.
+#: A long look-back makes larger chunks, not more: a lost chunk resumes at its cursor, and each chunk costs messages,
+#: commands and ledger rows.
 _MAX_ROUNDS = 8
 
-#: A session of the New York exchange lasts 6.5 hours; files may hold days on which the TSE rests.
+#: The length of a New York session, for days of files on which the TSE is closed.
 _FOREIGN_SESSION_S = 23_400
 
 
@@ -33,11 +31,11 @@ class IngestChunk:
 
     @property
     def items(self) -> tuple[str, ...]:
-        """The symbols: what of the chunk is settled one by one."""
+        """The symbols, each of which gets an outcome."""
         return self.symbols
 
     def payload(self) -> dict[str, Any]:
-        """Return the chunk without its symbols as JSON types; a run of TSE sessions as its two ends."""
+        """Return the chunk without its symbols as JSON types; successive TSE sessions as first and last."""
         first, last = self.sessions[0], self.sessions[-1]
         values: dict[str, Any] = {"interval": self.interval.value}
         if self.sessions == sessions_between(first, last):
@@ -46,7 +44,7 @@ class IngestChunk:
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any], symbols: Sequence[str]) -> "IngestChunk":
-        """Return the chunk that `payload` wrote."""
+        """Return the chunk of a `payload`."""
         if "sessions" in payload:
             sessions = tuple(date.fromisoformat(day) for day in payload["sessions"])
         else:
@@ -56,10 +54,10 @@ class IngestChunk:
 
 @dataclass(frozen=True, slots=True)
 class IngestPlan:
-    """What a request means today: its last session, its source, its universe, and the chunks to run.
+    """The plan of a request: its last session, its source, its universe, and the chunks to run.
 
-    `is_final` is False where the last session had not closed, or the provider had not had its delay: the
-    bars may still change. `gaps` is what a backfill found, by interval; None of a plan that looked for none.
+    `is_final` is False until the provider's delay after the last session's close: the bars may still change. `gaps` are
+    those that a backfill found, by interval; None for any other plan.
     """
 
     session: date
@@ -105,10 +103,8 @@ def plan_chunks(
 ) -> list[IngestChunk]:
     """Return chunks that together hold every symbol and session once.
 
-    Where one call brings a whole session, and there are at least as many symbols as sessions, a chunk is one
-    session, or those of one month where one call brings these; else it is some symbols over all sessions, in as
-    many equal parts as keep every worker slot busy to the end: a fixed size of 500 would leave a last part of 100
-    (measured 1.2 to 1.3 times slower).
+    If one call returns a whole session (or month), and there are at least as many symbols as sessions, a chunk is one
+    session (or month). Otherwise the symbols are split into equal parts, as many as keep every worker slot busy.
     """
     if not symbols or not sessions:
         return []
@@ -120,7 +116,7 @@ def plan_chunks(
 
 
 def bars_per_session(session: date, interval: Interval) -> int:
-    """Return about how many bars a symbol has in a session; at least 1, also on a day that only files know."""
+    """Return the approximate bars of a symbol in a session; at least 1, also on a day without a TSE session."""
     return len(grid(session, interval)) or math.ceil(_FOREIGN_SESSION_S / interval.seconds)
 
 
@@ -132,7 +128,7 @@ def split_evenly(items: Sequence[str], parts: int) -> list[tuple[str, ...]]:
 
 
 def split_in_runs(sessions: Sequence[date]) -> list[tuple[date, ...]]:
-    """Return sessions (oldest first) as runs in which none of the TSE calendar's is left out."""
+    """Return sessions (oldest first) as runs without a missing TSE session."""
     if not sessions or tuple(sessions) == (whole := sessions_between(sessions[0], sessions[-1])):
         return [tuple(sessions)] if sessions else []
     places = {day: place for place, day in enumerate(whole)}
@@ -163,6 +159,6 @@ def _month_of(day: date) -> tuple[int, int]:
 
 def _count_parts(symbols: int, bars: int, slots: int) -> int:
     wanted = math.ceil(bars / _CHUNK_BARS)
-    # Whole rounds over the slots; a handful of symbols is not worth spreading.
+    # Whole rounds over the slots; few symbols are not spread.
     rounds = min(math.ceil(wanted / slots), _MAX_ROUNDS) * slots if wanted > 1 else wanted
     return max(1, min(rounds, symbols))

@@ -1,4 +1,4 @@
-"""From a request for the newest bars to a plan: a running session whole, of one that is over only what is missing."""
+"""Planning a refresh of quotes: all of a running session, but only the gaps of a closed one."""
 
 from datetime import date, datetime, timedelta
 
@@ -15,14 +15,14 @@ from batch.providers.base import BarProvider, Capabilities
 async def resolve_quotes(
     request: IngestRequest, provider: BarProvider, store: BarStore, planning: Planning
 ) -> IngestPlan:
-    """Return a plan of the newest session that the provider can have, or of the one that the request names.
+    """Return a plan of the requested session, or of the newest one that the provider can have.
 
-    While a session lasts, each symbol is asked for once. Of one that is over, a symbol whose bars are held and final is
-    not asked for: a plan without chunks says that all of it is there.
+    During a session every symbol is fetched. After it, symbols whose bars are held and final are left out; a plan
+    without chunks means that nothing is missing.
 
     Raises:
-        InvalidRequest: the session named is not one or lies ahead, or the provider cannot serve the request.
-        ProviderError: the provider could not say what it has.
+        InvalidRequest: the session is not a session, is in the future, or the provider cannot serve the request.
+        ProviderError: the provider could not list what it has.
         StoreError: the store could not be read.
 
     """

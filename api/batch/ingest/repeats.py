@@ -1,28 +1,28 @@
-"""Sessions that a provider gave twice: the bars of the session before, under today's stamps."""
+"""Detecting a session in which a provider repeated the bars of the session before."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 import structlog
 
-from batch.bars.quality.screen import Checked
-from batch.bars.quality.whole import Suspect
+from batch.bars.quality.checks import Checked
+from batch.bars.quality.session_rules import RepeatSuspect
 from batch.bars.store import BarStore
 from batch.errors import StoreDamaged
 from batch.market.bar import BarFlag, BarSeries
-from batch.market.calendar import previous_session
+from batch.market.calendar import previous_session, utc_midnight
 
 _log = structlog.get_logger(__name__)
 
 
 async def flag_repeats_of_stored(checked: Checked, store: BarStore, series: BarSeries, *, session: date) -> Checked:
-    """Flag symbols whose bars of `session`, the first in a checked frame, are those stored of the one before.
+    """Flag symbols whose bars of `session`, the first in a checked frame, equal the stored ones of the session before.
 
-    Only suspects are read, which end with the stored close: 2 or 3 symbols in 100 on an ordinary day. One whose stored
-    page is damaged is not flagged, and logged.
+    Only suspects are read: 2 or 3 % of the symbols on an ordinary day. A suspect whose stored page is damaged is logged
+    and not flagged.
 
     Raises:
         StoreError: the store could not be read.
@@ -31,7 +31,7 @@ async def flag_repeats_of_stored(checked: Checked, store: BarStore, series: BarS
     if not checked.suspects:
         return checked
     before = previous_session(session)
-    start = datetime.combine(before, time(), UTC)
+    start = utc_midnight(before)
     repeated = []
     for suspect in checked.suspects:
         try:
@@ -45,7 +45,7 @@ async def flag_repeats_of_stored(checked: Checked, store: BarStore, series: BarS
     return _flagged(checked, repeated) if repeated else checked
 
 
-def _flagged(checked: Checked, repeated: Sequence[Suspect]) -> Checked:
+def _flagged(checked: Checked, repeated: Sequence[RepeatSuspect]) -> Checked:
     flags = checked.bars["flags"].to_numpy().copy()
     for suspect in repeated:
         flags[suspect.start : suspect.start + suspect.bars] |= np.uint16(BarFlag.STALE)

@@ -1,4 +1,4 @@
-"""From a request to a plan: which session, which universe, which sessions back, by calendar and provider."""
+"""Planning a request: its last session, its universe and its sessions, by calendar and provider."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import InvalidRequest
-from batch.ingest.check import check_capabilities, check_reach, resolve_session
 from batch.ingest.plan import IngestChunk, IngestPlan, plan_chunks
+from batch.ingest.provider_checks import check_capabilities, check_reach, resolve_session
 from batch.ingest.request import IngestRequest
 from batch.kit.clock import Clock
 from batch.market.calendar import closes_at, last_sessions
@@ -18,9 +18,9 @@ from batch.providers.base import BarProvider
 
 @dataclass(frozen=True, slots=True)
 class Planning:
-    """What planning needs beside the request: the time, where imported symbol lists are, and the worker slots.
+    """What planning needs beside the request: the clock, the folder of imported symbol lists, and the worker slots.
 
-    The newest session is taken when it closed `delay_s` ago, which leaves some time more than a provider needs.
+    A session counts as closed `delay_s` after its close, which is a little more than a provider needs.
     """
 
     clock: Clock
@@ -33,8 +33,8 @@ async def resolve_plan(request: IngestRequest, provider: BarProvider, planning: 
     """Return the plan of a request.
 
     Raises:
-        InvalidRequest: the session is not one, lies ahead, or the provider cannot serve the request.
-        ProviderError: the provider could not say what it has.
+        InvalidRequest: the session is not a session, is in the future, or the provider cannot serve the request.
+        ProviderError: the provider could not list what it has.
 
     """
     check_capabilities(request, provider.name, provider.capabilities)
@@ -51,7 +51,7 @@ async def resolve_plan(request: IngestRequest, provider: BarProvider, planning: 
             f"nothing to ingest: the universe of {request.market} was empty on {session}", pointer="/market"
         )
     if not request.market.is_tse:
-        # The newest that there is: what was asked for by the TSE's calendar may lie ahead of it.
+        # The newest session in the files, which the TSE's calendar does not know.
         session = max(chunk.sessions[-1] for chunk in chunks)
         universe = {**universe, "as_of": session.isoformat()}
     return IngestPlan(session, is_over(session, provider, planning), provider.name, universe, tuple(chunks))
@@ -60,10 +60,10 @@ async def resolve_plan(request: IngestRequest, provider: BarProvider, planning: 
 async def resolve_universe(
     request: IngestRequest, provider: BarProvider, session: date, planning: Planning
 ) -> tuple[Sequence[str], Mapping[str, Any]]:
-    """Return the symbols of a request as of a session, and what is to be said of where they come from.
+    """Return the symbols of a request as of a session, and a description of their source.
 
     Raises:
-        ProviderError: the provider could not say what it has.
+        ProviderError: the provider could not list what it has.
 
     """
     given = await provider.fetch_universe(request.market, session)
@@ -83,5 +83,5 @@ async def resolve_universe(
 
 
 def is_over(session: date, provider: BarProvider, planning: Planning) -> bool:
-    """Return whether a session has closed and its provider has had its delay: bars asked for now are final."""
+    """Return whether a session closed at least the provider's delay ago, so that its bars are final."""
     return closes_at(session) + provider.capabilities.delay <= planning.clock()

@@ -1,19 +1,19 @@
-"""Running chunks: slice by slice, fetch, check, write, and say what became of every symbol."""
+"""Running chunks: fetch, check and write slice by slice, and report the outcome of every symbol."""
 
 from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
 
-from batch.ingest.ahead import Ahead
-from batch.ingest.notes import log_corrections
 from batch.ingest.plan import IngestChunk, bars_per_session, is_one_month, split_in_runs
-from batch.ingest.window import IngestTools, settle_window
+from batch.ingest.prefetch import Prefetch
+from batch.ingest.records import log_corrections
+from batch.ingest.window import IngestTools, store_window
 from batch.market.bar import BarSeries
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.report import OutcomeReport
 
-#: Bars of one answer, about: 250,000 rows of eight columns are 16 MB. Two are held, this one and the next.
+#: Approximate bars of a window: 250,000 rows of eight columns are 16 MB. Two windows are in memory.
 _WINDOW_BARS = 250_000
 
 
@@ -27,23 +27,24 @@ async def run_chunk(
 ) -> OutcomeReport:
     """Run a chunk from its symbol number `start`; return the outcomes from there on.
 
-    `on_progress` hears the report so far after each slice, when its bars are durable; the next slice is asked for
-    meanwhile. Where `should_stop` turns true the report ends early. A symbol never fails the chunk.
+    `on_progress` gets the report so far after each slice, when its bars are durable; the next slice is fetched
+    meanwhile. If `should_stop` turns true, the report ends early. A symbol never fails the chunk.
 
     Raises:
-        RateLimited: the provider wants to be left alone for `retry_after_s`, no longer than `tools.patience_s`.
-            What `on_progress` has heard is settled: go on from there after that.
-        StoreError: the store cannot be read; or, with `tools.waits_for_store`, it is away or full. Go on likewise.
+        RateLimited: the provider wants a pause of `retry_after_s`, at most `tools.patience_s`. What `on_progress` got
+            is done: continue from there after the pause.
+        StoreError: the store cannot be read; or, with `tools.waits_for_store`, it is unavailable or full. Continue
+            likewise.
 
     """
     report = OutcomeReport()
     slices = [_windows(part, is_tse=tools.market.is_tse) for part in _slices(chunk, tools, start)]
-    async with aclosing(Ahead([window for windows in slices for window in windows], tools)) as answers:
+    async with aclosing(Prefetch([window for windows in slices for window in windows], tools)) as prefetch:
         for windows in slices:
             if should_stop():
                 break
             lines = tools.correction_lines - report.counts.get("corrected", 0)
-            report += await _settle_slice(len(windows), answers, tools, lines=lines)
+            report += await _run_slice(len(windows), prefetch, tools, lines=lines)
             on_progress(report)
     return report
 
@@ -56,25 +57,25 @@ def _slices(chunk: IngestChunk, tools: IngestTools, start: int) -> list[IngestCh
     return [replace(chunk, symbols=chunk.symbols[i : i + size]) for i in range(start, len(chunk.symbols), size)]
 
 
-async def _settle_slice(windows: int, answers: Ahead, tools: IngestTools, *, lines: int) -> OutcomeReport:
-    """Settle some symbols: all their sessions, in windows that fit in memory; log so many corrections at most."""
+async def _run_slice(windows: int, prefetch: Prefetch, tools: IngestTools, *, lines: int) -> OutcomeReport:
+    """Run some symbols over all sessions, in windows that fit in memory; log at most `lines` corrections."""
     counts: Counter[str] = Counter()
-    settled: dict[str, SymbolOutcome] = {}
+    outcomes: dict[str, SymbolOutcome] = {}
     for _ in range(windows):
-        asked = await answers.take()
-        window = await settle_window(asked, tools)
+        fetched = await prefetch.take()
+        window = await store_window(fetched, tools)
         counts.update(window.counts)
-        log_corrections(BarSeries(tools.provider.name, asked.part.interval), window.corrections[: max(0, lines)])
+        log_corrections(BarSeries(tools.provider.name, fetched.part.interval), window.corrections[: max(0, lines)])
         lines -= len(window.corrections)
         found = window.outcomes
-        settled = {s: _worse(settled[s], found[s]) for s in asked.part.symbols} if settled else found
-    return OutcomeReport(tuple(settled[s] for s in found), dict(counts))
+        outcomes = {s: _worse(outcomes[s], found[s]) for s in fetched.part.symbols} if outcomes else found
+    return OutcomeReport(tuple(outcomes[s] for s in found), dict(counts))
 
 
 def _windows(part: IngestChunk, *, is_tse: bool) -> list[IngestChunk]:
-    """Cut a part where too many bars would be held, and where the calendar has a session that is not asked for.
+    """Split a part into windows of limited size, and at each TSE session that was not requested.
 
-    The checks take sessions that stand side by side for successive ones.
+    The quality checks assume that the sessions of a window are successive.
     """
     bars = len(part.symbols) * bars_per_session(part.sessions[-1], part.interval)
     step = max(1, _WINDOW_BARS // bars)
@@ -82,8 +83,7 @@ def _windows(part: IngestChunk, *, is_tse: bool) -> list[IngestChunk]:
     return [replace(part, sessions=run[i : i + step]) for run in runs for i in range(0, len(run), step)]
 
 
-#: How bad an outcome is: that of a symbol over several windows is the worst one that needs another try,
-#: else the best one.
+#: The severity of outcomes. A symbol over several windows gets the most severe one.
 _RANK = {
     Outcome.NOT_LISTED: 0,
     Outcome.NO_TRADES: 1,

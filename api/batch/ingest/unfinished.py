@@ -1,4 +1,4 @@
-"""Bars of a running session that are still being made: they are no bars yet, and no faults either."""
+"""Dropping unfinished bars of a running session, which are neither bars nor faults."""
 
 from datetime import datetime, timedelta
 
@@ -9,10 +9,10 @@ from batch.market.calendar import closes_at
 
 
 def drop_unfinished(raw: pl.DataFrame, part: IngestChunk, *, delay: timedelta, now: datetime) -> pl.DataFrame:
-    """Return raw rows without those of bars that were not over `delay` before `now` (aware), while a session lasts.
+    """Return raw rows without those of bars that ended less than `delay` before `now` (aware), during a session.
 
-    Yahoo gives the minute under way, and the newest price as a row of its own; both are other ones a moment later. A
-    row that begins after `now` stays: it cannot be, and the quality checks say so. So do daily bars.
+    Yahoo returns the current minute, and the newest price as another row; both change a moment later. A row that begins
+    after `now` is left to the quality checks. Daily bars stay.
     """
     is_running = closes_at(part.sessions[-1]) + delay > now
     if not is_running or not part.interval.is_intraday or raw.is_empty():

@@ -1,12 +1,12 @@
-"""The time of day, as a function that callers are given, so that tests can give another."""
+"""The clock as a function, so that tests can pass another one."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-#: Returns the present as an aware UTC time.
+#: Returns the current time, aware UTC.
 type Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """Return the present, aware UTC."""
+    """Return the current time, aware UTC."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Whether a folder's disk takes a write, and how much room it has."""
+"""Whether a folder's disk accepts a write, and how much space is free."""
 
 import os
 import tempfile
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from batch.errors import StoreError
 
-#: Below the first numbers a write may fail today, below the second ones soon: a session of a whole section takes 4 MB
-#: of bars, the write-ahead logs of bars 32 MiB a file, and PostgreSQL's own 1 GB at most.
+#: Below FAULT a write may fail today, below WARN soon: a session of a section takes 4 MB of bars, each write-ahead log
+#: of bars up to 32 MiB, and PostgreSQL's up to 1 GB.
 FAULT_BYTES, WARN_BYTES = 256 * 1024**2, 2 * 1024**3
 FAULT_INODES, WARN_INODES = 1_000, 10_000
 _PROBE_BYTES = 64 * 1024
@@ -16,7 +16,7 @@ _PROBE_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What is free on the disk of a folder; `free_inodes` is None where the file system counts none."""
+    """The free space of a folder's disk; `free_inodes` is None if the file system does not count inodes."""
 
     free_bytes: int
     free_inodes: int | None
@@ -24,12 +24,12 @@ class Room:
 
     @property
     def fault(self) -> str:
-        """Return in words that it is all but full; "" where it is not."""
+        """A sentence if the disk is almost full, else ""."""
         return self._below(FAULT_BYTES, FAULT_INODES)
 
     @property
     def warning(self) -> str:
-        """Return in words that it fills up; "" where it does not."""
+        """A sentence if the disk is filling up, else ""."""
         return self._below(WARN_BYTES, WARN_INODES)
 
     def _below(self, least_bytes: int, least_inodes: int) -> str:
@@ -41,26 +41,21 @@ class Room:
 
 
 def try_write(folder: Path) -> None:
-    """Write 64 KiB in a folder, have it reach the disk, and remove it.
+    """Write 64 KiB to a folder's disk and remove them.
 
     Raises:
-        StoreError: the folder does not take it.
+        StoreError: the folder does not accept a write.
 
     """
     try:
-        write_probe(folder, size=_PROBE_BYTES)
+        write_and_remove(folder, size=_PROBE_BYTES)
     except OSError as e:
-        raise StoreError(f"{folder} does not take a write: {e.strerror or e}") from e
+        raise StoreError(f"{folder} does not accept a write: {e.strerror or e}") from e
 
 
-def write_probe(folder: Path, *, size: int) -> None:
-    """Write so many bytes in a folder, have them reach the disk, and remove them.
-
-    Raises:
-        OSError: the folder does not take them.
-
-    """
-    # Without a name where the system has that: a process killed here leaves nothing behind.
+def write_and_remove(folder: Path, *, size: int) -> None:
+    """Write `size` bytes to a folder's disk and remove them; raises OSError if that fails."""
+    # The file has no name if the system supports that, so a killed process leaves nothing behind.
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(bytes(size))
         file.flush()
@@ -68,7 +63,7 @@ def write_probe(folder: Path, *, size: int) -> None:
 
 
 def measure_room(folder: Path) -> Room:
-    """Return what is free where a folder is, or will be made.
+    """Return the free space of the disk of a folder, which may not exist yet.
 
     Raises:
         StoreError: the disk does not answer.
@@ -80,7 +75,7 @@ def measure_room(folder: Path) -> Room:
         device = place.stat().st_dev
     except OSError as e:
         raise StoreError(f"{place} does not answer: {e.strerror or e}") from e
-    # Some file systems, such as btrfs, make inodes as they are needed and count none.
+    # Some file systems, such as btrfs, create inodes on demand and report 0.
     return Room(found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None, device)
 
 

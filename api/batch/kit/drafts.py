@@ -1,4 +1,4 @@
-"""Hidden folders for files in the making: locked by the process that writes, and removed by another when it died."""
+"""Hidden folders for unfinished files: locked by the writing process, and removed by others after it died."""
 
 import fcntl
 import os
@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-#: The stem of the file that is to be, and 32 hex digits. No suffix of a format: `*.parquet` does not match it.
+#: The stem of the future file and 32 hex digits, without the suffix of a format, so that `*.parquet` does not match.
 _NAME = re.compile(r"\..+\.[0-9a-f]{32}")
-#: What a draft holds: the parts, and the whole that they are joined to.
+#: The files in a draft: the parts, and the whole file.
 _ENTRY = re.compile(r"whole|\d{6}")
 
 
@@ -24,25 +24,25 @@ class Draft:
 
     @classmethod
     def open(cls, path: Path) -> "Draft":
-        """Make and lock a folder beside the file that is to be at `path`.
+        """Create and lock a folder beside the future file at `path`.
 
         Raises:
-            OSError: it cannot be made.
+            OSError: it cannot be created.
 
         """
         while True:
             folder = path.with_name(f".{path.stem}.{uuid.uuid4().hex}")
             folder.mkdir()
-            # Between the two lines another process may take the folder for one without an owner.
+            # Another process may remove the folder before it is locked.
             with suppress(FileNotFoundError):
                 handle = os.open(folder, os.O_RDONLY)
-                # A file system without locks: nobody can lock the folder, so nobody removes it either.
+                # On a file system without locks nobody can lock the folder, so nobody removes it.
                 if _lock(handle) is not False and folder.exists():
                     return cls(folder, handle)
                 os.close(handle)
 
     def close(self) -> None:
-        """Remove the folder and what is left in it, then give the lock back."""
+        """Remove the folder and its content, then release the lock."""
         try:
             shutil.rmtree(self.folder)
         finally:
@@ -50,10 +50,7 @@ class Draft:
 
 
 def sweep_drafts(folder: Path) -> int:
-    """Remove the drafts in a folder whose process no longer lives; return how many.
-
-    What cannot be removed stays: the next sweep tries again.
-    """
+    """Remove the drafts of dead processes in a folder; return how many. Failures are left to the next sweep."""
     swept = 0
     with suppress(OSError):
         for path in [Path(e.path) for e in os.scandir(folder) if _NAME.fullmatch(e.name)]:
@@ -78,7 +75,7 @@ def _sweep(path: Path) -> bool:
 
 
 def _lock(handle: int) -> bool | None:
-    """Return whether a folder was locked; None where its file system has no locks. A lock ends with its process."""
+    """Return whether a folder was locked; None if its file system has no locks. A lock ends with its process."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

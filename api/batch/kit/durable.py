@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def sync(path: Path) -> None:
-    """Return when a file's bytes are on the disk, or a folder's names: a new file is durable only with its folder.
+    """Flush a file's content, or a folder's entries, to the disk; a new file needs both.
 
     Raises:
         OSError: it cannot be opened, or the disk failed.
@@ -19,10 +19,10 @@ def sync(path: Path) -> None:
 
 
 def make_folders(folder: Path) -> None:
-    """Make a folder and those above it that are missing; on return their names are on the disk.
+    """Create a folder and its missing parents; on return they are on the disk.
 
     Raises:
-        OSError: it cannot be made, or the disk failed.
+        OSError: it cannot be created, or the disk failed.
 
     """
     missing = [f for f in (folder, *folder.parents) if not f.exists()]

@@ -1,4 +1,4 @@
-"""The home of Google's Secret Manager: secrets by name, with bounded waits, and its errors in our words."""
+"""Google's Secret Manager: secrets by name, with bounded waits, and its errors translated."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,16 +13,16 @@ from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 
 from batch.errors import ConfigurationError
 
-#: For all secrets of a process: they are asked for at once.
+#: For all secrets of a process, which are fetched at the same time.
 _PATIENCE_S = 10.0
 _ROLE = "roles/secretmanager.secretAccessor"
 
 
 def connect() -> SecretManagerServiceClient:
-    """Return a client with the credentials of where we run: a service account's, or `gcloud`'s.
+    """Return a client with the credentials of the environment: a service account's, or `gcloud`'s.
 
     Raises:
-        ConfigurationError: there are none.
+        ConfigurationError: there are no credentials.
 
     """
     try:
@@ -33,14 +33,14 @@ def connect() -> SecretManagerServiceClient:
 
 @cache
 def fetch_secrets(project: str, names: Sequence[str]) -> Mapping[str, str]:
-    """Return the newest version of each secret that a project has, by name; a process asks once for the same.
+    """Return the newest version of each existing secret of a project, by name; cached for the process.
 
     Raises:
-        ConfigurationError: one of them may not or cannot be read; the message tells no value.
+        ConfigurationError: a secret cannot be read; the message holds no value.
 
     """
     client = connect()
-    # Threads and channel end here: a worker forks later, and gRPC would not survive that.
+    # Threads and channel end here, since gRPC does not survive the later fork of a worker.
     with contextlib.closing(client.transport), ThreadPoolExecutor(max_workers=len(names)) as pool:
         values = list(pool.map(partial(_fetch, client, project), names))
     return MappingProxyType({name: value for name, value in zip(names, values, strict=True) if value})
@@ -59,7 +59,7 @@ def _fetch(client: SecretManagerServiceClient, project: str, name: str) -> str |
     try:
         return str(answer.payload.data.decode())
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{where} is no UTF-8 text") from None
+        raise ConfigurationError(f"{where} was not UTF-8 text") from None
 
 
 @contextlib.contextmanager
@@ -67,8 +67,8 @@ def _translated(where: str) -> Iterator[None]:
     try:
         yield
     except exceptions.PermissionDenied as e:
-        # Who may not see a secret is not told whether there is one.
-        hint = f"grant {_ROLE} on it, or set its variable, to nothing where there is none"
+        # Google does not say whether the secret exists.
+        hint = f"grant {_ROLE} on it, or set its variable (empty if there is no secret)"
         raise ConfigurationError(f"{where} may not be read, or does not exist: {hint}") from e
     except exceptions.FailedPrecondition as e:
         raise ConfigurationError(f"{where}: its newest version is disabled or destroyed: enable it, or add one") from e

@@ -1,11 +1,11 @@
-"""What is built when it is first asked for, off the event loop."""
+"""A value that is built on first use, off the event loop."""
 
 import asyncio
 from collections.abc import Callable
 
 
 class Lazy[T]:
-    """A value that is built once, on first use, in a thread: a slow import must not stop the event loop."""
+    """A value that is built once, on first use, in a thread, so that a slow import does not block the event loop."""
 
     def __init__(self, build: Callable[[], T]) -> None:
         self._build = build
@@ -13,7 +13,7 @@ class Lazy[T]:
         self._lock = asyncio.Lock()
 
     async def get(self) -> T:
-        """Return the value; where building it fails the next call tries again."""
+        """Return the value; if building it failed, the next call tries again."""
         if not self._built:
             async with self._lock:
                 if not self._built:

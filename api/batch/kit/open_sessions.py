@@ -1,4 +1,4 @@
-"""What this process has open to other servers, so that it can be closed where the process ends."""
+"""Open connections of this process, so that they can be closed when it ends."""
 
 import asyncio
 import os
@@ -7,14 +7,14 @@ from typing import Protocol
 
 import structlog
 
-#: How long one of them may take to close.
+#: How long a session may take to close.
 _CLOSE_S = 2.0
 
 _log = structlog.get_logger(__name__)
 
 
 class Closable(Protocol):
-    """What has connections: it opens them when it is asked something, and anew after `close`."""
+    """A session with connections, which it opens on use, and again after `close`."""
 
     async def close(self) -> None:
         """Release the connections."""
@@ -22,22 +22,22 @@ class Closable(Protocol):
 
 
 _open: "weakref.WeakKeyDictionary[Closable, asyncio.AbstractEventLoop]" = weakref.WeakKeyDictionary()
-# A forked child has no business with its parent's.
+# A forked child must not close its parent's connections.
 os.register_at_fork(after_in_child=_open.clear)
 
 
 def note_open(session: Closable) -> None:
-    """Remember a session that has opened a connection on the running loop."""
+    """Register a session that has opened a connection on the running loop."""
     _open[session] = asyncio.get_running_loop()
 
 
 def note_closed(session: Closable) -> None:
-    """Forget a session that has closed its connections."""
+    """Unregister a session that has closed its connections."""
     _open.pop(session, None)
 
 
 async def close_sessions() -> None:
-    """Close every session that is open on the running loop; one that fails to close is logged, and left."""
+    """Close every session of the running loop; a failure is logged."""
     loop = asyncio.get_running_loop()
     for session in [session for session, home in _open.items() if home is loop]:
         note_closed(session)

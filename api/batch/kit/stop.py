@@ -1,21 +1,21 @@
-"""Work that may be stopped in the middle: how it asks, and what ends it then."""
+"""Stopping work in the middle: the check, and the exception."""
 
 from collections.abc import Callable
 
-#: Returns whether to stop; may be called often, and from any thread.
+#: Returns whether to stop; may be called often, from any thread.
 type ShouldStop = Callable[[], bool]
 
 
 class Stopped(Exception):
-    """The work under way was stopped as its caller wished; it is no failure, and counts for nothing."""
+    """The work was stopped by its caller; this is not a failure."""
 
 
 def never() -> bool:
-    """Return False: the work is not stopped."""
+    """Return False: never stop the work."""
     return False
 
 
 def check_stop(should_stop: ShouldStop) -> None:
-    """Raise `Stopped` where a stop is wanted."""
+    """Raise `Stopped` if a stop is wanted."""
     if should_stop():
         raise Stopped

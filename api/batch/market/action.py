@@ -1,4 +1,4 @@
-"""Corporate actions that change what one share is: splits and their like, as factors between older and newer prices."""
+"""Corporate actions such as splits, as factors between older and newer prices."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from batch.errors import InvalidRequest
 
-#: No split ever was of more; what is beyond is a slip of the pen or of a provider.
+#: No split was ever larger; a factor beyond is a typing error, or an error of a provider.
 _LEAST, _MOST = 1e-4, 1e4
 #: Shares are split in ratios of small whole numbers; a provider writes a third as 0.333333.
 _MOST_SHARES = 100
@@ -16,7 +16,7 @@ _ROUNDING = 5e-6
 
 
 class ActionKind(StrEnum):
-    """What a factor means: more shares, fewer, or a ratio that no split has (such as a rights issue)."""
+    """The meaning of a factor: more shares, fewer, or a ratio that no split has (such as a rights issue)."""
 
     SPLIT = "split"
     REVERSE_SPLIT = "reverse_split"
@@ -24,7 +24,7 @@ class ActionKind(StrEnum):
 
 
 class ActionState(StrEnum):
-    """How sure an action is: said by the provider, guessed from bars, or judged by a person."""
+    """The state of an action: reported by the provider, suspected from bars, or reviewed by a person."""
 
     TOLD = "told"
     SUSPECTED = "suspected"
@@ -42,10 +42,10 @@ class CorporateAction:
     """One action of a symbol.
 
     Attributes:
-        symbol: whose.
+        symbol: the symbol.
         ex_session: the first session at the new price.
-        factor: what prices before `ex_session` are multiplied by, and volumes divided by: 0.5 for a split of one
-            share into two. The definition is that of J-Quants' AdjFactor; cash dividends have none.
+        factor: prices before `ex_session` are multiplied by it, volumes divided: 0.5 if one share becomes two. It is
+            J-Quants' AdjFactor; cash dividends have none.
 
     """
 
@@ -55,47 +55,49 @@ class CorporateAction:
 
     @property
     def kind(self) -> ActionKind:
-        """What the factor means."""
+        """The meaning of the factor."""
         return kind_of(self.factor)
 
 
 def kind_of(factor: float) -> ActionKind:
-    """Return what a factor means."""
+    """Return the meaning of a factor."""
     if _find_ratio(factor) is None:
         return ActionKind.OTHER
     return ActionKind.SPLIT if factor < 1 else ActionKind.REVERSE_SPLIT
 
 
 def check_factor(factor: float) -> float:
-    """Return a factor, exact where it is a rounded ratio of small whole numbers (0.333333 is a third).
+    """Return a factor; a rounded ratio of small whole numbers becomes exact (0.333333 is a third).
 
     Raises:
-        InvalidRequest: it is no number, 1, or beyond what any action had.
+        InvalidRequest: it is not a number, is 1, or is out of bounds.
 
     """
     if not (math.isfinite(factor) and _LEAST <= factor <= _MOST) or factor == 1:
-        raise InvalidRequest(f"factor was {factor:g}, expected {_LEAST:g} to {_MOST:g}, and not 1", pointer="/factor")
+        raise InvalidRequest(f"factor was {factor:g}, expected {_LEAST:g} to {_MOST:g}, but not 1", pointer="/factor")
     ratio = _find_ratio(factor)
     return factor if ratio is None else float(ratio)
 
 
 def parse_factor(text: str) -> float:
-    """Return the factor that a text means: `"1/2"`, `"0.5"`, `"10"`.
+    """Return the factor of a text such as `"1/2"`, `"0.5"` or `"10"`.
 
     Raises:
-        InvalidRequest: the text is no such number.
+        InvalidRequest: the text is not such a number.
 
     """
     try:
         return check_factor(float(Fraction(text[:40])))
     except (ValueError, ZeroDivisionError, OverflowError) as e:
-        raise InvalidRequest(f"factor was {text[:40]!r}, expected such as 1/2 or 0.5", pointer="/factor") from e
+        raise InvalidRequest(
+            f"factor was {text[:40]!r}, expected a number such as 1/2 or 0.5", pointer="/factor"
+        ) from e
 
 
 def _find_ratio(factor: float) -> Fraction | None:
-    """Return the ratio of small whole numbers that a factor is, to a rounding; None where it is none."""
+    """Return the ratio of small whole numbers that a factor was rounded from, or None."""
     below = min(factor, 1 / factor)
-    # One share of very many is a ratio, too.
+    # One share of more than a hundred is a ratio too.
     many = below * _MOST_SHARES < 1
     ratio = Fraction(1, round(1 / below)) if many else Fraction(below).limit_denominator(_MOST_SHARES)
     if abs(float(ratio) / below - 1) > _ROUNDING:

@@ -1,4 +1,4 @@
-"""The shape of bars: polars frames with one row per bar, and the flags a bar can carry."""
+"""Bars as polars frames with one row per bar, and their flags."""
 
 from dataclasses import dataclass
 from enum import IntFlag
@@ -7,7 +7,7 @@ import polars as pl
 
 from batch.market.interval import Interval
 
-#: Bars that passed the quality checks: what stores keep and give. Sorted by symbol, then opened_at; unique on both.
+#: Bars that passed the quality checks, as stores return them. Sorted by symbol, then opened_at; unique on both.
 #: `opened_at` is the start of the bar, aware UTC; a daily bar is stamped 00:00 UTC of its session date.
 BAR_SCHEMA = pl.Schema(
     {
@@ -22,7 +22,7 @@ BAR_SCHEMA = pl.Schema(
     }
 )
 
-#: Bars as a provider gave them: unsorted, unchecked, nullable, volume still a float.
+#: Bars as a provider returned them: unsorted, unchecked, nullable, with a float as volume.
 RAW_BAR_SCHEMA = pl.Schema(
     {
         "symbol": pl.String(),
@@ -36,12 +36,12 @@ RAW_BAR_SCHEMA = pl.Schema(
 )
 
 
-#: What a bar tells of its minute, or its day.
+#: The values of a bar.
 VALUES = ("open", "high", "low", "close", "volume")
 
 
 class BarFlag(IntFlag):
-    """What a soft quality rule saw in a bar that was stored all the same; the value is stored, so never renumber."""
+    """Oddities that soft quality rules found in stored bars; the numbers are stored, so never change them."""
 
     OFF_TICK = 1
     LIMIT_BREACH = 2
@@ -58,7 +58,7 @@ class BarFlag(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class BarSeries:
-    """The namespace of bars: who gave them and how long each is. Two sources never share one."""
+    """The source and the interval of bars. Bars of different sources are never mixed."""
 
     source: str
     interval: Interval

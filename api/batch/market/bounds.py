@@ -13,7 +13,7 @@ from batch.market.calendar import (
     previous_session,
 )
 
-#: All of the Tokyo exchange has about 4,000 ordinary shares.
+#: The Tokyo exchange lists about 4,000 ordinary shares.
 MAX_SYMBOLS = 4_000
 #: Twenty years of sessions.
 MAX_LOOKBACK = 5_000
@@ -22,10 +22,10 @@ MAX_LOOKBACK = 5_000
 def resolve_last_session(session: date | None, now: datetime, *, is_tse: bool, delay_s: float) -> date:
     """Return the last session of a request: the one it names, else the newest that closed `delay_s` ago.
 
-    A market of files has no calendar: without a name it is any day up to tomorrow.
+    A market of files has no calendar; without a session it is any day up to tomorrow.
 
     Raises:
-        InvalidRequest: the session named is not a trading day, or has not opened.
+        InvalidRequest: the session is not a trading day, or has not opened.
 
     """
     if not is_tse:

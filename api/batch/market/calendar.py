@@ -15,17 +15,17 @@ JST = timezone(timedelta(hours=9), "JST")
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _JST_OFFSET_S = 9 * 3600
-#: From here on the calendar is right.
+#: The calendar is correct from this year on.
 OLDEST_YEAR = 1990
-#: Up to here it follows from today's holiday law; the equinoxes' formula is known to hold no longer.
+#: And up to this year by today's holiday law; the formula of the equinoxes does not hold longer.
 NEWEST_YEAR = 2099
-# Closed without being a holiday: the whole market stood still on 2020-10-01 (system failure).
+# Closed without a holiday: on 2020-10-01 the market did not open (system failure).
 _CLOSED_AD_HOC = frozenset({date(2020, 10, 1)})
 
 
 @dataclass(frozen=True, slots=True)
 class SessionHours:
-    """The hours of a session, JST, in force from `since`.
+    """The hours of a session, JST, valid from `since`.
 
     Attributes:
         since: first day of these hours.
@@ -53,7 +53,7 @@ _HOURS = (
 
 
 def is_session(day: date) -> bool:
-    """Return whether the TSE trades on a day; right from 1990, and as far ahead as today's holiday law."""
+    """Return whether the TSE trades on a day, from 1990 to 2099."""
     return day in _session_set(day.year)
 
 
@@ -69,7 +69,7 @@ def last_sessions(count: int, until: date) -> tuple[date, ...]:
     """Return the last `count` sessions on or before `until`, oldest first.
 
     Raises:
-        InvalidRequest: the count is negative, or reaches back beyond 1990.
+        InvalidRequest: the count is negative, or reaches back before 1990.
 
     """
     if count < 0:
@@ -98,10 +98,7 @@ def next_session(day: date) -> date:
 
 
 def session_hours(day: date) -> SessionHours:
-    """Return the hours in force on a day.
-
-    A day before 2011-11-21, when mornings ended at 11:00, gets the hours of that date.
-    """
+    """Return the hours of a day; days before 2011-11-21, when mornings ended at 11:00, get those of that date."""
     return next((hours for hours in reversed(_HOURS) if hours.since <= day), _HOURS[0])
 
 
@@ -113,6 +110,11 @@ def opens_at(day: date) -> datetime:
 def closes_at(day: date) -> datetime:
     """Return when the session of a day closes, aware UTC."""
     return datetime.combine(day, session_hours(day).pm_close, JST).astimezone(UTC)
+
+
+def utc_midnight(day: date) -> datetime:
+    """Return 00:00 UTC of a day, which stamps its daily bar."""
+    return datetime.combine(day, time(), UTC)
 
 
 def latest_closed_session(now: datetime, *, delay_s: float = 0) -> date:
@@ -128,8 +130,8 @@ def latest_closed_session(now: datetime, *, delay_s: float = 0) -> date:
 def minute_grid(day: date) -> tuple[int, ...]:
     """Return the legal 1m stamps of a session, as UTC epoch seconds of bar starts, sorted.
 
-    The auctions at 11:30 and at the close are bars of their own, and nothing trades between the last
-    continuous minute and the close: 327 stamps since 2024-11-05, 302 before. A closed day has none.
+    The auctions at 11:30 and at the close have their own bars, and nothing trades between the last continuous minute
+    and the close: 327 stamps since 2024-11-05, 302 before. A closed day has none.
     """
     if not is_session(day):
         return ()
@@ -144,8 +146,8 @@ def minute_grid(day: date) -> tuple[int, ...]:
 def grid(day: date, interval: Interval) -> tuple[int, ...]:
     """Return the legal stamps of an interval in a session, as UTC epoch seconds of bar starts, sorted.
 
-    Bars are aligned to the clock: the 1h bars start at 9, 10, 11, 12, 13, 14 and 15 o'clock. The one bar of
-    `1d` is stamped 00:00 UTC of the session date. A closed day has none.
+    Bars are aligned to the clock: 1h bars start at 9, 10, 11, 12, 13, 14 and 15 o'clock. The `1d` bar is stamped 00:00
+    UTC of the session. A closed day has none.
     """
     if interval is Interval.D1:
         return (_midnight_s(day) + _JST_OFFSET_S,) if is_session(day) else ()

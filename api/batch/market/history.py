@@ -1,4 +1,4 @@
-"""When symbols were listed, as far as dated lists tell: in one list and not in the next means gone in between."""
+"""When symbols were listed, from dated lists: a symbol in one list but not in the next left in between."""
 
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from pathlib import Path
 from batch.market.listing import Listing, Market
 from batch.market.snapshot import Delisted, Snapshot, list_imported, load_delisted, load_snapshots, state_of
 
-#: The date of a list, and what it says of a symbol, if anything.
+#: The date of a list, and its entry of a symbol, if any.
 type _Seen = tuple[date, Listing | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """A symbol in one market, over lists that follow each other.
+    """A symbol in one market, over successive lists.
 
     Attributes:
-        symbol, name, market: what the last of them says.
-        came_after: date of the list before, which does not have it there; None where no list is older.
-        first_seen, last_seen: dates of the first and the last list that have it there.
-        left_by: date of the next list, which does not have it there; None where no list is newer.
-        moved_to: the market that the next list has it in.
-        renamed_to, renamed_from: the code that the company of the same name has in the next list, or had before.
+        symbol, name, market: from the last of these lists.
+        came_after: date of the list before, without it; None if there is no older list.
+        first_seen, last_seen: dates of the first and the last list with it.
+        left_by: date of the next list, without it; None if there is no newer list.
+        moved_to: its market in the next list.
+        renamed_to, renamed_from: the code of the company of the same name in the next list, or before.
 
     """
 
@@ -42,14 +42,14 @@ class Validity:
 
 @dataclass(frozen=True, slots=True)
 class _Rename:
-    # A code of the last list that has it, and the one of the next list with the same name
+    # A code, the code with the same name in the next list, and the date of the last list with the old code.
     old: str
     new: str
     last_seen: date
 
 
 class ListingHistory:
-    """What dated lists say together. Of two with one date the later given counts."""
+    """The history of listings from dated lists; of two lists with one date, the last one counts."""
 
     def __init__(self, snapshots: tuple[Snapshot, ...], delisted: tuple[Delisted, ...] = ()) -> None:
         by_date = {snapshot.as_of: snapshot for snapshot in snapshots}
@@ -59,15 +59,15 @@ class ListingHistory:
         self._known: dict[str, tuple[Validity, ...]] = {}
 
     def validities(self, symbol: str) -> tuple[Validity, ...]:
-        """Return the spans in which a symbol was listed, oldest first; none where no list has it."""
+        """Return the spans in which a symbol was listed, oldest first; empty if no list has it."""
         if symbol not in self._known:
             self._known[symbol] = self._find(symbol)
         return self._known[symbol]
 
     def is_absent(self, symbol: str, session: date) -> bool:
-        """Return whether a symbol that some list has was certainly not listed: before it came, or after it left.
+        """Return whether a symbol of some list was certainly not listed on a session.
 
-        Between a list without it and one with it nobody knows, so the answer is False.
+        Between a list without it and a list with it this is unknown, so the result is False.
         """
         spans = self.validities(symbol)
         if not spans:
@@ -80,7 +80,7 @@ class ListingHistory:
         return number == len(spans) or (came_after is not None and session <= came_after)
 
     def explain(self, symbol: str, session: date) -> str:
-        """Return why a symbol is absent on a session, for people."""
+        """Return why a symbol was not listed on a session, as a sentence."""
         left = [span for span in self.validities(symbol) if span.first_seen <= session]
         if not left:
             first = self.validities(symbol)[0]
@@ -134,7 +134,7 @@ class ListingHistory:
 
 
 def load_history(imported_dir: Path | None = None) -> ListingHistory:
-    """Return the history that the shipped lists and those of a directory tell; kept while no file changes.
+    """Return the history from the shipped lists and those of a directory; cached while no file changes.
 
     Raises:
         InvalidRequest: an imported list cannot be read.

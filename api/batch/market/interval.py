@@ -16,7 +16,7 @@ class Interval(StrEnum):
 
     @property
     def seconds(self) -> int:
-        """Length in seconds; a day counts 86,400 though a session is shorter."""
+        """Length in seconds; a day has 86,400, although a session is shorter."""
         return _SECONDS[self]
 
     @property
@@ -29,7 +29,7 @@ _SECONDS = {Interval.M1: 60, Interval.M5: 300, Interval.M15: 900, Interval.H1: 3
 
 
 def parse_interval(text: str) -> Interval:
-    """Return the interval of its wire name, such as `"1m"`.
+    """Return the interval of a name such as `"1m"`.
 
     Raises:
         InvalidRequest: the name is not one of the five.

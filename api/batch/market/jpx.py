@@ -1,4 +1,4 @@
-"""The Japan Exchange Group's own list of issues (`data_j.xls`), read and kept as a snapshot."""
+"""Importing the Japan Exchange Group's list of issues (`data_j.xls`) as a snapshot."""
 
 import csv
 import io
@@ -25,25 +25,25 @@ _DATE, _CODE, _NAME, _SEGMENT, _SECTOR, _SCALE = (
     "規模区分",
 )
 _COLUMNS = (_DATE, _CODE, _NAME, _SEGMENT, _SECTOR, _SCALE)
-# What stands before the bracket. All else (ETF, REIT, PRO Market, investment securities) is left out.
+# The text before the bracket. All others (ETF, REIT, PRO Market, investment securities) are left out.
 _MARKETS = {
     "プライム": Market.TSE_PRIME,
     "スタンダード": Market.TSE_STANDARD,
     "グロース": Market.TSE_GROWTH,
 }
 FOREIGN = "外国株式"
-# The real list has about 900 kB.
+# JPX's list has about 900 kB.
 _MAX_BYTES = 20_000_000
 
 Row = Mapping[str, Any]
 
 
 def import_listings(file: Path, into: Path, *, most_lost_percent: float = MOST_LOST_PERCENT) -> MasterReport:
-    """Keep JPX's list of issues (.xls, .xlsx, or CSV in UTF-8 or CP932) as a snapshot under `into`.
+    """Import JPX's list of issues (.xls, .xlsx, or CSV in UTF-8 or CP932) as a snapshot under `into`.
 
     Raises:
         InvalidRequest: the file is not JPX's list of issues.
-        Conflict: a part of the list seems to be missing; see `take_master`.
+        Conflict: the list seems to be incomplete; see `take_master`.
 
     """
     snapshot = parse_listings(read_rows(file), source=f"JPX list of issues, imported from {file.name}")
@@ -58,7 +58,7 @@ def read_rows(file: Path) -> list[Row]:
 
     """
     if not file.is_file():
-        raise InvalidRequest(f"{file.name} is no file, expected JPX's list of issues")
+        raise InvalidRequest(f"{file.name} is not a file, expected JPX's list of issues")
     if (size := file.stat().st_size) > _MAX_BYTES:
         raise InvalidRequest(f"{file.name} has {size} bytes, expected at most {_MAX_BYTES}")
     try:
@@ -76,7 +76,7 @@ def parse_listings(rows: Iterable[Row], *, source: str) -> Snapshot:
     """Return the ordinary shares of Prime, Standard and Growth in rows of JPX's list, as one dated snapshot.
 
     Raises:
-        InvalidRequest: a code or date is malformed, a code comes twice, dates differ, or no share is left.
+        InvalidRequest: a code or date is malformed, a code is repeated, dates differ, or there are no shares.
 
     """
     listings: dict[str, Listing] = {}
@@ -87,7 +87,7 @@ def parse_listings(rows: Iterable[Row], *, source: str) -> Snapshot:
         if listing is None:
             continue
         if listing.symbol in listings:
-            raise InvalidRequest(f"code {listing.symbol} came twice, expected each once")
+            raise InvalidRequest(f"code {listing.symbol} was repeated, expected each once")
         listings[listing.symbol] = listing
     if len(dates) != 1 or not listings:
         raise InvalidRequest(
@@ -133,6 +133,6 @@ def _parse_date(cell: Any) -> date:
 
 
 def _text(cell: Any) -> str:
-    # Excel has one kind of number: the code 7203 arrives as 7203.0.
+    # Excel has only floats: the code 7203 arrives as 7203.0.
     whole = int(cell) if isinstance(cell, float) and cell.is_integer() else cell
     return unicodedata.normalize("NFKC", str(whole)).strip()

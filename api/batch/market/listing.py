@@ -9,7 +9,7 @@ _TOPIX500_SCALES = frozenset({"TOPIX Core30", "TOPIX Large70", "TOPIX Mid400"})
 
 
 class Market(StrEnum):
-    """A listing section; FILE is whatever the user's own files hold, and no TSE rule applies to it."""
+    """A listing section; FILE is for the user's own files, to which no TSE rule applies."""
 
     TSE_PRIME = "TSE_PRIME"
     TSE_STANDARD = "TSE_STANDARD"
@@ -23,10 +23,10 @@ class Market(StrEnum):
 
 
 def parse_market(text: str) -> Market:
-    """Return the market of its wire name, such as `"TSE_PRIME"`.
+    """Return the market of a name such as `"TSE_PRIME"`.
 
     Raises:
-        InvalidRequest: the name is none of the four.
+        InvalidRequest: the name is not one of the four.
 
     """
     try:

@@ -1,4 +1,4 @@
-"""A new list of what is listed, held against the one before: what has changed, and whether that can be."""
+"""Comparing a new list of issues with the previous one: the changes, and whether they are plausible."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,16 +10,15 @@ from batch.errors import Conflict
 from batch.market.listing import Listing, Market
 from batch.market.snapshot import Delisted, Snapshot, load_delisted, load_snapshots, save_snapshot
 
-#: Of some 3,800 issues 3 % leave in a year: a list that loses more than this is one of which a part is missing.
-#: With 100 any list is taken.
+#: About 3 % of 3,800 issues leave in a year, so a list that loses more is incomplete. 100 accepts any list.
 MOST_LOST_PERCENT = 5.0
-#: The entries of a kind that a job's result names.
-_MOST_TOLD = 200
+#: The most entries of a kind in a job's result.
+_MOST_ENTRIES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """An issue that has another name, or another market, than before."""
+    """An issue whose name or market has changed."""
 
     symbol: str
     old: str
@@ -28,7 +27,7 @@ class Renamed:
 
 @dataclass(frozen=True, slots=True)
 class MasterChanges:
-    """What is new in a list, each kind sorted by symbol; `unexplained` are those gone whose delisting is not known."""
+    """The changes in a list, each kind sorted by symbol; `unexplained` are missing issues without a known delisting."""
 
     listed: tuple[Listing, ...]
     delisted: tuple[Listing, ...]
@@ -44,19 +43,19 @@ class MasterChanges:
     def to_json(self) -> dict[str, Any]:
         """Return the changes as JSON types: a count of each kind, and the first 200."""
         return {
-            kind: {"count": len(rows), "first": [_tell(row) for row in rows[:_MOST_TOLD]]}
+            kind: {"count": len(rows), "first": [_describe(row) for row in rows[:_MOST_ENTRIES]]}
             for kind, rows in self.kinds.items()
         }
 
 
-def _tell(row: Listing | Renamed) -> dict[str, str]:
+def _describe(row: Listing | Renamed) -> dict[str, str]:
     if isinstance(row, Renamed):
         return {"symbol": row.symbol, "old": row.old, "new": row.new}
     return {"symbol": row.symbol, "name": row.name, "market": row.market.value}
 
 
 def choose_previous(snapshot: Snapshot, kept: Iterable[Snapshot]) -> Snapshot | None:
-    """Return what a list is held against: the newest kept one that is older, else one of its own date, if any."""
+    """Return the list to compare with: the newest older one, else one of the same date, if any."""
     by_date = sorted((s for s in kept if s.as_of <= snapshot.as_of), key=lambda s: s.as_of)
     older = [s for s in by_date if s.as_of < snapshot.as_of]
     candidates = older or by_date
@@ -64,7 +63,7 @@ def choose_previous(snapshot: Snapshot, kept: Iterable[Snapshot]) -> Snapshot | 
 
 
 def compare_masters(old: Snapshot, new: Snapshot, known: Iterable[Delisted] = ()) -> MasterChanges:
-    """Return what has changed from one list to another; `known` are issues of which it is known that they are gone."""
+    """Return the changes from one list to another; `known` are known delistings."""
     before, after = ({s.symbol: s for s in snapshot.listings} for snapshot in (old, new))
     gone = before.keys() - after.keys()
     explained = {symbol for lists in known if old.as_of < lists.as_of for symbol in lists.symbols}
@@ -80,11 +79,11 @@ def compare_masters(old: Snapshot, new: Snapshot, known: Iterable[Delisted] = ()
 
 
 def check_plausible(old: Snapshot, new: Snapshot, changes: MasterChanges, *, most_lost_percent: float) -> None:
-    """Refuse a list of which a part seems to be missing.
+    """Reject a list that seems to be incomplete.
 
     Raises:
-        Conflict: it lacks a market that the older one has, or more than `most_lost_percent` of its issues, without
-            those known to be delisted.
+        Conflict: it lacks a market of the older list, or more than `most_lost_percent` of its issues, without known
+            delistings.
 
     """
     if most_lost_percent >= 100:
@@ -92,21 +91,21 @@ def check_plausible(old: Snapshot, new: Snapshot, changes: MasterChanges, *, mos
     empty = _markets(old) - _markets(new)
     if empty:
         raise Conflict(
-            f"the list of {new.as_of} had no issue of {', '.join(sorted(empty))}, that of {old.as_of} has:"
-            " it was not taken"
+            f"the list of {new.as_of} had no issue of {', '.join(sorted(empty))}, expected some as on {old.as_of}:"
+            " it was not imported"
         )
     lost = 100 * len(changes.unexplained) / max(1, len(old.listings))
     if lost > most_lost_percent:
         some = ", ".join(sorted(changes.unexplained)[:5])
         raise Conflict(
             f"the list of {new.as_of} lacked {len(changes.unexplained)} of {len(old.listings)} issues of {old.as_of}"
-            f" ({lost:.1f} %, such as {some}), expected at most {most_lost_percent:g} %: it was not taken"
+            f" ({lost:.1f} %, such as {some}), expected at most {most_lost_percent:g} %: it was not imported"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class MasterReport:
-    """What a new list brought. There is no `previous` one without an older one, and no `path` where none was wanted."""
+    """The result of importing a list: `previous` is None without an older list, `path` is None in a dry run."""
 
     snapshot: Snapshot
     previous: Snapshot | None
@@ -134,13 +133,13 @@ class MasterReport:
 def take_master(
     snapshot: Snapshot, into: Path, *, most_lost_percent: float = MOST_LOST_PERCENT, dry_run: bool = False
 ) -> MasterReport:
-    """Keep a list beside the shipped ones, unless a part of it seems to be missing; return what has changed.
+    """Save a list beside the shipped ones, unless it seems to be incomplete; return the changes.
 
-    The file appears at once or not at all; a list of the same date replaces it. Runs of its date and later use it.
+    The file is written in one step; a list of the same date replaces it. Runs for its date and later use it.
 
     Raises:
-        Conflict: the list is implausible, and was not taken.
-        InvalidRequest: a list that was kept cannot be read.
+        Conflict: the list seems to be incomplete, and was not saved.
+        InvalidRequest: a saved list cannot be read.
 
     """
     previous = choose_previous(snapshot, load_snapshots(into))

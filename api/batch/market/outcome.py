@@ -1,11 +1,11 @@
-"""What became of one symbol in a run: seven words that sum to the universe."""
+"""The outcome of a symbol in a run: one of seven words."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """What became of one symbol."""
+    """The outcome of one symbol."""
 
     OK = "ok"
     NO_TRADES = "no_trades"
@@ -17,7 +17,7 @@ class Outcome(StrEnum):
 
     @property
     def is_fine(self) -> bool:
-        """Whether nothing is left to do for the symbol: an empty or delisted one is an answer, not a fault."""
+        """Whether nothing is left to do for the symbol; an empty or delisted one is not a fault."""
         return self in _FINE
 
 
@@ -31,7 +31,7 @@ def is_fine(word: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SymbolOutcome:
-    """The outcome of one symbol, with the bars written and, for a fault, what was said."""
+    """The outcome of one symbol, with the number of bars written and, for a fault, the reason."""
 
     symbol: str
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""What became of the items of a chunk or of a whole run; every item has exactly one outcome."""
+"""The outcomes of the items of a chunk or a whole run; every item has exactly one."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from batch.market.outcome import Outcome, SymbolOutcome
 
 @dataclass(frozen=True, slots=True)
 class OutcomeReport:
-    """Outcomes in the order of the items, and what else was counted, such as quality flags."""
+    """Outcomes in the order of the items, and other counts, such as quality flags."""
 
     outcomes: tuple[SymbolOutcome, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)

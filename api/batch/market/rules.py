@@ -10,7 +10,7 @@ LOT = 100
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-#: Whether an issue belongs to TOPIX500: one answer for all prices, or one for each.
+#: Whether an issue belongs to TOPIX500: one value for all prices, or one for each.
 Topix500 = Bools | bool
 
 _TICK_BOUNDS = np.array([1e3, 3e3, 5e3, 1e4, 3e4, 5e4, 1e5, 3e5, 5e5, 1e6, 3e6, 5e6, 1e7, 3e7, 5e7])
@@ -35,7 +35,7 @@ _LIMITS = np.concatenate(
         [1.5e5, 3e5, 4e5, 5e5, 7e5, 1e6, 1.5e6, 3e6, 4e6, 5e6, 7e6, 1e7],
     ]
 )
-# A share of a tick: Yahoo's prices are float32 underneath, so 999.9 comes as 999.9000244140625.
+# As a share of a tick: Yahoo's prices were float32, so 999.9 is 999.9000244140625.
 _TICK_TOLERANCE = 1e-3
 _LEAST_PRICE = 1.0
 
@@ -43,9 +43,8 @@ _LEAST_PRICE = 1.0
 def tick_sizes(prices: Floats, topix500: Topix500) -> Floats:
     """Return the tick (yobine) of each price, in yen; the result has the shape of `prices`.
 
-    The bounds are inclusive: 3,000 yen still has the tick below it. Source: JPX, table in force since
-    2023-06-05, when the finer ticks of TOPIX100 were extended to Mid400; before it, Mid400 used the
-    coarser ticks, which are multiples of these.
+    The bounds are inclusive: 3,000 yen still has the smaller tick. Source: JPX, table valid since 2023-06-05, when the
+    finer ticks of TOPIX100 were extended to Mid400; the older, coarser ticks are multiples of these.
     """
     row = np.searchsorted(_TICK_BOUNDS, prices, side="left")
     return np.asarray(_TICKS[np.asarray(topix500, dtype=np.intp), row], dtype=np.float64)
@@ -67,10 +66,10 @@ def is_multiple(prices: Floats, ticks: Floats) -> Bools:
 def round_to_tick(
     prices: Floats, topix500: Topix500, *, direction: Literal["nearest", "down", "up"] = "nearest"
 ) -> Floats:
-    """Return each price moved to a legal one: the nearest, or the next down or up, never below one tick."""
+    """Return the legal price nearest to each price, or the next one down or up; never below one tick."""
     ticks = tick_sizes(prices, topix500)
     steps = prices / ticks
-    # What counts as on its tick must stay there: 0.3 / 0.1 is 2.9999999999999996.
+    # With a tolerance, since 0.3 / 0.1 is 2.9999999999999996.
     if direction == "down":
         steps = np.floor(steps + _TICK_TOLERANCE)
     elif direction == "up":
@@ -81,10 +80,10 @@ def round_to_tick(
 
 
 def daily_limits(base_prices: Floats) -> Floats:
-    """Return how far, in yen, a price may move in a session from its base price (seigen nehaba).
+    """Return, in yen, how far a price may move in a session from its base price (seigen nehaba).
 
-    The bounds are exclusive: a base of 1,000 yen belongs to the class above it. Source: JPX, table of daily
-    price limits; the one-sided widening to four times after two locked sessions is not applied.
+    The bounds are exclusive: a base of 1,000 yen is in the class above. Source: JPX, table of daily price limits; the
+    one-sided widening to four times after two locked sessions is not applied.
     """
     return np.asarray(_LIMITS[np.searchsorted(_LIMIT_BOUNDS, base_prices, side="right")], dtype=np.float64)
 

@@ -1,4 +1,4 @@
-"""Dated lists of issues as CSV files: how they are written and read."""
+"""Writing and reading dated lists of issues as CSV files."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ _HEADER = re.compile(r"# as_of=(\d{4}-\d{2}-\d{2}) source=(.+)")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything listed on one day, and who said so."""
+    """All issues listed on one day, and the source of the list."""
 
     as_of: date
     source: str
@@ -30,20 +30,20 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Delisted:
-    """Symbols known to be gone by a day."""
+    """Symbols that were delisted by a day."""
 
     as_of: date
     symbols: frozenset[str]
 
 
 def format_snapshot(snapshot: Snapshot) -> str:
-    """Return a snapshot as CSV, with its date and source in a comment line on top."""
+    """Return a snapshot as CSV, with its date and source in a comment on the first line."""
     rows = ((s.symbol, s.name, s.market.value, s.sector33, s.scale) for s in snapshot.listings)
     return format_dated(snapshot.as_of, snapshot.source, (_COLUMNS, *rows))
 
 
 def format_dated(as_of: date, source: str, rows: Iterable[tuple[str, ...]]) -> str:
-    """Return rows as CSV under a comment line that dates them and names their source."""
+    """Return rows as CSV below a comment with their date and source."""
     out = io.StringIO()
     out.write(f"# as_of={as_of.isoformat()} source={source}\n")
     csv.writer(out, lineterminator="\n").writerows(rows)
@@ -51,10 +51,10 @@ def format_dated(as_of: date, source: str, rows: Iterable[tuple[str, ...]]) -> s
 
 
 def parse_snapshot(text: str, where: str) -> Snapshot:
-    """Return the snapshot that a CSV of `format_snapshot` holds; `where` names it in errors.
+    """Return the snapshot in a CSV of `format_snapshot`; `where` names it in errors.
 
     Raises:
-        InvalidRequest: the text is no such CSV.
+        InvalidRequest: the text is not such a CSV.
 
     """
     as_of, source, rows = _split(text, where)
@@ -66,7 +66,7 @@ def parse_snapshot(text: str, where: str) -> Snapshot:
 
 
 def save_snapshot(snapshot: Snapshot, into: Path) -> Path:
-    """Keep a snapshot in a directory; it appears at once or not at all, and replaces one of the same date."""
+    """Save a snapshot to a directory in one step; it replaces one of the same date."""
     into.mkdir(parents=True, exist_ok=True)
     path = into / f"listings_{snapshot.as_of.isoformat()}.csv"
     draft = path.with_suffix(f".{os.getpid()}.draft")
@@ -76,10 +76,10 @@ def save_snapshot(snapshot: Snapshot, into: Path) -> Path:
 
 
 def load_snapshots(imported_dir: Path | None = None) -> Iterator[Snapshot]:
-    """Yield the snapshots shipped with Kaboom, then those of a directory; each is read once while it does not change.
+    """Yield the snapshots shipped with Kaboom, then those of a directory; each is cached until it changes.
 
     Raises:
-        InvalidRequest: one of the directory cannot be read.
+        InvalidRequest: a file in the directory cannot be read.
 
     """
     yield from _load_packaged()
@@ -88,12 +88,12 @@ def load_snapshots(imported_dir: Path | None = None) -> Iterator[Snapshot]:
 
 
 def list_imported(imported_dir: Path | None) -> list[Path]:
-    """Return the snapshot files of a directory by name; none where there is no directory."""
+    """Return the snapshot files of a directory, by name; none without a directory."""
     return sorted(imported_dir.glob("*.csv")) if imported_dir else []
 
 
 def state_of(path: Path) -> tuple[int, int]:
-    """Return what changes with a file: when it was written, and its size."""
+    """Return the modification time and the size of a file, which change with its content."""
     state = path.stat()
     return state.st_mtime_ns, state.st_size
 
@@ -105,7 +105,7 @@ def _load_imported(path: Path, _state: tuple[int, int]) -> Snapshot:
 
 @lru_cache(maxsize=1)
 def load_delisted() -> tuple[Delisted, ...]:
-    """Return the shipped lists of symbols that are gone, oldest first."""
+    """Return the shipped lists of delisted symbols, oldest first."""
     lists = []
     for file in _packaged("delisted_"):
         as_of, _, rows = _split(file.read_text(encoding="utf-8"), file.name)

@@ -1,4 +1,4 @@
-"""Symbols as text: TSE local codes, and the freer names that a user's own files may use."""
+"""Symbols as text: TSE local codes, and names in the user's own files."""
 
 import re
 import unicodedata
@@ -11,11 +11,11 @@ _FOREIGN = re.compile(r"[A-Z0-9^=\-][A-Z0-9.^=\-]{0,19}")
 
 
 def parse_symbol(text: str) -> str:
-    """Return the TSE local code that a text means, such as `"7203"` or `"285A"`.
+    """Return the TSE local code of a text, such as `"7203"` or `"285A"`.
 
-    Full-width and lower-case letters are accepted. A fifth digit 0 means ordinary shares and is dropped; a
-    fifth digit 5 means preferred shares, another security, and is kept (`"25935"`). Second and fourth place
-    may hold a letter since 2024-01, never B E I O Q V Z (jpx.co.jp/sicc/code-pr).
+    Full-width and lower-case letters are accepted. A fifth digit 0 means ordinary shares and is dropped; a fifth digit
+    5 means preferred shares and is kept (`"25935"`). Since 2024-01 the second and fourth place may be a letter, except
+    B E I O Q V Z (jpx.co.jp/sicc/code-pr).
 
     Raises:
         InvalidRequest: the text is not a local code.
@@ -32,12 +32,12 @@ def parse_symbol(text: str) -> str:
 
 
 def parse_foreign_symbol(text: str) -> str:
-    """Return the symbol of market FILE that a text means: 1 to 20 letters, digits, `.`, `-`, `^` or `=`.
+    """Return the symbol of market FILE in a text: 1 to 20 letters, digits, `.`, `-`, `^` or `=`.
 
-    The result is upper case and safe as a file name: it has no slash, no `..` and no leading dot.
+    The result is upper case and safe as a file name: without slash, `..` or leading dot.
 
     Raises:
-        InvalidRequest: the text holds anything else.
+        InvalidRequest: the text has other characters.
 
     """
     symbol = _normalise(text)

@@ -14,14 +14,14 @@ __all__ = ["Listing", "Market", "Universe", "load_universe", "parse_market"]
 
 @dataclass(frozen=True)
 class Universe:
-    """The issues of a market, from a snapshot that is dated and says where it comes from.
+    """The issues of a market, from a dated snapshot.
 
     Attributes:
         market: the section.
         as_of: date of the snapshot.
         source: who published it.
         listings: sorted by symbol.
-        delisted: symbols of the snapshot that are known to be gone by the session that was asked for.
+        delisted: symbols of the snapshot that were delisted by the requested session.
 
     """
 
@@ -33,7 +33,7 @@ class Universe:
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
-        """All symbols of the snapshot, sorted, with those since delisted: their outcome is `not_listed`."""
+        """All symbols of the snapshot, sorted, with those delisted since, whose outcome is `not_listed`."""
         return tuple(listing.symbol for listing in self.listings)
 
     @cached_property
@@ -42,13 +42,13 @@ class Universe:
         return frozenset(listing.symbol for listing in self.listings if listing.is_topix500)
 
     def is_listed(self, symbol: str) -> bool:
-        """Return whether a symbol was in the snapshot and is not known to be gone."""
+        """Return whether a symbol is in the snapshot and was not delisted since."""
         return symbol not in self.delisted and symbol in self._symbol_set
 
     def age(self, session: date) -> int:
-        """Return how many days lie between the snapshot and a session, either way.
+        """Return the days between the snapshot and a session, in either direction.
 
-        Issues listed or delisted in between are missing or too many (survivorship bias).
+        Issues that were listed in between are missing, delisted ones are included (survivorship bias).
         """
         return abs((session - self.as_of).days)
 
@@ -60,8 +60,8 @@ class Universe:
 def load_universe(market: Market, session: date, *, imported_dir: Path | None = None) -> Universe:
     """Return the universe of a market for a session.
 
-    It comes from the newest snapshot dated on or before the session, else from the oldest one there is; of
-    two with one date the imported one counts.
+    It is from the newest snapshot up to the session, else from the oldest one; of two with one date, the imported one
+    counts.
 
     Raises:
         NotFound: the market is FILE, whose symbols only its provider knows.
@@ -78,7 +78,7 @@ def load_universe(market: Market, session: date, *, imported_dir: Path | None = 
 
 
 def _choose(snapshots: list[Snapshot], session: date) -> Snapshot:
-    # The sort is stable: of two with one date the imported one, which is yielded later, stays last.
+    # The sort is stable, so of two with one date the imported one stays last.
     by_date = sorted(snapshots, key=lambda s: s.as_of)
     past = [s for s in by_date if s.as_of <= session]
     return past[-1] if past else [s for s in by_date if s.as_of == by_date[0].as_of][-1]

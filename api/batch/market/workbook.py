@@ -1,6 +1,6 @@
-"""Rows of an Excel workbook, read by a process of its own: a small file may want more memory than a machine has.
+"""Reading an Excel workbook in a separate process, since a small file may need more memory than the machine has.
 
-The reader (calamine) ends its process where memory is short, so this module is also that process's program.
+The reader (calamine) aborts its process when memory is short, so this module is also the program of that process.
 """
 
 import contextlib
@@ -28,12 +28,12 @@ def read_workbook(file: Path) -> list[list[Any]]:
     """Return the rows of a workbook's first sheet: texts, numbers, and dates as `YYYY-MM-DD`.
 
     Raises:
-        InvalidRequest: it is no workbook, or larger than a list of issues can be.
+        InvalidRequest: it is not a workbook, or is too large for a list of issues.
 
     """
     if zipfile.is_zipfile(file):
         _check_parts(file)
-    # -P: not from the folder that the user is in.
+    # -P: do not import from the working folder.
     command = [sys.executable, "-P", "-m", "batch.market.workbook", str(file.absolute())]
     try:
         done = subprocess.run(command, capture_output=True, timeout=2 * _SECONDS, check=False)
@@ -41,7 +41,7 @@ def read_workbook(file: Path) -> list[list[Any]]:
         raise _too_large(file) from e
     if done.returncode == _NO_WORKBOOK:
         why = done.stderr.decode(errors="replace").strip()[:200]
-        raise InvalidRequest(f"{file.name} is no workbook ({why}), expected .xls, .xlsx or .csv")
+        raise InvalidRequest(f"{file.name} is not a workbook ({why}), expected .xls, .xlsx or .csv")
     if done.returncode:
         raise _too_large(file)
     rows: list[list[Any]] = json.loads(done.stdout)
@@ -53,7 +53,7 @@ def _check_parts(file: Path) -> None:
         with zipfile.ZipFile(file) as parts:
             unpacked = sum(part.file_size for part in parts.infolist())
     except (zipfile.BadZipFile, OSError, ValueError) as e:
-        raise InvalidRequest(f"{file.name} is no workbook (a damaged zip), expected .xls, .xlsx or .csv") from e
+        raise InvalidRequest(f"{file.name} is not a workbook (a damaged zip), expected .xls, .xlsx or .csv") from e
     if unpacked > _MOST_UNPACKED:
         raise InvalidRequest(f"{file.name} has {unpacked:,} bytes unpacked, expected at most {_MOST_UNPACKED:,}")
 
@@ -66,13 +66,13 @@ def _too_large(file: Path) -> InvalidRequest:
 
 
 def _main(path: str) -> int:
-    # Before the reader is loaded. No core dump, no time without end.
+    # Limits are set before the reader is loaded.
     for limit, most in (
         (resource.RLIMIT_AS, _MEMORY_BYTES),
         (resource.RLIMIT_CPU, _SECONDS),
         (resource.RLIMIT_CORE, 0),
     ):
-        with contextlib.suppress(OSError, ValueError):  # macOS has not all of them
+        with contextlib.suppress(OSError, ValueError):  # macOS lacks some
             resource.setrlimit(limit, (most, most))
     import python_calamine  # noqa: PLC0415  only here
 
@@ -83,7 +83,7 @@ def _main(path: str) -> int:
         rows = [[_plain(cell) for cell in row] for row in sheet.to_python()]
     except MemoryError:
         return _TOO_LARGE
-    except Exception as e:  # noqa: BLE001  whatever the reader says of a file, the file is at fault
+    except Exception as e:  # noqa: BLE001  any error of the reader is a fault of the file
         sys.stderr.write(str(e).partition("\n")[0])
         return _NO_WORKBOOK
     json.dump(rows, sys.stdout)

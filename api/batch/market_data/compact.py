@@ -1,6 +1,5 @@
-"""Dropping bars that are older than is wanted, and giving their space back: the plan, and one chunk of it."""
+"""Dropping bars beyond their retention and giving their space back: the plan, and one chunk of it."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -18,14 +17,14 @@ from batch.market.report import OutcomeReport
 from batch.market_data.compact_request import CompactRequest
 
 _NOT_OURS = (
-    "InfluxDB drops old bars by the retention of its buckets and compacts by itself: nothing was done here; set the"
-    " retention there (`influx bucket update --retention`)"
+    "nothing was done: InfluxDB itself drops old bars by the retention of its buckets, and compacts; set the retention"
+    " there (`influx bucket update --retention`)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class CompactChunk:
-    """The shards of one series, oldest first; sessions before a day go, if one is given."""
+    """The shards of one series, oldest first; sessions before a day are dropped, if one is given."""
 
     series: BarSeries
     shards: tuple[str, ...]
@@ -33,7 +32,7 @@ class CompactChunk:
 
     @property
     def items(self) -> tuple[str, ...]:
-        """The shards: what of the chunk is settled one by one."""
+        """The shards, each of which gets an outcome."""
         return self.shards
 
     def payload(self) -> dict[str, Any]:
@@ -43,7 +42,7 @@ class CompactChunk:
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any], shards: Sequence[str]) -> "CompactChunk":
-        """Return the chunk that `payload` wrote."""
+        """Return the chunk of a `payload`."""
         series = BarSeries(payload["source"], Interval(payload["interval"]))
         before = date.fromisoformat(payload["before"]) if payload["before"] else None
         return cls(series, tuple(shards), before)
@@ -51,7 +50,7 @@ class CompactChunk:
 
 @dataclass(frozen=True, slots=True)
 class CompactPlan:
-    """What a request means today: the shards to go through, and what is going to be dropped, by series."""
+    """The plan of a request: the shards to compact, and what will be dropped, by series."""
 
     chunks: tuple[CompactChunk, ...] = ()
     drops: Mapping[BarSeries, OldBars] = field(default_factory=dict)
@@ -78,7 +77,7 @@ class CompactPlan:
 
 
 async def plan_compaction(request: CompactRequest, store: BarStore, *, now: datetime) -> CompactPlan:
-    """Return the plan of a request: of today in Japan, the days that are kept are counted back.
+    """Return the plan of a request; the days to keep are counted back from today in Japan.
 
     Raises:
         StoreError: the store could not be read.
@@ -96,7 +95,7 @@ async def plan_compaction(request: CompactRequest, store: BarStore, *, now: date
             chunks.append(CompactChunk(series, shards, before))
         if before:
             old = [await store.older(series, shard, before=before) for shard in shards]
-            drops[series] = _add(old)
+            drops[series] = sum(old, OldBars())
     return CompactPlan(tuple(chunks), drops)
 
 
@@ -108,7 +107,7 @@ async def compact_chunk(
     on_progress: Callable[[OutcomeReport], None] = lambda _: None,
     should_stop: ShouldStop = never,
 ) -> OutcomeReport:
-    """Go through a chunk from its shard number `start`; return the outcomes from there on.
+    """Compact a chunk from its shard number `start`; return the outcomes from there on.
 
     Raises:
         StoreError: a shard could not be locked or written, and another try may help.
@@ -145,10 +144,3 @@ def _count(done: Compaction) -> dict[str, int]:
         "bytes_freed": max(0, done.bytes_before - done.bytes_after),
     }
     return {name: count for name, count in counts.items() if count}
-
-
-def _add(parts: Sequence[OldBars]) -> OldBars:
-    total: Counter[str] = Counter()
-    for part in parts:
-        total.update(buckets=part.buckets, bars=part.bars, pages=part.pages, bytes=part.bytes)
-    return OldBars(**total)

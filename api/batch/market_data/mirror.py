@@ -1,4 +1,4 @@
-"""A mirror of all bars as files for other tools: the plan, and one chunk of it."""
+"""Mirroring all bars to files for other tools: the plan, and one chunk of it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class MirrorChunk:
 
     @property
     def items(self) -> tuple[str, ...]:
-        """The months: what of the chunk is settled one by one."""
+        """The months, each of which gets an outcome."""
         return self.months
 
     def payload(self) -> dict[str, Any]:
@@ -40,14 +40,14 @@ class MirrorChunk:
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any], months: Sequence[str]) -> "MirrorChunk":
-        """Return the chunk that `payload` wrote."""
+        """Return the chunk of a `payload`."""
         series = BarSeries(payload["source"], Interval(payload["interval"]))
         return cls(series, Format(payload["format"]), tuple(months))
 
 
 @dataclass(frozen=True, slots=True)
 class MirrorPlan:
-    """What a request means today: where the mirror lies, and the files to write."""
+    """The plan of a request: the folder of the mirror, and the files to write."""
 
     folder: Path
     chunks: tuple[MirrorChunk, ...]
@@ -62,7 +62,7 @@ class MirrorPlan:
 
 
 async def plan_mirror(request: MirrorRequest, store: BarStore, folder: Path, *, now: datetime) -> MirrorPlan:
-    """Return the plan of a request: the newest months anew, and older ones whose file is not there.
+    """Return the plan of a request: the newest months, and older ones whose file is missing.
 
     Raises:
         InvalidRequest: no bars are held.
@@ -70,7 +70,7 @@ async def plan_mirror(request: MirrorRequest, store: BarStore, folder: Path, *, 
 
     """
     chunks = []
-    # Bars of other exchanges may be of a day that has not begun in Japan.
+    # Bars of other exchanges may be a day ahead of Japan.
     last = now.astimezone(JST).date() + timedelta(days=1)
     for series in await store.list_series():
         selection = Selection(series, date(OLDEST_YEAR, 1, 1), last)
@@ -95,11 +95,11 @@ async def mirror_chunk(
 ) -> OutcomeReport:
     """Write a chunk's files from number `start`; return the outcomes from there on, with the bars in each.
 
-    `on_progress` hears the report so far now and then, also while a file is written. A file is replaced as a whole;
-    doing it again writes the same. Where `should_stop` turns true, also within a file, the report ends early.
+    `on_progress` gets the report so far from time to time, also within a file. A file is replaced in one step; a second
+    run writes the same. If `should_stop` turns true, also within a file, the report ends early.
 
     Raises:
-        StoreError: bars cannot be read; the file under way, and those after it, are as they were.
+        StoreError: bars cannot be read; the current file, and those after it, are unchanged.
 
     """
     report = OutcomeReport()
@@ -107,7 +107,7 @@ async def mirror_chunk(
         if should_stop():
             break
         planned = await _plan_month(chunk, store, folder, month)
-        written = await export_files(store, planned, partial(_tell, on_progress, report), should_stop=should_stop)
+        written = await export_files(store, planned, partial(_report, on_progress, report), should_stop=should_stop)
         if len(written) < len(planned):
             break
         bars, size = sum(file.bars for file in written), sum(file.bytes for file in written)
@@ -116,7 +116,7 @@ async def mirror_chunk(
     return report
 
 
-def _tell(on_progress: Callable[[OutcomeReport], None], report: OutcomeReport, _bars: int) -> None:
+def _report(on_progress: Callable[[OutcomeReport], None], report: OutcomeReport, _bars: int) -> None:
     on_progress(report)
 
 

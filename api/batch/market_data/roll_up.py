@@ -1,35 +1,39 @@
-"""Rolling minutes up: read some symbols, make their longer bars, hold the days against the provider's, write."""
+"""Rolling minutes up: read some symbols, make longer bars, compare days with the provider's, write."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
+from typing import Any
 
 import polars as pl
 
-from batch.bars.resample import compare_days, flag_days, resample
-from batch.bars.store import BarStore
+from batch.bars.coverage.fetch_log import keep_fetch_log
+from batch.bars.store import FETCH_LOG_SCHEMA, BarStore
 from batch.errors import StoreDamaged
 from batch.kit.stop import ShouldStop, Stopped, check_stop, never
-from batch.market.bar import BarSeries, empty_bars
+from batch.market.bar import VALUES, BarSeries, empty_bars
+from batch.market.calendar import utc_midnight
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.report import OutcomeReport
+from batch.market.resample import compare_days, flag_days, resample
 from batch.market.source import derived_source
-from batch.market_data.roll_up_notes import note_made
 from batch.market_data.roll_up_plan import RollUpChunk
-from batch.market_data.roll_up_words import tell_differences
 
-#: Symbols settled at a time: each slice is a commit for each interval.
+#: Symbols of a slice, which has one commit for each interval.
 _SLICE = 100
 #: Days read at a time: 100 symbols of a week are 160,000 minutes.
 _WINDOW_DAYS = 7
+#: Differing days that an outcome's message describes.
+_MOST_DESCRIBED = 3
+_KEY = ["symbol", "session"]
 
 
 @dataclass(slots=True)
 class _Slice:
-    """What has become of some symbols so far: bars written and refused, minutes unreadable, and days that differ."""
+    """The state of a slice: bars written and refused, damaged minutes, and days that differ."""
 
     rows: Counter[str] = field(default_factory=Counter)
     refused: dict[str, str] = field(default_factory=dict)
@@ -48,12 +52,11 @@ async def roll_up_chunk(
 ) -> OutcomeReport:
     """Run a chunk from its symbol number `start`; return the outcomes from there on.
 
-    `on_progress` hears the report so far after each slice, when its bars are durable. Where `should_stop` turns true
-    the report ends early, without the symbols under way, of which some bars may be written. Doing it again writes the
-    same bars.
+    `on_progress` gets the report so far after each slice, when its bars are durable. If `should_stop` turns true, the
+    report ends early, without the current slice, of which some bars may be written. A second run writes the same bars.
 
     Raises:
-        StoreError: bars cannot be read or written; what `on_progress` has heard stands.
+        StoreError: bars cannot be read or written; what `on_progress` got stays valid.
 
     """
     report = OutcomeReport()
@@ -72,15 +75,15 @@ async def _run_slice(part: RollUpChunk, store: BarStore, should_stop: ShouldStop
     done = _Slice()
     for first, last in _windows(part):
         series = BarSeries(part.provider, Interval.M1)
-        # Before the minutes: of an answer that comes meanwhile the note is older than its bars, not newer.
-        asked = await store.load_asked(series, first=first, last=last)
+        # Read before the minutes, so that a concurrent fetch never makes the log newer than the bars.
+        fetches = await store.load_fetch_log(series, first=first, last=last)
         minutes = await _read(store, series, part.symbols, (first, last), done.damaged)
         if minutes.height:
             for interval in part.spans:
                 check_stop(should_stop)
                 made = await _roll_up(part, store, interval, minutes=minutes, done=done)
-                await note_made(store, BarSeries(derived_source(part.provider), interval), made, asked)
-    return OutcomeReport(tuple(_judge(symbol, done) for symbol in part.symbols), dict(done.counts))
+                await _log_fetches(store, BarSeries(derived_source(part.provider), interval), made, fetches)
+    return OutcomeReport(tuple(_find_outcome(symbol, done) for symbol in part.symbols), dict(done.counts))
 
 
 async def _roll_up(
@@ -90,10 +93,10 @@ async def _roll_up(
     wanted = minutes.filter(day.is_between(*part.spans[interval]))
     if wanted.is_empty():
         return wanted
-    # Beside the loop, so that heartbeats go on.
+    # In a thread, so that heartbeats go on.
     longer = await asyncio.to_thread(resample, wanted, interval)
     if interval is Interval.D1:
-        longer = await _hold_against_days(part, store, longer, done)
+        longer = await _compare_with_days(part, store, longer, done)
     report = await store.write(BarSeries(derived_source(part.provider), interval), longer)
     done.refused |= {refused.symbol: refused.reason for refused in report.refused}
     done.rows.update(dict(longer.group_by("symbol").len().rows()))
@@ -102,7 +105,7 @@ async def _roll_up(
     return longer.filter(~pl.col("symbol").is_in([refused.symbol for refused in report.refused]))
 
 
-async def _hold_against_days(part: RollUpChunk, store: BarStore, days: pl.DataFrame, done: _Slice) -> pl.DataFrame:
+async def _compare_with_days(part: RollUpChunk, store: BarStore, days: pl.DataFrame, done: _Slice) -> pl.DataFrame:
     """Compare daily bars with the provider's own, where it has any, and flag those that differ."""
     sessions = days["opened_at"].dt.date().unique().sort().to_list()
     days_of = BarSeries(part.provider, Interval.D1)
@@ -122,7 +125,7 @@ async def _read(
     store: BarStore, series: BarSeries, symbols: Sequence[str], days: tuple[date, date], damaged: dict[str, str]
 ) -> pl.DataFrame:
     """Return the bars of some days; a symbol whose bars cannot be read is added to `damaged`."""
-    start, end = _midnight(days[0]), _midnight(days[1] + timedelta(days=1))
+    start, end = utc_midnight(days[0]), utc_midnight(days[1] + timedelta(days=1))
 
     async def read(symbol: str) -> pl.DataFrame:
         try:
@@ -134,7 +137,7 @@ async def _read(
     return pl.concat([empty_bars(), *await asyncio.gather(*map(read, symbols))])
 
 
-def _judge(symbol: str, done: _Slice) -> SymbolOutcome:
+def _find_outcome(symbol: str, done: _Slice) -> SymbolOutcome:
     rows = done.rows[symbol]
     if symbol in done.damaged:
         return SymbolOutcome(symbol, Outcome.WRITE_FAILED, rows=rows, message=done.damaged[symbol])
@@ -143,11 +146,11 @@ def _judge(symbol: str, done: _Slice) -> SymbolOutcome:
         return SymbolOutcome(symbol, Outcome.WRITE_FAILED, rows=rows, message=message)
     if not rows:
         return SymbolOutcome(symbol, Outcome.NO_TRADES, message="no 1m bars are held of these sessions")
-    return SymbolOutcome(symbol, Outcome.OK, rows=rows, message=tell_differences(symbol, done.differences))
+    return SymbolOutcome(symbol, Outcome.OK, rows=rows, message=_describe_differences(symbol, done.differences))
 
 
 def _windows(part: RollUpChunk) -> Iterator[tuple[date, date]]:
-    """Give spans of some days that together hold all sessions: a bar never spans two days."""
+    """Yield spans of some days that together hold all sessions."""
     first = min(first for first, _ in part.spans.values())
     last = max(last for _, last in part.spans.values())
     while first <= last:
@@ -156,5 +159,30 @@ def _windows(part: RollUpChunk) -> Iterator[tuple[date, date]]:
         first = until + timedelta(days=1)
 
 
-def _midnight(session: date) -> datetime:
-    return datetime.combine(session, time(), UTC)
+async def _log_fetches(store: BarStore, series: BarSeries, made: pl.DataFrame, fetches: pl.DataFrame) -> None:
+    """Log rolled-up bars in `BAR_SCHEMA` with the fetch times of their minutes, from `FETCH_LOG_SCHEMA`.
+
+    They are as final as their minutes. Bars whose minutes have no entry get none.
+    """
+    cells = made.group_by("symbol", session=pl.col("opened_at").dt.date()).len("bars")
+    entries = cells.join(fetches.drop("bars"), on=_KEY).select(
+        pl.col(name).cast(t) for name, t in FETCH_LOG_SCHEMA.items()
+    )
+    if entries.height:
+        await keep_fetch_log(store, series, entries.sort(_KEY))
+
+
+def _describe_differences(symbol: str, differences: Sequence[pl.DataFrame]) -> str:
+    """Return a symbol's days of `DAY_DIFFERENCES` as a sentence, with values for the first three; "" if it has none."""
+    found = [row for frame in differences for row in frame.filter(pl.col("symbol") == symbol).iter_rows(named=True)]
+    if not found:
+        return ""
+    described = "; ".join(_describe_day(row) for row in found[:_MOST_DESCRIBED])
+    more = f"; {len(found) - _MOST_DESCRIBED} more" if len(found) > _MOST_DESCRIBED else ""
+    return f"{len(found)} days differ from the provider's own 1d: {described}{more}"
+
+
+def _describe_day(row: dict[str, Any]) -> str:
+    differing = [name for name in VALUES if row[name] != row[f"their_{name}"]]
+    values = ", ".join(f"{name} {row[name]:.15g}, theirs {row[f'their_{name}']:.15g}" for name in differing)
+    return f"{row['opened_at']:%Y-%m-%d} {values}"

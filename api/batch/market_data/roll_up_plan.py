@@ -1,4 +1,4 @@
-"""From a request for a roll-up to chunks of symbols that have minutes."""
+"""Planning a roll-up: chunks of symbols that have minutes."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +17,10 @@ from batch.market.listing import Market
 from batch.market_data.roll_up_request import RollUpRequest
 from batch.providers.registry import get_provider_spec
 
-#: Minutes in one chunk, about: some seconds of work, so that progress moves.
+#: Approximate minutes in a chunk: some seconds of work, so that progress is visible.
 _CHUNK_BARS = 200_000
 _BARS_PER_SESSION = 300
-#: A long look-back makes larger chunks, not more of them.
+#: A long look-back makes larger chunks, not more.
 _MAX_ROUNDS = 8
 
 #: The first and the last session of each interval.
@@ -29,7 +29,7 @@ type Spans = Mapping[Interval, tuple[date, date]]
 
 @dataclass(frozen=True, slots=True)
 class RollUpChunk:
-    """Some symbols of one provider, and what their minutes are to become."""
+    """Some symbols of one provider, and the intervals and sessions to make of their minutes."""
 
     provider: str
     symbols: tuple[str, ...]
@@ -57,7 +57,7 @@ class RollUpChunk:
 
 @dataclass(frozen=True, slots=True)
 class RollUpPlan:
-    """What a request means today. `is_final` is False where the last session was not over: its bars will change."""
+    """The plan of a request. `is_final` is False if the last session is not over: its bars will change."""
 
     session: date
     is_final: bool
@@ -86,14 +86,14 @@ async def plan_roll_up(
     """Return the plan of a request.
 
     Raises:
-        InvalidRequest: the session is not one or lies ahead, or no minutes are held.
+        InvalidRequest: the session is not a session or is in the future, or there are no minutes.
         StoreError: the store could not be read.
 
     """
     is_tse = Market.FILE not in get_provider_spec(request.source).capabilities.markets
     last = resolve_last_session(request.session, now, is_tse=is_tse, delay_s=delay_s)
     longest = max(request.intervals.values())
-    # Nobody knows the calendar of files: their sessions are those that are held.
+    # Files have no calendar: their sessions are those in the store.
     first = last_sessions(longest, last)[0] if is_tse else date(OLDEST_YEAR, 1, 1)
     held = await store.coverage(BarSeries(request.source, Interval.M1), first=first, last=last)
     if held.is_empty():
@@ -114,6 +114,6 @@ async def plan_roll_up(
 
 def _split(symbols: Sequence[str], sessions: int, slots: int) -> Iterator[tuple[str, ...]]:
     wanted = math.ceil(len(symbols) * sessions * _BARS_PER_SESSION / _CHUNK_BARS)
-    # Whole rounds over the slots, so that all of them are busy to the end; a handful is not worth spreading.
+    # Whole rounds over the slots, so that all are busy to the end; few symbols are not spread.
     parts = min(math.ceil(wanted / slots), _MAX_ROUNDS) * slots if wanted > 1 else 1
     return batched(symbols, math.ceil(len(symbols) / min(parts, len(symbols))))

@@ -1,4 +1,4 @@
-"""Build the lists of issues that Kaboom ships, from two packages of the development group."""
+"""Build the lists of issues that Kaboom ships, from two packages of the dev group."""
 
 import csv
 import io
@@ -24,10 +24,10 @@ log = structlog.get_logger()
 
 
 def build_listings(into: Path = _DATA) -> tuple[Path, Path]:
-    """Write the snapshot of listed issues, and beside it the symbols that are gone since; return both paths.
+    """Write the snapshot of listed issues and the list of symbols delisted since; return both paths.
 
-    A symbol counts as gone when a domestic company held it on the snapshot's date and the EDINET list
-    neither has its code nor its company as a listed one. Foreign issuers are never called gone.
+    A symbol counts as delisted if the EDINET list has neither its code nor its company as a listed one. Foreign issuers
+    are never counted.
     """
     rows = read_rows(Path(str(files("tokyo_stock_exchange") / "tse.csv")))
     snapshot = parse_listings(rows, source=_SOURCE)
@@ -44,9 +44,9 @@ def build_listings(into: Path = _DATA) -> tuple[Path, Path]:
 
 
 def find_delisted(snapshot: Snapshot, rows: Iterable[Row], *, edinet: str) -> tuple[Listing, ...]:
-    """Return the domestic companies of a snapshot that an EDINET code list no longer has as listed."""
+    """Return the domestic companies of a snapshot that an EDINET code list no longer shows as listed."""
     foreign = {str(row["コード"]) for row in rows if FOREIGN in str(row["市場・商品区分"])}
-    # The first line says when the list was drawn; the names of the columns follow.
+    # The first line is the date of the list; the column names follow.
     listed = [row for row in csv.DictReader(io.StringIO(edinet.partition("\n")[2])) if row["上場区分"] == "上場"]
     codes = {row["証券コード"][:4] for row in listed}
     names = {_bare_name(row["提出者名"]) for row in listed}

@@ -1,4 +1,4 @@
-"""Repair what is kept: take the bars that are missing, lost or not final, and nothing else."""
+"""Backfill: fetch only the bars that are missing, lost or not final."""
 
 from batch.ingest.backfill import resolve_backfill
 from batch.ingest.executor import Execute, InProcessExecutor
@@ -16,11 +16,11 @@ async def run_backfill(
     settings: BatchSettings | None = None,
     slots: int = 1,
 ) -> OutcomeReport:
-    """Look for gaps, plan chunks of just these, and have them run by `execute`, by default in this process.
+    """Find gaps, plan chunks of exactly these, and run them by `execute`, by default in this process.
 
     Raises:
         InvalidRequest: the request cannot be planned.
-        ProviderError: the provider could not say what it has.
+        ProviderError: the provider could not list what it has.
         StoreError: the store could not be read.
 
     """

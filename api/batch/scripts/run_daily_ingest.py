@@ -1,4 +1,4 @@
-"""The main job: take some sessions of bars for every symbol of a market, and account for each of them."""
+"""The main job: fetch some sessions of bars for every symbol of a market, with an outcome for each."""
 
 import argparse
 import asyncio
@@ -26,11 +26,11 @@ async def run_daily_ingest(
     settings: BatchSettings | None = None,
     slots: int = 1,
 ) -> OutcomeReport:
-    """Resolve sessions and universe, plan chunks, and have them run by `execute`, by default in this process.
+    """Resolve sessions and universe, plan chunks, and run them by `execute`, by default in this process.
 
     Raises:
         InvalidRequest: the request cannot be planned.
-        ProviderError: the provider could not say what it has.
+        ProviderError: the provider could not list what it has.
 
     """
     settings = settings or BatchSettings()
@@ -41,7 +41,7 @@ async def run_daily_ingest(
 
 
 def tools_for(request: IngestRequest, session: date, *, settings: BatchSettings) -> IngestTools:
-    """Return what running the chunks of a request needs, with the tick classes as of its session."""
+    """Return the tools for running the chunks of a request, with the tick classes of its session."""
     universe = None
     if request.market.is_tse:
         universe = load_universe(request.market, session, imported_dir=settings.symbols_dir)

@@ -1,4 +1,4 @@
-"""Compute indicators of stored bars, a Parquet file for each symbol."""
+"""Compute indicators of stored bars, with a Parquet file for each symbol."""
 
 from collections.abc import Awaitable, Callable
 
@@ -12,7 +12,7 @@ from batch.wiring import build_action_store, build_bar_store
 
 
 def build_indicator_tools(request: IndicatorRequest, *, settings: BatchSettings) -> IndicatorTools:
-    """Return what running the chunks of a request needs."""
+    """Return the tools for running the chunks of a request."""
     actions = build_action_store(settings) if request.adjusted else None
     folder = folder_of(request, settings.indicators_dir)
     return IndicatorTools(build_bar_store(settings), actions, request.indicators, folder)
@@ -24,10 +24,10 @@ async def run_indicators(
     *,
     settings: BatchSettings | None = None,
 ) -> OutcomeReport:
-    """Plan chunks of symbols of which bars are held, and have them run by `execute`, by default in this process.
+    """Plan chunks of symbols that have bars, and run them by `execute`, by default in this process.
 
     Raises:
-        InvalidRequest: the request cannot be planned, or no bars are held.
+        InvalidRequest: the request cannot be planned, or there are no bars.
         StoreError: bars cannot be read.
 
     """

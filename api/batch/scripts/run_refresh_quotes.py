@@ -1,4 +1,4 @@
-"""Take the newest bars of every symbol of a market, with as few requests as there can be."""
+"""Fetch the newest bars of every symbol of a market, with as few requests as possible."""
 
 from batch.ingest.executor import Execute, InProcessExecutor
 from batch.ingest.quotes import resolve_quotes
@@ -16,11 +16,11 @@ async def run_refresh_quotes(
     settings: BatchSettings | None = None,
     slots: int = 1,
 ) -> OutcomeReport:
-    """Plan chunks of the newest session, and have them run by `execute`, by default in this process.
+    """Plan chunks of the newest session, and run them by `execute`, by default in this process.
 
     Raises:
         InvalidRequest: the request cannot be planned.
-        ProviderError: the provider could not say what it has.
+        ProviderError: the provider could not list what it has.
         StoreError: the store could not be read.
 
     """

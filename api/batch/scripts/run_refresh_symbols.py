@@ -1,4 +1,4 @@
-"""Take a provider's list of what is listed, hold it against the one before, and keep it."""
+"""Fetch a provider's list of issues, compare it with the previous one, and save it."""
 
 from datetime import date
 
@@ -11,7 +11,7 @@ from batch.market_data.master_request import MasterRequest
 from batch.settings import BatchSettings
 from batch.wiring import build_master
 
-#: Of each kind of change at most so many have a log line of their own.
+#: The most log lines for each kind of change.
 _MOST_LINES = 100
 
 _log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ async def run_refresh_symbols(request: MasterRequest, *, settings: BatchSettings
     Raises:
         InvalidRequest: the provider has no such list, or lacks a setting.
         ProviderError: the provider failed.
-        Conflict: a part of the list seems to be missing; nothing was kept.
+        Conflict: the list seems to be incomplete; nothing was saved.
 
     """
     settings = settings or BatchSettings()
@@ -42,8 +42,8 @@ def _today() -> date:
 
 def _log_changes(report: MasterReport) -> None:
     changes = report.changes
-    as_of, told = report.snapshot.as_of.isoformat(), {kind: len(rows) for kind, rows in changes.kinds.items()}
-    _log.info("symbols_refreshed", as_of=as_of, symbols=len(report.snapshot.listings), **told)
+    as_of, counts = report.snapshot.as_of.isoformat(), {kind: len(rows) for kind, rows in changes.kinds.items()}
+    _log.info("symbols_refreshed", as_of=as_of, symbols=len(report.snapshot.listings), **counts)
     for s in changes.listed[:_MOST_LINES]:
         _log.info("symbol_listed", symbol=s.symbol, name=s.name, market=s.market.value)
     for s in changes.delisted[:_MOST_LINES]:

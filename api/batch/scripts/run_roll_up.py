@@ -1,4 +1,4 @@
-"""Roll minutes up to 5m, 15m, 1h and 1d bars of their own, apart from the provider's."""
+"""Roll minutes up to 5m, 15m, 1h and 1d bars, which are kept apart from the provider's."""
 
 from collections.abc import Awaitable, Callable
 
@@ -18,10 +18,10 @@ async def run_roll_up(
     settings: BatchSettings | None = None,
     slots: int = 1,
 ) -> OutcomeReport:
-    """Plan chunks of symbols that have minutes, and have them run by `execute`, by default in this process.
+    """Plan chunks of symbols that have minutes, and run them by `execute`, by default in this process.
 
     Raises:
-        InvalidRequest: the request cannot be planned, or no minutes are held.
+        InvalidRequest: the request cannot be planned, or there are no minutes.
         StoreError: bars cannot be read or written.
 
     """

@@ -170,7 +170,7 @@ def test_nobody_there_is_told(fake: FakeSecretManager, monkeypatch: pytest.Monke
 
 def test_bytes_that_are_no_text_are_told(fake: FakeSecretManager) -> None:
     fake.secrets["redis-url"] = b"\xff\xfe s3cret"
-    refuse("secret redis-url of project kaboom-tests is no UTF-8 text")
+    refuse("secret redis-url of project kaboom-tests was not UTF-8 text")
 
 
 def test_no_credentials_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

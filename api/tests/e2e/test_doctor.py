@@ -54,7 +54,7 @@ BARS = {
         lambda path: damage.flip_page(path, "7203"), "synthetic/1m/2025-11.sqlite", "7203 2025-11-04: .*its crc32 was"
     ),
     "a page file cut short": Damage(damage.cut_short, "synthetic/5m/2025-11.sqlite", "malformed|page|quick_check"),
-    "a page file deleted": Damage(Path.unlink, "synthetic/15m/2025-11.sqlite", "the file is gone"),
+    "a page file deleted": Damage(Path.unlink, "synthetic/15m/2025-11.sqlite", "the file is missing"),
     "a header overwritten": Damage(damage.overwrite_header, "synthetic/1h/2025-11.sqlite", "file is not a database"),
     "the answers damaged": Damage(
         lambda path: damage.scribble_over_table(path, "asked"), "synthetic/1d/all.sqlite", "malformed|tree|page"
@@ -256,13 +256,13 @@ def test_a_disk_that_is_full_or_only_read_is_named_and_mended(up: Stack) -> None
             (bars / "ballast").write_bytes(bytes(8 * 1024**2 - 4096 * 4))
             findings = doctor(up, **env)
             assert named(findings, "disk", "MiB are free, expected 256 MiB or more").startswith("free space on")
-            assert named(findings, "bar store", "does not take a write: No space left").startswith("free space on")
+            assert named(findings, "bar store", "does not accept a write: No space left").startswith("free space on")
             (bars / "ballast").unlink()
             subprocess.run(("mount", "-o", "remount,size=3g", bars), check=True)
             assert wrong(doctor(up, **env)) == []
 
             subprocess.run(("mount", "-o", "remount,ro", bars), check=True)
-            mend = named(doctor(up, **env), "bar store", "does not take a write: Read-only file system")
+            mend = named(doctor(up, **env), "bar store", "does not accept a write: Read-only file system")
             assert "let Kaboom's user write there" in mend
             subprocess.run(("mount", "-o", "remount,rw", bars), check=True)
             assert wrong(doctor(up, **env)) == []

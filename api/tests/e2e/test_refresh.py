@@ -39,7 +39,7 @@ def test_quotes_are_taken_and_not_taken_twice_once_they_are_final(desk: Stack) -
 def test_a_symbol_list_is_kept_or_refused(desk: Stack) -> None:
     asked = ("refresh-symbols", "--provider", "jquants", "--session", "2025-11-04")
     refused = run(desk, *asked, code=1)
-    assert "it was not taken" in refused["error"]["message"]
+    assert "it was not imported" in refused["error"]["message"]
     taken = run(desk, *asked, "--most-lost", "100")
     assert taken["result"]["changes"]["listed"]["count"] == 1
     assert [path.name for path in (desk.data_dir / "symbols").iterdir()] == ["listings_2025-11-04.csv"]

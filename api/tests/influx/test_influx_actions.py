@@ -10,7 +10,7 @@ from tests.contracts.bars.action_store import ActionStoreContract
 
 @pytest.fixture(name="store")
 def action_store(store: InfluxBarStore, buckets: InfluxBuckets) -> InfluxActionStore:
-    return InfluxActionStore(store.delivery, buckets.agg_1d)
+    return InfluxActionStore(store.writer, buckets.agg_1d)
 
 
 class TestInfluxActionStoreContract(ActionStoreContract):

@@ -21,7 +21,7 @@ from app.cli.stack.whole import WORKER_ARGUMENTS, Stack, StackOptions, choose_po
 from app.engine.parts import check_parts
 from app.server.open_files import raise_open_files
 from app.settings import load_settings
-from batch.kit.collector import spare_what_is_loaded
+from batch.kit.gc_tuning import freeze_loaded_objects
 
 
 def up(
@@ -79,7 +79,7 @@ def serve(
     app = create_app(settings)
     # Once more than its start does, which the server would report as a crash, with a traceback.
     asyncio.run(check_parts(settings, CATALOG, role="api-start"))
-    spare_what_is_loaded()
+    freeze_loaded_objects()
     uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=3, **server_options(settings.max_connections))
 
 

@@ -111,11 +111,11 @@ def _judge(session: Session, asked: tuple[str, str, str | None], state: ActionSt
 
 
 async def _load(source: str, symbols: list[str]) -> "pl.DataFrame":
-    from batch.bars.actions.settle import settle_notes  # noqa: PLC0415  polars
+    from batch.bars.actions.resolve import resolve_actions  # noqa: PLC0415  polars
 
     store = open_actions()
     try:
-        return settle_notes(await store.load(source, symbols))
+        return resolve_actions(await store.load(source, symbols))
     finally:
         await store.close()
 

@@ -21,7 +21,7 @@ from batch.market.source import is_derived, provider_of
 if TYPE_CHECKING:
     import polars as pl
 
-    from batch.bars.coverage.judge import CoverScope
+    from batch.bars.coverage.classify import CoverScope
     from batch.market.bar import BarSeries
 
 _COUNTS = (*GAPS, *SUSPECTS, CellState.EMPTY)
@@ -74,8 +74,8 @@ def coverage(
 async def _cover(session: Session, interval: str, days: int, *, market: str | None, source: str | None) -> _Cover:
     import polars as pl  # noqa: PLC0415  which other commands do without
 
+    from batch.bars.coverage.classify import summarise_sessions  # noqa: PLC0415  the same
     from batch.bars.coverage.gaps import load_cells  # noqa: PLC0415  the same
-    from batch.bars.coverage.judge import judge_sessions  # noqa: PLC0415  the same
     from batch.kit.clock import utc_now  # noqa: PLC0415  the same
     from batch.market.calendar import JST  # noqa: PLC0415  the same
 
@@ -85,17 +85,17 @@ async def _cover(session: Session, interval: str, days: int, *, market: str | No
         last = utc_now().astimezone(JST).date()
         first = last - timedelta(days=days)
         held = await store.coverage(series, first=first, last=last)
-        asked = await store.load_asked(series, first=first, last=last)
+        asked = await store.load_fetch_log(series, first=first, last=last)
         scope = _scope(series, pl.concat([t.select("symbol", "session") for t in (held, asked)]), last, market=market)
         cells = await load_cells(store, series, scope)
     finally:
         await store.close()
-    return _Cover(series, held, cells, judge_sessions(cells))
+    return _Cover(series, held, cells, summarise_sessions(cells))
 
 
 def _scope(series: "BarSeries", known: "pl.DataFrame", last: date, *, market: str | None) -> "CoverScope":
     """Return what should be there up to a day, of the symbols and sessions of which anything is known."""
-    from batch.bars.coverage.judge import CoverScope  # noqa: PLC0415  as above
+    from batch.bars.coverage.classify import CoverScope  # noqa: PLC0415  as above
     from batch.kit.clock import utc_now  # noqa: PLC0415  as above
     from batch.market.calendar import sessions_between  # noqa: PLC0415  as above
     from batch.market.listing import parse_market  # noqa: PLC0415  as above

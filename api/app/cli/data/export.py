@@ -130,7 +130,7 @@ async def _export(session: Session, plan: "Planner") -> list[dict[str, Any]]:
 
 async def _load_actions(planned: "list[PlannedFile]") -> "pl.DataFrame | None":
     """Return what the bars of an export, which are of one series, are adjusted by; None where they stay raw."""
-    from batch.bars.actions.settle import applied_actions  # noqa: PLC0415  polars
+    from batch.bars.actions.resolve import applied_actions  # noqa: PLC0415  polars
 
     selection = planned[0].selection
     if not selection.is_adjusted:

@@ -24,7 +24,7 @@ from app.settings import load_settings
 from batch.market.source import is_derived, provider_of
 
 if TYPE_CHECKING:
-    from batch.bars.pages.repair.port import Gap, Mended
+    from batch.bars.pages.repair.port import Gap, RepairedItem
 
 _CHUNK_SIZE = 5000
 #: More kinds of gaps than these are taken as one, of all their symbols and days: a backfill takes only what is missing.
@@ -65,7 +65,7 @@ def repair(
         _follow(session, [refill.job_id for refill in refills if refill.job_id])
 
 
-async def _repair(session: Session, *, is_dry: bool) -> "tuple[Mended, ...]":
+async def _repair(session: Session, *, is_dry: bool) -> "tuple[RepairedItem, ...]":
     from batch.bars.pages.repair.port import RepairableStore  # noqa: PLC0415  polars, which other commands do without
 
     store = open_store()
@@ -167,7 +167,7 @@ def _submit(session: Session, refill: Refill) -> Refill:
     return replace(refill, job_id=accepted["job_id"])
 
 
-def _print(session: Session, mended: "Iterable[Mended]", refills: list[Refill]) -> None:
+def _print(session: Session, mended: "Iterable[RepairedItem]", refills: list[Refill]) -> None:
     if not (found := list(mended)):
         session.show(session.words.say("nothing_damaged", place=store_place()))
         return

@@ -1,1 +1,1 @@
-"""Corporate actions beside the bars: what was told, suspected and judged, apart from the raw prices."""
+"""Corporate actions: reported, suspected and reviewed, kept beside the raw bars."""

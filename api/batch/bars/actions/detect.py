@@ -1,11 +1,11 @@
-"""Splits guessed from raw bars, among those that a quality rule has flagged."""
+"""Detecting splits in raw bars that a quality rule has flagged."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
-from batch.bars.quality.soft import SPLIT_RATIOS
+from batch.bars.quality.soft_rules import SPLIT_RATIOS
 from batch.market.action import CorporateAction
 from batch.market.bar import BarFlag
 from batch.market.rules import limit_bounds
@@ -14,11 +14,10 @@ from batch.market.rules import limit_bounds
 def suspect_splits(
     bars: pl.DataFrame, previous_closes: Mapping[str, float], *, is_tse: bool
 ) -> tuple[CorporateAction, ...]:
-    """Return what looks like a split in checked bars of successive sessions, by symbol, then session.
+    """Return suspected splits in checked bars of successive sessions, by symbol, then session.
 
-    Of the bars flagged as suspect it takes those that open beyond the daily limit from the close before: no
-    ordinary morning brings that. The factor is that of the nearest usual ratio. `previous_closes` are those from
-    before the first session; where the rules of the TSE do not hold a flag is enough.
+    A suspect is a flagged bar that opens beyond the daily limit from the previous close; outside the TSE the flag is
+    enough. The factor is the nearest usual ratio. `previous_closes` are those before the first session.
     """
     is_flagged = pl.col("flags") & BarFlag.SPLIT_SUSPECT.value != 0
     symbols = bars.filter(is_flagged)["symbol"].unique()

@@ -1,4 +1,4 @@
-"""Corporate actions on an InfluxDB server: points of a measurement of their own in the bucket of daily bars."""
+"""Corporate actions in InfluxDB: points of their own measurement in the bucket of daily bars."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,33 +7,36 @@ from functools import partial
 import polars as pl
 
 from batch.bars.actions.store import KEY, NOTE_SCHEMA
-from batch.bars.influx.deliver import Cargo, Delivery
+from batch.bars.influx.line_writer import LineWriter, WriteSpec
 from batch.bars.influx.lines import action_lines
 from batch.bars.influx.target import Precision
-from batch.bars.normal import check_source
+from batch.bars.normalise import check_source
 from batch.errors import StoreError
 
 
 @dataclass(frozen=True, slots=True)
 class InfluxActionStore:
-    """Notes beside the bars, by the same connection; `docs/reference/influxdb-layout.md` says how they lie there."""
+    """Notes beside the bars, over the same connection; `docs/reference/influxdb-layout.md` describes the layout.
 
-    delivery: Delivery
+    `save` raises StoreError if the server refuses a note, for example because it is older than the retention.
+    """
+
+    writer: LineWriter
     bucket: str
 
     async def save(self, source: str, notes: pl.DataFrame) -> None:
         check_source(source)
         if notes.is_empty():
             return
-        cargo = Cargo(self.bucket, Precision.SECOND, partial(action_lines, source), partial(self._missing, source))
-        refused = await self.delivery.deliver(cargo, notes)
+        spec = WriteSpec(self.bucket, Precision.SECOND, partial(action_lines, source), partial(self._missing, source))
+        refused = await self.writer.write(spec, notes)
         if refused.height:
             reason = refused["refusal"][0]
             raise StoreError(f"InfluxDB refused {refused.height} corporate actions: {reason}", retryable=False)
 
     async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
         check_source(source)
-        found = await self.delivery.reads.actions(self.bucket, source, symbols)
+        found = await self.writer.reads.actions(self.bucket, source, symbols)
         notes = found.with_columns(
             pl.col("time").cast(pl.Datetime("us")).dt.date().alias("ex_session"),
             pl.col("at").cast(NOTE_SCHEMA["noted_at"]).alias("noted_at"),
@@ -42,7 +45,7 @@ class InfluxActionStore:
         return wanted.sort(KEY)
 
     async def close(self) -> None:
-        await self.delivery.wire.http.close()
+        await self.writer.wire.http.close()
 
     async def _missing(self, source: str, rows: pl.DataFrame) -> pl.DataFrame:
         held = await self.load(source, rows["symbol"].unique().to_list())

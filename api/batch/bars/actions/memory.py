@@ -1,15 +1,15 @@
-"""The memory twin of the store of corporate actions, gone with the process."""
+"""The store of corporate actions in memory, lost with the process."""
 
 from collections.abc import Sequence
 
 import polars as pl
 
 from batch.bars.actions.store import NOTE_SCHEMA, merge_notes
-from batch.bars.normal import check_source
+from batch.bars.normalise import check_source
 
 
 class MemoryActionStore:
-    """Notes in memory, with the promises of `ActionStore` but durability."""
+    """Notes in memory, with all the guarantees of `ActionStore` except durability."""
 
     def __init__(self) -> None:
         self._notes: dict[str, pl.DataFrame] = {}

@@ -1,4 +1,4 @@
-"""Corporate actions in a small SQLite file beside the pages, shared by the processes of one machine."""
+"""Corporate actions in a SQLite file beside the pages, shared by the processes of one machine."""
 
 import asyncio
 import sqlite3
@@ -12,8 +12,8 @@ import polars as pl
 from batch.bars.actions.store import KEY, NOTE_SCHEMA
 from batch.bars.folder.catalogue import Catalogue
 from batch.bars.folder.errors import store_errors
-from batch.bars.folder.lock import shared_lock
-from batch.bars.normal import check_source
+from batch.bars.folder.lock import folder_lock
+from batch.bars.normalise import check_source
 from batch.kit.durable import make_folders
 
 COLUMNS = ("symbol", "ex_session", "origin", "state", "factor", "noted_at")
@@ -37,8 +37,7 @@ _BUSY_TIMEOUT_S = 60.0
 class SqliteActionStore:
     """Notes in `<root>/<source>/actions.sqlite`, on a local disk (not NFS).
 
-    A connection lives for one call (a load takes 1 ms): notes are written when something happens and read with a
-    question, so there is nothing to share, nothing to inherit by a fork and nothing to close.
+    Each call opens a connection (a load takes 1 ms), so nothing is inherited by a fork and nothing needs closing.
     """
 
     def __init__(self, root: Path) -> None:
@@ -65,7 +64,7 @@ def _save(path: Path, notes: pl.DataFrame, catalogue: Catalogue) -> None:
     rows = notes.with_columns(pl.col("ex_session").cast(pl.String), pl.col("noted_at").to_physical()).rows()
     with store_errors(path):
         make_folders(path.parent)
-        with shared_lock(path.parent, within_s=_BUSY_TIMEOUT_S), _connected(path, "rwc") as sql:
+        with folder_lock(path.parent, is_shared=True, within_s=_BUSY_TIMEOUT_S), _connected(path, "rwc") as sql:
             sql.execute("PRAGMA synchronous = FULL")
             sql.execute("BEGIN IMMEDIATE")
             sql.execute(CREATE_NOTES)
@@ -78,7 +77,7 @@ def _load(path: Path, symbols: Sequence[str]) -> pl.DataFrame:
     rows: list[tuple[object, ...]] = []
     if path.exists():
         with _connected(path, "rw") as sql:
-            # Between its making and its first commit the file has no table.
+            # A new file has no table until its first commit.
             if sql.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'note')").fetchone()[0]:
                 found = sql.execute(_SOME, (orjson.dumps(symbols).decode(),)) if symbols else sql.execute(_ALL)
                 rows = found.fetchall()

@@ -1,4 +1,4 @@
-"""The port to where corporate actions are kept: notes of who said what of a symbol's ex-session."""
+"""The port to stores of corporate actions: notes by symbol, ex-session and origin."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ import polars as pl
 
 from batch.market.action import ActionState, CorporateAction
 
-#: What one origin says of one symbol and ex-session; unique on the three.
+#: A note: what one origin reports for one symbol and ex-session; unique on the three.
 NOTE_SCHEMA = pl.Schema(
     {
         "symbol": pl.String(),
@@ -24,7 +24,7 @@ KEY = ["symbol", "ex_session", "origin"]
 
 
 class Origin(StrEnum):
-    """Who says it. Each writes its own notes alone, so that no writer can undo another's."""
+    """Who reports an action. Each origin writes only its own notes, so that none overwrites another's."""
 
     PROVIDER = "provider"
     BARS = "bars"
@@ -32,14 +32,14 @@ class Origin(StrEnum):
 
 
 class ActionStore(Protocol):
-    """Where notes of corporate actions are kept, by source, as bars are. Writes are idempotent, the last one wins."""
+    """A store of notes of corporate actions, by source. Writes are idempotent, the last one wins."""
 
     async def save(self, source: str, notes: pl.DataFrame) -> None:
-        """Keep notes in `NOTE_SCHEMA`; when it returns they are durable.
+        """Save notes in `NOTE_SCHEMA`; on return they are durable.
 
         Raises:
             InvalidRequest: the source's name is not a plain lower-case name.
-            StoreError: they may not be kept; saving them again is safe.
+            StoreError: some notes may not be saved; saving them again is safe.
 
         """
         ...
@@ -56,11 +56,11 @@ class ActionStore(Protocol):
 def build_notes(
     actions: Iterable[CorporateAction], origin: Origin, state: ActionState, *, noted_at: datetime
 ) -> pl.DataFrame:
-    """Return notes in `NOTE_SCHEMA` by which an origin says the same of some actions."""
+    """Return notes in `NOTE_SCHEMA` of one origin and state for some actions."""
     rows = [(a.symbol, a.ex_session, origin.value, state.value, a.factor, noted_at) for a in actions]
     return pl.DataFrame(rows, schema=NOTE_SCHEMA, orient="row")
 
 
 def merge_notes(*notes: pl.DataFrame) -> pl.DataFrame:
-    """Return notes with one per key, the last; sorted by the key."""
+    """Return notes with one per key, the last one; sorted by the key."""
     return pl.concat(notes).unique(KEY, keep="last", maintain_order=True).sort(KEY)

@@ -1,10 +1,10 @@
-"""What can be said of one symbol in one session, and which of it is a gap; importable without polars."""
+"""The states of a cell, which is one symbol in one session; importable without polars."""
 
 from enum import StrEnum
 
 
 class CellState(StrEnum):
-    """What is to be said of one symbol in one session; the first that holds."""
+    """The state of a cell; where several apply, the first of this list counts."""
 
     PENDING = "pending"
     MISSING = "missing"
@@ -18,6 +18,6 @@ class CellState(StrEnum):
     COMPLETE = "complete"
 
 
-#: Certain to be wanting; and what only looks like it, since a thin day or a halt looks the same.
+#: Gaps are certain. Suspects may also be thin trading or a halt.
 GAPS = (CellState.MISSING, CellState.LOST, CellState.NOT_FINAL, CellState.OUTDATED)
 SUSPECTS = (CellState.SHORT, CellState.NO_AUCTION, CellState.DIFFERS)

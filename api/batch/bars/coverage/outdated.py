@@ -1,39 +1,38 @@
-"""Rolled-up bars that their minutes no longer give: the minutes were corrected, or more of them came."""
+"""Rolled-up bars that no longer match their minutes, which were corrected or completed since."""
 
 from collections.abc import AsyncIterator
 from datetime import date
 
 import polars as pl
 
-from batch.bars.resample import resample
 from batch.bars.store import BarStore
 from batch.market.bar import VALUES, BarSeries
 from batch.market.interval import Interval
+from batch.market.resample import resample
 from batch.market.source import provider_of
 
 _KEY = ["symbol", "session"]
 _BAR = ["symbol", "opened_at"]
-_NOTHING = pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date})
 
 
 async def find_outdated(
     store: BarStore, series: BarSeries, rolled: pl.DataFrame, *, first: date, last: date
 ) -> pl.DataFrame:
-    """Return `symbol` and `session` of rolled-up bars that a roll-up of today's minutes would make otherwise.
+    """Return `symbol` and `session` of rolled-up bars that a roll-up of today's minutes would change.
 
-    `rolled` holds the notes of the last roll-up in `ASKED_SCHEMA`: when its minutes had been asked for. Only cells
-    whose minutes were asked for later are read and compared, by prices and volume.
+    `rolled` is the log of the last roll-up in `FETCH_LOG_SCHEMA`: when its minutes were fetched. Only cells whose
+    minutes were fetched later are read and compared, by prices and volume.
 
     Raises:
         StoreError: the store cannot be read.
 
     """
     minutes = BarSeries(provider_of(series.source), Interval.M1)
-    asked = await store.load_asked(minutes, first=first, last=last)
-    both = asked.select(*_KEY, "asked_at").join(rolled.select(*_KEY, made="asked_at"), on=_KEY, how="left")
+    fetches = await store.load_fetch_log(minutes, first=first, last=last)
+    both = fetches.select(*_KEY, "asked_at").join(rolled.select(*_KEY, made="asked_at"), on=_KEY, how="left")
     later = both.filter((pl.col("asked_at") > pl.col("made")).fill_null(value=True))
     found = [cells async for cells in _compare(store, minutes, series, later)]
-    return pl.concat([_NOTHING, *found])
+    return pl.concat([later.clear().select(_KEY), *found])
 
 
 async def _compare(
@@ -50,7 +49,7 @@ async def _compare(
         made = resample(of_held, series.interval)
         alike = made.join(held, on=[*_BAR, *VALUES], how="semi")["symbol"].value_counts(name="alike")
         counts = [part["symbol"].value_counts(name=name) for name, part in (("made", made), ("held", held))]
-        # A symbol whose minutes were dropped is left out: there is nothing to make its bars of.
-        told = counts[0].join(counts[1], on="symbol").join(alike, on="symbol", how="left")
+        # An inner join: a symbol whose minutes were dropped cannot be compared.
+        both = counts[0].join(counts[1], on="symbol").join(alike, on="symbol", how="left")
         is_other = pl.any_horizontal(pl.col(name) != pl.col("alike").fill_null(0) for name in ("made", "held"))
-        yield told.filter(is_other).select("symbol", session=pl.lit(session))
+        yield both.filter(is_other).select("symbol", session=pl.lit(session))

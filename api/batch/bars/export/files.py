@@ -1,16 +1,16 @@
-"""Bars to files, each written aside and moved into place, so that a reader sees the old one or the new one."""
+"""Exporting bars to files, each replaced in one step, so that readers see the old or the new one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from batch.bars.export.encode import UTC_FORMAT, keep_formulas_out, label_rows
+from batch.bars.export.encode import UTC_FORMAT, escape_formulas, label_rows
 from batch.bars.export.formats import Format
 from batch.bars.export.plan import Month, PlannedFile, Selection
 from batch.bars.store import BarStore
@@ -18,20 +18,21 @@ from batch.kit.drafts import Draft, sweep_drafts
 from batch.kit.durable import make_folders, sync
 from batch.kit.stop import ShouldStop, Stopped, check_stop, never
 from batch.market.adjust import adjust_bars, digest_actions
+from batch.market.calendar import utc_midnight
 
-#: Rows of a Parquet row group: some 300 symbols of a session, so that a reader of one symbol skips the others.
+#: Rows of a Parquet row group, about 300 symbols of a session; a reader of one symbol skips the other groups.
 _ROW_GROUP = 100_000
-#: Rows between two looks for a stop while parts are put together: some 0.1 s of CSV.
+#: Rows between two checks for a stop while parts are joined: about 0.1 s of CSV.
 _STREAM_ROWS = 50_000
-#: More symbols than these are picked out of whole sessions: a month of them would fill the memory.
+#: More symbols than this are read session by session, since a month of them would fill the memory.
 _MOST_BY_SYMBOL = 50
-#: Told now and then how many bars of all files have been read.
+#: Called from time to time with the number of bars read so far, of all files.
 type OnProgress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedFile:
-    """A file that was written: where, how many bars, how many bytes."""
+    """A file that was written: its path, its bars and its bytes."""
 
     path: Path
     bars: int
@@ -48,12 +49,12 @@ async def export_files(
 ) -> list[ExportedFile]:
     """Write the planned files, sorted by session, then symbol, then time.
 
-    Columns: provider, interval, and those of `BAR_SCHEMA`; of adjusted bars also action_set, which tells by which of
-    the `actions` (in `FACTOR_SCHEMA`). Takes the memory of one session, however long the span. Where `should_stop`
-    turns true it ends early: the file under way, and those after it, are as they were.
+    Columns: provider, interval, and those of `BAR_SCHEMA`; for adjusted bars also action_set, a digest of the `actions`
+    (in `FACTOR_SCHEMA`). Needs the memory of one session, however long the span. If `should_stop` turns true, it ends
+    early; the current file, and those after it, are unchanged.
 
     Raises:
-        StoreError: the store cannot be read; the file under way, and those after it, are as they were.
+        StoreError: the store cannot be read; the current file, and those after it, are unchanged.
 
     """
     written: list[ExportedFile] = []
@@ -70,7 +71,7 @@ async def export_files(
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A file to write, what its bars are adjusted by, and the way to report and to be stopped."""
+    """A file to write, the actions for its bars, and the callbacks."""
 
     plan: PlannedFile
     actions: pl.DataFrame | None
@@ -115,27 +116,23 @@ def _add(on_progress: OnProgress, before: int, bars: int) -> None:
 
 
 async def _read(store: BarStore, selection: Selection, month: Month) -> AsyncIterator[pl.DataFrame]:
-    """Give the bars of a month, some sessions at a time, in the order of the file."""
+    """Yield the bars of a month, some sessions at a time, in the order of the file."""
     if not selection.symbols or len(selection.symbols) > _MOST_BY_SYMBOL:
         for session in month.sessions:
             bars = await store.read_session(selection.series, session)
             wanted = bars.filter(pl.col("symbol").is_in(selection.symbols)) if selection.symbols else bars
             yield wanted.sort("symbol", "opened_at")
         return
-    start, end = _midnight(month.sessions[0]), _midnight(month.sessions[-1] + timedelta(days=1))
+    start, end = utc_midnight(month.sessions[0]), utc_midnight(month.sessions[-1] + timedelta(days=1))
     frames = [await store.read(selection.series, symbol, start=start, end=end) for symbol in selection.symbols]
     yield pl.concat(frames).sort(pl.col("opened_at").dt.date(), "symbol", "opened_at")
 
 
-def _midnight(session: date) -> datetime:
-    return datetime.combine(session, time(), UTC)
-
-
 def _join(parts: list[Path], whole: Path, task: _Task) -> int:
-    """Put the parts together as a stream, and move the whole to where it belongs."""
+    """Join the parts as a stream, and move the whole file into place."""
     rows, form, path = _stream(parts, task), task.plan.form, task.plan.path
     if form is Format.CSV:
-        keep_formulas_out(rows).sink_csv(whole, datetime_format=UTC_FORMAT)
+        escape_formulas(rows).sink_csv(whole, datetime_format=UTC_FORMAT)
     elif form is Format.ARROW:
         rows.sink_ipc(whole, compat_level=pl.CompatLevel.oldest())
     else:
@@ -149,9 +146,9 @@ def _join(parts: list[Path], whole: Path, task: _Task) -> int:
 
 
 def _stream(parts: Sequence[Path], task: _Task) -> pl.LazyFrame:
-    """Return the parts as one frame that is read part by part: between two of them a stop is heard.
+    """Return the parts as one frame that is read part by part, with a check for a stop between two.
 
-    Of a `scan_parquet` nothing can be stopped: a month of a section takes polars 3 to 30 s.
+    A `scan_parquet` cannot be stopped, and a month of a section takes 3 to 30 s.
     """
 
     def read(

@@ -1,10 +1,10 @@
-"""The formats in which tables of bars leave Kaboom: names, media types, file suffixes; importable without polars."""
+"""Export formats of tables of bars, and their media types; importable without polars."""
 
 from enum import StrEnum
 
 
 class Format(StrEnum):
-    """A format. Arrow is the IPC stream over HTTP, and the IPC file (Feather 2) on disk."""
+    """A format. Arrow is an IPC stream over HTTP, and an IPC file (Feather 2) on disk."""
 
     JSON = "json"
     CSV = "csv"
@@ -13,7 +13,7 @@ class Format(StrEnum):
 
     @property
     def media_type(self) -> str:
-        """The media type (IANA's, of CSV RFC 7111's)."""
+        """The media type."""
         return _MEDIA_TYPES[self]
 
 

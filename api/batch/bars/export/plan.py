@@ -1,4 +1,4 @@
-"""Which files an export is going to write, and how many bars go into each."""
+"""Planning an export: its files, and the bars in each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,10 +17,7 @@ _BY_SUFFIX = {".parquet": Format.PARQUET, ".csv": Format.CSV, ".arrow": Format.A
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Bars of one series from session `first` to session `last`, both included; of all symbols where none is named.
-
-    `is_adjusted` says whether they are to be adjusted for corporate actions; else they are raw.
-    """
+    """Bars of one series from session `first` to `last` inclusive; of all symbols if none is named."""
 
     series: BarSeries
     first: date
@@ -31,7 +28,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """What is held of a selection in one month: its sessions, oldest first, and the number of bars."""
+    """The bars of a selection in one month: their sessions, oldest first, and their number."""
 
     name: str
     sessions: tuple[date, ...]
@@ -40,7 +37,7 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """A file to write: where, in which format, and the months of a selection that go into it."""
+    """A file to write: its path, its format, and the months of a selection in it."""
 
     path: Path
     form: Format
@@ -49,15 +46,15 @@ class PlannedFile:
 
     @property
     def bars(self) -> int:
-        """How many bars were held when it was planned."""
+        """The number of bars when it was planned."""
         return sum(month.bars for month in self.months)
 
 
 async def plan_file(store: BarStore, selection: Selection, path: Path) -> list[PlannedFile]:
-    """Plan one file, by its suffix in Parquet, CSV or Arrow; none where nothing is held.
+    """Plan one file, whose suffix tells the format: Parquet, CSV or Arrow; none if there are no bars.
 
     Raises:
-        InvalidRequest: the suffix is of no format, or `first` is after `last`.
+        InvalidRequest: the suffix is unknown, or `first` is after `last`.
 
     """
     form = _BY_SUFFIX.get(path.suffix.lower())
@@ -70,9 +67,9 @@ async def plan_file(store: BarStore, selection: Selection, path: Path) -> list[P
 async def plan_folder(
     store: BarStore, selection: Selection, folder: Path, form: Format, *, newest: int | None = None
 ) -> list[PlannedFile]:
-    """Plan a file for each month, `<provider>/<interval>/<YYYY-MM>.<format>`, or for the newest so many.
+    """Plan a file for each month, `<provider>/<interval>/<YYYY-MM>.<format>`, or only for the `newest` months.
 
-    Adjusted bars go to `<interval>-adjusted`, so that they never take the place of raw ones.
+    Adjusted bars go to `<interval>-adjusted`, so that they never replace raw ones.
 
     Raises:
         InvalidRequest: `first` is after `last`.

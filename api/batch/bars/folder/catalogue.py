@@ -1,4 +1,4 @@
-"""Which files a bar store should have: a list beside them, so that a file that vanished is noticed."""
+"""The list of files that a bar store should have, so that a missing file is noticed."""
 
 import os
 import re
@@ -17,8 +17,8 @@ _ENTRY = re.compile(rf"[a-z][a-z0-9_-]*/((?:{'|'.join(Interval)})/(\d{{4}}-\d{{2
 class Catalogue:
     """The list of files under a root, one path a line, oldest first.
 
-    A writer adds a file before it acknowledges the first bars in it. Lines are only appended: nothing in Kaboom deletes
-    a file of bars. A line that a crash cut off is not read, and its writer acknowledged nothing.
+    A writer adds a file before it acknowledges the first bars in it. Lines are only appended: Kaboom never deletes a
+    file of bars. A line that a crash cut off is ignored; its writer acknowledged nothing.
     """
 
     def __init__(self, root: Path) -> None:
@@ -27,12 +27,12 @@ class Catalogue:
         self._noted = set[Path]()
 
     def note(self, file: Path) -> None:
-        """Add a file that exists, unless it is listed; on return the line is on the disk.
+        """Add an existing file, unless it is listed; on return the line is on the disk.
 
-        The first note of a folder lists every file in it: those of an older Kaboom are then listed too.
+        The first call for a folder lists every file in it, so that files of older versions are listed too.
 
         Raises:
-            OSError: it could not be written.
+            OSError: the list could not be written.
 
         """
         if file in self._noted:
@@ -47,10 +47,10 @@ class Catalogue:
         self._noted.add(file)
 
     def entries(self) -> frozenset[str] | None:
-        """Return the files listed, relative to the root; None where there is no list yet.
+        """Return the listed files, relative to the root; None if there is no list yet.
 
         Raises:
-            OSError: it could not be read.
+            OSError: the list could not be read.
 
         """
         try:
@@ -60,7 +60,7 @@ class Catalogue:
         return frozenset(line for line in text.splitlines() if _ENTRY.fullmatch(line))
 
     def missing(self) -> list[Path]:
-        """Return the files that are listed and not there, sorted.
+        """Return the listed files that do not exist, sorted.
 
         Raises:
             OSError: the list could not be read.
@@ -69,7 +69,7 @@ class Catalogue:
         return [path for entry in sorted(self.entries() or ()) if not (path := self._root / entry).exists()]
 
     def _append(self, entry: str) -> None:
-        # A newline on both sides: the line before may have been cut off. One write is one line, also of two processes.
+        # A newline on both sides, since the last line may be cut off. One write, so that lines of processes do not mix.
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND)
         try:
             os.write(handle, f"\n{entry}\n".encode())

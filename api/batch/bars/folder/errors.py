@@ -1,4 +1,4 @@
-"""What SQLite and the file system can say, as `StoreError`; and the command that mends damage."""
+"""Errors of SQLite and the file system as `StoreError`, and the command that repairs damage."""
 
 import errno
 import sqlite3
@@ -8,10 +8,10 @@ from pathlib import Path
 
 from batch.errors import StoreDamaged, StoreError
 
-#: The command that sets damage aside and takes the bars again.
+#: The command that repairs damage and fetches the bars again.
 REPAIR = "kaboom bars repair"
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
-_WORTH_RETRYING = frozenset(
+_RETRYABLE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
@@ -21,29 +21,29 @@ _WORTH_RETRYING = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     }
 )
-_WORTH_RETRYING_OS = frozenset(
+_RETRYABLE_OS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EAGAIN, errno.EINTR, errno.EMFILE, errno.ENFILE}
 )
 
 
 @contextmanager
 def store_errors(where: Path) -> Iterator[None]:
-    """Turn what SQLite or the file system raises about `where` into `StoreError`.
+    """Turn errors of SQLite or the file system about `where` into `StoreError`.
 
     Raises:
-        StoreDamaged: the file is corrupt, or no database at all.
-        StoreError: retryable when the disk was full or the file busy, not when it is out of reach.
+        StoreDamaged: the file is corrupt, or not a database.
+        StoreError: retryable if the disk was full or the file busy, not if it cannot be reached.
 
     """
     try:
         yield
     except sqlite3.Error as e:
         code = getattr(e, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        retryable = code in _WORTH_RETRYING
+        retryable = code in _RETRYABLE
         name = getattr(e, "sqlite_errorname", "no code")
         if code in _DAMAGE:
             raise StoreDamaged(f"bar file {where}: {e} ({name})", mend=REPAIR) from e
         raise StoreError(f"bar file {where}: {e} ({name})", retryable=retryable) from e
     except OSError as e:
-        retryable = e.errno in _WORTH_RETRYING_OS
+        retryable = e.errno in _RETRYABLE_OS
         raise StoreError(f"bar file {where}: {e.strerror or e}", retryable=retryable) from e

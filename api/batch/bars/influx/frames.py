@@ -1,4 +1,4 @@
-"""Results of queries as frames."""
+"""Converting results of queries to frames."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import orjson
 import polars as pl
 
-from batch.bars.influx.answers import ResultSeries
 from batch.bars.influx.layout import FIELDS, PRICES
+from batch.bars.influx.responses import ResultSeries
 from batch.bars.store import QUARANTINE_SCHEMA
 from batch.market.bar import BAR_SCHEMA, empty_bars
 
-#: Points of bars, as they are read: times in microseconds since 1970, and null where a point has no such field.
+#: Points of bars as they are read: times in microseconds since 1970, and null if a point lacks the field.
 BAR_ROW = pl.Schema({"symbol": pl.String(), "time": pl.Int64(), **dict.fromkeys(FIELDS, pl.Float64())})
-#: Points of refused rows.
+#: Points of rejected rows.
 QUARANTINE_ROW = pl.Schema({"time": pl.Int64(), "undated": pl.String(), "reason": pl.String(), "row": pl.String()})
 
 _KEY = ["symbol", "opened_at"]
@@ -21,7 +21,7 @@ _TIME = BAR_SCHEMA["opened_at"]
 
 
 def to_columns(found: Iterable[ResultSeries], names: Sequence[str]) -> dict[str, list[Any]]:
-    """Return some columns of all series, one after another; a tag that was grouped by is a column too."""
+    """Return some columns of all series, concatenated; a tag in GROUP BY is a column too."""
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for series in found:
         values = list(zip(*series.rows, strict=True)) or [()] * len(series.columns)
@@ -32,13 +32,13 @@ def to_columns(found: Iterable[ResultSeries], names: Sequence[str]) -> dict[str,
 
 
 def to_rows(found: Iterable[ResultSeries], schema: pl.Schema) -> pl.DataFrame:
-    """Return the rows of all series in a schema that names their columns, or some of them."""
+    """Return the rows of all series in a schema that names some of their columns."""
     columns = to_columns(found, list(schema))
     return pl.DataFrame([pl.Series(name, columns[name], kind, strict=False) for name, kind in schema.items()])
 
 
 def to_bars(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows in `BAR_ROW` as sorted bars; those that lack a price or the volume are no bars and left out."""
+    """Return rows in `BAR_ROW` as sorted bars; rows without a price or the volume are left out."""
     if rows.is_empty():
         return empty_bars()
     bars = rows.drop_nulls([*PRICES, "volume", "symbol"]).select(
@@ -46,14 +46,14 @@ def to_bars(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("time").cast(_TIME).alias("opened_at"),
         *PRICES,
         pl.col("volume").cast(pl.Int64),
-        # Written by somebody else, a bar may have none.
+        # Bars written by other programs may have no flags.
         pl.col("flags").fill_null(0).cast(pl.UInt16),
     )
     return bars.unique(_KEY, keep="last").sort(_KEY)
 
 
 def to_quarantine(found: pl.DataFrame) -> pl.DataFrame:
-    """Return rows in `QUARANTINE_ROW` as `QUARANTINE_SCHEMA` has them, sorted by symbol, then opened_at."""
+    """Return rows in `QUARANTINE_ROW` in `QUARANTINE_SCHEMA`, sorted by symbol, then opened_at."""
     rows = [
         (symbol, None if undated == "true" else time, *values, reason)
         for time, undated, reason, (symbol, *values) in (

@@ -1,4 +1,4 @@
-"""How bars lie in InfluxDB: buckets, measurements, tags, fields; `docs/reference/influxdb-layout.md` explains them."""
+"""The layout in InfluxDB: buckets, measurements, tags, fields; see `docs/reference/influxdb-layout.md`."""
 
 import re
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from batch.market.interval import Interval, parse_interval
 from batch.market.source import provider_of
 
 PRICES = ("open", "high", "low", "close")
-#: Every write carries all of them: a point is merged field by field, so one left out would keep its old value.
+#: Every write has all of them: points are merged by field, so a missing field would keep its old value.
 FIELDS = (*PRICES, "volume", "flags")
-#: What InfluxDB calls the types of the fields. The first write of a bucket fixes them for good.
+#: InfluxDB's names of the field types. The first write to a bucket fixes them.
 FIELD_TYPES = {**dict.fromkeys((*PRICES, "volume"), "float"), "flags": "integer"}
 BARS, QUARANTINE, ASKED = "ohlcv", "quarantine", "asked"
-#: Of every interval together: a split is a split of all of them.
+#: One measurement for all intervals.
 ACTIONS = "actions"
 
 _MEASUREMENT = re.compile(rf"({BARS}|{QUARANTINE})_(\w+)")
 _TAG_SPECIAL = re.compile(r"([,= ])")
-# Line protocol has no escape for these in a tag; they come from broken input alone, which goes to quarantine.
+# Line protocol cannot escape these in a tag. They occur only in broken input, which is quarantined.
 _TAG_IMPOSSIBLE = re.compile(r"[\x00-\x1f\x7f\\]")
-#: Of files nobody knows where their instruments trade or in what money; XXX is ISO 4217's "no currency".
+#: The exchange and currency of files are unknown; XXX is ISO 4217's "no currency".
 _PLACES = {"file": ("FILE", "XXX")}
 _TSE = ("TSE", "JPY")
 
@@ -35,7 +35,7 @@ class InfluxBuckets:
     agg_1d: str
 
     def of(self, interval: Interval) -> str:
-        """Return the bucket of an interval: minutes raw, days apart, and all between them together."""
+        """Return the bucket of an interval: one for minutes, one for days, one for those between."""
         return {Interval.M1: self.raw_1m_hot, Interval.D1: self.agg_1d}.get(interval, self.agg_5m)
 
     def names(self) -> tuple[str, ...]:
@@ -44,12 +44,12 @@ class InfluxBuckets:
 
 
 def measurement(kind: str, interval: Interval) -> str:
-    """Return the measurement of bars (`ohlcv_1m`), of refused rows (`quarantine_1m`) or of answers (`asked_1m`)."""
+    """Return the measurement of bars (`ohlcv_1m`), of rejected rows (`quarantine_1m`) or the fetch log (`asked_1m`)."""
     return f"{kind}_{interval}"
 
 
 def parse_measurement(name: str) -> Interval | None:
-    """Return the interval of a measurement of ours; None for anybody else's."""
+    """Return the interval of one of our measurements; None for any other."""
     found = _MEASUREMENT.fullmatch(name)
     try:
         return parse_interval(found[2]) if found else None
@@ -58,16 +58,16 @@ def parse_measurement(name: str) -> Interval | None:
 
 
 def series_tags(series: BarSeries) -> dict[str, str]:
-    """Return the tags that all bars of a series share. Frozen: another value would be another bar beside the first."""
+    """Return the tags of all bars of a series. Never change them: another value would be a second bar."""
     exchange, currency = _PLACES.get(provider_of(series.source), _TSE)
     return {"currency": currency, "exchange": exchange, "source": series.source}
 
 
 def escape_tag(value: str) -> str:
-    """Return a tag's value as line protocol has it; what it cannot hold at all becomes U+FFFD."""
+    """Return a tag's value in line protocol; characters that it cannot hold become U+FFFD."""
     return _TAG_SPECIAL.sub(r"\\\1", tag_value(value))
 
 
 def tag_value(value: str) -> str:
-    """Return the value that a tag can have in place of any text."""
+    """Return a text as the value of a tag; characters that it cannot hold become U+FFFD."""
     return _TAG_IMPOSSIBLE.sub("\ufffd", value) or "\ufffd"

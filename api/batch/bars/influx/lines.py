@@ -1,4 +1,4 @@
-"""Frames as line protocol, without a Python object for each bar."""
+"""Converting frames to line protocol, by columns."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 
 _US = 1_000_000
-#: Beyond it a float, which the volume is stored as, misses whole numbers.
+#: The volume is stored as a float, which cannot hold every whole number above this.
 _MOST_VOLUME = 2**53
 
 
@@ -23,9 +23,8 @@ def bar_lines(series: BarSeries, bars: pl.DataFrame) -> pl.Series:
 
     """
     if bars.filter(pl.col("volume").abs() > _MOST_VOLUME).height:
-        raise StoreError(f"a volume was over {_MOST_VOLUME:,}, more than a float holds exactly", retryable=False)
-    # One format for the whole line, half as dear as parts that are put together. Floats as polars writes them: the
-    # shortest text that reads back as the same float. Without `i` a whole number is a float.
+        raise StoreError(f"a volume was above {_MOST_VOLUME:,}, the most that a float holds exactly", retryable=False)
+    # Polars writes the shortest text that reads back as the same float. A whole number without `i` is a float.
     values = ",".join(f"{name}={{}}" for name in (*PRICES, "volume"))
     whole = f"{_head(measurement(BARS, series.interval), series)}symbol={{}} {values},flags={{}}i {{}}"
     time_s = pl.col("opened_at").to_physical() // _US
@@ -33,8 +32,8 @@ def bar_lines(series: BarSeries, bars: pl.DataFrame) -> pl.Series:
     return bars.select(line=line)["line"]
 
 
-def asked_lines(series: BarSeries, asked: pl.DataFrame) -> pl.Series:
-    """Return one line for each answer in `ASKED_SCHEMA`, times (00:00 UTC of the session) in seconds."""
+def fetch_log_lines(series: BarSeries, asked: pl.DataFrame) -> pl.Series:
+    """Return one line for each entry in `FETCH_LOG_SCHEMA`, times (00:00 UTC of the session) in seconds."""
     whole = f"{_head(measurement(ASKED, series.interval), series)}symbol={{}} bars={{}}i,at={{}}i {{}}"
     session_s = pl.col("session").cast(pl.Datetime("us")).to_physical() // _US
     line = pl.format(whole, _escaped(asked["symbol"]), "bars", pl.col("asked_at").to_physical(), session_s)
@@ -52,10 +51,10 @@ def action_lines(source: str, notes: pl.DataFrame) -> pl.Series:
 
 
 def quarantine_lines(series: BarSeries, rows: pl.DataFrame) -> pl.Series:
-    """Return one line for each refused row in `QUARANTINE_SCHEMA`, times in microseconds.
+    """Return one line for each rejected row in `QUARANTINE_SCHEMA`, times in microseconds.
 
-    A row without a time lies at 1970 and has `undated=true`; its values are one field, so that they replace
-    those of an earlier row as a whole, nulls too.
+    A row without a time is stored at 1970 with `undated=true`. The values are one field, so that they replace those of
+    an earlier row together, nulls too.
     """
     head = _head(measurement(QUARANTINE, series.interval), series)
     columns = rows.with_columns(pl.col("opened_at").to_physical()).rows()
@@ -70,7 +69,7 @@ def _quarantine_line(head: str, symbol: str, at_us: int | None, *rest: float | s
 
 
 def _escaped(symbols: pl.Series) -> pl.Expr:
-    """Return symbols as tags; most need no escape, and to look each up costs a third of what the line does."""
+    """Return symbols as tags; most need no escape."""
     escaped = {symbol: escape_tag(symbol) for symbol in symbols.unique().to_list()}
     odd = {symbol: tag for symbol, tag in escaped.items() if tag != symbol}
     return pl.col("symbol").replace(odd) if odd else pl.col("symbol")

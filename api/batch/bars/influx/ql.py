@@ -1,21 +1,21 @@
-"""InfluxQL: the texts of queries, every value in them quoted."""
+"""InfluxQL: the texts of queries, with every value quoted."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from batch.bars.influx.layout import ACTIONS, ASKED, BARS, FIELDS, QUARANTINE, measurement, series_tags, tag_value
-from batch.bars.normal import to_seconds
+from batch.bars.normalise import to_seconds
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 
 #: The first and last second that InfluxDB's int64 nanoseconds hold, 1677 to 2262.
 _FIRST_S, _LAST_S = -9_223_372_036, 9_223_372_036
-#: So many symbols, of so many letters together, are named in a query: its text is part of a URL. Of more it gets all.
+#: The most symbols, and letters of symbols, named in a query, whose text is part of a URL; otherwise it asks for all.
 _MOST_SYMBOLS, _MOST_LETTERS = 60, 2_000
 
 
 def seconds_between(start: datetime, end: datetime) -> tuple[int, int]:
-    """Return the half-open range of whole seconds of aware times, cut to what InfluxDB can hold.
+    """Return the half-open range of whole seconds of aware times, clipped to what InfluxDB can hold.
 
     Raises:
         InvalidRequest: a time has no zone.
@@ -25,78 +25,78 @@ def seconds_between(start: datetime, end: datetime) -> tuple[int, int]:
 
 
 def day_seconds(first: date, last: date) -> tuple[int, int]:
-    """Return the half-open range of seconds of UTC days, both included."""
+    """Return the half-open range of seconds of the UTC days from `first` to `last` inclusive."""
     epoch = date(1970, 1, 1)
     days = (first - epoch).days, (last + timedelta(days=1) - epoch).days
     return max(days[0] * 86_400, _FIRST_S), min(days[1] * 86_400, _LAST_S)
 
 
 def select_bars(series: BarSeries, between: tuple[int, int], symbols: Sequence[str] = ()) -> str:
-    """Ask for bars, all symbols' together; where symbols are named, for theirs at least."""
+    """Select bars; if symbols are named, at least theirs."""
     columns = ", ".join(_name(c) for c in ("symbol", *FIELDS))
     return f"SELECT {columns} FROM {_bars(series)} WHERE {_where(series, symbols)} AND {_time(between)}"
 
 
 def select_newest(series: BarSeries, symbols: Sequence[str] = ()) -> str:
-    """Ask for the newest bar of each symbol, of these at least."""
+    """Select the newest bar of each symbol, at least of these."""
     columns = ", ".join(_name(c) for c in FIELDS)
     return f"SELECT {columns} FROM {_bars(series)} WHERE {_where(series, symbols)} {_NEWEST_FIRST}"
 
 
 def select_closes(series: BarSeries, symbols: Sequence[str], before_s: int) -> str:
-    """Ask for the last close before a time, of these symbols at least."""
+    """Select the last close before a time, at least of these symbols."""
     before = f"time < {before_s}s"
     return f'SELECT "close" FROM {_bars(series)} WHERE {_where(series, symbols)} AND {before} {_NEWEST_FIRST}'
 
 
 def select_counts(series: BarSeries, between: tuple[int, int]) -> str:
-    """Ask how many bars each symbol has on each UTC day."""
+    """Count the bars of each symbol on each UTC day."""
     by = 'GROUP BY time(1d), "symbol" fill(none)'
     return f'SELECT count("close") FROM {_bars(series)} WHERE {_where(series)} AND {_time(between)} {by}'
 
 
 def select_flagged(series: BarSeries, between: tuple[int, int]) -> str:
-    """Ask for the flags of bars that have any."""
+    """Select the flags of flagged bars."""
     only = f'{_where(series)} AND "flags" > 0 AND {_time(between)}'
     return f'SELECT "symbol", "flags" FROM {_bars(series)} WHERE {only}'
 
 
 def select_edges(series: BarSeries, between: tuple[int, int]) -> tuple[str, str]:
-    """Ask for the first and for the last bar of each symbol: two statements."""
+    """Return two statements: the first and the last bar of each symbol."""
     rest = f'("close") FROM {_bars(series)} WHERE {_where(series)} AND {_time(between)} GROUP BY "symbol"'
     return f"SELECT first{rest}", f"SELECT last{rest}"
 
 
 def select_quarantine(series: BarSeries, symbols: Sequence[str] = ()) -> str:
-    """Ask for refused rows; where symbols are named, for theirs at least."""
+    """Select rejected rows; if symbols are named, at least theirs."""
     source = _name(measurement(QUARANTINE, series.interval))
     return f'SELECT "reason", "undated", "row" FROM {source} WHERE {_where(series, symbols)}'
 
 
-def select_asked(series: BarSeries, between: tuple[int, int]) -> str:
-    """Ask for what providers answered, all symbols' together."""
+def select_fetch_log(series: BarSeries, between: tuple[int, int]) -> str:
+    """Select the fetch log of all symbols."""
     source = _name(measurement(ASKED, series.interval))
     return f'SELECT "symbol", "bars", "at" FROM {source} WHERE {_where(series)} AND {_time(between)}'
 
 
 def select_actions(source: str, symbols: Sequence[str] = ()) -> str:
-    """Ask for the notes of corporate actions; where symbols are named, for theirs at least."""
+    """Select notes of corporate actions; if symbols are named, at least theirs."""
     where = _where(BarSeries(source, Interval.D1), symbols)
     return f'SELECT "symbol", "origin", "state", "factor", "at" FROM {_name(ACTIONS)} WHERE {where}'
 
 
 def show_sources() -> str:
-    """Ask for the sources that bars and refused rows of a bucket have."""
+    """Show the sources of the bars and rejected rows of a bucket."""
     return f'SHOW TAG VALUES FROM /^({BARS}|{QUARANTINE})_/ WITH KEY = "source"'
 
 
 def show_fields() -> str:
-    """Ask for the fields of bars, and their types."""
+    """Show the fields of bars, and their types."""
     return f"SHOW FIELD KEYS FROM /^{BARS}_/"
 
 
 def count_fields(name: str, fields: Iterable[str]) -> str:
-    """Ask how many values each field of a measurement has."""
+    """Count the values of some fields of a measurement."""
     return f"SELECT {', '.join(f'count({_name(f)})' for f in fields)} FROM {_name(name)}"
 
 

@@ -1,4 +1,4 @@
-"""Questions to InfluxDB in InfluxQL, at `/query`, which 1.x, 2.x and 3.x have in common."""
+"""Queries in InfluxQL, at `/query`, which 1.x, 2.x and 3.x have in common."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,20 +6,20 @@ from datetime import date
 
 import polars as pl
 
-from batch.bars.influx.cover import cover_sessions
+from batch.bars.influx.coverage import cover_sessions
 from batch.bars.influx.frames import BAR_ROW, QUARANTINE_ROW, to_bars, to_quarantine, to_rows
 from batch.bars.influx.ql import (
     count_fields,
     select_actions,
-    select_asked,
     select_bars,
     select_closes,
+    select_fetch_log,
     select_newest,
     select_quarantine,
     show_fields,
     show_sources,
 )
-from batch.bars.influx.reads import ACTION_ROW, ASKED_ROW, Between
+from batch.bars.influx.reads import ACTION_ROW, FETCH_LOG_ROW, Between
 from batch.bars.influx.wire import InfluxWire
 from batch.market.bar import BarSeries
 
@@ -42,14 +42,14 @@ class InfluxqlReads:
         rows = await self._rows(bucket, select_closes(series, symbols, before_s), _CLOSE_ROW)
         return dict(rows.iter_rows())
 
-    async def cover(self, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
+    async def coverage(self, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
         return await cover_sessions(self.wire, bucket, series, days)
 
     async def quarantine(self, bucket: str, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
         return to_quarantine(await self._rows(bucket, select_quarantine(series, symbols), QUARANTINE_ROW))
 
-    async def asked(self, bucket: str, series: BarSeries, between: Between) -> pl.DataFrame:
-        return await self._rows(bucket, select_asked(series, between), ASKED_ROW)
+    async def fetch_log(self, bucket: str, series: BarSeries, between: Between) -> pl.DataFrame:
+        return await self._rows(bucket, select_fetch_log(series, between), FETCH_LOG_ROW)
 
     async def actions(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
         return await self._rows(bucket, select_actions(source, symbols), ACTION_ROW)
@@ -66,7 +66,7 @@ class InfluxqlReads:
         (found,) = await self.wire.query(bucket, count_fields(measurement, fields))
         if not found:
             return dict.fromkeys(fields, 0)
-        # The first column is the time, which counts have none of.
+        # The first column is the time.
         return {name: int(n or 0) for name, n in zip(fields, found[0].rows[0][1:], strict=True)}
 
     async def _rows(self, bucket: str, text: str, schema: pl.Schema) -> pl.DataFrame:

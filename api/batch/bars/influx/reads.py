@@ -1,4 +1,4 @@
-"""The port of what is asked of InfluxDB, whichever language it is asked in."""
+"""The port to queries of InfluxDB, in either query language."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -11,10 +11,10 @@ from batch.market.bar import BarSeries
 #: A half-open range of whole seconds since 1970.
 type Between = tuple[int, int]
 
-#: What a point of `asked_…` holds: the session and when it was asked, in microseconds since 1970.
-ASKED_ROW = pl.Schema({"symbol": pl.String(), "time": pl.Int64(), "bars": pl.Int64(), "at": pl.Int64()})
+#: A point of `asked_…`: the session and when the provider was asked, in microseconds since 1970.
+FETCH_LOG_ROW = pl.Schema({"symbol": pl.String(), "time": pl.Int64(), "bars": pl.Int64(), "at": pl.Int64()})
 
-#: What a point of `actions` holds: the ex-session and when it was noted, in microseconds since 1970.
+#: A point of `actions`: the ex-session and when it was noted, in microseconds since 1970.
 ACTION_ROW = pl.Schema(
     {
         "symbol": pl.String(),
@@ -28,47 +28,47 @@ ACTION_ROW = pl.Schema(
 
 
 class InfluxReads(Protocol):
-    """Questions to one server. A measurement that is not there has no rows; a bucket that is not there is an error.
+    """Queries of one server. A missing measurement has no rows; a missing bucket is an error.
 
-    Every method raises StoreError where the server refused, cut the result off, or did not answer.
+    Every method raises StoreError if the server refused, cut the result off, or did not answer.
     """
 
     async def bars(self, bucket: str, series: BarSeries, between: Between, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return whole bars in `BAR_SCHEMA`, sorted; where symbols are named, theirs at least."""
+        """Return complete bars in `BAR_SCHEMA`, sorted; if symbols are named, at least theirs."""
         ...
 
     async def newest(self, bucket: str, series: BarSeries, symbols: Sequence[str]) -> pl.DataFrame:
-        """Return the newest bar of every symbol in `BAR_SCHEMA`, of these at least where some are named, sorted."""
+        """Return the newest bar of every symbol in `BAR_SCHEMA`, sorted; if symbols are named, at least theirs."""
         ...
 
     async def closes(self, bucket: str, series: BarSeries, symbols: Sequence[str], before_s: int) -> dict[str, float]:
-        """Return the last close before a time, of these symbols at least."""
+        """Return the last close before a time, at least of these symbols."""
         ...
 
-    async def cover(self, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
+    async def coverage(self, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
         """Return what is held from the first to the last day in `COVERAGE_SCHEMA`, sorted; a session is a UTC day."""
         ...
 
     async def quarantine(self, bucket: str, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return refused rows in `QUARANTINE_SCHEMA`, sorted; where symbols are named, theirs at least."""
+        """Return rejected rows in `QUARANTINE_SCHEMA`, sorted; if symbols are named, at least theirs."""
         ...
 
-    async def asked(self, bucket: str, series: BarSeries, between: Between) -> pl.DataFrame:
-        """Return what providers answered, in `ASKED_ROW`."""
+    async def fetch_log(self, bucket: str, series: BarSeries, between: Between) -> pl.DataFrame:
+        """Return the fetch log, in `FETCH_LOG_ROW`."""
         ...
 
     async def actions(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return notes of corporate actions in `ACTION_ROW`; where symbols are named, theirs at least."""
+        """Return notes of corporate actions in `ACTION_ROW`; if symbols are named, at least theirs."""
         ...
 
     async def sources(self, bucket: str) -> list[tuple[str, str]]:
-        """Return each measurement of bars or refused rows with each source that it has."""
+        """Return each measurement of bars or rejected rows with each of its sources."""
         ...
 
     async def field_types(self, bucket: str) -> dict[str, dict[str, str]]:
-        """Return the measurements of bars, of each its fields and what InfluxQL calls their types."""
+        """Return the fields of each measurement of bars, and InfluxQL's names of their types."""
         ...
 
     async def counts(self, bucket: str, measurement: str, fields: Sequence[str]) -> Mapping[str, int]:
-        """Return how many values each of some fields of a measurement has."""
+        """Return the number of values of some fields of a measurement."""
         ...

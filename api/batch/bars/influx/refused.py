@@ -1,4 +1,4 @@
-"""Lines that InfluxDB refused: kept beside the data, with the reason, until somebody has looked at them."""
+"""Lines that InfluxDB refused, kept in a file with the reason, for people to review."""
 
 import os
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _log = structlog.get_logger(__name__)
 class RefusedLines:
     """A file of JSON lines, `{"at", "bucket", "reason", "line"}`, that all processes of a machine append to.
 
-    The bars' symbols are `write_failed` whether or not their lines can be kept here.
+    Their symbols are `write_failed`, whether or not the lines can be kept here.
     """
 
     path: Path
@@ -25,7 +25,7 @@ class RefusedLines:
     clock: Clock = utc_now
 
     def keep(self, bucket: str, refused: Sequence[tuple[str, str]]) -> int:
-        """Append refused lines, each with its reason; return how many were kept, which a full disk makes none."""
+        """Append refused lines with their reasons; return how many were kept: all, or 0 if the file or disk is full."""
         at = self.clock()
         text = b"".join(
             orjson.dumps({"at": at, "bucket": bucket, "reason": reason, "line": line}) + b"\n"
@@ -46,7 +46,7 @@ class RefusedLines:
         try:
             if os.fstat(file).st_size + len(text) > self.most_bytes:
                 return False
-            # One write: what several processes append does not mix.
+            # One write, so that lines of several processes do not mix.
             return os.write(file, text) == len(text)
         finally:
             os.close(file)

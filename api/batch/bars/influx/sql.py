@@ -1,7 +1,7 @@
-"""SQL for InfluxDB v3: the texts of statements, every name and value in them quoted.
+"""SQL for InfluxDB v3: the texts of statements, with every name and value quoted.
 
-A measurement is a table of the schema `iox`; its tags, its fields and `time` are columns. Only what standard SQL and
-DataFusion, the engine of v3, have in common is used.
+A measurement is a table; its tags, its fields and `time` are columns. The statements use only what standard SQL and
+DataFusion, the engine of v3, have in common.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,14 +28,14 @@ _WHOLE = (*PRICES, "volume")
 
 
 @dataclass(frozen=True, slots=True)
-class SqlAsk:
-    """A statement on one table, and what it takes to be answered.
+class SqlQuery:
+    """A statement on one table.
 
     Attributes:
-        table: the table, which is not there before its first point.
-        needs: columns without which no row can be an answer.
-        select: what is selected.
-        of_flags: what is selected too where the table has flags, which somebody else's bars may lack.
+        table: the table, which does not exist before its first point.
+        needs: columns without which no row can match.
+        select: the selected columns.
+        of_flags: also selected if the table has flags, which bars of other programs may lack.
         rest: the statement from `FROM` on.
 
     """
@@ -51,33 +51,33 @@ class SqlAsk:
         return f"SELECT {', '.join((*self.select, *(self.of_flags if has_flags else ())))} {self.rest}"
 
 
-def select_bars(series: BarSeries, between: Between, symbols: Sequence[str] = ()) -> SqlAsk:
-    """Ask for bars; where symbols are named, for theirs."""
+def select_bars(series: BarSeries, between: Between, symbols: Sequence[str] = ()) -> SqlQuery:
+    """Select bars; if symbols are named, theirs."""
     table = measurement(BARS, series.interval)
     rest = f"FROM {_name(table)} WHERE {_tags(series, symbols)} AND {_time(between)}"
     return _ask_for_bars(table, series, rest)
 
 
-def select_newest(series: BarSeries, symbols: Sequence[str] = ()) -> SqlAsk:
-    """Ask for the newest bar of each symbol."""
+def select_newest(series: BarSeries, symbols: Sequence[str] = ()) -> SqlQuery:
+    """Select the newest bar of each symbol."""
     table = measurement(BARS, series.interval)
     rest = _newest(table, f"{_tags(series, symbols)} AND {_are_there(_WHOLE)}")
     return _ask_for_bars(table, series, rest)
 
 
-def select_closes(series: BarSeries, symbols: Sequence[str], before_s: int) -> SqlAsk:
-    """Ask for the last close of some symbols before a time."""
+def select_closes(series: BarSeries, symbols: Sequence[str], before_s: int) -> SqlQuery:
+    """Select the last close of some symbols before a time."""
     table = measurement(BARS, series.interval)
     where = f'{_tags(series, symbols)} AND "time" < {_instant(before_s)} AND {_are_there(["close"])}'
     return _ask(table, series, ("symbol", "close"), _newest(table, where))
 
 
-def select_days(series: BarSeries, between: Between) -> SqlAsk:
-    """Ask how many bars each symbol has on each UTC day, from when to when, and with what flags."""
+def select_days(series: BarSeries, between: Between) -> SqlQuery:
+    """Select the number, the first and last time, and the flags of each symbol's bars on each UTC day."""
     table = measurement(BARS, series.interval)
     day = "date_trunc('day', \"time\")"
     where = f"{_tags(series)} AND {_time(between)} AND {_are_there(['close'])}"
-    return SqlAsk(
+    return SqlQuery(
         table,
         frozenset({*series_tags(series), "symbol", "time", "close"}),
         (
@@ -92,57 +92,57 @@ def select_days(series: BarSeries, between: Between) -> SqlAsk:
     )
 
 
-def select_quarantine(series: BarSeries, symbols: Sequence[str] = ()) -> SqlAsk:
-    """Ask for refused rows; where symbols are named, for theirs."""
+def select_quarantine(series: BarSeries, symbols: Sequence[str] = ()) -> SqlQuery:
+    """Select rejected rows; if symbols are named, theirs."""
     table = measurement(QUARANTINE, series.interval)
     rest = f"FROM {_name(table)} WHERE {_tags(series, symbols)}"
     return _ask(table, series, ("time", "undated", "reason", "row"), rest)
 
 
-def select_asked(series: BarSeries, between: Between) -> SqlAsk:
-    """Ask for what providers answered."""
+def select_fetch_log(series: BarSeries, between: Between) -> SqlQuery:
+    """Select the fetch log."""
     table = measurement(ASKED, series.interval)
     rest = f"FROM {_name(table)} WHERE {_tags(series)} AND {_time(between)}"
     return _ask(table, series, ("symbol", "time", "bars", "at"), rest)
 
 
-def select_actions(source: str, symbols: Sequence[str] = ()) -> SqlAsk:
-    """Ask for the notes of corporate actions; where symbols are named, for theirs."""
+def select_actions(source: str, symbols: Sequence[str] = ()) -> SqlQuery:
+    """Select notes of corporate actions; if symbols are named, theirs."""
     series = BarSeries(source, Interval.D1)
     rest = f"FROM {_name(ACTIONS)} WHERE {_tags(series, symbols)}"
     return _ask(ACTIONS, series, ("symbol", "time", "origin", "state", "factor", "at"), rest)
 
 
-def select_sources(table: str) -> SqlAsk:
-    """Ask for the sources that a table has."""
-    return SqlAsk(
+def select_sources(table: str) -> SqlQuery:
+    """Select the sources of a table."""
+    return SqlQuery(
         table, frozenset({"source"}), ('DISTINCT "source"',), f'FROM {_name(table)} WHERE "source" IS NOT NULL'
     )
 
 
-def select_counts(table: str, fields: Sequence[str]) -> SqlAsk:
-    """Ask how many values each of some fields of a table has."""
+def select_counts(table: str, fields: Sequence[str]) -> SqlQuery:
+    """Count the values of some fields of a table."""
     counts = tuple(f"count({_name(field)}) AS {_name(field)}" for field in fields)
-    return SqlAsk(table, frozenset(fields), counts, f"FROM {_name(table)}")
+    return SqlQuery(table, frozenset(fields), counts, f"FROM {_name(table)}")
 
 
 def select_columns(table: str | None = None) -> str:
-    """Ask for the columns, and their types, of a table or of all."""
+    """Select the columns, and their types, of a table or of all tables."""
     only = "" if table is None else f' WHERE "table_name" = {_text(table)}'
     columns = '"table_name", "column_name", "data_type"'
-    # Not by schema: were it not called `iox` somewhere, a table would seem not to be there.
+    # Not filtered by schema, whose name may differ from `iox`.
     return f"SELECT {columns} FROM information_schema.columns{only}"
 
 
-def _ask(table: str, series: BarSeries, columns: Sequence[str], rest: str) -> SqlAsk:
+def _ask(table: str, series: BarSeries, columns: Sequence[str], rest: str) -> SqlQuery:
     needs = frozenset({*series_tags(series), "symbol", "time", *columns})
-    return SqlAsk(table, needs, tuple(map(_name, columns)), rest)
+    return SqlQuery(table, needs, tuple(map(_name, columns)), rest)
 
 
-def _ask_for_bars(table: str, series: BarSeries, rest: str) -> SqlAsk:
+def _ask_for_bars(table: str, series: BarSeries, rest: str) -> SqlQuery:
     needs = frozenset({*series_tags(series), "symbol", "time", *_WHOLE})
     columns = ("symbol", "time", *(field for field in FIELDS if field != FLAGS))
-    return SqlAsk(table, needs, tuple(map(_name, columns)), rest, (_name(FLAGS),))
+    return SqlQuery(table, needs, tuple(map(_name, columns)), rest, (_name(FLAGS),))
 
 
 def _newest(table: str, where: str) -> str:
@@ -166,7 +166,7 @@ def _time(between: Between) -> str:
 
 
 def _instant(seconds: int) -> str:
-    """Return a time as v3 has it: UTC, without a zone."""
+    """Return a time as v3 writes it: UTC, without a zone."""
     return f"TIMESTAMP '{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}'"
 
 
@@ -175,5 +175,5 @@ def _name(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    # A backslash is a character like any other in SQL's literals.
+    # A backslash needs no escape in SQL.
     return "'" + text.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""Questions to InfluxDB v3 in SQL, answered as Parquet."""
+"""Queries of InfluxDB v3 in SQL, with results in Parquet."""
 
 import asyncio
 import io
@@ -11,21 +11,23 @@ import polars as pl
 from batch.bars.influx.frames import BAR_ROW, QUARANTINE_ROW, to_bars, to_quarantine
 from batch.bars.influx.layout import parse_measurement
 from batch.bars.influx.ql import day_seconds
-from batch.bars.influx.reads import ACTION_ROW, ASKED_ROW, Between
+from batch.bars.influx.ql_reads import InfluxqlReads
+from batch.bars.influx.reads import ACTION_ROW, FETCH_LOG_ROW, Between, InfluxReads
 from batch.bars.influx.sql import (
     FLAGS,
-    SqlAsk,
+    SqlQuery,
     select_actions,
-    select_asked,
     select_bars,
     select_closes,
     select_columns,
     select_counts,
     select_days,
+    select_fetch_log,
     select_newest,
     select_quarantine,
     select_sources,
 )
+from batch.bars.influx.target import InfluxQuery
 from batch.bars.influx.wire import InfluxWire
 from batch.bars.store import COVERAGE_SCHEMA
 from batch.kit.http.client import Reply
@@ -34,8 +36,13 @@ from batch.market.bar import BarSeries
 _CLOSE_ROW = pl.Schema({"symbol": pl.String(), "close": pl.Float64()})
 _DAY_ROW = pl.Schema({**COVERAGE_SCHEMA, "session": pl.Int64(), "first_at": pl.Int64(), "last_at": pl.Int64()})
 _COLUMN_ROW = pl.Schema({"table_name": pl.String(), "column_name": pl.String(), "data_type": pl.String()})
-#: InfluxQL's words, which the layout is written in, for the types that Arrow has of fields. A tag is none of them.
+#: InfluxQL's names of the Arrow types of fields; a tag has none of these types.
 _TYPES = {"Float64": "float", "Int64": "integer", "UInt64": "unsigned", "Utf8": "string", "Boolean": "boolean"}
+
+
+def build_reads(wire: InfluxWire) -> InfluxReads:
+    """Return the queries in the language of the target."""
+    return SqlReads(wire) if wire.target.language is InfluxQuery.SQL else InfluxqlReads(wire)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class SqlReads:
         rows = await self._rows(bucket, select_closes(series, symbols, before_s), _CLOSE_ROW)
         return dict(rows.iter_rows())
 
-    async def cover(self, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
+    async def coverage(self, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
         between = day_seconds(*days)
         if between[0] >= between[1]:
             return pl.DataFrame(schema=COVERAGE_SCHEMA)
@@ -70,8 +77,8 @@ class SqlReads:
     async def quarantine(self, bucket: str, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
         return to_quarantine(await self._rows(bucket, select_quarantine(series, symbols), QUARANTINE_ROW))
 
-    async def asked(self, bucket: str, series: BarSeries, between: Between) -> pl.DataFrame:
-        return await self._rows(bucket, select_asked(series, between), ASKED_ROW)
+    async def fetch_log(self, bucket: str, series: BarSeries, between: Between) -> pl.DataFrame:
+        return await self._rows(bucket, select_fetch_log(series, between), FETCH_LOG_ROW)
 
     async def actions(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
         return await self._rows(bucket, select_actions(source, symbols), ACTION_ROW)
@@ -99,22 +106,22 @@ class SqlReads:
         rows = await self._rows(bucket, select_counts(measurement, there), schema)
         return dict.fromkeys(fields, 0) | rows.row(0, named=True)
 
-    async def _rows(self, bucket: str, ask: SqlAsk, schema: pl.Schema) -> pl.DataFrame:
-        """Return the answer to a statement. Why a server refuses one it says differently from version to version.
+    async def _rows(self, bucket: str, query: SqlQuery, schema: pl.Schema) -> pl.DataFrame:
+        """Return the rows of a statement; no rows if its table or a column has not been written yet.
 
-        So it is asked what columns there are: a table or a column that nobody has written yet is no error. Where they
-        are there, somebody may just have written the first point, and the statement gets a second try.
+        Error messages differ between versions, so after an error the columns are read. If all are there, the first
+        point may just have been written, and the statement is tried again.
         """
-        reply = await self.wire.query_sql(bucket, ask.text())
+        reply = await self.wire.query_sql(bucket, query.text())
         if reply.status != 200:
-            held = (await self._columns(bucket, ask.table)).get(ask.table, {})
-            if not ask.needs <= held.keys():
+            held = (await self._columns(bucket, query.table)).get(query.table, {})
+            if not query.needs <= held.keys():
                 return schema.to_frame()
-            reply = await self.wire.query_sql(bucket, ask.text(has_flags=FLAGS in held))
+            reply = await self.wire.query_sql(bucket, query.text(has_flags=FLAGS in held))
         return await self._read(bucket, reply, schema)
 
     async def _columns(self, bucket: str, table: str | None = None) -> dict[str, dict[str, str]]:
-        """Return the columns, and Arrow's types of them, of a table or of all; none of one that is not there."""
+        """Return the columns and their Arrow types of a table, or of all tables; nothing for a missing table."""
         reply = await self.wire.query_sql(bucket, select_columns(table))
         found: dict[str, dict[str, str]] = {}
         for name, column, kind in (await self._read(bucket, reply, _COLUMN_ROW)).iter_rows():
@@ -127,13 +134,13 @@ class SqlReads:
         try:
             return await asyncio.to_thread(_to_rows, reply.body, schema)
         except pl.exceptions.PolarsError as e:
-            raise self.wire.unreadable(bucket, f"the answer was no whole Parquet file: {e}") from e
+            raise self.wire.unreadable(bucket, f"the answer was not a complete Parquet file: {e}") from e
 
 
 def _to_rows(body: bytes, schema: pl.Schema) -> pl.DataFrame:
-    """Return a Parquet file's columns in a schema, times in microseconds; one that it has not is null."""
+    """Return a Parquet file's columns in a schema, times in microseconds; a missing column is null."""
     if not body:
-        # What v3 answers where no row is found.
+        # v3's answer if there is no row.
         return schema.to_frame()
     found = pl.read_parquet(io.BytesIO(body))
     times = [name for name, kind in found.schema.items() if kind.is_temporal()]

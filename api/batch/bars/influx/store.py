@@ -6,81 +6,81 @@ from datetime import date, datetime
 
 import polars as pl
 
-from batch.bars.influx.asked import load_asked, save_asked
-from batch.bars.influx.deliver import Delivery
+from batch.bars.influx.fetch_log import load_fetch_log, save_fetch_log
 from batch.bars.influx.layout import InfluxBuckets
+from batch.bars.influx.line_writer import LineWriter
 from batch.bars.influx.ql import day_seconds, seconds_between
 from batch.bars.influx.verify import find_series, verify
 from batch.bars.influx.write import write_bars, write_quarantine
-from batch.bars.normal import check_source
+from batch.bars.normalise import check_source
 from batch.bars.store import StoreHealth, WriteReport
 from batch.market.bar import BarSeries, empty_bars
 
 
 @dataclass(frozen=True, slots=True)
 class InfluxBarStore:
-    """Bars on an InfluxDB server; `docs/reference/influxdb-layout.md` says how they lie there.
+    """Bars on an InfluxDB server; `docs/reference/influxdb-layout.md` describes the layout.
 
-    A write is not atomic: the server takes or refuses each line. What it refused is in the report.
+    A write is not atomic: the server takes or refuses each line. Refused lines are in the report.
     """
 
-    delivery: Delivery
+    writer: LineWriter
     buckets: InfluxBuckets
 
     def with_points(self, points: int) -> "InfluxBarStore":
-        """Return the same store, that puts at most so many points in one write request."""
-        return replace(self, delivery=replace(self.delivery, points=points))
+        """Return the same store with at most `points` points in one write request."""
+        return replace(self, writer=replace(self.writer, points=points))
 
     async def write(self, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
-        return await write_bars(self.delivery, self._bucket(series), series, bars)
+        return await write_bars(self.writer, self._bucket(series), series, bars)
 
     async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
-        return await write_quarantine(self.delivery, self._bucket(series), series, rows)
+        return await write_quarantine(self.writer, self._bucket(series), series, rows)
 
     async def read_quarantine(self, series: BarSeries, symbol: str | None = None) -> pl.DataFrame:
         symbols = [] if symbol is None else [symbol]
-        rows = await self.delivery.reads.quarantine(self._bucket(series), series, symbols)
+        rows = await self.writer.reads.quarantine(self._bucket(series), series, symbols)
         return rows if symbol is None else rows.filter(pl.col("symbol") == symbol)
 
     async def read(self, series: BarSeries, symbol: str, *, start: datetime, end: datetime) -> pl.DataFrame:
         between = seconds_between(start, end)
         if between[0] >= between[1]:
             return empty_bars()
-        bars = await self.delivery.reads.bars(self._bucket(series), series, between, [symbol])
+        bars = await self.writer.reads.bars(self._bucket(series), series, between, [symbol])
         return bars.filter(pl.col("symbol") == symbol)
 
     async def read_session(self, series: BarSeries, session: date) -> pl.DataFrame:
-        return await self.delivery.reads.bars(self._bucket(series), series, day_seconds(session, session))
+        return await self.writer.reads.bars(self._bucket(series), series, day_seconds(session, session))
 
     async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        newest = await self.delivery.reads.newest(self._bucket(series), series, symbols)
+        newest = await self.writer.reads.newest(self._bucket(series), series, symbols)
         return newest.filter(pl.col("symbol").is_in(list(symbols))) if symbols else newest
 
     async def last_closes(self, series: BarSeries, symbols: Sequence[str], *, before: date) -> dict[str, float]:
         if not symbols:
             return {}
         before_s, _ = day_seconds(before, before)
-        closes = await self.delivery.reads.closes(self._bucket(series), series, symbols, before_s)
+        closes = await self.writer.reads.closes(self._bucket(series), series, symbols, before_s)
         return {symbol: closes[symbol] for symbol in symbols if symbol in closes}
 
     async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-        return await self.delivery.reads.cover(self._bucket(series), series, (first, last))
+        return await self.writer.reads.coverage(self._bucket(series), series, (first, last))
 
-    async def save_asked(self, series: BarSeries, asked: pl.DataFrame) -> None:
-        await save_asked(self.delivery, self._bucket(series), series, asked)
+    async def save_fetch_log(self, series: BarSeries, fetches: pl.DataFrame) -> None:
+        await save_fetch_log(self.writer, self._bucket(series), series, fetches)
 
-    async def load_asked(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-        return await load_asked(self.delivery.reads, self._bucket(series), series, (first, last))
+    async def load_fetch_log(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        return await load_fetch_log(self.writer.reads, self._bucket(series), series, (first, last))
 
     async def list_series(self) -> tuple[BarSeries, ...]:
-        return await find_series(self.delivery.reads, self.buckets)
+        return await find_series(self.writer.reads, self.buckets)
 
     async def verify(self) -> StoreHealth:
-        wire = self.delivery.wire
-        return await verify(self.delivery.reads, wire, self.buckets, now=wire.clock())
+        wire = self.writer.wire
+        return await verify(self.writer.reads, wire, self.buckets, now=wire.clock())
 
     async def close(self) -> None:
-        await self.delivery.wire.http.close()
+        await self.writer.wire.http.close()
 
     def _bucket(self, series: BarSeries) -> str:
         check_source(series.source)

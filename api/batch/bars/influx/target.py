@@ -1,4 +1,4 @@
-"""Which InfluxDB bars go to: its address, the dialect it speaks, and how a request shows who asks."""
+"""An InfluxDB server: its address, its API, its query language and its credentials."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from batch.errors import ConfigurationError
 
 
 class InfluxApi(StrEnum):
-    """The write endpoint that a server is spoken to by."""
+    """The API version that is used to write."""
 
     V1 = "v1"
     V2 = "v2"
@@ -20,7 +20,7 @@ class InfluxApi(StrEnum):
 
 
 class InfluxQuery(StrEnum):
-    """The language that a server is asked in: InfluxQL at `/query`, which all versions have, or v3's SQL."""
+    """The query language: InfluxQL at `/query`, which all versions have, or v3's SQL."""
 
     INFLUXQL = "influxql"
     SQL = "sql"
@@ -44,7 +44,7 @@ _V3_UNITS = {Precision.SECOND: "second", Precision.MICROSECOND: "microsecond"}
 
 @dataclass(frozen=True, slots=True)
 class InfluxTarget:
-    """A server: `url` without a path at its end, and what it wants to see from its callers."""
+    """A server: its base URL, without a slash at the end, and its credentials."""
 
     url: str
     token: str = field(default="", repr=False)
@@ -53,7 +53,7 @@ class InfluxTarget:
     language: InfluxQuery = InfluxQuery.INFLUXQL
 
     def headers(self) -> dict[str, str]:
-        """Return the header that authorizes a request; v1 takes `user:password` for a token, or none."""
+        """Return the authorization header; v1 takes `user:password` as the token, or none."""
         if not self.token:
             return {}
         if self.api is InfluxApi.V1:
@@ -61,7 +61,7 @@ class InfluxTarget:
         return {"Authorization": f"Token {self.token}"}
 
     def write_endpoint(self, bucket: str, precision: Precision) -> tuple[str, Mapping[str, str]]:
-        """Return the path and parameters that lines of a bucket are posted to."""
+        """Return the path and parameters for writing lines to a bucket."""
         if self.api is InfluxApi.V1:
             return "/write", {**_database(bucket), "precision": _V1_UNITS[precision]}
         if self.api is InfluxApi.V3:
@@ -70,36 +70,36 @@ class InfluxTarget:
         return "/api/v2/write", {**org, "bucket": bucket, "precision": precision.value}
 
     def query_endpoint(self, bucket: str, text: str) -> tuple[str, Mapping[str, str]]:
-        """Return the path and parameters of an InfluxQL query, whose answer has times in microseconds.
+        """Return the path and parameters of an InfluxQL query, whose result has times in microseconds.
 
-        By GET, with everything in the URL: what all versions document, and what cannot write. In chunks: a 1.x
-        server's `max-row-limit` cuts other answers off, and one cannot always see it.
+        It is a GET, which all versions document and which cannot write. It is chunked, since the `max-row-limit` of a
+        1.x server may cut other results off without a sign.
         """
-        # v3 keeps no retention policies, and a slash has no meaning in the name of a database.
+        # v3 has no retention policies, so a slash in a name has no meaning.
         database = {"db": bucket} if self.api is InfluxApi.V3 else _database(bucket)
         return "/query", {**database, "epoch": "u", "chunked": "true", "q": text}
 
     def sql_endpoint(self, bucket: str, text: str) -> tuple[str, bytes]:
-        """Return the path and the JSON that a statement of SQL is posted as, for an answer in Parquet."""
+        """Return the path and the JSON body of an SQL query with a result in Parquet."""
         return "/api/v3/query_sql", orjson.dumps({"db": bucket, "q": text, "format": "parquet"})
 
     def redact(self, text: str) -> str:
-        """Return a text without the token, should the server have repeated it."""
+        """Return a text without the token, in case the server repeated it."""
         return text.replace(self.token, "…") if self.token else text
 
 
 def _database(bucket: str) -> dict[str, str]:
-    """Return the 1.x names of a bucket: `db`, or `db/rp` for one retention policy of it."""
+    """Return the 1.x names of a bucket, which is `db`, or `db/rp` with a retention policy."""
     database, _, policy = bucket.partition("/")
     return {"db": database, "rp": policy} if policy else {"db": database}
 
 
 def build_target(host: str | None, token: str | None, *, org: str | None, api: str, language: str) -> InfluxTarget:
-    """Return the target of the settings.
+    """Return the server of the settings.
 
     Raises:
-        ConfigurationError: there is no host or it is no address, a token is missing, or v1 was to be asked in SQL; no
-            secret is in the message.
+        ConfigurationError: the host is missing or not an address, the token is missing, or v1 is used with SQL; the
+            message holds no secret.
 
     """
     if not host:
@@ -120,7 +120,7 @@ def build_target(host: str | None, token: str | None, *, org: str | None, api: s
 
 
 def _parse_host(text: str) -> str:
-    """Return the base URL of an address; one without a scheme is https, as InfluxDB's own clients have it."""
+    """Return the base URL of an address; without a scheme it is https, as in InfluxDB's own clients."""
     url = (text if "://" in text else f"https://{text}").rstrip("/")
     try:
         parts = urlsplit(url)
@@ -128,6 +128,8 @@ def _parse_host(text: str) -> str:
     except ValueError:
         is_plain = False
     if not is_plain or parts.scheme not in {"http", "https"} or not parts.hostname:
-        # Not shown: a user and a password may be in it.
-        raise ConfigurationError("INFLUXDB_HOST was no address, expected such as http://127.0.0.1:8086, without a user")
+        # The value may hold a password.
+        raise ConfigurationError(
+            "INFLUXDB_HOST was not an address, expected one such as http://127.0.0.1:8086, without a user"
+        )
     return url

@@ -1,13 +1,13 @@
-"""The self-check of bars in InfluxDB: buckets answer and take a write, fields have our types, and no bar lacks one."""
+"""The self-check in InfluxDB: buckets answer and accept a write, fields have our types, every bar is complete."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from isal import isal_zlib
 
-from batch.bars.influx.answers import said
 from batch.bars.influx.layout import FIELD_TYPES, PRICES, InfluxBuckets, parse_measurement
 from batch.bars.influx.reads import InfluxReads
+from batch.bars.influx.responses import error_text
 from batch.bars.influx.target import Precision
 from batch.bars.influx.wire import SET_V1, InfluxWire
 from batch.bars.store import StoreFault, StoreHealth
@@ -16,15 +16,15 @@ from batch.market.bar import BarSeries
 
 _WHOLE = (*PRICES, "volume")
 #: The measurement that the self-check writes to.
-PROBE = "kaboom_probe"
+CHECK_MEASUREMENT = "kaboom_probe"
 _TAKEN = 204
 
 
 async def verify(reads: InfluxReads, wire: InfluxWire, buckets: InfluxBuckets, *, now: datetime) -> StoreHealth:
-    """Look at every bucket; one that is not there, or that does not take a point, is a fault.
+    """Check every bucket; one that is missing, or that refuses a point, is a fault.
 
     Raises:
-        StoreError: the server does not answer at all.
+        StoreError: the server does not answer.
 
     """
     bars, faults = 0, []
@@ -42,18 +42,18 @@ async def verify(reads: InfluxReads, wire: InfluxWire, buckets: InfluxBuckets, *
 
 
 async def _try_write(wire: InfluxWire, bucket: str, now: datetime) -> list[StoreFault]:
-    """Write one point, of a measurement that nobody reads, at 00:00 UTC: a day has one, however often it is written."""
+    """Write a point to a measurement that is never read, at 00:00 UTC, so that there is one point a day."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    line = f"{PROBE} ok=1i {round(midnight.timestamp())}".encode()
+    line = f"{CHECK_MEASUREMENT} ok=1i {round(midnight.timestamp())}".encode()
     reply = await wire.post_lines(bucket, isal_zlib.compress(line, 1, 31), Precision.SECOND)
     if reply.status == _TAKEN:
         return []
-    said_so = wire.target.redact(said(reply.body))
-    return [StoreFault(bucket, f"a point was refused with {reply.status}: {said_so}")]
+    reason = wire.target.redact(error_text(reply.body))
+    return [StoreFault(bucket, f"a point was refused with {reply.status}: {reason}")]
 
 
 async def find_series(reads: InfluxReads, buckets: InfluxBuckets) -> tuple[BarSeries, ...]:
-    """Return the series that hold a bar or a refused row, sorted.
+    """Return the series that hold a bar or a rejected row, sorted.
 
     Raises:
         StoreError: the server does not answer, or lacks a bucket.

@@ -1,4 +1,4 @@
-"""Requests to InfluxDB: paced where it asks for a pause, and their failures as `StoreError`."""
+"""Requests to InfluxDB: with pauses when it asks for one, and failures as `StoreError`."""
 
 import asyncio
 import random
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from batch.bars.influx.answers import QueryRefused, ResultSeries, parse_results, parse_retry_after, said
+from batch.bars.influx.responses import QueryRefused, ResultSeries, error_text, parse_results, parse_retry_after
 from batch.bars.influx.target import InfluxApi, InfluxTarget, Precision
 from batch.errors import StoreError
 from batch.kit.clock import Clock, utc_now
@@ -16,23 +16,23 @@ from batch.kit.http.client import HttpClient, Reply
 _log = structlog.get_logger(__name__)
 
 _ASKS_FOR_A_PAUSE = frozenset({429, 503})
-#: Some lines were taken and some not, or none: the body says why. Cloud Serverless has used 201 for it too.
+#: Some or all lines were refused, and the body says why. Cloud Serverless has used 201 for this too.
 SOME_REFUSED = frozenset({201, 400, 422})
 TOO_LARGE = 413
-#: What a 1.x server is spoken to with.
+#: The hint for a 1.x server.
 SET_V1 = "set KABOOM_INFLUXDB_API=v1"
-#: A statement was refused, or failed: v3 has answered both for a table that is not there.
+#: A statement was refused or failed. v3 has answered with each of these for a missing table.
 STATEMENT_REFUSED = frozenset({400, 422, 500})
 
 
 @dataclass(frozen=True, slots=True)
 class Pacing:
-    """How a request waits for a server that is alive and says "later".
+    """How a request waits for a server that asks for a pause.
 
     Attributes:
-        patience_s: the most seconds that one request waits altogether. A chunk that settles nothing for 120 s
-            is cut off, so it is less.
-        first_pause_s: the first pause where the server names none; doubles each time.
+        patience_s: the most seconds that one request waits in all; below the 120 s after which a chunk without progress
+            is cut off.
+        first_pause_s: the first pause if the server names none; it doubles each time.
         sleep: waits some seconds.
 
     """
@@ -42,7 +42,7 @@ class Pacing:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def pause_s(self, attempt: int) -> float:
-        """Return the pause after a number of tries, with jitter: workers sent away together come back apart."""
+        """Return the pause after a number of tries, with jitter, so that workers do not retry together."""
         longest = min(self.first_pause_s * 2 ** (attempt - 1), 10.0)
         return random.uniform(longest / 2, longest)  # noqa: S311  not a secret
 
@@ -57,10 +57,10 @@ class InfluxWire:
     clock: Clock = utc_now
 
     async def post_lines(self, bucket: str, body: bytes, precision: Precision) -> Reply:
-        """Post gzipped lines; return an answer of 204, `TOO_LARGE` or one of `SOME_REFUSED`.
+        """Post gzipped lines; return a reply of 204, `TOO_LARGE` or one of `SOME_REFUSED`.
 
         Raises:
-            StoreError: it was another answer, or none; the server may have taken the lines all the same.
+            StoreError: there was another reply or none; the server may have stored the lines nevertheless.
 
         """
         path, params = self.target.write_endpoint(bucket, precision)
@@ -70,7 +70,7 @@ class InfluxWire:
             "Content-Type": "text/plain; charset=utf-8",
         }
         reply = await self._paced(lambda: self.http.post(path, body, params=params, headers=headers))
-        # Not any 2xx: what a proxy answers with 200 has stored nothing.
+        # Not any 2xx: a proxy's 200 has stored nothing.
         if reply.status in {204, TOO_LARGE, *SOME_REFUSED}:
             return reply
         raise self.error(reply, bucket)
@@ -93,10 +93,10 @@ class InfluxWire:
             raise self.unreadable(bucket, str(e)) from e
 
     async def query_sql(self, bucket: str, text: str) -> Reply:
-        """Return the answer to a statement of SQL: 200 with a Parquet file, or one of `STATEMENT_REFUSED`.
+        """Return the reply to an SQL statement: 200 with a Parquet file, or one of `STATEMENT_REFUSED`.
 
         Raises:
-            StoreError: it was another answer, or none.
+            StoreError: there was another reply, or none.
 
         """
         path, body = self.target.sql_endpoint(bucket, text)
@@ -111,7 +111,7 @@ class InfluxWire:
         raise self.error(reply, bucket)
 
     def unreadable(self, bucket: str, why: str) -> StoreError:
-        """Return the error of an answer that says no, or half of what was asked."""
+        """Return the error of a reply that cannot be read, or is incomplete."""
         return StoreError(
             f"InfluxDB at {self.target.url}, bucket {bucket!r}: {self.target.redact(why)}", retryable=False
         )
@@ -131,11 +131,11 @@ class InfluxWire:
         return reply
 
     def error(self, reply: Reply, bucket: str) -> StoreError:
-        """Return the error that an answer is, or that there was none."""
+        """Return the error for a reply, or for a missing one."""
         server = f"InfluxDB at {self.target.url}"
         if reply.status is None:
             return StoreError(f"{server}: {reply.failure}")
-        words = self.target.redact(said(reply.body))
+        words = self.target.redact(error_text(reply.body))
         because = f": {words}" if words else ""
         match reply.status:
             case 401 | 403:
@@ -149,6 +149,6 @@ class InfluxWire:
                 return StoreError(f"{server} answered {status}, bucket {bucket!r}{because}", retryable=status >= 500)
 
     def _is_older(self, reply: Reply) -> bool:
-        """Whether a 1.x server was spoken to as a newer one; every answer of InfluxDB has its version."""
+        """Return whether a 1.x server was used as a newer one; every reply of InfluxDB has its version."""
         version = reply.headers.get("X-Influxdb-Version", "")
         return self.target.api is not InfluxApi.V1 and version.removeprefix("v").startswith("1.")

@@ -1,16 +1,16 @@
-"""Writing bars and refused rows to InfluxDB, and telling what changed and what was not taken."""
+"""Writing bars and rejected rows to InfluxDB, and reporting what changed and what was refused."""
 
 from functools import partial
 
 import polars as pl
 
-from batch.bars.influx.deliver import Cargo, Delivery
 from batch.bars.influx.layout import FIELDS
+from batch.bars.influx.line_writer import LineWriter, WriteSpec
 from batch.bars.influx.lines import bar_lines, quarantine_lines
 from batch.bars.influx.target import Precision
-from batch.bars.normal import normalise_bars, normalise_quarantine, times_us
-from batch.bars.replaced import report_replaced
+from batch.bars.normalise import normalise_bars, normalise_quarantine, times_us
 from batch.bars.store import RefusedBars, WriteReport
+from batch.bars.write_report import report_replaced
 from batch.market.bar import BarSeries
 
 _KEY = ["symbol", "opened_at"]
@@ -18,64 +18,64 @@ _ROW = [*_KEY, "reason"]
 _US = 1_000_000
 
 
-async def write_bars(delivery: Delivery, bucket: str, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
+async def write_bars(writer: LineWriter, bucket: str, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
     """Store bars; those that the server refuses are in the report, by symbol.
 
     Raises:
-        StoreError: the frame is not fit to store, or not everything was answered for: writing again is safe.
+        StoreError: the frame cannot be stored, or not all bars were acknowledged: writing again is safe.
 
     """
     bars = normalise_bars(bars)
     if bars.is_empty():
         return WriteReport(written=0)
-    held = await _read_held(delivery, bucket, series, bars)
+    held = await _read_held(writer, bucket, series, bars)
 
     async def find_missing(rows: pl.DataFrame) -> pl.DataFrame:
-        now_held = await _read_held(delivery, bucket, series, rows)
+        now_held = await _read_held(writer, bucket, series, rows)
         return rows.join(now_held, on=[*_KEY, *FIELDS], how="anti", maintain_order="left")
 
-    cargo = Cargo(bucket, Precision.SECOND, partial(bar_lines, series), find_missing)
-    refused = await delivery.deliver(cargo, bars)
+    spec = WriteSpec(bucket, Precision.SECOND, partial(bar_lines, series), find_missing)
+    refused = await writer.write(spec, bars)
     taken = bars.join(refused, on=_KEY, how="anti") if refused.height else bars
     if held.is_empty():
         return WriteReport(taken.height, refused=_by_symbol(refused))
     both = taken.join(held, on=_KEY, suffix="_old")
     changed = both.filter(pl.any_horizontal(pl.col(c) != pl.col(f"{c}_old") for c in FIELDS))
-    # Each write reads back what was held, to count what it changes: telling the old values costs nothing more.
+
     return report_replaced(changed, written=taken.height, refused=_by_symbol(refused))
 
 
-async def write_quarantine(delivery: Delivery, bucket: str, series: BarSeries, rows: pl.DataFrame) -> int:
-    """Keep rows that a quality rule refused; return how many were not there before.
+async def write_quarantine(writer: LineWriter, bucket: str, series: BarSeries, rows: pl.DataFrame) -> int:
+    """Keep rows that a quality rule rejected; return how many are new.
 
-    A row that InfluxDB does not take either, such as one older than its retention, is kept with the refused lines.
+    A row that InfluxDB refuses, such as one older than its retention, is kept with the refused lines.
 
     Raises:
-        StoreError: the frame is not fit to store, or not everything was answered for.
+        StoreError: the frame cannot be stored, or not all rows were acknowledged.
 
     """
     rows = normalise_quarantine(rows)
     if rows.is_empty():
         return 0
-    held = await _read_quarantine(delivery, bucket, series, rows)
+    held = await _read_quarantine(writer, bucket, series, rows)
 
     async def find_missing(part: pl.DataFrame) -> pl.DataFrame:
-        return _not_in(part, await _read_quarantine(delivery, bucket, series, part))
+        return _not_in(part, await _read_quarantine(writer, bucket, series, part))
 
-    cargo = Cargo(bucket, Precision.MICROSECOND, partial(quarantine_lines, series), find_missing)
-    await delivery.deliver(cargo, rows)
+    spec = WriteSpec(bucket, Precision.MICROSECOND, partial(quarantine_lines, series), find_missing)
+    await writer.write(spec, rows)
     return _not_in(rows, held).height
 
 
-async def _read_held(delivery: Delivery, bucket: str, series: BarSeries, bars: pl.DataFrame) -> pl.DataFrame:
+async def _read_held(writer: LineWriter, bucket: str, series: BarSeries, bars: pl.DataFrame) -> pl.DataFrame:
     at = times_us(bars) // _US
     between = at.min().item(), at.max().item() + 1
     symbols = bars["symbol"].unique(maintain_order=True).to_list()
-    return await delivery.reads.bars(bucket, series, between, symbols)
+    return await writer.reads.bars(bucket, series, between, symbols)
 
 
-async def _read_quarantine(delivery: Delivery, bucket: str, series: BarSeries, rows: pl.DataFrame) -> pl.DataFrame:
-    return await delivery.reads.quarantine(bucket, series, rows["symbol"].unique(maintain_order=True).to_list())
+async def _read_quarantine(writer: LineWriter, bucket: str, series: BarSeries, rows: pl.DataFrame) -> pl.DataFrame:
+    return await writer.reads.quarantine(bucket, series, rows["symbol"].unique(maintain_order=True).to_list())
 
 
 def _not_in(rows: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Copying the files of a bar store while workers write: each copy is one moment of its file."""
+"""Copying the files of a bar store while workers write: each copy is consistent. Errors are raised as StoreError."""
 
 import shutil
 import sqlite3
@@ -10,7 +10,7 @@ from batch.bars.folder.errors import store_errors
 from batch.kit.durable import make_folders, sync
 
 _SUFFIX = ".sqlite"
-#: What SQLite keeps beside a file while it is open.
+#: Files that SQLite keeps beside an open one.
 _BESIDE = ("-wal", "-shm", "-journal")
 _ACTIONS = "actions.sqlite"
 _BUSY_TIMEOUT_S = 60.0
@@ -20,15 +20,11 @@ _HAS_PAGES = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'page')"
 def list_store_files(root: Path) -> list[Path]:
     """Return the files of a bar store in the order to copy them, relative to its root.
 
-    Corporate actions come last: they are kept before the bars that they explain, so that no copied bar lacks its
+    Corporate actions come last: they are written before the bars that they explain, so that no copied bar lacks its
     action.
-
-    Raises:
-        StoreError: a folder cannot be read.
-
     """
     with store_errors(root):
-        # By depth: a folder or file that is a link to another disk is part of the store.
+        # By depth, since `**` does not follow links, and a folder may be a link to another disk.
         paths = [path for depth in ("*", "*/*", "*/*/*") for path in root.glob(depth)]
         found = [path.relative_to(root) for path in paths if path.is_file()]
     kept = [p for p in found if not p.name.endswith(_BESIDE) and not any(part.startswith(".") for part in p.parts)]
@@ -36,12 +32,7 @@ def list_store_files(root: Path) -> list[Path]:
 
 
 def copy_store_file(source: Path, target: Path) -> None:
-    """Copy a file of a bar store; on return the copy is on the disk.
-
-    Raises:
-        StoreError: it cannot be read, or the copy cannot be written.
-
-    """
+    """Copy a file of a bar store; on return the copy is on the disk."""
     with store_errors(target):
         make_folders(target.parent)
         target.touch(mode=0o600)
@@ -56,15 +47,10 @@ def copy_store_file(source: Path, target: Path) -> None:
 
 
 def count_bars(path: Path) -> int:
-    """Return how many bars a copied file holds; 0 for a file without pages.
-
-    Raises:
-        StoreError: it cannot be read.
-
-    """
+    """Return how many bars a copied file holds; 0 for a file without pages."""
     if path.suffix != _SUFFIX:
         return 0
-    # Immutable: nobody writes to a copy, and no log is to appear beside it.
+    # Immutable, so that SQLite makes no log beside the copy.
     with _opened(path, "mode=ro&immutable=1") as sql:
         if not sql.execute(_HAS_PAGES).fetchone()[0]:
             return 0
@@ -72,7 +58,7 @@ def count_bars(path: Path) -> int:
 
 
 def _copy_database(source: Path, target: Path) -> None:
-    # All pages in one step, which is one read transaction: in several, each write would start it anew.
+    # All pages in one step: in several, each write of a worker would restart the copy.
     with _opened(source, "mode=rw") as sql, _opened(target, "mode=rw") as copy:
         sql.backup(copy, pages=-1)
 

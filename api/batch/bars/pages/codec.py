@@ -26,8 +26,7 @@ _HEADER = struct.Struct("<BBHI")
 _SUMMED = struct.Struct("<BBH")
 _PREFIX = struct.Struct("<Qq")
 _PLANES = 8 * len(COLUMNS)
-# Beside -4, level 1 takes three times as long to compress (0.51 ms a write of 50 full days, of 0.17) and longer to read
-# back, for 17 % fewer bytes; -1 half as long again, for 2 % fewer. Readers need not know the level.
+# Level 1 saves 17 % of the bytes and takes three times as long to compress. Readers need not know the level.
 _LEVEL = -4
 
 Ints = npt.NDArray[np.int64]
@@ -36,7 +35,7 @@ _Planes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class PageColumns:
-    """The bars of some pages side by side.
+    """The bars of some pages as columns.
 
     Attributes:
         rows: seven of int64, shape (bars,), as in `COLUMNS`: UTC seconds, bits of float64 prices, volume, flags.
@@ -67,7 +66,7 @@ class PageColumns:
 
 
 class _Zstd(threading.local):
-    """Each thread's own: neither may be used by two at once, and making one takes as long as three pages."""
+    """A compressor and a decompressor for each thread: neither is thread-safe."""
 
     def __init__(self) -> None:
         self.compress = zstandard.ZstdCompressor(level=_LEVEL).compress
@@ -108,7 +107,7 @@ def encode_pages(columns: PageColumns) -> list[bytes]:
 
 
 def decode_pages(blobs: Sequence[bytes], name_of: Callable[[int], str]) -> PageColumns:
-    """Return the bars of all pages at once; unshuffling them together is what makes a whole day fast.
+    """Return the bars of all pages at once, which is faster than page by page.
 
     Args:
         blobs: pages as `encode_pages` made them.
@@ -116,7 +115,7 @@ def decode_pages(blobs: Sequence[bytes], name_of: Callable[[int], str]) -> PageC
 
     Raises:
         StoreDamaged: a page is damaged.
-        StoreError: a page is of a version that this code does not know; not retryable.
+        StoreError: a page has an unknown version; not retryable.
 
     """
     raws, counts, masks, firsts = [], [], [], []
@@ -128,7 +127,7 @@ def decode_pages(blobs: Sequence[bytes], name_of: Callable[[int], str]) -> PageC
         except (zstandard.ZstdError, struct.error) as e:
             raise _damaged(name_of(i), f"its payload does not decompress: {e}") from e
         if mask >> _PLANES or len(raw) != _PREFIX.size + mask.bit_count() * n:
-            raise _damaged(name_of(i), f"{n} bars and mask {mask:#x} do not fit {len(raw)} bytes")
+            raise _damaged(name_of(i), f"{n} bars with mask {mask:#x} do not fit {len(raw)} bytes")
         raws.append(raw)
         counts.append(n)
         masks.append(mask)
@@ -144,7 +143,7 @@ def decode_pages(blobs: Sequence[bytes], name_of: Callable[[int], str]) -> PageC
 
 
 def _deltas(times: Ints, starts: Ints) -> Ints:
-    """Steps from the bar before, 0 at a page's start: small numbers, so few planes."""
+    """Return the step from the previous bar, 0 at a page's start: small numbers need few planes."""
     steps = times.copy()
     steps[1:] -= times[:-1]
     steps[starts] = 0
@@ -152,7 +151,7 @@ def _deltas(times: Ints, starts: Ints) -> Ints:
 
 
 def _undo_deltas(deltas: Ints, offsets: Ints, firsts: Ints) -> None:
-    """One running sum over all pages: at each start, step from the last time of the page before."""
+    """Turn steps into times in place, by one running sum over all pages."""
     if not len(firsts):
         return
     starts = offsets[:-1]
@@ -164,7 +163,7 @@ def _undo_deltas(deltas: Ints, offsets: Ints, firsts: Ints) -> None:
 
 
 def _present_planes(rows: list[Ints], starts: Ints) -> npt.NDArray[np.bool_]:
-    """Shape (pages, 56): whether any bar of the page has a bit in that byte of that column."""
+    """Return, shape (pages, 56), whether any bar of the page has a bit set in that byte of that column."""
     bits = np.stack([np.bitwise_or.reduceat(row, starts) for row in rows], axis=1)
     held: npt.NDArray[np.bool_] = bits.view(np.uint8).reshape(-1, _PLANES) != 0
     return held
@@ -176,13 +175,13 @@ def _planes_in(mask: int) -> tuple[int, ...]:
 
 
 def _gather_planes(raws: list[bytes], masks: list[int], offsets: Ints) -> tuple[tuple[int, ...], _Planes]:
-    """Lay the planes of all pages end to end; a plane that a page lacks is zero there."""
+    """Concatenate the planes of all pages; a plane that a page lacks is zero there."""
     distinct = set(masks)
     used = _planes_in(reduce(or_, distinct, 0))
     counts = np.diff(offsets).tolist()
     every_byte = np.frombuffer(b"".join(raws), np.uint8)
     if len(distinct) == len(set(counts)) == 1:
-        # Pages of one shape, as of full sessions, are one array.
+        # Pages of one shape, such as full sessions, are one array.
         alike = every_byte.reshape(len(raws), -1)[:, _PREFIX.size :].reshape(len(raws), len(used), counts[0])
         return used, alike.swapaxes(0, 1).reshape(len(used), -1)
     ends = itertools.accumulate(map(len, raws), initial=0)
@@ -190,8 +189,6 @@ def _gather_planes(raws: list[bytes], masks: list[int], offsets: Ints) -> tuple[
         every_byte[at + _PREFIX.size : end].reshape(-1, n)
         for (at, end), n in zip(itertools.pairwise(ends), counts, strict=True)
     ]
-    if len(distinct) == 1:
-        return used, np.concatenate(pieces, axis=1)
     planes = np.zeros((len(used), int(offsets[-1])), np.uint8)
     rows = {m: np.flatnonzero([m >> p & 1 for p in used]) for m in distinct}
     for mask, piece, start, n in zip(masks, pieces, offsets.tolist(), counts, strict=False):
@@ -206,16 +203,16 @@ def _seal(n: int, payload: bytes) -> bytes:
 
 def _unseal(blob: bytes, i: int, name_of: Callable[[int], str]) -> tuple[int, bytes]:
     if len(blob) < _HEADER.size:
-        raise _damaged(name_of(i), f"expected at least {_HEADER.size} bytes, it has {len(blob)}")
+        raise _damaged(name_of(i), f"it has {len(blob)} bytes, expected at least {_HEADER.size}")
     version, codec, n, crc = _HEADER.unpack_from(blob)
     payload = blob[_HEADER.size :]
     actual = crc32(payload, crc32(blob[:4]))
     if actual != crc:
-        raise _damaged(name_of(i), f"its crc32 was {actual:08x}, the header says {crc:08x}")
+        raise _damaged(name_of(i), f"its crc32 was {actual:08x}, expected {crc:08x}")
     if (version, codec) != (VERSION, CODEC_ZSTD_PLANES):
         raise StoreError(
-            f"page {name_of(i)} has version {version} and codec {codec}, this Kaboom reads {VERSION} and "
-            f"{CODEC_ZSTD_PLANES}",
+            f"page {name_of(i)} has version {version} and codec {codec}, expected {VERSION} and {CODEC_ZSTD_PLANES}: a"
+            " newer Kaboom wrote it",
             retryable=False,
         )
     return n, payload

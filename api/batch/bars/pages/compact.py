@@ -1,6 +1,7 @@
-"""Dropping old pages and giving their space back, beside readers and writers of other processes.
+"""Dropping old pages and giving their space back while other processes read and write.
 
-A file is emptied, never deleted: a writer that has it open would go on writing to a file without a name.
+A file is emptied, never deleted: a writer that has it open would write to a file without a name. Errors are raised as
+StoreError.
 """
 
 import sqlite3
@@ -9,8 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import date
 
 from batch.bars.compaction import Compaction, OldBars
-from batch.bars.folder.errors import store_errors
-from batch.bars.normal import to_day
+from batch.bars.normalise import to_day
 from batch.bars.pages.files import PageFile, PageFiles
 from batch.bars.pages.read import bucket_of
 from batch.bars.pages.write import transaction
@@ -19,26 +19,19 @@ from batch.kit.stop import ShouldStop, Stopped, check_stop, never
 from batch.market.bar import BarSeries
 
 _DAY_US = 86_400_000_000
-#: Rewriting a file costs its size; below this share of unused pages the next writes use them up.
-_WORTH_IT = 0.2
+#: A file is rewritten if at least this share of it is unused; below that, the next writes use the space.
+_LEAST_UNUSED = 0.2
 _COUNT = """
 SELECT count(DISTINCT bucket), coalesce(sum(n), 0), count(*), coalesce(sum(length(data)), 0) FROM page WHERE bucket < ?
 """
-#: Steps of SQLite's machine between two looks for a stop: a millisecond or less.
+#: SQLite instructions between two checks for a stop: about a millisecond.
 _STEPS = 1_000
-_HAS_ASKED = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'asked')"
+_HAS_FETCH_LOG = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'asked')"
 
 
 def count_older(files: PageFiles, series: BarSeries, shard: str, *, before: date) -> OldBars:
-    """Return what a file holds of sessions before a day; of daily bars, of years before that day's.
-
-    Raises:
-        StoreError: the file cannot be read.
-
-    """
-    path = files.path(series, shard)
-    with store_errors(path):
-        file = files.open(path)
+    """Return what a file holds of sessions before a day; of daily bars, of years before that day's."""
+    with files.opened(series, shard) as file:
         return OldBars() if file is None else _count(file.sql, bucket_of(series.interval, before))
 
 
@@ -54,41 +47,33 @@ def compact_shard(
 
     Raises:
         Stopped: `should_stop` turned true before anything was dropped.
-        StoreError: the file could not be locked or written; `retryable` says whether to try again.
 
     """
-    path = files.path(series, shard)
-    with store_errors(path):
-        file = files.open(path)
+    with files.opened(series, shard) as file:
         if file is None:
             return Compaction(OldBars())
-        size = _size(file)
+        size = file.size_on_disk()
         with _interruptible(file, should_stop):
             dropped = OldBars() if before is None else _drop(file, series, before)
-        # What was dropped is dropped: stopped from here on, only its space is still taken, until the next compaction.
+        # A stop from here on leaves the space to the next compaction; the bars are dropped.
         with suppress(Stopped), _interruptible(file, should_stop):
             _shrink(file)
-        return Compaction(dropped, size, _size(file))
+        return Compaction(dropped, size, file.size_on_disk())
 
 
 @contextmanager
 def _interruptible(file: PageFile, should_stop: ShouldStop) -> Iterator[None]:
-    """Break off a statement of SQLite where a stop is wanted; it is rolled back.
-
-    Raises:
-        Stopped: it was broken off.
-
-    """
+    """Interrupt the running SQLite statement when a stop is wanted; it is rolled back, and `Stopped` is raised."""
     check_stop(should_stop)
     is_stopped = False
 
-    def ask() -> bool:
+    def is_interrupted() -> bool:
         nonlocal is_stopped
-        # One statement is broken off: the ROLLBACK after it must run.
+        # Interrupt only one statement: the ROLLBACK after it must run.
         is_stopped, was_stopped = is_stopped or should_stop(), is_stopped
         return is_stopped and not was_stopped
 
-    file.sql.set_progress_handler(ask, _STEPS)
+    file.sql.set_progress_handler(is_interrupted, _STEPS)
     try:
         yield
     except (StoreError, sqlite3.OperationalError) as e:
@@ -102,24 +87,17 @@ def _interruptible(file: PageFile, should_stop: ShouldStop) -> Iterator[None]:
 
 def _drop(file: PageFile, series: BarSeries, before: date) -> OldBars:
     bucket = bucket_of(series.interval, before)
-    if not series.interval.is_intraday:
-        before = date(before.year, 1, 1)
+    day = to_day(before if series.interval.is_intraday else date(before.year, 1, 1))
     with transaction(file) as sql:
         dropped = _count(sql, bucket)
         sql.execute("DELETE FROM page WHERE bucket < ?", (bucket,))
-        day = to_day(before)
-        # A row without a time is older than any day.
+        # Quarantined rows without a time have the smallest integer.
         sql.execute("DELETE FROM quarantine WHERE opened_at < ? AND opened_at > ?", (day * _DAY_US, -(2**63)))
-        if sql.execute(_HAS_ASKED).fetchone()[0]:
-            _forget_answers(sql, day)
+        if sql.execute(_HAS_FETCH_LOG).fetchone()[0]:
+            # An entry without its bars would mean that they are lost.
+            sql.execute("UPDATE OR IGNORE asked SET first = ? WHERE first < ? AND last >= ?", (day, day, day))
+            sql.execute("DELETE FROM asked WHERE first < ?", (day,))
     return dropped
-
-
-def _forget_answers(sql: sqlite3.Connection, day: int) -> None:
-    """Forget what was answered before a day: left there, it would say that the bars are lost."""
-    sql.execute("UPDATE OR IGNORE asked SET first = ? WHERE first < ? AND last >= ?", (day, day, day))
-    # Ignored was a run of which the rest is known already.
-    sql.execute("DELETE FROM asked WHERE first < ?", (day,))
 
 
 def _count(sql: sqlite3.Connection, bucket: int) -> OldBars:
@@ -129,12 +107,7 @@ def _count(sql: sqlite3.Connection, bucket: int) -> OldBars:
 def _shrink(file: PageFile) -> None:
     (pages,) = file.sql.execute("PRAGMA page_count").fetchone()
     (free,) = file.sql.execute("PRAGMA freelist_count").fetchone()
-    if free and free >= pages * _WORTH_IT:
-        # Into the write-ahead log first: killed in between, the file is as it was.
+    if free and free >= pages * _LEAST_UNUSED:
+        # VACUUM writes to the write-ahead log first: a kill leaves the file as it was.
         file.sql.execute("VACUUM")
     file.sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-
-def _size(file: PageFile) -> int:
-    parts = (file.path, file.path.with_name(f"{file.path.name}-wal"))
-    return sum(part.stat().st_size for part in parts if part.exists())

@@ -1,4 +1,4 @@
-"""Where page files lie, and one SQLite connection per process, thread and file."""
+"""Paths of page files, and one SQLite connection per process, thread and file."""
 
 import os
 import re
@@ -8,7 +8,7 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from batch.bars.folder.catalogue import Catalogue
 from batch.bars.folder.errors import REPAIR, store_errors
-from batch.bars.normal import check_source, to_session
+from batch.bars.normalise import check_source, to_session
 from batch.bars.pages.schema import CONNECTION, CREATE, FORMAT_VERSION
 from batch.errors import InvalidRequest, StoreDamaged, StoreError
 from batch.kit.durable import make_folders, sync
@@ -26,29 +26,29 @@ from batch.market.interval import Interval
 if TYPE_CHECKING:
     import polars as pl
 
-#: Name of the one file of daily bars, and of the file of quarantined rows that have no time.
+#: The file of daily bars, and the file of quarantined rows without a time.
 ALL, UNDATED = "all", "undated"
 _SHARD = re.compile(rf"\d{{4}}-\d{{2}}|{ALL}|{UNDATED}")
 _FILES_OPEN_PER_THREAD = 8
 _BUSY_TIMEOUT_S = 60.0
-#: Between two tries to take a file's write lock: a third of what a write of 50 symbols holds it, and one that waits
-#: for a file being made smaller takes a thousandth of a processor.
+#: Pauses between two tries to take a file's write lock. The shortest is a third of the time of a write.
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.0003, 0.01
 
-# Connections that a fork copied into a child. They must be neither used nor closed there: closing one could
-# remove the parent's WAL (sqlite.org/howtocorrupt.html, 2.6). Holding them here keeps them open.
+# Connections that a fork copied into a child. They must not be used or closed there: closing one could remove the
+# parent's WAL (sqlite.org/howtocorrupt.html, 2.6). This list keeps them open.
 _inherited: list[object] = []
 
 
 @dataclass(slots=True)
 class PageFile:
-    """An open page file, and what is remembered of it.
+    """An open page file.
 
     Attributes:
+        identity: device and inode.
         busy_timeout_s: how long to wait for another writer.
-        size: how many bytes the file had when it was last asked for.
+        size: how many bytes the file had when it was last opened.
         sids: the ids of symbols: once committed they never change.
-        seen: what was read last of each kind, and the state and range that it is of.
+        cached: the newest result of each kind of query, with the state of the file and the range that it is for.
 
     """
 
@@ -58,15 +58,15 @@ class PageFile:
     busy_timeout_s: float
     size: int = 0
     sids: dict[str, int] = field(default_factory=dict)
-    seen: "dict[str, tuple[tuple[int, ...], pl.DataFrame]]" = field(default_factory=dict)
+    cached: "dict[str, tuple[tuple[int, ...], pl.DataFrame]]" = field(default_factory=dict)
 
     def begin(self) -> None:
-        """Take the write lock, which its holder gives back within milliseconds.
+        """Take the write lock.
 
-        Asked for again and again: SQLite itself would sleep ever longer meanwhile, while the lock is free.
+        Polls more often than SQLite's own busy handler, since a holder returns the lock within milliseconds.
 
         Raises:
-            sqlite3.OperationalError: it was not to be had in time.
+            sqlite3.OperationalError: the lock was not free within `busy_timeout_s`.
 
         """
         deadline, pause_s = time.monotonic() + self.busy_timeout_s, _SHORTEST_PAUSE_S
@@ -88,22 +88,23 @@ class PageFile:
         return True
 
     def check_in_place(self) -> None:
-        """Raise a retryable StoreError unless the file is still the one at its path; ask under its lock."""
+        """Raise a retryable StoreError if another file has taken its path; call this under its lock."""
         stat = self.path.stat()
         if (stat.st_dev, stat.st_ino) != self.identity:
             raise StoreError(f"bar file {self.path} was replaced a moment ago")
 
-    def state(self) -> tuple[int, int]:
-        """Return what changes with every commit: others' by SQLite's data version, our own by what we changed."""
-        (version,) = self.sql.execute("PRAGMA data_version").fetchone()
-        return version, self.sql.total_changes
-
     def remember(self, kind: str, between: tuple[int, int], read: "Callable[[], pl.DataFrame]") -> "pl.DataFrame":
-        """Return what `read` gives of a range, or gave last, where nobody has committed since."""
-        key = (*self.state(), *between)
-        if kind not in self.seen or self.seen[kind][0] != key:
-            self.seen[kind] = key, read()
-        return self.seen[kind][1]
+        """Return the result of `read` for a range, from the cache if nobody has committed since."""
+        # The data version counts commits of others, `total_changes` our own.
+        (version,) = self.sql.execute("PRAGMA data_version").fetchone()
+        key = (version, self.sql.total_changes, *between)
+        if kind not in self.cached or self.cached[kind][0] != key:
+            self.cached[kind] = key, read()
+        return self.cached[kind][1]
+
+    def size_on_disk(self) -> int:
+        """Return the bytes of the file and its write-ahead log."""
+        return size_on_disk(self.path)
 
 
 class PageFiles:
@@ -118,7 +119,7 @@ class PageFiles:
         self._open: dict[int, OrderedDict[Path, PageFile]] = {}
 
     def path(self, series: BarSeries, shard: str) -> Path:
-        """Return where a shard of a series lies, whether or not it exists.
+        """Return the path of a shard of a series, whether or not it exists.
 
         Raises:
             InvalidRequest: the source's name could leave the root.
@@ -133,31 +134,38 @@ class PageFiles:
             try:
                 with os.scandir(folder) as entries:
                     names = [entry.name for entry in entries]
-            except (FileNotFoundError, NotADirectoryError):  # a plain file is nothing of ours
+            except (FileNotFoundError, NotADirectoryError):
                 return []
         stems = (n.removesuffix(".sqlite") for n in names if n.endswith(".sqlite"))
         return sorted(s for s in stems if _SHARD.fullmatch(s))
 
     def series(self) -> Iterator[BarSeries]:
-        """Give every series that has a file, sorted."""
+        """Yield every series that has a file, sorted."""
         with store_errors(self.root):
             sources = sorted(e.name for e in self.root.iterdir()) if self.root.exists() else []
         for source in sources:
-            with suppress(InvalidRequest):  # not ours, such as lost+found
+            with suppress(InvalidRequest):  # a folder of others, such as lost+found
                 check_source(source)
                 yield from (s for i in sorted(Interval) if self.shards(s := BarSeries(source, i)))
 
     def lost(self) -> list[Path]:
-        """Return the files that are gone and whose write-ahead log is there."""
+        """Return the files that are missing although their write-ahead log exists."""
         logs = self.root.glob("*/*/*.sqlite-wal")
         files = (log.with_name(log.name.removesuffix("-wal")) for log in logs if log.parts[-3][:1].isalpha())
         return [file for file in files if not file.exists()]
 
+    @contextmanager
+    def opened(self, series: BarSeries, shard: str) -> Iterator[PageFile | None]:
+        """Give this thread's connection to a shard, or None if there is no file; errors become StoreError."""
+        path = self.path(series, shard)
+        with store_errors(path):
+            yield self.open(path)
+
     def open(self, path: Path) -> PageFile | None:
-        """Return this thread's connection to a page file, or None when there is no such file.
+        """Return this thread's connection to a page file, or None if there is no file.
 
         Raises:
-            StoreError: the file is not a page file, is of a newer format, or cannot be opened.
+            StoreError: the file is not a page file, has a newer format, or cannot be opened.
 
         """
         with store_errors(path):
@@ -168,7 +176,7 @@ class PageFiles:
             mine = self._mine()
             identity = (stat.st_dev, stat.st_ino)
             held = mine.pop(path, None)
-            # Replaced, as by a restored backup; or shorter: what is mapped beyond its end must not be touched.
+            # Replaced, as by a restored backup; or shorter: memory mapped beyond its end must not be read.
             if held is not None and (held.identity != identity or held.size > stat.st_size):
                 held.sql.close()
                 held = None
@@ -179,20 +187,20 @@ class PageFiles:
             return mine[path]
 
     def open_or_create(self, path: Path) -> PageFile:
-        """Return this thread's connection to a page file, made first where there is none."""
+        """Return this thread's connection to a page file, which is created if there is none."""
         found = self.open(path)
         if found is None:
             with store_errors(path):
                 create_page_file(path)
             found = self.open(path)
         if found is None:
-            raise StoreError(f"bar file {path} vanished as soon as it was made")
+            raise StoreError(f"bar file {path} was removed right after it was created")
         with store_errors(path):
             self.catalogue.note(path)
         return found
 
     def close(self) -> None:
-        """Close the connections of this process; its threads must be idle."""
+        """Close the connections of this process, whose threads must be idle."""
         with self._guard:
             self._forget_inherited()
             threads, self._open = self._open, {}
@@ -234,11 +242,17 @@ def _build_path(root: Path, series: BarSeries, shard: str) -> Path:
     return root / series.source / series.interval / f"{shard}.sqlite"
 
 
+def size_on_disk(path: Path) -> int:
+    """Return the bytes of a page file and its write-ahead log."""
+    parts = (path, path.with_name(f"{path.name}-wal"))
+    return sum(part.stat().st_size for part in parts if part.exists())
+
+
 def page_name(path: Path, symbol: str, bucket: int) -> str:
-    """Return how errors name a page: its file, symbol, and session or year."""
+    """Return the name of a page in errors: its file, symbol, and session or year."""
     try:
         when = f"{bucket:04d}" if path.stem == ALL else str(to_session(bucket))
-    except OverflowError:  # of a damaged row
+    except OverflowError:  # a damaged row
         when = f"bucket {bucket}"
     return f"{path.parent.parent.name}/{path.parent.name}/{path.name} {symbol} {when}"
 
@@ -246,31 +260,31 @@ def page_name(path: Path, symbol: str, bucket: int) -> str:
 def _check_version(sql: sqlite3.Connection, path: Path) -> None:
     (version,) = sql.execute("PRAGMA user_version").fetchone()
     if version == 0:
-        # No page file is ever seen without its version: it is linked into place when it is whole.
-        raise StoreDamaged(f"bar file {path} has format version 0, this Kaboom reads {FORMAT_VERSION}", mend=REPAIR)
+        # A sound page file always has a version: it is linked into place when it is complete.
+        raise StoreDamaged(f"bar file {path} has format version 0, expected {FORMAT_VERSION}", mend=REPAIR)
     if version != FORMAT_VERSION:
         raise StoreError(
-            f"bar file {path} has format version {version}, this Kaboom reads {FORMAT_VERSION}",
+            f"bar file {path} has format version {version}, expected {FORMAT_VERSION}: a newer Kaboom wrote it",
             retryable=False,
         )
 
 
 def create_page_file(path: Path) -> None:
-    """Make an empty page file, unless it is there: readers see it whole or not at all, and only one maker wins.
+    """Create an empty page file in one step, unless it exists.
 
     Raises:
-        StoreDamaged: the file is gone and its write-ahead log is there.
+        StoreDamaged: the file is missing although its write-ahead log exists.
         OSError: it could not be written.
 
     """
     make_folders(path.parent)
     if path.with_name(f"{path.name}-wal").exists() and not path.exists():
-        raise StoreDamaged(f"bar file {path} is gone but its WAL is there", mend=REPAIR)
+        raise StoreDamaged(f"bar file {path} is missing although its WAL exists", mend=REPAIR)
     fresh = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.new")
     try:
         with closing(sqlite3.connect(fresh, isolation_level=None)) as sql:
             sql.executescript(CREATE)
-        with suppress(FileExistsError):  # another writer was first; theirs is as good
+        with suppress(FileExistsError):  # another writer was first
             os.link(fresh, path)
         sync(path.parent)
     finally:

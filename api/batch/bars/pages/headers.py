@@ -1,4 +1,4 @@
-"""What a page's row says beside its blob, so that many questions need no blob."""
+"""The header of a page: the columns beside its blob, which many queries need alone."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from batch.bars.pages.codec import PageColumns
 
 
 def page_headers(columns: PageColumns) -> list[tuple[int | float, ...]]:
-    """Return the `page_schema.HEADER` of every page, none of them empty."""
+    """Return the `schema.HEADER` of every page; no page may be empty."""
     starts, last = columns.offsets[:-1], columns.offsets[1:] - 1
     seconds, volume, flags = columns.seconds, columns.rows[5], columns.rows[6]
     seen = np.bitwise_or.reduceat(flags, starts)

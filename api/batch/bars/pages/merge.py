@@ -1,4 +1,4 @@
-"""New bars into the stored pages of the same symbols and buckets."""
+"""Merging new bars into the stored pages of the same symbols and buckets."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ type Rows = tuple[Ints, ...]
 
 @dataclass(frozen=True, slots=True)
 class MergedPages:
-    """Pages put together, and the replaced bars: old and new columns side by side.
+    """Merged pages, and the replaced bars: old and new columns side by side.
 
     Attributes:
         columns: the pages.
@@ -22,7 +22,7 @@ class MergedPages:
         new: the rows after.
         page: the page of each, shape (replaced,).
         corrected_at: which of them had other prices or another volume, shape (corrected,).
-        are_alike: whether every bar is of the time and has the flags of one before.
+        are_alike: whether every bar has the time and the flags of an old one.
 
     """
 
@@ -40,14 +40,14 @@ class MergedPages:
         return len(self.corrected_at)
 
     def first_corrected(self, most: int) -> Iterator[tuple[int, int, Values, Values]]:
-        """Give page, `opened_at` in UTC seconds, and open, high, low, close, volume before and after."""
+        """Yield page, `opened_at` in UTC seconds, and open, high, low, close, volume before and after."""
         first = self.corrected_at[:most]
         pages, times = self.page[first].tolist(), self.new[0][first].tolist()
         yield from zip(pages, times, _values(self.old, first), _values(self.new, first), strict=True)
 
 
 def merge_pages(old: PageColumns, new: PageColumns) -> MergedPages:
-    """Return page i of both as one page sorted by time, where a new bar replaces an old one of its time."""
+    """Return page i of both as one page sorted by time; a new bar replaces an old one of the same time."""
     if have_same_times(old, new):
         return _compare(new, old.rows, new.rows, page=_page_of_bar(new))
     page = np.concatenate((_page_of_bar(old), _page_of_bar(new)))
@@ -63,7 +63,7 @@ def merge_pages(old: PageColumns, new: PageColumns) -> MergedPages:
 
 
 def have_same_times(old: PageColumns, new: PageColumns) -> bool:
-    """Whether both hold bars of exactly the same times, as when a session is ingested again."""
+    """Return whether both hold bars of the same times, as when a session is ingested again."""
     return np.array_equal(old.offsets, new.offsets) and np.array_equal(old.seconds, new.seconds)
 
 
@@ -72,7 +72,7 @@ def _page_of_bar(columns: PageColumns) -> Ints:
 
 
 def _compare(columns: PageColumns, old: Rows, new: Rows, *, page: Ints) -> MergedPages:
-    """Tell changed bars from unchanged ones; prices compare as numbers, so that -0.0 equals 0.0."""
+    """Find the bars that changed; prices compare as numbers, so that -0.0 equals 0.0."""
     corrected = old[5] != new[5]
     for before, after in zip(old[1:5], new[1:5], strict=True):
         corrected |= before.view(np.float64) != after.view(np.float64)

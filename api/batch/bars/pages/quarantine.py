@@ -1,12 +1,12 @@
-"""The refused rows beside the pages: kept once per symbol, opened_at and reason."""
+"""Rejected rows beside the pages, once per symbol, opened_at and reason. Errors are raised as StoreError."""
 
 from typing import Any
 
 import polars as pl
 
-from batch.bars.folder.errors import store_errors
-from batch.bars.normal import normalise_quarantine
+from batch.bars.normalise import normalise_quarantine
 from batch.bars.pages.files import ALL, UNDATED, PageFiles
+from batch.bars.pages.frames import rows_to_frame
 from batch.bars.pages.write import transaction
 from batch.bars.store import QUARANTINE_SCHEMA
 from batch.market.bar import BarSeries
@@ -15,17 +15,12 @@ _COLUMNS = ", ".join(QUARANTINE_SCHEMA)
 _COUNT = "SELECT count(*) FROM quarantine"
 _PUT = f"INSERT OR REPLACE INTO quarantine ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 (fixed names)
 _GET = f"SELECT {_COLUMNS} FROM quarantine WHERE ? IS NULL OR symbol = ?"  # noqa: S608 (fixed names)
-#: `opened_at` of a row that has none: a key cannot be NULL.
+#: `opened_at` of a row without a time: a key cannot be NULL.
 _NO_TIME = -(2**63)
 
 
 def write_quarantine(files: PageFiles, series: BarSeries, rows: pl.DataFrame) -> int:
-    """Keep refused rows in `QUARANTINE_SCHEMA`; return how many keys are new, known ones take new values.
-
-    Raises:
-        StoreError: not everything was stored.
-
-    """
+    """Keep rows in `QUARANTINE_SCHEMA`; return how many keys are new. A known key gets the new values."""
     rows = normalise_quarantine(rows)
     if rows.is_empty():
         return 0
@@ -45,22 +40,14 @@ def write_quarantine(files: PageFiles, series: BarSeries, rows: pl.DataFrame) ->
 
 
 def read_quarantine(files: PageFiles, series: BarSeries, *, symbol: str | None) -> pl.DataFrame:
-    """Return refused rows in `QUARANTINE_SCHEMA`, sorted by symbol, opened_at and reason.
-
-    Raises:
-        StoreError: a file cannot be read.
-
-    """
+    """Return rows in `QUARANTINE_SCHEMA`, sorted by symbol, opened_at and reason."""
     rows: list[Any] = []
     for shard in files.shards(series):
-        path = files.path(series, shard)
-        with store_errors(path):
-            file = files.open(path)
+        with files.opened(series, shard) as file:
             rows += file.sql.execute(_GET, (symbol, symbol)).fetchall() if file else []
+    at = pl.col("opened_at")
     return (
-        pl.DataFrame(rows, schema={**QUARANTINE_SCHEMA, "opened_at": pl.Int64()}, orient="row")
-        .with_columns(
-            pl.when(pl.col("opened_at") != _NO_TIME).then(pl.col("opened_at")).cast(QUARANTINE_SCHEMA["opened_at"])
-        )
+        rows_to_frame(rows, pl.Schema({**QUARANTINE_SCHEMA, "opened_at": pl.Int64()}))
+        .with_columns(pl.when(at != _NO_TIME).then(at).cast(QUARANTINE_SCHEMA["opened_at"]))
         .sort("symbol", "opened_at", "reason")
     )

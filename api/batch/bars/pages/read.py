@@ -1,12 +1,11 @@
-"""Reading bars out of pages: one symbol over time, or every symbol of one session."""
+"""Reading bars from pages: one symbol over time, or every symbol of one session. Errors are raised as StoreError."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
-from batch.bars.folder.errors import store_errors
-from batch.bars.normal import to_day, to_seconds, to_session
+from batch.bars.normalise import to_day, to_seconds, to_session
 from batch.bars.pages.codec import decode_pages
 from batch.bars.pages.files import UNDATED, PageFiles, page_name
 from batch.bars.pages.frames import keep_between, shard_of, to_frame
@@ -30,7 +29,6 @@ def read_bars(files: PageFiles, series: BarSeries, *, symbol: str, start: dateti
 
     Raises:
         InvalidRequest: a time has no zone.
-        StoreError: a file or page cannot be read.
 
     """
     start_s, end_s = to_seconds(start, "start"), to_seconds(end, "end")
@@ -40,47 +38,36 @@ def read_bars(files: PageFiles, series: BarSeries, *, symbol: str, start: dateti
     pages: list[tuple[Path, int]] = []
     blobs: list[bytes] = []
     for shard in shards_between(files, series, first, last):
-        path = files.path(series, shard)
-        with store_errors(path):
-            file = files.open(path)
+        with files.opened(series, shard) as file:
             for bucket, blob in file.sql.execute(_ONE_SYMBOL, (symbol, first, last)) if file else ():
-                pages.append((path, bucket))
+                pages.append((files.path(series, shard), bucket))
                 blobs.append(blob)
     if not blobs:
         return empty_bars()
     columns = decode_pages(blobs, lambda i: page_name(pages[i][0], symbol, pages[i][1]))
-    if not start_s <= columns.seconds[0] <= columns.seconds[-1] < end_s:  # they rise
-        columns = keep_between(columns, start_s, end_s)
-    return to_frame([symbol] * len(blobs), columns)
+    return to_frame([symbol] * len(blobs), keep_between(columns, start_s, end_s))
 
 
 def read_session(files: PageFiles, series: BarSeries, session: date) -> pl.DataFrame:
-    """Return every symbol's bars of one session, in `BAR_SCHEMA`.
-
-    Raises:
-        StoreError: a file or page cannot be read.
-
-    """
+    """Return every symbol's bars of one session, in `BAR_SCHEMA`."""
     bucket = bucket_of(series.interval, session)
-    path = files.path(series, shard_of(series.interval, bucket))
-    with store_errors(path):
-        file = files.open(path)
-        if file is None:
-            return empty_bars()
+    shard = shard_of(series.interval, bucket)
+    with files.opened(series, shard) as file:
         ids = (bucket << SID_BITS, (bucket + 1) << SID_BITS)
-        pages = sorted(file.sql.execute(_ONE_BUCKET, ids))
+        pages = sorted(file.sql.execute(_ONE_BUCKET, ids)) if file else []
     if not pages:
         return empty_bars()
-    symbols = [symbol for symbol, _ in pages]
-    columns = decode_pages([blob for _, blob in pages], lambda i: page_name(path, symbols[i], bucket))
+    symbols, blobs = zip(*pages, strict=True)
+    path = files.path(series, shard)
+    columns = decode_pages(blobs, lambda i: page_name(path, symbols[i], bucket))
     if not series.interval.is_intraday:
-        start_s = to_seconds(midnight(session), "session")
-        columns = keep_between(columns, start_s, start_s + 86_400)
+        start_s = to_day(session) * _DAY_S
+        columns = keep_between(columns, start_s, start_s + _DAY_S)
     return to_frame(symbols, columns)
 
 
 def shards_between(files: PageFiles, series: BarSeries, first: int, last: int) -> list[str]:
-    """Return the files that can hold buckets from `first` to `last`, oldest first; one alone need not be there."""
+    """Return the files that can hold buckets from `first` to `last`, oldest first; a single one may not exist."""
     oldest, newest = shard_of(series.interval, first), shard_of(series.interval, last)
     if oldest == newest:
         return [oldest]
@@ -93,7 +80,7 @@ def dated_shards(files: PageFiles, series: BarSeries) -> list[str]:
 
 
 def within_month(shard: str, between: tuple[int, int]) -> tuple[int, int]:
-    """Return the days of a range in a file's month: one that is wanted whole is the same whatever lies around it."""
+    """Return a range of days, clipped to a file's month, so that a whole month is cached under one key."""
     month = date.fromisoformat(f"{shard}-01")
     return max(to_day(month), between[0]), min(to_day(month + timedelta(days=31)), between[1])
 
@@ -101,8 +88,3 @@ def within_month(shard: str, between: tuple[int, int]) -> tuple[int, int]:
 def bucket_of(interval: Interval, session: date) -> int:
     """Return the bucket that holds a session."""
     return to_day(session) if interval.is_intraday else session.year
-
-
-def midnight(session: date) -> datetime:
-    """Return 00:00 UTC of a session, which stamps its daily bar."""
-    return datetime.combine(session, time(), UTC)

@@ -5,12 +5,12 @@ FORMAT_VERSION = 1
 #: A page's id is `bucket << SID_BITS | sid`: one session is one range of ids, one symbol's page one look-up.
 SID_BITS = 20
 
-#: Columns of `page` before its blob. o, h, l, c, v and last_flags are those of the page's newest bar, so that
-#: neither `latest` nor `last_closes` reads a blob; flags is the OR of all, flagged counts bars with any.
+#: Columns of `page` before its blob. o, h, l, c, v and last_flags are those of the page's newest bar, for `latest` and
+#: `last_closes`; flags is the OR of all flags, flagged counts the bars that have any.
 HEADER = ("n", "first_ts", "last_ts", "o", "h", "l", "c", "v", "last_flags", "flags", "flagged")
 
-#: Not in a file that an older Kaboom made, until the first answer is kept in it.
-CREATE_ASKED = """
+#: The fetch log. Files of older versions get it with the first entry.
+CREATE_FETCH_LOG = """
 CREATE TABLE IF NOT EXISTS asked (
     sid INTEGER NOT NULL,
     first INTEGER NOT NULL,
@@ -21,8 +21,7 @@ CREATE TABLE IF NOT EXISTS asked (
 ) STRICT, WITHOUT ROWID;
 """
 
-# 16 KiB hold seven pages of a full day, with a seventh less disk than 8 KiB, which hold three; fewer frames to sync.
-# At 4 KiB a second one often just does not fit; 32 KiB save nothing more, and each small change writes twice as much.
+# 16 KiB hold seven full days; 8 KiB take a seventh more disk, and 32 KiB double what a small change writes.
 CREATE = f"""
 PRAGMA synchronous = FULL;
 PRAGMA page_size = 16384;
@@ -58,14 +57,13 @@ CREATE TABLE quarantine (
     volume REAL,
     PRIMARY KEY (symbol, opened_at, reason)
 ) STRICT, WITHOUT ROWID;
-{CREATE_ASKED}
+{CREATE_FETCH_LOG}
 PRAGMA user_version = {FORMAT_VERSION};
 COMMIT;
 """
 
-#: Per connection. FULL makes COMMIT wait for the disk, which is what an acknowledgement means. A file is mapped: a read
-#: of 16 KiB for each page of a symbol takes as long as all the rest, and drives what is being worked on from the cache.
-#: The log is folded in at 32 MiB, every five days that are written: at 16 MiB each second day took a sixth longer.
+#: Per connection. FULL makes COMMIT wait for the disk. Files are memory-mapped, which halves the time of a read. The
+#: write-ahead log is checkpointed at 32 MiB.
 CONNECTION = """
 PRAGMA synchronous = FULL;
 PRAGMA cache_size = -16384;

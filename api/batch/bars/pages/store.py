@@ -7,18 +7,18 @@ from pathlib import Path
 import polars as pl
 
 from batch.bars.compaction import Compaction, OldBars
-from batch.bars.pages.asked import load_asked, save_asked
 from batch.bars.pages.compact import compact_shard, count_older
-from batch.bars.pages.cover import coverage, last_closes, latest
+from batch.bars.pages.coverage import coverage, last_closes, latest
+from batch.bars.pages.fetch_log import load_fetch_log, save_fetch_log
 from batch.bars.pages.files import PageFiles
 from batch.bars.pages.quarantine import read_quarantine, write_quarantine
 from batch.bars.pages.read import dated_shards, read_bars, read_session
-from batch.bars.pages.repair.port import Mended
+from batch.bars.pages.repair.port import RepairedItem
 from batch.bars.pages.repair.run import repair
 from batch.bars.pages.threads import PageThreads
 from batch.bars.pages.verify import checkpoint, holds_anything, verify
 from batch.bars.pages.write import write_bars
-from batch.bars.probe import try_folder
+from batch.bars.space import check_folder_space
 from batch.bars.store import StoreHealth, WriteReport
 from batch.kit.clock import utc_now
 from batch.kit.stop import ShouldStop, never
@@ -26,10 +26,10 @@ from batch.market.bar import BarSeries
 
 
 class PageBarStore:
-    """Bars under a folder of a local disk (not NFS); `docs/reference/bar-store-format.md` has its format.
+    """Bars in a folder on a local disk (not NFS); `docs/reference/bar-store-format.md` describes the format.
 
-    Any number of processes may share the folder. Nothing is opened before the first call, so a store made
-    before a fork works in both processes.
+    Any number of processes may share the folder. Nothing is opened before the first call, so a store that was built
+    before a fork works in both processes. Bars of several months are committed file by file.
     """
 
     def __init__(self, root: Path) -> None:
@@ -60,11 +60,11 @@ class PageBarStore:
     async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
         return await self._threads.read(coverage, self._files, series, first=first, last=last)
 
-    async def save_asked(self, series: BarSeries, asked: pl.DataFrame) -> None:
-        await self._threads.write(save_asked, self._files, series, asked)
+    async def save_fetch_log(self, series: BarSeries, fetches: pl.DataFrame) -> None:
+        await self._threads.write(save_fetch_log, self._files, series, fetches)
 
-    async def load_asked(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-        return await self._threads.read(load_asked, self._files, series, first=first, last=last)
+    async def load_fetch_log(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        return await self._threads.read(load_fetch_log, self._files, series, first=first, last=last)
 
     async def list_series(self) -> tuple[BarSeries, ...]:
         return await self._threads.read(_list_series, self._files)
@@ -72,11 +72,11 @@ class PageBarStore:
     async def verify(self) -> StoreHealth:
         return await self._threads.read(verify, self._files)
 
-    async def probe(self) -> None:
-        await self._threads.write(try_folder, self._files.root)
+    async def check_space(self) -> None:
+        await self._threads.write(check_folder_space, self._files.root)
 
     async def checkpoint(self) -> None:
-        """Fold the write-ahead logs into their files; worth doing once a night."""
+        """Move the write-ahead logs into their files; call it once a night."""
         await self._threads.write(checkpoint, self._files)
 
     async def shards(self, series: BarSeries) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ class PageBarStore:
             compact_shard, self._files, series, shard, before=before, should_stop=should_stop
         )
 
-    async def repair(self, *, is_dry: bool) -> tuple[Mended, ...]:
+    async def repair(self, *, is_dry: bool) -> tuple[RepairedItem, ...]:
         return await self._threads.write(repair, self._files, at=utc_now(), is_dry=is_dry)
 
     async def close(self) -> None:

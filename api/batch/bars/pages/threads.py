@@ -1,4 +1,4 @@
-"""The few threads that touch SQLite, so that the event loop never waits for a disk."""
+"""The threads that call SQLite, so that the event loop never waits for a disk."""
 
 import asyncio
 import os
@@ -12,14 +12,14 @@ _READERS = 2
 
 
 class PageThreads:
-    """One writer thread and two reader threads, started on first use and again in a forked child."""
+    """One writer thread and two reader threads, started on first use, and again in a forked child."""
 
     def __init__(self) -> None:
         self._pools: tuple[int, ThreadPoolExecutor, ThreadPoolExecutor] | None = None
         self._closed = False
 
     async def write[**P, T](self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run work in the writer thread: one writer of a process cannot wait for another."""
+        """Run work in the writer thread, so that two writers of one process never wait for each other's lock."""
         return await asyncio.get_running_loop().run_in_executor(self._pool(1), partial(work, *args, **kwargs))
 
     async def read[**P, T](self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -27,7 +27,7 @@ class PageThreads:
         return await asyncio.get_running_loop().run_in_executor(self._pool(2), partial(work, *args, **kwargs))
 
     async def close(self) -> None:
-        """Let running work end, then stop the threads of this process."""
+        """Wait for the running work, then stop the threads of this process."""
         self._closed = True
         pools, self._pools = self._pools, None
         if pools is not None and pools[0] == os.getpid():

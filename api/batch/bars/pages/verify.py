@@ -1,4 +1,4 @@
-"""The self-check: every page decodes, and its header says what it holds."""
+"""The self-check: every page decodes, and its header matches its bars."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from batch.bars.actions.check import find_action_files, find_damage
+from batch.bars.actions.damage import find_action_files, find_damage
 from batch.bars.folder.errors import REPAIR, store_errors
 from batch.bars.pages.codec import PageColumns, decode_pages
-from batch.bars.pages.files import PageFile, PageFiles, page_name
+from batch.bars.pages.files import PageFile, PageFiles, page_name, size_on_disk
 from batch.bars.pages.frames import buckets_of
 from batch.bars.pages.headers import page_headers
 from batch.bars.pages.schema import HEADER, SID_BITS
@@ -20,14 +20,14 @@ from batch.market.bar import BarSeries
 
 _PAGES_AT_ONCE = 256
 _HEADER = ", ".join(f"p.{name}" for name in HEADER)
-#: What of a page is checked.
+#: The columns of a page that are checked.
 PAGES = f"SELECT p.id, p.sid, p.bucket, s.symbol, p.data, {_HEADER} FROM page p LEFT JOIN sym s ON s.id = p.sid"  # noqa: S608 (fixed names)
 _NEXT = f"{PAGES} WHERE p.id > ? ORDER BY p.id LIMIT {_PAGES_AT_ONCE}"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedPage:
-    """A page that was read back: its row, symbol ("" where it has none), bucket, bars, and what is wrong with it."""
+    """A page that was read back: its row, symbol ("" if it has none), bucket, bars, and what is wrong with it."""
 
     row: int
     symbol: str
@@ -43,10 +43,9 @@ def verify(files: PageFiles) -> StoreHealth:
     for series in files.series():
         for shard in files.shards(series):
             path = files.path(series, shard)
-            size += _size(path)
+            size += size_on_disk(path)
             try:
-                with store_errors(path):
-                    file = files.open(path)
+                with files.opened(series, shard) as file:
                     if file is None:
                         continue
                     faults += [StoreFault(str(path), message, REPAIR) for message in quick_check(file)]
@@ -63,7 +62,7 @@ def verify(files: PageFiles) -> StoreHealth:
 def _fault_of_file(path: Path, error: StoreError) -> StoreFault:
     if isinstance(error, StoreDamaged):
         return StoreFault(str(path), error.damage, REPAIR)
-    return StoreFault(str(path), error.message, "look at the disk, at who may read the file, and at Kaboom's version")
+    return StoreFault(str(path), error.message, "check the disk, the permissions of the file, and Kaboom's version")
 
 
 def _missing(files: PageFiles) -> list[StoreFault]:
@@ -72,7 +71,7 @@ def _missing(files: PageFiles) -> list[StoreFault]:
             gone = {*files.catalogue.missing(), *files.lost()}
     except StoreError as e:
         return [_fault_of_file(files.root, e)]
-    return [StoreFault(str(path), "the file is gone", REPAIR) for path in sorted(gone)]
+    return [StoreFault(str(path), "the file is missing", REPAIR) for path in sorted(gone)]
 
 
 def _actions(files: PageFiles) -> list[StoreFault]:
@@ -88,7 +87,7 @@ def _actions(files: PageFiles) -> list[StoreFault]:
 
 
 def checkpoint(files: PageFiles) -> None:
-    """Move every WAL into its file and truncate it, as far as readers at work allow.
+    """Move every WAL into its file and truncate it, as far as active readers allow.
 
     Raises:
         StoreError: a file cannot be written.
@@ -96,33 +95,24 @@ def checkpoint(files: PageFiles) -> None:
     """
     for series in files.series():
         for shard in files.shards(series):
-            path = files.path(series, shard)
-            with store_errors(path):
-                file = files.open(path)
+            with files.opened(series, shard) as file:
                 if file is not None:
                     file.sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def holds_anything(files: PageFiles, series: BarSeries) -> bool:
-    """Whether a series has a bar or a refused row.
+    """Return whether a series has a bar or a rejected row.
 
     Raises:
         StoreError: a file cannot be read.
 
     """
     for shard in files.shards(series):
-        path = files.path(series, shard)
-        with store_errors(path):
-            file = files.open(path)
+        with files.opened(series, shard) as file:
             sql = "SELECT EXISTS (SELECT 1 FROM page) OR EXISTS (SELECT 1 FROM quarantine)"
             if file is not None and file.sql.execute(sql).fetchone()[0]:
                 return True
     return False
-
-
-def _size(path: Path) -> int:
-    parts = (path, path.with_name(f"{path.name}-wal"))
-    return sum(p.stat().st_size for p in parts if p.exists())
 
 
 def quick_check(file: PageFile) -> list[str]:
@@ -130,13 +120,9 @@ def quick_check(file: PageFile) -> list[str]:
     return [" ".join(row[0].split()) for row in file.sql.execute("PRAGMA quick_check") if row[0] != "ok"]
 
 
-def check_pages(file: PageFile, series: BarSeries, *, after: int = -(2**63)) -> Iterator[CheckedPage]:
-    """Read every page of a file back, from the row after `after` on.
-
-    Raises:
-        sqlite3.Error: the file cannot be read.
-
-    """
+def check_pages(file: PageFile, series: BarSeries) -> Iterator[CheckedPage]:
+    """Read every page of a file back; raises sqlite3.Error if the file cannot be read."""
+    after = -(2**63)
     while rows := file.sql.execute(_NEXT, (after,)).fetchall():
         after = rows[-1][0]
         yield from check_rows(file.path, series, rows)
@@ -147,7 +133,7 @@ def check_rows(path: Path, series: BarSeries, rows: Sequence[tuple[Any, ...]]) -
     names = [page_name(path, str(row[3]), row[2]) for row in rows]
     try:
         columns = decode_pages([row[4] for row in rows], names.__getitem__)
-    except StoreError:  # at least one is damaged: look at each alone
+    except StoreError:  # at least one is damaged: check each alone
         for row, name in zip(rows, names, strict=True):
             yield _check_one(series, row, name)
     else:
@@ -171,16 +157,16 @@ def _compare(series: BarSeries, rows: Sequence[tuple[Any, ...]], columns: PageCo
         wrong = {
             f"its sid {sid} has no symbol": symbol is None,
             f"its id was {page}, expected {bucket << SID_BITS | sid}": page != bucket << SID_BITS | sid,
-            f"it holds buckets {lo} to {hi}, expected {bucket}": (lo, hi) != (bucket, bucket),
-            "its times do not rise": not rising,
-            f"its header says {tuple(header)}, it holds {actual}": tuple(header) != actual,
+            f"its bars were of the buckets {lo} to {hi}, expected {bucket}": (lo, hi) != (bucket, bucket),
+            "its times are not in order": not rising,
+            f"its header was {tuple(header)}, expected {actual}": tuple(header) != actual,
         }
         fault = "; ".join(message for message, is_so in wrong.items() if is_so)
         yield CheckedPage(page, symbol or "", bucket, int(actual[0]), fault)
 
 
 def _rising(columns: PageColumns) -> list[bool]:
-    """Whether times rise strictly within each page."""
+    """Return whether times rise strictly within each page."""
     rising = np.append(np.diff(columns.seconds) > 0, True)
     rising[columns.offsets[1:] - 1] = True
     return [bool(x) for x in np.logical_and.reduceat(rising, columns.offsets[:-1])]

@@ -10,8 +10,8 @@ from itertools import batched, islice
 import polars as pl
 
 from batch.bars.folder.errors import store_errors
-from batch.bars.folder.lock import shared_lock
-from batch.bars.normal import sort_bars
+from batch.bars.folder.lock import folder_lock
+from batch.bars.normalise import sort_bars
 from batch.bars.pages.codec import PageColumns, decode_pages, encode_pages
 from batch.bars.pages.files import ALL, PageFile, PageFiles, page_name
 from batch.bars.pages.frames import PageBatch, split_in_pages, take_pages
@@ -24,29 +24,29 @@ from batch.market.bar import BarSeries
 
 _COLUMNS = ("id", "sid", "bucket", *HEADER, "data")
 _ADD = f"INSERT INTO page ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 (fixed names)
-#: Not of new pages: it seeks where an INSERT appends, seven times as dear.
+#: Not for new pages: it takes seven times as long as an INSERT, which appends.
 _REPLACE = _ADD.replace("INSERT", "INSERT OR REPLACE")
-#: Nothing that the index of coverage holds: a page whose times and flags stay as they are leaves its entry there.
+#: Columns that the coverage index does not hold: updating these alone leaves the index as it is.
 _VALUES = slice(HEADER.index("o"), HEADER.index("flags"))
 _UPDATE = f"UPDATE page SET {', '.join(f'{name} = ?' for name in HEADER[_VALUES])}, data = ? WHERE id = ?"  # noqa: S608 (fixed names)
-#: A statement takes 32,766 values at most.
+#: SQLite takes at most 32,766 values in a statement.
 _MOST_IDS = 1000
-#: A session that comes for the first time is one range of ids with nothing in it: one look-up for all its symbols.
+#: One look-up tells that a session is new: its pages are one range of ids.
 _ANY = "SELECT EXISTS (SELECT 1 FROM page WHERE id BETWEEN ? AND ?)"
 
 
 def write_bars(files: PageFiles, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
-    """Store bars, file by file; on return all are durable but those `refused`.
+    """Store bars, file by file; on return all are durable except those `refused`.
 
-    Refused are bars whose page, or whose whole file, is damaged; the others of the call are stored.
+    Bars whose page or file is damaged are refused; the others are stored.
 
     Raises:
         InvalidRequest: the source's name is not a plain lower-case name.
-        StoreDamaged: every file that they belong to is damaged.
-        StoreError: not everything was stored; files committed before keep their bars, and a retry is safe.
+        StoreDamaged: every file of these bars is damaged.
+        StoreError: not everything was stored; files that were committed keep their bars, and a retry is safe.
 
     """
-    files.path(series, ALL)  # a bad name is refused even where there is nothing to write
+    files.path(series, ALL)  # rejects a bad name even if there are no bars
     found = sort_bars(bars)
     reports, damage = list[WriteReport](), list[StoreDamaged]()
     for shard, batch in split_in_pages(series.interval, found):
@@ -83,20 +83,20 @@ def _sum_refused(reports: Sequence[WriteReport]) -> tuple[RefusedBars, ...]:
 
 @contextmanager
 def transaction(file: PageFile) -> Iterator[sqlite3.Connection]:
-    """Hold the write lock of a file; leaving commits, an exception rolls back.
+    """Hold the write lock of a file; commits at the end, rolls back on an exception.
 
     Raises:
-        StoreError: the lock was not to be had, the file was replaced meanwhile, or the disk refused.
+        StoreError: the lock was not free in time, the file was replaced meanwhile, or the disk failed.
 
     """
-    with store_errors(file.path), shared_lock(file.path.parent, within_s=file.busy_timeout_s):
+    with store_errors(file.path), folder_lock(file.path.parent, is_shared=True, within_s=file.busy_timeout_s):
         file.begin()
         try:
             file.check_in_place()
             yield file.sql
             file.sql.execute("COMMIT")
         except BaseException:
-            file.sids.clear()  # ids given in here are gone
+            file.sids.clear()  # ids given in this transaction are void
             if file.sql.in_transaction:
                 file.sql.execute("ROLLBACK")
             raise
@@ -141,14 +141,14 @@ def _stored_blobs(sql: sqlite3.Connection, ids: list[int]) -> dict[int, bytes]:
         return {}
     found: dict[int, bytes] = {}
     for some in batched(ids, _MOST_IDS):
-        # One question for all: one for each takes four times as long.
+        # One query for all pages takes a quarter of the time of one for each.
         marks = ", ".join("?" * len(some))
         found |= sql.execute(f"SELECT id, data FROM page WHERE id IN ({marks})", some)  # noqa: S608 (marks alone)
     return {i: found[page] for i, page in enumerate(ids) if page in found}
 
 
 def _decode(file: PageFile, batch: PageBatch, stored: Mapping[int, bytes]) -> tuple[PageColumns, dict[int, str]]:
-    """Return the stored pages that can be read, and why the others cannot."""
+    """Return the stored pages that can be read, and by number the reason for each that cannot."""
 
     def decode(pages: list[int]) -> PageColumns:
         names = [page_name(file.path, batch.symbols[i], batch.buckets[i]) for i in pages]
@@ -168,7 +168,7 @@ def _decode(file: PageFile, batch: PageBatch, stored: Mapping[int, bytes]) -> tu
 
 
 def give_sids(file: PageFile, symbols: list[str]) -> list[int]:
-    """Return the ids of symbols, given to new ones inside the caller's transaction.
+    """Return the ids of symbols; new symbols get one inside the caller's transaction.
 
     Raises:
         StoreError: the file has more symbols than its format holds.
@@ -179,6 +179,6 @@ def give_sids(file: PageFile, symbols: list[str]) -> list[int]:
             file.sql.execute("INSERT OR IGNORE INTO sym (symbol) VALUES (?)", (symbol,))
             (sid,) = file.sql.execute("SELECT id FROM sym WHERE symbol = ?", (symbol,)).fetchone()
             if sid >> SID_BITS:
-                raise StoreError(f"{file.path} has {sid} symbols, its format holds {1 << SID_BITS}", retryable=False)
+                raise StoreError(f"{file.path} had {sid} symbols, expected at most {1 << SID_BITS}", retryable=False)
             file.sids[symbol] = sid
     return [file.sids[s] for s in symbols]

@@ -1,11 +1,11 @@
-"""A damaged append-only log of the embedded Valkey: how to recognise it, and setting it aside."""
+"""A damaged append-only log of the embedded Valkey: recognising it, and renaming it."""
 
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-#: What Valkey says before it ends over a log that it cannot read. A taken port or a full disk says none of this.
+#: Valkey's messages about a log that it cannot read; it says none of them about a taken port or a full disk.
 _WORDS = re.compile(
     r"Bad file format reading the append only file"
     r"|Unexpected end of file reading the append only file"
@@ -17,14 +17,14 @@ _WORDS = re.compile(
     r"|Unable to obtain the AOF file \S+ length\. stat: No such file or directory"
 )
 _FOLDER, _MANIFEST = "appendonlydir", "appendonly.aof.manifest"
-#: A first start that was killed leaves an empty base file of a hundred bytes and no manifest.
+#: A killed first start leaves an empty base file of a hundred bytes and no manifest.
 _EMPTY_BYTES = 512
 
 
 def set_damaged_log_aside(folder: Path, words: str) -> tuple[Path, str] | None:
-    """Rename a damaged log, and return where it is now and what was wrong; None where nothing shows a damage.
+    """Rename a damaged log; return its new path and what was wrong, or None if there is no sign of damage.
 
-    Takes Valkey's folder, and what Valkey said before it ended ("" before a start).
+    Takes Valkey's folder, and Valkey's output before it ended ("" before a start).
 
     Raises:
         OSError: it cannot be renamed.
@@ -40,12 +40,12 @@ def set_damaged_log_aside(folder: Path, words: str) -> tuple[Path, str] | None:
 
 def _read_words(words: str) -> str | None:
     lines = [line for line in words.splitlines() if _WORDS.search(line)]
-    # Without the time in front, and without the advice: the tool that it names is not in the wheel.
+    # Without the time, and without the advice to use a tool that is not in the wheel.
     return lines[0].partition(" # ")[2].partition(": make a backup")[0].partition(" You can:")[0] if lines else None
 
 
 def _look_at(log: Path) -> str | None:
-    """Return what Valkey would not notice: it would start without what is missing, and say nothing."""
+    """Return damage that Valkey does not notice: it would start without the missing data."""
     files = {path.name: path.stat().st_size for path in log.iterdir() if path.suffix in {".aof", ".rdb"}}
     if not (log / _MANIFEST).exists():
         return f"{_MANIFEST} is missing" if sum(files.values()) > _EMPTY_BYTES else None

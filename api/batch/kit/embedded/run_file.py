@@ -1,4 +1,4 @@
-"""`run.json`: the addresses and pids of a running Kaboom, so that any client on the machine can attach."""
+"""`run.json`: the addresses and pids of a running Kaboom, for clients on the same machine."""
 
 import os
 from pathlib import Path
@@ -21,10 +21,7 @@ def find_data_dir(start: Path | None = None, name: str = ".kaboom") -> Path | No
 
 
 def identify_folder(data_dir: Path) -> str:
-    """Return what tells a data folder from its copies: its lock file's place on the disk, and when that was made.
-
-    A folder that was moved keeps its identity. One that has no lock file yet has none.
-    """
+    """Return an identity that differs from that of a copy: device, inode and time of the lock file; "" without one."""
     try:
         stat = (data_dir / LOCK).stat()
     except OSError:
@@ -33,7 +30,7 @@ def identify_folder(data_dir: Path) -> str:
 
 
 def read_run_file(data_dir: Path) -> dict[str, Any]:
-    """Return what runs on a data folder, or {} where nothing does or `run.json` was copied from another folder."""
+    """Return what runs on a data folder, or {} if nothing does or `run.json` was copied from another folder."""
     try:
         content: dict[str, Any] = orjson.loads((data_dir / NAME).read_bytes())
     except (OSError, orjson.JSONDecodeError):
@@ -42,10 +39,10 @@ def read_run_file(data_dir: Path) -> dict[str, Any]:
 
 
 def write_private(path: Path, content: bytes, *, owner: int = -1) -> None:
-    """Write a file for its owner's eyes (0600) in one step: a reader sees the old content or the new.
+    """Write a file that only its owner can read (0600), in one step: readers see the old or the new content.
 
     Raises:
-        OSError: it cannot be written; the old content is still there.
+        OSError: it cannot be written; the old content stays.
 
     """
     draft = path.with_suffix(f".{os.getpid()}.tmp")
@@ -62,7 +59,7 @@ def write_private(path: Path, content: bytes, *, owner: int = -1) -> None:
 
 
 def write_run_file(data_dir: Path, content: dict[str, Any]) -> None:
-    """Make `run.json` say this of this folder; readable by its owner only, since it holds passwords.
+    """Write `run.json` of a folder; readable by its owner only, since it holds passwords.
 
     Raises:
         OSError: it cannot be written.

@@ -1,7 +1,7 @@
 """A Valkey and a PostgreSQL server as child processes, from wheels, with their data in one folder.
 
-Both listen on this machine only: Valkey on loopback with a random password, PostgreSQL on a unix socket
-in a private folder.
+Both accept only local connections: Valkey on loopback with a random password, PostgreSQL on a unix socket in a private
+folder.
 """
 
 import secrets
@@ -23,11 +23,11 @@ _INSTALL = "install the extra: pip install 'kaboom-api[embedded]', or set REDIS_
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedServer:
-    """How to run one server: its command, its address, how to ask whether it answers, and how to stop it.
+    """How to run one server: its command, its address, its health check and its stop signal.
 
     Attributes:
-        mend: takes what the server said before it ended, or "" before a start; sets damaged data aside, and returns
-            where that is and what was wrong with it, None where nothing shows a damage.
+        mend: takes the server's output before it ended, or "" before a start; renames damaged data, and returns its
+            path and what was wrong, or None if there is no sign of damage.
 
     """
 
@@ -41,7 +41,7 @@ class EmbeddedServer:
 
 
 def embed_valkey(data_dir: Path) -> EmbeddedServer:
-    """Return a Valkey on loopback that keeps what it acknowledged (append-only file) and evicts nothing.
+    """Return a Valkey on loopback that keeps what it acknowledged (append-only file) and never evicts.
 
     Raises:
         ConfigurationError: the wheel is missing or has no server for this machine.
@@ -64,7 +64,7 @@ def embed_valkey(data_dir: Path) -> EmbeddedServer:
         "maxmemory-policy": "noeviction",
         "save": '""',
         "daemonize": "no",
-        # A title would be written over its environment, by which `kaboom up` knows it again.
+        # A title would overwrite the environment, by which `kaboom up` recognises the process.
         "set-proc-title": "no",
     }
     write_private(conf, "".join(f"{key} {value}\n" for key, value in options.items()).encode())
@@ -78,7 +78,7 @@ def embed_valkey(data_dir: Path) -> EmbeddedServer:
 
 
 def embed_postgres(data_dir: Path) -> EmbeddedServer:
-    """Return a PostgreSQL on a unix socket, its cluster made on first use; only our own user may connect.
+    """Return a PostgreSQL on a unix socket; its cluster is created on first use; only our own user may connect.
 
     As root it runs as `nobody`, since PostgreSQL refuses root.
 
@@ -102,7 +102,7 @@ def embed_postgres(data_dir: Path) -> EmbeddedServer:
         argv=(str(cluster.bins / "postgres"), *arguments),
         url=f"postgresql://postgres@/postgres?host={quote(str(cluster.sockets))}",
         is_ready=lambda: _answers_isready(cluster),
-        # A fast shutdown: open transactions are rolled back, nothing acknowledged is lost.
+        # A fast shutdown: open transactions are rolled back.
         stop_signal=signal.SIGINT,
         user=cluster.user,
     )
@@ -140,14 +140,14 @@ def _valkey_binary() -> Path:
 
 
 def _read_conf(conf: Path, folder: str) -> tuple[int | None, str]:
-    """Return the port and password of an earlier run on a folder, so that addresses outlive a restart."""
+    """Return the port and password of the previous run on a folder, so that addresses survive a restart."""
     try:
         lines = dict(line.split(" ", 1) for line in conf.read_text(encoding="utf-8").splitlines())
         if lines["dir"] == folder:
             return int(lines["port"]), lines["requirepass"]
     except (OSError, KeyError, ValueError):
         pass
-    # Of a copied folder too: a copy with the same address and password would be taken for the original.
+    # New ones also for a copied folder, which must not be mistaken for the original.
     return None, secrets.token_hex(16)
 
 

@@ -1,4 +1,4 @@
-"""Opening connections to PostgreSQL on which no statement waits for ever, also behind a pooler such as PgBouncer."""
+"""Connections to PostgreSQL with a statement timeout, also behind a pooler such as PgBouncer."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,9 +11,9 @@ from psycopg.types.datetime import TimestamptzLoader
 
 #: The server ends a statement after this long.
 STATEMENT_MS = 5000
-#: The connection is closed after this long: the server was frozen, or a pooler had no server to give.
+#: The connection is closed after this long: the server hangs, or a pooler has no free server.
 ANSWER_S = 7.0
-#: How PgBouncer and Amazon's RDS Proxy refuse options.
+#: Messages of PgBouncer and Amazon's RDS Proxy that refuse options.
 _REFUSALS = ("startup parameter", "command-line options")
 _OPTIONS = f"-c statement_timeout={STATEMENT_MS} -c timezone=UTC"
 
@@ -21,8 +21,8 @@ _OPTIONS = f"-c statement_timeout={STATEMENT_MS} -c timezone=UTC"
 class PostgresConnector:
     """Opens connections with a statement timeout.
 
-    A server takes the timeout as an option when the connection begins. A pooler that shares servers between its
-    clients refuses that option (PgBouncer) or ignores it; then each statement sends the timeout along.
+    A server takes the timeout as a connection option. A pooler that shares servers between clients refuses the option
+    (PgBouncer) or ignores it; then each statement sets the timeout.
     """
 
     def __init__(self) -> None:
@@ -38,14 +38,14 @@ class PostgresConnector:
                 return connection
         parameters |= {"options": options} if options else {}
         pooled = await BoundedConnection.connect(conninfo, **parameters, cursor_factory=TimeoutCursor)
-        # The server's time zone is not ours to set.
+        # Behind a pooler the session's time zone may not be UTC.
         pooled.adapters.register_loader("timestamptz", _UtcLoader)
         return pooled
 
     async def _connect_with_options(
         self, conninfo: str, options: str, parameters: dict[str, Any]
     ) -> psycopg.AsyncConnection[Any] | None:
-        """Return a connection that took the options; None where a pooler is in the way."""
+        """Return a connection that took the options; None if a pooler is in between."""
         try:
             connection = await BoundedConnection.connect(conninfo, **parameters, options=options)
         except psycopg.OperationalError as e:
@@ -63,9 +63,9 @@ class PostgresConnector:
 
 
 class BoundedConnection(psycopg.AsyncConnection[Any]):
-    """A connection that is closed where an answer does not come in time, or nobody waits for it any more.
+    """A connection that is closed if an answer does not come in time, or its caller is cancelled.
 
-    psycopg would ask the server to cancel the statement and wait for its answer, 5 s each.
+    psycopg would cancel the statement on the server and wait for its answer, 5 s each.
     """
 
     async def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:  # noqa: ASYNC109  psycopg's signature
@@ -84,7 +84,7 @@ class BoundedConnection(psycopg.AsyncConnection[Any]):
 
 
 class TimeoutCursor(psycopg.AsyncCursor[Any]):
-    """A cursor that sets the statement timeout for each transaction, without a round trip more."""
+    """A cursor that sets the statement timeout for each transaction, without another round trip."""
 
     async def execute(self, query: Any, params: Any = None, **options: Any) -> "TimeoutCursor":
         """Run a statement that the server ends after STATEMENT_MS."""
@@ -93,14 +93,14 @@ class TimeoutCursor(psycopg.AsyncCursor[Any]):
                 await self._set_timeout()
                 return await super().execute(query, params, **options)
         if self.connection.info.transaction_status is TransactionStatus.IDLE:
-            # Together with BEGIN, and without the statement: PostgreSQL does not measure how long a transaction is idle
-            # after a pipeline, and a frozen firing must lose its lock.
+            # In one pipeline with BEGIN but not with the statement: after a pipeline PostgreSQL does not apply the idle
+            # timeout, by which a frozen firing of a schedule loses its lock.
             async with self.connection.pipeline():
                 await self._set_timeout()
         return await super().execute(query, params, **options)
 
     async def _set_timeout(self) -> None:
-        # Not `SET LOCAL`: outside of BEGIN and COMMIT the server would log a warning each time.
+        # Not `SET LOCAL`, which logs a warning outside of a transaction.
         cursor = psycopg.AsyncCursor(self.connection)
         await cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(STATEMENT_MS)])
 

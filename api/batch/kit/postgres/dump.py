@@ -1,4 +1,4 @@
-"""A whole database as one file, and back, by PostgreSQL's own `pg_dump` and `pg_restore`."""
+"""Dumping a database to a file and restoring it, with `pg_dump` and `pg_restore`."""
 
 import os
 import subprocess
@@ -16,14 +16,14 @@ from batch.kit.embedded.postgres_cluster import find_postgres
 
 @dataclass(frozen=True, slots=True)
 class DumpFacts:
-    """What a database held at the moment of its dump: its migration, and the rows of each table."""
+    """The migration of a dumped database, and the number of rows of each table."""
 
     revision: str
     rows: dict[str, int]
 
 
 def dump_database(url: str, target: Path) -> DumpFacts:
-    """Write a database to a file (0600) as it is at one moment, while others write; return what it held then.
+    """Write a consistent dump of a database to a file (0600), while others write; return its facts.
 
     Raises:
         StoreError: it cannot be read, or the file cannot be written.
@@ -33,7 +33,7 @@ def dump_database(url: str, target: Path) -> DumpFacts:
     with _connected(url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         row = connection.execute("SELECT pg_export_snapshot()").fetchone()
-        # The same moment for the figures and for pg_dump.
+        # The same snapshot for the counts and for pg_dump.
         facts = _read_facts(connection)
         options = ("--format=custom", "--no-owner", "--no-privileges", f"--snapshot={row[0] if row else ''}")
         _run("pg_dump", *options, f"--file={target}", f"--dbname={url}")
@@ -41,7 +41,7 @@ def dump_database(url: str, target: Path) -> DumpFacts:
 
 
 def restore_database(url: str, source: Path) -> DumpFacts:
-    """Fill an empty database from a dump, all of it or nothing; return what it holds now.
+    """Restore an empty database from a dump in one transaction; return its facts.
 
     Raises:
         StoreError: the dump cannot be read, or the database cannot be written.
@@ -75,7 +75,7 @@ def _connected(url: str) -> Iterator[psycopg.Connection]:
 
 
 def _run(program: str, *arguments: str) -> None:
-    # Variables such as PGOPTIONS and PGPASSFILE are meant for other servers.
+    # Without variables such as PGOPTIONS and PGPASSFILE, which are for other servers.
     env = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     argv = [str(find_postgres() / program), *arguments]
     done = subprocess.run(argv, check=False, capture_output=True, text=True, env=env)

@@ -1,4 +1,4 @@
-"""The home of the PostgreSQL driver: engines with bounded waits, and its errors in our words."""
+"""The home of the PostgreSQL driver: engines with bounded waits, and its errors translated."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,19 +24,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from batch.errors import ConfigurationError, StoreError
 from batch.kit.postgres.connection import PostgresConnector
 
-#: PostgreSQL answered, and the same statement would get the same answer again.
+#: PostgreSQL refused the statement; a retry would get the same answer.
 _REFUSALS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
-#: A connection used this lately is taken to live: asking it each time would double the round trips of a busy process.
+#: A connection used within this time is not pinged; otherwise a busy process would need twice the round trips.
 _FRESH_S = 1.0
 
 __all__ = ["AsyncEngine", "connect_postgres", "normalize_database_url", "postgres_errors"]
 
 
 def normalize_database_url(url: str) -> str:
-    """Return a `postgres://` or `postgresql://` URL as SQLAlchemy wants it, with the psycopg 3 driver.
+    """Return a `postgres://` or `postgresql://` URL in SQLAlchemy's form, with the psycopg 3 driver.
 
     Raises:
-        ConfigurationError: the URL is not one of PostgreSQL.
+        ConfigurationError: it is not a URL of PostgreSQL.
 
     """
     try:
@@ -49,7 +49,7 @@ def normalize_database_url(url: str) -> str:
 
 
 def connect_postgres(url: str, *, application_name: str, pool_size: int = 8) -> AsyncEngine:
-    """Return an engine of at most `pool_size` connections, half of which stay open; `url` may be one of a pooler.
+    """Return an engine of at most `pool_size` connections, half of which stay open; `url` may name a pooler.
 
     A caller waits at most about 5 s for a connection or a statement.
     """
@@ -58,14 +58,13 @@ def connect_postgres(url: str, *, application_name: str, pool_size: int = 8) -> 
         pool_size=(pool_size + 1) // 2,
         max_overflow=pool_size // 2,
         pool_timeout=3,
-        # A page of jobs has 400 documents.
         json_deserializer=orjson.loads,
-        # Strict where `json` is not: a key that is no text is an error here too, as it is for Redis.
+        # As strict as for Redis: a key that is not text is an error.
         json_serializer=lambda value: orjson.dumps(value).decode(),
         connect_args={
             "connect_timeout": 3,
             "application_name": application_name,
-            # Poolers move clients between servers, where prepared statements are lost.
+            # No prepared statements: poolers move clients between servers.
             "prepare_threshold": None,
             "async_creator_fn": PostgresConnector(),
         },
@@ -75,9 +74,9 @@ def connect_postgres(url: str, *, application_name: str, pool_size: int = 8) -> 
 
 
 def _ping_idle(engine: AsyncEngine) -> None:
-    """Ask a connection that was idle whether it lives, as `pool_pre_ping` does each time; a dead one is replaced.
+    """Ping a connection that was idle, and replace a dead one; `pool_pre_ping` would ping each time.
 
-    A new one is not asked: behind a pooler whose server is down a ping would fail again and again.
+    A new connection is not pinged: behind a pooler whose server is down, each ping would fail.
     """
     dialect = engine.sync_engine.dialect
 
@@ -99,8 +98,8 @@ def _ping_idle(engine: AsyncEngine) -> None:
 def postgres_errors() -> Iterator[None]:
     """Translate the driver's errors to StoreError.
 
-    Retryable while PostgreSQL is away, overloaded, out of disk space or read-only, and after a deadlock; not where it
-    refused the statement, for example because a table is missing. What cannot be sent at all raises its own error.
+    Retryable while PostgreSQL is unavailable, overloaded, out of disk space or read-only, and after a deadlock; not if
+    it refused the statement, for example because a table is missing. A value that cannot be sent raises its own error.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Where a Redis is, as a URL says it: one server, with or without TLS, or the master that sentinels agree on."""
+"""The address of a Redis, from a URL: one server, with or without TLS, or the master of some sentinels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,21 +8,19 @@ from batch.errors import ConfigurationError
 
 _SCHEMES = "redis://, rediss:// or sentinel://"
 _SENTINEL_PORT = 26379
-NO_CLUSTER = (
-    "Celery's broker cannot use one, and a job's keys change together in one script: use a single server, or sentinels"
-)
+NO_CLUSTER = "Celery's broker does not support it, and a script changes several keys: use a single server, or sentinels"
 
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """An address, taken apart; it shows no secret.
+    """A parsed address; its repr shows no secret.
 
     Attributes:
         scheme: `redis`, `rediss` or `sentinel`.
         nodes: host and port of the server, or of each sentinel.
-        options: what follows the question mark, but for what sentinels need.
-        master_name: what the sentinels call the master; "" for a server.
-        sentinel_password: what the sentinels themselves ask for, if they do.
+        options: the query parameters, without those of sentinels.
+        master_name: the sentinels' name of the master; "" for a server.
+        sentinel_password: the password of the sentinels themselves, if they have one.
 
     """
 
@@ -37,7 +35,7 @@ class RedisAddress:
 
     @property
     def is_watched(self) -> bool:
-        """Whether sentinels tell where the server is."""
+        """Whether sentinels name the server."""
         return self.scheme == "sentinel"
 
     def urls(self, options: Mapping[str, str]) -> list[str]:
@@ -49,13 +47,13 @@ class RedisAddress:
 
 
 def parse_address(text: str, setting: str) -> RedisAddress:
-    """Return the address that a setting holds: `redis://`, `rediss://`, or sentinels as Celery writes them.
+    """Return the address in a setting: `redis://`, `rediss://`, or sentinels as Celery writes them.
 
-    These are `sentinel://[:password@]host:26379/0;sentinel://host2:26379/0?master_name=NAME`; the password is the
-    servers', that of the sentinels is `sentinel_password=`.
+    Sentinels are `sentinel://[:password@]host:26379/0;sentinel://host2:26379/0?master_name=NAME`; that password is the
+    servers', the sentinels' own is `sentinel_password=`.
 
     Raises:
-        ConfigurationError: it is none of these; the message names the setting, and no secret.
+        ConfigurationError: it is not such an address; the message names the setting, and holds no secret.
 
     """
     parts = [_split(part, setting) for part in text.split(";")]
@@ -67,7 +65,7 @@ def parse_address(text: str, setting: str) -> RedisAddress:
     address = RedisAddress(
         scheme=parts[0].scheme,
         nodes=tuple((part.hostname or "127.0.0.1", _port(part, setting)) for part in parts),
-        # redis-py takes either, and this one first.
+        # Like redis-py, which prefers `db` to the path.
         database=_database(options.pop("db", parts[0].path.strip("/")), setting),
         username=unquote(credentials.username) if credentials.username else None,
         password=unquote(credentials.password) if credentials.password else None,
@@ -85,7 +83,7 @@ def _split(text: str, setting: str) -> SplitResult:
     except ValueError:
         part = SplitResult("", "", "", "", "")
     if "://" not in text or not part.scheme:
-        # Nothing of it is shown, here and below: any part may be one of the password.
+        # The message shows no part of the value, since any part may be a password.
         raise ConfigurationError(f"{setting} was not a URL, expected {_SCHEMES}")
     if "cluster" in part.scheme:
         raise ConfigurationError(f"{setting} was {part.scheme}://…, which is a Redis Cluster: {NO_CLUSTER}")
@@ -98,12 +96,12 @@ def _port(part: SplitResult, setting: str) -> int:
     try:
         return part.port or (_SENTINEL_PORT if part.scheme == "sentinel" else 6379)
     except ValueError:
-        raise ConfigurationError(f"{setting} had a port that is no number from 1 to 65535") from None
+        raise ConfigurationError(f"{setting} had an invalid port, expected a number from 1 to 65535") from None
 
 
 def _database(name: str, setting: str) -> int:
     if name and not name.isdecimal():
-        raise ConfigurationError(f"{setting} named a database that is no number, expected one such as /0")
+        raise ConfigurationError(f"{setting} had an invalid database, expected a number such as /0")
     return int(name or 0)
 
 
@@ -113,8 +111,8 @@ def _check_options(address: RedisAddress, setting: str) -> None:
             raise ConfigurationError(f"{setting} was sentinel://…, expected ?master_name=NAME at its end")
         if address.options:
             raise ConfigurationError(
-                f"{setting} was sentinel://… with {', '.join(address.options)}, expected master_name and"
-                " sentinel_password alone: TLS is for rediss://"
+                f"{setting} was sentinel://… with {', '.join(address.options)}, expected only master_name and"
+                " sentinel_password: TLS is for rediss://"
             )
     elif address.master_name or address.sentinel_password:
         raise ConfigurationError(f"{setting} was {address.scheme}://… with master_name, expected sentinel://")

@@ -1,4 +1,4 @@
-"""The home of redis-py: connections with bounded waits, and its errors in our words."""
+"""The home of redis-py: connections with bounded waits, and its errors translated."""
 
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,38 +24,23 @@ from batch.errors import ConfigurationError, StoreError
 from batch.kit.redis.address import NO_CLUSTER, RedisAddress, parse_address
 
 _CONNECTIONS = 32
-#: How long one sentinel is asked before the next.
+#: How long to wait for a sentinel before the next one is asked.
 _SENTINEL_S = 1.0
-#: The policy under which Redis refuses writes when memory is short, and drops nothing.
+#: The policy under which Redis refuses writes when memory is short, and evicts no key.
 _KEEPS = "noeviction"
 
 _log = structlog.get_logger(__name__)
 _encoder: Any = HiredisRespSerializer()
 
-__all__ = [
-    "AsyncScript",
-    "Redis",
-    "RedisError",
-    "ResponseError",
-    "ScriptCall",
-    "blocking_sentinels",
-    "check_alone",
-    "check_server",
-    "connect_redis",
-    "redis_errors",
-    "register_script",
-    "run_together",
-    "sentinel_options",
-    "try_key",
-]
+#: Names of redis-py that other modules import from here.
+__all__ = ["AsyncScript", "Redis", "RedisError", "ResponseError"]
 
 
-class _Honest(AbstractConnection):
-    """A connection that says it in redis-py's own words when its peer has reset it.
+class _ResetAware(AbstractConnection):
+    """A connection that raises redis-py's own ConnectionError after its peer has reset it.
 
-    redis-py 8.1 lets through what the closed transport raises: RuntimeError (uvloop), or with asyncio AttributeError
-    (Python 3.13.0) or TypeError (3.13.5).
-    Nobody expects these: such a command was not tried again, its caller got a 500, and a reaper ended for good.
+    redis-py 8.1 raises what the closed transport raises: RuntimeError (uvloop), AttributeError (asyncio, Python 3.13.0)
+    or TypeError (3.13.5). These would not be retried.
     """
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:  # noqa: FBT001, FBT002  redis-py's signature
@@ -65,31 +50,28 @@ class _Honest(AbstractConnection):
             raise RedisConnectionError(f"the connection was lost: {e}") from e
 
 
-class _Quick(AbstractConnection):
-    """A connection that encodes commands by hiredis, as redis-py's synchronous one does.
-
-    In Python a script's fifteen arguments take 20 µs, a sixth of what a submission costs.
-    """
+class _HiredisEncoded(AbstractConnection):
+    """A connection that encodes commands with hiredis, like redis-py's synchronous one; saves 20 µs a script."""
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
         packed: list[bytes] = _encoder.pack(*args)
         return packed
 
 
-class _PlainConnection(_Honest, _Quick, Connection):
+class _PlainConnection(_ResetAware, _HiredisEncoded, Connection):
     pass
 
 
-class _TlsConnection(_Honest, _Quick, SSLConnection):
+class _TlsConnection(_ResetAware, _HiredisEncoded, SSLConnection):
     pass
 
 
-class _MasterConnection(_Honest, _Quick, SentinelManagedConnection):
+class _MasterConnection(_ResetAware, _HiredisEncoded, SentinelManagedConnection):
     pass
 
 
 class _MasterPool(SentinelConnectionPool, BlockingConnectionPool):
-    """A pool of connections to the master of the moment; when it is closed, so are those to the sentinels."""
+    """A pool of connections to the current master; closing it also closes those to the sentinels."""
 
     async def aclose(self) -> None:
         await super().aclose()
@@ -97,19 +79,18 @@ class _MasterPool(SentinelConnectionPool, BlockingConnectionPool):
 
 
 def connect_redis(url: str, *, client_name: str) -> Redis:
-    """Return a client of a Redis or Valkey at `url`, with text answers; of sentinels, one that follows the master.
+    """Return a client of a Redis or Valkey at `url`, or of the current master of sentinels; answers are text.
 
-    A caller waits at most about 5 s: a dead peer is refused at once, a frozen one after 2.5 s, and only
-    a dropped connection is tried again (once), since a time-out may have been carried out. A sentinel that hangs adds
-    a second.
+    A call takes at most about 5 s: a hanging peer fails after 2.5 s. Only a dropped connection is retried (once), since
+    a command that timed out may have run. A hanging sentinel adds a second.
 
     Raises:
-        ConfigurationError: the address is none of a server or of sentinels.
+        ConfigurationError: it is not the address of a server or of sentinels.
 
     """
     address = parse_address(url, "the address of Redis")
     options: dict[str, Any] = {
-        # Beyond these a caller waits for its turn; redis-py would answer the hundred-and-first with an error.
+        # Further callers wait; redis-py's default is an error.
         "max_connections": _CONNECTIONS,
         "timeout": 2.5,
         "client_name": client_name,
@@ -142,7 +123,7 @@ def _follow_master(address: RedisAddress, options: dict[str, Any]) -> _MasterPoo
 
 
 def sentinel_options(address: RedisAddress) -> dict[str, Any]:
-    """Return how a blocking client asks a sentinel: for a second; redis-py would ask a dead one eleven times."""
+    """Return the options of a blocking client of a sentinel: one try of a second; redis-py would try eleven times."""
     return {
         "socket_timeout": _SENTINEL_S,
         "socket_connect_timeout": _SENTINEL_S,
@@ -152,12 +133,12 @@ def sentinel_options(address: RedisAddress) -> dict[str, Any]:
 
 
 def blocking_sentinels(nodes: Sequence[tuple[str, int]], options: dict[str, Any]) -> list[Any]:
-    """Return redis-py's blocking clients of some sentinels, not connected yet."""
+    """Return redis-py's blocking clients of some sentinels; they are not connected yet."""
     return list(BlockingSentinel(nodes, sentinel_kwargs=options).sentinels)  # type: ignore[no-untyped-call]
 
 
 def register_script(redis: Redis, package: str, name: str) -> AsyncScript:
-    """Return a script of a package's folder `lua`, behind the prelude that the scripts there share."""
+    """Return a script of a package's folder `lua`, with the shared prelude before it."""
     folder = files(package) / "lua"
     return redis.register_script("".join((folder / f"{part}.lua").read_text("utf-8") for part in ("prelude", name)))
 
@@ -167,10 +148,9 @@ type ScriptCall = tuple[AsyncScript, Sequence[str], Sequence[str | int]]
 
 
 async def run_together(redis: Redis, calls: Sequence[ScriptCall]) -> list[Any]:
-    """Run scripts in their order, in one round trip; return their answers.
+    """Run scripts in order, in one round trip; return their answers.
 
-    A pipeline of redis-py's costs half as much again, and asks beforehand whether a script is still there; here only a
-    Redis that lacks one costs a second trip, which runs all of them again.
+    Takes two thirds of the time of redis-py's pipeline. If Redis lacks a script, all are loaded and run again.
     """
     packed = b"".join(_pack("EVALSHA", script.sha, len(keys), *keys, *arguments) for script, keys, arguments in calls)
     for is_again in (False, True):
@@ -214,46 +194,46 @@ async def _read(connection: AbstractConnection) -> Any:
     try:
         return await connection.read_response()
     except ResponseError as e:
-        # Those behind it are still to be read.
+        # The answers after it must be read too.
         return e
 
 
 async def check_alone(redis: Redis, setting: str) -> None:
-    """Refuse a node of a cluster; `setting` is what names it.
+    """Reject a node of a cluster; `setting` is the setting that names it.
 
     Raises:
-        ConfigurationError: it is one.
-        StoreError: it is away.
+        ConfigurationError: it is a node of a cluster.
+        StoreError: it is unavailable.
 
     """
-    told = await _ask(redis.info("cluster"), "cluster_unknown", setting)
-    if told.get("cluster_enabled"):
+    info = await _ask(redis.info("cluster"), "cluster_unknown", setting)
+    if info.get("cluster_enabled"):
         raise ConfigurationError(f"{setting} names a node of a Redis Cluster (cluster_enabled:1): {NO_CLUSTER}")
 
 
 async def check_server(redis: Redis, setting: str) -> None:
-    """Refuse a node of a cluster, and a Redis that may drop keys to make room; `setting` is what names it.
+    """Reject a node of a cluster, and a Redis that may evict keys; `setting` is the setting that names it.
 
-    What it does not tell, as managed ones do, it is trusted in.
+    A managed Redis that does not tell is accepted.
 
     Raises:
-        ConfigurationError: it is unfit.
-        StoreError: it is away.
+        ConfigurationError: it is one of these.
+        StoreError: it is unavailable.
 
     """
     await check_alone(redis, setting)
-    told = await _ask(redis.config_get("maxmemory-policy"), "eviction_unknown", setting)
-    policy = told.get("maxmemory-policy", _KEEPS)
+    info = await _ask(redis.config_get("maxmemory-policy"), "eviction_unknown", setting)
+    policy = info.get("maxmemory-policy", _KEEPS)
     if policy != _KEEPS:
         message = f"maxmemory-policy of Redis was {policy}, expected {_KEEPS}: jobs could vanish"
         raise ConfigurationError(f"{message} ({setting})")
 
 
 async def try_key(redis: Redis, key: str) -> None:
-    """Write a key that ends by itself within a second.
+    """Write a key that expires within a second.
 
     Raises:
-        StoreError: the server is away, or takes no writes: it is out of memory, cannot save, or is a replica.
+        StoreError: the server is unavailable, or refuses writes: it is out of memory, cannot save, or is a replica.
 
     """
     with redis_errors():
@@ -265,9 +245,9 @@ async def _ask(question: Awaitable[Any], event: str, setting: str) -> dict[str, 
         try:
             return dict(await question)
         except ResponseError as e:
-            # Of the SELECT that opens a connection: a node of a cluster has one database.
+            # The SELECT of a new connection failed: a node of a cluster has only one database.
             if "DB index" in str(e) or "SELECT" in str(e):
-                raise ConfigurationError(f"{setting} names a database that its server refuses: {e}") from e
+                raise ConfigurationError(f"{setting} had a database that its server refuses: {e}") from e
             _log.warning(event, setting=setting, reason=str(e))
             return {}
 

@@ -1,4 +1,4 @@
-"""What a Redis or Valkey tells of its own load."""
+"""The load of a Redis or Valkey, as it reports it."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ from batch.kit.redis.client import Redis, ResponseError, redis_errors
 
 @dataclass(frozen=True, slots=True)
 class ServerLoad:
-    """A server's load as it tells it; None is what it does not tell.
+    """A server's load; None for what it does not report.
 
     Attributes:
-        run_id: new with each start of the server, and the same for whoever asks; "" where it is not told.
+        run_id: changes with each start of the server; "" if it is not reported.
         cpu_s: CPU seconds of the main thread, which runs all commands, since the server started.
         memory_used: bytes.
-        memory_max: bytes, None where nothing but the machine limits it.
+        memory_max: bytes, None without a limit.
         clients: open connections.
 
     """
@@ -26,24 +26,24 @@ class ServerLoad:
 
 
 async def read_load(redis: Redis) -> ServerLoad:
-    """Return a server's load, in one round trip; nothing of one that does not allow INFO.
+    """Return a server's load, in one round trip; an empty one if INFO is not allowed.
 
     Raises:
-        StoreError: it is away.
+        StoreError: the server is unavailable.
 
     """
     with redis_errors():
         try:
-            # All of it: a Redis before 7 takes one section at a time.
-            told = await redis.info()
+            # All sections: a Redis before 7 cannot select several.
+            info = await redis.info()
         except ResponseError:
             return ServerLoad()
-    # Not all platforms know the time of one thread: macOS does not.
+    # Not reported on all platforms, such as macOS.
     names = [f"used_cpu_{mode}_main_thread" for mode in ("sys", "user")]
     return ServerLoad(
-        run_id=str(told.get("run_id", "")),
-        cpu_s=sum(float(told[name]) for name in names) if all(name in told for name in names) else None,
-        memory_used=told.get("used_memory"),
-        memory_max=told.get("maxmemory") or None,
-        clients=told.get("connected_clients"),
+        run_id=str(info.get("run_id", "")),
+        cpu_s=sum(float(info[name]) for name in names) if all(name in info for name in names) else None,
+        memory_used=info.get("used_memory"),
+        memory_max=info.get("maxmemory") or None,
+        clients=info.get("connected_clients"),
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from uuid import uuid4
 
-from batch.kit.group import Group
+from batch.kit.batching import CallBatcher
 from batch.kit.open_sessions import note_closed, note_open
 from batch.kit.redis.client import AsyncScript, Redis, redis_errors, register_script, run_together
 from batch.providers.limiter.keys import of_provider
@@ -37,7 +37,7 @@ class RedisLimiter:
         self._connect = connect
         self._clients: tuple[Redis, ...] = ()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._calls: Group[_Call, list[str]] | None = None
+        self._calls: CallBatcher[_Call, list[str]] | None = None
 
     async def ask(self) -> Turn | Wait:
         word, found, message = await self._call("ask", f"{next(self._numbers):x}")
@@ -67,7 +67,7 @@ class RedisLimiter:
             note_open(self)
             self._loop = loop
             script = register_script(redis, "batch.providers.limiter", "turns")
-            self._calls = Group(partial(self._run, redis, script, uuid4().hex[:12]))
+            self._calls = CallBatcher(partial(self._run, redis, script, uuid4().hex[:12]))
         return await self._calls.call(words + ("",) * (_WORDS - len(words)))
 
     async def _run(self, redis: Redis, script: AsyncScript, me: str, calls: Sequence[_Call]) -> list[list[str]]:

@@ -1,33 +1,29 @@
 """Longer bars from minutes, and days straight from layer B."""
 
 import numpy as np
+import polars as pl
 
+from batch.market.bar import VALUES
 from batch.market.interval import Interval
+from batch.market.resample import roll_up
 from batch.market.rules import LOT
 from batch.providers.synthetic.columns import BarColumns
 from batch.providers.synthetic.daily import YearBlock
 from batch.providers.synthetic.rng import Floats
 
+_US = 1_000_000
 _EPOCH_DAY = 719163  # date(1970, 1, 1).toordinal()
 
 
 def aggregate_minutes(minutes: BarColumns, interval: Interval) -> BarColumns:
     """Return longer intraday bars, aligned to the clock; `minutes` must be sorted by symbol, then time."""
-    stamps = minutes.stamp - minutes.stamp % interval.seconds
-    if interval is Interval.M1 or not len(stamps):
+    if interval is Interval.M1:
         return minutes
-    new = np.concatenate([[True], (np.diff(minutes.row) != 0) | (np.diff(stamps) != 0)])
-    starts = np.flatnonzero(new)
-    ends = np.append(starts[1:], len(stamps)) - 1
-    return BarColumns(
-        row=minutes.row[starts],
-        stamp=stamps[starts],
-        open=minutes.open[starts],
-        high=np.maximum.reduceat(minutes.high, starts),
-        low=np.minimum.reduceat(minutes.low, starts),
-        close=minutes.close[ends],
-        volume=np.add.reduceat(minutes.volume, starts),
-    )
+    opened_at = pl.Series(minutes.stamp * _US).cast(pl.Datetime("us"))
+    values = {name: getattr(minutes, name) for name in VALUES}
+    longer = roll_up(pl.DataFrame({"symbol": minutes.row, "opened_at": opened_at, **values}), interval)
+    stamps = longer["opened_at"].to_physical().to_numpy() // _US
+    return BarColumns(longer["symbol"].to_numpy(), stamps, *(longer[name].to_numpy() for name in VALUES))
 
 
 def take_days(block: YearBlock, first: int, last: int) -> BarColumns:

@@ -76,7 +76,7 @@ async def test_bars_that_take_no_write_are_shown_and_jobs_still_accepted(
         ready = (await client.get("/readyz")).json()
         assert ready["ready"]
         assert not ready["parts"]["bars"]["is_ok"]
-        assert "bars does not take a write" in ready["parts"]["bars"]["detail"]
+        assert "bars does not accept a write" in ready["parts"]["bars"]["detail"]
 
 
 async def test_a_redis_without_memory_takes_no_write() -> None:
@@ -128,5 +128,5 @@ def test_room_is_judged_by_bytes_and_by_inodes(tmp_path: Path) -> None:
 def test_a_try_leaves_nothing_and_says_what_refused(tmp_path: Path) -> None:
     try_write(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(StoreError, match="gone does not take a write: No such file or directory"):
+    with pytest.raises(StoreError, match="gone does not accept a write: No such file or directory"):
         try_write(tmp_path / "gone")

@@ -9,10 +9,10 @@ import pytest
 
 from app.market_data.schemas import BarPage
 from batch.bars.actions.store import ActionStore
-from batch.bars.resample import resample
 from batch.market.action import ActionState
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
+from batch.market.resample import resample
 from batch.wiring import build_action_store, build_bar_store
 from tests.app.market_data.conftest import SESSIONS
 from tests.fixtures.bars.noted_actions import note

@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.market_data.schemas import BarPage, CoveragePage, LatestBars
-from batch.bars.coverage.asked import tell_asked
+from batch.bars.coverage.fetch_log import build_fetch_log
 from batch.bars.store import BarStore
 from tests.app.market_data.conftest import SESSIONS, SYMBOLS
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
@@ -208,7 +208,7 @@ async def test_coverage_says_on_demand_what_is_final(market: httpx2.AsyncClient,
     assert {i["is_final"] for i in old.json()["items"]} == {True}
     assert [{**i, "is_final": True} for i in plain.json()["items"]] == old.json()["items"]
     noon = datetime(2025, 11, 4, 3, tzinfo=UTC)
-    await store.save_asked(MINUTES, tell_asked(full_day(["7203"], SESSIONS[1]), ["7203"], [SESSIONS[1]], noon))
+    await store.save_fetch_log(MINUTES, build_fetch_log(full_day(["7203"], SESSIONS[1]), ["7203"], [SESSIONS[1]], noon))
     changed = await market.get("/api/v1/coverage", params=span | {"finality": "true"})
     assert changed.headers["etag"] != old.headers["etag"]
     early = [(i["symbol"], i["session"]) for i in changed.json()["items"] if not i["is_final"]]
@@ -224,7 +224,7 @@ async def test_every_format_says_what_is_final(market: httpx2.AsyncClient, store
     today = datetime.now(UTC).date()
     await store.write(MINUTES, frame(bar("7203", at(today)), bar("6758", at(today))))
     late = datetime.now(UTC) + timedelta(days=1)
-    await store.save_asked(MINUTES, tell_asked(frame(bar("7203", at(today))), ["7203"], [today], late))
+    await store.save_fetch_log(MINUTES, build_fetch_log(frame(bar("7203", at(today))), ["7203"], [today], late))
     span = {"first": str(today), "last": str(today), "finality": "true"}
     answer = await market.get("/api/v1/coverage", params=span, headers={"Accept": accept})
     read: dict[str, Callable[[io.BytesIO], pl.DataFrame]] = {

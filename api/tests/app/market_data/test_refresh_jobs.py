@@ -107,7 +107,7 @@ async def test_a_symbol_list_is_kept_and_its_changes_are_told(market: httpx2.Asy
 async def test_a_part_of_a_list_is_refused_and_nothing_is_kept(market: httpx2.AsyncClient, tmp_path: Path) -> None:
     failed = await run_job(market, SYMBOLS, {"provider": "jquants", "session": SESSION})
     assert (failed["status"], failed["error"]["type"]) == ("failed", "Conflict")
-    assert "expected at most 5 %: it was not taken" in failed["error"]["message"]
+    assert "expected at most 5 %: it was not imported" in failed["error"]["message"]
     assert not (tmp_path / "symbols").exists()
 
 

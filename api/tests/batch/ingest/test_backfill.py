@@ -10,8 +10,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from batch.bars.actions.memory import MemoryActionStore
+from batch.bars.coverage.classify import CoverScope, summarise_sessions
 from batch.bars.coverage.gaps import load_cells
-from batch.bars.coverage.judge import CoverScope, judge_sessions
 from batch.bars.memory import MemoryBarStore
 from batch.bars.pages.store import PageBarStore
 from batch.bars.store import BarStore
@@ -201,8 +201,8 @@ async def test_short_sessions_are_taken_where_they_are_asked_for(bench: Bench) -
     bench.cut(SERIES, DAYS[-1], names[:1], 0.5)
     bench.cut(SERIES, DAYS[-1], names[:1], 0.5)
     # As if only this had ever been given.
-    asked = await bench.store.load_asked(SERIES, first=LAST, last=LAST)
-    await bench.store.save_asked(SERIES, asked.with_columns(bars=pl.lit(1, pl.Int64)))
+    asked = await bench.store.load_fetch_log(SERIES, first=LAST, last=LAST)
+    await bench.store.save_fetch_log(SERIES, asked.with_columns(bars=pl.lit(1, pl.Int64)))
 
     with_short = WHOLE.model_copy(update={"include_short": True, "first": LAST})
     await bench.backfill(WHOLE.model_copy(update={"first": LAST}))
@@ -218,7 +218,7 @@ async def test_short_sessions_are_taken_where_they_are_asked_for(bench: Bench) -
 async def test_a_whole_session_that_is_gone_degrades_it(bench: Bench) -> None:
     await bench.ingest()
     bench.cut(SERIES, DAYS[1], SYMBOLS, 0.0)
-    verdicts = dict(judge_sessions(await bench.judge()).select("session", "verdict").rows())
+    verdicts = dict(summarise_sessions(await bench.judge()).select("session", "verdict").rows())
     assert verdicts[DAYS[1]] == "degraded"
     assert verdicts[DAYS[0]] != "degraded"
 

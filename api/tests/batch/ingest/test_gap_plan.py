@@ -7,8 +7,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.bars.coverage.judge import CELL_SCHEMA
-from batch.ingest.gap_plan import plan_gaps, tell_gaps
+from batch.bars.coverage.classify import CELL_SCHEMA
+from batch.ingest.gap_plan import describe_gaps, plan_gaps
 from batch.ingest.plan import IngestChunk, split_in_runs
 from batch.market.calendar import last_sessions
 from batch.market.interval import Interval
@@ -74,7 +74,7 @@ def test_very_many_kinds_of_holes_are_cut_by_session() -> None:
 
 
 def test_what_is_told_is_bounded() -> None:
-    told = tell_gaps(gaps(*((str(1301 + n), DAYS[0]) for n in range(50)), ("1301", DAYS[1])))
+    told = describe_gaps(gaps(*((str(1301 + n), DAYS[0]) for n in range(50)), ("1301", DAYS[1])))
     assert (told["cells"], told["symbols"], told["states"]) == (51, 50, {"missing": 51})
     assert [(row["symbols"], len(row["first_symbols"])) for row in told["sessions"]] == [(50, 20), (1, 1)]
 

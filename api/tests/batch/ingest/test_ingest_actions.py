@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.actions.settle import settle_notes
+from batch.bars.actions.resolve import resolve_actions
 from batch.bars.memory import MemoryBarStore
 from batch.errors import StoreError
 from batch.ingest.plan import IngestChunk
@@ -60,7 +60,7 @@ def ingest(actions: MemoryActionStore, *answers: Any, store: MemoryBarStore | No
 
 def settled(actions: MemoryActionStore) -> list[tuple[Any, ...]]:
     notes = asyncio.run(actions.load(SOURCE))
-    return settle_notes(notes).select("symbol", "ex_session", "factor", "state").rows()
+    return resolve_actions(notes).select("symbol", "ex_session", "factor", "state").rows()
 
 
 def test_a_told_split_is_told_and_one_that_only_the_bars_show_is_suspected() -> None:
@@ -86,7 +86,7 @@ def test_bars_are_not_stored_where_their_actions_cannot_be_kept() -> None:
     (outcome,) = report.outcomes
     assert (outcome.outcome, outcome.rows, outcome.message) == (Outcome.WRITE_FAILED, 0, "the disk is full")
     assert asyncio.run(store.list_series()) == ()
-    assert asyncio.run(store.load_asked(SERIES, first=FIRST, last=SECOND)).is_empty()
+    assert asyncio.run(store.load_fetch_log(SERIES, first=FIRST, last=SECOND)).is_empty()
 
 
 def test_actions_are_kept_before_their_bars() -> None:

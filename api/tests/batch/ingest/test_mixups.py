@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from batch.bars.memory import MemoryBarStore
-from batch.bars.quality.screen import check_bars
+from batch.bars.quality.checks import check_bars
 from batch.market.bar import BarFlag, BarSeries
 from batch.market.calendar import auction_stamps
 from batch.market.interval import Interval

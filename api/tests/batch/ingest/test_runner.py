@@ -14,7 +14,7 @@ from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.memory import MemoryBarStore
 from batch.bars.store import BarStore
 from batch.errors import ProviderError, RateLimited, StoreError
-from batch.ingest import fetch, notes
+from batch.ingest import fetch, records
 from batch.ingest.executor import InProcessExecutor
 from batch.ingest.plan import IngestChunk, IngestPlan
 from batch.ingest.runner import run_chunk
@@ -102,7 +102,7 @@ class TestOutcomes:
         provider = FakeProvider(lambda request: give(request, only=["1301"]))
         report = run(chunk("1301", "1332"), tools(provider, fetch_attempts=1))
         assert words(report) == {"1301": "ok", "1332": "provider_error"}
-        assert report.outcomes[1].message == "the provider gave neither bars nor a reason"
+        assert report.outcomes[1].message == "the provider returned neither bars nor a reason"
 
     def test_rows_without_values_are_no_trades(self) -> None:
         empty = dict.fromkeys(("open", "high", "low", "close", "volume"))
@@ -115,7 +115,7 @@ class TestOutcomes:
         with_tools = tools(FakeProvider(say(bars=raw_frame(rows))))
         report = run(chunk("1301"), with_tools)
         assert words(report) == {"1301": "invalid"}
-        assert report.outcomes[0].message == "every row was refused: bad_volume"
+        assert report.outcomes[0].message == "every row was rejected: bad_volume"
         assert report.counts["quarantined"] == 3
         assert held(with_tools).is_empty()
         assert asyncio.run(with_tools.store.read_quarantine(SERIES))["reason"].to_list() == ["bad_volume"] * 3
@@ -420,12 +420,12 @@ class TestNotes:
         answer = say(spoken("1301", Outcome.NO_TRADES), spoken("1332", Outcome.PROVIDER_ERROR))
         with_tools = tools(FakeProvider(answer), fetch_attempts=1, clock=lambda: next(times))
         run(chunk("1301", "1332"), with_tools)
-        noted = asyncio.run(with_tools.store.load_asked(SERIES, first=NOV_4, last=NOV_4))
+        noted = asyncio.run(with_tools.store.load_fetch_log(SERIES, first=NOV_4, last=NOV_4))
         assert noted.rows() == [("1301", NOV_4, 0, NOW)]
 
     def test_notes_that_cannot_be_kept_cost_no_symbol(self) -> None:
         class Forgetful(MemoryBarStore):
-            async def save_asked(self, series: BarSeries, asked: pl.DataFrame) -> None:
+            async def save_fetch_log(self, series: BarSeries, asked: pl.DataFrame) -> None:
                 raise StoreError("the disk was full")
 
         report = run(chunk("1301"), tools(FakeProvider(), Forgetful()))
@@ -433,7 +433,7 @@ class TestNotes:
 
     def test_so_many_corrections_are_logged_and_all_are_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         log = CapturingLogger()
-        monkeypatch.setattr(notes, "_log", log)
+        monkeypatch.setattr(records, "_log", log)
         with_tools = tools(FakeProvider(), correction_lines=3)
         run(chunk(), with_tools)
         kept = held(with_tools)
@@ -449,7 +449,7 @@ class TestNotes:
 
     def test_the_windows_of_a_slice_share_the_lines_of_its_corrections(self, monkeypatch: pytest.MonkeyPatch) -> None:
         log = CapturingLogger()
-        monkeypatch.setattr(notes, "_log", log)
+        monkeypatch.setattr(records, "_log", log)
         with_tools = tools(FakeProvider(), correction_lines=3)
         # A session is left out between them, so each is a window of its own.
         days = (date(2025, 11, 4), date(2025, 11, 6), date(2025, 11, 10))

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.actions.settle import applied_actions, settle_notes
+from batch.bars.actions.resolve import applied_actions, resolve_actions
 from batch.bars.memory import MemoryBarStore
 from batch.ingest.plan import IngestChunk
 from batch.ingest.runner import run_chunk
@@ -70,7 +70,7 @@ class Kept:
 
     def told(self) -> list[tuple[Any, ...]]:
         notes = asyncio.run(self.actions.load("yahoo"))
-        return settle_notes(notes).select("ex_session", "factor", "state").rows()
+        return resolve_actions(notes).select("ex_session", "factor", "state").rows()
 
 
 @pytest.fixture

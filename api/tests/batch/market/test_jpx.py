@@ -147,7 +147,7 @@ PRIME = "プライム（内国株式）"
     [
         ([row("72O3", "x", PRIME)], "symbol was '72O3'"),
         ([row(7203, "x", PRIME, day="soon")], "日付 was 'soon'"),
-        ([row(7203, "x", PRIME), row(7203, "y", PRIME)], "7203 came twice"),
+        ([row(7203, "x", PRIME), row(7203, "y", PRIME)], "7203 was repeated"),
         ([row(7203, "x", PRIME), row(7204, "y", PRIME, day=20261031)], "under 2 dates"),
         ([row(1305, "x", "ETF・ETN")], "had 0 shares"),
         ([], "had 0 shares"),
@@ -178,7 +178,7 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, name: str, content: byt
 
 
 def test_a_missing_and_a_huge_file_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match="is no file"):
+    with pytest.raises(InvalidRequest, match="is not a file"):
         import_listings(tmp_path / "none.xls", tmp_path)
     with (tmp_path / "huge.csv").open("wb") as huge:
         huge.truncate(20_000_001)

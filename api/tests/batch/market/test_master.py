@@ -78,7 +78,7 @@ def test_a_list_is_kept_and_is_the_universe_from_its_date_on(tmp_path: Path) -> 
 def test_a_list_that_lacks_too_many_is_not_taken(tmp_path: Path, percent: float) -> None:
     most = int(len(PACKAGED.listings) * percent / 100)
     take_master(without(most), tmp_path, most_lost_percent=percent, dry_run=True)
-    with pytest.raises(Conflict, match=f"lacked {most + 1} of {len(PACKAGED.listings)} .*it was not taken"):
+    with pytest.raises(Conflict, match=f"lacked {most + 1} of {len(PACKAGED.listings)} .*it was not imported"):
         take_master(without(most + 1), tmp_path, most_lost_percent=percent)
     assert list(tmp_path.iterdir()) == []
     assert take_master(without(most + 1), tmp_path, most_lost_percent=100).path is not None

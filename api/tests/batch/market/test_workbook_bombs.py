@@ -86,7 +86,7 @@ def test_a_zip_in_a_zip_is_no_workbook(tmp_path: Path) -> None:
     outer = tmp_path / "outer.xlsx"
     with zipfile.ZipFile(outer, "w") as parts:
         parts.write(inner, "data_j.xlsx")
-    assert "outer.xlsx is no workbook" in refusal(outer)
+    assert "outer.xlsx is not a workbook" in refusal(outer)
 
 
 @pytest.mark.parametrize("cut", [0.2, 0.9, 0.999])
@@ -94,7 +94,7 @@ def test_a_cut_workbook_is_refused(tmp_path: Path, cut: float) -> None:
     file = write_book(tmp_path, cell("A1"))
     whole = file.read_bytes()
     file.write_bytes(whole[: int(len(whole) * cut)])
-    assert "data_j.xlsx is no workbook" in refusal(file)
+    assert "data_j.xlsx is not a workbook" in refusal(file)
 
 
 def test_a_csv_of_empty_lines_is_refused(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from batch.bars.store import (
-    ASKED_SCHEMA,
     COVERAGE_SCHEMA,
+    FETCH_LOG_SCHEMA,
     MOST_CORRECTIONS,
     QUARANTINE_SCHEMA,
     BarStore,
@@ -42,7 +42,7 @@ def everything(store: BarStore, series: BarSeries, symbol: str) -> pl.DataFrame:
 
 def answers(*cells: tuple[str, date, int], hour: int = 8) -> pl.DataFrame:
     rows = [(*cell, datetime(2025, 7, 2, hour, 30, 0, 123456, UTC)) for cell in cells]
-    return pl.DataFrame(rows, schema=ASKED_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=FETCH_LOG_SCHEMA, orient="row")
 
 
 class BarStoreContract:
@@ -90,23 +90,23 @@ class BarStoreContract:
 
     def test_answers_are_kept(self, store: BarStore) -> None:
         told = answers(("1301", JUNE_2, 0), ("7203", JUNE_2, 327), ("7203", JUNE_3, 327), ("7203", JULY_1, 300))
-        run(store.save_asked(MINUTES, told))
-        run(store.save_asked(DAILY, answers(("7203", JUNE_2, 1))))
+        run(store.save_fetch_log(MINUTES, told))
+        run(store.save_fetch_log(DAILY, answers(("7203", JUNE_2, 1))))
 
-        assert_frame_equal(run(store.load_asked(MINUTES, first=JUNE_2, last=JULY_1)), told)
-        assert_frame_equal(run(store.load_asked(MINUTES, first=JUNE_3, last=JUNE_30)), told[2:3])
-        assert run(store.load_asked(MINUTES, first=JULY_1, last=JUNE_2)).is_empty()
-        assert run(store.load_asked(BarSeries("file", Interval.M1), first=JUNE_2, last=JULY_1)).is_empty()
+        assert_frame_equal(run(store.load_fetch_log(MINUTES, first=JUNE_2, last=JULY_1)), told)
+        assert_frame_equal(run(store.load_fetch_log(MINUTES, first=JUNE_3, last=JUNE_30)), told[2:3])
+        assert run(store.load_fetch_log(MINUTES, first=JULY_1, last=JUNE_2)).is_empty()
+        assert run(store.load_fetch_log(BarSeries("file", Interval.M1), first=JUNE_2, last=JULY_1)).is_empty()
         assert run(store.coverage(MINUTES, first=JUNE_2, last=JULY_1)).is_empty()
         assert run(store.read_session(MINUTES, JUNE_2)).is_empty()
 
     def test_the_newest_answer_counts(self, store: BarStore) -> None:
         week = [JUNE_2 + timedelta(days=n) for n in range(5)]
-        run(store.save_asked(DAILY, answers(*(("7203", day, 1) for day in week))))
+        run(store.save_fetch_log(DAILY, answers(*(("7203", day, 1) for day in week))))
         later = answers(("7203", week[2], 0), ("7203", week[4], 1), hour=9)
-        run(store.save_asked(DAILY, later))
+        run(store.save_fetch_log(DAILY, later))
 
-        found = run(store.load_asked(DAILY, first=week[0], last=week[4]))
+        found = run(store.load_fetch_log(DAILY, first=week[0], last=week[4]))
         known = found.filter(pl.col("session").is_in(week))
         assert known["bars"].to_list() == [1, 1, 0, 1, 1]
         assert known["asked_at"].dt.hour().to_list() == [8, 8, 9, 8, 9]

@@ -27,7 +27,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ActionStor
             bars = make_store(
                 InfluxTarget(fake.url, TOKEN, ORG, language=language), BUCKETS, tmp_path / "refused.jsonl"
             )
-            yield InfluxActionStore(bars.delivery, BUCKETS.agg_1d)
+            yield InfluxActionStore(bars.writer, BUCKETS.agg_1d)
             run(bars.close())
         return
     made = SqliteActionStore(tmp_path / "bars") if request.param == "sqlite" else MemoryActionStore()

@@ -7,7 +7,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from batch.bars.compaction import CompactableStore
-from batch.bars.store import ASKED_SCHEMA, BarStore
+from batch.bars.store import FETCH_LOG_SCHEMA, BarStore
 from batch.market.bar import BarSeries
 from batch.market.calendar import last_sessions
 from batch.market.outcome import Outcome
@@ -32,7 +32,7 @@ def minutes(store: BarStore) -> pl.DataFrame:
     bars = pl.concat([full_day(SYMBOLS, day, seed) for seed, day in enumerate(DAYS)]).sort("symbol", "opened_at")
     run(store.write(MINUTES, bars))
     answers = [(symbol, day, 327, NOW) for symbol in SYMBOLS for day in DAYS]
-    run(store.save_asked(MINUTES, pl.DataFrame(answers, schema=ASKED_SCHEMA, orient="row")))
+    run(store.save_fetch_log(MINUTES, pl.DataFrame(answers, schema=FETCH_LOG_SCHEMA, orient="row")))
     rows = [("7203", at(day), 1.0, 1.0, 1.0, 1.0, 1.0, "volume") for day in DAYS]
     run(store.quarantine(MINUTES, refused(*rows, ("7203", None, 1.0, 1.0, 1.0, 1.0, 1.0, "no time"))))
     return bars
@@ -85,9 +85,9 @@ def test_what_is_older_goes_and_the_rest_stays(store: BarStore, minutes: pl.Data
 
 def test_what_was_dropped_is_not_said_to_be_lost(store: BarStore, minutes: pl.DataFrame) -> None:
     compact(store, plan(store, m1m=5))
-    asked = run(store.load_asked(MINUTES, first=DAYS[0], last=LAST))
+    asked = run(store.load_fetch_log(MINUTES, first=DAYS[0], last=LAST))
     assert asked["session"].unique().sort().to_list() == list(DAYS[2:])
-    assert run(store.load_asked(MINUTES, first=DAYS[2], last=LAST)).height == len(SYMBOLS) * 4
+    assert run(store.load_fetch_log(MINUTES, first=DAYS[2], last=LAST)).height == len(SYMBOLS) * 4
     assert run(store.read_quarantine(MINUTES))["opened_at"].to_list() == [None, *(at(day) for day in DAYS[2:])]
 
 

@@ -6,16 +6,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from batch.bars.coverage.classify import CoverScope
 from batch.bars.coverage.gaps import load_cells
-from batch.bars.coverage.judge import CoverScope
-from batch.bars.resample import resample
-from batch.bars.store import ASKED_SCHEMA, BarStore
+from batch.bars.store import FETCH_LOG_SCHEMA, BarStore
 from batch.errors import InvalidRequest
 from batch.market.bar import BarFlag, BarSeries
 from batch.market.calendar import last_sessions
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome
 from batch.market.report import OutcomeReport
+from batch.market.resample import resample
 from batch.market_data.roll_up import roll_up_chunk
 from batch.market_data.roll_up_plan import RollUpPlan, plan_roll_up
 from batch.market_data.roll_up_request import LONGER, RollUpRequest
@@ -101,10 +101,10 @@ def test_what_was_put_right_is_flagged_no_more(store: BarStore, minutes: pl.Data
 
 def test_bars_are_as_final_as_their_minutes(store: BarStore, minutes: pl.DataFrame) -> None:
     rows = [("7203", DAYS[-2], 327, datetime(2025, 6, 2, 9, tzinfo=UTC)), ("7203", LAST, 327, at(LAST, 200))]
-    run(store.save_asked(MINUTES, pl.DataFrame(rows, schema=ASKED_SCHEMA, orient="row")))
+    run(store.save_fetch_log(MINUTES, pl.DataFrame(rows, schema=FETCH_LOG_SCHEMA, orient="row")))
     roll_up(store, intervals={"1h": 2, "1d": 2})
     for interval, bars in ((Interval.H1, 7), (Interval.D1, 1)):
-        noted = run(store.load_asked(BarSeries("synthetic_from_1m", interval), first=DAYS[0], last=LAST))
+        noted = run(store.load_fetch_log(BarSeries("synthetic_from_1m", interval), first=DAYS[0], last=LAST))
         assert noted.rows() == [(symbol, day, bars, asked_at) for symbol, day, _, asked_at in rows]
     scope = CoverScope(["7203"], DAYS[-2:], timedelta(minutes=1), datetime(2025, 6, 4, tzinfo=UTC))
     cells = run(load_cells(store, BarSeries("synthetic_from_1m", Interval.D1), scope))
@@ -114,7 +114,7 @@ def test_bars_are_as_final_as_their_minutes(store: BarStore, minutes: pl.DataFra
 def answered(hour: int) -> pl.DataFrame:
     """Return that the minutes of the last two sessions were asked for at an hour of 4 June."""
     rows = [(s, day, 327, datetime(2025, 6, 4, hour, tzinfo=UTC)) for s in SYMBOLS for day in DAYS[-2:]]
-    return pl.DataFrame(rows, schema=ASKED_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=FETCH_LOG_SCHEMA, orient="row")
 
 
 def states(store: BarStore, interval: Interval, now: datetime = NOW) -> dict[tuple[str, date], str]:
@@ -132,22 +132,22 @@ LONG = {interval.value: 2 for interval in LONGER}
 def test_bars_whose_minutes_were_corrected_are_outdated_until_the_next_roll_up(
     store: BarStore, minutes: pl.DataFrame, interval: Interval
 ) -> None:
-    run(store.save_asked(MINUTES, answered(1)))
+    run(store.save_fetch_log(MINUTES, answered(1)))
     roll_up(store, intervals=LONG)
     assert states(store, interval) == ALL_COMPLETE
     is_it = (pl.col("symbol") == "7203") & (pl.col("opened_at") == at(LAST, 10))
     run(store.write(MINUTES, minutes.filter(is_it).with_columns(pl.col("volume") + 100)))
-    run(store.save_asked(MINUTES, answered(2)))
+    run(store.save_fetch_log(MINUTES, answered(2)))
     assert states(store, interval) == ALL_COMPLETE | {("7203", LAST): "outdated"}
     roll_up(store, intervals=LONG)
     assert states(store, interval) == ALL_COMPLETE
 
 
 def test_bars_that_lack_a_minute_which_came_later_are_outdated(store: BarStore, minutes: pl.DataFrame) -> None:
-    run(store.save_asked(MINUTES, answered(1)))
+    run(store.save_fetch_log(MINUTES, answered(1)))
     roll_up(store, intervals=LONG)
     run(store.write(MINUTES, frame(bar("1301", at(LAST, 386)))))
-    run(store.save_asked(MINUTES, answered(2)))
+    run(store.save_fetch_log(MINUTES, answered(2)))
     # Of an hour and a day a bar changes; of five minutes one is added.
     for interval in (Interval.M5, Interval.H1, Interval.D1):
         assert states(store, interval) == ALL_COMPLETE | {("1301", LAST): "outdated"}
@@ -156,17 +156,17 @@ def test_bars_that_lack_a_minute_which_came_later_are_outdated(store: BarStore, 
 def test_bars_whose_minutes_are_gone_are_not_outdated(store: BarStore, minutes: pl.DataFrame) -> None:
     run(store.write(BarSeries("synthetic_from_1m", Interval.D1), frame(bar("9984", at(LAST)))))
     # Asked for, of which nothing is held.
-    run(store.save_asked(MINUTES, pl.DataFrame([("9984", LAST, 0, NOW)], schema=ASKED_SCHEMA, orient="row")))
+    run(store.save_fetch_log(MINUTES, pl.DataFrame([("9984", LAST, 0, NOW)], schema=FETCH_LOG_SCHEMA, orient="row")))
     scope = CoverScope(["9984"], [LAST], timedelta(minutes=1), NOW + timedelta(days=30))
     cells = run(load_cells(store, BarSeries("synthetic_from_1m", Interval.D1), scope))
     assert cells["state"].cast(pl.String).to_list() == ["complete"]
 
 
 def test_minutes_that_come_again_unchanged_outdate_nothing(store: BarStore, minutes: pl.DataFrame) -> None:
-    run(store.save_asked(MINUTES, answered(1)))
+    run(store.save_fetch_log(MINUTES, answered(1)))
     roll_up(store, intervals=LONG)
     run(store.write(MINUTES, minutes))
-    run(store.save_asked(MINUTES, answered(2)))
+    run(store.save_fetch_log(MINUTES, answered(2)))
     assert all(states(store, interval) == ALL_COMPLETE for interval in LONGER)
 
 
@@ -175,7 +175,7 @@ def test_bars_that_an_older_kaboom_rolled_up_without_a_note_are_compared(
 ) -> None:
     roll_up(store, intervals={"1d": 2})
     run(store.write(MINUTES, minutes.filter(pl.col("opened_at") == at(LAST)).with_columns(pl.col("volume") + 100)))
-    run(store.save_asked(MINUTES, answered(1)))
+    run(store.save_fetch_log(MINUTES, answered(1)))
     told = states(store, Interval.D1, now=NOW + timedelta(days=30))
     assert told == ALL_COMPLETE | {(symbol, LAST): "outdated" for symbol in SYMBOLS}
 

@@ -202,7 +202,7 @@ class TestPostgres:
         monkeypatch.setattr(secrets, "token_hex", lambda _: "taken")
         (open_tmp / "postgres-taken.tmp").mkdir()
         (open_tmp / "postgres-taken.tmp" / "something").touch()
-        with pytest.raises(ConfigurationError, match=r"could not make its cluster in .*/postgres: .*not empty"):
+        with pytest.raises(ConfigurationError, match=r"could not create its cluster in .*/postgres: .*not empty"):
             embed_postgres(open_tmp)
         assert list(open_tmp.glob("postgres*")) == []
 

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from app.ledger import crowd
-from app.ledger.crowd import Crowd, Draft, build_draft
+from app.ledger import group_commit
+from app.ledger.group_commit import Draft, GroupCommit, build_draft
 from app.ledger.port import Admission, Admitted, Terms
 from batch.kit.postgres.engine import connect_postgres
 from tests.fixtures.jobs.jobs import OWNER, make_job
@@ -38,7 +38,7 @@ async def admit_in_opposite_order(url: str) -> list[Sequence[Admission | Excepti
     with psycopg.connect(url, autocommit=True) as watcher:
         watcher.execute("TRUNCATE jobs, idempotency_keys CASCADE")
         engines = [connect_postgres(url, application_name=f"group-{n}") for n in range(2)]
-        crowds = [Crowd(engine.execution_options(isolation_level="AUTOCOMMIT")) for engine in engines]
+        commits = [GroupCommit(engine.execution_options(isolation_level="AUTOCOMMIT")) for engine in engines]
         with psycopg.connect(url) as holder:
             holder.execute(
                 "INSERT INTO jobs (job_id, queue, task, owner, status, request, attempt, overlap_key)"
@@ -46,7 +46,7 @@ async def admit_in_opposite_order(url: str) -> list[Sequence[Admission | Excepti
                 (OWNER, MIDDLE),
             )
             groups = [drafts(NAMES), drafts(NAMES[::-1])]
-            running = [asyncio.create_task(each._admit_all(group)) for each, group in zip(crowds, groups, strict=True)]
+            running = [asyncio.create_task(each._admit_all(group)) for each, group in zip(commits, groups, strict=True)]
             await wait_until_two_wait(watcher)
             holder.rollback()
         answers = await asyncio.gather(*running, return_exceptions=True)
@@ -65,8 +65,8 @@ async def test_two_groups_in_opposite_order_both_get_their_jobs(database_url: st
 
 
 async def test_without_the_order_they_would_deadlock(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    unordered = str(crowd._INSERT).replace("ORDER BY owner, overlap_key\n", "")
-    assert unordered != str(crowd._INSERT)
-    monkeypatch.setattr(crowd, "_INSERT", text(unordered))
+    unordered = str(group_commit._INSERT).replace("ORDER BY owner, overlap_key\n", "")
+    assert unordered != str(group_commit._INSERT)
+    monkeypatch.setattr(group_commit, "_INSERT", text(unordered))
     answers = await admit_in_opposite_order(database_url)
     assert any("deadlock detected" in str(each) for each in answers)

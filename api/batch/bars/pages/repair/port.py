@@ -1,4 +1,4 @@
-"""The port to stores that can set damage aside, and what a repair did."""
+"""The port to stores that can repair themselves, and the result of a repair."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,13 +9,11 @@ from batch.market.bar import BarSeries
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Bars that a repair had to give up: of these symbols, within these days.
+    """Bars that were lost: of these symbols, from `first` to `last`.
 
     Attributes:
-        symbols: which; where the damaged file did not tell, all that the source's other files know of.
-        is_guess: whether they are those of the other files.
-        first: the first day.
-        last: the last day.
+        symbols: which; if the damaged file could not tell, all that are in the source's other files.
+        is_guess: whether the symbols are those of the other files.
 
     """
 
@@ -27,15 +25,15 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
-    """One damaged thing: where it was, what was wrong, what was done, and where it is kept.
+class RepairedItem:
+    """A damaged file or page, and what the repair did.
 
     Attributes:
         where: the file, or the page in it.
         fault: what was wrong.
         done: what was done, as a sentence.
-        kept: the file that holds what was set aside; "" where there was nothing left to keep, and in a dry run.
-        gaps: what is missing now.
+        kept: the file in the archive; "" if nothing was left to keep, and in a dry run.
+        gaps: the bars that are missing now.
 
     """
 
@@ -48,15 +46,15 @@ class Mended:
 
 @runtime_checkable
 class RepairableStore(Protocol):
-    """A store that can set damage aside while other processes read and write."""
+    """A store that can repair damage while other processes read and write."""
 
-    async def repair(self, *, is_dry: bool) -> tuple[Mended, ...]:
-        """Set everything damaged aside, and return what that was; in a dry run change nothing.
+    async def repair(self, *, is_dry: bool) -> tuple[RepairedItem, ...]:
+        """Move everything damaged to the archive, and return what that was; a dry run changes nothing.
 
-        What is set aside is kept. Doing it again does nothing more.
+        The archive is never deleted. A second repair finds nothing to do.
 
         Raises:
-            StoreError: a file could not be locked, read or written; what was mended before stays mended.
+            StoreError: a file could not be locked, read or written; earlier repairs of the same call stay.
 
         """
         ...

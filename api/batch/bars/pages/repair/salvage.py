@@ -1,4 +1,4 @@
-"""What can still be read of a damaged page file, copied into a fresh one."""
+"""Copying what can still be read of a damaged page file into a new one."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,27 +8,27 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from batch.bars.normal import to_day
+from batch.bars.normalise import to_day
 from batch.bars.pages.files import ALL, UNDATED
-from batch.bars.pages.repair.pages import days_of, forget_answers
+from batch.bars.pages.repair.pages import days_of, delete_fetches
 from batch.bars.pages.schema import CREATE, HEADER, SID_BITS
 from batch.bars.pages.verify import PAGES, check_rows
 from batch.market.bar import BarSeries
 
 _PUT = f"INSERT INTO page (id, sid, bucket, data, {', '.join(HEADER)}) VALUES ({', '.join('?' * (4 + len(HEADER)))})"  # noqa: S608 (fixed names)
 _FIRST_YEAR = 1949
-#: Tables that are copied as far as they can be read: what is lost of them is asked for again, or was refused anyway.
-_ASIDE_TABLES = {"asked": 5, "quarantine": 8}
+#: Tables whose readable rows are copied; bars lost from the fetch log are fetched again.
+_SIDE_TABLES = {"asked": 5, "quarantine": 8}
 
 
 @dataclass(slots=True)
 class Salvaged:
-    """What became of a damaged file.
+    """What could be read of a damaged file.
 
     Attributes:
-        pages: how many pages are sound, and in the fresh file.
-        symbols: the symbols of the file by their ids; empty where they could not be read.
-        lost: the symbol and bucket of each page that is not sound, or cannot be looked for.
+        pages: how many sound pages are in the new file.
+        symbols: the symbols of the file by their ids; empty if they could not be read.
+        lost: the symbol and bucket of each page that is damaged, or could not be read.
 
     """
 
@@ -38,20 +38,20 @@ class Salvaged:
 
 
 def salvage(damaged: Path, fresh: Path, series: BarSeries) -> Salvaged:
-    """Make a fresh page file of what can be read of a damaged one, which may be gone.
+    """Write a new page file with what can be read of a damaged one, which may be missing.
 
     Raises:
-        sqlite3.Error: the fresh file could not be written.
+        sqlite3.Error: the new file could not be written.
 
     """
     saved = Salvaged()
     with closing(sqlite3.connect(fresh, isolation_level=None)) as sql:
         sql.executescript(CREATE)
         if damaged.exists():
-            # Not mapped: a file that was cut short must not be touched beyond its end.
+            # Not memory-mapped: a truncated file must not be read beyond its end.
             address = f"{damaged.absolute().as_uri()}?mode=ro"
             with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as old:
-                # Otherwise SQLite reads nothing of a file that is shorter than it says.
+                # Without this, SQLite reads nothing of a truncated file.
                 old.execute("PRAGMA writable_schema = ON")
                 sql.execute("BEGIN")
                 _copy(old, sql, damaged, series, saved)
@@ -81,16 +81,16 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, damaged: Path, serie
                 saved.pages += 1
             elif page.symbol:
                 saved.lost.append((page.symbol, bucket))
-    for table, width in _ASIDE_TABLES.items():
+    for table, width in _SIDE_TABLES.items():
         _copy_rows(old, new, table, width)
     sids = {symbol: sid for sid, symbol in saved.symbols.items()}
     for symbol, bucket in saved.lost:
         if symbol in sids:
-            forget_answers(new, sids[symbol], days_of(series, bucket))
+            delete_fetches(new, sids[symbol], days_of(series, bucket))
 
 
 def _read_bucket(old: sqlite3.Connection, bucket: int, saved: Salvaged) -> Iterator[tuple[Any, ...]]:
-    """Give the pages of a bucket: all at once, or one by one where some cannot be read."""
+    """Yield the pages of a bucket: all at once, or one by one if some cannot be read."""
     low = bucket << SID_BITS
     try:
         yield from old.execute(f"{PAGES} WHERE p.id >= ? AND p.id < ?", (low, low + (1 << SID_BITS))).fetchall()

@@ -47,6 +47,6 @@ def test_a_part_of_a_list_is_refused_unless_it_is_asked_for(shell: Kaboom, tmp_p
     file = str(write_list(tmp_path, without=400))
     refused = shell("symbols", "import", file)
     assert (refused.code, refused.out) == (Exit.CONFLICT, "")
-    assert "expected at most 5 %: it was not taken" in refused.err
+    assert "expected at most 5 %: it was not imported" in refused.err
     assert not list((tmp_path / "data").glob("symbols/*"))
     assert shell("symbols", "import", file, "--most-lost", "100").code == 0

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from batch.bars.actions.detect import suspect_splits
-from batch.bars.quality.screen import check_bars
+from batch.bars.quality.checks import check_bars
 from batch.market.action import CorporateAction
 from batch.market.calendar import grid
 from batch.market.interval import Interval

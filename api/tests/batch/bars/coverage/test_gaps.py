@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
+from batch.bars.coverage.classify import CoverScope
 from batch.bars.coverage.gaps import load_cells
-from batch.bars.coverage.judge import CoverScope
 from batch.bars.memory import MemoryBarStore
-from batch.bars.store import ASKED_SCHEMA
+from batch.bars.store import FETCH_LOG_SCHEMA
 from batch.market.bar import BarFlag, BarSeries
 from batch.market.interval import Interval
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame
@@ -52,7 +52,7 @@ async def test_a_session_that_is_not_over_is_pending() -> None:
 
 def told(at_hour: int, *symbols: str) -> pl.DataFrame:
     rows = [(symbol, DAYS[0], 1, datetime(2025, 6, 2, at_hour, tzinfo=UTC)) for symbol in symbols]
-    return pl.DataFrame(rows, schema=ASKED_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=FETCH_LOG_SCHEMA, orient="row")
 
 
 @pytest.fixture
@@ -64,8 +64,8 @@ async def rolled_up() -> MemoryBarStore:
     days = [bar(symbol, at(DAYS[0]), flags=flags.get(symbol, 0)) for symbol in SYMBOLS]
     await store.write(DAYS_OF_MINUTES, frame(*days))
     await store.write(DAILY, frame(*days))
-    await store.save_asked(MINUTES, told(9, *SYMBOLS))
-    await store.save_asked(DAYS_OF_MINUTES, told(9, *SYMBOLS))
+    await store.save_fetch_log(MINUTES, told(9, *SYMBOLS))
+    await store.save_fetch_log(DAYS_OF_MINUTES, told(9, *SYMBOLS))
     return store
 
 
@@ -79,9 +79,9 @@ async def test_minutes_that_do_not_add_up_to_their_day_differ(rolled_up: MemoryB
 
 
 async def test_minutes_that_were_taken_again_wait_for_the_next_roll_up(rolled_up: MemoryBarStore) -> None:
-    await rolled_up.save_asked(MINUTES, told(10, *SYMBOLS))
+    await rolled_up.save_fetch_log(MINUTES, told(10, *SYMBOLS))
     assert await judge_minutes(rolled_up) == {"complete": 12}
-    await rolled_up.save_asked(DAYS_OF_MINUTES, told(10, *SYMBOLS))
+    await rolled_up.save_fetch_log(DAYS_OF_MINUTES, told(10, *SYMBOLS))
     assert await judge_minutes(rolled_up) == {"differs": 1, "complete": 11}
 
 
@@ -93,7 +93,7 @@ async def test_nine_days_in_ten_that_differ_are_still_held_against_their_minutes
     for series in (DAYS_OF_MINUTES, DAILY):
         await ten.write(series, days)
     for series in (MINUTES, DAYS_OF_MINUTES):
-        await ten.save_asked(series, told(9, *SYMBOLS[:10]))
+        await ten.save_fetch_log(series, told(9, *SYMBOLS[:10]))
     cells = await load_cells(ten, MINUTES, CoverScope(SYMBOLS[:10], DAYS[:1], timedelta(minutes=1), LONG_AFTER))
     assert dict(cells.group_by(pl.col("state").cast(str)).len().rows()) == {"differs": 9, "complete": 1}
 

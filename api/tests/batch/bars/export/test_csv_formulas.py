@@ -6,7 +6,7 @@ import io
 import polars as pl
 import pytest
 
-from batch.bars.export.encode import encode_table, keep_formulas_out
+from batch.bars.export.encode import encode_table, escape_formulas
 from batch.bars.export.formats import Format
 
 NAMES = ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "'=1", "'", "\uff1d1", "a=1", "トヨタ", "", None]
@@ -34,5 +34,5 @@ def test_other_formats_have_texts_as_they_are(form: Format) -> None:
 
 
 def test_a_table_without_texts_is_left_alone() -> None:
-    assert keep_formulas_out(TABLE.drop("symbol")).equals(TABLE.drop("symbol"))
-    assert keep_formulas_out(TABLE.lazy()).collect().equals(keep_formulas_out(TABLE))
+    assert escape_formulas(TABLE.drop("symbol")).equals(TABLE.drop("symbol"))
+    assert escape_formulas(TABLE.lazy()).collect().equals(escape_formulas(TABLE))

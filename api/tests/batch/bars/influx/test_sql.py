@@ -179,7 +179,7 @@ class TestAnswers:
         file = io.BytesIO()
         DAY.write_parquet(file)
         fake.sql_faults = [lambda _: answering(200, file.getvalue()[:2_000])]
-        with pytest.raises(StoreError, match="bucket 'hot': the answer was no whole Parquet file") as error:
+        with pytest.raises(StoreError, match="bucket 'hot': the answer was not a complete Parquet file") as error:
             await held(store)
         assert not error.value.retryable
 

@@ -30,7 +30,7 @@ def test_an_address_is_understood(host: str, url: str) -> None:
     "host", ["ftp://x", "http://", "http://me:s3cret-t0ken@x", "http://x?p=s3cret-t0ken", "http://x:port", "http://x:0"]
 )
 def test_another_address_is_refused_and_not_shown(host: str) -> None:
-    with pytest.raises(ConfigurationError, match="INFLUXDB_HOST was no address") as refusal:
+    with pytest.raises(ConfigurationError, match="INFLUXDB_HOST was not an address") as refusal:
         target(host)
     assert SECRET not in str(refusal.value)
 

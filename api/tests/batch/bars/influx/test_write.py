@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from batch.bars.coverage.asked import tell_asked
+from batch.bars.coverage.fetch_log import build_fetch_log
 from batch.bars.influx.layout import InfluxBuckets
 from batch.bars.influx.store import InfluxBarStore
 from batch.bars.influx.target import InfluxApi, InfluxQuery, InfluxTarget
@@ -169,7 +169,7 @@ class TestRefusedLines:
         assert kept_lines(store) == []
 
     async def test_a_full_file_of_refused_lines_changes_no_count(self, fake: FakeInflux, store: InfluxBarStore) -> None:
-        file = store.delivery.refused_lines
+        file = store.writer.refused_lines
         file.path.mkdir()
         fake.buckets["hot"].types["ohlcv_1m", "volume"] = "integer"
         report = await store.write(MINUTES, DAY.head(3))
@@ -269,24 +269,24 @@ class TestFailures:
 class TestAnswers:
     async def test_they_are_points_of_their_own_beside_the_bars(self, fake: FakeInflux, store: InfluxBarStore) -> None:
         await store.write(MINUTES, DAY)
-        told = tell_asked(DAY, ["7203", "1301", "9999"], [JUNE_2], NOW)
-        await store.save_asked(MINUTES, told)
-        await store.save_asked(MINUTES, told)
+        told = build_fetch_log(DAY, ["7203", "1301", "9999"], [JUNE_2], NOW)
+        await store.save_fetch_log(MINUTES, told)
+        await store.save_fetch_log(MINUTES, told)
         assert lines_of(fake)[-1][-1] == (
             f"asked_1m,currency=JPY,exchange=TSE,source=synthetic,symbol=9999 bars=0i,at={int(NOW.timestamp() * 1e6)}i "
             f"{int(at(JUNE_2).timestamp())}"
         )
-        assert_frame_equal(await store.load_asked(MINUTES, first=JUNE_2, last=JUNE_2), told)
-        assert (await store.load_asked(DAILY, first=JUNE_2, last=JUNE_2)).is_empty()
+        assert_frame_equal(await store.load_fetch_log(MINUTES, first=JUNE_2, last=JUNE_2), told)
+        assert (await store.load_fetch_log(DAILY, first=JUNE_2, last=JUNE_2)).is_empty()
         assert_frame_equal(await held(store), DAY)
 
     async def test_the_newest_counts(self, store: InfluxBarStore) -> None:
         for hours, symbols in ((0, ["7203"]), (1, ["7203", "1301"])):
-            await store.save_asked(MINUTES, tell_asked(DAY, symbols, [JUNE_2], NOW + timedelta(hours=hours)))
-        found = await store.load_asked(MINUTES, first=JUNE_2, last=JUNE_2)
+            await store.save_fetch_log(MINUTES, build_fetch_log(DAY, symbols, [JUNE_2], NOW + timedelta(hours=hours)))
+        found = await store.load_fetch_log(MINUTES, first=JUNE_2, last=JUNE_2)
         assert found["asked_at"].to_list() == [NOW + timedelta(hours=1)] * 2
 
     async def test_those_beyond_the_retention_are_let_go(self, fake: FakeInflux, store: InfluxBarStore) -> None:
         fake.buckets["hot"].oldest_us = int(at(JUNE_2).timestamp() * 1e6) + 1
-        await store.save_asked(MINUTES, tell_asked(DAY, ["7203"], [JUNE_2], NOW))
-        assert (await store.load_asked(MINUTES, first=JUNE_2, last=JUNE_2)).is_empty()
+        await store.save_fetch_log(MINUTES, build_fetch_log(DAY, ["7203"], [JUNE_2], NOW))
+        assert (await store.load_fetch_log(MINUTES, first=JUNE_2, last=JUNE_2)).is_empty()

@@ -14,12 +14,12 @@ from batch.bars.export.files import export_files
 from batch.bars.export.plan import Selection, plan_file
 from batch.bars.folder import catalogue
 from batch.bars.memory import MemoryBarStore
-from batch.bars.pages.asked import save_asked
 from batch.bars.pages.compact import compact_shard
+from batch.bars.pages.fetch_log import save_fetch_log
 from batch.bars.pages.files import PageFiles
 from batch.bars.pages.quarantine import write_quarantine
 from batch.bars.pages.write import write_bars
-from batch.bars.store import ASKED_SCHEMA
+from batch.bars.store import FETCH_LOG_SCHEMA
 from batch.indicators.chosen import parse_indicators
 from batch.indicators.plan import IndicatorChunk
 from batch.indicators.run import IndicatorTools, run_indicator_chunk
@@ -30,7 +30,7 @@ from tests.fixtures.bars.disk_spy import FULL, NORMAL, spy_on_commits, spy_on_sy
 from tests.fixtures.bars.stored_bars import JUNE_2, MINUTES, at, bar, frame, full_day, refused
 
 BARS = full_day(["7203"], JUNE_2)
-ASKED = pl.DataFrame([("7203", JUNE_2, 327, datetime(2025, 6, 3, tzinfo=UTC))], schema=ASKED_SCHEMA, orient="row")
+ASKED = pl.DataFrame([("7203", JUNE_2, 327, datetime(2025, 6, 3, tzinfo=UTC))], schema=FETCH_LOG_SCHEMA, orient="row")
 SPLIT = build_notes(
     [CorporateAction("7203", JUNE_2, 0.5)], Origin.PROVIDER, ActionState.TOLD, noted_at=datetime(2025, 6, 3, tzinfo=UTC)
 )
@@ -50,7 +50,7 @@ def test_bars_are_committed_with_the_disk_waited_for_and_notes_alone_are_not(
     write_bars(files, MINUTES, BARS)
     assert levels == [FULL, FULL], "the making of the file, and its first bars"
     levels.clear()
-    save_asked(files, MINUTES, ASKED)
+    save_fetch_log(files, MINUTES, ASKED)
     write_bars(files, MINUTES, frame(bar("7203", at(JUNE_2), 9.0)))
     write_quarantine(files, MINUTES, refused(("7203", at(JUNE_2), 1.0, 1.0, 1.0, 1.0, 1.0, "volume")))
     compact_shard(files, MINUTES, "2025-06", before=date(2025, 7, 1))

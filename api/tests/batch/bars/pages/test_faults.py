@@ -79,10 +79,10 @@ def test_a_damaged_blob_is_named_by_verify_and_by_read(files: PageFiles, path: P
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        *((f"{column} = {column} + 1", "its header says") for column in ("n", "first_ts", "last_ts")),
-        *((f"{column} = {column} + 1", "its header says") for column in ("o", "h", "l", "c", "v")),
-        *((f"{column} = {column} + 1", "its header says") for column in ("flags", "flagged", "last_flags")),
-        ("bucket = bucket + 1", "it holds buckets"),
+        *((f"{column} = {column} + 1", "its header was") for column in ("n", "first_ts", "last_ts")),
+        *((f"{column} = {column} + 1", "its header was") for column in ("o", "h", "l", "c", "v")),
+        *((f"{column} = {column} + 1", "its header was") for column in ("flags", "flagged", "last_flags")),
+        ("bucket = bucket + 1", "its bars were of the buckets"),
         ("sid = 99", "has no symbol"),
         ("id = id + 5", "its id was"),
     ],
@@ -123,7 +123,7 @@ def test_another_format_version_is_refused(files: PageFiles, path: Path, version
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version = {version}")
 
-    with pytest.raises(StoreError, match=f"has format version {version}, this Kaboom reads 1") as refusal:
+    with pytest.raises(StoreError, match=f"has format version {version}, expected 1") as refusal:
         read_session(files, MINUTES, JUNE_2)
     assert not refusal.value.retryable
 
@@ -215,7 +215,7 @@ def test_a_log_without_its_file_is_not_replayed_into_a_new_one(files: PageFiles)
     path.parent.mkdir(parents=True)
     path.with_name(f"{path.name}-wal").write_bytes(b"of a file that is gone")
 
-    with pytest.raises(StoreError, match="its WAL is there"):
+    with pytest.raises(StoreError, match="its WAL exists"):
         write_bars(files, MINUTES, full_day(["7203"], JUNE_2))
 
 

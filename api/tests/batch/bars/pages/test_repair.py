@@ -17,11 +17,11 @@ import pytest
 
 from batch.bars.actions.sqlite import SqliteActionStore
 from batch.bars.actions.store import Origin, build_notes
-from batch.bars.coverage.asked import tell_asked
+from batch.bars.coverage.fetch_log import build_fetch_log
 from batch.bars.folder.catalogue import Catalogue
-from batch.bars.folder.lock import sole_lock
+from batch.bars.folder.lock import folder_lock
 from batch.bars.pages.files import PageFiles
-from batch.bars.pages.repair.port import Gap, Mended
+from batch.bars.pages.repair.port import Gap, RepairedItem
 from batch.bars.pages.store import PageBarStore
 from batch.bars.pages.write import transaction, write_bars
 from batch.bars.store import StoreHealth
@@ -50,7 +50,7 @@ def root(tmp_path: Path) -> Path:
         for session in (JUNE_2, JUNE_3, JULY_1):
             bars = full_day(SYMBOLS, session)
             await store.write(MINUTES, bars)
-            await store.save_asked(MINUTES, tell_asked(bars, [*SYMBOLS, "9999"], [session], at(JULY_1)))
+            await store.save_fetch_log(MINUTES, build_fetch_log(bars, [*SYMBOLS, "9999"], [session], at(JULY_1)))
         await store.write(DAILY, frame(bar("7203", at(JUNE_2)), bar("9984", at(JUNE_2), 200.0)))
         split = CorporateAction("7203", JUNE_3, 0.5)
         notes = build_notes([split], Origin.PERSON, ActionState.CONFIRMED, noted_at=at(JUNE_3))
@@ -81,7 +81,7 @@ def verify(root: Path) -> StoreHealth:
     return ask(root, lambda store: store.verify())
 
 
-def repair(root: Path, *, is_dry: bool = False) -> tuple[Mended, ...]:
+def repair(root: Path, *, is_dry: bool = False) -> tuple[RepairedItem, ...]:
     return ask(root, lambda store: store.repair(is_dry=is_dry))
 
 
@@ -90,7 +90,7 @@ def read(root: Path, symbol: str, session: date = JUNE_3) -> pl.DataFrame:
 
 
 def answers(root: Path) -> set[tuple[str, date]]:
-    asked: pl.DataFrame = ask(root, lambda store: store.load_asked(MINUTES, first=FIRST, last=LAST))
+    asked: pl.DataFrame = ask(root, lambda store: store.load_fetch_log(MINUTES, first=FIRST, last=LAST))
     return set(asked.select("symbol", "session").rows())
 
 
@@ -145,7 +145,10 @@ def test_a_damaged_page_is_set_aside_and_its_answer_forgotten(root: Path, june: 
     assert len(verify(root).faults) == 1, "a dry run changed something"
     (mended,) = repair(root)
 
-    assert (mended.where, mended.done) == ("synthetic/1m/2025-06.sqlite 7203 2025-06-03", "the page was set aside")
+    assert (mended.where, mended.done) == (
+        "synthetic/1m/2025-06.sqlite 7203 2025-06-03",
+        "the page was moved to the archive",
+    )
     assert mended.gaps == (Gap(MINUTES, ("7203",), JUNE_3, JUNE_3),)
     kept = orjson.loads(Path(mended.kept).read_bytes())
     assert (kept["symbol"], kept["n"], kept["fault"]) == ("7203", 327, mended.fault)
@@ -202,10 +205,10 @@ def test_a_deleted_file_is_missed(root: Path, june: Path, leaves_log: bool) -> N
     if leaves_log:
         june.with_name(f"{june.name}-wal").write_bytes(b"old frames")
         files = PageFiles(root)
-        with pytest.raises(StoreDamaged, match="is gone but its WAL is there"):
+        with pytest.raises(StoreDamaged, match="is missing although its WAL exists"):
             write_bars(files, MINUTES, full_day(["7203"], JUNE_3))
     (fault,) = verify(root).faults
-    assert (fault.where, fault.message, fault.mend) == (str(june), "the file is gone", "kaboom bars repair")
+    assert (fault.where, fault.message, fault.mend) == (str(june), "the file is missing", "kaboom bars repair")
 
     (mended,) = repair(root)
 
@@ -282,10 +285,17 @@ def test_a_write_does_not_go_to_a_file_that_was_replaced_meanwhile(root: Path, j
 
 def test_writers_wait_for_a_repair_and_a_repair_for_writers(root: Path, june: Path) -> None:
     files = PageFiles(root, busy_timeout_s=0.05)
-    with sole_lock(june.parent, within_s=1), pytest.raises(StoreError, match=r"were locked for 0\.05 s") as refusal:
+    with (
+        folder_lock(june.parent, is_shared=False, within_s=1),
+        pytest.raises(StoreError, match=r"were locked for 0\.05 s") as refusal,
+    ):
         write_bars(files, MINUTES, full_day(["7203"], JUNE_3))
     assert refusal.value.retryable
-    with transaction(files.open_or_create(june)), pytest.raises(StoreError), sole_lock(june.parent, within_s=0.05):
+    with (
+        transaction(files.open_or_create(june)),
+        pytest.raises(StoreError),
+        folder_lock(june.parent, is_shared=False, within_s=0.05),
+    ):
         pass
     files.close()
 

@@ -10,8 +10,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.bars.quality.hard import REASONS
-from batch.bars.quality.screen import check_bars
+from batch.bars.quality.checks import check_bars
+from batch.bars.quality.hard_rules import REASONS
 from batch.market.bar import BAR_SCHEMA
 from batch.market.calendar import grid
 from batch.market.interval import Interval

@@ -5,7 +5,7 @@ import gzip
 from datetime import UTC, date, datetime
 from importlib.resources import files
 
-from batch.bars.quality.screen import check_bars
+from batch.bars.quality.checks import check_bars
 from batch.market.bar import BarFlag
 from batch.market.interval import Interval
 from batch.market.universe import Market

@@ -1,0 +1,67 @@
+"""Damage of a file of corporate actions: finding it, and copying what can be read."""
+
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+from batch.bars.actions.sqlite import COLUMNS, CREATE_NOTES
+from batch.bars.folder.errors import store_errors
+from batch.errors import StoreDamaged
+
+FILE = "actions.sqlite"
+
+
+def find_action_files(root: Path) -> list[Path]:
+    """Return the files of corporate actions under a root, sorted."""
+    return sorted(path for path in root.glob(f"*/{FILE}") if path.parent.name[:1].isalpha())
+
+
+def find_damage(path: Path) -> str:
+    """Return what is wrong with a file of corporate actions; "" if it is sound.
+
+    Raises:
+        StoreError: the file cannot be reached.
+
+    """
+    if not path.exists():
+        return "it is missing"
+    try:
+        with store_errors(path), closing(_open(path)) as sql:
+            wrong = [" ".join(row[0].split()) for row in sql.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            if wrong:
+                return "; ".join(wrong[:3])
+            # A new file has no table until its first commit.
+            columns = [row[1] for row in sql.execute("PRAGMA table_info(note)")]
+            has_others = sql.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema)").fetchone()[0]
+    except StoreDamaged as e:
+        return e.damage
+    if (columns and columns != list(COLUMNS)) or (has_others and not columns):
+        return f"its columns are {columns}, expected {list(COLUMNS)}"
+    return ""
+
+
+def salvage_notes(damaged: Path, fresh: Path) -> int:
+    """Write a new file with the notes that can be read of a damaged one, which may be missing; return how many.
+
+    Raises:
+        sqlite3.Error: the new file could not be written.
+
+    """
+    kept = 0
+    with closing(sqlite3.connect(fresh, isolation_level=None)) as sql:
+        sql.execute("BEGIN")
+        sql.execute(CREATE_NOTES)
+        if damaged.exists():
+            with suppress(sqlite3.DatabaseError), closing(_open(damaged)) as old:
+                # Without this, SQLite reads nothing of a truncated file.
+                old.execute("PRAGMA writable_schema = ON")
+                for row in old.execute(f"SELECT {', '.join(COLUMNS)} FROM note"):  # noqa: S608 (fixed names)
+                    with suppress(sqlite3.IntegrityError):
+                        sql.execute("INSERT INTO note VALUES (?, ?, ?, ?, ?, ?)", row)
+                        kept += 1
+        sql.execute("COMMIT")
+    return kept
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=5.0, isolation_level=None)

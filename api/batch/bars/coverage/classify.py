@@ -1,0 +1,152 @@
+"""How complete bars are: each symbol and session, compared with the calendar, the symbol's history and the clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from batch.bars.coverage.cells import GAPS, SUSPECTS, CellState
+from batch.bars.coverage.finality import final_times, is_final
+from batch.market.bar import BarFlag
+
+#: A symbol is expected to have the median of its last 20 sessions; fewer than five sessions give no median.
+HISTORY_SESSIONS = 20
+_LEAST_HISTORY = 5
+#: A cell with less than this share of the expected bars is short.
+SHORT_SHARE = 0.5
+#: A session is degraded if more than this share of its symbols has no bar.
+DEGRADED_SHARE = 0.05
+
+_KEY = ["symbol", "session"]
+_TIME = pl.Datetime("us", "UTC")
+_STATE = pl.Enum([state.value for state in CellState])
+
+#: A classified cell. `expected` is the median that its bars were compared with; null if it is unknown.
+CELL_SCHEMA = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "session": pl.Date(),
+        "state": _STATE,
+        "bars": pl.Int64(),
+        "expected": pl.Float64(),
+        "first_at": _TIME,
+        "last_at": _TIME,
+        "flagged": pl.Int64(),
+        "flags": pl.UInt16(),
+        "asked_at": _TIME,
+        "is_final": pl.Boolean(),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CoverScope:
+    """The symbols and sessions (oldest first) that should be held; bars are final `delay` after a session's close."""
+
+    symbols: Sequence[str]
+    sessions: Sequence[date]
+    delay: timedelta
+    now: datetime
+
+
+def classify_cells(
+    held: pl.DataFrame,
+    fetches: pl.DataFrame,
+    scope: CoverScope,
+    *,
+    differing: pl.DataFrame | None = None,
+    outdated: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Return every cell of a scope in `CELL_SCHEMA`, sorted by symbol, then session.
+
+    Args:
+        held: what a store holds, in `COVERAGE_SCHEMA`, with some sessions before the scope as history.
+        fetches: the fetch log, in `FETCH_LOG_SCHEMA`.
+        scope: what should be held.
+        differing: `symbol` and `session` of cells whose minutes do not add up to their day.
+        outdated: `symbol` and `session` of rolled-up cells whose minutes now give other bars.
+
+    `is_final` is explained at `add_finality`.
+
+    """
+    cells = list_cells(scope).join(held, on=_KEY, how="left").sort("session")
+    # After its first bar a symbol has an expected number, also in sessions without bars.
+    cells = cells.join_asof(_expected(held), on="session", by="symbol", check_sortedness=False)
+    returned = fetches.select(*_KEY, "asked_at", pl.col("bars").alias("returned"))
+    cells = cells.join(returned, on=_KEY, how="left").join(final_times(scope.sessions, scope.delay), on="session")
+    cells = cells.join(_mark(differing, "differs"), on=_KEY, how="left")
+    cells = cells.join(_mark(outdated, "outdated"), on=_KEY, how="left")
+    cells = cells.with_columns(is_final=is_final(scope.now)).with_columns(
+        pl.col("bars", "flagged", "flags").fill_null(0)
+    )
+    return cells.with_columns(state=_state(scope)).select(list(CELL_SCHEMA)).cast(CELL_SCHEMA).sort(_KEY)
+
+
+def list_cells(scope: CoverScope) -> pl.DataFrame:
+    """Return `symbol` and `session` of every cell of a scope."""
+    symbols = pl.DataFrame({"symbol": list(scope.symbols)}, schema={"symbol": pl.String})
+    return symbols.join(pl.DataFrame({"session": list(scope.sessions)}, schema={"session": pl.Date}), how="cross")
+
+
+def summarise_sessions(cells: pl.DataFrame) -> pl.DataFrame:
+    """Return a row for each session, oldest first: symbols, bars, their median, a count of each state, a verdict.
+
+    The verdict is `pending` until the session's bars can be final, `degraded` if more than 5 % of the symbols that are
+    not empty have no bar, `gaps` if any cell is a gap or a suspect, else `complete`.
+    """
+    counts = [(pl.col("state") == state.value).sum().alias(state.value) for state in CellState]
+    found = cells.group_by("session").agg(
+        pl.len().alias("symbols"),
+        pl.col("bars").sum(),
+        pl.col("bars").filter(pl.col("bars") > 0).median().alias("median"),
+        pl.col("flagged").sum(),
+        *counts,
+        # Empty symbols are not listed or never trade: a list that is two years old has 7 % of them.
+        (pl.col("bars") == 0).filter(pl.col("state") != CellState.EMPTY.value).mean().alias("without"),
+    )
+    wanting = pl.sum_horizontal(state.value for state in (*GAPS, *SUSPECTS))
+    verdict = (
+        pl.when(pl.col("pending") > 0)
+        .then(pl.lit("pending"))
+        .when(pl.col("without").fill_null(0) > DEGRADED_SHARE)
+        .then(pl.lit("degraded"))
+        .when(wanting > 0)
+        .then(pl.lit("gaps"))
+        .otherwise(pl.lit("complete"))
+    )
+    return found.with_columns(verdict=verdict).drop("without").sort("session")
+
+
+def _mark(found: pl.DataFrame | None, name: str) -> pl.DataFrame:
+    cells = pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date}) if found is None else found
+    return cells.select(*_KEY, pl.lit(value=True).alias(name))
+
+
+def _expected(held: pl.DataFrame) -> pl.DataFrame:
+    """Return the median of the sessions before each cell; if they are too few, of all sessions loaded."""
+    rolling = pl.col("bars").rolling_median(HISTORY_SESSIONS, min_samples=_LEAST_HISTORY)
+    before = rolling.shift(1).over("symbol").fill_nan(None)
+    whole = pl.when(pl.len().over("symbol") >= _LEAST_HISTORY).then(pl.col("bars").median().over("symbol"))
+    return held.sort(_KEY).select(*_KEY, expected=before.fill_null(whole)).sort("session")
+
+
+def _state(scope: CoverScope) -> pl.Expr:
+    is_empty = pl.col("bars") == 0
+    was_empty = pl.col("returned").eq(0) & pl.col("asked_at").is_not_null() & pl.col("is_final")
+    auction = pl.col("flags") & int(BarFlag.AUCTION_MISSING)
+    rules = {
+        CellState.PENDING: pl.col("final_at") > pl.lit(scope.now).cast(_TIME),
+        CellState.EMPTY: is_empty & was_empty.fill_null(value=False) & pl.col("expected").is_null(),
+        CellState.MISSING: is_empty & ~was_empty.fill_null(value=False),
+        CellState.LOST: (pl.col("bars") < pl.col("returned")).fill_null(value=False),
+        CellState.NOT_FINAL: ~pl.col("is_final").fill_null(value=False),
+        CellState.OUTDATED: pl.col("outdated").fill_null(value=False),
+        CellState.SHORT: (pl.col("bars") < pl.col("expected") * SHORT_SHARE).fill_null(value=False),
+        CellState.NO_AUCTION: auction != 0,
+        CellState.DIFFERS: pl.col("differs").fill_null(value=False),
+    }
+    state = pl.lit(CellState.COMPLETE.value)
+    for name, rule in reversed(rules.items()):
+        state = pl.when(rule).then(pl.lit(name.value)).otherwise(state)
+    return state

@@ -1,0 +1,45 @@
+"""The fetch log as points beside the bars, since InfluxDB does not keep when a point was written."""
+
+from datetime import date
+from functools import partial
+
+import polars as pl
+
+from batch.bars.coverage.fetch_log import newest_fetches
+from batch.bars.influx.line_writer import LineWriter, WriteSpec
+from batch.bars.influx.lines import fetch_log_lines
+from batch.bars.influx.ql import day_seconds
+from batch.bars.influx.reads import InfluxReads
+from batch.bars.influx.target import Precision
+from batch.bars.store import FETCH_LOG_SCHEMA
+from batch.market.bar import BarSeries
+
+_TIME = FETCH_LOG_SCHEMA["asked_at"]
+
+
+async def save_fetch_log(writer: LineWriter, bucket: str, series: BarSeries, fetches: pl.DataFrame) -> None:
+    """Save entries in `FETCH_LOG_SCHEMA`; a refused entry, such as one beyond the retention, is fetched again."""
+    if fetches.is_empty():
+        return
+
+    async def find_missing(rows: pl.DataFrame) -> pl.DataFrame:
+        days = sorted(rows["session"].unique())
+        held = await load_fetch_log(writer.reads, bucket, series, (days[0], days[-1]))
+        return rows.join(held, on=list(FETCH_LOG_SCHEMA), how="anti", maintain_order="left")
+
+    spec = WriteSpec(bucket, Precision.SECOND, partial(fetch_log_lines, series), find_missing)
+    await writer.write(spec, fetches)
+
+
+async def load_fetch_log(reads: InfluxReads, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
+    """Return the newest entry of each symbol and session from the first to the last day, in `FETCH_LOG_SCHEMA`."""
+    between = day_seconds(*days)
+    if between[0] >= between[1]:
+        return pl.DataFrame(schema=FETCH_LOG_SCHEMA)
+    fetches = (await reads.fetch_log(bucket, series, between)).select(
+        "symbol",
+        pl.col("time").cast(_TIME).dt.date().alias("session"),
+        "bars",
+        pl.col("at").cast(_TIME).alias("asked_at"),
+    )
+    return newest_fetches(fetches)

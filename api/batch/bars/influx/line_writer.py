@@ -1,0 +1,129 @@
+"""Writing rows as lines: in requests of limited size, halved if one is too large; every row is accounted for."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+import structlog
+from isal import isal_zlib
+
+from batch.bars.influx.reads import InfluxReads
+from batch.bars.influx.refused import RefusedLines
+from batch.bars.influx.responses import parse_refusal
+from batch.bars.influx.target import Precision
+from batch.bars.influx.wire import SOME_REFUSED, TOO_LARGE, InfluxWire
+from batch.kit.http.client import Reply
+
+_log = structlog.get_logger(__name__)
+_LINE = "line_number"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSpec:
+    """How rows of one kind are written.
+
+    Attributes:
+        bucket: the bucket to write to.
+        precision: the unit of the lines' times.
+        encode: returns a line for each row.
+        find_missing: returns the rows that the server does not hold with exactly these values.
+
+    """
+
+    bucket: str
+    precision: Precision
+    encode: Callable[[pl.DataFrame], pl.Series]
+    find_missing: Callable[[pl.DataFrame], Awaitable[pl.DataFrame]]
+
+
+@dataclass(frozen=True, slots=True)
+class LineWriter:
+    """Writes lines to a server, at most `points` in a request, and keeps the refused ones."""
+
+    wire: InfluxWire
+    reads: InfluxReads
+    refused_lines: RefusedLines
+    points: int
+
+    async def write(self, spec: WriteSpec, rows: pl.DataFrame) -> pl.DataFrame:
+        """Write rows; return those that the server refused, with the reason in a column `refusal`.
+
+        Raises:
+            StoreError: not all rows were acknowledged; writing all of them again is safe.
+
+        """
+        refused, points = list[pl.DataFrame](), self.points
+        waiting = deque(rows.iter_slices(points))
+        while waiting:
+            part = waiting.popleft()
+            if part.height > points:
+                waiting.extendleft(reversed(list(part.iter_slices(points))))
+                continue
+            sent = await self._send(spec, part)
+            points = min(points, sent.points)
+            waiting.extendleft(reversed(sent.again))
+            if sent.refused is not None:
+                refused.append(sent.refused)
+        return pl.concat(refused) if refused else _with_refusal(rows.clear(), [])
+
+    async def _send(self, spec: WriteSpec, rows: pl.DataFrame) -> "_Sent":
+        body = await asyncio.to_thread(_pack, spec, rows)
+        reply = await self.wire.post_lines(spec.bucket, body, spec.precision)
+        if reply.status in SOME_REFUSED:
+            return await self._account(spec, rows, reply)
+        if reply.status != TOO_LARGE:
+            return _Sent(points=self.points)
+        if rows.height == 1:
+            refused = await self._refuse(spec, rows, ["413: this line alone is too large for the server"])
+            return _Sent(points=1, refused=refused)
+        _log.info("store_request_halved", bucket=spec.bucket, lines=rows.height)
+        return _Sent(points=rows.height // 2, again=[rows])
+
+    async def _account(self, spec: WriteSpec, rows: pl.DataFrame, reply: Reply) -> "_Sent":
+        """Find the refused rows of a request: those that cannot be read back.
+
+        v1 and v2 say only how many were refused. v3 names at most a hundred, and may have refused the rest of the
+        request because of them: what it did not name is sent again.
+        """
+        refusal = parse_refusal(self.wire.target.redact(reply.body.decode(errors="replace")).encode())
+        numbered = rows.with_columns(pl.int_range(1, rows.height + 1).alias(_LINE))
+        missing = await spec.find_missing(numbered)
+        named = missing.filter(pl.col(_LINE).is_in(list(refusal.by_line)))
+        if not named.height:
+            refused = await self._refuse(spec, missing.drop(_LINE), [refusal.reason] * missing.height)
+            return _Sent(points=self.points, refused=refused)
+        reasons = [refusal.by_line[n] or refusal.reason for n in named[_LINE].to_list()]
+        refused = await self._refuse(spec, named.drop(_LINE), reasons)
+        others = missing.join(named.select(_LINE), on=_LINE, how="anti", maintain_order="left").drop(_LINE)
+        return _Sent(points=self.points, refused=refused, again=[others] if others.height else [])
+
+    async def _refuse(self, spec: WriteSpec, rows: pl.DataFrame, reasons: list[str]) -> pl.DataFrame:
+        if rows.height:
+            lines = spec.encode(rows).to_list()
+            pairs = list(zip(lines, reasons, strict=True))
+            kept = await asyncio.to_thread(self.refused_lines.keep, spec.bucket, pairs)
+            path = str(self.refused_lines.path)
+            _log.warning("lines_refused", bucket=spec.bucket, lines=len(lines), reason=reasons[0], kept=kept, path=path)
+        return _with_refusal(rows, reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """The result of a request: the most lines that the next one may have, refused rows, and rows to send again."""
+
+    points: int
+    refused: pl.DataFrame | None = None
+    again: Sequence[pl.DataFrame] = ()
+
+
+def _pack(spec: WriteSpec, rows: pl.DataFrame) -> bytes:
+    """Return rows as gzipped lines (wbits 31), by ISA-L, in a quarter of zlib's time."""
+    lines: str = spec.encode(rows).str.join("\n").item()
+    packed: bytes = isal_zlib.compress(lines.encode(), 1, 31)
+    return packed
+
+
+def _with_refusal(rows: pl.DataFrame, reasons: list[str]) -> pl.DataFrame:
+    return rows.with_columns(pl.Series("refusal", reasons, pl.String))

@@ -1,0 +1,91 @@
+"""The fetch log beside the pages: runs of sessions by symbol. Errors are raised as StoreError."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from batch.bars.coverage.fetch_log import RUN_SCHEMA, from_runs, to_runs
+from batch.bars.folder.errors import store_errors
+from batch.bars.normalise import to_day, to_session
+from batch.bars.pages.files import ALL, PageFile, PageFiles
+from batch.bars.pages.frames import rows_to_frame
+from batch.bars.pages.read import dated_shards, shards_between, within_month
+from batch.bars.pages.schema import CREATE_FETCH_LOG
+from batch.bars.pages.write import give_sids, transaction
+from batch.bars.store import FETCH_LOG_SCHEMA
+from batch.market.bar import BarSeries
+
+# A run within the new one is older.
+_DROP = "DELETE FROM asked WHERE sid = ? AND first >= ? AND last <= ?"
+_PUT = "INSERT INTO asked (sid, first, last, bars, at) VALUES (?, ?, ?, ?, ?)"
+_GET = """
+SELECT s.symbol, a.first, a.last, a.bars, a.at FROM asked a JOIN sym s ON s.id = a.sid
+WHERE a.first <= ? AND a.last >= ?
+"""
+_HAS = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'asked')"
+
+
+def save_fetch_log(files: PageFiles, series: BarSeries, fetches: pl.DataFrame) -> None:
+    """Keep entries in `FETCH_LOG_SCHEMA`, each in the file of its month."""
+    for shard, part in _by_shard(series, fetches):
+        runs = to_runs(part)
+        file = files.open_or_create(files.path(series, shard))
+        with _without_sync(file), transaction(file) as sql:
+            _put(file, sql, runs)
+
+
+def load_fetch_log(files: PageFiles, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+    """Return the newest entry of each symbol and session in `FETCH_LOG_SCHEMA`."""
+    if first > last:
+        return pl.DataFrame(schema=FETCH_LOG_SCHEMA)
+    days = to_day(first), to_day(last)
+    is_intraday = series.interval.is_intraday
+    shards = shards_between(files, series, *days) if is_intraday else dated_shards(files, series)
+    found = [_load(files, series, shard, within_month(shard, days) if is_intraday else days) for shard in shards]
+    both = pl.concat([pl.DataFrame(schema=FETCH_LOG_SCHEMA), *found])
+    # The files come oldest first, each sorted.
+    return both.sort("symbol", maintain_order=True) if len(found) > 1 else both
+
+
+def _load(files: PageFiles, series: BarSeries, shard: str, days: tuple[int, int]) -> pl.DataFrame:
+    with files.opened(series, shard) as file:
+        # Files of older versions have no log until its first entry.
+        if file is None or not file.sql.execute(_HAS).fetchone()[0]:
+            return pl.DataFrame(schema=FETCH_LOG_SCHEMA)
+        return file.remember("asked", days, lambda: _to_fetches(file.sql.execute(_GET, days[::-1]).fetchall(), days))
+
+
+def _to_fetches(rows: list[Any], days: tuple[int, int]) -> pl.DataFrame:
+    types = {"first": pl.Int32(), "last": pl.Int32(), "asked_at": pl.Int64()}
+    runs = rows_to_frame(rows, pl.Schema({**RUN_SCHEMA, **types})).cast(RUN_SCHEMA)
+    return from_runs(runs, first=to_session(days[0]), last=to_session(days[1]))
+
+
+def _by_shard(series: BarSeries, fetches: pl.DataFrame) -> Iterable[tuple[str, pl.DataFrame]]:
+    if not series.interval.is_intraday:
+        return [(ALL, fetches)]
+    months = fetches["session"].dt.strftime("%Y-%m")
+    return [(month, fetches.filter(months == month)) for month in months.unique()]
+
+
+def _put(file: PageFile, sql: sqlite3.Connection, runs: pl.DataFrame) -> None:
+    sql.execute(CREATE_FETCH_LOG)
+    sids = give_sids(file, runs["symbol"].to_list())
+    first, last, bars, at = (runs[name].to_physical().to_list() for name in ("first", "last", "bars", "asked_at"))
+    sql.executemany(_DROP, zip(sids, first, last, strict=True))
+    sql.executemany(_PUT, zip(sids, first, last, bars, at, strict=True))
+
+
+@contextmanager
+def _without_sync(file: PageFile) -> Iterator[None]:
+    """Commit without waiting for the disk: entries lost in a power cut only cost another request."""
+    with store_errors(file.path):
+        file.sql.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            file.sql.execute("PRAGMA synchronous = FULL")

@@ -1,0 +1,19 @@
+"""The report of a write, from the replaced bars before and after."""
+
+import polars as pl
+
+from batch.bars.store import MOST_CORRECTIONS, Correction, RefusedBars, WriteReport
+from batch.market.bar import VALUES
+
+
+def report_replaced(changed: pl.DataFrame, *, written: int, refused: tuple[RefusedBars, ...] = ()) -> WriteReport:
+    """Return the report of a write from its changed bars, in which `x_old` is the old value of `x`."""
+    corrected = changed.filter(pl.any_horizontal(pl.col(name) != pl.col(f"{name}_old") for name in VALUES))
+    first = corrected.sort("symbol", "opened_at").head(MOST_CORRECTIONS)
+    olds = first.select(pl.col(f"{name}_old").cast(pl.Float64) for name in VALUES).rows()
+    news = first.select(pl.col(name).cast(pl.Float64) for name in VALUES).rows()
+    keys = first.select("symbol", "opened_at").rows()
+    corrections = tuple(
+        Correction(symbol, at, old, new) for (symbol, at), old, new in zip(keys, olds, news, strict=True)
+    )
+    return WriteReport(written, changed.height, refused, corrected.height, corrections)

@@ -1,0 +1,39 @@
+"""Checks of a request that need no provider, so that the API can reject it before anything is queued."""
+
+from datetime import date, datetime, timedelta
+
+from batch.errors import InvalidRequest
+from batch.ingest.request import IngestRequest
+from batch.market.bounds import resolve_last_session
+from batch.market.calendar import JST
+from batch.market.interval import Interval
+from batch.providers.base import Capabilities
+
+
+def check_capabilities(request: IngestRequest, name: str, capabilities: Capabilities) -> None:
+    """Raise InvalidRequest unless the capabilities include the request's market and intervals."""
+    if request.market not in capabilities.markets:
+        markets = ", ".join(sorted(capabilities.markets))
+        raise InvalidRequest(f"market was {request.market}, provider {name} serves {markets}", pointer="/market")
+    missing = sorted(set(request.intervals) - capabilities.intervals)
+    if missing:
+        served = ", ".join(sorted(capabilities.intervals))
+        raise InvalidRequest(
+            f"intervals had {', '.join(missing)}, provider {name} serves {served}",
+            pointer="/intervals",
+        )
+
+
+def check_reach(name: str, capabilities: Capabilities, interval: Interval, first: date, now: datetime) -> None:
+    """Raise InvalidRequest if a provider has no bars as old as the first requested session."""
+    days = capabilities.reach_days.get(interval)
+    if days is not None and first < (oldest := now.astimezone(JST).date() - timedelta(days=days)):
+        raise InvalidRequest(
+            f"{interval} went back to {first}, provider {name} has it for {days} days, from {oldest} on",
+            pointer=f"/intervals/{interval}",
+        )
+
+
+def resolve_session(request: IngestRequest, now: datetime, *, delay_s: float) -> date:
+    """Return the last session of a request, as `resolve_last_session` does."""
+    return resolve_last_session(request.session, now, is_tse=request.market.is_tse, delay_s=delay_s)

@@ -1,0 +1,46 @@
+"""Whose word on an action counts."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from batch.bars.actions.resolve import ACTION_SCHEMA, applied_actions, resolve_actions
+from batch.bars.actions.store import NOTE_SCHEMA
+from batch.market.action import ActionState
+from tests.fixtures.bars.noted_actions import note
+
+TOLD, SUSPECTED, CONFIRMED, REJECTED = ActionState
+DAY, LATER = date(2025, 11, 4), date(2025, 11, 5)
+
+
+@pytest.mark.parametrize(
+    ("said", "counts"),
+    [
+        ((SUSPECTED,), SUSPECTED),
+        ((SUSPECTED, TOLD), TOLD),
+        ((TOLD, SUSPECTED, REJECTED), REJECTED),
+        ((SUSPECTED, CONFIRMED), CONFIRMED),
+    ],
+)
+def test_a_persons_word_beats_a_providers_and_that_the_looks_of_bars(
+    said: tuple[ActionState, ...], counts: ActionState
+) -> None:
+    for order in (said, said[::-1]):
+        notes = pl.concat([note("7203", DAY, 1 / (2 + n), state) for n, state in enumerate(order)])
+        (action,) = resolve_actions(notes).rows(named=True)
+        assert action["state"] == counts
+        assert action["factor"] == 1 / (2 + order.index(counts))
+        assert applied_actions(notes, until=DAY).height == counts.is_applied
+
+
+def test_an_action_to_come_is_not_applied_yet() -> None:
+    notes = pl.concat([note("7203", DAY), note("7203", LATER)])
+    assert applied_actions(notes, until=DAY)["ex_session"].to_list() == [DAY]
+    assert applied_actions(notes, until=LATER)["ex_session"].to_list() == [DAY, LATER]
+
+
+def test_no_notes_are_no_actions() -> None:
+    settled = resolve_actions(pl.DataFrame(schema=NOTE_SCHEMA))
+    assert settled.schema == ACTION_SCHEMA
+    assert settled.is_empty()
