@@ -152,7 +152,7 @@ async def test_indicators_of_nothing_fail_and_say_so(market: httpx2.AsyncClient)
         (SYMBOLS, {"most_lost_percent": 101}, "/most_lost_percent", ""),
         (INDICATORS, {"indicators": []}, "/indicators", ""),
         (INDICATORS, {"indicators": ["x"]}, "/indicators", "supported are sma"),
-        (INDICATORS, {"indicators": ["vwap"]}, "/indicators", "of bars within a session"),
+        (INDICATORS, {"indicators": ["vwap"]}, "/indicators", "expected an intraday one"),
         (INDICATORS, {"indicators": ["obv"], "session": "2025-11-03"}, "/session", "not a trading day"),
         (INDICATORS, {"indicators": ["obv"], "sessions": 0}, "/sessions", ""),
     ],

@@ -113,7 +113,7 @@ def test_columns_bear_every_parameter() -> None:
         (["bbands:20,nan"], "deviations of bbands was 'nan', expected a number from 0.1 to 10"),
         (["bbands:20,inf"], "'inf'"),
         (["macd:26,12"], "expected fast below slow"),
-        (["vwap"], "of bars within a session, interval was 1d"),
+        (["vwap"], "interval was 1d, expected an intraday one"),
     ],
 )
 def test_what_cannot_be_computed_is_refused(texts: list[str], message: str) -> None:

@@ -91,7 +91,7 @@ def test_a_bars_factor_is_the_product_of_all_after_its_session(bars: pl.DataFram
 
 @given(BARS, ACTIONS)
 def test_inverse_factors_restore_the_raw_bars(bars: pl.DataFrame, actions: pl.DataFrame) -> None:
-    back = adjust_bars(adjust_bars(bars, actions), actions.with_columns(1 / pl.col("factor")))
+    back = adjust_bars(adjust_bars(bars, actions), actions.with_columns(factor=1 / pl.col("factor")))
     assert_frame_equal(back.drop("volume"), bars.drop("volume"))
     # Where shares were put together, less than one new share is lost by rounding.
     largest = max([1.0, *cumulate_factors(actions)["factor"]])

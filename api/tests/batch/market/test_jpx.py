@@ -166,8 +166,8 @@ def test_a_bad_list_is_refused_and_nothing_is_kept(tmp_path: Path, rows: list[li
         ("other.csv", b"a,b\n1,2\n", "lacks the columns"),
         ("empty.csv", b"", "lacks the columns"),
         ("bytes.csv", b"\x81\xff\xfe\x00", "neither UTF-8 nor CP932"),
-        ("page.xls", b"<html>404</html>", "no workbook"),
-        ("cut.xlsx", b"PK\x03\x04", "no workbook"),
+        ("page.xls", b"<html>404</html>", "not a workbook"),
+        ("cut.xlsx", b"PK\x03\x04", "not a workbook"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path, name: str, content: bytes, message: str) -> None:

@@ -67,7 +67,7 @@ def test_all_indicators_are_listed_with_their_bounds(held: Kaboom) -> None:
     ("arguments", "code", "message"),
     [
         (["7203", "-i", "kama"], Exit.USAGE, "'kama', supported are"),
-        (["7203", "-i", "vwap"], Exit.USAGE, "of bars within a session"),
+        (["7203", "-i", "vwap"], Exit.USAGE, "expected an intraday one"),
         (["6758"], Exit.NOT_FOUND, "6758 1d"),
         (["7203", "--interval", "1h"], Exit.NOT_FOUND, "1h"),
     ],
