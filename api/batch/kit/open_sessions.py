@@ -44,5 +44,5 @@ async def close_sessions() -> None:
         try:
             async with asyncio.timeout(_CLOSE_S):
                 await session.close()
-        except Exception as e:  # noqa: BLE001  the others are closed all the same
+        except Exception as e:  # noqa: BLE001  the others must be closed too
             _log.warning("session_not_closed", session=type(session).__name__, reason=str(e) or type(e).__name__)

@@ -30,10 +30,10 @@ class SessionHours:
     Attributes:
         since: first day of these hours.
         am_open: opening auction and first bar of the morning.
-        am_close: closing auction of the morning, a bar of its own.
+        am_close: closing auction of the morning, which has its own bar.
         pm_open: first bar of the afternoon.
         pm_last_continuous: last bar of continuous trading.
-        pm_close: closing auction, a bar of its own.
+        pm_close: closing auction, which has its own bar.
 
     """
 

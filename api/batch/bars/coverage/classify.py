@@ -105,13 +105,13 @@ def summarise_sessions(cells: pl.DataFrame) -> pl.DataFrame:
         # Empty symbols are not listed or never trade: a list that is two years old has 7 % of them.
         (pl.col("bars") == 0).filter(pl.col("state") != CellState.EMPTY.value).mean().alias("without"),
     )
-    wanting = pl.sum_horizontal(state.value for state in (*GAPS, *SUSPECTS))
+    faulty = pl.sum_horizontal(state.value for state in (*GAPS, *SUSPECTS))
     verdict = (
         pl.when(pl.col("pending") > 0)
         .then(pl.lit("pending"))
         .when(pl.col("without").fill_null(0) > DEGRADED_SHARE)
         .then(pl.lit("degraded"))
-        .when(wanting > 0)
+        .when(faulty > 0)
         .then(pl.lit("gaps"))
         .otherwise(pl.lit("complete"))
     )

@@ -76,7 +76,7 @@ class LineWriter:
         if reply.status != TOO_LARGE:
             return _Sent(points=self.points)
         if rows.height == 1:
-            refused = await self._refuse(spec, rows, ["413: this line alone is too large for the server"])
+            refused = await self._refuse(spec, rows, ["413: a request with only this line is too large for the server"])
             return _Sent(points=1, refused=refused)
         _log.info("store_request_halved", bucket=spec.bucket, lines=rows.height)
         return _Sent(points=rows.height // 2, again=[rows])

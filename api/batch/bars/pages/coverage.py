@@ -51,7 +51,7 @@ def latest(files: PageFiles, series: BarSeries, *, symbols: Sequence[str] = ()) 
     """Return the newest bar of every symbol, or of those named, in `BAR_SCHEMA`; reads no blob.
 
     Starts with the newest file and looks in older ones for the symbols not found yet. If symbols are named, it ends
-    when all are found; otherwise it opens every file, since each may hold a symbol of its own.
+    when all are found; otherwise it opens every file, since each may have other symbols.
     """
     found: dict[str, tuple[Any, ...]] = {}
     for shard in reversed(dated_shards(files, series)):

@@ -1,4 +1,4 @@
-"""The header of a page: the columns beside its blob, which many queries need alone."""
+"""The header of a page: columns beside its blob, which are enough for many queries."""
 
 import numpy as np
 

@@ -133,7 +133,7 @@ def check_rows(path: Path, series: BarSeries, rows: Sequence[tuple[Any, ...]]) -
     names = [page_name(path, str(row[3]), row[2]) for row in rows]
     try:
         columns = decode_pages([row[4] for row in rows], names.__getitem__)
-    except StoreError:  # at least one is damaged: check each alone
+    except StoreError:  # at least one is damaged: check one by one
         for row, name in zip(rows, names, strict=True):
             yield _check_one(series, row, name)
     else:

@@ -26,7 +26,7 @@ _COLUMNS = ("id", "sid", "bucket", *HEADER, "data")
 _ADD = f"INSERT INTO page ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 (fixed names)
 #: Not for new pages: it takes seven times as long as an INSERT, which appends.
 _REPLACE = _ADD.replace("INSERT", "INSERT OR REPLACE")
-#: Columns that the coverage index does not hold: updating these alone leaves the index as it is.
+#: Columns that the coverage index does not hold: an update of only these leaves the index unchanged.
 _VALUES = slice(HEADER.index("o"), HEADER.index("flags"))
 _UPDATE = f"UPDATE page SET {', '.join(f'{name} = ?' for name in HEADER[_VALUES])}, data = ? WHERE id = ?"  # noqa: S608 (fixed names)
 #: SQLite takes at most 32,766 values in a statement.
@@ -143,7 +143,7 @@ def _stored_blobs(sql: sqlite3.Connection, ids: list[int]) -> dict[int, bytes]:
     for some in batched(ids, _MOST_IDS):
         # One query for all pages takes a quarter of the time of one for each.
         marks = ", ".join("?" * len(some))
-        found |= sql.execute(f"SELECT id, data FROM page WHERE id IN ({marks})", some)  # noqa: S608 (marks alone)
+        found |= sql.execute(f"SELECT id, data FROM page WHERE id IN ({marks})", some)  # noqa: S608 (only marks)
     return {i: found[page] for i, page in enumerate(ids) if page in found}
 
 

@@ -165,7 +165,7 @@ async def run_together(redis: Redis, calls: Sequence[ScriptCall]) -> list[Any]:
 
 
 def _pack(*words: str | int) -> bytes:
-    packed: bytes = pack_command(words)  # type: ignore[arg-type]  # its stub allows one word alone
+    packed: bytes = pack_command(words)  # type: ignore[arg-type]  # its stub allows only one word
     return packed
 
 
@@ -214,7 +214,7 @@ async def check_alone(redis: Redis, setting: str) -> None:
 async def check_server(redis: Redis, setting: str) -> None:
     """Reject a node of a cluster, and a Redis that may evict keys; `setting` is the setting that names it.
 
-    A managed Redis that does not tell is accepted.
+    A managed Redis that does not report its policy is accepted.
 
     Raises:
         ConfigurationError: it is one of these.
