@@ -57,7 +57,7 @@ def test_v3_names_lines_and_others_do_not() -> None:
         (b'{"results":[{"series":[],"partial":true}]}', "cut off"),
         (b"<html>login</html>", "login"),
         (b"[]", "\\[\\]"),
-        (b"", "no InfluxQL result"),
+        (b"", "not an InfluxQL result"),
     ],
 )
 def test_half_a_result_or_none_is_an_error_and_not_an_empty_frame(body: bytes, reason: str) -> None:
