@@ -32,12 +32,12 @@ from batch.market.universe import Universe, load_universe
 from batch.providers.base import BarProvider, MasterProvider
 from batch.providers.file import FileLimits, FileProvider
 from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, JquantsSource
-from batch.providers.limiter.gate import Gate, LimitedGate, OpenGate
+from batch.providers.limiter.limited_provider import RateLimitedProvider
 from batch.providers.limiter.limits import parse_limits
-from batch.providers.limiter.memory import MemoryLimiter
-from batch.providers.limiter.polite import PoliteProvider
-from batch.providers.limiter.port import Limiter, Limits
-from batch.providers.limiter.redis import RedisLimiter
+from batch.providers.limiter.memory import MemoryPermitStore
+from batch.providers.limiter.port import Limits, PermitStore
+from batch.providers.limiter.rate_limiter import NoRateLimit, RateLimiter, SharedRateLimiter
+from batch.providers.limiter.redis import RedisPermitStore
 from batch.providers.registry import check_has_master, get_provider_spec
 from batch.providers.synthetic import SyntheticProvider
 from batch.providers.yahoo import YahooProvider, YahooSource
@@ -122,10 +122,10 @@ def build_provider(settings: BatchSettings, name: str | None = None) -> BarProvi
         return _jquants_provider(*server, *place, settings.jquants_bulk_dir)
     if spec.name == "yahoo":
         return _yahoo_provider(settings.yahoo_base_url, *place)
-    gate = build_gate(settings, spec.name)
+    rate_limiter = build_rate_limiter(settings, spec.name)
     provider = _build_plain(settings, spec.name)
-    # These make one request for each call, and know of no gate.
-    return provider if isinstance(gate, OpenGate) else PoliteProvider(provider, gate)
+    # These make one request for each call, and know of no rate_limiter.
+    return provider if isinstance(rate_limiter, NoRateLimit) else RateLimitedProvider(provider, rate_limiter)
 
 
 def build_master(settings: BatchSettings, name: str) -> MasterProvider:
@@ -142,17 +142,17 @@ def build_master(settings: BatchSettings, name: str) -> MasterProvider:
     return provider
 
 
-def build_gate(settings: BatchSettings, name: str) -> Gate:
-    """Return the gate of a provider: as its capabilities say, unless the settings say otherwise.
+def build_rate_limiter(settings: BatchSettings, name: str) -> RateLimiter:
+    """Return the rate_limiter of a provider: as its capabilities say, unless the settings say otherwise.
 
-    Its turns are shared by every process with the same Redis; without one they are this process's own.
+    Its permits are shared by every process with the same Redis; without one they are this process's own.
 
     Raises:
         InvalidRequest: no provider has this name.
         ConfigurationError: the settings limit a provider that does not exist.
 
     """
-    return _gate(name, _limits_of(settings, name), settings.shared_redis_url)
+    return _rate_limiter(name, _limits_of(settings, name), settings.shared_redis_url)
 
 
 def build_planning(settings: BatchSettings, *, slots: int) -> Planning:
@@ -182,8 +182,8 @@ def _limits_of(settings: BatchSettings, name: str) -> Limits:
     return parse_limits(name, settings.provider_requests_per_minute or "", settings.provider_concurrency or "")
 
 
-def _gate(name: str, limits: Limits, redis_url: str | None) -> Gate:
-    return OpenGate() if limits.are_none else LimitedGate(name, _limiter(name, limits, redis_url))
+def _rate_limiter(name: str, limits: Limits, redis_url: str | None) -> RateLimiter:
+    return NoRateLimit() if limits.are_none else SharedRateLimiter(name, _limiter(name, limits, redis_url))
 
 
 def _build_plain(settings: BatchSettings, name: str) -> BarProvider:
@@ -222,10 +222,10 @@ def _page_store(root: Path) -> PageBarStore:
 
 
 @cache
-def _limiter(provider: str, limits: Limits, redis_url: str | None) -> Limiter:
+def _limiter(provider: str, limits: Limits, redis_url: str | None) -> PermitStore:
     if redis_url is None:
-        return MemoryLimiter(limits)
-    return RedisLimiter(provider, limits, lambda: connect_redis(redis_url, client_name=f"kaboom-{provider}"))
+        return MemoryPermitStore(limits)
+    return RedisPermitStore(provider, limits, lambda: connect_redis(redis_url, client_name=f"kaboom-{provider}"))
 
 
 @cache
@@ -237,15 +237,15 @@ def _file_provider(root: Path, time_zone: str, max_mb: int) -> FileProvider:
 def _jquants_provider(
     base_url: str, api_key: SecretStr, limits: Limits, redis_url: str | None, bulk_dir: Path | None
 ) -> JquantsProvider:
-    gate = _gate("jquants", limits, redis_url)
-    source = JquantsSource.connect(base_url, api_key.get_secret_value(), gate, connections=_connections(limits))
-    bulk = JquantsBulk(source, JquantsShelf(source, gate, bulk_dir)) if bulk_dir else None
+    rate_limiter = _rate_limiter("jquants", limits, redis_url)
+    source = JquantsSource.connect(base_url, api_key.get_secret_value(), rate_limiter, connections=_connections(limits))
+    bulk = JquantsBulk(source, JquantsShelf(source, rate_limiter, bulk_dir)) if bulk_dir else None
     return JquantsProvider(source, concurrency=limits.concurrency, bulk=bulk)
 
 
 @cache
 def _yahoo_provider(base_url: str, limits: Limits, redis_url: str | None) -> YahooProvider:
-    source = YahooSource.connect(base_url, _gate("yahoo", limits, redis_url), connections=_connections(limits))
+    source = YahooSource.connect(base_url, _rate_limiter("yahoo", limits, redis_url), connections=_connections(limits))
     return YahooProvider(source, concurrency=limits.concurrency)
 
 

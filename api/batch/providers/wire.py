@@ -1,24 +1,30 @@
-"""Questions to one provider's server, each in its turn."""
+"""Requests to one provider's server, each with a permit of its rate limiter."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from batch.kit.http.client import HttpClient, Reply
-from batch.providers.limiter.gate import Gate
+from batch.providers.limiter.rate_limiter import RateLimiter
 from batch.providers.replies import Server, read_object
 
 
 class ProviderWire:
-    """Gets JSON objects from a provider's server, each request through its gate."""
+    """Gets JSON objects from a provider's server, each request with a permit."""
 
     def __init__(
-        self, client: HttpClient, server: Server, gate: Gate, *, headers: Mapping[str, str], secret: str = ""
+        self,
+        client: HttpClient,
+        server: Server,
+        rate_limiter: RateLimiter,
+        *,
+        headers: Mapping[str, str],
+        secret: str = "",
     ) -> None:
-        """Take a client of the server and the gate before it; `secret` is kept out of every message."""
+        """Take a client of the server and its rate limiter; `secret` is kept out of every message."""
         self._client = client
         self._server = server
-        self._gate = gate
+        self._rate_limiter = rate_limiter
         self._headers = headers
         self._secret = secret.encode()
 
@@ -30,13 +36,13 @@ class ProviderWire:
             ProviderError: it failed or gave no JSON object.
 
         """
-        async with self._gate.request():
+        async with self._rate_limiter.permit():
             reply = await self._client.get(path, params=params, headers=self._headers)
             return read_object(self._without_secret(reply), self._server, accept=accept)
 
     async def close(self) -> None:
         """Release the connections."""
-        await self._gate.close()
+        await self._rate_limiter.close()
         await self._client.close()
 
     def _without_secret(self, reply: Reply) -> Reply:

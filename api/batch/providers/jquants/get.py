@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from batch.errors import ProviderError
 from batch.kit.http.client import HttpClient
 from batch.providers.jquants.query import JquantsQuery
-from batch.providers.limiter.gate import Gate
+from batch.providers.limiter.rate_limiter import RateLimiter
 from batch.providers.replies import Server
 from batch.providers.wire import ProviderWire
 
@@ -32,10 +32,12 @@ class JquantsSource:
         self._schemes = {"https"} if is_encrypted else {"https", "http"}
 
     @classmethod
-    def connect(cls, base_url: str, api_key: str, gate: Gate, *, connections: int = 8) -> "JquantsSource":
-        """Return a source at an address, behind a gate; nothing is opened yet."""
+    def connect(
+        cls, base_url: str, api_key: str, rate_limiter: RateLimiter, *, connections: int = 8
+    ) -> "JquantsSource":
+        """Return a source at an address; nothing is opened yet."""
         client = HttpClient(base_url.rstrip("/"), max_bytes=_MOST_BYTES, connections=connections)
-        wire = ProviderWire(client, JQUANTS_SERVER, gate, headers={"x-api-key": api_key}, secret=api_key)
+        wire = ProviderWire(client, JQUANTS_SERVER, rate_limiter, headers={"x-api-key": api_key}, secret=api_key)
         return cls(wire, is_encrypted=not base_url.startswith("http://"))
 
     async def fetch_rows(self, query: JquantsQuery) -> list[Row]:

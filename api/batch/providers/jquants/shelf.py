@@ -15,7 +15,7 @@ from batch.kit.http.poster import Answer, HttpDownloader
 from batch.providers.jquants import query
 from batch.providers.jquants.files import BulkFile
 from batch.providers.jquants.get import JquantsSource
-from batch.providers.limiter.gate import Gate
+from batch.providers.limiter.rate_limiter import RateLimiter
 from batch.providers.replies import read_retry_after
 from batch.providers.watch import tell_alive
 
@@ -33,21 +33,21 @@ class _Expired(ProviderError):
 class JquantsShelf:
     """Fetches bulk files into a folder, which processes of one machine share.
 
-    A file's address is asked for with the key, through the gate; the file itself, which lies with another host, is
-    fetched without it, in a turn of its own.
+    The address of a file is requested with the key. The file is on another host and is fetched without the key. Each of
+    the two requests needs a permit of the rate limiter.
     """
 
     def __init__(
         self,
         source: JquantsSource,
-        gate: Gate,
+        rate_limiter: RateLimiter,
         folder: Path,
         *,
         downloader: HttpDownloader | None = None,
         most_bytes: int = _MOST_BYTES,
     ) -> None:
         self._source = source
-        self._gate = gate
+        self._rate_limiter = rate_limiter
         self._folder = folder
         self._downloader = downloader or HttpDownloader()
         self._most_bytes = most_bytes
@@ -84,7 +84,7 @@ class JquantsShelf:
         try:
             await self._download(file, place)
         except _Expired:
-            # A wait for a turn may have outlived it.
+            # The address may have expired while this waited for a permit.
             await self._download(file, place)
 
     async def _download(self, file: BulkFile, place: Path) -> None:
@@ -92,7 +92,7 @@ class JquantsShelf:
         draft = place.with_suffix(".part")
         try:
             with await asyncio.to_thread(draft.open, "wb") as packed:
-                async with self._gate.request():
+                async with self._rate_limiter.permit():
                     await self._receive(file, url, packed)
             await asyncio.to_thread(draft.replace, place)
         finally:

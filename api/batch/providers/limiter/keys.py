@@ -2,7 +2,7 @@
 
 
 def state(provider: str) -> str:
-    """Return the key of what is known of a provider's patience, a hash."""
+    """Return the key of a provider's pauses and failures, a hash."""
     return f"kaboom:provider:{provider}"
 
 
@@ -12,12 +12,12 @@ def held(provider: str) -> str:
 
 
 def recent(provider: str) -> str:
-    """Return the key of the sorted set of requests that are over, by when they leave the window."""
+    """Return the key of the sorted set of released permits, by when they leave the window."""
     return f"kaboom:provider:{provider}:recent"
 
 
 def waiting(provider: str) -> str:
-    """Return the key of the sorted set of processes that wait for a place, by how long that is believed."""
+    """Return the key of the sorted set of processes that wait for a slot, by when they are no longer counted."""
     return f"kaboom:provider:{provider}:waiting"
 
 

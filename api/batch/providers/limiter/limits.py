@@ -1,4 +1,4 @@
-"""How a provider is limited: by its capabilities, unless the settings say otherwise."""
+"""The limits of a provider: those of its capabilities, unless the settings override them."""
 
 from batch.errors import ConfigurationError
 from batch.providers.limiter.port import Limits
@@ -8,7 +8,7 @@ _OFF = "off"
 
 
 def parse_limits(provider: str, requests_per_minute: str, concurrency: str) -> Limits:
-    """Return a provider's limits; the two texts override some providers', such as `jquants=120 yahoo=off`.
+    """Return a provider's limits; two texts such as `jquants=120 yahoo=off` override them.
 
     Raises:
         InvalidRequest: no provider has this name.

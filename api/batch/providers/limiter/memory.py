@@ -1,11 +1,11 @@
-"""The turns of a provider in this process: the twin of the Redis limiter, for runs in one process and tests."""
+"""The permits of a provider in this process, for runs without Redis and for tests."""
 
 import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from batch.providers.limiter.port import Limits, Reason, Turn, Verdict, Wait
+from batch.providers.limiter.port import Limits, Permit, Reason, Result, Wait
 from batch.providers.limiter.rules import LONGEST_NAMED_S, POLL_S, backoff_s, leaves_after_s
 
 
@@ -22,8 +22,8 @@ class _State:
     recent: dict[str, float] = field(default_factory=dict)
 
 
-class MemoryLimiter:
-    """`Limiter` in memory, timed by `clock` in seconds. No step awaits, so each is atomic on one event loop."""
+class MemoryPermitStore:
+    """`PermitStore` in memory, timed by `clock` in seconds. No step awaits, so each is atomic on one event loop."""
 
     def __init__(self, limits: Limits, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
@@ -31,7 +31,7 @@ class MemoryLimiter:
         self._numbers = itertools.count(1)
         self._state = _State()
 
-    async def ask(self) -> Turn | Wait:
+    async def acquire(self) -> Permit | Wait:
         now, state = self._clock(), self._state
         self._tidy(now)
         if state.paused_until > now:
@@ -41,30 +41,32 @@ class MemoryLimiter:
             return Wait(Reason.BUSY, POLL_S)
         if wait := self._find_limit(now):
             return wait
-        turn = f"{state.epoch}:{next(self._numbers)}"
-        state.held[turn] = now + self._limits.lease_s
+        permit = f"{state.epoch}:{next(self._numbers)}"
+        state.held[permit] = now + self._limits.lease_s
         if is_trial:
-            state.trial = turn
-        return Turn(turn)
+            state.trial = permit
+        return Permit(permit)
 
-    async def keep(self, turn: Turn) -> None:
-        if turn.turn_id in self._state.held:
-            self._state.held[turn.turn_id] = self._clock() + self._limits.lease_s
+    async def renew(self, permit: Permit) -> None:
+        if permit.permit_id in self._state.held:
+            self._state.held[permit.permit_id] = self._clock() + self._limits.lease_s
 
-    async def settle(self, turn: Turn, verdict: Verdict, *, pause_s: float | None = None, message: str = "") -> float:
+    async def release(
+        self, permit: Permit, result: Result, *, pause_s: float | None = None, message: str = ""
+    ) -> float:
         now, state = self._clock(), self._state
         named = None if pause_s is None else min(pause_s, LONGEST_NAMED_S)
-        state.held.pop(turn.turn_id, None)
-        state.recent[turn.turn_id] = now + leaves_after_s(self._limits)
-        if int(turn.turn_id.partition(":")[0]) != state.epoch:
-            if verdict is Verdict.LIMITED and named is not None and now + named > state.paused_until:
+        state.held.pop(permit.permit_id, None)
+        state.recent[permit.permit_id] = now + leaves_after_s(self._limits)
+        if int(permit.permit_id.partition(":")[0]) != state.epoch:
+            if result is Result.LIMITED and named is not None and now + named > state.paused_until:
                 state.paused_until, state.message = now + named, message
             return 0.0
-        if verdict is Verdict.ANSWERED:
+        if result is Result.ANSWERED:
             state.failures = state.pauses = 0
-        state.failures += verdict is Verdict.FAILED
+        state.failures += result is Result.FAILED
         may_go_on = not state.pauses and state.failures < self._limits.failures
-        if verdict in {Verdict.ANSWERED, Verdict.LEFT} or (verdict is Verdict.FAILED and may_go_on):
+        if result in {Result.ANSWERED, Result.UNKNOWN} or (result is Result.FAILED and may_go_on):
             return 0.0
         return self._begin_pause(now, named, message)
 
@@ -94,7 +96,7 @@ class MemoryLimiter:
 
     def _tidy(self, now: float) -> None:
         state = self._state
-        for turn, ends in [(turn, ends) for turn, ends in state.held.items() if ends <= now]:
-            del state.held[turn]
-            state.recent[turn] = ends + leaves_after_s(self._limits)
-        state.recent = {turn: leaves for turn, leaves in state.recent.items() if leaves > now}
+        for permit, ends in [(permit, ends) for permit, ends in state.held.items() if ends <= now]:
+            del state.held[permit]
+            state.recent[permit] = ends + leaves_after_s(self._limits)
+        state.recent = {permit: leaves for permit, leaves in state.recent.items() if leaves > now}

@@ -1,4 +1,4 @@
-"""The port to what all processes know of a provider's patience: who may ask it now, and what became of it."""
+"""The port to the requests of one provider, counted over all processes."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,18 +7,17 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How a provider is to be asked; times in seconds.
+    """How often a provider may be asked; times in seconds.
 
     Attributes:
         requests: most requests in any window, as the provider counts them; None for no limit.
         concurrency: most requests under way at once; None for no limit.
         window_s: how long the window is.
-        lease_s: how long a turn counts as under way without a word from who has it: a killed process's slot is
-            free after this.
-        failures: so many failures in a row begin a pause.
-        first_pause_s: the first pause where the provider names none; each further one without an answer in
-            between is twice as long.
-        longest_pause_s: the longest of these. J-Quants' own block lasts about 5 minutes.
+        lease_s: how long a permit is valid if it is not renewed. The slot of a killed process is free after this.
+        failures: this many failures in a row begin a pause.
+        first_pause_s: the first pause if the provider names none. Each further pause without an answer in between
+            is twice as long.
+        longest_pause_s: the longest of these. J-Quants blocks a caller for about 5 minutes.
 
     """
 
@@ -37,58 +36,60 @@ class Limits:
 
 
 class Reason(StrEnum):
-    """Why there is no turn now."""
+    """Why there is no permit now."""
 
-    PACE = "pace"  # as many requests as the limit allows were made; the next turn comes in so many seconds
-    BUSY = "busy"  # as many as allowed are under way, or the one that tries after a pause is: ask again soon
-    PAUSE = "pause"  # the provider wants to be left alone
+    PACE = "pace"  # the limit of requests is reached; the next permit is free after the given seconds
+    BUSY = "busy"  # all slots are taken, or the one trial request after a pause is under way: ask again soon
+    PAUSE = "pause"  # the provider asked for a pause, or fails
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """The permission to make one request; good for `Limits.lease_s`, and longer where it is kept."""
+class Permit:
+    """The permission to make one request. It expires after `Limits.lease_s` unless it is renewed."""
 
-    turn_id: str
+    permit_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """No turn yet: why, how long until it is worth asking again, and in words what a pause is for."""
+    """No permit yet: the reason, the seconds until it is worth asking again, and the message of a pause."""
 
     reason: Reason
     seconds: float
     message: str = ""
 
 
-class Verdict(StrEnum):
-    """What became of a turn."""
+class Result(StrEnum):
+    """How a request ended."""
 
-    ANSWERED = "answered"  # an answer came, or a refusal that has nothing to do with how often we ask
-    FAILED = "failed"  # no answer, or one that says the provider is unwell
-    LIMITED = "limited"  # a 429, a block: it asks for a pause
-    LEFT = "left"  # nobody knows: the request was cut off
+    ANSWERED = "answered"  # an answer, or a refusal that has nothing to do with the rate
+    FAILED = "failed"  # no answer, or one that says that the provider is failing
+    LIMITED = "limited"  # a 429 or a block: the provider asks for a pause
+    UNKNOWN = "unknown"  # the request was cancelled
 
 
-class Limiter(Protocol):
-    """The turns of one provider. Each method is atomic over all processes; all raise StoreError where it is away.
+class PermitStore(Protocol):
+    """The permits of one provider. Each method is atomic over all processes and raises StoreError without its store.
 
-    A turn counts from when it is given until a window after it is over. The request reaches the provider in
-    between, so the provider never sees more than the limit in any window, however long the way there.
-    After a pause one turn is given alone; its answer lets the others go on, or begins the next pause.
+    A permit counts from when it is given until a window after it is released. The request reaches the provider in
+    between, so the provider never sees more than the limit in any window, whatever the latency.
+    After a pause a single permit is given first. Its answer lets the others go on, or begins the next pause.
     """
 
-    async def ask(self) -> Turn | Wait:
-        """Return a turn, or why and how long to wait."""
+    async def acquire(self) -> Permit | Wait:
+        """Return a permit, or why and how long to wait."""
         ...
 
-    async def keep(self, turn: Turn) -> None:
-        """Say that a request is still under way."""
+    async def renew(self, permit: Permit) -> None:
+        """Extend the lease of a permit whose request is still under way."""
         ...
 
-    async def settle(self, turn: Turn, verdict: Verdict, *, pause_s: float | None = None, message: str = "") -> float:
-        """End a turn; return the seconds of the pause that this began, 0 where it did not.
+    async def release(
+        self, permit: Permit, result: Result, *, pause_s: float | None = None, message: str = ""
+    ) -> float:
+        """End a permit; return the seconds of the pause that this begins, 0 if it begins none.
 
-        `pause_s` is what a limited provider asked for, None where it named nothing; `message` says why, for people.
+        `pause_s` is what a limited provider asked for, None if it named nothing; `message` says why, for people.
         """
         ...
 

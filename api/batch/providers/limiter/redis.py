@@ -1,4 +1,4 @@
-"""The turns of a provider in Redis, shared by all processes: each trip is one Lua script, timed by the server."""
+"""The permits of a provider in Redis, shared by all processes: each trip is one Lua script, timed by the server."""
 
 import asyncio
 import itertools
@@ -10,20 +10,19 @@ from batch.kit.batching import CallBatcher
 from batch.kit.open_sessions import note_closed, note_open
 from batch.kit.redis.client import AsyncScript, Redis, redis_errors, register_script, run_together
 from batch.providers.limiter.keys import of_provider
-from batch.providers.limiter.port import Limits, Reason, Turn, Verdict, Wait
+from batch.providers.limiter.port import Limits, Permit, Reason, Result, Wait
 from batch.providers.limiter.rules import LONGEST_NAMED_S, POLL_S
 
-#: A call as the script takes it: what to do, and up to four words.
+#: A call as the script takes it: its name and up to four arguments.
 type _Call = tuple[str | int, ...]
 _WORDS = 5
 
 
-class RedisLimiter:
-    """`Limiter` on one Redis or Valkey.
+class RedisPermitStore:
+    """`PermitStore` on one Redis or Valkey.
 
-    `connect` is called by the first question, on the event loop that asks: so one that was made before a fork, or
-    for a loop that has ended, works. Whoever wants or ends a turn at the same time shares a round trip and a script,
-    in their order: alone, the two trips of each request were a third of a worker's CPU at 64 requests at once.
+    `connect` is called on first use, on the event loop of the caller, so a store made before a fork works. Concurrent
+    calls share one round trip, in their order.
     """
 
     def __init__(self, provider: str, limits: Limits, connect: Callable[[], Redis]) -> None:
@@ -39,16 +38,18 @@ class RedisLimiter:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: CallBatcher[_Call, list[str]] | None = None
 
-    async def ask(self) -> Turn | Wait:
-        word, found, message = await self._call("ask", f"{next(self._numbers):x}")
-        return Turn(found) if word == "ok" else Wait(Reason(word), int(found) / 1000, message)
+    async def acquire(self) -> Permit | Wait:
+        word, found, message = await self._call("acquire", f"{next(self._numbers):x}")
+        return Permit(found) if word == "ok" else Wait(Reason(word), int(found) / 1000, message)
 
-    async def keep(self, turn: Turn) -> None:
-        await self._call("keep", turn.turn_id)
+    async def renew(self, permit: Permit) -> None:
+        await self._call("renew", permit.permit_id)
 
-    async def settle(self, turn: Turn, verdict: Verdict, *, pause_s: float | None = None, message: str = "") -> float:
+    async def release(
+        self, permit: Permit, result: Result, *, pause_s: float | None = None, message: str = ""
+    ) -> float:
         named_ms = -1 if pause_s is None else _ms(min(pause_s, LONGEST_NAMED_S))
-        _, pause_ms, _ = await self._call("settle", turn.turn_id, verdict.value, named_ms, message)
+        _, pause_ms, _ = await self._call("release", permit.permit_id, result.value, named_ms, message)
         return int(pause_ms) / 1000
 
     async def close(self) -> None:
@@ -60,13 +61,13 @@ class RedisLimiter:
     async def _call(self, *words: str | int) -> list[str]:
         loop = asyncio.get_running_loop()
         if self._calls is None or self._loop is not loop:
-            # A connection of its own: to take one from the pool and give it back is a fifth of a trip.
+            # One connection is held: to check one out of the pool and back in takes a fifth of a round trip.
             pool = self._connect()
             redis = pool.client()
             self._clients = (redis, pool)
             note_open(self)
             self._loop = loop
-            script = register_script(redis, "batch.providers.limiter", "turns")
+            script = register_script(redis, "batch.providers.limiter", "permits")
             self._calls = CallBatcher(partial(self._run, redis, script, uuid4().hex[:12]))
         return await self._calls.call(words + ("",) * (_WORDS - len(words)))
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from batch.kit.http.client import HttpClient
-from batch.providers.limiter.gate import Gate
+from batch.providers.limiter.rate_limiter import RateLimiter
 from batch.providers.replies import Server
 from batch.providers.wire import ProviderWire
 from batch.providers.yahoo.query import ChartQuery
 
-YAHOO_SERVER = Server("yahoo", "Yahoo turns some callers away; nothing in Kaboom can be set to mend it")
+YAHOO_SERVER = Server("yahoo", "Yahoo rejects some callers; no setting of Kaboom changes that")
 #: With these Yahoo explains itself in JSON.
 _EXPLAINED = frozenset({200, 400, 404, 422})
 _HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; Kaboom)"}
@@ -23,10 +23,10 @@ class YahooSource:
         self._wire = wire
 
     @classmethod
-    def connect(cls, base_url: str, gate: Gate, *, connections: int = 8) -> "YahooSource":
-        """Return a source at an address, behind a gate; nothing is opened yet."""
+    def connect(cls, base_url: str, rate_limiter: RateLimiter, *, connections: int = 8) -> "YahooSource":
+        """Return a source at an address; nothing is opened yet."""
         client = HttpClient(base_url.rstrip("/"), timeout_s=30.0, max_bytes=_MOST_BYTES, connections=connections)
-        return cls(ProviderWire(client, YAHOO_SERVER, gate, headers=_HEADERS))
+        return cls(ProviderWire(client, YAHOO_SERVER, rate_limiter, headers=_HEADERS))
 
     async def fetch_chart(self, query: ChartQuery) -> Mapping[str, Any]:
         """Return a chart or the reason why there is none, as Yahoo gave it.

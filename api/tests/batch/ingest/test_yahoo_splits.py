@@ -22,7 +22,7 @@ from batch.market.calendar import last_sessions
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome
-from batch.providers.limiter.gate import OpenGate
+from batch.providers.limiter.rate_limiter import NoRateLimit
 from batch.providers.yahoo import YahooProvider, YahooSource
 from batch.providers.yahoo.splits import DayPrices, find_divisors
 from tests.fixtures.providers.fake_yahoo import FakeYahoo, yahoo_server
@@ -49,7 +49,7 @@ class Kept:
         async def run() -> dict[str, int]:
             self.fake.today = on
             evening = datetime.combine(on, time(9), UTC)
-            source = YahooSource.connect(self.fake.url, OpenGate())
+            source = YahooSource.connect(self.fake.url, NoRateLimit())
             provider = YahooProvider(source, clock=lambda: evening)
             tools = IngestTools(
                 provider, self.store, self.actions, Market.TSE_PRIME, frozenset(), lambda: evening + timedelta(hours=8)

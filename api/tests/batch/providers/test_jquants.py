@@ -17,7 +17,7 @@ from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.jquants import JquantsProvider, JquantsSource, query
 from batch.providers.jquants.get import JQUANTS_SERVER
 from batch.providers.jquants.parse import parse_calendar, parse_daily, parse_listings, parse_master, parse_minutes
-from batch.providers.limiter.gate import OpenGate
+from batch.providers.limiter.rate_limiter import NoRateLimit
 from batch.providers.wire import ProviderWire
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
 from tests.fixtures.providers.provider_faults import as_json
@@ -37,7 +37,7 @@ def fake() -> Iterator[FakeJquants]:
 
 
 async def fetch(fake: FakeJquants, interval: Interval, *symbols: str, sessions: tuple[date, ...]) -> FetchedBars:
-    provider = JquantsProvider(JquantsSource.connect(fake.url + "/", API_KEY, OpenGate()))
+    provider = JquantsProvider(JquantsSource.connect(fake.url + "/", API_KEY, NoRateLimit()))
     try:
         return await provider.fetch_bars(BarRequest(symbols, interval, sessions))
     finally:
@@ -177,7 +177,7 @@ async def test_pages_that_go_round_have_an_end(fake: FakeJquants, key: Any) -> N
 
 async def test_pages_without_end_are_given_up(fake: FakeJquants) -> None:
     fake.faults = [lambda *_, n=n: as_json({"data": [], "pagination_key": f"k{n}"}) for n in range(10)]
-    wire = ProviderWire(HttpClient(fake.url), JQUANTS_SERVER, OpenGate(), headers={"x-api-key": API_KEY})
+    wire = ProviderWire(HttpClient(fake.url), JQUANTS_SERVER, NoRateLimit(), headers={"x-api-key": API_KEY})
     source = JquantsSource(wire, most_pages=7)
     with pytest.raises(ProviderError, match="had more than 7 pages"):
         await source.fetch_rows(query.ask_minutes("7203", MONDAY, MONDAY))
@@ -193,7 +193,7 @@ async def test_minutes_between_the_sessions_asked_for_are_left_out(fake: FakeJqu
 
 
 async def test_the_key_travels_in_its_header_alone(fake: FakeJquants) -> None:
-    source = JquantsSource.connect(fake.url, API_KEY, OpenGate())
+    source = JquantsSource.connect(fake.url, API_KEY, NoRateLimit())
     await source.fetch_rows(query.ask_master(MONDAY))
     await source.close()
     (request,) = fake.requests
@@ -233,7 +233,7 @@ async def test_the_master_is_the_ordinary_shares_of_the_three_markets(fake: Fake
     fake.page_rows = 2
     fake.about["72030"] = {"CoName": "ﾄﾖﾀ自動車", "S33Nm": "輸送用機器", "ScaleCat": "TOPIX Core30"}
     fake.about["285A0"] = {"CoName": None, "S33Nm": "-"}
-    provider = JquantsProvider(JquantsSource.connect(fake.url, API_KEY, OpenGate()))
+    provider = JquantsProvider(JquantsSource.connect(fake.url, API_KEY, NoRateLimit()))
     try:
         master = await provider.fetch_master(MONDAY)
     finally:

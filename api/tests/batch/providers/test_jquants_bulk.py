@@ -23,7 +23,7 @@ from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, 
 from batch.providers.jquants import bulk as module
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
 from tests.fixtures.providers.provider_faults import SPOILT, as_json, say_status
-from tests.fixtures.providers.remote_providers import CountingGate
+from tests.fixtures.providers.remote_providers import CountingRateLimiter
 from tests.fixtures.servers.http_servers import Request, Response
 
 pytestmark = pytest.mark.anyio
@@ -48,20 +48,20 @@ def fake() -> Iterator[FakeJquants]:
 
 
 @pytest.fixture
-def gate() -> CountingGate:
-    return CountingGate()
+def gate() -> CountingRateLimiter:
+    return CountingRateLimiter()
 
 
 @pytest.fixture
-async def bulk(fake: FakeJquants, gate: CountingGate, tmp_path: Path) -> AsyncIterator[JquantsProvider]:
+async def bulk(fake: FakeJquants, gate: CountingRateLimiter, tmp_path: Path) -> AsyncIterator[JquantsProvider]:
     """A provider that takes all from files and asks nothing in their place."""
     provider = build(fake, tmp_path, gate, least_saved=ALWAYS, most_instead=0)
     yield provider
     await provider.close()
 
 
-def build(fake: FakeJquants, folder: Path, gate: CountingGate | None = None, **when: int) -> JquantsProvider:
-    gate = gate or CountingGate()
+def build(fake: FakeJquants, folder: Path, gate: CountingRateLimiter | None = None, **when: int) -> JquantsProvider:
+    gate = gate or CountingRateLimiter()
     source = JquantsSource.connect(fake.url, API_KEY, gate)
     downloader = HttpDownloader(timeout_s=5, stall_s=5)
     shelf = JquantsShelf(source, gate, folder / "files", downloader=downloader)
@@ -75,7 +75,7 @@ async def ask(
 
 
 async def ask_without(fake: FakeJquants, interval: Interval, *sessions: date) -> FetchedBars:
-    provider = JquantsProvider(JquantsSource.connect(fake.url, API_KEY, CountingGate()))
+    provider = JquantsProvider(JquantsSource.connect(fake.url, API_KEY, CountingRateLimiter()))
     try:
         return await ask(provider, interval, *sessions)
     finally:
@@ -124,7 +124,7 @@ async def test_files_bring_exactly_what_questions_bring(
 
 
 async def test_a_month_s_file_and_a_day_s_are_each_fetched_once(
-    fake: FakeJquants, bulk: JquantsProvider, gate: CountingGate
+    fake: FakeJquants, bulk: JquantsProvider, gate: CountingRateLimiter
 ) -> None:
     for interval in (Interval.M1, Interval.M5, Interval.H1):
         await ask(bulk, interval)
@@ -134,7 +134,7 @@ async def test_a_month_s_file_and_a_day_s_are_each_fetched_once(
         "20261116.csv.gz",
     ]
     # Each list, address and file had its turn.
-    assert gate.turns == len(fake.requests) + len(fake.files.requests)
+    assert gate.permits == len(fake.requests) + len(fake.files.requests)
 
 
 async def test_a_corrected_file_is_fetched_anew(fake: FakeJquants, bulk: JquantsProvider) -> None:
@@ -357,8 +357,8 @@ async def test_a_large_file_has_to_save_more(fake: FakeJquants, tmp_path: Path) 
 
 
 async def test_a_file_that_is_too_large_is_not_begun(fake: FakeJquants, tmp_path: Path) -> None:
-    source = JquantsSource.connect(fake.url, API_KEY, CountingGate())
-    shelf = JquantsShelf(source, CountingGate(), tmp_path, most_bytes=10)
+    source = JquantsSource.connect(fake.url, API_KEY, CountingRateLimiter())
+    shelf = JquantsShelf(source, CountingRateLimiter(), tmp_path, most_bytes=10)
     provider = JquantsProvider(source, bulk=JquantsBulk(source, shelf, least_saved=ALWAYS, most_instead=0))
     with pytest.raises(ProviderError, match=r"20261116\.csv\.gz has [\d,]+ bytes, supported are 10"):
         await ask(provider, Interval.D1, MONDAY)
@@ -394,7 +394,7 @@ async def test_a_folder_that_cannot_be_written_is_told(
 async def test_an_address_is_of_a_file_that_there_is(
     fake: FakeJquants, params: dict[str, str], *, is_there: bool
 ) -> None:
-    source = JquantsSource.connect(fake.url, API_KEY, CountingGate())
+    source = JquantsSource.connect(fake.url, API_KEY, CountingRateLimiter())
     asked = query.JquantsQuery("/bulk/get", params)
     if is_there:
         assert (await source.fetch_address(asked)).startswith(fake.files.url)
@@ -410,7 +410,7 @@ async def test_an_address_is_of_a_file_that_there_is(
 )
 async def test_an_address_that_is_not_encrypted_is_refused(fake: FakeJquants, url: Any) -> None:
     fake.faults = [lambda *_: as_json({"url": url})]
-    plain = JquantsSource.connect(fake.url, API_KEY, CountingGate())
+    plain = JquantsSource.connect(fake.url, API_KEY, CountingRateLimiter())
     source = JquantsSource(plain._wire)
     with pytest.raises(ProviderError, match=r"had the fields \['url'\], expected the address of a file by https in"):
         await source.fetch_address(query.ask_address("x"))

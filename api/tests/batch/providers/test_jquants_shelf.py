@@ -13,7 +13,7 @@ import pytest
 
 from batch.providers.jquants import JquantsShelf, JquantsSource, query, shelf
 from batch.providers.jquants.files import BulkFile, parse_files, pick_files
-from batch.providers.limiter.gate import OpenGate
+from batch.providers.limiter.rate_limiter import NoRateLimit
 from batch.providers.watch import while_alive
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
 
@@ -30,10 +30,10 @@ def fake() -> Iterator[FakeJquants]:
 
 
 async def fetch(fake: FakeJquants, folder: Path, *days: date) -> list[Path]:
-    source = JquantsSource.connect(fake.url, API_KEY, OpenGate())
+    source = JquantsSource.connect(fake.url, API_KEY, NoRateLimit())
     try:
         files = await find(source, days)
-        return [await JquantsShelf(source, OpenGate(), folder).fetch(file) for file in files]
+        return [await JquantsShelf(source, NoRateLimit(), folder).fetch(file) for file in files]
     finally:
         await source.close()
 
@@ -86,18 +86,18 @@ async def test_who_waits_for_another_process_is_alive(fake: FakeJquants, tmp_pat
     assert place.exists()
 
 
-async def test_whoever_is_cut_off_leaves_neither_draft_nor_lock(fake: FakeJquants, tmp_path: Path) -> None:
+async def test_a_cancelled_download_leaves_no_draft_and_no_lock(fake: FakeJquants, tmp_path: Path) -> None:
     begun = asyncio.Event()
 
-    class TellingGate(OpenGate):
-        def request(self) -> AbstractAsyncContextManager[None]:
+    class NotifyingRateLimiter(NoRateLimit):
+        def permit(self) -> AbstractAsyncContextManager[None]:
             begun.set()
-            return super().request()
+            return super().permit()
 
-    source = JquantsSource.connect(fake.url, API_KEY, OpenGate())
+    source = JquantsSource.connect(fake.url, API_KEY, NoRateLimit())
     (file,) = await find(source, DAYS[:1])
-    task = asyncio.create_task(JquantsShelf(source, TellingGate(), tmp_path).fetch(file))
-    await begun.wait()
+    task = asyncio.create_task(JquantsShelf(source, NotifyingRateLimiter(), tmp_path).fetch(file))
+    await asyncio.wait_for(begun.wait(), 30)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from batch.kit.redis.client import connect_redis
-from batch.providers.limiter.port import Limits, Turn, Verdict
-from batch.providers.limiter.redis import RedisLimiter
-from tests.fixtures.providers.limiters import PROVIDER, LimiterBench, redis_limiter
+from batch.providers.limiter.port import Limits, Permit, Result
+from batch.providers.limiter.redis import RedisPermitStore
+from tests.fixtures.providers.permit_stores import PROVIDER, PermitBench, redis_permits
 
 pytestmark = pytest.mark.anyio
 
@@ -16,35 +16,35 @@ pytestmark = pytest.mark.anyio
 class Process:
     """One that always wants one more place than it can get."""
 
-    def __init__(self, limiter: RedisLimiter) -> None:
+    def __init__(self, limiter: RedisPermitStore) -> None:
         self._limiter = limiter
-        self._turns: list[Turn] = []
+        self._turns: list[Permit] = []
 
     @property
     def held(self) -> int:
         return len(self._turns)
 
     async def take(self) -> None:
-        """Ask until there is no turn."""
-        while isinstance(answer := await self._limiter.ask(), Turn):
+        """Ask until there is no permit."""
+        while isinstance(answer := await self._limiter.acquire(), Permit):
             self._turns.append(answer)
 
     async def exchange(self) -> None:
-        """End a request and ask again, as the gate does."""
+        """End a request and ask again, as the rate limiter does."""
         if self._turns:
-            await self._limiter.settle(self._turns.pop(0), Verdict.ANSWERED)
+            await self._limiter.release(self._turns.pop(0), Result.ANSWERED)
         await self.take()
 
 
 @asynccontextmanager
-async def processes(url: str, count: int, *, places: int) -> AsyncIterator[tuple[LimiterBench, list[Process]]]:
+async def processes(url: str, count: int, *, places: int) -> AsyncIterator[tuple[PermitBench, list[Process]]]:
     """Give processes, of which the first has taken all it could get."""
     limits = Limits(concurrency=places)
     async with AsyncExitStack() as stack:
-        bench = await stack.enter_async_context(redis_limiter(url, limits))
+        bench = await stack.enter_async_context(redis_permits(url, limits))
         made = []
         for _ in range(count):
-            limiter = RedisLimiter(PROVIDER, limits, lambda: connect_redis(url, client_name="process"))
+            limiter = RedisPermitStore(PROVIDER, limits, lambda: connect_redis(url, client_name="process"))
             stack.push_async_callback(limiter.close)
             made.append(Process(limiter))
         await made[0].take()
@@ -61,7 +61,7 @@ async def test_places_are_shared_evenly(redis_url: str, count: int, places: int,
         assert sorted([process.held for process in wanting], reverse=True) == shares
 
 
-async def test_of_fewer_places_than_processes_everybody_has_one_in_turns(redis_url: str) -> None:
+async def test_fewer_slots_than_processes_rotate(redis_url: str) -> None:
     async with processes(redis_url, 3, places=1) as (_, wanting):
         had = [0, 0, 0]
         for _ in range(12):

@@ -14,7 +14,7 @@ from batch.market.calendar import last_sessions
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.limiter.gate import OpenGate
+from batch.providers.limiter.rate_limiter import NoRateLimit
 from batch.providers.rows import build_frame
 from batch.providers.yahoo import YahooProvider, YahooSource
 from batch.providers.yahoo.parse import parse_chart
@@ -39,7 +39,7 @@ def fake() -> Iterator[FakeYahoo]:
 
 async def fetch(fake: FakeYahoo, interval: Interval, *symbols: str, sessions: tuple[date, ...]) -> FetchedBars:
     # Yahoo is asked in the evening of the last session: no split has come since.
-    provider = YahooProvider(YahooSource.connect(fake.url, OpenGate()), clock=lambda: evening_of(sessions[-1]))
+    provider = YahooProvider(YahooSource.connect(fake.url, NoRateLimit()), clock=lambda: evening_of(sessions[-1]))
     try:
         return await provider.fetch_bars(BarRequest(symbols, interval, sessions))
     finally:

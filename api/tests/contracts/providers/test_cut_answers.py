@@ -24,7 +24,7 @@ from batch.providers.base import BarProvider, BarRequest
 from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, JquantsSource
 from batch.providers.jquants.csv_file import read_file
 from batch.providers.jquants.files import BulkFile
-from batch.providers.limiter.gate import OpenGate
+from batch.providers.limiter.rate_limiter import NoRateLimit
 from tests.fixtures.bars.stored_bars import JUNE_2, MINUTES, full_day
 from tests.fixtures.influx.fake_influx import ORG, TOKEN, fake_influx
 from tests.fixtures.influx.influx_stores import make_store
@@ -72,7 +72,7 @@ def remote(request: pytest.FixtureRequest) -> Iterator[Remote]:
 @asynccontextmanager
 async def cut_provider(remote: Remote) -> AsyncIterator[tuple[CutServer, BarProvider]]:
     async with cutting(remembered(remote.fake.answer)) as server:
-        provider = remote.connect(HttpClient(server.url, timeout_s=10), OpenGate())
+        provider = remote.connect(HttpClient(server.url, timeout_s=10), NoRateLimit())
         try:
             yield server, provider
         finally:
@@ -165,8 +165,8 @@ async def bulk_provider(folder: Path) -> AsyncIterator[tuple[CutServer, Any]]:
         fake.files.first, fake.files.until = date(2026, 11, 13), SESSION
         async with cutting(fake.files.serve) as server:
             fake.files.url = server.url
-            source = JquantsSource.connect(fake.url, API_KEY, OpenGate())
-            shelf = JquantsShelf(source, OpenGate(), folder)
+            source = JquantsSource.connect(fake.url, API_KEY, NoRateLimit())
+            shelf = JquantsShelf(source, NoRateLimit(), folder)
             bulk = JquantsBulk(source, shelf, least_saved=-1_000_000, most_instead=0)
             provider = JquantsProvider(source, bulk=bulk)
 

@@ -19,7 +19,7 @@ from batch.market.universe import Market
 from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.file import FileProvider
 from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, JquantsSource
-from batch.providers.limiter.gate import OpenGate
+from batch.providers.limiter.rate_limiter import NoRateLimit
 from batch.providers.registry import get_provider_spec, provider_names
 from batch.providers.synthetic import SyntheticProvider
 from batch.providers.yahoo import YahooProvider, YahooSource
@@ -71,7 +71,7 @@ def _jquants(_directory: Path) -> Iterator[Case]:
         fake.market = small_market("7203", "6758")
         # Small pages: every answer has to be read to its end.
         fake.page_rows, fake.minute_page_rows = 3, 300
-        provider = JquantsProvider(JquantsSource.connect(fake.url, API_KEY, OpenGate()))
+        provider = JquantsProvider(JquantsSource.connect(fake.url, API_KEY, NoRateLimit()))
         yield Case(provider, "1439", universe=("6758", "7203"))
 
 
@@ -82,9 +82,9 @@ def _jquants_bulk(directory: Path) -> Iterator[Case]:
         fake.files.first = date(2024, 10, 31)
         fake.files.until = date(2026, 10, 30)
         fake.files.is_made = lambda day: day in {*SESSIONS, *UNKNOWN_ON}
-        source = JquantsSource.connect(fake.url, API_KEY, OpenGate())
+        source = JquantsSource.connect(fake.url, API_KEY, NoRateLimit())
         # All from files, whether they save anything or not, and nothing in their place.
-        bulk = JquantsBulk(source, JquantsShelf(source, OpenGate(), directory), least_saved=-100, most_instead=0)
+        bulk = JquantsBulk(source, JquantsShelf(source, NoRateLimit(), directory), least_saved=-100, most_instead=0)
         yield Case(JquantsProvider(source, bulk=bulk), "1439", universe=("6758", "7203"), has_files=True)
 
 
@@ -92,7 +92,7 @@ def _jquants_bulk(directory: Path) -> Iterator[Case]:
 def _yahoo(_directory: Path) -> Iterator[Case]:
     with yahoo_server() as fake:
         fake.market = small_market("7203", "6758")
-        yield Case(YahooProvider(YahooSource.connect(fake.url, OpenGate())), "1439")
+        yield Case(YahooProvider(YahooSource.connect(fake.url, NoRateLimit())), "1439")
 
 
 CASES: dict[str, Callable[[Path], AbstractContextManager[Case]]] = {

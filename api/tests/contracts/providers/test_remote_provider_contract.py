@@ -12,13 +12,13 @@ from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome
 from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.limiter.gate import LimitedGate
-from batch.providers.limiter.memory import MemoryLimiter
+from batch.providers.limiter.memory import MemoryPermitStore
 from batch.providers.limiter.port import Limits
+from batch.providers.limiter.rate_limiter import SharedRateLimiter
 from batch.providers.registry import get_provider_spec, provider_names
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants
 from tests.fixtures.providers.provider_faults import SPOILT, answer_late, say_status
-from tests.fixtures.providers.remote_providers import REMOTES, CountingGate, Remote
+from tests.fixtures.providers.remote_providers import REMOTES, CountingRateLimiter, Remote
 
 pytestmark = pytest.mark.anyio
 
@@ -94,33 +94,33 @@ async def test_a_pause_is_as_long_as_the_server_says(remote: Remote, interval: I
 
 
 @INTERVALS
-async def test_every_request_is_made_in_its_turn(remote: Remote, interval: Interval) -> None:
+async def test_every_request_has_a_permit(remote: Remote, interval: Interval) -> None:
     if isinstance(remote.fake, FakeJquants):
         remote.fake.page_rows, remote.fake.minute_page_rows = 2, 100
-    gate = CountingGate()
-    provider = remote.build(gate=gate)
+    rate_limiter = CountingRateLimiter()
+    provider = remote.build(rate_limiter=rate_limiter)
     await provider.fetch_bars(BarRequest((*SYMBOLS, "9999"), interval, (SESSION,)))
     await provider.fetch_universe(Market.TSE_PRIME, SESSION)
     await provider.fetch_sessions(interval, 3, SESSION)
     await provider.close()
-    assert gate.turns == len(remote.fake.requests) > 0
+    assert rate_limiter.permits == len(remote.fake.requests) > 0
 
 
 @pytest.mark.parametrize("status", [429, 503, 403])
-async def test_the_gate_hears_what_became_of_a_request(remote: Remote, status: int) -> None:
-    gate = CountingGate()
+async def test_the_rate_limiter_sees_how_a_request_ended(remote: Remote, status: int) -> None:
+    rate_limiter = CountingRateLimiter()
     remote.fake.faults = [say_status(status, Retry_After="9")]
-    provider = remote.build(gate=gate)
-    # Some raise it; some say it of the symbol. The gate has heard of it before.
+    provider = remote.build(rate_limiter=rate_limiter)
+    # Some raise it; some report it for the symbol. The rate limiter sees it first.
     with contextlib.suppress(ProviderError):
         await provider.fetch_bars(BarRequest(SYMBOLS[:1], Interval.M1, (SESSION,)))
     await provider.close()
-    (refused,) = gate.refused
+    (refused,) = rate_limiter.refused
     assert (isinstance(refused, RateLimited), refused.retryable) == (status == 429, status != 403)
 
 
 async def test_nothing_is_sent_during_a_pause(remote: Remote) -> None:
-    provider = remote.build(gate=LimitedGate("any", MemoryLimiter(Limits(concurrency=1))))
+    provider = remote.build(rate_limiter=SharedRateLimiter("any", MemoryPermitStore(Limits(concurrency=1))))
     request = BarRequest(SYMBOLS[:1], Interval.M1, (SESSION,))
     remote.fake.faults = [say_status(429, Retry_After="40")]
     for _ in range(3):

@@ -1,12 +1,12 @@
-"""Requests that want a turn at the same time cost Redis, and the process, one round trip."""
+"""Concurrent requests for permits share one round trip."""
 
 import asyncio
 
 import pytest
 
 from batch.kit.redis.client import Redis, connect_redis
-from batch.providers.limiter.port import Limits, Turn, Verdict
-from tests.fixtures.providers.limiters import redis_limiter
+from batch.providers.limiter.port import Limits, Permit, Result
+from tests.fixtures.providers.permit_stores import redis_permits
 
 pytestmark = pytest.mark.anyio
 #: More than go in one group.
@@ -18,15 +18,15 @@ async def reads(redis: Redis) -> int:
     return int((await redis.info("stats"))["total_reads_processed"])
 
 
-async def test_those_who_ask_at_once_share_a_trip_and_those_who_end(redis_url: str) -> None:
+async def test_concurrent_calls_share_a_round_trip(redis_url: str) -> None:
     redis = connect_redis(redis_url, client_name="test")
-    async with redis_limiter(redis_url, Limits(concurrency=ASKERS)) as bench:
+    async with redis_permits(redis_url, Limits(concurrency=ASKERS)) as bench:
         # The first one connects, and brings the scripts.
-        await bench.limiter.settle(await bench.turn(), Verdict.ANSWERED)
+        await bench.store.release(await bench.permit(), Result.ANSWERED)
         before = await reads(redis)
-        turns = await asyncio.gather(*(bench.limiter.ask() for _ in range(ASKERS)))
-        assert all(isinstance(turn, Turn) for turn in turns)
-        await asyncio.gather(*(bench.limiter.settle(t, Verdict.ANSWERED) for t in turns if isinstance(t, Turn)))
+        permits = await asyncio.gather(*(bench.store.acquire() for _ in range(ASKERS)))
+        assert all(isinstance(permit, Permit) for permit in permits)
+        await asyncio.gather(*(bench.store.release(t, Result.ANSWERED) for t in permits if isinstance(t, Permit)))
         # Four groups, each of some kilobytes that may come in pieces; one by one it would be two hundred.
         assert await reads(redis) - before < 20
     await redis.aclose()

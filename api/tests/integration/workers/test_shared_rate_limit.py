@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from batch.kit.redis.client import connect_redis
-from batch.providers.limiter.port import Limits, Turn
-from batch.providers.limiter.redis import RedisLimiter
+from batch.providers.limiter.port import Limits, Permit
+from batch.providers.limiter.redis import RedisPermitStore
 from tests.fixtures.providers.counting_server import CountingServer, counting
 from tests.fixtures.repo.repository import ROOT
 
@@ -22,7 +22,7 @@ SYMBOLS = [str(number) for number in range(1301, 1361)]
 def start(server: CountingServer, redis_url: str, symbols: list[str], **words: Any) -> "subprocess.Popen[bytes]":
     """Start a process that asks for some symbols."""
     told = {"server": server.url, "redis_url": redis_url, "symbols": symbols, "patience_s": 3600.0} | words
-    argv = [sys.executable, "-m", "tests.fixtures.providers.polite_process", orjson.dumps(told).decode()]
+    argv = [sys.executable, "-m", "tests.fixtures.providers.limited_process", orjson.dumps(told).decode()]
     return subprocess.Popen(argv, cwd=ROOT / "api", stdout=subprocess.PIPE)
 
 
@@ -59,7 +59,7 @@ def test_four_processes_together_stay_within_the_limit_of_any_window(shared_redi
     assert server.most_at_once <= 3
 
 
-def test_a_storm_of_429_ends_with_every_symbol(shared_redis: str) -> None:
+def test_many_429s_still_end_with_every_symbol(shared_redis: str) -> None:
     # It allows less than it is taken to.
     limits = {"requests": 200, "window_s": 1.0, "concurrency": 8, "first_pause_s": 0.2, "longest_pause_s": 0.5}
     with counting(limit=12, window_s=0.5, block_s=0.4) as server:
@@ -68,7 +68,7 @@ def test_a_storm_of_429_ends_with_every_symbol(shared_redis: str) -> None:
     assert server.refused > 0
 
 
-def test_a_block_that_outlasts_all_patience_is_told_of_every_symbol(shared_redis: str) -> None:
+def test_a_block_longer_than_the_patience_ends_rate_limited(shared_redis: str) -> None:
     with counting(limit=0, window_s=1.0, block_s=600.0) as server:
         outcomes = ask_together(server, shared_redis, limits={"requests": 50, "concurrency": 2}, patience_s=60.0)
     assert outcomes == {"rate_limited": len(SYMBOLS)}
@@ -76,7 +76,7 @@ def test_a_block_that_outlasts_all_patience_is_told_of_every_symbol(shared_redis
     assert len(server.seen) <= 2
 
 
-def test_the_slot_of_a_killed_process_is_free_when_its_lease_is_over(shared_redis: str) -> None:
+def test_the_slot_of_a_killed_process_is_freed(shared_redis: str) -> None:
     limits: dict[str, Any] = {"concurrency": 1, "lease_s": 0.5}
     with counting(limit=9, window_s=1.0) as server:
         server.open.clear()
@@ -91,15 +91,15 @@ def test_the_slot_of_a_killed_process_is_free_when_its_lease_is_over(shared_redi
 
 async def hold_then_free(redis_url: str, limits: Limits, process: "subprocess.Popen[bytes]") -> None:
     """See that the slot is taken for as long as its holder lives, and free soon after."""
-    limiter = RedisLimiter("fake", limits, lambda: connect_redis(redis_url, client_name="test"))
+    limiter = RedisPermitStore("fake", limits, lambda: connect_redis(redis_url, client_name="test"))
     try:
         alive_until = time.monotonic() + 3 * limits.lease_s
         while time.monotonic() < alive_until:
-            assert not isinstance(await limiter.ask(), Turn)
+            assert not isinstance(await limiter.acquire(), Permit)
             await asyncio.sleep(0.05)
         process.kill()
         async with asyncio.timeout(30):
-            while not isinstance(await limiter.ask(), Turn):  # noqa: ASYNC110  another process frees it
+            while not isinstance(await limiter.acquire(), Permit):  # noqa: ASYNC110  another process frees it
                 await asyncio.sleep(0.05)
     finally:
         await limiter.close()

@@ -1,0 +1,182 @@
+"""The rate limiter of a provider: each request waits for a permit, and reports how it ended."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import structlog
+
+from batch.errors import ProviderError, RateLimited, StoreError
+from batch.providers.limiter.port import Permit, PermitStore, Reason, Result, Wait
+from batch.providers.limiter.rules import POLL_S
+from batch.providers.limiter.wait_queue import WaitQueue
+from batch.providers.watch import Heard, tell, tell_alive
+
+#: The longest pause that a request waits out. The caller plans for a longer one.
+LONGEST_WAIT_S = 30.0
+#: How long the permit store may be unavailable, as in a restart, before a request is given up.
+_STORE_AWAY_S = 30.0
+#: A third of a lease.
+_RENEW_S = 10.0
+_RETRY_S = 0.5
+_BUSY = Wait(Reason.BUSY, POLL_S)
+
+_log = structlog.get_logger(__name__)
+
+
+class RateLimiter(Protocol):
+    """What a provider enters around every single request that it makes."""
+
+    def permit(self) -> AbstractAsyncContextManager[None]:
+        """Wait for a permit and hold it for the body, which makes one request and reads the whole answer.
+
+        The exception that leaves the body says how the request ended. `RateLimited` begins a pause for all processes,
+        as long as its `retry_after_s`. Several other retryable `ProviderError`s in a row begin one too, and the last
+        is raised as `RateLimited`. One that is not retryable counts as an answer. Do not catch them inside: the
+        provider would be asked again during its pause.
+
+        ::
+
+            async with self._rate_limiter.permit():
+                reply = await self._http.get(path, params=params, headers=headers)
+                if reply.status == 429:
+                    raise RateLimited("status was 429", retry_after_s=…)
+
+        Raises:
+            RateLimited: the provider is paused for longer than a request waits; `retry_after_s` says how long.
+            ProviderError: no permit could be had because the permit store is unavailable (retryable).
+
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class NoRateLimit:
+    """A `RateLimiter` of a provider without limits."""
+
+    def permit(self) -> AbstractAsyncContextManager[None]:
+        """Return at once."""
+        return contextlib.nullcontext()
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+class SharedRateLimiter:
+    """A `RateLimiter` whose permits come from a store that processes share."""
+
+    def __init__(
+        self, provider: str, store: PermitStore, *, longest_wait_s: float = LONGEST_WAIT_S, renew_s: float = _RENEW_S
+    ) -> None:
+        self._provider = provider
+        self._store = store
+        self._longest_wait_s = longest_wait_s
+        self._renew_s = renew_s
+        self._queue = WaitQueue()
+
+    @contextlib.asynccontextmanager
+    async def permit(self) -> AsyncIterator[None]:
+        """Wait for a permit and hold it for the body."""
+        permit = await self._acquire()
+        try:
+            with self._renewed(permit):
+                yield
+        except RateLimited as e:
+            await self._release(permit, Result.LIMITED, e)
+            raise
+        except ProviderError as e:
+            pause_s = await self._release(permit, Result.FAILED if e.retryable else Result.ANSWERED, e)
+            if pause_s:
+                raise self._paused(pause_s, e.message) from e
+            raise
+        except BaseException:
+            # Cancelled: the slot must be free for others.
+            await asyncio.shield(self._release(permit, Result.UNKNOWN))
+            raise
+        else:
+            await self._release(permit, Result.ANSWERED)
+
+    async def close(self) -> None:
+        """Release the store's connections."""
+        await self._store.close()
+
+    async def _acquire(self) -> Permit:
+        with self._queue.join() as waiter:
+            # If others queue already, all slots are taken.
+            answer: Permit | Wait = _BUSY if self._queue.is_long else await self._ask()
+            while not isinstance(answer, Permit):
+                if answer.reason is Reason.PAUSE and answer.seconds > self._longest_wait_s:
+                    raise self._paused(answer.seconds, answer.message)
+                await self._wait(waiter.pause(_with_jitter(answer)))
+                answer = await self._ask()
+            return answer
+
+    async def _wait(self, wait: Awaitable[None]) -> None:
+        clock = asyncio.get_running_loop().time
+        began_at = clock()
+        await wait
+        tell(self._provider, Heard.WAITED, clock() - began_at)
+
+    async def _ask(self) -> Permit | Wait:
+        give_up_at = asyncio.get_running_loop().time() + _STORE_AWAY_S
+        while True:
+            try:
+                answer = await self._store.acquire()
+            except StoreError as e:
+                if asyncio.get_running_loop().time() > give_up_at:
+                    raise ProviderError(f"{self._provider} was not asked: {e.message}", retryable=True) from e
+            else:
+                # Waiting for a permit does not count as a stall.
+                tell_alive()
+                return answer
+            tell_alive()
+            await asyncio.sleep(_RETRY_S)
+
+    @contextlib.contextmanager
+    def _renewed(self, permit: Permit) -> Iterator[None]:
+        """Renew a permit until the `with` ends. Nearly all requests end sooner, so the task starts late."""
+        renewing: list[asyncio.Task[None]] = []
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self._renew_s, lambda: renewing.append(loop.create_task(self._renew(permit))))
+        try:
+            yield
+        finally:
+            timer.cancel()
+            for task in renewing:
+                task.cancel()
+
+    async def _renew(self, permit: Permit) -> None:
+        while True:
+            with contextlib.suppress(StoreError):
+                await self._store.renew(permit)
+            await asyncio.sleep(self._renew_s)
+
+    async def _release(self, permit: Permit, result: Result, error: ProviderError | None = None) -> float:
+        named_s, message = (error.retry_after_s, error.message) if error else (None, "")
+        # The waiter asks right behind this, in the same round trip.
+        self._queue.wake()
+        try:
+            pause_s = await self._store.release(permit, result, pause_s=named_s, message=message)
+        except StoreError as e:
+            # The lease expires by itself, and the provider's next answer reports the same.
+            _log.warning("permit_not_released", provider=self._provider, result=result.value, reason=e.message)
+            return 0.0
+        if pause_s:
+            tell(self._provider, Heard.PAUSED, pause_s)
+            _log.warning("provider_paused", provider=self._provider, seconds=round(pause_s, 1), reason=message)
+        return pause_s
+
+    def _paused(self, seconds: float, reason: str) -> RateLimited:
+        return RateLimited(f"{self._provider} is paused: {reason}", retry_after_s=seconds)
+
+
+def _with_jitter(wait: Wait) -> float:
+    """Return how long to wait, spread so that not all waiters ask at the same moment."""
+    least, most = (0.5, 1.5) if wait.reason is Reason.BUSY else (1.0, 1.1)
+    return wait.seconds * random.uniform(least, most)  # noqa: S311  not a secret
