@@ -1,10 +1,13 @@
 """Settings of the domain: where bars come from and where they go. Read once, in a composition root."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from batch.providers.registry import get_provider_spec, provider_specs
+from batch.providers.spec import ProviderSettings
 
 #: Such as `jquants=120 yahoo=off`.
 _BY_PROVIDER = r"^( *[a-z][a-z0-9_]*=([1-9][0-9]{0,5}|off) *( |$))*$"
@@ -13,8 +16,8 @@ _BY_PROVIDER = r"^( *[a-z][a-z0-9_]*=([1-9][0-9]{0,5}|off) *( |$))*$"
 _BY_INTERVAL = r"^( *(1m|5m|15m|1h|1d)=[1-9][0-9]{0,4} *( |$))*$"
 
 
-class BatchSettings(BaseSettings):
-    """What providers and stores need, from the environment; `docs/reference/settings.md` explains each."""
+class CommonSettings(BaseSettings):
+    """The settings that are not of one provider."""
 
     # Stripped: a secret that was made with `echo` ends with a newline, which no address or token has.
     model_config = SettingsConfigDict(
@@ -32,15 +35,6 @@ class BatchSettings(BaseSettings):
     influxdb_bucket_agg_1d: str = Field(default="agg_1d", validation_alias="INFLUXDB_BUCKET_AGG_1D")
     influxdb_api: Literal["v1", "v2", "v3"] = Field(default="v2", validation_alias="KABOOM_INFLUXDB_API")
     influxdb_query: Literal["influxql", "sql"] = Field(default="influxql", validation_alias="KABOOM_INFLUXDB_QUERY")
-    synthetic_seed: int = Field(default=20250923, ge=0, validation_alias="KABOOM_SYNTHETIC_SEED")
-    file_dir: Path | None = Field(default=None, validation_alias="KABOOM_FILE_DIR")
-    file_time_zone: str = Field(default="Asia/Tokyo", validation_alias="KABOOM_FILE_TIME_ZONE")
-    file_max_mb: int = Field(default=256, ge=1, le=1_000_000, validation_alias="KABOOM_FILE_MAX_MB")
-    jquants_api_key: SecretStr | None = Field(default=None, validation_alias="JQUANTS_API_KEY")
-    jquants_base_url: str = Field(default="https://api.jquants.com/v2", validation_alias="JQUANTS_BASE_URL")
-    jquants_bulk: bool = Field(default=False, validation_alias="JQUANTS_BULK")
-    yahoo_enabled: bool = Field(default=False, validation_alias="YAHOO_ENABLED")
-    yahoo_base_url: str = Field(default="https://query2.finance.yahoo.com", validation_alias="YAHOO_BASE_URL")
     provider_delay_s: float = Field(default=3600.0, ge=0, validation_alias="KABOOM_PROVIDER_DELAY_S")
     fetch_attempts: int = Field(default=3, ge=1, le=20, validation_alias="KABOOM_FETCH_ATTEMPTS")
     provider_patience_s: float = Field(default=3600.0, ge=0, validation_alias="KABOOM_PROVIDER_PATIENCE_S")
@@ -61,12 +55,23 @@ class BatchSettings(BaseSettings):
         return self.bar_store == "influx" or (self.bar_store == "auto" and self.influxdb_host is not None)
 
     def lacking_for(self, provider: str) -> str | None:
-        """Return what has to be set before a provider may be used, as a sentence; None where nothing is missing."""
-        if provider == "jquants" and self.jquants_api_key is None:
-            return "provider was jquants and JQUANTS_API_KEY is not set: get a key of your own, for personal use"
-        if provider == "yahoo" and not self.yahoo_enabled:
-            return "provider was yahoo and YAHOO_ENABLED is not true: read Yahoo's terms, then set it"
-        return None
+        """Return what must be set before a provider can be used, as a sentence; None if nothing is missing.
+
+        Raises:
+            InvalidRequest: no provider has this name.
+
+        """
+        return get_provider_spec(provider).find_lacking(self)
+
+    def of_provider(self, provider: str) -> ProviderSettings:
+        """Return the settings of a provider alone.
+
+        Raises:
+            InvalidRequest: no provider has this name.
+
+        """
+        own = get_provider_spec(provider).settings
+        return own.model_validate({name: getattr(self, name) for name in own.model_fields})
 
     @property
     def influxdb_secret(self) -> str | None:
@@ -89,11 +94,6 @@ class BatchSettings(BaseSettings):
         return self.data_dir / "bars"
 
     @property
-    def jquants_bulk_dir(self) -> Path | None:
-        """Where J-Quants' bulk files are kept for a while; None where they are not used."""
-        return self.data_dir / "jquants-bulk" if self.jquants_bulk else None
-
-    @property
     def mirror_dir(self) -> Path:
         """Where the mirror of all bars is written."""
         return self.mirror_path or self.data_dir / "mirror"
@@ -113,3 +113,21 @@ class BatchSettings(BaseSettings):
     def indicators_dir(self) -> Path:
         """Where jobs keep the indicators that they compute."""
         return self.data_dir / "indicators"
+
+
+def _fields_of_providers() -> dict[str, Any]:
+    """Return the fields that the providers declare, each as type and default."""
+    return {
+        name: (field.annotation, field)
+        for spec in provider_specs()
+        for name, field in spec.settings.model_fields.items()
+    }
+
+
+if TYPE_CHECKING:
+    BatchSettings = CommonSettings
+else:
+    #: What the domain needs, from the environment: the common settings and those of each provider.
+    BatchSettings = create_model(
+        "BatchSettings", __base__=CommonSettings, __module__=__name__, **_fields_of_providers()
+    )

@@ -1,9 +1,9 @@
 """The composition root of the domain: settings to providers, stores and the tools of an ingest."""
 
+from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
-
-from pydantic import SecretStr
 
 from batch.bars.actions.influx import InfluxActionStore
 from batch.bars.actions.memory import MemoryActionStore
@@ -28,19 +28,15 @@ from batch.kit.http.client import HttpClient
 from batch.kit.redis.client import connect_redis
 from batch.market.history import load_history
 from batch.market.listing import Market
-from batch.market.universe import Universe, load_universe
+from batch.market.universe import Universe
 from batch.providers.base import BarProvider, MasterProvider
-from batch.providers.file import FileLimits, FileProvider
-from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, JquantsSource
-from batch.providers.limiter.limited_provider import RateLimitedProvider
 from batch.providers.limiter.limits import parse_limits
 from batch.providers.limiter.memory import MemoryPermitStore
 from batch.providers.limiter.port import Limits, PermitStore
 from batch.providers.limiter.rate_limiter import NoRateLimit, RateLimiter, SharedRateLimiter
 from batch.providers.limiter.redis import RedisPermitStore
 from batch.providers.registry import check_has_master, get_provider_spec
-from batch.providers.synthetic import SyntheticProvider
-from batch.providers.yahoo import YahooProvider, YahooSource
+from batch.providers.spec import ProviderParts, ProviderSettings
 from batch.settings import BatchSettings
 
 
@@ -116,16 +112,9 @@ def build_provider(settings: BatchSettings, name: str | None = None) -> BarProvi
     spec = get_provider_spec(name or settings.provider)
     if lacking := settings.lacking_for(spec.name):
         raise ConfigurationError(lacking)
-    place = (_limits_of(settings, spec.name), settings.shared_redis_url)
-    if spec.name == "jquants" and settings.jquants_api_key:
-        server = (settings.jquants_base_url, settings.jquants_api_key)
-        return _jquants_provider(*server, *place, settings.jquants_bulk_dir)
-    if spec.name == "yahoo":
-        return _yahoo_provider(settings.yahoo_base_url, *place)
-    rate_limiter = build_rate_limiter(settings, spec.name)
-    provider = _build_plain(settings, spec.name)
-    # These make one request for each call, and know of no rate_limiter.
-    return provider if isinstance(rate_limiter, NoRateLimit) else RateLimitedProvider(provider, rate_limiter)
+    folders = (settings.data_dir, settings.symbols_dir)
+    own, limits = settings.of_provider(spec.name), _limits_of(settings, spec.name)
+    return _provider(spec.name, own, folders, limits, settings.shared_redis_url)
 
 
 def build_master(settings: BatchSettings, name: str) -> MasterProvider:
@@ -137,15 +126,15 @@ def build_master(settings: BatchSettings, name: str) -> MasterProvider:
 
     """
     provider = build_provider(settings, check_has_master(name).name)
-    if not isinstance(provider, JquantsProvider):
-        raise ConfigurationError(f"provider {name} was said to have a symbol master, expected it to be one")
+    if not isinstance(provider, MasterProvider):
+        raise ConfigurationError(f"provider {name} has no fetch_master, expected one: its spec says has_master")
     return provider
 
 
 def build_rate_limiter(settings: BatchSettings, name: str) -> RateLimiter:
-    """Return the rate_limiter of a provider: as its capabilities say, unless the settings say otherwise.
+    """Return the rate limiter of a provider, whose limits are its own or those of the settings.
 
-    Its permits are shared by every process with the same Redis; without one they are this process's own.
+    All processes with the same Redis share it; without Redis it is this process's own.
 
     Raises:
         InvalidRequest: no provider has this name.
@@ -182,16 +171,25 @@ def _limits_of(settings: BatchSettings, name: str) -> Limits:
     return parse_limits(name, settings.provider_requests_per_minute or "", settings.provider_concurrency or "")
 
 
+@cache
+def _provider(
+    name: str, own: ProviderSettings, folders: tuple[Path, Path], limits: Limits, redis_url: str | None
+) -> BarProvider:
+    module, _, function = get_provider_spec(name).build.partition(":")
+    build: Callable[[ProviderParts[ProviderSettings]], BarProvider] = getattr(import_module(module), function)
+    rate_limiter = _rate_limiter(name, limits, redis_url)
+    return build(ProviderParts(own, *folders, rate_limiter, limits.concurrency))
+
+
 def _rate_limiter(name: str, limits: Limits, redis_url: str | None) -> RateLimiter:
-    return NoRateLimit() if limits.are_none else SharedRateLimiter(name, _limiter(name, limits, redis_url))
+    return NoRateLimit() if limits.are_none else SharedRateLimiter(name, _permit_store(name, limits, redis_url))
 
 
-def _build_plain(settings: BatchSettings, name: str) -> BarProvider:
-    if name == "file":
-        if settings.file_dir is None:
-            raise ConfigurationError("provider was file and KABOOM_FILE_DIR is not set: name the folder of files")
-        return _file_provider(settings.file_dir.resolve(), settings.file_time_zone, settings.file_max_mb)
-    return _synthetic_provider(settings.synthetic_seed, settings.symbols_dir)
+@cache
+def _permit_store(provider: str, limits: Limits, redis_url: str | None) -> PermitStore:
+    if redis_url is None:
+        return MemoryPermitStore(limits)
+    return RedisPermitStore(provider, limits, lambda: connect_redis(redis_url, client_name=f"kaboom-{provider}"))
 
 
 def _influx_buckets(settings: BatchSettings) -> InfluxBuckets:
@@ -219,44 +217,3 @@ def _memory_actions() -> MemoryActionStore:
 @cache
 def _page_store(root: Path) -> PageBarStore:
     return PageBarStore(root)
-
-
-@cache
-def _limiter(provider: str, limits: Limits, redis_url: str | None) -> PermitStore:
-    if redis_url is None:
-        return MemoryPermitStore(limits)
-    return RedisPermitStore(provider, limits, lambda: connect_redis(redis_url, client_name=f"kaboom-{provider}"))
-
-
-@cache
-def _file_provider(root: Path, time_zone: str, max_mb: int) -> FileProvider:
-    return FileProvider(root, time_zone=time_zone, limits=FileLimits(max_mb))
-
-
-@cache
-def _jquants_provider(
-    base_url: str, api_key: SecretStr, limits: Limits, redis_url: str | None, bulk_dir: Path | None
-) -> JquantsProvider:
-    rate_limiter = _rate_limiter("jquants", limits, redis_url)
-    source = JquantsSource.connect(base_url, api_key.get_secret_value(), rate_limiter, connections=_connections(limits))
-    bulk = JquantsBulk(source, JquantsShelf(source, rate_limiter, bulk_dir)) if bulk_dir else None
-    return JquantsProvider(source, concurrency=limits.concurrency, bulk=bulk)
-
-
-@cache
-def _yahoo_provider(base_url: str, limits: Limits, redis_url: str | None) -> YahooProvider:
-    source = YahooSource.connect(base_url, _rate_limiter("yahoo", limits, redis_url), connections=_connections(limits))
-    return YahooProvider(source, concurrency=limits.concurrency)
-
-
-def _connections(limits: Limits) -> int:
-    return max(8, limits.concurrency or 0)
-
-
-@cache
-def _synthetic_provider(seed: int, symbols_dir: Path) -> SyntheticProvider:
-    return SyntheticProvider(
-        seed=seed,
-        universe=lambda market, session: load_universe(market, session, imported_dir=symbols_dir),
-        clock=utc_now,
-    )

@@ -68,8 +68,13 @@ class Session:
 
     def terms_of(self, provider: str) -> str | None:
         """Return the terms of a provider's data, None where it has none or is not known here."""
-        known = provider_of(provider) in provider_names()
-        return self.words.terms(provider, get_source_spec(provider).terms_url) if known else None
+        terms = get_source_spec(provider).terms if provider_of(provider) in provider_names() else None
+        return self.words.terms(terms) if terms else None
+
+    def say_source(self, source: str) -> str:
+        """Return the line that names the source of bars; it says whether they are made up."""
+        is_made_up = provider_of(source) in provider_names() and not get_source_spec(source).is_real
+        return self.words.say("made_up" if is_made_up else "source", source=source)
 
     def say_terms(self, provider: str | None) -> None:
         """Print the terms of a provider's data to stderr, where it has any."""

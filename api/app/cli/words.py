@@ -2,7 +2,10 @@
 
 import locale
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from batch.providers.spec import Terms
 
 type Language = Literal["en", "ja"]
 
@@ -208,7 +211,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "imported {count} listings as of {as_of}: {path}",
         "{as_of} 時点の銘柄 {count} 件を取り込みました: {path}",
     ),
-    "synthetic": (
+    "made_up": (
         "source: {source} — generated, not market data",
         "取得元: {source}(生成データです。実際の相場ではありません)",
     ),
@@ -260,18 +263,6 @@ OUTCOME_WORDS: dict[str, tuple[str, str]] = {
     "write_failed": ("could not be stored", "保存に失敗"),
 }
 
-#: What the data of a provider may be used for; its own words count, at `url`.
-TERMS_WORDS: dict[str, tuple[str, str]] = {
-    "jquants": (
-        "J-Quants is for the personal use of the person who holds the key: no redistribution, no business use. Terms: {url}",
-        "J-Quants はキーの保有者本人の私的利用に限られ、再配布や業務での利用はできません。規約: {url}",
-    ),
-    "yahoo": (
-        "Yahoo's data is for personal use, and Yahoo may turn callers away. Terms: {url}",
-        "Yahoo のデータは個人利用に限られ、アクセスを拒まれることがあります。規約: {url}",
-    ),
-}
-
 
 def choose_language(wanted: str | None = None) -> Language:
     """Return the language asked for, else that of the environment."""
@@ -294,9 +285,9 @@ class Speaker:
         """Return what an outcome means."""
         return self._pick(OUTCOME_WORDS[outcome])
 
-    def terms(self, provider: str, url: str) -> str | None:
-        """Return what the data of a provider may be used for; None where it has no terms."""
-        return self._pick(TERMS_WORDS[provider]).format(url=url) if provider in TERMS_WORDS else None
+    def terms(self, terms: "Terms") -> str:
+        """Return what the data of a provider may be used for."""
+        return self._pick((terms.en, terms.ja)).format(url=terms.url)
 
     def _pick(self, texts: tuple[str, str]) -> str:
         return texts[1] if self.language == "ja" else texts[0]

@@ -8,7 +8,8 @@ from batch.ingest.provider_checks import check_capabilities, check_reach, resolv
 from batch.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
 from batch.kit.clock import utc_now
 from batch.market.calendar import last_sessions
-from batch.providers.registry import ProviderSpec, get_provider_spec
+from batch.providers.registry import get_provider_spec
+from batch.providers.spec import ProviderSpec
 
 if TYPE_CHECKING:
     from app.settings import AppSettings

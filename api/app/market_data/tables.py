@@ -21,7 +21,8 @@ from batch.market.bar import BarSeries
 from batch.market.calendar import JST
 from batch.market.interval import Interval
 from batch.market.source import provider_of
-from batch.providers.registry import ProviderSpec, get_source_spec
+from batch.providers.registry import get_source_spec
+from batch.providers.spec import ProviderSpec
 
 _MOST_COVERAGE_DAYS = 366
 

@@ -11,7 +11,8 @@ from batch.market.fields import Day, IntervalName, LookBack, MarketName, SymbolT
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.providers.fields import SourceName, need_provider
-from batch.providers.registry import ProviderSpec, get_source_spec
+from batch.providers.registry import get_source_spec
+from batch.providers.spec import ProviderSpec
 
 DEFAULT_SESSIONS = 250
 

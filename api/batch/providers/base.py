@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from batch.market.action import CorporateAction
 from batch.market.interval import Interval
@@ -132,6 +132,7 @@ class BarProvider(Protocol):
         ...
 
 
+@runtime_checkable
 class MasterProvider(Protocol):
     """A source of the list of what is listed; `ProviderSpec.has_master` says which providers are one."""
 

@@ -1,4 +1,4 @@
-"""What a provider's HTTP answer means: a JSON object, a pause that it asks for, or a fault; pure."""
+"""What a provider's HTTP answer means: a body, a pause, or an error; pure."""
 
 import contextlib
 from collections.abc import Collection, Mapping
@@ -22,11 +22,11 @@ _QUOTED = 80
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How a provider's server is spoken of.
+    """How messages name a provider's server.
 
     Attributes:
         name: the provider.
-        on_refusal: what to do about 401 and 403.
+        on_refusal: what the user can do about 401 and 403.
 
     """
 
@@ -34,12 +34,12 @@ class Server:
     on_refusal: str
 
 
-def read_object(reply: Reply, server: Server, *, accept: Collection[int] = _OK) -> Mapping[str, Any]:
-    """Return the JSON object of an answer whose status is among those accepted.
+def read_body(reply: Reply, server: Server, *, accept: Collection[int] = _OK) -> bytes:
+    """Return the body of an answer whose status is among those accepted.
 
     Raises:
-        RateLimited: 429; `retry_after_s` is None where the server did not say.
-        ProviderError: anything else: no answer, 401 or 403 (not retryable), another status, no JSON object.
+        RateLimited: 429; `retry_after_s` is None if the server did not name one.
+        ProviderError: no answer, 401 or 403 (not retryable), or another status.
 
     """
     if reply.status is None:
@@ -54,12 +54,24 @@ def read_object(reply: Reply, server: Server, *, accept: Collection[int] = _OK) 
             retryable=reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR,
             retry_after_s=read_retry_after(reply.headers),
         )
+    return reply.body
+
+
+def read_object(reply: Reply, server: Server, *, accept: Collection[int] = _OK) -> Mapping[str, Any]:
+    """Return the JSON object of an answer whose status is among those accepted.
+
+    Raises:
+        RateLimited: see `read_body`.
+        ProviderError: see `read_body`, or the body is no JSON object (retryable).
+
+    """
+    body = read_body(reply, server, accept=accept)
     with contextlib.suppress(orjson.JSONDecodeError):
-        found = orjson.loads(reply.body)
+        found = orjson.loads(body)
         if isinstance(found, dict):
             return found
     raise ProviderError(
-        f"{server.name}: status was {reply.status} and the answer {quote(reply.body)}, expected a JSON object",
+        f"{server.name}: status was {reply.status} and the answer {quote(body)}, expected a JSON object",
         retryable=True,
     )
 

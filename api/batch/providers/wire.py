@@ -1,16 +1,16 @@
 """Requests to one provider's server, each with a permit of its rate limiter."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from batch.kit.http.client import HttpClient, Reply
 from batch.providers.limiter.rate_limiter import RateLimiter
-from batch.providers.replies import Server, read_object
+from batch.providers.replies import Server, read_body, read_object
 
 
 class ProviderWire:
-    """Gets JSON objects from a provider's server, each request with a permit."""
+    """Gets answers from a provider's server, each request with a permit."""
 
     def __init__(
         self,
@@ -39,6 +39,20 @@ class ProviderWire:
         async with self._rate_limiter.permit():
             reply = await self._client.get(path, params=params, headers=self._headers)
             return read_object(self._without_secret(reply), self._server, accept=accept)
+
+    async def get_body[T](self, path: str, params: Mapping[str, str], read: Callable[[bytes], T]) -> T:
+        """Return what `read` makes of the body at a path, such as CSV.
+
+        `read` runs while the permit is held: a `ProviderError` that it raises counts as a failure of the server.
+
+        Raises:
+            RateLimited: the server asks for a pause, now or since before.
+            ProviderError: it failed, or `read` raised this.
+
+        """
+        async with self._rate_limiter.permit():
+            reply = await self._client.get(path, params=params, headers=self._headers)
+            return read(read_body(self._without_secret(reply), self._server))
 
     async def close(self) -> None:
         """Release the connections."""

@@ -104,12 +104,13 @@ def _scope(series: "BarSeries", known: "pl.DataFrame", last: date, *, market: st
 
     days = known["session"].unique().sort().to_list()
     # Before the first session of which anything is known nothing is missing: nobody has asked for it.
-    sessions = days if provider_of(series.source) == "file" else list(sessions_between(days[0], last)) if days else []
+    spec = get_source_spec(series.source)
+    sessions = list(sessions_between(days[0], last)) if days and spec.is_tse else days
     symbols = known["symbol"].unique().sort().to_list()
     if market:
         universe = load_universe(parse_market(market), last, imported_dir=load_settings().symbols_dir)
         symbols = list(universe.symbols)
-    return CoverScope(symbols, sessions, get_source_spec(series.source).capabilities.delay, utc_now())
+    return CoverScope(symbols, sessions, spec.capabilities.delay, utc_now())
 
 
 def _pick(cells: "pl.DataFrame", states: tuple[CellState, ...]) -> "pl.DataFrame":

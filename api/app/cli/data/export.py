@@ -99,7 +99,7 @@ def _run(session: Session, plan: "Planner") -> None:
     for file in files:
         session.show(f"{file['path']}  {file['bars']:,}  {file['provider']}")
     if any(not file["is_real"] for file in files):
-        session.say("synthetic", source="synthetic")
+        session.say("made_up", source=", ".join(sorted({file["provider"] for file in files if not file["is_real"]})))
     session.say("exported", files=len(files), **totals)
 
 

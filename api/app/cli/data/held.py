@@ -6,7 +6,7 @@ from app.cli.exits import CliError, Exit
 from app.cli.session import Session
 from app.settings import load_settings
 from batch.market.interval import parse_interval
-from batch.market.source import derived_source, provider_of
+from batch.market.source import derived_source
 
 if TYPE_CHECKING:
     from batch.bars.actions.store import ActionStore
@@ -64,6 +64,5 @@ def store_place() -> str:
 
 def print_series(session: Session, series: "BarSeries", text: str) -> None:
     """Print a line, and whose bars it is about: made-up ones are never shown without saying so."""
-    name = "synthetic" if provider_of(series.source) == "synthetic" else "source"
     session.show(text)
-    session.show(session.words.say(name, source=series.source))
+    session.show(session.say_source(series.source))

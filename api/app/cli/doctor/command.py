@@ -59,7 +59,7 @@ async def _examine(session: Session) -> list[Finding]:
 
 def _without_provider(settings: AppSettings) -> AppSettings:
     """Return the settings with a provider that works: what its own lacks is a finding already."""
-    return settings.model_copy(update={"provider": "synthetic"})
+    return settings.model_copy(update={"provider": type(settings).model_fields["provider"].default})
 
 
 def _print(session: Session, findings: Sequence[Finding], limit: int) -> None:

@@ -66,8 +66,7 @@ def runtime_s(job: dict[str, Any]) -> float | None:
 
 
 def _print_source(session: Session, provider: str) -> None:
-    name = "synthetic" if provider == "synthetic" else "source"
-    session.show(session.words.say(name, source=provider))
+    session.show(session.say_source(provider))
     session.say_terms(provider)
 
 

@@ -1,6 +1,1 @@
-"""A provider of bars from the user's own CSV and Parquet files."""
-
-from batch.providers.file.limits import FileLimits
-from batch.providers.file.provider import FileProvider
-
-__all__ = ["FileLimits", "FileProvider"]
+"""The provider of the user's own CSV and Parquet files."""

@@ -21,10 +21,8 @@ from batch.providers.file.factors import find_actions
 from batch.providers.file.limits import FileLimits
 from batch.providers.file.names import symbol_of_path
 from batch.providers.file.reading import SUFFIXES
+from batch.providers.file.spec import SPEC
 from batch.providers.file.tables import Facts, SourceFile, TableCache
-from batch.providers.registry import get_provider_spec
-
-_NAME = "file"
 
 
 @dataclass(slots=True)
@@ -64,12 +62,12 @@ class FileProvider:
     @property
     def name(self) -> str:
         """`"file"`."""
-        return _NAME
+        return SPEC.name
 
     @property
     def capabilities(self) -> Capabilities:
         """What it can do; which of the intervals there are is for the files to say."""
-        return get_provider_spec(_NAME).capabilities
+        return SPEC.capabilities
 
     async def fetch_universe(self, market: Market, _session: date) -> tuple[str, ...] | None:
         """Return all symbols of the files for market FILE, sorted; None for a section of the TSE.

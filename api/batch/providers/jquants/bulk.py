@@ -16,6 +16,7 @@ from batch.providers.jquants import query
 from batch.providers.jquants.csv_file import read_file
 from batch.providers.jquants.files import BulkFile, parse_files, pick_files
 from batch.providers.jquants.get import JquantsSource
+from batch.providers.jquants.outcomes import add_outcomes, expect_whole, traded
 from batch.providers.jquants.parse import (
     DAILY_FIELDS,
     MINUTE_FIELDS,
@@ -25,7 +26,6 @@ from batch.providers.jquants.parse import (
     parse_codes,
 )
 from batch.providers.jquants.query import code_of
-from batch.providers.jquants.settle import expect_whole, settle, traded
 from batch.providers.jquants.shelf import JquantsShelf
 from batch.providers.shaping import lengthen
 
@@ -85,7 +85,7 @@ class JquantsBulk:
         if questions - 1 - sum(file.cost for file in files) < self._least_saved:
             return None
         rows = await self._read(files, DAILY_FIELDS if is_daily else MINUTE_FIELDS, request.symbols)
-        return await (self._settle_days(request, rows) if is_daily else self._settle_minutes(request, rows))
+        return await (self._finish_days(request, rows) if is_daily else self._finish_minutes(request, rows))
 
     async def _read(
         self, files: Mapping[BulkFile, Sequence[date]], fields: Mapping[str, Any], symbols: Sequence[str]
@@ -107,7 +107,7 @@ class JquantsBulk:
             tables.append(table.rows)
         return pl.concat(tables).sort("Date", maintain_order=True)
 
-    async def _settle_days(self, request: BarRequest, table: pl.DataFrame) -> FetchedBars:
+    async def _finish_days(self, request: BarRequest, table: pl.DataFrame) -> FetchedBars:
         rows = make_days(table, request.symbols)
         counts = dict(rows.group_by(pl.col("opened_at").dt.date()).len().rows())
         for session in request.sessions:
@@ -115,9 +115,9 @@ class JquantsBulk:
         # Whether files have a row of an issue that did not trade is not documented: no row proves nothing.
         listed = await self._find_listed(set(request.symbols) - set(rows["symbol"]), request.sessions[-1])
         actions = parse_actions(table.filter(pl.col("AdjFactor") != 1).to_dicts(), request.symbols)
-        return replace(settle(request.symbols, rows, listed), actions=list(actions))
+        return replace(add_outcomes(request.symbols, rows, listed), actions=list(actions))
 
-    async def _settle_minutes(self, request: BarRequest, table: pl.DataFrame) -> FetchedBars:
+    async def _finish_minutes(self, request: BarRequest, table: pl.DataFrame) -> FetchedBars:
         minutes = await asyncio.to_thread(_by_symbol, table, request.symbols)
         brought = set(minutes["symbol"])
         # Minutes without trades have no row, so the list of issues has to tell a quiet day from no listing.
@@ -126,8 +126,8 @@ class JquantsBulk:
         counts = dict(minutes.group_by(day).agg(pl.col("symbol").n_unique()).rows())
         for session in request.sessions:
             expect_whole(session, "a bulk file", asked=len(brought | listed), found=counts.get(session, 0))
-        settled = settle(request.symbols, minutes, listed)
-        return await asyncio.to_thread(lengthen, settled, request.sessions, request.interval)
+        finished = add_outcomes(request.symbols, minutes, listed)
+        return await asyncio.to_thread(lengthen, finished, request.sessions, request.interval)
 
     async def _find_listed(self, symbols: set[str], session: date) -> set[str]:
         """Return those of some symbols that were listed on a session."""

@@ -17,6 +17,7 @@ from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
 from batch.providers.jquants import query
 from batch.providers.jquants.bulk import JquantsBulk
 from batch.providers.jquants.get import JquantsSource
+from batch.providers.jquants.outcomes import add_outcomes, expect_whole, traded, unfinished
 from batch.providers.jquants.parse import (
     expect_code,
     parse_actions,
@@ -26,11 +27,9 @@ from batch.providers.jquants.parse import (
     parse_master,
     parse_minutes,
 )
-from batch.providers.jquants.settle import expect_whole, settle, traded, unfinished
-from batch.providers.registry import get_provider_spec
+from batch.providers.jquants.spec import SPEC
 from batch.providers.shaping import lengthen, pick_sessions
 
-_NAME = "jquants"
 #: Of fewer issues the minutes of a session are asked for one by one: a past month's file is 100 MB.
 _LEAST_ISSUES = 200
 
@@ -44,13 +43,13 @@ class JquantsProvider:
         """Take a source, how many requests to make at once (its own limit by default), and bulk files if any."""
         self._source = source
         self._bulk = bulk
-        capabilities = get_provider_spec(_NAME).capabilities.asked_at_once(concurrency)
+        capabilities = SPEC.capabilities.asked_at_once(concurrency)
         self._capabilities = capabilities if bulk is None else _with_files(capabilities)
 
     @property
     def name(self) -> str:
         """`"jquants"`."""
-        return _NAME
+        return SPEC.name
 
     @property
     def capabilities(self) -> Capabilities:
@@ -130,7 +129,7 @@ class JquantsProvider:
             expect_whole(session, f"{len(rows)} rows", asked=len(symbols), found=bars.height)
             days.append(bars)
             told += parse_actions(rows, symbols)
-        return replace(settle(symbols, pl.concat(days)), actions=told)
+        return replace(add_outcomes(symbols, pl.concat(days)), actions=told)
 
     async def _fetch_days_of(
         self, symbol: str, sessions: Sequence[date], told: list[CorporateAction]

@@ -12,7 +12,7 @@ from batch.market.rules import daily_limits, round_to_tick
 from batch.providers.synthetic.anchors import Splits, anchor_prices, draw_splits
 from batch.providers.synthetic.constants import Traits, build_traits
 from batch.providers.synthetic.events import Events, SessionKind, draw_events
-from batch.providers.synthetic.limits import Closes, settle_closes
+from batch.providers.synthetic.price_limits import Closes, limit_closes
 from batch.providers.synthetic.returns import Returns, draw_returns
 from batch.providers.synthetic.rng import Floats, Stream, bounded_normals, hash_words, uniform_pairs, uniforms
 
@@ -82,7 +82,7 @@ def build_year(key: YearKey) -> YearBlock:
     events = draw_events(traits.keys, ordinals, splits)
     returns = draw_returns(key.seed, traits, ordinals, events)
     first, last = anchor_prices(traits, key.year), anchor_prices(traits, key.year + 1)
-    closes = settle_closes(_bridge(first, last, returns, splits.ratio, events), first, events, traits.topix500)
+    closes = limit_closes(_bridge(first, last, returns, splits.ratio, events), first, events, traits.topix500)
     return _assemble(traits, sessions, ordinals, (splits, closes, returns, events))
 
 

@@ -9,37 +9,35 @@ import polars as pl
 
 from batch.market.action import CorporateAction
 from batch.market.bar import RAW_BAR_SCHEMA
-from batch.market.calendar import JST, auction_stamps, is_session, opens_at, previous_session
+from batch.market.calendar import auction_stamps, is_session, opens_at
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
-from batch.market.rules import Bools, limit_bounds
+from batch.market.rules import Bools
 from batch.providers.base import BarRequest
 from batch.providers.synthetic.aggregate import aggregate_minutes, take_days
 from batch.providers.synthetic.columns import BarColumns, build_frame, join_columns
 from batch.providers.synthetic.daily import YearBlock, YearKey, build_year
-from batch.providers.synthetic.faults import MANIFEST_SCHEMA, SyntheticFaults, build_manifest
-from batch.providers.synthetic.inject import Scene, plant_faults
 from batch.providers.synthetic.listings import ListingBook
 from batch.providers.synthetic.minutes import build_minutes
 
-# 100 symbols x 327 minutes x 8 bytes is 256 kB: the arrays of a block stay in the processor's cache.
-_SYMBOLS_PER_BLOCK = 100
+#: 100 symbols x 327 minutes x 8 bytes is 256 kB: the arrays of a block stay in the processor's cache.
+SYMBOLS_PER_BLOCK = 100
 _AUCTION_S = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """Bars in `RAW_BAR_SCHEMA`, a word on symbols that can have none, the errors planted, and the splits."""
+    """Bars in `RAW_BAR_SCHEMA`, the outcomes of symbols without any, and the splits."""
 
     bars: pl.DataFrame
     outcomes: Mapping[str, SymbolOutcome]
-    manifest: pl.DataFrame
     actions: tuple[CorporateAction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Slice:
-    # One session of one block: the year it lies in, which rows are listed, and what is wanted of it
+class SessionSlice:
+    """One session of one block: its year, which rows are listed, and the interval that is wanted."""
+
     year: YearBlock
     listed: Bools
     session: date
@@ -52,19 +50,17 @@ class Generator:
 
     seed: int
     listings: ListingBook
-    faults: SyntheticFaults | None = None
 
     def generate(self, request: BarRequest, now: datetime) -> Generated:
         """Return the bars of a request closed at `now` (aware), by block, session, symbol and time."""
         symbols = tuple(dict.fromkeys(request.symbols))
         blocks = [
-            self._block(symbols[i : i + _SYMBOLS_PER_BLOCK], request, now)
-            for i in range(0, len(symbols), _SYMBOLS_PER_BLOCK)
+            self._block(symbols[i : i + SYMBOLS_PER_BLOCK], request, now)
+            for i in range(0, len(symbols), SYMBOLS_PER_BLOCK)
         ]
         return Generated(
             pl.concat([block.bars for block in blocks]) if blocks else pl.DataFrame(schema=RAW_BAR_SCHEMA),
             {symbol: outcome for block in blocks for symbol, outcome in block.outcomes.items()},
-            pl.concat([block.manifest for block in blocks]) if blocks else pl.DataFrame(schema=MANIFEST_SCHEMA),
             tuple(action for block in blocks for action in block.actions),
         )
 
@@ -74,59 +70,35 @@ class Generator:
         listed |= not any(is_session(day) for day in request.sessions)
         parts: list[BarColumns] = []
         splits: list[CorporateAction] = []
-        manifests = [pl.DataFrame(schema=MANIFEST_SCHEMA)]
-        for piece in self._slices(codes, request.sessions, request.interval):
+        for piece in self.slices(codes, request.sessions, request.interval):
             listed |= piece.listed
-            bars = _closed_bars(piece, now)
+            bars = only_closed(make_bars(piece), piece, now)
             traded[bars.row] = True
-            if self.faults is not None:
-                bars, planted = plant_faults(bars, self._scene(codes, piece, now), self.faults)
-                manifests.append(build_manifest(codes, piece.session, planted))
             parts.append(bars)
             splits += _splits(codes, piece) if opens_at(piece.session) <= now else ()
         return Generated(
             build_frame(codes, join_columns(parts)),
             _outcomes(codes, listed, traded),
-            pl.concat(manifests),
             tuple(splits),
         )
 
-    def _slices(self, codes: tuple[str, ...], sessions: Sequence[date], interval: Interval) -> Iterator[_Slice]:
+    def slices(self, codes: tuple[str, ...], sessions: Sequence[date], interval: Interval) -> Iterator[SessionSlice]:
+        """Yield the sessions of a block on which the exchange is open."""
         for session in dict.fromkeys(sessions):
             if is_session(session):
-                yield self._slice(codes, session, interval)
+                yield self.slice(codes, session, interval)
 
-    def _slice(self, codes: tuple[str, ...], session: date, interval: Interval) -> _Slice:
+    def slice(self, codes: tuple[str, ...], session: date, interval: Interval) -> SessionSlice:
+        """Return one session of a block."""
         directory = self.listings.directory(session)
         scales = tuple(directory.scales.get(code, "") for code in codes)
         year = build_year(YearKey(self.seed, codes, scales, session.year))
         there = np.array([code not in directory.delisted for code in codes], dtype=np.bool_)
-        return _Slice(year, there & (year.traits.listed_on <= session.toordinal()), session, interval)
-
-    def _scene(self, codes: tuple[str, ...], piece: _Slice, now: datetime) -> Scene:
-        number = piece.year.sessions.index(piece.session)
-
-        def yesterday() -> BarColumns:
-            before = self._slice(codes, previous_session(piece.session), piece.interval)
-            days = (piece.session - before.session).days
-            return _cut(_bars(before).shift(days * 86400), piece, now)
-
-        return Scene(
-            session=piece.session,
-            interval=piece.interval,
-            keys=piece.year.traits.keys,
-            topix500=piece.year.traits.topix500,
-            upper=limit_bounds(piece.year.base[:, number] / 10)[1],
-            preliminary=now.astimezone(JST).date() <= piece.session,
-            yesterday=yesterday,
-        )
+        return SessionSlice(year, there & (year.traits.listed_on <= session.toordinal()), session, interval)
 
 
-def _closed_bars(piece: _Slice, now: datetime) -> BarColumns:
-    return _cut(_bars(piece), piece, now)
-
-
-def _bars(piece: _Slice) -> BarColumns:
+def make_bars(piece: SessionSlice) -> BarColumns:
+    """Return all bars of a session."""
     if piece.interval is Interval.D1:
         number = piece.year.sessions.index(piece.session)
         bars = take_days(piece.year, number, number)
@@ -135,14 +107,15 @@ def _bars(piece: _Slice) -> BarColumns:
     return bars if piece.listed.all() else bars.take(piece.listed[bars.row])
 
 
-def _splits(codes: Sequence[str], piece: _Slice) -> Iterator[CorporateAction]:
+def _splits(codes: Sequence[str], piece: SessionSlice) -> Iterator[CorporateAction]:
     splits, number = piece.year.splits, piece.year.sessions.index(piece.session)
     today = (splits.index == number) & (splits.ratio > 1) & piece.listed
     for i in np.flatnonzero(today).tolist():
         yield CorporateAction(codes[i], piece.session, 1 / float(splits.ratio[i]))
 
 
-def _cut(bars: BarColumns, piece: _Slice, now: datetime) -> BarColumns:
+def only_closed(bars: BarColumns, piece: SessionSlice, now: datetime) -> BarColumns:
+    """Return those bars of a session that are closed at `now` (aware)."""
     # The last bars of a session are closed when it is, though 15:00 to 16:00 is still running.
     over = auction_stamps(piece.session)[1] + _AUCTION_S
     moment = now.timestamp()

@@ -41,9 +41,6 @@ class Stream(IntEnum):
     ALLOT = 11
     PATH = 12
     WICK = 13
-    SESSION_FAULT = 14
-    BAR_FAULT = 15
-    TRANSPORT = 16
 
 
 def derive_keys(seed: int, names: Sequence[str]) -> Words:
@@ -52,7 +49,7 @@ def derive_keys(seed: int, names: Sequence[str]) -> Words:
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
 
 
-def hash_words(keys: Words, stream: Stream, counters: NDArray[np.int64] | Words) -> Words:
+def hash_words(keys: Words, stream: IntEnum, counters: NDArray[np.int64] | Words) -> Words:
     """Return 64 random bits for each pair of key and counter; the two broadcast."""
     offset = _mix(np.array([int(stream)], dtype=np.uint64) * _GOLDEN)
     return _mix((keys ^ offset) + (counters.astype(np.uint64) + np.uint64(1)) * _GOLDEN)

@@ -15,15 +15,13 @@ from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.universe import Market
 from batch.providers.base import BarRequest, Capabilities, FetchedBars
 from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
-from batch.providers.registry import get_provider_spec
 from batch.providers.rows import SymbolRows, build_frame
 from batch.providers.shaping import lengthen, of_sessions
 from batch.providers.yahoo.get import YahooSource
 from batch.providers.yahoo.parse import parse_chart, parse_splits
 from batch.providers.yahoo.query import ChartQuery, ask_charts
+from batch.providers.yahoo.spec import SPEC
 from batch.providers.yahoo.splits import day_prices, find_divisors, undivide
-
-_NAME = "yahoo"
 
 
 class YahooProvider:
@@ -36,12 +34,12 @@ class YahooProvider:
         """Take a source, how many requests to make at once (its own limit by default), and the time of day."""
         self._source = source
         self._clock = clock
-        self._capabilities = get_provider_spec(_NAME).capabilities.asked_at_once(concurrency)
+        self._capabilities = SPEC.capabilities.asked_at_once(concurrency)
 
     @property
     def name(self) -> str:
         """`"yahoo"`."""
-        return _NAME
+        return SPEC.name
 
     @property
     def capabilities(self) -> Capabilities:

@@ -5,9 +5,9 @@ import string
 
 import pytest
 
-from app.cli.words import OUTCOME_WORDS, TERMS_WORDS, WORDS, Speaker, choose_language
+from app.cli.words import OUTCOME_WORDS, WORDS, Speaker, choose_language
 from batch.market.outcome import Outcome
-from batch.providers.registry import get_provider_spec, provider_names
+from batch.providers.registry import provider_specs
 from tests.fixtures.repo.repository import load_modules
 
 
@@ -49,7 +49,7 @@ def test_what_is_said_exists_and_gets_its_fields() -> None:
 
 def test_what_exists_is_said() -> None:
     # Two are chosen by the provider, two by what a job's items are, and two are passed on by name.
-    by_variable = {"synthetic", "source", "symbols", "files", "cancelled", "submitted"}
+    by_variable = {"made_up", "source", "symbols", "files", "cancelled", "submitted"}
     assert set(WORDS) - set(said()) <= by_variable
 
 
@@ -59,12 +59,10 @@ def test_every_outcome_has_its_words() -> None:
 
 
 def test_every_provider_under_terms_has_its_words() -> None:
-    specs = [get_provider_spec(name) for name in provider_names()]
-    assert set(TERMS_WORDS) == {spec.name for spec in specs if spec.terms_url}
-    for spec in specs:
+    for terms in [spec.terms for spec in provider_specs() if spec.terms]:
+        assert terms.en != terms.ja
         for language in ("en", "ja"):
-            assert (spec.terms_url in (Speaker(language).terms(spec.name, spec.terms_url) or "")) is True
-        assert (Speaker("en").terms(spec.name, "") is None) == (not spec.terms_url)
+            assert terms.url in Speaker(language).terms(terms)
 
 
 @pytest.mark.parametrize(

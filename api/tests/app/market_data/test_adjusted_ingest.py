@@ -15,10 +15,10 @@ from batch.market.calendar import sessions_between
 from batch.market.interval import Interval
 from batch.market.rules import limit_bounds
 from batch.market.universe import Market, load_universe
-from batch.providers.synthetic import SyntheticProvider
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.wiring import build_bar_store
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
+from tests.fixtures.providers.synthetic_faults.splits import find_splits
 
 pytestmark = pytest.mark.anyio
 SPAN = (date(2025, 2, 3), date(2025, 11, 28))
@@ -38,7 +38,7 @@ class Split:
 def find_split() -> Split:
     """Return the first split by three or more in a year of the section."""
     symbols = load_universe(Market.TSE_PRIME, SPAN[1]).symbols
-    splits = SyntheticProvider(seed=SEED).split_events(symbols, first=SPAN[0], last=SPAN[1])
+    splits = find_splits(symbols, SEED, first=SPAN[0], last=SPAN[1])
     symbol, session, ratio = splits.filter(pl.col("ratio") >= 3).row(0)
     days = sessions_between(session - timedelta(days=9), session + timedelta(days=9))
     return Split(symbol, session, ratio, days)

@@ -30,7 +30,7 @@ from batch.market.outcome import Outcome
 from batch.market.report import OutcomeReport
 from batch.market.universe import load_universe
 from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.synthetic import SyntheticProvider
+from batch.providers.synthetic.provider import SyntheticProvider
 from tests.fixtures.bars.holes import Surgeon, memory_surgeon, page_surgeon
 from tests.fixtures.bars.kept_bars import read_series
 

@@ -13,9 +13,10 @@ from batch.market.bar import BarFlag, BarSeries
 from batch.market.calendar import auction_stamps
 from batch.market.interval import Interval
 from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.synthetic import Fault, SyntheticFaults, SyntheticProvider
+from batch.providers.synthetic.provider import SyntheticProvider
 from tests.fixtures.bars.raw_bars import asking, clean_session, raw_bar, raw_frame
 from tests.fixtures.providers.recall import LATER, SEED, SESSIONS, UNIVERSE, Lab
+from tests.fixtures.providers.synthetic_faults.faults import Fault, SyntheticFaults
 
 YESTERDAY, TODAY = SESSIONS[-2:]
 OFTEN = (Interval.M1, Interval.M5, Interval.H1, Interval.D1)

@@ -23,7 +23,7 @@ from batch.market.listing import Market
 from batch.market.outcome import Outcome
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.registry import get_provider_spec
-from batch.providers.synthetic import SyntheticProvider
+from batch.providers.synthetic.provider import SyntheticProvider
 from tests.fixtures.bars.raw_bars import raw_bar, raw_frame
 
 pytestmark = pytest.mark.anyio

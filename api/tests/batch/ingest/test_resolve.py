@@ -14,9 +14,9 @@ from batch.market.calendar import JST
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
-from batch.providers.file import FileProvider
+from batch.providers.file.provider import FileProvider
 from batch.providers.registry import get_provider_spec
-from batch.providers.synthetic import SyntheticProvider
+from batch.providers.synthetic.provider import SyntheticProvider
 
 #: A Tuesday. The Monday before was a holiday (Culture Day), and the session closed at 15:30 JST.
 NOV_4 = date(2025, 11, 4)

@@ -26,7 +26,6 @@ from batch.market.listing import Market
 from batch.market.outcome import Outcome
 from batch.market.report import OutcomeReport
 from batch.providers.base import BarProvider, BarRequest, FetchedBars
-from batch.providers.synthetic import SyntheticProvider, TransportFaults
 from tests.fixtures.bars.raw_bars import clean_session, raw_bar, raw_frame
 from tests.fixtures.providers.fake_providers import (
     SERIES,
@@ -39,6 +38,8 @@ from tests.fixtures.providers.fake_providers import (
     say,
     spoken,
 )
+from tests.fixtures.providers.synthetic_faults.provider import FaultyProvider
+from tests.fixtures.providers.synthetic_faults.transport import TransportFaults
 
 NOV_4 = date(2025, 11, 4)
 NOW = datetime(2025, 12, 1, tzinfo=UTC)
@@ -84,7 +85,7 @@ class TestOutcomes:
 
     def test_the_synthetic_provider_with_faults_loses_nobody(self) -> None:
         faulty = TransportFaults(p_truncated=0.3, p_empty_200=0.3)
-        provider = SyntheticProvider(seed=3, clock=lambda: NOW, transport=faulty)
+        provider = FaultyProvider(seed=3, clock=lambda: NOW, transport=faulty)
         symbols = tuple(str(n) for n in range(1301, 1401))
         report = run(chunk(*symbols, interval=Interval.D1), tools(provider, fetch_attempts=1))
         assert tuple(o.symbol for o in report.outcomes) == symbols

@@ -23,7 +23,8 @@ from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome
 from batch.providers.limiter.rate_limiter import NoRateLimit
-from batch.providers.yahoo import YahooProvider, YahooSource
+from batch.providers.yahoo.get import YahooSource
+from batch.providers.yahoo.provider import YahooProvider
 from batch.providers.yahoo.splits import DayPrices, find_divisors
 from tests.fixtures.providers.fake_yahoo import FakeYahoo, yahoo_server
 

@@ -14,7 +14,8 @@ import pytest
 from batch.errors import ProviderError
 from batch.market.interval import Interval
 from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.file import FileLimits, FileProvider
+from batch.providers.file.limits import FileLimits
+from batch.providers.file.provider import FileProvider
 from batch.settings import BatchSettings
 from batch.wiring import build_provider
 

@@ -19,7 +19,7 @@ from batch.market.interval import Interval
 from batch.market.outcome import Outcome
 from batch.market.universe import Market
 from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.file import FileProvider
+from batch.providers.file.provider import FileProvider
 
 ALWAYS = date(2100, 1, 1)
 HEADER = "Date,Open,High,Low,Close,Volume\n"

@@ -14,9 +14,10 @@ from batch.market.interval import Interval
 from batch.market.listing import Listing, Market
 from batch.market.outcome import Outcome
 from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.jquants import JquantsProvider, JquantsSource, query
-from batch.providers.jquants.get import JQUANTS_SERVER
+from batch.providers.jquants import query
+from batch.providers.jquants.get import JQUANTS_SERVER, JquantsSource
 from batch.providers.jquants.parse import parse_calendar, parse_daily, parse_listings, parse_master, parse_minutes
+from batch.providers.jquants.provider import JquantsProvider
 from batch.providers.limiter.rate_limiter import NoRateLimit
 from batch.providers.wire import ProviderWire
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server

@@ -19,8 +19,12 @@ from batch.market.action import CorporateAction
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome
 from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, JquantsSource, query
 from batch.providers.jquants import bulk as module
+from batch.providers.jquants import query
+from batch.providers.jquants.bulk import JquantsBulk
+from batch.providers.jquants.get import JquantsSource
+from batch.providers.jquants.provider import JquantsProvider
+from batch.providers.jquants.shelf import JquantsShelf
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
 from tests.fixtures.providers.provider_faults import SPOILT, as_json, say_status
 from tests.fixtures.providers.remote_providers import CountingRateLimiter

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from batch.providers.jquants import JquantsShelf, JquantsSource, query, shelf
+from batch.providers.jquants import query, shelf
 from batch.providers.jquants.files import BulkFile, parse_files, pick_files
+from batch.providers.jquants.get import JquantsSource
+from batch.providers.jquants.shelf import JquantsShelf
 from batch.providers.limiter.rate_limiter import NoRateLimit
 from batch.providers.watch import while_alive
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server

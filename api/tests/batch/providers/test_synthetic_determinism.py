@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from batch.market.interval import Interval
 from batch.market.universe import Market, load_universe
 from batch.providers.base import BarRequest
-from batch.providers.synthetic import SyntheticProvider
 from batch.providers.synthetic.daily import build_year
+from batch.providers.synthetic.provider import SyntheticProvider
 from batch.providers.synthetic.rng import Stream, bounded_normals, derive_keys, hash_words, normals, uniforms
 
 SYMBOLS = load_universe(Market.TSE_PRIME, date(2024, 11, 5)).symbols[:160]

@@ -14,14 +14,15 @@ from batch.market.outcome import Outcome
 from batch.market.rules import is_on_tick
 from batch.market.universe import Market, load_universe
 from batch.providers.base import BarRequest
-from batch.providers.synthetic import (
+from tests.fixtures.providers.synthetic_faults.faults import (
+    BAR_FAULTS,
     MANIFEST_SCHEMA,
+    SESSION_FAULTS,
     Fault,
     SyntheticFaults,
-    SyntheticProvider,
-    TransportFaults,
 )
-from batch.providers.synthetic.faults import BAR_FAULTS, SESSION_FAULTS
+from tests.fixtures.providers.synthetic_faults.provider import FaultyProvider
+from tests.fixtures.providers.synthetic_faults.transport import TransportFaults
 
 UNIVERSE = load_universe(Market.TSE_PRIME, date(2024, 11, 5))
 SYMBOLS = UNIVERSE.symbols[:60]
@@ -42,11 +43,11 @@ TOUCHED = {
 VALUES = ("open", "high", "low", "close", "volume")
 
 
-def provider(faults: SyntheticFaults | None, now: datetime = LATER) -> SyntheticProvider:
-    return SyntheticProvider(seed=21, clock=lambda: now, faults=faults)
+def provider(faults: SyntheticFaults | None, now: datetime = LATER) -> FaultyProvider:
+    return FaultyProvider(seed=21, clock=lambda: now, faults=faults)
 
 
-def fetch(source: SyntheticProvider, interval: Interval = Interval.M1) -> pl.DataFrame:
+def fetch(source: FaultyProvider, interval: Interval = Interval.M1) -> pl.DataFrame:
     return asyncio.run(source.fetch_bars(BarRequest(SYMBOLS, interval, (SESSION,)))).bars
 
 
@@ -205,7 +206,7 @@ def test_chunks_have_the_same_faults() -> None:
 
 class TestTransport:
     def call(self, faults: TransportFaults, attempt: int = 1, symbols: tuple[str, ...] = SYMBOLS[:10]) -> object:
-        source = SyntheticProvider(seed=2, clock=lambda: LATER, transport=faults)
+        source = FaultyProvider(seed=2, clock=lambda: LATER, transport=faults)
         return asyncio.run(source.fetch_bars(BarRequest(symbols, Interval.D1, (SESSION,), attempt)))
 
     def test_refusal_says_when_to_come_back(self) -> None:
@@ -235,7 +236,7 @@ class TestTransport:
 
     @pytest.mark.parametrize(("field", "text"), [("p_truncated", "broke off"), ("p_empty_200", "empty body")])
     def test_spoilt_answers_cost_their_symbols_only(self, field: str, text: str) -> None:
-        source = SyntheticProvider(seed=2, clock=lambda: LATER, transport=TransportFaults(**{field: 0.3}))
+        source = FaultyProvider(seed=2, clock=lambda: LATER, transport=TransportFaults(**{field: 0.3}))
         request = BarRequest(SYMBOLS, Interval.D1, (SESSION,))
         fetched = asyncio.run(source.fetch_bars(request))
         assert 5 < len(fetched.outcomes) < 40

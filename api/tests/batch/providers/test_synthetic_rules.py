@@ -13,10 +13,11 @@ from batch.market.outcome import Outcome
 from batch.market.rules import is_on_tick, limit_bounds
 from batch.market.universe import Market, load_universe
 from batch.providers.base import BarRequest, FetchedBars
-from batch.providers.synthetic import SyntheticProvider
 from batch.providers.synthetic.anchors import anchor_prices
 from batch.providers.synthetic.daily import YearKey, build_year
 from batch.providers.synthetic.events import SessionKind
+from batch.providers.synthetic.provider import SyntheticProvider
+from tests.fixtures.providers.synthetic_faults.splits import find_splits
 
 UNIVERSE = load_universe(Market.TSE_PRIME, date(2024, 11, 5))
 SYMBOLS = UNIVERSE.symbols[::5]
@@ -81,7 +82,7 @@ def test_prices_are_ordered_on_ticks_and_clean(minutes: pl.DataFrame, turn: pl.D
 
 def test_limits_hold_from_close_to_close_across_the_year(turn: pl.DataFrame) -> None:
     # Prices before a split are divided as the base price is.
-    splits = SyntheticProvider(seed=11).split_events(SYMBOLS, first=TURN[0], last=TURN[-1])
+    splits = find_splits(SYMBOLS, 11, first=TURN[0], last=TURN[-1])
     assert splits.is_empty() or splits["session"].is_between(TURN[0], TURN[-1]).all()
     base = pl.col("close").shift(1).over("symbol")
     bars = turn.with_columns(base=base, session=pl.col("opened_at").dt.date())
@@ -162,8 +163,7 @@ def fetch_one(symbol: str, session: date, *, seed: int) -> FetchedBars:
 
 
 def test_splits_divide_the_raw_price() -> None:
-    provider = SyntheticProvider(seed=11, clock=lambda: datetime(2026, 11, 1, tzinfo=UTC))
-    splits = provider.split_events(SYMBOLS, first=date(2024, 2, 1), last=date(2024, 12, 31))
+    splits = find_splits(SYMBOLS, 11, first=date(2024, 2, 1), last=date(2024, 12, 31))
     assert 0.05 < splits.height / len(SYMBOLS) < 0.15
     for symbol, session, ratio in splits.rows():
         around = sessions_between(session - timedelta(days=15), session)[-2:]
@@ -174,7 +174,7 @@ def test_splits_divide_the_raw_price() -> None:
 def test_splits_are_told_with_the_bars_of_their_session() -> None:
     provider = SyntheticProvider(seed=11, clock=lambda: datetime(2026, 11, 1, tzinfo=UTC))
     days = sessions_between(date(2024, 9, 2), date(2024, 11, 29))
-    splits = provider.split_events(SYMBOLS, first=days[0], last=days[-1])
+    splits = find_splits(SYMBOLS, 11, first=days[0], last=days[-1])
     fetched = asyncio.run(provider.fetch_bars(BarRequest(SYMBOLS, Interval.D1, days)))
     told = sorted((action.symbol, action.ex_session, round(1 / action.factor, 9)) for action in fetched.actions)
     assert told == splits.rows()

@@ -16,8 +16,9 @@ from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.limiter.rate_limiter import NoRateLimit
 from batch.providers.rows import build_frame
-from batch.providers.yahoo import YahooProvider, YahooSource
+from batch.providers.yahoo.get import YahooSource
 from batch.providers.yahoo.parse import parse_chart
+from batch.providers.yahoo.provider import YahooProvider
 from batch.providers.yahoo.query import ChartQuery, ask_charts
 from batch.settings import BatchSettings
 from batch.wiring import build_provider

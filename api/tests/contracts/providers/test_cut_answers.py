@@ -21,15 +21,19 @@ from batch.kit.http.client import HttpClient
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome
 from batch.providers.base import BarProvider, BarRequest
-from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, JquantsSource
+from batch.providers.jquants.bulk import JquantsBulk
 from batch.providers.jquants.csv_file import read_file
 from batch.providers.jquants.files import BulkFile
+from batch.providers.jquants.get import JquantsSource
+from batch.providers.jquants.provider import JquantsProvider
+from batch.providers.jquants.shelf import JquantsShelf
 from batch.providers.limiter.rate_limiter import NoRateLimit
 from tests.fixtures.bars.stored_bars import JUNE_2, MINUTES, full_day
 from tests.fixtures.influx.fake_influx import ORG, TOKEN, fake_influx
 from tests.fixtures.influx.influx_stores import make_store
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
-from tests.fixtures.providers.remote_providers import REMOTES, Remote
+from tests.fixtures.providers.remote import Remote
+from tests.fixtures.providers.remote_providers import REMOTES
 from tests.fixtures.servers.cut_answers import CutServer, Framing, cutting
 from tests.fixtures.servers.http_servers import Request, Response
 
@@ -94,21 +98,28 @@ async def fetch(provider: BarProvider, interval: Interval, symbols: tuple[str, .
     return None
 
 
+def expect_cut_shows(remote: Remote, shape: Shape) -> None:
+    if not remote.tells_end and shape == (Framing.CLOSE, False):
+        pytest.skip("plain text that ends with the connection cannot be told from a cut one")
+
+
 @SHAPES
 async def test_a_cut_answer_of_a_provider_brings_an_error(remote: Remote, shape: Shape) -> None:
+    expect_cut_shows(remote, shape)
     async with cut_provider(remote) as (server, provider):
         server.framing, server.is_packed = shape
-        whole = await fetch(provider, Interval.M1)
+        whole = await fetch(provider, remote.shortest)
         assert whole is not None
-        assert whole.height > 300
+        assert whole.height > 300 or remote.shortest is not Interval.M1
         length = len(server.sent[0])
         for cut in cuts_of(length):
             server.restart(cut)
-            assert await fetch(provider, Interval.M1) is None, f"{cut} of {length} bytes"
+            assert await fetch(provider, remote.shortest) is None, f"{cut} of {length} bytes"
 
 
 @SHAPES
 async def test_a_short_answer_cut_at_any_byte_brings_an_error(remote: Remote, shape: Shape) -> None:
+    expect_cut_shows(remote, shape)
     async with cut_provider(remote) as (server, provider):
         server.framing, server.is_packed = shape
         assert await fetch(provider, Interval.D1) is not None

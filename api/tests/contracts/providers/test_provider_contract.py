@@ -17,15 +17,17 @@ from batch.market.interval import Interval
 from batch.market.outcome import Outcome
 from batch.market.universe import Market
 from batch.providers.base import BarProvider, BarRequest, FetchedBars
-from batch.providers.file import FileProvider
-from batch.providers.jquants import JquantsBulk, JquantsProvider, JquantsShelf, JquantsSource
+from batch.providers.file.provider import FileProvider
+from batch.providers.jquants.bulk import JquantsBulk
+from batch.providers.jquants.get import JquantsSource
+from batch.providers.jquants.provider import JquantsProvider
+from batch.providers.jquants.shelf import JquantsShelf
 from batch.providers.limiter.rate_limiter import NoRateLimit
 from batch.providers.registry import get_provider_spec, provider_names
-from batch.providers.synthetic import SyntheticProvider
-from batch.providers.yahoo import YahooProvider, YahooSource
+from batch.providers.synthetic.provider import SyntheticProvider
 from tests.fixtures.providers.fake_jquants import API_KEY, jquants_server
 from tests.fixtures.providers.fake_market import small_market
-from tests.fixtures.providers.fake_yahoo import yahoo_server
+from tests.fixtures.providers.remote_providers import REMOTES
 
 SESSIONS = (date(2024, 11, 1), date(2024, 11, 5))
 #: When none of them knows a case's unknown symbol.
@@ -65,14 +67,17 @@ def _file(directory: Path) -> Iterator[Case]:
     yield Case(FileProvider(directory), "NOPE", has_minutes=False)
 
 
-@contextmanager
-def _jquants(_directory: Path) -> Iterator[Case]:
-    with jquants_server() as fake:
-        fake.market = small_market("7203", "6758")
-        # Small pages: every answer has to be read to its end.
-        fake.page_rows, fake.minute_page_rows = 3, 300
-        provider = JquantsProvider(JquantsSource.connect(fake.url, API_KEY, NoRateLimit()))
-        yield Case(provider, "1439", universe=("6758", "7203"))
+def _remote(name: str) -> Callable[[Path], AbstractContextManager[Case]]:
+    @contextmanager
+    def run(_directory: Path) -> Iterator[Case]:
+        with REMOTES[name]() as remote:
+            remote.fake.market = small_market("7203", "6758")
+            # Every answer has to be read to its end.
+            remote.use_small_pages()
+            has_minutes = remote.shortest is Interval.M1
+            yield Case(remote.build(), "1439", universe=remote.universe, has_minutes=has_minutes)
+
+    return run
 
 
 @contextmanager
@@ -88,19 +93,11 @@ def _jquants_bulk(directory: Path) -> Iterator[Case]:
         yield Case(JquantsProvider(source, bulk=bulk), "1439", universe=("6758", "7203"), has_files=True)
 
 
-@contextmanager
-def _yahoo(_directory: Path) -> Iterator[Case]:
-    with yahoo_server() as fake:
-        fake.market = small_market("7203", "6758")
-        yield Case(YahooProvider(YahooSource.connect(fake.url, NoRateLimit())), "1439")
-
-
 CASES: dict[str, Callable[[Path], AbstractContextManager[Case]]] = {
     "synthetic": _synthetic,
     "file": _file,
-    "jquants": _jquants,
     "jquants with bulk files": _jquants_bulk,
-    "yahoo": _yahoo,
+    **{name: _remote(name) for name in REMOTES},
 }
 
 
@@ -124,6 +121,11 @@ def fetch(
             await case.provider.close()
 
     return asyncio.run(once())
+
+
+def expect_interval(case: Case, interval: Interval) -> None:
+    if interval not in case.provider.capabilities.intervals:
+        pytest.skip(f"{case.provider.name} has no bars of {interval}")
 
 
 def test_every_provider_is_under_contract() -> None:
@@ -181,12 +183,14 @@ class TestProviderContract:
 
     @pytest.mark.parametrize("interval", [i for i in Interval if i.is_intraday])
     def test_intraday_bars_stand_on_the_grid_of_what_was_asked(self, case: Case, interval: Interval) -> None:
+        expect_interval(case, interval)
         bars = fetch(case, SYMBOLS, SESSIONS[1:], interval).bars
         assert bars.height > 0 or not case.has_minutes
         assert set(bars["opened_at"].dt.epoch("s")) <= set(grid(SESSIONS[1], interval))
 
     @pytest.mark.parametrize("interval", [i for i in Interval if i.is_intraday])
     def test_longer_bars_are_the_sums_of_the_minutes(self, case: Case, interval: Interval) -> None:
+        expect_interval(case, interval)
         minutes = fetch(case, SYMBOLS, SESSIONS, Interval.M1).bars.sort("symbol", "opened_at")
         slots = minutes.group_by("symbol", pl.col("opened_at").dt.truncate(interval.value), maintain_order=True)
         values = {"open": pl.col("open").first(), "high": pl.col("high").max(), "low": pl.col("low").min()}

@@ -1,4 +1,4 @@
-"""What every provider that asks a server promises where the server fails: no fault becomes "no trades"."""
+"""The contract of providers with limits, when their server fails: no fault becomes "no trades"."""
 
 import contextlib
 import threading
@@ -15,31 +15,41 @@ from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.limiter.memory import MemoryPermitStore
 from batch.providers.limiter.port import Limits
 from batch.providers.limiter.rate_limiter import SharedRateLimiter
-from batch.providers.registry import get_provider_spec, provider_names
-from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants
+from batch.providers.registry import get_provider_spec, provider_specs
 from tests.fixtures.providers.provider_faults import SPOILT, answer_late, say_status
-from tests.fixtures.providers.remote_providers import REMOTES, CountingRateLimiter, Remote
+from tests.fixtures.providers.remote import Remote
+from tests.fixtures.providers.remote_providers import REMOTES, CountingRateLimiter
 
 pytestmark = pytest.mark.anyio
 
 SESSION = date(2026, 11, 16)
 SYMBOLS = ("7203", "6758", "1301")
-INTERVALS = pytest.mark.parametrize("interval", [Interval.M1, Interval.H1, Interval.D1])
+INTERVALS = (Interval.M1, Interval.H1, Interval.D1)
 EVER = 50
 
 
-@pytest.fixture(params=sorted(REMOTES))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on every provider with limits, at the intervals that it has."""
+    names = sorted(REMOTES)
+    if "interval" in metafunc.fixturenames:
+        pairs = [(n, i) for n in names for i in INTERVALS if i in get_provider_spec(n).capabilities.intervals]
+        metafunc.parametrize(("remote", "interval"), pairs, indirect=["remote"])
+    elif "remote" in metafunc.fixturenames:
+        metafunc.parametrize("remote", names, indirect=True)
+
+
+@pytest.fixture
 def remote(request: pytest.FixtureRequest) -> Iterator[Remote]:
     with REMOTES[request.param]() as remote:
         yield remote
 
 
 async def fetch(
-    remote: Remote, interval: Interval = Interval.M1, symbols: tuple[str, ...] = SYMBOLS, timeout_s: float = 30.0
+    remote: Remote, interval: Interval | None = None, symbols: tuple[str, ...] = SYMBOLS, timeout_s: float = 30.0
 ) -> FetchedBars:
     provider = remote.build(timeout_s=timeout_s)
     try:
-        return await provider.fetch_bars(BarRequest(symbols, interval, (SESSION,)))
+        return await provider.fetch_bars(BarRequest(symbols, interval or remote.shortest, (SESSION,)))
     finally:
         await provider.close()
 
@@ -53,11 +63,10 @@ async def outcomes(remote: Remote, interval: Interval) -> dict[str, Outcome]:
     return {symbol: said.outcome for symbol, said in fetched.outcomes.items()}
 
 
-def test_every_provider_under_terms_is_here() -> None:
-    assert set(REMOTES) == {name for name in provider_names() if get_provider_spec(name).terms_url}
+def test_every_provider_with_a_limit_is_here() -> None:
+    assert set(REMOTES) == {spec.name for spec in provider_specs() if spec.has_limits}
 
 
-@INTERVALS
 @pytest.mark.parametrize("fault", SPOILT)
 async def test_a_spoilt_answer_is_a_fault(remote: Remote, fault: str, interval: Interval) -> None:
     remote.fake.faults = [SPOILT[fault]] * EVER
@@ -66,17 +75,16 @@ async def test_a_spoilt_answer_is_a_fault(remote: Remote, fault: str, interval: 
 
 # aiohttp itself asks once more where a connection ends without an answer.
 @pytest.mark.parametrize("fault", sorted(SPOILT.keys() - {"no answer"}))
-async def test_what_is_spoilt_once_comes_at_the_next_try(remote: Remote, fault: str) -> None:
+async def test_a_fault_that_happens_once_is_gone_at_the_next_try(remote: Remote, fault: str) -> None:
     remote.fake.faults = [SPOILT[fault]]
-    spoilt = await outcomes(remote, Interval.M1)
+    spoilt = await outcomes(remote, remote.shortest)
     assert Outcome.PROVIDER_ERROR in spoilt.values()
     assert not spoilt.keys() - set(SYMBOLS)
     assert not (await fetch(remote)).outcomes
 
 
 @pytest.mark.parametrize("status", [401, 403])
-@INTERVALS
-async def test_a_refusal_ends_it_and_says_what_to_do(remote: Remote, status: int, interval: Interval) -> None:
+async def test_a_refusal_ends_the_call_and_says_what_to_do(remote: Remote, status: int, interval: Interval) -> None:
     remote.fake.faults = [say_status(status)] * EVER
     with pytest.raises(ProviderError, match=f"said {status}, it refused us: .{{20}}") as caught:
         await fetch(remote, interval)
@@ -85,7 +93,6 @@ async def test_a_refusal_ends_it_and_says_what_to_do(remote: Remote, status: int
     assert len(remote.fake.requests) <= 4
 
 
-@INTERVALS
 async def test_a_pause_is_as_long_as_the_server_says(remote: Remote, interval: Interval) -> None:
     remote.fake.faults = [say_status(429, Retry_After="7")] * EVER
     with pytest.raises(RateLimited, match="said 429") as caught:
@@ -93,10 +100,8 @@ async def test_a_pause_is_as_long_as_the_server_says(remote: Remote, interval: I
     assert caught.value.retry_after_s == 7
 
 
-@INTERVALS
 async def test_every_request_has_a_permit(remote: Remote, interval: Interval) -> None:
-    if isinstance(remote.fake, FakeJquants):
-        remote.fake.page_rows, remote.fake.minute_page_rows = 2, 100
+    remote.use_small_pages()
     rate_limiter = CountingRateLimiter()
     provider = remote.build(rate_limiter=rate_limiter)
     await provider.fetch_bars(BarRequest((*SYMBOLS, "9999"), interval, (SESSION,)))
@@ -113,7 +118,7 @@ async def test_the_rate_limiter_sees_how_a_request_ended(remote: Remote, status:
     provider = remote.build(rate_limiter=rate_limiter)
     # Some raise it; some report it for the symbol. The rate limiter sees it first.
     with contextlib.suppress(ProviderError):
-        await provider.fetch_bars(BarRequest(SYMBOLS[:1], Interval.M1, (SESSION,)))
+        await provider.fetch_bars(BarRequest(SYMBOLS[:1], remote.shortest, (SESSION,)))
     await provider.close()
     (refused,) = rate_limiter.refused
     assert (isinstance(refused, RateLimited), refused.retryable) == (status == 429, status != 403)
@@ -121,7 +126,7 @@ async def test_the_rate_limiter_sees_how_a_request_ended(remote: Remote, status:
 
 async def test_nothing_is_sent_during_a_pause(remote: Remote) -> None:
     provider = remote.build(rate_limiter=SharedRateLimiter("any", MemoryPermitStore(Limits(concurrency=1))))
-    request = BarRequest(SYMBOLS[:1], Interval.M1, (SESSION,))
+    request = BarRequest(SYMBOLS[:1], remote.shortest, (SESSION,))
     remote.fake.faults = [say_status(429, Retry_After="40")]
     for _ in range(3):
         with pytest.raises(RateLimited) as caught:
@@ -131,12 +136,12 @@ async def test_nothing_is_sent_during_a_pause(remote: Remote) -> None:
     assert len(remote.fake.requests) == 1
 
 
-async def test_a_429_in_the_middle_keeps_what_came_and_accounts_for_the_rest(remote: Remote) -> None:
+async def test_a_429_in_the_middle_keeps_earlier_answers(remote: Remote) -> None:
     symbols = tuple(f"{n}" for n in range(1300, 1330))
     remote.fake.market.listed = dict.fromkeys(symbols, "0111")
     keep = [lambda _request, usual: usual] * 6
     remote.fake.faults = [*keep, *[say_status(429, Retry_After="40")] * EVER]
-    fetched = await fetch(remote, Interval.M1, symbols)
+    fetched = await fetch(remote, symbols=symbols)
     came = set(fetched.bars["symbol"])
     assert len(came) == 6
     assert {s: o.outcome for s, o in fetched.outcomes.items()} == {
@@ -146,11 +151,11 @@ async def test_a_429_in_the_middle_keeps_what_came_and_accounts_for_the_rest(rem
     assert len(remote.fake.requests) <= 6 + concurrency
 
 
-async def test_a_server_that_does_not_answer_is_not_waited_for(remote: Remote) -> None:
+async def test_a_silent_server_times_out(remote: Remote) -> None:
     released = threading.Event()
     remote.fake.faults = [answer_late(released)] * EVER
     try:
-        fetched = await fetch(remote, Interval.M1, timeout_s=0.1)
+        fetched = await fetch(remote, timeout_s=0.1)
     finally:
         released.set()
     assert {o.outcome for o in fetched.outcomes.values()} == {Outcome.PROVIDER_ERROR}
@@ -160,7 +165,7 @@ async def test_a_server_that_does_not_answer_is_not_waited_for(remote: Remote) -
 async def test_an_endless_answer_is_cut_off(remote: Remote) -> None:
     remote.fake.faults = [say_status(200, "[" * 20_000)] * EVER
     provider = remote.build(max_bytes=10_000)
-    fetched = await provider.fetch_bars(BarRequest(SYMBOLS, Interval.M1, (SESSION,)))
+    fetched = await provider.fetch_bars(BarRequest(SYMBOLS, remote.shortest, (SESSION,)))
     await provider.close()
     assert {o.message.partition(": ")[2] for o in fetched.outcomes.values()} == {
         "the answer was longer than 10,000 bytes"
@@ -168,22 +173,22 @@ async def test_an_endless_answer_is_cut_off(remote: Remote) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 418, 429, 500])
-async def test_a_key_that_is_said_back_is_in_no_message(remote: Remote, status: int) -> None:
-    remote.fake.faults = [say_status(status, f"key {API_KEY} of {API_KEY}")] * EVER
+async def test_an_echoed_key_is_in_no_message(remote: Remote, status: int) -> None:
+    secret = remote.secret or "no secret"
+    remote.fake.faults = [say_status(status, f"key {secret} of {secret}")] * EVER
     try:
         said = [outcome.message for outcome in (await fetch(remote)).outcomes.values()]
     except ProviderError as e:
         said = [f"{e} {e.__cause__}"]
     assert said
-    if remote.build().name == "jquants":
-        assert API_KEY not in " ".join(said)
+    if remote.secret:
+        assert remote.secret not in " ".join(said)
 
 
-async def test_a_quiet_symbol_is_told_from_one_that_is_not_listed(remote: Remote) -> None:
+async def test_a_quiet_symbol_differs_from_an_unlisted_one(remote: Remote, interval: Interval) -> None:
     remote.fake.market.quiet = {"6758"}
-    for interval in (Interval.M1, Interval.D1):
-        fetched = await fetch(remote, interval, ("7203", "6758", "9999"))
-        assert {s: o.outcome for s, o in fetched.outcomes.items()} == {
-            "6758": Outcome.NO_TRADES,
-            "9999": Outcome.NOT_LISTED,
-        }
+    fetched = await fetch(remote, interval, ("7203", "6758", "9999"))
+    assert {s: o.outcome for s, o in fetched.outcomes.items()} == {
+        "6758": Outcome.NO_TRADES,
+        "9999": Outcome.NOT_LISTED,
+    }

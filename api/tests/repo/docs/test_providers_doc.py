@@ -43,8 +43,8 @@ def test_the_rows_tell_what_turns_a_provider_on() -> None:
 
 def test_every_provider_under_terms_has_a_section_with_them() -> None:
     for name in provider_names():
-        if url := get_provider_spec(name).terms_url:
+        if terms := get_provider_spec(name).terms:
             section = PAGE.split(f"\n## {name}\n")[1].split("\n## ")[0]
-            assert url in section
+            assert terms.url in section
             assert "**Terms:**" in section
             assert "Not tried: the real service." in section

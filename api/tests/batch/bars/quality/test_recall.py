@@ -11,8 +11,8 @@ from batch.bars.memory import MemoryBarStore
 from batch.market.bar import BarFlag
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome
-from batch.providers.synthetic import Fault, SyntheticFaults
 from tests.fixtures.providers.recall import CELL, FLAGGED, REFUSED, SESSIONS, TAKES_AWAY, Lab, Recall
+from tests.fixtures.providers.synthetic_faults.faults import Fault, SyntheticFaults
 from tests.fixtures.repo.repository import load_text
 
 LEAST_SOFT = 0.95

@@ -19,7 +19,7 @@ def traded(bars: pl.DataFrame) -> pl.DataFrame:
     return bars.filter(~pl.all_horizontal(pl.col(*prices).is_null() & ((pl.col("volume") == 0).fill_null(value=True))))
 
 
-def settle(symbols: Sequence[str], rows: pl.DataFrame, listed: Collection[str] = ()) -> FetchedBars:
+def add_outcomes(symbols: Sequence[str], rows: pl.DataFrame, listed: Collection[str] = ()) -> FetchedBars:
     """Return the bars among some rows, and what became of symbols without: a row tells that one was listed.
 
     `listed` are symbols that are known to have been, whether they have rows or not.

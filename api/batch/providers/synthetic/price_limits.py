@@ -23,25 +23,25 @@ class Closes:
     close: Floats
 
 
-def settle_closes(wanted: Floats, first_base: Floats, events: Events, topix500: Bools) -> Closes:
+def limit_closes(wanted: Floats, first_base: Floats, events: Events, topix500: Bools) -> Closes:
     """Return the closes nearest to the wanted ones that ticks, limits, halts and locks allow.
 
     A close depends on the one before it only where a limit binds or nothing trades, so instead of walking the
     sessions all are computed at once, and again for the symbols in which something moved, until nothing does.
     """
     wanted = round_to_tick(np.maximum(wanted, _LEAST_WANTED), topix500[:, None])
-    result = _settle(wanted, wanted, first_base, events, topix500)
+    result = _limit(wanted, wanted, first_base, events, topix500)
     moved = np.flatnonzero((result.close != wanted).any(axis=1))
     while len(moved):
         before = result.close[moved]
-        again = _settle(before, wanted[moved], first_base[moved], _take(events, moved), topix500[moved])
+        again = _limit(before, wanted[moved], first_base[moved], _take(events, moved), topix500[moved])
         for name in ("base", "lower", "upper", "close"):
             getattr(result, name)[moved] = getattr(again, name)
         moved = moved[(again.close != before).any(axis=1)]
     return result
 
 
-def _settle(guess: Floats, wanted: Floats, first_base: Floats, events: Events, topix500: Bools) -> Closes:
+def _limit(guess: Floats, wanted: Floats, first_base: Floats, events: Events, topix500: Bools) -> Closes:
     base = np.hstack([first_base[:, None], guess[:, :-1]])
     split = events.split_ratio > 1
     if split.any():

@@ -1,0 +1,28 @@
+"""What the file provider says of itself."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from batch.market.interval import Interval
+from batch.market.listing import Market
+from batch.providers.base import Capabilities
+from batch.providers.spec import ProviderSettings, ProviderSpec, Required
+
+
+class FileSettings(ProviderSettings):
+    """The settings of the file provider."""
+
+    file_dir: Path | None = Field(default=None, validation_alias="KABOOM_FILE_DIR")
+    file_time_zone: str = Field(default="Asia/Tokyo", validation_alias="KABOOM_FILE_TIME_ZONE")
+    file_max_mb: int = Field(default=256, ge=1, le=1_000_000, validation_alias="KABOOM_FILE_MAX_MB")
+
+
+SPEC = ProviderSpec(
+    name="file",
+    build="batch.providers.file.build:build",
+    capabilities=Capabilities(frozenset(Interval), frozenset(Market), symbols_per_fetch=100, knows_listings=True),
+    summary="Bars from your own CSV or Parquet files.",
+    settings=FileSettings,
+    required=(Required("file_dir", "name the folder of your files"),),
+)

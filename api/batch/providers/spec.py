@@ -1,0 +1,129 @@
+"""What a provider says of itself before it is built: plain data, which the API and the command line load."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from batch.market.interval import Interval
+from batch.market.listing import Market
+from batch.market.symbol import parse_foreign_symbol, parse_symbol
+from batch.providers.base import Capabilities
+
+if TYPE_CHECKING:
+    from batch.providers.limiter.rate_limiter import RateLimiter
+
+TSE_MARKETS = frozenset(market for market in Market if market.is_tse)
+INTRADAY = frozenset(interval for interval in Interval if interval.is_intraday)
+#: Kept open to a provider's server even where fewer requests are made at once.
+_LEAST_CONNECTIONS = 8
+
+
+class ProviderSettings(BaseModel):
+    """The settings of one provider. Each field names its environment variable as `validation_alias`.
+
+    `BatchSettings` has the fields of all providers, so field names must differ between providers.
+    """
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Required:
+    """A setting without which a provider is refused: the name of its field, and what the user should do."""
+
+    field: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a provider's data may be used for, in English and Japanese; the text at `url` is what counts."""
+
+    url: str
+    en: str
+    ja: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderParts[S: ProviderSettings]:
+    """What the build function of a provider is given.
+
+    Attributes:
+        settings: its own settings.
+        data_dir: the folder of data; a provider may keep files in a folder of its own there.
+        symbols_dir: the folder of imported symbol lists.
+        rate_limiter: to be entered around each request. `limit_calls` does it for a provider that makes one request
+            for each call.
+        concurrency: most requests at once, None for no limit.
+
+    """
+
+    settings: S
+    data_dir: Path
+    symbols_dir: Path
+    rate_limiter: "RateLimiter"
+    concurrency: int | None
+
+    @property
+    def connections(self) -> int:
+        """How many connections to a server to keep open."""
+        return max(_LEAST_CONNECTIONS, self.concurrency or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """What is known of a provider before it is built.
+
+    Attributes:
+        name: its namespace, as in `BarProvider.name`.
+        build: `"module:function"` that takes `ProviderParts` and returns the `BarProvider`. Only workers load it.
+        capabilities: what it can do.
+        summary: one line for people.
+        is_real: whether its bars are of a real market. Made-up bars are labelled wherever they are shown.
+        settings: the class of its settings.
+        required: the settings without which it is refused.
+        terms: what its data may be used for, None if there are no terms.
+        has_master: whether it has a list of what is listed, and so is a `MasterProvider`.
+
+    """
+
+    name: str
+    build: str
+    capabilities: Capabilities
+    summary: str
+    is_real: bool = True
+    settings: type[ProviderSettings] = ProviderSettings
+    required: tuple[Required, ...] = ()
+    terms: Terms | None = None
+    has_master: bool = False
+
+    @property
+    def is_tse(self) -> bool:
+        """Whether all its bars are of the TSE, with its calendar and its symbols."""
+        return all(market.is_tse for market in self.capabilities.markets)
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether it limits how often it may be asked."""
+        return self.capabilities.requests_per_minute is not None or self.capabilities.concurrency is not None
+
+    def parse_symbol(self, text: str) -> str:
+        """Return the provider's symbol for a text: a TSE local code, or a free name outside the TSE.
+
+        Raises:
+            InvalidRequest: it can be none of its symbols.
+
+        """
+        return parse_symbol(text) if self.is_tse else parse_foreign_symbol(text)
+
+    def find_lacking(self, settings: object) -> str | None:
+        """Return what must be set before the provider can be used, as a sentence; None if nothing is missing."""
+        for required in self.required:
+            value = getattr(settings, required.field)
+            if value is None or value is False:
+                variable = self.settings.model_fields[required.field].validation_alias
+                state = "set" if value is None else "true"
+                return f"provider was {self.name} and {variable} is not {state}: {required.hint}"
+        return None

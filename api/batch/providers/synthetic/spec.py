@@ -1,0 +1,33 @@
+"""What the synthetic provider says of itself."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from batch.market.interval import Interval
+from batch.providers.base import Capabilities
+from batch.providers.spec import TSE_MARKETS, ProviderSettings, ProviderSpec
+
+
+class SyntheticSettings(ProviderSettings):
+    """The settings of the synthetic provider."""
+
+    synthetic_seed: int = Field(default=20250923, ge=0, validation_alias="KABOOM_SYNTHETIC_SEED")
+
+
+SPEC = ProviderSpec(
+    name="synthetic",
+    build="batch.providers.synthetic.build:build",
+    capabilities=Capabilities(
+        frozenset(Interval),
+        TSE_MARKETS,
+        # 50 symbols x 327 minutes are about 13,000 rows; a chunk of a session has a checkpoint in its middle.
+        symbols_per_fetch=50,
+        # The bar of the closing auction is over a minute after its stamp.
+        delay=timedelta(minutes=1),
+        is_live=True,
+    ),
+    summary="Made-up bars under the TSE's real rules: deterministic, offline, free.",
+    is_real=False,
+    settings=SyntheticSettings,
+)
