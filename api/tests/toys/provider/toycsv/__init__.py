@@ -1,0 +1,1 @@
+"""A toy: daily bars from a server that answers in CSV."""

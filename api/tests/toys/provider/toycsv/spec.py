@@ -1,0 +1,25 @@
+"""What the toy provider says of itself."""
+
+from pydantic import Field
+
+from batch.market.interval import Interval
+from batch.providers.base import Capabilities
+from batch.providers.spec import TSE_MARKETS, ProviderSettings, ProviderSpec, Required
+
+
+class ToyCsvSettings(ProviderSettings):
+    """The settings of the toy provider."""
+
+    toy_csv_url: str | None = Field(default=None, validation_alias="TOY_CSV_URL")
+
+
+SPEC = ProviderSpec(
+    name="toycsv",
+    build="batch.providers.toycsv.provider:build",
+    capabilities=Capabilities(
+        frozenset({Interval.D1}), TSE_MARKETS, symbols_per_fetch=10, requests_per_minute=600, concurrency=2
+    ),
+    summary="Daily bars of a toy server, in CSV.",
+    settings=ToyCsvSettings,
+    required=(Required("toy_csv_url", "name the address of the server"),),
+)
