@@ -1,4 +1,4 @@
-"""The port to sources of bars: what a provider can do, what it is asked, what it answers."""
+"""The port to sources of bars: capabilities, requests and answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,32 +15,30 @@ if TYPE_CHECKING:
     # The API reads capabilities to validate names, and starts without polars.
     import polars as pl
 
-#: Of so many symbols a call's end is a small part of it, and what a crash repeats is little.
+#: With this many symbols the last round is a small part of a call, and a crash repeats little work.
 _SYMBOLS_IN_ROUNDS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a provider can do; the planner reads it, so that no provider needs a special case.
+    """What a provider can do. The planner reads this and has no special case for any provider.
 
     Attributes:
         intervals: bar lengths it serves.
         markets: sections it serves.
-        bulk_by_session: intervals of which one call brings a whole session of every symbol, so a chunk is all
-            symbols of one session; of the others a chunk is some symbols over all sessions.
-        bulk_by_month: intervals of which one call brings a month of sessions as well, so a chunk is all symbols over
+        bulk_by_session: intervals for which one request returns a session of all symbols. A chunk is then all symbols
+            of one session; for other intervals it is some symbols over all sessions.
+        bulk_by_month: intervals for which one request returns a month of all symbols. A chunk is then all symbols over
             the sessions of a month.
-        bulk_least_symbols: interval → from how many symbols on its sessions are asked for as a whole; 1 where none
-            is named.
-        symbols_per_fetch: how many symbols one `fetch_bars` call should carry.
-        reach_days: interval → how many days back from now there are bars; all there ever were where not named.
+        bulk_least_symbols: interval → the number of symbols from which whole sessions are requested; 1 by default.
+        symbols_per_fetch: how many symbols one `fetch_bars` call should have.
+        reach_days: interval → how many days back from now there are bars; no limit if it is not named.
         requests_per_minute: most requests to it in any minute, over all processes; None for no limit.
         concurrency: most requests to it at once, over all processes; None for no limit.
-        knows_listings: whether it says itself which symbols were listed on a session. Of any other, those that are
-            known not to have been are not asked for.
-        delay: how long after its close a session's bars are as the provider will leave them. What was asked for
-            earlier is not final.
-        is_live: whether bars within a session come while it lasts, `delay` late; else when it is over.
+        knows_listings: whether it reports which symbols were listed on a session. Other providers are not asked for
+            symbols that are known not to have been listed.
+        delay: how long after the close the bars of a session are final.
+        is_live: whether bars come during a session, `delay` late. Otherwise they come when it is over.
 
     """
 
@@ -58,14 +56,14 @@ class Capabilities:
     is_live: bool = False
 
     def is_bulk(self, interval: Interval, symbols: int) -> bool:
-        """Return whether sessions of so many symbols are asked for as a whole."""
+        """Return whether whole sessions are requested for this many symbols."""
         return interval in self.bulk_by_session and symbols >= self.bulk_least_symbols.get(interval, 1)
 
     def asked_at_once(self, concurrency: int | None) -> "Capabilities":
-        """Return them for so many requests at once, None for its own.
+        """Return the capabilities with another number of requests at once, None for the provider's own.
 
-        The next call's requests wait for the last one of a call: for more at once than its own, a call carries eight
-        rounds of them, two of very many.
+        A call waits for its last request before the next call begins. With more requests at once than its own, a call
+        has eight rounds of them, or two if there are very many.
         """
         if concurrency is None or concurrency <= (self.concurrency or 0):
             return replace(self, concurrency=concurrency or self.concurrency)
@@ -85,10 +83,10 @@ class BarRequest:
 
 @dataclass(frozen=True, slots=True)
 class FetchedBars:
-    """A provider's answer: rows in `RAW_BAR_SCHEMA`, and a word on each symbol that brought none.
+    """A provider's answer: rows in `RAW_BAR_SCHEMA`, and the outcome of each symbol without rows.
 
-    A symbol with rows needs no outcome; one with neither rows nor an outcome counts as `provider_error`. `actions`
-    are the corporate actions that came with the rows, those whose ex-session was asked for.
+    A symbol with rows needs no outcome. A symbol with neither counts as `provider_error`. `actions` are the corporate
+    actions whose ex-session was requested.
     """
 
     bars: "pl.DataFrame"
@@ -101,7 +99,7 @@ class BarProvider(Protocol):
 
     @property
     def name(self) -> str:
-        """The namespace of its bars: lower case, stable for ever."""
+        """The namespace of its bars: lower case, never changed."""
         ...
 
     @property
@@ -121,7 +119,7 @@ class BarProvider(Protocol):
         """Return what the provider has of the request.
 
         Raises:
-            ProviderError: the whole call failed; `retryable` says whether to try again, and
+            ProviderError: the whole call failed. `retryable` says whether to try again, and
                 `RateLimited.retry_after_s` when.
 
         """
@@ -145,7 +143,7 @@ class MasterProvider(Protocol):
         """Return all ordinary shares of the three TSE markets as of a session.
 
         Raises:
-            ProviderError: the provider failed, or gave the list of another day.
+            ProviderError: the provider failed, or returned the list of another day.
 
         """
         ...

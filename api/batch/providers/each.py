@@ -1,4 +1,4 @@
-"""Asking a provider for one symbol after the other, a few at once, until all are answered or it has had enough."""
+"""Requests for one symbol each, several at once, until all are answered or the provider refuses."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import FetchedBars
 
-#: Rows of one symbol, at least one, or what became of it.
+#: The rows of one symbol, at least one, or its outcome.
 type SymbolAnswer[T] = T | SymbolOutcome
 
 
@@ -24,7 +24,7 @@ class _Round[T]:
 
 
 def nothing_traded(symbols: Sequence[str]) -> FetchedBars:
-    """Return the answer to a request for days on which nothing trades."""
+    """Return the answer for days on which the exchange is closed."""
     empty = pl.DataFrame(schema=RAW_BAR_SCHEMA)
     return FetchedBars(empty, {symbol: SymbolOutcome(symbol, Outcome.NO_TRADES) for symbol in symbols})
 
@@ -36,13 +36,13 @@ async def ask_each[T](
     concurrency: int,
     join: Callable[[Sequence[T]], pl.DataFrame],
 ) -> FetchedBars:
-    """Return the answers for some symbols, each asked for by itself, `concurrency` at once, their rows joined.
+    """Return the answers for some symbols, one request each, `concurrency` at once, with their rows joined.
 
-    A fault that another try may mend is its symbol's. Any other, and a pause, hold for all: nobody else is
-    asked for, and the rest have that outcome.
+    A retryable error is the outcome of its symbol. Any other error, or a pause, ends the call: the remaining symbols
+    are not requested and get that outcome.
 
     Raises:
-        ProviderError: such a fault or pause came before any symbol had rows.
+        ProviderError: such an error or pause came before any symbol had rows.
 
     """
     found, waiting = _Round[T](), iter(dict.fromkeys(symbols))
@@ -53,7 +53,7 @@ async def ask_each[T](
         if not found.rows:
             raise found.end
         _end_for(symbols, found, found.end)
-    # In the order that was asked, not that of the answers: the same question has the same answer.
+    # In the order of the request, so that the same request has the same answer.
     rows = [found.rows[symbol] for symbol in dict.fromkeys(symbols) if symbol in found.rows]
     bars = join(rows) if rows else pl.DataFrame(schema=RAW_BAR_SCHEMA)
     return FetchedBars(bars, found.outcomes)

@@ -15,7 +15,7 @@ from batch.kit.http.client import Reply
 
 _OK = frozenset({HTTPStatus.OK.value})
 _REFUSED = frozenset({HTTPStatus.UNAUTHORIZED.value, HTTPStatus.FORBIDDEN.value})
-#: Longer pauses than a day are taken for nonsense.
+#: A longer pause is ignored.
 _LONGEST_PAUSE_S = 86_400.0
 _QUOTED = 80
 

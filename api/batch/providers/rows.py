@@ -1,4 +1,4 @@
-"""Rows of one symbol as arrays, until those of many become one frame: a frame for each costs more than reading it."""
+"""Rows of one symbol as arrays. Many become one frame at once, since a frame for each is slow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from batch.market.bar import RAW_BAR_SCHEMA, VALUES
 
 @dataclass(frozen=True, slots=True)
 class SymbolRows:
-    """What a provider gave of one symbol.
+    """The rows of one symbol.
 
     Attributes:
         symbol: the symbol.
         opened_at_us: shape (rows,), microseconds since 1970, UTC.
-        values: shape (5, rows), in the order of `VALUES`; NaN where the provider gave none.
+        values: shape (5, rows), in the order of `VALUES`; NaN if there is no value.
 
     """
 
@@ -31,7 +31,7 @@ class SymbolRows:
         return self.opened_at_us.size
 
     def pick(self, kept: NDArray[np.bool_]) -> "SymbolRows":
-        """Return those that a mask of shape (rows,) keeps."""
+        """Return the rows that a mask of shape (rows,) selects."""
         return self if kept.all() else SymbolRows(self.symbol, self.opened_at_us[kept], self.values[:, kept])
 
 

@@ -1,4 +1,4 @@
-"""From the rows of a span to the bars that were asked for: of some sessions, and as sums of minutes."""
+"""Selects the rows of the requested sessions, and sums minutes up to longer bars."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ _DAY_US = 86_400_000_000
 
 
 def of_sessions(opened_at_us: NDArray[np.int64], sessions: Sequence[date], interval: Interval) -> NDArray[np.bool_]:
-    """Return, shape (bars,), which bars of a span are of some sessions, sorted."""
+    """Return a mask of shape (bars,): which bars are of the sessions, which are sorted."""
     if len(sessions) == 1 + (sessions[-1] - sessions[0]).days:
         return np.ones(opened_at_us.size, dtype=bool)
     wanted = [(day - _EPOCH).days for day in sessions]
@@ -29,17 +29,17 @@ def of_sessions(opened_at_us: NDArray[np.int64], sessions: Sequence[date], inter
 
 
 def pick_sessions(bars: pl.DataFrame, sessions: Sequence[date], interval: Interval) -> pl.DataFrame:
-    """Return the bars of some sessions, sorted: a span holds days between them that nobody asked for."""
+    """Return the bars of some sessions, which are sorted, without the days between them."""
     picked = of_sessions(bars["opened_at"].cast(pl.Int64()).to_numpy(), sessions, interval)
-    # A filter of a frame this small costs 100 µs, and seldom takes anything away.
+    # Filtering costs 100 µs and seldom removes anything.
     return bars if picked.all() else bars.filter(pl.Series(picked))
 
 
 def sum_minutes(rows: pl.DataFrame, sessions: Sequence[date], interval: Interval) -> pl.DataFrame:
     """Return bars of an intraday interval from minutes in `RAW_BAR_SCHEMA`, aligned to the clock.
 
-    Minutes off the grid of the sessions are left out: summed up they could no longer be told from good ones.
-    A bar of which a minute lacks a value lacks it too. A minute that comes twice counts once, the last one.
+    Minutes outside the sessions' hours are left out, since the quality checks could not find them in a sum.
+    If a minute lacks a value, its bar lacks it too. Of duplicate minutes the last one counts.
     """
     stamps = pl.Series([stamp * 1_000_000 for day in sessions for stamp in minute_grid(day)], dtype=pl.Int64)
     legal = rows.filter(pl.col("opened_at").is_in(stamps.cast(RAW_BAR_SCHEMA["opened_at"]).implode()))
@@ -51,7 +51,7 @@ def sum_minutes(rows: pl.DataFrame, sessions: Sequence[date], interval: Interval
         "close": pl.col("close").last(),
         "volume": pl.col("volume").sum(),
     }
-    start = pl.col("opened_at").dt.truncate(interval.value)  # UTC: Japan is whole hours ahead
+    start = pl.col("opened_at").dt.truncate(interval.value)  # in UTC; Japan is whole hours ahead
     return (
         minutes.group_by("symbol", start, maintain_order=True)
         .agg(**{name: pl.when(pl.col(name).null_count() == 0).then(value) for name, value in whole.items()})

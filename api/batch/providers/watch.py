@@ -1,4 +1,4 @@
-"""Hooks around what is asked of providers, for whoever measures or keeps watch; by default nobody does."""
+"""Hooks around requests to providers, for metrics and for the watchdog; unset by default."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -9,10 +9,10 @@ type Watch = Callable[[str], AbstractContextManager[None]]
 
 
 class Heard(StrEnum):
-    """What is told of a provider that is asked politely; each with seconds."""
+    """An event of a rate limiter; each comes with seconds."""
 
-    WAITED = "waited"  # a request waits so long for its turn
-    PAUSED = "paused"  # nobody asks it for so long
+    WAITED = "waited"  # a request waited this long for a permit
+    PAUSED = "paused"  # a pause of this length has begun
 
 
 type Listener = Callable[[str, Heard, float], None]
@@ -23,29 +23,29 @@ _alive: ContextVar[Callable[[], None] | None] = ContextVar("alive", default=None
 
 
 def watch_requests(watch: Watch | None) -> None:
-    """Have `watch(provider name)` entered around each request of this process; None takes it away."""
+    """Enter `watch(provider name)` around each request of this process; None removes the hook."""
     _watches[:] = [watch] if watch else []
 
 
 def watched_request(provider: str) -> AbstractContextManager[None]:
-    """Return the context in which to make one request; an error of the request passes through it."""
+    """Return the context in which to make one request; it does not catch errors."""
     return _watches[0](provider) if _watches else nullcontext()
 
 
 def listen_to_waits(listener: Listener | None) -> None:
-    """Have a listener told of waits and pauses in this process; None takes it away."""
+    """Call a listener for waits and pauses in this process; None removes it."""
     _listeners[:] = [listener] if listener else []
 
 
 def tell(provider: str, heard: Heard, seconds: float) -> None:
-    """Tell whoever listens."""
+    """Call the listener, if there is one."""
     for listener in _listeners:
         listener(provider, heard, seconds)
 
 
 @contextmanager
 def while_alive(call: Callable[[], None]) -> Iterator[None]:
-    """Have `call` called for each sign of life that requests made in this context give while they wait."""
+    """Call `call` whenever a request in this context reports that it is still waiting."""
     token = _alive.set(call)
     try:
         yield
@@ -54,6 +54,6 @@ def while_alive(call: Callable[[], None]) -> Iterator[None]:
 
 
 def tell_alive() -> None:
-    """Give a sign of life: a wait goes on, or is over."""
+    """Report that a wait goes on, so that it does not count as a stall."""
     if call := _alive.get():
         call()

@@ -1,4 +1,4 @@
-"""Bars of many issues out of J-Quants' bulk files, where these are fewer questions than asking for each."""
+"""Bars of many symbols from J-Quants' bulk files, if that takes fewer requests than one for each symbol."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ _log = structlog.get_logger(__name__)
 
 
 class JquantsBulk:
-    """Fetches requests from bulk files, with the same bars and outcomes as questions would bring."""
+    """Answers requests from bulk files, with the same bars and outcomes as single requests."""
 
     def __init__(
         self, source: JquantsSource, shelf: JquantsShelf, *, least_saved: int = 1, most_instead: int = _MOST_INSTEAD
@@ -71,8 +71,8 @@ class JquantsBulk:
                 _log.warning("bulk_files_left", provider="jquants", reason=e.message, questions=questions)
                 return None
             raise ProviderError(
-                f"{e.message}; without bulk files (JQUANTS_BULK) it is {questions} questions, which are not asked"
-                " unbidden",
+                f"{e.message}; without bulk files (JQUANTS_BULK) it takes {questions} requests, which are not made"
+                " automatically",
                 retryable=e.retryable,
                 retry_after_s=e.retry_after_s,
             ) from e
