@@ -78,7 +78,7 @@ class ProviderSpec:
 
     Attributes:
         name: its namespace, as in `BarProvider.name`.
-        build: `"module:function"` that takes `ProviderParts` and returns the `BarProvider`. Only workers load it.
+        build: `"module:function"` that takes `ProviderParts` and returns the `BarProvider`. `batch.wiring` loads it.
         capabilities: what it can do.
         summary: one line for people.
         is_real: whether its bars are of a real market. Made-up bars are labelled wherever they are shown.
