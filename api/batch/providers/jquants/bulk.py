@@ -31,8 +31,8 @@ from batch.providers.shaping import lengthen
 
 #: The list, an address and a file.
 _FEWEST_QUESTIONS = 3
-#: So many questions are asked in place of files that cannot be had: with 60 a minute, two minutes' worth. A market's
-#: minutes, which are thousands, are not.
+#: If files are not available, at most this many requests are made instead: two minutes' worth at 60 a minute. A
+#: market's minutes would be thousands.
 _MOST_INSTEAD = 100
 
 _log = structlog.get_logger(__name__)
@@ -44,20 +44,20 @@ class JquantsBulk:
     def __init__(
         self, source: JquantsSource, shelf: JquantsShelf, *, least_saved: int = 1, most_instead: int = _MOST_INSTEAD
     ) -> None:
-        """Take where to ask, where files come from, how many questions they must save, and how many replace them."""
+        """Take the source, the files, how many requests files must save, and how many requests may replace them."""
         self._source = source
         self._shelf = shelf
         self._least_saved = least_saved
         self._most_instead = most_instead
 
     async def fetch_bars(self, request: BarRequest, questions: int) -> FetchedBars | None:
-        """Return what files have of a request that is so many questions without; None where these shall be asked.
+        """Return the bars of a request from files; None if the caller should make single requests, `questions` of them.
 
-        They shall be where files save nothing, and where files fail and the questions are few: that is logged.
+        That is so if files save no requests, or if files fail and the requests are few, which is logged.
 
         Raises:
             RateLimited: J-Quants asks for a pause.
-            ProviderError: the files could not be had or read, or are not whole, and the questions are too many.
+            ProviderError: the files are not available, damaged or incomplete, and single requests are too many.
 
         """
         if questions - _FEWEST_QUESTIONS < self._least_saved:
@@ -94,7 +94,7 @@ class JquantsBulk:
         for file, days in files.items():
             place = await self._shelf.fetch(file)
             try:
-                # Beside the loop: a month of minutes takes some seconds.
+                # In a thread: a month of minutes takes some seconds.
                 table = await asyncio.to_thread(read_file, place, file, fields, days=days, codes=codes)
             except ProviderError as e:
                 if e.retryable:
@@ -112,7 +112,7 @@ class JquantsBulk:
         counts = dict(rows.group_by(pl.col("opened_at").dt.date()).len().rows())
         for session in request.sessions:
             expect_whole(session, "a bulk file", asked=len(request.symbols), found=counts.get(session, 0))
-        # Whether files have a row of an issue that did not trade is not documented: no row proves nothing.
+        # Whether files have rows of symbols that did not trade is not documented.
         listed = await self._find_listed(set(request.symbols) - set(rows["symbol"]), request.sessions[-1])
         actions = parse_actions(table.filter(pl.col("AdjFactor") != 1).to_dicts(), request.symbols)
         return replace(add_outcomes(request.symbols, rows, listed), actions=list(actions))
@@ -120,7 +120,7 @@ class JquantsBulk:
     async def _finish_minutes(self, request: BarRequest, table: pl.DataFrame) -> FetchedBars:
         minutes = await asyncio.to_thread(_by_symbol, table, request.symbols)
         brought = set(minutes["symbol"])
-        # Minutes without trades have no row, so the list of issues has to tell a quiet day from no listing.
+        # Minutes without trades have no row. The list of issues says which symbols were listed.
         listed = await self._find_listed(set(request.symbols) - brought, request.sessions[-1])
         day = pl.col("opened_at").dt.convert_time_zone("Asia/Tokyo").dt.date()
         counts = dict(minutes.group_by(day).agg(pl.col("symbol").n_unique()).rows())
@@ -138,6 +138,6 @@ class JquantsBulk:
 
 
 def _by_symbol(table: pl.DataFrame, symbols: Sequence[str]) -> pl.DataFrame:
-    """Return the minutes that traded, symbol by symbol in the order that was asked; files lie by session."""
+    """Return the minutes with trades by symbol, in the order of the request; files are ordered by session."""
     minutes = traded(make_minutes(table, symbols))
     return minutes.sort(pl.col("symbol").cast(pl.Enum(symbols)), maintain_order=True)

@@ -15,7 +15,7 @@ from batch.providers.wire import ProviderWire
 JQUANTS_SERVER = Server(
     "jquants", "JQUANTS_API_KEY must hold a valid key, and its plan the data (minutes are an add-on to Light or higher)"
 )
-#: All of TSE for a day are 4,400 rows, and two years of minutes of one issue 160,000.
+#: A day of the TSE has 4,400 rows; two years of minutes of one symbol have 160,000.
 _MOST_PAGES = 500
 _MOST_BYTES = 64 << 20
 
@@ -26,7 +26,7 @@ class JquantsSource:
     """Gets rows, following `pagination_key` until there is none."""
 
     def __init__(self, wire: ProviderWire, *, most_pages: int = _MOST_PAGES, is_encrypted: bool = True) -> None:
-        """Take what asks, the most pages of an answer, and whether files must come by https, too."""
+        """Take the wire, the most pages of an answer, and whether files must come by https."""
         self._wire = wire
         self._most_pages = most_pages
         self._schemes = {"https"} if is_encrypted else {"https", "http"}

@@ -1,4 +1,4 @@
-"""What became of symbols, judged by the rows of a day or more; pure."""
+"""The outcomes of symbols, from the rows of one or more days; pure."""
 
 from collections.abc import Collection, Sequence
 from datetime import date
@@ -9,20 +9,20 @@ from batch.errors import ProviderError
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import FetchedBars
 
-#: Of so many symbols at least half are in a day of all issues, or the day is not whole.
+#: From this many symbols on, a day with rows of less than half of them is incomplete.
 _ENOUGH_TO_TELL = 20
 
 
 def traded(bars: pl.DataFrame) -> pl.DataFrame:
-    """Return the bars that tell of a trade: a day without one is a row without values."""
+    """Return the bars with trades; a day without trades is a row without values."""
     prices = ("open", "high", "low", "close")
     return bars.filter(~pl.all_horizontal(pl.col(*prices).is_null() & ((pl.col("volume") == 0).fill_null(value=True))))
 
 
 def add_outcomes(symbols: Sequence[str], rows: pl.DataFrame, listed: Collection[str] = ()) -> FetchedBars:
-    """Return the bars among some rows, and what became of symbols without: a row tells that one was listed.
+    """Return the bars among some rows, and the outcomes of symbols without bars.
 
-    `listed` are symbols that are known to have been, whether they have rows or not.
+    A symbol with a row was listed. `listed` are further symbols that are known to have been listed.
     """
     bars = traded(rows)
     known, brought = {*rows["symbol"], *listed}, set(bars["symbol"])
@@ -35,7 +35,7 @@ def add_outcomes(symbols: Sequence[str], rows: pl.DataFrame, listed: Collection[
 
 
 def expect_whole(session: date, what: str, *, asked: int, found: int) -> None:
-    """Raise ProviderError for a session that is not whole: of many issues asked for it has less than half.
+    """Raise ProviderError for an incomplete session: it has less than half of many requested symbols.
 
     `what` says what the session had, such as `"10 rows"`.
     """

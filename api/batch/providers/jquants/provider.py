@@ -1,4 +1,4 @@
-"""The J-Quants provider: daily bars of all issues in one question, minutes issue by issue, or both from bulk files."""
+"""The J-Quants provider: all daily bars in one request, minutes symbol by symbol, or both from bulk files."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,7 +30,7 @@ from batch.providers.jquants.parse import (
 from batch.providers.jquants.spec import SPEC
 from batch.providers.shaping import lengthen, pick_sessions
 
-#: Of fewer issues the minutes of a session are asked for one by one: a past month's file is 100 MB.
+#: For fewer symbols minutes are requested one by one: the file of a past month has 100 MB.
 _LEAST_ISSUES = 200
 
 
@@ -53,7 +53,7 @@ class JquantsProvider:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do; which of it a key may use is for J-Quants to say."""
+        """What it can do; the plan of the key may allow less."""
         return self._capabilities
 
     async def fetch_universe(self, market: Market, session: date) -> tuple[str, ...] | None:
@@ -76,7 +76,7 @@ class JquantsProvider:
         return Snapshot(session, "J-Quants API v2, /equities/master", listings)
 
     async def fetch_sessions(self, _interval: Interval, count: int, until: date) -> tuple[date, ...] | None:
-        """Return the last sessions of J-Quants' calendar, which knows of closures that no law foresees.
+        """Return the last sessions of J-Quants' calendar, which has unscheduled closures too.
 
         Raises:
             ProviderError: J-Quants failed, or its calendar does not reach to `until`.
@@ -85,7 +85,7 @@ class JquantsProvider:
         return parse_calendar(await self._source.fetch_rows(query.ask_calendar(count, until)), count, until)
 
     async def fetch_bars(self, request: BarRequest) -> FetchedBars:
-        """Return the bars of a request; days on which the exchange rests are not asked for.
+        """Return the bars of a request; days on which the exchange is closed are not requested.
 
         Raises:
             ProviderError: J-Quants failed for all of it.
@@ -141,7 +141,7 @@ class JquantsProvider:
         bars = traded(listed)
         if bars.height:
             return bars
-        # A day without trades is a row, so no row at all is either no listing or an answer that lacks something.
+        # A day without trades has a row. No row at all means no listing, or an incomplete answer.
         if listed.height or await self._is_listed(symbol, sessions[-1]):
             return SymbolOutcome(symbol, Outcome.NO_TRADES)
         return SymbolOutcome(symbol, Outcome.NOT_LISTED)
@@ -153,7 +153,7 @@ class JquantsProvider:
         minutes = traded(pick_sessions(parse_minutes(rows, symbol, sessions), sessions, interval))
         if minutes.height:
             return minutes
-        # Minutes without trades have no row, so the list of issues has to tell a quiet day from no listing.
+        # Minutes without trades have no row. The list of issues says whether the symbol was listed.
         outcome = Outcome.NO_TRADES if await self._is_listed(symbol, sessions[-1]) else Outcome.NOT_LISTED
         return SymbolOutcome(symbol, outcome)
 
@@ -164,7 +164,7 @@ class JquantsProvider:
 
 
 def _count_questions(request: BarRequest) -> int:
-    """Return how many questions a request is without bulk files, pages left out."""
+    """Return how many requests are made without bulk files, not counting pages."""
     symbols, sessions = len(request.symbols), len(request.sessions)
     return min(symbols, sessions) if request.interval is Interval.D1 else symbols
 

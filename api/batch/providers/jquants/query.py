@@ -1,4 +1,4 @@
-"""What is asked of J-Quants: paths and parameters; pure."""
+"""Requests to J-Quants: paths and parameters; pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import date, timedelta
 DAILY = "/equities/bars/daily"
 MINUTES = "/equities/bars/minute"
 
-#: Of every three days at least one is a session, but for holidays of up to ten days.
+#: At least one of three days is a session, except in closures of up to ten days.
 _DAYS_PER_SESSION, _LONGEST_CLOSURE = 2, 14
 
 
@@ -20,39 +20,39 @@ class JquantsQuery:
 
 
 def ask_master(session: date, symbol: str | None = None) -> JquantsQuery:
-    """Return the question for the issues as of a session: all, or one."""
+    """Return the request for the issues as of a session: all, or one."""
     return JquantsQuery("/equities/master", _of(symbol) | {"date": session.isoformat()})
 
 
 def ask_calendar(count: int, until: date) -> JquantsQuery:
-    """Return the question for days that hold the last `count` sessions up to `until`."""
+    """Return the request for days that hold the last `count` sessions up to `until`."""
     first = until - timedelta(days=count * _DAYS_PER_SESSION + _LONGEST_CLOSURE)
     return JquantsQuery("/markets/calendar", _span(first, until))
 
 
 def ask_day(session: date) -> JquantsQuery:
-    """Return the question for the daily bars of all issues."""
+    """Return the request for the daily bars of all issues."""
     return JquantsQuery(DAILY, {"date": session.isoformat()})
 
 
 def ask_days(symbol: str, first: date, last: date) -> JquantsQuery:
-    """Return the question for one issue's daily bars, both ends included."""
+    """Return the request for one issue's daily bars, both ends included."""
     return JquantsQuery(DAILY, _of(symbol) | _span(first, last))
 
 
 def ask_minutes(symbol: str, first: date, last: date) -> JquantsQuery:
-    """Return the question for one issue's minute bars, both ends included."""
+    """Return the request for one issue's minute bars, both ends included."""
     return JquantsQuery(MINUTES, _of(symbol) | _span(first, last))
 
 
 def ask_files(path: str, first: date, last: date) -> JquantsQuery:
-    """Return the question for the bulk files of a path's rows that hold the months of two days and those between."""
-    # Months, not days: whether a month's file is told of for days within it is not documented.
+    """Return the request for the bulk files of a path's rows that hold the months of two days and those between."""
+    # By month: whether a list by day names the file of the month is not documented.
     return JquantsQuery("/bulk/list", {"endpoint": path, "from": f"{first:%Y-%m}", "to": f"{last:%Y-%m}"})
 
 
 def ask_address(key: str) -> JquantsQuery:
-    """Return the question for the address of a bulk file, which lasts five minutes."""
+    """Return the request for the address of a bulk file, which lasts five minutes."""
     return JquantsQuery("/bulk/get", {"key": key})
 
 

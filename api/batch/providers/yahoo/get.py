@@ -10,7 +10,7 @@ from batch.providers.wire import ProviderWire
 from batch.providers.yahoo.query import ChartQuery
 
 YAHOO_SERVER = Server("yahoo", "Yahoo rejects some callers; no setting of Kaboom changes that")
-#: With these Yahoo explains itself in JSON.
+#: Yahoo gives a reason in JSON with these.
 _EXPLAINED = frozenset({200, 400, 404, 422})
 _HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; Kaboom)"}
 _MOST_BYTES = 16 << 20

@@ -27,7 +27,7 @@ from batch.providers.yahoo.splits import day_prices, find_divisors, undivide
 class YahooProvider:
     """A `BarProvider` over Yahoo's charts; intervals between 1m and 1d are sums.
 
-    Bars are given as traded: what Yahoo has divided by a later split is multiplied again.
+    Bars are as traded: Yahoo's division by later splits is reversed.
     """
 
     def __init__(self, source: YahooSource, *, concurrency: int | None = None, clock: Clock = utc_now) -> None:
@@ -55,7 +55,7 @@ class YahooProvider:
         return None
 
     async def fetch_bars(self, request: BarRequest) -> FetchedBars:
-        """Return the bars of a request; days on which the exchange rests are not asked for.
+        """Return the bars of a request; days on which the exchange is closed are not requested.
 
         Raises:
             ProviderError: Yahoo failed for all of it.
@@ -103,12 +103,12 @@ class YahooProvider:
 def _as_traded(
     charts: Sequence[tuple[ChartQuery, SymbolRows]], splits: Mapping[date, CorporateAction], interval: Interval
 ) -> list[SymbolRows]:
-    """Return the charts of an interval's bars with what Yahoo has divided multiplied again, by the days it gave."""
+    """Return the charts of an interval's bars with prices as traded, which Yahoo has divided by later splits."""
     asked = Interval.D1 if interval is Interval.D1 else Interval.M1
     found = [chart for query, chart in charts if query.interval is asked]
     if not splits or not found:
         return found
-    # Days that go on to today tell best where a division begins; else the minutes' own days do.
+    # Days up to today show best where a division begins; without them the minutes' own days are used.
     daily = [chart for query, chart in charts if query.interval is Interval.D1]
     days = day_prices(daily, Interval.D1) if daily else day_prices(found, asked)
     divisors = find_divisors(days, list(splits.values()))

@@ -1,4 +1,4 @@
-"""What is asked of Yahoo: one chart of one symbol, in spans that it allows; pure."""
+"""Requests to Yahoo: one chart of one symbol, in spans that Yahoo allows; pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class ChartQuery:
 
     @property
     def params(self) -> Mapping[str, str]:
-        """The parameters; without `includePrePost` the closing auction, a bar at the very end, has been cut off."""
+        """The parameters. Without `includePrePost` Yahoo leaves out the bar of the closing auction."""
         return {
             "period1": str(self.start_s),
             "period2": str(self.end_s),
@@ -54,10 +54,10 @@ class ChartQuery:
 
 
 def ask_charts(symbol: str, interval: Interval, sessions: Sequence[date], *, until: date) -> tuple[ChartQuery, ...]:
-    """Return the questions for a symbol's bars: days, or the minutes that every shorter interval is summed from.
+    """Return the requests for a symbol's bars: days, or the minutes from which shorter intervals are summed.
 
-    `sessions` are sorted, at least one. A chart of days goes on to `until`, since it lists the splits up to then.
-    Minutes of older sessions get such a chart too, as the last one.
+    `sessions` are sorted, at least one. A chart of days goes on to `until`, because it lists the splits up to then.
+    Minutes of older sessions get such a chart as the last request.
     """
     until = max(until, sessions[-1])
     since = ChartQuery(symbol, Interval.D1, sessions[0], until)

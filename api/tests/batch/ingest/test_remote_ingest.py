@@ -271,7 +271,10 @@ def test_minutes_older_than_yahoo_keeps_are_refused_before_it_is_asked(yahoo: Fa
     assert not yahoo.requests
 
 
-@pytest.mark.parametrize(("provider", "setting"), [("jquants", "JQUANTS_API_KEY"), ("yahoo", "YAHOO_ENABLED")])
+@pytest.mark.parametrize(
+    ("provider", "setting"),
+    [("file", "KABOOM_FILE_DIR"), ("jquants", "JQUANTS_API_KEY"), ("yahoo", "YAHOO_ENABLED")],
+)
 def test_a_provider_that_was_not_turned_on_names_its_setting(tmp_path: Path, provider: str, setting: str) -> None:
     with pytest.raises(ConfigurationError, match=f"provider was {provider} and {setting} is not"):
         build_provider(BatchSettings(data_dir=tmp_path, provider=provider))

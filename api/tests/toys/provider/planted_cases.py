@@ -41,7 +41,7 @@ async def test_a_request_without_the_setting_is_refused(tmp_path: Path) -> None:
     async with running(memory_settings(tmp_path)) as app, client_of(app) as http:
         body = {"intervals": {"1d": 1}, "symbols": ["7203"], "session": SESSION, "provider": "toycsv"}
         answer = await http.post("/api/v1/ingest/run-daily", json=body)
-        assert (answer.status_code, pointers(answer)) == (422, ["/provider"]), answer.text
+        assert (answer.status_code, pointers(answer)) == (422, ["#/provider"]), answer.text
         assert "TOY_CSV_URL" in answer.text
         names = str((await http.get("/openapi.json")).json())
         assert "'toycsv'" in names
