@@ -6,16 +6,17 @@ Usage: celery -A benchmarks.rig.worker worker …, which is `app.tasks.celery_ap
 import os
 from dataclasses import replace
 
-from app.engine import catalog
+from app.catalog import CATALOG
+from app.ingest.jobs import RUN_DAILY
 from benchmarks.rig.stopwatch import install_stopwatch
 
 if os.environ.get("KABOOM_BENCH_HANDLERS") == "none":
     _idle = replace(
-        catalog.INGEST_RUN_DAILY,
-        plan_handler="benchmarks.rig.handlers:plan",
-        chunk_handler="benchmarks.rig.handlers:chunk",
+        RUN_DAILY,
+        plan="benchmarks.rig.handlers:plan",
+        run_chunk="benchmarks.rig.handlers:chunk",
     )
-    catalog._BY_NAME[_idle.name] = _idle  # noqa: SLF001  the one seam: a handler is looked up here by name
+    CATALOG._by_name[_idle.name] = _idle  # noqa: SLF001  the one seam: a handler is looked up here by name
 elif os.environ.get("KABOOM_BENCH_HANDLERS") == "real":
     install_stopwatch()
 

@@ -11,13 +11,17 @@ import orjson
 
 from app.cli.exits import CliError, Exit, exit_for_status
 from app.cli.words import Speaker
+from batch.kit.clock import utc_now
 from batch.kit.printable import clean
+from batch.kit.retry import parse_retry_after
 
 INGEST = "/api/v1/ingest"
 MARKET_DATA = "/api/v1/market-data"
 SCHEDULES = "/api/v1/schedules"
 JOBS = "/api/v1/jobs"
 _TOO_MANY, _NO_CONTENT = 429, 204
+#: The slowest answer of the API is a 503 when Redis does not answer, within 7 s.
+_ANSWER_S = 10.0
 #: The longest window that a command sits out.
 _MOST_WAIT_S = 60
 _PATIENCE_S = 30.0
@@ -30,10 +34,9 @@ class ApiClient:
     def __init__(self, url: str, token: str, words: Speaker) -> None:
         self.url = url.rstrip("/")
         self._words = words
-        # The longest answer is a 503 of a frozen Redis, within 7 s.
         self._http = httpx2.Client(
             base_url=self.url,
-            timeout=10,
+            timeout=_ANSWER_S,
             # As bytes: a token may hold any letter, and a header text only ASCII.
             headers={b"x-ingest-token": token.encode(), b"Accept-Language": words.language.encode()},
             trust_env=not url.startswith("http://127."),
@@ -123,9 +126,9 @@ def _fault(answer: httpx2.Response) -> CliError:
     return CliError(exit_for_status(answer.status_code), clean(_problem_text(answer)))
 
 
-def _retry_after_s(answer: httpx2.Response) -> int:
-    text = answer.headers.get("retry-after", "1")
-    return min(int(text), _MOST_WAIT_S) if text.isdigit() else 1
+def _retry_after_s(answer: httpx2.Response) -> float:
+    asked_s = parse_retry_after(answer.headers, utc_now())
+    return 1.0 if asked_s is None else min(asked_s, _MOST_WAIT_S)
 
 
 def _problem_text(answer: httpx2.Response) -> str:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import structlog
 
 from app.engine.parts import Parts
-from app.engine.store_retry import retry_while_unavailable
 from app.ledger.outbox.event import host_of
 from app.ledger.outbox.port import AttemptEnd, Delivery, DeliveryStatus, Outbox
 from batch.errors import KaboomError
 from batch.kit.clock import utc_now
-from batch.kit.http.poster import Answer
-from batch.notify.retry import judge_answer
+from batch.kit.http.reply import Reply
+from batch.kit.retry import retry_while_unavailable
+from batch.notify.retry import judge_reply
 from batch.notify.webhooks import Webhook, WebhookSender
 
 POLL_S = 1.0
@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RunningDelivery:
-    """A delivery under way."""
+    """A delivery that is being sent."""
 
     host: str
     task: "asyncio.Task[None]"
@@ -51,7 +51,7 @@ class Courier:
         """Send for ever; a ledger that is away is waited for."""
         try:
             while True:
-                self._land()
+                self._forget_finished()
                 try:
                     await self._purge()
                     await self.start_due()
@@ -59,18 +59,18 @@ class Courier:
                     _log.warning("webhooks_waiting", reason=e.message)
                 await self._pause()
         finally:
-            for each in self._running:
-                each.task.cancel()
-            await asyncio.gather(*(each.task for each in self._running), return_exceptions=True)
+            for running in self._running:
+                running.task.cancel()
+            await asyncio.gather(*(running.task for running in self._running), return_exceptions=True)
 
     async def start_due(self) -> int:
         """Begin to send what is due and has a place; return how many there were."""
-        self._land()
+        self._forget_finished()
         free = SLOTS - len(self._running)
         if free == 0:
             return 0
         # A host gets its next ones when all of its last ones are back.
-        busy = sorted({each.host for each in self._running})
+        busy = sorted({running.host for running in self._running})
         due = await self._outbox.claim(limit=free, per_host=PER_HOST, busy=busy)
         for delivery in due:
             self._running.append(RunningDelivery(host_of(delivery.url), asyncio.create_task(self._deliver(delivery))))
@@ -78,15 +78,15 @@ class Courier:
 
     async def settle(self) -> None:
         """Wait for what is under way."""
-        await asyncio.gather(*(each.task for each in self._running))
+        await asyncio.gather(*(running.task for running in self._running))
 
-    def _land(self) -> None:
-        """Forget what is back."""
-        self._running = [each for each in self._running if not each.task.done()]
+    def _forget_finished(self) -> None:
+        """Forget the deliveries that have ended."""
+        self._running = [running for running in self._running if not running.task.done()]
 
     async def _pause(self) -> None:
         """Wait until something may be due or a place is free."""
-        tasks = [each.task for each in self._running if not each.task.done()]
+        tasks = [running.task for running in self._running if not running.task.done()]
         if self._running and not tasks:
             # The last ones are back meanwhile, and their hosts may have more.
             return
@@ -99,8 +99,8 @@ class Courier:
         words = {"delivery_id": delivery.delivery_id, "job_id": delivery.job_id, "attempt": delivery.attempts}
         log = _log.bind(**words, host=host_of(delivery.url))
         try:
-            answer = await self._sender.send(Webhook(delivery.delivery_id, delivery.url, delivery.body or ""))
-            end = self._judge(answer, delivery.attempts)
+            reply = await self._sender.send(Webhook(delivery.delivery_id, delivery.url, delivery.body or ""))
+            end = self._judge(reply, delivery.attempts)
             is_kept = await self._save(delivery, end)
         except Exception as e:  # noqa: BLE001  one delivery must not end the courier; its lease brings it back
             # The words of an error that nobody foresaw may hold the URL; where it came from does not.
@@ -114,13 +114,13 @@ class Courier:
         """Keep the end of an attempt, also through a restart of the ledger: one that is not kept is made again."""
         return await retry_while_unavailable(lambda: self._outbox.save_attempt(delivery, end), for_s=_PATIENCE_S)
 
-    def _judge(self, answer: Answer, attempt: int) -> AttemptEnd:
-        verdict = judge_answer(answer, attempt, now=utc_now(), chance=self._chance())
+    def _judge(self, reply: Reply, attempt: int) -> AttemptEnd:
+        verdict = judge_reply(reply, attempt, now=utc_now(), chance=self._chance())
         if verdict.is_delivered:
-            return AttemptEnd(DeliveryStatus.DELIVERED, answer.status)
+            return AttemptEnd(DeliveryStatus.DELIVERED, reply.status)
         if verdict.delay_s is None:
-            return AttemptEnd(DeliveryStatus.DEAD, answer.status, verdict.error)
-        return AttemptEnd(DeliveryStatus.PENDING, answer.status, verdict.error, verdict.delay_s)
+            return AttemptEnd(DeliveryStatus.DEAD, reply.status, verdict.error)
+        return AttemptEnd(DeliveryStatus.PENDING, reply.status, verdict.error, verdict.delay_s)
 
     async def _purge(self) -> None:
         if time.monotonic() - self._purged_at < _PURGE_S:

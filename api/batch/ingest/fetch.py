@@ -1,13 +1,13 @@
 """Fetching from a provider, with retries, until every symbol has bars or an outcome."""
 
 import asyncio
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from batch.errors import ProviderError, RateLimited
+from batch.kit.retry import backoff_s
 from batch.market.action import CorporateAction
 from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.outcome import Outcome, SymbolOutcome
@@ -15,8 +15,8 @@ from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.watch import watched_request
 
 _RETRYABLE = frozenset({Outcome.RATE_LIMITED, Outcome.PROVIDER_ERROR})
-#: The longest pause between two tries of one slice; longer pauses are left to the caller.
-_MAX_PAUSE_S = 30.0
+#: The first and the longest pause between two tries of one slice; for a longer one the caller plans.
+_FIRST_PAUSE_S, _MAX_PAUSE_S = 0.5, 30.0
 
 
 @dataclass(slots=True)
@@ -93,6 +93,4 @@ def _note(so_far: _Fetched, symbols: Sequence[str], outcome: Outcome, message: s
 
 
 def _pause_s(so_far: _Fetched) -> float:
-    # Jitter, so that workers do not retry together.
-    backoff = min(0.25 * 2**so_far.attempts, _MAX_PAUSE_S)
-    return so_far.retry_after_s + random.uniform(backoff / 2, backoff)  # noqa: S311  not a secret
+    return so_far.retry_after_s + backoff_s(so_far.attempts - 1, first_s=_FIRST_PAUSE_S, longest_s=_MAX_PAUSE_S)

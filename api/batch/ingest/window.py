@@ -20,6 +20,7 @@ from batch.ingest.records import StoredFetch, log_refusals, log_window_fetch
 from batch.ingest.repeats import flag_repeats_of_stored
 from batch.ingest.unfinished import drop_unfinished
 from batch.kit.clock import Clock
+from batch.kit.retry import backoff_s
 from batch.market.bar import BarSeries, empty_bars
 from batch.market.history import ListingHistory
 from batch.market.listing import Market
@@ -29,7 +30,8 @@ from batch.providers.base import BarProvider, BarRequest, FetchedBars
 _log = structlog.get_logger(__name__)
 
 _WRITE_ATTEMPTS = 3
-#: A store that asks for a longer pause has waited already, and is not tried again for the same slice.
+_FIRST_WRITE_PAUSE_S = 0.4
+#: A store that wants a longer pause than this has waited already, and is not asked again for the same slice.
 _LONGEST_PAUSE_S = 5.0
 
 
@@ -173,7 +175,7 @@ async def _with_retries[T](call: Callable[[], Awaitable[T]]) -> T:
         except StoreError as e:
             if not _is_worth_retrying(e):
                 raise
-            await asyncio.sleep(0.2 * attempt)
+            await asyncio.sleep(backoff_s(attempt - 1, first_s=_FIRST_WRITE_PAUSE_S, longest_s=_LONGEST_PAUSE_S))
     return await call()
 
 

@@ -1,7 +1,10 @@
-"""A value that is built on first use, off the event loop."""
+"""Values that are built, and modules that are loaded, on first use."""
 
 import asyncio
+import importlib.util
+import sys
 from collections.abc import Callable
+from types import ModuleType
 
 
 class Lazy[T]:
@@ -19,3 +22,22 @@ class Lazy[T]:
                 if not self._built:
                     self._built.append(await asyncio.to_thread(self._build))
         return self._built[0]
+
+
+def import_lazily(name: str) -> ModuleType:
+    """Return a module that is loaded when one of its attributes is first used.
+
+    Raises:
+        ModuleNotFoundError: it is not installed.
+
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

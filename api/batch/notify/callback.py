@@ -1,4 +1,4 @@
-"""Whether a callback URL is accepted when it is given; it is judged again each time that it is called."""
+"""Whether a callback URL is accepted when a caller gives it; it is checked again each time that it is called."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from standardwebhooks import Webhook as Signer
 
 from batch.errors import InvalidRequest
 from batch.kit.dns import Lookup, look_up
-from batch.notify.url_guard import POINTER, UrlGuard, judge_address
+from batch.notify.url_guard import POINTER, UrlGuard, check_address
 
 _LOOKUP_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackRules:
-    """What one installation calls, and how it signs; without a signer it calls nobody."""
+    """Which URLs one installation calls, and how it signs; without a signer it sends no webhooks."""
 
     guard: UrlGuard = field(default_factory=UrlGuard)
     signers: tuple[Signer, ...] = field(default=(), repr=False)
@@ -22,7 +22,7 @@ class CallbackRules:
     async def check(self, url: str, *, lookup: Lookup = look_up) -> None:
         """Refuse a URL that may not be called, by its form or by any of its addresses.
 
-        A name that has no address now, or whose name server is slow, passes: it is judged when it is called.
+        A name that has no address now, or whose name server is slow, passes: it is checked when it is called.
 
         Raises:
             InvalidRequest: it may not be called.
@@ -38,8 +38,8 @@ class CallbackRules:
             return
         try:
             async with asyncio.timeout(_LOOKUP_S):
-                addresses = await lookup(target.host, target.port)
+                addresses = await lookup(target.destination.host, target.destination.port)
         except OSError:  # a timeout is one, too
             return
         for address in addresses:
-            judge_address(address)
+            check_address(address)

@@ -8,7 +8,7 @@ from standardwebhooks import Webhook as Signer
 
 from batch.errors import ConfigurationError
 
-WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105  how each begins
+WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105  not a secret, only its beginning
 _MIN_BYTES, _MAX_BYTES = 24, 64
 
 

@@ -1,7 +1,7 @@
-"""Which URLs given by callers may be called: judged by how they are written, and by every address behind them.
+"""Which URLs of callers may be called: their form is checked, and every address of their host.
 
-Server-side request forgery is the threat: a URL that makes Kaboom call what only Kaboom can reach. The rules are
-those of OWASP API7:2023; where they come from is told in docs/decisions/0010.
+The threat is server-side request forgery: a URL that makes Kaboom call a server that only Kaboom can reach. The rules
+are those of OWASP API7:2023; docs/decisions/0010 says why.
 """
 
 import ipaddress
@@ -9,22 +9,28 @@ import re
 from dataclasses import dataclass
 
 from batch.errors import ConfigurationError, InvalidRequest
+from batch.kit.http.destination import Destination
 
 POINTER = "/callback_url"
 MAX_URL = 2048
-#: HTTPS and its usual second port; anything else may be a service that was never meant for strangers.
+#: HTTPS and its usual second port; another port may be a service that is not meant for strangers.
 PORTS = frozenset({443, 8443})
+_LAST_PORT = 65_535
+
+#: Without ASCII, [a-z] in any case would also match the letters U+0130, U+0131, U+017F and U+212A.
+_FLAGS = re.IGNORECASE | re.ASCII
 
 # One narrow grammar, so that no two parsers can read a URL differently: ASCII, no user, no fragment, no backslash.
+# The parts that it finds are sent; no other parser sees the URL.
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?"
-    r"(?:[/?][a-z0-9._~!$&'()*+,;=:@%/?-]*)?",
-    re.IGNORECASE,
+    r"(?P<path>(?:[/?][a-z0-9._~!$&'()*+,;=:@%/?-]*)?)",
+    _FLAGS,
 )
-_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
-#: What browsers and C libraries take for an IPv4 address, in decimal, octal or hex: 2130706433, 0x7f.1, 127.1.
-_NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
-_TRUSTED = re.compile(r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", _FLAGS)
+#: Browsers and C libraries read such a last label as an IPv4 address, decimal, octal or hex: 2130706433, 0x7f.1.
+_NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*", _FLAGS)
+_TRUSTED = re.compile(r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", _FLAGS)
 
 # `is_global` is not enough: it is true of NAT64 (64:ff9b::7f00:1), 6to4 (2002:7f00:1::) and ::ffff:0:127.0.0.1.
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
@@ -42,16 +48,15 @@ _DENIED = tuple(
 )
 
 
-#: Names no address: a caller who gives a URL must not learn what internal names resolve to.
+#: Shows no address: a caller must not learn what internal names resolve to.
 _NOT_PUBLIC = "callback_url did not lead to a public address, expected one, or a host of KABOOM_WEBHOOK_HOSTS"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a URL leads: host (lower case, IPv6 without brackets) and port; trusted ones are not judged further."""
+    """Where a URL leads; the addresses of a trusted host are not checked."""
 
-    host: str
-    port: int
+    destination: Destination
     is_trusted: bool
 
 
@@ -60,8 +65,8 @@ class UrlGuard:
     """The rules of one installation.
 
     Attributes:
-        trusted: `host` or `host:port` that may be private and plain http, by the operator's word.
-        ports: the ports of all others.
+        trusted: `host` or `host:port` that the operator allows to be private and plain http.
+        ports: the ports that other hosts may have.
 
     """
 
@@ -72,7 +77,7 @@ class UrlGuard:
         """Return where a URL leads.
 
         Raises:
-            InvalidRequest: it is not one that may be called; the message holds no more of it than its host.
+            InvalidRequest: it may not be called; the message shows no more of it than its host.
 
         """
         found = _URL.fullmatch(url)
@@ -83,25 +88,28 @@ class UrlGuard:
             )
         scheme, host = found["scheme"].lower(), found["host"].lower()
         port = int(found["port"] or (443 if scheme == "https" else 80))
+        if not 0 < port <= _LAST_PORT:
+            raise _refusal(f"callback_url had port {port}, expected 1 to {_LAST_PORT}")
         address = _parse_host(host)
-        bare = host.strip("[]")
+        path = found["path"] if found["path"].startswith("/") else f"/{found['path']}"
+        destination = Destination(scheme, str(address or host), port, path)
         if {host, f"{host}:{port}"} & self.trusted:
-            return Target(bare, port, is_trusted=True)
+            return Target(destination, is_trusted=True)
         if scheme != "https":
             raise _refusal("callback_url was http, expected https, or a host of KABOOM_WEBHOOK_HOSTS")
         if port not in self.ports:
             allowed = ", ".join(map(str, sorted(self.ports)))
             raise _refusal(f"callback_url had port {port}, expected {allowed}, or a host of KABOOM_WEBHOOK_HOSTS")
         if address is not None:
-            judge_address(bare)
-        return Target(bare, port, is_trusted=False)
+            check_address(str(address))
+        return Target(destination, is_trusted=False)
 
 
-def judge_address(text: str) -> None:
+def check_address(text: str) -> None:
     """Accept a public unicast address, and nothing else.
 
     Raises:
-        InvalidRequest: it is private, local, reserved, multicast, or stands for another address.
+        InvalidRequest: it is private, local, reserved, multicast, or carries another address.
 
     """
     try:

@@ -1,18 +1,19 @@
-"""Sending one webhook: signed as Standard Webhooks says, to an address that the URL guard has passed."""
+"""Sending one webhook: signed as Standard Webhooks says, to an address that the URL guard allows."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from batch.errors import InvalidRequest
 from batch.kit.clock import Clock, utc_now
-from batch.kit.http.poster import Answer, HttpPoster
+from batch.kit.http.poster import HttpPoster
+from batch.kit.http.reply import Reply
 from batch.notify.callback import CallbackRules
-from batch.notify.url_guard import judge_address
+from batch.notify.url_guard import check_address
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A message to a receiver; sent again it has the same id and body."""
+    """A message to a receiver; each attempt has the same id and body."""
 
     message_id: str
     url: str = field(repr=False)
@@ -21,22 +22,22 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSender:
-    """Sends webhooks, signed with every secret: a receiver may change from one to the next at any time."""
+    """Sends webhooks, signed with every secret: a receiver may move from one secret to the next at any time."""
 
     rules: CallbackRules
     poster: HttpPoster = field(default_factory=HttpPoster)
     clock: Clock = utc_now
 
-    async def send(self, webhook: Webhook) -> Answer:
-        """Send a webhook once and return what became of it."""
+    async def send(self, webhook: Webhook) -> Reply:
+        """Send a webhook once and return the receiver's answer."""
         try:
             target = self.rules.guard.check(webhook.url)
         except InvalidRequest as e:
-            # It was allowed when it was given; the operator's list has changed since.
-            return Answer(None, failure=e.message)
-        judge = _trust if target.is_trusted else judge_address
+            # The operator's list has changed since the URL was accepted.
+            return Reply(None, failure=e.message)
+        check = _accept if target.is_trusted else check_address
         headers = self._headers(webhook, self.clock())
-        return await self.poster.post(webhook.url, webhook.body.encode(), headers=headers, judge=judge)
+        return await self.poster.post(target.destination, webhook.body.encode(), headers=headers, check=check)
 
     def _headers(self, webhook: Webhook, now: datetime) -> dict[str, str]:
         signatures = [signer.sign(webhook.message_id, now, webhook.body) for signer in self.rules.signers]
@@ -49,5 +50,5 @@ class WebhookSender:
         }
 
 
-def _trust(address: str) -> None:
-    """Accept any address of a host that the operator has named."""
+def _accept(address: str) -> None:
+    """Accept any address of a host that the operator named."""

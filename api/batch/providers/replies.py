@@ -3,19 +3,19 @@
 import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 
 from batch.errors import ProviderError, RateLimited
-from batch.kit.http.client import Reply
+from batch.kit.clock import utc_now
+from batch.kit.http.reply import Reply
+from batch.kit.retry import parse_retry_after
 
 _OK = frozenset({HTTPStatus.OK.value})
 _REFUSED = frozenset({HTTPStatus.UNAUTHORIZED.value, HTTPStatus.FORBIDDEN.value})
-#: A longer pause is ignored.
+#: A longer pause than a day is ignored.
 _LONGEST_PAUSE_S = 86_400.0
 _QUOTED = 80
 
@@ -76,17 +76,10 @@ def read_object(reply: Reply, server: Server, *, accept: Collection[int] = _OK) 
     )
 
 
-def read_retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return the seconds of a `Retry-After` header, given as such or as a date; None without a sensible one."""
-    text = headers.get("Retry-After", "").strip()
-    seconds: float | None = None
-    if text.isdecimal():
-        seconds = float(text)
-    elif text:
-        with contextlib.suppress(ValueError):
-            at = parsedate_to_datetime(text)
-            seconds = max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - (now or datetime.now(UTC))).total_seconds())
-    return seconds if seconds is not None and seconds <= _LONGEST_PAUSE_S else None
+def read_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of a `Retry-After` header; None without one, and for more than a day."""
+    wait_s = parse_retry_after(headers, utc_now())
+    return wait_s if wait_s is not None and wait_s <= _LONGEST_PAUSE_S else None
 
 
 def quote(body: bytes) -> str:

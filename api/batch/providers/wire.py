@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from batch.kit.http.client import HttpClient, Reply
+from batch.kit.http.client import HttpClient
+from batch.kit.http.reply import Reply
 from batch.providers.limiter.rate_limiter import RateLimiter
 from batch.providers.replies import Server, read_body, read_object
 

@@ -10,11 +10,11 @@ from app.engine.run.failures import Verdict, describe, is_bug, judge, wait_s
 from app.engine.run.hand_back import HandBack
 from app.engine.run.keeper import LeaseKeeper
 from app.engine.settle import keep_given_up, settle_or_leave
-from app.engine.store_retry import retry_while_unavailable
 from app.jobs.model import PLAN, Chunk, ChunkState, Tally
 from app.live.store import ChunkRef, Claim, Ending
 from app.telemetry.metrics import DEAD_LETTERS, count
 from batch.errors import NotFound, StoreError
+from batch.kit.retry import retry_while_unavailable
 
 #: How long the end of a chunk is repeated while Redis is unavailable. After that the reaper takes the chunk back.
 _REDIS_RETRY_S = 30.0

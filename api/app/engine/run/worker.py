@@ -15,12 +15,12 @@ from app.engine.run.hand_back import HandBack
 from app.engine.run.keeper import STALL_S, LeaseKeeper
 from app.engine.run.measure import measured
 from app.engine.settle import settle_or_leave
-from app.engine.store_retry import retry_while_unavailable
 from app.jobs.model import PLAN, Chunk, JobStatus, Tally
 from app.jobs.records import as_stored, chunk_as_stored, fit_for_both_stores
 from app.live.store import ChunkRef, Claim, Refusal
 from app.telemetry.traces import span
 from batch.errors import StoreError
+from batch.kit.retry import retry_while_unavailable
 
 #: How long a chunk waits to be claimed; its message is sent again after that.
 _CLAIM_PATIENCE_S = 8.0

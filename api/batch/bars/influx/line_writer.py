@@ -14,7 +14,7 @@ from batch.bars.influx.refused import RefusedLines
 from batch.bars.influx.responses import parse_refusal
 from batch.bars.influx.target import Precision
 from batch.bars.influx.wire import SOME_REFUSED, TOO_LARGE, InfluxWire
-from batch.kit.http.client import Reply
+from batch.kit.http.reply import Reply
 
 _log = structlog.get_logger(__name__)
 _LINE = "line_number"

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
@@ -81,18 +79,6 @@ def parse_refusal(body: bytes) -> Refusal:
         if isinstance(entry, dict) and str(entry.get("line_number", "")).isdigit()
     }
     return Refusal(error_text(body) or "the server gave no reason", by_line)
-
-
-def parse_retry_after(text: str | None, now: datetime) -> float | None:
-    """Return the seconds of a Retry-After header, which may be a number or a date (RFC 9110, 10.2.3)."""
-    if not text:
-        return None
-    if text.strip().isdigit():
-        return float(text)
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
-    except (ValueError, TypeError):
-        return None
 
 
 def _load(body: bytes) -> Any:

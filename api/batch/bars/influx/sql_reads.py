@@ -30,7 +30,7 @@ from batch.bars.influx.sql import (
 from batch.bars.influx.target import InfluxQuery
 from batch.bars.influx.wire import InfluxWire
 from batch.bars.store import COVERAGE_SCHEMA
-from batch.kit.http.client import Reply
+from batch.kit.http.reply import Reply
 from batch.market.bar import BarSeries
 
 _CLOSE_ROW = pl.Schema({"symbol": pl.String(), "close": pl.Float64()})

@@ -1,21 +1,26 @@
 """Requests to InfluxDB: with pauses when it asks for one, and failures as `StoreError`."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
 
-from batch.bars.influx.responses import QueryRefused, ResultSeries, error_text, parse_results, parse_retry_after
+from batch.bars.influx.responses import QueryRefused, ResultSeries, error_text, parse_results
 from batch.bars.influx.target import InfluxApi, InfluxTarget, Precision
 from batch.errors import StoreError
 from batch.kit.clock import Clock, utc_now
-from batch.kit.http.client import HttpClient, Reply
+from batch.kit.http.client import HttpClient
+from batch.kit.http.reply import Reply
+from batch.kit.retry import backoff_s, parse_retry_after
 
 _log = structlog.get_logger(__name__)
 
 _ASKS_FOR_A_PAUSE = frozenset({429, 503})
+#: The longest pause where the server names none.
+_LONGEST_PAUSE_S = 10.0
+#: When a chunk that gave up waiting may ask again: a server that names a year is asked after a day.
+_LEAST_LATER_S, _LONGEST_LATER_S = 30.0, 86_400.0
 #: Some or all lines were refused, and the body says why. Cloud Serverless has used 201 for this too.
 SOME_REFUSED = frozenset({201, 400, 422})
 TOO_LARGE = 413
@@ -42,9 +47,8 @@ class Pacing:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def pause_s(self, attempt: int) -> float:
-        """Return the pause after a number of tries, with jitter, so that workers do not retry together."""
-        longest = min(self.first_pause_s * 2 ** (attempt - 1), 10.0)
-        return random.uniform(longest / 2, longest)  # noqa: S311  not a secret
+        """Return the pause after a number of tries, where the server names none."""
+        return backoff_s(attempt - 1, first_s=self.first_pause_s, longest_s=_LONGEST_PAUSE_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +124,12 @@ class InfluxWire:
         waited_s, attempt = 0.0, 0
         while (reply := await ask()).status in _ASKS_FOR_A_PAUSE:
             attempt += 1
-            named = parse_retry_after(reply.headers.get("Retry-After"), self.clock())
+            named = parse_retry_after(reply.headers, self.clock())
             pause_s = self.pacing.pause_s(attempt) if named is None else named
             if waited_s + pause_s > self.pacing.patience_s:
                 text = f"InfluxDB at {self.target.url} answered {reply.status} and asked for {pause_s:.0f} s"
-                raise StoreError(f"{text} after {waited_s:.0f} s of waiting", retry_after_s=max(pause_s, 30.0))
+                later_s = min(max(pause_s, _LEAST_LATER_S), _LONGEST_LATER_S)
+                raise StoreError(f"{text} after {waited_s:.0f} s of waiting", retry_after_s=later_s)
             _log.info("store_paused", status=reply.status, seconds=round(pause_s, 2), attempt=attempt)
             await self.pacing.sleep(pause_s)
             waited_s += pause_s

@@ -10,9 +10,9 @@ ACCEPTED_ENCODING = "gzip"
 
 _GZIP = frozenset({"gzip", "x-gzip"})
 _MAGIC = b"\x1f\x8b"
-#: zlib's word for "a gzip header and trailer": the CRC and the length at the end are checked.
+#: zlib's number for a gzip header and trailer: the CRC and the length at the end are checked.
 _GZIP_BITS = 31
-#: Half of such a text cannot be read, so it needs no length. (InfluxDB's lines of JSON say `partial` until the last.)
+#: Half of such a body cannot be parsed, so it needs no length. (InfluxDB's JSON lines say `partial` until the last.)
 _ENDS_BY_ITSELF = ("application/json", "application/vnd.apache.parquet")
 _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
@@ -24,8 +24,8 @@ class BrokenBody(Exception):
 def read_body(status: int, headers: Mapping[str, str], packed: bytes, most_bytes: int) -> bytes:
     """Return the decoded body of an answer whose framing (Content-Length or chunks) was found to be whole.
 
-    `headers` must find names in any case. A body that ends where the connection ends may be cut short. It is accepted
-    if it is gzip, JSON or Parquet, which have an end of their own, or belongs to an error, where it is only words.
+    `headers` must find names in any case. A body that ends with the connection may be cut short. It is accepted if it
+    is gzip, JSON or Parquet, whose readers notice a missing end, or if it is the text of an error.
 
     Raises:
         BrokenBody: the encoding is not gzip, the gzip is damaged or cut short, the decoded body is longer than

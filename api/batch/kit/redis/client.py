@@ -23,6 +23,8 @@ from redis.typing import EncodableT
 from batch.errors import ConfigurationError, StoreError
 from batch.kit.redis.address import NO_CLUSTER, RedisAddress, parse_address
 
+#: How long one call waits for an answer.
+ANSWER_S = 2.5
 _CONNECTIONS = 32
 #: How long to wait for a sentinel before the next one is asked.
 _SENTINEL_S = 1.0
@@ -96,7 +98,7 @@ def connect_redis(url: str, *, client_name: str) -> Redis:
         "client_name": client_name,
         "decode_responses": True,
         "socket_connect_timeout": 2.0,
-        "socket_timeout": 2.5,
+        "socket_timeout": ANSWER_S,
         "socket_keepalive": True,
         "health_check_interval": 10,
         "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from batch.errors import ProviderError, RateLimited
-from batch.kit.http.poster import Answer, HttpDownloader
+from batch.kit.http.downloader import HttpDownloader
+from batch.kit.http.reply import Reply
 from batch.providers.jquants import query
 from batch.providers.jquants.files import BulkFile
 from batch.providers.jquants.get import JquantsSource
@@ -131,7 +132,7 @@ class JquantsShelf:
             os.close(handle)
 
 
-def _check(answer: Answer, file: BulkFile) -> None:
+def _check(answer: Reply, file: BulkFile) -> None:
     """Raise what a file host's status means; its body, which may quote the signed address, is not read."""
     status, title = answer.status, f"jquants: bulk file {file.title}"
     if status == HTTPStatus.OK:

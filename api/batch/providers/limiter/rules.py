@@ -1,5 +1,6 @@
 """The rules that both permit stores follow: how pauses grow, and how long a released permit counts."""
 
+from batch.kit import retry
 from batch.providers.limiter.port import Limits
 
 #: How soon to ask again if nobody knows when a slot will be free.
@@ -9,8 +10,9 @@ LONGEST_NAMED_S = 86400.0
 
 
 def backoff_s(limits: Limits, pauses: int) -> float:
-    """Return the seconds of a pause that the provider did not name, after some pauses in a row."""
-    return float(min(limits.first_pause_s * 2 ** min(pauses, 30), limits.longest_pause_s))
+    """Return the seconds of a pause for which the provider named none, after so many pauses in a row."""
+    # Without jitter: requests that wait for the end of the pause are staggered by the rate limiter.
+    return retry.backoff_s(pauses, first_s=limits.first_pause_s, longest_s=limits.longest_pause_s, jitter=0.0)
 
 
 def leaves_after_s(limits: Limits) -> float:

@@ -14,7 +14,9 @@ import pytest
 
 from batch.kit.embedded.servers import free_port
 from batch.kit.http import client
-from batch.kit.http.client import HttpClient, Reply
+from batch.kit.http.client import HttpClient
+from batch.kit.http.curl import find_authorities
+from batch.kit.http.reply import Reply
 from tests.fixtures.servers.authority import Authority
 from tests.fixtures.servers.http_servers import Request, Response, serving
 
@@ -233,9 +235,9 @@ class TestEncrypted:
 
     @pytest.fixture(autouse=True)
     def _forgotten(self) -> Iterator[None]:
-        client._find_authorities.cache_clear()
+        find_authorities.cache_clear()
         yield
-        client._find_authorities.cache_clear()
+        find_authorities.cache_clear()
 
     async def ask(self, authority: Authority, *, host: str = "127.0.0.1") -> Reply:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -264,7 +266,7 @@ class TestEncrypted:
     ) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
         monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "nothing"))
-        (place,) = client._find_authorities().values()
+        (place,) = find_authorities().values()
         assert Path(place).read_text().count("BEGIN CERTIFICATE") > 50
 
     async def test_without_tls_at_the_other_end_nothing_is_said(self) -> None:

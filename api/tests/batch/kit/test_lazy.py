@@ -1,13 +1,18 @@
 """What is built on first use is built once, off the loop, and again only where it failed."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from batch.kit.lazy import Lazy
+from batch.kit.lazy import Lazy, import_lazily
 
+API = Path(__file__).parents[3]
 pytestmark = pytest.mark.anyio
 
 
@@ -39,3 +44,25 @@ async def test_a_failure_is_tried_again() -> None:
     with pytest.raises(ZeroDivisionError):
         await lazy.get()
     assert [await lazy.get(), await lazy.get()] == [7, 7]
+
+
+def test_libcurl_is_loaded_with_the_first_request() -> None:
+    script = """
+import sys
+import batch.wiring, batch.notify.webhooks
+from batch.kit.http.curl import new_handle
+assert "pycurl._pycurl" not in sys.modules
+new_handle().close()
+assert "pycurl._pycurl" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, env=os.environ | {"PYTHONPATH": str(API)})
+
+
+def test_a_module_is_loaded_on_first_use_and_a_missing_one_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    module = import_lazily("colorsys")
+    assert "rgb_to_hsv" not in object.__getattribute__(module, "__dict__")
+    assert module.rgb_to_hsv(0, 0, 0) == (0.0, 0.0, 0)
+    assert import_lazily("colorsys") is module
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        import_lazily("no_such_module")

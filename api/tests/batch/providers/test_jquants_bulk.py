@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from batch.errors import ProviderError, RateLimited
-from batch.kit.http.poster import HttpDownloader
+from batch.kit.http.downloader import HttpDownloader
 from batch.market.action import CorporateAction
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome

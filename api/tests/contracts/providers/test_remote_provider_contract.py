@@ -73,7 +73,7 @@ async def test_a_spoilt_answer_is_a_fault(remote: Remote, fault: str, interval: 
     assert await outcomes(remote, interval) == dict.fromkeys(SYMBOLS, Outcome.PROVIDER_ERROR)
 
 
-# aiohttp itself asks once more where a connection ends without an answer.
+# libcurl itself sends a request again where a kept connection ends without an answer.
 @pytest.mark.parametrize("fault", sorted(SPOILT.keys() - {"no answer"}))
 async def test_a_fault_that_happens_once_is_gone_at_the_next_try(remote: Remote, fault: str) -> None:
     remote.fake.faults = [SPOILT[fault]]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-import aiohttp
+import httpx2
 
 from tests.fixtures.jobs.apps import JOBS, TOKEN
 
@@ -44,34 +44,35 @@ class Watchers:
         return self._work.result(within_s)
 
     async def _watch_all(self) -> list[list[str]]:
-        connector = aiohttp.TCPConnector(limit=0)
+        limits = httpx2.Limits(max_connections=None)
+        timeout = httpx2.Timeout(10, read=None)
         headers = {"x-ingest-token": TOKEN}
-        async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
-            return list(await asyncio.gather(*(self._watch(session, n) for n in range(self._count))))
+        async with httpx2.AsyncClient(limits=limits, timeout=timeout, headers=headers, trust_env=False) as client:
+            return list(await asyncio.gather(*(self._watch(client, n) for n in range(self._count))))
 
-    async def _watch(self, session: aiohttp.ClientSession, number: int) -> list[str]:
+    async def _watch(self, client: httpx2.AsyncClient, number: int) -> list[str]:
         ids: list[str] = []
         tries = 0
-        while not await self._follow(session, self._urls[(number + tries) % len(self._urls)], ids):
+        while not await self._follow(client, self._urls[(number + tries) % len(self._urls)], ids):
             tries += 1
             self.reconnects += 1
             await asyncio.sleep(0.2)
         return ids
 
-    async def _follow(self, session: aiohttp.ClientSession, url: str, ids: list[str]) -> bool:
+    async def _follow(self, client: httpx2.AsyncClient, url: str, ids: list[str]) -> bool:
         """Read events until the stream ends; return whether the job's last one was among them."""
         headers = {"Last-Event-ID": ids[-1]} if ids else {}
         try:
-            async with session.get(url + self._path, headers=headers) as answer:
-                if answer.status == 204:
+            async with client.stream("GET", url + self._path, headers=headers) as answer:
+                if answer.status_code == 204:
                     return True
-                if answer.status != 200:
+                if answer.status_code != 200:
                     return False
                 self.connected += not ids
-                async for line in answer.content:
+                async for line in answer.aiter_lines():
                     # One by one: what came before a cut counts.
-                    ids += [line[4:].decode().strip()] if line.startswith(b"id: ") else []
-        except (aiohttp.ClientError, OSError):
+                    ids += [line[4:].strip()] if line.startswith("id: ") else []
+        except (httpx2.HTTPError, OSError):
             return False
         return False
 

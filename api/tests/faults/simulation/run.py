@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
 import structlog
-import tenacity
 
 from app.catalog import CATALOG
 from app.engine import lifecycle
@@ -106,14 +104,11 @@ def _seeded(world: World, seed: int) -> Iterator[None]:
     state = random.getstate()
     random.seed(seed)
     ids = Random(seed)
-    # tenacity, below stamina, asks the system how long it has tried.
-    clock: Any = SimpleNamespace(monotonic=world.loop.time)
     configured = structlog.get_config()
     structlog.configure(processors=[_log_into(world)], cache_logger_on_first_use=False)
     SCRIPT.update(plan=world.work.plan, chunk=world.work.chunk)
     try:
         with (
-            patch.object(tenacity, "time", clock),
             patch.object(lifecycle, "uuid4", lambda: UUID(int=ids.getrandbits(128), version=4)),
             patch.dict(CATALOG._by_name, {SCRIPTED.name: SCRIPTED}),
         ):

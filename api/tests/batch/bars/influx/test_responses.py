@@ -1,29 +1,8 @@
 """What InfluxDB's answers say, of each version."""
 
-from datetime import UTC, datetime
-
 import pytest
 
-from batch.bars.influx.responses import QueryRefused, error_text, parse_refusal, parse_results, parse_retry_after
-
-NOW = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("7", 7.0),
-        ("0", 0.0),
-        ("Wed, 25 Nov 2026 06:30:30 GMT", 30.0),
-        ("Wed, 25 Nov 2026 06:29:30 GMT", 0.0),
-        ("soon", None),
-        ("-1", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_a_pause_is_seconds_or_a_date(text: str | None, seconds: float | None) -> None:
-    assert parse_retry_after(text, NOW) == seconds
+from batch.bars.influx.responses import QueryRefused, error_text, parse_refusal, parse_results
 
 
 @pytest.mark.parametrize(
