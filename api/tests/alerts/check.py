@@ -10,7 +10,7 @@ from tests.alerts.rules import Rule
 _METRICS = {metric.name: metric for metric in METRICS}
 _WORDS = frozenset({"and", "or", "unless", "by", "on"})
 _FUNCTIONS = frozenset({"absent", "count", "deriv", "increase", "max", "rate", "sum"})
-_ANNOTATIONS = ["summary", "description", "runbook"]
+_ANNOTATIONS = ["summary", "summary_ja", "description", "description_ja", "runbook"]
 
 
 def metrics_of(expr: str) -> set[str]:

@@ -58,8 +58,8 @@ def test_a_policy_waits_and_says_what_its_alert_does(name: str) -> None:
         assert condition["rule_group"] == rule["group"]
         assert policy["severity"] == {"page": "CRITICAL", "warning": "WARNING"}[rule["labels"]["severity"]]
         assert policy["documentation"]["subject"] == rule["annotations"]["summary"]
-        assert rule["annotations"]["description"] in policy["documentation"]["content"]
-        assert rule["annotations"]["runbook"] in policy["documentation"]["content"]
+        for note in ("description", "summary_ja", "description_ja", "runbook"):
+            assert rule["annotations"][note] in policy["documentation"]["content"]
         assert policy["notification_channels"]
 
 
@@ -81,7 +81,7 @@ def test_every_place_of_a_metric_is_found() -> None:
         "d": ("absent(kaboom_a2)", "absent(kaboom_a2{NS})"),
         "e": ("kaboom_a unless kaboom_b", "kaboom_a{NS} unless kaboom_b{NS}"),
     }
-    notes = {"summary": "s", "description": "d", "runbook": "r"}
+    notes = {"summary": "s", "summary_ja": "要約", "description": "d", "description_ja": "説明", "runbook": "r"}
     listed = [
         {"alert": a, "expr": e, "for": "0s", "labels": {"severity": "page"}, "annotations": notes}
         for a, (e, _) in expressions.items()

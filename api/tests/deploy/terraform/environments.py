@@ -22,7 +22,7 @@ groups:
         expr: max(kaboom_workers_online) == 0
         for: 60s
         labels: {severity: page}
-        annotations: {summary: No worker, description: Start one., runbook: none}
+        annotations: {summary: None, summary_ja: なし, description: Start one., description_ja: 起動, runbook: none}
 """
 
 

@@ -4,14 +4,16 @@ locals {
   alerts = merge([
     for group in yamldecode(file(var.rules_file)).groups : {
       for rule in group.rules : rule.alert => {
-        group       = group.name
-        interval    = group.interval
-        expr        = rule.expr
-        for         = rule.for
-        severity    = rule.labels.severity
-        summary     = rule.annotations.summary
-        description = rule.annotations.description
-        runbook     = rule.annotations.runbook
+        group          = group.name
+        interval       = group.interval
+        expr           = rule.expr
+        for            = rule.for
+        severity       = rule.labels.severity
+        summary        = rule.annotations.summary
+        summary_ja     = rule.annotations.summary_ja
+        description    = rule.annotations.description
+        description_ja = rule.annotations.description_ja
+        runbook        = rule.annotations.runbook
       }
     }
   ]...)
@@ -55,7 +57,7 @@ resource "google_monitoring_alert_policy" "this" {
 
   documentation {
     subject   = each.value.summary
-    content   = "${each.value.description}\n\nWhat to do: ${each.value.runbook}"
+    content   = "${each.value.description}\n\n${each.value.summary_ja}。${each.value.description_ja}\n\nWhat to do · 対応手順: ${each.value.runbook}"
     mime_type = "text/markdown"
   }
 
