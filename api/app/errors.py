@@ -1,4 +1,4 @@
-"""Domain errors to HTTP problems (RFC 9457): the one place that knows both, in English and Japanese."""
+"""Turns domain errors into HTTP problems (RFC 9457), in English or Japanese."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -13,10 +13,13 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from app.words.language import Language
+from app.words.problems import TITLES
+from app.words.translate import translate
 from batch import errors as domain
 
 PROBLEM_BASE = "https://kaboom.invalid/problems/"
-#: More would let one request buy a megabyte of answer.
+#: Bounds the size of an answer to one bad request.
 MAX_ERRORS = 20
 
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}
@@ -26,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A kind of problem: the stable last part of its `type`, its status, and what it is called."""
+    """A kind of problem: the stable last part of its `type`, its status and its titles."""
 
     slug: str
     status: int
@@ -35,7 +38,7 @@ class Problem:
 
 
 class FaultyField(BaseModel):
-    """A field that is wrong, by JSON pointer, and why."""
+    """An invalid field, by JSON pointer, and the reason."""
 
     pointer: str
     detail: str
@@ -53,29 +56,33 @@ class ProblemBody(BaseModel):
     errors: list[FaultyField] = Field(default=[], max_length=MAX_ERRORS)
 
 
-BAD_JSON = Problem("bad-json", 400, "The body is not JSON", "本文が JSON ではありません")
-BAD_REQUEST = Problem("bad-request", 400, "The request is malformed", "リクエストの形式が正しくありません")
-BAD_CURSOR = Problem("bad-cursor", 400, "The cursor is not one of ours", "カーソルが正しくありません")
-UNAUTHORIZED = Problem("unauthorized", 401, "A valid token is needed", "有効なトークンが必要です")
-NOT_FOUND = Problem("not-found", 404, "Not found", "見つかりません")
-METHOD = Problem("method-not-allowed", 405, "This method is not allowed here", "このメソッドは使えません")
-NOT_ACCEPTABLE = Problem("not-acceptable", 406, "No format fits", "対応する形式がありません")
-TIMED_OUT = Problem("request-timeout", 408, "The request took too long", "リクエストが時間内に届きませんでした")
-CONFLICT = Problem("conflict", 409, "The state forbids this", "現在の状態では実行できません")
-TOO_LARGE = Problem("body-too-large", 413, "The body is too large", "本文が大きすぎます")
-MEDIA_TYPE = Problem("unsupported-media-type", 415, "Send application/json", "application/json で送ってください")
-INVALID = Problem("invalid-request", 422, "The request cannot be carried out", "リクエストの内容に誤りがあります")
-RATE_LIMITED = Problem("rate-limited", 429, "Too many requests", "リクエストが多すぎます")
-HEADERS_TOO_LARGE = Problem("headers-too-large", 431, "The headers are too large", "ヘッダーが大きすぎます")
-INTERNAL = Problem("internal", 500, "Something broke on our side", "サーバー内部でエラーが起きました")
-UPSTREAM = Problem("provider-failed", 502, "The data provider failed", "データ提供元でエラーが起きました")
-UNAVAILABLE = Problem("unavailable", 503, "A part of the system is away", "システムの一部が利用できません")
+def _define(slug: str, status: int) -> Problem:
+    return Problem(slug, status, *TITLES[slug])
+
+
+BAD_JSON = _define("bad-json", 400)
+BAD_REQUEST = _define("bad-request", 400)
+BAD_CURSOR = _define("bad-cursor", 400)
+UNAUTHORIZED = _define("unauthorized", 401)
+NOT_FOUND = _define("not-found", 404)
+METHOD = _define("method-not-allowed", 405)
+NOT_ACCEPTABLE = _define("not-acceptable", 406)
+TIMED_OUT = _define("request-timeout", 408)
+CONFLICT = _define("conflict", 409)
+TOO_LARGE = _define("body-too-large", 413)
+MEDIA_TYPE = _define("unsupported-media-type", 415)
+INVALID = _define("invalid-request", 422)
+RATE_LIMITED = _define("rate-limited", 429)
+HEADERS_TOO_LARGE = _define("headers-too-large", 431)
+INTERNAL = _define("internal", 500)
+UPSTREAM = _define("provider-failed", 502)
+UNAVAILABLE = _define("unavailable", 503)
 PROBLEMS = (
     BAD_REQUEST, BAD_JSON, BAD_CURSOR, UNAUTHORIZED, NOT_FOUND, METHOD, NOT_ACCEPTABLE, TIMED_OUT, CONFLICT,
     TOO_LARGE, MEDIA_TYPE, INVALID, RATE_LIMITED, HEADERS_TOO_LARGE, INTERNAL, UPSTREAM, UNAVAILABLE,
 )  # fmt: skip
 
-#: The nearest class in the tree decides; `tests/repo/test_errors.py` holds it complete.
+#: The nearest class in the tree of errors decides; `tests/repo/test_errors.py` checks that none is missing.
 BY_ERROR: Mapping[type[domain.KaboomError], Problem] = {
     domain.InvalidRequest: INVALID,
     domain.NotAuthorized: UNAUTHORIZED,
@@ -90,18 +97,18 @@ _BY_STATUS = {400: BAD_JSON, 404: NOT_FOUND, 405: METHOD, 415: MEDIA_TYPE}
 
 
 class BadCursor(domain.InvalidRequest):
-    """A cursor that this API did not give out."""
+    """A cursor that this API did not return."""
 
 
 class NotAcceptable(domain.InvalidRequest):
-    """A caller who takes none of the formats that there are."""
+    """A caller who accepts none of the available formats."""
 
 
 class TooManyStreams(domain.KaboomError):
-    """A caller who has as many streams open as it may."""
+    """A caller who has too many streams open."""
 
 
-#: Requests that HTTP has a status of its own for.
+#: Errors that have an HTTP status of their own.
 _BY_OWN_ERROR: Mapping[type[domain.KaboomError], Problem] = {
     BadCursor: BAD_CURSOR,
     NotAcceptable: NOT_ACCEPTABLE,
@@ -111,7 +118,7 @@ _BY_OWN_ERROR: Mapping[type[domain.KaboomError], Problem] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a problem says in one case: a sentence, the faulty fields, and headers."""
+    """One problem: its detail in English, the invalid fields, and headers."""
 
     problem: Problem
     detail: str
@@ -120,25 +127,26 @@ class Answer:
 
 
 def problem_response(answer: Answer, *, path: str, language: str, request_id: str) -> Response:
-    """Return an answer as `application/problem+json`."""
+    """Return an answer as `application/problem+json`, in the language of an Accept-Language header."""
     problem = answer.problem
-    is_japanese = prefers_japanese(language)
+    spoken: Language = "ja" if prefers_japanese(language) else "en"
     body: dict[str, Any] = {
         "type": PROBLEM_BASE + problem.slug,
-        "title": problem.title_ja if is_japanese else problem.title_en,
+        "title": problem.title_ja if spoken == "ja" else problem.title_en,
         "status": problem.status,
-        "detail": f"{problem.title_ja}: {answer.detail}" if is_japanese else answer.detail,
+        "detail": translate(answer.detail, spoken),
         "instance": path,
         "request_id": request_id,
     }
     if answer.errors:
-        body["errors"] = list(answer.errors[:MAX_ERRORS])
-    headers = {"Content-Language": "ja" if is_japanese else "en", **answer.headers}
+        faulty = answer.errors[:MAX_ERRORS]
+        body["errors"] = [{**error, "detail": translate(error["detail"], spoken)} for error in faulty]
+    headers = {"Content-Language": spoken, **answer.headers}
     return Response(orjson.dumps(body), problem.status, headers, media_type="application/problem+json")
 
 
 def describe_problems(*problems: Problem) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of the problems that a route may answer with."""
+    """Return the OpenAPI description of the problems of a route."""
     described: dict[int | str, dict[str, Any]] = {}
     for problem in problems:
         entry = described.setdefault(problem.status, {"description": problem.title_en})
@@ -156,7 +164,7 @@ def describe_problems(*problems: Problem) -> dict[int | str, dict[str, Any]]:
 
 
 def prefers_japanese(accept_language: str) -> bool:
-    """Return whether an Accept-Language header puts `ja` before `en`, by weight and then by place."""
+    """Return whether an Accept-Language header prefers `ja` to `en`, by weight and then by place."""
     ranked = []
     for place, part in enumerate(accept_language.lower().replace(" ", "").split(",")):
         tag, _, weight = part.partition(";q=")
@@ -167,7 +175,7 @@ def prefers_japanese(accept_language: str) -> bool:
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Have every error of a route answered as a problem; the gate answers for bugs."""
+    """Answer every error of a route as a problem; the gate answers bugs."""
     app.add_exception_handler(domain.KaboomError, _on_domain_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -216,7 +224,7 @@ def _parse_weight(text: str) -> float:
 
 
 def _to_pointer(location: Sequence[Any]) -> str:
-    # Keys come from the caller: bounded, and escaped as RFC 6901 says.
+    # Keys come from the caller: shortened, and escaped by RFC 6901.
     parts = [str(part)[:40].replace("~", "~0").replace("/", "~1") for part in location[1:]]
     return "/".join(["#", *parts])
 
@@ -234,10 +242,10 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 
 async def _find_methods(request: Request) -> list[str]:
-    """Return the methods that the API describes for a path; Starlette names those of its first route alone."""
+    """Return the methods that the API describes for a path; Starlette names only those of its first route."""
     paths = (await asyncio.to_thread(request.app.openapi))["paths"]
     asked = request.scope["path"]
-    # `/jobs/stats` has a description of its own, and fits `/jobs/{job_id}` too.
+    # `/jobs/stats` has its own description, and also fits `/jobs/{job_id}`.
     described: Mapping[str, Any] = paths.get(asked) or next((paths[path] for path in paths if _fits(path, asked)), {})
     return [method.upper() for method in described]
 

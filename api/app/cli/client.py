@@ -10,7 +10,8 @@ import httpx2
 import orjson
 
 from app.cli.exits import CliError, Exit, exit_for_status
-from app.cli.words import Speaker
+from app.words.problems import join_title
+from app.words.speaker import Speaker
 from batch.kit.clock import utc_now
 from batch.kit.printable import clean
 from batch.kit.retry import parse_retry_after
@@ -61,7 +62,7 @@ class ApiClient:
         try:
             return orjson.loads(answer.content) if answer.content else None
         except ValueError as e:
-            message = self._words.say("unreachable", url=self.url, reason="it answered something else than JSON")
+            message = self._words.say("unreachable", url=self.url, reason=self._words.say("not_json"))
             raise CliError(Exit.UNAVAILABLE, message) from e
 
     def events(self, path: str, **params: str) -> Iterator[tuple[str, Any]]:
@@ -134,6 +135,6 @@ def _retry_after_s(answer: httpx2.Response) -> float:
 def _problem_text(answer: httpx2.Response) -> str:
     try:
         problem = orjson.loads(answer.content)
-        return f"{problem['title']}: {problem['detail']} (request {problem['request_id']})"
+        return f"{join_title(problem['title'], problem['detail'])} (request {problem['request_id']})"
     except (ValueError, KeyError, TypeError):
         return f"HTTP {answer.status_code}: {answer.text[:200]}"

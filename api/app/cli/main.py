@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,12 +23,14 @@ from app.cli.data import actions, bars, coverage, symbols
 from app.cli.doctor import command as doctor
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
+from app.words.language import choose_language
+from app.words.translate import translate
 from batch.errors import ConfigurationError, Conflict, InvalidRequest, KaboomError, NotFound
 from batch.kit.printable import clean
 
 app = typer.Typer(
     name="kaboom",
-    help="Jobs on Japanese-equity market data, with the truth about each symbol.",
+    help="Run jobs on Japanese equity market data, with a result for every symbol.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -58,13 +60,18 @@ app.command("openapi")(about.openapi)
 @app.callback()
 def options(
     context: typer.Context,
-    api_url: Annotated[str | None, typer.Option(help="server to talk to (env: KABOOM_API_URL)")] = None,
+    api_url: Annotated[str | None, typer.Option(help="address of the API (env: KABOOM_API_URL)")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="data folder (env: KABOOM_DATA_DIR)")] = None,
     *,
-    json: Annotated[bool, typer.Option("--json", help="data as JSON on stdout")] = False,
-    lang: Annotated[str | None, typer.Option(help="en or ja (default: the locale's)")] = None,
+    json: Annotated[bool, typer.Option("--json", help="print data as JSON on stdout")] = False,
+    lang: Annotated[
+        Literal["en", "ja"] | None, typer.Option(help="language of messages (env: KABOOM_LANG; default: the locale's)")
+    ] = None,
 ) -> None:
-    """Take the options that every command has."""
+    """Read the options that every command has."""
+    # Errors are reported outside of the session, in its language.
+    if lang is not None:
+        os.environ["KABOOM_LANG"] = lang
     if data_dir is not None:
         os.environ["KABOOM_DATA_DIR"] = str(data_dir)
     context.obj = Session(api_url=api_url, data_dir=data_dir, is_json=json, language=lang)
@@ -107,7 +114,8 @@ def _explain(error: typer.TyperException) -> Exit:
 
 def _fail(code: Exit, message: str) -> Exit:
     if message:
-        sys.stderr.write(f"kaboom: {clean(message, keep_lines=True)}\n")
+        text = translate(message, choose_language())
+        sys.stderr.write(f"kaboom: {clean(text, keep_lines=True)}\n")
     return code
 
 

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from app.cli.client import ApiClient
 from app.cli.exits import CliError, Exit
-from app.cli.words import Speaker, choose_language
+from app.words.language import choose_language
+from app.words.speaker import Speaker
 from batch.kit.embedded.run_file import find_data_dir, read_run_file
 from batch.kit.printable import clean, clean_json
 from batch.market.source import provider_of
@@ -36,6 +37,10 @@ class Session:
         """Return the session of a command that has its own `--json`."""
         return replace(self, is_json=self.is_json or is_json)
 
+    def in_english(self) -> "Session":
+        """Return the session for texts that stay English, such as those of JSON."""
+        return replace(self, language="en")
+
     @cached_property
     def words(self) -> Speaker:
         """The messages."""
@@ -51,7 +56,7 @@ class Session:
         """Where messages go."""
         return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
-    def say(self, name: str, **values: object) -> None:
+    def say(self, name: str, /, **values: object) -> None:
         """Print a message to stderr."""
         self.tell(self.words.say(name, **values))
 

@@ -7,10 +7,13 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.errors import PROBLEMS, describe_problems, prefers_japanese
+from app.errors import PROBLEMS, Problem, describe_problems, prefers_japanese
+from app.words.problems import join_title
+from tests.app.words.texts import JAPANESE
 from tests.fixtures.jobs.apps import REPORT_BODY, RUN_DAILY, client_of
 
 pytestmark = pytest.mark.anyio
+SEPARATOR = {"en": ": ", "ja": "\N{FULLWIDTH COLON}"}
 
 
 async def test_a_problem_has_the_fields_of_rfc_9457(http: httpx2.AsyncClient) -> None:
@@ -70,8 +73,56 @@ async def test_problems_speak_the_language_asked_for(http: httpx2.AsyncClient, a
     title = {"en": "The request cannot be carried out", "ja": "リクエストの内容に誤りがあります"}[language]
     assert answer.json()["title"] == title
     assert answer.headers["content-language"] == language
-    assert answer.json()["detail"].startswith(title) == (language == "ja")
+    assert JAPANESE.search(answer.json()["detail"]) is not None or language == "en"
+    assert answer.json()["detail"] == answer.json()["errors"][0]["pointer"] + SEPARATOR[language] + _first(answer)
     assert prefers_japanese(asked) == (language == "ja")
+
+
+def _first(answer: httpx2.Response) -> str:
+    return str(answer.json()["errors"][0]["detail"])
+
+
+async def test_the_english_of_a_problem_does_not_change(http: httpx2.AsyncClient) -> None:
+    answer = await http.post(RUN_DAILY, json={})
+    assert answer.json()["detail"] == "#/intervals: Field required"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/nothing", None),
+        ("GET", f"/api/v1/ingest/jobs/{'a' * 32}", None),
+        ("GET", "/api/v1/ingest/jobs?cursor=x", None),
+        ("GET", "/api/v1/ingest/jobs?limit=0", None),
+        ("GET", RUN_DAILY, None),
+        ("POST", RUN_DAILY, b"{"),
+        ("POST", RUN_DAILY, b" " * 70_000),
+        ("POST", RUN_DAILY, b'{"intervals": {"7m": 1}}'),
+        ("POST", RUN_DAILY, b'{"intervals": {"1m": 0}, "x": 1, "symbols": ["7203", 5]}'),
+        ("POST", RUN_DAILY, b'{"intervals": {"1m": 1}, "session": "1999-01-01"}'),
+        ("POST", RUN_DAILY, b'{"intervals": {"1m": 1}, "provider": "jquants"}'),
+        ("POST", "/api/v1/schedules", b'{"name": "x", "task": "ingest.run_daily", "request": {}, "cron": "x"}'),
+        ("DELETE", f"/api/v1/schedules/{'b' * 32}", None),
+    ],
+)
+async def test_a_japanese_problem_is_japanese_in_every_part(
+    http: httpx2.AsyncClient, method: str, path: str, body: bytes | None
+) -> None:
+    headers = {"Accept-Language": "ja"} | ({"Content-Type": "application/json"} if body else {})
+    problem = (await http.request(method, path, content=body, headers=headers)).json()
+    texts = [problem["title"], problem["detail"], *(error["detail"] for error in problem.get("errors", []))]
+    assert [text for text in texts if not JAPANESE.search(text)] == []
+    assert problem["detail"].count(problem["title"]) == 0
+
+
+@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.slug)
+def test_no_line_repeats_the_title_of_its_problem(problem: Problem) -> None:
+    for title in (problem.title_en, problem.title_ja):
+        for detail in (title, f"{title}: why", f"{title.upper()}: why", "why", ""):
+            line = join_title(title, detail)
+            assert line.startswith(title)
+            assert line.casefold().count(title.casefold()) == 1
+            assert line.endswith("why") == ("why" in detail)
 
 
 async def test_the_gate_speaks_japanese_too(app: FastAPI) -> None:

@@ -295,7 +295,7 @@ def test_without_supervisor_and_workers_doctor_says_so_and_what_starts_them() ->
                 connection.execute("UPDATE schedules SET next_at = now() - interval '1 hour' WHERE name = 'late'")
 
             findings = doctor(lone)
-            up_again = named(findings, "supervisor", "no `kaboom up` runs: what ends is not started again")
+            up_again = named(findings, "supervisor", "no `kaboom up` runs: processes that end are not restarted")
             start = named(findings, "workers", "0 online")
             assert named(findings, "schedules", "one is .* min overdue") == start == "kaboom worker"
             with obeying(lone, start):

@@ -12,6 +12,7 @@ from app.cli.backup.manifest import LEDGER, Manifest, check_files, read_manifest
 from app.cli.backup.take import BARS, SYMBOLS, paced, summarize
 from app.cli.exits import CliError, Exit
 from app.cli.options import DataDir, Json
+from app.cli.output.times import to_jst_line
 from app.cli.session import Session
 from batch.bars.pages.backup import copy_store_file
 from batch.errors import Conflict
@@ -21,7 +22,7 @@ Backup = Annotated[Path, typer.Argument(help="folder that `kaboom backup` made")
 
 
 def restore(context: typer.Context, backup: Backup, data_dir: DataDir = None, *, json: Json = False) -> None:
-    """Make a data folder from a backup; `kaboom up` goes on from there. The folder must be empty or not there."""
+    """Make a data folder from a backup; `kaboom up` continues from it. The folder must be empty or not exist."""
     session: Session = context.obj.with_json(json)
     target = data_dir or session.find_data_dir()
     manifest = _check(backup, session)
@@ -35,8 +36,8 @@ def restore(context: typer.Context, backup: Backup, data_dir: DataDir = None, *,
     if session.is_json:
         session.print_json(summary)
     for sentence in manifest.lacks:
-        session.err.print(sentence, markup=False, soft_wrap=True)
-    session.say("restore_done", **summary)
+        session.tell(sentence)
+    session.say("restore_done", **summary | {"made_at": to_jst_line(manifest.made_at, "seconds")})
 
 
 def _check(backup: Path, session: Session) -> Manifest:
@@ -60,7 +61,7 @@ def _fill(draft: Path, backup: Path, manifest: Manifest, session: Session) -> No
     for name in paced(names, lambda done: session.say("backup_files", what=BARS, done=done, total=len(names))):
         copy_store_file(backup / name, draft / name)
     if manifest.revision:
-        session.say("backup_part", what="ledger")
+        session.say("backup_part", what=session.words.say("part_ledger"))
         _fill_ledger(draft, backup / LEDGER, manifest.rows)
 
 

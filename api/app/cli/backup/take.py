@@ -27,7 +27,7 @@ from batch.kit.clock import utc_now
 from batch.kit.durable import sync
 from batch.kit.embedded.run_file import LOCK, read_run_file, write_private
 
-Target = Annotated[Path, typer.Argument(help="folder to make; it must be empty or not there")]
+Target = Annotated[Path, typer.Argument(help="folder to make; it must be empty or not exist")]
 #: Folders of the data folder that are copied after the ledger.
 BARS, SYMBOLS = "bars", "symbols"
 _PROGRESS_S = 2.0
@@ -35,12 +35,12 @@ _PROGRESS_S = 2.0
 
 @dataclass
 class Source:
-    """What there is to back up, and where.
+    """What to back up, and where it is.
 
     Attributes:
-        database_url: of the embedded ledger; None where it is elsewhere or was never made.
-        bars_dir: None where bars are not kept in the data folder.
-        lacks: what cannot be had from here, each as a sentence.
+        database_url: of the embedded ledger; None if it is elsewhere or was never made.
+        bars_dir: None if bars are not kept in the data folder.
+        lacks: what cannot be backed up from here, one sentence each.
 
     """
 
@@ -51,7 +51,7 @@ class Source:
 
 
 def backup(context: typer.Context, target: Target, data_dir: DataDir = None, *, json: Json = False) -> None:
-    """Copy jobs, bars, corporate actions and settings to a folder; a running Kaboom goes on meanwhile."""
+    """Copy jobs, bars, corporate actions and settings to a folder, also while Kaboom runs."""
     session: Session = context.obj.with_json(json)
     folder = data_dir or session.find_data_dir()
     if not any((folder / name).exists() for name in (LOCK, BARS)):
@@ -109,12 +109,12 @@ def _check_space(source: Source, draft: Path) -> None:
 
 
 def _copy(source: Source, draft: Path, session: Session) -> Manifest:
-    """Copy the ledger first, bars after it, actions last: what a copy claims is in what was copied later."""
+    """Copy the ledger first, then bars, then actions: whatever a copy refers to is copied after it."""
     revision, rows = "", {}
     if source.database_url:
         from batch.kit.postgres.dump import dump_database  # noqa: PLC0415  the driver costs 0.1 s
 
-        session.say("backup_part", what="ledger")
+        session.say("backup_part", what=session.words.say("part_ledger"))
         facts = dump_database(source.database_url, draft / LEDGER)
         revision, rows = facts.revision, facts.rows
         sync(draft / LEDGER)
@@ -146,7 +146,7 @@ def _copy_folder(source: Path, target: Path, session: Session) -> None:
 
 
 def paced(names: Iterable[Path], tell: Callable[[int], None]) -> Iterator[Path]:
-    """Give each name, and tell from time to time how many are done, at last all."""
+    """Give each name; report the number done every two seconds, and at the end."""
     told_at, done = time.monotonic(), 0
     for done, name in enumerate(names, 1):
         yield name
@@ -162,7 +162,7 @@ def _report(session: Session, target: Path, manifest: Manifest) -> None:
     if session.is_json:
         session.print_json(summary)
     for sentence in manifest.lacks:
-        session.err.print(sentence, markup=False, soft_wrap=True)
+        session.tell(sentence)
     session.say("backup_done", **summary)
 
 

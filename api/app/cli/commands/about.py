@@ -1,16 +1,15 @@
-"""`kaboom config show` and `kaboom openapi`: what this Kaboom is set to, and what it serves."""
+"""`kaboom config show` and `kaboom openapi`: the settings, and the description of the API."""
 
 import typer
 from pydantic import SecretStr
-from rich.table import Table
 
 from app.auth.ingest_tokens import make_ingest_token
 from app.cli.options import Json
-from app.cli.output.text import add_row
+from app.cli.output.text import add_row, new_list
 from app.cli.session import Session
 from app.settings import AppSettings, load_settings
 
-app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+app = typer.Typer(help="Show the settings.", no_args_is_help=True)
 
 
 @app.callback()
@@ -20,13 +19,13 @@ def group() -> None:
 
 @app.command("show")
 def show_config(context: typer.Context, *, json: Json = False) -> None:
-    """Show the settings as this machine has them: the environment's, then those of the Kaboom that runs here."""
+    """Show the settings on this machine: from the environment, else from the Kaboom that runs here."""
     session: Session = context.obj.with_json(json)
     values = redact_settings(load_settings())
     if session.is_json:
         session.print_json(values)
         return
-    table = Table(box=None, pad_edge=False, show_header=False)
+    table = new_list()
     for name, value in sorted(values.items()):
         add_row(table, name, "" if value is None else str(value))
     session.show(table)

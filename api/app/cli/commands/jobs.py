@@ -11,12 +11,16 @@ from app.cli.exits import Exit
 from app.cli.options import Json
 from app.cli.output.logs import LogLevel, follow_lines, print_line, read_lines
 from app.cli.output.summary import print_summary
-from app.cli.output.text import add_row
+from app.cli.output.text import add_row, new_table
+from app.cli.output.times import to_jst
 from app.cli.queued import QueuedJob
 from app.cli.session import Session
 from app.jobs.queues import Queue
+from app.words.speaker import Speaker
 
-app = typer.Typer(help="Look at jobs and steer them.", no_args_is_help=True)
+app = typer.Typer(help="List, show, watch, cancel and retry jobs.", no_args_is_help=True)
+#: Columns from which the list of jobs shows every field.
+_WIDE = 110
 
 JobId = Annotated[str, typer.Argument(help="32 hex digits, as the submission printed them")]
 
@@ -24,11 +28,11 @@ JobId = Annotated[str, typer.Argument(help="32 hex digits, as the submission pri
 @app.command("list")
 def list_jobs(
     context: typer.Context,
-    status: Annotated[list[str] | None, typer.Option(help="only this state (repeatable)")] = None,
+    status: Annotated[list[str] | None, typer.Option(help="only jobs in this state (repeatable)")] = None,
     q: Annotated[str, typer.Option("--q", help="only jobs that mention these words: an id, a symbol, an error …")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
-    cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before, with the same filters")] = None,
-    queue: Annotated[Queue | None, typer.Option(help="only this one (default: all)")] = None,
+    limit: Annotated[int, typer.Option(help="jobs on one page", min=1, max=200)] = 20,
+    cursor: Annotated[str | None, typer.Option(help="next_cursor of the previous page, with the same filters")] = None,
+    queue: Annotated[Queue | None, typer.Option(help="only jobs of this queue (default: all)")] = None,
     *,
     json: Json = False,
 ) -> None:
@@ -47,12 +51,12 @@ def list_jobs(
         else:
             session.say("no_jobs")
     else:
-        session.show(_job_table(page["items"]))
+        session.show(_job_table(session, page["items"]))
 
 
 @app.command("show")
 def show_job(context: typer.Context, job_id: JobId, *, json: Json = False) -> None:
-    """Show one job, and what failed in it."""
+    """Show one job and its failures."""
     session: Session = context.obj.with_json(json)
     queued = QueuedJob(session.client(), job_id)
     job = queued.call("GET")
@@ -60,18 +64,18 @@ def show_job(context: typer.Context, job_id: JobId, *, json: Json = False) -> No
     if session.is_json or not job["progress"]["failed"]:
         return
     failures = queued.call("GET", "/failures", params={"limit": 20})
-    session.show(_failure_table(failures))
+    session.show(_failure_table(session.words, failures))
 
 
 @app.command("watch")
 def watch(
     context: typer.Context,
     job_id: JobId,
-    timeout: Annotated[float | None, typer.Option(help="seconds to wait at most")] = None,
+    timeout: Annotated[float | None, typer.Option(help="longest wait in seconds")] = None,
     *,
     json: Json = False,
 ) -> None:
-    """Follow a job to its end; the exit code tells how it ended."""
+    """Follow a job until it ends; the exit code is its result."""
     follow(context.obj.with_json(json), job_id, timeout_s=timeout)
 
 
@@ -81,10 +85,10 @@ def logs(
     job_id: JobId,
     level: Annotated[LogLevel, typer.Option(help="this level and above")] = LogLevel.DEBUG,
     *,
-    wait: Annotated[bool, typer.Option("--follow", "-f", help="go on until the job has ended")] = False,
+    wait: Annotated[bool, typer.Option("--follow", "-f", help="keep reading until the job ends")] = False,
     json: Json = False,
 ) -> None:
-    """Show what was logged of a job; with --json one object a line."""
+    """Show the log of a job; with --json, one object per line."""
     session: Session = context.obj.with_json(json)
     client, read = session.client(), follow_lines if wait else read_lines
     try:
@@ -96,7 +100,7 @@ def logs(
 
 @app.command("cancel")
 def cancel(context: typer.Context, job_id: JobId, *, json: Json = False) -> None:
-    """Ask a job to stop; what is written stays."""
+    """Cancel a job; bars already written stay."""
     session: Session = context.obj.with_json(json)
     answer = QueuedJob(session.client(), job_id).call("POST", "/cancel")
     _print_answer(session, answer, "cancelled")
@@ -107,10 +111,10 @@ def retry(
     context: typer.Context,
     job_id: JobId,
     *,
-    wait: Annotated[bool, typer.Option(help="follow the new job to its end")] = False,
+    wait: Annotated[bool, typer.Option(help="follow the new job until it ends")] = False,
     json: Json = False,
 ) -> None:
-    """Run what failed, was cancelled or given up again, as a new job."""
+    """Run the failed or cancelled part of a job again, as a new job."""
     session: Session = context.obj.with_json(json)
     answer = QueuedJob(session.client(), job_id).call("POST", "/retry", json={"only": "failed"})
     if wait:
@@ -120,7 +124,7 @@ def retry(
 
 @app.command("delete")
 def delete(context: typer.Context, job_id: JobId, *, json: Json = False) -> None:
-    """Drop a finished job and its history; its bars stay."""
+    """Delete a finished job and its history; its bars stay."""
     session: Session = context.obj.with_json(json)
     QueuedJob(session.client(), job_id).call("DELETE")
     if session.is_json:
@@ -136,25 +140,31 @@ def _print_answer(session: Session, answer: dict[str, Any], message: str) -> Non
         session.say(message, job_id=answer["job_id"])
 
 
-def _job_table(jobs: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in ("job", "status", "market", "task", "requested (UTC)"):
-        table.add_column(name, no_wrap=True)
-    for name in ("done", "failed", "total", "rows"):
-        table.add_column(name, justify="right")
+def _job_table(session: Session, jobs: list[dict[str, Any]]) -> Table:
+    """Return the jobs as wide as the terminal: a narrow one shows less of the time, and the counts in one column."""
+    is_wide = session.out.width >= _WIDE
+    counts = ("done", "failed", "total", "rows") if is_wide else ("done", "failed")
+    names = ("job", "status", *(("market",) if is_wide else ()), "task", "requested (JST)", *counts)
+    table = new_table(session.words, *names, right=counts, whole={"job"})
     for job in jobs:
-        progress = job["progress"]
-        requested_at = (job["requested_at"] or "")[:19].replace("T", " ")
-        counts = [f"{progress[name]:,}" for name in ("done", "failed", "total", "rows")]
-        add_row(table, job["job_id"], job["status"], job["market"] or "", job["task"], requested_at, *counts)
+        add_row(table, *_job_cells(session.words, job, is_wide=is_wide))
     return table
 
 
-def _failure_table(page: dict[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False, title=f"failures ({page['total']:,})", title_justify="left")
-    for name in ("symbol", "interval", "outcome", "attempts", "message"):
-        table.add_column(name)
+def _job_cells(words: Speaker, job: dict[str, Any], *, is_wide: bool) -> list[str]:
+    progress, at = job["progress"], to_jst(job["requested_at"])
+    head = [job["job_id"], words.coded("job", job["status"])]
+    if is_wide:
+        counts = [f"{progress[name]:,}" for name in ("done", "failed", "total", "rows")]
+        return [*head, job["market"] or "", job["task"], at, *counts]
+    return [*head, job["task"], at[5:], f"{progress['done']:,}/{progress['total']:,}", f"{progress['failed']:,}"]
+
+
+def _failure_table(words: Speaker, page: dict[str, Any]) -> Table:
+    names = ("symbol", "interval", "outcome", "attempts", "message")
+    table = new_table(words, *names, title=words.say("failures", total=page["total"]))
     for item in page["items"]:
-        cells = (item["item"], item["interval"] or "", item["outcome"], str(item["attempts"]), item["message"])
-        add_row(table, *cells)
+        outcome = words.coded("outcome", item["outcome"])
+        message = words.detail(item["message"] or "")
+        add_row(table, item["item"], item["interval"] or "", outcome, str(item["attempts"]), message)
     return table

@@ -31,7 +31,7 @@ def up(
     concurrency: Concurrency = 4,
     data_dir: DataDir = None,
 ) -> None:
-    """Run API, workers and, where REDIS_URL or DATABASE_URL is not set, embedded servers, until Ctrl-C."""
+    """Run the API and workers until Ctrl-C, with embedded servers if REDIS_URL or DATABASE_URL is not set."""
     session = _session(context, data_dir)
     options = StackOptions(session.find_data_dir(), port=port, workers=workers, concurrency=concurrency)
     with _running(options, session) as (stack, stopped):
@@ -42,12 +42,12 @@ def up(
 def demo(
     context: typer.Context,
     *,
-    exit_after: Annotated[bool, typer.Option("--exit", help="stop when the job has ended")] = False,
+    exit_after: Annotated[bool, typer.Option("--exit", help="stop when the job ends")] = False,
     port: Annotated[int | None, typer.Option(help="port of the API (default: 8000 or a free one)")] = None,
     concurrency: Concurrency = 4,
     data_dir: DataDir = None,
 ) -> None:
-    """Start everything and ingest one day of 1-minute bars for all of TSE Prime, from the synthetic provider."""
+    """Start everything and ingest one day of generated 1-minute bars for all of TSE Prime."""
     session = _session(context, data_dir)
     options = StackOptions(session.find_data_dir(), port=port or choose_port(), concurrency=concurrency)
     with _running(options, session) as (stack, stopped):
@@ -68,7 +68,7 @@ def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="PORT", help="port to listen on")] = 8000,
 ) -> None:
-    """Run the API alone."""
+    """Run only the API."""
     import uvicorn  # noqa: PLC0415  no other command needs a web server
 
     from app.main import create_app  # noqa: PLC0415  the same
@@ -84,14 +84,14 @@ def serve(
 
 
 def worker(context: typer.Context) -> None:
-    """Run a worker of all five queues: the report's Celery command; further arguments go to Celery."""
+    """Run a Celery worker for all five queues; further arguments go to Celery."""
     slots = str(load_settings().slots)
     defaults = [*WORKER_ARGUMENTS, f"--concurrency={slots}", "--prefetch-multiplier=1"]
     os.execv(sys.executable, [sys.executable, "-m", "celery", *defaults, *context.args])  # noqa: S606
 
 
 def migrate() -> None:
-    """Bring the ledger's schema in DATABASE_DIRECT_URL, else DATABASE_URL, up to date."""
+    """Update the ledger's schema in DATABASE_DIRECT_URL, else in DATABASE_URL."""
     from app.cli.stack.migrate import migrate as run_migrations  # noqa: PLC0415  Alembic costs 0.2 s
 
     run_migrations(load_settings().require_migration_url())
@@ -106,7 +106,7 @@ def _session(context: typer.Context, data_dir: DataDir) -> Session:
 
 @contextmanager
 def _running(options: StackOptions, session: Session) -> Iterator[tuple[Stack, threading.Event]]:
-    """Run a stack for the time of a `with`; SIGINT and SIGTERM set the event."""
+    """Run a stack during a `with`; SIGINT and SIGTERM set the event."""
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())

@@ -1,4 +1,4 @@
-"""`kaboom smoke`: wait until this release works, as far as a process beside it can tell."""
+"""`kaboom smoke`: wait until this release works, as seen from another process."""
 
 import asyncio
 from dataclasses import asdict
@@ -13,26 +13,27 @@ from app.catalog import CATALOG
 from app.cli.commands.smoke_checks import Check, judge, look
 from app.cli.exits import Exit
 from app.cli.options import Json
-from app.cli.output.text import add_row
+from app.cli.output.text import add_row, new_list
 from app.cli.session import Session
 from app.engine.parts import build_parts
 from app.settings import load_settings
+from app.words.speaker import Speaker
 from batch.errors import ConfigurationError
 
 _PAUSE_S = 1.0
 
-Release = Annotated[str | None, typer.Option(envvar="KABOOM_RELEASE", help="the release that workers must be")]
+Release = Annotated[str | None, typer.Option(envvar="KABOOM_RELEASE", help="release that the workers must have")]
 
 
 def smoke(
     context: typer.Context,
     release: Release = None,
-    timeout: Annotated[float, typer.Option(help="seconds to wait for it at most", min=0)] = 60.0,
+    timeout: Annotated[float, typer.Option(help="longest wait in seconds", min=0)] = 60.0,
     *,
-    only: Annotated[bool, typer.Option(help="no worker of another release may be left")] = False,
+    only: Annotated[bool, typer.Option(help="fail while a worker of another release is left")] = False,
     json: Json = False,
 ) -> None:
-    """Ask Redis, the broker, the ledger and the workers until all is well; exit 7 where it is not in time."""
+    """Check Redis, the broker, the ledger and the workers until all are healthy; exit 7 if they are not in time."""
     session: Session = context.obj.with_json(json)
     settings = load_settings()
     if settings.disable_celery:
@@ -45,7 +46,7 @@ def smoke(
         told = [asdict(check) for check in checks]
         session.print_json({"is_ok": not bad, "release": release, "seconds": round(seconds, 1), "checks": told})
     else:
-        session.show(_table(checks))
+        session.show(_table(session.words, checks))
     if bad:
         session.say("smoke_failed", count=len(bad), total=len(checks), seconds=seconds)
         raise typer.Exit(Exit.UNAVAILABLE)
@@ -65,9 +66,10 @@ async def _wait(session: Session, release: str | None, *, only: bool, timeout_s:
         await parts.close()
 
 
-def _table(checks: list[Check]) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
+def _table(words: Speaker, checks: list[Check]) -> Table:
+    table = new_list()
     for check in checks:
-        verdict = Text("ok", "green") if check.is_ok else Text("fault", "red")
-        add_row(table, check.name, verdict, check.detail)
+        verdict = "ok" if check.is_ok else "fault"
+        shown = Text(words.coded("verdict", verdict), "green" if check.is_ok else "red")
+        add_row(table, check.name, shown, words.detail(check.detail))
     return table

@@ -1,16 +1,16 @@
-"""What `kaboom smoke` looks at, and what it makes of that."""
+"""What `kaboom smoke` checks, and how it judges the answers."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from app.cli.words import Speaker
 from app.engine.asking import find_fault
 from app.engine.parts import Parts, broker_urls
 from app.jobs.queues import Queue
 from app.live.store import Worker
 from app.tasks.node import Node
+from app.words.speaker import Speaker
 
 #: How long workers are waited for; Celery's own command waits one second.
 PING_S = 3.0
@@ -21,7 +21,7 @@ _ask = partial(find_fault, within_s=_ASK_S)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One look: why a part does not answer, by part and empty where it does; who reports; who answers."""
+    """One look: the fault of each part, empty for none; the workers that report; the nodes that answer."""
 
     faults: dict[str, str]
     workers: Sequence[Worker] = ()
@@ -30,7 +30,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that must be so, whether it is, and what was seen."""
+    """One check: its name, whether it passed, and what was seen."""
 
     name: str
     is_ok: bool
@@ -38,7 +38,7 @@ class Check:
 
 
 async def look(parts: Parts) -> Seen:
-    """Ask everything once; what is away costs its own time-out and keeps nothing else from being asked."""
+    """Ask every part once; a part that does not answer costs only its own timeout."""
     redis, broker, ledger = await asyncio.gather(
         _ask(parts.store.check()), _ask(parts.dispatcher.ping()), _ask(parts.history.ping())
     )
@@ -68,7 +68,7 @@ def _check_schema(database_url: str) -> None:
 
 
 def judge(seen: Seen, words: Speaker, *, release: str | None, only: bool) -> list[Check]:
-    """Return what of a working Kaboom is there; without a release any worker will do."""
+    """Return the checks of a working Kaboom; without a release, any worker passes."""
     workers = [worker for worker in seen.workers if release in {None, worker.release}]
     nodes = [node for node in seen.nodes if release in {None, node.release}]
     unconsumed = {queue.value for queue in Queue} - {queue for node in nodes for queue in node.queues}
@@ -101,7 +101,7 @@ def _tell_queues(words: Speaker, unconsumed: list[str]) -> str:
 
 
 def _others(everybody: Sequence[Worker | Node], release: str | None) -> set[str]:
-    """Return who is of another release; without one, of another than somebody else."""
+    """Return the workers of another release; without a release, all if they differ."""
     if release is None:
         return {one.name for one in everybody} if len({one.release for one in everybody}) > 1 else set()
     return {one.name for one in everybody if one.release != release}

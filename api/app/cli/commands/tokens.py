@@ -1,4 +1,4 @@
-"""`kaboom token`: make and change the values of INGEST_API_TOKEN and KABOOM_WEBHOOK_SECRET, wherever they are kept."""
+"""`kaboom token`: make, rotate and revoke values of INGEST_API_TOKEN and KABOOM_WEBHOOK_SECRET."""
 
 import sys
 from typing import Annotated
@@ -12,7 +12,7 @@ from app.cli.session import Session
 from batch.notify.signing import WEBHOOK_SECRET_PREFIX, make_webhook_secret, parse_secrets
 
 app = typer.Typer(
-    help="Make ingest tokens and webhook secrets, and change them. Values come on stdin: others can see arguments.",
+    help="Make, rotate and revoke ingest tokens and webhook secrets. Values are read from stdin.",
     no_args_is_help=True,
 )
 
@@ -21,7 +21,7 @@ app = typer.Typer(
 def new_token(
     context: typer.Context,
     *,
-    webhook: Annotated[bool, typer.Option("--webhook", help="a webhook secret instead")] = False,
+    webhook: Annotated[bool, typer.Option("--webhook", help="make a webhook secret instead")] = False,
     json: Json = False,
 ) -> None:
     """Print a new ingest token of 32 random bytes."""
@@ -30,7 +30,7 @@ def new_token(
 
 @app.command("rotate")
 def rotate_token(context: typer.Context, *, json: Json = False) -> None:
-    """Read a value of one token or webhook secret from stdin; print it with a new one before it: both are good."""
+    """Put a new token or webhook secret before the current one; both are valid. Reads the current value from stdin."""
     session: Session = context.obj.with_json(json)
     kept = _read(session)
     if len(kept) > 1:
@@ -41,7 +41,7 @@ def rotate_token(context: typer.Context, *, json: Json = False) -> None:
 
 @app.command("revoke")
 def revoke_token(context: typer.Context, *, json: Json = False) -> None:
-    """Read a value of several tokens from stdin, and print its first alone: the others are good no more."""
+    """Keep only the first token and revoke the others. Reads the current value from stdin."""
     session: Session = context.obj.with_json(json)
     kept = _read(session)
     if len(kept) == 1:
@@ -51,7 +51,7 @@ def revoke_token(context: typer.Context, *, json: Json = False) -> None:
 
 
 def _read(session: Session) -> list[str]:
-    """Return the words of stdin, each of which is as it should be."""
+    """Return the tokens or secrets of stdin, each of which is valid."""
     text = "" if sys.stdin.isatty() else sys.stdin.read()
     kept = text.split()
     if not kept:

@@ -7,10 +7,12 @@ from rich.table import Table
 
 from app.cli.client import INGEST
 from app.cli.options import Json
-from app.cli.output.text import add_row
+from app.cli.output.text import add_row, new_table
+from app.cli.output.times import to_jst_line
 from app.cli.session import Session
+from app.words.speaker import Speaker
 
-app = typer.Typer(help="Look at the webhooks about jobs, and send them again.", no_args_is_help=True)
+app = typer.Typer(help="List the webhooks of jobs, and send them again.", no_args_is_help=True)
 
 WebhookId = Annotated[str, typer.Argument(help="msg_ and 32 hex digits, as the list prints them")]
 _WEBHOOKS = f"{INGEST}/webhooks"
@@ -20,9 +22,9 @@ _WEBHOOKS = f"{INGEST}/webhooks"
 def list_webhooks(
     context: typer.Context,
     status: Annotated[list[str] | None, typer.Option(help="waiting, pending, delivered or dead (repeatable)")] = None,
-    job: Annotated[str | None, typer.Option(help="only those about this job")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
-    cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before")] = None,
+    job: Annotated[str | None, typer.Option(help="only the webhooks of this job")] = None,
+    limit: Annotated[int, typer.Option(help="webhooks on one page", min=1, max=200)] = 20,
+    cursor: Annotated[str | None, typer.Option(help="next_cursor of the previous page")] = None,
     *,
     json: Json = False,
 ) -> None:
@@ -36,25 +38,26 @@ def list_webhooks(
     elif not page["items"]:
         session.say("no_webhooks")
     else:
-        session.show(_webhook_table(page["items"]))
+        session.show(_webhook_table(session.words, page["items"]))
 
 
 @app.command("show")
 def show_webhook(context: typer.Context, webhook_id: WebhookId, *, json: Json = False) -> None:
-    """Show one webhook."""
+    """Show one webhook; times are JST."""
     session: Session = context.obj.with_json(json)
     webhook = session.client().call("GET", f"{_WEBHOOKS}/{webhook_id}")
     if session.is_json:
         session.print_json(webhook)
         return
     for name, value in webhook.items():
+        shown = to_jst_line(value, "seconds") if name.endswith("_at") else value
         if name != "links":
-            session.show(f"{name:<16}{'' if value is None else value}")
+            session.show(f"{name:<16}{'' if shown is None else shown}")
 
 
 @app.command("replay")
 def replay_webhook(context: typer.Context, webhook_id: WebhookId, *, json: Json = False) -> None:
-    """Send a webhook that was delivered or given up again."""
+    """Send a delivered or dead webhook again."""
     session: Session = context.obj.with_json(json)
     webhook = session.client().call("POST", f"{_WEBHOOKS}/{webhook_id}/replay")
     if session.is_json:
@@ -64,14 +67,11 @@ def replay_webhook(context: typer.Context, webhook_id: WebhookId, *, json: Json 
         session.say("webhook_replayed", webhook_id=webhook_id)
 
 
-def _webhook_table(webhooks: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in ("webhook", "job", "status"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("attempts", justify="right")
-    table.add_column("last word")
+def _webhook_table(words: Speaker, webhooks: list[dict[str, Any]]) -> Table:
+    names = ("webhook", "job", "status", "attempts", "last result")
+    table = new_table(words, *names, right={"attempts"}, whole={"webhook", "job"})
     for webhook in webhooks:
         last = webhook["last_error"] or str(webhook["last_status"] or "")
-        cells = (webhook["id"], webhook["job_id"], webhook["status"], str(webhook["attempts"]), last)
-        add_row(table, *cells)
+        status = words.coded("webhook", webhook["status"])
+        add_row(table, webhook["id"], webhook["job_id"], status, str(webhook["attempts"]), last)
     return table

@@ -1,4 +1,4 @@
-"""`kaboom actions`: corporate actions beside the bars of the data folder: list, confirm, reject, add."""
+"""`kaboom actions`: list, confirm, reject and add corporate actions of the data folder."""
 
 import asyncio
 from datetime import date
@@ -10,9 +10,10 @@ from rich.table import Table
 from app.cli.data.held import open_actions
 from app.cli.exits import CliError, Exit
 from app.cli.options import Json, Source
-from app.cli.output.text import add_row
+from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
 from app.settings import load_settings
+from app.words.speaker import Speaker
 from batch.kit.clock import utc_now
 from batch.market.action import ActionState, CorporateAction, parse_factor
 from batch.providers.registry import get_provider_spec
@@ -20,9 +21,7 @@ from batch.providers.registry import get_provider_spec
 if TYPE_CHECKING:
     import polars as pl
 
-app = typer.Typer(
-    help="Splits and their like: what was told, what bars look like, and your word.", no_args_is_help=True
-)
+app = typer.Typer(help="Corporate actions such as splits: list, confirm, reject and add them.", no_args_is_help=True)
 
 Symbol = Annotated[str, typer.Argument(help="such as 7203")]
 ExSession = Annotated[str, typer.Argument(help="the first session at the new price, YYYY-MM-DD")]
@@ -32,8 +31,8 @@ _COLUMNS = ("symbol", "ex_session", "factor", "kind", "state")
 @app.command("list")
 def list_actions(
     context: typer.Context,
-    symbol: Annotated[list[str] | None, typer.Option(help="only this one; may be repeated")] = None,
-    state: Annotated[list[ActionState] | None, typer.Option(help="only these (repeatable)")] = None,
+    symbol: Annotated[list[str] | None, typer.Option(help="only this symbol (repeatable)")] = None,
+    state: Annotated[list[ActionState] | None, typer.Option(help="only actions in this state (repeatable)")] = None,
     source: Source = None,
     *,
     json: Json = False,
@@ -49,7 +48,7 @@ def list_actions(
     if not rows:
         session.say("no_actions", source=name)
         return
-    session.show(_table(rows))
+    session.show(_table(session.words, rows))
     if suspected := [row for row in rows if row["state"] == ActionState.SUSPECTED]:
         first = {column: suspected[0][column] for column in ("symbol", "ex_session")}
         session.say("actions_suspected", count=len(suspected), **first)
@@ -60,12 +59,12 @@ def confirm(
     context: typer.Context,
     symbol: Symbol,
     ex_session: ExSession,
-    factor: Annotated[str | None, typer.Option(help="such as 1/2 (default: that of the list)")] = None,
+    factor: Annotated[str | None, typer.Option(help="such as 1/2 (default: the listed factor)")] = None,
     source: Source = None,
     *,
     json: Json = False,
 ) -> None:
-    """Say that a listed action is one: adjusted bars follow it."""
+    """Confirm a listed corporate action; it is applied to adjusted bars."""
     _judge(context.obj.with_json(json), (symbol, ex_session, factor), ActionState.CONFIRMED, source)
 
 
@@ -73,7 +72,7 @@ def confirm(
 def reject(
     context: typer.Context, symbol: Symbol, ex_session: ExSession, source: Source = None, *, json: Json = False
 ) -> None:
-    """Say that a listed action is none, whoever tells of it; `confirm` takes that back."""
+    """Reject a corporate action, whoever reported it. `confirm` reverses this."""
     _judge(context.obj.with_json(json), (symbol, ex_session, None), ActionState.REJECTED, source)
 
 
@@ -82,12 +81,12 @@ def add(
     context: typer.Context,
     symbol: Symbol,
     ex_session: ExSession,
-    factor: Annotated[str, typer.Argument(help="what older prices are multiplied by: 1/2 for one share made two")],
+    factor: Annotated[str, typer.Argument(help="multiplier of older prices: 1/2 for a split of one share into two")],
     source: Source = None,
     *,
     json: Json = False,
 ) -> None:
-    """Add an action that nobody told of, confirmed."""
+    """Add a corporate action by hand, already confirmed."""
     session: Session = context.obj.with_json(json)
     name = _source(source)
     action = CorporateAction(
@@ -141,16 +140,15 @@ def _show(session: Session, source: str, action: CorporateAction, state: ActionS
     if session.is_json:
         session.print_json({"source": source, **row})
         return
-    session.show(_table([row]))
-    session.say("action_kept", state=state.value, source=source)
+    session.show(_table(session.words, [row]))
+    session.say("action_kept", state=session.words.code("action", state.value), source=source)
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in _COLUMNS:
-        table.add_column(name, justify="right" if name == "factor" else "left")
+def _table(words: Speaker, rows: list[dict[str, Any]]) -> Table:
+    table = new_table(words, *_COLUMNS, right={"factor"})
     for row in rows:
-        add_row(table, *(f"{row[name]:.6g}" if name == "factor" else str(row[name]) for name in _COLUMNS))
+        kind, state = words.coded("kind", row["kind"]), words.coded("action", row["state"])
+        add_row(table, row["symbol"], row["ex_session"], f"{row['factor']:.6g}", kind, state)
     return table
 
 

@@ -1,4 +1,4 @@
-"""`kaboom bars`: look into the bar store of the data folder."""
+"""`kaboom bars`: show, export and repair the bars of the data folder."""
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
@@ -11,15 +11,16 @@ from app.cli.data import export, indicators, repair
 from app.cli.data.held import choose_series, open_store, print_series, store_place
 from app.cli.exits import CliError, Exit
 from app.cli.options import IntervalName, Json, Source
-from app.cli.output.text import add_row
+from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
+from app.words.speaker import Speaker
 
 if TYPE_CHECKING:
     import polars as pl
 
     from batch.market.bar import BarSeries
 
-app = typer.Typer(help="Look at stored bars, and take them elsewhere.", no_args_is_help=True)
+app = typer.Typer(help="Show, export, mirror and repair stored bars.", no_args_is_help=True)
 app.command("export")(export.export_bars)
 app.command("mirror")(export.mirror_bars)
 app.command("repair")(repair.repair)
@@ -31,22 +32,22 @@ _EDGE = 5
 @app.command("show")
 def show(
     context: typer.Context,
-    symbol: str,
+    symbol: Annotated[str, typer.Argument(help="such as 7203")],
     interval: IntervalName = "1m",
     session_date: Annotated[str | None, typer.Option("--session", help="YYYY-MM-DD (default: the newest)")] = None,
     source: Source = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="every bar, not the first and last few")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="every bar, not only the first and last five")] = False,
     json: Json = False,
 ) -> None:
-    """Show one symbol's bars of a session; times are JST, stored in UTC."""
+    """Show one symbol's bars of a session; times are JST, and UTC with --json."""
     session: Session = context.obj.with_json(json)
     series, frame = asyncio.run(_read(session, symbol, interval, session_date, source))
     if session.is_json:
         session.print_json({"source": series.source, "interval": series.interval, "bars": frame.to_dicts()})
         return
-    print_series(session, series, f"{symbol} {interval}: {frame.height:,} bars")
-    session.show(_bar_table(frame, series, everything=everything))
+    print_series(session, series, session.words.say("bars_of", symbol=symbol, interval=interval, bars=frame.height))
+    session.show(_bar_table(session.words, frame, series, everything=everything))
 
 
 async def _read(
@@ -63,7 +64,8 @@ async def _read(
     finally:
         await store.close()
     if not frame.height:
-        what = f"{symbol} {interval}" + (f" on {day}" if day else "")
+        what = f"{symbol} {interval}"
+        what = session.words.say("on_day", what=what, day=day) if day else what
         raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
     return series, frame
 
@@ -78,20 +80,19 @@ def _bounds(day: str | None) -> tuple[datetime, datetime]:
     return start, start + timedelta(days=1)
 
 
-def _bar_table(frame: "pl.DataFrame", series: "BarSeries", *, everything: bool) -> Table:
-    table = Table(box=None, pad_edge=False)
-    # A daily bar is stamped 00:00 UTC of its session: its date is what counts.
+def _bar_table(words: Speaker, frame: "pl.DataFrame", series: "BarSeries", *, everything: bool) -> Table:
+    # A daily bar is stamped 00:00 UTC of its session, so only its date is shown.
     pattern = "%Y-%m-%d %H:%M" if series.interval.is_intraday else "%Y-%m-%d"
-    table.add_column("opened_at (JST)" if series.interval.is_intraday else "session")
-    for name in ("open", "high", "low", "close", "volume", "flags"):
-        table.add_column(name, justify="right")
+    names = ("open", "high", "low", "close", "volume", "flags")
+    time = "opened_at (JST)" if series.interval.is_intraday else "session"
+    table = new_table(words, time, *names, right=names)
     rows = frame.with_columns(frame["opened_at"].dt.convert_time_zone("Asia/Tokyo")).drop("symbol").rows()
     hidden = len(rows) - 2 * _EDGE
     for i, row in enumerate(rows):
         if everything or hidden <= 0 or not _EDGE <= i < len(rows) - _EDGE:
             add_row(table, *_cells(row, pattern))
         elif i == _EDGE:
-            add_row(table, f"… {hidden:,} more: --all")
+            add_row(table, words.say("more_bars", count=hidden))
     return table
 
 

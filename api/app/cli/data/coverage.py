@@ -1,4 +1,4 @@
-"""`kaboom coverage`: how complete the bars of the data folder are, judged by calendar, history and clock."""
+"""`kaboom coverage`: how complete the bars of the data folder are."""
 
 import asyncio
 from dataclasses import dataclass
@@ -12,9 +12,10 @@ from app.cli.data.held import choose_series, open_store, print_series, store_pla
 from app.cli.exits import CliError, Exit
 from app.cli.options import IntervalName, Json, Source
 from app.cli.output.gaps import name_some
-from app.cli.output.text import add_row
+from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
 from app.settings import load_settings
+from app.words.speaker import Speaker
 from batch.bars.coverage.cells import GAPS, SUSPECTS, CellState
 from batch.market.source import is_derived, provider_of
 
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
 
 _COUNTS = (*GAPS, *SUSPECTS, CellState.EMPTY)
 _MOST_SYMBOLS = 20
+#: Columns from which every count is shown.
+_WIDE = 130
 
 
 @dataclass(frozen=True)
 class _Cover:
-    """What is held of a series, its cells judged, and a row of verdict for each session."""
+    """The held bars of a series, the state of each symbol session, and a verdict for each session."""
 
     series: "BarSeries"
     held: "pl.DataFrame"
@@ -43,29 +46,29 @@ def coverage(
     interval: IntervalName = "1m",
     days: Annotated[int, typer.Option(help="calendar days back", min=1, max=20_000)] = 30,
     market: Annotated[
-        str | None, typer.Option(help="judge all of TSE_PRIME, …; default: the symbols of which anything is known")
+        str | None, typer.Option(help="all symbols of a market, such as TSE_PRIME (default: symbols with any data)")
     ] = None,
     source: Source = None,
     *,
     json: Json = False,
 ) -> None:
-    """Show how complete each session is, and what is missing of which symbol."""
+    """Show how complete each session is, and which symbols lack bars."""
     session: Session = context.obj.with_json(json)
     found = asyncio.run(_cover(session, interval, days, market=market, source=source))
     if session.is_json:
         _print_json(session, found)
         return
     if found.cells.is_empty():
-        what = f"{interval} of the last {days:,} days"
+        what = session.words.say("last_days", interval=interval, days=days)
         raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
-    print_series(session, found.series, f"{interval}: {found.held.height:,} symbol sessions")
-    session.show(_session_table(found))
+    print_series(session, found.series, session.words.say("cells_of", interval=interval, cells=found.held.height))
+    session.show(_session_table(session, found))
     wanting = _pick(found.cells, GAPS)
     if wanting.height:
         degraded = found.sessions.filter(found.sessions["verdict"] == "degraded")["session"]
         own = wanting.filter(~wanting["session"].is_in(degraded.to_list()))
         if own.height:
-            session.show(_gap_table(own))
+            session.show(_gap_table(session.words, own))
         session.say("repair", command=_command(found, market))
     if suspects := _pick(found.cells, SUSPECTS).height:
         session.say("suspects", count=suspects)
@@ -94,7 +97,7 @@ async def _cover(session: Session, interval: str, days: int, *, market: str | No
 
 
 def _scope(series: "BarSeries", known: "pl.DataFrame", last: date, *, market: str | None) -> "CoverScope":
-    """Return what should be there up to a day, of the symbols and sessions of which anything is known."""
+    """Return the symbols and sessions to judge, up to a day: those with any data, or all of a market."""
     from batch.bars.coverage.classify import CoverScope  # noqa: PLC0415  as above
     from batch.kit.clock import utc_now  # noqa: PLC0415  as above
     from batch.market.calendar import sessions_between  # noqa: PLC0415  as above
@@ -103,7 +106,7 @@ def _scope(series: "BarSeries", known: "pl.DataFrame", last: date, *, market: st
     from batch.providers.registry import get_source_spec  # noqa: PLC0415  as above
 
     days = known["session"].unique().sort().to_list()
-    # Before the first session of which anything is known nothing is missing: nobody has asked for it.
+    # Sessions before the first one with any data were never requested, so nothing is missing there.
     spec = get_source_spec(series.source)
     sessions = list(sessions_between(days[0], last)) if days and spec.is_tse else days
     symbols = known["symbol"].unique().sort().to_list()
@@ -130,27 +133,28 @@ def _print_json(session: Session, found: _Cover) -> None:
     )
 
 
-def _session_table(found: _Cover) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("session")
-    table.add_column("verdict")
-    for name in ("symbols", "bars", "median", *_COUNTS, "flagged"):
-        table.add_column(name, justify="right")
-    for row in found.sessions.sort("session", descending=True).iter_rows(named=True):
-        numbers = (row["symbols"], row["bars"], int(row["median"] or 0), *(row[n] for n in _COUNTS), row["flagged"])
-        add_row(table, str(row["session"]), row["verdict"], *(f"{number:,}" for number in numbers))
+def _session_table(session: Session, found: _Cover) -> Table:
+    """Return a row for each session; a narrow terminal shows only the counts that are not all 0."""
+    rows = list(found.sessions.sort("session", descending=True).iter_rows(named=True))
+    counts = [str(name) for name in (*_COUNTS, "flagged")]
+    if session.out.width < _WIDE:
+        counts = [name for name in counts if any(row[name] for row in rows)]
+    numbers = ("symbols", "bars", "median", *counts)
+    table = new_table(session.words, "session", "verdict", *numbers, right=numbers, whole={"session"})
+    for row in rows:
+        verdict = session.words.coded("coverage", row["verdict"])
+        add_row(table, row["session"], verdict, *(f"{int(row[name] or 0):,}" for name in numbers))
     return table
 
 
-def _gap_table(gaps: "pl.DataFrame") -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in ("symbol", "gap", "sessions"):
-        table.add_column(name)
+def _gap_table(words: Speaker, gaps: "pl.DataFrame") -> Table:
+    table = new_table(words, "symbol", "gap", "sessions")
     grouped = gaps.group_by("symbol", "state", maintain_order=True).agg("session")
     for symbol, state, days in grouped.head(_MOST_SYMBOLS).rows():
-        add_row(table, symbol, state, name_some([str(day) for day in days], len(days)))
+        named = name_some(words, [str(day) for day in days], len(days))
+        add_row(table, symbol, words.coded("cell", state), named)
     if grouped.height > _MOST_SYMBOLS:
-        add_row(table, f"… {grouped.height - _MOST_SYMBOLS:,} more: --json", "", "")
+        add_row(table, words.say("more_gaps", count=grouped.height - _MOST_SYMBOLS), "", "")
     return table
 
 

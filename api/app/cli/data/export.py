@@ -27,24 +27,28 @@ if TYPE_CHECKING:
 
     type Planner = Callable[[BarStore], Awaitable[list[PlannedFile]]]
 
-Day = Annotated[str | None, typer.Option(help="a session, YYYY-MM-DD, included (default: all that are held)")]
-FileFormat = Annotated[str, typer.Option("--format", help="of the files in a folder: parquet, csv or arrow")]
+Day = Annotated[str | None, typer.Option(help="session, YYYY-MM-DD, included (default: all held sessions)")]
+FileFormat = Annotated[str, typer.Option("--format", help="format of the files in a folder: parquet, csv or arrow")]
 
 
 def export_bars(
     context: typer.Context,
-    out: Annotated[Path, typer.Argument(help="a file (.parquet, .csv, .arrow), or a folder: a file for each month")],
-    symbol: Annotated[list[str] | None, typer.Option(help="only this one; may be repeated")] = None,
+    out: Annotated[
+        Path, typer.Argument(help="file (.parquet, .csv, .arrow), or folder that gets one file for each month")
+    ],
+    symbol: Annotated[list[str] | None, typer.Option(help="only this symbol (repeatable)")] = None,
     interval: IntervalName = "1m",
     first: Day = None,
     last: Day = None,
     source: Source = None,
     form: FileFormat = "parquet",
     *,
-    adjusted: Annotated[bool, typer.Option("--adjusted", help="for splits (default: raw, as traded)")] = False,
+    adjusted: Annotated[
+        bool, typer.Option("--adjusted", help="prices adjusted for splits (default: raw, as traded)")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Write bars to one file, or to a folder; times are UTC, and stamp the start of a bar."""
+    """Write bars to a file or a folder; times are UTC and mark the start of a bar."""
     session: Session = context.obj.with_json(json)
     days = _parse_day(first, "--first") or date(OLDEST_YEAR, 1, 1), _parse_day(last, "--last") or _tomorrow()
     suffix = _parse_format(form)
@@ -68,13 +72,13 @@ def export_bars(
 
 def mirror_bars(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="gets <provider>/<interval>/<YYYY-MM>.parquet")],
-    months: Annotated[int | None, typer.Option(help="only the newest so many (default: all)", min=1, max=1200)] = None,
+    folder: Annotated[Path, typer.Argument(help="folder for <provider>/<interval>/<YYYY-MM>.parquet")],
+    months: Annotated[int | None, typer.Option(help="number of newest months (default: all)", min=1, max=1200)] = None,
     form: FileFormat = "parquet",
     *,
     json: Json = False,
 ) -> None:
-    """Write all that is held, a file for each provider, interval and month, each replaced as a whole."""
+    """Write all held bars, one file for each provider, interval and month; each file is replaced as a whole."""
     session: Session = context.obj.with_json(json)
     suffix = _parse_format(form)
 
@@ -84,7 +88,10 @@ def mirror_bars(
         selections = [Selection(s, date(OLDEST_YEAR, 1, 1), _tomorrow()) for s in await store.list_series()]
         found = [await plan_folder(store, s, folder, suffix, newest=months) for s in selections]
         if not any(found):
-            raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what="any interval", place=store_place()))
+            raise CliError(
+                Exit.NOT_FOUND,
+                session.words.say("no_bars", what=session.words.say("any_interval"), place=store_place()),
+            )
         return [file for files in found for file in files]
 
     _run(session, plan)
@@ -129,7 +136,7 @@ async def _export(session: Session, plan: "Planner") -> list[dict[str, Any]]:
 
 
 async def _load_actions(planned: "list[PlannedFile]") -> "pl.DataFrame | None":
-    """Return what the bars of an export, which are of one series, are adjusted by; None where they stay raw."""
+    """Return the corporate actions to adjust an export by; None if it stays raw. An export has one series."""
     from batch.bars.actions.resolve import applied_actions  # noqa: PLC0415  polars
 
     selection = planned[0].selection
@@ -148,7 +155,7 @@ def _progress(session: Session, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar on a terminal, and nothing elsewhere."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=session.err, disable=not session.err.is_terminal, transient=True) as progress:
-        task = progress.add_task("bars", total=total)
+        task = progress.add_task(session.words.header("bars"), total=total)
         yield lambda done: progress.update(task, completed=done)
 
 

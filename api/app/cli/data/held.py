@@ -1,4 +1,4 @@
-"""The bar store of the data folder, and which of its series a command means."""
+"""The bar store of the data folder, and the choice of one of its series."""
 
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 async def choose_series(session: Session, store: "BarStore", interval: str, source: str | None) -> "BarSeries":
-    """Return the series of an interval to use: the one of `source`, the only one held, or one of the own provider.
+    """Return the series to use for an interval: of `source`, the only one held, or of KABOOM_PROVIDER.
 
-    Of `KABOOM_PROVIDER` its own bars come before those rolled up from its minutes. Where several are held, stderr
-    says which was taken.
+    A provider's own bars come before those rolled up from its minutes. If several series are held, stderr names the
+    chosen one.
 
     Raises:
         CliError: none is held, or only several of other providers.
@@ -63,6 +63,6 @@ def store_place() -> str:
 
 
 def print_series(session: Session, series: "BarSeries", text: str) -> None:
-    """Print a line, and whose bars it is about: made-up ones are never shown without saying so."""
+    """Print a line and the source of its bars; generated bars are always marked as such."""
     session.show(text)
     session.show(session.say_source(series.source))

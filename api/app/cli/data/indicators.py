@@ -10,8 +10,9 @@ from rich.table import Table
 from app.cli.data.held import choose_series, open_actions, open_store, print_series, store_place
 from app.cli.exits import CliError, Exit
 from app.cli.options import IntervalName, Json, Source
-from app.cli.output.text import add_row
+from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
+from app.words.speaker import Speaker
 from batch.indicators.chosen import default_text, parse_indicators
 from batch.indicators.table import indicator_specs
 from batch.market.interval import parse_interval
@@ -38,13 +39,13 @@ def show_indicators(
     symbol: str,
     indicator: Names = None,
     interval: IntervalName = "1d",
-    sessions: Annotated[int, typer.Option(help="so many sessions back, the newest held one included", min=1)] = 20,
+    sessions: Annotated[int, typer.Option(help="look-back in sessions, with the newest held one", min=1)] = 20,
     source: Source = None,
     *,
     raw: Annotated[bool, typer.Option("--raw", help="bars as traded (default: adjusted for splits)")] = False,
     json: Json = False,
 ) -> None:
-    """Show indicators of one symbol's bars, computed now; a row without a value yet shows none."""
+    """Compute and show indicators of one symbol's bars; a cell without a value is empty."""
     session: Session = context.obj.with_json(json)
     if indicator == ["list"]:
         _print_specs(session)
@@ -56,8 +57,8 @@ def show_indicators(
         told = {"source": series.source, "interval": series.interval, "adjusted": not raw}
         session.print_json({**told, "bars": rows.to_dicts()})
         return
-    print_series(session, series, f"{symbol} {interval}: {rows.height:,} bars")
-    session.show(_table(rows, series, [name for i in chosen for name in i.columns]))
+    print_series(session, series, session.words.say("bars_of", symbol=symbol, interval=interval, bars=rows.height))
+    session.show(_table(session.words, rows, series, [name for i in chosen for name in i.columns]))
 
 
 async def _load(
@@ -89,12 +90,11 @@ def _compute(bars: "pl.DataFrame", chosen: "Sequence[Indicator]", sessions: int)
     return compute_indicators(bars, chosen, start=start)
 
 
-def _table(rows: "pl.DataFrame", series: "BarSeries", names: list[str]) -> Table:
-    table = Table(box=None, pad_edge=False)
+def _table(words: Speaker, rows: "pl.DataFrame", series: "BarSeries", names: list[str]) -> Table:
     pattern = "%Y-%m-%d %H:%M" if series.interval.is_intraday else "%Y-%m-%d"
-    table.add_column("opened_at (JST)" if series.interval.is_intraday else "session")
-    for name in ("close", *names):
-        table.add_column(name, justify="right")
+    table = new_table(words, "opened_at (JST)" if series.interval.is_intraday else "session", "close", right={"close"})
+    for name in names:
+        table.add_column(name, justify="right", overflow="fold")
     times = rows["opened_at"].dt.convert_time_zone("Asia/Tokyo").dt.strftime(pattern)
     for time, *values in zip(times, *(rows[name] for name in ("close", *names)), strict=True):
         add_row(table, time, *("" if value is None else f"{value:,.2f}" for value in values))
@@ -105,10 +105,10 @@ def _print_specs(session: Session) -> None:
     if session.is_json:
         session.print_json([{"name": s.name, "title": s.title, "default": default_text(s)} for s in indicator_specs()])
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("indicator", "default", "parameters", "is"):
-        table.add_column(name)
+    table = new_table(session.words, "indicator", "default", "parameters", "title")
     for spec in indicator_specs():
-        bounds = ", ".join(f"{p.name} {p.least:g} to {p.most:g}" for p in spec.parameters)
+        bounds = ", ".join(
+            session.words.say("indicator_bounds", name=p.name, least=p.least, most=p.most) for p in spec.parameters
+        )
         add_row(table, spec.name, default_text(spec), bounds, spec.title)
     session.show(table)

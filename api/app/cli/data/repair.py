@@ -1,4 +1,4 @@
-"""`kaboom bars repair`: set damaged pages and files aside, and take their bars again."""
+"""`kaboom bars repair`: move damaged pages and files aside, and ingest their bars again."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -9,13 +9,12 @@ from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from app.cli.data.held import open_store, store_place
 from app.cli.exits import BY_STATUS, CliError, Exit
 from app.cli.options import Json, Wait
 from app.cli.output.summary import print_summary
-from app.cli.output.text import add_row
+from app.cli.output.text import add_row, new_table
 from app.cli.output.watch import watch_job
 from app.cli.session import Session
 from app.ingest.jobs import BACKFILL
@@ -27,13 +26,13 @@ if TYPE_CHECKING:
     from batch.bars.pages.repair.port import Gap, RepairedItem
 
 _CHUNK_SIZE = 5000
-#: More kinds of gaps than these are taken as one, of all their symbols and days: a backfill takes only what is missing.
+#: More gaps than these are merged into one request: a backfill ingests only what is missing.
 _MOST_KINDS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Refill:
-    """A request that takes bars again: the command for it, its path and body, and the job once it is submitted."""
+    """A request that ingests bars again: its command, path and body, and its job once submitted."""
 
     command: str
     path: str
@@ -45,12 +44,12 @@ class Refill:
 def repair(
     context: typer.Context,
     *,
-    dry_run: Annotated[bool, typer.Option(help="only print what is damaged, and what would be done")] = False,
-    backfill: Annotated[bool, typer.Option(help="submit the backfill of what is missing, where a server runs")] = True,
+    dry_run: Annotated[bool, typer.Option(help="only print what is damaged and what would be done")] = False,
+    backfill: Annotated[bool, typer.Option(help="submit a backfill of the missing bars, if a server runs")] = True,
     wait: Wait = False,
     json: Json = False,
 ) -> None:
-    """Set damaged pages and files of the bar store aside, and take their bars again."""
+    """Move damaged pages and files of the bar store aside, and ingest their bars again."""
     session: Session = context.obj.with_json(json)
     mended = asyncio.run(_repair(session, is_dry=dry_run))
     refills = list(_plan_refills(gap for each in mended for gap in each.gaps))
@@ -78,7 +77,7 @@ async def _repair(session: Session, *, is_dry: bool) -> "tuple[RepairedItem, ...
 
 
 def _plan_refills(gaps: "Iterable[Gap]") -> Iterator[Refill]:
-    """Give the requests that take again what is missing, and nothing else."""
+    """Give the requests that ingest only the missing bars."""
 
     def series_of(gap: "Gap") -> tuple[str, str]:
         return gap.series.source, gap.series.interval
@@ -101,7 +100,7 @@ def _same_days(gaps: "Iterable[Gap]") -> "Iterator[Gap]":
 
 
 def _backfills(gap: "Gap") -> Iterator[Refill]:
-    """Give a request for each market that the symbols are of."""
+    """Give one request for each market of the symbols."""
     days = _sessions(gap)
     if not days:
         return
@@ -172,9 +171,7 @@ def _print(session: Session, mended: "Iterable[RepairedItem]", refills: list[Ref
     if not (found := list(mended)):
         session.show(session.words.say("nothing_damaged", place=store_place()))
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("where", "fault", "done", "kept in"):
-        table.add_column(name, overflow="fold")
+    table = new_table(session.words, "where", "fault", "done with it", "kept in")
     for each in found:
         add_row(table, each.where, each.fault, each.done, each.kept)
     session.show(table)

@@ -1,4 +1,4 @@
-"""`kaboom symbols`: the lists of what is listed."""
+"""`kaboom symbols`: import lists of listed symbols, and show the history of a symbol."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,9 +8,10 @@ import typer
 from rich.table import Table
 
 from app.cli.options import Json
-from app.cli.output.text import add_row
+from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
 from app.settings import load_settings
+from app.words.speaker import Speaker
 from batch.market.master import MOST_LOST_PERCENT
 from batch.market.symbol import parse_symbol
 
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 
 MostLost = Annotated[
     float,
-    typer.Option(help="refuse a list that lacks more per cent of the issues before; 100 takes any", min=0, max=100),
+    typer.Option(
+        help="reject a list that lacks more than this per cent of the previous issues; 100 accepts any", min=0, max=100
+    ),
 ]
 
-app = typer.Typer(help="Manage the symbol lists.", no_args_is_help=True)
+app = typer.Typer(help="Import symbol lists, and show when a symbol was listed.", no_args_is_help=True)
 
 _SPAN = ("market", "name", "came_after", "first_seen", "last_seen", "left_by", "moved_to", "renamed_to", "renamed_from")
 
@@ -37,7 +40,7 @@ def import_file(
     *,
     json: Json = False,
 ) -> None:
-    """Import JPX's own list, of any date: runs of its date and later have their universe from it."""
+    """Import JPX's list of a date; jobs of that date and later use it as their universe."""
     from batch.market.jpx import import_listings  # noqa: PLC0415  no other command reads workbooks
 
     session: Session = context.obj.with_json(json)
@@ -56,7 +59,7 @@ def import_file(
 def show_history(
     context: typer.Context, symbol: Annotated[str, typer.Argument(help="such as 7203")], *, json: Json = False
 ) -> None:
-    """Show when a symbol was listed, in which market, as far as the shipped and the imported lists tell."""
+    """Show when a symbol was listed, and in which market, by the shipped and imported lists."""
     from batch.market.history import load_history  # noqa: PLC0415  the lists, which other commands do without
 
     session: Session = context.obj.with_json(json)
@@ -66,13 +69,11 @@ def show_history(
     elif not spans:
         session.say("never_listed", symbol=parse_symbol(symbol))
     else:
-        session.show(_span_table(spans))
+        session.show(_span_table(session.words, spans))
 
 
-def _span_table(spans: "Sequence[Validity]") -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in _SPAN:
-        table.add_column(name)
+def _span_table(words: Speaker, spans: "Sequence[Validity]") -> Table:
+    table = new_table(words, *_SPAN)
     for span in spans:
         values = asdict(span)
         add_row(table, *(str(values[name] or "") for name in _SPAN))

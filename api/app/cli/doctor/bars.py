@@ -1,4 +1,4 @@
-"""What doctor finds in the bar store: whether it takes a write, and every fault of what it holds."""
+"""Check the bar store: whether it takes a write, and every damaged page or file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +15,12 @@ PART = "bar store"
 
 
 async def find_bars(settings: AppSettings) -> list[Finding]:
-    """Return the state of the bar store; each of its faults is a finding of its own."""
+    """Return the state of the bar store, one finding for each fault."""
     from batch.wiring import build_bar_store, describe_bar_store  # noqa: PLC0415  polars, which others do without
 
     mend = "correct the INFLUXDB_ and KABOOM_INFLUXDB_ settings, or start the server"
     if not settings.keeps_bars_in_influxdb:
-        mend = "look at the disk, and at who may read the folder"
+        mend = "check the disk, and who may read the folder"
     faults = [] if settings.keeps_bars_in_influxdb else _write_faults(settings.bars_dir)
     try:
         place = describe_bar_store(settings)

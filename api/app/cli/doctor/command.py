@@ -1,4 +1,4 @@
-"""`kaboom doctor`: look at every part, say what is wrong, and what mends it."""
+"""`kaboom doctor`: check every part, and say how to fix what is wrong."""
 
 import asyncio
 from collections import Counter
@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from app.catalog import CATALOG
@@ -17,7 +16,7 @@ from app.cli.doctor.machine import find_api, find_disks, find_embedded, find_pro
 from app.cli.doctor.servers import find_servers
 from app.cli.exits import Exit
 from app.cli.options import Json
-from app.cli.output.text import add_row
+from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
 from app.engine.parts import build_parts
 from app.settings import AppSettings, load_settings
@@ -29,10 +28,10 @@ _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red"}
 def doctor(
     context: typer.Context,
     *,
-    limit: Annotated[int, typer.Option(help="faults shown of each part; 0 shows all, and --json too", min=0)] = 20,
+    limit: Annotated[int, typer.Option(help="findings shown for each part; 0 and --json show all", min=0)] = 20,
     json: Json = False,
 ) -> None:
-    """Check the machine, the servers, the workers and every stored page; exit 1 where something is wrong."""
+    """Check this machine, the servers, the workers and every stored page; exit 1 if something is wrong."""
     session: Session = context.obj.with_json(json)
     findings = asyncio.run(_examine(session))
     if session.is_json:
@@ -58,20 +57,19 @@ async def _examine(session: Session) -> list[Finding]:
 
 
 def _without_provider(settings: AppSettings) -> AppSettings:
-    """Return the settings with a provider that works: what its own lacks is a finding already."""
+    """Return the settings with a provider that works: a missing setting of the configured one is already a finding."""
     return settings.model_copy(update={"provider": type(settings).model_fields["provider"].default})
 
 
 def _print(session: Session, findings: Sequence[Finding], limit: int) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name in ("part", "verdict", "detail", "what mends it"):
-        table.add_column(name, overflow="fold")
+    words = session.words
+    table = new_table(words, "part", "verdict", "detail", "fix")
     shown = Counter[str]()
     for finding in findings:
         shown[finding.part] += 1
         if not limit or shown[finding.part] <= limit:
-            verdict = Text(finding.verdict, _COLOURS[finding.verdict])
-            add_row(table, finding.part, verdict, finding.detail, finding.mend)
+            verdict = Text(words.coded("verdict", finding.verdict), _COLOURS[finding.verdict])
+            add_row(table, finding.part, verdict, words.detail(finding.detail), words.detail(finding.mend))
     session.show(table)
     for part, count in shown.items():
         if limit and count > limit:

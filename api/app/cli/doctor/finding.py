@@ -1,11 +1,11 @@
-"""What doctor found of one part, and what mends it."""
+"""What doctor found in one part, and how to fix it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One part: `ok`, `warning` or `fault`, what was seen, and the command or the act that mends it."""
+    """One part: `ok`, `warning` or `fault`, what was found, and the command or action that fixes it. In English."""
 
     part: str
     verdict: str

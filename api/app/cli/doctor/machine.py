@@ -1,4 +1,4 @@
-"""What doctor looks at on this machine: Python, the embedded servers, the disk, who supervises, and the providers."""
+"""Check this machine: Python, the embedded servers, the disks, the supervisor, the API and the providers."""
 
 import fcntl
 import platform
@@ -9,6 +9,7 @@ import httpx2
 from app.cli.doctor.finding import Finding
 from app.cli.session import Session
 from app.settings import AppSettings
+from app.words.speaker import WORDS
 from batch.errors import StoreError
 from batch.kit.disk import measure_room
 from batch.kit.embedded.run_file import LOCK, NAME
@@ -31,7 +32,7 @@ def find_embedded() -> Finding:
 
 
 def find_providers(session: Session, settings: AppSettings) -> list[Finding]:
-    """Return the default provider, and of the others those that are under terms and turned on."""
+    """Return the default provider, and other enabled providers that have terms of use."""
     findings = []
     if settings.provider not in provider_names():
         known = ", ".join(sorted(provider_names()))
@@ -39,7 +40,7 @@ def find_providers(session: Session, settings: AppSettings) -> list[Finding]:
         findings.append(Finding("provider", "fault", detail, f"set KABOOM_PROVIDER to one of: {known}"))
     for name in provider_names():
         lacking, is_default = settings.lacking_for(name), name == settings.provider
-        terms = session.terms_of(name)
+        terms = session.in_english().terms_of(name)
         if is_default or (terms and not lacking):
             summary = get_provider_spec(name).summary
             detail = lacking or f"{summary} {terms or ''}".strip()
@@ -49,13 +50,13 @@ def find_providers(session: Session, settings: AppSettings) -> list[Finding]:
 
 
 def find_disks(settings: AppSettings) -> list[Finding]:
-    """Return how much room the disks of the data folder and of the bars have, each disk once."""
+    """Return the free space of the disks of the data folder and of the bars, each disk once."""
     findings, seen = [], set[int]()
     for folder in (settings.data_dir, settings.bars_dir):
         try:
             room = measure_room(folder)
         except StoreError as e:
-            findings.append(Finding("disk", "fault", e.message, f"look at the disk of {folder}"))
+            findings.append(Finding("disk", "fault", e.message, f"check the disk of {folder}"))
             continue
         if room.device in seen:
             continue
@@ -68,13 +69,13 @@ def find_disks(settings: AppSettings) -> list[Finding]:
 
 
 def find_supervisor(session: Session) -> list[Finding]:
-    """Return whether somebody restarts what ends; nothing where no Kaboom was started on the data folder."""
+    """Return whether `kaboom up` runs, which restarts processes; nothing if it never ran on the data folder."""
     folder = session.find_data_dir()
     if not (folder / NAME).exists():
         return []
     if is_supervised(session):
         return [Finding("supervisor", "ok", f"`kaboom up` runs on {folder}")]
-    detail = f"{folder / NAME} is there and no `kaboom up` runs: what ends is not started again"
+    detail = f"{folder / NAME} is there and no `kaboom up` runs: processes that end are not restarted"
     return [Finding("supervisor", "fault", detail, "kaboom up")]
 
 
@@ -91,13 +92,13 @@ def is_supervised(session: Session) -> bool:
 
 
 def find_api(session: Session) -> Finding:
-    """Return whether the API answers that it is ready, and what it says is not."""
+    """Return whether the API answers that it is ready."""
     if not (url := session.find_api_url()):
-        return Finding("api", "warning", session.words.say("no_server"), "kaboom up")
+        return Finding("api", "warning", WORDS["no_server"][0], "kaboom up")
     try:
         answer = httpx2.get(f"{url}/readyz", timeout=10, trust_env=False)
     except httpx2.HTTPError as e:
         return Finding("api", "fault", f"{url} did not answer: {type(e).__name__}", "kaboom up")
     if answer.status_code == 200:
         return Finding("api", "ok", f"{url} answered 200")
-    return Finding("api", "fault", f"{url} answered {answer.status_code}", "mend the parts below: `/readyz` names them")
+    return Finding("api", "fault", f"{url} answered {answer.status_code}", "fix the parts below: `/readyz` names them")

@@ -1,4 +1,4 @@
-"""What doctor asks of the servers: Redis, the broker, the ledger, workers and schedules."""
+"""Check the servers: Redis, the broker, the ledger, workers and schedules."""
 
 import asyncio
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _NO_ROOM = ("No space left", "DiskFull", "OutOfMemory", "OOM", "MISCONF")
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a server is: the setting that names it, and whether `kaboom up` started it, and still looks after it."""
+    """Where a server is: the setting that names it, whether `kaboom up` started it, and whether that still runs."""
 
     server: str
     setting: str
@@ -30,18 +30,16 @@ class _Place:
     is_supervised: bool
 
     def mend(self, message: str) -> str:
-        """Return what mends a server that said so."""
+        """Return how to fix a server that answered with this message."""
         if any(words in message for words in _NO_ROOM):
-            return f"give {self.server} the room that it lacks: free its disk, or raise its maxmemory"
+            return f"give {self.server} more room: free its disk, or raise its maxmemory"
         if self.is_ours and self.is_supervised:
-            return (
-                f"`kaboom up` starts {self.server} again by itself; where it does not, logs/ in the data folder say why"
-            )
+            return f"`kaboom up` restarts {self.server} by itself; if it does not, see logs/ in the data folder"
         return "kaboom up" if self.is_ours else f"start {self.server}, or correct {self.setting}"
 
 
 async def find_servers(session: Session, parts: Parts) -> list[Finding]:
-    """Return what each server answers to a question and to a small write."""
+    """Return how each server answers a question and a small write."""
     settings = parts.settings
 
     def place(server: str, setting: str, url: SecretStr | None) -> _Place:
@@ -101,7 +99,7 @@ async def _schedules(parts: Parts, *, has_workers: bool) -> Finding:
         return Finding("schedules", "ok", "none is enabled; `kaboom schedules list` shows all")
     late_s = max((utc_now() - (s.next_at or utc_now())).total_seconds() for s in found)
     if late_s > PUNCTUAL_S:
-        mend = "look at the log of a worker's main process, which fires schedules" if has_workers else "kaboom worker"
+        mend = "check the log of a worker's main process, which fires schedules" if has_workers else "kaboom worker"
         return Finding("schedules", "fault", f"one is {late_s / 60:,.0f} min overdue: no worker fires it", mend)
     names = ", ".join(schedule.name for schedule in found)
     return Finding("schedules", "ok", f"{len(found)} enabled: {names}")

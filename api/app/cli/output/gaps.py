@@ -5,35 +5,34 @@ from typing import Any
 
 from rich.table import Table
 
-from app.cli.output.text import add_row
+from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
+from app.words.speaker import Speaker
 
 _MOST_NAMED = 8
 
 
 def print_gaps(session: Session, gaps: Mapping[str, Any]) -> None:
     """Print the gaps of each interval: how many, of which kind, in which sessions."""
+    words = session.words
     for interval, found in gaps.items():
         if not found["cells"]:
-            session.show(f"{interval}: {session.words.say('nothing_missing')}")
+            session.show(words.say("nothing_missing_of", interval=interval))
             continue
-        states = ", ".join(f"{state} {count:,}" for state, count in found["states"].items())
-        words = {"interval": interval, "cells": found["cells"], "symbols": found["symbols"], "states": states}
-        session.show(session.words.say("gaps_found", **words))
-        session.show(_table(found["sessions"]))
+        states = ", ".join(f"{words.coded('cell', state)} {count:,}" for state, count in found["states"].items())
+        counts = {"cells": found["cells"], "symbols": found["symbols"]}
+        session.show(words.say("gaps_found", interval=interval, states=states, **counts))
+        session.show(_table(words, found["sessions"]))
 
 
-def name_some(symbols: list[str], count: int) -> str:
-    """Return some symbols as text, and how many more there are."""
-    named = " ".join(symbols[:_MOST_NAMED])
-    return named + (f" … {count - _MOST_NAMED:,} more" if count > _MOST_NAMED else "")
+def name_some(words: Speaker, names: list[str], count: int) -> str:
+    """Return some names as text, and how many more there are."""
+    named = " ".join(names[:_MOST_NAMED])
+    return words.say("name_more", named=named, count=count - _MOST_NAMED) if count > _MOST_NAMED else named
 
 
-def _table(sessions: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("session")
-    table.add_column("gaps", justify="right")
-    table.add_column("symbols")
+def _table(words: Speaker, sessions: list[dict[str, Any]]) -> Table:
+    table = new_table(words, "session", "gaps", "symbols", right={"gaps"})
     for row in sessions:
-        add_row(table, row["session"], f"{row['symbols']:,}", name_some(row["first_symbols"], row["symbols"]))
+        add_row(table, row["session"], f"{row['symbols']:,}", name_some(words, row["first_symbols"], row["symbols"]))
     return table

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from app.cli.client import ApiClient
+from app.cli.output.times import to_jst_line
 from app.cli.session import Session
 
 _PAGE = 500
@@ -22,7 +23,7 @@ class LogLevel(StrEnum):
 
 
 def read_lines(client: ApiClient, path: str, level: LogLevel) -> Iterator[dict[str, Any]]:
-    """Yield the lines that a log has now."""
+    """Yield the lines that a log has so far."""
     params: dict[str, Any] = {"level": level.value, "limit": _PAGE}
     has_more = True
     while has_more:
@@ -38,11 +39,11 @@ def follow_lines(client: ApiClient, path: str, level: LogLevel) -> Iterator[dict
 
 
 def print_line(session: Session, line: dict[str, Any]) -> None:
-    """Print a line to stdout, at once."""
+    """Print a line to stdout at once; its time is JST."""
     if session.is_json:
         session.write_json(orjson.dumps(line))
     else:
-        at = line["at"][:23].replace("T", " ")
+        at = to_jst_line(line["at"], "milliseconds")
         fields = " ".join(f"{name}={_show(value)}" for name, value in line["fields"].items())
         text = f"{at}  {line['level']:<7}  {line['event']:<18}  {fields}"
         session.show(text.rstrip())

@@ -1,11 +1,31 @@
-"""Cells of tables, shown as they are."""
+"""Tables of plain text, in either language, as wide as the terminal."""
+
+from collections.abc import Container
+from typing import Literal
 
 from rich.table import Table
 from rich.text import Text
 
+from app.words.speaker import Speaker
 from batch.kit.printable import clean
 
 
+def new_table(
+    words: Speaker, *names: str, right: Container[str] = (), whole: Container[str] = (), title: str | None = None
+) -> Table:
+    """Return a table with these columns: `right` are numbers, `whole` are never folded, so that they can be copied."""
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+    for name in names:
+        justify: Literal["left", "right"] = "right" if name in right else "left"
+        table.add_column(words.header(name), justify=justify, no_wrap=name in whole, overflow="fold")
+    return table
+
+
+def new_list() -> Table:
+    """Return a table without headers."""
+    return Table(box=None, pad_edge=False, show_header=False)
+
+
 def add_row(table: Table, *cells: object) -> None:
-    """Add a row of cells to a table: text is never taken for rich's markup, nor obeyed by the terminal."""
+    """Add a row of cells: their text is never taken for rich's markup, nor for commands to the terminal."""
     table.add_row(*(cell if isinstance(cell, Text) else Text(clean(cell)) for cell in cells))

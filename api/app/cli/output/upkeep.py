@@ -15,12 +15,12 @@ def unit_of(job: Mapping[str, Any]) -> str:
 
 
 def print_upkeep(session: Session, result: Mapping[str, Any]) -> None:
-    """Print what the plan of a mirror or of a compaction says; of any other job nothing."""
+    """Print the plan of a mirror or of a compaction; nothing for any other job."""
     if "message" in result:
-        session.show(str(result["message"]))
+        session.show(session.words.detail(str(result["message"])))
     for files in result.get("files", ()):
         where = f"{result['folder']}/{files['source']}/{files['interval']}"
         session.show(f"{where}: {', '.join(files['months'])}")
     for old in result.get("drops", ()):
-        size = f"{old['bars']:,} bars, {old['bytes']:,} bytes"
-        session.show(f"{old['source']} {old['interval']} before {old['before']}: {size}")
+        fields = {name: old[name] for name in ("source", "interval", "before", "bars", "bytes")}
+        session.show(session.words.say("drop", **fields))

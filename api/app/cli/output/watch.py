@@ -10,13 +10,14 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from app.cli.client import ApiClient
 from app.cli.exits import CliError, Exit
-from app.cli.output.upkeep import unit_of
+from app.cli.output.headline import describe_progress
 from app.cli.queued import QueuedJob
 from app.cli.session import Session
 from batch.kit.printable import clean
 
 _POLL_S = 0.25
 _LINE_S = 2.0
+_AWAY_S = 30.0
 _FINAL = frozenset({"completed", "partial", "failed", "cancelled"})
 
 
@@ -30,17 +31,17 @@ def watch_job(
 ) -> dict[str, Any]:
     """Return the job when it is final, or as it is when `should_stop` turns true.
 
-    A server that is away for a while is waited for: the job is safe, whoever watches.
+    A server that does not answer is asked again for 30 s: the job goes on without its watcher.
 
     Raises:
-        CliError: the time is up, the job is not known, or the server stays away for 30 s.
+        CliError: the time is up, the job does not exist, or the server does not answer for 30 s.
 
     """
     deadline = time.monotonic() + timeout_s if timeout_s is not None else None
     queued = QueuedJob(client, job_id)
     with _display(session) as show:
         while True:
-            job = _patient_get(queued)
+            job = _load(queued)
             show(job)
             if job["status"] in _FINAL or should_stop():
                 return job
@@ -50,8 +51,8 @@ def watch_job(
             time.sleep(_POLL_S)
 
 
-def _patient_get(queued: QueuedJob) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
+def _load(queued: QueuedJob) -> dict[str, Any]:
+    deadline = time.monotonic() + _AWAY_S
     while True:
         try:
             job: dict[str, Any] = queued.call("GET")
@@ -70,21 +71,22 @@ def _display(session: Session) -> AbstractContextManager[Callable[[dict[str, Any
 
 
 class _Bar:
-    """A live progress bar on stderr."""
+    """A live progress bar on stderr, under a line of figures: both fit 80 columns in either language."""
 
     def __init__(self, session: Session) -> None:
-        self._progress = Progress(
+        self._words = session.words
+        columns = (
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=32),
-            TextColumn("{task.fields[text]}", markup=False),
+            BarColumn(bar_width=24),
             TimeElapsedColumn(),
-            console=session.err,
+            TextColumn("{task.fields[text]}", markup=False),
         )
+        self._progress = Progress(*columns, console=session.err)
         self._task: TaskID | None = None
 
     def __enter__(self) -> Callable[[dict[str, Any]], None]:
         self._progress.start()
-        self._task = self._progress.add_task("queued", text="", total=None)
+        self._task = self._progress.add_task(self._words.coded("job", "queued"), text="", total=None)
         return self._show
 
     def __exit__(self, *_error: object) -> None:
@@ -95,10 +97,10 @@ class _Bar:
         if self._task is not None:
             self._progress.update(
                 self._task,
-                description=clean(job["status"]),
+                description=clean(self._words.coded("job", job["status"])),
                 total=progress["total"] or None,
                 completed=progress["done"] + progress["failed"] + progress["cancelled"],
-                text=clean(describe(job)),
+                text=clean(describe_progress(self._words, job)),
             )
 
 
@@ -115,19 +117,5 @@ class _Lines:
         if job["status"] == self._status and now - self._shown_at < _LINE_S:
             return
         self._status, self._shown_at = job["status"], now
-        self._session.tell(f"{job['status']:<10} {describe(job)}")
-
-
-def describe(job: dict[str, Any]) -> str:
-    """Return a job's progress in a line: symbols or files, rows, rate, time to go, failures."""
-    progress = job["progress"]
-    settled = progress["done"] + progress["failed"]
-    parts = [f"{settled:,}/{progress['total']:,} {unit_of(job)}", f"{progress['rows']:,} rows"]
-    if progress["rate"]:
-        parts.append(f"{progress['rate']:,.0f}/s")
-    if progress["eta_s"] is not None:
-        parts.append(f"ETA {progress['eta_s']:.0f} s")
-    parts.append(f"{progress['failed']:,} failed")
-    if progress.get("paused_until"):
-        parts.append(f"paused until {progress['paused_until'][11:19]} UTC: {progress['pause_reason']}")
-    return " · ".join(parts)
+        words = self._session.words
+        self._session.tell(f"{words.coded('job', job['status']):<10} {describe_progress(words, job)}")

@@ -23,7 +23,7 @@ from batch.kit.embedded.run_file import identify_folder, read_run_file, write_pr
 from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
 from batch.notify.signing import make_webhook_secret
 
-#: The worker's command of the operations report, word for word, but for the name and the chatter between workers.
+#: The documented worker command, but for its name and the gossip between workers.
 WORKER_ARGUMENTS = ("-A", "app.tasks.celery_app", "worker", "--loglevel=info", f"--queues={','.join(Queue)}")
 #: Where the secret is kept that webhooks are signed with; who receives them checks with the same.
 WEBHOOK_SECRET_FILE = "webhook-secret"  # noqa: S105  the name of a file
@@ -43,7 +43,7 @@ class StackOptions:
 
 
 class Stack:
-    """Starts and stops everything; dead children are restarted on their data meanwhile."""
+    """Starts and stops everything; children that die meanwhile are restarted on their data."""
 
     def __init__(self, options: StackOptions, session: Session) -> None:
         self._options = options

@@ -142,7 +142,7 @@ def test_all_printing_goes_through_the_session() -> None:
     forbidden = ("out.print(", "err.print(", "table.add_row(", "sys.stdout.buffer", "typer.echo", " print(")
     found = {
         (file.name, word)
-        for file in folder.glob("*.py")
+        for file in folder.rglob("*.py")
         for word in forbidden
         if word in file.read_text(encoding="utf-8")
     }

@@ -112,4 +112,4 @@ def test_a_server_that_does_not_answer_ends_with_7(kaboom: Kaboom, monkeypatch: 
 def test_messages_come_in_japanese(kaboom: Kaboom) -> None:
     done = kaboom("--lang", "ja", "jobs", "list")
     assert done.code == Exit.UNAVAILABLE
-    assert "接続先の Kaboom がありません" in done.err
+    assert "接続先のKaboomがありません" in done.err

@@ -106,7 +106,8 @@ def test_jobs_are_searched(at_live: Kaboom, finished: str) -> None:
 def test_a_log_is_followed_to_the_end_of_its_job(at_live: Kaboom, finished: str) -> None:
     followed = at_live("jobs", "logs", finished, "--follow")
     assert followed.code == 0
-    assert re.search(r"^2\d{3}-\d\d-\d\d [\d:.]{12}  info     chunk_done +done=2 failed=0", followed.out, re.MULTILINE)
+    line = r"^2\d{3}-\d\d-\d\d [\d:.]{12} JST  info     chunk_done +done=2 failed=0"
+    assert re.search(line, followed.out, re.MULTILINE)
     assert "job_finished" in followed.out.splitlines()[-1]
     assert "job_submitted" in followed.out.splitlines()[0]
     assert at_live("jobs", "logs", finished).out == followed.out

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from app.cli.commands.smoke_checks import Seen, judge
-from app.cli.words import Speaker
 from app.jobs.queues import Queue
 from app.live.store import Worker
 from app.tasks.node import Node
+from app.words.speaker import Speaker
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
 ALL = frozenset(queue.value for queue in Queue)
@@ -49,9 +49,9 @@ def test_a_part_that_does_not_answer_is_told_with_its_reason(part: str) -> None:
     ("workers", "nodes", "faults"),
     [
         ([], [], {"heartbeat": "no worker", "ping": "no worker"}),
-        (heard("r1"), answered("r1"), {"heartbeat": "none of this release; 1 of r1"}),
-        (heard("r2"), answered("r1", "r1", None), {"ping": "none of this release; 3 of -, r1"}),
-        (heard(None, "r1"), answered("r2"), {"heartbeat": "none of this release; 2 of -, r1"}),
+        (heard("r1"), answered("r1"), {"heartbeat": "no worker of this release; 1 of r1"}),
+        (heard("r2"), answered("r1", "r1", None), {"ping": "no worker of this release; 3 of -, r1"}),
+        (heard(None, "r1"), answered("r2"), {"heartbeat": "no worker of this release; 2 of -, r1"}),
     ],
     ids=["nobody", "old release", "answers are old", "heartbeats are old"],
 )
@@ -70,7 +70,7 @@ def test_workers_of_one_release_share_the_queues() -> None:
     assert bad(Seen(FINE, heard("r2", "r2"), split)) == {}
     mixed = [*answered("r2", queues=half), *answered("r1", queues=rest)]
     assert bad(Seen(FINE, heard("r2", "r1"), mixed)) == {
-        "queues": "nobody consumes ai_analysis, market_data, notifications"
+        "queues": "no worker consumes ai_analysis, market_data, notifications"
     }
 
 

@@ -49,7 +49,7 @@ def test_a_value_goes_round(kaboom: Kaboom, given: io.StringIO) -> None:
     put(given, rotated.out)
     revoked = kaboom("token", "revoke")
     assert (revoked.code, revoked.out) == (Exit.OK, f"{new}\n")
-    assert "1 taken out" in revoked.err
+    assert "1 removed" in revoked.err
     assert not {new, OLD} & set((rotated.err + revoked.err).split())
 
 
@@ -64,8 +64,8 @@ def test_a_webhook_secret_is_followed_by_its_kind(kaboom: Kaboom, given: io.Stri
     [
         ("rotate", "", Exit.USAGE, "no value on stdin"),
         ("revoke", "\n", Exit.USAGE, "no value on stdin"),
-        ("rotate", f"{NEW} {OLD}", Exit.CONFLICT, "holds 2 already"),
-        ("revoke", NEW, Exit.CONFLICT, "holds one only"),
+        ("rotate", f"{NEW} {OLD}", Exit.CONFLICT, "already holds 2 tokens"),
+        ("revoke", NEW, Exit.CONFLICT, "holds only one token"),
         ("rotate", "hush", Exit.USAGE, "token 1 of 1 was not 16 or more"),
         ("rotate", "whsec_hush", Exit.USAGE, "secret 1 was not whsec_"),
         ("revoke", f"{NEW} hush", Exit.USAGE, "token 2 of 2 was not 16 or more"),

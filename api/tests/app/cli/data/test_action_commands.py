@@ -87,7 +87,7 @@ def test_an_action_of_ones_own_is_confirmed(noted: Kaboom) -> None:
         "kind": "reverse_split",
         "state": "confirmed",
     }
-    assert "raw bars stay" in noted("actions", "add", "9984", "2025-10-31", "0.93727").err
+    assert "raw bars do not change" in noted("actions", "add", "9984", "2025-10-31", "0.93727").err
 
 
 def test_adjusted_files_never_take_the_place_of_raw_ones(noted: Kaboom) -> None:
@@ -116,4 +116,4 @@ def test_what_cannot_be_is_said(noted: Kaboom, code: Exit, arguments: tuple[str,
 
 
 def test_japanese_is_spoken_too(noted: Kaboom) -> None:
-    assert "疑いのみ" in noted("--lang", "ja", "actions", "list").err
+    assert "推定のため適用されません" in noted("--lang", "ja", "actions", "list").err

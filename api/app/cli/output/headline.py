@@ -1,0 +1,64 @@
+"""A job in one line: how it ended, and how far it is."""
+
+from datetime import datetime
+from typing import Any
+
+from app.cli.output.times import to_jst, to_jst_line
+from app.cli.output.upkeep import unit_of
+from app.words.speaker import Speaker
+
+_RUNNING = frozenset({"queued", "running", "cancelling"})
+
+
+def describe_job(words: Speaker, job: dict[str, Any]) -> str:
+    """Return the state of a job, its session, rows and speed."""
+    result, rows, seconds = job["result"] or {}, job["progress"]["rows"], runtime_s(job)
+    parts = [_head(words, job)]
+    if "session" in result:
+        name = "job_session" if result["is_final"] else "job_session_open"
+        parts.append(words.say(name, session=result["session"]))
+    parts.append(words.say("job_rows", rows=rows))
+    if seconds:
+        parts.append(words.say("job_speed", seconds=seconds, rate=rows / seconds))
+    return words.say("join").join(parts)
+
+
+def describe_times(words: Speaker, job: dict[str, Any]) -> str:
+    """Return when a job was requested and when it ended, JST; empty where neither is known."""
+    named = {"job_requested": "requested_at", "job_ended": "completed_at"}
+    times = [(name, to_jst_line(job[field], "seconds")) for name, field in named.items()]
+    return words.say("join").join(words.say(name, at=at) for name, at in times if at)
+
+
+def describe_progress(words: Speaker, job: dict[str, Any]) -> str:
+    """Return the progress of a job: symbols or files, rows, rate, time to go, failures."""
+    progress = job["progress"]
+    settled, total = progress["done"] + progress["failed"], progress["total"]
+    parts = [words.say("progress_done", settled=settled, total=total, unit=words.say(unit_of(job)))]
+    parts.append(words.say("job_rows", rows=progress["rows"]))
+    if progress["rate"]:
+        parts.append(words.say("progress_rate", rate=progress["rate"]))
+    if progress["eta_s"] is not None:
+        parts.append(words.say("progress_eta", eta_s=progress["eta_s"]))
+    elif job["status"] in _RUNNING:
+        parts.append(words.say("progress_no_eta"))
+    parts.append(words.say("progress_failed", failed=progress["failed"]))
+    if progress.get("paused_until"):
+        reason = words.detail(progress["pause_reason"] or "")
+        at = to_jst(progress["paused_until"], "seconds").partition(" ")[2]
+        parts.append(words.say("progress_paused", at=at, reason=reason))
+    return words.say("join").join(parts)
+
+
+def runtime_s(job: dict[str, Any]) -> float | None:
+    """Return the seconds from a job's request to its end."""
+    if not job["completed_at"] or not job["requested_at"]:
+        return None
+    begin, end = (datetime.fromisoformat(job[name]) for name in ("requested_at", "completed_at"))
+    return max((end - begin).total_seconds(), 0.001)
+
+
+def _head(words: Speaker, job: dict[str, Any]) -> str:
+    status = job["status"]
+    shown = words.coded("job", status) if words.is_japanese else status.upper()
+    return words.say("job_head", status=shown, job_id=job["job_id"])

@@ -1,0 +1,21 @@
+"""Times for people: in Japan, whichever language is spoken. JSON has them in UTC."""
+
+from datetime import datetime
+
+from batch.market.calendar import JST
+
+
+def to_jst(text: str | None, timespec: str = "minutes") -> str:
+    """Return an ISO time as `2025-11-04 16:35` in Japan; empty for none, any other text as it is."""
+    if not text:
+        return ""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return at.astimezone(JST).replace(tzinfo=None).isoformat(" ", timespec)
+
+
+def to_jst_line(text: str | None, timespec: str = "minutes") -> str:
+    """Return an ISO time in Japan, marked as such: `2025-11-04 16:35 JST`."""
+    return f"{to_jst(text, timespec)} JST" if text else ""

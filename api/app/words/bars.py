@@ -1,0 +1,83 @@
+"""What the commands on bars, corporate actions and symbols say."""
+
+from app.words.language import Pair
+
+BAR_WORDS: dict[str, Pair] = {
+    "no_bars": (
+        "no bars of {what} in {place}; ingest some: kaboom ingest run-daily --wait",
+        "{place} に{what}の足はありません。取り込むには：kaboom ingest run-daily --wait",
+    ),
+    "any_interval": ("any interval", "どの足種"),
+    "last_days": ("{interval} of the last {days:,} days", "直近{days:,}日の{interval}"),
+    "on_day": ("{what} on {day}", "{day} の {what} "),
+    "bars_of": ("{symbol} {interval}: {bars:,} bars", "{symbol} {interval}：{bars:,}本"),
+    "cells_of": ("{interval}: {cells:,} symbol sessions", "{interval}：延べ{cells:,}銘柄日"),
+    "more_bars": ("… {count:,} more: --all", "ほか{count:,}本：--all"),
+    "more_gaps": ("… {count:,} more: --json", "ほか{count:,}件：--json"),
+    "name_more": ("{named} … {count:,} more", "{named} ほか{count:,}件"),
+    "nothing_missing_of": ("{interval}: nothing is missing", "{interval}：欠損はありません"),
+    "gaps_found": (
+        "{interval}: {cells:,} symbol sessions of {symbols:,} symbols ({states})",
+        "{interval}：{symbols:,}銘柄、延べ{cells:,}銘柄日（{states}）",
+    ),
+    "repair": ("ingest what is missing with: {command}", "欠損を補完するには：{command}"),
+    "suspects": (
+        "{count:,} symbol sessions are short, lack the closing auction or differ from their daily bar; to ingest these too: --include-short",
+        "足の本数が少ない、クロージング・オークションがない、または日足と一致しないものが延べ{count:,}銘柄日あります。これらも取り込むには：--include-short",
+    ),
+    "nothing_damaged": ("nothing is damaged in {place}", "{place} に破損はありません"),
+    "not_repairable": (
+        "bars are kept in {place}, which Kaboom cannot repair: use the server's own tools",
+        "足は {place} にあり、Kaboomでは修復できません。サーバー付属のツールを使ってください",
+    ),
+    "not_submitted": (
+        "the backfill could not be submitted: {reason}",
+        "欠損の補完を投入できませんでした：{reason}",
+    ),
+    "symbols_guessed": (
+        "the symbols of a damaged file are unknown: the symbols of the source's other files are used",
+        "破損したファイルから銘柄を読み取れないため、同じデータ提供元のほかのファイルにある銘柄を使います",
+    ),
+    "no_actions": (
+        "no corporate actions of {source}; an ingest records them, and `kaboom actions add` adds one by hand",
+        "{source} のコーポレートアクションはありません。取り込みの際に記録されます。手で追加するには `kaboom actions add` を使ってください",
+    ),
+    "no_such_action": (
+        "{source} has no action of {symbol} on {ex_session}; add one: kaboom actions add {symbol} {ex_session} 1/2",
+        "{source} に {symbol} の {ex_session} のコーポレートアクションはありません。追加するには：kaboom actions add {symbol} {ex_session} 1/2",
+    ),
+    "actions_suspected": (
+        "{count:,} suspected and not applied; to decide: kaboom actions confirm|reject {symbol} {ex_session}",
+        "{count:,}件は推定のため適用されません。判断するには：kaboom actions confirm|reject {symbol} {ex_session}",
+    ),
+    "action_kept": (
+        "{state} for the bars of {source}; raw bars do not change",
+        "{source} の足に対して{state}としました。未調整の足は変わりません",
+    ),
+    "exported": (
+        "{bars:,} bars in {files:,} files, {bytes:,} bytes",
+        "足{bars:,}本、{files:,}ファイル、{bytes:,}バイト",
+    ),
+    "choose_source": (
+        "bars of several sources are held ({sources}): choose one with --source",
+        "複数のデータ提供元の足があります（{sources}）。--source で選んでください",
+    ),
+    "source_chosen": (
+        "bars of {source}; also held, for --source: {others}",
+        "{source} の足です。ほかに --source で選べるもの：{others}",
+    ),
+    "made_up": (
+        "source: {source} — generated, not market data",
+        "データ提供元：{source}（生成したデータで、実際の相場ではありません）",
+    ),
+    "source": ("source: {source}", "データ提供元：{source}"),
+    "never_listed": (
+        "no list names {symbol}; import JPX's list of another date: kaboom symbols import data_j.xls",
+        "{symbol} はどの一覧にもありません。別の日付の一覧を取り込むには：kaboom symbols import data_j.xls",
+    ),
+    "imported": (
+        "imported {count} listings as of {as_of}: {path}",
+        "{as_of} 時点の{count}銘柄を取り込みました：{path}",
+    ),
+    "indicator_bounds": ("{name} {least:g} to {most:g}", "{name} {least:g}–{most:g}"),
+}

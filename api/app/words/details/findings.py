@@ -1,0 +1,104 @@
+"""What `kaboom doctor` finds and how to fix it. English as found, and Japanese."""
+
+from app.words.language import Pair
+from app.words.stack import STACK_WORDS
+from batch.providers.registry import provider_specs
+
+FINDING_DETAILS: tuple[Pair, ...] = (
+    # What was found.
+    (
+        "{name} is not installed: REDIS_URL and DATABASE_URL are needed",
+        "{name} がインストールされていません。REDIS_URL と DATABASE_URL が必要です",
+    ),
+    (
+        "KABOOM_PROVIDER was {text}, and there is no such provider",
+        "KABOOM_PROVIDER が {text} ですが、そのようなデータ提供元はありません",
+    ),
+    ("{folder}: {free} GiB are free", "{folder} ：空きが{free} GiBあります"),
+    (
+        "{folder}: {free} MiB are free, expected {least} MiB or more",
+        "{folder} ：空きが{free} MiBです。{least} MiB以上必要です",
+    ),
+    (
+        "{folder}: {free} inodes are free, expected {least} or more",
+        "{folder} ：空きのinodeが{free}個です。{least}個以上必要です",
+    ),
+    ("`kaboom up` runs on {folder}", "{folder} で `kaboom up` が動いています"),
+    (
+        "{path} is there and no `kaboom up` runs: processes that end are not restarted",
+        "{path} がありますが `kaboom up` が動いていません。終了したプロセスは再起動されません",
+    ),
+    STACK_WORDS["no_server"],
+    ("{url} did not answer: {reason}", "{url} から応答がありません：{reason}"),
+    ("{url} answered {status}", "{url} が {status} を返しました"),
+    ("takes a write, and evicts nothing", "書き込みができ、データを追い出しません"),
+    ("takes a write, and its schema is this release's", "書き込みができ、スキーマはこのリリースのものです"),
+    ("{count} online with {slots} slots", "{count}台、{slots}スロットが稼働中です"),
+    (
+        "none is enabled; `kaboom schedules list` shows all",
+        "有効なスケジュールはありません。一覧は `kaboom schedules list` で見られます",
+    ),
+    ("{count} enabled: {names}", "{count}件が有効です：{names}"),
+    (
+        "one is {minutes} min overdue: no worker fires it",
+        "予定を{minutes}分過ぎたものがあります。実行するワーカーがありません",
+    ),
+    (
+        "{place}: {pages} pages, {bytes} bytes, {bars} bars, all sound",
+        "{place} ：{pages}ページ、{bytes}バイト、足{bars}本、すべて正常です",
+    ),
+    ("{place}: {bars} bars, all sound", "{place} ：足{bars}本、すべて正常です"),
+    ("the file is gone", "ファイルがありません"),
+    # Providers.
+    (
+        "Made-up bars under the TSE's real rules: deterministic, offline, free.",
+        "東証の実際の規則に沿って生成した足です。毎回同じ結果で、通信も費用もかかりません。",
+    ),
+    ("Bars from your own CSV or Parquet files.", "手元のCSVまたはParquetファイルの足です。"),
+    (
+        "J-Quants API v2 of the exchange's group, with your own key; for personal use. {why}",
+        "取引所グループのJ-Quants API v2です。ご自身のキーで、個人利用に限ります。{why}",
+    ),
+    (
+        "Yahoo's charts, without any promise; for personal use. {why}",
+        "Yahooのチャートです。提供の保証はなく、個人利用に限ります。{why}",
+    ),
+    *((spec.terms.en, spec.terms.ja) for spec in provider_specs() if spec.terms),
+    # How to fix it.
+    ("set KABOOM_PROVIDER to one of: {names}", "KABOOM_PROVIDER を次のどれかに設定してください：{names}"),
+    (
+        "set what provider {name} needs, or another KABOOM_PROVIDER",
+        "データ提供元 {name} に必要な設定をするか、KABOOM_PROVIDER を変更してください",
+    ),
+    ("check the disk of {folder}", "{folder} のディスクを確認してください"),
+    ("free space on the disk of {folder}", "{folder} のディスクに空きを作ってください"),
+    (
+        "free space on the disk of {folder}, and let Kaboom's user write there",
+        "{folder} のディスクに空きを作り、Kaboomのユーザーが書き込めるようにしてください",
+    ),
+    ("fix the parts below: `/readyz` names them", "下の対象を直してください。`/readyz` に名前が出ます"),
+    ("correct the settings that the message names", "メッセージにある設定を直してください"),
+    (
+        "correct the INFLUXDB_ and KABOOM_INFLUXDB_ settings, or start the server",
+        "INFLUXDB_ と KABOOM_INFLUXDB_ の設定を直すか、サーバーを起動してください",
+    ),
+    ("check the disk, and who may read the folder", "ディスクと、フォルダーの読み取り権限を確認してください"),
+    (
+        "look at the disk, at who may read the file, and at Kaboom's version",
+        "ディスク、ファイルの読み取り権限、Kaboomの版を確認してください",
+    ),
+    ("correct {setting}", "{setting} を直してください"),
+    ("start {server}, or correct {setting}", "{server} を起動するか、{setting} を直してください"),
+    (
+        "give {server} more room: free its disk, or raise its maxmemory",
+        "{server} の容量を増やしてください（ディスクに空きを作るか、maxmemoryを上げます）",
+    ),
+    (
+        "`kaboom up` restarts {server} by itself; if it does not, see logs/ in the data folder",
+        "`kaboom up` が {server} を自動で再起動します。再起動しない場合はデータフォルダーの logs/ を確認してください",
+    ),
+    (
+        "check the log of a worker's main process, which fires schedules",
+        "スケジュールを実行する、ワーカーのメインプロセスのログを確認してください",
+    ),
+)

@@ -1,0 +1,136 @@
+"""What is wrong with a request: jobs, sessions, symbols, intervals, providers. English as raised, and Japanese."""
+
+from app.words.language import Pair
+
+REQUEST_DETAILS: tuple[Pair, ...] = (
+    ("interval was {text}, supported are {names}", "足種が {text} です。使えるのは {names} です"),
+    ("market was {text}, supported are {names}", "市場区分が {text} です。使えるのは {names} です"),
+    ("provider was {text}, supported are {names}", "データ提供元が {text} です。使えるのは {names} です"),
+    (
+        "provider was {text}, which has no symbol master, supported are {names}; `kaboom symbols import` takes JPX's own list",
+        "データ提供元 {text} には銘柄の一覧がありません。使えるのは {names} です。JPXの一覧は `kaboom symbols import` で取り込めます",
+    ),
+    (
+        "{name} was {text}, expected a date as YYYY-MM-DD",
+        "{name} が {text} です。日付は YYYY-MM-DD の形で指定してください",
+    ),
+    ("{name} was {text}, expected YYYY-MM-DD", "{name} が {text} です。YYYY-MM-DD の形で指定してください"),
+    ("{name} was {text}, expected 1 to {most}", "{name} が {text} です。1から{most}の範囲で指定してください"),
+    (
+        "{name} was {at} without a time zone, expected an aware time",
+        "{name} が {at} で、タイムゾーンがありません。タイムゾーン付きの時刻を指定してください",
+    ),
+    (
+        "intervals was empty, expected at least one of {names}",
+        "足種が指定されていません。{names} から1つ以上指定してください",
+    ),
+    (
+        "intervals had {names}, provider {provider} serves {served}",
+        "足種に {names} がありますが、データ提供元 {provider} が提供するのは {served} です",
+    ),
+    (
+        "intervals had 1m, from which bars are rolled up; expected some of {names}",
+        "足種に集約元の 1m があります。{names} から指定してください",
+    ),
+    ("symbols had {count} entries, expected at most {most}", "銘柄が{count}件あります。{most}件以下にしてください"),
+    (
+        "symbol was {text}, expected a TSE local code such as '7203' or '285A'",
+        "銘柄コードが {text} です。'7203' や '285A' のような東証の銘柄コードを指定してください",
+    ),
+    (
+        "symbol was {text}, expected 1 to 20 letters, digits, '.', '-', '^' or '='",
+        "銘柄コードが {text} です。英数字と '.'、'-'、'^'、'=' を1から20文字で指定してください",
+    ),
+    (
+        "session was {day}, expected a trading day from {year} on that has opened",
+        "立会日が {day} です。{year}年以降で、すでに始まった立会日を指定してください",
+    ),
+    (
+        "session was {day}, not a trading day; the nearest are {days}",
+        "{day} は立会日ではありません。近い立会日は {days} です",
+    ),
+    ("session was {day}, which has not opened yet", "{day} の立会はまだ始まっていません"),
+    (
+        "session was {day}, expected none: each firing takes its own day",
+        "立会日に {day} が指定されています。スケジュールは実行日を立会日とするため、指定できません",
+    ),
+    ("number of sessions was {count}, expected 0 or more", "立会日数が{count}です。0以上を指定してください"),
+    (
+        "number of sessions was {count}, at most {most} are known up to {day}",
+        "立会日数が{count}です。{day} までに分かっているのは{most}日です",
+    ),
+    (
+        "market was {market}, provider {name} serves {markets}",
+        "市場区分が {market} ですが、データ提供元 {name} が提供するのは {markets} です",
+    ),
+    (
+        "{interval} went back to {first}, provider {name} has it for {days} days, from {oldest} on",
+        "{interval} が {first} までさかのぼりますが、データ提供元 {name} にあるのは {oldest} 以降の{days}日分です",
+    ),
+    (
+        "first was {first} and last {last}, expected them in order",
+        "first が {first} 、last が {last} で、前後しています",
+    ),
+    (
+        "first was {first} and last {last}, at most {most} days apart are allowed",
+        "first が {first} 、last が {last} です。間は{most}日以内にしてください",
+    ),
+    ("start was {start} and end {end}, expected start first", "start が {start} 、end が {end} で、前後しています"),
+    (
+        "nothing to ingest: the universe of {market} was empty on {session}",
+        "取り込むものがありません：{session} の {market} の対象銘柄（ユニバース）は空でした",
+    ),
+    ("nothing to mirror: no bars are held", "ミラーするものがありません：足が保存されていません"),
+    (
+        "nothing to roll up: no 1m bars of {provider} are held from {first} to {last}",
+        "集約するものがありません：{first} から {last} までの {provider} の1分足が保存されていません",
+    ),
+    (
+        "nothing to compute: no bars of {whose} are held from {first} to {last}",
+        "計算するものがありません：{first} から {last} までの {whose} の足が保存されていません",
+    ),
+    ("source was {text}, expected {pattern}", "source が {text} です。{pattern} の形で指定してください"),
+    ("format was {text}, expected one of {names}", "形式が {text} です。{names} から指定してください"),
+    ("Accept was {text}, expected one of {names}", "Accept が {text} です。{names} から指定してください"),
+    (
+        "most_lost_percent was {text}, expected a number from 0 to 100",
+        "most_lost_percent が {text} です。0から100の数を指定してください",
+    ),
+    ("request was {text}, expected a JSON object", "リクエストが {text} です。JSONのオブジェクトを指定してください"),
+    ("cron was {text}, expected five fields: {fields}", "cron が {text} です。5つの項目を指定してください：{fields}"),
+    ("cron was {text}, which never comes", "cron が {text} です。この時刻は来ません"),
+    ("cron was {text}: {reason}; expected {fields}", "cron が {text} です（{reason}）。指定できる形：{fields}"),
+    (
+        "session_at was {text}, expected HH:MM from 09:00 to 23:59, JST",
+        "session_at が {text} です。09:00から23:59の時刻（JST）を HH:MM の形で指定してください",
+    ),
+    ("expected cron or session_at", "cron か session_at のどちらかを指定してください"),
+    (
+        "callback_url was given, expected none: a schedule calls nobody back",
+        "callback_url は指定できません。スケジュールは通知を送りません",
+    ),
+    (
+        "callback_url was given, but this Kaboom signs no webhooks: its operator sets KABOOM_WEBHOOK_SECRET",
+        "callback_url が指定されましたが、このKaboomはWebhookに署名できません。運用者が KABOOM_WEBHOOK_SECRET を設定してください",
+    ),
+    (
+        "callback_url had host {host}, expected a name, or an address in its usual form",
+        "callback_url のホストが {host} です。名前か通常の形のアドレスを指定してください",
+    ),
+    (
+        "callback_url had host {host}, expected names of letters and digits between dots",
+        "callback_url のホストが {host} です。英数字をドットで区切った名前を指定してください",
+    ),
+    (
+        "the id of an event was {text} (Last-Event-ID or after), expected one such as {example}",
+        "イベントのIDが {text} です（Last-Event-ID または after）。{example} のような値を指定してください",
+    ),
+    (
+        "cursor was not one that this API gave out for this list: take next_cursor of the page before",
+        "カーソルがこの一覧のものではありません。前のページの next_cursor を使ってください",
+    ),
+    (
+        "the message names job {job}, chunk {chunk}: neither can be",
+        "メッセージのジョブ {job} またはチャンク {chunk} が正しくありません",
+    ),
+)

@@ -1,0 +1,134 @@
+"""What does not exist, what the current state does not allow, and who may not ask. English as raised, and Japanese."""
+
+from app.words.language import Pair
+
+STATE_DETAILS: tuple[Pair, ...] = (
+    ("job {job_id} does not exist: an id is 32 hex digits", "ジョブ {job_id} はありません。IDは16進数32桁です"),
+    ("job {job_id} does not exist in queue {queue}", "ジョブ {job_id} はキュー {queue} にありません"),
+    ("job {job_id} is not in the ledger", "ジョブ {job_id} はジョブ台帳にありません"),
+    (
+        "schedule {schedule} does not exist: an id is 32 hex digits",
+        "スケジュール {schedule} はありません。IDは16進数32桁です",
+    ),
+    ("schedule {schedule} does not exist", "スケジュール {schedule} はありません"),
+    (
+        "webhook {webhook} does not exist: an id is msg_ and 32 hex digits",
+        "Webhook {webhook} はありません。IDは msg_ と16進数32桁です",
+    ),
+    ("Not Found", "このURLはありません"),
+    ("Method Not Allowed", "使えるメソッドは Allow ヘッダーにあります"),
+    (
+        "job {job_id} was {status}, expected one that is not final",
+        "ジョブ {job_id} はすでに終了しています（{status}）",
+    ),
+    (
+        "job {job_id} was {status}: wait for its end, or cancel it first",
+        "ジョブ {job_id} は終了していません（{status}）。終了を待つか、先に中止してください",
+    ),
+    (
+        "job {job_id} was {status}: cancel it before you delete it",
+        "ジョブ {job_id} は終了していません（{status}）。削除する前に中止してください",
+    ),
+    (
+        "job {job_id} was {status} with nothing left to retry",
+        "ジョブ {job_id} （{status}）に再試行するものは残っていません",
+    ),
+    (
+        "the job is being restored to Redis: try again in a few seconds",
+        "ジョブをRedisに復元しています。数秒後にもう一度お試しください",
+    ),
+    (
+        "the same request kept finishing while it was submitted: try again",
+        "投入中に同じリクエストのジョブが終了し続けました。もう一度お試しください",
+    ),
+    (
+        "a schedule named {name} exists already: choose another name, or change that one",
+        "{name} というスケジュールはすでにあります。別の名前にするか、既存のものを変更してください",
+    ),
+    (
+        "{count} schedules exist, which is the limit: delete one first",
+        "スケジュールが上限の{count}件あります。先に1件削除してください",
+    ),
+    (
+        "webhook {webhook} was {status}, expected one that is delivered or dead",
+        "Webhook {webhook} は {status} です。再送できるのは delivered か dead のものだけです",
+    ),
+    (
+        "{count} streams and waits are open, which is the limit of a caller",
+        "開いているストリームと待機が上限の{count}件に達しています",
+    ),
+    (
+        "{count} calls in {seconds} s are allowed to one address without a token, and were made",
+        "トークンのない呼び出しは、アドレスごとに{seconds}秒間で{count}回までです。上限に達しました",
+    ),
+    (
+        "{count} reads in {seconds} s are allowed to this token, and were made",
+        "このトークンの読み取りは{seconds}秒間で{count}回までです。上限に達しました",
+    ),
+    (
+        "{count} writes in {seconds} s are allowed to this token, and were made",
+        "このトークンの書き込みは{seconds}秒間で{count}回までです。上限に達しました",
+    ),
+    ("the x-ingest-token header was missing or wrong", "x-ingest-token ヘッダーがないか、値が違います"),
+    ("the body was over {most} bytes, which is the limit", "本文が上限の{most}バイトを超えています"),
+    (
+        "the body was over {most} bytes with the framing of its chunks",
+        "本文がチャンクの枠を含めて{most}バイトを超えています",
+    ),
+    ("the connection ended before the body did", "本文の途中で接続が切れました"),
+    ("the request had more than one Host header, expected one", "Host ヘッダーが2つ以上あります"),
+    ("the error is in our logs under this request_id", "詳細は、この request_id でサーバーのログに記録されています"),
+    ("the Content-Type was not application/json", "Content-Type が application/json ではありません"),
+    ("the body could not be parsed as JSON", "本文をJSONとして解析できません"),
+    ("the request was not valid HTTP/1.1", "HTTP/1.1のリクエストとして正しくありません"),
+    (
+        "the request line and its headers were over {bytes} bytes or {count} headers",
+        "リクエスト行とヘッダーが{bytes}バイトまたは{count}個を超えています",
+    ),
+    (
+        "the request was not complete {seconds} s after it began",
+        "開始から{seconds}秒以内にリクエストが完了しませんでした",
+    ),
+    (
+        "a Kaboom already runs on {data_dir} (pid {pid}): its lock file was removed; stop it",
+        "{data_dir} では別のKaboomがすでに動いています（pid {pid}）。ロックファイルが削除されているため、停止してください",
+    ),
+    (
+        "{folder} is a mount point, which cannot be replaced: name a folder in it",
+        "{folder} はマウントポイントのため置き換えられません。その中のフォルダーを指定してください",
+    ),
+    (
+        "{folder} is there and not empty: name a folder that is empty or not there",
+        "{folder} はすでにあり、空ではありません。空のフォルダーか、まだないフォルダーを指定してください",
+    ),
+    (
+        "Kaboom {version} made this backup, which is newer than {own}",
+        "このバックアップはKaboom {version} で作成されており、{own} より新しいものです",
+    ),
+    (
+        "{folder} is no whole backup: it has no {name}",
+        "{folder} は完全なバックアップではありません。{name} がありません",
+    ),
+    (
+        "the ledger of this backup is of a newer Kaboom: migration {revision} is unknown here",
+        "このバックアップのジョブ台帳は新しいKaboomのものです。マイグレーション {revision} はこのリリースにありません",
+    ),
+    (
+        "there is no data folder {folder}: name it with --data-dir",
+        "データフォルダー {folder} がありません。--data-dir で指定してください",
+    ),
+    ("the backup is damaged: {why}", "バックアップが壊れています：{why}"),
+    ("{path} cannot be read", "{path} を読み取れません"),
+    ("{path} does not match its checksum", "{path} がチェックサムと一致しません"),
+    ("{path} is not in the manifest", "{path} はマニフェストにありません"),
+    ("{path} is not a file of the backup", "{path} はバックアップのファイルではありません"),
+    ("{path} is missing", "{path} がありません"),
+    (
+        "the ledger has {rows} rows after the restore, expected {expected}",
+        "復元後のジョブ台帳が{rows}行で、本来の{expected}行と一致しません",
+    ),
+    (
+        "{folder} has {free} bytes free, the bars alone take {needed}",
+        "{folder} の空きは{free}バイトですが、足だけで{needed}バイト必要です",
+    ),
+)

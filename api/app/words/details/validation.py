@@ -1,0 +1,79 @@
+"""What pydantic says of a field, and what it says of several. English as raised, and Japanese."""
+
+from app.words.language import Pair
+
+VALIDATION_DETAILS: tuple[Pair, ...] = (
+    ("#{pointer}: {why}", "#{pointer}：{why}"),
+    ("#: {why}", "#：{why}"),
+    ("Field required", "必須です"),
+    ("Extra inputs are not permitted", "使えない項目です"),
+    ("Unexpected keyword argument", "使えない項目です"),
+    ("Input should be a valid string", "文字列を指定してください"),
+    ("Input should be a valid integer", "整数を指定してください"),
+    ("Input should be a valid integer, unable to parse string as an integer", "整数を指定してください"),
+    ("Input should be a valid integer, got a number with a fractional part", "整数を指定してください"),
+    ("Input should be a valid number", "数値を指定してください"),
+    ("Input should be a valid number, unable to parse string as a number", "数値を指定してください"),
+    ("Input should be a finite number", "有限の数値を指定してください"),
+    ("Input should be a valid boolean", "true か false を指定してください"),
+    ("Input should be a valid boolean, unable to interpret input", "true か false を指定してください"),
+    ("Input should be a valid list", "配列を指定してください"),
+    ("Input should be a valid dictionary", "オブジェクトを指定してください"),
+    (
+        "Input should be a valid dictionary or object to extract fields from",
+        "オブジェクトを指定してください",
+    ),
+    ("Input should be a valid dictionary or instance of {name}", "オブジェクトを指定してください"),
+    ("Input should be greater than or equal to {least}", "{least}以上を指定してください"),
+    ("Input should be greater than {least}", "{least}より大きい値を指定してください"),
+    ("Input should be less than or equal to {most}", "{most}以下を指定してください"),
+    ("Input should be less than {most}", "{most}より小さい値を指定してください"),
+    ("Input should be {names}", "{names} のどれかを指定してください"),
+    ("String should have at least {least} character", "{least}文字以上で指定してください"),
+    ("String should have at least {least} characters", "{least}文字以上で指定してください"),
+    ("String should have at most {most} character", "{most}文字以内で指定してください"),
+    ("String should have at most {most} characters", "{most}文字以内で指定してください"),
+    ("String should match pattern {pattern}", "{pattern} の形で指定してください"),
+    (
+        "List should have at least {least} item after validation, not {count}",
+        "{least}件以上必要ですが、{count}件です",
+    ),
+    (
+        "List should have at least {least} items after validation, not {count}",
+        "{least}件以上必要ですが、{count}件です",
+    ),
+    (
+        "List should have at most {most} items after validation, not {count}",
+        "{most}件以内にしてください。{count}件あります",
+    ),
+    (
+        "Dictionary should have at least {least} item after validation, not {count}",
+        "{least}件以上必要ですが、{count}件です",
+    ),
+    (
+        "Dictionary should have at most {most} items after validation, not {count}",
+        "{most}件以内にしてください。{count}件あります",
+    ),
+    ("Input should be a valid date or datetime, {reason}", "日付か時刻を指定してください（{reason}）"),
+    ("Input should be a valid datetime, {reason}", "時刻を指定してください（{reason}）"),
+    ("Input should be a valid datetime or date, {reason}", "日付か時刻を指定してください（{reason}）"),
+    ("Input should have timezone info", "タイムゾーン付きの時刻を指定してください"),
+    ("Value error, {why}", "{why}"),
+    ("JSON decode error", "JSONとして解析できません"),
+    (
+        "expected a time with its zone, such as {example}",
+        "{example} のようなタイムゾーン付きの時刻を指定してください",
+    ),
+    ("the request is not valid", "リクエストが正しくありません"),
+    ("{option} was {text}, expected one of {names}", "{option} が {text} です。{names} から指定してください"),
+    ("{option} was {text}, expected JSON: {reason}", "{option} が {text} です。JSONを指定してください：{reason}"),
+    ("{option} was {text}, expected a JSON object", "{option} が {text} です。JSONのオブジェクトを指定してください"),
+    (
+        "{option} was {text}, expected LENGTH=SESSIONS such as {example}",
+        "{option} が {text} です。{example} のように「足種=立会日数」の形で指定してください",
+    ),
+    (
+        "{option} was {text}, expected LENGTH=DAYS such as {example}",
+        "{option} が {text} です。{example} のように「足種=日数」の形で指定してください",
+    ),
+)

@@ -1,0 +1,102 @@
+"""What the commands on jobs, schedules and webhooks say."""
+
+from app.words.language import Pair
+
+JOB_WORDS: dict[str, Pair] = {
+    "submitted": ("job {job_id} accepted", "ジョブ {job_id} を受け付けました"),
+    "detached": (
+        "the job goes on; follow it with: kaboom jobs watch {job_id}",
+        "ジョブは続いています。経過を見るには：kaboom jobs watch {job_id}",
+    ),
+    "wait_timed_out": (
+        "stopped waiting after {timeout_s:g} s; the job goes on: kaboom jobs watch {job_id}",
+        "{timeout_s:g}秒待ちましたが終わりません。ジョブは続いています：kaboom jobs watch {job_id}",
+    ),
+    "no_jobs": (
+        "no jobs yet; submit one: kaboom ingest run-daily --wait",
+        "ジョブはまだありません。投入するには：kaboom ingest run-daily --wait",
+    ),
+    "no_jobs_found": ("no job mentions {q}", "{q} に該当するジョブはありません"),
+    "cancelled": ("cancelling job {job_id}", "ジョブ {job_id} を中止しています"),
+    "deleted": ("job {job_id} deleted; its bars stay", "ジョブ {job_id} を削除しました。足は残ります"),
+    "next": ("where to look next:", "次に見るもの："),
+    # Lines of a job: its headline and its progress.
+    "join": (" · ", "、"),
+    "job_head": ("{status}  job {job_id}", "{status} ジョブ {job_id}"),
+    "job_session": ("session {session}", "立会日 {session}"),
+    "job_session_open": ("session {session} (not final)", "立会日 {session}（未確定）"),
+    "job_rows": ("{rows:,} rows", "{rows:,}行"),
+    "job_requested": ("requested {at}", "受付 {at}"),
+    "job_ended": ("ended {at}", "終了 {at}"),
+    "job_speed": ("{seconds:.1f} s · {rate:,.0f} rows/s", "{seconds:.1f}秒、毎秒{rate:,.0f}行"),
+    "job_error": ("{kind}: {message}", "{kind}：{message}"),
+    "progress_done": ("{settled:,}/{total:,} {unit}", "{unit} {settled:,}/{total:,}"),
+    "progress_rate": ("{rate:,.0f}/s", "毎秒{rate:,.0f}行"),
+    "progress_eta": ("ETA {eta_s:.0f} s", "残り約{eta_s:.0f}秒"),
+    "progress_no_eta": ("ETA not yet known", "残り時間を計算中"),
+    "progress_failed": ("{failed:,} failed", "失敗{failed:,}件"),
+    "progress_paused": ("paused until {at} JST: {reason}", "{at} JSTまで休止：{reason}"),
+    "symbols": ("symbols", "銘柄"),
+    "files": ("files", "ファイル"),
+    "symbols_of": ("symbols of {intervals}", "{intervals}の銘柄"),
+    "outcomes_sum": (
+        "{total:,} asked for ({what}), {sum:,} outcomes: every one is accounted for",
+        "対象{total:,}件（{what}）、結果{sum:,}件：すべての結果がそろっています",
+    ),
+    "outcomes_missing": (
+        "{total:,} asked for ({what}), {sum:,} outcomes, {cancelled:,} cancelled",
+        "対象{total:,}件（{what}）、結果{sum:,}件、中止{cancelled:,}件",
+    ),
+    "quality": ("quality: {counts}", "品質：{counts}"),
+    "failures": ("failures ({total:,})", "失敗（{total:,}件）"),
+    "list_changes": (
+        "symbols as of {as_of}, since {previous}: {changes}",
+        "{as_of} 時点の銘柄（{previous} からの変更）：{changes}",
+    ),
+    "drop": (
+        "{source} {interval} before {before}: {bars:,} bars, {bytes:,} bytes",
+        "{source} {interval}、{before} より前：{bars:,}本、{bytes:,}バイト",
+    ),
+    # Schedules.
+    "no_schedules": (
+        "no schedules yet; add one: kaboom schedules add 'daily ingest' --session-at 16:35",
+        "スケジュールはまだありません。追加するには：kaboom schedules add 'daily ingest' --session-at 16:35",
+    ),
+    "no_such_schedule": (
+        "schedule {schedule!r} does not exist; there are: {names}",
+        "スケジュール {schedule!r} はありません。登録済み：{names}",
+    ),
+    "none": ("none", "なし"),
+    "schedule_is_on": (
+        "{schedule} fires next at {next_at} JST",
+        "{schedule} の次回実行は {next_at} JSTです",
+    ),
+    "schedule_is_off": (
+        "{schedule} is disabled; enable it with: kaboom schedules enable '{schedule}'",
+        "{schedule} は無効です。有効にするには：kaboom schedules enable '{schedule}'",
+    ),
+    "schedule_removed": (
+        "schedule {schedule} removed; its jobs stay",
+        "スケジュール {schedule} を削除しました。ジョブは残ります",
+    ),
+    "schedule_request": ("request: {request}", "リクエスト：{request}"),
+    "schedule_missed": (
+        "missed: {missed}, at most {max_late_h} h late",
+        "実行できなかった回：{missed}、遅れは{max_late_h}時間まで",
+    ),
+    "schedule_next": ("next (JST): {times}", "次回以降（JST）：{times}"),
+    "at_session": ("session {at}", "立会日の{at}"),
+    "at_cron": ("cron {cron}", "cron {cron}"),
+    "yes": ("yes", "はい"),
+    "no": ("no", "いいえ"),
+    "by_hand": ("{outcome} (by hand)", "{outcome}（手動）"),
+    # Webhooks.
+    "no_webhooks": (
+        "no webhooks; request one: kaboom ingest run-daily --callback-url https://…",
+        "Webhookはありません。通知を受けるには：kaboom ingest run-daily --callback-url https://…",
+    ),
+    "webhook_replayed": (
+        "webhook {webhook_id} is sent again; see: kaboom webhooks show {webhook_id}",
+        "Webhook {webhook_id} を再送します。確認するには：kaboom webhooks show {webhook_id}",
+    ),
+}

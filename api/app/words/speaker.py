@@ -1,0 +1,57 @@
+"""Says a message in one language."""
+
+from typing import TYPE_CHECKING
+
+from app.words.bars import BAR_WORDS
+from app.words.folders import FOLDER_WORDS
+from app.words.jobs import JOB_WORDS
+from app.words.language import Language, Pair
+from app.words.stack import STACK_WORDS
+from app.words.tables import CODES, HEADERS
+from app.words.translate import translate
+
+if TYPE_CHECKING:
+    from batch.providers.spec import Terms
+
+#: Messages by name: (English, Japanese), both with the same fields.
+WORDS: dict[str, Pair] = {**STACK_WORDS, **FOLDER_WORDS, **JOB_WORDS, **BAR_WORDS}
+
+
+class Speaker:
+    """Says messages in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+
+    @property
+    def is_japanese(self) -> bool:
+        """Whether the language is Japanese."""
+        return self.language == "ja"
+
+    def say(self, name: str, /, **values: object) -> str:
+        """Return a message with its fields filled."""
+        return self._pick(WORDS[name]).format(**values)
+
+    def header(self, name: str) -> str:
+        """Return the header of a table's column."""
+        return self._pick(HEADERS[name])
+
+    def code(self, kind: str, code: str) -> str:
+        """Return the meaning of a code of the API; a code that this release does not know is returned as it is."""
+        return self._pick(CODES[kind].get(code, (code, code)))
+
+    def coded(self, kind: str, code: str) -> str:
+        """Return a code of the API as it is in English, in Japanese after its meaning: `一部失敗 partial`."""
+        meaning = self.code(kind, code)
+        return f"{meaning} {code}" if self.is_japanese and meaning != code else code
+
+    def detail(self, text: str) -> str:
+        """Return the text of an error or a finding, translated where the catalogue has it."""
+        return translate(text, self.language)
+
+    def terms(self, terms: "Terms") -> str:
+        """Return the terms of use of a provider's data."""
+        return self._pick((terms.en, terms.ja)).format(url=terms.url)
+
+    def _pick(self, texts: Pair) -> str:
+        return texts[1] if self.is_japanese else texts[0]

@@ -1,0 +1,103 @@
+"""Every message is there in both languages, with the same fields, and the code uses it."""
+
+import ast
+
+import pytest
+
+from app.jobs.model import JobStatus
+from app.ledger.schedules.model import FiringOutcome, MissedPolicy
+from app.words.problems import TITLES
+from app.words.speaker import WORDS, Speaker
+from app.words.tables import CODES, HEADERS
+from batch.bars.coverage.cells import CellState
+from batch.market.action import ActionKind, ActionState
+from batch.market.outcome import Outcome
+from batch.providers.registry import provider_specs
+from tests.app.words.texts import JAPANESE, catalogue, fields
+from tests.fixtures.repo.repository import load_modules
+
+TEXTS = list(catalogue())
+#: Punctuation, names and formulas are the same in both languages.
+SAME = {
+    "word join", "word at_cron", "word indicator_bounds", "word job_error", "word progress_done", "header webhook",
+    "detail '#{pointer}: {why}'", "detail '#: {why}'",
+}  # fmt: skip
+
+
+def strings_of(folder: str) -> set[str]:
+    """Return every string constant in the code of a folder."""
+    nodes = (node for module in load_modules(folder) for node in ast.walk(module.tree))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def said() -> dict[str, set[str | None]]:
+    """Names that `say("…", …)` is called with, and the fields that are filled; None where a mapping fills them."""
+    found: dict[str, set[str | None]] = {}
+    for module in load_modules("api/app/cli"):
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "say":
+                first = node.args[0]
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    found.setdefault(first.value, set()).update(keyword.arg for keyword in node.keywords)
+    return found
+
+
+def test_both_languages_have_the_same_fields() -> None:
+    wrong = {place for place, english, japanese in TEXTS if fields(english) != fields(japanese)}
+    # Japanese has no need of the name of a Python class.
+    assert wrong == {"detail 'Input should be a valid dictionary or instance of {name}'"}
+
+
+def test_japanese_texts_are_japanese() -> None:
+    # A value that is a message of its own makes the whole text.
+    wrong = [place for place, _, japanese in TEXTS if not JAPANESE.search(japanese) and japanese != "{why}"]
+    assert set(wrong) == SAME
+
+
+def test_english_texts_are_english() -> None:
+    assert [place for place, english, _ in TEXTS if JAPANESE.search(english)] == []
+
+
+def test_every_message_that_is_said_exists_with_its_fields() -> None:
+    wrong = {name: given for name, given in said().items() if None not in given and fields(WORDS[name][0]) - given}
+    assert wrong == {}
+
+
+def test_every_message_and_header_is_used() -> None:
+    used = strings_of("api/app/cli")
+    assert set(WORDS) - used == set()
+    assert set(HEADERS) - used <= {state.value for state in CellState}
+
+
+@pytest.mark.parametrize(
+    ("kind", "codes"),
+    [
+        ("job", JobStatus),
+        ("outcome", Outcome),
+        ("cell", CellState),
+        ("action", ActionState),
+        ("kind", ActionKind),
+        ("firing", FiringOutcome),
+        ("missed", MissedPolicy),
+    ],
+)
+def test_every_code_of_the_api_has_a_meaning(kind: str, codes: type[JobStatus]) -> None:
+    assert {code.value for code in codes} <= set(CODES[kind])
+
+
+def test_a_code_stands_beside_its_japanese_meaning() -> None:
+    assert Speaker("ja").coded("job", "partial") == "一部失敗 partial"
+    assert Speaker("en").coded("job", "partial") == "partial"
+    assert Speaker("ja").coded("job", "of a later release") == "of a later release"
+
+
+def test_every_provider_with_terms_has_its_words() -> None:
+    for terms in [spec.terms for spec in provider_specs() if spec.terms]:
+        assert terms.en != terms.ja
+        for language in ("en", "ja"):
+            assert terms.url in Speaker(language).terms(terms)
+
+
+def test_no_two_titles_are_the_same() -> None:
+    for language in (0, 1):
+        assert len({pair[language] for pair in TITLES.values()}) == len(TITLES)

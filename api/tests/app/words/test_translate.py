@@ -1,0 +1,92 @@
+"""The text of an error is translated by its template, and every error of a caller has one."""
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from app.words.translate import DETAILS, translate
+from tests.app.words.texts import JAPANESE, fields
+from tests.fixtures.repo.repository import load_modules
+
+#: Errors that an API caller or a person at the command line gets to read.
+_CALLERS = frozenset({"InvalidRequest", "NotFound", "Conflict", "NotAuthorized", "NotAcceptable", "TooManyStreams"})
+
+
+def raised() -> Iterator[tuple[str, str]]:
+    """Yield the place and a sample of each message that is written where it is raised or answered."""
+    for module in (*load_modules("api/app"), *load_modules("api/batch")):
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+                wanted = node.args[1:2] if node.func.id in {"Answer", "CliError"} else node.args[:1]
+                if node.func.id in _CALLERS | {"Answer", "CliError"} and (sample := sample_of(*wanted)):
+                    yield f"{module.name}:{node.lineno}", sample
+
+
+def sample_of(node: ast.expr | None = None) -> str:
+    """Return the text of a literal, with a number for each of its fields; empty for anything else."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if not isinstance(node, ast.JoinedStr):
+        return ""
+    parts = (part.value if isinstance(part, ast.Constant) else "7" for part in node.values)
+    text = "".join(str(part) for part in parts)
+    # The text is wholly in the fields: an operating system's message, or what a caller of a parser expects.
+    return "" if text.replace("7", "") in {": ", " was , expected "} else text
+
+
+MESSAGES = list(raised())
+
+
+def test_messages_are_found_in_the_code() -> None:
+    assert len(MESSAGES) > 90
+    assert any("expected YYYY-MM-DD" in text for _, text in MESSAGES)
+
+
+def test_every_error_of_a_caller_has_a_japanese_text() -> None:
+    # Each one that is listed needs a pair in `app/words/details/`.
+    missing = {text: place for place, text in MESSAGES if not JAPANESE.search(translate(text, "ja"))}
+    assert missing == {}
+
+
+def test_english_stays_as_it_was_raised() -> None:
+    assert all(translate(text, "en") == text for _, text in MESSAGES)
+
+
+def test_every_template_translates_its_own_text() -> None:
+    for english, japanese in DETAILS:
+        values = {name: f"<{name}>" for name in fields(english)}
+        assert translate(english.format(**values), "ja") == japanese.format(**values), english
+
+
+@pytest.mark.parametrize(
+    ("english", "japanese"),
+    [
+        (
+            "job 7 was running: cancel it before you delete it",
+            "ジョブ 7 は終了していません（running）。削除する前に中止してください",
+        ),
+        ("#/intervals/1m: Input should be greater than or equal to 1", "#/intervals/1m：1以上を指定してください"),
+        (
+            "#/first: Value error, expected cron or session_at",
+            "#/first：cron か session_at のどちらかを指定してください",
+        ),
+        (
+            "page x is damaged: crc32; mend it with `kaboom bars repair`",
+            "ページ x が破損しています：crc32。`kaboom bars repair` で修復してください",
+        ),
+        ("a text of nobody's", "a text of nobody's"),
+        ("", ""),
+        ("{", "{"),
+        ("job {job_id} is not in the ledger", "ジョブ {job_id} はジョブ台帳にありません"),
+    ],
+)
+def test_a_text_is_translated_with_its_values(english: str, japanese: str) -> None:
+    assert translate(english, "ja") == japanese
+
+
+def test_long_hostile_text_is_matched_in_linear_time() -> None:
+    # A pattern that backtracks would take hours for these.
+    text = "interval was " + ", supported are " * 20_000
+    assert translate(text, "ja")
+    assert translate("#" + ": " * 50_000 + "x", "ja")
