@@ -3,6 +3,7 @@
 from app.words.language import Pair
 
 HEADERS: dict[str, Pair] = {
+    "at (JST)": ("at (JST)", "受付（JST）"),
     "attempts": ("attempts", "試行"),
     "bars": ("bars", "本数"),
     "close": ("close", "終値"),

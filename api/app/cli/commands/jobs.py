@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from app.cli.client import JOBS
 from app.cli.commands.following import follow
@@ -17,6 +18,7 @@ from app.cli.queued import QueuedJob
 from app.cli.session import Session
 from app.jobs.queues import Queue
 from app.words.speaker import Speaker
+from batch.kit.printable import clean
 
 app = typer.Typer(help="List, show, watch, cancel and retry jobs.", no_args_is_help=True)
 #: Columns from which the list of jobs shows every field.
@@ -141,23 +143,27 @@ def _print_answer(session: Session, answer: dict[str, Any], message: str) -> Non
 
 
 def _job_table(session: Session, jobs: list[dict[str, Any]]) -> Table:
-    """Return the jobs as wide as the terminal: a narrow one shows less of the time, and the counts in one column."""
-    is_wide = session.out.width >= _WIDE
-    counts = ("done", "failed", "total", "rows") if is_wide else ("done", "failed")
-    names = ("job", "status", *(("market",) if is_wide else ()), "task", "requested (JST)", *counts)
+    """Return the jobs as wide as the terminal: a narrow one has two lines for each job, and no rows and market."""
+    if session.out.width < _WIDE:
+        return _narrow_job_table(session.words, jobs)
+    counts = ("done", "failed", "total", "rows")
+    names = ("job", "status", "market", "task", "requested (JST)", *counts)
     table = new_table(session.words, *names, right=counts, whole={"job"})
     for job in jobs:
-        add_row(table, *_job_cells(session.words, job, is_wide=is_wide))
+        numbers = [f"{job['progress'][name]:,}" for name in counts]
+        head = (job["job_id"], session.words.coded("job", job["status"]), job["market"] or "", job["task"])
+        add_row(table, *head, to_jst(job["requested_at"]), *numbers)
     return table
 
 
-def _job_cells(words: Speaker, job: dict[str, Any], *, is_wide: bool) -> list[str]:
-    progress, at = job["progress"], to_jst(job["requested_at"])
-    head = [job["job_id"], words.coded("job", job["status"])]
-    if is_wide:
-        counts = [f"{progress[name]:,}" for name in ("done", "failed", "total", "rows")]
-        return [*head, job["market"] or "", job["task"], at, *counts]
-    return [*head, job["task"], at[5:], f"{progress['done']:,}/{progress['total']:,}", f"{progress['failed']:,}"]
+def _narrow_job_table(words: Speaker, jobs: list[dict[str, Any]]) -> Table:
+    table = new_table(words, "job", "status", "at (JST)", "done", "failed", right={"done", "failed"}, whole={"job"})
+    for job in jobs:
+        progress, status = job["progress"], words.coded("job", job["status"])
+        head = Text(f"{clean(job['job_id'])}\n  {clean(job['task'])}"), Text(clean(status).replace(" ", "\n"))
+        counts = (f"{progress['done']:,}/{progress['total']:,}", f"{progress['failed']:,}")
+        add_row(table, *head, to_jst(job["requested_at"])[5:], *counts)
+    return table
 
 
 def _failure_table(words: Speaker, page: dict[str, Any]) -> Table:

@@ -1,0 +1,127 @@
+"""Tables and lines for people: 80 columns wide and JST in both languages, while JSON stays English and UTC."""
+
+import sys
+from typing import Any
+
+import orjson
+import pytest
+from rich.cells import cell_len
+
+from tests.app.cli.conftest import Done, Kaboom, Scripted
+from tests.app.words.texts import JAPANESE
+
+PROGRESS = {"done": 1_590, "failed": 2, "total": 1_592, "cancelled": 0, "rows": 413_515, "rate": 642.0, "eta_s": None}
+JOB: dict[str, Any] = {
+    "job_id": "a" * 32,
+    "task": "market_data.refresh_quotes",
+    "status": "partial",
+    "market": "TSE_PRIME",
+    "intervals": {"1m": 1},
+    "requested_at": "2025-11-04T15:00:00Z",
+    "completed_at": "2025-11-04T15:00:04Z",
+    "progress": PROGRESS,
+    "result": None,
+    "error": None,
+}
+PAGE = {"items": [JOB, JOB | {"job_id": "b" * 32, "status": "cancelled"}], "next_cursor": None}
+
+
+@pytest.fixture
+def narrow(kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch) -> Kaboom:
+    """Run `kaboom …` on a terminal of 80 columns that knows no colours."""
+    monkeypatch.setenv("TERM", "dumb")
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        return kaboom(*arguments)
+
+    return run
+
+
+def widest(text: str) -> int:
+    return max(cell_len(line) for line in text.splitlines())
+
+
+@pytest.mark.parametrize(("language", "header", "status"), [("en", "at (JST)", "partial"), ("ja", "受付", "一部失敗")])
+def test_jobs_are_listed_in_80_columns(
+    narrow: Kaboom, scripted: Scripted, language: str, header: str, status: str
+) -> None:
+    scripted.answers.append((200, orjson.dumps(PAGE)))
+    out = narrow("--lang", language, "jobs", "list").out
+    assert widest(out) <= 80
+    assert {"a" * 32, "b" * 32} <= set(out.split())
+    assert header in out
+    assert {status, "market_data.refresh_quotes"} <= set(out.split())
+    assert "JST" in out
+    # 15:00 in London is 00:00 of the next day in Tokyo.
+    assert "11-05" in out
+    assert "…" not in out
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_wide_lists_show_every_field(kaboom: Kaboom, scripted: Scripted, language: str) -> None:
+    scripted.answers.append((200, orjson.dumps(PAGE)))
+    out = kaboom("--lang", language, "jobs", "list").out
+    assert "2025-11-05 00:00" in out
+    assert "TSE_PRIME" in out
+    assert "413,515" in out
+
+
+def test_json_has_the_times_of_the_server(kaboom: Kaboom, scripted: Scripted) -> None:
+    scripted.answers.append((200, orjson.dumps(PAGE)))
+    for language in ("en", "ja"):
+        assert kaboom("--lang", language, "--json", "jobs", "list").json == PAGE
+
+
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [
+        ("en", "requested 2025-11-05 00:00:00 JST · ended 2025-11-05 00:00:04 JST"),
+        ("ja", "受付 2025-11-05 00:00:00 JST、終了 2025-11-05 00:00:04 JST"),
+    ],
+)
+def test_a_job_shows_its_times_in_japan(kaboom: Kaboom, scripted: Scripted, language: str, line: str) -> None:
+    empty = {"items": [], "total": 0}
+    scripted.answers += [(200, orjson.dumps(JOB)), (200, orjson.dumps(empty))]
+    assert line in kaboom("--lang", language, "jobs", "show", "a" * 32).out
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("running", "1,592/1,592 symbols", "ETA not yet known", "paused until 00:05:00 JST: too many")),
+        ("ja", ("実行中 running", "銘柄 1,592/1,592", "残り時間を計算中", "00:05:00 JSTまで休止")),
+    ],
+)
+def test_progress_is_told_in_the_language_of_the_reader(
+    kaboom: Kaboom, scripted: Scripted, language: str, words: tuple[str, ...]
+) -> None:
+    paused = PROGRESS | {"paused_until": "2025-11-04T15:05:00Z", "pause_reason": "too many"}
+    running = JOB | {"status": "running", "completed_at": None, "progress": paused}
+    scripted.answers += [(200, orjson.dumps(running)), (200, orjson.dumps(JOB))]
+    err = kaboom("--lang", language, "jobs", "watch", "a" * 32).err
+    assert [word for word in words if word not in err] == []
+
+
+def test_doctor_speaks_japanese_in_80_columns_and_its_json_english(narrow: Kaboom) -> None:
+    shown = narrow("--lang", "ja", "doctor")
+    assert widest(shown.out) <= 80
+    assert shown.out.split()[:4] == ["対象", "判定", "詳細", "対処"]
+    assert "異常" in shown.out
+    found = narrow("--lang", "ja", "doctor", "--json").json
+    assert isinstance(found, list)
+    texts = [finding[name] for finding in found for name in ("detail", "mend")]
+    assert not any(JAPANESE.search(text) for text in texts)
+    assert any("no Kaboom to talk to" in text for text in texts)
+
+
+def test_a_local_error_is_told_in_the_language_of_the_reader(kaboom: Kaboom) -> None:
+    done = kaboom("--lang", "ja", "bars", "show", "7203", "--interval", "7m")
+    assert done.code == 2
+    assert "足種が '7m' です" in done.err
+
+
+def test_an_unknown_language_is_refused(kaboom: Kaboom) -> None:
+    done = kaboom("--lang", "fr", "jobs", "list")
+    assert (done.code, done.out) == (2, "")
+    assert "'fr' is not one of 'en', 'ja'" in done.err
