@@ -23,7 +23,7 @@ JOBS = "/api/v1/jobs"
 _TOO_MANY, _NO_CONTENT = 429, 204
 #: The slowest answer of the API is a 503 when Redis does not answer, within 7 s.
 _ANSWER_S = 10.0
-#: The longest window that a command sits out.
+#: The longest Retry-After that a command waits for.
 _MOST_WAIT_S = 60
 _PATIENCE_S = 30.0
 _PAUSE_S = 0.5
@@ -38,23 +38,23 @@ class ApiClient:
         self._http = httpx2.Client(
             base_url=self.url,
             timeout=_ANSWER_S,
-            # As bytes: a token may hold any letter, and a header text only ASCII.
+            # As bytes: a token may hold any character, a header as text only ASCII.
             headers={b"x-ingest-token": token.encode(), b"Accept-Language": words.language.encode()},
             trust_env=not url.startswith("http://127."),
         )
-        # A command makes a client where it needs one; its connection ends with it.
+        # Commands do not close their client; its connection is closed with it.
         weakref.finalize(self, self._http.close)
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Return the JSON of an answer, None for an empty one.
 
         Raises:
-            CliError: the server is away, or answered with a problem.
+            CliError: the server does not answer, or answered with a problem.
 
         """
         answer = self._ask(method, path, **options)
         if answer.status_code == _TOO_MANY and method == "GET":
-            # Nothing was done, and the server says when it will be.
+            # Nothing was done, and the server says when to retry.
             time.sleep(_retry_after_s(answer))
             answer = self._ask(method, path, **options)
         if answer.status_code >= 400:
@@ -66,12 +66,12 @@ class ApiClient:
             raise CliError(Exit.UNAVAILABLE, message) from e
 
     def events(self, path: str, **params: str) -> Iterator[tuple[str, Any]]:
-        """Yield the id and the JSON of each server-sent event, until the server says that there will be no more.
+        """Yield the id and the JSON of each server-sent event, until the server ends the stream.
 
-        A connection that breaks is made again where it broke.
+        A broken connection is resumed after the last event.
 
         Raises:
-            CliError: the server stays away for 30 s, or answered with a problem.
+            CliError: the server does not answer for 30 s, or answered with a problem.
 
         """
         last, deadline = "", time.monotonic() + _PATIENCE_S
@@ -111,7 +111,7 @@ class ApiClient:
 
 
 def parse_events(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield the id and the data of server-sent events that have both, from the lines of their text."""
+    """Yield the id and the data of each server-sent event that has both, from lines of text."""
     event: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(":")

@@ -1,4 +1,4 @@
-"""What the command line's exit codes mean."""
+"""The exit codes of the command line."""
 
 from enum import IntEnum
 

@@ -35,6 +35,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
+_BOXED = app.rich_markup_mode
 app.command("up")(run.up)
 app.command("demo")(run.demo)
 app.command("serve")(run.serve)
@@ -79,6 +80,8 @@ def options(
 
 def run_cli(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    # The lines of a box are one or two columns wide on a Japanese terminal, so help has none there.
+    app.rich_markup_mode = None if choose_language() == "ja" else _BOXED
     try:
         code = app(arguments, standalone_mode=False, prog_name="kaboom")
     except CliError as e:

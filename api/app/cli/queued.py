@@ -1,4 +1,4 @@
-"""Jobs of several queues: where each one's are, and asking for one whose queue is not known."""
+"""The paths of the queues' jobs, and a job whose queue is not known."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,14 +10,14 @@ from app.jobs.queues import jobs_path
 
 
 class QueuedJob:
-    """A job by its id: the first call asks one queue after another, the others the one that knows it."""
+    """A job by its id: the first call tries each queue, later calls use the queue that has the job."""
 
     def __init__(self, client: ApiClient, job_id: str) -> None:
         self._client = client
         self._paths = [f"{jobs_path(queue)}/{job_id}" for queue in CATALOG.queues]
 
     def call(self, method: str, below: str = "", **options: Any) -> Any:
-        """Return the JSON of an answer on the job, or on what is below it.
+        """Return the JSON of the job, or of a path below it.
 
         Raises:
             CliError: no queue knows the job, the server is away, or answered with a problem.
@@ -26,7 +26,7 @@ class QueuedJob:
         return self._find(lambda path: self._client.call(method, f"{path}{below}", **options))
 
     def lines(self, read: Callable[[str], Iterator[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
-        """Yield what `read` yields of the path of the job's log."""
+        """Yield the lines that `read` gives for the path of the job's log."""
         lines = self._find(lambda path: _begin(read(f"{path}/logs")))
         yield from lines
 
@@ -44,7 +44,7 @@ class QueuedJob:
 
 
 def _begin(lines: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Ask for the first line at once, so that a job that is not there is known."""
+    """Ask for the first line at once, so that a missing job is noticed."""
     first = next(lines, None)
 
     def all_of_them() -> Iterator[dict[str, Any]]:

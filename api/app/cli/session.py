@@ -1,4 +1,4 @@
-"""What every command shares: language, JSON or tables, and where the server is."""
+"""The options that every command shares: language, JSON or tables, and the address of the server."""
 
 import os
 import sys
@@ -34,7 +34,7 @@ class Session:
     language: str | None = None
 
     def with_json(self, is_json: bool) -> "Session":  # noqa: FBT001  the flag of a command, after the global one
-        """Return the session of a command that has its own `--json`."""
+        """Return the session of a command with its own `--json`."""
         return replace(self, is_json=self.is_json or is_json)
 
     def in_english(self) -> "Session":
@@ -48,12 +48,12 @@ class Session:
 
     @cached_property
     def out(self) -> Console:
-        """Where data goes; a terminal's width there, wide enough for a table elsewhere."""
+        """The console for data: as wide as the terminal, 140 columns elsewhere."""
         return Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False, emoji=False)
 
     @cached_property
     def err(self) -> Console:
-        """Where messages go."""
+        """The console for messages."""
         return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
     def say(self, name: str, /, **values: object) -> None:
@@ -72,7 +72,7 @@ class Session:
             self.out.print(Text(clean(data)), soft_wrap=True)
 
     def terms_of(self, provider: str) -> str | None:
-        """Return the terms of a provider's data, None where it has none or is not known here."""
+        """Return the terms of use of a provider's data; None without terms, or for an unknown provider."""
         terms = get_source_spec(provider).terms if provider_of(provider) in provider_names() else None
         return self.words.terms(terms) if terms else None
 
@@ -82,7 +82,7 @@ class Session:
         return self.words.say("made_up" if is_made_up else "source", source=source)
 
     def say_terms(self, provider: str | None) -> None:
-        """Print the terms of a provider's data to stderr, where it has any."""
+        """Print the terms of use of a provider's data to stderr, if it has any."""
         if terms := self.terms_of(provider or ""):
             self.tell(terms)
 
@@ -97,16 +97,16 @@ class Session:
         sys.stdout.buffer.flush()
 
     def find_data_dir(self) -> Path:
-        """Return the data folder: the option, KABOOM_DATA_DIR, the nearest one that runs, else `.kaboom`."""
+        """Return the data folder: the option, KABOOM_DATA_DIR, the nearest running one, else `.kaboom`."""
         named = self.data_dir or os.environ.get("KABOOM_DATA_DIR")
         return Path(named) if named else (find_data_dir() or Path(".kaboom"))
 
     def find_run(self) -> dict[str, Any]:
-        """Return what runs on the data folder, or {}."""
+        """Return the description of the Kaboom that runs on the data folder, or {}."""
         return read_run_file(self.find_data_dir())
 
     def find_api_url(self) -> str | None:
-        """Return the server's address: the option, KABOOM_API_URL, what runs on the data folder, else None."""
+        """Return the server's address: the option, KABOOM_API_URL, the Kaboom on the data folder, else None."""
         return self.api_url or os.environ.get("KABOOM_API_URL") or self.find_run().get("api_url")
 
     def client(self) -> ApiClient:
@@ -124,7 +124,7 @@ class Session:
         path = self.find_data_dir() / TOKEN_FILE
         try:
             text = os.environ.get("INGEST_API_TOKEN") or path.read_text(encoding="utf-8")
-            # Of several, which are all good, the first is the newest.
+            # All are valid; the first is the newest.
             return text.split()[0]
         except (OSError, IndexError) as e:
             raise CliError(Exit.AUTH, self.words.say("no_token", path=path)) from e

@@ -1,4 +1,4 @@
-"""A folder in the making, which takes its place when it is whole: a kill leaves nothing that looks whole."""
+"""A draft folder that is renamed into place when it is complete, so that a kill leaves no half folder."""
 
 import fcntl
 import os
@@ -15,10 +15,10 @@ from batch.kit.durable import make_folders, sync
 
 @contextmanager
 def draft_of(target: Path, *, mode: int = 0o700) -> Iterator[Path]:
-    """Give a hidden folder beside a place that is free or an empty folder; it takes that place at the end.
+    """Give a hidden draft folder beside the target; it replaces the target at the end.
 
     Raises:
-        Conflict: the place is taken.
+        Conflict: the target is a mount point, or is not an empty folder.
         OSError: the folder cannot be made.
 
     """
@@ -30,7 +30,7 @@ def draft_of(target: Path, *, mode: int = 0o700) -> Iterator[Path]:
     draft.mkdir(mode=mode)
     handle = os.open(draft, os.O_RDONLY)
     try:
-        # Says that somebody works on it, to the next who removes what a kill left.
+        # The lock tells the next process that this draft is not abandoned.
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield draft
         sync(draft)

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL of a data folder, for as long as a backup or a restore needs it."""
+"""The embedded PostgreSQL of a data folder, running during a backup or a restore."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -22,7 +22,7 @@ BACKUP_FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup holds.
+    """The contents of a backup.
 
     Attributes:
         revision: the ledger's migration; "" where the backup has no ledger.

@@ -74,7 +74,7 @@ def _open_source(data_dir: Path, session: Session, stack: ExitStack) -> Source:
         stack.enter_context(closing(hold_lock(data_dir, session)))
     except CliError:
         if not run:
-            # It starts or stops: what it runs is not known.
+            # It is starting or stopping, so its processes are not known.
             raise
         if any(child["name"] == "postgres" for child in run["children"]):
             source.database_url = run["database_url"]
@@ -91,7 +91,7 @@ def _open_source(data_dir: Path, session: Session, stack: ExitStack) -> Source:
 
 
 def _start_ledger(data_dir: Path, session: Session, stack: ExitStack) -> str | None:
-    """Start the ledger of a Kaboom that does not run; None where it has none of its own."""
+    """Start the ledger of a stopped Kaboom; None if it has no embedded ledger."""
     if orphans := end_orphans(data_dir):
         session.say("orphans", count=orphans)
     if os.environ.get("DATABASE_URL") or not (data_dir / "postgres/PG_VERSION").exists():
@@ -167,7 +167,7 @@ def _report(session: Session, target: Path, manifest: Manifest) -> None:
 
 
 def summarize(folder: Path, manifest: Manifest) -> dict[str, object]:
-    """Return what a backup holds, for people and programs."""
+    """Return the contents of a backup in figures."""
     return {
         "folder": str(folder),
         "jobs": manifest.rows.get("jobs", 0),

@@ -77,7 +77,7 @@ def serve(
     raise_open_files()
     settings = load_settings()
     app = create_app(settings)
-    # Once more than its start does, which the server would report as a crash, with a traceback.
+    # Checked before the server starts: the server would report a fault as a crash with a traceback.
     asyncio.run(check_parts(settings, CATALOG, role="api-start"))
     freeze_loaded_objects()
     uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=3, **server_options(settings.max_connections))

@@ -152,7 +152,7 @@ async def _load_actions(planned: "list[PlannedFile]") -> "pl.DataFrame | None":
 
 @contextmanager
 def _progress(session: Session, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal, and nothing elsewhere."""
+    """Show a progress bar on a terminal, and nothing elsewhere."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=session.err, disable=not session.err.is_terminal, transient=True) as progress:
         task = progress.add_task(session.words.header("bars"), total=total)

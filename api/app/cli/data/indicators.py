@@ -36,7 +36,7 @@ Names = Annotated[
 
 def show_indicators(
     context: typer.Context,
-    symbol: str,
+    symbol: Annotated[str, typer.Argument(help="such as 7203")],
     indicator: Names = None,
     interval: IntervalName = "1d",
     sessions: Annotated[int, typer.Option(help="look-back in sessions, with the newest held one", min=1)] = 20,
@@ -64,7 +64,7 @@ def show_indicators(
 async def _load(
     session: Session, symbol: str, interval: str, source: str | None, *, is_adjusted: bool
 ) -> "tuple[BarSeries, pl.DataFrame]":
-    """Return all bars of a symbol that are held."""
+    """Return all held bars of a symbol."""
     from batch.indicators.run import adjust_history  # noqa: PLC0415  polars
 
     store, actions = open_store(), open_actions()

@@ -1,4 +1,4 @@
-"""What a backfill found, in a small table."""
+"""The gaps that a backfill found, in a small table."""
 
 from collections.abc import Mapping
 from typing import Any

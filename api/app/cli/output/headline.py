@@ -1,4 +1,4 @@
-"""A job in one line: how it ended, and how far it is."""
+"""A job in one line: its state, its times and its progress."""
 
 from datetime import datetime
 from typing import Any

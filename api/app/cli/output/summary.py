@@ -1,4 +1,4 @@
-"""What became of a job, in a small table."""
+"""The result of a job, in a small table."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
 
 
 def _print_extras(session: Session, result: dict[str, Any]) -> None:
-    """Print what jobs other than an ingest bring: changes of a symbol list, the folder of indicators."""
+    """Print the results of other jobs than an ingest: changes of a symbol list, the folder of indicators."""
     words = session.words
     if "changes" in result:
         changes = words.say("join").join(f"{kind} {found['count']:,}" for kind, found in result["changes"].items())

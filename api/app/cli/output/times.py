@@ -1,4 +1,4 @@
-"""Times for people: in Japan, whichever language is spoken. JSON has them in UTC."""
+"""Times for people: JST in both languages. JSON has UTC."""
 
 from datetime import datetime
 

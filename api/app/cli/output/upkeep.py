@@ -1,16 +1,16 @@
-"""What a mirror has written and what a compaction drops, in a few lines."""
+"""The files of a mirror and the bars that a compaction drops, in a few lines."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from app.cli.session import Session
 
-#: Their items are months of a series, which lie in files.
+#: Their items are files, one for each month of a series.
 _BY_FILE = ("market_data.mirror", "market_data.compact")
 
 
 def unit_of(job: Mapping[str, Any]) -> str:
-    """Return what the items of a job are: `symbols`, or `files`."""
+    """Return the unit of a job's items: `symbols` or `files`."""
     return "files" if job["task"] in _BY_FILE else "symbols"
 
 

@@ -1,12 +1,14 @@
-"""Following a job to its end: a bar on a terminal, a line now and then elsewhere."""
+"""Follow a job to its end: a bar on a terminal, a line every two seconds elsewhere."""
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from app.cli.client import ApiClient
 from app.cli.exits import CliError, Exit
@@ -70,23 +72,28 @@ def _display(session: Session) -> AbstractContextManager[Callable[[dict[str, Any
     return nullcontext(_Lines(session))
 
 
+class _BarAndLine(Progress):
+    """A progress bar with a line of figures below it, which a narrow terminal folds and does not cut."""
+
+    line = ""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield Text(self.line)
+
+
 class _Bar:
-    """A live progress bar on stderr, under a line of figures: both fit 80 columns in either language."""
+    """A live progress bar on stderr."""
 
     def __init__(self, session: Session) -> None:
         self._words = session.words
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[text]}", markup=False),
-        )
-        self._progress = Progress(*columns, console=session.err)
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=32), TimeElapsedColumn())
+        self._progress = _BarAndLine(*columns, console=session.err)
         self._task: TaskID | None = None
 
     def __enter__(self) -> Callable[[dict[str, Any]], None]:
         self._progress.start()
-        self._task = self._progress.add_task(self._words.coded("job", "queued"), text="", total=None)
+        self._task = self._progress.add_task(self._words.coded("job", "queued"), total=None)
         return self._show
 
     def __exit__(self, *_error: object) -> None:
@@ -94,13 +101,13 @@ class _Bar:
 
     def _show(self, job: dict[str, Any]) -> None:
         progress = job["progress"]
+        self._progress.line = clean(describe_progress(self._words, job))
         if self._task is not None:
             self._progress.update(
                 self._task,
                 description=clean(self._words.coded("job", job["status"])),
                 total=progress["total"] or None,
                 completed=progress["done"] + progress["failed"] + progress["cancelled"],
-                text=clean(describe_progress(self._words, job)),
             )
 
 

@@ -41,6 +41,12 @@ def test_help_explains_a_command(kaboom: Kaboom, path: tuple[str, ...]) -> None:
     assert done.err == ""
 
 
+def test_help_has_no_boxes_in_japanese(kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\N{BOX DRAWINGS LIGHT HORIZONTAL}" in kaboom("jobs", "--help").out
+    monkeypatch.setenv("KABOOM_LANG", "ja")
+    assert kaboom("jobs", "--help").out.isascii()
+
+
 def test_help_names_the_environment(kaboom: Kaboom) -> None:
     # Square brackets would be read as markup, and vanish.
     assert "(env: KABOOM_DATA_DIR)" in kaboom("--help").out
