@@ -58,7 +58,7 @@ class ApiClient:
             time.sleep(_retry_after_s(answer))
             answer = self._ask(method, path, **options)
         if answer.status_code >= 400:
-            raise _fault(answer)
+            raise _fault(self._words, answer)
         try:
             return orjson.loads(answer.content) if answer.content else None
         except ValueError as e:
@@ -97,7 +97,7 @@ class ApiClient:
         with self._http.stream("GET", path, params=params, headers=headers) as answer:
             if answer.status_code >= 400:
                 answer.read()
-                raise _fault(answer)
+                raise _fault(self._words, answer)
             yield answer
 
     def _ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
@@ -123,8 +123,8 @@ def parse_events(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
             event = {}
 
 
-def _fault(answer: httpx2.Response) -> CliError:
-    return CliError(exit_for_status(answer.status_code), clean(_problem_text(answer)))
+def _fault(words: Speaker, answer: httpx2.Response) -> CliError:
+    return CliError(exit_for_status(answer.status_code), clean(_problem_text(words, answer)))
 
 
 def _retry_after_s(answer: httpx2.Response) -> float:
@@ -132,9 +132,10 @@ def _retry_after_s(answer: httpx2.Response) -> float:
     return 1.0 if asked_s is None else min(asked_s, _MOST_WAIT_S)
 
 
-def _problem_text(answer: httpx2.Response) -> str:
+def _problem_text(words: Speaker, answer: httpx2.Response) -> str:
     try:
         problem = orjson.loads(answer.content)
-        return f"{join_title(problem['title'], problem['detail'])} (request {problem['request_id']})"
+        text = join_title(problem["title"], problem["detail"])
+        return words.say("problem", text=text, request_id=problem["request_id"])
     except (ValueError, KeyError, TypeError):
         return f"HTTP {answer.status_code}: {answer.text[:200]}"

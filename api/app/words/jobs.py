@@ -31,7 +31,7 @@ JOB_WORDS: dict[str, Pair] = {
     "job_speed": ("{seconds:.1f} s · {rate:,.0f} rows/s", "{seconds:.1f}秒、毎秒{rate:,.0f}行"),
     "job_error": ("{kind}: {message}", "{kind}：{message}"),
     "progress_done": ("{settled:,}/{total:,} {unit}", "{unit} {settled:,}/{total:,}"),
-    "progress_rate": ("{rate:,.0f}/s", "毎秒{rate:,.0f}行"),
+    "progress_rate": ("{rate:,.0f} {unit}/s", "毎秒{rate:,.0f}{unit}"),
     "progress_eta": ("ETA {eta_s:.0f} s", "残り約{eta_s:.0f}秒"),
     "progress_no_eta": ("ETA not yet known", "残り時間を計算中"),
     "progress_failed": ("{failed:,} failed", "失敗{failed:,}件"),

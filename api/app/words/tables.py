@@ -95,7 +95,7 @@ CODES: dict[str, dict[str, Pair]] = {
         "ok": ("bars written", "足を保存"),
         "no_trades": ("listed, but nothing traded", "上場しているが約定なし"),
         "not_listed": ("not listed on that day", "当日上場なし"),
-        "rate_limited": ("too many calls for the provider", "呼び出し回数の上限超過"),
+        "rate_limited": ("the provider refused: too many calls", "呼び出し回数の上限超過"),
         "provider_error": ("the provider failed", "データ提供元のエラー"),
         "invalid": ("every row failed the quality checks", "全行が品質検査で不合格"),
         "write_failed": ("could not be stored", "保存に失敗"),

@@ -61,7 +61,7 @@ async def test_429_is_a_problem_that_says_when_to_come_back(tmp_path: Path) -> N
     assert answer.status_code == 429
     assert problem["type"].endswith("/rate-limited")
     assert problem["title"] == "リクエストが多すぎます"
-    assert "1 reads in 60 s" in problem["detail"]
+    assert "60秒間で1回までです" in problem["detail"]
     assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 

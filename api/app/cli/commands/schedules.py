@@ -176,7 +176,7 @@ def _print_changed(session: Session, schedule: dict[str, Any]) -> None:
 
 def _schedule_table(words: Speaker, schedules: list[dict[str, Any]]) -> Table:
     names = ("name", "when (JST)", "on", "next (JST)", "last (JST)", "last job", "task")
-    table = new_table(words, *names)
+    table = new_table(words, *names, whole={"when (JST)", "on", "next (JST)"})
     for item in schedules:
         if item["kind"] == "session":
             when = words.say("at_session", at=item["session_at"])

@@ -73,8 +73,10 @@ def show_history(
 
 
 def _span_table(words: Speaker, spans: "Sequence[Validity]") -> Table:
-    table = new_table(words, *_SPAN)
-    for span in spans:
-        values = asdict(span)
-        add_row(table, *(str(values[name] or "") for name in _SPAN))
+    rows = [asdict(span) for span in spans]
+    # Most symbols never moved, left or were renamed.
+    names = [name for name in _SPAN if any(row[name] for row in rows)]
+    table = new_table(words, *names, whole={"market", "first_seen", "last_seen"})
+    for row in rows:
+        add_row(table, *(str(row[name] or "") for name in names))
     return table

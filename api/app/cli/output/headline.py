@@ -34,10 +34,11 @@ def describe_progress(words: Speaker, job: dict[str, Any]) -> str:
     """Return the progress of a job: symbols or files, rows, rate, time to go, failures."""
     progress = job["progress"]
     settled, total = progress["done"] + progress["failed"], progress["total"]
-    parts = [words.say("progress_done", settled=settled, total=total, unit=words.say(unit_of(job)))]
+    unit = words.say(unit_of(job))
+    parts = [words.say("progress_done", settled=settled, total=total, unit=unit)]
     parts.append(words.say("job_rows", rows=progress["rows"]))
     if progress["rate"]:
-        parts.append(words.say("progress_rate", rate=progress["rate"]))
+        parts.append(words.say("progress_rate", rate=progress["rate"], unit=unit))
     if progress["eta_s"] is not None:
         parts.append(words.say("progress_eta", eta_s=progress["eta_s"]))
     elif job["status"] in _RUNNING:

@@ -89,8 +89,17 @@ def test_a_job_shows_its_times_in_japan(kaboom: Kaboom, scripted: Scripted, lang
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", ("running", "1,592/1,592 symbols", "ETA not yet known", "paused until 00:05:00 JST: too many")),
-        ("ja", ("実行中 running", "銘柄 1,592/1,592", "残り時間を計算中", "00:05:00 JSTまで休止")),
+        (
+            "en",
+            (
+                "running",
+                "1,592/1,592 symbols",
+                "642 symbols/s",
+                "ETA not yet known",
+                "paused until 00:05:00 JST: too many",
+            ),
+        ),
+        ("ja", ("実行中 running", "銘柄 1,592/1,592", "毎秒642銘柄", "残り時間を計算中", "00:05:00 JSTまで休止")),
     ],
 )
 def test_progress_is_told_in_the_language_of_the_reader(
