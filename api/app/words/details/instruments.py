@@ -4,6 +4,35 @@ from app.words.language import Pair
 
 INSTRUMENT_DETAILS: tuple[Pair, ...] = (
     (
+        "factor was {text}, expected {least} to {most}, but not 1",
+        "調整係数が{text}です。1を除き、{least}から{most}の範囲で指定してください",
+    ),
+    (
+        "factor was {text}, expected a number such as 1/2 or 0.5",
+        "調整係数が {text} です。1/2 や 0.5 のように指定してください",
+    ),
+    (
+        "interval was {interval}, expected an intraday one for indicator {text}",
+        "指標 {text} は日中の足のための指標ですが、足種が {interval} です",
+    ),
+    ("code {symbol} was repeated, expected each once", "銘柄コード {symbol} が2回あります"),
+    (
+        "{file} is not a file, expected JPX's list of issues",
+        "{file} はファイルではありません。JPXの銘柄一覧を指定してください",
+    ),
+    (
+        "{file} is not a workbook ({reason}), expected .xls, .xlsx or .csv",
+        "{file} は表計算ファイルではありません（{reason}）。.xls、.xlsx、.csv のどれかを指定してください",
+    ),
+    (
+        "the list of {new} had no issue of {markets}, expected some as on {old}: it was not imported",
+        "{new} の一覧には、{old} の一覧にある {markets} の銘柄がないため、取り込みませんでした",
+    ),
+    (
+        "the list of {new} lacked {count} of {total} issues of {old} ({percent} %, such as {some}), expected at most {most} %: it was not imported",
+        "{new} の一覧には、{old} の一覧の{total}銘柄のうち{count}銘柄（{percent}％、例：{some}）がありません。上限の{most}％を超えるため、取り込みませんでした",
+    ),
+    (
         "indicators had {count} entries, expected 1 to {most}",
         "指標が{count}件あります。1から{most}件で指定してください",
     ),

@@ -104,6 +104,12 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "session_at was {text}, expected HH:MM from 09:00 to 23:59, JST",
         "session_at が {text} です。09:00から23:59の時刻（JST）を HH:MM の形で指定してください",
     ),
+    (
+        "callback_url was given, expected none: a schedule posts to no callback",
+        "callback_url は指定できません。スケジュールは通知を送りません",
+    ),
+    ("{name} was given, expected no such field", "{name} という項目はありません"),
+    ("provider was not set, expected the name of one", "データ提供元が指定されていません。名前を指定してください"),
     ("expected cron or session_at", "cron か session_at のどちらかを指定してください"),
     (
         "callback_url was given, expected none: a schedule calls nobody back",

@@ -3,6 +3,14 @@
 from app.words.language import Pair
 
 STATE_DETAILS: tuple[Pair, ...] = (
+    (
+        "the request was not authenticated, and this answer depends on the caller",
+        "認証されていません。この応答は呼び出し側によって異なります",
+    ),
+    (
+        "schedule {schedule} does not exist; there are: {names}",
+        "スケジュール {schedule} はありません。登録済み：{names}",
+    ),
     ("job {job_id} does not exist: an id is 32 hex digits", "ジョブ {job_id} はありません。IDは16進数32桁です"),
     ("job {job_id} does not exist in queue {queue}", "ジョブ {job_id} はキュー {queue} にありません"),
     ("job {job_id} is not in the ledger", "ジョブ {job_id} はジョブ台帳にありません"),
