@@ -34,9 +34,9 @@ from app.jobs.queues import Queue
 from app.live.store import ChunkRef
 from app.settings import load_settings
 from app.tasks.brokers import broker_options, check_results, choose_broker, result_options
-from app.tasks.ending import end_with_parent
 from app.tasks.loop import process_loop
 from app.tasks.main_process import MainProcess
+from app.tasks.shutdown import end_with_parent
 from app.telemetry.logs import configure_logging
 from app.telemetry.origin import continue_from
 from app.telemetry.traces import stop_tracing

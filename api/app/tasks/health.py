@@ -1,4 +1,4 @@
-"""The worker's own HTTP server: `/healthz` whether it should live, `/readyz` which parts work, `/metrics`."""
+"""The worker's HTTP server: `/healthz` for liveness, `/readyz` for the state of each part, `/metrics`."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,10 +15,10 @@ from starlette.routing import Route
 
 from app.engine.asking import BarsFolder, RecentAnswer, find_fault
 from app.engine.parts import Parts
-from app.tasks.vitals import Vitals
+from app.tasks.liveness import Liveness
 from app.tasks.watchdog import Watchdog
 
-#: How long each part may take; all are asked at the same time.
+#: How long each part may take to answer; all are asked at the same time.
 _ASK_S = 2.0
 
 _ask = partial(find_fault, within_s=_ASK_S)
@@ -26,15 +26,15 @@ _ask = partial(find_fault, within_s=_ASK_S)
 
 @dataclass(frozen=True, slots=True)
 class WorkerHealth:
-    """What a worker's main process knows of itself and can ask."""
+    """The health pages of a worker's main process."""
 
     parts: Parts
-    vitals: Vitals
+    liveness: Liveness
     watchdog: Watchdog
     queues: Callable[[], Sequence[str]]
 
     def app(self, *more: Route) -> Starlette:
-        """Return the pages of `/healthz` and `/readyz`, and `more`."""
+        """Return an application with `/healthz`, `/readyz` and the routes of `more`."""
         parts = RecentAnswer(_StoresAsked(self.parts, self.queues).ask)
 
         async def readyz(_request: Request) -> Response:
@@ -43,29 +43,29 @@ class WorkerHealth:
         return Starlette(routes=[Route("/healthz", self._healthz), Route("/readyz", readyz), *more])
 
     async def _healthz(self, _request: Request) -> Response:
-        """Whether a restart would help: that Redis is away is no reason, a consumer that hangs is."""
-        faults, lasting = self.vitals.faults(monotonic()), self.watchdog.lasting()
+        """Answer 503 if a restart would help: when the consumer hangs, not when Redis is unreachable."""
+        faults, lasting = self.liveness.faults(monotonic()), self.watchdog.lasting()
         sick = {part: faults.get(part, f"for {lasted_s:.0f} s") for part, lasted_s in lasting.items()}
         return _answer({"status": "stuck" if sick else "ok", "faults": sick}, is_ok=not sick)
 
     def _readyz(self, stores: dict[str, str]) -> Response:
-        """Whether this worker can take and end chunks now."""
+        """Answer 200 if this worker can take and finish chunks now."""
         now = monotonic()
-        own = dict.fromkeys(("loop", "consumer", "pool", "tasks"), "") | self.vitals.faults(now)
-        said = {**stores, "heartbeat": self.vitals.heartbeat_fault(now)} | own
+        own = dict.fromkeys(("loop", "consumer", "pool", "tasks"), "") | self.liveness.faults(now)
+        said = {**stores, "heartbeat": self.liveness.heartbeat_fault(now)} | own
         parts = {part: {"is_ok": not detail, "detail": detail} for part, detail in said.items()}
-        is_ready = not any(said.values()) and self.vitals.consumer_at is not None
+        is_ready = not any(said.values()) and self.liveness.consumer_at is not None
         return _answer(
             {"ready": is_ready, "parts": parts, "slots": self._slots(), "release": self.parts.settings.release},
             is_ok=is_ready,
         )
 
     def _slots(self) -> dict[str, int]:
-        return {"total": self.vitals.slots, "busy": self.vitals.busy}
+        return {"total": self.liveness.slots, "busy": self.liveness.busy}
 
 
 class _StoresAsked:
-    """Asks what a worker needs beside itself for a small write."""
+    """Tries a small write on each server that a worker needs."""
 
     def __init__(self, parts: Parts, queues: Callable[[], Sequence[str]]) -> None:
         self._parts = parts

@@ -1,4 +1,4 @@
-"""What workers answer to Celery's remote control: that they live, which queues they consume, which release they are."""
+"""Asking workers through Celery's remote control for their names, their queues and their release."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +14,13 @@ from batch.errors import StoreError
 
 
 def ask_nodes(brokers: Mapping[str, str], timeout_s: float) -> list[Node]:
-    """Ask the workers of all brokers at once, as `celery inspect ping` and `active_queues` do, also for their release.
+    """Ask the workers of all brokers for what `celery inspect ping` and `active_queues` show, and for their release.
 
-    Takes the whole of `timeout_s`, since nobody knows how many workers there are, and up to twice that again.
+    Takes all of `timeout_s`, since the number of workers is unknown, and up to twice that again.
 
     Args:
         brokers: addresses, with the setting that names each.
-        timeout_s: how long answers are waited for.
+        timeout_s: how long to wait for answers.
 
     Raises:
         StoreError: a broker does not answer.
@@ -32,7 +32,7 @@ def ask_nodes(brokers: Mapping[str, str], timeout_s: float) -> list[Node]:
 
 
 def _ask_broker(url: str, setting: str, timeout_s: float) -> list[Node]:
-    # An app for each: control commands go out through the app's own pool, whichever connection they are given.
+    # One app for each broker: control commands always use the app's own connection pool.
     app = Celery("kaboom", set_as_current=False)
     app.conf.update(broker_options(url, setting))
     try:
@@ -47,7 +47,7 @@ def _ask(app: Celery, timeout_s: float) -> list[Node]:
     pongs = app.control.inspect(timeout=timeout_s).ping() or {}
     if not pongs:
         return []
-    # Those that answered are asked by name, and no longer than until all of them have.
+    # Ask only those that answered, and stop when all of them have.
     terms: dict[str, Any] = {"destination": list(pongs), "timeout": timeout_s, "limit": len(pongs)}
     consumed = app.control.inspect(**terms).active_queues() or {}
     replies = app.control.broadcast(kaboom_release.__name__, reply=True, **terms) or []
@@ -60,5 +60,5 @@ def _queues(answer: Any) -> frozenset[str]:
 
 
 def _release(answer: Any) -> str | None:
-    # An older worker answers that it knows no such question.
+    # An older release answers with an error.
     return answer.get("release") if isinstance(answer, dict) else None

@@ -1,11 +1,11 @@
-"""A worker as Celery's remote control tells of it."""
+"""A worker as Celery's remote control reports it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A worker by Celery's name for it; one that was started without a release tells none."""
+    """A worker, by its Celery name; `release` is None if it was started without one."""
 
     name: str
     queues: frozenset[str]

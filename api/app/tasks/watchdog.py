@@ -1,4 +1,4 @@
-"""A thread of the worker's main process that ends it where it no longer works, so that it is started anew."""
+"""A thread that ends a worker's main process when it no longer works, so that it is restarted."""
 
 import threading
 import time
@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from app.tasks.vitals import Vitals
+from app.tasks.liveness import Liveness
 
 #: kombu itself recovers from a half-open socket within about 50 s, and waits up to 32 s between connections.
 PATIENCE_S = 60.0
-#: From here on the worker says itself that it is not alive.
+#: After this long `/healthz` answers 503.
 SICK_S = 30.0
 _TICK_S = 1.0
 
@@ -18,14 +18,14 @@ _log = structlog.get_logger(__name__)
 
 
 class Watchdog:
-    """Counts for how long each fault has lasted, in time that this process itself has run.
+    """Measures how long each fault has lasted, in time that this process itself ran.
 
-    A process that was stopped (SIGSTOP, a laptop's lid) finds all its signs old when it goes on; the count
-    begins then, and the first fresh sign ends it.
+    After SIGSTOP or a closed laptop all reports are old, but that time does not count; the next report clears the
+    fault.
     """
 
-    def __init__(self, vitals: Vitals, end: Callable[[str], None], *, patience_s: float = PATIENCE_S) -> None:
-        self._vitals = vitals
+    def __init__(self, liveness: Liveness, end: Callable[[str], None], *, patience_s: float = PATIENCE_S) -> None:
+        self._liveness = liveness
         self._end = end
         self._patience_s = patience_s
         self._lasted_s: dict[str, float] = {}
@@ -33,16 +33,16 @@ class Watchdog:
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start to watch."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop to watch: the worker is going away by itself."""
+        """Stop watching: the worker is already ending."""
         self._stopping.set()
 
     def look(self, now: float, *, elapsed_s: float) -> None:
-        """Look at the signs once, `elapsed_s` after the last time; end the process where a fault has lasted."""
-        faults = self._vitals.faults(now)
+        """Check once, `elapsed_s` after the last check; end the process if a fault has lasted too long."""
+        faults = self._liveness.faults(now)
         self._lasted_s = {part: self._lasted_s.get(part, 0.0) + elapsed_s for part in faults}
         for part, lasted_s in self._lasted_s.items():
             if lasted_s > self._patience_s:
@@ -52,7 +52,7 @@ class Watchdog:
                 return
 
     def lasting(self) -> Mapping[str, float]:
-        """Return the faults that have lasted too long for this worker to be called alive, with their seconds."""
+        """Return the faults that make `/healthz` fail, with how many seconds each has lasted."""
         return {part: lasted_s for part, lasted_s in self._lasted_s.items() if lasted_s > SICK_S}
 
     def _run(self) -> None:

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from app.jobs.model import ChunkState, JobStatus
-from app.tasks.vitals import FRESH_S
+from app.tasks.liveness import FRESH_S
 from batch.kit.embedded.servers import embed_valkey
 from tests.fixtures.servers.stacks import end_all, until
 from tests.fixtures.workers.workers import Place, WorkerProcess, worker

@@ -1,27 +1,27 @@
-"""The signs of life of a worker's main process, and what is wrong where they are missing: pure, on given times."""
+"""When each part of a worker's main process last worked, and what is wrong with those that stopped; does no I/O."""
 
 from dataclasses import dataclass, field
 from time import monotonic
 
-#: A sign that comes every second or two is missed after this long.
+#: A part that reports every second or two is at fault after this long.
 FRESH_S = 10.0
-#: A heartbeat in Redis comes every 5 s and is forgotten after 20.
+#: The heartbeat in Redis is written every 5 s and expires after 20.
 REPORT_FRESH_S = 20.0
 
 
 @dataclass(slots=True)
-class Vitals:
-    """What a worker last showed of itself. All times are of the monotonic clock, in seconds.
+class Liveness:
+    """The last report of each part of a worker. Times are of the monotonic clock, in seconds.
 
     Attributes:
-        slots: chunks that run at once.
-        longest_task_s: a task that is older than this should have been killed.
-        consumer_at: when the thread that takes messages last came round; None before its first connection.
-        loop_at: when the event loop last came round.
-        broker_at: when the broker last answered the loop. waiting: messages that it had then.
+        slots: how many chunks may run at once.
+        longest_task_s: an older task should have been killed.
+        consumer_at: when the thread that takes messages last ran; None before it first connects.
+        loop_at: when the event loop last ran.
+        broker_at: when the broker last answered. waiting: how many messages it had then.
         reported_at: when the heartbeat was last written to Redis; None before the first.
-        taken: messages taken since the start. taken_at: when that last changed, or could not have.
-        busy: slots in use. children: processes of the pool that live. oldest_task_s: age of the oldest task.
+        taken: messages taken since the start. taken_at: when that last changed, or when no more could be taken.
+        busy: slots in use. children: pool processes that are alive. oldest_task_s: age of the oldest task.
 
     """
 
@@ -39,30 +39,30 @@ class Vitals:
     oldest_task_s: float = 0.0
 
     def see_pool(self, now: float, *, taken: int, busy: int, children: int, oldest_task_s: float) -> None:
-        """Note what the thread that takes messages sees when it comes round."""
+        """Record what the thread that takes messages sees of the pool."""
         self.consumer_at = now
         if taken != self.taken or busy >= self.slots:
             self.taken_at = now
         self.taken, self.busy, self.children, self.oldest_task_s = taken, busy, children, oldest_task_s
 
     def see_broker(self, now: float, *, waiting: int) -> None:
-        """Note how many messages wait; where there are none, none could be taken."""
+        """Record how many messages wait; without any, taking none is no fault."""
         self.broker_at, self.waiting = now, waiting
         if not waiting:
             self.taken_at = now
 
     def faults(self, now: float) -> dict[str, str]:
-        """Return what is wrong by part, in words; Redis being away is no fault of the worker."""
+        """Return what is wrong, by part. An unreachable Redis is no fault of the worker."""
         faults = {
             "loop": self._loop_fault(now),
             "consumer": self._consumer_fault(now),
-            "pool": "" if self.children or self.consumer_at is None else "no process of the pool lives",
+            "pool": "" if self.children or self.consumer_at is None else "no process of the pool is alive",
             "tasks": self._task_fault(),
         }
         return {part: fault for part, fault in faults.items() if fault}
 
     def heartbeat_fault(self, now: float) -> str:
-        """Return why other processes take this worker for gone, if they do."""
+        """Return why other processes believe that this worker is gone, or an empty text."""
         if self.reported_at is None:
             return "not written yet"
         silent_s = now - self.reported_at
@@ -70,17 +70,17 @@ class Vitals:
 
     def _loop_fault(self, now: float) -> str:
         silent_s = now - self.loop_at
-        return f"the event loop has not come round for {silent_s:.0f} s" if silent_s > FRESH_S else ""
+        return f"the event loop has not run for {silent_s:.0f} s" if silent_s > FRESH_S else ""
 
     def _consumer_fault(self, now: float) -> str:
         if self.broker_at is None or now - self.broker_at > FRESH_S:
-            # Nothing can be taken from a broker that is away.
+            # The broker is unreachable: nothing can be taken from it.
             return ""
         if self.consumer_at is None:
-            return "not connected to the broker yet, which answers"
+            return "not connected to the broker yet, although the broker answers"
         silent_s, idle_s = now - self.consumer_at, now - self.taken_at
         if silent_s > FRESH_S:
-            return f"the thread that takes messages has not come round for {silent_s:.0f} s, and the broker answers"
+            return f"the thread that takes messages has not run for {silent_s:.0f} s, although the broker answers"
         if idle_s > FRESH_S:
             free = self.slots - self.busy
             return f"{self.waiting} messages wait, {free} of {self.slots} slots are free, none taken for {idle_s:.0f} s"
@@ -89,4 +89,4 @@ class Vitals:
     def _task_fault(self) -> str:
         if self.oldest_task_s <= self.longest_task_s:
             return ""
-        return f"a task runs for {self.oldest_task_s:.0f} s, over the limit of {self.longest_task_s:.0f} s"
+        return f"a task has run for {self.oldest_task_s:.0f} s, longer than the limit of {self.longest_task_s:.0f} s"
