@@ -139,7 +139,8 @@ class Reaper:
             current.known |= {job.job_id for job in page}
             if len(page) < UNFINISHED_PAGE:
                 await self._forget_ghosts(queue, current.known)
-                del self._rounds[queue]
+                # The other loop drops all rounds when Redis has lost everything.
+                self._rounds.pop(queue, None)
                 return
             current.place = page[-1].place
             if not is_whole:
