@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from redis import Redis
 
-from app.engine.message import KEY_PREFIX, list_key
+from app.engine.message import list_key
 from app.live import keys
 from benchmarks.jobs import run_job
 from benchmarks.rig.goals import Goal, report
@@ -161,7 +161,7 @@ class Capacity:
         return Kept(
             record=weigh(keys.job(QUEUE, job_id)),
             rest=sum(map(weigh, rest)),
-            result=weigh(f"{KEY_PREFIX}celery-task-meta-{job_id}"),
+            result=weigh(keys.celery_result(job_id)),
             chunks=int(self._valkey.hget(keys.job(QUEUE, job_id), "chunks_total")),
         )
 

@@ -3,10 +3,12 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from app.engine.job_events import JobEvent
 from app.engine.message import build_message, list_key
 from app.jobs.model import PLAN
 from app.jobs.queues import Queue
@@ -27,6 +29,10 @@ class Dispatcher(Protocol):
 
     async def send(self, task: str, refs: Sequence[ChunkRef], *, ahead: bool = False) -> None:
         """Send one message for each chunk, in order; `ahead` of those that wait, unless it is among the next anyway."""
+        ...
+
+    async def show(self, event: JobEvent) -> None:
+        """Send an event about a job to the monitors that listen, such as Flower; a lost one is not sent again."""
         ...
 
     async def depth(self, queue: str) -> int:
@@ -60,6 +66,7 @@ class Broker:
 
     redis: Redis
     setting: str
+    database: int = 0
 
 
 class CeleryDispatcher:
@@ -82,6 +89,12 @@ class CeleryDispatcher:
         origin = outgoing_headers()
         for queue, group in by_queue.items():
             await self._pushes[self._brokers[queue]].call((queue, [_message(task, ref, origin) for ref in group]))
+
+    async def show(self, event: JobEvent) -> None:
+        """Publish an event on the broker of the job's queue, where Celery's workers publish theirs."""
+        broker = self._brokers[event.queue]
+        with suppress(StoreError), redis_errors():
+            await broker.redis.publish(event.channel(broker.database), event.message())
 
     async def depth(self, queue: str) -> int:
         with redis_errors():
@@ -164,6 +177,9 @@ class LocalDispatcher:
         refs, self._waiting = list(self._waiting), {}
         return refs
 
+    async def show(self, event: JobEvent) -> None:
+        """Do nothing: no monitor listens."""
+
     async def depth(self, queue: str) -> int:
         return len(self._waiting)
 
@@ -184,13 +200,14 @@ class LocalDispatcher:
 
 
 def _task_id(ref: ChunkRef) -> str:
-    """Return the same id each time: a chunk sent again is the same chunk."""
-    return ref.job_id if ref.n == PLAN else f"{ref.job_id}-{ref.n}"
+    """Return the same id each time: a chunk sent again is the same chunk. The bare id of a job is its result's."""
+    return f"{ref.job_id}-{ref.n}"
 
 
 def _message(task: str, ref: ChunkRef, origin: Mapping[str, str]) -> bytes:
     task_id = _task_id(ref)
     if ref.n == PLAN:
-        return build_message(task, {"job_id": ref.job_id}, queue=ref.queue, task_id=task_id, origin=origin)
+        kwargs, shadow = {"job_id": ref.job_id}, f"{task}.{PLAN}"
+        return build_message(task, kwargs, queue=ref.queue, task_id=task_id, shadow=shadow, origin=origin)
     kwargs, name = {"job_id": ref.job_id, "n": ref.n}, Queue(ref.queue).chunk_name
-    return build_message(name, kwargs, queue=ref.queue, task_id=task_id, ignore_result=True, origin=origin)
+    return build_message(name, kwargs, queue=ref.queue, task_id=task_id, origin=origin)

@@ -161,6 +161,7 @@ class Jobs:
             raise Conflict(f"job {job.job_id} was {job.status}: cancel it before you delete it")
         # A job that the ledger does not know to be final would be restored in between.
         await settle_job(self.parts, job.queue, job.job_id)
+        await self.parts.results.forget(job.job_id)
         await self.parts.store.forget(job.queue, job.job_id)
         await self.parts.history.delete(job.job_id)
 

@@ -31,12 +31,12 @@ def build_message(
     *,
     queue: str,
     task_id: str,
-    ignore_result: bool = False,
+    shadow: str | None = None,
     origin: Mapping[str, str] = _NO_ORIGIN,
 ) -> bytes:
     """Return one message that a Celery worker on `queue` runs as `task(**kwargs)`.
 
-    The task finds `origin`, such as the request's id, in its `request.headers`.
+    The task finds `origin`, such as the request's id, in its `request.headers`. Logs and monitors call it `shadow`.
     """
     embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     body = base64.b64encode(orjson.dumps([[], dict(kwargs), embed])).decode()
@@ -44,7 +44,7 @@ def build_message(
         "body": body,
         "content-encoding": "utf-8",
         "content-type": "application/json",
-        "headers": _headers(task, kwargs, task_id, ignore_result=ignore_result) | dict(origin),
+        "headers": _headers(task, kwargs, task_id, shadow) | dict(origin),
         "properties": {
             "correlation_id": task_id,
             "reply_to": "",
@@ -58,12 +58,12 @@ def build_message(
     return orjson.dumps(envelope)
 
 
-def _headers(task: str, kwargs: Mapping[str, Any], task_id: str, *, ignore_result: bool) -> dict[str, Any]:
+def _headers(task: str, kwargs: Mapping[str, Any], task_id: str, shadow: str | None) -> dict[str, Any]:
     return {
         "lang": "py",
         "task": task,
         "id": task_id,
-        "shadow": None,
+        "shadow": shadow,
         "eta": None,
         "expires": None,
         "group": None,
@@ -75,8 +75,8 @@ def _headers(task: str, kwargs: Mapping[str, Any], task_id: str, *, ignore_resul
         "argsrepr": "()",
         "kwargsrepr": repr(dict(kwargs)),
         "origin": _ORIGIN,
-        # The header wins over the task's own setting.
-        "ignore_result": ignore_result,
+        # Results are those of jobs, which Kaboom writes itself (app.live.celery_results).
+        "ignore_result": True,
         "replaced_task_nesting": 0,
         "stamped_headers": None,
         "stamps": {},

@@ -18,6 +18,7 @@ from app.ledger.schedules.memory import MemoryScheduleStore
 from app.ledger.schedules.model import Schedule
 from app.ledger.schedules.port import ScheduleStore
 from app.ledger.schedules.postgres import PostgresScheduleStore
+from app.live.celery_results import CeleryResults, JobResults, NoResults
 from app.live.events import EventLog
 from app.live.line_writer import LineWriter
 from app.live.memory import MemoryJobStore
@@ -31,7 +32,8 @@ from app.telemetry.logs import tap_lines
 from batch.bars.influx.target import build_target
 from batch.errors import ConfigurationError, StoreError
 from batch.kit.postgres.engine import connect_postgres
-from batch.kit.redis.client import connect_redis
+from batch.kit.redis.address import is_redis, parse_address
+from batch.kit.redis.client import Redis, connect_redis
 from batch.notify.callback import CallbackRules
 from batch.notify.signing import parse_secrets
 from batch.notify.url_guard import UrlGuard, parse_trusted
@@ -53,6 +55,9 @@ class Parts:
     catalog: Catalog
     name: str
     callbacks: CallbackRules = field(default_factory=CallbackRules)
+    results: JobResults = field(default_factory=NoResults)
+    #: Celery's name of the worker that this process belongs to; monitors are given another of a process without one.
+    node: str = field(default_factory=lambda: f"kaboom@{socket.gethostname()}")
     #: The calls of all API processes; None where they share no Redis.
     counts: SharedCounts | None = None
     #: What is to be done before the connections are released.
@@ -76,6 +81,7 @@ class Parts:
         if self.before_close:
             await self.before_close()
         await self.dispatcher.close()
+        await self.results.close()
         await self.store.close()
         await self.history.close()
 
@@ -99,7 +105,7 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
     _check_bar_store(settings)
     # A name of its own: on Cloud Run every instance is `localhost`, and every main process has pid 1.
     name = f"{role}@{socket.gethostname()}:{os.getpid()}-{uuid4().hex[:4]}"
-    store, events, counts = _build_store(settings, name)
+    store, events, counts, results = _build_live(settings, name)
     ledger = _build_ledger(settings, name, pool_size=_pool_size(settings.database_pool, role))
     history, kept_schedules = ledger or _build_memory_ledger(schedules)
     return Parts(
@@ -112,6 +118,7 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
         catalog=catalog,
         name=name,
         callbacks=_build_callbacks(settings),
+        results=results,
         counts=counts,
         before_close=_copy_lines(events),
     )
@@ -159,12 +166,21 @@ def _copy_lines(events: EventLog) -> Callable[[], Awaitable[None]]:
     return end
 
 
-def _build_store(settings: AppSettings, name: str) -> tuple[JobStore, EventLog, SharedCounts | None]:
+def _build_live(settings: AppSettings, name: str) -> tuple[JobStore, EventLog, SharedCounts | None, JobResults]:
     if settings.disable_redis:
         store = MemoryJobStore()
-        return store, store.events, None
+        return store, store.events, None, NoResults()
     redis = connect_redis(settings.require_redis_url(), client_name=name)
-    return RedisJobStore(redis), RedisEventLog(redis), RedisCounts(redis)
+    return RedisJobStore(redis), RedisEventLog(redis), RedisCounts(redis), _build_results(settings, name, redis)
+
+
+def _build_results(settings: AppSettings, name: str, live: Redis) -> JobResults:
+    """Return where results go; Kaboom knows only the format of Celery's Redis backend."""
+    url = settings.find_result_url()
+    if settings.disable_celery or not is_redis(url):
+        return NoResults()
+    is_shared = url == settings.require_redis_url()
+    return CeleryResults(live if is_shared else connect_redis(url, client_name=f"{name}-results"))
 
 
 def _pool_size(most: int, role: str) -> int:
@@ -193,7 +209,9 @@ def _build_dispatcher(settings: AppSettings, name: str) -> Dispatcher:
     brokers = {}
     for queue, (url, setting) in broker_urls(settings).items():
         if url not in by_url:
-            by_url[url] = Broker(connect_redis(url, client_name=f"{name}-broker"), setting)
+            by_url[url] = Broker(
+                connect_redis(url, client_name=f"{name}-broker"), setting, parse_address(url, setting).database
+            )
         brokers[queue] = by_url[url]
     return CeleryDispatcher(brokers)
 

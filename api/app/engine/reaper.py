@@ -9,6 +9,7 @@ from itertools import batched
 
 import structlog
 
+from app.engine.job_results import restore_results, show_ledgers_word
 from app.engine.parts import Parts
 from app.engine.pruner import Pruner
 from app.engine.settle import keep_given_up, settle_job, settle_or_leave
@@ -100,6 +101,7 @@ class Reaper:
             self._is_lost = self._is_lost or is_whole
             raise
         await self._pruner.step()
+        await restore_results(self._parts)
 
     def _task_of(self, queue: str) -> str:
         """Any task of the queue: the worker looks into the job's record for what to run."""
@@ -160,6 +162,7 @@ class Reaper:
             else:
                 _log.warning("ghost_forgotten", job_id=job_id, status=live.status if live else None)
                 await store.forget(queue, job_id)
+                await show_ledgers_word(self._parts, job_id, kept)
 
     async def _compare(self, queue: str, page: Sequence[Unfinished]) -> None:
         """Finish the jobs that ended, restore those that are gone, and tell each store of the other's stops."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 
+from app.engine.job_events import JobEvent
+from app.engine.job_results import show_ledgers_word
 from app.engine.parts import Parts
 from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, describe_given_up
 from app.live.store import ChunkRef
@@ -35,10 +37,15 @@ async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = 
     if kept is None or kept.completed_at != job.completed_at:
         _log.warning("job_ended_otherwise", job_id=job_id, redis=job.status, ledger=kept.status if kept else None)
         await parts.store.forget(queue, job_id)
+        await show_ledgers_word(parts, job_id, kept)
+        return
+    # Before the mark: where this process ends in between, the reaper settles the job again.
+    if not await parts.results.write_end(job):
         return
     if await parts.store.mark_settled(queue, job_id):
         count(JOBS_FINISHED, job.queue, job.status.value)
         _log_end(job, lost=sum(chunk.lost for chunk in live))
+        await parts.dispatcher.show(JobEvent(job, parts.node))
 
 
 async def settle_or_leave(parts: Parts, queue: str, job_id: str, *, is_final: bool = True) -> None:

@@ -217,6 +217,15 @@ class Job:
     lost_item: str = field(default="lost", compare=False)
 
     @property
+    def shown_result(self) -> dict[str, Any] | None:
+        """What a job without chunks returned, else its plan and its totals; the type's `result` is their model."""
+        if self.result is not None:
+            return dict(self.result)
+        if self.plan is None:
+            return None
+        return {**self.plan, "rows": self.rows, "outcomes": dict(self.outcomes), "counts": dict(self.counts)}
+
+    @property
     def is_live(self) -> bool:
         """Whether this is the live record; the ledger's keeps no version."""
         return self.version > 0

@@ -1,6 +1,6 @@
 """Jobs as the API shows them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
@@ -154,7 +154,7 @@ def view_job(job: Job, *, base: str, workers: Sequence[Worker]) -> JobView:
         started_at=job.started_at,
         completed_at=job.completed_at,
         progress=_progress(job, _store_now(job, workers)),
-        result=_result(job),
+        result=job.shown_result,
         error=dict(job.error) if job.error else None,
         health=judge_health(job, workers),
         links={
@@ -226,13 +226,3 @@ def _rate(job: Job) -> float | None:
         elapsed_s = (job.completed_at - job.started_at).total_seconds()
         return round(job.settled / elapsed_s, 1) if elapsed_s > 0 else None
     return None if job.rate is None else round(job.rate, 1)
-
-
-def _result(job: Job) -> dict[str, Any] | None:
-    """Return what a job without chunks returned, else its plan and its totals; their model is the type's `result`."""
-    if job.result is not None:
-        return dict(job.result)
-    if job.plan is None:
-        return None
-    outcomes: Mapping[str, int] = job.outcomes
-    return {**job.plan, "rows": job.rows, "outcomes": dict(outcomes), "counts": dict(job.counts)}

@@ -13,6 +13,7 @@ from app.jobs.records import as_stored, chunk_as_stored
 from app.ledger.outbox.memory import MemoryOutbox
 from app.ledger.port import (
     API_KEY_BYTES,
+    ENDED_PAGE,
     KEY_KEPT_H,
     PRUNE_STEP,
     UNFINISHED_PAGE,
@@ -135,6 +136,15 @@ class MemoryJobHistory:
         found = [Unfinished(job.job_id, job.status, _age(job)[0]) for job in jobs]
         wanted = [job for job in found if job.requested_at <= limit and (after is None or job.place > after)]
         return sorted(wanted, key=lambda job: job.place)[:UNFINISHED_PAGE]
+
+    async def recent_ends(self, queue: str, *, since: datetime, after: tuple[datetime, str] | None = None) -> list[Job]:
+        """Return jobs that ended at a time or later, oldest end first."""
+        places = {
+            (job.completed_at, job.job_id): job
+            for job in self._jobs.values()
+            if job.queue == queue and job.completed_at and job.completed_at >= since
+        }
+        return [places[place] for place in sorted(places) if after is None or place > after][:ENDED_PAGE]
 
     async def stats(self, queue: str) -> LedgerStats:
         """Return what the ledger knows of a queue."""

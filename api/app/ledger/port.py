@@ -56,6 +56,8 @@ class JobQuery:
 PRUNE_STEP = 100
 #: How many unfinished jobs are told at once.
 UNFINISHED_PAGE = 1000
+#: How many ended jobs are read at once.
+ENDED_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,10 @@ class JobHistory(Protocol):
         self, queue: str, *, older_than_s: float, after: tuple[datetime, str] | None = None
     ) -> list[Unfinished]:
         """Return jobs that are not final, accepted at least so long ago: the oldest `UNFINISHED_PAGE` after a place."""
+        ...
+
+    async def recent_ends(self, queue: str, *, since: datetime, after: tuple[datetime, str] | None = None) -> list[Job]:
+        """Return jobs that ended at a time or later, oldest end first: `ENDED_PAGE` after a (completed_at, job_id)."""
         ...
 
     async def stats(self, queue: str) -> LedgerStats:

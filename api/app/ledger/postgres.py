@@ -30,6 +30,7 @@ from app.ledger.listing import VERSION, build_page
 from app.ledger.outbox.postgres import PostgresOutbox, release
 from app.ledger.port import (
     API_KEY_BYTES,
+    ENDED_PAGE,
     PRUNE_STEP,
     UNFINISHED_PAGE,
     Admission,
@@ -192,6 +193,14 @@ class PostgresJobHistory:
             async with self._statements.connect() as connection:
                 rows = await connection.execute(statement.order_by(*place).limit(UNFINISHED_PAGE))
                 return [Unfinished(row.job_id, JobStatus(row.status), row.requested_at) for row in rows]
+
+    async def recent_ends(self, queue: str, *, since: datetime, after: tuple[datetime, str] | None = None) -> list[Job]:
+        """Return jobs that ended at a time or later, oldest end first."""
+        place = (JOBS.c.completed_at, JOBS.c.job_id)
+        statement = select(JOBS).where(JOBS.c.queue == queue, JOBS.c.completed_at >= since)
+        if after:
+            statement = statement.where(tuple_(*place) > after)
+        return await self._jobs(statement.order_by(*place).limit(ENDED_PAGE))
 
     async def stats(self, queue: str) -> LedgerStats:
         """Return what the ledger knows of a queue."""

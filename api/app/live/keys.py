@@ -3,6 +3,7 @@
 WORKERS = "kaboom:workers"
 EPOCH = "kaboom:epoch"
 PROBE = "kaboom:probe"
+RESULTS = "kaboom:results"
 
 
 def job(queue: str, job_id: str) -> str:
@@ -58,6 +59,11 @@ def dead_letters(queue: str) -> str:
 def calls(policy: str, caller: str) -> str:
     """Return the key of the number of calls that a caller has reserved of a rate limit's window."""
     return f"kaboom:calls:{policy}:{caller}"
+
+
+def celery_result(task_id: str) -> str:
+    """Return the key of Celery's result of a task; a job's own task has the job's id."""
+    return f"celery-task-meta-{task_id}"
 
 
 def of_job(queue: str, job_id: str) -> list[str]:

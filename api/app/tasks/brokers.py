@@ -1,4 +1,4 @@
-"""What Celery is told of its brokers and its results: addresses as our own clients read them, in kombu's words."""
+"""Celery's settings for its brokers and its result backend, made from addresses as Kaboom's own clients read them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,15 +7,15 @@ import structlog
 
 from app.engine.message import KEY_PREFIX
 from batch.errors import ConfigurationError, StoreError
-from batch.kit.redis.address import RedisAddress, parse_address
+from batch.kit.redis.address import RedisAddress, is_redis, parse_address
 from batch.kit.redis.client import check_alone, connect_redis, sentinel_options
 
 _TRANSPORT: dict[str, Any] = {
-    # What is not acknowledged is kept in memory alone. kombu's hash in Redis costs two transactions for each message,
-    # and would give a killed worker's message to another an hour later: a reaper has sent it again after ten seconds.
+    # Keep unacknowledged messages in memory only. kombu's hash in Redis costs two transactions for each message, and
+    # would redeliver a killed worker's message after an hour; the reaper has sent it again after ten seconds.
     "ack_emulation": False,
-    # A frozen or half-open Redis is noticed within about 15 s instead of never; with 10 s each it took 31,
-    # since kombu's own sweeps wait out a time-out each on the consumer's loop before it looks at the consumer.
+    # Notices a frozen or half-open Redis within about 15 s. With 10 s each it took 31 s: kombu's own sweeps wait for
+    # one time-out each on the consumer's loop before it checks the consumer.
     "socket_timeout": 5,
     "socket_connect_timeout": 3,
     "socket_keepalive": True,
@@ -23,15 +23,16 @@ _TRANSPORT: dict[str, Any] = {
     "client_name": "kaboom-worker",
     "global_keyprefix": KEY_PREFIX,
 }
-_RESULTS: dict[str, Any] = {"retry_policy": {"timeout": 3.0}, "global_keyprefix": KEY_PREFIX}
+# Without a prefix: any Celery client finds the results with the address alone.
+_RESULTS: dict[str, Any] = {"retry_policy": {"timeout": 3.0}}
 
 _log = structlog.get_logger(__name__)
 
 
 def broker_options(url: str, setting: str) -> dict[str, Any]:
-    """Return Celery's settings of a broker, which drop what nobody can read where kombu's own would end the worker.
+    """Return Celery's settings for a broker, with a transport that drops unreadable messages.
 
-    `broker_url` is left alone: CELERY_BROKER_URL of the environment wins over it, as it was written.
+    `broker_url` is not set: Celery would replace it by CELERY_BROKER_URL of the environment, unparsed.
     """
     address = parse_address(url, setting)
     first, transport, options = _urls(address)[0], "GuardedTransport", dict(_TRANSPORT)
@@ -47,21 +48,21 @@ def broker_options(url: str, setting: str) -> dict[str, Any]:
 
 
 def result_options(url: str) -> tuple[str, dict[str, Any]]:
-    """Return the address of Celery's results and their options; of a backend that is no Redis, as it was written."""
-    if not _is_redis(url):
+    """Return the address of the result backend and its options; any backend other than Redis is passed on unchanged."""
+    if not is_redis(url):
         return url, {}
     address = parse_address(url, "CELERY_RESULT_BACKEND")
     return ";".join(_urls(address)), _RESULTS | (_of_sentinels(address) if address.is_watched else {})
 
 
 async def check_results(url: str) -> None:
-    """Refuse a node of a cluster: each job's own task would fail before its first line.
+    """Reject a result backend that is a node of a Redis Cluster.
 
     Raises:
-        ConfigurationError: it is one.
+        ConfigurationError: it is a node of a cluster.
 
     """
-    if not _is_redis(url):
+    if not is_redis(url):
         return
     redis = connect_redis(url, client_name="kaboom-results")
     try:
@@ -73,10 +74,10 @@ async def check_results(url: str) -> None:
 
 
 def choose_broker(brokers: Mapping[str, tuple[str, str]], queues: Sequence[str]) -> tuple[str, str]:
-    """Return the address that a worker of some queues consumes from, and the setting that names it; none means all.
+    """Return the broker that a worker of these queues consumes from, and the setting that names it; none means all.
 
     Raises:
-        ConfigurationError: the queues are on several brokers, and Celery consumes from one.
+        ConfigurationError: the queues are on several brokers; Celery consumes from one.
 
     """
     wanted = [queue for queue in queues or brokers if queue in brokers] or list(brokers)
@@ -91,13 +92,8 @@ def choose_broker(brokers: Mapping[str, tuple[str, str]], queues: Sequence[str])
     return brokers[wanted[0]]
 
 
-def _is_redis(url: str) -> bool:
-    scheme = url.partition("://")[0]
-    return scheme in {"redis", "rediss", "sentinel"} or "cluster" in scheme
-
-
 def _urls(address: RedisAddress) -> list[str]:
-    """Return URLs that kombu and Celery read as redis-py does: certificates are verified unless told otherwise."""
+    """Return URLs for kombu and Celery; certificates are verified unless the address turns that off."""
     options = {name: value for name, value in address.options.items() if name.startswith("ssl_")}
     if address.scheme == "rediss":
         options = {"ssl_cert_reqs": "required"} | options

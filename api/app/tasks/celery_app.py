@@ -1,7 +1,6 @@
 """The Celery application: `celery -A app.tasks.celery_app worker …` consumes the five queues.
 
-A message is only a hint and the lease is the truth (docs/decisions/0003), which is why so much of
-what Celery offers is switched off here.
+A message is only a hint and the lease is the truth (docs/decisions/0003), so much of Celery is switched off.
 """
 
 import asyncio
@@ -12,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from celery import Celery
+from celery.exceptions import Retry
 from celery.signals import (
     celeryd_init,
     setup_logging,
@@ -31,10 +31,11 @@ from app.engine.run.worker import perform
 from app.jobs.job_type import JobType
 from app.jobs.model import PLAN
 from app.jobs.queues import Queue
+from app.live.celery_results import FAILURE_EXPIRES_S, RESULT_EXPIRES_S
 from app.live.store import ChunkRef
 from app.settings import load_settings
 from app.tasks.brokers import broker_options, check_results, choose_broker, result_options
-from app.tasks.loop import process_loop
+from app.tasks.loop import name_node, process_loop
 from app.tasks.main_process import MainProcess
 from app.tasks.shutdown import end_with_parent
 from app.telemetry.logs import configure_logging
@@ -43,12 +44,12 @@ from app.telemetry.traces import stop_tracing
 from batch.errors import ConfigurationError, InvalidRequest
 from batch.kit.gc_tuning import freeze_loaded_objects
 
-# Several processes share the cores: one polars thread each costs the least CPU. Read at its first import.
+# Several processes share the cores: one polars thread each costs the least CPU. polars reads it when imported.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 
 def _refusal(error: ConfigurationError) -> SystemExit:
-    """Return what ends this process with one line and exit code 1."""
+    """Return the exception that ends this process with one line and exit code 1."""
     return SystemExit(f"ConfigurationError: {error.message}")
 
 
@@ -63,47 +64,50 @@ except ConfigurationError as e:
 #: A job's id, or a chunk's number, or the plan step.
 _NAME = re.compile(f"[0-9a-f]{{32}}|[0-9]{{1,9}}|{PLAN}")
 
+#: What `perform` returns for a try that failed, and for one that goes on later or on another worker.
+_FAILED = frozenset({"broken", "failed", "stalled"})
+_HANDED_BACK = frozenset({"lost", "paused", "waiting"})
+
 celery_app = Celery("kaboom")
-# Not `result_backend`: CELERY_RESULT_BACKEND of the environment wins over it, as it was written.
+# Not `result_backend`: Celery would replace it by CELERY_RESULT_BACKEND of the environment, unparsed.
 celery_app.backend_cls, _result_backend_options = _results
 celery_app.conf.update(
-    # What is asked of workers, such as `inspect ping`, goes to the broker that is not a queue's own.
+    # Remote control, such as `inspect ping`, uses the main broker, not that of a queue.
     broker_options(_settings.require_broker_url(), "CELERY_BROKER_URL"),
-    # An acknowledged message is gone and its lease is not: late acknowledgement runs long tasks twice,
-    # and crashes a 5.7 worker that holds a message while Redis goes away.
+    # The lease protects the work. Late acknowledgement runs long tasks twice, and crashes a 5.7 worker that holds a
+    # message while Redis is unreachable.
     task_acks_late=False,
     task_reject_on_worker_lost=False,
-    # Take a message only for a free process: a prefetched one is stranded when the worker dies.
+    # Take a message only when a process is free: a prefetched one is stranded when the worker dies.
     worker_disable_prefetch=True,
     worker_prefetch_multiplier=1,
-    # Chunks leave no result keys and open no pub/sub; a job's own task does, so that AsyncResult(job_id) works.
+    # Celery's tasks are steps of a job. The result of the job itself is written where the job ends (engine/settle.py).
     task_ignore_result=True,
     task_store_errors_even_if_ignored=False,
-    result_expires=86_400,
-    result_failure_expires=604_800,
+    result_expires=RESULT_EXPIRES_S,
+    result_failure_expires=FAILURE_EXPIRES_S,
     result_extended=True,
-    task_track_started=True,
     result_backend_transport_options=_result_backend_options,
     redis_socket_timeout=5,
     redis_socket_connect_timeout=3,
     task_serializer="json",
     result_serializer="json",
     accept_content=["json"],
-    # A stuck child is killed; its lease runs out and the chunk starts elsewhere.
+    # A stuck child is killed; its lease expires and the chunk runs elsewhere.
     task_time_limit=1800,
     task_soft_time_limit=1740,
     worker_concurrency=_settings.slots,
-    # Against leaks; KiB, checked between tasks: 4 children and the parent stay under 4 GiB.
+    # Limits leaks. In KiB, checked between tasks: 4 children and the parent stay under 4 GiB.
     worker_max_tasks_per_child=200,
     worker_max_memory_per_child=700_000,
-    # How long running chunks may still end by themselves.
+    # How long running chunks may take to finish on SIGTERM.
     worker_soft_shutdown_timeout=6,
     worker_enable_soft_shutdown_on_idle=False,
-    # No late acknowledgements, so nothing is cancelled; says so to Celery and silences its warning.
+    # Without late acknowledgements nothing is cancelled; this silences Celery's warning.
     worker_cancel_long_running_tasks_on_connection_loss=True,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    # A typo in a queue's name is an error, not a new queue that nobody empties.
+    # A typo in a queue's name is an error, not a new queue without workers.
     task_create_missing_queues=False,
     task_queues=[BrokerQueue(queue.value, Exchange(queue.value), routing_key=queue.value) for queue in Queue],
     task_default_queue=Queue.INGEST.value,
@@ -115,21 +119,36 @@ celery_app.conf.update(
 )
 
 
+class StepFailed(Exception):
+    """A try of a plan step or a chunk failed; the job's record says what happens next."""
+
+
 def _register(job_type: JobType) -> None:
-    @celery_app.task(name=job_type.name, ignore_result=False, bind=True)
+    # `throws`: Celery logs the failure in one INFO line. The step has logged its own, with the reason.
+    @celery_app.task(name=job_type.name, throws=(StepFailed,), bind=True)
     def plan(self: Any, /, job_id: str) -> str:
-        return _perform(ChunkRef(job_type.queue.value, job_id, PLAN), self.request.headers)
+        return _end_task(_perform(ChunkRef(job_type.queue.value, job_id, PLAN), self.request.headers))
 
     if job_type.queue.chunk_name in celery_app.tasks:
         return
 
-    @celery_app.task(name=job_type.queue.chunk_name, bind=True)
+    @celery_app.task(name=job_type.queue.chunk_name, throws=(StepFailed,), bind=True)
     def chunk(self: Any, /, job_id: str, n: str) -> str:
-        return _perform(ChunkRef(job_type.queue.value, job_id, n), self.request.headers)
+        return _end_task(_perform(ChunkRef(job_type.queue.value, job_id, n), self.request.headers))
+
+
+def _end_task(word: str) -> str:
+    """Return the word, or raise the exception by which Celery shows the step as FAILURE or RETRY."""
+    if word in _FAILED:
+        raise StepFailed(word)
+    if word in _HANDED_BACK:
+        # Not `task.retry`: the reaper sends the next message.
+        raise Retry(word)
+    return word
 
 
 def _perform(ref: ChunkRef, headers: Mapping[str, Any] | None) -> str:
-    # Anything else could name another key of Redis, or be refused by its driver again and again.
+    # Any other text could name another key of Redis, or fail in its driver on each try.
     if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in (ref.job_id, ref.n)):
         raise InvalidRequest(f"the message names job {ref.job_id!r:.50}, chunk {ref.n!r:.50}: neither can be")
     loop = process_loop()
@@ -152,9 +171,10 @@ def _configure_logging(**_signal: Any) -> None:
 
 @celeryd_init.connect
 def _name_node(sender: str, instance: Any, **_signal: Any) -> None:
-    """Give the worker a name of its own on a machine that has none, as on Cloud Run: answers are told apart by it."""
+    """Make the worker's name unique on a host called `localhost`, as on Cloud Run, for remote control."""
     if sender.endswith("@localhost"):
         instance.hostname = f"{sender}-{uuid4().hex[:8]}"
+    name_node(instance.hostname)
 
 
 @celeryd_init.connect
@@ -168,13 +188,13 @@ def _choose_broker(conf: Any, options: Mapping[str, Any], **_signal: Any) -> Non
 
 @inspect_command()
 def kaboom_release(_state: Any, **_options: Any) -> dict[str, str | None]:
-    """Tell which release this worker is."""
+    """Return the release of this worker."""
     return {"release": _settings.release}
 
 
 @worker_init.connect
 def _check_parts(**_signal: Any) -> None:
-    """Refuse to start on a Redis that may drop jobs; before the fork, on a loop that leaves nothing behind."""
+    """Refuse to start on a Redis that may drop jobs; runs before the fork, on a loop of its own."""
 
     async def check() -> None:
         await check_parts(_settings, CATALOG, role="worker-start")
@@ -183,7 +203,7 @@ def _check_parts(**_signal: Any) -> None:
     try:
         asyncio.run(check())
     except ConfigurationError as e:
-        # Celery logs an exception of a signal's receiver and goes on.
+        # Celery would log any other exception of a signal's receiver and go on.
         raise _refusal(e) from e
     freeze_loaded_objects()
 

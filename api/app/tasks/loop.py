@@ -1,10 +1,11 @@
-"""The one event loop of a worker process, in a thread of its own, made after the fork."""
+"""The event loop of a worker process, in its own thread, started after the fork."""
 
 import asyncio
 import concurrent.futures
 import os
 import threading
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -15,10 +16,10 @@ from app.engine.parts import Parts, build_parts
 from app.settings import load_settings
 from batch.kit.open_sessions import close_sessions
 
-#: How long a task that is cut off may take to hand its chunk back; Cloud Run kills after 10 s.
+#: How long a cancelled task may take to hand its chunk back; Cloud Run kills after 10 s.
 _LET_GO_S = 4.0
 
-#: The role of a process of the pool, which forks no others.
+#: The role of a pool process, which never forks.
 _CHILD = "worker"
 
 _log = structlog.get_logger(__name__)
@@ -29,32 +30,32 @@ class ProcessLoop:
 
     def __init__(self, role: str) -> None:
         self.pid = os.getpid()
-        # A twentieth less CPU (benchmarks/README.md, latency.py). Not in a process that forks: of the port that it
-        # listens on uvloop makes a copy, which every child inherits and nobody closes.
+        # 5 % less CPU (benchmarks/latency.py). Not in a process that forks: uvloop duplicates the listening socket, and
+        # every child would inherit the duplicate.
         self._loop = uvloop.new_event_loop() if role == _CHILD else asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"{role}-loop", daemon=True)
         self._thread.start()
         self.parts = self.run(_build(role))
 
     def start(self, work: Callable[[Parts], Coroutine[Any, Any, None]]) -> "concurrent.futures.Future[None]":
-        """Run a coroutine beside everything else; its future tells of its end, and the log of one by an error."""
+        """Run a coroutine in the background and return its future; an error is logged."""
         future = asyncio.run_coroutine_threadsafe(work(self.parts), self._loop)
-        future.add_done_callback(_tell_error)
+        future.add_done_callback(_log_error)
         return future
 
     def run[T](self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine and wait for it; if the wait is cut off, it is cancelled and may clean up."""
+        """Run a coroutine and wait for it; if the wait is interrupted, cancel it and let it clean up."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         except BaseException:
             if not future.done():
-                self._cut_off()
+                self._cancel_all()
             raise
 
     def stop(self) -> None:
-        """Let go of what still runs, close the parts and end the thread."""
-        self._cut_off()
+        """Cancel everything that still runs, close the parts and end the thread."""
+        self._cancel_all()
         self.run(close_sessions())
         self.run(self.parts.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -62,30 +63,37 @@ class ProcessLoop:
         if not self._thread.is_alive():
             self._loop.close()
 
-    def _cut_off(self) -> None:
-        """Cancel every task of the loop once, as twice would cut off the letting go, and wait for their end."""
+    def _cancel_all(self) -> None:
+        """Cancel every task of the loop once, and wait; a second cancel would interrupt their clean-up."""
 
-        async def cancel_all() -> None:
+        async def cancel() -> None:
             others = asyncio.all_tasks() - {asyncio.current_task()}
             for task in others:
                 task.cancel()
             await asyncio.wait(others or [asyncio.create_task(asyncio.sleep(0))], timeout=_LET_GO_S)
 
-        asyncio.run_coroutine_threadsafe(cancel_all(), self._loop).result(_LET_GO_S + 1)
+        asyncio.run_coroutine_threadsafe(cancel(), self._loop).result(_LET_GO_S + 1)
 
 
-def _tell_error(future: "concurrent.futures.Future[None]") -> None:
+def _log_error(future: "concurrent.futures.Future[None]") -> None:
     if not future.cancelled() and (error := future.exception()):
         _log.error("background_work_ended", exc_info=error)
 
 
 async def _build(role: str) -> Parts:
-    return build_parts(load_settings(), CATALOG, role=role)
+    parts = build_parts(load_settings(), CATALOG, role=role)
+    return replace(parts, node=_node) if _node else parts
+
+
+def name_node(name: str) -> None:
+    """Set Celery's name of this worker; call it before the pool forks."""
+    global _node  # noqa: PLW0603  one for each worker
+    _node = name
 
 
 def process_loop(role: str = _CHILD) -> ProcessLoop:
-    """Return this process's loop; a forked child makes its own."""
-    global _current  # noqa: PLW0603  one for each process is the point
+    """Return the loop of this process; a forked child starts its own."""
+    global _current  # noqa: PLW0603  one for each process
     with _lock:
         if _current is None or _current.pid != os.getpid():
             _current = ProcessLoop(role)
@@ -94,3 +102,4 @@ def process_loop(role: str = _CHILD) -> ProcessLoop:
 
 _lock = threading.Lock()
 _current: ProcessLoop | None = None
+_node = ""

@@ -1,9 +1,9 @@
-"""kombu's Redis transports, made to drop a message that nobody can read where kombu and Celery end, loop or hang.
+"""kombu's Redis transports, changed to drop unreadable messages, on which kombu and Celery end, loop or hang.
 
-In kombu 5.7.0 bytes that are not JSON end the worker ("unrecoverable error"), and a header that Celery 5.7.0 misses is
-taken for a lost connection: the worker connects anew, gets the message back, and so on for ever. Celery reserves a pool
-process before it pickles a task for it: arguments that cannot be pickled, such as deeply nested ones, never give the
-process back, and as many of them as there are processes stop a worker that looks ready.
+With kombu 5.7.0, bytes that are not JSON end the worker ("unrecoverable error"). A header that Celery 5.7.0 misses
+looks like a lost connection: the worker reconnects and gets the same message for ever. Celery reserves a pool process
+before it pickles a task. If pickling fails, as with deeply nested arguments, the process is never given back; after as
+many such messages as there are processes the worker stops, although it looks ready.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from kombu.transport.redis import Channel, SentinelChannel, SentinelTransport, T
 
 from batch.kit.redis.client import RedisError, blocking_sentinels
 
-# Not kombu's own list of connection errors, which counts a KeyError among them.
+# Not kombu's own list of connection errors, which includes KeyError.
 _AWAY = (RedisError, OSError)
 
 #: Kaboom's own messages have 1 KB, and answers to `inspect` a few.
@@ -44,13 +44,13 @@ _log = structlog.get_logger(__name__)
 
 
 class GuardedChannel(Channel):
-    """A channel on which a bad message costs itself and nothing else."""
+    """A channel on which a bad message is dropped, and harms nothing else."""
 
     #: The list that the last message came from, and its size.
     _taken: tuple[str, int] = ("", 0)
 
     def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002  kombu's signature
-        """Return a client that refuses large messages before they are parsed."""
+        """Return a client that rejects large messages before they are parsed."""
         client = super()._create_client(asynchronous)  # type: ignore[misc]
         parse = client.parse_response
 
@@ -66,18 +66,18 @@ class GuardedChannel(Channel):
         return client
 
     def _brpop_read(self, **options: Any) -> Any:
-        """Take a message; one that is not even an envelope is gone from the list, and that is all."""
+        """Take a message; one whose envelope cannot be parsed is dropped."""
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]
         except (*_AWAY, Empty):
             raise
-        except Exception as e:  # noqa: BLE001  whatever hostile bytes do to a parser: RecursionError, MemoryError
+        except Exception as e:  # noqa: BLE001  hostile bytes can raise anything: RecursionError, MemoryError
             queue, size = self._taken
             _log.error("message_unreadable", queue=queue, size=size, error=_describe(e))
             return True
 
     def _receive(self) -> Any:
-        """Take a message of a broadcast, such as `inspect ping`; a bad one is ignored."""
+        """Take a broadcast message, such as `inspect ping`; a bad one is ignored."""
         try:
             return super()._receive()  # type: ignore[misc]
         except (*_AWAY, Empty):
@@ -94,18 +94,21 @@ class GuardedChannel(Channel):
         consumer_tag: str | None,
         **options: Any,
     ) -> Any:
-        """Consume with a callback that fails for its own message only."""
+        """Consume with a callback that drops a message on which it fails."""
 
         def guarded(message: Message) -> None:
             try:
                 _check_content(message)
                 _check_types(message)
                 _check_limits(message)
+                if message.headers:
+                    # Celery must never write the result of a step under the id of a job, whatever the sender asked for.
+                    message.headers["ignore_result"] = True  # type: ignore[assignment]  # its stub allows text alone
                 if callback:
                     callback(message)
             except _AWAY:
                 raise
-            except Exception as e:  # noqa: BLE001  whatever a hostile header does to Celery
+            except Exception as e:  # noqa: BLE001  a hostile header can raise anything in Celery
                 _log.error("message_rejected", queue=queue, size=self._taken[1], error=_describe(e))
                 _give_up(message)
 
@@ -113,11 +116,10 @@ class GuardedChannel(Channel):
 
 
 class GuardedSentinelChannel(GuardedChannel, SentinelChannel):
-    """That channel, to the master that sentinels name.
+    """The same channel, connected to the master that sentinels name.
 
-    kombu takes them from the list of addresses that it goes through where one fails, and with the next address it also
-    takes that one's transport, its own: after a failure nothing would be guarded any more. So it is given one address,
-    and the sentinels as an option.
+    kombu reads the sentinels from its list of alternative addresses. When one fails it goes to the next, with that
+    address's own transport, which is not guarded. So it gets one address, and the sentinels as an option.
     """
 
     from_transport_options = (*SentinelChannel.from_transport_options, "sentinels")
@@ -131,21 +133,21 @@ class GuardedSentinelChannel(GuardedChannel, SentinelChannel):
 
 
 class GuardedTransport(Transport):
-    """The transport of the first."""
+    """The transport of `GuardedChannel`."""
 
     Channel = GuardedChannel
 
 
 class GuardedSentinelTransport(SentinelTransport):
-    """The transport of the second."""
+    """The transport of `GuardedSentinelChannel`."""
 
     Channel = GuardedSentinelChannel
 
 
 def give_back_slots(worker: Any) -> None:
-    """Have a worker give back the process that it took for a task, where it then fails to send the task there.
+    """Make a worker release the pool process that it reserved for a task if it then fails to send the task there.
 
-    Celery 5.7.0 does so for a revoked task alone; after as many failures as it has processes it takes no message more.
+    Celery 5.7.0 does that only for revoked tasks; after as many failures as it has processes it takes no more messages.
     """
     process_task, release = worker._process_task, getattr(worker, "_quick_release", None)  # noqa: SLF001  no public name
 
@@ -166,10 +168,10 @@ def _check_size(size: int) -> None:
 
 
 def _check_content(message: Message) -> None:
-    """Refuse what is not plain JSON: another type, compressed, or nested deeper than it can be pickled.
+    """Reject a message that is not plain JSON: another type, compressed, or nested too deeply to be pickled.
 
     Raises:
-        ValueError: it is not; orjson reads and writes at most 254 levels, and no number of more than 64 bits.
+        ValueError: the message is not plain JSON. orjson accepts at most 254 levels and numbers of 64 bits.
 
     """
     content = (message.content_type, str(message.content_encoding).lower())
@@ -185,7 +187,7 @@ def _check_content(message: Message) -> None:
 
 
 def _check_types(message: Message) -> None:
-    """Refuse headers and properties of other types than Celery's protocol 2 has, which fail somewhere between."""
+    """Reject headers and properties whose types differ from those of Celery's protocol 2."""
     for part in (message.headers or {}, message.properties):
         for name, value in part.items():
             types = str if name in _TEXTS else _TYPES.get(name, object)
@@ -196,7 +198,7 @@ def _check_types(message: Message) -> None:
 
 
 def _check_limits(message: Message) -> None:
-    """Refuse what Celery finds out too late: by then it has taken a process for the task, and never gives it back."""
+    """Reject bad time limits; Celery checks them after it has reserved a process, and then never releases it."""
     limits = (message.headers or {}).get("timelimit") or (None, None)
     if len(limits) != 2 or not all(
         limit is None or (isinstance(limit, (int, float)) and limit >= 1) for limit in limits
@@ -207,7 +209,7 @@ def _check_limits(message: Message) -> None:
 def _give_up(message: Message) -> None:
     if not message.acknowledged:
         message.reject()
-    # A request that was half made would hold its process's place for ever.
+    # A half-made request would keep its process reserved for ever.
     for request in [request for request in state.reserved_requests if request.message is message]:
         state.task_ready(request)
 

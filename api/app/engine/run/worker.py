@@ -8,6 +8,7 @@ from typing import Any, cast
 import structlog
 from pydantic import BaseModel
 
+from app.engine.job_results import show_started
 from app.engine.loading import load_function
 from app.engine.parts import Parts
 from app.engine.run.ends import end_broken, end_cancelled, end_done, end_paused, is_worth_a_line
@@ -133,6 +134,7 @@ async def perform(parts: Parts, ref: ChunkRef, *, stall_s: float = STALL_S) -> s
         measured(name, claim, keeper) as measure,
     ):
         _log_start(claim)
+        await show_started(parts, claim)
         measure.ending = await _run(parts, claim, keeper)
         return measure.ending
 

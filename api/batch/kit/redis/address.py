@@ -46,6 +46,12 @@ class RedisAddress:
         return [f"{self.scheme}://{credentials}{_join(*node)}/{self.database}{query}" for node in self.nodes]
 
 
+def is_redis(url: str) -> bool:
+    """Return whether a URL is of a Redis of any kind, also of one that `parse_address` rejects."""
+    scheme = url.partition("://")[0]
+    return scheme in {"redis", "rediss", "sentinel"} or "cluster" in scheme
+
+
 def parse_address(text: str, setting: str) -> RedisAddress:
     """Return the address in a setting: `redis://`, `rediss://`, or sentinels as Celery writes them.
 

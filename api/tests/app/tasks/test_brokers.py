@@ -50,7 +50,11 @@ def test_results_get_every_sentinel() -> None:
     url, options = result_options(SENTINELS)
     assert url == "sentinel://:hush@10.0.0.1:26379/1;sentinel://:hush@10.0.0.2:26379/1"
     assert options["master_name"] == "kaboom"
-    assert options["global_keyprefix"] == KEY_PREFIX
+
+
+@pytest.mark.parametrize("url", [SENTINELS, "redis://h/0"])
+def test_results_have_no_prefix_that_a_client_would_have_to_know(url: str) -> None:
+    assert "global_keyprefix" not in result_options(url)[1]
 
 
 @pytest.mark.parametrize("url", ["disabled://", "db+postgresql://host/x", "rpc://"])

@@ -1,0 +1,85 @@
+"""What monitors such as Flower are told of jobs: Celery's task events with the job's id, written by hand.
+
+Celery's own events are about messages: the plan step and each chunk, which have ids of their own.
+"""
+
+import base64
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.engine.message import KEY_PREFIX
+from app.jobs.model import Job, JobStatus
+from app.live.celery_results import describe_failure, summarise
+
+_KINDS = {
+    JobStatus.RUNNING: "started",
+    JobStatus.COMPLETED: "succeeded",
+    JobStatus.PARTIAL: "succeeded",
+    JobStatus.FAILED: "failed",
+    JobStatus.CANCELLED: "revoked",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """That a job runs, or has ended; `node` is the worker that says so."""
+
+    job: Job
+    node: str
+
+    @property
+    def queue(self) -> str:
+        """The queue of the job."""
+        return self.job.queue
+
+    def channel(self, database: int) -> str:
+        """Return the pub/sub channel that kombu's Redis transport uses for the event, in a database of the broker."""
+        return f"{KEY_PREFIX}/{database}.celeryev/task.{_KINDS[self.job.status]}"
+
+    def message(self) -> bytes:
+        """Return the event in kombu's envelope."""
+        routing_key = f"task.{_KINDS[self.job.status]}"
+        envelope = {
+            "body": base64.b64encode(orjson.dumps(self._fields())).decode(),
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": {"hostname": self.node},
+            "properties": {
+                "delivery_mode": 1,
+                "delivery_info": {"exchange": "celeryev", "routing_key": routing_key},
+                "priority": 0,
+                "body_encoding": "base64",
+                "delivery_tag": str(uuid.uuid4()),
+            },
+        }
+        return orjson.dumps(envelope)
+
+    def _fields(self) -> dict[str, Any]:
+        job = self.job
+        common = {
+            "type": f"task-{_KINDS[job.status]}",
+            "uuid": job.job_id,
+            "root_id": job.job_id,
+            "name": job.task,
+            "args": "()",
+            "kwargs": repr({"job_id": job.job_id}),
+            "routing_key": job.queue,
+            "hostname": self.node,
+            "timestamp": time.time(),
+        }
+        return common | self._outcome()
+
+    def _outcome(self) -> dict[str, Any]:
+        job = self.job
+        if job.status is JobStatus.FAILED:
+            return {"exception": f"JobFailed({describe_failure(job)!r})", "traceback": None}
+        if job.status is JobStatus.CANCELLED:
+            return {"terminated": False, "signum": None, "expired": False}
+        if not job.status.is_final:
+            return {}
+        runtime_s = (job.completed_at - job.started_at).total_seconds() if job.completed_at and job.started_at else 0.0
+        return {"result": repr(summarise(job)), "runtime": runtime_s}
