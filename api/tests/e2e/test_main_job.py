@@ -121,9 +121,9 @@ def test_a_dry_run_ends_with_its_plan_and_no_bar(up: Stack) -> None:
 def test_celerys_own_result_knows_the_job(up: Stack) -> None:
     job_id = up.api.submit(intervals={"1d": 1}, symbols=["7203"], session=SESSION)
     up.api.wait(job_id)
-    read = f"r = c.AsyncResult('{job_id}'); print(r.state, r.result['status'])"
+    read = f"r = c.AsyncResult('{job_id}'); print(r.get(timeout=30)['status'], r.state)"
     code = f"from app.tasks.celery_app import celery_app as c; {read}"
-    assert up.command(sys.executable, "-c", code).out == "SUCCESS completed\n"
+    assert up.command(sys.executable, "-c", code).out == "completed SUCCESS\n"
 
 
 def test_celery_inspects_the_worker(up: Stack) -> None:

@@ -100,7 +100,7 @@ def test_state_and_broker_apart(database_url: str, tmp_path: Path) -> None:
         assert not keys_of(two.other) & {"ingest", "market_data", "kaboom"}
         # Results are kept with the state.
         assert messages_on(two.state) == {}
-        assert {"ingest", "kaboom", "celery"} <= keys_of(two.state)
+        assert {"ingest", "kaboom", f"celery-task-meta-{job_id}"} <= keys_of(two.state)
 
 
 @pytest.mark.anyio

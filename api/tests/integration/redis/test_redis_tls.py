@@ -13,7 +13,7 @@ from kombu import Connection
 from app.tasks.brokers import broker_options, result_options
 from batch.kit.redis.client import connect_redis, redis_errors
 from tests.fixtures.servers.authority import Authority
-from tests.fixtures.servers.stacks import serving
+from tests.fixtures.servers.stacks import serving, until
 from tests.fixtures.servers.tls_servers import tls_valkey
 from tests.fixtures.workers.workers import Place, worker
 
@@ -133,5 +133,6 @@ def test_a_job_runs_over_tls_from_the_request_to_its_result(
         parts = api.http.get("/readyz").json()["parts"]
         assert {name for name, part in parts.items() if part["is_ok"]} == {"redis", "broker", "database"}
         results = results_of(url)
-        assert results.get_state(job_id) == "SUCCESS"
+        # It follows the end that the API shows by a moment.
+        assert until(lambda: results.get_state(job_id), lambda state: state == "SUCCESS", within_s=20) == "SUCCESS"
         results.client.close()
