@@ -43,11 +43,16 @@ def _parse_day(text: str) -> date:
         raise ValueError(f"was {text!r}, expected a date as YYYY-MM-DD") from e
 
 
-def _parse_one_interval(text: str) -> Interval:
-    try:
-        return parse_interval(text)
-    except InvalidRequest as e:
-        raise InvalidRequest(e.message, pointer="/interval") from e
+def interval_at(pointer: str) -> BeforeValidator:
+    """Return the validator of an interval in the field at `pointer`."""
+
+    def parse(text: str) -> Interval:
+        try:
+            return parse_interval(text)
+        except InvalidRequest as e:
+            raise InvalidRequest(e.message, pointer=pointer) from e
+
+    return parsed(parse, Interval)
 
 
 def _to_whole(value: Any) -> Any:
@@ -64,8 +69,8 @@ Day = Annotated[date, parsed(_parse_day, date), WithJsonSchema(_DAY)]
 
 MarketName = Annotated[Market, parsed(parse_market, Market), one_of(Market)]
 #: An interval as a field of its own, and as a key of `intervals`.
-IntervalName = Annotated[Interval, parsed(_parse_one_interval, Interval), one_of(Interval)]
-IntervalKey = Annotated[Interval, parsed(parse_interval, Interval), one_of(Interval)]
+IntervalName = Annotated[Interval, interval_at("/interval"), one_of(Interval)]
+IntervalKey = Annotated[Interval, interval_at("/intervals"), one_of(Interval)]
 
 LookBack = Annotated[int, Field(ge=1, le=MAX_LOOKBACK), WHOLE]
 

@@ -6,11 +6,13 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from batch.kit.request import PlannedRequest
-from batch.market.fields import WHOLE, IntervalName
-from batch.market.interval import parse_interval
+from batch.market.fields import WHOLE, interval_at, one_of
+from batch.market.interval import Interval, parse_interval
 
 #: A hundred years.
 MAX_KEEP_DAYS = 36_500
+
+_Kept = Annotated[Interval, interval_at("/keep_days"), one_of(Interval)]
 
 
 class CompactRequest(PlannedRequest):
@@ -18,7 +20,7 @@ class CompactRequest(PlannedRequest):
 
     cli_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {"keep_days": ("--keep",)}
 
-    keep_days: dict[IntervalName, Annotated[int, Field(ge=1, le=MAX_KEEP_DAYS), WHOLE]] | None = Field(
+    keep_days: dict[_Kept, Annotated[int, Field(ge=1, le=MAX_KEEP_DAYS), WHOLE]] | None = Field(
         default=None, max_length=5, description="default: KABOOM_RETENTION"
     )
 

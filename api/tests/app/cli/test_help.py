@@ -69,7 +69,7 @@ def test_a_group_without_a_command_shows_its_commands(kaboom: Kaboom, path: tupl
         (["jobs", "list", "--page", "2"], "No such option"),
         (["up", "--port", "0"], "Invalid value for '--port'"),
         (["up", "--workers", "0"], "Invalid value for '--workers'"),
-        (["ingest", "run-daily", "--interval", "1m"], "--interval was '1m', expected LENGTH=SESSIONS such as 1m=1"),
+        (["ingest", "run-daily", "--interval", "1m"], "--interval was '1m', expected LENGTH=NUMBER such as 1m=1"),
         (["ingest", "run-daily", "--interval", "1m=-1"], "--interval was '1m=-1'"),
         (["ingest", "run-daily", "--interval", "1m=x"], "--interval was '1m=x'"),
         (["bars", "show", "7203", "--interval", "7x"], "interval was '7x', supported are"),

@@ -154,7 +154,7 @@ async def test_the_plan_says_what_comes_where(store: MemoryBarStore, tmp_path: P
 
 def test_a_request_is_read_as_it_is_written() -> None:
     values = request_of(symbols=["72030"], market="TSE_PRIME", provider="synthetic", interval="5m")
-    request = IndicatorRequest.parse(values | {"provider": "file"})
+    request = IndicatorRequest.parse(values)
     assert IndicatorRequest.parse(request.to_json()) == request
     assert request.to_json()["symbols"] == ["7203"]
     assert IndicatorRequest.parse({"indicators": ["obv"], "provider": "synthetic"}).to_json() == {

@@ -353,7 +353,7 @@ class TestFinal:
         assert found.completed_at is not None
         assert_accounts(found)
 
-    async def test_a_dead_chunk_fails_its_left_over_items_as_write_failed(self, job_store: JobStore) -> None:
+    async def test_a_dead_chunk_fails_its_left_over_items_as_lost(self, job_store: JobStore) -> None:
         job = await planned(job_store, make_chunk(0, 5), make_chunk(1, 2))
         await end(job_store, ref_of(job, 1), ["ok", "ok"])
         for attempt in (1, 2, 3):
@@ -362,7 +362,7 @@ class TestFinal:
             assert ended == Ended(is_accepted=True, is_dead=attempt == 3, is_final=attempt == 3)
         found = await live(job_store, job)
         assert (found.status, found.dead, found.done, found.failed) == (JobStatus.PARTIAL, 1, 5, 2)
-        assert found.outcomes == {"ok": 5, "write_failed": 2}
+        assert found.outcomes == {"ok": 5, "lost": 2}
         assert (await job_store.load_chunks(QUEUE, job.job_id))[0].state is ChunkState.DEAD
         assert_accounts(found)
 
@@ -374,7 +374,7 @@ class TestFinal:
             (expired,) = await bench.store.expire(QUEUE)
         assert (expired.verdict, expired.is_final) == ("dead", True)
         found = await live(bench.store, job)
-        assert (found.status, found.outcomes) == (JobStatus.FAILED, {"write_failed": 4})
+        assert (found.status, found.outcomes) == (JobStatus.FAILED, {"lost": 4})
         assert_accounts(found)
 
 

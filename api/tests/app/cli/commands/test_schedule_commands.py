@@ -77,7 +77,7 @@ def test_an_unknown_schedule_ends_with_4(at_live: Kaboom, weekly: str, command: 
         (("--cron", "daily"), "cron was 'daily', expected five fields"),
         (("--session-at", "16:35", "--missed", "never"), "'latest', 'skip' or 'all'"),
         (("--session-at", "16:35", "--interval", "7x=1"), "supported are 1m, 5m, 15m, 1h, 1d"),
-        (("--session-at", "16:35", "--interval", "1m"), "expected LENGTH=SESSIONS"),
+        (("--session-at", "16:35", "--interval", "1m"), "expected LENGTH=NUMBER"),
     ],
 )
 def test_a_schedule_that_cannot_be_ends_with_2(at_live: Kaboom, options: tuple[str, ...], message: str) -> None:
