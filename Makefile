@@ -50,7 +50,7 @@ else \
 fi
 endef
 
-.PHONY: help setup demo up test check static fmt influx pgbouncer faults faults-full openapi deploy-check image alerts e2e-n8n bench lock clean
+.PHONY: help setup demo up test check static fmt influx pgbouncer faults faults-full openapi deploy-check image alerts e2e-n8n wheel bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -113,6 +113,9 @@ alerts: $(STAMP) ## Test every alert rule, and fire one through Prometheus and A
 
 e2e-n8n: $(STAMP) ## Run the n8n workflows in a real n8n, installed once outside the clone (Node 20, g++)
 	$(BIN)/python -m pytest -q api/tests/n8n $(ARGS)
+
+wheel: $(STAMP) ## Build the wheel, install it outside the clone, and run the demo from it
+	$(BIN)/python -m pytest -q -p no:randomly api/tests/wheel $(ARGS)
 
 bench: $(STAMP) ## Run the benchmarks, one after another; fails where a goal is missed
 	@missed=0; for script in benchmarks/*.py; do \
