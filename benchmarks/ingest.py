@@ -3,8 +3,8 @@
 Usage: python benchmarks/ingest.py [--quick] [--json] [--runs N]
 
 Ours: an API, a Celery worker with four slots, Valkey and PostgreSQL, all started here on a folder of their own.
-Each run submits the report's request over HTTP and lasts from the job's `requested_at` to its `completed_at`. Four
-runs, the report's request word for word, warm up: each of the four pool children learns a symbol's year from the
+Each run submits the request below over HTTP and lasts from the job's `requested_at` to its `completed_at`. Four
+runs of that request warm up: each of the four pool children learns a symbol's year from the
 synthetic provider when it first meets the symbol. Each run measured names an older session, so that all its bars are
 new to the store. What the worker tree burns is charged whole, the synthetic provider's generating included.
 

@@ -5,7 +5,7 @@ Usage: python benchmarks/latency.py [--quick] [--json] [--runs N] [--concurrency
 Ours: an API, one Celery worker with four slots, Valkey and PostgreSQL; the provider is `yahoo` at a loopback server
 that answers every request after 50 ms with a body made beforehand, through the gate that all processes share, its
 limits set to so many requests at once (C) and to more a minute than there are; the store is InfluxDB's, at a loopback
-server that takes every line and holds none. Each run is the report's request for 1,600 symbols and one session of 327
+server that takes every line and holds none. Each run is an ingest request for 1,600 symbols and one session of 327
 minutes, all that a session of the TSE has: 523,200 rows, checked, from the job's `requested_at` to its `completed_at`.
 After each run the sink must have had just as many lines.
 

@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/submit.py [--quick] [--json]
 
-Ours: the report's POST run-daily. When its 202 is sent the job is committed to PostgreSQL (fsync on) and in Valkey,
+Ours: POST run-daily. When its 202 is sent the job is committed to PostgreSQL (fsync on) and in Valkey,
 and its message is published; each request differs from the others, so that none joins another's job. The peer
 (`naive/api.py`) has the same body, token and answer: three calls of redis.asyncio (SET, LPUSH, LTRIM) and `apply_async`
 inline, with a result backend; nothing of it outlives Valkey.

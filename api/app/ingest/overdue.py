@@ -15,7 +15,7 @@ from batch.kit.clock import utc_now
 from batch.market.calendar import JST, previous_session, sessions_between
 from batch.market.listing import Market
 
-#: The report's hour: by then a session's bars have been with providers for an hour and more.
+#: By then a session's bars have been with providers for an hour and more.
 _DUE = time(18)
 #: What a schedule that fires later than an hour before has instead.
 _TAKES = timedelta(hours=1)

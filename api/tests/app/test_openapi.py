@@ -76,7 +76,7 @@ def test_examples_are_true(model: type[BaseModel]) -> None:
     assert model.model_validate_json(json.dumps(example)).model_dump(mode="json", exclude_unset=True) == example
 
 
-def test_the_reports_body_is_the_example() -> None:
+def test_the_documented_body_is_the_example() -> None:
     example = DOCUMENT["components"]["schemas"]["RunDailyBody"]["example"]
     assert example == {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}
 

@@ -93,7 +93,7 @@ def test_a_planted_fault_is_found(old: str, new: str, fault: str) -> None:
     assert any(fault in sentence for sentence in found), found
 
 
-def test_the_worker_runs_the_command_of_the_report() -> None:
+def test_the_worker_runs_the_documented_command() -> None:
     argv = ["celery", *WORKER_ARGUMENTS, "--concurrency=4", "--prefetch-multiplier=1"]
     assert SERVICES["worker"]["command"] == argv
 

@@ -1,4 +1,4 @@
-"""The autoscaler watches the lists that Kaboom's broker writes, between the report's bounds."""
+"""The autoscaler watches the lists that Kaboom's broker writes, between one and five instances."""
 
 import pytest
 

@@ -88,7 +88,7 @@ def test_a_wrong_secret_is_found(name: str, old: str, new: str, fault: str) -> N
 
 
 @pytest.mark.parametrize("name", [API, WORKER, POOL])
-def test_a_service_has_every_secret_of_the_report(name: str) -> None:
+def test_a_service_has_every_specified_secret(name: str) -> None:
     assert rules.complete_faults(parse(render(name))) == []
 
 

@@ -1,4 +1,4 @@
-"""The manifests run what the report says, as the report says, and nothing that nobody asked for."""
+"""The manifests run what is specified, as specified, and nothing else."""
 
 import pytest
 
@@ -27,12 +27,12 @@ def has(fault: str, found: list[str]) -> bool:
     return any(fault in each for each in found)
 
 
-def test_the_reports_command_is_written_once() -> None:
+def test_the_worker_command_is_written_once() -> None:
     assert rules.REPORT_COMMAND == COMMAND
 
 
 @pytest.mark.parametrize("name", [WORKER, POOL])
-def test_the_worker_is_the_reports(name: str) -> None:
+def test_the_worker_is_as_specified(name: str) -> None:
     assert rules.worker_faults(parse(render(name))) == []
 
 
@@ -56,7 +56,7 @@ def test_another_worker_is_found(name: str, old: str, new: str, fault: str) -> N
 
 
 @pytest.mark.parametrize("name", [API, WORKER, POOL])
-def test_the_scale_is_the_reports(name: str) -> None:
+def test_the_scale_is_as_specified(name: str) -> None:
     assert rules.scale_faults(parse(render(name))) == []
 
 

@@ -1,4 +1,4 @@
-"""The main job on a real `kaboom up`, in the words of the issue and of the operations report."""
+"""The main job on a real `kaboom up`."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def token_of(up: Stack) -> str:
     return str(up.api.http.headers["x-ingest-token"])
 
 
-def test_both_calls_of_the_report_answer_as_in_the_report(up: Stack) -> None:
+def test_both_documented_calls_answer_as_documented(up: Stack) -> None:
     curl = ("curl", "-sS", "--noproxy", "*", "-H", f"x-ingest-token: {token_of(up)}")
     send = (
         "-X",
@@ -143,7 +143,7 @@ def test_the_worker_consumes_the_five_queues(up: Stack) -> None:
 
 @contextmanager
 def another_worker(up: Stack) -> "Iterator[subprocess.Popen[bytes]]":
-    """Run the worker command of the report, as written, beside the worker of `kaboom up`."""
+    """Run the worker command of README.md, as written, beside the worker of `kaboom up`."""
     argv = [*CELERY, *REPORTS_WORKER]
     with (up.data_dir / "logs" / "another.log").open("ab") as log:
         process = subprocess.Popen(argv, env=up.env, cwd=up.data_dir, stdin=subprocess.DEVNULL, stderr=log, stdout=log)
@@ -154,7 +154,7 @@ def another_worker(up: Stack) -> "Iterator[subprocess.Popen[bytes]]":
         process.wait()
 
 
-def test_the_worker_command_of_the_report_works_as_written(up: Stack) -> None:
+def test_the_documented_worker_command_works_as_written(up: Stack) -> None:
     with another_worker(up) as process:
         until(lambda: up.api.get("/jobs/stats"), lambda stats: stats["workers_online"] == 2, within_s=60)
         assert up.api.get("/jobs/stats")["slots_online"] == 6

@@ -20,7 +20,7 @@ from tests.fixtures.servers.stacks import Api, until
 
 SESSION = "2025-11-04"
 SYMBOLS = ["7203", "6758", "9984", "8306", "285A"]
-#: The report's, word for word.
+#: As README.md gives it.
 WORKER = (
     "celery", "-A", "app.tasks.celery_app", "worker", "--loglevel=info",
     "--queues=ingest,ai_analysis,backtest,market_data,notifications", "--concurrency=4", "--prefetch-multiplier=1",

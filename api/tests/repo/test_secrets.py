@@ -1,4 +1,4 @@
-"""Settings, report, examples, docs, manifests and Terraform name the same secrets, and one rule names each."""
+"""Settings, examples, docs, manifests and Terraform name the same secrets, and one rule names each."""
 
 from collections.abc import Iterator, Mapping
 
@@ -20,7 +20,7 @@ from tests.fixtures.repo.secret_names import (
     kept_variables,
 )
 
-#: The report's table of secrets; `influxdb-bucket-*` stands for three.
+#: The specified secrets; `influxdb-bucket-*` stands for three.
 REPORT = {
     "redis-url", "celery-broker-url", "celery-result-backend", "database-url", "influxdb-host", "influxdb-token",
     "influxdb-org", "influxdb-bucket-raw-1m-hot", "influxdb-bucket-agg-5m", "influxdb-bucket-agg-1d",
@@ -30,7 +30,7 @@ REPORT = {
 TABLE = "docs/operations/secrets.md"
 TERRAFORM = "infra/terraform/modules/kaboom/secrets.tf"
 VERSIONS = "infra/deploy/variables"
-#: Each of these gets all, as the report has it.
+#: Each of these gets all secrets, as specified.
 SERVICES = ("api/api-service.yaml", "api/celery-worker-service.yaml", "api/celery-worker-pool.yaml")
 #: These get what they need.
 JOBS = tuple(f"api/{path.name}" for path in sorted((ROOT / "api").glob("*-job.yaml")))

@@ -112,6 +112,6 @@ class TestAScheduleIsEnabled:
     def test_what_is_no_daily_ingest_of_a_market_promises_nothing(self, values: dict[str, Any]) -> None:
         assert find_overdue([], [schedule(**values)], at("07 20:00")) == {}
 
-    def test_the_default_schedule_promises_what_the_report_asks(self) -> None:
+    def test_default_schedule_has_the_specified_times(self) -> None:
         two = schedule(timing=SESSION_AT, request={"intervals": {"1m": 1, "1d": 5}, "market": "TSE_GROWTH"})
         assert set(find_overdue([], [two], at("07 20:00"))) == {("TSE_GROWTH", "1m"), ("TSE_GROWTH", "1d")}

@@ -1,4 +1,4 @@
-"""The report's curl, byte for byte, and what a submission leaves in Redis, in the ledger and at the broker."""
+"""The documented curl command, and what a submission leaves in Redis, in the ledger and at the broker."""
 
 import json
 import re
@@ -18,7 +18,7 @@ ACCEPTED = re.compile(rb'\{"job_id":"([0-9a-f]{32})","status":"queued"\}')
 JSON = {"Content-Type": "application/json"}
 
 
-async def test_the_reports_request_is_answered_as_in_the_report(real_http: httpx2.AsyncClient) -> None:
+async def test_the_documented_request_is_answered_as_documented(real_http: httpx2.AsyncClient) -> None:
     answer = await real_http.post(RUN_DAILY, content=REPORT_JSON, headers=JSON)
     assert answer.status_code == 202
     found = ACCEPTED.fullmatch(answer.content)

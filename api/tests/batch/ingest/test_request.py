@@ -31,7 +31,7 @@ def test_it_comes_back_from_json(request_: IngestRequest) -> None:
     assert IngestRequest.parse(request_.to_json()) == request_
 
 
-def test_the_report_s_example() -> None:
+def test_the_documented_example() -> None:
     values = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}
     request = IngestRequest.parse(values)
     assert request == IngestRequest(intervals={Interval.M1: 1}, market=Market.TSE_PRIME, chunk_size=500)

@@ -82,7 +82,7 @@ def _version_faults(version: str, variable: str, values: Mapping[str, str]) -> l
 
 
 def complete_faults(document: Mapping[str, Any]) -> list[str]:
-    """Return what a service lacks of the report's secrets and of the CA's file."""
+    """Return what a service lacks of the specified secrets and of the CA's file."""
     main = main_of(document)
     filled = {entry["name"] for entry in main["env"] if "valueFrom" in entry}
     faults = [f"{secret} is missing" for secret in SECRETS if variable_of(secret) not in filled]

@@ -1,4 +1,4 @@
-"""What the report, the code and Cloud Run's habits ask of a manifest beyond its schema."""
+"""What the specification, the code and Cloud Run ask of a manifest beyond its schema."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.deploy.rules.manifests import containers, values_of
 
-#: As the operations report says it.
+#: As specified.
 REPORT_COMMAND = (
     "celery -A app.tasks.celery_app worker --loglevel=info"
     " --queues=ingest,ai_analysis,backtest,market_data,notifications --concurrency=4 --prefetch-multiplier=1"
@@ -38,7 +38,7 @@ def _differ(what: str, was: object, expected: object) -> list[str]:
 
 
 def worker_faults(document: Mapping[str, Any]) -> list[str]:
-    """Return where a worker, service or pool, is not the report's."""
+    """Return where a worker, service or pool, is not as specified."""
     main = main_of(document)
     command = " ".join([*main.get("command", []), *main.get("args", [])])
     faults = _differ("command", command, REPORT_COMMAND)
@@ -53,7 +53,7 @@ def worker_faults(document: Mapping[str, Any]) -> list[str]:
 
 
 def scale_faults(document: Mapping[str, Any]) -> list[str]:
-    """Return what would scale otherwise than the report says, or start a revision that nobody meant to run."""
+    """Return what would scale outside the specified bounds, or start a revision that nobody meant to run."""
     at_resource, at_revision = (_annotations(document, of_template=t) for t in (False, True))
     faults = [f"{name} at the revision" for name in at_revision if name.startswith("autoscaling.knative.dev/")]
     if document["kind"] == "WorkerPool":

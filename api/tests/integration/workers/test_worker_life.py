@@ -77,7 +77,7 @@ def wait_until_busy(place: Place, *, chunks: int) -> None:
 
 
 class TestDrain:
-    """The bare command of the report, without our command line and without REMAP_SIGTERM."""
+    """The bare Celery command, without our command line and without REMAP_SIGTERM."""
 
     def test_sigterm_hands_chunks_back_uncounted_and_ends_with_0(self, place: Place) -> None:
         with worker(place) as first:

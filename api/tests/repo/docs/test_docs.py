@@ -47,9 +47,16 @@ def test_a_make_target_of_the_readme_exists(target: str) -> None:
 @pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
 def test_a_decision_has_its_form(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
+    if path.name.endswith("-number-not-used.md"):
+        assert text.startswith(f"# {path.name[:4]}. Number not used\n\nNot used. ")
+        return
     assert re.match(rf"# {path.name[:4]}\. \S.*\n\n(Accepted|Superseded)", text)
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"]
     assert len(text.split()) < 900, "a decision is one page"
+
+
+def test_numbers_of_decisions_have_no_gap() -> None:
+    assert [int(path.name[:4]) for path in DECISIONS] == list(range(1, len(DECISIONS) + 1))
 
 
 def test_code_cites_only_decisions_that_exist() -> None:
@@ -61,3 +68,20 @@ def test_code_cites_only_decisions_that_exist() -> None:
         for number in re.findall(r"decisions/(\d{4})", path.read_text(encoding="utf-8"))
     }
     assert cited <= numbers
+
+
+def test_no_page_refers_to_a_document_that_readers_lack() -> None:
+    phrase = re.compile(r"operations report|\bthe report's|\breport's own\b", re.IGNORECASE)
+    kept = ("docs/decisions/", "CHANGELOG.md", "api/tests/repo/docs/test_docs.py")
+    paths = [path for path in find_files() if path.suffix in {".md", ".py", ".yaml", ".tf", ".yml", ".json"}]
+    assert [
+        f"{name}: {match[0]}"
+        for path in paths
+        if not (name := path.relative_to(ROOT).as_posix()).startswith(kept)
+        for match in phrase.finditer(path.read_text(encoding="utf-8"))
+    ] == []
+
+
+def test_no_page_names_a_cloud_project() -> None:
+    (project,) = re.findall(r'default = "(kaboom-\d+)"', load_text("infra/terraform/envs/production/variables.tf"))
+    assert [path.name for path in PAGES if project in path.read_text(encoding="utf-8")] == []

@@ -9,7 +9,7 @@ from app.cli.stack.whole import WORKER_ARGUMENTS
 from app.jobs.queues import Queue
 from tests.fixtures.repo.repository import load_text
 
-#: As the operations report prints it, on one line.
+#: As README.md gives it, on one line.
 COMMAND = (
     "celery -A app.tasks.celery_app worker --loglevel=info"
     " --queues=ingest,ai_analysis,backtest,market_data,notifications --concurrency=4 --prefetch-multiplier=1"
@@ -17,17 +17,17 @@ COMMAND = (
 PING = "celery -A app.tasks.celery_app inspect ping"
 
 
-def test_the_reports_command_empties_exactly_our_queues() -> None:
+def test_the_worker_command_names_exactly_our_queues() -> None:
     (queues,) = re.findall(r"--queues=(\S+)", COMMAND)
     assert queues.split(",") == [queue.value for queue in Queue]
 
 
-def test_our_own_workers_run_the_reports_command() -> None:
+def test_our_own_workers_run_the_documented_command() -> None:
     assert COMMAND.startswith(" ".join(("celery", *WORKER_ARGUMENTS)) + " ")
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.ja.md", "docs/reference/queues.md"])
-def test_the_docs_print_the_reports_commands(page: str) -> None:
+def test_the_docs_print_the_worker_commands(page: str) -> None:
     text = re.sub(r"\s*\\\n\s*", " ", load_text(page))
     assert COMMAND in text
     assert PING in text

@@ -23,7 +23,7 @@ def test_the_reference_page_lists_every_key() -> None:
     assert sorted(documented) == sorted(keys_of_the_code())
 
 
-def test_the_reports_names_stand() -> None:
+def test_the_specified_names_stand() -> None:
     assert keys.job("ingest", "abc") == "ingest:job:abc"
     assert keys.newest("ingest") == "ingest:jobs"
 

@@ -1,4 +1,4 @@
-# Production has the plain names, those of the report; another environment ends its names with its own, and begins
+# Production has the plain names; another environment ends its names with its own, and begins
 # those of its secrets with it.
 
 locals {

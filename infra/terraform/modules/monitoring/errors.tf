@@ -1,4 +1,4 @@
-# The report's second alert from the logs: it also sees a worker that dies before it can count.
+# An alert from the logs: it also sees a worker that dies before it can count.
 
 resource "google_logging_metric" "worker_errors" {
   project     = var.project_id

@@ -1,4 +1,4 @@
-# How Cloud Run reaches Memorystore: the report's connector, a subnetwork for Direct VPC egress, or, while one moves
+# How Cloud Run reaches Memorystore: a connector, a subnetwork for Direct VPC egress, or, while one moves
 # from the first to the second, both.
 
 resource "google_vpc_access_connector" "this" {
