@@ -23,7 +23,7 @@ def project(tmp_path: Path) -> Path:
     missing = find_missing()
     assert not missing, ABSENT.format(missing=", ".join(missing))
     shutil.copy(ROOT / "compose.yaml", tmp_path)
-    (make,) = re.findall(r"^\(umask .*$", load_text("docs/how-to/run-with-docker.md"), re.MULTILINE)
+    (make,) = re.findall(r"^ *(\(umask .*)$", load_text("docs/how-to/run-with-docker.md"), re.MULTILINE)
     subprocess.run(["bash", "-euc", make], cwd=tmp_path, check=True)
     return tmp_path
 

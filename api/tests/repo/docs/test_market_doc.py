@@ -4,6 +4,7 @@ import asyncio
 import re
 from datetime import date
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from tests.fixtures.bars.stored_bars import MINUTES, full_day
 from tests.fixtures.repo.repository import load_text
 
 PAGE, HOW_TO = load_text("docs/reference/market-api.md"), load_text("docs/how-to/read-bars.md")
-OPENERS = [block for block in re.findall(r"```python\n(.*?)```", HOW_TO, re.DOTALL) if "mirror/" in block]
+OPENERS = [dedent(b) for b in re.findall(r"```python\n(.*?)```", HOW_TO, re.DOTALL) if "mirror/" in b]
 DAY = date(2025, 11, 4)
 
 
