@@ -85,3 +85,10 @@ def test_no_page_refers_to_a_document_that_readers_lack() -> None:
 def test_no_page_names_a_cloud_project() -> None:
     (project,) = re.findall(r'default = "(kaboom-\d+)"', load_text("infra/terraform/envs/production/variables.tf"))
     assert [path.name for path in PAGES if project in path.read_text(encoding="utf-8")] == []
+
+
+def test_benchmarks_page_is_short() -> None:
+    page = load_text("benchmarks/README.md")
+    assert len(re.findall(r"[^\s|]*\w[^\s|]*", page)) <= 1200
+    scripts = {path.name for path in (ROOT / "benchmarks").glob("*.py")}
+    assert {script for script in scripts if f"{script}" not in page} == set()
