@@ -49,7 +49,7 @@ def test_the_list_is_what_the_manifests_hold() -> None:
 
 
 def test_the_page_explains_the_list() -> None:
-    rows = re.findall(r"^\| (`[A-Z].*?) \|", load_text("docs/reference/manifests.md"), re.MULTILINE)
+    rows = re.findall(r"^\| (`[A-Z].*?) \|", load_text("docs/operations/manifests.md"), re.MULTILINE)
     explained = [name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)]
     versions = {name for name in listed_variables() if name.startswith("VERSION_")}
     assert sorted(explained) == sorted(set(listed_variables()) - versions)

@@ -154,9 +154,9 @@ def test_metrics_that_would_be_lost_are_found(name: str, old: str, new: str, fau
 
 
 def test_the_page_tells_the_same_numbers() -> None:
-    page = load_text("docs/reference/manifests.md")
+    page = load_text("docs/operations/manifests.md")
     versions = [containers(parse(render(name)))[1]["image"].rsplit(":", 1)[1] for name in (WORKER, POOL)]
-    assert "Version {} is what public configurations run; for the pool {} is named".format(*versions) in page
+    assert "Version {} is used in public configurations; for the pool {} is named".format(*versions) in page
     for name in (API, WORKER):
         limits = rules.main_of(parse(render(name)))["resources"]["limits"]
         assert f"{limits['cpu']} vCPU and {limits['memory'].replace('Gi', ' GiB')}" in page

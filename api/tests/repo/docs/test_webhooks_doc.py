@@ -56,7 +56,7 @@ def test_the_documented_table_is_the_courier_s() -> None:
 def test_the_documented_numbers_and_states_are_the_code_s() -> None:
     text = re.sub(r"\s+", " ", PAGE)
     assert f"after {LEASE_S:.0f} seconds" in text
-    assert f"dropped after {KEPT_DAYS} days" in text
-    assert f"has {SLOTS} places, and one host gets {PER_HOST} of them" in text
+    assert f"deleted after {KEPT_DAYS} days" in text
+    assert f"has {SLOTS} slots, and one host gets at most {PER_HOST} of them" in text
     assert "port " + " or ".join(map(str, sorted(PORTS))) in text
     assert ", ".join(f"`{status}`" for status in DeliveryStatus) in text
