@@ -50,7 +50,7 @@ else \
 fi
 endef
 
-.PHONY: help setup demo up test check static fmt influx pgbouncer faults faults-full openapi deploy-check image alerts e2e-n8n wheel bench lock clean
+.PHONY: help setup demo up test check static fmt influx pgbouncer faults faults-full openapi deploy-check image alerts e2e-n8n wheel howtos bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -116,6 +116,9 @@ e2e-n8n: $(STAMP) ## Run the n8n workflows in a real n8n, installed once outside
 
 wheel: $(STAMP) ## Build the wheel, install it outside the clone, and run the demo from it
 	$(BIN)/python -m pytest -q -p no:randomly api/tests/wheel $(ARGS)
+
+howtos: $(STAMP) ## Run every command block of README and the how-tos against a real Kaboom
+	$(BIN)/python -m pytest -q -n 2 --dist load api/tests/howtos $(ARGS)
 
 bench: $(STAMP) ## Run the benchmarks, one after another; fails where a goal is missed
 	@missed=0; for script in benchmarks/*.py; do \
