@@ -16,7 +16,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def test_every_outcome_is_listed() -> None:
-    written = {row[0].strip("`"): row[-1] == "yes" for row in rows("What became of a symbol")}
+    written = {row[0].strip("`"): row[-1] == "yes" for row in rows("The outcome of a symbol")}
     assert written == {outcome.value: outcome.is_fine for outcome in Outcome}
 
 
