@@ -40,7 +40,7 @@ SPEC = ProviderSpec(
         url="https://jpx-jquants.com/",
         en="J-Quants is for the personal use of the person who holds the key: no redistribution, no business use."
         " Terms: {url}",
-        ja="J-Quants はキーの保有者本人の私的利用に限られ、再配布や業務での利用はできません。規約: {url}",
+        ja="J-Quantsの利用はキーの保有者本人の私的利用に限られ、再配布や業務での利用はできません。規約：{url}",
     ),
     has_master=True,
 )

@@ -36,6 +36,6 @@ SPEC = ProviderSpec(
     terms=Terms(
         url="https://legal.yahoo.com/us/en/yahoo/terms/otos/index.html",
         en="Yahoo's data is for personal use, and Yahoo may turn callers away. Terms: {url}",
-        ja="Yahoo のデータは個人利用に限られ、アクセスを拒まれることがあります。規約: {url}",
+        ja="Yahooのデータは個人利用に限られ、アクセスを拒否されることがあります。規約：{url}",
     ),
 )

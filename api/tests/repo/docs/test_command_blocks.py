@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from app.cli.exits import Exit
-from app.engine.catalog import Queue
+from app.jobs.queues import Queue
 from tests.fixtures.repo.command_blocks import Block, read_blocks, write_script
 from tests.fixtures.repo.repository import ROOT, load_text
 

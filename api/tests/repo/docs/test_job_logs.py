@@ -20,6 +20,7 @@ _BOUND = {
     "batch/ingest/records.py",
     "batch/ingest/repeats.py",
     "batch/ingest/window.py",
+    "batch/providers/jquants/bulk.py",
     "batch/providers/limiter/rate_limiter.py",
     "batch/scripts/run_refresh_symbols.py",
 }
