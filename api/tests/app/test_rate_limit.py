@@ -224,6 +224,6 @@ async def test_a_process_that_stood_still_refuses_nobody_for_it(monkeypatch: pyt
     async def fail(_: object, item: None) -> None:
         raise StoreError("no answer came within 5 s")
 
-    monkeypatch.setattr("app.rate_limit.Group.call", fail)
+    monkeypatch.setattr("app.rate_limit.CallBatcher.call", fail)
     answers = [await limiter.spend("ingest", "POST") for _ in range(6)]
     assert [bool(answer and answer.refusal) for answer in answers] == [False] * 5 + [True]

@@ -66,15 +66,15 @@ STATE_DETAILS: tuple[Pair, ...] = (
         "開いているストリームと待機が上限の{count}件に達しています",
     ),
     (
-        "{count} calls in {seconds} s are allowed to one address without a token, and were made",
+        "an address without a valid token may make {count} calls in {seconds} s",
         "トークンのない呼び出しは、アドレスごとに{seconds}秒間で{count}回までです。上限に達しました",
     ),
     (
-        "{count} reads in {seconds} s are allowed to this token, and were made",
+        "this caller may make {count} reads in {seconds} s",
         "このトークンの読み取りは{seconds}秒間で{count}回までです。上限に達しました",
     ),
     (
-        "{count} writes in {seconds} s are allowed to this token, and were made",
+        "this caller may make {count} writes in {seconds} s",
         "このトークンの書き込みは{seconds}秒間で{count}回までです。上限に達しました",
     ),
     ("the x-ingest-token header was missing or wrong", "x-ingest-token ヘッダーがないか、値が違います"),
