@@ -207,4 +207,4 @@ def describe_failure(job: Job) -> str:
     if not job.error:
         return counts
     cause = f"{job.error.get('type', 'error')}: {job.error.get('message', '')}"
-    return f"{cause}; {counts}" if job.total else cause
+    return f"{cause} ({outcomes})" if outcomes else cause

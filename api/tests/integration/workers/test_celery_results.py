@@ -28,6 +28,7 @@ from tests.fixtures.workers.workers import Place, WorkerProcess, worker
 pytestmark = pytest.mark.timeout(400)
 READY = ("SUCCESS", "FAILURE", "REVOKED")
 CELERY = (sys.executable, "-m", "celery", "-A", "app.tasks.celery_app")
+CAUSE = r"^items_failed: 2 of 2 items failed; first cause: item0 write_failed: said so"
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_each_end_of_a_job_is_told_as_it_is(place: Place) -> None:
         assert result["outcomes"] == {"ok": 4}
         result = app.AsyncResult(in_part).get(timeout=60)
         assert (result["status"], result["outcomes"]) == ("partial", {"ok": 2, "write_failed": 1})
-        with pytest.raises(Exception, match=r"^2 of 2 failed \(write_failed 2\)$") as raised:
+        with pytest.raises(Exception, match=CAUSE + r" \(write_failed 2\)$") as raised:
             app.AsyncResult(failed).get(timeout=60)
         assert type(raised.value).__name__ == "JobFailed"
         with pytest.raises(Exception, match=r"^InvalidRequest: no such market$"):
@@ -85,7 +86,7 @@ def test_each_end_of_a_job_is_told_as_it_is(place: Place) -> None:
         told = [run_cli(place, job_id) for job_id in (completed, failed)]
     assert [each.returncode for each in told] == [0, 1]
     assert "'status': 'completed'" in told[0].stdout
-    assert "JobFailed: 2 of 2 failed (write_failed 2)" in told[1].stderr
+    assert "JobFailed: items_failed: 2 of 2 items failed; first cause: item0" in told[1].stderr
 
 
 def test_a_job_is_pending_then_started_then_revoked(place: Place) -> None:

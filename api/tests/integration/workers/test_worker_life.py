@@ -243,7 +243,7 @@ def test_every_line_of_a_chunk_tells_its_job_and_the_request_that_asked_for_it(p
         job_id = place.submit("request-17", chunks=2, items=1, item_s=0)
         place.wait(job_id)
         until(lambda: words(running), lambda said: {"job_planned", "job_finished"} <= said, within_s=20)
-        lines = [line for line in running.lines() if line["logger"].startswith("app.tasks") and "chunk" in line]
+        lines = [line for line in running.lines() if line["logger"].startswith("app.engine") and "chunk" in line]
     assert {line["chunk"] for line in lines} >= {"plan"}
     told = {(line["request_id"], line["job_id"], line["task"], line["queue"]) for line in lines}
     assert told == {("request-17", job_id, "ingest.run_daily", "ingest")}
