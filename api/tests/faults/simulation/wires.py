@@ -7,6 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from app.engine.job_events import JobEvent
 from app.live.store import ChunkRef
 from batch.errors import StoreError
 from tests.faults.simulation.virtual_loop import here
@@ -91,6 +92,9 @@ class Broker:
                 else:
                     self.messages.append(ref)
         self.serve()
+
+    async def show(self, event: JobEvent) -> None:
+        """Do nothing: no monitor listens."""
 
     async def depth(self, queue: str) -> int:
         """Return how many messages wait."""
