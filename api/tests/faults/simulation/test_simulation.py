@@ -142,7 +142,7 @@ def a_tally_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def the_last_plan_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     async def overwrite(
-        self: MemoryJobHistory, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk]
+        self: MemoryJobHistory, job_id: str, plan: Mapping[str, Any], chunks: Sequence[Chunk], **_: object
     ) -> tuple[Mapping[str, Any], list[Chunk]]:
         self._jobs[job_id] = replace(self._jobs[job_id], plan=dict(plan))
         self._chunks[job_id] = {chunk.n: chunk for chunk in chunks}
