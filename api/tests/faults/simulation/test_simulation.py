@@ -23,7 +23,7 @@ from tests.faults.simulation.weather import CALM, Blow, Weather
 from tests.fixtures.repo.repository import ROOT
 
 #: Every planted bug is found within so many seeds.
-WITHIN = 600
+WITHIN = 1500
 #: Workers that are told to stop again and again, with work that breaks.
 STOPS = Weather(broken=0.2, blows=(Blow.STOP,), every_s=1.5, storm_s=45.0, jobs=3, workers=3)
 
