@@ -21,7 +21,8 @@ import importlib, importlib.metadata, json, pkgutil, sys
 import app, batch
 for ring in (app, batch):
     for module in pkgutil.walk_packages(ring.__path__, ring.__name__ + '.'):
-        importlib.import_module(module.name)
+        if '.migrations.' not in module.name:  # Alembic runs these
+            importlib.import_module(module.name)
 import google.cloud.secretmanager
 files = {name: (getattr(m, '__file__', None), getattr(m, '__cached__', None)) for name, m in sys.modules.items()}
 print(json.dumps({

@@ -50,7 +50,7 @@ def test_a_job_that_fails_takes_the_failure_branch(lab: Lab, workflow: str, symb
     lines = text.splitlines()
     job = lab.up.api.job(job_id_in(text))
     assert job["status"] == "failed"
-    assert lines[0] == f"Kaboom needs a look: job {job['job_id']} failed: nothing was written"
+    assert lines[0] == f"Kaboom needs a look: job {job['job_id']} failed: {job['error']['message']}"
     assert f"What failed runs again with: kaboom jobs retry {job['job_id']}" in lines
 
 
