@@ -24,7 +24,7 @@ for ring in (app, batch):
         if '.migrations.' not in module.name:  # Alembic runs these
             importlib.import_module(module.name)
 import google.cloud.secretmanager
-files = {name: (getattr(m, '__file__', None), getattr(m, '__cached__', None)) for name, m in sys.modules.items()}
+files = {name: (getattr(m, '__file__', None), getattr(m, '__cached__', None)) for name, m in list(sys.modules.items())}
 print(json.dumps({
     'packages': {d.name: d.version for d in importlib.metadata.distributions()},
     'modules': sorted(name for name in files if name.split('.')[0] in ('app', 'batch')),
