@@ -94,8 +94,8 @@ async def test_no_process_opens_more_than_its_share(
         settings = real_settings(redis_url, url, tmp_path).model_copy(update={"database_pool": setting})
         parts = build_parts(settings, CATALOG, role=role)
         with counting(url) as seen:
-            await asyncio.gather(*(parts.history.load("ingest", str(n)) for n in range(100)))
+            await asyncio.gather(*(parts.history.load("ingest", str(n)) for n in range(40)))
             # All of the pool's connections at one moment.
-            await asyncio.gather(*(parts.history.stats("ingest") for _ in range(100)))
+            await asyncio.gather(*(parts.history.stats("ingest") for _ in range(40)))
         await parts.close()
     assert 1 <= max(seen) <= most
