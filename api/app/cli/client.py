@@ -17,7 +17,6 @@ from batch.kit.printable import clean
 from batch.kit.retry import parse_retry_after
 
 INGEST = "/api/v1/ingest"
-MARKET_DATA = "/api/v1/market-data"
 SCHEDULES = "/api/v1/schedules"
 JOBS = "/api/v1/jobs"
 _TOO_MANY, _NO_CONTENT = 429, 204

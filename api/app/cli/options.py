@@ -17,9 +17,7 @@ IntervalName = Annotated[str, typer.Option(help="1m, 5m, 15m, 1h or 1d")]
 Symbols = Annotated[list[str] | None, typer.Option("--symbol", help="only this symbol (repeatable)")]
 Provider = Annotated[str | None, typer.Option(help="data provider (default: the server's)")]
 Callback = Annotated[str | None, typer.Option(help="URL to which the server posts a webhook when the job ends")]
-DryRun = Annotated[bool, typer.Option(help="plan the job, but do not run it")]
 Wait = Annotated[bool, typer.Option(help="follow the job until it ends")]
 Timeout = Annotated[float | None, typer.Option(help="longest wait in seconds")]
-#: Options of jobs on a market, and of jobs that end with a session.
+#: An option of jobs on a market.
 MarketName = Annotated[str, typer.Option(help="TSE_PRIME, TSE_STANDARD, TSE_GROWTH or FILE")]
-LastSession = Annotated[str | None, typer.Option("--session", help="last session, YYYY-MM-DD (default: the newest)")]

@@ -61,7 +61,7 @@ class JobType:
     run_chunk: str = ""
     run: str = ""
     build_retry: BuildRetry = retry_whole
-    unit: str = "items"
+    unit: str = "symbols"
     lost_item: str = "lost"
     is_schedulable: bool = False
     example: Mapping[str, Any] = field(default_factory=dict)
@@ -98,15 +98,6 @@ class JobType:
     def plan_step(self) -> str:
         """The function of the first step of a job: its plan, or all of it."""
         return self.run or self.plan
-
-    def parse(self, values: Mapping[str, Any], settings: object) -> Request:
-        """Return a caller's request as it is kept.
-
-        Raises:
-            InvalidRequest: it cannot be carried out.
-
-        """
-        return self.check(refuse_internal(self.request.parse(values)), settings)
 
 
 def refuse_internal[R: Request](request: R) -> R:

@@ -68,7 +68,6 @@ REFRESH_SYMBOLS = JobType(
     check=check_symbols,
     run="app.market_data.tasks.symbols:refresh",
     result=SymbolsResult,
-    unit="lists",
     is_schedulable=True,
     example={"provider": "jquants"},
 )

@@ -14,7 +14,7 @@ def describe_job(words: Speaker, job: dict[str, Any]) -> str:
     """Return the state of a job, its session, rows and speed."""
     result, rows, seconds = job["result"] or {}, job["progress"]["rows"], runtime_s(job)
     parts = [_head(words, job)]
-    if "session" in result:
+    if "session" in result and "is_final" in result:
         name = "job_session" if result["is_final"] else "job_session_open"
         parts.append(words.say(name, session=result["session"]))
     parts.append(words.say("job_rows", rows=rows))

@@ -29,7 +29,7 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
         print_gaps(session, result["gaps"])
     print_upkeep(session, result)
     _print_extras(session, result)
-    if result and ("gaps" not in result or job["progress"]["total"]) and "changes" not in result:
+    if "outcomes" in result and ("gaps" not in result or job["progress"]["total"]):
         _print_outcomes(session, job, result)
     _print_next(session, job)
 
@@ -40,6 +40,10 @@ def _print_extras(session: Session, result: dict[str, Any]) -> None:
     if "changes" in result:
         changes = words.say("join").join(f"{kind} {found['count']:,}" for kind, found in result["changes"].items())
         session.show(words.say("list_changes", as_of=result["as_of"], previous=result["previous"], changes=changes))
+    elif "outcomes" not in result:
+        # A job without chunks, whose result is all that it has to show.
+        for name, value in result.items():
+            session.show(f"{name}: {value}")
     if "folder" in result and "files" not in result:
         session.show(f"{result['folder']}/*.parquet")
 

@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.catalog import CATALOG
 from app.cli.session import Session
-
-#: Their items are files, one for each month of a series.
-_BY_FILE = ("market_data.mirror", "market_data.compact")
 
 
 def unit_of(job: Mapping[str, Any]) -> str:
-    """Return the unit of a job's items: `symbols` or `files`."""
-    return "files" if job["task"] in _BY_FILE else "symbols"
+    """Return the unit of a job's items, such as `files`; `symbols` of a kind of job that this release does not know."""
+    try:
+        return CATALOG.get(job["task"]).unit
+    except KeyError:
+        return "symbols"
 
 
 def print_upkeep(session: Session, result: Mapping[str, Any]) -> None:

@@ -7,6 +7,8 @@ import orjson
 import pytest
 from rich.cells import cell_len
 
+from app.cli.output.summary import print_summary
+from app.cli.session import Session
 from tests.app.cli.conftest import Done, Kaboom, Scripted
 from tests.app.words.texts import JAPANESE
 
@@ -134,3 +136,10 @@ def test_an_unknown_language_is_refused(kaboom: Kaboom) -> None:
     done = kaboom("--lang", "fr", "jobs", "list")
     assert (done.code, done.out) == (2, "")
     assert "'fr' is not one of 'en', 'ja'" in done.err
+
+
+def test_the_result_of_a_job_without_chunks_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    session = Session(api_url="http://127.0.0.1:1", data_dir=None, is_json=False, language="en")
+    result = {"symbols": 1651, "session": "2025-11-04"}
+    print_summary(session, JOB | {"task": "notifications.digest", "status": "completed", "result": result})
+    assert "symbols: 1651\nsession: 2025-11-04\n" in capsys.readouterr().out
