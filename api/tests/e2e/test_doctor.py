@@ -67,6 +67,7 @@ def doctor(up: Stack, **env: str) -> list[dict[str, str]]:
     done = subprocess.run(
         (*KABOOM, "doctor", "--json"), env=up.env | env, cwd=up.data_dir.parent, capture_output=True, check=False
     )
+    assert done.stdout, done.stderr
     findings: list[dict[str, str]] = orjson.loads(done.stdout)
     assert done.returncode == any(f["verdict"] == "fault" for f in findings), done.stderr
     return findings

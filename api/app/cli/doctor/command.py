@@ -51,8 +51,10 @@ async def _examine(session: Session) -> list[Finding]:
     except KaboomError as e:
         findings.append(Finding("settings", "fault", e.message, "correct the settings that the message names"))
     else:
-        findings += await find_servers(session, parts)
-        await parts.close()
+        try:
+            findings += await find_servers(session, parts)
+        finally:
+            await parts.close()
     return [*findings, *await find_bars(settings)]
 
 

@@ -18,6 +18,8 @@ from batch.kit.clock import utc_now
 
 #: How PostgreSQL and Redis say that they are full.
 _NO_ROOM = ("No space left", "DiskFull", "OutOfMemory", "OOM", "MISCONF")
+#: What to do where a server stopped between its check and a question.
+_ASK_AGAIN = "run `kaboom doctor` again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +56,23 @@ async def find_servers(session: Session, parts: Parts) -> list[Finding]:
         findings.append(await _redis("broker", parts.dispatcher, broker))
     database = await _database(parts, place("PostgreSQL", "DATABASE_URL", settings.database_url))
     findings.append(database)
-    has_workers = False
-    if redis.verdict == "ok":
-        workers = await parts.store.workers()
-        has_workers, slots = bool(workers), sum(worker.slots for worker in workers)
-        mend = "" if workers else "kaboom worker"
-        detail = f"{len(workers)} online with {slots} slots"
-        findings.append(Finding("workers", "ok" if workers else "warning", detail, mend))
+    workers = await _workers(parts) if redis.verdict == "ok" else None
+    if workers:
+        findings.append(workers)
     if database.verdict == "ok":
+        has_workers = workers is not None and workers.verdict == "ok"
         findings.append(await _schedules(parts, has_workers=has_workers))
     return findings
+
+
+async def _workers(parts: Parts) -> Finding:
+    try:
+        workers = await parts.store.workers()
+    except StoreError as e:
+        return Finding("workers", "fault", e.message, _ASK_AGAIN)
+    slots = sum(worker.slots for worker in workers)
+    detail = f"{len(workers)} online with {slots} slots"
+    return Finding("workers", "ok", detail) if workers else Finding("workers", "warning", detail, "kaboom worker")
 
 
 async def _redis(part: str, store: JobStore | Dispatcher, place: _Place) -> Finding:
@@ -94,7 +103,10 @@ async def _database(parts: Parts, place: _Place) -> Finding:
 
 
 async def _schedules(parts: Parts, *, has_workers: bool) -> Finding:
-    found = [s for s in await parts.schedules.list_schedules(DEFAULT_OWNER) if s.is_enabled]
+    try:
+        found = [s for s in await parts.schedules.list_schedules(DEFAULT_OWNER) if s.is_enabled]
+    except StoreError as e:
+        return Finding("schedules", "fault", e.message, _ASK_AGAIN)
     if not found:
         return Finding("schedules", "ok", "none is enabled; `kaboom schedules list` shows all")
     late_s = max((utc_now() - (s.next_at or utc_now())).total_seconds() for s in found)

@@ -120,7 +120,7 @@ def test_results_come_back_after_redis_lost_everything(place: Place) -> None:
         running = place.submit(chunks=1, items=300, item_s=0.1)
         before = [place.wait(job_id) for job_id in (ended, bad)]
         until(lambda: place.job(running), lambda job: job.done > 0, within_s=60)
-        redis.flushall()
+        redis.flushdb()
         assert state(app, ended) == "PENDING"
         states = until(
             lambda: [state(app, job_id) for job_id in (ended, bad, running)],

@@ -1,0 +1,39 @@
+"""`kaboom doctor` names a server that stops between its check and the next question."""
+
+import pytest
+
+from app.catalog import CATALOG
+from app.cli.doctor.servers import find_servers
+from app.cli.session import Session
+from app.engine.dispatch import LocalDispatcher
+from app.engine.parts import Parts
+from app.ledger.memory import MemoryJobHistory
+from app.ledger.schedules.memory import MemoryScheduleStore
+from app.live.memory import MemoryJobStore
+from app.settings import load_settings
+from batch.errors import StoreError
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def parts() -> Parts:
+    """Memory twins, every one sound."""
+    store, history = MemoryJobStore(), MemoryJobHistory()
+    schedules = MemoryScheduleStore(history)
+    return Parts(load_settings(), store, history, LocalDispatcher(), store.events, schedules, CATALOG, "doctor@test:1")
+
+
+@pytest.mark.parametrize(
+    ("part", "holder", "question"), [("workers", "store", "workers"), ("schedules", "schedules", "list_schedules")]
+)
+async def test_a_server_that_stops_after_its_check_is_a_finding(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, part: str, holder: str, question: str
+) -> None:
+    async def stopped(*_: object) -> None:
+        raise StoreError("the server stopped")
+
+    monkeypatch.setattr(getattr(parts, holder), question, stopped)
+    (found,) = [finding for finding in await find_servers(Session(), parts) if finding.part == part]
+    assert (found.verdict, found.detail) == ("fault", "the server stopped")
+    assert found.mend == "run `kaboom doctor` again"
