@@ -1,4 +1,4 @@
-"""Daily ingests that should be there and are not: what an alert asks, with the calendar that it does not have."""
+"""Find daily ingests that are overdue by the calendar of sessions, for the gauge that an alert reads."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,17 +15,17 @@ from batch.kit.clock import utc_now
 from batch.market.calendar import JST, previous_session, sessions_between
 from batch.market.listing import Market
 
-#: By then a session's bars have been with providers for an hour and more.
+#: Providers have had a session's bars for an hour or more by then.
 _DUE = time(18)
-#: What a schedule that fires later than an hour before has instead.
+#: How long an ingest may take when its schedule fires later than an hour before `_DUE`.
 _TAKES = timedelta(hours=1)
 #: The markets that have the calendar of sessions.
 _TSE = frozenset(market.value for market in Market if market.is_tse)
-#: So far back is looked: more than the ten days of the longest closure so far.
+#: How far back to look: longer than the ten days of the longest closure so far.
 LOOKED_BACK = timedelta(days=14)
 
 _RUN_DAILY, _BACKFILL = "ingest.run_daily", "ingest.backfill"
-#: Of a daily ingest that ended in part, so much must be there for its session to count.
+#: The share of symbols that a partial daily ingest must have done for its session to count.
 _MOSTLY = 0.9
 
 #: A market and an interval, by their names on the wire.
@@ -58,9 +58,9 @@ async def read_overdue(parts: Parts) -> list[Reading]:
 def find_ingested(jobs: Iterable[Job]) -> set[Ingested]:
     """Return the sessions of whole markets that some ended jobs have ingested.
 
-    A job counts if it is completed, or nine of ten symbols are done; a retry stands for the job that it continues. A
-    backfill counts for its last session, where so few symbols are missing that this holds of the market. A job that was
-    planned before the close does not count: its bars may have changed since.
+    A job counts if it is completed, or if nine in ten of its symbols are done; a retry counts as the job that it
+    continues. A backfill counts for its last session if nine in ten symbols of the market are there. A job
+    that was planned before the close does not count: its bars may have changed since.
     """
     return {
         Ingested(job.request.get("market", ""), interval, date.fromisoformat((job.plan or {})["session"]))
@@ -86,7 +86,7 @@ def _ended_well(job: Job) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Promise:
-    """That a schedule ingests a series at a time of each session, since it was made or last changed."""
+    """A schedule ingests a series at a time of each session, since it was made or last changed."""
 
     at: time
     since: datetime
@@ -101,9 +101,9 @@ class _Promise:
 def find_overdue(ingested: Iterable[Ingested], schedules: Iterable[Schedule], now: datetime) -> dict[Series, float]:
     """Return for each series that is ingested daily the seconds since its oldest missing session was due; 0 for none.
 
-    A series is ingested daily where an enabled schedule does it each session, or where somebody has for three
-    sessions in a row: Cloud Scheduler, n8n or cron leave nothing else behind. Of any other nothing is told. What was
-    missed before a later session was ingested is no longer told of: that is a gap for a backfill.
+    A series is ingested daily if an enabled schedule does so, or if three sessions in a row were ingested: Cloud
+    Scheduler, n8n and cron leave no other trace. Other series are left out. A missed session before an ingested
+    one does not count: it is a gap for a backfill.
     """
     done: defaultdict[Series, set[date]] = defaultdict(set)
     for each in ingested:
@@ -134,7 +134,7 @@ def _promises(schedules: Iterable[Schedule]) -> Mapping[Series, _Promise]:
         if schedule.is_enabled and schedule.updated_at and is_daily and "symbols" not in schedule.request:
             promise = _Promise(time.fromisoformat(schedule.timing.text), schedule.updated_at)
             for series in _series_of(schedule):
-                # Of two that do the same the earlier is waited for.
+                # If two schedules ingest the same series, the earlier one counts.
                 made[series] = min(promise, made.get(series, promise), key=lambda each: each.at)
     return made
 
@@ -147,7 +147,7 @@ def _series_of(schedule: Schedule) -> Iterator[Series]:
 
 
 def _is_daily(days: set[date]) -> bool:
-    """Return whether three sessions in a row are among some: neither once nor weekly makes these."""
+    """Return whether some days include three sessions in a row, which one ingest or weekly ones do not."""
     return any((before := previous_session(day)) in days and previous_session(before) in days for day in days)
 
 

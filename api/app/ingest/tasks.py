@@ -14,7 +14,7 @@ from batch.ingest.plan import IngestChunk
 from batch.ingest.request import BackfillRequest, IngestRequest
 from batch.ingest.runner import run_chunk as run_ingest_chunk
 from batch.market.bar import BarSeries
-from batch.market.report import OutcomeReport
+from batch.market.outcome import OutcomeReport
 from batch.providers.watch import while_alive
 from batch.scripts.run_backfill import run_backfill
 from batch.scripts.run_daily_ingest import run_daily_ingest, tools_for

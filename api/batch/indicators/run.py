@@ -21,8 +21,7 @@ from batch.kit.durable import make_folders, sync
 from batch.market.adjust import adjust_bars
 from batch.market.bar import BarSeries
 from batch.market.calendar import JST, utc_midnight
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 from batch.market.source import provider_of
 
 

@@ -8,7 +8,7 @@ from batch.errors import RateLimited
 from batch.ingest.plan import IngestChunk, IngestPlan
 from batch.ingest.runner import run_chunk
 from batch.ingest.window import IngestTools
-from batch.market.report import OutcomeReport
+from batch.market.outcome import OutcomeReport
 
 #: Runs the chunks of a plan, or hands them over; the report holds what is known on return.
 type Execute = Callable[[IngestPlan], Awaitable[OutcomeReport]]

@@ -10,8 +10,7 @@ from batch.ingest.prefetch import Prefetch
 from batch.ingest.records import log_corrections
 from batch.ingest.window import IngestTools, store_window
 from batch.market.bar import BarSeries
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 
 #: Approximate bars of a window: 250,000 rows of eight columns are 16 MB. Two windows are in memory.
 _WINDOW_BARS = 250_000

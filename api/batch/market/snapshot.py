@@ -1,4 +1,4 @@
-"""Writing and reading dated lists of issues as CSV files."""
+"""Write and read dated lists of issues as CSV files."""
 
 import csv
 import io

@@ -12,8 +12,7 @@ from batch.kit.stop import ShouldStop, Stopped, never
 from batch.market.bar import BarSeries
 from batch.market.calendar import JST
 from batch.market.interval import Interval
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 from batch.market_data.compact_request import CompactRequest
 
 _NOT_OURS = (

@@ -16,8 +16,7 @@ from batch.kit.stop import ShouldStop, never
 from batch.market.bar import BarSeries
 from batch.market.calendar import JST, OLDEST_YEAR
 from batch.market.interval import Interval
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 from batch.market_data.mirror_request import MirrorRequest
 
 

@@ -16,8 +16,7 @@ from batch.kit.stop import ShouldStop, Stopped, check_stop, never
 from batch.market.bar import VALUES, BarSeries, empty_bars
 from batch.market.calendar import utc_midnight
 from batch.market.interval import Interval
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 from batch.market.resample import compare_days, flag_days, resample
 from batch.market.source import derived_source
 from batch.market_data.roll_up_plan import RollUpChunk

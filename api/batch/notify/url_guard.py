@@ -137,7 +137,7 @@ def parse_trusted(text: str) -> frozenset[str]:
 
 
 def _parse_host(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the address that a host is, None for a name."""
+    """Return a host that is an address, parsed; None for a name."""
     labels = host.split(".")
     try:
         if host.startswith("["):

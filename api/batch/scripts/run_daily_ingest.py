@@ -13,7 +13,7 @@ from batch.ingest.request import IngestRequest
 from batch.ingest.resolve import resolve_plan
 from batch.ingest.window import IngestTools
 from batch.kit.clock import utc_now
-from batch.market.report import OutcomeReport
+from batch.market.outcome import OutcomeReport
 from batch.market.universe import load_universe
 from batch.settings import BatchSettings
 from batch.wiring import build_bar_store, build_planning, build_provider, build_tools

@@ -6,7 +6,7 @@ from batch.indicators.plan import IndicatorPlaces, IndicatorPlan, folder_of, pla
 from batch.indicators.request import IndicatorRequest
 from batch.indicators.run import IndicatorTools, run_indicator_chunk
 from batch.kit.clock import utc_now
-from batch.market.report import OutcomeReport
+from batch.market.outcome import OutcomeReport
 from batch.settings import BatchSettings
 from batch.wiring import build_action_store, build_bar_store
 

@@ -3,7 +3,7 @@
 from batch.ingest.executor import Execute, InProcessExecutor
 from batch.ingest.quotes import resolve_quotes
 from batch.ingest.request import IngestRequest
-from batch.market.report import OutcomeReport
+from batch.market.outcome import OutcomeReport
 from batch.scripts.run_daily_ingest import tools_for
 from batch.settings import BatchSettings
 from batch.wiring import build_bar_store, build_planning, build_provider

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from batch.kit.clock import utc_now
-from batch.market.report import OutcomeReport
+from batch.market.outcome import OutcomeReport
 from batch.market_data.roll_up import roll_up_chunk
 from batch.market_data.roll_up_plan import RollUpPlan, plan_roll_up
 from batch.market_data.roll_up_request import RollUpRequest

@@ -13,8 +13,7 @@ from batch.bars.store import BarStore
 from batch.market.bar import BAR_SCHEMA, BarFlag, BarSeries
 from batch.market.interval import Interval
 from batch.market.listing import Market
-from batch.market.outcome import Outcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport
 from batch.market.resample import resample
 from batch.market.universe import load_universe
 from batch.market_data.roll_up import roll_up_chunk

@@ -17,9 +17,11 @@ def describe_job(words: Speaker, job: dict[str, Any]) -> str:
     if "session" in result and "is_final" in result:
         name = "job_session" if result["is_final"] else "job_session_open"
         parts.append(words.say(name, session=result["session"]))
-    parts.append(words.say("job_rows", rows=rows))
+    if job["progress"]["total"]:
+        parts.append(words.say("job_rows", rows=rows))
     if seconds:
-        parts.append(words.say("job_speed", seconds=seconds, rate=rows / seconds))
+        name = "job_speed" if rows else "job_took"
+        parts.append(words.say(name, seconds=seconds, rate=rows / seconds))
     return words.say("join").join(parts)
 
 
@@ -31,8 +33,10 @@ def describe_times(words: Speaker, job: dict[str, Any]) -> str:
 
 
 def describe_progress(words: Speaker, job: dict[str, Any]) -> str:
-    """Return the progress of a job: symbols or files, rows, rate, time to go, failures."""
+    """Return the progress of a job: symbols or files, rows, rate, time to go, failures; empty for one without items."""
     progress = job["progress"]
+    if not progress["total"]:
+        return words.say("progress_planned") if job["status"] in _RUNNING else ""
     settled, total = progress["done"] + progress["failed"], progress["total"]
     unit = words.say(unit_of(job))
     parts = [words.say("progress_done", settled=settled, total=total, unit=unit)]

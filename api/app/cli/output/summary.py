@@ -85,7 +85,8 @@ def _balance(words: Speaker, job: dict[str, Any], result: dict[str, Any]) -> str
 
 def _print_next(session: Session, job: dict[str, Any]) -> None:
     bars = ["kaboom bars show 7203"] if (job.get("market") or "").startswith("TSE") else []
-    lines = [*bars, "kaboom coverage", f"kaboom jobs show {job['job_id']}"]
+    lines = [*bars, "kaboom coverage"] if job["progress"]["total"] else []
+    lines.append(f"kaboom jobs show {job['job_id']}")
     if job["progress"]["failed"]:
         lines.append(f"kaboom jobs retry {job['job_id']}")
     session.say("next")

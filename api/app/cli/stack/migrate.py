@@ -1,4 +1,4 @@
-"""Bringing the ledger's schema up to date, and looking whether it is."""
+"""Migrate the schema of the ledger, or check that it is up to date."""
 
 import re
 from io import StringIO

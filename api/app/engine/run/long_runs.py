@@ -7,7 +7,7 @@ from app.engine.run.hand_back import HandBack
 from app.engine.run.tallies import add_report
 from app.engine.run.worker import Run
 from app.jobs.model import Chunk, Tally
-from batch.market.report import OutcomeReport
+from batch.market.outcome import OutcomeReport
 
 #: Celery ends a task after 29 minutes, and with few requests a minute, or years of bars, a chunk takes longer.
 LONGEST_RUN_S = 900.0

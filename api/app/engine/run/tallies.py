@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from app.jobs.model import ItemNote, Tally
-from batch.market.outcome import Outcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport
 
 #: It is sent with every report of progress.
 _LONGEST_CAUSE = 500

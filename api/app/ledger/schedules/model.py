@@ -1,4 +1,4 @@
-"""Schedules and their firings: the values, and what becomes of a due time."""
+"""Schedules and their firings: the values, and the decision on a due time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -93,7 +93,7 @@ class Firing:
 
 
 def judge_due_time(schedule: Schedule, due_at: datetime, now: datetime) -> tuple[FiringOutcome, str]:
-    """Return what is to become of a due time that has come, and why if it is not to fire."""
+    """Return what to do about a due time that has come, and the reason if the schedule does not fire."""
     late = now - due_at
     following = next_due(schedule.timing, due_at)
     is_superseded = following is not None and following <= now

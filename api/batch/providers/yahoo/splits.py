@@ -76,7 +76,7 @@ def undivide(rows: SymbolRows, interval: Interval, days: DayPrices, divisors: Fl
 
 
 def _find_begin(days: DayPrices, ex: int, factor: float, *, others: Sequence[int]) -> int:
-    """Return the first day, as an index, that is divided by a split: its ex-session where none is."""
+    """Return the index of the first day whose prices are divided by the split; the ex-session if there is none."""
     jump = np.log(factor)
     if abs(jump) < np.log(_LEAST_RATIO) or days.day.size < 2:
         return 0

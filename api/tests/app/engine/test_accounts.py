@@ -26,8 +26,7 @@ from app.live.store import ChunkRef, Claim
 from app.settings import load_settings
 from app.telemetry.logs import configure_logging, tap_lines
 from batch.errors import ProviderError, StoreError
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 from tests.fixtures.jobs.job_runs import in_ledger, in_store, messages, submit
 from tests.fixtures.jobs.job_stores import bench_of
 from tests.fixtures.jobs.jobs import make_chunk, ref_of

@@ -13,8 +13,7 @@ from app.engine.run.long_runs import go_on
 from app.engine.run.worker import Run, perform
 from app.jobs.model import Tally
 from app.live.store import BEAT_S
-from batch.market.outcome import Outcome, SymbolOutcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 from tests.fixtures.jobs.job_runs import in_ledger, in_store, messages, submit
 from tests.fixtures.jobs.jobs import make_job, ref_of
 from tests.fixtures.workers.handlers import SCRIPT

@@ -22,8 +22,7 @@ from batch.market.action import ActionState, CorporateAction
 from batch.market.bar import BAR_SCHEMA, BarSeries
 from batch.market.calendar import last_sessions
 from batch.market.interval import Interval
-from batch.market.outcome import Outcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport
 from tests.fixtures.bars.random_bars import random_bars
 
 pytestmark = pytest.mark.anyio

@@ -26,8 +26,7 @@ from batch.market.bar import BarSeries
 from batch.market.calendar import closes_at, sessions_between
 from batch.market.interval import Interval
 from batch.market.listing import Market
-from batch.market.outcome import Outcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport
 from batch.market.universe import load_universe
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.synthetic.provider import SyntheticProvider

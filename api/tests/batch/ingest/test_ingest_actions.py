@@ -16,8 +16,7 @@ from batch.ingest.window import IngestTools
 from batch.market.action import CorporateAction
 from batch.market.interval import Interval
 from batch.market.listing import Market
-from batch.market.outcome import Outcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport
 from batch.providers.base import BarRequest, FetchedBars
 from tests.fixtures.bars.raw_bars import clean_session, raw_frame
 from tests.fixtures.providers.fake_providers import SERIES, FailingBarStore, FakeProvider

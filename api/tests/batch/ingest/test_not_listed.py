@@ -16,8 +16,7 @@ from batch.market.bar import BarSeries
 from batch.market.history import ListingHistory
 from batch.market.interval import Interval
 from batch.market.listing import Listing, Market
-from batch.market.outcome import Outcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport
 from batch.market.snapshot import Snapshot, format_snapshot
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.settings import BatchSettings

@@ -15,7 +15,7 @@ from batch.ingest.window import IngestTools
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from batch.market.listing import Market
-from batch.market.report import OutcomeReport
+from batch.market.outcome import OutcomeReport
 from batch.providers.base import BarRequest, FetchedBars
 from tests.fixtures.bars.raw_bars import NOW
 from tests.fixtures.providers.fake_providers import FakeProvider, fail_with, give

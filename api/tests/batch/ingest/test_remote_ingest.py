@@ -18,8 +18,7 @@ from batch.kit.clock import utc_now
 from batch.market.bar import BarSeries
 from batch.market.calendar import latest_closed_session, previous_session
 from batch.market.interval import Interval
-from batch.market.outcome import Outcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.settings import BatchSettings
 from batch.wiring import build_bar_store, build_provider

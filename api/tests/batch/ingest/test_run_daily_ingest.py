@@ -19,8 +19,7 @@ from batch.ingest.plan import IngestPlan
 from batch.ingest.request import IngestRequest
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
-from batch.market.outcome import Outcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.settings import BatchSettings
 

@@ -23,8 +23,7 @@ from batch.market.bar import BarSeries
 from batch.market.calendar import sessions_between
 from batch.market.interval import Interval
 from batch.market.listing import Market
-from batch.market.outcome import Outcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport
 from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from tests.fixtures.bars.raw_bars import clean_session, raw_bar, raw_frame
 from tests.fixtures.providers.fake_providers import (

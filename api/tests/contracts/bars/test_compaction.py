@@ -10,8 +10,7 @@ from batch.bars.compaction import CompactableStore
 from batch.bars.store import FETCH_LOG_SCHEMA, BarStore
 from batch.market.bar import BarSeries
 from batch.market.calendar import last_sessions
-from batch.market.outcome import Outcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport
 from batch.market_data.compact import CompactChunk, CompactPlan, compact_chunk, plan_compaction
 from batch.market_data.compact_request import CompactRequest
 from tests.contracts.bars.bar_store import run

@@ -13,8 +13,7 @@ from batch.errors import InvalidRequest
 from batch.market.bar import BarFlag, BarSeries
 from batch.market.calendar import last_sessions
 from batch.market.interval import Interval
-from batch.market.outcome import Outcome
-from batch.market.report import OutcomeReport
+from batch.market.outcome import Outcome, OutcomeReport
 from batch.market.resample import resample
 from batch.market_data.roll_up import roll_up_chunk
 from batch.market_data.roll_up_plan import RollUpPlan, plan_roll_up

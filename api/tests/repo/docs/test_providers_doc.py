@@ -47,4 +47,4 @@ def test_every_provider_under_terms_has_a_section_with_them() -> None:
             section = PAGE.split(f"\n## {name}\n")[1].split("\n## ")[0]
             assert terms.url in section
             assert "**Terms:**" in section
-            assert "Not tried: the real service." in section
+            assert "The real service was not tried." in section

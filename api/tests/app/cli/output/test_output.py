@@ -7,6 +7,7 @@ import orjson
 import pytest
 from rich.cells import cell_len
 
+from app.cli.output.headline import describe_progress
 from app.cli.output.summary import print_summary
 from app.cli.session import Session
 from tests.app.cli.conftest import Done, Kaboom, Scripted
@@ -141,5 +142,13 @@ def test_an_unknown_language_is_refused(kaboom: Kaboom) -> None:
 def test_the_result_of_a_job_without_chunks_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     session = Session(api_url="http://127.0.0.1:1", data_dir=None, is_json=False, language="en")
     result = {"symbols": 1651, "session": "2025-11-04"}
-    print_summary(session, JOB | {"task": "notifications.digest", "status": "completed", "result": result})
-    assert "symbols: 1651\nsession: 2025-11-04\n" in capsys.readouterr().out
+    none = dict.fromkeys(PROGRESS, 0) | {"eta_s": None}
+    job = JOB | {"task": "notifications.digest", "status": "completed", "progress": none, "result": result}
+    print_summary(session, job)
+    shown = capsys.readouterr()
+    assert "symbols: 1651\nsession: 2025-11-04\n" in shown.out
+    assert "rows" not in shown.out
+    # It stored no bars, so there are none to look at.
+    assert "kaboom coverage" not in shown.err
+    assert describe_progress(session.words, job) == ""
+    assert describe_progress(session.words, job | {"status": "running"}) == "being planned"
