@@ -112,4 +112,5 @@ def postgres_errors() -> Iterator[None]:
 
 
 def _brief(cause: BaseException) -> str:
-    return f"{type(cause).__name__}: {str(cause).strip()}"
+    # One line: a message ends in logs, tables and JSON.
+    return f"{type(cause).__name__}: {' '.join(str(cause).split())}"
