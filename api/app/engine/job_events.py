@@ -1,4 +1,4 @@
-"""What monitors such as Flower are told of jobs: Celery's task events with the job's id, written by hand.
+"""Celery's task events of whole jobs, with the job's id, for monitors such as Flower.
 
 Celery's own events are about messages: the plan step and each chunk, which have ids of their own.
 """

@@ -76,8 +76,8 @@ class Jobs:
             attempt=job.attempt,
         )
         if admission.how is not Admitted.NEW and (terms.callback_url or draft.parent_id):
-            # Not before the job to join is certain: one that had just ended is not told of to whoever asked after it.
-            # Of a replay too: its first submission may have ended before this line.
+            # Only when the job to join is certain: a caller is not called back for one that had ended before.
+            # A replay registers, too: its first submission may have ended before this line.
             await self.parts.history.outbox.register(job.job_id, url=terms.callback_url, parent_id=draft.parent_id)
         if admission.how is not Admitted.NEW:
             live = (await self.parts.store.load(job.queue, [job.job_id]))[0]
@@ -186,7 +186,7 @@ class Jobs:
         try:
             job = (await self.parts.store.load(queue, [job_id]))[0]
         except StoreError:
-            # A finished job can be told without Redis; how far another is cannot.
+            # The ledger has a finished job whole, but not the progress of another.
             job = await self.parts.history.load(queue, job_id)
             if job is not None and not job.status.is_final:
                 raise

@@ -25,9 +25,9 @@ async def run_local_workers(parts: Parts, dispatcher: LocalDispatcher) -> None:
 
 
 async def report_alive(parts: Parts, slots: int, *, on_report: Callable[[], None] = lambda: None) -> None:
-    """Tell the job store every few seconds that this worker lives, and when cancelled, that it goes.
+    """Report to the job store every few seconds that this worker lives, and when cancelled, that it ends.
 
-    `on_report` hears of each time that it was told. A worker that ends without being cancelled counts as lost.
+    `on_report` is called after each report. A worker that ends without being cancelled counts as lost.
     """
     try:
         while True:

@@ -120,8 +120,8 @@ class Reaper:
     async def _send_retries(self, queue: str) -> None:
         refs = await self._parts.store.take_retries(queue)
         if refs:
-            # Prefetch of a backlog: a job that has begun is not put behind those that have not. Until it is claimed it
-            # comes here again, since whoever takes its message may die as the first one did.
+            # Ahead of the backlog: a job that has begun does not wait behind those that have not. It comes here again
+            # until it is claimed, because the worker that takes its message may die, too.
             await self._parts.dispatcher.send(self._task_of(queue), refs, ahead=True)
 
     async def _send_again(self, queue: str) -> None:
@@ -172,7 +172,7 @@ class Reaper:
             for job, status in zip(page, statuses, strict=True)
             if status is None
             or status.is_final
-            # Whoever asked for the stop ended between the ledger and Redis, or found the ledger away.
+            # The caller of the stop ended between the ledger and Redis, or the ledger was unavailable.
             or (JobStatus.CANCELLING in {job.status, status} and status is not job.status)
         ]
         for together in batched(astray, _AT_ONCE):

@@ -1,4 +1,4 @@
-"""Firing schedules: each due time becomes one job, whoever fires it and whatever dies on the way.
+"""Fire schedules: each due time becomes one job, whichever process fires it or dies meanwhile.
 
 Several processes may run this at once; the transaction that admits a job is what makes it one (docs/decisions/0011).
 """

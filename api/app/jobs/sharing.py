@@ -7,13 +7,13 @@ from batch.kit.batching import CallBatcher
 
 
 class Sharing[T]:
-    """Finds an answer once for all who have asked before the search began, so nobody is told what was before."""
+    """Finds an answer once for all callers that asked before the search began, so none gets an older answer."""
 
     def __init__(self) -> None:
         self._groups: dict[Hashable, CallBatcher[Callable[[], Awaitable[T]], T]] = {}
 
     async def ask(self, question: Hashable, find: Callable[[], Awaitable[T]]) -> T:
-        """Return the answer to a question, found by one of those who ask it."""
+        """Return the answer to a question, found by one of its callers."""
         group = self._groups.setdefault(question, CallBatcher(_find_once, max_size=10_000))
         try:
             return await group.call(find)

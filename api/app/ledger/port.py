@@ -54,7 +54,7 @@ class JobQuery:
 
 #: How many old jobs are dropped at once: with their chunks a transaction of milliseconds.
 PRUNE_STEP = 100
-#: How many unfinished jobs are told at once.
+#: How many unfinished jobs are read at once.
 UNFINISHED_PAGE = 1000
 #: How many ended jobs are read at once.
 ENDED_PAGE = 200

@@ -30,7 +30,7 @@ SELECT
 FROM day
 """)
 
-# Many small changes become one row for each state; whoever comes second finds nothing, or only what is newer.
+# Many small changes become one row for each state; a second process finds nothing, or only newer ones.
 FOLD = text("""
 WITH folded AS (
     DELETE FROM job_counts WHERE (SELECT count(*) FROM job_counts) > 100 RETURNING queue, status, jobs

@@ -91,7 +91,7 @@ JOB_CHUNKS = Table(
     Column("ended_at", DateTime(timezone=True)),
 )
 
-# No foreign key: a job may be deleted before its end has been told.
+# No foreign key: a job may be deleted before its end has been delivered.
 WEBHOOK_DELIVERIES = Table(
     "webhook_deliveries",
     METADATA,

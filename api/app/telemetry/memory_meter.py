@@ -1,4 +1,4 @@
-"""A meter that keeps plain numbers, for tests and for whoever wants none of Prometheus."""
+"""A meter that keeps plain numbers, for tests and for processes without Prometheus."""
 
 from collections import defaultdict
 from collections.abc import Sequence

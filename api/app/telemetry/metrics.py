@@ -85,9 +85,7 @@ QUEUE_DEPTH = Metric("kaboom_queue_depth", Kind.GAUGE, "Messages that no worker 
 QUEUE_OLDEST_SECONDS = Metric("kaboom_queue_oldest_seconds", Kind.GAUGE, "Age of the oldest queued job", ("queue",))
 LEASES_ACTIVE = Metric("kaboom_leases_active", Kind.GAUGE, "Chunks that run", ("queue",))
 WORKERS_ONLINE = Metric("kaboom_workers_online", Kind.GAUGE, "Workers heard of in the last 20 seconds")
-WORKERS_LOST = Metric(
-    "kaboom_workers_lost", Kind.GAUGE, "Workers that went in the last 15 minutes and were not told to"
-)
+WORKERS_LOST = Metric("kaboom_workers_lost", Kind.GAUGE, "Workers that ended in the last 15 minutes without SIGTERM")
 INGEST_OVERDUE_SECONDS = Metric(
     "kaboom_ingest_overdue_seconds",
     Kind.GAUGE,

@@ -13,8 +13,8 @@ from app.telemetry.metrics import METRICS, Kind, Metric, Reading
 class PrometheusMeter:
     """`Meter` of prometheus-client.
 
-    With a folder each process writes a file of its own there, and whoever renders adds them up. The files of
-    children that are gone stay, or a counter would go backward each time that the pool renews one.
+    With a folder, each process writes a file of its own there, and `render` adds them up. The files of ended
+    children stay, because a counter would go backward each time that the pool replaces one.
     """
 
     def __init__(self, folder: Path | None = None) -> None:

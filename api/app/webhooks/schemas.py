@@ -83,5 +83,5 @@ def view_delivery(delivery: Delivery) -> DeliveryView:
 
 def _job_of(delivery: Delivery) -> str:
     """Return where the job is: of an ended one as its webhook says; before that nobody has noted its queue."""
-    told = orjson.loads(delivery.body)["data"]["links"]["self"] if delivery.body else None
-    return str(told or f"{jobs_path('ingest')}/{delivery.job_id}")
+    link = orjson.loads(delivery.body)["data"]["links"]["self"] if delivery.body else None
+    return str(link or f"{jobs_path('ingest')}/{delivery.job_id}")

@@ -43,8 +43,8 @@ def smoke(
     seconds = monotonic() - begun_at
     bad = [check for check in checks if not check.is_ok]
     if session.is_json:
-        told = [asdict(check) for check in checks]
-        session.print_json({"is_ok": not bad, "release": release, "seconds": round(seconds, 1), "checks": told})
+        results = [asdict(check) for check in checks]
+        session.print_json({"is_ok": not bad, "release": release, "seconds": round(seconds, 1), "checks": results})
     else:
         session.show(_table(session.words, checks))
     if bad:

@@ -37,7 +37,7 @@ def list_actions(
     *,
     json: Json = False,
 ) -> None:
-    """List corporate actions by symbol and session; told and confirmed ones are applied to adjusted bars."""
+    """List corporate actions by symbol and session; adjusted bars apply those that are told or confirmed."""
     session: Session = context.obj.with_json(json)
     name = _source(source)
     actions = asyncio.run(_load(name, [get_provider_spec(name).parse_symbol(text) for text in symbol or []]))
@@ -72,7 +72,7 @@ def confirm(
 def reject(
     context: typer.Context, symbol: Symbol, ex_session: ExSession, source: Source = None, *, json: Json = False
 ) -> None:
-    """Reject a corporate action, whoever reported it. `confirm` reverses this."""
+    """Reject a corporate action, even one that a provider reported. `confirm` reverses this."""
     _judge(context.obj.with_json(json), (symbol, ex_session, None), ActionState.REJECTED, source)
 
 

@@ -54,8 +54,8 @@ def show_indicators(
     series, bars = asyncio.run(_load(session, symbol, interval, source, is_adjusted=not raw))
     rows = _compute(bars, chosen, sessions)
     if session.is_json:
-        told = {"source": series.source, "interval": series.interval, "adjusted": not raw}
-        session.print_json({**told, "bars": rows.to_dicts()})
+        head = {"source": series.source, "interval": series.interval, "adjusted": not raw}
+        session.print_json({**head, "bars": rows.to_dicts()})
         return
     print_series(session, series, session.words.say("bars_of", symbol=symbol, interval=interval, bars=rows.height))
     session.show(_table(session.words, rows, series, [name for i in chosen for name in i.columns]))

@@ -48,7 +48,7 @@ def check_schema(database_url: str) -> None:
     try:
         with postgres_errors():
             config = _config(database_url)
-            # Whoever migrates now holds a lock; to wait for that is not our turn.
+            # A running migration holds a lock, and this check does not wait for it.
             config.attributes["statement_timeout_ms"] = 5000
             command.current(config, check_heads=True)
     except CommandError as e:

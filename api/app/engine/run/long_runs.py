@@ -40,7 +40,7 @@ class Plan(Protocol):
 
 
 class Work(Protocol):
-    """A chunk's work, all but bound: it goes on from an item, and ends early where it is told to."""
+    """A chunk's work, all but bound: it starts from an item, and ends early if `should_stop` says so."""
 
     def __call__(
         self, *, start: int, on_progress: Callable[[OutcomeReport], None], should_stop: Callable[[], bool]

@@ -80,16 +80,16 @@ class Outbox(Protocol):
     """The outbox. Each method is one transaction; all raise StoreError where it cannot be reached."""
 
     async def register(self, job_id: str, *, url: str | None = None, parent_id: str | None = None) -> None:
-        """Have a job's end told to `url` and to whoever its parent's end was told to; once for each URL.
+        """Have a job's end delivered to `url` and to the receivers of its parent's end; once for each URL.
 
-        Who answered the parent's with 410 is left alone. Of a job that has ended already it is told now.
+        A receiver that answered the parent's with 410 is left out. If the job has ended, the delivery is due now.
         """
         ...
 
     async def claim(self, *, limit: int, per_host: int, busy: Sequence[str]) -> list[Delivery]:
         """Take due deliveries for LEASE_S, oldest first, at most `per_host` for each host and none for `busy` ones.
 
-        An attempt is counted. Nobody else gets them meanwhile; whoever took them and died gives them back so.
+        An attempt is counted. No other process gets them meanwhile; after LEASE_S they are due again.
         """
         ...
 

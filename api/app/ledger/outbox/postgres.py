@@ -17,7 +17,7 @@ from app.ledger.tables import JOBS, WEBHOOK_DELIVERIES
 from batch.kit.postgres.engine import AsyncEngine, postgres_errors
 
 _T = WEBHOOK_DELIVERIES.c
-# A window function may not lock rows, so what is ranked is joined to what is locked; whoever comes second skips.
+# A window function may not lock rows, so ranked rows are joined to locked ones; a second process skips them.
 _CLAIM = text(f"""
 WITH ranked AS (
     SELECT delivery_id, row_number() OVER (PARTITION BY host ORDER BY next_attempt_at, place) AS turn
@@ -115,7 +115,7 @@ async def register(connection: AsyncConnection, job_id: str, *, url: str | None,
     """Register receivers within a transaction.
 
     The job's row is locked against its end: either the end comes later and releases what is registered here, or it
-    has come and is told at once.
+    has come and is delivered at once.
     """
     job_row = (await connection.execute(select(JOBS).where(JOBS.c.job_id == job_id).with_for_update(read=True))).first()
     if job_row is None:

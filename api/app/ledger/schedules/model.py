@@ -97,11 +97,11 @@ def judge_due_time(schedule: Schedule, due_at: datetime, now: datetime) -> tuple
     late = now - due_at
     following = next_due(schedule.timing, due_at)
     is_superseded = following is not None and following <= now
-    told = f"{late / timedelta(hours=1):,.1f} h late"
+    lateness = f"{late / timedelta(hours=1):,.1f} h late"
     if schedule.missed is MissedPolicy.SKIP and (is_superseded or late > timedelta(seconds=PUNCTUAL_S)):
-        return FiringOutcome.SKIPPED, f"{told}; the policy is skip"
+        return FiringOutcome.SKIPPED, f"{lateness}; the policy is skip"
     if schedule.missed is MissedPolicy.LATEST and is_superseded:
-        return FiringOutcome.MISSED, f"{told}, and a newer due time has come; the policy is latest"
+        return FiringOutcome.MISSED, f"{lateness}, and a newer due time has come; the policy is latest"
     if late > timedelta(hours=schedule.max_late_h):
-        return FiringOutcome.MISSED, f"{told}; at most {schedule.max_late_h} h are made up for"
+        return FiringOutcome.MISSED, f"{lateness}; due times of at most {schedule.max_late_h} h late still fire"
     return FiringOutcome.FIRED, ""
