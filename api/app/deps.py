@@ -3,36 +3,28 @@
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Header, Request, Response
 
+from app.auth.guard import Needs, current_principal
 from app.auth.principals import Principal
+from app.auth.scopes import Scope
 from app.engine.lifecycle import Jobs as JobsOfProcess
 from app.jobs.cursor import Cursors as CursorsOfProcess
 from app.jobs.sharing import OwnersSharing, Sharing
 from app.live.events import EventHub
 from app.live.streams import EVENT_STREAM
-from batch.errors import NotAuthorized
-
-
-# These are `async` because FastAPI runs a plain function in a thread, at 80 µs a request.
-async def current_principal(request: Request) -> Principal:
-    """Return who makes the request, as `app.middleware` has found out.
-
-    Raises:
-        NotAuthorized: the route is public, and needs no principal.
-
-    """
-    principal = cast("Principal | None", request.scope.get("principal"))
-    if principal is None:
-        raise NotAuthorized("the request was not authenticated, and this answer depends on the caller")
-    return principal
-
 
 Caller = Annotated[Principal, Depends(current_principal)]
 
 
+def needs(*scopes: Scope) -> Any:
+    """Return the dependency by which a route states the scopes that it needs; every route states them."""
+    return Depends(Needs(scopes))
+
+
+# These are `async` because FastAPI runs a plain function in a thread, at 80 µs a request.
 async def _jobs(request: Request) -> JobsOfProcess:
     return cast("JobsOfProcess", request.app.state.jobs)
 

@@ -64,6 +64,7 @@ BAD_JSON = _define("bad-json", 400)
 BAD_REQUEST = _define("bad-request", 400)
 BAD_CURSOR = _define("bad-cursor", 400)
 UNAUTHORIZED = _define("unauthorized", 401)
+FORBIDDEN = _define("forbidden", 403)
 NOT_FOUND = _define("not-found", 404)
 METHOD = _define("method-not-allowed", 405)
 NOT_ACCEPTABLE = _define("not-acceptable", 406)
@@ -78,7 +79,7 @@ INTERNAL = _define("internal", 500)
 UPSTREAM = _define("provider-failed", 502)
 UNAVAILABLE = _define("unavailable", 503)
 PROBLEMS = (
-    BAD_REQUEST, BAD_JSON, BAD_CURSOR, UNAUTHORIZED, NOT_FOUND, METHOD, NOT_ACCEPTABLE, TIMED_OUT, CONFLICT,
+    BAD_REQUEST, BAD_JSON, BAD_CURSOR, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD, NOT_ACCEPTABLE, TIMED_OUT, CONFLICT,
     TOO_LARGE, MEDIA_TYPE, INVALID, RATE_LIMITED, HEADERS_TOO_LARGE, INTERNAL, UPSTREAM, UNAVAILABLE,
 )  # fmt: skip
 
@@ -86,6 +87,7 @@ PROBLEMS = (
 BY_ERROR: Mapping[type[domain.KaboomError], Problem] = {
     domain.InvalidRequest: INVALID,
     domain.NotAuthorized: UNAUTHORIZED,
+    domain.Forbidden: FORBIDDEN,
     domain.NotFound: NOT_FOUND,
     domain.Conflict: CONFLICT,
     domain.ProviderError: UPSTREAM,

@@ -24,6 +24,7 @@ from app.errors import (
     problem_response,
 )
 from app.rate_limit import Allowance, RateLimiter
+from batch.errors import StoreError
 
 MAX_BODY = 64 * 1024
 #: How long an address that asks too often waits for each refusal.
@@ -72,8 +73,7 @@ class Gate:
             return
         headers = dict(scope["headers"])
         scope["request_id"] = request_id = _request_id(headers)
-        scope["principal"] = caller = find_principal(self._authenticators, headers)
-        with structlog.contextvars.bound_contextvars(request_id=request_id, **_owner_of(caller)):
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
             reply = _Reply(send, {b"x-request-id": request_id.encode()} | _SECURITY_HEADERS)
             try:
                 await self._pass(scope, receive, reply, headers)
@@ -81,10 +81,22 @@ class Gate:
                 # Once a response has begun, only the server can end it, and the server logs the error.
                 if reply.has_begun:
                     raise
-                _log.error("request_crashed", path=scope["path"], exc_info=e)
+                _log.error("request_crashed", path=scope["path"], **_owner_of(scope.get("principal")), exc_info=e)
                 await _answer(_CRASHED, scope, headers)(scope, receive, reply.send)
 
     async def _pass(self, scope: Scope, receive: Receive, reply: "_Reply", headers: dict[bytes, bytes]) -> None:
+        try:
+            caller = None if is_public(scope["path"]) else await find_principal(self._authenticators, headers)
+        except StoreError as e:
+            # Nobody knows who this is: neither 401, nor a free pass.
+            unknown = Answer(UNAVAILABLE, e.message, headers={"Retry-After": "2"})
+            await _answer(unknown, scope, headers)(scope, receive, reply.send)
+            return
+        scope["principal"] = caller
+        with structlog.contextvars.bound_contextvars(**_owner_of(caller)):
+            await self._pass_known(scope, receive, reply, headers)
+
+    async def _pass_known(self, scope: Scope, receive: Receive, reply: "_Reply", headers: dict[bytes, bytes]) -> None:
         refusal = await self._refuse(scope, headers, reply)
         body = b""
         if refusal is None:

@@ -4,7 +4,7 @@ import functools
 import gzip
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ import orjson
 from fastapi import FastAPI, Request, Response, status
 from pydantic import BaseModel
 
-from app.auth.guard import is_public
+from app.auth.guard import is_public, stated_scopes
 from app.auth.ingest_tokens import INGEST_SCHEMES
-from app.errors import RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, ProblemBody, describe_problems
+from app.auth.scopes import Scope
+from app.errors import FORBIDDEN, RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, ProblemBody, describe_problems
 from batch.kit.lazy import Lazy
 
 PATH = "/openapi.json"
@@ -69,7 +70,8 @@ def install_openapi(app: FastAPI) -> None:
 
     @functools.cache
     def openapi() -> dict[str, Any]:
-        return complete_document(generate())
+        scopes = {(method, path): needed or () for method, path, needed in stated_scopes(app.routes)}
+        return complete_document(generate(), scopes)
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to add to the document
     document = Lazy(lambda: _encode(openapi()))
@@ -82,8 +84,11 @@ def install_openapi(app: FastAPI) -> None:
     app.add_route(PATH, show, include_in_schema=False)
 
 
-def complete_document(document: dict[str, Any]) -> dict[str, Any]:
-    """Add to a document what problems are, which headers limits have, and what is null in examples."""
+def complete_document(document: dict[str, Any], scopes: Mapping[tuple[str, str], Sequence[Scope]]) -> dict[str, Any]:
+    """Add to a document what problems are, which headers limits have, what is null in examples, and scopes.
+
+    `scopes` has those that an operation needs, by method and path.
+    """
     components = document["components"]
     problem = ProblemBody.model_json_schema(ref_template=_SCHEMAS)
     components["schemas"] |= problem.pop("$defs", {}) | {"Problem": problem}
@@ -95,9 +100,9 @@ def complete_document(document: dict[str, Any]) -> dict[str, Any]:
             components["schemas"][model.__name__]["example"] = extra["example"]
     components["securitySchemes"] = INGEST_SCHEMES
     for path, operations in document["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             if not is_public(path):
-                _add_security(operation)
+                _add_security(operation, scopes.get((method.upper(), path), ()))
             _add_headers(operation)
             for parameter in operation.get("parameters", ()):
                 parameter["schema"] = _without_null(parameter["schema"])
@@ -112,11 +117,12 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in schema.items() if name != "anyOf"} | kinds[0]
 
 
-def _add_security(operation: dict[str, Any]) -> None:
-    """Add to an operation what the gate does before its route: a router need not say it."""
-    operation["security"] = [{name: []} for name in INGEST_SCHEMES]
+def _add_security(operation: dict[str, Any], scopes: Sequence[Scope]) -> None:
+    """Add to an operation what the gate does before its route, and its scopes: a router need not say it."""
+    operation["security"] = [{name: [str(scope) for scope in scopes]} for name in INGEST_SCHEMES]
     answers = operation["responses"]
-    for code, answer in describe_problems(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE).items():
+    problems = (UNAUTHORIZED, *([FORBIDDEN] if scopes else []), RATE_LIMITED, UNAVAILABLE)
+    for code, answer in describe_problems(*problems).items():
         answers.setdefault(str(code), answer)
     operation["responses"] = dict(sorted(answers.items()))
 

@@ -5,6 +5,7 @@
     KaboomError(message, *, retryable=False, retry_after_s=None)
     ├── InvalidRequest      the caller asked for something that cannot be: fix the request
     ├── NotAuthorized       no token, or one that does not count
+    ├── Forbidden           a known caller, who may not do this
     ├── NotFound            nothing of that name, or not yours
     ├── Conflict            right request, wrong moment: the thing's state forbids it
     ├── ProviderError       the source of bars failed
@@ -39,6 +40,10 @@ class InvalidRequest(KaboomError):
 
 class NotAuthorized(KaboomError):
     """The caller has no token, or one that does not count."""
+
+
+class Forbidden(KaboomError):
+    """The caller is known, and may not do this."""
 
 
 class NotFound(KaboomError):

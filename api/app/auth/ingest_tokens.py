@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 
 from app.auth.principals import DEFAULT_OWNER, Principal
+from app.auth.scopes import SCOPES, Role
 from batch.errors import ConfigurationError
 
 INGEST_HEADER = b"x-ingest-token"
@@ -23,11 +24,13 @@ class IngestTokens:
     """Authenticates requests by a token; several tokens are valid at once while one replaces another."""
 
     def __init__(self, tokens: Sequence[str], *, owner: str = DEFAULT_OWNER) -> None:
-        """Accept any of the tokens. All of them are the same principal, so a rotation keeps its jobs."""
+        """Accept any of the tokens. All are the same principal, an admin, so a rotation keeps its jobs."""
         self._digests = tuple(_digest(token.encode()) for token in tokens)
-        self._principal = Principal(owner, method="ingest_token")
+        self._principal = Principal(
+            owner, method="ingest_token", subject="ingest_token", name="INGEST_API_TOKEN", scopes=SCOPES[Role.ADMIN]
+        )
 
-    def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal | None:
         given = _digest(headers.get(INGEST_HEADER, b""))
         # `any` would stop at the first match.
         is_valid = sum([hmac.compare_digest(given, each) for each in self._digests]) > 0

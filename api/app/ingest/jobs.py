@@ -1,5 +1,6 @@
 """The kinds of ingest jobs; loaded by the API and by workers, and imports nothing heavy."""
 
+from app.auth.scopes import Scope
 from app.ingest.check import check_backfill, check_ingest, check_quotes
 from app.ingest.results import IngestResult
 from app.ingest.retry import build_retry
@@ -20,6 +21,7 @@ RUN_DAILY = JobType(
     result=IngestResult,
     unit="symbols",
     lost_item="write_failed",
+    scope=Scope.INGEST,
     is_schedulable=True,
     example={"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500},
     gauges="app.ingest.overdue:read_overdue",
@@ -38,6 +40,7 @@ BACKFILL = JobType(
     result=IngestResult,
     unit="symbols",
     lost_item="write_failed",
+    scope=Scope.INGEST,
     example={"intervals": {"1m": 20}, "market": "TSE_PRIME"},
 )
 
@@ -56,6 +59,7 @@ REFRESH_QUOTES = JobType(
     result=IngestResult,
     unit="symbols",
     lost_item="write_failed",
+    scope=Scope.INGEST,
     is_schedulable=True,
     example={"interval": "1m", "market": "TSE_PRIME"},
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from app.auth.scopes import Scope
 from app.jobs.queues import Queue
 from app.jobs.retries import BuildRetry, retry_whole
 from batch.errors import InvalidRequest
@@ -44,6 +45,7 @@ class JobType:
         unit: what an item is called, in the plural.
         lost_item: the outcome of an item whose chunk was given up.
         is_schedulable: whether a schedule may submit it.
+        scope: what a caller needs to submit it.
         example: a request, for OpenAPI.
         gauges: `module:function` that returns more readings for `/metrics`, given the engine's parts.
 
@@ -64,6 +66,7 @@ class JobType:
     unit: str = "symbols"
     lost_item: str = "lost"
     is_schedulable: bool = False
+    scope: Scope = Scope.JOBS_WRITE
     example: Mapping[str, Any] = field(default_factory=dict)
     gauges: str = ""
 

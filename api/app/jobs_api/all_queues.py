@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from app.deps import Cursors, Jobs, Shared
+from app.auth.scopes import Scope
+from app.deps import Cursors, Jobs, Shared, needs
 from app.errors import BAD_CURSOR, INVALID, describe_problems
 from app.jobs.queues import Queue
 from app.jobs_api.listing import JobList, Listing
@@ -24,7 +25,12 @@ class ListingOfQueues(Listing):
     queue: list[Queue] = Field(default=[], max_length=len(Queue), description="only these; default: all")
 
 
-@router.get("/api/v1/jobs", response_model=JobPage, responses=describe_problems(BAD_CURSOR, INVALID))
+@router.get(
+    "/api/v1/jobs",
+    response_model=JobPage,
+    responses=describe_problems(BAD_CURSOR, INVALID),
+    dependencies=[needs(Scope.JOBS_READ)],
+)
 async def list_all_jobs(
     jobs: Jobs, cursors: Cursors, shared: Shared, request: Request, query: Annotated[ListingOfQueues, Query()]
 ) -> Response:

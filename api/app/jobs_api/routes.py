@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from pydantic import Field, create_model
 from starlette.responses import StreamingResponse
 
-from app.deps import Caller, Cursors, Events, Jobs, Shared, count_log_stream, count_stream
+from app.auth.scopes import Scope
+from app.deps import Caller, Cursors, Events, Jobs, Shared, count_log_stream, count_stream, needs
 from app.engine.lifecycle import Jobs as JobsOfProcess
 from app.errors import BAD_CURSOR, BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
 from app.jobs.job_type import JobType
@@ -31,6 +32,7 @@ from batch.errors import NotFound
 
 JobId = Annotated[str, Path(max_length=64, description="32 hex digits")]
 _JOB_ID = re.compile("[0-9a-f]{32}")
+_READS, _WRITES = [needs(Scope.JOBS_READ)], [needs(Scope.JOBS_WRITE)]
 _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "the job is as its ETag says"}}
 
 
@@ -175,10 +177,17 @@ class JobRoutes:
 def jobs_router(routes: JobRoutes) -> APIRouter:
     """Return the router of one queue's jobs."""
     router = APIRouter(prefix=routes.base, tags=[f"{routes.queue} jobs"])
-    router.add_api_route("", routes.list_jobs, response_model=JobPage, responses=describe_problems(BAD_CURSOR, INVALID))
+    listing = describe_problems(BAD_CURSOR, INVALID)
+    router.add_api_route("", routes.list_jobs, response_model=JobPage, responses=listing, dependencies=_READS)
     # Before the id, which it would match.
-    router.add_api_route("/stats", routes.job_stats, response_model=QueueStats)
-    one = APIRouter(prefix="/{job_id}", responses=describe_problems(NOT_FOUND, INVALID))
+    router.add_api_route("/stats", routes.job_stats, response_model=QueueStats, dependencies=_READS)
+    router.include_router(_reading_router(routes))
+    router.include_router(_writing_router(routes))
+    return router
+
+
+def _reading_router(routes: JobRoutes) -> APIRouter:
+    one = APIRouter(prefix="/{job_id}", responses=describe_problems(NOT_FOUND, INVALID), dependencies=_READS)
     view: dict[int | str, dict[str, Any]] = {200: {"model": routes.view_model}}
     one.add_api_route("", routes.get_job, response_model=JobView, responses=view | _NOT_MODIFIED)
     events, logs = [Depends(count_stream)], [Depends(count_log_stream)]
@@ -187,10 +196,14 @@ def jobs_router(routes: JobRoutes) -> APIRouter:
     )
     one.add_api_route("/logs", routes.job_logs, response_model=LogPage, responses=LOG_ANSWERS, dependencies=logs)
     one.add_api_route("/failures", routes.list_failures)
+    return one
+
+
+def _writing_router(routes: JobRoutes) -> APIRouter:
+    one = APIRouter(prefix="/{job_id}", responses=describe_problems(NOT_FOUND, INVALID), dependencies=_WRITES)
     conflict = describe_problems(CONFLICT)
     one.add_api_route("/cancel", routes.cancel_job, methods=["POST"], status_code=202, responses=conflict)
     body = describe_problems(CONFLICT, BAD_JSON, MEDIA_TYPE, TOO_LARGE)
     one.add_api_route("/retry", routes.retry_job, methods=["POST"], status_code=202, responses=body)
     one.add_api_route("", routes.delete_job, methods=["DELETE"], status_code=204, responses=conflict)
-    router.include_router(one)
-    return router
+    return one

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, status
 
-from app.deps import Jobs
+from app.deps import Jobs, needs
 from app.errors import (
     BAD_JSON,
     CONFLICT,
@@ -41,6 +41,7 @@ def _add_submission(router: APIRouter, job_type: JobType) -> None:
         summary=job_type.summary,
         description="\n\n".join(filter(None, (f"{job_type.summary}.", job_type.notes, _JOINS))),
         responses=describe_problems(BAD_JSON, CONFLICT, TOO_LARGE, MEDIA_TYPE, INVALID),
+        dependencies=[needs(job_type.scope)],
     )
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
+from app.auth.scopes import Scope
+from app.deps import needs
 from app.errors import NOT_FOUND
 from app.market_data.answers import Answers
 from app.market_data.queries import BarsQuery, CalendarQuery, CoverageQuery, LatestQuery, SymbolsQuery, UniverseQuery
@@ -20,7 +22,7 @@ from app.market_data.schemas import (
 
 _LISTED = "as_of,symbol,name,market,sector33,scale,is_topix500,is_listed,…\n2024-03-29,7203,トヨタ自動車,TSE_PRIME,…\n"
 
-router = APIRouter(prefix="/api/v1", tags=["market"])
+router = APIRouter(prefix="/api/v1", tags=["market"], dependencies=[needs(Scope.BARS_READ)])
 
 
 # Before the symbol, which it would match.

@@ -9,7 +9,8 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Path, Response, status
 
-from app.deps import Caller, Jobs
+from app.auth.scopes import Scope
+from app.deps import Caller, Jobs, needs
 from app.engine.scheduler import Scheduler
 from app.errors import (
     BAD_JSON,
@@ -42,6 +43,7 @@ _PREFIX = "/api/v1/schedules"
 _ID = re.compile("[0-9a-f]{32}")
 _NEXT = 5
 _LAST = 20
+_READS, _WRITES = [needs(Scope.JOBS_READ)], [needs(Scope.SCHEDULES_WRITE)]
 _BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
 
 
@@ -58,14 +60,14 @@ router = APIRouter(prefix=_PREFIX, tags=["schedules"])
 one = APIRouter(prefix="/{schedule_id}", responses=describe_problems(NOT_FOUND, INVALID))
 
 
-@router.get("")
+@router.get("", dependencies=_READS)
 async def list_schedules(jobs: Jobs, caller: Caller) -> ScheduleList:
     """List all schedules, by name."""
     found = await jobs.parts.schedules.list_schedules(caller.owner)
     return ScheduleList(items=[view_schedule(schedule) for schedule in found])
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, responses=_BODY)
+@router.post("", status_code=status.HTTP_201_CREATED, responses=_BODY, dependencies=_WRITES)
 async def create_schedule(jobs: Jobs, caller: Caller, body: NewSchedule, response: Response) -> ScheduleView:
     """Keep a new schedule; it first fires at its next due time."""
     timing = body.timing()
@@ -87,7 +89,7 @@ async def create_schedule(jobs: Jobs, caller: Caller, body: NewSchedule, respons
     return view_schedule(kept)
 
 
-@one.get("")
+@one.get("", dependencies=_READS)
 async def get_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId) -> ScheduleDetail:
     """Show one schedule, its next five due times, and what became of the last twenty."""
     schedules = jobs.parts.schedules
@@ -96,7 +98,7 @@ async def get_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId) -> S
     return view_detail(schedule, next_dues(schedule.timing, utc_now(), count=_NEXT), firings)
 
 
-@one.patch("", responses=_BODY)
+@one.patch("", responses=_BODY, dependencies=_WRITES)
 async def change_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId, body: ScheduleChange) -> ScheduleView:
     """Enable, disable or change a schedule; due times that passed while it was disabled are not missed."""
     task = (await jobs.parts.schedules.load(caller.owner, schedule_id)).task
@@ -113,13 +115,13 @@ async def change_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId, b
     return view_schedule(changed)
 
 
-@one.delete("", status_code=status.HTTP_204_NO_CONTENT)
+@one.delete("", status_code=status.HTTP_204_NO_CONTENT, dependencies=_WRITES)
 async def delete_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId) -> None:
     """Drop a schedule and its history; its jobs stay."""
     await jobs.parts.schedules.delete(caller.owner, schedule_id)
 
 
-@one.post("/run", status_code=status.HTTP_202_ACCEPTED)
+@one.post("/run", status_code=status.HTTP_202_ACCEPTED, dependencies=_WRITES)
 async def run_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId, response: Response) -> Accepted:
     """Submit its request now, also while it is disabled; its due times stay as they are.
 

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
 
-from app.deps import Caller, Jobs
+from app.auth.scopes import Scope
+from app.deps import Caller, Jobs, needs
 from app.errors import CONFLICT, INVALID, NOT_FOUND, describe_problems
 from app.ledger.outbox.port import Delivery, DeliveryQuery
 from app.webhooks.schemas import WEBHOOKS, DeliveryPage, DeliveryView, Listing, view_delivery
@@ -14,10 +15,12 @@ from batch.errors import Conflict, NotFound
 _DELIVERY_ID = re.compile("msg_[0-9a-f]{32}")
 DeliveryId = Annotated[str, Path(max_length=64, description="msg_ and 32 hex digits")]
 
+_READS, _WRITES = [needs(Scope.JOBS_READ)], [needs(Scope.JOBS_WRITE)]
+
 router = APIRouter(prefix=WEBHOOKS, tags=["webhooks"])
 
 
-@router.get("", responses=describe_problems(INVALID))
+@router.get("", responses=describe_problems(INVALID), dependencies=_READS)
 async def list_webhooks(
     jobs: Jobs, caller: Caller, request: Request, response: Response, query: Annotated[Listing, Query()]
 ) -> DeliveryPage:
@@ -38,7 +41,7 @@ async def list_webhooks(
     return DeliveryPage(items=[view_delivery(delivery) for delivery in found], next_cursor=cursor)
 
 
-@router.get("/{delivery_id}", responses=describe_problems(NOT_FOUND, INVALID))
+@router.get("/{delivery_id}", responses=describe_problems(NOT_FOUND, INVALID), dependencies=_READS)
 async def get_webhook(jobs: Jobs, caller: Caller, delivery_id: DeliveryId) -> DeliveryView:
     """Show one webhook."""
     return view_delivery(await _find(jobs, caller.owner, delivery_id))
@@ -48,6 +51,7 @@ async def get_webhook(jobs: Jobs, caller: Caller, delivery_id: DeliveryId) -> De
     "/{delivery_id}/replay",
     status_code=status.HTTP_202_ACCEPTED,
     responses=describe_problems(NOT_FOUND, INVALID, CONFLICT),
+    dependencies=_WRITES,
 )
 async def replay_webhook(jobs: Jobs, caller: Caller, delivery_id: DeliveryId) -> DeliveryView:
     """Send a webhook that was delivered or given up again: the same id and body, with all its attempts before it."""

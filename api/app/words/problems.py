@@ -7,6 +7,7 @@ TITLES: dict[str, Pair] = {
     "bad-request": ("The request is malformed", "リクエストの形式が正しくありません"),
     "bad-cursor": ("The cursor is not valid", "カーソルが正しくありません"),
     "unauthorized": ("A valid token is needed", "有効なトークンが必要です"),
+    "forbidden": ("The caller may not do this", "この操作の権限がありません"),
     "not-found": ("Not found", "見つかりません"),
     "method-not-allowed": ("This method is not allowed here", "このメソッドは使えません"),
     "not-acceptable": ("No acceptable format", "対応する形式がありません"),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from app.words.details.accounts import ACCOUNT_DETAILS
 from app.words.details.findings import FINDING_DETAILS
 from app.words.details.instruments import INSTRUMENT_DETAILS
 from app.words.details.requests import REQUEST_DETAILS
@@ -22,6 +23,7 @@ DETAILS: Sequence[Pair] = (
     *REQUEST_DETAILS,
     *INSTRUMENT_DETAILS,
     *STATE_DETAILS,
+    *ACCOUNT_DETAILS,
     *VALIDATION_DETAILS,
     *SERVER_DETAILS,
     *SETTING_DETAILS,

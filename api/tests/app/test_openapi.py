@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from pydantic import BaseModel
 
-from app.auth.guard import PUBLIC_PATHS
+from app.auth.guard import PUBLIC_PATHS, stated_scopes
 from app.catalog import CATALOG
 from app.health.routes import Alive, Ready
 from app.jobs_api.submitting import build_body
@@ -35,7 +35,9 @@ VIEWS: tuple[type[BaseModel], ...] = (
     *(BarPage, CalendarView, CoveragePage, LatestBars, SymbolPage, UniverseView),
 )
 MODELS = {model.__name__: model for model in (*VIEWS, *map(build_body, CATALOG))}
-DOCUMENT = create_app(memory_settings(Path("nowhere"))).openapi()
+APP = create_app(memory_settings(Path("nowhere")))
+DOCUMENT = APP.openapi()
+STATED = {f"{method} {path}": scopes for method, path, scopes in stated_scopes(APP.routes)}
 
 
 def operations() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -89,15 +91,17 @@ def test_every_reference_leads_somewhere() -> None:
 @pytest.mark.parametrize(("name", "operation"), list(operations()), ids=[name for name, _ in operations()])
 def test_every_operation_but_the_public_ones_needs_the_token(name: str, operation: dict[str, Any]) -> None:
     guarded = name.partition(" ")[2] not in PUBLIC_PATHS
-    assert operation.get("security") == ([{"ingestToken": []}] if guarded else None)
+    stated = [str(scope) for scope in STATED[name] or ()]
+    assert operation.get("security") == ([{"ingestToken": stated}] if guarded else None)
     assert ("401" in operation["responses"]) == guarded
+    assert ("403" in operation["responses"]) == bool(stated)
     scheme = DOCUMENT["components"]["securitySchemes"]["ingestToken"]
     assert scheme == {"type": "apiKey", "in": "header", "name": "x-ingest-token"}
 
 
 def test_problems_of_a_submission_are_told() -> None:
     answers = DOCUMENT["paths"][RUN_DAILY]["post"]["responses"]
-    assert set(answers) == {"202", "400", "401", "409", "413", "415", "422", "429", "503"}
+    assert set(answers) == {"202", "400", "401", "403", "409", "413", "415", "422", "429", "503"}
     for status in set(answers) - {"202"}:
         assert list(answers[status]["content"]) == ["application/problem+json"]
 

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Message
 
 from app.auth.guard import PUBLIC_PATHS
+from app.auth.scopes import Scope
 from app.deps import Caller
 from app.openapi import complete_document
 from tests.fixtures.jobs.apps import TOKEN, client_of
@@ -170,11 +171,13 @@ def test_openapi_adds_security_where_a_router_says_nothing() -> None:
     careless = FastAPI()
     careless.include_router(careless_router())
     careless.add_api_route("/healthz", mounted, response_model=None)
-    paths: dict[str, Any] = complete_document(careless.openapi())["paths"]
+    paths: dict[str, Any] = complete_document(careless.openapi(), {("POST", "/notifications/digest"): (Scope.INGEST,)})[
+        "paths"
+    ]
     assert {path: operation.get("security") for path in paths for operation in paths[path].values()} == {
-        "/notifications/digest": SECURITY, "/notifications/mine": SECURITY, "/healthz": None,
+        "/notifications/digest": [{"ingestToken": ["ingest"]}], "/notifications/mine": SECURITY, "/healthz": None,
     }  # fmt: skip
-    assert set(paths["/notifications/digest"]["post"]["responses"]) == {"202", "401", "429", "503"}
+    assert set(paths["/notifications/digest"]["post"]["responses"]) == {"202", "401", "403", "429", "503"}
 
 
 def test_no_router_names_security_itself() -> None:

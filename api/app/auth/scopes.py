@@ -1,0 +1,31 @@
+"""What a caller may do: scopes, and the roles that stand for them."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """One permission; every route states those that it needs."""
+
+    INGEST = "ingest"
+    JOBS_READ = "jobs:read"
+    JOBS_WRITE = "jobs:write"
+    BARS_READ = "bars:read"
+    SCHEDULES_WRITE = "schedules:write"
+    ADMIN = "admin"
+
+
+class Role(StrEnum):
+    """What a user is; `SCOPES` has the scopes of each."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+_VIEWER = frozenset({Scope.JOBS_READ, Scope.BARS_READ})
+SCOPES: Mapping[Role, frozenset[Scope]] = {
+    Role.VIEWER: _VIEWER,
+    Role.OPERATOR: _VIEWER | {Scope.INGEST, Scope.JOBS_WRITE, Scope.SCHEDULES_WRITE},
+    Role.ADMIN: frozenset(Scope),
+}
