@@ -6,6 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from app.jobs.pace import Pace, foresee
+
+#: So many items must be settled before a range of the time to go means something.
+LEAST_FOR_RANGE = 10
 #: The name of the step that plans a job; it is claimed, leased and retried like any chunk.
 PLAN = "plan"
 
@@ -205,6 +209,8 @@ class Job:
     chunks_done: int = 0
     dead: int = 0
     rate: float | None = None
+    #: The variance of the items settled in one second; the ledger does not keep it.
+    rate_spread: float | None = field(default=None, compare=False)
     outcomes: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     plan: Mapping[str, Any] | None = None
@@ -241,6 +247,14 @@ class Job:
         if self.status.is_final or not self.rate or self.settled < self.total * 0.05:
             return None
         return (self.total - self.settled) / self.rate
+
+    @property
+    def eta_range_s(self) -> tuple[float, float] | None:
+        """Between what and what `eta_s` probably is; None while it is, or before ten items are settled."""
+        if self.eta_s is None or self.settled < LEAST_FOR_RANGE or not self.started_at or not self.updated_at:
+            return None
+        seen_s = (self.updated_at - self.started_at).total_seconds()
+        return foresee(self.total - self.settled, Pace(self.rate or 0.0, self.rate_spread), seen_s=seen_s)
 
     def pause_left_s(self, now: datetime) -> float:
         """Return the seconds until its chunks may run again that wait for a provider; 0 where none does."""

@@ -65,6 +65,7 @@ def parse_job(record: Mapping[str, str]) -> Job:
         attempt=int(record.get("attempt", 1)),
         version=int(record.get("version", 0)),
         rate=float(record["rate"]) if "rate" in record else None,
+        rate_spread=float(record["rate_spread"]) if "rate_spread" in record else None,
         pause_reason=record.get("pause_reason"),
         outcomes=_prefixed(record, "outcome:"),
         counts=_prefixed(record, "count:"),

@@ -25,6 +25,8 @@ JOB: dict[str, Any] = {
         "percent": 49.8,
         "rate": 310.5,
         "eta_s": 2.7,
+        "eta_low_s": 2.2,
+        "eta_high_s": 3.3,
         "rows": 214_380,
         "paused_until": None,
         "pause_reason": None,

@@ -29,6 +29,8 @@ class Progress(BaseModel):
     percent: float
     rate: float | None
     eta_s: float | None
+    eta_low_s: float | None = Field(default=None, description="in four of five cases it takes at least this long …")
+    eta_high_s: float | None = Field(default=None, description="… and at most this; null before 5 % and 10 items")
     rows: int
     paused_until: AwareDatetime | None = None
     pause_reason: str | None = None
@@ -206,6 +208,7 @@ def _progress(job: Job, now: datetime | None) -> Progress:
     percent = 100.0 * settled / job.total if job.total else (100.0 if job.status.is_final else 0.0)
     pause_s = job.pause_left_s(now) if now else 0.0
     eta_s = None if job.eta_s is None else job.eta_s + pause_s
+    low_s, high_s = (None, None) if job.eta_range_s is None else (each + pause_s for each in job.eta_range_s)
     return Progress(
         done=job.done,
         total=job.total,
@@ -213,11 +216,17 @@ def _progress(job: Job, now: datetime | None) -> Progress:
         cancelled=job.cancelled,
         percent=round(percent, 1),
         rate=_rate(job),
-        eta_s=None if eta_s is None else round(eta_s, 1),
+        eta_s=_round(eta_s),
+        eta_low_s=_round(low_s),
+        eta_high_s=_round(high_s),
         rows=job.rows,
         paused_until=job.paused_until if pause_s else None,
         pause_reason=job.pause_reason if pause_s else None,
     )
+
+
+def _round(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
 
 
 def _rate(job: Job) -> float | None:

@@ -19,6 +19,7 @@ from app.live.memory_records import (
     finish_if_settled,
     note_pause,
     recount,
+    restart_rate,
     touch,
 )
 from app.live.store import (
@@ -101,6 +102,7 @@ class MemoryJobStore:
         slot.retry_at = None
         slot.owner, slot.fence = owner, f"{next(self._fences)}:{owner}"
         slot.lease_ends = self._now_s() + self._lease_s
+        restart_rate(record)
         job = record.job
         status = JobStatus.RUNNING if job.status is JobStatus.QUEUED else job.status
         touch(record, status=status, started_at=job.started_at or self._clock())

@@ -3,13 +3,18 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, describe_failed_items, settle_status
+from app.jobs.pace import SHORTEST_S, Pace
 from app.live.memory_events import MemoryEventLog
 from app.live.store import MAX_ATTEMPTS, Refusal
 from batch.kit.clock import Clock
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+#: A pause may seem to end a little early.
+_EARLY = timedelta(seconds=1)
 
 
 @dataclass
@@ -48,6 +53,9 @@ class Record:
     #: Why the first item failed, and why the first chunk was given up.
     cause: str = ""
     dead_cause: str = ""
+    #: When the rate was last measured, and how many items were settled then.
+    rate_at: datetime | None = None
+    rate_settled: int = 0
 
 
 def find_refusal(record: Record, slot: Slot) -> Refusal | None:
@@ -103,11 +111,23 @@ def recount(record: Record) -> None:
     _update_rate(record)
 
 
+def restart_rate(record: Record) -> None:
+    """Measure the rate from now on, where a job begins or a pause is over: neither time was spent on items."""
+    job, now = record.job, record.clock()
+    goes_on = job.paused_until is not None and (record.rate_at or _LONG_AGO) < job.paused_until <= now + _EARLY
+    if job.started_at is None or goes_on:
+        record.rate_at, record.rate_settled = now, job.settled
+
+
 def _update_rate(record: Record) -> None:
-    job = record.job
-    elapsed_s = (record.clock() - job.started_at).total_seconds() if job.started_at else 0.0
-    if elapsed_s > 0:
-        record.job = replace(job, rate=job.settled / elapsed_s)
+    job, now = record.job, record.clock()
+    elapsed_s = (now - (record.rate_at or job.started_at or now)).total_seconds()
+    if elapsed_s < SHORTEST_S:
+        return
+    items = job.settled - record.rate_settled
+    pace = Pace(items / elapsed_s) if job.rate is None else Pace(job.rate, job.rate_spread).after(items, elapsed_s)
+    record.job = replace(job, rate=pace.rate, rate_spread=pace.spread)
+    record.rate_at, record.rate_settled = now, job.settled
 
 
 def finish_if_settled(record: Record) -> None:

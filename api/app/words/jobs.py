@@ -34,6 +34,7 @@ JOB_WORDS: dict[str, Pair] = {
     "progress_done": ("{settled:,}/{total:,} {unit}", "{unit} {settled:,}/{total:,}"),
     "progress_rate": ("{rate:,.0f} {unit}/s", "毎秒{rate:,.0f}{unit}"),
     "progress_eta": ("ETA {eta_s:.0f} s", "残り約{eta_s:.0f}秒"),
+    "progress_eta_range": ("ETA {low_s:.0f} to {high_s:.0f} s", "残り{low_s:.0f}～{high_s:.0f}秒"),
     "progress_no_eta": ("ETA not yet known", "残り時間を計算中"),
     "progress_planned": ("being planned", "計画中"),
     "progress_failed": ("{failed:,} failed", "失敗{failed:,}件"),

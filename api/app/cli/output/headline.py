@@ -43,7 +43,9 @@ def describe_progress(words: Speaker, job: dict[str, Any]) -> str:
     parts.append(words.say("job_rows", rows=progress["rows"]))
     if progress["rate"]:
         parts.append(words.say("progress_rate", rate=progress["rate"], unit=unit))
-    if progress["eta_s"] is not None:
+    if progress.get("eta_low_s") is not None:
+        parts.append(_describe_range(words, progress["eta_low_s"], progress["eta_high_s"]))
+    elif progress["eta_s"] is not None:
         parts.append(words.say("progress_eta", eta_s=progress["eta_s"]))
     elif job["status"] in _RUNNING:
         parts.append(words.say("progress_no_eta"))
@@ -61,6 +63,12 @@ def runtime_s(job: dict[str, Any]) -> float | None:
         return None
     begin, end = (datetime.fromisoformat(job[name]) for name in ("requested_at", "completed_at"))
     return max((end - begin).total_seconds(), 0.001)
+
+
+def _describe_range(words: Speaker, low_s: float, high_s: float) -> str:
+    if round(low_s) == round(high_s):
+        return words.say("progress_eta", eta_s=low_s)
+    return words.say("progress_eta_range", low_s=low_s, high_s=high_s)
 
 
 def _head(words: Speaker, job: dict[str, Any]) -> str:

@@ -40,15 +40,22 @@ local function add_difference(prefix, new, old)
   end
 end
 
--- Items settled per second, smoothed over about ten seconds.
+-- Items settled per second, smoothed over about ten seconds, and how much that varies.
+-- Mirrors app.jobs.pace.Pace.after.
 local function update_rate()
-  local h = redis.call('HMGET', JOB, 'done', 'failed', 'rate', 'rate_at', 'rate_settled', 'started_at')
+  local h = redis.call('HMGET', JOB, 'done', 'failed', 'rate', 'rate_at', 'rate_settled', 'started_at', 'rate_spread')
   local settled, at = num(h[1]) + num(h[2]), num(h[4] or h[6] or now)
   local elapsed = now - at
   if elapsed < 500 then return end
-  local fresh = (settled - num(h[5])) * 1000 / elapsed
-  local weight = 1 - math.exp(-elapsed / 10000)
-  local rate = h[3] and (num(h[3]) + weight * (fresh - num(h[3]))) or fresh
+  local seconds, items = elapsed / 1000, settled - num(h[5])
+  local rate = items / seconds
+  if h[3] then
+    local weight = 1 - math.exp(-seconds / 10)
+    local surprise = (items - num(h[3]) * seconds) ^ 2 / seconds
+    local spread = h[7] and (num(h[7]) + weight * (surprise - num(h[7]))) or surprise
+    rate = num(h[3]) + weight * (rate - num(h[3]))
+    redis.call('HSET', JOB, 'rate_spread', string.format('%.6g', spread))
+  end
   redis.call('HSET', JOB, 'rate', string.format('%.4f', rate), 'rate_at', now, 'rate_settled', settled)
 end
 

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.jobs.pace import Pace
 from app.live import keys
 from app.live.redis_store import RedisJobStore
 from tests.fixtures.jobs.apps import JOBS, jobs_of
@@ -147,11 +148,16 @@ async def test_the_rate_of_a_running_job_is_that_of_the_last_seconds(
     progress = await settle(1, 1)
     assert progress["rate"] == pytest.approx(1, abs=0.2)
     # The ETA is shown from 5 % settled on.
-    assert progress["eta_s"] is None
+    assert progress["eta_s"] is progress["eta_low_s"] is None
     progress = await settle(21, 4)
     # 20 items in 4 s, smoothed over ten: 1 + (1 - exp(-0.4)) * (5 - 1)
     assert progress["rate"] == pytest.approx(2.32, abs=0.2)
     assert progress["eta_s"] == pytest.approx(19 / 2.32, rel=0.1)
+    (live,) = await store.load("ingest", [job.job_id])
+    assert live is not None
+    # The scripts measure as Python does.
+    assert live.rate_spread == pytest.approx(Pace(1.0).after(20, 4).spread, rel=0.2)
+    assert progress["eta_low_s"] < progress["eta_s"] < progress["eta_high_s"]
     assert [j["progress"]["eta_s"] for j in (await get(real_http, JOBS))["items"]] == [progress["eta_s"]]
 
 

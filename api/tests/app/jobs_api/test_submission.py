@@ -43,6 +43,8 @@ async def test_the_job_is_at_its_location_at_once(real_http: httpx2.AsyncClient)
         "cancelled": 0,
         "percent": 0.0,
         "rate": None,
+        "eta_low_s": None,
+        "eta_high_s": None,
         "eta_s": None,
         "rows": 0,
         "paused_until": None,

@@ -10,6 +10,8 @@ from rich.cells import cell_len
 from app.cli.output.headline import describe_progress
 from app.cli.output.summary import print_summary
 from app.cli.session import Session
+from app.words.language import Language
+from app.words.speaker import Speaker
 from tests.app.cli.conftest import Done, Kaboom, Scripted
 from tests.app.words.texts import JAPANESE
 
@@ -152,3 +154,12 @@ def test_the_result_of_a_job_without_chunks_is_shown(capsys: pytest.CaptureFixtu
     assert "kaboom coverage" not in shown.err
     assert describe_progress(session.words, job) == ""
     assert describe_progress(session.words, job | {"status": "running"}) == "being planned"
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "ETA 55 to 75 s"), ("ja", "残り55\uff5e75秒")])
+@pytest.mark.parametrize("high_s", [75.2, 55.1])
+def test_time_to_go_is_a_range_where_it_varies(language: Language, words: str, high_s: float) -> None:
+    progress = PROGRESS | {"eta_s": 63.0, "eta_low_s": 54.8, "eta_high_s": high_s}
+    line = describe_progress(Speaker(language), JOB | {"progress": progress})
+    assert (words in line) == (high_s == 75.2)
+    assert "55" in line
