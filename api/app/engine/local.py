@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
 from app.engine.dispatch import LocalDispatcher
 from app.engine.parts import Parts
 from app.engine.run.worker import perform
+from app.jobs.runs import name_slot
 from batch.errors import KaboomError
 
 _log = structlog.get_logger(__name__)
@@ -20,8 +22,8 @@ async def run_local_workers(parts: Parts, dispatcher: LocalDispatcher) -> None:
     slots = parts.settings.slots
     async with asyncio.TaskGroup() as group:
         group.create_task(report_alive(parts, slots))
-        for _ in range(slots):
-            group.create_task(_work(parts, dispatcher))
+        for slot in range(1, slots + 1):
+            group.create_task(_work(replace(parts, name=name_slot(parts.name, slot)), dispatcher))
 
 
 async def report_alive(parts: Parts, slots: int, *, on_report: Callable[[], None] = lambda: None) -> None:

@@ -103,8 +103,7 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
     if lacking := settings.lacking_for(settings.provider):
         raise ConfigurationError(lacking)
     _check_bar_store(settings)
-    # A name of its own: on Cloud Run every instance is `localhost`, and every main process has pid 1.
-    name = f"{role}@{socket.gethostname()}:{os.getpid()}-{uuid4().hex[:4]}"
+    name = name_process(role)
     store, events, counts, results = _build_live(settings, name)
     ledger = _build_ledger(settings, name, pool_size=_pool_size(settings.database_pool, role))
     history, kept_schedules = ledger or _build_memory_ledger(schedules)
@@ -122,6 +121,11 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
         counts=counts,
         before_close=_copy_lines(events),
     )
+
+
+def name_process(role: str) -> str:
+    """Return a name of its own: on Cloud Run every instance is `localhost`, and every main process has pid 1."""
+    return f"{role}@{socket.gethostname()}:{os.getpid()}-{uuid4().hex[:4]}"
 
 
 async def check_parts(settings: AppSettings, catalog: Catalog, *, role: str) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.jobs.pace import Pace, foresee
+from app.jobs.runs import ChunkRun
 
 #: So many items must be settled before a range of the time to go means something.
 LEAST_FOR_RANGE = 10
@@ -157,6 +158,8 @@ class Chunk:
     tally: Tally = field(default_factory=Tally)
     attempts: int = 0
     error: str = field(default="", compare=False)
+    #: Its newest runs, oldest first.
+    runs: tuple[ChunkRun, ...] = field(default=(), compare=False)
 
     @property
     def lost(self) -> int:

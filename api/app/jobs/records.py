@@ -7,7 +7,10 @@ from typing import Any
 import orjson
 
 from app.jobs.model import Chunk, ChunkState, Job, JobStatus, Tally
+from app.jobs.runs import parse_runs
 
+#: The fields of a chunk, each followed by its number, that a reader needs.
+CHUNK_FIELDS = ("spec", "state", "tally", "attempts", "error", "runs")
 _COUNTS = ("total", "done", "failed", "cancelled", "written", "rows", "chunks_total", "chunks_done", "dead")
 _TIMES = ("requested_at", "started_at", "completed_at", "updated_at", "paused_until")
 _TEXTS = ("job_id", "queue", "task", "owner", "parent_id", "lost_item")
@@ -81,20 +84,21 @@ def dump_chunk(chunk: Chunk) -> dict[str, Any]:
         "state": chunk.state.value,
         "attempts": chunk.attempts,
         "tally": dump_json(chunk.tally.to_json()),
-    }
+    } | ({"runs": dump_json([run.to_json() for run in chunk.runs])} if chunk.runs else {})
 
 
-def parse_chunk(n: str, spec: str, *, state: str, tally: str | None, attempts: int, error: str = "") -> Chunk:
-    """Return the chunk that a hash holds."""
-    values = orjson.loads(spec)
+def parse_chunk(n: str, fields: Mapping[str, str | None]) -> Chunk:
+    """Return the chunk that a hash holds, from its fields without the number."""
+    values = orjson.loads(fields["spec"] or "")
     return Chunk(
         n=n,
         items=tuple(values["items"]),
         payload=values["payload"],
-        state=ChunkState(state),
-        tally=Tally.from_json(orjson.loads(tally or "{}")),
-        attempts=attempts,
-        error=error,
+        state=ChunkState(fields["state"] or ""),
+        tally=Tally.from_json(orjson.loads(fields.get("tally") or "{}")),
+        attempts=int(fields.get("attempts") or 0),
+        error=fields.get("error") or "",
+        runs=parse_runs(orjson.loads(fields.get("runs") or "[]")),
     )
 
 
@@ -105,9 +109,7 @@ def chunk_as_stored(chunk: Chunk) -> Chunk:
         TypeError: its payload or its tally is not JSON.
 
     """
-    dumped = dump_chunk(chunk)
-    attempts = dumped["attempts"]
-    return parse_chunk(chunk.n, dumped["spec"], state=dumped["state"], tally=dumped["tally"], attempts=attempts)
+    return parse_chunk(chunk.n, dump_chunk(chunk))
 
 
 def tally_as_stored(tally: Tally) -> Tally:
@@ -136,17 +138,7 @@ def parse_chunks(record: Mapping[str, str]) -> list[Chunk]:
         (key.removeprefix("state:") for key in record if key.startswith("state:") and key != "state:plan"),
         key=int,
     )
-    return [
-        parse_chunk(
-            n,
-            record[f"spec:{n}"],
-            state=record[f"state:{n}"],
-            tally=record.get(f"tally:{n}"),
-            attempts=int(record.get(f"attempts:{n}", 0)),
-            error=record.get(f"error:{n}", ""),
-        )
-        for n in names
-    ]
+    return [parse_chunk(n, {name: record.get(f"{name}:{n}") for name in CHUNK_FIELDS}) for n in names]
 
 
 def _prefixed(record: Mapping[str, str], prefix: str) -> dict[str, int]:

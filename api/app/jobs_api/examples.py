@@ -49,6 +49,7 @@ JOB: dict[str, Any] = {
         "events": f"{_JOBS}/{_ID}/events",
         "logs": f"{_JOBS}/{_ID}/logs",
         "failures": f"{_JOBS}/{_ID}/failures",
+        "chunks": f"{_JOBS}/{_ID}/chunks",
         "cancel": f"{_JOBS}/{_ID}/cancel",
         "retry": f"{_JOBS}/{_ID}/retry",
     },
@@ -70,6 +71,60 @@ FAILURE_PAGE: dict[str, Any] = {
         }
     ],
     "total": 3,
+    "next_cursor": "1",
+}
+
+_WORKER = "worker-main@host:812-3fa9"
+
+CHUNK_PAGE: dict[str, Any] = {
+    "items": [
+        {
+            "n": "15",
+            "state": "done",
+            "interval": "1m",
+            "items": 46,
+            "settled": 46,
+            "failed": 1,
+            "attempts": 2,
+            "error": "",
+            "runs": [
+                {
+                    "run": 1,
+                    "worker": _WORKER,
+                    "slot": 1,
+                    "started_at": "2025-11-04T07:00:12.004000Z",
+                    "ended_at": "2025-11-04T07:00:32.204000Z",
+                    "ending": "expired",
+                    "settled_before": 0,
+                    "settled": 23,
+                    "failed": 0,
+                    "reason": "",
+                    "paused_until": None,
+                },
+                {
+                    "run": 2,
+                    "worker": _WORKER,
+                    "slot": 2,
+                    "started_at": "2025-11-04T07:00:32.818000Z",
+                    "ended_at": "2025-11-04T07:00:49.077000Z",
+                    "ending": "done",
+                    "settled_before": 23,
+                    "settled": 23,
+                    "failed": 1,
+                    "reason": "",
+                    "paused_until": None,
+                },
+            ],
+        }
+    ],
+    "total": 36,
+    "pauses": [
+        {
+            "begins_at": "2025-11-04T07:00:33.010000Z",
+            "ends_at": "2025-11-04T07:00:45.010000Z",
+            "reason": "the provider answered 429",
+        }
+    ],
     "next_cursor": "1",
 }
 

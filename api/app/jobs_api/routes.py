@@ -17,6 +17,7 @@ from app.jobs.job_type import JobType
 from app.jobs.model import Job
 from app.jobs.queues import Queue, jobs_path
 from app.jobs_api.accepting import accept
+from app.jobs_api.chunks import ChunkListing, ChunkPage, page_chunks
 from app.jobs_api.failures import FailureListing, page_failures
 from app.jobs_api.listing import JobList, Listing
 from app.jobs_api.log import LOG_ANSWERS, ResumedLogQuery, page_log, stream_log
@@ -156,6 +157,11 @@ class JobRoutes:
         job = await named.find(self.queue)
         return page_failures(await named.jobs.load_chunks(job), query)
 
+    async def list_chunks(self, named: NamedJob, query: Annotated[ChunkListing, Query()]) -> ChunkPage:
+        """List the chunks of a job with their runs and the pauses of the job: its timeline."""
+        job = await named.find(self.queue)
+        return page_chunks(await named.jobs.load_chunks(job), query)
+
     async def cancel_job(self, named: NamedJob) -> Accepted:
         """Ask a job to stop: what is queued stops now, what runs within seconds; what is written stays."""
         job = await named.jobs.cancel(await named.find(self.queue))
@@ -196,6 +202,7 @@ def _reading_router(routes: JobRoutes) -> APIRouter:
     )
     one.add_api_route("/logs", routes.job_logs, response_model=LogPage, responses=LOG_ANSWERS, dependencies=logs)
     one.add_api_route("/failures", routes.list_failures)
+    one.add_api_route("/chunks", routes.list_chunks)
     return one
 
 

@@ -164,6 +164,7 @@ def view_job(job: Job, *, base: str, workers: Sequence[Worker]) -> JobView:
             "events": f"{here}/events",
             "logs": f"{here}/logs",
             "failures": f"{here}/failures",
+            "chunks": f"{here}/chunks",
             "cancel": f"{here}/cancel",
             "retry": f"{here}/retry",
         },

@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.jobs.model import TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
+from app.jobs.runs import parse_runs
 from app.ledger.admission import admit, confirm
 from app.ledger.group_commit import GroupCommit, build_draft
 from app.ledger.listing import VERSION, build_page
@@ -75,6 +76,7 @@ _END_CHUNK = (
         state=bindparam("ending"),
         attempts=bindparam("tries"),
         tally=bindparam("settled"),
+        runs=bindparam("ran"),
         ended_at=func.clock_timestamp(),
     )
 )
@@ -302,7 +304,9 @@ async def _end_chunks(connection: AsyncConnection, job: Job, chunks: Sequence[Ch
     rows = await connection.execute(_chunks_of(job.job_id).with_for_update())
     kept = {chunk.n: chunk for chunk in map(_parse_chunk, rows)}
     for chunk in chunks:
-        if chunk != kept.get(chunk.n):
+        # The runs of a chunk are no part of what it is.
+        before = kept.get(chunk.n)
+        if before is None or (chunk, chunk.runs) != (before, before.runs):
             await connection.execute(_END_CHUNK, _chunk_end(job.job_id, chunk))
 
 
@@ -313,6 +317,7 @@ def _chunk_end(job_id: str, chunk: Chunk) -> dict[str, Any]:
         "ending": chunk.state.value,
         "tries": chunk.attempts,
         "settled": chunk.tally.to_json(),
+        "ran": [run.to_json() for run in chunk.runs],
     }
 
 
@@ -336,4 +341,5 @@ def _parse_chunk(row: Row[Any]) -> Chunk:
         state=ChunkState(row.state),
         tally=Tally.from_json(row.tally),
         attempts=row.attempts,
+        runs=parse_runs(row.runs),
     )

@@ -89,6 +89,7 @@ JOB_CHUNKS = Table(
     Column("attempts", Integer, nullable=False),
     Column("tally", JSONB, nullable=False),
     Column("ended_at", DateTime(timezone=True)),
+    Column("runs", JSONB, nullable=False, server_default="[]"),
 )
 
 # No foreign key: a job may be deleted before its end has been delivered.

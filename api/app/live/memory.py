@@ -8,6 +8,7 @@ from typing import Any
 
 from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally, describe_given_up
 from app.jobs.records import as_stored, chunk_as_stored, tally_as_stored
+from app.jobs.runs import EXPIRED
 from app.live.memory_events import MemoryEventLog
 from app.live.memory_records import (
     Record,
@@ -22,6 +23,7 @@ from app.live.memory_records import (
     restart_rate,
     touch,
 )
+from app.live.memory_runs import begin_run, end_run
 from app.live.store import (
     DISPATCH_S,
     LEASE_S,
@@ -102,6 +104,7 @@ class MemoryJobStore:
         slot.retry_at = None
         slot.owner, slot.fence = owner, f"{next(self._fences)}:{owner}"
         slot.lease_ends = self._now_s() + self._lease_s
+        begin_run(slot, self._clock())
         restart_rate(record)
         job = record.job
         status = JobStatus.RUNNING if job.status is JobStatus.QUEUED else job.status
@@ -136,6 +139,7 @@ class MemoryJobStore:
             return self._repeated(lease, ChunkState.DONE)
         record, slot = found
         slot.chunk = replace(slot.chunk, state=ChunkState.DONE)
+        end_run(slot, Ending.DONE, self._clock())
         touch(record, plan=plan, result=result and as_stored(result))
         self._add_chunks(record, chunks)
         return Ended(is_accepted=True, is_final=record.job.status.is_final)
@@ -156,6 +160,7 @@ class MemoryJobStore:
             slot.raised = error
             self._settle_broken(record, slot, delay_s=delay_s, most=most)
         elif is_handed_back and record.is_cancelled:
+            ending = Ending.CANCELLED
             slot.chunk = cancelled(slot.chunk)
         elif is_handed_back:
             slot.chunk = replace(slot.chunk, state=ChunkState.QUEUED, attempts=slot.chunk.attempts - 1)
@@ -163,11 +168,12 @@ class MemoryJobStore:
             slot.waits += ending is Ending.WAITING
         else:
             slot.chunk = replace(slot.chunk, state=ChunkState(ending.value))
-        if pause_s and slot.chunk.state is ChunkState.QUEUED:
+        pause_s = pause_s if slot.chunk.state is ChunkState.QUEUED else 0.0
+        if pause_s:
             note_pause(record, pause_s, error)
+        end_run(slot, ending, self._clock(), reason=error, pause_s=pause_s)
         finish_if_settled(record)
-        is_dead = slot.chunk.state is ChunkState.DEAD
-        return Ended(is_accepted=True, is_dead=is_dead, is_final=record.job.status.is_final)
+        return _ended(record, slot)
 
     async def fail(self, lease: Lease, error: Mapping[str, Any]) -> Ended:
         found, error = self._mine(lease), as_stored(error)
@@ -175,6 +181,7 @@ class MemoryJobStore:
             return self._repeated(lease, ChunkState.DEAD)
         record, slot = found
         slot.chunk = replace(slot.chunk, state=ChunkState.DEAD)
+        end_run(slot, Ending.FAILED, self._clock())
         fail_job(record, error)
         return Ended(is_accepted=True, is_dead=True, is_final=True)
 
@@ -197,6 +204,7 @@ class MemoryJobStore:
         for job_id, n, record, slot in self._slots(queue):
             if slot.chunk.state is ChunkState.RUNNING and slot.lease_ends < now:
                 slot.deaths, slot.died_in = slot.deaths + 1, slot.owner
+                end_run(slot, EXPIRED, self._clock())
                 self._settle_broken(record, slot, delay_s=0.0)
                 finish_if_settled(record)
                 ref = ChunkRef(queue, job_id, n)
@@ -324,8 +332,7 @@ class MemoryJobStore:
         slot = record.slots.get(lease.ref.n) if record else None
         if record is None or slot is None or (slot.fence, slot.chunk.state.value) != (lease.fence, ending.value):
             return _STALE
-        is_dead = slot.chunk.state is ChunkState.DEAD
-        return Ended(is_accepted=True, is_dead=is_dead, is_final=record.job.status.is_final)
+        return _ended(record, slot)
 
     def _settle_broken(self, record: Record, slot: Slot, *, delay_s: float, most: int = MAX_ATTEMPTS) -> None:
         if record.is_cancelled:
@@ -338,3 +345,8 @@ class MemoryJobStore:
             slot.chunk = replace(slot.chunk, state=ChunkState.DEAD, error=error)
             if slot.chunk.n == PLAN:
                 fail_job(record, {"type": "plan_failed", "message": slot.cause()})
+
+
+def _ended(record: Record, slot: Slot) -> Ended:
+    is_dead, is_final = slot.chunk.state is ChunkState.DEAD, record.job.status.is_final
+    return Ended(is_accepted=True, is_dead=is_dead, is_final=is_final, runs=slot.chunk.runs)

@@ -1,6 +1,7 @@
 """Live job state in Redis or Valkey: every change is one Lua script, timed by the server's own clock."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from math import inf
 from time import monotonic
@@ -10,7 +11,17 @@ from uuid import uuid4
 import orjson
 
 from app.jobs.model import PLAN, Chunk, ChunkState, Job, JobStatus, Tally
-from app.jobs.records import dump_chunk, dump_job, dump_json, from_ms, parse_chunk, parse_chunks, parse_job
+from app.jobs.records import (
+    CHUNK_FIELDS,
+    dump_chunk,
+    dump_job,
+    dump_json,
+    from_ms,
+    parse_chunk,
+    parse_chunks,
+    parse_job,
+)
+from app.jobs.runs import REASON_KEPT, parse_runs
 from app.live import keys
 from app.live.redis_scripts import load_script
 from app.live.store import (
@@ -70,7 +81,9 @@ class RedisJobStore:
         if answer[0] != "ok":
             return Refusal(answer[0])
         _, fence, attempts, spec, tally, task, request, plan, waits, job_owner = answer
-        chunk = parse_chunk(ref.n, spec, state=ChunkState.RUNNING, tally=tally, attempts=int(attempts))
+        chunk = parse_chunk(
+            ref.n, {"spec": spec, "state": ChunkState.RUNNING.value, "tally": tally, "attempts": attempts}
+        )
         return Claim(
             lease=Lease(ref, fence),
             chunk=chunk,
@@ -104,7 +117,8 @@ class RedisJobStore:
         arguments = (ref.job_id, ref.n, lease.fence, ending.value, dump_json(tally.to_json()))
         waits = (self._retry_ms, error, round(pause_s * 1000))
         most = 0 if ending is Ending.FAILED else MAX_ATTEMPTS
-        return _ended(await self._run("end", ref, *arguments, most, *waits))
+        answer = await self._run("end", ref, *arguments, most, *waits, error[:REASON_KEPT])
+        return replace(_ended(answer), runs=parse_runs(orjson.loads(answer[3])))
 
     async def fail(self, lease: Lease, error: Mapping[str, Any]) -> Ended:
         answer = await self._run("fail", lease.ref, lease.ref.job_id, lease.fence, dump_json(dict(error)))
@@ -148,13 +162,11 @@ class RedisJobStore:
         return parse_chunks(record)
 
     async def load_chunk(self, ref: ChunkRef) -> Chunk | None:
-        names = [f"{name}:{ref.n}" for name in ("spec", "state", "tally", "attempts", "error")]
+        names = [f"{name}:{ref.n}" for name in CHUNK_FIELDS]
         with redis_errors():
-            fields = cast("list[str | None]", await self._redis.hmget(keys.chunks(ref.queue, ref.job_id), names))
-        spec, state, tally, attempts, error = fields
-        if spec is None or state is None:
-            return None
-        return parse_chunk(ref.n, spec, state=state, tally=tally, attempts=int(attempts or 0), error=error or "")
+            values = cast("list[str | None]", await self._redis.hmget(keys.chunks(ref.queue, ref.job_id), names))
+        fields = dict(zip(CHUNK_FIELDS, values, strict=True))
+        return parse_chunk(ref.n, fields) if fields["spec"] and fields["state"] else None
 
     async def newest(self, queue: str) -> list[str]:
         with redis_errors():
@@ -259,7 +271,7 @@ class RedisJobStore:
 
 
 def _ended(answer: Sequence[str]) -> Ended:
-    accepted, verdict, status = answer
+    accepted, verdict, status = answer[:3]
     return Ended(is_accepted=accepted == "ok", is_dead=verdict == "dead", is_final=status in _FINAL)
 
 

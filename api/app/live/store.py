@@ -1,12 +1,13 @@
 """The port to live job state: who may do what to a job, and what each attempt answers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
 from app.jobs.model import Chunk, Job, JobStatus, Tally
+from app.jobs.runs import ChunkRun
 from batch.kit.redis.load import ServerLoad
 
 #: How long a claim lasts without a heartbeat. A pause of the process longer than this costs one fenced repeat.
@@ -97,6 +98,8 @@ class Ended:
     is_accepted: bool
     is_dead: bool = False
     is_final: bool = False
+    #: The runs of the chunk so far, this one last; of `JobStore.end` alone.
+    runs: tuple[ChunkRun, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

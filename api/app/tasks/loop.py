@@ -5,14 +5,16 @@ import concurrent.futures
 import os
 import threading
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 import uvloop
+from billiard import current_process
 
 from app.catalog import CATALOG
-from app.engine.parts import Parts, build_parts
+from app.engine.parts import Parts, build_parts, name_process
+from app.jobs.runs import name_slot
 from app.settings import load_settings
 from batch.kit.open_sessions import close_sessions
 
@@ -82,13 +84,25 @@ def _log_error(future: "concurrent.futures.Future[None]") -> None:
 
 async def _build(role: str) -> Parts:
     parts = build_parts(load_settings(), CATALOG, role=role)
-    return replace(parts, node=_node) if _node else parts
+    if not _named:
+        return parts
+    # A process of the pool claims in the name of its worker, as one of the worker's slots.
+    name = name_slot(_named.worker, getattr(current_process(), "index", 0) + 1) if role == _CHILD else _named.worker
+    return replace(parts, node=_named.node, name=name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The names of a worker: Celery's, and the one that it reports and claims by."""
+
+    node: str
+    worker: str
 
 
 def name_node(name: str) -> None:
-    """Set Celery's name of this worker; call it before the pool forks."""
-    global _node  # noqa: PLW0603  one for each worker
-    _node = name
+    """Set Celery's name of this worker, and give it its own; call it before the pool forks."""
+    global _named  # noqa: PLW0603  one for each worker
+    _named = _Named(name, name_process("worker-main"))
 
 
 def process_loop(role: str = _CHILD) -> ProcessLoop:
@@ -102,4 +116,4 @@ def process_loop(role: str = _CHILD) -> ProcessLoop:
 
 _lock = threading.Lock()
 _current: ProcessLoop | None = None
-_node = ""
+_named: _Named | None = None

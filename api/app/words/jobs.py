@@ -39,6 +39,7 @@ JOB_WORDS: dict[str, Pair] = {
     "progress_planned": ("being planned", "計画中"),
     "progress_failed": ("{failed:,} failed", "失敗{failed:,}件"),
     "progress_paused": ("paused until {at} JST: {reason}", "{at} JSTまで休止：{reason}"),
+    "pause": ("paused {begins} to {ends} JST: {reason}", "休止 {begins}～{ends} JST：{reason}"),
     "symbols": ("symbols", "銘柄"),
     "files": ("files", "ファイル"),
     "symbols_of": ("symbols of {intervals}", "{intervals}の銘柄"),

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from app.auth.guard import PUBLIC_PATHS, stated_scopes
 from app.catalog import CATALOG
 from app.health.routes import Alive, Ready
+from app.jobs_api.chunks import ChunkPage
 from app.jobs_api.submitting import build_body
 from app.jobs_api.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody
 from app.main import create_app
@@ -29,7 +30,7 @@ from app.webhooks.schemas import DeliveryPage, DeliveryView
 from tests.fixtures.jobs.apps import RUN_DAILY, client_of, memory_settings, running
 
 VIEWS: tuple[type[BaseModel], ...] = (
-    *(Alive, Ready, Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody),
+    *(Alive, Ready, Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody, ChunkPage),
     *(FiringView, NewSchedule, ScheduleChange, ScheduleDetail, ScheduleList, ScheduleView),
     *(DeliveryPage, DeliveryView),
     *(BarPage, CalendarView, CoveragePage, LatestBars, SymbolPage, UniverseView),

@@ -1,4 +1,4 @@
-"""`kaboom jobs`: list, show, watch, logs, cancel, retry, delete."""
+"""`kaboom jobs`: list, show, watch, logs, chunks, cancel, retry, delete."""
 
 from typing import Annotated, Any
 
@@ -10,12 +10,14 @@ from app.cli.client import JOBS
 from app.cli.commands.following import follow
 from app.cli.exits import Exit
 from app.cli.options import Json
+from app.cli.output.chunks import chunk_table, describe_pauses
 from app.cli.output.logs import LogLevel, follow_lines, print_line, read_lines
 from app.cli.output.summary import print_summary
 from app.cli.output.text import add_row, new_table
 from app.cli.output.times import to_jst
 from app.cli.queued import QueuedJob
 from app.cli.session import Session
+from app.jobs.model import ChunkState
 from app.jobs.queues import Queue
 from app.words.speaker import Speaker
 from batch.kit.printable import clean
@@ -98,6 +100,26 @@ def logs(
             print_line(session, line)
     except KeyboardInterrupt:
         raise typer.Exit(Exit.INTERRUPTED) from None
+
+
+@app.command("chunks")
+def chunks(
+    context: typer.Context,
+    job_id: JobId,
+    state: Annotated[list[ChunkState] | None, typer.Option(help="only chunks in this state (repeatable)")] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Show which worker ran each chunk of a job, from when to when, and how it ended."""
+    session: Session = context.obj.with_json(json)
+    params = {"state": [each.value for each in state or []]}
+    page = QueuedJob(session.client(), job_id).call("GET", "/chunks", params=params)
+    if session.is_json:
+        session.print_json(page)
+        return
+    session.show(chunk_table(session.words, page))
+    for line in describe_pauses(session.words, page):
+        session.show(line)
 
 
 @app.command("cancel")

@@ -146,7 +146,7 @@ async def _end(
     if ended.is_dead:
         await keep_given_up(parts, ref)
     elif ending is Ending.DONE and ref.n != PLAN:
-        await _keep_end(parts, ref, replace(claim.chunk, state=ChunkState.DONE, tally=tally))
+        await _keep_end(parts, ref, replace(claim.chunk, state=ChunkState.DONE, tally=tally, runs=ended.runs))
     await settle_or_leave(parts, ref.queue, ref.job_id, is_final=ended.is_final)
 
 

@@ -27,6 +27,7 @@ local fence = int(math.max(num(job[6]) + 1, now))
 redis.call('HSET', JOB, 'fence', fence)
 fence = fence .. ':' .. ARGV[5]
 redis.call('HSET', CHUNKS, 'state:' .. n, 'running', 'fence:' .. n, fence, 'owner:' .. n, ARGV[3])
+begin_run(n, ARGV[3])
 redis.call('ZREM', DISPATCH, member(id, n))
 redis.call('ZREM', RETRIES, member(id, n))
 redis.call('ZADD', LEASES, now + tonumber(ARGV[4]), member(id, n))

@@ -1,8 +1,10 @@
--- ARGV: id, n, fence, ending, tally (JSON), max_attempts, delay_ms, message, pause_ms
+-- ARGV: id, n, fence, ending, tally (JSON), max_attempts, delay_ms, message, pause_ms, reason of the run
 local id, n, ending = ARGV[1], ARGV[2], ARGV[4]
 local verdict, pause_ms = ending == 'failed' and 'dead' or ending, tonumber(ARGV[9])
-if was_mine(n, ARGV[3], verdict) then return {'ok', verdict, redis.call('HGET', JOB, 'status')} end
-if not is_mine(n, ARGV[3]) then return {'stale', '', ''} end
+if was_mine(n, ARGV[3], verdict) then
+  return {'ok', verdict, redis.call('HGET', JOB, 'status'), chunk('runs', n) or '[]'}
+end
+if not is_mine(n, ARGV[3]) then return {'stale', '', '', '[]'} end
 if n ~= 'plan' then account(n, ARGV[5]) end
 -- The stop that the worker heard of was lost in a failover: it will be asked for again.
 if ending == 'cancelled' and redis.call('HGET', JOB, 'cancel') ~= '1' then ending = 'released' end
@@ -10,7 +12,7 @@ if ending == 'done' or ending == 'cancelled' then
   end_chunk(id, n, ending)
 elseif (ending == 'released' or ending == 'waiting') and redis.call('HGET', JOB, 'cancel') == '1' then
   -- Queued again it would wait for ever: nobody may claim a chunk of a cancelled job.
-  verdict = 'cancelled'
+  verdict, ending = 'cancelled', 'cancelled'
   end_chunk(id, n, verdict)
 elseif ending == 'released' or ending == 'waiting' then
   redis.call('HINCRBY', CHUNKS, 'attempts:' .. n, -1)
@@ -20,5 +22,7 @@ else
   redis.call('HSET', CHUNKS, 'raised:' .. n, ARGV[8])
   verdict = settle_broken(id, n, tonumber(ARGV[6]), tonumber(ARGV[7]), pause_ms)
 end
-if pause_ms > 0 and chunk('state', n) == 'queued' then note_pause(pause_ms, ARGV[8]) end
-return {'ok', verdict, finish_if_settled(id)}
+local goes_on = chunk('state', n) == 'queued'
+if pause_ms > 0 and goes_on then note_pause(pause_ms, ARGV[8]) end
+local runs = end_run(n, ending, ARGV[10], goes_on and pause_ms or 0)
+return {'ok', verdict, finish_if_settled(id), cjson.encode(runs)}

@@ -8,5 +8,6 @@ if chunk('state', n) ~= 'running' then
 end
 redis.call('HINCRBY', CHUNKS, 'deaths:' .. n, 1)
 redis.call('HSET', CHUNKS, 'died_in:' .. n, chunk('owner', n) or '?')
+end_run(n, 'expired', '', 0)
 local verdict = settle_broken(id, n, tonumber(ARGV[3]), 0, 0)
 return {verdict, finish_if_settled(id)}

@@ -74,10 +74,12 @@ local function account(n, json)
   update_rate()
 end
 
-local function cursor(n)
+local function tally_of(n)
   local stored = chunk('tally', n)
-  return stored and num(cjson.decode(stored).cursor) or 0
+  return stored and cjson.decode(stored) or {}
 end
+
+local function cursor(n) return num(tally_of(n).cursor) end
 
 -- Why the attempts of a chunk failed: what its handler raised last, and how often its worker process died.
 local function cause_of(n)
@@ -95,6 +97,36 @@ local function describe_given_up(attempts, cause)
 end
 
 local function is_final_chunk(state) return state == 'done' or state == 'dead' or state == 'cancelled' end
+
+local function runs_of(n)
+  local stored = chunk('runs', n)
+  return stored and cjson.decode(stored) or {}
+end
+
+-- A run of a chunk is kept from its claim to its end, the newest 20; app.jobs.runs reads them. A run that was taken
+-- over before the reaper came has expired.
+local function end_run(n, ending, reason, pause_ms)
+  local runs = runs_of(n)
+  local last = runs[#runs]
+  if not last or last.ended_at then return runs end
+  local tally = tally_of(n)
+  last.ended_at, last.ending = now, ending
+  last.settled = num(tally.cursor) - last.settled_before
+  last.failed = num(tally.failed) - last.failed_before
+  if reason ~= '' then last.reason = reason end
+  if pause_ms > 0 then last.paused_until = now + pause_ms end
+  redis.call('HSET', CHUNKS, 'runs:' .. n, cjson.encode(runs))
+  return runs
+end
+
+local function begin_run(n, worker)
+  local runs = end_run(n, 'expired', '', 0)
+  local last, tally = runs[#runs], tally_of(n)
+  runs[#runs + 1] = {run = (last and last.run or 0) + 1, worker = worker, started_at = now,
+    settled_before = num(tally.cursor), failed_before = num(tally.failed)}
+  if #runs > 20 then table.remove(runs, 1) end
+  redis.call('HSET', CHUNKS, 'runs:' .. n, cjson.encode(runs))
+end
 
 -- Every chunk ends exactly once, here.
 local function end_chunk(id, n, state)
@@ -198,6 +230,7 @@ local function add_chunk(id, c, dispatch_ms)
   local n = c.n
   redis.call('HSET', CHUNKS, 'state:' .. n, 'queued', 'size:' .. n, c.size, 'spec:' .. n, c.spec,
     'attempts:' .. n, c.attempts)
+  if c.runs then redis.call('HSET', CHUNKS, 'runs:' .. n, c.runs) end
   if n ~= 'plan' then
     redis.call('HINCRBY', JOB, 'chunks_total', 1)
     redis.call('HINCRBY', JOB, 'total', c.size)

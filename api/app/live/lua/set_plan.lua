@@ -4,6 +4,7 @@ if was_mine('plan', ARGV[2], 'done') then return {'ok', '', finish_if_settled(id
 if not is_mine('plan', ARGV[2]) then return {'stale', '', ''} end
 redis.call('HSET', JOB, 'plan', ARGV[4])
 if ARGV[6] ~= '' then redis.call('HSET', JOB, 'result', ARGV[6]) end
+end_run('plan', 'done', '', 0)
 end_chunk(id, 'plan', 'done')
 local state = redis.call('HGET', JOB, 'cancel') == '1' and 'cancelled' or 'queued'
 for _, c in ipairs(cjson.decode(ARGV[5])) do

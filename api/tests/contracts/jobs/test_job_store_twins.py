@@ -51,6 +51,12 @@ def visible(job: Job | None) -> dict[str, Any] | None:
     return seen
 
 
+def visible_runs(chunk: Chunk) -> list[dict[str, Any]]:
+    """Return the runs of a chunk, of times only whether they are there."""
+    shown = [asdict(run) for run in chunk.runs]
+    return [run | {name: run[name] is not None for name in run if name.endswith(("_at", "_until"))} for run in shown]
+
+
 def sum_up(expired: list[Expired]) -> tuple[list[tuple[str, str, str]], set[str]]:
     """Return the verdicts in any order, and the jobs that became final."""
     verdicts = sorted((e.ref.job_id, e.ref.n, e.verdict) for e in expired)
@@ -185,7 +191,9 @@ class Twins(RuleBasedStateMachine):
         agreed([[visible(job) for job in found] for found in jobs])
         agreed(self._both("newest", QUEUE))
         for job in (job for job in jobs[0] if job):
-            agreed(self._both("load_chunks", QUEUE, job.job_id))
+            chunks = self._both("load_chunks", QUEUE, job.job_id)
+            agreed(chunks)
+            agreed([[visible_runs(chunk) for chunk in found] for found in chunks])
             assert_accounts(job)
             before = self._statuses.get(job.job_id, job.status)
             assert job.status is before or job.status in TRANSITIONS[before], (before, job.status)

@@ -1,0 +1,107 @@
+"""The runs of a chunk, from claim to end, and the pauses of a job that follow from them; pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+#: How many runs of a chunk are kept, the newest ones: a chunk that waits for a store has a new run every 15 s.
+RUNS_KEPT = 20
+#: Characters of a reason that are kept with a run; the log has all of it.
+REASON_KEPT = 200
+#: How a run ended whose worker was not heard of any more.
+EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRun:
+    """One run of a chunk. Times are aware UTC, to the millisecond.
+
+    Attributes:
+        run: the number of the run, from 1.
+        worker: who ran it, `worker/slot` where the slot is known.
+        ended_at: None while it runs.
+        ending: `done`, `broken`, `released`, `waiting`, `expired`, `cancelled` or `failed`; "" while it runs.
+        settled_before: items that earlier runs had settled; `failed_before` of them failed.
+        settled: items that this one settled, `failed` among them.
+        reason: why it ended, unless it is done.
+        paused_until: until when the chunk was put off, if it was.
+
+    """
+
+    run: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    ending: str = ""
+    settled_before: int = 0
+    failed_before: int = 0
+    settled: int = 0
+    failed: int = 0
+    reason: str = ""
+    paused_until: datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the run as JSON types, as the scripts of Redis write it: times in milliseconds since 1970."""
+        values = {name: getattr(self, name) for name in ("worker", *_COUNTS)}
+        values |= {name: text for name in ("ending", "reason") if (text := getattr(self, name))}
+        return values | {name: _to_ms(at) for name in _TIMES if (at := getattr(self, name))}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "ChunkRun":
+        """Return the run that `to_json` or a script wrote."""
+        numbers = {name: int(values.get(name, 0)) for name in _COUNTS}
+        texts = {name: str(values.get(name, "")) for name in ("worker", "ending", "reason")}
+        times = {name: _from_ms(values[name]) for name in _TIMES if values.get(name)}
+        return cls(**numbers, **texts, **times)  # type: ignore[arg-type]
+
+
+_COUNTS = ("run", "settled_before", "failed_before", "settled", "failed")
+_TIMES = ("started_at", "ended_at", "paused_until")
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A time in which chunks of a job waited for a provider or a store."""
+
+    begins_at: datetime
+    ends_at: datetime
+    reason: str
+
+
+def find_pauses(runs: Iterable[ChunkRun]) -> list[Pause]:
+    """Return the pauses of a job, oldest first; those of several chunks that overlap are one, with the first reason."""
+    asked = [(run.ended_at, run.paused_until, run.reason) for run in runs if run.ended_at and run.paused_until]
+    pauses: list[Pause] = []
+    for begins_at, ends_at, reason in sorted(asked):
+        last = pauses[-1] if pauses else None
+        if last and begins_at <= last.ends_at:
+            pauses[-1] = Pause(last.begins_at, max(last.ends_at, ends_at), last.reason)
+        else:
+            pauses.append(Pause(begins_at, ends_at, reason))
+    return pauses
+
+
+def name_slot(worker: str, slot: int) -> str:
+    """Return the name that a slot of a worker claims by; slots count from 1."""
+    return f"{worker}/{slot}"
+
+
+def split_slot(claimant: str) -> tuple[str, int | None]:
+    """Return the worker that claimed, and its slot where that is known."""
+    worker, _, slot = claimant.rpartition("/")
+    return (worker, int(slot)) if worker and slot.isdecimal() else (claimant, None)
+
+
+def parse_runs(values: Sequence[Mapping[str, Any]]) -> tuple[ChunkRun, ...]:
+    """Return the runs of a chunk from JSON types."""
+    # Lua's cjson writes an empty table as {}, whatever it was.
+    return tuple(map(ChunkRun.from_json, values or ()))
+
+
+def _to_ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+def _from_ms(ms: float) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, tz=UTC)

@@ -1,0 +1,118 @@
+"""The chunks of a job with their runs, which make its timeline."""
+
+from collections.abc import Sequence
+from typing import Literal, cast
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.jobs.model import Chunk, ChunkState
+from app.jobs.runs import ChunkRun, find_pauses, split_slot
+from app.jobs_api.examples import CHUNK_PAGE
+
+Ended = Literal["done", "broken", "released", "waiting", "expired", "cancelled", "failed"]
+
+
+class ChunkListing(BaseModel):
+    """Which chunks to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: list[ChunkState] = Field(default=[], max_length=len(ChunkState), description="only these; default: all")
+    limit: int = Field(default=1000, ge=1, le=2000)
+    cursor: int = Field(default=0, ge=0, le=10_000_000)
+
+
+class RunView(BaseModel):
+    """One run of a chunk, from its claim to its end; `docs/reference/outcomes.md` lists the endings."""
+
+    run: int = Field(description="1 for the first; the newest 20 are kept")
+    worker: str
+    slot: int | None = Field(description="which process of the worker, from 1; null where it is not known")
+    started_at: AwareDatetime
+    ended_at: AwareDatetime | None
+    ending: Ended | None = Field(description="null while it runs")
+    settled_before: int = Field(description="items that earlier runs had settled")
+    settled: int = Field(description="items that this run settled")
+    failed: int = Field(description="of these, items that failed")
+    reason: str = Field(description="why it ended early")
+    paused_until: AwareDatetime | None = Field(description="until when the chunk was put off")
+
+
+class ChunkView(BaseModel):
+    """A chunk as it was planned, and how far it is."""
+
+    n: str
+    state: ChunkState
+    interval: str | None
+    items: int
+    settled: int
+    failed: int
+    attempts: int
+    error: str = Field(description="why it was given up")
+    runs: list[RunView]
+
+
+class PauseView(BaseModel):
+    """A time in which chunks waited for a provider or a store."""
+
+    begins_at: AwareDatetime
+    ends_at: AwareDatetime
+    reason: str
+
+
+class ChunkPage(BaseModel):
+    """Some chunks of a job in the order of the plan, and all of its pauses."""
+
+    model_config = ConfigDict(json_schema_extra={"example": CHUNK_PAGE})
+
+    items: list[ChunkView]
+    total: int
+    pauses: list[PauseView]
+    next_cursor: str | None
+
+
+def page_chunks(chunks: Sequence[Chunk], query: ChunkListing) -> ChunkPage:
+    """Return the page that a query asks for."""
+    found = [chunk for chunk in chunks if not query.state or chunk.state in query.state]
+    end = query.cursor + query.limit
+    pauses = find_pauses(run for chunk in chunks for run in chunk.runs)
+    return ChunkPage(
+        items=[_view(chunk) for chunk in found[query.cursor : end]],
+        total=len(found),
+        pauses=[PauseView(begins_at=p.begins_at, ends_at=p.ends_at, reason=p.reason) for p in pauses],
+        next_cursor=str(end) if end < len(found) else None,
+    )
+
+
+def _view(chunk: Chunk) -> ChunkView:
+    return ChunkView(
+        n=chunk.n,
+        state=chunk.state,
+        interval=chunk.payload.get("interval"),
+        items=len(chunk.items),
+        settled=chunk.tally.cursor,
+        failed=chunk.tally.failed,
+        attempts=chunk.attempts,
+        error=(chunk.error or chunk.tally.cause) if chunk.state is ChunkState.DEAD else "",
+        runs=[_view_run(chunk, run) for run in chunk.runs],
+    )
+
+
+def _view_run(chunk: Chunk, run: ChunkRun) -> RunView:
+    worker, slot = split_slot(run.worker)
+    settled, failed = run.settled, run.failed
+    if run.ended_at is None:
+        settled, failed = chunk.tally.cursor - run.settled_before, chunk.tally.failed - run.failed_before
+    return RunView(
+        run=run.run,
+        worker=worker,
+        slot=slot,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        ending=cast("Ended | None", run.ending or None),
+        settled_before=run.settled_before,
+        settled=settled,
+        failed=failed,
+        reason=run.reason,
+        paused_until=run.paused_until,
+    )

@@ -1,0 +1,43 @@
+"""The runs of chunks in the job store in memory: what the scripts of Redis keep as `runs:n`."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from app.jobs.runs import EXPIRED, REASON_KEPT, RUNS_KEPT, ChunkRun
+from app.live.memory_records import Slot
+
+
+def begin_run(slot: Slot, now: datetime) -> None:
+    """Note that a chunk was claimed; a run that was taken over before the reaper came has expired."""
+    end_run(slot, EXPIRED, now)
+    chunk, last = slot.chunk, slot.chunk.runs[-1:]
+    run = ChunkRun(
+        last[0].run + 1 if last else 1,
+        slot.owner,
+        _ms(now),
+        settled_before=chunk.tally.cursor,
+        failed_before=chunk.tally.failed,
+    )
+    slot.chunk = replace(chunk, runs=(*chunk.runs, run)[-RUNS_KEPT:])
+
+
+def end_run(slot: Slot, ending: str, now: datetime, *, reason: str = "", pause_s: float = 0.0) -> None:
+    """Note how the run under way ended, if there is one."""
+    *earlier, last = slot.chunk.runs or (None,)
+    if last is None or last.ended_at:
+        return
+    tally = slot.chunk.tally
+    ended = replace(
+        last,
+        ended_at=_ms(now),
+        ending=ending,
+        settled=tally.cursor - last.settled_before,
+        failed=tally.failed - last.failed_before,
+        reason=reason[:REASON_KEPT],
+        paused_until=_ms(now + timedelta(seconds=pause_s)) if pause_s else None,
+    )
+    slot.chunk = replace(slot.chunk, runs=(*filter(None, earlier), ended))
+
+
+def _ms(at: datetime) -> datetime:
+    return datetime.fromtimestamp(round(at.timestamp() * 1000) / 1000, tz=UTC)
