@@ -112,7 +112,7 @@ async def test_progress_is_told_while_a_job_runs(real_app: FastAPI, real_http: h
     progress = shown["progress"]
     assert (progress["done"], progress["failed"], progress["total"], progress["percent"]) == (2, 1, 4, 75.0)
     assert shown["result"]["outcomes"] == {"ok": 1, "not_listed": 1, "provider_error": 1}
-    assert set(shown["links"]) == {"self", "events", "logs", "failures", "cancel", "retry"}
+    assert set(shown["links"]) == {"self", "chunks", "events", "logs", "failures", "cancel", "retry"}
 
 
 async def test_a_page_whose_jobs_changed_meanwhile_still_leads_on(
