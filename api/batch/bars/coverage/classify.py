@@ -19,6 +19,8 @@ SHORT_SHARE = 0.5
 DEGRADED_SHARE = 0.05
 
 _KEY = ["symbol", "session"]
+#: More than there are days from 1970 on, and before.
+_DAYS = 10_000_000
 _TIME = pl.Datetime("us", "UTC")
 _STATE = pl.Enum([state.value for state in CellState])
 
@@ -70,17 +72,16 @@ def classify_cells(
     `is_final` is explained at `add_finality`.
 
     """
-    cells = list_cells(scope).join(held, on=_KEY, how="left").sort("session")
-    # After its first bar a symbol has an expected number, also in sessions without bars.
-    cells = cells.join_asof(_expected(held), on="session", by="symbol", check_sortedness=False)
-    returned = fetches.select(*_KEY, "asked_at", pl.col("bars").alias("returned"))
-    cells = cells.join(returned, on=_KEY, how="left").join(final_times(scope.sessions, scope.delay), on="session")
-    cells = cells.join(_mark(differing, "differs"), on=_KEY, how="left")
-    cells = cells.join(_mark(outdated, "outdated"), on=_KEY, how="left")
-    cells = cells.with_columns(is_final=is_final(scope.now)).with_columns(
-        pl.col("bars", "flagged", "flags").fill_null(0)
-    )
-    return cells.with_columns(state=_state(scope)).select(list(CELL_SCHEMA)).cast(CELL_SCHEMA).sort(_KEY)
+    names = pl.Enum(sorted(set(scope.symbols)))
+    # Rows of other symbols are dropped first, so that the rest is joined by one number.
+    given = _number(held, names).sort("cell").with_columns(expected=_expected())
+    fetched = _number(fetches, names).select("cell", "asked_at", returned="bars")
+    cells = _number(list_cells(scope), names).join(given.drop(_KEY), on="cell", how="left")
+    cells = _expect_more(cells, given).join(fetched, on="cell", how="left")
+    cells = cells.join(final_times(scope.sessions, scope.delay), on="session")
+    cells = cells.with_columns(_is_in(differing, names, "differs"), _is_in(outdated, names, "outdated"))
+    cells = cells.with_columns(pl.col("bars", "flagged", "flags").fill_null(0), is_final=is_final(scope.now))
+    return cells.sort("cell").with_columns(state=_state(scope)).select(list(CELL_SCHEMA)).cast(CELL_SCHEMA)
 
 
 def list_cells(scope: CoverScope) -> pl.DataFrame:
@@ -118,17 +119,33 @@ def summarise_sessions(cells: pl.DataFrame) -> pl.DataFrame:
     return found.with_columns(verdict=verdict).drop("without").sort("session")
 
 
-def _mark(found: pl.DataFrame | None, name: str) -> pl.DataFrame:
-    cells = pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date}) if found is None else found
-    return cells.select(*_KEY, pl.lit(value=True).alias(name))
+def _number(rows: pl.DataFrame, names: pl.Enum) -> pl.DataFrame:
+    """Return the rows of some symbols, with a number in `cell` that sorts like symbol and session."""
+    known = rows.with_columns(pl.col("symbol").cast(names, strict=False)).filter(pl.col("symbol").is_not_null())
+    symbol, session = (pl.col(name).to_physical().cast(pl.Int64) for name in _KEY)
+    return known.with_columns(cell=symbol * _DAYS + session)
 
 
-def _expected(held: pl.DataFrame) -> pl.DataFrame:
-    """Return the median of the sessions before each cell; if they are too few, of all sessions loaded."""
+def _is_in(found: pl.DataFrame | None, names: pl.Enum, name: str) -> pl.Expr:
+    if found is None:
+        return pl.lit(value=False).alias(name)
+    return pl.col("cell").is_in(_number(found, names)["cell"].implode()).alias(name)
+
+
+def _expected() -> pl.Expr:
+    """Return the median of the sessions before each row; if they are too few, of all sessions loaded."""
     rolling = pl.col("bars").rolling_median(HISTORY_SESSIONS, min_samples=_LEAST_HISTORY)
     before = rolling.shift(1).over("symbol").fill_nan(None)
     whole = pl.when(pl.len().over("symbol") >= _LEAST_HISTORY).then(pl.col("bars").median().over("symbol"))
-    return held.sort(_KEY).select(*_KEY, expected=before.fill_null(whole)).sort("session")
+    return before.fill_null(whole)
+
+
+def _expect_more(cells: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
+    """Return cells with the expected number also in sessions without bars: after its first bar a symbol has one."""
+    without = cells.filter(pl.col("bars").is_null()).drop("expected").sort("session")
+    known = given.select(*_KEY, "expected").sort("session")
+    filled = without.join_asof(known, on="session", by="symbol", check_sortedness=False)
+    return pl.concat([cells.filter(pl.col("bars").is_not_null()), filled.select(cells.columns)])
 
 
 def _state(scope: CoverScope) -> pl.Expr:
@@ -141,10 +158,10 @@ def _state(scope: CoverScope) -> pl.Expr:
         CellState.MISSING: is_empty & ~was_empty.fill_null(value=False),
         CellState.LOST: (pl.col("bars") < pl.col("returned")).fill_null(value=False),
         CellState.NOT_FINAL: ~pl.col("is_final").fill_null(value=False),
-        CellState.OUTDATED: pl.col("outdated").fill_null(value=False),
+        CellState.OUTDATED: pl.col("outdated"),
         CellState.SHORT: (pl.col("bars") < pl.col("expected") * SHORT_SHARE).fill_null(value=False),
         CellState.NO_AUCTION: auction != 0,
-        CellState.DIFFERS: pl.col("differs").fill_null(value=False),
+        CellState.DIFFERS: pl.col("differs"),
     }
     state = pl.lit(CellState.COMPLETE.value)
     for name, rule in reversed(rules.items()):

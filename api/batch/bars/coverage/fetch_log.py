@@ -47,8 +47,9 @@ def build_fetch_log(
 
 def newest_fetches(fetches: pl.DataFrame) -> pl.DataFrame:
     """Return the newest entry of each symbol and session, sorted by both; of equally new ones the last row."""
-    ordered = fetches.sort("asked_at", maintain_order=True)
-    return ordered.unique(_KEY, keep="last", maintain_order=True).sort(_KEY)
+    ordered = fetches.sort(*_KEY, "asked_at", maintain_order=True)
+    is_last = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(-1)) for name in _KEY)
+    return ordered.filter(is_last)
 
 
 def to_runs(fetches: pl.DataFrame) -> pl.DataFrame:
@@ -78,6 +79,8 @@ def from_runs(runs: pl.DataFrame, *, first: date, last: date) -> pl.DataFrame:
     clipped = runs.with_columns(
         pl.col("first").clip(lower_bound=pl.lit(first)), pl.col("last").clip(upper_bound=pl.lit(last))
     )
+    if clipped.filter(pl.col("first") != pl.col("last")).is_empty():  # every intraday ingest: nothing to spread
+        return newest_fetches(clipped.rename({"first": "session"}).select(list(FETCH_LOG_SCHEMA)))
     # Of two runs with the same time, the shorter one was saved later.
     clipped = clipped.sort((pl.col("last") - pl.col("first")), descending=True, maintain_order=True)
     days = clipped.with_columns(session=pl.date_ranges("first", "last")).explode("session")

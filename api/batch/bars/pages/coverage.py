@@ -1,6 +1,7 @@
 """What is held, read from page headers: newest bars, last closes, coverage. Errors are raised as StoreError."""
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,7 @@ import structlog
 from batch.bars.coverage.count import count_sessions
 from batch.bars.normalise import to_day
 from batch.bars.pages.codec import PageColumns, decode_pages
+from batch.bars.pages.columns import name_symbols, rank_symbols, read_columns
 from batch.bars.pages.files import PageFile, PageFiles, page_name
 from batch.bars.pages.frames import keep_between, rows_to_frame, to_frame
 from batch.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
@@ -35,10 +37,9 @@ _CLOSES = """
 SELECT p.bucket, p.last_ts, p.c, p.id FROM sym s JOIN page p INDEXED BY cov ON p.sid = s.id
 WHERE s.symbol = ? AND p.bucket <= ? ORDER BY p.bucket DESC LIMIT 2
 """
-_COVER = """
-SELECT s.symbol, p.bucket, p.n, p.first_ts, p.last_ts, p.flagged, p.flags
-FROM sym s JOIN page p INDEXED BY cov ON p.sid = s.id WHERE p.bucket BETWEEN ? AND ?
-"""
+#: The columns of the index, which are those of `COVERAGE_SCHEMA`.
+_COVER = ("sid", "bucket", "n", "first_ts", "last_ts", "flagged", "flags")
+_COVERED = "page INDEXED BY cov WHERE bucket BETWEEN ? AND ?"
 #: Its file, symbol, bucket and blob.
 type _Page = tuple[Path, str, int, bytes]
 _BLOBS = """
@@ -108,13 +109,15 @@ def _cover_shard(files: PageFiles, series: BarSeries, shard: str, between: tuple
         if file is None:
             return pl.DataFrame(schema=COVERAGE_SCHEMA)
         days = within_month(shard, between)
-        return file.remember("coverage", days, lambda: _to_coverage(file.sql.execute(_COVER, days).fetchall()))
+        return file.remember("coverage", days, lambda: _count_pages(file.sql, days))
 
 
-def _to_coverage(rows: list[Any]) -> pl.DataFrame:
-    types = {"session": pl.Int32(), "first_at": pl.Int64(), "last_at": pl.Int64()}
-    held = rows_to_frame(rows, pl.Schema({**COVERAGE_SCHEMA, **types}))
-    return held.with_columns(pl.col("first_at", "last_at") * _US).cast(COVERAGE_SCHEMA).sort("symbol", "session")
+def _count_pages(sql: sqlite3.Connection, days: tuple[int, int]) -> pl.DataFrame:
+    ranked, names = rank_symbols(sql, read_columns(sql, _COVER, _COVERED, days))
+    held = name_symbols(ranked.sort("symbol", "bucket"), names)
+    held.columns = list(COVERAGE_SCHEMA)
+    times = pl.col("first_at", "last_at") * _US
+    return held.with_columns(times, pl.col("session").cast(pl.Int32)).cast(COVERAGE_SCHEMA)
 
 
 def _rows(files: PageFiles, series: BarSeries, shard: str, *, sql: str, values: tuple[object, ...] = ()) -> list[Any]:

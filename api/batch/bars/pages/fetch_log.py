@@ -4,15 +4,14 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import Any
 
 import polars as pl
 
 from batch.bars.coverage.fetch_log import RUN_SCHEMA, from_runs, to_runs
 from batch.bars.folder.errors import store_errors
 from batch.bars.normalise import to_day, to_session
+from batch.bars.pages.columns import name_symbols, rank_symbols, read_columns
 from batch.bars.pages.files import ALL, PageFile, PageFiles
-from batch.bars.pages.frames import rows_to_frame
 from batch.bars.pages.read import dated_shards, shards_between, within_month
 from batch.bars.pages.schema import CREATE_FETCH_LOG
 from batch.bars.pages.write import give_sids, transaction
@@ -22,10 +21,9 @@ from batch.market.bar import BarSeries
 # A run within the new one is older.
 _DROP = "DELETE FROM asked WHERE sid = ? AND first >= ? AND last <= ?"
 _PUT = "INSERT INTO asked (sid, first, last, bars, at) VALUES (?, ?, ?, ?, ?)"
-_GET = """
-SELECT s.symbol, a.first, a.last, a.bars, a.at FROM asked a JOIN sym s ON s.id = a.sid
-WHERE a.first <= ? AND a.last >= ?
-"""
+#: The columns of `RUN_SCHEMA`, and which rows have a day of a range.
+_GET = ("sid", "first", "last", "bars", "at")
+_WITHIN = "asked WHERE first <= ? AND last >= ?"
 _HAS = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'asked')"
 
 
@@ -56,13 +54,14 @@ def _load(files: PageFiles, series: BarSeries, shard: str, days: tuple[int, int]
         # Files of older versions have no log until its first entry.
         if file is None or not file.sql.execute(_HAS).fetchone()[0]:
             return pl.DataFrame(schema=FETCH_LOG_SCHEMA)
-        return file.remember("asked", days, lambda: _to_fetches(file.sql.execute(_GET, days[::-1]).fetchall(), days))
+        return file.remember("asked", days, lambda: _load_days(file.sql, days))
 
 
-def _to_fetches(rows: list[Any], days: tuple[int, int]) -> pl.DataFrame:
-    types = {"first": pl.Int32(), "last": pl.Int32(), "asked_at": pl.Int64()}
-    runs = rows_to_frame(rows, pl.Schema({**RUN_SCHEMA, **types})).cast(RUN_SCHEMA)
-    return from_runs(runs, first=to_session(days[0]), last=to_session(days[1]))
+def _load_days(sql: sqlite3.Connection, days: tuple[int, int]) -> pl.DataFrame:
+    ranked, names = rank_symbols(sql, read_columns(sql, _GET, _WITHIN, days[::-1]))
+    ranked.columns = list(RUN_SCHEMA)
+    runs = ranked.with_columns(pl.col("first", "last").cast(pl.Int32)).cast({**RUN_SCHEMA, "symbol": pl.UInt32()})
+    return name_symbols(from_runs(runs, first=to_session(days[0]), last=to_session(days[1])), names)
 
 
 def _by_shard(series: BarSeries, fetches: pl.DataFrame) -> Iterable[tuple[str, pl.DataFrame]]:

@@ -1,0 +1,38 @@
+"""Many rows of whole numbers out of SQLite at once."""
+
+import sqlite3
+from collections.abc import Sequence
+
+import polars as pl
+
+_SYMBOLS = "SELECT id, symbol FROM sym"
+_KNOWN = pl.Schema({"sid": pl.Int64(), "name": pl.String()})
+
+
+def read_columns(
+    sql: sqlite3.Connection, columns: Sequence[str], rest: str, values: Sequence[int] = ()
+) -> pl.DataFrame:
+    """Return columns of integers as Int64; `rest` is the query after `FROM`.
+
+    SQLite joins them to one text in C, without the GIL, and polars reads it: a quarter of the time of a tuple for
+    each row, and the event loop does not wait meanwhile.
+    """
+    line = " || ',' || ".join(columns)
+    (text,) = sql.execute(f"SELECT group_concat({line}, char(10)) FROM {rest}", values).fetchone()  # noqa: S608  constants
+    schema = pl.Schema(dict.fromkeys(columns, pl.Int64()))
+    return pl.read_csv(text.encode(), has_header=False, schema=schema) if text else pl.DataFrame(schema=schema)
+
+
+def rank_symbols(sql: sqlite3.Connection, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """Return rows with a `symbol` in place of `sid` that is its rank, and the names by rank.
+
+    Numbers are sorted and joined in a third of the time of names; `name_symbols` ends it.
+    """
+    known = pl.DataFrame(sql.execute(_SYMBOLS).fetchall(), schema=_KNOWN, orient="row").sort("name")
+    ranked = rows.join(known.select("sid", symbol=pl.int_range(pl.len(), dtype=pl.UInt32)), on="sid")
+    return ranked.select("symbol", pl.exclude("sid", "symbol")), known["name"]
+
+
+def name_symbols(ranked: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
+    """Return rows with names for the ranks of their symbols."""
+    return ranked.with_columns(symbol=names.gather(ranked["symbol"]))
