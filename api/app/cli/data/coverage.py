@@ -1,7 +1,6 @@
 """`kaboom coverage`: how complete the bars of the data folder are."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,23 +21,12 @@ from batch.market.source import is_derived, provider_of
 if TYPE_CHECKING:
     import polars as pl
 
-    from batch.bars.coverage.classify import CoverScope
-    from batch.market.bar import BarSeries
+    from batch.bars.coverage.judge import Judgement
 
 _COUNTS = (*GAPS, *SUSPECTS, CellState.EMPTY)
 _MOST_SYMBOLS = 20
 #: Columns from which every count is shown.
 _WIDE = 130
-
-
-@dataclass(frozen=True)
-class _Cover:
-    """The held bars of a series, the state of each symbol session, and a verdict for each session."""
-
-    series: "BarSeries"
-    held: "pl.DataFrame"
-    cells: "pl.DataFrame"
-    sessions: "pl.DataFrame"
 
 
 def coverage(
@@ -54,7 +42,7 @@ def coverage(
 ) -> None:
     """Show how complete each session is, and which symbols lack bars."""
     session: Session = context.obj.with_json(json)
-    found = asyncio.run(_cover(session, interval, days, market=market, source=source))
+    found = asyncio.run(_judge(session, interval, days, market=market, source=source))
     if session.is_json:
         _print_json(session, found)
         return
@@ -65,7 +53,8 @@ def coverage(
     session.show(_session_table(session, found))
     wanting = _pick(found.cells, GAPS)
     if wanting.height:
-        degraded = found.sessions.filter(found.sessions["verdict"] == "degraded")["session"]
+        verdicts = found.sessions()
+        degraded = verdicts.filter(verdicts["verdict"] == "degraded")["session"]
         own = wanting.filter(~wanting["session"].is_in(degraded.to_list()))
         if own.height:
             session.show(_gap_table(session.words, own))
@@ -74,68 +63,58 @@ def coverage(
         session.say("suspects", count=suspects)
 
 
-async def _cover(session: Session, interval: str, days: int, *, market: str | None, source: str | None) -> _Cover:
-    import polars as pl  # noqa: PLC0415  which other commands do without
-
-    from batch.bars.coverage.classify import summarise_sessions  # noqa: PLC0415  the same
-    from batch.bars.coverage.gaps import load_cells  # noqa: PLC0415  the same
+async def _judge(session: Session, interval: str, days: int, *, market: str | None, source: str | None) -> "Judgement":
+    from batch.bars.coverage.judge import CoverSpan, judge  # noqa: PLC0415  polars, which other commands do without
     from batch.kit.clock import utc_now  # noqa: PLC0415  the same
     from batch.market.calendar import JST  # noqa: PLC0415  the same
+    from batch.providers.registry import get_source_spec  # noqa: PLC0415  the same
 
     store = open_store()
     try:
         series = await choose_series(session, store, interval, source)
-        last = utc_now().astimezone(JST).date()
-        first = last - timedelta(days=days)
-        held = await store.coverage(series, first=first, last=last)
-        asked = await store.load_fetch_log(series, first=first, last=last)
-        scope = _scope(series, pl.concat([t.select("symbol", "session") for t in (held, asked)]), last, market=market)
-        cells = await load_cells(store, series, scope)
+        now = utc_now()
+        last = now.astimezone(JST).date()
+        spec = get_source_spec(series.source)
+        span = CoverSpan(
+            last - timedelta(days=days),
+            last,
+            delay=spec.capabilities.delay,
+            now=now,
+            symbols=_symbols_of(market, last) if market else (),
+            has_calendar=spec.is_tse,
+        )
+        return await judge(store, series, span)
     finally:
         await store.close()
-    return _Cover(series, held, cells, summarise_sessions(cells))
 
 
-def _scope(series: "BarSeries", known: "pl.DataFrame", last: date, *, market: str | None) -> "CoverScope":
-    """Return the symbols and sessions to judge, up to a day: those with any data, or all of a market."""
-    from batch.bars.coverage.classify import CoverScope  # noqa: PLC0415  as above
-    from batch.kit.clock import utc_now  # noqa: PLC0415  as above
-    from batch.market.calendar import sessions_between  # noqa: PLC0415  as above
+def _symbols_of(market: str, session: date) -> tuple[str, ...]:
     from batch.market.listing import parse_market  # noqa: PLC0415  as above
     from batch.market.universe import load_universe  # noqa: PLC0415  as above
-    from batch.providers.registry import get_source_spec  # noqa: PLC0415  as above
 
-    days = known["session"].unique().sort().to_list()
-    # Sessions before the first one with any data were never requested, so nothing is missing there.
-    spec = get_source_spec(series.source)
-    sessions = list(sessions_between(days[0], last)) if days and spec.is_tse else days
-    symbols = known["symbol"].unique().sort().to_list()
-    if market:
-        universe = load_universe(parse_market(market), last, imported_dir=load_settings().symbols_dir)
-        symbols = list(universe.symbols)
-    return CoverScope(symbols, sessions, spec.capabilities.delay, utc_now())
+    return load_universe(parse_market(market), session, imported_dir=load_settings().symbols_dir).symbols
 
 
 def _pick(cells: "pl.DataFrame", states: tuple[CellState, ...]) -> "pl.DataFrame":
     return cells.filter(cells["state"].is_in([state.value for state in states]))
 
 
-def _print_json(session: Session, found: _Cover) -> None:
+def _print_json(session: Session, found: "Judgement") -> None:
     gaps = _pick(found.cells, (*GAPS, *SUSPECTS))
     session.print_json(
         {
             "source": found.series.source,
             "interval": found.series.interval,
-            "sessions": found.sessions.to_dicts(),
+            "sessions": found.sessions().to_dicts(),
             "gaps": gaps.to_dicts(),
             "coverage": found.held.to_dicts(),
         }
     )
 
 
-def _session_table(session: Session, found: _Cover) -> Table:
+def _session_table(session: Session, found: "Judgement") -> Table:
     """Return a row for each session; a narrow terminal shows only the counts that are not all 0."""
-    rows = list(found.sessions.sort("session", descending=True).iter_rows(named=True))
+    rows = list(found.sessions().sort("session", descending=True).iter_rows(named=True))
     counts = [str(name) for name in (*_COUNTS, "flagged")]
     if session.out.width < _WIDE:
         counts = [name for name in counts if any(row[name] for row in rows)]
@@ -158,7 +137,7 @@ def _gap_table(words: Speaker, gaps: "pl.DataFrame") -> Table:
     return table
 
 
-def _command(found: _Cover, market: str | None) -> str:
+def _command(found: "Judgement", market: str | None) -> str:
     from batch.market.calendar import sessions_between  # noqa: PLC0415  as above
 
     gaps = _pick(found.cells, GAPS)

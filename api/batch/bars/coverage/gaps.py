@@ -1,6 +1,7 @@
 """Finding gaps: what a store holds of a scope, as classified cells."""
 
-from datetime import timedelta
+import asyncio
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -29,15 +30,44 @@ async def load_cells(store: BarStore, series: BarSeries, scope: CoverScope) -> p
     if not scope.sessions or not scope.symbols:
         return pl.DataFrame(schema=CELL_SCHEMA)
     first, last = scope.sessions[0], scope.sessions[-1]
-    held = await store.coverage(series, first=first - _HISTORY, last=last)
-    fetches = await store.load_fetch_log(series, first=first, last=last)
+    held, fetches = await load_known(store, series, first=first, last=last)
+    return await judge_cells(store, series, scope, held=held, fetches=fetches)
+
+
+async def load_known(
+    store: BarStore, series: BarSeries, *, first: date, last: date
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return what is held from twenty sessions before `first` on, and the fetch log of `first` to `last`.
+
+    Raises:
+        StoreError: the store cannot be read.
+
+    """
+    held, fetches = await asyncio.gather(
+        store.coverage(series, first=first - _HISTORY, last=last),
+        store.load_fetch_log(series, first=first, last=last),
+    )
+    return held, fetches
+
+
+async def judge_cells(
+    store: BarStore, series: BarSeries, scope: CoverScope, *, held: pl.DataFrame, fetches: pl.DataFrame
+) -> pl.DataFrame:
+    """Return every cell of a scope in `CELL_SCHEMA`, from what `load_known` has found of its sessions.
+
+    Raises:
+        StoreError: the store cannot be read.
+
+    """
+    first, last = scope.sessions[0], scope.sessions[-1]
     differing = outdated = None
     if is_derived(series.source):
         outdated = await find_outdated(store, series, fetches, first=first, last=last)
         fetches = newest_fetches(pl.concat([fetches, await _mark_unavailable(store, series, scope, held)]))
     if series.interval is Interval.M1:
         differing = await find_day_mismatches(store, series.source, fetches, first=first - _HISTORY, last=last)
-    return classify_cells(held, fetches, scope, differing=differing, outdated=outdated)
+    # Up to half a second for a year of a market: an event loop has other callers.
+    return await asyncio.to_thread(classify_cells, held, fetches, scope, differing=differing, outdated=outdated)
 
 
 async def _mark_unavailable(store: BarStore, series: BarSeries, scope: CoverScope, held: pl.DataFrame) -> pl.DataFrame:

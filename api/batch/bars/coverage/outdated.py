@@ -1,5 +1,6 @@
 """Rolled-up bars that no longer match their minutes, which were corrected or completed since."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import date
 
@@ -43,13 +44,17 @@ async def _compare(
         held = (await store.read_session(series, session)).filter(pl.col("symbol").is_in(wanted))
         if held.is_empty():
             continue
-        of_held = (await store.read_session(minutes, session)).filter(
-            pl.col("symbol").is_in(held["symbol"].unique().implode())
-        )
-        made = resample(of_held, series.interval)
-        alike = made.join(held, on=[*_BAR, *VALUES], how="semi")["symbol"].value_counts(name="alike")
-        counts = [part["symbol"].value_counts(name=name) for name, part in (("made", made), ("held", held))]
-        # An inner join: a symbol whose minutes were dropped cannot be compared.
-        both = counts[0].join(counts[1], on="symbol").join(alike, on="symbol", how="left")
-        is_other = pl.any_horizontal(pl.col(name) != pl.col("alike").fill_null(0) for name in ("made", "held"))
-        yield both.filter(is_other).select("symbol", session=pl.lit(session))
+        read = await store.read_session(minutes, session)
+        changed = await asyncio.to_thread(_find_changed, held, read, series.interval)
+        yield changed.select("symbol", session=pl.lit(session))
+
+
+def _find_changed(held: pl.DataFrame, minutes: pl.DataFrame, interval: Interval) -> pl.DataFrame:
+    """Return the symbols of which minutes now give other bars than those held."""
+    of_held = minutes.filter(pl.col("symbol").is_in(held["symbol"].unique().implode()))
+    made = resample(of_held, interval)
+    alike = made.join(held, on=[*_BAR, *VALUES], how="semi")["symbol"].value_counts(name="alike")
+    counts = [part["symbol"].value_counts(name=name) for name, part in (("made", made), ("held", held))]
+    # An inner join: a symbol whose minutes were dropped cannot be compared.
+    both = counts[0].join(counts[1], on="symbol").join(alike, on="symbol", how="left")
+    return both.filter(pl.any_horizontal(pl.col(name) != pl.col("alike").fill_null(0) for name in ("made", "held")))
