@@ -1,39 +1,13 @@
 """Computing indicators over bars."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from types import MappingProxyType
 
+import numpy as np
 import polars as pl
 
-from batch.indicators import averages, momentum, ranges, volumes
 from batch.indicators.chosen import Indicator
-from batch.indicators.columns import BarColumns
-from batch.indicators.smoothing import Floats, column
-from batch.indicators.table import Values
-
-#: Name of an indicator → the function that returns its columns, with NaN for rows without a value.
-FORMULAS: Mapping[str, Callable[[BarColumns, Values], list[Floats]]] = MappingProxyType(
-    {
-        formula.__name__: formula
-        for formula in (
-            averages.sma,
-            averages.ema,
-            averages.wma,
-            averages.macd,
-            averages.bbands,
-            momentum.rsi,
-            momentum.stoch,
-            momentum.cci,
-            momentum.roc,
-            momentum.mfi,
-            ranges.atr,
-            ranges.adx,
-            volumes.obv,
-            volumes.vwap,
-        )
-    }
-)
+from batch.indicators.formulas import FORMULAS, BarColumns
 
 
 def compute_indicators(
@@ -54,9 +28,15 @@ def compute_indicators(
 
 
 def _columns(rows: pl.DataFrame, indicators: Sequence[Indicator]) -> list[pl.Series]:
-    bars = BarColumns.of(rows)
+    bars = _as_arrays(rows)
     return [
-        column(values).alias(name)
+        pl.Series(name, values, dtype=pl.Float64(), nan_to_null=True)
         for indicator in indicators
         for values, name in zip(FORMULAS[indicator.spec.name](bars, indicator.values), indicator.columns, strict=True)
     ]
+
+
+def _as_arrays(rows: pl.DataFrame) -> BarColumns:
+    columns = {name: rows[name].cast(pl.Float64()).to_numpy() for name in ("high", "low", "close", "volume")}
+    session = rows["opened_at"].dt.convert_time_zone("Asia/Tokyo").dt.date().to_physical()
+    return columns | {"session": session.to_numpy().astype(np.float64)}
