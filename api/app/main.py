@@ -32,6 +32,7 @@ from app.market_data.opening import open_desk
 from app.market_data.routes import router as market_router
 from app.middleware import Gate
 from app.openapi import install_openapi
+from app.overview.routes import router as overview_router
 from app.rate_limit import RateLimiter
 from app.schedules.routes import router as schedules_router
 from app.settings import AppSettings, load_settings
@@ -86,6 +87,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
     app.include_router(health_router)
     app.include_router(queue_routers(CATALOG))
     app.include_router(all_jobs_router)
+    app.include_router(overview_router)
     app.include_router(schedules_router)
     app.include_router(webhooks_router)
     app.include_router(market_router)

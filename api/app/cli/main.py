@@ -18,6 +18,7 @@ from app.cli.commands import (
     smoke,
     tokens,
     webhooks,
+    workers,
 )
 from app.cli.data import actions, bars, coverage, symbols
 from app.cli.doctor import command as doctor
@@ -46,6 +47,7 @@ app.command("restore")(restore_command)
 app.command("doctor")(doctor.doctor)
 app.command("smoke")(smoke.smoke)
 app.command("coverage")(coverage.coverage)
+app.command("workers")(workers.workers)
 queues.add_commands(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(schedules.app, name="schedules")

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -11,7 +12,10 @@ from app.engine.dispatch import LocalDispatcher
 from app.engine.parts import Parts
 from app.engine.run.worker import perform
 from app.jobs.runs import name_slot
+from app.live.workers import WorkerFacts
 from batch.errors import KaboomError
+from batch.kit.clock import utc_now
+from batch.kit.tree_memory import measure_tree_memory
 
 _log = structlog.get_logger(__name__)
 _REPORT_S = 5.0
@@ -26,15 +30,26 @@ async def run_local_workers(parts: Parts, dispatcher: LocalDispatcher) -> None:
             group.create_task(_work(replace(parts, name=name_slot(parts.name, slot)), dispatcher))
 
 
-async def report_alive(parts: Parts, slots: int, *, on_report: Callable[[], None] = lambda: None) -> None:
+async def report_alive(
+    parts: Parts,
+    slots: int,
+    *,
+    queues: Callable[[], Sequence[str]] | None = None,
+    on_report: Callable[[], None] = lambda: None,
+) -> None:
     """Report to the job store every few seconds that this worker lives, and when cancelled, that it ends.
 
-    `on_report` is called after each report. A worker that ends without being cancelled counts as lost.
+    `queues` returns what it consumes, by default all queues that have jobs. `on_report` is called after each report. A
+    worker that ends without being cancelled counts as lost.
     """
+    started_at = utc_now()
     try:
         while True:
             with contextlib.suppress(KaboomError):
-                await parts.store.report_worker(parts.name, slots, parts.settings.release)
+                memory = await asyncio.to_thread(measure_tree_memory)
+                consumed = tuple(queues() if queues else parts.catalog.queues)
+                facts = WorkerFacts(socket.gethostname(), consumed, started_at, memory)
+                await parts.store.report_worker(parts.name, slots, parts.settings.release, facts=facts)
                 on_report()
             await asyncio.sleep(_REPORT_S)
     except asyncio.CancelledError:

@@ -1,5 +1,6 @@
 """The runs of a chunk, from claim to end, and the pauses of a job that follow from them; pure."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ RUNS_KEPT = 20
 REASON_KEPT = 200
 #: How a run ended whose worker was not heard of any more.
 EXPIRED = "expired"
+_SLOT = re.compile(r"(.+)/([0-9]{1,6})(?::[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class ChunkRun:
 
     Attributes:
         run: the number of the run, from 1.
-        worker: who ran it, `worker/slot` where the slot is known.
+        worker: who claimed it, as `name_slot` names it where the slot is known.
         ended_at: None while it runs.
         ending: `done`, `broken`, `released`, `waiting`, `expired`, `cancelled` or `failed`; "" while it runs.
         settled_before: items that earlier runs had settled; `failed_before` of them failed.
@@ -82,15 +84,15 @@ def find_pauses(runs: Iterable[ChunkRun]) -> list[Pause]:
     return pauses
 
 
-def name_slot(worker: str, slot: int) -> str:
-    """Return the name that a slot of a worker claims by; slots count from 1."""
-    return f"{worker}/{slot}"
+def name_slot(worker: str, slot: int, *, pid: int | None = None) -> str:
+    """Return the name that a slot of a worker claims by; slots count from 1, each may be a process of its own."""
+    return f"{worker}/{slot}" if pid is None else f"{worker}/{slot}:{pid}"
 
 
 def split_slot(claimant: str) -> tuple[str, int | None]:
     """Return the worker that claimed, and its slot where that is known."""
-    worker, _, slot = claimant.rpartition("/")
-    return (worker, int(slot)) if worker and slot.isdecimal() else (claimant, None)
+    found = _SLOT.fullmatch(claimant)
+    return (found[1], int(found[2])) if found else (claimant, None)
 
 
 def parse_runs(values: Sequence[Mapping[str, Any]]) -> tuple[ChunkRun, ...]:

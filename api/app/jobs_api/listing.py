@@ -16,7 +16,7 @@ from app.jobs_api.rendering import JobWriter
 from app.jobs_api.together import build_answer
 from app.jobs_api.words import Instant
 from app.ledger.port import JobQuery
-from app.live.store import Worker
+from app.live.workers import Worker
 from batch.errors import InvalidRequest, StoreError
 
 #: A list does not wait longer than this for live values: the ledger's are shown instead.

@@ -8,7 +8,7 @@ import orjson
 from app.jobs.model import Job
 from app.jobs.queues import jobs_path
 from app.jobs_api.view import view_job
-from app.live.store import Worker
+from app.live.workers import Worker
 
 #: Some 700 bytes each.
 _MOST = 1000

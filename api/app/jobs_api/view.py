@@ -11,7 +11,8 @@ from app.jobs.model import Job, JobStatus
 from app.jobs_api.examples import FAILURE_PAGE, JOB, JOB_PAGE, LOG_PAGE, QUEUE_STATS
 from app.live.events import JobEvent
 from app.live.lines import JobLine
-from app.live.store import LEASE_S, Worker
+from app.live.store import LEASE_S
+from app.live.workers import Worker
 
 Health = Literal["ok", "waiting", "paused", "stalled", "recovering"]
 

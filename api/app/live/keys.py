@@ -56,6 +56,11 @@ def dead_letters(queue: str) -> str:
     return f"{queue}:dlq"
 
 
+def worker(name: str) -> str:
+    """Return the key of what a worker says of itself."""
+    return f"kaboom:worker:{name}"
+
+
 def calls(policy: str, caller: str) -> str:
     """Return the key of the number of calls that a caller has reserved of a rate limit's window."""
     return f"kaboom:calls:{policy}:{caller}"

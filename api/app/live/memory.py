@@ -41,8 +41,8 @@ from app.live.store import (
     Expired,
     Lease,
     Refusal,
-    Worker,
 )
+from app.live.workers import RunningChunk, Worker, WorkerFacts
 from batch.kit.clock import Clock, utc_now
 from batch.kit.redis.load import ServerLoad
 
@@ -71,6 +71,7 @@ class MemoryJobStore:
         self._newest: dict[str, list[str]] = defaultdict(list)
         self._fences = itertools.count(1)
         self._workers: dict[str, Worker] = {}
+        self._facts: dict[str, WorkerFacts] = {}
         self._unsettled: dict[tuple[str, str], None] = {}
         self._epoch = False
         self.events = MemoryEventLog(clock)
@@ -262,17 +263,35 @@ class MemoryJobStore:
         self._unsettled.pop((queue, job_id), None)
         return is_news
 
-    async def report_worker(self, name: str, slots: int, release: str | None = None) -> None:
+    async def report_worker(
+        self, name: str, slots: int, release: str | None = None, *, facts: WorkerFacts | None = None
+    ) -> None:
         self._workers[name] = Worker(name, self._clock(), slots, release)
+        if facts:
+            self._facts[name] = facts
 
     async def forget_worker(self, name: str, slots: int, release: str | None = None) -> None:
         self._workers.pop(name, None)
+        self._facts.pop(name, None)
 
     async def workers(self) -> list[Worker]:
         return [w for w in self._workers.values() if self._silent_s(w) <= WORKER_S]
 
     async def lost_workers(self) -> int:
-        return sum(WORKER_S < self._silent_s(w) <= LOST_S for w in self._workers.values())
+        return len(await self.list_lost())
+
+    async def list_lost(self) -> list[Worker]:
+        return [w for w in self._workers.values() if WORKER_S < self._silent_s(w) <= LOST_S]
+
+    async def load_facts(self, names: Sequence[str]) -> Mapping[str, WorkerFacts]:
+        return {name: self._facts[name] for name in names if name in self._facts}
+
+    async def load_running(self, queue: str) -> list[RunningChunk]:
+        return [
+            RunningChunk(queue, job_id, n, record.job.owner, slot.owner, slot.chunk.runs[-1].started_at)
+            for job_id, n, record, slot in self._slots(queue)
+            if slot.chunk.state is ChunkState.RUNNING
+        ]
 
     async def running(self, queue: str) -> int:
         records = [record for (of, _), record in self._records.items() if of == queue]

@@ -16,23 +16,20 @@ from app.jobs.records import (
     dump_chunk,
     dump_job,
     dump_json,
-    from_ms,
     parse_chunk,
     parse_chunks,
     parse_job,
 )
 from app.jobs.runs import REASON_KEPT, parse_runs
-from app.live import keys
+from app.live import keys, redis_workers
 from app.live.redis_scripts import load_script
 from app.live.store import (
     DISPATCH_S,
     LEASE_S,
-    LOST_S,
     MAX_ATTEMPTS,
     NEWEST_KEPT,
     RESEND_S,
     RETRY_S,
-    WORKER_S,
     Beat,
     ChunkRef,
     Claim,
@@ -41,8 +38,8 @@ from app.live.store import (
     Expired,
     Lease,
     Refusal,
-    Worker,
 )
+from app.live.workers import RunningChunk, Worker, WorkerFacts
 from batch.kit.batching import CallBatcher
 from batch.kit.redis.client import Redis, check_server, redis_errors, run_together, try_key
 from batch.kit.redis.load import ServerLoad, read_load
@@ -183,21 +180,28 @@ class RedisJobStore:
         with redis_errors():
             return bool(await self._redis.zrem(keys.active(queue), job_id))
 
-    async def report_worker(self, name: str, slots: int, release: str | None = None) -> None:
-        with redis_errors():
-            seconds, _ = await self._redis.time()
-            await self._redis.zadd(keys.WORKERS, {dump_json([name, slots, release]): seconds})
-            await self._redis.zremrangebyscore(keys.WORKERS, 0, seconds - LOST_S)
+    async def report_worker(
+        self, name: str, slots: int, release: str | None = None, *, facts: WorkerFacts | None = None
+    ) -> None:
+        await redis_workers.report(self._redis, name, slots, release, facts)
 
     async def forget_worker(self, name: str, slots: int, release: str | None = None) -> None:
-        with redis_errors():
-            await self._redis.zrem(keys.WORKERS, dump_json([name, slots, release]))
+        await redis_workers.forget(self._redis, name, slots, release)
 
     async def workers(self) -> list[Worker]:
         return (await self._looks.call(None))[0]
 
     async def lost_workers(self) -> int:
+        return len(await self.list_lost())
+
+    async def list_lost(self) -> list[Worker]:
         return (await self._looks.call(None))[1]
+
+    async def load_facts(self, names: Sequence[str]) -> Mapping[str, WorkerFacts]:
+        return await redis_workers.load_facts(self._redis, names)
+
+    async def load_running(self, queue: str) -> list[RunningChunk]:
+        return await redis_workers.load_running(self._redis, queue)
 
     async def running(self, queue: str) -> int:
         with redis_errors():
@@ -244,17 +248,8 @@ class RedisJobStore:
                 records = iter(await pipe.execute())
         return [[parse_job(record) if record else None for record in islice(records, len(wanted))] for wanted in calls]
 
-    async def _look_once(self, calls: Sequence[None]) -> list[tuple[list[Worker], int]]:
-        with redis_errors():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.time()
-                pipe.zrange(keys.WORKERS, 0, -1, withscores=True)
-                (seconds, _), found = await pipe.execute()
-        seen = [(orjson.loads(text), score) for text, score in found if score >= seconds - WORKER_S]
-        # While a release replaces another, both report, and the other may know fewer words or more.
-        workers = [Worker(name, from_ms(score * 1000), *words[:2]) for (name, *words), score in seen]
-        lost = sum(seconds - LOST_S <= score < seconds - WORKER_S for _, score in found)
-        return [(workers, lost)] * len(calls)
+    async def _look_once(self, calls: Sequence[None]) -> list[tuple[list[Worker], list[Worker]]]:
+        return [await redis_workers.look(self._redis)] * len(calls)
 
     async def _ping_once(self, calls: Sequence[None]) -> Sequence[None]:
         with redis_errors():

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
 from app.jobs.model import Chunk, Job, JobStatus, Tally
 from app.jobs.runs import ChunkRun
+from app.live.workers import RunningChunk, Worker, WorkerFacts
 from batch.kit.redis.load import ServerLoad
 
 #: How long a claim lasts without a heartbeat. A pause of the process longer than this costs one fenced repeat.
@@ -111,16 +111,6 @@ class Expired:
     is_final: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """A worker process that reports itself."""
-
-    name: str
-    seen_at: datetime
-    slots: int
-    release: str | None = None
-
-
 class JobStore(Protocol):
     """Live job state. Each method is atomic; all raise StoreError where the state cannot be reached."""
 
@@ -206,8 +196,10 @@ class JobStore(Protocol):
         """Note that the ledger has the end of a job; return whether that is news."""
         ...
 
-    async def report_worker(self, name: str, slots: int, release: str | None = None) -> None:
-        """Say that a worker is alive."""
+    async def report_worker(
+        self, name: str, slots: int, release: str | None = None, *, facts: WorkerFacts | None = None
+    ) -> None:
+        """Say that a worker is alive, and what else it says of itself."""
         ...
 
     async def forget_worker(self, name: str, slots: int, release: str | None = None) -> None:
@@ -220,6 +212,18 @@ class JobStore(Protocol):
 
     async def lost_workers(self) -> int:
         """Return how many workers went without a word in the last 15 minutes."""
+        ...
+
+    async def list_lost(self) -> list[Worker]:
+        """Return the workers that went without a word in the last 15 minutes."""
+        ...
+
+    async def load_facts(self, names: Sequence[str]) -> Mapping[str, WorkerFacts]:
+        """Return what some workers have said of themselves; one that said nothing is left out."""
+        ...
+
+    async def load_running(self, queue: str) -> list[RunningChunk]:
+        """Return the leased chunks of a queue, and who runs them."""
         ...
 
     async def running(self, queue: str) -> int:

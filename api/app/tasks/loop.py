@@ -87,7 +87,9 @@ async def _build(role: str) -> Parts:
     if not _named:
         return parts
     # A process of the pool claims in the name of its worker, as one of the worker's slots.
-    name = name_slot(_named.worker, getattr(current_process(), "index", 0) + 1) if role == _CHILD else _named.worker
+    name = _named.worker
+    if role == _CHILD:
+        name = name_slot(name, getattr(current_process(), "index", 0) + 1, pid=os.getpid())
     return replace(parts, node=_named.node, name=name)
 
 

@@ -63,7 +63,7 @@ class MainProcess(bootsteps.StartStopStep):
         shutdown = Shutdown(on_signal=self._stop_reporting)
         shutdown.install()
         watchdog = Watchdog(liveness, lambda _reason: shutdown.request())
-        self._liveness = liveness
+        self._liveness, self._worker = liveness, worker
         loop = process_loop("worker-main")
         health = WorkerHealth(loop.parts, liveness, watchdog, lambda: _queues(worker))
         loop.start(lambda parts: Reaper(parts).run())
@@ -86,7 +86,8 @@ class MainProcess(bootsteps.StartStopStep):
 
         loop = process_loop("worker-main")
         _log.info("worker_started", name=loop.parts.name, slots=liveness.slots, release=loop.parts.settings.release)
-        self._reporting = loop.start(partial(report_alive, slots=liveness.slots, on_report=note))
+        alive = partial(report_alive, slots=liveness.slots, queues=lambda: _queues(self._worker), on_report=note)
+        self._reporting = loop.start(alive)
 
     def _stop_reporting(self) -> None:
         """Stop the heartbeat and take this worker off the list: it takes no more messages."""

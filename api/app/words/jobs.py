@@ -17,6 +17,10 @@ JOB_WORDS: dict[str, Pair] = {
         "ジョブはまだありません。投入するには：kaboom ingest run-daily --wait",
     ),
     "no_jobs_found": ("no job mentions {q}", "{q} に該当するジョブはありません"),
+    "no_workers": (
+        "no worker has reported in the last 15 minutes; start one: kaboom worker",
+        "直近15分間に報告したワーカーはありません。起動するには：kaboom worker",
+    ),
     "cancelled": ("cancelling job {job_id}", "ジョブ {job_id} を中止しています"),
     "deleted": ("job {job_id} deleted; its bars stay", "ジョブ {job_id} を削除しました。足は残ります"),
     "next": ("where to look next:", "次に見るもの："),

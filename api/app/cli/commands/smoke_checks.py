@@ -8,7 +8,7 @@ from functools import partial
 from app.engine.asking import find_fault
 from app.engine.parts import Parts, broker_urls
 from app.jobs.queues import Queue
-from app.live.store import Worker
+from app.live.workers import Worker
 from app.tasks.node import Node
 from app.words.speaker import Speaker
 

@@ -8,7 +8,7 @@ import pytest
 from app.jobs.model import Job, JobStatus
 from app.jobs_api.rendering import JobWriter
 from app.jobs_api.view import JobPage, view_job
-from app.live.store import Worker
+from app.live.workers import Worker
 from tests.fixtures.jobs.jobs import make_job
 
 BASE = "/api/v1/ingest/jobs"

@@ -6,7 +6,8 @@ import pytest
 
 from app.jobs.model import JobStatus
 from app.jobs_api.view import JobView, judge_health, view_job
-from app.live.store import LEASE_S, Worker
+from app.live.store import LEASE_S
+from app.live.workers import Worker
 from tests.fixtures.jobs.jobs import make_job
 
 NOW = datetime.now(UTC)

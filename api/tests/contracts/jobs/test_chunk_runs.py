@@ -159,7 +159,8 @@ def test_pauses_that_overlap_are_one() -> None:
     ]
 
 
-@pytest.mark.parametrize("worker", ["worker-main@host:12-ab", "a/b", ""])
-def test_a_slot_is_found_again_behind_any_name(worker: str) -> None:
-    assert split_slot(name_slot(worker, 3)) == ((worker, 3) if worker else ("/3", None))
+@pytest.mark.parametrize("worker", ["worker-main@host:12-ab", "a/b"])
+@pytest.mark.parametrize("pid", [None, 4711])
+def test_a_slot_is_found_again_behind_any_name(worker: str, pid: int | None) -> None:
+    assert split_slot(name_slot(worker, 3, pid=pid)) == (worker, 3)
     assert split_slot(worker) == (worker, None)

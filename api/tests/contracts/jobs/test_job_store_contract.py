@@ -3,14 +3,16 @@
 import asyncio
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from app.jobs.model import PLAN, ChunkState, JobStatus, Tally, settle_status
 from app.live.store import Beat, Claim, Ended, Ending, JobStore, Refusal
+from app.live.workers import WorkerFacts
 from tests.fixtures.jobs.job_steps import assert_accounts, claimed, end, live, planned
 from tests.fixtures.jobs.job_stores import Bench
-from tests.fixtures.jobs.jobs import QUEUE, advance, finish, make_chunk, make_job, plan_step, ref_of
+from tests.fixtures.jobs.jobs import OWNER, QUEUE, advance, finish, make_chunk, make_job, plan_step, ref_of
 
 pytestmark = pytest.mark.anyio
 
@@ -458,6 +460,24 @@ class TestLists:
     async def test_a_worker_tells_its_release(self, job_store: JobStore) -> None:
         await job_store.report_worker("a", 4, "r1")
         assert [(w.name, w.slots, w.release) for w in await job_store.workers()] == [("a", 4, "r1")]
+
+    async def test_a_worker_s_facts_stay_until_it_goes(self, job_store: JobStore) -> None:
+        facts = WorkerFacts("host", ("ingest", "日本"), datetime(2026, 11, 27, tzinfo=UTC), 412_000_256)
+        await job_store.report_worker("a", 4, facts=facts)
+        await job_store.report_worker("a", 4)
+        await job_store.report_worker("b", 4, facts=replace(facts, memory_bytes=None))
+        assert await job_store.load_facts(["a", "b", "c"]) == {"a": facts, "b": replace(facts, memory_bytes=None)}
+        await job_store.forget_worker("a", 4)
+        assert list(await job_store.load_facts(["a", "b"])) == ["b"]
+        assert await job_store.load_facts([]) == {}
+
+    async def test_a_running_chunk_has_its_claimant_and_its_job_s_owner(self, job_store: JobStore) -> None:
+        job = await planned(job_store, make_chunk(0), make_chunk(1))
+        await claimed(job_store, ref_of(job, 0), owner="w/1")
+        (found,) = await job_store.load_running(QUEUE)
+        assert (found.queue, found.job_id, found.n, found.owner, found.worker) == (QUEUE, job.job_id, "0", OWNER, "w/1")
+        assert found.since == (await job_store.load_chunks(QUEUE, job.job_id))[0].runs[0].started_at
+        assert await job_store.load_running("backtest") == []
 
     async def test_only_chunks_that_run_are_running(self, job_store: JobStore) -> None:
         job = await planned(job_store, make_chunk(0), make_chunk(1))

@@ -3,6 +3,8 @@
 import re
 
 from app.jobs.model import ChunkState, JobStatus
+from app.jobs.runs import EXPIRED
+from app.live.store import Ending
 from batch.bars.coverage.cells import GAPS, SUSPECTS, CellState
 from batch.market.bar import BarFlag
 from batch.market.outcome import Outcome
@@ -33,6 +35,10 @@ def test_every_state_of_a_job_is_listed() -> None:
 
 def test_every_state_of_a_chunk_is_listed() -> None:
     assert [row[0].strip("`") for row in rows("A chunk")] == [state.value for state in ChunkState]
+
+
+def test_every_ending_of_a_run_is_listed() -> None:
+    assert {row[0].strip("`") for row in rows("Runs of a chunk")} == {*map(str, Ending), EXPIRED}
 
 
 def test_every_flag_is_listed_with_its_value() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from app.cli.commands.smoke_checks import Seen, judge
 from app.jobs.queues import Queue
-from app.live.store import Worker
+from app.live.workers import Worker
 from app.tasks.node import Node
 from app.words.speaker import Speaker
 

@@ -1,0 +1,57 @@
+"""What workers report of themselves, and which chunks they run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.jobs.records import from_ms, to_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker process that reports itself."""
+
+    name: str
+    seen_at: datetime
+    slots: int
+    release: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """What a worker reports of itself beside its name and its slots.
+
+    `memory_bytes` is the resident memory of all its processes, None where it is not known.
+    """
+
+    host: str
+    queues: tuple[str, ...]
+    started_at: datetime
+    memory_bytes: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts as JSON types."""
+        return {
+            "host": self.host,
+            "queues": list(self.queues),
+            "started_at": to_ms(self.started_at),
+            "memory_bytes": self.memory_bytes,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "WorkerFacts":
+        """Return the facts that `to_json` wrote."""
+        return cls(values["host"], tuple(values["queues"]), from_ms(values["started_at"]), values.get("memory_bytes"))
+
+
+@dataclass(frozen=True, slots=True)
+class RunningChunk:
+    """A leased chunk; `owner` is the job's, `worker` who claimed it, with its slot."""
+
+    queue: str
+    job_id: str
+    n: str
+    owner: str
+    worker: str
+    since: datetime | None

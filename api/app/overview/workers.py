@@ -1,0 +1,126 @@
+"""The workers, and what each of them does now."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.engine.parts import Parts
+from app.jobs.runs import split_slot
+from app.live.workers import RunningChunk, Worker, WorkerFacts
+
+_CHUNK = {
+    "queue": "ingest",
+    "job_id": "dc84d88371794773b929d2957f6a663b",
+    "chunk": "15",
+    "slot": 2,
+    "since": "2025-11-04T07:00:32.818000Z",
+}
+_EXAMPLE: dict[str, Any] = {
+    "items": [
+        {
+            "name": "worker-main@host:812-3fa9",
+            "state": "online",
+            "host": "host",
+            "queues": ["ingest", "market_data"],
+            "slots": 4,
+            "busy": 1,
+            "chunks": [_CHUNK],
+            "memory_bytes": 412_000_256,
+            "started_at": "2025-11-04T05:58:00Z",
+            "seen_at": "2025-11-04T07:00:34Z",
+            "release": None,
+        }
+    ]
+}
+
+
+class WorkerChunk(BaseModel):
+    """A chunk that a worker runs; of another owner's job, only that it runs."""
+
+    queue: str
+    job_id: str | None = Field(description="null of another owner's job")
+    chunk: str | None = Field(description="its number, or `plan`; null of another owner's job")
+    slot: int | None
+    since: AwareDatetime | None
+
+
+class WorkerView(BaseModel):
+    """A worker as it has reported itself; what it has not reported is null."""
+
+    name: str
+    state: Literal["online", "lost"] = Field(description="lost: not heard of for 20 s, and had not been told to end")
+    host: str | None
+    queues: list[str]
+    slots: int
+    busy: int = Field(description="slots that run a chunk")
+    chunks: list[WorkerChunk]
+    memory_bytes: int | None = Field(description="resident memory of all its processes")
+    started_at: AwareDatetime | None
+    seen_at: AwareDatetime
+    release: str | None = Field(description="KABOOM_RELEASE")
+
+
+class WorkerList(BaseModel):
+    """The workers that were heard of in the last 15 minutes, by name."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
+
+    items: list[WorkerView]
+
+
+async def list_workers(parts: Parts, owner: str) -> WorkerList:
+    """Return the workers, with the chunks that they run; another owner's jobs stay unnamed.
+
+    Raises:
+        StoreError: Redis is unavailable.
+
+    """
+    store = parts.store
+    online, lost = await asyncio.gather(store.workers(), store.list_lost())
+    facts = await store.load_facts([worker.name for worker in (*online, *lost)])
+    running = await asyncio.gather(*(store.load_running(queue) for queue in parts.catalog.queues))
+    chunks: dict[str, list[RunningChunk]] = defaultdict(list)
+    for chunk in (each for of_queue in running for each in of_queue):
+        chunks[split_slot(chunk.worker)[0]].append(chunk)
+    states: Sequence[tuple[Worker, Literal["online", "lost"]]] = [
+        *((worker, "online") for worker in online),
+        *((worker, "lost") for worker in lost),
+    ]
+    views = [_view(worker, state, facts, _view_chunks(chunks[worker.name], owner)) for worker, state in states]
+    return WorkerList(items=sorted(views, key=lambda view: view.name))
+
+
+def _view(
+    worker: Worker, state: Literal["online", "lost"], facts: Mapping[str, WorkerFacts], chunks: list[WorkerChunk]
+) -> WorkerView:
+    about = facts.get(worker.name)
+    return WorkerView(
+        name=worker.name,
+        state=state,
+        host=about.host if about else None,
+        queues=sorted(about.queues) if about else [],
+        slots=worker.slots,
+        busy=len(chunks),
+        chunks=chunks,
+        memory_bytes=about.memory_bytes if about else None,
+        started_at=about.started_at if about else None,
+        seen_at=worker.seen_at,
+        release=worker.release,
+    )
+
+
+def _view_chunks(chunks: Sequence[RunningChunk], owner: str) -> list[WorkerChunk]:
+    views = [
+        WorkerChunk(
+            queue=chunk.queue,
+            job_id=chunk.job_id if chunk.owner == owner else None,
+            chunk=chunk.n if chunk.owner == owner else None,
+            slot=split_slot(chunk.worker)[1],
+            since=chunk.since,
+        )
+        for chunk in chunks
+    ]
+    return sorted(views, key=lambda view: (view.slot or 0, view.chunk or ""))
