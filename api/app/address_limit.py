@@ -5,12 +5,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from app.auth.guard import STATIC_PREFIX
 from app.rate_limit import Allowance, parse_rate
 
 #: About 200 bytes each. The addresses that called longest ago are dropped.
 _MOST_ADDRESSES = 10_000
 _FORWARDED = b"x-forwarded-for"
-#: Probes come often, from few addresses, and are cheap.
+#: Probes come often, from few addresses, and are cheap; so are static files.
 _UNLIMITED = frozenset({"/healthz", "/readyz"})
 
 
@@ -29,7 +30,7 @@ class AddressLimiter:
 
     def refuse(self, path: str, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> Allowance | None:
         """Count a call without a valid token; return the allowance if it is refused, otherwise None."""
-        if self._rate is None or path in _UNLIMITED:
+        if self._rate is None or path in _UNLIMITED or path.startswith(STATIC_PREFIX):
             return None
         address, now = find_address(peer, headers, hops=self._hops), time.monotonic()
         ends_at, spent = self._windows.get(address, (0.0, 0))

@@ -14,6 +14,7 @@ from app.address_limit import AddressLimiter
 from app.auth.guard import Authenticator
 from app.auth.ingest_tokens import IngestTokens, parse_ingest_tokens
 from app.catalog import CATALOG
+from app.dashboard.routes import install_dashboard
 from app.engine.dispatch import LocalDispatcher
 from app.engine.instruments import instrument_api
 from app.engine.lifecycle import Jobs
@@ -69,7 +70,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
         version="0.1.0",
         summary="Jobs on Japanese-equity market data, with the truth about each symbol.",
         lifespan=lambda app: _live(app, chosen),
-        # FastAPI's pages load their scripts from a CDN; ours come vendored, with the dashboard.
+        # FastAPI's pages load their scripts from a CDN; the dashboard has its own.
         docs_url=None,
         redoc_url=None,
         # Ours is made once; FastAPI encodes its own anew for each who asks.
@@ -81,6 +82,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
     app.add_middleware(
         Gate, authenticators=(IngestTokens(tokens), *authenticators), limiter=limiter, addresses=addresses
     )
+    install_dashboard(app, release=chosen.release)
     if chosen.metrics_port:
         app.add_middleware(Measured)
     install_handlers(app)

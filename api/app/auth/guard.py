@@ -13,7 +13,9 @@ from app.auth.scopes import Scope
 from batch.errors import Forbidden, NotAuthorized
 
 #: The only paths that need no principal. Compared exactly: a new path is guarded until it is listed here.
-PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
+PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json", "/login", "/prefer", "/favicon.ico"})
+#: The static files of the dashboard: what the package contains, the same for everybody.
+STATIC_PREFIX = "/static/"
 
 
 class Authenticator(Protocol):
@@ -31,7 +33,7 @@ class Authenticator(Protocol):
 
 def is_public(path: str) -> bool:
     """Return whether a path needs no principal."""
-    return path in PUBLIC_PATHS
+    return path in PUBLIC_PATHS or path.startswith(STATIC_PREFIX)
 
 
 async def find_principal(authenticators: Sequence[Authenticator], headers: Mapping[bytes, bytes]) -> Principal | None:

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Message
 
-from app.auth.guard import PUBLIC_PATHS
+from app.auth.guard import PUBLIC_PATHS, STATIC_PREFIX
 from app.auth.scopes import Scope
 from app.deps import Caller
 from app.openapi import complete_document
@@ -22,6 +22,8 @@ from tests.fixtures.jobs.apps import TOKEN, client_of
 
 pytestmark = pytest.mark.anyio
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
+#: The one route below the public prefix, which gives what the package contains.
+STATIC_FILES = STATIC_PREFIX + "{tree}/{name:path}"
 SECURITY: list[dict[str, list[str]]] = [{"ingestToken": []}]
 
 
@@ -42,7 +44,7 @@ async def open_operations(app: FastAPI) -> list[str]:
     found = []
     async with client_of(app) as http:
         for method, path, file in operations(app.routes):
-            if path in PUBLIC_PATHS:
+            if path in PUBLIC_PATHS or path == STATIC_FILES:
                 continue
             for token in ("", "wrong", TOKEN[:-1]):
                 answer = await http.request(method, path, headers={"x-ingest-token": token})
@@ -78,7 +80,7 @@ async def mounted(_: object) -> PlainTextResponse:
 def careless(app: FastAPI) -> FastAPI:
     """The API with routes whose authors did not think of tokens."""
     app.include_router(careless_router())
-    app.mount("/static", Starlette(routes=[Route("/report", mounted)]))
+    app.mount("/mounted", Starlette(routes=[Route("/report", mounted)]))
     return app
 
 
@@ -88,22 +90,27 @@ async def test_every_operation_needs_a_principal(app: FastAPI) -> None:
     assert await open_operations(app) == []
 
 
+async def test_only_static_files_have_the_public_prefix(app: FastAPI) -> None:
+    found = {path for _, path, _ in operations(app.routes) if path.startswith(STATIC_PREFIX)}
+    assert found == {STATIC_FILES}
+
+
 async def test_a_route_that_forgets_security_answers_401(careless: FastAPI) -> None:
     paths = {path for _, path, _ in operations(careless.routes)}
-    assert paths >= {"/notifications/digest", "/notifications/mine", "/notifications/live", "/static/report"}
+    assert paths >= {"/notifications/digest", "/notifications/mine", "/notifications/live", "/mounted/report"}
     assert await open_operations(careless) == []
     async with client_of(careless) as http:
         assert (await http.post("/notifications/digest")).status_code == 202
         assert (await http.get("/notifications/mine")).json() == "ingest"
-        assert (await http.get("/static/report")).text == "a secret"
+        assert (await http.get("/mounted/report")).text == "a secret"
 
 
 async def test_the_walk_names_the_file_of_an_open_route(careless: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = PUBLIC_PATHS | {"/notifications/digest", "/static/report"}
+    opened = PUBLIC_PATHS | {"/notifications/digest", "/mounted/report"}
     monkeypatch.setattr("app.auth.guard.PUBLIC_PATHS", opened)
     found = await open_operations(careless)
     assert {line.partition(" answered")[0] for line in found} == {
-        "POST /notifications/digest", "GET /static/report", "HEAD /static/report",
+        "POST /notifications/digest", "GET /mounted/report", "HEAD /mounted/report",
     }  # fmt: skip
     assert all(line.endswith(f"look at {__file__}") for line in found)
 
@@ -141,6 +148,9 @@ LOOKALIKES = [
     "/x/%2e%2e/healthz",
     "/healthz%2f",
     "/readyz%00",
+    "/static",
+    "/STATIC/x",
+    "/x/%2e%2e/static/x",
 ]
 
 
@@ -159,12 +169,13 @@ async def test_an_unknown_path_with_the_token_is_404(http: httpx2.AsyncClient) -
 
 @pytest.mark.parametrize("path", sorted(PUBLIC_PATHS))
 async def test_public_paths_need_no_principal(http: httpx2.AsyncClient, path: str) -> None:
-    assert (await http.get(path, headers={"x-ingest-token": ""})).status_code == 200
+    wanted = 303 if path == "/prefer" else 200
+    assert (await http.get(path, headers={"x-ingest-token": ""})).status_code == wanted
     assert (await http.put(path, headers={"x-ingest-token": ""})).status_code == 405
 
 
 def test_the_public_list_is_what_the_docs_promise() -> None:
-    assert {"/healthz", "/readyz", "/openapi.json"} == PUBLIC_PATHS
+    assert {"/healthz", "/readyz", "/openapi.json", "/login", "/prefer", "/favicon.ico"} == PUBLIC_PATHS
 
 
 def test_openapi_adds_security_where_a_router_says_nothing() -> None:

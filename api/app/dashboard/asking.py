@@ -1,0 +1,148 @@
+"""Asks the API in this process, as the caller of a page: no socket, and the same answers and refusals."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from fastapi import Request
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Scope
+
+from app.words.language import Language
+
+#: A page does not wait longer for one of its parts; the part is then shown as unavailable.
+ANSWER_S = 8.0
+#: What the routes of the API need from the request of a page.
+_INHERITED = (
+    "app", "asgi", "client", "fastapi_middleware_astack", "http_version", "principal", "request_id", "root_path",
+    "scheme", "server", "starlette.exception_handlers", "state", "type",
+)  # fmt: skip
+#: Who asks from where: the API reads these, too.
+_PASSED = frozenset({b"host", b"x-forwarded-for", b"x-forwarded-proto"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer of the API.
+
+    Attributes:
+        status: its HTTP status; 504 where no answer came in time.
+        data: its JSON, or its bytes if it is no JSON; None if it is a problem.
+        problem: its problem (RFC 9457); None if it is none.
+        headers: its headers, in lower case.
+
+    """
+
+    status: int
+    data: Any = None
+    problem: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the answer has data."""
+        return self.problem is None
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The API, asked with the rights of a request's caller."""
+
+    scope: Scope
+    language: Language
+
+    async def get(self, path: str, query: Mapping[str, object] | None = None) -> Reply:
+        """Ask for a path; values of the query that are None, "" or [] are left out."""
+        return await self._ask("GET", path, query=query)
+
+    async def post(self, path: str, body: object = None) -> Reply:
+        """Post a JSON body."""
+        return await self._ask("POST", path, body=body)
+
+    async def delete(self, path: str) -> Reply:
+        """Delete what has a path."""
+        return await self._ask("DELETE", path)
+
+    async def patch(self, path: str, body: object) -> Reply:
+        """Patch what has a path with a JSON body."""
+        return await self._ask("PATCH", path, body=body)
+
+    async def _ask(
+        self, method: str, path: str, *, query: Mapping[str, object] | None = None, body: object = None
+    ) -> Reply:
+        content = b"" if body is None else orjson.dumps(body)
+        answer = _Answer(content)
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self.scope["app"].router(
+                    self._scope(method, path, query or {}, content), answer.receive, answer.send
+                )
+        except HTTPException as e:
+            return _fail(e.status_code, str(e.detail), path)
+        except TimeoutError:
+            return _fail(504, f"the API did not answer in {ANSWER_S:g} s", path)
+        return answer.read(path)
+
+    def _scope(self, method: str, path: str, query: Mapping[str, object], content: bytes) -> Scope:
+        given = {name: value for name, value in query.items() if value not in (None, "", [], ())}
+        headers = [
+            *(each for each in self.scope["headers"] if each[0] in _PASSED),
+            (b"accept", b"application/json"),
+            (b"accept-language", self.language.encode()),
+        ]
+        if content:
+            headers += [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+        return {name: self.scope[name] for name in _INHERITED if name in self.scope} | {
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": urlencode(given, doseq=True).encode(),
+            "headers": headers,
+        }
+
+
+class _Answer:
+    """One exchange with a route: gives it the body, and keeps what it sends."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._is_read = False
+        self._status = 500
+        self._headers: dict[str, str] = {}
+        self._body = bytearray()
+
+    async def receive(self) -> Message:
+        if self._is_read:
+            # Whoever asks here is told of no disconnect: the page's own request is cancelled instead.
+            await asyncio.Event().wait()
+        self._is_read = True
+        return {"type": "http.request", "body": self._content, "more_body": False}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            self._headers = {name.decode().lower(): value.decode("latin-1") for name, value in message["headers"]}
+        else:
+            self._body += message.get("body", b"")
+
+    def read(self, path: str) -> Reply:
+        kind = self._headers.get("content-type", "").split(";")[0]
+        is_json = kind == "application/json" or kind.endswith("+json")
+        data = orjson.loads(self._body) if is_json and self._body else bytes(self._body) or None
+        if self._status < 400:
+            return Reply(self._status, data, headers=self._headers)
+        if isinstance(data, dict):
+            return Reply(self._status, problem=data, headers=self._headers)
+        return _fail(self._status, "", path)
+
+
+def _fail(status: int, detail: str, path: str) -> Reply:
+    return Reply(status, problem={"title": "", "detail": detail, "status": status, "instance": path, "request_id": ""})
+
+
+def api_of(request: Request, language: Language) -> Api:
+    """Return the API as the caller of a request may ask it."""
+    return Api(request.scope, language)

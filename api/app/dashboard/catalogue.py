@@ -1,0 +1,39 @@
+"""The words of pages: one catalogue a page, each text in English and Japanese."""
+
+from functools import cache
+from importlib import import_module
+
+from app.words.language import Language, Pair
+
+#: Divides a text for one from a text for several; Japanese needs no second form.
+_OR = " || "
+
+
+@cache
+def load_words(catalogue: str) -> dict[str, Pair]:
+    """Return the texts of a catalogue, such as `jobs`; they are loaded when a page first needs them."""
+    words: dict[str, Pair] = import_module(f"app.dashboard.words.{catalogue}").WORDS
+    return words
+
+
+def find_text(language: Language, key: str) -> str:
+    """Return the text of a key such as `jobs.title`, with its fields not yet filled.
+
+    Raises:
+        KeyError: there is none.
+
+    """
+    catalogue, _, name = key.partition(".")
+    return load_words(catalogue)[name][1 if language == "ja" else 0]
+
+
+def has_text(key: str) -> bool:
+    """Return whether a catalogue has a key, of those that codes of the API are looked up by."""
+    catalogue, _, name = key.partition(".")
+    return name in load_words(catalogue)
+
+
+def choose_form(text: str, n: object) -> str:
+    """Return the form of a text for a number: `{n} job || {n} jobs`."""
+    one, _, several = text.partition(_OR)
+    return several if several and n != 1 else one

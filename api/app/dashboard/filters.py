@@ -1,0 +1,163 @@
+"""Numbers with units, times, dates and durations, as people read them in each language."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from batch.market.calendar import JST
+
+#: What is not known: never 0.
+UNKNOWN = "\N{EN DASH}"
+_DAYS = (
+    ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    ("月", "火", "水", "木", "金", "土", "日"),
+)
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+#: Seconds of a unit, and its name in English and Japanese.
+_UNITS = ((86_400, ("d", "日")), (3600, ("h", "時間")), (60, ("min", "分")), (1, ("s", "秒")))
+
+
+def number(value: float | None) -> str:
+    """Return 1,651 or, of a fraction under 100, 21.2; a dash where it is not known."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, int) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:,.1f}"
+
+
+def percent(part: float | None, whole: float | None = 100) -> str:
+    """Return a part of a whole with one decimal; a share that is not quite all is not rounded to 100."""
+    if part is None or not whole:
+        return UNKNOWN
+    share = 100 * part / whole
+    if share >= 99.95 and part < whole:
+        share = 99.9
+    if 0 < share < 0.05:
+        return "<0.1"
+    return "100" if share == 100 else f"{share:.1f}"
+
+
+@pass_context
+def unit(context: Context, value: float | None, name: str) -> Markup:
+    """Return a number with its quiet unit, which never breaks apart; Japanese has no space between."""
+    space = "" if _is_japanese(context) else " "
+    return Markup('<span class="nowrap">{}<span class="u">{}{}</span></span>').format(number(value), space, name)
+
+
+def clock(at: str | datetime | None) -> Markup | str:
+    """Return the time of day in Japan; its title says UTC."""
+    moment = _parse(at)
+    return _time(moment, f"{moment.astimezone(JST):%H:%M:%S}") if moment else UNKNOWN
+
+
+@pass_context
+def instant(context: Context, at: str | datetime | None) -> Markup | str:
+    """Return a time in Japan: of today the time of day, else with its date."""
+    moment = _parse(at)
+    if moment is None:
+        return UNKNOWN
+    local, today = moment.astimezone(JST), context["now"].astimezone(JST)
+    if local.date() == today.date():
+        return _time(moment, f"{local:%H:%M:%S}")
+    if local.year == today.year:
+        return _time(moment, f"{_short_day(local, is_japanese=_is_japanese(context))} {local:%H:%M}")
+    return _time(moment, f"{local:%Y-%m-%d %H:%M}")
+
+
+@pass_context
+def day(context: Context, value: str | date | None) -> str:
+    """Return a date in words: Friday, 27 November 2026, in Japanese with the day in brackets."""
+    found = _date(value)
+    if found is None:
+        return UNKNOWN
+    if _is_japanese(context):
+        return f"{found.year}年{found.month}月{found.day}日（{_DAYS[1][found.weekday()]}）"  # noqa: RUF001
+    return f"{_DAYS[0][found.weekday()]}, {found.day} {_MONTHS[found.month - 1]} {found.year}"
+
+
+@pass_context
+def short_day(context: Context, value: str | date | None) -> str:
+    """Return a date in short: 27 Nov or 11/27."""
+    found = _date(value)
+    return _short_day(found, is_japanese=_is_japanese(context)) if found else UNKNOWN
+
+
+@pass_context
+def duration(context: Context, seconds: float | None) -> str:
+    """Return a duration with its two largest units: 1 min 18 s or 1分18秒."""
+    if seconds is None:
+        return UNKNOWN
+    space, form = _style(context)
+    if seconds < 10:
+        return f"{seconds:.1f}".removesuffix(".0") + space + _UNITS[-1][1][form]
+    left, parts = round(seconds), list[str]()
+    for size, names in _UNITS:
+        if left >= size:
+            parts.append(f"{left // size}{space}{names[form]}")
+            left %= size
+    return space.join(parts[:2])
+
+
+@pass_context
+def span(context: Context, low: float | None, high: float | None) -> str:
+    """Return a range of durations in one unit: 55–75 s or 55～75秒."""  # noqa: RUF002
+    if low is None or high is None:
+        return UNKNOWN
+    space, form = _style(context)
+    # A unit of which there are at least two, so that rounding does not hide the range.
+    size, names = next((each for each in _UNITS if high >= 2 * each[0]), _UNITS[-1])
+    first, last = int(low // size), max(1, round(high / size))
+    dash = "～" if _is_japanese(context) else "–"  # noqa: RUF001
+    text = f"{last}" if first >= last else f"{first}{dash}{last}"
+    return f"{text}{space}{names[form]}"
+
+
+def iso(at: str | datetime | None) -> str:
+    """Return a time as ISO 8601 in UTC, for machines."""
+    moment = _parse(at)
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if moment else ""
+
+
+def _time(moment: datetime, shown: str) -> Markup:
+    utc = moment.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{}" class="nowrap">{}</time>').format(
+        f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M:%S} UTC", shown
+    )
+
+
+def _parse(at: str | datetime | None) -> datetime | None:
+    if isinstance(at, str):
+        return datetime.fromisoformat(at) if at else None
+    return at
+
+
+def _date(value: str | date | None) -> date | None:
+    if isinstance(value, str):
+        return date.fromisoformat(value[:10]) if value else None
+    return value
+
+
+def _short_day(value: date, *, is_japanese: bool) -> str:
+    return f"{value.month}/{value.day}" if is_japanese else f"{value.day} {_MONTHS[value.month - 1][:3]}"
+
+
+def _is_japanese(context: Context) -> bool:
+    return bool(context["lang"] == "ja")
+
+
+def _style(context: Context) -> tuple[str, int]:
+    """Return what stands before a unit, and which name of it is used."""
+    return ("", 1) if _is_japanese(context) else (" ", 0)
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    each.__name__: each for each in (number, percent, unit, clock, instant, day, short_day, duration, span, iso)
+}

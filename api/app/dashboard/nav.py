@@ -1,0 +1,27 @@
+"""The places that the dashboard's navigation leads to; a new page is one line here."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entry of the navigation.
+
+    Attributes:
+        key: its name: `nav_<key>` in the words of the shell, and what a page calls `at`.
+        path: where it leads.
+        icon: its symbol in the tab bar of a phone; "" where it has no place there.
+        letter: the key that leads to it after `g`; "" where there is none.
+
+    """
+
+    key: str
+    path: str
+    icon: str = ""
+    letter: str = ""
+
+
+PLACES = (
+    Place("overview", "/", "t-o", "o"),
+    Place("jobs", "/jobs", "t-j", "j"),
+)

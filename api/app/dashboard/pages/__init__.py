@@ -1,0 +1,1 @@
+"""The pages: a module each, with the routes of one place."""

@@ -1,0 +1,41 @@
+"""The log-in: a form that works without JavaScript."""
+
+from collections.abc import Mapping
+from typing import Protocol, cast
+
+from fastapi import APIRouter, Request, Response
+
+from app.dashboard.page import NextPath, Page
+from app.dashboard.viewer import is_own_path, read_form
+
+router = APIRouter()
+
+
+class SignIn(Protocol):
+    """Begins a session for somebody who proves who they are."""
+
+    async def sign_in(self, request: Request, fields: Mapping[str, str], response: Response) -> str:
+        """Set the session's cookie on the response.
+
+        Returns "", or why nobody was let in, as a key of the words of the log-in.
+        """
+        ...
+
+
+@router.get("/login")
+async def show_login(page: Page, to: NextPath = "/") -> Response:
+    """Show the form."""
+    return await page.show("login.html", to=to if is_own_path(to) else "/", refusal="")
+
+
+@router.post("/login")
+async def log_in(page: Page, request: Request) -> Response:
+    """Begin a session, and go on to the page that was asked for."""
+    fields = {name: values[-1] for name, values in (await read_form(request)).items()}
+    to = fields.get("next", "/")
+    response = page.go_to(to if is_own_path(to) else "/")
+    sign_in = cast("SignIn | None", getattr(request.app.state, "sign_in", None))
+    refusal = await sign_in.sign_in(request, fields, response) if sign_in else "unavailable"
+    if not refusal:
+        return response
+    return await page.show("login.html", status_code=403, to=to if is_own_path(to) else "/", refusal=refusal)

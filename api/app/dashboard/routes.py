@@ -1,0 +1,56 @@
+"""The dashboard's routes: its pages, static files, and what a viewer prefers."""
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+
+from app.auth.guard import STATIC_PREFIX
+from app.dashboard.browser import BrowserAnswers
+from app.dashboard.language import CHOICES, KEPT_S, cookie_of
+from app.dashboard.page import NextPath, pages_of
+from app.dashboard.pages import login
+from app.dashboard.rendering import Pages
+from app.dashboard.static_files import StaticFiles
+from app.dashboard.viewer import is_own_path
+from batch.errors import NotFound
+
+#: One line for each page.
+_PAGES = (login.router,)
+
+router = APIRouter(include_in_schema=False)
+
+
+def install_dashboard(app: FastAPI, *, release: str | None) -> None:
+    """Add the dashboard to the API; call it after `Gate` was added, so that refusals become pages, too."""
+    app.state.pages = pages = Pages(StaticFiles(), release=release or app.version)
+    app.add_middleware(BrowserAnswers, pages=pages)
+    app.include_router(router)
+    for each in _PAGES:
+        app.include_router(each, include_in_schema=False)
+
+
+@router.get(STATIC_PREFIX + "{tree}/{name:path}")
+async def static_file(request: Request, tree: str, name: str) -> Response:
+    """Return a static file; under the hash of its tree it never changes."""
+    accepted, known = request.headers.get("accept-encoding", ""), request.headers.get("if-none-match", "")
+    found = pages_of(request).static.answer(tree, name, accepted=accepted, known=known)
+    if found is None:
+        raise NotFound("there is no such static file")
+    return found
+
+
+@router.get("/favicon.ico")
+async def favicon(request: Request) -> Response:
+    """Return the icon that browsers ask for without being told where it is."""
+    return await static_file(request, "", "icon.svg")
+
+
+@router.get("/prefer")
+async def prefer(request: Request, to: NextPath = "/") -> Response:
+    """Keep a preference of the viewer in a cookie: language, theme or price colours; it gives access to nothing."""
+    response = RedirectResponse(to if is_own_path(to) else "/", status_code=303)
+    for name, choices in CHOICES.items():
+        value = request.query_params.get(name, "")
+        if value in choices:
+            is_secure = request.url.scheme == "https"
+            response.set_cookie(cookie_of(name), value, max_age=KEPT_S, secure=is_secure, samesite="lax")
+    return response

@@ -1,0 +1,11 @@
+// Dialogs: `data-act="open" data-for="id"` opens one, `data-act="close"` closes it. A preview that htmx has fetched
+// into #preview opens by itself; a refusal of the API is shown there, too.
+document.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-act]');
+  if (button?.dataset.act === 'open') document.getElementById(button.dataset.for)?.showModal();
+  if (button?.dataset.act === 'close') button.closest('dialog').close();
+});
+
+document.addEventListener('htmx:afterSwap', (event) => {
+  if (event.target.id === 'preview' && !event.target.open) event.target.showModal();
+});

@@ -1,0 +1,98 @@
+"""Who looks at a page, in which language, and what they may do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import parse_qsl, urlsplit
+
+from fastapi import Request
+
+from app.auth.principals import Principal
+from app.dashboard.language import Theme, UpDown, choose_language, choose_theme, choose_updown
+from app.words.language import Language
+from batch.errors import InvalidRequest, NotAuthorized
+from batch.kit.clock import utc_now
+
+_MOST_FIELDS = 1000
+_PATH_CHARACTERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who looks at a page.
+
+    Attributes:
+        principal: the caller; None on the public pages before the log-in.
+        language, theme, updown: what they prefer.
+        now: when they asked, UTC.
+
+    """
+
+    principal: Principal | None
+    language: Language
+    theme: Theme = ""
+    updown: UpDown = "jp"
+    now: datetime = field(default_factory=utc_now)
+
+    @property
+    def owner(self) -> str:
+        """Whose jobs the viewer sees.
+
+        Raises:
+            NotAuthorized: nobody has logged in.
+
+        """
+        if self.principal is None:
+            raise NotAuthorized("the request was not authenticated, and this answer depends on the caller")
+        return self.principal.owner
+
+
+def viewer_of(request: Request) -> Viewer:
+    """Return who looks at the page of a request."""
+    return Viewer(
+        request.scope.get("principal"), choose_language(request), choose_theme(request), choose_updown(request)
+    )
+
+
+def is_own_path(path: str) -> bool:
+    """Return whether a path leads to a page of this site: a redirect to it leads nowhere else."""
+    if not path.startswith("/") or path.startswith("//") or len(path) > _PATH_CHARACTERS:
+        return False
+    # Browsers read a backslash as a slash, and drop control characters.
+    return "\\" not in path and path.isprintable() and not urlsplit(path).netloc
+
+
+async def read_form(request: Request) -> Mapping[str, list[str]]:
+    """Return the fields of a form that one of our own pages sent.
+
+    Raises:
+        NotAuthorized: another site sent it.
+        InvalidRequest: it has too many fields, or is no UTF-8.
+
+    """
+    check_origin(request)
+    try:
+        pairs = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError as e:
+        raise InvalidRequest(f"the form was not UTF-8, or had more than {_MOST_FIELDS} fields") from e
+    fields: dict[str, list[str]] = {}
+    for name, value in pairs:
+        fields.setdefault(name, []).append(value)
+    return fields
+
+
+def check_origin(request: Request) -> None:
+    """Refuse a change that a page of another site asks for with the viewer's cookie.
+
+    Raises:
+        NotAuthorized: Sec-Fetch-Site or Origin names another site.
+
+    """
+    site = request.headers.get("sec-fetch-site", "")
+    origin = request.headers.get("origin", "")
+    if site:
+        is_ours = site in {"same-origin", "none"}
+    else:
+        is_ours = not origin or urlsplit(origin).netloc == request.headers.get("host", "")
+    if not is_ours:
+        raise NotAuthorized("the form was sent from a page of another site")

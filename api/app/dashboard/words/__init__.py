@@ -1,0 +1,1 @@
+"""What pages say: a module each, every text in English and Japanese."""
