@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import uuid4
 
 import structlog
@@ -11,6 +12,10 @@ import structlog
 from app.engine.dispatch import Broker, CeleryDispatcher, Dispatcher, LocalDispatcher
 from app.jobs.job_type import Catalog
 from app.jobs.queues import Queue
+from app.ledger.accounts.audit import MemoryAuditLog, PostgresAuditLog
+from app.ledger.accounts.memory import MemoryAccountStore
+from app.ledger.accounts.port import AccountStore, AuditLog
+from app.ledger.accounts.postgres import PostgresAccountStore
 from app.ledger.memory import MemoryJobHistory
 from app.ledger.port import JobHistory
 from app.ledger.postgres import PostgresJobHistory
@@ -56,6 +61,8 @@ class Parts:
     name: str
     callbacks: CallbackRules = field(default_factory=CallbackRules)
     results: JobResults = field(default_factory=NoResults)
+    accounts: AccountStore = field(default_factory=MemoryAccountStore)
+    audit: AuditLog = field(default_factory=MemoryAuditLog)
     #: Celery's name of the worker that this process belongs to; monitors are given another of a process without one.
     node: str = field(default_factory=lambda: f"kaboom@{socket.gethostname()}")
     #: The calls of all API processes; None where they share no Redis.
@@ -106,14 +113,16 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
     name = name_process(role)
     store, events, counts, results = _build_live(settings, name)
     ledger = _build_ledger(settings, name, pool_size=_pool_size(settings.database_pool, role))
-    history, kept_schedules = ledger or _build_memory_ledger(schedules)
+    kept = ledger or _build_memory_ledger(schedules)
     return Parts(
         settings=settings,
         store=store,
-        history=history,
+        history=kept.history,
         dispatcher=_build_dispatcher(settings, name),
         events=events,
-        schedules=kept_schedules,
+        schedules=kept.schedules,
+        accounts=kept.accounts,
+        audit=kept.audit,
         catalog=catalog,
         name=name,
         callbacks=_build_callbacks(settings),
@@ -192,18 +201,27 @@ def _pool_size(most: int, role: str) -> int:
     return {"worker-main": max(2, most // 2), "worker": max(2, most // 4)}.get(role, most)
 
 
-def _build_memory_ledger(schedules: Sequence[Schedule]) -> tuple[JobHistory, ScheduleStore]:
+class _Ledger(NamedTuple):
+    history: JobHistory
+    schedules: ScheduleStore
+    accounts: AccountStore
+    audit: AuditLog
+
+
+def _build_memory_ledger(schedules: Sequence[Schedule]) -> _Ledger:
     _log.warning("history_in_memory", reason="DATABASE_URL is not set; job history ends with this process")
     history = MemoryJobHistory()
-    return history, MemoryScheduleStore(history, schedules=schedules)
+    stored = MemoryScheduleStore(history, schedules=schedules)
+    return _Ledger(history, stored, MemoryAccountStore(), MemoryAuditLog())
 
 
-def _build_ledger(settings: AppSettings, name: str, *, pool_size: int) -> tuple[JobHistory, ScheduleStore] | None:
+def _build_ledger(settings: AppSettings, name: str, *, pool_size: int) -> _Ledger | None:
     if settings.disable_redis and settings.database_url is None:
         return None
     # The ledger's engine, which the ledger closes: a firing and its job are one transaction.
     engine = connect_postgres(settings.require_database_url(), application_name=name, pool_size=pool_size)
-    return PostgresJobHistory(engine), PostgresScheduleStore(engine)
+    history, schedules = PostgresJobHistory(engine), PostgresScheduleStore(engine)
+    return _Ledger(history, schedules, PostgresAccountStore(engine), PostgresAuditLog(engine))
 
 
 def _build_dispatcher(settings: AppSettings, name: str) -> Dispatcher:

@@ -1,4 +1,4 @@
-"""Dropping jobs and firings from the ledger that are older than KABOOM_JOB_RETENTION_DAYS."""
+"""Dropping from the ledger jobs and firings older than KABOOM_JOB_RETENTION_DAYS, and what accounts no longer need."""
 
 from time import monotonic
 
@@ -13,7 +13,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Pruner:
-    """Drops a few old jobs and firings at each step; several may run at once."""
+    """Drops a few old rows at each step; several may run at once."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -22,9 +22,15 @@ class Pruner:
 
     async def step(self) -> None:
         """Drop what one short transaction for each queue can, if it is time."""
-        if self._days == 0 or monotonic() < self._next_at:
+        if monotonic() < self._next_at:
             return
         self._next_at = monotonic() + _PAUSE_S
+        dropped = await self._prune_jobs() if self._days else 0
+        dropped += await self._prune_accounts()
+        if dropped:
+            self._next_at = 0.0
+
+    async def _prune_jobs(self) -> int:
         jobs = 0
         for queue in self._parts.catalog.queues:
             pruned = await self._parts.history.prune(queue, days=self._days)
@@ -34,4 +40,10 @@ class Pruner:
         firings = await self._parts.schedules.prune(days=self._days)
         if jobs or firings:
             _log.info("ledger_pruned", jobs=jobs, firings=firings, older_than_days=self._days)
-            self._next_at = 0.0
+        return jobs + firings
+
+    async def _prune_accounts(self) -> int:
+        ended, lines = await self._parts.accounts.prune(), await self._parts.audit.prune()
+        if ended or lines:
+            _log.info("accounts_pruned", ended=ended, audit_lines=lines)
+        return ended + lines

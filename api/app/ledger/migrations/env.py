@@ -3,7 +3,8 @@
 from alembic import context
 from sqlalchemy import Connection, create_engine, text
 
-import app.ledger.schedules.tables  # noqa: F401  adds its tables to those of the ledger
+import app.ledger.accounts.tables
+import app.ledger.schedules.tables  # noqa: F401  both add their tables to those of the ledger
 from app.ledger.tables import METADATA
 from batch.errors import ConfigurationError
 from batch.kit.postgres.engine import normalize_database_url

@@ -1,0 +1,133 @@
+"""What the ledger keeps of accounts: users, tokens, browser sessions and audit lines."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from app.auth.scopes import Role, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person who logs in with a password.
+
+    Attributes:
+        user_id: `usr_` and 32 hex digits.
+        owner: the team of the user: all of a team see the same jobs.
+        name: an e-mail address or a name, as `normalize_name` returns it; unique over all owners.
+        password_hash: an argon2id hash in its own text form.
+        is_disabled: whether the user is refused, with everything that the user had logged in with.
+
+    """
+
+    user_id: str
+    owner: str
+    name: str
+    password_hash: str = field(repr=False)
+    role: Role
+    is_disabled: bool = False
+    created_at: datetime | None = None
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserChange:
+    """What to change of a user; None leaves a value as it is."""
+
+    role: Role | None = None
+    is_disabled: bool | None = None
+    password_hash: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token `kbm_<id>_<secret>` that a program sends; its secret is known to its holder alone.
+
+    Attributes:
+        token_id: 16 hex digits.
+        digest: SHA-256 of the whole token, in hex.
+        created_by: the subject of the caller who made it.
+        last_used_at: written at most once a minute.
+
+    """
+
+    token_id: str
+    owner: str
+    name: str
+    scopes: frozenset[Scope]
+    digest: str = field(repr=False)
+    created_by: str
+    expires_at: datetime | None = None
+    created_at: datetime | None = None
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def is_valid(self, now: datetime) -> bool:
+        """Return whether the token is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserSession:
+    """A login of a browser.
+
+    Attributes:
+        session_id: SHA-256 of the cookie's value, in hex.
+        owner, name, method, role, scopes: as of the principal that logged in. Those of a user or a token are read from
+            its record instead, so a change holds at once; a Supabase user has no record here.
+        seen_at: the last request, written at most once a minute.
+        expires_at: when it ends even if it is in use.
+
+    """
+
+    session_id: str
+    subject: str
+    owner: str
+    name: str
+    method: str
+    role: Role | None
+    scopes: frozenset[Scope]
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """One change that a caller made, or was refused.
+
+    Attributes:
+        line_id: 32 hex digits; a line that is written again is not kept twice.
+        subject, name, method: who made the change, as of its principal.
+        action: the name of the operation, such as `cancel_job`.
+        target: the id of what was changed; empty where there is none.
+        status: the HTTP status of the answer.
+        address: the client's address.
+        place: where the line stands among the others; grows.
+
+    """
+
+    line_id: str
+    owner: str
+    subject: str
+    name: str
+    method: str
+    action: str
+    target: str
+    status: int
+    address: str
+    request_id: str
+    at: datetime | None = None
+    place: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which lines to list, newest first; `before` is the place of the last one already seen."""
+
+    owner: str
+    subject: str | None = None
+    action: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    before: int | None = None
+    limit: int = 50

@@ -1,0 +1,152 @@
+"""The ports to accounts: who may log in, and what callers changed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from app.ledger.accounts.model import AuditLine, AuditQuery, BrowserSession, Token, User, UserChange
+
+#: Of each owner.
+MAX_USERS = 1000
+MAX_TOKENS = 1000
+#: The `last used` of a token and of a session is written at most so often.
+TOUCH_S = 60
+#: How long a revoked or expired token is still listed.
+TOKENS_KEPT_DAYS = 400
+#: How long a sign-out is kept: longer than anything lives that it voids.
+SIGN_OUTS_KEPT_DAYS = 30
+#: How long audit lines are kept; a trigger refuses to delete younger ones.
+AUDIT_KEPT_DAYS = 400
+#: How many audit lines are dropped at once.
+AUDIT_PRUNE_STEP = 1000
+
+
+class AccountStore(Protocol):
+    """The accounts. Each method is one transaction; all raise StoreError where it cannot be reached."""
+
+    async def add_user(self, user: User) -> User:
+        """Keep a new user.
+
+        Raises:
+            Conflict: the name is taken, or the owner has MAX_USERS.
+
+        """
+        ...
+
+    async def list_users(self, owner: str) -> list[User]:
+        """Return the users of an owner, by name."""
+        ...
+
+    async def load_user(self, user_id: str) -> User | None:
+        """Return a user of any owner."""
+        ...
+
+    async def find_user(self, name: str) -> User | None:
+        """Return the user of a name, of any owner."""
+        ...
+
+    async def change_user(self, owner: str, user_id: str, change: UserChange) -> User:
+        """Change a user of an owner.
+
+        Raises:
+            NotFound: the owner has no such user.
+
+        """
+        ...
+
+    async def add_token(self, token: Token) -> Token:
+        """Keep a new token.
+
+        Raises:
+            Conflict: the owner has MAX_TOKENS that are valid.
+
+        """
+        ...
+
+    async def list_tokens(self, owner: str) -> list[Token]:
+        """Return the tokens of an owner, newest first, at most MAX_TOKENS."""
+        ...
+
+    async def load_token(self, token_id: str) -> Token | None:
+        """Return a token of any owner, also one that is not valid."""
+        ...
+
+    async def revoke_token(self, owner: str, token_id: str) -> Token:
+        """Revoke a token; a revoked one stays as it is.
+
+        Raises:
+            NotFound: the owner has no such token.
+
+        """
+        ...
+
+    async def touch_token(self, token_id: str) -> None:
+        """Write that a token was used now, unless that was written within TOUCH_S."""
+        ...
+
+    async def add_session(self, session: BrowserSession) -> None:
+        """Keep a new session."""
+        ...
+
+    async def load_session(self, session_id: str) -> BrowserSession | None:
+        """Return a session, also one that has expired."""
+        ...
+
+    async def touch_session(self, session_id: str) -> None:
+        """Write that a session was used now, unless that was written within TOUCH_S."""
+        ...
+
+    async def end_session(self, session_id: str) -> None:
+        """Drop a session."""
+        ...
+
+    async def sign_out(self, subject: str, at: datetime) -> None:
+        """Void every session and every JWT of a subject that began before a time."""
+        ...
+
+    async def load_sign_out(self, subject: str) -> datetime | None:
+        """Return the time of a subject's last `sign_out`."""
+        ...
+
+    async def prune(self) -> int:
+        """Drop expired sessions, and tokens and sign-outs of too long ago; return how many."""
+        ...
+
+
+class AuditLog(Protocol):
+    """The audit log: lines are added and read, and dropped when they are AUDIT_KEPT_DAYS old.
+
+    Each method is one transaction; all raise StoreError where it cannot be reached.
+    """
+
+    async def append(self, lines: Sequence[AuditLine]) -> None:
+        """Keep lines; one that is kept already stays as it is."""
+        ...
+
+    async def list_lines(self, query: AuditQuery) -> list[AuditLine]:
+        """Return the lines that a query asks for, newest first."""
+        ...
+
+    async def prune(self) -> int:
+        """Drop the oldest lines that are more than AUDIT_KEPT_DAYS old, at most AUDIT_PRUNE_STEP; return how many."""
+        ...
+
+
+def name_taken(name: str) -> str:
+    """Return the message of a user's name that another one has."""
+    return f"a user named {name!r} is there already, expected another name"
+
+
+def too_many(what: str, most: int) -> str:
+    """Return the message of an owner who has as many users or tokens as are allowed."""
+    return f"there are {most} {what} already, which is the limit"
+
+
+def no_user(user_id: str) -> str:
+    """Return the message of a user that an owner does not have."""
+    return f"user {user_id} does not exist: an id is usr_ and 32 hex digits"
+
+
+def no_token(token_id: str) -> str:
+    """Return the message of a token that an owner does not have."""
+    return f"token {token_id} does not exist: an id is 16 hex digits"

@@ -1,0 +1,119 @@
+"""The tables of accounts; `app/ledger/migrations` creates them."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, Index, Integer, Row, Table, Text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql import func
+
+from app.auth.scopes import Role, Scope
+from app.ledger.accounts.model import AuditLine, BrowserSession, Token, User
+from app.ledger.tables import METADATA
+
+USERS = Table(
+    "users",
+    METADATA,
+    Column("user_id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("is_disabled", Boolean, nullable=False, server_default="false"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Index("users_of_owner", "owner", "name"),
+)
+
+TOKENS = Table(
+    "tokens",
+    METADATA,
+    Column("token_id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("last_used_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+    Index("tokens_of_owner", "owner", "created_at"),
+)
+
+SESSIONS = Table(
+    "browser_sessions",
+    METADATA,
+    Column("session_id", Text, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("role", Text),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Index("browser_sessions_expiry", "expires_at"),
+)
+
+SIGN_OUTS = Table(
+    "sign_outs",
+    METADATA,
+    Column("subject", Text, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
+
+# Append-only: triggers refuse to change a line, and to delete one before its time.
+AUDIT_LOG = Table(
+    "audit_log",
+    METADATA,
+    Column("line_id", Text, primary_key=True),
+    Column("place", BigInteger, Identity(always=True), nullable=False, unique=True),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("owner", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Index("audit_log_newest", "owner", "place"),
+    Index("audit_log_age", "at"),
+)
+
+
+def dump_scopes(scopes: frozenset[Scope]) -> list[str]:
+    """Return scopes as they are kept."""
+    return sorted(scope.value for scope in scopes)
+
+
+def parse_user(row: Row[Any]) -> User:
+    """Return the user that a row holds."""
+    return User(**(_values(row) | {"role": Role(row.role)}))
+
+
+def parse_token(row: Row[Any]) -> Token:
+    """Return the token that a row holds."""
+    return Token(**(_values(row) | {"scopes": _parse_scopes(row.scopes)}))
+
+
+def parse_session(row: Row[Any]) -> BrowserSession:
+    """Return the session that a row holds."""
+    role = Role(row.role) if row.role else None
+    return BrowserSession(**(_values(row) | {"role": role, "scopes": _parse_scopes(row.scopes)}))
+
+
+def parse_line(row: Row[Any]) -> AuditLine:
+    """Return the audit line that a row holds."""
+    return AuditLine(**_values(row))
+
+
+def _values(row: Row[Any]) -> dict[str, Any]:
+    return dict(row._mapping)  # noqa: SLF001  the public name of a row's mapping, in SQLAlchemy's words
+
+
+def _parse_scopes(names: list[str]) -> frozenset[Scope]:
+    # A scope of a newer release, which runs beside this one, allows nothing here.
+    return frozenset(Scope(name) for name in names if name in set(Scope))

@@ -1,0 +1,40 @@
+"""The account stores and audit logs that the contract tests run on; each test has owners of its own."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from app.ledger.accounts.audit import MemoryAuditLog, PostgresAuditLog
+from app.ledger.accounts.memory import MemoryAccountStore
+from app.ledger.accounts.port import AccountStore, AuditLog
+from app.ledger.accounts.postgres import PostgresAccountStore
+from batch.kit.postgres.engine import connect_postgres
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def accounts(request: pytest.FixtureRequest) -> AsyncIterator[AccountStore]:
+    """An account store."""
+    if request.param == "memory":
+        yield MemoryAccountStore()
+        return
+    engine = connect_postgres(request.getfixturevalue("database_url"), application_name="test", pool_size=8)
+    yield PostgresAccountStore(engine)
+    await engine.dispose()
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def audit(request: pytest.FixtureRequest) -> AsyncIterator[AuditLog]:
+    """An audit log."""
+    if request.param == "memory":
+        yield MemoryAuditLog()
+        return
+    engine = connect_postgres(request.getfixturevalue("database_url"), application_name="test", pool_size=8)
+    yield PostgresAuditLog(engine)
+    await engine.dispose()
+
+
+@pytest.fixture
+def owner() -> str:
+    """An owner that no other test has."""
+    return f"team-{uuid4().hex[:8]}"
