@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from batch.errors import InvalidRequest
 from batch.indicators.chosen import Indicator, parse_indicators
-from batch.indicators.compute import FORMULAS, compute_indicators
+from batch.indicators.compute import compute_indicators
+from batch.indicators.formulas import FORMULAS
 from batch.indicators.table import IndicatorSpec, get_indicator_spec, indicator_specs
 from batch.market.interval import Interval
 from tests.fixtures.bars.random_bars import random_bars

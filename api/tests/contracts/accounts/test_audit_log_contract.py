@@ -14,7 +14,7 @@ from tests.fixtures.accounts.records import make_line
 from tests.fixtures.repo.repository import ROOT
 
 pytestmark = pytest.mark.anyio
-MIGRATION = Path("api/app/ledger/migrations/versions/0008_accounts.py")
+MIGRATION = Path("api/app/ledger/migrations/versions/0009_accounts.py")
 
 
 async def test_lines_are_listed_newest_first_for_their_owner(audit: AuditLog, owner: str) -> None:

@@ -1,12 +1,14 @@
 """`kaboom workers` shows who works on what, in the words of the reader."""
 
+from typing import Any, cast
+
 import orjson
 import pytest
 
 from app.overview.workers import WorkerList
 from tests.app.cli.conftest import Kaboom, Scripted
 
-EXAMPLE = WorkerList.model_config["json_schema_extra"]["example"]  # type: ignore[index, call-overload]
+EXAMPLE: dict[str, Any] = cast("Any", WorkerList.model_config)["json_schema_extra"]["example"]
 
 
 @pytest.mark.parametrize(

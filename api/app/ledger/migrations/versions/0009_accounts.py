@@ -1,11 +1,13 @@
 """Users, tokens, browser sessions, and an audit log that is append-only."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
@@ -30,12 +32,12 @@ FOR EACH STATEMENT EXECUTE FUNCTION guard_audit_log()
 """
 
 
-def _at(name: str, *, is_now: bool = False, nullable: bool = False) -> sa.Column:
+def _at(name: str, *, is_now: bool = False, nullable: bool = False) -> sa.Column[Any]:
     default = sa.func.clock_timestamp() if is_now else None
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable, server_default=default)
 
 
-def _text(*names: str) -> list[sa.Column]:
+def _text(*names: str) -> list[sa.Column[Any]]:
     return [sa.Column(name, sa.Text, nullable=False) for name in names]
 
 
