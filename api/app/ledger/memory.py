@@ -2,7 +2,7 @@
 
 import secrets
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +10,8 @@ from typing import Any
 
 from app.jobs.model import TRANSITIONS, Chunk, Job, JobStatus
 from app.jobs.records import as_stored, chunk_as_stored
+from app.ledger.activity import Activity, ActivityQuery
+from app.ledger.memory_activity import find_activity
 from app.ledger.outbox.memory import MemoryOutbox
 from app.ledger.port import (
     API_KEY_BYTES,
@@ -40,6 +42,7 @@ class MemoryJobHistory:
         self._clock = clock
         self._jobs: dict[str, Job] = {}
         self._chunks: dict[str, dict[str, Chunk]] = {}
+        self._chunk_ends: defaultdict[str, dict[str, datetime]] = defaultdict(dict)
         self._keys: dict[tuple[str, str], tuple[datetime, str, Job]] = {}
         self._joinable: dict[tuple[str, str], str] = {}
         self._api_keys: dict[str, bytes] = {}
@@ -98,6 +101,7 @@ class MemoryJobHistory:
         kept = self._chunks.get(job_id, {})
         if chunk.n in kept and not kept[chunk.n].state.is_final:
             kept[chunk.n] = chunk_as_stored(chunk)
+            self._chunk_ends[job_id][chunk.n] = self._clock()
 
     async def save_final(self, job: Job, chunks: Sequence[Chunk] = ()) -> Job | None:
         """Keep the end of a job and of its chunks, and have its webhooks sent; a final job stays as it is."""
@@ -108,6 +112,9 @@ class MemoryJobHistory:
             self._chunks.pop(job.job_id, None)
         else:
             self._chunks.get(job.job_id, {}).update({chunk.n: chunk_as_stored(chunk) for chunk in chunks})
+            self._chunk_ends[job.job_id] = (
+                dict.fromkeys((c.n for c in chunks), self._clock()) | self._chunk_ends[job.job_id]
+            )
         plan = None if job.plan is None else kept.plan
         self._jobs[job.job_id] = replace(job, requested_at=kept.requested_at, plan=plan)
         self.outbox.release(job)
@@ -164,6 +171,10 @@ class MemoryJobHistory:
             success_rate_24h=statistics.mean(judged) if judged else None,
         )
 
+    async def activity(self, query: ActivityQuery) -> Mapping[str, Activity]:
+        ends = {job_id: (self._chunks.get(job_id, {}), at) for job_id, at in self._chunk_ends.items()}
+        return find_activity(query, self._jobs.values(), ends, self._clock())
+
     async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:
         """Return the jobs of some tasks that were completed in whole or in part."""
         return [
@@ -200,6 +211,7 @@ class MemoryJobHistory:
         """Drop a job and its chunks."""
         self._jobs.pop(job_id, None)
         self._chunks.pop(job_id, None)
+        self._chunk_ends.pop(job_id, None)
 
     async def ping(self) -> None:
         """Do nothing: memory always answers."""

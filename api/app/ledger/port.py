@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 from app.jobs.model import Chunk, Job, JobStatus
+from app.ledger.activity import Activity, ActivityQuery
 from app.ledger.outbox.port import Outbox
 from batch.errors import Conflict, InvalidRequest
 
@@ -219,6 +220,10 @@ class JobHistory(Protocol):
 
     async def stats(self, queue: str) -> LedgerStats:
         """Return what the ledger knows of a queue."""
+        ...
+
+    async def activity(self, query: ActivityQuery) -> Mapping[str, Activity]:
+        """Return by queue what was settled, what ended and what waited in each stretch of time."""
         ...
 
     async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:

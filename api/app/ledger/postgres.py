@@ -25,6 +25,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.jobs.model import TRANSITIONS, Chunk, ChunkState, Job, JobStatus, Tally
 from app.jobs.runs import parse_runs
+from app.ledger.activity import Activity, ActivityQuery
+from app.ledger.activity_sql import load_activity
 from app.ledger.admission import admit, confirm
 from app.ledger.group_commit import GroupCommit, build_draft
 from app.ledger.listing import VERSION, build_page
@@ -210,6 +212,11 @@ class PostgresJobHistory:
             async with self._statements.connect() as connection:
                 row = (await connection.execute(STATS, {"queue": queue})).one()
         return parse_stats(row)
+
+    async def activity(self, query: ActivityQuery) -> Mapping[str, Activity]:
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                return await load_activity(connection, query)
 
     async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:
         """Return the jobs of some tasks that were completed in whole or in part."""

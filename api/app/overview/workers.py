@@ -3,38 +3,14 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.engine.parts import Parts
 from app.jobs.runs import split_slot
 from app.live.workers import RunningChunk, Worker, WorkerFacts
-
-_CHUNK = {
-    "queue": "ingest",
-    "job_id": "dc84d88371794773b929d2957f6a663b",
-    "chunk": "15",
-    "slot": 2,
-    "since": "2025-11-04T07:00:32.818000Z",
-}
-_EXAMPLE: dict[str, Any] = {
-    "items": [
-        {
-            "name": "worker-main@host:812-3fa9",
-            "state": "online",
-            "host": "host",
-            "queues": ["ingest", "market_data"],
-            "slots": 4,
-            "busy": 1,
-            "chunks": [_CHUNK],
-            "memory_bytes": 412_000_256,
-            "started_at": "2025-11-04T05:58:00Z",
-            "seen_at": "2025-11-04T07:00:34Z",
-            "release": None,
-        }
-    ]
-}
+from app.overview.examples import WORKERS
 
 
 class WorkerChunk(BaseModel):
@@ -66,7 +42,7 @@ class WorkerView(BaseModel):
 class WorkerList(BaseModel):
     """The workers that were heard of in the last 15 minutes, by name."""
 
-    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
+    model_config = ConfigDict(json_schema_extra={"example": WORKERS})
 
     items: list[WorkerView]
 

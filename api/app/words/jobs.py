@@ -21,6 +21,7 @@ JOB_WORDS: dict[str, Pair] = {
         "no worker has reported in the last 15 minutes; start one: kaboom worker",
         "直近15分間に報告したワーカーはありません。起動するには：kaboom worker",
     ),
+    "stats_waiting": ("messages that wait", "待機中のメッセージ"),
     "cancelled": ("cancelling job {job_id}", "ジョブ {job_id} を中止しています"),
     "deleted": ("job {job_id} deleted; its bars stay", "ジョブ {job_id} を削除しました。足は残ります"),
     "next": ("where to look next:", "次に見るもの："),

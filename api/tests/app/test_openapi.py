@@ -18,6 +18,7 @@ from app.jobs_api.submitting import build_body
 from app.jobs_api.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody
 from app.main import create_app
 from app.market_data.schemas import BarPage, CalendarView, CoveragePage, LatestBars, SymbolPage, UniverseView
+from app.overview.stats import AllStats, Series
 from app.overview.workers import WorkerList
 from app.schedules.schemas import (
     FiringView,
@@ -34,7 +35,7 @@ VIEWS: tuple[type[BaseModel], ...] = (
     *(Alive, Ready, Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody, ChunkPage),
     *(FiringView, NewSchedule, ScheduleChange, ScheduleDetail, ScheduleList, ScheduleView),
     *(DeliveryPage, DeliveryView),
-    *(WorkerList,),
+    *(WorkerList, AllStats, Series),
     *(BarPage, CalendarView, CoveragePage, LatestBars, SymbolPage, UniverseView),
 )
 MODELS = {model.__name__: model for model in (*VIEWS, *map(build_body, CATALOG))}

@@ -1,4 +1,4 @@
-"""`kaboom jobs`: list, show, watch, logs, chunks, cancel, retry, delete."""
+"""`kaboom jobs`: list, show, stats, watch, logs, chunks, cancel, retry, delete."""
 
 from typing import Annotated, Any
 
@@ -69,6 +69,17 @@ def show_job(context: typer.Context, job_id: JobId, *, json: Json = False) -> No
         return
     failures = queued.call("GET", "/failures", params={"limit": 20})
     session.show(_failure_table(session.words, failures))
+
+
+@app.command("stats")
+def stats(context: typer.Context, *, json: Json = False) -> None:
+    """Count the jobs of each queue by state, with what waits and what runs."""
+    session: Session = context.obj.with_json(json)
+    found = session.client().call("GET", f"{JOBS}/stats")
+    if session.is_json:
+        session.print_json(found)
+    else:
+        session.show(_stats_table(session.words, found))
 
 
 @app.command("watch")
@@ -185,6 +196,19 @@ def _narrow_job_table(words: Speaker, jobs: list[dict[str, Any]]) -> Table:
         head = Text(f"{clean(job['job_id'])}\n  {clean(job['task'])}"), Text(clean(status).replace(" ", "\n"))
         counts = (f"{progress['done']:,}/{progress['total']:,}", f"{progress['failed']:,}")
         add_row(table, *head, to_jst(job["requested_at"])[5:], *counts)
+    return table
+
+
+def _stats_table(words: Speaker, found: dict[str, Any]) -> Table:
+    """Return a line for each queue, and one for all of them."""
+    queues = {queue["queue"]: queue for queue in found["queues"]} | {words.header("total"): found}
+    table = new_table(words, "state")
+    for name in queues:
+        table.add_column(Text(clean(name)), justify="right")
+    for status in found["by_status"]:
+        add_row(table, words.coded("job", status), *(f"{queue['by_status'][status]:,}" for queue in queues.values()))
+    waiting = (f"{queue['waiting_messages']:,}" for queue in queues.values())
+    add_row(table, words.say("stats_waiting"), *waiting)
     return table
 
 

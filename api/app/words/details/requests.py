@@ -14,6 +14,10 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "{name} was {text}, expected a date as YYYY-MM-DD",
         "{name} が {text} です。日付は YYYY-MM-DD の形で指定してください",
     ),
+    (
+        "step_min was {step}, expected {least} or more for {hours} hours",
+        "step_min が {step} です。{hours}時間では{least}以上を指定してください",
+    ),
     ("{name} was {text}, expected YYYY-MM-DD", "{name} が {text} です。YYYY-MM-DD の形で指定してください"),
     ("{name} was {text}, expected 1 to {most}", "{name} が {text} です。1から{most}の範囲で指定してください"),
     (

@@ -1,14 +1,10 @@
 """`kaboom workers` shows who works on what, in the words of the reader."""
 
-from typing import Any, cast
-
 import orjson
 import pytest
 
-from app.overview.workers import WorkerList
+from app.overview.examples import WORKERS
 from tests.app.cli.conftest import Kaboom, Scripted
-
-EXAMPLE: dict[str, Any] = cast("Any", WorkerList.model_config)["json_schema_extra"]["example"]
 
 
 @pytest.mark.parametrize(
@@ -21,14 +17,14 @@ EXAMPLE: dict[str, Any] = cast("Any", WorkerList.model_config)["json_schema_extr
 def test_a_worker_has_a_line_and_so_has_each_chunk(
     kaboom: Kaboom, scripted: Scripted, language: str, words: tuple[str, ...]
 ) -> None:
-    scripted.answers.append((200, orjson.dumps(EXAMPLE)))
+    scripted.answers.append((200, orjson.dumps(WORKERS)))
     out = kaboom("--lang", language, "workers").out
     assert all(word in out for word in words), out
-    assert EXAMPLE["items"][0]["chunks"][0]["job_id"] in out
+    assert WORKERS["items"][0]["chunks"][0]["job_id"] in out
 
 
 def test_what_a_worker_has_not_reported_is_empty(kaboom: Kaboom, scripted: Scripted) -> None:
-    (item,) = EXAMPLE["items"]
+    (item,) = WORKERS["items"]
     bare = item | {"memory_bytes": None, "started_at": None, "host": None, "queues": [], "chunks": [], "state": "lost"}
     scripted.answers.append((200, orjson.dumps({"items": [bare]})))
     out = kaboom("workers").out

@@ -1,0 +1,87 @@
+"""The queries behind the activity of queues."""
+
+from typing import Any
+
+from sqlalchemy import Text, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.jobs.model import TRANSITIONS, JobStatus
+from app.ledger.activity import (
+    BEFORE,
+    SHORTEST_WAIT_S,
+    Activity,
+    ActivityQuery,
+    Finished,
+    Settled,
+    Waited,
+    sum_up,
+)
+
+_BIN = f"greatest({BEFORE}, floor((extract(epoch FROM {{at}}) - :since_s) / :step_s))::int"
+# All jobs that did anything since then: those that have ended since, and those that have not.
+_JOBS = "queue = ANY(:queues) AND (completed_at >= :since{open})"
+_OPEN = " OR status = ANY(:open)"
+
+_FINISHED = f"""
+SELECT queue, {_BIN.format(at="completed_at")} AS bin, status, count(*) AS jobs
+FROM jobs WHERE {_JOBS.format(open="")} AND status <> ALL(:open) GROUP BY 1, 2, 3
+"""  # noqa: S608  the names are our own
+
+# The items of a job that was short are in its row. Of one that took longer than a stretch, and of one that still runs,
+# they are in the chunks: few jobs, whose chunks are read.
+_SETTLED = f"""
+WITH active AS (
+    SELECT job_id, queue, completed_at, done, failed,
+        coalesce(extract(epoch FROM completed_at - started_at) <= :step_s, completed_at IS NOT NULL) AS is_short
+    FROM jobs WHERE {_JOBS.format(open=_OPEN)}
+), settled AS (
+    SELECT queue, completed_at AS at, done + failed AS settled, failed FROM active WHERE is_short
+    UNION ALL
+    SELECT queue, ended_at, (tally->>'done')::int + (tally->>'failed')::int, (tally->>'failed')::int
+    FROM active JOIN job_chunks USING (job_id) WHERE NOT is_short AND ended_at >= :since
+)
+SELECT queue, {_BIN.format(at="at")} AS bin, sum(settled)::bigint AS settled, sum(failed)::bigint AS failed
+FROM settled GROUP BY 1, 2
+"""  # noqa: S608  as above
+
+# The ledger learns of a job's start when it ends: one that runs is taken to have waited no time.
+_WAITED = f"""
+WITH waits AS (
+    SELECT queue, requested_at, CASE WHEN status <> 'queued' THEN coalesce(started_at, completed_at, requested_at) END
+        AS began_at
+    FROM jobs WHERE {_JOBS.format(open=_OPEN)}
+), moves AS (
+    SELECT queue, requested_at AS at, 1 AS step, began_at, requested_at FROM waits
+    UNION ALL
+    SELECT queue, began_at, -1, began_at, requested_at FROM waits WHERE began_at IS NOT NULL
+), levels AS (
+    SELECT queue, at, step, sum(step) OVER (PARTITION BY queue ORDER BY at, step ROWS UNBOUNDED PRECEDING) AS level
+    FROM moves WHERE coalesce(began_at, clock_timestamp()) - requested_at >= make_interval(secs => {SHORTEST_WAIT_S})
+)
+SELECT queue, {_BIN.format(at="at")} AS bin, max(level)::int AS peak, sum(step)::int AS change FROM levels GROUP BY 1, 2
+"""  # noqa: S608  as above
+
+_PARAMETERS = (bindparam("queues", type_=ARRAY(Text)), bindparam("open", type_=ARRAY(Text)))
+_OPEN_STATES = sorted(status.value for status in JobStatus if TRANSITIONS[status])
+
+
+async def load_activity(connection: AsyncConnection, query: ActivityQuery) -> dict[str, Activity]:
+    """Return the activity that a query asks for."""
+    values: dict[str, Any] = {
+        "queues": list(query.queues),
+        "since": query.since,
+        "since_s": query.since.timestamp(),
+        "step_s": query.step.total_seconds(),
+        "open": _OPEN_STATES,
+    }
+    settled, finished, waited = [
+        [dict(row._mapping) for row in await connection.execute(text(sql).bindparams(*_PARAMETERS), values)]  # noqa: SLF001  the public name of a row's mapping
+        for sql in (_SETTLED, _FINISHED, _WAITED)
+    ]
+    return sum_up(
+        query,
+        [Settled(**row) for row in settled],
+        [Finished(**row) for row in finished],
+        [Waited(**row) for row in waited],
+    )

@@ -1,0 +1,51 @@
+"""What OpenAPI shows of workers, statistics and alerts."""
+
+from typing import Any
+
+from app.jobs_api.examples import QUEUE_STATS
+
+_CHUNK = {
+    "queue": "ingest",
+    "job_id": "dc84d88371794773b929d2957f6a663b",
+    "chunk": "15",
+    "slot": 2,
+    "since": "2025-11-04T07:00:32.818000Z",
+}
+WORKERS: dict[str, Any] = {
+    "items": [
+        {
+            "name": "worker-main@host:812-3fa9",
+            "state": "online",
+            "host": "host",
+            "queues": ["ingest", "market_data"],
+            "slots": 4,
+            "busy": 1,
+            "chunks": [_CHUNK],
+            "memory_bytes": 412_000_256,
+            "started_at": "2025-11-04T05:58:00Z",
+            "seen_at": "2025-11-04T07:00:34Z",
+            "release": None,
+        }
+    ]
+}
+
+STATS: dict[str, Any] = {
+    **{name: QUEUE_STATS[name] for name in ("by_status", "waiting_messages", "oldest_queued_s")},
+    "running_chunks": 4,
+    "workers_online": 1,
+    "slots_online": 4,
+    "queues": [QUEUE_STATS],
+}
+SERIES: dict[str, Any] = {
+    "step_min": 15,
+    "begins_at": ["2025-11-04T07:15:00Z", "2025-11-04T07:30:00Z"],
+    "queues": [
+        {
+            "queue": "ingest",
+            "settled": [0, 1651],
+            "failed": [0, 37],
+            "waiting": [0, 2],
+            "finished": {"completed": [0, 0], "partial": [0, 1], "failed": [0, 0], "cancelled": [0, 0]},
+        }
+    ],
+}
