@@ -3,7 +3,6 @@
 import functools
 import gzip
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from app.auth.guard import is_public, stated_scopes
 from app.auth.ingest_tokens import INGEST_SCHEMES
 from app.auth.scopes import Scope
 from app.errors import FORBIDDEN, RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, ProblemBody, describe_problems
+from app.server.negotiate import accepts_gzip, has_tag
 from batch.kit.lazy import Lazy
 
 PATH = "/openapi.json"
@@ -37,8 +37,6 @@ _HEADERS: dict[str, Any] = {
         "schema": {"type": "integer", "minimum": 1, "examples": [2]},
     },
 }
-#: Unless it is refused: `gzip;q=0`.
-_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
 _LIMITS = ("RateLimit-Policy", "RateLimit")
 #: A call without the right token counts for nobody.
 _UNLIMITED = {"401"}
@@ -54,10 +52,10 @@ class _Document:
     etag: str
 
     def answer(self, accepted: str, known: str) -> Response:
-        is_packed = _GZIP.search(accepted.lower()) is not None
+        is_packed = accepts_gzip(accepted)
         etag = f'"{self.etag}{"-gzip" if is_packed else ""}"'
         headers = {"ETag": etag, **_CACHING}
-        if {etag, "*"} & {tag.strip().removeprefix("W/") for tag in known.split(",")}:
+        if has_tag(known, etag):
             return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
         if is_packed:
             headers["Content-Encoding"] = "gzip"

@@ -1,6 +1,7 @@
 """From a table to an HTTP answer: format, strong ETag, cursor, link to the next page."""
 
 import asyncio
+import gzip
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from app.deps import Cursors, Shared
 from app.errors import BadCursor
 from app.market_data.negotiation import choose_format
 from app.market_data.opening import Desk, OpenDesk
-from app.market_data.pieces import Pieces
+from app.market_data.pieces import GRID_TYPE, Pieces
 from app.market_data.queries import Query
-from app.market_data.table import Table
+from app.market_data.table import Grid, Table
+from app.server.negotiate import accepts_gzip, has_tag
 from batch.bars.export.formats import Format
 from batch.errors import InvalidRequest
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from app.jobs.sharing import OwnersSharing
 
 type Find = Callable[[Desk, list[Any] | None], Awaitable[Table]]
+type FindGrid = Callable[[Desk], Awaitable[Grid]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,27 @@ class Answering:
             encoded = await asyncio.to_thread(_encode, table, form, cursor, known)
             return self._respond(table, form, encoded, cursor)
 
-        question = (self.request.scope["path"], self.request.scope["query_string"], form, known)
+        return await self._share((form, known), build)
+
+    async def give_grid(self, find: FindGrid) -> Response:
+        """Answer with the bytes of a grid, compressed where the caller takes it."""
+        headers = self.request.headers
+        is_packed = accepts_gzip(headers.get("accept-encoding", ""))
+        known = headers.get("if-none-match", "")
+
+        async def build() -> Pieces:
+            grid = await find(await self.desk.get())
+            encoded = await asyncio.to_thread(_pack, grid, known, is_packed=is_packed)
+            told = {"ETag": encoded.etag, "Vary": "Accept-Encoding", "Kaboom-Provider": grid.about["provider"]}
+            if not encoded.pieces:
+                return Pieces((), status.HTTP_304_NOT_MODIFIED, headers=told)
+            told |= {"Content-Encoding": "gzip"} if is_packed else {}
+            return Pieces(encoded.pieces, headers={**told, "Content-Type": GRID_TYPE})
+
+        return await self._share((is_packed, known), build)
+
+    async def _share(self, how: tuple[object, ...], build: Callable[[], Awaitable[Pieces]]) -> Pieces:
+        question = (self.request.scope["path"], self.request.scope["query_string"], *how)
         found = await self.shared.ask(question, build)
         # Each gets its own: on the way to its caller it is added to.
         return Pieces(found.pieces, found.status_code, headers=found.headers)
@@ -118,7 +141,7 @@ def _encode(table: Table, form: Format, cursor: str | None, known: str) -> _Enco
 
     said = orjson.dumps([table.about, form, cursor])
     etag = f'"{hashlib.sha256(digest_table(table.rows) + said).hexdigest()[:32]}"'
-    if _is_known(etag, known):
+    if has_tag(known, etag):
         return _Encoded(etag, ())
     if form is not Format.JSON:
         labels = {name: table.about[name] for name in table.labels}
@@ -127,6 +150,9 @@ def _encode(table: Table, form: Format, cursor: str | None, known: str) -> _Enco
     return _Encoded(etag, [head, *encode_table(table.rows, form), tail])
 
 
-def _is_known(etag: str, if_none_match: str) -> bool:
-    """Compare weakly, as RFC 9110 (13.1.2) wants it of If-None-Match."""
-    return bool({etag, "*"} & {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")})
+def _pack(grid: Grid, known: str, *, is_packed: bool) -> _Encoded:
+    plain = b"%b\n%b" % (orjson.dumps(grid.about), grid.cells)
+    etag = f'"{hashlib.sha256(plain).hexdigest()[:32]}{"-gzip" if is_packed else ""}"'
+    if has_tag(known, etag):
+        return _Encoded(etag, ())
+    return _Encoded(etag, [gzip.compress(plain, mtime=0) if is_packed else plain])

@@ -43,11 +43,62 @@ COVERAGE: dict[str, Any] = {
     ],
     "next_cursor": None,
 }
+SESSIONS: dict[str, Any] = {
+    **_SERIES,
+    "items": [
+        {
+            "session": "2025-11-04",
+            "verdict": "gaps",
+            "symbols": 1651,
+            "bars": 502113,
+            "median": 321.0,
+            "flagged": 14,
+            "pending": 0,
+            "missing": 37,
+            "empty": 113,
+            "lost": 0,
+            "not_final": 0,
+            "outdated": 0,
+            "short": 2,
+            "no_auction": 1,
+            "differs": 0,
+            "complete": 1498,
+        }
+    ],
+    "next_cursor": None,
+}
+CELL: dict[str, Any] = {
+    **_SERIES,
+    "symbol": "7203",
+    "items": [
+        {
+            "session": "2025-11-04",
+            "state": "complete",
+            "bars": 327,
+            "expected": 326.5,
+            "first_at": "2025-11-04T00:00:00Z",
+            "last_at": "2025-11-04T06:30:00Z",
+            "flagged": 0,
+            "flags": 0,
+            "asked_at": "2025-11-04T07:00:12Z",
+            "is_final": True,
+        }
+    ],
+    "next_cursor": None,
+}
+#: The head of the cells of two symbols in three sessions, and their six bytes: in the second session 7203 is missing.
+CELLS = (
+    b'{"interval":"1m","provider":"synthetic","is_real":false,"states":["pending","missing","empty","lost","not_final",'
+    b'"outdated","short","no_auction","differs","complete"],"sessions":["2025-10-31","2025-11-04","2025-11-05"],'
+    b'"symbols":["6758","7203"]}\n\t\t\t\t\x01\t'
+).decode()
 _LISTING: dict[str, Any] = {
     "symbol": "7203",
     "name": "トヨタ自動車",
     "market": "TSE_PRIME",
     "sector33": "輸送用機器",
+    "sector33_code": "3700",
+    "sector33_en": "Transportation Equipment",
     "scale": "TOPIX Core30",
     "is_topix500": True,
     "is_listed": True,

@@ -7,6 +7,7 @@ from batch.kit.clock import utc_now
 from batch.kit.lazy import Lazy
 
 if TYPE_CHECKING:
+    from app.market_data.judgements import CoverTables
     from app.market_data.references import ReferenceTables
     from app.market_data.tables import BarTables
     from batch.settings import BatchSettings
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Whom to ask for bars, and for what they are measured by."""
+    """Whom to ask for bars, for how complete they are, and for what they are measured by."""
 
     bars: "BarTables"
+    coverage: "CoverTables"
     references: "ReferenceTables"
 
 
@@ -27,12 +29,15 @@ def open_desk(settings: "BatchSettings") -> OpenDesk:
     """Return the desk of the settings, to be opened on first use; the store is that of the process, and stays open."""
 
     def build() -> Desk:
-        from app.market_data.references import ReferenceTables  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy
+        from app.market_data.judgements import CoverTables  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy
+        from app.market_data.references import ReferenceTables  # noqa: PLC0415  the same
         from app.market_data.tables import BarTables  # noqa: PLC0415  the same
         from batch.wiring import build_action_store, build_bar_store  # noqa: PLC0415  the same
 
+        store = build_bar_store(settings)
         return Desk(
-            BarTables(build_bar_store(settings), build_action_store(settings), settings.provider, utc_now),
+            BarTables(store, build_action_store(settings), settings.provider, utc_now),
+            CoverTables(store, settings.symbols_dir, settings.provider, utc_now),
             ReferenceTables(settings.symbols_dir, utc_now),
         )
 

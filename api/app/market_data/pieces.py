@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from fastapi import Response, status
 from starlette.types import Receive, Scope, Send
 
+#: Of a grid: one line of JSON, then a byte for each cell.
+GRID_TYPE = "application/octet-stream"
 _MOST = 256 * 1024
 
 

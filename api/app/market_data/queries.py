@@ -16,6 +16,8 @@ from batch.providers.fields import SourceName
 MOST_BARS = 20_000
 MOST_CELLS = 100_000
 MOST_LISTINGS = 5_000
+#: A year has about 245.
+MOST_SESSIONS = 260
 _MOST_SYMBOLS = 200
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 #: More than two hundred years on either side of 1970.
@@ -120,6 +122,33 @@ class CoverageQuery(LatestQuery):
     place_shape = (parse_text, date.fromisoformat)
     limit: int = Field(default=10_000, ge=1, le=MOST_CELLS)
     cursor: str | None = _CURSOR
+
+
+class _JudgedQuery(_SeriesQuery):
+    provider: SourceName | None = Field(
+        default=None,
+        description="whose bars; default: those of KABOOM_PROVIDER, or without any those rolled up from its minutes",
+    )
+    sessions: int = Field(default=20, ge=1, le=MOST_SESSIONS, description="how many sessions, up to `last`")
+    last: Session | None = Field(default=None, description="the last session; default: today in Japan")
+
+
+class CellQuery(_JudgedQuery):
+    """The state of one symbol in each of the newest sessions."""
+
+
+class SessionsQuery(_JudgedQuery):
+    """How complete each of the newest sessions is."""
+
+    market: Market | None = Field(
+        default=None, description="all symbols of this market; default: those with a bar or a request in these sessions"
+    )
+
+
+class CellsQuery(SessionsQuery):
+    """The state of every symbol in each of the newest sessions."""
+
+    sessions: int = Field(default=250, ge=1, le=MOST_SESSIONS, description="how many sessions, up to `last`")
 
 
 class SymbolsQuery(Query):

@@ -14,6 +14,7 @@ from batch.kit.clock import Clock
 from batch.market.calendar import JST, closes_at, minute_grid, opens_at, session_hours, sessions_between
 from batch.market.history import ListingHistory, load_history
 from batch.market.listing import Listing, Market
+from batch.market.sectors import sector_of
 from batch.market.universe import Universe, load_universe
 
 _MOST_CALENDAR_DAYS = 3_660
@@ -24,6 +25,8 @@ _LISTING = pl.Schema(
         "name": pl.String(),
         "market": pl.String(),
         "sector33": pl.String(),
+        "sector33_code": pl.String(),
+        "sector33_en": pl.String(),
         "scale": pl.String(),
         "is_topix500": pl.Boolean(),
         "is_listed": pl.Boolean(),
@@ -117,11 +120,14 @@ class ReferenceTables:
 
 
 def _told(listing: Listing) -> tuple[Any, ...]:
+    sector = sector_of(listing.sector33)
     return (
         listing.symbol,
         listing.name,
         listing.market.value,
         listing.sector33,
+        sector.code,
+        sector.en,
         listing.scale,
         listing.is_topix500,
     )

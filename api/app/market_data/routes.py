@@ -8,19 +8,32 @@ from fastapi import APIRouter, Path, Query, Response
 from app.auth.scopes import Scope
 from app.deps import needs
 from app.errors import NOT_FOUND
+from app.market_data import examples
 from app.market_data.answers import Answers
-from app.market_data.queries import BarsQuery, CalendarQuery, CoverageQuery, LatestQuery, SymbolsQuery, UniverseQuery
+from app.market_data.describing import describe_grid, describe_table
+from app.market_data.queries import (
+    BarsQuery,
+    CalendarQuery,
+    CellQuery,
+    CellsQuery,
+    CoverageQuery,
+    LatestQuery,
+    SessionsQuery,
+    SymbolsQuery,
+    UniverseQuery,
+)
 from app.market_data.schemas import (
     BarPage,
     CalendarView,
+    CellPage,
     CoveragePage,
     LatestBars,
+    SessionPage,
     SymbolPage,
     UniverseView,
-    describe_table,
 )
 
-_LISTED = "as_of,symbol,name,market,sector33,scale,is_topix500,is_listed,…\n2024-03-29,7203,トヨタ自動車,TSE_PRIME,…\n"
+_LISTED = "as_of,symbol,name,market,sector33,sector33_code,…\n2024-03-29,7203,トヨタ自動車,TSE_PRIME,…\n"
 
 router = APIRouter(prefix="/api/v1", tags=["market"], dependencies=[needs(Scope.BARS_READ)])
 
@@ -60,6 +73,42 @@ async def list_bars(
 async def show_coverage(answers: Answers, query: Annotated[CoverageQuery, Query()]) -> Response:
     """Show what is held of each symbol and session: bars, the first and the last, flags."""
     return await answers.give(query, lambda desk, place: desk.bars.coverage(query, place))
+
+
+# Before one symbol's cells, which it would match.
+@router.get(
+    "/coverage/sessions",
+    **describe_table(SessionPage, "provider,interval,session,verdict,symbols,…\nsynthetic,1m,2025-11-04,gaps,1651,…\n"),
+)
+async def show_sessions(answers: Answers, query: Annotated[SessionsQuery, Query()]) -> Response:
+    """Show how complete each of the newest sessions is: a verdict, and its symbols by state, newest first.
+
+    The states and verdicts are those of `kaboom coverage`. Sessions before the first with any data are left out.
+    """
+    return await answers.give(query, lambda desk, _: desk.coverage.sessions(query))
+
+
+@router.get("/coverage/cells", **describe_grid(examples.CELLS))
+async def show_cells(answers: Answers, query: Annotated[CellsQuery, Query()]) -> Response:
+    """Show the state of every symbol in each of the newest sessions as one byte.
+
+    The body is one line of JSON (`states`, `sessions` oldest first, `symbols`), a line feed, then the bytes: all
+    sessions of the first symbol, then of the second. A byte is the number of its state in `states`, from 0 on.
+    """
+    return await answers.give_grid(lambda desk: desk.coverage.cells(query))
+
+
+@router.get(
+    "/coverage/cells/{symbol}",
+    **describe_table(CellPage, "provider,interval,symbol,session,state,…\nsynthetic,1m,7203,2025-11-04,complete,…\n"),
+)
+async def show_cells_of_symbol(
+    answers: Answers,
+    symbol: Annotated[str, Path(min_length=1, max_length=20, description="such as 7203 or 285A")],
+    query: Annotated[CellQuery, Query()],
+) -> Response:
+    """Show the state of one symbol in each of the newest sessions, and what it was judged by, newest first."""
+    return await answers.give(query, lambda desk, _: desk.coverage.cell(symbol, query))
 
 
 @router.get("/symbols", **describe_table(SymbolPage, _LISTED, NOT_FOUND))

@@ -1,13 +1,12 @@
 """What the read routes answer, for OpenAPI: the answers themselves are written from columns, without these."""
 
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.errors import BAD_CURSOR, INVALID, NOT_ACCEPTABLE, Problem, describe_problems
 from app.market_data import examples
-from batch.bars.export.formats import Format
+from batch.bars.coverage.cells import CellState
 from batch.market.action import ActionKind, ActionState
 from batch.market.interval import Interval
 from batch.market.listing import Market
@@ -103,13 +102,70 @@ class CoveragePage(_Series):
     next_cursor: str | None
 
 
+class JudgedSession(BaseModel):
+    """How complete one session is, and how many symbols are in each state."""
+
+    session: date
+    verdict: Literal["pending", "degraded", "gaps", "complete"]
+    symbols: int
+    bars: int
+    median: float | None = Field(description="bars of a symbol that has any; null if none has")
+    flagged: int = Field(description="how many bars have any flag")
+    pending: int
+    missing: int
+    empty: int
+    lost: int
+    not_final: int
+    outdated: int
+    short: int
+    no_auction: int
+    differs: int
+    complete: int
+
+
+class SessionPage(_Series):
+    """The newest sessions, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.SESSIONS})
+
+    items: list[JudgedSession]
+    next_cursor: None
+
+
+class JudgedCell(BaseModel):
+    """The state of a symbol in one session, and what it was judged by."""
+
+    session: date
+    state: CellState
+    bars: int
+    expected: float | None = Field(description="the median that its bars were compared with; null if it is unknown")
+    first_at: AwareDatetime | None = Field(description="`opened_at` of the first bar")
+    last_at: AwareDatetime | None = Field(description="`opened_at` of the last bar")
+    flagged: int = Field(description="how many bars have any flag")
+    flags: int = Field(description="the flags of all bars together")
+    asked_at: AwareDatetime | None = Field(description="when the provider was last asked; null if nobody noted it")
+    is_final: bool | None = Field(description="as of `/coverage`")
+
+
+class CellPage(_Series):
+    """The cells of one symbol, newest session first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.CELL})
+
+    symbol: str
+    items: list[JudgedCell]
+    next_cursor: None
+
+
 class ListedSymbol(BaseModel):
     """One listed issue, as JPX's list has it."""
 
     symbol: str
     name: str
     market: Market
-    sector33: str
+    sector33: str = Field(description="one of the 33 sectors, by JPX's Japanese name")
+    sector33_code: str = Field(description="its code, four digits; empty for a name that is not one of the 33")
+    sector33_en: str = Field(description="its English name; empty likewise")
     scale: str
     is_topix500: bool = Field(description="whether it has the finer ticks")
     is_listed: bool = Field(description="false: in the list, and known to be gone by the session")
@@ -165,22 +221,3 @@ class CalendarView(BaseModel):
     time_zone: Literal["Asia/Tokyo"]
     items: list[TradingSession]
     next_cursor: None
-
-
-def describe_table(model: type[BaseModel], csv: str, *problems: Problem) -> dict[str, Any]:
-    """Return what a route needs to say of itself: its four formats, 304, and its problems."""
-    binary = {"schema": {"type": "string", "format": "binary"}, "examples": {"file": {"summary": "the same columns"}}}
-    content = {
-        Format.CSV: {"schema": {"type": "string"}, "examples": {"rows": {"value": csv}}},
-        Format.ARROW: binary,
-        Format.PARQUET: binary,
-    }
-    formats = {form.media_type.partition(";")[0]: described for form, described in content.items()}
-    responses: dict[int | str, dict[str, Any]] = {
-        200: {"content": formats, "description": "the table, in the format that `Accept` likes best"},
-        304: {"description": "the table is as its ETag says"},
-    }
-    return {
-        "response_model": model,
-        "responses": responses | describe_problems(BAD_CURSOR, NOT_ACCEPTABLE, INVALID, *problems),
-    }

@@ -26,3 +26,11 @@ class Table:
     labels: Sequence[str]
     stem: str
     next_place: Sequence[object] | None = field(default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """One byte for each symbol and session, symbol by symbol, and what is said of them: `about` names both."""
+
+    about: Mapping[str, Any]
+    cells: bytes

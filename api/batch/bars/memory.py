@@ -83,6 +83,9 @@ class MemoryBarStore:
     async def list_series(self) -> tuple[BarSeries, ...]:
         return tuple(sorted(self._bars.keys() | self._refused.keys(), key=lambda s: (s.source, s.interval)))
 
+    async def version(self) -> str | None:
+        return None
+
     async def verify(self) -> StoreHealth:
         bars = sum(len(b) for b in self._bars.values())
         size = sum(int(b.estimated_size()) for b in self._bars.values())

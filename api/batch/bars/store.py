@@ -160,6 +160,10 @@ class BarStore(Protocol):
         """Return the series that hold a bar or a rejected row, sorted."""
         ...
 
+    async def version(self) -> str | None:
+        """Return a text that changes with every write of bars or of the fetch log; None if the store cannot tell."""
+        ...
+
     async def verify(self) -> StoreHealth:
         """Read everything back and return what is wrong with it."""
         ...

@@ -17,7 +17,16 @@ from app.jobs_api.chunks import ChunkPage
 from app.jobs_api.submitting import build_body
 from app.jobs_api.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody
 from app.main import create_app
-from app.market_data.schemas import BarPage, CalendarView, CoveragePage, LatestBars, SymbolPage, UniverseView
+from app.market_data.schemas import (
+    BarPage,
+    CalendarView,
+    CellPage,
+    CoveragePage,
+    LatestBars,
+    SessionPage,
+    SymbolPage,
+    UniverseView,
+)
 from app.overview.stats import AllStats, Series
 from app.overview.workers import WorkerList
 from app.schedules.schemas import (
@@ -36,7 +45,7 @@ VIEWS: tuple[type[BaseModel], ...] = (
     *(FiringView, NewSchedule, ScheduleChange, ScheduleDetail, ScheduleList, ScheduleView),
     *(DeliveryPage, DeliveryView),
     *(WorkerList, AllStats, Series),
-    *(BarPage, CalendarView, CoveragePage, LatestBars, SymbolPage, UniverseView),
+    *(BarPage, CalendarView, CellPage, CoveragePage, LatestBars, SessionPage, SymbolPage, UniverseView),
 )
 MODELS = {model.__name__: model for model in (*VIEWS, *map(build_body, CATALOG))}
 APP = create_app(memory_settings(Path("nowhere")))

@@ -1,7 +1,7 @@
 """Whether bars are final, meaning that the provider will not change them: by the fetch log, else by their age."""
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
@@ -31,6 +31,13 @@ def final_times(sessions: Iterable[date], delay: timedelta) -> pl.DataFrame:
     days = list(sessions)
     times = [closes_at(session) + delay for session in days]
     return pl.DataFrame({"session": days, "final_at": times}, schema={"session": pl.Date, "final_at": _TIME})
+
+
+def next_change(sessions: Iterable[date], delay: timedelta, now: datetime) -> datetime:
+    """Return when states of cells change next because time passes: bars become final, now or by their age."""
+    finals = [closes_at(session) + delay for session in sessions]
+    times = (at + age for at in finals for age in (timedelta(0), UNKNOWN_FINAL_AFTER))
+    return min((at for at in times if at > now), default=datetime.max.replace(tzinfo=UTC))
 
 
 def is_final(now: datetime) -> pl.Expr:

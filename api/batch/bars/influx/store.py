@@ -75,6 +75,9 @@ class InfluxBarStore:
     async def list_series(self) -> tuple[BarSeries, ...]:
         return await find_series(self.writer.reads, self.buckets)
 
+    async def version(self) -> str | None:
+        return None  # other clients write to the server too
+
     async def verify(self) -> StoreHealth:
         wire = self.writer.wire
         return await verify(self.writer.reads, wire, self.buckets, now=wire.clock())

@@ -61,7 +61,7 @@ def _load_days(sql: sqlite3.Connection, days: tuple[int, int]) -> pl.DataFrame:
     ranked, names = rank_symbols(sql, read_columns(sql, _GET, _WITHIN, days[::-1]))
     ranked.columns = list(RUN_SCHEMA)
     runs = ranked.with_columns(pl.col("first", "last").cast(pl.Int32)).cast(
-        pl.Schema(RUN_SCHEMA | {"symbol": pl.UInt32()})
+        pl.Schema({**RUN_SCHEMA, "symbol": pl.UInt32()})
     )
     return name_symbols(from_runs(runs, first=to_session(days[0]), last=to_session(days[1])), names)
 

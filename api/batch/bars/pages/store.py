@@ -1,12 +1,15 @@
 """The embedded bar store: compressed pages in SQLite files, shared by the processes of one machine."""
 
+import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 
 from batch.bars.compaction import Compaction, OldBars
+from batch.bars.folder.errors import store_errors
 from batch.bars.pages.compact import compact_shard, count_older
 from batch.bars.pages.coverage import coverage, last_closes, latest
 from batch.bars.pages.fetch_log import load_fetch_log, save_fetch_log
@@ -69,6 +72,9 @@ class PageBarStore:
     async def list_series(self) -> tuple[BarSeries, ...]:
         return await self._threads.read(_list_series, self._files)
 
+    async def version(self) -> str | None:
+        return await self._threads.read(_find_version, self._files)
+
     async def verify(self) -> StoreHealth:
         return await self._threads.read(verify, self._files)
 
@@ -102,3 +108,15 @@ class PageBarStore:
 
 def _list_series(files: PageFiles) -> tuple[BarSeries, ...]:
     return tuple(s for s in files.series() if holds_anything(files, s))
+
+
+def _find_version(files: PageFiles) -> str:
+    """Return a digest of the state of every file and its log, which each commit changes."""
+    states = []
+    with store_errors(files.root):
+        for path in sorted(files.root.glob("*/*/*.sqlite*")):
+            with suppress(FileNotFoundError):  # the log of a file that was closed a moment ago
+                stat = path.stat()
+                states.append((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    # The shared memory of a log changes with its readers.
+    return hashlib.sha256(repr([state for state in states if not state[0].endswith("-shm")]).encode()).hexdigest()

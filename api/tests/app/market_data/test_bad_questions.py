@@ -12,6 +12,7 @@ from batch.bars.export.formats import Format
 
 pytestmark = pytest.mark.anyio
 BARS, ONE = "/api/v1/bars", "/api/v1/bars/7203"
+COVERED = ("coverage", "coverage/sessions", "coverage/cells", "coverage/cells/7203")
 COVERAGE, CALENDAR = "/api/v1/coverage", "/api/v1/calendar"
 
 
@@ -144,12 +145,26 @@ def test_the_format_is_the_one_liked_best(accept: str | None, form: Format | Non
 @given(
     st.dictionaries(
         st.sampled_from(
-            ["interval", "provider", "start", "end", "limit", "cursor", "adjusted", "symbol", "first", "q"]
+            [
+                "interval",
+                "provider",
+                "start",
+                "end",
+                "limit",
+                "cursor",
+                "adjusted",
+                "symbol",
+                "first",
+                "last",
+                "sessions",
+                "market",
+                "q",
+            ]
         ),
         st.text(max_size=30) | st.sampled_from(["1m", "1d", "2025-11-04", "synthetic", "file", "7203", "1", "true"]),
         max_size=4,
     ),
-    st.sampled_from(["bars/7203", "bars/latest", "coverage", "symbols", "universe", "calendar"]),
+    st.sampled_from(["bars/7203", "bars/latest", *COVERED, "symbols", "universe", "calendar"]),
 )
 async def test_nothing_asked_is_our_fault(http: httpx2.AsyncClient, params: dict[str, str], path: str) -> None:
     answer = await http.get(f"/api/v1/{path}", params=params)

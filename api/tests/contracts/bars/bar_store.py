@@ -57,6 +57,19 @@ class BarStoreContract:
         assert_frame_equal(run(store.read_session(MINUTES, JUNE_2)), bars)
         assert_frame_equal(everything(store, MINUTES, "7203"), bars.filter(pl.col("symbol") == "7203"))
 
+    def test_a_version_changes_with_every_write_and_with_nothing_else(self, store: BarStore) -> None:
+        versions = [run(store.version())]
+        if versions == [None]:
+            return  # it cannot tell
+        for minute in range(3):
+            run(store.write(MINUTES, frame(bar("7203", at(JUNE_2, minute)))))
+            versions.append(run(store.version()))
+            run(store.save_fetch_log(MINUTES, answers(("7203", JUNE_2, minute), hour=9 + minute)))
+            versions.append(run(store.version()))
+            run(store.coverage(MINUTES, first=JUNE_2, last=JUNE_3))
+            assert run(store.version()) == versions[-1]
+        assert len(set(versions)) == len(versions)
+
     def test_writing_again_changes_nothing(self, store: BarStore) -> None:
         bars = full_day(["1301", "7203"], JUNE_2)
         run(store.write(MINUTES, bars))

@@ -1,0 +1,39 @@
+"""What the read routes say of themselves in OpenAPI: their formats, and their problems."""
+
+from typing import Any
+
+from fastapi import Response
+from pydantic import BaseModel
+
+from app.errors import BAD_CURSOR, INVALID, NOT_ACCEPTABLE, Problem, describe_problems
+from app.market_data.pieces import GRID_TYPE
+from batch.bars.export.formats import Format
+
+
+def describe_table(model: type[BaseModel], csv: str, *problems: Problem) -> dict[str, Any]:
+    """Return what a route needs to say of itself: its four formats, 304, and its problems."""
+    binary = {"schema": {"type": "string", "format": "binary"}, "examples": {"file": {"summary": "the same columns"}}}
+    content = {
+        Format.CSV: {"schema": {"type": "string"}, "examples": {"rows": {"value": csv}}},
+        Format.ARROW: binary,
+        Format.PARQUET: binary,
+    }
+    formats = {form.media_type.partition(";")[0]: described for form, described in content.items()}
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {"content": formats, "description": "the table, in the format that `Accept` likes best"},
+        304: {"description": "the table is as its ETag says"},
+    }
+    return {
+        "response_model": model,
+        "responses": responses | describe_problems(BAD_CURSOR, NOT_ACCEPTABLE, INVALID, *problems),
+    }
+
+
+def describe_grid(example: str) -> dict[str, Any]:
+    """Return what a route of a grid needs to say of itself: its bytes, 304, and its problems."""
+    content = {"schema": {"type": "string", "format": "binary"}, "examples": {"grid": {"value": example}}}
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {"content": {GRID_TYPE: content}, "description": "a line of JSON, then a byte for each cell"},
+        304: {"description": "the cells are as their ETag says"},
+    }
+    return {"response_class": Response, "responses": responses | describe_problems(INVALID)}

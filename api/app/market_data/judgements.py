@@ -1,0 +1,180 @@
+"""From questions to tables of how complete bars are; imported on the first question, since it needs polars."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+
+from app.market_data.queries import CellQuery, CellsQuery, SessionsQuery
+from app.market_data.table import Grid, Table
+from batch.bars.coverage.cells import CellState
+from batch.bars.coverage.finality import next_change
+from batch.bars.coverage.judge import CoverSpan, Judgement, judge
+from batch.bars.store import BarStore
+from batch.errors import InvalidRequest
+from batch.kit.clock import Clock
+from batch.market.bar import BarSeries
+from batch.market.calendar import JST, last_sessions
+from batch.market.source import derived_source
+from batch.market.universe import load_universe
+from batch.providers.registry import get_source_spec
+from batch.providers.spec import ProviderSpec
+
+type _Query = CellQuery | SessionsQuery
+#: Answers kept until the store changes; one of a whole market has about half a megabyte.
+_MOST_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The cells of a question, by symbol and session, and what is said of all of them."""
+
+    about: dict[str, Any]
+    cells: pl.DataFrame
+    sessions: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An answer, and the version of the store and the time that it holds up to."""
+
+    answer: Any
+    version: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CoverTables:
+    """The judgements on the bars of one store; a year of a market takes a second of CPU, so one is made at a time."""
+
+    store: BarStore
+    symbols_dir: Path
+    default_provider: str
+    clock: Clock
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    kept: dict[tuple[object, ...], _Kept] = field(default_factory=dict)
+
+    async def sessions(self, query: SessionsQuery) -> Table:
+        """Return the verdict on each session and its counts by state, newest first.
+
+        Raises:
+            InvalidRequest: the provider or the market cannot be.
+
+        """
+        return await self._answer(query, await asyncio.to_thread(self._symbols_of, query), _to_sessions)
+
+    async def cells(self, query: CellsQuery) -> Grid:
+        """Return the state of every cell as one byte, its number in `states`, by symbol and then oldest session first.
+
+        Raises:
+            InvalidRequest: the provider or the market cannot be.
+
+        """
+        return await self._answer(query, await asyncio.to_thread(self._symbols_of, query), _to_grid)
+
+    async def cell(self, symbol: str, query: CellQuery) -> Table:
+        """Return the cells of one symbol, newest session first.
+
+        Raises:
+            InvalidRequest: the symbol or the provider cannot be.
+
+        """
+        spec = get_source_spec(query.provider or self.default_provider)
+        try:
+            name = spec.parse_symbol(symbol)
+        except InvalidRequest as e:
+            raise InvalidRequest(e.message, pointer="/symbol") from e
+        table = await self._answer(query, [name], _to_cells)
+        return replace(table, about={**table.about, "symbol": name}, labels=(*table.labels, "symbol"))
+
+    async def _answer[T](self, query: _Query, symbols: Sequence[str], build: Callable[[_Judged], T]) -> T:
+        async with self.turn:
+            series, spec = await self._series(query)
+            span = await self._span(query, series, spec, symbols)
+            version = await self.store.version()
+            key = (build, series, query.sessions, span.last, tuple(symbols))
+            kept = self.kept.get(key)
+            if kept and kept.version == version and span.now < kept.until:
+                return cast("T", kept.answer)
+            found = await judge(self.store, series, span)
+            answer, until = await asyncio.to_thread(_build, found, span, partial(_limit, query.sessions, spec), build)
+            if version is not None:
+                self.kept.pop(key, None)
+                self.kept[key] = _Kept(answer, version, until)
+                for old in list(self.kept)[:-_MOST_KEPT]:
+                    del self.kept[old]
+            return answer
+
+    async def _span(self, query: _Query, series: BarSeries, spec: ProviderSpec, symbols: Sequence[str]) -> CoverSpan:
+        now = self.clock()
+        last = query.last or now.astimezone(JST).date()
+        if spec.is_tse:
+            first = last_sessions(query.sessions, last)[0]
+        else:
+            last = query.last or await self._newest(series, last)
+            # Without a calendar the days to look at are a guess, on the safe side.
+            first = last - timedelta(days=query.sessions * 2 + 14)
+        return CoverSpan(first, last, spec.capabilities.delay, now, symbols, has_calendar=spec.is_tse)
+
+    async def _series(self, query: _Query) -> tuple[BarSeries, ProviderSpec]:
+        source = query.provider or self.default_provider
+        if query.provider is None:
+            rolled_up = BarSeries(derived_source(source), query.interval)
+            held = await self.store.list_series()
+            if rolled_up in held and BarSeries(source, query.interval) not in held:
+                source = rolled_up.source
+        spec = get_source_spec(source)
+        return BarSeries(spec.name, query.interval), spec
+
+    async def _newest(self, series: BarSeries, today: date) -> date:
+        """Return the last day with a bar: files may end years ago."""
+        newest = (await self.store.latest(series))["opened_at"].max()
+        return newest.date() if isinstance(newest, datetime) else today
+
+    def _symbols_of(self, query: SessionsQuery) -> Sequence[str]:
+        if query.market is None:
+            return ()
+        session = query.last or self.clock().astimezone(JST).date()
+        return load_universe(query.market, session, imported_dir=self.symbols_dir).symbols
+
+
+def _build[T](
+    found: Judgement, span: CoverSpan, limit: Callable[[Judgement], _Judged], build: Callable[[_Judged], T]
+) -> tuple[T, datetime]:
+    judged = limit(found)
+    return build(judged), next_change(judged.sessions["session"], span.delay, span.now)
+
+
+def _limit(count: int, spec: ProviderSpec, found: Judgement) -> _Judged:
+    sessions = found.sessions().tail(count)
+    cells = found.cells.filter(pl.col("session").is_in(sessions["session"].implode()))
+    about = {"interval": found.series.interval.value, "provider": found.series.source, "is_real": spec.is_real}
+    return _Judged(about, cells, sessions)
+
+
+def _to_sessions(judged: _Judged) -> Table:
+    counts = map(str, CellState)
+    rows = judged.sessions.select("session", "verdict", "symbols", "bars", "median", "flagged", *counts)
+    return _to_table(rows.reverse(), judged.about, "sessions")
+
+
+def _to_grid(judged: _Judged) -> Grid:
+    symbols = judged.cells["symbol"].gather_every(max(judged.sessions.height, 1)).to_list()
+    days = [day.isoformat() for day in judged.sessions["session"].to_list()]
+    about = {**judged.about, "states": list(CellState), "sessions": days, "symbols": symbols}
+    states = judged.cells["state"].to_physical().cast(pl.UInt8)
+    return Grid(about, states.to_numpy().tobytes())
+
+
+def _to_cells(judged: _Judged) -> Table:
+    rows = judged.cells.drop("symbol").with_columns(pl.col("state").cast(pl.String))
+    return _to_table(rows.reverse(), judged.about, "symbol")
+
+
+def _to_table(rows: pl.DataFrame, about: dict[str, Any], what: str) -> Table:
+    return Table(rows, about, ("provider", "interval"), f"coverage-{what}-{about['interval']}-{about['provider']}")
