@@ -36,3 +36,9 @@ def rank_symbols(sql: sqlite3.Connection, rows: pl.DataFrame) -> tuple[pl.DataFr
 def name_symbols(ranked: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
     """Return rows with names for the ranks of their symbols."""
     return ranked.with_columns(symbol=names.gather(ranked["symbol"]))
+
+
+def sort_by_symbol(both: pl.DataFrame) -> pl.DataFrame:
+    """Return rows of several files, oldest first and each sorted, by symbol; numbers sort in half the time of names."""
+    rank = pl.col("symbol").cast(pl.Enum(both["symbol"].unique().sort())).to_physical()
+    return both.with_columns(rank=rank).sort("rank", maintain_order=True).drop("rank")

@@ -13,7 +13,7 @@ import structlog
 from batch.bars.coverage.count import count_sessions
 from batch.bars.normalise import to_day
 from batch.bars.pages.codec import PageColumns, decode_pages
-from batch.bars.pages.columns import name_symbols, rank_symbols, read_columns
+from batch.bars.pages.columns import name_symbols, rank_symbols, read_columns, sort_by_symbol
 from batch.bars.pages.files import PageFile, PageFiles, page_name
 from batch.bars.pages.frames import keep_between, rows_to_frame, to_frame
 from batch.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
@@ -100,8 +100,7 @@ def coverage(files: PageFiles, series: BarSeries, *, first: date, last: date) ->
     days = to_day(first), to_day(last)
     held = [_cover_shard(files, series, shard, days) for shard in shards_between(files, series, *days)]
     both = pl.concat([pl.DataFrame(schema=COVERAGE_SCHEMA), *held])
-    # The files come oldest first, each sorted.
-    return both.sort("symbol", maintain_order=True) if len(held) > 1 else both
+    return sort_by_symbol(both) if len(held) > 1 else both
 
 
 def _cover_shard(files: PageFiles, series: BarSeries, shard: str, between: tuple[int, int]) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import polars as pl
 from batch.bars.coverage.fetch_log import RUN_SCHEMA, from_runs, to_runs
 from batch.bars.folder.errors import store_errors
 from batch.bars.normalise import to_day, to_session
-from batch.bars.pages.columns import name_symbols, rank_symbols, read_columns
+from batch.bars.pages.columns import name_symbols, rank_symbols, read_columns, sort_by_symbol
 from batch.bars.pages.files import ALL, PageFile, PageFiles
 from batch.bars.pages.read import dated_shards, shards_between, within_month
 from batch.bars.pages.schema import CREATE_FETCH_LOG
@@ -45,8 +45,7 @@ def load_fetch_log(files: PageFiles, series: BarSeries, *, first: date, last: da
     shards = shards_between(files, series, *days) if is_intraday else dated_shards(files, series)
     found = [_load(files, series, shard, within_month(shard, days) if is_intraday else days) for shard in shards]
     both = pl.concat([pl.DataFrame(schema=FETCH_LOG_SCHEMA), *found])
-    # The files come oldest first, each sorted.
-    return both.sort("symbol", maintain_order=True) if len(found) > 1 else both
+    return sort_by_symbol(both) if len(found) > 1 else both
 
 
 def _load(files: PageFiles, series: BarSeries, shard: str, days: tuple[int, int]) -> pl.DataFrame:

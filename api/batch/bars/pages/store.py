@@ -117,6 +117,7 @@ def _find_version(files: PageFiles) -> str:
         for path in sorted(files.root.glob("*/*/*.sqlite*")):
             with suppress(FileNotFoundError):  # the log of a file that was closed a moment ago
                 stat = path.stat()
-                states.append((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns))
-    # The shared memory of a log changes with its readers.
-    return hashlib.sha256(repr([state for state in states if not state[0].endswith("-shm")]).encode()).hexdigest()
+                # Readers make and remove empty logs, and change the shared memory of a log.
+                if stat.st_size and not path.name.endswith("-shm"):
+                    states.append((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return hashlib.sha256(repr(states).encode()).hexdigest()

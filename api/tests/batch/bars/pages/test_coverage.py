@@ -85,6 +85,19 @@ def test_what_is_remembered_is_not_counted_again(tmp_path: Path, monkeypatch: py
     files.close()
 
 
+async def test_reading_changes_no_version(store: PageBarStore, tmp_path: Path) -> None:
+    for month in range(1, 13):
+        await store.write(MINUTES, frame(bar("7203", at(date(2025, month, 3)))))
+    await store.close()
+    # More files than a thread keeps open: SQLite makes an empty log where one is opened, and removes it.
+    reader = PageBarStore(tmp_path)
+    version = await reader.version()
+    for first, last in ((1, 2), (1, 12), (9, 12)):
+        await reader.coverage(MINUTES, first=date(2025, first, 1), last=date(2025, last, 28))
+        assert await reader.version() == version
+    await reader.close()
+
+
 async def test_latest_opens_no_older_file_than_it_needs(store: PageBarStore, tmp_path: Path) -> None:
     await store.write(MINUTES, frame(bar("1301", at(JUNE_2))))
     (tmp_path / "synthetic/1m/2025-05.sqlite").write_bytes(b"not a page file, and nobody looks")
