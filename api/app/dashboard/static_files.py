@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from importlib.resources.abc import Traversable
 from fastapi import Response, status
 
 from app.auth.guard import STATIC_PREFIX
+from app.server.negotiate import accepts_gzip, has_tag
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -22,7 +22,6 @@ _TYPES = {
 _FOR_EVER = "public, max-age=31536000, immutable"
 #: Under the hash of another release: an old page during a rollout.
 _NOW = "public, max-age=0, must-revalidate"
-_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
 _SHORT = 1000
 
 
@@ -72,7 +71,7 @@ class StaticFiles:
         file = self._files.get(name)
         if file is None:
             return None
-        is_packed = len(file.content) > _SHORT and _GZIP.search(accepted.lower()) is not None
+        is_packed = len(file.content) > _SHORT and accepts_gzip(accepted)
         etag = f'"{file.etag}{"-gzip" if is_packed else ""}"'
         headers = {
             "Cache-Control": _FOR_EVER if tree == self.tree else _NOW,
@@ -80,7 +79,7 @@ class StaticFiles:
             "Vary": "Accept-Encoding",
             "Cross-Origin-Resource-Policy": "same-origin",
         }
-        if {etag, "*"} & {tag.strip().removeprefix("W/") for tag in known.split(",")}:
+        if has_tag(known, etag):
             return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
         if is_packed:
             headers["Content-Encoding"] = "gzip"
