@@ -27,12 +27,6 @@ def find_text(language: Language, key: str) -> str:
     return load_words(catalogue)[name][1 if language == "ja" else 0]
 
 
-def has_text(key: str) -> bool:
-    """Return whether a catalogue has a key, of those that codes of the API are looked up by."""
-    catalogue, _, name = key.partition(".")
-    return name in load_words(catalogue)
-
-
 def choose_form(text: str, n: object) -> str:
     """Return the form of a text for a number: `{n} job || {n} jobs`."""
     one, _, several = text.partition(_OR)

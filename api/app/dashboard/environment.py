@@ -6,10 +6,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from app.dashboard.catalogue import choose_form, find_text, has_text
-from app.dashboard.filters import FILTERS
+from app.dashboard.catalogue import choose_form, find_text, load_words
+from app.dashboard.filters import FILTERS, took
+from app.dashboard.job_rows import area_of
 from app.dashboard.nav import PLACES
 from app.words.language import Language
+from app.words.tables import CODES
+from app.words.translate import translate
 
 
 def build_environment(*, static: Callable[[str], str], release: str) -> Environment:
@@ -22,9 +25,10 @@ def build_environment(*, static: Callable[[str], str], release: str) -> Environm
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= FILTERS
+    environment.filters |= FILTERS | {"detail": _translate}
     environment.globals |= {
-        "t": _say, "th": _say_html, "code": _say_code, "static": static, "release": release, "places": PLACES,
+        "t": _say, "th": _say_html, "code": _say_code, "outcome_word": _say_outcome, "static": static,
+        "release": release, "places": PLACES, "known_tasks": load_words("tasks"), "took": took, "area_of": area_of,
     }  # fmt: skip
     return environment
 
@@ -47,7 +51,18 @@ def _say_html(context: Context, key: str, **values: object) -> Markup:
 
 
 @pass_context
-def _say_code(context: Context, catalogue: str, code: str) -> str:
+def _say_code(context: Context, kind: str, code: str) -> str:
     """Return the meaning of a code of the API; a code that this release does not know is shown as it is."""
-    key = f"{catalogue}.{code}"
-    return find_text(_language(context), key) if has_text(key) else code
+    return CODES[kind].get(code, (code, code))[1 if context["lang"] == "ja" else 0]
+
+
+@pass_context
+def _say_outcome(context: Context, outcome: str) -> str:
+    """Return an outcome as a word: its code in plain letters, in Japanese its meaning."""
+    return _say_code(context, "outcome", outcome) if context["lang"] == "ja" else outcome.replace("_", " ")
+
+
+@pass_context
+def _translate(context: Context, text: str) -> str:
+    """Return the text of an error of the API, translated where the catalogue has it."""
+    return translate(text, _language(context))

@@ -1,6 +1,6 @@
 """Numbers with units, times, dates and durations, as people read them in each language."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -118,6 +118,15 @@ def span(context: Context, low: float | None, high: float | None) -> str:
     dash = "～" if _is_japanese(context) else "–"  # noqa: RUF001
     text = f"{last}" if first >= last else f"{first}{dash}{last}"
     return f"{text}{space}{names[form]}"
+
+
+@pass_context
+def took(context: Context, job: Mapping[str, Any]) -> float | None:
+    """Return the seconds that a job of the API took, or has been running so far."""
+    start, end = _parse(job["started_at"]), _parse(job["completed_at"])
+    if start is None:
+        return None
+    return max(0.0, ((end or context["now"]) - start).total_seconds())
 
 
 def iso(at: str | datetime | None) -> str:

@@ -37,7 +37,7 @@ class OpenPage:
         """Ask the API for a path."""
         return await self.api.get(path, query)
 
-    async def show(self, template: str, *, status_code: int = 200, **values: Any) -> Response:
+    async def show(self, template: str, status_code: int = 200, /, **values: Any) -> Response:
         """Return a template as HTML; besides `values` it knows `viewer`, `here` and the shell's words."""
         text = await self.render(template, **values)
         return self.pages.answer(text, status_code=status_code)
@@ -48,7 +48,7 @@ class OpenPage:
 
     async def show_problem(self, reply: Reply) -> Response:
         """Return an error page with the title, the detail and the request id of a problem."""
-        return await self.show("problem.html", status_code=reply.status, problem=reply.problem)
+        return await self.show("problem.html", reply.status, problem=reply.problem)
 
     def go_to(self, path: str) -> Response:
         """Send the viewer on after a form."""

@@ -6,15 +6,16 @@ from fastapi.responses import RedirectResponse
 from app.auth.guard import STATIC_PREFIX
 from app.dashboard.browser import BrowserAnswers
 from app.dashboard.language import CHOICES, KEPT_S, cookie_of
+from app.dashboard.live import LiveRows
 from app.dashboard.page import NextPath, pages_of
-from app.dashboard.pages import login
+from app.dashboard.pages import job_forms, jobs, live_rows, login
 from app.dashboard.rendering import Pages
 from app.dashboard.static_files import StaticFiles
 from app.dashboard.viewer import is_own_path
 from batch.errors import NotFound
 
 #: One line for each page.
-_PAGES = (login.router,)
+_PAGES = (login.router, jobs.router, job_forms.router, live_rows.router)
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,6 +23,7 @@ router = APIRouter(include_in_schema=False)
 def install_dashboard(app: FastAPI, *, release: str | None) -> None:
     """Add the dashboard to the API; call it after `Gate` was added, so that refusals become pages, too."""
     app.state.pages = pages = Pages(StaticFiles(), release=release or app.version)
+    app.state.live_rows = LiveRows()
     app.add_middleware(BrowserAnswers, pages=pages)
     app.include_router(router)
     for each in _PAGES:

@@ -38,4 +38,4 @@ async def log_in(page: Page, request: Request) -> Response:
     refusal = await sign_in.sign_in(request, fields, response) if sign_in else "unavailable"
     if not refusal:
         return response
-    return await page.show("login.html", status_code=403, to=to if is_own_path(to) else "/", refusal=refusal)
+    return await page.show("login.html", 403, to=to if is_own_path(to) else "/", refusal=refusal)

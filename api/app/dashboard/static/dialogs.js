@@ -3,7 +3,12 @@
 document.addEventListener('click', (event) => {
   const button = event.target.closest('[data-act]');
   if (button?.dataset.act === 'open') document.getElementById(button.dataset.for)?.showModal();
-  if (button?.dataset.act === 'close') button.closest('dialog').close();
+  const dialog = button?.closest('dialog');
+  if (button?.dataset.act === 'close' && dialog) {
+    // Without a dialog it is a link back to the page.
+    event.preventDefault();
+    dialog.close();
+  }
 });
 
 document.addEventListener('htmx:afterSwap', (event) => {

@@ -1,5 +1,6 @@
 // What every page does with JavaScript; without it pages can still be read, and forms sent.
 import './theme.js';
 import './dialogs.js';
+import './forms.js';
 import './keys.js';
 import './rows.js';

@@ -20,7 +20,6 @@ export const count = () => {
   for (const box of boxes()) box.closest('tr').setAttribute('aria-selected', String(box.checked));
   const strip = document.getElementById('selected');
   if (!strip) return;
-  strip.hidden = chosen.length === 0;
   for (const each of strip.querySelectorAll('[data-count]')) each.textContent = String(chosen.length);
 };
 

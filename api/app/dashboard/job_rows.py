@@ -1,0 +1,127 @@
+"""A job of the API as a row of a table: where it leads, what it is called, and why something failed."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.jobs.model import JobStatus
+from batch.market.outcome import is_fine
+
+#: A job as forms name it: the queue as in paths, and the id.
+_REFERENCE = re.compile(r"[a-z][a-z-]{0,30}/[0-9a-f]{32}")
+#: How a state looks: its kind, which decides the colour, and its shape.
+MARKS: Mapping[str, tuple[str, str]] = {
+    "queued": ("idle", "wait"),
+    "running": ("run", "run"),
+    "cancelling": ("run", "stop"),
+    "completed": ("ok", "ok"),
+    "partial": ("warn", "partial"),
+    "failed": ("bad", "bad"),
+    "cancelled": ("idle", "stop"),
+}
+#: The area of an outcome in a proportion bar, in the order of the bar; any other is a fault.
+AREAS: Mapping[str, str] = {"ok": "f-ok", "no_trades": "f-ok2", "not_listed": "f-none", "rate_limited": "f-warn"}
+_FAULT = "f-bad"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as pages show it; `job` is the API's."""
+
+    job: Mapping[str, Any]
+
+    @property
+    def reference(self) -> str:
+        """The job as forms name it."""
+        return f"{self.job['queue'].replace('_', '-')}/{self.job['job_id']}"
+
+    @property
+    def path(self) -> str:
+        """The page of the job."""
+        return f"/jobs/{self.reference}"
+
+    @property
+    def short_id(self) -> str:
+        """The first 8 characters of the id."""
+        return str(self.job["job_id"])[:8]
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        """The kind and the shape of its state."""
+        return MARKS.get(self.job["status"], ("idle", "note"))
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job has ended."""
+        return JobStatus(self.job["status"]).is_final
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        """What is known of its result."""
+        return self.job["result"] or {}
+
+    @property
+    def title_key(self) -> str:
+        """The name of its task in the words of tasks."""
+        return str(self.job["task"]).replace(".", "_")
+
+    @property
+    def intervals(self) -> str:
+        """The intervals that it was asked for, such as `1m, 1d`."""
+        return ", ".join(self.job["intervals"] or {})
+
+    @property
+    def sessions(self) -> tuple[str, str, int] | None:
+        """The first and the last session, and how many there are; None where the job has none."""
+        spans = [each for each in (self.result.get("sessions") or {}).values() if isinstance(each, dict)]
+        if spans:
+            widest = max(spans, key=lambda each: (each.get("count", 1), each["last"]))
+            return widest["first"], widest["last"], widest.get("count", 2 if widest["first"] != widest["last"] else 1)
+        session = self.result.get("session")
+        return (session, session, 1) if isinstance(session, str) else None
+
+    @property
+    def faults(self) -> list[tuple[str, int]]:
+        """The outcomes that are not fine, with their counts, the most frequent first."""
+        return sorted(((word, n) for word, n in self.outcomes if n and not is_fine(word)), key=lambda each: -each[1])
+
+    @property
+    def outcomes(self) -> list[tuple[str, int]]:
+        """Its outcomes with their counts, in the order of the proportion bar."""
+        found = self.result.get("outcomes")
+        order = list(AREAS)
+        counted = found.items() if isinstance(found, dict) else ()
+        return sorted(counted, key=lambda each: order.index(each[0]) if each[0] in order else len(order))
+
+    @property
+    def area(self) -> str:
+        """The colour of what is done: quiet once the job has ended."""
+        return "f-ok" if self.is_final else "f-run"
+
+    @property
+    def unit_count(self) -> int:
+        """Items that a retry would run again."""
+        progress = self.job["progress"]
+        return int(progress["failed"] + progress["cancelled"])
+
+
+def area_of(outcome: str) -> str:
+    """Return the area of an outcome in a proportion bar."""
+    return AREAS.get(outcome, _FAULT)
+
+
+def rows_of(jobs: Sequence[Mapping[str, Any]]) -> list[JobRow]:
+    """Return jobs of the API as rows."""
+    return [JobRow(job) for job in jobs]
+
+
+def is_reference(text: str) -> bool:
+    """Return whether a text names a job as our forms do."""
+    return _REFERENCE.fullmatch(text) is not None
+
+
+def api_path(reference: str) -> str:
+    """Return the path in the API of a job that a form named."""
+    queue, _, job_id = reference.partition("/")
+    return f"/api/v1/{queue}/jobs/{job_id}"

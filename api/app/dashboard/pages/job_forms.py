@@ -1,0 +1,95 @@
+"""What the jobs page changes: cancel and retry of one job or many, with a preview, and saved views."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal, cast
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request, Response
+
+from app.dashboard.asking import Reply
+from app.dashboard.job_rows import JobRow, api_path, is_reference
+from app.dashboard.language import KEPT_S
+from app.dashboard.page import Page
+from app.dashboard.viewer import is_own_path, read_form
+from app.dashboard.views import COOKIE, add_view, drop_view, read_views, write_views
+from batch.errors import InvalidRequest
+
+type Action = Literal["retry", "cancel"]
+type Ask = Callable[[str], Awaitable[Reply]]
+
+router = APIRouter()
+_MOST_JOBS = 200
+#: Questions to the API at once: a bulk of 200 leaves connections for others.
+_AT_ONCE = 8
+
+
+@router.post("/jobs/preview")
+async def preview(page: Page, request: Request) -> Response:
+    """Say what an action would do to the chosen jobs, before anything runs."""
+    fields = await read_form(request)
+    action, chosen, back = _read(fields)
+    found = await _ask_each(chosen, page.api.get)
+    rows = [JobRow(reply.data) for reply in found if reply.is_ok]
+    fitting = [row for row in rows if _fits(row, action)]
+    values = {"action": action, "rows": fitting, "left_out": len(chosen) - len(fitting), "back": back}
+    return await page.show("parts/job_preview.html" if page.is_part else "job_preview.html", **values)
+
+
+@router.post("/jobs/act")
+async def act(page: Page, request: Request) -> Response:
+    """Do to the chosen jobs what the preview said."""
+    action, chosen, back = _read(await read_form(request))
+    body = {"only": "failed"} if action == "retry" else None
+    replies = await _ask_each(chosen, lambda path: page.api.post(f"{path}/{action}", body))
+    accepted = [reply for reply in replies if reply.is_ok]
+    if not accepted and replies:
+        return await page.show_problem(replies[0])
+    if action == "retry" and len(chosen) == 1:
+        queue = chosen[0].partition("/")[0]
+        return page.go_to(f"/jobs/{queue}/{accepted[0].data['job_id']}")
+    told = {"told": action, "n": len(accepted), "refused": len(replies) - len(accepted)}
+    return page.go_to(f"{back}{'&' if '?' in back else '?'}{urlencode(told)}")
+
+
+@router.post("/jobs/views")
+async def save_view(page: Page, request: Request) -> Response:
+    """Keep the filters of the page under a name, or drop a view, in the viewer's cookie."""
+    fields = await read_form(request)
+    views, query = read_views(request), _first(fields, "query")
+    if dropped := _first(fields, "drop"):
+        views = drop_view(views, dropped)
+    else:
+        views = add_view(views, _first(fields, "name"), query)
+    response = page.go_to(f"/jobs?{query}" if query else "/jobs")
+    is_secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, write_views(views), max_age=KEPT_S, httponly=True, secure=is_secure, samesite="lax")
+    return response
+
+
+def _read(fields: Mapping[str, Sequence[str]]) -> tuple[Action, list[str], str]:
+    action, chosen, back = _first(fields, "action"), list(dict.fromkeys(fields.get("job", []))), _first(fields, "next")
+    if action not in {"retry", "cancel"}:
+        raise InvalidRequest(f"the action was {action[:20]!r}, expected retry or cancel")
+    if not 1 <= len(chosen) <= _MOST_JOBS or not all(map(is_reference, chosen)):
+        raise InvalidRequest(f"{len(chosen)} jobs were chosen, expected 1 to {_MOST_JOBS}, each as queue/id")
+    return cast("Action", action), chosen, back if is_own_path(back) else "/jobs"
+
+
+async def _ask_each(chosen: Sequence[str], ask: Ask) -> list[Reply]:
+    free = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(reference: str) -> Reply:
+        async with free:
+            return await ask(api_path(reference))
+
+    return await asyncio.gather(*map(one, chosen))
+
+
+def _fits(row: JobRow, action: Action) -> bool:
+    """Return whether an action has something to do for a job; the API decides."""
+    return row.is_final and row.unit_count > 0 if action == "retry" else not row.is_final
+
+
+def _first(fields: Mapping[str, Sequence[str]], name: str) -> str:
+    return next(iter(fields.get(name, ())), "")

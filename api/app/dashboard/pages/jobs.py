@@ -1,0 +1,90 @@
+"""The jobs of all queues: searched, filtered by links, page by page."""
+
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.dashboard.job_rows import rows_of
+from app.dashboard.page import Page, ask_all
+from app.dashboard.views import read_views
+from app.jobs.model import JobStatus
+from app.jobs.queues import Queue
+from batch.market.calendar import JST
+
+router = APIRouter()
+_PAGE = 50
+#: Days back, by the word in the query; "today" begins at midnight in Japan.
+PERIODS: Mapping[str, int | None] = {"7d": 7, "today": 0, "30d": 30, "any": None}
+STATES = tuple(status.value for status in JobStatus if status is not JobStatus.CANCELLING)
+
+
+class JobFilters(BaseModel):
+    """What the page's query asks for; anything else in it is ignored, so an old link still opens."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    q: str = Field(default="", max_length=100)
+    status: list[JobStatus] = Field(default=[], max_length=7)
+    queue: Queue | None = None
+    period: str = "7d"
+    cursor: str | None = Field(default=None, max_length=200)
+    told: str | None = None
+    n: int = 0
+    refused: int = 0
+
+    def to_api(self, now: datetime) -> dict[str, object]:
+        """Return the query of the API."""
+        statuses = [status.value for status in self.status]
+        return {
+            "q": "".join(letter for letter in self.q if letter >= " "),
+            "status": statuses + (["cancelling"] if "running" in statuses else []),
+            "queue": self.queue.value if self.queue else None,
+            "since": self.since(now),
+        }
+
+    def since(self, now: datetime) -> str | None:
+        """Return from when on jobs are listed."""
+        days = PERIODS.get(self.period, 7)
+        if days is None:
+            return None
+        start = datetime.combine(now.astimezone(JST).date() - timedelta(days=days), time(), JST)
+        return start.isoformat()
+
+    def link(self, **changed: object) -> str:
+        """Return the page with some filters changed, from its first row on."""
+        values: dict[str, object] = {"q": self.q, "status": [s.value for s in self.status]}
+        values |= {"queue": self.queue and self.queue.value, "period": "" if self.period == "7d" else self.period}
+        values |= changed
+        query = urlencode({name: value for name, value in values.items() if value}, doseq=True)
+        return f"/jobs?{query}" if query else "/jobs"
+
+
+@router.get("/jobs")
+async def show_jobs(page: Page, filters: Annotated[JobFilters, Query()]) -> Response:
+    """Show the jobs that the query asks for, newest first."""
+    asked = filters.to_api(page.viewer.now)
+    counted = {name: value for name, value in asked.items() if name != "status"}
+    found = await ask_all(
+        jobs=page.api.get("/api/v1/jobs", asked | {"cursor": filters.cursor, "limit": _PAGE}),
+        stats=page.api.get("/api/v1/jobs/stats", counted),
+    )
+    if found["jobs"].status == 400 and filters.cursor:
+        # A cursor of an older release, or of other filters: begin with the first row.
+        return page.go_to(filters.link())
+    jobs = found["jobs"]
+    return await page.show(
+        "jobs.html",
+        jobs=jobs,
+        stats=found["stats"],
+        rows=rows_of(jobs.data["items"]) if jobs.is_ok else [],
+        older=filters.link(cursor=jobs.data["next_cursor"]) if jobs.is_ok and jobs.data["next_cursor"] else "",
+        filters=filters,
+        states=STATES,
+        periods=tuple(PERIODS),
+        queues=[queue.value for queue in Queue],
+        views=read_views(page.request),
+    )

@@ -1,0 +1,28 @@
+"""The stream behind the list of jobs."""
+
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from starlette.responses import StreamingResponse
+
+from app.dashboard.live import LiveRows
+from app.dashboard.page import Page
+from app.deps import count_stream
+from app.jobs_api.watching import STREAM_HEADERS
+from app.live.streams import EVENT_STREAM
+
+router = APIRouter()
+_Id = Annotated[str, Query(max_length=50)]
+
+
+@router.get("/live/jobs", dependencies=[Depends(count_stream)])
+async def stream_rows(
+    page: Page,
+    request: Request,
+    after: _Id = "",
+    last: Annotated[str, Header(alias="Last-Event-ID", max_length=50)] = "",
+) -> StreamingResponse:
+    """Stream changed rows; a page that comes back names the last event that it saw."""
+    live = cast("LiveRows", request.app.state.live_rows)
+    headers = STREAM_HEADERS | {"Cache-Control": "no-store"}
+    return StreamingResponse(live.watch(page, after=last or after), media_type=EVENT_STREAM, headers=headers)

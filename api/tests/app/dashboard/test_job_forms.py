@@ -1,0 +1,87 @@
+"""Cancel and retry from the list: a preview says what is covered, then the API does it."""
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.jobs.model import JobStatus
+from tests.fixtures.jobs.apps import jobs_of
+from tests.fixtures.jobs.browsers import browser_of, tags_of, text_of
+from tests.fixtures.jobs.jobs import OWNER
+from tests.fixtures.jobs.planted import plant_final, plant_queued
+
+pytestmark = pytest.mark.anyio
+
+
+async def status_of(app: FastAPI, job_id: str) -> JobStatus:
+    return (await jobs_of(app).find("ingest", job_id, owner=OWNER)).status
+
+
+async def test_the_preview_says_what_a_retry_covers(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    one = await plant_final(real_app, "ok", "rate_limited", "provider_error")
+    other = await plant_final(real_app, "provider_error", "ok")
+    fine = await plant_final(real_app, "ok")
+    chosen = [f"ingest/{job.job_id}" for job in (one, other, fine)]
+    form = {"action": "retry", "job": chosen, "next": "/jobs?status=partial"}
+    page = await real_browser.post("/jobs/preview", data=form)
+    text = text_of(page.text)
+    assert "Retry what failed in 2 jobs?" in text
+    assert "1 chosen job does not fit and is left out." in text
+    assert "Retry 3 items" in text
+    named = [tag["value"] for name, tag in tags_of(page.text) if tag.get("name") == "job"]
+    assert named == chosen[:2]
+    part = await real_browser.post("/jobs/preview", data=form, headers={"hx-request": "true"})
+    assert "<html" not in part.text
+    assert '<h2 id="preview-h">' in part.text
+
+
+async def test_a_retry_of_one_job_opens_the_new_job(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    job = await plant_final(real_app, "ok", "provider_error")
+    answer = await real_browser.post("/jobs/act", data={"action": "retry", "job": f"ingest/{job.job_id}"})
+    assert answer.status_code == 303
+    child_id = answer.headers["location"].removeprefix("/jobs/ingest/")
+    child = await jobs_of(real_app).find("ingest", child_id, owner=OWNER)
+    assert (child.parent_id, child.attempt) == (job.job_id, 2)
+
+
+async def test_a_bulk_cancel_says_how_many(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    queued = [await plant_queued(real_app) for _ in range(3)]
+    ended = await plant_final(real_app, "ok")
+    form = {"action": "cancel", "job": [f"ingest/{job.job_id}" for job in (*queued, ended)], "next": "/jobs?q=a"}
+    answer = await real_browser.post("/jobs/act", data=form)
+    assert answer.headers["location"] == "/jobs?q=a&told=cancel&n=3&refused=1"
+    assert {await status_of(real_app, job.job_id) for job in queued} == {JobStatus.CANCELLED}
+    text = text_of((await real_browser.get("/jobs?told=cancel&n=3&refused=1")).text)
+    assert "3 jobs are being cancelled. 1 was refused." in text
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"action": "delete", "job": "ingest/" + "a" * 32},
+        {"action": "retry"},
+        {"action": "retry", "job": "ingest/../../../healthz"},
+        {"action": "cancel", "job": "ingest/" + "A" * 32},
+        {"action": "cancel", "job": [f"ingest/{n:032x}" for n in range(201)]},
+    ],
+)
+async def test_nonsense_is_refused(browser: httpx2.AsyncClient, form: dict[str, object]) -> None:
+    for path in ("/jobs/preview", "/jobs/act"):
+        answer = await browser.post(path, data=form)
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "text/html; charset=utf-8")
+
+
+async def test_a_form_of_another_site_changes_nothing(real_app: FastAPI) -> None:
+    job = await plant_queued(real_app)
+    form = {"action": "cancel", "job": f"ingest/{job.job_id}"}
+    async with browser_of(real_app, **{"sec-fetch-site": "cross-site"}) as browser:
+        answer = await browser.post("/jobs/act", data=form)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    assert await status_of(real_app, job.job_id) is JobStatus.QUEUED
+
+
+async def test_the_way_back_leads_to_no_other_site(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    job = await plant_queued(real_app)
+    form = {"action": "cancel", "job": f"ingest/{job.job_id}", "next": "//evil.example"}
+    answer = await real_browser.post("/jobs/act", data=form)
+    assert answer.headers["location"] == "/jobs?told=cancel&n=1&refused=0"

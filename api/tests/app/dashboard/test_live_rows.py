@@ -1,0 +1,124 @@
+"""Live rows: changes arrive, are rendered once for all viewers of one owner and language, and nothing is missed."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from app.dashboard import live
+from app.dashboard.rendering import Pages
+from app.dashboard.viewer import Viewer
+from app.ledger.port import JobQuery
+from batch.errors import StoreError
+from tests.fixtures.jobs.apps import jobs_of
+from tests.fixtures.jobs.planted import plant_final, plant_queued, plant_running
+from tests.fixtures.jobs.streams import open_stream
+
+pytestmark = pytest.mark.anyio
+LIVE = "/live/jobs"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_EVERY_S", 0.05)
+
+
+async def test_a_page_sees_a_job_begin_and_end(real_app: FastAPI) -> None:
+    queued = await plant_queued(real_app)
+    async with open_stream(real_app, LIVE) as stream:
+        assert 'id="job-' in await stream.until(queued.job_id)
+        running, _ = await plant_running(real_app, "ok", size=4)
+        await stream.until(f'<tr id="job-{running.job_id}"')
+        await jobs_of(real_app).parts.store.cancel("ingest", queued.job_id)
+        await stream.until("cancelled")
+    assert stream.status == 200
+
+
+async def test_a_job_that_begins_and_ends_between_two_looks_is_no_row(real_app: FastAPI) -> None:
+    ended = await plant_final(real_app, "ok")
+    waiting = await plant_queued(real_app)
+    async with open_stream(real_app, LIVE) as stream:
+        assert ended.job_id not in await stream.until(waiting.job_id)
+
+
+async def test_many_viewers_cost_one_rendering(real_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered: Counter[tuple[str, str]] = Counter()
+    render = Pages.render
+
+    async def counted(self: Pages, template: str, viewer: Viewer, values: Mapping[str, Any]) -> str:
+        rendered[viewer.language, values["row"].job["job_id"]] += 1
+        return await render(self, template, viewer, values)
+
+    monkeypatch.setattr(Pages, "render", counted)
+    async with AsyncExitStack() as stack:
+        streams = [await stack.enter_async_context(open_stream(real_app, LIVE)) for _ in range(50)]
+        streams += [await stack.enter_async_context(open_stream(real_app, LIVE, language="ja")) for _ in range(50)]
+        job = await plant_queued(real_app)
+        await asyncio.gather(*(stream.until(job.job_id) for stream in streams))
+    assert rendered == {("en", job.job_id): 1, ("ja", job.job_id): 1}
+
+
+async def test_another_owner_sees_nothing(real_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_PING_S", 0.2)
+    async with open_stream(real_app, LIVE, owner="other") as other, open_stream(real_app, LIVE) as ours:
+        job = await plant_queued(real_app)
+        await ours.until(job.job_id)
+        # A ping comes some looks later than the one that found it for us.
+        other.text = ""
+        await other.until(": ping")
+    assert job.job_id not in other.text
+
+
+async def test_a_page_that_comes_back_misses_nothing(real_app: FastAPI) -> None:
+    first = await plant_queued(real_app)
+    async with open_stream(real_app, LIVE) as stays, open_stream(real_app, LIVE) as leaves:
+        await asyncio.gather(stays.until(first.job_id), leaves.until(first.job_id))
+        await leaves.until("\nid: ")
+        last = leaves.last_id
+        leaves.is_gone.set()
+        second = await plant_queued(real_app)
+        await stays.until(second.job_id)
+        async with open_stream(real_app, LIVE, query=f"after={last}") as back:
+            text = await back.until(second.job_id)
+    assert first.job_id not in text
+    assert "event: reload" not in text
+
+
+@pytest.mark.parametrize("after", ["0000-1", "nonsense", "-", "1-" + "9" * 40])
+async def test_a_page_of_another_process_loads_its_rows_anew(real_app: FastAPI, after: str) -> None:
+    async with open_stream(real_app, LIVE, query=f"after={after}") as stream:
+        await stream.until("event: reload")
+
+
+async def test_a_list_that_is_away_is_said_and_unsaid(real_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = jobs_of(real_app).parts.history
+    with monkeypatch.context() as away:
+
+        async def refuse(query: JobQuery) -> Any:
+            raise StoreError("PostgreSQL did not answer in 7 s")
+
+        away.setattr(history, "list_jobs", refuse)
+        async with open_stream(real_app, LIVE) as stream:
+            await stream.until("PostgreSQL did not answer in 7 s")
+            away.undo()
+            await stream.until("event: away\ndata: \n")
+
+
+async def test_nobody_watches_and_nothing_is_asked(real_app: FastAPI) -> None:
+    async with open_stream(real_app, LIVE) as stream:
+        await stream.until("rows of jobs")
+        assert len(real_app.state.live_rows._channels) == 1
+    assert real_app.state.live_rows._channels == {}
+
+
+async def test_a_stream_ends_so_that_its_viewer_is_authenticated_again(
+    real_app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_LIFE_S", 0.05)
+    monkeypatch.setattr(live, "_PING_S", 0.05)
+    async with open_stream(real_app, LIVE) as stream:
+        await stream.until("event: again")
