@@ -46,6 +46,10 @@ class Viewer:
             raise NotAuthorized("the request was not authenticated, and this answer depends on the caller")
         return self.principal.owner
 
+    def may(self, scope: str) -> bool:
+        """Return whether the viewer has a scope, such as `jobs:write`: what they may not do is shown disabled."""
+        return self.principal is not None and scope in self.principal.scopes
+
 
 def viewer_of(request: Request) -> Viewer:
     """Return who looks at the page of a request."""

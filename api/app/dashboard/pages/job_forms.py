@@ -7,12 +7,14 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
+from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
 from app.dashboard.job_rows import JobRow, api_path, is_reference
 from app.dashboard.language import KEPT_S
 from app.dashboard.page import Page
 from app.dashboard.viewer import is_own_path, read_form
 from app.dashboard.views import COOKIE, add_view, drop_view, read_views, write_views
+from app.deps import needs
 from batch.errors import InvalidRequest
 
 type Action = Literal["retry", "cancel"]
@@ -24,7 +26,7 @@ _MOST_JOBS = 200
 _AT_ONCE = 8
 
 
-@router.post("/jobs/preview")
+@router.post("/jobs/preview", dependencies=[needs(Scope.JOBS_READ)])
 async def preview(page: Page, request: Request) -> Response:
     """Say what an action would do to the chosen jobs, before anything runs."""
     fields = await read_form(request)
@@ -36,7 +38,7 @@ async def preview(page: Page, request: Request) -> Response:
     return await page.show("parts/job_preview.html" if page.is_part else "job_preview.html", **values)
 
 
-@router.post("/jobs/act")
+@router.post("/jobs/act", dependencies=[needs(Scope.JOBS_WRITE)])
 async def act(page: Page, request: Request) -> Response:
     """Do to the chosen jobs what the preview said."""
     action, chosen, back = _read(await read_form(request))
@@ -52,7 +54,7 @@ async def act(page: Page, request: Request) -> Response:
     return page.go_to(f"{back}{'&' if '?' in back else '?'}{urlencode(told)}")
 
 
-@router.post("/jobs/views")
+@router.post("/jobs/views", dependencies=[needs()])
 async def save_view(page: Page, request: Request) -> Response:
     """Keep the filters of the page under a name, or drop a view, in the viewer's cookie."""
     fields = await read_form(request)

@@ -8,9 +8,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.auth.scopes import Scope
 from app.dashboard.job_rows import rows_of
 from app.dashboard.page import Page, ask_all
 from app.dashboard.views import read_views
+from app.deps import needs
 from app.jobs.model import JobStatus
 from app.jobs.queues import Queue
 from batch.market.calendar import JST
@@ -63,7 +65,7 @@ class JobFilters(BaseModel):
         return f"/jobs?{query}" if query else "/jobs"
 
 
-@router.get("/jobs")
+@router.get("/jobs", dependencies=[needs(Scope.JOBS_READ)])
 async def show_jobs(page: Page, filters: Annotated[JobFilters, Query()]) -> Response:
     """Show the jobs that the query asks for, newest first."""
     asked = filters.to_api(page.viewer.now)

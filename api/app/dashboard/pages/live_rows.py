@@ -5,9 +5,10 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import StreamingResponse
 
+from app.auth.scopes import Scope
 from app.dashboard.live import LiveRows
 from app.dashboard.page import Page
-from app.deps import count_stream
+from app.deps import count_stream, needs
 from app.jobs_api.watching import STREAM_HEADERS
 from app.live.streams import EVENT_STREAM
 
@@ -15,7 +16,7 @@ router = APIRouter()
 _Id = Annotated[str, Query(max_length=50)]
 
 
-@router.get("/live/jobs", dependencies=[Depends(count_stream)])
+@router.get("/live/jobs", dependencies=[needs(Scope.JOBS_READ), Depends(count_stream)])
 async def stream_rows(
     page: Page,
     request: Request,

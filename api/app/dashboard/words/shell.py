@@ -43,6 +43,7 @@ WORDS: dict[str, Pair] = {
     "key_go": ("go to {places}", "{places}へ移動"),
     "key_theme": ("light or dark", "配色の切り替え"),
     "key_list": ("this list", "この一覧"),
+    "read_only": ("Your role may not change jobs", "この権限ではジョブを変更できません"),
     "close": ("Close", "閉じる"),
     "and": (", ", "・"),
     "unknown": ("–", "–"),

@@ -8,7 +8,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
 
-from app.auth.guard import PUBLIC_PATHS, stated_scopes
+from app.auth.guard import is_public, stated_scopes
 from app.auth.principals import Principal
 from app.auth.scopes import SCOPES, Role, Scope
 from app.catalog import CATALOG
@@ -40,7 +40,7 @@ def silent_routes(app: FastAPI) -> list[str]:
     return [
         f"{method} {path} states no scope (dependencies=[needs(…)]): look at {files[method, path]}"
         for method, path, scopes in stated_scopes(app.routes)
-        if scopes is None and path not in PUBLIC_PATHS
+        if scopes is None and not is_public(path)
     ]
 
 

@@ -4,6 +4,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.auth.scopes import Role
 from app.jobs.model import JobStatus
 from tests.fixtures.jobs.apps import jobs_of
 from tests.fixtures.jobs.browsers import browser_of, tags_of, text_of
@@ -53,6 +54,17 @@ async def test_a_bulk_cancel_says_how_many(real_app: FastAPI, real_browser: http
     assert {await status_of(real_app, job.job_id) for job in queued} == {JobStatus.CANCELLED}
     text = text_of((await real_browser.get("/jobs?told=cancel&n=3&refused=1")).text)
     assert "3 jobs are being cancelled. 1 was refused." in text
+
+
+async def test_a_viewer_sees_disabled_buttons_and_is_refused(real_app: FastAPI) -> None:
+    job = await plant_queued(real_app)
+    async with browser_of(real_app, role=Role.VIEWER) as browser:
+        buttons = [tag for name, tag in tags_of((await browser.get("/jobs")).text) if tag.get("name") == "action"]
+        assert len(buttons) == 2
+        assert all("disabled" in tag for tag in buttons)
+        answer = await browser.post("/jobs/act", data={"action": "cancel", "job": f"ingest/{job.job_id}"})
+    assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html; charset=utf-8")
+    assert await status_of(real_app, job.job_id) is JobStatus.QUEUED
 
 
 @pytest.mark.parametrize(
