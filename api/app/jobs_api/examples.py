@@ -44,6 +44,7 @@ JOB: dict[str, Any] = {
     },
     "error": None,
     "health": "ok",
+    "request": {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500},
     "links": {
         "self": f"{_JOBS}/{_ID}",
         "events": f"{_JOBS}/{_ID}/events",
@@ -56,7 +57,7 @@ JOB: dict[str, Any] = {
 }
 
 JOB_PAGE: dict[str, Any] = {
-    "items": [JOB],
+    "items": [JOB | {"request": None}],
     "next_cursor": "WyIyMDI1LTExLTA0VDA3OjAwOjAwKzAwOjAwIiwiZGM4NGQ4ODM3MTc5NDc3M2I5MjlkMjk1N2Y2YTY2M2IiXQ",
 }
 

@@ -16,6 +16,7 @@ from app.errors import BAD_CURSOR, BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_
 from app.jobs.job_type import JobType
 from app.jobs.model import Job
 from app.jobs.queues import Queue, jobs_path
+from app.jobs.retries import retry_whole
 from app.jobs_api.accepting import accept
 from app.jobs_api.chunks import ChunkListing, ChunkPage, page_chunks
 from app.jobs_api.failures import FailureListing, page_failures
@@ -127,7 +128,9 @@ class JobRoutes:
             return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
         response.headers.update(headers)
         workers = [] if job.status.is_final else await named.jobs.parts.store.workers()
-        return view_job(job, base=self.base, workers=workers)
+        view = view_job(job, base=self.base, workers=workers)
+        view.request = dict(job.request)
+        return view
 
     async def job_events(self, named: NamedJob, hub: Events, last_event_id: LastEventId = None) -> Response:
         """Stream what happens to a job as server-sent events: `status` and `progress`.
@@ -168,10 +171,10 @@ class JobRoutes:
         return Accepted(job_id=job.job_id, status=job.status)
 
     async def retry_job(self, named: NamedJob, response: Response, body: RetryBody | None = None) -> Accepted:
-        """Run what failed, was cancelled or given up again, as a child job; the finished job stays as it is."""
-        del body  # its one field has one value, so far
+        """Run what failed, was cancelled or given up again, or all of it, as a child job; the finished job stays."""
         job = await named.find(self.queue)
-        build_retry = named.jobs.parts.catalog.get(job.task).build_retry
+        is_whole = body is not None and body.only == "all"
+        build_retry = retry_whole if is_whole else named.jobs.parts.catalog.get(job.task).build_retry
         child = await named.jobs.retry(job, build_retry(job, await named.jobs.load_chunks(job)))
         return accept(child, self.base, response)
 

@@ -57,6 +57,7 @@ class JobView(BaseModel):
     result: dict[str, Any] | None = Field(description="as far as it is known; each kind of job has its own")
     error: dict[str, Any] | None
     health: Health
+    request: dict[str, Any] | None = Field(default=None, description="what was asked for; null in lists")
     links: dict[str, str]
 
 
@@ -143,7 +144,9 @@ class RetryBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"only": "failed"}})
 
-    only: Literal["failed"] = "failed"
+    only: Literal["failed", "all"] = Field(
+        default="failed", description="what is left to do, or the whole request again"
+    )
 
 
 def view_job(job: Job, *, base: str, workers: Sequence[Worker]) -> JobView:

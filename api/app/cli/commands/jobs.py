@@ -146,12 +146,13 @@ def retry(
     context: typer.Context,
     job_id: JobId,
     *,
+    whole: Annotated[bool, typer.Option("--all", help="run all of it again")] = False,
     wait: Annotated[bool, typer.Option(help="follow the new job until it ends")] = False,
     json: Json = False,
 ) -> None:
     """Run the failed or cancelled part of a job again, as a new job."""
     session: Session = context.obj.with_json(json)
-    answer = QueuedJob(session.client(), job_id).call("POST", "/retry", json={"only": "failed"})
+    answer = QueuedJob(session.client(), job_id).call("POST", "/retry", json={"only": "all" if whole else "failed"})
     if wait:
         follow(session, answer["job_id"])
     _print_answer(session, answer, "submitted")

@@ -255,12 +255,22 @@ async def test_a_retry_is_a_child_with_only_what_failed(real_app: FastAPI, real_
     assert (await get(real_http, f"{JOBS}/{job.job_id}"))["status"] == "partial"
 
 
+async def test_all_of_a_job_runs_again_if_that_is_asked(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
+    job = await plant_final(real_app, "ok", "no_trades")
+    asked = (await get(real_http, f"{JOBS}/{job.job_id}"))["request"]
+    assert asked == job.request
+    answer = await real_http.post(f"{JOBS}/{job.job_id}/retry", json={"only": "all"})
+    child = await get(real_http, answer.headers["location"])
+    assert (child["parent_id"], child["request"]) == (job.job_id, asked)
+    assert [job["request"] for job in (await get(real_http, JOBS))["items"]] == [None, None]
+
+
 async def test_a_retry_needs_no_body(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
     job = await plant_final(real_app, "invalid")
     assert (await real_http.post(f"{JOBS}/{job.job_id}/retry")).status_code == 202
 
 
-@pytest.mark.parametrize(("status", "body"), [(422, {"only": "all"}), (422, {"force": True}), (422, [])])
+@pytest.mark.parametrize(("status", "body"), [(422, {"only": "none"}), (422, {"force": True}), (422, [])])
 async def test_a_retry_of_something_else_is_refused(
     real_app: FastAPI, real_http: httpx2.AsyncClient, status: int, body: Any
 ) -> None:
