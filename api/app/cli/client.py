@@ -19,6 +19,7 @@ from batch.kit.retry import parse_retry_after
 INGEST = "/api/v1/ingest"
 SCHEDULES = "/api/v1/schedules"
 JOBS = "/api/v1/jobs"
+DEAD_LETTERS = "/api/v1/dead-letters"
 _TOO_MANY, _NO_CONTENT = 429, 204
 #: The slowest answer of the API is a 503 when Redis does not answer, within 7 s.
 _ANSWER_S = 10.0

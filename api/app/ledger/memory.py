@@ -11,6 +11,7 @@ from typing import Any
 from app.jobs.model import TRANSITIONS, Chunk, Job, JobStatus
 from app.jobs.records import as_stored, chunk_as_stored
 from app.ledger.activity import Activity, ActivityQuery
+from app.ledger.dead_letters import DeadLetter, DeadLetterQuery, find_dead_letters
 from app.ledger.memory_activity import find_activity
 from app.ledger.outbox.memory import MemoryOutbox
 from app.ledger.port import (
@@ -174,6 +175,9 @@ class MemoryJobHistory:
     async def activity(self, query: ActivityQuery) -> Mapping[str, Activity]:
         ends = {job_id: (self._chunks.get(job_id, {}), at) for job_id, at in self._chunk_ends.items()}
         return find_activity(query, self._jobs.values(), ends, self._clock())
+
+    async def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetter]:
+        return find_dead_letters(query, self._jobs, self._chunks, self._chunk_ends)
 
     async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:
         """Return the jobs of some tasks that were completed in whole or in part."""

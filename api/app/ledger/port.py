@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from app.jobs.model import Chunk, Job, JobStatus
 from app.ledger.activity import Activity, ActivityQuery
+from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
 from app.ledger.outbox.port import Outbox
 from batch.errors import Conflict, InvalidRequest
 
@@ -224,6 +225,10 @@ class JobHistory(Protocol):
 
     async def activity(self, query: ActivityQuery) -> Mapping[str, Activity]:
         """Return by queue what was settled, what ended and what waited in each stretch of time."""
+        ...
+
+    async def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetter]:
+        """Return the chunks that were given up, newest first."""
         ...
 
     async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:

@@ -28,6 +28,7 @@ from app.jobs.runs import parse_runs
 from app.ledger.activity import Activity, ActivityQuery
 from app.ledger.activity_sql import load_activity
 from app.ledger.admission import admit, confirm
+from app.ledger.dead_letters import DeadLetter, DeadLetterQuery, build_dead_letters, parse_dead_letter
 from app.ledger.group_commit import GroupCommit, build_draft
 from app.ledger.listing import VERSION, build_page
 from app.ledger.outbox.postgres import PostgresOutbox, release
@@ -217,6 +218,11 @@ class PostgresJobHistory:
         with postgres_errors():
             async with self._statements.connect() as connection:
                 return await load_activity(connection, query)
+
+    async def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetter]:
+        with postgres_errors():
+            async with self._statements.connect() as connection:
+                return [parse_dead_letter(row) for row in await connection.execute(build_dead_letters(query))]
 
     async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:
         """Return the jobs of some tasks that were completed in whole or in part."""

@@ -51,6 +51,7 @@ JOBS = Table(
     Index("jobs_newest", "queue", "requested_at", "job_id"),
     Index("jobs_by_status", "queue", "status", "requested_at"),
     Index("jobs_by_completion", "queue", "completed_at"),
+    Index("jobs_children", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
     Index(
         "jobs_overlap",
         "owner",
@@ -90,6 +91,7 @@ JOB_CHUNKS = Table(
     Column("tally", JSONB, nullable=False),
     Column("ended_at", DateTime(timezone=True)),
     Column("runs", JSONB, nullable=False, server_default="[]"),
+    Index("job_chunks_dead", "ended_at", "job_id", "n", postgresql_where=text("state = 'dead'")),
 )
 
 # No foreign key: a job may be deleted before its end has been delivered.

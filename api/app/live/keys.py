@@ -51,11 +51,6 @@ def leases(queue: str) -> str:
     return f"{queue}:leases"
 
 
-def dead_letters(queue: str) -> str:
-    """Return the key of the list of dead chunks."""
-    return f"{queue}:dlq"
-
-
 def worker(name: str) -> str:
     """Return the key of what a worker says of itself."""
     return f"kaboom:worker:{name}"
@@ -81,7 +76,6 @@ def of_job(queue: str, job_id: str) -> list[str]:
         active(queue),
         dispatch(queue),
         leases(queue),
-        dead_letters(queue),
         retries(queue),
         logs(queue, job_id),
     ]

@@ -49,3 +49,23 @@ SERIES: dict[str, Any] = {
         }
     ],
 }
+
+_DEAD_JOB = "/api/v1/ingest/jobs/dc84d88371794773b929d2957f6a663b"
+DEAD_LETTERS: dict[str, Any] = {
+    "items": [
+        {
+            "queue": "ingest",
+            "job_id": "dc84d88371794773b929d2957f6a663b",
+            "task": "ingest.run_daily",
+            "chunk": "15",
+            "items": 46,
+            "failed": 23,
+            "attempts": 3,
+            "cause": "given up after 3 attempts: in 3 of 3 attempts the worker process died or stopped responding",
+            "given_up_at": "2025-11-04T07:01:12.204000Z",
+            "retried_as": None,
+            "links": {"job": _DEAD_JOB, "chunks": f"{_DEAD_JOB}/chunks", "retry": f"{_DEAD_JOB}/retry"},
+        }
+    ],
+    "next_cursor": None,
+}

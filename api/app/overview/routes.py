@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.scopes import Scope
-from app.deps import Jobs, Shared, needs
-from app.errors import INVALID, describe_problems
+from app.deps import Caller, Cursors, Jobs, Shared, needs
+from app.errors import BAD_CURSOR, INVALID, describe_problems
 from app.jobs_api.together import answer_together, build_answer
+from app.overview.dead_letters import DeadLetterListing, DeadLetterPage, page_dead_letters
 from app.overview.stats import AllStats, Series, SeriesListing, tell_all_stats, tell_series
 from app.overview.workers import WorkerList, list_workers
 from batch.kit.clock import utc_now
@@ -46,3 +47,21 @@ async def get_series(
         return build_answer((await tell_series(jobs, query)).model_dump_json())
 
     return await answer_together(shared, request, find)
+
+
+@router.get("/dead-letters", responses=describe_problems(BAD_CURSOR, INVALID))
+async def list_dead_letters(
+    jobs: Jobs,
+    caller: Caller,
+    cursors: Cursors,
+    request: Request,
+    response: Response,
+    listing: Annotated[DeadLetterListing, Query()],
+) -> DeadLetterPage:
+    """List the chunks that were given up, newest first; `links.retry` runs what its job has left to do."""
+    queues = jobs.parts.catalog.queues
+    page = await page_dead_letters(jobs.parts.history, cursors, listing, queues=queues, owner=caller.owner)
+    if page.next_cursor:
+        url = request.url.include_query_params(cursor=page.next_cursor)
+        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    return page

@@ -16,6 +16,7 @@ JOB_WORDS: dict[str, Pair] = {
         "no jobs yet; submit one: kaboom ingest run-daily --wait",
         "ジョブはまだありません。投入するには：kaboom ingest run-daily --wait",
     ),
+    "no_dead_letters": ("no chunk was given up", "処理を打ち切ったチャンクはありません"),
     "no_jobs_found": ("no job mentions {q}", "{q} に該当するジョブはありません"),
     "no_workers": (
         "no worker has reported in the last 15 minutes; start one: kaboom worker",

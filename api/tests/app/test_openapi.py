@@ -27,6 +27,7 @@ from app.market_data.schemas import (
     SymbolPage,
     UniverseView,
 )
+from app.overview.dead_letters import DeadLetterPage
 from app.overview.stats import AllStats, Series
 from app.overview.workers import WorkerList
 from app.schedules.schemas import (
@@ -44,7 +45,7 @@ VIEWS: tuple[type[BaseModel], ...] = (
     *(Alive, Ready, Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody, ChunkPage),
     *(FiringView, NewSchedule, ScheduleChange, ScheduleDetail, ScheduleList, ScheduleView),
     *(DeliveryPage, DeliveryView),
-    *(WorkerList, AllStats, Series),
+    *(WorkerList, AllStats, Series, DeadLetterPage),
     *(BarPage, CalendarView, CellPage, CoveragePage, LatestBars, SessionPage, SymbolPage, UniverseView),
 )
 MODELS = {model.__name__: model for model in (*VIEWS, *map(build_body, CATALOG))}

@@ -42,7 +42,6 @@ def sound() -> Evidence:
         ledger={"a": LedgerJob(ROW, [CHUNK])},
         live={"a": LiveJob(record, chunks, ["queued", "running", "completed"])},
         left={},
-        dead_letters=[],
         kept=bars(5.0, 6.0),
         undisturbed=bars(5.0, 6.0),
     )
@@ -88,8 +87,6 @@ BREACHES: list[tuple[str, Kind, Callable[[Evidence], Evidence]]] = [
     ("two ends", Kind.EVENTS, lambda e: live(e, states=["queued", "running", "completed", "completed"])),
     ("no end", Kind.EVENTS, lambda e: live(e, states=["queued", "running"])),
     ("a step back", Kind.EVENTS, lambda e: live(e, states=["running", "queued", "running", "completed"])),
-    ("an unlisted dead chunk", Kind.DEAD_LETTERS, lambda e: chunk(e, state="dead")),
-    ("a dead letter of a live chunk", Kind.DEAD_LETTERS, lambda e: replace(e, dead_letters=["a|0"])),
     ("a fourth attempt", Kind.ATTEMPTS, lambda e: chunk(e, attempts=4)),
     ("no attempt", Kind.ATTEMPTS, lambda e: chunk(e, attempts=0)),
     ("a bar that is not there", Kind.BARS_MISSING, lambda e: replace(e, kept=e.kept.head(1))),

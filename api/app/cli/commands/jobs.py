@@ -1,4 +1,4 @@
-"""`kaboom jobs`: list, show, stats, watch, logs, chunks, cancel, retry, delete."""
+"""`kaboom jobs`: list, show, stats, watch, logs, chunks, dead, cancel, retry, delete."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from app.cli.client import JOBS
+from app.cli.client import DEAD_LETTERS, JOBS
 from app.cli.commands.following import follow
 from app.cli.exits import Exit
 from app.cli.options import Json
@@ -133,6 +133,30 @@ def chunks(
         session.show(line)
 
 
+@app.command("dead")
+def dead(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(help="chunks on one page", min=1, max=200)] = 20,
+    cursor: Annotated[str | None, typer.Option(help="next_cursor of the previous page, with the same filters")] = None,
+    queue: Annotated[Queue | None, typer.Option(help="only chunks of this queue (default: all)")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="also those whose job was retried")] = False,
+    json: Json = False,
+) -> None:
+    """List chunks that were given up, newest first; `kaboom jobs retry` runs their jobs again."""
+    session: Session = context.obj.with_json(json)
+    params: dict[str, Any] = {"limit": limit, "cursor": cursor, "queue": queue and queue.value}
+    params |= {} if every else {"is_retried": "false"}
+    given = {name: value for name, value in params.items() if value is not None}
+    page = session.client().call("GET", DEAD_LETTERS, params=given)
+    if session.is_json:
+        session.print_json(page)
+    elif not page["items"]:
+        session.say("no_dead_letters")
+    else:
+        session.show(_dead_table(session.words, page["items"]))
+
+
 @app.command("cancel")
 def cancel(context: typer.Context, job_id: JobId, *, json: Json = False) -> None:
     """Cancel a job; bars already written stay."""
@@ -210,6 +234,16 @@ def _stats_table(words: Speaker, found: dict[str, Any]) -> Table:
         add_row(table, words.coded("job", status), *(f"{queue['by_status'][status]:,}" for queue in queues.values()))
     waiting = (f"{queue['waiting_messages']:,}" for queue in queues.values())
     add_row(table, words.say("stats_waiting"), *waiting)
+    return table
+
+
+def _dead_table(words: Speaker, letters: list[dict[str, Any]]) -> Table:
+    names = ("job", "chunk", "given up (JST)", "failed", "attempts", "retried as", "reason")
+    table = new_table(words, *names, right={"chunk", "failed", "attempts"}, whole={"job"})
+    for letter in letters:
+        head = (letter["job_id"], letter["chunk"], to_jst(letter["given_up_at"], "seconds"))
+        counts = (f"{letter['failed']:,}/{letter['items']:,}", str(letter["attempts"]))
+        add_row(table, *head, *counts, letter["retried_as"] or "", words.detail(letter["cause"]))
     return table
 
 

@@ -1,8 +1,8 @@
 -- Shared by every script: time from Redis alone (workers' clocks differ), counters from absolute tallies
 -- (a repeated call counts once), and the one place where a job becomes final.
 local JOB, CHUNKS, EVENTS, NEWEST = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local ACTIVE, DISPATCH, LEASES, DLQ, RETRIES = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local LOGS = KEYS[10]
+local ACTIVE, DISPATCH, LEASES, RETRIES = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local LOGS = KEYS[9]
 local DAY_S = 86400
 local FINAL = {completed = 1, partial = 1, failed = 1, cancelled = 1}
 
@@ -141,8 +141,6 @@ local function end_chunk(id, n, state)
   if state == 'cancelled' and rest > 0 then redis.call('HINCRBY', JOB, 'cancelled', int(rest)) end
   if state == 'dead' then
     redis.call('HINCRBY', JOB, 'dead', 1)
-    redis.call('LPUSH', DLQ, member(id, n))
-    redis.call('LTRIM', DLQ, 0, 999)
     if rest > 0 then
       -- A chunk that comes back from the ledger has the cause in its tally.
       local cause = chunk('error', n) or cjson.decode(chunk('tally', n) or '{}').cause or ''

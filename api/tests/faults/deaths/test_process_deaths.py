@@ -146,8 +146,9 @@ def test_a_chunk_that_kills_its_process_is_given_up_after_three(lab: Lab, measur
     job = lab.caller.wait(job_id, within_s=90)
     took_s = time.monotonic() - begun_at
     assert took_s < 70
-    dead = [m for m in lab.redis.lrange("ingest:dlq", 0, -1) if m.startswith(job_id)]
-    assert len(dead) == 1
+    letters = lab.caller.http.get("/api/v1/dead-letters").json()["items"]
+    (dead,) = [letter for letter in letters if letter["job_id"] == job_id]
+    assert (dead["attempts"], "died or stopped responding" in dead["cause"]) == (3, True)
     assert job["result"]["outcomes"]["ok"] >= 18
     assert job["progress"]["failed"] == 24 - job["progress"]["done"] <= 6
     failures = lab.caller.http.get(f"/api/v1/ingest/jobs/{job_id}/failures").json()["items"]

@@ -1,6 +1,5 @@
 """Invariant set I: what must hold of every job when nothing runs any more, and a readable list of what does not."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,7 +25,6 @@ class Kind(StrEnum):
     STORES_DISAGREE = "stores_disagree"  # Redis and the ledger
     LEFT_BEHIND = "left_behind"  # a lease, an announcement or an active job that nobody will end
     EVENTS = "events"  # not exactly one end, or a step that the state machine has not
-    DEAD_LETTERS = "dead_letters"
     ATTEMPTS = "attempts"
     BARS_MISSING = "bars_missing"
     BARS_WRONG = "bars_wrong"
@@ -160,16 +158,6 @@ def _events(e: Evidence) -> Iterator[Breach]:
                 yield Breach(Kind.EVENTS, job_id, f"went from {one} to {other}")
 
 
-def _dead_letters(e: Evidence) -> Iterator[Breach]:
-    known = e.ledger.keys() - e.forgotten
-    dead = Counter(
-        f"{job_id}|{chunk['n']}" for job_id in known for chunk in e.ledger[job_id].chunks if chunk["state"] == "dead"
-    )
-    listed = Counter(m for m in e.dead_letters if not m.endswith("|plan") and m.partition("|")[0] in known)
-    if dead != listed:
-        yield Breach(Kind.DEAD_LETTERS, "ingest:dlq", f"holds {dict(listed)}, the ledger {dict(dead)}")
-
-
 def _attempts(e: Evidence) -> Iterator[Breach]:
     for job_id, job in e.ledger.items():
         for chunk in job.chunks:
@@ -216,5 +204,5 @@ def _keys(e: Evidence) -> Iterator[Breach]:
 
 
 _LOOKS: tuple[Callable[[Evidence], Iterator[Breach]], ...] = (
-    _promises, _states, _sums, _agreement, _leftovers, _events, _dead_letters, _attempts, _bars, _pages, _keys,
+    _promises, _states, _sums, _agreement, _leftovers, _events, _attempts, _bars, _pages, _keys,
 )  # fmt: skip

@@ -60,7 +60,6 @@ class Evidence:
     ledger: Mapping[str, LedgerJob]
     live: Mapping[str, LiveJob]
     left: Mapping[str, Sequence[str]]
-    dead_letters: Sequence[str]
     #: Bars in `BAR_SCHEMA`: what is kept, and what an undisturbed run keeps.
     kept: pl.DataFrame
     undisturbed: pl.DataFrame
@@ -90,7 +89,6 @@ def collect(lab: Lab, *, within_s: float = 60.0) -> Evidence:
         ledger=ledger,
         live=_read_live(lab, {job_id: _queue_of(ledger.get(job_id)) for job_id in sorted(accepted | ledger.keys())}),
         left={key: lab.redis.zrange(key, 0, -1) for key in SETS},
-        dead_letters=[member for queue in QUEUES for member in lab.redis.lrange(f"{queue}:dlq", 0, -1)],
         kept=_read_kept(lab),
         undisturbed=_run_undisturbed([job.row["request"] for job in ledger.values() if job.is_ingest], lab),
         broken_pages=[f"{f.where}: {f.message}" for f in check_bars(lab.data_dir).faults],

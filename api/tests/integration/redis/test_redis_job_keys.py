@@ -112,13 +112,6 @@ async def test_a_job_that_is_not_final_never_expires(store: RedisJobStore, redis
     assert await redis.zscore(keys.active(QUEUE), job.job_id) is not None
 
 
-async def test_dead_chunks_are_listed_and_the_list_is_bounded(store: RedisJobStore, redis: Redis) -> None:
-    await redis.rpush(keys.dead_letters(QUEUE), *["old|0"] * 1000)
-    job = await die(store)
-    assert await redis.lindex(keys.dead_letters(QUEUE), 0) == f"{job.job_id}|0"
-    assert await redis.llen(keys.dead_letters(QUEUE)) == 1000
-
-
 async def test_a_fence_of_a_claim_that_a_failover_lost_is_refused(store: RedisJobStore, redis: Redis) -> None:
     job = await planned(store, make_chunk(0))
     before: Any = await redis.dump(keys.job(QUEUE, job.job_id))

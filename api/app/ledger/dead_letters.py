@@ -1,0 +1,118 @@
+"""Dead letters: chunks that were given up, as the ledger keeps them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, func, select, tuple_
+
+from app.jobs.model import Chunk, ChunkState, Job
+from app.ledger.tables import JOB_CHUNKS, JOBS
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterQuery:
+    """Which dead letters to list, newest first.
+
+    Attributes:
+        queues: any of these, at least one.
+        since: given up then or later.
+        is_retried: whether the job has a child; None for both.
+        before: the (given_up_at, job_id, n) of the last one already seen.
+
+    """
+
+    queues: tuple[str, ...]
+    owner: str
+    since: datetime | None = None
+    is_retried: bool | None = None
+    before: tuple[datetime, str, int] | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A chunk that was given up: `items` in it, of which `failed`; `retried_as` is the newest child of its job."""
+
+    job_id: str
+    queue: str
+    task: str
+    n: int
+    items: int
+    failed: int
+    attempts: int
+    cause: str
+    given_up_at: datetime
+    retried_as: str | None = None
+
+    @property
+    def place(self) -> tuple[datetime, str, int]:
+        """Where it stands among the others."""
+        return self.given_up_at, self.job_id, self.n
+
+
+def build_dead_letters(query: DeadLetterQuery) -> Select[Any]:
+    """Return the statement that finds the dead letters of a query."""
+    child, place = JOBS.alias("child"), (JOB_CHUNKS.c.ended_at, JOB_CHUNKS.c.job_id, JOB_CHUNKS.c.n)
+    children = select(child.c.job_id).where(child.c.parent_id == JOBS.c.job_id)
+    newest = children.order_by(child.c.requested_at.desc()).limit(1).scalar_subquery()
+    statement = (
+        select(
+            *(JOBS.c.job_id, JOBS.c.queue, JOBS.c.task, JOB_CHUNKS.c.n, JOB_CHUNKS.c.attempts),
+            func.jsonb_array_length(JOB_CHUNKS.c["items"]).label("size"),
+            JOB_CHUNKS.c.tally["failed"].as_integer().label("failed"),
+            func.coalesce(JOB_CHUNKS.c.tally["cause"].as_string(), "").label("cause"),
+            JOB_CHUNKS.c.ended_at.label("given_up_at"),
+            newest.label("retried_as"),
+        )
+        .join(JOBS, JOBS.c.job_id == JOB_CHUNKS.c.job_id)
+        .where(JOB_CHUNKS.c.state == ChunkState.DEAD.value, JOB_CHUNKS.c.ended_at.is_not(None))
+        .where(JOBS.c.owner == query.owner, JOBS.c.queue.in_(query.queues))
+    )
+    if query.since:
+        statement = statement.where(JOB_CHUNKS.c.ended_at >= query.since)
+    if query.is_retried is not None:
+        statement = statement.where(children.exists() if query.is_retried else ~children.exists())
+    if query.before:
+        statement = statement.where(tuple_(*place) < query.before)
+    return statement.order_by(*(column.desc() for column in place)).limit(query.limit)
+
+
+def parse_dead_letter(row: Row[Any]) -> DeadLetter:
+    """Return the dead letter that a row holds."""
+    values = dict(row._mapping)  # noqa: SLF001  the public name of a row's mapping, in SQLAlchemy's words
+    return DeadLetter(items=values.pop("size"), **values)
+
+
+def find_dead_letters(
+    query: DeadLetterQuery,
+    jobs: Mapping[str, Job],
+    chunks: Mapping[str, Mapping[str, Chunk]],
+    ends: Mapping[str, Mapping[str, datetime]],
+) -> list[DeadLetter]:
+    """Return the dead letters of a query from jobs in memory."""
+    found = [
+        DeadLetter(
+            *(job.job_id, job.queue, job.task, int(n), len(chunk.items), chunk.tally.failed, chunk.attempts),
+            *(chunk.tally.cause, ends[job.job_id][n], _newest_child(job, jobs.values())),
+        )
+        for job in jobs.values()
+        if job.owner == query.owner and job.queue in query.queues
+        for n, chunk in chunks.get(job.job_id, {}).items()
+        if chunk.state is ChunkState.DEAD
+    ]
+    wanted = [
+        letter
+        for letter in found
+        if (query.since is None or letter.given_up_at >= query.since)
+        and (query.is_retried is None or (letter.retried_as is not None) is query.is_retried)
+        and (query.before is None or letter.place < query.before)
+    ]
+    return sorted(wanted, key=lambda letter: letter.place, reverse=True)[: query.limit]
+
+
+def _newest_child(job: Job, jobs: Iterable[Job]) -> str | None:
+    # In the order in which they were admitted.
+    children = [each.job_id for each in jobs if each.parent_id == job.job_id]
+    return children[-1] if children else None

@@ -1,0 +1,97 @@
+"""Dead letters: chunks that were given up, with the way to run them again."""
+
+from collections.abc import Sequence
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.errors import BadCursor
+from app.jobs.cursor import Cursors, parse_moment, parse_text
+from app.jobs.queues import Queue, jobs_path
+from app.jobs_api.words import Instant
+from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
+from app.ledger.port import JobHistory
+from app.overview.examples import DEAD_LETTERS
+from batch.errors import InvalidRequest
+
+
+class DeadLetterListing(BaseModel):
+    """Which dead letters to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    queue: list[Queue] = Field(default=[], max_length=len(Queue), description="only these; default: all")
+    since: Instant | None = Field(default=None, description="given up then or later")
+    is_retried: bool | None = Field(default=None, description="only those whose job was retried, or was not")
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: str | None = Field(default=None, max_length=200, description="next_cursor of the page before")
+
+
+class DeadLetterView(BaseModel):
+    """A chunk that was given up after its last attempt, or at once where a retry could not help."""
+
+    queue: str
+    job_id: str
+    task: str
+    chunk: str
+    items: int
+    failed: int = Field(description="items of the chunk that failed, the unfinished ones among them")
+    attempts: int
+    cause: str
+    given_up_at: AwareDatetime
+    retried_as: str | None = Field(description="the newest job that retries its job; null where there is none")
+    links: dict[str, str] = Field(description="its job, the runs of its chunks, and what a POST retries")
+
+
+class DeadLetterPage(BaseModel):
+    """Some dead letters, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": DEAD_LETTERS})
+
+    items: list[DeadLetterView]
+    next_cursor: str | None
+
+
+async def page_dead_letters(
+    history: JobHistory, cursors: Cursors, listing: DeadLetterListing, *, queues: Sequence[str], owner: str
+) -> DeadLetterPage:
+    """Return the page that a caller asks for.
+
+    Raises:
+        BadCursor: the cursor is not one of ours, or of another list.
+        StoreError: the ledger is unavailable.
+
+    """
+    wanted = tuple(sorted({queue.value for queue in listing.queue} or set(queues)))
+    scope = ["dead letters", *wanted, owner, listing.since, listing.is_retried]
+    before = None
+    if listing.cursor:
+        try:
+            shape = (parse_moment, parse_text, int)
+            before = tuple((await cursors.signer()).decode_place(listing.cursor, scope, shape))
+        except InvalidRequest as e:
+            raise BadCursor(e.message) from e
+    query = DeadLetterQuery(
+        wanted,
+        owner,
+        since=listing.since,
+        is_retried=listing.is_retried,
+        before=before,  # type: ignore[arg-type]  as the shape says
+        limit=listing.limit,
+    )
+    found = await history.dead_letters(query)
+    next_cursor = None
+    if len(found) == listing.limit:
+        at, job_id, n = found[-1].place
+        next_cursor = (await cursors.signer()).encode_place([at.isoformat(), job_id, n], scope)
+    return DeadLetterPage(items=[_view(letter) for letter in found], next_cursor=next_cursor)
+
+
+def _view(letter: DeadLetter) -> DeadLetterView:
+    job = f"{jobs_path(letter.queue)}/{letter.job_id}"
+    return DeadLetterView(
+        **{name: getattr(letter, name) for name in ("queue", "job_id", "task", "items", "failed", "attempts", "cause")},
+        chunk=str(letter.n),
+        given_up_at=letter.given_up_at,
+        retried_as=letter.retried_as,
+        links={"job": job, "chunks": f"{job}/chunks", "retry": f"{job}/retry"},
+    )
