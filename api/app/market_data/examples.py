@@ -88,10 +88,11 @@ CELL: dict[str, Any] = {
 }
 #: The head of the cells of two symbols in three sessions, and their six bytes: in the second session 7203 is missing.
 CELLS = (
-    b'{"interval":"1m","provider":"synthetic","is_real":false,"states":["pending","missing","empty","lost","not_final",'
-    b'"outdated","short","no_auction","differs","complete"],"sessions":["2025-10-31","2025-11-04","2025-11-05"],'
-    b'"symbols":["6758","7203"]}\n\t\t\t\t\x01\t'
-).decode()
+    '{"interval":"1m","provider":"synthetic","is_real":false,"states":["pending","missing","empty","lost","not_final",'
+    '"outdated","short","no_auction","differs","complete"],"sessions":["2025-10-31","2025-11-04","2025-11-05"],'
+    '"symbols":["6758","7203"],"names":["ソニーグループ","トヨタ自動車"],"sectors":["3650","3700"],'
+    '"scales":["TOPIX Core30","TOPIX Core30"]}\n\t\t\t\t\x01\t'
+)
 _LISTING: dict[str, Any] = {
     "symbol": "7203",
     "name": "トヨタ自動車",

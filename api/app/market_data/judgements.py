@@ -1,7 +1,7 @@
 """From questions to tables of how complete bars are; imported on the first question, since it needs polars."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -20,6 +20,8 @@ from batch.errors import InvalidRequest
 from batch.kit.clock import Clock
 from batch.market.bar import BarSeries
 from batch.market.calendar import JST, last_sessions
+from batch.market.listing import Listing, Market
+from batch.market.sectors import sector_of
 from batch.market.source import derived_source
 from batch.market.universe import load_universe
 from batch.providers.registry import get_source_spec
@@ -28,6 +30,7 @@ from batch.providers.spec import ProviderSpec
 type _Query = CellQuery | SessionsQuery
 #: Answers kept until the store changes; one of a whole market has about half a megabyte.
 _MOST_KEPT = 8
+_UNKNOWN = Listing("", "", Market.FILE, "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,14 @@ class _Judged:
     about: dict[str, Any]
     cells: pl.DataFrame
     sessions: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """Both answers for all symbols, made at once: a page asks for both."""
+
+    sessions: Table
+    grid: Grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +77,18 @@ class CoverTables:
             InvalidRequest: the provider or the market cannot be.
 
         """
-        return await self._answer(query, await asyncio.to_thread(self._symbols_of, query), _to_sessions)
+        return (await self._answer_whole(query)).sessions
 
     async def cells(self, query: CellsQuery) -> Grid:
         """Return the state of every cell as one byte, its number in `states`, by symbol and then oldest session first.
+
+        Beside them it names the symbols, and their sectors and size classes by the newest list before the last session.
 
         Raises:
             InvalidRequest: the provider or the market cannot be.
 
         """
-        return await self._answer(query, await asyncio.to_thread(self._symbols_of, query), _to_grid)
+        return (await self._answer_whole(query)).grid
 
     async def cell(self, symbol: str, query: CellQuery) -> Table:
         """Return the cells of one symbol, newest session first.
@@ -92,12 +105,15 @@ class CoverTables:
         table = await self._answer(query, [name], _to_cells)
         return replace(table, about={**table.about, "symbol": name}, labels=(*table.labels, "symbol"))
 
+    async def _answer_whole(self, query: SessionsQuery) -> _Whole:
+        return await self._answer(query, await asyncio.to_thread(self._symbols_of, query), self._to_whole)
+
     async def _answer[T](self, query: _Query, symbols: Sequence[str], build: Callable[[_Judged], T]) -> T:
         async with self.turn:
             series, spec = await self._series(query)
             span = await self._span(query, series, spec, symbols)
             version = await self.store.version()
-            key = (build, series, query.sessions, span.last, tuple(symbols))
+            key = (build.__name__, series, query.sessions, span.last, tuple(symbols))
             kept = self.kept.get(key)
             if kept and kept.version == version and span.now < kept.until:
                 return cast("T", kept.answer)
@@ -136,6 +152,16 @@ class CoverTables:
         newest = (await self.store.latest(series))["opened_at"].max()
         return newest.date() if isinstance(newest, datetime) else today
 
+    def _to_whole(self, judged: _Judged) -> _Whole:
+        return _Whole(_to_sessions(judged), _to_grid(judged, self._listed(judged)))
+
+    def _listed(self, judged: _Judged) -> Mapping[str, Listing]:
+        if judged.sessions.is_empty() or not get_source_spec(judged.about["provider"]).is_tse:
+            return {}
+        last = judged.sessions["session"].to_list()[-1]
+        markets = (load_universe(market, last, imported_dir=self.symbols_dir) for market in Market if market.is_tse)
+        return {listing.symbol: listing for universe in markets for listing in universe.listings}
+
     def _symbols_of(self, query: SessionsQuery) -> Sequence[str]:
         if query.market is None:
             return ()
@@ -163,10 +189,18 @@ def _to_sessions(judged: _Judged) -> Table:
     return _to_table(rows.reverse(), judged.about, "sessions")
 
 
-def _to_grid(judged: _Judged) -> Grid:
+def _to_grid(judged: _Judged, listed: Mapping[str, Listing]) -> Grid:
     symbols = judged.cells["symbol"].gather_every(max(judged.sessions.height, 1)).to_list()
-    days = [day.isoformat() for day in judged.sessions["session"].to_list()]
-    about = {**judged.about, "states": list(CellState), "sessions": days, "symbols": symbols}
+    known = [listed.get(symbol, _UNKNOWN) for symbol in symbols]
+    about = {
+        **judged.about,
+        "states": list(CellState),
+        "sessions": [day.isoformat() for day in judged.sessions["session"].to_list()],
+        "symbols": symbols,
+        "names": [listing.name for listing in known],
+        "sectors": [sector_of(listing.sector33).code for listing in known],
+        "scales": [listing.scale for listing in known],
+    }
     states = judged.cells["state"].to_physical().cast(pl.UInt8)
     return Grid(about, states.to_numpy().tobytes())
 

@@ -76,6 +76,9 @@ async def test_a_cell_is_a_byte_by_symbol_and_session(market: httpx2.AsyncClient
     head, cells = split(answer.content)
     assert head["sessions"] == [day.isoformat() for day in SESSIONS]
     assert head["symbols"] == sorted([*SYMBOLS, "9999"])
+    assert head["symbols"].index("7203") == 2
+    assert [head[name][2] for name in ("names", "sectors", "scales")] == ["トヨタ自動車", "3700", "TOPIX Core30"]
+    assert head["names"][0] == head["sectors"][0] == ""  # 285A, which the shipped list does not have
     assert (head["interval"], head["provider"], head["is_real"]) == ("1m", "synthetic", False)
     expected = (await judged(store)).cells["state"].cast(pl.String).to_list()
     assert [head["states"][byte] for byte in cells] == expected
@@ -138,7 +141,7 @@ async def test_files_are_judged_up_to_their_last_day(market: httpx2.AsyncClient)
 async def test_an_empty_store_has_neither_sessions_nor_cells(http: httpx2.AsyncClient) -> None:
     assert (await ok(http, "/sessions"))["items"] == []
     head, cells = split((await http.get(f"{COVERAGE}/cells")).content)
-    assert (head["symbols"], head["sessions"], cells) == ([], [], b"")
+    assert (head["symbols"], head["sessions"], head["names"], cells) == ([], [], [], b"")
 
 
 async def test_sessions_come_as_tables_too(market: httpx2.AsyncClient) -> None:
@@ -204,6 +207,7 @@ async def test_an_answer_is_kept_until_bars_or_requests_are_written(
     read = await watch(market_app, monkeypatch)
     first = await ok(market, "/sessions", **SPAN)
     assert await ok(market, "/sessions", **SPAN) == first
+    assert (await market.get(f"{COVERAGE}/cells", params=SPAN)).status_code == 200
     assert len(read) == READS
     await store.write(MINUTES, frame(bar("9999", at(LAST))))
     second = await ok(market, "/sessions", **SPAN)
