@@ -173,10 +173,12 @@ class MemoryJobHistory:
         )
 
     async def activity(self, query: ActivityQuery) -> Mapping[str, Activity]:
+        """Return by queue what was settled, what ended and what waited in each stretch of time."""
         ends = {job_id: (self._chunks.get(job_id, {}), at) for job_id, at in self._chunk_ends.items()}
         return find_activity(query, self._jobs.values(), ends, self._clock())
 
     async def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetter]:
+        """Return the chunks that were given up, newest first."""
         return find_dead_letters(query, self._jobs, self._chunks, self._chunk_ends)
 
     async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:

@@ -215,11 +215,13 @@ class PostgresJobHistory:
         return parse_stats(row)
 
     async def activity(self, query: ActivityQuery) -> Mapping[str, Activity]:
+        """Return by queue what was settled, what ended and what waited in each stretch of time."""
         with postgres_errors():
             async with self._statements.connect() as connection:
                 return await load_activity(connection, query)
 
     async def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetter]:
+        """Return the chunks that were given up, newest first."""
         with postgres_errors():
             async with self._statements.connect() as connection:
                 return [parse_dead_letter(row) for row in await connection.execute(build_dead_letters(query))]

@@ -75,7 +75,7 @@ async def page_dead_letters(
         owner,
         since=listing.since,
         is_retried=listing.is_retried,
-        before=before,  # type: ignore[arg-type]  as the shape says
+        before=before,
         limit=listing.limit,
     )
     found = await history.dead_letters(query)
