@@ -11,6 +11,7 @@ from app.cli.backup.restore import restore as restore_command
 from app.cli.backup.take import backup as backup_command
 from app.cli.commands import (
     about,
+    alerts,
     jobs,
     queues,
     run,
@@ -47,6 +48,7 @@ app.command("restore")(restore_command)
 app.command("doctor")(doctor.doctor)
 app.command("smoke")(smoke.smoke)
 app.command("coverage")(coverage.coverage)
+app.command("alerts")(alerts.alerts)
 app.command("workers")(workers.workers)
 queues.add_commands(app)
 app.add_typer(jobs.app, name="jobs")

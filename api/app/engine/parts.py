@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -42,9 +43,14 @@ from batch.kit.redis.client import Redis, connect_redis
 from batch.notify.callback import CallbackRules
 from batch.notify.signing import parse_secrets
 from batch.notify.url_guard import UrlGuard, parse_trusted
+from batch.providers.limiter.pauses import ProviderPause, read_pauses
 from batch.providers.registry import provider_names
 
 _log = structlog.get_logger(__name__)
+
+
+async def _no_pauses() -> Sequence[ProviderPause]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class Parts:
     node: str = field(default_factory=lambda: f"kaboom@{socket.gethostname()}")
     #: The calls of all API processes; None where they share no Redis.
     counts: SharedCounts | None = None
+    #: The providers that are paused now; none are known without Redis.
+    pauses: Callable[[], Awaitable[Sequence[ProviderPause]]] = _no_pauses
     #: What is to be done before the connections are released.
     before_close: Callable[[], Awaitable[None]] | None = None
 
@@ -111,24 +119,25 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
         raise ConfigurationError(lacking)
     _check_bar_store(settings)
     name = name_process(role)
-    store, events, counts, results = _build_live(settings, name)
+    live = _build_live(settings, name)
     ledger = _build_ledger(settings, name, pool_size=_pool_size(settings.database_pool, role))
     kept = ledger or _build_memory_ledger(schedules)
     return Parts(
         settings=settings,
-        store=store,
+        store=live.store,
         history=kept.history,
         dispatcher=_build_dispatcher(settings, name),
-        events=events,
+        events=live.events,
         schedules=kept.schedules,
         accounts=kept.accounts,
         audit=kept.audit,
         catalog=catalog,
         name=name,
         callbacks=_build_callbacks(settings),
-        results=results,
-        counts=counts,
-        before_close=_copy_lines(events),
+        results=live.results,
+        counts=live.counts,
+        pauses=live.pauses,
+        before_close=_copy_lines(live.events),
     )
 
 
@@ -179,12 +188,24 @@ def _copy_lines(events: EventLog) -> Callable[[], Awaitable[None]]:
     return end
 
 
-def _build_live(settings: AppSettings, name: str) -> tuple[JobStore, EventLog, SharedCounts | None, JobResults]:
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """What is kept in Redis, or in memory."""
+
+    store: JobStore
+    events: EventLog
+    results: JobResults = field(default_factory=NoResults)
+    counts: SharedCounts | None = None
+    pauses: Callable[[], Awaitable[Sequence[ProviderPause]]] = _no_pauses
+
+
+def _build_live(settings: AppSettings, name: str) -> _Live:
     if settings.disable_redis:
         store = MemoryJobStore()
-        return store, store.events, None, NoResults()
+        return _Live(store, store.events)
     redis = connect_redis(settings.require_redis_url(), client_name=name)
-    return RedisJobStore(redis), RedisEventLog(redis), RedisCounts(redis), _build_results(settings, name, redis)
+    results, pauses = _build_results(settings, name, redis), partial(read_pauses, redis, provider_names())
+    return _Live(RedisJobStore(redis), RedisEventLog(redis), results, RedisCounts(redis), pauses)
 
 
 def _build_results(settings: AppSettings, name: str, live: Redis) -> JobResults:

@@ -92,12 +92,17 @@ class Readiness:
         return workers
 
 
-async def _readiness(request: Request, jobs: Jobs) -> Readiness:
+def find_readiness(request: Request, jobs: Jobs) -> Readiness:
+    """Return the readiness of this process, which all who ask share."""
     state = request.app.state
     found = cast("Readiness | None", getattr(state, "readiness", None))
     if found is None or found.parts is not jobs.parts:
         state.readiness = found = Readiness(jobs.parts)
     return found
+
+
+async def _readiness(request: Request, jobs: Jobs) -> Readiness:
+    return find_readiness(request, jobs)
 
 
 @router.get("/healthz")

@@ -1,6 +1,7 @@
 """Dead letters: chunks that were given up, with the way to run them again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -12,6 +13,8 @@ from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
 from app.ledger.port import JobHistory
 from app.overview.examples import DEAD_LETTERS
 from batch.errors import InvalidRequest
+
+_PLACE = (parse_moment, parse_text, int)
 
 
 class DeadLetterListing(BaseModel):
@@ -63,21 +66,13 @@ async def page_dead_letters(
     """
     wanted = tuple(sorted({queue.value for queue in listing.queue} or set(queues)))
     scope = ["dead letters", *wanted, owner, listing.since, listing.is_retried]
-    before = None
+    query = DeadLetterQuery(wanted, owner, listing.since, listing.is_retried, limit=listing.limit)
     if listing.cursor:
         try:
-            shape = (parse_moment, parse_text, int)
-            before = tuple((await cursors.signer()).decode_place(listing.cursor, scope, shape))
+            at, job_id, n = (await cursors.signer()).decode_place(listing.cursor, scope, _PLACE)
         except InvalidRequest as e:
             raise BadCursor(e.message) from e
-    query = DeadLetterQuery(
-        wanted,
-        owner,
-        since=listing.since,
-        is_retried=listing.is_retried,
-        before=before,
-        limit=listing.limit,
-    )
+        query = replace(query, before=(at, job_id, n))
     found = await history.dead_letters(query)
     next_cursor = None
     if len(found) == listing.limit:

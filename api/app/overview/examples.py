@@ -69,3 +69,21 @@ DEAD_LETTERS: dict[str, Any] = {
     ],
     "next_cursor": None,
 }
+
+ALERTS: dict[str, Any] = {
+    "items": [
+        {
+            "kind": "ingest_missed",
+            "severity": "page",
+            "title": "A session's daily ingest was not complete by 18:00 JST",
+            "about": "TSE_PRIME 1m",
+            "detail": "the newest session is not complete, 3.2 h after it was due",
+            "since": "2025-11-04T09:00:00Z",
+            "command": "kaboom ingest backfill --market TSE_PRIME --interval 1m",
+            "link": "/api/v1/jobs?q=ingest.run_daily",
+        }
+    ],
+    "unknown": [],
+    "verdict": "page",
+    "checked_at": "2025-11-04T12:12:00Z",
+}

@@ -1,17 +1,26 @@
 """What an operator looks at first, over all queues."""
 
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.auth.scopes import Scope
 from app.deps import Caller, Cursors, Jobs, Shared, needs
-from app.errors import BAD_CURSOR, INVALID, describe_problems
+from app.engine.asking import RecentAnswer
+from app.errors import BAD_CURSOR, INVALID, describe_problems, prefers_japanese
+from app.health.routes import find_readiness
 from app.jobs_api.together import answer_together, build_answer
+from app.overview.alerts.finding import AlertsFound, find_alerts
+from app.overview.alerts.view import AlertList, view_alerts
 from app.overview.dead_letters import DeadLetterListing, DeadLetterPage, page_dead_letters
 from app.overview.stats import AllStats, Series, SeriesListing, tell_all_stats, tell_series
 from app.overview.workers import WorkerList, list_workers
+from app.words.language import Language
 from batch.kit.clock import utc_now
+
+#: However many ask; a page asks every few seconds.
+_ALERTS_KEPT_S = 2.0
 
 router = APIRouter(prefix="/api/v1", tags=["overview"], dependencies=[needs(Scope.JOBS_READ)])
 
@@ -47,6 +56,30 @@ async def get_series(
         return build_answer((await tell_series(jobs, query)).model_dump_json())
 
     return await answer_together(shared, request, find)
+
+
+async def _alerts(request: Request, jobs: Jobs, caller: Caller) -> AlertsFound:
+    state, owner = request.app.state, caller.owner
+    # However many pages show them, an owner's alerts are looked for once in a while.
+    kept: dict[str, RecentAnswer[AlertsFound]] | None = getattr(state, "alerts", None)
+    if kept is None:
+        state.alerts = kept = {}
+    if owner not in kept:
+        readiness = find_readiness(request, jobs)
+        kept[owner] = RecentAnswer(partial(find_alerts, jobs.parts, readiness, owner), for_s=_ALERTS_KEPT_S)
+    return await kept[owner].get()
+
+
+@router.get("/alerts", response_model=AlertList)
+async def list_alerts(found: Annotated[AlertsFound, Depends(_alerts)], request: Request) -> Response:
+    """List what a human should look at now, the worst first, with the command to begin with; `[]` if all is well.
+
+    What could not be looked for is `unknown`. Titles and details are English or Japanese, by `Accept-Language`.
+    """
+    language: Language = "ja" if prefers_japanese(request.headers.get("accept-language", "")) else "en"
+    answer = build_answer(view_alerts(found, language).model_dump_json())
+    answer.headers.update({"Content-Language": language, "Vary": "Accept-Language"})
+    return answer
 
 
 @router.get("/dead-letters", responses=describe_problems(BAD_CURSOR, INVALID))

@@ -18,6 +18,8 @@ JOB_WORDS: dict[str, Pair] = {
     ),
     "no_dead_letters": ("no chunk was given up", "処理を打ち切ったチャンクはありません"),
     "no_jobs_found": ("no job mentions {q}", "{q} に該当するジョブはありません"),
+    "no_alerts": ("nothing needs attention", "対応が必要なものはありません"),
+    "alerts_unknown": ("could not be checked: {kinds}", "確認できませんでした：{kinds}"),
     "no_workers": (
         "no worker has reported in the last 15 minutes; start one: kaboom worker",
         "直近15分間に報告したワーカーはありません。起動するには：kaboom worker",

@@ -61,6 +61,7 @@ HEADERS: dict[str, Pair] = {
     "sessions": ("sessions", "立会日"),
     "settled": ("settled", "処理済み"),
     "since (JST)": ("since (JST)", "開始（JST）"),
+    "severity": ("severity", "重要度"),
     "slot": ("slot", "スロット"),
     "state": ("state", "状態"),
     "status": ("status", "状態"),
@@ -75,6 +76,7 @@ HEADERS: dict[str, Pair] = {
     "volume": ("volume", "出来高"),
     "webhook": ("webhook", "Webhook"),
     "worker": ("worker", "ワーカー"),
+    "what": ("what", "内容"),
     "when (JST)": ("when (JST)", "実行（JST）"),
     "where": ("where", "場所"),
     # Coverage: symbol sessions by state.
@@ -119,6 +121,10 @@ CODES: dict[str, dict[str, Pair]] = {
         "expired": ("expired", "リース切れ"),
         "cancelled": ("cancelled", "中止"),
         "failed": ("failed", "失敗"),
+    },
+    "severity": {
+        "page": ("page", "要対応"),
+        "warning": ("warning", "注意"),
     },
     "worker": {
         "online": ("online", "稼働中"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from app.words.details.accounts import ACCOUNT_DETAILS
+from app.words.details.alerts import ALERT_DETAILS
 from app.words.details.findings import FINDING_DETAILS
 from app.words.details.instruments import INSTRUMENT_DETAILS
 from app.words.details.requests import REQUEST_DETAILS
@@ -28,6 +29,7 @@ DETAILS: Sequence[Pair] = (
     *SERVER_DETAILS,
     *SETTING_DETAILS,
     *FINDING_DETAILS,
+    *ALERT_DETAILS,
 )
 #: A field of this name, with or without a digit after it, holds another detail.
 NESTED = "why"

@@ -87,6 +87,20 @@ def load_snapshots(imported_dir: Path | None = None) -> Iterator[Snapshot]:
         yield _load_imported(path, state_of(path))
 
 
+def find_newest_date(imported_dir: Path | None = None) -> date:
+    """Return the date of the newest list, shipped or in a directory; only the first line of each file is read.
+
+    Raises:
+        InvalidRequest: a file in the directory is no list.
+
+    """
+    dates = []
+    for file in (*_packaged("listings_"), *list_imported(imported_dir)):
+        with file.open(encoding="utf-8") as opened:
+            dates.append(_split(opened.readline(), file.name)[0])
+    return max(dates)
+
+
 def list_imported(imported_dir: Path | None) -> list[Path]:
     """Return the snapshot files of a directory, by name; none without a directory."""
     return sorted(imported_dir.glob("*.csv")) if imported_dir else []

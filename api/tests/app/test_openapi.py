@@ -27,6 +27,7 @@ from app.market_data.schemas import (
     SymbolPage,
     UniverseView,
 )
+from app.overview.alerts.view import AlertList
 from app.overview.dead_letters import DeadLetterPage
 from app.overview.stats import AllStats, Series
 from app.overview.workers import WorkerList
@@ -45,7 +46,7 @@ VIEWS: tuple[type[BaseModel], ...] = (
     *(Alive, Ready, Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody, ChunkPage),
     *(FiringView, NewSchedule, ScheduleChange, ScheduleDetail, ScheduleList, ScheduleView),
     *(DeliveryPage, DeliveryView),
-    *(WorkerList, AllStats, Series, DeadLetterPage),
+    *(WorkerList, AllStats, Series, DeadLetterPage, AlertList),
     *(BarPage, CalendarView, CellPage, CoveragePage, LatestBars, SessionPage, SymbolPage, UniverseView),
 )
 MODELS = {model.__name__: model for model in (*VIEWS, *map(build_body, CATALOG))}

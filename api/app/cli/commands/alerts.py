@@ -1,0 +1,38 @@
+"""`kaboom alerts`: what to look at now."""
+
+from typing import Any
+
+import typer
+from rich.table import Table
+
+from app.cli.options import Json
+from app.cli.output.text import add_row, new_table
+from app.cli.output.times import to_jst
+from app.cli.session import Session
+from app.words.speaker import Speaker
+
+ALERTS = "/api/v1/alerts"
+
+
+def alerts(context: typer.Context, *, json: Json = False) -> None:
+    """Show what a human should look at now, each with the command to begin with."""
+    session: Session = context.obj.with_json(json)
+    found = session.client().call("GET", ALERTS)
+    if session.is_json:
+        session.print_json(found)
+        return
+    if found["items"]:
+        session.show(_table(session.words, found["items"]))
+    elif not found["unknown"]:
+        session.say("no_alerts")
+    if found["unknown"]:
+        session.say("alerts_unknown", kinds=", ".join(found["unknown"]))
+
+
+def _table(words: Speaker, items: list[dict[str, Any]]) -> Table:
+    table = new_table(words, "severity", "what", "since (JST)", "detail", "fix")
+    for each in items:
+        title = f"{each['title']} ({each['about']})" if each["about"] else each["title"]
+        severity = words.coded("severity", each["severity"])
+        add_row(table, severity, title, to_jst(each["since"]), each["detail"], each["command"])
+    return table

@@ -1,0 +1,186 @@
+"""Where alerts come from: one function for each thing that is looked at."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from app.engine.parts import Parts
+from app.health.routes import Readiness
+from app.ingest.overdue import read_overdue
+from app.ledger.dead_letters import DeadLetterQuery
+from app.ledger.schedules.model import PUNCTUAL_S
+from app.overview.alerts.kinds import (
+    DEAD_FOR_H,
+    FULL_REDIS,
+    MANY_LOST,
+    MOST_LIST_AGE_DAYS,
+    OLD_QUEUE_S,
+    Alert,
+    Kind,
+    Severity,
+)
+from batch.kit.disk import measure_room
+from batch.market.calendar import JST
+from batch.market.snapshot import find_newest_date
+
+_READYZ = "/readyz"
+_VITAL = frozenset({"redis", "database", "broker"})
+#: More dead letters are counted as "100 or more".
+_MOST_DEAD = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the sources look at, for whom, and when."""
+
+    parts: Parts
+    readiness: Readiness
+    owner: str
+    now: datetime
+
+
+async def find_stores(asked: Asked) -> list[Alert]:
+    """Return the parts that take no write."""
+    ready = await asked.readiness.get()
+    return [
+        Alert(
+            Kind.STORE_AWAY,
+            Severity.PAGE if name in _VITAL else Severity.WARNING,
+            part.detail,
+            "kaboom doctor",
+            _READYZ,
+            name,
+        )
+        for name, part in ready.parts.items()
+        if not part.is_ok
+    ]
+
+
+async def find_disks(asked: Asked) -> list[Alert]:
+    """Return the disks that fill up, of the data folder and the bars, each once; those that this process sees."""
+    settings, seen, alerts = asked.parts.settings, set[int](), list[Alert]()
+    for name, folder in (("data folder", settings.data_dir), ("bars", settings.bars_dir)):
+        room = await asyncio.to_thread(measure_room, folder)
+        if room.device not in seen and (text := room.fault or room.warning):
+            severity = Severity.PAGE if room.fault else Severity.WARNING
+            alerts.append(Alert(Kind.DISK_FULL, severity, text, "kaboom doctor", _READYZ, name))
+        seen.add(room.device)
+    return alerts
+
+
+async def find_full_redis(asked: Asked) -> list[Alert]:
+    """Return the servers whose memory fills up."""
+    loads = {**await asked.parts.store.measure_servers(), **await asked.parts.dispatcher.measure_servers()}
+    alerts, seen = [], set[str]()
+    for name, load in loads.items():
+        share = (load.memory_used or 0) / load.memory_max if load.memory_max else 0.0
+        if share >= FULL_REDIS and load.run_id not in seen:
+            text = f"{100 * share:.0f} % of its memory is used; at 100 % Redis refuses writes"
+            alerts.append(Alert(Kind.REDIS_MEMORY_HIGH, Severity.PAGE, text, "kaboom doctor", _READYZ, name))
+        seen.add(load.run_id)
+    return alerts
+
+
+async def find_workers(asked: Asked) -> list[Alert]:
+    """Return whether no worker is there, and the workers that went without a word."""
+    store, alerts = asked.parts.store, list[Alert]()
+    online, lost = await asyncio.gather(store.workers(), store.list_lost())
+    newest = max((worker.seen_at for worker in lost), default=None)
+    if not online:
+        waiting = sum([await asked.parts.dispatcher.depth(queue) for queue in asked.parts.catalog.queues])
+        text = (
+            f"no worker is online, and {waiting:,} messages wait" if waiting else "no worker is online; nothing waits"
+        )
+        severity = Severity.PAGE if waiting else Severity.WARNING
+        alerts.append(Alert(Kind.NO_WORKER, severity, text, "kaboom worker", "/api/v1/workers", since=newest))
+    if lost:
+        severity = Severity.PAGE if len(lost) > MANY_LOST else Severity.WARNING
+        text = f"{len(lost):,} went in the last 15 minutes and had not been told to; their chunks run elsewhere"
+        alerts.append(Alert(Kind.WORKERS_LOST, severity, text, "kaboom workers", "/api/v1/workers", since=newest))
+    return alerts
+
+
+async def find_old_queues(asked: Asked) -> list[Alert]:
+    """Return the queues in which a job waits for long."""
+    alerts = []
+    for queue in asked.parts.catalog.queues:
+        waited_s = (await asked.parts.history.stats(queue)).oldest_queued_s or 0.0
+        if waited_s > OLD_QUEUE_S:
+            text, since = f"a job has waited for {waited_s / 60:.0f} min", asked.now - timedelta(seconds=waited_s)
+            command, link = "kaboom jobs list --status queued", f"/api/v1/jobs?status=queued&queue={queue.value}"
+            alerts.append(Alert(Kind.QUEUE_OLD, Severity.PAGE, text, command, link, queue.value, since))
+    return alerts
+
+
+async def find_missed_ingests(asked: Asked) -> list[Alert]:
+    """Return the series whose daily ingest is overdue."""
+    alerts = []
+    for reading in await read_overdue(asked.parts):
+        if reading.value > 0:
+            market, interval = reading.labels
+            text = f"the newest session is not complete, {reading.value / 3600:.1f} h after it was due"
+            command = f"kaboom ingest backfill --market {market} --interval {interval}"
+            link, since = "/api/v1/jobs?q=ingest.run_daily", asked.now - timedelta(seconds=reading.value)
+            alerts.append(Alert(Kind.INGEST_MISSED, Severity.PAGE, text, command, link, f"{market} {interval}", since))
+    return alerts
+
+
+async def find_overdue_schedules(asked: Asked) -> list[Alert]:
+    """Return the enabled schedules that nobody fires."""
+    alerts = []
+    for schedule in await asked.parts.schedules.list_schedules(asked.owner):
+        late_s = (asked.now - (schedule.next_at or asked.now)).total_seconds()
+        if schedule.is_enabled and late_s > PUNCTUAL_S:
+            text = f"it is {late_s / 60:,.0f} min overdue: no worker fires it"
+            link = f"/api/v1/schedules/{schedule.schedule_id}"
+            alerts.append(
+                Alert(
+                    Kind.SCHEDULE_OVERDUE, Severity.PAGE, text, "kaboom worker", link, schedule.name, schedule.next_at
+                )
+            )
+    return alerts
+
+
+async def find_dead_letters(asked: Asked) -> list[Alert]:
+    """Return whether chunks were given up whose job nobody has retried."""
+    queues = tuple(sorted(asked.parts.catalog.queues))
+    since = asked.now - timedelta(hours=DEAD_FOR_H)
+    query = DeadLetterQuery(queues, asked.owner, since=since, is_retried=False, limit=_MOST_DEAD)
+    letters = await asked.parts.history.dead_letters(query)
+    if not letters:
+        return []
+    jobs = {letter.job_id for letter in letters}
+    count = f"{_MOST_DEAD} or more" if len(letters) == _MOST_DEAD else f"{len(letters)}"
+    text = (
+        f"{count} in the last {DEAD_FOR_H} h, of {len(jobs)} jobs; their symbols are missing until the jobs are retried"
+    )
+    command = f"kaboom jobs retry {jobs.pop()}" if len(jobs) == 1 else "kaboom jobs dead"
+    link = "/api/v1/dead-letters?is_retried=false"
+    return [Alert(Kind.DEAD_LETTERS, Severity.PAGE, text, command, link, since=letters[-1].given_up_at)]
+
+
+async def find_paused_providers(asked: Asked) -> list[Alert]:
+    """Return the providers that nobody asks for a while."""
+    return [
+        Alert(
+            Kind.PROVIDER_PAUSED,
+            Severity.WARNING,
+            f"it is asked nothing for another {pause.seconds:.0f} s: {pause.reason}",
+            "kaboom jobs list --status running",
+            "/api/v1/jobs?status=running",
+            pause.provider,
+        )
+        for pause in await asked.parts.pauses()
+    ]
+
+
+async def find_old_list(asked: Asked) -> list[Alert]:
+    """Return whether the newest list of symbols is old."""
+    as_of: date = await asyncio.to_thread(find_newest_date, asked.parts.settings.symbols_dir)
+    age_days = (asked.now.astimezone(JST).date() - as_of).days
+    if age_days <= MOST_LIST_AGE_DAYS:
+        return []
+    text = f"the newest list is of {as_of}, {age_days} days ago: symbols listed since are not taken"
+    since = datetime.combine(as_of, datetime.min.time(), JST).astimezone(UTC) + timedelta(days=MOST_LIST_AGE_DAYS)
+    link = "/api/v1/universe?market=TSE_PRIME"
+    return [Alert(Kind.SYMBOL_LIST_OLD, Severity.WARNING, text, "kaboom symbols import data_j.xls", link, since=since)]

@@ -1,0 +1,63 @@
+"""Alerts as the API shows them, in the language of the caller."""
+
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.overview.alerts.finding import AlertsFound
+from app.overview.alerts.kinds import Kind, Severity
+from app.overview.examples import ALERTS
+from app.words.alerts import ALERT_TITLES
+from app.words.language import Language
+from app.words.translate import translate
+
+
+class AlertView(BaseModel):
+    """One thing that a human should look at."""
+
+    kind: Kind
+    severity: Severity = Field(description="page: somebody is needed now; warning: it can wait until the morning")
+    title: str = Field(description="in the language of Accept-Language: en or ja")
+    about: str = Field(description="which part, queue, series, schedule or provider; empty where there is one only")
+    detail: str
+    since: AwareDatetime | None
+    command: str = Field(description="the command to begin with")
+    link: str = Field(description="the path in this API that shows it")
+
+
+class AlertList(BaseModel):
+    """What to look at now, the worst first. `unknown` are kinds that could not be looked for."""
+
+    model_config = ConfigDict(json_schema_extra={"example": ALERTS})
+
+    items: list[AlertView]
+    unknown: list[Kind]
+    verdict: Literal["page", "warning", "ok", "unknown"] = Field(description="the worst of `items` and `unknown`")
+    checked_at: AwareDatetime = Field(description="some seconds ago at most: answers are shared")
+
+
+def view_alerts(found: AlertsFound, language: Language) -> AlertList:
+    """Return the alerts in a language."""
+    items = [
+        AlertView(
+            kind=alert.kind,
+            severity=alert.severity,
+            title=ALERT_TITLES[alert.kind][language == "ja"],
+            about=alert.about,
+            detail=translate(alert.detail, language),
+            since=alert.since,
+            command=alert.command,
+            link=alert.link,
+        )
+        for alert in found.alerts
+    ]
+    return AlertList(items=items, unknown=list(found.unknown), verdict=_judge(found), checked_at=found.checked_at)
+
+
+def _judge(found: AlertsFound) -> Literal["page", "warning", "ok", "unknown"]:
+    severities = {alert.severity for alert in found.alerts}
+    if Severity.PAGE in severities:
+        return "page"
+    if found.unknown:
+        return "unknown"
+    return "warning" if severities else "ok"

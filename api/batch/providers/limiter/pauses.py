@@ -1,0 +1,37 @@
+"""The pauses of providers that are under way, for whoever watches: nothing is acquired."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batch.kit.redis.client import Redis, redis_errors
+from batch.providers.limiter.keys import state
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderPause:
+    """A provider that is asked nothing for so many seconds more, and why."""
+
+    provider: str
+    seconds: float
+    reason: str
+
+
+async def read_pauses(redis: Redis, providers: Sequence[str]) -> list[ProviderPause]:
+    """Return the providers that are paused now, by the clock of Redis.
+
+    Raises:
+        StoreError: Redis is unavailable.
+
+    """
+    with redis_errors():
+        async with redis.pipeline(transaction=False) as pipe:
+            pipe.time()
+            for provider in providers:
+                pipe.hmget(state(provider), ["paused_until", "message"])
+            (seconds, micros), *found = await pipe.execute()
+    now_s = seconds + micros / 1e6
+    pauses = [
+        ProviderPause(provider, int(until or 0) / 1000 - now_s, message or "")
+        for provider, (until, message) in zip(providers, found, strict=True)
+    ]
+    return [pause for pause in pauses if pause.seconds > 0]

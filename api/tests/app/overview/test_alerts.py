@@ -1,0 +1,305 @@
+"""Each kind of alert appears when it must, in the reader's language, with a command that exists."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+from fastapi import FastAPI
+
+from app.engine.parts import Parts
+from app.jobs.records import dump_json
+from app.live import keys
+from app.live.redis_store import RedisJobStore
+from app.overview.alerts import finding, sources
+from app.overview.alerts.kinds import (
+    DEAD_FOR_H,
+    FULL_REDIS,
+    MANY_LOST,
+    MOST_LIST_AGE_DAYS,
+    OLD_QUEUE_S,
+    RULES,
+    Kind,
+    Severity,
+)
+from app.telemetry.metrics import INGEST_OVERDUE_SECONDS, Reading
+from app.words.alerts import ALERT_TITLES
+from batch.kit.disk import Room
+from batch.kit.embedded.servers import free_port
+from batch.kit.redis.client import Redis
+from batch.market.snapshot import find_newest_date
+from batch.providers.limiter.keys import state
+from tests.alerts.rules import load_rules
+from tests.app.jobs_api.test_all_jobs import plant
+from tests.app.overview.test_dead_letters import plant_dead
+from tests.app.words.texts import JAPANESE
+from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, jobs_of, real_settings, running
+from tests.fixtures.jobs.job_steps import until
+from tests.fixtures.jobs.planted import plant_queued
+from tests.fixtures.jobs.schedules import make_schedule
+from tests.fixtures.repo.repository import load_text
+from tests.fixtures.servers.valkeys import valkey
+from tests.repo.test_alerts import is_command
+
+pytestmark = pytest.mark.anyio
+ALERTS = "/api/v1/alerts"
+
+
+async def look(http: httpx2.AsyncClient, **headers: str) -> dict[str, Any]:
+    answer = await http.get(ALERTS, headers=headers)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def find(http: httpx2.AsyncClient, kind: Kind) -> list[dict[str, Any]]:
+    found = await look(http)
+    assert kind not in found["unknown"]
+    return [alert for alert in found["items"] if alert["kind"] == kind]
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look anew each time."""
+    monkeypatch.setattr("app.overview.routes._ALERTS_KEPT_S", 0.0)
+
+
+def redis_of(parts: Parts) -> Redis:
+    assert isinstance(parts.store, RedisJobStore)
+    return parts.store._redis
+
+
+@pytest.fixture
+def parts(real_app: FastAPI, database_url: str) -> Parts:
+    """The parts of the real app."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("TRUNCATE schedules CASCADE")
+    return jobs_of(real_app).parts
+
+
+async def test_all_is_well_where_workers_work(http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "find_newest_date", lambda _dir: datetime.now(UTC).date())
+    monkeypatch.setattr(sources, "measure_room", lambda _folder: Room(10**12, None, 1))
+    await until(lambda: find(http, Kind.NO_WORKER), lambda alerts: not alerts)
+    found = await look(http)
+    assert (found["items"], found["unknown"], found["verdict"]) == ([], [], "ok")
+
+
+async def test_without_workers_waiting_work_is_a_page(
+    real_app: FastAPI, real_http: httpx2.AsyncClient, parts: Parts
+) -> None:
+    (idle,) = await find(real_http, Kind.NO_WORKER)
+    assert (idle["severity"], idle["command"]) == ("warning", "kaboom worker")
+    await plant(real_app, "im")
+    (busy,) = await find(real_http, Kind.NO_WORKER)
+    assert (busy["severity"], "2 messages" in busy["detail"]) == ("page", True)
+    await parts.store.report_worker("w1", 4)
+    assert await find(real_http, Kind.NO_WORKER) == []
+
+
+@pytest.mark.parametrize(("lost", "severity"), [(1, "warning"), (MANY_LOST, "warning"), (MANY_LOST + 1, "page")])
+async def test_lost_workers_are_a_warning_and_many_a_page(
+    real_http: httpx2.AsyncClient, parts: Parts, lost: int, severity: str
+) -> None:
+    for number in range(lost):
+        await parts.store.report_worker(f"w{number}", 4)
+        await redis_of(parts).zincrby(keys.WORKERS, -60, dump_json([f"w{number}", 4, None]))
+    (alert,) = await find(real_http, Kind.WORKERS_LOST)
+    assert alert["severity"] == severity
+    assert alert["detail"].startswith(f"{lost} went")
+
+
+@pytest.mark.parametrize(("waited_s", "is_old"), [(OLD_QUEUE_S - 30, False), (OLD_QUEUE_S + 30, True)])
+async def test_a_job_that_waits_for_long(
+    real_app: FastAPI, real_http: httpx2.AsyncClient, database_url: str, waited_s: int, *, is_old: bool
+) -> None:
+    await plant_queued(real_app)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE jobs SET requested_at = now() - make_interval(secs => %s)", (waited_s,))
+    found = await find(real_http, Kind.QUEUE_OLD)
+    assert [alert["about"] for alert in found] == (["ingest"] if is_old else [])
+
+
+async def test_dead_letters_until_they_are_retried(
+    real_app: FastAPI, real_http: httpx2.AsyncClient, database_url: str
+) -> None:
+    assert await find(real_http, Kind.DEAD_LETTERS) == []
+    job_id = await plant_dead(real_app)
+    (alert,) = await find(real_http, Kind.DEAD_LETTERS)
+    assert (alert["severity"], alert["command"]) == ("page", f"kaboom jobs retry {job_id}")
+    assert (await real_http.get(alert["link"])).json()["items"][0]["job_id"] == job_id
+    await plant_dead(real_app)
+    assert (await find(real_http, Kind.DEAD_LETTERS))[0]["command"] == "kaboom jobs dead"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE job_chunks SET ended_at = now() - make_interval(hours => %s)", (DEAD_FOR_H,))
+    assert await find(real_http, Kind.DEAD_LETTERS) == []
+
+
+async def test_an_overdue_schedule_is_its_owner_s(
+    redis_url: str, database_url: str, tmp_path: Path, parts: Parts
+) -> None:
+    async with running(real_settings(redis_url, database_url, tmp_path), [OTHER_OWNER]) as app:
+        made = await parts.schedules.add(make_schedule("寄付 <b>"))
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute("UPDATE schedules SET next_at = now() - interval '6 min'")
+        async with client_of(app) as mine, client_of(app, **{"x-ingest-token": OTHER_TOKEN}) as other:
+            (alert,) = await find(mine, Kind.SCHEDULE_OVERDUE)
+            assert (alert["about"], alert["severity"]) == ("寄付 <b>", "page")
+            assert alert["link"].endswith(made.schedule_id)
+            assert await find(other, Kind.SCHEDULE_OVERDUE) == []
+            with psycopg.connect(database_url, autocommit=True) as connection:
+                connection.execute("UPDATE schedules SET next_at = now() - interval '4 min'")
+            assert await find(mine, Kind.SCHEDULE_OVERDUE) == []
+            with psycopg.connect(database_url, autocommit=True) as connection:
+                connection.execute("TRUNCATE schedules CASCADE")
+
+
+async def test_a_missed_ingest(real_http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def overdue(_parts: Parts) -> list[Reading]:
+        return [Reading(INGEST_OVERDUE_SECONDS, s, ("TSE_PRIME", i)) for i, s in (("1m", 7200.0), ("1d", 0.0))]
+
+    monkeypatch.setattr(sources, "read_overdue", overdue)
+    (alert,) = await find(real_http, Kind.INGEST_MISSED)
+    assert (alert["about"], alert["severity"]) == ("TSE_PRIME 1m", "page")
+    late_s = (datetime.now(UTC) - datetime.fromisoformat(alert["since"])).total_seconds()
+    assert late_s == pytest.approx(7200, abs=60)
+
+
+async def test_a_paused_provider(real_http: httpx2.AsyncClient, parts: Parts) -> None:
+    redis = redis_of(parts)
+    seconds, _ = await redis.time()
+    await redis.hset(state("synthetic"), mapping={"paused_until": (seconds + 60) * 1000, "message": "429 \u202e"})
+    await redis.hset(state("file"), mapping={"paused_until": (seconds - 60) * 1000, "message": "over"})
+    (alert,) = await find(real_http, Kind.PROVIDER_PAUSED)
+    assert (alert["about"], alert["severity"]) == ("synthetic", "warning")
+    await redis.delete(state("synthetic"), state("file"))
+
+
+async def test_a_list_of_symbols_that_is_old(real_http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    today = datetime.now(UTC) + timedelta(hours=9)
+    for age_days, is_old in ((MOST_LIST_AGE_DAYS, False), (MOST_LIST_AGE_DAYS + 1, True)):
+        as_of = (today - timedelta(days=age_days)).date()
+        monkeypatch.setattr(sources, "find_newest_date", lambda _dir, as_of=as_of: as_of)
+        assert bool(await find(real_http, Kind.SYMBOL_LIST_OLD)) == is_old
+
+
+def test_the_newest_list_is_found_by_its_first_line(tmp_path: Path) -> None:
+    shipped = find_newest_date()
+    (tmp_path / "listings_2031-01-31.csv").write_text("# as_of=2031-01-31 source=jpx\nsymbol\n", encoding="utf-8")
+    assert str(shipped) >= "2024"
+    assert str(find_newest_date(tmp_path)) == "2031-01-31"
+
+
+@pytest.mark.parametrize(("free", "severity"), [(100 * 2**20, "page"), (2**30, "warning"), (2**40, None)])
+async def test_a_disk_that_fills_up_counts_once(
+    real_http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, free: int, severity: str | None
+) -> None:
+    monkeypatch.setattr(sources, "measure_room", lambda _folder: Room(free, None, 1))
+    assert [alert["severity"] for alert in await find(real_http, Kind.DISK_FULL)] == ([severity] if severity else [])
+
+
+async def test_a_redis_that_fills_up(database_url: str, tmp_path: Path) -> None:
+    with valkey(tmp_path, "full") as server:
+        async with running(real_settings(server.url, database_url, tmp_path / "data")) as app, client_of(app) as client:
+            assert await find(client, Kind.REDIS_MEMORY_HIGH) == []
+            with server.connect() as redis:
+                redis.config_set("maxmemory", int(redis.info()["used_memory"] / (FULL_REDIS + 0.05)))
+            (alert,) = await find(client, Kind.REDIS_MEMORY_HIGH)
+            assert (alert["severity"], alert["about"]) == ("page", "state")
+
+
+@pytest.fixture
+async def without_redis(database_url: str, tmp_path: Path, anyio_backend: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """The API with a ledger, and a Redis that is not there."""
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    async with running(real_settings(url, database_url, tmp_path)) as app, client_of(app) as client:
+        yield client
+
+
+async def test_a_store_that_is_away_hides_no_other_alert(without_redis: httpx2.AsyncClient) -> None:
+    found = await look(without_redis)
+    away = {alert["about"]: alert["severity"] for alert in found["items"] if alert["kind"] == Kind.STORE_AWAY}
+    assert away == {"redis": "page", "broker": "page"}
+    assert {"no_worker", "workers_lost", "provider_paused", "redis_memory_high"} <= set(found["unknown"])
+    assert not {"queue_old", "dead_letters", "symbol_list_old"} & set(found["unknown"])
+    assert found["verdict"] == "page"
+    assert any(alert["kind"] == Kind.SYMBOL_LIST_OLD for alert in found["items"])
+
+
+async def test_a_ledger_that_is_away_is_told(redis_url: str, tmp_path: Path) -> None:
+    url = f"postgresql://postgres@/postgres?host={tmp_path}"
+    async with running(real_settings(redis_url, url, tmp_path)) as app, client_of(app) as client:
+        found = await look(client)
+    assert "database" in {alert["about"] for alert in found["items"]}
+    assert {"queue_old", "dead_letters", "schedule_overdue", "ingest_missed"} <= set(found["unknown"])
+
+
+async def test_alerts_speak_the_language_of_the_reader(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
+    await plant(real_app, "i")
+    await plant_dead(real_app)
+    for language in ("ja", "en"):
+        answer = await real_http.get(ALERTS, headers={"Accept-Language": language})
+        assert (answer.headers["content-language"], answer.headers["vary"]) == (language, "Accept-Language")
+        for alert in answer.json()["items"]:
+            assert bool(JAPANESE.search(alert["title"])) == bool(JAPANESE.search(alert["detail"])) == (language == "ja")
+
+
+async def test_many_readers_share_one_search(real_http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.overview.routes._ALERTS_KEPT_S", 60.0)
+    first = await look(real_http)
+    assert (await look(real_http))["checked_at"] == first["checked_at"]
+
+
+def test_every_kind_has_a_title_a_source_and_a_line_in_the_reference() -> None:
+    assert list(ALERT_TITLES) == [kind.value for kind in Kind]
+    assert sorted(kind for kinds in finding.SOURCES.values() for kind in kinds) == sorted(Kind)
+    page = load_text("docs/reference/overview-api.md")
+    assert [kind for kind in Kind if f"| `{kind}` |" not in page] == []
+
+
+class TestRules:
+    """The kinds and the rules of Prometheus say the same where both say something."""
+
+    #: Rules on rates, and on what only Prometheus can see.
+    NO_KIND = frozenset({"KaboomRedisCpuHigh", "KaboomWorkerErrors", "KaboomJobsRestored", "KaboomMetricsMissing"})
+    #: Kinds that tell sooner than their rule, and so have a title of their own.
+    SOONER = frozenset({Kind.STORE_AWAY, Kind.NO_WORKER, Kind.WORKERS_LOST, Kind.PROVIDER_PAUSED})
+
+    def test_every_rule_has_a_kind_or_a_reason(self) -> None:
+        assert {*RULES.values()} | self.NO_KIND == set(load_rules())
+
+    @pytest.mark.parametrize("kind", sorted(RULES.keys() - SOONER))
+    def test_the_same_condition_has_the_same_words(self, kind: Kind) -> None:
+        told = load_rules()[RULES[kind]].annotations
+        assert ALERT_TITLES[kind] == (told["summary"], told["summary_ja"])
+
+    @pytest.mark.parametrize(
+        ("kind", "threshold"),
+        [
+            (Kind.WORKERS_LOST, f"> {MANY_LOST}"),
+            (Kind.QUEUE_OLD, f"> {OLD_QUEUE_S}"),
+            (Kind.REDIS_MEMORY_HIGH, f">= {FULL_REDIS:.2f}"),
+        ],
+    )
+    def test_the_same_condition_has_the_same_threshold(self, kind: Kind, threshold: str) -> None:
+        assert load_rules()[RULES[kind]].expr.endswith(threshold)
+
+    @pytest.mark.parametrize("kind", sorted(RULES.keys() - {Kind.PROVIDER_PAUSED}))
+    def test_what_pages_in_prometheus_pages_here(self, kind: Kind) -> None:
+        assert load_rules()[RULES[kind]].labels["severity"] == Severity.PAGE
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("doctor", "worker", "workers", "jobs dead", "jobs list --status queued", "jobs list --status running"),
+        *("jobs retry x", "ingest backfill --market TSE_PRIME --interval 1m", "symbols import data_j.xls"),
+    ],
+)
+def test_commands_of_alerts_exist(command: str) -> None:
+    source = load_text("api/app/overview/alerts/sources.py")
+    assert f'"kaboom {command.split(" x", maxsplit=1)[0].split(" --market", maxsplit=1)[0]}' in source
+    assert is_command(command)
