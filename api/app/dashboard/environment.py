@@ -7,7 +7,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from app.dashboard.catalogue import choose_form, find_text, load_words
-from app.dashboard.filters import FILTERS, took
+from app.dashboard.filters import FILTERS, seconds_between, took
 from app.dashboard.job_rows import area_of
 from app.dashboard.nav import PLACES
 from app.words.language import Language
@@ -28,7 +28,8 @@ def build_environment(*, static: Callable[[str], str], release: str) -> Environm
     environment.filters |= FILTERS | {"detail": _translate}
     environment.globals |= {
         "t": _say, "th": _say_html, "code": _say_code, "outcome_word": _say_outcome, "static": static,
-        "release": release, "places": PLACES, "known_tasks": load_words("tasks"), "took": took, "area_of": area_of,
+        "release": release, "places": PLACES, "known_tasks": load_words("tasks"), "took": took,
+        "seconds_between": seconds_between, "area_of": area_of,
     }  # fmt: skip
     return environment
 

@@ -58,6 +58,17 @@ def clock(at: str | datetime | None) -> Markup | str:
     return _time(moment, f"{moment.astimezone(JST):%H:%M:%S}") if moment else UNKNOWN
 
 
+def clock_ms(at: str | datetime | None) -> Markup | str:
+    """Return the time of day in Japan with milliseconds, as a line of a log has it."""
+    moment = _parse(at)
+    return _time(moment, f"{moment.astimezone(JST):%H:%M:%S.%f}"[:-3]) if moment else UNKNOWN
+
+
+def seconds_between(begin: str, end: str) -> float:
+    """Return the seconds between two times."""
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+
+
 @pass_context
 def instant(context: Context, at: str | datetime | None) -> Markup | str:
     """Return a time in Japan: of today the time of day, else with its date."""
@@ -168,5 +179,6 @@ def _style(context: Context) -> tuple[str, int]:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    each.__name__: each for each in (number, percent, unit, clock, instant, day, short_day, duration, span, iso)
+    each.__name__: each
+    for each in (number, percent, unit, clock, clock_ms, instant, day, short_day, duration, span, iso)
 }

@@ -17,10 +17,16 @@ from app.dashboard.views import COOKIE, add_view, drop_view, read_views, write_v
 from app.deps import needs
 from batch.errors import InvalidRequest
 
-type Action = Literal["retry", "cancel"]
+type Action = Literal["retry", "again", "cancel"]
 type Ask = Callable[[str], Awaitable[Reply]]
 
 router = APIRouter()
+#: What the API is asked for: the last part of the path, and the body.
+_CALLS: Mapping[str, tuple[str, Mapping[str, str] | None]] = {
+    "retry": ("retry", {"only": "failed"}),
+    "again": ("retry", {"only": "all"}),
+    "cancel": ("cancel", None),
+}
 _MOST_JOBS = 200
 #: Questions to the API at once: a bulk of 200 leaves connections for others.
 _AT_ONCE = 8
@@ -42,12 +48,12 @@ async def preview(page: Page, request: Request) -> Response:
 async def act(page: Page, request: Request) -> Response:
     """Do to the chosen jobs what the preview said."""
     action, chosen, back = _read(await read_form(request))
-    body = {"only": "failed"} if action == "retry" else None
-    replies = await _ask_each(chosen, lambda path: page.api.post(f"{path}/{action}", body))
+    verb, body = _CALLS[action]
+    replies = await _ask_each(chosen, lambda path: page.api.post(f"{path}/{verb}", body))
     accepted = [reply for reply in replies if reply.is_ok]
     if not accepted and replies:
         return await page.show_problem(replies[0])
-    if action == "retry" and len(chosen) == 1:
+    if verb == "retry" and len(chosen) == 1:
         queue = chosen[0].partition("/")[0]
         return page.go_to(f"/jobs/{queue}/{accepted[0].data['job_id']}")
     told = {"told": action, "n": len(accepted), "refused": len(replies) - len(accepted)}
@@ -71,8 +77,8 @@ async def save_view(page: Page, request: Request) -> Response:
 
 def _read(fields: Mapping[str, Sequence[str]]) -> tuple[Action, list[str], str]:
     action, chosen, back = _first(fields, "action"), list(dict.fromkeys(fields.get("job", []))), _first(fields, "next")
-    if action not in {"retry", "cancel"}:
-        raise InvalidRequest(f"the action was {action[:20]!r}, expected retry or cancel")
+    if action not in _CALLS:
+        raise InvalidRequest(f"the action was {action[:20]!r}, expected retry, again or cancel")
     if not 1 <= len(chosen) <= _MOST_JOBS or not all(map(is_reference, chosen)):
         raise InvalidRequest(f"{len(chosen)} jobs were chosen, expected 1 to {_MOST_JOBS}, each as queue/id")
     return cast("Action", action), chosen, back if is_own_path(back) else "/jobs"
@@ -90,7 +96,9 @@ async def _ask_each(chosen: Sequence[str], ask: Ask) -> list[Reply]:
 
 def _fits(row: JobRow, action: Action) -> bool:
     """Return whether an action has something to do for a job; the API decides."""
-    return row.is_final and row.unit_count > 0 if action == "retry" else not row.is_final
+    if action == "retry":
+        return row.is_final and row.unit_count > 0
+    return row.is_final == (action == "again")
 
 
 def _first(fields: Mapping[str, Sequence[str]], name: str) -> str:

@@ -73,6 +73,13 @@ WORDS: dict[str, Pair] = {
         "Retry what failed in {n} job? || Retry what failed in {n} jobs?",
         "{n}件のジョブの失敗分を再試行しますか？",
     ),
+    "preview_again": ("Run {n} job again? || Run {n} jobs again?", "{n}件のジョブを再実行しますか？"),
+    "preview_again_about": (
+        "A new job does all that this one was asked for. What is stored already is compared, and corrected where it differs.",
+        "元のジョブと同じ内容をすべて実行する新しいジョブになります。保存済みの足は比較し、異なる場合は訂正します。",
+    ),
+    "told_again": ("{n} job was queued. || {n} jobs were queued.", "{n}件を受け付けました。"),
+    "do_again": ("Run {n} job again || Run {n} jobs again", "{n}件を再実行"),
     "preview_cancel": ("Cancel {n} job? || Cancel {n} jobs?", "{n}件のジョブを中止しますか？"),
     "preview_retry_about": (
         "Each becomes a job of its own, for the same session. What is done is not done again.",

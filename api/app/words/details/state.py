@@ -12,7 +12,10 @@ STATE_DETAILS: tuple[Pair, ...] = (
         "the form was not UTF-8, or had more than {most} fields",
         "フォームがUTF-8でないか、項目が{most}個を超えています",
     ),
-    ("the action was {action}, expected retry or cancel", "操作が{action}です。retry か cancel を指定してください"),
+    (
+        "the action was {action}, expected retry, again or cancel",
+        "操作が{action}です。retry、again、cancel のいずれかを指定してください",
+    ),
     (
         "{n} jobs were chosen, expected 1 to {most}, each as queue/id",
         "{n}件のジョブが選択されました。1～{most}件を queue/id の形で指定してください",

@@ -1,0 +1,73 @@
+"""What happened to a job, as sentences: lost, broken and waiting runs, pauses, and what is odd about bars; pure."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+_MOST = 8
+_FLAG = "flag_"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to know: the kind and shape of its mark, the key of its words, and their values."""
+
+    kind: str
+    shape: str
+    key: str
+    values: Mapping[str, Any]
+
+
+def list_notices(chunks: Mapping[str, Any] | None, result: Mapping[str, Any]) -> tuple[list[Notice], int]:
+    """Return the first notices of a job, the most serious first, and how many more there are."""
+    found = [*_of_chunks(chunks["items"] if chunks else ()), *_of_pauses(chunks["pauses"] if chunks else ())]
+    found += _of_bars(result.get("counts") or {})
+    found.sort(key=lambda notice: ("bad", "warn", "idle").index(notice.kind))
+    return found[:_MOST], max(0, len(found) - _MOST)
+
+
+def pause_seconds(pauses: Sequence[Mapping[str, Any]]) -> float:
+    """Return for how long a job was paused in all."""
+    return sum((_at(pause["ends_at"]) - _at(pause["begins_at"])).total_seconds() for pause in pauses)
+
+
+def _of_chunks(chunks: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
+    for chunk in chunks:
+        runs = chunk["runs"]
+        if chunk["state"] == "dead":
+            values = {"chunk": chunk["n"], "n": chunk["attempts"], "why": chunk["error"]}
+            yield Notice("bad", "bad", "given_up", values)
+        for run, after in zip(runs, [*runs[1:], None], strict=True):
+            if run["ending"] in {"expired", "broken", "waiting", "failed"}:
+                yield _of_run(chunk, run, after)
+
+
+def _of_run(chunk: Mapping[str, Any], run: Mapping[str, Any], after: Mapping[str, Any] | None) -> Notice:
+    key = f"run_{run['ending']}" + ("" if after else "_open")
+    values = {"chunk": chunk["n"], "worker": run["worker"], "at": run["ended_at"], "why": run["reason"] or "?"}
+    if after:
+        values |= {"next_worker": after["worker"], "next_at": after["started_at"]}
+        values |= {"settled": after["settled_before"], "items": chunk["items"]}
+    return Notice("warn", "warn", key, values)
+
+
+def _of_pauses(pauses: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
+    if pauses:
+        reasons = Counter(pause["reason"] for pause in pauses)
+        values = {"n": len(pauses), "seconds": pause_seconds(pauses), "at": pauses[0]["begins_at"]}
+        yield Notice("warn", "warn", "pauses", values | {"why": reasons.most_common(1)[0][0]})
+
+
+def _of_bars(counts: Mapping[str, int]) -> Iterator[Notice]:
+    flags = {name.removeprefix(_FLAG): n for name, n in counts.items() if name.startswith(_FLAG) and n}
+    if flags:
+        named = sorted(flags.items(), key=lambda each: -each[1])
+        yield Notice("idle", "note", "flagged", {"n": sum(flags.values()), "flags": named})
+    if corrected := counts.get("corrected", 0):
+        yield Notice("idle", "note", "corrected", {"n": corrected})
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,62 @@
+"""One job: how far it is, what became of its items, what happened, its log, and what can be done."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+
+from app.auth.scopes import Scope
+from app.dashboard.happened import list_notices, pause_seconds
+from app.dashboard.job_rows import JobRow
+from app.dashboard.page import Page, ask_all
+from app.dashboard.timeline import build_timeline
+from app.deps import needs
+
+router = APIRouter()
+_FAILURES = 20
+_MOST_FAILURES = 1000
+_LINES = 200
+#: All that the API keeps.
+_KEPT_LINES = 1000
+
+QueuePath = Annotated[str, Path(pattern="^[a-z][a-z-]{0,30}$")]
+JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+
+
+@router.get("/jobs/{queue}/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
+async def show_job(
+    page: Page,
+    queue: QueuePath,
+    job_id: JobId,
+    outcome: Annotated[str, Query(max_length=40)] = "",
+    level: Annotated[str, Query(pattern="^(debug|warning)$")] = "debug",
+    shown: Annotated[str, Query(pattern="^(first|all)$")] = "first",
+) -> Response:
+    """Show a job; `outcome` and `shown` choose failures, `level` lines of the log."""
+    path = f"/api/v1/{queue}/jobs/{job_id}"
+    most = _MOST_FAILURES if shown == "all" else _FAILURES
+    found = await ask_all(
+        job=page.ask(path),
+        failures=page.ask(f"{path}/failures", outcome=outcome, limit=most),
+        chunks=page.ask(f"{path}/chunks", limit=1000),
+        log=page.ask(f"{path}/logs", limit=_KEPT_LINES, level=level),
+    )
+    if not found["job"].is_ok:
+        return await page.show_problem(found["job"])
+    row, chunks = JobRow(found["job"].data), found["chunks"]
+    notices, more = list_notices(chunks.data, row.result)
+    lines = found["log"].data["items"] if found["log"].is_ok else []
+    return await page.show(
+        "job.html",
+        **found,
+        row=row,
+        lines=lines[-_LINES:],
+        lines_before=max(0, len(lines) - _LINES),
+        warnings=level == "warning",
+        outcome=outcome,
+        notices=notices,
+        more_notices=more,
+        timeline=build_timeline(chunks.data, now=page.viewer.now) if chunks.is_ok else None,
+        pauses=chunks.data["pauses"] if chunks.is_ok else None,
+        paused_s=pause_seconds(chunks.data["pauses"]) if chunks.is_ok else None,
+        child=next((line["fields"].get("as_job") for line in lines if line["event"] == "job_retried"), None),
+    )

@@ -1,0 +1,153 @@
+"""The page of one job: its head, what became of its items, what happened, its log, and what can be done."""
+
+import re
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.live.events import Feed, FeedKey
+from app.live.lines import JobLine
+from app.live.store import Ending
+from batch.errors import StoreError
+from batch.kit.clock import utc_now
+from tests.fixtures.jobs.apps import jobs_of
+from tests.fixtures.jobs.browsers import browser_of, tags_of, text_of
+from tests.fixtures.jobs.planted import plant_final, plant_queued, plant_running
+
+pytestmark = pytest.mark.anyio
+HOSTILE = "<script>alert(1)</script>\u202e\u001b[31m" + "x" * 3_000
+
+
+async def read(browser: httpx2.AsyncClient, path: str) -> str:
+    answer = await browser.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8"), answer.text
+    return answer.text
+
+
+def part_of(html: str, heading: str) -> str:
+    """Return what a section says, by the id of its heading."""
+    found = re.search(rf'<section[^>]*aria-labelledby="{heading}".*?</section>', html, re.DOTALL)
+    assert found
+    return text_of(found[0])
+
+
+async def test_an_ended_job_accounts_for_every_item(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    job = await plant_final(real_app, "ok", "ok", "not_listed", "rate_limited", "provider_error")
+    html = await read(real_browser, f"/jobs/ingest/{job.job_id}")
+    text = text_of(html)
+    assert "Daily ingest, TSE Prime, 1m bars partial 3 of 5 symbols ended well, 2 failed" in text
+    assert "Retry 2 failed…" in text
+    outcomes = part_of(html, "ho")
+    assert "5 asked for, 5 outcomes: every one is accounted for" in outcomes
+    assert "rate_limited 1 20.0%" in outcomes
+    assert "5 flag" not in outcomes
+    assert "5 bars have a flag stale 5. Stored all the same." in part_of(html, "hat")
+    failures = part_of(html, "hf")
+    assert "All 2 rate limited 1 provider error 1" in failures
+    assert "said so" in failures
+    assert '{"1m": 1}' in part_of(html, "hp")
+    assert "1 chunk on 1 slots" in part_of(html, "hg")
+
+
+async def test_failures_are_filtered_by_reason(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    job = await plant_final(real_app, "ok", "rate_limited", "provider_error")
+    html = await read(real_browser, f"/jobs/ingest/{job.job_id}?outcome=provider_error")
+    rows = re.findall(r'<th scope="row" class="nowrap">', html)
+    assert len(rows) == 1
+    assert "No failure of this kind." in part_of(
+        await read(real_browser, f"/jobs/ingest/{job.job_id}?outcome=write_failed"), "hf"
+    )
+
+
+async def test_many_failures_are_shown_on_demand(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    job = await plant_final(real_app, *["provider_error"] * 23)
+    html = await read(real_browser, f"/jobs/ingest/{job.job_id}")
+    assert "3 more" in part_of(html, "hf")
+    every = await read(real_browser, f"/jobs/ingest/{job.job_id}?shown=all")
+    assert len(re.findall(r'<th scope="row" class="nowrap">', every)) == 23
+
+
+async def test_a_running_job_says_how_far_it_is(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    job, _ = await plant_running(real_app, "ok", "provider_error", size=8)
+    html = await read(real_browser, f"/jobs/ingest/{job.job_id}")
+    text = text_of(html)
+    assert "25.0 %" in text
+    assert "2 of 8 symbols are settled, 1 of them failed." in text
+    assert "so far; 6 are still to come" in text
+    buttons = {tag["value"]: "disabled" in tag for name, tag in tags_of(html) if tag.get("name") == "action"}
+    assert buttons == {"retry": True, "cancel": False}
+    streams = [tag["data-stream"] for _, tag in tags_of(html) if "data-stream" in tag]
+    assert streams == [f"/api/v1/ingest/jobs/{job.job_id}/logs?level=debug"]
+
+
+async def test_a_queued_job_says_what_it_waits_for(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    job = await plant_queued(real_app)
+    text = text_of(await read(real_browser, f"/jobs/ingest/{job.job_id}"))
+    assert "no worker is online" in text
+    assert "0.0 %" not in text
+
+
+async def test_a_broken_run_is_told_in_plain_words(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    job, claim = await plant_running(real_app, "ok", size=4)
+    await jobs_of(real_app).parts.store.end(
+        claim.lease, Ending.BROKEN, claim.chunk.tally, error="StoreError: disk full"
+    )
+    happened = part_of(await read(real_browser, f"/jobs/ingest/{job.job_id}"), "hat")
+    assert "Chunk 0 broke" in happened
+    assert "StoreError: disk full" in happened
+
+
+async def test_the_log_is_text_and_can_be_cut_to_warnings(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    job, _ = await plant_running(real_app, "ok")
+    lines = [
+        JobLine(utc_now().isoformat(), level, "chunk_broken", {"error": HOSTILE, "n": 1}).to_json()
+        for level in ("info", "warning")
+    ]
+    await jobs_of(real_app).parts.events.write_lines({FeedKey("ingest", job.job_id, Feed.LINES): lines})
+    html = await read(real_browser, f"/jobs/ingest/{job.job_id}")
+    assert "<script>alert" not in html
+    assert html.count("&lt;script&gt;alert(1)") == 2
+    only = await read(real_browser, f"/jobs/ingest/{job.job_id}?level=warning")
+    assert only.count("&lt;script&gt;alert(1)") == 1
+
+
+async def test_another_owners_job_and_nonsense_are_not_found(real_app: FastAPI) -> None:
+    job = await plant_final(real_app, "ok")
+    async with browser_of(real_app, owner="other") as browser:
+        for path in (f"/jobs/ingest/{job.job_id}", "/jobs/ingest/" + "0" * 32, f"/jobs/nothing/{job.job_id}"):
+            answer = await browser.get(path)
+            assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert (await browser.get("/jobs/ingest/nonsense")).status_code == 422
+
+
+async def test_run_again_asks_first_and_makes_a_child(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    job = await plant_final(real_app, "ok", "ok")
+    form = {"action": "again", "job": f"ingest/{job.job_id}"}
+    assert "Run 1 job again?" in text_of((await real_browser.post("/jobs/preview", data=form)).text)
+    answer = await real_browser.post("/jobs/act", data=form)
+    child = await read(real_browser, answer.headers["location"])
+    assert job.job_id[:8] in part_of(child, "hp")
+
+
+async def test_a_part_that_is_away_leaves_the_rest(
+    real_app: FastAPI, real_browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await plant_final(real_app, "ok", "provider_error")
+
+    async def away(*_: object, **__: object) -> None:
+        raise StoreError("Redis did not answer in 2.5 s")
+
+    monkeypatch.setattr(real_app.state.events, "read", away)
+    html = await read(real_browser, f"/jobs/ingest/{job.job_id}")
+    assert "The log is not available Redis did not answer in 2.5 s" in part_of(html, "hl")
+    assert "2 asked for, 2 outcomes" in text_of(html)
+
+
+async def test_the_page_is_complete_in_japanese(real_app: FastAPI) -> None:
+    job = await plant_final(real_app, "ok", "rate_limited")
+    async with browser_of(real_app, **{"accept-language": "ja"}) as browser:
+        text = text_of(await read(browser, f"/jobs/ingest/{job.job_id}"))
+    assert "日次取り込み、東証プライム、1m足" in text
+    assert "2銘柄中1銘柄が正常終了、失敗1銘柄" in text
+    assert "対象2件、結果2件：すべての結果がそろっています" in text
