@@ -35,6 +35,8 @@ _LIMITS = np.concatenate(
         [1.5e5, 3e5, 4e5, 5e5, 7e5, 1e6, 1.5e6, 3e6, 4e6, 5e6, 7e6, 1e7],
     ]
 )
+#: The number of ticks in a row of the table.
+TICKS = _TICK_BOUNDS.size + 1
 # As a share of a tick: Yahoo's prices were float32, so 999.9 is 999.9000244140625.
 _TICK_TOLERANCE = 1e-3
 _LEAST_PRICE = 1.0
@@ -48,6 +50,15 @@ def tick_sizes(prices: Floats, topix500: Topix500) -> Floats:
     """
     row = np.searchsorted(_TICK_BOUNDS, prices, side="left")
     return np.asarray(_TICKS[np.asarray(topix500, dtype=np.intp), row], dtype=np.float64)
+
+
+def tick_table() -> tuple[tuple[float, ...], tuple[tuple[float, ...], tuple[float, ...]]]:
+    """Return the inclusive upper bounds of prices, and the ticks of the other issues and of TOPIX500, in yen.
+
+    There is one tick more than bounds: the last is for all prices above.
+    """
+    others, topix500 = (tuple(row) for row in _TICKS.tolist())
+    return tuple(_TICK_BOUNDS.tolist()), (others, topix500)
 
 
 def is_on_tick(prices: Floats, topix500: Topix500) -> Bools:

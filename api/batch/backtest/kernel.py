@@ -1,0 +1,117 @@
+"""The loops over target weights, compiled by numba: the only module that imports it, and only a backtest loads it.
+
+Machine code is kept beside this file, or in NUMBA_CACHE_DIR.
+"""
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numba
+import numpy as np
+
+from batch.backtest import fills, sessions, sweeps, targets
+from batch.backtest.arrays import (
+    ACCOUNT,
+    EVENT,
+    ISSUE,
+    MAX_STEPS,
+    ROW,
+    STATE,
+    Account,
+    Floats,
+    Rows,
+    Rules,
+    Sim,
+    State,
+    records,
+)
+from batch.market.rules import TICKS
+
+_MODULES: tuple[ModuleType, ...] = (fills, sessions, targets, sweeps)
+
+
+def _compile_all() -> dict[str, Any]:
+    """Return all functions of the modules, compiled so that they call each other."""
+    names: dict[str, Any] = {}
+    for module in _MODULES:
+        names.update(vars(module))
+    for module in _MODULES:
+        for name, function in vars(module).items():
+            if isinstance(function, FunctionType) and function.__module__ == module.__name__:
+                names[name] = numba.njit(FunctionType(function.__code__, names, name))
+    return names
+
+
+def _digest() -> int:
+    """Return a number that changes with the source of any function: numba itself looks at one file alone."""
+    files = [Path(module.__file__ or "") for module in _MODULES]
+    return zlib.crc32(b"".join(file.read_bytes() for file in files))
+
+
+def _cached(inner: Any, digest: int) -> Callable[..., None]:
+    # `digest` is in a closure, whose values are a part of the key of numba's cache.
+    def run(*arguments):  # type: ignore[no-untyped-def]  # noqa: ANN002, ANN202
+        if digest >= 0:
+            inner(*arguments)
+
+    return numba.njit(run, cache=True)  # type: ignore[no-any-return]
+
+
+def run_compiled(sim: Sim, targets: Floats) -> Sim:
+    """Run target weights `[bars, symbols]`; return the run as it ended. `sim` is left as it was."""
+    packed = _pack(sim)
+    _run(packed, np.ascontiguousarray(targets, dtype=np.float64))
+    return _unpack(sim, packed)
+
+
+def sweep_compiled(sim: Sim, targets: Floats) -> Floats:
+    """Run target weights `[runs, bars, symbols]`; return the summaries, `[runs, 5]`."""
+    out = np.full((targets.shape[0], sweeps.COLUMNS), np.nan)
+    _sweep(_pack(sim), np.ascontiguousarray(targets, dtype=np.float64), out)
+    return out
+
+
+def _pack(sim: Sim) -> Any:
+    """Return a run with records in place of tuples of arrays; what it writes is its own."""
+    account = np.array([tuple(getattr(sim.account, name) for name in ACCOUNT.names or ())], dtype=ACCOUNT)
+    rules = np.array([tuple(sim.rules)], dtype=_RULES)
+    return sim._replace(
+        issues=records(ISSUE, sim.issues),
+        events=records(EVENT, sim.events),
+        rules=rules.view(np.recarray)[0],
+        state=records(STATE, sim.state),
+        account=account.view(np.recarray)[0],
+        curves=sim.curves.copy(),
+        rows=records(ROW, sim.rows),
+    )
+
+
+def _unpack(sim: Sim, packed: Any) -> Sim:
+    values = {name: packed.account[name].item() for name in ACCOUNT.names or ()}
+    return sim._replace(
+        state=State(*(packed.state[name] for name in STATE.names or ())),
+        account=Account(**values),
+        curves=packed.curves,
+        rows=Rows(*(packed.rows[name] for name in ROW.names or ())),
+    )
+
+
+def _rules_type() -> np.dtype[Any]:
+    nested = {
+        "tick_bounds": ("f8", (TICKS - 1,)),
+        "ticks": ("f8", (2, TICKS)),
+        "fee_bounds": ("f8", (MAX_STEPS,)),
+        "fee_values": ("f8", (MAX_STEPS,)),
+    }
+    plain = {"float": "f8", "bool": "?", "int": "i8"}
+    kinds = {name: getattr(kind, "__name__", "") for name, kind in Rules.__annotations__.items()}
+    return np.dtype([(name, *(nested.get(name) or (plain[kind],))) for name, kind in kinds.items()], align=True)
+
+
+_RULES = _rules_type()
+_compiled = _compile_all()
+_run = _cached(_compiled["simulate"], _digest())
+_sweep = _cached(_compiled["sweep"], _digest())

@@ -1,0 +1,109 @@
+"""The fill model as a caller describes it, and as the plain numbers that the engines read."""
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from batch.backtest.arrays import MAX_STEPS, Rules
+from batch.kit.request import Request
+from batch.market.rules import LOT, tick_table
+
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Yen = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+
+
+def _to_steps(value: Any) -> Any:
+    return (
+        tuple(tuple(step) if isinstance(step, list) else step for step in value) if isinstance(value, list) else value
+    )
+
+
+class Fees(Request):
+    """What a fill costs: `rate` of its value plus `fixed`, within `least` and `most`; or a table of steps.
+
+    A step is the largest value that it is for, and its fee; the last one holds for every larger value too.
+    """
+
+    rate: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
+    fixed: _Yen = 0.0
+    least: _Yen = 0.0
+    most: _Yen | None = None
+    steps: Annotated[tuple[tuple[_Yen, _Yen], ...], BeforeValidator(_to_steps), Field(max_length=MAX_STEPS)] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Fees":
+        bounds = [bound for bound, _ in self.steps]
+        if bounds != sorted(set(bounds)):
+            raise ValueError("steps: expected values that ascend")
+        if self.steps and (self.rate or self.fixed or self.least or self.most is not None):
+            raise ValueError("steps: expected no rate, fixed, least or most beside them")
+        if self.most is not None and self.most < self.least:
+            raise ValueError(f"most was {self.most:g}, expected at least {self.least:g}")
+        return self
+
+
+class Slippage(Request):
+    """How much worse than its price a market or stop order is filled; the three parts add up.
+
+    `rate` is a share of the price, `ticks` a number of ticks, and `impact` a share of the price times the square root
+    of the part of the bar's volume that the order takes.
+    """
+
+    rate: Annotated[float, Field(ge=0, lt=0.5, allow_inf_nan=False)] = 0.0
+    ticks: Annotated[int, Field(ge=0, le=100)] = 0
+    impact: Annotated[float, Field(ge=0, lt=0.5, allow_inf_nan=False)] = 0.0
+
+
+class FillModel(Request):
+    """How orders are filled; docs/explanation/backtests.md states every convention."""
+
+    lot: Annotated[int, Field(ge=1, le=1_000_000)] = LOT
+    has_ticks: bool = Field(default=True, description="prices are on the exchange's ticks")
+    has_limits: bool = Field(default=True, description="the exchange's daily price limits hold")
+    volume_cap: _Share = Field(default=0.1, description="share of a bar's volume that is filled at most; 0: no cap")
+    rest: Literal["carry", "cancel"] = Field(default="carry", description="what becomes of the rest of a partial fill")
+    size_at: Literal["decision", "fill"] = Field(
+        default="decision", description="whose price turns weights into shares"
+    )
+    fills_on_touch: bool = Field(default=False, description="a limit order is filled when its price is only touched")
+    allows_short: bool = False
+    borrow_rate: _Share = Field(default=0.0115, description="cost of a short position a year, of its value")
+    maintenance: Annotated[float, Field(ge=1, le=2)] = Field(default=1.3, description="cash that short positions need")
+    fees: Fees = Fees()
+    slippage: Slippage = Slippage()
+
+    def to_rules(self, *, stop_loss: float | None = None, take_profit: float | None = None) -> Rules:
+        """Return the plain numbers; the stop and the target of entries by weight are shares of their mean price."""
+        bounds, ticks = tick_table()
+        steps = [*self.fees.steps, *([(0.0, 0.0)] * (MAX_STEPS - len(self.fees.steps)))]
+        return Rules(
+            lot=float(self.lot),
+            has_ticks=self.has_ticks,
+            has_limits=self.has_limits,
+            tick_bounds=bounds,
+            ticks=ticks,
+            volume_cap=float(self.volume_cap),
+            is_rest_carried=self.rest == "carry",
+            is_sized_at_fill=self.size_at == "fill",
+            is_filled_on_touch=self.fills_on_touch,
+            is_short_allowed=self.allows_short,
+            borrow_rate=float(self.borrow_rate),
+            maintenance=float(self.maintenance),
+            fee_rate=float(self.fees.rate),
+            fee_fixed=float(self.fees.fixed),
+            fee_least=float(self.fees.least),
+            fee_most=math.inf if self.fees.most is None else float(self.fees.most),
+            fee_steps=len(self.fees.steps),
+            fee_bounds=tuple(float(bound) for bound, _ in steps),
+            fee_values=tuple(float(value) for _, value in steps),
+            slip_rate=float(self.slippage.rate),
+            slip_ticks=float(self.slippage.ticks),
+            slip_impact=float(self.slippage.impact),
+            stop_loss=math.nan if stop_loss is None else float(stop_loss),
+            take_profit=math.nan if take_profit is None else float(take_profit),
+        )
+
+
+#: A market without ticks, limits, lots and caps, such as the textbooks have: what other libraries simulate.
+FRICTIONLESS = FillModel(lot=1, has_ticks=False, has_limits=False, volume_cap=0.0, size_at="fill", borrow_rate=0.0)

@@ -1,0 +1,221 @@
+"""A panel: the bars of some symbols as matrices, with their corporate actions and listings."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from batch.backtest.arrays import CLOSE, HIGH, LAST, LOW, OPEN, VOLUME, Events, Floats, Ints, Issues
+from batch.backtest.filled import carry_forward, last_of_session_before
+from batch.errors import InvalidRequest
+from batch.market.adjust import FACTOR_SCHEMA
+from batch.market.bar import VALUES
+from batch.market.calendar import closes_at
+from batch.market.interval import Interval
+from batch.market.rules import limit_bounds
+
+#: One row per symbol and ex-session: yen for each share held at the close before.
+DIVIDEND_SCHEMA = pl.Schema({"symbol": pl.String(), "ex_session": pl.Date(), "amount": pl.Float64()})
+
+_DAY_S = 86_400
+_JST_S = 9 * 3600
+_NO_LIMITS = np.full((2, 1, 1), np.nan)
+
+#: The place of a column in `Panel.prices`.
+PLACES = {"open": OPEN, "high": HIGH, "low": LOW, "close": CLOSE, "volume": VOLUME, "last": LAST}
+
+
+@dataclass(frozen=True, slots=True)
+class Delisting:
+    """The end of an issue: its last session, and what a share pays then, in yen; None for its last close."""
+
+    last: date
+    payout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listings:
+    """What is known of the issues of a panel besides their bars.
+
+    Attributes:
+        splits: in `FACTOR_SCHEMA`; a factor of 0.5 gives two shares for one.
+        dividends: in `DIVIDEND_SCHEMA`.
+        delisted: symbol → its end.
+        topix500: the issues with finer ticks.
+
+    """
+
+    splits: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FACTOR_SCHEMA))
+    dividends: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DIVIDEND_SCHEMA))
+    delisted: Mapping[str, Delisting] = field(default_factory=dict)
+    topix500: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Bars as traded, with a column for each symbol; symbols are sorted.
+
+    Attributes:
+        symbols: the columns.
+        interval: of the bars.
+        opened_at: `[bars]`, the start of each bar as UTC epoch seconds, ascending.
+        days: `[bars]`, the number of the session's day.
+        prices: `[place, bars, symbols]`, with the places of `arrays`; NaN where a symbol has no bar.
+        scale: `[bars, symbols]`, the product of the splits so far: prices times it are comparable over time, and later
+            splits do not change it.
+        issues: what is known of the symbols.
+        events: splits and dividends.
+
+    """
+
+    symbols: tuple[str, ...]
+    interval: Interval
+    opened_at: Ints
+    days: Ints
+    prices: Floats
+    scale: Floats
+    issues: Issues
+    events: Events
+
+    @classmethod
+    def of(cls, bars: pl.DataFrame, interval: Interval, listings: Listings | None = None) -> "Panel":
+        """Return the panel of bars in `BAR_SCHEMA`, in any order.
+
+        Raises:
+            InvalidRequest: there are no bars, or two of one symbol and time.
+
+        """
+        if bars.is_empty():
+            raise InvalidRequest("there are no bars to test on")
+        stamps = bars["opened_at"].dt.epoch("s").to_numpy()
+        symbols = tuple(sorted(bars["symbol"].unique().to_list()))
+        opened_at = np.unique(stamps).astype(np.int64)
+        at = np.searchsorted(opened_at, stamps), np.searchsorted(np.array(symbols), bars["symbol"].to_numpy())
+        shape = (len(PLACES), opened_at.size, len(symbols))
+        if len(set(zip(*(part.tolist() for part in at), strict=True))) != bars.height:
+            raise InvalidRequest("a symbol has two bars of one time, expected one")
+        prices = np.full(shape, np.nan)
+        for name in VALUES:
+            prices[PLACES[name]][at] = bars[name].cast(pl.Float64()).to_numpy()
+        return _assemble(symbols, interval, opened_at, prices, listings or Listings())
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of bars and of symbols."""
+        return self.prices.shape[1], self.prices.shape[2]
+
+    @cached_property
+    def limits(self) -> Floats:
+        """The lowest and the highest legal price, `[2, bars, symbols]`, by the last close of the session before.
+
+        NaN in the first session, and where a symbol had not traded yet. Splits change the base price, dividends do not.
+        """
+        before = last_of_session_before(self.days)
+        known = before >= 0
+        base = np.full(self.shape, np.nan)
+        base[known] = self.prices[LAST][before[known]] * self.scale[before[known]] / self.scale[known]
+        limits = np.stack(limit_bounds(base))
+        limits[:, np.isnan(base)] = np.nan
+        return limits
+
+    @property
+    def no_limits(self) -> Floats:
+        """What stands for limits where the fill model has none."""
+        return _NO_LIMITS
+
+    def until(self, bar: int) -> "Panel":
+        """Return the panel as it was at the close of a bar: without what happened later."""
+        end, issues = bar + 1, self.issues
+        count = int(np.searchsorted(self.events.bar, end))
+        bar_of, column, ratio, dividend = self.events
+        events = Events(bar_of[:count], column[:count], ratio[:count], dividend[:count])
+        is_over = issues.delisted <= bar
+        known = issues._replace(
+            delisted=np.where(is_over, issues.delisted, end), payout=np.where(is_over, issues.payout, np.nan)
+        )
+        prices = np.ascontiguousarray(self.prices[:, :end])
+        rows = (self.opened_at[:end], self.days[:end], prices, self.scale[:end])
+        return Panel(self.symbols, self.interval, *rows, known, events)
+
+    def adjusted(self, name: str) -> Floats:
+        """Return a column adjusted by the splits so far: prices times `scale`, volumes divided by it."""
+        values: Floats = self.prices[PLACES[name]]
+        return values / self.scale if name == "volume" else values * self.scale
+
+    def closed_at(self, bar: int) -> datetime:
+        """Return when a bar was complete, and so known: aware UTC; a daily bar at the close of its session."""
+        opened = datetime.fromtimestamp(int(self.opened_at[bar]), UTC)
+        if self.interval is Interval.D1:
+            return closes_at(opened.date())
+        return opened + timedelta(seconds=self.interval.seconds)
+
+    def column_of(self, symbol: str) -> int:
+        """Return the column of a symbol.
+
+        Raises:
+            InvalidRequest: the panel does not have it.
+
+        """
+        try:
+            return self._columns[symbol]
+        except KeyError as e:
+            raise InvalidRequest(f"symbol was {symbol[:20]!r}, which is not in the panel") from e
+
+    @cached_property
+    def memo(self) -> dict[tuple[object, ...], list[Floats]]:
+        """What was computed of this panel, for strategies that compute it again."""
+        return {}
+
+    @cached_property
+    def _columns(self) -> dict[str, int]:
+        return {symbol: column for column, symbol in enumerate(self.symbols)}
+
+
+def _assemble(symbols: tuple[str, ...], interval: Interval, opened_at: Ints, prices: Floats, known: Listings) -> Panel:
+    days = (opened_at + _JST_S) // _DAY_S
+    events = _find_events(symbols, days, known)
+    issues = _find_issues(symbols, days, known)
+    scale = np.ones(prices.shape[1:])
+    for bar, column, ratio in zip(events.bar, events.symbol, events.ratio, strict=True):
+        scale[bar:, column] *= ratio
+    for column, end in enumerate(issues.delisted.tolist()):
+        # Rows after the end are no bars of this issue.
+        prices[:, end + 1 :, column] = np.nan
+    np.nan_to_num(prices[VOLUME], copy=False, nan=0.0)
+    close = prices[CLOSE]
+    prices[LAST] = np.where(np.isnan(close), carry_forward(close * scale) / scale, close)
+    return Panel(symbols, interval, opened_at, days, prices, scale, issues, events)
+
+
+def _find_events(symbols: tuple[str, ...], days: Ints, known: Listings) -> Events:
+    """Return splits and dividends by the first bar of their ex-sessions; those outside are left out."""
+    columns = {symbol: column for column, symbol in enumerate(symbols)}
+    found: dict[tuple[int, int], list[float]] = {}
+    for place, frame, value in ((0, known.splits, "factor"), (1, known.dividends, "amount")):
+        for symbol, session, number in frame.select("symbol", "ex_session", value).iter_rows():
+            bar = int(np.searchsorted(days, _number_of(session)))
+            if symbol in columns and 0 < bar < days.size:
+                entry = found.setdefault((bar, columns[symbol]), [1.0, 0.0])
+                entry[place] = entry[0] / number if place == 0 else entry[1] + number
+    at = np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
+    values = np.array([found[key] for key in sorted(found)], dtype=np.float64).reshape(-1, 2)
+    return Events(at[:, 0], at[:, 1], values[:, 0], values[:, 1])
+
+
+def _find_issues(symbols: tuple[str, ...], days: Ints, known: Listings) -> Issues:
+    delisted = np.full(len(symbols), days.size, dtype=np.int64)
+    payout = np.full(len(symbols), np.nan)
+    for column, symbol in enumerate(symbols):
+        end = known.delisted.get(symbol)
+        if end is not None and _number_of(end.last) <= days[-1]:
+            delisted[column] = max(int(np.searchsorted(days, _number_of(end.last), side="right")) - 1, 0)
+            payout[column] = np.nan if end.payout is None else end.payout
+    finer = np.array([symbol in known.topix500 for symbol in symbols], dtype=np.int64)
+    return Issues(finer, delisted, payout)
+
+
+def _number_of(day: date) -> int:
+    return (day - date(1970, 1, 1)).days

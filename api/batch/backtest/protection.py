@@ -1,0 +1,23 @@
+"""Stop-losses and take-profits of entries by weight."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from batch.kit.request import Request
+
+_Distance = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+
+
+class Protection(Request):
+    """How far from the mean price of a position its stop and its target are, as shares of it; None for none."""
+
+    stop_loss: _Distance | None = None
+    take_profit: _Distance | None = None
+
+    def shares(self) -> dict[str, float | None]:
+        """Return both as arguments of `FillModel.to_rules`."""
+        return {"stop_loss": self.stop_loss, "take_profit": self.take_profit}
+
+
+NO_PROTECTION = Protection()

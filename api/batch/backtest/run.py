@@ -1,0 +1,167 @@
+"""Running a backtest: target weights by compiled code or in Python, and strategies that are called for each bar."""
+
+import importlib.util
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from batch.backtest.arrays import Account, Floats, Rules, Sim, new_rows, new_state
+from batch.backtest.broker import Broker
+from batch.backtest.context import Context
+from batch.backtest.ledger import write_curves
+from batch.backtest.model import FillModel
+from batch.backtest.panel import Panel
+from batch.backtest.protection import NO_PROTECTION, Protection
+from batch.backtest.result import Result
+from batch.backtest.strategy import BarStrategy, WeightStrategy
+from batch.errors import ConfigurationError, InvalidRequest
+
+type Engine = Literal["auto", "numba", "python"]
+
+
+def has_numba() -> bool:
+    """Return whether compiled code can run: the extra `backtest` is installed."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def run_targets(
+    panel: Panel,
+    targets: Floats,
+    model: FillModel,
+    *,
+    cash: float,
+    protection: Protection = NO_PROTECTION,
+    engine: Engine = "auto",
+) -> Result:
+    """Run target weights of equity, `[bars, symbols]`, each decided at the close of its bar; NaN leaves a position.
+
+    Compiled code and Python give the same fills.
+
+    Raises:
+        InvalidRequest: the targets have another shape than the panel, or are out of bounds, or cash is not above 0.
+        ConfigurationError: numba was asked for, and is not installed.
+
+    """
+    check_targets(panel, targets)
+    sim = new_sim(panel, model.to_rules(**protection.shares()), cash)
+    if not is_compiled(engine):
+        return run_bars(panel, _Targets(targets), sim, cash)
+    from batch.backtest.kernel import run_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
+
+    done = run_compiled(sim, targets)
+    if done.account.rows > done.rows.bar.size:
+        # The rows did not fit: now it is known how many there are.
+        done = run_compiled(new_sim(panel, sim.rules, cash, capacity=done.account.rows), targets)
+    return Result(panel, done, float(cash))
+
+
+def run_strategy(panel: Panel, strategy: BarStrategy, model: FillModel, *, cash: float) -> Result:
+    """Run a strategy that is called for each bar.
+
+    Raises:
+        InvalidRequest: cash is not above 0, or an order of the strategy is not allowed.
+
+    """
+    return run_bars(panel, strategy, new_sim(panel, model.to_rules(), cash), cash)
+
+
+def run_weights(
+    panel: Panel, strategy: WeightStrategy, model: FillModel, *, cash: float, engine: Engine = "auto"
+) -> Result:
+    """Run a strategy of target weights, with its own stops and take-profits.
+
+    Raises:
+        InvalidRequest: as `run_targets`.
+        ConfigurationError: as `run_targets`.
+
+    """
+    targets = strategy.targets(panel)
+    return run_targets(panel, targets, model, cash=cash, protection=strategy.protection, engine=engine)
+
+
+def run_bars(
+    panel: Panel,
+    strategy: BarStrategy,
+    sim: Sim,
+    cash: float,
+    on_close: Callable[[int, Broker], None] = lambda _bar, _broker: None,
+) -> Result:
+    """Run a strategy on the arrays of `new_sim`; `on_close` is called after each of its decisions."""
+    broker = Broker(sim)
+    context = Context(panel, broker)
+    strategy.prepare(panel)
+    for bar in range(panel.opened_at.size):
+        if broker.has_work(bar):
+            broker.work(bar)
+            if broker.is_ruined:
+                break
+        context.bar = bar
+        strategy.on_bar(context)
+        on_close(bar, broker)
+    write_curves(broker.sim, cash)
+    return Result(panel, broker.sim, float(cash))
+
+
+class _Targets:
+    """Target weights as a strategy that is called for each bar."""
+
+    def __init__(self, targets: Floats) -> None:
+        self._targets = targets
+        self._columns = [np.flatnonzero(row).tolist() for row in ~np.isnan(targets)]
+
+    def prepare(self, panel: Panel) -> None:
+        pass
+
+    def on_bar(self, context: Context) -> None:
+        for column in self._columns[context.bar]:
+            context.target(context.symbols[column], float(self._targets[context.bar, column]))
+
+
+def check_targets(panel: Panel, targets: Floats) -> None:
+    """Check the shape and the bounds of target weights.
+
+    Raises:
+        InvalidRequest: they are not allowed.
+
+    """
+    if targets.shape != panel.shape:
+        raise InvalidRequest(f"targets had shape {targets.shape}, expected {panel.shape}")
+    if np.any(np.abs(targets) > 10):
+        raise InvalidRequest("targets were beyond 10 times the equity, expected -10 to 10")
+
+
+def new_sim(panel: Panel, rules: Rules, cash: float, *, capacity: int | None = None) -> Sim:
+    """Return a run before its first bar.
+
+    Raises:
+        InvalidRequest: cash is not above 0.
+
+    """
+    if not 0 < cash <= 1e15:
+        raise InvalidRequest(f"cash was {cash:g}, expected more than 0 yen, at most 1e15")
+    n, m = panel.shape
+    return Sim(
+        prices=panel.prices,
+        limits=panel.limits if rules.has_limits else panel.no_limits,
+        days=panel.days,
+        issues=panel.issues,
+        events=panel.events,
+        rules=rules,
+        state=new_state(m),
+        account=Account(float(cash)),
+        curves=np.full((2, n), float(cash)),
+        rows=new_rows(4 * (n + m) + 1024 if capacity is None else capacity),
+    )
+
+
+def is_compiled(engine: Engine) -> bool:
+    """Return whether compiled code is to run.
+
+    Raises:
+        ConfigurationError: it was asked for, and numba is not installed.
+
+    """
+    if engine == "numba" and not has_numba():
+        raise ConfigurationError("engine was numba, which is not installed: install kaboom[backtest]")
+    return engine == "numba" or (engine == "auto" and has_numba())

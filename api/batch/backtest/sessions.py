@@ -1,0 +1,114 @@
+"""What a bar brings without an order: borrow costs, dividends, splits, delistings, margin calls.
+
+Compiled by `kernel`, like `fills`.
+"""
+
+import math
+
+from batch.backtest.arrays import CASH, EQUITY, LAST, Sim
+from batch.backtest.fills import (
+    BORROW,
+    DELISTED,
+    DIVIDEND,
+    MARGIN_CALL,
+    RUIN,
+    SPLIT,
+    await_exit,
+    drop_target,
+    equity_at_close,
+    execute,
+    record,
+    whole_lots,
+)
+
+YEAR_DAYS = 365.0
+
+
+def split_position(sim: Sim, i: int, s: int, ratio: float) -> None:
+    """Give new shares for old ones; the fraction of a share is paid at the last close."""
+    state, held = sim.state, sim.state.shares[s]
+    exact = abs(held) * ratio
+    whole = math.copysign(math.floor(exact + 1e-6), held)
+    price = sim.prices[LAST, i - 1, s] / ratio
+    record(sim, (i, s, SPLIT), whole - held, price, 0.0, max(exact - abs(whole), 0.0) * math.copysign(price, held))
+    state.shares[s] = whole
+    sim.account.shorts += int(whole < 0.0) - int(held < 0.0)
+    state.average[s] = abs(held) * state.average[s] / abs(whole) if whole != 0.0 else 0.0
+    state.stop[s] /= ratio
+    state.profit[s] /= ratio
+
+
+def apply_event(sim: Sim, i: int, k: int) -> None:
+    """Pay a dividend on the shares held at the last close, then split them."""
+    s, ratio, dividend = sim.events.symbol[k], sim.events.ratio[k], sim.events.dividend[k]
+    held = sim.state.shares[s]
+    if held != 0.0 and dividend != 0.0:
+        record(sim, (i, s, DIVIDEND), 0.0, dividend, 0.0, held * dividend)
+    if held != 0.0 and ratio != 1.0:
+        split_position(sim, i, s, ratio)
+    if ratio != 1.0:
+        sim.state.want[s] = whole_lots(sim.state.want[s] * ratio, sim.rules.lot)
+
+
+def charge_borrow(sim: Sim, i: int) -> None:
+    """Charge short positions for the nights since the last session, by calendar days of the value at its close."""
+    nights = sim.days[i] - sim.days[i - 1] if i > 0 else 0
+    if sim.account.shorts == 0 or nights == 0 or sim.rules.borrow_rate == 0.0:
+        return
+    for s in range(sim.state.shares.size):
+        if sim.state.shares[s] < 0.0:
+            price = sim.prices[LAST, i - 1, s]
+            cost = sim.state.shares[s] * price * sim.rules.borrow_rate * nights / YEAR_DAYS
+            record(sim, (i, s, BORROW), 0.0, price, 0.0, cost)
+
+
+def start_bar(sim: Sim, i: int) -> None:
+    """Do what happens before the open: borrow costs, dividends, splits."""
+    charge_borrow(sim, i)
+    k = sim.account.event
+    while k < sim.events.bar.size and sim.events.bar[k] == i:
+        apply_event(sim, i, k)
+        k += 1
+    sim.account.event = k
+
+
+def delist(sim: Sim, i: int, s: int) -> None:
+    """Pay out a position at the last bar of its symbol."""
+    drop_target(sim, s)
+    if sim.state.shares[s] != 0.0:
+        payout = sim.issues.payout[s]
+        price = sim.prices[LAST, i, s] if math.isnan(payout) else payout
+        execute(sim, i, s, -sim.state.shares[s], price, DELISTED)
+
+
+def check_shorts(sim: Sim, i: int) -> None:
+    """Call in short positions that cash covers no longer; end the run if nothing is left."""
+    state = sim.state
+    if sim.account.shorts == 0:
+        return
+    value = 0.0
+    for s in range(state.shares.size):
+        if state.shares[s] < 0.0:
+            value -= state.shares[s] * sim.prices[LAST, i, s]
+    if equity_at_close(sim, i) <= 0.0:
+        sim.account.is_ruined = 1
+        for s in range(state.shares.size):
+            drop_target(sim, s)
+            if state.shares[s] != 0.0:
+                execute(sim, i, s, -state.shares[s], sim.prices[LAST, i, s], RUIN)
+    elif sim.account.cash < sim.rules.maintenance * value:
+        for s in range(state.shares.size):
+            if state.shares[s] < 0.0:
+                await_exit(sim, s, MARGIN_CALL)
+
+
+def close_bar(sim: Sim, i: int) -> float:
+    """Do what happens at the close: delistings, checks of short positions; note and return the equity."""
+    for s in range(sim.state.shares.size):
+        if sim.issues.delisted[s] == i:
+            delist(sim, i, s)
+    check_shorts(sim, i)
+    equity = equity_at_close(sim, i)
+    sim.curves[EQUITY, i] = equity
+    sim.curves[CASH, i] = sim.account.cash
+    return equity

@@ -1,0 +1,79 @@
+"""Columns that strategies of target weights are made of."""
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from batch.backtest.arrays import CLOSE, Floats
+from batch.backtest.filled import carry_forward
+from batch.backtest.panel import Panel
+from batch.indicators.columns import BarColumns
+from batch.indicators.compute import FORMULAS
+from batch.indicators.smoothing import column
+
+type Bools = NDArray[np.bool_]
+
+
+def indicator(panel: Panel, name: str, *values: float) -> list[Floats]:
+    """Return the outputs of an indicator of `batch.indicators`, each `[bars, symbols]`.
+
+    It is computed over the bars that a symbol has, adjusted by the splits so far; NaN where it has no bar or no value.
+    A panel remembers its indicators.
+    """
+    key = (name, *values)
+    if key not in panel.memo:
+        parts = [_of_column(panel, s, name, values) for s in range(panel.shape[1])]
+        panel.memo[key] = [np.column_stack(outputs) for outputs in zip(*parts, strict=True)]
+    return panel.memo[key]
+
+
+def _of_column(panel: Panel, s: int, name: str, values: tuple[float, ...]) -> list[Floats]:
+    rows = np.flatnonzero(~np.isnan(panel.prices[CLOSE, :, s]))
+    high, low, close, volume = (panel.adjusted(field)[rows, s] for field in ("high", "low", "close", "volume"))
+    found = FORMULAS[name](BarColumns(high, low, close, volume, panel.days[rows].astype(np.int32)), values)
+    whole = [np.full(panel.shape[0], np.nan) for _ in found]
+    for output, part in zip(whole, found, strict=True):
+        output[rows] = part
+    return whole
+
+
+def highest_before(values: Floats, bars: int) -> Floats:
+    """Return the highest of the last rows before each row, `[bars, symbols]`; NaN until there are enough."""
+    return _before(values, lambda one: one.rolling_max(bars))
+
+
+def lowest_before(values: Floats, bars: int) -> Floats:
+    """Return the lowest of the last rows before each row, `[bars, symbols]`; NaN until there are enough."""
+    return _before(values, lambda one: one.rolling_min(bars))
+
+
+def crosses_above(one: Floats, other: Floats) -> Bools:
+    """Return where a line is above another after it was not: from the first row where both were known before."""
+    above = one > other
+    known = ~np.isnan(one) & ~np.isnan(other)
+    crossed = np.zeros(one.shape, dtype=np.bool_)
+    crossed[1:] = above[1:] & ~above[:-1] & known[:-1]
+    return crossed
+
+
+def weights_on_change(enter: Bools, leave: Bools, weight: float, short: Bools | None = None) -> Floats:
+    """Return target weights where a position begins or ends, NaN elsewhere.
+
+    `enter` begins a long position and ends a short one, `short` the reverse, and `leave` ends both; where two are
+    true, the later of leave, short, enter counts.
+    """
+    said = np.full(enter.shape, np.nan)
+    said[leave] = 0.0
+    if short is not None:
+        said[short] = -1.0
+    said[enter] = 1.0
+    state = np.nan_to_num(carry_forward(said), nan=0.0)
+    before = np.vstack([np.zeros((1, state.shape[1])), state[:-1]])
+    return np.where(state == before, np.nan, state * weight)
+
+
+def _before(values: Floats, window: Callable[[pl.Series], pl.Series]) -> Floats:
+    columns = [window(column(values[:, s])).shift(1).to_numpy() for s in range(values.shape[1])]
+    return np.column_stack(columns)

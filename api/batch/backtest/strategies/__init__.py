@@ -1,0 +1,1 @@
+"""Strategies that come with Kaboom, and their registry."""

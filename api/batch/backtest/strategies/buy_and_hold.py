@@ -1,0 +1,24 @@
+"""Buying everything once: what other strategies are compared with."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from batch.backtest.arrays import CLOSE, Floats
+from batch.backtest.panel import Panel
+from batch.backtest.strategies.settings import StrategySettings
+
+
+class BuyAndHold(StrategySettings):
+    """Buy each symbol after its first bar, with equal weights, and hold it."""
+
+    name: ClassVar[str] = "buy_and_hold"
+    title: ClassVar[str] = "buy once, and hold"
+
+    def targets(self, panel: Panel) -> Floats:
+        """Return the weight of each symbol in its first bar."""
+        known = ~np.isnan(panel.prices[CLOSE])
+        targets = np.full(panel.shape, np.nan)
+        columns = np.flatnonzero(known.any(axis=0))
+        targets[known.argmax(axis=0)[columns], columns] = self.weight_in(panel)
+        return targets

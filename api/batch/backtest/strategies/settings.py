@@ -1,0 +1,32 @@
+"""What all strategies of target weights can be told."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from batch.backtest.panel import Panel
+from batch.backtest.protection import Protection
+
+#: A number of bars that a strategy looks back.
+Bars = Annotated[int, Field(ge=2, le=500)]
+Side = Literal["long", "both"]
+
+
+class StrategySettings(Protection):
+    """The parameters of a strategy: with its name, and the weight of each position."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    weight: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="share of equity of each position; default: one divided by the number of symbols"
+    )
+
+    @property
+    def protection(self) -> Protection:
+        """The stops and take-profits of its entries."""
+        return self
+
+    def weight_in(self, panel: Panel) -> float:
+        """Return the share of equity of each position."""
+        return self.weight if self.weight is not None else 1.0 / panel.shape[1]

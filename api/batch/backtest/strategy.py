@@ -1,0 +1,34 @@
+"""The two kinds of strategies."""
+
+from typing import Protocol, runtime_checkable
+
+from batch.backtest.arrays import Floats
+from batch.backtest.context import Context
+from batch.backtest.panel import Panel
+from batch.backtest.protection import Protection
+
+
+class WeightStrategy(Protocol):
+    """A strategy that knows its target weights from the bars alone: compiled code runs it."""
+
+    @property
+    def protection(self) -> Protection:
+        """The stops and take-profits of its entries."""
+        ...
+
+    def targets(self, panel: Panel) -> Floats:
+        """Return target weights of equity, `[bars, symbols]`, each from its bar and those before it; NaN: no change."""
+        ...
+
+
+@runtime_checkable
+class BarStrategy(Protocol):
+    """A strategy that is called for each bar, and sees its account."""
+
+    def prepare(self, panel: Panel) -> None:
+        """Compute what `on_bar` needs, once for the whole panel; each value from its bar and those before it."""
+        ...
+
+    def on_bar(self, context: Context) -> None:
+        """Look at the bars up to this one, and give orders for the next."""
+        ...

@@ -1,0 +1,142 @@
+"""The loop over target weights.
+
+Compiled by `kernel`, like `fills`.
+"""
+
+import math
+
+from batch.backtest.arrays import CASH, EQUITY, HIGH, LAST, LOW, OPEN, Floats, Sim
+from batch.backtest.fills import (
+    MARGIN_CALL,
+    ORDER,
+    STOP_LOSS,
+    TAKE_PROFIT,
+    attempt,
+    drop_target,
+    equity_at_open,
+    is_tradable,
+    leave,
+    limit_price,
+    protect,
+    stop_price,
+    whole_lots,
+)
+from batch.backtest.sessions import close_bar, start_bar
+
+
+def wanted(sim: Sim, i: int, s: int, equity: float) -> float:
+    """Return the target of a symbol in shares."""
+    state = sim.state
+    if not sim.rules.is_sized_at_fill or state.weight[s] == 0.0:
+        return float(state.want[s])
+    unit = sim.prices[OPEN, i, s] * (1.0 + sim.rules.fee_rate)
+    return whole_lots(state.weight[s] * equity / unit, sim.rules.lot)
+
+
+def reduce_to_target(sim: Sim, i: int, s: int, equity: float) -> None:
+    """Sell (or buy back) what a target wants less of a position, at the open."""
+    held, want = sim.state.shares[s], wanted(sim, i, s, equity)
+    left = want if want * held > 0.0 else 0.0
+    if abs(left) >= abs(held):
+        return
+    delta = left - held if left == 0.0 else whole_lots(left - held, sim.rules.lot)
+    if delta == 0.0:
+        drop_target(sim, s)
+        return
+    is_over = attempt(sim, i, s, delta, sim.prices[OPEN, i, s], sim.state.reason[s])
+    if is_over and (want * held >= 0.0 or sim.state.shares[s] != 0.0):
+        drop_target(sim, s)
+
+
+def exit_at_open(sim: Sim, i: int, s: int, equity: float) -> None:
+    """Close or reduce a position at the open: by a gap through its stop or target, or by its target weight."""
+    state = sim.state
+    held = state.shares[s]
+    if held == 0.0 or not is_tradable(sim, i, s):
+        return
+    opening, side = sim.prices[OPEN, i, s], 1.0 if held > 0.0 else -1.0
+    is_stopped = side * opening <= side * state.stop[s]
+    if is_stopped or side * opening >= side * state.profit[s]:
+        if state.weight[s] * held > 0.0:
+            drop_target(sim, s)
+        leave(sim, i, s, opening, STOP_LOSS if is_stopped else TAKE_PROFIT)
+    elif not math.isnan(state.weight[s]):
+        reduce_to_target(sim, i, s, equity)
+
+
+def enter_at_open(sim: Sim, i: int, s: int, equity: float) -> None:
+    """Open or enlarge a position at the open, by its target weight."""
+    state = sim.state
+    if math.isnan(state.weight[s]) or not is_tradable(sim, i, s):
+        return
+    held, want = state.shares[s], wanted(sim, i, s, equity)
+    if want * held < 0.0 or abs(want) < abs(held):
+        return  # its exit waits
+    delta = whole_lots(want - held, sim.rules.lot)
+    if delta == 0.0 or attempt(sim, i, s, delta, sim.prices[OPEN, i, s], state.reason[s]):
+        drop_target(sim, s)
+    if state.shares[s] != held:
+        protect(sim, s, sim.rules.stop_loss, sim.rules.take_profit)
+
+
+def exit_within(sim: Sim, i: int, s: int) -> None:
+    """Close a position whose stop or target the bar reached; the stop comes first."""
+    state = sim.state
+    held, stop, take = state.shares[s], state.stop[s], state.profit[s]
+    if held == 0.0 or (math.isnan(stop) and math.isnan(take)) or not is_tradable(sim, i, s):
+        return
+    opening, low, high = sim.prices[OPEN, i, s], sim.prices[LOW, i, s], sim.prices[HIGH, i, s]
+    price = stop_price(-held, stop, opening, low if held > 0.0 else high)
+    if not math.isnan(price):
+        leave(sim, i, s, price, STOP_LOSS)
+        return
+    price = limit_price(-held, take, opening, high if held > 0.0 else low, sim.rules)
+    if not math.isnan(price):
+        leave(sim, i, s, price, TAKE_PROFIT)
+
+
+def set_target(sim: Sim, i: int, s: int, weight: float, equity: float) -> None:
+    """Let a target weight of equity, decided at the close of a bar, wait for the next one."""
+    state, price = sim.state, sim.prices[LAST, i, s]
+    if i >= sim.issues.delisted[s] or math.isnan(price) or state.reason[s] == MARGIN_CALL:
+        return
+    if weight < 0.0 and not sim.rules.is_short_allowed:
+        weight = 0.0
+    if math.isnan(state.weight[s]):
+        sim.account.pending += 1
+    state.weight[s] = weight
+    state.want[s] = whole_lots(weight * equity / price, sim.rules.lot)
+    state.reason[s] = ORDER
+
+
+def fill_targets(sim: Sim, i: int) -> None:
+    """Fill the targets, stops and take-profits of all symbols in a bar: exits at the open, entries, exits within."""
+    m, is_sized = sim.state.shares.size, sim.rules.is_sized_at_fill
+    has_protection = not (math.isnan(sim.rules.stop_loss) and math.isnan(sim.rules.take_profit))
+    if sim.account.pending > 0 or has_protection:
+        equity = equity_at_open(sim, i) if is_sized else 0.0
+        for s in range(m):
+            exit_at_open(sim, i, s, equity)
+    if sim.account.pending > 0:
+        equity = equity_at_open(sim, i) if is_sized else 0.0
+        for s in range(m):
+            enter_at_open(sim, i, s, equity)
+    if has_protection:
+        for s in range(m):
+            exit_within(sim, i, s)
+
+
+def simulate(sim: Sim, targets: Floats) -> None:
+    """Run target weights `[bars, symbols]`; NaN leaves a position as it is."""
+    n, m = targets.shape
+    for i in range(n):
+        start_bar(sim, i)
+        fill_targets(sim, i)
+        equity = close_bar(sim, i)
+        if sim.account.is_ruined == 1:
+            sim.curves[EQUITY, i:] = equity
+            sim.curves[CASH, i:] = equity
+            return
+        for s in range(m):
+            if not math.isnan(targets[i, s]):
+                set_target(sim, i, s, targets[i, s], equity)

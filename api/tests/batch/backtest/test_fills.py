@@ -1,0 +1,370 @@
+"""The conventions of docs/explanation/backtests.md, one by one."""
+
+import math
+from collections.abc import Callable
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from batch.backtest.context import Context
+from batch.backtest.model import Fees, FillModel, Slippage
+from batch.backtest.panel import Delisting, Listings, Panel
+from batch.backtest.protection import Protection
+from batch.backtest.result import Result
+from batch.backtest.run import run_strategy, run_targets
+from batch.errors import InvalidRequest
+from batch.market.interval import Interval
+from tests.fixtures.backtest.panels import FIRST, bar_frame, dividends, flat, panel_of, splits
+
+PLAIN = FillModel(volume_cap=0.0, borrow_rate=0.0, has_limits=False)
+S = "7203"
+NAN = math.nan
+
+
+class Script:
+    """Calls one function for each bar that has one."""
+
+    def __init__(self, calls: dict[int, Callable[[Context], object]]) -> None:
+        self._calls = calls
+
+    def prepare(self, panel: Panel) -> None:
+        pass
+
+    def on_bar(self, context: Context) -> None:
+        self._calls.get(context.bar, lambda _: None)(context)
+
+
+def play(
+    panel: Panel, calls: dict[int, Callable[[Context], object]], model: FillModel = PLAIN, cash: float = 1e6
+) -> Result:
+    return run_strategy(panel, Script(calls), model, cash=cash)
+
+
+def weigh(panel: Panel, *weights: float, model: FillModel = PLAIN, cash: float = 1e6, **protection: float) -> Result:
+    """Run the weights of one symbol by both engines, which agree."""
+    targets = np.full(panel.shape, NAN)
+    targets[: len(weights), 0] = weights
+    found = [
+        run_targets(panel, targets, model, cash=cash, protection=Protection(**protection), engine=engine)
+        for engine in ("numba", "python")
+    ]
+    assert found[0].ledger.rows() == found[1].ledger.rows()
+    return found[0]
+
+
+def rows(result: Result, *names: str) -> list[tuple[object, ...]]:
+    return result.ledger.select(*(names or ("bar", "shares", "price"))).rows()
+
+
+def test_an_order_is_filled_at_the_next_open() -> None:
+    panel = panel_of((100, 110, 90, 105), (107, 120, 95, 111), flat(111))
+    assert rows(play(panel, {0: lambda c: c.buy(S, 200)})) == [(1, 200, 107)]
+
+
+def test_an_order_of_the_last_bar_is_not_filled() -> None:
+    panel = panel_of(flat(100), flat(100))
+    assert rows(play(panel, {1: lambda c: c.buy(S, 100)})) == []
+
+
+def test_exits_come_before_entries_so_that_their_cash_counts() -> None:
+    panel = Panel.of(bar_frame({"1301": [flat(100)] * 4, "7203": [flat(100)] * 4}), Interval.D1)
+    targets = np.full(panel.shape, NAN)
+    targets[0], targets[2] = [0.0, 1.0], [1.0, 0.0]
+    result = run_targets(panel, targets, PLAIN, cash=100_000)
+    assert rows(result, "bar", "symbol", "shares") == [(1, "7203", 1000), (3, "7203", -1000), (3, "1301", 1000)]
+
+
+def test_weights_are_sized_by_the_close_of_the_decision_and_cut_to_cash() -> None:
+    panel = panel_of(flat(100), flat(125))
+    assert rows(weigh(panel, 1.0, cash=100_000)) == [(1, 800, 125)]
+    assert rows(weigh(panel, 0.5, cash=100_000)) == [(1, 500, 125)]
+    assert rows(weigh(panel, 0.5, cash=100_000, model=PLAIN.filled(size_at="fill"))) == [(1, 400, 125)]
+
+
+def test_what_cash_does_not_pay_is_cancelled() -> None:
+    result = play(panel_of(*[flat(100)] * 5), {0: lambda c: c.buy(S, 2000)}, cash=150_000)
+    assert rows(result) == [(1, 1500, 100)]
+
+
+@pytest.mark.parametrize(
+    ("bar", "price"),
+    [((105, 106, 99, 100), 100), ((98, 103, 97, 100), 98), ((105, 106, 100, 104), None), ((105, 106, 101, 104), None)],
+)
+def test_a_limit_buy_needs_a_price_through_its_limit(bar: tuple[float, ...], price: float | None) -> None:
+    panel = panel_of(flat(104), bar)  # type: ignore[arg-type]
+    found = rows(play(panel, {0: lambda c: c.buy(S, 100, limit=100)}), "price")
+    assert found == ([] if price is None else [(price,)])
+
+
+def test_a_limit_order_may_be_filled_on_touch() -> None:
+    panel = panel_of(flat(104), (105, 106, 100, 104))
+    model = PLAIN.filled(fills_on_touch=True)
+    assert rows(play(panel, {0: lambda c: c.buy(S, 100, limit=100)}, model), "price") == [(100,)]
+
+
+@pytest.mark.parametrize(("bar", "price"), [((100, 106, 99, 105), 105), ((107, 109, 99, 105), 107)])
+def test_a_stop_buy_is_filled_at_its_price_or_at_a_worse_open(bar: tuple[float, ...], price: float) -> None:
+    panel = panel_of(flat(100), bar)  # type: ignore[arg-type]
+    assert rows(play(panel, {0: lambda c: c.buy(S, 100, stop_at=105)}), "price") == [(price,)]
+
+
+def test_a_limit_order_waits_until_it_is_cancelled() -> None:
+    panel = panel_of(*[flat(104)] * 5, flat(95))
+    assert rows(play(panel, {0: lambda c: c.buy(S, 100, limit=100)}), "bar") == [(5,)]
+    calls = {0: lambda c: c.buy(S, 100, limit=100), 3: lambda c: c.cancel(c.orders[0])}
+    assert rows(play(panel, calls)) == []
+
+
+@pytest.mark.parametrize(
+    ("bar", "price", "reason"),
+    [
+        ((100, 102, 94, 96), 95, "stop_loss"),
+        ((90, 102, 89, 96), 90, "stop_loss"),
+        ((100, 111, 99, 109), 110, "take_profit"),
+        ((112, 113, 99, 109), 112, "take_profit"),
+        ((100, 111, 94, 96), 95, "stop_loss"),
+        ((112, 113, 94, 96), 112, "take_profit"),
+    ],
+    ids=["stop", "gap through the stop", "target", "gap through the target", "both: stop first", "open beyond target"],
+)
+def test_a_bracket_ends_a_position(bar: tuple[float, ...], price: float, reason: str) -> None:
+    panel = panel_of(flat(100), flat(100), bar)  # type: ignore[arg-type]
+    bracket = play(panel, {0: lambda c: c.buy(S, 100, stop=95, take=110)})
+    weights = weigh(panel, 0.01, stop_loss=0.05, take_profit=0.1)
+    for result in (bracket, weights):
+        assert rows(result, "bar", "shares", "price", "reason")[1:] == [(2, -100, price, reason)]
+
+
+def test_a_position_may_be_stopped_in_the_bar_of_its_entry() -> None:
+    panel = panel_of(flat(100), (100, 101, 90, 95))
+    found = rows(play(panel, {0: lambda c: c.buy(S, 100, stop=95)}), "bar", "shares", "price")
+    assert found == [(1, 100, 100), (1, -100, 95)]
+
+
+def test_an_entry_within_a_bar_is_protected_from_the_next_one() -> None:
+    panel = panel_of(flat(100), (100, 106, 90, 95), flat(95))
+    found = rows(play(panel, {0: lambda c: c.buy(S, 100, stop_at=105, stop=96)}), "bar", "price")
+    assert found == [(1, 105), (2, 95)]
+
+
+def test_no_buy_is_filled_while_locked_at_the_limit() -> None:
+    # The limit of a base price of 100 yen is 50 yen: 150.
+    panel = panel_of(flat(100), flat(150), (170, 175, 165, 170))
+    model = PLAIN.filled(has_limits=True)
+    assert rows(weigh(panel, 0.1, model=model)) == [(2, 1000, 170)]
+    locked_down = panel_of(flat(100), flat(100), flat(50), (45, 46, 44, 45))
+    assert rows(weigh(locked_down, 0.1, 0.0, model=model), "bar", "price")[1:] == [(3, 45)]
+
+
+def test_a_sale_is_filled_while_locked_at_the_upper_limit() -> None:
+    panel = panel_of(flat(100), flat(100), flat(150))
+    assert rows(weigh(panel, 0.1, 0.0, model=PLAIN.filled(has_limits=True)), "bar", "price")[1:] == [(2, 150)]
+
+
+def test_an_order_waits_for_a_bar_with_trades() -> None:
+    panel = panel_of(flat(100), None, flat(102))
+    assert panel.shape[0] == 2, "a day on which nobody trades is no bar of the panel"
+    both = Panel.of(bar_frame({"1301": [flat(1)] * 3, S: [flat(100), None, flat(102)]}), Interval.D1)
+    assert rows(play(both, {0: lambda c: c.buy(S, 100)})) == [(2, 100, 102)]
+
+
+def test_a_volume_cap_fills_in_parts() -> None:
+    panel = panel_of(*[flat(100)] * 5, volume=2_000)
+    capped = PLAIN.filled(volume_cap=0.1)
+    assert rows(play(panel, {0: lambda c: c.buy(S, 500)}, capped)) == [(1, 200, 100), (2, 200, 100), (3, 100, 100)]
+    assert rows(play(panel, {0: lambda c: c.buy(S, 500)}, capped.filled(rest="cancel"))) == [(1, 200, 100)]
+    assert rows(weigh(panel, 0.05, model=capped)) == [(1, 200, 100), (2, 200, 100), (3, 100, 100)]
+
+
+def test_orders_of_one_bar_share_its_volume() -> None:
+    panel = panel_of(*[flat(100)] * 3, volume=2_000)
+    both = {0: lambda c: (c.buy(S, 200), c.buy(S, 100))}
+    assert rows(play(panel, both, PLAIN.filled(volume_cap=0.1))) == [(1, 200, 100), (2, 100, 100)]
+
+
+def test_a_stop_that_volume_cuts_becomes_a_market_order() -> None:
+    panel = panel_of(flat(100), flat(100), (100, 100, 90, 90), flat(92), volume=2_000)
+    capped = PLAIN.filled(volume_cap=0.1)
+    result = weigh(panel, 0.02, model=capped, stop_loss=0.05)
+    assert rows(result, "bar", "shares", "price") == [(1, 200, 100), (2, -200, 95)]
+    thin = Panel.of(
+        bar_frame({S: [flat(100), flat(100), (100, 100, 90, 90), flat(92)]}).with_columns(
+            volume=pl.Series([5_000, 5_000, 1_000, 5_000])
+        ),
+        Interval.D1,
+    )
+    result = weigh(thin, 0.03, model=capped, stop_loss=0.05)
+    assert rows(result, "bar", "shares", "price", "reason")[1:] == [
+        (2, -100, 95, "stop_loss"),
+        (3, -200, 92, "stop_loss"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fees", "fee"),
+    [
+        (Fees(rate=0.001), 100),
+        (Fees(rate=0.001, least=500), 500),
+        (Fees(rate=0.001, most=80), 80),
+        (Fees(fixed=80), 80),
+        (Fees(steps=((50_000, 55), (100_000, 99), (200_000, 115))), 99),
+        (Fees(steps=((50_000, 55),)), 55),
+    ],
+)
+def test_fees(fees: Fees, fee: float) -> None:
+    result = weigh(panel_of(flat(100), flat(100)), 0.1, model=PLAIN.model_copy(update={"fees": fees}))
+    assert rows(result, "shares", "fee", "amount") == [(1000, fee, -100_000 - fee)]
+
+
+def test_slippage_is_against_the_trader_and_on_a_tick() -> None:
+    panel = panel_of(flat(4000), flat(4000), flat(4000))
+    rate = PLAIN.model_copy(update={"slippage": Slippage(rate=0.0001)})
+    assert rows(weigh(panel, 0.5, 0.0, model=rate), "price") == [(4005,), (3995,)]
+    ticks = PLAIN.model_copy(update={"slippage": Slippage(ticks=2)})
+    assert rows(weigh(panel, 0.5, 0.0, model=ticks), "price") == [(4010,), (3990,)]
+    impact = PLAIN.model_copy(update={"slippage": Slippage(impact=0.3)})
+    assert rows(weigh(panel, 0.5, model=impact), "price") == [(4015,)]
+
+
+def test_slippage_stays_within_the_daily_limits() -> None:
+    panel = panel_of(flat(100), (149, 149, 140, 149))
+    model = PLAIN.filled(has_limits=True, slippage={"rate": 0.1})
+    assert rows(weigh(panel, 0.1, model=model), "price") == [(150,)]
+
+
+def test_a_limit_order_has_no_slippage() -> None:
+    panel = panel_of(flat(104), (105, 106, 99, 100))
+    model = PLAIN.model_copy(update={"slippage": Slippage(ticks=5)})
+    assert rows(play(panel, {0: lambda c: c.buy(S, 100, limit=100)}, model), "price") == [(100,)]
+
+
+def test_levels_are_rounded_to_ticks_against_the_trader() -> None:
+    panel = panel_of(flat(4000), (4000, 4020, 3980, 4000), flat(4000))
+    seen = []
+    calls = {0: lambda c: seen.extend([c.buy(S, 100, limit=3987).level, c.buy(S, 100, stop_at=4012).level])}
+    play(panel, calls)
+    assert seen == [3985, 4015]
+
+
+def test_topix500_has_finer_ticks() -> None:
+    panel = panel_of(flat(4000), flat(4000), listings=Listings(topix500=[S]))
+    ticks = PLAIN.model_copy(update={"slippage": Slippage(ticks=2)})
+    assert rows(weigh(panel, 0.5, model=ticks), "price") == [(4002,)]
+
+
+def test_short_sales_need_leave() -> None:
+    panel = panel_of(*[flat(100)] * 3)
+    assert rows(play(panel, {0: lambda c: c.sell(S, 100)})) == []
+    assert rows(weigh(panel, -0.5)) == []
+    allowed = PLAIN.filled(allows_short=True)
+    assert rows(play(panel, {0: lambda c: c.sell(S, 100)}, allowed)) == [(1, -100, 100)]
+    assert rows(weigh(panel, -0.5, model=allowed)) == [(1, -5000, 100)]
+
+
+def test_a_short_position_takes_as_much_cash_as_a_long_one() -> None:
+    allowed = PLAIN.filled(allows_short=True)
+    assert rows(weigh(panel_of(*[flat(100)] * 3), -2.0, model=allowed, cash=100_000)) == [(1, -1000, 100)]
+
+
+def test_borrow_costs_are_charged_for_calendar_days() -> None:
+    frame = bar_frame({S: [flat(100), flat(100), None, None, flat(100)]})
+    panel, model = Panel.of(frame, Interval.D1), PLAIN.filled(allows_short=True, borrow_rate=0.365)
+    result = weigh(panel, -0.1, model=model)
+    assert rows(result, "bar", "reason", "amount")[1:] == [(2, "borrow", pytest.approx(-1000 * 100 * 0.365 * 3 / 365))]
+
+
+def test_short_positions_are_called_in_before_cash_is_gone() -> None:
+    panel, model = panel_of(flat(100), flat(100), flat(170), flat(172)), PLAIN.filled(allows_short=True)
+    result = weigh(panel, -1.0, model=model, cash=100_000)
+    assert rows(result, "bar", "shares", "price", "reason")[1:] == [(3, 1000, 172, "margin_call")]
+
+
+def test_a_run_ends_when_short_positions_have_lost_everything() -> None:
+    panel, model = panel_of(flat(100), flat(100), flat(250), flat(100)), PLAIN.filled(allows_short=True)
+    result = weigh(panel, -1.0, NAN, NAN, 1.0, model=model, cash=100_000)
+    assert result.is_ruined
+    assert result.equity.tolist() == [100_000, 100_000, -50_000, -50_000]
+
+
+def test_a_split_multiplies_shares_and_pays_fractions() -> None:
+    listings = Listings(splits=splits((S, 2, 1 / 1.5)))
+    panel = panel_of(flat(150), flat(150), flat(100), flat(100), listings=listings)
+    result = weigh(panel, 0.015, 0.015, NAN, model=PLAIN)
+    assert result.positions[:, 0].tolist() == [0, 100, 150, 150]
+    odd = panel_of(flat(200), flat(200), flat(180), flat(180), listings=Listings(splits=splits((S, 2, 1 / 1.111))))
+    result = weigh(odd, 0.02, model=PLAIN)
+    assert result.positions[2, 0] == 111
+    assert rows(result, "reason", "amount")[1] == ("split", pytest.approx(0.1 * 200 / 1.111))
+
+
+def test_an_odd_lot_after_a_split_is_sold_whole() -> None:
+    panel = panel_of(flat(150), flat(150), *[flat(100)] * 3, listings=Listings(splits=splits((S, 2, 1 / 1.5))))
+    assert rows(weigh(panel, 0.015, NAN, NAN, 0.0), "bar", "shares")[-1] == (4, -150)
+
+
+def test_a_split_moves_stops_with_the_price() -> None:
+    panel = panel_of(flat(200), flat(200), flat(100), (100, 100, 90, 95), listings=Listings(splits=splits((S, 2, 0.5))))
+    assert rows(weigh(panel, 0.02, stop_loss=0.05), "bar", "price")[-1] == (3, 95)
+
+
+def test_the_base_price_of_the_limits_follows_a_split() -> None:
+    panel = panel_of(flat(300), flat(150), flat(150), listings=Listings(splits=splits((S, 1, 0.5))))
+    assert panel.limits[:, 1, 0].tolist() == [100, 200]
+
+
+def test_a_dividend_is_paid_for_shares_held_before_its_ex_session() -> None:
+    listings = Listings(dividends=dividends((S, 2, 7.0)))
+    panel = panel_of(*[flat(100)] * 4, listings=listings)
+    assert rows(weigh(panel, 0.01), "bar", "reason", "amount")[1:] == [(2, "dividend", 700)]
+    assert rows(weigh(panel, NAN, 0.01), "bar", "reason") == [(2, "order")]
+    short = weigh(panel, -0.01, model=PLAIN.filled(allows_short=True))
+    assert rows(short, "bar", "reason", "amount")[1:] == [(2, "dividend", -700)]
+
+
+@pytest.mark.parametrize(("payout", "price"), [(None, 80), (0.0, 0), (95.0, 95)])
+def test_a_delisted_issue_is_paid_out_at_its_last_close(payout: float | None, price: float) -> None:
+    ends = {S: Delisting(FIRST + timedelta(days=2), payout)}
+    frame = bar_frame({"1301": [flat(50)] * 5, S: [flat(100), flat(100), flat(80), flat(1), flat(1)]})
+    panel = Panel.of(frame, Interval.D1, Listings(delisted=ends))
+    targets = np.full(panel.shape, NAN)
+    targets[0, 1], targets[3, 1] = 0.1, 0.1
+    result = run_targets(panel, targets, PLAIN, cash=1e6)
+    found = rows(result, "bar", "shares", "price", "reason", "fee")
+    assert found[1:] == [(2, -1000, price, "delisted", 0)]
+
+
+def test_prices_are_known_from_the_close_only() -> None:
+    panel = panel_of(flat(100), flat(101), flat(102))
+    seen: list[list[float]] = []
+    play(panel, {1: lambda c: seen.append(c.history(S, "close", 10).tolist())})
+    assert seen == [[100, 101]]
+    assert panel.closed_at(0).isoformat() == "2025-01-06T06:30:00+00:00"
+
+
+def test_history_is_adjusted_by_the_splits_so_far_alone() -> None:
+    panel = panel_of(flat(200), flat(100), flat(50), listings=Listings(splits=splits((S, 1, 0.5), (S, 2, 0.5))))
+    seen: list[list[float]] = []
+    look = {n: lambda c: seen.append(c.history(S, "close", 3).tolist()) for n in range(3)}
+    play(panel, look)
+    assert seen == [[200], [100, 100], [50, 50, 50]]
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda c: c.buy(S, 150), "whole lots of 100"),
+        (lambda c: c.buy(S, 0), "shares were"),
+        (lambda c: c.buy(S, math.inf), "shares were"),
+        (lambda c: c.buy("9999", 100), "not in the panel"),
+        (lambda c: c.buy(S, 100, limit=-5), "limit was"),
+        (lambda c: c.buy(S, 100, limit=100, stop_at=100), "both given"),
+        (lambda c: c.buy(S, 100, price=100), "terms were price"),
+        (lambda c: c.target(S, math.nan), "weight was"),
+        (lambda c: c.target(S, 11), "weight was"),
+    ],
+)
+def test_an_order_that_cannot_be_is_refused(call: Callable[[Context], object], says: str) -> None:
+    with pytest.raises(InvalidRequest, match=says):
+        play(panel_of(*[flat(100)] * 3), {0: call})

@@ -1,0 +1,85 @@
+"""Other libraries' answers on real prices; `record_oracles.py` wrote them."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from batch.backtest import metrics
+from batch.backtest.context import Context
+from batch.backtest.model import FRICTIONLESS, Fees, FillModel
+from batch.backtest.panel import Panel
+from batch.backtest.result import Result
+from batch.backtest.run import Engine, run_strategy, run_weights
+from batch.backtest.signals import crosses_above, indicator
+from batch.backtest.strategies.sma_cross import SmaCross
+from tests.fixtures.backtest.panels import goog, load_answers
+
+ANSWERS = load_answers()
+GOOG = goog()
+CASH = 10_000
+SHORT = FillModel.parse(
+    FRICTIONLESS.to_json() | {"fees": {"rate": 0.002}, "allows_short": True, "maintenance": 1.0, "fills_on_touch": True}
+)
+
+
+class Bracket:
+    """Ten shares at each cross while nothing is held, with a stop and a target by the last close."""
+
+    def prepare(self, panel: Panel) -> None:
+        (fast,), (slow,) = indicator(panel, "sma", 10), indicator(panel, "sma", 20)
+        self._up, self._down = crosses_above(fast, slow)[:, 0].tolist(), crosses_above(slow, fast)[:, 0].tolist()
+
+    def on_bar(self, context: Context) -> None:
+        price = context.last("GOOG")
+        if context.position("GOOG"):
+            return
+        if self._up[context.bar]:
+            context.buy("GOOG", 10, stop=0.95 * price, take=1.10 * price)
+        elif self._down[context.bar]:
+            context.sell("GOOG", 10, stop=1.05 * price, take=0.90 * price)
+
+
+def expect_trades(result: Result, answers: list[list[float]]) -> None:
+    trades = result.trades.filter(pl.col("exit_bar").is_not_null()).sort("entry_bar")
+    theirs = np.array(sorted(answers, key=lambda row: row[1]))
+    assert trades.height == len(theirs)
+    assert ((trades["side"] * trades["shares"]).to_numpy() == theirs[:, 0]).all()
+    for column, name in ((1, "entry_bar"), (2, "exit_bar")):
+        assert (trades[name].to_numpy() == theirs[:, column]).all(), name
+    for column, name in ((3, "entry_price"), (4, "exit_price"), (5, "pnl"), (6, "fees")):
+        np.testing.assert_allclose(trades[name].to_numpy(), theirs[:, column], rtol=1e-11, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("engine", ["numba", "python"])
+def test_crosses_of_averages_trade_as_in_backtesting_py(engine: Engine) -> None:
+    strategy = SmaCross(fast=10, slow=20, side="both")
+    expect_trades(run_weights(GOOG, strategy, SHORT, cash=CASH, engine=engine), ANSWERS["cross"])
+
+
+def test_stops_and_targets_trade_as_in_backtesting_py() -> None:
+    expect_trades(run_strategy(GOOG, Bracket(), SHORT, cash=CASH), ANSWERS["bracket"])
+
+
+@pytest.mark.parametrize("engine", ["numba", "python"])
+def test_equity_of_a_long_only_run_is_that_of_vectorbt(engine: Engine) -> None:
+    model = FRICTIONLESS.filled(fees=Fees(rate=0.002).to_json())
+    result = run_weights(GOOG, SmaCross(fast=10, slow=20), model, cash=CASH, engine=engine)
+    np.testing.assert_allclose(result.equity, ANSWERS["long_only"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ANSWERS["metrics"])
+def test_metrics_are_those_of_empyrical(name: str) -> None:
+    returns, theirs = np.array(ANSWERS["metrics"][name]["returns"]), ANSWERS["metrics"][name]["answers"]
+    ours = {
+        "cagr": metrics.cagr(returns, 252),
+        "volatility": metrics.volatility(returns, 252),
+        "sharpe": metrics.sharpe(returns, 252),
+        "sharpe_over": metrics.sharpe(returns, 252, risk_free=0.0001),
+        "sortino": metrics.sortino(returns, 252),
+        "sortino_over": metrics.sortino(returns, 252, required=0.0001),
+        "calmar": metrics.calmar(returns, 252),
+        "max_drawdown": metrics.max_drawdown(returns),
+    }
+    assert ours.keys() == theirs.keys()
+    for metric, value in ours.items():
+        assert value == pytest.approx(theirs[metric], rel=1e-9, abs=1e-12, nan_ok=True), metric
