@@ -15,6 +15,8 @@ from tests.faults.lab.faults import last
 from tests.faults.lab.lab import Lab
 
 _THREADS = 8
+#: The longest outage, with room: nobody is turned away for longer.
+_SUBMITS_WITHIN_S = 90.0
 _MAY_BE_STOPPED = frozenset({"completed", "cancelled"})
 
 
@@ -53,13 +55,17 @@ class Crowd:
 
     def _submit(self, draw: random.Random, key: str) -> tuple[tuple[str, ...], str]:
         body = self.lab.requests.build(draw.randint(1, 3))
-        while True:
+        codes = []
+        gives_up_at = time.monotonic() + _SUBMITS_WITHIN_S
+        while time.monotonic() < gives_up_at:
             attempt = self.lab.caller.try_submit(body, key=key)
             if attempt.job_id:
                 self.lab.caller.expected.setdefault(attempt.job_id, frozenset({"completed"}))
                 self._note("submitted")
                 return attempt.symbols, attempt.job_id
+            codes.append(attempt.code)
             last(0.3)
+        raise AssertionError(f"{key} was not accepted within {_SUBMITS_WITHIN_S:g} s: {codes[-20:]}")
 
     def _cancel(self, job_id: str) -> None:
         self.lab.caller.expected[job_id] = _MAY_BE_STOPPED
