@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.scopes import Scope
+from app.dashboard.asking import Reply
 from app.dashboard.job_rows import rows_of
 from app.dashboard.page import Page, ask_all
 from app.dashboard.views import read_views
@@ -19,8 +20,8 @@ from batch.market.calendar import JST
 
 router = APIRouter()
 _PAGE = 50
-#: Days back, by the word in the query; "today" begins at midnight in Japan.
-PERIODS: Mapping[str, int | None] = {"7d": 7, "today": 0, "30d": 30, "any": None}
+#: Days back, by the word in the query, the first being the default; "today" begins at midnight in Japan.
+PERIODS: Mapping[str, int | None] = {"any": None, "today": 0, "7d": 7, "30d": 30}
 STATES = tuple(status.value for status in JobStatus if status is not JobStatus.CANCELLING)
 
 
@@ -32,7 +33,7 @@ class JobFilters(BaseModel):
     q: str = Field(default="", max_length=100)
     status: list[JobStatus] = Field(default=[], max_length=7)
     queue: Queue | None = None
-    period: str = "7d"
+    period: str = "any"
     cursor: str | None = Field(default=None, max_length=200)
     told: str | None = None
     n: int = 0
@@ -50,16 +51,21 @@ class JobFilters(BaseModel):
 
     def since(self, now: datetime) -> str | None:
         """Return from when on jobs are listed."""
-        days = PERIODS.get(self.period, 7)
+        days = PERIODS.get(self.period)
         if days is None:
             return None
         start = datetime.combine(now.astimezone(JST).date() - timedelta(days=days), time(), JST)
         return start.isoformat()
 
+    @property
+    def has_counts(self) -> bool:
+        """Whether the API's counts by state are those of the list: it counts all jobs of a queue."""
+        return not self.q and PERIODS.get(self.period) is None
+
     def link(self, **changed: object) -> str:
         """Return the page with some filters changed, from its first row on."""
         values: dict[str, object] = {"q": self.q, "status": [s.value for s in self.status]}
-        values |= {"queue": self.queue and self.queue.value, "period": "" if self.period == "7d" else self.period}
+        values |= {"queue": self.queue and self.queue.value, "period": "" if self.period == "any" else self.period}
         values |= changed
         query = urlencode({name: value for name, value in values.items() if value}, doseq=True)
         return f"/jobs?{query}" if query else "/jobs"
@@ -68,12 +74,8 @@ class JobFilters(BaseModel):
 @router.get("/jobs", dependencies=[needs(Scope.JOBS_READ)])
 async def show_jobs(page: Page, filters: Annotated[JobFilters, Query()]) -> Response:
     """Show the jobs that the query asks for, newest first."""
-    asked = filters.to_api(page.viewer.now)
-    counted = {name: value for name, value in asked.items() if name != "status"}
-    found = await ask_all(
-        jobs=page.api.get("/api/v1/jobs", asked | {"cursor": filters.cursor, "limit": _PAGE}),
-        stats=page.api.get("/api/v1/jobs/stats", counted),
-    )
+    asked = filters.to_api(page.viewer.now) | {"cursor": filters.cursor, "limit": _PAGE}
+    found = await ask_all(jobs=page.api.get("/api/v1/jobs", asked), stats=page.ask("/api/v1/jobs/stats"))
     if found["jobs"].status == 400 and filters.cursor:
         # A cursor of an older release, or of other filters: begin with the first row.
         return page.go_to(filters.link())
@@ -81,7 +83,8 @@ async def show_jobs(page: Page, filters: Annotated[JobFilters, Query()]) -> Resp
     return await page.show(
         "jobs.html",
         jobs=jobs,
-        stats=found["stats"],
+        stats=_stats_of(found["stats"], filters.queue),
+        counts=filters.has_counts,
         rows=rows_of(jobs.data["items"]) if jobs.is_ok else [],
         older=filters.link(cursor=jobs.data["next_cursor"]) if jobs.is_ok and jobs.data["next_cursor"] else "",
         filters=filters,
@@ -90,3 +93,11 @@ async def show_jobs(page: Page, filters: Annotated[JobFilters, Query()]) -> Resp
         queues=[queue.value for queue in Queue],
         views=read_views(page.request),
     )
+
+
+def _stats_of(reply: Reply, queue: Queue | None) -> Mapping[str, Any] | None:
+    """Return the statistics of all queues or of one; None where they are unavailable."""
+    if not reply.is_ok:
+        return None
+    found: Mapping[str, Any] = next((each for each in reply.data["queues"] if each["queue"] == queue), reply.data)
+    return found
