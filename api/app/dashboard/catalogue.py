@@ -30,4 +30,4 @@ def find_text(language: Language, key: str) -> str:
 def choose_form(text: str, n: object) -> str:
     """Return the form of a text for a number: `{n} job || {n} jobs`."""
     one, _, several = text.partition(_OR)
-    return several if several and n != 1 else one
+    return several if several and str(n) != "1" else one

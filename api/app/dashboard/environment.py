@@ -1,13 +1,13 @@
 """The Jinja2 environment of the templates: everything is escaped, and a name that is missing is an error."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from app.dashboard.catalogue import choose_form, find_text, load_words
-from app.dashboard.filters import FILTERS, seconds_between, took
+from app.dashboard.filters import FILTERS, number, seconds_between, took, until
 from app.dashboard.job_rows import area_of
 from app.dashboard.nav import PLACES
 from app.words.language import Language
@@ -29,7 +29,7 @@ def build_environment(*, static: Callable[[str], str], release: str) -> Environm
     environment.globals |= {
         "t": _say, "th": _say_html, "code": _say_code, "outcome_word": _say_outcome, "static": static,
         "release": release, "places": PLACES, "known_tasks": load_words("tasks"), "took": took,
-        "seconds_between": seconds_between, "area_of": area_of,
+        "seconds_between": seconds_between, "until": until, "area_of": area_of,
     }  # fmt: skip
     return environment
 
@@ -40,15 +40,23 @@ def _language(context: Context) -> Language:
 
 @pass_context
 def _say(context: Context, key: str, **values: object) -> str:
-    """Return the text of a key; `n` chooses between one and several."""
-    return choose_form(find_text(_language(context), key), values.get("n")).format(**values)
+    """Return the text of a key; `n` chooses between one and several, and whole numbers are shown as `number` does."""
+    return _find(context, key, values).format(**_format(values))
 
 
 @pass_context
 def _say_html(context: Context, key: str, **values: object) -> Markup:
     """Return the text of a key, in which the catalogue may have tags; values are escaped."""
-    text = choose_form(find_text(_language(context), key), values.get("count", values.get("n")))
-    return Markup(text).format(**{name: escape(value) for name, value in values.items()})  # noqa: S704  ours
+    values = {name: escape(value) for name, value in _format(values).items()}
+    return Markup(_find(context, key, values)).format(**values)  # noqa: S704  ours
+
+
+def _find(context: Context, key: str, values: Mapping[str, object]) -> str:
+    return choose_form(find_text(_language(context), key), values.get("n"))
+
+
+def _format(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: number(value) if isinstance(value, int) else value for name, value in values.items()}
 
 
 @pass_context

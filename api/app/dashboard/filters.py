@@ -140,6 +140,13 @@ def took(context: Context, job: Mapping[str, Any]) -> float | None:
     return max(0.0, ((end or context["now"]) - start).total_seconds())
 
 
+@pass_context
+def until(context: Context, at: str | datetime) -> float:
+    """Return the seconds from now until a time; negative if it is past."""
+    moment = _parse(at)
+    return (moment - context["now"]).total_seconds() if moment else 0.0
+
+
 def iso(at: str | datetime | None) -> str:
     """Return a time as ISO 8601 in UTC, for machines."""
     moment = _parse(at)

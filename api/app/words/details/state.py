@@ -20,6 +20,7 @@ STATE_DETAILS: tuple[Pair, ...] = (
         "{n} jobs were chosen, expected 1 to {most}, each as queue/id",
         "{n}件のジョブが選択されました。1～{most}件を queue/id の形で指定してください",
     ),
+    ("the form had no session", "フォームに立会日がありません"),
     ("there is no such static file", "その静的ファイルはありません"),
     (
         "schedule {schedule} does not exist; there are: {names}",

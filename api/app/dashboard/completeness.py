@@ -1,0 +1,58 @@
+"""How complete a session is, as the overview says it: one number, and the parts of a bar; pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: The states of coverage in the order of the bar, each with its area and its shape in a list.
+STATES: Mapping[str, str] = {
+    "complete": "f-ok",
+    "short": "f-warn",
+    "no_auction": "f-warn",
+    "differs": "f-warn",
+    "outdated": "f-warn",
+    "empty": "f-none",
+    "not_final": "f-run",
+    "pending": "f-run",
+    "lost": "f-bad",
+    "missing": "f-bad",
+}
+#: What a backfill takes.
+TO_FETCH = ("missing", "lost")
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """A session of `/api/v1/coverage/sessions`."""
+
+    session: Mapping[str, Any]
+
+    @property
+    def day(self) -> str:
+        """The date of the session."""
+        return str(self.session["session"])
+
+    @property
+    def verdict(self) -> str:
+        """What the API says of it: pending, complete, gaps or degraded."""
+        return str(self.session["verdict"])
+
+    @property
+    def listed(self) -> int:
+        """Symbols that should have bars: all but those in which nothing was traded."""
+        return int(self.session["symbols"] - self.session["empty"])
+
+    @property
+    def to_fetch(self) -> int:
+        """Symbols whose bars are missing or lost."""
+        return sum(int(self.session[state]) for state in TO_FETCH)
+
+    @property
+    def held(self) -> int:
+        """Symbols that have their bars."""
+        return self.listed - self.to_fetch - int(self.session["pending"])
+
+    @property
+    def parts(self) -> list[tuple[str, str, int]]:
+        """The states that occur, with their areas and counts."""
+        return [(state, area, self.session[state]) for state, area in STATES.items() if self.session[state]]

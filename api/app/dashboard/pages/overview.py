@@ -1,0 +1,98 @@
+"""The overview: is today's data complete, what runs, and what a human should look at."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.auth.scopes import Scope
+from app.dashboard.asking import Reply
+from app.dashboard.charts import build_columns
+from app.dashboard.completeness import Completeness
+from app.dashboard.job_rows import rows_of
+from app.dashboard.page import OpenPage, Page, ask_all
+from app.dashboard.viewer import read_form
+from app.deps import needs
+from batch.errors import InvalidRequest
+from batch.market.calendar import JST
+
+router = APIRouter()
+_MARKET, _INTERVAL = "TSE_PRIME", "1m"
+_SESSIONS = 20
+_CHART_PX = 114
+_SCHEDULES = 5
+
+
+@router.get("/", dependencies=[needs(Scope.JOBS_READ)])
+async def show_overview(page: Page) -> Response:
+    """Show everything at a glance; a part that is unavailable leaves the others."""
+    found = await ask_all(
+        sessions=_ask_sessions(page, _SESSIONS),
+        jobs=page.ask("/api/v1/jobs", limit=5),
+        stats=page.ask("/api/v1/jobs/stats"),
+        series=page.ask("/api/v1/stats/series", hours=24, step_min=15),
+        workers=page.ask("/api/v1/workers"),
+        schedules=page.ask("/api/v1/schedules"),
+        alerts=page.ask("/api/v1/alerts"),
+    )
+    sessions = found["sessions"].data["items"] if found["sessions"].is_ok else []
+    answers = [Completeness(each) for each in sessions]
+    return await page.show(
+        "overview.html",
+        **found,
+        market=_MARKET,
+        answer=answers[0] if answers else None,
+        gaps=build_columns([each.to_fetch for each in answers[::-1]], height=_CHART_PX),
+        answers=answers,
+        rows=rows_of(found["jobs"].data["items"]) if found["jobs"].is_ok else [],
+        depth=_chart(found["series"], "waiting"),
+        settled=_chart(found["series"], "settled"),
+        coming=_coming(found["schedules"]),
+        today=page.viewer.now.astimezone(JST).date().isoformat(),
+    )
+
+
+@router.post("/fetch/preview", dependencies=[needs(Scope.BARS_READ)])
+async def preview_fetch(page: Page, request: Request) -> Response:
+    """Say what would be fetched of a session."""
+    session = _session_of(await read_form(request))
+    found = await _ask_sessions(page, 1, last=session)
+    if not found.is_ok:
+        return await page.show_problem(found)
+    answer = next((Completeness(each) for each in found.data["items"] if each["session"] == session), None)
+    values = {"answer": answer, "session": session, "market": _MARKET}
+    return await page.show("parts/fetch_preview.html" if page.is_part else "fetch_preview.html", **values)
+
+
+@router.post("/fetch", dependencies=[needs(Scope.INGEST)])
+async def fetch(page: Page, request: Request) -> Response:
+    """Fetch what is missing of a session, and open the job."""
+    session = _session_of(await read_form(request))
+    body = {"intervals": {_INTERVAL: 1}, "market": _MARKET, "last": session}
+    reply = await page.api.post("/api/v1/ingest/backfill", body)
+    return page.go_to(f"/jobs/ingest/{reply.data['job_id']}") if reply.is_ok else await page.show_problem(reply)
+
+
+async def _ask_sessions(page: OpenPage, sessions: int, last: str | None = None) -> Reply:
+    return await page.ask("/api/v1/coverage/sessions", interval=_INTERVAL, sessions=sessions, market=_MARKET, last=last)
+
+
+def _session_of(fields: Mapping[str, Sequence[str]]) -> str:
+    session = next(iter(fields.get("session", ())), "")
+    if not session:
+        raise InvalidRequest("the form had no session")
+    return session
+
+
+def _chart(series: Reply, name: str) -> Any:
+    """Return the bars of what all queues did together."""
+    if not series.is_ok:
+        return None
+    values = [each[name] for each in series.data["queues"]]
+    return build_columns([sum(each) for each in zip(*values, strict=True)], height=_CHART_PX, share=0.9)
+
+
+def _coming(schedules: Reply) -> list[Mapping[str, Any]]:
+    """Return the next enabled schedules, by their time."""
+    found = schedules.data["items"] if schedules.is_ok else []
+    return sorted((each for each in found if each["next_at"]), key=lambda each: str(each["next_at"]))[:_SCHEDULES]

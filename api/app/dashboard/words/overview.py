@@ -1,0 +1,131 @@
+"""What the overview says."""
+
+from app.words.language import Pair
+
+WORDS: dict[str, Pair] = {
+    "title": ("Overview", "稼働状況"),
+    "about": ("{market} · 1-minute bars · session of {day}", "{market}・1分足・{day}の立会日"),
+    "nothing": ("nothing is stored yet", "まだ何も保存されていません"),
+    "question": ("Is today’s data complete?", "本日のデータはそろっていますか？"),
+    "complete_today": (
+        "Today’s data is complete: all {listed} listed symbols have their bars.",
+        "本日のデータはそろっています。上場{listed}銘柄すべての足があります。",
+    ),
+    "complete_past": (
+        "The data of {day} is complete: all {listed} listed symbols have their bars.",
+        "{day}のデータはそろっています。上場{listed}銘柄すべての足があります。",
+    ),
+    "gaps_today": (
+        (
+            "Today’s data is not complete: {n} of {listed} listed symbols has no bars yet. || "
+            "Today’s data is not complete: {n} of {listed} listed symbols have no bars yet."
+        ),
+        "本日のデータはそろっていません。上場{listed}銘柄中{n}銘柄の足がありません。",
+    ),
+    "gaps_past": (
+        (
+            "The data of {day} is not complete: {n} of {listed} listed symbols has no bars. || "
+            "The data of {day} is not complete: {n} of {listed} listed symbols have no bars."
+        ),
+        "{day}のデータはそろっていません。上場{listed}銘柄中{n}銘柄の足がありません。",
+    ),
+    "odd": (
+        "All {listed} listed symbols have bars; some look odd.",
+        "上場{listed}銘柄すべての足がありますが、確認が必要なものがあります。",
+    ),
+    "pending": (
+        "The session of {day} is not final yet: {n} of {listed} symbols have bars so far.",
+        "{day}の立会日は未確定です。これまでに{listed}銘柄中{n}銘柄の足があります。",
+    ),
+    "fetch": ("Fetch the {n} missing…", "欠損{n}銘柄を取り込む…"),
+    "which": ("See the jobs that asked", "取り込みのジョブを見る"),
+    "parts_label": ("{symbols} symbols by state", "状態別の内訳（{symbols}銘柄）"),
+    "asked": ("{symbols} symbols in all", "全{symbols}銘柄"),
+    "gaps_title": ("Symbols missing, last {n} sessions", "欠損銘柄数（過去{n}立会日）"),
+    "gaps_label": (
+        "Symbols missing in each of the last {n} sessions: {counts}",
+        "過去{n}立会日の欠損銘柄数：{counts}",
+    ),
+    "newest": ("newest {day}", "最新{day}"),
+    "latest_jobs": ("Latest jobs", "最近のジョブ"),
+    "all_jobs": ("All {n} job || All {n} jobs", "すべて（{n}件）"),
+    "no_jobs": ("No job has run yet.", "ジョブはまだありません。"),
+    "done": ("Done", "完了"),
+    "bars": ("Bars", "足"),
+    "alerts": ("Alerts", "アラート"),
+    "no_alerts": ("Nothing needs attention.", "対応が必要なものはありません。"),
+    "depth": ("Queue depth", "キューの待ち件数"),
+    "depth_sub": ("jobs waiting at once, most in each 15 min, 24 h", "同時に待機したジョブの最大数、15分ごと、24時間"),
+    "depth_label": (
+        "Jobs waiting in the last 24 hours: at most {top}, now {now}",
+        "過去24時間の待機ジョブ数：最大{top}、現在{now}",
+    ),
+    "throughput": ("Throughput", "処理量"),
+    "throughput_sub": ("items settled in each 15 min, 24 h", "完了した件数、15分ごと、24時間"),
+    "throughput_label": (
+        "Items settled in the last 24 hours, by 15 minutes: at most {top}, now {now}",
+        "過去24時間に完了した件数（15分ごと）：最大{top}、現在{now}",
+    ),
+    "jobs_unit": ("jobs", "件"),
+    "items_unit": ("items", "件"),
+    "quiet": ("Nothing in the last 24 hours.", "過去24時間はありません。"),
+    "schedules": ("Next schedules", "次のスケジュール"),
+    "due": ("Due", "予定"),
+    "schedule": ("Schedule", "スケジュール"),
+    "in": ("In", "あと"),
+    "no_schedules": ("No schedule is enabled.", "有効なスケジュールはありません。"),
+    "enable": ("Have it run by itself:", "自動で実行するには："),
+    "workers": ("Workers", "ワーカー"),
+    "workers_sub": (
+        "{online} online, {busy} of {slots} slots busy",
+        "{online}台が稼働中、スロット{slots}個中{busy}個を使用",
+    ),
+    "no_workers": ("No worker is online. Start one:", "稼働中のワーカーがありません。起動するには："),
+    "worker": ("Worker", "ワーカー"),
+    "online": ("online", "稼働中"),
+    "lost": ("lost", "途絶"),
+    "slots_busy": ("Slots busy", "使用中スロット"),
+    "now": ("Now", "実行中"),
+    "memory": ("Memory, MB", "メモリー（MB）"),
+    "last_beat": ("Last beat", "最終応答"),
+    "up_since": ("Up since", "起動"),
+    "chunk": ("chunk {n}", "チャンク{n}"),
+    "plan": ("plan", "計画"),
+    "other_owner": ("another team’s job", "ほかのチームのジョブ"),
+    "ago": ("{took} ago", "{took}前"),
+    "part_coverage": ("How complete the data is", "データ充足状況"),
+    "part_jobs": ("The list of jobs", "ジョブの一覧"),
+    "part_series": ("What the queues did", "キューの推移"),
+    "part_schedules": ("The list of schedules", "スケジュールの一覧"),
+    "part_alerts": ("The list of alerts", "アラートの一覧"),
+    "part_workers": ("The list of workers", "ワーカーの一覧"),
+    "empty_sentence": (
+        "No session has been ingested. Three commands fill this page.",
+        "立会日はまだ取り込まれていません。次の3つのコマンドで始められます。",
+    ),
+    "step_ingest": ("Ingest one session", "1立会日を取り込む"),
+    "step_ingest_about": (
+        "All of TSE Prime, 1-minute bars, from the synthetic provider: some seconds.",
+        "東証プライムの全銘柄の1分足を、synthetic（生成データ）から数秒で取り込みます。",
+    ),
+    "step_schedule": ("Have it run by itself", "自動で実行する"),
+    "step_schedule_about": (
+        "Each TSE session at 16:35 JST. Holidays are skipped.",
+        "立会日の16:35に実行します。休業日は実行しません。",
+    ),
+    "step_real": ("Use real data", "実際のデータを使う"),
+    "step_real_about": (
+        "Your own CSV or Parquet files, J-Quants with your key, or Yahoo, under their terms.",
+        "自前のCSVやParquet、APIキーのあるJ-Quants、またはYahooを、それぞれの利用条件のもとで使えます。",
+    ),
+    "fetch_title": ("Fetch what is missing?", "欠損を取り込みますか？"),
+    "fetch_about": (
+        (
+            "{n} symbol of one session, {day}, 1-minute bars. Nothing else is asked of the provider. || "
+            "{n} symbols of one session, {day}, 1-minute bars. Nothing else is asked of the provider."
+        ),
+        "{day}の1立会日、{n}銘柄の1分足です。ほかの問い合わせは行いません。",
+    ),
+    "fetch_none": ("Nothing is missing of {day}.", "{day}に欠損はありません。"),
+    "do_fetch": ("Fetch {n} symbol || Fetch {n} symbols", "{n}銘柄を取り込む"),
+}

@@ -1,0 +1,149 @@
+"""The overview: one number, one sentence, and what runs; each part stands alone."""
+
+import re
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.dashboard.charts import build_columns
+from app.dashboard.completeness import Completeness
+from batch.errors import StoreError
+from tests.fixtures.jobs.apps import RUN_DAILY, jobs_of
+from tests.fixtures.jobs.browsers import browser_of, tags_of, text_of
+from tests.fixtures.jobs.planted import plant_final, plant_running
+
+pytestmark = pytest.mark.anyio
+STATES = ("pending", "missing", "empty", "lost", "not_final", "outdated", "short", "no_auction", "differs", "complete")
+
+
+def session(verdict: str, **counts: int) -> dict[str, Any]:
+    states = dict.fromkeys(STATES, 0) | counts
+    return {"session": "2025-11-04", "verdict": verdict, "symbols": sum(states.values()), **states}
+
+
+async def read(browser: httpx2.AsyncClient, path: str = "/") -> str:
+    answer = await browser.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8"), answer.text
+    return answer.text
+
+
+def part_of(html: str, heading: str) -> str:
+    found = re.search(rf'<section[^>]*aria-labelledby="{heading}".*?</section>', html, re.DOTALL)
+    assert found
+    return text_of(found[0])
+
+
+async def test_nothing_stored_says_how_to_begin(real_browser: httpx2.AsyncClient) -> None:
+    text = text_of(await read(real_browser))
+    assert "No session has been ingested." in text
+    assert "kaboom ingest run-daily" in text
+
+
+async def test_it_shows_what_runs(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    running, _ = await plant_running(real_app, "ok", size=4)
+    partial = await plant_final(real_app, "ok", "provider_error")
+    html = await read(real_browser)
+    jobs = part_of(html, "hj")
+    assert "All 2 jobs" in jobs
+    assert f'href="/jobs/ingest/{running.job_id}"' in html
+    assert f'href="/jobs/ingest/{partial.job_id}#failures"' in html
+    assert "2 items" in part_of(html, "ht")
+    assert "No worker is online." in part_of(html, "hw")
+
+
+@pytest.mark.parametrize(
+    ("answer", "held", "listed", "to_fetch"),
+    [
+        (session("complete", complete=1500, empty=100, short=2), 1502, 1502, 0),
+        (session("gaps", complete=1500, missing=31, lost=6, empty=114), 1500, 1537, 37),
+        (session("pending", complete=900, pending=600), 900, 1500, 0),
+    ],
+)
+def test_the_number_counts_symbols_that_have_their_bars(
+    answer: dict[str, Any], held: int, listed: int, to_fetch: int
+) -> None:
+    found = Completeness(answer)
+    assert (found.held, found.listed, found.to_fetch) == (held, listed, to_fetch)
+    assert sum(n for _, _, n in found.parts) == answer["symbols"]
+
+
+def test_bars_stand_on_zero_below_a_round_number() -> None:
+    found = build_columns([0, 3, 120, 1], height=114)
+    assert found
+    assert (found.top, found.peak) == (200, 2)
+    assert [column.height > 0 for column in found.columns] == [False, True, True, True]
+    assert all(column.y + column.height == found.base for column in found.columns)
+    assert build_columns([], height=114) is None
+    nothing = build_columns([0, 0], height=114)
+    assert nothing
+    assert (nothing.top, nothing.peak) == (1, None)
+
+
+@pytest.mark.parametrize("away", ["jobs", "schedules", "workers"])
+async def test_a_part_that_is_away_leaves_the_others(
+    real_app: FastAPI, real_browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, away: str
+) -> None:
+    await plant_final(real_app, "ok")
+    parts = jobs_of(real_app).parts
+
+    async def refuse(*_: object, **__: object) -> Any:
+        raise StoreError("it did not answer in 7 s")
+
+    if away == "jobs":
+        monkeypatch.setattr(parts.history, "list_jobs", refuse)
+    elif away == "schedules":
+        monkeypatch.setattr(parts.schedules, "list_schedules", refuse)
+    else:
+        monkeypatch.setattr(parts.store, "list_lost", refuse)
+    text = text_of(await read(real_browser))
+    assert f"The list of {away} is not available it did not answer in 7 s" in text
+    assert "Latest jobs" in text
+    assert "Next schedules" in text
+
+
+@pytest.fixture
+async def ingested(app: FastAPI) -> FastAPI:
+    """The API after an ingest of three symbols."""
+    async with browser_of(app, accept="*/*") as caller:
+        body = {"intervals": {"1m": 1}, "symbols": ["7203", "6758", "9984"]}
+        accepted = await caller.post(RUN_DAILY, json=body)
+        done = await caller.get(accepted.headers["location"], headers={"prefer": "wait=30"})
+        assert done.json()["status"] == "completed"
+    return app
+
+
+async def test_one_number_and_one_sentence(ingested: FastAPI) -> None:
+    async with browser_of(ingested) as browser:
+        html = await read(browser)
+    text = text_of(html)
+    assert re.search(r"\d[\d.]* % .* is not complete: [\d,]+ of [\d,]+ listed symbols have no bars", text)
+    assert "synthetic: generated, not market data" in text
+    named = [tag for name, tag in tags_of(html) if tag.get("name") == "session"]
+    assert len(named) == 1
+
+
+async def test_fetching_what_is_missing_has_a_preview(ingested: FastAPI) -> None:
+    async with browser_of(ingested) as browser:
+        html = await read(browser)
+        (day,) = [tag["value"] for name, tag in tags_of(html) if tag.get("name") == "session"]
+        preview = text_of((await browser.post("/fetch/preview", data={"session": day})).text)
+        assert re.search(r"[\d,]+ symbols of one session", preview)
+        answer = await browser.post("/fetch", data={"session": day})
+        assert answer.headers["location"].startswith("/jobs/ingest/")
+        for nonsense in ({}, {"session": "yesterday"}, {"session": "2025-11-03"}):
+            assert (await browser.post("/fetch", data=nonsense)).status_code == 422
+
+
+async def test_a_viewer_may_look_and_not_fetch(ingested: FastAPI) -> None:
+    async with browser_of(ingested, role="viewer") as browser:
+        assert "Your role may not change jobs" in await read(browser)
+        assert (await browser.post("/fetch", data={"session": "2025-11-04"})).status_code == 403
+
+
+async def test_it_is_complete_in_japanese(ingested: FastAPI) -> None:
+    async with browser_of(ingested, **{"accept-language": "ja"}) as browser:
+        text = text_of(await read(browser))
+    assert "データはそろっていません" in text
+    assert "次のスケジュール" in text
