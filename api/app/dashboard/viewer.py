@@ -24,6 +24,7 @@ class Viewer:
     Attributes:
         principal: the caller; None on the public pages before the log-in.
         language, theme, updown: what they prefer.
+        csrf: what a change by their session must carry; "" without one.
         now: when they asked, UTC.
 
     """
@@ -32,6 +33,7 @@ class Viewer:
     language: Language
     theme: Theme = ""
     updown: UpDown = "jp"
+    csrf: str = ""
     now: datetime = field(default_factory=utc_now)
 
     @property

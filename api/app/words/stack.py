@@ -24,6 +24,7 @@ STACK_WORDS: dict[str, Pair] = {
         "Kaboom is ready on {api_url}  (data: {data_dir}, stop: Ctrl-C)",
         "Kaboomの準備ができました：{api_url} （データ：{data_dir} 、停止：Ctrl-C）",
     ),
+    "dashboard": ("dashboard: {url}", "ダッシュボード：{url}"),
     "stopping": ("stopping …", "停止しています"),
     "stopped": (
         "stopped; everything that was accepted is kept in {data_dir}",

@@ -36,6 +36,7 @@ def up(
     options = StackOptions(session.find_data_dir(), port=port, workers=workers, concurrency=concurrency)
     with _running(options, session) as (stack, stopped):
         session.say("ready", api_url=stack.api_url, data_dir=stack.data_dir)
+        session.say("dashboard", url=stack.api_url)
         stopped.wait()
 
 
@@ -56,6 +57,7 @@ def demo(
         client = session.client()
         accepted = client.call("POST", "/api/v1/ingest/run-daily", json=body)
         session.say("submitted", job_id=accepted["job_id"])
+        session.say("dashboard", url=f"{stack.api_url}/jobs/ingest/{accepted['job_id']}")
         job = watch_job(session, client, accepted["job_id"], should_stop=stopped.is_set)
         print_summary(session, job)
         if not exit_after and not stopped.is_set():

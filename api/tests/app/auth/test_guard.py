@@ -138,7 +138,16 @@ async def test_web_sockets_are_refused(careless: FastAPI) -> None:
     assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
-UNKNOWN = ["/", "/api/v1", "/api/v1/ingest/", "/api/v1/ingest/nothing", "/api/v2/jobs", "/docs", "/metrics", "/nothing"]
+UNKNOWN = [
+    "/index.html",
+    "/api/v1",
+    "/api/v1/ingest/",
+    "/api/v1/ingest/nothing",
+    "/api/v2/jobs",
+    "/redoc",
+    "/metrics",
+    "/nothing",
+]
 LOOKALIKES = [
     "//healthz",
     "/healthz/",

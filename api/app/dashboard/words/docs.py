@@ -1,0 +1,15 @@
+"""What the API reference says around Swagger UI."""
+
+from app.words.language import Pair
+
+WORDS: dict[str, Pair] = {
+    "title": ("API reference", "APIリファレンス"),
+    "about": (
+        "Every operation of this server. “Try it out” sends a real request with your session’s rights.",
+        "このサーバーの全操作です。「Try it out」は現在のセッションの権限で実際に要求を送ります。",
+    ),
+    "no_script": (
+        "This page needs JavaScript. The description itself is at <a href='/openapi.json'>/openapi.json</a>.",
+        "このページにはJavaScriptが必要です。定義は <a href='/openapi.json'>/openapi.json</a> にあります。",
+    ),
+}
