@@ -33,6 +33,7 @@ from app.market_data.opening import open_desk
 from app.market_data.routes import router as market_router
 from app.middleware import Gate
 from app.openapi import install_openapi
+from app.overview.feed import JobFeed
 from app.overview.routes import router as overview_router
 from app.rate_limit import RateLimiter
 from app.schedules.routes import router as schedules_router
@@ -121,7 +122,8 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     app.state.shared = Sharing()
     app.state.desk = open_desk(settings)
     app.state.events = hub = EventHub(parts.events, most_streams=settings.max_streams)
-    work = [hub.run(), *_background(jobs), *instrument_api(parts)]
+    app.state.job_feed = feed = JobFeed(parts, hub)
+    work = [hub.run(), feed.run(), *_background(jobs), *instrument_api(parts)]
     tasks = [asyncio.create_task(each) for each in work]
     try:
         yield

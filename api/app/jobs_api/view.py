@@ -159,7 +159,7 @@ def view_job(job: Job, *, base: str, workers: Sequence[Worker]) -> JobView:
         requested_at=job.requested_at,
         started_at=job.started_at,
         completed_at=job.completed_at,
-        progress=_progress(job, _store_now(job, workers)),
+        progress=view_progress(job, workers),
         result=job.shown_result,
         error=dict(job.error) if job.error else None,
         health=judge_health(job, workers),
@@ -208,7 +208,9 @@ def _store_now(job: Job, workers: Sequence[Worker]) -> datetime | None:
     return max(told, default=None)
 
 
-def _progress(job: Job, now: datetime | None) -> Progress:
+def view_progress(job: Job, workers: Sequence[Worker]) -> Progress:
+    """Return how far a job is."""
+    now = _store_now(job, workers)
     settled = job.settled + job.cancelled
     percent = 100.0 * settled / job.total if job.total else (100.0 if job.status.is_final else 0.0)
     pause_s = job.pause_left_s(now) if now else 0.0

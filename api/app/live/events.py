@@ -40,10 +40,11 @@ class Feed(StrEnum):
 
     EVENTS = "events"  # changes of state, and progress
     LINES = "logs"  # what the API and the workers log of it
+    CHANGES = "changes"  # of all jobs: that one has changed
 
 
 class FeedKey(NamedTuple):
-    """One feed of one job."""
+    """One feed of one job; `CHANGES` is one feed of all jobs, without a queue and an id."""
 
     queue: str
     job_id: str
@@ -55,7 +56,7 @@ class JobEvent:
     """One event of a job, by its kind.
 
     `status` with its name, `progress` with `done/failed/total`, `paused` with the end of the pause in milliseconds
-    since 1970, or `line` with a log line.
+    since 1970, or `line` with a log line. Of `CHANGES` the data is the queue and the id of the job, `queue:job:id`.
     """
 
     event_id: str
@@ -64,7 +65,10 @@ class JobEvent:
 
 
 class EventLog(Protocol):
-    """Where the feeds of jobs are kept: about the newest 500 events and 1,000 lines of each, 7 days from its end."""
+    """Where the feeds of jobs are kept: about the newest 500 events and 1,000 lines of each, 7 days from its end.
+
+    Of the changes of all jobs, about the newest 5,000.
+    """
 
     async def read(self, queue: str, job_id: str, *, after: str, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
         """Return the events after an id, oldest first."""
@@ -72,6 +76,10 @@ class EventLog(Protocol):
 
     async def wait(self, after: Mapping[FeedKey, str], *, timeout_ms: int) -> dict[FeedKey, list[JobEvent]]:
         """Return new events of several feeds, each after its id; {} where none came in time."""
+        ...
+
+    async def find_span(self, key: FeedKey) -> tuple[str, str] | None:
+        """Return the ids of the oldest and the newest event that are kept of a feed; None where none is."""
         ...
 
     async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:

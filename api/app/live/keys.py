@@ -4,6 +4,8 @@ WORKERS = "kaboom:workers"
 EPOCH = "kaboom:epoch"
 PROBE = "kaboom:probe"
 RESULTS = "kaboom:results"
+#: Which jobs have changed, of all queues.
+CHANGES = "kaboom:changes"
 
 
 def job(queue: str, job_id: str) -> str:
@@ -78,4 +80,5 @@ def of_job(queue: str, job_id: str) -> list[str]:
         leases(queue),
         retries(queue),
         logs(queue, job_id),
+        CHANGES,
     ]

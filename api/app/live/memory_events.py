@@ -5,10 +5,12 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from app.live import keys
 from app.live.events import Feed, FeedKey, JobEvent, parse_event_id
 from batch.kit.clock import Clock, utc_now
 
-_KEPT = {Feed.EVENTS: 500, Feed.LINES: 1000}
+_KEPT = {Feed.EVENTS: 500, Feed.LINES: 1000, Feed.CHANGES: 5000}
+_CHANGES = FeedKey("", "", Feed.CHANGES)
 
 
 class MemoryEventLog:
@@ -23,10 +25,11 @@ class MemoryEventLog:
     def append(self, queue: str, job_id: str, kind: str, data: str) -> None:
         """Add an event, with an id after every earlier one."""
         self._add(FeedKey(queue, job_id), kind, data)
+        self._add(_CHANGES, kind, keys.job(queue, job_id))
 
     def forget(self, queue: str, job_id: str) -> None:
         """Drop the feeds of a job."""
-        for feed in Feed:
+        for feed in (Feed.EVENTS, Feed.LINES):
             self._feeds.pop(FeedKey(queue, job_id, feed), None)
 
     async def read(self, queue: str, job_id: str, *, after: str, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
@@ -48,6 +51,10 @@ class MemoryEventLog:
                     await self._appended.wait()
             except TimeoutError:
                 return {}
+
+    async def find_span(self, key: FeedKey) -> tuple[str, str] | None:
+        kept = self._feeds.get(key)
+        return (kept[0].event_id, kept[-1].event_id) if kept else None
 
     async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
         for key, texts in lines.items():

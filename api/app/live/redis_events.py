@@ -1,6 +1,6 @@
 """The feeds of jobs in Redis streams: events, which the job scripts write, and log lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from app.live import keys
@@ -8,7 +8,11 @@ from app.live.events import Feed, FeedKey, JobEvent
 from app.live.redis_scripts import load_script
 from batch.kit.redis.client import Redis, redis_errors
 
-_STREAMS = {Feed.EVENTS: keys.events, Feed.LINES: keys.logs}
+_STREAMS: Mapping[Feed, Callable[[str, str], str]] = {
+    Feed.EVENTS: keys.events,
+    Feed.LINES: keys.logs,
+    Feed.CHANGES: lambda _queue, _job_id: keys.CHANGES,
+}
 
 
 class RedisEventLog:
@@ -28,6 +32,15 @@ class RedisEventLog:
         with redis_errors():
             found: Any = await self._redis.xread({name: after[key] for name, key in names.items()}, block=timeout_ms)
         return {names[name]: _parse(entries) for name, entries in found or []}
+
+    async def find_span(self, key: FeedKey) -> tuple[str, str] | None:
+        name = _STREAMS[key.feed](key.queue, key.job_id)
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.xrange(name, count=1)
+                pipe.xrevrange(name, count=1)
+                oldest, newest = await pipe.execute()
+        return (oldest[0][0], newest[0][0]) if oldest and newest else None
 
     async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
         with redis_errors():

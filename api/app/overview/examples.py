@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.jobs_api.examples import QUEUE_STATS
+from app.jobs_api.examples import JOB, QUEUE_STATS
 
 _CHUNK = {
     "queue": "ingest",
@@ -87,3 +87,5 @@ ALERTS: dict[str, Any] = {
     "verdict": "page",
     "checked_at": "2025-11-04T12:12:00Z",
 }
+
+CHANGE = {name: JOB[name] for name in ("queue", "job_id", "task", "status", "health", "progress")}

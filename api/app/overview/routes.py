@@ -1,19 +1,26 @@
 """What an operator looks at first, over all queues."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any, cast
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.responses import StreamingResponse
 
 from app.auth.scopes import Scope
-from app.deps import Caller, Cursors, Jobs, Shared, needs
+from app.deps import Caller, Cursors, Jobs, Shared, count_stream, needs
 from app.engine.asking import RecentAnswer
 from app.errors import BAD_CURSOR, INVALID, describe_problems, prefers_japanese
 from app.health.routes import find_readiness
 from app.jobs_api.together import answer_together, build_answer
+from app.jobs_api.watching import STREAM_HEADERS, LastEventId
+from app.live.events import parse_event_id
+from app.live.streams import EVENT_STREAM
 from app.overview.alerts.finding import AlertsFound, find_alerts
 from app.overview.alerts.view import AlertList, view_alerts
 from app.overview.dead_letters import DeadLetterListing, DeadLetterPage, page_dead_letters
+from app.overview.examples import CHANGE
+from app.overview.feed import JobFeed
 from app.overview.stats import AllStats, Series, SeriesListing, tell_all_stats, tell_series
 from app.overview.workers import WorkerList, list_workers
 from app.words.language import Language
@@ -21,6 +28,11 @@ from batch.kit.clock import utc_now
 
 #: However many ask; a page asks every few seconds.
 _ALERTS_KEPT_S = 2.0
+
+_CHANGE = f"event: job\ndata: {orjson.dumps(CHANGE).decode()}\nid: 1762239601512-0\n\n"
+CHANGE_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {EVENT_STREAM: {"examples": {"job": {"value": _CHANGE}}}}},
+}
 
 router = APIRouter(prefix="/api/v1", tags=["overview"], dependencies=[needs(Scope.JOBS_READ)])
 
@@ -98,3 +110,28 @@ async def list_dead_letters(
         url = request.url.include_query_params(cursor=page.next_cursor)
         response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
     return page
+
+
+async def _feed(request: Request) -> JobFeed:
+    return cast("JobFeed", request.app.state.job_feed)
+
+
+@router.get(
+    "/events",
+    response_class=StreamingResponse,
+    responses=describe_problems(INVALID) | CHANGE_ANSWERS,
+    dependencies=[Depends(count_stream)],
+)
+async def stream_changes(
+    caller: Caller, feed: Annotated[JobFeed, Depends(_feed)], last_event_id: LastEventId = None
+) -> StreamingResponse:
+    """Stream the jobs of all queues that change, each as it is then, as server-sent events.
+
+    A `job` event comes at most twice a second for each job. A client that comes back with `Last-Event-ID` misses
+    nothing, or gets `reset` where too much has happened: then it loads its list again. Without an id it gets the
+    changes of the last 10 seconds. A stream ends after 10 minutes, or where it is too slow: come back with the last id.
+    """
+    after = last_event_id or ""
+    if after:
+        parse_event_id(after)
+    return StreamingResponse(feed.watch(caller.owner, after=after), media_type=EVENT_STREAM, headers=STREAM_HEADERS)

@@ -2,7 +2,7 @@
 -- (a repeated call counts once), and the one place where a job becomes final.
 local JOB, CHUNKS, EVENTS, NEWEST = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local ACTIVE, DISPATCH, LEASES, RETRIES = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local LOGS = KEYS[9]
+local LOGS, CHANGES = KEYS[9], KEYS[10]
 local DAY_S = 86400
 local FINAL = {completed = 1, partial = 1, failed = 1, cancelled = 1}
 
@@ -17,6 +17,7 @@ local function chunk(field, n) return redis.call('HGET', CHUNKS, field .. ':' ..
 
 local function emit(kind, data)
   redis.call('XADD', EVENTS, 'MAXLEN', '~', 500, '*', 't', kind, 'd', data)
+  redis.call('XADD', CHANGES, 'MAXLEN', '~', 5000, '*', 't', kind, 'd', JOB)
 end
 
 local function emit_progress()

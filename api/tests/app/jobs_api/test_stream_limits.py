@@ -106,5 +106,8 @@ class _WithoutEvents:
     async def wait(self, after: Mapping[FeedKey, str], *, timeout_ms: int) -> dict[FeedKey, list[JobEvent]]:
         return await self._log.wait(after, timeout_ms=timeout_ms)
 
+    async def find_span(self, key: FeedKey) -> tuple[str, str] | None:
+        return await self._log.find_span(key)
+
     async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
         await self._log.write_lines(lines)

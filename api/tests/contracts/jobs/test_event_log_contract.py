@@ -236,6 +236,9 @@ class _Counting:
     async def read(self, queue: str, job_id: str, *, after: str, feed: Feed = Feed.EVENTS) -> list[JobEvent]:
         return await self._log.read(queue, job_id, after=after, feed=feed)
 
+    async def find_span(self, key: FeedKey) -> tuple[str, str] | None:
+        return await self._log.find_span(key)
+
     async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
         await self._log.write_lines(lines)
 
@@ -246,3 +249,19 @@ class _Counting:
             return await self._log.wait(after, timeout_ms=timeout_ms)
         finally:
             self._now -= 1
+
+
+async def test_changes_of_all_jobs_are_one_feed(twin: Twin) -> None:
+    changes = FeedKey("", "", Feed.CHANGES)
+    assert await twin.log.find_span(changes) is None
+    jobs = [await begin(twin) for _ in range(2)]
+    await finish(twin, jobs[0])
+    told = await twin.log.read("", "", after=START, feed=Feed.CHANGES)
+    assert [event.data for event in told[:2]] == [f"{job.queue}:job:{job.job_id}" for job in jobs]
+    assert {event.kind for event in told} == {"status", "progress"}
+    assert await twin.log.find_span(changes) == (told[0].event_id, told[-1].event_id)
+    (found,) = (await twin.log.wait({changes: told[-2].event_id}, timeout_ms=100)).values()
+    assert found == told[-1:]
+    # What a job has told stays a change when the job is forgotten.
+    await twin.store.forget(jobs[0].queue, jobs[0].job_id)
+    assert await twin.log.read("", "", after=START, feed=Feed.CHANGES) == told

@@ -11,7 +11,7 @@ _QUEUES = "|".join(queue.value for queue in Queue)
 _OF_JOB = re.compile(rf"(?:{_QUEUES}):job:(?P<job_id>[0-9a-f]{{32}})(?::(?:chunks|events|logs))?")
 #: Of a queue, of all of Kaboom, and what kombu remembers of its queues: as many as there are queues, whatever runs.
 _OF_NO_JOB = re.compile(
-    rf"(?:{_QUEUES}):(?:jobs|active|dispatch|retries|leases)|kaboom:(?:workers|epoch|results)"
+    rf"(?:{_QUEUES}):(?:jobs|active|dispatch|retries|leases)|kaboom:(?:workers|epoch|results|changes)"
     rf"|celery:(?:{_QUEUES}|_kombu\.binding.*)"
 )
 

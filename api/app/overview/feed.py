@@ -1,0 +1,254 @@
+"""The changes of all jobs as one stream for each owner: one reader, and bytes that all of an owner's streams share."""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+import structlog
+from fastapi.sse import format_sse_event
+from pydantic import BaseModel, ConfigDict
+
+from app.engine.parts import Parts
+from app.jobs.model import Job, JobStatus
+from app.jobs.sharing import Sharing
+from app.jobs_api.view import Health, Progress, judge_health, view_progress
+from app.live.events import START, EventHub, Feed, FeedKey, JobEvent, parse_event_id
+from app.live.workers import Worker
+from app.overview.examples import CHANGE
+from batch.errors import StoreError
+
+#: A job is told at most once in so many seconds.
+PERIOD_S = 0.5
+#: A stream that is behind by more batches is ended: half a minute and more.
+BATCHES_KEPT = 64
+#: A stream that says nothing is cut by proxies.
+PING_S = 15.0
+#: A stream ends after so long and its client comes back: its token is looked at anew.
+LONGEST_S = 600.0
+#: A client that has no id yet gets the changes of so many milliseconds before: its page was made a little earlier.
+_RECENT_MS = 10_000
+#: More jobs are not told again: the client loads its list anew.
+_MOST_REPLAYED = 500
+_AWAY_S = 1.0
+_CHANGES = FeedKey("", "", Feed.CHANGES)
+_HELLO = format_sse_event(retry=2000, comment="changes of jobs")
+_BEHIND = format_sse_event(comment="too slow: connect again")
+_AWAY = format_sse_event(retry=5000, comment="the changes cannot be read now: connect again")
+_OVER = format_sse_event(comment="connect again")
+
+_log = structlog.get_logger(__name__)
+
+
+class Change(BaseModel):
+    """A job that has changed, as it is now."""
+
+    model_config = ConfigDict(json_schema_extra={"example": CHANGE})
+
+    queue: str
+    job_id: str
+    task: str
+    status: JobStatus
+    health: Health
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    number: int
+    text: bytes
+
+
+@dataclass(slots=True)
+class _Ring:
+    """The newest batches of an owner."""
+
+    streams: int = 0
+    batches: deque[_Batch] = field(default_factory=lambda: deque(maxlen=BATCHES_KEPT))
+    newest: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, text: bytes) -> None:
+        self.newest += 1
+        self.batches.append(_Batch(self.newest, text))
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def after(self, place: int) -> list[_Batch] | None:
+        """Return the batches after a place, None where some of them are gone."""
+        if self.batches and self.batches[0].number > place + 1:
+            return None
+        return [batch for batch in self.batches if batch.number > place]
+
+
+class JobFeed:
+    """Tells streams which jobs have changed; it reads only while there are streams."""
+
+    def __init__(self, parts: Parts, hub: EventHub) -> None:
+        self._parts = parts
+        self._hub = hub
+        self._rings: dict[str, _Ring] = {}
+        self._is_watched = asyncio.Event()
+        #: Up to which change all is told; "" while nobody watches.
+        self._position = ""
+        self._replays: Sharing[bytes] = Sharing()
+
+    async def run(self) -> None:
+        """Read for all streams until cancelled; a store that is away is waited for."""
+        while True:
+            await self._is_watched.wait()
+            try:
+                await self._follow()
+            except StoreError as e:
+                _log.warning("changes_not_read", reason=e.message)
+                await asyncio.sleep(_AWAY_S)
+            except Exception:  # noqa: BLE001  ended here nobody would be told of anything any more
+                _log.exception("changes_crashed")
+                await asyncio.sleep(_AWAY_S)
+
+    async def watch(self, owner: str, *, after: str = "") -> AsyncGenerator[bytes]:
+        """Yield the changes of an owner's jobs after an id as SSE text, by default those of the last seconds.
+
+        Where they cannot be read, or the stream is too slow, it ends with a comment that says so.
+        """
+        yield _HELLO
+        try:
+            # Closed at once, not when it is collected: it counts as a stream.
+            async with contextlib.aclosing(self._tell(owner, after)) as told:
+                async for text in told:
+                    yield text
+        except StoreError as e:
+            _log.warning("stream_ended", reason=e.message)
+            yield _AWAY
+
+    async def _tell(self, owner: str, after: str) -> AsyncGenerator[bytes]:
+        ends_at = time.monotonic() + LONGEST_S
+        if not self._position:
+            newest = await self._find_newest()
+            # Another stream may have been quicker.
+            self._position = self._position or newest
+        with self._watched(owner) as ring:
+            place = ring.newest
+            # Watched first, so that nothing falls between what is told again and what is new.
+            if text := await self._tell_again(owner, after):
+                yield text
+            while time.monotonic() < ends_at:
+                changed, batches = ring.changed, ring.after(place)
+                if batches is None:
+                    yield _BEHIND
+                    return
+                if batches:
+                    place = batches[-1].number
+                    yield batches[0].text if len(batches) == 1 else b"".join(batch.text for batch in batches)
+                elif not await _is_set(changed, PING_S):
+                    yield _ping(self._position)
+        yield _OVER
+
+    @contextlib.contextmanager
+    def _watched(self, owner: str) -> Iterator[_Ring]:
+        ring = self._rings.setdefault(owner, _Ring())
+        ring.streams += 1
+        self._is_watched.set()
+        try:
+            yield ring
+        finally:
+            ring.streams -= 1
+            if not ring.streams:
+                del self._rings[owner]
+            if not self._rings:
+                self._is_watched.clear()
+                self._position = ""
+
+    async def _find_newest(self) -> str:
+        span = await self._parts.events.find_span(_CHANGES)
+        return span[1] if span else START
+
+    async def _follow(self) -> None:
+        """Tell of changes, at most every half second, until nobody watches."""
+        changed, last, told_at = dict[str, None](), "", 0.0
+        watched = self._hub.watch("", "", feed=Feed.CHANGES, after=self._position, ping_s=PERIOD_S)
+        async with contextlib.aclosing(cast("AsyncGenerator[JobEvent | None]", watched)) as events:
+            async for event in events:
+                if not self._rings:
+                    return
+                if event:
+                    changed[event.data], last = None, event.event_id
+                if changed and time.monotonic() - told_at >= PERIOD_S:
+                    await self._publish(changed, last)
+                    changed, told_at = {}, time.monotonic()
+
+    async def _publish(self, changed: Iterable[str], last: str) -> None:
+        jobs, workers = await self._load(changed)
+        for owner, ring in self._rings.items():
+            if text := _write([job for job in jobs if job.owner == owner], workers, last):
+                ring.add(text)
+        self._position = last if self._rings else ""
+
+    async def _load(self, changed: Iterable[str]) -> tuple[list[Job], list[Worker]]:
+        """Return the jobs that some changes name, and the workers; in one round trip for each queue."""
+        ids: dict[str, list[str]] = {}
+        for name in changed:
+            queue, _, job_id = name.split(":")
+            ids.setdefault(queue, []).append(job_id)
+        store = self._parts.store
+        loading = asyncio.gather(*(store.load(queue, job_ids) for queue, job_ids in ids.items()))
+        workers, found = await asyncio.gather(store.workers(), loading)
+        return [job for of_queue in found for job in of_queue if job], workers
+
+    async def _tell_again(self, owner: str, after: str) -> bytes:
+        """Return what changed before the first batch that a stream gets."""
+        if after and parse_event_id(after) >= parse_event_id(self._position):
+            return b""
+        return await self._replays.ask((owner, after), lambda: self._replay(owner, after))
+
+    async def _replay(self, owner: str, after: str) -> bytes:
+        """Return what changed after an id, as it is now; a `reset` where that is not known any more."""
+        position, log = self._position, self._parts.events
+        kept = await log.read("", "", after=after or _shortly_before(position), feed=Feed.CHANGES)
+        # In this order: what is trimmed in between is missed by nobody.
+        span = await log.find_span(_CHANGES)
+        names = dict.fromkeys(event.data for event in kept)
+        if len(names) > _MOST_REPLAYED or (after and not _is_kept(after, span)):
+            return format_sse_event(event="reset", data_str="{}", id=position)
+        jobs, workers = await self._load(names)
+        return _write([job for job in jobs if job.owner == owner], workers, position)
+
+
+def _is_kept(after: str, span: tuple[str, str] | None) -> bool:
+    """Return whether everything after an id is still there."""
+    return after == START if span is None else parse_event_id(span[0]) <= parse_event_id(after)
+
+
+def _shortly_before(position: str) -> str:
+    """Return an id some seconds before another."""
+    return f"{max(parse_event_id(position)[0] - _RECENT_MS, 0)}-0"
+
+
+def _write(jobs: list[Job], workers: list[Worker], last: str) -> bytes:
+    """Return an event for each job; the id is that of the last one, so that a cut batch comes again as a whole."""
+    events = []
+    for number, job in enumerate(jobs, 1):
+        change = Change(
+            **{name: getattr(job, name) for name in ("queue", "job_id", "task", "status")},
+            health=judge_health(job, workers),
+            progress=view_progress(job, workers),
+        )
+        event_id = last if number == len(jobs) else None
+        events.append(format_sse_event(event="job", data_str=change.model_dump_json(), id=event_id))
+    return b"".join(events)
+
+
+def _ping(position: str) -> bytes:
+    # An event without data is none, and its id counts all the same.
+    return f": ping\nid: {position}\n\n".encode() if position else b": ping\n\n"
+
+
+async def _is_set(event: asyncio.Event, timeout_s: float) -> bool:
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await event.wait()
+    except TimeoutError:
+        return False
