@@ -28,6 +28,10 @@ class AddressLimiter:
         """Return the number of addresses in the table."""
         return len(self._windows)
 
+    def find_client(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """Return the client's whole address."""
+        return find_client(peer, headers, hops=self._hops)
+
     def refuse(self, path: str, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> Allowance | None:
         """Count a call without a valid token; return the allowance if it is refused, otherwise None."""
         if self._rate is None or path in _UNLIMITED or path.startswith(STATIC_PREFIX):
@@ -47,18 +51,27 @@ class AddressLimiter:
 
 
 def find_address(peer: str, headers: Iterable[tuple[bytes, bytes]], *, hops: int) -> str:
+    """Return what limits count the client by: its address, of IPv6 its /64, the usual network of one host."""
+    client = find_client(peer, headers, hops=hops)
+    try:
+        address = ipaddress.ip_address(client)
+    except ValueError:
+        return client
+    if address.version == 4:
+        return client
+    return str(address.ipv4_mapped or ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
+
+
+def find_client(peer: str, headers: Iterable[tuple[bytes, bytes]], *, hops: int) -> str:
     """Return the client's address behind a number of proxies, each of which appends one to `X-Forwarded-For`.
 
-    Earlier entries come from the client, and are ignored. IPv6 counts by /64, the usual network of one host.
+    Earlier entries come from the client, and are ignored.
     """
     lines = b",".join(value for name, value in headers if name == _FORWARDED) if hops else b""
     forwarded = [part.strip() for part in lines.decode("latin-1").split(",")]
     for text in (forwarded[-hops] if 0 < hops <= len(forwarded) else "", peer):
         try:
-            address = ipaddress.ip_address(text)
+            return str(ipaddress.ip_address(text))
         except ValueError:
             continue
-        if address.version == 4:
-            return str(address)
-        return str(address.ipv4_mapped or ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
     return peer

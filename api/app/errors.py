@@ -110,11 +110,16 @@ class TooManyStreams(domain.KaboomError):
     """A caller who has too many streams open."""
 
 
+class TooManyLogins(domain.KaboomError):
+    """A caller, or an account, whose logins failed too often."""
+
+
 #: Errors that have an HTTP status of their own.
 _BY_OWN_ERROR: Mapping[type[domain.KaboomError], Problem] = {
     BadCursor: BAD_CURSOR,
     NotAcceptable: NOT_ACCEPTABLE,
     TooManyStreams: RATE_LIMITED,
+    TooManyLogins: RATE_LIMITED,
 }
 
 

@@ -10,6 +10,8 @@ import structlog
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
+from app.accounts.desk import Accounts
+from app.accounts.routes import router as accounts_router
 from app.address_limit import AddressLimiter
 from app.auth.guard import Authenticator
 from app.auth.ingest_tokens import IngestTokens, parse_ingest_tokens
@@ -54,17 +56,17 @@ _log = structlog.get_logger(__name__)
 def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[Authenticator] = ()) -> FastAPI:
     """Return the API of the settings, by default the environment's.
 
-    A request is authenticated by an ingest token, or by one of the `authenticators`.
+    A request is authenticated as `Accounts` says, or by one of the `authenticators`.
 
     Raises:
-        ConfigurationError: no ingest token is set, or an invalid one.
+        ConfigurationError: no ingest token is set, or an invalid one, or a key of JWTs that is too short.
 
     """
     chosen = settings or load_settings()
     configure_logging(log_format=chosen.log_format, level=chosen.log_level)
     if chosen.ingest_api_token is None:
         raise ConfigurationError("INGEST_API_TOKEN is not set: `kaboom token new` makes one")
-    tokens = parse_ingest_tokens(chosen.ingest_api_token.get_secret_value())
+    tokens = IngestTokens(parse_ingest_tokens(chosen.ingest_api_token.get_secret_value()))
     tracing = start_tracing(chosen.otlp_endpoint, service="kaboom-api") if chosen.otlp_endpoint else None
     app = FastAPI(
         title="Kaboom",
@@ -78,10 +80,15 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
         openapi_url=None,
         telemetry=_telemetry(tracing),
     )
+    app.state.accounts = accounts = Accounts(chosen, tokens)
     app.state.limiter = limiter = RateLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
     addresses = AddressLimiter(chosen.rate_limit_anonymous, hops=chosen.proxy_hops)
     app.add_middleware(
-        Gate, authenticators=(IngestTokens(tokens), *authenticators), limiter=limiter, addresses=addresses
+        Gate,
+        authenticators=(*accounts.authenticators, *authenticators),
+        limiter=limiter,
+        addresses=addresses,
+        changes=accounts.trail,
     )
     install_dashboard(app, release=chosen.release)
     if chosen.metrics_port:
@@ -92,6 +99,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
     app.include_router(all_jobs_router)
     app.include_router(overview_router)
     app.include_router(schedules_router)
+    app.include_router(accounts_router)
     app.include_router(webhooks_router)
     app.include_router(market_router)
     install_openapi(app)
@@ -117,13 +125,14 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     _log.info("api_started", name=parts.name, release=settings.release)
     app.state.limiter.share(parts.counts)
     app.state.jobs = jobs = Jobs(parts)
+    app.state.accounts.open(parts)
     # All API processes share the ledger, so a cursor of one is good with all, also after a restart.
     app.state.cursors = Cursors(partial(parts.history.load_api_key, "cursors"))
     app.state.shared = Sharing()
     app.state.desk = open_desk(settings)
     app.state.events = hub = EventHub(parts.events, most_streams=settings.max_streams)
     app.state.job_feed = feed = JobFeed(parts, hub)
-    work = [hub.run(), feed.run(), *_background(jobs), *instrument_api(parts)]
+    work = [hub.run(), feed.run(), app.state.accounts.trail.run(), *_background(jobs), *instrument_api(parts)]
     tasks = [asyncio.create_task(each) for each in work]
     try:
         yield
@@ -131,6 +140,7 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await app.state.accounts.trail.flush()
         await close_sessions()
         await parts.close()
         stop_tracing()

@@ -3,17 +3,20 @@
 import asyncio
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.address_limit import AddressLimiter
+from app.auth.changes import SAFE_METHODS, Change, ChangeLog
+from app.auth.cookies import BY_COOKIE, find_csrf_fault
 from app.auth.guard import Authenticator, find_principal, is_public
 from app.auth.principals import Principal
 from app.errors import (
     BAD_REQUEST,
+    FORBIDDEN,
     INTERNAL,
     MEDIA_TYPE,
     RATE_LIMITED,
@@ -29,11 +32,12 @@ from batch.errors import StoreError
 MAX_BODY = 64 * 1024
 #: How long an address that asks too often waits for each refusal.
 REFUSED_AFTER_S = 0.5
+_MOST_TARGET = 200
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _NEEDS_TOKEN = Answer(
     UNAUTHORIZED,
-    "the x-ingest-token header was missing or wrong",
-    headers={"WWW-Authenticate": 'Token realm="kaboom-ingest", header="x-ingest-token"'},
+    "the request had no valid token: send x-ingest-token, a bearer token or the cookie of a session",
+    headers={"WWW-Authenticate": 'Token realm="kaboom-ingest", header="x-ingest-token", Bearer realm="kaboom"'},
 )
 _TOO_LARGE = Answer(TOO_LARGE, f"the body was over {MAX_BODY} bytes, which is the limit")
 _CUT_OFF = Answer(BAD_REQUEST, "the connection ended before the body did")
@@ -56,12 +60,18 @@ class Gate:
     """ASGI middleware that authenticates requests, and passes on only those worth parsing."""
 
     def __init__(
-        self, app: ASGIApp, authenticators: Sequence[Authenticator], limiter: RateLimiter, addresses: AddressLimiter
+        self,
+        app: ASGIApp,
+        authenticators: Sequence[Authenticator],
+        limiter: RateLimiter,
+        addresses: AddressLimiter,
+        changes: ChangeLog,
     ) -> None:
         self._app = app
         self._authenticators = authenticators
         self._limiter = limiter
         self._addresses = addresses
+        self._changes = changes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a request, give it an id, and pass it on with its body read."""
@@ -74,6 +84,7 @@ class Gate:
             return
         headers = dict(scope["headers"])
         scope["request_id"] = request_id = _request_id(headers)
+        scope["address"] = self._addresses.find_client(_peer(scope), scope["headers"])
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             reply = _Reply(send, {b"x-request-id": request_id.encode()} | _SECURITY_HEADERS)
             try:
@@ -105,7 +116,17 @@ class Gate:
         if refusal:
             await _answer(refusal, scope, headers)(scope, receive, reply.send)
         else:
+            if scope["method"] not in SAFE_METHODS:
+                reply.before_start = partial(self._note, scope)
             await self._app(scope, _replay(body, receive), reply.send)
+
+    async def _note(self, scope: Scope, answer: Message) -> None:
+        """Note what a route has changed, or was refused to; other refusals change nothing."""
+        caller, status = scope.get("principal"), answer["status"]
+        if caller and "endpoint" in scope and (status < 400 or status >= 500 or status == FORBIDDEN.status):
+            action, target = scope["endpoint"].__name__, _find_target(scope, answer)
+            change = Change(caller, action, target, status, scope["address"], scope["request_id"])
+            await self._changes.note(change)
 
     async def _refuse(self, scope: Scope, headers: dict[bytes, bytes], reply: "_Reply") -> Answer | None:
         """Return why a request is refused, or None; adds the headers about limits to the reply."""
@@ -125,6 +146,10 @@ class Gate:
             return Answer(RATE_LIMITED, allowance.refusal, headers={"Retry-After": str(allowance.reset_s)})
         if needs_principal and caller is None:
             return _NEEDS_TOKEN
+        if caller and caller.method == BY_COOKIE and scope["method"] not in SAFE_METHODS:
+            fault = find_csrf_fault(headers)
+            if fault:
+                return Answer(FORBIDDEN, fault)
         has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
         media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
         if has_body and not _is_accepted(media_type, scope["path"]):
@@ -132,8 +157,7 @@ class Gate:
         return None
 
     async def _count_address(self, scope: Scope) -> Allowance | None:
-        peer = scope["client"][0] if scope.get("client") else ""
-        allowance = self._addresses.refuse(scope["path"], peer, scope["headers"])
+        allowance = self._addresses.refuse(scope["path"], _peer(scope), scope["headers"])
         if allowance:
             # After an immediate answer a flood would ask again at once, and delay every caller with a token.
             await asyncio.sleep(REFUSED_AFTER_S)
@@ -148,6 +172,7 @@ class _Reply:
         self.extra = extra
         self.has_begun = False
         self.refund: Callable[[], Allowance | None] | None = None
+        self.before_start: Callable[[Message], Awaitable[None]] | None = None
 
     def show(self, allowance: Allowance | None) -> None:
         """Add the headers that show what is left of a limit."""
@@ -157,6 +182,8 @@ class _Reply:
     async def send(self, message: Message) -> None:
         """Send a part of the response."""
         if message["type"] == "http.response.start":
+            if self.before_start:
+                await self.before_start(message)
             self.has_begun = True
             if message["status"] == UNAVAILABLE.status and self.refund:
                 self.show(self.refund())
@@ -198,6 +225,17 @@ def _is_accepted(media_type: bytes, path: str) -> bool:
     is_json = media_type == b"application/json" or media_type.endswith(b"+json")
     # A form of another site can be sent with a viewer's cookie, so the API takes none.
     return is_json or (media_type == _FORM and not path.startswith("/api/"))
+
+
+def _peer(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else ""
+
+
+def _find_target(scope: Scope, answer: Message) -> str:
+    """Return the id of what was changed: the last one of the path, else of what was created, by its Location."""
+    given = [str(value) for value in scope.get("path_params", {}).values()]
+    created = next((value for name, value in answer["headers"] if name.lower() == b"location"), b"")
+    return (given[-1] if given else created.decode("latin-1").rpartition("/")[2])[:_MOST_TARGET]
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request, Response, status
 from pydantic import BaseModel
 
 from app.auth.guard import is_public, stated_scopes
-from app.auth.ingest_tokens import INGEST_SCHEMES
+from app.auth.ingest_tokens import INGEST_HEADER
 from app.auth.scopes import Scope
 from app.errors import FORBIDDEN, RATE_LIMITED, UNAUTHORIZED, UNAVAILABLE, ProblemBody, describe_problems
 from app.server.negotiate import accepts_gzip, has_tag
@@ -36,6 +36,12 @@ _HEADERS: dict[str, Any] = {
         "description": "when to call again, in seconds",
         "schema": {"type": "integer", "minimum": 1, "examples": [2]},
     },
+}
+#: How a caller is authenticated; any of them will do.
+SECURITY_SCHEMES: dict[str, dict[str, str]] = {
+    "ingestToken": {"type": "apiKey", "in": "header", "name": INGEST_HEADER.decode()},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "a JWT of /api/v1/login or of Supabase, or a token"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "__Host-kaboom"},
 }
 _LIMITS = ("RateLimit-Policy", "RateLimit")
 #: A call without the right token counts for nobody.
@@ -96,7 +102,7 @@ def complete_document(document: dict[str, Any], scopes: Mapping[tuple[str, str],
         if model.__name__ in components["schemas"] and isinstance(extra, dict) and "example" in extra:
             # FastAPI leaves out every null.
             components["schemas"][model.__name__]["example"] = extra["example"]
-    components["securitySchemes"] = INGEST_SCHEMES
+    components["securitySchemes"] = SECURITY_SCHEMES
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             if not is_public(path):
@@ -117,7 +123,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _add_security(operation: dict[str, Any], scopes: Sequence[Scope]) -> None:
     """Add to an operation what the gate does before its route, and its scopes: a router need not say it."""
-    operation["security"] = [{name: [str(scope) for scope in scopes]} for name in INGEST_SCHEMES]
+    operation["security"] = [{name: [str(scope) for scope in scopes]} for name in SECURITY_SCHEMES]
     answers = operation["responses"]
     problems = (UNAUTHORIZED, *([FORBIDDEN] if scopes else []), RATE_LIMITED, UNAVAILABLE)
     for code, answer in describe_problems(*problems).items():

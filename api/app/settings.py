@@ -14,9 +14,13 @@ from batch.kit.redis.address import parse_address
 from batch.settings import BatchSettings
 
 _RELEASE = r"^[A-Za-z0-9._-]{1,64}$"
-#: Secrets that no deployment keeps: J-Quants' key is for personal use, one broker serves most teams, and migrations
-#: work through a pooler too.
-NOT_KEPT = frozenset({"JQUANTS_API_KEY", "KABOOM_QUEUE_BROKERS", "DATABASE_DIRECT_URL"})
+#: Secrets that no deployment keeps: J-Quants' key is for personal use, one broker serves most teams, migrations work
+#: through a pooler too, and new Supabase projects sign by a key pair.
+NOT_KEPT = frozenset({"JQUANTS_API_KEY", "KABOOM_QUEUE_BROKERS", "DATABASE_DIRECT_URL", "SUPABASE_JWT_SECRET"})
+#: No secrets in themselves, and kept with them.
+_KEPT_WITH_SECRETS = ("INFLUXDB_", "SUPABASE_URL")
+#: What a secret holds that must exist and is not used.
+_UNUSED = "unused"
 _LEAST_RETENTION = 30
 _RATE = r"^(off|[1-9][0-9]{0,6}/(second|minute|hour|day))$"
 
@@ -32,6 +36,9 @@ class AppSettings(BatchSettings):
     database_pool: int = Field(default=8, ge=2, le=100, validation_alias="KABOOM_DATABASE_POOL")
     job_retention_days: int = Field(default=400, le=36_500, validation_alias="KABOOM_JOB_RETENTION_DAYS")
     ingest_api_token: SecretStr | None = Field(default=None, validation_alias="INGEST_API_TOKEN")
+    jwt_secret_key: SecretStr | None = Field(default=None, validation_alias="JWT_SECRET_KEY")
+    supabase_url: str | None = Field(default=None, validation_alias="SUPABASE_URL")
+    supabase_jwt_secret: SecretStr | None = Field(default=None, validation_alias="SUPABASE_JWT_SECRET")
     webhook_secret: SecretStr | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_SECRET")
     webhook_hosts: str | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_HOSTS")
     disable_celery: bool = Field(default=False, validation_alias="DISABLE_CELERY")
@@ -54,6 +61,12 @@ class AppSettings(BatchSettings):
     log_level: str = Field(default="INFO", validation_alias="KABOOM_LOG_LEVEL")
     secret_project: str | None = Field(default=None, validation_alias="KABOOM_SECRET_PROJECT")
     secret_prefix: str | None = Field(default=None, validation_alias="KABOOM_SECRET_PREFIX")
+
+    @field_validator("jwt_secret_key", "supabase_url", mode="before")
+    @classmethod
+    def _drop_unused(cls, value: object) -> object:
+        # Cloud Run starts nothing whose secret has no version, so a deployment without logins has this one.
+        return None if value == _UNUSED else value
 
     @field_validator("job_retention_days")
     @classmethod
@@ -167,7 +180,8 @@ def secret_variables() -> dict[str, str]:
     return {
         variable: name
         for variable, (name, field) in named.items()
-        if variable not in NOT_KEPT and ("SecretStr" in str(field.annotation) or variable.startswith("INFLUXDB_"))
+        if variable not in NOT_KEPT
+        and ("SecretStr" in str(field.annotation) or variable.startswith(_KEPT_WITH_SECRETS))
     }
 
 

@@ -13,7 +13,12 @@ from app.auth.scopes import Scope
 from batch.errors import Forbidden, NotAuthorized
 
 #: The only paths that need no principal. Compared exactly: a new path is guarded until it is listed here.
-PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json", "/login", "/prefer", "/favicon.ico"})
+PUBLIC_PATHS = frozenset(
+    {
+        *("/healthz", "/readyz", "/openapi.json", "/api/v1/login", "/api/v1/login/session"),
+        *("/login", "/prefer", "/favicon.ico"),
+    }
+)
 #: The static files of the dashboard: what the package contains, the same for everybody.
 STATIC_PREFIX = "/static/"
 

@@ -11,12 +11,11 @@ from app.auth.scopes import SCOPES, Role
 from batch.errors import ConfigurationError
 
 INGEST_HEADER = b"x-ingest-token"
-#: How OpenAPI describes the header, under the scheme's name.
-INGEST_SCHEMES = {"ingestToken": {"type": "apiKey", "in": "header", "name": INGEST_HEADER.decode()}}
 #: Shorter tokens can be guessed. This also rejects a phrase of words, which would be read as several tokens.
 _MIN_CHARACTERS = 16
 #: A rotation needs two.
 _MAX_TOKENS = 4
+_MARK_BYTES = 16
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -31,9 +30,22 @@ class IngestTokens:
         )
 
     async def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal | None:
-        given = _digest(headers.get(INGEST_HEADER, b""))
+        return self.find(headers.get(INGEST_HEADER, b""))
+
+    def find(self, token: bytes) -> Principal | None:
+        """Return whose token this is."""
+        given = _digest(token)
         # `any` would stop at the first match.
         is_valid = sum([hmac.compare_digest(given, each) for each in self._digests]) > 0
+        return self._principal if is_valid else None
+
+    def mark_of(self, token: bytes) -> str:
+        """Return what names a valid token in what was logged in with it: the beginning of its digest."""
+        return _digest(token)[:_MARK_BYTES].hex()
+
+    def find_marked(self, mark: str) -> Principal | None:
+        """Return whose token a mark names, if that token is still valid."""
+        is_valid = any(mark == digest[:_MARK_BYTES].hex() for digest in self._digests)
         return self._principal if is_valid else None
 
 

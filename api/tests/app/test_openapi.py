@@ -10,6 +10,23 @@ import httpx2
 import pytest
 from pydantic import BaseModel
 
+from app.accounts.schemas import (
+    AuditPage,
+    AuditView,
+    CreatedToken,
+    LoginAnswer,
+    LoginBody,
+    Me,
+    NewToken,
+    NewUser,
+    PasswordBody,
+    SessionView,
+    TokenList,
+    TokenView,
+    UserList,
+    UserPatch,
+    UserView,
+)
 from app.auth.guard import PUBLIC_PATHS, stated_scopes
 from app.catalog import CATALOG
 from app.health.routes import Alive, Ready
@@ -27,6 +44,7 @@ from app.market_data.schemas import (
     SymbolPage,
     UniverseView,
 )
+from app.openapi import SECURITY_SCHEMES
 from app.overview.alerts.view import AlertList
 from app.overview.dead_letters import DeadLetterPage
 from app.overview.stats import AllStats, Series
@@ -48,6 +66,8 @@ VIEWS: tuple[type[BaseModel], ...] = (
     *(DeliveryPage, DeliveryView),
     *(WorkerList, AllStats, Series, DeadLetterPage, AlertList),
     *(BarPage, CalendarView, CellPage, CoveragePage, LatestBars, SessionPage, SymbolPage, UniverseView),
+    *(AuditPage, AuditView, CreatedToken, LoginAnswer, LoginBody, Me, NewToken, NewUser, PasswordBody),
+    *(SessionView, TokenList, TokenView, UserList, UserPatch, UserView),
 )
 MODELS = {model.__name__: model for model in (*VIEWS, *map(build_body, CATALOG))}
 APP = create_app(memory_settings(Path("nowhere")))
@@ -107,9 +127,10 @@ def test_every_reference_leads_somewhere() -> None:
 def test_every_operation_but_the_public_ones_needs_the_token(name: str, operation: dict[str, Any]) -> None:
     guarded = name.partition(" ")[2] not in PUBLIC_PATHS
     stated = [str(scope) for scope in STATED[name] or ()]
-    assert operation.get("security") == ([{"ingestToken": stated}] if guarded else None)
-    assert ("401" in operation["responses"]) == guarded
-    assert ("403" in operation["responses"]) == bool(stated)
+    assert operation.get("security") == ([{name: stated} for name in SECURITY_SCHEMES] if guarded else None)
+    if guarded:
+        assert "401" in operation["responses"]
+        assert "403" in operation["responses"] or not stated
     scheme = DOCUMENT["components"]["securitySchemes"]["ingestToken"]
     assert scheme == {"type": "apiKey", "in": "header", "name": "x-ingest-token"}
 

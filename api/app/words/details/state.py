@@ -92,7 +92,10 @@ STATE_DETAILS: tuple[Pair, ...] = (
         "this caller may make {count} writes in {seconds} s",
         "このトークンの書き込みは{seconds}秒間で{count}回までです。上限に達しました",
     ),
-    ("the x-ingest-token header was missing or wrong", "x-ingest-token ヘッダーがないか、値が違います"),
+    (
+        "the request had no valid token: send x-ingest-token, a bearer token or the cookie of a session",
+        "有効なトークンがありません。x-ingest-token ヘッダー、Bearerトークン、ログインのCookieのいずれかを送ってください",
+    ),
     ("the body was over {most} bytes, which is the limit", "本文が上限の{most}バイトを超えています"),
     (
         "the body was over {most} bytes with the framing of its chunks",

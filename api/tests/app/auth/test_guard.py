@@ -17,14 +17,14 @@ from starlette.types import Message
 from app.auth.guard import PUBLIC_PATHS, STATIC_PREFIX
 from app.auth.scopes import Scope
 from app.deps import Caller
-from app.openapi import complete_document
+from app.openapi import SECURITY_SCHEMES, complete_document
 from tests.fixtures.jobs.apps import TOKEN, client_of
 
 pytestmark = pytest.mark.anyio
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 #: The one route below the public prefix, which gives what the package contains.
 STATIC_FILES = STATIC_PREFIX + "{tree}/{name:path}"
-SECURITY: list[dict[str, list[str]]] = [{"ingestToken": []}]
+SECURITY: list[dict[str, list[str]]] = [{name: []} for name in SECURITY_SCHEMES]
 
 
 def operations(routes: Sequence[BaseRoute], prefix: str = "") -> Iterator[tuple[str, str, str]]:
@@ -178,13 +178,14 @@ async def test_an_unknown_path_with_the_token_is_404(http: httpx2.AsyncClient) -
 
 @pytest.mark.parametrize("path", sorted(PUBLIC_PATHS))
 async def test_public_paths_need_no_principal(http: httpx2.AsyncClient, path: str) -> None:
-    wanted = 303 if path == "/prefer" else 200
+    wanted = 405 if path.startswith("/api/") else 303 if path == "/prefer" else 200
     assert (await http.get(path, headers={"x-ingest-token": ""})).status_code == wanted
     assert (await http.put(path, headers={"x-ingest-token": ""})).status_code == 405
 
 
 def test_the_public_list_is_what_the_docs_promise() -> None:
-    assert {"/healthz", "/readyz", "/openapi.json", "/login", "/prefer", "/favicon.ico"} == PUBLIC_PATHS
+    login = {"/api/v1/login", "/api/v1/login/session", "/login"}
+    assert login | {"/healthz", "/readyz", "/openapi.json", "/prefer", "/favicon.ico"} == PUBLIC_PATHS
 
 
 def test_openapi_adds_security_where_a_router_says_nothing() -> None:
@@ -195,7 +196,8 @@ def test_openapi_adds_security_where_a_router_says_nothing() -> None:
         "paths"
     ]
     assert {path: operation.get("security") for path in paths for operation in paths[path].values()} == {
-        "/notifications/digest": [{"ingestToken": ["ingest"]}], "/notifications/mine": SECURITY, "/healthz": None,
+        "/notifications/digest": [{name: ["ingest"]} for name in SECURITY_SCHEMES],
+        "/notifications/mine": SECURITY, "/healthz": None,
     }  # fmt: skip
     assert set(paths["/notifications/digest"]["post"]["responses"]) == {"202", "401", "403", "429", "503"}
 

@@ -10,7 +10,10 @@ from tests.app.words.texts import JAPANESE, fields
 from tests.fixtures.repo.repository import load_modules
 
 #: Errors that an API caller or a person at the command line gets to read.
-_CALLERS = frozenset({"InvalidRequest", "NotFound", "Conflict", "NotAuthorized", "NotAcceptable", "TooManyStreams"})
+_CALLERS = frozenset(
+    {"InvalidRequest", "NotFound", "Conflict", "NotAuthorized", "Forbidden", "NotAcceptable"}
+    | {"TooManyStreams", "TooManyLogins"}
+)
 
 
 def raised() -> Iterator[tuple[str, str]]:

@@ -1,0 +1,36 @@
+"""`/api/v1/audit`: who changed what, from where."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.accounts.schemas import AuditListing, AuditPage, view_line
+from app.auth.scopes import Scope
+from app.deps import Caller, Jobs, needs
+from app.errors import INVALID, describe_problems
+from app.ledger.accounts.model import AuditQuery
+
+router = APIRouter(tags=["accounts"], dependencies=[needs(Scope.ADMIN)])
+
+
+@router.get("/api/v1/audit", responses=describe_problems(INVALID))
+async def list_audit(
+    jobs: Jobs, caller: Caller, request: Request, response: Response, query: Annotated[AuditListing, Query()]
+) -> AuditPage:
+    """List what callers changed, newest first, in the last 400 days; `Link` leads to the next page."""
+    found = await jobs.parts.audit.list_lines(
+        AuditQuery(
+            caller.owner,
+            subject=query.subject,
+            action=query.action,
+            since=query.since,
+            until=query.until,
+            before=query.cursor,
+            limit=query.limit,
+        )
+    )
+    cursor = str(found[-1].place) if len(found) == query.limit else None
+    if cursor:
+        url = request.url.include_query_params(cursor=cursor)
+        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    return AuditPage(items=[view_line(line) for line in found], next_cursor=cursor)

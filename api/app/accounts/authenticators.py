@@ -1,0 +1,75 @@
+"""How requests prove who makes them, beside INGEST_API_TOKEN: an API token, a JWT, or the cookie of a session."""
+
+from collections.abc import Mapping
+from types import ModuleType
+
+from app.accounts.directory import Directory
+from app.auth.api_tokens import TOKEN_PREFIX, read_api_token, read_bearer
+from app.auth.cookies import read_session_value
+from app.auth.jwt.own import ISSUER, OwnTokens
+from app.auth.jwt.supabase import SupabaseTokens, principal_of
+from app.auth.principals import Principal
+from batch.kit.lazy import Lazy
+
+
+class TokenAuthenticator:
+    """Authenticates requests by an API token."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+        token = read_api_token(headers)
+        return await self._directory.find_by_token(token) if token else None
+
+
+class JwtAuthenticator:
+    """Authenticates requests by a JWT: Kaboom's own, or of the Supabase project that the settings name."""
+
+    def __init__(self, directory: Directory, own: OwnTokens, supabase: SupabaseTokens | None) -> None:
+        self._directory = directory
+        self._own = own
+        self._supabase = supabase
+        self._codec = Lazy(_load_codec)
+
+    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+        token = read_bearer(headers)
+        if not token or token.startswith(TOKEN_PREFIX.encode()):
+            return None
+        head = (await self._codec.get()).read_head(token)
+        if head is None:
+            return None
+        if head.issuer == ISSUER:
+            claims = await self._own.verify(token, head)
+            return await self._directory.find_by_login(claims.subject, claims.issued_at) if claims else None
+        return await self.find_supabase(token)
+
+    async def find_supabase(self, token: bytes) -> Principal | None:
+        """Return the caller that a JWT of Supabase stands for.
+
+        Raises:
+            StoreError: the project's keys cannot be fetched, or sign-outs not be read.
+
+        """
+        head = (await self._codec.get()).read_head(token)
+        if self._supabase is None or head is None or head.issuer != self._supabase.issuer:
+            return None
+        claims = await self._supabase.verify(token, head)
+        return await self._directory.unless_signed_out(principal_of(claims), claims.issued_at) if claims else None
+
+
+class SessionAuthenticator:
+    """Authenticates requests of browsers by the cookie of a session; the gate checks CSRF."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+        value = read_session_value(headers)
+        return await self._directory.find_by_session(value) if value else None
+
+
+def _load_codec() -> ModuleType:
+    from app.auth.jwt import codec  # noqa: PLC0415  PyJWT and cryptography cost 60 ms and 12 MB
+
+    return codec

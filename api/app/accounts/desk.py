@@ -1,0 +1,73 @@
+"""The accounts of one API process: who may call it, how they log in, and the trail of what they change."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from fastapi import Request
+
+from app.accounts.authenticators import JwtAuthenticator, SessionAuthenticator, TokenAuthenticator
+from app.accounts.directory import Directory
+from app.accounts.logins import Logins
+from app.accounts.passwords import Passwords
+from app.accounts.sessions import Sessions
+from app.accounts.trail import AuditTrail
+from app.auth.guard import Authenticator
+from app.auth.ingest_tokens import IngestTokens
+from app.auth.jwt.own import OwnTokens, parse_jwt_keys
+from app.auth.jwt.supabase import SupabaseTokens
+from app.engine.parts import Parts
+
+if TYPE_CHECKING:
+    from app.settings import AppSettings
+
+
+class Accounts:
+    """What the gate and the routes of accounts need; until `open` only INGEST_API_TOKEN is known."""
+
+    def __init__(self, settings: "AppSettings", ingest: IngestTokens) -> None:
+        """Take the keys of JWTs from the settings.
+
+        Raises:
+            ConfigurationError: a key is too short, or SUPABASE_URL is none.
+
+        """
+        secret = settings.jwt_secret_key
+        self._keys = parse_jwt_keys(secret.get_secret_value()) if secret else None
+        self._parts: Parts | None = None
+        self.directory = Directory(ingest)
+        self.jwts = OwnTokens(self._load_keys)
+        self._by_jwt = JwtAuthenticator(self.directory, self.jwts, _build_supabase(settings))
+        self.passwords = Passwords()
+        self.logins = Logins(self.directory, self._by_jwt, self.passwords)
+        self.sessions = Sessions(self.directory)
+        self.trail = AuditTrail()
+
+    @property
+    def authenticators(self) -> tuple[Authenticator, ...]:
+        """How a request is authenticated; the first that knows its caller decides."""
+        tokens, cookies = TokenAuthenticator(self.directory), SessionAuthenticator(self.directory)
+        return (self.directory.ingest, tokens, self._by_jwt, cookies)
+
+    def open(self, parts: Parts) -> None:
+        """Use the records of the ledger from now on."""
+        self._parts = parts
+        self.directory.open(parts.accounts)
+        self.trail.open(parts.audit)
+
+    async def _load_keys(self) -> Sequence[bytes]:
+        """Return the keys of JWT_SECRET_KEY, else the one that all API processes share in the ledger."""
+        if self._keys is None and self._parts is not None:
+            return (await self._parts.history.load_api_key("jwt"),)
+        return self._keys or ()
+
+
+def _build_supabase(settings: "AppSettings") -> SupabaseTokens | None:
+    if settings.supabase_url is None:
+        return None
+    secret = settings.supabase_jwt_secret
+    return SupabaseTokens(settings.supabase_url, legacy_secret=secret.get_secret_value() if secret else None)
+
+
+async def accounts_of(request: Request) -> Accounts:
+    """Return the accounts of the process."""
+    return cast("Accounts", request.app.state.accounts)

@@ -1,0 +1,156 @@
+"""Who the callers are: users, tokens and sessions of the ledger, looked up with answers a few seconds old."""
+
+import asyncio
+import contextlib
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from app.accounts.recent import Recent
+from app.auth.api_tokens import TOKEN_PREFIX, ApiToken
+from app.auth.cookies import BY_COOKIE, session_id_of
+from app.auth.ingest_tokens import IngestTokens
+from app.auth.jwt.supabase import METHOD as SUPABASE
+from app.auth.principals import Principal
+from app.auth.scopes import SCOPES
+from app.ledger.accounts.model import BrowserSession, Token, User
+from app.ledger.accounts.port import TOUCH_S, AccountStore
+from batch.errors import StoreError
+from batch.kit.clock import Clock, utc_now
+
+USER_PREFIX, INGEST_PREFIX = "usr_", "ingest_"
+#: A session that is not used for so long is over.
+IDLE = timedelta(hours=12)
+#: Of the pool's connections; a flood of unknown tokens leaves the others to everybody else.
+_MOST_LOOKUPS = 3
+_MOST_TOUCHED = 10_000
+
+
+class _Lookups:
+    """The lookups of one store, of which a few run at once."""
+
+    def __init__(self, store: AccountStore) -> None:
+        self.store = store
+        turns = asyncio.Semaphore(_MOST_LOOKUPS)
+        self.users = Recent[User](store.load_user, turns)
+        self.tokens = Recent[Token](store.load_token, turns)
+        self.sessions = Recent[BrowserSession](store.load_session, turns)
+        self.sign_outs = Recent[datetime](store.load_sign_out, turns)
+
+    def forget(self, key: str) -> None:
+        """Look up anew what has this id."""
+        for kept in (self.users, self.tokens, self.sessions, self.sign_outs):
+            kept.forget(key)
+
+
+class Directory:
+    """Finds principals. A login is named by its subject, `usr_…`, `kbm_<id>` or `ingest_<mark>`, and when it began."""
+
+    def __init__(self, ingest: IngestTokens, clock: Clock = utc_now) -> None:
+        self.ingest = ingest
+        self._clock = clock
+        self._opened: _Lookups | None = None
+        self._touched: OrderedDict[str, float] = OrderedDict()
+        self._touching: set[asyncio.Task[None]] = set()
+
+    def open(self, store: AccountStore) -> None:
+        """Look callers up in a store from now on."""
+        self._opened = _Lookups(store)
+
+    @property
+    def store(self) -> AccountStore:
+        """The store.
+
+        Raises:
+            StoreError: the process has not started yet.
+
+        """
+        return self._lookups.store
+
+    @property
+    def _lookups(self) -> "_Lookups":
+        if self._opened is None:
+            raise StoreError("the API is starting")
+        return self._opened
+
+    async def find_by_token(self, given: ApiToken) -> Principal | None:
+        """Return whose token this is, if it is valid; notes that it was used."""
+        token = await self._lookups.tokens.get(given.token_id)
+        if token is None or not hmac.compare_digest(token.digest, given.digest) or not token.is_valid(self._clock()):
+            return None
+        self._touch(token.token_id, self.store.touch_token)
+        return _principal_of_token(token)
+
+    async def find_by_session(self, value: str) -> Principal | None:
+        """Return whose session a cookie's value stands for, if it is not over; notes that it was used."""
+        session = await self.load_session(value)
+        if session is None:
+            return None
+        principal = await self.find_by_login(session.subject, session.created_at)
+        if principal is None and session.method == SUPABASE:
+            kept = Principal(session.owner, session.method, session.subject, session.name, session.scopes, session.role)
+            principal = await self.unless_signed_out(kept, session.created_at)
+        if principal:
+            self._touch(session.session_id, self.store.touch_session)
+        return replace(principal, method=BY_COOKIE) if principal else None
+
+    async def load_session(self, value: str) -> BrowserSession | None:
+        """Return the session of a cookie's value, if it is neither idle nor expired."""
+        session, now = await self._lookups.sessions.get(session_id_of(value)), self._clock()
+        if session is None or now >= session.expires_at or now - session.seen_at >= IDLE:
+            return None
+        return session
+
+    async def find_by_login(self, subject: str, begun_at: datetime) -> Principal | None:
+        """Return the principal of a login that began at a time, if it still holds: as its record is now."""
+        principal: Principal | None = None
+        if subject.startswith(USER_PREFIX):
+            user = await self._lookups.users.get(subject)
+            principal = principal_of_user(user) if user and not user.is_disabled else None
+        elif subject.startswith(TOKEN_PREFIX):
+            token = await self._lookups.tokens.get(subject.removeprefix(TOKEN_PREFIX))
+            principal = _principal_of_token(token) if token and token.is_valid(self._clock()) else None
+        elif subject.startswith(INGEST_PREFIX):
+            principal = self.ingest.find_marked(subject.removeprefix(INGEST_PREFIX))
+        return await self.unless_signed_out(principal, begun_at) if principal else None
+
+    async def unless_signed_out(self, principal: Principal, begun_at: datetime) -> Principal | None:
+        """Return the principal of a login, unless it began before its subject's last sign-out."""
+        signed_out_at = await self._lookups.sign_outs.get(principal.subject)
+        return principal if signed_out_at is None or begun_at > signed_out_at else None
+
+    def forget(self, *keys: str) -> None:
+        """Look users, tokens and sessions of these ids up anew: this process has changed them."""
+        for key in keys:
+            self._lookups.forget(key)
+
+    def _touch(self, key: str, write: Callable[[str], Awaitable[None]]) -> None:
+        """Write the last use once a minute, beside the request."""
+        now = time.monotonic()
+        if now - self._touched.get(key, float("-inf")) < TOUCH_S:
+            return
+        self._touched[key] = now
+        self._touched.move_to_end(key)
+        if len(self._touched) > _MOST_TOUCHED:
+            self._touched.popitem(last=False)
+        task = asyncio.create_task(_write_quietly(write, key), name="touch")
+        self._touching.add(task)
+        task.add_done_callback(self._touching.discard)
+
+
+async def _write_quietly(write: Callable[[str], Awaitable[None]], key: str) -> None:
+    # It is written with a later request instead.
+    with contextlib.suppress(StoreError):
+        await write(key)
+
+
+def principal_of_user(user: User) -> Principal:
+    """Return the caller that a user is."""
+    return Principal(user.owner, "jwt", user.user_id, user.name, SCOPES[user.role], user.role)
+
+
+def _principal_of_token(token: Token) -> Principal:
+    return Principal(token.owner, "token", f"{TOKEN_PREFIX}{token.token_id}", token.name, token.scopes)

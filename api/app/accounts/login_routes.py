@@ -1,0 +1,125 @@
+"""`/api/v1/login`, `/session` and `/me`: logging in and out, and who the caller is."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response, status
+
+from app.accounts.desk import Accounts, accounts_of
+from app.accounts.logins import Login
+from app.accounts.schemas import LoginAnswer, LoginBody, Me, PasswordBody, SessionView, view_me
+from app.auth.cookies import BY_COOKIE, find_origin_fault
+from app.auth.jwt.supabase import METHOD as SUPABASE
+from app.deps import Caller, needs
+from app.errors import (
+    BAD_JSON,
+    FORBIDDEN,
+    INVALID,
+    MEDIA_TYPE,
+    NOT_FOUND,
+    RATE_LIMITED,
+    TOO_LARGE,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    describe_problems,
+)
+from app.ledger.accounts.model import UserChange
+from batch.errors import Forbidden, InvalidRequest, NotFound
+from batch.kit.clock import utc_now
+
+Desk = Annotated[Accounts, Depends(accounts_of)]
+_BODY = (BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID)
+_LOGIN = describe_problems(*_BODY, UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, UNAVAILABLE)
+
+router = APIRouter(prefix="/api/v1", tags=["accounts"])
+
+
+@router.post("/login", responses=_LOGIN)
+async def log_in(accounts: Desk, request: Request, response: Response, body: LoginBody) -> LoginAnswer:
+    """Log in for a JWT, which is valid for 12 hours, or until the user or the token behind it is not.
+
+    Failed logins are slowed down, by account and by address.
+    """
+    login = await _check(accounts, request, response, body)
+    if login.principal.method == SUPABASE:
+        raise InvalidRequest("a JWT of Supabase is a bearer token itself: send it as it is", pointer="/token")
+    token, expires_at = await accounts.jwts.issue(login.subject, utc_now())
+    return LoginAnswer(token=token, token_type="Bearer", expires_at=expires_at, me=view_me(login.principal))  # noqa: S106
+
+
+@router.post("/login/session", status_code=status.HTTP_201_CREATED, responses=_LOGIN)
+async def begin_session(accounts: Desk, request: Request, response: Response, body: LoginBody) -> SessionView:
+    """Log a browser in: its session is an HttpOnly cookie, and ends after 12 hours without use, or after 7 days.
+
+    Every change by cookie needs the header `x-csrf-token`, and an `Origin` of this server.
+    """
+    login = await _check(accounts, request, response, body)
+    new = await accounts.sessions.create(login, dict(request.scope["headers"]))
+    response.headers["Set-Cookie"] = new.cookie
+    me = view_me(login.principal).model_copy(update={"method": BY_COOKIE})
+    return SessionView(csrf_token=new.csrf_token, expires_at=new.session.expires_at, me=me)
+
+
+@router.get("/session", responses=describe_problems(NOT_FOUND), dependencies=[needs()])
+async def show_session(accounts: Desk, request: Request, caller: Caller) -> SessionView:
+    """Show the session of the cookie, with its CSRF token."""
+    found = await accounts.sessions.find(dict(request.scope["headers"])) if caller.method == BY_COOKIE else None
+    if found is None:
+        raise NotFound("the request has no session: its caller is authenticated otherwise")
+    session, csrf_token = found
+    return SessionView(csrf_token=csrf_token, expires_at=session.expires_at, me=view_me(caller))
+
+
+@router.delete(
+    "/session", status_code=status.HTTP_204_NO_CONTENT, responses=describe_problems(INVALID), dependencies=[needs()]
+)
+async def end_session(
+    accounts: Desk,
+    request: Request,
+    response: Response,
+    caller: Caller,
+    *,
+    everywhere: Annotated[bool, Query(description="void all sessions and JWTs of the caller")] = False,
+) -> None:
+    """Log out: end the session of the cookie, or with `everywhere` all sessions and JWTs of the caller."""
+    if everywhere:
+        await accounts.sessions.end_all(caller)
+    response.headers["Set-Cookie"] = await accounts.sessions.end(dict(request.scope["headers"]))
+
+
+@router.get("/me", dependencies=[needs()])
+async def show_me(caller: Caller) -> Me:
+    """Show who the caller is, and which scopes it has."""
+    return view_me(caller)
+
+
+@router.post(
+    "/me/password",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=describe_problems(*_BODY, FORBIDDEN),
+    dependencies=[needs()],
+)
+async def change_own_password(accounts: Desk, request: Request, caller: Caller, body: PasswordBody) -> None:
+    """Change the caller's own password, and log it out everywhere."""
+    user = await accounts.directory.store.load_user(caller.subject)
+    if user is None:
+        raise Forbidden("the caller is no user with a password")
+    await accounts.logins.by_password(user.name, body.old, request.scope["address"])
+    new = await accounts.passwords.hash(body.new)
+    await accounts.directory.store.change_user(user.owner, user.user_id, UserChange(password_hash=new))
+    await accounts.sessions.end_all(caller)
+
+
+async def _check(accounts: Accounts, request: Request, response: Response, body: LoginBody) -> Login:
+    headers, address = dict(request.scope["headers"]), request.scope["address"]
+    if fault := find_origin_fault(headers):
+        raise Forbidden(fault)
+    if body.token is not None:
+        login = await accounts.logins.by_token(body.token, address)
+    elif body.user is not None and body.password is not None:
+        login = await accounts.logins.by_password(body.user, body.password, address)
+    else:
+        raise InvalidRequest("expected user and password, or token alone")
+    response.headers["Cache-Control"] = "no-store"
+    # The gate notes the login as a change of this caller.
+    request.scope["principal"] = login.principal
+    return login

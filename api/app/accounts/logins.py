@@ -1,0 +1,81 @@
+"""Logins: by user and password, by INGEST_API_TOKEN, by an API token, or by a JWT of Supabase."""
+
+from dataclasses import dataclass, replace
+
+from app.accounts.authenticators import JwtAuthenticator
+from app.accounts.brake import LoginBrake
+from app.accounts.directory import INGEST_PREFIX, Directory, principal_of_user
+from app.accounts.passwords import Passwords, normalize_name
+from app.auth.api_tokens import parse_api_token
+from app.auth.principals import Principal
+from batch.errors import InvalidRequest, NotAuthorized
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login that succeeded: its subject for `Directory.find_by_login`, and who it is."""
+
+    subject: str
+    principal: Principal
+
+
+class Logins:
+    """Checks credentials; each attempt counts against its account and its address."""
+
+    def __init__(self, directory: Directory, jwts: JwtAuthenticator, passwords: Passwords) -> None:
+        self._directory = directory
+        self._jwts = jwts
+        self._passwords = passwords
+        self._brake = LoginBrake()
+
+    async def by_password(self, name: str, password: str, address: str) -> Login:
+        """Log a user in.
+
+        Raises:
+            NotAuthorized: the name or the password is wrong, or the user is disabled: nothing tells which.
+            TooManyLogins: the account or the address has failed too often.
+            StoreError: users cannot be looked up.
+
+        """
+        account = _find_account(name)
+        self._brake.begin(account, address)
+        user = await self._directory.store.find_user(account)
+        is_right = await self._passwords.verify(password, user.password_hash if user else None)
+        if user is None or not is_right or user.is_disabled:
+            raise NotAuthorized("the name or the password was wrong")
+        self._brake.succeed(account, address)
+        return Login(user.user_id, principal_of_user(user))
+
+    async def by_token(self, token: str, address: str) -> Login:
+        """Log in who holds a token: of INGEST_API_TOKEN, `kbm_…`, or a JWT of Supabase.
+
+        Raises:
+            NotAuthorized: the token is invalid.
+            TooManyLogins: the address has failed too often.
+            StoreError: the token cannot be looked up.
+
+        """
+        self._brake.begin(None, address)
+        login = await self._find(token.strip().encode())
+        if login is None:
+            raise NotAuthorized("the token was wrong, expired or revoked")
+        self._brake.succeed(None, address)
+        return login
+
+    async def _find(self, token: bytes) -> Login | None:
+        ingest = self._directory.ingest
+        if principal := ingest.find(token):
+            return Login(f"{INGEST_PREFIX}{ingest.mark_of(token)}", principal)
+        if given := parse_api_token(token):
+            principal = await self._directory.find_by_token(given)
+        else:
+            principal = await self._jwts.find_supabase(token)
+        return Login(principal.subject, replace(principal)) if principal else None
+
+
+def _find_account(name: str) -> str:
+    """Return the name that is looked for; a name that nobody can have is refused as a wrong one is."""
+    try:
+        return normalize_name(name)
+    except InvalidRequest:
+        return ""

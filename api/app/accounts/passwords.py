@@ -1,0 +1,103 @@
+"""Passwords: their form, and their argon2id hashes, computed in a thread."""
+
+import asyncio
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from app.errors import TooManyLogins
+from batch.errors import InvalidRequest
+from batch.kit.lazy import Lazy
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+LEAST_CHARACTERS, MOST_CHARACTERS = 12, 256
+MOST_NAME = 100
+_NAME = re.compile(r"[\w.@+-]{1,100}")
+#: OWASP's least for argon2id: 19 MiB, 2 passes, 1 lane. Two hashes at once take 38 MiB.
+_MEMORY_KIB, _PASSES, _LANES = 19 * 1024, 2, 1
+_AT_ONCE = 2
+#: More logins than these wait for no hash; they are told to come back.
+_MOST_WAITING = 32
+
+
+class Passwords:
+    """Hashes and verifies passwords."""
+
+    def __init__(self) -> None:
+        self._hasher = Lazy(_load_hasher)
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._waiting = 0
+        #: What a name that nobody has is compared with, so that it takes as long as another.
+        self._nobody = ""
+
+    async def hash(self, password: str) -> str:
+        """Return the hash of a new password.
+
+        Raises:
+            InvalidRequest: it is too short or too long.
+
+        """
+        if not LEAST_CHARACTERS <= len(password) <= MOST_CHARACTERS:
+            raise InvalidRequest(
+                f"the password had {len(password)} characters, expected {LEAST_CHARACTERS} to {MOST_CHARACTERS}",
+                pointer="/password",
+            )
+        hasher = await self._hasher.get()
+        return await asyncio.to_thread(hasher.hash, normalize_password(password))
+
+    async def verify(self, password: str, kept: str | None) -> bool:
+        """Return whether a password is the one of a hash; without a hash it takes as long, and is not.
+
+        Raises:
+            TooManyLogins: too many are being verified.
+
+        """
+        if self._waiting >= _MOST_WAITING:
+            raise TooManyLogins("too many logins at once", retry_after_s=2)
+        self._waiting += 1
+        try:
+            async with self._turns:
+                hasher = await self._hasher.get()
+                self._nobody = self._nobody or await asyncio.to_thread(hasher.hash, "nobody has this password")
+                given = normalize_password(password[: MOST_CHARACTERS + 1])
+                known = self._nobody if kept is None else kept
+                return await asyncio.to_thread(_matches, hasher, known, given) and kept is not None
+        finally:
+            self._waiting -= 1
+
+
+def normalize_password(password: str) -> str:
+    """Return a password in the form that is hashed: the same letters from any keyboard are the same password."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def normalize_name(name: str) -> str:
+    """Return a user's name as it is kept and compared.
+
+    Raises:
+        InvalidRequest: it holds more than letters, digits and `.@+-_`, or is too long.
+
+    """
+    normal = unicodedata.normalize("NFKC", name).casefold()
+    if not _NAME.fullmatch(normal):
+        raise InvalidRequest(
+            f"name was {name[:MOST_NAME]!r}, expected 1 to {MOST_NAME} letters, digits and .@+-_", pointer="/name"
+        )
+    return normal
+
+
+def _matches(hasher: "PasswordHasher", kept: str, password: str) -> bool:
+    from argon2.exceptions import Argon2Error, InvalidHashError  # noqa: PLC0415  loaded with the hasher
+
+    try:
+        return hasher.verify(kept, password)
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+def _load_hasher() -> "PasswordHasher":
+    from argon2 import PasswordHasher  # noqa: PLC0415  10 ms and 2 MB, with the first login
+
+    return PasswordHasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=_LANES)

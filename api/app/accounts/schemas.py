@@ -1,0 +1,279 @@
+"""The bodies and answers of the accounts' routes."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from app.auth.principals import Principal
+from app.auth.scopes import Role, Scope
+from app.ledger.accounts.model import AuditLine, Token, User
+
+_USER_ID, _TOKEN_ID = "usr_5a1c0f5a6b4a9d8e2f3b4c5d6e7f8090", "9f2c41d07ab35e68"
+_PASSWORD = "correct horse battery staple"  # noqa: S105  an example
+_AT = "2026-11-28T07:40:00Z"
+_ME: dict[str, Any] = {
+    "subject": _USER_ID,
+    "name": "taro@example.com",
+    "owner": "ingest",
+    "method": "jwt",
+    "role": "operator",
+    "scopes": ["bars:read", "ingest", "jobs:read", "jobs:write", "schedules:write"],
+}
+_USER: dict[str, Any] = {
+    "id": _USER_ID,
+    "name": "taro@example.com",
+    "owner": "ingest",
+    "role": "operator",
+    "is_disabled": False,
+    "created_at": _AT,
+    "changed_at": _AT,
+}
+_TOKEN: dict[str, Any] = {
+    "id": _TOKEN_ID,
+    "name": "n8n",
+    "owner": "ingest",
+    "scopes": ["ingest", "jobs:read"],
+    "created_by": _USER_ID,
+    "created_at": _AT,
+    "expires_at": None,
+    "last_used_at": None,
+    "revoked_at": None,
+}
+_LINE: dict[str, Any] = {
+    "at": _AT,
+    "subject": _USER_ID,
+    "name": "taro@example.com",
+    "method": "session",
+    "action": "cancel_job",
+    "target": "dc84d88371794773b929d2957f6a663b",
+    "status": 202,
+    "address": "192.0.2.7",
+    "request_id": "7c6a1c0f5a6b4a9d8e2f3b4c5d6e7f80",
+}
+#: Either a user with a password, or a token.
+_EITHER: list[JsonValue] = [{"required": ["user", "password"]}, {"required": ["token"]}]
+#: Anything that prints, without space at either end; a control character could forge a line of a log or a terminal.
+_Label = Annotated[
+    str, Field(min_length=1, max_length=80, pattern=r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*\S)?$")
+]
+_Name = Annotated[str, Field(min_length=1, max_length=100, description="an e-mail address or a name, in any case")]
+_Password = Annotated[str, Field(min_length=12, max_length=256)]
+
+
+def _strict(**extra: Any) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra=extra)
+
+
+class LoginBody(BaseModel):
+    """A user with a password, or a token: of INGEST_API_TOKEN, `kbm_…`, or a JWT of Supabase."""
+
+    model_config = _strict(example={"user": "taro@example.com", "password": _PASSWORD}, oneOf=_EITHER)
+
+    user: str | None = Field(default=None, min_length=1, max_length=200)
+    password: str | None = Field(default=None, min_length=1, max_length=1000, repr=False)
+    token: str | None = Field(default=None, min_length=1, max_length=8192, repr=False)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        given = tuple(value is not None for value in (self.user, self.password, self.token))
+        if given not in {(True, True, False), (False, False, True)}:
+            raise ValueError("expected user and password, or token alone")
+        return self
+
+
+class Me(BaseModel):
+    """Who the caller is; `role` is null for a token, which has scopes only."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _ME})
+
+    subject: str
+    name: str
+    owner: str = Field(description="the team: all of it see the same jobs")
+    method: str = Field(description="`ingest_token`, `token`, `jwt`, `supabase` or `session`")
+    role: Role | None
+    scopes: list[Scope]
+
+
+class LoginAnswer(BaseModel):
+    """A JWT to send as `Authorization: Bearer …`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"token": "eyJ…", "token_type": "Bearer", "expires_at": _AT, "me": _ME}}
+    )
+
+    token: str
+    token_type: str
+    expires_at: AwareDatetime
+    me: Me
+
+
+class SessionView(BaseModel):
+    """The session of the cookie; a change carries `csrf_token` in the header `x-csrf-token`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"csrf_token": "b3Jk…", "expires_at": _AT, "me": _ME | {"method": "session"}}}
+    )
+
+    csrf_token: str
+    expires_at: AwareDatetime
+    me: Me
+
+
+class PasswordBody(BaseModel):
+    """The password of the caller, and the one that replaces it."""
+
+    model_config = _strict(example={"old": _PASSWORD, "new": "another battery of staples"})
+
+    old: str = Field(min_length=1, max_length=1000, repr=False)
+    new: _Password = Field(repr=False)
+
+
+class NewUser(BaseModel):
+    """A user to create, of the caller's owner."""
+
+    model_config = _strict(example={"name": "taro@example.com", "password": _PASSWORD, "role": "operator"})
+
+    name: _Name
+    password: _Password = Field(repr=False)
+    role: Role = Role.VIEWER
+
+
+class UserPatch(BaseModel):
+    """What to change of a user; a new password, and disabling, log the user out everywhere."""
+
+    model_config = _strict(example={"role": "viewer"}, minProperties=1)
+
+    role: Role | None = None
+    is_disabled: bool | None = None
+    password: _Password | None = Field(default=None, repr=False)
+
+
+class UserView(BaseModel):
+    """A user; the password is kept as a hash, and shown to nobody."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _USER})
+
+    id: str
+    name: str
+    owner: str
+    role: Role
+    is_disabled: bool
+    created_at: AwareDatetime | None
+    changed_at: AwareDatetime | None
+
+
+class UserList(BaseModel):
+    """The users of the caller's owner, by name."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_USER]}})
+
+    items: list[UserView]
+
+
+class NewToken(BaseModel):
+    """A token to create, of the caller's owner, with scopes that the caller has."""
+
+    model_config = _strict(example={"name": "n8n", "scopes": ["ingest", "jobs:read"], "expires_days": 90})
+
+    name: _Label
+    scopes: list[Scope] = Field(min_length=1, max_length=len(Scope))
+    expires_days: int | None = Field(default=None, ge=1, le=3650, description="default: never")
+
+    @property
+    def life(self) -> timedelta | None:
+        """How long the token is valid."""
+        return None if self.expires_days is None else timedelta(days=self.expires_days)
+
+
+class TokenView(BaseModel):
+    """A token; its secret is shown once, by the answer that creates it."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _TOKEN})
+
+    id: str
+    name: str
+    owner: str
+    scopes: list[Scope]
+    created_by: str
+    created_at: AwareDatetime | None
+    expires_at: AwareDatetime | None
+    last_used_at: AwareDatetime | None = Field(description="written at most once a minute")
+    revoked_at: AwareDatetime | None
+
+
+class CreatedToken(TokenView):
+    """A token that was just created, with its value, which is shown only now."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _TOKEN | {"token": f"kbm_{_TOKEN_ID}_…"}})
+
+    token: str
+
+
+class TokenList(BaseModel):
+    """The tokens of the caller's owner, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_TOKEN]}})
+
+    items: list[TokenView]
+
+
+class AuditListing(BaseModel):
+    """Which lines to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    subject: str | None = Field(default=None, min_length=1, max_length=250)
+    action: str | None = Field(default=None, pattern="^[a-z_]{1,64}$")
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: int | None = Field(default=None, ge=1, le=2**63 - 1)
+
+
+class AuditView(BaseModel):
+    """One change, or one that was refused (`status` 403)."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _LINE})
+
+    at: AwareDatetime | None
+    subject: str
+    name: str
+    method: str
+    action: str = Field(description="the name of the operation, such as `cancel_job`")
+    target: str = Field(description="the id of what was changed; empty where there is none")
+    status: int
+    address: str
+    request_id: str
+
+
+class AuditPage(BaseModel):
+    """Some lines of the audit log, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_LINE], "next_cursor": None}})
+
+    items: list[AuditView]
+    next_cursor: str | None
+
+
+def view_me(caller: Principal) -> Me:
+    """Return a caller as the API shows it."""
+    names = ("subject", "name", "owner", "method", "role")
+    return Me(**{name: getattr(caller, name) for name in names}, scopes=sorted(caller.scopes))
+
+
+def view_user(user: User) -> UserView:
+    """Return a user as the API shows it."""
+    names = ("name", "owner", "role", "is_disabled", "created_at", "changed_at")
+    return UserView(id=user.user_id, **{name: getattr(user, name) for name in names})
+
+
+def view_token(token: Token) -> TokenView:
+    """Return a token as the API shows it."""
+    names = ("name", "owner", "created_by", "created_at", "expires_at", "last_used_at", "revoked_at")
+    return TokenView(id=token.token_id, **{name: getattr(token, name) for name in names}, scopes=sorted(token.scopes))
+
+
+def view_line(line: AuditLine) -> AuditView:
+    """Return an audit line as the API shows it."""
+    return AuditView(**{name: getattr(line, name) for name in AuditView.model_fields})

@@ -1,0 +1,100 @@
+"""Sessions of browsers: create, find and end one, and log out everywhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.accounts.directory import IDLE, Directory
+from app.accounts.logins import Login
+from app.auth.cookies import (
+    csrf_token_of,
+    make_session_value,
+    read_session_value,
+    session_id_of,
+    set_cookie,
+)
+from app.auth.jwt.supabase import METHOD as SUPABASE
+from app.auth.principals import Principal
+from app.ledger.accounts.model import BrowserSession
+from batch.kit.clock import Clock, utc_now
+
+#: A session ends after this time even if it is in use.
+MOST_LIFE = timedelta(days=7)
+#: One of Supabase has no record here that could change, so it ends earlier.
+MOST_SUPABASE_LIFE = IDLE
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session that was just created: the `Set-Cookie` of the answer, and the token that changes carry."""
+
+    cookie: str
+    csrf_token: str
+    session: BrowserSession
+
+
+class Sessions:
+    """The sessions of browsers; `headers` are those of the request, names in lower case."""
+
+    def __init__(self, directory: Directory, clock: Clock = utc_now) -> None:
+        self._directory = directory
+        self._clock = clock
+
+    async def create(self, login: Login, headers: Mapping[bytes, bytes]) -> NewSession:
+        """Begin a session; one that the browser had before ends.
+
+        Raises:
+            StoreError: it cannot be kept.
+
+        """
+        await self.end(headers)
+        value, now, caller = make_session_value(), self._clock(), login.principal
+        life = MOST_SUPABASE_LIFE if caller.method == SUPABASE else MOST_LIFE
+        session = BrowserSession(
+            session_id=session_id_of(value),
+            subject=login.subject,
+            owner=caller.owner,
+            name=caller.name,
+            method=caller.method,
+            role=caller.role,
+            scopes=caller.scopes,
+            created_at=now,
+            seen_at=now,
+            expires_at=now + life,
+        )
+        await self._directory.store.add_session(session)
+        cookie = set_cookie(headers, value, max_age_s=round(life.total_seconds()))
+        return NewSession(cookie, csrf_token_of(value), session)
+
+    async def find(self, headers: Mapping[bytes, bytes]) -> tuple[BrowserSession, str] | None:
+        """Return the session of a request and its CSRF token, if it is not over.
+
+        Raises:
+            StoreError: it cannot be looked up.
+
+        """
+        value = read_session_value(headers)
+        session = await self._directory.load_session(value) if value else None
+        return (session, csrf_token_of(value)) if session else None
+
+    async def end(self, headers: Mapping[bytes, bytes]) -> str:
+        """End the session of a request, if it has one; return the `Set-Cookie` that takes the cookie away.
+
+        Raises:
+            StoreError: it cannot be ended.
+
+        """
+        if value := read_session_value(headers):
+            await self._directory.store.end_session(session_id_of(value))
+            self._directory.forget(session_id_of(value))
+        return set_cookie(headers, "", max_age_s=0)
+
+    async def end_all(self, caller: Principal) -> None:
+        """Log a caller out everywhere: all sessions and JWTs that began until now are void.
+
+        Raises:
+            StoreError: that cannot be kept.
+
+        """
+        await self._directory.store.sign_out(caller.subject, self._clock())
+        self._directory.forget(caller.subject)

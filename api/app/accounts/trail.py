@@ -1,0 +1,81 @@
+"""Writes what callers change to the audit log, before their answer is sent."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict
+from uuid import uuid4
+
+import structlog
+
+from app.auth.changes import Change
+from app.ledger.accounts.model import AuditLine
+from app.ledger.accounts.port import AuditLog
+from batch.errors import StoreError
+from batch.kit.batching import CallBatcher
+
+#: A change waits at most so long for its line.
+_PATIENCE_S = 2.0
+#: Lines that could not be written are tried again so often; beyond the limit the oldest are in our logs only.
+_PAUSE_S = 5.0
+_MOST_LATE = 10_000
+_STEP = 500
+
+_log = structlog.get_logger(__name__)
+
+
+class AuditTrail:
+    """`ChangeLog` on the audit log; concurrent lines share a commit."""
+
+    def __init__(self) -> None:
+        self._audit: AuditLog | None = None
+        self._batcher = CallBatcher[AuditLine, None](self._append, timeout_s=_PATIENCE_S)
+        self._late: deque[AuditLine] = deque(maxlen=_MOST_LATE)
+
+    def open(self, audit: AuditLog) -> None:
+        """Write to a log from now on."""
+        self._audit = audit
+
+    async def note(self, change: Change) -> None:
+        """Keep a change; where the log does not answer it is logged, and written later."""
+        caller = change.caller
+        line = AuditLine(
+            line_id=uuid4().hex,
+            owner=caller.owner,
+            subject=caller.subject,
+            name=caller.name,
+            method=caller.method,
+            action=change.action,
+            target=change.target,
+            status=change.status,
+            address=change.address,
+            request_id=change.request_id,
+        )
+        try:
+            await self._batcher.call(line)
+        except StoreError as e:
+            _log.error("audit_line_late", reason=e.message, line=asdict(line))
+            self._late.append(line)
+
+    async def run(self) -> None:
+        """Write late lines, for as long as the process lives."""
+        while True:
+            await asyncio.sleep(_PAUSE_S)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write the late lines now, as far as the log answers."""
+        while self._late:
+            lines = [self._late[n] for n in range(min(_STEP, len(self._late)))]
+            try:
+                await self._append(lines)
+            except StoreError:
+                return
+            for line in lines:
+                self._late.remove(line)
+
+    async def _append(self, lines: Sequence[AuditLine]) -> Sequence[None]:
+        if self._audit is None:
+            raise StoreError("the API is starting")
+        await self._audit.append(lines)
+        return [None] * len(lines)

@@ -1,0 +1,128 @@
+"""`/api/v1/users` and `/api/v1/tokens`: who may call the API; an admin manages those of its owner."""
+
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import APIRouter, Path, Response, status
+
+from app.accounts.directory import USER_PREFIX
+from app.accounts.login_routes import Desk
+from app.accounts.passwords import normalize_name
+from app.accounts.schemas import (
+    CreatedToken,
+    NewToken,
+    NewUser,
+    TokenList,
+    TokenView,
+    UserList,
+    UserPatch,
+    UserView,
+    view_token,
+    view_user,
+)
+from app.auth.api_tokens import TOKEN_PREFIX, make_api_token
+from app.auth.principals import Principal
+from app.auth.scopes import SCOPES, Scope
+from app.deps import Caller, needs
+from app.errors import BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
+from app.ledger.accounts.model import Token, User, UserChange
+from app.ledger.accounts.port import no_user
+from batch.errors import Forbidden, NotFound
+from batch.kit.clock import utc_now
+
+_PREFIX = "/api/v1"
+_BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
+_ONE = describe_problems(NOT_FOUND, INVALID)
+UserId = Annotated[str, Path(pattern="^usr_[0-9a-f]{32}$", description="usr_ and 32 hex digits")]
+TokenId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="16 hex digits")]
+
+router = APIRouter(prefix=_PREFIX, tags=["accounts"], dependencies=[needs(Scope.ADMIN)])
+
+
+@router.get("/users")
+async def list_users(accounts: Desk, caller: Caller) -> UserList:
+    """List the users, by name."""
+    users = await accounts.directory.store.list_users(caller.owner)
+    return UserList(items=[view_user(user) for user in users])
+
+
+@router.post("/users", status_code=status.HTTP_201_CREATED, responses=_BODY)
+async def create_user(accounts: Desk, caller: Caller, body: NewUser, response: Response) -> UserView:
+    """Create a user, who logs in with the name and the password."""
+    _check_scopes(caller, SCOPES[body.role])
+    name = normalize_name(body.name)
+    password_hash = await accounts.passwords.hash(body.password)
+    new = User(f"{USER_PREFIX}{uuid4().hex}", caller.owner, name, password_hash, body.role)
+    kept = await accounts.directory.store.add_user(new)
+    response.headers["Location"] = f"{_PREFIX}/users/{kept.user_id}"
+    return view_user(kept)
+
+
+@router.get("/users/{user_id}", responses=_ONE)
+async def show_user(accounts: Desk, caller: Caller, user_id: UserId) -> UserView:
+    """Show one user."""
+    return view_user(await _find_user(accounts, caller, user_id))
+
+
+@router.patch("/users/{user_id}", responses=_ONE | _BODY)
+async def change_user(accounts: Desk, caller: Caller, user_id: UserId, body: UserPatch) -> UserView:
+    """Change a user's role or password, disable or enable the user; it holds within 5 s in every process."""
+    user = await _find_user(accounts, caller, user_id)
+    _check_scopes(caller, SCOPES[user.role] | (SCOPES[body.role] if body.role else frozenset()))
+    password = await accounts.passwords.hash(body.password) if body.password else None
+    change = UserChange(body.role, body.is_disabled, password)
+    changed = await accounts.directory.store.change_user(caller.owner, user_id, change)
+    if password or body.is_disabled:
+        await accounts.directory.store.sign_out(user_id, utc_now())
+    accounts.directory.forget(user_id)
+    return view_user(changed)
+
+
+@router.get("/tokens")
+async def list_tokens(accounts: Desk, caller: Caller) -> TokenList:
+    """List the tokens, newest first, also those that ended in the last 400 days."""
+    tokens = await accounts.directory.store.list_tokens(caller.owner)
+    return TokenList(items=[view_token(token) for token in tokens])
+
+
+@router.post("/tokens", status_code=status.HTTP_201_CREATED, responses=_BODY)
+async def create_token(accounts: Desk, caller: Caller, body: NewToken, response: Response) -> CreatedToken:
+    """Create a token for a program; its value is in this answer, and nowhere else."""
+    scopes = frozenset(body.scopes)
+    _check_scopes(caller, scopes)
+    made, life = make_api_token(), body.life
+    new = Token(
+        token_id=made.token_id,
+        owner=caller.owner,
+        name=body.name,
+        scopes=scopes,
+        digest=made.digest,
+        created_by=caller.subject,
+        expires_at=utc_now() + life if life else None,
+    )
+    kept = await accounts.directory.store.add_token(new)
+    # Somebody may have tried the id before; that there was none is kept for some seconds.
+    accounts.directory.forget(kept.token_id)
+    response.headers["Location"] = f"{_PREFIX}/tokens/{kept.token_id}"
+    return CreatedToken(**view_token(kept).model_dump(), token=made.text)
+
+
+@router.delete("/tokens/{token_id}", responses=_ONE)
+async def revoke_token(accounts: Desk, caller: Caller, token_id: TokenId) -> TokenView:
+    """Revoke a token, and all that was logged in with it; it holds within 5 s in every process."""
+    revoked = await accounts.directory.store.revoke_token(caller.owner, token_id)
+    accounts.directory.forget(token_id, f"{TOKEN_PREFIX}{token_id}")
+    return view_token(revoked)
+
+
+async def _find_user(accounts: Desk, caller: Principal, user_id: str) -> User:
+    user = await accounts.directory.store.load_user(user_id)
+    if user is None or user.owner != caller.owner:
+        raise NotFound(no_user(user_id))
+    return user
+
+
+def _check_scopes(caller: Principal, scopes: frozenset[Scope]) -> None:
+    """Refuse to give or to touch more than the caller has."""
+    if missing := sorted(scopes - caller.scopes):
+        raise Forbidden(f"this needs the scope {missing[0]}, and the caller has {', '.join(sorted(caller.scopes))}")

@@ -1,0 +1,97 @@
+"""The session cookie of browsers, and what proves that a change was meant: a CSRF token and the Origin."""
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+#: The method of a principal that a cookie stands for.
+BY_COOKIE = "session"
+CSRF_HEADER = b"x-csrf-token"
+_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
+#: Browsers take a Secure cookie from these over plain HTTP, or not, each in its own way.
+_LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def make_session_value() -> str:
+    """Return a new value of the cookie, 32 random bytes."""
+    return secrets.token_urlsafe(32)
+
+
+def session_id_of(value: str) -> str:
+    """Return the id by which a cookie's value is kept: whoever reads the ledger cannot log in with it."""
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+def csrf_token_of(value: str) -> str:
+    """Return the CSRF token of a session: only who knows the cookie's value can compute it."""
+    digest = hmac.digest(value.encode(), b"kaboom csrf", hashlib.sha256)
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def read_session_value(headers: Mapping[bytes, bytes]) -> str:
+    """Return the value of the request's session cookie; empty without one."""
+    wanted = cookie_name(headers)
+    for pair in headers.get(b"cookie", b"").decode("latin-1").split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == wanted:
+            return value if _VALUE.fullmatch(value) else ""
+    return ""
+
+
+def cookie_name(headers: Mapping[bytes, bytes]) -> str:
+    """Return the cookie's name for the host of a request.
+
+    On loopback it has the port in it, since cookies of a host are sent to all its ports. Elsewhere it has the prefix
+    by which browsers refuse it without TLS, and from any other host of the domain.
+    """
+    host = _split_host(headers)
+    return f"kaboom-{host[1]}" if _is_local(host[0]) else "__Host-kaboom"
+
+
+def set_cookie(headers: Mapping[bytes, bytes], value: str, *, max_age_s: int) -> str:
+    """Return the `Set-Cookie` that gives a browser its session, or takes it away with an age of 0."""
+    secure = "" if _is_local(_split_host(headers)[0]) else "; Secure"
+    return f"{cookie_name(headers)}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}"
+
+
+def find_csrf_fault(headers: Mapping[bytes, bytes]) -> str:
+    """Return why a change that came with the cookie may not have been meant by the user; empty if it was."""
+    if fault := find_origin_fault(headers):
+        return fault
+    if b"origin" not in headers and headers.get(b"sec-fetch-site") != b"same-origin":
+        return "the Origin header was missing: a change by cookie must come from a page of this server"
+    given, value = headers.get(CSRF_HEADER, b""), read_session_value(headers)
+    if not hmac.compare_digest(given, csrf_token_of(value).encode()):
+        return "the x-csrf-token header was missing or wrong: `/api/v1/session` has the token of the session"
+    return ""
+
+
+def find_origin_fault(headers: Mapping[bytes, bytes]) -> str:
+    """Return what is wrong if a page of another server has sent a request; empty if none has."""
+    origin = headers.get(b"origin")
+    if origin is None or _split_netloc(origin.decode("latin-1").partition("://")[2]) == _split_host(headers):
+        return ""
+    return "the Origin header named another host: a change must come from a page of this server"
+
+
+def _split_host(headers: Mapping[bytes, bytes]) -> tuple[str, int]:
+    return _split_netloc(headers.get(b"host", b"").decode("latin-1"))
+
+
+def _split_netloc(netloc: str) -> tuple[str, int]:
+    """Return host and port; 0 is the port of a name without one."""
+    try:
+        parts = urlsplit(f"//{netloc}")
+        port = parts.port
+    except ValueError:
+        return "", -1
+    # Behind a proxy that ends TLS nobody here knows the scheme: both default ports are one.
+    return (parts.hostname or "").lower(), 0 if port in {None, 80, 443} else int(port or 0)
+
+
+def _is_local(host: str) -> bool:
+    return host in _LOCAL

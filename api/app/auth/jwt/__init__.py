@@ -1,0 +1,1 @@
+"""JSON web tokens: Kaboom's own and Supabase's, each kind of key with a verifier of its own."""

@@ -1,0 +1,100 @@
+"""The home of PyJWT, which is loaded with the first JWT: reading, verifying and signing.
+
+PyJWT checks signature, `exp`, `nbf`, `iat`, `iss` and `aud`. It accepts a key of 5 bytes, `exp` in 10^18 seconds, and
+raises TypeError and others for what attackers send; those are our checks.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from app.auth.jwt.claims import LEEWAY_S, MOST_BYTES, MOST_LIFE_S, MOST_SUBJECT, Claims, Head
+
+#: Headers by which a token would bring its own key, or change how it is read.
+_FORBIDDEN = frozenset({"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64", "zip", "enc"})
+_REQUIRED = ["iss", "aud", "exp", "iat", "sub"]
+_LEAST_RSA_BITS = 2048
+_MOST_KEYS = 20
+
+type VerificationKey = bytes | EllipticCurvePublicKey | RSAPublicKey
+
+
+def read_head(token: bytes) -> Head | None:
+    """Return what a token says of itself; None if it is no JWT, or has a header that none of ours has."""
+    if len(token) > MOST_BYTES or token.count(b".") != 2:
+        return None
+    try:
+        text = token.decode("ascii")
+        header = jwt.get_unverified_header(text)
+        payload = jwt.decode(text, options={"verify_signature": False})
+    except Exception:  # noqa: BLE001  PyJWT raises more than its own errors for what attackers send
+        return None
+    if _FORBIDDEN & header.keys():
+        return None
+    said = (header.get("alg"), header.get("kid", ""), payload.get("iss"))
+    return Head(*said) if all(isinstance(value, str) for value in said) else None  # type: ignore[arg-type]
+
+
+def verify(token: bytes, key: VerificationKey, *, algorithm: str, issuer: str, audience: str) -> Claims | None:
+    """Return what a token says, if it is signed by the key with this one algorithm and within all bounds."""
+    try:
+        payload = jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            issuer=issuer,
+            audience=audience,
+            leeway=LEEWAY_S,
+            options={"require": _REQUIRED, "verify_signature": True, "strict_aud": True},
+        )
+        return _parse(payload)
+    except Exception:  # noqa: BLE001  as above: whatever is wrong with a token, its caller is not authenticated
+        return None
+
+
+def sign(payload: Mapping[str, Any], key: bytes, *, key_id: str) -> str:
+    """Return a token of the payload, signed with HS256."""
+    return jwt.encode(dict(payload), key, algorithm="HS256", headers={"kid": key_id})
+
+
+def parse_key_set(document: Any) -> dict[str, tuple[str, VerificationKey]]:
+    """Return the usable keys of a JSON Web Key Set by `kid`, each with its one algorithm.
+
+    A symmetric key, a short RSA key, another curve or another use is left out.
+    """
+    found: dict[str, tuple[str, VerificationKey]] = {}
+    entries = document.get("keys") if isinstance(document, dict) else None
+    for entry in (entries if isinstance(entries, list) else [])[:_MOST_KEYS]:
+        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or not isinstance(entry.get("kid"), str):
+            continue
+        try:
+            key = jwt.PyJWK.from_dict(entry).key
+        except Exception:  # noqa: BLE001, S112  a key of a kind that PyJWT does not know
+            continue
+        if algorithm := _algorithm_of(key):
+            found[entry["kid"]] = algorithm, key
+    return found
+
+
+def _algorithm_of(key: Any) -> str:
+    if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
+        return "ES256"
+    if isinstance(key, RSAPublicKey) and key.key_size >= _LEAST_RSA_BITS:
+        return "RS256"
+    return ""
+
+
+def _parse(payload: Mapping[str, Any]) -> Claims | None:
+    subject, begin, end = payload["sub"], payload["iat"], payload["exp"]
+    if not isinstance(subject, str) or not 0 < len(subject) <= MOST_SUBJECT:
+        return None
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in (begin, end)):
+        return None
+    if not 0 < end - begin <= MOST_LIFE_S:
+        return None
+    moments = [datetime.fromtimestamp(value, UTC) for value in (begin, end)]
+    return Claims(subject, moments[0], moments[1], payload)

@@ -1,0 +1,69 @@
+"""The public keys of a Supabase project, fetched from one pinned address."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import orjson
+
+from batch.errors import StoreError
+from batch.kit.http.client import HttpClient
+
+KEYS_PATH = "/auth/v1/.well-known/jwks.json"
+#: A key that the project has withdrawn is refused after this long.
+FRESH_S = 600.0
+#: However many tokens name an unknown key, the project is asked once in so long.
+PAUSE_S = 60.0
+#: While the project does not answer, its last keys are believed for so long.
+STALE_S = 24 * 3600.0
+_ANSWER_S = 5.0
+_MOST_BYTES = 64 * 1024
+
+
+class KeySet:
+    """The keys by `kid`. Concurrent callers share one request."""
+
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._http = HttpClient(url, timeout_s=_ANSWER_S, max_bytes=_MOST_BYTES, connections=1)
+        self._clock = clock
+        self._keys: dict[str, tuple[str, object]] = {}
+        self._read_at = self._asked_at = float("-inf")
+        self._failure = "no key was fetched yet"
+        self._lock = asyncio.Lock()
+
+    async def find(self, key_id: str) -> tuple[str, object] | None:
+        """Return the one algorithm and the key of a `kid`; None if the project has no such key.
+
+        Raises:
+            StoreError: the project does not answer, and no key of this id was seen in the last day.
+
+        """
+        if key_id not in self._keys or self._clock() - self._read_at > FRESH_S:
+            async with self._lock:
+                if self._may_ask(key_id):
+                    await self._fetch()
+        if self._clock() - self._read_at > STALE_S:
+            self._keys = {}
+        found = self._keys.get(key_id)
+        if found is None and self._failure:
+            raise StoreError(f"the keys of SUPABASE_URL could not be fetched: {self._failure}")
+        return found
+
+    def _may_ask(self, key_id: str) -> bool:
+        is_due = key_id not in self._keys or self._clock() - self._read_at > FRESH_S
+        return is_due and self._clock() - self._asked_at >= PAUSE_S
+
+    async def _fetch(self) -> None:
+        from app.auth.jwt.codec import parse_key_set  # noqa: PLC0415  loaded by whoever read the token's head
+
+        self._asked_at = self._clock()
+        reply = await self._http.get(KEYS_PATH, params={}, headers={"Accept": "application/json"})
+        if reply.status != 200:
+            self._failure = reply.failure or f"it answered {reply.status}"
+            return
+        try:
+            self._keys = dict(parse_key_set(orjson.loads(reply.body)))
+        except ValueError:
+            self._failure = "its answer was not JSON"
+            return
+        self._read_at, self._failure = self._clock(), ""

@@ -1,0 +1,88 @@
+"""Supabase's JWTs: by the project's public keys, or by its legacy secret; each has its own verifier."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.auth.jwt.claims import Claims, Head
+from app.auth.jwt.key_set import KeySet
+from app.auth.jwt.own import check_key_length
+from app.auth.principals import DEFAULT_OWNER, OWNER_FORM, Principal
+from app.auth.scopes import SCOPES, Role
+from batch.errors import ConfigurationError
+
+AUDIENCE = "authenticated"
+#: The method of its principals.
+METHOD = "supabase"
+#: Of `app_metadata`, which only the project's administrator can write; `user_metadata` is the user's own.
+ROLE_CLAIM, OWNER_CLAIM = "kaboom_role", "kaboom_owner"
+_LEGACY = "HS256"
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class SupabaseTokens:
+    """Verifies the JWTs of one Supabase project."""
+
+    def __init__(self, url: str, *, legacy_secret: str | None = None) -> None:
+        """Take the project's address, and its legacy JWT secret if it still signs with one.
+
+        Raises:
+            ConfigurationError: the address is none of a project, or the secret is short.
+
+        """
+        self._url = _check_url(url)
+        self.issuer = f"{self._url}/auth/v1"
+        self._secret = legacy_secret.encode() if legacy_secret else None
+        if self._secret is not None:
+            check_key_length("SUPABASE_JWT_SECRET", self._secret)
+        self._keys = KeySet(self._url)
+
+    async def verify(self, token: bytes, head: Head) -> Claims | None:
+        """Return what a JWT of the project says; None if it is invalid.
+
+        Raises:
+            StoreError: the project's keys cannot be fetched.
+
+        """
+        from app.auth.jwt.codec import verify  # noqa: PLC0415  loaded by whoever read the token's head
+
+        if head.algorithm == _LEGACY:
+            found: tuple[str, Any] | None = (_LEGACY, self._secret) if self._secret is not None else None
+        else:
+            found = await self._keys.find(head.key_id)
+        if found is None or found[0] != head.algorithm:
+            return None
+        claims = verify(token, found[1], algorithm=found[0], issuer=self.issuer, audience=AUDIENCE)
+        return claims if claims and _is_user(claims) else None
+
+
+def principal_of(claims: Claims) -> Principal:
+    """Return the caller that a Supabase user is; without a role from the administrator it has no scopes."""
+    metadata = claims.others.get("app_metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    role = next((role for role in Role if role == metadata.get(ROLE_CLAIM)), None)
+    owner = metadata.get(OWNER_CLAIM, DEFAULT_OWNER)
+    if not isinstance(owner, str) or not OWNER_FORM.fullmatch(owner):
+        role, owner = None, DEFAULT_OWNER
+    email = claims.others.get("email")
+    name = email if isinstance(email, str) and email and email.isprintable() else claims.subject
+    scopes = SCOPES[role] if role else frozenset()
+    return Principal(owner, METHOD, f"supabase:{claims.subject}", name[:200], scopes, role)
+
+
+def _is_user(claims: Claims) -> bool:
+    """Whether a JWT is of a person who logged in: not the project's own keys, `anon` and `service_role`."""
+    return claims.others.get("role") == AUDIENCE and claims.others.get("is_anonymous", False) is False
+
+
+def _check_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    is_safe = host is not None and (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK))
+    if not is_safe or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
+        raise ConfigurationError(
+            "SUPABASE_URL was not the address of a project, expected https://<project>.supabase.co"
+        )
+    return f"{parts.scheme}://{parts.netloc}"

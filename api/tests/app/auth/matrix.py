@@ -1,0 +1,98 @@
+"""The rows of the matrix: every operation, the scope that it needs, and the object in its path.
+
+A route that you add needs a row here. The scope stands here a second time on purpose: a slip in the route is found so.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.auth.scopes import Scope
+
+
+@dataclass(frozen=True)
+class Row:
+    """An operation: its scope (None: any caller), a valid body, and what it answers to who may call it."""
+
+    scope: Scope | None
+    body: dict[str, Any] | None = None
+    query: str = ""
+    fine: set[int] = field(default_factory=lambda: {200, 201, 202, 204})
+
+
+_INGEST, _READ, _WRITE, _BARS = Scope.INGEST, Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.BARS_READ
+_SCHEDULES, _ADMIN = Scope.SCHEDULES_WRITE, Scope.ADMIN
+_PASSWORD = "correct horse battery staple"
+_DAILY = {"intervals": {"1d": 1}, "symbols": ["7203"], "session": "2025-11-04", "dry_run": True}
+
+
+def _job_rows(queue: str) -> dict[str, Row]:
+    one = f"/api/v1/{queue}/jobs/{{job_id}}"
+    return {
+        f"GET /api/v1/{queue}/jobs": Row(_READ),
+        f"GET /api/v1/{queue}/jobs/stats": Row(_READ),
+        f"GET {one}": Row(_READ),
+        f"GET {one}/events": Row(_READ),
+        f"GET {one}/logs": Row(_READ),
+        f"GET {one}/failures": Row(_READ),
+        # The job has ended, and all of it is fine.
+        f"POST {one}/cancel": Row(_WRITE, fine={409}),
+        f"POST {one}/retry": Row(_WRITE, fine={202, 409}),
+        f"DELETE {one}": Row(_WRITE),
+    }
+
+
+#: Paths without a principal; `test_guard.py` has the list of them.
+PUBLIC = {
+    "GET /healthz",
+    "GET /readyz",
+    "GET /openapi.json",
+    "HEAD /openapi.json",
+    "POST /api/v1/login",
+    "POST /api/v1/login/session",
+}
+
+ROWS: dict[str, Row] = {
+    "POST /api/v1/ingest/run-daily": Row(_INGEST, _DAILY),
+    "POST /api/v1/ingest/backfill": Row(_INGEST, {"intervals": {"1d": 1}, "symbols": ["7203"], "dry_run": True}),
+    "POST /api/v1/market-data/refresh-quotes": Row(_INGEST, {"interval": "1m", "dry_run": True}),
+    "POST /api/v1/market-data/compact": Row(_WRITE, {"keep_days": {"1m": 90}, "dry_run": True}),
+    "POST /api/v1/market-data/indicators": Row(_WRITE, {"indicators": ["sma:25"], "interval": "1d", "sessions": 1}),
+    "POST /api/v1/market-data/mirror": Row(_WRITE, {"format": "parquet", "months": 1, "dry_run": True}),
+    # The provider of the tests has no list of symbols.
+    "POST /api/v1/market-data/refresh-symbols": Row(_WRITE, {"provider": "synthetic"}, fine={422}),
+    "POST /api/v1/market-data/roll-up": Row(_WRITE, {"intervals": {"5m": 1}, "dry_run": True}),
+    **_job_rows("ingest"),
+    **_job_rows("market-data"),
+    "GET /api/v1/jobs": Row(_READ),
+    "GET /api/v1/schedules": Row(_READ),
+    "POST /api/v1/schedules": Row(
+        _SCHEDULES, {"name": "another", "cron": "0 18 * * *", "request": {"intervals": {"1d": 1}}}
+    ),
+    "GET /api/v1/schedules/{schedule_id}": Row(_READ),
+    "PATCH /api/v1/schedules/{schedule_id}": Row(_SCHEDULES, {"max_late_h": 5}),
+    "DELETE /api/v1/schedules/{schedule_id}": Row(_SCHEDULES),
+    "POST /api/v1/schedules/{schedule_id}/run": Row(_SCHEDULES),
+    "GET /api/v1/ingest/webhooks": Row(_READ),
+    "GET /api/v1/ingest/webhooks/{delivery_id}": Row(_READ),
+    # It waits for its first attempt.
+    "POST /api/v1/ingest/webhooks/{delivery_id}/replay": Row(_WRITE, fine={202, 409}),
+    "GET /api/v1/bars/latest": Row(_BARS, query="?interval=1d"),
+    "GET /api/v1/bars/{symbol}": Row(_BARS, query="?interval=1d"),
+    "GET /api/v1/coverage": Row(_BARS, query="?interval=1d"),
+    "GET /api/v1/symbols": Row(_BARS),
+    "GET /api/v1/universe": Row(_BARS, query="?market=TSE_PRIME"),
+    "GET /api/v1/calendar": Row(_BARS),
+    "GET /api/v1/session": Row(None, fine={200, 404}),
+    "DELETE /api/v1/session": Row(None, fine={204, 401}),
+    "GET /api/v1/me": Row(None),
+    # A token has no password.
+    "POST /api/v1/me/password": Row(None, {"old": _PASSWORD, "new": _PASSWORD}, fine={204, 403}),
+    "GET /api/v1/users": Row(_ADMIN),
+    "POST /api/v1/users": Row(_ADMIN, {"name": "new@example.com", "password": _PASSWORD}),
+    "GET /api/v1/users/{user_id}": Row(_ADMIN),
+    "PATCH /api/v1/users/{user_id}": Row(_ADMIN, {"role": "viewer"}),
+    "GET /api/v1/tokens": Row(_ADMIN),
+    "POST /api/v1/tokens": Row(_ADMIN, {"name": "new", "scopes": ["admin"]}),
+    "DELETE /api/v1/tokens/{token_id}": Row(_ADMIN),
+    "GET /api/v1/audit": Row(_ADMIN),
+}
