@@ -57,9 +57,9 @@ async def judge(store: BarStore, series: BarSeries, span: CoverSpan) -> Judgemen
     held = loaded.filter(pl.col("session") >= span.first)
     known = pl.concat([rows.select("symbol", "session") for rows in (held, fetches)])
     days: list[date] = known["session"].unique().sort().to_list()
-    if not days:
+    sessions = sessions_between(days[0], span.last) if days and span.has_calendar else days
+    if not sessions:
         return Judgement(series, held, pl.DataFrame(schema=CELL_SCHEMA))
-    sessions = sessions_between(days[0], span.last) if span.has_calendar else days
     symbols = span.symbols or known["symbol"].unique().sort().to_list()
     scope = CoverScope(symbols, sessions, span.delay, span.now)
     return Judgement(series, held, await judge_cells(store, series, scope, held=loaded, fetches=fetches))

@@ -68,3 +68,10 @@ async def test_an_empty_store_has_no_sessions() -> None:
     found = await judged(MemoryBarStore(), "7203")
     assert found.cells.is_empty()
     assert found.sessions().is_empty()
+
+
+async def test_bars_of_a_day_without_a_session_are_not_judged() -> None:
+    store = MemoryBarStore()
+    await store.write(MINUTES, frame(bar("7203", at(date(2025, 6, 1)))))  # a Sunday
+    span = CoverSpan(date(2025, 6, 1), date(2025, 6, 1), timedelta(minutes=1), NOW)
+    assert (await judge(store, MINUTES, span)).cells.is_empty()
