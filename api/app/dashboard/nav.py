@@ -24,4 +24,5 @@ class Place:
 PLACES = (
     Place("overview", "/", "t-o", "o"),
     Place("jobs", "/jobs", "t-j", "j"),
+    Place("data", "/data", "t-d", "d"),
 )

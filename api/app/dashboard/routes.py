@@ -8,14 +8,17 @@ from app.dashboard.browser import BrowserAnswers
 from app.dashboard.language import CHOICES, KEPT_S, cookie_of
 from app.dashboard.live import LiveRows
 from app.dashboard.page import NextPath, pages_of
-from app.dashboard.pages import docs, job, job_forms, jobs, live_rows, login, overview
+from app.dashboard.pages import data, data_fetch, docs, job, job_forms, jobs, live_rows, login, overview, symbol
 from app.dashboard.rendering import Pages
 from app.dashboard.static_files import StaticFiles
 from app.dashboard.viewer import is_own_path
 from batch.errors import NotFound
 
 #: One line for each page.
-_PAGES = (login.router, overview.router, jobs.router, job.router, job_forms.router, live_rows.router, docs.router)
+_PAGES = (
+    *(login.router, overview.router, jobs.router, job.router, job_forms.router, live_rows.router, docs.router),
+    *(data.router, data_fetch.router, symbol.router),
+)
 
 router = APIRouter(include_in_schema=False)
 

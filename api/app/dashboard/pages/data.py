@@ -1,0 +1,113 @@
+"""The data page: which bars are there, by symbol and session."""
+
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.auth.scopes import Scope
+from app.dashboard.catalogue import find_text
+from app.dashboard.page import Page
+from app.deps import needs
+from app.words.language import Language
+from batch.bars.coverage.cells import GAPS, SUSPECTS, CellState
+from batch.market.interval import Interval
+from batch.market.listing import Market
+from batch.market.sectors import SECTORS
+from batch.market.source import is_derived
+from batch.providers.fields import SourceName
+
+router = APIRouter(dependencies=[needs(Scope.BARS_READ)])
+SESSIONS = 250
+FINE = (CellState.COMPLETE, CellState.EMPTY, CellState.PENDING)
+#: From the least to the worst: where symbols share a pixel, the last of theirs is shown.
+SEVERITY = (
+    *(CellState.EMPTY, CellState.COMPLETE, CellState.PENDING, *SUSPECTS),
+    *(CellState.OUTDATED, CellState.NOT_FINAL, CellState.LOST, CellState.MISSING),
+)
+VERDICT_MARKS = {
+    "pending": ("idle", "wait"), "degraded": ("bad", "bad"), "gaps": ("warn", "warn"), "complete": ("ok", "ok"),
+}  # fmt: skip
+#: What the map says in its own words.
+_MAP_WORDS = (
+    "session", "sector", "no_sector", "bars", "median", "asked", "never_asked", "per_session", "newest", "last_20",
+    "no_match",
+)  # fmt: skip
+GROUPS = ("sector", "symbol", "size", "worst")
+HEIGHTS = ("fit", "3", "14")
+
+
+class DataFilters(BaseModel):
+    """What the page's query asks for; anything else in it is ignored, so an old link still opens."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    interval: Interval = Interval.M1
+    provider: SourceName | None = None
+    market: Market | Literal[""] = ""
+    q: str = Field(default="", max_length=100)
+    group: Literal["sector", "symbol", "size", "worst"] = "sector"
+    rows: Literal["fit", "3", "14"] = "fit"
+    state: list[CellState] = Field(default=[], max_length=len(CellState), description="shown; none: all")
+
+    def to_api(self) -> dict[str, object]:
+        """Return the query of the API."""
+        return {"interval": self.interval, "provider": self.provider, "market": self.market, "sessions": SESSIONS}
+
+    def link(self, **changed: object) -> str:
+        """Return the page with some filters changed."""
+        values = self.model_dump(mode="json", exclude_defaults=True) | changed
+        query = urlencode({name: value for name, value in values.items() if value}, doseq=True)
+        return f"/data?{query}" if query else "/data"
+
+    def is_shown(self, state: CellState) -> bool:
+        """Return whether cells in a state are shown."""
+        return not self.state or state in self.state
+
+
+@router.get("/data")
+async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Response:
+    """Show a map of the newest sessions, and as a table those that are not complete."""
+    asked = filters.to_api()
+    reply = await page.api.get("/api/v1/coverage/sessions", asked)
+    if reply.status == 422 and reply.problem:
+        return await page.show_problem(reply)
+    found = reply.data if reply.is_ok else {}
+    rows = found.get("items", [])
+    known = {name: value for name, value in asked.items() if value}
+    return await page.show(
+        "data.html",
+        reply=reply,
+        sessions=rows,
+        about=found,
+        wanting=[row for row in rows if row["verdict"] != "complete"],
+        totals={state: sum(row[state] for row in rows) for state in CellState},
+        gaps=GAPS,
+        suspects=SUSPECTS,
+        fine=FINE,
+        filters=filters,
+        cells_path=f"/api/v1/coverage/cells?{urlencode(known)}",
+        severity=SEVERITY,
+        to_fetch=sum(row[state] for row in rows for state in GAPS),
+        to_fetch_sessions=sum(any(row[state] for state in GAPS) for row in rows),
+        map_words=_words_of(page.viewer.language),
+        sector_names={each.code: each.ja if page.viewer.language == "ja" else each.en for each in SECTORS},
+        verdict_marks=VERDICT_MARKS,
+        is_derived=is_derived(found.get("provider", "")),
+        may_fetch=_may_fetch(page),
+        choices={"interval": tuple(Interval), "market": _MARKETS, "group": GROUPS, "rows": HEIGHTS},
+    )
+
+
+_MARKETS = ("", *(market for market in Market if market.is_tse))
+
+
+def _may_fetch(page: Page) -> bool:
+    principal = page.viewer.principal
+    return principal is not None and Scope.INGEST in principal.scopes
+
+
+def _words_of(language: Language) -> dict[str, str]:
+    keys = [*_MAP_WORDS, *(f"{kind}_{state}" for state in CellState for kind in ("s", "w"))]
+    return {key: find_text(language, f"data.{key}") for key in keys}

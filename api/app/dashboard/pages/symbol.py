@@ -1,0 +1,156 @@
+"""The page of a symbol: its candles, session by session."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import Annotated, Any
+from urllib.parse import quote as quoted
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, ConfigDict
+
+from app.auth.scopes import Scope
+from app.dashboard.asking import Reply
+from app.dashboard.catalogue import find_text
+from app.dashboard.page import OpenPage, Page, ask_all
+from app.dashboard.symbol_bars import around, days_around, quote_of, split_at, to_rows
+from app.deps import needs
+from app.words.language import Language
+from batch.bars.coverage.cells import GAPS, SUSPECTS
+from batch.market.calendar import JST
+from batch.market.interval import Interval
+from batch.providers.fields import SourceName
+from batch.providers.registry import get_source_spec
+
+router = APIRouter(dependencies=[needs(Scope.BARS_READ)])
+_SESSIONS = 20
+#: Two sessions of minutes, or a year of days.
+_MOST_BARS = 800
+_YEAR = timedelta(days=366)
+_SHOWN = (*GAPS, *SUSPECTS)
+
+#: What the chart says in its own words.
+_CHART_WORDS = (
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "previous",
+    "lunch",
+    "shares",
+    "a_open",
+    "a_am_close",
+    "a_pm_open",
+    "a_close",
+)
+
+
+class SymbolFilters(BaseModel):
+    """What the page's query asks for; anything else in it is ignored, so an old link still opens."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    interval: Interval = Interval.M1
+    session: date | None = None
+    provider: SourceName | None = None
+    adjusted: bool = False
+
+    def link(self, symbol: str, **changed: object) -> str:
+        """Return the page of a symbol with some filters changed."""
+        values = self.model_dump(mode="json", exclude_defaults=True) | changed
+        query = urlencode({name: value for name, value in values.items() if value})
+        return f"/symbols/{quoted(symbol, safe='')}{f'?{query}' if query else ''}"
+
+
+@router.get("/symbols/{symbol}")
+async def show_symbol(
+    page: Page, symbol: Annotated[str, Path(max_length=20)], filters: Annotated[SymbolFilters, Query()]
+) -> Response:
+    """Show the bars of one session, or a year of days, and what was found about them."""
+    series = {"interval": filters.interval, "provider": filters.provider}
+    covered = await page.api.get(
+        f"/api/v1/coverage/cells/{symbol}", {**series, "sessions": _SESSIONS, "last": filters.session}
+    )
+    if not covered.is_ok:
+        return await page.show_problem(covered)
+    today = page.viewer.now.astimezone(JST).date()
+    session = filters.session or _newest(covered.data["items"]) or today
+    found = await _ask(page, covered, filters, session)
+    if not found["bars"].is_ok:
+        return await page.show_problem(found["bars"])
+    return await page.show(
+        "symbol.html",
+        symbol=covered.data["symbol"],
+        about=covered.data,
+        filters=filters,
+        session=session,
+        intervals=tuple(Interval),
+        chart_words={key: find_text(page.viewer.language, f"symbol.{key}") for key in _CHART_WORDS},
+        signed=_signed_of(page.viewer.language),
+        **_describe(found, covered, filters, session=session, today=today),
+    )
+
+
+async def _ask(page: OpenPage, covered: Reply, filters: SymbolFilters, session: date) -> Mapping[str, Reply]:
+    name = covered.data["symbol"]
+    path = f"/api/v1/bars/{name}"
+    series = {"interval": filters.interval, "provider": covered.data["provider"], "end": session + timedelta(days=1)}
+    start = session - _YEAR if filters.interval is Interval.D1 else _session_before(covered.data["items"], session)
+    adjusted = str(filters.adjusted).lower()
+    return await ask_all(
+        bars=page.api.get(path, {**series, "start": start, "adjusted": adjusted, "limit": _MOST_BARS}),
+        actions=page.api.get(path, {**series, "start": session, "adjusted": "true", "limit": 1}),
+        calendar=page.api.get("/api/v1/calendar", days_around(session)),
+        listed=page.api.get("/api/v1/symbols", {"q": name, "session": session, "limit": 50}),
+    )
+
+
+def _describe(
+    found: Mapping[str, Reply], covered: Reply, filters: SymbolFilters, *, session: date, today: date
+) -> dict[str, Any]:
+    bars, items = found["bars"].data["items"], covered.data["items"]
+    is_daily = filters.interval is Interval.D1
+    days = {row["session"]: row for row in found["calendar"].data["items"]} if found["calendar"].is_ok else {}
+    hours = days.get(session.isoformat())
+    before, of_session = split_at(bars, session)
+    actions = (found["actions"].data["actions"] or []) if found["actions"].is_ok else []
+    is_tse = get_source_spec(covered.data["provider"]).is_tse
+    earlier, later = around(list(days) if is_tse else [row["session"] for row in items], session)
+    return {
+        "rows": to_rows(bars if is_daily else of_session, None if is_daily else hours),
+        "quote": quote_of(before, of_session, [] if filters.adjusted else actions),
+        "hours": hours,
+        "is_daily": is_daily,
+        "earlier": earlier,
+        "later": later if later <= today.isoformat() else "",
+        "actions": actions,
+        "listing": _listing(found["listed"], covered.data["symbol"]),
+        "states": [(state, [row["session"] for row in items if row["state"] == state]) for state in _SHOWN],
+        "cell": next((row for row in items if row["session"] == session.isoformat()), None),
+    }
+
+
+def _session_before(items: list[dict[str, Any]], session: date) -> date:
+    """Return the last session with bars before one: its last close is the close before."""
+    held = (row["session"] for row in items if row["bars"] and row["session"] < session.isoformat())
+    return date.fromisoformat(next(held, session.isoformat()))
+
+
+def _newest(items: list[dict[str, Any]]) -> date | None:
+    return next((date.fromisoformat(row["session"]) for row in items if row["bars"]), None)
+
+
+def _listing(reply: Reply, symbol: str) -> Mapping[str, Any] | None:
+    rows = reply.data["items"] if reply.is_ok else []
+    return next((row for row in rows if row["symbol"] == symbol), None)
+
+
+def _signed_of(language: Language) -> Callable[[float, int], str]:
+    """Return a format of changes, always with a sign: never a triangle, which means minus in Japanese tables."""
+
+    def signed(value: float, digits: int) -> str:
+        text = f"{value:+,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+        return text.replace("+", "\N{FULLWIDTH PLUS SIGN}") if language == "ja" else text
+
+    return signed

@@ -1,0 +1,158 @@
+// The page of a symbol: draws the bars of its table as candles and volume, and steps through sessions by keys.
+import { lunch, overCandles, overVolume } from './marks.js';
+
+const host = document.getElementById('candles');
+const JST_S = 9 * 3600;
+const NARROW = 560;
+const isJapanese = document.documentElement.lang === 'ja';
+
+const read = (row) => {
+  const [time, open, high, low, close, volume, flags, auction] = row.dataset.bar.split(',');
+  const seconds = Number(time);
+  return {
+    time: seconds, open: Number(open), high: Number(high), low: Number(low), close: Number(close), volume: Number(volume),
+    flags: flags ? flags.split('+') : [], auction, day: new Date(seconds * 1000).toISOString().slice(0, 10),
+  };
+};
+
+const inkOf = () => {
+  const probe = document.body.appendChild(document.createElement('i'));
+  const names = { bg: 'bg', bg3: 'bg-3', ink: 'ink', ink2: 'ink-2', ink3: 'ink-3', line: 'line', line2: 'line-2', up: 'up', down: 'down', warn: 'warn', accent: 'accent' };
+  const found = {};
+  for (const [key, name] of Object.entries(names)) {
+    probe.style.color = `var(--${name})`;
+    found[key] = getComputedStyle(probe).color;
+  }
+  probe.remove();
+  return found;
+};
+
+const fade = (colour, alpha) => colour.replace(/^rgb\(([^)]+)\)$/, `rgba($1, ${alpha})`);
+const price = (value) => value.toLocaleString('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const shares = (value) => value.toLocaleString('en');
+// Japanese counts shares by the ten thousand, English by the thousand or million.
+const volume = (value) => {
+  if (isJapanese) return value >= 1e4 ? `${shares(Math.round(value / 1e4))}万` : shares(value);
+  if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`;
+  return value >= 1e3 ? `${shares(Math.round(value / 1e3))} k` : shares(value);
+};
+const two = (n) => String(n).padStart(2, '0');
+const clock = (time) => {
+  const at = new Date(time * 1000);
+  return `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
+};
+
+const SECONDS = { '1m': 60, '5m': 300, '15m': 900, '1h': 3600 };
+
+// The times that a session has, so that minutes without a bar stay empty; the lunch break is a few steps.
+const gridOf = (bars, hours, interval) => {
+  const step = SECONDS[interval];
+  if (!step || !hours) return { times: bars.map((bar) => bar.time), lunch: null, steps: 0 };
+  const seconds = (text) => Date.parse(text) / 1000 + JST_S;
+  const [opens, amCloses, pmOpens, closes] = ['opens_at', 'am_closes_at', 'pm_opens_at', 'closes_at'].map((name) => seconds(hours[name]));
+  const known = new Set(bars.map((bar) => bar.time));
+  const times = new Set(known);
+  if (interval === '1m') {
+    for (let at = opens; at <= amCloses; at += step) times.add(at);
+    // The call auction takes the last five minutes: there are no bars then but the last.
+    for (let at = pmOpens; at <= closes; at += step) if (known.has(at) || at < closes - 300 || at === closes) times.add(at);
+  }
+  const steps = interval === '1m' ? 4 : 1;
+  const pause = (pmOpens - amCloses) / (steps + 1);
+  const breaks = Array.from({ length: steps }, (_, n) => Math.round(amCloses + pause * (n + 1)));
+  const hasBoth = bars.some((bar) => bar.time <= amCloses) && bars.some((bar) => bar.time >= pmOpens);
+  if (hasBoth) breaks.forEach((at) => times.add(at));
+  return { times: [...times].sort((a, b) => a - b), lunch: hasBoth ? [breaks[0], breaks.at(-1)] : null, steps: Math.max(1, steps - 1) };
+};
+
+const start = () => {
+  const { createChart, CandlestickSeries, HistogramSeries, LineStyle } = window.LightweightCharts;
+  const bars = [...document.querySelectorAll('#bars tr')].map(read);
+  const interval = host.dataset.interval;
+  const isDaily = interval === '1d';
+  const words = JSON.parse(host.dataset.words);
+  const hours = host.dataset.hours ? JSON.parse(host.dataset.hours) : null;
+  const grid = isDaily ? { times: bars.map((bar) => bar.time), lunch: null, steps: 0 } : gridOf(bars, hours, interval);
+  const byTime = new Map(bars.map((bar) => [bar.time, bar]));
+  const ranked = bars.map((bar) => bar.volume).sort((a, b) => b - a);
+  const mostVolume = isDaily ? ranked[0] : ranked[Math.min(4, ranked.length - 1)];
+  const view = { bars, words, isDaily, mostVolume, volume, lunch: grid.lunch, lunchSteps: grid.steps, actions: JSON.parse(host.dataset.actions), ink: inkOf() };
+  host.hidden = false;
+  const plot = host.querySelector('.plot');
+  const chart = createChart(plot, {
+    autoSize: true,
+    layout: { attributionLogo: false, fontSize: 11, fontFamily: getComputedStyle(document.body).fontFamily, panes: { enableResize: false } },
+    crosshair: { mode: 0, vertLine: { labelVisible: true }, horzLine: { labelVisible: true } },
+    rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.12, bottom: 0.06 } },
+    timeScale: { borderVisible: false, timeVisible: !isDaily, secondsVisible: false, fixLeftEdge: true, fixRightEdge: true, minBarSpacing: 0.5, lockVisibleTimeRangeOnResize: true },
+    localization: { priceFormatter: price, timeFormatter: (time) => (isDaily ? new Date(time * 1000).toISOString().slice(0, 10) : clock(time)) },
+    handleScroll: { vertTouchDrag: false },
+    handleScale: { axisPressedMouseMove: false },
+  });
+  const candles = chart.addSeries(CandlestickSeries, { priceLineVisible: false, lastValueVisible: true });
+  const columns = chart.addSeries(HistogramSeries, { priceLineVisible: false, lastValueVisible: false, priceFormat: { type: 'custom', formatter: volume, minMove: 1 } }, 1);
+  columns.applyOptions({ autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: mostVolume || 1 }, margins: { above: 26, below: 0 } }) });
+  columns.priceScale().applyOptions({ scaleMargins: { top: 0, bottom: 0 }, borderVisible: false });
+  chart.panes()[0].setStretchFactor(4);
+  chart.panes()[1].setStretchFactor(1.2);
+  candles.attachPrimitive(lunch(view));
+  candles.attachPrimitive(overCandles(view));
+  columns.attachPrimitive(lunch(view));
+  columns.attachPrimitive(overVolume(view));
+  const line = host.dataset.previous
+    ? candles.createPriceLine({ price: Number(host.dataset.previous), lineStyle: LineStyle.Dashed, lineWidth: 1, axisLabelVisible: false, title: `${words.previous} ${price(Number(host.dataset.previous))}` })
+    : null;
+
+  const recolour = () => {
+    const ink = inkOf();
+    view.ink = ink;
+    chart.applyOptions({
+      layout: { background: { type: 'solid', color: ink.bg }, textColor: ink.ink3, panes: { separatorColor: ink.line, separatorHoverColor: ink.line } },
+      grid: { vertLines: { visible: false }, horzLines: { color: ink.line } },
+      crosshair: { vertLine: { color: ink.line2, labelBackgroundColor: ink.ink2 }, horzLine: { color: ink.line2, labelBackgroundColor: ink.ink2 } },
+    });
+    // Up candles are hollow, down candles filled: no reader depends on the hue.
+    candles.applyOptions({ upColor: ink.bg, downColor: ink.down, borderUpColor: ink.up, borderDownColor: ink.down, wickUpColor: ink.up, wickDownColor: ink.down });
+    line?.applyOptions({ color: ink.ink3, lineVisible: true });
+    columns.setData(grid.times.map((time) => {
+      const bar = byTime.get(time);
+      return bar ? { time, value: bar.volume, color: fade(bar.close >= bar.open ? ink.up : ink.down, 0.45) } : { time };
+    }));
+  };
+  candles.setData(grid.times.map((time) => byTime.get(time) ?? { time }));
+  recolour();
+
+  const show = () => {
+    const count = grid.times.length;
+    const from = host.clientWidth < NARROW && count > 150 ? count - 120 : 0;
+    chart.timeScale().setVisibleLogicalRange({ from: from - 0.5, to: count - 0.5 });
+  };
+  show();
+
+  const readout = host.querySelector('[data-readout]');
+  const tell = (bar) => {
+    const at = isDaily ? bar.day : clock(bar.time);
+    readout.textContent = `${at}  ${words.open} ${price(bar.open)}  ${words.high} ${price(bar.high)}  ${words.low} ${price(bar.low)}  ${words.close} ${price(bar.close)}  ${words.volume} ${shares(bar.volume)}`;
+  };
+  tell(bars.at(-1));
+  chart.subscribeCrosshairMove(({ time }) => {
+    const bar = byTime.get(time) ?? (time === undefined ? bars.at(-1) : null);
+    if (bar) tell(bar);
+  });
+  document.addEventListener('redraw', recolour);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', recolour);
+  let wide = host.clientWidth;
+  addEventListener('resize', () => {
+    if (host.clientWidth !== wide) show();
+    wide = host.clientWidth;
+  });
+};
+
+document.addEventListener('keydown', (event) => {
+  const isTyping = event.target.closest('input, textarea, select, [contenteditable]');
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping || document.querySelector('dialog[open]')) return;
+  const link = document.querySelector(`[data-step="${CSS.escape(event.key)}"], [data-key="${CSS.escape(event.key)}"]`);
+  link?.click();
+});
+
+if (host) start();

@@ -1,0 +1,68 @@
+// The cells of coverage as the API sends them: a line of JSON, then a byte for each symbol and session.
+const LINE_FEED = 10;
+
+export const parse = (buffer) => {
+  const bytes = new Uint8Array(buffer);
+  const end = bytes.indexOf(LINE_FEED);
+  const head = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end)));
+  return { ...head, cells: bytes.subarray(end + 1), width: head.sessions.length };
+};
+
+// The rank of each state: of symbols that share a pixel, the one with the highest is shown.
+export const rank = (states, severity) => Uint8Array.from(states, (state) => severity.indexOf(state));
+
+// Counts what a backfill takes: by session, by symbol, and how many symbols have any.
+export const count = (grid, gaps) => {
+  const isGap = Uint8Array.from(grid.states, (state) => (gaps.includes(state) ? 1 : 0));
+  const bySession = new Uint32Array(grid.width);
+  const bySymbol = new Uint32Array(grid.symbols.length);
+  for (let i = 0, k = 0; i < grid.symbols.length; i++) {
+    for (let j = 0; j < grid.width; j++, k++) {
+      if (isGap[grid.cells[k]]) {
+        bySession[j]++;
+        bySymbol[i]++;
+      }
+    }
+  }
+  return { isGap, bySession, bySymbol, symbols: bySymbol.reduce((sum, n) => sum + (n > 0), 0) };
+};
+
+const SCALES = ['TOPIX Core30', 'TOPIX Large70', 'TOPIX Mid400', 'TOPIX Small 1', 'TOPIX Small 2', ''];
+
+// The rows of the map: places of symbols in an order, and the bands of neighbours that have one name.
+export const arrange = (grid, counts, { group, q, sectors, words }) => {
+  const wanted = q.trim().toLowerCase().split(/\s+/).filter(Boolean);
+  const sectorOf = (i) => sectors[grid.sectors[i]] ?? words.no_sector;
+  const text = (i) => `${grid.symbols[i]} ${grid.names[i]} ${sectorOf(i)}`.toLowerCase();
+  let rows = [...grid.symbols.keys()];
+  if (wanted.length) rows = rows.filter((i) => wanted.every((word) => text(i).includes(word)));
+  const scale = (i) => SCALES.indexOf(grid.scales[i]);
+  const key = { sector: (i) => grid.sectors[i] || '9999', size: scale, worst: (i) => -counts.bySymbol[i], symbol: () => 0 }[group];
+  const keys = new Map(rows.map((i) => [i, key(i)]));
+  rows.sort((a, b) => (keys.get(a) < keys.get(b) ? -1 : keys.get(a) > keys.get(b) ? 1 : a - b));
+  const name = { sector: sectorOf, size: (i) => grid.scales[i] || '–', worst: null, symbol: null }[group];
+  const bands = [];
+  if (name) {
+    rows.forEach((i, at) => {
+      if (bands.at(-1)?.key !== keys.get(i)) bands.push({ key: keys.get(i), name: name(i), from: at, to: at });
+      bands.at(-1).to = at + 1;
+    });
+  }
+  return { rows, bands };
+};
+
+// The share of symbol sessions with data that a backfill would not take, over the newest sessions of a band.
+export const shareComplete = (grid, counts, rows, sessions) => {
+  const empty = grid.states.indexOf('empty');
+  let all = 0;
+  let fine = 0;
+  for (const i of rows) {
+    for (let j = Math.max(0, grid.width - sessions); j < grid.width; j++) {
+      const state = grid.cells[i * grid.width + j];
+      if (state === empty) continue;
+      all++;
+      if (!counts.isGap[state]) fine++;
+    }
+  }
+  return all ? Math.floor((1000 * fine) / all) / 10 : null;
+};

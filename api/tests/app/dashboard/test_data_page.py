@@ -1,0 +1,179 @@
+"""The data page: what is missing can be read without JavaScript, and fetched after a preview."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from datetime import date, timedelta
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.auth.principals import DEFAULT_OWNER, Principal
+from app.auth.scopes import SCOPES, Role
+from app.dashboard.pages.data import SEVERITY
+from batch.bars.coverage.cells import CellState
+from batch.bars.coverage.fetch_log import build_fetch_log
+from batch.bars.store import BarStore
+from batch.market.calendar import closes_at, last_sessions
+from batch.wiring import build_bar_store
+from tests.fixtures.bars.stored_bars import MINUTES, full_day
+from tests.fixtures.jobs.apps import memory_settings, running
+from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of
+
+pytestmark = pytest.mark.anyio
+SYMBOLS = ("6758", "7203", "9984")
+#: Three sessions that are over; the second one lacks 7203.
+DAYS = last_sessions(4, date.today() - timedelta(days=1))[-3:]  # noqa: DTZ011  any recent day
+
+
+@pytest.fixture
+async def store(tmp_path: Path, anyio_backend: str) -> AsyncIterator[BarStore]:
+    store = build_bar_store(memory_settings(tmp_path, bar_store="pages"))
+    for seed, day in enumerate(DAYS):
+        some = full_day([symbol for symbol in SYMBOLS if (symbol, seed) != ("7203", 1)], day, seed)
+        await store.write(MINUTES, some)
+        await store.save_fetch_log(
+            MINUTES, build_fetch_log(some, SYMBOLS[:1], [day], closes_at(day) + timedelta(hours=3))
+        )
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def app(store: BarStore, tmp_path: Path) -> AsyncIterator[FastAPI]:
+    """The API on that store, in place of one with everything in memory."""
+    async with running(memory_settings(tmp_path, bar_store="pages"), authenticators=[VIEWERS]) as app:
+        yield app
+
+
+def attribute(html: str, tag: str, wanted: str, **having: str) -> str:
+    found = [attrs for each, attrs in tags_of(html) if each == tag and having.items() <= attrs.items()]
+    return found[0][wanted]
+
+
+async def test_the_table_says_which_sessions_are_not_complete(browser: httpx2.AsyncClient) -> None:
+    page = await browser.get("/data")
+    assert page.status_code == 200
+    text = text_of(page.text)
+    assert re.search(rf"3 symbols . 3 sessions, 1 minute bars, {DAYS[0]} to {DAYS[-1]}", text)
+    assert f"{DAYS[1]}" in text
+    assert "synthetic: generated, not market data" in text
+    row = text[text.index(str(DAYS[1])) :]
+    assert "degraded" in row
+
+
+async def test_the_map_is_told_where_its_cells_are_and_what_they_mean(browser: httpx2.AsyncClient) -> None:
+    page = (await browser.get("/data", params={"interval": "1m", "market": "TSE_PRIME"})).text
+    path = attribute(page, "div", "data-cells", id="map")
+    assert path == "/api/v1/coverage/cells?interval=1m&market=TSE_PRIME&sessions=250"
+    cells = await browser.get(path)
+    head = json.loads(cells.content.partition(b"\n")[0])
+    assert head["symbols"][0] == "1301"
+    severity = attribute(page, "div", "data-severity", id="map").split()
+    assert sorted(severity) == sorted(head["states"]) == sorted(CellState)
+    assert severity[-1] == "missing"
+    words = json.loads(attribute(page, "div", "data-words", id="map"))
+    assert all(words[f"{kind}_{state}"] for kind in "sw" for state in CellState)
+
+
+def test_every_state_has_a_rank() -> None:
+    assert sorted(SEVERITY) == sorted(CellState)
+
+
+async def test_states_are_counted_and_filters_kept(browser: httpx2.AsyncClient) -> None:
+    page = (await browser.get("/data", params={"state": ["missing", "lost"], "q": "トヨタ", "group": "worst"})).text
+    boxes = {a["value"]: "checked" in a for tag, a in tags_of(page) if tag == "input" and a.get("name") == "state"}
+    assert {state for state, is_checked in boxes.items() if is_checked} == {"missing", "lost"}
+    assert set(boxes) == set(CellState)
+    assert attribute(page, "input", "value", name="q") == "トヨタ"
+    assert "selected" in next(a for tag, a in tags_of(page) if tag == "option" and a.get("value") == "worst")
+
+
+async def test_the_page_is_complete_in_japanese(app: FastAPI) -> None:
+    async with browser_of(app, **{"accept-language": "ja"}) as browser:
+        text = text_of((await browser.get("/data")).text)
+    assert "データ充足状況" in text
+    assert "1分足" in text
+    assert not re.search(r"\bsessions?\b|\bsymbols\b", text)
+
+
+@pytest.mark.parametrize("query", ["interval=7m", "market=NASDAQ", "group=evil", "state=nonsense", "provider=../x"])
+async def test_a_bad_filter_is_an_error_page(browser: httpx2.AsyncClient, query: str) -> None:
+    answer = await browser.get(f"/data?{query}")
+    assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (422, "text/html")
+
+
+async def test_hostile_text_is_text(browser: httpx2.AsyncClient) -> None:
+    page = (await browser.get("/data", params={"q": '"><script>alert(1)</script>\u202e'})).text
+    assert "<script>alert" not in page
+    assert (await browser.get("/data", params={"q": "x" * 10_000})).status_code == 422
+
+
+async def test_an_empty_store_says_how_to_fill_it(tmp_path: Path, anyio_backend: str) -> None:
+    async with running(memory_settings(tmp_path), authenticators=[VIEWERS]) as app, browser_of(app) as browser:
+        text = text_of((await browser.get("/data")).text)
+    assert "kaboom ingest run-daily" in text
+
+
+async def preview(browser: httpx2.AsyncClient, **form: str) -> httpx2.Response:
+    answer = await browser.post("/data/fetch", data={"interval": "1m", "market": "", "provider": "synthetic"} | form)
+    assert answer.status_code == 303, answer.text
+    for _ in range(200):
+        shown = await browser.get(answer.headers["location"])
+        if "http-equiv" not in shown.text:
+            return shown
+        await asyncio.sleep(0.05)
+    raise AssertionError("the dry run did not end")
+
+
+async def test_a_backfill_is_previewed_and_then_run(browser: httpx2.AsyncClient) -> None:
+    shown = await preview(browser)
+    fields = {a["name"]: a["value"] for tag, a in tags_of(shown.text) if tag == "input"}
+    assert fields == {"interval": "1m", "market": "TSE_PRIME", "provider": "synthetic"}
+    assert "kaboom ingest backfill --wait --interval 1m=250 --market TSE_PRIME --provider synthetic" in shown.text
+    assert "missing" in text_of(shown.text)
+    assert not [job for job in (await browser.get("/api/v1/jobs")).json()["items"] if job["progress"]["total"]]
+    ran = await browser.post("/data/fetch/run", data=fields)
+    assert ran.status_code == 303
+    job_id = re.fullmatch("/jobs/ingest/([0-9a-f]{32})", ran.headers["location"])
+    assert job_id
+    job = (await browser.get(f"/api/v1/ingest/jobs/{job_id[1]}")).json()
+    assert (job["task"], job["intervals"]) == ("ingest.backfill", {"1m": 250})
+    await browser.post(f"/api/v1/ingest/jobs/{job_id[1]}/cancel")
+
+
+async def test_what_looks_odd_is_kept_from_the_preview_to_the_run(browser: httpx2.AsyncClient) -> None:
+    shown = await preview(browser, include_short="1")
+    assert attribute(shown.text, "input", "value", name="include_short") == "1"
+
+
+async def test_a_form_of_another_site_is_refused(app: FastAPI) -> None:
+    async with browser_of(app, **{"sec-fetch-site": "cross-site"}) as browser:
+        for path in ("/data/fetch", "/data/fetch/run"):
+            answer = await browser.post(path, data={"interval": "1m"})
+            assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+
+
+async def test_a_bad_backfill_is_an_error_page(browser: httpx2.AsyncClient) -> None:
+    for form in ({"interval": "7m"}, {"market": "NASDAQ"}, {"provider": "nobody"}):
+        assert (await browser.post("/data/fetch", data=form)).status_code == 422
+    assert (await browser.get(f"/data/fetch/{'0' * 32}")).status_code == 404
+
+
+class Reader:
+    """Authenticates everybody as a viewer."""
+
+    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+        return Principal(DEFAULT_OWNER, "test", "reader", "reader", SCOPES[Role.VIEWER], Role.VIEWER)
+
+
+async def test_a_viewer_reads_and_does_not_fetch(store: BarStore, tmp_path: Path) -> None:
+    settings = memory_settings(tmp_path, bar_store="pages")
+    async with running(settings, authenticators=[Reader()]) as app, browser_of(app) as browser:
+        page = await browser.get("/data")
+        assert page.status_code == 200
+        assert 'action="/data/fetch"' not in page.text
+        assert (await browser.post("/data/fetch", data={"interval": "1m"})).status_code == 403
