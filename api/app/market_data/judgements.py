@@ -109,6 +109,12 @@ class CoverTables:
         return await self._answer(query, await asyncio.to_thread(self._symbols_of, query), self._to_whole)
 
     async def _answer[T](self, query: _Query, symbols: Sequence[str], build: Callable[[_Judged], T]) -> T:
+        # It goes on if its caller has no more time, and the next one finds it.
+        task = asyncio.create_task(self._answer_in_turn(query, symbols, build), name="coverage")
+        task.add_done_callback(_retrieve)
+        return await asyncio.shield(task)
+
+    async def _answer_in_turn[T](self, query: _Query, symbols: Sequence[str], build: Callable[[_Judged], T]) -> T:
         async with self.turn:
             series, spec = await self._series(query)
             span = await self._span(query, series, spec, symbols)
@@ -167,6 +173,12 @@ class CoverTables:
             return ()
         session = query.last or self.clock().astimezone(JST).date()
         return load_universe(query.market, session, imported_dir=self.symbols_dir).symbols
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Take the error of a task that nobody waits for any more: the next caller meets it anew."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _build[T](

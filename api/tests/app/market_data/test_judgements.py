@@ -233,3 +233,18 @@ async def test_few_answers_are_kept(store: BarStore, tmp_path: Path) -> None:
     for sessions in range(1, 21):
         await tables.sessions(SessionsQuery(last=LAST, sessions=sessions))
     assert len(tables.kept) == 8
+
+
+async def test_a_judgement_goes_on_without_its_caller(store: BarStore, tmp_path: Path) -> None:
+    has_begun = asyncio.Event()
+
+    def clock() -> datetime:
+        has_begun.set()
+        return closes_at(LAST) + timedelta(days=1)
+
+    tables = CoverTables(store, tmp_path, "synthetic", clock)
+    caller = asyncio.create_task(tables.sessions(SessionsQuery(last=LAST, sessions=3)))
+    await has_begun.wait()
+    caller.cancel()
+    async with asyncio.timeout(10), tables.turn:
+        assert len(tables.kept) == 1
