@@ -26,6 +26,25 @@ LATEST: dict[str, Any] = {
     "items": [{"symbol": "7203"} | _BAR | {"opened_at": "2025-11-04T06:30:00Z"}],
     "next_cursor": None,
 }
+QUARANTINE: dict[str, Any] = {
+    **_SERIES,
+    "total": 1,
+    "reasons": {"off_grid": 1},
+    "items": [
+        {
+            "session": "2025-11-04",
+            "symbol": "7203",
+            "opened_at": "2025-11-04T09:00:00Z",
+            "open": 3140.0,
+            "high": 3142.0,
+            "low": 3139.0,
+            "close": 3141.0,
+            "volume": 52300.0,
+            "reason": "off_grid",
+        }
+    ],
+    "next_cursor": None,
+}
 COVERAGE: dict[str, Any] = {
     **_SERIES,
     "first": "2025-11-04",

@@ -8,6 +8,7 @@ from batch.kit.lazy import Lazy
 
 if TYPE_CHECKING:
     from app.market_data.judgements import CoverTables
+    from app.market_data.quarantine import QuarantineTables
     from app.market_data.references import ReferenceTables
     from app.market_data.tables import BarTables
     from batch.settings import BatchSettings
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Whom to ask for bars, for how complete they are, and for what they are measured by."""
+    """Whom to ask for bars, for how complete they are, for what was rejected, and for what they are measured by."""
 
     bars: "BarTables"
     coverage: "CoverTables"
+    quarantine: "QuarantineTables"
     references: "ReferenceTables"
 
 
@@ -30,6 +32,7 @@ def open_desk(settings: "BatchSettings") -> OpenDesk:
 
     def build() -> Desk:
         from app.market_data.judgements import CoverTables  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy
+        from app.market_data.quarantine import QuarantineTables  # noqa: PLC0415  the same
         from app.market_data.references import ReferenceTables  # noqa: PLC0415  the same
         from app.market_data.tables import BarTables  # noqa: PLC0415  the same
         from batch.wiring import build_action_store, build_bar_store  # noqa: PLC0415  the same
@@ -38,6 +41,7 @@ def open_desk(settings: "BatchSettings") -> OpenDesk:
         return Desk(
             BarTables(store, build_action_store(settings), settings.provider, utc_now),
             CoverTables(store, settings.symbols_dir, settings.provider, utc_now),
+            QuarantineTables(store, settings.provider),
             ReferenceTables(settings.symbols_dir, utc_now),
         )
 

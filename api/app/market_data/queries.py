@@ -16,6 +16,7 @@ from batch.providers.fields import SourceName
 MOST_BARS = 20_000
 MOST_CELLS = 100_000
 MOST_LISTINGS = 5_000
+MOST_REJECTED = 10_000
 #: A year has about 245.
 MOST_SESSIONS = 260
 _MOST_SYMBOLS = 200
@@ -69,12 +70,20 @@ Session = Annotated[
     WithJsonSchema({"type": "string", "format": "date", "pattern": _YEARS_OF_SESSIONS, "examples": ["2025-11-04"]}),
 ]
 Symbol = Annotated[str, Field(min_length=1, max_length=20)]
+#: Why a row was rejected, such as `off_grid`; `docs/reference/quality.md` lists the reasons.
+Reason = Annotated[str, Field(max_length=40, pattern="^[a-z0-9_ ]+$")]
 
 
 def _to_second(value: Any) -> datetime:
     if type(value) is not int or abs(value) > _MOST_S:
         raise ValueError("expected seconds since 1970")
     return datetime.fromtimestamp(value, UTC)
+
+
+def _to_place_us(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError("expected microseconds since 1970")
+    return value
 
 
 class Query(BaseModel):
@@ -121,6 +130,19 @@ class CoverageQuery(LatestQuery):
     finality: bool = Field(default=False, description="say of each cell whether it is final (`is_final`); slower")
     place_shape = (parse_text, date.fromisoformat)
     limit: int = Field(default=10_000, ge=1, le=MOST_CELLS)
+    cursor: str | None = _CURSOR
+
+
+class QuarantineQuery(_SeriesQuery):
+    """Rows that hard quality rules rejected, newest first."""
+
+    session: Session | None = Field(default=None, description="only rows with a time on this day in Japan")
+    symbol: str | None = Field(
+        default=None, max_length=100, description='only this symbol, as the row has it; "": none'
+    )
+    reason: Reason | None = None
+    place_shape = (_to_place_us, parse_text)
+    limit: int = Field(default=1_000, ge=1, le=MOST_REJECTED)
     cursor: str | None = _CURSOR
 
 

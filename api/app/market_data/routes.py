@@ -1,4 +1,4 @@
-"""`/api/v1/bars`, `/coverage`, `/symbols`, `/universe`, `/calendar`: the market as it is kept, read only."""
+"""`/api/v1/bars`, `/coverage`, `/quarantine`, `/symbols`, `/universe`, `/calendar`: the market as kept, read only."""
 
 import asyncio
 from typing import Annotated
@@ -18,6 +18,7 @@ from app.market_data.queries import (
     CellsQuery,
     CoverageQuery,
     LatestQuery,
+    QuarantineQuery,
     SessionsQuery,
     SymbolsQuery,
     UniverseQuery,
@@ -28,6 +29,7 @@ from app.market_data.schemas import (
     CellPage,
     CoveragePage,
     LatestBars,
+    QuarantinePage,
     SessionPage,
     SymbolPage,
     UniverseView,
@@ -110,6 +112,17 @@ async def show_cells_of_symbol(
 ) -> Response:
     """Show the state of one symbol in each of the newest sessions, and what it was judged by, newest first."""
     return await answers.give(query, lambda desk, _: desk.coverage.cell(symbol, query))
+
+
+@router.get(
+    "/quarantine",
+    **describe_table(
+        QuarantinePage, "provider,interval,session,symbol,opened_at,…\nsynthetic,1m,2025-11-04,7203,…,off_grid\n"
+    ),
+)
+async def list_quarantine(answers: Answers, query: Annotated[QuarantineQuery, Query()]) -> Response:
+    """List rows that hard quality rules rejected, newest first, with the reason; none of them is in the bars."""
+    return await answers.give(query, lambda desk, place: desk.quarantine.rows(query, place))
 
 
 @router.get("/symbols", **describe_table(SymbolPage, _LISTED, NOT_FOUND))

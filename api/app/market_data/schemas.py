@@ -102,6 +102,31 @@ class CoveragePage(_Series):
     next_cursor: str | None
 
 
+class RejectedRow(BaseModel):
+    """A row as the provider gave it, and why it was rejected."""
+
+    session: date | None = Field(description="the day of `opened_at` in Japan; null without a time")
+    symbol: str = Field(description="as the row has it, also where it is no symbol; empty if it had none")
+    opened_at: AwareDatetime | None
+    open: float | None
+    high: float | None
+    low: float | None
+    close: float | None
+    volume: float | None
+    reason: str = Field(description="the first hard rule that it broke; docs/reference/quality.md lists them")
+
+
+class QuarantinePage(_Series):
+    """Rejected rows, newest first; those without a time come last."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.QUARANTINE})
+
+    total: int = Field(description="rows of all pages")
+    reasons: dict[str, int] = Field(description="rows by reason, the most frequent first, without the filter `reason`")
+    items: list[RejectedRow]
+    next_cursor: str | None
+
+
 class JudgedSession(BaseModel):
     """How complete one session is, and how many symbols are in each state."""
 
