@@ -37,6 +37,7 @@ from app.middleware import Gate
 from app.openapi import install_openapi
 from app.overview.feed import JobFeed
 from app.overview.routes import router as overview_router
+from app.overview.routes import settings_router
 from app.rate_limit import RateLimiter
 from app.schedules.routes import router as schedules_router
 from app.settings import AppSettings, load_settings
@@ -98,6 +99,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
     app.include_router(queue_routers(CATALOG))
     app.include_router(all_jobs_router)
     app.include_router(overview_router)
+    app.include_router(settings_router)
     app.include_router(schedules_router)
     app.include_router(accounts_router)
     app.include_router(webhooks_router)

@@ -88,4 +88,40 @@ ALERTS: dict[str, Any] = {
     "checked_at": "2025-11-04T12:12:00Z",
 }
 
+SETTINGS: dict[str, Any] = {
+    "items": [
+        {"name": "KABOOM_PROVIDER", "value": "jquants", "is_secret": False, "is_default": False},
+        {"name": "JQUANTS_API_KEY", "value": "***", "is_secret": True, "is_default": False},
+    ]
+}
+PROVIDERS: dict[str, Any] = {
+    "items": [
+        {
+            "name": "jquants",
+            "summary": "J-Quants API v2 of the exchange's group, with your own key; for personal use.",
+            "is_real": True,
+            "is_default": True,
+            "is_on": True,
+            "lacking": None,
+            "needs": ["JQUANTS_API_KEY"],
+            "settings": ["JQUANTS_API_KEY", "JQUANTS_BASE_URL", "JQUANTS_BULK"],
+            "markets": ["TSE_PRIME", "TSE_STANDARD", "TSE_GROWTH"],
+            "intervals": ["1m", "5m", "15m", "1h", "1d"],
+            "reach_days": {"1m": 730, "5m": 730, "15m": 730, "1h": 730},
+            "is_live": False,
+            "delay_s": 3600.0,
+            "has_master": True,
+            "requests_per_minute": 60,
+            "concurrency": 4,
+            "terms": {
+                "url": "https://jpx-jquants.com/",
+                "text": "J-Quants is for the personal use of the person who holds the key: no redistribution, no"
+                " business use. Terms: https://jpx-jquants.com/",
+            },
+            "is_paused": True,
+            "paused_until": "2025-11-04T07:05:00Z",
+            "pause_reason": "jquants answered 429",
+        }
+    ]
+}
 CHANGE = {name: JOB[name] for name in ("queue", "job_id", "task", "status", "health", "progress")}

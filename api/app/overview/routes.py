@@ -5,6 +5,7 @@ from typing import Annotated, Any, cast
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
 from app.auth.scopes import Scope
@@ -21,6 +22,8 @@ from app.overview.alerts.view import AlertList, view_alerts
 from app.overview.dead_letters import DeadLetterListing, DeadLetterPage, page_dead_letters
 from app.overview.examples import CHANGE
 from app.overview.feed import JobFeed
+from app.overview.providers import ProviderList, list_providers
+from app.overview.settings import SettingList, list_settings
 from app.overview.stats import AllStats, Series, SeriesListing, tell_all_stats, tell_series
 from app.overview.workers import WorkerList, list_workers
 from app.words.language import Language
@@ -35,6 +38,7 @@ CHANGE_ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 router = APIRouter(prefix="/api/v1", tags=["overview"], dependencies=[needs(Scope.JOBS_READ)])
+settings_router = APIRouter(prefix="/api/v1", tags=["overview"], dependencies=[needs(Scope.ADMIN)])
 
 
 @router.get("/workers", response_model=WorkerList)
@@ -88,10 +92,18 @@ async def list_alerts(found: Annotated[AlertsFound, Depends(_alerts)], request: 
 
     What could not be looked for is `unknown`. Titles and details are English or Japanese, by `Accept-Language`.
     """
-    language: Language = "ja" if prefers_japanese(request.headers.get("accept-language", "")) else "en"
-    answer = build_answer(view_alerts(found, language).model_dump_json())
-    answer.headers.update({"Content-Language": language, "Vary": "Accept-Language"})
-    return answer
+    language = _language(request)
+    return _spoken(view_alerts(found, language), language)
+
+
+@router.get("/providers", response_model=ProviderList)
+async def get_providers(jobs: Jobs, request: Request) -> Response:
+    """List the providers: what each can do, its limits and terms, what turns it on, and whether it is paused.
+
+    Texts are English or Japanese, by `Accept-Language`.
+    """
+    language = _language(request)
+    return _spoken(await list_providers(jobs.parts, language, utc_now()), language)
 
 
 @router.get("/dead-letters", responses=describe_problems(BAD_CURSOR, INVALID))
@@ -135,3 +147,20 @@ async def stream_changes(
     if after:
         parse_event_id(after)
     return StreamingResponse(feed.watch(caller.owner, after=after), media_type=EVENT_STREAM, headers=STREAM_HEADERS)
+
+
+@settings_router.get("/settings")
+async def get_settings(jobs: Jobs, response: Response) -> SettingList:
+    """List the settings of the API process that answers, with `***` for each secret."""
+    response.headers["Cache-Control"] = "no-store"
+    return list_settings(jobs.parts.settings)
+
+
+def _language(request: Request) -> Language:
+    return "ja" if prefers_japanese(request.headers.get("accept-language", "")) else "en"
+
+
+def _spoken(found: BaseModel, language: Language) -> Response:
+    answer = build_answer(found.model_dump_json())
+    answer.headers.update({"Content-Language": language, "Vary": "Accept-Language"})
+    return answer

@@ -40,6 +40,7 @@ from app.market_data.schemas import (
     CellPage,
     CoveragePage,
     LatestBars,
+    QuarantinePage,
     SessionPage,
     SymbolPage,
     UniverseView,
@@ -47,6 +48,8 @@ from app.market_data.schemas import (
 from app.openapi import SECURITY_SCHEMES
 from app.overview.alerts.view import AlertList
 from app.overview.dead_letters import DeadLetterPage
+from app.overview.providers import ProviderList
+from app.overview.settings import SettingList
 from app.overview.stats import AllStats, Series
 from app.overview.workers import WorkerList
 from app.schedules.schemas import (
@@ -64,8 +67,9 @@ VIEWS: tuple[type[BaseModel], ...] = (
     *(Alive, Ready, Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody, ChunkPage),
     *(FiringView, NewSchedule, ScheduleChange, ScheduleDetail, ScheduleList, ScheduleView),
     *(DeliveryPage, DeliveryView),
+    *(ProviderList, SettingList),
     *(WorkerList, AllStats, Series, DeadLetterPage, AlertList),
-    *(BarPage, CalendarView, CellPage, CoveragePage, LatestBars, SessionPage, SymbolPage, UniverseView),
+    *(BarPage, CalendarView, CellPage, CoveragePage, LatestBars, QuarantinePage, SessionPage, SymbolPage, UniverseView),
     *(AuditPage, AuditView, CreatedToken, LoginAnswer, LoginBody, Me, NewToken, NewUser, PasswordBody),
     *(SessionView, TokenList, TokenView, UserList, UserPatch, UserView),
 )

@@ -15,11 +15,11 @@ import typer
 from app.cli.backup.draft import draft_of
 from app.cli.backup.ledger import started_postgres
 from app.cli.backup.manifest import LEDGER, NAME, Manifest, hash_file
-from app.cli.commands.about import redact_settings
 from app.cli.exits import CliError, Exit
 from app.cli.options import DataDir, Json
 from app.cli.session import Session
 from app.cli.stack.data_folder import end_orphans, hold_lock
+from app.overview.settings import redact_settings
 from app.settings import load_settings
 from batch.bars.pages.backup import copy_store_file, count_bars, list_store_files
 from batch.errors import NotFound

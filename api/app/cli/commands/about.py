@@ -1,13 +1,13 @@
 """`kaboom config show` and `kaboom openapi`: the settings, and the description of the API."""
 
 import typer
-from pydantic import SecretStr
 
 from app.auth.ingest_tokens import make_ingest_token
 from app.cli.options import Json
 from app.cli.output.text import add_row, new_list
 from app.cli.session import Session
-from app.settings import AppSettings, load_settings
+from app.overview.settings import redact_settings
+from app.settings import load_settings
 
 app = typer.Typer(help="Show the settings.", no_args_is_help=True)
 
@@ -38,15 +38,3 @@ def openapi(context: typer.Context) -> None:
     session: Session = context.obj
     # No call is made with it.
     session.print_json(create_app(load_settings(INGEST_API_TOKEN=make_ingest_token())).openapi())
-
-
-def redact_settings(settings: AppSettings) -> dict[str, object]:
-    """Return the settings by variable, with *** for each secret."""
-    return {
-        str(field.validation_alias): _redact(getattr(settings, name))
-        for name, field in sorted(type(settings).model_fields.items())
-    }
-
-
-def _redact(value: object) -> object:
-    return "***" if isinstance(value, SecretStr) else value

@@ -56,8 +56,16 @@ FINDING_DETAILS: tuple[Pair, ...] = (
     ),
     ("Bars from your own CSV or Parquet files.", "手元のCSVまたはParquetファイルの足です。"),
     (
+        "J-Quants API v2 of the exchange's group, with your own key; for personal use.",
+        "取引所グループのJ-Quants API v2です。ご自身のキーで、個人利用に限ります。",
+    ),
+    (
         "J-Quants API v2 of the exchange's group, with your own key; for personal use. {why}",
         "取引所グループのJ-Quants API v2です。ご自身のキーで、個人利用に限ります。{why}",
+    ),
+    (
+        "Yahoo's charts, without any promise; for personal use.",
+        "Yahooのチャートです。提供の保証はなく、個人利用に限ります。",
     ),
     (
         "Yahoo's charts, without any promise; for personal use. {why}",

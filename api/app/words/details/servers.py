@@ -52,7 +52,7 @@ SERVER_DETAILS: tuple[Pair, ...] = (
         "データ提供元が yahoo ですが、YAHOO_ENABLED が true ではありません。Yahooの規約を読んでから設定してください",
     ),
     (
-        "provider was file and KABOOM_FILE_DIR is not set: name the folder of files",
+        "provider was file and KABOOM_FILE_DIR is not set: name the folder of your files",
         "データ提供元が file ですが、KABOOM_FILE_DIR が設定されていません。ファイルのフォルダーを指定してください",
     ),
     (

@@ -1,0 +1,106 @@
+"""The sources of bars: what each can do, what it is limited to, what turns it on, and whether it is paused."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.engine.parts import Parts
+from app.overview.examples import PROVIDERS
+from app.words.language import Language
+from app.words.translate import translate
+from batch.errors import StoreError
+from batch.market.interval import Interval
+from batch.market.listing import Market
+from batch.providers.limiter.limits import parse_limits
+from batch.providers.limiter.pauses import ProviderPause
+from batch.providers.registry import provider_specs
+from batch.providers.spec import ProviderSpec
+
+
+class TermsView(BaseModel):
+    """What a provider's data may be used for; the text at `url` is what counts."""
+
+    url: str
+    text: str
+
+
+class ProviderView(BaseModel):
+    """A source of bars."""
+
+    name: str
+    summary: str
+    is_real: bool = Field(description="false: its bars are made up")
+    is_default: bool = Field(description="KABOOM_PROVIDER names it")
+    is_on: bool
+    lacking: str | None = Field(description="what must be set before it can be used; null if nothing is missing")
+    needs: list[str] = Field(description="the settings without which it is off")
+    settings: list[str] = Field(description="all settings of its own")
+    markets: list[Market]
+    intervals: list[Interval]
+    reach_days: dict[Interval, int] = Field(description="days back that it has; one that is not named has no limit")
+    is_live: bool = Field(description="true: bars come during a session; false: when it is over")
+    delay_s: float = Field(description="how late its bars are; after the close, when they are final")
+    has_master: bool = Field(description="whether it has a list of what is listed")
+    requests_per_minute: int | None = Field(description="most requests in any minute, over all processes; null: any")
+    concurrency: int | None = Field(description="most requests at once, over all processes; null: any")
+    terms: TermsView | None
+    is_paused: bool | None = Field(description="whether it is asked nothing for now; null if Redis cannot say")
+    paused_until: AwareDatetime | None
+    pause_reason: str | None
+
+
+class ProviderList(BaseModel):
+    """All providers that this release knows."""
+
+    model_config = ConfigDict(json_schema_extra={"example": PROVIDERS})
+
+    items: list[ProviderView]
+
+
+async def list_providers(parts: Parts, language: Language, now: datetime) -> ProviderList:
+    """Return every provider, in the order of the registry."""
+    try:
+        pauses = {pause.provider: pause for pause in await parts.pauses()}
+    except StoreError:
+        # The rest is known without Redis.
+        pauses = None
+    return ProviderList(items=[_view(parts, spec, language, pauses, now) for spec in provider_specs()])
+
+
+def _view(
+    parts: Parts, spec: ProviderSpec, language: Language, pauses: Mapping[str, ProviderPause] | None, now: datetime
+) -> ProviderView:
+    settings, pause = parts.settings, (pauses or {}).get(spec.name)
+    lacking = spec.find_lacking(settings)
+    limits = parse_limits(spec.name, settings.provider_requests_per_minute or "", settings.provider_concurrency or "")
+    return ProviderView(
+        **_describe(spec, language),
+        is_default=settings.provider == spec.name,
+        is_on=lacking is None,
+        lacking=translate(lacking, language) if lacking else None,
+        requests_per_minute=limits.requests,
+        concurrency=limits.concurrency,
+        is_paused=None if pauses is None else pause is not None,
+        paused_until=now + timedelta(seconds=pause.seconds) if pause else None,
+        pause_reason=pause.reason if pause else None,
+    )
+
+
+def _describe(spec: ProviderSpec, language: Language) -> dict[str, object]:
+    can, terms, fields = spec.capabilities, spec.terms, spec.settings.model_fields
+    text = (terms.ja if language == "ja" else terms.en).format(url=terms.url) if terms else ""
+    return {
+        "name": spec.name,
+        "summary": translate(spec.summary, language),
+        "is_real": spec.is_real,
+        "needs": [str(fields[each.field].validation_alias) for each in spec.required],
+        "settings": sorted(str(field.validation_alias) for field in fields.values()),
+        "markets": [market for market in Market if market in can.markets],
+        "intervals": [interval for interval in Interval if interval in can.intervals],
+        "reach_days": can.reach_days,
+        "is_live": can.is_live,
+        "delay_s": can.delay.total_seconds(),
+        "has_master": spec.has_master,
+        "terms": TermsView(url=terms.url, text=text) if terms else None,
+    }

@@ -1,0 +1,64 @@
+"""The settings of the API, with every secret hidden."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from app.overview.examples import SETTINGS
+
+if TYPE_CHECKING:
+    from app.settings import AppSettings
+
+_HIDDEN = "***"
+#: A name and a password in an address, which belong in a secret and do not always stay there.
+_USER_INFO = re.compile(r"(?<=://)[^/?#\s]*@")
+
+
+class SettingView(BaseModel):
+    """One setting, by the name of its environment variable."""
+
+    name: str
+    value: str | int | float | bool | None = Field(description="`***` for a secret that is set; null where none is set")
+    is_secret: bool
+    is_default: bool
+
+
+class SettingList(BaseModel):
+    """All settings, by name."""
+
+    model_config = ConfigDict(json_schema_extra={"example": SETTINGS})
+
+    items: list[SettingView]
+
+
+def list_settings(settings: "AppSettings") -> SettingList:
+    """Return every setting of this process, also those that are not set."""
+    shown, fields = redact_settings(settings), type(settings).model_fields
+    items = [
+        SettingView(
+            name=str(field.validation_alias),
+            value=shown[str(field.validation_alias)],
+            is_secret="SecretStr" in str(field.annotation),
+            is_default=getattr(settings, name) == field.default,
+        )
+        for name, field in fields.items()
+    ]
+    return SettingList(items=sorted(items, key=lambda each: each.name))
+
+
+def redact_settings(settings: "AppSettings") -> Mapping[str, str | int | float | bool | None]:
+    """Return the settings by variable, with *** for each secret, and for names and passwords in addresses."""
+    return {
+        str(field.validation_alias): _redact(getattr(settings, name))
+        for name, field in sorted(type(settings).model_fields.items())
+    }
+
+
+def _redact(value: object) -> str | int | float | bool | None:
+    if isinstance(value, SecretStr):
+        return _HIDDEN
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return _USER_INFO.sub(f"{_HIDDEN}@", str(value))
