@@ -38,6 +38,7 @@ FIRING: dict[str, Any] = {
     "is_manual": False,
     "reason": "",
 }
+LISTED: dict[str, Any] = SCHEDULE | {"last_firing": FIRING}
 DETAIL: dict[str, Any] = SCHEDULE | {
     "next_due": [f"2025-11-{day:02}T07:35:00Z" for day in (5, 6, 7, 10, 11)],
     "firings": [FIRING],

@@ -1,5 +1,6 @@
 """`/api/v1/schedules`: requests that are submitted by themselves, and what became of each due time."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,6 +35,7 @@ from app.schedules.schemas import (
     ScheduleList,
     ScheduleView,
     view_detail,
+    view_listed,
     view_schedule,
 )
 from batch.errors import InvalidRequest, NotFound
@@ -62,9 +64,10 @@ one = APIRouter(prefix="/{schedule_id}", responses=describe_problems(NOT_FOUND, 
 
 @router.get("", dependencies=_READS)
 async def list_schedules(jobs: Jobs, caller: Caller) -> ScheduleList:
-    """List all schedules, by name."""
-    found = await jobs.parts.schedules.list_schedules(caller.owner)
-    return ScheduleList(items=[view_schedule(schedule) for schedule in found])
+    """List all schedules, by name, each with what became of its newest due time."""
+    schedules = jobs.parts.schedules
+    found, last = await asyncio.gather(schedules.list_schedules(caller.owner), schedules.last_firings(caller.owner))
+    return ScheduleList(items=[view_listed(schedule, last.get(schedule.schedule_id)) for schedule in found])
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=_BODY, dependencies=_WRITES)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, mo
 from app.catalog import CATALOG
 from app.ledger.schedules.model import DEFAULT_MAX_LATE_H, MAX_LATE_H, Firing, FiringOutcome, MissedPolicy, Schedule
 from app.ledger.schedules.timing import SESSION_AT, Timing, TimingKind, parse_cron, parse_session_at
-from app.schedules.examples import CHANGE, DETAIL, FIRING, NEW, SCHEDULE
+from app.schedules.examples import CHANGE, DETAIL, FIRING, LISTED, NEW, SCHEDULE
 from batch.market.fields import WHOLE, one_of
 
 #: Anything that prints, without space at either end; a control character could forge a line of a log or a terminal.
@@ -162,17 +162,30 @@ class ScheduleDetail(ScheduleView):
     firings: list[FiringView]
 
 
+class ListedSchedule(ScheduleView):
+    """A schedule, and its firing with the newest due time."""
+
+    model_config = ConfigDict(json_schema_extra={"example": LISTED})
+
+    last_firing: FiringView | None
+
+
 class ScheduleList(BaseModel):
     """All schedules, by name."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"items": [SCHEDULE]}})
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [LISTED]}})
 
-    items: list[ScheduleView]
+    items: list[ListedSchedule]
 
 
 def view_schedule(schedule: Schedule) -> ScheduleView:
     """Return a schedule as the API shows it."""
     return ScheduleView(**_fields(schedule))
+
+
+def view_listed(schedule: Schedule, last: Firing | None) -> ListedSchedule:
+    """Return a schedule as the list shows it."""
+    return ListedSchedule(**_fields(schedule), last_firing=FiringView.model_validate(last) if last else None)
 
 
 def view_detail(schedule: Schedule, next_due: Sequence[datetime], firings: Sequence[Firing]) -> ScheduleDetail:

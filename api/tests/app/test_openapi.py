@@ -54,6 +54,7 @@ from app.overview.stats import AllStats, Series
 from app.overview.workers import WorkerList
 from app.schedules.schemas import (
     FiringView,
+    ListedSchedule,
     NewSchedule,
     ScheduleChange,
     ScheduleDetail,
@@ -65,7 +66,7 @@ from tests.fixtures.jobs.apps import RUN_DAILY, client_of, memory_settings, runn
 
 VIEWS: tuple[type[BaseModel], ...] = (
     *(Alive, Ready, Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody, ChunkPage),
-    *(FiringView, NewSchedule, ScheduleChange, ScheduleDetail, ScheduleList, ScheduleView),
+    *(FiringView, ListedSchedule, NewSchedule, ScheduleChange, ScheduleDetail, ScheduleList, ScheduleView),
     *(DeliveryPage, DeliveryView),
     *(ProviderList, SettingList),
     *(WorkerList, AllStats, Series, DeadLetterPage, AlertList),

@@ -81,6 +81,10 @@ class MemoryScheduleStore:
         kept = self._firings.get(schedule_id, {})
         return [kept[due_at] for due_at in sorted(kept, reverse=True)[:limit]]
 
+    async def last_firings(self, owner: str) -> dict[str, Firing]:
+        mine = {s.schedule_id for s in self._schedules.values() if s.owner == owner}
+        return {i: firings[max(firings)] for i, firings in self._firings.items() if i in mine and firings}
+
     async def prune(self, *, days: int) -> int:
         limit, dropped = self._clock() - timedelta(days=days), 0
         for firings in self._firings.values():

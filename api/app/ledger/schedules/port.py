@@ -112,6 +112,10 @@ class ScheduleStore(Protocol):
         """Return a schedule's firings, newest due time first."""
         ...
 
+    async def last_firings(self, owner: str) -> dict[str, Firing]:
+        """Return the firing with the newest due time of each of an owner's schedules that has any, by schedule id."""
+        ...
+
     async def prune(self, *, days: int) -> int:
         """Drop the oldest firings of each schedule that were due more than `days` ago; return how many.
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Never
 
-from sqlalchemy import ColumnElement, Select, func, select, text
+from sqlalchemy import ColumnElement, Select, func, select, text, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -118,6 +118,16 @@ class PostgresScheduleStore:
         with postgres_errors():
             async with self._engine.connect() as connection:
                 return [parse_firing(row) for row in await connection.execute(statement)]
+
+    async def last_firings(self, owner: str) -> dict[str, Firing]:
+        newest = select(FIRINGS).where(FIRINGS.c.schedule_id == SCHEDULES.c.schedule_id)
+        # One look into the primary key for each schedule.
+        newest_of = newest.order_by(FIRINGS.c.due_at.desc()).limit(1).lateral()
+        statement = select(newest_of).select_from(SCHEDULES.join(newest_of, true())).where(SCHEDULES.c.owner == owner)
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                found = [parse_firing(row) for row in await connection.execute(statement)]
+        return {firing.schedule_id: firing for firing in found}
 
     def _lock(self, *, skip_locked: bool = False) -> Select[Any]:
         """Return the query that locks a row, tells the time, and bounds how long a silent client holds the lock."""

@@ -55,7 +55,7 @@ async def test_a_schedule_is_made_and_shown(http: httpx2.AsyncClient) -> None:
     assert is_session(due.astimezone(JST).date())
     shown = (await http.get(f"{SCHEDULES}/{made['schedule_id']}")).json()
     assert (shown["next_due"][0], len(shown["next_due"]), shown["firings"]) == (made["next_at"], 5, [])
-    assert made in (await http.get(SCHEDULES)).json()["items"]
+    assert made | {"last_firing": None} in (await http.get(SCHEDULES)).json()["items"]
 
 
 async def test_a_change_rearms_only_where_the_times_change(http: httpx2.AsyncClient) -> None:
@@ -86,6 +86,8 @@ async def test_a_run_by_hand_is_a_job_and_is_joined(real_http: httpx2.AsyncClien
     assert (await real_http.get(first.headers["location"])).json()["status"] == "queued"
     shown = (await real_http.get(path)).json()
     assert [(f["outcome"], f["is_manual"]) for f in shown["firings"]] == [("joined", True), ("fired", True)]
+    listed = {each["schedule_id"]: each for each in (await real_http.get(SCHEDULES)).json()["items"]}
+    assert listed[shown["schedule_id"]]["last_firing"] == shown["firings"][0]
     assert (shown["last_job_id"], shown["next_at"]) == (first.json()["job_id"], None)
 
 

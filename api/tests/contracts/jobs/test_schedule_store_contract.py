@@ -264,6 +264,20 @@ class TestFiring:
             await desk.store.fire_due(firing_turn(), has_ended=never_ended)
         assert [f.due_at.day for f in await desk.store.list_firings(kept.schedule_id, limit=2)] == [6, 5]
 
+    async def test_each_schedule_has_its_newest_firing(self, desk: Desk) -> None:
+        fired, never, other = [
+            await desk.store.add(make_schedule(name, owner=owner))
+            for name, owner in (("fired", OWNER), ("never", OWNER), ("theirs", "other"))
+        ]
+        for minute in (3, 9, 6):
+            await desk.set_due(fired, LONG_AGO + timedelta(minutes=minute))
+            await desk.store.fire_due(firing_turn(), has_ended=never_ended)
+        await desk.store.fire_now("other", other.schedule_id, firing_turn(), has_ended=never_ended)
+        last = await desk.other.last_firings(OWNER)
+        assert {i: firing.due_at for i, firing in last.items()} == {fired.schedule_id: LONG_AGO + timedelta(minutes=9)}
+        assert last[fired.schedule_id] == (await desk.store.list_firings(fired.schedule_id, limit=1))[0]
+        assert never.schedule_id not in last
+
 
 async def test_a_frozen_holder_loses_its_lock_and_fires_nothing(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
