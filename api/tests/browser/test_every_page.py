@@ -1,0 +1,47 @@
+"""Every page in both languages, both themes, on a desk and on a phone: no report, no other host, no serious finding."""
+
+import re
+
+import pytest
+
+from tests.browser.conftest import OpenTab
+from tests.fixtures.servers.stacks import Stack
+
+#: A path, or the path of the newest job.
+PAGES = {
+    "overview": "/",
+    "jobs": "/jobs",
+    "job": "/jobs/ingest/{job}",
+    "none": "/jobs?q=9999",
+    "login": "/login",
+    "docs": "/docs",
+}
+
+
+@pytest.fixture(scope="module")
+def ended(stack: Stack) -> str:
+    """The id of a job of some symbols that has ended."""
+    job_id = stack.api.submit(intervals={"1m": 1}, market="TSE_PRIME", chunk_size=500)
+    assert stack.api.wait(job_id)["status"] == "completed"
+    return job_id
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_sound(open_tab: OpenTab, ended: str, name: str, language: str, theme: str, width: int) -> None:
+    tab = open_tab(language=language, theme=theme, width=width)
+    tab.open(PAGES[name].format(job=ended))
+    if name == "docs":
+        tab.page.wait_for_selector(".opblock")
+    tab.shoot(f"{name}-{language}-{theme}-{width}")
+    assert tab.page.get_attribute("html", "lang") == language
+    # Nothing is wider than the screen.
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.axe() == []
+    assert tab.faults == []
+    # No form field or text of one language in the other.
+    if language == "en" and name != "docs":
+        visible = tab.page.inner_text("main")
+        assert not re.search("[\u3041-\u30ff]", visible.replace("日本語", ""))
