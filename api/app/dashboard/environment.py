@@ -8,8 +8,8 @@ from markupsafe import Markup, escape
 
 from app.dashboard.catalogue import choose_form, find_text, load_words
 from app.dashboard.filters import FILTERS, number, seconds_between, took, until
-from app.dashboard.job_rows import area_of
 from app.dashboard.nav import PLACES
+from app.dashboard.shapes.job_rows import area_of
 from app.words.language import Language
 from app.words.tables import CODES
 from app.words.translate import translate

@@ -12,9 +12,9 @@ import structlog
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from app.dashboard.asking import Reply
-from app.dashboard.job_rows import JobRow
 from app.dashboard.page import OpenPage
-from app.dashboard.shown_rows import ShownRows
+from app.dashboard.shapes.job_rows import JobRow
+from app.dashboard.shapes.shown_rows import ShownRows
 from batch.kit.clock import utc_now
 
 #: How often the API is asked what has changed, while anybody watches.

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from app.auth.scopes import Scope
-from app.dashboard.happened import list_notices, pause_seconds
-from app.dashboard.job_rows import JobRow
 from app.dashboard.page import Page, ask_all
-from app.dashboard.timeline import build_timeline
+from app.dashboard.shapes.happened import list_notices, pause_seconds
+from app.dashboard.shapes.job_rows import JobRow
+from app.dashboard.shapes.timeline import build_timeline
 from app.deps import needs
 
 router = APIRouter()

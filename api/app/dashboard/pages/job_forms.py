@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request, Response
 
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
-from app.dashboard.job_rows import JobRow, api_path, is_reference
 from app.dashboard.language import KEPT_S
 from app.dashboard.page import Page
+from app.dashboard.shapes.job_rows import JobRow, api_path, is_reference
 from app.dashboard.viewer import is_own_path, read_form
 from app.dashboard.views import COOKIE, add_view, drop_view, read_views, write_views
 from app.deps import needs

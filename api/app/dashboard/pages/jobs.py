@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
-from app.dashboard.job_rows import rows_of
 from app.dashboard.page import Page, ask_all
+from app.dashboard.shapes.job_rows import rows_of
 from app.dashboard.views import read_views
 from app.deps import needs
 from app.jobs.model import JobStatus

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Request, Response
 
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
-from app.dashboard.charts import build_columns
-from app.dashboard.completeness import Completeness
-from app.dashboard.job_rows import rows_of
 from app.dashboard.page import OpenPage, Page, ask_all
+from app.dashboard.shapes.charts import build_columns
+from app.dashboard.shapes.completeness import Completeness
+from app.dashboard.shapes.job_rows import rows_of
 from app.dashboard.viewer import read_form
 from app.deps import needs
 from batch.errors import InvalidRequest

@@ -13,7 +13,7 @@ from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
 from app.dashboard.catalogue import find_text
 from app.dashboard.page import OpenPage, Page, ask_all
-from app.dashboard.symbol_bars import around, days_around, quote_of, split_at, to_rows
+from app.dashboard.shapes.symbol_bars import around, days_around, quote_of, split_at, to_rows
 from app.deps import needs
 from app.words.language import Language
 from batch.bars.coverage.cells import GAPS, SUSPECTS

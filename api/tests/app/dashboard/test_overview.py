@@ -7,8 +7,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.dashboard.charts import build_columns
-from app.dashboard.completeness import Completeness
+from app.dashboard.shapes.charts import build_columns
+from app.dashboard.shapes.completeness import Completeness
 from batch.errors import StoreError
 from tests.fixtures.jobs.apps import RUN_DAILY, jobs_of
 from tests.fixtures.jobs.browsers import browser_of, tags_of, text_of

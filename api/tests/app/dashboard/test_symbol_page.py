@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.dashboard.symbol_bars import around, quote_of
+from app.dashboard.shapes.symbol_bars import around, quote_of
 from batch.bars.store import BarStore
 from batch.market.bar import BarFlag, BarSeries
 from batch.market.calendar import JST, last_sessions

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from app.dashboard.job_rows import JobRow
+from app.dashboard.shapes.job_rows import JobRow
 
 #: A running job's row is sent again after so long without news: it says how long the job has been running.
 _AGAIN_S = 5.0

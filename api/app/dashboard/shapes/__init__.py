@@ -1,0 +1,1 @@
+"""What pages draw of the API's answers: rows, bars, timelines and sentences; pure."""
