@@ -71,6 +71,9 @@ async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Res
     """Show a map of the newest sessions, and as a table those that are not complete."""
     asked = filters.to_api()
     reply = await page.api.get("/api/v1/coverage/sessions", asked)
+    if reply.status == 503:
+        # A busy machine judges a year of a market in more than the 5 s of an answer, and goes on: ask once more.
+        reply = await page.api.get("/api/v1/coverage/sessions", asked)
     if reply.status == 422 and reply.problem:
         return await page.show_problem(reply)
     found = reply.data if reply.is_ok else {}

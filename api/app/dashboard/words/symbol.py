@@ -70,7 +70,7 @@ WORDS: dict[str, Pair] = {
     "newest": ("last {n} session || last {n} sessions", "直近{n}立会日"),
     "median": ("usual bars a session", "1日の足数（中央値）"),
     "on_map": ("Show on the map", "データ充足状況で見る"),
-    "jobs": ("Jobs", "ジョブ"),
+    "jobs": ("Jobs that name this session", "この立会日を指定したジョブ"),
     "splits": ("Splits and listing", "分割・上場"),
     "no_splits": ("none that applies", "適用中のものなし"),
     "action": (

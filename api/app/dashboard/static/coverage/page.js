@@ -11,8 +11,18 @@ const toPixel = (text) => {
   return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 };
 
+// A busy API may need more time than an answer has, and goes on: the next question finds what it made.
+const ask = async (path) => {
+  for (let tries = 3; tries; tries--) {
+    const answer = await fetch(path).catch(() => null);
+    if (answer?.status !== 503) return answer;
+    await new Promise((done) => setTimeout(done, 1000));
+  }
+  return null;
+};
+
 const start = async () => {
-  const answer = await fetch(host.dataset.cells).catch(() => null);
+  const answer = await ask(host.dataset.cells);
   if (!answer?.ok) {
     document.getElementById('map-away').hidden = false;
     return;
