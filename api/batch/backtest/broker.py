@@ -71,7 +71,8 @@ class Broker:
         for column in self._ends.get(bar, ()):
             delist(self.sim, bar, column)
             self.orders = [order for order in self.orders if order.column != column]
-        check_shorts(self.sim, bar)
+        if self.sim.account.shorts:
+            check_shorts(self.sim, bar)
         self._look_again()
 
     def _make_room(self) -> None:

@@ -5,6 +5,7 @@ Machine code is kept beside this file, or in NUMBA_CACHE_DIR.
 
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -30,6 +31,8 @@ from batch.backtest.arrays import (
 )
 from batch.market.rules import TICKS
 
+#: Without reference counts: nothing is allocated, and they took most of the time.
+_njit: Any = partial(numba.njit, _nrt=False)
 _MODULES: tuple[ModuleType, ...] = (fills, sessions, targets, sweeps)
 
 
@@ -41,7 +44,7 @@ def _compile_all() -> dict[str, Any]:
     for module in _MODULES:
         for name, function in vars(module).items():
             if isinstance(function, FunctionType) and function.__module__ == module.__name__:
-                names[name] = numba.njit(FunctionType(function.__code__, names, name))
+                names[name] = _njit(FunctionType(function.__code__, names, name))
     return names
 
 
@@ -53,15 +56,17 @@ def _digest() -> int:
 
 def _cached(inner: Any, digest: int) -> Callable[..., None]:
     # `digest` is in a closure, whose values are a part of the key of numba's cache.
-    def run(*arguments):  # type: ignore[no-untyped-def]  # noqa: ANN002, ANN202
+    def run(*arguments: Any) -> None:
         if digest >= 0:
             inner(*arguments)
 
-    return numba.njit(run, cache=True)  # type: ignore[no-any-return]
+    # Other threads, such as the one that keeps a job's lease, go on meanwhile.
+    compiled: Callable[..., None] = _njit(run, cache=True, nogil=True)
+    return compiled
 
 
 def run_compiled(sim: Sim, targets: Floats) -> Sim:
-    """Run target weights `[bars, symbols]`; return the run as it ended. `sim` is left as it was."""
+    """Run target weights `[bars, symbols]`; return the run as it ended. Of `sim`, only the curves are written."""
     packed = _pack(sim)
     _run(packed, np.ascontiguousarray(targets, dtype=np.float64))
     return _unpack(sim, packed)
@@ -84,7 +89,6 @@ def _pack(sim: Sim) -> Any:
         rules=rules.view(np.recarray)[0],
         state=records(STATE, sim.state),
         account=account.view(np.recarray)[0],
-        curves=sim.curves.copy(),
         rows=records(ROW, sim.rows),
     )
 

@@ -43,8 +43,8 @@ def run_targets(
         ConfigurationError: numba was asked for, and is not installed.
 
     """
-    check_targets(panel, targets)
-    sim = new_sim(panel, model.to_rules(**protection.shares()), cash)
+    capacity = 256 + 2 * check_targets(panel, targets)
+    sim = new_sim(panel, model.to_rules(**protection.shares()), cash, capacity=capacity)
     if not is_compiled(engine):
         return run_bars(panel, _Targets(targets), sim, cash)
     from batch.backtest.kernel import run_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
@@ -108,30 +108,34 @@ class _Targets:
 
     def __init__(self, targets: Floats) -> None:
         self._targets = targets
-        self._columns = [np.flatnonzero(row).tolist() for row in ~np.isnan(targets)]
+        self._columns: dict[int, list[int]] = {}
+        for bar, column in np.argwhere(~np.isnan(targets)).tolist():
+            self._columns.setdefault(bar, []).append(column)
 
     def prepare(self, panel: Panel) -> None:
         pass
 
     def on_bar(self, context: Context) -> None:
-        for column in self._columns[context.bar]:
+        for column in self._columns.get(context.bar, ()):
             context.target(context.symbols[column], float(self._targets[context.bar, column]))
 
 
-def check_targets(panel: Panel, targets: Floats) -> None:
-    """Check the shape and the bounds of target weights.
+def check_targets(panel: Panel, targets: Floats) -> int:
+    """Check the shape `[..., bars, symbols]` and the bounds of target weights; return how many there are.
 
     Raises:
         InvalidRequest: they are not allowed.
 
     """
-    if targets.shape != panel.shape:
+    if targets.shape[-2:] != panel.shape:
         raise InvalidRequest(f"targets had shape {targets.shape}, expected {panel.shape}")
-    if np.any(np.abs(targets) > 10):
+    given = targets[~np.isnan(targets)]
+    if not np.abs(given).max(initial=0.0) <= 10:
         raise InvalidRequest("targets were beyond 10 times the equity, expected -10 to 10")
+    return int(given.size)
 
 
-def new_sim(panel: Panel, rules: Rules, cash: float, *, capacity: int | None = None) -> Sim:
+def new_sim(panel: Panel, rules: Rules, cash: float, *, capacity: int = 1024) -> Sim:
     """Return a run before its first bar.
 
     Raises:
@@ -150,8 +154,8 @@ def new_sim(panel: Panel, rules: Rules, cash: float, *, capacity: int | None = N
         rules=rules,
         state=new_state(m),
         account=Account(float(cash)),
-        curves=np.full((2, n), float(cash)),
-        rows=new_rows(4 * (n + m) + 1024 if capacity is None else capacity),
+        curves=np.empty((2, n)),
+        rows=new_rows(capacity),
     )
 
 

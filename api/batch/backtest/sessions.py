@@ -5,7 +5,7 @@ Compiled by `kernel`, like `fills`.
 
 import math
 
-from batch.backtest.arrays import CASH, EQUITY, LAST, Sim
+from batch.backtest.arrays import LAST, Sim
 from batch.backtest.fills import (
     BORROW,
     DELISTED,
@@ -84,8 +84,6 @@ def delist(sim: Sim, i: int, s: int) -> None:
 def check_shorts(sim: Sim, i: int) -> None:
     """Call in short positions that cash covers no longer; end the run if nothing is left."""
     state = sim.state
-    if sim.account.shorts == 0:
-        return
     value = 0.0
     for s in range(state.shares.size):
         if state.shares[s] < 0.0:
@@ -102,13 +100,18 @@ def check_shorts(sim: Sim, i: int) -> None:
                 await_exit(sim, s, MARGIN_CALL)
 
 
-def close_bar(sim: Sim, i: int) -> float:
-    """Do what happens at the close: delistings, checks of short positions; note and return the equity."""
+def end_bar(sim: Sim, i: int) -> None:
+    """Do what happens at the close: delistings, checks of short positions."""
     for s in range(sim.state.shares.size):
         if sim.issues.delisted[s] == i:
             delist(sim, i, s)
-    check_shorts(sim, i)
-    equity = equity_at_close(sim, i)
-    sim.curves[EQUITY, i] = equity
-    sim.curves[CASH, i] = sim.account.cash
-    return equity
+    if sim.account.shorts > 0:
+        check_shorts(sim, i)
+
+
+def has_end(sim: Sim) -> bool:
+    """Return whether an issue ends within the run."""
+    first = sim.days.size
+    for s in range(sim.issues.delisted.size):
+        first = min(first, sim.issues.delisted[s])
+    return bool(first < sim.days.size)

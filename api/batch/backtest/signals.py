@@ -1,13 +1,12 @@
 """Columns that strategies of target weights are made of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from batch.backtest.arrays import CLOSE, Floats
-from batch.backtest.filled import carry_forward
+from batch.backtest.arrays import Floats, Ints
 from batch.backtest.panel import Panel
 from batch.indicators.columns import BarColumns
 from batch.indicators.compute import FORMULAS
@@ -24,16 +23,17 @@ def indicator(panel: Panel, name: str, *values: float) -> list[Floats]:
     """
     key = (name, *values)
     if key not in panel.memo:
-        parts = [_of_column(panel, s, name, values) for s in range(panel.shape[1])]
+        columns = [panel.adjusted(field) for field in ("high", "low", "close", "volume")]
+        parts = [_of_column([one[:, s] for one in columns], panel.days, name, values) for s in range(panel.shape[1])]
         panel.memo[key] = [np.column_stack(outputs) for outputs in zip(*parts, strict=True)]
     return panel.memo[key]
 
 
-def _of_column(panel: Panel, s: int, name: str, values: tuple[float, ...]) -> list[Floats]:
-    rows = np.flatnonzero(~np.isnan(panel.prices[CLOSE, :, s]))
-    high, low, close, volume = (panel.adjusted(field)[rows, s] for field in ("high", "low", "close", "volume"))
-    found = FORMULAS[name](BarColumns(high, low, close, volume, panel.days[rows].astype(np.int32)), values)
-    whole = [np.full(panel.shape[0], np.nan) for _ in found]
+def _of_column(columns: Sequence[Floats], days: Ints, name: str, values: tuple[float, ...]) -> list[Floats]:
+    rows = np.flatnonzero(~np.isnan(columns[2]))
+    high, low, close, volume = (one[rows] for one in columns)
+    found = FORMULAS[name](BarColumns(high, low, close, volume, days[rows].astype(np.int32)), values)
+    whole = [np.full(days.size, np.nan) for _ in found]
     for output, part in zip(whole, found, strict=True):
         output[rows] = part
     return whole
@@ -51,10 +51,9 @@ def lowest_before(values: Floats, bars: int) -> Floats:
 
 def crosses_above(one: Floats, other: Floats) -> Bools:
     """Return where a line is above another after it was not: from the first row where both were known before."""
-    above = one > other
-    known = ~np.isnan(one) & ~np.isnan(other)
     crossed = np.zeros(one.shape, dtype=np.bool_)
-    crossed[1:] = above[1:] & ~above[:-1] & known[:-1]
+    # Comparisons with NaN are false.
+    np.logical_and((one > other)[1:], (one <= other)[:-1], out=crossed[1:])
     return crossed
 
 
@@ -64,14 +63,17 @@ def weights_on_change(enter: Bools, leave: Bools, weight: float, short: Bools | 
     `enter` begins a long position and ends a short one, `short` the reverse, and `leave` ends both; where two are
     true, the later of leave, short, enter counts.
     """
-    said = np.full(enter.shape, np.nan)
-    said[leave] = 0.0
+    said = enter | leave if short is None else enter | leave | short
+    columns, bars = np.nonzero(said.T)
+    side = enter[bars, columns].astype(np.float64)
     if short is not None:
-        said[short] = -1.0
-    said[enter] = 1.0
-    state = np.nan_to_num(carry_forward(said), nan=0.0)
-    before = np.vstack([np.zeros((1, state.shape[1])), state[:-1]])
-    return np.where(state == before, np.nan, state * weight)
+        side -= short[bars, columns] & ~enter[bars, columns]
+    before = np.concatenate([[0.0], side[:-1]])
+    before[np.flatnonzero(np.diff(columns)) + 1] = 0.0
+    changed = np.flatnonzero(side != before)
+    weights = np.full(enter.shape, np.nan)
+    weights[bars[changed], columns[changed]] = side[changed] * weight
+    return weights
 
 
 def _before(values: Floats, window: Callable[[pl.Series], pl.Series]) -> Floats:

@@ -1,7 +1,7 @@
 """Many parameters of a strategy on one panel."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import batched
 
 import numpy as np
@@ -28,8 +28,10 @@ SWEEP_SCHEMA = pl.Schema(
     }
 )
 
-#: The weights of so many bytes are computed before they are run.
-_CHUNK_BYTES = 32 * 1024 * 1024
+type _How = tuple[FillModel, Protection, float]
+
+#: The weights of so many bytes are computed before they are run: what a processor's cache holds.
+_CHUNK_BYTES = 2 * 1024 * 1024
 
 
 def run_sweep(
@@ -42,16 +44,15 @@ def run_sweep(
         ConfigurationError: as `run_targets`.
 
     """
+    run = _run_compiled if is_compiled(engine) else _run_in_python
+    groups: dict[tuple[float | None, float | None], list[int]] = {}
+    for number, strategy in enumerate(strategies):
+        protection = strategy.protection
+        groups.setdefault((protection.stop_loss, protection.take_profit), []).append(number)
     summaries = np.full((len(strategies), sweeps.COLUMNS), np.nan)
-    groups: dict[Protection, list[int]] = {}
-    for run, strategy in enumerate(strategies):
-        protection = Protection(**strategy.protection.shares())
-        groups.setdefault(protection, []).append(run)
-    chunk = max(1, _CHUNK_BYTES // (8 * panel.shape[0] * panel.shape[1]))
-    for protection, runs in groups.items():
-        for part in batched(runs, chunk):
-            targets = [strategies[run].targets(panel) for run in part]
-            summaries[list(part)] = _summaries(panel, targets, model, (cash, protection, engine))
+    for (stop_loss, take_profit), numbers in groups.items():
+        how = (model, Protection(stop_loss=stop_loss, take_profit=take_profit), cash)
+        summaries[numbers] = run(panel, [strategies[number] for number in numbers], how)
     return _to_frame(summaries, cash)
 
 
@@ -61,25 +62,30 @@ def sharpe_deviation(found: pl.DataFrame) -> float:
     return float(np.std(ratios, ddof=1)) if ratios.size > 1 else 0.0
 
 
-def _summaries(
-    panel: Panel, targets: Iterable[Floats], model: FillModel, how: tuple[float, Protection, Engine]
-) -> Floats:
-    cash, protection, engine = how
-    if not is_compiled(engine):
-        return np.array([_summary(panel, each, model, how) for each in targets])
+def _run_compiled(panel: Panel, strategies: Sequence[WeightStrategy], how: _How) -> Floats:
     from batch.backtest.kernel import sweep_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
 
-    stacked = np.stack(list(targets))
-    for each in stacked:
-        check_targets(panel, each)
-    return sweep_compiled(new_sim(panel, model.to_rules(**protection.shares()), cash, capacity=0), stacked)
+    model, protection, cash = how
+    sim = new_sim(panel, model.to_rules(**protection.shares()), cash, capacity=0)
+    n, m = panel.shape
+    buffer = np.empty((max(1, _CHUNK_BYTES // (8 * n * m)), n, m))
+    found: list[Floats] = []
+    for part in batched(strategies, len(buffer)):
+        targets = buffer[: len(part)]
+        for row, strategy in zip(targets, part, strict=True):
+            row[:] = strategy.targets(panel)
+        check_targets(panel, targets)
+        found.append(sweep_compiled(sim, targets))
+    return np.concatenate(found)
 
 
-def _summary(panel: Panel, targets: Floats, model: FillModel, how: tuple[float, Protection, Engine]) -> Floats:
-    cash, protection, engine = how
-    result = run_targets(panel, targets, model, cash=cash, protection=protection, engine=engine)
-    out = np.full(sweeps.COLUMNS, np.nan)
-    sweeps.summarise(result.sim, cash, out)
+def _run_in_python(panel: Panel, strategies: Sequence[WeightStrategy], how: _How) -> Floats:
+    model, protection, cash = how
+    out = np.full((len(strategies), sweeps.COLUMNS), np.nan)
+    for row, strategy in zip(out, strategies, strict=True):
+        targets = strategy.targets(panel)
+        result = run_targets(panel, targets, model, cash=cash, protection=protection, engine="python")
+        sweeps.summarise(result.sim, cash, row)
     return out
 
 

@@ -35,20 +35,22 @@ def summarise(sim: Sim, cash: float, out: Floats) -> None:
     """Write the final equity, mean and deviation of the returns by session, the largest drawdown and the rows."""
     equity, days = sim.curves[EQUITY], sim.days
     n, before, peak, worst = equity.size, cash, cash, 0.0
-    count, mean, squares = 0, 0.0, 0.0
+    count, total, squares = 0, 0.0, 0.0
     for i in range(n):
         if i + 1 < n and days[i + 1] == days[i]:
             continue
-        gain = equity[i] / before - 1.0 if before != 0.0 else 0.0
+        gain = equity[i] / before - 1.0 if before > 0.0 else 0.0
         count += 1
-        step = gain - mean
-        mean += step / count
-        squares += step * (gain - mean)
+        total += gain
+        squares += gain * gain
         before = equity[i]
         peak = max(peak, before)
-        worst = min(worst, before / peak - 1.0)
+        # Without a division in each bar.
+        if before < peak * (1.0 + worst):
+            worst = before / peak - 1.0
+    mean = total / count
     out[FINAL], out[MEAN], out[DRAWDOWN] = before, mean, worst
-    out[DEVIATION] = math.sqrt(squares / (count - 1)) if count > 1 else np.nan
+    out[DEVIATION] = math.sqrt(max(squares - count * mean * mean, 0.0) / (count - 1)) if count > 1 else np.nan
     out[FILLS] = sim.account.rows
 
 

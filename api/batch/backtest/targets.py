@@ -21,7 +21,7 @@ from batch.backtest.fills import (
     stop_price,
     whole_lots,
 )
-from batch.backtest.sessions import close_bar, start_bar
+from batch.backtest.sessions import end_bar, has_end, start_bar
 
 
 def wanted(sim: Sim, i: int, s: int, equity: float) -> float:
@@ -111,31 +111,50 @@ def set_target(sim: Sim, i: int, s: int, weight: float, equity: float) -> None:
 
 def fill_targets(sim: Sim, i: int) -> None:
     """Fill the targets, stops and take-profits of all symbols in a bar: exits at the open, entries, exits within."""
-    m, is_sized = sim.state.shares.size, sim.rules.is_sized_at_fill
+    shares, weight, m, is_sized = sim.state.shares, sim.state.weight, sim.state.shares.size, sim.rules.is_sized_at_fill
     has_protection = not (math.isnan(sim.rules.stop_loss) and math.isnan(sim.rules.take_profit))
-    if sim.account.pending > 0 or has_protection:
-        equity = equity_at_open(sim, i) if is_sized else 0.0
-        for s in range(m):
+    equity = equity_at_open(sim, i) if is_sized and sim.account.pending > 0 else 0.0
+    for s in range(m):
+        if shares[s] != 0.0 and (has_protection or not math.isnan(weight[s])):
             exit_at_open(sim, i, s, equity)
     if sim.account.pending > 0:
         equity = equity_at_open(sim, i) if is_sized else 0.0
         for s in range(m):
-            enter_at_open(sim, i, s, equity)
+            if not math.isnan(weight[s]):
+                enter_at_open(sim, i, s, equity)
     if has_protection:
         for s in range(m):
-            exit_within(sim, i, s)
+            if shares[s] != 0.0:
+                exit_within(sim, i, s)
+
+
+def work(sim: Sim, i: int) -> None:
+    """Do what a bar brings to an account: costs and dividends, fills, the end of issues, calls of short positions."""
+    start_bar(sim, i)
+    fill_targets(sim, i)
+    end_bar(sim, i)
 
 
 def simulate(sim: Sim, targets: Floats) -> None:
-    """Run target weights `[bars, symbols]`; NaN leaves a position as it is."""
+    """Run target weights `[bars, symbols]`; NaN leaves a position as it is.
+
+    A call costs more than all else in a bar without an event, so the loop asks first whether there is one.
+    """
     n, m = targets.shape
+    shares, last, account = sim.state.shares, sim.prices[LAST], sim.account
+    curve, cash_curve = sim.curves[EQUITY], sim.curves[CASH]
+    is_always_busy = not (math.isnan(sim.rules.stop_loss) and math.isnan(sim.rules.take_profit)) or has_end(sim)
     for i in range(n):
-        start_bar(sim, i)
-        fill_targets(sim, i)
-        equity = close_bar(sim, i)
-        if sim.account.is_ruined == 1:
-            sim.curves[EQUITY, i:] = equity
-            sim.curves[CASH, i:] = equity
+        if is_always_busy or account.pending > 0 or account.shorts > 0 or account.event < sim.events.bar.size:
+            work(sim, i)
+        equity = account.cash
+        cash_curve[i] = equity
+        for s in range(m):
+            if shares[s] != 0.0:
+                equity += shares[s] * last[i, s]
+        curve[i] = equity
+        if account.is_ruined == 1:
+            sim.curves[:, i:] = equity
             return
         for s in range(m):
             if not math.isnan(targets[i, s]):

@@ -1,7 +1,7 @@
 """The conventions of docs/explanation/backtests.md, one by one."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import numpy as np
@@ -26,18 +26,19 @@ NAN = math.nan
 class Script:
     """Calls one function for each bar that has one."""
 
-    def __init__(self, calls: dict[int, Callable[[Context], object]]) -> None:
+    def __init__(self, calls: Mapping[int, Callable[[Context], object]]) -> None:
         self._calls = calls
 
     def prepare(self, panel: Panel) -> None:
         pass
 
     def on_bar(self, context: Context) -> None:
-        self._calls.get(context.bar, lambda _: None)(context)
+        if call := self._calls.get(context.bar):
+            call(context)
 
 
 def play(
-    panel: Panel, calls: dict[int, Callable[[Context], object]], model: FillModel = PLAIN, cash: float = 1e6
+    panel: Panel, calls: Mapping[int, Callable[[Context], object]], model: FillModel = PLAIN, cash: float = 1e6
 ) -> Result:
     return run_strategy(panel, Script(calls), model, cash=cash)
 

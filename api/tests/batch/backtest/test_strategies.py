@@ -1,0 +1,184 @@
+"""The strategies that come with Kaboom: their parameters, their decisions, and that none looks ahead."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from batch.backtest.context import Context
+from batch.backtest.lookahead import check_lookahead
+from batch.backtest.model import FillModel
+from batch.backtest.panel import Panel
+from batch.backtest.protection import NO_PROTECTION, Protection
+from batch.backtest.run import run_weights
+from batch.backtest.signals import highest_before, indicator, weights_on_change
+from batch.backtest.strategies.breakout import Breakout
+from batch.backtest.strategies.buy_and_hold import BuyAndHold
+from batch.backtest.strategies.mean_reversion import MeanReversion
+from batch.backtest.strategies.momentum_rank import MomentumRank
+from batch.backtest.strategies.registry import STRATEGIES, Strategy, grid, parse_strategy
+from batch.backtest.strategies.sma_cross import SmaCross
+from batch.errors import InvalidRequest
+from batch.indicators.chosen import parse_indicators
+from batch.indicators.compute import compute_indicators
+from batch.market.interval import Interval
+from tests.fixtures.backtest.panels import bar_frame, flat, goog, panel_of, random_frame, random_panel
+
+SMALL: list[Strategy] = [
+    SmaCross(fast=3, slow=7, side="both"),
+    MomentumRank(lookback=5, every=3, top=2),
+    MeanReversion(period=5, deviations=1.0, side="both"),
+    Breakout(entry=8, exit=4, side="both"),
+    BuyAndHold(),
+]
+
+
+def said(panel: Panel, strategy: Strategy) -> list[tuple[int, int, float]]:
+    weights = strategy.targets(panel)
+    return [(bar, column, float(weights[bar, column])) for bar, column in np.argwhere(~np.isnan(weights)).tolist()]
+
+
+def closes(*prices: float) -> Panel:
+    return panel_of(*[flat(price) for price in prices])
+
+
+def test_sma_cross_buys_when_the_fast_average_crosses_above() -> None:
+    panel = closes(10, 10, 10, 10, 13, 13, 9, 5, 5)
+    assert said(panel, SmaCross(fast=2, slow=3)) == [(4, 0, 1.0), (6, 0, 0.0)]
+    assert said(panel, SmaCross(fast=2, slow=3, side="both")) == [(4, 0, 1.0), (6, 0, -1.0)]
+
+
+def test_mean_reversion_buys_below_the_band_and_sells_at_the_mean() -> None:
+    panel = closes(100, 101, 100, 101, 90, 95, 101)
+    assert said(panel, MeanReversion(period=4, deviations=1.5)) == [(4, 0, 1.0), (6, 0, 0.0)]
+
+
+def test_breakout_buys_a_new_high_and_sells_a_new_low() -> None:
+    panel = closes(100, 99, 100, 101, 102, 101, 98)
+    assert said(panel, Breakout(entry=3, exit=2)) == [(3, 0, 1.0), (6, 0, 0.0)]
+
+
+def test_momentum_rank_holds_what_rose_most() -> None:
+    rising, falling, still = [flat(100 + n) for n in range(5)], [flat(100 - n) for n in range(5)], [flat(100)] * 5
+    panel = Panel.of(bar_frame({"1301": falling, "1302": still, "1303": rising}), Interval.D1)
+    ranked = MomentumRank(lookback=2, every=2, top=2)
+    assert said(panel, ranked) == [(b, c, w) for b in (2, 4) for c, w in ((0, 0.0), (1, 0.5), (2, 0.5))]
+
+
+def test_buy_and_hold_buys_each_symbol_after_its_first_bar() -> None:
+    panel = Panel.of(bar_frame({"1301": [flat(100)] * 3, "1302": [None, flat(100), flat(100)]}), Interval.D1)
+    assert said(panel, BuyAndHold()) == [(0, 0, 0.5), (1, 1, 0.5)]
+
+
+def test_a_weight_is_said_again_only_after_a_change() -> None:
+    enter, leave, short = (np.array([[int(x)] for x in bits], dtype=bool) for bits in ("0110100", "1000010", "0001001"))
+    weights = weights_on_change(enter, leave, 0.5, short)[:, 0]
+    np.testing.assert_array_equal(weights, [np.nan, 0.5, np.nan, -0.5, 0.5, 0.0, -0.5])
+
+
+def test_indicators_are_those_of_the_bars_of_each_symbol() -> None:
+    frame = random_frame(3, symbols=2)
+    panel, chosen = Panel.of(frame, Interval.D1), parse_indicators(["sma:5", "bbands:6,2", "rsi:4"], Interval.D1)
+    for column, symbol in enumerate(panel.symbols):
+        theirs = compute_indicators(frame.filter(frame["symbol"] == symbol), chosen)
+        has_bar = ~np.isnan(panel.prices[3, :, column])
+        for each in chosen:
+            for name, ours in zip(each.columns, indicator(panel, each.spec.name, *each.values), strict=True):
+                np.testing.assert_array_equal(ours[has_bar, column], theirs[name].to_numpy())
+                assert np.isnan(ours[~has_bar, column]).all()
+
+
+def test_a_channel_does_not_have_its_own_bar() -> None:
+    assert highest_before(np.array([[1.0], [5.0], [2.0], [9.0]]), 2)[:, 0].tolist()[2:] == [5.0, 5.0]
+
+
+@pytest.mark.parametrize("strategy", SMALL, ids=lambda s: s.name)
+@pytest.mark.parametrize("seed", range(3))
+def test_no_strategy_looks_ahead(strategy: Strategy, seed: int) -> None:
+    panel = random_panel(seed, days=50)
+    assert run_weights(panel, strategy, FillModel(), cash=1e7).ledger.height > 0
+    assert check_lookahead(strategy, panel, cuts=50) is None
+
+
+class Planted:
+    """Weights that need bars after their own."""
+
+    protection: Protection = NO_PROTECTION
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def targets(self, panel: Panel) -> Any:
+        close = panel.adjusted("close")
+        weights = np.full(panel.shape, np.nan)
+        if self._kind == "tomorrow":
+            weights[:-1][close[1:] > close[:-1]] = 1.0
+        elif self._kind == "mean of all":
+            weights[close < np.nanmean(close)] = 1.0
+        elif self._kind == "last bar":
+            weights[10] = close[len(close) - 1] > close[10]
+        else:
+            weights[20] = close[40] > close[20]
+        return weights
+
+
+@pytest.mark.parametrize("kind", ["tomorrow", "mean of all", "last bar", "fixed bar"])
+def test_a_planted_look_ahead_is_found(kind: str) -> None:
+    found = check_lookahead(Planted(kind), random_panel(5))
+    assert found is not None
+    assert found.bar <= found.cut
+
+
+class PlantedInPrepare:
+    """Buys when the next close is higher."""
+
+    def __init__(self, shift: int) -> None:
+        self._shift = shift
+
+    def prepare(self, panel: Panel) -> None:
+        close = panel.adjusted("close")[:, 0]
+        later = np.concatenate([close[self._shift :], np.full(self._shift, np.nan)])
+        self._rises = (later > close).tolist() if self._shift else (close > 0).tolist()
+
+    def on_bar(self, context: Context) -> None:
+        if self._rises[context.bar]:
+            context.buy(context.symbols[0], 100)
+
+
+@pytest.mark.parametrize(("shift", "is_caught"), [(1, True), (5, True), (0, False)])
+def test_a_planted_look_ahead_in_python_is_found(shift: int, *, is_caught: bool) -> None:
+    assert (check_lookahead(PlantedInPrepare(shift), goog().until(60)) is not None) is is_caught
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "says"),
+    [
+        ("magic", {}, "supported are sma_cross, momentum_rank"),
+        ("sma_cross", {"fast": 20, "slow": 10}, "fast was 20"),
+        ("sma_cross", {"fast": "10"}, "/fast"),
+        ("sma_cross", {"fats": 10}, "/fats"),
+        ("sma_cross", {"fast": 1}, "/fast"),
+        ("breakout", {"side": "short"}, "/side"),
+        ("mean_reversion", {"deviations": float("nan")}, "/deviations"),
+        ("buy_and_hold", {"stop_loss": 1.5}, "/stop_loss"),
+        ("buy_and_hold", {"weight": 0}, "/weight"),
+    ],
+)
+def test_a_parameter_that_cannot_be_is_refused(name: str, parameters: dict[str, Any], says: str) -> None:
+    with pytest.raises(InvalidRequest, match=says):
+        parse_strategy(name, parameters)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_strategy_survives_json(name: str) -> None:
+    strategy = parse_strategy(name, {"stop_loss": 0.1})
+    assert type(strategy).parse(strategy.to_json()) == strategy
+
+
+def test_a_grid_leaves_out_what_does_not_go_together() -> None:
+    found = list(grid("sma_cross", {"fast": [5, 10, 20], "slow": [10, 20]}))
+    assert [(s.fast, s.slow) for s in found if isinstance(s, SmaCross)] == [(5, 10), (5, 20), (10, 20)]
+    with pytest.raises(InvalidRequest, match="fast was 30"):
+        list(grid("sma_cross", {"fast": [30], "slow": [10, 20]}))
+    with pytest.raises(InvalidRequest, match="no values"):
+        list(grid("sma_cross", {"fast": []}))
