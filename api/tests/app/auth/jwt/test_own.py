@@ -83,7 +83,7 @@ BAD_CLAIMS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("values", BAD_CLAIMS, ids=str)
+@pytest.mark.parametrize("values", BAD_CLAIMS)
 async def test_a_claim_that_is_missing_or_out_of_bounds_is_refused(values: dict[str, Any]) -> None:
     header = {"alg": "HS256", "kid": await key_id()}
     assert await verify(encode_raw(header, claims("kaboom", "kaboom", **values), JWT_KEY.encode())) is None

@@ -174,7 +174,6 @@ class TestKeys:
             None,
             {},
         ],
-        ids=str,
     )
     def test_a_key_of_another_kind_is_left_out(self, entry: Any) -> None:
         good = as_jwk(ec_key(), "good")
