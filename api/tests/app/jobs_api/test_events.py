@@ -74,6 +74,12 @@ async def test_what_cannot_be_watched(http: httpx2.AsyncClient, job_id: str, aft
     assert (await events(http, job_id, after)).status_code == status
 
 
+@pytest.mark.parametrize("after", ["%C2%88", "", "no"])
+async def test_a_log_refuses_a_bad_place_that_a_header_replaces(http: httpx2.AsyncClient, after: str) -> None:
+    answer = await http.get(f"{JOBS}/{'0' * 32}/logs?after={after}", headers={"Last-Event-ID": "7-0"})
+    assert (answer.status_code, "id of an event" in answer.text) == (422, True)
+
+
 async def test_a_long_poll_answers_at_the_end(http: httpx2.AsyncClient, app: FastAPI) -> None:
     job = await plant_queued(app, session="2026-10-30", symbols=["7203"])
     polling = asyncio.create_task(http.get(f"{JOBS}/{job.job_id}", headers={"Prefer": "wait=25"}))
