@@ -11,12 +11,24 @@ from app.auth.scopes import Scope
 
 @dataclass(frozen=True)
 class Row:
-    """An operation: its scope (None: any caller), a valid body, and what it answers to who may call it."""
+    """An operation, and what to ask of it.
+
+    Attributes:
+        scope: what it needs; None if any caller will do.
+        body, form: a valid body, as JSON or as the form of a page.
+        fine: what it answers to who may call it.
+        is_one: whether it is about one object of the world, which another owner must not find.
+        is_stream: whether it goes on until the caller leaves.
+
+    """
 
     scope: Scope | None
     body: dict[str, Any] | None = None
     query: str = ""
     fine: set[int] = field(default_factory=lambda: {200, 201, 202, 204})
+    form: str = ""
+    is_one: bool = False
+    is_stream: bool = False
 
 
 _INGEST, _READ, _WRITE, _BARS = Scope.INGEST, Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.BARS_READ
@@ -34,6 +46,7 @@ def _job_rows(queue: str) -> dict[str, Row]:
         f"GET {one}/events": Row(_READ),
         f"GET {one}/logs": Row(_READ),
         f"GET {one}/failures": Row(_READ),
+        f"GET {one}/chunks": Row(_READ),
         # The job has ended, and all of it is fine.
         f"POST {one}/cancel": Row(_WRITE, fine={409}),
         f"POST {one}/retry": Row(_WRITE, fine={202, 409}),
@@ -49,6 +62,11 @@ PUBLIC = {
     "HEAD /openapi.json",
     "POST /api/v1/login",
     "POST /api/v1/login/session",
+    "GET /static/{tree}/{name:path}",
+    "GET /favicon.ico",
+    "GET /prefer",
+    "GET /login",
+    "POST /login",
 }
 
 ROWS: dict[str, Row] = {
@@ -64,6 +82,14 @@ ROWS: dict[str, Row] = {
     **_job_rows("ingest"),
     **_job_rows("market-data"),
     "GET /api/v1/jobs": Row(_READ),
+    "GET /api/v1/jobs/stats": Row(_READ),
+    "GET /api/v1/stats/series": Row(_READ),
+    "GET /api/v1/workers": Row(_READ),
+    "GET /api/v1/alerts": Row(_READ),
+    "GET /api/v1/providers": Row(_READ),
+    "GET /api/v1/dead-letters": Row(_READ),
+    "GET /api/v1/events": Row(_READ, is_stream=True),
+    "GET /api/v1/settings": Row(_ADMIN),
     "GET /api/v1/schedules": Row(_READ),
     "POST /api/v1/schedules": Row(
         _SCHEDULES, {"name": "another", "cron": "0 18 * * *", "request": {"intervals": {"1d": 1}}}
@@ -79,6 +105,10 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/bars/latest": Row(_BARS, query="?interval=1d"),
     "GET /api/v1/bars/{symbol}": Row(_BARS, query="?interval=1d"),
     "GET /api/v1/coverage": Row(_BARS, query="?interval=1d"),
+    "GET /api/v1/coverage/sessions": Row(_BARS, query="?interval=1d&sessions=2"),
+    "GET /api/v1/coverage/cells": Row(_BARS, query="?interval=1d&sessions=2"),
+    "GET /api/v1/coverage/cells/{symbol}": Row(_BARS, query="?interval=1d&sessions=2", fine={200, 404}),
+    "GET /api/v1/quarantine": Row(_BARS),
     "GET /api/v1/symbols": Row(_BARS),
     "GET /api/v1/universe": Row(_BARS, query="?market=TSE_PRIME"),
     "GET /api/v1/calendar": Row(_BARS),
@@ -95,4 +125,22 @@ ROWS: dict[str, Row] = {
     "POST /api/v1/tokens": Row(_ADMIN, {"name": "new", "scopes": ["admin"]}),
     "DELETE /api/v1/tokens/{token_id}": Row(_ADMIN),
     "GET /api/v1/audit": Row(_ADMIN),
+    # Pages.
+    "GET /": Row(_READ),
+    "GET /docs": Row(None),
+    "GET /jobs": Row(_READ),
+    "GET /jobs/{queue}/{job_id}": Row(_READ),
+    "GET /live/jobs": Row(_READ, is_stream=True),
+    "POST /jobs/preview": Row(_READ, form="action=cancel&job=ingest/{job_id}&next=/jobs"),
+    # The job has ended.
+    "POST /jobs/act": Row(_WRITE, form="action=cancel&job=ingest/{job_id}&next=/jobs", fine={409}, is_one=True),
+    "POST /jobs/views": Row(None, form="name=mine&query=q%3D7203", fine={303}),
+    "GET /data": Row(_BARS),
+    "GET /symbols/{symbol}": Row(_BARS),
+    "POST /fetch/preview": Row(_BARS, form="session=2025-11-04"),
+    "POST /fetch": Row(_INGEST, form="session=2025-11-04", fine={303, 422}),
+    "POST /data/fetch": Row(_INGEST, form="interval=1d&sessions=1&market=TSE_PRIME", fine={200, 303, 422}),
+    # The job is no backfill; a caller without `jobs:read` is not told so.
+    "GET /data/fetch/{job_id}": Row(_INGEST, fine={403, 404}),
+    "POST /data/fetch/run": Row(_INGEST, form="interval=1d&sessions=1&market=TSE_PRIME", fine={303, 422}),
 }
