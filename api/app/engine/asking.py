@@ -1,7 +1,8 @@
 """Asking a part whether it works, within a time, and sharing the answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
 from time import monotonic
 
 from app.engine.parts import Parts
@@ -42,6 +43,24 @@ class RecentAnswer[T]:
             return await self._find()
         finally:
             self._found_at = monotonic()
+
+
+class KeptAnswers[T]:
+    """The recent answers to several questions; of more than `most`, the one asked longest ago is forgotten."""
+
+    def __init__(self, *, for_s: float, most: int = 64) -> None:
+        self._for_s = for_s
+        self._most = most
+        self._kept: OrderedDict[Hashable, RecentAnswer[T]] = OrderedDict()
+
+    async def ask(self, question: Hashable, find: Callable[[], Awaitable[T]]) -> T:
+        """Return the answer to a question, found anew where it is older."""
+        if question not in self._kept:
+            self._kept[question] = RecentAnswer(find, for_s=self._for_s)
+        self._kept.move_to_end(question)
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        return await self._kept[question].get()
 
 
 class BarsFolder:

@@ -29,7 +29,8 @@ FROM jobs WHERE {_JOBS.format(open="")} AND status <> ALL(:open) GROUP BY 1, 2, 
 """  # noqa: S608  the names are our own
 
 # The items of a job that was short are in its row. Of one that took longer than a stretch, and of one that still runs,
-# they are in the chunks: few jobs, whose chunks are read.
+# they are in the chunks. These jobs are few, which PostgreSQL cannot know: OFFSET 0 has it look up the chunks of each,
+# where it would read those of all jobs ever.
 _SETTLED = f"""
 WITH active AS (
     SELECT job_id, queue, completed_at, done, failed,
@@ -38,8 +39,10 @@ WITH active AS (
 ), settled AS (
     SELECT queue, completed_at AS at, done + failed AS settled, failed FROM active WHERE is_short
     UNION ALL
-    SELECT queue, ended_at, (tally->>'done')::int + (tally->>'failed')::int, (tally->>'failed')::int
-    FROM active JOIN job_chunks USING (job_id) WHERE NOT is_short AND ended_at >= :since
+    SELECT queue, chunk.ended_at, chunk.done + chunk.failed, chunk.failed FROM active, LATERAL (
+        SELECT ended_at, (tally->>'done')::int AS done, (tally->>'failed')::int AS failed
+        FROM job_chunks WHERE job_chunks.job_id = active.job_id AND ended_at >= :since OFFSET 0
+    ) AS chunk WHERE NOT is_short
 )
 SELECT queue, {_BIN.format(at="at")} AS bin, sum(settled)::bigint AS settled, sum(failed)::bigint AS failed
 FROM settled GROUP BY 1, 2

@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 
 from app.auth.scopes import Scope
 from app.deps import Caller, Cursors, Jobs, Shared, count_stream, needs
-from app.engine.asking import RecentAnswer
+from app.engine.asking import KeptAnswers
 from app.errors import BAD_CURSOR, INVALID, describe_problems, prefers_japanese
 from app.health.routes import find_readiness
 from app.jobs_api.together import answer_together, build_answer
@@ -30,7 +30,7 @@ from app.words.language import Language
 from batch.kit.clock import utc_now
 
 #: However many ask; a page asks every few seconds.
-_ALERTS_KEPT_S = 2.0
+_ALERTS_KEPT_S, _SERIES_KEPT_S = 2.0, 5.0
 
 _CHANGE = f"event: job\ndata: {orjson.dumps(CHANGE).decode()}\nid: 1762239601512-0\n\n"
 CHANGE_ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -62,28 +62,29 @@ async def get_stats(jobs: Jobs, shared: Shared, request: Request) -> Response:
 
 
 @router.get("/stats/series", response_model=Series, responses=describe_problems(INVALID))
-async def get_series(
-    jobs: Jobs, shared: Shared, request: Request, listing: Annotated[SeriesListing, Query()]
-) -> Response:
+async def get_series(jobs: Jobs, request: Request, listing: Annotated[SeriesListing, Query()]) -> Response:
     """Show what each queue did over time: items settled, jobs ended, jobs that waited."""
-    query = listing.to_query(jobs.parts.catalog.queues, utc_now())
+    queues = jobs.parts.catalog.queues
+    wanted = listing.to_query(queues, utc_now())
 
-    async def find() -> Response:
-        return build_answer((await tell_series(jobs, query)).model_dump_json())
+    async def find() -> str:
+        return (await tell_series(jobs, listing.to_query(queues, utc_now()))).model_dump_json()
 
-    return await answer_together(shared, request, find)
+    question = (wanted.queues, wanted.step, wanted.bins)
+    return build_answer(await _kept(request, "series", for_s=_SERIES_KEPT_S).ask(question, find))
+
+
+def _kept(request: Request, name: str, *, for_s: float) -> KeptAnswers[Any]:
+    """Return the recent answers of this process: however many pages show them, they are found once in a while."""
+    state = request.app.state
+    if not hasattr(state, f"kept_{name}"):
+        setattr(state, f"kept_{name}", KeptAnswers[Any](for_s=for_s))
+    return cast("KeptAnswers[Any]", getattr(state, f"kept_{name}"))
 
 
 async def _alerts(request: Request, jobs: Jobs, caller: Caller) -> AlertsFound:
-    state, owner = request.app.state, caller.owner
-    # However many pages show them, an owner's alerts are looked for once in a while.
-    kept: dict[str, RecentAnswer[AlertsFound]] | None = getattr(state, "alerts", None)
-    if kept is None:
-        state.alerts = kept = {}
-    if owner not in kept:
-        readiness = find_readiness(request, jobs)
-        kept[owner] = RecentAnswer(partial(find_alerts, jobs.parts, readiness, owner), for_s=_ALERTS_KEPT_S)
-    return await kept[owner].get()
+    readiness, kept = find_readiness(request, jobs), _kept(request, "alerts", for_s=_ALERTS_KEPT_S)
+    return cast("AlertsFound", await kept.ask(caller.owner, partial(find_alerts, jobs.parts, readiness, caller.owner)))
 
 
 @router.get("/alerts", response_model=AlertList)
