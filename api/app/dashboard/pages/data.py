@@ -14,7 +14,7 @@ from app.words.language import Language
 from batch.bars.coverage.cells import GAPS, SUSPECTS, CellState
 from batch.market.interval import Interval
 from batch.market.listing import Market
-from batch.market.sectors import SECTORS
+from batch.market.sectors import SECTORS, Sector
 from batch.market.source import is_derived
 from batch.providers.fields import SourceName
 
@@ -95,7 +95,7 @@ async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Res
         to_fetch=sum(row[state] for row in rows for state in GAPS),
         to_fetch_sessions=sum(any(row[state] for state in GAPS) for row in rows),
         map_words=_words_of(page.viewer.language),
-        sector_names={each.code: each.ja if page.viewer.language == "ja" else each.en for each in SECTORS},
+        sector_names={each.code: _names_of(each, page.viewer.language) for each in SECTORS},
         verdict_marks=VERDICT_MARKS,
         is_derived=is_derived(found.get("provider", "")),
         may_fetch=_may_fetch(page),
@@ -114,3 +114,8 @@ def _may_fetch(page: Page) -> bool:
 def _words_of(language: Language) -> dict[str, str]:
     keys = [*_MAP_WORDS, *(f"{kind}_{state}" for state in CellState for kind in ("s", "w"))]
     return {key: find_text(language, f"data.{key}") for key in keys}
+
+
+def _names_of(sector: Sector, language: Language) -> tuple[str, str]:
+    """Return the name that is shown, and the other, by which it is found too."""
+    return (sector.ja, sector.en) if language == "ja" else (sector.en, sector.ja)

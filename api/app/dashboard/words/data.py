@@ -116,8 +116,8 @@ WORDS: dict[str, Pair] = {
     "looking_failed": ("The backfill could not look: {reason}", "補完の対象を調べられませんでした：{reason}"),
     "state": ("State", "状態"),
     "most": ("Sessions with most of them", "件数の多い立会日"),
-    "on_session": ("{session}: {n} symbol || {session}: {n} symbols", "{session}：{n}銘柄"),
+    "on_session": ("{session}: {count} symbol || {session}: {count} symbols", "{session}：{count}銘柄"),
     "total": ("Total", "合計"),
-    "run": ("Fetch {n} symbol session || Fetch {n} symbol sessions", "延べ{n}銘柄日を補完"),
+    "run": ("Fetch {count} symbol session || Fetch {count} symbol sessions", "延べ{count}銘柄日を補完"),
     "refresh": ("Look again", "再表示"),
 }

@@ -145,6 +145,16 @@ async def test_a_backfill_is_previewed_and_then_run(browser: httpx2.AsyncClient)
     await browser.post(f"/api/v1/ingest/jobs/{job_id[1]}/cancel")
 
 
+async def test_the_preview_is_a_part_for_a_dialog(browser: httpx2.AsyncClient) -> None:
+    part = await browser.post("/data/fetch", data={"interval": "1m"}, headers={"hx-request": "true"})
+    assert part.status_code == 200
+    assert "<html" not in part.text
+    async with asyncio.timeout(20):
+        while path := next((a["hx-get"] for _, a in tags_of(part.text) if "hx-get" in a), ""):
+            part = await browser.get(path, headers={"hx-request": "true"})
+    assert 'action="/data/fetch/run"' in part.text
+
+
 async def test_what_looks_odd_is_kept_from_the_preview_to_the_run(browser: httpx2.AsyncClient) -> None:
     shown = await preview(browser, include_short="1")
     assert attribute(shown.text, "input", "value", name="include_short") == "1"

@@ -64,6 +64,7 @@ const font = () => `11px ${getComputedStyle(document.body).fontFamily}`;
 export const overCandles = (view) =>
   new Overlay((g, size, at) => {
     g.font = font();
+    g.textBaseline = 'middle';
     let free = -99;
     for (const bar of view.bars.filter((each) => each.flags.length)) {
       const x = at.x(bar.time);
@@ -99,16 +100,17 @@ export const overCandles = (view) =>
 export const overVolume = (view) =>
   new Overlay((g, size, at) => {
     g.font = font();
+    g.textBaseline = 'middle';
     for (const bar of view.bars.filter((each) => each.auction)) {
       const x = at.x(bar.time);
       if (x === null) continue;
       g.fillStyle = view.ink.accent;
-      diamond(g, x, 18);
+      diamond(g, x, 23);
       const isCut = bar.volume > view.mostVolume;
       const name = view.words[bar.auction];
       const text = isCut ? `${name} ${view.volume(bar.volume)}` : name;
       if (size.width < 420 && bar.auction !== 'a_close' && bar.auction !== 'a_open') continue;
-      halo(g, text, x, 7, view.ink.accent, view.ink.bg, bar.auction.endsWith('close') ? 'right' : 'left');
+      halo(g, text, x, 10, view.ink.accent, view.ink.bg, bar.auction.endsWith('close') ? 'right' : 'left');
     }
   });
 
@@ -117,7 +119,7 @@ export const lunch = (view) => {
     if (!view.lunch) return;
     const [from, to] = view.lunch.map((time) => at.x(time));
     if (from === null || to === null) return;
-    const step = (to - from) / Math.max(1, view.lunchSteps);
+    const step = at.chart.timeScale().options().barSpacing;
     g.fillStyle = view.ink.bg3;
     g.fillRect(from - step / 2, 0, to - from + step, size.height);
   });

@@ -47,7 +47,7 @@ const SECONDS = { '1m': 60, '5m': 300, '15m': 900, '1h': 3600 };
 // The times that a session has, so that minutes without a bar stay empty; the lunch break is a few steps.
 const gridOf = (bars, hours, interval) => {
   const step = SECONDS[interval];
-  if (!step || !hours) return { times: bars.map((bar) => bar.time), lunch: null, steps: 0 };
+  if (!step || !hours) return { times: bars.map((bar) => bar.time), lunch: null, breaks: [] };
   const seconds = (text) => Date.parse(text) / 1000 + JST_S;
   const [opens, amCloses, pmOpens, closes] = ['opens_at', 'am_closes_at', 'pm_opens_at', 'closes_at'].map((name) => seconds(hours[name]));
   const known = new Set(bars.map((bar) => bar.time));
@@ -62,7 +62,7 @@ const gridOf = (bars, hours, interval) => {
   const breaks = Array.from({ length: steps }, (_, n) => Math.round(amCloses + pause * (n + 1)));
   const hasBoth = bars.some((bar) => bar.time <= amCloses) && bars.some((bar) => bar.time >= pmOpens);
   if (hasBoth) breaks.forEach((at) => times.add(at));
-  return { times: [...times].sort((a, b) => a - b), lunch: hasBoth ? [breaks[0], breaks.at(-1)] : null, steps: Math.max(1, steps - 1) };
+  return { times: [...times].sort((a, b) => a - b), breaks, lunch: hasBoth ? [breaks[0], breaks.at(-1)] : null };
 };
 
 const start = () => {
@@ -72,26 +72,28 @@ const start = () => {
   const isDaily = interval === '1d';
   const words = JSON.parse(host.dataset.words);
   const hours = host.dataset.hours ? JSON.parse(host.dataset.hours) : null;
-  const grid = isDaily ? { times: bars.map((bar) => bar.time), lunch: null, steps: 0 } : gridOf(bars, hours, interval);
+  const grid = isDaily ? { times: bars.map((bar) => bar.time), lunch: null, breaks: [] } : gridOf(bars, hours, interval);
   const byTime = new Map(bars.map((bar) => [bar.time, bar]));
   const ranked = bars.map((bar) => bar.volume).sort((a, b) => b - a);
   const mostVolume = isDaily ? ranked[0] : ranked[Math.min(4, ranked.length - 1)];
-  const view = { bars, words, isDaily, mostVolume, volume, lunch: grid.lunch, lunchSteps: grid.steps, actions: JSON.parse(host.dataset.actions), ink: inkOf() };
+  const view = { bars, words, isDaily, mostVolume, volume, lunch: grid.lunch, actions: JSON.parse(host.dataset.actions), ink: inkOf() };
   host.hidden = false;
   const plot = host.querySelector('.plot');
+  const breaks = new Set(grid.breaks);
+  const tick = (time) => (breaks.has(time) ? '' : clock(time));
   const chart = createChart(plot, {
     autoSize: true,
     layout: { attributionLogo: false, fontSize: 11, fontFamily: getComputedStyle(document.body).fontFamily, panes: { enableResize: false } },
     crosshair: { mode: 0, vertLine: { labelVisible: true }, horzLine: { labelVisible: true } },
     rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.12, bottom: 0.06 } },
-    timeScale: { borderVisible: false, timeVisible: !isDaily, secondsVisible: false, fixLeftEdge: true, fixRightEdge: true, minBarSpacing: 0.5, lockVisibleTimeRangeOnResize: true },
-    localization: { priceFormatter: price, timeFormatter: (time) => (isDaily ? new Date(time * 1000).toISOString().slice(0, 10) : clock(time)) },
+    timeScale: { borderVisible: false, timeVisible: !isDaily, secondsVisible: false, allowBoldLabels: false, ...(isDaily ? {} : { tickMarkFormatter: tick }), fixLeftEdge: true, fixRightEdge: true, minBarSpacing: 0.5, lockVisibleTimeRangeOnResize: true },
+    localization: { timeFormatter: (time) => (isDaily ? new Date(time * 1000).toISOString().slice(0, 10) : clock(time)) },
     handleScroll: { vertTouchDrag: false },
     handleScale: { axisPressedMouseMove: false },
   });
-  const candles = chart.addSeries(CandlestickSeries, { priceLineVisible: false, lastValueVisible: true });
+  const candles = chart.addSeries(CandlestickSeries, { priceLineVisible: false, lastValueVisible: false, priceFormat: { type: 'custom', formatter: price, minMove: 0.1 } });
   const columns = chart.addSeries(HistogramSeries, { priceLineVisible: false, lastValueVisible: false, priceFormat: { type: 'custom', formatter: volume, minMove: 1 } }, 1);
-  columns.applyOptions({ autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: mostVolume || 1 }, margins: { above: 26, below: 0 } }) });
+  columns.applyOptions({ autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: mostVolume || 1 }, margins: { above: 32, below: 0 } }) });
   columns.priceScale().applyOptions({ scaleMargins: { top: 0, bottom: 0 }, borderVisible: false });
   chart.panes()[0].setStretchFactor(4);
   chart.panes()[1].setStretchFactor(1.2);
@@ -103,6 +105,10 @@ const start = () => {
     ? candles.createPriceLine({ price: Number(host.dataset.previous), lineStyle: LineStyle.Dashed, lineWidth: 1, axisLabelVisible: false, title: `${words.previous} ${price(Number(host.dataset.previous))}` })
     : null;
 
+  // Above or below the close before; without one, the open.
+  const isUp = bars.at(-1).close >= Number(host.dataset.previous ?? bars.at(-1).open);
+  const close = candles.createPriceLine({ price: bars.at(-1).close, lineVisible: false, axisLabelVisible: true, title: '' });
+
   const recolour = () => {
     const ink = inkOf();
     view.ink = ink;
@@ -113,6 +119,7 @@ const start = () => {
     });
     // Up candles are hollow, down candles filled: no reader depends on the hue.
     candles.applyOptions({ upColor: ink.bg, downColor: ink.down, borderUpColor: ink.up, borderDownColor: ink.down, wickUpColor: ink.up, wickDownColor: ink.down });
+    close.applyOptions({ axisLabelColor: isUp ? ink.up : ink.down, axisLabelTextColor: ink.bg, color: ink.ink3 });
     line?.applyOptions({ color: ink.ink3, lineVisible: true });
     columns.setData(grid.times.map((time) => {
       const bar = byTime.get(time);

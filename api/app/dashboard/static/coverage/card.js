@@ -77,7 +77,7 @@ export class Card {
     meaning.className = 'xs faint';
     meaning.textContent = words[`w_${cell.state}`];
     state.append(swatch, words[`s_${cell.state}`], meaning);
-    const pairs = [[words.session, cell.session], [words.sector, sectors[cell.sector] ?? '–']];
+    const pairs = [[words.session, cell.session], [words.sector, sectors[cell.sector]?.[0] ?? '–']];
     this.tip.replaceChildren(title, state, facts([...pairs, ...(details ? judged(details, words) : [[words.bars, '…'], [words.asked, '…']])]));
   }
 

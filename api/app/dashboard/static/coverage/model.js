@@ -32,8 +32,8 @@ const SCALES = ['TOPIX Core30', 'TOPIX Large70', 'TOPIX Mid400', 'TOPIX Small 1'
 // The rows of the map: places of symbols in an order, and the bands of neighbours that have one name.
 export const arrange = (grid, counts, { group, q, sectors, words }) => {
   const wanted = q.trim().toLowerCase().split(/\s+/).filter(Boolean);
-  const sectorOf = (i) => sectors[grid.sectors[i]] ?? words.no_sector;
-  const text = (i) => `${grid.symbols[i]} ${grid.names[i]} ${sectorOf(i)}`.toLowerCase();
+  const sectorOf = (i) => sectors[grid.sectors[i]]?.[0] ?? words.no_sector;
+  const text = (i) => `${grid.symbols[i]} ${grid.names[i]} ${sectors[grid.sectors[i]]?.join(' ') ?? ''}`.toLowerCase();
   let rows = [...grid.symbols.keys()];
   if (wanted.length) rows = rows.filter((i) => wanted.every((word) => text(i).includes(word)));
   const scale = (i) => SCALES.indexOf(grid.scales[i]);

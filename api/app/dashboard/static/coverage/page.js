@@ -65,7 +65,9 @@ const run = (map) => {
 
   const layOut = () => {
     const { height } = choices();
-    map.layout = measure(host, map.grid.width, map.order.rows.length, height);
+    // A bar to scroll with takes room: it is there before the room is measured.
+    view.style.overflowY = height === 'fit' ? 'hidden' : 'scroll';
+    map.layout = measure(view.clientWidth, map.grid.width, map.order.rows.length, height);
     view.style.height = `${map.layout.high}px`;
     host.querySelector('.map-all').style.height = `${map.layout.all}px`;
     scroll();

@@ -17,15 +17,16 @@ export const colours = (names) => {
 };
 
 // Where everything lies, in CSS pixels. In `fit` all rows share the height; otherwise a row has one of its own.
-export const measure = (host, width, rows, height) => {
-  const narrow = host.clientWidth < 560;
-  const left = narrow ? 100 : 150;
+export const measure = (wide, width, rows, height) => {
+  const narrow = wide < 560;
   const right = narrow ? 0 : 84;
-  const column = Math.max(1, Math.floor((host.clientWidth - left - right) / width));
+  const column = Math.max(1, Math.floor((wide - (narrow ? 100 : 150) - right) / width));
+  // What whole pixels leave over goes to the names.
+  const left = Math.min(narrow ? 110 : 200, wide - right - column * width);
   const isFit = height === 'fit';
   const view = isFit ? (narrow ? 560 : 600) : Math.min(600, Math.max(1, rows) * Number(height));
   const row = isFit ? view / Math.max(1, rows) : Number(height);
-  return { narrow, left, right, column, row, view, isFit, top: TOP, width: column * width, all: TOP + BOTTOM + Math.max(view, row * rows), high: TOP + view + BOTTOM };
+  return { wide, narrow, left, right, column, row, view, isFit, top: TOP, width: column * width, all: TOP + BOTTOM + Math.max(view, row * rows), high: TOP + view + BOTTOM };
 };
 
 export const prepare = (canvas, wide, high) => {
@@ -151,8 +152,8 @@ const drawNames = (g, map, layout, first) => {
 const drawBands = (g, map, layout, first) => {
   const [bg, ink, ink2, ink3] = map.inks;
   let free = -99;
+  g.textAlign = 'right';
   if (layout.right) {
-    g.textAlign = 'right';
     g.fillStyle = ink3;
     g.fillText(map.words.last_20, layout.left + layout.width + 60, layout.top - 10);
   }
@@ -178,7 +179,7 @@ const drawBands = (g, map, layout, first) => {
 export const paint = (host, map) => {
   const layout = map.layout;
   const canvas = host.querySelector('.map-cells');
-  const g = prepare(canvas, host.clientWidth, layout.high);
+  const g = prepare(canvas, layout.wide, layout.high);
   const first = layout.isFit ? 0 : map.first;
   drawCells(g, map, layout, first);
   drawBars(g, map, layout);
@@ -195,7 +196,7 @@ export const paint = (host, map) => {
 // The session of the place that is chosen, and its row, on a canvas of their own: the cells are not drawn again.
 export const mark = (host, map, at) => {
   const layout = map.layout;
-  const g = prepare(host.querySelector('.map-over'), host.clientWidth, layout.high);
+  const g = prepare(host.querySelector('.map-over'), layout.wide, layout.high);
   if (!at) return;
   const first = layout.isFit ? 0 : map.first;
   const x = layout.left + at.column * layout.column;
