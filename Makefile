@@ -50,7 +50,7 @@ else \
 fi
 endef
 
-.PHONY: help setup demo up test check static fmt influx pgbouncer faults faults-full openapi deploy-check image alerts e2e-n8n wheel howtos bench lock clean
+.PHONY: help setup demo up test check static fmt influx pgbouncer faults faults-full openapi deploy-check image alerts e2e-n8n e2e wheel howtos bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -113,6 +113,11 @@ alerts: $(STAMP) ## Test every alert rule, and fire one through Prometheus and A
 
 e2e-n8n: $(STAMP) ## Run the n8n workflows in a real n8n, installed once outside the clone (Node 20, g++)
 	$(BIN)/python -m pytest -q api/tests/n8n $(ARGS)
+
+e2e: $(STAMP) ## Look at every page of the dashboard with Debian's chromium; screenshots go to build/screenshots
+	@command -v $${KABOOM_CHROMIUM:-chromium} >/dev/null || { \
+	  echo 'make e2e needs chromium on PATH: on Debian `apt-get install chromium fonts-noto-cjk`' >&2; exit 1; }
+	$(BIN)/python -m pytest -q -p no:randomly api/tests/browser $(ARGS)
 
 wheel: $(STAMP) ## Build the wheel, install it outside the clone, and run the demo from it
 	$(BIN)/python -m pytest -q -p no:randomly api/tests/wheel $(ARGS)

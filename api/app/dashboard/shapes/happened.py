@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
 _MOST = 8
@@ -39,7 +40,7 @@ def _of_chunks(chunks: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
         if chunk["state"] == "dead":
             values = {"chunk": chunk["n"], "n": chunk["attempts"], "why": chunk["error"]}
             yield Notice("bad", "bad", "given_up", values)
-        for run, after in zip(runs, [*runs[1:], None], strict=True):
+        for run, after in zip_longest(runs, runs[1:]):
             if run["ending"] in {"expired", "broken", "waiting", "failed"}:
                 yield _of_run(chunk, run, after)
 

@@ -41,7 +41,10 @@ WORDS: dict[str, Pair] = {
     "which": ("See the jobs that asked", "取り込みのジョブを見る"),
     "parts_label": ("{symbols} symbols by state", "状態別の内訳（{symbols}銘柄）"),
     "asked": ("{symbols} symbols in all", "全{symbols}銘柄"),
-    "gaps_title": ("Symbols missing, last {n} sessions", "欠損銘柄数（過去{n}立会日）"),
+    "gaps_title": (
+        "Symbols missing, last session || Symbols missing, last {n} sessions",
+        "欠損銘柄数（過去{n}立会日）",
+    ),
     "gaps_label": (
         "Symbols missing in each of the last {n} sessions: {counts}",
         "過去{n}立会日の欠損銘柄数：{counts}",
@@ -66,8 +69,8 @@ WORDS: dict[str, Pair] = {
         "Items settled in the last 24 hours, by 15 minutes: at most {top}, now {now}",
         "過去24時間に完了した件数（15分ごと）：最大{top}、現在{now}",
     ),
-    "jobs_unit": ("jobs", "件"),
-    "items_unit": ("items", "件"),
+    "jobs_unit": ("job || jobs", "件"),
+    "items_unit": ("item || items", "件"),
     "quiet": ("Nothing in the last 24 hours.", "過去24時間はありません。"),
     "schedules": ("Next schedules", "次のスケジュール"),
     "due": ("Due", "予定"),
