@@ -25,7 +25,7 @@ EQUITY, CASH = range(2)
 MAX_STEPS = 50
 
 ISSUE = np.dtype([("topix500", "i8"), ("delisted", "i8"), ("payout", "f8")], align=True)
-EVENT = np.dtype([("bar", "i8"), ("symbol", "i8"), ("ratio", "f8"), ("dividend", "f8")], align=True)
+EX_SESSION = np.dtype([("bar", "i8"), ("symbol", "i8"), ("ratio", "f8"), ("dividend", "f8")], align=True)
 STATE = np.dtype(
     [(name, "f8") for name in ("shares", "average", "stop", "profit", "weight", "want", "used")]
     + [(name, "i8") for name in ("reason", "used_bar")],
@@ -37,7 +37,7 @@ ROW = np.dtype(
     align=True,
 )
 ACCOUNT = np.dtype(
-    [("cash", "f8"), *((name, "i8") for name in ("rows", "shorts", "event", "pending", "is_ruined"))], align=True
+    [("cash", "f8"), *((name, "i8") for name in ("rows", "shorts", "next_ex", "pending", "is_ruined"))], align=True
 )
 
 
@@ -56,7 +56,7 @@ class Issues(NamedTuple):
     payout: Floats
 
 
-class Events(NamedTuple):
+class ExSessions(NamedTuple):
     """Splits and dividends, ascending by bar.
 
     Attributes:
@@ -128,7 +128,7 @@ class State(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The ledger: one row for each fill and each flow of cash or shares, in the order in which they happened."""
+    """The journal: one row for each fill and each flow of cash or shares, in the order in which they happened."""
 
     bar: Ints
     symbol: Ints
@@ -141,12 +141,12 @@ class Rows(NamedTuple):
 
 @dataclass(slots=True)
 class Account:
-    """The cash of a run, in yen, and its counts: rows, short positions, the next event, targets that wait."""
+    """The cash of a run, in yen, and its counts: rows, short positions, the next ex-session, targets that wait."""
 
     cash: float
     rows: int = 0
     shorts: int = 0
-    event: int = 0
+    next_ex: int = 0
     pending: int = 0
     is_ruined: int = 0
 
@@ -158,7 +158,7 @@ class Sim(NamedTuple):
     limits: Floats
     days: Ints
     issues: Issues
-    events: Events
+    ex_sessions: ExSessions
     rules: Rules
     state: State
     account: Account
@@ -167,11 +167,11 @@ class Sim(NamedTuple):
 
 
 def records(kind: np.dtype[Any], columns: Any) -> Any:
-    """Return named columns of one length as a record array; they are copied."""
+    """Return named columns of one length as an array of records; they are copied."""
     made = np.zeros(len(columns[0]), dtype=kind)
     for name, column in zip(kind.names or (), columns, strict=True):
         made[name] = column
-    return made.view(np.recarray)
+    return made
 
 
 def new_state(symbols: int) -> State:
@@ -184,6 +184,6 @@ def new_state(symbols: int) -> State:
 
 
 def new_rows(capacity: int) -> Rows:
-    """Return an empty ledger; rows beyond its capacity are counted, but not kept."""
+    """Return an empty journal; rows beyond its capacity are counted, but not kept."""
     made = np.zeros(capacity, dtype=ROW)
     return Rows(*(made[name] for name in ROW.names or ()))

@@ -17,7 +17,7 @@ from batch.backtest.fills import (
     stop_price,
     whole_lots,
 )
-from batch.backtest.ledger import grown
+from batch.backtest.journal import grown
 from batch.backtest.order import Order, OrderKind
 from batch.backtest.sessions import check_shorts, delist, start_bar
 from batch.backtest.targets import enter_at_open, exit_at_open, exit_within, set_target
@@ -34,7 +34,7 @@ class Broker:
         self._ends: dict[int, list[int]] = {}
         for column, bar in enumerate(sim.issues.delisted.tolist()):
             self._ends.setdefault(bar, []).append(column)
-        self._dates = {*sim.events.bar.tolist(), *self._ends}
+        self._dates = {*sim.ex_sessions.bar.tolist(), *self._ends}
         self._equity = (-1, 0.0)
 
     @property

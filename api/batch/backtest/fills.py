@@ -8,7 +8,7 @@ import math
 
 from batch.backtest.arrays import CEILING, FLOOR, HIGH, LAST, LOW, OPEN, VOLUME, Rules, Sim
 
-#: Reasons of rows in the ledger; `ledger.REASONS` has their names.
+#: Reasons of rows in the journal; `journal.REASONS` has their names.
 ORDER, LIMIT, STOP_LOSS, TAKE_PROFIT, MARGIN_CALL, RUIN, DELISTED, DIVIDEND, SPLIT, BORROW = range(10)
 TICK_TOLERANCE = 1e-3
 LIMIT_TOLERANCE = 0.05
@@ -63,10 +63,12 @@ def slipped(sim: Sim, i: int, s: int, delta: float, price: float) -> float:
     rules, row = sim.rules, sim.issues.topix500[s]
     if rules.slip_rate == 0.0 and rules.slip_ticks == 0.0 and rules.slip_impact == 0.0:
         return price
-    step = price * (rules.slip_rate + rules.slip_impact * math.sqrt(abs(delta) / sim.prices[VOLUME, i, s]))
+    # An order beyond the bar's volume counts as all of it: no impact makes a price negative.
+    part = min(abs(delta) / sim.prices[VOLUME, i, s], 1.0)
+    step = price * (rules.slip_rate + rules.slip_impact * math.sqrt(part))
     if rules.slip_ticks > 0.0:
         step += rules.slip_ticks * tick_of(price, row, rules)
-    worse = round_price(price + step if delta > 0.0 else price - step, delta, row, rules)
+    worse = round_price(price + step if delta > 0.0 else max(price - step, 0.01 * price), delta, row, rules)
     if rules.has_limits:
         # A comparison with NaN is false: a limit that is not known does not bind.
         if delta > 0.0 and worse > sim.limits[CEILING, i, s]:
@@ -137,7 +139,7 @@ def free_cash(sim: Sim, i: int) -> float:
 
 
 def record(sim: Sim, at: tuple[int, int, int], shares: float, price: float, fee: float, amount: float) -> None:
-    """Write a row of the ledger, and change the cash by its amount; `at` has its bar, symbol and reason."""
+    """Write a row of the journal, and change the cash by its amount; `at` has its bar, symbol and reason."""
     rows, k = sim.rows, sim.account.rows
     sim.account.rows += 1
     sim.account.cash += amount

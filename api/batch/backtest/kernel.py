@@ -16,7 +16,7 @@ import numpy as np
 from batch.backtest import fills, sessions, sweeps, targets
 from batch.backtest.arrays import (
     ACCOUNT,
-    EVENT,
+    EX_SESSION,
     ISSUE,
     MAX_STEPS,
     ROW,
@@ -85,10 +85,10 @@ def _pack(sim: Sim) -> Any:
     rules = np.array([tuple(sim.rules)], dtype=_RULES)
     return sim._replace(
         issues=records(ISSUE, sim.issues),
-        events=records(EVENT, sim.events),
-        rules=rules.view(np.recarray)[0],
+        ex_sessions=records(EX_SESSION, sim.ex_sessions),
+        rules=rules[0],
         state=records(STATE, sim.state),
-        account=account.view(np.recarray)[0],
+        account=account[0],
         rows=records(ROW, sim.rows),
     )
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from batch.backtest.arrays import CLOSE, HIGH, LAST, LOW, OPEN, VOLUME, Events, Floats, Ints, Issues
+from batch.backtest.arrays import CLOSE, HIGH, LAST, LOW, OPEN, VOLUME, ExSessions, Floats, Ints, Issues
 from batch.backtest.filled import carry_forward, last_of_session_before
 from batch.errors import InvalidRequest
 from batch.market.adjust import FACTOR_SCHEMA
@@ -67,7 +67,7 @@ class Panel:
         scale: `[bars, symbols]`, the product of the splits so far: prices times it are comparable over time, and later
             splits do not change it.
         issues: what is known of the symbols.
-        events: splits and dividends.
+        ex_sessions: splits and dividends.
 
     """
 
@@ -78,7 +78,7 @@ class Panel:
     prices: Floats
     scale: Floats
     issues: Issues
-    events: Events
+    ex_sessions: ExSessions
 
     @classmethod
     def of(cls, bars: pl.DataFrame, interval: Interval, listings: Listings | None = None) -> "Panel":
@@ -129,20 +129,24 @@ class Panel:
     def until(self, bar: int) -> "Panel":
         """Return the panel as it was at the close of a bar: without what happened later."""
         end, issues = bar + 1, self.issues
-        count = int(np.searchsorted(self.events.bar, end))
-        bar_of, column, ratio, dividend = self.events
-        events = Events(bar_of[:count], column[:count], ratio[:count], dividend[:count])
+        count = int(np.searchsorted(self.ex_sessions.bar, end))
+        bar_of, column, ratio, dividend = self.ex_sessions
+        ex_sessions = ExSessions(bar_of[:count], column[:count], ratio[:count], dividend[:count])
         is_over = issues.delisted <= bar
         known = issues._replace(
             delisted=np.where(is_over, issues.delisted, end), payout=np.where(is_over, issues.payout, np.nan)
         )
         prices = np.ascontiguousarray(self.prices[:, :end])
         rows = (self.opened_at[:end], self.days[:end], prices, self.scale[:end])
-        return Panel(self.symbols, self.interval, *rows, known, events)
+        return Panel(self.symbols, self.interval, *rows, known, ex_sessions)
 
     def adjusted(self, name: str) -> Floats:
-        """Return a column adjusted by the splits so far: prices times `scale`, volumes divided by it."""
+        """Return a column adjusted by the splits so far, to be read: prices times `scale`, volumes divided by it."""
         values: Floats = self.prices[PLACES[name]]
+        if not self.ex_sessions.bar.size:
+            seen = values.view()
+            seen.flags.writeable = False
+            return seen
         return values / self.scale if name == "volume" else values * self.scale
 
     def closed_at(self, bar: int) -> datetime:
@@ -176,10 +180,10 @@ class Panel:
 
 def _assemble(symbols: tuple[str, ...], interval: Interval, opened_at: Ints, prices: Floats, known: Listings) -> Panel:
     days = (opened_at + _JST_S) // _DAY_S
-    events = _find_events(symbols, days, known)
+    ex_sessions = _find_ex_sessions(symbols, days, known)
     issues = _find_issues(symbols, days, known)
     scale = np.ones(prices.shape[1:])
-    for bar, column, ratio in zip(events.bar, events.symbol, events.ratio, strict=True):
+    for bar, column, ratio in zip(ex_sessions.bar, ex_sessions.symbol, ex_sessions.ratio, strict=True):
         scale[bar:, column] *= ratio
     for column, end in enumerate(issues.delisted.tolist()):
         # Rows after the end are no bars of this issue.
@@ -187,10 +191,10 @@ def _assemble(symbols: tuple[str, ...], interval: Interval, opened_at: Ints, pri
     np.nan_to_num(prices[VOLUME], copy=False, nan=0.0)
     close = prices[CLOSE]
     prices[LAST] = np.where(np.isnan(close), carry_forward(close * scale) / scale, close)
-    return Panel(symbols, interval, opened_at, days, prices, scale, issues, events)
+    return Panel(symbols, interval, opened_at, days, prices, scale, issues, ex_sessions)
 
 
-def _find_events(symbols: tuple[str, ...], days: Ints, known: Listings) -> Events:
+def _find_ex_sessions(symbols: tuple[str, ...], days: Ints, known: Listings) -> ExSessions:
     """Return splits and dividends by the first bar of their ex-sessions; those outside are left out."""
     columns = {symbol: column for column, symbol in enumerate(symbols)}
     found: dict[tuple[int, int], list[float]] = {}
@@ -202,7 +206,7 @@ def _find_events(symbols: tuple[str, ...], days: Ints, known: Listings) -> Event
                 entry[place] = entry[0] / number if place == 0 else entry[1] + number
     at = np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
     values = np.array([found[key] for key in sorted(found)], dtype=np.float64).reshape(-1, 2)
-    return Events(at[:, 0], at[:, 1], values[:, 0], values[:, 1])
+    return ExSessions(at[:, 0], at[:, 1], values[:, 0], values[:, 1])
 
 
 def _find_issues(symbols: tuple[str, ...], days: Ints, known: Listings) -> Issues:

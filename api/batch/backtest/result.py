@@ -9,7 +9,7 @@ import polars as pl
 
 from batch.backtest import metrics
 from batch.backtest.arrays import CASH, EQUITY, LAST, Floats, Ints, Sim
-from batch.backtest.ledger import FLOWS, positions_of, to_frame
+from batch.backtest.journal import FLOWS, positions_of, to_frame
 from batch.backtest.panel import Panel
 from batch.backtest.trades import pair_trades
 
@@ -52,15 +52,15 @@ class Result:
         return positions_of(self.sim)
 
     @cached_property
-    def ledger(self) -> pl.DataFrame:
-        """Every fill and every flow of cash, in `LEDGER_SCHEMA`."""
+    def journal(self) -> pl.DataFrame:
+        """Every fill and every flow of cash, in `JOURNAL_SCHEMA`."""
         return to_frame(self.sim, self.panel)
 
     @cached_property
     def trades(self) -> pl.DataFrame:
         """Entries with their exits, in `TRADE_SCHEMA`."""
         last = self.panel.prices[LAST][-1].tolist()
-        return pair_trades(self.ledger, dict(zip(self.panel.symbols, last, strict=True)))
+        return pair_trades(self.journal, dict(zip(self.panel.symbols, last, strict=True)))
 
     @cached_property
     def session_ends(self) -> Ints:
@@ -81,12 +81,12 @@ class Result:
     @property
     def fees(self) -> float:
         """All fees, in yen."""
-        return float(self.ledger["fee"].sum())
+        return float(self.journal["fee"].sum())
 
     @property
     def flows(self) -> float:
         """Dividends, borrow costs and what splits paid for fractions of a share, in yen."""
-        return float(self.ledger.filter(pl.col("reason").is_in(FLOWS))["amount"].sum())
+        return float(self.journal.filter(pl.col("reason").is_in(FLOWS))["amount"].sum())
 
     @cached_property
     def exposure(self) -> Floats:
@@ -99,7 +99,7 @@ class Result:
     @property
     def turnover(self) -> float:
         """The value bought and sold in a year, as a multiple of the mean equity; 1 is half in, half out."""
-        fills = self.ledger.filter(~pl.col("reason").is_in(FLOWS))
+        fills = self.journal.filter(~pl.col("reason").is_in(FLOWS))
         value = float((fills["shares"].abs() * fills["price"]).sum())
         mean, years = float(self.equity.mean()), self.returns.size / metrics.SESSIONS
         return value / mean / years if mean > 0 else math.nan

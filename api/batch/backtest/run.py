@@ -9,7 +9,7 @@ import numpy as np
 from batch.backtest.arrays import Account, Floats, Rules, Sim, new_rows, new_state
 from batch.backtest.broker import Broker
 from batch.backtest.context import Context
-from batch.backtest.ledger import write_curves
+from batch.backtest.journal import write_curves
 from batch.backtest.model import FillModel
 from batch.backtest.panel import Panel
 from batch.backtest.protection import NO_PROTECTION, Protection
@@ -150,7 +150,7 @@ def new_sim(panel: Panel, rules: Rules, cash: float, *, capacity: int = 1024) ->
         limits=panel.limits if rules.has_limits else panel.no_limits,
         days=panel.days,
         issues=panel.issues,
-        events=panel.events,
+        ex_sessions=panel.ex_sessions,
         rules=rules,
         state=new_state(m),
         account=Account(float(cash)),

@@ -38,9 +38,9 @@ def split_position(sim: Sim, i: int, s: int, ratio: float) -> None:
     state.profit[s] /= ratio
 
 
-def apply_event(sim: Sim, i: int, k: int) -> None:
+def apply_ex_session(sim: Sim, i: int, k: int) -> None:
     """Pay a dividend on the shares held at the last close, then split them."""
-    s, ratio, dividend = sim.events.symbol[k], sim.events.ratio[k], sim.events.dividend[k]
+    s, ratio, dividend = sim.ex_sessions.symbol[k], sim.ex_sessions.ratio[k], sim.ex_sessions.dividend[k]
     held = sim.state.shares[s]
     if held != 0.0 and dividend != 0.0:
         record(sim, (i, s, DIVIDEND), 0.0, dividend, 0.0, held * dividend)
@@ -65,11 +65,11 @@ def charge_borrow(sim: Sim, i: int) -> None:
 def start_bar(sim: Sim, i: int) -> None:
     """Do what happens before the open: borrow costs, dividends, splits."""
     charge_borrow(sim, i)
-    k = sim.account.event
-    while k < sim.events.bar.size and sim.events.bar[k] == i:
-        apply_event(sim, i, k)
+    k = sim.account.next_ex
+    while k < sim.ex_sessions.bar.size and sim.ex_sessions.bar[k] == i:
+        apply_ex_session(sim, i, k)
         k += 1
-    sim.account.event = k
+    sim.account.next_ex = k
 
 
 def delist(sim: Sim, i: int, s: int) -> None:

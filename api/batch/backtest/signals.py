@@ -31,8 +31,10 @@ def indicator(panel: Panel, name: str, *values: float) -> list[Floats]:
 
 def _of_column(columns: Sequence[Floats], days: Ints, name: str, values: tuple[float, ...]) -> list[Floats]:
     rows = np.flatnonzero(~np.isnan(columns[2]))
-    high, low, close, volume = (one[rows] for one in columns)
+    high, low, close, volume = columns if rows.size == days.size else [one[rows] for one in columns]
     found = FORMULAS[name](BarColumns(high, low, close, volume, days[rows].astype(np.int32)), values)
+    if rows.size == days.size:
+        return found
     whole = [np.full(days.size, np.nan) for _ in found]
     for output, part in zip(whole, found, strict=True):
         output[rows] = part

@@ -31,7 +31,7 @@ SWEEP_SCHEMA = pl.Schema(
 type _How = tuple[FillModel, Protection, float]
 
 #: The weights of so many bytes are computed before they are run: what a processor's cache holds.
-_CHUNK_BYTES = 2 * 1024 * 1024
+_BUFFER_BYTES = 2 * 1024 * 1024
 
 
 def run_sweep(
@@ -68,7 +68,7 @@ def _run_compiled(panel: Panel, strategies: Sequence[WeightStrategy], how: _How)
     model, protection, cash = how
     sim = new_sim(panel, model.to_rules(**protection.shares()), cash, capacity=0)
     n, m = panel.shape
-    buffer = np.empty((max(1, _CHUNK_BYTES // (8 * n * m)), n, m))
+    buffer = np.empty((max(1, _BUFFER_BYTES // (8 * n * m)), n, m))
     found: list[Floats] = []
     for part in batched(strategies, len(buffer)):
         targets = buffer[: len(part)]

@@ -20,7 +20,7 @@ def reset(sim: Sim, cash: float) -> None:
     state = sim.state
     sim.account.cash = cash
     account = sim.account
-    account.rows, account.shorts, account.event, account.pending, account.is_ruined = 0, 0, 0, 0, 0
+    account.rows, account.shorts, account.next_ex, account.pending, account.is_ruined = 0, 0, 0, 0, 0
     state.shares[:] = 0.0
     state.average[:] = 0.0
     state.stop[:] = math.nan

@@ -145,7 +145,7 @@ def simulate(sim: Sim, targets: Floats) -> None:
     curve, cash_curve = sim.curves[EQUITY], sim.curves[CASH]
     is_always_busy = not (math.isnan(sim.rules.stop_loss) and math.isnan(sim.rules.take_profit)) or has_end(sim)
     for i in range(n):
-        if is_always_busy or account.pending > 0 or account.shorts > 0 or account.event < sim.events.bar.size:
+        if is_always_busy or account.pending > 0 or account.shorts > 0 or account.next_ex < sim.ex_sessions.bar.size:
             work(sim, i)
         equity = account.cash
         cash_curve[i] = equity

@@ -1,4 +1,4 @@
-"""Trades: the fills of a ledger paired first in, first out."""
+"""Trades: the fills of a journal paired first in, first out."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from batch.backtest.ledger import FLOWS
+from batch.backtest.journal import FLOWS
 
 #: One row per entry, or part of one, with its exit; the exit is null where the position is still held. `side` is 1 for
 #: long and -1 for short; `pnl` is in yen, with all fees taken off; `gain` is it as a share of the entry's value. An
@@ -43,14 +43,14 @@ class _Part:
     fee: float
 
 
-def pair_trades(ledger: pl.DataFrame, last: Mapping[str, float]) -> pl.DataFrame:
-    """Return the trades of a ledger in `TRADE_SCHEMA`, by exit, open ones at the end; `last` has the last closes.
+def pair_trades(journal: pl.DataFrame, last: Mapping[str, float]) -> pl.DataFrame:
+    """Return the trades of a journal in `TRADE_SCHEMA`, by exit, open ones at the end; `last` has the last closes.
 
     A split changes the shares and the price of an entry, so that its cost stays.
     """
     parts: dict[str, deque[_Part]] = {}
     trades: list[dict[str, Any]] = []
-    for row in ledger.iter_rows(named=True):
+    for row in journal.iter_rows(named=True):
         held = parts.setdefault(row["symbol"], deque())
         if row["reason"] == "split":
             _split(held, row["shares"])

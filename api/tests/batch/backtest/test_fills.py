@@ -51,12 +51,12 @@ def weigh(panel: Panel, *weights: float, model: FillModel = PLAIN, cash: float =
         run_targets(panel, targets, model, cash=cash, protection=Protection(**protection), engine=engine)
         for engine in ("numba", "python")
     ]
-    assert found[0].ledger.rows() == found[1].ledger.rows()
+    assert found[0].journal.rows() == found[1].journal.rows()
     return found[0]
 
 
 def rows(result: Result, *names: str) -> list[tuple[object, ...]]:
-    return result.ledger.select(*(names or ("bar", "shares", "price"))).rows()
+    return result.journal.select(*(names or ("bar", "shares", "price"))).rows()
 
 
 def test_an_order_is_filled_at_the_next_open() -> None:
@@ -227,6 +227,12 @@ def test_slippage_is_against_the_trader_and_on_a_tick() -> None:
     assert rows(weigh(panel, 0.5, 0.0, model=ticks), "price") == [(4010,), (3990,)]
     impact = PLAIN.model_copy(update={"slippage": Slippage(impact=0.3)})
     assert rows(weigh(panel, 0.5, model=impact), "price") == [(4015,)]
+
+
+def test_slippage_leaves_a_price_above_0() -> None:
+    panel = panel_of(*[flat(2)] * 3, volume=100)
+    worst = PLAIN.filled(slippage={"rate": 0.4, "impact": 0.49, "ticks": 5})
+    assert rows(play(panel, {0: lambda c: c.buy(S, 1000), 1: lambda c: c.sell(S, 1000)}, worst), "price")[1] == (1,)
 
 
 def test_slippage_stays_within_the_daily_limits() -> None:

@@ -34,7 +34,7 @@ def test_an_order_before_lunch_waits_for_the_afternoon() -> None:
     targets = np.full(panel.shape, np.nan)
     targets[last_of_morning] = 0.5
     result = run_targets(panel, targets, FillModel(has_limits=False), cash=1e7)
-    at = result.ledger["at"][0]
+    at = result.journal["at"][0]
     assert (at.hour, at.minute) == (3, 30)
 
 
@@ -63,7 +63,7 @@ def test_a_panel_that_is_cut_is_that_of_the_bars_until_then(bar: int) -> None:
         np.testing.assert_array_equal(part.prices, cut.prices)
         np.testing.assert_array_equal(part.scale, cut.scale)
         np.testing.assert_array_equal(part.limits, cut.limits)
-        assert [x.tolist() for x in part.events] == [x.tolist() for x in cut.events]
+        assert [x.tolist() for x in part.ex_sessions] == [x.tolist() for x in cut.ex_sessions]
     np.testing.assert_array_equal(cut.prices, whole.prices[:, : bar + 1])
 
 

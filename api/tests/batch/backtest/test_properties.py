@@ -97,7 +97,7 @@ def expect_sums(result: Result) -> None:
 @given(SEEDS, MODELS, PROTECTIONS)
 def test_compiled_code_fills_as_python_does(seed: int, model: FillModel, protection: Protection) -> None:
     compiled, python = run_both(seed, model, protection)
-    assert compiled.ledger.rows() == python.ledger.rows()
+    assert compiled.journal.rows() == python.journal.rows()
     assert compiled.equity.tobytes() == python.equity.tobytes()
     assert compiled.cash.tobytes() == python.cash.tobytes()
     assert compiled.is_ruined == python.is_ruined
@@ -136,7 +136,7 @@ def test_orders_never_take_more_cash_than_there_is(seed: int, model: FillModel) 
 @given(SEEDS, MODELS, PROTECTIONS)
 def test_entries_are_whole_lots(seed: int, model: FillModel, protection: Protection) -> None:
     held: dict[str, float] = {}
-    for row in run_both(seed, model, protection)[0].ledger.iter_rows(named=True):
+    for row in run_both(seed, model, protection)[0].journal.iter_rows(named=True):
         before = held.get(row["symbol"], 0.0)
         held[row["symbol"]] = after = before + row["shares"]
         if row["reason"] != "split" and after != 0:
@@ -152,7 +152,7 @@ def test_later_bars_change_no_fill(seed: int, model: FillModel, protection: Prot
     bars = part.shape[0]
     whole = run_targets(panel, targets, model, cash=CASH, protection=protection)
     early = run_targets(part, targets[:bars], model, cash=CASH, protection=protection)
-    assert early.ledger.rows() == whole.ledger.filter(pl.col("bar") < bars).rows()
+    assert early.journal.rows() == whole.journal.filter(pl.col("bar") < bars).rows()
     assert early.equity.tobytes() == whole.equity[:bars].tobytes()
 
 
@@ -163,7 +163,7 @@ def test_later_bars_change_no_fill_of_an_order(seed: int, model: FillModel, cut:
     part = panel.until(min(cut, panel.shape[0] - 1))
     whole = run_strategy(panel, RandomOrders(seed), model, cash=CASH)
     early = run_strategy(part, RandomOrders(seed), model, cash=CASH)
-    assert early.ledger.rows() == whole.ledger.filter(pl.col("bar") < part.shape[0]).rows()
+    assert early.journal.rows() == whole.journal.filter(pl.col("bar") < part.shape[0]).rows()
 
 
 @FEW
@@ -181,7 +181,7 @@ def test_the_order_of_symbols_does_not_matter_when_cash_is_ample(
     targets = random_targets(seed, panel) * 0.01
     model = model.filled(size_at="decision", borrow_rate=0.0)
     found = [
-        run_targets(p, t, model, cash=1e12, protection=protection).ledger
+        run_targets(p, t, model, cash=1e12, protection=protection).journal
         for p, t in ((panel, targets), (other, targets[:, ::-1]))
     ]
     back = found[1].with_columns(pl.col("symbol").replace_strict(turned, return_dtype=pl.String()))
@@ -203,5 +203,5 @@ def test_random_panels_have_every_reason() -> None:
     model = FillModel(allows_short=True, volume_cap=1.0)
     for seed in range(60):
         result = run_both(seed, model, Protection(stop_loss=0.05, take_profit=0.05))[0]
-        seen |= set(result.ledger["reason"].cast(pl.String()).to_list())
+        seen |= set(result.journal["reason"].cast(pl.String()).to_list())
     assert seen >= {"order", "stop_loss", "take_profit", "delisted", "dividend", "split", "borrow"}

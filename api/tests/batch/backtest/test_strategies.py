@@ -96,7 +96,7 @@ def test_a_channel_does_not_have_its_own_bar() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_no_strategy_looks_ahead(strategy: Strategy, seed: int) -> None:
     panel = random_panel(seed, days=50)
-    assert run_weights(panel, strategy, FillModel(), cash=1e7).ledger.height > 0
+    assert run_weights(panel, strategy, FillModel(), cash=1e7).journal.height > 0
     assert check_lookahead(strategy, panel, cuts=50) is None
 
 

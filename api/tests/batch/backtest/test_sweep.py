@@ -44,18 +44,18 @@ def test_a_sweep_in_python_is_that_of_compiled_code() -> None:
     assert ours.rows() == theirs.rows()
 
 
-def test_a_sweep_of_more_than_one_chunk_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_of_more_than_one_buffer_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run_sweep(GOOG, STRATEGIES, MODEL, cash=100_000)
-    monkeypatch.setattr("batch.backtest.sweep._CHUNK_BYTES", 1)
+    monkeypatch.setattr("batch.backtest.sweep._BUFFER_BYTES", 1)
     assert run_sweep(GOOG, STRATEGIES, MODEL, cash=100_000).rows() == whole.rows()
 
 
-def test_a_short_ledger_is_run_again_with_room() -> None:
+def test_a_short_journal_is_run_again_with_room() -> None:
     panel = panel_of(*[flat(100)] * 500, volume=1_000)
     targets = np.full(panel.shape, np.nan)
     targets[0] = 1.0
     model = FillModel(volume_cap=0.1, has_limits=False)
-    found = [run_targets(panel, targets, model, cash=1e8, engine=engine).ledger for engine in ("numba", "python")]
+    found = [run_targets(panel, targets, model, cash=1e8, engine=engine).journal for engine in ("numba", "python")]
     assert found[0].rows() == found[1].rows()
     assert found[0].height == 499
 
@@ -125,7 +125,7 @@ def test_curves_and_rates_of_a_result() -> None:
     np.testing.assert_allclose(result.drawdown, result.equity / peak - 1)
     trades = result.trades.drop_nulls("exit_bar")
     assert result.hit_rate == pytest.approx(float((trades["pnl"] > 0).mean()))  # type: ignore[arg-type]
-    value = float((result.ledger["shares"].abs() * result.ledger["price"]).sum())
+    value = float((result.journal["shares"].abs() * result.journal["price"]).sum())
     assert result.turnover == pytest.approx(value / result.equity.mean() / (len(result.returns) / 244))
     held = np.abs(result.positions[:, 0]) * GOOG.prices[3][:, 0] / result.equity
     np.testing.assert_allclose(result.exposure, held, atol=1e-12)

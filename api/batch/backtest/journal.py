@@ -1,4 +1,4 @@
-"""The ledger of a run as a frame, and the curves that follow from it."""
+"""The journal of a run as a frame, and the curves that follow from it."""
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ REASONS = (
 FLOWS = ("dividend", "split", "borrow")
 
 #: `shares` is the change of the position, `amount` that of the cash, with the fee taken off; yen.
-LEDGER_SCHEMA = pl.Schema(
+JOURNAL_SCHEMA = pl.Schema(
     {
         "bar": pl.Int64(),
         "at": pl.Datetime("us", "UTC"),
@@ -29,7 +29,7 @@ LEDGER_SCHEMA = pl.Schema(
 
 
 def to_frame(sim: Sim, panel: Panel) -> pl.DataFrame:
-    """Return the rows of a run in `LEDGER_SCHEMA`; `at` is the start of the bar."""
+    """Return the rows of a run in `JOURNAL_SCHEMA`; `at` is the start of the bar."""
     count = sim.account.rows
     rows = sim.rows._replace(**{name: part[:count] for name, part in sim.rows._asdict().items()})
     return pl.DataFrame(
@@ -43,7 +43,7 @@ def to_frame(sim: Sim, panel: Panel) -> pl.DataFrame:
             "fee": rows.fee,
             "amount": rows.amount,
         },
-        schema=LEDGER_SCHEMA,
+        schema=JOURNAL_SCHEMA,
     )
 
 
