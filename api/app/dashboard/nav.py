@@ -12,6 +12,8 @@ class Place:
         path: where it leads.
         icon: its symbol in the tab bar of a phone; "" where it has no place there.
         letter: the key that leads to it after `g`; "" where there is none.
+        scope: what a viewer must be allowed to open it; "" where anybody may.
+        is_on_phone_only: whether it stands in the tab bar alone; a wide screen has its places in the navigation.
 
     """
 
@@ -19,10 +21,18 @@ class Place:
     path: str
     icon: str = ""
     letter: str = ""
+    scope: str = ""
+    is_on_phone_only: bool = False
 
 
 PLACES = (
     Place("overview", "/", "t-o", "o"),
     Place("jobs", "/jobs", "t-j", "j"),
     Place("data", "/data", "t-d", "d"),
+    Place("schedules", "/schedules"),
+    Place("workers", "/workers"),
+    Place("webhooks", "/webhooks"),
+    Place("quarantine", "/quarantine"),
+    Place("settings", "/settings", scope="admin"),
+    Place("more", "/more", "t-m", is_on_phone_only=True),
 )

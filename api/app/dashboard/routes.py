@@ -8,7 +8,8 @@ from app.dashboard.browser import BrowserAnswers
 from app.dashboard.language import CHOICES, KEPT_S, cookie_of
 from app.dashboard.live import LiveRows
 from app.dashboard.page import NextPath, pages_of
-from app.dashboard.pages import data, data_fetch, docs, job, job_forms, jobs, live_rows, login, overview, symbol
+from app.dashboard.pages import data, data_fetch, docs, job, job_forms, jobs, live_rows, login, more, overview, symbol
+from app.dashboard.pages.operations import schedule_forms, schedules
 from app.dashboard.rendering import Pages
 from app.dashboard.static_files import StaticFiles
 from app.dashboard.viewer import is_own_path
@@ -17,8 +18,9 @@ from batch.errors import NotFound
 #: One line for each page.
 _PAGES = (
     *(login.router, overview.router, jobs.router, job.router, job_forms.router, live_rows.router, docs.router),
-    *(data.router, data_fetch.router, symbol.router),
+    *(data.router, data_fetch.router, symbol.router, more.router),
 )
+_OPERATIONS = (schedules.router, schedule_forms.router)
 
 router = APIRouter(include_in_schema=False)
 
@@ -29,7 +31,7 @@ def install_dashboard(app: FastAPI, *, release: str | None) -> None:
     app.state.live_rows = LiveRows()
     app.add_middleware(BrowserAnswers, pages=pages)
     app.include_router(router)
-    for each in _PAGES:
+    for each in (*_PAGES, *_OPERATIONS):
         app.include_router(each, include_in_schema=False)
 
 

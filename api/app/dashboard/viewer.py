@@ -1,6 +1,6 @@
 """Who looks at a page, in which language, and what they may do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
@@ -85,6 +85,11 @@ async def read_form(request: Request) -> Mapping[str, list[str]]:
     for name, value in pairs:
         fields.setdefault(name, []).append(value)
     return fields
+
+
+def first_of(fields: Mapping[str, Sequence[str]], name: str) -> str:
+    """Return the first value of a field of a form; "" where it has none."""
+    return next(iter(fields.get(name, ())), "")
 
 
 def check_origin(request: Request) -> None:

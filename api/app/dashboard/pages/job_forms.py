@@ -12,7 +12,7 @@ from app.dashboard.asking import Reply
 from app.dashboard.language import KEPT_S
 from app.dashboard.page import Page
 from app.dashboard.shapes.job_rows import JobRow, api_path, is_reference
-from app.dashboard.viewer import is_own_path, read_form
+from app.dashboard.viewer import first_of, is_own_path, read_form
 from app.dashboard.views import COOKIE, add_view, drop_view, read_views, write_views
 from app.deps import needs
 from batch.errors import InvalidRequest
@@ -64,11 +64,11 @@ async def act(page: Page, request: Request) -> Response:
 async def save_view(page: Page, request: Request) -> Response:
     """Keep the filters of the page under a name, or drop a view, in the viewer's cookie."""
     fields = await read_form(request)
-    views, query = read_views(request), _first(fields, "query")
-    if dropped := _first(fields, "drop"):
+    views, query = read_views(request), first_of(fields, "query")
+    if dropped := first_of(fields, "drop"):
         views = drop_view(views, dropped)
     else:
-        views = add_view(views, _first(fields, "name"), query)
+        views = add_view(views, first_of(fields, "name"), query)
     response = page.go_to(f"/jobs?{query}" if query else "/jobs")
     is_secure = request.url.scheme == "https"
     response.set_cookie(COOKIE, write_views(views), max_age=KEPT_S, httponly=True, secure=is_secure, samesite="lax")
@@ -76,7 +76,11 @@ async def save_view(page: Page, request: Request) -> Response:
 
 
 def _read(fields: Mapping[str, Sequence[str]]) -> tuple[Action, list[str], str]:
-    action, chosen, back = _first(fields, "action"), list(dict.fromkeys(fields.get("job", []))), _first(fields, "next")
+    action, chosen, back = (
+        first_of(fields, "action"),
+        list(dict.fromkeys(fields.get("job", []))),
+        first_of(fields, "next"),
+    )
     if action not in _CALLS:
         raise InvalidRequest(f"the action was {action[:20]!r}, expected retry, again or cancel")
     if not 1 <= len(chosen) <= _MOST_JOBS or not all(map(is_reference, chosen)):
@@ -99,7 +103,3 @@ def _fits(row: JobRow, action: Action) -> bool:
     if action == "retry":
         return row.is_final and row.unit_count > 0
     return row.is_final == (action == "again")
-
-
-def _first(fields: Mapping[str, Sequence[str]], name: str) -> str:
-    return next(iter(fields.get(name, ())), "")

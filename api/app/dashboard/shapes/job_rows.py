@@ -10,6 +10,7 @@ from batch.market.outcome import is_fine
 
 #: A job as forms name it: the queue as in paths, and the id.
 _REFERENCE = re.compile(r"[a-z][a-z-]{0,30}/[0-9a-f]{32}")
+_LINK = re.compile(r"/api/v1/([a-z][a-z-]{0,30})/jobs/([0-9a-f]{32})")
 #: How a state looks: its kind, which decides the colour, and its shape.
 MARKS: Mapping[str, tuple[str, str]] = {
     "queued": ("idle", "wait"),
@@ -119,6 +120,12 @@ def rows_of(jobs: Sequence[Mapping[str, Any]]) -> list[JobRow]:
 def is_reference(text: str) -> bool:
     """Return whether a text names a job as our forms do."""
     return _REFERENCE.fullmatch(text) is not None
+
+
+def page_of(link: str) -> str:
+    """Return the page of a job that the API links to as `/api/v1/{queue}/jobs/{id}`; "" where it is none."""
+    found = _LINK.fullmatch(link)
+    return f"/jobs/{found[1]}/{found[2]}" if found else ""
 
 
 def api_path(reference: str) -> str:

@@ -10,18 +10,12 @@ from fastapi import FastAPI
 from app.ledger.port import JobQuery
 from batch.errors import StoreError
 from tests.fixtures.jobs.apps import jobs_of
-from tests.fixtures.jobs.browsers import browser_of, tags_of, text_of
+from tests.fixtures.jobs.browsers import browser_of, read_page, tags_of, text_of
 from tests.fixtures.jobs.jobs import OWNER
 from tests.fixtures.jobs.planted import plant_final, plant_queued, plant_running
 
 pytestmark = pytest.mark.anyio
 HOSTILE = "<script>alert(1)</script>\u202e\u001b[31m" + "x" * 10_000
-
-
-async def read(browser: httpx2.AsyncClient, path: str) -> str:
-    answer = await browser.get(path)
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8"), answer.text
-    return answer.text
 
 
 def rows_in(html: str) -> list[str]:
@@ -36,7 +30,7 @@ async def test_rows_say_state_progress_and_why(real_app: FastAPI, real_browser: 
     queued = await plant_queued(real_app)
     running, _ = await plant_running(real_app, "ok", "ok", "provider_error", size=8)
     partial = await plant_final(real_app, "ok", "rate_limited", "rate_limited", "provider_error")
-    html = await read(real_browser, "/jobs")
+    html = await read_page(real_browser, "/jobs")
     assert rows_in(html) == [partial.job_id, running.job_id, queued.job_id]
     first, second, third = rows_text(html)
     assert "partial Daily ingest" in first
@@ -52,7 +46,7 @@ async def test_rows_say_state_progress_and_why(real_app: FastAPI, real_browser: 
 async def test_japanese_rows_use_the_words_of_the_glossary(real_app: FastAPI) -> None:
     await plant_final(real_app, "ok", "rate_limited")
     async with browser_of(real_app, **{"accept-language": "ja"}) as browser:
-        html = await read(browser, "/jobs")
+        html = await read_page(browser, "/jobs")
     assert "一部失敗日次取り込み" in rows_text(html)[0].replace(" ", "")
     assert "呼び出し回数の上限超過 1" in rows_text(html)[0]
     assert "東証プライム" in rows_text(html)[0]
@@ -61,32 +55,32 @@ async def test_japanese_rows_use_the_words_of_the_glossary(real_app: FastAPI) ->
 async def test_filters_are_links_that_survive_a_reload(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
     queued = await plant_queued(real_app)
     partial = await plant_final(real_app, "ok", "provider_error")
-    html = await read(real_browser, "/jobs")
+    html = await read_page(real_browser, "/jobs")
     links = {tag["href"] for name, tag in tags_of(html) if name == "a" and tag.get("href", "").startswith("/jobs?")}
     assert {"/jobs?status=partial", "/jobs?status=queued", "/jobs?status=partial&status=failed"} <= links
-    assert rows_in(await read(real_browser, "/jobs?status=partial")) == [partial.job_id]
-    assert rows_in(await read(real_browser, f"/jobs?q={queued.job_id[:8]}")) == [queued.job_id]
-    assert rows_in(await read(real_browser, "/jobs?queue=market_data")) == []
-    searched = await read(real_browser, "/jobs?q=provider_error&status=partial&period=today")
+    assert rows_in(await read_page(real_browser, "/jobs?status=partial")) == [partial.job_id]
+    assert rows_in(await read_page(real_browser, f"/jobs?q={queued.job_id[:8]}")) == [queued.job_id]
+    assert rows_in(await read_page(real_browser, "/jobs?queue=market_data")) == []
+    searched = await read_page(real_browser, "/jobs?q=provider_error&status=partial&period=today")
     assert [tag["value"] for name, tag in tags_of(searched) if tag.get("name") == "q"] == ["provider_error"]
     assert '<option value="today" selected>' in searched
 
 
 async def test_an_empty_list_says_why_and_what_to_do(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
-    assert "kaboom ingest run-daily" in await read(real_browser, "/jobs")
-    nothing = text_of(await read(real_browser, "/jobs?q=9999"))
+    assert "kaboom ingest run-daily" in await read_page(real_browser, "/jobs")
+    nothing = text_of(await read_page(real_browser, "/jobs?q=9999"))
     assert "No job mentions “9999”." in nothing
     assert "Clear the filters" in nothing
-    assert "No job matches these filters." in text_of(await read(real_browser, "/jobs?status=failed"))
+    assert "No job matches these filters." in text_of(await read_page(real_browser, "/jobs?status=failed"))
 
 
 async def test_a_cursor_leads_to_older_jobs_and_an_old_one_to_the_first(
     real_app: FastAPI, real_browser: httpx2.AsyncClient
 ) -> None:
     made = [(await plant_queued(real_app)).job_id for _ in range(53)][::-1]
-    html = await read(real_browser, "/jobs")
+    html = await read_page(real_browser, "/jobs")
     (older,) = [tag["href"] for name, tag in tags_of(html) if tag.get("rel") == "next"]
-    assert rows_in(html) + rows_in(await read(real_browser, older)) == made
+    assert rows_in(html) + rows_in(await read_page(real_browser, older)) == made
     answer = await real_browser.get("/jobs?cursor=forged&status=failed")
     assert (answer.status_code, answer.headers["location"]) == (303, "/jobs?status=failed")
 
@@ -99,17 +93,19 @@ async def test_nonsense_in_the_address_is_a_page_that_says_so(browser: httpx2.As
 
 async def test_hostile_text_is_text(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
     job = await plant_queued(real_app, market=HOSTILE, intervals={HOSTILE: 1})
-    html = await read(real_browser, "/jobs")
+    html = await read_page(real_browser, "/jobs")
     assert rows_in(html) == [job.job_id]
     assert "<script>alert" not in html
     assert all("src" in tag for name, tag in tags_of(html) if name == "script")
-    assert "<script>alert" not in await read(real_browser, "/jobs?q=%3Cscript%3Ealert(1)%3C/script%3E&period=%22%3E")
+    assert "<script>alert" not in await read_page(
+        real_browser, "/jobs?q=%3Cscript%3Ealert(1)%3C/script%3E&period=%22%3E"
+    )
 
 
 async def test_other_owners_see_nothing_of_it(real_app: FastAPI) -> None:
     job = await plant_final(real_app, "ok", "provider_error")
     async with browser_of(real_app, owner="other") as browser:
-        assert job.job_id not in await read(browser, "/jobs?period=any")
+        assert job.job_id not in await read_page(browser, "/jobs?period=any")
         form = {"action": "retry", "job": f"ingest/{job.job_id}"}
         assert "None of the chosen jobs fits" in (await browser.post("/jobs/preview", data=form)).text
         refused = await browser.post("/jobs/act", data=form)
@@ -121,13 +117,13 @@ async def test_views_are_kept_in_the_browser(real_browser: httpx2.AsyncClient) -
     form = {"name": " Mine <b> ", "query": "status=failed&q=run_daily&told=retry&cursor=x"}
     answer = await real_browser.post("/jobs/views", data=form)
     assert answer.status_code == 303
-    html = await read(real_browser, "/jobs")
+    html = await read_page(real_browser, "/jobs")
     assert ("a", "/jobs?status=failed&q=run_daily") in [(n, tag.get("href")) for n, tag in tags_of(html)]
     assert "Mine &lt;b&gt;" in html
     await real_browser.post("/jobs/views", data={"drop": "Mine <b>", "query": ""})
-    assert "Mine" not in await read(real_browser, "/jobs")
+    assert "Mine" not in await read_page(real_browser, "/jobs")
     real_browser.cookies.set("kaboom_views", "no-base64!")
-    await read(real_browser, "/jobs")
+    await read_page(real_browser, "/jobs")
 
 
 async def test_a_ledger_that_is_away_is_said_in_place_of_the_list(
@@ -137,6 +133,6 @@ async def test_a_ledger_that_is_away_is_said_in_place_of_the_list(
         raise StoreError("PostgreSQL did not answer in 7 s")
 
     monkeypatch.setattr(jobs_of(real_app).parts.history, "list_jobs", away)
-    text = text_of(await read(real_browser, "/jobs"))
+    text = text_of(await read_page(real_browser, "/jobs"))
     assert "The list of jobs is not available" in text
     assert "PostgreSQL did not answer in 7 s" in text

@@ -1,0 +1,15 @@
+"""All places and preferences, for a phone, whose tab bar has room for five places."""
+
+from fastapi import APIRouter, Response
+
+from app.dashboard.language import CHOICES
+from app.dashboard.page import Page
+from app.deps import needs
+
+router = APIRouter()
+
+
+@router.get("/more", dependencies=[needs()])
+async def show_more(page: Page) -> Response:
+    """Show every place, and what a viewer may prefer."""
+    return await page.show("more.html", choices=CHOICES)

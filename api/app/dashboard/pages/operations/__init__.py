@@ -1,0 +1,1 @@
+"""What operators look after: schedules, workers, webhooks, dead letters, rejected rows."""

@@ -1,0 +1,98 @@
+"""What the pages of schedules change: add, enable, disable, run now, remove."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response, status
+
+from app.auth.scopes import Scope
+from app.dashboard.page import Page
+from app.dashboard.pages.operations.schedules import API, ScheduleId, show_new
+from app.dashboard.shapes.job_rows import page_of
+from app.dashboard.viewer import first_of, read_form
+from app.deps import needs
+from batch.errors import InvalidRequest
+
+router = APIRouter(dependencies=[needs(Scope.SCHEDULES_WRITE)])
+_TEXTS = ("name", "task", "request", "when", "session_at", "cron", "missed", "max_late_h", "is_enabled")
+
+
+@router.post("/schedules")
+async def add(page: Page, request: Request) -> Response:
+    """Add a schedule; one that is refused is shown again with the reason at its field."""
+    fields = await read_form(request)
+    values = {name: first_of(fields, name) for name in _TEXTS}
+    try:
+        body = _to_body(values)
+    except InvalidRequest as e:
+        return await show_new(page, values, _explain(e), status.HTTP_422_UNPROCESSABLE_CONTENT)
+    reply = await page.api.post(API, body)
+    if not reply.is_ok:
+        return await show_new(page, values, reply.problem, reply.status)
+    return page.go_to(f"/schedules/{reply.data['schedule_id']}?told=added")
+
+
+@router.post("/schedules/{schedule_id}/switch")
+async def switch(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
+    """Enable or disable a schedule."""
+    is_enabled = first_of(await read_form(request), "is_enabled") == "yes"
+    reply = await page.api.patch(f"{API}/{schedule_id}", {"is_enabled": is_enabled})
+    if not reply.is_ok:
+        return await page.show_problem(reply)
+    return page.go_to(f"/schedules/{schedule_id}?told={'enabled' if is_enabled else 'disabled'}")
+
+
+@router.post("/schedules/{schedule_id}/run")
+async def run(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
+    """Submit the request of a schedule now, and open its job."""
+    await read_form(request)
+    reply = await page.api.post(f"{API}/{schedule_id}/run")
+    if not reply.is_ok:
+        return await page.show_problem(reply)
+    return page.go_to(page_of(reply.headers["location"]))
+
+
+@router.post("/schedules/{schedule_id}/remove")
+async def remove(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
+    """Remove a schedule with its history."""
+    await read_form(request)
+    reply = await page.api.delete(f"{API}/{schedule_id}")
+    return page.go_to("/schedules?told=removed") if reply.is_ok else await page.show_problem(reply)
+
+
+def _to_body(values: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields as JSON has them; what they hold is checked by the API.
+
+    Raises:
+        InvalidRequest: a field is not of its type.
+
+    """
+    by_session = values["when"] != "cron"
+    return {
+        "name": values["name"].strip(),
+        "task": values["task"],
+        "request": _parse_json(values["request"]),
+        "session_at" if by_session else "cron": values["session_at" if by_session else "cron"].strip(),
+        "missed": values["missed"],
+        "max_late_h": _parse_whole(values["max_late_h"]),
+        "is_enabled": values["is_enabled"] == "yes",
+    }
+
+
+def _parse_json(text: str) -> object:
+    try:
+        return orjson.loads(text)
+    except ValueError as e:
+        raise InvalidRequest(f"the request was not JSON: {e}", pointer="/request") from e
+
+
+def _parse_whole(text: str) -> int:
+    if not text.strip().isascii() or not text.strip().isdecimal() or len(text) > 9:
+        raise InvalidRequest(f"max_late_h was {text[:20]!r}, expected a number of hours", pointer="/max_late_h")
+    return int(text)
+
+
+def _explain(error: InvalidRequest) -> dict[str, object]:
+    faults: Sequence[Mapping[str, str]] = [{"pointer": f"#{error.pointer}", "detail": error.message}]
+    return {"title": "", "detail": error.message, "status": 422, "request_id": "", "errors": faults}

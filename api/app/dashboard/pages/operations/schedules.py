@@ -1,0 +1,95 @@
+"""The schedules: when each falls due next, and what became of the last due times."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path, Query, Response
+
+from app.auth.scopes import Scope
+from app.catalog import CATALOG
+from app.dashboard.page import Page
+from app.dashboard.shapes.job_rows import page_of
+from app.deps import needs
+from app.jobs.queues import jobs_path
+from app.ledger.schedules.model import DEFAULT_MAX_LATE_H, MissedPolicy
+
+router = APIRouter()
+API = "/api/v1/schedules"
+#: How the outcome of a due time looks: its kind, which decides the colour, and its shape.
+MARKS: Mapping[str, tuple[str, str]] = {
+    "fired": ("ok", "ok"),
+    "joined": ("ok", "ok"),
+    "skipped": ("idle", "stop"),
+    "missed": ("warn", "warn"),
+    "refused": ("bad", "bad"),
+}
+#: What the form for a new schedule begins with.
+_DAILY: Mapping[str, object] = {
+    "name": "",
+    "task": "ingest.run_daily",
+    "request": '{"intervals": {"1m": 1}, "market": "TSE_PRIME"}',
+    "when": "session",
+    "session_at": "16:35",
+    "cron": "0 18 * * 5",
+    "missed": "latest",
+    "max_late_h": str(DEFAULT_MAX_LATE_H),
+    "is_enabled": "yes",
+}
+Told = Annotated[str, Query(max_length=20)]
+ScheduleId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+
+
+@router.get("/schedules", dependencies=[needs(Scope.JOBS_READ)])
+async def show_schedules(page: Page, told: Told = "") -> Response:
+    """Show all schedules, by name."""
+    found = await page.ask(API)
+    rows = found.data["items"] if found.is_ok else []
+    due = sorted((each for each in rows if each["next_at"]), key=lambda each: str(each["next_at"]))
+    return await page.show(
+        "operations/schedules.html",
+        found=found,
+        rows=rows,
+        next_due=due[0] if due else None,
+        told=told,
+        **_words(),
+    )
+
+
+@router.get("/schedules/new", dependencies=[needs(Scope.SCHEDULES_WRITE)])
+async def show_form(page: Page) -> Response:
+    """Show the form for a new schedule."""
+    return await show_new(page, _DAILY)
+
+
+@router.get("/schedules/{schedule_id}", dependencies=[needs(Scope.JOBS_READ)])
+async def show_schedule(page: Page, schedule_id: ScheduleId, told: Told = "") -> Response:
+    """Show one schedule with its next due times and its firings."""
+    found = await page.ask(f"{API}/{schedule_id}")
+    if not found.is_ok:
+        return await page.show_problem(found)
+    return await page.show("operations/schedule.html", schedule=found.data, told=told, **_words())
+
+
+async def show_new(
+    page: Page, values: Mapping[str, object], problem: Mapping[str, Any] | None = None, status_code: int = 200
+) -> Response:
+    """Show the form with values, and with the problem that they were answered with."""
+    examples = {each.name: orjson.dumps(each.example).decode() for each in CATALOG.schedulable}
+    return await page.show(
+        "operations/schedule_new.html",
+        status_code,
+        values=values,
+        problem=problem,
+        examples=dict(sorted(examples.items())),
+        policies=[policy.value for policy in MissedPolicy],
+    )
+
+
+def _words() -> dict[str, object]:
+    return {"firing_marks": MARKS, "job_path": _job_path}
+
+
+def _job_path(task: str, job_id: str) -> str:
+    """Return the page of a job of a task, whose name begins with its queue."""
+    return page_of(f"{jobs_path(task.partition('.')[0])}/{job_id}")

@@ -1,0 +1,190 @@
+"""The pages of schedules: the list, one with its firings, the form for a new one, and what each button does."""
+
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.ledger.schedules.model import Firing, FiringOutcome
+from app.ledger.schedules.port import Turn
+from batch.errors import StoreError
+from batch.kit.clock import utc_now
+from tests.fixtures.jobs.apps import SCHEDULES, jobs_of
+from tests.fixtures.jobs.browsers import browser_of, read_page, tags_of, text_of
+from tests.fixtures.jobs.jobs import OWNER
+from tests.fixtures.jobs.schedules import make_schedule, never_ended
+
+pytestmark = pytest.mark.anyio
+NEW = {
+    "name": "evening",
+    "task": "ingest.run_daily",
+    "request": '{"intervals": {"1m": 1}, "market": "TSE_PRIME"}',
+    "when": "session",
+    "session_at": "16:35",
+    "cron": "0 18 * * 5",
+    "missed": "skip",
+    "max_late_h": "5",
+    "is_enabled": "yes",
+}
+
+
+async def listed(browser: httpx2.AsyncClient) -> dict[str, dict[str, Any]]:
+    answer = await browser.get(SCHEDULES, headers={"accept": "application/json"})
+    return {each["name"]: each for each in answer.json()["items"]}
+
+
+async def add(browser: httpx2.AsyncClient, **values: str) -> str:
+    answer = await browser.post("/schedules", data=NEW | values)
+    assert answer.status_code == 303, text_of(answer.text)
+    path: str = answer.headers["location"].partition("?")[0]
+    return path
+
+
+async def plant_missed(app: FastAPI, schedule_id: str, reason: str) -> None:
+    firing = Firing(schedule_id, utc_now(), FiringOutcome.MISSED, utc_now(), reason=reason)
+    store = jobs_of(app).parts.schedules
+    await store.fire_now(OWNER, schedule_id, lambda s, now: Turn(firing, s.next_at), has_ended=never_ended)
+
+
+async def test_the_list_says_when_and_what_became_of_the_last(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    path = await add(browser)
+    await plant_missed(app, path.rpartition("/")[2], "9.0 h late; due times of at most 5 h late still fire")
+    html = await read_page(browser, "/schedules")
+    text = text_of(html)
+    assert "1 of 2 on · next: evening" in text
+    assert "on evening Daily ingest · each session at 16:35" in text
+    assert "16:35" in text
+    assert "missed" in text
+    assert "off daily ingest" in text
+    assert ("a", path) in [(name, tag.get("href")) for name, tag in tags_of(html)]
+    shown = text_of(await read_page(browser, path))
+    assert "9.0 h late; due times of at most 5 h late still fire" in shown
+    assert "do not run" in shown
+
+
+async def test_a_schedule_that_is_added_is_shown(browser: httpx2.AsyncClient) -> None:
+    answer = await browser.post("/schedules", data=NEW | {"name": " evening "})
+    assert answer.headers["location"].endswith("?told=added")
+    kept = (await listed(browser))["evening"]
+    assert (kept["session_at"], kept["cron"], kept["missed"], kept["max_late_h"]) == ("16:35", None, "skip", 5)
+    assert kept["request"]["market"] == "TSE_PRIME"
+    text = text_of(await read_page(browser, answer.headers["location"]))
+    assert "The schedule was added." in text
+    assert "It has not fallen due yet." in text
+    await add(browser, name="weekly", when="cron", is_enabled="")
+    weekly = (await listed(browser))["weekly"]
+    assert (weekly["cron"], weekly["is_enabled"]) == ("0 18 * * 5", False)
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "field", "told"),
+    [
+        ({"request": "{"}, 422, "request", "the request was not JSON"),
+        ({"request": '{"market": "NASDAQ", "intervals": {"1m": 1}}'}, 422, "request", "NASDAQ"),
+        ({"request": "[" * 2000}, 422, "request", "the request was not JSON"),
+        ({"max_late_h": "soon"}, 422, "max_late_h", "expected a number of hours"),
+        ({"max_late_h": "9999"}, 422, "max_late_h", "720"),
+        ({"session_at": "08:00"}, 422, "session_at", "expected HH:MM from 09:00"),
+        ({"when": "cron", "cron": "0 0 31 2 *"}, 422, "cron", "0 0 31 2 *"),
+        ({"task": "rm -rf"}, 422, "task", "expected one of"),
+        ({"name": "daily ingest"}, 409, "", "exists already"),
+    ],
+)
+async def test_what_is_refused_is_shown_again_with_the_reason(
+    browser: httpx2.AsyncClient, values: dict[str, str], status: int, field: str, told: str
+) -> None:
+    answer = await browser.post("/schedules", data=NEW | {"name": "typed <b>"} | values)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert told in text_of(answer.text)
+    kept = {tag["name"]: tag.get("value") for name, tag in tags_of(answer.text) if name == "input" and "name" in tag}
+    assert kept["name"] == ({"name": "typed <b>"} | values)["name"]
+    faults = [tag["id"] for _, tag in tags_of(answer.text) if tag.get("id", "").startswith("fault-")]
+    assert faults[:1] == ([f"fault-{field}-1"] if field else [])
+    assert list(await listed(browser)) == ["daily ingest"]
+
+
+async def test_buttons_disable_enable_run_and_remove(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    schedule = await jobs_of(real_app).parts.schedules.add(make_schedule("mine"))
+    path = f"/schedules/{schedule.schedule_id}"
+    try:
+        off = await real_browser.post(f"{path}/switch", data={"is_enabled": "no"})
+        assert off.headers["location"] == f"{path}?told=disabled"
+        assert (await listed(real_browser))["mine"]["is_enabled"] is False
+        assert "These do not count while it is off." in text_of(await read_page(real_browser, f"{path}?told=disabled"))
+        await real_browser.post(f"{path}/switch", data={"is_enabled": "yes"})
+        assert (await listed(real_browser))["mine"]["is_enabled"] is True
+        run = await real_browser.post(f"{path}/run")
+        assert run.headers["location"].startswith("/jobs/ingest/")
+        html = await read_page(real_browser, path)
+        assert "fired by hand" in text_of(html)
+        assert ("a", run.headers["location"]) in [(name, tag.get("href")) for name, tag in tags_of(html)]
+    finally:
+        gone = await real_browser.post(f"{path}/remove")
+    assert gone.headers["location"] == "/schedules?told=removed"
+    assert "mine" not in await listed(real_browser)
+    assert (await real_browser.get(path)).status_code == 404
+
+
+async def test_a_viewer_sees_disabled_buttons_and_is_refused(app: FastAPI) -> None:
+    schedule = await jobs_of(app).parts.schedules.add(make_schedule("mine"))
+    path = f"/schedules/{schedule.schedule_id}"
+    async with browser_of(app, role="viewer") as browser:
+        for page in ("/schedules", path):
+            buttons = [
+                tag
+                for name, tag in tags_of(await read_page(browser, page))
+                if name == "button" and "data-act" not in tag
+            ]
+            assert buttons
+            assert all("disabled" in tag and "schedules:write" in tag["title"] for tag in buttons)
+        for action in ("/switch", "/run", "/remove"):
+            answer = await browser.post(path + action)
+            assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html; charset=utf-8")
+        assert (await browser.post("/schedules", data=NEW)).status_code == 403
+        assert (await browser.get("/schedules/new")).status_code == 403
+    assert (await jobs_of(app).parts.schedules.load(OWNER, schedule.schedule_id)).is_enabled
+
+
+async def test_another_owner_and_another_site_change_nothing(app: FastAPI) -> None:
+    schedule = await jobs_of(app).parts.schedules.add(make_schedule("mine"))
+    path = f"/schedules/{schedule.schedule_id}"
+    async with browser_of(app, owner="other") as other:
+        assert "mine" not in await read_page(other, "/schedules")
+        assert "Nothing runs by itself yet." in text_of(await read_page(other, "/schedules"))
+        assert [(await other.get(path)).status_code, (await other.post(f"{path}/remove")).status_code] == [404, 404]
+    async with browser_of(app, **{"sec-fetch-site": "cross-site"}) as foreign:
+        for action in ("/switch", "/run", "/remove"):
+            assert (await foreign.post(path + action)).status_code in {303, 401, 403}
+    assert (await jobs_of(app).parts.schedules.load(OWNER, schedule.schedule_id)).is_enabled
+
+
+async def test_hostile_names_and_reasons_are_text(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    hostile = "<script>alert(1)</script>\u202e\u001b[31m" + "x" * 10_000
+    request = {"intervals": {"1m": 1}, "market": hostile}
+    planted = make_schedule(hostile, request=request)
+    schedule = await jobs_of(app).parts.schedules.add(planted)
+    await plant_missed(app, schedule.schedule_id, hostile)
+    for path in ("/schedules", f"/schedules/{schedule.schedule_id}"):
+        assert "<script>alert" not in await read_page(browser, path)
+
+
+async def test_japanese_pages_use_the_words_of_the_glossary(app: FastAPI) -> None:
+    async with browser_of(app, **{"accept-language": "ja"}) as browser:
+        path = await add(browser)
+        assert "有効 evening 日次取り込み · 立会日の16:35" in text_of(await read_page(browser, "/schedules"))
+        text = text_of(await read_page(browser, path))
+    assert "実行しない" in text
+    assert "スケジュール" in text
+
+
+async def test_a_ledger_that_is_away_is_said_in_place_of_the_list(
+    app: FastAPI, browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(owner: str) -> Any:
+        raise StoreError("PostgreSQL did not answer in 7 s")
+
+    monkeypatch.setattr(jobs_of(app).parts.schedules, "list_schedules", away)
+    text = text_of(await read_page(browser, "/schedules"))
+    assert "The list of schedules is not available PostgreSQL did not answer in 7 s" in text
+    assert "Nothing runs by itself" not in text
