@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 
 from batch.backtest.arrays import Floats, Ints
 from batch.backtest.panel import Panel
-from batch.indicators.columns import BarColumns
-from batch.indicators.compute import FORMULAS
-from batch.indicators.smoothing import column
+from batch.indicators.formulas import FORMULAS
 
 type Bools = NDArray[np.bool_]
+_NAMES = ("high", "low", "close", "volume", "session")
 
 
 def indicator(panel: Panel, name: str, *values: float) -> list[Floats]:
@@ -24,15 +23,16 @@ def indicator(panel: Panel, name: str, *values: float) -> list[Floats]:
     key = (name, *values)
     if key not in panel.memo:
         columns = [panel.adjusted(field) for field in ("high", "low", "close", "volume")]
-        parts = [_of_column([one[:, s] for one in columns], panel.days, name, values) for s in range(panel.shape[1])]
+        parts = [_of_symbol([one[:, s] for one in columns], panel.days, name, values) for s in range(panel.shape[1])]
         panel.memo[key] = [np.column_stack(outputs) for outputs in zip(*parts, strict=True)]
     return panel.memo[key]
 
 
-def _of_column(columns: Sequence[Floats], days: Ints, name: str, values: tuple[float, ...]) -> list[Floats]:
+def _of_symbol(columns: Sequence[Floats], days: Ints, name: str, values: tuple[float, ...]) -> Sequence[Floats]:
     rows = np.flatnonzero(~np.isnan(columns[2]))
-    high, low, close, volume = columns if rows.size == days.size else [one[rows] for one in columns]
-    found = FORMULAS[name](BarColumns(high, low, close, volume, days[rows].astype(np.int32)), values)
+    # TA-Lib takes whole columns alone, and a panel's are strided.
+    bars = [np.ascontiguousarray(one[rows]) for one in (*columns, days.astype(np.float64))]
+    found = FORMULAS[name](dict(zip(_NAMES, bars, strict=True)), values)
     if rows.size == days.size:
         return found
     whole = [np.full(days.size, np.nan) for _ in found]
@@ -79,5 +79,6 @@ def weights_on_change(enter: Bools, leave: Bools, weight: float, short: Bools | 
 
 
 def _before(values: Floats, window: Callable[[pl.Series], pl.Series]) -> Floats:
-    columns = [window(column(values[:, s])).shift(1).to_numpy() for s in range(values.shape[1])]
-    return np.column_stack(columns)
+    # NaN is null: polars' windows skip null, but not NaN.
+    columns = [pl.Series(values[:, s], dtype=pl.Float64(), nan_to_null=True) for s in range(values.shape[1])]
+    return np.column_stack([window(column).shift(1).to_numpy() for column in columns])
