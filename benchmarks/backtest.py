@@ -4,8 +4,8 @@ Usage: python benchmarks/backtest.py [--peers PYTHON] [--quick] [--json]
 
 Cases: one symbol of 5,000 days; 100,000 minutes; 1,600 symbols of 500 days with shared cash and lots, signals given;
 1,000 pairs of averages. Bars are whole-yen random walks. Ours simulates ticks, limits and the volume cap as well. Sides
-take turns; a figure is the median of its rounds, after a round that does not count. Without PYTHON only the goals without a peer are
-measured. Exits with 1 when a goal is missed.
+take turns; a figure is the median of its rounds, after one that does not count. Goals with a peer need PYTHON. Exits
+with 1 when a goal is missed.
 """
 
 import argparse
@@ -53,7 +53,7 @@ from batch.backtest.run import run_weights
 from batch.backtest.strategies.sma_cross import SmaCross
 from batch.market.interval import Interval
 import polars as pl
-panel = Panel.of(pl.read_ipc(sys.argv[2], memory_map=False), Interval.D1)
+panel = Panel.of(pl.read_ipc(sys.argv[2]), Interval.D1)
 run_weights(panel, SmaCross(), FillModel(), cash=1e7).summary()
 print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """

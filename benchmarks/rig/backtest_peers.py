@@ -88,8 +88,11 @@ def vectorbt_cases(folder: Path) -> dict[str, Callable[[], Any]]:
 
 def backtesting_cases(folder: Path) -> dict[str, Callable[[], Any]]:
     """Return the runs of backtesting.py."""
-    from backtesting import Backtest, Strategy  # noqa: PLC0415 (where it is installed)
+    from backtesting import Backtest, Strategy, backtesting  # noqa: PLC0415 (where it is installed)
     from backtesting.lib import crossover  # noqa: PLC0415 (the same)
+
+    # Without its progress bar, which costs it time.
+    backtesting._tqdm = lambda steps, **_: steps  # noqa: SLF001 (it has no switch)
 
     class Cross(Strategy):  # type: ignore[misc]
         fast, slow = FAST, SLOW

@@ -82,7 +82,7 @@ class Context:
             InvalidRequest: a number is not allowed.
 
         """
-        return self._place(symbol, shares, terms)
+        return self._place(symbol, 1.0, shares, terms)
 
     def sell(self, symbol: str, shares: float, **terms: float) -> Order:
         """Sell shares, with the terms of `buy`; without a position this sells short, if the fill model allows it.
@@ -91,7 +91,7 @@ class Context:
             InvalidRequest: a number is not allowed.
 
         """
-        return self._place(symbol, -shares, terms)
+        return self._place(symbol, -1.0, shares, terms)
 
     def close(self, symbol: str) -> None:
         """Close the position of a symbol at the next open; odd lots too."""
@@ -112,13 +112,15 @@ class Context:
         """Cancel an order that waits; nothing happens if it is over."""
         self._broker.orders = [each for each in self._broker.orders if each is not order]
 
-    def _place(self, symbol: str, shares: float, terms: dict[str, float]) -> Order:
-        order = make_order(self._panel.column_of(symbol), shares, terms)
+    def _place(self, symbol: str, side: float, shares: float, terms: dict[str, float]) -> Order:
+        if not shares > 0:
+            raise InvalidRequest(f"shares were {shares}, expected more than 0")
+        order = make_order(self._panel.column_of(symbol), side * shares, terms)
         if not self.is_listed(symbol):
             raise InvalidRequest(f"symbol {symbol} is delisted")
         lot, sim = self._broker.sim.rules.lot, self._broker.sim
-        if abs(shares) % lot and abs(shares) != abs(sim.state.shares[order.column]):
-            raise InvalidRequest(f"shares were {abs(shares):g}, expected whole lots of {lot:g}")
+        if shares % lot and shares != abs(sim.state.shares[order.column]):
+            raise InvalidRequest(f"shares were {shares:g}, expected whole lots of {lot:g}")
         # A limit is never worse than it was asked for; a stop is not reached earlier.
         way = -order.shares if order.kind is OrderKind.LIMIT else order.shares
         order.level = round_price(order.level, way, int(sim.issues.topix500[order.column]), sim.rules)
@@ -139,7 +141,7 @@ def make_order(column: int, shares: float, terms: dict[str, float]) -> Order:
     if unknown := terms.keys() - _TERMS:
         raise InvalidRequest(f"terms were {', '.join(sorted(unknown))}, supported are {', '.join(sorted(_TERMS))}")
     if not (math.isfinite(shares) and shares):
-        raise InvalidRequest(f"shares were {shares}, expected a number but 0")
+        raise InvalidRequest(f"shares were {shares}, expected more than 0")
     for name, value in terms.items():
         if not (math.isfinite(value) and value > 0):
             raise InvalidRequest(f"{name} was {value}, expected more than 0")

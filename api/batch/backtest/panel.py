@@ -85,21 +85,25 @@ class Panel:
         """Return the panel of bars in `BAR_SCHEMA`, in any order.
 
         Raises:
-            InvalidRequest: there are no bars, or two of one symbol and time.
+            InvalidRequest: there are no bars, two of one symbol and time, or prices of 0 or less.
 
         """
         if bars.is_empty():
             raise InvalidRequest("there are no bars to test on")
         stamps = bars["opened_at"].dt.epoch("s").to_numpy()
-        symbols = tuple(sorted(bars["symbol"].unique().to_list()))
         opened_at = np.unique(stamps).astype(np.int64)
-        at = np.searchsorted(opened_at, stamps), np.searchsorted(np.array(symbols), bars["symbol"].to_numpy())
-        shape = (len(PLACES), opened_at.size, len(symbols))
-        if len(set(zip(*(part.tolist() for part in at), strict=True))) != bars.height:
+        symbols = tuple(sorted(bars["symbol"].unique().to_list()))
+        columns = bars["symbol"].cast(pl.Enum(symbols)).to_physical().to_numpy().astype(np.int64)
+        cells = np.searchsorted(opened_at, stamps) * len(symbols) + columns
+        n = opened_at.size * len(symbols)
+        if np.bincount(cells, minlength=n).max() > 1:
             raise InvalidRequest("a symbol has two bars of one time, expected one")
-        prices = np.full(shape, np.nan)
+        prices = np.full((len(PLACES), n), np.nan)
         for name in VALUES:
-            prices[PLACES[name]][at] = bars[name].cast(pl.Float64()).to_numpy()
+            prices[PLACES[name], cells] = bars[name].cast(pl.Float64()).to_numpy()
+        if not np.nanmin(prices[:VOLUME]) > 0:
+            raise InvalidRequest("a bar has a price of 0 or less, or none")
+        prices = prices.reshape(len(PLACES), opened_at.size, len(symbols))
         return _assemble(symbols, interval, opened_at, prices, listings or Listings())
 
     @property

@@ -13,6 +13,9 @@ from batch.indicators.formulas import FORMULAS
 type Bools = NDArray[np.bool_]
 _NAMES = ("high", "low", "close", "volume", "session")
 
+#: A panel forgets its indicators when they take about so much.
+_MEMO_BYTES = 256 * 1024 * 1024
+
 
 def indicator(panel: Panel, name: str, *values: float) -> list[Floats]:
     """Return the outputs of an indicator of `batch.indicators`, each `[bars, symbols]`.
@@ -22,6 +25,8 @@ def indicator(panel: Panel, name: str, *values: float) -> list[Floats]:
     """
     key = (name, *values)
     if key not in panel.memo:
+        if len(panel.memo) * panel.scale.nbytes > _MEMO_BYTES:
+            panel.memo.clear()
         columns = [panel.adjusted(field) for field in ("high", "low", "close", "volume")]
         parts = [_of_symbol([one[:, s] for one in columns], panel.days, name, values) for s in range(panel.shape[1])]
         panel.memo[key] = [np.column_stack(outputs) for outputs in zip(*parts, strict=True)]

@@ -363,6 +363,7 @@ def test_history_is_adjusted_by_the_splits_so_far_alone() -> None:
     [
         (lambda c: c.buy(S, 150), "whole lots of 100"),
         (lambda c: c.buy(S, 0), "shares were"),
+        (lambda c: c.sell(S, -100), "shares were"),
         (lambda c: c.buy(S, math.inf), "shares were"),
         (lambda c: c.buy("9999", 100), "not in the panel"),
         (lambda c: c.buy(S, 100, limit=-5), "limit was"),

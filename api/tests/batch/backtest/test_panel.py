@@ -86,5 +86,7 @@ def test_bars_that_cannot_be_are_refused() -> None:
     frame = bar_frame({"7203": [flat(100)]})
     with pytest.raises(InvalidRequest, match="two bars of one time"):
         Panel.of(pl.concat([frame, frame]), Interval.D1)
+    with pytest.raises(InvalidRequest, match="0 or less"):
+        Panel.of(bar_frame({"7203": [flat(0)]}), Interval.D1)
     with pytest.raises(InvalidRequest, match="not in the panel"):
         random_panel(1).column_of("9999")
