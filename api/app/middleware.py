@@ -235,7 +235,7 @@ def _find_target(scope: Scope, answer: Message) -> str:
     """Return the id of what was changed: the last one of the path, else of what was created, by its Location."""
     given = [str(value) for value in scope.get("path_params", {}).values()]
     created = next((value for name, value in answer["headers"] if name.lower() == b"location"), b"")
-    return (given[-1] if given else created.decode("latin-1").rpartition("/")[2])[:_MOST_TARGET]
+    return (given[-1] if given else created.decode("latin-1").partition("?")[0].rpartition("/")[2])[:_MOST_TARGET]
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:

@@ -9,7 +9,8 @@ from app.dashboard.language import CHOICES, KEPT_S, cookie_of
 from app.dashboard.live import LiveRows
 from app.dashboard.page import NextPath, pages_of
 from app.dashboard.pages import data, data_fetch, docs, job, job_forms, jobs, live_rows, login, more, overview, symbol
-from app.dashboard.pages.operations import schedule_forms, schedules
+from app.dashboard.pages.admin import audit, settings, tokens, users
+from app.dashboard.pages.operations import dead_letters, quarantine, schedule_forms, schedules, webhooks, workers
 from app.dashboard.rendering import Pages
 from app.dashboard.static_files import StaticFiles
 from app.dashboard.viewer import is_own_path
@@ -20,7 +21,10 @@ _PAGES = (
     *(login.router, overview.router, jobs.router, job.router, job_forms.router, live_rows.router, docs.router),
     *(data.router, data_fetch.router, symbol.router, more.router),
 )
-_OPERATIONS = (schedules.router, schedule_forms.router)
+_OPERATIONS = (
+    *(schedules.router, schedule_forms.router, workers.router, dead_letters.router, webhooks.router, quarantine.router),
+)
+_ADMIN = (settings.router, users.router, tokens.router, audit.router)
 
 router = APIRouter(include_in_schema=False)
 
@@ -31,7 +35,7 @@ def install_dashboard(app: FastAPI, *, release: str | None) -> None:
     app.state.live_rows = LiveRows()
     app.add_middleware(BrowserAnswers, pages=pages)
     app.include_router(router)
-    for each in (*_PAGES, *_OPERATIONS):
+    for each in (*_PAGES, *_OPERATIONS, *_ADMIN):
         app.include_router(each, include_in_schema=False)
 
 

@@ -162,6 +162,16 @@ CODES: dict[str, dict[str, Pair]] = {
         "differs": ("differs", "日足不一致"),
         "complete": ("complete", "欠損なし"),
     },
+    "refusal": {
+        "wrong_symbol": ("wrong_symbol", "銘柄の不一致"),
+        "future": ("future", "未来の時刻"),
+        "closed_day": ("closed_day", "立会日でない日"),
+        "off_grid": ("off_grid", "立会時間外の時刻"),
+        "bad_price": ("bad_price", "価格が不正"),
+        "ohlc_order": ("ohlc_order", "高値・安値の矛盾"),
+        "bad_volume": ("bad_volume", "出来高が不正"),
+        "duplicate": ("duplicate", "重複"),
+    },
     "action": {
         "told": ("told", "提供元の情報"),
         "suspected": ("suspected", "推定"),

@@ -10,6 +10,7 @@ from app.words.problems import TITLES
 from app.words.speaker import WORDS, Speaker
 from app.words.tables import CODES, HEADERS
 from batch.bars.coverage.cells import CellState
+from batch.bars.quality.hard_rules import REASONS
 from batch.market.action import ActionKind, ActionState
 from batch.market.outcome import Outcome
 from batch.providers.registry import provider_specs
@@ -83,6 +84,10 @@ def test_every_message_and_header_is_used() -> None:
 )
 def test_every_code_of_the_api_has_a_meaning(kind: str, codes: type[JobStatus]) -> None:
     assert {code.value for code in codes} <= set(CODES[kind])
+
+
+def test_every_reason_of_a_rejection_has_a_meaning() -> None:
+    assert set(REASONS) - {""} == set(CODES["refusal"])
 
 
 def test_a_code_stands_beside_its_japanese_meaning() -> None:

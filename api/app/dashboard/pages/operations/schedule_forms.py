@@ -1,4 +1,4 @@
-"""What the pages of schedules change: add, enable, disable, run now, remove."""
+"""What the pages of schedules change; the audit log has these functions' names, which are those of the API's."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ _TEXTS = ("name", "task", "request", "when", "session_at", "cron", "missed", "ma
 
 
 @router.post("/schedules")
-async def add(page: Page, request: Request) -> Response:
+async def create_schedule(page: Page, request: Request) -> Response:
     """Add a schedule; one that is refused is shown again with the reason at its field."""
     fields = await read_form(request)
     values = {name: first_of(fields, name) for name in _TEXTS}
@@ -34,7 +34,7 @@ async def add(page: Page, request: Request) -> Response:
 
 
 @router.post("/schedules/{schedule_id}/switch")
-async def switch(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
+async def change_schedule(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
     """Enable or disable a schedule."""
     is_enabled = first_of(await read_form(request), "is_enabled") == "yes"
     reply = await page.api.patch(f"{API}/{schedule_id}", {"is_enabled": is_enabled})
@@ -44,7 +44,7 @@ async def switch(page: Page, request: Request, schedule_id: ScheduleId) -> Respo
 
 
 @router.post("/schedules/{schedule_id}/run")
-async def run(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
+async def run_schedule(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
     """Submit the request of a schedule now, and open its job."""
     await read_form(request)
     reply = await page.api.post(f"{API}/{schedule_id}/run")
@@ -54,7 +54,7 @@ async def run(page: Page, request: Request, schedule_id: ScheduleId) -> Response
 
 
 @router.post("/schedules/{schedule_id}/remove")
-async def remove(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
+async def delete_schedule(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
     """Remove a schedule with its history."""
     await read_form(request)
     reply = await page.api.delete(f"{API}/{schedule_id}")

@@ -1,0 +1,1 @@
+"""What admins look after: settings, users, tokens, the audit log."""

@@ -1,0 +1,26 @@
+"""The settings, with every secret hidden."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from app.auth.scopes import Scope
+from app.dashboard.page import Page
+from app.deps import needs
+
+router = APIRouter()
+_SHOWN = ("all", "changed", "secret")
+
+
+@router.get("/settings", dependencies=[needs(Scope.ADMIN)])
+async def show_settings(page: Page, shown: Annotated[str, Query(pattern="^(all|changed|secret)$")] = "all") -> Response:
+    """Show the settings of the API: all, those that are not the default, or secrets alone."""
+    found = await page.ask("/api/v1/settings")
+    rows = found.data["items"] if found.is_ok else []
+    kept = {
+        "all": rows,
+        "changed": [row for row in rows if not row["is_default"]],
+        "secret": [row for row in rows if row["is_secret"]],
+    }
+    counts = {name: len(kept[name]) for name in _SHOWN}
+    return await page.show("admin/settings.html", found=found, rows=kept[shown], counts=counts, shown=shown)

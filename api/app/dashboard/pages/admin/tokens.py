@@ -1,0 +1,75 @@
+"""The tokens of programs; functions that change them are named as the API's, since the audit log has their names."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response, status
+
+from app.auth.scopes import Scope
+from app.dashboard.page import Page
+from app.dashboard.viewer import first_of, read_form
+from app.deps import needs
+
+router = APIRouter(dependencies=[needs(Scope.ADMIN)])
+API = "/api/v1/tokens"
+#: Days for which a token may be valid; "" is without end.
+_LIVES = ("30", "90", "365", "")
+TokenId = Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
+
+
+@router.get("/tokens")
+async def show_tokens(page: Page, told: Annotated[str, Query(max_length=20)] = "") -> Response:
+    """Show the tokens, newest first, and the form for a new one."""
+    return await _show(page, told=told)
+
+
+@router.post("/tokens")
+async def create_token(page: Page, request: Request) -> Response:
+    """Add a token, and show its value: this page alone has it, so no redirect follows."""
+    fields = await read_form(request)
+    given = {"name": first_of(fields, "name"), "scopes": fields.get("scopes", [])}
+    days = first_of(fields, "expires_days")
+    # A number that is none is left to the API, which says what it expected.
+    life = (
+        {"expires_days": int(days) if days.isascii() and days.isdecimal() and len(days) < 9 else days} if days else {}
+    )
+    reply = await page.api.post(API, given | life)
+    if not reply.is_ok:
+        return await _show(page, reply.status, given=given | {"expires_days": days}, problem=reply.problem)
+    response = await _show(page, status.HTTP_201_CREATED, made=reply.data)
+    response.headers["Location"] = f"/tokens/{reply.data['id']}"
+    return response
+
+
+@router.post("/tokens/{token_id}/revoke")
+async def revoke_token(page: Page, request: Request, token_id: TokenId) -> Response:
+    """Revoke a token, and all that was logged in with it."""
+    await read_form(request)
+    reply = await page.api.delete(f"{API}/{token_id}")
+    return page.go_to("/tokens?told=revoked") if reply.is_ok else await page.show_problem(reply)
+
+
+def _parse_life(days: str) -> dict[str, object]:
+    if not days:
+        return {}
+    # What is no number is left to the API, which says what it expected.
+    is_number = days.isascii() and days.isdecimal() and len(days) < 9
+    return {"expires_days": int(days) if is_number else days}
+
+
+async def _show(page: Page, status_code: int = 200, **values: Any) -> Response:
+    found = await page.ask(API)
+    defaults = {
+        "given": {"name": "", "scopes": [], "expires_days": "90"},
+        "problem": None,
+        "told": "",
+        "made": None,
+    }
+    return await page.show(
+        "admin/tokens.html",
+        status_code,
+        found=found,
+        rows=found.data["items"] if found.is_ok else [],
+        scopes=[scope.value for scope in Scope],
+        lives=_LIVES,
+        **(defaults | values),
+    )

@@ -1,0 +1,49 @@
+"""The chunks that were given up, with the way to run them again."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.auth.scopes import Scope
+from app.dashboard.page import Page
+from app.dashboard.shapes.job_rows import page_of
+from app.dashboard.shapes.links import link_to
+from app.deps import needs
+
+router = APIRouter()
+API = "/api/v1/dead-letters"
+#: What `shown` in the query stands for in the API.
+_SHOWN = {"open": "false", "retried": "true", "all": None}
+
+
+class LetterFilters(BaseModel):
+    """What the page's query asks for."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    shown: str = Field(default="open", pattern="^(open|retried|all)$")
+    cursor: str | None = Field(default=None, max_length=200)
+    told: str = Field(default="", max_length=20)
+    n: int = Field(default=0, ge=0, le=1000)
+    refused: int = Field(default=0, ge=0, le=1000)
+
+
+@router.get("/dead-letters", dependencies=[needs(Scope.JOBS_READ)])
+async def show_dead_letters(page: Page, filters: Annotated[LetterFilters, Query()]) -> Response:
+    """Show chunks that were given up, newest first; by default those whose job nobody has retried."""
+    found = await page.ask(API, is_retried=_SHOWN[filters.shown], cursor=filters.cursor)
+    here = link_to("/dead-letters", shown="" if filters.shown == "open" else filters.shown)
+    if found.status == 400 and filters.cursor:
+        return page.go_to(here)
+    cursor = found.data["next_cursor"] if found.is_ok else None
+    return await page.show(
+        "operations/dead_letters.html",
+        found=found,
+        rows=found.data["items"] if found.is_ok else [],
+        filters=filters,
+        choices=tuple(_SHOWN),
+        newest=here if filters.cursor else "",
+        older=link_to(here, cursor=cursor) if cursor else "",
+        page_of=page_of,
+    )

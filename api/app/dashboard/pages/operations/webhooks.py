@@ -1,0 +1,78 @@
+"""The webhooks about jobs: what became of each, and sending one again."""
+
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.auth.scopes import Scope
+from app.dashboard.page import Page
+from app.dashboard.shapes.job_rows import page_of
+from app.dashboard.shapes.links import link_to
+from app.dashboard.viewer import first_of, is_own_path, read_form
+from app.deps import needs
+from app.ledger.outbox.port import DeliveryStatus
+from app.webhooks.schemas import WEBHOOKS
+
+router = APIRouter()
+#: How a state looks: its kind, which decides the colour, and its shape.
+MARKS: Mapping[str, tuple[str, str]] = {
+    "waiting": ("idle", "wait"),
+    "pending": ("run", "wait"),
+    "delivered": ("ok", "ok"),
+    "dead": ("bad", "bad"),
+}
+DeliveryId = Annotated[str, Path(pattern="^msg_[0-9a-f]{32}$")]
+
+
+class WebhookFilters(BaseModel):
+    """What the page's query asks for."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    status: DeliveryStatus | None = None
+    job_id: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
+    cursor: int | None = Field(default=None, ge=1, le=2**63 - 1)
+    told: str = Field(default="", max_length=20)
+
+
+@router.get("/webhooks", dependencies=[needs(Scope.JOBS_READ)])
+async def show_webhooks(page: Page, filters: Annotated[WebhookFilters, Query()]) -> Response:
+    """Show webhooks, newest first."""
+    status = filters.status.value if filters.status else None
+    found = await page.ask(WEBHOOKS, status=status, job_id=filters.job_id, cursor=filters.cursor)
+    here = link_to("/webhooks", status=status, job_id=filters.job_id)
+    cursor = found.data["next_cursor"] if found.is_ok else None
+    return await page.show(
+        "operations/webhooks.html",
+        found=found,
+        rows=found.data["items"] if found.is_ok else [],
+        filters=filters,
+        states=[each.value for each in DeliveryStatus],
+        newest=here if filters.cursor else "",
+        older=link_to(here, cursor=cursor) if cursor else "",
+        delivery_marks=MARKS,
+        page_of=page_of,
+        host_of=_host_of,
+        link_to=link_to,
+    )
+
+
+@router.post("/webhooks/{delivery_id}/again", dependencies=[needs(Scope.JOBS_WRITE)])
+async def replay_webhook(page: Page, request: Request, delivery_id: DeliveryId) -> Response:
+    """Send a webhook that was delivered or given up again."""
+    back = first_of(await read_form(request), "next")
+    reply = await page.api.post(f"{WEBHOOKS}/{delivery_id}/replay")
+    if not reply.is_ok:
+        return await page.show_problem(reply)
+    return page.go_to(link_to(back if is_own_path(back) else "/webhooks", told="again"))
+
+
+def _host_of(url: str) -> str:
+    """Return the host of a receiver; its whole address may hold a signature, and is long."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url

@@ -1,0 +1,33 @@
+"""The workers with what each of them runs, and the providers that they ask."""
+
+from fastapi import APIRouter, Response
+
+from app.auth.scopes import Scope
+from app.dashboard.page import Page, ask_all
+from app.dashboard.shapes.job_rows import page_of
+from app.deps import needs
+from app.jobs.queues import jobs_path
+
+router = APIRouter()
+
+
+@router.get("/workers", dependencies=[needs(Scope.JOBS_READ)])
+async def show_workers(page: Page) -> Response:
+    """Show the workers of the last 15 minutes, and all providers."""
+    found = await ask_all(
+        workers=page.ask("/api/v1/workers"),
+        stats=page.ask("/api/v1/jobs/stats"),
+        providers=page.ask("/api/v1/providers"),
+    )
+    rows = found["workers"].data["items"] if found["workers"].is_ok else []
+    return await page.show(
+        "operations/workers.html",
+        **found,
+        online=[each for each in rows if each["state"] == "online"],
+        rows=rows,
+        job_page=_job_page,
+    )
+
+
+def _job_page(queue: str, job_id: str) -> str:
+    return page_of(f"{jobs_path(queue)}/{job_id}")

@@ -1,0 +1,31 @@
+"""What the page of rejected rows says."""
+
+from app.words.language import Pair
+
+WORDS: dict[str, Pair] = {
+    "title": ("Quarantine", "隔離"),
+    "list": ("The list of rejected rows", "隔離した行の一覧"),
+    "total": ("{n} rows of {provider}, {interval}", "{provider}の{interval}：{n}行"),
+    "interval": ("Interval", "足種"),
+    "provider": ("Provider", "データ提供元"),
+    "default_provider": ("default", "既定"),
+    "session": ("Session", "立会日"),
+    "symbol": ("Symbol", "銘柄"),
+    "reason": ("Reason", "理由"),
+    "all": ("All", "すべて"),
+    "time": ("JST", "時刻（JST）"),
+    "open": ("Open", "始値"),
+    "high": ("High", "高値"),
+    "low": ("Low", "安値"),
+    "close": ("Close", "終値"),
+    "volume": ("Volume", "出来高"),
+    "no_time": ("no time", "時刻なし"),
+    "no_symbol": ("no symbol", "銘柄なし"),
+    "count": ("{n} of {total}, newest first", "{total}行中{n}行（新しい順）"),
+    "none": ("No row was rejected.", "隔離した行はありません。"),
+    "none_about": (
+        "Rows that cannot be right, such as a price of 0 or a time outside the session, are kept here and never become bars.",
+        "価格が0、立会時間外など、正しくない行はここに隔離され、足にはなりません。",
+    ),
+    "no_match": ("No rejected row matches these filters.", "条件に一致する行はありません。"),
+}
