@@ -103,8 +103,8 @@ class Panel:
             prices[PLACES[name], cells] = bars[name].cast(pl.Float64()).to_numpy()
         if not np.nanmin(prices[:VOLUME]) > 0:
             raise InvalidRequest("a bar has a price of 0 or less, or none")
-        prices = prices.reshape(len(PLACES), opened_at.size, len(symbols))
-        return _assemble(symbols, interval, opened_at, prices, listings or Listings())
+        panels = prices.reshape(len(PLACES), opened_at.size, len(symbols))
+        return _assemble(symbols, interval, opened_at, panels, listings or Listings())
 
     @property
     def shape(self) -> tuple[int, int]:

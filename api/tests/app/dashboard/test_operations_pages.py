@@ -182,7 +182,9 @@ async def reader(store: BarStore, tmp_path: Path) -> AsyncIterator[httpx2.AsyncC
 
 class TestQuarantine:
     async def test_rows_are_shown_with_their_reason(self, store: BarStore, reader: httpx2.AsyncClient) -> None:
-        rows = [(f"{n}", at(DAY, n - 1301), 1.0, 2.0, 0.5, 1.5, -7.0, "bad_volume") for n in range(1301, 1420)]
+        rows: list[tuple[Any, ...]] = [
+            (f"{n}", at(DAY, n - 1301), 1.0, 2.0, 0.5, 1.5, -7.0, "bad_volume") for n in range(1301, 1420)
+        ]
         rows += [(HOSTILE, at(DAY, 0), None, None, None, None, None, "off_grid"), ("", None, 0, 0, 0, 0, 0, HOSTILE)]
         await store.quarantine(MINUTES, refused(*rows))
         html = await read_page(reader, "/quarantine")
