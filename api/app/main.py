@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
+from app.accounts.browser_login import BrowserLogin
 from app.accounts.desk import Accounts
 from app.accounts.routes import router as accounts_router
 from app.address_limit import AddressLimiter
@@ -82,6 +83,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
         telemetry=_telemetry(tracing),
     )
     app.state.accounts = accounts = Accounts(chosen, tokens)
+    app.state.changes, app.state.sign_in = accounts.trail, BrowserLogin(accounts)
     app.state.limiter = limiter = RateLimiter(write=chosen.rate_limit_write, read=chosen.rate_limit_read)
     addresses = AddressLimiter(chosen.rate_limit_anonymous, hops=chosen.proxy_hops)
     app.add_middleware(

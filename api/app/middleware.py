@@ -10,8 +10,8 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.address_limit import AddressLimiter
-from app.auth.changes import SAFE_METHODS, Change, ChangeLog
-from app.auth.cookies import BY_COOKIE, find_csrf_fault
+from app.auth.changes import SAFE_METHODS, ChangeLog, find_change
+from app.auth.cookies import BY_COOKIE, find_csrf_fault, read_form_token
 from app.auth.guard import Authenticator, find_principal, is_public
 from app.auth.principals import Principal
 from app.errors import (
@@ -32,7 +32,8 @@ from batch.errors import StoreError
 MAX_BODY = 64 * 1024
 #: How long an address that asks too often waits for each refusal.
 REFUSED_AFTER_S = 0.5
-_MOST_TARGET = 200
+#: The pages that log a browser in and out.
+_LOGINS = frozenset({"/login", "/logout"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _NEEDS_TOKEN = Answer(
     UNAUTHORIZED,
@@ -113,19 +114,17 @@ class Gate:
         body = b""
         if refusal is None:
             body, refusal = await _read(receive, headers)
+            refusal = refusal or _refuse_csrf(scope, headers, body)
         if refusal:
             await _answer(refusal, scope, headers)(scope, receive, reply.send)
         else:
-            if scope["method"] not in SAFE_METHODS:
+            # A page changes nothing itself but who is logged in; what it asks the API for is noted where it asks.
+            if scope["path"].startswith("/api/") or scope["path"] in _LOGINS:
                 reply.before_start = partial(self._note, scope)
             await self._app(scope, _replay(body, receive), reply.send)
 
     async def _note(self, scope: Scope, answer: Message) -> None:
-        """Note what a route has changed, or was refused to; other refusals change nothing."""
-        caller, status = scope.get("principal"), answer["status"]
-        if caller and "endpoint" in scope and (status < 400 or status >= 500 or status == FORBIDDEN.status):
-            action, target = scope["endpoint"].__name__, _find_target(scope, answer)
-            change = Change(caller, action, target, status, scope["address"], scope["request_id"])
+        if change := find_change(scope, answer["status"], answer["headers"]):
             await self._changes.note(change)
 
     async def _refuse(self, scope: Scope, headers: dict[bytes, bytes], reply: "_Reply") -> Answer | None:
@@ -146,10 +145,6 @@ class Gate:
             return Answer(RATE_LIMITED, allowance.refusal, headers={"Retry-After": str(allowance.reset_s)})
         if needs_principal and caller is None:
             return _NEEDS_TOKEN
-        if caller and caller.method == BY_COOKIE and scope["method"] not in SAFE_METHODS:
-            fault = find_csrf_fault(headers)
-            if fault:
-                return Answer(FORBIDDEN, fault)
         has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
         media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
         if has_body and not _is_accepted(media_type, scope["path"]):
@@ -220,6 +215,15 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
+def _refuse_csrf(scope: Scope, headers: dict[bytes, bytes], body: bytes) -> Answer | None:
+    """Return why a change by cookie is refused, or None; the form of a page has its token in a field."""
+    caller: Principal | None = scope["principal"]
+    if caller is None or caller.method != BY_COOKIE or scope["method"] in SAFE_METHODS:
+        return None
+    fault = find_csrf_fault(headers, b"" if scope["path"].startswith("/api/") else read_form_token(body))
+    return Answer(FORBIDDEN, fault) if fault else None
+
+
 def _is_accepted(media_type: bytes, path: str) -> bool:
     """Return whether a body is JSON or, of a page of the dashboard, a form."""
     is_json = media_type == b"application/json" or media_type.endswith(b"+json")
@@ -229,13 +233,6 @@ def _is_accepted(media_type: bytes, path: str) -> bool:
 
 def _peer(scope: Scope) -> str:
     return scope["client"][0] if scope.get("client") else ""
-
-
-def _find_target(scope: Scope, answer: Message) -> str:
-    """Return the id of what was changed: the last one of the path, else of what was created, by its Location."""
-    given = [str(value) for value in scope.get("path_params", {}).values()]
-    created = next((value for name, value in answer["headers"] if name.lower() == b"location"), b"")
-    return (given[-1] if given else created.decode("latin-1").partition("?")[0].rpartition("/")[2])[:_MOST_TARGET]
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:

@@ -6,11 +6,14 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 #: The method of a principal that a cookie stands for.
 BY_COOKIE = "session"
 CSRF_HEADER = b"x-csrf-token"
+#: The field of a form that has the token.
+CSRF_FIELD = b"csrf_token"
+_MOST_FIELDS = 1000
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 #: Browsers take a Secure cookie from these over plain HTTP, or not, each in its own way.
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -58,16 +61,27 @@ def set_cookie(headers: Mapping[bytes, bytes], value: str, *, max_age_s: int) ->
     return f"{cookie_name(headers)}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}"
 
 
-def find_csrf_fault(headers: Mapping[bytes, bytes]) -> str:
-    """Return why a change that came with the cookie may not have been meant by the user; empty if it was."""
+def find_csrf_fault(headers: Mapping[bytes, bytes], form_token: bytes = b"") -> str:
+    """Return why a change that came with the cookie may not have been meant by the user; empty if it was.
+
+    The CSRF token is in the header, or in a form of ours.
+    """
     if fault := find_origin_fault(headers):
         return fault
     if b"origin" not in headers and headers.get(b"sec-fetch-site") != b"same-origin":
         return "the Origin header was missing: a change by cookie must come from a page of this server"
-    given, value = headers.get(CSRF_HEADER, b""), read_session_value(headers)
+    given, value = headers.get(CSRF_HEADER, b"") or form_token, read_session_value(headers)
     if not hmac.compare_digest(given, csrf_token_of(value).encode()):
         return "the x-csrf-token header was missing or wrong: `/api/v1/session` has the token of the session"
     return ""
+
+
+def read_form_token(body: bytes) -> bytes:
+    """Return the CSRF token of a form; empty if it has none."""
+    try:
+        return dict(parse_qsl(body, max_num_fields=_MOST_FIELDS)).get(CSRF_FIELD, b"")
+    except ValueError:
+        return b""
 
 
 def find_origin_fault(headers: Mapping[bytes, bytes]) -> str:

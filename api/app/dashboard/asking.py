@@ -11,14 +11,15 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Scope
 
+from app.auth.changes import find_change
 from app.words.language import Language
 
 #: A page does not wait longer for one of its parts; the part is then shown as unavailable.
 ANSWER_S = 8.0
 #: What the routes of the API need from the request of a page.
 _INHERITED = (
-    "app", "asgi", "client", "fastapi_middleware_astack", "http_version", "principal", "request_id", "root_path",
-    "scheme", "server", "starlette.exception_handlers", "state", "type",
+    "address", "app", "asgi", "client", "fastapi_middleware_astack", "http_version", "principal", "request_id",
+    "root_path", "scheme", "server", "starlette.exception_handlers", "state", "type",
 )  # fmt: skip
 #: Who asks from where: the API reads these, too.
 _PASSED = frozenset({b"host", b"x-forwarded-for", b"x-forwarded-proto"})
@@ -74,16 +75,17 @@ class Api:
         self, method: str, path: str, *, query: Mapping[str, object] | None = None, body: object = None
     ) -> Reply:
         content = b"" if body is None else orjson.dumps(body)
-        answer = _Answer(content)
+        answer, asked = _Answer(content), self._scope(method, path, query or {}, content)
         try:
             async with asyncio.timeout(ANSWER_S):
-                await self.scope["app"].router(
-                    self._scope(method, path, query or {}, content), answer.receive, answer.send
-                )
+                await self.scope["app"].router(asked, answer.receive, answer.send)
         except HTTPException as e:
             return _fail(e.status_code, str(e.detail), path)
         except TimeoutError:
             return _fail(504, f"the API did not answer in {ANSWER_S:g} s", path)
+        # The gate has seen the page's request only.
+        if change := find_change(asked, answer.status, answer.raw_headers):
+            await self.scope["app"].state.changes.note(change)
         return answer.read(path)
 
     def _scope(self, method: str, path: str, query: Mapping[str, object], content: bytes) -> Scope:
@@ -110,7 +112,8 @@ class _Answer:
     def __init__(self, content: bytes) -> None:
         self._content = content
         self._is_read = False
-        self._status = 500
+        self.status = 500
+        self.raw_headers: list[tuple[bytes, bytes]] = []
         self._headers: dict[str, str] = {}
         self._body = bytearray()
 
@@ -123,7 +126,7 @@ class _Answer:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._status = message["status"]
+            self.status, self.raw_headers = message["status"], list(message["headers"])
             self._headers = {name.decode().lower(): value.decode("latin-1") for name, value in message["headers"]}
         else:
             self._body += message.get("body", b"")
@@ -132,11 +135,11 @@ class _Answer:
         kind = self._headers.get("content-type", "").split(";")[0]
         is_json = kind == "application/json" or kind.endswith("+json")
         data = orjson.loads(self._body) if is_json and self._body else bytes(self._body) or None
-        if self._status < 400:
-            return Reply(self._status, data, headers=self._headers)
+        if self.status < 400:
+            return Reply(self.status, data, headers=self._headers)
         if isinstance(data, dict):
-            return Reply(self._status, problem=data, headers=self._headers)
-        return _fail(self._status, "", path)
+            return Reply(self.status, problem=data, headers=self._headers)
+        return _fail(self.status, "", path)
 
 
 def _fail(status: int, detail: str, path: str) -> Reply:

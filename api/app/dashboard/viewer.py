@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import Request
 
+from app.auth.cookies import BY_COOKIE, csrf_token_of, read_session_value
 from app.auth.principals import Principal
 from app.dashboard.language import Theme, UpDown, choose_language, choose_theme, choose_updown
 from app.words.language import Language
@@ -55,9 +56,10 @@ class Viewer:
 
 def viewer_of(request: Request) -> Viewer:
     """Return who looks at the page of a request."""
-    return Viewer(
-        request.scope.get("principal"), choose_language(request), choose_theme(request), choose_updown(request)
-    )
+    principal = request.scope.get("principal")
+    is_by_cookie = principal is not None and principal.method == BY_COOKIE
+    csrf = csrf_token_of(read_session_value(dict(request.scope["headers"]))) if is_by_cookie else ""
+    return Viewer(principal, choose_language(request), choose_theme(request), choose_updown(request), csrf)
 
 
 def is_own_path(path: str) -> bool:

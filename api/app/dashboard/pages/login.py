@@ -6,7 +6,8 @@ from typing import Protocol, cast
 from fastapi import APIRouter, Request, Response
 
 from app.dashboard.page import NextPath, Page
-from app.dashboard.viewer import is_own_path, read_form
+from app.dashboard.viewer import check_origin, is_own_path, read_form
+from app.deps import needs
 
 router = APIRouter()
 
@@ -19,6 +20,10 @@ class SignIn(Protocol):
 
         Returns "", or why nobody was let in, as a key of the words of the log-in.
         """
+        ...
+
+    async def sign_out(self, request: Request, response: Response) -> None:
+        """End the session of the request, and take its cookie away."""
         ...
 
 
@@ -39,3 +44,12 @@ async def log_in(page: Page, request: Request) -> Response:
     if not refusal:
         return response
     return await page.show("login.html", 403, to=to if is_own_path(to) else "/", refusal=refusal)
+
+
+@router.post("/logout", dependencies=[needs()])
+async def log_out(page: Page, request: Request) -> Response:
+    """End the session of the browser, and show the log-in."""
+    check_origin(request)
+    response = page.go_to("/login")
+    await cast("SignIn", request.app.state.sign_in).sign_out(request, response)
+    return response

@@ -11,9 +11,16 @@ WORDS: dict[str, Pair] = {
         "The token is exchanged for a session cookie and kept nowhere else. On this machine you find it with:",
         "トークンはセッションCookieに引き換えられ、ほかには保存されません。このマシンでは次のコマンドで表示できます。",
     ),
-    "refused": ("This token is not valid.", "このトークンは無効です。"),
-    "unavailable": (
-        "Nobody can log in yet: this release has no sessions.",
-        "このリリースにはセッションがないため、ログインできません。",
+    "refused": (
+        "The token, or the name or password, is not valid.",
+        "トークン、または名前かパスワードが正しくありません。",
     ),
+    "unavailable": (
+        "Nobody can log in now: the ledger does not answer.",
+        "ジョブ台帳が応答しないため、今はログインできません。",
+    ),
+    "slowed": ("Too many failed logins. Wait a minute.", "ログインの失敗が続いています。1分ほど待ってください。"),
+    "or_user": ("Or as a user", "またはユーザーとして"),
+    "user": ("Name", "名前"),
+    "password": ("Password", "パスワード"),
 }

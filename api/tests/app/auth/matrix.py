@@ -135,6 +135,7 @@ ROWS: dict[str, Row] = {
     # The job has ended.
     "POST /jobs/act": Row(_WRITE, form="action=cancel&job=ingest/{job_id}&next=/jobs", fine={409}, is_one=True),
     "POST /jobs/views": Row(None, form="name=mine&query=q%3D7203", fine={303}),
+    "POST /logout": Row(None, fine={303}),
     "GET /data": Row(_BARS),
     "GET /symbols/{symbol}": Row(_BARS),
     "POST /fetch/preview": Row(_BARS, form="session=2025-11-04"),

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.anyio
 HOOK = "https://hooks.example.com/kaboom"
 ALL = tuple(Scope)
 #: After these the caller is logged out.
-ENDS_CALLER = ("POST /api/v1/me/password", "DELETE /api/v1/session")
+ENDS_CALLER = ("POST /api/v1/me/password", "DELETE /api/v1/session", "POST /logout")
 
 type Headers = Mapping[str, str]
 

@@ -1,0 +1,47 @@
+"""Logging a browser in and out by the pages of the dashboard."""
+
+from collections.abc import Mapping
+
+from fastapi import Request, Response
+
+from app.accounts.desk import Accounts
+from app.errors import TooManyLogins
+from batch.errors import NotAuthorized, StoreError
+
+
+class BrowserLogin:
+    """Begins and ends the session of a browser: what the login page asks for."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    async def sign_in(self, request: Request, fields: Mapping[str, str], response: Response) -> str:
+        """Log in by `user` and `password`, or by `token`, and set the cookie.
+
+        Returns "", or why nobody was let in, as a key of the words of the log-in.
+        """
+        logins, address = self._accounts.logins, request.scope["address"]
+        try:
+            if fields.get("user"):
+                login = await logins.by_password(fields["user"], fields.get("password", ""), address)
+            else:
+                login = await logins.by_token(fields.get("token", ""), address)
+            new = await self._accounts.sessions.create(login, dict(request.scope["headers"]))
+        except NotAuthorized:
+            return "refused"
+        except TooManyLogins:
+            return "slowed"
+        except StoreError:
+            return "unavailable"
+        request.scope["principal"] = login.principal
+        response.headers["Set-Cookie"] = new.cookie
+        return ""
+
+    async def sign_out(self, request: Request, response: Response) -> None:
+        """End the session of a browser, and take its cookie away.
+
+        Raises:
+            StoreError: it cannot be ended.
+
+        """
+        response.headers["Set-Cookie"] = await self._accounts.sessions.end(dict(request.scope["headers"]))
