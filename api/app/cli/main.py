@@ -18,6 +18,7 @@ from app.cli.commands import (
     schedules,
     smoke,
     tokens,
+    users,
     webhooks,
     workers,
 )
@@ -58,6 +59,7 @@ app.add_typer(bars.app, name="bars")
 app.add_typer(actions.app, name="actions")
 app.add_typer(symbols.app, name="symbols")
 app.add_typer(tokens.app, name="token")
+app.add_typer(users.app, name="user")
 app.add_typer(about.app, name="config")
 app.command("openapi")(about.openapi)
 

@@ -17,6 +17,7 @@ from app.cli.options import Concurrency, DataDir, Port, Workers
 from app.cli.output.summary import print_summary
 from app.cli.output.watch import watch_job
 from app.cli.session import Session
+from app.cli.stack.first_user import make_first_user
 from app.cli.stack.whole import WORKER_ARGUMENTS, Stack, StackOptions, choose_port
 from app.engine.parts import check_parts
 from app.server.open_files import raise_open_files
@@ -35,6 +36,8 @@ def up(
     session = _session(context, data_dir)
     options = StackOptions(session.find_data_dir(), port=port, workers=workers, concurrency=concurrency)
     with _running(options, session) as (stack, stopped):
+        if not os.environ.get("DATABASE_URL"):
+            make_first_user(Session(stack.api_url, options.data_dir, language=session.language))
         session.say("ready", api_url=stack.api_url, data_dir=stack.data_dir)
         session.say("dashboard", url=stack.api_url)
         stopped.wait()

@@ -1,18 +1,23 @@
-"""`kaboom token`: make, rotate and revoke values of INGEST_API_TOKEN and KABOOM_WEBHOOK_SECRET."""
+"""`kaboom token`: tokens that the API keeps, and values of INGEST_API_TOKEN and KABOOM_WEBHOOK_SECRET."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from app.auth.ingest_tokens import make_ingest_token, parse_ingest_tokens
+from app.auth.scopes import Scope
 from app.cli.exits import CliError, Exit
 from app.cli.options import Json
+from app.cli.output.text import add_row, new_table
+from app.cli.output.times import to_jst
 from app.cli.session import Session
 from batch.notify.signing import WEBHOOK_SECRET_PREFIX, make_webhook_secret, parse_secrets
 
+TOKENS = "/api/v1/tokens"
+
 app = typer.Typer(
-    help="Make, rotate and revoke ingest tokens and webhook secrets. Values are read from stdin.",
+    help="Make, list, rotate and revoke tokens and webhook secrets. Values of settings are read from stdin.",
     no_args_is_help=True,
 )
 
@@ -22,9 +27,15 @@ def new_token(
     context: typer.Context,
     *,
     webhook: Annotated[bool, typer.Option("--webhook", help="make a webhook secret instead")] = False,
+    name: Annotated[str | None, typer.Option(help="make a token that the API keeps, with this name")] = None,
+    scope: Annotated[list[Scope] | None, typer.Option(help="what it allows, such as ingest (repeatable)")] = None,
+    expires_days: Annotated[int | None, typer.Option(help="days until it expires (default: never)")] = None,
     json: Json = False,
 ) -> None:
-    """Print a new ingest token of 32 random bytes."""
+    """Print a new token: for INGEST_API_TOKEN, or with --name one that works at once and can be revoked."""
+    if name is not None:
+        _create(context.obj.with_json(json), name, scope or [], expires_days)
+        return
     _print(context.obj.with_json(json), [make_webhook_secret() if webhook else make_ingest_token()])
 
 
@@ -40,14 +51,56 @@ def rotate_token(context: typer.Context, *, json: Json = False) -> None:
 
 
 @app.command("revoke")
-def revoke_token(context: typer.Context, *, json: Json = False) -> None:
-    """Keep only the first token and revoke the others. Reads the current value from stdin."""
+def revoke_token(
+    context: typer.Context,
+    token_id: Annotated[str | None, typer.Argument(help="the id of a token that the API keeps")] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Revoke a token by its id; without one, keep only the first value of a setting, read from stdin."""
     session: Session = context.obj.with_json(json)
+    if token_id is not None:
+        revoked = session.client().call("DELETE", f"{TOKENS}/{token_id}")
+        if session.is_json:
+            session.print_json(revoked)
+        session.say("api_token_revoked", token_id=revoked["id"])
+        return
     kept = _read(session)
     if len(kept) == 1:
         raise CliError(Exit.CONFLICT, session.words.say("token_alone"))
     _print(session, kept[:1])
     session.say("token_revoked", count=len(kept) - 1)
+
+
+@app.command("list")
+def list_tokens(context: typer.Context, *, json: Json = False) -> None:
+    """List the tokens that the API keeps, newest first; times are JST."""
+    session: Session = context.obj.with_json(json)
+    found = session.client().call("GET", TOKENS)
+    if session.is_json:
+        session.print_json(found)
+        return
+    if not found["items"]:
+        session.say("no_tokens")
+        return
+    table = new_table(
+        session.words, "id", "name", "scopes", "last (JST)", "expires (JST)", "revoked (JST)", whole={"id"}
+    )
+    for token in found["items"]:
+        times = (to_jst(token[name]) for name in ("last_used_at", "expires_at", "revoked_at"))
+        add_row(table, token["id"], token["name"], " ".join(token["scopes"]), *times)
+    session.show(table)
+
+
+def _create(session: Session, name: str, scopes: list[Scope], expires_days: int | None) -> None:
+    body: dict[str, Any] = {"name": name, "scopes": [scope.value for scope in scopes]}
+    body |= {} if expires_days is None else {"expires_days": expires_days}
+    made = session.client().call("POST", TOKENS, json=body)
+    if session.is_json:
+        session.print_json(made)
+        return
+    sys.stdout.write(f"{made['token']}\n")
+    session.say("token_shown_once", token_id=made["id"])
 
 
 def _read(session: Session) -> list[str]:

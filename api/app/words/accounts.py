@@ -1,0 +1,27 @@
+"""What the commands about users and tokens say."""
+
+from app.words.language import Pair
+
+ACCOUNT_WORDS: dict[str, Pair] = {
+    "no_users": ("no users: add one with `kaboom user add`", "ユーザーがいません。`kaboom user add` で追加できます"),
+    "no_such_user": ("no user {user}; there are: {names}", "ユーザー {user} はいません。登録済み：{names}"),
+    "ask_password": ("Password", "パスワード"),
+    "ask_password_again": ("Again", "もう一度"),
+    "password_missing": ("no password on stdin", "標準入力にパスワードがありません"),
+    "first_user_created": (
+        "first user created: log in as {name} with the password {password}; shown only this once",
+        "最初のユーザーを作成しました。名前 {name} 、パスワード {password} でログインできます。表示は今回だけです",
+    ),
+    "no_tokens": (
+        "no tokens: make one with `kaboom token new --name NAME --scope ingest`",
+        "トークンがありません。`kaboom token new --name NAME --scope ingest` で作成できます",
+    ),
+    "token_shown_once": (
+        "token {token_id} created; its value is shown only this once",
+        "トークン {token_id} を作成しました。値の表示は今回だけです",
+    ),
+    "api_token_revoked": (
+        "token {token_id} revoked; every process refuses it within 5 s",
+        "トークン {token_id} を失効させました。5秒以内にすべてのプロセスで使えなくなります",
+    ),
+}
