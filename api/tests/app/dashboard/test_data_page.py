@@ -113,7 +113,8 @@ async def test_hostile_text_is_text(browser: httpx2.AsyncClient) -> None:
 
 
 async def test_an_empty_store_says_how_to_fill_it(tmp_path: Path, anyio_backend: str) -> None:
-    async with running(memory_settings(tmp_path), authenticators=[VIEWERS]) as app, browser_of(app) as browser:
+    settings = memory_settings(tmp_path / "empty", bar_store="pages")
+    async with running(settings, authenticators=[VIEWERS]) as app, browser_of(app) as browser:
         text = text_of((await browser.get("/data")).text)
     assert "kaboom ingest run-daily" in text
 
@@ -151,6 +152,7 @@ async def test_the_preview_is_a_part_for_a_dialog(browser: httpx2.AsyncClient) -
     assert "<html" not in part.text
     async with asyncio.timeout(20):
         while path := next((a["hx-get"] for _, a in tags_of(part.text) if "hx-get" in a), ""):
+            await asyncio.sleep(0.05)  # the job runs in this process
             part = await browser.get(path, headers={"hx-request": "true"})
     assert 'action="/data/fetch/run"' in part.text
 
