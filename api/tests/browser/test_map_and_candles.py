@@ -1,0 +1,96 @@
+"""From the map of coverage to the candles of a session, by pointer and by keys; filters survive a reload."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenTab, Tab
+from tests.fixtures.servers.stacks import Stack
+
+MAP, CELLS, CARD = "#map:not([hidden])", ".map-cells", "#map .tip"
+_REDRAW = """() => {
+  const start = performance.now();
+  document.dispatchEvent(new Event('redraw'));
+  return performance.now() - start;
+}"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ended(stack: Stack) -> str:
+    """The id of a job that has taken some sessions of a few symbols."""
+    job_id = stack.api.submit(intervals={"1m": 3, "1d": 60}, symbols=["6758", "7203", "9984"])
+    assert stack.api.wait(job_id)["status"] == "completed"
+    return job_id
+
+
+def open_map(tab: Tab, query: str = "") -> Page:
+    tab.open(f"/data{query}")
+    tab.page.wait_for_selector(MAP)
+    return tab.page
+
+
+def test_the_map_leads_to_candles_by_keys(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    page = open_map(tab, "?rows=14")
+    page.focus(CELLS)
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#map [role=status]")).to_have_text(re.compile(r"^[0-9A-Z]{4} .+, \d{4}-\d\d-\d\d: "))
+    expect(page.locator(CARD)).to_contain_text("Requested")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/symbols/[0-9A-Z]{4}\?interval=1m&session=\d{4}-\d\d-\d\d&provider=synthetic"))
+    page.wait_for_selector("#candles:not([hidden])")
+    here = page.url
+    page.keyboard.press("[")
+    page.wait_for_url(lambda url: url != here)
+    page.keyboard.press("5")
+    page.wait_for_url(re.compile("interval=1d"))
+    page.wait_for_selector("#candles:not([hidden])")
+    assert tab.faults == []
+
+
+def test_filters_of_the_map_survive_a_reload(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    page = open_map(tab)
+    page.uncheck("[data-state=complete]")
+    page.select_option("[name=group]", "worst")
+    page.fill("[name=q]", "7203")
+    page.reload()
+    page.wait_for_selector(MAP)
+    assert not page.is_checked("[data-state=complete]")
+    assert page.is_checked("[data-state=missing]")
+    assert page.input_value("[name=group]") == "worst"
+    assert page.input_value("[name=q]") == "7203"
+    assert tab.faults == []
+
+
+def test_a_backfill_is_previewed_in_a_dialog(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    page = open_map(tab)
+    page.click("text=Fetch what is missing")
+    page.wait_for_selector("dialog#preview[open] form, dialog#preview[open] p:has-text('nothing is missing')")
+    assert "kaboom" in page.inner_text("dialog#preview") or "nothing" in page.inner_text("dialog#preview")
+    page.click("dialog#preview [data-act=close]")
+    assert page.url.endswith("/data")
+    assert tab.faults == []
+
+
+def test_the_map_is_drawn_in_200_ms(open_tab: OpenTab) -> None:
+    page = open_map(open_tab())
+    assert min(page.evaluate(_REDRAW) for _ in range(5)) < 200
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize("path", ["/data", "/symbols/7203", "/symbols/7203?interval=1d&adjusted=true", "/symbols/9999"])
+def test_a_page_of_bars_is_sound(open_tab: OpenTab, path: str, language: str, theme: str, width: int) -> None:
+    tab = open_tab(language=language, theme=theme, width=width)
+    tab.open(path)
+    if "9999" not in path:
+        tab.page.wait_for_selector(f"{MAP}, #candles:not([hidden])")
+    tab.shoot(f"{re.sub('[^0-9a-z]+', '-', path.strip('/'))}-{language}-{theme}-{width}")
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.axe() == []
+    assert tab.faults == []
