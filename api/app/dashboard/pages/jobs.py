@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
@@ -38,6 +38,17 @@ class JobFilters(BaseModel):
     told: str | None = None
     n: int = 0
     refused: int = 0
+
+    @field_validator("queue", "cursor", mode="before")
+    @classmethod
+    def _drop_empty(cls, value: object) -> object:
+        # Without JavaScript a form sends its empty fields, too.
+        return value or None
+
+    @field_validator("period")
+    @classmethod
+    def _know_period(cls, text: str) -> str:
+        return text if text in PERIODS else "any"
 
     def to_api(self, now: datetime) -> dict[str, object]:
         """Return the query of the API."""

@@ -3,9 +3,7 @@ document.addEventListener('change', (event) => {
   if (event.target.matches('[data-submit]')) event.target.form.requestSubmit();
 });
 
-document.addEventListener('submit', (event) => {
+document.addEventListener('formdata', (event) => {
   if (event.target.method !== 'get') return;
-  for (const field of event.target.elements) {
-    if (field.name && !field.value) field.disabled = true;
-  }
+  for (const [name, value] of [...event.formData]) if (value === '') event.formData.delete(name);
 });
