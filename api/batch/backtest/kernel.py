@@ -54,28 +54,37 @@ def _digest() -> int:
     return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
 
-def _cached(inner: Any, digest: int) -> Callable[..., None]:
-    # `digest` is in a closure, whose values are a part of the key of numba's cache.
+def _for(digest: int) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Return the two entries, which are kept on the disk.
+
+    What a function finds in its closure is a part of the key of numba's cache. So `digest` is there, and the compiled
+    functions, which have another number in each process, are globals.
+    """
+
     def run(*arguments: Any) -> None:
         if digest >= 0:
-            inner(*arguments)
+            _simulate(*arguments)
+
+    def run_many(*arguments: Any) -> None:
+        if digest >= 0:
+            _sweep(*arguments)
 
     # Other threads, such as the one that keeps a job's lease, go on meanwhile.
-    compiled: Callable[..., None] = _njit(run, cache=True, nogil=True)
-    return compiled
+    keep = partial(_njit, cache=True, nogil=True)
+    return keep(run), keep(run_many)
 
 
 def run_compiled(sim: Sim, targets: Floats) -> Sim:
     """Run target weights `[bars, symbols]`; return the run as it ended. Of `sim`, only the curves are written."""
     packed = _pack(sim)
-    _run(packed, np.ascontiguousarray(targets, dtype=np.float64))
+    _run_entry(packed, np.ascontiguousarray(targets, dtype=np.float64))
     return _unpack(sim, packed)
 
 
 def sweep_compiled(sim: Sim, targets: Floats) -> Floats:
     """Run target weights `[runs, bars, symbols]`; return the summaries, `[runs, 5]`."""
     out = np.full((targets.shape[0], sweeps.COLUMNS), np.nan)
-    _sweep(_pack(sim), np.ascontiguousarray(targets, dtype=np.float64), out)
+    _sweep_entry(_pack(sim), np.ascontiguousarray(targets, dtype=np.float64), out)
     return out
 
 
@@ -117,5 +126,5 @@ def _rules_type() -> np.dtype[Any]:
 
 _RULES = _rules_type()
 _compiled = _compile_all()
-_run = _cached(_compiled["simulate"], _digest())
-_sweep = _cached(_compiled["sweep"], _digest())
+_simulate, _sweep = _compiled["simulate"], _compiled["sweep"]
+_run_entry, _sweep_entry = _for(_digest())

@@ -133,3 +133,19 @@ def test_curves_and_rates_of_a_result() -> None:
 
 
 GOOG = goog()
+
+
+def test_compiled_code_is_kept_for_the_next_process() -> None:
+    run_weights(GOOG, STRATEGIES[0], MODEL, cash=1e6, engine="numba")
+    code = (
+        f"import sys; sys.path[:0] = [{str(API)!r}, {str(API / 'tests')!r}]\n"
+        "from batch.backtest.kernel import _run_entry\n"
+        "from batch.backtest.model import FillModel\n"
+        "from batch.backtest.run import run_weights\n"
+        "from batch.backtest.strategies.sma_cross import SmaCross\n"
+        "from tests.fixtures.backtest.panels import goog\n"
+        "run_weights(goog(), SmaCross(), FillModel(), cash=1e6, engine='numba')\n"
+        "print(sum(_run_entry.stats.cache_hits.values()), sum(_run_entry.stats.cache_misses.values()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["1", "0"]
