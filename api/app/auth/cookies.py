@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 BY_COOKIE = "session"
 CSRF_HEADER = b"x-csrf-token"
 #: The field of a form that has the token.
-CSRF_FIELD = b"csrf_token"
+CSRF_FIELD = b"csrf"
 _MOST_FIELDS = 1000
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 #: Browsers take a Secure cookie from these over plain HTTP, or not, each in its own way.

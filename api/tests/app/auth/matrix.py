@@ -92,7 +92,7 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/settings": Row(_ADMIN),
     "GET /api/v1/schedules": Row(_READ),
     "POST /api/v1/schedules": Row(
-        _SCHEDULES, {"name": "another", "cron": "0 18 * * *", "request": {"intervals": {"1d": 1}}}
+        _SCHEDULES, {"name": "another", "cron": "0 18 * * *", "request": {"intervals": {"1d": 1}, "symbols": ["7203"]}}
     ),
     "GET /api/v1/schedules/{schedule_id}": Row(_READ),
     "PATCH /api/v1/schedules/{schedule_id}": Row(_SCHEDULES, {"max_late_h": 5}),
@@ -135,13 +135,37 @@ ROWS: dict[str, Row] = {
     # The job has ended.
     "POST /jobs/act": Row(_WRITE, form="action=cancel&job=ingest/{job_id}&next=/jobs", fine={409}, is_one=True),
     "POST /jobs/views": Row(None, form="name=mine&query=q%3D7203", fine={303}),
-    "POST /logout": Row(None, fine={303}),
+    # The session before it has ended.
+    "POST /logout": Row(None, fine={303, 401}),
+    "GET /more": Row(None),
+    "GET /workers": Row(_READ),
+    "GET /dead-letters": Row(_READ),
+    "GET /webhooks": Row(_READ),
+    "POST /webhooks/{delivery_id}/again": Row(_WRITE, form="next=/webhooks", fine={303, 409}),
+    "GET /quarantine": Row(_BARS),
+    "GET /schedules": Row(_READ),
+    "GET /schedules/new": Row(_SCHEDULES),
+    "GET /schedules/{schedule_id}": Row(_READ),
+    "POST /schedules": Row(_SCHEDULES, form="name=page&task=ingest.run_daily&cron=0+18+*+*+*", fine={303, 422}),
+    "POST /schedules/{schedule_id}/switch": Row(_SCHEDULES, form="is_enabled=no", fine={303}),
+    "POST /schedules/{schedule_id}/run": Row(_SCHEDULES, form="next=/schedules", fine={303}),
+    # `DELETE` comes before it.
+    "POST /schedules/{schedule_id}/remove": Row(_SCHEDULES, form="next=/schedules", fine={303, 404}),
+    "GET /settings": Row(_ADMIN),
+    "GET /users": Row(_ADMIN),
+    "POST /users": Row(_ADMIN, form=f"name=page@example.com&role=viewer&password={_PASSWORD}", fine={303}),
+    "POST /users/{user_id}": Row(_ADMIN, form="change=role_viewer", fine={303}),
+    "GET /tokens": Row(_ADMIN),
+    "POST /tokens": Row(_ADMIN, form="name=page&scope=admin&scopes=admin", fine={200, 201, 303, 422}),
+    "POST /tokens/{token_id}/revoke": Row(_ADMIN, form="next=/tokens", fine={303}),
+    "GET /audit": Row(_ADMIN),
     "GET /data": Row(_BARS),
     "GET /symbols/{symbol}": Row(_BARS),
     "POST /fetch/preview": Row(_BARS, form="session=2025-11-04"),
-    "POST /fetch": Row(_INGEST, form="session=2025-11-04", fine={303, 422}),
-    "POST /data/fetch": Row(_INGEST, form="interval=1d&sessions=1&market=TSE_PRIME", fine={200, 303, 422}),
+    # No day: an ingest of the whole market would take too long here.
+    "POST /fetch": Row(_INGEST, form="session=never", fine={422}),
+    "POST /data/fetch": Row(_INGEST, form="interval=never", fine={422}),
     # The job is no backfill; a caller without `jobs:read` is not told so.
     "GET /data/fetch/{job_id}": Row(_INGEST, fine={403, 404}),
-    "POST /data/fetch/run": Row(_INGEST, form="interval=1d&sessions=1&market=TSE_PRIME", fine={303, 422}),
+    "POST /data/fetch/run": Row(_INGEST, form="interval=never", fine={422}),
 }

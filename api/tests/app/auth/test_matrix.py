@@ -125,7 +125,7 @@ async def world(tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
         for path in (f"{INGEST}/jobs/{ids['job_id']}", f"/api/v1/market-data/jobs/{ids['market_job_id']}"):
             ended = await http.get(path, headers={"Prefer": "wait=20"})
             assert ended.json()["status"] == "completed", ended.text
-        new = {"name": "nightly", "cron": "0 18 * * *", "request": {"intervals": {"1d": 1}}}
+        new = {"name": "nightly", "cron": "0 18 * * *", "request": {"intervals": {"1d": 1}, "symbols": ["7203"]}}
         ids["schedule_id"] = (await http.post(SCHEDULES, json=new)).json()["schedule_id"]
         ids["delivery_id"] = (await http.get(f"{INGEST}/webhooks")).json()["items"][0]["id"]
         ids["user_id"] = (await add_user(app, Role.VIEWER, name="secret-name@example.com")).user_id
@@ -352,7 +352,9 @@ async def test_the_right_caller_gets_its_answer(world: World, kind: str) -> None
     scopes = {row.scope for row in ROWS.values()}
     callers = {scope: await right_caller(world.app, kind, scope) for scope in scopes}
     # What deletes comes last, and what ends the caller last of all.
-    order = sorted(ROWS.keys() - set(ENDS_CALLER), key=lambda name: name.startswith("DELETE"))
+    order = sorted(
+        ROWS.keys() - set(ENDS_CALLER), key=lambda name: (name.endswith("/remove"), name.startswith("DELETE"))
+    )
     wrong = []
     for name in [*order, *ENDS_CALLER]:
         answer = await world.ask(name, callers[ROWS[name].scope])
