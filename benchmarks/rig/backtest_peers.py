@@ -7,7 +7,6 @@ each run and the megabytes that the process has used at most. With a name behind
 """
 
 import contextlib
-import resource
 import sys
 import time
 import warnings
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 FAST, SLOW, FEE, CASH = 10, 20, 0.001, 1e7
 #: backtesting.py runs so many of the 1,000 parameters; the rest is scaled.
@@ -27,6 +25,8 @@ def load(folder: Path, case: str) -> dict[str, Any]:
     """Return the columns of a case as frames with daily stamps."""
     with np.load(folder / f"{case}.npz") as file:
         columns = {name: file[name] for name in file.files}
+    import pandas as pd  # noqa: PLC0415 (the side that is measured has none)
+
     days = pd.date_range("2000-01-01", periods=len(columns["close"]), freq="min" if case == "minutes" else "D")
     return {name: pd.DataFrame(column, index=days) for name, column in columns.items()}
 
@@ -111,9 +111,10 @@ def backtesting_cases(folder: Path) -> dict[str, Callable[[], Any]]:
         frames = load(folder, case)
 
         names = ("open", "high", "low", "close", "volume")
-        return Backtest(
-            pd.DataFrame({name.title(): frames[name][0] for name in names}), Cross, cash=CASH, commission=FEE
-        )
+        bars = frames["open"].assign(**{name.title(): frames[name][0] for name in names})[
+            [name.title() for name in names]
+        ]
+        return Backtest(bars, Cross, cash=CASH, commission=FEE)
 
     daily, minutes = test("daily"), test("minutes")
 
@@ -126,7 +127,25 @@ def backtesting_cases(folder: Path) -> dict[str, Callable[[], Any]]:
 
 def _mean(values: Any, period: int) -> Any:
 
-    return pd.Series(values).rolling(period).mean()
+    return values.s.rolling(period).mean()
+
+
+def best_of(run: Callable[[], Any]) -> float:
+    """Return the seconds of the quickest of the runs that begin within a second, after one that does not count."""
+    run()
+    times: list[float] = []
+    end = time.perf_counter() + 1
+    while not times or time.perf_counter() < end:
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def most_megabytes() -> float:
+    """Return the most memory that this process has used; getrusage has that of its parent too."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 def main() -> None:
@@ -141,12 +160,9 @@ def main() -> None:
     print(*cases, file=answers, flush=True)
     for line in sys.stdin:
         library, case = line.split()
-        start = time.perf_counter()
-        cases[library][case]()
-        spent = time.perf_counter() - start
+        spent = best_of(cases[library][case])
         scale = 1000 / SOME if (library, case) == ("backtesting", "sweep") else 1
-        most_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(spent * scale, most_mb, file=answers, flush=True)
+        print(spent * scale, most_megabytes(), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class Broker:
             state, prices = self.sim.state, self.sim.prices
             equity = self.sim.account.cash
             # In the order of `equity_at_close`, so that no bit differs.
-            for column in np.flatnonzero(state.shares).tolist():
+            for column in state.shares.nonzero()[0].tolist():
                 equity += float(state.shares[column] * prices[LAST, bar, column])
             self._equity = (bar, equity)
         return self._equity[1]
@@ -65,7 +65,8 @@ class Broker:
     def work(self, bar: int) -> None:
         """Fill in a bar what was decided before it."""
         self._make_room()
-        start_bar(self.sim, bar)
+        if bar in self._dates or self.sim.account.shorts:
+            start_bar(self.sim, bar)
         for phase in (self._exit_at_open, self._enter_at_open, self._exit_within, self._enter_within):
             phase(bar)
         for column in self._ends.get(bar, ()):
@@ -85,8 +86,11 @@ class Broker:
         state = self.sim.state
         if self.sim.account.shorts:
             self.watched.update(np.flatnonzero(~np.isnan(state.weight)).tolist())
-        waits = np.column_stack([state.weight, state.stop, state.profit])
-        self.watched = {column for column in self.watched if not np.isnan(waits[column]).all()}
+        self.watched = {
+            s
+            for s in self.watched
+            if not (math.isnan(state.weight[s]) and math.isnan(state.stop[s]) and math.isnan(state.profit[s]))
+        }
 
     def _equity_at_open(self, bar: int) -> float:
         is_asked = self.sim.rules.is_sized_at_fill and self.sim.account.pending
@@ -113,7 +117,7 @@ class Broker:
         self._work_orders(bar, is_open=False, is_exit=False)
 
     def _work_orders(self, bar: int, *, is_open: bool, is_exit: bool) -> None:
-        for order in list(self.orders):
+        for order in tuple(self.orders):
             if not is_tradable(self.sim, bar, order.column):
                 continue
             price = self._price(order, bar, is_open=is_open)
