@@ -98,7 +98,7 @@ def _describe(spec: ProviderSpec, language: Language) -> dict[str, object]:
         "settings": sorted(str(field.validation_alias) for field in fields.values()),
         "markets": [market for market in Market if market in can.markets],
         "intervals": [interval for interval in Interval if interval in can.intervals],
-        "reach_days": can.reach_days,
+        "reach_days": {each: can.reach_days[each] for each in Interval if each in can.reach_days},
         "is_live": can.is_live,
         "delay_s": can.delay.total_seconds(),
         "has_master": spec.has_master,

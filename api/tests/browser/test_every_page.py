@@ -7,7 +7,7 @@ import pytest
 from tests.browser.conftest import OpenTab
 from tests.fixtures.servers.stacks import Stack
 
-#: A path, or the path of the newest job.
+#: A path; `{job}` is a job that has ended, `{schedule}` a schedule that has fired.
 PAGES = {
     "overview": "/",
     "jobs": "/jobs",
@@ -15,6 +15,18 @@ PAGES = {
     "none": "/jobs?q=9999",
     "login": "/login",
     "docs": "/docs",
+    "schedules": "/schedules",
+    "schedule": "/schedules/{schedule}",
+    "new-schedule": "/schedules/new",
+    "workers": "/workers",
+    "webhooks": "/webhooks",
+    "dead-letters": "/dead-letters",
+    "quarantine": "/quarantine",
+    "more": "/more",
+    "settings": "/settings",
+    "users": "/users",
+    "tokens": "/tokens",
+    "audit": "/audit",
 }
 #: Findings in the markup of Swagger UI, which a style sheet cannot mend: each line is a button with a link in it.
 VENDORED = {"nested-interactive"}
@@ -28,13 +40,27 @@ def ended(stack: Stack) -> str:
     return job_id
 
 
+@pytest.fixture(scope="module")
+def planted(stack: Stack, ended: str) -> dict[str, str]:
+    """What paths name: a job that has ended, and the daily ingest, run by hand once; users and tokens have a row."""
+    http = stack.api.http
+    (found,) = http.get("/api/v1/schedules").json()["items"]
+    http.post(f"/api/v1/schedules/{found['schedule_id']}/run").raise_for_status()
+    user = {"name": "hanako.yamada@example.com", "password": "correct horse battery staple", "role": "operator"}
+    http.post("/api/v1/users", json=user).raise_for_status()
+    http.post("/api/v1/tokens", json={"name": "n8n", "scopes": ["ingest", "jobs:read"]}).raise_for_status()
+    return {"job": ended, "schedule": found["schedule_id"]}
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["ja", "en"])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_sound(open_tab: OpenTab, ended: str, name: str, language: str, theme: str, width: int) -> None:
+def test_a_page_is_sound(
+    open_tab: OpenTab, planted: dict[str, str], name: str, language: str, theme: str, width: int
+) -> None:
     tab = open_tab(language=language, theme=theme, width=width)
-    tab.open(PAGES[name].format(job=ended))
+    tab.open(PAGES[name].format(**planted))
     if name == "docs":
         tab.page.wait_for_selector(".opblock")
     tab.shoot(f"{name}-{language}-{theme}-{width}")

@@ -51,6 +51,7 @@ WORDS: dict[str, Pair] = {
     "any_day": ("any day", "制限なし"),
     "live": ("during the session, {delay} late", "立会中、{delay}遅れ"),
     "after_close": ("{delay} after the close", "大引けの{delay}後"),
+    "at_close": ("after the close", "大引け後"),
     "no_limits": ("none", "なし"),
     "per_minute": ("{n} requests a minute", "1分に{n}回"),
     "any_rate": ("any number a minute", "回数の上限なし"),

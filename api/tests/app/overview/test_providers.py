@@ -37,6 +37,7 @@ async def test_each_provider_says_what_it_can_do_and_what_turns_it_on(http: http
     assert "JQUANTS_API_KEY is not set" in jquants["lacking"]
     assert (jquants["requests_per_minute"], jquants["concurrency"], jquants["reach_days"]["1m"]) == (60, 4, 730)
     assert jquants["intervals"] == ["1m", "5m", "15m", "1h", "1d"]
+    assert list(jquants["reach_days"]) == ["1m", "5m", "15m", "1h"]
     assert jquants["terms"]["url"] in jquants["terms"]["text"]
     assert jquants["is_paused"] is False
 
