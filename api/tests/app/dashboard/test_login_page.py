@@ -32,6 +32,7 @@ async def test_a_browser_logs_in_acts_and_logs_out(app: FastAPI, by: str) -> Non
         assert (await browser.get(ME)).json()["method"] == "session"
         job = await plant_queued(app)
         page = (await browser.get("/jobs")).text
+        assert 'action="/logout"' in page
         token = re.findall(r'name="csrf" value="([^"]+)"', page)[0]
         form = {"action": "cancel", "job": f"ingest/{job.job_id}", "next": "/jobs"}
         assert (await browser.post("/jobs/act", data=form)).status_code == 403
