@@ -10,7 +10,7 @@ ACCOUNT_WORDS: dict[str, Pair] = {
     "password_missing": ("no password on stdin", "標準入力にパスワードがありません"),
     "first_user_created": (
         "first user created: log in as {name} with the password {password}; shown only this once",
-        "最初のユーザーを作成しました。名前 {name} 、パスワード {password} でログインできます。表示は今回だけです",
+        "最初のユーザーを作成しました。名前 {name}、パスワード {password} でログインできます。表示は今回だけです",
     ),
     "no_tokens": (
         "no tokens: make one with `kaboom token new --name NAME --scope ingest`",

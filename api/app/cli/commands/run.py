@@ -36,8 +36,7 @@ def up(
     session = _session(context, data_dir)
     options = StackOptions(session.find_data_dir(), port=port, workers=workers, concurrency=concurrency)
     with _running(options, session) as (stack, stopped):
-        if not os.environ.get("DATABASE_URL"):
-            make_first_user(Session(stack.api_url, options.data_dir, language=session.language))
+        _make_first_user(Session(stack.api_url, options.data_dir, language=session.language))
         session.say("ready", api_url=stack.api_url, data_dir=stack.data_dir)
         session.say("dashboard", url=stack.api_url)
         stopped.wait()
@@ -56,6 +55,8 @@ def demo(
     options = StackOptions(session.find_data_dir(), port=port or choose_port(), concurrency=concurrency)
     with _running(options, session) as (stack, stopped):
         session = Session(stack.api_url, options.data_dir, session.is_json, session.language)
+        if not exit_after:
+            _make_first_user(session)
         body = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}
         client = session.client()
         accepted = client.call("POST", "/api/v1/ingest/run-daily", json=body)
@@ -107,6 +108,12 @@ def _session(context: typer.Context, data_dir: DataDir) -> Session:
     if data_dir is None:
         return session
     return Session(session.api_url, data_dir, session.is_json, session.language)
+
+
+def _make_first_user(session: Session) -> None:
+    # The users of a database that somebody else keeps are theirs to make.
+    if not os.environ.get("DATABASE_URL"):
+        make_first_user(session)
 
 
 @contextmanager
