@@ -113,12 +113,10 @@ async def _check(accounts: Accounts, request: Request, response: Response, body:
     headers, address = dict(request.scope["headers"]), request.scope["address"]
     if fault := find_origin_fault(headers):
         raise Forbidden(fault)
-    if body.token is not None:
+    if body.token:
         login = await accounts.logins.by_token(body.token, address)
-    elif body.user is not None and body.password is not None:
-        login = await accounts.logins.by_password(body.user, body.password, address)
     else:
-        raise InvalidRequest("expected user and password, or token alone")
+        login = await accounts.logins.by_password(body.user, body.password, address)
     response.headers["Cache-Control"] = "no-store"
     # The gate notes the login as a change of this caller.
     request.scope["principal"] = login.principal

@@ -52,7 +52,10 @@ _LINE: dict[str, Any] = {
     "request_id": "7c6a1c0f5a6b4a9d8e2f3b4c5d6e7f80",
 }
 #: Either a user with a password, or a token.
-_EITHER: list[JsonValue] = [{"required": ["user", "password"]}, {"required": ["token"]}]
+_EITHER: list[JsonValue] = [
+    {"required": ["user", "password"], "not": {"required": ["token"]}},
+    {"required": ["token"], "not": {"anyOf": [{"required": ["user"]}, {"required": ["password"]}]}},
+]
 #: Anything that prints, without space at either end; a control character could forge a line of a log or a terminal.
 _Label = Annotated[
     str, Field(min_length=1, max_length=80, pattern=r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*\S)?$")
@@ -70,13 +73,13 @@ class LoginBody(BaseModel):
 
     model_config = _strict(example={"user": "taro@example.com", "password": _PASSWORD}, oneOf=_EITHER)
 
-    user: str | None = Field(default=None, min_length=1, max_length=200)
-    password: str | None = Field(default=None, min_length=1, max_length=1000, repr=False)
-    token: str | None = Field(default=None, min_length=1, max_length=8192, repr=False)
+    user: str = Field(default_factory=str, min_length=1, max_length=200)
+    password: str = Field(default_factory=str, min_length=1, max_length=1000, repr=False)
+    token: str = Field(default_factory=str, min_length=1, max_length=8192, repr=False)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        given = tuple(value is not None for value in (self.user, self.password, self.token))
+        given = tuple(map(bool, (self.user, self.password, self.token)))
         if given not in {(True, True, False), (False, False, True)}:
             raise ValueError("expected user and password, or token alone")
         return self

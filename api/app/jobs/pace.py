@@ -9,6 +9,8 @@ SMOOTHED_S = 10.0
 SHORTEST_S = 0.5
 #: Standard deviations on either side: a job ends within the range in four of five cases.
 _WIDTH = 1.28
+#: The widest range that is worth showing: from a third of the likely time to three times as long.
+_MOST_FACTOR = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Pace:
 
 
 def foresee(left: int, pace: Pace, *, seen_s: float) -> tuple[float, float] | None:
-    """Return the shortest and the longest probable seconds until `left` more items are settled, None if unknown.
+    """Return the shortest and the longest probable seconds until `left` more items are settled, None if little is known.
 
     Two things vary: the rate itself, known from the last 20 s at most (`seen_s` says how long there was to see),
     and the speed from now on. Both follow from the spread.
@@ -45,6 +47,6 @@ def foresee(left: int, pace: Pace, *, seen_s: float) -> tuple[float, float] | No
         return 0.0, 0.0
     known_s = min(seen_s, 2 * SMOOTHED_S)
     deviation = math.sqrt(pace.spread * (1 / likely_s + 1 / known_s)) / pace.rate
-    # Never negative, and never without an end: at most about ten times as long.
-    factor = math.exp(min(_WIDTH * deviation, 2.3))
-    return likely_s / factor, likely_s * factor
+    factor = math.exp(_WIDTH * deviation)
+    # A wider range would say nothing.
+    return (likely_s / factor, likely_s * factor) if factor <= _MOST_FACTOR else None

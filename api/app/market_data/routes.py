@@ -103,7 +103,9 @@ async def show_cells(answers: Answers, query: Annotated[CellsQuery, Query()]) ->
 
 @router.get(
     "/coverage/cells/{symbol}",
-    **describe_table(CellPage, "provider,interval,symbol,session,state,…\nsynthetic,1m,7203,2025-11-04,complete,…\n"),
+    **describe_table(
+        CellPage, "provider,interval,symbol,session,state,…\nsynthetic,1m,7203,2025-11-04,complete,…\n", NOT_FOUND
+    ),
 )
 async def show_cells_of_symbol(
     answers: Answers,

@@ -43,7 +43,7 @@ _OVER = format_sse_event(comment="connect again")
 _log = structlog.get_logger(__name__)
 
 
-class Change(BaseModel):
+class JobChange(BaseModel):
     """A job that has changed, as it is now."""
 
     model_config = ConfigDict(json_schema_extra={"example": CHANGE})
@@ -231,7 +231,7 @@ def _write(jobs: list[Job], workers: list[Worker], last: str) -> bytes:
     """Return an event for each job; the id is that of the last one, so that a cut batch comes again as a whole."""
     events = []
     for number, job in enumerate(jobs, 1):
-        change = Change(
+        change = JobChange(
             **{name: getattr(job, name) for name in ("queue", "job_id", "task", "status")},
             health=judge_health(job, workers),
             progress=view_progress(job, workers),

@@ -11,8 +11,10 @@ from functools import cache
 
 from app.words.details.accounts import ACCOUNT_DETAILS
 from app.words.details.alerts import ALERT_DETAILS
+from app.words.details.backtests import BACKTEST_DETAILS
 from app.words.details.findings import FINDING_DETAILS
 from app.words.details.instruments import INSTRUMENT_DETAILS
+from app.words.details.pages import PAGE_DETAILS
 from app.words.details.requests import REQUEST_DETAILS
 from app.words.details.servers import SERVER_DETAILS
 from app.words.details.settings import SETTING_DETAILS
@@ -30,6 +32,9 @@ DETAILS: Sequence[Pair] = (
     *SETTING_DETAILS,
     *FINDING_DETAILS,
     *ALERT_DETAILS,
+    *PAGE_DETAILS,
+    # Last: one of its templates begins with a field.
+    *BACKTEST_DETAILS,
 )
 #: A field of this name, with or without a digit after it, holds another detail.
 NESTED = "why"

@@ -21,7 +21,8 @@ import importlib, importlib.metadata, json, pkgutil, sys
 import app, batch
 for ring in (app, batch):
     for module in pkgutil.walk_packages(ring.__path__, ring.__name__ + '.'):
-        if '.migrations.' not in module.name:  # Alembic runs these
+        # Alembic runs the migrations; the kernel needs the extra of backtests.
+        if not {'migrations', 'kernel'} & set(module.name.split('.')):
             importlib.import_module(module.name)
 import google.cloud.secretmanager
 files = {name: (getattr(m, '__file__', None), getattr(m, '__cached__', None)) for name, m in list(sys.modules.items())}

@@ -67,7 +67,7 @@ def test_a_schedule_may_hold_it(seen: dict[str, Any]) -> None:
 
 
 def test_its_queue_has_all_job_routes_and_statistics(seen: dict[str, Any]) -> None:
-    assert len(seen["paths"]) == 9
+    assert len(seen["paths"]) == 10
     assert seen["stats"]["queue"] == "notifications"
     assert seen["job"]["job_id"] in [job["job_id"] for job in seen["listed"]]
 

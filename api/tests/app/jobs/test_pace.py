@@ -1,5 +1,6 @@
 """The range of the time to go follows from how much the rate has varied, and holds in four of five cases."""
 
+import math
 import random
 from itertools import pairwise
 
@@ -42,9 +43,8 @@ def test_one_sample_or_no_speed_gives_no_range(pace: Pace) -> None:
     assert foresee(100, pace, seen_s=20) is None
 
 
-def test_a_wild_rate_still_has_two_ends() -> None:
-    low, high = foresee(10, watch([0.0, 100.0, 0.0, 0.0, 0.0]), seen_s=5) or (0.0, 0.0)
-    assert 0 < low < high < 100 * low
+def test_of_a_wild_rate_nothing_is_said() -> None:
+    assert foresee(10, watch([0.0, 100.0, 0.0, 0.0, 0.0]), seen_s=5) is None
 
 
 @pytest.mark.parametrize("batch", [1, 20])
@@ -53,7 +53,7 @@ def test_four_of_five_jobs_end_within_the_range(batch: int) -> None:
     rng, hits, trials = random.Random(7), 0, 400
     for _ in range(trials):
         samples = [batch * sum(rng.random() < 0.4 for _ in range(10)) * 1.0 for _ in range(40)]
-        low, high = foresee(1200, watch(samples), seen_s=40) or (0.0, 0.0)
+        low, high = foresee(1200, watch(samples), seen_s=40) or (math.nan, math.nan)
         took = left = 0
         while left < 1200:
             left += batch * (rng.random() < 0.4)
