@@ -56,9 +56,10 @@ _EITHER: list[JsonValue] = [
     {"required": ["user", "password"], "not": {"required": ["token"]}},
     {"required": ["token"], "not": {"anyOf": [{"required": ["user"]}, {"required": ["password"]}]}},
 ]
+_CONTROL = r"\x00-\x1f\x7f-\x9f"
 #: Anything that prints, without space at either end; a control character could forge a line of a log or a terminal.
 _Label = Annotated[
-    str, Field(min_length=1, max_length=80, pattern=r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*\S)?$")
+    str, Field(min_length=1, max_length=80, pattern=rf"^[^\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?$")
 ]
 _Name = Annotated[str, Field(min_length=1, max_length=100, description="an e-mail address or a name, in any case")]
 _Password = Annotated[str, Field(min_length=12, max_length=256)]
@@ -226,7 +227,7 @@ class AuditListing(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    subject: str | None = Field(default=None, min_length=1, max_length=250)
+    subject: str | None = Field(default=None, max_length=250, pattern=rf"^[^{_CONTROL}]+$")
     action: str | None = Field(default=None, pattern="^[a-z_]{1,64}$")
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None

@@ -210,6 +210,8 @@ class TestTokens:
             {"name": ""},
             {"name": " n8n"},
             {"name": "a\nb"},
+            {"name": "a\x00"},
+            {"name": "\x00"},
             {"name": "x" * 81},
             {"scopes": []},
             {"scopes": ["root"]},
