@@ -35,7 +35,7 @@ class Pace:
 
 
 def foresee(left: int, pace: Pace, *, seen_s: float) -> tuple[float, float] | None:
-    """Return the shortest and the longest probable seconds until `left` more items are settled, None if little is known.
+    """Return the shortest and longest probable seconds until `left` more items are settled; None if little is known.
 
     Two things vary: the rate itself, known from the last 20 s at most (`seen_s` says how long there was to see),
     and the speed from now on. Both follow from the spread.
