@@ -56,7 +56,8 @@ def test_nothing_is_in_the_image_that_should_not_be(rootfs: Path) -> None:
 
 def test_the_image_stays_small(podman: Podman, image: str, base: str, rootfs: Path) -> None:
     whole, below = (int(str(podman.inspect(name)["Size"])) for name in (image, base))
-    assert whole - below < 520 * _MB
+    # 525 MB since TA-Lib and the dashboard.
+    assert whole - below < 540 * _MB
     kaboom = sum(path.lstat().st_size for path in (rootfs / "opt/kaboom").rglob("*"))
     assert kaboom < 10 * _MB
 
