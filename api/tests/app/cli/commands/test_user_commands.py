@@ -6,8 +6,6 @@ import httpx2
 import pytest
 
 from app.cli.exits import Exit
-from app.cli.session import Session
-from app.cli.stack.first_user import make_first_user
 from tests.app.cli.conftest import Kaboom
 from tests.fixtures.servers.stacks import Api
 
@@ -20,20 +18,6 @@ def give(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 def log_in(api: Api, name: str, password: str) -> int:
     return httpx2.post(f"{api.url}/api/v1/login", json={"user": name, "password": password}).status_code
-
-
-def test_the_first_user_is_made_once_and_its_password_is_shown_once(
-    live: Api, at_live: Kaboom, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert at_live("user", "list").err.startswith("no users")
-    session = Session(live.url, live.data_dir, language="en")
-    make_first_user(session)
-    shown = capsys.readouterr().err
-    password = shown.partition("the password ")[2].partition(";")[0]
-    assert log_in(live, "admin", password) == 200
-    assert password not in at_live("user", "list").out
-    make_first_user(session)
-    assert capsys.readouterr().err == ""
 
 
 def test_a_user_is_added_changed_and_disabled(live: Api, at_live: Kaboom, monkeypatch: pytest.MonkeyPatch) -> None:
