@@ -136,7 +136,7 @@ class Answer:
 def problem_response(answer: Answer, *, path: str, language: str, request_id: str) -> Response:
     """Return an answer as `application/problem+json`, in the language of an Accept-Language header."""
     problem = answer.problem
-    spoken: Language = "ja" if prefers_japanese(language) else "en"
+    spoken = accepted_language(language)
     body: dict[str, Any] = {
         "type": PROBLEM_BASE + problem.slug,
         "title": problem.title_ja if spoken == "ja" else problem.title_en,
@@ -170,15 +170,15 @@ def describe_problems(*problems: Problem) -> dict[int | str, dict[str, Any]]:
     return described
 
 
-def prefers_japanese(accept_language: str) -> bool:
-    """Return whether an Accept-Language header prefers `ja` to `en`, by weight and then by place."""
+def accepted_language(accept_language: str) -> Language:
+    """Return the language that an Accept-Language header prefers, by weight and then by place; `en` without either."""
     ranked = []
     for place, part in enumerate(accept_language.lower().replace(" ", "").split(",")):
         tag, _, weight = part.partition(";q=")
         name = tag.split("-")[0]
         if name in {"ja", "en"} and (q := _parse_weight(weight)) > 0:
             ranked.append((-q, place, name))
-    return min(ranked, default=(0.0, 0, "en"))[2] == "ja"
+    return "ja" if min(ranked, default=(0.0, 0, "en"))[2] == "ja" else "en"
 
 
 def install_handlers(app: FastAPI) -> None:

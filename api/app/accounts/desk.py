@@ -28,7 +28,7 @@ class Accounts:
         """Take the keys of JWTs from the settings.
 
         Raises:
-            ConfigurationError: a key is too short, or SUPABASE_URL is none.
+            ConfigurationError: a key is too short, or SUPABASE_URL is not an address.
 
         """
         secret = settings.jwt_secret_key

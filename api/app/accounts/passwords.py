@@ -18,7 +18,7 @@ _NAME = re.compile(r"[\w.@+-]{1,100}")
 #: OWASP's least for argon2id: 19 MiB, 2 passes, 1 lane. Two hashes at once take 38 MiB.
 _MEMORY_KIB, _PASSES, _LANES = 19 * 1024, 2, 1
 _AT_ONCE = 2
-#: More logins than these wait for no hash; they are told to come back.
+#: The most logins that wait for a hash; further ones get 429.
 _MOST_WAITING = 32
 
 

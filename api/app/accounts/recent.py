@@ -45,7 +45,7 @@ class Recent[V]:
         task = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.create_task(self._look_up(key), name="lookup")
-        # Whoever is cancelled leaves the lookup to the others.
+        # A cancelled caller leaves the lookup to the others.
         return await asyncio.shield(task)
 
     def forget(self, key: str) -> None:

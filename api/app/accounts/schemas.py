@@ -245,7 +245,7 @@ class AuditView(BaseModel):
     name: str
     method: str
     action: str = Field(description="the name of the operation, such as `cancel_job`")
-    target: str = Field(description="the id of what was changed; empty where there is none")
+    target: str = Field(description="the id of what was changed; empty if nothing has an id")
     status: int
     address: str
     request_id: str

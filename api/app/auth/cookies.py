@@ -25,7 +25,7 @@ def make_session_value() -> str:
 
 
 def session_id_of(value: str) -> str:
-    """Return the id by which a cookie's value is kept: whoever reads the ledger cannot log in with it."""
+    """Return the id by which a cookie's value is kept; a reader of the ledger cannot log in with it."""
     return hashlib.sha256(value.encode()).hexdigest()
 
 

@@ -32,7 +32,7 @@ class Reply:
     Attributes:
         status: its HTTP status; 504 where no answer came in time.
         data: its JSON, or its bytes if it is no JSON; None if it is a problem.
-        problem: its problem (RFC 9457); None if it is none.
+        problem: its problem (RFC 9457); None for an answer with data.
         headers: its headers, in lower case.
 
     """
@@ -119,7 +119,7 @@ class _Answer:
 
     async def receive(self) -> Message:
         if self._is_read:
-            # Whoever asks here is told of no disconnect: the page's own request is cancelled instead.
+            # A route hears of no disconnect here: the request of the page is cancelled instead.
             await asyncio.Event().wait()
         self._is_read = True
         return {"type": "http.request", "body": self._content, "more_body": False}

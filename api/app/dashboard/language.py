@@ -5,7 +5,7 @@ from typing import Literal
 
 from fastapi import Request
 
-from app.errors import prefers_japanese
+from app.errors import accepted_language
 from app.words.language import Language
 
 type Theme = Literal["", "light", "dark"]
@@ -31,7 +31,7 @@ def choose_language(request: Request) -> Language:
     chosen = _chosen(request, "lang")
     if chosen != "auto":
         return "ja" if chosen == "ja" else "en"
-    return "ja" if prefers_japanese(request.headers.get("accept-language", "")) else "en"
+    return accepted_language(request.headers.get("accept-language", ""))
 
 
 def choose_theme(request: Request) -> Theme:

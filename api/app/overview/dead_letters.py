@@ -41,7 +41,7 @@ class DeadLetterView(BaseModel):
     attempts: int
     cause: str
     given_up_at: AwareDatetime
-    retried_as: str | None = Field(description="the newest job that retries its job; null where there is none")
+    retried_as: str | None = Field(description="the newest job that retries its job; null if there is no such job")
     links: dict[str, str] = Field(description="its job, the runs of its chunks, and what a POST retries")
 
 

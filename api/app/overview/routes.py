@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 from app.auth.scopes import Scope
 from app.deps import Caller, Cursors, Jobs, Shared, count_stream, needs
 from app.engine.asking import KeptAnswers
-from app.errors import BAD_CURSOR, INVALID, describe_problems, prefers_japanese
+from app.errors import BAD_CURSOR, INVALID, accepted_language, describe_problems
 from app.health.routes import find_readiness
 from app.jobs_api.together import answer_together, build_answer
 from app.jobs_api.watching import STREAM_HEADERS, LastEventId
@@ -158,7 +158,7 @@ async def get_settings(jobs: Jobs, response: Response) -> SettingList:
 
 
 def _language(request: Request) -> Language:
-    return "ja" if prefers_japanese(request.headers.get("accept-language", "")) else "en"
+    return accepted_language(request.headers.get("accept-language", ""))
 
 
 def _spoken(found: BaseModel, language: Language) -> Response:

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.errors import PROBLEMS, Problem, describe_problems, prefers_japanese
+from app.errors import PROBLEMS, Problem, accepted_language, describe_problems
 from app.words.problems import join_title
 from tests.app.words.texts import JAPANESE
 from tests.fixtures.jobs.apps import REPORT_BODY, RUN_DAILY, client_of
@@ -75,7 +75,7 @@ async def test_problems_speak_the_language_asked_for(http: httpx2.AsyncClient, a
     assert answer.headers["content-language"] == language
     assert JAPANESE.search(answer.json()["detail"]) is not None or language == "en"
     assert answer.json()["detail"] == answer.json()["errors"][0]["pointer"] + SEPARATOR[language] + _first(answer)
-    assert prefers_japanese(asked) == (language == "ja")
+    assert accepted_language(asked) == language
 
 
 def _first(answer: httpx2.Response) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 #: Clocks may differ by so much.
 LEEWAY_S = 30
-#: No JWT lives longer, whoever made it.
+#: No JWT lives longer, ours or Supabase's.
 MOST_LIFE_S = 24 * 3600
 #: Longer ones are not looked at.
 MOST_BYTES = 8192

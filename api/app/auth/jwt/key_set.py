@@ -54,7 +54,7 @@ class KeySet:
         return is_due and self._clock() - self._asked_at >= PAUSE_S
 
     async def _fetch(self) -> None:
-        from app.auth.jwt.codec import parse_key_set  # noqa: PLC0415  loaded by whoever read the token's head
+        from app.auth.jwt.codec import parse_key_set  # noqa: PLC0415  loaded when the token's head was read
 
         self._asked_at = self._clock()
         reply = await self._http.get(KEYS_PATH, params={}, headers={"Accept": "application/json"})

@@ -60,7 +60,7 @@ def parse_jwt_keys(text: str) -> tuple[bytes, ...]:
     """Return the keys of JWT_SECRET_KEY, which are separated by white space.
 
     Raises:
-        ConfigurationError: there is none, there are too many, or one is short. The message shows no key.
+        ConfigurationError: there is no key, there are too many, or one is too short. The message shows no key.
 
     """
     keys = tuple(text.encode().split())

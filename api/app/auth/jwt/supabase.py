@@ -26,7 +26,7 @@ class SupabaseTokens:
         """Take the project's address, and its legacy JWT secret if it still signs with one.
 
         Raises:
-            ConfigurationError: the address is none of a project, or the secret is short.
+            ConfigurationError: the address is not that of a project, or the secret is too short.
 
         """
         self._url = _check_url(url)
@@ -43,7 +43,7 @@ class SupabaseTokens:
             StoreError: the project's keys cannot be fetched.
 
         """
-        from app.auth.jwt.codec import verify  # noqa: PLC0415  loaded by whoever read the token's head
+        from app.auth.jwt.codec import verify  # noqa: PLC0415  loaded when the token's head was read
 
         if head.algorithm == _LEGACY:
             found: tuple[str, Any] | None = (_LEGACY, self._secret) if self._secret is not None else None

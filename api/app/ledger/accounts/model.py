@@ -99,7 +99,7 @@ class AuditLine:
         line_id: 32 hex digits; a line that is written again is not kept twice.
         subject, name, method: who made the change, as of its principal.
         action: the name of the operation, such as `cancel_job`.
-        target: the id of what was changed; empty where there is none.
+        target: the id of what was changed; empty if nothing has an id.
         status: the HTTP status of the answer.
         address: the client's address.
         place: where the line stands among the others; grows.
