@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, mod
 
 from app.auth.principals import Principal
 from app.auth.scopes import Role, Scope
+from app.jobs_api.words import Instant
 from app.ledger.accounts.model import AuditLine, Token, User
 
 _USER_ID, _TOKEN_ID = "usr_5a1c0f5a6b4a9d8e2f3b4c5d6e7f8090", "9f2c41d07ab35e68"
@@ -229,8 +230,8 @@ class AuditListing(BaseModel):
 
     subject: str | None = Field(default=None, max_length=250, pattern=rf"^[^{_CONTROL}]+$")
     action: str | None = Field(default=None, pattern="^[a-z_]{1,64}$")
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Instant | None = None
+    until: Instant | None = None
     limit: int = Field(default=50, ge=1, le=200)
     cursor: int | None = Field(default=None, ge=1, le=2**63 - 1)
 

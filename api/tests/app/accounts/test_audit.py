@@ -133,7 +133,15 @@ async def test_pages_have_every_line_once(app: FastAPI, http: httpx2.AsyncClient
 
 @pytest.mark.parametrize(
     "query",
-    [{"limit": 201}, {"cursor": "x"}, {"cursor": 0}, {"action": "A;"}, {"owner": "x"}, {"subject": "\x00"}],
+    [
+        {"limit": 201},
+        {"cursor": "x"},
+        {"cursor": 0},
+        {"action": "A;"},
+        {"owner": "x"},
+        {"subject": "\x00"},
+        {"since": "0.5"},
+    ],
     ids=str,
 )
 async def test_a_bad_query_is_refused(http: httpx2.AsyncClient, query: dict[str, Any]) -> None:
