@@ -62,7 +62,16 @@ _CONTROL = r"\x00-\x1f\x7f-\x9f"
 _Label = Annotated[
     str, Field(min_length=1, max_length=80, pattern=rf"^[^\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?$")
 ]
-_Name = Annotated[str, Field(min_length=1, max_length=100, description="an e-mail address or a name, in any case")]
+#: The pattern is told, not checked: `normalize_name` checks a name after NFKC, and says what is wrong in plain words.
+_Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=100,
+        description="an e-mail address or a name, in any case",
+        json_schema_extra={"pattern": r"^[\w.@+-]+$"},
+    ),
+]
 _Password = Annotated[str, Field(min_length=12, max_length=256)]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import Response
 from pydantic import BaseModel
 
-from app.errors import BAD_CURSOR, INVALID, NOT_ACCEPTABLE, Problem, describe_problems
+from app.errors import BAD_CURSOR, INVALID, NOT_ACCEPTABLE, NOT_FOUND, Problem, describe_problems
 from app.market_data.pieces import GRID_TYPE
 from batch.bars.export.formats import Format
 
@@ -36,4 +36,4 @@ def describe_grid(example: str) -> dict[str, Any]:
         200: {"content": {GRID_TYPE: content}, "description": "a line of JSON, then a byte for each cell"},
         304: {"description": "the cells are as their ETag says"},
     }
-    return {"response_class": Response, "responses": responses | describe_problems(INVALID)}
+    return {"response_class": Response, "responses": responses | describe_problems(INVALID, NOT_FOUND)}

@@ -80,7 +80,11 @@ async def show_coverage(answers: Answers, query: Annotated[CoverageQuery, Query(
 # Before one symbol's cells, which it would match.
 @router.get(
     "/coverage/sessions",
-    **describe_table(SessionPage, "provider,interval,session,verdict,symbols,…\nsynthetic,1m,2025-11-04,gaps,1651,…\n"),
+    **describe_table(
+        SessionPage,
+        "provider,interval,session,verdict,symbols,…\nsynthetic,1m,2025-11-04,gaps,1651,…\n",
+        NOT_FOUND,
+    ),
 )
 async def show_sessions(answers: Answers, query: Annotated[SessionsQuery, Query()]) -> Response:
     """Show how complete each of the newest sessions is: a verdict, and its symbols by state, newest first.
