@@ -49,7 +49,8 @@ _FORM = b"application/x-www-form-urlencoded"
 #: Names are lower case, as ASGI requires.
 _SECURITY_HEADERS = {
     b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
+    # By `no-referrer`, Chromium sends the forms of our own pages with `Origin: null`.
+    b"referrer-policy": b"same-origin",
     b"x-frame-options": b"DENY",
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
 }

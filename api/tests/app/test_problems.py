@@ -151,7 +151,7 @@ async def test_every_answer_has_an_id_and_the_security_headers(http: httpx2.Asyn
     for answer in (await http.get("/healthz"), await http.get("/nothing"), await http.post(RUN_DAILY, json={})):
         assert answer.headers["x-request-id"]
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
         assert answer.headers["x-frame-options"] == "DENY"
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
+from tests.fixtures.accounts.jwts import LEGACY_SECRET
 from tests.fixtures.servers.servers import open_folder
 from tests.fixtures.servers.stacks import Stack
 
@@ -17,6 +18,15 @@ CHROMIUM = os.environ.get("KABOOM_CHROMIUM", "/usr/bin/chromium")
 AXE = (Path(__file__).parent / "vendor/axe-core-4.14.1/axe.min.js").read_text()
 #: Where screenshots go, which CI keeps.
 SHOTS = Path(os.environ.get("KABOOM_SCREENSHOTS", "build/screenshots"))
+#: A project that nobody asks: its sessions are signed with the legacy secret.
+SUPABASE_URL = "http://127.0.0.1:9"
+#: Minutes that the provider `file` has: of one symbol as they should be, of the other with a cell that is no price.
+_FILES = {
+    f"{symbol}.csv": "datetime,open,high,low,close,volume\n"
+    f"2025-11-04 09:00,{price},2901,2899,2900,100\n"
+    f"2025-11-04 09:01,2900,2901,2899,2900,100\n"
+    for symbol, price in {"7203": "2900", "6758": "xyz"}.items()
+}
 _REPORTS = (
     "addEventListener('securitypolicyviolation', (e) => console.error(`CSP ${e.violatedDirective} ${e.blockedURI}`));"
 )
@@ -70,9 +80,17 @@ class Tab:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """A `kaboom up` with a job that failed in part, behind it."""
+    """A `kaboom up` that knows a project of Supabase and a folder of files."""
     with open_folder() as folder:
-        stack = Stack(folder / "data", {"KABOOM_RATE_LIMIT_ANONYMOUS": "off"}, concurrency=2)
+        (folder / "files").mkdir()
+        for name, text in _FILES.items():
+            (folder / "files" / name).write_text(text)
+        env = {
+            "KABOOM_FILE_DIR": str(folder / "files"),
+            "SUPABASE_URL": SUPABASE_URL,
+            "SUPABASE_JWT_SECRET": LEGACY_SECRET,
+        }
+        stack = Stack(folder / "data", env, concurrency=2)
         try:
             yield stack
         finally:
@@ -93,16 +111,19 @@ type OpenTab = Callable[..., Tab]
 
 @pytest.fixture
 def open_tab(chromium: Browser, stack: Stack) -> Iterator[OpenTab]:
-    """Give tabs of a viewer who has logged in."""
+    """Give tabs of a caller with the ingest token, or of nobody yet."""
     contexts: list[BrowserContext] = []
 
-    def opened(*, language: str = "en", theme: str = "light", width: int = 1440, **options: Any) -> Tab:
+    def opened(
+        *, language: str = "en", theme: str = "light", width: int = 1440, is_logged_in: bool = True, **options: Any
+    ) -> Tab:
+        token = {"x-ingest-token": stack.api.http.headers["x-ingest-token"]}
         context = chromium.new_context(
             locale={"ja": "ja-JP"}.get(language, "en-US"),
             color_scheme="dark" if theme == "dark" else "light",
             viewport={"width": width, "height": 900},
             reduced_motion="reduce",
-            extra_http_headers={"x-ingest-token": stack.api.http.headers["x-ingest-token"]},
+            extra_http_headers=token if is_logged_in else {},
             **options,
         )
         contexts.append(context)
