@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StrictBool, model_validator
 
 from app.auth.principals import Principal
 from app.auth.scopes import Role, Scope
@@ -159,7 +159,7 @@ class UserPatch(BaseModel):
     model_config = _strict(example={"role": "viewer"}, minProperties=1)
 
     role: Role | None = None
-    is_disabled: bool | None = None
+    is_disabled: StrictBool | None = None
     password: _Password | None = Field(default=None, repr=False)
 
 

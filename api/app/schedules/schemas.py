@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StrictBool, model_validator
 
 from app.catalog import CATALOG
 from app.ledger.schedules.model import DEFAULT_MAX_LATE_H, MAX_LATE_H, Firing, FiringOutcome, MissedPolicy, Schedule
@@ -81,7 +81,7 @@ class NewSchedule(_Timed):
     request: _Request
     missed: _Missed = "latest"
     max_late_h: _MaxLate = DEFAULT_MAX_LATE_H
-    is_enabled: bool = True
+    is_enabled: StrictBool = True
 
     @model_validator(mode="after")
     def _check_timing(self) -> Self:
@@ -109,7 +109,7 @@ class ScheduleChange(_Timed):
     request: _Request | None = None
     missed: _Missed | None = None
     max_late_h: _MaxLate | None = None
-    is_enabled: bool | None = None
+    is_enabled: StrictBool | None = None
 
     @model_validator(mode="after")
     def _check_timing(self) -> Self:

@@ -21,6 +21,7 @@ NO_SCHEMA_SAYS = {
         r"market was \w+, provider",
         r"expected them in order",
         r"expected start first",
+        r"step_min was \d+, expected \d+ or more for",
         r"at most [\d,]+ days apart are allowed",
         r"provider \w+ (has|does not|cannot)",
         # A symbol is read as its market or provider writes it, an indicator by its own parameters.

@@ -22,7 +22,8 @@ SEED = os.environ.get("OPENAPI_SEED", "20261127")
 def ask(api: Api, folder: Path, *options: str) -> tuple[dict[str, Any], str]:
     """Run schemathesis against an API; return its report and what it printed."""
     report = folder / "report.json"
-    argv = (sys.executable, "-m", "schemathesis.cli", "run", f"{api.url}/openapi.json")
+    config = Path(__file__).with_name("schemathesis.toml")
+    argv = (sys.executable, "-m", "schemathesis.cli", "--config-file", config, "run", f"{api.url}/openapi.json")
     done = subprocess.run(
         [*argv, "--header", f"x-ingest-token: {TOKEN}", "--seed", SEED, "--no-color", "--continue-on-failure",
          "--exclude-checks", "positive_data_acceptance", "--report-json-path", str(report), "--request-timeout", "15",
