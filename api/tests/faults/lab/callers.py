@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,8 @@ class Crowd:
     seed: int
     done: Counter[str] = field(default_factory=Counter)
     is_over: threading.Event = field(default_factory=threading.Event)
+    #: Begins its keys: two crowds of one lab draw other requests in the same places.
+    name: str = field(default_factory=lambda: f"crowd-{uuid.uuid4().hex[:8]}")
 
     @contextmanager
     def calling(self) -> Iterator[None]:
@@ -45,7 +48,7 @@ class Crowd:
         number = 0
         while not self.is_over.is_set():
             number += 1
-            symbols, job_id = self._submit(draw, f"crowd-{self.seed}-{thread}-{number}")
+            symbols, job_id = self._submit(draw, f"{self.name}-{thread}-{number}")
             if draw.random() < 0.5:
                 last(draw.uniform(0, 1.5))
                 self._cancel(job_id)
