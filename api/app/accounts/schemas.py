@@ -162,6 +162,12 @@ class UserPatch(BaseModel):
     is_disabled: StrictBool | None = None
     password: _Password | None = Field(default=None, repr=False)
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("expected role, is_disabled or password")
+        return self
+
 
 class UserView(BaseModel):
     """A user; the password is kept as a hash, and shown to nobody."""

@@ -15,6 +15,7 @@ ACCOUNT_DETAILS: tuple[Pair, ...] = (
         "a JWT of Supabase is a bearer token itself: send it as it is",
         "SupabaseのJWTはそのままBearerトークンとして送ってください",
     ),
+    ("expected role, is_disabled or password", "role、is_disabled、password のいずれかを指定してください"),
     ("expected user and password, or token alone", "user と password の組、または token だけを指定してください"),
     (
         "the request has no session: its caller is authenticated otherwise",

@@ -83,6 +83,13 @@ class TestUsers:
         async with stranger_of(app, authorization=f"Bearer {token}") as theirs:
             assert (await theirs.get(ME)).json()["role"] == role
 
+    @pytest.mark.parametrize("change", [{}, {"is_disabled": 0}, {"is_disabled": "no"}, {"role": "root"}])
+    async def test_a_change_of_nothing_or_by_the_wrong_type_is_refused(
+        self, app: FastAPI, http: httpx2.AsyncClient, change: dict[str, Any]
+    ) -> None:
+        user = await add_user(app, Role.VIEWER)
+        assert (await http.patch(f"{USERS}/{user.user_id}", json=change)).status_code == 422
+
     async def test_a_disabled_user_is_out_until_enabled(self, app: FastAPI, http: httpx2.AsyncClient) -> None:
         user = await add_user(app)
         token = await jwt_of(app, user)
