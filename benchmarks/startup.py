@@ -2,12 +2,13 @@
 
 Usage: python benchmarks/startup.py [--quick] [--json]
 
-Each figure is that of a new process, the interpreter itself included, ours (`import app.main`) and the peer
-(fastapi, celery, pandas, redis) in turns. Ours is judged with what an image installs, `requirements.lock`, in an
-environment that this makes (pip, half a minute); beside it stands the one of development, where redis-py finds
-OpenTelemetry's SDK and loads it. Byte code is cached, as in an image that was built properly; the first
-round compiles it into a folder of this run and is shown apart, since a container without it pays that on each
-start. Exits with 1 when a goal is missed, or when the API loaded what only workers need.
+Each figure is that of a new process, the interpreter itself included, ours (`import app.main`) and the peer (fastapi,
+celery, pandas, redis) in turns. Ours is judged with what an image installs, `requirements.lock`, in an environment
+that this makes (pip, half a minute); beside it stand the same with the ledger's driver, which loads when the process
+opens PostgreSQL, and the one of development, where redis-py finds OpenTelemetry's SDK and loads it. Byte code is
+cached, as in an image that was built properly; the first round compiles it into a folder of this run and is shown
+apart, since a container without it pays that on each start. Exits with 1 when a goal is missed, or when the API loaded
+what only workers need.
 """
 
 import argparse
@@ -27,8 +28,11 @@ ROOT = Path(__file__).resolve().parents[1]
 API = ROOT / "api"
 STATEMENT = "import app.main"
 OURS, DEVELOPMENT, PEER = STATEMENT, f"{STATEMENT}, development's extras", "import fastapi, celery, pandas, redis"
-#: What a worker needs and the API does not; each would cost 0.1 to 0.9 s of every cold start.
-FORBIDDEN = ("polars", "pandas", "numpy", "celery")
+#: What every API with a PostgreSQL loads in addition, before it takes the first request.
+SERVING = f"{STATEMENT}, ledger opened"
+_OPEN = "from app.ledger.opening import open_postgres_ledger as o; o('postgresql://host/db', name='api', pool_size=8)"
+#: What a worker or the ledger needs, and the import does not; each would cost 0.1 to 0.9 s of every cold start.
+FORBIDDEN = ("polars", "pandas", "numpy", "celery", "sqlalchemy")
 MOST_CPU_S = 1.0
 MOST_MB = 90.0
 
@@ -80,12 +84,13 @@ def start(python: str | Path, statement: str, cache: Path) -> Start:
 
 def measure(rounds: int) -> dict[str, list[Start]]:
     """Start each way in turns; the first of each compiles."""
-    starts: dict[str, list[Start]] = {OURS: [], DEVELOPMENT: [], PEER: []}
+    starts: dict[str, list[Start]] = {OURS: [], SERVING: [], DEVELOPMENT: [], PEER: []}
     with tempfile.TemporaryDirectory(prefix="kaboom-bench-") as name:
         folder = Path(name)
         image = install(folder / "image")
         ways: dict[str, tuple[str | Path, str]] = {
             OURS: (image, STATEMENT),
+            SERVING: (image, f"{STATEMENT}; {_OPEN}"),
             DEVELOPMENT: (sys.executable, STATEMENT),
             PEER: (sys.executable, PEER),
         }

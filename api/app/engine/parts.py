@@ -5,7 +5,6 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
 from uuid import uuid4
 
 import structlog
@@ -13,17 +12,13 @@ import structlog
 from app.engine.dispatch import Broker, CeleryDispatcher, Dispatcher, LocalDispatcher
 from app.jobs.job_type import Catalog
 from app.jobs.queues import Queue
-from app.ledger.accounts.audit import MemoryAuditLog, PostgresAuditLog
 from app.ledger.accounts.memory import MemoryAccountStore
+from app.ledger.accounts.memory_audit import MemoryAuditLog
 from app.ledger.accounts.port import AccountStore, AuditLog
-from app.ledger.accounts.postgres import PostgresAccountStore
-from app.ledger.memory import MemoryJobHistory
+from app.ledger.opening import Ledger, open_memory_ledger, open_postgres_ledger
 from app.ledger.port import JobHistory
-from app.ledger.postgres import PostgresJobHistory
-from app.ledger.schedules.memory import MemoryScheduleStore
 from app.ledger.schedules.model import Schedule
 from app.ledger.schedules.port import ScheduleStore
-from app.ledger.schedules.postgres import PostgresScheduleStore
 from app.live.celery_results import CeleryResults, JobResults, NoResults
 from app.live.events import EventLog
 from app.live.line_writer import LineWriter
@@ -37,7 +32,6 @@ from app.settings import AppSettings
 from app.telemetry.logs import tap_lines
 from batch.bars.influx.target import build_target
 from batch.errors import ConfigurationError, StoreError
-from batch.kit.postgres.engine import connect_postgres
 from batch.kit.redis.address import is_redis, parse_address
 from batch.kit.redis.client import Redis, connect_redis
 from batch.notify.callback import CallbackRules
@@ -120,17 +114,16 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
     _check_bar_store(settings)
     name = name_process(role)
     live = _build_live(settings, name)
-    ledger = _build_ledger(settings, name, pool_size=_pool_size(settings.database_pool, role))
-    kept = ledger or _build_memory_ledger(schedules)
+    ledger = _build_ledger(settings, name, role, schedules)
     return Parts(
         settings=settings,
         store=live.store,
-        history=kept.history,
+        history=ledger.history,
         dispatcher=_build_dispatcher(settings, name),
         events=live.events,
-        schedules=kept.schedules,
-        accounts=kept.accounts,
-        audit=kept.audit,
+        schedules=ledger.schedules,
+        accounts=ledger.accounts,
+        audit=ledger.audit,
         catalog=catalog,
         name=name,
         callbacks=_build_callbacks(settings),
@@ -222,27 +215,11 @@ def _pool_size(most: int, role: str) -> int:
     return {"worker-main": max(2, most // 2), "worker": max(2, most // 4)}.get(role, most)
 
 
-class _Ledger(NamedTuple):
-    history: JobHistory
-    schedules: ScheduleStore
-    accounts: AccountStore
-    audit: AuditLog
-
-
-def _build_memory_ledger(schedules: Sequence[Schedule]) -> _Ledger:
-    _log.warning("history_in_memory", reason="DATABASE_URL is not set; job history ends with this process")
-    history = MemoryJobHistory()
-    stored = MemoryScheduleStore(history, schedules=schedules)
-    return _Ledger(history, stored, MemoryAccountStore(), MemoryAuditLog())
-
-
-def _build_ledger(settings: AppSettings, name: str, *, pool_size: int) -> _Ledger | None:
+def _build_ledger(settings: AppSettings, name: str, role: str, schedules: Sequence[Schedule]) -> Ledger:
     if settings.disable_redis and settings.database_url is None:
-        return None
-    # The ledger's engine, which the ledger closes: a firing and its job are one transaction.
-    engine = connect_postgres(settings.require_database_url(), application_name=name, pool_size=pool_size)
-    history, schedules = PostgresJobHistory(engine), PostgresScheduleStore(engine)
-    return _Ledger(history, schedules, PostgresAccountStore(engine), PostgresAuditLog(engine))
+        return open_memory_ledger(schedules)
+    pool_size = _pool_size(settings.database_pool, role)
+    return open_postgres_ledger(settings.require_database_url(), name=name, pool_size=pool_size)
 
 
 def _build_dispatcher(settings: AppSettings, name: str) -> Dispatcher:

@@ -3,12 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Row, Select, func, select, tuple_
 
 from app.jobs.model import Chunk, ChunkState, Job
-from app.ledger.tables import JOB_CHUNKS, JOBS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,39 +46,6 @@ class DeadLetter:
     def place(self) -> tuple[datetime, str, int]:
         """Where it stands among the others."""
         return self.given_up_at, self.job_id, self.n
-
-
-def build_dead_letters(query: DeadLetterQuery) -> Select[Any]:
-    """Return the statement that finds the dead letters of a query."""
-    child, place = JOBS.alias("child"), (JOB_CHUNKS.c.ended_at, JOB_CHUNKS.c.job_id, JOB_CHUNKS.c.n)
-    children = select(child.c.job_id).where(child.c.parent_id == JOBS.c.job_id)
-    newest = children.order_by(child.c.requested_at.desc()).limit(1).scalar_subquery()
-    statement = (
-        select(
-            *(JOBS.c.job_id, JOBS.c.queue, JOBS.c.task, JOB_CHUNKS.c.n, JOB_CHUNKS.c.attempts),
-            func.jsonb_array_length(JOB_CHUNKS.c["items"]).label("size"),
-            JOB_CHUNKS.c.tally["failed"].as_integer().label("failed"),
-            func.coalesce(JOB_CHUNKS.c.tally["cause"].as_string(), "").label("cause"),
-            JOB_CHUNKS.c.ended_at.label("given_up_at"),
-            newest.label("retried_as"),
-        )
-        .join(JOBS, JOBS.c.job_id == JOB_CHUNKS.c.job_id)
-        .where(JOB_CHUNKS.c.state == ChunkState.DEAD.value, JOB_CHUNKS.c.ended_at.is_not(None))
-        .where(JOBS.c.owner == query.owner, JOBS.c.queue.in_(query.queues))
-    )
-    if query.since:
-        statement = statement.where(JOB_CHUNKS.c.ended_at >= query.since)
-    if query.is_retried is not None:
-        statement = statement.where(children.exists() if query.is_retried else ~children.exists())
-    if query.before:
-        statement = statement.where(tuple_(*place) < query.before)
-    return statement.order_by(*(column.desc() for column in place)).limit(query.limit)
-
-
-def parse_dead_letter(row: Row[Any]) -> DeadLetter:
-    """Return the dead letter that a row holds."""
-    values = dict(row._mapping)  # noqa: SLF001  the public name of a row's mapping, in SQLAlchemy's words
-    return DeadLetter(items=values.pop("size"), **values)
 
 
 def find_dead_letters(

@@ -13,6 +13,7 @@ from app.jobs.records import as_stored, chunk_as_stored
 from app.ledger.activity import Activity, ActivityQuery
 from app.ledger.dead_letters import DeadLetter, DeadLetterQuery, find_dead_letters
 from app.ledger.memory_activity import find_activity
+from app.ledger.memory_search import does_mention
 from app.ledger.outbox.memory import MemoryOutbox
 from app.ledger.port import (
     API_KEY_BYTES,
@@ -29,7 +30,6 @@ from app.ledger.port import (
     Terms,
     Unfinished,
 )
-from app.ledger.search import does_mention
 from batch.errors import NotFound
 from batch.kit.clock import Clock, utc_now
 

@@ -28,7 +28,8 @@ from app.jobs.runs import parse_runs
 from app.ledger.activity import Activity, ActivityQuery
 from app.ledger.activity_sql import load_activity
 from app.ledger.admission import admit, confirm
-from app.ledger.dead_letters import DeadLetter, DeadLetterQuery, build_dead_letters, parse_dead_letter
+from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
+from app.ledger.dead_letters_sql import build_dead_letters, parse_dead_letter
 from app.ledger.group_commit import GroupCommit, build_draft
 from app.ledger.listing import VERSION, build_page
 from app.ledger.outbox.postgres import PostgresOutbox, release

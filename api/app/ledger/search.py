@@ -1,12 +1,8 @@
-"""Finding jobs by a word that a user remembers, in the ledger and in its memory twin."""
-
-from collections.abc import Iterator
-from typing import Any
+"""Finding jobs by a word that a user remembers, in PostgreSQL."""
 
 from sqlalchemy import ColumnElement, cast, func, literal, or_
 from sqlalchemy.dialects.postgresql import JSONPATH
 
-from app.jobs.model import Job
 from app.ledger.tables import JOBS
 
 #: Any text in the request: a symbol, a market, a provider, a session.
@@ -25,24 +21,3 @@ def mentions(word: str) -> ColumnElement[bool]:
         *(text.icontains(word, autoescape=True) for text in contained),
         func.jsonb_path_exists(JOBS.c.request, _ANY_TEXT, words),
     )
-
-
-def does_mention(job: Job, word: str) -> bool:
-    """Return whether a job mentions a word, as `mentions` has it."""
-    contained = (job.task, job.request.get("market") or "", (job.error or {}).get("message") or "")
-    return (
-        job.job_id.startswith(word.lower())
-        or any(word.lower() in text.lower() for text in contained)
-        or not {word, word.upper(), word.lower()}.isdisjoint(_texts(job.request))
-    )
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _texts(inner)

@@ -11,7 +11,7 @@ from app.accounts.trail import AuditTrail
 from app.auth.changes import Change
 from app.auth.principals import Principal
 from app.auth.scopes import Role
-from app.ledger.accounts.audit import MemoryAuditLog
+from app.ledger.accounts.memory_audit import MemoryAuditLog
 from app.ledger.accounts.model import AuditLine, AuditQuery
 from app.telemetry.logs import tap_lines
 from batch.errors import StoreError

@@ -5,10 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from app.ledger.accounts.audit import MemoryAuditLog, PostgresAuditLog
 from app.ledger.accounts.memory import MemoryAccountStore
+from app.ledger.accounts.memory_audit import MemoryAuditLog
 from app.ledger.accounts.port import AccountStore, AuditLog
 from app.ledger.accounts.postgres import PostgresAccountStore
+from app.ledger.accounts.postgres_audit import PostgresAuditLog
 from batch.kit.postgres.engine import connect_postgres
 
 

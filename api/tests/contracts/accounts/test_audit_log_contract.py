@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.ledger.accounts.audit import MemoryAuditLog
+from app.ledger.accounts.memory_audit import MemoryAuditLog
 from app.ledger.accounts.model import AuditQuery
 from app.ledger.accounts.port import AUDIT_KEPT_DAYS, AuditLog
 from tests.fixtures.accounts.records import make_line

@@ -1,8 +1,6 @@
-"""The audit log in PostgreSQL, where a trigger keeps it append-only, and in memory."""
+"""The audit log in PostgreSQL, where a trigger keeps it append-only."""
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import func, select
@@ -11,7 +9,6 @@ from sqlalchemy.dialects.postgresql import insert
 from app.ledger.accounts.model import AuditLine, AuditQuery
 from app.ledger.accounts.port import AUDIT_KEPT_DAYS, AUDIT_PRUNE_STEP
 from app.ledger.accounts.tables import AUDIT_LOG, parse_line
-from batch.kit.clock import Clock, utc_now
 from batch.kit.postgres.engine import AsyncEngine, postgres_errors
 
 _C = AUDIT_LOG.c
@@ -57,39 +54,3 @@ class PostgresAuditLog:
         with postgres_errors():
             async with self._engine.begin() as connection:
                 return (await connection.execute(AUDIT_LOG.delete().where(_C.line_id.in_(_OLDEST)))).rowcount
-
-
-class MemoryAuditLog:
-    """`AuditLog` in memory."""
-
-    def __init__(self, clock: Clock = utc_now) -> None:
-        self._clock = clock
-        self._places = itertools.count(1)
-        self._lines: dict[str, AuditLine] = {}
-
-    async def append(self, lines: Sequence[AuditLine]) -> None:
-        for line in lines:
-            if line.line_id not in self._lines:
-                self._lines[line.line_id] = replace(line, at=self._clock(), place=next(self._places))
-
-    async def list_lines(self, query: AuditQuery) -> list[AuditLine]:
-        found = [line for line in self._lines.values() if _matches(line, query)]
-        return sorted(found, key=lambda line: line.place, reverse=True)[: query.limit]
-
-    async def prune(self) -> int:
-        limit = self._clock() - timedelta(days=AUDIT_KEPT_DAYS)
-        old = [line.line_id for line in self._lines.values() if line.at and line.at < limit][:AUDIT_PRUNE_STEP]
-        for line_id in old:
-            del self._lines[line_id]
-        return len(old)
-
-
-def _matches(line: AuditLine, query: AuditQuery) -> bool:
-    return (
-        line.owner == query.owner
-        and query.subject in {None, line.subject}
-        and query.action in {None, line.action}
-        and (query.since is None or (line.at is not None and line.at >= query.since))
-        and (query.until is None or (line.at is not None and line.at < query.until))
-        and (query.before is None or line.place < query.before)
-    )

@@ -1,0 +1,54 @@
+"""Opens the ledger: its four stores over one engine in PostgreSQL, or in memory."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import structlog
+
+from app.ledger.accounts.memory import MemoryAccountStore
+from app.ledger.accounts.memory_audit import MemoryAuditLog
+from app.ledger.accounts.port import AccountStore, AuditLog
+from app.ledger.memory import MemoryJobHistory
+from app.ledger.port import JobHistory
+from app.ledger.schedules.memory import MemoryScheduleStore
+from app.ledger.schedules.model import Schedule
+from app.ledger.schedules.port import ScheduleStore
+
+_log = structlog.get_logger(__name__)
+
+
+class Ledger(NamedTuple):
+    """The stores of the ledger; closing the history releases their connections."""
+
+    history: JobHistory
+    schedules: ScheduleStore
+    accounts: AccountStore
+    audit: AuditLog
+
+
+def open_memory_ledger(schedules: Sequence[Schedule]) -> Ledger:
+    """Return a ledger that begins with these schedules, and ends with this process."""
+    _log.warning("history_in_memory", reason="DATABASE_URL is not set; job history ends with this process")
+    history = MemoryJobHistory()
+    stored = MemoryScheduleStore(history, schedules=schedules)
+    return Ledger(history, stored, MemoryAccountStore(), MemoryAuditLog())
+
+
+def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
+    """Return the ledger at an address, with at most this many connections.
+
+    Raises:
+        ConfigurationError: it is not the address of a PostgreSQL.
+
+    """
+    # SQLAlchemy and psycopg are 30 MB: a ledger in memory needs neither.
+    from app.ledger.accounts.postgres import PostgresAccountStore  # noqa: PLC0415
+    from app.ledger.accounts.postgres_audit import PostgresAuditLog  # noqa: PLC0415
+    from app.ledger.postgres import PostgresJobHistory  # noqa: PLC0415
+    from app.ledger.schedules.postgres import PostgresScheduleStore  # noqa: PLC0415
+    from batch.kit.postgres.engine import connect_postgres  # noqa: PLC0415
+
+    # One engine for all: a firing and its job are one transaction.
+    engine = connect_postgres(url, application_name=name, pool_size=pool_size)
+    history, schedules = PostgresJobHistory(engine), PostgresScheduleStore(engine)
+    return Ledger(history, schedules, PostgresAccountStore(engine), PostgresAuditLog(engine))
