@@ -32,6 +32,13 @@ class AddressLimiter:
         """Return the client's whole address."""
         return find_client(peer, headers, hops=self._hops)
 
+    def is_spent(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Return whether the next call without a valid token would be refused; counts nothing."""
+        if self._rate is None:
+            return False
+        ends_at, spent = self._windows.get(find_address(peer, headers, hops=self._hops), (0.0, 0))
+        return spent >= self._rate.amount and time.monotonic() < ends_at
+
     def refuse(self, path: str, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> Allowance | None:
         """Count a call without a valid token; return the allowance if it is refused, otherwise None."""
         if self._rate is None or path in _UNLIMITED or path.startswith(STATIC_PREFIX):

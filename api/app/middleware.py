@@ -100,7 +100,7 @@ class Gate:
 
     async def _pass(self, scope: Scope, receive: Receive, reply: "_Reply", headers: dict[bytes, bytes]) -> None:
         try:
-            caller = None if is_public(scope["path"]) else await find_principal(self._authenticators, headers)
+            caller = None if is_public(scope["path"]) else await self._find_caller(scope, headers)
         except StoreError as e:
             # Nobody knows who this is: neither 401, nor a free pass.
             unknown = Answer(UNAVAILABLE, e.message, headers={"Retry-After": "2"})
@@ -109,6 +109,11 @@ class Gate:
         scope["principal"] = caller
         with structlog.contextvars.bound_contextvars(**_owner_of(caller)):
             await self._pass_known(scope, receive, reply, headers)
+
+    async def _find_caller(self, scope: Scope, headers: dict[bytes, bytes]) -> Principal | None:
+        # A flood of random tokens must not reach the ledger: each would be a lookup.
+        is_spent = self._addresses.is_spent(_peer(scope), scope["headers"])
+        return await find_principal(self._authenticators, headers, known_only=is_spent)
 
     async def _pass_known(self, scope: Scope, receive: Receive, reply: "_Reply", headers: dict[bytes, bytes]) -> None:
         refusal = await self._refuse(scope, headers, reply)

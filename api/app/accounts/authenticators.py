@@ -18,9 +18,9 @@ class TokenAuthenticator:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
-    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+    async def authenticate(self, headers: Mapping[bytes, bytes], *, known_only: bool = False) -> Principal | None:
         token = read_api_token(headers)
-        return await self._directory.find_by_token(token) if token else None
+        return await self._directory.find_by_token(token, known_only=known_only) if token else None
 
 
 class JwtAuthenticator:
@@ -32,7 +32,8 @@ class JwtAuthenticator:
         self._supabase = supabase
         self._codec = Lazy(_load_codec)
 
-    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+    async def authenticate(self, headers: Mapping[bytes, bytes], *, known_only: bool = False) -> Principal | None:
+        # Nobody can make up a JWT: its signature is verified before a record is looked up.
         token = read_bearer(headers)
         if not token or token.startswith(TOKEN_PREFIX.encode()):
             return None
@@ -64,9 +65,9 @@ class SessionAuthenticator:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
-    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+    async def authenticate(self, headers: Mapping[bytes, bytes], *, known_only: bool = False) -> Principal | None:
         value = read_session_value(headers)
-        return await self._directory.find_by_session(value) if value else None
+        return await self._directory.find_by_session(value, known_only=known_only) if value else None
 
 
 def _load_codec() -> ModuleType:

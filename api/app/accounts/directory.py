@@ -76,16 +76,26 @@ class Directory:
             raise StoreError("the API is starting")
         return self._opened
 
-    async def find_by_token(self, given: ApiToken) -> Principal | None:
-        """Return whose token this is, if it is valid; notes that it was used."""
+    async def find_by_token(self, given: ApiToken, *, known_only: bool = False) -> Principal | None:
+        """Return whose token this is, if it is valid; notes that it was used.
+
+        With `known_only` a token is not looked up whose id this process has not found before.
+        """
+        if known_only and not self._lookups.tokens.has_found(given.token_id):
+            return None
         token = await self._lookups.tokens.get(given.token_id)
         if token is None or not hmac.compare_digest(token.digest, given.digest) or not token.is_valid(self._clock()):
             return None
         self._touch(token.token_id, self.store.touch_token)
         return _principal_of_token(token)
 
-    async def find_by_session(self, value: str) -> Principal | None:
-        """Return whose session a cookie's value stands for, if it is not over; notes that it was used."""
+    async def find_by_session(self, value: str, *, known_only: bool = False) -> Principal | None:
+        """Return whose session a cookie's value stands for, if it is not over; notes that it was used.
+
+        With `known_only` a session is not looked up that this process has not found before.
+        """
+        if known_only and not self._lookups.sessions.has_found(session_id_of(value)):
+            return None
         session = await self.load_session(value)
         if session is None:
             return None

@@ -48,6 +48,10 @@ class Recent[V]:
         # A cancelled caller leaves the lookup to the others.
         return await asyncio.shield(task)
 
+    def has_found(self, key: str) -> bool:
+        """Return whether the last answer about a key was a value, however long ago."""
+        return self._kept.get(key, (0.0, None))[1] is not None
+
     def forget(self, key: str) -> None:
         """Look a key up anew from now on: this process has changed its value."""
         self._kept.pop(key, None)

@@ -26,8 +26,10 @@ STATIC_PREFIX = "/static/"
 class Authenticator(Protocol):
     """One way to authenticate a request."""
 
-    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+    async def authenticate(self, headers: Mapping[bytes, bytes], *, known_only: bool = False) -> Principal | None:
         """Return who makes a request with these headers, or None if they hold no valid credential of this kind.
+
+        With `known_only` a credential that anybody could make up is looked up only if it was found before.
 
         Raises:
             StoreError: whether the credential is valid cannot be looked up now.
@@ -41,7 +43,9 @@ def is_public(path: str) -> bool:
     return path in PUBLIC_PATHS or path.startswith(STATIC_PREFIX)
 
 
-async def find_principal(authenticators: Sequence[Authenticator], headers: Mapping[bytes, bytes]) -> Principal | None:
+async def find_principal(
+    authenticators: Sequence[Authenticator], headers: Mapping[bytes, bytes], *, known_only: bool = False
+) -> Principal | None:
     """Return who makes a request: the answer of the first authenticator that knows the caller.
 
     Raises:
@@ -49,7 +53,7 @@ async def find_principal(authenticators: Sequence[Authenticator], headers: Mappi
 
     """
     for each in authenticators:
-        principal = await each.authenticate(headers)
+        principal = await each.authenticate(headers, known_only=known_only)
         if principal:
             return principal
     return None

@@ -29,7 +29,7 @@ class IngestTokens:
             owner, method="ingest_token", subject="ingest_token", name="INGEST_API_TOKEN", scopes=SCOPES[Role.ADMIN]
         )
 
-    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+    async def authenticate(self, headers: Mapping[bytes, bytes], *, known_only: bool = False) -> Principal | None:
         return self.find(headers.get(INGEST_HEADER, b""))
 
     def find(self, token: bytes) -> Principal | None:

@@ -4,8 +4,15 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
 from app.address_limit import AddressLimiter, find_address
+from app.auth.api_tokens import make_api_token
+from app.auth.cookies import make_session_value
+from app.auth.scopes import Scope
+from app.ledger.accounts.memory import MemoryAccountStore
+from app.ledger.accounts.model import BrowserSession, Token
+from tests.fixtures.accounts.callers import accounts_of_app, add_token
 from tests.fixtures.jobs.apps import JOBS, TOKEN, memory_settings, running
 
 DOCUMENT = "/openapi.json"
@@ -69,3 +76,61 @@ async def test_a_flood_without_a_token_holds_up_nobody_else(tmp_path: Path) -> N
     assert refused.headers["ratelimit-policy"] == '"anonymous";q=3;w=60'
     assert open_to_all == [200, 200]
     assert with_token.status_code == 200
+
+
+class CountingStore(MemoryAccountStore):
+    """A store that counts lookups of tokens and sessions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lookups = 0
+
+    async def load_token(self, token_id: str) -> Token | None:
+        self.lookups += 1
+        return await super().load_token(token_id)
+
+    async def load_session(self, session_id: str) -> BrowserSession | None:
+        self.lookups += 1
+        return await super().load_session(session_id)
+
+
+def at(app: FastAPI, address: str) -> httpx2.AsyncClient:
+    """Return a client without a token at an address."""
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app, client=(address, 1)), base_url="http://kaboom")
+
+
+def random_token() -> dict[str, str]:
+    return {"authorization": f"Bearer {make_api_token().text}"}
+
+
+def random_session() -> dict[str, str]:
+    return {"cookie": f"__Host-kaboom={make_session_value()}"}
+
+
+@pytest.mark.anyio
+async def test_a_flood_of_random_credentials_is_not_looked_up(tmp_path: Path) -> None:
+    async with running(memory_settings(tmp_path, rate_limit_anonymous="3/minute")) as app:
+        store = CountingStore()
+        accounts_of_app(app).directory.open(store)
+        async with at(app, "203.0.113.7") as http:
+            codes = [(await http.get(JOBS, headers=random_token())).status_code for _ in range(3)]
+            assert (codes, store.lookups) == ([401, 401, 401], 3)
+            refused = [await http.get(JOBS, headers=make()) for make in (random_token, random_session)]
+        assert ([answer.status_code for answer in refused], store.lookups) == ([429, 429], 3)
+        async with at(app, "203.0.113.8") as elsewhere:
+            assert (await elsewhere.get(JOBS, headers=random_session())).status_code == 401
+        assert store.lookups == 4
+
+
+@pytest.mark.anyio
+async def test_a_token_that_was_valid_before_passes_at_a_flooded_address(tmp_path: Path) -> None:
+    async with running(memory_settings(tmp_path, rate_limit_anonymous="3/minute")) as app:
+        (_, known), (_, unseen) = await add_token(app, Scope.JOBS_READ), await add_token(app, Scope.JOBS_READ)
+        async with at(app, "203.0.113.7") as http:
+            assert (await http.get(JOBS, headers={"x-ingest-token": known})).status_code == 200
+            for _ in range(3):
+                await http.get(JOBS)
+            codes = [(await http.get(JOBS, headers={"x-ingest-token": each})).status_code for each in (known, unseen)]
+        assert codes == [200, 429]
+        async with at(app, "203.0.113.8") as elsewhere:
+            assert (await elsewhere.get(JOBS, headers={"x-ingest-token": unseen})).status_code == 200

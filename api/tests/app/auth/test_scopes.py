@@ -25,7 +25,7 @@ STREAMS = {operation for operation, row in ROWS.items() if row.is_stream}
 class Holding:
     """Authenticates any request with `x-scopes`: a caller with these scopes, separated by spaces."""
 
-    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+    async def authenticate(self, headers: Mapping[bytes, bytes], *, known_only: bool = False) -> Principal | None:
         text = headers.get(b"x-scopes")
         if text is None:
             return None

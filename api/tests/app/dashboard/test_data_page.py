@@ -178,7 +178,7 @@ async def test_a_bad_backfill_is_an_error_page(browser: httpx2.AsyncClient) -> N
 class Reader:
     """Authenticates everybody as a viewer."""
 
-    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+    async def authenticate(self, headers: Mapping[bytes, bytes], *, known_only: bool = False) -> Principal | None:
         return Principal(DEFAULT_OWNER, "test", "reader", "reader", SCOPES[Role.VIEWER], Role.VIEWER)
 
 
