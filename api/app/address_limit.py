@@ -59,7 +59,11 @@ class AddressLimiter:
 
 def find_address(peer: str, headers: Iterable[tuple[bytes, bytes]], *, hops: int) -> str:
     """Return what limits count the client by: its address, of IPv6 its /64, the usual network of one host."""
-    client = find_client(peer, headers, hops=hops)
+    return network_of(find_client(peer, headers, hops=hops))
+
+
+def network_of(client: str) -> str:
+    """Return an address itself, or of IPv6 its /64."""
     try:
         address = ipaddress.ip_address(client)
     except ValueError:

@@ -1,75 +1,54 @@
-"""Slows failed logins down, by account and by address, in a table of bounded size."""
+"""Slows failed logins down, by account and by address, over all API processes."""
 
+import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 
+from app.address_limit import network_of
 from app.errors import TooManyLogins
+from app.live.logins import LoginFailures, MemoryLoginFailures
+from batch.errors import StoreError
 
-#: So many attempts that fail are free.
-FREE = 5
-#: Then each waits twice as long as the one before, up to these seconds: an account is slowed, and never locked.
-MOST_ACCOUNT_S, MOST_ADDRESS_S = 60.0, 900.0
-#: After so long without an attempt the failures are forgotten.
-_FORGOTTEN_S = 3600.0
-_MOST = 10_000
-
-
-@dataclass(slots=True)
-class _Entry:
-    failures: int
-    last_at: float
-    open_at: float
+#: An attempt waits at most this long for the shared counts; then the process counts alone for `_ALONE_S`.
+_PATIENCE_S = 1.0
+_ALONE_S = 5.0
 
 
 class LoginBrake:
-    """Counts an attempt as failed until it has succeeded, so that many at once do not pass together."""
+    """Counts in Redis once `share` was called; while Redis is unavailable, in this process alone."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._own = MemoryLoginFailures(clock)
+        self._shared: LoginFailures | None = None
+        self._alone_until = float("-inf")
 
-    def __len__(self) -> int:
-        """Return the number of accounts and addresses in the table."""
-        return len(self._entries)
+    def share(self, failures: LoginFailures | None) -> None:
+        """Use the counts that API processes share; with None, this process counts alone."""
+        self._shared = failures
 
-    def begin(self, account: str | None, address: str) -> None:
-        """Count an attempt.
+    async def begin(self, account: str | None, address: str) -> None:
+        """Count an attempt of an account and of the network of an address.
 
         Raises:
-            TooManyLogins: the account or the address has failed too often; this attempt does not count.
+            TooManyLogins: one of them has failed too often; this attempt does not count.
 
         """
-        now, keys = self._clock(), _keys(account, address)
-        wait_s = max(entry.open_at - now for entry in map(self._find, keys))
+        network = network_of(address)
+        wait_s = await self._ask(lambda failures: failures.begin(account, network))
         if wait_s > 0:
             raise TooManyLogins("too many failed logins: wait before the next one", retry_after_s=max(1, wait_s))
-        for key, most_s in keys.items():
-            entry = self._entries[key]
-            entry.failures, entry.last_at = entry.failures + 1, now
-            if entry.failures >= FREE:
-                entry.open_at = now + min(2.0 ** min(entry.failures - FREE, 20), most_s)
 
-    def succeed(self, account: str | None, address: str) -> None:
+    async def succeed(self, account: str | None, address: str) -> None:
         """Forget the failures of an account that has logged in, and the attempt of its address."""
-        for key in _keys(account, address):
-            entry = self._find(key)
-            entry.failures = 0 if key.startswith("account ") else max(0, entry.failures - 1)
-            entry.open_at = 0.0
+        network = network_of(address)
+        await self._ask(lambda failures: failures.succeed(account, network))
 
-    def _find(self, key: str) -> _Entry:
-        now = self._clock()
-        entry = self._entries.get(key)
-        if entry is None or now - entry.last_at > _FORGOTTEN_S:
-            entry = self._entries[key] = _Entry(0, now, 0.0)
-        self._entries.move_to_end(key)
-        if len(self._entries) > _MOST:
-            self._entries.popitem(last=False)
-        return entry
-
-
-def _keys(account: str | None, address: str) -> dict[str, float]:
-    """Return the entries of an attempt, each with the longest wait."""
-    of_account = {} if account is None else {f"account {account}": MOST_ACCOUNT_S}
-    return of_account | {f"address {address}": MOST_ADDRESS_S}
+    async def _ask[V](self, question: Callable[[LoginFailures], Awaitable[V]]) -> V:
+        if self._shared is not None and self._clock() >= self._alone_until:
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    return await question(self._shared)
+            except (StoreError, TimeoutError):
+                self._alone_until = self._clock() + _ALONE_S
+        return await question(self._own)

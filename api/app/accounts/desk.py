@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 from fastapi import Request
 
 from app.accounts.authenticators import JwtAuthenticator, SessionAuthenticator, TokenAuthenticator
+from app.accounts.brake import LoginBrake
 from app.accounts.directory import Directory
 from app.accounts.logins import Logins
 from app.accounts.passwords import Passwords
@@ -38,7 +39,8 @@ class Accounts:
         self.jwts = OwnTokens(self._load_keys)
         self._by_jwt = JwtAuthenticator(self.directory, self.jwts, _build_supabase(settings))
         self.passwords = Passwords()
-        self.logins = Logins(self.directory, self._by_jwt, self.passwords)
+        self._brake = LoginBrake()
+        self.logins = Logins(self.directory, self._by_jwt, self.passwords, self._brake)
         self.sessions = Sessions(self.directory)
         self.trail = AuditTrail()
 
@@ -49,10 +51,11 @@ class Accounts:
         return (self.directory.ingest, tokens, self._by_jwt, cookies)
 
     def open(self, parts: Parts) -> None:
-        """Use the records of the ledger from now on."""
+        """Use the records of the ledger, and the counts of failed logins that API processes share, from now on."""
         self._parts = parts
         self.directory.open(parts.accounts)
         self.trail.open(parts.audit)
+        self._brake.share(parts.login_failures)
 
     async def _load_keys(self) -> Sequence[bytes]:
         """Return the keys of JWT_SECRET_KEY, else the one that all API processes share in the ledger."""

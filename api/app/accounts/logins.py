@@ -22,11 +22,11 @@ class Login:
 class Logins:
     """Checks credentials; each attempt counts against its account and its address."""
 
-    def __init__(self, directory: Directory, jwts: JwtAuthenticator, passwords: Passwords) -> None:
+    def __init__(self, directory: Directory, jwts: JwtAuthenticator, passwords: Passwords, brake: LoginBrake) -> None:
         self._directory = directory
         self._jwts = jwts
         self._passwords = passwords
-        self._brake = LoginBrake()
+        self._brake = brake
 
     async def by_password(self, name: str, password: str, address: str) -> Login:
         """Log a user in.
@@ -38,12 +38,12 @@ class Logins:
 
         """
         account = _find_account(name)
-        self._brake.begin(account, address)
+        await self._brake.begin(account, address)
         user = await self._directory.store.find_user(account)
         is_right = await self._passwords.verify(password, user.password_hash if user else None)
         if user is None or not is_right or user.is_disabled:
             raise NotAuthorized("the name or the password was wrong")
-        self._brake.succeed(account, address)
+        await self._brake.succeed(account, address)
         return Login(user.user_id, principal_of_user(user))
 
     async def by_token(self, token: str, address: str) -> Login:
@@ -55,11 +55,11 @@ class Logins:
             StoreError: the token cannot be looked up.
 
         """
-        self._brake.begin(None, address)
+        await self._brake.begin(None, address)
         login = await self._find(token.strip().encode())
         if login is None:
             raise NotAuthorized("the token was wrong, expired or revoked")
-        self._brake.succeed(None, address)
+        await self._brake.succeed(None, address)
         return login
 
     async def _find(self, token: bytes) -> Login | None:

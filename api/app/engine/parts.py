@@ -22,9 +22,11 @@ from app.ledger.schedules.port import ScheduleStore
 from app.live.celery_results import CeleryResults, JobResults, NoResults
 from app.live.events import EventLog
 from app.live.line_writer import LineWriter
+from app.live.logins import LoginFailures
 from app.live.memory import MemoryJobStore
 from app.live.redis_counts import RedisCounts
 from app.live.redis_events import RedisEventLog
+from app.live.redis_logins import RedisLoginFailures
 from app.live.redis_store import RedisJobStore
 from app.live.store import JobStore
 from app.rate_limit import SharedCounts
@@ -67,6 +69,8 @@ class Parts:
     node: str = field(default_factory=lambda: f"kaboom@{socket.gethostname()}")
     #: The calls of all API processes; None where they share no Redis.
     counts: SharedCounts | None = None
+    #: The failed logins of all API processes; likewise.
+    login_failures: LoginFailures | None = None
     #: The providers that are paused now; none are known without Redis.
     pauses: Callable[[], Awaitable[Sequence[ProviderPause]]] = _no_pauses
     #: What is to be done before the connections are released.
@@ -129,6 +133,7 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
         callbacks=_build_callbacks(settings),
         results=live.results,
         counts=live.counts,
+        login_failures=live.login_failures,
         pauses=live.pauses,
         before_close=_copy_lines(live.events),
     )
@@ -189,6 +194,7 @@ class _Live:
     events: EventLog
     results: JobResults = field(default_factory=NoResults)
     counts: SharedCounts | None = None
+    login_failures: LoginFailures | None = None
     pauses: Callable[[], Awaitable[Sequence[ProviderPause]]] = _no_pauses
 
 
@@ -198,7 +204,14 @@ def _build_live(settings: AppSettings, name: str) -> _Live:
         return _Live(store, store.events)
     redis = connect_redis(settings.require_redis_url(), client_name=name)
     results, pauses = _build_results(settings, name, redis), partial(read_pauses, redis, provider_names())
-    return _Live(RedisJobStore(redis), RedisEventLog(redis), results, RedisCounts(redis), pauses)
+    return _Live(
+        store=RedisJobStore(redis),
+        events=RedisEventLog(redis),
+        results=results,
+        counts=RedisCounts(redis),
+        login_failures=RedisLoginFailures(redis),
+        pauses=pauses,
+    )
 
 
 def _build_results(settings: AppSettings, name: str, live: Redis) -> JobResults:

@@ -63,6 +63,11 @@ def calls(policy: str, caller: str) -> str:
     return f"kaboom:calls:{policy}:{caller}"
 
 
+def failed_logins(kind: str, name: str) -> str:
+    """Return the key of the failed logins of an `account` or of an `address`, a hash."""
+    return f"kaboom:logins:{kind}:{name}"
+
+
 def celery_result(task_id: str) -> str:
     """Return the key of Celery's result of a task; a job's own task has the job's id."""
     return f"celery-task-meta-{task_id}"

@@ -1,11 +1,19 @@
-"""Failed logins are slowed by account and by address, in a table of bounded size."""
+"""API processes count failed logins together in Redis; without Redis each counts for itself."""
+
+from collections.abc import AsyncIterator
 
 import pytest
 
 from app.accounts import brake as module
-from app.accounts.brake import FREE, MOST_ACCOUNT_S, MOST_ADDRESS_S, LoginBrake
+from app.accounts.brake import LoginBrake
 from app.errors import TooManyLogins
+from app.live import logins as counts
+from app.live.logins import FREE, LoginFailures, MemoryLoginFailures
+from app.live.redis_logins import RedisLoginFailures
+from batch.errors import StoreError
+from batch.kit.redis.client import Redis, connect_redis
 
+pytestmark = pytest.mark.anyio
 ADDRESS = "192.0.2.1"
 
 
@@ -19,67 +27,83 @@ class Hand:
         return self.now
 
 
-def wait_of(brake: LoginBrake, account: str | None, address: str) -> float:
-    """Return how long an attempt must wait; 0 where it was made."""
-    try:
-        brake.begin(account, address)
-    except TooManyLogins as e:
-        return e.retry_after_s or 0
-    return 0
+class Switched(MemoryLoginFailures):
+    """Counts that can be unavailable."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.is_away = 0, False
+
+    async def begin(self, account: str | None, address: str) -> float:
+        self.asked += 1
+        if self.is_away:
+            raise StoreError("Redis did not answer")
+        return await super().begin(account, address)
 
 
-def test_each_further_failure_waits_twice_as_long() -> None:
-    clock = Hand()
-    brake, waits = LoginBrake(clock), []
-    for _ in range(FREE):
-        assert wait_of(brake, "taro", ADDRESS) == 0
-    for number in range(12):
-        waits.append(wait_of(brake, "taro", f"198.51.100.{number}"))
-        clock.now += waits[-1]
-        assert wait_of(brake, "taro", f"198.51.100.{number}") == 0
-    assert waits == [1, 2, 4, 8, 16, 32, *[MOST_ACCOUNT_S] * 6]
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """An empty Redis."""
+    client = connect_redis(redis_url, client_name="test")
+    await client.flushdb()
+    yield client
+    await client.aclose()
 
 
-def test_an_address_is_slowed_over_all_accounts() -> None:
-    clock = Hand()
-    brake = LoginBrake(clock)
+def brake_of(failures: LoginFailures | None, clock: Hand | None = None) -> LoginBrake:
+    brake = LoginBrake(clock or Hand())
+    brake.share(failures)
+    return brake
+
+
+async def passed(brake: LoginBrake, attempts: int, address: str = ADDRESS) -> int:
+    """Return how many attempts of an account were made."""
+    made = 0
+    for _ in range(attempts):
+        try:
+            await brake.begin("taro", address)
+        except TooManyLogins:
+            continue
+        made += 1
+    return made
+
+
+async def test_two_processes_allow_no_more_than_one(redis: Redis) -> None:
+    one, other = (brake_of(RedisLoginFailures(redis)) for _ in range(2))
+    assert (await passed(one, 3), await passed(other, 3)) == (3, FREE - 3)
+    assert await passed(one, 3) == 0
+
+
+async def test_a_success_in_one_process_clears_the_account_in_all(redis: Redis) -> None:
+    one, other = (brake_of(RedisLoginFailures(redis)) for _ in range(2))
+    await passed(one, FREE)
+    await one.succeed("taro", ADDRESS)
+    assert await passed(other, 1, "198.51.100.9") == 1
+
+
+async def test_without_redis_a_process_counts_for_itself_and_returns() -> None:
+    clock, shared = Hand(), Switched()
+    brake = brake_of(shared, clock)
+    shared.is_away = True
+    assert (await passed(brake, FREE + 2), shared.asked) == (FREE, 1)
+    clock.now += module._ALONE_S
+    shared.is_away = False
+    assert (await passed(brake, 1), shared.asked) == (1, 2)
+
+
+async def test_an_ipv6_network_is_one_address() -> None:
+    brake = brake_of(None)
     for number in range(FREE):
-        assert wait_of(brake, f"user-{number}", ADDRESS) == 0
-    assert wait_of(brake, "another", ADDRESS) == 1
-    assert wait_of(brake, "another", "198.51.100.9") == 0
-    for _ in range(20):
-        clock.now += wait_of(brake, "more", ADDRESS)
-        wait_of(brake, None, ADDRESS)
-    assert wait_of(brake, None, ADDRESS) == pytest.approx(MOST_ADDRESS_S, abs=1)
+        await brake.begin(f"user-{number}", f"2001:db8:1:2::{number}")
+    with pytest.raises(TooManyLogins) as caught:
+        await brake.begin("another", "2001:db8:1:2:ffff::1")
+    assert (caught.value.retry_after_s or 0) >= 1
+    await brake.begin("another", "2001:db8:1:3::1")
 
 
-def test_attempts_at_once_do_not_pass_together() -> None:
-    brake = LoginBrake(Hand())
-    assert sum(wait_of(brake, "taro", ADDRESS) == 0 for _ in range(100)) == FREE
-
-
-def test_a_success_clears_its_account_and_not_its_address() -> None:
-    brake = LoginBrake(Hand())
-    for _ in range(FREE - 1):
-        brake.begin("taro", ADDRESS)
-    brake.begin("hana", ADDRESS)
-    brake.succeed("hana", ADDRESS)
-    assert wait_of(brake, "hana", ADDRESS) == 0
-    assert wait_of(brake, "hana", ADDRESS) == 1
-
-
-def test_failures_are_forgotten_after_an_hour() -> None:
-    clock = Hand()
-    brake = LoginBrake(clock)
-    for _ in range(FREE):
-        brake.begin("taro", ADDRESS)
-    clock.now += 3601
-    assert sum(wait_of(brake, "taro", ADDRESS) == 0 for _ in range(FREE + 1)) == FREE
-
-
-def test_the_table_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST", 50)
-    brake = LoginBrake(Hand())
+async def test_the_table_of_a_process_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counts, "_MOST", 50)
+    failures = MemoryLoginFailures(Hand())
     for number in range(500):
-        brake.begin(f"user-{number}", f"198.51.{number // 250}.{number % 250}")
-    assert len(brake) <= 50
+        await failures.begin(f"user-{number}", f"198.51.{number // 250}.{number % 250}")
+    assert len(failures) <= 50

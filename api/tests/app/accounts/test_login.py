@@ -9,9 +9,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.accounts.brake import FREE
 from app.accounts.passwords import Passwords
 from app.auth.scopes import Role, Scope
+from app.live.logins import FREE
 from app.telemetry.logs import tap_lines
 from batch.errors import InvalidRequest
 from tests.fixtures.accounts.callers import (

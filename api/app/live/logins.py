@@ -1,0 +1,92 @@
+"""Failed logins, counted by account and by address: the port, and the counts of one process."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+#: So many attempts that fail are free.
+FREE = 5
+#: Then each waits twice as long as the one before, up to these seconds: an account is slowed, and never locked.
+MOST_ACCOUNT_S, MOST_ADDRESS_S = 60.0, 900.0
+#: After so long without an attempt the failures are forgotten.
+FORGOTTEN_S = 3600.0
+#: No wait is longer than 2 to this power, in seconds; further doubling would overflow.
+MOST_DOUBLINGS = 20
+_MOST = 10_000
+
+
+class LoginFailures(Protocol):
+    """Counts an attempt as failed until it has succeeded, so that many at once do not pass together."""
+
+    async def begin(self, account: str | None, address: str) -> float:
+        """Count an attempt and return 0; or count nothing, and return the seconds that it must wait.
+
+        Raises:
+            StoreError: the counts are unavailable.
+
+        """
+        ...
+
+    async def succeed(self, account: str | None, address: str) -> None:
+        """Forget the failures of an account that has logged in, and the attempt of its address.
+
+        Raises:
+            StoreError: the counts are unavailable.
+
+        """
+        ...
+
+
+@dataclass(slots=True)
+class _Entry:
+    failures: int
+    last_at: float
+    open_at: float
+
+
+class MemoryLoginFailures:
+    """`LoginFailures` of one process, in a table of bounded size."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Return the number of accounts and addresses in the table."""
+        return len(self._entries)
+
+    async def begin(self, account: str | None, address: str) -> float:
+        now, limits = self._clock(), _limits(account, address)
+        wait_s = max(self._find(key).open_at - now for key in limits)
+        if wait_s > 0:
+            return wait_s
+        for key, most_s in limits.items():
+            entry = self._entries[key]
+            entry.failures, entry.last_at = entry.failures + 1, now
+            if entry.failures >= FREE:
+                entry.open_at = now + min(2.0 ** min(entry.failures - FREE, MOST_DOUBLINGS), most_s)
+        return 0.0
+
+    async def succeed(self, account: str | None, address: str) -> None:
+        for key in _limits(account, address):
+            entry = self._find(key)
+            entry.failures = 0 if key[0] == "account" else max(0, entry.failures - 1)
+            entry.open_at = 0.0
+
+    def _find(self, key: tuple[str, str]) -> _Entry:
+        now = self._clock()
+        entry = self._entries.get(key)
+        if entry is None or now - entry.last_at > FORGOTTEN_S:
+            entry = self._entries[key] = _Entry(0, now, 0.0)
+        self._entries.move_to_end(key)
+        if len(self._entries) > _MOST:
+            self._entries.popitem(last=False)
+        return entry
+
+
+def _limits(account: str | None, address: str) -> dict[tuple[str, str], float]:
+    """Return what an attempt counts against, each with its longest wait."""
+    of_account = {} if account is None else {("account", account): MOST_ACCOUNT_S}
+    return of_account | {("address", address): MOST_ADDRESS_S}
