@@ -24,7 +24,7 @@ from app.jobs_api.listing import JobList, Listing
 from app.jobs_api.log import LOG_ANSWERS, ResumedLogQuery, page_log, stream_log
 from app.jobs_api.rendering import JobWriter
 from app.jobs_api.sse import wait_for_end
-from app.jobs_api.stats import tell_stats
+from app.jobs_api.stats import find_stats
 from app.jobs_api.together import answer_together, build_answer
 from app.jobs_api.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody, view_job
 from app.jobs_api.watching import EVENT_ANSWERS, LastEventId, preferred_wait_s, stream_job
@@ -103,7 +103,7 @@ class JobRoutes:
         """Count jobs by state, and say how long they wait and run."""
 
         async def find() -> Response:
-            return build_answer((await tell_stats(jobs, self.queue)).model_dump_json())
+            return build_answer((await find_stats(jobs, self.queue, shared.owner)).model_dump_json())
 
         return await answer_together(shared, request, find)
 

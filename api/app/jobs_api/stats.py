@@ -5,9 +5,9 @@ from app.jobs.model import JobStatus
 from app.jobs_api.view import QueueStats
 
 
-async def tell_stats(jobs: Jobs, queue: str) -> QueueStats:
-    """Return a queue's counts and times, of the ledger, and who works on it, of the live state."""
-    ledger = await jobs.parts.history.stats(queue)
+async def find_stats(jobs: Jobs, queue: str, owner: str) -> QueueStats:
+    """Return the counts and times of an owner's jobs in a queue, of the ledger, and its workers, of the live state."""
+    ledger = await jobs.parts.history.stats(queue, owner=owner)
     workers = await jobs.parts.store.workers()
     return QueueStats(
         queue=queue,

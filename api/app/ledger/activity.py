@@ -13,9 +13,10 @@ BEFORE = -1
 
 @dataclass(frozen=True, slots=True)
 class ActivityQuery:
-    """Which activity to sum up: in some queues, of all owners, in `bins` stretches of `step` from `since` on."""
+    """Which activity to sum up: of an owner's jobs in some queues, in `bins` stretches of `step` from `since` on."""
 
     queues: tuple[str, ...]
+    owner: str
     since: datetime
     step: timedelta
     bins: int

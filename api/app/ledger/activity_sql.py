@@ -20,7 +20,7 @@ from app.ledger.activity import (
 
 _BIN = f"greatest({BEFORE}, floor((extract(epoch FROM {{at}}) - :since_s) / :step_s))::int"
 # All jobs that did anything since then: those that have ended since, and those that have not.
-_JOBS = "queue = ANY(:queues) AND (completed_at >= :since{open})"
+_JOBS = "queue = ANY(:queues) AND owner = :owner AND (completed_at >= :since{open})"
 _OPEN = " OR status = ANY(:open)"
 
 _FINISHED = f"""
@@ -73,6 +73,7 @@ async def load_activity(connection: AsyncConnection, query: ActivityQuery) -> di
     """Return the activity that a query asks for."""
     values: dict[str, Any] = {
         "queues": list(query.queues),
+        "owner": query.owner,
         "since": query.since,
         "since_s": query.since.timestamp(),
         "step_s": query.step.total_seconds(),

@@ -154,10 +154,10 @@ class MemoryJobHistory:
         }
         return [places[place] for place in sorted(places) if after is None or place > after][:ENDED_PAGE]
 
-    async def stats(self, queue: str) -> LedgerStats:
+    async def stats(self, queue: str, *, owner: str | None = None) -> LedgerStats:
         """Return what the ledger knows of a queue."""
         now = self._clock()
-        jobs = [job for job in self._jobs.values() if job.queue == queue]
+        jobs = [job for job in self._jobs.values() if job.queue == queue and owner in {None, job.owner}]
         queued = [_age(job)[0] for job in jobs if job.status is JobStatus.QUEUED]
         ended = [job for job in jobs if _ended_within(job, now, minutes=24 * 60)]
         runtimes = [_runtime_s(job) for job in ended]

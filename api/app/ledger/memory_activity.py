@@ -24,7 +24,8 @@ def find_activity(query: ActivityQuery, jobs: Iterable[Job], ends: ChunkEnds, no
     active = [
         job
         for job in jobs
-        if job.queue in query.queues and (not job.status.is_final or (job.completed_at or _LONG_AGO) >= query.since)
+        if (job.queue in query.queues and job.owner == query.owner)
+        and (not job.status.is_final or (job.completed_at or _LONG_AGO) >= query.since)
     ]
     finished = [
         Finished(job.queue, query.bin_of(job.completed_at), job.status.value, 1)

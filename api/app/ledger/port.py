@@ -219,8 +219,8 @@ class JobHistory(Protocol):
         """Return jobs that ended at a time or later, oldest end first: `ENDED_PAGE` after a (completed_at, job_id)."""
         ...
 
-    async def stats(self, queue: str) -> LedgerStats:
-        """Return what the ledger knows of a queue."""
+    async def stats(self, queue: str, *, owner: str | None = None) -> LedgerStats:
+        """Return what the ledger knows of a queue: of the jobs of an owner, or of all."""
         ...
 
     async def activity(self, query: ActivityQuery) -> Mapping[str, Activity]:

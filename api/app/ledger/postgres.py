@@ -47,7 +47,7 @@ from app.ledger.port import (
 from app.ledger.probe import try_write
 from app.ledger.rows import parse_job
 from app.ledger.seen import SeenJobs
-from app.ledger.stats import FOLD, PRUNE, STATS, parse_stats
+from app.ledger.stats import FOLDS, PRUNE, STATS, parse_stats
 from app.ledger.tables import API_KEYS, JOB_CHUNKS, JOBS
 from batch.errors import NotFound
 from batch.kit.postgres.engine import AsyncEngine, postgres_errors
@@ -208,11 +208,11 @@ class PostgresJobHistory:
             statement = statement.where(tuple_(*place) > after)
         return await self._jobs(statement.order_by(*place).limit(ENDED_PAGE))
 
-    async def stats(self, queue: str) -> LedgerStats:
+    async def stats(self, queue: str, *, owner: str | None = None) -> LedgerStats:
         """Return what the ledger knows of a queue."""
         with postgres_errors():
             async with self._statements.connect() as connection:
-                row = (await connection.execute(STATS, {"queue": queue})).one()
+                row = (await connection.execute(STATS, {"queue": queue, "owner": owner})).one()
         return parse_stats(row)
 
     async def activity(self, query: ActivityQuery) -> Mapping[str, Activity]:
@@ -249,7 +249,8 @@ class PostgresJobHistory:
 
     async def tidy(self) -> None:
         """Sum up the counts of changes."""
-        await self._execute(FOLD)
+        for fold in FOLDS:
+            await self._execute(fold)
 
     async def prune(self, queue: str, *, days: int) -> list[str]:
         """Drop the oldest jobs of a queue that ended more than `days` ago, and their chunks with them."""

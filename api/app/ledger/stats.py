@@ -7,20 +7,21 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.ledger.port import LedgerStats
 
-# Nothing here grows with the history: counts are kept by triggers (migration 0005), the oldest queued job is the first
+# Nothing here grows with the history: counts are kept by triggers (migration 0013), the oldest queued job is the first
 # of an index, and the windows read the index of the last day.
 STATS = text("""
 WITH day AS (
     SELECT status, completed_at, extract(epoch FROM completed_at - coalesce(started_at, requested_at)) AS runtime_s
-    FROM jobs WHERE queue = :queue AND completed_at > now() - interval '24 hours'
+    FROM jobs WHERE queue = :queue AND (:owner IS NULL OR owner = :owner)
+        AND completed_at > now() - interval '24 hours'
 ), by_status AS (
-    SELECT status, sum(jobs)::bigint AS jobs FROM job_counts WHERE queue = :queue
-    GROUP BY status HAVING sum(jobs) > 0
+    SELECT status, sum(jobs)::bigint AS jobs FROM owner_job_counts
+    WHERE queue = :queue AND (:owner IS NULL OR owner = :owner) GROUP BY status HAVING sum(jobs) > 0
 )
 SELECT
     (SELECT coalesce(jsonb_object_agg(status, jobs), '{}') FROM by_status) AS by_status,
     (SELECT extract(epoch FROM clock_timestamp() - min(requested_at)) FROM jobs
-        WHERE queue = :queue AND status = 'queued')
+        WHERE queue = :queue AND (:owner IS NULL OR owner = :owner) AND status = 'queued')
         AS oldest_queued_s,
     count(*) FILTER (WHERE completed_at > now() - interval '1 minute') AS finished_1m,
     count(*) FILTER (WHERE completed_at > now() - interval '1 hour') AS finished_1h,
@@ -28,15 +29,20 @@ SELECT
     percentile_cont(0.95) WITHIN GROUP (ORDER BY runtime_s) AS p95_runtime_s,
     avg((status = 'completed')::int) FILTER (WHERE status <> 'cancelled') AS success_rate_24h
 FROM day
-""")
+""").bindparams(bindparam("owner", type_=Text))
 
 # Many small changes become one row for each state; a second process finds nothing, or only newer ones.
-FOLD = text("""
+_FOLD = """
 WITH folded AS (
-    DELETE FROM job_counts WHERE (SELECT count(*) FROM job_counts) > 100 RETURNING queue, status, jobs
+    DELETE FROM {table} WHERE (SELECT count(*) FROM {table}) > {most} RETURNING {columns}, jobs
 )
-INSERT INTO job_counts SELECT queue, status, sum(jobs) FROM folded GROUP BY queue, status HAVING sum(jobs) <> 0
-""")
+INSERT INTO {table} SELECT {columns}, sum(jobs) FROM folded GROUP BY {columns} HAVING sum(jobs) <> 0
+"""
+FOLDS = (
+    text(_FOLD.format(table="owner_job_counts", most=100, columns="owner, queue, status")),
+    # Read by the release before, and to be dropped with it.
+    text(_FOLD.format(table="job_counts", most=100, columns="queue, status")),
+)
 
 # The index of ended jobs gives the oldest; several that prune at once take different ones. Triggers count what goes.
 PRUNE = text("""

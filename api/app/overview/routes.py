@@ -24,7 +24,7 @@ from app.overview.examples import CHANGE
 from app.overview.feed import JobFeed
 from app.overview.providers import ProviderList, list_providers
 from app.overview.settings import SettingList, list_settings
-from app.overview.stats import AllStats, Series, SeriesListing, tell_all_stats, tell_series
+from app.overview.stats import AllStats, Series, SeriesListing, find_all_stats, find_series
 from app.overview.workers import WorkerList, list_workers
 from app.words.language import Language
 from batch.kit.clock import utc_now
@@ -53,24 +53,26 @@ async def get_workers(jobs: Jobs, shared: Shared, request: Request) -> Response:
 
 @router.get("/jobs/stats", response_model=AllStats)
 async def get_stats(jobs: Jobs, shared: Shared, request: Request) -> Response:
-    """Count the jobs of all queues by state, what waits and what runs; `queues` has the same of each."""
+    """Count the caller's jobs of all queues by state, what waits and what runs; `queues` has the same of each."""
 
     async def find() -> Response:
-        return build_answer((await tell_all_stats(jobs)).model_dump_json())
+        return build_answer((await find_all_stats(jobs, shared.owner)).model_dump_json())
 
     return await answer_together(shared, request, find)
 
 
 @router.get("/stats/series", response_model=Series, responses=describe_problems(INVALID))
-async def get_series(jobs: Jobs, request: Request, listing: Annotated[SeriesListing, Query()]) -> Response:
-    """Show what each queue did over time: items settled, jobs ended, jobs that waited."""
+async def get_series(
+    jobs: Jobs, caller: Caller, request: Request, listing: Annotated[SeriesListing, Query()]
+) -> Response:
+    """Show what the caller's jobs in each queue did over time: items settled, jobs ended, jobs that waited."""
     queues = jobs.parts.catalog.queues
-    wanted = listing.to_query(queues, utc_now())
+    wanted = listing.to_query(queues, caller.owner, utc_now())
 
     async def find() -> str:
-        return (await tell_series(jobs, listing.to_query(queues, utc_now()))).model_dump_json()
+        return (await find_series(jobs, listing.to_query(queues, caller.owner, utc_now()))).model_dump_json()
 
-    question = (wanted.queues, wanted.step, wanted.bins)
+    question = (caller.owner, wanted.queues, wanted.step, wanted.bins)
     return build_answer(await _kept(request, "series", for_s=_SERIES_KEPT_S).ask(question, find))
 
 

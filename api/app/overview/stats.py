@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from app.engine.lifecycle import Jobs
 from app.jobs.model import JobStatus
 from app.jobs.queues import Queue
-from app.jobs_api.stats import tell_stats
+from app.jobs_api.stats import find_stats
 from app.jobs_api.view import QueueStats
 from app.ledger.activity import ActivityQuery
 from app.overview.examples import SERIES, STATS
@@ -26,16 +26,16 @@ class AllStats(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": STATS})
 
     by_status: dict[str, int]
-    waiting_messages: int = Field(description="chunks and plans that no worker has taken yet")
+    waiting_messages: int = Field(description="chunks and plans, of all owners, that no worker has taken yet")
     oldest_queued_s: float | None
-    running_chunks: int = Field(description="chunks and plans that workers run now")
+    running_chunks: int = Field(description="chunks and plans, of all owners, that workers run now")
     workers_online: int
     slots_online: int
     queues: list[QueueStats]
 
 
 class QueueSeries(BaseModel):
-    """What one queue did; each list has one value for each stretch of time."""
+    """What the caller's jobs in one queue did; each list has one value for each stretch of time."""
 
     queue: str
     settled: list[int] = Field(
@@ -65,8 +65,10 @@ class SeriesListing(BaseModel):
     step_min: int = Field(default=15, ge=1, le=24 * 60)
     queue: list[Queue] = Field(default=[], max_length=len(Queue), description="only these; default: all")
 
-    def to_query(self, queues: Sequence[str], now: datetime) -> ActivityQuery:
-        """Return the query; its stretches begin at multiples of the step in UTC, so that a chart does not crawl.
+    def to_query(self, queues: Sequence[str], owner: str, now: datetime) -> ActivityQuery:
+        """Return the query for the jobs of an owner.
+
+        Its stretches begin at multiples of the step in UTC, so that a chart does not crawl.
 
         Raises:
             InvalidRequest: the steps are too small for the time.
@@ -79,18 +81,18 @@ class SeriesListing(BaseModel):
         step = timedelta(minutes=self.step_min)
         end = datetime.fromtimestamp((now.timestamp() // step.total_seconds() + 1) * step.total_seconds(), tz=UTC)
         wanted = tuple(sorted({queue.value for queue in self.queue} or set(queues)))
-        return ActivityQuery(wanted, end - bins * step, step, bins)
+        return ActivityQuery(wanted, owner, end - bins * step, step, bins)
 
 
-async def tell_all_stats(jobs: Jobs) -> AllStats:
-    """Return the statistics of every queue, and their sums.
+async def find_all_stats(jobs: Jobs, owner: str) -> AllStats:
+    """Return the statistics of an owner's jobs in every queue, and their sums.
 
     Raises:
         StoreError: a store is unavailable.
 
     """
     parts, queues = jobs.parts, jobs.parts.catalog.queues
-    found = await asyncio.gather(*(tell_stats(jobs, queue) for queue in queues))
+    found = await asyncio.gather(*(find_stats(jobs, queue, owner) for queue in queues))
     running = await asyncio.gather(*(parts.store.running(queue) for queue in queues))
     waited = [stats.oldest_queued_s for stats in found if stats.oldest_queued_s is not None]
     return AllStats(
@@ -104,7 +106,7 @@ async def tell_all_stats(jobs: Jobs) -> AllStats:
     )
 
 
-async def tell_series(jobs: Jobs, query: ActivityQuery) -> Series:
+async def find_series(jobs: Jobs, query: ActivityQuery) -> Series:
     """Return what the queues did over time, from the ledger alone.
 
     Raises:

@@ -135,6 +135,25 @@ async def test_lists_asked_at_the_same_time_are_not_shared_between_owners(two: T
         assert found == [[mine], [other]] * 10
 
 
+@pytest.mark.parametrize("path", [f"{JOBS}/stats", f"{ALL_JOBS}/stats"])
+async def test_jobs_of_another_owner_are_not_counted(two: Two, path: str) -> None:
+    await submit(two.mine)
+    counts = [sum((await http.get(path)).json()["by_status"].values()) for http in (two.mine, two.other)]
+    assert counts == [1, 0]
+
+
+async def test_the_activity_of_another_owner_is_not_shown(tmp_path: Path) -> None:
+    async with two_owners(memory_settings(tmp_path)) as two:
+        job = (await submit(two.mine)).headers["location"]
+        assert (await two.mine.get(job, headers={"Prefer": "wait=30"})).json()["status"] == "completed"
+        assert [await _ended(http) for http in (two.mine, two.other, two.mine)] == [1, 0, 1]
+
+
+async def _ended(http: httpx2.AsyncClient) -> int:
+    queues = (await http.get("/api/v1/stats/series")).json()["queues"]
+    return sum(sum(numbers) for queue in queues for numbers in queue["finished"].values())
+
+
 async def test_a_cursor_of_another_owner_is_refused(two: Two) -> None:
     for http in (two.mine, two.other):
         for body in (BODY, OTHER_BODY):

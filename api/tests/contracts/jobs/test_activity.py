@@ -11,12 +11,12 @@ from app.ledger.memory import MemoryJobHistory
 from app.ledger.port import JobHistory, Terms
 from app.ledger.postgres import PostgresJobHistory
 from app.ledger.tables import JOB_CHUNKS, JOBS
-from tests.fixtures.jobs.jobs import QUEUE, finish, make_chunk, make_job
+from tests.fixtures.jobs.jobs import OWNER, QUEUE, finish, make_chunk, make_job
 
 pytestmark = pytest.mark.anyio
 STEP, BINS = timedelta(minutes=15), 8
 SINCE = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
-QUERY = ActivityQuery((QUEUE, "market_data"), SINCE, STEP, BINS)
+QUERY = ActivityQuery((QUEUE, "market_data"), OWNER, SINCE, STEP, BINS)
 
 
 def at(number: float) -> datetime:
@@ -60,16 +60,16 @@ async def test_jobs_count_when_they_end(ledger: JobHistory) -> None:
     for end, status in ((0.1, "completed"), (0.9, "partial"), (2.0, "completed"), (7.9, "cancelled")):
         await plant(ledger, end - 0.05, end - 0.04, end, JobStatus(status))
     await plant(ledger, -2, -2, -0.1, JobStatus.COMPLETED)
-    # The queue of all owners.
+    # Of another owner, and of another queue.
     await plant(ledger, 2.1, 2.1, 2.2, JobStatus.COMPLETED, owner="another")
     await plant(ledger, 1, 1, 1.1, JobStatus.COMPLETED, queue="market_data", task="market_data.mirror")
     found = await read(ledger)
     assert found.finished == {
-        "completed": [1, 0, 2, 0, 0, 0, 0, 0],
+        "completed": [1, 0, 1, 0, 0, 0, 0, 0],
         "partial": [1, 0, 0, 0, 0, 0, 0, 0],
         "cancelled": [0, 0, 0, 0, 0, 0, 0, 1],
     }
-    assert (found.settled, found.failed) == ([20, 0, 20, 0, 0, 0, 0, 10], [6, 0, 6, 0, 0, 0, 0, 3])
+    assert (found.settled, found.failed) == ([20, 0, 10, 0, 0, 0, 0, 10], [6, 0, 3, 0, 0, 0, 0, 3])
 
 
 async def test_items_of_a_long_job_count_when_their_chunk_ended(ledger: JobHistory) -> None:

@@ -31,9 +31,11 @@ async def load(ledger: JobHistory, job: Job) -> Job:
     return found
 
 
-async def ended(ledger: JobHistory, status: JobStatus, *, ago_s: float = 0.0, runtime_s: float = 10.0) -> Job:
+async def ended(
+    ledger: JobHistory, status: JobStatus, *, ago_s: float = 0.0, runtime_s: float = 10.0, **values: object
+) -> Job:
     """Accept a job and end it some seconds ago."""
-    job, at = await accepted(ledger), datetime.now(UTC) - timedelta(seconds=ago_s)
+    job, at = await accepted(ledger, **values), datetime.now(UTC) - timedelta(seconds=ago_s)
     await ledger.save_final(
         replace(job, status=status, started_at=at - timedelta(seconds=runtime_s), completed_at=at, total=2)
     )
@@ -389,6 +391,19 @@ class TestStats:
         assert stats.success_rate_24h == pytest.approx(2 / 3, abs=0.001)
         assert stats.oldest_queued_s is not None
         assert 0 <= stats.oldest_queued_s < 5
+
+    async def test_of_one_owner(self, ledger: JobHistory) -> None:
+        await accepted(ledger, owner="other")
+        await ended(ledger, JobStatus.COMPLETED, ago_s=1, runtime_s=10)
+        await ended(ledger, JobStatus.FAILED, ago_s=1, runtime_s=90, owner="other")
+        mine = await ledger.stats(QUEUE, owner=OWNER)
+        assert (mine.by_status, mine.finished_1m, mine.p95_runtime_s) == ({"completed": 1}, 1, 10)
+        assert (mine.success_rate_24h, mine.oldest_queued_s) == (1, None)
+        other = await ledger.stats(QUEUE, owner="other")
+        assert (other.by_status, other.success_rate_24h) == ({"queued": 1, "failed": 1}, 0)
+        assert other.oldest_queued_s is not None
+        assert (await ledger.stats(QUEUE)).by_status == {"queued": 1, "completed": 1, "failed": 1}
+        assert await ledger.stats(QUEUE, owner="nobody") == LedgerStats()
 
 
 class TestDelete:
