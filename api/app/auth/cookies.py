@@ -87,9 +87,11 @@ def read_form_token(body: bytes) -> bytes:
 def find_origin_fault(headers: Mapping[bytes, bytes]) -> str:
     """Return what is wrong if a page of another server has sent a request; empty if none has."""
     origin = headers.get(b"origin")
-    if origin is None or _split_netloc(origin.decode("latin-1").partition("://")[2]) == _split_host(headers):
-        return ""
-    return "the Origin header named another host: a change must come from a page of this server"
+    if origin is not None and _split_netloc(origin.decode("latin-1").partition("://")[2]) != _split_host(headers):
+        return "the Origin header named another host: a change must come from a page of this server"
+    if headers.get(b"sec-fetch-site") in {b"cross-site", b"same-site"}:
+        return "the Sec-Fetch-Site header named another site: a change must come from a page of this server"
+    return ""
 
 
 def _split_host(headers: Mapping[bytes, bytes]) -> tuple[str, int]:

@@ -7,11 +7,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import Request
 
-from app.auth.cookies import BY_COOKIE, csrf_token_of, read_session_value
+from app.auth.cookies import BY_COOKIE, csrf_token_of, find_origin_fault, read_session_value
 from app.auth.principals import Principal
 from app.dashboard.language import Theme, UpDown, choose_language, choose_theme, choose_updown
 from app.words.language import Language
-from batch.errors import InvalidRequest, NotAuthorized
+from batch.errors import Forbidden, InvalidRequest, NotAuthorized
 from batch.kit.clock import utc_now
 
 _MOST_FIELDS = 1000
@@ -74,11 +74,12 @@ async def read_form(request: Request) -> Mapping[str, list[str]]:
     """Return the fields of a form that one of our own pages sent.
 
     Raises:
-        NotAuthorized: another site sent it.
+        Forbidden: another site sent it.
         InvalidRequest: it has too many fields, or is no UTF-8.
 
     """
-    check_origin(request)
+    if fault := find_origin_fault(dict(request.scope["headers"])):
+        raise Forbidden(fault)
     try:
         pairs = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as e:
@@ -92,20 +93,3 @@ async def read_form(request: Request) -> Mapping[str, list[str]]:
 def first_of(fields: Mapping[str, Sequence[str]], name: str) -> str:
     """Return the first value of a field of a form; "" where it has none."""
     return next(iter(fields.get(name, ())), "")
-
-
-def check_origin(request: Request) -> None:
-    """Refuse a change that a page of another site asks for with the viewer's cookie.
-
-    Raises:
-        NotAuthorized: Sec-Fetch-Site or Origin names another site.
-
-    """
-    site = request.headers.get("sec-fetch-site", "")
-    origin = request.headers.get("origin", "")
-    if site:
-        is_ours = site in {"same-origin", "none"}
-    else:
-        is_ours = not origin or urlsplit(origin).netloc == request.headers.get("host", "")
-    if not is_ours:
-        raise NotAuthorized("the form was sent from a page of another site")

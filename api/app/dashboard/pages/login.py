@@ -6,7 +6,7 @@ from typing import Protocol, cast
 from fastapi import APIRouter, Request, Response
 
 from app.dashboard.page import NextPath, Page
-from app.dashboard.viewer import check_origin, is_own_path, read_form
+from app.dashboard.viewer import is_own_path, read_form
 from app.deps import needs
 
 router = APIRouter()
@@ -49,7 +49,7 @@ async def log_in(page: Page, request: Request) -> Response:
 @router.post("/logout", dependencies=[needs()])
 async def log_out(page: Page, request: Request) -> Response:
     """End the session of the browser, and show the log-in."""
-    check_origin(request)
+    await read_form(request)
     response = page.go_to("/login")
     await cast("SignIn", request.app.state.sign_in).sign_out(request, response)
     return response

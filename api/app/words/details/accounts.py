@@ -49,6 +49,10 @@ ACCOUNT_DETAILS: tuple[Pair, ...] = (
         "Origin ヘッダーが別のホストです。変更はこのサーバーのページから行ってください",
     ),
     (
+        "the Sec-Fetch-Site header named another site: a change must come from a page of this server",
+        "Sec-Fetch-Site ヘッダーが別のサイトです。変更はこのサーバーのページから行ってください",
+    ),
+    (
         "the Origin header was missing: a change by cookie must come from a page of this server",
         "Origin ヘッダーがありません。Cookieによる変更はこのサーバーのページから行ってください",
     ),

@@ -7,7 +7,6 @@ STATE_DETAILS: tuple[Pair, ...] = (
         "the request was not authenticated, and this answer depends on the caller",
         "認証されていません。この応答は呼び出し側によって異なります",
     ),
-    ("the form was sent from a page of another site", "別のサイトのページから送信されたフォームです"),
     (
         "the form was not UTF-8, or had more than {most} fields",
         "フォームがUTF-8でないか、項目が{most}個を超えています",

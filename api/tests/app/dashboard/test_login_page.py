@@ -62,7 +62,7 @@ async def test_a_wrong_credential_shows_the_form_again(app: FastAPI, fields: dic
 
 async def test_a_page_of_another_site_cannot_log_in_or_out(app: FastAPI) -> None:
     async with stranger_of(app, origin="https://evil.example.com") as http:
-        assert (await http.post("/login", data={"token": TOKEN})).status_code == 401
+        assert (await http.post("/login", data={"token": TOKEN})).status_code == 403
 
 
 def test_every_form_that_changes_something_has_the_token() -> None:
