@@ -2,33 +2,37 @@
 
 import asyncio
 import contextlib
-import secrets
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import structlog
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from app.dashboard.asking import Reply
+from app.dashboard.live_changes import ChangeStream, LiveChanges
+from app.dashboard.live_log import LiveLog, place_of
 from app.dashboard.page import OpenPage
 from app.dashboard.shapes.job_rows import JobRow
 from app.dashboard.shapes.shown_rows import ShownRows
 from batch.kit.clock import utc_now
 
-#: How often the API is asked what has changed, while anybody watches.
+#: Changed rows are sent at most this often.
 _EVERY_S = 1.0
+#: How often rows are looked at that change without an event: how long a job runs, and whether it stalls.
+_CHECK_S = 5.0
 _PING_S = 15.0
-#: Events that a page which comes back may have missed; after more it loads its rows anew.
-_KEPT = 300
-_MOST_OPEN = 200
-#: Jobs that ended between two looks are asked for one by one.
-_MOST_ENDED = 50
+#: Jobs that one look asks for; the others have the next turn.
+_MOST_AT_ONCE = 50
 #: A page opens its stream anew after so long, so that a viewer who has been logged out sees no more.
 _LIFE_S = 60.0
 _RETRY_MS = 2000
-_OPEN = ["queued", "running", "cancelling"]
+#: What the first page of the list may show, and what runs further down.
+_CHECKED = (
+    {"status": ["queued", "running", "cancelling"], "limit": 50},
+    {"status": ["running", "cancelling"], "limit": 200},
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -42,12 +46,12 @@ class LiveRows:
     async def watch(self, page: OpenPage, *, after: str) -> AsyncIterator[bytes]:
         """Yield events as SSE text.
 
-        `rows` has changed rows, `away` a note or "", `reload` comes after a gap, `again` at the end.
+        `rows` has changed rows, `at` an id only, `away` a note or "", `reload` comes after a gap, `again` at the end.
         """
         key = (page.viewer.owner, page.viewer.language)
         channel = self._channels.get(key)
         if channel is None:
-            channel = self._channels[key] = _Channel(page)
+            channel = self._channels[key] = _Channel(page, page.request.app.state.job_feed, after=after)
         with channel.watched():
             try:
                 async for event in channel.follow(after):
@@ -60,16 +64,19 @@ class LiveRows:
 class _Channel:
     """What all viewers of one owner and language see."""
 
-    def __init__(self, page: OpenPage) -> None:
+    def __init__(self, page: OpenPage, stream: ChangeStream, *, after: str) -> None:
         self._page = page
-        self._boot = secrets.token_hex(4)
-        self._events: deque[tuple[int, bytes]] = deque(maxlen=_KEPT)
-        self._number = 0
-        self._news = asyncio.Event()
-        self._viewers = 0
-        self._task: asyncio.Task[None] | None = None
+        self._log = LiveLog()
+        # The first page that comes back is told what it missed; what others missed is found in the log, or not known.
+        begins_at = after if place_of(after) else ""
+        self._log.begin(begins_at)
+        self._changes = LiveChanges(stream, page.viewer.owner, after=begins_at)
         self._rows = ShownRows()
+        self._viewers = 0
+        self._tasks: list[asyncio.Task[None]] = []
         self._note = ""
+        self._told = begins_at
+        self._checked_at = 0.0
 
     @property
     def is_last(self) -> bool:
@@ -78,31 +85,30 @@ class _Channel:
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         self._viewers += 1
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(each) for each in (self._changes.listen(), self._run())]
         try:
             yield
         finally:
             self._viewers -= 1
             if not self._viewers:
-                self._task.cancel()
+                for task in self._tasks:
+                    task.cancel()
 
     async def follow(self, after: str) -> AsyncIterator[bytes]:
         yield format_sse_event(retry=_RETRY_MS, comment="rows of jobs")
-        place = self._number
-        if after:
-            place = self._find(after)
-            if place < 0:
-                place = self._number
-                yield format_sse_event(event="reload", data_str="1", id=self._id(place))
-        elif shown := self._rows.shown():
-            yield format_sse_event(event="rows", data_str=shown, id=self._id(place))
+        place = self._log.find(after)
+        if place is None:
+            place = self._log.newest
+            yield format_sse_event(event="reload", data_str="1", id=self._told or None)
         if self._note:
             yield format_sse_event(event="away", data_str=self._note)
         end = time.monotonic() + _LIFE_S
         while time.monotonic() < end:
-            news = self._news
-            for number, event in [each for each in self._events if each[0] > place]:
+            news, events = self._log.news, self._log.after(place)
+            if events is None:
+                break
+            for number, event in events:
                 place = number
                 yield event
             try:
@@ -110,18 +116,13 @@ class _Channel:
                     await news.wait()
             except TimeoutError:
                 yield KEEPALIVE_COMMENT
-        yield format_sse_event(event="again", data_str="1", id=self._id(place))
-
-    def _find(self, after: str) -> int:
-        """Return the place of an event id; -1 where events after it are no longer kept."""
-        boot, _, number = after.partition("-")
-        if boot != self._boot or not number.isdecimal() or len(number) > 12:
-            return -1
-        oldest = self._events[0][0] if self._events else self._number + 1
-        return int(number) if oldest - 1 <= int(number) <= self._number else -1
+        yield format_sse_event(event="again", data_str="1")
 
     async def _run(self) -> None:
         while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CHECK_S):
+                    await self._changes.news.wait()
             try:
                 await self._look()
             except Exception:  # noqa: BLE001  ended here nobody would be told of anything any more
@@ -129,37 +130,52 @@ class _Channel:
             await asyncio.sleep(_EVERY_S)
 
     async def _look(self) -> None:
-        found = await self._page.ask("/api/v1/jobs", status=_OPEN, limit=_MOST_OPEN)
-        await self._tell(found)
-        if not found.is_ok:
-            return
-        jobs = found.data["items"]
-        open_ids = {job["job_id"] for job in jobs}
-        ended = [job for job in self._rows.open_jobs() if job["job_id"] not in open_ids][:_MOST_ENDED]
-        asked = await asyncio.gather(*(self._page.ask(job["links"]["self"]) for job in ended))
-        jobs += [reply.data for reply in asked if reply.is_ok]
-        gone = [job["job_id"] for job, reply in zip(ended, asked, strict=True) if reply.status == 404]
-        self._rows.forget(gone)
-        changed = self._rows.changed(jobs)
-        if changed:
-            viewer = replace(self._page.viewer, now=utc_now())
-            html = [
-                await self._page.pages.render("parts/job_row.html", viewer, {"row": JobRow(job)}) for job in changed
-            ]
-            self._publish("rows", self._rows.keep(changed, html))
+        """Tell what has changed, and now and then what changes without an event."""
+        self._log.begin(self._changes.heard)
+        if self._changes.is_reset:
+            self._changes.is_reset = False
+            self._publish("reload", "1", self._changes.heard)
+        jobs, position = await self._ask_changed()
+        if time.monotonic() - self._checked_at >= _CHECK_S:
+            self._checked_at = time.monotonic()
+            jobs |= await self._check()
+        if jobs:
+            self._publish("rows", await self._render(jobs.values()), position)
+        elif position not in {"", self._told}:
+            self._publish("at", "1", position)
+
+    async def _ask_changed(self) -> tuple[dict[str, Mapping[str, Any]], str]:
+        """Return the jobs that the stream named, by id, and up to which change these are all; what fails waits."""
+        paths, position = self._changes.next(_MOST_AT_ONCE)
+        replies = await asyncio.gather(*(self._page.ask(path) for path in paths))
+        failed = [path for path, reply in zip(paths, replies, strict=True) if not reply.is_ok and reply.status != 404]
+        if failed:
+            self._changes.put_back(failed)
+            position = ""
+        # In lists a job has no request.
+        jobs = [reply.data | {"request": None} for reply in replies if reply.is_ok]
+        self._rows.keep(jobs)
+        return {job["job_id"]: job for job in jobs}, position
+
+    async def _check(self) -> dict[str, Mapping[str, Any]]:
+        """Return the open jobs whose rows say something else than before, by id; say where they cannot be had."""
+        found = await asyncio.gather(*(self._page.ask("/api/v1/jobs", **query) for query in _CHECKED))
+        await self._tell(next((reply for reply in found if not reply.is_ok), found[0]))
+        jobs = {job["job_id"]: job for reply in found if reply.is_ok for job in reply.data["items"]}
+        return self._rows.changed(jobs)
 
     async def _tell(self, found: Reply) -> None:
         """Say that the list is unavailable, or that it is there again."""
         note = "" if found.is_ok else await self._page.render("parts/live_away.html", problem=found.problem)
         if note != self._note:
             self._note = note
-            self._publish("away", note)
+            self._publish("away", note, self._told)
 
-    def _publish(self, kind: str, data: str) -> None:
-        self._number += 1
-        self._events.append((self._number, format_sse_event(event=kind, data_str=data, id=self._id(self._number))))
-        self._news.set()
-        self._news = asyncio.Event()
+    async def _render(self, jobs: Iterable[Mapping[str, Any]]) -> str:
+        viewer = replace(self._page.viewer, now=utc_now())
+        pages = self._page.pages
+        return "".join([await pages.render("parts/job_row.html", viewer, {"row": JobRow(job)}) for job in jobs])
 
-    def _id(self, number: int) -> str:
-        return f"{self._boot}-{number}"
+    def _publish(self, kind: str, data: str, position: str) -> None:
+        self._told = position or self._told
+        self._log.add(kind, data, position)

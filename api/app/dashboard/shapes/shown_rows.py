@@ -1,4 +1,4 @@
-"""The rows that live pages show: which have changed, and their text."""
+"""The rows that live pages show: which of them would say something else now."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -7,65 +7,46 @@ from typing import Any
 
 import orjson
 
-from app.dashboard.shapes.job_rows import JobRow
+from app.jobs.model import JobStatus
 
 #: A running job's row is sent again after so long without news: it says how long the job has been running.
-_AGAIN_S = 5.0
-#: How long the row of a job that has ended is sent to pages that open.
-_ENDED_S = 120.0
+_AGAIN_S = 4.0
+#: Rows that are neither listed nor told of for so long are forgotten.
+_KEPT_S = 120.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Shown:
-    job: Mapping[str, Any]
-    text: str
-    html: str
-    at: float
-
-    @property
-    def is_over(self) -> bool:
-        return JobRow(self.job).is_final
+    text: bytes
+    told_at: float
 
 
 class ShownRows:
-    """The rows of jobs that are open, or ended a short while ago."""
+    """What was last told of some jobs."""
 
     def __init__(self) -> None:
         self._rows: dict[str, _Shown] = {}
+        self._is_new = True
 
-    def shown(self) -> str:
-        """Return all rows, for a page that has just opened."""
-        return "".join(row.html for row in self._rows.values())
-
-    def open_jobs(self) -> list[Mapping[str, Any]]:
-        """Return the jobs that were open at the last look."""
-        return [row.job for row in self._rows.values() if not row.is_over]
-
-    def changed(self, jobs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Return the jobs whose rows would say something else; forget those that ended long ago."""
+    def keep(self, jobs: Sequence[Mapping[str, Any]]) -> None:
+        """Note that some jobs are told of now."""
         now = time.monotonic()
-        for job_id in [i for i, row in self._rows.items() if row.is_over and now - row.at > _ENDED_S]:
-            del self._rows[job_id]
-        return [job for job in jobs if self._is_news(job, now)]
+        self._rows |= {job["job_id"]: _Shown(orjson.dumps(job), now) for job in jobs}
 
-    def keep(self, jobs: Sequence[Mapping[str, Any]], html: Sequence[str]) -> str:
-        """Keep the rows of some jobs, and return them as one text."""
+    def changed(self, jobs: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+        """Return the jobs whose rows would say something else, by id, and note that they are told of.
+
+        Nothing has changed at the first look: the pages have just been made.
+        """
         now = time.monotonic()
-        for job, row in zip(jobs, html, strict=True):
-            self._rows[job["job_id"]] = _Shown(job, _text_of(job), row, now)
-        return "".join(html)
-
-    def forget(self, job_ids: Sequence[str]) -> None:
-        """Drop the rows of jobs that are gone."""
-        for job_id in job_ids:
-            self._rows.pop(job_id, None)
+        self._rows = {i: row for i, row in self._rows.items() if i in jobs or now - row.told_at < _KEPT_S}
+        news = {job_id: job for job_id, job in jobs.items() if self._is_news(job, now)}
+        self.keep(list(news.values()))
+        is_first, self._is_new = self._is_new, False
+        return {} if is_first else news
 
     def _is_news(self, job: Mapping[str, Any], now: float) -> bool:
         known = self._rows.get(job["job_id"])
-        if known is None or known.text != _text_of(job):
+        if known is None or known.text != orjson.dumps(job):
             return True
-        return job["status"] == "running" and now - known.at >= _AGAIN_S
-
-
-def _text_of(job: Mapping[str, Any]) -> str:
-    return orjson.dumps(job).decode()
+        return job["status"] == JobStatus.RUNNING and now - known.told_at >= _AGAIN_S

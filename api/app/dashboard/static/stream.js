@@ -15,6 +15,7 @@ export class Stream {
   #waitS = FIRST_WAIT_S;
   #seenAt = new Date();
   #isOver = false;
+  #wasOpen = false;
 
   // `pathAfter` returns the path for the id of the last event, `handlers` are functions by event, `isShown` whether
   // the page's mark tells the state of this stream.
@@ -42,6 +43,13 @@ export class Stream {
     this.#source.addEventListener('open', () => {
       this.#waitS = FIRST_WAIT_S;
       this.#show(true);
+      // Without an id nothing says what was missed.
+      if (this.#wasOpen && !this.last) this.handlers.reload?.();
+      this.#wasOpen = true;
+    });
+    this.#source.addEventListener('at', (event) => {
+      this.last = event.lastEventId || this.last;
+      this.#seenAt = new Date();
     });
     this.#source.addEventListener('again', (event) => {
       this.last = event.lastEventId || this.last;

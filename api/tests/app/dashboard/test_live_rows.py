@@ -25,6 +25,7 @@ LIVE = "/live/jobs"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "_EVERY_S", 0.05)
+    monkeypatch.setattr(live, "_CHECK_S", 0.2)
 
 
 async def test_a_page_sees_a_job_begin_and_end(real_app: FastAPI) -> None:
@@ -38,11 +39,21 @@ async def test_a_page_sees_a_job_begin_and_end(real_app: FastAPI) -> None:
     assert stream.status == 200
 
 
-async def test_a_job_that_begins_and_ends_between_two_looks_is_no_row(real_app: FastAPI) -> None:
+async def test_a_job_that_ended_while_its_page_was_made_is_told(real_app: FastAPI) -> None:
     ended = await plant_final(real_app, "ok")
-    waiting = await plant_queued(real_app)
     async with open_stream(real_app, LIVE) as stream:
-        assert ended.job_id not in await stream.until(waiting.job_id)
+        assert "completed" in await stream.until(ended.job_id)
+
+
+async def test_a_running_job_of_thousands_is_told(real_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_CHECKED", ({"status": ["queued"], "limit": 1},))
+    running, _ = await plant_running(real_app, "ok", size=4)
+    for _ in range(3):
+        await plant_queued(real_app)
+    async with open_stream(real_app, LIVE) as stream:
+        await stream.until(f'<tr id="job-{running.job_id}"')
+        await jobs_of(real_app).parts.store.cancel("ingest", running.job_id)
+        await stream.until("cancelling")
 
 
 async def test_many_viewers_cost_one_rendering(real_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,8 +99,30 @@ async def test_a_page_that_comes_back_misses_nothing(real_app: FastAPI) -> None:
     assert "event: reload" not in text
 
 
-@pytest.mark.parametrize("after", ["0000-1", "nonsense", "-", "1-" + "9" * 40])
-async def test_a_page_of_another_process_loads_its_rows_anew(real_app: FastAPI, after: str) -> None:
+async def test_a_page_misses_nothing_of_a_process_that_was_killed(real_app: FastAPI) -> None:
+    async with open_stream(real_app, LIVE) as stream:
+        first = await plant_queued(real_app)
+        await stream.until(first.job_id)
+        await stream.until("\nid: ")
+        last = stream.last_id
+    missed = await plant_queued(real_app)
+    # Nobody watches now, so nothing of the first stream is kept, as in another process.
+    assert real_app.state.live_rows._channels == {}
+    async with open_stream(real_app, LIVE, query=f"after={last}") as back:
+        text = await back.until(missed.job_id)
+    assert first.job_id not in text
+    assert "event: reload" not in text
+
+
+async def test_a_page_that_missed_too_much_loads_its_rows_anew(real_app: FastAPI) -> None:
+    async with open_stream(real_app, LIVE) as stays:
+        await stays.until((await plant_queued(real_app)).job_id)
+        async with open_stream(real_app, LIVE, query="after=1-1") as back:
+            await back.until("event: reload")
+
+
+@pytest.mark.parametrize("after", ["0000-x", "nonsense", "-", "1-" + "9" * 40])
+async def test_an_id_that_is_none_loads_the_rows_anew(real_app: FastAPI, after: str) -> None:
     async with open_stream(real_app, LIVE, query=f"after={after}") as stream:
         await stream.until("event: reload")
 

@@ -1,0 +1,79 @@
+"""Which jobs of an owner have changed, as the queue-wide stream of changes tells."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Iterator
+from typing import Protocol
+
+import orjson
+
+#: After a stream that could not be read, or was too slow.
+_AGAIN_S = 1.0
+#: More jobs that wait to be told are not told one by one: the pages load their rows anew.
+_MOST_WAITING = 1000
+
+
+class ChangeStream(Protocol):
+    """What `/api/v1/events` sends."""
+
+    def watch(self, owner: str, *, after: str = "") -> AsyncGenerator[bytes]:
+        """Yield the changes of an owner's jobs after an id as SSE text; it ends after some minutes."""
+        ...
+
+
+class LiveChanges:
+    """The jobs that have changed and are not told of yet."""
+
+    def __init__(self, stream: ChangeStream, owner: str, *, after: str = "") -> None:
+        """Begin after an id, by default with the changes of the last seconds."""
+        self._stream, self._owner = stream, owner
+        self._waiting: dict[str, None] = {}
+        self.heard = after
+        self.is_reset = False
+        self.news = asyncio.Event()
+
+    async def listen(self) -> None:
+        """Follow the stream until cancelled, and come back after each of its ends."""
+        while True:
+            async with contextlib.aclosing(self._stream.watch(self._owner, after=self.heard)) as texts:
+                async for text in texts:
+                    for event in _parse(text):
+                        self._take(event)
+            await asyncio.sleep(_AGAIN_S)
+
+    def next(self, most: int) -> tuple[list[str], str]:
+        """Take the paths in the API of the jobs that have waited longest, and the id up to which these are all.
+
+        The id is "" while others still wait.
+        """
+        paths = list(self._waiting)[:most]
+        for path in paths:
+            del self._waiting[path]
+        if self._waiting:
+            return paths, ""
+        self.news.clear()
+        return paths, self.heard
+
+    def put_back(self, paths: list[str]) -> None:
+        """Take jobs back that could not be told of."""
+        self._waiting = dict.fromkeys([*paths, *self._waiting])
+        self.news.set()
+
+    def _take(self, event: dict[str, str]) -> None:
+        if event.get("event") == "job":
+            job = orjson.loads(event["data"])
+            self._waiting[f"/api/v1/{job['queue'].replace('_', '-')}/jobs/{job['job_id']}"] = None
+            self.news.set()
+        if event.get("event") == "reset" or len(self._waiting) > _MOST_WAITING:
+            self._waiting.clear()
+            self.is_reset = True
+            self.news.set()
+        self.heard = event.get("id", self.heard)
+
+
+def _parse(text: bytes) -> Iterator[dict[str, str]]:
+    """Yield the fields of each event of a complete SSE text; comments have none."""
+    for event in text.decode().split("\n\n"):
+        pairs = (line.partition(": ") for line in event.split("\n") if not line.startswith(":"))
+        if fields := {name: value for name, _, value in pairs if name}:
+            yield fields
