@@ -1,8 +1,8 @@
 """A page under way: asks the API as its viewer, then shows a template."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Query, Request, Response, status
@@ -43,8 +43,20 @@ class OpenPage:
         return self.pages.answer(text, status_code=status_code)
 
     async def render(self, template: str, **values: Any) -> str:
-        """Return a template as text."""
-        return await self.pages.render(template, self.viewer, {"here": self.here, **values})
+        """Return a template as text; a template that extends `layout` has no frame where it is a part."""
+        layout = "bare.html" if self.is_part else "base.html"
+        return await self.pages.render(template, self.viewer, {"here": self.here, "layout": layout, **values})
+
+    async def share(self, show: Callable[["OpenPage"], Awaitable[Response]]) -> Response:
+        """Return what `show` makes of the page; a part is made once a second for all who see the same."""
+        if not self.is_part or self.viewer.principal is None:
+            return await show(self)
+        viewer, parts = self.viewer, self.pages.shared
+        shared = replace(self, viewer=replace(viewer, csrf=viewer.csrf and parts.csrf_mark))
+        key = (viewer.owner, viewer.principal.scopes, viewer.language, bool(viewer.csrf), self.here)
+        answer = await parts.ask(key, lambda: show(shared))
+        text = bytes(answer.body).decode().replace(parts.csrf_mark, viewer.csrf)
+        return self.pages.answer(text, status_code=answer.status_code)
 
     async def show_problem(self, reply: Reply) -> Response:
         """Return an error page with the title, the detail and the request id of a problem."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Response
 
+from app.dashboard.shared_parts import SharedParts
 from app.dashboard.static_files import StaticFiles
 from app.dashboard.viewer import Viewer
 from batch.kit.lazy import Lazy
@@ -32,13 +33,14 @@ class Pages:
     def __init__(self, static: StaticFiles, *, release: str) -> None:
         """Link static files by their content; show a release in the footer."""
         self.static = static
+        self.shared = SharedParts()
         self._release = release
         self._environment: Lazy[Environment] = Lazy(self._load)
 
     async def render(self, template: str, viewer: Viewer, values: Mapping[str, Any]) -> str:
         """Return a template as text."""
         environment = await self._environment.get()
-        given = {"viewer": viewer, "lang": viewer.language, "now": viewer.now, **values}
+        given = {"viewer": viewer, "lang": viewer.language, "now": viewer.now, "layout": "base.html", **values}
         return environment.get_template(template).render(given)
 
     def answer(self, text: str, *, status_code: int = 200) -> Response:

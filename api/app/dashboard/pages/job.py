@@ -1,11 +1,12 @@
 """One job: how far it is, what became of its items, what happened, its log, and what can be done."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
 from app.auth.scopes import Scope
-from app.dashboard.page import Page, ask_all
+from app.dashboard.page import OpenPage, Page, ask_all
 from app.dashboard.shapes.happened import list_notices, pause_seconds
 from app.dashboard.shapes.job_rows import JobRow
 from app.dashboard.shapes.timeline import build_timeline
@@ -32,7 +33,12 @@ async def show_job(
     shown: Annotated[str, Query(pattern="^(first|all)$")] = "first",
 ) -> Response:
     """Show a job; `outcome` and `shown` choose failures, `level` lines of the log."""
-    path = f"/api/v1/{queue}/jobs/{job_id}"
+    return await page.share(
+        partial(_show, path=f"/api/v1/{queue}/jobs/{job_id}", outcome=outcome, level=level, shown=shown)
+    )
+
+
+async def _show(page: OpenPage, *, path: str, outcome: str, level: str, shown: str) -> Response:
     most = _MOST_FAILURES if shown == "all" else _FAILURES
     found = await ask_all(
         job=page.ask(path),

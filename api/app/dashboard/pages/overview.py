@@ -26,6 +26,10 @@ _SCHEDULES = 5
 @router.get("/", dependencies=[needs(Scope.JOBS_READ)])
 async def show_overview(page: Page) -> Response:
     """Show everything at a glance; a part that is unavailable leaves the others."""
+    return await page.share(_show)
+
+
+async def _show(page: OpenPage) -> Response:
     found = await ask_all(
         sessions=_ask_sessions(page, _SESSIONS),
         jobs=page.ask("/api/v1/jobs", limit=5),

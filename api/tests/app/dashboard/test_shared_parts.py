@@ -1,0 +1,67 @@
+"""Parts that live pages take anew: made once for all who see the same, and for nobody else."""
+
+import asyncio
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.dashboard.pages import job as job_page
+from tests.fixtures.accounts.callers import browser_of as log_in
+from tests.fixtures.jobs.apps import TOKEN
+from tests.fixtures.jobs.browsers import browser_of
+from tests.fixtures.jobs.planted import plant_queued
+
+pytestmark = pytest.mark.anyio
+PART = {"hx-request": "true"}
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The languages of the parts that were made, one for each."""
+    languages: list[str] = []
+    show = job_page._show
+
+    async def counted(page: job_page.OpenPage, **chosen: str) -> httpx2.Response:
+        languages.append(page.viewer.language)
+        return await show(page, **chosen)  # type: ignore[return-value]
+
+    monkeypatch.setattr(job_page, "_show", counted)
+    return languages
+
+
+async def test_many_viewers_cost_one_part(real_app: FastAPI, made: list[str]) -> None:
+    job = await plant_queued(real_app)
+    path = f"/jobs/ingest/{job.job_id}"
+    async with browser_of(real_app) as one, browser_of(real_app, **{"accept-language": "ja"}) as other:
+        answers = await asyncio.gather(*(each.get(path, headers=PART) for each in [one, other] * 20))
+    assert {answer.status_code for answer in answers} == {200}
+    assert sorted(made) == ["en", "ja"]
+
+
+async def test_a_part_has_no_frame(real_browser: httpx2.AsyncClient) -> None:
+    part = (await real_browser.get("/", headers=PART)).text
+    assert 'id="fresh"' in part
+    assert "<html" not in part
+    assert "<html" in (await real_browser.get("/")).text
+
+
+async def test_other_rights_see_another_part(real_app: FastAPI) -> None:
+    job = await plant_queued(real_app)
+    path = f"/jobs/ingest/{job.job_id}"
+    async with browser_of(real_app) as admin, browser_of(real_app, role="viewer") as viewer:
+        parts = [(await each.get(path, headers=PART)).text for each in (admin, viewer)]
+    assert [part.count("Your role may not") > 0 for part in parts] == [False, True]
+    async with browser_of(real_app, owner="other") as other:
+        assert (await other.get(path, headers=PART)).status_code == 404
+
+
+async def test_each_viewer_has_its_own_token(real_app: FastAPI) -> None:
+    job = await plant_queued(real_app)
+    tokens = []
+    for _ in range(2):
+        browser = await log_in(real_app, token=TOKEN)
+        part = (await browser.get(f"/jobs/ingest/{job.job_id}", headers=PART)).text
+        tokens.append(browser.headers["x-csrf-token"])
+        assert f'name="csrf" value="{tokens[-1]}"' in part
+    assert tokens[0] != tokens[1]
