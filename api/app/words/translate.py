@@ -15,6 +15,7 @@ from app.words.details.backtests import BACKTEST_DETAILS
 from app.words.details.findings import FINDING_DETAILS
 from app.words.details.instruments import INSTRUMENT_DETAILS
 from app.words.details.pages import PAGE_DETAILS
+from app.words.details.portfolios import PORTFOLIO_DETAILS
 from app.words.details.requests import REQUEST_DETAILS
 from app.words.details.servers import SERVER_DETAILS
 from app.words.details.settings import SETTING_DETAILS
@@ -33,6 +34,7 @@ DETAILS: Sequence[Pair] = (
     *FINDING_DETAILS,
     *ALERT_DETAILS,
     *PAGE_DETAILS,
+    *PORTFOLIO_DETAILS,
     # Last: one of its templates begins with a field.
     *BACKTEST_DETAILS,
 )

@@ -61,7 +61,7 @@ class CorporateAction:
 
 def kind_of(factor: float) -> ActionKind:
     """Return the meaning of a factor."""
-    if _find_ratio(factor) is None:
+    if find_ratio(factor) is None:
         return ActionKind.OTHER
     return ActionKind.SPLIT if factor < 1 else ActionKind.REVERSE_SPLIT
 
@@ -75,7 +75,7 @@ def check_factor(factor: float) -> float:
     """
     if not (math.isfinite(factor) and _LEAST <= factor <= _MOST) or factor == 1:
         raise InvalidRequest(f"factor was {factor:g}, expected {_LEAST:g} to {_MOST:g}, but not 1", pointer="/factor")
-    ratio = _find_ratio(factor)
+    ratio = find_ratio(factor)
     return factor if ratio is None else float(ratio)
 
 
@@ -94,7 +94,7 @@ def parse_factor(text: str) -> float:
         ) from e
 
 
-def _find_ratio(factor: float) -> Fraction | None:
+def find_ratio(factor: float) -> Fraction | None:
     """Return the ratio of small whole numbers that a factor was rounded from, or None."""
     below = min(factor, 1 / factor)
     # One share of more than a hundred is a ratio too.

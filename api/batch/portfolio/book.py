@@ -1,0 +1,176 @@
+"""The book of a portfolio: entries and splits in their order, from which positions and cash follow."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+
+from batch.errors import Conflict, InvalidRequest
+from batch.portfolio.entry import Entry, EntryKind, in_force
+from batch.portfolio.money import ZERO, format_yen
+from batch.portfolio.position import Position
+from batch.portfolio.splits import Split
+
+#: Shares of one trading unit; a test compares it with `batch.market.rules.LOT`.
+DEFAULT_LOT = 100
+
+
+class Shortfall(Conflict):
+    """An entry that needs more cash or shares than there are.
+
+    Attributes:
+        entry_id: the entry.
+
+    """
+
+    def __init__(self, message: str, entry_id: str) -> None:
+        super().__init__(message)
+        self.entry_id = entry_id
+
+
+class OddLot(InvalidRequest):
+    """A trade that is not of whole lots.
+
+    Attributes:
+        entry_id: the entry.
+
+    """
+
+    def __init__(self, message: str, entry_id: str) -> None:
+        super().__init__(message, pointer="/quantity")
+        self.entry_id = entry_id
+
+
+class Book:
+    """What a portfolio holds, changed entry by entry.
+
+    Attributes:
+        cash: yen, never negative.
+        positions: by symbol, also those that were sold.
+        net_deposits: yen paid in and not out again.
+        income: dividends, interest and payments for fractions, in yen.
+        costs: fees and taxes that are not of a trade, in yen.
+
+    """
+
+    __slots__ = ("cash", "costs", "income", "net_deposits", "positions")
+
+    def __init__(self) -> None:
+        self.cash = self.net_deposits = self.income = self.costs = ZERO
+        self.positions: dict[str, Position] = {}
+
+    @property
+    def realised(self) -> Decimal:
+        """What sells have earned by the moving average, in yen."""
+        return sum((position.realised for position in self.positions.values()), ZERO)
+
+    def held(self, symbol: str) -> int:
+        """Return the shares of a symbol."""
+        position = self.positions.get(symbol)
+        return position.quantity if position else 0
+
+    def apply(self, entry: Entry) -> None:
+        """Add one entry, which is no reversal.
+
+        Raises:
+            Shortfall: it needs more cash or shares than there are; nothing is changed.
+
+        """
+        kind = entry.kind
+        if kind is EntryKind.BUY:
+            self._spend(entry, entry.amount + entry.fee)
+            self._position(entry).buy(entry.day, entry.quantity, entry.amount + entry.fee)
+        elif kind is EntryKind.SELL:
+            self._sell(entry)
+        elif kind is EntryKind.DEPOSIT:
+            self.cash += entry.amount
+            self.net_deposits += entry.amount
+        elif kind.is_income:
+            self.cash += entry.amount
+            self.income += entry.amount
+            if entry.symbol:
+                self._position(entry).income += entry.amount
+        else:
+            self._spend(entry, entry.amount)
+            if kind is EntryKind.WITHDRAWAL:
+                self.net_deposits -= entry.amount
+            else:
+                self.costs += entry.amount
+
+    def split(self, split: Split) -> None:
+        """Apply a split to the shares that are held."""
+        position = self.positions.get(split.symbol)
+        if position and position.quantity:
+            position.split(split.shares)
+
+    def _position(self, entry: Entry) -> Position:
+        return self.positions.setdefault(entry.symbol, Position())
+
+    def _sell(self, entry: Entry) -> None:
+        held, received = self.held(entry.symbol), entry.amount - entry.fee
+        if entry.quantity > held:
+            raise Shortfall(
+                f"{entry.symbol} would be short on {entry.day}: {entry.quantity} sold, {held} held", entry.entry_id
+            )
+        if self.cash + received < 0:
+            raise _no_cash(self.cash + received, entry)
+        self.cash += received
+        self._position(entry).sell(entry.quantity, received)
+
+    def _spend(self, entry: Entry, amount: Decimal) -> None:
+        if amount > self.cash:
+            raise _no_cash(self.cash - amount, entry)
+        self.cash -= amount
+
+
+type Watch = Callable[[Book, Entry], None]
+
+
+def replay(
+    entries: Sequence[Entry], splits: Iterable[Split], *, until: date = date.max, watch: Watch | None = None
+) -> Book:
+    """Return the book after all entries and splits up to a day; `watch` is called before each entry.
+
+    A split counts before the entries of its ex-session, whose shares are new ones.
+
+    Raises:
+        Shortfall: cash or a position would be negative at any time.
+
+    """
+    book, waiting = Book(), sorted(splits, key=lambda split: split.ex_session, reverse=True)
+    for entry in in_force(entries):
+        if entry.day > until:
+            break
+        while waiting and waiting[-1].ex_session <= entry.day:
+            book.split(waiting.pop())
+        if watch:
+            watch(book, entry)
+        book.apply(entry)
+    while waiting and waiting[-1].ex_session <= until:
+        book.split(waiting.pop())
+    return book
+
+
+def check_new(kept: Sequence[Entry], new: Sequence[Entry], splits: Iterable[Split], *, lot: int) -> Book:
+    """Return the book with new entries, which have their places.
+
+    A buy is of whole lots; a sell may also take the odd shares that a split left, all of them.
+
+    Raises:
+        Shortfall: with them, cash or a position would be negative on some day.
+        OddLot: one of them is not of whole lots.
+
+    """
+    ids = {entry.entry_id for entry in new}
+
+    def check_lot(book: Book, entry: Entry) -> None:
+        odd = entry.quantity % lot
+        if entry.entry_id not in ids or not odd:
+            return
+        if entry.kind is EntryKind.BUY or odd != book.held(entry.symbol) % lot:
+            raise OddLot(f"quantity was {entry.quantity}, expected a multiple of {lot}", entry.entry_id)
+
+    return replay([*kept, *new], splits, watch=check_lot)
+
+
+def _no_cash(rest: Decimal, entry: Entry) -> Shortfall:
+    return Shortfall(f"cash would be {format_yen(rest)} yen on {entry.day}, expected 0 or more", entry.entry_id)

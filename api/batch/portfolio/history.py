@@ -1,0 +1,83 @@
+"""What a portfolio was worth at the close of each session."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from batch.portfolio.book import Book
+from batch.portfolio.entry import Entry, in_force
+from batch.portfolio.money import ZERO
+from batch.portfolio.splits import Split
+from batch.portfolio.valuation import scale_price
+
+type Closes = Mapping[str, Mapping[date, Decimal]]
+type _Event = Split | Entry | tuple[str, Decimal] | None
+
+
+@dataclass(frozen=True, slots=True)
+class EquityDay:
+    """A portfolio at the close of a day, in yen.
+
+    Attributes:
+        value: of the positions at their last closes up to the day; None if one has none yet.
+        equity: cash and value; None likewise.
+        net_deposits: paid in and not out again, from the beginning to the day.
+        stale: how many positions have no close on the day itself, and are valued at an older one or not at all.
+
+    """
+
+    day: date
+    cash: Decimal
+    value: Decimal | None
+    equity: Decimal | None
+    net_deposits: Decimal
+    stale: int
+
+
+def equity_history(
+    entries: Sequence[Entry], splits: Sequence[Split], closes: Closes, days: Sequence[date]
+) -> Iterator[EquityDay]:
+    """Yield a portfolio at the close of each of the days, oldest first; `closes` are as traded, by symbol and day.
+
+    Closes of before the first day count as well: a position without a close on a day is valued at its last one, and
+    for the new shares after a split.
+
+    Raises:
+        Shortfall: cash or a position would be negative at any time.
+
+    """
+    book, last = Book(), dict[str, Decimal]()
+    events: list[tuple[date, int, int, _Event]] = [
+        *((split.ex_session, 0, n, split) for n, split in enumerate(splits)),
+        *((entry.day, 1, n, entry) for n, entry in enumerate(in_force(entries))),
+        *((day, 2, n, (symbol, close)) for n, (day, symbol, close) in enumerate(_rows(closes))),
+        *((day, 3, 0, None) for day in days),
+    ]
+    for day, _, _, event in sorted(events, key=lambda event: event[:3]):
+        if isinstance(event, Split):
+            book.split(event)
+            if event.symbol in last:
+                last[event.symbol] = scale_price(last[event.symbol], event.shares)
+        elif isinstance(event, Entry):
+            book.apply(event)
+        elif event:
+            last[event[0]] = event[1]
+        else:
+            yield _close(book, day, last, closes)
+
+
+def _rows(closes: Closes) -> Iterator[tuple[date, str, Decimal]]:
+    for symbol, by_day in closes.items():
+        for day, close in by_day.items():
+            yield day, symbol, close
+
+
+def _close(book: Book, day: date, last: Mapping[str, Decimal], closes: Closes) -> EquityDay:
+    held = [symbol for symbol in book.positions if book.held(symbol)]
+    stale = sum(day not in closes.get(symbol, {}) for symbol in held)
+    value = None
+    if all(symbol in last for symbol in held):
+        value = sum((last[symbol] * book.held(symbol) for symbol in held), ZERO)
+    equity = None if value is None else book.cash + value
+    return EquityDay(day, book.cash, value, equity, book.net_deposits, stale)

@@ -1,0 +1,107 @@
+"""What a portfolio is worth at the latest closes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from batch.portfolio.book import Book
+from batch.portfolio.money import ZERO, round_yen
+from batch.portfolio.position import Position
+from batch.portfolio.splits import Split
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A close of a symbol.
+
+    Attributes:
+        close: yen a share, as traded.
+        session: the session of the close.
+        at: when it was the close, UTC.
+        interval: of the bar that it is from: `1d` or `1m`.
+        source: whose bar it is; a provider, or the roll-up of its minutes.
+        is_final: whether the provider will not change it; None if that is unknown.
+
+    """
+
+    close: Decimal
+    session: date
+    at: datetime
+    interval: str
+    source: str
+    is_final: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ValuedPosition:
+    """A position with its price; `price`, `value` and `unrealised` (yen) are None where no close is known."""
+
+    symbol: str
+    position: Position
+    price: Price | None
+    value: Decimal | None
+    unrealised: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Valuation:
+    """A portfolio at the latest closes, in yen.
+
+    Attributes:
+        positions: what is held, by symbol.
+        value: of all positions; None if any has no price.
+        equity: cash and value; None likewise.
+        unrealised: value minus cost; None likewise.
+
+    """
+
+    book: Book
+    positions: tuple[ValuedPosition, ...]
+    value: Decimal | None
+    equity: Decimal | None
+    unrealised: Decimal | None
+
+    @property
+    def cost(self) -> Decimal:
+        """What the positions cost, by the moving average."""
+        return sum((each.position.cost for each in self.positions), ZERO)
+
+    @property
+    def unpriced(self) -> list[str]:
+        """The symbols without a price."""
+        return [each.symbol for each in self.positions if each.price is None]
+
+
+def value_book(book: Book, prices: Mapping[str, Price], splits: Iterable[Split], *, today: date) -> Valuation:
+    """Return what a book is worth; a close from before a split up to `today` counts for the new shares."""
+    applied = [split for split in splits if split.ex_session <= today]
+    held = [(symbol, book.positions[symbol]) for symbol in sorted(book.positions) if book.held(symbol)]
+    valued = tuple(_value(symbol, position, prices.get(symbol), applied) for symbol, position in held)
+    values = [each.value for each in valued if each.value is not None]
+    total = sum(values, ZERO) if len(values) == len(valued) else None
+    cost = sum((position.cost for _, position in held), ZERO)
+    return Valuation(
+        book,
+        valued,
+        value=total,
+        equity=None if total is None else book.cash + total,
+        unrealised=None if total is None else total - cost,
+    )
+
+
+def scale_price(close: Decimal, shares: Fraction) -> Decimal:
+    """Return the price of a new share of which one old share at `close` yen has become `shares`."""
+    return round_yen(close * shares.denominator / shares.numerator)
+
+
+def _value(symbol: str, position: Position, price: Price | None, splits: Iterable[Split]) -> ValuedPosition:
+    if price is None:
+        return ValuedPosition(symbol, position, None, None, None)
+    close = price.close
+    for split in splits:
+        if split.symbol == symbol and split.ex_session > price.session:
+            close = scale_price(close, split.shares)
+    value = close * position.quantity
+    return ValuedPosition(symbol, position, price, value, value - position.cost)
