@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from batch.backtest.rules import Rules
+
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
 
@@ -20,9 +22,6 @@ OPEN, HIGH, LOW, CLOSE, VOLUME, LAST = range(6)
 FLOOR, CEILING = range(2)
 #: Places on the first axis of `Sim.curves`: both at the close of each bar, in yen.
 EQUITY, CASH = range(2)
-
-#: The steps that a table of fees may have.
-MAX_STEPS = 50
 
 ISSUE = np.dtype([("topix500", "i8"), ("delisted", "i8"), ("payout", "f8")], align=True)
 EX_SESSION = np.dtype([("bar", "i8"), ("symbol", "i8"), ("ratio", "f8"), ("dividend", "f8")], align=True)
@@ -71,35 +70,6 @@ class ExSessions(NamedTuple):
     symbol: Ints
     ratio: Floats
     dividend: Floats
-
-
-class Rules(NamedTuple):
-    """A fill model as plain numbers; `model.FillModel` describes them."""
-
-    lot: float
-    has_ticks: bool
-    has_limits: bool
-    tick_bounds: tuple[float, ...]
-    ticks: tuple[tuple[float, ...], ...]
-    volume_cap: float
-    is_rest_carried: bool
-    is_sized_at_fill: bool
-    is_filled_on_touch: bool
-    is_short_allowed: bool
-    borrow_rate: float
-    maintenance: float
-    fee_rate: float
-    fee_fixed: float
-    fee_least: float
-    fee_most: float
-    fee_steps: int
-    fee_bounds: tuple[float, ...]
-    fee_values: tuple[float, ...]
-    slip_rate: float
-    slip_ticks: float
-    slip_impact: float
-    stop_loss: float
-    take_profit: float
 
 
 class State(NamedTuple):

@@ -18,17 +18,16 @@ from batch.backtest.arrays import (
     ACCOUNT,
     EX_SESSION,
     ISSUE,
-    MAX_STEPS,
     ROW,
     STATE,
     Account,
     Floats,
     Rows,
-    Rules,
     Sim,
     State,
     records,
 )
+from batch.backtest.rules import MAX_STEPS, Rules
 from batch.market.rules import TICKS
 
 #: Without reference counts: nothing is allocated, and they took most of the time.

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from batch.backtest.arrays import MAX_STEPS, Rules
+from batch.backtest.rules import MAX_STEPS, Rules
 from batch.kit.request import Request
-from batch.market.rules import LOT, tick_table
+from batch.market.lots import LOT
 
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Yen = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
@@ -75,6 +75,8 @@ class FillModel(Request):
 
     def to_rules(self, *, stop_loss: float | None = None, take_profit: float | None = None) -> Rules:
         """Return the plain numbers; the stop and the target of entries by weight are shares of their mean price."""
+        from batch.market.rules import tick_table  # noqa: PLC0415 (numpy: the API checks fill models without it)
+
         bounds, ticks = tick_table()
         steps = [*self.fees.steps, *([(0.0, 0.0)] * (MAX_STEPS - len(self.fees.steps)))]
         return Rules(

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from batch.backtest.arrays import Account, Floats, Rules, Sim, new_rows, new_state
+from batch.backtest.arrays import Account, Floats, Sim, new_rows, new_state
 from batch.backtest.broker import Broker
 from batch.backtest.context import Context
 from batch.backtest.journal import write_curves
@@ -14,6 +14,7 @@ from batch.backtest.model import FillModel
 from batch.backtest.panel import Panel
 from batch.backtest.protection import NO_PROTECTION, Protection
 from batch.backtest.result import Result
+from batch.backtest.rules import Rules
 from batch.backtest.strategy import BarStrategy, WeightStrategy
 from batch.errors import ConfigurationError, InvalidRequest
 

@@ -5,9 +5,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-#: Shares in one trading unit (JPX unified it on 2018-10-01).
-LOT = 100
-
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 #: Whether an issue belongs to TOPIX500: one value for all prices, or one for each.

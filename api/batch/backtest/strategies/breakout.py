@@ -1,24 +1,13 @@
 """Buying new highs."""
 
-from typing import ClassVar
-
-from pydantic import Field
-
 from batch.backtest.arrays import Floats
 from batch.backtest.panel import Panel
 from batch.backtest.signals import highest_before, lowest_before, weights_on_change
-from batch.backtest.strategies.settings import Bars, Side, StrategySettings
+from batch.backtest.strategies.parameters import BreakoutParameters
 
 
-class Breakout(StrategySettings):
+class Breakout(BreakoutParameters):
     """Buy at a close above the highest high of the bars before, sell at one below their lowest low (Donchian)."""
-
-    name: ClassVar[str] = "breakout"
-    title: ClassVar[str] = "breakout from a price channel"
-
-    entry: Bars = Field(default=55, description="bars of the channel to enter")
-    exit: Bars = Field(default=20, description="bars of the channel to leave")
-    side: Side = "long"
 
     def targets(self, panel: Panel) -> Floats:
         """Return weights where a close leaves a channel."""

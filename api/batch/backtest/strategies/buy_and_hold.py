@@ -1,19 +1,14 @@
 """Buying everything once: what other strategies are compared with."""
 
-from typing import ClassVar
-
 import numpy as np
 
 from batch.backtest.arrays import CLOSE, Floats
 from batch.backtest.panel import Panel
-from batch.backtest.strategies.settings import StrategySettings
+from batch.backtest.strategies.parameters import BuyAndHoldParameters
 
 
-class BuyAndHold(StrategySettings):
+class BuyAndHold(BuyAndHoldParameters):
     """Buy each symbol after its first bar, with equal weights, and hold it."""
-
-    name: ClassVar[str] = "buy_and_hold"
-    title: ClassVar[str] = "buy once, and hold"
 
     def targets(self, panel: Panel) -> Floats:
         """Return the weight of each symbol in its first bar."""

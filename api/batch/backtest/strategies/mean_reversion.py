@@ -1,25 +1,15 @@
 """Buying below Bollinger's lower band."""
 
-from typing import Annotated, ClassVar
-
 import numpy as np
-from pydantic import Field
 
 from batch.backtest.arrays import Floats
 from batch.backtest.panel import Panel
 from batch.backtest.signals import indicator, weights_on_change
-from batch.backtest.strategies.settings import Bars, Side, StrategySettings
+from batch.backtest.strategies.parameters import MeanReversionParameters
 
 
-class MeanReversion(StrategySettings):
+class MeanReversion(MeanReversionParameters):
     """Buy at a close below the lower band, sell at one at the middle or above; with `both`, the reverse too."""
-
-    name: ClassVar[str] = "mean_reversion"
-    title: ClassVar[str] = "back to the mean of Bollinger bands"
-
-    period: Bars = Field(default=20, description="bars of the mean")
-    deviations: Annotated[float, Field(ge=0.1, le=10)] = Field(default=2.0, description="distance of the bands")
-    side: Side = "long"
 
     def targets(self, panel: Panel) -> Floats:
         """Return weights where a close leaves the bands, and where it comes back to the middle."""

@@ -9,6 +9,7 @@ from batch.backtest.strategies.breakout import Breakout
 from batch.backtest.strategies.buy_and_hold import BuyAndHold
 from batch.backtest.strategies.mean_reversion import MeanReversion
 from batch.backtest.strategies.momentum_rank import MomentumRank
+from batch.backtest.strategies.parameters import check_parameters
 from batch.backtest.strategies.sma_cross import SmaCross
 from batch.errors import InvalidRequest
 
@@ -26,12 +27,8 @@ def parse_strategy(name: str, parameters: Mapping[str, Any]) -> Strategy:
         InvalidRequest: there is no strategy of that name, or a parameter is not allowed.
 
     """
-    try:
-        kind = STRATEGIES[name]
-    except KeyError as e:
-        supported = ", ".join(STRATEGIES)
-        raise InvalidRequest(f"strategy was {name[:40]!r}, supported are {supported}", pointer="/strategy") from e
-    return kind.parse(parameters)
+    check_parameters(name, parameters)
+    return STRATEGIES[name].parse(parameters)
 
 
 def grid(name: str, choices: Mapping[str, Sequence[Any]]) -> Iterator[Strategy]:

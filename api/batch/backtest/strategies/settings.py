@@ -1,11 +1,13 @@
-"""What all strategies of target weights can be told."""
+"""What all strategies of target weights can be told; importable without numpy."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from batch.backtest.panel import Panel
 from batch.backtest.protection import Protection
+
+if TYPE_CHECKING:
+    from batch.backtest.panel import Panel
 
 #: A number of bars that a strategy looks back.
 Bars = Annotated[int, Field(ge=2, le=500)]
@@ -27,6 +29,6 @@ class StrategySettings(Protection):
         """The stops and take-profits of its entries."""
         return self
 
-    def weight_in(self, panel: Panel) -> float:
+    def weight_in(self, panel: "Panel") -> float:
         """Return the share of equity of each position."""
         return self.weight if self.weight is not None else 1.0 / panel.shape[1]

@@ -5,8 +5,8 @@ import polars as pl
 
 from batch.market.bar import VALUES
 from batch.market.interval import Interval
+from batch.market.lots import LOT
 from batch.market.resample import roll_up
-from batch.market.rules import LOT
 from batch.providers.synthetic.columns import BarColumns
 from batch.providers.synthetic.daily import YearBlock
 from batch.providers.synthetic.rng import Floats

@@ -7,7 +7,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.market.rules import LOT, Bools
+from batch.market.lots import LOT
+from batch.market.rules import Bools
 from batch.providers.synthetic.rng import (
     Floats,
     Stream,

@@ -6,7 +6,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.market.rules import LOT, Bools, round_to_tick, tick_sizes
+from batch.market.lots import LOT
+from batch.market.rules import Bools, round_to_tick, tick_sizes
 from batch.providers.synthetic.columns import BarColumns
 from batch.providers.synthetic.daily import LEAST_LOTS_FOR_RANGE, YearBlock
 from batch.providers.synthetic.profile import Profile, build_profile
