@@ -10,7 +10,7 @@ from batch.portfolio.money import ZERO, format_yen
 from batch.portfolio.position import Position
 from batch.portfolio.splits import Split
 
-#: Shares of one trading unit; a test compares it with `batch.market.rules.LOT`.
+#: Shares of one trading unit; a test compares it with `batch.market.lots.LOT`.
 DEFAULT_LOT = 100
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from batch.errors import Conflict, InvalidRequest, NotFound
 from batch.market.action import CorporateAction
-from batch.market.rules import LOT
+from batch.market.lots import LOT
 from batch.portfolio.book import DEFAULT_LOT, OddLot, Shortfall, check_new, replay
 from batch.portfolio.entry import (
     Entry,
