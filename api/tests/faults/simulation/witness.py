@@ -26,8 +26,10 @@ class Witness:
         self.accepted: dict[str, Job] = {}
         self.deleted: set[str] = set()
         self.asked_to_stop: set[str] = set()
-        #: Stops that only Redis has: they are lost if Redis loses its memory before the ledger has them.
+        #: Stops that the ledger did not take: Redis alone may have them.
         self.untold_stops: set[str] = set()
+        #: Stops that nobody has: Redis lost its memory before the ledger had them.
+        self.lost_stops: set[str] = set()
         self.breaches: list[str] = []
 
     def blame(self, breach: str) -> None:
@@ -66,6 +68,7 @@ class Witness:
         """The Redis is another now, one that knows of these claims: what it said since binds it no more."""
         self._statuses = {where: status for where, status in self._statuses.items() if where[0] == "ledger"}
         self.claims = claims.copy()
+        self.lost_stops |= {job_id for job_id in self.untold_stops if not self._is_stop_kept(job_id)}
 
     def _see_admit(self, draft: Job, terms: Terms, admission: Admission) -> None:
         job = admission.job
@@ -139,8 +142,11 @@ class Witness:
 
     def _may_be_lost(self, job_id: str) -> set[JobStatus]:
         lost = {JobStatus.QUEUED, JobStatus.RUNNING}
-        is_untold = job_id in self.untold_stops and self._world.was_rolled_back
-        return lost | {JobStatus.CANCELLING, JobStatus.CANCELLED} if is_untold else lost
+        return lost | {JobStatus.CANCELLING, JobStatus.CANCELLED} if job_id in self.lost_stops else lost
+
+    def _is_stop_kept(self, job_id: str) -> bool:
+        kept = self._world.history._jobs.get(job_id)
+        return kept is not None and (kept.status is JobStatus.CANCELLING or kept.status.is_final)
 
 
 def _reachable(status: JobStatus) -> frozenset[JobStatus]:
