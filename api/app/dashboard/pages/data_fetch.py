@@ -39,7 +39,7 @@ async def look(page: Page, request: Request) -> Response:
     return page.go_to(f"/data/fetch/{reply.data['job_id']}{'?include_short=1' if with_suspects else ''}")
 
 
-@router.get("/data/fetch/{job_id}")
+@router.get("/data/fetch/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
 async def preview(page: Page, job_id: JobId, include_short: str = "") -> Response:
     """Show what a dry run has found, or that it is still looking."""
     return await _show(page, job_id, with_suspects=bool(include_short))

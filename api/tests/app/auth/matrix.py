@@ -15,7 +15,9 @@ class Row:
 
     Attributes:
         scope: what it needs; None if any caller will do.
+        also: what it needs besides.
         body, form: a valid body, as JSON or as the form of a page.
+        accepted: a form that submits a job, for a test in which no worker runs it.
         fine: what it answers to who may call it.
         is_one: whether it is about one object of the world, which another owner must not find.
         is_stream: whether it goes on until the caller leaves.
@@ -29,6 +31,13 @@ class Row:
     form: str = ""
     is_one: bool = False
     is_stream: bool = False
+    also: tuple[Scope, ...] = ()
+    accepted: str = ""
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """All scopes that it needs, as its route states them."""
+        return (*filter(None, (self.scope,)), *self.also)
 
 
 _INGEST, _READ, _WRITE, _BARS = Scope.INGEST, Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.BARS_READ
@@ -162,10 +171,10 @@ ROWS: dict[str, Row] = {
     "GET /data": Row(_BARS),
     "GET /symbols/{symbol}": Row(_BARS),
     "POST /fetch/preview": Row(_BARS, form="session=2025-11-04"),
-    # No day: an ingest of the whole market would take too long here.
-    "POST /fetch": Row(_INGEST, form="session=never", fine={422}),
-    "POST /data/fetch": Row(_INGEST, form="interval=never", fine={422}),
-    # The job is no backfill; a caller without `jobs:read` is not told so.
-    "GET /data/fetch/{job_id}": Row(_INGEST, fine={403, 404}),
-    "POST /data/fetch/run": Row(_INGEST, form="interval=never", fine={422}),
+    # No day and no interval: an ingest of the whole market would take too long here.
+    "POST /fetch": Row(_INGEST, form="session=never", fine={422}, accepted="session=2025-11-04"),
+    "POST /data/fetch": Row(_INGEST, form="interval=never", fine={422}, accepted="interval=1d"),
+    # The job is no backfill.
+    "GET /data/fetch/{job_id}": Row(_INGEST, fine={404}, also=(_READ,)),
+    "POST /data/fetch/run": Row(_INGEST, form="interval=never", fine={422}, accepted="interval=1m"),
 }
