@@ -13,6 +13,7 @@ from app.cli.commands import (
     about,
     alerts,
     jobs,
+    providers,
     queues,
     run,
     schedules,
@@ -51,6 +52,7 @@ app.command("smoke")(smoke.smoke)
 app.command("coverage")(coverage.coverage)
 app.command("alerts")(alerts.alerts)
 app.command("workers")(workers.workers)
+app.command("providers")(providers.providers)
 queues.add_commands(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(schedules.app, name="schedules")

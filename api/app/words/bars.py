@@ -7,6 +7,15 @@ BAR_WORDS: dict[str, Pair] = {
         "no bars of {what} in {place}; ingest some: kaboom ingest run-daily --wait",
         "{place} に{what}の足はありません。取り込むには：kaboom ingest run-daily --wait",
     ),
+    "no_rejected_rows": (
+        "{source} {interval}: no row was rejected",
+        "{source} {interval}：隔離した行はありません",
+    ),
+    "rejected_rows": (
+        "{source} {interval}: {total:,} rejected rows ({reasons})",
+        "{source} {interval}：隔離した行 {total:,}件（{reasons}）",
+    ),
+    "more_rejected_rows": ("there are more: --cursor {cursor}", "続きがあります：--cursor {cursor}"),
     "any_interval": ("any interval", "どの足種"),
     "last_days": ("{interval} of the last {days:,} days", "直近{days:,}日の{interval}"),
     "on_day": ("{what} on {day}", "{day} の {what} "),

@@ -24,6 +24,15 @@ JOB_WORDS: dict[str, Pair] = {
         "no worker has reported in the last 15 minutes; start one: kaboom worker",
         "直近15分間に報告したワーカーはありません。起動するには：kaboom worker",
     ),
+    "provider_default": ("{state} (default)", "{state}（既定）"),
+    "provider_paused": (
+        "{name} is paused until {until} JST: {reason}",
+        "{name} は {until}（JST）まで休止中です：{reason}",
+    ),
+    "provider_pauses_unknown": (
+        "Redis is unavailable, so it is unknown which providers are paused",
+        "Redisが応答しないため、休止中のデータ提供元は分かりません",
+    ),
     "stats_waiting": ("messages that wait", "待機中のメッセージ"),
     "cancelled": ("cancelling job {job_id}", "ジョブ {job_id} を中止しています"),
     "deleted": ("job {job_id} deleted; its bars stay", "ジョブ {job_id} を削除しました。足は残ります"),

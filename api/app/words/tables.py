@@ -4,6 +4,7 @@ from app.words.language import Pair
 
 HEADERS: dict[str, Pair] = {
     "at (JST)": ("at (JST)", "受付（JST）"),
+    "at once": ("at once", "同時数"),
     "attempts": ("attempts", "試行"),
     "bars": ("bars", "本数"),
     "busy": ("busy", "実行中"),
@@ -34,6 +35,7 @@ HEADERS: dict[str, Pair] = {
     "high": ("high", "高値"),
     "indicator": ("indicator", "指標"),
     "interval": ("interval", "足種"),
+    "intervals": ("intervals", "足種"),
     "job": ("job", "ジョブ"),
     "kept in": ("kept in", "退避先"),
     "kind": ("kind", "種類"),
@@ -42,6 +44,7 @@ HEADERS: dict[str, Pair] = {
     "last result": ("last result", "最後の結果"),
     "low": ("low", "安値"),
     "market": ("market", "市場区分"),
+    "markets": ("markets", "市場区分"),
     "meaning": ("meaning", "意味"),
     "median": ("median", "中央値"),
     "memory": ("memory", "メモリ"),
@@ -54,9 +57,11 @@ HEADERS: dict[str, Pair] = {
     "outcome": ("outcome", "結果"),
     "parameters": ("parameters", "パラメーター"),
     "part": ("part", "対象"),
+    "provider": ("provider", "データ提供元"),
     "queue": ("queue", "キュー"),
     "queues": ("queues", "キュー"),
     "reason": ("reason", "理由"),
+    "requests/min": ("requests/min", "毎分の回数"),
     "requested (JST)": ("requested (JST)", "受付（JST）"),
     "retried as": ("retried as", "再試行のジョブ"),
     "rows": ("rows", "行"),
@@ -134,6 +139,11 @@ CODES: dict[str, dict[str, Pair]] = {
     "worker": {
         "online": ("online", "稼働中"),
         "lost": ("lost", "応答なし"),
+    },
+    "provider": {
+        "on": ("on", "有効"),
+        "off": ("off", "無効"),
+        "paused": ("paused", "休止中"),
     },
     "outcome": {
         "ok": ("bars written", "足を保存"),

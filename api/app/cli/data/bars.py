@@ -1,4 +1,4 @@
-"""`kaboom bars`: show, export and repair the bars of the data folder."""
+"""`kaboom bars`: show, export and repair the bars of the data folder, and list rejected rows."""
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli.data import export, indicators, repair
+from app.cli.data import export, indicators, quarantine, repair
 from app.cli.data.held import choose_series, open_store, print_series, store_place
 from app.cli.exits import CliError, Exit
 from app.cli.options import IntervalName, Json, Source
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     from batch.market.bar import BarSeries
 
-app = typer.Typer(help="Show, export, mirror and repair stored bars.", no_args_is_help=True)
+app = typer.Typer(help="Show, export, mirror and repair stored bars, and list rejected rows.", no_args_is_help=True)
 app.command("export")(export.export_bars)
 app.command("mirror")(export.mirror_bars)
 app.command("repair")(repair.repair)
 app.command("indicators")(indicators.show_indicators)
+app.command("quarantine")(quarantine.show_quarantine)
 
 _EDGE = 5
 

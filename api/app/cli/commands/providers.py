@@ -1,0 +1,48 @@
+"""`kaboom providers`: the sources of bars, their limits, and whether one is paused."""
+
+from typing import Any
+
+import typer
+from rich.table import Table
+
+from app.cli.options import Json
+from app.cli.output.text import add_row, new_table
+from app.cli.output.times import to_jst
+from app.cli.session import Session
+from app.words.speaker import Speaker
+
+PROVIDERS = "/api/v1/providers"
+
+
+def providers(context: typer.Context, *, json: Json = False) -> None:
+    """Show the data providers: which are on, their limits, and which are paused."""
+    session: Session = context.obj.with_json(json)
+    found = session.client().call("GET", PROVIDERS)
+    if session.is_json:
+        session.print_json(found)
+        return
+    session.show(_table(session.words, found["items"]))
+    for each in found["items"]:
+        if each["is_paused"]:
+            until = to_jst(each["paused_until"], "seconds")
+            session.say("provider_paused", name=each["name"], until=until, reason=each["pause_reason"])
+    if any(each["is_paused"] is None for each in found["items"]):
+        session.say("provider_pauses_unknown")
+
+
+def _table(words: Speaker, items: list[dict[str, Any]]) -> Table:
+    limits = ("requests/min", "at once")
+    table = new_table(words, "provider", "state", *limits, "intervals", "markets", "detail", right=limits)
+    for each in items:
+        state = words.coded("provider", _state(each))
+        state = words.say("provider_default", state=state) if each["is_default"] else state
+        bounds = ["" if each[name] is None else f"{each[name]:,}" for name in ("requests_per_minute", "concurrency")]
+        lists = [", ".join(each[name]) for name in ("intervals", "markets")]
+        add_row(table, each["name"], state, *bounds, *lists, each["lacking"] or each["summary"])
+    return table
+
+
+def _state(provider: dict[str, Any]) -> str:
+    if not provider["is_on"]:
+        return "off"
+    return "paused" if provider["is_paused"] else "on"
