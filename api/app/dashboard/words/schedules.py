@@ -8,6 +8,11 @@ WORDS: dict[str, Pair] = {
     "count": ("{n} of {total} on", "有効{n}件（全{total}件）"),
     "next_is": ("next: {name}, {at} JST", "次回：{name}、{at} JST"),
     "new": ("New schedule…", "スケジュールを追加…"),
+    "edit": ("Edit…", "編集…"),
+    "edit_title": ("Edit schedule", "スケジュールの編集"),
+    "save": ("Save", "保存"),
+    "task_stays": ("A schedule keeps its task; add another one for another task.", "処理種別は変更できません。"),
+    "told_changed": ("The schedule was changed.", "スケジュールを変更しました。"),
     "new_title": ("New schedule", "スケジュールの追加"),
     "none": ("Nothing runs by itself yet.", "自動で実行されるものはまだありません。"),
     "none_how": (

@@ -104,6 +104,27 @@ async def test_what_is_refused_is_shown_again_with_the_reason(
     assert list(await listed(browser)) == ["daily ingest"]
 
 
+async def test_a_schedule_is_edited(browser: httpx2.AsyncClient) -> None:
+    path = await add(browser)
+    form = tags_of(await read_page(browser, f"{path}/edit"))
+    shown = {
+        tag["name"]: tag["value"]
+        for name, tag in form
+        if name == "input" and "value" in tag and tag.get("type") != "radio"
+    }
+    assert shown["name"] == "evening"
+    assert [tag["action"] for name, tag in form if tag.get("action", "").startswith("/schedules/")] == [path]
+    changed = NEW | {"name": "night", "when": "cron", "cron": "30 21 * * 1-5", "max_late_h": "7"}
+    answer = await browser.post(path, data=changed)
+    assert answer.headers["location"] == f"{path}?told=changed"
+    found = (await listed(browser))["night"]
+    assert (found["cron"], found["session_at"], found["max_late_h"]) == ("30 21 * * 1-5", None, 7)
+    refused = await browser.post(path, data=changed | {"cron": "never"})
+    assert refused.status_code == 422
+    assert 'value="never"' in refused.text
+    assert (await browser.post(f"/schedules/{'0' * 32}", data=changed)).status_code == 404
+
+
 async def test_buttons_disable_enable_run_and_remove(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
     schedule = await jobs_of(real_app).parts.schedules.add(make_schedule("mine"))
     path = f"/schedules/{schedule.schedule_id}"

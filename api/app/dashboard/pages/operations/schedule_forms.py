@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response, status
 
 from app.auth.scopes import Scope
 from app.dashboard.page import Page
-from app.dashboard.pages.operations.schedules import API, ScheduleId, show_new
+from app.dashboard.pages.operations.schedules import API, ScheduleId, show_form_of
 from app.dashboard.shapes.job_rows import page_of
 from app.dashboard.viewer import first_of, read_form
 from app.deps import needs
@@ -26,15 +26,37 @@ async def create_schedule(page: Page, request: Request) -> Response:
     try:
         body = _to_body(values)
     except InvalidRequest as e:
-        return await show_new(page, values, _explain(e), status.HTTP_422_UNPROCESSABLE_CONTENT)
+        return await show_form_of(page, values, problem=_explain(e), status_code=status.HTTP_422_UNPROCESSABLE_CONTENT)
     reply = await page.api.post(API, body)
     if not reply.is_ok:
-        return await show_new(page, values, reply.problem, reply.status)
+        return await show_form_of(page, values, problem=reply.problem, status_code=reply.status)
     return page.go_to(f"/schedules/{reply.data['schedule_id']}?told=added")
 
 
-@router.post("/schedules/{schedule_id}/switch")
+@router.post("/schedules/{schedule_id}")
 async def change_schedule(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
+    """Change a schedule; a change that is refused is shown again with the reason at its field."""
+    fields = await read_form(request)
+    values = {name: first_of(fields, name) for name in _TEXTS}
+    try:
+        body = _to_body(values)
+    except InvalidRequest as e:
+        problem, code = _explain(e), status.HTTP_422_UNPROCESSABLE_CONTENT
+        return await show_form_of(page, values, schedule_id=schedule_id, problem=problem, status_code=code)
+    # A schedule keeps its task.
+    del body["task"]
+    reply = await page.api.patch(f"{API}/{schedule_id}", body)
+    if reply.status == status.HTTP_404_NOT_FOUND:
+        return await page.show_problem(reply)
+    if not reply.is_ok:
+        return await show_form_of(
+            page, values, schedule_id=schedule_id, problem=reply.problem, status_code=reply.status
+        )
+    return page.go_to(f"/schedules/{schedule_id}?told=changed")
+
+
+@router.post("/schedules/{schedule_id}/switch")
+async def switch_schedule(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
     """Enable or disable a schedule."""
     is_enabled = first_of(await read_form(request), "is_enabled") == "yes"
     reply = await page.api.patch(f"{API}/{schedule_id}", {"is_enabled": is_enabled})

@@ -59,7 +59,16 @@ async def show_schedules(page: Page, told: Told = "") -> Response:
 @router.get("/schedules/new", dependencies=[needs(Scope.SCHEDULES_WRITE)])
 async def show_form(page: Page) -> Response:
     """Show the form for a new schedule."""
-    return await show_new(page, _DAILY)
+    return await show_form_of(page, _DAILY)
+
+
+@router.get("/schedules/{schedule_id}/edit", dependencies=[needs(Scope.SCHEDULES_WRITE)])
+async def show_edit_form(page: Page, schedule_id: ScheduleId) -> Response:
+    """Show the form with the values of a schedule."""
+    found = await page.ask(f"{API}/{schedule_id}")
+    if not found.is_ok:
+        return await page.show_problem(found)
+    return await show_form_of(page, _values_of(found.data), schedule_id=schedule_id)
 
 
 @router.get("/schedules/{schedule_id}", dependencies=[needs(Scope.JOBS_READ)])
@@ -71,19 +80,38 @@ async def show_schedule(page: Page, schedule_id: ScheduleId, told: Told = "") ->
     return await page.show("operations/schedule.html", schedule=found.data, told=told, **_words())
 
 
-async def show_new(
-    page: Page, values: Mapping[str, object], problem: Mapping[str, Any] | None = None, status_code: int = 200
+async def show_form_of(
+    page: Page,
+    values: Mapping[str, object],
+    *,
+    schedule_id: str = "",
+    problem: Mapping[str, Any] | None = None,
+    status_code: int = 200,
 ) -> Response:
-    """Show the form with values, and with the problem that they were answered with."""
+    """Show the form with values, and with the problem that they were answered with; without an id it adds one."""
     examples = {each.name: orjson.dumps(each.example).decode() for each in CATALOG.schedulable}
     return await page.show(
         "operations/schedule_new.html",
         status_code,
         values=values,
+        schedule_id=schedule_id,
         problem=problem,
         examples=dict(sorted(examples.items())),
         policies=[policy.value for policy in MissedPolicy],
     )
+
+
+def _values_of(schedule: Mapping[str, Any]) -> dict[str, object]:
+    """Return what the form shows of a schedule of the API."""
+    kept = {name: str(schedule[name]) for name in ("name", "task", "missed", "max_late_h")}
+    return {
+        **kept,
+        "request": orjson.dumps(schedule["request"]).decode(),
+        "when": schedule["kind"],
+        "session_at": schedule["session_at"] or _DAILY["session_at"],
+        "cron": schedule["cron"] or _DAILY["cron"],
+        "is_enabled": "yes" if schedule["is_enabled"] else "",
+    }
 
 
 def _words() -> dict[str, object]:
