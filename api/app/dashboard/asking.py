@@ -63,9 +63,9 @@ class Api:
         """Post a JSON body."""
         return await self._ask("POST", path, body=body)
 
-    async def delete(self, path: str) -> Reply:
+    async def delete(self, path: str, **query: object) -> Reply:
         """Delete what has a path."""
-        return await self._ask("DELETE", path)
+        return await self._ask("DELETE", path, query=query)
 
     async def patch(self, path: str, body: object) -> Reply:
         """Patch what has a path with a JSON body."""

@@ -10,6 +10,7 @@ from app.dashboard.catalogue import choose_form, find_text, load_words
 from app.dashboard.filters import FILTERS, number, seconds_between, took, until
 from app.dashboard.nav import PLACES
 from app.dashboard.shapes.job_rows import area_of
+from app.dashboard.shapes.links import page_showing
 from app.words.language import Language
 from app.words.tables import CODES
 from app.words.translate import translate
@@ -29,7 +30,7 @@ def build_environment(*, static: Callable[[str], str], release: str) -> Environm
     environment.globals |= {
         "t": _say, "th": _say_html, "code": _say_code, "outcome_word": _say_outcome, "static": static,
         "release": release, "places": PLACES, "known_tasks": load_words("tasks"), "took": took,
-        "seconds_between": seconds_between, "until": until, "area_of": area_of,
+        "seconds_between": seconds_between, "until": until, "area_of": area_of, "page_showing": page_showing,
     }  # fmt: skip
     return environment
 

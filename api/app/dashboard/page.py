@@ -49,11 +49,12 @@ class OpenPage:
 
     async def share(self, show: Callable[["OpenPage"], Awaitable[Response]]) -> Response:
         """Return what `show` makes of the page; a part is made once a second for all who see the same."""
-        if not self.is_part or self.viewer.principal is None:
-            return await show(self)
         viewer, parts = self.viewer, self.pages.shared
+        caller = viewer.principal
+        if not self.is_part or caller is None:
+            return await show(self)
         shared = replace(self, viewer=replace(viewer, csrf=viewer.csrf and parts.csrf_mark))
-        key = (viewer.owner, viewer.principal.scopes, viewer.language, bool(viewer.csrf), self.here)
+        key = (viewer.owner, caller.scopes, viewer.language, bool(viewer.csrf), self.here)
         answer = await parts.ask(key, lambda: show(shared))
         text = bytes(answer.body).decode().replace(parts.csrf_mark, viewer.csrf)
         return self.pages.answer(text, status_code=answer.status_code)

@@ -5,10 +5,24 @@ from fastapi.responses import RedirectResponse
 
 from app.auth.guard import STATIC_PREFIX
 from app.dashboard.browser import BrowserAnswers
+from app.dashboard.held_series import HeldSeries
 from app.dashboard.language import CHOICES, KEPT_S, cookie_of
 from app.dashboard.live import LiveRows
 from app.dashboard.page import NextPath, pages_of
-from app.dashboard.pages import data, data_fetch, docs, job, job_forms, jobs, live_rows, login, more, overview, symbol
+from app.dashboard.pages import (
+    data,
+    data_fetch,
+    docs,
+    job,
+    job_failures,
+    job_forms,
+    jobs,
+    live_rows,
+    login,
+    more,
+    overview,
+    symbol,
+)
 from app.dashboard.pages.admin import audit, settings, tokens, users
 from app.dashboard.pages.operations import dead_letters, quarantine, schedule_forms, schedules, webhooks, workers
 from app.dashboard.rendering import Pages
@@ -18,7 +32,16 @@ from batch.errors import NotFound
 
 #: One line for each page.
 _PAGES = (
-    *(login.router, overview.router, jobs.router, job.router, job_forms.router, live_rows.router, docs.router),
+    *(
+        login.router,
+        overview.router,
+        jobs.router,
+        job.router,
+        job_failures.router,
+        job_forms.router,
+        live_rows.router,
+        docs.router,
+    ),
     *(data.router, data_fetch.router, symbol.router, more.router),
 )
 _OPERATIONS = (
@@ -32,7 +55,7 @@ router = APIRouter(include_in_schema=False)
 def install_dashboard(app: FastAPI, *, release: str | None) -> None:
     """Add the dashboard to the API; call it after `Gate` was added, so that refusals become pages, too."""
     app.state.pages = pages = Pages(StaticFiles(), release=release or app.version)
-    app.state.live_rows = LiveRows()
+    app.state.live_rows, app.state.held_series = LiveRows(), HeldSeries()
     app.add_middleware(BrowserAnswers, pages=pages)
     app.include_router(router)
     for each in (*_PAGES, *_OPERATIONS, *_ADMIN):

@@ -80,7 +80,7 @@ ALERTS: dict[str, Any] = {
             "detail": "the newest session is not complete, 3.2 h after it was due",
             "since": "2025-11-04T09:00:00Z",
             "command": "kaboom ingest backfill --market TSE_PRIME --interval 1m",
-            "link": "/api/v1/jobs?q=ingest.run_daily",
+            "link": "/api/v1/coverage/sessions?market=TSE_PRIME&interval=1m",
         }
     ],
     "unknown": [],

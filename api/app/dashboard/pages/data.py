@@ -1,12 +1,14 @@
 """The data page: which bars are there, by symbol and session."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth.scopes import Scope
+from app.dashboard.asking import Reply
 from app.dashboard.catalogue import find_text
 from app.dashboard.page import Page
 from app.deps import needs
@@ -77,11 +79,13 @@ async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Res
     if reply.status == 422 and reply.problem:
         return await page.show_problem(reply)
     found = reply.data if reply.is_ok else {}
+    providers = await page.ask("/api/v1/providers") if found and page.viewer.may(Scope.JOBS_READ) else None
     rows = found.get("items", [])
     known = {name: value for name, value in asked.items() if value}
     return await page.show(
         "data.html",
         reply=reply,
+        provider=_provider_of(providers, found.get("provider", "")),
         sessions=rows,
         about=found,
         wanting=[row for row in rows if row["verdict"] != "complete"],
@@ -104,6 +108,12 @@ async def show_data(page: Page, filters: Annotated[DataFilters, Query()]) -> Res
 
 
 _MARKETS = ("", *(market for market in Market if market.is_tse))
+
+
+def _provider_of(providers: Reply | None, name: str) -> Mapping[str, Any] | None:
+    """Return what is known of a provider; None of bars that are rolled up, or where it is unavailable."""
+    items = providers.data["items"] if providers and providers.is_ok else []
+    return next((each for each in items if each["name"] == name), None)
 
 
 def _may_fetch(page: Page) -> bool:

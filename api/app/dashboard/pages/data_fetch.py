@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from app.auth.scopes import Scope
 from app.dashboard.page import Page
+from app.dashboard.shapes.fetch_time import estimate_s
 from app.dashboard.viewer import read_form
 from app.deps import needs
 from app.jobs.model import JobStatus
@@ -66,7 +67,13 @@ async def _show(page: Page, job_id: str, *, with_suspects: bool) -> Response:
     gaps = (result.get("gaps") or {}).get(interval)
     body = {"interval": interval, "market": job["market"], "provider": result.get("provider")}
     body |= {"include_short": "1"} if with_suspects else {}
+    symbols = gaps["symbols"] if gaps else 0
+    done = (
+        await page.ask("/api/v1/jobs", queue="ingest", status=["completed", "partial"], limit=50) if symbols else None
+    )
+    jobs = done.data["items"] if done and done.is_ok else []
     values = {
+        "takes": estimate_s(jobs, provider=str(body["provider"]), interval=interval, symbols=symbols),
         "job": job,
         "is_over": JobStatus(job["status"]).is_final,
         "gaps": gaps,

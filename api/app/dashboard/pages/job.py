@@ -6,11 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from app.auth.scopes import Scope
+from app.dashboard.asking import Reply
 from app.dashboard.page import OpenPage, Page, ask_all
 from app.dashboard.shapes.happened import list_notices, pause_seconds
 from app.dashboard.shapes.job_rows import JobRow
 from app.dashboard.shapes.timeline import build_timeline
 from app.deps import needs
+from app.jobs.queues import Queue
 
 router = APIRouter()
 _FAILURES = 20
@@ -49,12 +51,14 @@ async def _show(page: OpenPage, *, path: str, outcome: str, level: str, shown: s
     if not found["job"].is_ok:
         return await page.show_problem(found["job"])
     row, chunks = JobRow(found["job"].data), found["chunks"]
+    names = await _ask_names(page, row, found["failures"])
     notices, more = list_notices(chunks.data, row.result)
     lines = found["log"].data["items"] if found["log"].is_ok else []
     return await page.show(
         "job.html",
         **found,
         row=row,
+        names=names,
         lines=lines[-_LINES:],
         lines_before=max(0, len(lines) - _LINES),
         warnings=level == "warning",
@@ -66,3 +70,14 @@ async def _show(page: OpenPage, *, path: str, outcome: str, level: str, shown: s
         paused_s=pause_seconds(chunks.data["pauses"]) if chunks.is_ok else None,
         child=next((line["fields"].get("as_job") for line in lines if line["event"] == "job_retried"), None),
     )
+
+
+async def _ask_names(page: OpenPage, row: JobRow, failures: Reply) -> dict[str, str]:
+    """Return the names of the symbols that failed, by code; {} where the items are no symbols of a market."""
+    market = row.job["market"]
+    if row.job["queue"] != Queue.INGEST or not market or not failures.is_ok or not failures.data["items"]:
+        return {}
+    listed = await page.ask("/api/v1/universe", market=market)
+    failed = {each["item"] for each in failures.data["items"]}
+    rows = listed.data["items"] if listed.is_ok else []
+    return {each["symbol"]: each["name"] for each in rows if each["symbol"] in failed}

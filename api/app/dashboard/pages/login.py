@@ -6,7 +6,7 @@ from typing import Protocol, cast
 from fastapi import APIRouter, Request, Response
 
 from app.dashboard.page import NextPath, Page
-from app.dashboard.viewer import is_own_path, read_form
+from app.dashboard.viewer import first_of, is_own_path, read_form
 from app.deps import needs
 
 router = APIRouter()
@@ -48,8 +48,11 @@ async def log_in(page: Page, request: Request) -> Response:
 
 @router.post("/logout", dependencies=[needs()])
 async def log_out(page: Page, request: Request) -> Response:
-    """End the session of the browser, and show the log-in."""
-    await read_form(request)
+    """End the session of the browser, or all sessions and JWTs of its user, and show the log-in."""
+    if first_of(await read_form(request), "everywhere"):
+        reply = await page.api.delete("/api/v1/session", everywhere="true")
+        if not reply.is_ok:
+            return await page.show_problem(reply)
     response = page.go_to("/login")
     await cast("SignIn", request.app.state.sign_in).sign_out(request, response)
     return response

@@ -1,37 +1,52 @@
 """The overview: is today's data complete, what runs, and what a human should look at."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
+from app.dashboard.held_series import held_series_of
 from app.dashboard.page import OpenPage, Page, ask_all
 from app.dashboard.shapes.charts import build_columns
 from app.dashboard.shapes.completeness import Completeness
 from app.dashboard.shapes.job_rows import rows_of
-from app.dashboard.viewer import read_form
+from app.dashboard.viewer import first_of, read_form
 from app.deps import needs
 from batch.errors import InvalidRequest
 from batch.market.calendar import JST
+from batch.market.interval import Interval
+from batch.market.listing import Market
 
 router = APIRouter()
-_MARKET, _INTERVAL = "TSE_PRIME", "1m"
 _SESSIONS = 20
 _CHART_PX = 114
 _SCHEDULES = 5
 
 
+class Series(BaseModel):
+    """Whose bars the page is about; anything else in the query is ignored, so an old link still opens."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    market: Market = Market.TSE_PRIME
+    interval: Interval = Interval.M1
+
+
 @router.get("/", dependencies=[needs(Scope.JOBS_READ)])
-async def show_overview(page: Page) -> Response:
+async def show_overview(page: Page, series: Annotated[Series, Query()]) -> Response:
     """Show everything at a glance; a part that is unavailable leaves the others."""
-    return await page.share(_show)
+    return await page.share(partial(_show, series=series))
 
 
-async def _show(page: OpenPage) -> Response:
+async def _show(page: OpenPage, *, series: Series) -> Response:
+    held = asyncio.ensure_future(held_series_of(page).find(page, series.market, series.interval))
     found = await ask_all(
-        sessions=_ask_sessions(page, _SESSIONS),
+        sessions=_ask_sessions(page, series, _SESSIONS),
         jobs=page.ask("/api/v1/jobs", limit=5),
         stats=page.ask("/api/v1/jobs/stats"),
         series=page.ask("/api/v1/stats/series", hours=24, step_min=15),
@@ -44,7 +59,9 @@ async def _show(page: OpenPage) -> Response:
     return await page.show(
         "overview.html",
         **found,
-        market=_MARKET,
+        market=series.market,
+        interval=series.interval,
+        held=await held,
         answer=answers[0] if answers else None,
         gaps=build_columns([each.to_fetch for each in answers[::-1]], height=_CHART_PX),
         answers=answers,
@@ -59,26 +76,38 @@ async def _show(page: OpenPage) -> Response:
 @router.post("/fetch/preview", dependencies=[needs(Scope.BARS_READ)])
 async def preview_fetch(page: Page, request: Request) -> Response:
     """Say what would be fetched of a session."""
-    session = _session_of(await read_form(request))
-    found = await _ask_sessions(page, 1, last=session)
+    fields = await read_form(request)
+    session, series = _session_of(fields), _series_of(fields)
+    found = await _ask_sessions(page, series, 1, last=session)
     if not found.is_ok:
         return await page.show_problem(found)
     answer = next((Completeness(each) for each in found.data["items"] if each["session"] == session), None)
-    values = {"answer": answer, "session": session, "market": _MARKET}
+    values = {"answer": answer, "session": session, "market": series.market, "interval": series.interval}
     return await page.show("parts/fetch_preview.html" if page.is_part else "fetch_preview.html", **values)
 
 
 @router.post("/fetch", dependencies=[needs(Scope.INGEST)])
 async def fetch(page: Page, request: Request) -> Response:
     """Fetch what is missing of a session, and open the job."""
-    session = _session_of(await read_form(request))
-    body = {"intervals": {_INTERVAL: 1}, "market": _MARKET, "last": session}
+    fields = await read_form(request)
+    series = _series_of(fields)
+    body = {"intervals": {series.interval.value: 1}, "market": series.market, "last": _session_of(fields)}
     reply = await page.api.post("/api/v1/ingest/backfill", body)
     return page.go_to(f"/jobs/ingest/{reply.data['job_id']}") if reply.is_ok else await page.show_problem(reply)
 
 
-async def _ask_sessions(page: OpenPage, sessions: int, last: str | None = None) -> Reply:
-    return await page.ask("/api/v1/coverage/sessions", interval=_INTERVAL, sessions=sessions, market=_MARKET, last=last)
+async def _ask_sessions(page: OpenPage, series: Series, sessions: int, last: str | None = None) -> Reply:
+    wanted = {"interval": series.interval, "market": series.market, "sessions": sessions, "last": last}
+    return await page.api.get("/api/v1/coverage/sessions", wanted)
+
+
+def _series_of(fields: Mapping[str, Sequence[str]]) -> Series:
+    try:
+        return Series.model_validate(
+            {name: first_of(fields, name) for name in ("market", "interval") if name in fields}
+        )
+    except ValidationError as e:
+        raise InvalidRequest("the form had a market or an interval that is none") from e
 
 
 def _session_of(fields: Mapping[str, Sequence[str]]) -> str:

@@ -13,6 +13,7 @@ from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
 from app.dashboard.catalogue import find_text
 from app.dashboard.page import OpenPage, Page, ask_all
+from app.dashboard.shapes.coverage_strip import build_strip
 from app.dashboard.shapes.symbol_bars import around, days_around, quote_of, split_at, to_rows
 from app.deps import needs
 from app.words.language import Language
@@ -23,7 +24,7 @@ from batch.providers.fields import SourceName
 from batch.providers.registry import get_source_spec
 
 router = APIRouter(dependencies=[needs(Scope.BARS_READ)])
-_SESSIONS = 20
+_SESSIONS, _STRIP = 20, 250
 #: Two sessions of minutes, or a year of days.
 _MOST_BARS = 800
 _YEAR = timedelta(days=366)
@@ -95,13 +96,15 @@ async def show_symbol(
 async def _ask(page: OpenPage, covered: Reply, filters: SymbolFilters, session: date) -> Mapping[str, Reply]:
     name = covered.data["symbol"]
     path = f"/api/v1/bars/{name}"
-    series = {"interval": filters.interval, "provider": covered.data["provider"], "end": session + timedelta(days=1)}
+    known = {"interval": filters.interval, "provider": covered.data["provider"]}
+    series = {**known, "end": session + timedelta(days=1)}
     start = session - _YEAR if filters.interval is Interval.D1 else _session_before(covered.data["items"], session)
     adjusted = str(filters.adjusted).lower()
     return await ask_all(
         bars=page.api.get(path, {**series, "start": start, "adjusted": adjusted, "limit": _MOST_BARS}),
         actions=page.api.get(path, {**series, "start": session, "adjusted": "true", "limit": 1}),
         calendar=page.api.get("/api/v1/calendar", days_around(session)),
+        strip=page.api.get(f"/api/v1/coverage/cells/{name}", {**known, "sessions": _STRIP}),
         listed=page.api.get("/api/v1/symbols", {"q": name, "session": session, "limit": 50}),
     )
 
@@ -115,6 +118,8 @@ def _describe(
     hours = days.get(session.isoformat())
     before, of_session = split_at(bars, session)
     actions = (found["actions"].data["actions"] or []) if found["actions"].is_ok else []
+    # Where the year cannot be had, the last sessions are better than nothing.
+    year = found["strip"].data["items"] if found["strip"].is_ok else items
     is_tse = get_source_spec(covered.data["provider"]).is_tse
     earlier, later = around(list(days) if is_tse else [row["session"] for row in items], session)
     return {
@@ -126,7 +131,9 @@ def _describe(
         "later": later if later <= today.isoformat() else "",
         "actions": actions,
         "listing": _listing(found["listed"], covered.data["symbol"]),
-        "states": [(state, [row["session"] for row in items if row["state"] == state]) for state in _SHOWN],
+        "strip": build_strip(year),
+        "complete": sum(row["state"] == "complete" for row in year),
+        "states": [(state, [row["session"] for row in year if row["state"] == state]) for state in _SHOWN],
         "cell": next((row for row in items if row["session"] == session.isoformat()), None),
     }
 

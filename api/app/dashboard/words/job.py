@@ -147,6 +147,7 @@ WORDS: dict[str, Pair] = {
         "The provider gave other values than before; old and new are in the log.",
         "データ提供元の値が以前と異なりました。新旧の値はログにあります。",
     ),
+    "download": ("Download as CSV", "CSVでダウンロード"),
     "failures": ("Failures", "失敗"),
     "all": ("All", "すべて"),
     "symbol": ("Symbol", "銘柄"),

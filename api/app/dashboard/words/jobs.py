@@ -33,7 +33,7 @@ WORDS: dict[str, Pair] = {
     "choose": ("Select {job}", "{job}を選択"),
     "job": ("Job", "ジョブ"),
     "session": ("Session", "立会日"),
-    "sessions": ("{n} sessions", "{n}立会日"),
+    "sessions": ("{n} session || {n} sessions", "{n}立会日"),
     "progress": ("Progress", "進捗"),
     "progress_label": ("{done} of {total}, {failed} failed", "{total}件中{done}件完了、失敗{failed}件"),
     "rate": ("Items/s", "件/秒"),

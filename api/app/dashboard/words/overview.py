@@ -4,7 +4,12 @@ from app.words.language import Pair
 
 WORDS: dict[str, Pair] = {
     "title": ("Overview", "稼働状況"),
-    "about": ("{market} · 1-minute bars · session of {day}", "{market}・1分足・{day}の立会日"),
+    "about": ("{market} · {interval} bars · session of {day}", "{market}・{interval}・{day}の立会日"),
+    "b_1m": ("1-minute", "1分足"),
+    "b_5m": ("5-minute", "5分足"),
+    "b_15m": ("15-minute", "15分足"),
+    "b_1h": ("hourly", "1時間足"),
+    "b_1d": ("daily", "日足"),
     "nothing": ("nothing is stored yet", "まだ何も保存されていません"),
     "question": ("Is today’s data complete?", "本日のデータはそろっていますか？"),
     "complete_today": (
@@ -124,10 +129,10 @@ WORDS: dict[str, Pair] = {
     "fetch_title": ("Fetch what is missing?", "欠損を取り込みますか？"),
     "fetch_about": (
         (
-            "{n} symbol of one session, {day}, 1-minute bars. Nothing else is asked of the provider. || "
-            "{n} symbols of one session, {day}, 1-minute bars. Nothing else is asked of the provider."
+            "{n} symbol of one session, {day}, {interval} bars. Nothing else is asked of the provider. || "
+            "{n} symbols of one session, {day}, {interval} bars. Nothing else is asked of the provider."
         ),
-        "{day}の1立会日、{n}銘柄の1分足です。ほかの問い合わせは行いません。",
+        "{day}の1立会日、{n}銘柄の{interval}です。ほかの問い合わせは行いません。",
     ),
     "fetch_none": ("Nothing is missing of {day}.", "{day}に欠損はありません。"),
     "do_fetch": ("Fetch {n} symbol || Fetch {n} symbols", "{n}銘柄を取り込む"),

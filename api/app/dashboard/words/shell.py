@@ -16,6 +16,13 @@ WORDS: dict[str, Pair] = {
     "nav_workers": ("Workers", "ワーカー"),
     "nav_settings": ("Settings", "設定"),
     "nav_more": ("More", "その他"),
+    "everywhere": ("Log out everywhere…", "すべての端末からログアウト…"),
+    "everywhere_about": (
+        "Ends every session and JWT of this user, on this device, too, within 5 s.",
+        "この端末を含め、このユーザーのすべてのセッションとJWTを5秒以内に無効にします。",
+    ),
+    "do_everywhere": ("Log out everywhere", "すべてログアウト"),
+    "account": ("Account and display", "アカウントと表示"),
     "more_places": ("All places", "すべての画面"),
     "more_display": ("Display", "表示"),
     "more_theme": ("Colours", "配色"),

@@ -67,6 +67,10 @@ WORDS: dict[str, Pair] = {
     "f_gap": ("Empty minutes before this bar", "この足の前に足のない時間帯"),
     "f_day_differs": ("Minutes do not add up to the day", "1分足の合計が日足と不一致"),
     "coverage": ("Coverage", "充足状況"),
+    "strip": (
+        "Coverage of the last {n} sessions: {complete} complete",
+        "直近{n}立会日のデータ充足状況：欠損なし{complete}",
+    ),
     "newest": ("last {n} session || last {n} sessions", "直近{n}立会日"),
     "median": ("usual bars a session", "1日の足数（中央値）"),
     "on_map": ("Show on the map", "データ充足状況で見る"),

@@ -120,7 +120,8 @@ async def find_missed_ingests(asked: Asked) -> list[Alert]:
             market, interval = reading.labels
             text = f"the newest session is not complete, {reading.value / 3600:.1f} h after it was due"
             command = f"kaboom ingest backfill --market {market} --interval {interval}"
-            link, since = "/api/v1/jobs?q=ingest.run_daily", asked.now - timedelta(seconds=reading.value)
+            link = f"/api/v1/coverage/sessions?market={market}&interval={interval}"
+            since = asked.now - timedelta(seconds=reading.value)
             alerts.append(Alert(Kind.INGEST_MISSED, Severity.PAGE, text, command, link, f"{market} {interval}", since))
     return alerts
 

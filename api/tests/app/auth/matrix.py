@@ -139,6 +139,7 @@ ROWS: dict[str, Row] = {
     "GET /docs": Row(None),
     "GET /jobs": Row(_READ),
     "GET /jobs/{queue}/{job_id}": Row(_READ),
+    "GET /jobs/{queue}/{job_id}/failures.csv": Row(_READ),
     "GET /live/jobs": Row(_READ, is_stream=True),
     "POST /jobs/preview": Row(_READ, form="action=cancel&job=ingest/{job_id}&next=/jobs"),
     # The job has ended.

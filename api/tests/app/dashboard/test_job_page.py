@@ -53,8 +53,7 @@ async def test_an_ended_job_accounts_for_every_item(real_app: FastAPI, real_brow
 async def test_failures_are_filtered_by_reason(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
     job = await plant_final(real_app, "ok", "rate_limited", "provider_error")
     html = await read(real_browser, f"/jobs/ingest/{job.job_id}?outcome=provider_error")
-    rows = re.findall(r'<th scope="row" class="nowrap">', html)
-    assert len(rows) == 1
+    assert html.count('<th scope="row"><a href="/symbols/') == 1
     assert "No failure of this kind." in part_of(
         await read(real_browser, f"/jobs/ingest/{job.job_id}?outcome=write_failed"), "hf"
     )
@@ -65,7 +64,26 @@ async def test_many_failures_are_shown_on_demand(real_app: FastAPI, real_browser
     html = await read(real_browser, f"/jobs/ingest/{job.job_id}")
     assert "3 more" in part_of(html, "hf")
     every = await read(real_browser, f"/jobs/ingest/{job.job_id}?shown=all")
-    assert len(re.findall(r'<th scope="row" class="nowrap">', every)) == 23
+    assert every.count('<th scope="row"><a href="/symbols/') == 23
+
+
+async def test_failures_lead_to_their_symbols_and_are_a_file(
+    real_app: FastAPI, real_browser: httpx2.AsyncClient
+) -> None:
+    job = await plant_final(real_app, "ok", "provider_error", "rate_limited")
+    html = await read(real_browser, f"/jobs/ingest/{job.job_id}")
+    items = (await real_browser.get(f"/api/v1/ingest/jobs/{job.job_id}/failures")).json()["items"]
+    linked = [tag["href"] for _, tag in tags_of(html) if tag.get("href", "").startswith("/symbols/")]
+    assert linked == [f"/symbols/{each['item']}?interval=1m&session=2025-11-04" for each in items]
+    path = f"/jobs/ingest/{job.job_id}/failures.csv"
+    answer = await real_browser.get(path)
+    assert answer.headers["content-disposition"] == f'attachment; filename="failures-{job.job_id[:8]}.csv"'
+    lines = answer.content.decode("utf-8-sig").splitlines()
+    assert lines[0] == "item,interval,outcome,attempts,message"
+    assert [line.split(",")[2] for line in lines[1:]] == ["provider_error", "rate_limited"]
+    one = await real_browser.get(path, params={"outcome": "rate_limited"})
+    assert len(one.text.splitlines()) == 2
+    assert (await real_browser.get(f"/jobs/ingest/{'0' * 32}/failures.csv")).status_code == 404
 
 
 async def test_a_running_job_says_how_far_it_is(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:

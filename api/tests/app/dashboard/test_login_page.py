@@ -49,6 +49,18 @@ async def test_a_browser_logs_in_acts_and_logs_out(app: FastAPI, by: str) -> Non
     assert lines[1]["address"] == "127.0.0.1"
 
 
+async def test_a_user_logs_out_everywhere(app: FastAPI) -> None:
+    user = await add_user(app)
+    fields = {"user": user.name, "password": PASSWORD}
+    async with browser_of_page(app) as one, browser_of_page(app) as other:
+        for browser in (one, other):
+            await browser.post("/login", data=fields)
+        token = re.findall(r'name="csrf" value="([^"]+)"', (await one.get("/more")).text)[0]
+        out = await one.post("/logout", data={"csrf": token, "everywhere": "yes"})
+        assert out.headers["location"] == "/login"
+        assert [(await each.get(ME)).status_code for each in (one, other)] == [401, 401]
+
+
 @pytest.mark.parametrize(
     "fields", [{"token": "wrong"}, {"user": "nobody", "password": "x"}, {}, {"user": "x"}], ids=str
 )

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from app.dashboard.shapes.charts import build_columns
 from app.dashboard.shapes.completeness import Completeness
+from app.dashboard.shapes.links import page_showing
 from batch.errors import StoreError
 from tests.fixtures.jobs.apps import RUN_DAILY, jobs_of
 from tests.fixtures.jobs.browsers import browser_of, tags_of, text_of
@@ -147,3 +148,38 @@ async def test_it_is_complete_in_japanese(ingested: FastAPI) -> None:
         text = text_of(await read(browser))
     assert "データはそろっていません" in text
     assert "次のスケジュール" in text
+
+
+async def test_market_and_interval_are_chosen_of_what_is_held(ingested: FastAPI) -> None:
+    async with browser_of(ingested, accept="*/*") as caller:
+        body = {"intervals": {"1d": 3}, "symbols": ["7203", "6758"]}
+        accepted = await caller.post(RUN_DAILY, json=body)
+        await caller.get(accepted.headers["location"], headers={"prefer": "wait=30"})
+    async with browser_of(ingested) as browser:
+        html = await read(browser, "/?interval=1d")
+        wrong = await browser.get("/?interval=7m")
+    assert "TSE Prime · daily bars · session of" in text_of(html)
+    options = {tag["value"]: "selected" in tag for name, tag in tags_of(html) if name == "option"}
+    assert options == {"TSE_PRIME": True, "1m": False, "1d": True}
+    named = {
+        tag["name"]: tag["value"]
+        for _, tag in tags_of(html)
+        if tag.get("name") in {"market", "interval"} and "value" in tag
+    }
+    assert named == {"market": "TSE_PRIME", "interval": "1d"}
+    assert wrong.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("link", "page"),
+    [
+        ("/api/v1/workers", "/workers"),
+        ("/api/v1/jobs?status=queued&queue=ingest", "/jobs?status=queued&queue=ingest"),
+        ("/api/v1/coverage/sessions?market=TSE_PRIME&interval=1m", "/?market=TSE_PRIME&interval=1m"),
+        ("/api/v1/schedules/" + "a" * 32, "/schedules/" + "a" * 32),
+        ("/readyz", ""),
+        ("//evil.example", ""),
+    ],
+)
+def test_what_an_alert_links_to_has_a_page(link: str, page: str) -> None:
+    assert page_showing(link) == page

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.dashboard.page import OpenPage
 from app.dashboard.pages import job as job_page
 from tests.fixtures.accounts.callers import browser_of as log_in
 from tests.fixtures.jobs.apps import TOKEN
@@ -22,7 +23,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     languages: list[str] = []
     show = job_page._show
 
-    async def counted(page: job_page.OpenPage, **chosen: str) -> httpx2.Response:
+    async def counted(page: OpenPage, **chosen: str) -> httpx2.Response:
         languages.append(page.viewer.language)
         return await show(page, **chosen)  # type: ignore[return-value]
 

@@ -1,0 +1,31 @@
+"""How long a backfill takes, judged by the newest jobs of the same provider; pure."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+#: Fewer items say little about the speed.
+_LEAST_ITEMS = 10
+#: A single job says how long it takes, and not how much that varies.
+_SPREAD = 1.25
+
+
+def estimate_s(
+    jobs: Iterable[Mapping[str, Any]], *, provider: str, interval: str, symbols: int
+) -> tuple[float, float] | None:
+    """Return the least and the most seconds for some symbols, from jobs of the API; None where none is like it."""
+    found = [
+        _took_s(job) / job["progress"]["total"] * symbols
+        for job in jobs
+        if (job["result"] or {}).get("provider") == provider
+        and interval in (job["intervals"] or {})
+        and job["progress"]["total"] >= _LEAST_ITEMS
+        and job["started_at"]
+        and job["completed_at"]
+    ]
+    return (min(found) / _SPREAD, max(found) * _SPREAD) if found else None
+
+
+def _took_s(job: Mapping[str, Any]) -> float:
+    begin, end = datetime.fromisoformat(job["started_at"]), datetime.fromisoformat(job["completed_at"])
+    return (end - begin).total_seconds()
