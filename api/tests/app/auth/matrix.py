@@ -157,8 +157,12 @@ ROWS: dict[str, Row] = {
     "GET /schedules/new": Row(_SCHEDULES),
     "GET /schedules/{schedule_id}": Row(_READ),
     "POST /schedules": Row(_SCHEDULES, form="name=page&task=ingest.run_daily&cron=0+18+*+*+*", fine={303, 422}),
-    "GET /schedules/{schedule_id}/edit": Row(_SCHEDULES),
-    "POST /schedules/{schedule_id}": Row(_SCHEDULES, form="name=page&max_late_h=5&cron=0+18+*+*+*", fine={303, 422}),
+    "GET /schedules/{schedule_id}/edit": Row(_READ),
+    "POST /schedules/{schedule_id}": Row(
+        _SCHEDULES,
+        form="name=page&request=%7B%22intervals%22%3A%7B%221d%22%3A1%7D%7D&when=cron&cron=0+18+*+*+*&missed=skip&max_late_h=5",
+        fine={303},
+    ),
     "POST /schedules/{schedule_id}/switch": Row(_SCHEDULES, form="is_enabled=no", fine={303}),
     "POST /schedules/{schedule_id}/run": Row(_SCHEDULES, form="next=/schedules", fine={303}),
     # `DELETE` comes before it.

@@ -62,7 +62,7 @@ async def show_form(page: Page) -> Response:
     return await show_form_of(page, _DAILY)
 
 
-@router.get("/schedules/{schedule_id}/edit", dependencies=[needs(Scope.SCHEDULES_WRITE)])
+@router.get("/schedules/{schedule_id}/edit", dependencies=[needs(Scope.JOBS_READ)])
 async def show_edit_form(page: Page, schedule_id: ScheduleId) -> Response:
     """Show the form with the values of a schedule."""
     found = await page.ask(f"{API}/{schedule_id}")
