@@ -46,6 +46,7 @@ class CommonSettings(BaseSettings):
     )
     retention: str | None = Field(default=None, pattern=_BY_INTERVAL, validation_alias="KABOOM_RETENTION")
     mirror_path: Path | None = Field(default=None, validation_alias="KABOOM_MIRROR_DIR")
+    strategies_dir: Path | None = Field(default=None, validation_alias="KABOOM_STRATEGIES_DIR")
     redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")
     disable_redis: bool = Field(default=False, validation_alias="DISABLE_REDIS")
 

@@ -29,7 +29,7 @@ class Fees(Request):
     fixed: _Yen = 0.0
     least: _Yen = 0.0
     most: _Yen | None = None
-    steps: Annotated[tuple[tuple[_Yen, _Yen], ...], BeforeValidator(_to_steps), Field(max_length=MAX_STEPS)] = ()
+    steps: Annotated[tuple[tuple[_Yen, _Yen], ...], Field(max_length=MAX_STEPS), BeforeValidator(_to_steps)] = ()
 
     @model_validator(mode="after")
     def _check(self) -> "Fees":

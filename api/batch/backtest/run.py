@@ -47,7 +47,7 @@ def run_targets(
     capacity = 256 + 2 * check_targets(panel, targets)
     sim = new_sim(panel, model.to_rules(**protection.shares()), cash, capacity=capacity)
     if not is_compiled(engine):
-        return run_bars(panel, _Targets(targets), sim, cash)
+        return run_bars(panel, TargetStrategy(targets), sim, cash)
     from batch.backtest.kernel import run_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
 
     done = run_compiled(sim, targets)
@@ -104,7 +104,7 @@ def run_bars(
     return Result(panel, broker.sim, float(cash))
 
 
-class _Targets:
+class TargetStrategy:
     """Target weights as a strategy that is called for each bar."""
 
     def __init__(self, targets: Floats) -> None:

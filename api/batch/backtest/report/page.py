@@ -1,0 +1,114 @@
+"""The page of a report."""
+
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from batch.backtest.arrays import Floats
+from batch.backtest.metrics import SESSIONS
+from batch.backtest.report.charts import Line, line_chart
+from batch.backtest.report.months import month_section
+from batch.backtest.report.style import STYLE
+from batch.backtest.report.tables import cost_section, metric_section, repeat_section, trade_section
+from batch.backtest.report.text import DASH, both, say, section
+from batch.backtest.report.traded_bars import traded_section
+from batch.backtest.report.words import DISCLAIMER
+from batch.backtest.result import Result
+from batch.backtest.summary import RunSummary
+
+_ROLLING = 122
+#: A page that may load nothing: it shows what it has, wherever it is opened.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportParts:
+    """What a report shows: the summary, the result, and the benchmark in yen at each bar."""
+
+    summary: RunSummary
+    result: Result
+    benchmark: Floats
+
+
+def build_report(parts: ReportParts) -> bytes:
+    """Return the report as one HTML file; equal runs give equal bytes."""
+    result, summary = parts.result, parts.summary
+    sections = [
+        _equity(parts),
+        metric_section(summary),
+        cost_section(summary, result),
+        _drawdown(result),
+        month_section(result.panel.days[result.session_ends], result.returns),
+        _rolling(result),
+        traded_section(result),
+        _exposure(result),
+        trade_section(result),
+        repeat_section(summary),
+    ]
+    title = f"{summary.strategy} · {_scope(summary)}"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f"<title>{escape(title)} · Kaboom</title><style>{STYLE}</style></head><body>"
+        '<input class="lang" type="radio" name="lang" id="en" checked aria-label="English">'
+        '<input class="lang" type="radio" name="lang" id="ja" aria-label="日本語">'
+        f"{_header(summary, title)}<main>{''.join(sections)}</main>"
+        f"<footer>{both(DISCLAIMER)}</footer></body></html>\n"
+    ).encode()
+
+
+def _scope(summary: RunSummary) -> str:
+    names = summary.request.get("symbols") or [str(summary.request.get("market"))]
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+
+
+def _header(summary: RunSummary, title: str) -> str:
+    notes = [name for name, is_so in (("made_up", not summary.is_real), ("ruined", summary.is_ruined)) if is_so]
+    strips = "".join(f'<p class="warn">{say(name)}</p>' for name in (*notes, "in_sample"))
+    span = f"{summary.interval}, {summary.first} {DASH} {summary.last}, {summary.provider}"
+    return (
+        '<header><div class="pick"><label for="en">English</label><label for="ja" lang="ja">日本語</label></div>'
+        f'<span class="sub">{say("backtest")}</span><h1>{escape(title)}</h1><span class="sub">{escape(span)}</span>'
+        f"{strips}</header>"
+    )
+
+
+def _equity(parts: ReportParts) -> str:
+    result, ends = parts.result, parts.result.session_ends
+    lines = [Line(parts.benchmark[ends] / 1e6, "thin"), Line(result.equity[ends] / 1e6)]
+    chart = line_chart(result.panel.days[ends], lines, height=280, label="equity")
+    return section(say("equity"), chart, sub=say("equity_sub"))
+
+
+def _drawdown(result: Result) -> str:
+    ends = result.session_ends
+    lines = [Line(result.drawdown[ends] * 100)]
+    chart = line_chart(result.panel.days[ends], lines, height=140, is_area=True, label="drawdown")
+    return section(say("drawdown"), chart, sub=say("drawdown_sub"))
+
+
+def _exposure(result: Result) -> str:
+    ends = result.session_ends
+    lines = [Line(result.exposure[ends] * 100)]
+    chart = line_chart(result.panel.days[ends], lines, height=120, is_area=True, label="exposure")
+    return section(say("exposure"), chart, sub=say("exposure_sub"))
+
+
+def _rolling(result: Result) -> str:
+    returns, days = result.returns, result.panel.days[result.session_ends]
+    sessions = min(_ROLLING, max(returns.size // 4, 2))
+    if returns.size <= sessions:
+        return ""
+    seen = np.lib.stride_tricks.sliding_window_view(returns, sessions)
+    mean, deviation = seen.mean(axis=1), seen.std(axis=1, ddof=1)
+    # What has not moved has no ratio, whatever the rounding of its mean.
+    ratio = np.divide(mean, deviation, out=np.full(mean.size, np.nan), where=deviation > 1e-12) * np.sqrt(SESSIONS)
+    sub = say("rolling_sub", sessions=sessions)
+    days = days[sessions - 1 :]
+    sharpe = line_chart(days, [Line(ratio)], height=140, label="rolling Sharpe ratio")
+    volatility = line_chart(
+        days, [Line(deviation * np.sqrt(SESSIONS) * 100)], height=140, label="rolling volatility, %"
+    )
+    return section(say("rolling_sharpe"), sharpe, sub=sub) + section(say("rolling_volatility"), volatility, sub=sub)

@@ -1,0 +1,127 @@
+"""The tables of a report: metrics, costs, trades, conventions, and what a repetition needs; pure."""
+
+from html import escape
+from typing import Any
+
+import polars as pl
+
+from batch.backtest.metrics import SESSIONS
+from batch.backtest.model import FillModel
+from batch.backtest.report.text import DASH, both, number, percent, say, section, sign_class, table
+from batch.backtest.report.words import CONVENTIONS, METRICS, REASONS
+from batch.backtest.result import Result
+from batch.backtest.summary import RunSummary
+from batch.market.calendar import JST
+
+_TRADES = 50
+_PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure"})
+_WHOLE = frozenset({"final_equity", "trades"})
+
+
+def metric_section(summary: RunSummary) -> str:
+    """Return the metrics of the strategy, beside those of the benchmark."""
+    other = summary.benchmark.model_dump()
+    rows = []
+    for name, title in METRICS.items():
+        cells = (_metric(name, summary.metrics.get(name)), _metric(name, other.get(name)))
+        rows.append(f"<tr><th>{both(title)}</th>{''.join(f'<td class=num>{cell}</td>' for cell in cells)}</tr>")
+    named = f"{say('benchmark')} <span>({escape(summary.benchmark.name)})</span>"
+    return section(say("metrics"), table([("", False), (say("strategy"), True), (named, True)], rows), wide=False)
+
+
+def cost_section(summary: RunSummary, result: Result) -> str:
+    """Return what trading cost, and how it was computed."""
+    mean, years = float(result.equity.mean()), max(result.returns.size, 1) / SESSIONS
+    yearly = result.fees / mean / years if mean > 0 else None
+    rows = [
+        f"<tr><th>{say('all_fees')}</th><td class=num>{number(result.fees)}</td></tr>",
+        f"<tr><th>{say('fees_a_year')}</th><td class=num>{percent(yearly, 2)}</td></tr>",
+        f"<tr><th>{say('all_flows')}</th><td class=num>{number(result.flows)}</td></tr>",
+        f"<tr><th>{say('turnover')}</th><td class=num>{number(summary.metrics.get('turnover'), 2)}</td></tr>",
+    ]
+    model = FillModel.parse(summary.request.get("model", {}))
+    said = [*_describe_model(model), _describe_symbols(summary), *map(both, CONVENTIONS)]
+    listed = "".join(f"<li>{text}</li>" for text in said)
+    return section(say("costs"), table([("", False), ("", True)], rows), wide=False) + section(
+        say("conventions"), f"<ul>{listed}</ul>"
+    )
+
+
+def trade_section(result: Result) -> str:
+    """Return the last trades."""
+    trades = result.trades
+    if trades.is_empty():
+        return section(say("trades"), f"<p>{say('no_trades')}</p>")
+    closed = trades.filter(pl.col("exit_bar").is_not_null())
+    won = closed.filter(pl.col("pnl") > 0).height
+    counts = {"count": trades.height, "won": won, "lost": closed.height - won, "open": trades.height - closed.height}
+    shown = trades.tail(_TRADES).reverse()
+    head = [(say(name), name not in {"symbol", "entry", "exit", "reason"}) for name in _COLUMNS]
+    rows = [_trade(row, is_intraday=result.panel.interval.is_intraday) for row in shown.iter_rows(named=True)]
+    return section(say("trades"), table(head, rows), sub=say("trades_sub", shown=shown.height, **counts))
+
+
+def repeat_section(summary: RunSummary) -> str:
+    """Return what a repetition needs."""
+    parameters = " ".join(f"{name}={value}" for name, value in summary.parameters.items())
+    values = {
+        "parameters": parameters,
+        "source": summary.provider,
+        "fingerprint": summary.fingerprint,
+        "code_version": summary.code_version,
+        "seed": str(summary.seed),
+        "digest": summary.digest,
+    }
+    listed = "".join(f"<dt>{say(name)}</dt><dd>{escape(value)}</dd>" for name, value in values.items())
+    return section(say("repeat"), f"<dl>{listed}</dl>")
+
+
+_COLUMNS = (
+    "symbol", "entry", "exit", "shares", "entry_price", "exit_price", "fees", "pnl", "gain", "reason",
+)  # fmt: skip
+
+
+def _trade(row: dict[str, Any], *, is_intraday: bool) -> str:
+    form = "%Y-%m-%d %H:%M" if is_intraday else "%Y-%m-%d"
+    times = [_local(row[name], form) if row[name] else DASH for name in ("entry_at", "exit_at")]
+    reason = row["exit_reason"] or ""
+    cells = [
+        f"<td>{escape(row['symbol'])}</td><td>{times[0]}</td><td>{times[1]}</td>",
+        f"<td class=num>{number(row['side'] * row['shares'])}</td>",
+        *(f"<td class=num>{number(row[name], 1)}</td>" for name in ("entry_price", "exit_price")),
+        f"<td class=num>{number(row['fees'])}</td>",
+        f'<td class="{sign_class(row["pnl"])}">{number(row["pnl"])}</td>',
+        f'<td class="{sign_class(row["gain"])}">{percent(row["gain"])}</td>',
+        f"<td>{both(REASONS.get(reason, (reason, reason)))}</td>",
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _local(at: Any, form: str) -> str:
+    return str(at.astimezone(JST).strftime(form))
+
+
+def _metric(name: str, value: float | None) -> str:
+    if name in _PERCENT:
+        return percent(value)
+    return number(value, 0 if name in _WHOLE else 2)
+
+
+def _describe_model(model: FillModel) -> list[str]:
+    fees, slip = model.fees, model.slippage
+    found = [
+        say("lots", lot=model.lot, cap=f"{model.volume_cap:.0%}") if model.volume_cap else say("no_cap", lot=model.lot),
+        say("fee_steps", steps=len(fees.steps))
+        if fees.steps
+        else say("fee", rate=f"{fees.rate:.3%}", fixed=fees.fixed),
+        say("slippage", rate=f"{slip.rate:.3%}", ticks=slip.ticks, impact=f"{slip.impact:.3%}"),
+    ]
+    found += [say("limits")] if model.has_limits else []
+    return found + ([say("shorts", rate=f"{model.borrow_rate:.2%}")] if model.allows_short else [])
+
+
+def _describe_symbols(summary: RunSummary) -> str:
+    if not summary.listed_on:
+        return say("chosen", symbols=summary.symbols)
+    days = ", ".join(day.isoformat() for day in summary.listed_on)
+    return say("listed", days=days, delisted=summary.delisted, missing=summary.missing)

@@ -1,0 +1,53 @@
+"""Text of a report: both languages side by side, of which one is shown, and numbers."""
+
+import math
+from html import escape
+
+from batch.backtest.report.words import WORDS, Pair
+
+MINUS = "\u2212"
+#: Where there is no number.
+DASH = "\u2013"
+
+
+def both(pair: Pair, **values: object) -> str:
+    """Return a text in both languages; the page shows one."""
+    english, japanese = (escape(text.format(**values)) for text in pair)
+    return f'<span class="en">{english}</span><span class="ja" lang="ja">{japanese}</span>'
+
+
+def say(name: str, /, **values: object) -> str:
+    """Return a text of the catalogue in both languages."""
+    return both(WORDS[name], **values)
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """Return a number with separators; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    text = f"{abs(value):,.{digits}f}"
+    return f"{MINUS}{text}" if value < 0 and float(text.replace(",", "")) != 0 else text
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Return a share as percent; a dash where there is none."""
+    return DASH if value is None or not math.isfinite(value) else f"{number(value * 100, digits)}%"
+
+
+def sign_class(value: float | None) -> str:
+    """Return the class by which a gain is red and a loss blue, as in Japan."""
+    if value is None or not math.isfinite(value) or value == 0:
+        return "num"
+    return "num up" if value > 0 else "num down"
+
+
+def section(title: str, body: str, *, sub: str = "", wide: bool = True) -> str:
+    """Return a part of the page below a title."""
+    note = f'<span class="sub">{sub}</span>' if sub else ""
+    return f'<section class="{"w2" if wide else "w1"}"><h2>{title}</h2>{note}{body}</section>'
+
+
+def table(head: list[tuple[str, bool]], rows: list[str]) -> str:
+    """Return a table; of each head, the text and whether its column has numbers."""
+    cells = "".join(f"<th{' class=num' if is_number else ''}>{text}</th>" for text, is_number in head)
+    return f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'

@@ -1,0 +1,79 @@
+"""The trades of one symbol on its candles, as inline SVG; pure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from batch.backtest.arrays import CLOSE, HIGH, LOW, OPEN, Floats
+from batch.backtest.journal import FLOWS
+from batch.backtest.report.charts import LEFT, RIGHT, WIDTH, Scale, date_axis, frame
+from batch.backtest.report.text import say, section
+from batch.backtest.result import Result
+
+_BARS, _HEIGHT = 160, 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """Where things are drawn: the number of the first bar, a place for each bar, and the prices."""
+
+    first: int
+    xs: Floats
+    scale: Scale
+
+
+def traded_section(result: Result) -> str:
+    """Return the last bars of the symbol that was traded most, with what was bought and sold; empty without a fill."""
+    fills = result.journal.filter(~pl.col("reason").is_in(FLOWS))
+    if fills.is_empty():
+        return ""
+    ranked = fills.group_by("symbol").len().sort(["len", "symbol"], descending=[True, False])
+    symbol = str(ranked["symbol"][0])
+    column = result.panel.column_of(symbol)
+    last = int(fills.filter(pl.col("symbol") == symbol)["bar"].max()) + 20  # type: ignore[arg-type]
+    end = min(last, result.panel.shape[0])
+    first = max(0, end - _BARS)
+    prices = result.panel.prices[:, first:end, column]
+    if np.isnan(prices[CLOSE]).all():
+        return ""
+    scale = Scale.of(float(np.nanmin(prices[LOW])), float(np.nanmax(prices[HIGH])), _HEIGHT)
+    step = (WIDTH - LEFT - RIGHT) / (end - first)
+    drawing = _Drawing(first, LEFT + step * (np.arange(end - first, dtype=np.float64) + 0.5), scale)
+    body = scale.axis() + date_axis(result.panel.days[first:end], drawing.xs, _HEIGHT)
+    body += _draw_bars(prices, drawing, max(1.0, step * 0.6))
+    body += _marks(fills.filter((pl.col("symbol") == symbol) & (pl.col("bar") >= first)), drawing, prices)
+    title, sub = say("candles"), say("candles_sub", symbol=symbol, bars=end - first)
+    return section(title, frame(_HEIGHT, body, f"candles of {symbol}"), sub=sub)
+
+
+def _draw_bars(prices: Floats, drawing: _Drawing, width: float) -> str:
+    parts = []
+    y = drawing.scale.y
+    for x, opening, high, low, close in zip(
+        drawing.xs, prices[OPEN], prices[HIGH], prices[LOW], prices[CLOSE], strict=True
+    ):
+        if np.isnan(close):
+            continue
+        kind = "cu" if close >= opening else "cd"
+        top, tall = y(max(opening, close)), max(1.0, abs(y(opening) - y(close)))
+        wick = f"M{x:.1f} {y(high):.1f}V{y(low):.1f}"
+        body = f"M{x - width / 2:.1f} {top:.1f}h{width:.1f}v{tall:.1f}h-{width:.1f}z"
+        parts.append(f'<path class="{kind}" d="{wick}{body}"/>')
+    return "".join(parts)
+
+
+def _marks(fills: pl.DataFrame, drawing: _Drawing, prices: Floats) -> str:
+    parts = []
+    for bar, shares in fills.select("bar", "shares").iter_rows():
+        place = bar - drawing.first
+        if not 0 <= place < drawing.xs.size or np.isnan(prices[LOW, place]):
+            continue
+        x = drawing.xs[place]
+        if shares > 0:
+            y = drawing.scale.y(float(prices[LOW, place])) + 4
+            parts.append(f'<path class="buy" d="M{x:.1f} {y:.1f}l5 9h-10z"/>')
+        else:
+            y = drawing.scale.y(float(prices[HIGH, place])) - 4
+            parts.append(f'<path class="sell" d="M{x:.1f} {y:.1f}l5 -9h-10z"/>')
+    return "".join(parts)

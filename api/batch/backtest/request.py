@@ -1,0 +1,183 @@
+"""What a caller may ask of a backtest and of a sweep; importable without numpy."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
+
+from batch.backtest.model import FillModel
+from batch.backtest.strategies.parameters import PARAMETERS, check_parameters
+from batch.errors import InvalidRequest
+from batch.kit.request import PlannedRequest, Request
+from batch.market.fields import WHOLE, Day, IntervalName, LookBack, MarketName, SymbolTexts, parse_symbols
+from batch.market.interval import Interval
+from batch.market.listing import Market
+from batch.providers.fields import SourceName, need_provider
+from batch.providers.registry import get_source_spec
+from batch.providers.spec import ProviderSpec
+
+#: About five years.
+DEFAULT_SESSIONS = 1250
+DEFAULT_CASH = 10_000_000.0
+#: The most combinations of a sweep.
+MAX_TRIALS = 100_000
+#: The most combinations that a grid may span where some of them are drawn.
+MAX_GRID = 10_000_000
+
+type Scalar = bool | int | float | str | None
+Metric = Literal["sharpe", "total_return", "max_drawdown"]
+
+_STRATEGY_SCHEMA = WithJsonSchema({"type": "string", "examples": list(PARAMETERS), "pattern": "^[a-z][a-z0-9_]{0,39}$"})
+#: A name of the registry, or of a file in the folder of a worker that has one.
+StrategyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$"), _STRATEGY_SCHEMA]
+_PARAMETERS_SCHEMA = WithJsonSchema(
+    {"type": "object", "anyOf": [kind.model_json_schema() for kind in PARAMETERS.values()]}
+)
+Parameters = Annotated[dict[str, Scalar], Field(max_length=20), _PARAMETERS_SCHEMA]
+_Symbol = Annotated[str, Field(min_length=1, max_length=20)]
+
+
+def _to_choices(value: Any) -> Any:
+    """A choice that is no list is a list of one."""
+    if not isinstance(value, dict):
+        return value
+    return {name: tuple(one) if isinstance(one, list) else (one,) for name, one in value.items()}
+
+
+_CHOICES_SCHEMA = WithJsonSchema(
+    {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 10,
+        "additionalProperties": {"type": "array", "items": {"type": ["number", "string", "boolean"]}, "minItems": 1},
+    }
+)
+_Values = Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=10_000)]
+Choices = Annotated[
+    dict[str, _Values], Field(min_length=1, max_length=10), BeforeValidator(_to_choices), _CHOICES_SCHEMA
+]
+
+
+class BarsAsked(Request):
+    """Which bars to test on, with which cash, and how orders are filled."""
+
+    interval: IntervalName = Interval.D1
+    provider: SourceName | None = Field(default=None, description="whose bars; default: KABOOM_PROVIDER")
+    market: MarketName | None = Field(default=None, description="all symbols of a market that have bars")
+    symbols: SymbolTexts | None = Field(default=None, description="only these; give either symbols or a market")
+    sessions: LookBack = Field(default=DEFAULT_SESSIONS, description="look-back in sessions, unless `first` is given")
+    first: Day | None = Field(default=None, description="the first day")
+    last: Day | None = Field(default=None, description="the last session; default: newest closed")
+    benchmark: _Symbol | None = Field(
+        default=None, description="a symbol to compare with, such as 1306; default: equal weights of the symbols"
+    )
+    cash: Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)] = Field(
+        default=DEFAULT_CASH, description="yen before the first bar"
+    )
+    model: FillModel = Field(default=FillModel(), description="how orders are filled; docs/explanation/backtests.md")
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE] = Field(
+        default=0, description="of what is drawn at random: trials of a sweep, a strategy of your own"
+    )
+
+    @field_validator("symbols")
+    @classmethod
+    def _parse_symbols(cls, texts: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        provider = info.data.get("provider")
+        return parse_symbols(texts, get_source_spec(provider).parse_symbol) if texts and provider else texts
+
+    @model_validator(mode="after")
+    def _check_scope(self) -> Self:
+        if (self.symbols is None) is (self.market is None):
+            raise InvalidRequest("symbols and market: expected one of them", pointer="/symbols")
+        if self.first and self.last and self.first > self.last:
+            message = f"first was {self.first} and last {self.last}, expected them in order"
+            raise InvalidRequest(message, pointer="/first")
+        return self
+
+    @property
+    def source(self) -> str:
+        """Whose bars; known once the request was checked."""
+        return need_provider(self.provider)
+
+    @property
+    def spec(self) -> ProviderSpec:
+        """What is known of whose bars they are."""
+        return get_source_spec(self.source)
+
+    @property
+    def is_tse(self) -> bool:
+        """Whether the bars have the Tokyo Stock Exchange's calendar."""
+        return Market.FILE not in self.spec.capabilities.markets
+
+
+class BacktestRequest(BarsAsked):
+    """Run one strategy over bars that are held."""
+
+    strategy: StrategyName = Field(description="its name; docs/how-to/backtest.md lists those that there are")
+    parameters: Parameters = Field(default={}, description="of the strategy; default: its own")
+
+    @model_validator(mode="after")
+    def _check_parameters(self) -> Self:
+        if self.strategy in PARAMETERS:
+            _check(self.strategy, self.parameters)
+        return self
+
+
+class SweepRequest(PlannedRequest, BarsAsked):
+    """Run a strategy with every combination of some parameters, and keep the best."""
+
+    strategy: StrategyName = Field(description="its name; docs/how-to/backtest.md lists those that there are")
+    parameters: Choices = Field(description="parameter → the values to try")
+    trials: Annotated[int, Field(ge=1, le=MAX_TRIALS), WHOLE] | None = Field(
+        default=None, description="draw so many combinations by the seed; default: all"
+    )
+    keep: Annotated[int, Field(ge=1, le=100), WHOLE] = Field(default=20, description="how many of the best are kept")
+    rank_by: Metric = "sharpe"
+    out_of_sample: Annotated[float, Field(ge=0.05, le=0.9)] | None = Field(
+        default=None,
+        description="share of the bars, the last ones, that the choice does not see; the best are run on it",
+    )
+    folds: Annotated[int, Field(ge=2, le=20), WHOLE] | None = Field(
+        default=None, description="walk forward: choose on the bars so far, test on the next part, so many times"
+    )
+    chunk_size: Annotated[int, Field(ge=1, le=5000), WHOLE] | None = Field(
+        default=None, description="trials in a chunk; the result does not depend on it"
+    )
+
+    @model_validator(mode="after")
+    def _check_sweep(self) -> Self:
+        if self.out_of_sample is not None and self.folds is not None:
+            raise InvalidRequest("out_of_sample and folds: expected one of them", pointer="/folds")
+        size = count_combinations(self.parameters)
+        if size > (MAX_TRIALS if self.trials is None else MAX_GRID):
+            most = MAX_TRIALS if self.trials is None else MAX_GRID
+            raise InvalidRequest(f"parameters had {size} combinations, expected at most {most}", pointer="/parameters")
+        if self.strategy in PARAMETERS:
+            for name, values in self.parameters.items():
+                for value in values:
+                    _check_alone(self.strategy, name, value)
+        return self
+
+
+def count_combinations(choices: Mapping[str, tuple[Scalar, ...]]) -> int:
+    """Return how many combinations there are of some choices."""
+    size = 1
+    for values in choices.values():
+        size *= len(values)
+    return size
+
+
+def _check_alone(strategy: str, name: str, value: Scalar) -> None:
+    """Refuse a value that no combination allows; what does not go together is left out of the grid later."""
+    try:
+        _check(strategy, {name: value})
+    except InvalidRequest as e:
+        if e.pointer != "/parameters":
+            raise
+
+
+def _check(strategy: str, parameters: Mapping[str, Scalar]) -> None:
+    try:
+        check_parameters(strategy, parameters)
+    except InvalidRequest as e:
+        raise InvalidRequest(e.message.removeprefix(": "), pointer=f"/parameters{e.pointer.rstrip('/')}") from e

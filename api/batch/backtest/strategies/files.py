@@ -1,0 +1,92 @@
+"""Strategies of your own: Python files with a class `Strategy`, loaded where a person or a worker opted in."""
+
+import hashlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from typing import Any
+
+from batch.backtest.protection import NO_PROTECTION
+from batch.backtest.strategies.parameters import PARAMETERS
+from batch.backtest.strategies.registry import parse_strategy
+from batch.backtest.strategy import BarStrategy, WeightStrategy
+from batch.errors import InvalidRequest
+
+type AnyStrategy = WeightStrategy | BarStrategy
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyKind:
+    """A strategy before it has its parameters.
+
+    Attributes:
+        name: of the registry, or of the file without its suffix.
+        parse: returns the strategy of some parameters; raises InvalidRequest where they are not allowed.
+        digest: 64 hex digits of its file; empty of the registry.
+
+    """
+
+    name: str
+    parse: Callable[[Mapping[str, Any]], AnyStrategy]
+    digest: str = ""
+
+
+def find_strategy(name: str, folder: Path | None) -> StrategyKind:
+    """Return the strategy of a name: of the registry, else of a file `<name>.py` in a folder.
+
+    Raises:
+        InvalidRequest: there is none, or its file cannot be loaded.
+
+    """
+    if name in PARAMETERS:
+        return StrategyKind(name, partial(parse_strategy, name))
+    if folder is None or not (folder / f"{name}.py").is_file():
+        supported = ", ".join(PARAMETERS)
+        raise InvalidRequest(f"strategy was {name[:40]!r}, supported are {supported}", pointer="/strategy")
+    return load_strategy_file(folder / f"{name}.py")
+
+
+def load_strategy_file(path: Path) -> StrategyKind:
+    """Return the class `Strategy` of a Python file. This runs the file, with all that the user of the process may do.
+
+    Raises:
+        InvalidRequest: it cannot be read or run, or has no such class.
+
+    """
+    try:
+        source = path.read_bytes()
+        kind = _run(path, source)
+    except Exception as e:  # the file may do anything
+        raise InvalidRequest(f"{path.name} could not be loaded: {type(e).__name__}: {e}", pointer="/strategy") from e
+    if not isinstance(kind, type):
+        raise InvalidRequest(f"{path.name} has no class Strategy, expected one", pointer="/strategy")
+    return StrategyKind(path.stem, partial(_build, path.name, kind), hashlib.sha256(source).hexdigest())
+
+
+def _run(path: Path, source: bytes) -> object:
+    name = f"kaboom_strategy_{hashlib.sha256(source).hexdigest()[:16]}"
+    if name not in sys.modules:
+        spec = spec_from_loader(name, loader=None, origin=str(path))
+        module = module_from_spec(spec)  # type: ignore[arg-type]  # there is a spec without a loader, too
+        exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102 (a file of the user's own)
+        sys.modules[name] = module
+    return getattr(sys.modules[name], "Strategy", None)
+
+
+def _build(file: str, kind: type, parameters: Mapping[str, Any]) -> AnyStrategy:
+    parse = getattr(kind, "parse", None)
+    try:
+        strategy = parse(parameters) if parse else kind(**parameters)
+    except TypeError as e:
+        raise InvalidRequest(f"{file}: {e}", pointer="/parameters") from e
+    if isinstance(strategy, BarStrategy):
+        return strategy
+    if not hasattr(strategy, "targets"):
+        raise InvalidRequest(f"{file}: Strategy has neither targets nor on_bar, expected one", pointer="/strategy")
+    if not hasattr(strategy, "protection"):
+        strategy.protection = NO_PROTECTION
+    found: WeightStrategy = strategy
+    return found

@@ -1,0 +1,159 @@
+"""The bars of a backtest: which are meant, read from the store, as a panel with its splits and listings."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from batch.backtest.panel import Delisting, Listings, Panel
+from batch.backtest.request import BarsAsked
+from batch.bars.actions.resolve import applied_actions
+from batch.bars.actions.store import ActionStore
+from batch.bars.store import BarStore
+from batch.errors import InvalidRequest
+from batch.kit.stop import ShouldStop, check_stop, never
+from batch.market.bar import BarSeries
+from batch.market.bounds import resolve_last_session
+from batch.market.calendar import last_sessions, utc_midnight
+from batch.market.listing import Market
+from batch.market.source import provider_of
+from batch.market.universe import Universe, load_universe
+
+
+@dataclass(frozen=True, slots=True)
+class BarTools:
+    """What reading bars needs: the stores, and the folder of imported symbol lists."""
+
+    store: BarStore
+    actions: ActionStore
+    symbols_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class StudyBars:
+    """The bars of a request.
+
+    Attributes:
+        request: with its days, so that it means the same bars later.
+        panel: of the symbols that have bars.
+        benchmark: the panel of the symbol to compare with; None for equal weights of all.
+        missing: symbols that were asked for and have no bars.
+        delisted: symbols that are not listed any more on the last day.
+        listed_on: the dates of the lists that the symbols of a market come from.
+
+    """
+
+    request: BarsAsked
+    panel: Panel
+    benchmark: Panel | None
+    missing: tuple[str, ...]
+    delisted: tuple[str, ...]
+    listed_on: tuple[date, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    symbols: tuple[str, ...]
+    gone: frozenset[str]
+    topix500: frozenset[str]
+    listed_on: tuple[date, ...]
+
+
+def resolve_days[R: BarsAsked](request: R, now: datetime, *, delay_s: float = 0.0) -> R:
+    """Return the request with its first and last day, by which it means the same bars later.
+
+    Raises:
+        InvalidRequest: a day is not a session, or in the future.
+
+    """
+    last = resolve_last_session(request.last, now, is_tse=request.is_tse, delay_s=delay_s)
+    if request.first is not None:
+        return request.filled(last=last.isoformat())
+    first = last_sessions(request.sessions, last)[0] if request.is_tse else last - timedelta(days=2 * request.sessions)
+    return request.filled(first=first.isoformat(), last=last.isoformat())
+
+
+async def load_bars(request: BarsAsked, tools: BarTools, *, should_stop: ShouldStop = never) -> StudyBars:
+    """Return the bars of a request whose days are known.
+
+    Raises:
+        InvalidRequest: there are none, or bars that no test can be run on.
+        StoreError: a store could not be read.
+        Stopped: `should_stop` turned true.
+
+    """
+    known = _find_symbols(request, tools.symbols_dir)
+    frames = await _read(request, known.symbols, tools.store, should_stop)
+    if not frames:
+        what = f"{request.source} {request.interval} bars of {request.first} to {request.last}"
+        raise InvalidRequest(f"no {what} are held: take some first, such as by `kaboom ingest run-daily`", pointer="")
+    bars = pl.concat(frames)
+    held = frozenset(bars["symbol"].unique().to_list())
+    panel = Panel.of(bars, request.interval, await _listings(request, bars, known, tools.actions))
+    return StudyBars(
+        request=request,
+        panel=panel,
+        benchmark=await _load_benchmark(request, tools, should_stop),
+        missing=tuple(symbol for symbol in known.symbols if symbol not in held),
+        delisted=tuple(sorted(known.gone & held)),
+        listed_on=known.listed_on,
+    )
+
+
+def _find_symbols(request: BarsAsked, symbols_dir: Path) -> _Known:
+    """Return the symbols of a request: of a market those listed on its first and on its last day."""
+    if not request.is_tse:
+        if request.symbols is None:
+            raise InvalidRequest(
+                f"market was {request.market}, whose symbols no list has: name some", pointer="/market"
+            )
+        return _Known(request.symbols, frozenset(), frozenset(), ())
+    lists = [_lists(day, symbols_dir) for day in (request.first, request.last) if day is not None]
+    topix500 = frozenset[str]().union(*(one.topix500 for of_day in lists for one in of_day.values()))
+    if request.market is None:
+        return _Known(request.symbols or (), frozenset(), topix500, ())
+    begin, end = lists[0][request.market], lists[-1][request.market]
+    # Those that left the market, too: without them only survivors would be tested.
+    symbols = tuple(sorted({*begin.symbols, *end.symbols}))
+    everywhere = {symbol for one in lists[-1].values() for symbol in one.symbols if one.is_listed(symbol)}
+    gone = frozenset(symbol for symbol in symbols if symbol not in everywhere)
+    return _Known(symbols, gone, topix500, tuple(sorted({begin.as_of, end.as_of})))
+
+
+def _lists(day: date, symbols_dir: Path) -> dict[Market, Universe]:
+    return {market: load_universe(market, day, imported_dir=symbols_dir) for market in Market if market.is_tse}
+
+
+async def _read(
+    request: BarsAsked, symbols: tuple[str, ...], store: BarStore, should_stop: ShouldStop
+) -> list[pl.DataFrame]:
+    series = BarSeries(request.source, request.interval)
+    first, last = request.first or date.min, request.last or date.max
+    start, end = utc_midnight(first), utc_midnight(last + timedelta(days=1))
+    frames = []
+    for symbol in symbols:
+        check_stop(should_stop)
+        frames.append(await store.read(series, symbol, start=start, end=end))
+    return [frame for frame in frames if frame.height]
+
+
+async def _listings(request: BarsAsked, bars: pl.DataFrame, known: _Known, actions: ActionStore) -> Listings:
+    symbols = bars["symbol"].unique().sort().to_list()
+    notes = await actions.load(provider_of(request.source), symbols)
+    splits = applied_actions(notes, until=request.last or date.max).select("symbol", "ex_session", "factor")
+    ends = bars.group_by("symbol").agg(pl.col("opened_at").max().dt.date())
+    last = dict(ends.iter_rows())
+    gone = {symbol: Delisting(last[symbol]) for symbol in known.gone if symbol in last}
+    return Listings(splits=splits, delisted=gone, topix500=known.topix500)
+
+
+async def _load_benchmark(request: BarsAsked, tools: BarTools, should_stop: ShouldStop) -> Panel | None:
+    if request.benchmark is None:
+        return None
+    symbol = request.spec.parse_symbol(request.benchmark)
+    frames = await _read(request, (symbol,), tools.store, should_stop)
+    if not frames:
+        raise InvalidRequest(f"benchmark was {symbol}, of which no bars are held", pointer="/benchmark")
+    known = _Known((symbol,), frozenset(), frozenset(), ())
+    return Panel.of(frames[0], request.interval, await _listings(request, frames[0], known, tools.actions))

@@ -1,0 +1,164 @@
+"""The end of a sweep: its best trials, what they bring out of sample, and a backtest of the best."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from batch.backtest import metrics
+from batch.backtest.arrays import Floats
+from batch.backtest.request import BacktestRequest, SweepRequest
+from batch.backtest.run import run_weights
+from batch.backtest.strategies.files import StrategyKind
+from batch.backtest.strategy import WeightStrategy
+from batch.backtest.study.bars import StudyBars
+from batch.backtest.study.curves import encode_csv
+from batch.backtest.study.grid import combination
+from batch.backtest.study.single import Study, day_of, describe_bars, run_backtest
+from batch.backtest.study.trials import COLUMNS, TrialTable
+from batch.backtest.study.windows import Window, cut, describe_returns, find_windows, run_test
+from batch.backtest.summary import (
+    FileNote,
+    Fold,
+    SweepSummary,
+    TestSummary,
+    Trial,
+    WalkForward,
+    digest_of,
+    dump_summary,
+    finite,
+)
+from batch.kit.stop import ShouldStop, check_stop, never
+
+
+@dataclass(frozen=True, slots=True)
+class SweepEnd:
+    """What the end of a sweep needs: its bars, its strategy, and all its trials.
+
+    Attributes:
+        left_out: combinations that are not allowed.
+        lost: trials that failed.
+
+    """
+
+    bars: StudyBars
+    kind: StrategyKind
+    request: SweepRequest
+    table: TrialTable
+    left_out: int = 0
+    lost: int = 0
+    should_stop: ShouldStop = never
+
+    def strategy_of(self, place: int) -> WeightStrategy:
+        """Return the strategy of the trial at a place of the table."""
+        return self.kind.parse(self.parameters_of(place))  # type: ignore[return-value]  # a sweep has weights alone
+
+    def parameters_of(self, place: int) -> dict[str, Any]:
+        """Return the parameters of the trial at a place of the table."""
+        return combination(self.request.parameters, self.table.numbers[place])
+
+
+@dataclass(frozen=True, slots=True)
+class SweepStudy:
+    """What a sweep leaves: its summary, and its files by name."""
+
+    summary: SweepSummary
+    files: Mapping[str, bytes]
+
+
+def end_sweep(end: SweepEnd) -> SweepStudy:
+    """Choose the best trials and test them; equal trials give equal bytes, however they were cut into chunks.
+
+    Raises:
+        Stopped: `should_stop` turned true.
+
+    """
+    request, table, panel = end.request, end.table, end.bars.panel
+    windows = find_windows(request, panel)
+    ranked = len(windows) - 1
+    best = table.best(ranked, request.rank_by, request.keep)
+    study = _run_best(end, best[0])
+    trials = encode_csv(_trials_table(end, windows))
+    ratios = table.column(ranked, "sharpe")
+    ratios = ratios[~np.isnan(ratios)] / np.sqrt(metrics.SESSIONS)
+    deviation = float(np.std(ratios, ddof=1)) if ratios.size > 1 else 0.0
+    summary = SweepSummary(
+        **describe_bars(end.bars, end.kind, request),
+        trials=len(table.numbers),
+        left_out=end.left_out,
+        lost=end.lost,
+        rank_by=request.rank_by,
+        chosen_until=day_of(panel, windows[ranked].train_end),
+        sharpe_deviation=finite({"deviation": deviation})["deviation"],
+        deflated_sharpe=_deflate(end, best[0], windows[ranked], deviation),
+        best=[_describe(end, place, windows) for place in best],
+        walk_forward=_walk(end, windows[:-1]) if request.folds else None,
+        run=study.summary,
+        kept_files={},
+        digest=digest_of(trials),
+    )
+    files = {**study.files, "trials.csv": trials}
+    del files["summary.json"]
+    noted = summary.model_copy(update={"kept_files": {name: FileNote.of(content) for name, content in files.items()}})
+    return SweepStudy(noted, files | {"summary.json": dump_summary(noted)})
+
+
+def _run_best(end: SweepEnd, place: int) -> Study:
+    names = BacktestRequest.model_fields.keys() - {"parameters"}
+    values = {name: value for name, value in end.request.to_json().items() if name in names}
+    request = BacktestRequest.parse(values | {"parameters": end.parameters_of(place)})
+    return run_backtest(end.bars, end.kind, request, should_stop=end.should_stop)
+
+
+def _deflate(end: SweepEnd, place: int, window: Window, deviation: float) -> float | None:
+    seen = cut(end.bars.panel, window.train_end)
+    result = run_weights(seen, end.strategy_of(place), end.request.model, cash=end.request.cash)
+    chance = metrics.deflated_sharpe(result.returns, len(end.table.numbers), deviation)
+    return finite({"chance": chance})["chance"]
+
+
+def _describe(end: SweepEnd, place: int, windows: tuple[Window, ...]) -> Trial:
+    check_stop(end.should_stop)
+    row = {name: float(end.table.column(len(windows) - 1, name)[place]) for name in COLUMNS if name != "rows"}
+    test = None
+    if windows[-1].test_end is not None:
+        test = _test(run_test(end.bars.panel, windows[-1], end.strategy_of(place), end.request))
+    number = end.table.numbers[place]
+    return Trial(number=number, parameters=end.parameters_of(place), test=test, **finite(row))
+
+
+def _walk(end: SweepEnd, windows: tuple[Window, ...]) -> WalkForward:
+    folds, parts = list[Fold](), list[Floats]()
+    for n, window in enumerate(windows):
+        check_stop(end.should_stop)
+        (place,) = end.table.best(n, end.request.rank_by, 1)
+        parts.append(run_test(end.bars.panel, window, end.strategy_of(place), end.request))
+        folds.append(
+            Fold(
+                chosen_until=day_of(end.bars.panel, window.train_end),
+                tested_until=day_of(end.bars.panel, window.test_end or window.train_end),
+                number=end.table.numbers[place],
+                parameters=end.parameters_of(place),
+                sharpe=finite({"sharpe": float(end.table.column(n, "sharpe")[place])})["sharpe"],
+                test=_test(parts[-1]),
+            )
+        )
+    return WalkForward(folds=folds, whole=_test(np.concatenate(parts)))
+
+
+def _test(returns: Floats) -> TestSummary:
+    return TestSummary(**finite(describe_returns(returns)))
+
+
+def _trials_table(end: SweepEnd, windows: tuple[Window, ...]) -> pl.DataFrame:
+    """Return every trial: its number, its parameters, and what it did in each window."""
+    table = end.table
+    parameters = [end.parameters_of(place) for place in range(len(table.numbers))]
+    columns: dict[str, Any] = {"number": list(table.numbers)}
+    columns |= {name: [str(one[name]) for one in parameters] for name in end.request.parameters}
+    for n, _ in enumerate(windows):
+        suffix = "" if n == len(windows) - 1 else f"_fold{n + 1}"
+        columns |= {f"{name}{suffix}": table.column(n, name) for name in COLUMNS}
+    return pl.DataFrame(columns)

@@ -1,0 +1,57 @@
+"""The curves and trades of a run as tables, and what it is compared with."""
+
+import numpy as np
+import polars as pl
+
+from batch.backtest.arrays import Floats
+from batch.backtest.filled import carry_forward
+from batch.backtest.panel import Panel
+from batch.backtest.result import Result
+from batch.backtest.study.bars import StudyBars
+from batch.bars.export.encode import encode_table
+from batch.bars.export.formats import Format
+
+
+def benchmark_of(bars: StudyBars, start: float) -> Floats:
+    """Return what the benchmark would have made of the starting cash, in yen at each bar.
+
+    By default each symbol has the same weight at each bar. Nothing is charged, and there are no lots. Prices are
+    adjusted by splits; dividends are not known.
+    """
+    panel = bars.panel
+    if bars.benchmark is not None:
+        return _follow(panel, bars.benchmark, start)
+    last = panel.adjusted("last")
+    gains = np.divide(last[1:], last[:-1]) - 1.0
+    known = ~np.isnan(gains)
+    count = known.sum(axis=1)
+    mean = np.divide(np.where(known, gains, 0.0).sum(axis=1), count, out=np.zeros(count.size), where=count > 0)
+    return np.cumprod(np.concatenate([[start], 1.0 + mean]))
+
+
+def _follow(panel: Panel, other: Panel, start: float) -> Floats:
+    """Return the price of another symbol at the bars of a panel, from the first that both have."""
+    place = np.searchsorted(other.opened_at, panel.opened_at, side="right") - 1
+    price = np.where(place >= 0, other.adjusted("last")[np.maximum(place, 0), 0], np.nan)
+    price = carry_forward(price[:, None])[:, 0]
+    first = price[~np.isnan(price)][0] if not np.isnan(price).all() else np.nan
+    return np.where(np.isnan(price), start, start * price / first)
+
+
+def equity_table(result: Result, benchmark: Floats) -> pl.DataFrame:
+    """Return the curves of a run, one row for each bar."""
+    return pl.DataFrame(
+        {
+            "opened_at": pl.from_epoch(pl.Series(result.panel.opened_at), "s").dt.replace_time_zone("UTC"),
+            "equity": result.equity,
+            "cash": result.cash,
+            "drawdown": result.drawdown,
+            "exposure": result.exposure,
+            "benchmark": benchmark,
+        }
+    )
+
+
+def encode_csv(table: pl.DataFrame) -> bytes:
+    """Return a table as CSV; times are UTC, and spreadsheets read no text as a formula."""
+    return b"".join(encode_table(table, Format.CSV))

@@ -1,0 +1,49 @@
+"""Running one strategy so that it can be stopped."""
+
+import random
+from typing import Literal
+
+import numpy as np
+
+from batch.backtest.broker import Broker
+from batch.backtest.panel import Panel
+from batch.backtest.request import BarsAsked
+from batch.backtest.result import Result
+from batch.backtest.run import TargetStrategy, check_targets, has_numba, new_sim, run_bars, run_targets
+from batch.backtest.strategies.files import AnyStrategy
+from batch.backtest.strategy import BarStrategy
+from batch.kit.stop import ShouldStop, check_stop
+
+type EngineName = Literal["numba", "python"]
+
+
+def engine_of(strategy: AnyStrategy) -> EngineName:
+    """Return what runs a strategy; both give the same fills."""
+    return "numba" if has_numba() and not isinstance(strategy, BarStrategy) else "python"
+
+
+def run_stoppable(panel: Panel, strategy: AnyStrategy, request: BarsAsked, should_stop: ShouldStop) -> Result:
+    """Return the result of a strategy on a panel.
+
+    Raises:
+        InvalidRequest: what the strategy decides is not allowed.
+        Stopped: `should_stop` turned true; compiled code is not stopped, it takes some tenths of a second.
+
+    """
+    # Strategies of your own may draw numbers.
+    random.seed(request.seed)
+    np.random.seed(request.seed)  # noqa: NPY002 (the global state, which such strategies use)
+
+    def look(_bar: int, _broker: Broker) -> None:
+        check_stop(should_stop)
+
+    cash, model = request.cash, request.model
+    if isinstance(strategy, BarStrategy):
+        return run_bars(panel, strategy, new_sim(panel, model.to_rules(), cash), cash, look)
+    targets, protection = strategy.targets(panel), strategy.protection
+    check_stop(should_stop)
+    if has_numba():
+        return run_targets(panel, targets, model, cash=cash, protection=protection)
+    check_targets(panel, targets)
+    sim = new_sim(panel, model.to_rules(**protection.shares()), cash)
+    return run_bars(panel, TargetStrategy(targets), sim, cash, look)

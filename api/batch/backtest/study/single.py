@@ -1,0 +1,115 @@
+"""One backtest: from its bars to its summary and its files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import orjson
+
+from batch.backtest import metrics
+from batch.backtest.arrays import Floats
+from batch.backtest.panel import Panel
+from batch.backtest.report.page import ReportParts, build_report
+from batch.backtest.request import BacktestRequest, BarsAsked
+from batch.backtest.result import Result
+from batch.backtest.strategies.files import AnyStrategy, StrategyKind
+from batch.backtest.study.bars import StudyBars
+from batch.backtest.study.curves import benchmark_of, encode_csv, equity_table
+from batch.backtest.study.fingerprint import code_version, fingerprint_of
+from batch.backtest.study.running import engine_of, run_stoppable
+from batch.backtest.summary import BenchmarkSummary, FileNote, RunSummary, digest_of, dump_summary, finite
+from batch.kit.stop import ShouldStop, check_stop, never
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What a backtest leaves: its summary, and its files by name."""
+
+    summary: RunSummary
+    files: Mapping[str, bytes]
+
+
+def run_backtest(
+    bars: StudyBars, kind: StrategyKind, request: BacktestRequest, *, should_stop: ShouldStop = never
+) -> Study:
+    """Run a backtest; equal bars, code and requests give equal bytes.
+
+    Raises:
+        InvalidRequest: the strategy does not take its parameters, or decides what is not allowed.
+        Stopped: `should_stop` turned true.
+
+    """
+    strategy = kind.parse(request.parameters)
+    result = run_stoppable(bars.panel, strategy, request, should_stop)
+    check_stop(should_stop)
+    benchmark = benchmark_of(bars, request.cash)
+    files = {
+        "equity.csv": encode_csv(equity_table(result, benchmark)),
+        "trades.csv": encode_csv(result.trades),
+    }
+    summary = RunSummary(
+        **describe_bars(bars, kind, request),
+        parameters=parameters_of(strategy, request.parameters),
+        engine=engine_of(strategy),
+        is_ruined=result.is_ruined,
+        metrics=finite(result.summary()),
+        benchmark=_compare(bars, result, benchmark),
+        kept_files={},
+        digest=digest_of(*files.values(), orjson.dumps(finite(result.summary()))),
+    )
+    files["report.html"] = build_report(ReportParts(summary, result, benchmark))
+    noted = summary.model_copy(update={"kept_files": {name: FileNote.of(content) for name, content in files.items()}})
+    return Study(noted, files | {"summary.json": dump_summary(noted)})
+
+
+def describe_bars(bars: StudyBars, kind: StrategyKind, request: BarsAsked) -> dict[str, Any]:
+    """Return the fields of `TestedBars`."""
+    panel, asked = bars.panel, bars.request
+    first, last = day_of(panel, 0), day_of(panel, -1)
+    return {
+        "request": request.to_json(),
+        "provider": asked.source,
+        "is_real": asked.spec.is_real,
+        "interval": asked.interval.value,
+        "symbols": len(panel.symbols),
+        "missing": len(bars.missing),
+        "delisted": len(bars.delisted),
+        "listed_on": list(bars.listed_on),
+        "first": first,
+        "last": last,
+        "session_count": int(np.unique(panel.days).size),
+        "bars": int(panel.opened_at.size),
+        "fingerprint": fingerprint_of(bars),
+        "code_version": code_version(),
+        "strategy": kind.name,
+        "strategy_digest": kind.digest or None,
+        "seed": request.seed,
+    }
+
+
+def day_of(panel: Panel, bar: int) -> date:
+    """Return the day of a bar in Japan."""
+    return date.fromordinal(int(panel.days[bar]) + date(1970, 1, 1).toordinal())
+
+
+def parameters_of(strategy: AnyStrategy, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a strategy with its defaults, where it tells them."""
+    to_json = getattr(strategy, "to_json", None)
+    return dict(to_json()) if to_json else dict(given)
+
+
+def _compare(bars: StudyBars, result: Result, benchmark: Floats) -> BenchmarkSummary:
+    returns = metrics.returns_of(benchmark[result.session_ends], result.start)
+    named = bars.benchmark.symbols[0] if bars.benchmark else None
+    one = bars.panel.symbols[0] if len(bars.panel.symbols) == 1 else f"equal weights of {len(bars.panel.symbols)}"
+    numbers = finite(
+        {
+            "total_return": float(benchmark[-1]) / result.start - 1,
+            "cagr": metrics.cagr(returns),
+            "sharpe": metrics.sharpe(returns),
+            "max_drawdown": metrics.max_drawdown(returns),
+        }
+    )
+    return BenchmarkSummary(name=named or one, **numbers)

@@ -1,0 +1,130 @@
+"""A sweep cut into chunks: its plan, and the trials of one chunk, of which nothing is done twice."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from itertools import batched
+from typing import Any
+
+from batch.backtest.request import SweepRequest, count_combinations
+from batch.backtest.strategies.files import StrategyKind
+from batch.backtest.strategy import BarStrategy, WeightStrategy
+from batch.backtest.study.bars import StudyBars
+from batch.backtest.study.grid import combination, find_trials, say
+from batch.backtest.study.single import describe_bars
+from batch.backtest.study.trials import TrialRunner, dump_trials
+from batch.backtest.study.windows import find_windows
+from batch.errors import InvalidRequest
+from batch.kit.stop import Stopped
+from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
+
+#: Trials that are kept at once: some seconds of work in Python, so that little is done again after a crash.
+_MOST_KEPT = 50
+_CELLS = 5_000_000
+#: A chunk has at most so many trials.
+_MOST_IN_CHUNK = 500
+#: The item of the chunk that ends a sweep.
+RESULT_ITEM = "result"
+
+#: Keeps some trials by a name; on return they are durable.
+type Keep = Callable[[str, bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class SweepChunk:
+    """Some trials of a sweep by their numbers, or the end of the sweep, which has none."""
+
+    items: tuple[str, ...]
+    numbers: tuple[int, ...]
+
+    def payload(self) -> Mapping[str, Any]:
+        """Return the chunk without its items as JSON types."""
+        return {"numbers": list(self.numbers)}
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPlan:
+    """The plan of a sweep: its facts, and its chunks, of which the last one ends it."""
+
+    facts: Mapping[str, Any]
+    chunks: tuple[SweepChunk, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the plan without its chunks as JSON types."""
+        return {"chunks": len(self.chunks), **self.facts}
+
+
+@dataclass(frozen=True, slots=True)
+class SweepTools:
+    """What running a chunk needs."""
+
+    bars: StudyBars
+    kind: StrategyKind
+    request: SweepRequest
+    keep: Keep
+
+
+def plan_sweep(bars: StudyBars, kind: StrategyKind, request: SweepRequest, *, slots: int) -> SweepPlan:
+    """Return the plan of a sweep for a number of slots.
+
+    Raises:
+        InvalidRequest: no combination is allowed, or the bars do not reach for its parts.
+
+    """
+    find_windows(request, bars.panel)
+    trials = find_trials(request, lambda values: _weights(kind, values))
+    size = request.chunk_size or min(_MOST_IN_CHUNK, max(1, math.ceil(len(trials) / (4 * slots))))
+    parts = [SweepChunk(tuple(_name(request, n) for n in some), some) for some in batched(trials, size)]
+    described = describe_bars(bars, kind, request)
+    facts = {name: value for name, value in described.items() if name not in {"first", "last", "listed_on"}}
+    facts |= {name: described[name].isoformat() for name in ("first", "last")}
+    facts |= {"trials": len(trials), "combinations": count_combinations(request.parameters), "rank_by": request.rank_by}
+    return SweepPlan(facts, (*parts, SweepChunk((RESULT_ITEM,), ())))
+
+
+async def run_sweep_chunk(
+    chunk: SweepChunk,
+    tools: SweepTools,
+    *,
+    start: int = 0,
+    on_progress: Callable[[OutcomeReport], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> OutcomeReport:
+    """Run the trials of a chunk from number `start`; return the outcomes from there on.
+
+    `on_progress` gets the report so far when the trials in it are kept. If `should_stop` turns true, the report ends
+    early.
+
+    Raises:
+        StoreError: trials could not be kept; what `on_progress` got stays valid.
+
+    """
+    report = OutcomeReport()
+    runner = TrialRunner(tools.bars.panel, find_windows(tools.request, tools.bars.panel), tools.request)
+    for numbers in batched(chunk.numbers[start:], _step(tools.bars)):
+        strategies = [_weights(tools.kind, combination(tools.request.parameters, number)) for number in numbers]
+        try:
+            values = await asyncio.to_thread(runner.run, strategies, should_stop)
+        except Stopped:
+            break
+        await tools.keep(f"{numbers[0]:08d}", dump_trials(numbers, values))
+        report += OutcomeReport(tuple(SymbolOutcome(_name(tools.request, n), Outcome.OK) for n in numbers))
+        on_progress(report)
+    return report
+
+
+def _step(bars: StudyBars) -> int:
+    n, m = bars.panel.shape
+    return max(1, min(_MOST_KEPT, _CELLS // (n * m)))
+
+
+def _weights(kind: StrategyKind, parameters: Mapping[str, Any]) -> WeightStrategy:
+    strategy = kind.parse(parameters)
+    if isinstance(strategy, BarStrategy):
+        raise InvalidRequest(f"strategy {kind.name} has on_bar, and a sweep needs targets", pointer="/strategy")
+    return strategy
+
+
+def _name(request: SweepRequest, number: int) -> str:
+    return say(combination(request.parameters, number))

@@ -1,0 +1,89 @@
+"""Running the trials of a sweep, and reading them back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import batched
+from typing import Any
+
+import numpy as np
+import orjson
+
+from batch.backtest.arrays import Floats
+from batch.backtest.panel import Panel
+from batch.backtest.request import SweepRequest
+from batch.backtest.strategy import WeightStrategy
+from batch.backtest.study.windows import Window, cut
+from batch.backtest.sweep import run_sweep
+from batch.kit.stop import ShouldStop, check_stop
+
+#: What is kept of a trial in a window.
+COLUMNS = ("final_equity", "total_return", "sharpe", "max_drawdown", "rows")
+#: Values of a panel that are run between two looks for a stop: some tenths of a second.
+_CELLS = 2_000_000
+
+
+@dataclass(frozen=True)
+class TrialRunner:
+    """Runs trials in each window of a panel."""
+
+    panel: Panel
+    windows: tuple[Window, ...]
+    request: SweepRequest
+    _parts: dict[int, Panel] = field(default_factory=dict)
+
+    def run(self, strategies: Sequence[WeightStrategy], should_stop: ShouldStop) -> Floats:
+        """Return `[windows, trials, COLUMNS]`; a trial does not depend on those beside it.
+
+        Raises:
+            Stopped: `should_stop` turned true.
+
+        """
+        step = max(1, _CELLS // (self.panel.shape[0] * self.panel.shape[1]))
+        found = []
+        for some in batched(strategies, step):
+            rows = []
+            for window in self.windows:
+                check_stop(should_stop)
+                request = self.request
+                summary = run_sweep(self._until(window.train_end), some, request.model, cash=request.cash)
+                rows.append(summary.select(COLUMNS).to_numpy().astype(np.float64))
+            found.append(np.stack(rows))
+        return np.concatenate(found, axis=1)
+
+    def _until(self, end: int) -> Panel:
+        if end not in self._parts:
+            self._parts[end] = cut(self.panel, end)
+        return self._parts[end]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialTable:
+    """All trials of a sweep: their numbers, and `[windows, trials, COLUMNS]`."""
+
+    numbers: tuple[int, ...]
+    values: Floats
+
+    def column(self, window: int, name: str) -> Floats:
+        """Return a column of a window."""
+        found: Floats = self.values[window, :, COLUMNS.index(name)]
+        return found
+
+    def best(self, window: int, metric: str, count: int) -> list[int]:
+        """Return the places of the best trials of a window, best first; of equal ones the lower number."""
+        values = self.column(window, metric)
+        order = np.lexsort((np.array(self.numbers), np.where(np.isnan(values), np.inf, -values)))
+        return [int(place) for place in order[:count]]
+
+
+def dump_trials(numbers: Sequence[int], values: Floats) -> bytes:
+    """Return some trials as JSON, with every bit of their numbers."""
+    return orjson.dumps({"numbers": list(numbers), "values": values.tolist()})
+
+
+def join_trials(parts: Mapping[str, bytes]) -> TrialTable:
+    """Return the trials of some parts, by number; the order of the parts does not matter."""
+    read: list[dict[str, Any]] = [orjson.loads(parts[name]) for name in sorted(parts)]
+    numbers = np.array([number for part in read for number in part["numbers"]], dtype=np.int64)
+    values = np.concatenate([np.array(part["values"], dtype=np.float64) for part in read], axis=1)
+    order = np.argsort(numbers, kind="stable")
+    return TrialTable(tuple(numbers[order].tolist()), values[:, order])

@@ -1,0 +1,83 @@
+"""The parts of a history that a sweep chooses on, and those that it is tested on."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from batch.backtest.arrays import Floats, Ints
+from batch.backtest.filled import carry_forward
+from batch.backtest.metrics import max_drawdown, sharpe
+from batch.backtest.panel import Panel
+from batch.backtest.request import SweepRequest
+from batch.backtest.run import run_targets
+from batch.backtest.strategy import WeightStrategy
+from batch.errors import InvalidRequest
+
+_LEAST_SESSIONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Bars to choose on, up to `train_end`, and to test on after them, up to `test_end`; None without a test."""
+
+    train_end: int
+    test_end: int | None = None
+
+
+def find_windows(request: SweepRequest, panel: Panel) -> tuple[Window, ...]:
+    """Return the windows of a sweep; the last one ranks its trials.
+
+    A window ends with a session. Walking forward, each fold chooses on all bars before its test.
+
+    Raises:
+        InvalidRequest: a part has less than three sessions.
+
+    """
+    ends = session_ends(panel)
+    count, whole = ends.size, Window(int(ends[-1]))
+    if request.out_of_sample is not None:
+        cuts = [round(count * (1 - request.out_of_sample)), count]
+    elif request.folds is not None:
+        cuts = [round(count * part / (request.folds + 1)) for part in range(1, request.folds + 2)]
+    else:
+        return (whole,)
+    if min(np.diff([0, *cuts])) < _LEAST_SESSIONS:
+        pointer = "/folds" if request.folds else "/out_of_sample"
+        raise InvalidRequest(f"a part had less than {_LEAST_SESSIONS} of {count} sessions", pointer=pointer)
+    tested = [Window(int(ends[a - 1]), int(ends[b - 1])) for a, b in pairwise(cuts)]
+    return (*tested, whole) if request.folds else tuple(tested)
+
+
+def session_ends(panel: Panel) -> Ints:
+    """Return the number of the last bar of each session."""
+    return np.flatnonzero(np.append(np.diff(panel.days) != 0, True))
+
+
+def cut(panel: Panel, end: int) -> Panel:
+    """Return a panel up to a bar, itself if that is its last."""
+    return panel if end == panel.shape[0] - 1 else panel.until(end)
+
+
+def run_test(panel: Panel, window: Window, strategy: WeightStrategy, request: SweepRequest) -> Floats:
+    """Return the returns by session of the test of a window.
+
+    It starts with cash only: what the strategy holds at the end of the bars before is bought at the first open.
+    """
+    seen = cut(panel, window.test_end or window.train_end)
+    targets = strategy.targets(seen).copy()
+    held = carry_forward(targets)[window.train_end]
+    targets[: window.train_end] = np.nan
+    targets[window.train_end] = held
+    result = run_targets(seen, targets, request.model, cash=request.cash, protection=strategy.protection)
+    return result.returns[int(np.searchsorted(session_ends(seen), window.train_end)) + 1 :]
+
+
+def describe_returns(returns: Floats) -> dict[str, float]:
+    """Return what a sweep says of returns by session."""
+    return {
+        "total_return": float(np.prod(returns + 1.0)) - 1.0,
+        "sharpe": sharpe(returns),
+        "max_drawdown": max_drawdown(returns),
+        "sessions": float(returns.size),
+    }

@@ -1,0 +1,154 @@
+"""What a backtest and a sweep report, as JSON; importable without numpy."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Literal, Self
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+#: The names of the files of a backtest, with their media types.
+FILES: Mapping[str, str] = {
+    "report.html": "text/html; charset=utf-8",
+    "equity.csv": "text/csv; charset=utf-8",
+    "trades.csv": "text/csv; charset=utf-8",
+    "trials.csv": "text/csv; charset=utf-8",
+    "summary.json": "application/json",
+}
+
+
+class FileNote(BaseModel):
+    """The size of a file, and its SHA-256."""
+
+    size: int = Field(description="bytes")
+    sha256: str
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """Return the note of a file."""
+        return cls(size=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
+class TestedBars(BaseModel):
+    """Which bars were tested on, and by which code: what a repetition needs."""
+
+    request: dict[str, Any] = Field(description="what was asked for, with its days; a repetition submits it")
+    provider: str
+    is_real: bool = Field(description="whether the bars are of a real market")
+    interval: str
+    symbols: int = Field(description="that have bars")
+    missing: int = Field(description="symbols that were asked for and have no bars")
+    delisted: int = Field(description="symbols that are not listed any more on the last day")
+    listed_on: list[date] = Field(description="the dates of the lists that a market's symbols come from")
+    first: date
+    last: date
+    session_count: int
+    bars: int = Field(description="times, each of which has one bar for a symbol at most")
+    fingerprint: str = Field(description="of the bars, splits and listings: SHA-256")
+    code_version: str = Field(description="Kaboom's version, and a digest of the source of backtests")
+    strategy: str
+    strategy_digest: str | None = Field(default=None, description="SHA-256 of a strategy's own file")
+    seed: int
+
+
+class BenchmarkSummary(BaseModel):
+    """What a run is compared with, without any cost."""
+
+    name: str
+    total_return: float | None
+    cagr: float | None
+    sharpe: float | None
+    max_drawdown: float | None
+
+
+class RunSummary(TestedBars):
+    """The result of a backtest."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["run"] = "run"
+    parameters: dict[str, Any]
+    engine: Literal["numba", "python"] = Field(description="what ran it; both give the same fills")
+    is_ruined: bool = Field(description="whether short positions lost more than there was, which ended the run")
+    metrics: dict[str, float | None] = Field(description="by name; per year of 244 sessions; docs/how-to/backtest.md")
+    benchmark: BenchmarkSummary
+    kept_files: dict[str, FileNote]
+    digest: str = Field(description="of metrics, equity and trades: the same where a repetition gave the same")
+
+
+class TestSummary(BaseModel):
+    """What a choice brought in the bars after those it was made on."""
+
+    total_return: float | None
+    sharpe: float | None
+    max_drawdown: float | None
+    sessions: float | None
+
+
+class Trial(BaseModel):
+    """A combination of parameters, in the bars that the trials are ranked on."""
+
+    number: int = Field(description="of the combination")
+    parameters: dict[str, Any]
+    final_equity: float | None
+    total_return: float | None
+    sharpe: float | None
+    max_drawdown: float | None
+    test: TestSummary | None = Field(default=None, description="out of sample")
+
+
+class Fold(BaseModel):
+    """A step of walking forward: what was chosen on the bars so far, and what it brought after them."""
+
+    chosen_until: date
+    tested_until: date
+    number: int
+    parameters: dict[str, Any]
+    sharpe: float | None = Field(description="in the bars that it was chosen on")
+    test: TestSummary
+
+
+class WalkForward(BaseModel):
+    """The tests of all folds as one."""
+
+    folds: list[Fold]
+    whole: TestSummary
+
+
+class SweepSummary(TestedBars):
+    """The result of a sweep."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["sweep"] = "sweep"
+    trials: int = Field(description="combinations that were run")
+    left_out: int = Field(description="combinations whose parameters do not go together")
+    lost: int = Field(description="combinations that failed, and are missing in what follows")
+    rank_by: str
+    chosen_until: date = Field(description="the last session of the bars that the trials are ranked on")
+    sharpe_deviation: float | None = Field(description="of the trials' Sharpe ratios for each session")
+    deflated_sharpe: float | None = Field(
+        description="probability that the best trial's Sharpe ratio is not luck, given the number of trials"
+    )
+    best: list[Trial]
+    walk_forward: WalkForward | None = None
+    run: RunSummary = Field(description="of the best trial, on all bars")
+    kept_files: dict[str, FileNote]
+    digest: str = Field(description="of all trials: the same where a repetition gave the same")
+
+
+def finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Return numbers as JSON has them: what is not finite is null."""
+    return {name: float(value) if math.isfinite(value) else None for name, value in values.items()}
+
+
+def digest_of(*parts: bytes) -> str:
+    """Return the SHA-256 of some parts."""
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def dump_summary(summary: BaseModel) -> bytes:
+    """Return a summary as JSON text; equal ones give equal bytes."""
+    return orjson.dumps(summary.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
