@@ -45,6 +45,7 @@ class CommonSettings(BaseSettings):
         default=None, pattern=_BY_PROVIDER, validation_alias="KABOOM_PROVIDER_CONCURRENCY"
     )
     retention: str | None = Field(default=None, pattern=_BY_INTERVAL, validation_alias="KABOOM_RETENTION")
+    history_days: int | None = Field(default=None, ge=1, le=36_500, validation_alias="KABOOM_HISTORY_DAYS")
     mirror_path: Path | None = Field(default=None, validation_alias="KABOOM_MIRROR_DIR")
     strategies_dir: Path | None = Field(default=None, validation_alias="KABOOM_STRATEGIES_DIR")
     redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")

@@ -10,7 +10,9 @@ from batch.bars.coverage.count import count_sessions
 from batch.bars.coverage.fetch_log import newest_fetches
 from batch.bars.normalise import check_source, normalise_bars, normalise_quarantine, to_seconds
 from batch.bars.store import FETCH_LOG_SCHEMA, QUARANTINE_SCHEMA, StoreHealth, WriteReport
+from batch.bars.versions import add_versions, versions_at
 from batch.bars.write_report import report_replaced
+from batch.kit.clock import Clock, utc_now
 from batch.kit.stop import ShouldStop, check_stop, never
 from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars
 
@@ -22,7 +24,9 @@ _DAY = pl.col("opened_at").dt.date()
 class MemoryBarStore:
     """Bars in memory, with all the guarantees of `BarStore` except durability."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Clock = utc_now) -> None:
+        self._clock = clock
+        self._versions: dict[BarSeries, pl.DataFrame] = {}
         self._bars: dict[BarSeries, pl.DataFrame] = {}
         self._refused: dict[BarSeries, pl.DataFrame] = {}
         self._fetches: dict[BarSeries, pl.DataFrame] = {}
@@ -34,8 +38,14 @@ class MemoryBarStore:
         both = bars.join(old, on=_KEY, suffix="_old")
         changed = both.filter(pl.any_horizontal(pl.col(c) != pl.col(f"{c}_old") for c in _VALUES))
         if len(bars):
+            self._versions[series] = add_versions(self._versions.get(series), old, bars, self._clock())
             self._bars[series] = normalise_bars(pl.concat([old, bars]))
         return report_replaced(changed, written=len(bars))
+
+    def known_at(self, moment: datetime) -> "MemoryBarStore":
+        past = MemoryBarStore(clock=self._clock)
+        past._bars = {series: versions_at(found, moment) for series, found in self._versions.items()}
+        return past
 
     async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
         check_source(series.source)
@@ -109,6 +119,8 @@ class MemoryBarStore:
             return Compaction(OldBars(), size, size)
         dropped, first = await self.older(series, shard, before=before), _first_kept(series, before)
         kept = [(self._bars, first <= _DAY), (self._refused, (first <= _DAY) | pl.col("opened_at").is_null())]
+        if series in self._versions:
+            self._versions[series] = self._versions[series].filter(first <= _DAY)
         for frames, is_kept in [*kept, (self._fetches, pl.col("session") >= first)]:
             if series in frames:
                 frames[series] = frames[series].filter(is_kept)
@@ -118,6 +130,7 @@ class MemoryBarStore:
 
     async def close(self) -> None:
         self._bars.clear()
+        self._versions.clear()
         self._refused.clear()
         self._fetches.clear()
 

@@ -104,7 +104,27 @@ class StoreHealth:
     faults: tuple[StoreFault, ...]
 
 
-class BarStore(Protocol):
+class BarReader(Protocol):
+    """What reads bars: a store, or a store as it was known at a moment."""
+
+    async def read(self, series: BarSeries, symbol: str, *, start: datetime, end: datetime) -> pl.DataFrame:
+        """Return one symbol's bars with `start <= opened_at < end` (aware datetimes)."""
+        ...
+
+    async def read_session(self, series: BarSeries, session: date) -> pl.DataFrame:
+        """Return every symbol's bars of one session."""
+        ...
+
+    async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        """Return the newest bar of every symbol, or of those named, one row each, sorted by symbol."""
+        ...
+
+    async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
+        ...
+
+
+class BarStore(BarReader, Protocol):
     """A store of bars. Writes are idempotent; the last one wins, per symbol and `opened_at`."""
 
     async def write(self, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
@@ -125,24 +145,8 @@ class BarStore(Protocol):
         """Return rejected rows in `QUARANTINE_SCHEMA`, sorted by symbol, then opened_at."""
         ...
 
-    async def read(self, series: BarSeries, symbol: str, *, start: datetime, end: datetime) -> pl.DataFrame:
-        """Return one symbol's bars with `start <= opened_at < end` (aware datetimes)."""
-        ...
-
-    async def read_session(self, series: BarSeries, session: date) -> pl.DataFrame:
-        """Return every symbol's bars of one session."""
-        ...
-
-    async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return the newest bar of every symbol, or of those named, one row each, sorted by symbol."""
-        ...
-
     async def last_closes(self, series: BarSeries, symbols: Sequence[str], *, before: date) -> dict[str, float]:
         """Return each symbol's last close in a session before `before`; a symbol without one is left out."""
-        ...
-
-    async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-        """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
         ...
 
     async def save_fetch_log(self, series: BarSeries, fetches: pl.DataFrame) -> None:

@@ -143,4 +143,18 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "the message names job {job}, chunk {chunk}: neither can be",
         "メッセージのジョブ {job} またはチャンク {chunk} が正しくありません",
     ),
+    (
+        "as_of was {at}, expected {begins} or later: the history of {file} begins there",
+        "as_of が {at} です。{file} の履歴は {begins} から始まるため、それ以降を指定してください",
+    ),
+    (
+        "as_of was before {at}, expected then or later: a repair moved the damaged page {page} away, and what it held before is not known",
+        "as_of が {at} より前です。破損したページ {page} は修復で取り除かれ、それ以前の内容は分かりません。{at} 以降を指定してください",
+    ),
+    ("as_of was {at}, expected a time with a zone", "as_of が {at} です。タイムゾーン付きの時刻を指定してください"),
+    ("as_of was {at}, expected {now} or earlier", "as_of が {at} です。現在（{now}）以前の時刻を指定してください"),
+    (
+        "as_of was given, expected none: InfluxDB overwrites a corrected bar and keeps no history; keep bars in the embedded store (KABOOM_BAR_STORE=pages) to read them as of a moment",
+        "InfluxDBは訂正された足を上書きし、履歴を残さないため、as_of は使えません。過去の時点の足を読むには、足を組み込みストアに保存してください（KABOOM_BAR_STORE=pages）",
+    ),
 )

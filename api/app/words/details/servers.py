@@ -32,6 +32,10 @@ SERVER_DETAILS: tuple[Pair, ...] = (
         "bar files in {folder} were locked for {seconds} s by a repair or by writers",
         "{folder} の足のファイルが、修復または書き込みにより{seconds}秒間ロックされています",
     ),
+    (
+        "a write took more than {seconds} s between its moment and its commit",
+        "書き込みが、時刻を決めてから確定するまでに{seconds}秒を超えました",
+    ),
     ("bar file {where}: {reason}", "足のファイル {where} ：{reason}"),
     ("{name} said 429, too many requests", "{name} がリクエストの上限超過（429）を返しました"),
     ("{title}: its host said 429, too many requests", "{title} ：配信元がリクエストの上限超過（429）を返しました"),

@@ -7,12 +7,14 @@ StoreError.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import date
+from datetime import date, datetime
 
 from batch.bars.compaction import Compaction, OldBars
 from batch.bars.normalise import to_day
 from batch.bars.pages.files import PageFile, PageFiles
+from batch.bars.pages.history.moments import has_history, to_us
 from batch.bars.pages.read import bucket_of
+from batch.bars.pages.schema import SID_BITS
 from batch.bars.pages.write import transaction
 from batch.errors import StoreError
 from batch.kit.stop import ShouldStop, Stopped, check_stop, never
@@ -26,6 +28,7 @@ SELECT count(DISTINCT bucket), coalesce(sum(n), 0), count(*), coalesce(sum(lengt
 """
 #: SQLite instructions between two checks for a stop: about a millisecond.
 _STEPS = 1_000
+_NEWEST_BEFORE = "SELECT max(no) FROM moment WHERE no > 0 AND at <= ?"
 _HAS_FETCH_LOG = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'asked')"
 
 
@@ -41,9 +44,12 @@ def compact_shard(
     shard: str,
     *,
     before: date | None,
+    history_from: datetime | None = None,
     should_stop: ShouldStop = never,
 ) -> Compaction:
     """Drop what a file holds of sessions before a day, if one is given, and give unused space back.
+
+    What was replaced before `history_from` is dropped, too.
 
     Raises:
         Stopped: `should_stop` turned true before anything was dropped.
@@ -55,6 +61,8 @@ def compact_shard(
         size = file.size_on_disk()
         with _interruptible(file, should_stop):
             dropped = OldBars() if before is None else _drop(file, series, before)
+            if history_from is not None:
+                _forget(file, history_from)
         # A stop from here on leaves the space to the next compaction; the bars are dropped.
         with suppress(Stopped), _interruptible(file, should_stop):
             _shrink(file)
@@ -91,6 +99,8 @@ def _drop(file: PageFile, series: BarSeries, before: date) -> OldBars:
     with transaction(file) as sql:
         dropped = _count(sql, bucket)
         sql.execute("DELETE FROM page WHERE bucket < ?", (bucket,))
+        if has_history(sql):
+            sql.execute("DELETE FROM replaced WHERE page < ?", (bucket << SID_BITS,))
         # Quarantined rows without a time have the smallest integer.
         sql.execute("DELETE FROM quarantine WHERE opened_at < ? AND opened_at > ?", (day * _DAY_US, -(2**63)))
         if sql.execute(_HAS_FETCH_LOG).fetchone()[0]:
@@ -98,6 +108,18 @@ def _drop(file: PageFile, series: BarSeries, before: date) -> OldBars:
             sql.execute("UPDATE OR IGNORE asked SET first = ? WHERE first < ? AND last >= ?", (day, day, day))
             sql.execute("DELETE FROM asked WHERE first < ?", (day,))
     return dropped
+
+
+def _forget(file: PageFile, before: datetime) -> None:
+    """Drop what writes before a moment replaced; from then on, earlier moments cannot be read."""
+    at = to_us(before)
+    if not has_history(file.sql) or file.sql.execute(_NEWEST_BEFORE, (at,)).fetchone()[0] is None:
+        return
+    with transaction(file) as sql:
+        (newest,) = sql.execute(_NEWEST_BEFORE, (at,)).fetchone()
+        sql.execute("DELETE FROM replaced WHERE no <= ?", (newest,))
+        sql.execute("DELETE FROM moment WHERE no > 0 AND no < ?", (newest,))
+        sql.execute("UPDATE moment SET at = max(at, ?) WHERE no = 0", (at,))
 
 
 def _count(sql: sqlite3.Connection, bucket: int) -> OldBars:

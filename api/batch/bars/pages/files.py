@@ -47,6 +47,7 @@ class PageFile:
         identity: device and inode.
         busy_timeout_s: how long to wait for another writer.
         size: how many bytes the file had when it was last opened.
+        has_history: whether the file is known to keep what its pages were.
         sids: the ids of symbols: once committed they never change.
         cached: the newest result of each kind of query, with the state of the file and the range that it is for.
 
@@ -57,6 +58,7 @@ class PageFile:
     identity: tuple[int, int]
     busy_timeout_s: float
     size: int = 0
+    has_history: bool = False
     sids: dict[str, int] = field(default_factory=dict)
     cached: "dict[str, tuple[tuple[int, ...], pl.DataFrame]]" = field(default_factory=dict)
 

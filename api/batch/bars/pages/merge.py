@@ -1,7 +1,7 @@
 """Merging new bars into the stored pages of the same symbols and buckets."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,8 @@ class MergedPages:
         page: the page of each, shape (replaced,).
         corrected_at: which of them had other prices or another volume, shape (corrected,).
         are_alike: whether every bar has the time and the flags of an old one.
+        added: the times of the bars that replaced none, shape (added,).
+        added_page: the page of each of them.
 
     """
 
@@ -33,6 +35,8 @@ class MergedPages:
     page: Ints
     corrected_at: Ints
     are_alike: bool
+    added: Ints
+    added_page: Ints
 
     @property
     def corrected(self) -> int:
@@ -49,17 +53,20 @@ class MergedPages:
 def merge_pages(old: PageColumns, new: PageColumns) -> MergedPages:
     """Return page i of both as one page sorted by time; a new bar replaces an old one of the same time."""
     if have_same_times(old, new):
-        return _compare(new, old.rows, new.rows, page=_page_of_bar(new))
-    page = np.concatenate((_page_of_bar(old), _page_of_bar(new)))
+        return _compare(new, old.rows, new.rows, page=page_of_bar(new))
+    page = np.concatenate((page_of_bar(old), page_of_bar(new)))
     rows = tuple(np.concatenate(both) for both in zip(old.rows, new.rows, strict=True))
     order = np.lexsort((rows[0], page))  # stable: of equal keys the new bar comes second
+    is_new = order >= len(old.seconds)
     page, rows = page[order], tuple(row[order] for row in rows)
     replaced = (page[1:] == page[:-1]) & (rows[0][1:] == rows[0][:-1])
     kept = np.append(~replaced, np.True_)
     counts = np.bincount(page[kept], minlength=len(old.offsets) - 1)
     columns = PageColumns(rows, old.offsets).keep(kept, np.concatenate(([0], np.cumsum(counts))))
     befores, afters = (tuple(row[part].compress(replaced) for row in rows) for part in (np.s_[:-1], np.s_[1:]))
-    return _compare(columns, befores, afters, page=page[1:].compress(replaced))
+    is_new[1:] &= ~replaced
+    found = _compare(columns, befores, afters, page=page[1:].compress(replaced))
+    return replace(found, added=rows[0].compress(is_new), added_page=page.compress(is_new))
 
 
 def have_same_times(old: PageColumns, new: PageColumns) -> bool:
@@ -67,7 +74,8 @@ def have_same_times(old: PageColumns, new: PageColumns) -> bool:
     return np.array_equal(old.offsets, new.offsets) and np.array_equal(old.seconds, new.seconds)
 
 
-def _page_of_bar(columns: PageColumns) -> Ints:
+def page_of_bar(columns: PageColumns) -> Ints:
+    """Return the number of the page of each bar."""
     return np.repeat(np.arange(len(columns.offsets) - 1), np.diff(columns.offsets))
 
 
@@ -79,7 +87,8 @@ def _compare(columns: PageColumns, old: Rows, new: Rows, *, page: Ints) -> Merge
     flagged = old[6] != new[6]
     changed = int((corrected | flagged).sum())
     are_alike = columns.rows is new and not flagged.any()
-    return MergedPages(columns, changed, old, new, page, np.flatnonzero(corrected), are_alike)
+    none = np.empty(0, np.int64)
+    return MergedPages(columns, changed, old, new, page, np.flatnonzero(corrected), are_alike, none, none)
 
 
 def _values(rows: Rows, bars: Ints) -> list[Values]:

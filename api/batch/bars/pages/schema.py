@@ -21,6 +21,20 @@ CREATE TABLE IF NOT EXISTS asked (
 ) STRICT, WITHOUT ROWID;
 """
 
+#: What replaced bars were, and the moment of each write that changed a bar.
+CREATE_HISTORY = """
+CREATE TABLE IF NOT EXISTS moment (no INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS replaced (
+    page INTEGER NOT NULL,
+    no INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (page, no)
+) STRICT, WITHOUT ROWID;
+"""
+
+#: The history of a new file is whole from the beginning.
+_FIRST_MOMENT = "INSERT INTO moment VALUES (0, 0);"
+
 # 16 KiB hold seven full days; 8 KiB take a seventh more disk, and 32 KiB double what a small change writes.
 CREATE = f"""
 PRAGMA synchronous = FULL;
@@ -43,7 +57,9 @@ CREATE TABLE page (
     last_flags INTEGER NOT NULL,
     flags INTEGER NOT NULL,
     flagged INTEGER NOT NULL,
-    data BLOB NOT NULL
+    data BLOB NOT NULL,
+    since INTEGER,
+    grown BLOB
 ) STRICT;
 CREATE INDEX cov ON page (sid, bucket, n, first_ts, last_ts, flagged, flags);
 CREATE TABLE quarantine (
@@ -58,6 +74,8 @@ CREATE TABLE quarantine (
     PRIMARY KEY (symbol, opened_at, reason)
 ) STRICT, WITHOUT ROWID;
 {CREATE_FETCH_LOG}
+{CREATE_HISTORY}
+{_FIRST_MOMENT}
 PRAGMA user_version = {FORMAT_VERSION};
 COMMIT;
 """

@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +15,8 @@ from batch.bars.pages.compact import compact_shard, count_older
 from batch.bars.pages.coverage import coverage, last_closes, latest
 from batch.bars.pages.fetch_log import load_fetch_log, save_fetch_log
 from batch.bars.pages.files import PageFiles
+from batch.bars.pages.history import read as past
+from batch.bars.pages.history.read import Past
 from batch.bars.pages.quarantine import read_quarantine, write_quarantine
 from batch.bars.pages.read import dated_shards, read_bars, read_session
 from batch.bars.pages.repair.port import RepairedItem
@@ -23,7 +26,7 @@ from batch.bars.pages.verify import checkpoint, holds_anything, verify
 from batch.bars.pages.write import write_bars
 from batch.bars.space import check_folder_space
 from batch.bars.store import StoreHealth, WriteReport
-from batch.kit.clock import utc_now
+from batch.kit.clock import Clock, utc_now
 from batch.kit.stop import ShouldStop, never
 from batch.market.bar import BarSeries
 
@@ -32,15 +35,21 @@ class PageBarStore:
     """Bars in a folder on a local disk (not NFS); `docs/reference/bar-store-format.md` describes the format.
 
     Any number of processes may share the folder. Nothing is opened before the first call, so a store that was built
-    before a fork works in both processes. Bars of several months are committed file by file.
+    before a fork works in both processes. Bars of several months are committed file by file. What a write replaces is
+    kept for `history_days`, by default for ever; a compaction drops what is older.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, history_days: int | None = None, clock: Clock = utc_now) -> None:
         self._files = PageFiles(root)
         self._threads = PageThreads()
+        self._history_days = history_days
+        self._clock = clock
 
     async def write(self, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
-        return await self._threads.write(write_bars, self._files, series, bars)
+        return await self._threads.write(write_bars, self._files, series, bars, clock=self._clock)
+
+    def known_at(self, moment: datetime) -> "PageReader":
+        return PageReader(Past(self._files, moment, self._clock), self._threads)
 
     async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
         return await self._threads.write(write_quarantine, self._files, series, rows)
@@ -94,8 +103,15 @@ class PageBarStore:
     async def compact(
         self, series: BarSeries, shard: str, *, before: date | None, should_stop: ShouldStop = never
     ) -> Compaction:
+        history_from = self._clock() - timedelta(days=self._history_days) if self._history_days else None
         return await self._threads.write(
-            compact_shard, self._files, series, shard, before=before, should_stop=should_stop
+            compact_shard,
+            self._files,
+            series,
+            shard,
+            before=before,
+            history_from=history_from,
+            should_stop=should_stop,
         )
 
     async def repair(self, *, is_dry: bool) -> tuple[RepairedItem, ...]:
@@ -104,6 +120,26 @@ class PageBarStore:
     async def close(self) -> None:
         await self._threads.close()
         self._files.close()
+
+
+@dataclass(frozen=True, slots=True)
+class PageReader:
+    """The bars of a page store as they were known at a moment."""
+
+    past: Past
+    threads: PageThreads
+
+    async def read(self, series: BarSeries, symbol: str, *, start: datetime, end: datetime) -> pl.DataFrame:
+        return await self.threads.read(past.read_bars, self.past, series, symbol=symbol, start=start, end=end)
+
+    async def read_session(self, series: BarSeries, session: date) -> pl.DataFrame:
+        return await self.threads.read(past.read_session, self.past, series, session)
+
+    async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        return await self.threads.read(past.latest, self.past, series, symbols=symbols)
+
+    async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        return await self.threads.read(past.coverage, self.past, series, first=first, last=last)
 
 
 def _list_series(files: PageFiles) -> tuple[BarSeries, ...]:

@@ -13,6 +13,7 @@ from batch.bars.pages.codec import PageColumns, decode_pages
 from batch.bars.pages.files import PageFile, PageFiles, page_name, size_on_disk
 from batch.bars.pages.frames import buckets_of
 from batch.bars.pages.headers import page_headers
+from batch.bars.pages.history.check import find_damaged_history
 from batch.bars.pages.schema import HEADER, SID_BITS
 from batch.bars.store import StoreFault, StoreHealth
 from batch.errors import StoreDamaged, StoreError
@@ -54,6 +55,7 @@ def verify(files: PageFiles) -> StoreHealth:
                         bars += page.bars
                         if page.fault:
                             faults.append(StoreFault(page_name(path, page.symbol, page.bucket), page.fault, REPAIR))
+                    faults += [StoreFault(row.where, row.fault, REPAIR) for row in find_damaged_history(file)]
             except StoreError as e:
                 faults.append(_fault_of_file(path, e))
     return StoreHealth(pages=pages, bars=bars, bytes=size, faults=(*faults, *_missing(files), *_actions(files)))

@@ -16,16 +16,21 @@ from batch.bars.pages.codec import PageColumns, decode_pages, encode_pages
 from batch.bars.pages.files import ALL, PageFile, PageFiles, page_name
 from batch.bars.pages.frames import PageBatch, split_in_pages, take_pages
 from batch.bars.pages.headers import page_headers
+from batch.bars.pages.history.growth import add_run
+from batch.bars.pages.history.moments import WriteMoment, prepare_history
+from batch.bars.pages.history.replaced import Undo, find_undo
 from batch.bars.pages.merge import MergedPages, merge_pages
 from batch.bars.pages.schema import HEADER, SID_BITS
 from batch.bars.store import MOST_CORRECTIONS, Correction, RefusedBars, WriteReport
 from batch.errors import StoreDamaged, StoreError
+from batch.kit.clock import Clock, utc_now
 from batch.market.bar import BarSeries
 
-_COLUMNS = ("id", "sid", "bucket", *HEADER, "data")
+_COLUMNS = ("id", "sid", "bucket", *HEADER, "data", "since")
 _ADD = f"INSERT INTO page ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 (fixed names)
-#: Not for new pages: it takes seven times as long as an INSERT, which appends.
-_REPLACE = _ADD.replace("INSERT", "INSERT OR REPLACE")
+_REPLACE = f"UPDATE page SET {', '.join(f'{name} = ?' for name in HEADER)}, data = ? WHERE id = ?"  # noqa: S608 (fixed names)
+_GROW = "UPDATE page SET grown = ? WHERE id = ?"
+_KEEP = "INSERT INTO replaced (page, no, data) VALUES (?, ?, ?)"
 #: Columns that the coverage index does not hold: an update of only these leaves the index unchanged.
 _VALUES = slice(HEADER.index("o"), HEADER.index("flags"))
 _UPDATE = f"UPDATE page SET {', '.join(f'{name} = ?' for name in HEADER[_VALUES])}, data = ? WHERE id = ?"  # noqa: S608 (fixed names)
@@ -35,9 +40,10 @@ _MOST_IDS = 1000
 _ANY = "SELECT EXISTS (SELECT 1 FROM page WHERE id BETWEEN ? AND ?)"
 
 
-def write_bars(files: PageFiles, series: BarSeries, bars: pl.DataFrame) -> WriteReport:
+def write_bars(files: PageFiles, series: BarSeries, bars: pl.DataFrame, *, clock: Clock = utc_now) -> WriteReport:
     """Store bars, file by file; on return all are durable except those `refused`.
 
+    What they replace is kept with the moment of the write, by `clock`.
     Bars whose page or file is damaged are refused; the others are stored.
 
     Raises:
@@ -51,7 +57,7 @@ def write_bars(files: PageFiles, series: BarSeries, bars: pl.DataFrame) -> Write
     reports, damage = list[WriteReport](), list[StoreDamaged]()
     for shard, batch in split_in_pages(series.interval, found):
         try:
-            reports.append(_put_batch(files.open_or_create(files.path(series, shard)), batch))
+            reports.append(_put_batch(files.open_or_create(files.path(series, shard)), batch, clock))
         except StoreDamaged as e:
             damage.append(e)
             reports.append(WriteReport(0, refused=_refuse(batch, dict.fromkeys(range(len(batch.symbols)), e.message))))
@@ -97,35 +103,49 @@ def transaction(file: PageFile) -> Iterator[sqlite3.Connection]:
             file.sql.execute("COMMIT")
         except BaseException:
             file.sids.clear()  # ids given in this transaction are void
+            file.has_history = False
             if file.sql.in_transaction:
                 file.sql.execute("ROLLBACK")
             raise
 
 
-def _put_batch(file: PageFile, batch: PageBatch) -> WriteReport:
+def _put_batch(file: PageFile, batch: PageBatch, clock: Clock) -> WriteReport:
     blobs, heads = encode_pages(batch.columns), page_headers(batch.columns)  # before the lock
     report = WriteReport(written=0)
     with transaction(file) as sql:
+        prepare_history(file, sql)
+        moment = WriteMoment(sql, clock())
         sids = give_sids(file, batch.symbols)
         ids = [bucket << SID_BITS | sid for bucket, sid in zip(batch.buckets, sids, strict=True)]
         stored = _stored_blobs(sql, ids)
-        rows = zip(ids, sids, batch.buckets, heads, blobs, strict=True)
-        sql.executemany(_ADD, [(*row, *head, blob) for i, (*row, head, blob) in enumerate(rows) if i not in stored])
+        if len(stored) < len(ids):
+            rows = zip(ids, sids, batch.buckets, heads, blobs, strict=True)
+            new = [(*row, *head, blob, moment.no) for i, (*row, head, blob) in enumerate(rows) if i not in stored]
+            sql.executemany(_ADD, new)
         overlap = {i: blob for i, blob in stored.items() if blob != blobs[i]}
         old, damaged = _decode(file, batch, overlap)
         overlap = {i: blob for i, blob in overlap.items() if i not in damaged}
         if overlap:
             merged = merge_pages(old, take_pages(batch.columns, list(overlap)))
             report = _report_merged(merged, [batch.symbols[i] for i in overlap])
+            _keep_replaced(sql, [ids[i] for i in overlap], find_undo(old, merged), moment)
             if merged.are_alike:
                 sql.executemany(_UPDATE, [(*heads[i][_VALUES], blobs[i], ids[i]) for i in overlap])
             else:
                 anew = zip(overlap, page_headers(merged.columns), encode_pages(merged.columns), strict=True)
-                changed = [
-                    (ids[i], sids[i], batch.buckets[i], *head, blob) for i, head, blob in anew if blob != stored[i]
-                ]
-                sql.executemany(_REPLACE, changed)
+                sql.executemany(_REPLACE, [(*head, blob, ids[i]) for i, head, blob in anew if blob != stored[i]])
+        moment.check()
     return replace(report, refused=_refuse(batch, damaged)) if damaged else report
+
+
+def _keep_replaced(sql: sqlite3.Connection, ids: Sequence[int], undo: Undo, moment: WriteMoment) -> None:
+    if undo.is_empty:
+        return
+    blobs = encode_pages(undo.columns, may_be_plain=True)
+    sql.executemany(_KEEP, [(ids[page], moment.no, blob) for page, blob in zip(undo.pages, blobs, strict=True)])
+    for page, first_s in undo.grown.items():
+        (grown,) = sql.execute("SELECT grown FROM page WHERE id = ?", (ids[page],)).fetchone()
+        sql.execute(_GROW, (add_run(grown, first_s, moment.no), ids[page]))
 
 
 def _report_merged(merged: MergedPages, symbols: list[str]) -> WriteReport:

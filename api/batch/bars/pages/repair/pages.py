@@ -8,11 +8,14 @@ from typing import Any
 
 from batch.bars.normalise import to_day, to_session
 from batch.bars.pages.files import PageFile, page_name
+from batch.bars.pages.history.moments import WriteMoment, prepare_history
+from batch.bars.pages.history.replaced import LOST
 from batch.bars.pages.repair.archive import DamageArchive
 from batch.bars.pages.repair.port import Gap, RepairedItem
 from batch.bars.pages.schema import HEADER
 from batch.bars.pages.verify import PAGES, CheckedPage, check_rows
 from batch.bars.pages.write import transaction
+from batch.kit.clock import utc_now
 from batch.market.bar import BarSeries
 
 _COLUMNS = ("id", "sid", "bucket", "symbol", "data", *HEADER)
@@ -39,6 +42,9 @@ def remove_damaged_pages(
             return []
         kept = archive.keep_rows(file.path, [{**row, "fault": page.fault} for page, row in still])
         sql.executemany("DELETE FROM page WHERE id = ?", [(page.row,) for page, _ in still])
+        prepare_history(file, sql)
+        no = WriteMoment(sql, utc_now()).no
+        sql.executemany("INSERT INTO replaced VALUES (?, ?, ?)", [(page.row, no, LOST) for page, _ in still])
         for page, row in still:
             delete_fetches(sql, row["sid"], days_of(series, page.bucket))
     return [_report(file, series, page, str(kept)) for page, _ in still]

@@ -10,6 +10,7 @@ from batch.bars.pages.files import PageFiles
 from batch.bars.pages.repair.actions import replace_actions
 from batch.bars.pages.repair.archive import DamageArchive
 from batch.bars.pages.repair.files import replace_file
+from batch.bars.pages.repair.history import mark_damaged_history
 from batch.bars.pages.repair.pages import remove_damaged_pages
 from batch.bars.pages.repair.port import RepairedItem
 from batch.bars.pages.verify import check_pages
@@ -35,7 +36,8 @@ def repair(files: PageFiles, *, at: datetime, is_dry: bool) -> tuple[RepairedIte
 def _repair_pages(files: PageFiles, series: BarSeries, shard: str, archive: DamageArchive | None) -> list[RepairedItem]:
     with files.opened(series, shard) as file:
         damaged = [page for page in check_pages(file, series) if page.fault] if file else []
-        return remove_damaged_pages(file, series, damaged, archive) if file and damaged else []
+        mended = remove_damaged_pages(file, series, damaged, archive) if file and damaged else []
+        return [*mended, *(mark_damaged_history(file, archive) if file else [])]
 
 
 def _find_shards(files: PageFiles) -> Iterator[tuple[BarSeries, str]]:

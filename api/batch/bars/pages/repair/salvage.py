@@ -10,9 +10,11 @@ from typing import Any
 
 from batch.bars.normalise import to_day
 from batch.bars.pages.files import ALL, UNDATED
+from batch.bars.pages.history.moments import to_us
 from batch.bars.pages.repair.pages import days_of, delete_fetches
 from batch.bars.pages.schema import CREATE, HEADER, SID_BITS
 from batch.bars.pages.verify import PAGES, check_rows
+from batch.kit.clock import utc_now
 from batch.market.bar import BarSeries
 
 _PUT = f"INSERT INTO page (id, sid, bucket, data, {', '.join(HEADER)}) VALUES ({', '.join('?' * (4 + len(HEADER)))})"  # noqa: S608 (fixed names)
@@ -40,6 +42,8 @@ class Salvaged:
 def salvage(damaged: Path, fresh: Path, series: BarSeries) -> Salvaged:
     """Write a new page file with what can be read of a damaged one, which may be missing.
 
+    Its history begins now: which rows the damaged file lost of it is not known.
+
     Raises:
         sqlite3.Error: the new file could not be written.
 
@@ -47,6 +51,7 @@ def salvage(damaged: Path, fresh: Path, series: BarSeries) -> Salvaged:
     saved = Salvaged()
     with closing(sqlite3.connect(fresh, isolation_level=None)) as sql:
         sql.executescript(CREATE)
+        sql.execute("UPDATE moment SET at = ? WHERE no = 0", (to_us(utc_now()),))
         if damaged.exists():
             # Not memory-mapped: a truncated file must not be read beyond its end.
             address = f"{damaged.absolute().as_uri()}?mode=ro"

@@ -1,0 +1,73 @@
+"""Bars as they were known at a moment: the port to stores that keep what is corrected, and the choice of a moment."""
+
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from batch.bars.store import BarReader
+from batch.errors import InvalidRequest
+from batch.kit.clock import Clock, utc_now
+
+#: Why InfluxDB has no bars of an earlier moment.
+NOT_KEPT = (
+    "as_of was given, expected none: InfluxDB overwrites a corrected bar and keeps no history; keep bars in the"
+    " embedded store (KABOOM_BAR_STORE=pages) to read them as of a moment"
+)
+
+
+@runtime_checkable
+class HistoricalStore(Protocol):
+    """A store that keeps what it replaces, with the moment of each write in microseconds."""
+
+    def known_at(self, moment: datetime) -> BarReader:
+        """Return a reader of the bars as they were known at a moment (aware): writes committed by then count.
+
+        Two reads of one moment return the same bars, whatever was written since.
+
+        Raises:
+            InvalidRequest: from its methods, if the history does not reach back to the moment.
+
+        """
+        ...
+
+
+def reader_at(store: BarReader, as_of: datetime | None, *, clock: Clock = utc_now) -> BarReader:
+    """Return what reads a store as it was known at a moment; without a moment, the store itself.
+
+    A backtest takes `pin_moment`, keeps it in its result, and reads through this function when it runs again.
+
+    Raises:
+        InvalidRequest: the moment is in the future, has no zone, or the store keeps no history.
+
+    """
+    if as_of is None:
+        return store
+    check_moment(as_of, clock())
+    if not isinstance(store, HistoricalStore):
+        raise InvalidRequest(NOT_KEPT, pointer="/as_of")
+    return store.known_at(as_of)
+
+
+def pin_moment(store: BarReader, as_of: datetime | None = None, *, clock: Clock = utc_now) -> datetime | None:
+    """Return the moment that a run of a backtest reads everything at: `as_of`, or now; None if the store has none.
+
+    Raises:
+        InvalidRequest: `as_of` is in the future, has no zone, or the store keeps no history.
+
+    """
+    if as_of is not None:
+        reader_at(store, as_of, clock=clock)
+        return as_of
+    return clock() if isinstance(store, HistoricalStore) else None
+
+
+def check_moment(as_of: datetime, now: datetime) -> None:
+    """Check that a moment has a zone and is not in the future.
+
+    Raises:
+        InvalidRequest: it has none, or it is.
+
+    """
+    if as_of.tzinfo is None:
+        raise InvalidRequest(f"as_of was {as_of.isoformat()}, expected a time with a zone", pointer="/as_of")
+    if as_of > now:
+        raise InvalidRequest(f"as_of was {as_of.isoformat()}, expected {now.isoformat()} or earlier", pointer="/as_of")

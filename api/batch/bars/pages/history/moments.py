@@ -1,0 +1,134 @@
+"""The moments of a page file: each write that changes a bar gets a number, and the time at which it was committed.
+
+Moments are microseconds since 1970, UTC, and rise with their numbers. Number 0 is the moment from which the history of
+the file is whole.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from batch.bars.pages.files import PageFile
+from batch.bars.pages.schema import CREATE_HISTORY
+from batch.errors import InvalidRequest, StoreError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
+#: A writer whose commit comes later than this after its moment gives up, and tries again.
+MOST_COMMIT_S = 30.0
+#: Moments younger than this may have a writer that has not committed yet.
+_RECENT = timedelta(seconds=2 * MOST_COMMIT_S)
+#: Times of files are those of the kernel's last tick.
+_TICK_US = 1_000_000
+_HAS_HISTORY = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'moment')"
+_NEWEST = "SELECT no, at FROM moment ORDER BY no DESC LIMIT 1"
+
+
+def to_us(moment: datetime) -> int:
+    """Return an aware time as microseconds since 1970."""
+    return (moment - _EPOCH) // _US
+
+
+def from_us(us: int) -> datetime:
+    """Return microseconds since 1970 as an aware time, UTC."""
+    return _EPOCH + us * _US
+
+
+class WriteMoment:
+    """The moment of one transaction, taken when it first changes a bar, under the write lock of the file."""
+
+    def __init__(self, sql: sqlite3.Connection, now: datetime) -> None:
+        self._sql = sql
+        self._now_us = to_us(now)
+        self._begun_s = time.monotonic()
+        self._no: int | None = None
+
+    @property
+    def no(self) -> int:
+        """The number of the moment; the first call adds it to the file."""
+        if self._no is None:
+            newest, at = self._sql.execute(_NEWEST).fetchone()
+            self._no = int(newest) + 1
+            # Later than the one before, even if the clock was set back.
+            self._sql.execute("INSERT INTO moment VALUES (?, ?)", (self._no, max(self._now_us, at + 1)))
+        return self._no
+
+    def check(self) -> None:
+        """Check that the moment is young enough to commit.
+
+        Raises:
+            StoreError: retryable; a reader may have taken the state of this moment as final.
+
+        """
+        if self._no is not None and time.monotonic() - self._begun_s > MOST_COMMIT_S:
+            raise StoreError(f"a write took more than {MOST_COMMIT_S:g} s between its moment and its commit")
+
+
+def has_history(sql: sqlite3.Connection) -> bool:
+    """Return whether a file keeps its history; those of an older Kaboom do from the next write on."""
+    return bool(sql.execute(_HAS_HISTORY).fetchone()[0])
+
+
+def prepare_history(file: PageFile, sql: sqlite3.Connection) -> None:
+    """Give a file of an older Kaboom its history, inside the caller's transaction; it begins with its last change."""
+    if file.has_history:
+        return
+    if not has_history(sql):
+        begins = _last_change_us(file.path)
+        for statement in filter(str.strip, CREATE_HISTORY.split(";")):
+            sql.execute(statement)
+        sql.execute("ALTER TABLE page ADD COLUMN since INTEGER")
+        sql.execute("ALTER TABLE page ADD COLUMN grown BLOB")
+        sql.execute("INSERT INTO moment VALUES (0, ?)", (begins,))
+    file.has_history = True
+
+
+@contextmanager
+def snapshot_at(file: PageFile, moment: datetime, now: datetime) -> Iterator[int | None]:
+    """Hold one state of a file, and give the number of its last moment up to `moment`; None if it keeps no history.
+
+    Waits for a writer that may have begun before a recent moment.
+
+    Raises:
+        InvalidRequest: the history of the file begins after `moment`.
+
+    """
+    if now - moment < _RECENT:
+        file.begin()
+        file.sql.execute("ROLLBACK")
+    file.sql.execute("BEGIN")
+    try:
+        yield _find_number(file, to_us(moment))
+    finally:
+        file.sql.execute("ROLLBACK")
+
+
+def _find_number(file: PageFile, at: int) -> int | None:
+    if not has_history(file.sql):
+        _check_begin(file.path, _last_change_us(file.path), at)
+        return None
+    (begins,) = file.sql.execute("SELECT at FROM moment WHERE no = 0").fetchone()
+    _check_begin(file.path, begins, at)
+    (number,) = file.sql.execute("SELECT coalesce(max(no), 0) FROM moment WHERE no > 0 AND at <= ?", (at,)).fetchone()
+    return int(number)
+
+
+def _check_begin(path: Path, begins: int, at: int) -> None:
+    if at < begins:
+        name = f"{path.parent.parent.name}/{path.parent.name}/{path.name}"
+        raise InvalidRequest(
+            f"as_of was {from_us(at).isoformat()}, expected {from_us(begins).isoformat()} or later: the history of"
+            f" {name} begins there",
+            pointer="/as_of",
+        )
+
+
+def _last_change_us(path: Path) -> int:
+    """Return a time at which a file without history had its present content."""
+    log = path.with_name(f"{path.name}-wal")
+    # Readers make empty logs.
+    parts = (path, log) if log.exists() and log.stat().st_size else (path,)
+    return max(part.stat().st_mtime_ns // 1000 for part in parts) + _TICK_US

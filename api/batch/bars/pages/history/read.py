@@ -1,0 +1,184 @@
+"""Reading pages as they were at a moment: what later writes replaced is put back. Errors are raised as StoreError."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from batch.bars.coverage.count import count_sessions
+from batch.bars.normalise import to_day, to_seconds, to_session
+from batch.bars.pages.codec import PageColumns, decode_pages
+from batch.bars.pages.files import PageFile, PageFiles, page_name
+from batch.bars.pages.frames import keep_between, to_frame
+from batch.bars.pages.history.growth import find_cut
+from batch.bars.pages.history.moments import from_us, snapshot_at
+from batch.bars.pages.history.replaced import LOST, put_back
+from batch.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
+from batch.bars.pages.schema import SID_BITS
+from batch.bars.store import COVERAGE_SCHEMA
+from batch.errors import InvalidRequest
+from batch.kit.clock import Clock
+from batch.market.bar import BarSeries, empty_bars
+
+_DAY_S = 86_400
+_BETWEEN = "BETWEEN ? AND ?"
+_AMONG = "IN (SELECT value FROM json_each(?))"
+#: Without history, as in files of an older Kaboom, `since` and `grown` do not exist.
+_PAGES = "SELECT p.id, s.symbol, p.bucket, p.data, {grown} FROM page p JOIN sym s ON s.id = p.sid WHERE p.id {which}"
+_KNOWN = " AND coalesce(p.since, 0) <= ?"
+_REPLACED = "SELECT page, data, no FROM replaced WHERE page {which} AND no > ? ORDER BY no"
+_NEWEST = f"""
+SELECT (
+    SELECT q.bucket << {SID_BITS} | s.id FROM page q INDEXED BY cov
+    WHERE q.sid = s.id {{known}} ORDER BY q.bucket DESC LIMIT 1
+) AS page, s.symbol FROM json_each(?) wanted JOIN sym s ON s.symbol = wanted.value
+"""  # noqa: S608 (a constant)
+
+type _Row = tuple[int, str, int, bytes, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A moment to read page files at, and the clock that says how long ago it is."""
+
+    files: PageFiles
+    moment: datetime
+    clock: Clock
+
+
+def read_bars(past: Past, series: BarSeries, *, symbol: str, start: datetime, end: datetime) -> pl.DataFrame:
+    """Return one symbol's bars with `start <= opened_at < end`, in `BAR_SCHEMA`.
+
+    Raises:
+        InvalidRequest: a time has no zone, or the history does not reach back to the moment.
+
+    """
+    start_s, end_s = to_seconds(start, "start"), to_seconds(end, "end")
+    if start_s >= end_s:
+        return empty_bars()
+    span = (
+        bucket_of(series.interval, to_session(start_s // _DAY_S)),
+        bucket_of(series.interval, to_session((end_s - 1) // _DAY_S)),
+    )
+    found = [empty_bars()]
+    for shard in shards_between(past.files, series, *span):
+        first, last = within_month(shard, span) if series.interval.is_intraday else span
+        with _opened(past, series, shard) as held:
+            if held is not None:
+                row = held.file.sql.execute("SELECT id FROM sym WHERE symbol = ?", (symbol,)).fetchone()
+                ids = [bucket << SID_BITS | row[0] for bucket in range(first, last + 1)] if row else []
+                symbols, columns = held.load(_AMONG, (json.dumps(ids),))
+                found.append(to_frame(symbols, keep_between(columns, start_s, end_s)))
+    return pl.concat(found)
+
+
+def read_session(past: Past, series: BarSeries, session: date) -> pl.DataFrame:
+    """Return every symbol's bars of one session, in `BAR_SCHEMA`."""
+    first_s = to_day(session) * _DAY_S
+    return _read_days(past, series, (session, session), keep=(first_s, first_s + _DAY_S))
+
+
+def coverage(past: Past, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+    """Return what was held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`; every page is decoded."""
+    if first > last:
+        return pl.DataFrame(schema=COVERAGE_SCHEMA)
+    keep = to_day(first) * _DAY_S, (to_day(last) + 1) * _DAY_S
+    return count_sessions(_read_days(past, series, (first, last), keep=keep))
+
+
+def latest(past: Past, series: BarSeries, *, symbols: Sequence[str] = ()) -> pl.DataFrame:
+    """Return the newest bar of every symbol, or of those named, in `BAR_SCHEMA`."""
+    found = dict[str, pl.DataFrame]()
+    for shard in reversed(dated_shards(past.files, series)):
+        if symbols and found.keys() >= set(symbols):
+            break
+        with _opened(past, series, shard) as held:
+            if held is not None:
+                known = {symbol for (symbol,) in held.file.sql.execute("SELECT symbol FROM sym")}
+                wanted = (known & set(symbols) if symbols else known) - found.keys()
+                bars = to_frame(*held.load_newest(sorted(wanted)))
+                found |= {name: rows.tail(1) for (name,), rows in bars.group_by("symbol", maintain_order=True)}
+    return pl.concat([empty_bars(), *(found[symbol] for symbol in sorted(found))])
+
+
+def _read_days(past: Past, series: BarSeries, days: tuple[date, date], *, keep: tuple[int, int]) -> pl.DataFrame:
+    span = bucket_of(series.interval, days[0]), bucket_of(series.interval, days[1])
+    found = [empty_bars()]
+    for shard in shards_between(past.files, series, *span):
+        first, last = within_month(shard, span) if series.interval.is_intraday else span
+        with _opened(past, series, shard) as held:
+            if held is not None:
+                symbols, columns = held.load(_BETWEEN, (first << SID_BITS, ((last + 1) << SID_BITS) - 1))
+                found.append(to_frame(symbols, keep_between(columns, *keep)))
+    return pl.concat(found).sort("symbol", "opened_at")
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """One state of a file, and the number of the last moment that counts; None if the file keeps no history."""
+
+    file: PageFile
+    no: int | None
+
+    def load(self, which: str, values: tuple[Any, ...]) -> tuple[list[str], PageColumns]:
+        """Return the symbols and bars of the pages whose id is `which`, sorted by symbol, then bucket."""
+        if self.no is None:
+            return self._decode(self.file.sql.execute(_PAGES.format(grown="NULL", which=which), values))
+        found = self.file.sql.execute(_PAGES.format(grown="p.grown", which=which) + _KNOWN, (*values, self.no))
+        replaced = self.file.sql.execute(_REPLACED.format(which=which), (*values, self.no)).fetchall()
+        return self._decode(found, replaced)
+
+    def load_newest(self, symbols: list[str]) -> tuple[list[str], PageColumns]:
+        """Return the symbols and bars of the newest page of each symbol."""
+        known = "" if self.no is None else "AND coalesce(q.since, 0) <= ?"
+        values = (json.dumps(symbols),) if self.no is None else (self.no, json.dumps(symbols))
+        pages = [page for page, _ in self.file.sql.execute(_NEWEST.format(known=known), values) if page is not None]
+        if self.no is not None:
+            self._check_none_lost(min(pages, default=0))
+        return self.load(_AMONG, (json.dumps(pages),))
+
+    def _decode(
+        self, found: Iterable[_Row], replaced: Sequence[tuple[int, bytes, int]] = ()
+    ) -> tuple[list[str], PageColumns]:
+        for page, data, no in replaced:
+            if data == LOST:
+                raise self._lost(page, no)
+        rows = sorted(found, key=lambda row: row[1:3])
+        names = [page_name(self.file.path, row[1], row[2]) for row in rows]
+        columns = decode_pages([row[3] for row in rows], names.__getitem__)
+        number = {row[0]: i for i, row in enumerate(rows)}
+        undone = [(number[page], data) for page, data, _ in replaced if page in number]
+        cuts = [None if self.no is None else find_cut(row[4], self.no) for row in rows]
+        if undone or any(cut is not None for cut in cuts):
+            old = decode_pages([data for _, data in undone], lambda i: f"{names[undone[i][0]]} (history)")
+            columns = put_back(columns, old, [page for page, _ in undone], cuts)
+        return [row[1] for row in rows], columns
+
+    def _check_none_lost(self, first: int) -> None:
+        sql = "SELECT page, no FROM replaced WHERE page >= ? AND no > ? AND data = ? LIMIT 1"
+        for page, no in self.file.sql.execute(sql, (first >> SID_BITS << SID_BITS, self.no, LOST)):
+            raise self._lost(page, no)
+
+    def _lost(self, page: int, no: int) -> InvalidRequest:
+        (at,) = self.file.sql.execute("SELECT at FROM moment WHERE no = ?", (no,)).fetchone()
+        row = self.file.sql.execute("SELECT symbol FROM sym WHERE id = ?", (page & (1 << SID_BITS) - 1,)).fetchone()
+        name = page_name(self.file.path, row[0] if row else "", page >> SID_BITS)
+        return InvalidRequest(
+            f"as_of was before {from_us(at).isoformat()}, expected then or later: a repair moved the damaged page"
+            f" {name} away, and what it held before is not known",
+            pointer="/as_of",
+        )
+
+
+@contextmanager
+def _opened(past: Past, series: BarSeries, shard: str) -> Iterator[_Held | None]:
+    with past.files.opened(series, shard) as file:
+        if file is None:
+            yield None
+            return
+        with snapshot_at(file, past.moment, past.clock()) as no:
+            yield _Held(file, no)

@@ -1,0 +1,89 @@
+"""The bars that a write replaces, kept beside the pages; and pages as they were, made by putting them back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from batch.bars.pages.codec import Ints, PageColumns
+from batch.bars.pages.merge import MergedPages, merge_pages, page_of_bar
+
+#: In place of the flags: before this write there was no bar of this time. Flags have 16 bits.
+ABSENT = 1 << 16
+#: Of a page that a repair moved away: what it held before is not known. No blob of bars is empty.
+LOST = b""
+_NEVER = np.int64(2**62)
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What takes one write of some pages back.
+
+    Attributes:
+        pages: the pages with bars to put back or to take away, by their numbers, rising.
+        columns: those bars; page i of `columns` belongs to `pages[i]`.
+        grown: the first time, in UTC seconds, of bars added at the end, by page.
+
+    """
+
+    pages: list[int]
+    columns: PageColumns
+    grown: Mapping[int, int]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the write changed nothing."""
+        return not self.pages and not self.grown
+
+
+def find_undo(old: PageColumns, merged: MergedPages) -> Undo:
+    """Return what takes a merge with the stored pages `old` back; values compare bit by bit."""
+    changed = np.zeros(len(merged.page), np.bool_)
+    for before, after in zip(merged.old[1:], merged.new[1:], strict=True):
+        changed |= before != after
+    is_tail = merged.added > old.seconds[old.offsets[1:] - 1][merged.added_page]
+    inside, page_inside = merged.added[~is_tail], merged.added_page[~is_tail]
+    nothing = np.zeros(len(inside), np.int64)
+    absent = (inside, *[nothing] * 5, nothing + ABSENT)
+    page = np.concatenate((merged.page[changed], page_inside))
+    rows = [np.concatenate((row[changed], gone)) for row, gone in zip(merged.old, absent, strict=True)]
+    tail, first = np.unique(merged.added_page[is_tail], return_index=True)
+    grown = dict(zip(tail.tolist(), merged.added[is_tail][first].tolist(), strict=True))
+    order = np.lexsort((rows[0], page))
+    pages, counts = np.unique(page, return_counts=True)
+    columns = PageColumns(tuple(row[order] for row in rows), _offsets(counts))
+    return Undo(pages.tolist(), columns, grown)
+
+
+def put_back(
+    current: PageColumns, replaced: PageColumns, page: Sequence[int], cuts: Sequence[int | None]
+) -> PageColumns:
+    """Return pages as they were before some writes; a page may become empty.
+
+    Args:
+        current: the pages as they are stored.
+        replaced: what the writes replaced, one page for each write, in the order of the writes.
+        page: the page of `current` of each of them.
+        cuts: of each page of `current`, the time in UTC seconds from which bars were not there yet.
+
+    """
+    owner = np.asarray(page, np.int64)[page_of_bar(replaced)]
+    # Of several writes of one bar, the first one kept what it was before all of them.
+    order = np.lexsort((np.arange(len(owner)), replaced.seconds, owner))
+    owner, rows = owner[order], tuple(row[order] for row in replaced.rows)
+    is_first = np.ones(len(owner), np.bool_)
+    is_first[1:] = (owner[1:] != owner[:-1]) | (rows[0][1:] != rows[0][:-1])
+    counts = np.bincount(owner[is_first], minlength=len(current.offsets) - 1)
+    oldest = PageColumns(tuple(row[is_first] for row in rows), _offsets(counts))
+    columns = merge_pages(current, oldest).columns
+    ends = np.array([_NEVER if cut is None else cut for cut in cuts], np.int64)[page_of_bar(columns)]
+    return _keep(columns, (columns.rows[6] < ABSENT) & (columns.seconds < ends))
+
+
+def _keep(columns: PageColumns, kept: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> PageColumns:
+    before = np.concatenate(([0], np.cumsum(kept, dtype=np.int64)))
+    return columns.keep(kept, before[columns.offsets])
+
+
+def _offsets(counts: Ints) -> Ints:
+    return np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
