@@ -17,6 +17,8 @@ from app.ledger.accounts.memory_audit import MemoryAuditLog
 from app.ledger.accounts.port import AccountStore, AuditLog
 from app.ledger.opening import Ledger, open_memory_ledger, open_postgres_ledger
 from app.ledger.port import JobHistory
+from app.ledger.portfolios.memory import MemoryPortfolioStore
+from app.ledger.portfolios.port import PortfolioStore
 from app.ledger.schedules.model import Schedule
 from app.ledger.schedules.port import ScheduleStore
 from app.live.celery_results import CeleryResults, JobResults, NoResults
@@ -65,6 +67,7 @@ class Parts:
     results: JobResults = field(default_factory=NoResults)
     accounts: AccountStore = field(default_factory=MemoryAccountStore)
     audit: AuditLog = field(default_factory=MemoryAuditLog)
+    portfolios: PortfolioStore = field(default_factory=MemoryPortfolioStore)
     #: Celery's name of the worker that this process belongs to; monitors are given another of a process without one.
     node: str = field(default_factory=lambda: f"kaboom@{socket.gethostname()}")
     #: The calls of all API processes; None where they share no Redis.
@@ -128,6 +131,7 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
         schedules=ledger.schedules,
         accounts=ledger.accounts,
         audit=ledger.audit,
+        portfolios=ledger.portfolios,
         catalog=catalog,
         name=name,
         callbacks=_build_callbacks(settings),

@@ -1,4 +1,4 @@
-"""Opens the ledger: its four stores over one engine in PostgreSQL, or in memory."""
+"""Opens the ledger: its five stores over one engine in PostgreSQL, or in memory."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,6 +10,8 @@ from app.ledger.accounts.memory_audit import MemoryAuditLog
 from app.ledger.accounts.port import AccountStore, AuditLog
 from app.ledger.memory import MemoryJobHistory
 from app.ledger.port import JobHistory
+from app.ledger.portfolios.memory import MemoryPortfolioStore
+from app.ledger.portfolios.port import PortfolioStore
 from app.ledger.schedules.memory import MemoryScheduleStore
 from app.ledger.schedules.model import Schedule
 from app.ledger.schedules.port import ScheduleStore
@@ -24,6 +26,7 @@ class Ledger(NamedTuple):
     schedules: ScheduleStore
     accounts: AccountStore
     audit: AuditLog
+    portfolios: PortfolioStore
 
 
 def open_memory_ledger(schedules: Sequence[Schedule]) -> Ledger:
@@ -31,7 +34,7 @@ def open_memory_ledger(schedules: Sequence[Schedule]) -> Ledger:
     _log.warning("history_in_memory", reason="DATABASE_URL is not set; job history ends with this process")
     history = MemoryJobHistory()
     stored = MemoryScheduleStore(history, schedules=schedules)
-    return Ledger(history, stored, MemoryAccountStore(), MemoryAuditLog())
+    return Ledger(history, stored, MemoryAccountStore(), MemoryAuditLog(), MemoryPortfolioStore())
 
 
 def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
@@ -44,6 +47,7 @@ def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
     # SQLAlchemy and psycopg are 30 MB: a ledger in memory needs neither.
     from app.ledger.accounts.postgres import PostgresAccountStore  # noqa: PLC0415
     from app.ledger.accounts.postgres_audit import PostgresAuditLog  # noqa: PLC0415
+    from app.ledger.portfolios.postgres import PostgresPortfolioStore  # noqa: PLC0415
     from app.ledger.postgres import PostgresJobHistory  # noqa: PLC0415
     from app.ledger.schedules.postgres import PostgresScheduleStore  # noqa: PLC0415
     from batch.kit.postgres.engine import connect_postgres  # noqa: PLC0415
@@ -51,4 +55,5 @@ def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
     # One engine for all: a firing and its job are one transaction.
     engine = connect_postgres(url, application_name=name, pool_size=pool_size)
     history, schedules = PostgresJobHistory(engine), PostgresScheduleStore(engine)
-    return Ledger(history, schedules, PostgresAccountStore(engine), PostgresAuditLog(engine))
+    accounts, audit = PostgresAccountStore(engine), PostgresAuditLog(engine)
+    return Ledger(history, schedules, accounts, audit, PostgresPortfolioStore(engine))

@@ -10,6 +10,7 @@ from batch.portfolio.money import ZERO, format_yen
 from batch.portfolio.position import Position
 from batch.portfolio.splits import Split
 
+_IN = frozenset(kind for kind in EntryKind if kind.is_income) | {EntryKind.SELL, EntryKind.DEPOSIT}
 #: Shares of one trading unit; a test compares it with `batch.market.lots.LOT`.
 DEFAULT_LOT = 100
 
@@ -75,26 +76,38 @@ class Book:
             Shortfall: it needs more cash or shares than there are; nothing is changed.
 
         """
-        kind = entry.kind
-        if kind is EntryKind.BUY:
-            self._spend(entry, entry.amount + entry.fee)
+        if entry.kind is EntryKind.SELL and entry.quantity > self.held(entry.symbol):
+            raise Shortfall(
+                f"{entry.symbol} would be short on {entry.day}: {entry.quantity} sold, {self.held(entry.symbol)} held",
+                entry.entry_id,
+            )
+        self.pay(entry)
+        if entry.kind is EntryKind.BUY:
             self._position(entry).buy(entry.day, entry.quantity, entry.amount + entry.fee)
-        elif kind is EntryKind.SELL:
-            self._sell(entry)
-        elif kind is EntryKind.DEPOSIT:
-            self.cash += entry.amount
-            self.net_deposits += entry.amount
+        elif entry.kind is EntryKind.SELL:
+            self._position(entry).sell(entry.quantity, entry.amount - entry.fee)
+        elif entry.kind.is_income and entry.symbol:
+            self._position(entry).income += entry.amount
+
+    def pay(self, entry: Entry) -> None:
+        """Move the cash of an entry, which is no reversal, and leave positions as they are.
+
+        Raises:
+            Shortfall: it needs more cash than there is; nothing is changed.
+
+        """
+        kind = entry.kind
+        moved = entry.amount if kind in _IN else -entry.amount
+        rest = self.cash + moved - entry.fee
+        if rest < 0:
+            raise Shortfall(f"cash would be {format_yen(rest)} yen on {entry.day}, expected 0 or more", entry.entry_id)
+        self.cash = rest
+        if kind in {EntryKind.DEPOSIT, EntryKind.WITHDRAWAL}:
+            self.net_deposits += moved
         elif kind.is_income:
-            self.cash += entry.amount
-            self.income += entry.amount
-            if entry.symbol:
-                self._position(entry).income += entry.amount
-        else:
-            self._spend(entry, entry.amount)
-            if kind is EntryKind.WITHDRAWAL:
-                self.net_deposits -= entry.amount
-            else:
-                self.costs += entry.amount
+            self.income += moved
+        elif kind.is_cost:
+            self.costs -= moved
 
     def split(self, split: Split) -> None:
         """Apply a split to the shares that are held."""
@@ -105,30 +118,14 @@ class Book:
     def _position(self, entry: Entry) -> Position:
         return self.positions.setdefault(entry.symbol, Position())
 
-    def _sell(self, entry: Entry) -> None:
-        held, received = self.held(entry.symbol), entry.amount - entry.fee
-        if entry.quantity > held:
-            raise Shortfall(
-                f"{entry.symbol} would be short on {entry.day}: {entry.quantity} sold, {held} held", entry.entry_id
-            )
-        if self.cash + received < 0:
-            raise _no_cash(self.cash + received, entry)
-        self.cash += received
-        self._position(entry).sell(entry.quantity, received)
 
-    def _spend(self, entry: Entry, amount: Decimal) -> None:
-        if amount > self.cash:
-            raise _no_cash(self.cash - amount, entry)
-        self.cash -= amount
-
-
-type Watch = Callable[[Book, Entry], None]
+type Apply = Callable[[Book, Entry], None]
 
 
 def replay(
-    entries: Sequence[Entry], splits: Iterable[Split], *, until: date = date.max, watch: Watch | None = None
+    entries: Sequence[Entry], splits: Iterable[Split], *, until: date = date.max, apply: Apply = Book.apply
 ) -> Book:
-    """Return the book after all entries and splits up to a day; `watch` is called before each entry.
+    """Return the book after all entries and splits up to a day; `apply` adds an entry to it.
 
     A split counts before the entries of its ex-session, whose shares are new ones.
 
@@ -142,35 +139,34 @@ def replay(
             break
         while waiting and waiting[-1].ex_session <= entry.day:
             book.split(waiting.pop())
-        if watch:
-            watch(book, entry)
-        book.apply(entry)
+        apply(book, entry)
     while waiting and waiting[-1].ex_session <= until:
         book.split(waiting.pop())
     return book
 
 
-def check_new(kept: Sequence[Entry], new: Sequence[Entry], splits: Iterable[Split], *, lot: int) -> Book:
-    """Return the book with new entries, which have their places.
+def check_new(kept: Sequence[Entry], new: Sequence[Entry], splits: Iterable[Split], *, lot: int) -> None:
+    """Check new entries, which have their places; `splits` are those of their symbols.
 
     A buy is of whole lots; a sell may also take the odd shares that a split left, all of them.
 
     Raises:
-        Shortfall: with them, cash or a position would be negative on some day.
+        Shortfall: with them, cash or a position in their symbols would be negative on some day.
         OddLot: one of them is not of whole lots.
 
     """
-    ids = {entry.entry_id for entry in new}
+    ids, symbols = {entry.entry_id for entry in new}, {entry.symbol for entry in new}
 
-    def check_lot(book: Book, entry: Entry) -> None:
-        odd = entry.quantity % lot
-        if entry.entry_id not in ids or not odd:
-            return
-        if entry.kind is EntryKind.BUY or odd != book.held(entry.symbol) % lot:
-            raise OddLot(f"quantity was {entry.quantity}, expected a multiple of {lot}", entry.entry_id)
+    def apply(book: Book, entry: Entry) -> None:
+        if entry.entry_id in ids:
+            _check_lot(entry, book.held(entry.symbol), lot)
+        # Other positions are as they were; their splits are not known here.
+        (book.apply if entry.symbol in symbols else book.pay)(entry)
 
-    return replay([*kept, *new], splits, watch=check_lot)
+    replay([*kept, *new], splits, apply=apply)
 
 
-def _no_cash(rest: Decimal, entry: Entry) -> Shortfall:
-    return Shortfall(f"cash would be {format_yen(rest)} yen on {entry.day}, expected 0 or more", entry.entry_id)
+def _check_lot(entry: Entry, held: int, lot: int) -> None:
+    odd = entry.quantity % lot
+    if odd and (entry.kind is EntryKind.BUY or odd != held % lot):
+        raise OddLot(f"quantity was {entry.quantity}, expected a multiple of {lot}", entry.entry_id)

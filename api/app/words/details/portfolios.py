@@ -60,4 +60,17 @@ PORTFOLIO_DETAILS: tuple[Pair, ...] = (
         "行の列数が見出し行と違います。{count}列にしてください",
     ),
     ("the line is no CSV: {reason}", "CSVとして読めない行です: {reason}"),
+    (
+        "portfolio {portfolio_id} does not exist: an id is 32 hex digits",
+        "ポートフォリオ {portfolio_id} は存在しません。IDは16進数32桁です",
+    ),
+    (
+        "a portfolio named {name} is there already, expected another name",
+        "{name} という名前のポートフォリオはすでにあります。別の名前にしてください",
+    ),
+    ("there are {count} portfolios already, which is the limit", "ポートフォリオが上限の{count}件に達しています"),
+    (
+        "the portfolio would have more than {count} entries, which is the limit: begin another one",
+        "ポートフォリオの記帳が上限の{count}件を超えます。別のポートフォリオを作ってください",
+    ),
 )

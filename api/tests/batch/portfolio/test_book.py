@@ -1,5 +1,6 @@
 """Trades, splits and cash of one portfolio, with numbers that a person can check."""
 
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -104,7 +105,8 @@ def test_cash_and_positions_are_never_negative_on_any_day(entries: list[Entry], 
     kept = numbered(*BUYS)
     new = number_entries(entries, after=len(kept))
     if message is None:
-        assert check_new(kept, new, (), lot=100).cash == Decimal(699_699)
+        check_new(kept, new, (), lot=100)
+        assert replay([*kept, *new], ()).cash == Decimal(699_699)
         return
     with pytest.raises(Shortfall, match=message):
         check_new(kept, new, (), lot=100)
@@ -118,9 +120,20 @@ def test_trades_are_of_whole_lots_but_odd_shares_can_be_sold_off() -> None:
             check_new(kept, number_entries([bad], after=3), splits, lot=100)
     for quantity in (50, 150, 250):
         new = number_entries([trade("sell", quantity, "10", day=4)], after=3)
-        assert check_new(kept, new, splits, lot=100).held("7203") == 250 - quantity
+        check_new(kept, new, splits, lot=100)
+        assert replay([*kept, *new], splits).held("7203") == 250 - quantity
     # What was booked under other splits is not judged again.
-    assert check_new(numbered(*BUYS, trade("sell", 40, "1", day=3)), [], (), lot=100).held("7203") == 160
+    check_new(numbered(*BUYS, trade("sell", 40, "1", day=3)), [replace(BUYS[1], place=9)], (), lot=100)
+
+
+def test_other_symbols_need_no_splits_to_check_new_entries() -> None:
+    kept = numbered(*BUYS, trade("sell", 400, "800", day=3))
+    dividend = replace(cash("dividend", "5", symbol="6758"), place=9)
+    check_new(kept, [dividend], (), lot=100)
+    with pytest.raises(Shortfall, match="cash would be -1 yen"):
+        check_new(kept, [replace(cash("tax", "1019701", day=3), place=9)], (), lot=100)
+    with pytest.raises(Shortfall, match="7203 would be short"):
+        check_new(kept, [replace(BUYS[1], place=9, day=day_of(4))], (), lot=100)
 
 
 def test_a_reversal_takes_back_one_entry_once() -> None:

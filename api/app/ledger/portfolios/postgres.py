@@ -1,0 +1,162 @@
+"""The portfolios in PostgreSQL, booked one request after the other under the lock of the portfolio's row."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+from weakref import WeakValueDictionary
+
+from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.ledger.port import KEY_KEPT_H, KeyReused
+from app.ledger.portfolios.model import Booked, Draft, Once, Portfolio
+from app.ledger.portfolios.port import (
+    MAX_ENTRIES,
+    MAX_PORTFOLIOS,
+    key_reused,
+    name_taken,
+    no_portfolio,
+    too_many_entries,
+    too_many_portfolios,
+)
+from app.ledger.portfolios.tables import ENTRIES, KEYS, PORTFOLIOS, POSTINGS, dump_entry, parse_entry, parse_portfolio
+from batch.errors import Conflict, NotFound
+from batch.kit.postgres.engine import AsyncEngine, postgres_errors
+from batch.portfolio.entry import Entry, number_entries
+from batch.portfolio.postings import Account, balance, post
+
+_KEPT = text(f"interval '{KEY_KEPT_H} hours'")
+
+
+class PostgresPortfolioStore:
+    """`PortfolioStore` on PostgreSQL 14 or newer, in the database of the ledger."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        # Requests of this process wait here, where none of them holds a connection of the pool.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def add(self, portfolio: Portfolio) -> Portfolio:
+        names = ("portfolio_id", "owner", "name", "provider", "lot", "created_by")
+        count = select(func.count()).where(PORTFOLIOS.c.owner == portfolio.owner)
+        new = insert(PORTFOLIOS).values({name: getattr(portfolio, name) for name in names}).returning(PORTFOLIOS)
+        with postgres_errors():
+            try:
+                async with self._engine.begin() as connection:
+                    if (await connection.execute(count)).scalar_one() >= MAX_PORTFOLIOS:
+                        raise Conflict(too_many_portfolios())
+                    return parse_portfolio((await connection.execute(new)).one())
+            except IntegrityError as e:
+                raise Conflict(name_taken(portfolio.name)) from e
+
+    async def list_portfolios(self, owner: str) -> list[Portfolio]:
+        # As Python sorts: by the letters' numbers, whatever the database's language.
+        statement = select(PORTFOLIOS).where(PORTFOLIOS.c.owner == owner).order_by(PORTFOLIOS.c.name.collate("C"))
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                return [parse_portfolio(row) for row in await connection.execute(statement)]
+
+    async def load(self, owner: str, portfolio_id: str) -> Portfolio:
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                return await _load(connection, owner, portfolio_id)
+
+    async def book(self, owner: str, portfolio_id: str, draft: Draft, *, once: Once | None = None) -> Booked:
+        turn = self._turns.setdefault(portfolio_id, asyncio.Lock())
+        async with turn:
+            with postgres_errors():
+                async with self._engine.begin() as connection:
+                    portfolio = await _load(connection, owner, portfolio_id, lock=True)
+                    earlier = await _find_earlier(connection, owner, portfolio_id, once) if once else None
+                    return earlier or await _book(connection, portfolio, draft, once)
+
+    async def load_entries(self, owner: str, portfolio_id: str) -> list[Entry]:
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                return await _load_entries(connection, *_is_of(owner, portfolio_id))
+
+    async def balances(self, owner: str, portfolio_id: str) -> dict[Account, Decimal]:
+        of = (POSTINGS.c.owner == owner, POSTINGS.c.portfolio_id == portfolio_id)
+        statement = select(POSTINGS.c.account, func.sum(POSTINGS.c.amount)).where(*of).group_by(POSTINGS.c.account)
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                return balance([{Account(name): total} for name, total in await connection.execute(statement)])
+
+
+async def _load(connection: AsyncConnection, owner: str, portfolio_id: str, *, lock: bool = False) -> Portfolio:
+    statement = select(PORTFOLIOS).where(PORTFOLIOS.c.owner == owner, PORTFOLIOS.c.portfolio_id == portfolio_id)
+    row = (await connection.execute(statement.with_for_update() if lock else statement)).one_or_none()
+    if row is None:
+        raise NotFound(no_portfolio(portfolio_id))
+    return parse_portfolio(row)
+
+
+async def _load_entries(connection: AsyncConnection, *where: ColumnElement[bool]) -> list[Entry]:
+    rows = await connection.execute(select(ENTRIES).where(*where).order_by(ENTRIES.c.place))
+    return [parse_entry(row) for row in rows]
+
+
+async def _find_earlier(connection: AsyncConnection, owner: str, portfolio_id: str, once: Once) -> Booked | None:
+    """Return what the key has booked before; None if it is new."""
+    too_old = KEYS.c.created_at < func.clock_timestamp() - _KEPT
+    await connection.execute(KEYS.delete().where(KEYS.c.owner == owner, too_old))
+    found = await connection.execute(select(KEYS).where(KEYS.c.owner == owner, KEYS.c.key == once.key))
+    kept = found.one_or_none()
+    if kept is None:
+        return None
+    if kept.fingerprint != once.fingerprint:
+        raise KeyReused(key_reused())
+    places = ENTRIES.c.place.between(kept.first_place, kept.last_place)
+    return Booked(tuple(await _load_entries(connection, *_is_of(owner, portfolio_id), places)), is_replayed=True)
+
+
+async def _book(connection: AsyncConnection, portfolio: Portfolio, draft: Draft, once: Once | None) -> Booked:
+    kept = await _load_entries(connection, *_is_of(portfolio.owner, portfolio.portfolio_id))
+    now = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    drafted = await asyncio.to_thread(draft, portfolio, kept)
+    new = [replace(entry, created_at=now) for entry in number_entries(drafted, after=portfolio.entries)]
+    if portfolio.entries + len(new) > MAX_ENTRIES:
+        raise Conflict(too_many_entries())
+    if once:
+        await _keep_key(connection, portfolio, once, new)
+    await connection.execute(insert(ENTRIES), [dump_entry(portfolio, entry) for entry in new])
+    by_id = {entry.entry_id: entry for entry in (*kept, *new)}
+    posted = [(entry.entry_id, post(entry, by_id)) for entry in new]
+    await connection.execute(insert(POSTINGS), _dump_postings(portfolio, posted))
+    spent = balance(amounts for _, amounts in posted)[Account.CASH]
+    is_it = PORTFOLIOS.c.portfolio_id == portfolio.portfolio_id
+    values = {"entries": PORTFOLIOS.c.entries + len(new), "cash": PORTFOLIOS.c.cash + spent}
+    await connection.execute(PORTFOLIOS.update().where(is_it).values(values))
+    return Booked(tuple(new))
+
+
+async def _keep_key(connection: AsyncConnection, portfolio: Portfolio, once: Once, new: Sequence[Entry]) -> None:
+    values = {
+        "owner": portfolio.owner,
+        "key": once.key,
+        "fingerprint": once.fingerprint,
+        "portfolio_id": portfolio.portfolio_id,
+        "first_place": new[0].place,
+        "last_place": new[-1].place,
+    }
+    # Another portfolio may be given the same key now, under its own lock.
+    claim = insert(KEYS).values(values).on_conflict_do_nothing().returning(KEYS.c.key)
+    if (await connection.execute(claim)).one_or_none() is None:
+        raise KeyReused(key_reused())
+
+
+def _dump_postings(portfolio: Portfolio, posted: Sequence[tuple[str, dict[Account, Decimal]]]) -> list[dict[str, Any]]:
+    of = {"portfolio_id": portfolio.portfolio_id, "owner": portfolio.owner}
+    return [
+        {**of, "entry_id": entry_id, "account": account.value, "amount": amount}
+        for entry_id, amounts in posted
+        for account, amount in amounts.items()
+    ]
+
+
+def _is_of(owner: str, portfolio_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return ENTRIES.c.owner == owner, ENTRIES.c.portfolio_id == portfolio_id

@@ -1,0 +1,108 @@
+"""The tables of portfolios; `app/ledger/migrations` creates them."""
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Date, DateTime, ForeignKey, Index, Integer, Numeric, Row, Table, Text, text
+from sqlalchemy.sql import func
+
+from app.ledger.portfolios.model import Portfolio
+from app.ledger.tables import METADATA
+from batch.portfolio.entry import Entry, EntryKind
+from batch.portfolio.money import format_yen
+
+_YEN = Numeric(24, 4)
+
+# The row that is locked while entries are booked. A check refuses negative cash.
+PORTFOLIOS = Table(
+    "portfolios",
+    METADATA,
+    Column("portfolio_id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("lot", Integer, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("entries", Integer, nullable=False, server_default="0"),
+    Column("cash", _YEN, nullable=False, server_default="0"),
+    Index("portfolios_of_owner", "owner", "name", unique=True),
+)
+
+# Append-only: triggers refuse to change or to delete a row of these two.
+ENTRIES = Table(
+    "portfolio_entries",
+    METADATA,
+    Column("entry_id", Text, primary_key=True),
+    Column("portfolio_id", Text, ForeignKey("portfolios.portfolio_id"), nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    Column("price", _YEN, nullable=False),
+    Column("fee", _YEN, nullable=False),
+    Column("amount", _YEN, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("reverses", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("created_by", Text, nullable=False),
+    Index("portfolio_entries_in_order", "portfolio_id", "place", unique=True),
+    Index("portfolio_entries_reversed", "reverses", unique=True, postgresql_where=text("reverses <> ''")),
+)
+
+# A deferred trigger refuses a commit in which the postings of an entry do not add up to zero.
+POSTINGS = Table(
+    "portfolio_postings",
+    METADATA,
+    Column("portfolio_id", Text, primary_key=True),
+    Column("entry_id", Text, ForeignKey("portfolio_entries.entry_id"), primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("amount", _YEN, nullable=False),
+)
+
+# What an Idempotency-Key stands for: the entries from one place to another.
+KEYS = Table(
+    "portfolio_keys",
+    METADATA,
+    Column("owner", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("portfolio_id", Text, nullable=False),
+    Column("first_place", Integer, nullable=False),
+    Column("last_place", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Index("portfolio_keys_age", "created_at"),
+)
+
+_ENTRY_COLUMNS = [column.name for column in ENTRIES.c if column.name not in {"portfolio_id", "owner"}]
+_AMOUNTS = ("price", "fee", "amount")
+
+
+def dump_entry(portfolio: Portfolio, entry: Entry) -> dict[str, Any]:
+    """Return an entry as its row has it."""
+    values = {name: getattr(entry, name) for name in _ENTRY_COLUMNS}
+    return values | {
+        "portfolio_id": portfolio.portfolio_id,
+        "owner": portfolio.owner,
+        "kind": entry.kind.value,
+    }
+
+
+def parse_entry(row: Row[Any]) -> Entry:
+    """Return the entry that a row holds."""
+    values = {name: getattr(row, name) for name in _ENTRY_COLUMNS}
+    return Entry(**(values | {name: _plain(values[name]) for name in _AMOUNTS} | {"kind": EntryKind(row.kind)}))
+
+
+def parse_portfolio(row: Row[Any]) -> Portfolio:
+    """Return the portfolio that a row holds."""
+    values = {column.name: getattr(row, column.name) for column in PORTFOLIOS.c}
+    return Portfolio(**(values | {"cash": _plain(row.cash)}))
+
+
+def _plain(amount: Decimal) -> Decimal:
+    # As it was given: PostgreSQL returns four digits after the point.
+    return Decimal(format_yen(amount))

@@ -1,0 +1,28 @@
+"""The portfolio stores that the contract tests run on; each test has an owner of its own."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from app.ledger.portfolios.memory import MemoryPortfolioStore
+from app.ledger.portfolios.port import PortfolioStore
+from app.ledger.portfolios.postgres import PostgresPortfolioStore
+from batch.kit.postgres.engine import connect_postgres
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def portfolios(request: pytest.FixtureRequest) -> AsyncIterator[PortfolioStore]:
+    """A portfolio store."""
+    if request.param == "memory":
+        yield MemoryPortfolioStore()
+        return
+    engine = connect_postgres(request.getfixturevalue("database_url"), application_name="test", pool_size=8)
+    yield PostgresPortfolioStore(engine)
+    await engine.dispose()
+
+
+@pytest.fixture
+def owner() -> str:
+    """An owner that no other test has."""
+    return f"team-{uuid4().hex[:8]}"
