@@ -39,6 +39,9 @@ from app.openapi import install_openapi
 from app.overview.feed import JobFeed
 from app.overview.routes import router as overview_router
 from app.overview.routes import settings_router
+from app.portfolios.booking_routes import router as booking_router
+from app.portfolios.desk import build_desk
+from app.portfolios.routes import router as portfolios_router
 from app.rate_limit import RateLimiter
 from app.schedules.routes import router as schedules_router
 from app.settings import AppSettings, load_settings
@@ -106,6 +109,8 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
     app.include_router(accounts_router)
     app.include_router(webhooks_router)
     app.include_router(market_router)
+    app.include_router(portfolios_router)
+    app.include_router(booking_router)
     install_openapi(app)
     return app
 
@@ -134,6 +139,7 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     app.state.cursors = Cursors(partial(parts.history.load_api_key, "cursors"))
     app.state.shared = Sharing()
     app.state.desk = open_desk(settings)
+    app.state.portfolios = build_desk(parts.portfolios, settings)
     app.state.events = hub = EventHub(parts.events, most_streams=settings.max_streams)
     app.state.job_feed = feed = JobFeed(parts, hub)
     work = [hub.run(), feed.run(), app.state.accounts.trail.run(), *_background(jobs), *instrument_api(parts)]

@@ -12,6 +12,8 @@ class Scope(StrEnum):
     JOBS_WRITE = "jobs:write"
     BARS_READ = "bars:read"
     SCHEDULES_WRITE = "schedules:write"
+    PORTFOLIOS_READ = "portfolios:read"
+    PORTFOLIOS_WRITE = "portfolios:write"
     ADMIN = "admin"
 
 
@@ -23,9 +25,9 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-_VIEWER = frozenset({Scope.JOBS_READ, Scope.BARS_READ})
+_VIEWER = frozenset({Scope.JOBS_READ, Scope.BARS_READ, Scope.PORTFOLIOS_READ})
 SCOPES: Mapping[Role, frozenset[Scope]] = {
     Role.VIEWER: _VIEWER,
-    Role.OPERATOR: _VIEWER | {Scope.INGEST, Scope.JOBS_WRITE, Scope.SCHEDULES_WRITE},
+    Role.OPERATOR: _VIEWER | {Scope.INGEST, Scope.JOBS_WRITE, Scope.SCHEDULES_WRITE, Scope.PORTFOLIOS_WRITE},
     Role.ADMIN: frozenset(Scope),
 }

@@ -37,7 +37,7 @@ PORTFOLIO_DETAILS: tuple[Pair, ...] = (
     ("entry {entry_id} does not exist in this portfolio", "記帳 {entry_id} はこのポートフォリオにありません"),
     (
         "entry {entry_id} is a reversal or has one already",
-        "記帳 {entry_id} は取消記帳か、すでに取り消されています",
+        "記帳 {entry_id} は反対仕訳か、すでに反対仕訳があります",
     ),
     (
         "{symbol} would be short on {day}: {sold} sold, {held} held",
@@ -59,7 +59,7 @@ PORTFOLIO_DETAILS: tuple[Pair, ...] = (
         "the line had another number of cells than the header, expected {count}",
         "行の列数が見出し行と違います。{count}列にしてください",
     ),
-    ("the line is no CSV: {reason}", "CSVとして読めない行です: {reason}"),
+    ("the line is no CSV: {reason}", "CSVとして読めない行です：{reason}"),
     (
         "portfolio {portfolio_id} does not exist: an id is 32 hex digits",
         "ポートフォリオ {portfolio_id} は存在しません。IDは16進数32桁です",
@@ -73,4 +73,9 @@ PORTFOLIO_DETAILS: tuple[Pair, ...] = (
         "the portfolio would have more than {count} entries, which is the limit: begin another one",
         "ポートフォリオの記帳が上限の{count}件を超えます。別のポートフォリオを作ってください",
     ),
+    (
+        "first was {first}, expected at most {days} days before {last}",
+        "first が {first} です。{last} より{days}日前までにしてください",
+    ),
+    ("line {line}: {why}", "{line}行目：{why}"),
 )

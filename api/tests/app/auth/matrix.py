@@ -41,6 +41,7 @@ class Row:
 
 
 _INGEST, _READ, _WRITE, _BARS = Scope.INGEST, Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.BARS_READ
+_HOLDINGS, _TRADES = Scope.PORTFOLIOS_READ, Scope.PORTFOLIOS_WRITE
 _SCHEDULES, _ADMIN = Scope.SCHEDULES_WRITE, Scope.ADMIN
 _PASSWORD = "correct horse battery staple"
 _DAILY = {"intervals": {"1d": 1}, "symbols": ["7203"], "session": "2025-11-04", "dry_run": True}
@@ -121,6 +122,24 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/symbols": Row(_BARS),
     "GET /api/v1/universe": Row(_BARS, query="?market=TSE_PRIME"),
     "GET /api/v1/calendar": Row(_BARS),
+    "GET /api/v1/portfolios": Row(_HOLDINGS),
+    "POST /api/v1/portfolios": Row(_TRADES, {"name": "another"}),
+    "GET /api/v1/portfolios/{portfolio_id}": Row(_HOLDINGS),
+    "GET /api/v1/portfolios/{portfolio_id}/positions": Row(_HOLDINGS),
+    "GET /api/v1/portfolios/{portfolio_id}/valuation": Row(_HOLDINGS),
+    "GET /api/v1/portfolios/{portfolio_id}/equity": Row(_HOLDINGS),
+    "GET /api/v1/portfolios/{portfolio_id}/export": Row(_HOLDINGS),
+    "GET /api/v1/portfolios/{portfolio_id}/trades": Row(_HOLDINGS),
+    "GET /api/v1/portfolios/{portfolio_id}/cash": Row(_HOLDINGS),
+    "POST /api/v1/portfolios/{portfolio_id}/cash": Row(_TRADES, {"kind": "deposit", "amount": "1000"}),
+    "POST /api/v1/portfolios/{portfolio_id}/trades": Row(
+        _TRADES, {"side": "buy", "symbol": "7203", "quantity": 100, "price": "1"}
+    ),
+    # No entry has this id.
+    "POST /api/v1/portfolios/{portfolio_id}/reversals": Row(_TRADES, {"entry_id": "0" * 32}, fine={404}),
+    "POST /api/v1/portfolios/{portfolio_id}/import": Row(
+        _TRADES, {"csv": "day,kind,symbol,quantity,price,fee,amount,note\n2025-11-04,deposit,,,,,1,\n"}
+    ),
     "GET /api/v1/session": Row(None, fine={200, 404}),
     "DELETE /api/v1/session": Row(None, fine={204, 401}),
     "GET /api/v1/me": Row(None),

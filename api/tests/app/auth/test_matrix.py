@@ -70,6 +70,7 @@ class World:
                 f"/api/v1/market-data/jobs/{self.ids['market_job_id']}",
                 f"{SCHEDULES}/{self.ids['schedule_id']}",
                 f"/api/v1/users/{self.ids['user_id']}",
+                f"/api/v1/portfolios/{self.ids['portfolio_id']}",
                 f"{INGEST}/webhooks/{self.ids['delivery_id']}",
             ):
                 shown[path] = (await http.get(path)).json()
@@ -77,7 +78,8 @@ class World:
             shown["tokens"] = [t for t in tokens if t["id"] == self.ids["token_id"]]
             jobs, users = (await http.get("/api/v1/jobs")).json(), (await http.get("/api/v1/users")).json()
             schedules = (await http.get(SCHEDULES)).json()
-            shown["counts"] = [len(found["items"]) for found in (jobs, users, schedules)]
+            portfolios = (await http.get("/api/v1/portfolios")).json()
+            shown["counts"] = [len(found["items"]) for found in (jobs, users, schedules, portfolios)]
         shown[f"{SCHEDULES}/{self.ids['schedule_id']}"].pop("next_due")
         # The courier tries to send it meanwhile.
         delivery = shown[f"{INGEST}/webhooks/{self.ids['delivery_id']}"]
@@ -129,6 +131,8 @@ async def world(tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
         new = {"name": "nightly", "cron": "0 18 * * *", "request": {"intervals": {"1d": 1}, "symbols": ["7203"]}}
         ids["schedule_id"] = (await http.post(SCHEDULES, json=new)).json()["schedule_id"]
         ids["delivery_id"] = (await http.get(f"{INGEST}/webhooks")).json()["items"][0]["id"]
+        ids["portfolio_id"] = (await http.post("/api/v1/portfolios", json={"name": "secret holdings"})).json()["id"]
+        await http.post(f"/api/v1/portfolios/{ids['portfolio_id']}/cash", json={"kind": "deposit", "amount": "1000"})
         ids["user_id"] = (await add_user(app, Role.VIEWER, name="secret-name@example.com")).user_id
         ids["token_id"] = (await add_token(app, Scope.BARS_READ))[0].token_id
         yield World(app, ids)
@@ -259,13 +263,13 @@ async def test_nobody_gets_401_everywhere(world: World) -> None:
     # The callers of the matrix are users of the same owner.
     after = await world.state()
     assert {k: v for k, v in after.items() if k != "counts"} == {k: v for k, v in before.items() if k != "counts"}
-    assert after["counts"][::2] == before["counts"][::2]
+    assert [after["counts"][n] for n in (0, 2, 3)] == [before["counts"][n] for n in (0, 2, 3)]
 
 
 def secrets_of(world: World) -> list[str]:
     """Return what only the owner of the objects may read."""
     # An id that the caller sent itself is in `instance`, and in the detail of a 404.
-    return ["secret-name@example.com", HOOK, "nightly"]
+    return ["secret-name@example.com", HOOK, "nightly", "secret holdings"]
 
 
 async def other_owners(app: FastAPI) -> dict[str, Headers]:
@@ -308,7 +312,7 @@ async def test_a_caller_without_the_scope_gets_403(world: World) -> None:
     count = len(ROWS) + 1
     for name, row in ROWS.items():
         callers = {f"{kind} without {scope}": by_scope[scope][kind] for scope in row.scopes for kind in by_scope[scope]}
-        if row.scope and row.scope not in {Scope.JOBS_READ, Scope.BARS_READ}:
+        if row.scope and row.scope not in {Scope.JOBS_READ, Scope.BARS_READ, Scope.PORTFOLIOS_READ}:
             callers["viewer"] = viewer
         for kind, headers in callers.items():
             answer = await world.ask(name, headers)

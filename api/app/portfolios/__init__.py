@@ -1,0 +1,1 @@
+"""Portfolios over HTTP: trades, cash, positions, valuation, history, and CSV in and out."""

@@ -1,0 +1,152 @@
+"""Booking trades and cash in a portfolio, by hand or from a file, and listing what was booked."""
+
+import hashlib
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+
+from app.auth.principals import Principal
+from app.deps import Caller, digest_key
+from app.ledger.portfolios.model import Booked, Once
+from app.portfolios.desk import new_id
+from app.portfolios.listing import list_entries
+from app.portfolios.routes import BODY, ONE, PREFIX, READS, WRITES, Desk, PortfolioId
+from app.portfolios.schemas import EntryListing, ImportBody, NewMovement, NewReversal, NewTrade
+from app.portfolios.views import CashPage, EntryView, Imported, TradePage, view_entry
+from batch.errors import Conflict
+from batch.portfolio.book import OddLot, Shortfall
+from batch.portfolio.csv_file import Fault, Parsed, parse_csv
+from batch.portfolio.entry import EntryKind, Order, check_day, check_note, make_movement, make_trade
+from batch.portfolio.money import format_yen, parse_yen
+
+_BOOKS = ONE | BODY
+_ONE = f"{PREFIX}/{{portfolio_id}}"
+
+router = APIRouter(prefix=_ONE, tags=["portfolios"])
+
+
+class _Asking:
+    """Who books, the key that came with the request, and the response to put headers in."""
+
+    def __init__(
+        self,
+        request: Request,
+        response: Response,
+        caller: Caller,
+        key: Annotated[
+            str | None,
+            Header(
+                alias="Idempotency-Key",
+                pattern=r"^[\x21-\x7e]{1,255}$",
+                description="the same key and body within 24 h book once, and get the same answer; another body 422",
+            ),
+        ] = None,
+    ) -> None:
+        self._path, self._response = request.scope["path"], response
+        self._key = digest_key(key)
+        self.caller: Principal = caller
+
+    def once(self, body: BaseModel) -> Once | None:
+        """Return the key with the digest of the request, if there is a key."""
+        if self._key is None:
+            return None
+        asked = orjson.dumps(
+            [self._path, body.model_dump(mode="json", exclude_unset=True)], option=orjson.OPT_SORT_KEYS
+        )
+        return Once(self._key, hashlib.sha256(asked).hexdigest())
+
+    def note(self, booked: Booked) -> Booked:
+        """Say in a header whether the entries were booked before."""
+        if booked.is_replayed:
+            self._response.headers["Idempotency-Replayed"] = "true"
+        return booked
+
+
+_Asked = Annotated[_Asking, Depends()]
+
+
+@router.get("/trades", responses=ONE, dependencies=READS)
+async def list_trades(
+    desk: Desk, caller: Caller, portfolio_id: PortfolioId, query: Annotated[EntryListing, Query()]
+) -> TradePage:
+    """List trades and their reversals, newest first."""
+    await desk.store.load(caller.owner, portfolio_id)
+    entries = await desk.store.load_entries(caller.owner, portfolio_id)
+    items, cursor = list_entries(entries, query, trades=True)
+    return TradePage(items=items, next_cursor=cursor)
+
+
+@router.post("/trades", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
+async def book_trade(desk: Desk, portfolio_id: PortfolioId, body: NewTrade, asked: _Asked) -> EntryView:
+    """Book a buy or a sell; cash and positions must not be negative on any day."""
+    portfolio = await desk.store.load(asked.caller.owner, portfolio_id)
+    day = check_day(body.day or desk.today(), today=desk.today())
+    price, fee = parse_yen(body.price, field="price"), parse_yen(body.fee, field="fee")
+    order = Order(body.symbol, body.quantity, price, fee)
+    new = make_trade(new_id(), day, EntryKind(body.side), order, note=check_note(body.note))
+    booked = await desk.book(portfolio, [new], by=asked.caller.subject, once=asked.once(body))
+    return view_entry(asked.note(booked).entries[0], {})
+
+
+@router.get("/cash", responses=ONE, dependencies=READS)
+async def list_cash(
+    desk: Desk, caller: Caller, portfolio_id: PortfolioId, query: Annotated[EntryListing, Query()]
+) -> CashPage:
+    """List movements of cash that are no trades, newest first, and the balance of every account."""
+    portfolio = await desk.store.load(caller.owner, portfolio_id)
+    entries = await desk.store.load_entries(caller.owner, portfolio_id)
+    items, cursor = list_entries(entries, query, trades=False)
+    balances = await desk.store.balances(caller.owner, portfolio_id)
+    accounts = {account: format_yen(amount) for account, amount in balances.items()}
+    return CashPage(cash=format_yen(portfolio.cash), accounts=accounts, items=items, next_cursor=cursor)
+
+
+@router.post("/cash", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
+async def book_cash(desk: Desk, portfolio_id: PortfolioId, body: NewMovement, asked: _Asked) -> EntryView:
+    """Book a movement of cash."""
+    portfolio = await desk.store.load(asked.caller.owner, portfolio_id)
+    day = check_day(body.day or desk.today(), today=desk.today())
+    amount, note = parse_yen(body.amount, field="amount"), check_note(body.note)
+    new = make_movement(new_id(), day, EntryKind(body.kind), amount, symbol=body.symbol or "", note=note)
+    booked = await desk.book(portfolio, [new], by=asked.caller.subject, once=asked.once(body))
+    return view_entry(asked.note(booked).entries[0], {})
+
+
+@router.post("/reversals", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
+async def reverse_entry(desk: Desk, portfolio_id: PortfolioId, body: NewReversal, asked: _Asked) -> EntryView:
+    """Take back a trade or a movement of cash by another entry; nothing that was booked is ever changed."""
+    portfolio = await desk.store.load(asked.caller.owner, portfolio_id)
+    by, note = asked.caller.subject, check_note(body.note)
+    booked = await desk.reverse(portfolio, body.entry_id, note=note, by=by, once=asked.once(body))
+    return view_entry(asked.note(booked).entries[0], {})
+
+
+@router.post("/import", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
+async def import_portfolio(desk: Desk, portfolio_id: PortfolioId, body: ImportBody, asked: _Asked) -> Imported:
+    """Book all entries of a CSV file, or none; every wrong line is named, up to twenty."""
+    portfolio = await desk.store.load(asked.caller.owner, portfolio_id)
+    parsed = parse_csv(body.csv, new_id, today=desk.today())
+    if parsed.faults:
+        raise _refuse(*parsed.faults)
+    try:
+        booked = await desk.book(portfolio, parsed.entries, by=asked.caller.subject, once=asked.once(body))
+    except Shortfall as e:
+        raise Conflict(_with_line(e.message, e.entry_id, parsed)) from e
+    except OddLot as e:
+        raise _refuse(Fault(parsed.lines[e.entry_id], e.message)) from e
+    entries = asked.note(booked).entries
+    return Imported(entries=len(entries), first_place=entries[0].place, last_place=entries[-1].place)
+
+
+def _refuse(*faults: Fault) -> RequestValidationError:
+    return RequestValidationError(
+        [{"type": "value_error", "loc": ("body", "csv", fault.line), "msg": fault.message} for fault in faults]
+    )
+
+
+def _with_line(message: str, entry_id: str, parsed: Parsed) -> str:
+    line = parsed.lines.get(entry_id)
+    return message if line is None else f"line {line}: {message}"

@@ -1,0 +1,171 @@
+"""The portfolios of one API process: booking under the rules, and what follows from entries, splits and closes."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, cast
+from uuid import uuid4
+
+from fastapi import Request
+
+from app.ledger.portfolios.model import Booked, Draft, Once, Portfolio
+from app.ledger.portfolios.port import PortfolioStore
+from batch.errors import InvalidRequest
+from batch.kit.clock import Clock, utc_now
+from batch.kit.lazy import Lazy
+from batch.market.calendar import JST, latest_closed_session, sessions_between
+from batch.portfolio.book import Book, check_new, replay
+from batch.portfolio.entry import Entry, make_reversal, number_entries
+from batch.portfolio.history import Closes, EquityDay, equity_history
+from batch.portfolio.splits import Split
+from batch.portfolio.valuation import Valuation, value_book
+
+if TYPE_CHECKING:
+    from app.portfolios.market import Market
+    from batch.settings import BatchSettings
+
+#: A history without a first day begins so long before its last; the longest one.
+_HISTORY, _MOST_HISTORY = timedelta(days=366), timedelta(days=3660)
+
+
+def new_id() -> str:
+    """Return an id of 32 hex digits."""
+    return uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A portfolio, and its book of today."""
+
+    portfolio: Portfolio
+    book: Book
+    splits: tuple[Split, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioDesk:
+    """Books entries, and answers what a portfolio holds and is worth.
+
+    All methods raise NotFound where the owner has no such portfolio, and StoreError where a store cannot be reached.
+    """
+
+    store: PortfolioStore
+    market: "Lazy[Market]"
+    clock: Clock = utc_now
+
+    def today(self) -> date:
+        """Return the day in Japan."""
+        return self.clock().astimezone(JST).date()
+
+    async def book(self, portfolio: Portfolio, new: Sequence[Entry], *, by: str, once: Once | None = None) -> Booked:
+        """Book entries, all or none, on behalf of the subject `by`.
+
+        Raises:
+            Conflict: cash or a position would be negative on some day, or there are too many entries.
+            InvalidRequest: a trade is not of whole lots, or the key came with another request.
+
+        """
+        splits = await self._splits(portfolio, new)
+        signed = [replace(entry, created_by=by) for entry in new]
+        return await self.store.book(portfolio.owner, portfolio.portfolio_id, _draft(signed, splits), once=once)
+
+    async def reverse(
+        self, portfolio: Portfolio, entry_id: str, *, note: str, by: str, once: Once | None = None
+    ) -> Booked:
+        """Take an entry back by another one.
+
+        Raises:
+            NotFound: the portfolio has no such entry.
+            Conflict: it is a reversal or has one, or cash or a position would be negative without it.
+            InvalidRequest: the key came with another request.
+
+        """
+        kept = await self.store.load_entries(portfolio.owner, portfolio.portfolio_id)
+        splits = await self._splits(portfolio, (entry for entry in kept if entry.entry_id == entry_id))
+
+        def draft(portfolio: Portfolio, kept: Sequence[Entry]) -> Sequence[Entry]:
+            new = replace(make_reversal(new_id(), entry_id, kept, note=note), created_by=by)
+            return _draft([new], splits)(portfolio, kept)
+
+        return await self.store.book(portfolio.owner, portfolio.portfolio_id, draft, once=once)
+
+    async def stand(self, owner: str, portfolio_id: str) -> Standing:
+        """Return a portfolio with its book of today.
+
+        Raises:
+            Conflict: a corporate action has changed since, and a position would be negative.
+
+        """
+        portfolio = await self.store.load(owner, portfolio_id)
+        entries = await self.store.load_entries(owner, portfolio_id)
+        splits = await self._splits(portfolio, entries)
+        return Standing(portfolio, await asyncio.to_thread(replay, entries, splits), splits)
+
+    async def value(self, owner: str, portfolio_id: str) -> tuple[Portfolio, Valuation]:
+        """Return a portfolio, and what it is worth at the latest closes.
+
+        Raises:
+            Conflict: as `stand`.
+
+        """
+        standing = await self.stand(owner, portfolio_id)
+        held = [symbol for symbol in standing.book.positions if standing.book.held(symbol)]
+        prices = await (await self.market.get()).latest(standing.portfolio.provider, held) if held else {}
+        return standing.portfolio, value_book(standing.book, prices, standing.splits, today=self.today())
+
+    async def history(self, owner: str, portfolio_id: str, *, first: date | None, last: date | None) -> list[EquityDay]:
+        """Return what a portfolio was worth at the close of each session that is over, from its first entry on.
+
+        Raises:
+            InvalidRequest: it is longer than ten years.
+            Conflict: as `stand`.
+
+        """
+        portfolio = await self.store.load(owner, portfolio_id)
+        entries = await self.store.load_entries(owner, portfolio_id)
+        closed = latest_closed_session(self.clock())
+        end = min(last or closed, closed)
+        start = max(first or end - _HISTORY, min((entry.day for entry in entries), default=end))
+        if end - start > _MOST_HISTORY:
+            raise InvalidRequest(
+                f"first was {start}, expected at most {_MOST_HISTORY.days} days before {end}", pointer="/first"
+            )
+        symbols = {entry.symbol for entry in entries if entry.kind.is_trade}
+        if not entries or start > end:
+            return []
+        splits = await self._splits(portfolio, entries)
+        closes: Closes = {}
+        if symbols:
+            closes = await (await self.market.get()).closes(portfolio.provider, symbols, first=start, last=end)
+        days = sessions_between(start, end)
+        return await asyncio.to_thread(lambda: list(equity_history(entries, splits, closes, days)))
+
+    async def _splits(self, portfolio: Portfolio, entries: Iterable[Entry]) -> tuple[Split, ...]:
+        symbols = {entry.symbol for entry in entries if entry.symbol}
+        return await (await self.market.get()).splits(portfolio.provider, symbols) if symbols else ()
+
+
+def build_desk(store: PortfolioStore, settings: "BatchSettings") -> PortfolioDesk:
+    """Return the desk of a process; bars and corporate actions are opened on the first question for them."""
+
+    def build() -> "Market":
+        from app.portfolios.market import Market  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy
+        from batch.wiring import build_action_store, build_bar_store  # noqa: PLC0415  the same
+
+        return Market(build_bar_store(settings), build_action_store(settings), utc_now)
+
+    return PortfolioDesk(store, Lazy(build))
+
+
+async def desk_of(request: Request) -> PortfolioDesk:
+    """Return the portfolios of the process."""
+    return cast("PortfolioDesk", request.app.state.portfolios)
+
+
+def _draft(new: Sequence[Entry], splits: Sequence[Split]) -> Draft:
+    def draft(portfolio: Portfolio, kept: Sequence[Entry]) -> Sequence[Entry]:
+        check_new(kept, number_entries(new, after=portfolio.entries), splits, lot=portfolio.lot)
+        return new
+
+    return draft

@@ -1,0 +1,131 @@
+"""Closes and splits for portfolios, from the stored bars and corporate actions; imported on first use: polars."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from batch.bars.actions.resolve import applied_actions
+from batch.bars.actions.store import ActionStore
+from batch.bars.coverage.finality import add_finality
+from batch.bars.store import BarStore
+from batch.kit.clock import Clock
+from batch.market.action import CorporateAction
+from batch.market.bar import BarSeries
+from batch.market.calendar import JST, closes_at, utc_midnight
+from batch.market.interval import Interval
+from batch.market.source import derived_source
+from batch.portfolio.history import Closes
+from batch.portfolio.money import round_yen
+from batch.portfolio.splits import Split, splits_of
+from batch.portfolio.valuation import Price
+from batch.providers.registry import get_source_spec
+
+#: A position is valued at a close of so many days before the first day of a history, if it has none since.
+_LOOK_BACK = timedelta(days=31)
+_MINUTE = timedelta(minutes=1)
+#: Symbols that are read at once.
+_AT_ONCE = 8
+#: Sessions whose fetch log is read to judge finality; the bars of older ones are judged by their age.
+_LOGS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """The bars and corporate actions of one store."""
+
+    bars: BarStore
+    actions: ActionStore
+    clock: Clock
+
+    async def splits(self, provider: str, symbols: Collection[str]) -> tuple[Split, ...]:
+        """Return the splits of some symbols up to today in Japan, reported or confirmed.
+
+        Raises:
+            StoreError: the store cannot be read.
+
+        """
+        if not symbols:
+            return ()
+        today = self.clock().astimezone(JST).date()
+        found = applied_actions(await self.actions.load(provider, sorted(symbols)), until=today)
+        rows = found.select("symbol", "ex_session", "factor").rows()
+        return splits_of(CorporateAction(*row) for row in rows)
+
+    async def latest(self, provider: str, symbols: Collection[str]) -> dict[str, Price]:
+        """Return the latest close of each symbol that has one: of a day, of a day of minutes, or of a minute.
+
+        The newest session counts; of bars of one session the daily one.
+
+        Raises:
+            StoreError: the store cannot be read.
+
+        """
+        prices: dict[str, Price] = {}
+        for series in (*_daily(provider), BarSeries(provider, Interval.M1)):
+            for symbol, price in await self._latest(series, sorted(symbols)):
+                if symbol not in prices or price.session > prices[symbol].session:
+                    prices[symbol] = price
+        return prices
+
+    async def closes(self, provider: str, symbols: Collection[str], *, first: date, last: date) -> Closes:
+        """Return the daily closes of each symbol from some time before `first` to `last`.
+
+        Days that were rolled up from minutes count where the provider's own are missing.
+
+        Raises:
+            StoreError: the store cannot be read.
+
+        """
+        turns = asyncio.Semaphore(_AT_ONCE)
+        start, end = utc_midnight(first - _LOOK_BACK), utc_midnight(last + timedelta(days=1))
+
+        async def read(symbol: str) -> dict[date, Decimal]:
+            found = dict[date, Decimal]()
+            for series in reversed(_daily(provider)):
+                async with turns:
+                    rows = await self.bars.read(series, symbol, start=start, end=end)
+                found |= {day: _to_yen(close) for day, close in _days(rows)}
+            return found
+
+        wanted = sorted(symbols)
+        return dict(zip(wanted, await asyncio.gather(*map(read, wanted)), strict=True))
+
+    async def _latest(self, series: BarSeries, symbols: list[str]) -> list[tuple[str, Price]]:
+        if not symbols:
+            return []
+        rows = (await self.bars.latest(series, symbols)).with_columns(session=pl.col("opened_at").dt.date())
+        if rows.is_empty():
+            return []
+        logs = [await self.bars.load_fetch_log(series, first=day, last=day) for day in _newest(rows)]
+        delay = get_source_spec(series.source).capabilities.delay
+        known = add_finality(rows, pl.concat(logs), delay=delay, now=self.clock())
+        return [(row["symbol"], self._price(series, row)) for row in known.iter_rows(named=True)]
+
+    def _price(self, series: BarSeries, row: Mapping[str, Any]) -> Price:
+        session = row["session"]
+        # The daily bar of a session that goes on is as of now.
+        ends = self.clock() if series.interval is Interval.D1 else row["opened_at"] + _MINUTE
+        at = min(ends, closes_at(session))
+        return Price(_to_yen(row["close"]), session, at, series.interval.value, series.source, row["is_final"])
+
+
+def _daily(provider: str) -> tuple[BarSeries, BarSeries]:
+    return BarSeries(provider, Interval.D1), BarSeries(derived_source(provider), Interval.D1)
+
+
+def _newest(rows: pl.DataFrame) -> list[date]:
+    return sorted(set(rows["session"]))[-_LOGS:]
+
+
+def _days(rows: pl.DataFrame) -> Iterable[tuple[date, float]]:
+    return rows.select(pl.col("opened_at").dt.date(), "close").iter_rows()
+
+
+def _to_yen(close: float) -> Decimal:
+    # Shortest text of the float: 2841.3 and not 2841.3000000000001818989.
+    return round_yen(Decimal(repr(close)))

@@ -1,0 +1,113 @@
+"""`/api/v1/portfolios`: portfolios, and what they hold and are worth."""
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Response, status
+
+from app.auth.scopes import Scope
+from app.deps import Caller, Jobs, needs
+from app.errors import BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
+from app.ledger.portfolios.model import Portfolio
+from app.ledger.portfolios.port import no_portfolio
+from app.portfolios.desk import PortfolioDesk, desk_of, new_id
+from app.portfolios.schemas import HistoryQuery, NewPortfolio, PositionsQuery
+from app.portfolios.views import (
+    EquityHistory,
+    PortfolioList,
+    PortfolioView,
+    PositionList,
+    ValuationView,
+    view_history,
+    view_portfolio,
+    view_positions,
+    view_valuation,
+)
+from batch.errors import NotFound
+from batch.portfolio.csv_file import format_csv
+
+PREFIX = "/api/v1/portfolios"
+READS, WRITES = [needs(Scope.PORTFOLIOS_READ)], [needs(Scope.PORTFOLIOS_WRITE)]
+BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
+ONE = describe_problems(NOT_FOUND, INVALID)
+#: A corporate action that changed since an entry was booked may leave a position short.
+_DERIVED = ONE | describe_problems(CONFLICT)
+_ID = re.compile("[0-9a-f]{32}")
+_EXPORTED = "day,kind,symbol,quantity,price,fee,amount,note\r\n2025-11-04,buy,7203,200,2841.5,275,,\r\n"
+
+
+def _parse_id(portfolio_id: Annotated[str, Path(max_length=64, description="32 hex digits")]) -> str:
+    # Anything else is none of ours, and some of it, such as a NUL, the database would not take.
+    if not _ID.fullmatch(portfolio_id):
+        raise NotFound(no_portfolio(portfolio_id))
+    return portfolio_id
+
+
+PortfolioId = Annotated[str, Depends(_parse_id)]
+Desk = Annotated[PortfolioDesk, Depends(desk_of)]
+
+router = APIRouter(prefix=PREFIX, tags=["portfolios"])
+
+
+@router.get("", dependencies=READS)
+async def list_portfolios(desk: Desk, caller: Caller) -> PortfolioList:
+    """List all portfolios, by name."""
+    return PortfolioList(items=[view_portfolio(each) for each in await desk.store.list_portfolios(caller.owner)])
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, responses=BODY, dependencies=WRITES)
+async def create_portfolio(
+    desk: Desk, jobs: Jobs, caller: Caller, body: NewPortfolio, response: Response
+) -> PortfolioView:
+    """Create a portfolio, without cash."""
+    provider = body.provider or jobs.parts.settings.provider
+    new = Portfolio(new_id(), caller.owner, body.name, provider, body.lot, created_by=caller.subject)
+    kept = await desk.store.add(new)
+    response.headers["Location"] = f"{PREFIX}/{kept.portfolio_id}"
+    return view_portfolio(kept)
+
+
+@router.get("/{portfolio_id}", responses=ONE, dependencies=READS)
+async def get_portfolio(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> PortfolioView:
+    """Show one portfolio."""
+    return view_portfolio(await desk.store.load(caller.owner, portfolio_id))
+
+
+@router.get("/{portfolio_id}/positions", responses=_DERIVED, dependencies=READS)
+async def list_positions(
+    desk: Desk, caller: Caller, portfolio_id: PortfolioId, query: Annotated[PositionsQuery, Query()]
+) -> PositionList:
+    """Show what is held, with its cost by the moving average and by FIFO lots, after all splits up to today."""
+    standing = await desk.stand(caller.owner, portfolio_id)
+    return view_positions(standing.book, closed=query.closed)
+
+
+@router.get("/{portfolio_id}/valuation", responses=_DERIVED, dependencies=READS)
+async def show_valuation(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> ValuationView:
+    """Show what it is worth at the latest close of each position, with the close's time and whether it is final."""
+    return view_valuation(*await desk.value(caller.owner, portfolio_id))
+
+
+@router.get("/{portfolio_id}/equity", responses=_DERIVED, dependencies=READS)
+async def show_equity(
+    desk: Desk, caller: Caller, portfolio_id: PortfolioId, query: Annotated[HistoryQuery, Query()]
+) -> EquityHistory:
+    """Show what it was worth at the close of each session."""
+    portfolio = await desk.store.load(caller.owner, portfolio_id)
+    days = await desk.history(caller.owner, portfolio_id, first=query.first, last=query.last)
+    return view_history(portfolio, days)
+
+
+@router.get(
+    "/{portfolio_id}/export",
+    response_class=Response,
+    responses=ONE
+    | {200: {"content": {"text/csv": {"schema": {"type": "string"}, "examples": {"rows": {"value": _EXPORTED}}}}}},
+    dependencies=READS,
+)
+async def export_portfolio(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> Response:
+    """Return the entries in force as CSV, which an import takes; no cell of it is a formula to a spreadsheet."""
+    portfolio = await desk.store.load(caller.owner, portfolio_id)
+    text = format_csv(await desk.store.load_entries(caller.owner, portfolio_id))
+    name = f'attachment; filename="portfolio-{portfolio.portfolio_id}.csv"'
+    return Response(text, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})

@@ -1,0 +1,123 @@
+"""The bodies and queries of the portfolios' routes."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from app.portfolios import examples
+from batch.errors import InvalidRequest
+from batch.market.fields import WHOLE, Day
+from batch.market.symbol import parse_symbol
+from batch.portfolio.book import DEFAULT_LOT
+from batch.portfolio.entry import MOST_NOTE, MOST_SHARES
+from batch.portfolio.money import AMOUNT_FORM
+from batch.providers.fields import ProviderName
+
+_CONTROL = r"\x00-\x1f\x7f-\x9f"
+#: Anything that prints, without space at either end; a control character could forge a line of a log or a terminal.
+_Name = Annotated[
+    str, Field(min_length=1, max_length=80, pattern=rf"^[^\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?$")
+]
+_Note = Annotated[str, Field(max_length=MOST_NOTE, pattern=rf"^[^{_CONTROL}]*$")]
+#: Text, since a number of JSON is read as a float in many languages.
+_Yen = Annotated[str, Field(max_length=18, pattern=AMOUNT_FORM, description="yen, as decimal text")]
+_Day = Annotated[Day | None, Field(description="a day in Japan up to today; default: today")]
+
+
+def _check_symbol(text: str) -> str:
+    try:
+        return parse_symbol(text)
+    except InvalidRequest as e:
+        raise InvalidRequest(e.message, pointer="/symbol") from e
+
+
+_Symbol = Annotated[
+    str, Field(min_length=4, max_length=5, description="a TSE local code"), AfterValidator(_check_symbol)
+]
+
+
+def _body(example: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": example})
+
+
+class NewPortfolio(BaseModel):
+    """A portfolio to create."""
+
+    model_config = _body(examples.NEW_PORTFOLIO)
+
+    name: _Name
+    provider: ProviderName | None = Field(
+        default=None, description="whose bars and corporate actions value it; default: KABOOM_PROVIDER"
+    )
+    lot: Annotated[int, Field(ge=1, le=1000, description="what buys are a multiple of, in shares"), WHOLE] = DEFAULT_LOT
+
+
+class NewTrade(BaseModel):
+    """A trade to book; its cash moves on its day."""
+
+    model_config = _body(examples.NEW_TRADE)
+
+    day: _Day = None
+    side: Literal["buy", "sell"]
+    symbol: _Symbol
+    quantity: Annotated[int, Field(ge=1, le=MOST_SHARES, description="shares"), WHOLE]
+    price: _Yen
+    fee: _Yen = "0"
+    note: _Note = ""
+
+
+class NewMovement(BaseModel):
+    """A movement of cash to book."""
+
+    model_config = _body(examples.NEW_MOVEMENT)
+
+    day: _Day = None
+    kind: Literal["deposit", "withdrawal", "dividend", "interest", "fraction", "fee", "tax"] = Field(
+        description="`fraction` is what is paid for the fraction of a share that a reverse split left"
+    )
+    amount: _Yen
+    symbol: _Symbol | None = Field(default=None, description="of a dividend or a fraction")
+    note: _Note = ""
+
+
+class NewReversal(BaseModel):
+    """An entry to take back, on the day that it has."""
+
+    model_config = _body(examples.NEW_REVERSAL)
+
+    entry_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    note: _Note = ""
+
+
+class ImportBody(BaseModel):
+    """A CSV file of entries: `day,kind,symbol,quantity,price,fee,amount,note`."""
+
+    model_config = _body(examples.IMPORT)
+
+    csv: Annotated[str, Field(min_length=1, max_length=60_000)]
+
+
+class EntryListing(BaseModel):
+    """Which entries to list, newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=100, ge=1, le=1000)
+    cursor: int | None = Field(default=None, ge=1, le=2**31 - 1, description="next_cursor of the page before")
+
+
+class HistoryQuery(BaseModel):
+    """Which sessions to show, both ends included."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first: Day | None = Field(default=None, description="default: a year before `last`; never before the first entry")
+    last: Day | None = Field(default=None, description="default: the newest session that is over")
+
+
+class PositionsQuery(BaseModel):
+    """Which positions to show."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    closed: bool = Field(default=False, description="show those that were sold as well")
