@@ -65,6 +65,18 @@ class ApiClient:
             message = self._words.say("unreachable", url=self.url, reason=self._words.say("not_json"))
             raise CliError(Exit.UNAVAILABLE, message) from e
 
+    def fetch(self, path: str) -> bytes:
+        """Return the body of an answer that is not JSON.
+
+        Raises:
+            CliError: the server does not answer, or answered with a problem.
+
+        """
+        answer = self._ask("GET", path)
+        if answer.status_code >= 400:
+            raise _fault(self._words, answer)
+        return answer.content
+
     def events(self, path: str, **params: str) -> Iterator[tuple[str, Any]]:
         """Yield the id and the JSON of each server-sent event, until the server ends the stream.
 
@@ -124,7 +136,7 @@ def parse_events(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _fault(words: Speaker, answer: httpx2.Response) -> CliError:
-    return CliError(exit_for_status(answer.status_code), clean(_problem_text(words, answer)))
+    return CliError(exit_for_status(answer.status_code), clean(_problem_text(words, answer), keep_lines=True))
 
 
 def _retry_after_s(answer: httpx2.Response) -> float:
@@ -132,10 +144,16 @@ def _retry_after_s(answer: httpx2.Response) -> float:
     return 1.0 if asked_s is None else min(asked_s, _MOST_WAIT_S)
 
 
+def _all_faults(problem: dict[str, Any]) -> str:
+    """Return the detail of a problem; where several fields are faulty, a line for each."""
+    faults = [f"{fault['pointer']}: {fault['detail']}" for fault in problem.get("errors", ())]
+    return "\n  ".join(map(clean, faults)) if len(faults) > 1 else clean(problem["detail"])
+
+
 def _problem_text(words: Speaker, answer: httpx2.Response) -> str:
     try:
         problem = orjson.loads(answer.content)
-        text = join_title(problem["title"], problem["detail"])
+        text = clean(join_title(problem["title"], _all_faults(problem)), keep_lines=True)
         return words.say("problem", text=text, request_id=problem["request_id"])
     except (ValueError, KeyError, TypeError):
         return f"HTTP {answer.status_code}: {answer.text[:200]}"

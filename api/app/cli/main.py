@@ -13,6 +13,7 @@ from app.cli.commands import (
     about,
     alerts,
     jobs,
+    portfolios,
     providers,
     queues,
     run,
@@ -57,6 +58,7 @@ queues.add_commands(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(portfolios.app, name="portfolio")
 app.add_typer(bars.app, name="bars")
 app.add_typer(actions.app, name="actions")
 app.add_typer(symbols.app, name="symbols")

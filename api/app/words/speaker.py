@@ -7,6 +7,7 @@ from app.words.bars import BAR_WORDS
 from app.words.folders import FOLDER_WORDS
 from app.words.jobs import JOB_WORDS
 from app.words.language import Language, Pair
+from app.words.portfolios import PORTFOLIO_WORDS
 from app.words.stack import STACK_WORDS
 from app.words.tables import CODES, HEADERS
 from app.words.translate import translate
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from batch.providers.spec import Terms
 
 #: Messages by name: (English, Japanese), both with the same fields.
-WORDS: dict[str, Pair] = {**STACK_WORDS, **FOLDER_WORDS, **JOB_WORDS, **BAR_WORDS, **ACCOUNT_WORDS}
+WORDS: dict[str, Pair] = {**STACK_WORDS, **FOLDER_WORDS, **JOB_WORDS, **BAR_WORDS, **ACCOUNT_WORDS, **PORTFOLIO_WORDS}
 
 
 class Speaker:

@@ -89,6 +89,20 @@ HEADERS: dict[str, Pair] = {
     "what": ("what", "内容"),
     "when (JST)": ("when (JST)", "実行（JST）"),
     "where": ("where", "場所"),
+    # Portfolios; amounts are yen.
+    "amount": ("amount", "金額"),
+    "average cost": ("average cost", "平均取得単価"),
+    "cash": ("cash", "現金"),
+    "day": ("day", "日付"),
+    "entry": ("entry", "記帳"),
+    "fee": ("fee", "手数料"),
+    "note": ("note", "メモ"),
+    "price": ("price", "単価"),
+    "quantity": ("quantity", "株数"),
+    "realised": ("realised", "実現損益"),
+    "reversed by": ("reversed by", "反対仕訳"),
+    "unrealised": ("unrealised", "評価損益"),
+    "value": ("value", "評価額"),
     # Coverage: symbol sessions by state.
     "missing": ("missing", "欠損"),
     "lost": ("lost", "消失"),
@@ -110,6 +124,18 @@ HEADERS: dict[str, Pair] = {
 
 #: By kind: the codes of the API with their meanings.
 CODES: dict[str, dict[str, Pair]] = {
+    "entry": {
+        "buy": ("buy", "買付"),
+        "sell": ("sell", "売却"),
+        "deposit": ("deposit", "入金"),
+        "withdrawal": ("withdrawal", "出金"),
+        "dividend": ("dividend", "配当金"),
+        "interest": ("interest", "利息"),
+        "fraction": ("fraction", "端数代金"),
+        "fee": ("fee", "手数料"),
+        "tax": ("tax", "税金"),
+        "reversal": ("reversal", "反対仕訳"),
+    },
     "job": {
         "queued": ("queued", "待機中"),
         "running": ("running", "実行中"),

@@ -1,0 +1,161 @@
+"""`kaboom portfolio`: book trades and cash, take an entry back, and list what was booked."""
+
+from decimal import Decimal
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.table import Table
+
+from app.cli.exits import CliError, Exit
+from app.cli.options import Json
+from app.cli.output.text import add_row, new_table
+from app.cli.session import Session
+
+PORTFOLIOS = "/api/v1/portfolios"
+
+Which = Annotated[str, typer.Argument(metavar="PORTFOLIO", help="name or id of a portfolio")]
+Key = Annotated[str | None, typer.Option("--key", help="Idempotency-Key: a second call with it books nothing")]
+_Day = Annotated[str | None, typer.Option(help="YYYY-MM-DD in Japan (default: today)")]
+_Note = Annotated[str, typer.Option(help="free text")]
+_Limit = Annotated[int, typer.Option(help="entries to show", min=1, max=1000)]
+
+
+def add_entry_commands(app: typer.Typer) -> None:
+    """Add the commands to `kaboom portfolio`."""
+    app.command("trade")(book_trade)
+    app.command("cash")(book_cash)
+    app.command("reverse")(reverse_entry)
+    app.command("trades")(list_trades)
+    app.command("movements")(list_movements)
+
+
+def list_trades(
+    context: typer.Context,
+    portfolio: Which,
+    limit: _Limit = 20,
+    *,
+    json: Json = False,
+) -> None:
+    """List trades and their reversals, newest first."""
+    _list_entries(context.obj.with_json(json), portfolio, "trades", limit)
+
+
+def list_movements(
+    context: typer.Context,
+    portfolio: Which,
+    limit: _Limit = 20,
+    *,
+    json: Json = False,
+) -> None:
+    """List movements of cash that are no trades, newest first."""
+    _list_entries(context.obj.with_json(json), portfolio, "cash", limit)
+
+
+def book_trade(
+    context: typer.Context,
+    portfolio: Which,
+    side: Annotated[str, typer.Argument(help="buy or sell")],
+    symbol: Annotated[str, typer.Argument(help="such as 7203")],
+    quantity: Annotated[int, typer.Argument(help="shares")],
+    price: Annotated[str, typer.Argument(help="yen a share, such as 2841.5")],
+    fee: Annotated[str, typer.Option(help="yen paid beside the price")] = "0",
+    day: _Day = None,
+    note: _Note = "",
+    key: Key = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Book a buy or a sell."""
+    session: Session = context.obj.with_json(json)
+    body = given(side=side, symbol=symbol, quantity=quantity, price=price, fee=fee, day=day, note=note)
+    _book(session, f"{find_portfolio(session, portfolio)}/trades", body, key)
+
+
+def book_cash(
+    context: typer.Context,
+    portfolio: Which,
+    kind: Annotated[str, typer.Argument(help="deposit, withdrawal, dividend, interest, fraction, fee or tax")],
+    amount: Annotated[str, typer.Argument(help="yen")],
+    symbol: Annotated[str | None, typer.Option(help="of a dividend or a fraction")] = None,
+    day: _Day = None,
+    note: _Note = "",
+    key: Key = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Book a movement of cash."""
+    session: Session = context.obj.with_json(json)
+    body = given(kind=kind, amount=amount, symbol=symbol, day=day, note=note)
+    _book(session, f"{find_portfolio(session, portfolio)}/cash", body, key)
+
+
+def reverse_entry(
+    context: typer.Context,
+    portfolio: Which,
+    entry_id: Annotated[str, typer.Argument(help="id of the entry, as lists print it")],
+    note: _Note = "",
+    key: Key = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Take back a trade or a movement by another entry."""
+    session: Session = context.obj.with_json(json)
+    _book(session, f"{find_portfolio(session, portfolio)}/reversals", given(entry_id=entry_id, note=note), key)
+
+
+def find_portfolio(session: Session, wanted: str) -> str:
+    """Return the path of a portfolio by its name or id; a name comes before an id."""
+    found = session.client().call("GET", PORTFOLIOS)["items"]
+    ids = {each["id"]: each["id"] for each in found} | {each["name"]: each["id"] for each in found}
+    if wanted not in ids:
+        names = ", ".join(each["name"] for each in found)
+        raise CliError(Exit.NOT_FOUND, session.words.say("no_such_portfolio", portfolio=wanted, names=names))
+    return f"{PORTFOLIOS}/{quote(ids[wanted])}"
+
+
+def show_yen(amount: str | None) -> str:
+    """Return an amount with commas; empty for none."""
+    return "" if amount is None else f"{Decimal(amount):,f}"
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Return the values that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def key_header(key: str | None) -> dict[bytes, bytes]:
+    """Return the header of an Idempotency-Key, if there is one."""
+    # As bytes: the API says what is wrong with a key that is not ASCII.
+    return {} if key is None else {b"Idempotency-Key": key.encode()}
+
+
+def _book(session: Session, path: str, body: dict[str, Any], key: str | None) -> None:
+    booked = session.client().call("POST", path, json=body, headers=key_header(key))
+    if session.is_json:
+        session.print_json(booked)
+        return
+    session.show(_entries_table(session, [booked]))
+    session.say("entry_booked", entry_id=booked["id"])
+
+
+def _list_entries(session: Session, portfolio: str, part: str, limit: int) -> None:
+    found = session.client().call("GET", f"{find_portfolio(session, portfolio)}/{part}", params={"limit": limit})
+    if session.is_json:
+        session.print_json(found)
+    elif found["items"]:
+        session.show(_entries_table(session, found["items"]))
+    else:
+        session.say("no_entries")
+
+
+def _entries_table(session: Session, items: list[dict[str, Any]]) -> Table:
+    names = ("entry", "day", "kind", "symbol", "quantity", "price", "fee", "amount", "note", "reversed by")
+    table = new_table(session.words, *names, right={"quantity", "price", "fee", "amount"}, whole={"entry", "day"})
+    for each in items:
+        quantity = "" if each["quantity"] is None else f"{each['quantity']:,}"
+        amounts = (show_yen(each[name]) for name in ("price", "fee", "amount"))
+        kind = session.words.coded("entry", each["kind"])
+        reversal = (each["reversed_by"] or "")[:8]
+        add_row(table, each["id"], each["day"], kind, each["symbol"] or "", quantity, *amounts, each["note"], reversal)
+    return table

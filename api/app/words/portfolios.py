@@ -1,0 +1,32 @@
+"""What the commands about portfolios say."""
+
+from app.words.language import Pair
+
+PORTFOLIO_WORDS: dict[str, Pair] = {
+    "no_portfolios": (
+        "no portfolios: create one with `kaboom portfolio create NAME`",
+        "ポートフォリオがありません。`kaboom portfolio create NAME` で作成できます",
+    ),
+    "no_such_portfolio": (
+        "no portfolio {portfolio}; there are: {names}",
+        "ポートフォリオ {portfolio} はありません。登録済み：{names}",
+    ),
+    "portfolio_created": ("portfolio {name} created", "ポートフォリオ {name} を作成しました"),
+    "portfolio_totals": (
+        "cash {cash} yen · positions {value} yen · equity {equity} yen · profit {profit} yen",
+        "現金{cash}円・評価額{value}円・純資産{equity}円・損益{profit}円",
+    ),
+    "portfolio_unpriced": ("no close is stored of {symbols}", "終値が保存されていない銘柄：{symbols}"),
+    "portfolio_not_final": (
+        "the closes of {symbols} may still change",
+        "終値が未確定の銘柄：{symbols}",
+    ),
+    "no_positions": ("no positions", "保有銘柄はありません"),
+    "no_entries": ("no entries", "記帳はありません"),
+    "entry_booked": ("booked as {entry_id}", "記帳しました：{entry_id}"),
+    "portfolio_imported": ("{count} entries booked", "{count}件を記帳しました"),
+    "portfolio_exported": ("written to {path}", "{path} に書き出しました"),
+    "csv_unreadable": ("{path} could not be read: {reason}", "{path} を読み込めません：{reason}"),
+    "csv_unwritable": ("{path} could not be written: {reason}", "{path} に書き込めません：{reason}"),
+    "unknown_value": ("unknown", "不明"),
+}
