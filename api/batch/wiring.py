@@ -66,7 +66,7 @@ def build_bar_store(settings: BatchSettings, *, points: int = DEFAULT_CHUNK_SIZE
         return _influx_store(target, _influx_buckets(settings), settings.refused_lines_path).with_points(points)
     if settings.bar_store == "memory":
         return _memory_store()
-    return _page_store(settings.bars_dir.resolve(), settings.history_days)
+    return _page_store(settings.bars_dir.resolve(), history_days=settings.history_days)
 
 
 def build_action_store(settings: BatchSettings) -> ActionStore:
@@ -225,5 +225,5 @@ def _memory_actions() -> MemoryActionStore:
 
 
 @cache
-def _page_store(root: Path, history_days: int | None) -> PageBarStore:
+def _page_store(root: Path, *, history_days: int | None) -> PageBarStore:
     return PageBarStore(root, history_days=history_days)
