@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from batch.bars.actions.store import ActionReader
 from batch.bars.store import BarReader
 from batch.errors import InvalidRequest
 from batch.kit.clock import Clock, utc_now
@@ -12,6 +13,15 @@ NOT_KEPT = (
     "as_of was given, expected none: InfluxDB overwrites a corrected bar and keeps no history; keep bars in the"
     " embedded store (KABOOM_BAR_STORE=pages) to read them as of a moment"
 )
+
+
+@runtime_checkable
+class HistoricalActions(Protocol):
+    """A store of corporate actions that keeps each change of a note, with its moment in microseconds."""
+
+    def known_at(self, moment: datetime) -> ActionReader:
+        """Return a reader of the notes as they were known at a moment (aware), as `HistoricalStore` does."""
+        ...
 
 
 @runtime_checkable
@@ -43,6 +53,21 @@ def reader_at(store: BarReader, as_of: datetime | None, *, clock: Clock = utc_no
         return store
     check_moment(as_of, clock())
     if not isinstance(store, HistoricalStore):
+        raise InvalidRequest(NOT_KEPT, pointer="/as_of")
+    return store.known_at(as_of)
+
+
+def actions_at(store: ActionReader, as_of: datetime | None, *, clock: Clock = utc_now) -> ActionReader:
+    """Return what reads corporate actions as they were known at a moment; without a moment, the store itself.
+
+    Raises:
+        InvalidRequest: the moment is in the future, has no zone, or the store keeps no history.
+
+    """
+    if as_of is None:
+        return store
+    check_moment(as_of, clock())
+    if not isinstance(store, HistoricalActions):
         raise InvalidRequest(NOT_KEPT, pointer="/as_of")
     return store.known_at(as_of)
 

@@ -4,9 +4,12 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
+from batch.bars.actions.said import begin_said
 from batch.bars.actions.sqlite import COLUMNS, CREATE_NOTES
 from batch.bars.folder.errors import store_errors
+from batch.bars.folder.moments import to_us
 from batch.errors import StoreDamaged
+from batch.kit.clock import utc_now
 
 FILE = "actions.sqlite"
 
@@ -43,6 +46,8 @@ def find_damage(path: Path) -> str:
 def salvage_notes(damaged: Path, fresh: Path) -> int:
     """Write a new file with the notes that can be read of a damaged one, which may be missing; return how many.
 
+    What was known at a moment is known from now on.
+
     Raises:
         sqlite3.Error: the new file could not be written.
 
@@ -59,6 +64,7 @@ def salvage_notes(damaged: Path, fresh: Path) -> int:
                     with suppress(sqlite3.IntegrityError):
                         sql.execute("INSERT INTO note VALUES (?, ?, ?, ?, ?, ?)", row)
                         kept += 1
+        begin_said(sql, to_us(utc_now()))
         sql.execute("COMMIT")
     return kept
 

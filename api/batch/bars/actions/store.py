@@ -31,7 +31,15 @@ class Origin(StrEnum):
     PERSON = "person"
 
 
-class ActionStore(Protocol):
+class ActionReader(Protocol):
+    """What reads notes: a store, or a store as it was known at a moment."""
+
+    async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        """Return notes in `NOTE_SCHEMA`, of all symbols or of some, sorted by symbol, ex-session and origin."""
+        ...
+
+
+class ActionStore(ActionReader, Protocol):
     """A store of notes of corporate actions, by source. Writes are idempotent, the last one wins."""
 
     async def save(self, source: str, notes: pl.DataFrame) -> None:
@@ -42,10 +50,6 @@ class ActionStore(Protocol):
             StoreError: some notes may not be saved; saving them again is safe.
 
         """
-        ...
-
-    async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return notes in `NOTE_SCHEMA`, of all symbols or of some, sorted by symbol, ex-session and origin."""
         ...
 
     async def close(self) -> None:

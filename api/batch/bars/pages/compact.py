@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 from datetime import date, datetime
 
 from batch.bars.compaction import Compaction, OldBars
+from batch.bars.folder.moments import to_us
 from batch.bars.normalise import to_day
 from batch.bars.pages.files import PageFile, PageFiles
-from batch.bars.pages.history.moments import has_history, to_us
+from batch.bars.pages.history.moments import has_history
 from batch.bars.pages.read import bucket_of
 from batch.bars.pages.schema import SID_BITS
 from batch.bars.pages.write import transaction

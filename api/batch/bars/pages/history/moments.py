@@ -8,33 +8,19 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 
+from batch.bars.folder.moments import check_begin, last_change_us, to_us
 from batch.bars.pages.files import PageFile
 from batch.bars.pages.schema import CREATE_HISTORY
-from batch.errors import InvalidRequest, StoreError
+from batch.errors import StoreError
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_US = timedelta(microseconds=1)
 #: A writer whose commit comes later than this after its moment gives up, and tries again.
 MOST_COMMIT_S = 30.0
 #: Moments younger than this may have a writer that has not committed yet.
 _RECENT = timedelta(seconds=2 * MOST_COMMIT_S)
-#: Times of files are those of the kernel's last tick.
-_TICK_US = 1_000_000
 _HAS_HISTORY = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'moment')"
 _NEWEST = "SELECT no, at FROM moment ORDER BY no DESC LIMIT 1"
-
-
-def to_us(moment: datetime) -> int:
-    """Return an aware time as microseconds since 1970."""
-    return (moment - _EPOCH) // _US
-
-
-def from_us(us: int) -> datetime:
-    """Return microseconds since 1970 as an aware time, UTC."""
-    return _EPOCH + us * _US
 
 
 class WriteMoment:
@@ -77,7 +63,7 @@ def prepare_history(file: PageFile, sql: sqlite3.Connection) -> None:
     if file.has_history:
         return
     if not has_history(sql):
-        begins = _last_change_us(file.path)
+        begins = last_change_us(file.path)
         for statement in filter(str.strip, CREATE_HISTORY.split(";")):
             sql.execute(statement)
         sql.execute("ALTER TABLE page ADD COLUMN since INTEGER")
@@ -108,27 +94,9 @@ def snapshot_at(file: PageFile, moment: datetime, now: datetime) -> Iterator[int
 
 def _find_number(file: PageFile, at: int) -> int | None:
     if not has_history(file.sql):
-        _check_begin(file.path, _last_change_us(file.path), at)
+        check_begin(file.path, last_change_us(file.path), at)
         return None
     (begins,) = file.sql.execute("SELECT at FROM moment WHERE no = 0").fetchone()
-    _check_begin(file.path, begins, at)
+    check_begin(file.path, begins, at)
     (number,) = file.sql.execute("SELECT coalesce(max(no), 0) FROM moment WHERE no > 0 AND at <= ?", (at,)).fetchone()
     return int(number)
-
-
-def _check_begin(path: Path, begins: int, at: int) -> None:
-    if at < begins:
-        name = f"{path.parent.parent.name}/{path.parent.name}/{path.name}"
-        raise InvalidRequest(
-            f"as_of was {from_us(at).isoformat()}, expected {from_us(begins).isoformat()} or later: the history of"
-            f" {name} begins there",
-            pointer="/as_of",
-        )
-
-
-def _last_change_us(path: Path) -> int:
-    """Return a time at which a file without history had its present content."""
-    log = path.with_name(f"{path.name}-wal")
-    # Readers make empty logs.
-    parts = (path, log) if log.exists() and log.stat().st_size else (path,)
-    return max(part.stat().st_mtime_ns // 1000 for part in parts) + _TICK_US

@@ -10,12 +10,13 @@ from typing import Any
 import polars as pl
 
 from batch.bars.coverage.count import count_sessions
+from batch.bars.folder.moments import from_us
 from batch.bars.normalise import to_day, to_seconds, to_session
 from batch.bars.pages.codec import PageColumns, decode_pages
 from batch.bars.pages.files import PageFile, PageFiles, page_name
 from batch.bars.pages.frames import keep_between, to_frame
 from batch.bars.pages.history.growth import find_cut
-from batch.bars.pages.history.moments import from_us, snapshot_at
+from batch.bars.pages.history.moments import snapshot_at
 from batch.bars.pages.history.replaced import LOST, put_back
 from batch.bars.pages.read import bucket_of, dated_shards, shards_between, within_month
 from batch.bars.pages.schema import SID_BITS

@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from batch.bars.folder.moments import to_us
 from batch.bars.normalise import to_day
 from batch.bars.pages.files import ALL, UNDATED
-from batch.bars.pages.history.moments import to_us
 from batch.bars.pages.repair.pages import days_of, delete_fetches
 from batch.bars.pages.schema import CREATE, HEADER, SID_BITS
 from batch.bars.pages.verify import PAGES, check_rows

@@ -1,0 +1,45 @@
+"""Moments, and where the history of a file begins: shared by the files of a bar store."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from batch.errors import InvalidRequest
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
+#: Times of files are those of the kernel's last tick.
+_TICK_US = 1_000_000
+
+
+def to_us(moment: datetime) -> int:
+    """Return an aware time as microseconds since 1970."""
+    return (moment - _EPOCH) // _US
+
+
+def from_us(us: int) -> datetime:
+    """Return microseconds since 1970 as an aware time, UTC."""
+    return _EPOCH + us * _US
+
+
+def check_begin(path: Path, begins: int, at: int) -> None:
+    """Check that the history of a file, which begins at `begins`, reaches back to a moment.
+
+    Raises:
+        InvalidRequest: it does not.
+
+    """
+    if at < begins:
+        name = "/".join(path.parts[-3:])
+        raise InvalidRequest(
+            f"as_of was {from_us(at).isoformat()}, expected {from_us(begins).isoformat()} or later: the history of"
+            f" {name} begins there",
+            pointer="/as_of",
+        )
+
+
+def last_change_us(path: Path) -> int:
+    """Return a time at which a file without history had its present content."""
+    log = path.with_name(f"{path.name}-wal")
+    # Readers make empty logs.
+    parts = (path, log) if log.exists() and log.stat().st_size else (path,)
+    return max(part.stat().st_mtime_ns // 1000 for part in parts) + _TICK_US
