@@ -11,6 +11,7 @@ from batch.market.listing import Market
 
 _KEPT_S = 60.0
 _SESSIONS = 5
+_PATIENCE_S = 0.5
 _MARKETS = tuple(market for market in Market if market.is_tse)
 
 
@@ -19,24 +20,35 @@ class HeldSeries:
 
     def __init__(self) -> None:
         self._found: dict[tuple[Market, Interval], tuple[float, bool]] = {}
+        self._looking: asyncio.Task[None] | None = None
 
     async def find(self, page: OpenPage, market: Market, interval: Interval) -> Mapping[str, Sequence[str]]:
-        """Return the markets that have bars of an interval, and the intervals of a market, each with the chosen one."""
-        markets = await asyncio.gather(*(self._is_held(page, each, interval) for each in _MARKETS))
-        intervals = await asyncio.gather(*(self._is_held(page, market, each) for each in Interval))
+        """Return the markets that have bars of an interval, and the intervals of a market, each with the chosen one.
+
+        A page does not wait long: what is not known by then is offered the next time.
+        """
+        wanted = [(each, interval) for each in _MARKETS] + [(market, each) for each in Interval]
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(page, wanted))
+        await asyncio.wait([self._looking], timeout=_PATIENCE_S)
+        held = {series for series, (_, is_held) in self._found.items() if is_held} | {(market, interval)}
         return {
-            "market": [m.value for m, is_held in zip(_MARKETS, markets, strict=True) if is_held or m is market],
-            "interval": [i.value for i, is_held in zip(Interval, intervals, strict=True) if is_held or i is interval],
+            "market": [each.value for each in _MARKETS if (each, interval) in held],
+            "interval": [each.value for each in Interval if (market, each) in held],
         }
 
-    async def _is_held(self, page: OpenPage, market: Market, interval: Interval) -> bool:
-        at, is_held = self._found.get((market, interval), (0.0, False))
+    async def _look(self, page: OpenPage, wanted: Sequence[tuple[Market, Interval]]) -> None:
+        # One after another: the bar store has others to answer.
+        for market, interval in wanted:
+            await self._look_at(page, market, interval)
+
+    async def _look_at(self, page: OpenPage, market: Market, interval: Interval) -> None:
+        at, _ = self._found.get((market, interval), (0.0, False))
         if at and time.monotonic() - at < _KEPT_S:
-            return is_held
+            return
         reply = await page.ask("/api/v1/coverage/sessions", market=market, interval=interval, sessions=_SESSIONS)
-        is_held = reply.is_ok and any(each["bars"] for each in reply.data["items"])
-        self._found[market, interval] = time.monotonic(), is_held
-        return is_held
+        if reply.is_ok:
+            self._found[market, interval] = time.monotonic(), any(each["bars"] for each in reply.data["items"])
 
 
 def held_series_of(page: OpenPage) -> HeldSeries:

@@ -1,6 +1,5 @@
 """The overview: is today's data complete, what runs, and what a human should look at."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
@@ -44,7 +43,6 @@ async def show_overview(page: Page, series: Annotated[Series, Query()]) -> Respo
 
 
 async def _show(page: OpenPage, *, series: Series) -> Response:
-    held = asyncio.ensure_future(held_series_of(page).find(page, series.market, series.interval))
     found = await ask_all(
         sessions=_ask_sessions(page, series, _SESSIONS),
         jobs=page.ask("/api/v1/jobs", limit=5),
@@ -61,7 +59,7 @@ async def _show(page: OpenPage, *, series: Series) -> Response:
         **found,
         market=series.market,
         interval=series.interval,
-        held=await held,
+        held=await held_series_of(page).find(page, series.market, series.interval),
         answer=answers[0] if answers else None,
         gaps=build_columns([each.to_fetch for each in answers[::-1]], height=_CHART_PX),
         answers=answers,

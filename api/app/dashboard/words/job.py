@@ -147,6 +147,7 @@ WORDS: dict[str, Pair] = {
         "The provider gave other values than before; old and new are in the log.",
         "データ提供元の値が以前と異なりました。新旧の値はログにあります。",
     ),
+    "items_failed": ("items failed", "失敗あり"),
     "download": ("Download as CSV", "CSVでダウンロード"),
     "failures": ("Failures", "失敗"),
     "all": ("All", "すべて"),

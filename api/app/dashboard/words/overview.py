@@ -101,7 +101,7 @@ WORDS: dict[str, Pair] = {
     "plan": ("plan", "計画"),
     "other_owner": ("another team’s job", "ほかのチームのジョブ"),
     "ago": ("{took} ago", "{took}前"),
-    "part_coverage": ("How complete the data is", "データ充足状況"),
+    "part_coverage": ("The state of the data", "データ充足状況"),
     "part_jobs": ("The list of jobs", "ジョブの一覧"),
     "part_series": ("What the queues did", "キューの推移"),
     "part_schedules": ("The list of schedules", "スケジュールの一覧"),

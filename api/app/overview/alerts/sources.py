@@ -153,7 +153,7 @@ async def find_dead_letters(asked: Asked) -> list[Alert]:
     jobs = {letter.job_id for letter in letters}
     count = f"{_MOST_DEAD} or more" if len(letters) == _MOST_DEAD else f"{len(letters)}"
     text = (
-        f"{count} in the last {DEAD_FOR_H} h, of {len(jobs)} jobs; their symbols are missing until the jobs are retried"
+        f"chunks in the last {DEAD_FOR_H} h: {count}, jobs: {len(jobs)}; symbols are missing until the jobs are retried"
     )
     command = f"kaboom jobs retry {jobs.pop()}" if len(jobs) == 1 else "kaboom jobs dead"
     link = "/api/v1/dead-letters?is_retried=false"

@@ -23,7 +23,7 @@ ALERT_DETAILS: tuple[Pair, ...] = (
         "予定時刻から{minutes}分が過ぎています。実行するワーカーがありません",
     ),
     (
-        "{count} in the last {hours} h, of {jobs} jobs; their symbols are missing until the jobs are retried",
+        "chunks in the last {hours} h: {count}, jobs: {jobs}; symbols are missing until the jobs are retried",
         "直近{hours}時間に{count}件（ジョブ{jobs}件）。ジョブを再試行するまで、銘柄は欠損のままです",
     ),
     (

@@ -4,6 +4,12 @@ from app.words.language import Pair
 
 STATE_DETAILS: tuple[Pair, ...] = (
     (
+        "{failed} of {total} items failed; first cause: {cause}",
+        "{total}件中{failed}件が失敗しました。最初の原因：{cause}",
+    ),
+    ("the form had a market or an interval that is none", "フォームの市場または足種が正しくありません"),
+    ("{failed} of {total} items failed", "{total}件中{failed}件が失敗しました"),
+    (
         "the request was not authenticated, and this answer depends on the caller",
         "認証されていません。この応答は呼び出し側によって異なります",
     ),

@@ -196,7 +196,7 @@ class TestQuarantine:
         assert html.count("<tr><td") + rest.count("<tr><td") == 121
         one = text_of(await read_page(reader, "/quarantine?symbol=1301&session=2025-11-04&reason=bad_volume"))
         assert "2025-11-04" in one
-        assert "bad volume 1.0 2.0 0.5 1.5 -7.0" in one
+        assert "bad volume 1.0 2.0 0.5 1.5 1.0 2.0 0.5 1.5 -7.0" in one
         assert "no time" in text_of(rest)
 
     async def test_nothing_rejected_and_nothing_found(self, store: BarStore, reader: httpx2.AsyncClient) -> None:

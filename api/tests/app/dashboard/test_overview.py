@@ -1,5 +1,6 @@
 """The overview: one number, one sentence, and what runs; each part stands alone."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -156,7 +157,10 @@ async def test_market_and_interval_are_chosen_of_what_is_held(ingested: FastAPI)
         accepted = await caller.post(RUN_DAILY, json=body)
         await caller.get(accepted.headers["location"], headers={"prefer": "wait=30"})
     async with browser_of(ingested) as browser:
-        html = await read(browser, "/?interval=1d")
+        async with asyncio.timeout(20):
+            # What is held is looked for while the first page is shown.
+            while 'name="interval" data-submit' not in (html := await read(browser, "/?interval=1d")):
+                continue
         wrong = await browser.get("/?interval=7m")
     assert "TSE Prime · daily bars · session of" in text_of(html)
     options = {tag["value"]: "selected" in tag for name, tag in tags_of(html) if name == "option"}
