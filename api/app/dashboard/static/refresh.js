@@ -18,3 +18,9 @@ const soon = () => {
 const { live: path } = document.getElementById('live').dataset;
 new Stream((last) => (last ? `${path}?after=${encodeURIComponent(last)}` : path), { rows: soon, reload: soon });
 setInterval(soon, MINUTE_MS);
+// A part that was not available is asked for again.
+const again = () => {
+  if (document.getElementById('fresh').dataset.again !== undefined) soon();
+};
+document.addEventListener('htmx:afterSettle', again);
+again();
