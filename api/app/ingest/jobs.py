@@ -1,7 +1,7 @@
 """The kinds of ingest jobs; loaded by the API and by workers, and imports nothing heavy."""
 
 from app.auth.scopes import Scope
-from app.ingest.check import check_backfill, check_ingest, check_quotes
+from app.ingest.request_checks import check_backfill, check_ingest, check_quotes
 from app.ingest.results import IngestResult
 from app.ingest.retry import build_retry
 from app.jobs.job_type import JobType

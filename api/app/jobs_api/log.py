@@ -65,7 +65,7 @@ def page_log(kept: Sequence[JobEvent], query: LogQuery) -> LogPage:
 
 
 async def stream_log(hub: EventHub, job: Job, query: LogQuery) -> Response:
-    """Return the log of a job as a stream that ends after the job; 204 where nothing is left to tell."""
+    """Return the log of a job as a stream that ends after the job; 204 where nothing is left to send."""
     is_over = job.status.is_final and (utc_now() - (job.completed_at or _LONG_AGO)).total_seconds() > _LATE_S
     if is_over and not await hub.read(job.queue, job.job_id, after=query.after, feed=Feed.LINES):
         return Response(status_code=status.HTTP_204_NO_CONTENT)

@@ -67,7 +67,7 @@ async def stream_lines(hub: EventHub, job: Job, *, after: str, level: str) -> As
         await asyncio.gather(end, return_exceptions=True)
 
 
-async def tell_end(job: Job) -> AsyncIterator[bytes]:
+async def stream_end(job: Job) -> AsyncIterator[bytes]:
     """Yield the state of a finished job whose events are no longer kept, as one event without an id."""
     yield _format(JobEvent("", "status", job.status.value))
 

@@ -204,8 +204,8 @@ def judge_health(job: Job, workers: Sequence[Worker]) -> Health:
 
 def _store_now(job: Job, workers: Sequence[Worker]) -> datetime | None:
     """Return about what the job store's clock says, up to some seconds ago: this process's may be wrong."""
-    told = [worker.seen_at for worker in workers] + ([job.updated_at] if job.updated_at else [])
-    return max(told, default=None)
+    seen = [worker.seen_at for worker in workers] + ([job.updated_at] if job.updated_at else [])
+    return max(seen, default=None)
 
 
 def view_progress(job: Job, workers: Sequence[Worker]) -> Progress:

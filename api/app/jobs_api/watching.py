@@ -8,7 +8,7 @@ from pydantic import Field, WithJsonSchema
 from starlette.responses import StreamingResponse
 
 from app.jobs.model import Job
-from app.jobs_api.sse import is_last, stream_events, tell_end
+from app.jobs_api.sse import is_last, stream_end, stream_events
 from app.live.events import EVENT_ID, START, EventHub
 from app.live.streams import EVENT_STREAM
 
@@ -27,12 +27,12 @@ EVENT_ANSWERS: dict[int | str, dict[str, Any]] = {
 
 
 async def stream_job(hub: EventHub, job: Job, *, after: str) -> Response:
-    """Return the events of a job after an id as a stream that ends with the job; 204 where nothing is left to tell."""
+    """Return the events of a job after an id as a stream that ends with the job; 204 where nothing is left to send."""
     kept = await hub.read(job.queue, job.job_id, after=after)
     if job.status.is_final and not any(is_last(event) for event in kept):
         if after != START:
             return Response(status_code=status.HTTP_204_NO_CONTENT)
-        return StreamingResponse(tell_end(job), media_type=EVENT_STREAM, headers=STREAM_HEADERS)
+        return StreamingResponse(stream_end(job), media_type=EVENT_STREAM, headers=STREAM_HEADERS)
     return StreamingResponse(stream_events(hub, job, after=after), media_type=EVENT_STREAM, headers=STREAM_HEADERS)
 
 

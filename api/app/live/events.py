@@ -36,7 +36,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Feed(StrEnum):
-    """What is told of a job, each in a stream of its own."""
+    """What is published about a job, each in a stream of its own."""
 
     EVENTS = "events"  # changes of state, and progress
     LINES = "logs"  # what the API and the workers log of it
@@ -133,7 +133,7 @@ class EventHub:
                 _log.warning("events_not_read", reason=e.message)
                 await asyncio.sleep(_PAUSE_S)
                 continue
-            except Exception:  # noqa: BLE001  ended here nobody would be told of anything any more
+            except Exception:  # noqa: BLE001  without this loop no stream would get an event
                 _log.exception("events_crashed")
                 await asyncio.sleep(_PAUSE_S)
                 continue

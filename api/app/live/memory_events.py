@@ -58,7 +58,7 @@ class MemoryEventLog:
 
     async def write_lines(self, lines: Mapping[FeedKey, Sequence[str]]) -> None:
         for key, texts in lines.items():
-            # A live job has told that it was queued.
+            # A live job has an event that it was queued.
             if FeedKey(key.queue, key.job_id) in self._feeds:
                 for text in texts:
                     self._add(key, "line", text)

@@ -65,7 +65,7 @@ def find_refusal(record: Record, slot: Slot) -> Refusal | None:
     if slot.chunk.state.is_final:
         return Refusal.DUPLICATE
     if slot.chunk.state is ChunkState.RUNNING:
-        # A last attempt that ran out is the reaper's to bury.
+        # The reaper ends a chunk whose last attempt has expired.
         is_last = slot.chunk.attempts >= MAX_ATTEMPTS
         if is_last or slot.lease_ends > record.clock().timestamp():
             return Refusal.BUSY
@@ -155,7 +155,7 @@ def fail_job(record: Record, error: Mapping[str, Any]) -> None:
 
 
 def note_pause(record: Record, pause_s: float, reason: str) -> None:
-    """Tell until when chunks wait for a provider, and why; the latest stands, told when it moves by over a second."""
+    """Record until when chunks wait for a provider, and why; an end that is over a second later is an event."""
     ends, known = record.clock() + timedelta(seconds=pause_s), record.job.paused_until
     if known is None or ends > known + timedelta(seconds=1):
         touch(record, paused_until=ends, pause_reason=reason)
@@ -164,7 +164,7 @@ def note_pause(record: Record, pause_s: float, reason: str) -> None:
 
 
 def touch(record: Record, **changes: Any) -> None:
-    """Change a job, and tell of it as an event."""
+    """Change a job, and record it as an event."""
     before = record.job
     record.job = job = replace(before, **changes, updated_at=record.clock(), version=before.version + 1)
     if job.status is not before.status:

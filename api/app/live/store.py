@@ -24,7 +24,7 @@ RESEND_S = 1.0
 MAX_ATTEMPTS = 3
 #: A worker that has not been heard of for this long counts as gone.
 WORKER_S = 20.0
-#: For how long one that went without a word is told as lost.
+#: For how long a worker that stopped without signing off is listed as lost.
 LOST_S = 900.0
 #: How many ids the list of newest jobs keeps.
 NEWEST_KEPT = 100
@@ -203,7 +203,7 @@ class JobStore(Protocol):
         ...
 
     async def forget_worker(self, name: str, slots: int, release: str | None = None) -> None:
-        """Say that a worker goes, as it was told to: it is neither there nor lost."""
+        """Remove a worker that was asked to stop: it is neither online nor lost."""
         ...
 
     async def workers(self) -> list[Worker]:

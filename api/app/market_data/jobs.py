@@ -3,7 +3,7 @@
 from app.jobs.job_type import JobType
 from app.jobs.queues import Queue
 from app.jobs.retries import retry_items, retry_unfinished
-from app.market_data.check import check_indicators, check_roll_up, check_symbols
+from app.market_data.request_checks import check_indicators, check_roll_up, check_symbols
 from app.market_data.results import CompactResult, IndicatorResult, MirrorResult, RollUpResult, SymbolsResult
 from batch.indicators.request import IndicatorRequest
 from batch.market_data.compact_request import CompactRequest

@@ -21,7 +21,7 @@ from app.live.workers import Worker
 from app.overview.examples import CHANGE
 from batch.errors import StoreError
 
-#: A job is told at most once in so many seconds.
+#: A job is sent at most once in so many seconds.
 PERIOD_S = 0.5
 #: A stream that is behind by more batches is ended: half a minute and more.
 BATCHES_KEPT = 64
@@ -31,7 +31,7 @@ PING_S = 15.0
 LONGEST_S = 600.0
 #: A client that has no id yet gets the changes of so many milliseconds before: its page was made a little earlier.
 _RECENT_MS = 10_000
-#: More jobs are not told again: the client loads its list anew.
+#: More jobs are not sent again: the client loads its list anew.
 _MOST_REPLAYED = 500
 _AWAY_S = 1.0
 _CHANGES = FeedKey("", "", Feed.CHANGES)
@@ -85,14 +85,14 @@ class _Ring:
 
 
 class JobFeed:
-    """Tells streams which jobs have changed; it reads only while there are streams."""
+    """Sends the jobs that have changed to streams; reads only while there are streams."""
 
     def __init__(self, parts: Parts, hub: EventHub) -> None:
         self._parts = parts
         self._hub = hub
         self._rings: dict[str, _Ring] = {}
         self._is_watched = asyncio.Event()
-        #: Up to which change all is told; "" while nobody watches.
+        #: The last change that was sent; "" while nobody watches.
         self._position = ""
         self._replays: Sharing[bytes] = Sharing()
 
@@ -105,7 +105,7 @@ class JobFeed:
             except StoreError as e:
                 _log.warning("changes_not_read", reason=e.message)
                 await asyncio.sleep(_AWAY_S)
-            except Exception:  # noqa: BLE001  ended here nobody would be told of anything any more
+            except Exception:  # noqa: BLE001  without this loop no stream would get a change
                 _log.exception("changes_crashed")
                 await asyncio.sleep(_AWAY_S)
 
@@ -117,14 +117,14 @@ class JobFeed:
         yield _HELLO
         try:
             # Closed at once, not when it is collected: it counts as a stream.
-            async with contextlib.aclosing(self._tell(owner, after)) as told:
-                async for text in told:
+            async with contextlib.aclosing(self._stream(owner, after)) as texts:
+                async for text in texts:
                     yield text
         except StoreError as e:
             _log.warning("stream_ended", reason=e.message)
             yield _AWAY
 
-    async def _tell(self, owner: str, after: str) -> AsyncGenerator[bytes]:
+    async def _stream(self, owner: str, after: str) -> AsyncGenerator[bytes]:
         ends_at = time.monotonic() + LONGEST_S
         if not self._position:
             newest = await self._find_newest()
@@ -132,8 +132,8 @@ class JobFeed:
             self._position = self._position or newest
         with self._watched(owner) as ring:
             place = ring.newest
-            # Watched first, so that nothing falls between what is told again and what is new.
-            if text := await self._tell_again(owner, after):
+            # Watched first, so that no change is lost between the replay and the live ones.
+            if text := await self._resume(owner, after):
                 yield text
             while time.monotonic() < ends_at:
                 changed, batches = ring.changed, ring.after(place)
@@ -167,8 +167,8 @@ class JobFeed:
         return span[1] if span else START
 
     async def _follow(self) -> None:
-        """Tell of changes, at most every half second, until nobody watches."""
-        changed, last, told_at = dict[str, None](), "", 0.0
+        """Publish changes, at most every half second, until nobody watches."""
+        changed, last, sent_at = dict[str, None](), "", 0.0
         watched = self._hub.watch("", "", feed=Feed.CHANGES, after=self._position, ping_s=PERIOD_S)
         async with contextlib.aclosing(cast("AsyncGenerator[JobEvent | None]", watched)) as events:
             async for event in events:
@@ -176,9 +176,9 @@ class JobFeed:
                     return
                 if event:
                     changed[event.data], last = None, event.event_id
-                if changed and time.monotonic() - told_at >= PERIOD_S:
+                if changed and time.monotonic() - sent_at >= PERIOD_S:
                     await self._publish(changed, last)
-                    changed, told_at = {}, time.monotonic()
+                    changed, sent_at = {}, time.monotonic()
 
     async def _publish(self, changed: Iterable[str], last: str) -> None:
         jobs, workers = await self._load(changed)
@@ -198,7 +198,7 @@ class JobFeed:
         workers, found = await asyncio.gather(store.workers(), loading)
         return [job for of_queue in found for job in of_queue if job], workers
 
-    async def _tell_again(self, owner: str, after: str) -> bytes:
+    async def _resume(self, owner: str, after: str) -> bytes:
         """Return what changed before the first batch that a stream gets."""
         if after and parse_event_id(after) >= parse_event_id(self._position):
             return b""

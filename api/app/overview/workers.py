@@ -27,7 +27,7 @@ class WorkerView(BaseModel):
     """A worker as it has reported itself; what it has not reported is null."""
 
     name: str
-    state: Literal["online", "lost"] = Field(description="lost: not heard of for 20 s, and had not been told to end")
+    state: Literal["online", "lost"] = Field(description="lost: no report for 20 s, and it was not asked to stop")
     host: str | None
     queues: list[str]
     slots: int

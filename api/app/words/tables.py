@@ -214,7 +214,7 @@ CODES: dict[str, dict[str, Pair]] = {
         "duplicate": ("duplicate", "重複"),
     },
     "action": {
-        "told": ("told", "提供元の情報"),
+        "reported": ("reported", "提供元の情報"),
         "suspected": ("suspected", "推定"),
         "confirmed": ("confirmed", "確認済み"),
         "rejected": ("rejected", "却下"),

@@ -21,5 +21,5 @@ def build_action_notes(
         return pl.DataFrame(schema=NOTE_SCHEMA)
     closes, is_tse = context.previous_closes, context.market.is_tse
     suspected = suspect_splits(checked.bars, closes, is_tse=is_tse) if is_suspect else ()
-    found = ((reported, Origin.PROVIDER, ActionState.TOLD), (suspected, Origin.BARS, ActionState.SUSPECTED))
+    found = ((reported, Origin.PROVIDER, ActionState.REPORTED), (suspected, Origin.BARS, ActionState.SUSPECTED))
     return pl.concat([build_notes(*each, noted_at=context.now) for each in found])

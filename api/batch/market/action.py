@@ -26,7 +26,7 @@ class ActionKind(StrEnum):
 class ActionState(StrEnum):
     """The state of an action: reported by the provider, suspected from bars, or reviewed by a person."""
 
-    TOLD = "told"
+    REPORTED = "reported"
     SUSPECTED = "suspected"
     CONFIRMED = "confirmed"
     REJECTED = "rejected"
@@ -34,7 +34,7 @@ class ActionState(StrEnum):
     @property
     def is_applied(self) -> bool:
         """Whether bars are adjusted by it."""
-        return self in {ActionState.TOLD, ActionState.CONFIRMED}
+        return self in {ActionState.REPORTED, ActionState.CONFIRMED}
 
 
 @dataclass(frozen=True, slots=True)

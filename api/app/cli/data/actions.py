@@ -37,7 +37,7 @@ def list_actions(
     *,
     json: Json = False,
 ) -> None:
-    """List corporate actions by symbol and session; adjusted bars apply those that are told or confirmed."""
+    """List corporate actions by symbol and session; adjusted bars apply those that are reported or confirmed."""
     session: Session = context.obj.with_json(json)
     name = _source(source)
     actions = asyncio.run(_load(name, [get_provider_spec(name).parse_symbol(text) for text in symbol or []]))

@@ -10,7 +10,7 @@ OLD_QUEUE_S = 600
 FULL_REDIS = 0.70
 #: JPX publishes its list of issues once a month.
 MOST_LIST_AGE_DAYS = 45
-#: So far back chunks that were given up are told.
+#: How far back chunks that were given up are listed.
 DEAD_FOR_H = 24
 
 
@@ -37,7 +37,7 @@ class Kind(StrEnum):
     SYMBOL_LIST_OLD = "symbol_list_old"
 
 
-#: The rule of Prometheus that says the same, by kind; where the kind tells sooner, the rule is the worse case.
+#: The rule of Prometheus that says the same, by kind; where the kind alerts earlier, the rule is the worse case.
 RULES = {
     Kind.STORE_AWAY: "KaboomStoreAway",
     Kind.REDIS_MEMORY_HIGH: "KaboomRedisMemoryHigh",

@@ -95,7 +95,7 @@ async def find_workers(asked: Asked) -> list[Alert]:
         alerts.append(Alert(Kind.NO_WORKER, severity, text, "kaboom worker", "/api/v1/workers", since=newest))
     if lost:
         severity = Severity.PAGE if len(lost) > MANY_LOST else Severity.WARNING
-        text = f"{len(lost):,} went in the last 15 minutes and had not been told to; their chunks run elsewhere"
+        text = f"{len(lost):,} stopped in the last 15 minutes without being asked to; their chunks run elsewhere"
         alerts.append(Alert(Kind.WORKERS_LOST, severity, text, "kaboom workers", "/api/v1/workers", since=newest))
     return alerts
 

@@ -10,7 +10,7 @@ ALERT_DETAILS: tuple[Pair, ...] = (
     ("no worker is online, and {count} messages wait", "稼働中のワーカーがなく、{count}件のメッセージが待っています"),
     ("no worker is online; nothing waits", "稼働中のワーカーがありません。待っているメッセージはありません"),
     (
-        "{count} went in the last 15 minutes and had not been told to; their chunks run elsewhere",
+        "{count} stopped in the last 15 minutes without being asked to; their chunks run elsewhere",
         "直近15分間に{count}台が終了の指示なしに応答を停止しました。チャンクはほかのワーカーが引き継ぎます",
     ),
     ("a job has waited for {minutes} min", "{minutes}分待っているジョブがあります"),

@@ -18,11 +18,13 @@ ACTION_SCHEMA = pl.Schema(
 )
 
 #: A person overrules a provider, and a provider overrules a suspicion from bars.
-_RANK = {ActionState.CONFIRMED: 0, ActionState.REJECTED: 0, ActionState.TOLD: 1, ActionState.SUSPECTED: 2}
+_RANK = {ActionState.CONFIRMED: 0, ActionState.REJECTED: 0, ActionState.REPORTED: 1, ActionState.SUSPECTED: 2}
 
 
 def resolve_actions(notes: pl.DataFrame) -> pl.DataFrame:
     """Return actions in `ACTION_SCHEMA` from notes in `NOTE_SCHEMA`, sorted by symbol, then ex-session."""
+    # As notes of before this release say it.
+    notes = notes.with_columns(pl.col("state").replace("told", ActionState.REPORTED.value))
     rank = pl.col("state").replace_strict({s.value: n for s, n in _RANK.items()}, return_dtype=pl.Int8)
     first = notes.sort("symbol", "ex_session", rank).unique(["symbol", "ex_session"], keep="first", maintain_order=True)
     kinds = pl.Series("kind", [kind_of(factor).value for factor in first["factor"]], dtype=pl.String)

@@ -109,7 +109,7 @@ async def test_lost_workers_are_a_warning_and_many_a_page(
         await redis_of(parts).zincrby(keys.WORKERS, -60, dump_json([f"w{number}", 4, None]))
     (alert,) = await find(real_http, Kind.WORKERS_LOST)
     assert alert["severity"] == severity
-    assert alert["detail"].startswith(f"{lost} went")
+    assert alert["detail"].startswith(f"{lost} stopped")
 
 
 @pytest.mark.parametrize(("waited_s", "is_old"), [(OLD_QUEUE_S - 30, False), (OLD_QUEUE_S + 30, True)])

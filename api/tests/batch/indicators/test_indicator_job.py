@@ -243,7 +243,7 @@ async def test_bars_are_adjusted_for_splits_that_are_told_also_rolled_up_ones(tm
     prices = [pl.when(was_before).then(pl.col(c) * 2).otherwise(pl.col(c)) for c in ("open", "high", "low", "close")]
     store, actions = MemoryBarStore(), MemoryActionStore()
     await store.write(rolled, bars.with_columns(*prices, volume=pl.col("volume") // 2))
-    notes = build_notes([split], Origin.PROVIDER, ActionState.TOLD, noted_at=NIGHT)
+    notes = build_notes([split], Origin.PROVIDER, ActionState.REPORTED, noted_at=NIGHT)
     await actions.save("synthetic", notes)
     chosen = parse_indicators(["sma:25", "rsi"], Interval.D1)
     found = {

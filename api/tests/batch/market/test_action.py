@@ -43,4 +43,4 @@ def test_every_ratio_of_small_numbers_survives_six_digits(old: int, new: int) ->
 
 
 def test_told_and_confirmed_ones_are_applied() -> None:
-    assert [state for state in ActionState if state.is_applied] == [ActionState.TOLD, ActionState.CONFIRMED]
+    assert [state for state in ActionState if state.is_applied] == [ActionState.REPORTED, ActionState.CONFIRMED]

@@ -5,6 +5,7 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.auth.jwt.claims import Claims
 from app.auth.jwt.codec import parse_key_set, read_head
@@ -170,6 +171,7 @@ class TestKeys:
             as_jwk(rsa_key("short", 1024), "x"),
             as_jwk(ec_key(), "x") | {"kid": 7},
             as_jwk(ec_key(), "x") | {"crv": "P-521"},
+            as_jwk(ec.generate_private_key(ec.SECP384R1()), "x"),
             "x",
             None,
             {},

@@ -1,4 +1,4 @@
-"""`kaboom actions`: what was told and suspected is listed, and a person's word counts."""
+"""`kaboom actions`: what was reported and suspected is listed, and a person's word counts."""
 
 import asyncio
 from datetime import date
@@ -21,7 +21,7 @@ DAYS = (date(2025, 10, 31), date(2025, 11, 4))
 
 @pytest.fixture
 def noted(kaboom: Kaboom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kaboom:
-    """A command line on a data folder with a told split, a suspected one, and bars around the latter."""
+    """A command line on a data folder with a reported split, a suspected one, and bars around the latter."""
 
     async def write() -> None:
         actions, store = SqliteActionStore(tmp_path / "data" / "bars"), PageBarStore(tmp_path / "data" / "bars")
@@ -52,12 +52,12 @@ def test_the_list_says_what_is_suspected(noted: Kaboom) -> None:
     assert done.code == 0
     assert [line.split() for line in done.out.splitlines()] == [
         ["symbol", "ex_session", "factor", "kind", "state"],
-        ["6758", "2025-11-04", "0.2", "split", "told"],
+        ["6758", "2025-11-04", "0.2", "split", "reported"],
         ["7203", "2025-11-04", "0.5", "split", "suspected"],
     ]
     assert "kaboom actions confirm|reject 7203 2025-11-04" in done.err
     assert states(noted("actions", "list", "--symbol", "72030", "--json")) == {"7203": (0.5, "suspected")}
-    assert states(noted("actions", "list", "--state", "told", "--json")) == {"6758": (0.2, "told")}
+    assert states(noted("actions", "list", "--state", "reported", "--json")) == {"6758": (0.2, "reported")}
     assert states(noted("actions", "list", "--source", "jquants", "--json")) == {}
     assert "no corporate actions of file" in noted("actions", "list", "--source", "file").err
 

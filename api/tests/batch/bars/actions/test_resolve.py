@@ -10,7 +10,7 @@ from batch.bars.actions.store import NOTE_SCHEMA
 from batch.market.action import ActionState
 from tests.fixtures.bars.noted_actions import note
 
-TOLD, SUSPECTED, CONFIRMED, REJECTED = ActionState
+REPORTED, SUSPECTED, CONFIRMED, REJECTED = ActionState
 DAY, LATER = date(2025, 11, 4), date(2025, 11, 5)
 
 
@@ -18,8 +18,8 @@ DAY, LATER = date(2025, 11, 4), date(2025, 11, 5)
     ("said", "counts"),
     [
         ((SUSPECTED,), SUSPECTED),
-        ((SUSPECTED, TOLD), TOLD),
-        ((TOLD, SUSPECTED, REJECTED), REJECTED),
+        ((SUSPECTED, REPORTED), REPORTED),
+        ((REPORTED, SUSPECTED, REJECTED), REJECTED),
         ((SUSPECTED, CONFIRMED), CONFIRMED),
     ],
 )
@@ -44,3 +44,9 @@ def test_no_notes_are_no_actions() -> None:
     settled = resolve_actions(pl.DataFrame(schema=NOTE_SCHEMA))
     assert settled.schema == ACTION_SCHEMA
     assert settled.is_empty()
+
+
+def test_a_note_of_an_older_release_is_one_of_its_provider() -> None:
+    older = note("7203", DAY).with_columns(pl.lit("told").alias("state"))
+    assert resolve_actions(older)["state"].to_list() == [REPORTED]
+    assert applied_actions(older, until=DAY).height == 1

@@ -32,7 +32,10 @@ from tests.fixtures.bars.stored_bars import JUNE_2, MINUTES, at, bar, frame, ful
 BARS = full_day(["7203"], JUNE_2)
 ASKED = pl.DataFrame([("7203", JUNE_2, 327, datetime(2025, 6, 3, tzinfo=UTC))], schema=FETCH_LOG_SCHEMA, orient="row")
 SPLIT = build_notes(
-    [CorporateAction("7203", JUNE_2, 0.5)], Origin.PROVIDER, ActionState.TOLD, noted_at=datetime(2025, 6, 3, tzinfo=UTC)
+    [CorporateAction("7203", JUNE_2, 0.5)],
+    Origin.PROVIDER,
+    ActionState.REPORTED,
+    noted_at=datetime(2025, 6, 3, tzinfo=UTC),
 )
 
 
