@@ -15,6 +15,8 @@ from app.jobs.queues import Queue
 from app.ledger.accounts.memory import MemoryAccountStore
 from app.ledger.accounts.memory_audit import MemoryAuditLog
 from app.ledger.accounts.port import AccountStore, AuditLog
+from app.ledger.files.memory import MemoryJobFiles
+from app.ledger.files.port import JobFiles
 from app.ledger.opening import Ledger, open_memory_ledger, open_postgres_ledger
 from app.ledger.port import JobHistory
 from app.ledger.portfolios.memory import MemoryPortfolioStore
@@ -68,6 +70,7 @@ class Parts:
     accounts: AccountStore = field(default_factory=MemoryAccountStore)
     audit: AuditLog = field(default_factory=MemoryAuditLog)
     portfolios: PortfolioStore = field(default_factory=MemoryPortfolioStore)
+    files: JobFiles = field(default_factory=MemoryJobFiles)
     #: Celery's name of the worker that this process belongs to; monitors are given another of a process without one.
     node: str = field(default_factory=lambda: f"kaboom@{socket.gethostname()}")
     #: The calls of all API processes; None where they share no Redis.
@@ -132,6 +135,7 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
         accounts=ledger.accounts,
         audit=ledger.audit,
         portfolios=ledger.portfolios,
+        files=ledger.files,
         catalog=catalog,
         name=name,
         callbacks=_build_callbacks(settings),

@@ -1,4 +1,4 @@
-"""Opens the ledger: its five stores over one engine in PostgreSQL, or in memory."""
+"""Opens the ledger: its six stores over one engine in PostgreSQL, or in memory."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,6 +8,8 @@ import structlog
 from app.ledger.accounts.memory import MemoryAccountStore
 from app.ledger.accounts.memory_audit import MemoryAuditLog
 from app.ledger.accounts.port import AccountStore, AuditLog
+from app.ledger.files.memory import MemoryJobFiles
+from app.ledger.files.port import JobFiles
 from app.ledger.memory import MemoryJobHistory
 from app.ledger.port import JobHistory
 from app.ledger.portfolios.memory import MemoryPortfolioStore
@@ -27,6 +29,7 @@ class Ledger(NamedTuple):
     accounts: AccountStore
     audit: AuditLog
     portfolios: PortfolioStore
+    files: JobFiles
 
 
 def open_memory_ledger(schedules: Sequence[Schedule]) -> Ledger:
@@ -34,7 +37,7 @@ def open_memory_ledger(schedules: Sequence[Schedule]) -> Ledger:
     _log.warning("history_in_memory", reason="DATABASE_URL is not set; job history ends with this process")
     history = MemoryJobHistory()
     stored = MemoryScheduleStore(history, schedules=schedules)
-    return Ledger(history, stored, MemoryAccountStore(), MemoryAuditLog(), MemoryPortfolioStore())
+    return Ledger(history, stored, MemoryAccountStore(), MemoryAuditLog(), MemoryPortfolioStore(), MemoryJobFiles())
 
 
 def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
@@ -47,6 +50,7 @@ def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
     # SQLAlchemy and psycopg are 30 MB: a ledger in memory needs neither.
     from app.ledger.accounts.postgres import PostgresAccountStore  # noqa: PLC0415
     from app.ledger.accounts.postgres_audit import PostgresAuditLog  # noqa: PLC0415
+    from app.ledger.files.postgres import PostgresJobFiles  # noqa: PLC0415
     from app.ledger.portfolios.postgres import PostgresPortfolioStore  # noqa: PLC0415
     from app.ledger.postgres import PostgresJobHistory  # noqa: PLC0415
     from app.ledger.schedules.postgres import PostgresScheduleStore  # noqa: PLC0415
@@ -56,4 +60,5 @@ def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
     engine = connect_postgres(url, application_name=name, pool_size=pool_size)
     history, schedules = PostgresJobHistory(engine), PostgresScheduleStore(engine)
     accounts, audit = PostgresAccountStore(engine), PostgresAuditLog(engine)
-    return Ledger(history, schedules, accounts, audit, PostgresPortfolioStore(engine))
+    portfolios, files = PostgresPortfolioStore(engine), PostgresJobFiles(engine)
+    return Ledger(history, schedules, accounts, audit, portfolios, files)

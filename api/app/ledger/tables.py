@@ -94,6 +94,14 @@ JOB_CHUNKS = Table(
     Index("job_chunks_dead", "ended_at", "job_id", "n", postgresql_where=text("state = 'dead'")),
 )
 
+JOB_FILES = Table(
+    "job_files",
+    METADATA,
+    Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
 # No foreign key: a job may be deleted before its end has been delivered.
 WEBHOOK_DELIVERIES = Table(
     "webhook_deliveries",

@@ -1,0 +1,1 @@
+"""What jobs leave behind besides their result: files, kept with the job."""
