@@ -1,5 +1,6 @@
 """Every kind of job, one line for each feature: routes, schedules, commands and the queues page follow from these."""
 
+from app.backtest.jobs import RUN, SWEEP
 from app.ingest.jobs import BACKFILL, REFRESH_QUOTES, RUN_DAILY
 from app.jobs.job_type import Catalog, JobType
 from app.market_data.jobs import COMPACT, INDICATORS, MIRROR, REFRESH_SYMBOLS, ROLL_UP

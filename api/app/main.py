@@ -16,6 +16,7 @@ from app.accounts.routes import router as accounts_router
 from app.address_limit import AddressLimiter
 from app.auth.guard import Authenticator
 from app.auth.ingest_tokens import IngestTokens, parse_ingest_tokens
+from app.backtest.routes import router as backtest_router
 from app.catalog import CATALOG
 from app.dashboard.routes import install_dashboard
 from app.engine.dispatch import LocalDispatcher
@@ -111,6 +112,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
     app.include_router(market_router)
     app.include_router(portfolios_router)
     app.include_router(booking_router)
+    app.include_router(backtest_router)
     install_openapi(app)
     return app
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from app.words.accounts import ACCOUNT_WORDS
+from app.words.backtests import BACKTEST_WORDS
 from app.words.bars import BAR_WORDS
 from app.words.folders import FOLDER_WORDS
 from app.words.jobs import JOB_WORDS
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
     from batch.providers.spec import Terms
 
 #: Messages by name: (English, Japanese), both with the same fields.
-WORDS: dict[str, Pair] = {**STACK_WORDS, **FOLDER_WORDS, **JOB_WORDS, **BAR_WORDS, **ACCOUNT_WORDS, **PORTFOLIO_WORDS}
+WORDS: dict[str, Pair] = {
+    **STACK_WORDS,
+    **FOLDER_WORDS,
+    **JOB_WORDS,
+    **BAR_WORDS,
+    **BACKTEST_WORDS,
+    **ACCOUNT_WORDS,
+    **PORTFOLIO_WORDS,
+}
 
 
 class Speaker:

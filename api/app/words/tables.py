@@ -1,5 +1,6 @@
 """Headers of tables, and the meaning of the API's codes. Codes themselves, and all JSON, stay English."""
 
+from app.words.backtests import METRIC_CODES
 from app.words.language import Pair
 
 HEADERS: dict[str, Pair] = {
@@ -136,6 +137,7 @@ CODES: dict[str, dict[str, Pair]] = {
         "tax": ("tax", "税金"),
         "reversal": ("reversal", "反対仕訳"),
     },
+    "metric": METRIC_CODES,
     "job": {
         "queued": ("queued", "待機中"),
         "running": ("running", "実行中"),

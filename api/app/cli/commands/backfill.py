@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.commands.following import parse_pair, submit
 from app.cli.exits import CliError, Exit
+from app.cli.following import parse_pair, submit
 from app.cli.options import Callback, Json, MarketName, Provider, Symbols, Timeout, Wait
 from app.cli.session import Session
 from app.ingest.jobs import BACKFILL

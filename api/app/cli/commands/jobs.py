@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.client import DEAD_LETTERS, JOBS
-from app.cli.commands.following import follow
 from app.cli.exits import Exit
+from app.cli.following import follow
 from app.cli.options import Json
 from app.cli.output.chunks import chunk_table, describe_pauses
 from app.cli.output.logs import LogLevel, follow_lines, print_line, read_lines

@@ -1,14 +1,24 @@
 """`kaboom <queue> <verb>`: the commands of each queue, made from its kinds of jobs."""
 
+from collections.abc import Callable, Mapping
+
 import typer
 
+from app.backtest.jobs import RUN, SWEEP
 from app.catalog import CATALOG
+from app.cli.backtest.commands import run, sweep
+from app.cli.backtest.more import check, list_strategies, rerun
 from app.cli.commands.backfill import backfill
 from app.cli.commands.submit import build_command
 from app.ingest.jobs import BACKFILL
+from app.jobs.queues import Queue
 
 #: Commands that do more than their request's fields say.
-_OWN = {BACKFILL.name: backfill}
+_OWN: Mapping[str, Callable[..., None]] = {BACKFILL.name: backfill, RUN.name: run, SWEEP.name: sweep}
+#: Commands of a queue that submit no job.
+_MORE: Mapping[Queue, Mapping[str, Callable[..., None]]] = {
+    Queue.BACKTEST: {"rerun": rerun, "check": check, "list": list_strategies}
+}
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -17,4 +27,6 @@ def add_commands(app: typer.Typer) -> None:
         group = typer.Typer(help=f"Submit {queue.path.replace('-', ' ')} jobs.", no_args_is_help=True)
         for job_type in CATALOG.of(queue):
             group.command(job_type.verb)(_OWN.get(job_type.name) or build_command(job_type))
+        for verb, command in _MORE.get(queue, {}).items():
+            group.command(verb)(command)
         app.add_typer(group, name=queue.path)

@@ -7,8 +7,8 @@ import typer
 from rich.table import Table
 
 from app.cli.client import SCHEDULES, ApiClient
-from app.cli.commands.following import follow, parse_pair
 from app.cli.exits import CliError, Exit
+from app.cli.following import follow, parse_pair
 from app.cli.options import Json
 from app.cli.output.text import add_row, new_table
 from app.cli.output.times import to_jst

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.commands.following import parse_pair, submit
+from app.cli.following import parse_pair, submit
 from app.cli.options import Callback, Json, Timeout, Wait
 from app.cli.session import Session
 from app.jobs.job_type import JobType

@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.table import Table
 
+from app.cli.output.backtests import print_run
 from app.cli.output.gaps import print_gaps
 from app.cli.output.headline import describe_job, describe_times
 from app.cli.output.text import add_row, new_table
@@ -27,8 +28,11 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
         session.show(session.words.say("job_error", kind=job["error"].get("type"), message=message))
     if "gaps" in result:
         print_gaps(session, result["gaps"])
-    print_upkeep(session, result)
-    _print_extras(session, result)
+    if result.get("kind") == "run":
+        print_run(session, result)
+    else:
+        print_upkeep(session, result)
+        _print_extras(session, result)
     if "outcomes" in result and ("gaps" not in result or job["progress"]["total"]):
         _print_outcomes(session, job, result)
     _print_next(session, job)

@@ -11,6 +11,8 @@ WORDS: dict[str, Pair] = {
     "market_data_mirror": ("Mirror to Parquet", "Parquetへの書き出し"),
     "market_data_compact": ("Compact", "古い足の整理"),
     "market_data_indicators": ("Indicators", "指標の計算"),
+    "backtest_run": ("Backtest", "バックテスト"),
+    "backtest_sweep": ("Parameter sweep", "パラメーター探索"),
     "TSE_PRIME": ("TSE Prime", "東証プライム"),
     "TSE_STANDARD": ("TSE Standard", "東証スタンダード"),
     "TSE_GROWTH": ("TSE Growth", "東証グロース"),

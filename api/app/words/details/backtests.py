@@ -24,5 +24,52 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
     ),
     ("strategy was {name}, supported are {known}", "戦略が {name} です。使えるのは {known} です"),
     ("a parameter had no values", "値のないパラメーターがあります"),
+    ("symbols and market: expected one of them", "symbols と market はどちらか一方を指定してください"),
+    ("out_of_sample and folds: expected one of them", "out_of_sample と folds は一方だけを指定してください"),
+    (
+        "parameters had {size} combinations, expected at most {most}",
+        "パラメーターの組み合わせが{size}件あります。{most}件以下にしてください",
+    ),
+    ("parameters had no combination", "パラメーターの組み合わせがありません"),
+    (
+        "market was {market}, whose symbols no list has: name some",
+        "市場区分 {market} の銘柄一覧はありません。銘柄を指定してください",
+    ),
+    (
+        "no {what} bars of {span} are held; take some by `{command}`",
+        "{what} の足（{span}）がありません。`{command}` で取り込めます",
+    ),
+    ("benchmark was {symbol}, of which no bars are held", "ベンチマーク {symbol} の足がありません"),
+    ("a part had less than {least} of {count} sessions", "{count}立会日のうち{least}立会日に満たない期間があります"),
+    (
+        "strategy {name} has on_bar, and a sweep needs targets",
+        "戦略 {name} は on_bar 型です。探索には targets が必要です",
+    ),
+    (
+        "strategy {name} has changed since the sweep was planned: submit it again",
+        "戦略 {name} が計画後に変わりました。もう一度投入してください",
+    ),
+    (
+        "the bars have changed since the sweep was planned: submit it again",
+        "足が計画後に変わりました。もう一度投入してください",
+    ),
+    ("no trial of the sweep has ended", "完了した試行がありません"),
+    ("the job was cancelled", "ジョブは中止されました"),
+    ("the other chunks are not over", "ほかのチャンクが終わっていません"),
+    ("job {job_id} has no {name}; its status is {status}", "ジョブ {job_id} に {name} はありません（状態 {status}）"),
+    (
+        "{name} had {size} bytes, expected at most {most}",
+        "{name} が{size}バイトあります。{most}バイト以下にしてください",
+    ),
+    ("{file} has no class Strategy, expected one", "{file} にクラス Strategy がありません"),
+    (
+        "{file}: Strategy has neither targets nor on_bar, expected one",
+        "{file} の Strategy に targets も on_bar もありません",
+    ),
+    ("{file} could not be loaded: {kind}: {message}", "{file} を読み込めません：{kind}：{message}"),
+    (
+        "--param was {text}, expected NAME=VALUE such as {such}",
+        "--param が {text} です。{such} のように 名前=値 で指定してください",
+    ),
     ("{name} was {value}, expected more than 0", "{name} が {value} です。0より大きくしてください"),
 )

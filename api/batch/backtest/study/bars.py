@@ -86,8 +86,10 @@ async def load_bars(request: BarsAsked, tools: BarTools, *, should_stop: ShouldS
     known = _find_symbols(request, tools.symbols_dir)
     frames = await _read(request, known.symbols, tools.store, should_stop)
     if not frames:
-        what = f"{request.source} {request.interval} bars of {request.first} to {request.last}"
-        raise InvalidRequest(f"no {what} are held: take some first, such as by `kaboom ingest run-daily`", pointer="")
+        what, span = f"{request.source} {request.interval}", f"{request.first} to {request.last}"
+        raise InvalidRequest(
+            f"no {what} bars of {span} are held; take some by `kaboom ingest run-daily --interval {request.interval}=250`"
+        )
     bars = pl.concat(frames)
     held = frozenset(bars["symbol"].unique().to_list())
     panel = Panel.of(bars, request.interval, await _listings(request, bars, known, tools.actions))

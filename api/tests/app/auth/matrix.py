@@ -89,8 +89,17 @@ ROWS: dict[str, Row] = {
     # The provider of the tests has no list of symbols.
     "POST /api/v1/market-data/refresh-symbols": Row(_WRITE, {"provider": "synthetic"}, fine={422}),
     "POST /api/v1/market-data/roll-up": Row(_WRITE, {"intervals": {"5m": 1}, "dry_run": True}),
+    "POST /api/v1/backtest/run": Row(_WRITE, {"strategy": "buy_and_hold", "symbols": ["7203"]}),
+    "POST /api/v1/backtest/sweep": Row(
+        _WRITE, {"strategy": "buy_and_hold", "symbols": ["7203"], "parameters": {"weight": 1}}
+    ),
+    "GET /api/v1/backtest/strategies": Row(_READ),
+    # Its job ends with a result only where another test has left bars.
+    "GET /api/v1/backtest/results/{job_id}": Row(_READ, fine={200, 404}),
+    "GET /api/v1/backtest/results/{job_id}/{name}": Row(_READ, fine={200, 404}),
     **_job_rows("ingest"),
     **_job_rows("market-data"),
+    **_job_rows("backtest"),
     "GET /api/v1/jobs": Row(_READ),
     "GET /api/v1/jobs/stats": Row(_READ),
     "GET /api/v1/stats/series": Row(_READ),

@@ -52,8 +52,8 @@ class World:
         method, _, path = name.partition(" ")
         row = replace(ROWS[name], form=form or ROWS[name].form)
         ids = dict(self.ids)
-        if "/market-data/" in path:
-            ids["job_id"] = ids["market_job_id"]
+        for queue, known in (("/market-data/", "market_job_id"), ("/backtest/", "backtest_job_id")):
+            ids["job_id"] = ids[known] if queue in path else ids["job_id"]
         if row.is_stream:
             return await _begin_stream(self.app, path.format(**ids), headers)
         kind = {"content-type": "application/x-www-form-urlencoded"} if row.form else {}
@@ -68,6 +68,7 @@ class World:
             for path in (
                 f"{INGEST}/jobs/{self.ids['job_id']}",
                 f"/api/v1/market-data/jobs/{self.ids['market_job_id']}",
+                f"/api/v1/backtest/jobs/{self.ids['backtest_job_id']}",
                 f"{SCHEDULES}/{self.ids['schedule_id']}",
                 f"/api/v1/users/{self.ids['user_id']}",
                 f"/api/v1/portfolios/{self.ids['portfolio_id']}",
@@ -119,12 +120,16 @@ async def world(tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
         tmp_path, jwt_secret_key=JWT_KEY, webhook_secret=SECRET, webhook_hosts="hooks.example.com:443"
     )
     async with running(settings) as app, client_of(app) as http:
-        ids = {"symbol": "7203", "queue": "ingest"}
+        ids = {"symbol": "7203", "queue": "ingest", "name": "summary.json"}
         body = dict(ROWS[f"POST {RUN_DAILY}"].body or {}) | {"callback_url": HOOK}
         accepted = await http.post(RUN_DAILY, json=body)
         ids["job_id"] = accepted.json()["job_id"]
         compact = await http.post("/api/v1/market-data/compact", json=ROWS["POST /api/v1/market-data/compact"].body)
         ids["market_job_id"] = compact.json()["job_id"]
+        # There are no bars: it fails.
+        backtest = await http.post("/api/v1/backtest/run", json=ROWS["POST /api/v1/backtest/run"].body)
+        ids["backtest_job_id"] = backtest.json()["job_id"]
+        await http.get(f"/api/v1/backtest/jobs/{ids['backtest_job_id']}", headers={"Prefer": "wait=20"})
         for path in (f"{INGEST}/jobs/{ids['job_id']}", f"/api/v1/market-data/jobs/{ids['market_job_id']}"):
             ended = await http.get(path, headers={"Prefer": "wait=20"})
             assert ended.json()["status"] == "completed", ended.text

@@ -1,0 +1,47 @@
+"""What the API checks of a backtest before a worker sees it."""
+
+from typing import TYPE_CHECKING
+
+from batch.backtest.request import BacktestRequest, SweepRequest
+from batch.backtest.strategies.parameters import PARAMETERS
+from batch.errors import InvalidRequest
+from batch.kit.clock import utc_now
+from batch.market.bounds import resolve_last_session
+
+if TYPE_CHECKING:
+    from app.settings import AppSettings
+
+
+def check_backtest(request: BacktestRequest, settings: "AppSettings") -> BacktestRequest:
+    """Return the request with its provider.
+
+    Raises:
+        InvalidRequest: there is no such strategy, a day is not a session that has opened, or a symbol is not one of the
+            provider's.
+
+    """
+    return _check(request, settings)
+
+
+def check_sweep(request: SweepRequest, settings: "AppSettings") -> SweepRequest:
+    """Return the request with its provider.
+
+    Raises:
+        InvalidRequest: as `check_backtest`.
+
+    """
+    return _check(request, settings)
+
+
+def _check[R: (BacktestRequest, SweepRequest)](request: R, settings: "AppSettings") -> R:
+    if request.strategy not in PARAMETERS and settings.strategies_dir is None:
+        supported = ", ".join(PARAMETERS)
+        raise InvalidRequest(f"strategy was {request.strategy!r}, supported are {supported}", pointer="/strategy")
+    checked = request.filled(provider=request.provider or settings.provider)
+    if checked.market is not None and not (checked.is_tse and checked.market.is_tse):
+        raise InvalidRequest(f"market was {checked.market}, whose symbols no list has: name some", pointer="/market")
+    try:
+        resolve_last_session(checked.last, utc_now(), is_tse=checked.is_tse, delay_s=0)
+    except InvalidRequest as e:
+        raise InvalidRequest(e.message, pointer="/last") from e
+    return checked

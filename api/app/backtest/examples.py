@@ -1,0 +1,92 @@
+"""What OpenAPI shows of backtests: a run, a sweep, and the strategies."""
+
+from typing import Any
+
+_SHA = "c82d1a47471c664454eb8e86f3e6a0d3cba621e9c76af348d410928c5fc30fc9"
+_REQUEST: dict[str, Any] = {
+    "strategy": "sma_cross",
+    "parameters": {"fast": 10, "slow": 20},
+    "symbols": ["7203"],
+    "provider": "synthetic",
+    "first": "2020-09-28",
+    "last": "2025-11-05",
+}
+_TESTED: dict[str, Any] = {
+    "request": _REQUEST,
+    "provider": "synthetic",
+    "is_real": False,
+    "interval": "1d",
+    "symbols": 1,
+    "missing": 0,
+    "delisted": 0,
+    "listed_on": [],
+    "first": "2020-09-28",
+    "last": "2025-11-05",
+    "session_count": 1249,
+    "bars": 1249,
+    "fingerprint": _SHA,
+    "code_version": "0.1.0+aaee25b5dcab",
+    "strategy": "sma_cross",
+    "strategy_digest": None,
+    "seed": 0,
+}
+RUN: dict[str, Any] = _TESTED | {
+    "kind": "run",
+    "parameters": {"fast": 10, "slow": 20, "side": "long"},
+    "engine": "numba",
+    "is_ruined": False,
+    "metrics": {
+        "final_equity": 10380730.06,
+        "total_return": 0.0381,
+        "cagr": 0.0073,
+        "volatility": 0.174,
+        "sharpe": 0.124,
+        "sortino": 0.22,
+        "calmar": 0.02,
+        "max_drawdown": -0.366,
+        "hit_rate": 0.324,
+        "turnover": 13.24,
+        "exposure": 0.484,
+        "trades": 34.0,
+        "fees": 578529.94,
+        "flows": 0.0,
+    },
+    "benchmark": {"name": "7203", "total_return": 0.429, "cagr": 0.072, "sharpe": 0.402, "max_drawdown": -0.304},
+    "kept_files": {"report.html": {"size": 115870, "sha256": _SHA}},
+    "digest": _SHA,
+}
+_FOUND: dict[str, Any] = {"total_return": 0.21, "sharpe": 0.61, "max_drawdown": -0.18}
+SWEEP: dict[str, Any] = _TESTED | {
+    "kind": "sweep",
+    "trials": 6,
+    "left_out": 0,
+    "lost": 0,
+    "rank_by": "sharpe",
+    "chosen_until": "2024-10-29",
+    "sharpe_deviation": 0.021,
+    "deflated_sharpe": 0.71,
+    "best": [
+        {
+            "number": 3,
+            "parameters": {"fast": 10, "slow": 50},
+            "final_equity": 12100000.0,
+            **_FOUND,
+            "test": {**_FOUND, "sessions": 250.0},
+        }
+    ],
+    "walk_forward": None,
+    "run": RUN,
+    "kept_files": {"trials.csv": {"size": 640, "sha256": _SHA}},
+    "digest": _SHA,
+}
+STRATEGIES: dict[str, Any] = {
+    "items": [
+        {
+            "name": "buy_and_hold",
+            "title": "buy once, and hold",
+            "description": "Buy each symbol after its first bar, with equal weights, and hold it.",
+            "parameters": {"type": "object", "properties": {"weight": {"type": "number"}}},
+        }
+    ]
+}
+CSV = "opened_at,equity,cash,drawdown,exposure,benchmark\n2025-11-05T00:00:00Z,10380730.06,10380730.06,0.0,0.0,1.0\n"

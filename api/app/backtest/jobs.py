@@ -1,0 +1,35 @@
+"""The kinds of backtest jobs; loaded by the API and by workers, and imports nothing heavy."""
+
+from app.backtest.check import check_backtest, check_sweep
+from app.backtest.results import RunResult, SweepResult
+from app.jobs.job_type import JobType
+from app.jobs.queues import Queue
+from batch.backtest.request import BacktestRequest, SweepRequest
+
+RUN = JobType(
+    name="backtest.run",
+    queue=Queue.BACKTEST,
+    summary="Run a strategy over stored bars",
+    notes="The result has the metrics; curves, trades and the report are files below `/api/v1/backtest/results`.",
+    request=BacktestRequest,
+    check=check_backtest,
+    run="app.backtest.tasks:run",
+    result=RunResult,
+    is_schedulable=True,
+    example={"strategy": "sma_cross", "parameters": {"fast": 10, "slow": 20}, "symbols": ["7203"], "interval": "1d"},
+)
+
+SWEEP = JobType(
+    name="backtest.sweep",
+    queue=Queue.BACKTEST,
+    summary="Run a strategy with every combination of some parameters, and keep the best",
+    notes="What it found is at `/api/v1/backtest/results/{job_id}`, with the deflated Sharpe ratio of the best.",
+    request=SweepRequest,
+    check=check_sweep,
+    plan="app.backtest.tasks:plan_sweep",
+    run_chunk="app.backtest.tasks:run_sweep_chunk",
+    result=SweepResult,
+    unit="trials",
+    is_schedulable=True,
+    example={"strategy": "sma_cross", "parameters": {"fast": [5, 10, 20], "slow": [20, 50]}, "symbols": ["7203"]},
+)

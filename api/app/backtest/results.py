@@ -1,0 +1,79 @@
+"""The results of backtest jobs, and what the routes of backtests answer."""
+
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.backtest.examples import RUN, STRATEGIES, SWEEP
+from app.jobs.results import PlannedResult
+from batch.backtest.strategies.parameters import PARAMETERS
+from batch.backtest.summary import RunSummary, SweepSummary
+
+
+class RunResult(RunSummary):
+    """The result of a backtest."""
+
+    model_config = ConfigDict(json_schema_extra={"example": RUN})
+
+
+class FoundBySweep(SweepSummary):
+    """What a sweep found."""
+
+    model_config = ConfigDict(json_schema_extra={"example": SWEEP})
+
+
+class SweepResult(PlannedResult):
+    """What a sweep was planned to do; what it found is at `/api/v1/backtest/results/{job_id}`."""
+
+    request: dict[str, Any] = Field(description="what was asked for, with its days; a repetition submits it")
+    provider: str
+    is_real: bool = Field(description="whether the bars are of a real market")
+    interval: str
+    symbols: int
+    missing: int = Field(description="symbols that were asked for and have no bars")
+    delisted: int
+    first: date
+    last: date
+    session_count: int
+    bars: int
+    fingerprint: str = Field(description="of the bars, splits and listings: SHA-256")
+    code_version: str
+    strategy: str
+    strategy_digest: str | None
+    seed: int
+    trials: int = Field(description="combinations that are run")
+    combinations: int = Field(description="of the grid; those whose parameters do not go together are left out")
+    rank_by: str
+
+
+class StrategyView(BaseModel):
+    """A strategy: its name, and the JSON schema of its parameters."""
+
+    name: str
+    title: str
+    description: str
+    parameters: dict[str, Any]
+
+
+class StrategyList(BaseModel):
+    """The strategies that come with Kaboom."""
+
+    model_config = ConfigDict(json_schema_extra={"example": STRATEGIES})
+
+    items: list[StrategyView]
+
+
+def list_strategies() -> StrategyList:
+    """Return the strategies that come with Kaboom, by name."""
+    return StrategyList(
+        items=[
+            StrategyView(
+                name=name,
+                title=kind.title,
+                description=(kind.__doc__ or "").strip(),
+                parameters=kind.model_json_schema(),
+            )
+            for name, kind in sorted(PARAMETERS.items())
+        ]
+    )

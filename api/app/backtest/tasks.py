@@ -1,0 +1,160 @@
+"""The worker's side of backtests: a single run, and a sweep in chunks, of which the last one chooses."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from app.backtest.keeping import TRIALS, keep_trials
+from app.engine.run.hand_back import HandBack
+from app.engine.run.long_runs import go_on, hand_out
+from app.engine.run.tallies import add_report
+from app.engine.run.worker import Run
+from app.jobs.model import Tally
+from batch.backtest.request import BacktestRequest, SweepRequest, count_combinations
+from batch.backtest.strategies.files import StrategyKind
+from batch.backtest.study import sweeping
+from batch.backtest.study.bars import StudyBars
+from batch.backtest.study.choosing import SweepEnd, end_sweep
+from batch.backtest.study.fingerprint import fingerprint_of
+from batch.backtest.study.single import run_backtest
+from batch.backtest.study.trials import join_trials
+from batch.backtest.summary import RunSummary
+from batch.errors import Conflict, InvalidRequest
+from batch.kit.stop import ShouldStop, Stopped
+from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
+from batch.scripts.run_backtest import find_kind, load_study_bars, with_days
+
+#: How long the end of a sweep waits for its other chunks before it looks again.
+_PAUSE_S = 1.0
+
+
+async def run(run: Run) -> RunSummary:
+    """Run a backtest, and keep its files.
+
+    Raises:
+        InvalidRequest: it cannot be run.
+        Conflict: the job was cancelled.
+        StoreError: bars could not be read, or files not be kept.
+
+    """
+    run.keeper.look_often()
+    settings, should_stop = run.parts.settings, _stopper(run)
+    request = with_days(BacktestRequest.parse(run.request), settings)
+    kind = find_kind(request.strategy, settings)
+    try:
+        bars = await load_study_bars(request, settings, should_stop=should_stop)
+        study = await asyncio.to_thread(run_backtest, bars, kind, request, should_stop=should_stop)
+    except Stopped as e:
+        raise _cancelled() from e
+    await run.parts.files.save(_job_id(run), study.files)
+    return study.summary
+
+
+async def plan_sweep(run: Run) -> Tally:
+    """Plan a sweep.
+
+    Raises:
+        InvalidRequest: it cannot be run.
+        Conflict: the job was cancelled.
+
+    """
+    run.keeper.look_often()
+    settings = run.parts.settings
+    request = with_days(SweepRequest.parse(run.request), settings)
+    kind = find_kind(request.strategy, settings)
+    try:
+        bars = await load_study_bars(request, settings, should_stop=_stopper(run))
+    except Stopped as e:
+        raise _cancelled() from e
+    plan = await asyncio.to_thread(sweeping.plan_sweep, bars, kind, request, slots=settings.slots)
+    await hand_out(run, plan)
+    return run.chunk.tally
+
+
+async def run_sweep_chunk(run: Run) -> Tally:
+    """Run one chunk from where an earlier claim left it; return its tally.
+
+    Raises:
+        HandBack: it is the last one, and others are not over.
+        InvalidRequest: the bars are not those that the sweep was planned on.
+
+    """
+    if run.chunk.items != (sweeping.RESULT_ITEM,):
+        return await go_on(run, partial(_run_trials, run), stops_at_once=True)
+    run.keeper.look_often()
+    return add_report(run.chunk.tally, await _end(run))
+
+
+async def _run_trials(
+    run: Run, *, start: int, on_progress: Callable[[OutcomeReport], None], should_stop: ShouldStop
+) -> OutcomeReport:
+    chunk = sweeping.SweepChunk(run.chunk.items, tuple(run.chunk.payload["numbers"]))
+    alive = _alive(run, should_stop)
+    try:
+        bars, kind, request = await _load(run, alive)
+    except Stopped:
+        return OutcomeReport()
+    tools = sweeping.SweepTools(bars, kind, request, partial(keep_trials, run.parts.files, _job_id(run)))
+    return await sweeping.run_sweep_chunk(chunk, tools, start=start, on_progress=on_progress, should_stop=alive)
+
+
+async def _end(run: Run) -> OutcomeReport:
+    """Choose the best trials when the other chunks are over; what was done before a crash is found done."""
+    ref, files = run.claim.lease.ref, run.parts.files
+    done = OutcomeReport((SymbolOutcome(sweeping.RESULT_ITEM, Outcome.OK),))
+    if await files.load(ref.job_id, "summary.json"):
+        return done
+    chunks = await run.parts.store.load_chunks(ref.queue, ref.job_id)
+    if not all(chunk.state.is_final for chunk in chunks if chunk.n != ref.n):
+        raise HandBack("the other chunks are not over", pause_s=_PAUSE_S)
+    parts = await files.load_all(ref.job_id, TRIALS)
+    if not parts:
+        raise InvalidRequest("no trial of the sweep has ended")
+    alive = _alive(run, run.should_stop)
+    try:
+        bars, kind, request = await _load(run, alive)
+        table = join_trials(parts)
+        planned, left_out = run.plan["trials"], 0
+        if request.trials is None:
+            left_out = count_combinations(request.parameters) - planned
+        end = SweepEnd(bars, kind, request, table, left_out, planned - len(table.numbers), alive)
+        study = await asyncio.to_thread(end_sweep, end)
+    except Stopped:
+        return OutcomeReport()
+    await files.save(ref.job_id, study.files)
+    await files.drop(ref.job_id, TRIALS)
+    return done
+
+
+async def _load(run: Run, should_stop: ShouldStop) -> tuple[StudyBars, StrategyKind, SweepRequest]:
+    """Return what a chunk works on: exactly what its sweep was planned on."""
+    settings, request = run.parts.settings, SweepRequest.parse(run.plan["request"])
+    kind = find_kind(request.strategy, settings)
+    bars = await load_study_bars(request, settings, should_stop=should_stop)
+    if (kind.digest or None) != run.plan["strategy_digest"]:
+        raise InvalidRequest(f"strategy {kind.name} has changed since the sweep was planned: submit it again")
+    if await asyncio.to_thread(fingerprint_of, bars) != run.plan["fingerprint"]:
+        raise InvalidRequest("the bars have changed since the sweep was planned: submit it again")
+    return bars, kind, request
+
+
+def _job_id(run: Run) -> str:
+    return run.claim.lease.ref.job_id
+
+
+def _stopper(run: Run) -> ShouldStop:
+    return _alive(run, run.should_stop)
+
+
+def _alive(run: Run, should_stop: ShouldStop) -> ShouldStop:
+    """Return the same check, which also says that the work goes on: one strategy may take minutes."""
+
+    def look() -> bool:
+        run.keeper.note_life()
+        return should_stop()
+
+    return look
+
+
+def _cancelled() -> Conflict:
+    return Conflict("the job was cancelled")

@@ -1,0 +1,1 @@
+"""`kaboom backtest`: run, sweep, rerun, check and list strategies."""

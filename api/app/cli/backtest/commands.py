@@ -1,0 +1,131 @@
+"""`kaboom backtest run` and `sweep`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.backtest.jobs import RUN, SWEEP
+from app.cli.backtest.following import finish
+from app.cli.backtest.local import is_file, run_here
+from app.cli.backtest.reading import (
+    Benchmark,
+    Cash,
+    Fee,
+    First,
+    Last,
+    Market,
+    Seed,
+    Sessions,
+    Short,
+    Strategy,
+    Ticks,
+    keep_given,
+    read_choices,
+    read_model,
+    read_parameters,
+)
+from app.cli.exits import CliError, Exit
+from app.cli.following import submit
+from app.cli.options import Callback, IntervalName, Json, Provider, Symbols, Timeout, Wait
+from app.cli.session import Session
+
+Out = Annotated[Path | None, typer.Option(help="where the report is written (default: backtest-<strategy>.html here)")]
+
+
+def run(
+    context: typer.Context,
+    strategy: Strategy,
+    symbol: Symbols = None,
+    market: Market = None,
+    interval: IntervalName = "1d",
+    param: Annotated[list[str] | None, typer.Option(help="a parameter, such as fast=10 (repeatable)")] = None,
+    first: First = None,
+    last: Last = None,
+    sessions: Sessions = None,
+    cash: Cash = None,
+    fee: Fee = None,
+    slippage: Ticks = None,
+    benchmark: Benchmark = None,
+    provider: Provider = None,
+    seed: Seed = None,
+    out: Out = None,
+    callback_url: Callback = None,
+    *,
+    short: Short = False,
+    wait: Wait = False,
+    timeout: Timeout = None,
+    json: Json = False,
+) -> None:
+    """Run a strategy over stored bars; with --wait, print the result and write the report."""
+    session: Session = context.obj.with_json(json)
+    body: dict[str, Any] = {
+        "symbols": symbol,
+        "market": market,
+        "interval": interval,
+        "parameters": read_parameters(param),
+    }
+    body |= {"first": first, "last": last, "sessions": sessions, "cash": cash, "benchmark": benchmark}
+    body |= {"provider": provider, "seed": seed, "model": read_model(fee, slippage, is_short=short)}
+    given = keep_given(body)
+    session.say_terms(provider)
+    if is_file(strategy):
+        run_here(session, strategy, given, out)
+        return
+    given |= {"strategy": strategy} | keep_given({"callback_url": callback_url})
+    _submit(session, RUN.path, given, out=out, wait=wait, timeout_s=timeout)
+
+
+def sweep(
+    context: typer.Context,
+    strategy: Strategy,
+    symbol: Symbols = None,
+    market: Market = None,
+    interval: IntervalName = "1d",
+    param: Annotated[
+        list[str] | None, typer.Option(help="values to try: fast=5,10,20 or slow=20:100:10 (repeatable)")
+    ] = None,
+    first: First = None,
+    last: Last = None,
+    sessions: Sessions = None,
+    trials: Annotated[int | None, typer.Option(help="draw so many combinations (default: all)")] = None,
+    keep: Annotated[int | None, typer.Option(help="how many of the best are shown (default: 20)")] = None,
+    rank_by: Annotated[str | None, typer.Option(help="sharpe, total_return or max_drawdown")] = None,
+    out_of_sample: Annotated[float | None, typer.Option(help="share of the bars for the test, such as 0.3")] = None,
+    folds: Annotated[int | None, typer.Option(help="walk forward in so many steps")] = None,
+    cash: Cash = None,
+    fee: Fee = None,
+    slippage: Ticks = None,
+    benchmark: Benchmark = None,
+    provider: Provider = None,
+    seed: Seed = None,
+    out: Out = None,
+    callback_url: Callback = None,
+    *,
+    short: Short = False,
+    wait: Wait = False,
+    timeout: Timeout = None,
+    json: Json = False,
+) -> None:
+    """Run a strategy with every combination of some parameters; with --wait, print the best of them."""
+    session: Session = context.obj.with_json(json)
+    if is_file(strategy):
+        raise CliError(Exit.USAGE, session.words.say("sweep_of_file", file=strategy))
+    body: dict[str, Any] = {"strategy": strategy, "symbols": symbol, "market": market, "interval": interval}
+    body |= {"parameters": read_choices(param), "first": first, "last": last, "sessions": sessions}
+    body |= {"trials": trials, "keep": keep, "rank_by": rank_by, "out_of_sample": out_of_sample, "folds": folds}
+    body |= {"cash": cash, "benchmark": benchmark, "provider": provider, "seed": seed, "callback_url": callback_url}
+    body |= {"model": read_model(fee, slippage, is_short=short)}
+    session.say_terms(provider)
+    _submit(session, SWEEP.path, keep_given(body), out=out, wait=wait, timeout_s=timeout)
+
+
+def _submit(
+    session: Session, path: str, body: dict[str, Any], *, out: Path | None, wait: bool, timeout_s: float | None
+) -> None:
+    if not wait:
+        submit(session, path, body, wait=False)
+        return
+    accepted = session.client().call("POST", path, json=body)
+    session.say("submitted", job_id=accepted["job_id"])
+    finish(session, accepted["job_id"], out=out, timeout_s=timeout_s)

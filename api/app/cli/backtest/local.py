@@ -1,0 +1,105 @@
+"""Backtests in the process of the command line: strategies of your own, without a server."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.cli.exits import CliError, Exit
+from app.cli.output.backtests import print_run
+from app.cli.session import Session
+from app.settings import load_settings
+from batch.backtest.request import BacktestRequest
+
+if TYPE_CHECKING:
+    from batch.backtest.panel import Panel
+    from batch.backtest.study.bars import StudyBars
+
+
+def is_file(strategy: str) -> bool:
+    """Return whether a strategy was named by its file."""
+    return strategy.endswith(".py")
+
+
+def run_here(session: Session, file: str, body: Mapping[str, Any], out: Path | None) -> None:
+    """Run a strategy's file on the bars of the data folder, print the result, and write the report.
+
+    Raises:
+        InvalidRequest: the file cannot be loaded, or there are no bars.
+
+    """
+    from batch.backtest.strategies.files import load_strategy_file  # noqa: PLC0415  polars and numpy
+    from batch.backtest.study.single import run_backtest  # noqa: PLC0415  the same
+
+    kind = load_strategy_file(Path(file))
+    bars, request = _load({**body, "strategy": name_of(file)})
+    session.say("ran_here", file=file)
+    study = run_backtest(bars, kind, request)
+    if session.is_json:
+        session.print_json(study.summary.model_dump(mode="json"))
+    else:
+        print_run(session, study.summary.model_dump(mode="json"))
+    write_report(session, study.files["report.html"], out or Path(f"backtest-{kind.name}.html"))
+
+
+def check_here(session: Session, file: str, body: Mapping[str, Any] | None) -> None:
+    """Look for decisions of a strategy's file that need later bars; of made-up bars, unless a request names others.
+
+    Raises:
+        CliError: there is one.
+        InvalidRequest: the file cannot be loaded.
+
+    """
+    from batch.backtest.lookahead import check_lookahead  # noqa: PLC0415  polars and numpy
+    from batch.backtest.strategies.files import load_strategy_file  # noqa: PLC0415  the same
+    from batch.backtest.study.made_up import make_panel  # noqa: PLC0415  the same
+
+    kind = load_strategy_file(Path(file))
+    panel: Panel = _load({**body, "strategy": name_of(file)})[0].panel if body else make_panel()
+    found = check_lookahead(kind.parse({}), panel)
+    if session.is_json:
+        values = {"bar": found.bar, "cut": found.cut, "what": found.what} if found else None
+        session.print_json({"looks_ahead": found is not None, "found": values})
+    if found:
+        at = panel.closed_at(found.bar).date()
+        raise CliError(Exit.JOB_FAILED, session.words.say("looks_ahead", at=at, what=found.what))
+    if not session.is_json:
+        session.show(session.words.say("looks_not_ahead", file=file, bars=panel.shape[0], symbols=panel.shape[1]))
+
+
+def write_report(session: Session, content: bytes, path: Path) -> None:
+    """Write a report, and say where it is.
+
+    Raises:
+        CliError: it cannot be written.
+
+    """
+    try:
+        path.write_bytes(content)
+    except OSError as e:
+        raise CliError(Exit.USAGE, session.words.say("report_not_written", path=path, reason=e.strerror)) from e
+    session.say("report_written", path=path)
+
+
+def name_of(file: str) -> str:
+    """Return the name of a strategy by its file, as requests have it."""
+    name = "".join(letter if letter.isalnum() else "_" for letter in Path(file).stem.lower())
+    return name if name[:1].isalpha() and name.isascii() else "strategy"
+
+
+def _load(body: Mapping[str, Any]) -> "tuple[StudyBars, BacktestRequest]":
+    from batch.scripts.run_backtest import load_study_bars, with_days  # noqa: PLC0415  polars and numpy
+    from batch.wiring import build_bar_store  # noqa: PLC0415  the same
+
+    settings = load_settings()
+    request = with_days(
+        BacktestRequest.parse(body).filled(provider=body.get("provider") or settings.provider), settings
+    )
+
+    async def load() -> "StudyBars":
+        try:
+            return await load_study_bars(request, settings)
+        finally:
+            await build_bar_store(settings).close()
+
+    return asyncio.run(load()), request

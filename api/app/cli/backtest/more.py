@@ -1,0 +1,80 @@
+"""`kaboom backtest rerun`, `check` and `list`."""
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from app.cli.backtest.following import RESULTS, wait_for
+from app.cli.backtest.local import check_here
+from app.cli.backtest.reading import First, Last, Sessions, keep_given
+from app.cli.exits import BY_STATUS, Exit
+from app.cli.options import IntervalName, Json, Provider, Symbols, Timeout
+from app.cli.output.backtests import print_repetition, print_strategies
+from app.cli.output.summary import print_summary
+from app.cli.session import Session
+
+_PATHS = {"run": "/api/v1/backtest/run", "sweep": "/api/v1/backtest/sweep"}
+
+
+def rerun(
+    context: typer.Context,
+    job_id: Annotated[str, typer.Argument(help="the job of a backtest or a sweep that has ended")],
+    timeout: Timeout = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Run a backtest again, and say whether it gave the same bytes, or what has changed; exit code 8: it differs."""
+    session: Session = context.obj.with_json(json)
+    client = session.client()
+    old = client.call("GET", f"{RESULTS}/{job_id}")
+    accepted = client.call("POST", _PATHS[old["kind"]], json=old["request"], params={"on_overlap": "new"})
+    session.say("submitted", job_id=accepted["job_id"])
+    job = wait_for(session, accepted["job_id"], timeout_s=timeout)
+    if job["status"] != "completed":
+        print_summary(session, job)
+        raise typer.Exit(BY_STATUS[job["status"]])
+    new = client.call("GET", f"{RESULTS}/{accepted['job_id']}")
+    if session.is_json:
+        names = ("digest", "fingerprint", "code_version", "strategy_digest")
+        same = {name: old[name] == new[name] for name in names}
+        session.print_json({"job_id": accepted["job_id"], "is_same": same["digest"], "same": same})
+        is_same = same["digest"]
+    else:
+        is_same = print_repetition(session, old, new)
+    raise typer.Exit(Exit.OK if is_same else Exit.PARTIAL)
+
+
+def check(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(help="a Python file with a class Strategy; it is run here")],
+    symbol: Symbols = None,
+    interval: IntervalName = "1d",
+    first: First = None,
+    last: Last = None,
+    sessions: Sessions = None,
+    provider: Provider = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Look for decisions of a strategy that need later bars: on made-up bars, or on those of --symbol."""
+    session: Session = context.obj.with_json(json)
+    body: dict[str, Any] = {"symbols": symbol, "interval": interval, "first": first, "last": last}
+    body |= {"sessions": sessions, "provider": provider}
+    check_here(session, file, keep_given(body) if symbol else None)
+
+
+def list_strategies(
+    context: typer.Context,
+    what: Annotated[Literal["strategies"], typer.Argument(help="strategies")] = "strategies",
+    *,
+    json: Json = False,
+) -> None:
+    """List the strategies that come with Kaboom, with their parameters."""
+    from app.backtest.results import list_strategies as find  # noqa: PLC0415 (beside its use)
+
+    session: Session = context.obj.with_json(json)
+    items = find().model_dump(mode="json")["items"]
+    if session.is_json:
+        session.print_json({what: items})
+    else:
+        print_strategies(session, items)

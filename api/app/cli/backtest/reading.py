@@ -1,0 +1,84 @@
+"""Reading the options of backtests: parameters, choices, and the fill model."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.exits import CliError, Exit
+
+Strategy = Annotated[str, typer.Argument(help="a name of `kaboom backtest list`, or a Python file, which runs here")]
+Market = Annotated[str | None, typer.Option(help="all symbols of TSE_PRIME, TSE_STANDARD or TSE_GROWTH")]
+First = Annotated[str | None, typer.Option("--from", help="first day, YYYY-MM-DD")]
+Last = Annotated[str | None, typer.Option("--to", help="last session, YYYY-MM-DD (default: newest)")]
+Sessions = Annotated[int | None, typer.Option(help="look-back in sessions (default: 1250)")]
+Cash = Annotated[float | None, typer.Option(help="yen before the first bar (default: 10000000)")]
+Fee = Annotated[float | None, typer.Option(help="fee as a share of a fill's value, such as 0.001")]
+Ticks = Annotated[int | None, typer.Option("--slippage", help="slippage of market and stop orders, in ticks")]
+Short = Annotated[bool, typer.Option("--short", help="allow short positions")]
+Benchmark = Annotated[str | None, typer.Option(help="a symbol to compare with (default: equal weights)")]
+Seed = Annotated[int | None, typer.Option(help="of what is drawn at random")]
+
+
+def read_model(fee: float | None, ticks: int | None, *, is_short: bool) -> dict[str, Any]:
+    """Return the part of the fill model that options say."""
+    model: dict[str, Any] = {}
+    if fee is not None:
+        model["fees"] = {"rate": fee}
+    if ticks is not None:
+        model["slippage"] = {"ticks": ticks}
+    return model | ({"allows_short": True} if is_short else {})
+
+
+def read_parameters(texts: list[str] | None) -> dict[str, Any]:
+    """Return the parameters of options such as `fast=10`.
+
+    Raises:
+        CliError: one does not have that form.
+
+    """
+    return {name: _read_value(value) for name, value in _pairs(texts, "fast=10")}
+
+
+def read_choices(texts: list[str] | None) -> dict[str, list[Any]]:
+    """Return the choices of options such as `fast=5,10,20` or `slow=20:100:10` (from, to, step; both included).
+
+    Raises:
+        CliError: one does not have that form.
+
+    """
+    return {name: _read_list(value) for name, value in _pairs(texts, "fast=5,10,20 or slow=20:100:10")}
+
+
+def keep_given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that were given."""
+    return {name: value for name, value in values.items() if value not in (None, [], {}, False)}
+
+
+def _pairs(texts: list[str] | None, such_as: str) -> list[tuple[str, str]]:
+    found = []
+    for text in texts or []:
+        name, sign, value = text.partition("=")
+        if not (name and sign and value):
+            raise CliError(Exit.USAGE, f"--param was {text!r}, expected NAME=VALUE such as {such_as}")
+        found.append((name.replace("-", "_"), value))
+    return found
+
+
+def _read_list(text: str) -> list[Any]:
+    parts = text.split(":")
+    if len(parts) == 3 and all(part.lstrip("-").isdigit() for part in parts) and int(parts[2]) > 0:
+        first, last, step = map(int, parts)
+        return list(range(first, last + 1, step))
+    return [_read_value(part) for part in text.split(",")]
+
+
+def _read_value(text: str) -> Any:
+    if text in {"true", "false"}:
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,110 @@
+"""The results of backtests as tables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+from app.cli.output.text import add_row, new_list, new_table
+from app.cli.session import Session
+from app.words.speaker import Speaker
+
+_PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure"})
+_WHOLE = frozenset({"final_equity", "trades", "fees", "flows"})
+#: Of a sweep, whose items are these.
+UNIT = "trials"
+
+
+def print_run(session: Session, result: Mapping[str, Any]) -> None:
+    """Print the result of a backtest."""
+    words = session.words
+    span = {"first": result["first"], "last": result["last"], "sessions": result["session_count"]}
+    head = {"strategy": result["strategy"], "parameters": say_parameters(result["parameters"])}
+    session.show(words.say("backtest_head", symbols=result["symbols"], **head, **span))
+    session.show(session.say_source(result["provider"]))
+    session.show(_metric_table(words, result))
+    if result["is_ruined"]:
+        session.show(words.say("backtest_ruined"))
+
+
+def print_sweep(session: Session, result: Mapping[str, Any]) -> None:
+    """Print what a sweep found: its best trials, and how much of it may be luck."""
+    words = session.words
+    session.show(words.say("sweep_head", **{name: result[name] for name in ("trials", "left_out", "lost")}))
+    session.show(_best_table(words, result))
+    deflated = result["deflated_sharpe"]
+    if deflated is not None:
+        session.show(words.say("sweep_deflated", trials=result["trials"], deflated=deflated))
+    if result["walk_forward"]:
+        whole, folds = result["walk_forward"]["whole"], len(result["walk_forward"]["folds"])
+        numbers = {name: _number(name, whole[name]) for name in ("total_return", "sharpe", "max_drawdown")}
+        session.show(words.say("sweep_forward", folds=folds, **numbers))
+
+
+def print_repetition(session: Session, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Say whether a repetition gave the same, and if not, why; return whether it did."""
+    is_same = bool(old["digest"] == new["digest"])
+    session.show(session.words.say("rerun_same" if is_same else "rerun_differs", digest=new["digest"][:16]))
+    if old["fingerprint"] != new["fingerprint"]:
+        session.show(session.words.say("rerun_bars", old=old["fingerprint"][:16], new=new["fingerprint"][:16]))
+    if old["code_version"] != new["code_version"]:
+        session.show(session.words.say("rerun_code", old=old["code_version"], new=new["code_version"]))
+    if old["strategy_digest"] != new["strategy_digest"]:
+        session.show(session.words.say("rerun_strategy", strategy=new["strategy"]))
+    return is_same
+
+
+def print_strategies(session: Session, items: list[dict[str, Any]]) -> None:
+    """Print the strategies with their parameters and defaults."""
+    table = new_table(session.words, "name", "title", "parameters")
+    for each in items:
+        fields = each["parameters"].get("properties", {})
+        parameters = ", ".join(f"{name}={_default(about)}" for name, about in fields.items())
+        add_row(table, each["name"], each["title"], parameters)
+    session.show(table)
+
+
+def say_parameters(parameters: Mapping[str, Any]) -> str:
+    """Return parameters as a short text."""
+    return " ".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
+
+
+def _default(about: Mapping[str, Any]) -> str:
+    value = about.get("default")
+    return "…" if value is None else str(value)
+
+
+def _metric_table(words: Speaker, result: Mapping[str, Any]) -> Table:
+    table = new_list()
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in result["metrics"].items():
+        add_row(table, words.code("metric", name), _number(name, value))
+    benchmark = result["benchmark"]
+    name = words.say("benchmark_return", name=benchmark["name"])
+    add_row(table, name, _number("total_return", benchmark["total_return"]))
+    return table
+
+
+def _best_table(words: Speaker, result: Mapping[str, Any]) -> Table:
+    names = ("total_return", "sharpe", "max_drawdown")
+    has_test = any(trial["test"] for trial in result["best"])
+    table = new_table(words, "parameters")
+    for name in names:
+        table.add_column(words.code("metric", name), justify="right")
+    if has_test:
+        table.add_column(words.say("test_return"), justify="right")
+        table.add_column(words.say("test_sharpe"), justify="right")
+    for trial in result["best"]:
+        test = trial["test"] or {}
+        tested = [_number(name, test.get(name)) for name in ("total_return", "sharpe")] if has_test else []
+        add_row(table, say_parameters(trial["parameters"]), *(_number(name, trial[name]) for name in names), *tested)
+    return table
+
+
+def _number(name: str, value: float | None) -> str:
+    if value is None:
+        return "\u2013"
+    if name in _PERCENT:
+        return f"{value:.1%}"
+    return f"{value:,.0f}" if name in _WHOLE else f"{value:.2f}"

@@ -1,0 +1,69 @@
+"""What the commands of backtests say."""
+
+from app.words.language import Pair
+
+BACKTEST_WORDS: dict[str, Pair] = {
+    "backtest_head": (
+        "{strategy} {parameters} · {symbols:,} symbols · {first} to {last}, {sessions:,} sessions",
+        "{strategy} {parameters}、{symbols:,}銘柄、{first}～{last}（{sessions:,}立会日）",
+    ),
+    "backtest_ruined": (
+        "short positions lost more than there was: the run ended there",
+        "空売りの損失が資産を超えたため、そこで終了しました",
+    ),
+    "benchmark_return": ("benchmark {name}, total return", "ベンチマーク {name} の通算リターン"),
+    "test_return": ("test: return", "検証期間のリターン"),
+    "test_sharpe": ("test: Sharpe", "検証期間のシャープレシオ"),
+    "sweep_head": (
+        "{trials:,} trials, {left_out:,} left out, {lost:,} lost; the best:",
+        "試行{trials:,}件（除外{left_out:,}件、消失{lost:,}件）。上位：",
+    ),
+    "sweep_deflated": (
+        "deflated Sharpe ratio of the best of {trials:,} trials: {deflated:.1%} probable that it is not luck",
+        "試行{trials:,}件の最良の結果が偶然でない確率（デフレーテッド・シャープレシオ）：{deflated:.1%}",
+    ),
+    "sweep_forward": (
+        "walking forward in {folds} steps: return {total_return}, Sharpe {sharpe}, drawdown {max_drawdown}",
+        "ウォークフォワード{folds}回：リターン {total_return}、シャープレシオ {sharpe}、ドローダウン {max_drawdown}",
+    ),
+    "sweep_of_file": (
+        "{file} is a file; a sweep runs in workers: put it in their KABOOM_STRATEGIES_DIR, and name it without .py",
+        "{file} はファイルです。探索はワーカーで実行します。KABOOM_STRATEGIES_DIR に置き、.py を除いた名前で指定してください",
+    ),
+    "rerun_same": ("the same bytes: {digest}", "同一の結果です：{digest}"),
+    "rerun_differs": ("the result differs: {digest}", "結果が異なります：{digest}"),
+    "rerun_bars": ("the bars have changed since: {old}, now {new}", "足が変わっています：{old} から {new}"),
+    "rerun_code": ("the code has changed since: {old}, now {new}", "コードが変わっています：{old} から {new}"),
+    "rerun_strategy": (
+        "the file of strategy {strategy} has changed since",
+        "戦略 {strategy} のファイルが変わっています",
+    ),
+    "ran_here": ("{file} runs in this process, without a worker", "{file} をワーカーを使わずこのプロセスで実行します"),
+    "report_written": ("report: {path}", "レポート：{path}"),
+    "report_not_written": ("{path} could not be written: {reason}", "{path} に書き込めません：{reason}"),
+    "looks_ahead": (
+        "the strategy looks ahead: its decision of {at} changes without later bars; {what}",
+        "先読みがあります。{at} の判断が後の足を除くと変わります：{what}",
+    ),
+    "looks_not_ahead": (
+        "{file}: no decision changed when later bars were taken away ({bars:,} bars of {symbols} symbols)",
+        "{file}：後の足を除いても判断は変わりませんでした（{symbols}銘柄、{bars:,}本）",
+    ),
+}
+
+METRIC_CODES: dict[str, Pair] = {
+    "final_equity": ("final equity, yen", "最終資産（円）"),
+    "total_return": ("total return", "通算リターン"),
+    "cagr": ("return a year", "年率リターン"),
+    "volatility": ("volatility a year", "年率ボラティリティ"),
+    "sharpe": ("Sharpe ratio", "シャープレシオ"),
+    "sortino": ("Sortino ratio", "ソルティノレシオ"),
+    "calmar": ("Calmar ratio", "カルマーレシオ"),
+    "max_drawdown": ("maximum drawdown", "最大ドローダウン"),
+    "hit_rate": ("trades with a gain", "勝率"),
+    "turnover": ("turnover a year", "年間回転率"),
+    "exposure": ("mean exposure", "平均株式比率"),
+    "trades": ("closed trades", "決済済みの約定"),
+    "fees": ("fees, yen", "手数料（円）"),
+    "flows": ("dividends and borrow costs, yen", "配当・貸株料（円）"),
+}

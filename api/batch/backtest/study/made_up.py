@@ -1,0 +1,32 @@
+"""A panel of made-up bars, to try strategies on without any data."""
+
+import numpy as np
+import polars as pl
+
+from batch.backtest.panel import Panel
+from batch.market.bar import BAR_SCHEMA
+from batch.market.interval import Interval
+
+
+def make_panel(*, symbols: int = 3, bars: int = 250, seed: int = 7) -> Panel:
+    """Return daily random walks on whole yen, the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    days = pl.date_range(pl.date(2024, 1, 4), pl.date(2024, 1, 4) + pl.duration(days=bars - 1), eager=True)
+    frames = [_walk(f"{1001 + n}", days, rng) for n in range(symbols)]
+    return Panel.of(pl.concat(frames), Interval.D1)
+
+
+def _walk(symbol: str, days: pl.Series, rng: np.random.Generator) -> pl.DataFrame:
+    close = np.round(2000 * np.exp(np.cumsum(rng.normal(0, 0.015, days.len()))))
+    opening = np.concatenate([[2000.0], close[:-1]])
+    columns = {
+        "symbol": [symbol] * days.len(),
+        "opened_at": days.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+        "open": opening,
+        "high": np.maximum(opening, close) + 5,
+        "low": np.maximum(np.minimum(opening, close) - 5, 1),
+        "close": close,
+        "volume": rng.integers(1_000_000, 3_000_000, days.len()),
+        "flags": [0] * days.len(),
+    }
+    return pl.DataFrame(columns, schema=BAR_SCHEMA)
