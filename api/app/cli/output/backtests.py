@@ -7,6 +7,7 @@ from rich.table import Table
 
 from app.cli.output.text import add_row, new_list, new_table
 from app.cli.session import Session
+from app.words.backtests import METRIC_CODES
 from app.words.speaker import Speaker
 
 _PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure"})
@@ -78,8 +79,9 @@ def _metric_table(words: Speaker, result: Mapping[str, Any]) -> Table:
     table = new_list()
     table.add_column()
     table.add_column(justify="right")
-    for name, value in result["metrics"].items():
-        add_row(table, words.code("metric", name), _number(name, value))
+    # The ledger sorts the names.
+    for name in (name for name in METRIC_CODES if name in result["metrics"]):
+        add_row(table, words.code("metric", name), _number(name, result["metrics"][name]))
     benchmark = result["benchmark"]
     name = words.say("benchmark_return", name=benchmark["name"])
     add_row(table, name, _number("total_return", benchmark["total_return"]))

@@ -87,9 +87,8 @@ async def load_bars(request: BarsAsked, tools: BarTools, *, should_stop: ShouldS
     frames = await _read(request, known.symbols, tools.store, should_stop)
     if not frames:
         what, span = f"{request.source} {request.interval}", f"{request.first} to {request.last}"
-        raise InvalidRequest(
-            f"no {what} bars of {span} are held; take some by `kaboom ingest run-daily --interval {request.interval}=250`"
-        )
+        command = f"kaboom ingest run-daily --interval {request.interval}=250"
+        raise InvalidRequest(f"no {what} bars of {span} are held; take some by `{command}`")
     bars = pl.concat(frames)
     held = frozenset(bars["symbol"].unique().to_list())
     panel = Panel.of(bars, request.interval, await _listings(request, bars, known, tools.actions))

@@ -1,0 +1,144 @@
+"""Studies: the report is one small file without a network, and numba changes no byte."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from batch.backtest.request import BacktestRequest, SweepRequest
+from batch.backtest.strategies.files import find_strategy, load_strategy_file
+from batch.backtest.study import running, windows
+from batch.backtest.study.bars import BarTools, StudyBars, load_bars
+from batch.backtest.study.grid import combination, find_trials
+from batch.backtest.study.made_up import make_panel
+from batch.backtest.study.single import Study, run_backtest
+from batch.backtest.study.windows import find_windows, run_test
+from batch.bars.actions.memory import MemoryActionStore
+from batch.bars.memory import MemoryBarStore
+from batch.errors import InvalidRequest
+from batch.kit.stop import Stopped
+from tests.fixtures.backtest.stored import SERIES, daily_bars
+
+ASKED: dict[str, Any] = {
+    "strategy": "sma_cross",
+    "symbols": ["7203", "6758", "9984"],
+    "provider": "synthetic",
+    "first": "2023-11-06",
+    "last": "2025-11-05",
+    "model": {"fees": {"rate": 0.001}, "slippage": {"ticks": 1}, "allows_short": True},
+    "parameters": {"side": "both"},
+}
+
+
+def load(request: BacktestRequest, bars: pl.DataFrame | None = None) -> StudyBars:
+    async def write_and_read() -> StudyBars:
+        store = MemoryBarStore()
+        await store.write(SERIES, daily_bars(480) if bars is None else bars)
+        return await load_bars(request, BarTools(store, MemoryActionStore(), Path("nowhere")))
+
+    return asyncio.run(write_and_read())
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    request = BacktestRequest.parse(ASKED)
+    return run_backtest(load(request), find_strategy("sma_cross", None), request)
+
+
+def test_a_report_asks_no_server_for_anything(study: Study) -> None:
+    page = study.files["report.html"].decode()
+    assert len(page.encode()) <= 300_000
+    assert re.findall(r"https?:|//[a-z]|<script|<link|<img|url\(|@import", page) == []
+    for words in ("将来の成果を保証しません", "guarantees no future result", "generated bars", "売買単位は100株"):
+        assert words in page
+    # Every text is there in both languages.
+    assert page.count('class="en"') == page.count('class="ja"') > 60
+
+
+def test_a_report_shows_no_markup_of_others(study: Study) -> None:
+    request = BacktestRequest.parse(ASKED | {"symbols": ["7203"]})
+    bars = load(request)
+    kind = find_strategy("sma_cross", None)
+    named = run_backtest(bars, type(kind)("<b>x</b>", kind.parse), request)
+    assert b"<b>x" not in named.files["report.html"]
+
+
+def test_python_gives_the_bytes_of_numba(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    monkeypatch.setattr(running, "has_numba", lambda: False)
+    request = BacktestRequest.parse(ASKED)
+    plain = run_backtest(load(request), find_strategy("sma_cross", None), request)
+    assert (study.summary.engine, plain.summary.engine) == ("numba", "python")
+    assert plain.summary.digest == study.summary.digest
+    assert plain.files["report.html"] == study.files["report.html"]
+
+
+def test_a_stop_is_heard_in_the_middle_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "has_numba", lambda: False)
+    request, asked = BacktestRequest.parse(ASKED), iter(range(10**9))
+    bars = load(request)
+    with pytest.raises(Stopped):
+        run_backtest(bars, find_strategy("sma_cross", None), request, should_stop=lambda: next(asked) > 100)
+    # One question a bar: it did not go on to the end.
+    assert next(asked) < 110
+
+
+def test_equal_weights_of_one_symbol_are_its_price() -> None:
+    request = BacktestRequest.parse(ASKED | {"symbols": ["7203"]})
+    bars = load(request)
+    summary = run_backtest(bars, find_strategy("sma_cross", None), request).summary
+    close = daily_bars(480).filter(pl.col("symbol") == "7203")["close"]
+    assert summary.benchmark.total_return == pytest.approx(close[-1] / close[0] - 1)
+
+
+def sweep(**values: Any) -> SweepRequest:
+    return SweepRequest.parse(ASKED | {"parameters": {"fast": [5, 10], "slow": [10, 20, 30]}} | values)
+
+
+def test_combinations_have_numbers() -> None:
+    request = sweep()
+    kind = find_strategy("sma_cross", None)
+    assert find_trials(request, kind.parse) == (0, 1, 2, 4, 5)
+    assert combination(request.parameters, 4) == {"fast": 10, "slow": 20}
+    with pytest.raises(InvalidRequest, match="fast was 10"):
+        find_trials(sweep(parameters={"fast": 10, "slow": 10}), kind.parse)
+
+
+def test_windows_hold_every_session_once() -> None:
+    panel = make_panel(bars=100)
+    assert [(w.train_end, w.test_end) for w in find_windows(sweep(folds=3), panel)] == [
+        (24, 49), (49, 74), (74, 99), (99, None),
+    ]  # fmt: skip
+    assert [(w.train_end, w.test_end) for w in find_windows(sweep(out_of_sample=0.25), panel)] == [(74, 99)]
+    with pytest.raises(InvalidRequest, match="a part had less than"):
+        find_windows(sweep(folds=20), make_panel(bars=30))
+
+
+def test_a_test_begins_with_what_the_strategy_holds() -> None:
+    """Bought and held from the first bar: the test buys at its first open, and earns what follows."""
+    panel = make_panel(symbols=1, bars=60)
+    request = sweep(strategy="buy_and_hold", parameters={"weight": 1}, model={}, cash=1e9)
+    strategy = find_strategy("buy_and_hold", None).parse({})
+    returns = run_test(panel, windows.Window(29, 59), strategy, request)  # type: ignore[arg-type]
+    assert returns.size == 30
+    assert returns[0] != 0
+    assert all(returns[1:] != 0)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("1 / 0", "could not be loaded: ZeroDivisionError"),
+        ("x = 1", "has no class Strategy"),
+        ("class Strategy: pass", "neither targets nor on_bar"),
+        ("class Strategy:\n    def __init__(self, a): pass\n    def targets(self, panel): pass", "missing 1 required"),
+    ],
+)
+def test_a_file_that_is_no_strategy_says_why(tmp_path: Path, source: str, says: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(source)
+    with pytest.raises(InvalidRequest, match=says):
+        load_strategy_file(path).parse({})
