@@ -115,6 +115,8 @@ class Answering:
             headers["Kaboom-Provider"] = table.about["provider"]
         if "action_set" in table.about:
             headers["Kaboom-Action-Set"] = table.about["action_set"]
+        if "known_at" in table.about:
+            headers["Kaboom-Known-At"] = table.about["known_at"]
         if cursor:
             url = self.request.url.include_query_params(cursor=cursor)
             headers["Link"] = f'<{quote(self.request.scope["path"])}?{url.query}>; rel="next"'

@@ -86,6 +86,13 @@ def _to_place_us(value: Any) -> int:
     return value
 
 
+_KNOWN = Field(
+    default=None,
+    description="by the lists that were known at this time, with its zone, or at 00:00 in Japan of a day; not in the"
+    " future; default: by all",
+)
+
+
 class Query(BaseModel):
     """A question that a read route may be asked."""
 
@@ -102,7 +109,15 @@ class _SeriesQuery(Query):
     )
 
 
-class BarsQuery(_SeriesQuery):
+class _BarsQuery(_SeriesQuery):
+    as_of: Moment | None = Field(
+        default=None,
+        description="bars as they were known at this time, with its zone, or at 00:00 in Japan of a day; not in the"
+        " future; default: as they are",
+    )
+
+
+class BarsQuery(_BarsQuery):
     """Bars of one symbol with `start <= opened_at < end`, oldest first."""
 
     start: Moment | None = Field(
@@ -116,13 +131,15 @@ class BarsQuery(_SeriesQuery):
     cursor: str | None = _CURSOR
 
 
-class LatestQuery(_SeriesQuery):
-    """The newest bar of every symbol, or of some."""
-
+class _SomeQuery(_SeriesQuery):
     symbol: list[Symbol] = Field(default=[], max_length=_MOST_SYMBOLS, description="only these; may be repeated")
 
 
-class CoverageQuery(LatestQuery):
+class LatestQuery(_SomeQuery, _BarsQuery):
+    """The newest bar of every symbol, or of some."""
+
+
+class CoverageQuery(_SomeQuery):
     """What is held from session `first` to session `last`, both included."""
 
     first: Session | None = Field(default=None, description="default: 30 days before `last`")
@@ -184,6 +201,7 @@ class SymbolsQuery(Query):
         description="words that symbol or name hold, all of them",
     )
     session: Session | None = Field(default=None, description="as of this day; default: today in Japan")
+    as_of: Moment | None = _KNOWN
     place_shape = (parse_text,)
     limit: int = Field(default=1_000, ge=1, le=MOST_LISTINGS)
     cursor: str | None = _CURSOR
@@ -194,6 +212,7 @@ class UniverseQuery(Query):
 
     market: Market = Market.TSE_PRIME
     session: Session | None = Field(default=None, description="default: today in Japan")
+    as_of: Moment | None = _KNOWN
 
 
 class CalendarQuery(Query):

@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 
 from app.market_data.queries import CalendarQuery, SymbolsQuery, UniverseQuery, days_between
-from app.market_data.table import Table
+from app.market_data.table import Table, tell_known_at
+from batch.bars.history import check_moment
 from batch.kit.clock import Clock
 from batch.market.calendar import JST, closes_at, minute_grid, opens_at, session_hours, sessions_between
 from batch.market.history import ListingHistory, load_history
@@ -60,13 +61,13 @@ class ReferenceTables:
 
         Raises:
             NotFound: the market is FILE, whose symbols only the files know.
-            InvalidRequest: an imported list cannot be read.
+            InvalidRequest: an imported list cannot be read, or `as_of` cannot be.
 
         """
         session = query.session or self._today()
         markets = [query.market] if query.market else [market for market in Market if market.is_tse]
-        universes = [load_universe(market, session, imported_dir=self.symbols_dir) for market in markets]
-        rows = self._to_frame(universes)
+        universes = [self._load(market, session, query.as_of) for market in markets]
+        rows = self._to_frame(universes, query.as_of)
         for word in query.q.lower().split():
             within = pl.concat_str("symbol", "name", separator=" ").str.to_lowercase()
             rows = rows.filter(within.str.contains(word, literal=True))
@@ -74,20 +75,24 @@ class ReferenceTables:
             rows = rows.filter(pl.col("symbol") > place[0])
         page = rows.head(query.limit)
         next_place = [page["symbol"][-1]] if rows.height > query.limit else None
-        return Table(page, _dated(universes[0], session), ("as_of",), f"symbols-{session}", next_place)
+        about = _dated(universes[0], session) | tell_known_at(query.as_of)
+        return Table(page, about, ("as_of",), f"symbols-{session}", next_place)
 
     def universe(self, query: UniverseQuery) -> Table:
         """Return the symbols of a market as of a session, with those since delisted (`is_listed` false).
 
         Raises:
             NotFound: the market is FILE, whose symbols only the files know.
-            InvalidRequest: an imported list cannot be read.
+            InvalidRequest: an imported list cannot be read, or `as_of` cannot be.
 
         """
         session = query.session or self._today()
-        universe = load_universe(query.market, session, imported_dir=self.symbols_dir)
+        universe = self._load(query.market, session, query.as_of)
         about = {"market": universe.market.value, **_dated(universe, session), "age_days": universe.age(session)}
-        return Table(self._to_frame([universe]), about, ("as_of",), f"universe-{universe.market}-{session}")
+        about |= tell_known_at(query.as_of)
+        return Table(
+            self._to_frame([universe], query.as_of), about, ("as_of",), f"universe-{universe.market}-{session}"
+        )
 
     def calendar(self, query: CalendarQuery) -> Table:
         """Return sessions and their hours, oldest first.
@@ -102,8 +107,13 @@ class ReferenceTables:
         about = {"first": first.isoformat(), "last": last.isoformat(), "time_zone": "Asia/Tokyo"}
         return Table(pl.DataFrame(rows, schema=_SESSION, orient="row"), about, (), f"calendar-{first}-{last}")
 
-    def _to_frame(self, universes: Iterable[Universe]) -> pl.DataFrame:
-        history = load_history(self.symbols_dir)
+    def _load(self, market: Market, session: date, as_of: datetime | None) -> Universe:
+        if as_of:
+            check_moment(as_of, self.clock())
+        return load_universe(market, session, imported_dir=self.symbols_dir, known_at=as_of)
+
+    def _to_frame(self, universes: Iterable[Universe], as_of: datetime | None) -> pl.DataFrame:
+        history = load_history(self.symbols_dir, known_at=as_of)
         rows = [
             (
                 *_told(listing),

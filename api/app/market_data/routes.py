@@ -48,7 +48,10 @@ router = APIRouter(prefix="/api/v1", tags=["market"], dependencies=[needs(Scope.
     ),
 )
 async def latest_bars(answers: Answers, query: Annotated[LatestQuery, Query()]) -> Response:
-    """Show the newest bar of every symbol, or of some, of one provider and interval."""
+    """Show the newest bar of every symbol, or of some, of one provider and interval.
+
+    With `as_of` those that were known at a moment; bars in InfluxDB have no history, so there it is refused (422).
+    """
     return await answers.give(query, lambda desk, _: desk.bars.latest(query))
 
 
@@ -64,6 +67,10 @@ async def list_bars(
     """List bars of one symbol, oldest first, raw or adjusted; `Link` leads to the next page.
 
     A bar is stamped with its start (`opened_at`, UTC). A symbol of which nothing is held has no items.
+
+    With `as_of` the bars are as they were known at a moment: those that came later are not there, corrected ones have
+    their old values, and adjusted ones are adjusted by the actions known then. Bars in InfluxDB have no history:
+    `as_of` is refused (422).
     """
     return await answers.give(query, lambda desk, place: desk.bars.bars(symbol, query, place))
 

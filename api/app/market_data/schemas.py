@@ -48,7 +48,13 @@ class AppliedAction(BaseModel):
     state: ActionState
 
 
-class BarPage(_Series):
+class _Known(BaseModel):
+    known_at: AwareDatetime | None = Field(
+        default=None, description="with `as_of` alone: that moment, as the header Kaboom-Known-At"
+    )
+
+
+class BarPage(_Series, _Known):
     """Bars of one symbol, oldest first, with `start <= opened_at < end`."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.BARS})
@@ -65,7 +71,7 @@ class BarPage(_Series):
     next_cursor: str | None
 
 
-class LatestBars(_Series):
+class LatestBars(_Series, _Known):
     """The newest bar of every symbol, sorted by symbol."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.LATEST})
@@ -200,7 +206,7 @@ class ListedSymbol(BaseModel):
     renamed_to: str | None = Field(description="the code that the company of this name had from then on")
 
 
-class _Dated(BaseModel):
+class _Dated(_Known):
     session: date
     as_of: date = Field(description="the date of the list: what was listed since is missing")
     source: str

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,3 +35,8 @@ class Grid:
 
     about: Mapping[str, Any]
     cells: bytes
+
+
+def tell_known_at(as_of: datetime | None) -> dict[str, str]:
+    """Return what an answer says of the moment that was asked for; not `as_of`, the date of a list of symbols."""
+    return {"known_at": as_of.isoformat().replace("+00:00", "Z")} if as_of else {}

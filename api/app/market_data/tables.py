@@ -8,10 +8,11 @@ from typing import Any
 import polars as pl
 
 from app.market_data.queries import BarsQuery, CoverageQuery, LatestQuery, days_between
-from app.market_data.table import Table
+from app.market_data.table import Table, tell_known_at
 from batch.bars.actions.resolve import applied_actions
 from batch.bars.actions.store import ActionStore
 from batch.bars.coverage.finality import add_finality
+from batch.bars.history import actions_at, reader_at
 from batch.bars.store import BarStore
 from batch.bars.windows import read_first
 from batch.errors import InvalidRequest
@@ -47,14 +48,18 @@ class BarTables:
         name = _parse(symbol, spec)
         start, end = self._span(query)
         after = place[0] + timedelta(seconds=1) if place else start
-        found = await read_first(self.store, series, name, start=after, end=end, limit=query.limit + 1)
+        reader = reader_at(self.store, query.as_of, clock=self.clock)
+        found = await read_first(reader, series, name, start=after, end=end, limit=query.limit + 1)
         rows, last = _cut(found, query.limit)
         about = {"symbol": name, **_about(spec, series), "adjusted": False, "start": _iso(start), "end": _iso(end)}
+        about |= tell_known_at(query.as_of)
         labels, stem = ("provider", "interval", "symbol"), f"{name}-{series.interval}-{spec.name}"
         next_place = [int(last["opened_at"].timestamp())] if last else None
         if not query.adjusted:
             return Table(rows.drop("symbol"), about, labels, stem, next_place)
-        actions = applied_actions(await self.actions.load(provider_of(spec.name), [name]), until=self._today())
+        noted = actions_at(self.actions, query.as_of, clock=self.clock)
+        until = (query.as_of or self.clock()).astimezone(JST).date()
+        actions = applied_actions(await noted.load(provider_of(spec.name), [name]), until=until)
         rows = await asyncio.to_thread(adjust_bars, rows, actions)
         about |= {"adjusted": True, **_about_actions(actions)}
         return Table(rows.drop("symbol"), about, (*labels, "action_set"), f"{stem}-adjusted", next_place)
@@ -67,8 +72,10 @@ class BarTables:
 
         """
         spec, series = self._series(query)
-        rows = await self.store.latest(series, _wanted(query, spec))
-        return Table(rows, _about(spec, series), ("provider", "interval"), f"latest-{series.interval}-{spec.name}")
+        reader = reader_at(self.store, query.as_of, clock=self.clock)
+        rows = await reader.latest(series, _wanted(query, spec))
+        about = {**_about(spec, series), **tell_known_at(query.as_of)}
+        return Table(rows, about, ("provider", "interval"), f"latest-{series.interval}-{spec.name}")
 
     async def coverage(self, query: CoverageQuery, place: list[Any] | None) -> Table:
         """Return what is held of each symbol and session, if asked with finality; sorted by both, its places.
@@ -94,7 +101,7 @@ class BarTables:
         next_place = [cut["symbol"], cut["session"].isoformat()] if cut else None
         return Table(rows, about, ("provider", "interval"), f"coverage-{series.interval}-{spec.name}", next_place)
 
-    def _series(self, query: LatestQuery | BarsQuery) -> tuple[ProviderSpec, BarSeries]:
+    def _series(self, query: LatestQuery | BarsQuery | CoverageQuery) -> tuple[ProviderSpec, BarSeries]:
         spec = get_source_spec(query.provider or self.default_provider)
         return spec, BarSeries(spec.name, query.interval)
 
@@ -127,12 +134,12 @@ def _parse(symbol: str, spec: ProviderSpec) -> str:
         raise InvalidRequest(e.message, pointer="/symbol") from e
 
 
-def _only(rows: pl.DataFrame, query: LatestQuery, spec: ProviderSpec) -> pl.DataFrame:
+def _only(rows: pl.DataFrame, query: LatestQuery | CoverageQuery, spec: ProviderSpec) -> pl.DataFrame:
     wanted = _wanted(query, spec)
     return rows.filter(pl.col("symbol").is_in(wanted)) if wanted else rows
 
 
-def _wanted(query: LatestQuery, spec: ProviderSpec) -> list[str]:
+def _wanted(query: LatestQuery | CoverageQuery, spec: ProviderSpec) -> list[str]:
     return [_parse(symbol, spec) for symbol in query.symbol]
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from batch.bars.store import BarStore
+from batch.bars.store import BarReader
 from batch.market.bar import BarSeries, empty_bars
 from batch.market.calendar import OLDEST_YEAR
 
@@ -16,7 +16,7 @@ _OLDEST = datetime(OLDEST_YEAR, 1, 1, tzinfo=UTC)
 
 
 async def read_first(
-    store: BarStore, series: BarSeries, symbol: str, *, start: datetime, end: datetime, limit: int
+    store: BarReader, series: BarSeries, symbol: str, *, start: datetime, end: datetime, limit: int
 ) -> pl.DataFrame:
     """Return the first `limit` bars with `start <= opened_at < end` (aware datetimes), or all if they are fewer."""
     if not series.interval.is_intraday:
@@ -36,7 +36,7 @@ async def read_first(
 
 
 async def read_with_history(
-    store: BarStore, series: BarSeries, symbol: str, *, start: datetime, end: datetime, rows_before: int
+    store: BarReader, series: BarSeries, symbol: str, *, start: datetime, end: datetime, rows_before: int
 ) -> pl.DataFrame:
     """Return bars with `start <= opened_at < end` (aware), and at least `rows_before` earlier ones if there are.
 

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from batch.bars.actions.resolve import applied_actions
-from batch.bars.actions.store import ActionStore
+from batch.bars.actions.store import ActionReader, ActionStore
 from batch.bars.export.encode import label_rows
 from batch.bars.store import BarStore
 from batch.bars.windows import read_with_history
@@ -84,15 +84,17 @@ async def load_indicators(
     return await asyncio.to_thread(compute_indicators, bars, tools.indicators, start=start)
 
 
-async def adjust_history(bars: pl.DataFrame, series: BarSeries, actions: ActionStore) -> pl.DataFrame:
-    """Return bars adjusted by the actions known today; those of rolled-up bars are their provider's.
+async def adjust_history(
+    bars: pl.DataFrame, series: BarSeries, actions: ActionReader, *, as_of: datetime | None = None
+) -> pl.DataFrame:
+    """Return bars adjusted by the actions in force at a moment, by default now; rolled-up bars by their provider's.
 
     Raises:
         StoreError: the actions could not be read.
 
     """
     notes = await actions.load(provider_of(series.source), bars["symbol"].unique().to_list())
-    return adjust_bars(bars, applied_actions(notes, until=datetime.now(JST).date()))
+    return adjust_bars(bars, applied_actions(notes, until=(as_of or datetime.now(UTC)).astimezone(JST).date()))
 
 
 async def _run_symbol(symbol: str, chunk: IndicatorChunk, tools: IndicatorTools) -> SymbolOutcome:

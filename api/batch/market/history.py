@@ -2,13 +2,22 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property, lru_cache
 from itertools import groupby
 from pathlib import Path
 
+from batch.market.calendar import JST
 from batch.market.listing import Listing, Market
-from batch.market.snapshot import Delisted, Snapshot, list_imported, load_delisted, load_snapshots, state_of
+from batch.market.snapshot import (
+    Delisted,
+    Snapshot,
+    list_imported,
+    list_replaced,
+    load_delisted,
+    load_snapshots,
+    state_of,
+)
 
 #: The date of a list, and its entry of a symbol, if any.
 type _Seen = tuple[date, Listing | None]
@@ -133,16 +142,24 @@ class ListingHistory:
         return tuple(found)
 
 
-def load_history(imported_dir: Path | None = None) -> ListingHistory:
+def load_history(imported_dir: Path | None = None, *, known_at: datetime | None = None) -> ListingHistory:
     """Return the history from the shipped lists and those of a directory; cached while no file changes.
+
+    With `known_at` only the lists count that were known at that moment.
 
     Raises:
         InvalidRequest: an imported list cannot be read.
 
     """
-    return _build(imported_dir, tuple((path.name, *state_of(path)) for path in list_imported(imported_dir)))
+    paths = [*list_imported(imported_dir), *(list_replaced(imported_dir, known_at) if known_at else ())]
+    return _build(imported_dir, tuple((path.name, *state_of(path)) for path in paths), known_at)
 
 
 @lru_cache(maxsize=4)
-def _build(imported_dir: Path | None, _files: tuple[tuple[str, int, int], ...]) -> ListingHistory:
-    return ListingHistory(tuple(load_snapshots(imported_dir)), load_delisted())
+def _build(
+    imported_dir: Path | None, _files: tuple[tuple[str, int, int], ...], known_at: datetime | None
+) -> ListingHistory:
+    gone = load_delisted()
+    if known_at:
+        gone = tuple(known for known in gone if known.as_of <= known_at.astimezone(JST).date())
+    return ListingHistory(tuple(load_snapshots(imported_dir, known_at=known_at)), gone)

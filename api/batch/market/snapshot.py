@@ -5,18 +5,24 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import date
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from batch.errors import InvalidRequest
+from batch.kit.clock import Clock, utc_now
+from batch.market.calendar import JST
 from batch.market.listing import Listing, Market
 
 _COLUMNS = ("symbol", "name", "market", "sector33", "scale")
-_HEADER = re.compile(r"# as_of=(\d{4}-\d{2}-\d{2}) source=(.+)")
+_HEADER = re.compile(r"# as_of=(\d{4}-\d{2}-\d{2}) source=(.+?)(?: known_at=(\S+))?")
+#: A list that another one of its date replaced: when it was imported stands in it, until when it counted in its name.
+_REPLACED = re.compile(r"listings_.*\.until-(\d+)\.replaced")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,8 @@ class Snapshot:
     as_of: date
     source: str
     listings: tuple[Listing, ...]
+    #: When it was imported; None of a list that Kaboom ships.
+    known_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,8 @@ class Delisted:
 def format_snapshot(snapshot: Snapshot) -> str:
     """Return a snapshot as CSV, with its date and source in a comment on the first line."""
     rows = ((s.symbol, s.name, s.market.value, s.sector33, s.scale) for s in snapshot.listings)
-    return format_dated(snapshot.as_of, snapshot.source, (_COLUMNS, *rows))
+    known = f" known_at={snapshot.known_at.isoformat()}" if snapshot.known_at else ""
+    return format_dated(snapshot.as_of, f"{snapshot.source}{known}", (_COLUMNS, *rows))
 
 
 def format_dated(as_of: date, source: str, rows: Iterable[tuple[str, ...]]) -> str:
@@ -57,34 +66,64 @@ def parse_snapshot(text: str, where: str) -> Snapshot:
         InvalidRequest: the text is not such a CSV.
 
     """
-    as_of, source, rows = _split(text, where)
+    as_of, source, known_at, rows = _split(text, where)
     try:
         listings = tuple(Listing(r["symbol"], r["name"], Market(r["market"]), r["sector33"], r["scale"]) for r in rows)
     except (KeyError, ValueError) as e:
         raise InvalidRequest(f"{where} held {e}, expected the columns {','.join(_COLUMNS)}") from e
-    return Snapshot(as_of, source, listings)
+    return Snapshot(as_of, source, listings, known_at)
 
 
-def save_snapshot(snapshot: Snapshot, into: Path) -> Path:
-    """Save a snapshot to a directory in one step; it replaces one of the same date."""
+def save_snapshot(snapshot: Snapshot, into: Path, *, clock: Clock = utc_now) -> Path:
+    """Save a snapshot to a directory in one step, as known from now on; it replaces one of the same date.
+
+    The replaced one is kept beside it for questions of an earlier moment; an equal one stays as it is.
+    """
     into.mkdir(parents=True, exist_ok=True)
-    path = into / f"listings_{snapshot.as_of.isoformat()}.csv"
+    path, now = into / f"listings_{snapshot.as_of.isoformat()}.csv", clock()
+    if path.exists():
+        with suppress(InvalidRequest):  # a file that cannot be read keeps nothing
+            if parse_snapshot(path.read_text(encoding="utf-8"), path.name) == snapshot:
+                return path
+        kept = path.with_name(f"{path.stem}.until-{(now - _EPOCH) // timedelta(microseconds=1)}.replaced")
+        with suppress(FileExistsError):
+            os.link(path, kept)
     draft = path.with_suffix(f".{os.getpid()}.draft")
-    draft.write_text(format_snapshot(snapshot), encoding="utf-8")
+    draft.write_text(format_snapshot(replace(snapshot, known_at=now)), encoding="utf-8")
     draft.replace(path)
     return path
 
 
-def load_snapshots(imported_dir: Path | None = None) -> Iterator[Snapshot]:
+def load_snapshots(imported_dir: Path | None = None, *, known_at: datetime | None = None) -> Iterator[Snapshot]:
     """Yield the snapshots shipped with Kaboom, then those of a directory; each is cached until it changes.
+
+    With `known_at` those that were known at that moment: shipped ones from their date on, imported ones from their
+    import on, also if another one has replaced them since.
 
     Raises:
         InvalidRequest: a file in the directory cannot be read.
 
     """
-    yield from _load_packaged()
-    for path in list_imported(imported_dir):
-        yield _load_imported(path, state_of(path))
+    if known_at is None:
+        yield from _load_packaged()
+        for path in list_imported(imported_dir):
+            yield _load_imported(path, state_of(path))
+        return
+    yield from (snapshot for snapshot in _load_packaged() if _begin_of(snapshot.as_of) <= known_at)
+    for path in (*list_replaced(imported_dir, known_at), *list_imported(imported_dir)):
+        snapshot = _load_imported(path, state_of(path))
+        # Files of an older Kaboom do not say when they were imported.
+        imported_at = snapshot.known_at or datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        if imported_at <= known_at:
+            yield snapshot
+
+
+def list_replaced(imported_dir: Path | None, known_at: datetime) -> list[Path]:
+    """Return the snapshot files of a directory that were replaced after a moment, the last replaced first."""
+    at = (known_at - _EPOCH) // timedelta(microseconds=1)
+    found = ((_REPLACED.fullmatch(path.name), path) for path in imported_dir.glob("*.replaced")) if imported_dir else ()
+    later = [(int(match[1]), path) for match, path in found if match and int(match[1]) > at]
+    return [path for _, path in sorted(later, reverse=True)]
 
 
 def find_newest_date(imported_dir: Path | None = None) -> date:
@@ -122,7 +161,7 @@ def load_delisted() -> tuple[Delisted, ...]:
     """Return the shipped lists of delisted symbols, oldest first."""
     lists = []
     for file in _packaged("delisted_"):
-        as_of, _, rows = _split(file.read_text(encoding="utf-8"), file.name)
+        as_of, _, _, rows = _split(file.read_text(encoding="utf-8"), file.name)
         lists.append(Delisted(as_of, frozenset(row["symbol"] for row in rows)))
     return tuple(lists)
 
@@ -137,9 +176,14 @@ def _packaged(prefix: str) -> list[Traversable]:
     return sorted((f for f in data.iterdir() if f.name.startswith(prefix)), key=lambda f: f.name)
 
 
-def _split(text: str, where: str) -> tuple[date, str, csv.DictReader[str]]:
+def _begin_of(day: date) -> datetime:
+    return datetime.combine(day, time(), JST)
+
+
+def _split(text: str, where: str) -> tuple[date, str, datetime | None, csv.DictReader[str]]:
     header, _, body = text.partition("\n")
     match = _HEADER.fullmatch(header.rstrip("\r"))
     if match is None:
         raise InvalidRequest(f"{where} began {header[:40]!r}, expected '# as_of=YYYY-MM-DD source=...'")
-    return date.fromisoformat(match[1]), match[2], csv.DictReader(io.StringIO(body))
+    known_at = datetime.fromisoformat(match[3]) if match[3] else None
+    return date.fromisoformat(match[1]), match[2], known_at, csv.DictReader(io.StringIO(body))

@@ -1,11 +1,12 @@
 """Universes: the symbols of a market as of one session."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 
-from batch.errors import NotFound
+from batch.errors import InvalidRequest, NotFound
+from batch.market.calendar import JST
 from batch.market.listing import Listing, Market, parse_market
 from batch.market.snapshot import Snapshot, load_delisted, load_snapshots
 
@@ -57,22 +58,28 @@ class Universe:
         return frozenset(self.symbols)
 
 
-def load_universe(market: Market, session: date, *, imported_dir: Path | None = None) -> Universe:
+def load_universe(
+    market: Market, session: date, *, imported_dir: Path | None = None, known_at: datetime | None = None
+) -> Universe:
     """Return the universe of a market for a session.
 
     It is from the newest snapshot up to the session, else from the oldest one; of two with one date, the imported one
-    counts.
+    counts. With `known_at` only the lists count that were known at that moment.
 
     Raises:
         NotFound: the market is FILE, whose symbols only its provider knows.
-        InvalidRequest: an imported snapshot cannot be read.
+        InvalidRequest: an imported snapshot cannot be read, or none was known then.
 
     """
     if not market.is_tse:
         raise NotFound("market was FILE, whose symbols come from the files; listings exist for TSE markets only")
-    snapshot = _choose(list(load_snapshots(imported_dir)), session)
+    snapshots = list(load_snapshots(imported_dir, known_at=known_at))
+    if not snapshots and known_at:
+        raise InvalidRequest(f"as_of was {known_at.isoformat()}, when no list of symbols was known", pointer="/as_of")
+    snapshot = _choose(snapshots, session)
     listings = tuple(sorted((s for s in snapshot.listings if s.market is market), key=lambda s: s.symbol))
-    gone = {symbol for known in load_delisted() if snapshot.as_of < known.as_of <= session for symbol in known.symbols}
+    last = min(session, known_at.astimezone(JST).date()) if known_at else session
+    gone = {symbol for known in load_delisted() if snapshot.as_of < known.as_of <= last for symbol in known.symbols}
     here = frozenset(listing.symbol for listing in listings)
     return Universe(market, snapshot.as_of, snapshot.source, listings, here & gone)
 

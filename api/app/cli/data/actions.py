@@ -1,13 +1,14 @@
 """`kaboom actions`: list, confirm, reject and add corporate actions of the data folder."""
 
 import asyncio
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from app.cli.data.held import open_actions
+from app.cli.data.moment import AsOf, parse_as_of
 from app.cli.exits import CliError, Exit
 from app.cli.options import Json, Source
 from app.cli.output.text import add_row, new_table
@@ -34,13 +35,15 @@ def list_actions(
     symbol: Annotated[list[str] | None, typer.Option(help="only this symbol (repeatable)")] = None,
     state: Annotated[list[ActionState] | None, typer.Option(help="only actions in this state (repeatable)")] = None,
     source: Source = None,
+    as_of: AsOf = None,
     *,
     json: Json = False,
 ) -> None:
     """List corporate actions by symbol and session; adjusted bars apply those that are reported or confirmed."""
     session: Session = context.obj.with_json(json)
     name = _source(source)
-    actions = asyncio.run(_load(name, [get_provider_spec(name).parse_symbol(text) for text in symbol or []]))
+    symbols = [get_provider_spec(name).parse_symbol(text) for text in symbol or []]
+    actions = asyncio.run(_load(name, symbols, parse_as_of(as_of)))
     rows = [row for row in actions.to_dicts() if not state or row["state"] in state]
     if session.is_json:
         session.print_json({"source": name, "items": rows})
@@ -109,12 +112,13 @@ def _judge(session: Session, asked: tuple[str, str, str | None], state: ActionSt
     _show(session, name, action, state)
 
 
-async def _load(source: str, symbols: list[str]) -> "pl.DataFrame":
+async def _load(source: str, symbols: list[str], as_of: datetime | None = None) -> "pl.DataFrame":
     from batch.bars.actions.resolve import resolve_actions  # noqa: PLC0415  polars
+    from batch.bars.history import actions_at  # noqa: PLC0415  polars
 
     store = open_actions()
     try:
-        return resolve_actions(await store.load(source, symbols))
+        return resolve_actions(await actions_at(store, as_of).load(source, symbols))
     finally:
         await store.close()
 

@@ -1,6 +1,7 @@
 """`kaboom bars`: show, export and repair the bars of the data folder, and list rejected rows."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from app.cli.data import export, indicators, quarantine, repair
 from app.cli.data.held import choose_series, open_store, print_series, store_place
+from app.cli.data.moment import AsOf, parse_as_of
 from app.cli.exits import CliError, Exit
 from app.cli.options import IntervalName, Json, Source
 from app.cli.output.text import add_row, new_table
@@ -37,13 +39,14 @@ def show(
     interval: IntervalName = "1m",
     session_date: Annotated[str | None, typer.Option("--session", help="YYYY-MM-DD (default: the newest)")] = None,
     source: Source = None,
+    as_of: AsOf = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="every bar, not only the first and last five")] = False,
     json: Json = False,
 ) -> None:
     """Show one symbol's bars of a session; times are JST, and UTC with --json."""
     session: Session = context.obj.with_json(json)
-    series, frame = asyncio.run(_read(session, symbol, interval, session_date, source))
+    series, frame = asyncio.run(_read(session, symbol, interval, session_date, _Which(source, parse_as_of(as_of))))
     if session.is_json:
         session.print_json({"source": series.source, "interval": series.interval, "bars": frame.to_dicts()})
         return
@@ -51,14 +54,24 @@ def show(
     session.show(_bar_table(session.words, frame, series, everything=everything))
 
 
+@dataclass(frozen=True, slots=True)
+class _Which:
+    """Whose bars, and as known when."""
+
+    source: str | None
+    as_of: datetime | None
+
+
 async def _read(
-    session: Session, symbol: str, interval: str, day: str | None, source: str | None
+    session: Session, symbol: str, interval: str, day: str | None, which: _Which
 ) -> "tuple[BarSeries, pl.DataFrame]":
+    from batch.bars.history import reader_at  # noqa: PLC0415  polars
+
     start, end = _bounds(day)
     store = open_store()
     try:
-        series = await choose_series(session, store, interval, source)
-        frame = await store.read(series, symbol, start=start, end=end)
+        series = await choose_series(session, store, interval, which.source)
+        frame = await reader_at(store, which.as_of).read(series, symbol, start=start, end=end)
         if day is None and frame.height and series.interval.is_intraday:
             newest = frame["opened_at"].dt.date().max()
             frame = frame.filter(frame["opened_at"].dt.date() == newest)

@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.cli.data.held import choose_series, open_actions, open_store, store_place
+from app.cli.data.moment import AsOf, parse_as_of
 from app.cli.exits import CliError, Exit
 from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
@@ -42,6 +43,7 @@ def export_bars(
     last: Day = None,
     source: Source = None,
     form: FileFormat = "parquet",
+    as_of: AsOf = None,
     *,
     adjusted: Annotated[
         bool, typer.Option("--adjusted", help="prices adjusted for splits (default: raw, as traded)")
@@ -51,23 +53,25 @@ def export_bars(
     """Write bars to a file or a folder; times are UTC and mark the start of a bar."""
     session: Session = context.obj.with_json(json)
     days = _parse_day(first, "--first") or date(OLDEST_YEAR, 1, 1), _parse_day(last, "--last") or _tomorrow()
-    suffix = _parse_format(form)
+    suffix, moment = _parse_format(form), parse_as_of(as_of)
 
     async def plan(store: "BarStore") -> "list[PlannedFile]":
         from batch.bars.export.plan import Selection, plan_file, plan_folder  # noqa: PLC0415  polars
+        from batch.bars.history import reader_at  # noqa: PLC0415  polars
 
         series = await choose_series(session, store, interval, source)
         spec = get_source_spec(series.source)
         symbols = sorted({spec.parse_symbol(text) for text in symbol or []})
         selection = Selection(series, *days, tuple(symbols), is_adjusted=adjusted)
         is_file = bool(out.suffix) and not out.is_dir()
-        found = await (plan_file(store, selection, out) if is_file else plan_folder(store, selection, out, suffix))
+        bars = reader_at(store, moment)
+        found = await (plan_file(bars, selection, out) if is_file else plan_folder(bars, selection, out, suffix))
         if not found:
             what = " ".join([*symbols, interval, f"({days[0]} … {days[1]})"])
             raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
         return found
 
-    _run(session, plan)
+    _run(session, plan, moment)
 
 
 def mirror_bars(
@@ -97,8 +101,8 @@ def mirror_bars(
     _run(session, plan)
 
 
-def _run(session: Session, plan: "Planner") -> None:
-    files = asyncio.run(_export(session, plan))
+def _run(session: Session, plan: "Planner", as_of: datetime | None = None) -> None:
+    files = asyncio.run(_export(session, plan, as_of))
     totals = {"bars": sum(f["bars"] for f in files), "bytes": sum(f["bytes"] for f in files)}
     if session.is_json:
         session.print_json({**totals, "files": files})
@@ -110,15 +114,16 @@ def _run(session: Session, plan: "Planner") -> None:
     session.say("exported", files=len(files), **totals)
 
 
-async def _export(session: Session, plan: "Planner") -> list[dict[str, Any]]:
+async def _export(session: Session, plan: "Planner", as_of: datetime | None) -> list[dict[str, Any]]:
     from batch.bars.export.files import export_files  # noqa: PLC0415  polars
+    from batch.bars.history import reader_at  # noqa: PLC0415  polars
 
     store = open_store()
     try:
         planned = await plan(store)
-        actions = await _load_actions(planned)
+        actions = await _load_actions(planned, as_of)
         with _progress(session, sum(file.bars for file in planned)) as show:
-            written = await export_files(store, planned, show, actions=actions)
+            written = await export_files(reader_at(store, as_of), planned, show, actions=actions)
     finally:
         await store.close()
     return [
@@ -135,19 +140,20 @@ async def _export(session: Session, plan: "Planner") -> list[dict[str, Any]]:
     ]
 
 
-async def _load_actions(planned: "list[PlannedFile]") -> "pl.DataFrame | None":
+async def _load_actions(planned: "list[PlannedFile]", as_of: datetime | None) -> "pl.DataFrame | None":
     """Return the corporate actions to adjust an export by; None if it stays raw. An export has one series."""
     from batch.bars.actions.resolve import applied_actions  # noqa: PLC0415  polars
+    from batch.bars.history import actions_at  # noqa: PLC0415  polars
 
     selection = planned[0].selection
     if not selection.is_adjusted:
         return None
     store = open_actions()
     try:
-        notes = await store.load(provider_of(selection.series.source), selection.symbols)
+        notes = await actions_at(store, as_of).load(provider_of(selection.series.source), selection.symbols)
     finally:
         await store.close()
-    return applied_actions(notes, until=datetime.now(JST).date())
+    return applied_actions(notes, until=(as_of or datetime.now(UTC)).astimezone(JST).date())
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`kaboom bars indicators`: indicators of one symbol's stored bars."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ import typer
 from rich.table import Table
 
 from app.cli.data.held import choose_series, open_actions, open_store, print_series, store_place
+from app.cli.data.moment import AsOf, parse_as_of
 from app.cli.exits import CliError, Exit
 from app.cli.options import IntervalName, Json, Source
 from app.cli.output.text import add_row, new_table
@@ -41,6 +43,7 @@ def show_indicators(
     interval: IntervalName = "1d",
     sessions: Annotated[int, typer.Option(help="look-back in sessions, with the newest held one", min=1)] = 20,
     source: Source = None,
+    as_of: AsOf = None,
     *,
     raw: Annotated[bool, typer.Option("--raw", help="bars as traded (default: adjusted for splits)")] = False,
     json: Json = False,
@@ -51,7 +54,8 @@ def show_indicators(
         _print_specs(session)
         return
     chosen = parse_indicators(indicator or _USUAL, parse_interval(interval))
-    series, bars = asyncio.run(_load(session, symbol, interval, source, is_adjusted=not raw))
+    which = _Which(source, parse_as_of(as_of), is_adjusted=not raw)
+    series, bars = asyncio.run(_load(session, symbol, interval, which))
     rows = _compute(bars, chosen, sessions)
     if session.is_json:
         head = {"source": series.source, "interval": series.interval, "adjusted": not raw}
@@ -61,19 +65,28 @@ def show_indicators(
     session.show(_table(session.words, rows, series, [name for i in chosen for name in i.columns]))
 
 
-async def _load(
-    session: Session, symbol: str, interval: str, source: str | None, *, is_adjusted: bool
-) -> "tuple[BarSeries, pl.DataFrame]":
+@dataclass(frozen=True, slots=True)
+class _Which:
+    """Whose bars, as known when, and whether adjusted."""
+
+    source: str | None
+    as_of: datetime | None
+    is_adjusted: bool
+
+
+async def _load(session: Session, symbol: str, interval: str, which: _Which) -> "tuple[BarSeries, pl.DataFrame]":
     """Return all held bars of a symbol."""
+    from batch.bars.history import actions_at, reader_at  # noqa: PLC0415  polars
     from batch.indicators.run import adjust_history  # noqa: PLC0415  polars
 
     store, actions = open_store(), open_actions()
     try:
-        series = await choose_series(session, store, interval, source)
+        series = await choose_series(session, store, interval, which.source)
         name = get_source_spec(series.source).parse_symbol(symbol)
-        bars = await store.read(series, name, start=_OLDEST, end=_NEWEST)
-        if is_adjusted:
-            bars = await adjust_history(bars, series, actions)
+        bars = await reader_at(store, which.as_of).read(series, name, start=_OLDEST, end=_NEWEST)
+        if which.is_adjusted:
+            known = actions_at(actions, which.as_of)
+            bars = await adjust_history(bars, series, known, as_of=which.as_of)
     finally:
         await actions.close()
         await store.close()

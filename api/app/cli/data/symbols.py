@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from app.cli.data.moment import AsOf, parse_as_of
 from app.cli.options import Json
 from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
@@ -57,13 +58,18 @@ def import_file(
 
 @app.command("history")
 def show_history(
-    context: typer.Context, symbol: Annotated[str, typer.Argument(help="such as 7203")], *, json: Json = False
+    context: typer.Context,
+    symbol: Annotated[str, typer.Argument(help="such as 7203")],
+    as_of: AsOf = None,
+    *,
+    json: Json = False,
 ) -> None:
     """Show when a symbol was listed, and in which market, by the shipped and imported lists."""
     from batch.market.history import load_history  # noqa: PLC0415  the lists, which other commands do without
 
     session: Session = context.obj.with_json(json)
-    spans = load_history(load_settings().symbols_dir).validities(parse_symbol(symbol))
+    history = load_history(load_settings().symbols_dir, known_at=parse_as_of(as_of))
+    spans = history.validities(parse_symbol(symbol))
     if session.is_json:
         session.print_json({"symbol": parse_symbol(symbol), "items": [asdict(span) for span in spans]})
     elif not spans:

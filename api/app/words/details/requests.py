@@ -151,6 +151,14 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "as_of was before {at}, expected then or later: a repair moved the damaged page {page} away, and what it held before is not known",
         "as_of が {at} より前です。破損したページ {page} は修復で取り除かれ、それ以前の内容は分かりません。{at} 以降を指定してください",
     ),
+    (
+        "--as-of was {text}, expected a day, or a time with its zone",
+        "--as-of が {text} です。日付か、タイムゾーン付きの時刻を指定してください",
+    ),
+    (
+        "as_of was {at}, when no list of symbols was known",
+        "as_of が {at} です。その時点で分かっていた銘柄の一覧がありません",
+    ),
     ("as_of was {at}, expected a time with a zone", "as_of が {at} です。タイムゾーン付きの時刻を指定してください"),
     ("as_of was {at}, expected {now} or earlier", "as_of が {at} です。現在（{now}）以前の時刻を指定してください"),
     (

@@ -13,7 +13,7 @@ from polars.io.plugins import register_io_source
 from batch.bars.export.encode import UTC_FORMAT, escape_formulas, label_rows
 from batch.bars.export.formats import Format
 from batch.bars.export.plan import Month, PlannedFile, Selection
-from batch.bars.store import BarStore
+from batch.bars.store import BarReader
 from batch.kit.drafts import Draft, sweep_drafts
 from batch.kit.durable import make_folders, sync
 from batch.kit.stop import ShouldStop, Stopped, check_stop, never
@@ -40,7 +40,7 @@ class ExportedFile:
 
 
 async def export_files(
-    store: BarStore,
+    store: BarReader,
     planned: Sequence[PlannedFile],
     on_progress: OnProgress = lambda _: None,
     *,
@@ -85,7 +85,7 @@ class _Task:
         return labels if self.actions is None else labels | {"action_set": digest_actions(self.actions)}
 
 
-async def _export(store: BarStore, task: _Task) -> ExportedFile:
+async def _export(store: BarReader, task: _Task) -> ExportedFile:
     draft = await asyncio.to_thread(_open_draft, task.plan.path)
     labels = task.labels
     parts: list[Path] = []
@@ -115,7 +115,7 @@ def _add(on_progress: OnProgress, before: int, bars: int) -> None:
     on_progress(before + bars)
 
 
-async def _read(store: BarStore, selection: Selection, month: Month) -> AsyncIterator[pl.DataFrame]:
+async def _read(store: BarReader, selection: Selection, month: Month) -> AsyncIterator[pl.DataFrame]:
     """Yield the bars of a month, some sessions at a time, in the order of the file."""
     if not selection.symbols or len(selection.symbols) > _MOST_BY_SYMBOL:
         for session in month.sessions:

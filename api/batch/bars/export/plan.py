@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from batch.bars.export.formats import Format
-from batch.bars.store import BarStore
+from batch.bars.store import BarReader
 from batch.errors import InvalidRequest
 from batch.market.bar import BarSeries
 
@@ -50,7 +50,7 @@ class PlannedFile:
         return sum(month.bars for month in self.months)
 
 
-async def plan_file(store: BarStore, selection: Selection, path: Path) -> list[PlannedFile]:
+async def plan_file(store: BarReader, selection: Selection, path: Path) -> list[PlannedFile]:
     """Plan one file, whose suffix tells the format: Parquet, CSV or Arrow; none if there are no bars.
 
     Raises:
@@ -65,7 +65,7 @@ async def plan_file(store: BarStore, selection: Selection, path: Path) -> list[P
 
 
 async def plan_folder(
-    store: BarStore, selection: Selection, folder: Path, form: Format, *, newest: int | None = None
+    store: BarReader, selection: Selection, folder: Path, form: Format, *, newest: int | None = None
 ) -> list[PlannedFile]:
     """Plan a file for each month, `<provider>/<interval>/<YYYY-MM>.<format>`, or only for the `newest` months.
 
@@ -82,7 +82,7 @@ async def plan_folder(
     return [PlannedFile(below / f"{month.name}.{form}", form, selection, (month,)) for month in chosen]
 
 
-async def _find_months(store: BarStore, selection: Selection) -> list[Month]:
+async def _find_months(store: BarReader, selection: Selection) -> list[Month]:
     if selection.first > selection.last:
         raise InvalidRequest(f"first was {selection.first} and last {selection.last}, expected them in order")
     months = []

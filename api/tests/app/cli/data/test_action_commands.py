@@ -11,6 +11,7 @@ import pytest
 from app.cli.exits import Exit
 from batch.bars.actions.sqlite import SqliteActionStore
 from batch.bars.pages.store import PageBarStore
+from batch.kit.clock import utc_now
 from batch.market.action import ActionState
 from tests.app.cli.conftest import Done, Kaboom
 from tests.fixtures.bars.noted_actions import note
@@ -117,3 +118,10 @@ def test_what_cannot_be_is_said(noted: Kaboom, code: Exit, arguments: tuple[str,
 
 def test_japanese_is_spoken_too(noted: Kaboom) -> None:
     assert "推定のため適用されません" in noted("--lang", "ja", "actions", "list").err
+
+
+def test_actions_as_of_a_moment_are_those_known_then(noted: Kaboom) -> None:
+    moment = utc_now().isoformat()
+    assert noted("actions", "confirm", "7203", str(DAYS[1])).code == 0
+    assert states(noted("actions", "list", "--json"))["7203"] == (0.5, "confirmed")
+    assert states(noted("actions", "list", "--as-of", moment, "--json"))["7203"] == (0.5, "suspected")

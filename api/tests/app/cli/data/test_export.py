@@ -11,6 +11,7 @@ import pytest
 
 from app.cli.exits import Exit
 from batch.bars.pages.store import PageBarStore
+from batch.kit.clock import utc_now
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from tests.app.cli.conftest import Done, Kaboom
@@ -153,3 +154,31 @@ def test_of_other_providers_alone_one_has_to_be_named(rolled: Kaboom, monkeypatc
 
 def test_an_empty_store_has_nothing_to_mirror(kaboom: Kaboom) -> None:
     assert kaboom("bars", "mirror", "out").code == Exit.NOT_FOUND
+
+
+def test_bars_as_of_a_moment_are_the_old_ones(held: Kaboom, tmp_path: Path) -> None:
+    moment = utc_now().isoformat()
+
+    async def correct() -> None:
+        store = PageBarStore(tmp_path / "data" / "bars")
+        await store.write(DAILY, frame(bar("7203", at(DAYS[0]), 55.0)))
+        await store.close()
+
+    asyncio.run(correct())
+    options = ("--interval", "1d", "--source", "synthetic")
+    closes = []
+    for extra in ((), ("--as-of", moment)):
+        assert held("bars", "export", "out.parquet", *options, *extra).code == 0
+        closes.append(pl.read_parquet("out.parquet")["close"].to_list())
+        shown = data(held("bars", "show", "7203", *options, *extra, "--json"))
+        assert [row["close"] for row in shown["bars"]] == closes[-1]
+        counted = data(held("bars", "indicators", "7203", *options, *extra, "-i", "sma:2", "--json"))
+        assert [row["close"] for row in counted["bars"]] == closes[-1]
+    assert closes == [[55.0, 100.0], [100.0, 100.0]]
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2025-11-04T09:00:00", "2199-01-01"])
+def test_a_moment_that_cannot_be_is_refused(held: Kaboom, text: str) -> None:
+    done = held("bars", "show", "7203", "--source", "synthetic", "--as-of", text)
+    assert done.code == Exit.USAGE
+    assert text[:10] in done.err
