@@ -1,7 +1,9 @@
 """Bars as of a moment: exact through kills, cheap where nothing changes, refused where the history does not reach."""
 
+import asyncio
 import os
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -12,6 +14,7 @@ import pytest
 
 from batch.bars.history import pin_moment, reader_at
 from batch.bars.pages.files import PageFiles
+from batch.bars.pages.history import moments
 from batch.bars.pages.store import PageBarStore
 from batch.bars.pages.write import write_bars
 from batch.bars.store import BarReader
@@ -70,11 +73,11 @@ async def test_200_corrections_are_exact_at_every_moment_through_kill_9(store: P
 async def test_identical_rewrites_keep_nothing(store: PageBarStore, tmp_path: Path) -> None:
     day = full_day(["1301", "7203"], JUNE_2)
     await store.write(MINUTES, day)
-    moments = table(tmp_path, "moment")
+    before = table(tmp_path, "moment")
     await store.write(MINUTES, day)
     await store.write(MINUTES, day.filter(pl.col("symbol") == "1301").head(7))
 
-    assert table(tmp_path, "moment") == moments
+    assert table(tmp_path, "moment") == before
     assert table(tmp_path, "replaced") == []
 
 
@@ -89,16 +92,16 @@ async def test_only_the_replaced_bars_are_kept(store: PageBarStore, tmp_path: Pa
 
 async def test_a_bar_added_later_is_absent_before(store: PageBarStore) -> None:
     await store.write(DAILY, frame(bar("7203", at(date(2025, 6, 2)))))
-    moments = [utc_now()]
+    told = [utc_now()]
     for day in (3, 5, 4):  # the last one in the middle
         await store.write(DAILY, frame(bar("7203", at(date(2025, 6, day)))))
-        moments.append(utc_now())
+        told.append(utc_now())
 
     days = [
         (await store.known_at(m).read(DAILY, "7203", start=at(date(2025, 1, 1)), end=at(date(2026, 1, 1))))["opened_at"]
         .dt.day()
         .to_list()
-        for m in moments
+        for m in told
     ]
     assert days == [[2], [2, 3], [2, 3, 5], [2, 3, 4, 5]]
 
@@ -127,17 +130,17 @@ async def test_a_moment_is_later_than_the_one_before_though_the_clock_is_set_bac
 async def test_history_days_drop_what_is_older_and_refuse_earlier_moments(tmp_path: Path) -> None:
     now = [datetime(2026, 1, 1, tzinfo=UTC)]
     store = PageBarStore(tmp_path, history_days=10, clock=lambda: now[0])
-    moments = []
+    told = []
     for close in range(4):
         await store.write(MINUTES, frame(bar("7203", at(JUNE_2), close)))
-        moments.append(now[0])
+        told.append(now[0])
         now[0] += timedelta(days=6)
     await store.compact(MINUTES, "2025-06", before=None)
 
     assert [row[1] for row in table(tmp_path, "replaced")] == [4]
     with pytest.raises(InvalidRequest, match=r"as_of was 2026-01-01.*expected 2026-01-15T00:00:00\+00:00 or later"):
-        await read_day(store.known_at(moments[0]))
-    for moment, expected in ((moments[2] + timedelta(days=2), 2.0), (moments[3], 3.0)):
+        await read_day(store.known_at(told[0]))
+    for moment, expected in ((told[2] + timedelta(days=2), 2.0), (told[3], 3.0)):
         assert (await read_day(store.known_at(moment)))["close"].to_list() == [expected]
     await store.close()
 
@@ -231,6 +234,42 @@ async def test_a_file_without_history_has_one_from_its_last_change_on(tmp_path: 
             await read_day(store.known_at(earlier))
     assert (await read_day(store)).equals(NEW)
     await store.close()
+
+
+async def test_a_reader_of_a_recent_moment_waits_for_the_writer_before_it(tmp_path: Path) -> None:
+    seen, reader = list[float](), PageBarStore(tmp_path)
+
+    def read_now() -> None:
+        bars = asyncio.run(reader.known_at(utc_now()).read_session(MINUTES, JUNE_2))
+        seen.extend(bars["close"].to_list())
+
+    def clock() -> datetime:
+        # Asked under the write lock. Without waiting, the reader would be done in this time, and see the old bar.
+        now, thread = utc_now(), threading.Thread(target=read_now)
+        thread.start()
+        thread.join(0.2)
+        threads.append(thread)
+        return now
+
+    threads = list[threading.Thread]()
+    await reader.write(MINUTES, OLD)
+    writer = PageBarStore(tmp_path, clock=clock)
+    await writer.write(MINUTES, NEW)
+    threads[0].join()
+    await writer.close()
+    await reader.close()
+    assert seen == [200.0]
+
+
+async def test_a_commit_too_long_after_its_moment_is_not_made(
+    store: PageBarStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.write(MINUTES, OLD)
+    monkeypatch.setattr(moments, "MOST_COMMIT_S", -1.0)
+    with pytest.raises(StoreError, match="between its moment and its commit") as failed:
+        await store.write(MINUTES, NEW)
+    assert failed.value.retryable
+    assert (await read_day(store)).equals(OLD)
 
 
 async def test_a_future_moment_is_refused(store: PageBarStore) -> None:
