@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from app.cli.output.times import to_jst, to_jst_line
-from app.cli.output.upkeep import unit_of
+from app.cli.output.upkeep import is_planned, unit_of
 from app.words.speaker import Speaker
 
 _RUNNING = frozenset({"queued", "running", "cancelling"})
@@ -36,7 +36,7 @@ def describe_progress(words: Speaker, job: dict[str, Any]) -> str:
     """Return the progress of a job: symbols or files, rows, rate, time to go, failures; empty for one without items."""
     progress = job["progress"]
     if not progress["total"]:
-        return words.say("progress_planned") if job["status"] in _RUNNING else ""
+        return words.say("progress_planned") if job["status"] in _RUNNING and is_planned(job) else ""
     settled, total = progress["done"] + progress["failed"], progress["total"]
     unit = words.say(unit_of(job))
     parts = [words.say("progress_done", settled=settled, total=total, unit=unit)]

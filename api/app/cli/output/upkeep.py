@@ -15,6 +15,14 @@ def unit_of(job: Mapping[str, Any]) -> str:
         return "symbols"
 
 
+def is_planned(job: Mapping[str, Any]) -> bool:
+    """Return whether a job of this kind begins with a plan, and then has items."""
+    try:
+        return bool(CATALOG.get(job["task"]).plan)
+    except KeyError:
+        return True
+
+
 def print_upkeep(session: Session, result: Mapping[str, Any]) -> None:
     """Print the plan of a mirror or of a compaction; nothing for any other job."""
     if "message" in result:
