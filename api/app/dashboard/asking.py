@@ -59,9 +59,9 @@ class Api:
         """Ask for a path; values of the query that are None, "" or [] are left out."""
         return await self._ask("GET", path, query=query)
 
-    async def post(self, path: str, body: object = None) -> Reply:
-        """Post a JSON body."""
-        return await self._ask("POST", path, body=body)
+    async def post(self, path: str, body: object = None, *, key: str = "") -> Reply:
+        """Post a JSON body, with an Idempotency-Key if there is one."""
+        return await self._ask("POST", path, body=body, key=key)
 
     async def delete(self, path: str, **query: object) -> Reply:
         """Delete what has a path."""
@@ -72,10 +72,11 @@ class Api:
         return await self._ask("PATCH", path, body=body)
 
     async def _ask(
-        self, method: str, path: str, *, query: Mapping[str, object] | None = None, body: object = None
+        self, method: str, path: str, *, query: Mapping[str, object] | None = None, body: object = None, key: str = ""
     ) -> Reply:
         content = b"" if body is None else orjson.dumps(body)
         answer, asked = _Answer(content), self._scope(method, path, query or {}, content)
+        asked["headers"] += [(b"idempotency-key", key.encode())] if key else []
         try:
             async with asyncio.timeout(ANSWER_S):
                 await self.scope["app"].router(asked, answer.receive, answer.send)

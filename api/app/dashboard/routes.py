@@ -25,6 +25,8 @@ from app.dashboard.pages import (
 )
 from app.dashboard.pages.admin import audit, settings, tokens, users
 from app.dashboard.pages.operations import dead_letters, quarantine, schedule_forms, schedules, webhooks, workers
+from app.dashboard.pages.portfolios import listed as portfolios
+from app.dashboard.pages.portfolios import one as portfolio
 from app.dashboard.rendering import Pages
 from app.dashboard.static_files import StaticFiles
 from app.dashboard.viewer import is_own_path
@@ -42,7 +44,7 @@ _PAGES = (
         live_rows.router,
         docs.router,
     ),
-    *(data.router, data_fetch.router, symbol.router, more.router),
+    *(data.router, data_fetch.router, symbol.router, more.router, portfolios.router, portfolio.router),
 )
 _OPERATIONS = (
     *(schedules.router, schedule_forms.router, workers.router, dead_letters.router, webhooks.router, quarantine.router),

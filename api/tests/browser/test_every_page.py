@@ -7,7 +7,7 @@ import pytest
 from tests.browser.conftest import OpenTab
 from tests.fixtures.servers.stacks import Stack
 
-#: A path; `{job}` is a job that has ended, `{schedule}` a schedule that has fired.
+#: A path; `{job}` is a job that has ended, `{schedule}` a schedule that has fired, `{portfolio}` holds shares.
 PAGES = {
     "overview": "/",
     "jobs": "/jobs",
@@ -15,6 +15,8 @@ PAGES = {
     "none": "/jobs?q=9999",
     "login": "/login",
     "docs": "/docs",
+    "portfolios": "/portfolios",
+    "portfolio": "/portfolios/{portfolio}",
     "schedules": "/schedules",
     "schedule": "/schedules/{schedule}",
     "new-schedule": "/schedules/new",
@@ -49,7 +51,21 @@ def planted(stack: Stack, ended: str) -> dict[str, str]:
     user = {"name": "hanako.yamada@example.com", "password": "correct horse battery staple", "role": "operator"}
     http.post("/api/v1/users", json=user).raise_for_status()
     http.post("/api/v1/tokens", json={"name": "n8n", "scopes": ["ingest", "jobs:read"]}).raise_for_status()
-    return {"job": ended, "schedule": found["schedule_id"]}
+    return {"job": ended, "schedule": found["schedule_id"], "portfolio": plant_portfolio(stack)}
+
+
+def plant_portfolio(stack: Stack) -> str:
+    """Return the id of a portfolio with a history."""
+    http = stack.api.http
+    daily = stack.api.submit(intervals={"1d": 120}, symbols=["7203", "6758"])
+    assert stack.api.wait(daily)["status"] == "completed"
+    day = http.get("/api/v1/bars/7203?interval=1d").json()["items"][0]["opened_at"][:10]
+    path = http.post("/api/v1/portfolios", json={"name": "Japan"}).headers["location"]
+    rows = f"{day},deposit,,,,,5000000,\n{day},buy,7203,300,2841.5,275,,first\n{day},buy,6758,100,1200,99,,\n"
+    rows += f"{day},sell,7203,100,2900,99,,\n{day},dividend,7203,,,,4500,\n"
+    head = "day,kind,symbol,quantity,price,fee,amount,note\n"
+    http.post(f"{path}/import", json={"csv": head + rows}).raise_for_status()
+    return str(path.rpartition("/")[2])
 
 
 @pytest.mark.parametrize("width", [390, 1440])

@@ -203,6 +203,15 @@ ROWS: dict[str, Row] = {
     "POST /tokens": Row(_ADMIN, form="name=page&scope=admin&scopes=admin", fine={200, 201, 303, 422}),
     "POST /tokens/{token_id}/revoke": Row(_ADMIN, form="next=/tokens", fine={303}),
     "GET /audit": Row(_ADMIN),
+    "GET /portfolios": Row(_HOLDINGS),
+    "POST /portfolios": Row(_TRADES, form="name=page", fine={303}),
+    "GET /portfolios/{portfolio_id}": Row(_HOLDINGS),
+    "POST /portfolios/{portfolio_id}/cash": Row(_TRADES, form="kind=deposit&amount=1000", fine={303}),
+    "POST /portfolios/{portfolio_id}/trades": Row(
+        _TRADES, form="side=buy&symbol=7203&quantity=100&price=1", fine={303}
+    ),
+    # No entry has this id.
+    "POST /portfolios/{portfolio_id}/reverse": Row(_TRADES, form="entry=00000000000000000000000000000000", fine={404}),
     "GET /data": Row(_BARS),
     "GET /symbols/{symbol}": Row(_BARS),
     "POST /fetch/preview": Row(_BARS, form="session=2025-11-04"),

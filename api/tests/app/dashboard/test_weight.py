@@ -46,7 +46,18 @@ async def weigh(browser: httpx2.AsyncClient, path: str) -> int:
     "path",
     [
         *("/", "/jobs", "/data", "/symbols/7203", "/symbols/7203?interval=1d", "/schedules", "/schedules/new"),
-        *("/workers", "/webhooks", "/dead-letters", "/quarantine", "/more", "/settings", "/users", "/tokens", "/audit"),
+        *(
+            "/workers",
+            "/webhooks",
+            "/dead-letters",
+            "/quarantine",
+            "/portfolios",
+            "/more",
+            "/settings",
+            "/users",
+            "/tokens",
+            "/audit",
+        ),
     ],
 )
 async def test_a_page_is_light(real_app: FastAPI, real_browser: httpx2.AsyncClient, path: str) -> None:

@@ -1,0 +1,109 @@
+"""One portfolio: what it is worth, its positions and entries, and the forms that book in it."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from app.auth.scopes import Scope
+from app.dashboard.asking import Reply
+from app.dashboard.page import OpenPage, Page, ask_all
+from app.dashboard.pages.portfolios.listed import API
+from app.dashboard.shapes.amounts import direction, signed_yen, yen
+from app.dashboard.shapes.equity_line import build_line
+from app.dashboard.viewer import first_of, read_form
+from app.deps import needs
+from batch.portfolio.entry import CASH_KINDS
+
+router = APIRouter()
+_WRITES = [needs(Scope.PORTFOLIOS_WRITE)]
+_TOLD = ("booked", "reversed")
+#: The fields of the forms that are sent as they are typed; one that is empty is left out.
+_TRADE, _CASH = ("day", "side", "symbol", "price", "fee", "note"), ("day", "kind", "amount", "symbol", "note")
+_ENTRIES = 50
+PortfolioId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+
+
+@router.get("/portfolios/{portfolio_id}", dependencies=[needs(Scope.PORTFOLIOS_READ)])
+async def show_portfolio(
+    page: Page, portfolio_id: PortfolioId, told: Annotated[str, Query(max_length=20)] = ""
+) -> Response:
+    """Show one portfolio."""
+    return await _show(page, portfolio_id, told=told if told in _TOLD else "")
+
+
+@router.post("/portfolios/{portfolio_id}/trades", dependencies=_WRITES)
+async def book_trade(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
+    """Book a trade; one that is refused is shown again with the reason."""
+    fields = await read_form(request)
+    body = _given(fields, _TRADE)
+    quantity = first_of(fields, "quantity").strip()
+    # A number that is none is left to the API, which says what it expected.
+    is_whole = quantity.isascii() and quantity.isdecimal() and len(quantity) < 12
+    body["quantity"] = int(quantity) if is_whole else quantity
+    return await _book(page, portfolio_id, "trades", body, fields)
+
+
+@router.post("/portfolios/{portfolio_id}/cash", dependencies=_WRITES)
+async def book_cash(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
+    """Book a movement of cash; one that is refused is shown again with the reason."""
+    fields = await read_form(request)
+    return await _book(page, portfolio_id, "cash", _given(fields, _CASH), fields)
+
+
+@router.post("/portfolios/{portfolio_id}/reverse", dependencies=_WRITES)
+async def reverse_entry(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
+    """Take an entry back."""
+    fields = await read_form(request)
+    reply = await page.api.post(f"{API}/{portfolio_id}/reversals", {"entry_id": first_of(fields, "entry")})
+    if not reply.is_ok:
+        return await page.show_problem(reply)
+    return page.go_to(f"/portfolios/{portfolio_id}?told=reversed")
+
+
+async def _book(
+    page: OpenPage, portfolio_id: str, part: str, body: Mapping[str, Any], fields: Mapping[str, list[str]]
+) -> Response:
+    # A form that is sent twice books once.
+    reply = await page.api.post(f"{API}/{portfolio_id}/{part}", body, key=first_of(fields, "key")[:64])
+    if reply.is_ok:
+        return page.go_to(f"/portfolios/{portfolio_id}?told=booked")
+    given = {name: first_of(fields, name) for name in fields}
+    return await _show(page, portfolio_id, reply.status, problem=reply.problem, refused=part, given=given)
+
+
+async def _show(page: OpenPage, portfolio_id: str, status_code: int = 200, **values: Any) -> Response:
+    path = f"{API}/{portfolio_id}"
+    found = await ask_all(
+        portfolio=page.ask(path),
+        valuation=page.ask(f"{path}/valuation"),
+        equity=page.ask(f"{path}/equity"),
+        trades=page.ask(f"{path}/trades", limit=_ENTRIES),
+        cash=page.ask(f"{path}/cash", limit=_ENTRIES),
+    )
+    if not found["portfolio"].is_ok:
+        return await page.show_problem(found["portfolio"])
+    defaults: dict[str, Any] = {"told": "", "problem": None, "refused": "", "given": {}}
+    return await page.show(
+        "portfolios/one.html",
+        status_code,
+        portfolio=found["portfolio"].data,
+        found=found,
+        line=build_line(_items(found["equity"])),
+        kinds=[kind.value for kind in CASH_KINDS],
+        key=uuid4().hex,
+        yen=yen,
+        signed=signed_yen,
+        direction=direction,
+        **(defaults | values),
+    )
+
+
+def _items(reply: Reply) -> list[dict[str, Any]]:
+    return reply.data["items"] if reply.is_ok else []
+
+
+def _given(fields: Mapping[str, list[str]], names: tuple[str, ...]) -> dict[str, Any]:
+    values = {name: first_of(fields, name).strip() for name in names}
+    return {name: value for name, value in values.items() if value}

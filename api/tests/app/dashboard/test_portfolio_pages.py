@@ -1,0 +1,162 @@
+"""The pages of portfolios: the list, one portfolio with what is known of it, and what each form does."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import date
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.dashboard import filters
+from app.dashboard.shapes import amounts
+from app.dashboard.shapes.amounts import direction, signed_yen, yen
+from app.dashboard.shapes.equity_line import build_line
+from batch.bars.store import BarStore
+from batch.wiring import build_bar_store
+from tests.fixtures.bars.stored_bars import DAILY, at, bar, frame
+from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
+from tests.fixtures.jobs.browsers import VIEWERS, browser_of, read_page, tags_of, text_of
+
+pytestmark = pytest.mark.anyio
+TUESDAY = date(2025, 11, 4)
+TRADE = {"side": "buy", "symbol": "7203", "quantity": "100", "price": "2841.5", "fee": "99", "day": "2025-11-04"}
+
+
+@pytest.fixture
+async def app(tmp_path: Path, anyio_backend: str) -> AsyncIterator[FastAPI]:
+    """The API on a store of its own: that in memory is one for the whole process."""
+    async with running(memory_settings(tmp_path, bar_store="pages"), authenticators=[VIEWERS]) as app:
+        yield app
+
+
+@pytest.fixture
+async def path(browser: httpx2.AsyncClient) -> str:
+    """The page of a portfolio with a million yen."""
+    made = await browser.post("/portfolios", data={"name": "日本株 <b>", "provider": ""})
+    assert made.status_code == 303
+    path: str = made.headers["location"]
+    paid = await browser.post(f"{path}/cash", data={"kind": "deposit", "amount": "1000000", "day": "2025-11-04"})
+    assert paid.headers["location"] == f"{path}?told=booked"
+    return path
+
+
+@pytest.fixture
+def bars(app: FastAPI) -> BarStore:
+    """The bars of the API."""
+    return build_bar_store(jobs_of(app).parts.settings)
+
+
+async def test_the_list_shows_cash_and_who_makes_prices_up(browser: httpx2.AsyncClient, path: str) -> None:
+    html = await read_page(browser, "/portfolios")
+    assert ("a", path) in [(name, tag.get("href")) for name, tag in tags_of(html)]
+    assert "日本株 <b> synthetic generated, not market data 1,000,000" in text_of(html)
+
+
+async def test_an_empty_list_says_what_to_do(browser: httpx2.AsyncClient) -> None:
+    assert "There is no portfolio yet." in text_of(await read_page(browser, "/portfolios"))
+
+
+async def test_a_name_that_is_taken_is_said_at_the_form(browser: httpx2.AsyncClient, path: str) -> None:
+    answer = await browser.post("/portfolios", data={"name": "日本株 <b>"})
+    assert answer.status_code == 409
+    assert "is there already, expected another name" in text_of(answer.text)
+
+
+async def test_a_page_shows_worth_positions_and_entries(browser: httpx2.AsyncClient, path: str, bars: BarStore) -> None:
+    await browser.post(f"{path}/trades", data=TRADE)
+    text = text_of(await read_page(browser, path))
+    # The worth is not known without a close, and never 0.
+    assert "Equity, yen – Profit, yen – Cash, yen 715,751 Value, yen –" in text
+    assert "No close is stored of 7203" in text
+    await bars.write(DAILY, frame(*(bar("7203", at(TUESDAY.replace(day=day)), 2900.0 + day) for day in (4, 5, 6))))
+    html = await read_page(browser, path)
+    text = text_of(html)
+    assert "Equity, yen 1,006,351 Profit, yen +6,351 Cash, yen 715,751 Value, yen 290,600" in text
+    assert "2025-11-04 buy 7203 100 2,841.5 99 284,150" in text
+    assert re.search(r"7203 100 2,842\.49 2,906 .* final 290,600 \+6,351", text)
+    assert "2025-11-04 deposit" in text
+    assert [tag["d"][:4] for name, tag in tags_of(html) if name == "path" and tag.get("d", "").startswith("M0.0")] == [
+        "M0.0"
+    ]
+
+
+async def test_a_refused_trade_is_shown_again_with_its_reason(browser: httpx2.AsyncClient, path: str) -> None:
+    answer = await browser.post(f"{path}/trades", data=TRADE | {"quantity": "1e3", "note": "mine"})
+    assert answer.status_code == 422
+    assert ("input", "mine") in [(name, tag.get("value")) for name, tag in tags_of(answer.text)]
+    assert 'id="fault-quantity-1"' in answer.text
+    short = await browser.post(f"{path}/trades", data=TRADE | {"side": "sell"})
+    assert short.status_code == 409
+    assert "7203 would be short on 2025-11-04: 100 sold, 0 held" in text_of(short.text)
+
+
+async def test_a_form_that_is_sent_twice_books_once(browser: httpx2.AsyncClient, path: str) -> None:
+    html = await read_page(browser, path)
+    (key,) = [tag["value"] for name, tag in tags_of(html) if tag.get("name") == "key" and tag["value"].endswith("-t")]
+    for _ in range(2):
+        assert (await browser.post(f"{path}/trades", data=TRADE | {"key": key})).status_code == 303
+    assert text_of(await read_page(browser, path)).count("2025-11-04 buy 7203") == 1
+
+
+async def test_an_entry_is_taken_back(browser: httpx2.AsyncClient, path: str) -> None:
+    await browser.post(f"{path}/trades", data=TRADE)
+    html = await read_page(browser, path)
+    entry = next(tag["value"] for _, tag in tags_of(html) if tag.get("name") == "entry")
+    done = await browser.post(f"{path}/reverse", data={"entry": entry})
+    assert done.headers["location"] == f"{path}?told=reversed"
+    text = text_of(await read_page(browser, f"{path}?told=reversed"))
+    assert "The entry was taken back by another one." in text
+    assert "buy taken back 7203" in text
+    assert (await browser.post(f"{path}/reverse", data={"entry": entry})).status_code == 409
+
+
+async def test_a_viewer_reads_and_may_not_book(app: FastAPI, path: str) -> None:
+    async with browser_of(app, role="viewer") as viewer:
+        html = await read_page(viewer, path)
+        assert [tag for name, tag in tags_of(html) if name == "button" and "btn-bad" in tag.get("class", "")] == []
+        locked = [tag for name, tag in tags_of(html) if name == "button" and "disabled" in tag]
+        assert [tag["title"] for tag in locked] == [
+            "This needs the scope portfolios:write, which your role does not have"
+        ] * 2
+        assert (await viewer.post(f"{path}/trades", data=TRADE)).status_code == 403
+
+
+async def test_another_owner_finds_no_page(app: FastAPI, path: str) -> None:
+    async with browser_of(app, owner="other") as other:
+        assert (await other.get(path)).status_code == 404
+        assert "日本株" not in (await other.get("/portfolios")).text
+
+
+async def test_pages_are_in_japanese(app: FastAPI, path: str) -> None:
+    async with browser_of(app, **{"accept-language": "ja"}) as browser:
+        await browser.post(f"{path}/trades", data=TRADE)
+        text = text_of(await read_page(browser, path))
+        assert "現金（円） 715,751" in text
+        assert "2025-11-04 買付 7203 100" in text
+
+
+def test_amounts_are_written_for_people() -> None:
+    assert amounts.UNKNOWN == filters.UNKNOWN
+    assert [yen(each) for each in ("1234567.5", "0", "99.9999", "-3.25", None)] == [
+        "1,234,567.5",
+        "0",
+        "100",
+        "-3.25",
+        "–",
+    ]
+    assert [signed_yen(each) for each in ("1000", "-1000.25", "0", None)] == ["+1,000", "−1,000.25", "0", "–"]
+    assert [direction(each) for each in ("1", "-1", "0", None)] == ["up", "down", "", ""]
+
+
+def test_a_line_has_gaps_where_equity_is_not_known() -> None:
+    days = [{"day": f"2025-11-0{n}", "equity": each} for n, each in enumerate(["100", None, "300", "200"], start=4)]
+    line = build_line(days)
+    assert line is not None
+    assert line.path == "M0.0 100.0M666.7 0.0L1000.0 50.0"
+    assert (line.low, line.high, line.first, line.last) == ("100", "300", "2025-11-04", "2025-11-07")
+    assert build_line(days[:2]) is None
+    flat = build_line([{"day": "a", "equity": "5"}, {"day": "b", "equity": "5"}])
+    assert flat is not None
+    assert flat.path == "M0.0 100.0L1000.0 100.0"
