@@ -53,7 +53,8 @@ class World:
         row = replace(ROWS[name], form=form or ROWS[name].form)
         ids = dict(self.ids)
         for queue, known in (("/market-data/", "market_job_id"), ("/backtest/", "backtest_job_id")):
-            ids["job_id"] = ids[known] if queue in path else ids["job_id"]
+            if queue in path:
+                ids["job_id"] = ids[known]
         if row.is_stream:
             return await _begin_stream(self.app, path.format(**ids), headers)
         kind = {"content-type": "application/x-www-form-urlencoded"} if row.form else {}
