@@ -16,6 +16,7 @@ NO_SCHEMA_SAYS = {
         r"not a trading day; the nearest are",
         r"which has not opened yet",
         r"expected a trading day from \d{4} on that has opened",
+        r"as_of was .*, (expected|when)",
         r"has no (1m|5m|15m|1h|1d) bars (older|from before)",
         # Two fields.
         r"market was \w+, provider",
