@@ -79,16 +79,15 @@ def read_bars(past: Past, series: BarSeries, *, symbol: str, start: datetime, en
 
 def read_session(past: Past, series: BarSeries, session: date) -> pl.DataFrame:
     """Return every symbol's bars of one session, in `BAR_SCHEMA`."""
-    first_s = to_day(session) * _DAY_S
-    return _read_days(past, series, (session, session), keep=(first_s, first_s + _DAY_S))
+    return pl.concat([empty_bars(), *_read_buckets(past, series, session, session)]).sort("symbol", "opened_at")
 
 
 def coverage(past: Past, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
     """Return what was held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`; every page is decoded."""
     if first > last:
         return pl.DataFrame(schema=COVERAGE_SCHEMA)
-    keep = to_day(first) * _DAY_S, (to_day(last) + 1) * _DAY_S
-    return count_sessions(_read_days(past, series, (first, last), keep=keep))
+    counted = [count_sessions(bars) for bars in _read_buckets(past, series, first, last)]
+    return pl.concat([pl.DataFrame(schema=COVERAGE_SCHEMA), *counted]).sort("symbol", "session")
 
 
 def latest(past: Past, series: BarSeries, *, symbols: Sequence[str] = ()) -> pl.DataFrame:
@@ -106,16 +105,19 @@ def latest(past: Past, series: BarSeries, *, symbols: Sequence[str] = ()) -> pl.
     return pl.concat([empty_bars(), *(found[symbol] for symbol in sorted(found))])
 
 
-def _read_days(past: Past, series: BarSeries, days: tuple[date, date], *, keep: tuple[int, int]) -> pl.DataFrame:
-    span = bucket_of(series.interval, days[0]), bucket_of(series.interval, days[1])
-    found = [empty_bars()]
+def _read_buckets(past: Past, series: BarSeries, first: date, last: date) -> Iterator[pl.DataFrame]:
+    """Yield the bars of the days `first` to `last` a session at a time, daily bars a year: this bounds the memory."""
+    first_s, end_s = to_day(first) * _DAY_S, (to_day(last) + 1) * _DAY_S
+    span = bucket_of(series.interval, first), bucket_of(series.interval, last)
     for shard in shards_between(past.files, series, *span):
-        first, last = within_month(shard, span) if series.interval.is_intraday else span
+        oldest, newest = within_month(shard, span) if series.interval.is_intraday else span
         with _opened(past, series, shard) as held:
-            if held is not None:
-                symbols, columns = held.load(_BETWEEN, (first << SID_BITS, ((last + 1) << SID_BITS) - 1))
-                found.append(to_frame(symbols, keep_between(columns, *keep)))
-    return pl.concat(found).sort("symbol", "opened_at")
+            if held is None:
+                continue
+            for bucket in range(oldest, newest + 1):
+                symbols, columns = held.load(_BETWEEN, (bucket << SID_BITS, ((bucket + 1) << SID_BITS) - 1))
+                if symbols:
+                    yield to_frame(symbols, keep_between(columns, first_s, end_s))
 
 
 @dataclass(frozen=True, slots=True)
