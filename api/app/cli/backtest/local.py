@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli.data.held import open_actions, open_store
 from app.cli.exits import CliError, Exit
 from app.cli.output.backtests import print_run
 from app.cli.session import Session
@@ -88,18 +89,19 @@ def name_of(file: str) -> str:
 
 
 def _load(body: Mapping[str, Any]) -> "tuple[StudyBars, BacktestRequest]":
-    from batch.scripts.run_backtest import load_study_bars, with_days  # noqa: PLC0415  polars and numpy
-    from batch.wiring import build_bar_store  # noqa: PLC0415  the same
+    from batch.backtest.study.bars import BarTools, load_bars  # noqa: PLC0415  polars and numpy
+    from batch.scripts.run_backtest import with_days  # noqa: PLC0415  the same
 
     settings = load_settings()
-    request = with_days(
-        BacktestRequest.parse(body).filled(provider=body.get("provider") or settings.provider), settings
-    )
+    asked = BacktestRequest.parse({**body, "provider": body.get("provider") or settings.provider})
+    request = with_days(asked, settings)
 
     async def load() -> "StudyBars":
+        tools = BarTools(open_store(), open_actions(), settings.symbols_dir)
         try:
-            return await load_study_bars(request, settings)
+            return await load_bars(request, tools)
         finally:
-            await build_bar_store(settings).close()
+            await tools.actions.close()
+            await tools.store.close()
 
     return asyncio.run(load()), request

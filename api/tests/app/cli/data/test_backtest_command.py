@@ -1,0 +1,70 @@
+"""`kaboom backtest` without a server: strategies of your own, the check for looking ahead, and the list."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from app.cli.exits import Exit
+from batch.bars.pages.store import PageBarStore
+from tests.app.cli.conftest import Kaboom
+from tests.fixtures.backtest.stored import SERIES, daily_bars
+
+HONEST = """
+import numpy as np
+
+class Strategy:
+    def targets(self, panel):
+        close = panel.adjusted("close")
+        weights = np.full(panel.shape, np.nan)
+        weights[1:] = np.where(close[1:] > close[:-1], 0.3, 0.0)
+        return weights
+"""
+AHEAD = HONEST.replace("weights[1:]", "weights[:-1]")
+
+
+@pytest.fixture
+def held(kaboom: Kaboom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kaboom:
+    """A command line on a data folder with daily bars of three symbols, beside two strategies."""
+
+    async def write() -> None:
+        store = PageBarStore(tmp_path / "data" / "bars")
+        await store.write(SERIES, daily_bars())
+        await store.close()
+
+    asyncio.run(write())
+    monkeypatch.setenv("KABOOM_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "honest.py").write_text(HONEST)
+    (tmp_path / "ahead.py").write_text(AHEAD)
+    return kaboom
+
+
+@pytest.mark.parametrize("bars", [(), ("--symbol", "7203", "--to", "2025-11-05", "--sessions", "300")])
+def test_a_strategy_that_looks_ahead_is_found(held: Kaboom, bars: tuple[str, ...]) -> None:
+    ahead = held("backtest", "check", "ahead.py", *bars)
+    assert (ahead.code, "looks ahead" in ahead.err) == (Exit.JOB_FAILED, True)
+    honest = held("backtest", "check", "honest.py", *bars)
+    assert (honest.code, "no decision changed" in honest.out) == (Exit.OK, True)
+
+
+def test_a_file_runs_here_and_leaves_a_report(held: Kaboom, tmp_path: Path) -> None:
+    scope = ("--symbol", "7203", "--to", "2025-11-05", "--sessions", "300")
+    done = held("backtest", "run", "honest.py", *scope, "--fee", "0.001", "--out", "r.html")
+    assert done.code == 0, done.err
+    assert "without a worker" in done.err
+    assert "generated, not market data" in done.out
+    assert "Sharpe ratio" in done.out
+    assert (tmp_path / "r.html").read_bytes().startswith(b"<!doctype html>")
+    one, two = [held("backtest", "run", "honest.py", *scope, "--json").out for _ in range(2)]
+    assert one == two
+    assert held("backtest", "run", "honest.py", "--symbol", "1301").code == Exit.USAGE
+
+
+def test_what_is_no_parameter_is_refused(kaboom: Kaboom) -> None:
+    done = kaboom("backtest", "run", "sma_cross", "--symbol", "7203", "--param", "fast")
+    assert (done.code, "NAME=VALUE" in done.err) == (Exit.USAGE, True)
+
+
+def test_strategies_are_listed_with_their_parameters(kaboom: Kaboom) -> None:
+    done = kaboom("backtest", "list", "strategies")
+    assert "fast=10, slow=20" in done.out
