@@ -1,6 +1,9 @@
 """What OpenAPI shows of jobs: one that is half done, and what comes with it."""
 
+from collections.abc import Mapping
 from typing import Any
+
+from app.jobs.queues import jobs_path
 
 _ID = "dc84d88371794773b929d2957f6a663b"
 _JOBS = "/api/v1/ingest/jobs"
@@ -55,6 +58,16 @@ JOB: dict[str, Any] = {
         "retry": f"{_JOBS}/{_ID}/retry",
     },
 }
+
+
+def show_job(queue: str, task: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the example of a job of a queue; of another one than `JOB`'s it has no result yet."""
+    if queue == JOB["queue"]:
+        return JOB
+    links = {name: link.replace(_JOBS, jobs_path(queue)) for name, link in JOB["links"].items()}
+    shown = {"queue": queue, "task": task, "request": dict(request), "links": links}
+    return JOB | shown | {"market": None, "intervals": None, "result": None}
+
 
 JOB_PAGE: dict[str, Any] = {
     "items": [JOB | {"request": None}],

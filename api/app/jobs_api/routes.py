@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Union
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, create_model
 from starlette.responses import StreamingResponse
 
 from app.auth.scopes import Scope
@@ -19,6 +19,7 @@ from app.jobs.queues import Queue, jobs_path
 from app.jobs.retries import retry_whole
 from app.jobs_api.accepting import accept
 from app.jobs_api.chunks import ChunkListing, ChunkPage, page_chunks
+from app.jobs_api.examples import show_job
 from app.jobs_api.failures import FailureListing, page_failures
 from app.jobs_api.listing import JobList, Listing
 from app.jobs_api.log import LOG_ANSWERS, ResumedLogQuery, page_log, stream_log
@@ -86,7 +87,12 @@ class JobRoutes:
         results = tuple(dict.fromkeys(job_type.result for job_type in self.job_types))
         name = "".join(part.capitalize() for part in self.queue.value.split("_")) + "JobView"
         result = (Union[(*results, None)], Field(description="by kind of job"))
-        return create_model(name, __base__=JobView, result=result)  # type: ignore[arg-type]
+        view: type[JobView] = create_model(name, __base__=JobView, result=result)  # type: ignore[arg-type]
+        first = self.job_types[0]
+        example = show_job(self.queue.value, first.name, first.example)
+        view.model_config = view.model_config | ConfigDict(json_schema_extra={"example": example})
+        view.model_rebuild(force=True)
+        return view
 
     def __post_init__(self) -> None:
         """Make what the lists of all callers share."""
