@@ -11,6 +11,7 @@ from functools import cache
 
 from app.words.details.accounts import ACCOUNT_DETAILS
 from app.words.details.alerts import ALERT_DETAILS
+from app.words.details.analyses import ANALYSIS_DETAILS
 from app.words.details.backtests import BACKTEST_DETAILS
 from app.words.details.findings import FINDING_DETAILS
 from app.words.details.instruments import INSTRUMENT_DETAILS
@@ -35,6 +36,7 @@ DETAILS: Sequence[Pair] = (
     *ALERT_DETAILS,
     *PAGE_DETAILS,
     *PORTFOLIO_DETAILS,
+    *ANALYSIS_DETAILS,
     # Last: one of its templates begins with a field.
     *BACKTEST_DETAILS,
 )

@@ -1,0 +1,1 @@
+"""Checks on what an analyst answered: nothing that fails one is shown as an analysis."""

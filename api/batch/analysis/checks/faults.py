@@ -1,0 +1,37 @@
+"""Why an answer is refused, in codes."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from batch.kit.printable import clean
+
+_MOST_LETTERS = 60
+
+
+class FaultCode(StrEnum):
+    """A reason to refuse an answer."""
+
+    SCHEMA = "schema"  # not the JSON that was asked for
+    SUBJECT = "subject"  # about another symbol or job
+    VERDICT = "verdict"  # a verdict of another kind of analysis
+    SOURCE = "source"  # a claim cites a row or a field that does not exist
+    VALUE = "value"  # a claim has another number than its source row
+    NUMBER = "number"  # a number in the text is no claim of its point
+    UNIT = "unit"  # a number in the text has another unit than its field
+    LETTERS = "letters"  # markup, control characters, or letters of other scripts
+    LINK = "link"  # an address
+    ADVICE = "advice"  # a recommendation, or something called certain
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One reason: its code, the place in the answer as a JSON pointer, and what was found there, made printable."""
+
+    code: FaultCode
+    where: str
+    found: str
+
+    @property
+    def words(self) -> str:
+        """The fault in one line."""
+        return f"{self.code} at {self.where or '/'}: {clean(self.found[:_MOST_LETTERS])}"

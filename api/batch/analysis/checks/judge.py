@@ -1,0 +1,91 @@
+"""Judging an answer against the facts that it was given: an opinion that may be shown, or the faults; pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from pydantic import ValidationError
+
+from batch.analysis.checks.faults import Fault, FaultCode
+from batch.analysis.checks.numbers import Cited, find_numbers
+from batch.analysis.checks.wording import find_wording, normalize
+from batch.analysis.facts.model import Facts
+from batch.analysis.opinion import Claim, Opinion, Point
+from batch.analysis.vocabulary import VERDICTS
+
+#: The most bytes of an answer: eight points of six claims need less.
+MOST_BYTES = 64 << 10
+_MOST_FAULTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An answer after the checks: an opinion without faults, or faults and no opinion."""
+
+    opinion: Opinion | None
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The faults in one line."""
+        return "; ".join(fault.words for fault in self.faults)
+
+
+def judge_answer(text: str, facts: Facts) -> Judged:
+    """Return the opinion in an answer, if nothing is wrong with it; else the first ten faults."""
+    if len(text.encode(errors="replace")) > MOST_BYTES:
+        return Judged(None, (Fault(FaultCode.SCHEMA, "", f"more than {MOST_BYTES} bytes"),))
+    try:
+        opinion = Opinion.model_validate_json(text)
+    except ValidationError as e:
+        return Judged(None, tuple(_describe(e)))
+    except ValueError:
+        return Judged(None, (Fault(FaultCode.SCHEMA, "", "not JSON"),))
+    return judge_opinion(opinion, facts)
+
+
+def judge_opinion(opinion: Opinion, facts: Facts) -> Judged:
+    """Return an opinion, if nothing is wrong with it; else the first ten faults."""
+    faults = tuple(islice(_find_faults(opinion, facts), _MOST_FAULTS))
+    return Judged(None, faults) if faults else Judged(opinion)
+
+
+def _describe(error: ValidationError) -> Iterator[Fault]:
+    for one in islice(error.errors(include_url=False, include_context=False, include_input=False), _MOST_FAULTS):
+        # The places hold what a model made up, such as names of fields.
+        yield Fault(FaultCode.SCHEMA, "/" + "/".join(str(part)[:20] for part in one["loc"][:4]), one["type"])
+
+
+def _find_faults(opinion: Opinion, facts: Facts) -> Iterator[Fault]:
+    if opinion.subject != facts.subject:
+        yield Fault(FaultCode.SUBJECT, "/subject", opinion.subject)
+    if opinion.verdict not in VERDICTS[facts.kind]:
+        yield Fault(FaultCode.VERDICT, "/verdict", opinion.verdict)
+    for n, point in enumerate(opinion.points):
+        yield from _find_in_point(point, facts, f"/points/{n}")
+
+
+def _find_in_point(point: Point, facts: Facts, where: str) -> Iterator[Fault]:
+    cited = list[Cited]()
+    for n, claim in enumerate(point.claims):
+        found = _check_claim(claim, facts, f"{where}/claims/{n}")
+        if isinstance(found, Fault):
+            yield found
+        else:
+            cited.append(found)
+    plain = normalize(point.text)
+    for code, what in (*find_wording(plain), *find_numbers(plain, cited)):
+        yield Fault(code, f"{where}/text", what)
+
+
+def _check_claim(claim: Claim, facts: Facts, where: str) -> Fault | Cited:
+    row = facts.find(claim.source)
+    if row is None:
+        return Fault(FaultCode.SOURCE, f"{where}/source", claim.source)
+    if claim.field not in row.values:
+        return Fault(FaultCode.SOURCE, f"{where}/field", claim.field)
+    value = row.values[claim.field]
+    # Facts are rounded, so that they can be copied.
+    if abs(claim.value - value) > 1e-9 * max(1.0, abs(value)):
+        return Fault(FaultCode.VALUE, f"{where}/value", repr(claim.value))
+    return Cited(claim.field, value, row.session)

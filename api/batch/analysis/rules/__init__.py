@@ -1,0 +1,1 @@
+"""The rules analyst: a local, deterministic analyst with the same output as a model."""

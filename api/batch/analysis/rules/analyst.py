@@ -1,0 +1,110 @@
+"""The rules analyst: verdicts by fixed rules on the same facts, and with the same checks, as those of a model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from batch.analysis.facts.model import Facts
+from batch.analysis.opinion import MOST_POINTS, Opinion, Point
+from batch.analysis.rules.wording import write_point
+from batch.analysis.vocabulary import Kind, Language, Verdict
+
+#: Its name on a result, with the version of the rules.
+RULES_ANALYST = "rules-1"
+
+#: From this share of all signals on, they have a direction.
+_LEAN = 0.4
+_HOT, _COLD = 70.0, 30.0
+#: A volatility a year, or a drawdown, in per cent: from the first on the risk is medium, from the second on high.
+_VOLATILITY, _DRAWDOWN = (25.0, 45.0), (15.0, 35.0)
+_CAUSES: Mapping[str, Verdict] = MappingProxyType(
+    {
+        "outcome_provider_error": Verdict.PROVIDER,
+        "outcome_rate_limited": Verdict.PROVIDER,
+        "outcome_invalid": Verdict.QUALITY,
+        "outcome_write_failed": Verdict.STORAGE,
+    }
+)
+#: A verdict, its confidence from 0 to 1, and the names of its sentences.
+type _Ruling = tuple[Verdict, float, Sequence[str]]
+
+
+def give_opinion(facts: Facts, language: Language) -> Opinion:
+    """Return the opinion of the rules; the same facts always give the same one.
+
+    Raises:
+        ValueError: the facts have none of the fields that the rules know; `gather_*` always gives some.
+
+    """
+    verdict, confidence, names = _RULES[facts.kind](facts)
+    points: list[Point] = [point for name in names if (point := write_point(name, facts, language))]
+    if not points:
+        raise ValueError(f"facts of {facts.subject} had no known field")
+    return Opinion(subject=facts.subject, verdict=verdict, confidence=confidence, points=tuple(points[:MOST_POINTS]))
+
+
+def _rule_technical(facts: Facts) -> _Ruling:
+    signals = [
+        _compare(facts, "close", "sma_25", ("above_short", "below_short")),
+        _compare(facts, "sma_25", "sma_75", ("above_long", "below_long")),
+        _compare(facts, "macd_12_26_9_histogram", None, ("momentum_up", "momentum_down")),
+        _compare(facts, "return_20_pct", None, ("month_up", "month_down")),
+        _heat(facts),
+    ]
+    known = [signal for signal in signals if signal is not None]
+    if facts.get("sma_25") is None or not known:
+        return Verdict.NEUTRAL, 0.1, ["few_bars"]
+    share = sum(score for score, _ in known) / len(known)
+    names = [name for _, name in known]
+    if abs(share) < _LEAN:
+        return Verdict.NEUTRAL, round(0.5 + (_LEAN - abs(share)) / 2, 2), names
+    return (Verdict.BULLISH if share > 0 else Verdict.BEARISH), round(0.4 + abs(share) / 2, 2), names
+
+
+def _compare(facts: Facts, field: str, other: str | None, names: tuple[str, str]) -> tuple[int, str] | None:
+    value, limit = facts.get(field), 0.0 if other is None else facts.get(other)
+    if value is None or limit is None:
+        return None
+    return (1, names[0]) if value > limit else (-1, names[1])
+
+
+def _heat(facts: Facts) -> tuple[int, str] | None:
+    value = facts.get("rsi_14")
+    if value is None:
+        return None
+    if value >= _HOT:
+        return -1, "overheated"
+    return (1, "oversold") if value <= _COLD else (0, "calm")
+
+
+def _rule_risk(facts: Facts) -> _Ruling:
+    volatility, drawdown = facts.get("volatility_20_pct"), facts.get("max_drawdown_pct")
+    if volatility is None or drawdown is None:
+        return Verdict.MEDIUM, 0.1, ["few_bars"]
+    grades = [_grade(volatility, _VOLATILITY), _grade(-drawdown, _DRAWDOWN)]
+    verdict = (Verdict.LOW, Verdict.MEDIUM, Verdict.HIGH)[max(grades)]
+    return verdict, 0.8 if grades[0] == grades[1] else 0.6, ["volatility", "drawdown", "worst_day", "turnover"]
+
+
+def _grade(value: float, limits: tuple[float, float]) -> int:
+    return sum(value >= limit for limit in limits)
+
+
+def _rule_ingest(facts: Facts) -> _Ruling:
+    outcomes = [name for row in facts.rows for name in row.values if name.startswith("outcome_")]
+    told = [name for name in outcomes if facts.get(name) and name != "outcome_ok"]
+    if not facts.get("failed"):
+        return Verdict.COMPLETE, 0.9, ["all_fine", *(name for name in told if name not in _CAUSES)]
+    counts = dict.fromkeys(_CAUSES.values(), 0.0)
+    for name, verdict in _CAUSES.items():
+        counts[verdict] += facts.get(name) or 0
+    failed = sum(counts.values())
+    first = max(counts, key=lambda verdict: counts[verdict])
+    share = counts[first] / failed if failed else 0.0
+    names = ["some_failed", *(name for name in told if name in _CAUSES), "first_cause"]
+    names += [name for name in told if name in {"outcome_not_listed", "outcome_no_trades"}]
+    return (first, round(share, 2), names) if share >= 0.8 else (Verdict.MIXED, 0.5, names)
+
+
+_RULES: Mapping[Kind, Callable[[Facts], _Ruling]] = MappingProxyType(
+    {Kind.TECHNICAL: _rule_technical, Kind.RISK: _rule_risk, Kind.INGEST: _rule_ingest}
+)

@@ -1,0 +1,83 @@
+"""The words of analyses: kinds, verdicts, languages, and the disclaimer that is on each of them."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Literal
+
+type Language = Literal["ja", "en"]
+
+
+class Kind(StrEnum):
+    """What an analysis is about."""
+
+    TECHNICAL = "technical"
+    RISK = "risk"
+    INGEST = "ingest"
+
+
+class Verdict(StrEnum):
+    """The label of an opinion; `VERDICTS` has those of each kind."""
+
+    BULLISH = "bullish"
+    NEUTRAL = "neutral"
+    BEARISH = "bearish"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    COMPLETE = "complete"
+    PROVIDER = "provider"
+    QUALITY = "quality"
+    STORAGE = "storage"
+    MIXED = "mixed"
+
+
+#: The closed set of verdicts of each kind: of a technical analysis the direction, of a risk its degree, of an ingest
+#: job what its failures come from.
+VERDICTS: Mapping[Kind, tuple[Verdict, ...]] = MappingProxyType(
+    {
+        Kind.TECHNICAL: (Verdict.BULLISH, Verdict.NEUTRAL, Verdict.BEARISH),
+        Kind.RISK: (Verdict.LOW, Verdict.MEDIUM, Verdict.HIGH),
+        Kind.INGEST: (Verdict.COMPLETE, Verdict.PROVIDER, Verdict.QUALITY, Verdict.STORAGE, Verdict.MIXED),
+    }
+)
+
+_WORDS: Mapping[Verdict, tuple[str, str]] = MappingProxyType(
+    {
+        Verdict.BULLISH: ("bullish", "強気"),
+        Verdict.NEUTRAL: ("neutral", "中立"),
+        Verdict.BEARISH: ("bearish", "弱気"),
+        Verdict.LOW: ("low risk", "リスク低"),
+        Verdict.MEDIUM: ("medium risk", "リスク中"),
+        Verdict.HIGH: ("high risk", "リスク高"),
+        Verdict.COMPLETE: ("nothing is missing", "欠損なし"),
+        Verdict.PROVIDER: ("the provider failed", "データ提供元のエラー"),
+        Verdict.QUALITY: ("rows failed the quality checks", "品質検査で不合格"),
+        Verdict.STORAGE: ("bars could not be stored", "保存に失敗"),
+        Verdict.MIXED: ("several causes", "複数の原因"),
+    }
+)
+
+_DISCLAIMER: Mapping[Language, str] = MappingProxyType(
+    {
+        "en": (
+            "This analysis was generated automatically for information only. It is neither an investment solicitation "
+            "nor investment advice. Its accuracy and completeness are not guaranteed. "
+            "You are responsible for your own investment decisions."
+        ),
+        "ja": (
+            "本分析はAIが自動生成した参考情報で、投資勧誘・投資助言を目的としません。"
+            "正確性・完全性を保証しません。投資判断はご自身の責任で行ってください。"
+        ),
+    }
+)
+
+
+def say_verdict(verdict: Verdict, language: Language) -> str:
+    """Return a verdict in words, such as 強気."""
+    return _WORDS[verdict][language == "ja"]
+
+
+def disclaimer(language: Language) -> str:
+    """Return the sentence that is on each analysis."""
+    return _DISCLAIMER[language]

@@ -1,0 +1,80 @@
+"""The rules analyst says the same of the same facts, and passes the checks that models must pass."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.analysis.checks.judge import judge_answer, judge_opinion
+from batch.analysis.facts.ingest import gather_ingest
+from batch.analysis.facts.market import History, gather_risk, gather_technical
+from batch.analysis.facts.model import Facts
+from batch.analysis.rules.analyst import give_opinion
+from batch.analysis.rules.phrases import PHRASES
+from batch.analysis.vocabulary import VERDICTS, Language, Verdict
+from tests.batch.analysis.cases import ingest_facts, make_history, risk_facts, technical_facts
+
+LANGUAGES: tuple[Language, ...] = ("ja", "en")
+PRICES = st.lists(st.floats(min_value=0.5, max_value=200_000), min_size=1, max_size=120)
+ENDS = st.one_of(st.none(), st.floats(min_value=-5_000, max_value=200_000))
+COUNTS = st.integers(min_value=0, max_value=4_000)
+
+
+def check(facts: Facts) -> None:
+    for language in LANGUAGES:
+        opinion = give_opinion(facts, language)
+        assert judge_opinion(opinion, facts).words == ""
+        assert judge_answer(opinion.model_dump_json(), facts).opinion == opinion
+        assert opinion == give_opinion(facts, language)
+        assert opinion.verdict in VERDICTS[facts.kind]
+
+
+@given(PRICES, st.tuples(ENDS, ENDS, ENDS, ENDS, ENDS))
+def test_its_opinions_of_any_history_pass_the_checks(closes: list[float], ends: tuple[float | None, ...]) -> None:
+    names = ("sma_25", "sma_75", "rsi_14", "macd_12_26_9_histogram", "atr_14")
+    before: list[float | None] = [None] * (len(closes) - 1)
+    columns = {name: [*before, end] for name, end in zip(names, ends, strict=True)}
+    history = make_history(closes, columns, asked=250)
+    check(gather_technical(history))
+    check(gather_risk(history))
+
+
+@given(st.dictionaries(st.sampled_from(["ok", "provider_error", "invalid", "write_failed", "not_listed"]), COUNTS))
+def test_its_opinions_of_any_job_pass_the_checks(outcomes: dict[str, int]) -> None:
+    failed = sum(count for name, count in outcomes.items() if name not in {"ok", "not_listed"})
+    progress = {"total": sum(outcomes.values()), "done": sum(outcomes.values()) - failed, "failed": failed}
+    check(gather_ingest("b" * 32, progress, outcomes, [("provider_error", "502")] * min(failed, 5)))
+
+
+def test_a_history_without_bars_has_too_few() -> None:
+    empty = History("7203", (), dict.fromkeys(("open", "high", "low", "close", "volume"), ()), 250)
+    for facts in (gather_technical(empty), gather_risk(empty)):
+        check(facts)
+        assert give_opinion(facts, "en").points[0].text.startswith("Only 0 bars of 250 sessions")
+
+
+def test_a_rising_share_is_bullish() -> None:
+    opinion = give_opinion(technical_facts(), "ja")
+    assert opinion.verdict == Verdict.BULLISH
+    assert "終値2,871.5円は25日移動平均2,829.5円を上回っています。" in [point.text for point in opinion.points]
+
+
+def test_the_risk_of_a_swinging_share_is_high() -> None:
+    opinion = give_opinion(risk_facts(), "en")
+    assert opinion.verdict == Verdict.HIGH
+    assert {claim.field for point in opinion.points for claim in point.claims} >= {"volatility_20_pct", "turnover_20"}
+
+
+def test_a_job_is_explained_by_its_causes() -> None:
+    opinion = give_opinion(ingest_facts(), "en")
+    assert opinion.verdict == Verdict.PROVIDER
+    assert [point.text for point in opinion.points][:2] == [
+        "37 of 1,651 items failed.",
+        "The provider failed for 30 items.",
+    ]
+
+
+@pytest.mark.parametrize("name", PHRASES)
+def test_both_languages_of_a_phrase_say_the_same_fields(name: str) -> None:
+    english, japanese = PHRASES[name]
+    fields = [{part.partition("}")[0] for part in text.split("{")[1:]} for text in (english, japanese)]
+    assert fields[0] == fields[1] != set()
