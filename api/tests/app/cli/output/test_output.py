@@ -153,8 +153,8 @@ def test_the_result_of_a_job_without_chunks_is_shown(capsys: pytest.CaptureFixtu
     # It stored no bars, so there are none to look at.
     assert "kaboom coverage" not in shown.err
     assert describe_progress(session.words, job) == ""
-    for task, shown in {"backtest.run": "", "ingest.run_daily": "being planned"}.items():
-        assert describe_progress(session.words, job | {"status": "running", "task": task}) == shown
+    for task, line in {"backtest.run": "", "ingest.run_daily": "being planned"}.items():
+        assert describe_progress(session.words, job | {"status": "running", "task": task}) == line
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "ETA 55 to 75 s"), ("ja", "残り55\uff5e75秒")])
