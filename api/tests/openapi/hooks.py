@@ -25,6 +25,12 @@ NO_SCHEMA_SAYS = {
         r"step_min was \d+, expected \d+ or more for",
         r"at most [\d,]+ days apart are allowed",
         r"provider \w+ (has|does not|cannot)",
+        r"(symbols and market|out_of_sample and folds): expected one of them",
+        r"market was \w+, whose symbols no list has",
+        r"#/model/fees$",
+        # The parameters of a strategy, and the strategies of a worker's folder.
+        r"#/parameters",
+        r"strategy was .*, supported are",
         # A symbol is read as its market or provider writes it, an indicator by its own parameters.
         r"symbol was .*, expected",
         r"indicator (was|\w+)",
