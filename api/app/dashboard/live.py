@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -28,6 +29,8 @@ _MOST_AT_ONCE = 50
 #: A page opens its stream anew after so long, so that a viewer who has been logged out sees no more.
 _LIFE_S = 60.0
 _RETRY_MS = 2000
+#: Many viewers are told over so long, a few at once; successive multiples of the ratio are spread evenly.
+_SPREAD_S, _EACH_S, _GOLDEN = 0.5, 0.004, 0.618
 #: What the first page of the list may show, and what runs further down.
 _CHECKED = (
     {"status": ["queued", "running", "cancelling"], "limit": 50},
@@ -73,6 +76,7 @@ class _Channel:
         self._changes = LiveChanges(stream, page.viewer.owner, after=begins_at)
         self._rows = ShownRows()
         self._viewers = 0
+        self._phases = itertools.count()
         self._tasks: list[asyncio.Task[None]] = []
         self._note = ""
         self._told = begins_at
@@ -103,7 +107,7 @@ class _Channel:
             yield format_sse_event(event="reload", data_str="1", id=self._told or None)
         if self._note:
             yield format_sse_event(event="away", data_str=self._note)
-        end = time.monotonic() + _LIFE_S
+        end, phase = time.monotonic() + _LIFE_S, next(self._phases) * _GOLDEN % 1
         while time.monotonic() < end:
             news, events = self._log.news, self._log.after(place)
             if events is None:
@@ -114,6 +118,8 @@ class _Channel:
             try:
                 async with asyncio.timeout(_PING_S):
                     await news.wait()
+                # Not all at once: what else the process is asked would wait for all of them.
+                await asyncio.sleep(phase * min(_SPREAD_S, self._viewers * _EACH_S))
             except TimeoutError:
                 yield KEEPALIVE_COMMENT
         yield format_sse_event(event="again", data_str="1")
