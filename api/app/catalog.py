@@ -1,5 +1,6 @@
 """Every kind of job, one line for each feature: routes, schedules, commands and the queues page follow from these."""
 
+from app.ai_analysis.jobs import ANALYSE
 from app.backtest.jobs import RUN, SWEEP
 from app.ingest.jobs import BACKFILL, REFRESH_QUOTES, RUN_DAILY
 from app.jobs.job_type import Catalog, JobType

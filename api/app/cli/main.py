@@ -11,6 +11,7 @@ from app.cli.backup.restore import restore as restore_command
 from app.cli.backup.take import backup as backup_command
 from app.cli.commands import (
     about,
+    ai,
     alerts,
     jobs,
     portfolios,
@@ -55,6 +56,7 @@ app.command("alerts")(alerts.alerts)
 app.command("workers")(workers.workers)
 app.command("providers")(providers.providers)
 queues.add_commands(app)
+app.add_typer(ai.app, name="ai")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(webhooks.app, name="webhooks")

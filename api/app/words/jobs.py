@@ -79,6 +79,20 @@ JOB_WORDS: dict[str, Pair] = {
         "{source} {interval} before {before}: {bars:,} bars, {bytes:,} bytes",
         "{source} {interval}、{before} より前：{bars:,}本、{bytes:,}バイト",
     ),
+    # Analyses.
+    "analysis_head": ("{subject}: {verdict}, confidence {confidence}", "{subject}：{verdict}、確信度{confidence}"),
+    "analysis_no_consensus": ("no consensus", "見解不一致"),
+    "analysis_by": (
+        "analyst {analyst}, {agreed} of {asked} agree",
+        "分析者 {analyst}、{asked}件中{agreed}件が一致",
+    ),
+    "analysis_reason": ("models were not used: {reason}", "モデルは使われませんでした：{reason}"),
+    "analysis_cost": ("cost: ${dollars:.6f}", "費用：{dollars:.6f}ドル"),
+    "analysis_stays": ("{subject}: nothing leaves; the facts are:", "{subject}：外部には何も送られません。事実："),
+    "analysis_leaves": (
+        "{subject}: sent to {destination} for {models}, at most ${dollars:.6f}:",
+        "{subject}：{destination} の {models} に送信（最大{dollars:.6f}ドル）：",
+    ),
     # Schedules.
     "no_schedules": (
         "no schedules yet; add one: kaboom schedules add 'daily ingest' --session-at 16:35",

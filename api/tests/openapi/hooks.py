@@ -20,6 +20,7 @@ NO_SCHEMA_SAYS = {
         r"has no (1m|5m|15m|1h|1d) bars (older|from before)",
         # Two fields.
         r"market was \w+, provider",
+        r"expected (it|none) of kind \w+",
         r"expected them in order",
         r"expected start first",
         r"step_min was \d+, expected \d+ or more for",

@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.table import Table
 
+from app.cli.output.analyses import print_analyses
 from app.cli.output.backtests import print_run
 from app.cli.output.gaps import print_gaps
 from app.cli.output.headline import describe_job, describe_times
@@ -39,11 +40,13 @@ def print_summary(session: Session, job: dict[str, Any]) -> None:
 
 
 def _print_extras(session: Session, result: dict[str, Any]) -> None:
-    """Print the results of other jobs than an ingest: changes of a symbol list, the folder of indicators."""
+    """Print the results of other jobs than an ingest: changes of a symbol list, analyses, the folder of indicators."""
     words = session.words
     if "changes" in result:
         changes = words.say("join").join(f"{kind} {found['count']:,}" for kind, found in result["changes"].items())
         session.show(words.say("list_changes", as_of=result["as_of"], previous=result["previous"], changes=changes))
+    elif "analyses" in result:
+        print_analyses(session, result)
     elif "outcomes" not in result:
         # A job without chunks, whose result is all that it has to show.
         for name, value in result.items():

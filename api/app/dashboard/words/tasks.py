@@ -13,6 +13,7 @@ WORDS: dict[str, Pair] = {
     "market_data_indicators": ("Indicators", "指標の計算"),
     "backtest_run": ("Backtest", "バックテスト"),
     "backtest_sweep": ("Parameter sweep", "パラメーター探索"),
+    "ai_analysis_analyse": ("Analysis", "分析"),
     "TSE_PRIME": ("TSE Prime", "東証プライム"),
     "TSE_STANDARD": ("TSE Standard", "東証スタンダード"),
     "TSE_GROWTH": ("TSE Growth", "東証グロース"),

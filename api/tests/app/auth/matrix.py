@@ -89,6 +89,7 @@ ROWS: dict[str, Row] = {
     # The provider of the tests has no list of symbols.
     "POST /api/v1/market-data/refresh-symbols": Row(_WRITE, {"provider": "synthetic"}, fine={422}),
     "POST /api/v1/market-data/roll-up": Row(_WRITE, {"intervals": {"5m": 1}, "dry_run": True}),
+    "POST /api/v1/ai-analysis/analyse": Row(_WRITE, {"symbols": ["7203"], "dry_run": True}),
     "POST /api/v1/backtest/run": Row(_WRITE, {"strategy": "buy_and_hold", "symbols": ["7203"]}),
     "POST /api/v1/backtest/sweep": Row(
         _WRITE, {"strategy": "buy_and_hold", "symbols": ["7203"], "parameters": {"weight": 1}}
@@ -100,6 +101,7 @@ ROWS: dict[str, Row] = {
     **_job_rows("ingest"),
     **_job_rows("market-data"),
     **_job_rows("backtest"),
+    **_job_rows("ai-analysis"),
     "GET /api/v1/jobs": Row(_READ),
     "GET /api/v1/jobs/stats": Row(_READ),
     "GET /api/v1/stats/series": Row(_READ),

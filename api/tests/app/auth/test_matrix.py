@@ -40,6 +40,14 @@ ENDS_CALLER = ("POST /api/v1/me/password", "DELETE /api/v1/session", "POST /logo
 type Headers = Mapping[str, str]
 
 
+#: The jobs of paths that have one of these parts; those of others are ingests.
+OTHER_JOBS = {
+    "/market-data/": "market_job_id",
+    "/backtest/": "backtest_job_id",
+    "/ai-analysis/": "analysis_job_id",
+}
+
+
 @dataclass(frozen=True)
 class World:
     """An API, and one object of each kind that the owner `ingest` has."""
@@ -52,9 +60,9 @@ class World:
         method, _, path = name.partition(" ")
         row = replace(ROWS[name], form=form or ROWS[name].form)
         ids = dict(self.ids)
-        for queue, known in (("/market-data/", "market_job_id"), ("/backtest/", "backtest_job_id")):
+        for queue, known in OTHER_JOBS.items():
             if queue in path:
-                ids["job_id"] = ids[known]
+                ids["job_id"] = ids.get(known, "")
         if row.is_stream:
             return await _begin_stream(self.app, path.format(**ids), headers)
         kind = {"content-type": "application/x-www-form-urlencoded"} if row.form else {}
@@ -70,6 +78,7 @@ class World:
                 f"{INGEST}/jobs/{self.ids['job_id']}",
                 f"/api/v1/market-data/jobs/{self.ids['market_job_id']}",
                 f"/api/v1/backtest/jobs/{self.ids['backtest_job_id']}",
+                f"/api/v1/ai-analysis/jobs/{self.ids['analysis_job_id']}",
                 f"{SCHEDULES}/{self.ids['schedule_id']}",
                 f"/api/v1/users/{self.ids['user_id']}",
                 f"/api/v1/portfolios/{self.ids['portfolio_id']}",
@@ -131,7 +140,10 @@ async def world(tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
         backtest = await http.post("/api/v1/backtest/run", json=ROWS["POST /api/v1/backtest/run"].body)
         ids["backtest_job_id"] = backtest.json()["job_id"]
         await http.get(f"/api/v1/backtest/jobs/{ids['backtest_job_id']}", headers={"Prefer": "wait=20"})
-        for path in (f"{INGEST}/jobs/{ids['job_id']}", f"/api/v1/market-data/jobs/{ids['market_job_id']}"):
+        analyse = "/api/v1/ai-analysis/analyse"
+        ids["analysis_job_id"] = (await http.post(analyse, json=ROWS[f"POST {analyse}"].body)).json()["job_id"]
+        jobs = {"ingest": "job_id", "market-data": "market_job_id", "ai-analysis": "analysis_job_id"}
+        for path in (f"/api/v1/{queue}/jobs/{ids[name]}" for queue, name in jobs.items()):
             ended = await http.get(path, headers={"Prefer": "wait=20"})
             assert ended.json()["status"] == "completed", ended.text
         new = {"name": "nightly", "cron": "0 18 * * *", "request": {"intervals": {"1d": 1}, "symbols": ["7203"]}}

@@ -1,0 +1,93 @@
+"""The result of an analysis job."""
+
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Shown(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class CitedNumber(_Shown):
+    """A number of a point: the row and the field that it was matched with."""
+
+    source: str
+    field: str
+    value: float
+
+
+class AnalysisPoint(_Shown):
+    """A sentence; each number in it is one of its claims."""
+
+    text: str
+    claims: list[CitedNumber]
+
+
+class Source(_Shown):
+    """A row of facts that the analysis had."""
+
+    id: str
+    session: date | None = None
+    values: dict[str, float]
+    notes: dict[str, str] = Field(default_factory=dict, description="texts of others, cleaned; nothing cites them")
+
+
+class AskedModel(_Shown):
+    """A model that was asked, and what became of it."""
+
+    model: str
+    ending: str = Field(description="used, refused, failed or not_asked")
+    verdict: str | None = None
+    confidence: float | None = None
+    reason: str = Field(description="why its answer is not used")
+    prompt_tokens: int
+    completion_tokens: int
+    cost_microdollars: int
+    latency_ms: int
+    tries: int
+    is_kept: bool = Field(description="an answer to the same content from before, which cost nothing now")
+
+
+class SubjectAnalysis(_Shown):
+    """What is said of one symbol, or of one job."""
+
+    subject: str
+    analyst: str = Field(description="rules-1 for the local rules, models for a consensus of models")
+    reason: str = Field(description="why the rules analyst stands in for models; empty otherwise")
+    verdict: str | None = Field(description="null where there is no consensus")
+    verdict_words: str | None = Field(description="the verdict in the language of the request")
+    confidence: float | None
+    spread: float = Field(description="the largest confidence less the smallest")
+    agreed: int = Field(description="how many analysts say the verdict")
+    asked: int
+    points: list[AnalysisPoint]
+    sources: list[Source]
+    models: list[AskedModel]
+
+
+class Preview(_Shown):
+    """What would be sent to models about one subject."""
+
+    subject: str
+    destination: str | None = Field(description="the server; null where nothing can be sent")
+    models: list[str]
+    system: str
+    user: str
+    answer_schema: dict[str, Any]
+    most_microdollars: int = Field(description="the most that is reserved for it, without tries that are repeated")
+
+
+class AnalysisResult(_Shown):
+    """Analyses of symbols or of a job; of a dry run, what would be sent."""
+
+    kind: str
+    language: str
+    disclaimer: str
+    prompt_version: str
+    provider: str | None
+    session: date | None = Field(description="the last session; null of kind ingest")
+    cost_microdollars: int
+    analyses: list[SubjectAnalysis]
+    previews: list[Preview]

@@ -1,0 +1,63 @@
+"""Analyses as a job's result shows them; pure."""
+
+from app.ai_analysis.results import AnalysisPoint, AskedModel, CitedNumber, Preview, Source, SubjectAnalysis
+from batch.analysis.opinion import Point
+from batch.analysis.prompt import Prompt
+from batch.analysis.report import Analysis, Answer
+from batch.analysis.vocabulary import Language, say_verdict
+
+
+def show_analysis(analysis: Analysis, language: Language) -> SubjectAnalysis:
+    """Return an analysis as it is shown."""
+    found, rows = analysis.consensus, analysis.facts.rows
+    return SubjectAnalysis(
+        subject=analysis.facts.subject,
+        analyst=analysis.analyst,
+        reason=analysis.reason,
+        verdict=found.verdict,
+        verdict_words=say_verdict(found.verdict, language) if found.verdict else None,
+        confidence=found.confidence,
+        spread=found.spread,
+        agreed=found.agreed,
+        asked=found.asked,
+        points=[_show_point(point) for point in found.points],
+        sources=[
+            Source(id=row.id, session=row.session, values=dict(row.values), notes=dict(row.notes)) for row in rows
+        ],
+        models=[_show_answer(answer) for answer in analysis.answers],
+    )
+
+
+def preview_local(prompt: Prompt, subject: str) -> Preview:
+    """Return the preview of a request that no model would be asked: nothing leaves."""
+    return Preview(
+        subject=subject,
+        destination=None,
+        models=[],
+        system=prompt.system,
+        user=prompt.user,
+        answer_schema=prompt.schema,
+        most_microdollars=0,
+    )
+
+
+def _show_point(point: Point) -> AnalysisPoint:
+    claims = [CitedNumber(source=claim.source, field=claim.field, value=claim.value) for claim in point.claims]
+    return AnalysisPoint(text=point.text, claims=claims)
+
+
+def _show_answer(answer: Answer) -> AskedModel:
+    opinion = answer.opinion
+    return AskedModel(
+        model=answer.model,
+        ending=answer.ending,
+        verdict=opinion.verdict if opinion else None,
+        confidence=opinion.confidence if opinion else None,
+        reason=answer.reason,
+        prompt_tokens=answer.prompt_tokens,
+        completion_tokens=answer.completion_tokens,
+        cost_microdollars=answer.cost,
+        latency_ms=answer.latency_ms,
+        tries=answer.tries,
+        is_kept=answer.is_kept,
+    )

@@ -1,0 +1,58 @@
+"""Gather the facts of an analysis from the bars that are kept."""
+
+from datetime import date
+
+import polars as pl
+
+from batch.analysis.facts.market import INDICATORS, History, gather_risk, gather_technical
+from batch.analysis.facts.model import Facts
+from batch.analysis.request import AnalysisRequest
+from batch.analysis.vocabulary import Kind
+from batch.indicators.chosen import parse_indicators
+from batch.indicators.run import IndicatorTools, load_indicators
+from batch.kit.clock import utc_now
+from batch.market.bar import BarSeries
+from batch.market.bounds import resolve_last_session
+from batch.market.calendar import OLDEST_YEAR, last_sessions
+from batch.market.interval import Interval
+from batch.settings import BatchSettings
+from batch.wiring import build_action_store, build_bar_store
+
+
+def resolve_session(request: AnalysisRequest, settings: BatchSettings) -> date:
+    """Return the last session of a request.
+
+    Raises:
+        InvalidRequest: it is not a session, or has not opened.
+
+    """
+    delay_s = settings.provider_delay_s
+    return resolve_last_session(request.session, utc_now(), is_tse=request.is_tse, delay_s=delay_s)
+
+
+async def gather_facts(request: AnalysisRequest, symbol: str, last: date, settings: BatchSettings) -> Facts:
+    """Return the facts of a symbol up to the session `last`, from daily bars that are adjusted for splits.
+
+    Raises:
+        StoreError: the bars could not be read.
+
+    """
+    series = BarSeries(request.source, Interval.D1)
+    # Files have no calendar: their sessions are those in the store.
+    first = last_sessions(request.sessions, last)[0] if request.is_tse else date(OLDEST_YEAR, 1, 1)
+    indicators = parse_indicators(INDICATORS, Interval.D1)
+    tools = IndicatorTools(build_bar_store(settings), build_action_store(settings), indicators, settings.indicators_dir)
+    rows = (await load_indicators(series, symbol, tools, first=first, last=last)).tail(request.sessions)
+    asked = request.sessions if request.is_tse else rows.height
+    history = History(symbol, _days(rows), _columns(rows), asked)
+    return gather_risk(history) if request.kind == Kind.RISK.value else gather_technical(history)
+
+
+def _days(rows: pl.DataFrame) -> list[date]:
+    days: list[date] = rows["opened_at"].dt.convert_time_zone("Asia/Tokyo").dt.date().to_list()
+    return days
+
+
+def _columns(rows: pl.DataFrame) -> dict[str, list[float | None]]:
+    numeric = (name for name, kind in rows.schema.items() if kind.is_numeric())
+    return {name: rows[name].cast(pl.Float64()).to_list() for name in numeric}

@@ -1,0 +1,111 @@
+"""Analyses through the API and the command line, by the rules analyst, without a key."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, RUN_DAILY, client_of, memory_settings, running
+
+pytestmark = pytest.mark.anyio
+ANALYSE = "/api/v1/ai-analysis/analyse"
+SESSION = "2025-11-04"
+
+
+@pytest.fixture
+async def api(tmp_path: Path, anyio_backend: str) -> AsyncIterator[FastAPI]:
+    """The API with everything in memory."""
+    async with running(memory_settings(tmp_path), [OTHER_OWNER]) as app:
+        yield app
+
+
+@pytest.fixture
+async def http(api: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of it."""
+    async with client_of(api) as client:
+        yield client
+
+
+async def end_of(http: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    accepted = await http.post(path, json=body)
+    assert accepted.status_code == 202, accepted.text
+    jobs = f"{path.rpartition('/')[0]}/jobs"
+    ended = await http.get(f"{jobs}/{accepted.json()['job_id']}", headers={"Prefer": "wait=20"})
+    found: dict[str, Any] = ended.json()
+    return found
+
+
+async def ingest(http: httpx2.AsyncClient, sessions: int = 120) -> dict[str, Any]:
+    body = {"intervals": {"1d": sessions}, "symbols": ["7203"], "session": SESSION}
+    return await end_of(http, RUN_DAILY, body)
+
+
+@pytest.mark.parametrize("kind", ["technical", "risk"])
+async def test_the_rules_analyst_reports_with_sources(http: httpx2.AsyncClient, kind: str) -> None:
+    await ingest(http)
+    job = await end_of(http, ANALYSE, {"kind": kind, "symbols": ["7203"], "session": SESSION, "sessions": 100})
+    assert job["status"] == "completed", job
+    result = job["result"]
+    (one,) = result["analyses"]
+    assert (one["subject"], one["analyst"], one["asked"], one["models"]) == ("7203", "rules-1", 1, [])
+    assert one["verdict_words"] in {"強気", "中立", "弱気", "リスク低", "リスク中", "リスク高"}
+    assert "投資助言を目的としません" in result["disclaimer"]
+    assert result["cost_microdollars"] == 0
+    values = {row["id"]: row["values"] for row in one["sources"]}
+    claims = [claim for point in one["points"] for claim in point["claims"]]
+    assert len(claims) >= 4
+    assert all(values[claim["source"]][claim["field"]] == claim["value"] for claim in claims)
+
+
+async def test_a_symbol_without_bars_has_too_few(http: httpx2.AsyncClient) -> None:
+    job = await end_of(http, ANALYSE, {"symbols": ["6758"], "session": SESSION, "language": "en"})
+    (one,) = job["result"]["analyses"]
+    assert one["verdict"] == "neutral"
+    assert one["points"][0]["text"].startswith("Only 0 bars of 250 sessions")
+
+
+async def test_a_dry_run_shows_what_would_be_sent_and_analyses_nothing(http: httpx2.AsyncClient) -> None:
+    job = await end_of(http, ANALYSE, {"symbols": ["7203", "6758"], "session": SESSION, "dry_run": True})
+    result = job["result"]
+    assert result["analyses"] == []
+    assert [(one["subject"], one["destination"]) for one in result["previews"]] == [("7203", None), ("6758", None)]
+    assert '"subject": "7203"' in result["previews"][0]["user"]
+
+
+async def test_an_ingest_job_is_explained_to_its_owner_alone(api: FastAPI, http: httpx2.AsyncClient) -> None:
+    ended = await ingest(http, sessions=1)
+    body = {"kind": "ingest", "job_id": ended["job_id"], "language": "en"}
+    job = await end_of(http, ANALYSE, body)
+    (one,) = job["result"]["analyses"]
+    assert (one["verdict"], one["subject"]) == ("complete", ended["job_id"])
+    assert one["points"][0]["text"] == "All 1 items ended, 0 of them failed."
+    async with client_of(api, **{"x-ingest-token": OTHER_TOKEN}) as other:
+        refused = await end_of(other, ANALYSE, body)
+    assert refused["status"] == "failed"
+    assert refused["error"]["message"] == f"job {ended['job_id']} does not exist in queue ingest"
+
+
+async def test_an_analysis_starts_nothing(http: httpx2.AsyncClient) -> None:
+    await ingest(http)
+    before, schedules = (await http.get("/api/v1/jobs")).json()["items"], (await http.get("/api/v1/schedules")).json()
+    job = await end_of(http, ANALYSE, {"symbols": ["7203"], "session": SESSION})
+    after = (await http.get("/api/v1/jobs")).json()["items"]
+    assert {one["job_id"] for one in after} == {one["job_id"] for one in before} | {job["job_id"]}
+    assert (await http.get("/api/v1/schedules")).json() == schedules
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"symbols": ["7203"], "session": "2025-11-03"}, "#/session"),
+        ({"symbols": ["../x"]}, "#/symbols"),
+        ({"kind": "ingest"}, "#/job_id"),
+    ],
+)
+async def test_a_bad_request_is_refused(http: httpx2.AsyncClient, body: dict[str, Any], pointer: str) -> None:
+    answer = await http.post(ANALYSE, json=body)
+    assert answer.status_code == 422, answer.text
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
