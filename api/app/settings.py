@@ -62,10 +62,10 @@ class AppSettings(BatchSettings):
     secret_project: str | None = Field(default=None, validation_alias="KABOOM_SECRET_PROJECT")
     secret_prefix: str | None = Field(default=None, validation_alias="KABOOM_SECRET_PREFIX")
 
-    @field_validator("jwt_secret_key", "supabase_url", mode="before")
+    @field_validator("jwt_secret_key", "supabase_url", "openrouter_key", mode="before")
     @classmethod
     def _drop_unused(cls, value: object) -> object:
-        # Cloud Run starts nothing whose secret has no version, so a deployment without logins has this one.
+        # Cloud Run starts nothing whose secret has no version, so a deployment without logins or models has this one.
         return None if value == _UNUSED else value
 
     @field_validator("job_retention_days")

@@ -15,6 +15,12 @@ _BY_PROVIDER = r"^( *[a-z][a-z0-9_]*=([1-9][0-9]{0,5}|off) *( |$))*$"
 #: Such as `1m=90 5m=400`.
 _BY_INTERVAL = r"^( *(1m|5m|15m|1h|1d)=[1-9][0-9]{0,4} *( |$))*$"
 
+#: A server of models: https, or http on this machine.
+_MODEL_SERVER = r"^(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost)(:[0-9]+)?)(/[^\s?#]*)?$"
+#: Up to seven models with spaces between, each with up to three fallbacks behind commas.
+_MODEL = r"[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,99}"
+_MODELS = rf"^ *{_MODEL}(,{_MODEL}){{0,3}}( +{_MODEL}(,{_MODEL}){{0,3}}){{0,6}} *$"
+
 
 class CommonSettings(BaseSettings):
     """The settings that are not of one provider."""
@@ -48,6 +54,17 @@ class CommonSettings(BaseSettings):
     history_days: int | None = Field(default=None, ge=1, le=36_500, validation_alias="KABOOM_HISTORY_DAYS")
     mirror_path: Path | None = Field(default=None, validation_alias="KABOOM_MIRROR_DIR")
     strategies_dir: Path | None = Field(default=None, validation_alias="KABOOM_STRATEGIES_DIR")
+    openrouter_key: SecretStr | None = Field(default=None, validation_alias="OPENROUTER_API_KEY")
+    openrouter_url: str = Field(
+        default="https://openrouter.ai/api/v1", pattern=_MODEL_SERVER, validation_alias="OPENROUTER_BASE_URL"
+    )
+    ai_models: str | None = Field(default=None, pattern=_MODELS, max_length=500, validation_alias="KABOOM_AI_MODELS")
+    ai_send: bool = Field(default=True, validation_alias="KABOOM_AI_SEND")
+    ai_job_budget: int = Field(default=500_000, ge=0, le=10**9, validation_alias="KABOOM_AI_JOB_BUDGET")
+    ai_day_budget: int = Field(default=5_000_000, ge=0, le=10**10, validation_alias="KABOOM_AI_DAY_BUDGET")
+    ai_prompt_price: int = Field(default=3, ge=1, le=1000, validation_alias="KABOOM_AI_PROMPT_PRICE")
+    ai_completion_price: int = Field(default=15, ge=1, le=1000, validation_alias="KABOOM_AI_COMPLETION_PRICE")
+    ai_deadline_s: float = Field(default=60.0, ge=1, le=600, validation_alias="KABOOM_AI_DEADLINE_S")
     redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")
     disable_redis: bool = Field(default=False, validation_alias="DISABLE_REDIS")
 
@@ -74,6 +91,15 @@ class CommonSettings(BaseSettings):
         """
         own = get_provider_spec(provider).settings
         return own.model_validate({name: getattr(self, name) for name in own.model_fields})
+
+    @property
+    def lacking_for_models(self) -> str | None:
+        """What must be set before models can be asked, as a sentence; None if nothing is missing."""
+        if not self.ai_send:
+            return "KABOOM_AI_SEND is false: nothing is sent to models"
+        if self.openrouter_key is None:
+            return "OPENROUTER_API_KEY is not set"
+        return None if self.ai_models else "KABOOM_AI_MODELS is not set"
 
     @property
     def influxdb_secret(self) -> str | None:

@@ -1,6 +1,7 @@
 """Analyses as a job's result shows them; pure."""
 
 from app.ai_analysis.results import AnalysisPoint, AskedModel, CitedNumber, Preview, Source, SubjectAnalysis
+from batch.analysis.models.asking import Asker
 from batch.analysis.opinion import Point
 from batch.analysis.prompt import Prompt
 from batch.analysis.report import Analysis, Answer
@@ -28,16 +29,16 @@ def show_analysis(analysis: Analysis, language: Language) -> SubjectAnalysis:
     )
 
 
-def preview_local(prompt: Prompt, subject: str) -> Preview:
-    """Return the preview of a request that no model would be asked: nothing leaves."""
+def show_preview(prompt: Prompt, subject: str, asker: Asker | None) -> Preview:
+    """Return what would be sent on a subject; without an asker nothing leaves."""
     return Preview(
         subject=subject,
-        destination=None,
-        models=[],
+        destination=asker.terms.base_url if asker else None,
+        models=[",".join(chain) for chain in asker.terms.chains] if asker else [],
         system=prompt.system,
         user=prompt.user,
         answer_schema=prompt.schema,
-        most_microdollars=0,
+        most_microdollars=asker.most_cost(prompt) if asker else 0,
     )
 
 

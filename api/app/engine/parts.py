@@ -23,6 +23,7 @@ from app.ledger.portfolios.memory import MemoryPortfolioStore
 from app.ledger.portfolios.port import PortfolioStore
 from app.ledger.schedules.model import Schedule
 from app.ledger.schedules.port import ScheduleStore
+from app.ledger.spending.memory import MemorySpending
 from app.live.celery_results import CeleryResults, JobResults, NoResults
 from app.live.events import EventLog
 from app.live.line_writer import LineWriter
@@ -36,6 +37,7 @@ from app.live.store import JobStore
 from app.rate_limit import SharedCounts
 from app.settings import AppSettings
 from app.telemetry.logs import tap_lines
+from batch.analysis.models.spending import Spending
 from batch.bars.influx.target import build_target
 from batch.errors import ConfigurationError, StoreError
 from batch.kit.redis.address import is_redis, parse_address
@@ -71,6 +73,7 @@ class Parts:
     audit: AuditLog = field(default_factory=MemoryAuditLog)
     portfolios: PortfolioStore = field(default_factory=MemoryPortfolioStore)
     files: JobFiles = field(default_factory=MemoryJobFiles)
+    spending: Spending = field(default_factory=MemorySpending)
     #: Celery's name of the worker that this process belongs to; monitors are given another of a process without one.
     node: str = field(default_factory=lambda: f"kaboom@{socket.gethostname()}")
     #: The calls of all API processes; None where they share no Redis.
@@ -136,6 +139,7 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
         audit=ledger.audit,
         portfolios=ledger.portfolios,
         files=ledger.files,
+        spending=ledger.spending,
         catalog=catalog,
         name=name,
         callbacks=_build_callbacks(settings),

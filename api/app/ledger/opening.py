@@ -1,4 +1,4 @@
-"""Opens the ledger: its six stores over one engine in PostgreSQL, or in memory."""
+"""Opens the ledger: its seven stores over one engine in PostgreSQL, or in memory."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,6 +17,8 @@ from app.ledger.portfolios.port import PortfolioStore
 from app.ledger.schedules.memory import MemoryScheduleStore
 from app.ledger.schedules.model import Schedule
 from app.ledger.schedules.port import ScheduleStore
+from app.ledger.spending.memory import MemorySpending
+from batch.analysis.models.spending import Spending
 
 _log = structlog.get_logger(__name__)
 
@@ -30,6 +32,7 @@ class Ledger(NamedTuple):
     audit: AuditLog
     portfolios: PortfolioStore
     files: JobFiles
+    spending: Spending
 
 
 def open_memory_ledger(schedules: Sequence[Schedule]) -> Ledger:
@@ -37,7 +40,9 @@ def open_memory_ledger(schedules: Sequence[Schedule]) -> Ledger:
     _log.warning("history_in_memory", reason="DATABASE_URL is not set; job history ends with this process")
     history = MemoryJobHistory()
     stored = MemoryScheduleStore(history, schedules=schedules)
-    return Ledger(history, stored, MemoryAccountStore(), MemoryAuditLog(), MemoryPortfolioStore(), MemoryJobFiles())
+    accounts, audit = MemoryAccountStore(), MemoryAuditLog()
+    portfolios, files = MemoryPortfolioStore(), MemoryJobFiles()
+    return Ledger(history, stored, accounts, audit, portfolios, files, MemorySpending())
 
 
 def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
@@ -54,6 +59,7 @@ def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
     from app.ledger.portfolios.postgres import PostgresPortfolioStore  # noqa: PLC0415
     from app.ledger.postgres import PostgresJobHistory  # noqa: PLC0415
     from app.ledger.schedules.postgres import PostgresScheduleStore  # noqa: PLC0415
+    from app.ledger.spending.postgres import PostgresSpending  # noqa: PLC0415
     from batch.kit.postgres.engine import connect_postgres  # noqa: PLC0415
 
     # One engine for all: a firing and its job are one transaction.
@@ -61,4 +67,4 @@ def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
     history, schedules = PostgresJobHistory(engine), PostgresScheduleStore(engine)
     accounts, audit = PostgresAccountStore(engine), PostgresAuditLog(engine)
     portfolios, files = PostgresPortfolioStore(engine), PostgresJobFiles(engine)
-    return Ledger(history, schedules, accounts, audit, portfolios, files)
+    return Ledger(history, schedules, accounts, audit, portfolios, files, PostgresSpending(engine))

@@ -1,4 +1,4 @@
-"""Gather the facts of an analysis from the bars that are kept."""
+"""Gather the facts of an analysis from the bars that are kept, and find the models that may be asked."""
 
 from datetime import date
 
@@ -6,6 +6,7 @@ import polars as pl
 
 from batch.analysis.facts.market import INDICATORS, History, gather_risk, gather_technical
 from batch.analysis.facts.model import Facts
+from batch.analysis.models.terms import Budget, ModelTerms, parse_chains
 from batch.analysis.request import AnalysisRequest
 from batch.analysis.vocabulary import Kind
 from batch.indicators.chosen import parse_indicators
@@ -28,6 +29,21 @@ def resolve_session(request: AnalysisRequest, settings: BatchSettings) -> date:
     """
     delay_s = settings.provider_delay_s
     return resolve_last_session(request.session, utc_now(), is_tse=request.is_tse, delay_s=delay_s)
+
+
+def find_models(settings: BatchSettings) -> ModelTerms | None:
+    """Return how models are asked; None where `settings.lacking_for_models` says what is missing."""
+    if settings.lacking_for_models is not None or settings.openrouter_key is None:
+        return None
+    return ModelTerms(
+        base_url=settings.openrouter_url.rstrip("/"),
+        key=settings.openrouter_key.get_secret_value(),
+        chains=parse_chains(settings.ai_models or ""),
+        prompt_price=settings.ai_prompt_price,
+        completion_price=settings.ai_completion_price,
+        budget=Budget(settings.ai_job_budget, settings.ai_day_budget),
+        deadline_s=settings.ai_deadline_s,
+    )
 
 
 async def gather_facts(request: AnalysisRequest, symbol: str, last: date, settings: BatchSettings) -> Facts:

@@ -116,12 +116,12 @@ def test_a_planted_difference_is_told(texts: dict[str, str], path: str, old: str
 
 
 def test_a_setting_that_nobody_else_knows_is_told(texts: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    known = secret_variables() | {"OTHER_TOKEN": "other_token", "OPENROUTER_API_KEY": "openrouter_api_key"}
+    known = secret_variables() | {"OTHER_TOKEN": "other_token", "SUPABASE_ANON_KEY": "supabase_anon_key"}
     for place in (globals(), vars(secret_names)):
         monkeypatch.setitem(place, "secret_variables", lambda: known)
     found = list(disagreements(texts))
     assert f"{TERRAFORM}: no other-token" in found
-    assert "OPENROUTER_API_KEY is read by a setting: it is not UNREAD" in found
+    assert "SUPABASE_ANON_KEY is read by a setting: it is not UNREAD" in found
 
 
 def test_secrets_that_no_deployment_keeps_are_settings_too() -> None:

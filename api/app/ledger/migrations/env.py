@@ -4,7 +4,8 @@ from alembic import context
 from sqlalchemy import Connection, create_engine, text
 
 import app.ledger.accounts.tables
-import app.ledger.schedules.tables  # noqa: F401  both add their tables to those of the ledger
+import app.ledger.schedules.tables
+import app.ledger.spending.tables  # noqa: F401  these add their tables to those of the ledger
 from app.ledger.tables import METADATA
 from batch.errors import ConfigurationError
 from batch.kit.postgres.engine import normalize_database_url

@@ -45,6 +45,11 @@ class Facts:
     rows: tuple[SourceRow, ...]
     name: str = ""
 
+    @property
+    def is_known(self) -> bool:
+        """Whether there is anything to judge: the newest bar of a symbol, or a job."""
+        return self.kind is Kind.INGEST or self.get("close") is not None
+
     def find(self, source: str) -> SourceRow | None:
         """Return the row of an id."""
         return next((row for row in self.rows if row.id == source), None)

@@ -8,11 +8,10 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, RUN_DAILY, client_of, memory_settings, running
+from tests.fixtures.jobs.analyses import ANALYSE, SESSION, end_of, ingest
+from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, memory_settings, running
 
 pytestmark = pytest.mark.anyio
-ANALYSE = "/api/v1/ai-analysis/analyse"
-SESSION = "2025-11-04"
 
 
 @pytest.fixture
@@ -27,20 +26,6 @@ async def http(api: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of it."""
     async with client_of(api) as client:
         yield client
-
-
-async def end_of(http: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    accepted = await http.post(path, json=body)
-    assert accepted.status_code == 202, accepted.text
-    jobs = f"{path.rpartition('/')[0]}/jobs"
-    ended = await http.get(f"{jobs}/{accepted.json()['job_id']}", headers={"Prefer": "wait=20"})
-    found: dict[str, Any] = ended.json()
-    return found
-
-
-async def ingest(http: httpx2.AsyncClient, sessions: int = 120) -> dict[str, Any]:
-    body = {"intervals": {"1d": sessions}, "symbols": ["7203"], "session": SESSION}
-    return await end_of(http, RUN_DAILY, body)
 
 
 @pytest.mark.parametrize("kind", ["technical", "risk"])

@@ -1,0 +1,1 @@
+"""What is spent on models, and the answers that were paid for."""

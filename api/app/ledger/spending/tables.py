@@ -1,0 +1,47 @@
+"""The tables of what is spent on models; `app/ledger/migrations` creates them."""
+
+from sqlalchemy import BigInteger, Column, Date, DateTime, Index, Integer, Table, Text, text
+from sqlalchemy.sql import func
+
+from app.ledger.tables import METADATA
+
+#: Micro-dollars reserved or spent of each scope: `day:<YYYY-MM-DD>` and `job:<id>`.
+AI_SPENDING = Table(
+    "ai_spending",
+    METADATA,
+    Column("scope", Text, primary_key=True),
+    Column("used", BigInteger, nullable=False, server_default="0"),
+)
+
+#: Calls of models. No foreign key: what was spent stays when its job is deleted.
+AI_CALLS = Table(
+    "ai_calls",
+    METADATA,
+    Column("call_id", Text, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("job_id", Text, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("prompt_version", Text, nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+    Column("cost", BigInteger),
+    Column("prompt_tokens", Integer, nullable=False, server_default="0"),
+    Column("completion_tokens", Integer, nullable=False, server_default="0"),
+    Column("latency_ms", Integer, nullable=False, server_default="0"),
+    Column("answer", Text),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("settled_at", DateTime(timezone=True)),
+    Index("ai_calls_kept", "key", postgresql_where=text("answer IS NOT NULL OR settled_at IS NULL")),
+    Index("ai_calls_by_job", "job_id"),
+)
+
+#: While a row's time has not come, no model is asked.
+AI_BREAKERS = Table(
+    "ai_breakers",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),
+)

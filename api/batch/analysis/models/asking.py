@@ -1,0 +1,165 @@
+"""Asking models for opinions: within a budget and a deadline, again where that helps, never twice for one content."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from batch.analysis.checks.judge import judge_answer
+from batch.analysis.facts.model import Facts
+from batch.analysis.models.openrouter import PATH, Told, build_body, build_headers, read_reply
+from batch.analysis.models.spending import Denied, InFlight, Kept, Question, Settlement, Spending
+from batch.analysis.models.terms import ModelTerms
+from batch.analysis.prompt import Prompt
+from batch.analysis.report import Answer, Ending
+from batch.kit.clock import utc_now
+from batch.kit.http.client import HttpClient
+from batch.kit.retry import backoff_s
+from batch.market.calendar import JST
+
+_MOST_TRIES = 3
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
+#: How often a caller looks whether the same question of another one was answered.
+_LOOK_S = 0.5
+#: How long no model is asked once the account has no credit.
+BREAKER_S = 3600.0
+_MOST_BYTES = 1 << 20
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks the models of some terms for a job."""
+
+    terms: ModelTerms
+    spending: Spending
+    job_id: str
+
+    async def ask_all(self, prompt: Prompt, facts: Facts) -> tuple[Answer, ...]:
+        """Return the answer of each chain of models, in their order; never raises for what a model does.
+
+        Raises:
+            StoreError: what is spent could not be recorded.
+
+        """
+        chains = self.terms.chains
+        return tuple(await asyncio.gather(*(self._ask(prompt, facts, chain) for chain in chains)))
+
+    def most_cost(self, prompt: Prompt) -> int:
+        """Return the most micro-dollars that all opinions on a prompt cost, without tries that are repeated."""
+        return sum(self.terms.most_cost(build_body(prompt, chain, self.terms)) for chain in self.terms.chains)
+
+    async def _ask(self, prompt: Prompt, facts: Facts, chain: Sequence[str]) -> Answer:
+        body = build_body(prompt, chain, self.terms)
+        asking = _Asking(self, body, prompt.version, chain[0])
+        settled = await asking.run()
+        answer = replace(asking.answer, latency_ms=asking.elapsed_ms())
+        if settled is None:
+            return answer
+        answer = replace(
+            answer,
+            model=settled.model or chain[0],
+            prompt_tokens=settled.prompt_tokens,
+            completion_tokens=settled.completion_tokens,
+        )
+        judged = judge_answer(settled.text or "", facts)
+        if judged.opinion is None:
+            return replace(answer, ending=Ending.REFUSED, reason=judged.words)
+        return replace(answer, ending=Ending.USED, opinion=judged.opinion, reason="")
+
+
+class _Asking:
+    """One question, over its tries."""
+
+    def __init__(self, asker: Asker, body: bytes, version: str, model: str) -> None:
+        self._terms, self._spending = asker.terms, asker.spending
+        self._body = body
+        self._loop = asyncio.get_running_loop()
+        self._began_at = self._loop.time()
+        self._question = Question(
+            key=hashlib.sha256(version.encode() + b"\0" + body).hexdigest(),
+            job_id=asker.job_id,
+            day=utc_now().astimezone(JST).date(),
+            model=model,
+            prompt_version=version,
+            most=asker.terms.most_cost(body),
+            for_s=asker.terms.deadline_s + 5,
+        )
+        #: What is said where there is no text to judge.
+        self.answer = Answer(model, Ending.NOT_ASKED, reason="there was no time left")
+
+    def elapsed_ms(self) -> int:
+        return round((self._loop.time() - self._began_at) * 1000)
+
+    async def run(self) -> Settlement | None:
+        """Return the settled call with the text of an answer; None where there is none, and `answer` says why."""
+        while self.answer.tries < _MOST_TRIES and self._left_s() > 0:
+            found = await self._spending.reserve(self._question, self._terms.budget)
+            if isinstance(found, Kept):
+                self.answer = replace(self.answer, is_kept=True)
+                return found.settlement
+            if isinstance(found, Denied):
+                # Of an earlier try the reason says more.
+                if not self.answer.tries:
+                    self.answer = replace(self.answer, reason=found.reason)
+                return None
+            if isinstance(found, InFlight):
+                await asyncio.sleep(min(_LOOK_S, max(self._left_s(), 0)))
+                continue
+            told = await self._try(found.call_id)
+            if told.text is not None:
+                return self._settled(told)
+            if not told.may_pass or not await self._pause(told):
+                return None
+        return None
+
+    async def _try(self, call_id: str) -> Told:
+        """Make one call and settle it; a call that is broken off here stays reserved."""
+        began_at, left_s = self._loop.time(), max(self._left_s(), 0.1)
+        # A kept connection might send the request twice, which would be paid twice.
+        client = HttpClient(self._terms.base_url, timeout_s=left_s, max_bytes=_MOST_BYTES, connections=1)
+        try:
+            reply = await client.post(PATH, self._body, params={}, headers=build_headers(self._terms))
+        finally:
+            await client.close()
+        told = read_reply(reply)
+        cost = self._question.most if told.cost is None else told.cost
+        self.answer = replace(
+            self.answer,
+            ending=Ending.FAILED,
+            reason=told.failure,
+            cost=self.answer.cost + cost,
+            tries=self.answer.tries + 1,
+        )
+        latency_ms = round((self._loop.time() - began_at) * 1000)
+        await self._spending.settle(call_id, replace(self._settled(told), cost=cost, latency_ms=latency_ms))
+        if told.is_out_of_credit and await self._spending.open_breaker(told.failure, for_s=BREAKER_S):
+            _log.warning("ai_breaker_opened", reason=told.failure, for_s=BREAKER_S)
+        return told
+
+    def _settled(self, told: Told) -> Settlement:
+        return Settlement(
+            cost=told.cost or 0,
+            model=told.model or self._question.model,
+            text=told.text,
+            prompt_tokens=told.prompt_tokens,
+            completion_tokens=told.completion_tokens,
+            reason=told.failure,
+        )
+
+    async def _pause(self, told: Told) -> bool:
+        """Wait before the next try; return False where there is no time for one."""
+        if self.answer.tries >= _MOST_TRIES:
+            return False
+        grown_s = backoff_s(self.answer.tries - 1, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S)
+        pause_s = max(grown_s, told.retry_after_s or 0.0)
+        if pause_s >= self._left_s():
+            return False
+        await asyncio.sleep(pause_s)
+        return True
+
+    def _left_s(self) -> float:
+        return self._began_at + self._terms.deadline_s - self._loop.time()

@@ -1,0 +1,114 @@
+"""What is spent on models, kept by PostgreSQL and by its memory twin: budgets are never passed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date
+from uuid import uuid4
+
+import pytest
+
+from app.ledger.spending.memory import MemorySpending
+from app.ledger.spending.postgres import PostgresSpending
+from batch.analysis.models.spending import Denied, InFlight, Kept, Question, Reserved, Settlement, Spending
+from batch.analysis.models.terms import Budget
+from batch.kit.postgres.engine import connect_postgres
+
+pytestmark = pytest.mark.anyio
+WIDE = Budget(job=10**9, day=10**12)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def spending(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Spending]:
+    """A store of what is spent, with the breaker closed."""
+    if request.param == "memory":
+        yield MemorySpending()
+        return
+    engine = connect_postgres(request.getfixturevalue("database_url"), application_name="test", pool_size=8)
+    store = PostgresSpending(engine)
+    await store.open_breaker("of an earlier test", for_s=-1)
+    yield store
+    await store.open_breaker("over", for_s=-1)
+    await engine.dispose()
+
+
+def ask(key: str = "", *, job: str = "", most: int = 100, day: date | None = None, for_s: float = 60.0) -> Question:
+    # Each test has a day of its own.
+    return Question(
+        key or uuid4().hex, job or uuid4().hex, day or date(2026, 11, 27), "a/b", "technical-1", most, for_s
+    )
+
+
+async def reserve(spending: Spending, question: Question, budget: Budget = WIDE) -> str:
+    found = await spending.reserve(question, budget)
+    assert isinstance(found, Reserved), found
+    return found.call_id
+
+
+async def test_500_parallel_calls_never_pass_a_budget(spending: Spending) -> None:
+    job, day = uuid4().hex, date(2101, 1, 1)
+    budget = Budget(job=10**9, day=await spending.spent(f"day:{day}") + 1_234)
+    most = 0
+
+    async def call(n: int) -> bool:
+        nonlocal most
+        found = await spending.reserve(ask(job=job if n % 2 else "", most=7 + n % 5, day=day), budget)
+        most = max(most, await spending.spent(f"day:{day}"))
+        return isinstance(found, Reserved)
+
+    granted = sum(await asyncio.gather(*(call(n) for n in range(500))))
+    assert 1_234 // 11 <= granted < 500
+    assert most <= budget.day
+    # What is left is too little for the smallest call.
+    assert budget.day - await spending.spent(f"day:{day}") < 11
+
+
+async def test_a_settled_call_gives_back_what_it_did_not_cost(spending: Spending) -> None:
+    question = ask(most=1_000)
+    scope = f"job:{question.job_id}"
+    call_id = await reserve(spending, question)
+    assert await spending.spent(scope) == 1_000
+    await spending.settle(call_id, Settlement(421, "a/b"))
+    await spending.settle(call_id, Settlement(0, "a/b"))
+    assert await spending.spent(scope) == 421
+
+
+async def test_a_budget_is_told_with_what_is_used(spending: Spending) -> None:
+    job = uuid4().hex
+    await reserve(spending, ask(job=job, most=60))
+    denied = await spending.reserve(ask(job=job, most=60), Budget(job=100, day=10**12))
+    assert denied == Denied("the job's budget was 100 micro-dollars, 60 used, 60 needed")
+
+
+async def test_the_same_content_is_paid_once(spending: Spending) -> None:
+    question = ask()
+    call_id = await reserve(spending, question)
+    again = ask(question.key)
+    assert await spending.reserve(again, WIDE) == InFlight()
+    told = Settlement(9, "a/b", text="{}", prompt_tokens=812, completion_tokens=96, latency_ms=15)
+    await spending.settle(call_id, told)
+    assert await spending.reserve(again, WIDE) == Kept(told)
+    assert await spending.spent(f"job:{again.job_id}") == 0
+
+
+async def test_a_call_without_an_answer_may_be_made_again(spending: Spending) -> None:
+    question = ask()
+    await spending.settle(await reserve(spending, question), Settlement(0, "a/b", reason="the server answered 502"))
+    await reserve(spending, question)
+
+
+async def test_a_lost_call_may_be_made_again_and_stays_counted(spending: Spending) -> None:
+    question = ask(most=100, for_s=-1.0)
+    lost = await reserve(spending, question)
+    await spending.settle(await reserve(spending, question), Settlement(40, "a/b", text="{}"))
+    assert await spending.spent(f"job:{question.job_id}") == 140
+    await spending.settle(lost, Settlement(30, "a/b"))
+    assert await spending.spent(f"job:{question.job_id}") == 70
+
+
+async def test_an_open_breaker_denies_calls_and_not_kept_answers(spending: Spending) -> None:
+    paid = ask()
+    await spending.settle(await reserve(spending, paid), Settlement(9, "a/b", text="{}"))
+    assert await spending.open_breaker("the server answered 402", for_s=60)
+    assert not await spending.open_breaker("the server answered 402", for_s=60)
+    assert await spending.reserve(ask(), WIDE) == Denied("the breaker is open: the server answered 402")
+    assert isinstance(await spending.reserve(paid, WIDE), Kept)
