@@ -45,9 +45,11 @@ def judge_answer(text: str, facts: Facts) -> Judged:
 
 
 def judge_opinion(opinion: Opinion, facts: Facts) -> Judged:
-    """Return an opinion, if nothing is wrong with it; else the first ten faults."""
-    faults = tuple(islice(_find_faults(opinion, facts), _MOST_FAULTS))
-    return Judged(None, faults) if faults else Judged(opinion)
+    """Return an opinion in the form that was checked, if nothing is wrong with it; else the first ten faults."""
+    points = tuple(point.model_copy(update={"text": normalize(point.text)}) for point in opinion.points)
+    checked = opinion.model_copy(update={"points": points})
+    faults = tuple(islice(_find_faults(checked, facts), _MOST_FAULTS))
+    return Judged(None, faults) if faults else Judged(checked)
 
 
 def _describe(error: ValidationError) -> Iterator[Fault]:
@@ -73,8 +75,7 @@ def _find_in_point(point: Point, facts: Facts, where: str) -> Iterator[Fault]:
             yield found
         else:
             cited.append(found)
-    plain = normalize(point.text)
-    for code, what in (*find_wording(plain), *find_numbers(plain, cited)):
+    for code, what in (*find_wording(point.text), *find_numbers(point.text, cited)):
         yield Fault(code, f"{where}/text", what)
 
 

@@ -49,6 +49,12 @@ def test_a_negative_number_with_its_sign_passes() -> None:
         assert codes(with_claims(text, HISTOGRAM)) == set()
 
 
+def test_what_is_shown_is_what_was_checked() -> None:
+    judged = judge_answer(orjson.dumps(answer("終値は２８７１．５\u00a0円です。\u3000")).decode(), FACTS)
+    assert judged.opinion is not None
+    assert judged.opinion.points[0].text == "終値は2871.5 円です。 "
+
+
 def test_periods_of_cited_fields_may_be_written() -> None:
     assert codes(with_claims("MACD(12、26、9)は-1.25です。", HISTOGRAM)) == set()
 
