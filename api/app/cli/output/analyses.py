@@ -8,6 +8,9 @@ from app.cli.session import Session
 
 def print_analyses(session: Session, result: Mapping[str, Any]) -> None:
     """Print what an analysis job found, or of a dry run what would be sent."""
+    if provider := result["provider"]:
+        session.show(session.say_source(provider))
+        session.say_terms(provider)
     for one in result["analyses"]:
         _print_one(session, one)
     for one in result["previews"]:
