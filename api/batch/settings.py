@@ -64,7 +64,7 @@ class CommonSettings(BaseSettings):
     ai_day_budget: int = Field(default=5_000_000, ge=0, le=10**10, validation_alias="KABOOM_AI_DAY_BUDGET")
     ai_prompt_price: int = Field(default=3, ge=1, le=1000, validation_alias="KABOOM_AI_PROMPT_PRICE")
     ai_completion_price: int = Field(default=15, ge=1, le=1000, validation_alias="KABOOM_AI_COMPLETION_PRICE")
-    ai_deadline_s: float = Field(default=60.0, ge=1, le=600, validation_alias="KABOOM_AI_DEADLINE_S")
+    ai_deadline_s: float = Field(default=60.0, ge=1, le=300, validation_alias="KABOOM_AI_DEADLINE_S")
     redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")
     disable_redis: bool = Field(default=False, validation_alias="DISABLE_REDIS")
 

@@ -1,7 +1,9 @@
 """The worker's side of analyses: gather facts, analyse them, and return what is shown; it starts nothing."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from datetime import date
+from typing import Any
 
 from app.ai_analysis.explaining import gather_job
 from app.ai_analysis.results import AnalysisResult, Preview, SubjectAnalysis
@@ -15,6 +17,9 @@ from batch.analysis.request import AnalysisRequest
 from batch.analysis.vocabulary import disclaimer
 from batch.errors import Conflict, InvalidRequest
 from batch.scripts.run_analysis import find_models, gather_facts, resolve_session
+
+#: How often a job that waits for models looks whether it was cancelled.
+_LOOK_S = 1.0
 
 
 async def analyse(run: Run) -> AnalysisResult:
@@ -36,7 +41,7 @@ async def analyse(run: Run) -> AnalysisResult:
         if request.dry_run:
             previews.append(show_preview(build_prompt(facts, request.language), facts.subject, asker))
         else:
-            analyses.append(show_analysis(await _analyse(facts, request, asker), request.language))
+            analyses.append(show_analysis(await _analyse(run, facts, request, asker), request.language))
     return AnalysisResult(
         kind=request.kind,
         language=request.language,
@@ -55,7 +60,7 @@ def _find_asker(run: Run, request: AnalysisRequest) -> Asker | None:
     return Asker(terms, run.parts.spending, run.claim.lease.ref.job_id) if terms else None
 
 
-async def _analyse(facts: Facts, request: AnalysisRequest, asker: Asker | None) -> Analysis:
+async def _analyse(run: Run, facts: Facts, request: AnalysisRequest, asker: Asker | None) -> Analysis:
     """Return the consensus of models; that of the rules where models cannot be used and need not be."""
     if asker is None:
         if request.analyst == "models":
@@ -63,10 +68,24 @@ async def _analyse(facts: Facts, request: AnalysisRequest, asker: Asker | None) 
         return analyse_by_rules(facts, request.language)
     if not facts.is_known:
         return analyse_by_rules(facts, request.language, reason="no bars are held")
-    answers = await asker.ask_all(build_prompt(facts, request.language), facts)
+    answers = await _while_alive(run, asker.ask_all(build_prompt(facts, request.language), facts))
     if request.analyst == "models" or any(answer.opinion for answer in answers):
         return analyse_by_models(facts, answers)
     return analyse_by_rules(facts, request.language, answers=answers, reason=answers[0].reason)
+
+
+async def _while_alive[T](run: Run, work: Coroutine[Any, Any, T]) -> T:
+    """Return what work returns: it may wait long for a model, which is no stall, and ends with its job."""
+    task = asyncio.create_task(work)
+    try:
+        while not task.done():
+            run.keeper.note_life()
+            if run.should_stop():
+                raise Conflict("the job was cancelled")
+            await asyncio.wait({task}, timeout=_LOOK_S)
+        return task.result()
+    finally:
+        task.cancel()
 
 
 async def _gather(run: Run, request: AnalysisRequest, last: date | None) -> AsyncIterator[Facts]:

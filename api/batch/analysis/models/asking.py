@@ -88,6 +88,8 @@ class _Asking:
             most=asker.terms.most_cost(body),
             for_s=asker.terms.deadline_s + 5,
         )
+        #: Seconds of waiting for another caller's answer to the same question; the deadline is later by them.
+        self._waited_s = 0.0
         #: What is said where there is no text to judge.
         self.answer = Answer(model, Ending.NOT_ASKED, reason="there was no time left")
 
@@ -107,7 +109,8 @@ class _Asking:
                     self.answer = replace(self.answer, reason=found.reason)
                 return None
             if isinstance(found, InFlight):
-                await asyncio.sleep(min(_LOOK_S, max(self._left_s(), 0)))
+                await asyncio.sleep(_LOOK_S)
+                self._waited_s += _LOOK_S
                 continue
             told = await self._try(found.call_id)
             if told.text is not None:
@@ -162,4 +165,5 @@ class _Asking:
         return True
 
     def _left_s(self) -> float:
-        return self._began_at + self._terms.deadline_s - self._loop.time()
+        waited_s = min(self._waited_s, self._question.for_s)
+        return self._began_at + self._terms.deadline_s + waited_s - self._loop.time()
