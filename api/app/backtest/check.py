@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from batch.backtest.request import BacktestRequest, SweepRequest
 from batch.backtest.strategies.parameters import PARAMETERS
+from batch.bars.history import NOT_KEPT, check_moment
 from batch.errors import InvalidRequest
 from batch.kit.clock import utc_now
 from batch.market.bounds import resolve_last_session
@@ -16,8 +17,8 @@ def check_backtest(request: BacktestRequest, settings: "AppSettings") -> Backtes
     """Return the request with its provider.
 
     Raises:
-        InvalidRequest: there is no such strategy, a day is not a session that has opened, or a symbol is not one of the
-            provider's.
+        InvalidRequest: there is no such strategy, a day is not a session that has opened, a symbol is not one of the
+            provider's, or bars cannot be read as of the moment.
 
     """
     return _check(request, settings)
@@ -40,6 +41,10 @@ def _check[R: (BacktestRequest, SweepRequest)](request: R, settings: "AppSetting
     checked = request.filled(provider=request.provider or settings.provider)
     if checked.market is not None and not (checked.is_tse and checked.market.is_tse):
         raise InvalidRequest(f"market was {checked.market}, whose symbols no list has: name some", pointer="/market")
+    if checked.as_of is not None:
+        check_moment(checked.as_of, utc_now())
+        if settings.keeps_bars_in_influxdb:
+            raise InvalidRequest(NOT_KEPT, pointer="/as_of")
     try:
         resolve_last_session(checked.last, utc_now(), is_tse=checked.is_tse, delay_s=0)
     except InvalidRequest as e:

@@ -10,6 +10,7 @@ _REQUEST: dict[str, Any] = {
     "provider": "synthetic",
     "first": "2020-09-28",
     "last": "2025-11-05",
+    "as_of": "2025-11-05T09:00:00.123456Z",
 }
 _TESTED: dict[str, Any] = {
     "request": _REQUEST,
@@ -24,6 +25,7 @@ _TESTED: dict[str, Any] = {
     "last": "2025-11-05",
     "session_count": 1249,
     "bars": 1249,
+    "is_pinned": True,
     "fingerprint": _SHA,
     "code_version": "0.1.0+aaee25b5dcab",
     "strategy": "sma_cross",

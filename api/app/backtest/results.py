@@ -37,6 +37,7 @@ class SweepResult(PlannedResult):
     last: date
     session_count: int
     bars: int
+    is_pinned: bool = Field(default=False, description="whether bars are read as of the request's `as_of`")
     fingerprint: str = Field(description="of the bars, splits and listings: SHA-256")
     code_version: str
     strategy: str

@@ -22,7 +22,7 @@ from batch.backtest.summary import RunSummary
 from batch.errors import Conflict, InvalidRequest
 from batch.kit.stop import ShouldStop, Stopped
 from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
-from batch.scripts.run_backtest import find_kind, load_study_bars, with_days
+from batch.scripts.run_backtest import find_kind, load_study_bars, pin_request
 
 #: How long the end of a sweep waits for its other chunks before it looks again.
 _PAUSE_S = 1.0
@@ -39,7 +39,7 @@ async def run(run: Run) -> RunSummary:
     """
     run.keeper.look_often()
     settings, should_stop = run.parts.settings, _stopper(run)
-    request = with_days(BacktestRequest.parse(run.request), settings)
+    request = pin_request(BacktestRequest.parse(run.request), settings)
     kind = find_kind(request.strategy, settings)
     try:
         bars = await load_study_bars(request, settings, should_stop=should_stop)
@@ -60,7 +60,7 @@ async def plan_sweep(run: Run) -> Tally:
     """
     run.keeper.look_often()
     settings = run.parts.settings
-    request = with_days(SweepRequest.parse(run.request), settings)
+    request = pin_request(SweepRequest.parse(run.request), settings)
     kind = find_kind(request.strategy, settings)
     try:
         bars = await load_study_bars(request, settings, should_stop=_stopper(run))

@@ -1,14 +1,15 @@
 """What the read routes may be asked, with a bound on every parameter."""
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from app.jobs.cursor import Parse, parse_text
 from batch.errors import InvalidRequest
-from batch.market.calendar import JST, NEWEST_YEAR, OLDEST_YEAR
+from batch.market.calendar import NEWEST_YEAR, OLDEST_YEAR
+from batch.market.fields import Moment
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.providers.fields import SourceName
@@ -23,22 +24,8 @@ _MOST_SYMBOLS = 200
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 #: More than two hundred years on either side of 1970.
 _MOST_S = 8_000_000_000
-_YEARS_OF_MOMENTS = "^(19|20|21)[0-9]{2}-"
 _YEARS_OF_SESSIONS = "^(199[0-9]|20[0-9]{2})-"
 _CURSOR = Field(default=None, max_length=300, description="next_cursor of the page before")
-
-
-def _to_moment(value: Any) -> datetime:
-    """A day is its beginning in Japan: there is no other midnight that a reader of Japanese bars could mean."""
-    text = str(value)
-    found = datetime.fromisoformat(text)
-    if _DAY.fullmatch(text):
-        found = datetime.combine(found.date(), time(), JST)
-    if found.tzinfo is None:
-        raise ValueError("expected a time zone, such as 2025-11-04T09:00:00+09:00, or a day alone")
-    if not 1900 <= found.year < 2200:
-        raise ValueError("expected a year from 1900 to 2199")
-    return found.astimezone(UTC)
 
 
 def _to_session(value: Any) -> date:
@@ -51,19 +38,6 @@ def _to_session(value: Any) -> date:
     return found
 
 
-Moment = Annotated[
-    datetime,
-    BeforeValidator(_to_moment),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "format": "date", "pattern": _YEARS_OF_MOMENTS},
-                {"type": "string", "format": "date-time", "pattern": _YEARS_OF_MOMENTS},
-            ],
-            "examples": ["2025-11-04", "2025-11-04T09:00:00+09:00"],
-        }
-    ),
-]
 Session = Annotated[
     date,
     BeforeValidator(_to_session),

@@ -11,6 +11,11 @@ BACKTEST_WORDS: dict[str, Pair] = {
         "short positions lost more than there was: the run ended there",
         "空売りの損失が資産を超えたため、そこで終了しました",
     ),
+    "backtest_pinned": ("bars as of {at}", "{at} 時点の足"),
+    "backtest_not_pinned": (
+        "bars as they are: InfluxDB keeps no history, so a repetition reads corrected bars",
+        "現在の足です。InfluxDBは履歴を残さないため、再実行すると訂正後の足を読みます",
+    ),
     "benchmark_return": ("benchmark {name}, total return", "ベンチマーク {name} の通算リターン"),
     "test_return": ("test: return", "検証期間のリターン"),
     "test_sharpe": ("test: Sharpe", "検証期間のシャープレシオ"),
@@ -33,6 +38,10 @@ BACKTEST_WORDS: dict[str, Pair] = {
     "rerun_same": ("the same bytes: {digest}", "同一の結果です：{digest}"),
     "rerun_differs": ("the result differs: {digest}", "結果が異なります：{digest}"),
     "rerun_bars": ("the bars have changed since: {old}, now {new}", "足が変わっています：{old} から {new}"),
+    "rerun_not_pinned": (
+        "the first run had no moment to read its bars at: InfluxDB keeps no history",
+        "最初の実行には足の時点がありません。InfluxDBは履歴を残しません",
+    ),
     "rerun_code": ("the code has changed since: {old}, now {new}", "コードが変わっています：{old} から {new}"),
     "rerun_strategy": (
         "the file of strategy {strategy} has changed since",

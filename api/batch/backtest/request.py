@@ -9,7 +9,7 @@ from batch.backtest.model import FillModel
 from batch.backtest.strategies.parameters import PARAMETERS, check_parameters
 from batch.errors import InvalidRequest
 from batch.kit.request import PlannedRequest, Request
-from batch.market.fields import WHOLE, Day, IntervalName, LookBack, MarketName, SymbolTexts, parse_symbols
+from batch.market.fields import WHOLE, Day, IntervalName, LookBack, MarketName, Moment, SymbolTexts, parse_symbols
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.providers.fields import SourceName, need_provider
@@ -75,6 +75,11 @@ class BarsAsked(Request):
         default=DEFAULT_CASH, description="yen before the first bar"
     )
     model: FillModel = Field(default=FillModel(), description="how orders are filled; docs/explanation/backtests.md")
+    as_of: Moment | None = Field(
+        default=None,
+        description="bars, splits and lists as they were known at this time, with its zone, or at 00:00 in Japan of a"
+        " day; default: when the job reads them, which its result's `request` says",
+    )
     seed: Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE] = Field(
         default=0, description="of what is drawn at random: trials of a sweep, a strategy of your own"
     )

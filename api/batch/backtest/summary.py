@@ -46,6 +46,10 @@ class TestedBars(BaseModel):
     last: date
     session_count: int
     bars: int = Field(description="times, each of which has one bar for a symbol at most")
+    is_pinned: bool = Field(
+        default=False,
+        description="whether bars were read as of the request's `as_of`, as a repetition reads them; InfluxDB cannot",
+    )
     fingerprint: str = Field(description="of the bars, splits and listings: SHA-256")
     code_version: str = Field(description="Kaboom's version, and a digest of the source of backtests")
     strategy: str

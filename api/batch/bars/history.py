@@ -1,12 +1,17 @@
-"""Bars as they were known at a moment: the port to stores that keep what is corrected, and the choice of a moment."""
+"""Bars as they were known at a moment: the port to stores that keep what is corrected, and the choice of a moment.
+
+The API loads it for checks of requests: it imports no polars.
+"""
 
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from batch.bars.actions.store import ActionReader
-from batch.bars.store import BarReader
 from batch.errors import InvalidRequest
 from batch.kit.clock import Clock, utc_now
+
+if TYPE_CHECKING:
+    from batch.bars.actions.store import ActionReader
+    from batch.bars.store import BarReader
 
 #: Why InfluxDB has no bars of an earlier moment.
 NOT_KEPT = (
@@ -19,7 +24,7 @@ NOT_KEPT = (
 class HistoricalActions(Protocol):
     """A store of corporate actions that keeps each change of a note, with its moment in microseconds."""
 
-    def known_at(self, moment: datetime) -> ActionReader:
+    def known_at(self, moment: datetime) -> "ActionReader":
         """Return a reader of the notes as they were known at a moment (aware), as `HistoricalStore` does."""
         ...
 
@@ -28,7 +33,7 @@ class HistoricalActions(Protocol):
 class HistoricalStore(Protocol):
     """A store that keeps what it replaces, with the moment of each write in microseconds."""
 
-    def known_at(self, moment: datetime) -> BarReader:
+    def known_at(self, moment: datetime) -> "BarReader":
         """Return a reader of the bars as they were known at a moment (aware): writes committed by then count.
 
         Two reads of one moment return the same bars, whatever was written since.
@@ -40,7 +45,7 @@ class HistoricalStore(Protocol):
         ...
 
 
-def reader_at(store: BarReader, as_of: datetime | None, *, clock: Clock = utc_now) -> BarReader:
+def reader_at(store: "BarReader", as_of: datetime | None, *, clock: Clock = utc_now) -> "BarReader":
     """Return what reads a store as it was known at a moment; without a moment, the store itself.
 
     A backtest takes `pin_moment`, keeps it in its result, and reads through this function when it runs again.
@@ -57,7 +62,7 @@ def reader_at(store: BarReader, as_of: datetime | None, *, clock: Clock = utc_no
     return store.known_at(as_of)
 
 
-def actions_at(store: ActionReader, as_of: datetime | None, *, clock: Clock = utc_now) -> ActionReader:
+def actions_at(store: "ActionReader", as_of: datetime | None, *, clock: Clock = utc_now) -> "ActionReader":
     """Return what reads corporate actions as they were known at a moment; without a moment, the store itself.
 
     Raises:
@@ -72,7 +77,7 @@ def actions_at(store: ActionReader, as_of: datetime | None, *, clock: Clock = ut
     return store.known_at(as_of)
 
 
-def pin_moment(store: BarReader, as_of: datetime | None = None, *, clock: Clock = utc_now) -> datetime | None:
+def pin_moment(store: "BarReader", as_of: datetime | None = None, *, clock: Clock = utc_now) -> datetime | None:
     """Return the moment that a run of a backtest reads everything at: `as_of`, or now; None if the store has none.
 
     Raises:

@@ -3,14 +3,16 @@
 The JSON schema of a name lists the names that there are; an unknown one is refused with the same list.
 """
 
+import re
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from batch.errors import InvalidRequest
 from batch.market.bounds import MAX_LOOKBACK, MAX_SYMBOLS
+from batch.market.calendar import JST
 from batch.market.interval import Interval, parse_interval
 from batch.market.listing import Market, parse_market
 
@@ -43,6 +45,18 @@ def _parse_day(text: str) -> date:
         raise ValueError(f"was {text!r}, expected a date as YYYY-MM-DD") from e
 
 
+def _parse_moment(text: str) -> datetime:
+    """A day is its beginning in Japan: there is no other midnight that a reader of Japanese bars could mean."""
+    found = datetime.fromisoformat(text)
+    if _ONE_DAY.fullmatch(text):
+        found = datetime.combine(found.date(), time(), JST)
+    if found.tzinfo is None:
+        raise ValueError("expected a time zone, such as 2025-11-04T09:00:00+09:00, or a day alone")
+    if not 1900 <= found.year < 2200:
+        raise ValueError("expected a year from 1900 to 2199")
+    return found.astimezone(UTC)
+
+
 def interval_at(pointer: str) -> BeforeValidator:
     """Return the validator of an interval in the field at `pointer`."""
 
@@ -66,6 +80,18 @@ WHOLE = BeforeValidator(_to_whole)
 _DAY = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 #: A day as YYYY-MM-DD.
 Day = Annotated[date, parsed(_parse_day, date), WithJsonSchema(_DAY)]
+
+_ONE_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_YEARS_OF_MOMENTS = "^(19|20|21)[0-9]{2}-"
+_MOMENT = {
+    "anyOf": [
+        {"type": "string", "format": "date", "pattern": _YEARS_OF_MOMENTS},
+        {"type": "string", "format": "date-time", "pattern": _YEARS_OF_MOMENTS},
+    ],
+    "examples": ["2025-11-04", "2025-11-04T09:00:00+09:00"],
+}
+#: A time with its zone, or a day, which begins at 00:00 in Japan; in UTC.
+Moment = Annotated[datetime, parsed(_parse_moment, datetime), WithJsonSchema(_MOMENT)]
 
 MarketName = Annotated[Market, parsed(parse_market, Market), one_of(Market)]
 #: An interval as a field of its own, and as a key of `intervals`.

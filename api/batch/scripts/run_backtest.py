@@ -3,28 +3,33 @@
 from batch.backtest.request import BarsAsked
 from batch.backtest.strategies.files import StrategyKind, find_strategy
 from batch.backtest.study.bars import BarTools, StudyBars, load_bars, resolve_days
+from batch.bars.history import pin_moment
 from batch.kit.clock import utc_now
 from batch.kit.stop import ShouldStop, never
 from batch.settings import BatchSettings
 from batch.wiring import build_action_store, build_bar_store
 
 
-def with_days[R: BarsAsked](request: R, settings: BatchSettings) -> R:
-    """Return the request with its provider and its days, by which it means the same bars later.
+def pin_request[R: BarsAsked](request: R, settings: BatchSettings) -> R:
+    """Return the request with its provider, its days and the moment of its bars, by which it means the same bars later.
+
+    With InfluxDB it has no moment: bars that are corrected later are then other bars.
 
     Raises:
-        InvalidRequest: a day is not a session, or in the future.
+        InvalidRequest: a day is not a session, or a day or the moment is in the future, or InfluxDB has no moments.
 
     """
     filled = request if request.provider else request.filled(provider=settings.provider)
-    return resolve_days(filled, utc_now(), delay_s=settings.provider_delay_s)
+    dated = resolve_days(filled, utc_now(), delay_s=settings.provider_delay_s)
+    moment = pin_moment(build_bar_store(settings), dated.as_of)
+    return dated.filled(as_of=moment.isoformat()) if moment else dated
 
 
 async def load_study_bars(request: BarsAsked, settings: BatchSettings, *, should_stop: ShouldStop = never) -> StudyBars:
-    """Return the bars of a request whose days are known.
+    """Return the bars of a request whose days are known, as of its moment if it has one.
 
     Raises:
-        InvalidRequest: there are none.
+        InvalidRequest: there are none, or none can be read as of the moment.
         StoreError: a store could not be read.
         Stopped: `should_stop` turned true.
 

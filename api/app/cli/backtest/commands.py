@@ -25,6 +25,7 @@ from app.cli.backtest.reading import (
     read_model,
     read_parameters,
 )
+from app.cli.data.moment import AsOf
 from app.cli.exits import CliError, Exit
 from app.cli.following import submit
 from app.cli.options import Callback, IntervalName, Json, Provider, Symbols, Timeout, Wait
@@ -43,6 +44,7 @@ def run(
     first: First = None,
     last: Last = None,
     sessions: Sessions = None,
+    as_of: AsOf = None,
     cash: Cash = None,
     fee: Fee = None,
     slippage: Ticks = None,
@@ -65,7 +67,7 @@ def run(
         "interval": interval,
         "parameters": read_parameters(param),
     }
-    body |= {"first": first, "last": last, "sessions": sessions, "cash": cash, "benchmark": benchmark}
+    body |= {"first": first, "last": last, "sessions": sessions, "as_of": as_of, "cash": cash, "benchmark": benchmark}
     body |= {"provider": provider, "seed": seed, "model": read_model(fee, slippage, is_short=short)}
     given = keep_given(body)
     session.say_terms(provider)
@@ -88,6 +90,7 @@ def sweep(
     first: First = None,
     last: Last = None,
     sessions: Sessions = None,
+    as_of: AsOf = None,
     trials: Annotated[int | None, typer.Option(help="draw so many combinations (default: all)")] = None,
     keep: Annotated[int | None, typer.Option(help="how many of the best are shown (default: 20)")] = None,
     rank_by: Annotated[str | None, typer.Option(help="sharpe, total_return or max_drawdown")] = None,
@@ -112,7 +115,7 @@ def sweep(
     if is_file(strategy):
         raise CliError(Exit.USAGE, session.words.say("sweep_of_file", file=strategy))
     body: dict[str, Any] = {"strategy": strategy, "symbols": symbol, "market": market, "interval": interval}
-    body |= {"parameters": read_choices(param), "first": first, "last": last, "sessions": sessions}
+    body |= {"parameters": read_choices(param), "first": first, "last": last, "sessions": sessions, "as_of": as_of}
     body |= {"trials": trials, "keep": keep, "rank_by": rank_by, "out_of_sample": out_of_sample, "folds": folds}
     body |= {"cash": cash, "benchmark": benchmark, "provider": provider, "seed": seed, "callback_url": callback_url}
     body |= {"model": read_model(fee, slippage, is_short=short)}

@@ -90,18 +90,18 @@ def name_of(file: str) -> str:
 
 def _load(body: Mapping[str, Any]) -> "tuple[StudyBars, BacktestRequest]":
     from batch.backtest.study.bars import BarTools, load_bars  # noqa: PLC0415  polars and numpy
-    from batch.scripts.run_backtest import with_days  # noqa: PLC0415  the same
+    from batch.scripts.run_backtest import pin_request  # noqa: PLC0415  the same
 
     settings = load_settings()
     asked = BacktestRequest.parse({**body, "provider": body.get("provider") or settings.provider})
-    request = with_days(asked, settings)
+    request = pin_request(asked, settings)
 
     async def load() -> "StudyBars":
-        tools = BarTools(open_store(), open_actions(), settings.symbols_dir)
+        store, actions = open_store(), open_actions()
         try:
-            return await load_bars(request, tools)
+            return await load_bars(request, BarTools(store, actions, settings.symbols_dir))
         finally:
-            await tools.actions.close()
-            await tools.store.close()
+            await actions.close()
+            await store.close()
 
     return asyncio.run(load()), request

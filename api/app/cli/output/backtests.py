@@ -23,6 +23,7 @@ def print_run(session: Session, result: Mapping[str, Any]) -> None:
     head = {"strategy": result["strategy"], "parameters": say_parameters(result["parameters"])}
     session.show(words.say("backtest_head", symbols=result["symbols"], **head, **span))
     session.show(session.say_source(result["provider"]))
+    _say_moment(session, result)
     session.show(_metric_table(words, result))
     if result["is_ruined"]:
         session.show(words.say("backtest_ruined"))
@@ -32,6 +33,7 @@ def print_sweep(session: Session, result: Mapping[str, Any]) -> None:
     """Print what a sweep found: its best trials, and how much of it may be luck."""
     words = session.words
     session.show(words.say("sweep_head", **{name: result[name] for name in ("trials", "left_out", "lost")}))
+    _say_moment(session, result)
     session.show(_best_table(words, result))
     deflated = result["deflated_sharpe"]
     if deflated is not None:
@@ -48,6 +50,8 @@ def print_repetition(session: Session, old: Mapping[str, Any], new: Mapping[str,
     session.show(session.words.say("rerun_same" if is_same else "rerun_differs", digest=new["digest"][:16]))
     if old["fingerprint"] != new["fingerprint"]:
         session.show(session.words.say("rerun_bars", old=old["fingerprint"][:16], new=new["fingerprint"][:16]))
+        if not old.get("is_pinned"):
+            session.show(session.words.say("rerun_not_pinned"))
     if old["code_version"] != new["code_version"]:
         session.show(session.words.say("rerun_code", old=old["code_version"], new=new["code_version"]))
     if old["strategy_digest"] != new["strategy_digest"]:
@@ -68,6 +72,14 @@ def print_strategies(session: Session, items: list[dict[str, Any]]) -> None:
 def say_parameters(parameters: Mapping[str, Any]) -> str:
     """Return parameters as a short text."""
     return " ".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
+
+
+def _say_moment(session: Session, result: Mapping[str, Any]) -> None:
+    words = session.words
+    if result.get("is_pinned"):
+        session.show(words.say("backtest_pinned", at=result["request"]["as_of"]))
+    else:
+        session.show(words.say("backtest_not_pinned"))
 
 
 def _default(about: Mapping[str, Any]) -> str:

@@ -68,6 +68,7 @@ def repeat_section(summary: RunSummary) -> str:
         "parameters": parameters,
         "source": summary.provider,
         "fingerprint": summary.fingerprint,
+        "as_of": summary.request.get("as_of", DASH),
         "code_version": summary.code_version,
         "seed": str(summary.seed),
         "digest": summary.digest,

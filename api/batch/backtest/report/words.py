@@ -90,6 +90,7 @@ WORDS: Mapping[str, Pair] = {
     ),
     "repeat": ("To repeat it", "再現のための情報"),
     "fingerprint": ("fingerprint of the bars", "足のフィンガープリント"),
+    "as_of": ("bars as of", "足の時点"),
     "code_version": ("code", "コード"),
     "seed": ("seed", "乱数の種"),
     "digest": ("digest of the result", "結果のダイジェスト"),

@@ -1,6 +1,6 @@
 """The bars of a backtest: which are meant, read from the store, as a panel with its splits and listings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -9,8 +9,9 @@ import polars as pl
 from batch.backtest.panel import Delisting, Listings, Panel
 from batch.backtest.request import BarsAsked
 from batch.bars.actions.resolve import applied_actions
-from batch.bars.actions.store import ActionStore
-from batch.bars.store import BarStore
+from batch.bars.actions.store import ActionReader
+from batch.bars.history import actions_at, reader_at
+from batch.bars.store import BarReader
 from batch.errors import InvalidRequest
 from batch.kit.stop import ShouldStop, check_stop, never
 from batch.market.bar import BarSeries
@@ -25,8 +26,8 @@ from batch.market.universe import Universe, load_universe
 class BarTools:
     """What reading bars needs: the stores, and the folder of imported symbol lists."""
 
-    store: BarStore
-    actions: ActionStore
+    store: BarReader
+    actions: ActionReader
     symbols_dir: Path
 
 
@@ -35,7 +36,7 @@ class StudyBars:
     """The bars of a request.
 
     Attributes:
-        request: with its days, so that it means the same bars later.
+        request: with its days and moment, so that it means the same bars later.
         panel: of the symbols that have bars.
         benchmark: the panel of the symbol to compare with; None for equal weights of all.
         missing: symbols that were asked for and have no bars.
@@ -67,7 +68,9 @@ def resolve_days[R: BarsAsked](request: R, now: datetime, *, delay_s: float = 0.
         InvalidRequest: a day is not a session, or in the future.
 
     """
-    last = resolve_last_session(request.last, now, is_tse=request.is_tse, delay_s=delay_s)
+    # What closed after the moment was not known then.
+    known = request.as_of if request.as_of and request.last is None else now
+    last = resolve_last_session(request.last, known, is_tse=request.is_tse, delay_s=delay_s)
     if request.first is not None:
         return request.filled(last=last.isoformat())
     first = last_sessions(request.sessions, last)[0] if request.is_tse else last - timedelta(days=2 * request.sessions)
@@ -75,14 +78,16 @@ def resolve_days[R: BarsAsked](request: R, now: datetime, *, delay_s: float = 0.
 
 
 async def load_bars(request: BarsAsked, tools: BarTools, *, should_stop: ShouldStop = never) -> StudyBars:
-    """Return the bars of a request whose days are known.
+    """Return the bars of a request whose days are known, as of its moment if it has one.
 
     Raises:
-        InvalidRequest: there are none, or bars that no test can be run on.
+        InvalidRequest: there are none, or bars that no test can be run on, or none can be read as of the moment.
         StoreError: a store could not be read.
         Stopped: `should_stop` turned true.
 
     """
+    as_of = request.as_of
+    tools = replace(tools, store=reader_at(tools.store, as_of), actions=actions_at(tools.actions, as_of))
     known = _find_symbols(request, tools.symbols_dir)
     frames = await _read(request, known.symbols, tools.store, should_stop)
     if not frames:
@@ -110,7 +115,7 @@ def _find_symbols(request: BarsAsked, symbols_dir: Path) -> _Known:
                 f"market was {request.market}, whose symbols no list has: name some", pointer="/market"
             )
         return _Known(request.symbols, frozenset(), frozenset(), ())
-    lists = [_lists(day, symbols_dir) for day in (request.first, request.last) if day is not None]
+    lists = [_lists(day, symbols_dir, request.as_of) for day in (request.first, request.last) if day is not None]
     topix500 = frozenset[str]().union(*(one.topix500 for of_day in lists for one in of_day.values()))
     if request.market is None:
         return _Known(request.symbols or (), frozenset(), topix500, ())
@@ -122,12 +127,13 @@ def _find_symbols(request: BarsAsked, symbols_dir: Path) -> _Known:
     return _Known(symbols, gone, topix500, tuple(sorted({begin.as_of, end.as_of})))
 
 
-def _lists(day: date, symbols_dir: Path) -> dict[Market, Universe]:
-    return {market: load_universe(market, day, imported_dir=symbols_dir) for market in Market if market.is_tse}
+def _lists(day: date, symbols_dir: Path, as_of: datetime | None) -> dict[Market, Universe]:
+    markets = [market for market in Market if market.is_tse]
+    return {market: load_universe(market, day, imported_dir=symbols_dir, known_at=as_of) for market in markets}
 
 
 async def _read(
-    request: BarsAsked, symbols: tuple[str, ...], store: BarStore, should_stop: ShouldStop
+    request: BarsAsked, symbols: tuple[str, ...], store: BarReader, should_stop: ShouldStop
 ) -> list[pl.DataFrame]:
     series = BarSeries(request.source, request.interval)
     first, last = request.first or date.min, request.last or date.max
@@ -139,7 +145,7 @@ async def _read(
     return [frame for frame in frames if frame.height]
 
 
-async def _listings(request: BarsAsked, bars: pl.DataFrame, known: _Known, actions: ActionStore) -> Listings:
+async def _listings(request: BarsAsked, bars: pl.DataFrame, known: _Known, actions: ActionReader) -> Listings:
     symbols = bars["symbol"].unique().sort().to_list()
     notes = await actions.load(provider_of(request.source), symbols)
     splits = applied_actions(notes, until=request.last or date.max).select("symbol", "ex_session", "factor")

@@ -81,6 +81,7 @@ def describe_bars(bars: StudyBars, kind: StrategyKind, request: BarsAsked) -> di
         "last": last,
         "session_count": int(np.unique(panel.days).size),
         "bars": int(panel.opened_at.size),
+        "is_pinned": request.as_of is not None,
         "fingerprint": fingerprint_of(bars),
         "code_version": code_version(),
         "strategy": kind.name,

@@ -95,9 +95,9 @@ async def test_corrected_bars_have_another_fingerprint(tested: httpx2.AsyncClien
     bars = daily_bars()
     one = bars.filter(pl.col("symbol") == "7203")[150:151].with_columns(close=pl.col("close") + 1)
     await build_bar_store(memory_settings(tmp_path, bar_store="pages")).write(SERIES, one)
-    again = (await run_job(tested, RUN, first["request"]))["result"]
+    again = (await run_job(tested, RUN, ASKED))["result"]
     assert again["fingerprint"] != first["fingerprint"]
-    other = (await run_job(tested, RUN, first["request"] | {"symbols": ["9984"]}))["result"]
+    other = (await run_job(tested, RUN, ASKED | {"symbols": ["9984"]}))["result"]
     assert other["fingerprint"] not in {again["fingerprint"], first["fingerprint"]}
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from app.cli.exits import Exit
 from batch.bars.pages.store import PageBarStore
+from batch.kit.clock import utc_now
 from tests.app.cli.conftest import Kaboom
 from tests.fixtures.backtest.stored import SERIES, daily_bars
 
@@ -55,8 +56,11 @@ def test_a_file_runs_here_and_leaves_a_report(held: Kaboom, tmp_path: Path) -> N
     assert "generated, not market data" in done.out
     assert "Sharpe ratio" in done.out
     assert (tmp_path / "r.html").read_bytes().startswith(b"<!doctype html>")
-    one, two = [held("backtest", "run", "honest.py", *scope, "--json").out for _ in range(2)]
+    moment = utc_now().isoformat()
+    one, two = [held("backtest", "run", "honest.py", *scope, "--as-of", moment, "--json").out for _ in range(2)]
     assert one == two
+    early = held("backtest", "run", "honest.py", *scope, "--as-of", "2025-11-06")
+    assert (early.code, "no synthetic 1d bars" in early.err) == (Exit.USAGE, True)
     assert held("backtest", "run", "honest.py", "--symbol", "1301").code == Exit.USAGE
 
 
