@@ -27,6 +27,7 @@ from tests.fixtures.jobs.apps import (
     real_settings,
     running,
 )
+from tests.fixtures.jobs.planted import plant_running
 from tests.fixtures.servers.receivers import SECRET
 
 pytestmark = pytest.mark.anyio
@@ -147,6 +148,17 @@ async def test_the_activity_of_another_owner_is_not_shown(tmp_path: Path) -> Non
         job = (await submit(two.mine)).headers["location"]
         assert (await two.mine.get(job, headers={"Prefer": "wait=30"})).json()["status"] == "completed"
         assert [await _ended(http) for http in (two.mine, two.other, two.mine)] == [1, 0, 1]
+
+
+@pytest.mark.parametrize("settings", ["real"], indirect=True)
+async def test_workers_do_not_name_the_jobs_of_another_owner(two: Two) -> None:
+    jobs = [(await plant_running(two.app, owner=owner))[0].job_id for owner in ("ingest", "other")]
+    parts = jobs_of(two.app).parts
+    await parts.store.report_worker(parts.name, 2)
+    for http, own in ((two.mine, jobs[0]), (two.other, jobs[1])):
+        (worker,) = (await http.get("/api/v1/workers")).json()["items"]
+        assert worker["busy"] == 2
+        assert {(c["job_id"], c["chunk"]) for c in worker["chunks"]} == {(own, "0"), (None, None)}
 
 
 async def _ended(http: httpx2.AsyncClient) -> int:

@@ -95,6 +95,19 @@ async def test_jobs_of_all_queues_come_and_of_other_owners_none(real_app: FastAP
         assert {job["job_id"] for job in other.jobs} == {theirs}
 
 
+async def test_changes_while_streams_are_open_come_to_their_owner_only(any_app: FastAPI) -> None:
+    async with stream(any_app) as mine, stream(any_app, owner="another") as other:
+        # What comes first is read from the log by each stream; from then on one reader sends to both.
+        for opened, owner in ((mine, OWNER), (other, "another")):
+            await opened.read_until((await plant(any_app, "m", owner=owner))[0])
+        before, theirs, after = [(await plant(any_app, "m", owner=owner))[0] for owner in (OWNER, "another", OWNER)]
+        await mine.read_until(after)
+        await other.read_until(theirs)
+        assert {before, after} <= {job["job_id"] for job in mine.jobs}
+        assert theirs not in mine.text
+        assert {before, after}.isdisjoint(job["job_id"] for job in other.jobs)
+
+
 async def test_a_new_stream_gets_the_last_seconds(real_app: FastAPI) -> None:
     job = await plant_final(real_app, "ok")
     async with stream(real_app) as opened:
