@@ -23,6 +23,7 @@ from app.cli.backtest.reading import (
     keep_given,
     read_choices,
     read_model,
+    read_moment,
     read_parameters,
 )
 from app.cli.data.moment import AsOf
@@ -67,7 +68,14 @@ def run(
         "interval": interval,
         "parameters": read_parameters(param),
     }
-    body |= {"first": first, "last": last, "sessions": sessions, "as_of": as_of, "cash": cash, "benchmark": benchmark}
+    body |= {
+        "first": first,
+        "last": last,
+        "sessions": sessions,
+        "as_of": read_moment(as_of),
+        "cash": cash,
+        "benchmark": benchmark,
+    }
     body |= {"provider": provider, "seed": seed, "model": read_model(fee, slippage, is_short=short)}
     given = keep_given(body)
     session.say_terms(provider)
@@ -115,7 +123,13 @@ def sweep(
     if is_file(strategy):
         raise CliError(Exit.USAGE, session.words.say("sweep_of_file", file=strategy))
     body: dict[str, Any] = {"strategy": strategy, "symbols": symbol, "market": market, "interval": interval}
-    body |= {"parameters": read_choices(param), "first": first, "last": last, "sessions": sessions, "as_of": as_of}
+    body |= {
+        "parameters": read_choices(param),
+        "first": first,
+        "last": last,
+        "sessions": sessions,
+        "as_of": read_moment(as_of),
+    }
     body |= {"trials": trials, "keep": keep, "rank_by": rank_by, "out_of_sample": out_of_sample, "folds": folds}
     body |= {"cash": cash, "benchmark": benchmark, "provider": provider, "seed": seed, "callback_url": callback_url}
     body |= {"model": read_model(fee, slippage, is_short=short)}

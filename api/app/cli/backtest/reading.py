@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.data.moment import parse_as_of
 from app.cli.exits import CliError, Exit
 
 Strategy = Annotated[str, typer.Argument(help="a name of `kaboom backtest list`, or a Python file, which runs here")]
@@ -28,6 +29,17 @@ def read_model(fee: float | None, ticks: int | None, *, is_short: bool) -> dict[
     if ticks is not None:
         model["slippage"] = {"ticks": ticks}
     return model | ({"allows_short": True} if is_short else {})
+
+
+def read_moment(text: str | None) -> str | None:
+    """Return the moment of `--as-of` as requests have it.
+
+    Raises:
+        CliError: the text is neither a day nor a time with its zone.
+
+    """
+    moment = parse_as_of(text)
+    return moment.isoformat() if moment else None
 
 
 def read_parameters(texts: list[str] | None) -> dict[str, Any]:

@@ -39,6 +39,10 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "no {what} bars of {span} are held; take some by `{command}`",
         "{what} の足（{span}）がありません。`{command}` で取り込めます",
     ),
+    (
+        "no {what} bars of {span} were held at {at}; take some by `{command}`",
+        "{at} の時点で {what} の足（{span}）がありません。`{command}` で取り込めます",
+    ),
     ("benchmark was {symbol}, of which no bars are held", "ベンチマーク {symbol} の足がありません"),
     ("a part had less than {least} of {count} sessions", "{count}立会日のうち{least}立会日に満たない期間があります"),
     (

@@ -91,9 +91,7 @@ async def load_bars(request: BarsAsked, tools: BarTools, *, should_stop: ShouldS
     known = _find_symbols(request, tools.symbols_dir)
     frames = await _read(request, known.symbols, tools.store, should_stop)
     if not frames:
-        what, span = f"{request.source} {request.interval}", f"{request.first} to {request.last}"
-        command = f"kaboom ingest run-daily --interval {request.interval}=250"
-        raise InvalidRequest(f"no {what} bars of {span} are held; take some by `{command}`")
+        raise _none_held(request)
     bars = pl.concat(frames)
     held = frozenset(bars["symbol"].unique().to_list())
     panel = Panel.of(bars, request.interval, await _listings(request, bars, known, tools.actions))
@@ -130,6 +128,14 @@ def _find_symbols(request: BarsAsked, symbols_dir: Path) -> _Known:
 def _lists(day: date, symbols_dir: Path, as_of: datetime | None) -> dict[Market, Universe]:
     markets = [market for market in Market if market.is_tse]
     return {market: load_universe(market, day, imported_dir=symbols_dir, known_at=as_of) for market in markets}
+
+
+def _none_held(request: BarsAsked) -> InvalidRequest:
+    what, span = f"{request.source} {request.interval}", f"{request.first} to {request.last}"
+    command = f"kaboom ingest run-daily --interval {request.interval}=250"
+    if at := request.as_of:
+        return InvalidRequest(f"no {what} bars of {span} were held at {at.isoformat()}; take some by `{command}`")
+    return InvalidRequest(f"no {what} bars of {span} are held; take some by `{command}`")
 
 
 async def _read(
