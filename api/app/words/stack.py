@@ -91,6 +91,14 @@ STACK_WORDS: dict[str, Pair] = {
     "smoke_unconsumed": ("no worker consumes {queues}", "{queues} を処理するワーカーがありません"),
     "smoke_alone": ("no other release is left", "別のリリースは残っていません"),
     "smoke_left": ("of another release: {names}", "別のリリースが残っています：{names}"),
+    "demo_days": (
+        "a year of daily bars of three symbols, to test strategies on: job {job_id}",
+        "バックテスト用に3銘柄の日足を1年分取り込みます：ジョブ {job_id}",
+    ),
+    "demo_backtest": (
+        "in another terminal: kaboom backtest run sma_cross --symbol 7203 --interval 1d --wait",
+        "別のターミナルで試せます：kaboom backtest run sma_cross --symbol 7203 --interval 1d --wait",
+    ),
     "stays_up": (
         "Kaboom stays up on {api_url}; Ctrl-C stops it",
         "Kaboomは {api_url} で動き続けます。Ctrl-C で停止します",

@@ -24,6 +24,10 @@ from app.server.open_files import raise_open_files
 from app.settings import load_settings
 from batch.kit.gc_tuning import freeze_loaded_objects
 
+#: Enough for a backtest: a year of daily bars of a few symbols.
+_DEMO_DAYS = {"intervals": {"1d": 250}, "symbols": ["6758", "7203", "9984"]}
+_DEMO_MINUTES = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}
+
 
 def up(
     context: typer.Context,
@@ -50,21 +54,26 @@ def demo(
     concurrency: Concurrency = 4,
     data_dir: DataDir = None,
 ) -> None:
-    """Start everything and ingest one day of generated 1-minute bars for all of TSE Prime."""
+    """Start everything; ingest a day of generated 1-minute bars of all of TSE Prime, and a year of 1d bars of three."""
     session = _session(context, data_dir)
     options = StackOptions(session.find_data_dir(), port=port or choose_port(), concurrency=concurrency)
     with _running(options, session) as (stack, stopped):
         session = Session(stack.api_url, options.data_dir, session.is_json, session.language)
         if not exit_after:
             _make_first_user(session)
-        body = {"intervals": {"1m": 1}, "market": "TSE_PRIME", "chunk_size": 500}
         client = session.client()
-        accepted = client.call("POST", "/api/v1/ingest/run-daily", json=body)
+        accepted, days = [
+            client.call("POST", "/api/v1/ingest/run-daily", json=body) for body in (_DEMO_MINUTES, _DEMO_DAYS)
+        ]
         session.say("submitted", job_id=accepted["job_id"])
         session.say("dashboard", url=f"{stack.api_url}/jobs/ingest/{accepted['job_id']}")
         job = watch_job(session, client, accepted["job_id"], should_stop=stopped.is_set)
         print_summary(session, job)
+        session.say("demo_days", job_id=days["job_id"])
+        of_days = watch_job(session, client, days["job_id"], should_stop=stopped.is_set)
+        job = of_days if job["status"] == "completed" else job
         if not exit_after and not stopped.is_set():
+            session.say("demo_backtest")
             session.say("stays_up", api_url=stack.api_url)
             stopped.wait()
     raise typer.Exit(BY_STATUS.get(job["status"], Exit.INTERRUPTED) if exit_after else Exit.OK)
