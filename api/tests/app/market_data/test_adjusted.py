@@ -72,7 +72,7 @@ async def test_the_answer_says_as_of_which_actions(market: httpx2.AsyncClient, a
     answer = await market.get(URL, params=ADJUSTED | {"limit": "1"})
     page = answer.json()
     assert page["adjusted"] is True
-    assert page["actions"] == [{"ex_session": "2025-11-04", "factor": 1 / 3, "kind": "split", "state": "told"}]
+    assert page["actions"] == [{"ex_session": "2025-11-04", "factor": 1 / 3, "kind": "split", "state": "reported"}]
     assert len(page["action_set"]) == 16
     assert answer.headers["kaboom-action-set"] == page["action_set"]
     raw = await market.get(URL, params=SPAN)

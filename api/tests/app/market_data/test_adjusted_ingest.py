@@ -57,7 +57,7 @@ async def http(tmp_path: Path, split: Split, anyio_backend: str) -> AsyncIterato
     after = split.days[split.days.index(split.ex_session) + 1]
     for request in (wanted | {"session": str(split.days[-1])}, wanted | {"session": str(after)}):
         report = await run_daily_ingest(IngestRequest.parse(request), settings=settings)
-        assert report.counts.get("actions_told", 0) >= 1
+        assert report.counts.get("actions_reported", 0) >= 1
     async with running(settings) as app, client_of(app) as client:
         yield client
     await build_bar_store(settings).close()

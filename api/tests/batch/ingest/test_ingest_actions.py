@@ -65,11 +65,11 @@ def settled(actions: MemoryActionStore) -> list[tuple[Any, ...]]:
 def test_a_told_split_is_told_and_one_that_only_the_bars_show_is_suspected() -> None:
     told, guessed = MemoryActionStore(), MemoryActionStore()
     report = ingest(told, splits(HALF))
-    assert settled(told) == [("7203", SECOND, 0.5, "told")]
-    assert (report.counts["actions_told"], report.counts["actions_suspected"]) == (1, 1)
+    assert settled(told) == [("7203", SECOND, 0.5, "reported")]
+    assert (report.counts["actions_reported"], report.counts["actions_suspected"]) == (1, 1)
     report = ingest(guessed, splits())
     assert settled(guessed) == [("7203", SECOND, 0.5, "suspected")]
-    assert "actions_told" not in report.counts
+    assert "actions_reported" not in report.counts
 
 
 def test_days_without_any_note_nothing() -> None:
@@ -92,13 +92,13 @@ def test_actions_are_kept_before_their_bars() -> None:
     actions = MemoryActionStore()
     report = ingest(actions, splits(HALF), store=FailingBarStore(99, retryable=False))
     assert report.outcomes[0].outcome is Outcome.WRITE_FAILED
-    assert settled(actions) == [("7203", SECOND, 0.5, "told")]
+    assert settled(actions) == [("7203", SECOND, 0.5, "reported")]
 
 
 def test_taking_bars_again_leaves_a_persons_word() -> None:
     actions = MemoryActionStore()
     ingest(actions, splits(HALF))
-    notes = asyncio.run(actions.load(SOURCE)).filter(pl.col("state") == "told")
+    notes = asyncio.run(actions.load(SOURCE)).filter(pl.col("state") == "reported")
     rejected = notes.with_columns(origin=pl.lit("person"), state=pl.lit("rejected"))
     asyncio.run(actions.save(SOURCE, rejected))
     ingest(actions, splits(HALF))

@@ -107,7 +107,7 @@ def check(kept: Kept, days: Sequence[date] = DAYS) -> None:
     assert volumes(adjusted) == {day: day.day * lots * (5 if day < EX else 1) for day in days}
     prices = raw.select("open", "high", "low", "close")
     assert prices.equals(prices.select(pl.all().round(1))), "what a division rounded was not put right"
-    assert kept.told() == [(EX, 0.2, "told")]
+    assert kept.told() == [(EX, 0.2, "reported")]
 
 
 @every_interval
@@ -115,7 +115,7 @@ def test_days_before_a_split_that_was_told_first_are_adjusted_once(fake: FakeYah
     kept = Kept(fake, interval)
     kept.ingest(DAYS[4:5], on=DAYS[4])
     kept.ingest(DAYS[5:6], on=DAYS[5])
-    assert kept.told() == [(EX, 0.2, "told")]
+    assert kept.told() == [(EX, 0.2, "reported")]
     kept.ingest(DAYS[:4])
     kept.ingest(DAYS[6:])
     check(kept)
@@ -193,7 +193,7 @@ def test_prices_before_two_splits_are_those_before_both(fake: FakeYahoo) -> None
     traded = [NEW * 6] * 3 + [NEW * 3] * 4 + [NEW] * 3
     assert list(opens(kept.raw()).values()) == traded
     assert list(opens(kept.adjusted()).values()) == pytest.approx([NEW] * 10)
-    assert kept.told() == [(DAYS[3], 0.5, "told"), (DAYS[7], 1 / 3, "told")]
+    assert kept.told() == [(DAYS[3], 0.5, "reported"), (DAYS[7], 1 / 3, "reported")]
 
 
 def test_two_splits_of_one_ratio_are_told_apart(fake: FakeYahoo) -> None:
@@ -208,7 +208,7 @@ def test_a_reverse_split_is_undone(fake: FakeYahoo) -> None:
     kept = Kept(fake, Interval.D1)
     kept.ingest(DAYS[:3])
     assert set(opens(kept.raw()).values()) == {NEW / 10}
-    assert kept.told() == [(EX, 10.0, "told")]
+    assert kept.told() == [(EX, 10.0, "reported")]
 
 
 def test_the_newest_session_takes_one_request_and_older_minutes_one_more(fake: FakeYahoo) -> None:
