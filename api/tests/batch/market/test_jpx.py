@@ -128,7 +128,10 @@ def test_a_second_import_of_a_date_replaces_the_first_and_leaves_no_draft(tmp_pa
     into = tmp_path / "imported"
     import_listings(write("xls", tmp_path, ROWS), into)
     summary = import_listings(write("xls", tmp_path, ROWS[:1]), into)
-    assert [path.name for path in into.iterdir()] == ["listings_2026-10-30.csv"]
+    names = sorted(path.name for path in into.iterdir())
+    assert names[0] == "listings_2026-10-30.csv"
+    # The first is kept for questions of an earlier moment.
+    assert [name.endswith(".replaced") for name in names] == [False, True]
     assert summary.path == into / "listings_2026-10-30.csv"
     assert load_universe(Market.TSE_PRIME, AS_OF, imported_dir=into).symbols == ("7203",)
 
