@@ -93,7 +93,12 @@ class Session:
     @staticmethod
     def write_json(text: bytes) -> None:
         """Print JSON at once."""
-        sys.stdout.buffer.write(clean_json(text.decode()).encode() + b"\n")
+        Session.write_file(clean_json(text.decode()).encode() + b"\n")
+
+    @staticmethod
+    def write_file(content: bytes) -> None:
+        """Print what the server gave as a file, byte by byte."""
+        sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
 
     def find_data_dir(self) -> Path:

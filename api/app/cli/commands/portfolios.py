@@ -1,6 +1,5 @@
 """`kaboom portfolio`: create, list and show portfolios, book trades and cash, import and export."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -115,8 +114,7 @@ def export_file(
     session: Session = context.obj
     content = session.client().fetch(f"{find_portfolio(session, portfolio)}/export")
     if out is None:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        session.write_file(content)
         return
     try:
         out.write_bytes(content)

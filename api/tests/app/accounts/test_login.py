@@ -60,7 +60,7 @@ async def test_a_user_logs_in_for_a_jwt(app: FastAPI, stranger: httpx2.AsyncClie
         "owner": "ingest",
         "method": "jwt",
         "role": "viewer",
-        "scopes": ["bars:read", "jobs:read"],
+        "scopes": ["bars:read", "jobs:read", "portfolios:read"],
     }  # fmt: skip
     lives = datetime.fromisoformat(answer.json()["expires_at"]) - datetime.now(UTC)
     assert timedelta(hours=11) < lives <= timedelta(hours=12)

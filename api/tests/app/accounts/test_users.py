@@ -222,7 +222,7 @@ class TestTokens:
             {"name": "x" * 81},
             {"scopes": []},
             {"scopes": ["root"]},
-            {"scopes": ["ingest"] * 7},
+            {"scopes": ["ingest"] * (len(Scope) + 1)},
             {"expires_days": 0},
             {"expires_days": 3651},
             {"owner": "another"},

@@ -46,7 +46,7 @@ async def test_the_rules_analyst_reports_with_sources(http: httpx2.AsyncClient, 
 
 
 async def test_a_symbol_without_bars_has_too_few(http: httpx2.AsyncClient) -> None:
-    job = await end_of(http, ANALYSE, {"symbols": ["6758"], "session": SESSION, "language": "en"})
+    job = await end_of(http, ANALYSE, {"symbols": ["6503"], "session": SESSION, "language": "en"})
     (one,) = job["result"]["analyses"]
     assert one["verdict"] == "neutral"
     assert one["points"][0]["text"].startswith("Only 0 bars of 250 sessions")

@@ -58,7 +58,7 @@ async def test_the_table_says_which_sessions_are_not_complete(browser: httpx2.As
     page = await browser.get("/data")
     assert page.status_code == 200
     text = text_of(page.text)
-    assert re.search(rf"3 symbols . 3 sessions, 1 minute bars, {DAYS[0]} to {DAYS[-1]}", text)
+    assert re.search(rf"3 symbols . 3 sessions, 1-minute bars, {DAYS[0]} to {DAYS[-1]}", text)
     assert f"{DAYS[1]}" in text
     assert "synthetic: generated, not market data" in text
     row = text[text.index(str(DAYS[1])) :]
