@@ -18,6 +18,8 @@ from batch.kit.http.reply import Reply
 
 _log = structlog.get_logger(__name__)
 _LINE = "line_number"
+#: v1 answers when one shard has refused its lines; those of other shards can be read a moment later.
+_PAUSES_S = (0.05, 0.1, 0.2, 0.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class LineWriter:
         """
         refusal = parse_refusal(self.wire.target.redact(reply.body.decode(errors="replace")).encode())
         numbered = rows.with_columns(pl.int_range(1, rows.height + 1).alias(_LINE))
-        missing = await spec.find_missing(numbered)
+        missing = await _find_missing(spec, numbered, dropped=refusal.dropped)
         named = missing.filter(pl.col(_LINE).is_in(list(refusal.by_line)))
         if not named.height:
             refused = await self._refuse(spec, missing.drop(_LINE), [refusal.reason] * missing.height)
@@ -116,6 +118,17 @@ class _Sent:
     points: int
     refused: pl.DataFrame | None = None
     again: Sequence[pl.DataFrame] = ()
+
+
+async def _find_missing(spec: WriteSpec, rows: pl.DataFrame, *, dropped: int | None) -> pl.DataFrame:
+    """Return the rows that cannot be read back, when they are no more than the server says that it dropped."""
+    missing = await spec.find_missing(rows)
+    for pause_s in _PAUSES_S:
+        if dropped is None or missing.height <= dropped:
+            break
+        await asyncio.sleep(pause_s)
+        missing = await spec.find_missing(missing)
+    return missing
 
 
 def _pack(spec: WriteSpec, rows: pl.DataFrame) -> bytes:

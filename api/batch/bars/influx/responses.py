@@ -1,5 +1,6 @@
 """Parsing InfluxDB's responses: pauses, refusals and results of all versions."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import orjson
 
 _LONGEST = 300
+_DROPPED = re.compile(r"\bdropped=(\d{1,9})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,12 @@ class Refusal:
 
     reason: str
     by_line: Mapping[int, str]
+
+    @property
+    def dropped(self) -> int | None:
+        """The lines that the server says it has dropped; v1 counts those of the first shard that refused any."""
+        found = _DROPPED.search(self.reason)
+        return int(found[1]) if found else None
 
 
 class QueryRefused(ValueError):

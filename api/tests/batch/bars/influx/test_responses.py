@@ -23,6 +23,8 @@ def test_v3_names_lines_and_others_do_not() -> None:
     v3 = b'{"error":"partial write","data":[{"error_message":"bad type","line_number":7,"original_line":"x"},{}]}'
     assert parse_refusal(v3).by_line == {7: "bad type"}
     assert parse_refusal(b'{"message":"dropped=1"}').by_line == {}
+    assert parse_refusal(b'{"message":"dropped=1"}').dropped == 1
+    assert parse_refusal(v3).dropped is None
     assert parse_refusal(b"").reason == "the server gave no reason"
 
 
