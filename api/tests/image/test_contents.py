@@ -59,7 +59,8 @@ def test_the_image_stays_small(podman: Podman, image: str, base: str, rootfs: Pa
     # 525 MB since TA-Lib and the dashboard.
     assert whole - below < 540 * _MB
     kaboom = sum(path.lstat().st_size for path in (rootfs / "opt/kaboom").rglob("*"))
-    assert kaboom < 10 * _MB
+    # 11.3 MB since portfolios, backtest jobs and analyses: source and bytecode.
+    assert kaboom < 13 * _MB
 
 
 def test_all_of_kaboom_is_in_the_image_and_all_of_it_can_be_read(rootfs: Path) -> None:
