@@ -21,6 +21,8 @@ _Name = Annotated[
 _Note = Annotated[str, Field(max_length=MOST_NOTE, pattern=rf"^[^{_CONTROL}]*$")]
 #: Text, since a number of JSON is read as a float in many languages.
 _Yen = Annotated[str, Field(max_length=18, pattern=AMOUNT_FORM, description="yen, as decimal text")]
+#: The pattern that is shown leaves 0 out, which is checked in plain words.
+_MoreThanNothing = Annotated[_Yen, Field(json_schema_extra={"pattern": rf"^(?!0+(\.0+)?$){AMOUNT_FORM[1:]}"})]
 _Day = Annotated[Day | None, Field(description="a day in Japan up to today; default: today")]
 
 
@@ -61,7 +63,7 @@ class NewTrade(BaseModel):
     side: Literal["buy", "sell"]
     symbol: _Symbol
     quantity: Annotated[int, Field(ge=1, le=MOST_SHARES, description="shares"), WHOLE]
-    price: _Yen
+    price: _MoreThanNothing
     fee: _Yen = "0"
     note: _Note = ""
 
@@ -75,7 +77,7 @@ class NewMovement(BaseModel):
     kind: Literal["deposit", "withdrawal", "dividend", "interest", "fraction", "fee", "tax"] = Field(
         description="`fraction` is what is paid for the fraction of a share that a reverse split left"
     )
-    amount: _Yen
+    amount: _MoreThanNothing
     symbol: _Symbol | None = Field(default=None, description="of a dividend or a fraction")
     note: _Note = ""
 

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from batch.backtest.rules import MAX_STEPS, Rules
 from batch.kit.request import Request
+from batch.market.fields import WHOLE
 from batch.market.lots import LOT
 
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -58,7 +59,7 @@ class Slippage(Request):
 class FillModel(Request):
     """How orders are filled; docs/explanation/backtests.md states every convention."""
 
-    lot: Annotated[int, Field(ge=1, le=1_000_000)] = LOT
+    lot: Annotated[int, Field(ge=1, le=1_000_000), WHOLE] = LOT
     has_ticks: bool = Field(default=True, description="prices are on the exchange's ticks")
     has_limits: bool = Field(default=True, description="the exchange's daily price limits hold")
     volume_cap: _Share = Field(default=0.1, description="share of a bar's volume that is filled at most; 0: no cap")

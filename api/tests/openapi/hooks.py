@@ -24,6 +24,8 @@ NO_SCHEMA_SAYS = {
         r"expected them in order",
         r"expected start first",
         r"step_min was \d+, expected \d+ or more for",
+        r"symbol of a \w+ was",
+        r"the trade was of",
         r"at most [\d,]+ days apart are allowed",
         r"provider \w+ (has|does not|cannot)",
         r"(symbols and market|out_of_sample and folds): expected one of them",
@@ -32,6 +34,10 @@ NO_SCHEMA_SAYS = {
         # The parameters of a strategy, and the strategies of a worker's folder.
         r"#/parameters",
         r"strategy was .*, supported are",
+        # The lots of a portfolio, today in Japan, and what a CSV has.
+        r"quantity was \d+, expected a multiple",
+        r"day was .*, expected",
+        r"#/csv",
         # A symbol is read as its market or provider writes it, an indicator by its own parameters.
         r"symbol was .*, expected",
         r"indicator (was|\w+)",
