@@ -8,8 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 from batch.errors import InvalidRequest
 from batch.kit.request import Request
 from batch.market.fields import WHOLE, Day, parse_symbols
-from batch.market.listing import Market
-from batch.providers.fields import SourceName, need_provider
+from batch.providers.fields import OfSource, SourceName
 from batch.providers.registry import get_source_spec
 
 #: The most symbols of one analysis: each may cost money.
@@ -25,7 +24,7 @@ _Symbol = Annotated[str, Field(min_length=1, max_length=20)]
 _Symbols = Annotated[tuple[_Symbol, ...], Field(min_length=1, max_length=MOST_SYMBOLS), BeforeValidator(_to_tuple)]
 
 
-class AnalysisRequest(Request):
+class AnalysisRequest(OfSource, Request):
     """What to analyse, of which bars, and by whom."""
 
     cli_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {"symbols": ("--symbol", "-s"), "job_id": ("--job",)}
@@ -70,16 +69,6 @@ class AnalysisRequest(Request):
         return self
 
     @property
-    def source(self) -> str:
-        """Whose bars; known once the request was checked."""
-        return need_provider(self.provider)
-
-    @property
     def chosen(self) -> tuple[str, ...]:
         """The symbols as their provider writes them, each once; none of kind ingest."""
-        return parse_symbols(self.symbols or (), get_source_spec(self.source).parse_symbol)
-
-    @property
-    def is_tse(self) -> bool:
-        """Whether the bars have the Tokyo Stock Exchange's calendar."""
-        return Market.FILE not in get_source_spec(self.source).capabilities.markets
+        return parse_symbols(self.symbols or (), self.spec.parse_symbol)

@@ -11,10 +11,8 @@ from batch.errors import InvalidRequest
 from batch.kit.request import PlannedRequest, Request
 from batch.market.fields import WHOLE, Day, IntervalName, LookBack, MarketName, Moment, SymbolTexts, parse_symbols
 from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.providers.fields import SourceName, need_provider
+from batch.providers.fields import OfSource, SourceName
 from batch.providers.registry import get_source_spec
-from batch.providers.spec import ProviderSpec
 
 #: About five years.
 DEFAULT_SESSIONS = 1250
@@ -58,7 +56,7 @@ Choices = Annotated[
 ]
 
 
-class BarsAsked(Request):
+class BarsAsked(OfSource, Request):
     """Which bars to test on, with which cash, and how orders are filled."""
 
     interval: IntervalName = Interval.D1
@@ -98,21 +96,6 @@ class BarsAsked(Request):
             message = f"first was {self.first} and last {self.last}, expected them in order"
             raise InvalidRequest(message, pointer="/first")
         return self
-
-    @property
-    def source(self) -> str:
-        """Whose bars; known once the request was checked."""
-        return need_provider(self.provider)
-
-    @property
-    def spec(self) -> ProviderSpec:
-        """What is known of whose bars they are."""
-        return get_source_spec(self.source)
-
-    @property
-    def is_tse(self) -> bool:
-        """Whether the bars have the Tokyo Stock Exchange's calendar."""
-        return Market.FILE not in self.spec.capabilities.markets
 
 
 class BacktestRequest(BarsAsked):

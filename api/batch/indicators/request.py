@@ -9,10 +9,8 @@ from batch.indicators.chosen import MAX_INDICATORS, Indicator, parse_indicators
 from batch.kit.request import PlannedRequest
 from batch.market.fields import Day, IntervalName, LookBack, MarketName, SymbolTexts, parse_symbols
 from batch.market.interval import Interval
-from batch.market.listing import Market
-from batch.providers.fields import SourceName, need_provider
+from batch.providers.fields import OfSource, SourceName
 from batch.providers.registry import get_source_spec
-from batch.providers.spec import ProviderSpec
 
 DEFAULT_SESSIONS = 250
 
@@ -29,7 +27,7 @@ def _check_texts(value: Any) -> list[str]:
     return value
 
 
-class IndicatorRequest(PlannedRequest):
+class IndicatorRequest(OfSource, PlannedRequest):
     """Which indicators to compute, of which bars that are held."""
 
     cli_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {"indicators": ("--indicator", "-i"), "adjusted": ("--raw",)}
@@ -61,18 +59,3 @@ class IndicatorRequest(PlannedRequest):
     def _parse_symbols(cls, texts: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         provider = info.data.get("provider")
         return parse_symbols(texts, get_source_spec(provider).parse_symbol) if texts and provider else texts
-
-    @property
-    def source(self) -> str:
-        """Whose bars; known once the request was checked."""
-        return need_provider(self.provider)
-
-    @property
-    def spec(self) -> ProviderSpec:
-        """What is known of whose bars they are."""
-        return get_source_spec(self.source)
-
-    @property
-    def is_tse(self) -> bool:
-        """Whether the bars have the Tokyo Stock Exchange's calendar."""
-        return Market.FILE not in self.spec.capabilities.markets

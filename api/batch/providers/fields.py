@@ -1,6 +1,6 @@
 """Fields of requests that name a provider, or a source of stored bars; importable without polars."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
@@ -8,6 +8,7 @@ from batch.errors import InvalidRequest
 from batch.market.fields import one_of
 from batch.market.source import derived_source
 from batch.providers.registry import check_has_master, get_provider_spec, get_source_spec, master_names, provider_names
+from batch.providers.spec import ProviderSpec
 
 _NAME = Field(min_length=1, max_length=40)
 
@@ -35,3 +36,26 @@ def need_provider(name: str | None) -> str:
     if name is None:
         raise InvalidRequest("provider was not set, expected the name of one", pointer="/provider")
     return name
+
+
+class OfSource:
+    """A request for bars of one source, which its field `provider` names."""
+
+    if TYPE_CHECKING:
+        # Not an annotation of the class: pydantic would take it for a field of its own.
+        provider: str | None
+
+    @property
+    def source(self) -> str:
+        """Whose bars; known once the request was checked."""
+        return need_provider(self.provider)
+
+    @property
+    def spec(self) -> ProviderSpec:
+        """What is known of whose bars they are."""
+        return get_source_spec(self.source)
+
+    @property
+    def is_tse(self) -> bool:
+        """Whether the bars have the Tokyo Stock Exchange's calendar."""
+        return self.spec.is_tse
