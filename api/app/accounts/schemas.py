@@ -62,7 +62,7 @@ _CONTROL = r"\x00-\x1f\x7f-\x9f"
 _Label = Annotated[
     str, Field(min_length=1, max_length=80, pattern=rf"^[^\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?$")
 ]
-#: The pattern is told, not checked: `normalize_name` checks a name after NFKC, and says what is wrong in plain words.
+#: The pattern is documented, not checked: `normalize_name` checks a name after NFKC, with a message of its own.
 _Name = Annotated[
     str,
     Field(

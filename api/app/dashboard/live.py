@@ -29,7 +29,7 @@ _MOST_AT_ONCE = 50
 #: A page opens its stream anew after so long, so that a viewer who has been logged out sees no more.
 _LIFE_S = 60.0
 _RETRY_MS = 2000
-#: Many viewers are told over so long, a few at once; successive multiples of the ratio are spread evenly.
+#: Events are sent to many viewers over so many seconds, a few at once; multiples of the ratio spread evenly.
 _SPREAD_S, _EACH_S, _GOLDEN = 0.5, 0.004, 0.618
 #: What the first page of the list may show, and what runs further down.
 _CHECKED = (
@@ -70,7 +70,7 @@ class _Channel:
     def __init__(self, page: OpenPage, stream: ChangeStream, *, after: str) -> None:
         self._page = page
         self._log = LiveLog()
-        # The first page that comes back is told what it missed; what others missed is found in the log, or not known.
+        # The first page that comes back gets what it missed from the stream, later ones from the log if it is there.
         begins_at = after if place_of(after) else ""
         self._log.begin(begins_at)
         self._changes = LiveChanges(stream, page.viewer.owner, after=begins_at)
@@ -79,7 +79,7 @@ class _Channel:
         self._phases = itertools.count()
         self._tasks: list[asyncio.Task[None]] = []
         self._note = ""
-        self._told = begins_at
+        self._sent_up_to = begins_at
         self._checked_at = 0.0
 
     @property
@@ -104,7 +104,7 @@ class _Channel:
         place = self._log.find(after)
         if place is None:
             place = self._log.newest
-            yield format_sse_event(event="reload", data_str="1", id=self._told or None)
+            yield format_sse_event(event="reload", data_str="1", id=self._sent_up_to or None)
         if self._note:
             yield format_sse_event(event="away", data_str=self._note)
         end, phase = time.monotonic() + _LIFE_S, next(self._phases) * _GOLDEN % 1
@@ -131,7 +131,7 @@ class _Channel:
                     await self._changes.news.wait()
             try:
                 await self._look()
-            except Exception:  # noqa: BLE001  ended here nobody would be told of anything any more
+            except Exception:  # noqa: BLE001  without this loop no page would get a change
                 _log.exception("live_rows_crashed")
             await asyncio.sleep(_EVERY_S)
 
@@ -147,7 +147,7 @@ class _Channel:
             jobs |= await self._check()
         if jobs:
             self._publish("rows", await self._render(jobs.values()), position)
-        elif position not in {"", self._told}:
+        elif position not in {"", self._sent_up_to}:
             self._publish("at", "1", position)
 
     async def _ask_changed(self) -> tuple[dict[str, Mapping[str, Any]], str]:
@@ -175,7 +175,7 @@ class _Channel:
         note = "" if found.is_ok else await self._page.render("parts/live_away.html", problem=found.problem)
         if note != self._note:
             self._note = note
-            self._publish("away", note, self._told)
+            self._publish("away", note, self._sent_up_to)
 
     async def _render(self, jobs: Iterable[Mapping[str, Any]]) -> str:
         viewer = replace(self._page.viewer, now=utc_now())
@@ -183,5 +183,5 @@ class _Channel:
         return "".join([await pages.render("parts/job_row.html", viewer, {"row": JobRow(job)}) for job in jobs])
 
     def _publish(self, kind: str, data: str, position: str) -> None:
-        self._told = position or self._told
+        self._sent_up_to = position or self._sent_up_to
         self._log.add(kind, data, position)

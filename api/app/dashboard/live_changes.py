@@ -1,4 +1,4 @@
-"""Which jobs of an owner have changed, as the queue-wide stream of changes tells."""
+"""Which jobs of an owner have changed, from the queue-wide stream of changes."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ import orjson
 
 #: After a stream that could not be read, or was too slow.
 _AGAIN_S = 1.0
-#: More jobs that wait to be told are not told one by one: the pages load their rows anew.
+#: If more jobs wait to be sent, none is sent: the pages load their rows anew.
 _MOST_WAITING = 1000
 
 
@@ -22,7 +22,7 @@ class ChangeStream(Protocol):
 
 
 class LiveChanges:
-    """The jobs that have changed and are not told of yet."""
+    """The jobs that have changed and are not sent yet."""
 
     def __init__(self, stream: ChangeStream, owner: str, *, after: str = "") -> None:
         """Begin after an id, by default with the changes of the last seconds."""
@@ -55,7 +55,7 @@ class LiveChanges:
         return paths, self.heard
 
     def put_back(self, paths: list[str]) -> None:
-        """Take jobs back that could not be told of."""
+        """Take back jobs that could not be sent."""
         self._waiting = dict.fromkeys([*paths, *self._waiting])
         self.news.set()
 

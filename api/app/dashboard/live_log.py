@@ -1,4 +1,4 @@
-"""The newest events of live rows, which a page that comes back is told again."""
+"""The newest events of live rows, which are sent again to a page that comes back."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from fastapi.sse import format_sse_event
 from app.live.events import parse_event_id
 from batch.errors import InvalidRequest
 
-#: A page that has no id yet was made at most so long ago: it is told what changed since.
+#: A page without an id was made at most so long ago: it gets what changed since.
 _RECENT_S = 10.0
 _MOST_BYTES = 2_000_000
 
@@ -24,7 +24,7 @@ class _Event:
 
 
 class LiveLog:
-    """Events in their order, with the id of the change up to which all is told, where all is.
+    """Events in their order; an event has the id of a change if everything up to it was sent.
 
     Ids are those of `/api/v1/events`, the same in every process and after a restart.
     """
@@ -48,7 +48,7 @@ class LiveLog:
         return self._news
 
     def begin(self, position: str) -> None:
-        """Say from which id on everything is told; only the first call counts."""
+        """Set the id from which on everything is sent; only the first call counts."""
         self._floor = self._floor or place_of(position)
 
     def add(self, kind: str, data: str, position: str) -> None:

@@ -11,35 +11,35 @@ from app.jobs.model import JobStatus
 
 #: A running job's row is sent again after so long without news: it says how long the job has been running.
 _AGAIN_S = 4.0
-#: Rows that are neither listed nor told of for so long are forgotten.
+#: Rows that are neither listed nor sent for so long are forgotten.
 _KEPT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
     text: bytes
-    told_at: float
+    sent_at: float
 
 
 class ShownRows:
-    """What was last told of some jobs."""
+    """What was last sent of some jobs."""
 
     def __init__(self) -> None:
         self._rows: dict[str, _Shown] = {}
         self._is_new = True
 
     def keep(self, jobs: Sequence[Mapping[str, Any]]) -> None:
-        """Note that some jobs are told of now."""
+        """Note that some jobs are sent now."""
         now = time.monotonic()
         self._rows |= {job["job_id"]: _Shown(orjson.dumps(job), now) for job in jobs}
 
     def changed(self, jobs: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-        """Return the jobs whose rows would say something else, by id, and note that they are told of.
+        """Return the jobs whose rows would say something else, by id, and note that they are sent.
 
         Nothing has changed at the first look: the pages have just been made.
         """
         now = time.monotonic()
-        self._rows = {i: row for i, row in self._rows.items() if i in jobs or now - row.told_at < _KEPT_S}
+        self._rows = {i: row for i, row in self._rows.items() if i in jobs or now - row.sent_at < _KEPT_S}
         news = {job_id: job for job_id, job in jobs.items() if self._is_news(job, now)}
         self.keep(list(news.values()))
         is_first, self._is_new = self._is_new, False
@@ -49,4 +49,4 @@ class ShownRows:
         known = self._rows.get(job["job_id"])
         if known is None or known.text != orjson.dumps(job):
             return True
-        return job["status"] == JobStatus.RUNNING and now - known.told_at >= _AGAIN_S
+        return job["status"] == JobStatus.RUNNING and now - known.sent_at >= _AGAIN_S
