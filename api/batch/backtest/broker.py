@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from batch.backtest.arrays import HIGH, LAST, LOW, OPEN, Sim
-from batch.backtest.fills import (
+from batch.backtest.engine.arrays import HIGH, LAST, LOW, OPEN, Sim
+from batch.backtest.engine.fills import (
     LIMIT,
     ORDER,
     attempt,
@@ -17,10 +17,10 @@ from batch.backtest.fills import (
     stop_price,
     whole_lots,
 )
+from batch.backtest.engine.order import Order, OrderKind
+from batch.backtest.engine.sessions import check_shorts, delist, start_bar
+from batch.backtest.engine.targets import enter_at_open, exit_at_open, exit_within, set_target
 from batch.backtest.journal import grown
-from batch.backtest.order import Order, OrderKind
-from batch.backtest.sessions import check_shorts, delist, start_bar
-from batch.backtest.targets import enter_at_open, exit_at_open, exit_within, set_target
 
 
 class Broker:

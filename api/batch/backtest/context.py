@@ -4,10 +4,10 @@ import math
 from datetime import datetime
 from typing import Literal
 
-from batch.backtest.arrays import LAST, Floats
 from batch.backtest.broker import Broker
-from batch.backtest.fills import round_price
-from batch.backtest.order import Order, OrderKind
+from batch.backtest.engine.arrays import LAST, Floats
+from batch.backtest.engine.fills import round_price
+from batch.backtest.engine.order import Order, OrderKind
 from batch.backtest.panel import PLACES, Panel
 from batch.errors import InvalidRequest
 

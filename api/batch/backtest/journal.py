@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from batch.backtest.arrays import CASH, CLOSE, EQUITY, LAST, Floats, Sim, new_rows
+from batch.backtest.engine.arrays import CASH, CLOSE, EQUITY, LAST, Floats, Sim, new_rows
 from batch.backtest.panel import Panel
 
 #: The reason of a row by its number in `fills`.

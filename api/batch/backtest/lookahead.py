@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from batch.backtest.arrays import Ints
 from batch.backtest.broker import Broker
+from batch.backtest.engine.arrays import Ints
 from batch.backtest.model import FillModel
 from batch.backtest.panel import Panel
 from batch.backtest.run import new_sim, run_bars

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from batch.backtest.rules import MAX_STEPS, Rules
+from batch.backtest.engine.rules import MAX_STEPS, Rules
 from batch.kit.request import Request
 from batch.market.fields import WHOLE
 from batch.market.lots import LOT

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from batch.backtest.arrays import CLOSE, HIGH, LAST, LOW, OPEN, VOLUME, ExSessions, Floats, Ints, Issues
-from batch.backtest.filled import carry_forward, last_of_session_before
+from batch.backtest.engine.arrays import CLOSE, HIGH, LAST, LOW, OPEN, VOLUME, ExSessions, Floats, Ints, Issues
+from batch.backtest.engine.filled import carry_forward, last_of_session_before
 from batch.errors import InvalidRequest
 from batch.market.adjust import FACTOR_SCHEMA
 from batch.market.bar import VALUES

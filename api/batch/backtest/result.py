@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from batch.backtest import metrics
-from batch.backtest.arrays import CASH, EQUITY, LAST, Floats, Ints, Sim
+from batch.backtest.engine.arrays import CASH, EQUITY, LAST, Floats, Ints, Sim
 from batch.backtest.journal import FLOWS, positions_of, to_frame
 from batch.backtest.panel import Panel
 from batch.backtest.trades import pair_trades

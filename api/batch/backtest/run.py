@@ -6,15 +6,15 @@ from typing import Literal
 
 import numpy as np
 
-from batch.backtest.arrays import Account, Floats, Sim, new_rows, new_state
 from batch.backtest.broker import Broker
 from batch.backtest.context import Context
+from batch.backtest.engine.arrays import Account, Floats, Sim, new_rows, new_state
+from batch.backtest.engine.rules import Rules
 from batch.backtest.journal import write_curves
 from batch.backtest.model import FillModel
 from batch.backtest.panel import Panel
 from batch.backtest.protection import NO_PROTECTION, Protection
 from batch.backtest.result import Result
-from batch.backtest.rules import Rules
 from batch.backtest.strategy import BarStrategy, WeightStrategy
 from batch.errors import ConfigurationError, InvalidRequest
 
@@ -48,7 +48,7 @@ def run_targets(
     sim = new_sim(panel, model.to_rules(**protection.shares()), cash, capacity=capacity)
     if not is_compiled(engine):
         return run_bars(panel, TargetStrategy(targets), sim, cash)
-    from batch.backtest.kernel import run_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
+    from batch.backtest.engine.kernel import run_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
 
     done = run_compiled(sim, targets)
     if done.account.rows > done.rows.bar.size:

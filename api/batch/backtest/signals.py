@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from batch.backtest.arrays import Floats, Ints
+from batch.backtest.engine.arrays import Floats, Ints
 from batch.backtest.panel import Panel
 from batch.indicators.formulas import FORMULAS
 

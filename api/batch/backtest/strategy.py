@@ -2,8 +2,8 @@
 
 from typing import Protocol, runtime_checkable
 
-from batch.backtest.arrays import Floats
 from batch.backtest.context import Context
+from batch.backtest.engine.arrays import Floats
 from batch.backtest.panel import Panel
 from batch.backtest.protection import Protection
 

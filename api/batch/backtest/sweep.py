@@ -7,8 +7,8 @@ from itertools import batched
 import numpy as np
 import polars as pl
 
-from batch.backtest import sweeps
-from batch.backtest.arrays import Floats
+from batch.backtest.engine import sweeps
+from batch.backtest.engine.arrays import Floats
 from batch.backtest.metrics import SESSIONS
 from batch.backtest.model import FillModel
 from batch.backtest.panel import Panel
@@ -63,7 +63,7 @@ def sharpe_deviation(found: pl.DataFrame) -> float:
 
 
 def _run_compiled(panel: Panel, strategies: Sequence[WeightStrategy], how: _How) -> Floats:
-    from batch.backtest.kernel import sweep_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
+    from batch.backtest.engine.kernel import sweep_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
 
     model, protection, cash = how
     sim = new_sim(panel, model.to_rules(**protection.shares()), cash, capacity=0)

@@ -42,7 +42,7 @@ VIOLATIONS = [
     ("edge-settings", "app/engine/reaper.py", "from app.settings import load_settings"),
     ("pure-core", "batch/market/calendar.py", "import sqlite3"),
     ("pure-core", "batch/market/universe.py", "from batch.kit.redis.client import connect_redis"),
-    ("pure-core", "batch/backtest/engine.py", "import batch.kit.postgres.engine"),
+    ("pure-core", "batch/backtest/engine/planted.py", "import batch.kit.postgres.engine"),
     ("pure-core", "batch/portfolio/book.py", "import batch.kit.postgres.engine"),
     ("batch-knows-no-edge", "batch/scripts/run_daily_ingest.py", "from celery import shared_task"),
     ("batch-knows-no-edge", "batch/kit/clock.py", "import starlette.types"),

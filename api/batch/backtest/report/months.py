@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 
-from batch.backtest.arrays import Floats, Ints
+from batch.backtest.engine.arrays import Floats, Ints
 from batch.backtest.report.text import percent, say, section, table
 
 #: Returns from which a month has the next stronger tint.

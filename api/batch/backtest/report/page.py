@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from batch.backtest.arrays import Floats
+from batch.backtest.engine.arrays import Floats
 from batch.backtest.metrics import SESSIONS
 from batch.backtest.report.charts import Line, line_chart
 from batch.backtest.report.months import month_section

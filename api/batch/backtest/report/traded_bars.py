@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from batch.backtest.arrays import CLOSE, HIGH, LOW, OPEN, Floats
+from batch.backtest.engine.arrays import CLOSE, HIGH, LOW, OPEN, Floats
 from batch.backtest.journal import FLOWS
 from batch.backtest.report.charts import LEFT, RIGHT, WIDTH, Scale, date_axis, frame
 from batch.backtest.report.text import say, section

@@ -1,6 +1,6 @@
 """Buying new highs."""
 
-from batch.backtest.arrays import Floats
+from batch.backtest.engine.arrays import Floats
 from batch.backtest.panel import Panel
 from batch.backtest.signals import highest_before, lowest_before, weights_on_change
 from batch.backtest.strategies.parameters import BreakoutParameters

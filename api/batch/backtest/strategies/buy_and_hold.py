@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from batch.backtest.arrays import CLOSE, Floats
+from batch.backtest.engine.arrays import CLOSE, Floats
 from batch.backtest.panel import Panel
 from batch.backtest.strategies.parameters import BuyAndHoldParameters
 

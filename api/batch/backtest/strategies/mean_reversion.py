@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from batch.backtest.arrays import Floats
+from batch.backtest.engine.arrays import Floats
 from batch.backtest.panel import Panel
 from batch.backtest.signals import indicator, weights_on_change
 from batch.backtest.strategies.parameters import MeanReversionParameters

@@ -1,6 +1,6 @@
 """Crossing moving averages."""
 
-from batch.backtest.arrays import Floats
+from batch.backtest.engine.arrays import Floats
 from batch.backtest.panel import Panel
 from batch.backtest.signals import crosses_above, indicator, weights_on_change
 from batch.backtest.strategies.parameters import SmaCrossParameters

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from batch.backtest import metrics
-from batch.backtest.arrays import Floats
+from batch.backtest.engine.arrays import Floats
 from batch.backtest.request import BacktestRequest, SweepRequest
 from batch.backtest.run import run_weights
 from batch.backtest.strategies.files import StrategyKind

@@ -3,8 +3,8 @@
 import numpy as np
 import polars as pl
 
-from batch.backtest.arrays import Floats
-from batch.backtest.filled import carry_forward
+from batch.backtest.engine.arrays import Floats
+from batch.backtest.engine.filled import carry_forward
 from batch.backtest.panel import Panel
 from batch.backtest.result import Result
 from batch.backtest.study.bars import StudyBars

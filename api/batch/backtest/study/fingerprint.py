@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from batch.backtest.arrays import LAST
+from batch.backtest.engine.arrays import LAST
 from batch.backtest.panel import Panel
 from batch.backtest.study.bars import StudyBars
 

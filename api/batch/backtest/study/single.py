@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 
 from batch.backtest import metrics
-from batch.backtest.arrays import Floats
+from batch.backtest.engine.arrays import Floats
 from batch.backtest.panel import Panel
 from batch.backtest.report.page import ReportParts, build_report
 from batch.backtest.request import BacktestRequest, BarsAsked

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from batch.backtest.arrays import Floats
+from batch.backtest.engine.arrays import Floats
 from batch.backtest.panel import Panel
 from batch.backtest.request import SweepRequest
 from batch.backtest.strategy import WeightStrategy

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from batch.backtest.arrays import Floats, Ints
-from batch.backtest.filled import carry_forward
+from batch.backtest.engine.arrays import Floats, Ints
+from batch.backtest.engine.filled import carry_forward
 from batch.backtest.metrics import max_drawdown, sharpe
 from batch.backtest.panel import Panel
 from batch.backtest.request import SweepRequest

@@ -139,7 +139,7 @@ def test_compiled_code_is_kept_for_the_next_process() -> None:
     run_weights(GOOG, STRATEGIES[0], MODEL, cash=1e6, engine="numba")
     code = (
         f"import sys; sys.path[:0] = [{str(API)!r}, {str(API / 'tests')!r}]\n"
-        "from batch.backtest.kernel import _run_entry\n"
+        "from batch.backtest.engine.kernel import _run_entry\n"
         "from batch.backtest.model import FillModel\n"
         "from batch.backtest.run import run_weights\n"
         "from batch.backtest.strategies.sma_cross import SmaCross\n"

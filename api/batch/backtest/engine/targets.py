@@ -5,8 +5,8 @@ Compiled by `kernel`, like `fills`.
 
 import math
 
-from batch.backtest.arrays import CASH, EQUITY, HIGH, LAST, LOW, OPEN, Floats, Sim
-from batch.backtest.fills import (
+from batch.backtest.engine.arrays import CASH, EQUITY, HIGH, LAST, LOW, OPEN, Floats, Sim
+from batch.backtest.engine.fills import (
     MARGIN_CALL,
     ORDER,
     STOP_LOSS,
@@ -21,7 +21,7 @@ from batch.backtest.fills import (
     stop_price,
     whole_lots,
 )
-from batch.backtest.sessions import end_bar, has_end, start_bar
+from batch.backtest.engine.sessions import end_bar, has_end, start_bar
 
 
 def wanted(sim: Sim, i: int, s: int, equity: float) -> float:

@@ -5,8 +5,8 @@ Compiled by `kernel`, like `fills`.
 
 import math
 
-from batch.backtest.arrays import LAST, Sim
-from batch.backtest.fills import (
+from batch.backtest.engine.arrays import LAST, Sim
+from batch.backtest.engine.fills import (
     BORROW,
     DELISTED,
     DIVIDEND,

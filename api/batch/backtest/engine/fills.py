@@ -6,8 +6,8 @@ compiles. docs/explanation/backtests.md states every convention.
 
 import math
 
-from batch.backtest.arrays import CEILING, FLOOR, HIGH, LAST, LOW, OPEN, VOLUME, Sim
-from batch.backtest.rules import Rules
+from batch.backtest.engine.arrays import CEILING, FLOOR, HIGH, LAST, LOW, OPEN, VOLUME, Sim
+from batch.backtest.engine.rules import Rules
 
 #: Reasons of rows in the journal; `journal.REASONS` has their names.
 ORDER, LIMIT, STOP_LOSS, TAKE_PROFIT, MARGIN_CALL, RUIN, DELISTED, DIVIDEND, SPLIT, BORROW = range(10)

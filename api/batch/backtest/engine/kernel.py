@@ -13,8 +13,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from batch.backtest import fills, sessions, sweeps, targets
-from batch.backtest.arrays import (
+from batch.backtest.engine import fills, sessions, sweeps, targets
+from batch.backtest.engine.arrays import (
     ACCOUNT,
     EX_SESSION,
     ISSUE,
@@ -27,7 +27,7 @@ from batch.backtest.arrays import (
     State,
     records,
 )
-from batch.backtest.rules import MAX_STEPS, Rules
+from batch.backtest.engine.rules import MAX_STEPS, Rules
 from batch.market.rules import TICKS
 
 #: Without reference counts: nothing is allocated, and they took most of the time.

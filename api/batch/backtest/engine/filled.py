@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from batch.backtest.arrays import Floats, Ints
+from batch.backtest.engine.arrays import Floats, Ints
 
 
 def carry_forward(values: Floats) -> Floats:
