@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Str
 
 from app.auth.principals import Principal
 from app.auth.scopes import Role, Scope
-from app.jobs_api.words import Instant
+from app.jobs_api.words import CONTROL, Instant, Label
 from app.ledger.accounts.model import AuditLine, Token, User
 
 _USER_ID, _TOKEN_ID = "usr_5a1c0f5a6b4a9d8e2f3b4c5d6e7f8090", "9f2c41d07ab35e68"
@@ -56,11 +56,6 @@ _LINE: dict[str, Any] = {
 _EITHER: list[JsonValue] = [
     {"required": ["user", "password"], "not": {"required": ["token"]}},
     {"required": ["token"], "not": {"anyOf": [{"required": ["user"]}, {"required": ["password"]}]}},
-]
-_CONTROL = r"\x00-\x1f\x7f-\x9f"
-#: Anything that prints, without space at either end; a control character could forge a line of a log or a terminal.
-_Label = Annotated[
-    str, Field(min_length=1, max_length=80, pattern=rf"^[^\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?$")
 ]
 #: The pattern is documented, not checked: `normalize_name` checks a name after NFKC, with a message of its own.
 _Name = Annotated[
@@ -196,7 +191,7 @@ class NewToken(BaseModel):
 
     model_config = _strict(example={"name": "n8n", "scopes": ["ingest", "jobs:read"], "expires_days": 90})
 
-    name: _Label
+    name: Label
     scopes: list[Scope] = Field(min_length=1, max_length=len(Scope))
     expires_days: int | None = Field(default=None, ge=1, le=3650, description="default: never")
 
@@ -243,7 +238,7 @@ class AuditListing(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    subject: str | None = Field(default=None, max_length=250, pattern=rf"^[^{_CONTROL}]+$")
+    subject: str | None = Field(default=None, max_length=250, pattern=rf"^[^{CONTROL}]+$")
     action: str | None = Field(default=None, pattern="^[a-z_]{1,64}$")
     since: Instant | None = None
     until: Instant | None = None

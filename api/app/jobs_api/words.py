@@ -1,4 +1,4 @@
-"""Query parameters and fields of the job routes: times with a zone, and callback URLs."""
+"""Query parameters and fields that several routes share: times with a zone, callback URLs, and names."""
 
 from typing import Annotated, Any
 
@@ -14,5 +14,9 @@ def _check_is_text(value: Any) -> Any:
 
 #: A time with its zone.
 Instant = Annotated[AwareDatetime, BeforeValidator(_check_is_text)]
+#: For a character class: it could forge a line of a log or a terminal.
+CONTROL = r"\x00-\x1f\x7f-\x9f"
+#: A name that somebody gives: anything that prints, without space at either end.
+Label = Annotated[str, Field(min_length=1, max_length=80, pattern=rf"^[^\s{CONTROL}]([^{CONTROL}]*[^\s{CONTROL}])?$")]
 _Url: dict[str, Any] = {"type": "string", "maxLength": 2048, "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$"}
 CallbackUrl = Annotated[str, Field(max_length=2048), WithJsonSchema(_Url)] | None

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from app.jobs_api.words import CONTROL, Label
 from app.portfolios import examples
 from batch.errors import InvalidRequest
 from batch.market.fields import WHOLE, Day
@@ -13,12 +14,7 @@ from batch.portfolio.entry import MOST_NOTE, MOST_SHARES
 from batch.portfolio.money import AMOUNT_FORM
 from batch.providers.fields import ProviderName
 
-_CONTROL = r"\x00-\x1f\x7f-\x9f"
-#: Anything that prints, without space at either end; a control character could forge a line of a log or a terminal.
-_Name = Annotated[
-    str, Field(min_length=1, max_length=80, pattern=rf"^[^\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?$")
-]
-_Note = Annotated[str, Field(max_length=MOST_NOTE, pattern=rf"^[^{_CONTROL}]*$")]
+_Note = Annotated[str, Field(max_length=MOST_NOTE, pattern=rf"^[^{CONTROL}]*$")]
 #: Text, since a number of JSON is read as a float in many languages.
 _Yen = Annotated[str, Field(max_length=18, pattern=AMOUNT_FORM, description="yen, as decimal text")]
 #: The pattern that is shown leaves 0 out, which is checked in plain words.
@@ -47,7 +43,7 @@ class NewPortfolio(BaseModel):
 
     model_config = _body(examples.NEW_PORTFOLIO)
 
-    name: _Name
+    name: Label
     provider: ProviderName | None = Field(
         default=None, description="whose bars and corporate actions value it; default: KABOOM_PROVIDER"
     )

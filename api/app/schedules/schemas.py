@@ -7,15 +7,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StrictBool, model_validator
 
 from app.catalog import CATALOG
+from app.jobs_api.words import Label
 from app.ledger.schedules.model import DEFAULT_MAX_LATE_H, MAX_LATE_H, Firing, FiringOutcome, MissedPolicy, Schedule
 from app.ledger.schedules.timing import SESSION_AT, Timing, TimingKind, parse_cron, parse_session_at
 from app.schedules.examples import CHANGE, DETAIL, FIRING, LISTED, NEW, SCHEDULE
 from batch.market.fields import WHOLE, one_of
 
-#: Anything that prints, without space at either end; a control character could forge a line of a log or a terminal.
-_Name = Annotated[
-    str, Field(min_length=1, max_length=80, pattern=r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*\S)?$")
-]
 _Cron = Annotated[
     str,
     Field(
@@ -76,7 +73,7 @@ class NewSchedule(_Timed):
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": NEW, "oneOf": _ALONE})
 
-    name: _Name
+    name: Label
     task: Task = "ingest.run_daily"
     request: _Request
     missed: _Missed = "latest"
@@ -105,7 +102,7 @@ class ScheduleChange(_Timed):
         },
     )
 
-    name: _Name | None = None
+    name: Label | None = None
     request: _Request | None = None
     missed: _Missed | None = None
     max_late_h: _MaxLate | None = None

@@ -52,7 +52,7 @@ class Slippage(Request):
     """
 
     rate: Annotated[float, Field(ge=0, lt=0.5, allow_inf_nan=False)] = 0.0
-    ticks: Annotated[int, Field(ge=0, le=100)] = 0
+    ticks: Annotated[int, Field(ge=0, le=100), WHOLE] = 0
     impact: Annotated[float, Field(ge=0, lt=0.5, allow_inf_nan=False)] = 0.0
 
 

@@ -122,6 +122,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "empty name": ({"name": ""}, "#/name", "at least 1"),
     "name of space": ({"name": " a"}, "#/name", "pattern"),
     "name that rings": ({"name": "a\u0007b"}, "#/name", "pattern"),
+    "name that ends with a bell": ({"name": "a\u0007"}, "#/name", "pattern"),
     "half a character": ({"name": "\ud800"}, "#/name", ""),
     "interval": ({"request": {"intervals": {"7x": 1}}}, "#/request/intervals", "supported are 1m, 5m"),
     "market": ({"request": {"intervals": {"1m": 1}, "market": "FILE"}}, "#/request/market", "serves"),
