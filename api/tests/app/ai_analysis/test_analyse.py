@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def api(tmp_path: Path, anyio_backend: str) -> AsyncIterator[FastAPI]:
     """The API with everything in memory."""
-    async with running(memory_settings(tmp_path), [OTHER_OWNER]) as app:
+    async with running(memory_settings(tmp_path, bar_store="pages"), [OTHER_OWNER]) as app:
         yield app
 
 

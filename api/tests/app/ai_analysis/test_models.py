@@ -28,8 +28,8 @@ def fake() -> Iterator[FakeOpenRouter]:
 
 @asynccontextmanager
 async def api(fake: FakeOpenRouter, folder: Path, models: str, **values: Any) -> AsyncIterator[httpx2.AsyncClient]:
-    asked = {"openrouter_key": KEY, "openrouter_url": fake.url, "ai_models": models, **CANARIES}
-    async with running(memory_settings(folder, **(asked | values))) as app, client_of(app) as http:
+    own = {"bar_store": "pages", "openrouter_key": KEY, "openrouter_url": fake.url, "ai_models": models, **CANARIES}
+    async with running(memory_settings(folder, **(own | values))) as app, client_of(app) as http:
         await ingest(http)
         yield http
 
