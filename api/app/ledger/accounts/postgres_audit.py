@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+import orjson
+from sqlalchemy import func, select, text
 
 from app.ledger.accounts.model import AuditLine, AuditQuery
 from app.ledger.accounts.port import AUDIT_KEPT_DAYS, AUDIT_PRUNE_STEP
@@ -12,7 +12,14 @@ from app.ledger.accounts.tables import AUDIT_LOG, parse_line
 from batch.kit.postgres.engine import AsyncEngine, postgres_errors
 
 _C = AUDIT_LOG.c
-_GIVEN = [column.name for column in _C if column.name not in {"at", "place"}]
+_GIVEN = [str(column.name) for column in _C if column.name not in {"at", "place"}]
+_TYPED = ", ".join(f"{name} {_C[name].type}" for name in _GIVEN)
+# All lines are one value, as the jobs of a group commit are.
+_INSERT = text(f"""
+INSERT INTO audit_log ({", ".join(_GIVEN)})
+SELECT {", ".join(_GIVEN)} FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS line({_TYPED})
+ON CONFLICT DO NOTHING
+""")  # noqa: S608  the names are our own
 # A row that is deleted by another process meanwhile is not waited for.
 _OLDEST = (
     select(_C.line_id)
@@ -28,12 +35,13 @@ class PostgresAuditLog:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def append(self, lines: Sequence[AuditLine]) -> None:
-        rows = [{name: getattr(line, name) for name in _GIVEN} for line in lines]
+        rows = orjson.dumps([{name: getattr(line, name) for name in _GIVEN} for line in lines])
         with postgres_errors():
-            async with self._engine.begin() as connection:
-                await connection.execute(insert(AUDIT_LOG).on_conflict_do_nothing(), rows)
+            async with self._statements.connect() as connection:
+                await connection.execute(_INSERT, {"lines": rows.decode()})
 
     async def list_lines(self, query: AuditQuery) -> list[AuditLine]:
         statement = select(AUDIT_LOG).where(_C.owner == query.owner)
