@@ -97,12 +97,9 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
         addresses=addresses,
         changes=accounts.trail,
     )
-    install_dashboard(app, release=chosen.release)
-    if chosen.metrics_port:
-        app.add_middleware(Measured)
-    install_handlers(app)
     app.include_router(health_router)
-    app.include_router(queue_routers(CATALOG))
+    for router in queue_routers(CATALOG):
+        app.include_router(router)
     app.include_router(all_jobs_router)
     app.include_router(overview_router)
     app.include_router(settings_router)
@@ -114,6 +111,10 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
     app.include_router(booking_router)
     app.include_router(backtest_router)
     install_openapi(app)
+    install_dashboard(app, release=chosen.release)
+    if chosen.metrics_port:
+        app.add_middleware(Measured)
+    install_handlers(app)
     return app
 
 

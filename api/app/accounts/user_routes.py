@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Path, Response, status
+from fastapi import Path, Response, status
 
 from app.accounts.directory import USER_PREFIX
 from app.accounts.login_routes import Desk
@@ -27,6 +27,7 @@ from app.deps import Caller, needs
 from app.errors import BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_LARGE, describe_problems
 from app.ledger.accounts.model import Token, User, UserChange
 from app.ledger.accounts.port import no_user
+from app.routers import FeatureRouter
 from batch.errors import Forbidden, NotFound
 from batch.kit.clock import utc_now
 
@@ -36,7 +37,7 @@ _ONE = describe_problems(NOT_FOUND, INVALID)
 UserId = Annotated[str, Path(pattern="^usr_[0-9a-f]{32}$", description="usr_ and 32 hex digits")]
 TokenId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="16 hex digits")]
 
-router = APIRouter(prefix=_PREFIX, tags=["accounts"], dependencies=[needs(Scope.ADMIN)])
+router = FeatureRouter(prefix=_PREFIX, tags=["accounts"], dependencies=[needs(Scope.ADMIN)])
 
 
 @router.get("/users")

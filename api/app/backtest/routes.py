@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from app.auth.scopes import Scope
 from app.backtest.examples import CSV
@@ -11,6 +11,7 @@ from app.deps import Caller, Jobs, needs
 from app.errors import INVALID, NOT_FOUND, describe_problems
 from app.jobs.queues import Queue
 from app.jobs_api.routes import NamedJob
+from app.routers import FeatureRouter
 from batch.backtest.summary import FILES
 from batch.errors import NotFound
 
@@ -65,7 +66,7 @@ async def _load(jobs: Jobs, named: NamedJob, name: str) -> bytes:
 
 
 _PROBLEMS = describe_problems(NOT_FOUND, INVALID)
-router = APIRouter(prefix="/api/v1/backtest", tags=["backtest"], dependencies=_READS)
+router = FeatureRouter(prefix="/api/v1/backtest", tags=["backtest"], dependencies=_READS)
 router.add_api_route("/strategies", get_strategies)
 router.add_api_route("/results/{job_id}", get_result, response_model=RunResult | FoundBySweep, responses=_PROBLEMS)
 router.add_api_route("/results/{job_id}/{name}", get_file, response_class=Response, responses=_FILE_ANSWERS | _PROBLEMS)

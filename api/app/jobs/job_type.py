@@ -90,7 +90,7 @@ class JobType:
     @property
     def path(self) -> str:
         """Where it is submitted."""
-        return f"/api/v1/{self.queue.path}/{self.verb}"
+        return f"{self.queue.root}/{self.verb}"
 
     @property
     def has_session(self) -> bool:

@@ -18,6 +18,11 @@ class Queue(StrEnum):
         return self.value.replace("_", "-")
 
     @property
+    def root(self) -> str:
+        """The path that those of its routes begin with."""
+        return f"/api/v1/{self.path}"
+
+    @property
     def chunk_name(self) -> str:
         """The Celery task that runs a chunk of any of its jobs: the job's record names the handler."""
         return f"{self.value}.chunk"

@@ -31,6 +31,7 @@ from app.jobs_api.view import Accepted, FailurePage, JobPage, JobView, LogPage, 
 from app.jobs_api.watching import EVENT_ANSWERS, LastEventId, preferred_wait_s, stream_job
 from app.live.events import START, Feed, parse_event_id
 from app.live.streams import EVENT_STREAM
+from app.routers import FeatureRouter
 from batch.errors import NotFound
 
 JobId = Annotated[str, Path(max_length=64, description="32 hex digits")]
@@ -191,7 +192,7 @@ class JobRoutes:
 
 def jobs_router(routes: JobRoutes) -> APIRouter:
     """Return the router of one queue's jobs."""
-    router = APIRouter(prefix=routes.base, tags=[f"{routes.queue} jobs"])
+    router = FeatureRouter(prefix=routes.base, tags=[f"{routes.queue} jobs"])
     listing = describe_problems(BAD_CURSOR, INVALID)
     router.add_api_route("", routes.list_jobs, response_model=JobPage, responses=listing, dependencies=_READS)
     # Before the id, which it would match.

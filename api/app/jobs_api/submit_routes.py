@@ -1,6 +1,6 @@
 """The routes that submit jobs: one for each kind of job, made from it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from fastapi import APIRouter, status
 
@@ -17,23 +17,25 @@ from app.jobs.job_type import Catalog, JobType
 from app.jobs_api.routes import JobRoutes, jobs_router
 from app.jobs_api.submitting import HowAsked, SubmittedJob, build_body, submit
 from app.jobs_api.view import Accepted
+from app.routers import FeatureRouter
 
 _JOINS = "The same request of an unfinished job gets that job (`Kaboom-Coalesced: true`), unless `on_overlap=new`."
 
 
-def queue_routers(catalog: Catalog) -> APIRouter:
-    """Return the routes of each queue: those that submit its kinds of jobs, and those on its jobs."""
-    router = APIRouter()
+def queue_routers(catalog: Catalog) -> Iterator[APIRouter]:
+    """Give the routers of each queue: of its jobs, then of what submits its kinds of jobs."""
     for queue in catalog.queues:
-        for job_type in catalog.of(queue):
+        job_types = catalog.of(queue)
+        yield jobs_router(JobRoutes(queue, job_types))
+        router = FeatureRouter(prefix=queue.root)
+        for job_type in job_types:
             _add_submission(router, job_type)
-        router.include_router(jobs_router(JobRoutes(queue, catalog.of(queue))))
-    return router
+        yield router
 
 
 def _add_submission(router: APIRouter, job_type: JobType) -> None:
     router.add_api_route(
-        job_type.path,
+        f"/{job_type.verb}",
         _build_endpoint(job_type),
         methods=["POST"],
         status_code=status.HTTP_202_ACCEPTED,

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated, Any, cast
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
@@ -26,6 +26,7 @@ from app.overview.providers import ProviderList, list_providers
 from app.overview.settings import SettingList, list_settings
 from app.overview.stats import AllStats, Series, SeriesListing, find_all_stats, find_series
 from app.overview.workers import WorkerList, list_workers
+from app.routers import FeatureRouter
 from app.words.language import Language
 from batch.kit.clock import utc_now
 
@@ -37,8 +38,8 @@ CHANGE_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {EVENT_STREAM: {"examples": {"job": {"value": _CHANGE}}}}},
 }
 
-router = APIRouter(prefix="/api/v1", tags=["overview"], dependencies=[needs(Scope.JOBS_READ)])
-settings_router = APIRouter(prefix="/api/v1", tags=["overview"], dependencies=[needs(Scope.ADMIN)])
+router = FeatureRouter(prefix="/api/v1", tags=["overview"], dependencies=[needs(Scope.JOBS_READ)])
+settings_router = FeatureRouter(prefix="/api/v1", tags=["overview"], dependencies=[needs(Scope.ADMIN)])
 
 
 @router.get("/workers", response_model=WorkerList)

@@ -4,7 +4,7 @@ import hashlib
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
+from fastapi import Depends, Header, Query, Request, Response, status
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
@@ -16,6 +16,7 @@ from app.portfolios.listing import list_entries
 from app.portfolios.routes import BODY, ONE, PREFIX, READS, WRITES, Desk, PortfolioId
 from app.portfolios.schemas import EntryListing, ImportBody, NewMovement, NewReversal, NewTrade
 from app.portfolios.views import CashPage, EntryView, Imported, TradePage, view_entry
+from app.routers import FeatureRouter
 from batch.errors import Conflict
 from batch.portfolio.book import OddLot, Shortfall
 from batch.portfolio.csv_file import Fault, Parsed, parse_csv
@@ -25,7 +26,7 @@ from batch.portfolio.money import format_yen, parse_yen
 _BOOKS = ONE | BODY
 _ONE = f"{PREFIX}/{{portfolio_id}}"
 
-router = APIRouter(prefix=_ONE, tags=["portfolios"])
+router = FeatureRouter(prefix=_ONE, tags=["portfolios"])
 
 
 class _Asking:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response, status
+from fastapi import Depends, Path, Query, Response, status
 
 from app.auth.scopes import Scope
 from app.deps import Caller, Jobs, needs
@@ -23,6 +23,7 @@ from app.portfolios.views import (
     view_positions,
     view_valuation,
 )
+from app.routers import FeatureRouter
 from batch.errors import NotFound
 from batch.portfolio.csv_file import format_csv
 
@@ -46,7 +47,7 @@ def _parse_id(portfolio_id: Annotated[str, Path(max_length=64, description="32 h
 PortfolioId = Annotated[str, Depends(_parse_id)]
 Desk = Annotated[PortfolioDesk, Depends(desk_of)]
 
-router = APIRouter(prefix=PREFIX, tags=["portfolios"])
+router = FeatureRouter(prefix=PREFIX, tags=["portfolios"])
 
 
 @router.get("", dependencies=READS)

@@ -27,6 +27,7 @@ from app.jobs_api.accepting import accept
 from app.jobs_api.view import Accepted
 from app.ledger.schedules.model import MissedPolicy, Schedule
 from app.ledger.schedules.timing import next_dues
+from app.routers import FeatureRouter
 from app.schedules.requests import to_request
 from app.schedules.schemas import (
     NewSchedule,
@@ -58,7 +59,7 @@ def _parse_id(schedule_id: Annotated[str, Path(max_length=64, description="32 he
 
 ScheduleId = Annotated[str, Depends(_parse_id)]
 
-router = APIRouter(prefix=_PREFIX, tags=["schedules"])
+router = FeatureRouter(prefix=_PREFIX, tags=["schedules"])
 one = APIRouter(prefix="/{schedule_id}", responses=describe_problems(NOT_FOUND, INVALID))
 
 

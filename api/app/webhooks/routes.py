@@ -3,12 +3,13 @@
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response, status
+from fastapi import Path, Query, Request, Response, status
 
 from app.auth.scopes import Scope
 from app.deps import Caller, Jobs, needs
 from app.errors import CONFLICT, INVALID, NOT_FOUND, describe_problems
 from app.ledger.outbox.port import Delivery, DeliveryQuery
+from app.routers import FeatureRouter
 from app.webhooks.schemas import WEBHOOKS, DeliveryPage, DeliveryView, Listing, view_delivery
 from batch.errors import Conflict, NotFound
 
@@ -17,7 +18,7 @@ DeliveryId = Annotated[str, Path(max_length=64, description="msg_ and 32 hex dig
 
 _READS, _WRITES = [needs(Scope.JOBS_READ)], [needs(Scope.JOBS_WRITE)]
 
-router = APIRouter(prefix=WEBHOOKS, tags=["webhooks"])
+router = FeatureRouter(prefix=WEBHOOKS, tags=["webhooks"])
 
 
 @router.get("", responses=describe_problems(INVALID), dependencies=_READS)
