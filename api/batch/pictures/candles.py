@@ -1,0 +1,107 @@
+"""Candles of one symbol with volume and indicators, as a picture for reports, messages and models that see."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batch.market.calendar import JST
+from batch.market.interval import Interval
+from batch.pictures.model import MOST_BARS, Candles, Curves, Language, Picture, Series, UpDown, Values
+from batch.pictures.png import draw
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class CandleStyle:
+    """How candles are drawn.
+
+    Attributes:
+        title: such as the symbol and its name; Japanese is left out where no font has it.
+        sub: a quiet line below it.
+        language: of the words in the picture; English where no font has Japanese.
+        updown: the colours of a rise and a fall: `jp` red and blue, `intl` green and red, `mono` grey.
+        most_bars: the last so many bars are drawn, 500 at most.
+
+    """
+
+    title: str = ""
+    sub: str = ""
+    language: Language = "en"
+    updown: UpDown = "jp"
+    most_bars: int = 160
+
+
+#: Indicators by name, each with a value for every bar, None or NaN where it has none.
+type Lines = Mapping[str, Sequence[float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Indicators:
+    """What is drawn with the candles: over them, and in panels of their own below, by the title of the panel."""
+
+    over: Lines = field(default_factory=dict)
+    below: Mapping[str, Lines] = field(default_factory=dict)
+
+
+def draw_candles(
+    bars: "pl.DataFrame",
+    *,
+    interval: Interval = Interval.D1,
+    indicators: Indicators | None = None,
+    style: CandleStyle | None = None,
+) -> bytes:
+    """Return bars of one symbol as PNG, 1,200 pixels wide: candles, volume, and indicators.
+
+    `bars` has the columns `opened_at` (UTC), `open`, `high`, `low`, `close` and `volume`, oldest first; indicators have
+    a value for each of its rows. Equal arguments give equal bytes. It takes tenths of a second: call it in a thread.
+
+    Raises:
+        ConfigurationError: matplotlib is not installed.
+        ValueError: there is no bar, or an indicator has another number of values.
+
+    """
+    chosen, shown = style or CandleStyle(), indicators or Indicators()
+    first = max(0, bars.height - max(1, min(chosen.most_bars, MOST_BARS)))
+    times = _times(bars, interval)[first:]
+    rows = bars[first:]
+    prices = rows.select("open", "high", "low", "close").rows()
+    panels: list[Candles | Curves] = [
+        Candles(
+            times=times,
+            bars=tuple((float(o), float(h), float(low), float(c)) for o, h, low, c in prices),
+            volumes=tuple(float(volume or 0) for volume in rows["volume"]),
+            lines=_series(shown.over, bars.height, first),
+        )
+    ]
+    panels += [
+        Curves(title=(title, title), times=times, lines=_series(lines, bars.height, first))
+        for title, lines in shown.below.items()
+    ]
+    picture = Picture(
+        title=(chosen.title, chosen.title),
+        sub=(chosen.sub, chosen.sub),
+        panels=tuple(panels),
+        updown=chosen.updown,
+    )
+    return draw(picture, language=chosen.language)
+
+
+def _times(bars: "pl.DataFrame", interval: Interval) -> tuple[str, ...]:
+    form = "%Y-%m-%d %H:%M" if interval.is_intraday else "%Y-%m-%d"
+    return tuple(at.astimezone(JST).strftime(form) for at in bars["opened_at"])
+
+
+def _series(lines: Lines, size: int, first: int) -> tuple[Series, ...]:
+    found = []
+    for place, (name, values) in enumerate(lines.items()):
+        if len(values) != size:
+            raise ValueError(f"{name} had {len(values)} values, expected one for each of {size} bars")
+        found.append(Series(name=(name, name), values=_known(values[first:]), style=place))
+    return tuple(found)
+
+
+def _known(values: Sequence[float | None]) -> Values:
+    return tuple(None if value is None or math.isnan(value) else float(value) for value in values)

@@ -1,0 +1,21 @@
+"""A picture as PNG; matplotlib is loaded with the first one."""
+
+from batch.errors import ConfigurationError
+from batch.pictures.model import Language, Picture
+
+
+def draw(picture: Picture, *, language: Language = "en") -> bytes:
+    """Return a picture as PNG, 1,200 pixels wide; equal pictures give equal bytes on the same machine.
+
+    Where no font has Japanese characters the words are English, and Japanese names are left out. One picture is drawn
+    at a time in a process, for some tenths of a second; call it in a thread.
+
+    Raises:
+        ConfigurationError: matplotlib is not installed.
+
+    """
+    try:
+        from batch.pictures.drawing.sheet import draw_sheet  # noqa: PLC0415 (matplotlib is an extra, and slow to import)
+    except ModuleNotFoundError as e:
+        raise ConfigurationError("matplotlib is not installed: pictures need kaboom-api[pictures]") from e
+    return draw_sheet(picture, language)
