@@ -51,13 +51,18 @@ def plant_sizes() -> None:
 
 
 def plant_items() -> None:
-    """Put a pause before each item of the jobs on bars that are held, and have a roll-up settle few at a time."""
+    """Put a pause before each item of the jobs on bars that are held, and have a roll-up settle few at a time.
+
+    A sweep pauses before it keeps some trials.
+    """
+    from app.backtest import tasks as backtest  # noqa: PLC0415  only in a worker
     from batch.indicators import run as indicators  # noqa: PLC0415  only in a worker
     from batch.market_data import compact, mirror, roll_up  # noqa: PLC0415
 
     roll_up._SLICE = int(os.environ["FAULT_SLICE_SYMBOLS"])
     for module, name in (
-        (indicators, "_run_symbol"), (compact, "_compact"), (mirror, "_plan_month"), (roll_up, "_run_slice"),
+        (backtest, "keep_trials"), (indicators, "_run_symbol"), (compact, "_compact"), (mirror, "_plan_month"),
+        (roll_up, "_run_slice"),
     ):  # fmt: skip
         setattr(module, name, _pausing_before(getattr(module, name)))
 

@@ -28,7 +28,7 @@ from tests.fixtures.servers.stacks import KABOOM, clean_environment, until
 from tests.fixtures.servers.valkeys import Watched
 
 #: The queues that the lab runs jobs on.
-QUEUES = ("ingest", "market_data")
+QUEUES = ("ingest", "market_data", "backtest")
 #: Where chunks stand that run, wait or are announced, and jobs that are not over: all empty when nothing runs.
 SETS = tuple(f"{queue}:{name}" for queue in QUEUES for name in ("leases", "dispatch", "active"))
 _INJECT = Path(__file__).parents[1] / "inject"
