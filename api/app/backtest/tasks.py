@@ -105,8 +105,9 @@ async def _end(run: Run) -> OutcomeReport:
     if await files.load(ref.job_id, "summary.json"):
         return done
     chunks = await run.parts.store.load_chunks(ref.queue, ref.job_id)
-    if not all(chunk.state.is_final for chunk in chunks if chunk.n != ref.n):
-        raise HandBack("the other chunks are not over", pause_s=_PAUSE_S)
+    left = sum(not chunk.state.is_final for chunk in chunks if chunk.n != ref.n)
+    if left:
+        raise HandBack(f"the best trials are chosen when all have run: {left} chunks left", pause_s=_PAUSE_S)
     parts = await files.load_all(ref.job_id, TRIALS)
     if not parts:
         raise InvalidRequest("no trial of the sweep has ended")

@@ -170,7 +170,8 @@ class MemoryJobStore:
         else:
             slot.chunk = replace(slot.chunk, state=ChunkState(ending.value))
         pause_s = pause_s if slot.chunk.state is ChunkState.QUEUED else 0.0
-        if pause_s:
+        if pause_s > 1.0:
+            # One that waits for others of its job looks again each second: the job is not paused.
             note_pause(record, pause_s, error)
         end_run(slot, ending, self._clock(), reason=error, pause_s=pause_s)
         finish_if_settled(record)

@@ -111,7 +111,10 @@ async def _end_failed(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Ex
         _log.warning("chunk_failed", error=message, **trace)
         await _end(parts, claim, Ending.FAILED, keeper.tally, message)
         return "failed"
-    _log.warning("plan_failed", error=message, **trace)
+    if keeper.is_cancelled and not trace:
+        _log.info("plan_cancelled", seconds=round(keeper.elapsed_s, 3))
+    else:
+        _log.warning("plan_failed", error=message, **trace)
     kind, _, text = message.partition(": ")
     failure = {"type": kind, "message": text}
     ended = await retry_while_unavailable(lambda: parts.store.fail(claim.lease, failure), for_s=_REDIS_RETRY_S)

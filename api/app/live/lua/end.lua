@@ -23,6 +23,7 @@ else
   verdict = settle_broken(id, n, tonumber(ARGV[6]), tonumber(ARGV[7]), pause_ms)
 end
 local goes_on = chunk('state', n) == 'queued'
-if pause_ms > 0 and goes_on then note_pause(pause_ms, ARGV[8]) end
+-- A chunk that waits for others of its job looks again each second: the job is not paused.
+if pause_ms > 1000 and goes_on then note_pause(pause_ms, ARGV[8]) end
 local runs = end_run(n, ending, ARGV[10], goes_on and pause_ms or 0)
 return {'ok', verdict, finish_if_settled(id), cjson.encode(runs)}

@@ -59,7 +59,10 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
     ),
     ("no trial of the sweep has ended", "完了した試行がありません"),
     ("the job was cancelled", "ジョブは中止されました"),
-    ("the other chunks are not over", "ほかのチャンクが終わっていません"),
+    (
+        "the best trials are chosen when all have run: {count} chunks left",
+        "すべての試行が終わると最良の試行を選びます（残り{count}チャンク）",
+    ),
     ("job {job_id} has no {name}; its status is {status}", "ジョブ {job_id} に {name} はありません（状態 {status}）"),
     (
         "{name} had {size} bytes, expected at most {most}",
