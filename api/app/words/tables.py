@@ -225,6 +225,7 @@ CODES: dict[str, dict[str, Pair]] = {
         "split": ("split", "株式分割"),
         "reverse_split": ("reverse_split", "株式併合"),
         "other": ("other", "その他"),
+        "dividend": ("dividend", "配当"),
     },
     "webhook": {
         "waiting": ("waiting", "ジョブの終了待ち"),

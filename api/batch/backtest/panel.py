@@ -11,14 +11,11 @@ import polars as pl
 from batch.backtest.engine.arrays import CLOSE, HIGH, LAST, LOW, OPEN, VOLUME, ExSessions, Floats, Ints, Issues
 from batch.backtest.engine.filled import carry_forward, last_of_session_before
 from batch.errors import InvalidRequest
-from batch.market.adjust import FACTOR_SCHEMA
+from batch.market.adjust import DIVIDEND_SCHEMA, FACTOR_SCHEMA
 from batch.market.bar import VALUES
 from batch.market.calendar import closes_at
 from batch.market.interval import Interval
 from batch.market.rules import limit_bounds
-
-#: One row per symbol and ex-session: yen for each share held at the close before.
-DIVIDEND_SCHEMA = pl.Schema({"symbol": pl.String(), "ex_session": pl.Date(), "amount": pl.Float64()})
 
 _DAY_S = 86_400
 _JST_S = 9 * 3600

@@ -1,4 +1,4 @@
-"""Corporate actions such as splits, as factors between older and newer prices."""
+"""Corporate actions: splits and their like, as factors between older and newer prices, and cash dividends."""
 
 import math
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ from fractions import Fraction
 
 from batch.errors import InvalidRequest
 
+#: Yen a share; a dividend beyond is a typing error.
+_MOST_DIVIDEND = 1e6
 #: No split was ever larger; a factor beyond is a typing error, or an error of a provider.
 _LEAST, _MOST = 1e-4, 1e4
 #: Shares are split in ratios of small whole numbers; a provider writes a third as 0.333333.
@@ -16,11 +18,12 @@ _ROUNDING = 5e-6
 
 
 class ActionKind(StrEnum):
-    """The meaning of a factor: more shares, fewer, or a ratio that no split has (such as a rights issue)."""
+    """What an action is: more shares, fewer, a factor that no split has (such as a rights issue), or cash."""
 
     SPLIT = "split"
     REVERSE_SPLIT = "reverse_split"
     OTHER = "other"
+    DIVIDEND = "dividend"
 
 
 class ActionState(StrEnum):
@@ -39,24 +42,26 @@ class ActionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CorporateAction:
-    """One action of a symbol.
+    """One action of a symbol: a factor, or a cash dividend. A session may have one of each.
 
     Attributes:
         symbol: the symbol.
         ex_session: the first session at the new price.
         factor: prices before `ex_session` are multiplied by it, volumes divided: 0.5 if one share becomes two. It is
-            J-Quants' AdjFactor; cash dividends have none.
+            J-Quants' AdjFactor; 1 of a dividend, which adjusts no prices.
+        amount: yen for each share held at the close before, before tax; 0 unless it is a dividend.
 
     """
 
     symbol: str
     ex_session: date
-    factor: float
+    factor: float = 1.0
+    amount: float = 0.0
 
     @property
     def kind(self) -> ActionKind:
-        """The meaning of the factor."""
-        return kind_of(self.factor)
+        """What it is."""
+        return ActionKind.DIVIDEND if self.amount else kind_of(self.factor)
 
 
 def kind_of(factor: float) -> ActionKind:
@@ -92,6 +97,21 @@ def parse_factor(text: str) -> float:
         raise InvalidRequest(
             f"factor was {text[:40]!r}, expected a number such as 1/2 or 0.5", pointer="/factor"
         ) from e
+
+
+def check_dividend(amount: float) -> float:
+    """Return the amount of a dividend, in yen a share.
+
+    Raises:
+        InvalidRequest: it is not a number, or out of bounds.
+
+    """
+    if not 0 < amount <= _MOST_DIVIDEND:
+        raise InvalidRequest(
+            f"dividend was {amount:g}, expected more than 0 yen a share, at most {_MOST_DIVIDEND:g}",
+            pointer="/amount",
+        )
+    return amount
 
 
 def find_ratio(factor: float) -> Fraction | None:

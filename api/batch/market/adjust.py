@@ -6,6 +6,8 @@ import polars as pl
 
 #: One row per symbol and ex-session: the factor of the prices before it.
 FACTOR_SCHEMA = pl.Schema({"symbol": pl.String(), "ex_session": pl.Date(), "factor": pl.Float64()})
+#: One row per symbol and ex-session: yen for each share held at the close before.
+DIVIDEND_SCHEMA = pl.Schema({"symbol": pl.String(), "ex_session": pl.Date(), "amount": pl.Float64()})
 
 _DIGITS = 12
 _PRICES = ("open", "high", "low", "close")

@@ -16,17 +16,20 @@ from app.cli.session import Session
 from app.settings import load_settings
 from app.words.speaker import Speaker
 from batch.kit.clock import utc_now
-from batch.market.action import ActionState, CorporateAction, parse_factor
+from batch.market.action import ActionKind, ActionState, CorporateAction, check_dividend, parse_factor
 from batch.providers.registry import get_provider_spec
 
 if TYPE_CHECKING:
     import polars as pl
 
-app = typer.Typer(help="Corporate actions such as splits: list, confirm, reject and add them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Splits, dividends and other corporate actions: list, confirm, reject and add them.", no_args_is_help=True
+)
 
 Symbol = Annotated[str, typer.Argument(help="such as 7203")]
 ExSession = Annotated[str, typer.Argument(help="the first session at the new price, YYYY-MM-DD")]
-_COLUMNS = ("symbol", "ex_session", "factor", "kind", "state")
+IsDividend = Annotated[bool, typer.Option("--dividend", help="the dividend, where a split has the same ex-session")]
+_COLUMNS = ("symbol", "ex_session", "factor", "amount", "kind", "state")
 
 
 @app.command("list")
@@ -65,18 +68,31 @@ def confirm(
     factor: Annotated[str | None, typer.Option(help="such as 1/2 (default: the listed factor)")] = None,
     source: Source = None,
     *,
+    dividend: IsDividend = False,
     json: Json = False,
 ) -> None:
-    """Confirm a listed corporate action; it is applied to adjusted bars."""
-    _judge(context.obj.with_json(json), (symbol, ex_session, factor), ActionState.CONFIRMED, source)
+    """Confirm a listed corporate action: adjusted bars apply a factor, backtests and portfolios pay a dividend."""
+    if dividend and factor:
+        raise CliError(Exit.USAGE, "factor and dividend: expected one of them")
+    action = _find(context.obj, (symbol, ex_session), source, is_dividend=dividend)
+    if factor:
+        action = CorporateAction(action.symbol, action.ex_session, parse_factor(factor))
+    _keep(context.obj.with_json(json), action, ActionState.CONFIRMED, source)
 
 
 @app.command("reject")
 def reject(
-    context: typer.Context, symbol: Symbol, ex_session: ExSession, source: Source = None, *, json: Json = False
+    context: typer.Context,
+    symbol: Symbol,
+    ex_session: ExSession,
+    source: Source = None,
+    *,
+    dividend: IsDividend = False,
+    json: Json = False,
 ) -> None:
     """Reject a corporate action, even one that a provider reported. `confirm` reverses this."""
-    _judge(context.obj.with_json(json), (symbol, ex_session, None), ActionState.REJECTED, source)
+    action = _find(context.obj, (symbol, ex_session), source, is_dividend=dividend)
+    _keep(context.obj.with_json(json), action, ActionState.REJECTED, source)
 
 
 @app.command("add")
@@ -84,30 +100,42 @@ def add(
     context: typer.Context,
     symbol: Symbol,
     ex_session: ExSession,
-    factor: Annotated[str, typer.Argument(help="multiplier of older prices: 1/2 for a split of one share into two")],
+    factor: Annotated[
+        str | None, typer.Argument(help="multiplier of older prices: 1/2 for a split of one share into two")
+    ] = None,
     source: Source = None,
     *,
+    dividend: Annotated[float | None, typer.Option(help="yen a share before tax, instead of a factor")] = None,
     json: Json = False,
 ) -> None:
-    """Add a corporate action by hand, already confirmed."""
-    session: Session = context.obj.with_json(json)
-    name = _source(source)
-    action = CorporateAction(
-        get_provider_spec(name).parse_symbol(symbol), _parse_session(ex_session), parse_factor(factor)
-    )
-    asyncio.run(_save(name, action, ActionState.CONFIRMED))
-    _show(session, name, action, ActionState.CONFIRMED)
+    """Add a corporate action by hand, already confirmed: a factor, or a cash dividend."""
+    if (factor is None) is (dividend is None):
+        raise CliError(Exit.USAGE, "factor and dividend: expected one of them")
+    name, day = get_provider_spec(_source(source)).parse_symbol(symbol), _parse_session(ex_session)
+    if factor is not None:
+        action = CorporateAction(name, day, parse_factor(factor))
+    else:
+        action = CorporateAction(name, day, amount=check_dividend(dividend or 0.0))
+    _keep(context.obj.with_json(json), action, ActionState.CONFIRMED, source)
 
 
-def _judge(session: Session, asked: tuple[str, str, str | None], state: ActionState, source: str | None) -> None:
+def _find(session: Session, asked: tuple[str, str], source: str | None, *, is_dividend: bool) -> CorporateAction:
+    """Return the listed action of a symbol and an ex-session; of two, the dividend is meant only where it was named."""
     name = _source(source)
     symbol, day = get_provider_spec(name).parse_symbol(asked[0]), _parse_session(asked[1])
-    listed = [row for row in asyncio.run(_load(name, [symbol])).to_dicts() if row["ex_session"] == day]
+    listed = [
+        row
+        for row in asyncio.run(_load(name, [symbol])).to_dicts()
+        if row["ex_session"] == day and (row["kind"] == ActionKind.DIVIDEND or not is_dividend)
+    ]
     if not listed:
         words = {"symbol": symbol, "ex_session": day, "source": name}
         raise CliError(Exit.NOT_FOUND, session.words.say("no_such_action", **words))
-    factor = parse_factor(asked[2]) if asked[2] else listed[0]["factor"]
-    action = CorporateAction(symbol, day, factor)
+    return CorporateAction(symbol, day, listed[0]["factor"], listed[0]["amount"])
+
+
+def _keep(session: Session, action: CorporateAction, state: ActionState, source: str | None) -> None:
+    name = _source(source)
     asyncio.run(_save(name, action, state))
     _show(session, name, action, state)
 
@@ -138,6 +166,7 @@ def _show(session: Session, source: str, action: CorporateAction, state: ActionS
         "symbol": action.symbol,
         "ex_session": action.ex_session,
         "factor": action.factor,
+        "amount": action.amount,
         "kind": action.kind,
         "state": state,
     }
@@ -149,10 +178,12 @@ def _show(session: Session, source: str, action: CorporateAction, state: ActionS
 
 
 def _table(words: Speaker, rows: list[dict[str, Any]]) -> Table:
-    table = new_table(words, *_COLUMNS, right={"factor"})
+    table = new_table(words, *_COLUMNS, right={"factor", "amount"})
     for row in rows:
         kind, state = words.coded("kind", row["kind"]), words.coded("action", row["state"])
-        add_row(table, row["symbol"], row["ex_session"], f"{row['factor']:.6g}", kind, state)
+        is_dividend = row["kind"] == ActionKind.DIVIDEND
+        factor, amount = ("", f"{row['amount']:,g}") if is_dividend else (f"{row['factor']:.6g}", "")
+        add_row(table, row["symbol"], row["ex_session"], factor, amount, kind, state)
     return table
 
 

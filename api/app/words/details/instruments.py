@@ -8,6 +8,11 @@ INSTRUMENT_DETAILS: tuple[Pair, ...] = (
         "調整係数が{text}です。1を除き、{least}から{most}の範囲で指定してください",
     ),
     (
+        "dividend was {amount}, expected more than 0 yen a share, at most {most}",
+        "配当が{amount}です。1株あたり0円より大きく、{most}円以下で指定してください",
+    ),
+    ("factor and dividend: expected one of them", "調整係数と配当はどちらか一方を指定してください"),
+    (
         "factor was {text}, expected a number such as 1/2 or 0.5",
         "調整係数が {text} です。1/2 や 0.5 のように指定してください",
     ),

@@ -8,7 +8,7 @@ import polars as pl
 
 from batch.backtest.panel import Delisting, Listings, Panel
 from batch.backtest.request import BarsAsked
-from batch.bars.actions.resolve import applied_actions
+from batch.bars.actions.resolve import applied_actions, applied_dividends
 from batch.bars.actions.store import ActionReader
 from batch.bars.history import actions_at, reader_at
 from batch.bars.store import BarReader
@@ -154,11 +154,13 @@ async def _read(
 async def _listings(request: BarsAsked, bars: pl.DataFrame, known: _Known, actions: ActionReader) -> Listings:
     symbols = bars["symbol"].unique().sort().to_list()
     notes = await actions.load(provider_of(request.source), symbols)
-    splits = applied_actions(notes, until=request.last or date.max).select("symbol", "ex_session", "factor")
+    until = request.last or date.max
+    splits = applied_actions(notes, until=until).select("symbol", "ex_session", "factor")
     ends = bars.group_by("symbol").agg(pl.col("opened_at").max().dt.date())
     last = dict(ends.iter_rows())
     gone = {symbol: Delisting(last[symbol]) for symbol in known.gone if symbol in last}
-    return Listings(splits=splits, delisted=gone, topix500=known.topix500)
+    dividends = applied_dividends(notes, until=until)
+    return Listings(splits=splits, dividends=dividends, delisted=gone, topix500=known.topix500)
 
 
 async def _load_benchmark(request: BarsAsked, tools: BarTools, should_stop: ShouldStop) -> Panel | None:

@@ -5,7 +5,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from batch.bars.actions.said import begin_said
-from batch.bars.actions.sqlite import COLUMNS, CREATE_NOTES
+from batch.bars.actions.tables import FACTORS, TABLES, NoteTable
 from batch.bars.folder.errors import store_errors
 from batch.bars.folder.moments import to_us
 from batch.errors import StoreDamaged
@@ -33,13 +33,15 @@ def find_damage(path: Path) -> str:
             wrong = [" ".join(row[0].split()) for row in sql.execute("PRAGMA integrity_check") if row[0] != "ok"]
             if wrong:
                 return "; ".join(wrong[:3])
-            # A new file has no table until its first commit.
-            columns = [row[1] for row in sql.execute("PRAGMA table_info(note)")]
-            has_others = sql.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema)").fetchone()[0]
+            found = {table: [row[1] for row in sql.execute(f"PRAGMA table_info({table.name})")] for table in TABLES}
+            has_any = sql.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema)").fetchone()[0]
     except StoreDamaged as e:
         return e.damage
-    if (columns and columns != list(COLUMNS)) or (has_others and not columns):
-        return f"its columns are {columns}, expected {list(COLUMNS)}"
+    for table, columns in found.items():
+        # A new file has no table until its first commit, and one of dividends only with the first of them.
+        is_needed = bool(columns) or (table is FACTORS and has_any)
+        if is_needed and columns != list(table.columns):
+            return f"the columns of {table.name} are {columns}, expected {list(table.columns)}"
     return ""
 
 
@@ -55,17 +57,24 @@ def salvage_notes(damaged: Path, fresh: Path) -> int:
     kept = 0
     with closing(sqlite3.connect(fresh, isolation_level=None)) as sql:
         sql.execute("BEGIN")
-        sql.execute(CREATE_NOTES)
-        if damaged.exists():
-            with suppress(sqlite3.DatabaseError), closing(_open(damaged)) as old:
-                # Without this, SQLite reads nothing of a truncated file.
-                old.execute("PRAGMA writable_schema = ON")
-                for row in old.execute(f"SELECT {', '.join(COLUMNS)} FROM note"):  # noqa: S608 (fixed names)
-                    with suppress(sqlite3.IntegrityError):
-                        sql.execute("INSERT INTO note VALUES (?, ?, ?, ?, ?, ?)", row)
-                        kept += 1
-        begin_said(sql, to_us(utc_now()))
+        for table in TABLES:
+            table.create(sql)
+            if damaged.exists():
+                kept += _copy(damaged, sql, table)
+            begin_said(sql, table, to_us(utc_now()))
         sql.execute("COMMIT")
+    return kept
+
+
+def _copy(damaged: Path, sql: sqlite3.Connection, table: NoteTable) -> int:
+    kept = 0
+    with suppress(sqlite3.DatabaseError), closing(_open(damaged)) as old:
+        # Without this, SQLite reads nothing of a truncated file.
+        old.execute("PRAGMA writable_schema = ON")
+        for row in old.execute(f"SELECT {table.listed} FROM {table.name}"):
+            with suppress(sqlite3.IntegrityError):
+                sql.execute(f"INSERT INTO {table.name} VALUES (?, ?, ?, ?, ?, ?)", row)
+                kept += 1
     return kept
 
 

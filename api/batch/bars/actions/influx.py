@@ -36,8 +36,11 @@ class InfluxActionStore:
 
     async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
         check_source(source)
-        found = await self.writer.reads.actions(self.bucket, source, symbols)
-        notes = found.with_columns(
+        reads = self.writer.reads
+        factors = (await reads.actions(self.bucket, source, symbols)).with_columns(amount=0.0, is_dividend=False)
+        dividends = (await reads.dividends(self.bucket, source, symbols)).with_columns(factor=1.0, is_dividend=True)
+        notes = pl.concat(found.select(*dividends.columns) for found in (factors, dividends))
+        notes = notes.with_columns(
             pl.col("time").cast(pl.Datetime("us")).dt.date().alias("ex_session"),
             pl.col("at").cast(NOTE_SCHEMA["noted_at"]).alias("noted_at"),
         ).select(list(NOTE_SCHEMA))

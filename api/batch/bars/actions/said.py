@@ -7,67 +7,44 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+from batch.bars.actions.tables import FACTORS, NoteTable, has_table
 from batch.bars.folder.moments import check_begin, last_change_us, to_us
 
-_HAS = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'said')"
-_CREATE = """
-CREATE TABLE said (
-    no INTEGER PRIMARY KEY,
-    at INTEGER NOT NULL,
-    symbol TEXT NOT NULL,
-    ex_session TEXT NOT NULL,
-    origin TEXT NOT NULL,
-    state TEXT NOT NULL,
-    factor REAL NOT NULL,
-    noted_at INTEGER NOT NULL
-) STRICT
-"""
-_BEGIN = "INSERT INTO said VALUES (0, ?, '', '', '', '', 0.0, 0)"
-_PRESENT = (
-    "INSERT INTO said (at, symbol, ex_session, origin, state, factor, noted_at)"
-    " SELECT ?, symbol, ex_session, origin, state, factor, noted_at FROM note"
-)
-#: Saving a note again, with another time only, says nothing new.
-_CHANGED = """
-INSERT INTO said (at, symbol, ex_session, origin, state, factor, noted_at)
-SELECT :at, :symbol, :ex_session, :origin, :state, :factor, :noted_at WHERE NOT EXISTS (
-    SELECT 1 FROM note WHERE symbol = :symbol AND ex_session = :ex_session AND origin = :origin
-    AND state = :state AND factor = :factor
-)
-"""
-_AT = """
-SELECT symbol, ex_session, origin, state, factor, noted_at FROM said WHERE no IN (
-    SELECT max(no) FROM said WHERE no > 0 AND at <= ? GROUP BY symbol, ex_session, origin
-)
-"""
 
-
-def prepare_said(sql: sqlite3.Connection, path: Path) -> None:
-    """Give a file its changes, inside the caller's transaction: of a new file from the beginning, else from now on."""
-    if sql.execute(_HAS).fetchone()[0]:
+def prepare_said(sql: sqlite3.Connection, table: NoteTable, path: Path) -> None:
+    """Give a file its changes, inside the caller's transaction: of a new table from the beginning, else from now on."""
+    if has_table(sql, table.said):
         return
-    is_new = not sql.execute("SELECT EXISTS (SELECT 1 FROM note)").fetchone()[0]
-    begin_said(sql, 0 if is_new else last_change_us(path))
+    is_new = not sql.execute(f"SELECT EXISTS (SELECT 1 FROM {table.name})").fetchone()[0]
+    begin_said(sql, table, 0 if is_new else last_change_us(path))
 
 
-def begin_said(sql: sqlite3.Connection, begins: int) -> None:
-    """Begin the changes of a file at a moment (microseconds since 1970) with the notes that are in it."""
-    sql.execute(_CREATE)
-    sql.execute(_BEGIN, (begins,))
-    sql.execute(_PRESENT, (begins,))
+def begin_said(sql: sqlite3.Connection, table: NoteTable, begins: int) -> None:
+    """Begin the changes of a table at a moment (microseconds since 1970) with the notes that are in it."""
+    sql.execute(
+        f"CREATE TABLE {table.said} (no INTEGER PRIMARY KEY, at INTEGER NOT NULL, symbol TEXT NOT NULL,"
+        f" ex_session TEXT NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL, {table.value} REAL NOT NULL,"
+        " noted_at INTEGER NOT NULL) STRICT"
+    )
+    sql.execute(f"INSERT INTO {table.said} VALUES (0, ?, '', '', '', '', 0.0, 0)", (begins,))
+    sql.execute(f"INSERT INTO {table.said} (at, {table.listed}) SELECT ?, {table.listed} FROM {table.name}", (begins,))
 
 
-def add_said(sql: sqlite3.Connection, rows: Sequence[dict[str, Any]], now: datetime) -> None:
+def add_said(sql: sqlite3.Connection, table: NoteTable, rows: Sequence[tuple[object, ...]], now: datetime) -> None:
     """Keep what notes say that the saved ones do not, inside the caller's transaction and before it saves them."""
-    (last,) = sql.execute("SELECT max(at) FROM said").fetchone()
+    (last,) = sql.execute(f"SELECT max(at) FROM {table.said}").fetchone()
     at = max(to_us(now), last + 1)
-    for row in rows:
-        sql.execute(_CHANGED, {**row, "at": at})
+    # Saving a note again, with another time only, says nothing new.
+    changed = (
+        f"INSERT INTO {table.said} (at, {table.listed}) SELECT ?7, ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS ("
+        f"SELECT 1 FROM {table.name} WHERE symbol = ?1 AND ex_session = ?2 AND origin = ?3 AND state = ?4"
+        f" AND {table.value} = ?5)"
+    )
+    sql.executemany(changed, [(*row, at) for row in rows])
 
 
-def read_said(sql: sqlite3.Connection, path: Path, moment: datetime) -> list[tuple[object, ...]]:
+def read_said(sql: sqlite3.Connection, table: NoteTable, path: Path, moment: datetime) -> list[tuple[object, ...]]:
     """Return the notes that were known at a moment, inside a transaction that keeps writers out.
 
     Raises:
@@ -75,10 +52,11 @@ def read_said(sql: sqlite3.Connection, path: Path, moment: datetime) -> list[tup
 
     """
     at = to_us(moment)
-    if not sql.execute(_HAS).fetchone()[0]:
+    if not has_table(sql, table.said):
+        if table is not FACTORS:
+            return []  # none was ever noted
         check_begin(path, last_change_us(path), at)
-        has_notes = sql.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'note')").fetchone()[0]
-        present = "SELECT symbol, ex_session, origin, state, factor, noted_at FROM note"
-        return sql.execute(present).fetchall() if has_notes else []
-    check_begin(path, sql.execute("SELECT at FROM said WHERE no = 0").fetchone()[0], at)
-    return sql.execute(_AT, (at,)).fetchall()
+        return sql.execute(f"SELECT {table.listed} FROM {table.name}").fetchall() if table.is_in(sql) else []
+    check_begin(path, sql.execute(f"SELECT at FROM {table.said} WHERE no = 0").fetchone()[0], at)
+    latest = f"SELECT max(no) FROM {table.said} WHERE no > 0 AND at <= ? GROUP BY symbol, ex_session, origin"
+    return sql.execute(f"SELECT {table.listed} FROM {table.said} WHERE no IN ({latest})", (at,)).fetchall()

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +13,7 @@ import polars as pl
 
 from batch.bars.actions.said import add_said, prepare_said, read_said
 from batch.bars.actions.store import KEY, NOTE_SCHEMA
+from batch.bars.actions.tables import DIVIDENDS, FACTORS, TABLES, NoteTable
 from batch.bars.folder.catalogue import Catalogue
 from batch.bars.folder.errors import store_errors
 from batch.bars.folder.lock import folder_lock
@@ -20,21 +21,6 @@ from batch.bars.normalise import check_source
 from batch.kit.clock import Clock, utc_now
 from batch.kit.durable import make_folders
 
-COLUMNS = ("symbol", "ex_session", "origin", "state", "factor", "noted_at")
-CREATE_NOTES = """
-CREATE TABLE IF NOT EXISTS note (
-    symbol TEXT NOT NULL,
-    ex_session TEXT NOT NULL,
-    origin TEXT NOT NULL,
-    state TEXT NOT NULL,
-    factor REAL NOT NULL,
-    noted_at INTEGER NOT NULL,
-    PRIMARY KEY (symbol, ex_session, origin)
-) STRICT, WITHOUT ROWID
-"""
-_PUT = "INSERT OR REPLACE INTO note VALUES (?, ?, ?, ?, ?, ?)"
-_ALL = f"SELECT {', '.join(COLUMNS)} FROM note"  # noqa: S608  a constant
-_SOME = f"{_ALL} WHERE symbol IN (SELECT value FROM json_each(?))"  # noqa: S608  a constant
 _BUSY_TIMEOUT_S = 60.0
 
 
@@ -81,48 +67,72 @@ class SqliteActionReader:
 
 
 def _save(path: Path, notes: pl.DataFrame, catalogue: Catalogue, clock: Clock) -> None:
-    plain = notes.with_columns(pl.col("ex_session").cast(pl.String), pl.col("noted_at").to_physical())
-    rows = plain.rows()
+    rows = {table: _to_rows(notes, table) for table in TABLES}
     with store_errors(path):
         make_folders(path.parent)
         with folder_lock(path.parent, is_shared=True, within_s=_BUSY_TIMEOUT_S), _connected(path, "rwc") as sql:
             sql.execute("PRAGMA synchronous = FULL")
             sql.execute("BEGIN IMMEDIATE")
-            sql.execute(CREATE_NOTES)
-            prepare_said(sql, path)
-            add_said(sql, plain.to_dicts(), clock())
-            sql.executemany(_PUT, rows)
+            # A file always has the table of factors: an older release reads no file without it.
+            FACTORS.create(sql)
+            for table, some in rows.items():
+                if some or table is FACTORS:
+                    table.create(sql)
+                    prepare_said(sql, table, path)
+                    add_said(sql, table, some, clock())
+                    sql.executemany(f"INSERT OR REPLACE INTO {table.name} VALUES (?, ?, ?, ?, ?, ?)", some)
             sql.execute("COMMIT")
         catalogue.note(path)
 
 
 def _load(path: Path, symbols: Sequence[str]) -> pl.DataFrame:
-    rows: list[tuple[object, ...]] = []
-    if path.exists():
-        with _connected(path, "rw") as sql:
-            # A new file has no table until its first commit.
-            if sql.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'note')").fetchone()[0]:
-                found = sql.execute(_SOME, (orjson.dumps(symbols).decode(),)) if symbols else sql.execute(_ALL)
-                rows = found.fetchall()
-    return _to_notes(rows)
+    if not path.exists():
+        return _to_notes({})
+    with _connected(path, "rw") as sql:
+        # One snapshot of both tables.
+        sql.execute("BEGIN")
+        return _to_notes({table: _select(sql, table, symbols) for table in TABLES if table.is_in(sql)})
+
+
+def _select(sql: sqlite3.Connection, table: NoteTable, symbols: Sequence[str]) -> list[tuple[object, ...]]:
+    every = f"SELECT {table.listed} FROM {table.name}"
+    if not symbols:
+        return sql.execute(every).fetchall()
+    some = f"{every} WHERE symbol IN (SELECT value FROM json_each(?))"
+    return sql.execute(some, (orjson.dumps(symbols).decode(),)).fetchall()
 
 
 def _load_at(path: Path, moment: datetime) -> pl.DataFrame:
     if not path.exists():
-        return _to_notes([])
+        return _to_notes({})
     with _connected(path, "rw") as sql:
         # Waits for a writer whose moment may be earlier.
         sql.execute("BEGIN IMMEDIATE")
         try:
-            return _to_notes(read_said(sql, path, moment))
+            return _to_notes({table: read_said(sql, table, path, moment) for table in TABLES})
         finally:
             sql.execute("ROLLBACK")
 
 
-def _to_notes(rows: Sequence[tuple[object, ...]]) -> pl.DataFrame:
-    types = {**NOTE_SCHEMA, "ex_session": pl.String(), "noted_at": pl.Int64()}
-    notes = pl.DataFrame(rows, schema=types, orient="row").with_columns(pl.col("ex_session").str.to_date("%Y-%m-%d"))
-    return notes.cast(NOTE_SCHEMA).sort(KEY)
+def _to_rows(notes: pl.DataFrame, table: NoteTable) -> list[tuple[object, ...]]:
+    plain = notes.with_columns(pl.col("ex_session").cast(pl.String), pl.col("noted_at").to_physical())
+    return plain.filter(pl.col("is_dividend") == (table is DIVIDENDS)).select(table.columns).rows()
+
+
+def _to_notes(rows: Mapping[NoteTable, Sequence[tuple[object, ...]]]) -> pl.DataFrame:
+    frames = [pl.DataFrame(schema=NOTE_SCHEMA)]
+    for table, some in rows.items():
+        types = {name: NOTE_SCHEMA[name] for name in table.columns} | {
+            "ex_session": pl.String(),
+            "noted_at": pl.Int64(),
+        }
+        found = pl.DataFrame(some, schema=types, orient="row").with_columns(
+            pl.col("ex_session").str.to_date("%Y-%m-%d"),
+            is_dividend=pl.lit(table is DIVIDENDS),
+            **{"factor": pl.lit(1.0)} if table is DIVIDENDS else {"amount": pl.lit(0.0)},
+        )
+        frames.append(found.select(list(NOTE_SCHEMA)).cast(NOTE_SCHEMA))
+    return pl.concat(frames).sort(KEY)
 
 
 @contextmanager

@@ -9,18 +9,21 @@ import polars as pl
 
 from batch.market.action import ActionState, CorporateAction
 
-#: A note: what one origin reports for one symbol and ex-session; unique on the three.
+#: A note: what one origin reports for one symbol and ex-session, of factors or of dividends; unique on the four. Of a
+#: dividend `factor` is 1, of a factor `amount` (yen a share) is 0.
 NOTE_SCHEMA = pl.Schema(
     {
         "symbol": pl.String(),
         "ex_session": pl.Date(),
+        "is_dividend": pl.Boolean(),
         "origin": pl.String(),
         "state": pl.String(),
         "factor": pl.Float64(),
+        "amount": pl.Float64(),
         "noted_at": pl.Datetime("us", "UTC"),
     }
 )
-KEY = ["symbol", "ex_session", "origin"]
+KEY = ["symbol", "ex_session", "is_dividend", "origin"]
 
 
 class Origin(StrEnum):
@@ -35,7 +38,7 @@ class ActionReader(Protocol):
     """What reads notes: a store, or a store as it was known at a moment."""
 
     async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return notes in `NOTE_SCHEMA`, of all symbols or of some, sorted by symbol, ex-session and origin."""
+        """Return notes in `NOTE_SCHEMA`, of all symbols or of some, sorted by `KEY`."""
         ...
 
 
@@ -61,7 +64,9 @@ def build_notes(
     actions: Iterable[CorporateAction], origin: Origin, state: ActionState, *, noted_at: datetime
 ) -> pl.DataFrame:
     """Return notes in `NOTE_SCHEMA` of one origin and state for some actions."""
-    rows = [(a.symbol, a.ex_session, origin.value, state.value, a.factor, noted_at) for a in actions]
+    rows = [
+        (a.symbol, a.ex_session, a.amount > 0, origin.value, state.value, a.factor, a.amount, noted_at) for a in actions
+    ]
     return pl.DataFrame(rows, schema=NOTE_SCHEMA, orient="row")
 
 

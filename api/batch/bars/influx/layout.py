@@ -14,8 +14,8 @@ FIELDS = (*PRICES, "volume", "flags")
 #: InfluxDB's names of the field types. The first write to a bucket fixes them.
 FIELD_TYPES = {**dict.fromkeys((*PRICES, "volume"), "float"), "flags": "integer"}
 BARS, QUARANTINE, ASKED = "ohlcv", "quarantine", "asked"
-#: One measurement for all intervals.
-ACTIONS = "actions"
+#: One measurement for all intervals, and the field of its number.
+ACTIONS, DIVIDENDS = ("actions", "factor"), ("dividends", "amount")
 
 _MEASUREMENT = re.compile(rf"({BARS}|{QUARANTINE})_(\w+)")
 _TAG_SPECIAL = re.compile(r"([,= ])")

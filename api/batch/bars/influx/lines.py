@@ -5,7 +5,17 @@ from collections.abc import Sequence
 import orjson
 import polars as pl
 
-from batch.bars.influx.layout import ACTIONS, ASKED, BARS, PRICES, QUARANTINE, escape_tag, measurement, series_tags
+from batch.bars.influx.layout import (
+    ACTIONS,
+    ASKED,
+    BARS,
+    DIVIDENDS,
+    PRICES,
+    QUARANTINE,
+    escape_tag,
+    measurement,
+    series_tags,
+)
 from batch.errors import StoreError
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
@@ -42,12 +52,14 @@ def fetch_log_lines(series: BarSeries, asked: pl.DataFrame) -> pl.Series:
 
 def action_lines(source: str, notes: pl.DataFrame) -> pl.Series:
     """Return one line for each note of an action in `NOTE_SCHEMA`, times (00:00 UTC of the ex-session) in seconds."""
-    head = _head(ACTIONS, BarSeries(source, Interval.D1))
-    whole = f'{head}symbol={{}},origin={{}} factor={{}},state="{{}}",at={{}}i {{}}'
     session_s = pl.col("ex_session").cast(pl.Datetime("us")).to_physical() // _US
-    at = pl.col("noted_at").to_physical()
-    line = pl.format(whole, _escaped(notes["symbol"]), "origin", "factor", "state", at, session_s)
-    return notes.select(line=line)["line"]
+    at, symbol = pl.col("noted_at").to_physical(), _escaped(notes["symbol"])
+    lines = []
+    for name, field in (ACTIONS, DIVIDENDS):
+        head = _head(name, BarSeries(source, Interval.D1))
+        whole = f'{head}symbol={{}},origin={{}} {field}={{}},state="{{}}",at={{}}i {{}}'
+        lines.append(pl.format(whole, symbol, "origin", field, "state", at, session_s))
+    return notes.select(line=pl.when("is_dividend").then(lines[1]).otherwise(lines[0]))["line"]
 
 
 def quarantine_lines(series: BarSeries, rows: pl.DataFrame) -> pl.Series:

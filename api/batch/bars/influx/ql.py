@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
-from batch.bars.influx.layout import ACTIONS, ASKED, BARS, FIELDS, QUARANTINE, measurement, series_tags, tag_value
+from batch.bars.influx.layout import ASKED, BARS, FIELDS, QUARANTINE, measurement, series_tags, tag_value
 from batch.bars.normalise import to_seconds
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
@@ -79,10 +79,10 @@ def select_fetch_log(series: BarSeries, between: tuple[int, int]) -> str:
     return f'SELECT "symbol", "bars", "at" FROM {source} WHERE {_where(series)} AND {_time(between)}'
 
 
-def select_actions(source: str, symbols: Sequence[str] = ()) -> str:
-    """Select notes of corporate actions; if symbols are named, at least theirs."""
+def select_actions(kind: tuple[str, str], source: str, symbols: Sequence[str] = ()) -> str:
+    """Select notes of corporate actions of a kind, as `layout` names them; if symbols are named, at least theirs."""
     where = _where(BarSeries(source, Interval.D1), symbols)
-    return f'SELECT "symbol", "origin", "state", "factor", "at" FROM {_name(ACTIONS)} WHERE {where}'
+    return f'SELECT "symbol", "origin", "state", {_name(kind[1])}, "at" FROM {_name(kind[0])} WHERE {where}'
 
 
 def show_sources() -> str:

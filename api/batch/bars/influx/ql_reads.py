@@ -8,6 +8,7 @@ import polars as pl
 
 from batch.bars.influx.coverage import cover_sessions
 from batch.bars.influx.frames import BAR_ROW, QUARANTINE_ROW, to_bars, to_quarantine, to_rows
+from batch.bars.influx.layout import ACTIONS, DIVIDENDS
 from batch.bars.influx.ql import (
     count_fields,
     select_actions,
@@ -19,7 +20,7 @@ from batch.bars.influx.ql import (
     show_fields,
     show_sources,
 )
-from batch.bars.influx.reads import ACTION_ROW, FETCH_LOG_ROW, Between
+from batch.bars.influx.reads import ACTION_ROW, DIVIDEND_ROW, FETCH_LOG_ROW, Between
 from batch.bars.influx.wire import InfluxWire
 from batch.market.bar import BarSeries
 
@@ -52,7 +53,10 @@ class InfluxqlReads:
         return await self._rows(bucket, select_fetch_log(series, between), FETCH_LOG_ROW)
 
     async def actions(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        return await self._rows(bucket, select_actions(source, symbols), ACTION_ROW)
+        return await self._rows(bucket, select_actions(ACTIONS, source, symbols), ACTION_ROW)
+
+    async def dividends(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        return await self._rows(bucket, select_actions(DIVIDENDS, source, symbols), DIVIDEND_ROW)
 
     async def sources(self, bucket: str) -> list[tuple[str, str]]:
         (found,) = await self.wire.query(bucket, show_sources())

@@ -26,6 +26,9 @@ ACTION_ROW = pl.Schema(
     }
 )
 
+#: A point of `dividends`, likewise.
+DIVIDEND_ROW = pl.Schema({"amount" if name == "factor" else name: kind for name, kind in ACTION_ROW.items()})
+
 
 class InfluxReads(Protocol):
     """Queries of one server. A missing measurement has no rows; a missing bucket is an error.
@@ -59,6 +62,10 @@ class InfluxReads(Protocol):
 
     async def actions(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
         """Return notes of corporate actions in `ACTION_ROW`; if symbols are named, at least theirs."""
+        ...
+
+    async def dividends(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
+        """Return notes of dividends in `DIVIDEND_ROW`; if symbols are named, at least theirs."""
         ...
 
     async def sources(self, bucket: str) -> list[tuple[str, str]]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from batch.bars.influx.layout import (
-    ACTIONS,
     ASKED,
     BARS,
     FIELDS,
@@ -106,11 +105,11 @@ def select_fetch_log(series: BarSeries, between: Between) -> SqlQuery:
     return _ask(table, series, ("symbol", "time", "bars", "at"), rest)
 
 
-def select_actions(source: str, symbols: Sequence[str] = ()) -> SqlQuery:
-    """Select notes of corporate actions; if symbols are named, theirs."""
+def select_actions(kind: tuple[str, str], source: str, symbols: Sequence[str] = ()) -> SqlQuery:
+    """Select notes of corporate actions of a kind, as `layout` names them; if symbols are named, theirs."""
     series = BarSeries(source, Interval.D1)
-    rest = f"FROM {_name(ACTIONS)} WHERE {_tags(series, symbols)}"
-    return _ask(ACTIONS, series, ("symbol", "time", "origin", "state", "factor", "at"), rest)
+    rest = f"FROM {_name(kind[0])} WHERE {_tags(series, symbols)}"
+    return _ask(kind[0], series, ("symbol", "time", "origin", "state", kind[1], "at"), rest)
 
 
 def select_sources(table: str) -> SqlQuery:

@@ -10,7 +10,7 @@ from batch.bars.actions.store import NOTE_SCHEMA, ActionStore
 from batch.errors import InvalidRequest
 from batch.market.action import ActionState
 from tests.contracts.bars.bar_store import run
-from tests.fixtures.bars.noted_actions import NOTED_AT, note
+from tests.fixtures.bars.noted_actions import NOTED_AT, dividend_note, note
 
 NOV_4, NOV_5 = date(2025, 11, 4), date(2025, 11, 5)
 
@@ -41,6 +41,15 @@ class ActionStoreContract:
         rejected = note("7203", NOV_4, 0.25, ActionState.REJECTED, at=NOTED_AT - timedelta(days=1))
         run(store.save("synthetic", rejected))
         assert run(store.load("synthetic")).equals(pl.concat([suspected, rejected, told]))
+
+    def test_a_dividend_and_a_split_of_one_session_do_not_replace_each_other(self, store: ActionStore) -> None:
+        split, paid = note("7203", NOV_4, 0.5), dividend_note("7203", NOV_4, 45.0)
+        run(store.save("synthetic", paid))
+        run(store.save("synthetic", split))
+        assert run(store.load("synthetic")).equals(pl.concat([split, paid]))
+        less = dividend_note("7203", NOV_4, 40.5)
+        run(store.save("synthetic", pl.concat([less, dividend_note("6758", NOV_5, 10.0)])))
+        assert run(store.load("synthetic", ["7203"])).equals(pl.concat([split, less]))
 
     def test_sources_never_mix(self, store: ActionStore) -> None:
         run(store.save("synthetic", note("7203", NOV_4)))

@@ -52,7 +52,7 @@ def test_the_list_says_what_is_suspected(noted: Kaboom) -> None:
     done = noted("actions", "list")
     assert done.code == 0
     assert [line.split() for line in done.out.splitlines()] == [
-        ["symbol", "ex_session", "factor", "kind", "state"],
+        ["symbol", "ex_session", "factor", "amount", "kind", "state"],
         ["6758", "2025-11-04", "0.2", "split", "reported"],
         ["7203", "2025-11-04", "0.5", "split", "suspected"],
     ]
@@ -85,6 +85,7 @@ def test_an_action_of_ones_own_is_confirmed(noted: Kaboom) -> None:
         "symbol": "7203",
         "ex_session": "2025-10-31",
         "factor": 10.0,
+        "amount": 0.0,
         "kind": "reverse_split",
         "state": "confirmed",
     }
@@ -125,3 +126,25 @@ def test_actions_as_of_a_moment_are_those_known_then(noted: Kaboom) -> None:
     assert noted("actions", "confirm", "7203", str(DAYS[1])).code == 0
     assert states(noted("actions", "list", "--json"))["7203"] == (0.5, "confirmed")
     assert states(noted("actions", "list", "--as-of", moment, "--json"))["7203"] == (0.5, "suspected")
+
+
+def test_a_dividend_is_added_rejected_and_confirmed_beside_a_split(noted: Kaboom) -> None:
+    raw = exported(noted, "--adjusted")
+    assert noted("actions", "add", "6758", "2025-11-04", "--dividend", "12.5").code == 0
+
+    def found() -> list[tuple[str, float, float, str]]:
+        listed: Any = noted("actions", "list", "--symbol", "6758", "--json").json
+        return [(item["kind"], item["factor"], item["amount"], item["state"]) for item in listed["items"]]
+
+    split = ("split", 0.2, 0.0, "reported")
+    assert found() == [split, ("dividend", 1.0, 12.5, "confirmed")]
+    assert exported(noted, "--adjusted").equals(raw)
+    assert noted("actions", "reject", "6758", "2025-11-04", "--dividend").code == 0
+    assert found() == [split, ("dividend", 1.0, 12.5, "rejected")]
+    assert noted("actions", "confirm", "6758", "2025-11-04", "--dividend").code == 0
+    assert found()[1][3] == "confirmed"
+    assert noted("actions", "reject", "7203", "2025-11-04", "--dividend").code == Exit.NOT_FOUND
+    for wrong in ((), ("1/2", "--dividend", "5")):
+        assert noted("actions", "add", "6758", "2025-11-04", *wrong).code == Exit.USAGE
+    for amount in ("0", "1e7", "nan"):
+        assert "dividend was" in noted("actions", "add", "6758", "2025-11-04", "--dividend", amount).err

@@ -5,10 +5,10 @@ from datetime import date
 import polars as pl
 import pytest
 
-from batch.bars.actions.resolve import ACTION_SCHEMA, applied_actions, resolve_actions
+from batch.bars.actions.resolve import ACTION_SCHEMA, applied_actions, applied_dividends, resolve_actions
 from batch.bars.actions.store import NOTE_SCHEMA
 from batch.market.action import ActionState
-from tests.fixtures.bars.noted_actions import note
+from tests.fixtures.bars.noted_actions import dividend_note, note
 
 REPORTED, SUSPECTED, CONFIRMED, REJECTED = ActionState
 DAY, LATER = date(2025, 11, 4), date(2025, 11, 5)
@@ -50,3 +50,20 @@ def test_a_note_of_an_older_release_is_one_of_its_provider() -> None:
     older = note("7203", DAY).with_columns(pl.lit("told").alias("state"))
     assert resolve_actions(older)["state"].to_list() == [REPORTED]
     assert applied_actions(older, until=DAY).height == 1
+
+
+def test_a_dividend_counts_apart_from_the_factor_of_its_session() -> None:
+    notes = pl.concat(
+        [
+            note("7203", DAY),
+            dividend_note("7203", DAY, 45.0),
+            dividend_note("7203", DAY, 40.0, CONFIRMED),
+            dividend_note("6758", DAY, 10.0),
+            dividend_note("6758", DAY, 10.0, REJECTED),
+            dividend_note("6501", LATER, 7.0),
+        ]
+    )
+    assert applied_actions(notes, until=LATER)["symbol"].to_list() == ["7203"]
+    assert applied_dividends(notes, until=DAY).rows() == [("7203", DAY, 40.0)]
+    assert applied_dividends(notes, until=LATER)["amount"].to_list() == [7.0, 40.0]
+    assert resolve_actions(notes)["kind"].to_list() == ["dividend", "dividend", "split", "dividend"]

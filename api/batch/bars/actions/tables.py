@@ -1,0 +1,53 @@
+"""The tables of a file of corporate actions: notes of factors, notes of dividends, and the changes of both."""
+
+import sqlite3
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NoteTable:
+    """A table of notes.
+
+    Attributes:
+        name: the table.
+        said: the table of its changes.
+        value: the column of the number: a factor, or yen a share.
+
+    """
+
+    name: str
+    said: str
+    value: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Its columns, in their order."""
+        return ("symbol", "ex_session", "origin", "state", self.value, "noted_at")
+
+    @property
+    def listed(self) -> str:
+        """Its columns as SQL."""
+        return ", ".join(self.columns)
+
+    def create(self, sql: sqlite3.Connection) -> None:
+        """Create it, unless it is there."""
+        sql.execute(
+            f"CREATE TABLE IF NOT EXISTS {self.name} (symbol TEXT NOT NULL, ex_session TEXT NOT NULL,"
+            f" origin TEXT NOT NULL, state TEXT NOT NULL, {self.value} REAL NOT NULL, noted_at INTEGER NOT NULL,"
+            " PRIMARY KEY (symbol, ex_session, origin)) STRICT, WITHOUT ROWID"
+        )
+
+    def is_in(self, sql: sqlite3.Connection) -> bool:
+        """Return whether a file has it: a new file has no table until its first commit."""
+        return has_table(sql, self.name)
+
+
+def has_table(sql: sqlite3.Connection, name: str) -> bool:
+    """Return whether a file has a table."""
+    return bool(sql.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?)", (name,)).fetchone()[0])
+
+
+FACTORS = NoteTable("note", "said", "factor")
+#: A table of its own, which releases before dividends do not read.
+DIVIDENDS = NoteTable("dividend", "dividend_said", "amount")
+TABLES = (FACTORS, DIVIDENDS)
