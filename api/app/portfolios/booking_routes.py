@@ -13,9 +13,9 @@ from app.deps import Caller, digest_key
 from app.ledger.portfolios.model import Booked, Once
 from app.portfolios.desk import new_id
 from app.portfolios.listing import list_entries
-from app.portfolios.routes import BODY, ONE, PREFIX, READS, WRITES, Desk, PortfolioId
+from app.portfolios.routes import BODY, DERIVED, ONE, PREFIX, READS, WRITES, Desk, PortfolioId
 from app.portfolios.schemas import EntryListing, ImportBody, NewMovement, NewReversal, NewTrade
-from app.portfolios.views import CashPage, EntryView, Imported, TradePage, view_entry
+from app.portfolios.views import BookedDividends, CashPage, EntryView, Imported, TradePage, view_entry
 from app.routers import FeatureRouter
 from batch.errors import Conflict
 from batch.portfolio.book import OddLot, Shortfall
@@ -114,6 +114,18 @@ async def book_cash(desk: Desk, portfolio_id: PortfolioId, body: NewMovement, as
     new = make_movement(new_id(), day, EntryKind(body.kind), amount, symbol=body.symbol or "", note=note)
     booked = await desk.book(portfolio, [new], by=asked.caller.subject, once=asked.once(body))
     return view_entry(asked.note(booked).entries[0], {})
+
+
+@router.post("/dividends", responses=DERIVED, dependencies=WRITES)
+async def book_dividends(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> BookedDividends:
+    """Book each dividend among the corporate actions that its shares were due and that no entry has booked.
+
+    An entry is of the ex-session, before tax, for the shares held at the close before. One that was taken back is not
+    booked again.
+    """
+    portfolio = await desk.store.load(caller.owner, portfolio_id)
+    booked = await desk.book_dividends(portfolio, by=caller.subject)
+    return BookedDividends(items=[view_entry(entry, {}) for entry in booked.entries])
 
 
 @router.post("/reversals", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)

@@ -16,8 +16,10 @@ from batch.kit.clock import Clock, utc_now
 from batch.kit.lazy import Lazy
 from batch.market.calendar import JST, latest_closed_session, sessions_between
 from batch.portfolio.book import Book, check_new, replay
-from batch.portfolio.entry import Entry, make_reversal, number_entries
+from batch.portfolio.dividends import DueDividend, due_dividends
+from batch.portfolio.entry import Entry, EntryKind, make_movement, make_reversal, number_entries
 from batch.portfolio.history import Closes, EquityDay, equity_history
+from batch.portfolio.money import format_yen
 from batch.portfolio.splits import Split
 from batch.portfolio.valuation import Valuation, value_book
 
@@ -90,6 +92,24 @@ class PortfolioDesk:
 
         return await self.store.book(portfolio.owner, portfolio.portfolio_id, draft, once=once)
 
+    async def book_dividends(self, portfolio: Portfolio, *, by: str) -> Booked:
+        """Book the dividends that the portfolio is due by its corporate actions; none that was booked before.
+
+        Raises:
+            Conflict: there are too many entries, or as `stand`.
+
+        """
+        kept = await self.store.load_entries(portfolio.owner, portfolio.portfolio_id)
+        symbols = {entry.symbol for entry in kept if entry.kind.is_trade}
+        splits = await self._splits(portfolio, kept)
+        paid = await (await self.market.get()).dividends(portfolio.provider, symbols) if symbols else ()
+
+        def draft(_portfolio: Portfolio, kept: Sequence[Entry]) -> Sequence[Entry]:
+            replay(kept, splits)
+            return [replace(_to_entry(due), created_by=by) for due in due_dividends(kept, splits, paid)]
+
+        return await self.store.book(portfolio.owner, portfolio.portfolio_id, draft)
+
     async def stand(self, owner: str, portfolio_id: str) -> Standing:
         """Return a portfolio with its book of today.
 
@@ -161,6 +181,11 @@ def build_desk(store: PortfolioStore, settings: "BatchSettings") -> PortfolioDes
 async def desk_of(request: Request) -> PortfolioDesk:
     """Return the portfolios of the process."""
     return cast("PortfolioDesk", request.app.state.portfolios)
+
+
+def _to_entry(due: DueDividend) -> Entry:
+    one, note = due.dividend, f"{due.shares} shares at {format_yen(due.dividend.amount)}"
+    return make_movement(new_id(), one.ex_session, EntryKind.DIVIDEND, due.paid, symbol=one.symbol, note=note)
 
 
 def _draft(new: Sequence[Entry], splits: Sequence[Split]) -> Draft:

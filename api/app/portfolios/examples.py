@@ -5,6 +5,7 @@ from typing import Any
 _ID, _AT = "3f1c0f5a6b4a9d8e2f3b4c5d6e7f8090", "2025-11-04T07:02:11Z"
 _BY = "usr_5a1c0f5a6b4a9d8e2f3b4c5d6e7f8090"
 NEW_PORTFOLIO: dict[str, Any] = {"name": "日本株"}
+PATCH: dict[str, Any] = {"name": "Core holdings"}
 NEW_TRADE: dict[str, Any] = {
     "day": "2025-11-04",
     "side": "buy",
@@ -55,6 +56,14 @@ MOVEMENT: dict[str, Any] = ENTRY | {
     "price": None,
     "fee": None,
     "amount": "1000000",
+}
+DIVIDEND: dict[str, Any] = MOVEMENT | {
+    "place": 4,
+    "day": "2025-11-05",
+    "kind": "dividend",
+    "symbol": "7203",
+    "amount": "4500",
+    "note": "100 shares at 45",
 }
 TRADES: dict[str, Any] = {"items": [ENTRY], "next_cursor": None}
 CASH: dict[str, Any] = {

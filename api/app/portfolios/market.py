@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from batch.bars.actions.resolve import applied_actions
+from batch.bars.actions.resolve import applied_actions, applied_dividends
 from batch.bars.actions.store import ActionStore
 from batch.bars.coverage.finality import add_finality
 from batch.bars.store import BarStore
@@ -19,6 +19,7 @@ from batch.market.bar import BarSeries
 from batch.market.calendar import JST, closes_at, utc_midnight
 from batch.market.interval import Interval
 from batch.market.source import derived_source
+from batch.portfolio.dividends import Dividend
 from batch.portfolio.history import Closes
 from batch.portfolio.money import round_yen
 from batch.portfolio.splits import Split, splits_of
@@ -55,6 +56,19 @@ class Market:
         found = applied_actions(await self.actions.load(provider, sorted(symbols)), until=today)
         rows = found.select("symbol", "ex_session", "factor").rows()
         return splits_of(CorporateAction(*row) for row in rows)
+
+    async def dividends(self, provider: str, symbols: Collection[str]) -> tuple[Dividend, ...]:
+        """Return the dividends of some symbols up to today in Japan, reported or confirmed.
+
+        Raises:
+            StoreError: the store cannot be read.
+
+        """
+        if not symbols:
+            return ()
+        today = self.clock().astimezone(JST).date()
+        found = applied_dividends(await self.actions.load(provider, sorted(symbols)), until=today)
+        return tuple(Dividend(symbol, day, _to_yen(amount)) for symbol, day, amount in found.rows())
 
     async def latest(self, provider: str, symbols: Collection[str]) -> dict[str, Price]:
         """Return the latest close of each symbol that has one: of a day, of a day of minutes, or of a minute.

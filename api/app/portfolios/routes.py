@@ -11,7 +11,7 @@ from app.errors import BAD_JSON, CONFLICT, INVALID, MEDIA_TYPE, NOT_FOUND, TOO_L
 from app.ledger.portfolios.model import Portfolio
 from app.ledger.portfolios.port import no_portfolio
 from app.portfolios.desk import PortfolioDesk, desk_of, new_id
-from app.portfolios.schemas import HistoryQuery, NewPortfolio, PositionsQuery
+from app.portfolios.schemas import HistoryQuery, NewPortfolio, PortfolioPatch, PositionsQuery
 from app.portfolios.views import (
     EquityHistory,
     PortfolioList,
@@ -32,7 +32,7 @@ READS, WRITES = [needs(Scope.PORTFOLIOS_READ)], [needs(Scope.PORTFOLIOS_WRITE)]
 BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
 ONE = describe_problems(NOT_FOUND, INVALID)
 #: A corporate action that changed since an entry was booked may leave a position short.
-_DERIVED = ONE | describe_problems(CONFLICT)
+DERIVED = ONE | describe_problems(CONFLICT)
 _ID = re.compile("[0-9a-f]{32}")
 _EXPORTED = "day,kind,symbol,quantity,price,fee,amount,note\r\n2025-11-04,buy,7203,200,2841.5,275,,\r\n"
 
@@ -74,7 +74,21 @@ async def get_portfolio(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -
     return view_portfolio(await desk.store.load(caller.owner, portfolio_id))
 
 
-@router.get("/{portfolio_id}/positions", responses=_DERIVED, dependencies=READS)
+@router.patch("/{portfolio_id}", responses=ONE | BODY, dependencies=WRITES)
+async def rename_portfolio(
+    desk: Desk, caller: Caller, portfolio_id: PortfolioId, body: PortfolioPatch
+) -> PortfolioView:
+    """Give it another name."""
+    return view_portfolio(await desk.store.rename(caller.owner, portfolio_id, body.name))
+
+
+@router.delete("/{portfolio_id}", status_code=status.HTTP_204_NO_CONTENT, responses=ONE, dependencies=WRITES)
+async def delete_portfolio(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> None:
+    """Delete it: it is not found from now on, and its name is free. There is no way back."""
+    await desk.store.delete(caller.owner, portfolio_id)
+
+
+@router.get("/{portfolio_id}/positions", responses=DERIVED, dependencies=READS)
 async def list_positions(
     desk: Desk, caller: Caller, portfolio_id: PortfolioId, query: Annotated[PositionsQuery, Query()]
 ) -> PositionList:
@@ -83,13 +97,13 @@ async def list_positions(
     return view_positions(standing.book, closed=query.closed)
 
 
-@router.get("/{portfolio_id}/valuation", responses=_DERIVED, dependencies=READS)
+@router.get("/{portfolio_id}/valuation", responses=DERIVED, dependencies=READS)
 async def show_valuation(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -> ValuationView:
     """Show what it is worth at the latest close of each position, with the close's time and whether it is final."""
     return view_valuation(*await desk.value(caller.owner, portfolio_id))
 
 
-@router.get("/{portfolio_id}/equity", responses=_DERIVED, dependencies=READS)
+@router.get("/{portfolio_id}/equity", responses=DERIVED, dependencies=READS)
 async def show_equity(
     desk: Desk, caller: Caller, portfolio_id: PortfolioId, query: Annotated[HistoryQuery, Query()]
 ) -> EquityHistory:

@@ -50,6 +50,14 @@ class NewPortfolio(BaseModel):
     lot: Annotated[int, Field(ge=1, le=1000, description="what buys are a multiple of, in shares"), WHOLE] = DEFAULT_LOT
 
 
+class PortfolioPatch(BaseModel):
+    """What to change of a portfolio."""
+
+    model_config = _body(examples.PATCH)
+
+    name: Label
+
+
 class NewTrade(BaseModel):
     """A trade to book; its cash moves on its day."""
 

@@ -100,6 +100,14 @@ class Imported(BaseModel):
     last_place: int
 
 
+class BookedDividends(BaseModel):
+    """The dividends that were booked now, oldest first; those that were booked before are not among them."""
+
+    model_config = _example({"items": [examples.DIVIDEND]})
+
+    items: list[EntryView]
+
+
 class LotView(BaseModel):
     """What is left of one buy."""
 

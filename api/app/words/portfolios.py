@@ -12,6 +12,13 @@ PORTFOLIO_WORDS: dict[str, Pair] = {
         "ポートフォリオ {portfolio} はありません。登録済み：{names}",
     ),
     "portfolio_created": ("portfolio {name} created", "ポートフォリオ {name} を作成しました"),
+    "portfolio_renamed": ("its name is {name} now", "名前を {name} に変更しました"),
+    "portfolio_delete": (
+        "delete the portfolio {portfolio} with all its entries? there is no way back",
+        "ポートフォリオ {portfolio} をすべての記帳とともに削除しますか。元に戻せません",
+    ),
+    "portfolio_deleted": ("portfolio {portfolio} deleted", "ポートフォリオ {portfolio} を削除しました"),
+    "dividends_booked": ("{count} dividends booked", "配当を{count}件記帳しました"),
     "portfolio_totals": (
         "cash {cash} yen · positions {value} yen · equity {equity} yen · profit {profit} yen",
         "現金{cash}円・評価額{value}円・純資産{equity}円・損益{profit}円",

@@ -25,6 +25,7 @@ def add_entry_commands(app: typer.Typer) -> None:
     """Add the commands to `kaboom portfolio`."""
     app.command("trade")(book_trade)
     app.command("cash")(book_cash)
+    app.command("dividends")(book_dividends)
     app.command("reverse")(reverse_entry)
     app.command("trades")(list_trades)
     app.command("movements")(list_movements)
@@ -88,6 +89,18 @@ def book_cash(
     session: Session = context.obj.with_json(json)
     body = given(kind=kind, amount=amount, symbol=symbol, day=day, note=note)
     _book(session, f"{find_portfolio(session, portfolio)}/cash", body, key)
+
+
+def book_dividends(context: typer.Context, portfolio: Which, *, json: Json = False) -> None:
+    """Book the dividends among the corporate actions that the shares were due; none is booked twice."""
+    session: Session = context.obj.with_json(json)
+    booked = session.client().call("POST", f"{find_portfolio(session, portfolio)}/dividends")
+    if session.is_json:
+        session.print_json(booked)
+        return
+    if booked["items"]:
+        session.show(_entries_table(session, booked["items"]))
+    session.say("dividends_booked", count=len(booked["items"]))
 
 
 def reverse_entry(

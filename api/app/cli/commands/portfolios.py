@@ -44,6 +44,38 @@ def create_portfolio(
     session.say("portfolio_created", name=made["name"])
 
 
+@app.command("rename")
+def rename_portfolio(
+    context: typer.Context,
+    portfolio: Which,
+    name: Annotated[str, typer.Argument(help="its new name")],
+    *,
+    json: Json = False,
+) -> None:
+    """Give a portfolio another name."""
+    session: Session = context.obj.with_json(json)
+    changed = session.client().call("PATCH", find_portfolio(session, portfolio), json={"name": name})
+    if session.is_json:
+        session.print_json(changed)
+    session.say("portfolio_renamed", name=changed["name"])
+
+
+@app.command("delete")
+def delete_portfolio(
+    context: typer.Context,
+    portfolio: Which,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask; there is no way back")] = False,
+) -> None:
+    """Delete a portfolio. There is no way back: export it before."""
+    session: Session = context.obj
+    path = find_portfolio(session, portfolio)
+    if not yes:
+        typer.confirm(session.words.say("portfolio_delete", portfolio=portfolio), abort=True, err=True)
+    session.client().call("DELETE", path)
+    session.say("portfolio_deleted", portfolio=portfolio)
+
+
 @app.command("list")
 def list_portfolios(context: typer.Context, *, json: Json = False) -> None:
     """List portfolios with their cash in yen."""

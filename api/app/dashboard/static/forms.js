@@ -7,3 +7,10 @@ document.addEventListener('formdata', (event) => {
   if (event.target.method !== 'get') return;
   for (const [name, value] of [...event.formData]) if (value === '') event.formData.delete(name);
 });
+
+// A file is read into the text field that `data-into` names, where it can be looked at before it is sent.
+document.addEventListener('change', async (event) => {
+  const into = document.getElementById(event.target.dataset?.into ?? '');
+  const file = event.target.files?.[0];
+  if (into && file) into.value = await file.text();
+});

@@ -54,6 +54,18 @@ class MemoryPortfolioStore:
     async def load(self, owner: str, portfolio_id: str) -> Portfolio:
         return self._find(owner, portfolio_id).portfolio
 
+    async def rename(self, owner: str, portfolio_id: str, name: str) -> Portfolio:
+        kept = self._find(owner, portfolio_id)
+        others = (known for known in await self.list_portfolios(owner) if known.portfolio_id != portfolio_id)
+        if any(known.name == name for known in others):
+            raise Conflict(name_taken(name))
+        kept.portfolio = replace(kept.portfolio, name=name)
+        return kept.portfolio
+
+    async def delete(self, owner: str, portfolio_id: str) -> None:
+        self._find(owner, portfolio_id)
+        del self._kept[portfolio_id]
+
     async def book(self, owner: str, portfolio_id: str, draft: Draft, *, once: Once | None = None) -> Booked:
         kept = self._find(owner, portfolio_id)
         async with kept.turn:
@@ -62,6 +74,8 @@ class MemoryPortfolioStore:
             now, last = self._clock(), kept.portfolio.entries
             drafted = await asyncio.to_thread(draft, kept.portfolio, tuple(kept.entries))
             new = [replace(entry, created_at=now) for entry in number_entries(drafted, after=last)]
+            if not new:
+                return Booked(())
             if last + len(new) > MAX_ENTRIES:
                 raise Conflict(too_many_entries())
             booked = Booked(tuple(new))

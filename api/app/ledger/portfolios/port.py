@@ -39,11 +39,30 @@ class PortfolioStore(Protocol):
         """
         ...
 
+    async def rename(self, owner: str, portfolio_id: str, name: str) -> Portfolio:
+        """Give a portfolio of an owner another name, and return it.
+
+        Raises:
+            NotFound: the owner has no such portfolio.
+            Conflict: the owner has another one of this name.
+
+        """
+        ...
+
+    async def delete(self, owner: str, portfolio_id: str) -> None:
+        """Take a portfolio of an owner away: no method finds it from now on, and its name is free.
+
+        Raises:
+            NotFound: the owner has no such portfolio.
+
+        """
+        ...
+
     async def book(self, owner: str, portfolio_id: str, draft: Draft, *, once: Once | None = None) -> Booked:
         """Book what `draft` returns, all or nothing; requests on one portfolio are booked one after the other.
 
-        `draft` sees every entry that was booked before, and runs in a thread. A key that was used within KEY_KEPT_H
-        for the same request returns what was booked then.
+        `draft` sees every entry that was booked before, and runs in a thread; without a key it may return none. A key
+        that was used within KEY_KEPT_H for the same request returns what was booked then.
 
         Raises:
             NotFound: the owner has no such portfolio.

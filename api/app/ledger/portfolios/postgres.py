@@ -1,7 +1,7 @@
 """The portfolios in PostgreSQL, booked one request after the other under the lock of the portfolio's row."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -38,6 +38,7 @@ from batch.kit.postgres.engine import AsyncEngine, postgres_errors
 from batch.portfolio.entry import Entry, number_entries
 from batch.portfolio.postings import Account, balance, post
 
+_IS_THERE = PORTFOLIOS.c.deleted_at.is_(None)
 _KEPT = text(f"interval '{KEY_KEPT_H} hours'")
 
 
@@ -51,7 +52,7 @@ class PostgresPortfolioStore:
 
     async def add(self, portfolio: Portfolio) -> Portfolio:
         names = ("portfolio_id", "owner", "name", "provider", "lot", "created_by")
-        count = select(func.count()).where(PORTFOLIOS.c.owner == portfolio.owner)
+        count = select(func.count()).where(PORTFOLIOS.c.owner == portfolio.owner, _IS_THERE)
         new = insert(PORTFOLIOS).values({name: getattr(portfolio, name) for name in names}).returning(PORTFOLIOS)
         with postgres_errors():
             try:
@@ -64,7 +65,8 @@ class PostgresPortfolioStore:
 
     async def list_portfolios(self, owner: str) -> list[Portfolio]:
         # As Python sorts: by the letters' numbers, whatever the database's language.
-        statement = select(PORTFOLIOS).where(PORTFOLIOS.c.owner == owner).order_by(PORTFOLIOS.c.name.collate("C"))
+        statement = select(PORTFOLIOS).where(PORTFOLIOS.c.owner == owner, _IS_THERE)
+        statement = statement.order_by(PORTFOLIOS.c.name.collate("C"))
         with postgres_errors():
             async with self._engine.connect() as connection:
                 return [parse_portfolio(row) for row in await connection.execute(statement)]
@@ -73,6 +75,14 @@ class PostgresPortfolioStore:
         with postgres_errors():
             async with self._engine.connect() as connection:
                 return await _load(connection, owner, portfolio_id)
+
+    async def rename(self, owner: str, portfolio_id: str, name: str) -> Portfolio:
+        return await self._change(owner, portfolio_id, {"name": name})
+
+    async def delete(self, owner: str, portfolio_id: str) -> None:
+        # Its entries stay: the database refuses to delete them. A name of a portfolio has 80 letters at most.
+        gone = {"name": f"{portfolio_id} {'-' * 80}", "deleted_at": func.clock_timestamp()}
+        await self._change(owner, portfolio_id, gone)
 
     async def book(self, owner: str, portfolio_id: str, draft: Draft, *, once: Once | None = None) -> Booked:
         turn = self._turns.setdefault(portfolio_id, asyncio.Lock())
@@ -95,9 +105,23 @@ class PostgresPortfolioStore:
             async with self._engine.connect() as connection:
                 return balance([{Account(name): total} for name, total in await connection.execute(statement)])
 
+    async def _change(self, owner: str, portfolio_id: str, values: Mapping[str, Any]) -> Portfolio:
+        is_it = (PORTFOLIOS.c.owner == owner, PORTFOLIOS.c.portfolio_id == portfolio_id, _IS_THERE)
+        statement = PORTFOLIOS.update().where(*is_it).values(values).returning(PORTFOLIOS)
+        with postgres_errors():
+            try:
+                async with self._engine.begin() as connection:
+                    row = (await connection.execute(statement)).one_or_none()
+            except IntegrityError as e:
+                raise Conflict(name_taken(values["name"])) from e
+        if row is None:
+            raise NotFound(no_portfolio(portfolio_id))
+        return parse_portfolio(row)
+
 
 async def _load(connection: AsyncConnection, owner: str, portfolio_id: str, *, lock: bool = False) -> Portfolio:
-    statement = select(PORTFOLIOS).where(PORTFOLIOS.c.owner == owner, PORTFOLIOS.c.portfolio_id == portfolio_id)
+    is_it = (PORTFOLIOS.c.owner == owner, PORTFOLIOS.c.portfolio_id == portfolio_id, _IS_THERE)
+    statement = select(PORTFOLIOS).where(*is_it)
     row = (await connection.execute(statement.with_for_update() if lock else statement)).one_or_none()
     if row is None:
         raise NotFound(no_portfolio(portfolio_id))
@@ -129,6 +153,8 @@ async def _book(connection: AsyncConnection, portfolio: Portfolio, draft: Draft,
     now = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
     drafted = await asyncio.to_thread(draft, portfolio, kept)
     new = [replace(entry, created_at=now) for entry in number_entries(drafted, after=portfolio.entries)]
+    if not new:
+        return Booked(())
     if portfolio.entries + len(new) > MAX_ENTRIES:
         raise Conflict(too_many_entries())
     if once:

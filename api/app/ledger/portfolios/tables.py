@@ -25,6 +25,7 @@ PORTFOLIOS = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("entries", Integer, nullable=False, server_default="0"),
     Column("cash", _YEN, nullable=False, server_default="0"),
+    Column("deleted_at", DateTime(timezone=True)),
     Index("portfolios_of_owner", "owner", "name", unique=True),
 )
 
@@ -99,4 +100,4 @@ def parse_entry(row: Row[Any]) -> Entry:
 
 def parse_portfolio(row: Row[Any]) -> Portfolio:
     """Return the portfolio that a row holds."""
-    return Portfolio(**{column.name: getattr(row, column.name) for column in PORTFOLIOS.c})
+    return Portfolio(**{field.name: getattr(row, field.name) for field in fields(Portfolio)})

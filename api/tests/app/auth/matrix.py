@@ -136,6 +136,9 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/portfolios": Row(_HOLDINGS),
     "POST /api/v1/portfolios": Row(_TRADES, {"name": "another"}),
     "GET /api/v1/portfolios/{portfolio_id}": Row(_HOLDINGS),
+    "PATCH /api/v1/portfolios/{portfolio_id}": Row(_TRADES, {"name": "renamed"}),
+    "DELETE /api/v1/portfolios/{portfolio_id}": Row(_TRADES),
+    "POST /api/v1/portfolios/{portfolio_id}/dividends": Row(_TRADES),
     "GET /api/v1/portfolios/{portfolio_id}/positions": Row(_HOLDINGS),
     "GET /api/v1/portfolios/{portfolio_id}/valuation": Row(_HOLDINGS),
     "GET /api/v1/portfolios/{portfolio_id}/equity": Row(_HOLDINGS),
@@ -214,6 +217,12 @@ ROWS: dict[str, Row] = {
     ),
     # No entry has this id.
     "POST /portfolios/{portfolio_id}/reverse": Row(_TRADES, form="entry=00000000000000000000000000000000", fine={404}),
+    "POST /portfolios/{portfolio_id}/import": Row(
+        _TRADES, form="csv=day,kind,symbol,quantity,price,fee,amount,note%0A2025-11-04,deposit,,,,,1,%0A", fine={303}
+    ),
+    "POST /portfolios/{portfolio_id}/dividends": Row(_TRADES, form="x=", fine={303}),
+    "POST /portfolios/{portfolio_id}/rename": Row(_TRADES, form="name=renamed+page", fine={303}),
+    "POST /portfolios/{portfolio_id}/delete": Row(_TRADES, form="x=", fine={303}),
     "GET /data": Row(_BARS),
     "GET /symbols/{symbol}": Row(_BARS),
     "POST /fetch/preview": Row(_BARS, form="session=2025-11-04"),

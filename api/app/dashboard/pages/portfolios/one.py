@@ -18,7 +18,7 @@ from batch.portfolio.entry import CASH_KINDS
 
 router = APIRouter()
 _WRITES = [needs(Scope.PORTFOLIOS_WRITE)]
-_TOLD = ("booked", "reversed")
+_TOLD = ("booked", "reversed", "imported", "dividends", "renamed")
 #: The fields of the forms that are sent as they are typed; one that is empty is left out.
 _TRADE, _CASH = ("day", "side", "symbol", "price", "fee", "note"), ("day", "kind", "amount", "symbol", "note")
 _ENTRIES = 50
@@ -27,10 +27,13 @@ PortfolioId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 @router.get("/portfolios/{portfolio_id}", dependencies=[needs(Scope.PORTFOLIOS_READ)])
 async def show_portfolio(
-    page: Page, portfolio_id: PortfolioId, told: Annotated[str, Query(max_length=20)] = ""
+    page: Page,
+    portfolio_id: PortfolioId,
+    told: Annotated[str, Query(max_length=20)] = "",
+    count: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> Response:
     """Show one portfolio."""
-    return await _show(page, portfolio_id, told=told if told in _TOLD else "")
+    return await _show(page, portfolio_id, told=told if told in _TOLD else "", count=count)
 
 
 @router.post("/portfolios/{portfolio_id}/trades", dependencies=_WRITES)
@@ -62,13 +65,57 @@ async def reverse_entry(page: Page, request: Request, portfolio_id: PortfolioId)
     return page.go_to(f"/portfolios/{portfolio_id}?told=reversed")
 
 
+@router.post("/portfolios/{portfolio_id}/import", dependencies=_WRITES)
+async def import_entries(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
+    """Book a CSV file; one that is refused is shown again with each wrong line."""
+    fields = await read_form(request)
+    return await _book(page, portfolio_id, "import", {"csv": first_of(fields, "csv")}, fields, told="imported")
+
+
+@router.post("/portfolios/{portfolio_id}/dividends", dependencies=_WRITES)
+async def book_dividends(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
+    """Book the dividends that are due."""
+    await read_form(request)
+    reply = await page.api.post(f"{API}/{portfolio_id}/dividends")
+    if not reply.is_ok:
+        return await page.show_problem(reply)
+    return page.go_to(f"/portfolios/{portfolio_id}?told=dividends&count={len(reply.data['items'])}")
+
+
+@router.post("/portfolios/{portfolio_id}/rename", dependencies=_WRITES)
+async def rename_portfolio(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
+    """Give it another name; one that is refused is shown again with the reason."""
+    fields = await read_form(request)
+    reply = await page.api.patch(f"{API}/{portfolio_id}", {"name": first_of(fields, "name").strip()})
+    if reply.is_ok:
+        return page.go_to(f"/portfolios/{portfolio_id}?told=renamed")
+    given = {name: first_of(fields, name) for name in fields}
+    return await _show(page, portfolio_id, reply.status, problem=reply.problem, refused="rename", given=given)
+
+
+@router.post("/portfolios/{portfolio_id}/delete", dependencies=_WRITES)
+async def delete_portfolio(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
+    """Delete it, and go back to the list."""
+    await read_form(request)
+    reply = await page.api.delete(f"{API}/{portfolio_id}")
+    if not reply.is_ok:
+        return await page.show_problem(reply)
+    return page.go_to("/portfolios")
+
+
 async def _book(
-    page: OpenPage, portfolio_id: str, part: str, body: Mapping[str, Any], fields: Mapping[str, list[str]]
+    page: OpenPage,
+    portfolio_id: str,
+    part: str,
+    body: Mapping[str, Any],
+    fields: Mapping[str, list[str]],
+    *,
+    told: str = "booked",
 ) -> Response:
     # A form that is sent twice books once.
     reply = await page.api.post(f"{API}/{portfolio_id}/{part}", body, key=first_of(fields, "key")[:64])
     if reply.is_ok:
-        return page.go_to(f"/portfolios/{portfolio_id}?told=booked")
+        return page.go_to(f"/portfolios/{portfolio_id}?told={told}")
     given = {name: first_of(fields, name) for name in fields}
     return await _show(page, portfolio_id, reply.status, problem=reply.problem, refused=part, given=given)
 
@@ -84,7 +131,7 @@ async def _show(page: OpenPage, portfolio_id: str, status_code: int = 200, **val
     )
     if not found["portfolio"].is_ok:
         return await page.show_problem(found["portfolio"])
-    defaults: dict[str, Any] = {"told": "", "problem": None, "refused": "", "given": {}}
+    defaults: dict[str, Any] = {"told": "", "count": 0, "problem": None, "refused": "", "given": {}}
     return await page.show(
         "portfolios/one.html",
         status_code,
