@@ -3,7 +3,7 @@
 from app.jobs.job_type import JobType
 from app.jobs.queues import Queue
 from app.jobs.retries import retry_items, retry_unfinished
-from app.market_data.request_checks import check_indicators, check_roll_up, check_symbols
+from app.market_data.request_checks import check_indicators, check_mirror, check_roll_up, check_symbols
 from app.market_data.results import CompactResult, IndicatorResult, MirrorResult, RollUpResult, SymbolsResult
 from batch.indicators.request import IndicatorRequest
 from batch.market_data.compact_request import CompactRequest
@@ -33,6 +33,7 @@ MIRROR = JobType(
     queue=Queue.MARKET_DATA,
     summary="Write the bars as files under the server's mirror folder, one for each provider, interval and month",
     request=MirrorRequest,
+    check=check_mirror,
     plan="app.market_data.tasks.mirror:plan",
     run_chunk="app.market_data.tasks.mirror:run_chunk",
     build_retry=retry_unfinished,

@@ -113,7 +113,7 @@ class LatestQuery(_SomeQuery, _BarsQuery):
     """The newest bar of every symbol, or of some."""
 
 
-class CoverageQuery(_SomeQuery):
+class CoverageQuery(_SomeQuery, _BarsQuery):
     """What is held from session `first` to session `last`, both included."""
 
     first: Session | None = Field(default=None, description="default: 30 days before `last`")

@@ -1,13 +1,16 @@
 """What the API checks of a request on stored bars before a worker sees it."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from batch.bars.history import NOT_KEPT, check_moment
 from batch.errors import InvalidRequest
 from batch.indicators.request import IndicatorRequest
 from batch.kit.clock import utc_now
 from batch.market.bounds import resolve_last_session
 from batch.market.listing import Market
 from batch.market_data.master_request import MasterRequest
+from batch.market_data.mirror_request import MirrorRequest
 from batch.market_data.roll_up_request import RollUpRequest
 from batch.providers.registry import check_has_master, get_provider_spec
 
@@ -32,12 +35,39 @@ def check_indicators(request: IndicatorRequest, settings: "AppSettings") -> Indi
     """Return the request with its provider.
 
     Raises:
-        InvalidRequest: the session is not one that has opened, or a symbol is not one of the provider's.
+        InvalidRequest: the session is not one that has opened, a symbol is not one of the provider's, or bars cannot be
+            read as of the moment.
 
     """
     checked = request.filled(provider=request.provider or settings.provider)
     resolve_last_session(checked.session, utc_now(), is_tse=checked.is_tse, delay_s=0)
+    check_as_of(checked.as_of, settings)
     return checked
+
+
+def check_mirror(request: MirrorRequest, settings: "AppSettings") -> MirrorRequest:
+    """Return the request.
+
+    Raises:
+        InvalidRequest: bars cannot be read as of the moment.
+
+    """
+    check_as_of(request.as_of, settings)
+    return request
+
+
+def check_as_of(as_of: datetime | None, settings: "AppSettings") -> None:
+    """Check that bars can be read as of a moment, as far as it is known before they are.
+
+    Raises:
+        InvalidRequest: the moment is in the future, or bars are kept in InfluxDB, which has no history.
+
+    """
+    if as_of is None:
+        return
+    check_moment(as_of, utc_now())
+    if settings.keeps_bars_in_influxdb:
+        raise InvalidRequest(NOT_KEPT, pointer="/as_of")
 
 
 def check_symbols(request: MasterRequest, settings: "AppSettings") -> MasterRequest:

@@ -80,7 +80,11 @@ async def list_bars(
     **describe_table(CoveragePage, "provider,interval,symbol,session,bars,…\nsynthetic,1m,7203,2025-11-04,327,…\n"),
 )
 async def show_coverage(answers: Answers, query: Annotated[CoverageQuery, Query()]) -> Response:
-    """Show what is held of each symbol and session: bars, the first and the last, flags."""
+    """Show what is held of each symbol and session: bars, the first and the last, flags.
+
+    With `as_of` what was held at a moment, without finality; bars in InfluxDB have no history, so there it is refused
+    (422).
+    """
     return await answers.give(query, lambda desk, place: desk.bars.coverage(query, place))
 
 

@@ -97,7 +97,7 @@ class Cell(BaseModel):
     )
 
 
-class CoveragePage(_Series):
+class CoveragePage(_Series, _Known):
     """What is held, sorted by symbol, then session."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.COVERAGE})

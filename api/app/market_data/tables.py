@@ -81,13 +81,19 @@ class BarTables:
         """Return what is held of each symbol and session, if asked with finality; sorted by both, its places.
 
         Raises:
-            InvalidRequest: a symbol, the provider or the span cannot be.
+            InvalidRequest: a symbol, the provider or the span cannot be, or finality is asked for as of a moment.
 
         """
+        if query.as_of and query.finality:
+            raise InvalidRequest(
+                "finality was true with as_of, expected false: what was asked of the provider has no history",
+                pointer="/finality",
+            )
         spec, series = self._series(query)
         last = query.last or self._today()
         first, last = days_between(query.first or last - timedelta(days=30), last, most=_MOST_COVERAGE_DAYS)
-        held = _only(await self.store.coverage(series, first=first, last=last), query, spec)
+        reader = reader_at(self.store, query.as_of, clock=self.clock)
+        held = _only(await reader.coverage(series, first=first, last=last), query, spec)
         if place:
             symbol, session = place
             held = held.filter(
@@ -98,6 +104,7 @@ class BarTables:
             asked = await self.store.load_fetch_log(series, first=first, last=last)
             rows = await asyncio.to_thread(add_finality, rows, asked, delay=spec.capabilities.delay, now=self.clock())
         about = {**_about(spec, series), "first": first.isoformat(), "last": last.isoformat()}
+        about |= tell_known_at(query.as_of)
         next_place = [cut["symbol"], cut["session"].isoformat()] if cut else None
         return Table(rows, about, ("provider", "interval"), f"coverage-{series.interval}-{spec.name}", next_place)
 

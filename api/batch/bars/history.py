@@ -3,7 +3,7 @@
 The API loads it for checks of requests: it imports no polars.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from batch.errors import InvalidRequest
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from batch.bars.actions.store import ActionReader
     from batch.bars.store import BarReader
 
+#: How folders of files as of a moment begin; none of a source does.
+AS_OF_FOLDER = "as-of-"
 #: Why InfluxDB has no bars of an earlier moment.
 NOT_KEPT = (
     "as_of was given, expected none: InfluxDB overwrites a corrected bar and keeps no history; keep bars in the"
@@ -88,6 +90,11 @@ def pin_moment(store: "BarReader", as_of: datetime | None = None, *, clock: Cloc
         reader_at(store, as_of, clock=clock)
         return as_of
     return clock() if isinstance(store, HistoricalStore) else None
+
+
+def name_moment(moment: datetime) -> str:
+    """Return a moment (aware) as a part of a file's name, such as `20251104T090000.000000Z`."""
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
 
 
 def check_moment(as_of: datetime, now: datetime) -> None:

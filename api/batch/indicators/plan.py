@@ -9,7 +9,8 @@ from itertools import batched
 from pathlib import Path
 from typing import Any
 
-from batch.bars.store import BarStore
+from batch.bars.history import AS_OF_FOLDER, name_moment, reader_at
+from batch.bars.store import BarReader
 from batch.errors import InvalidRequest
 from batch.indicators.request import IndicatorRequest
 from batch.market.bar import BarSeries
@@ -94,20 +95,23 @@ class IndicatorPlaces:
 
 
 async def plan_indicators(
-    request: IndicatorRequest, store: BarStore, places: IndicatorPlaces, *, now: datetime, delay_s: float
+    request: IndicatorRequest, store: BarReader, places: IndicatorPlaces, *, now: datetime, delay_s: float
 ) -> IndicatorPlan:
     """Return the plan of a request: for the symbols that it names, else for those that have bars in its span.
 
     Raises:
-        InvalidRequest: the session is not a session or is in the future, or there are no bars.
+        InvalidRequest: the session is not a session or is in the future, or there are no bars, or none can be read as
+            of the request's moment.
         StoreError: the store could not be read.
 
     """
-    last = resolve_last_session(request.session, now, is_tse=request.is_tse, delay_s=delay_s)
+    # What closed after the moment was not known then.
+    known = request.as_of if request.as_of and request.session is None else now
+    last = resolve_last_session(request.session, known, is_tse=request.is_tse, delay_s=delay_s)
     # Files have no calendar: their sessions are those in the store.
     first = last_sessions(request.sessions, last)[0] if request.is_tse else date(OLDEST_YEAR, 1, 1)
     series = BarSeries(request.source, request.interval)
-    held = await store.coverage(series, first=first, last=last)
+    held = await reader_at(store, request.as_of).coverage(series, first=first, last=last)
     days: list[date] = held["session"].unique().sort().to_list()
     symbols = request.symbols or tuple(_in_market(request, held["symbol"].unique().sort().to_list(), last, places))
     if not days or not symbols:
@@ -126,19 +130,23 @@ async def plan_indicators(
 def folder_of(request: IndicatorRequest, root: Path) -> Path:
     """Return the folder of a set of indicators: the same indicators in the same order share a folder.
 
-    Those of adjusted bars go to `<interval>-adjusted`, so that they never replace those of raw bars.
+    Those of adjusted bars go to `<interval>-adjusted`, so that they never replace those of raw bars; those as of a
+    moment to a folder with its name, so that they never replace those of today.
     """
     name = "+".join(indicator.label for indicator in request.indicators)
     if len(name) > _LONGEST_NAME:
         name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     suffix = "-adjusted" if request.adjusted else ""
+    root = root if request.as_of is None else root / f"{AS_OF_FOLDER}{name_moment(request.as_of)}"
     return root / request.source / f"{request.interval}{suffix}" / name
 
 
 def _in_market(request: IndicatorRequest, symbols: list[str], session: date, places: IndicatorPlaces) -> list[str]:
     if request.market is None or not request.market.is_tse:
         return symbols
-    listed = set(load_universe(request.market, session, imported_dir=places.symbols_dir).symbols)
+    listed = set(
+        load_universe(request.market, session, imported_dir=places.symbols_dir, known_at=request.as_of).symbols
+    )
     return [symbol for symbol in symbols if symbol in listed]
 
 

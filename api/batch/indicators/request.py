@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, WithJsonSchema, field_serializer, fi
 
 from batch.indicators.chosen import MAX_INDICATORS, Indicator, parse_indicators
 from batch.kit.request import PlannedRequest
-from batch.market.fields import Day, IntervalName, LookBack, MarketName, SymbolTexts, parse_symbols
+from batch.market.fields import Day, IntervalName, LookBack, MarketName, Moment, SymbolTexts, parse_symbols
 from batch.market.interval import Interval
 from batch.providers.fields import OfSource, SourceName
 from batch.providers.registry import get_source_spec
@@ -41,6 +41,11 @@ class IndicatorRequest(OfSource, PlannedRequest):
     provider: SourceName | None = Field(default=None, description="whose bars; default: KABOOM_PROVIDER")
     symbols: SymbolTexts | None = Field(default=None, description="only these; default: all of which bars are held")
     session: Day | None = Field(default=None, description="the last session; default: newest closed")
+    as_of: Moment | None = Field(
+        default=None,
+        description="bars, splits and lists as they were known at this time, with its zone, or at 00:00 in Japan of a"
+        " day; their files go to a folder of their own; default: as they are",
+    )
     adjusted: bool = Field(default=True, description="adjust bars for splits first; false: as traded")
 
     @field_validator("indicators", mode="plain")

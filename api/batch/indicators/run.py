@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from batch.bars.actions.resolve import applied_actions
-from batch.bars.actions.store import ActionReader, ActionStore
+from batch.bars.actions.store import ActionReader
 from batch.bars.export.encode import label_rows
-from batch.bars.store import BarStore
+from batch.bars.store import BarReader
 from batch.bars.windows import read_with_history
 from batch.indicators.chosen import Indicator
 from batch.indicators.compute import compute_indicators
@@ -27,12 +27,13 @@ from batch.market.source import provider_of
 
 @dataclass(frozen=True, slots=True)
 class IndicatorTools:
-    """What running a chunk needs; without `actions`, bars are not adjusted."""
+    """What running a chunk needs; without `actions`, bars are not adjusted. The readers are as of `as_of`."""
 
-    store: BarStore
-    actions: ActionStore | None
+    store: BarReader
+    actions: ActionReader | None
     indicators: Sequence[Indicator]
     folder: Path
+    as_of: datetime | None = None
 
 
 async def run_indicator_chunk(
@@ -79,7 +80,7 @@ async def load_indicators(
     rows_before = max((indicator.rows_before for indicator in tools.indicators), default=0)
     bars = await read_with_history(tools.store, series, symbol, start=start, end=end, rows_before=rows_before)
     if tools.actions is not None:
-        bars = await adjust_history(bars, series, tools.actions)
+        bars = await adjust_history(bars, series, tools.actions, as_of=tools.as_of)
     # In a thread, so that heartbeats go on.
     return await asyncio.to_thread(compute_indicators, bars, tools.indicators, start=start)
 

@@ -10,7 +10,8 @@ from typing import Any
 from batch.bars.export.files import export_files
 from batch.bars.export.formats import Format
 from batch.bars.export.plan import PlannedFile, Selection, plan_folder
-from batch.bars.store import BarStore
+from batch.bars.history import AS_OF_FOLDER, name_moment, reader_at
+from batch.bars.store import BarReader, BarStore
 from batch.errors import InvalidRequest
 from batch.kit.stop import ShouldStop, never
 from batch.market.bar import BarSeries
@@ -22,11 +23,12 @@ from batch.market_data.mirror_request import MirrorRequest
 
 @dataclass(frozen=True, slots=True)
 class MirrorChunk:
-    """The files of one series to write, by their months (`2025-11`), oldest first."""
+    """The files of one series to write, by their months (`2025-11`), oldest first; as of a moment if there is one."""
 
     series: BarSeries
     form: Format
     months: tuple[str, ...]
+    as_of: datetime | None = None
 
     @property
     def items(self) -> tuple[str, ...]:
@@ -35,13 +37,21 @@ class MirrorChunk:
 
     def payload(self) -> dict[str, Any]:
         """Return the chunk without its months as JSON types."""
-        return {"source": self.series.source, "interval": self.series.interval.value, "format": self.form.value}
+        return {
+            "source": self.series.source,
+            "interval": self.series.interval.value,
+            "format": self.form.value,
+            "as_of": self.as_of.isoformat() if self.as_of else None,
+        }
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any], months: Sequence[str]) -> "MirrorChunk":
         """Return the chunk of a `payload`."""
         series = BarSeries(payload["source"], Interval(payload["interval"]))
-        return cls(series, Format(payload["format"]), tuple(months))
+        # Chunks of a release before moments have none.
+        moment = payload.get("as_of")
+        as_of = datetime.fromisoformat(moment) if moment else None
+        return cls(series, Format(payload["format"]), tuple(months), as_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +73,32 @@ class MirrorPlan:
 async def plan_mirror(request: MirrorRequest, store: BarStore, folder: Path, *, now: datetime) -> MirrorPlan:
     """Return the plan of a request: the newest months, and older ones whose file is missing.
 
+    Files as of a moment go to a folder of its name below `folder`, and never replace those of today.
+
     Raises:
-        InvalidRequest: no bars are held.
+        InvalidRequest: no bars are held, or none can be read as of the request's moment.
         StoreError: the store could not be read.
 
     """
-    chunks = []
+    chunks, reader, folder = [], reader_at(store, request.as_of), folder_at(folder, request.as_of)
     # Bars of other exchanges may be a day ahead of Japan.
     last = now.astimezone(JST).date() + timedelta(days=1)
     for series in await store.list_series():
         selection = Selection(series, date(OLDEST_YEAR, 1, 1), last)
-        files = await plan_folder(store, selection, folder, request.format)
+        files = await plan_folder(reader, selection, folder, request.format)
         older, newest = files[: -request.months], files[-request.months :]
         wanted = [*(file for file in older if not file.path.exists()), *newest]
         if wanted:
-            chunks.append(MirrorChunk(series, request.format, tuple(file.months[0].name for file in wanted)))
+            months = tuple(file.months[0].name for file in wanted)
+            chunks.append(MirrorChunk(series, request.format, months, request.as_of))
     if not chunks:
         raise InvalidRequest("nothing to mirror: no bars are held", pointer="")
     return MirrorPlan(folder, tuple(chunks))
+
+
+def folder_at(folder: Path, as_of: datetime | None) -> Path:
+    """Return the folder of a mirror as of a moment: the mirror's own without one."""
+    return folder if as_of is None else folder / f"{AS_OF_FOLDER}{name_moment(as_of)}"
 
 
 async def mirror_chunk(
@@ -101,12 +119,12 @@ async def mirror_chunk(
         StoreError: bars cannot be read; the current file, and those after it, are unchanged.
 
     """
-    report = OutcomeReport()
+    report, reader, folder = OutcomeReport(), reader_at(store, chunk.as_of), folder_at(folder, chunk.as_of)
     for month in chunk.months[start:]:
         if should_stop():
             break
-        planned = await _plan_month(chunk, store, folder, month)
-        written = await export_files(store, planned, partial(_report, on_progress, report), should_stop=should_stop)
+        planned = await _plan_month(chunk, reader, folder, month)
+        written = await export_files(reader, planned, partial(_report, on_progress, report), should_stop=should_stop)
         if len(written) < len(planned):
             break
         bars, size = sum(file.bars for file in written), sum(file.bytes for file in written)
@@ -119,7 +137,7 @@ def _report(on_progress: Callable[[OutcomeReport], None], report: OutcomeReport,
     on_progress(report)
 
 
-async def _plan_month(chunk: MirrorChunk, store: BarStore, folder: Path, month: str) -> list[PlannedFile]:
+async def _plan_month(chunk: MirrorChunk, store: BarReader, folder: Path, month: str) -> list[PlannedFile]:
     first = date.fromisoformat(f"{month}-01")
     last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     return await plan_folder(store, Selection(chunk.series, first, last), folder, chunk.form)

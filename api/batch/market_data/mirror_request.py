@@ -7,7 +7,7 @@ from pydantic import Field
 from batch.bars.export.formats import Format
 from batch.errors import InvalidRequest
 from batch.kit.request import PlannedRequest
-from batch.market.fields import WHOLE, one_of, parsed
+from batch.market.fields import WHOLE, Moment, one_of, parsed
 
 MAX_MONTHS = 1_200
 #: Providers correct bars for some days: after a month's end its file is written for one month more.
@@ -29,3 +29,8 @@ class MirrorRequest(PlannedRequest):
         default=Format.PARQUET, description="parquet, csv or arrow"
     )
     months: Annotated[int, Field(ge=1, le=MAX_MONTHS), WHOLE] = DEFAULT_MONTHS
+    as_of: Moment | None = Field(
+        default=None,
+        description="bars as they were known at this time, with its zone, or at 00:00 in Japan of a day, in a folder of"
+        " their own; default: as they are",
+    )

@@ -159,6 +159,10 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "as_of was {at}, when no list of symbols was known",
         "as_of が {at} です。その時点で分かっていた銘柄の一覧がありません",
     ),
+    (
+        "finality was true with as_of, expected false: what was asked of the provider has no history",
+        "as_of と finality は同時に使えません。提供元への問い合わせの記録には履歴がありません",
+    ),
     ("as_of was {at}, expected a time with a zone", "as_of が {at} です。タイムゾーン付きの時刻を指定してください"),
     ("as_of was {at}, expected {now} or earlier", "as_of が {at} です。現在（{now}）以前の時刻を指定してください"),
     (

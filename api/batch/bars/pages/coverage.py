@@ -108,10 +108,11 @@ def _cover_shard(files: PageFiles, series: BarSeries, shard: str, between: tuple
         if file is None:
             return pl.DataFrame(schema=COVERAGE_SCHEMA)
         days = within_month(shard, between)
-        return file.remember("coverage", days, lambda: _count_pages(file.sql, days))
+        return file.remember("coverage", days, lambda: count_pages(file.sql, days))
 
 
-def _count_pages(sql: sqlite3.Connection, days: tuple[int, int]) -> pl.DataFrame:
+def count_pages(sql: sqlite3.Connection, days: tuple[int, int]) -> pl.DataFrame:
+    """Return what a file of intraday bars holds in some buckets, in `COVERAGE_SCHEMA`, from its index alone."""
     ranked, names = rank_symbols(sql, read_columns(sql, _COVER, _COVERED, days))
     held = name_symbols(ranked.sort("symbol", "bucket"), names)
     held.columns = list(COVERAGE_SCHEMA)

@@ -13,6 +13,7 @@ from batch.bars.coverage.count import count_sessions
 from batch.bars.folder.moments import from_us
 from batch.bars.normalise import to_day, to_seconds, to_session
 from batch.bars.pages.codec import PageColumns, decode_pages
+from batch.bars.pages.coverage import count_pages
 from batch.bars.pages.files import PageFile, PageFiles, page_name
 from batch.bars.pages.frames import keep_between, to_frame
 from batch.bars.pages.history.growth import find_cut
@@ -27,6 +28,8 @@ from batch.market.bar import BarSeries, empty_bars
 
 _DAY_S = 86_400
 _BETWEEN = "BETWEEN ? AND ?"
+_SID = (1 << SID_BITS) - 1
+_MOVED = "SELECT id, coalesce(since, 0) > ?, grown FROM page WHERE id BETWEEN ? AND ?"
 _AMONG = "IN (SELECT value FROM json_each(?))"
 #: Without history, as in files of an older Kaboom, `since` and `grown` do not exist.
 _PAGES = "SELECT p.id, s.symbol, p.bucket, p.data, {grown} FROM page p JOIN sym s ON s.id = p.sid WHERE p.id {which}"
@@ -83,11 +86,40 @@ def read_session(past: Past, series: BarSeries, session: date) -> pl.DataFrame:
 
 
 def coverage(past: Past, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-    """Return what was held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`; every page is decoded."""
+    """Return what was held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`.
+
+    Intraday pages that did not change since are read from the index; the others, and pages of days, are decoded.
+    """
     if first > last:
         return pl.DataFrame(schema=COVERAGE_SCHEMA)
-    counted = [count_sessions(bars) for bars in _read_buckets(past, series, first, last)]
+    if series.interval.is_intraday:
+        counted = list(_count_shards(past, series, first, last))
+    else:
+        counted = [count_sessions(bars) for bars in _read_buckets(past, series, first, last)]
     return pl.concat([pl.DataFrame(schema=COVERAGE_SCHEMA), *counted]).sort("symbol", "session")
+
+
+def _count_shards(past: Past, series: BarSeries, first: date, last: date) -> Iterator[pl.DataFrame]:
+    days = to_day(first), to_day(last)
+    for shard in shards_between(past.files, series, *days):
+        with _opened(past, series, shard) as held:
+            if held is not None:
+                between = within_month(shard, days)
+                held_now = count_pages(held.file.sql, between)
+                yield held_now if held.no is None else _recount(held, held.no, held_now, between)
+
+
+def _recount(held: "_Held", no: int, held_now: pl.DataFrame, between: tuple[int, int]) -> pl.DataFrame:
+    """Return what a file held at a moment, from what it holds now and the bars of the pages that changed since."""
+    new, changed = held.find_changed(no, (between[0] << SID_BITS, ((between[1] + 1) << SID_BITS) - 1))
+    if not new and not changed:
+        return held_now
+    names = dict(held.file.sql.execute("SELECT id, symbol FROM sym"))
+    moved = [(names.get(page & _SID), to_session(page >> SID_BITS)) for page in (*new, *changed)]
+    key = {name: COVERAGE_SCHEMA[name] for name in ("symbol", "session")}
+    kept = held_now.join(pl.DataFrame(moved, schema=key, orient="row"), on=list(key), how="anti")
+    before = count_sessions(to_frame(*held.load(_AMONG, (json.dumps(changed),))))
+    return pl.concat([kept, before])
 
 
 def latest(past: Past, series: BarSeries, *, symbols: Sequence[str] = ()) -> pl.DataFrame:
@@ -134,6 +166,19 @@ class _Held:
         found = self.file.sql.execute(_PAGES.format(grown="p.grown", which=which) + _KNOWN, (*values, self.no))
         replaced = self.file.sql.execute(_REPLACED.format(which=which), (*values, self.no)).fetchall()
         return self._decode(found, replaced)
+
+    def find_changed(self, no: int, ids: tuple[int, int]) -> tuple[list[int], list[int]]:
+        """Return the pages between two ids that came since moment `no`, and those that were changed since."""
+        sql = "SELECT DISTINCT page FROM replaced WHERE page BETWEEN ? AND ? AND no > ?"
+        replaced = {page for (page,) in self.file.sql.execute(sql, (*ids, no))}
+        new, changed = list[int](), list[int]()
+        for page, is_new, grown in self.file.sql.execute(_MOVED, (no, *ids)):
+            if is_new:
+                new.append(page)
+            elif page in replaced or find_cut(grown, no) is not None:
+                changed.append(page)
+        # A page that is gone has a row too, which says so when it is loaded.
+        return new, sorted(changed) + sorted(replaced - {*new, *changed})
 
     def load_newest(self, symbols: list[str]) -> tuple[list[str], PageColumns]:
         """Return the symbols and bars of the newest page of each symbol."""

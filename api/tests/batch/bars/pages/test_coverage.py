@@ -76,7 +76,7 @@ def test_what_is_remembered_is_not_counted_again(tmp_path: Path, monkeypatch: py
     files = PageFiles(tmp_path)
     write_bars(files, MINUTES, frame(bar("7203", at(JUNE_2))))
     first = coverage.coverage(files, MINUTES, **YEAR)
-    monkeypatch.setattr(coverage, "_count_pages", lambda *_: pytest.fail("counted again"))
+    monkeypatch.setattr(coverage, "count_pages", lambda *_: pytest.fail("counted again"))
     assert coverage.coverage(files, MINUTES, **YEAR).equals(first)
     # The same month whatever is asked around it; another part of it is another question.
     assert coverage.coverage(files, MINUTES, first=date(2025, 5, 1), last=date(2025, 7, 31)).equals(first)
