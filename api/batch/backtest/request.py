@@ -14,6 +14,9 @@ from batch.market.interval import Interval
 from batch.providers.fields import OfSource, SourceName
 from batch.providers.registry import get_source_spec
 
+#: The benchmark that stands for the index: a fund of it, since the index itself has no bars. The largest one first.
+TOPIX = "topix"
+TOPIX_FUNDS = ("1306", "1305", "1475", "1348")
 #: About five years.
 DEFAULT_SESSIONS = 1250
 DEFAULT_CASH = 10_000_000.0
@@ -67,7 +70,9 @@ class BarsAsked(OfSource, Request):
     first: Day | None = Field(default=None, description="the first day")
     last: Day | None = Field(default=None, description="the last session; default: newest closed")
     benchmark: _Symbol | None = Field(
-        default=None, description="a symbol to compare with, such as 1306; default: equal weights of the symbols"
+        default=None,
+        description="a symbol to compare with; `topix`: a fund of the index (1306, 1305, 1475 or 1348), the first of"
+        " which bars are held; default: equal weights of the symbols, of buy_and_hold `topix` where bars are held",
     )
     cash: Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)] = Field(
         default=DEFAULT_CASH, description="yen before the first bar"
@@ -81,6 +86,11 @@ class BarsAsked(OfSource, Request):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE] = Field(
         default=0, description="of what is drawn at random: trials of a sweep, a strategy of your own"
     )
+
+    @property
+    def is_index_preferred(self) -> bool:
+        """Whether it is compared with the index where bars are held, since no benchmark was named."""
+        return False
 
     @field_validator("symbols")
     @classmethod
@@ -103,6 +113,11 @@ class BacktestRequest(BarsAsked):
 
     strategy: StrategyName = Field(description="its name; docs/how-to/backtest.md lists those that there are")
     parameters: Parameters = Field(default={}, description="of the strategy; default: its own")
+
+    @property
+    def is_index_preferred(self) -> bool:
+        """Whether it is compared with the index where bars are held: holding is what an index does."""
+        return self.benchmark is None and self.strategy == "buy_and_hold"
 
     @model_validator(mode="after")
     def _check_parameters(self) -> Self:

@@ -61,6 +61,7 @@ class BenchmarkSummary(BaseModel):
     """What a run is compared with, without any cost."""
 
     name: str
+    note: str | None = Field(default=None, description="why it is not the one that would be meant")
     total_return: float | None
     cagr: float | None
     sharpe: float | None

@@ -97,6 +97,8 @@ def _metric_table(words: Speaker, result: Mapping[str, Any]) -> Table:
     benchmark = result["benchmark"]
     name = words.say("benchmark_return", name=benchmark["name"])
     add_row(table, name, _number("total_return", benchmark["total_return"]))
+    if benchmark.get("note"):
+        add_row(table, "", words.detail(benchmark["note"]))
     return table
 
 

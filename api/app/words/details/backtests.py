@@ -43,6 +43,11 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "no {what} bars of {span} were held at {at}; take some by `{command}`",
         "{at} の時点で {what} の足（{span}）がありません。`{command}` で取り込めます",
     ),
+    (
+        "benchmark was topix, and no {interval} bars of a fund of it are held ({funds}): take some by `{command}`, or name no benchmark to compare with equal weights of the symbols",
+        "TOPIX連動ETF（{funds}）の {interval} 足がありません。`{command}` で取り込むか、benchmark を省いて銘柄の等ウェイトと比べてください",
+    ),
+    ("no bars of TOPIX ({funds}) are held", "TOPIX連動ETF（{funds}）の足がないため、TOPIXとは比べていません"),
     ("benchmark was {symbol}, of which no bars are held", "ベンチマーク {symbol} の足がありません"),
     ("a part had less than {least} of {count} sessions", "{count}立会日のうち{least}立会日に満たない期間があります"),
     (

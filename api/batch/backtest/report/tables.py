@@ -25,7 +25,8 @@ def metric_section(summary: RunSummary) -> str:
     for name, title in METRICS.items():
         cells = (_metric(name, summary.metrics.get(name)), _metric(name, other.get(name)))
         rows.append(f"<tr><th>{both(title)}</th>{''.join(f'<td class=num>{cell}</td>' for cell in cells)}</tr>")
-    named = f"{say('benchmark')} <span>({escape(summary.benchmark.name)})</span>"
+    about = "; ".join(filter(None, (summary.benchmark.name, summary.benchmark.note)))
+    named = f"{say('benchmark')} <span>({escape(about)})</span>"
     return section(say("metrics"), table([("", False), (say("strategy"), True), (named, True)], rows), wide=False)
 
 

@@ -145,16 +145,24 @@ CONVENTIONS: tuple[Pair, ...] = (
         "The benchmark has no costs and no lots; with several symbols each has the same weight at each bar.",
         "ベンチマークは費用と売買単位を考慮しません。複数銘柄では各足で等ウェイトとします。",
     ),
+    (
+        "Noted dividends are paid into cash on the ex-date, before tax; the benchmark reinvests them.",
+        "登録された配当は、権利落ち日に税引前で現金に加えます。ベンチマークは配当を再投資します。",
+    ),
+    (
+        "Returns are total returns as far as dividends are noted, else price returns.",
+        "リターンは、登録された配当の範囲で配当込み、登録がなければ配当抜きです。",
+    ),
 )
 
 DISCLAIMER: Pair = (
     (
         "This is a simulation with past data and guarantees no future result. Fees and slippage are as assumed above. "
-        "Taxes and dividends are not considered. It is no solicitation and no investment advice. "
+        "Taxes are not considered, nor dividends that are not noted. It is no solicitation and no investment advice. "
         "Kaboom is not related to JPX or the Tokyo Stock Exchange."
     ),
     (
         "過去のデータによるシミュレーションであり、将来の成果を保証しません。手数料・スリッページは上記の前提によります。"
-        "税金・配当は考慮していません。投資勧誘・投資助言を目的としません。JPX・東証とは無関係です。"
+        "税金と、登録のない配当は考慮していません。投資勧誘・投資助言を目的としません。JPX・東証とは無関係です。"
     ),
 )

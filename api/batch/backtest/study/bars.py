@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from batch.backtest.panel import Delisting, Listings, Panel
-from batch.backtest.request import BarsAsked
+from batch.backtest.request import TOPIX, TOPIX_FUNDS, BarsAsked
 from batch.bars.actions.resolve import applied_actions, applied_dividends
 from batch.bars.actions.store import ActionReader
 from batch.bars.history import actions_at, reader_at
@@ -39,6 +39,7 @@ class StudyBars:
         request: with its days and moment, so that it means the same bars later.
         panel: of the symbols that have bars.
         benchmark: the panel of the symbol to compare with; None for equal weights of all.
+        is_index_missing: whether it would be the index, of which no bars are held.
         missing: symbols that were asked for and have no bars.
         delisted: symbols that are not listed any more on the last day.
         listed_on: the dates of the lists that the symbols of a market come from.
@@ -48,6 +49,7 @@ class StudyBars:
     request: BarsAsked
     panel: Panel
     benchmark: Panel | None
+    is_index_missing: bool
     missing: tuple[str, ...]
     delisted: tuple[str, ...]
     listed_on: tuple[date, ...]
@@ -95,10 +97,12 @@ async def load_bars(request: BarsAsked, tools: BarTools, *, should_stop: ShouldS
     bars = pl.concat(frames)
     held = frozenset(bars["symbol"].unique().to_list())
     panel = Panel.of(bars, request.interval, await _listings(request, bars, known, tools.actions))
+    benchmark = await _load_benchmark(request, tools, should_stop)
     return StudyBars(
         request=request,
         panel=panel,
-        benchmark=await _load_benchmark(request, tools, should_stop),
+        benchmark=benchmark,
+        is_index_missing=benchmark is None and request.is_index_preferred and request.is_tse,
         missing=tuple(symbol for symbol in known.symbols if symbol not in held),
         delisted=tuple(sorted(known.gone & held)),
         listed_on=known.listed_on,
@@ -164,11 +168,24 @@ async def _listings(request: BarsAsked, bars: pl.DataFrame, known: _Known, actio
 
 
 async def _load_benchmark(request: BarsAsked, tools: BarTools, should_stop: ShouldStop) -> Panel | None:
-    if request.benchmark is None:
+    is_index = (request.benchmark or "").lower() == TOPIX
+    if is_index or (request.is_index_preferred and request.is_tse):
+        wanted: tuple[str, ...] = TOPIX_FUNDS
+    elif request.benchmark is None:
         return None
-    symbol = request.spec.parse_symbol(request.benchmark)
-    frames = await _read(request, (symbol,), tools.store, should_stop)
-    if not frames:
-        raise InvalidRequest(f"benchmark was {symbol}, of which no bars are held", pointer="/benchmark")
-    known = _Known((symbol,), frozenset(), frozenset(), ())
-    return Panel.of(frames[0], request.interval, await _listings(request, frames[0], known, tools.actions))
+    else:
+        wanted = (request.spec.parse_symbol(request.benchmark),)
+    for symbol in wanted:
+        for frame in await _read(request, (symbol,), tools.store, should_stop):
+            known = _Known((symbol,), frozenset(), frozenset(), ())
+            return Panel.of(frame, request.interval, await _listings(request, frame, known, tools.actions))
+    if is_index:
+        raise InvalidRequest(
+            f"benchmark was topix, and no {request.interval} bars of a fund of it are held ({', '.join(TOPIX_FUNDS)}):"
+            f" take some by `kaboom ingest run-daily --interval {request.interval}=250 --symbol {TOPIX_FUNDS[0]}`, or"
+            " name no benchmark to compare with equal weights of the symbols",
+            pointer="/benchmark",
+        )
+    if request.benchmark is not None:
+        raise InvalidRequest(f"benchmark was {wanted[0]}, of which no bars are held", pointer="/benchmark")
+    return None

@@ -16,12 +16,12 @@ def benchmark_of(bars: StudyBars, start: float) -> Floats:
     """Return what the benchmark would have made of the starting cash, in yen at each bar.
 
     By default each symbol has the same weight at each bar. Nothing is charged, and there are no lots. Prices are
-    adjusted by splits; dividends are not known.
+    adjusted by splits, and dividends are reinvested at the close of their ex-session.
     """
     panel = bars.panel
     if bars.benchmark is not None:
         return _follow(panel, bars.benchmark, start)
-    last = panel.adjusted("last")
+    last = total_prices(panel)
     gains = np.divide(last[1:], last[:-1]) - 1.0
     known = ~np.isnan(gains)
     count = known.sum(axis=1)
@@ -29,10 +29,24 @@ def benchmark_of(bars: StudyBars, start: float) -> Floats:
     return np.cumprod(np.concatenate([[start], 1.0 + mean]))
 
 
+def total_prices(panel: Panel) -> Floats:
+    """Return last closes adjusted by splits, with dividends reinvested at the close, `[bars, symbols]`."""
+    last, ex = panel.adjusted("last"), panel.ex_sessions
+    paid = np.flatnonzero(ex.dividend)
+    if not paid.size:
+        return last
+    growth = np.ones(panel.shape)
+    bars, columns = ex.bar[paid], ex.symbol[paid]
+    # For each share that was old in that session.
+    growth[bars, columns] += ex.dividend[paid] * panel.scale[bars - 1, columns] / last[bars, columns]
+    growth[np.isnan(growth)] = 1.0
+    return np.asarray(last * np.cumprod(growth, axis=0), dtype=np.float64)
+
+
 def _follow(panel: Panel, other: Panel, start: float) -> Floats:
     """Return the price of another symbol at the bars of a panel, from the first that both have."""
     place = np.searchsorted(other.opened_at, panel.opened_at, side="right") - 1
-    price = np.where(place >= 0, other.adjusted("last")[np.maximum(place, 0), 0], np.nan)
+    price = np.where(place >= 0, total_prices(other)[np.maximum(place, 0), 0], np.nan)
     price = carry_forward(price[:, None])[:, 0]
     first = price[~np.isnan(price)][0] if not np.isnan(price).all() else np.nan
     return np.where(np.isnan(price), start, start * price / first)
