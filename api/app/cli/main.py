@@ -25,7 +25,7 @@ from app.cli.commands import (
     webhooks,
     workers,
 )
-from app.cli.data import actions, bars, coverage, symbols
+from app.cli.data import actions, bars, coverage, files, symbols
 from app.cli.doctor import command as doctor
 from app.cli.exits import CliError, Exit
 from app.cli.session import Session
@@ -62,6 +62,7 @@ app.add_typer(schedules.app, name="schedules")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(portfolios.app, name="portfolio")
 app.add_typer(bars.app, name="bars")
+app.add_typer(files.app, name="files")
 app.add_typer(actions.app, name="actions")
 app.add_typer(symbols.app, name="symbols")
 app.add_typer(tokens.app, name="token")

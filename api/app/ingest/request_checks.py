@@ -8,6 +8,7 @@ from batch.ingest.provider_checks import check_capabilities, check_reach, resolv
 from batch.ingest.request import BackfillRequest, IngestRequest, QuotesRequest
 from batch.kit.clock import utc_now
 from batch.market.calendar import last_sessions
+from batch.market.listing import Market
 from batch.providers.registry import get_provider_spec
 from batch.providers.spec import ProviderSpec
 
@@ -24,6 +25,9 @@ def check_ingest(request: IngestRequest, settings: "AppSettings") -> IngestReque
 
     """
     spec, now = find_provider(request.provider, settings), utc_now()
+    if "market" not in request.model_fields_set and Market.FILE in spec.capabilities.markets:
+        # The configured provider has files of no known market.
+        request = request.filled(market=Market.FILE.value)
     check_capabilities(request, spec.name, spec.capabilities)
     session: date = resolve_session(request, now, delay_s=settings.provider_delay_s)
     for interval in request.intervals.keys() & spec.capabilities.reach_days.keys():

@@ -88,5 +88,12 @@ BAR_WORDS: dict[str, Pair] = {
         "imported {count} listings as of {as_of}: {path}",
         "{as_of} 時点の{count}銘柄を取り込みました：{path}",
     ),
+    "files_checked": (
+        "{files:,} files: {rows:,} bars of {symbols:,} symbols; something is refused of {refused:,} files",
+        "{files:,}ファイル：{symbols:,}銘柄、足{rows:,}本。読み取れない箇所のあるファイル {refused:,}件",
+    ),
+    "files_next": ("ingest them with: {command}", "取り込むには：{command}"),
+    "more_refusals": ("{file}: {count:,} more: --json", "{file}：ほか{count:,}件（--json）"),
+    "unknown_columns": ("(not recognised: {names})", "（不明な列：{names}）"),
     "indicator_bounds": ("{name} {least:g} to {most:g}", "{name} {least:g}–{most:g}"),
 }

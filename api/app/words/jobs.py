@@ -3,6 +3,7 @@
 from app.words.language import Pair
 
 JOB_WORDS: dict[str, Pair] = {
+    "left_out": ("left out: {what}", "対象外：{what}"),
     "submitted": ("job {job_id} accepted", "ジョブ {job_id} を受け付けました"),
     "detached": (
         "the job goes on; follow it with: kaboom jobs watch {job_id}",

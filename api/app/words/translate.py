@@ -13,6 +13,7 @@ from app.words.details.accounts import ACCOUNT_DETAILS
 from app.words.details.alerts import ALERT_DETAILS
 from app.words.details.analyses import ANALYSIS_DETAILS
 from app.words.details.backtests import BACKTEST_DETAILS
+from app.words.details.files import FILE_DETAILS
 from app.words.details.findings import FINDING_DETAILS
 from app.words.details.instruments import INSTRUMENT_DETAILS
 from app.words.details.pages import PAGE_DETAILS
@@ -32,6 +33,7 @@ DETAILS: Sequence[Pair] = (
     *VALIDATION_DETAILS,
     *SERVER_DETAILS,
     *SETTING_DETAILS,
+    *FILE_DETAILS,
     *FINDING_DETAILS,
     *ALERT_DETAILS,
     *PAGE_DETAILS,

@@ -22,9 +22,13 @@ from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.symbol import parse_foreign_symbol, parse_symbol
 from batch.providers.fields import ProviderName
+from batch.providers.registry import provider_specs
 
 MAX_CHUNK_SIZE = 100_000
 DEFAULT_CHUNK_SIZE = 5_000
+
+#: The providers whose bars are of no known market.
+_OWN_FILES = frozenset(spec.name for spec in provider_specs() if Market.FILE in spec.capabilities.markets)
 
 _Only = dict[IntervalKey, SymbolTexts]
 
@@ -33,6 +37,14 @@ class _OfMarket(PlannedRequest):
     market: MarketName = Market.TSE_PRIME
     symbols: SymbolTexts | None = Field(default=None, description="only these; default: all that are listed")
     provider: ProviderName | None = Field(default=None, description="who is asked; default: KABOOM_PROVIDER")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_market(cls, values: Any) -> Any:
+        """Fill in market FILE for a provider of the user's own files: no section of an exchange is meant."""
+        if isinstance(values, Mapping) and values.get("market") is None and values.get("provider") in _OWN_FILES:
+            return {**values, "market": Market.FILE}
+        return values
 
     @field_validator("symbols")
     @classmethod

@@ -13,7 +13,10 @@ from batch.ingest.request import IngestRequest
 from batch.kit.clock import Clock
 from batch.market.calendar import closes_at, last_sessions
 from batch.market.universe import load_universe
-from batch.providers.base import BarProvider
+from batch.providers.base import BarProvider, LeavingProvider
+
+#: Of what a provider leaves out, so much is named.
+_MOST_LEFT_OUT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ async def resolve_universe(
     if given is not None:
         symbols: Sequence[str] = given
         about: dict[str, Any] = {"source": provider.name, "as_of": session.isoformat()}
+        if isinstance(provider, LeavingProvider) and (left_out := await provider.fetch_left_out()):
+            about["left_out"] = list(left_out[:_MOST_LEFT_OUT])
     else:
         universe = load_universe(request.market, session, imported_dir=planning.symbols_dir)
         symbols = universe.symbols

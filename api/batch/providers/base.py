@@ -131,6 +131,20 @@ class BarProvider(Protocol):
 
 
 @runtime_checkable
+class LeavingProvider(Protocol):
+    """A source that may leave out what it cannot attribute to any symbol, such as a file without one."""
+
+    async def fetch_left_out(self) -> Sequence[str]:
+        """Return a sentence for each thing that is left out.
+
+        Raises:
+            ProviderError: the provider could not list what it has.
+
+        """
+        ...
+
+
+@runtime_checkable
 class MasterProvider(Protocol):
     """A source of the list of what is listed; `ProviderSpec.has_master` says which providers are one."""
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.table import Table
 
+from app.cli.exits import CliError
 from app.cli.output.analyses import print_analyses
 from app.cli.output.backtests import print_run
 from app.cli.output.gaps import print_gaps
@@ -12,6 +13,7 @@ from app.cli.output.text import add_row, new_table
 from app.cli.output.upkeep import print_upkeep, unit_of
 from app.cli.session import Session
 from app.words.speaker import Speaker
+from batch.market.listing import Market
 from batch.market.outcome import Outcome
 
 
@@ -60,7 +62,9 @@ def _print_outcomes(session: Session, job: dict[str, Any], result: dict[str, Any
     if "provider" in result:
         _print_source(session, result["provider"])
     if unit_of(job) == "symbols":
-        session.show(_outcome_table(words, result["outcomes"]))
+        session.show(_outcome_table(words, result["outcomes"], has_files=_has_files(result)))
+    for left_out in (result.get("universe") or {}).get("left_out") or ():
+        session.show(words.say("left_out", what=words.detail(left_out)))
     session.show(_balance(words, job, result))
     counts = ", ".join(f"{name} {n:,}" for name, n in sorted(result["counts"].items()))
     if counts:
@@ -72,10 +76,16 @@ def _print_source(session: Session, provider: str) -> None:
     session.say_terms(provider)
 
 
-def _outcome_table(words: Speaker, outcomes: dict[str, int]) -> Table:
+def _has_files(result: dict[str, Any]) -> bool:
+    """Return whether the bars came from the user's own files, which know nothing of listings."""
+    return (result.get("universe") or {}).get("market") == Market.FILE
+
+
+def _outcome_table(words: Speaker, outcomes: dict[str, int], *, has_files: bool) -> Table:
     table = new_table(words, "outcome", "symbols", "meaning", right={"symbols"})
     for outcome in Outcome:
-        add_row(table, outcome.value, f"{outcomes.get(outcome, 0):,}", words.code("outcome", outcome.value))
+        meanings = "outcome_of_files" if has_files else "outcome"
+        add_row(table, outcome.value, f"{outcomes.get(outcome, 0):,}", words.code(meanings, outcome.value))
     return table
 
 
@@ -90,9 +100,31 @@ def _balance(words: Speaker, job: dict[str, Any], result: dict[str, Any]) -> str
     return words.say("outcomes_missing", what=what, **counts)
 
 
+def _show_bars(session: Session, job: dict[str, Any], result: dict[str, Any]) -> list[str]:
+    """Return the command that shows bars of a symbol that the job took, if it took any."""
+    interval, provider = next(iter(job["intervals"] or ()), None), result.get("provider")
+    if not (result.get("outcomes") or {}).get(Outcome.OK) or interval is None or provider is None:
+        return []
+    day = result["session"]
+    asked = {"interval": interval, "provider": provider, "first": day, "last": day, "limit": 1}
+    try:
+        held = session.client().call("GET", "/api/v1/coverage", params=asked)["items"]
+    except CliError:
+        return []
+    given = "" if interval == "1m" else f" --interval {interval}"
+    return [f"kaboom bars show {row['symbol']}{given}{_of(result)}" for row in held]
+
+
+def _of(result: dict[str, Any]) -> str:
+    """Return the option that names the source, where it is not the usual one."""
+    return f" --source {result['provider']}" if _has_files(result) else ""
+
+
 def _print_next(session: Session, job: dict[str, Any]) -> None:
-    bars = ["kaboom bars show 7203"] if (job.get("market") or "").startswith("TSE") else []
-    lines = [*bars, "kaboom coverage"] if job["progress"]["total"] else []
+    result = job["result"] or {}
+    lines = [*_show_bars(session, job, result), "kaboom coverage"] if job["progress"]["total"] else []
+    if (result.get("counts") or {}).get("quarantined"):
+        lines += [f"kaboom bars quarantine --interval {interval}{_of(result)}" for interval in job["intervals"] or ()]
     lines.append(f"kaboom jobs show {job['job_id']}")
     if job["progress"]["failed"]:
         lines.append(f"kaboom jobs retry {job['job_id']}")

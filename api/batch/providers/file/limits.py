@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from batch.providers.file.errors import refuse_file
+from batch.providers.file.errors import FileRefused, refuse_file
 
 _MIB = 1 << 20
 #: A header is at most this long.
@@ -27,27 +27,28 @@ class FileLimits:
 
     max_mb: int = 256
 
-    def read_header(self, path: Path) -> bytes:
-        """Return the first line of a CSV.
+    def read_head(self, path: Path) -> "Head":
+        """Return the first bytes of a CSV, which hold its titles and its header.
 
         Raises:
-            ProviderError: it is too long.
+            FileRefused: its first line is too long.
             OSError, EOFError, zlib.error: it cannot be read.
 
         """
         with _open(path) as file:
-            line = file.readline(_HEADER_BYTES + 1)
-        if len(line) > _HEADER_BYTES:
+            content = file.read(_HEADER_BYTES + 1)
+        is_cut = len(content) > _HEADER_BYTES
+        if is_cut and b"\n" not in content:
             raise refuse_file(
                 path, f"expected a header of at most {_HEADER_BYTES:,} bytes, found a longer line", line=1
             )
-        return line
+        return Head(content, is_cut)
 
     def read_csv(self, path: Path) -> bytearray:
         """Return a CSV, unpacked; a gzip is read to its end, so that a cut or damaged one is found.
 
         Raises:
-            ProviderError: it is larger or has more lines than is read.
+            FileRefused: it is larger or has more lines than is read.
             OSError, EOFError, zlib.error: it cannot be read.
 
         """
@@ -62,13 +63,21 @@ class FileLimits:
         return content
 
     def check_table(self, path: Path, rows: int, columns: int) -> None:
-        """Raise ProviderError for a Parquet file whose columns would take more memory than is read of a file."""
+        """Raise FileRefused for a Parquet file whose columns would take more memory than is read of a file."""
         if path.stat().st_size > self.max_mb * _MIB or rows * columns * _BYTES_PER_CELL > self.max_mb * _MIB:
             raise self._refuse(path, f"it has {rows:,} rows of {columns} columns")
 
-    def _refuse(self, path: Path, why: str) -> Exception:
+    def _refuse(self, path: Path, why: str) -> FileRefused:
         limit = f"expected at most {self.max_mb} MiB, unpacked (KABOOM_FILE_MAX_MB)"
         return refuse_file(path, f"{limit}, and {why}; split the file or set a higher limit")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The first bytes of a file, and whether there are more."""
+
+    content: bytes
+    is_cut: bool
 
 
 @contextmanager

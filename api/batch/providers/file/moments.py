@@ -1,111 +1,136 @@
-"""When a row is: text or typed columns to UTC instants, local days and local times."""
+"""When the rows of some files are: UTC instants and local days, by each file's own order and time zone; pure."""
 
-from pathlib import Path
+from dataclasses import dataclass
 
 import polars as pl
 
-from batch.providers.file.errors import refuse_file
-from batch.providers.file.layout import Role
+from batch.providers.file.recognise.dates import TWO_DIGITS, UNREADABLE, read_times
+from batch.providers.file.recognise.layout import Role
 
-_DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%m/%d/%Y", "%Y%m%d", "%d-%b-%Y", "%b %d, %Y", "%Y年%m月%d日")
-_CLOCKS = ("", " %H:%M:%S%.f", " %H:%M", " %H%M", " %I:%M:%S %p", " %I:%M %p")
-_NAIVE_FORMATS = tuple(day + clock for day in _DAYS for clock in _CLOCKS)
-_ZONED_FORMATS = ("%Y-%m-%d %H:%M:%S%.f%z", "%Y/%m/%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M%z")
-# Seconds have 9 or 10 digits between 1973 and 2286; three more for each finer unit.
-_OFFSET = r"\d(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})$"
-_EPOCH = r"^-?\d{9,19}(\.0*)?$"
-_UNIT_DIVISORS = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))
-_EXPECTED = "a date such as 2024-11-05, 2024-11-05 09:00:00+09:00, 11/5/2024 9:00 or epoch seconds"
+#: Why the times of a file are refused; `text` is the first of them.
+_EXPECTED = "expected a date such as 2024-11-05, 2024-11-05 09:00:00+09:00 or epoch seconds"
+_WHYS = {
+    UNREADABLE: _EXPECTED + ", found {text!r}",
+    TWO_DIGITS: "expected a year of four digits, found {text!r}, of which the first or the last two may be the year",
+    "order": "expected year-month-day, found {text!r}, which may be month/day or day/month: set KABOOM_FILE_DATE_ORDER",
+    "mixed": "expected one order of day and month, found {text!r} beside dates in the other order",
+    "zone": "expected times with a time zone, found {text!r}: set KABOOM_FILE_TIME_ZONE",
+    "utc_day": "expected days, found {text!r}, a time in UTC whose day depends on a time zone: set"
+    " KABOOM_FILE_TIME_ZONE",
+    "empty": "expected a date and a symbol in every row, found none",
+}
 
 
-def parse_moments(frame: pl.DataFrame, time_zone: str, path: Path) -> pl.DataFrame:
-    """Return `utc` (aware, null where the row is empty) and `local` (naive, in the time zone) for each row.
+@dataclass(frozen=True, slots=True)
+class TimeRules:
+    """How times are read: the zone of times without one, and the order of 11/5/2024; None where files have to tell."""
 
-    Text without an offset is in `time_zone`; where clocks went back, the earlier of the two hours is meant.
+    zone: str | None = None
+    order: str | None = None
 
-    Raises:
-        ProviderError: a row cannot be dated.
 
+def date_rows(frame: pl.DataFrame, times: tuple[Role, ...], zones: list[str | None], rules: TimeRules) -> pl.DataFrame:
+    """Return rows with `utc` (aware), `local` (naive, in the file's zone) and `fault`, why a row is not dated.
+
+    `frame` has the columns of `times` and `file`, the index of the file in `zones`, the zone of each. A row without any
+    text has neither a time nor a fault. `text` is what it says.
     """
-    given = _join(frame)
-    moments = _typed(given, time_zone) if given.dtype != pl.String() else _parse_text(given, time_zone)
-    bad = moments.is_null() & given.is_not_null()
-    if bad.any():
-        row = int(bad.arg_max() or 0)
-        raise refuse_file(path, f"expected {_EXPECTED}, found {str(given[row])[:40]!r}", line=row + 2)
-    utc = moments.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
-    local = utc.dt.convert_time_zone(time_zone).dt.replace_time_zone(None)
-    written = pl.col("utc").dt.replace_time_zone(None) + pl.col("offset")
-    is_day = written == written.dt.truncate("1d")
-    return pl.DataFrame({"utc": utc, "local": local, "offset": _written_offsets(given)}).select(
-        "utc", local=pl.when(is_day).then(written).otherwise("local")
+    text = _join(frame, times)
+    frame = frame.with_columns(text.alias("text"))
+    known = read_times(text.drop_nulls().unique(maintain_order=True))
+    rows = frame.join(known, on="text", how="left", maintain_order="left")
+    rows = _order(rows, rules.order)
+    return _place(rows, zones)
+
+
+def explain(fault: str, text: str) -> str:
+    """Return why a time is refused."""
+    return _WHYS[fault].format(text=text[:40])
+
+
+def _join(frame: pl.DataFrame, times: tuple[Role, ...]) -> pl.Series:
+    parts = [_to_text(frame[role.value]) for role in times]
+    if len(parts) == 1:
+        return parts[0]
+    date, clock = parts
+    clock = clock.str.strip_chars()
+    # Numbers lose their leading zeros.
+    short = clock.str.contains(r"^\d{1,5}$")
+    clock = clock.zip_with(~short, clock.str.zfill(4).zip_with(clock.str.len_chars() < 5, clock.str.zfill(6)))
+    return date.str.strip_chars() + " " + clock
+
+
+def _to_text(cells: pl.Series) -> pl.Series:
+    """Return typed cells as the text that says the same."""
+    kind = cells.dtype
+    if kind == pl.Date():
+        return cells.dt.strftime("%Y-%m-%d")
+    if isinstance(kind, pl.Datetime):
+        return cells.dt.strftime("%Y-%m-%d %H:%M:%S%.6f" + ("%z" if kind.time_zone else ""))
+    if kind == pl.Time():
+        return cells.dt.strftime("%H:%M:%S")
+    return cells if kind == pl.String() else cells.cast(pl.String)
+
+
+def _order(rows: pl.DataFrame, order: str | None) -> pl.DataFrame:
+    """Return rows with one `wall`: the order of day and month is what the file's own dates prove."""
+    if rows["one"].null_count() == rows.height:
+        return rows
+    day_first = (pl.col("one") > 12).any().over("file")
+    month_first = (pl.col("two") > 12).any().over("file")
+    is_numbered = pl.col("one").is_not_null()
+    told = {"dmy": pl.lit(value=True), "mdy": pl.lit(value=False)}.get(order or "", day_first)
+    unproven = ~(day_first | month_first) if order is None else pl.lit(value=False)
+    return rows.with_columns(
+        wall=pl.when(is_numbered & told).then("swapped").otherwise("wall"),
+        fault=pl.when(is_numbered & day_first & month_first)
+        .then(pl.lit("mixed"))
+        .when(is_numbered & unproven)
+        .then(pl.lit("order"))
+        .otherwise("fault"),
+    ).with_columns(
+        fault=pl.when(is_numbered & pl.col("fault").is_null() & pl.col("wall").is_null())
+        .then(pl.lit(UNREADABLE))
+        .otherwise("fault")
     )
 
 
-def _written_offsets(given: pl.Series) -> pl.Series:
-    """Return the offset from UTC that each text carries, null where it carries none or that of UTC itself.
-
-    A midnight with an offset, `2023-03-29 00:00:00+09:00`, is the 29th in whichever zone it is read; one in
-    UTC says nothing of where its day is.
-    """
-    if given.dtype != pl.String():
-        return pl.Series([None] * len(given), dtype=pl.Duration("us"))
-    found = given.str.strip_chars().str.extract_groups(_OFFSET).struct.unnest()
-    minutes = pl.col("hours").cast(pl.Int64()) * 60 + pl.col("minutes").cast(pl.Int64())
-    signed = pl.when(pl.col("sign") == "-").then(-minutes).otherwise(minutes)
-    offsets = pl.when(signed != 0).then(pl.duration(minutes=signed)).otherwise(None)
-    return found.select(offsets.cast(pl.Duration("us"))).to_series()
-
-
-def _join(frame: pl.DataFrame) -> pl.Series:
-    if Role.MOMENT.value in frame.columns:
-        return frame[Role.MOMENT.value]
-    if Role.DATE.value not in frame.columns:
-        return frame[Role.TIME.value]
-    if Role.TIME.value not in frame.columns:
-        return frame[Role.DATE.value]
-    date, time = (frame[role.value].cast(pl.String()) for role in (Role.DATE, Role.TIME))
-    return date.str.strip_chars() + " " + time.str.strip_chars()
+def _place(rows: pl.DataFrame, zones: list[str | None]) -> pl.DataFrame:
+    is_midnight = pl.col("wall") == pl.col("wall").dt.truncate("1d")
+    has_offset = pl.col("offset").is_not_null()
+    rows = rows.with_columns(
+        zone=pl.lit(pl.Series(zones, dtype=pl.String)).gather(pl.col("file")),
+        has_clock=~is_midnight.fill_null(value=True),
+        utc=pl.when(has_offset).then(pl.col("wall") - pl.duration(minutes=pl.col("offset"))),
+    )
+    has_zone = pl.col("zone").is_not_null()
+    needs_zone = ~has_offset & ~has_zone & pl.col("has_clock") & pl.col("fault").is_null()
+    rows = rows.with_columns(fault=pl.when(needs_zone).then(pl.lit("zone")).otherwise("fault"))
+    parts = [_localise(part, zone) for zone, part in _by_zone(rows)]
+    rows = pl.concat(parts) if len(parts) > 1 else parts[0]
+    # A midnight with an offset, 2023-03-29 00:00:00+09:00, is the 29th in whichever zone it is read; one in UTC says
+    # nothing of where its day is.
+    own_day = is_midnight & (has_offset & (pl.col("offset") != 0) | ~has_zone)
+    is_good = pl.col("fault").is_null()
+    return rows.sort("row").with_columns(
+        utc=pl.when(is_good).then("utc").dt.replace_time_zone("UTC"),
+        local=pl.when(is_good).then(pl.when(own_day).then("wall").otherwise("local")),
+    )
 
 
-def _typed(given: pl.Series, time_zone: str) -> pl.Series:
-    if given.dtype == pl.Date():
-        return _localise(given.cast(pl.Datetime("us")), time_zone)
-    if isinstance(given.dtype, pl.Datetime):
-        return given if given.dtype.time_zone else _localise(given, time_zone)
-    return _parse_text(given.cast(pl.String()), time_zone)
+def _by_zone(rows: pl.DataFrame) -> list[tuple[str | None, pl.DataFrame]]:
+    zones = rows["zone"].unique().to_list() or [None]
+    return [(zone, rows.filter(pl.col("zone").eq_missing(pl.lit(zone))) if len(zones) > 1 else rows) for zone in zones]
 
 
-def _parse_text(given: pl.Series, time_zone: str) -> pl.Series:
-    text = given.str.strip_chars().str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2})T", "${1} ")
-    present = text.drop_nulls()
-    if present.is_empty():
-        return pl.Series([None] * len(text), dtype=pl.Datetime("us", "UTC"))
-    first = str(present[0])
-    if pl.Series([first]).str.contains(_EPOCH)[0]:
-        return _parse_epoch(text)
-    zoned = text.str.replace("Z$", "+00:00").str.replace(r"\s+([+-]\d{2}:?\d{2})$", "${1}")
-    for fmt in _ZONED_FORMATS:
-        if _fits(zoned.drop_nulls()[0], fmt):
-            return zoned.str.strptime(pl.Datetime("us", "UTC"), fmt, strict=False)
-    for fmt in _NAIVE_FORMATS:
-        if _fits(first, fmt):
-            return _localise(text.str.strptime(pl.Datetime("us"), fmt, strict=False), time_zone)
-    return pl.Series([None] * len(text), dtype=pl.Datetime("us", "UTC"))
-
-
-def _fits(sample: str, fmt: str) -> bool:
-    kind = pl.Datetime("us", "UTC") if fmt.endswith("%z") else pl.Datetime("us")
-    return pl.Series([sample]).str.strptime(kind, fmt, strict=False).is_not_null().all()
-
-
-def _parse_epoch(text: pl.Series) -> pl.Series:
-    number = text.str.replace(r"\.0*$", "").cast(pl.Int64(), strict=False)
-    largest = abs(int(number.drop_nulls()[0]))
-    factor = next((factor for bound, factor in _UNIT_DIVISORS if largest < bound), None)
-    micros = number * factor if factor is not None else number // 1_000
-    return micros.cast(pl.Datetime("us", "UTC"))
-
-
-def _localise(naive: pl.Series, time_zone: str) -> pl.Series:
-    return naive.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
+def _localise(rows: pl.DataFrame, zone: str | None) -> pl.DataFrame:
+    """Return rows with both times; where clocks went back, the earlier of the two hours is meant."""
+    if zone is None:
+        return rows.with_columns(utc=pl.col("utc").fill_null(pl.col("wall")), local=pl.col("wall"))
+    own = pl.col("wall").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    utc = pl.coalesce("utc", own.dt.convert_time_zone("UTC").dt.replace_time_zone(None))
+    local = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.replace_time_zone(None)
+    return rows.with_columns(utc=utc).with_columns(
+        local=local,
+        fault=pl.when(utc.is_null() & pl.col("wall").is_not_null()).then(pl.lit(UNREADABLE)).otherwise("fault"),
+    )

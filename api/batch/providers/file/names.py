@@ -1,61 +1,162 @@
-"""Symbols as files spell them."""
+"""Whose bars a file has, where its rows do not say: by its folder, its name, a pattern or a list; never a guess."""
 
+import csv
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 
-import polars as pl
-
-from batch.errors import InvalidRequest
+from batch.errors import ConfigurationError, InvalidRequest
 from batch.market.symbol import parse_foreign_symbol, parse_symbol
-from batch.providers.file.errors import refuse_file
-from batch.providers.file.reading import SUFFIXES
 
-_TOKEN_ENDS = re.compile(r"[_\s]+")
-_TSE_SUFFIX = ".T"
+#: The endings of files that the provider looks at.
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet")
+
+_TSE_ENDS = (".T", ".JP", ".TYO", ".TSE", "-T")
+_TSE_STARTS = ("TSE:", "TYO:", "JP:", "JPX:", "TSE_DLY_", "TSE_")
+_HIVE = re.compile(r"^(?:symbol|ticker|code)=(.+)$", re.IGNORECASE)
+_TOKEN_ENDS = re.compile(r"[_\s,]+")
+#: What the rest of a name may say: the exchange, the interval, days, what the bars are.
+_RESTS = re.compile(
+    r"^(?:T|TSE|TYO|JP|US|\d{1,3}(?:m|min|h|d|w)|[mhd]\d{0,3}|daily|day|minute|minutes|hourly|intraday|hist|history"
+    r"|historical|data|prices?|bars?|ohlcv?|raw|split|adjusted|unadjusted|export|stock|quotes?|max|\d+y|(?:19|20)\d{2}(?:-\d{2}){0,2}"
+    r"|\d{6}|\d{8}|to|from|-|\(\d+\)|[^\x00-\x7f]+)$",
+    re.IGNORECASE,
+)
+#: Names of files that say nothing of a symbol.
+_GENERIC = frozenset(
+    """
+    ALL BARS DATA DAILY DAY DOWNLOAD EOD EXPORT FILE FILES HIST HISTORY INDEX JP MINUTE OHLC OHLCV OUT OUTPUT PRICE
+    PRICES QUOTES RAW RESULT SAMPLE STOCK STOCKS TABLE TEST TICKS TSE US
+    """.split()  # noqa: SIM905  a list of words is read more easily
+)
+_MOST_LETTERS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class NameRules:
+    """How names of files become symbols.
+
+    Attributes:
+        pattern: finds the symbol in the path below the folder: its group `symbol`, its only group, or all of it.
+        mapping: patterns of paths, such as `toyota*.csv`, and their symbols.
+
+    """
+
+    pattern: re.Pattern[str] | None = None
+    mapping: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, pattern: str | None, mapping: Path | None) -> "NameRules":
+        """Return the rules of a regular expression, and of a CSV file with two columns, a name and its symbol.
+
+        Raises:
+            ConfigurationError: one of them cannot be read.
+
+        """
+        try:
+            compiled = re.compile(pattern) if pattern else None
+        except re.error as e:
+            raise ConfigurationError(f"symbol pattern was {pattern!r:.60}, expected a regular expression: {e}") from e
+        return cls(compiled, _read_mapping(mapping) if mapping else {})
+
+    def find(self, name: str) -> str:
+        """Return the symbol of a file, by its path below the folder.
+
+        Raises:
+            InvalidRequest: it does not say; the message tells what to do.
+
+        """
+        plain = name.rpartition("/")[2]
+        for pattern, symbol in self.mapping.items():
+            if fnmatch(name, pattern) or fnmatch(plain, pattern):
+                return symbol
+        if self.pattern is not None:
+            return _match(self.pattern, name)
+        for folder in name.split("/")[:-1]:
+            if hive := _HIVE.match(folder):
+                return parse_file_symbol(hive[1])
+        return _symbol_of_name(plain)
 
 
 def parse_file_symbol(text: str) -> str:
-    """Return the symbol that a file means: a TSE code loses `.T` and a fifth digit 0, others are upper-cased.
+    """Return the symbol that a file means: a TSE code loses its exchange and a fifth digit 0, others are upper-cased.
 
     Raises:
         InvalidRequest: the text is no symbol.
 
     """
-    symbol = parse_foreign_symbol(text)
+    plain = text.strip().upper()
+    for start in _TSE_STARTS:
+        plain = plain.removeprefix(start)
+    bare = plain
+    for end in _TSE_ENDS:
+        bare = bare.removesuffix(end)
     try:
-        return parse_symbol(symbol.removesuffix(_TSE_SUFFIX))
+        return parse_symbol(bare)
     except InvalidRequest:
-        return symbol
+        return parse_foreign_symbol(text if plain == text.strip().upper() else plain)
 
 
-def symbol_of_path(path: Path) -> str:
-    """Return the symbol that a file's name begins with: `4063` of `4063_T_1d_2023.csv`.
-
-    Raises:
-        ProviderError: the name begins with no symbol.
-
-    """
-    suffix = next(s for s in SUFFIXES if path.name.lower().endswith(s))
-    token = _TOKEN_ENDS.split(path.name[: -len(suffix)])[0]
+def is_tse_code(symbol: str) -> bool:
+    """Return whether a symbol has the form of a local code of the TSE."""
     try:
-        return parse_file_symbol(token)
+        return parse_symbol(symbol) == symbol
+    except InvalidRequest:
+        return False
+
+
+def strip_suffix(name: str) -> str:
+    """Return a file's name without its ending."""
+    return name[: -max((len(s) for s in SUFFIXES if name.lower().endswith(s)), default=0) or None]
+
+
+def _symbol_of_name(name: str) -> str:
+    stem = strip_suffix(name)
+    first, *rest = [token for token in _TOKEN_ENDS.split(stem) if token] or [""]
+    if first.upper() == "TSE" and rest:
+        first, *rest = [token for token in rest if token.upper() != "DLY"] or [""]
+    try:
+        symbol = parse_file_symbol(first)
     except InvalidRequest as e:
-        raise refuse_file(path, f"expected a file name that begins with a symbol; {e.message}") from e
+        raise _no_symbol(name) from e
+    if not all(_RESTS.match(token) for token in rest) or not _is_named(first, symbol):
+        raise _no_symbol(name)
+    return symbol
 
 
-def parse_symbols(cells: pl.Series, path: Path) -> pl.Series:
-    """Return a column of symbols, null where the cell is empty.
+def _is_named(first: str, symbol: str) -> bool:
+    """Return whether a name was meant as a symbol: a code, few letters, or more in capitals."""
+    if symbol in _GENERIC:
+        return False
+    return is_tse_code(symbol) or not symbol.isalpha() or len(symbol) <= _MOST_LETTERS or first.isupper()
 
-    Raises:
-        ProviderError: a cell is no symbol.
 
-    """
-    text = cells.cast(pl.String())
-    known: dict[str, str] = {}
-    for spelling in text.unique().drop_nulls():
-        try:
-            known[spelling] = parse_file_symbol(spelling)
-        except InvalidRequest as e:
-            row = int((text == spelling).arg_max() or 0)
-            raise refuse_file(path, e.message, line=row + 2) from e
-    return text.replace(known)
+def _no_symbol(name: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"the name {name[:60]!r} does not say which symbol it is of: name the file after it, or set"
+        " KABOOM_FILE_SYMBOL_PATTERN or KABOOM_FILE_SYMBOLS"
+    )
+
+
+def _match(pattern: re.Pattern[str], name: str) -> str:
+    stem = strip_suffix(name)
+    found = pattern.search(stem)
+    if found is None:
+        raise InvalidRequest(f"the symbol pattern {pattern.pattern[:60]!r} does not match {stem[:60]!r}")
+    groups = found.groupdict()
+    return parse_file_symbol(groups.get("symbol") or (found[1] if pattern.groups else found[0]) or "")
+
+
+def _read_mapping(path: Path) -> dict[str, str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file) if row and not row[0].startswith("#")]
+        return {
+            row[0].strip(): parse_file_symbol(row[1])
+            for row in rows
+            if not (row[0].strip().lower() == "file" and row is rows[0])
+        }
+    except (OSError, UnicodeDecodeError, csv.Error, IndexError, InvalidRequest) as e:
+        raise ConfigurationError(f"list of symbols {path.name!r:.60} could not be read: {e}") from e

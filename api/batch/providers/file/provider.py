@@ -1,8 +1,7 @@
 """The file provider: bars from a directory, or one file, of the user's own data."""
 
 import asyncio
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,50 +13,49 @@ from batch.errors import ConfigurationError, ProviderError
 from batch.market.action import CorporateAction
 from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.interval import Interval
-from batch.market.outcome import Outcome, SymbolOutcome
+from batch.market.outcome import SymbolOutcome
 from batch.market.universe import Market
 from batch.providers.base import BarRequest, Capabilities, FetchedBars
-from batch.providers.file.factors import find_actions
+from batch.providers.file.errors import Refusal
+from batch.providers.file.folder import SourceFile, list_files
 from batch.providers.file.limits import FileLimits
-from batch.providers.file.names import symbol_of_path
-from batch.providers.file.reading import SUFFIXES
+from batch.providers.file.moments import TimeRules
+from batch.providers.file.names import NameRules
+from batch.providers.file.outcomes import Known, find_outcomes
+from batch.providers.file.reading import OpenedFile
+from batch.providers.file.sheet import Facts
 from batch.providers.file.spec import SPEC
-from batch.providers.file.tables import Facts, SourceFile, TableCache
+from batch.providers.file.tables import TableCache
 
 
-@dataclass(slots=True)
-class _Found:
-    # What going through the files for some symbols brought
-    frames: list[pl.DataFrame] = field(default_factory=list)
-    known: set[str] = field(default_factory=set)
-    errors: dict[str, ProviderError] = field(default_factory=dict)
-    actions: list[CorporateAction] = field(default_factory=list)
+@dataclass(frozen=True, slots=True)
+class FileRules:
+    """How files are read: their times, the symbols of their names, and how much of each."""
+
+    times: TimeRules = field(default_factory=TimeRules)
+    names: NameRules = field(default_factory=NameRules)
+    limits: FileLimits = field(default_factory=FileLimits)
 
 
 class FileProvider:
-    """A `BarProvider` over CSV, CSV.gz and Parquet files with the column names that exporters commonly use.
+    """A `BarProvider` over CSV and Parquet files, with the column names that exporters commonly use.
 
-    A file has a column of symbols, or is of the one symbol that its name begins with; its interval is told
-    from its stamps. Stamps without an offset are in `time_zone`, which also says to which session a bar
-    belongs; daily bars are stamped 00:00 UTC of their local date. Rows come by file in the order of names,
-    then as they stand in it. Nothing is dropped but empty lines: doubtful rows are for the quality checks.
+    A file names its symbols in a column or in its header, or is of the one symbol that its name says; its interval is
+    told from its stamps. Daily bars are stamped 00:00 UTC of their local date. Rows come by file in the order of names,
+    then as they stand in it. What cannot be read is refused by file and line and harms no other row; doubtful rows are
+    for the quality checks.
     """
 
-    def __init__(self, root: Path, *, time_zone: str = "Asia/Tokyo", limits: FileLimits | None = None) -> None:
-        """Take a directory, searched with all below it, or one file, and the most that is read of a file.
+    def __init__(self, root: Path, rules: FileRules | None = None, *, time_zone: str | None = None) -> None:
+        """Take a directory, searched with all below it, or one file, and how they are read.
 
         Raises:
             ConfigurationError: the time zone is unknown.
 
         """
-        try:
-            ZoneInfo(time_zone)
-        except (ZoneInfoNotFoundError, ValueError) as e:
-            raise ConfigurationError(
-                f"time zone of files was {time_zone!r}, expected a name such as 'Asia/Tokyo'"
-            ) from e
+        rules = rules or FileRules(TimeRules(time_zone))
         self._root = root
-        self._tables = TableCache(time_zone, limits or FileLimits())
+        self._tables = TableCache(_check_zone(rules.times), rules.names, rules.limits)
 
     @property
     def name(self) -> str:
@@ -73,16 +71,25 @@ class FileProvider:
         """Return all symbols of the files for market FILE, sorted; None for a section of the TSE.
 
         Raises:
-            ProviderError: there are no files, or one cannot be parsed and does not say whose it is.
+            ProviderError: there are no files, or none says whose it is.
 
         """
         return await asyncio.to_thread(self._find_universe) if market is Market.FILE else None
+
+    async def fetch_left_out(self) -> Sequence[str]:
+        """Return why files, or rows of them, are not taken whose symbol is unknown; those of a symbol are its outcome.
+
+        Raises:
+            ProviderError: there are no files.
+
+        """
+        return await asyncio.to_thread(self._find_left_out)
 
     async def fetch_sessions(self, interval: Interval, count: int, until: date) -> tuple[date, ...] | None:
         """Return the last `count` dates up to `until` that bars of the interval have, oldest first.
 
         Raises:
-            ProviderError: no file holds this interval, or none can be parsed.
+            ProviderError: no file holds this interval.
 
         """
         return await asyncio.to_thread(self._find_sessions, interval, count, until)
@@ -90,117 +97,104 @@ class FileProvider:
     async def fetch_bars(self, request: BarRequest) -> FetchedBars:
         """Return the rows of a request.
 
-        A symbol whose files cannot be parsed gets the outcome `provider_error`, which says where and why.
+        A symbol of whose files something cannot be read has the outcome `invalid`, which says where and why, and the
+        rows that can be read. A symbol that no file has on these days is `not_listed`.
 
         Raises:
-            ProviderError: there are no files, one that may hold any symbol cannot be parsed, or every
-                requested symbol that there are files of failed so.
+            ProviderError: there are no files.
 
         """
         return await asyncio.to_thread(self._find_bars, request)
+
+    def describe(self) -> list[tuple[SourceFile, OpenedFile | Refusal, Facts]]:
+        """Return every file with its layout and what it holds, in the order of names, and folders that are refused.
+
+        Raises:
+            ProviderError: there are no files.
+
+        """
+        listing = list_files(self._root)
+        facts = self._tables.facts(listing.files)
+        found = [(file, self._tables.open(file), each) for file, each in zip(listing.files, facts, strict=True)]
+        lost = [(SourceFile(self._root / r.file, r.file, 0, 0), r, Facts(refusals=(r,))) for r in listing.refusals]
+        return [*found, *lost]
 
     async def close(self) -> None:
         """Do nothing: no file is kept open."""
 
     def _find_universe(self) -> tuple[str, ...]:
-        symbols: set[str] = set()
-        for file in self._files():
-            owner = self._owner(file)
-            symbols |= {owner} if owner else self._tables.facts(file).symbols
+        files, symbols, refusals = list_files(self._root).files, set[str](), list[Refusal]()
+        unnamed = []
+        for file in files:
+            opened = self._tables.open(file)
+            if isinstance(opened, Refusal):
+                refusals.append(opened)
+                symbols |= {opened.symbol} if opened.symbol else set()
+            elif opened.owner:
+                symbols.add(opened.owner)
+            else:
+                unnamed.append(file)
+        for facts in self._tables.facts(unnamed):
+            refusals += facts.refusals
+            symbols |= facts.symbols | {r.symbol for r in facts.refusals if r.symbol}
+        if not symbols and refusals:
+            raise ProviderError(_join(refusals), retryable=False)
         return tuple(sorted(symbols))
 
+    def _find_left_out(self) -> Sequence[str]:
+        found = [refusal for _, _, facts in self.describe() for refusal in facts.refusals]
+        return tuple(refusal.message for refusal in found if refusal.symbol is None)
+
     def _find_sessions(self, interval: Interval, count: int, until: date) -> tuple[date, ...]:
-        sessions: set[date] = set()
-        intervals: set[Interval] = set()
-        errors: list[ProviderError] = []
-        for file in self._files():
-            try:
-                facts = self._tables.facts(file)
-            except ProviderError as e:
-                # Its symbols will say so when their bars are fetched.
-                errors.append(e)
-                continue
-            intervals |= {facts.interval} if facts.interval else set()
-            sessions |= facts.sessions if facts.interval is interval else set()
-        if not intervals and errors:
-            raise errors[0]
+        files = list_files(self._root).files
+        facts = self._tables.facts(files)
+        intervals = {each.interval for each in facts if each.interval}
         if interval not in intervals:
-            raise ProviderError(f"interval was {interval}, the files in {self._root.name} hold {_listed(intervals)}")
-        return tuple(sorted(day for day in sessions if day <= until)[-count:]) if count > 0 else ()
+            refusals = [refusal for each in facts for refusal in each.refusals]
+            held = ", ".join(sorted(intervals)) or "no rows"
+            why = f": {_join(refusals)}" if refusals and not intervals else ""
+            raise ProviderError(
+                f"interval was {interval}, the files in {self._root.name} hold {held}{why}", retryable=False
+            )
+        found: set[date] = set()
+        wanted = [file for file, each in zip(files, facts, strict=True) if each.interval is interval]
+        for sheet, numbers in self._tables.sheets(wanted):
+            rows = sheet.rows.filter(pl.col("file").is_in(numbers)) if len(numbers) < len(sheet.opened) else sheet.rows
+            found |= set(rows["session"].unique().to_list())
+        return tuple(sorted(day for day in found if day <= until)[-count:]) if count > 0 else ()
 
     def _find_bars(self, request: BarRequest) -> FetchedBars:
-        wanted, found = frozenset(request.symbols), _Found()
-        for file in self._files() if wanted else ():
-            owner = self._owner(file)
-            if owner is not None and owner not in wanted:
-                continue
-            try:
-                self._collect(file, request, found)
-            except ProviderError as e:
-                if owner is None:
-                    raise
-                found.errors[owner] = e
-        if found.errors and not found.frames and not found.known - found.errors.keys():
-            raise next(iter(found.errors.values()))
-        empty = pl.DataFrame(schema=RAW_BAR_SCHEMA)
-        bars = pl.concat(found.frames) if found.frames else empty
-        return FetchedBars(bars, _outcomes(request, bars, found), found.actions)
+        wanted = frozenset(request.symbols)
+        files = [file for file in list_files(self._root).files if self._may_hold(file, wanted)] if wanted else []
+        known = Known.of(self._tables.facts(files), request.interval)
+        frames: list[pl.DataFrame] = []
+        actions: list[CorporateAction] = []
+        for sheet, numbers in self._tables.sheets(
+            [f for f, is_held in zip(files, known.holding, strict=True) if is_held]
+        ):
+            asked = pl.col("symbol").is_in(sorted(wanted)) & pl.col("session").is_in(list(request.sessions))
+            frames.append(sheet.rows.filter(asked & pl.col("file").is_in(numbers)))
+            days = set(request.sessions)
+            actions += [a for a in sheet.actions if a.symbol in wanted and a.ex_session in days]
+        bars = pl.concat(frames) if frames else pl.DataFrame(schema=RAW_BAR_SCHEMA)
+        outcomes: Mapping[str, SymbolOutcome] = find_outcomes(request, frozenset(bars["symbol"].unique()), known)
+        return FetchedBars(bars.select(RAW_BAR_SCHEMA.names()), outcomes, actions)
 
-    def _collect(self, file: SourceFile, request: BarRequest, found: _Found) -> None:
-        facts = self._tables.facts(file)
-        symbols = facts.symbols & frozenset(request.symbols)
-        found.known |= symbols
-        if _overlaps(facts, request) and symbols:
-            rows = self._tables.rows(file)
-            asked = pl.col("symbol").is_in(sorted(symbols)) & pl.col("session").is_in(list(request.sessions))
-            taken = rows.filter(asked)
-            found.actions += find_actions(taken, file.path)
-            found.frames.append(taken.select(RAW_BAR_SCHEMA.names()))
-
-    def _owner(self, file: SourceFile) -> str | None:
-        # Return the symbol that a file's name stands for, None if its rows name theirs
-        try:
-            if self._tables.layout(file).has_symbols:
-                return None
-        except ProviderError:
-            pass  # its symbol says so when its bars are fetched
-        return symbol_of_path(file.path)
-
-    def _files(self) -> Iterator[SourceFile]:
-        if self._root.is_dir():
-            paths: Sequence[Path] = sorted(p for p in self._root.rglob("*") if p.is_file() and _is_data(p))
-        else:
-            paths = [self._root] if self._root.is_file() and _is_data(self._root) else []
-        if not paths:
-            state = "holds none" if self._root.exists() else "does not exist"
-            raise ProviderError(f"expected files ending in {', '.join(SUFFIXES)} in {self._root.name}, which {state}")
-        for path in paths:
-            with contextlib.suppress(FileNotFoundError):  # removed since it was listed
-                info = path.stat()
-                yield SourceFile(path, info.st_mtime_ns, info.st_size)
+    def _may_hold(self, file: SourceFile, wanted: frozenset[str]) -> bool:
+        opened = self._tables.open(file)
+        owner = opened.symbol if isinstance(opened, Refusal) else opened.owner
+        return owner in wanted if owner else isinstance(opened, OpenedFile)
 
 
-def _is_data(path: Path) -> bool:
-    return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
+def _check_zone(times: TimeRules) -> TimeRules:
+    try:
+        if times.zone is not None:
+            ZoneInfo(times.zone)
+    except (ZoneInfoNotFoundError, ValueError) as e:
+        raise ConfigurationError(f"time zone of files was {times.zone!r}, expected a name such as 'Asia/Tokyo'") from e
+    return times
 
 
-def _overlaps(facts: Facts, request: BarRequest) -> bool:
-    return facts.interval is request.interval and not facts.sessions.isdisjoint(request.sessions)
-
-
-def _outcomes(request: BarRequest, bars: pl.DataFrame, found: _Found) -> dict[str, SymbolOutcome]:
-    # Return a word on each symbol that brought no rows, or not all: one of its files may have failed
-    brought = set(bars["symbol"].unique())
-    outcomes: dict[str, SymbolOutcome] = {}
-    for symbol in request.symbols:
-        if symbol in found.errors:
-            outcomes[symbol] = SymbolOutcome(symbol, Outcome.PROVIDER_ERROR, message=found.errors[symbol].message)
-        elif symbol not in found.known:
-            outcomes[symbol] = SymbolOutcome(symbol, Outcome.NOT_LISTED, message="no file holds it")
-        elif symbol not in brought:
-            outcomes[symbol] = SymbolOutcome(symbol, Outcome.NO_TRADES)
-    return outcomes
-
-
-def _listed(intervals: set[Interval]) -> str:
-    return ", ".join(sorted(intervals)) or "no rows"
+def _join(refusals: Sequence[Refusal]) -> str:
+    more = f"; {len(refusals) - 3:,} more" if len(refusals) > 3 else ""
+    return "; ".join(refusal.message for refusal in refusals[:3]) + more

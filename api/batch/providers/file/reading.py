@@ -1,110 +1,210 @@
-"""Columns out of a file's bytes: CSV, gzipped CSV, Parquet."""
+"""Columns out of the bytes of files: CSV, gzipped CSV, Parquet; files of one layout are read as one."""
 
-import contextlib
 import csv
 import io
-import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from batch.providers.file.errors import refuse_file
-from batch.providers.file.layout import Layout, Role, parse_layout
+from batch.errors import InvalidRequest
+from batch.providers.file.errors import FileRefused, Refusal, refuse_file
+from batch.providers.file.folder import SourceFile
 from batch.providers.file.limits import DAMAGED, FileLimits
+from batch.providers.file.names import NameRules
+from batch.providers.file.recognise.header import find_layout, find_table_layout
+from batch.providers.file.recognise.layout import Block, Layout, find_missing
+from batch.providers.file.recognise.text import to_utf8
 
-#: The endings of files that the provider looks at.
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
-
-# Excel in Japan saves CSV as CP932.
-_ENCODINGS = ("utf-8-sig", "cp932")
-_SEPARATORS = ",;\t"
+_POLARS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+#: Broken lines of one file that are named.
+_MOST_NAMED = 20
 
 
-def read_layout(path: Path, limits: FileLimits) -> Layout:
-    """Return the layout of a file, reading no more than its header.
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """A file whose header was read: whose it is by its name, None where its rows say so."""
+
+    file: SourceFile
+    layout: Layout
+    encoding: str
+    owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The cells of some files of one layout, under the names of their roles, with `row`, `file` and `line`.
+
+    `file` is the number of the file. CSV cells are text, an empty one is null. `refusals` are lines that are no rows.
+    """
+
+    frame: pl.DataFrame
+    refusals: Sequence[Refusal]
+
+
+class Uneven(Exception):
+    """Some files cannot be read as one: a line is broken, or a cell holds a line's end."""
+
+
+def open_file(file: SourceFile, limits: FileLimits, rules: NameRules) -> OpenedFile:
+    """Return the layout of a file and whose it is, reading no more than its first lines.
 
     Raises:
-        ProviderError: the file cannot be read, or lacks a column.
+        FileRefused: it cannot be read, lacks a column, or neither its rows nor its name say whose it is.
 
     """
     try:
-        if path.suffix.lower() == ".parquet":
-            return parse_layout(list(pl.read_parquet_schema(path)), path)
-        header = _decode(limits.read_header(path), path).rstrip("\r\n")
-        return parse_layout(next(csv.reader([header], delimiter=_separator(header)), []), path)
-    except (*DAMAGED, csv.Error, pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
-        raise _unreadable(path, e) from e
+        layout, encoding = _read_layout(file.path, limits)
+    except (*DAMAGED, csv.Error, *_POLARS) as e:
+        raise _unreadable(file.path, e) from e
+    except InvalidRequest as e:
+        raise refuse_file(file.path, e.message, line=1) from e
+    if missing := find_missing(layout):
+        found = ", ".join(layout.header)[:120]
+        line = layout.first_line - 1
+        raise refuse_file(file.path, f"expected a column {', '.join(missing)}, found only {found!r}", line=max(1, line))
+    if layout.has_symbols:
+        return OpenedFile(file, layout, encoding, None)
+    try:
+        return OpenedFile(file, layout, encoding, rules.find(file.name))
+    except InvalidRequest as e:
+        raise refuse_file(file.path, e.message) from e
 
 
-def read_columns(path: Path, layout: Layout, roles: Sequence[Role], limits: FileLimits) -> pl.DataFrame:
-    """Return some columns of a file under the names of their roles, one row per row of the file.
+def find_owner(file: SourceFile, rules: NameRules) -> str | None:
+    """Return whose a file is that could not be opened, by its name; None if that does not say."""
+    try:
+        return rules.find(file.name)
+    except InvalidRequest:
+        return None
 
-    CSV cells are text, an empty one is null; an empty line is a row of nulls, so that row n is line n + 2.
+
+def read_tables(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
+    """Return the cells of some CSV files of one layout, or of one Parquet file.
 
     Raises:
-        ProviderError: the file cannot be read, or is larger than is read of one.
+        FileRefused: the only file cannot be read, or is larger than is read of one.
+        Uneven: there are several, and they cannot be read as one.
 
     """
-    numbers = {role: layout.columns[role] for role in roles if role in layout.columns}
     try:
-        if path.suffix.lower() == ".parquet":
-            names = list(pl.read_parquet_schema(path))
-            limits.check_table(path, pl.scan_parquet(path).select(pl.len()).collect().item(), len(numbers))
-            frame = pl.read_parquet(path, columns=[names[n] for n in numbers.values()])
-            return frame.select(pl.col(names[n]).alias(role.value) for role, n in numbers.items())
-        content = _to_utf8(limits.read_csv(path), path)
-    except (*DAMAGED, pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
-        raise _unreadable(path, e) from e
+        if opened[0].file.path.suffix.lower() == ".parquet":
+            return _read_parquet(opened[0], limits)
+        return _read_texts(opened, limits)
+    except (*DAMAGED, *_POLARS) as e:
+        if len(opened) > 1:
+            raise Uneven from e
+        raise _unreadable(opened[0].file.path, e) from e
+    except FileRefused as e:
+        if len(opened) > 1:
+            raise Uneven from e
+        raise
+
+
+def _read_layout(path: Path, limits: FileLimits) -> tuple[Layout, str]:
+    if path.suffix.lower() == ".parquet":
+        return find_table_layout(list(pl.read_parquet_schema(path))), "Parquet"
+    head = limits.read_head(path)
+    text, encoding = to_utf8(head.content, path, is_cut=head.is_cut)
+    if not text.strip():
+        raise refuse_file(path, "expected a header and rows, found an empty file", line=1)
+    return find_layout(text.decode()), encoding
+
+
+def _read_parquet(opened: OpenedFile, limits: FileLimits) -> Cells:
+    path, blocks = opened.file.path, opened.layout.blocks
+    names = list(pl.read_parquet_schema(path))
+    wanted = sorted({number for block in blocks for _, number in block.columns})
+    limits.check_table(path, pl.scan_parquet(path).select(pl.len()).collect().item(), len(wanted))
+    frame = pl.read_parquet(path, columns=[names[n] for n in wanted])
+    return Cells(_by_block(frame, blocks, names, opened.layout.first_line, [frame.height]), ())
+
+
+def _read_texts(opened: Sequence[OpenedFile], limits: FileLimits) -> Cells:
+    layout = opened[0].layout
+    bodies = [_read_body(each, limits) for each in opened]
+    counts = [body.count(b"\n") for body in bodies]
+    whole = b"".join(bodies) if len(bodies) > 1 else bodies[0]
+    names = [f"column_{n + 1}" for n in range(len(layout.header))]
+    wanted = sorted({number for block in layout.blocks for _, number in block.columns})
+    refusals: list[Refusal] = []
     try:
-        return _parse_csv(content, layout, numbers)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
-        raise _locate(path, content, layout, e) from e
+        frame = _parse(whole, layout, wanted)
+    except _POLARS:
+        if len(opened) > 1:
+            raise
+        whole = _drop_broken(whole, opened[0], refusals)
+        frame = _parse(whole, layout, wanted)
+    if frame.height != sum(counts):
+        if len(opened) > 1:
+            raise Uneven
+        counts = [frame.height]
+    return Cells(_by_block(frame, layout.blocks, names, layout.first_line, counts), refusals)
 
 
-def _parse_csv(content: bytes, layout: Layout, numbers: dict[Role, int]) -> pl.DataFrame:
-    frame = pl.read_csv(
-        content,
-        has_header=False,
-        skip_rows=1,
-        schema={f"column_{n + 1}": pl.String() for n in range(layout.width)},
-        columns=[f"column_{n + 1}" for n in sorted(set(numbers.values()))],
-        separator=_separator(content.partition(b"\n")[0].decode()),
-    )
-    return frame.select(pl.col(f"column_{n + 1}").alias(role.value) for role, n in numbers.items())
+def _read_body(opened: OpenedFile, limits: FileLimits) -> bytes:
+    text, _ = to_utf8(limits.read_csv(opened.file.path), opened.file.path)
+    start = 0
+    for _ in range(opened.layout.first_line - 1):
+        end = text.find(b"\n", start)
+        start = end + 1 if end >= 0 else len(text)
+    body = text[start:]
+    return body if not body or body.endswith(b"\n") else body + b"\n"
 
 
-def _to_utf8(content: bytearray, path: Path) -> bytes:
-    if not content.isascii():
-        return _decode(content, path).encode()
-    return bytes(content)
+def _parse(body: bytes, layout: Layout, wanted: Sequence[int]) -> pl.DataFrame:
+    schema = {f"column_{n + 1}": pl.String() for n in range(len(layout.header))}
+    if not body:
+        return pl.DataFrame(schema={f"column_{n + 1}": pl.String() for n in wanted})
+    columns = [f"column_{n + 1}" for n in wanted]
+    return pl.read_csv(body, has_header=False, schema=schema, columns=columns, separator=layout.separator)
 
 
-def _decode(content: bytes | bytearray, path: Path) -> str:
-    for encoding in _ENCODINGS:
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise refuse_file(path, f"expected text in {' or '.join(_ENCODINGS)}, found other bytes")
+def _by_block(
+    frame: pl.DataFrame, blocks: Sequence[Block], names: Sequence[str], first_line: int, counts: Sequence[int]
+) -> pl.DataFrame:
+    place = pl.int_range(pl.len(), dtype=pl.Int64)
+    files = pl.Series("file", range(len(counts)), dtype=pl.UInt32).gather(_repeat(counts))
+    starts = pl.Series([0, *counts[:-1]], dtype=pl.Int64).cum_sum().gather(_repeat(counts))
+    numbered = frame.with_columns(files, line=place - starts + first_line)
+    parts = [
+        numbered.select(
+            *(pl.col(names[n]).alias(role.value) for role, n in block.columns),
+            *([pl.lit(block.symbol).alias("symbol")] if block.symbol else []),
+            "file",
+            "line",
+        )
+        for block in blocks
+    ]
+    return pl.concat(parts, how="diagonal").with_row_index("row")
 
 
-def _separator(header: str) -> str:
-    return max(_SEPARATORS, key=header.count)
+def _repeat(counts: Sequence[int]) -> pl.Series:
+    import numpy as np  # noqa: PLC0415  only here
+
+    return pl.Series(np.repeat(np.arange(len(counts)), counts))
 
 
-def _locate(path: Path, content: bytes, layout: Layout, error: BaseException) -> Exception:
-    # Polars does not say where; only a broken file pays for the second look.
-    text = content.decode()
-    rows = csv.reader(io.StringIO(text), delimiter=_separator(text.partition("\n")[0]))
-    with contextlib.suppress(csv.Error):
-        for row in itertools.islice(rows, 1, None):
-            if len(row) > layout.width:
-                why = f"expected {layout.width} fields as in the header, found {len(row)}"
-                return refuse_file(path, why, line=rows.line_num)
-    return _unreadable(path, error)
+def _drop_broken(body: bytes, opened: OpenedFile, refusals: list[Refusal]) -> bytes:
+    """Return a text with empty lines in place of those with too many fields; polars does not say where they are."""
+    layout, text = opened.layout, body.decode()
+    width, kept = len(layout.header), text.split("\n")
+    broken = 0
+    rows = csv.reader(io.StringIO(text), delimiter=layout.separator)
+    begin = 0
+    for row in rows:
+        if len(row) > width:
+            broken += 1
+            kept[begin : rows.line_num] = [""] * (rows.line_num - begin)
+            if broken <= _MOST_NAMED:
+                why = f"expected {width} fields as in the header, found {len(row)}"
+                line = begin + layout.first_line
+                refusals.append(Refusal(opened.file.name, why, line, symbol=opened.owner, rows=1))
+        begin = rows.line_num
+    return "\n".join(kept).encode()
 
 
-def _unreadable(path: Path, error: BaseException) -> Exception:
+def _unreadable(path: Path, error: BaseException) -> FileRefused:
     why = str(error).strip().partition("\n")[0] or type(error).__name__
     return refuse_file(path, f"expected a readable {path.suffix.lstrip('.')} file, found: {why[:200]}")

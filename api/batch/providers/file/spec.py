@@ -1,6 +1,7 @@
 """What the file provider says of itself."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -14,7 +15,10 @@ class FileSettings(ProviderSettings):
     """The settings of the file provider."""
 
     file_dir: Path | None = Field(default=None, validation_alias="KABOOM_FILE_DIR")
-    file_time_zone: str = Field(default="Asia/Tokyo", validation_alias="KABOOM_FILE_TIME_ZONE")
+    file_time_zone: str | None = Field(default=None, validation_alias="KABOOM_FILE_TIME_ZONE")
+    file_date_order: Literal["mdy", "dmy"] | None = Field(default=None, validation_alias="KABOOM_FILE_DATE_ORDER")
+    file_symbol_pattern: str | None = Field(default=None, validation_alias="KABOOM_FILE_SYMBOL_PATTERN")
+    file_symbols: Path | None = Field(default=None, validation_alias="KABOOM_FILE_SYMBOLS")
     file_max_mb: int = Field(default=256, ge=1, le=1_000_000, validation_alias="KABOOM_FILE_MAX_MB")
 
 

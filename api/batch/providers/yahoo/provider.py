@@ -14,6 +14,7 @@ from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.universe import Market
 from batch.providers.base import BarRequest, Capabilities, FetchedBars
+from batch.providers.divided_prices import day_prices, find_divisors, undivide
 from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
 from batch.providers.rows import SymbolRows, build_frame
 from batch.providers.shaping import lengthen, of_sessions
@@ -21,7 +22,6 @@ from batch.providers.yahoo.get import YahooSource
 from batch.providers.yahoo.parse import parse_chart, parse_splits
 from batch.providers.yahoo.query import ChartQuery, ask_charts
 from batch.providers.yahoo.spec import SPEC
-from batch.providers.yahoo.splits import day_prices, find_divisors, undivide
 
 
 class YahooProvider:

@@ -22,10 +22,10 @@ from batch.market.calendar import last_sessions
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome
+from batch.providers.divided_prices import DayPrices, find_divisors
 from batch.providers.limiter.rate_limiter import NoRateLimit
 from batch.providers.yahoo.get import YahooSource
 from batch.providers.yahoo.provider import YahooProvider
-from batch.providers.yahoo.splits import DayPrices, find_divisors
 from tests.fixtures.providers.fake_yahoo import FakeYahoo, yahoo_server
 
 TODAY = date(2026, 11, 16)

@@ -43,6 +43,7 @@ class Case:
         has_minutes: whether it has their 1m bars, too.
         universe: what it has to say of TSE Prime.
         has_files: whether it takes bars from bulk files, by which its capabilities are more than the registry says.
+        on_closed_day: the outcome of its symbols on a day on which the exchange is closed.
 
     """
 
@@ -51,6 +52,7 @@ class Case:
     has_minutes: bool = True
     universe: tuple[str, ...] | None = None
     has_files: bool = False
+    on_closed_day: Outcome = Outcome.NO_TRADES
 
 
 @contextmanager
@@ -64,7 +66,7 @@ def _file(directory: Path) -> Iterator[Case]:
     lines = ["Ticker,Date,Open,High,Low,Close,Volume"]
     lines += [f"{s}.T,{day},10,12,9,11,100" for s in (*SYMBOLS, "9984") for day in SESSIONS]
     (directory / "bars.csv").write_text("\n".join(lines) + "\n")
-    yield Case(FileProvider(directory), "NOPE", has_minutes=False)
+    yield Case(FileProvider(directory), "NOPE", has_minutes=False, on_closed_day=Outcome.NOT_LISTED)
 
 
 def _remote(name: str) -> Callable[[Path], AbstractContextManager[Case]]:
@@ -170,7 +172,7 @@ class TestProviderContract:
     def test_closed_day_has_no_trades(self, case: Case) -> None:
         fetched = fetch(case, SYMBOLS, (date(2024, 11, 4),))
         assert fetched.bars.is_empty()
-        assert {s: o.outcome for s, o in fetched.outcomes.items()} == dict.fromkeys(SYMBOLS, Outcome.NO_TRADES)
+        assert {s: o.outcome for s, o in fetched.outcomes.items()} == dict.fromkeys(SYMBOLS, case.on_closed_day)
 
     @pytest.mark.parametrize(("symbols", "sessions"), [((), SESSIONS), (SYMBOLS, ()), ((), ())])
     def test_empty_request_has_an_empty_answer(

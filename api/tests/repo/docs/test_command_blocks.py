@@ -17,6 +17,7 @@ NOT_RUN = {
     "docs/how-to/drive-with-n8n.md": 2,
     "docs/how-to/refresh-quotes-and-symbols.md": 3,
     "docs/how-to/run-with-docker.md": 6,
+    "docs/how-to/use-your-own-files.md": 5,
 }
 
 

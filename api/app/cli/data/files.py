@@ -1,0 +1,135 @@
+"""`kaboom files check`: what Kaboom reads of a folder of files, before anything is stored."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from app.cli.exits import Exit
+from app.cli.options import Json
+from app.cli.output.text import add_row, new_table
+from app.cli.session import Session
+from app.settings import load_settings
+from app.words.speaker import Speaker
+
+if TYPE_CHECKING:
+    from batch.providers.file.provider import FileProvider
+
+app = typer.Typer(help="Look at files of your own before they are ingested.", no_args_is_help=True)
+
+#: Refusals of one file that are shown; --json has them all.
+_MOST_REFUSALS = 5
+_MOST_SYMBOLS = 4
+_PREFIX = "KABOOM_FILE_"
+
+TimeZone = Annotated[str | None, typer.Option(help="time zone of times without one (env: KABOOM_FILE_TIME_ZONE)")]
+DateOrder = Annotated[
+    Literal["mdy", "dmy"] | None, typer.Option(help="order of 11/5/2024 (env: KABOOM_FILE_DATE_ORDER)")
+]
+SymbolPattern = Annotated[
+    str | None, typer.Option(help="regular expression of the symbol in a name (env: KABOOM_FILE_SYMBOL_PATTERN)")
+]
+SymbolList = Annotated[
+    Path | None, typer.Option("--symbols", help="CSV of file names and their symbols (env: KABOOM_FILE_SYMBOLS)")
+]
+
+
+@app.command("check")
+def check_files(
+    context: typer.Context,
+    folder: Annotated[Path | None, typer.Argument(help="folder, or one file (default: KABOOM_FILE_DIR)")] = None,
+    symbol_pattern: SymbolPattern = None,
+    symbols: SymbolList = None,
+    time_zone: TimeZone = None,
+    date_order: DateOrder = None,
+    *,
+    json: Json = False,
+) -> int:
+    """Show what each file holds and every refusal with its line; nothing is stored."""
+    session: Session = context.obj.with_json(json)
+    given: dict[str, object] = {
+        "file_dir": folder,
+        "file_symbol_pattern": symbol_pattern,
+        "file_symbols": symbols,
+        "file_time_zone": time_zone,
+        "file_date_order": date_order,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    files = _describe(_build(given))
+    if session.is_json:
+        session.print_json({"files": files})
+    else:
+        _show(session, files, {name: value for name, value in given.items() if name != "file_dir"})
+    refused = sum(not file["rows"] for file in files)
+    if refused == len(files):
+        return Exit.JOB_FAILED
+    return Exit.PARTIAL if any(file["refusals"] for file in files) else Exit.OK
+
+
+def _build(given: dict[str, object]) -> "FileProvider":
+    from batch.errors import ConfigurationError  # noqa: PLC0415  beside the next
+    from batch.providers.file.build import read_rules  # noqa: PLC0415  polars, which other commands do without
+    from batch.providers.file.provider import FileProvider  # noqa: PLC0415  the same
+    from batch.providers.file.spec import FileSettings  # noqa: PLC0415  the same
+
+    known = load_settings()
+    settings = FileSettings(**{name: getattr(known, name) for name in FileSettings.model_fields} | given)  # type: ignore[arg-type]
+    if settings.file_dir is None:
+        raise ConfigurationError("provider was file and KABOOM_FILE_DIR is not set: name the folder of your files")
+    return FileProvider(settings.file_dir.resolve(), read_rules(settings))
+
+
+def _describe(provider: "FileProvider") -> list[dict[str, Any]]:
+    from batch.providers.file.check import describe_files  # noqa: PLC0415  polars, which other commands do without
+
+    return describe_files(provider)
+
+
+def _show(session: Session, files: Sequence[dict[str, Any]], given: dict[str, object]) -> None:
+    words = session.words
+    session.show(_file_table(words, files))
+    for file in files:
+        for note in file["notes"]:
+            session.show(f"{file['file']}: {words.detail(note)}")
+    refused = [file for file in files if file["refusals"]]
+    for file in refused:
+        for refusal in file["refusals"][:_MOST_REFUSALS]:
+            is_whole = refusal["line"] is None
+            text = f"{file['file']}: {words.detail(refusal['why'])}" if is_whole else words.detail(refusal["message"])
+            session.show(text)
+        if (more := len(file["refusals"]) - _MOST_REFUSALS) > 0:
+            session.show(words.say("more_refusals", file=file["file"], count=more))
+    rows = sum(file["rows"] for file in files)
+    symbols = len({symbol for file in files for symbol in file["symbols"]})
+    session.say("files_checked", files=len(files), symbols=symbols, rows=rows, refused=len(refused))
+    intervals = sorted({file["interval"] for file in files if file["interval"]})
+    if intervals:
+        options = [f"{_PREFIX}{name.removeprefix('file_').upper()}={value}" for name, value in given.items()]
+        command = " ".join([*options, "kaboom ingest run-daily --provider file --wait", *_intervals(files)])
+        session.say("files_next", command=command)
+
+
+def _intervals(files: Sequence[dict[str, Any]]) -> list[str]:
+    longest: dict[str, int] = {}
+    for file in files:
+        if file["interval"]:
+            longest[file["interval"]] = max(longest.get(file["interval"], 0), file["sessions"])
+    return [f"--interval {interval}={count}" for interval, count in sorted(longest.items())]
+
+
+def _file_table(words: Speaker, files: Sequence[dict[str, Any]]) -> Table:
+    columns = ("file", "symbols", "interval", "rows", "from", "to", "encoding", "time zone", "columns")
+    table = new_table(words, *columns, right={"rows"}, whole={"from", "to"})
+    for file in files:
+        names, count = file["symbols"][:_MOST_SYMBOLS], len(file["symbols"])
+        shown = " ".join(names) + (f" … {count:,}" if count > len(names) else "")
+        columns = file["columns"].items()
+        recognised = " ".join(name if name.lower() == role else f"{role}={name}" for role, name in columns)
+        unknown = words.say("unknown_columns", names=", ".join(file["unknown"])) if file["unknown"] else ""
+        cells = (file["interval"] or "-", f"{file['rows']:,}", file["first"] or "", file["last"] or "")
+        add_row(
+            table, file["file"], shown, *cells, file["encoding"], file["time_zone"] or "", f"{recognised} {unknown}"
+        )
+    return table

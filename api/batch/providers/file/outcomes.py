@@ -1,0 +1,72 @@
+"""The outcome of each symbol of a request to files: what is refused, and what the files do not have; pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from batch.market.calendar import is_session
+from batch.market.interval import Interval
+from batch.market.outcome import Outcome, SymbolOutcome
+from batch.providers.base import BarRequest
+from batch.providers.file.errors import Refusal
+from batch.providers.file.names import is_tse_code
+from batch.providers.file.sheet import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What some files hold of an interval.
+
+    Attributes:
+        holding: whether each file holds any bar of the interval.
+        spans: symbol → its first and last session.
+        refusals: symbol → what of its rows and files is refused.
+
+    """
+
+    holding: Sequence[bool]
+    spans: Mapping[str, tuple[date, date]] = field(default_factory=dict)
+    refusals: Mapping[str, Sequence[Refusal]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, facts: Sequence[Facts], interval: Interval) -> "Known":
+        """Return what files hold, by the facts of each."""
+        spans: dict[str, tuple[date, date]] = {}
+        refusals: dict[str, list[Refusal]] = {}
+        for each in facts:
+            for refusal in each.refusals:
+                if refusal.symbol:
+                    refusals.setdefault(refusal.symbol, []).append(refusal)
+            for symbol, (first, last) in each.spans.items() if each.interval is interval else ():
+                known = spans.get(symbol, (first, last))
+                spans[symbol] = (min(first, known[0]), max(last, known[1]))
+        return cls([each.interval is interval for each in facts], spans, refusals)
+
+
+def find_outcomes(request: BarRequest, brought: frozenset[str], known: Known) -> dict[str, SymbolOutcome]:
+    """Return the outcome of each symbol that brought no rows, or of which something is refused."""
+    outcomes: dict[str, SymbolOutcome] = {}
+    for symbol in request.symbols:
+        if refusals := known.refusals.get(symbol):
+            more = f"; {len(refusals) - 1:,} more" if len(refusals) > 1 else ""
+            outcomes[symbol] = SymbolOutcome(symbol, Outcome.INVALID, message=refusals[0].message + more)
+        elif symbol not in brought:
+            outcomes[symbol] = _find_absence(symbol, request.sessions, known.spans.get(symbol))
+    return outcomes
+
+
+def _find_absence(symbol: str, sessions: Sequence[date], span: tuple[date, date] | None) -> SymbolOutcome:
+    """Return why a symbol has no rows: within its days an exchange may have been open without a trade."""
+    if span is None:
+        return SymbolOutcome(symbol, Outcome.NOT_LISTED, message="not in your files")
+    first, last = span
+    inside = [day for day in sessions if first <= day <= last]
+    if any(_is_open(symbol, day) for day in inside):
+        return SymbolOutcome(symbol, Outcome.NO_TRADES)
+    message = f"not in your files on these days; they have it from {first} to {last}"
+    return SymbolOutcome(symbol, Outcome.NOT_LISTED, message=message)
+
+
+def _is_open(symbol: str, day: date) -> bool:
+    """Return whether an exchange may have been open; of Tokyo's issues it is known."""
+    return is_session(day) if is_tse_code(symbol) else day.weekday() < 5

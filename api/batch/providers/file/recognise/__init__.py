@@ -1,0 +1,1 @@
+"""Recognising what a file holds: its encoding, header, dates, numbers and interval; pure."""

@@ -1,0 +1,94 @@
+"""What a text says of a time: its wall clock, its offset from UTC, and why it is refused; each spelling once; pure."""
+
+import polars as pl
+
+_DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d-%b-%Y", "%b %d, %Y", "%Y年%m月%d日", "%Y.%m.%d", "%d %b %Y")
+_CLOCKS = ("", " %H:%M:%S%.f", " %H:%M", " %H%M", " %H%M%S", " %I:%M:%S %p", " %I:%M %p")
+_FORMATS = tuple(day + clock for day in _DAYS for clock in _CLOCKS)
+_NAIVE = pl.Datetime("us")
+# Seconds have 9 or 10 digits between 1973 and 2286; three more for each finer unit.
+_EPOCH = r"^-?\d{9,19}(\.0*)?$"
+_UNIT_DIVISORS = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))
+_OFFSET = r"\d\s*(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})$"
+_TWO_DIGITS = (
+    r"^(\d{1,2}[/\-.]\d{1,2}[/\-.]\d{2}|\d{1,2}[- ][A-Za-z]{3}[- ]\d{2}|[A-Za-z]{3} \d{1,2}, \d{2}|\d{6})(\s.*)?$"
+)
+_NUMBERED = r"^(?P<one>\d{1,2})[/\-.](?P<two>\d{1,2})[/\-.](?P<year>\d{4})(?P<rest>(\s.*)?)$"
+
+TWO_DIGITS, UNREADABLE = "two_digits", "unreadable"
+
+
+def read_times(texts: pl.Series) -> pl.DataFrame:
+    """Return what each of some distinct texts says, in their order.
+
+    Columns: `text`; `wall`, naive, by the text's own clock; `offset`, minutes ahead of UTC, null if there is none;
+    `is_day`, without a clock; `one` and `two`, the first numbers of 11/5/2024, whose order only a file tells, with
+    `swapped`, the time if the day comes first; `fault`, why it is refused.
+    """
+    given = pl.DataFrame({"text": texts}).with_columns(
+        plain=pl.col("text").str.strip_chars().str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2})T", "${1} ")
+    )
+    plain = pl.col("plain")
+    given = given.with_columns(
+        pl.when(plain.str.contains(_TWO_DIGITS)).then(pl.lit(TWO_DIGITS)).alias("fault"),
+        is_epoch=plain.str.contains(_EPOCH),
+        offset=_offset(plain),
+    )
+    parts = given["plain"].str.extract_groups(_NUMBERED).struct.unnest()
+    given = given.with_columns(parts.select(pl.col("one", "two").cast(pl.Int32), "year", "rest"))
+    return _parse(given).select("text", "wall", "offset", "is_day", "one", "two", "swapped", "fault")
+
+
+def _offset(plain: pl.Expr) -> pl.Expr:
+    groups = plain.str.extract_groups(_OFFSET)
+    minutes = groups.struct["hours"].cast(pl.Int32) * 60 + groups.struct["minutes"].cast(pl.Int32)
+    signed = pl.when(groups.struct["sign"] == "-").then(-minutes).otherwise(minutes)
+    # A day such as 14-04-2023 ends like an offset, but has no clock.
+    with_clock = pl.when(plain.str.contains(":")).then(signed)
+    return pl.when(plain.str.ends_with("Z") | plain.str.contains(_EPOCH)).then(0).otherwise(with_clock)
+
+
+def _parse(given: pl.DataFrame) -> pl.DataFrame:
+    plain, is_free = pl.col("plain"), pl.col("fault").is_null()
+    without = plain.str.replace(r"(Z|\s*[+-]\d{2}:?\d{2})$", "")
+    naive = pl.when(pl.col("offset").is_null()).then(plain).otherwise(without)
+    mdy = pl.format("{}-{}-{}{}", "year", "one", "two", "rest")
+    dmy = pl.format("{}-{}-{}{}", "year", "two", "one", "rest")
+    texts = given.select(
+        first=pl.when(is_free & ~pl.col("is_epoch")).then(pl.when(pl.col("one").is_null()).then(naive).otherwise(mdy)),
+        second=pl.when(is_free & pl.col("one").is_not_null()).then(dmy),
+    )
+    wall, swapped = parse_naive(texts["first"]), parse_naive(texts["second"])
+    given = given.with_columns(wall, swapped.alias("swapped"))
+    given = given.with_columns(wall=pl.when("is_epoch").then(_from_epoch(plain)).otherwise("wall"))
+    is_unread = is_free & pl.col("wall").is_null() & pl.col("swapped").is_null() & pl.col("text").is_not_null()
+    return given.with_columns(
+        fault=pl.when(is_unread).then(pl.lit(UNREADABLE)).otherwise("fault"),
+        is_day=~plain.str.contains(":") & ~pl.col("is_epoch") & ~plain.str.contains(r"\s\d{3,6}$"),
+    )
+
+
+def parse_naive(texts: pl.Series) -> pl.Series:
+    """Return texts as wall clocks, named `wall`, null where one has no known form."""
+    found = pl.Series("wall", [None] * len(texts), dtype=_NAIVE)
+    open_ = texts.is_not_null()
+    forms = list(_FORMATS)
+    while forms and open_.any():
+        sample = texts.filter(open_).head(1)
+        form = next((form for form in forms if _read(sample, form)[0] is not None), forms[0])
+        forms.remove(form)
+        found = found.zip_with(~open_, _read(texts, form)).alias("wall")
+        open_ = texts.is_not_null() & found.is_null()
+    return found
+
+
+def _read(texts: pl.Series, form: str) -> pl.Series:
+    return texts.str.strptime(_NAIVE, form, strict=False)
+
+
+def _from_epoch(plain: pl.Expr) -> pl.Expr:
+    number = plain.str.replace(r"\.0*$", "").cast(pl.Int64, strict=False)
+    micros = number // 1_000
+    for bound, factor in reversed(_UNIT_DIVISORS):
+        micros = pl.when(number.abs() < bound).then(number * factor).otherwise(micros)
+    return micros.cast(_NAIVE)

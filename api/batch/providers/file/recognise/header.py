@@ -1,0 +1,87 @@
+"""Finding the header of a file: below title lines, in one row or in pandas' two or three; pure."""
+
+import ast
+import csv
+import re
+from collections.abc import Sequence
+from itertools import islice
+
+from batch.providers.file.names import parse_file_symbol
+from batch.providers.file.recognise.layout import TIMES, Block, Layout, Role, find_missing, find_role, is_known, lay_out
+
+_SEPARATORS = ",;\t|"
+#: A header stands in one of so many lines.
+_MOST_LINES = 30
+#: What pandas writes before the names of prices, and before those of symbols, in a header of several rows.
+_LEVELS = frozenset({"price", "prices", "ticker", "tickers", "attributes", "symbols", ""})
+_PAIR = re.compile(r"^\('[^']*', '[^']*'\)$")
+
+
+def find_layout(head: str) -> Layout:
+    """Return the layout of a text by its first lines; where no line is a whole header, that of the best one."""
+    rows = [_cells(line) for line in islice(head.splitlines(), _MOST_LINES)]
+    best: Layout | None = None
+    for number, (cells, separator) in enumerate(rows):
+        if wide := _find_wide(rows[number : number + 3], number):
+            return wide
+        layout = lay_out(cells, first_line=number + 2, separator=separator)
+        if not find_missing(layout):
+            return layout
+        if best is None or len(layout.columns) > len(best.columns):
+            best = layout
+    return best or lay_out([])
+
+
+def find_table_layout(names: Sequence[str]) -> Layout:
+    """Return the layout of a table with types, by the names of its columns; pandas writes a pair as a text."""
+    if sum(_PAIR.match(name) is not None for name in names) < len(names) // 2:
+        return lay_out(names, separator="")
+    pairs = [ast.literal_eval(name) if _PAIR.match(name) else (name, "") for name in names]
+    prices, symbols = zip(*pairs, strict=True)
+    if sum(find_role(name) is not None for name in prices) < sum(find_role(name) is not None for name in symbols):
+        prices, symbols = symbols, prices
+    return _build_wide(prices, symbols, index=names, first_line=1, separator="")
+
+
+def _cells(line: str) -> tuple[list[str], str]:
+    separator = max(_SEPARATORS, key=line.count)
+    return next(csv.reader([line], delimiter=separator), []), separator
+
+
+def _find_wide(rows: Sequence[tuple[list[str], str]], number: int) -> Layout | None:
+    """Return the layout of two or three rows that name the prices, the symbols and the index, in pandas' ways."""
+    if len(rows) < 2 or len(rows[0][0]) < 5 or len(rows[0][0]) != len(rows[1][0]):
+        return None
+    (first, separator), (second, _) = rows[0], rows[1]
+    if not all(row[0].strip().lower() in _LEVELS for row in (first, second)):
+        return None
+    prices, symbols = (first, second) if find_role(first[1]) else (second, first)
+    if not all(find_role(name) or is_known(name) for name in prices[1:]):
+        return None
+    index = rows[2][0] if len(rows) > 2 else []
+    has_index = bool(index) and not any(cell.strip() for cell in index[1:])
+    lines = 3 if has_index else 2
+    return _build_wide(prices, symbols, index=index if has_index else ["Date"], first_line=number + lines + 1,
+                       separator=separator)  # fmt: skip
+
+
+def _build_wide(
+    prices: Sequence[str], symbols: Sequence[str], *, index: Sequence[str], first_line: int, separator: str
+) -> Layout:
+    times: list[tuple[Role, int]] = [
+        (role, n) for n, name in enumerate(index) if (role := find_role(name)) in TIMES and role is not None
+    ] or [(Role.DATE, 0)]
+    taken = {n for _, n in times}
+    columns: dict[str, dict[Role, int]] = {}
+    unused = list[str]()
+    for number, (price, symbol) in enumerate(zip(prices, symbols, strict=True)):
+        role = find_role(price)
+        if number in taken:
+            continue
+        if role is None or not symbol.strip():
+            unused.append(f"{price} {symbol}".strip())
+        else:
+            columns.setdefault(parse_file_symbol(symbol), {}).setdefault(role, number)
+    blocks = tuple(Block((*times, *roles.items()), symbol) for symbol, roles in columns.items())
+    header = tuple(" ".join(pair).strip() for pair in zip(prices, symbols, strict=True))
+    return Layout(header, blocks or (Block(tuple(times)),), tuple(unused), (), first_line, separator)

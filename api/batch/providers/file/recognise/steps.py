@@ -1,0 +1,80 @@
+"""How long a file's bars are, told from its rows; pure."""
+
+import polars as pl
+
+from batch.market.interval import Interval, parse_interval
+
+# A few odd stamps, such as an auction's, do not change what a file is.
+_TOLERATED = 0.01
+_LONGEST_DAILY_STEP = 5.0
+#: How files and folders write an interval: Stooq's <PER>, Japanese, and common short forms.
+_NAMES = {
+    "d": "1d", "day": "1d", "daily": "1d", "日足": "1d", "1day": "1d", "1440": "1d",
+    "1": "1m", "m": "1m", "1min": "1m", "minute": "1m", "1分": "1m", "1分足": "1m", "m1": "1m",
+    "5": "5m", "5min": "5m", "5分": "5m", "5分足": "5m", "m5": "5m",
+    "15": "15m", "15min": "15m", "15分": "15m", "15分足": "15m", "m15": "15m",
+    "60": "1h", "h": "1h", "hourly": "1h", "60min": "1h", "60m": "1h", "60分": "1h", "60分足": "1h", "h1": "1h",
+}  # fmt: skip
+
+
+def read_interval(text: str) -> Interval | None:
+    """Return the interval that a cell, a folder or a part of a name means, or None."""
+    plain = text.strip().lower().removeprefix("interval=")
+    plain = _NAMES.get(plain, plain)
+    return parse_interval(plain) if plain in set(Interval) else None
+
+
+def find_interval(rows: pl.DataFrame, hint: Interval | None = None) -> tuple[Interval | None, str]:
+    """Return the interval, or why there is none, of bars with `symbol` and `local` (naive), at least one row.
+
+    Bars that all start at midnight, or of which no symbol has two on one day, are daily. Others have the longest
+    interval that divides nearly all steps within a day and is the smallest of them. Where there are too few rows,
+    `hint` counts, which a column or a name gives.
+    """
+    ordered = rows.select("symbol", "local").sort("symbol", "local")
+    step = pl.col("local").diff().over("symbol").dt.total_seconds()
+    same_day = pl.col("local").dt.date() == pl.col("local").dt.date().shift(1).over("symbol")
+    steps = ordered.select(step=step, same_day=same_day)
+    within = steps.filter(pl.col("same_day") & (pl.col("step") > 0))["step"]
+    midnight = not ordered["local"].dt.truncate("1d").ne(ordered["local"]).any()
+    if midnight or within.is_empty():
+        return _daily(steps["step"].drop_nulls(), hint, certain=midnight or rows.height > 1)
+    return _intraday(within, hint)
+
+
+def _daily(steps: pl.Series, hint: Interval | None, *, certain: bool) -> tuple[Interval | None, str]:
+    if not certain:
+        return hint, "" if hint else "expected at least two rows to tell the interval from, found one"
+    rising = steps.filter(steps > 0).to_frame("step")
+    return judge_days(rising.select(typical_step(pl.col("step"))).item() or 0.0)
+
+
+def typical_step(rising: pl.Expr) -> pl.Expr:
+    """Return the step from one day to the next, in seconds, that a quarter is at most; null for fewer than two.
+
+    A week with a long holiday, or an issue that seldom trades, has longer ones beside it.
+    """
+    return pl.when(rising.len() > 1).then(rising.quantile(0.25, "lower"))
+
+
+def judge_days(typical_s: float) -> tuple[Interval | None, str]:
+    """Return the interval of bars that all start at midnight, by the seconds from one to the next; 0 for one bar."""
+    typical = typical_s / Interval.D1.seconds
+    if typical > _LONGEST_DAILY_STEP:
+        return None, f"expected bars of {_names()}, found one every {typical:g} days"
+    return Interval.D1, ""
+
+
+def _intraday(steps: pl.Series, hint: Interval | None) -> tuple[Interval | None, str]:
+    smallest = int(steps.sort()[0])
+    for interval in (Interval.H1, Interval.M15, Interval.M5, Interval.M1):
+        fitting = (steps % interval.seconds == 0).sum()
+        if fitting >= (1 - _TOLERATED) * len(steps) and (steps == interval.seconds).any():
+            return interval, ""
+    if hint is not None and not (steps % hint.seconds).any():
+        return hint, ""
+    return None, f"expected bars of {_names()}, found steps of {smallest} seconds"
+
+
+def _names() -> str:
+    return ", ".join(Interval)

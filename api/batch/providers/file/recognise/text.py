@@ -1,0 +1,54 @@
+"""The text of a file: its encoding, told from its bytes; pure."""
+
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from pathlib import Path
+
+from batch.providers.file.errors import refuse_file
+
+# Excel in Japan saves CSV as CP932, and "Unicode text" as UTF-16.
+_NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8 with BOM", "cp932": "CP932", "utf-16": "UTF-16"}
+
+
+def to_utf8(content: bytes | bytearray, path: Path, *, is_cut: bool = False) -> tuple[bytes, str]:
+    """Return a text as UTF-8 without a byte-order mark, and the name of its encoding; `is_cut` if its end is missing.
+
+    Raises:
+        FileRefused: it is in another encoding, or is no text.
+
+    """
+    encoding = _guess(content)
+    text = bytes(content[len(BOM_UTF8) :]) if encoding == "utf-8-sig" else bytes(content)
+    if encoding not in {"utf-8", "utf-8-sig"} or not text.isascii():
+        text, encoding = _decode(text, encoding, path, is_cut=is_cut)
+    if (at := text.find(b"\0")) >= 0:
+        raise refuse_file(path, "expected text, found a NUL byte", line=text.count(b"\n", 0, at) + 1)
+    return text, _NAMES[encoding]
+
+
+def _guess(content: bytes | bytearray) -> str:
+    if content.startswith(BOM_UTF8):
+        return "utf-8-sig"
+    return "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8"
+
+
+def _decode(text: bytes, encoding: str, path: Path, *, is_cut: bool) -> tuple[bytes, str]:
+    errors = "ignore" if is_cut else "strict"
+    for name in (encoding,) if encoding == "utf-16" else ("utf-8", "cp932"):
+        try:
+            # A head may end within a character: only its last bytes may be left out.
+            decoded = text.decode(name) if not is_cut else _decode_head(text, name)
+        except UnicodeDecodeError:
+            continue
+        known = encoding if encoding == "utf-8-sig" else name
+        return decoded.encode("utf-8", errors), known
+    raise refuse_file(path, "expected text in UTF-8, CP932 or UTF-16, found other bytes")
+
+
+def _decode_head(text: bytes, name: str) -> str:
+    for end in range(4):
+        try:
+            return text[: len(text) - end].decode(name)
+        except UnicodeDecodeError:
+            if end == 3:
+                raise
+    return ""

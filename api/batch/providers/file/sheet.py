@@ -1,0 +1,176 @@
+"""Cells to bars: some files of one layout at once, each with what it holds and what of it is refused; pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+import polars as pl
+
+from batch.errors import InvalidRequest
+from batch.market.action import CorporateAction
+from batch.market.bar import RAW_BAR_SCHEMA
+from batch.market.interval import Interval
+from batch.providers.file.errors import Refusal
+from batch.providers.file.moments import TimeRules, date_rows
+from batch.providers.file.names import is_tse_code, parse_file_symbol
+from batch.providers.file.reading import Cells, OpenedFile
+from batch.providers.file.recognise.layout import NUMBERS, THOUSANDS, Layout, Role, normalise
+from batch.providers.file.recognise.numbers import parse_numbers
+from batch.providers.file.refusing import Refusals
+from batch.providers.file.spans import find_intervals
+from batch.providers.file.splitting import find_actions, restore_traded
+
+_TOKYO = "Asia/Tokyo"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a file holds: no interval, symbols or sessions if it has no rows.
+
+    Attributes:
+        interval: the length of its bars.
+        spans: symbol → its first and last session.
+        rows: how many bars it has.
+        sessions: on how many days.
+        time_zone: the zone of its times without one, None if they have one, or none is needed.
+        refusals: what of it is not taken.
+
+    """
+
+    interval: Interval | None = None
+    spans: Mapping[str, tuple[date, date]] = field(default_factory=dict)
+    rows: int = 0
+    sessions: int = 0
+    time_zone: str | None = None
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """Whose bars they are."""
+        return frozenset(self.spans)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The bars of some files, and what each holds.
+
+    Attributes:
+        opened: the files.
+        facts: what each holds.
+        rows: `RAW_BAR_SCHEMA`, with `session` and `file`, the number of the file; sorted by file.
+        actions: the corporate actions that the files report.
+
+    """
+
+    opened: Sequence[OpenedFile]
+    facts: Sequence[Facts]
+    rows: pl.DataFrame
+    actions: Sequence[CorporateAction] = field(default=())
+
+
+def build_sheet(opened: Sequence[OpenedFile], cells: Cells, rules: TimeRules) -> Sheet:
+    """Return the bars of some files; a cell that cannot be read is null and refused, a row without a time left out."""
+    layout, frame = opened[0].layout, cells.frame
+    refused = Refusals(opened)
+    refused.add(cells.refusals)
+    given = [name for name in frame.columns if name not in {"row", "file", "line"} and name != _given_symbol(layout)]
+    frame = frame.filter(~pl.all_horizontal(pl.col(given).is_null()))
+    frame = _name(frame, opened, refused)
+    frame = _read_numbers(frame, layout, refused)
+    zones = [_zone_of(each, rules, layout) for each in opened]
+    frame = date_rows(frame, layout.times, zones, rules)
+    frame = refused.judge_times(frame, layout)
+    dated = frame.filter(pl.col("fault").is_null(), pl.col("utc").is_not_null(), pl.col("symbol").is_not_null())
+    dated, intervals = find_intervals(dated, opened, zones, refused, is_assumed=rules.zone is None)
+    rows = _to_bars(dated, intervals, has_volume=Role.VOLUME in layout.columns)
+    actions = find_actions(rows, layout, refused)
+    rows = restore_traded(rows, intervals, actions) if Role.SPLIT in layout.columns else rows
+    facts = _find_facts(rows, intervals, zones, refused, len(opened))
+    return Sheet(opened, facts, rows.select(*RAW_BAR_SCHEMA.names(), "session", "file"), actions)
+
+
+def _given_symbol(layout: Layout) -> str:
+    """Return the name of the column of symbols that a layout with a block for each symbol gives every row."""
+    return "symbol" if layout.blocks[0].symbol else ""
+
+
+def _name(frame: pl.DataFrame, opened: Sequence[OpenedFile], refused: Refusals) -> pl.DataFrame:
+    """Return rows with the parsed `symbol`; null where the cell is empty or no symbol."""
+    if "symbol" not in frame.columns:
+        owners = pl.Series([each.owner for each in opened], dtype=pl.String)
+        return frame.with_columns(symbol=pl.lit(owners).gather(pl.col("file")))
+    text = frame["symbol"].cast(pl.String).str.strip_chars()
+    known: dict[str, str] = {}
+    for spelling in text.unique().drop_nulls():
+        try:
+            known[spelling] = parse_file_symbol(spelling)
+        except InvalidRequest as e:
+            places = frame.filter(text == spelling)
+            refused.add_rows(places, e.message, column=refused.layout.name_of(Role.SYMBOL))
+    symbols = text.replace_strict(known, default=None, return_dtype=pl.String)
+    # A row of a bad symbol is refused already; one of none is refused with its time.
+    bad = symbols.is_null() & text.is_not_null()
+    return frame.with_columns(symbol=symbols).filter(~bad)
+
+
+def _read_numbers(frame: pl.DataFrame, layout: Layout, refused: Refusals) -> pl.DataFrame:
+    """Return rows with numbers; none where a missing volume may stand in a column that is not recognised."""
+    for role in (role for role in NUMBERS if role.value in frame.columns):
+        name = layout.name_of(role)
+        numbers, bad = parse_numbers(frame[role.value])
+        if bad.any():
+            refused.add_cells(frame.filter(bad), role.value, name)
+        thousands = role is Role.VOLUME and normalise(name) in THOUSANDS
+        frame = frame.with_columns((numbers * 1_000 if thousands else numbers).alias(role.value))
+    if Role.VOLUME not in layout.columns and layout.unknown:
+        names = ", ".join(layout.unknown)[:120]
+        refused.add_file_wide(
+            f"expected a column of volume, found none beside the unknown {names!r}: rename or remove it"
+        )
+        return frame.clear()
+    return frame
+
+
+def _zone_of(opened: OpenedFile, rules: TimeRules, layout: Layout) -> str | None:
+    if rules.zone is not None:
+        return rules.zone
+    owner = opened.owner or layout.blocks[0].symbol
+    return _TOKYO if layout.is_japanese or (owner is not None and is_tse_code(owner)) else None
+
+
+def _to_bars(rows: pl.DataFrame, intervals: Sequence[Interval | None], *, has_volume: bool) -> pl.DataFrame:
+    """Return rows of files with an interval, in `RAW_BAR_SCHEMA` and with their session, file and other columns."""
+    daily = pl.Series([interval is Interval.D1 for interval in intervals], dtype=pl.Boolean)
+    known = pl.Series([interval is not None for interval in intervals], dtype=pl.Boolean)
+    is_daily = pl.lit(daily).gather(pl.col("file"))
+    # The session of a daily row is its local day, of any other its UTC day, as the stores have it.
+    session = pl.when(is_daily).then(pl.col("local").dt.date()).otherwise(pl.col("utc").dt.date())
+    rows = rows.filter(pl.lit(known).gather(pl.col("file"))).with_columns(session=session)
+    stamp = (
+        pl.when(is_daily).then(pl.col("session").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")).otherwise("utc")
+    )
+    rows = rows.with_columns(opened_at=stamp)
+    if not has_volume:
+        # Indices and currencies have none: 0 is what exporters write that always have the column.
+        rows = rows.with_columns(volume=pl.lit(0.0))
+    return rows.with_columns(pl.col(name).cast(kind) for name, kind in RAW_BAR_SCHEMA.items())
+
+
+def _find_facts(
+    rows: pl.DataFrame, intervals: Sequence[Interval | None], zones: Sequence[str | None], refused: Refusals, files: int
+) -> list[Facts]:
+    session = pl.col("session")
+    found = rows.group_by("file", "symbol").agg(session.min().alias("first"), session.max().alias("last"), pl.len())
+    facts = [Facts(time_zone=zone, refusals=refused.of(n)) for n, zone in zip(range(files), zones, strict=True)]
+    spans: list[dict[str, tuple[date, date]]] = [{} for _ in range(files)]
+    counts = [0] * files
+    for file, symbol, first, last, count in found.rows():
+        spans[file][symbol] = (first, last)
+        counts[file] += count
+    days = dict(rows.group_by("file").agg(pl.col("session").n_unique()).rows())
+    for file in range(files):
+        if counts[file]:
+            facts[file] = replace(
+                facts[file], interval=intervals[file], spans=spans[file], rows=counts[file], sessions=days[file]
+            )
+    return facts
