@@ -1,4 +1,4 @@
-"""What importing the API costs, beside a naive service's imports: CPU and memory of a fresh interpreter.
+"""What importing the API costs, beside a naive service's imports, and how soon the command line answers.
 
 Usage: python benchmarks/startup.py [--quick] [--json]
 
@@ -7,8 +7,9 @@ celery, pandas, redis) in turns. Ours is judged with what an image installs, `re
 that this makes (pip, half a minute); beside it stand the same with the ledger's driver, which loads when the process
 opens PostgreSQL, and the one of development, where redis-py finds OpenTelemetry's SDK and loads it. Byte code is
 cached, as in an image that was built properly; the first round compiles it into a folder of this run and is shown
-apart, since a container without it pays that on each start. Exits with 1 when a goal is missed, or when the API loaded
-what only workers need.
+apart, since a container without it pays that on each start. Of the command line it is the time until the first byte of
+`kaboom --help`, and of commands that ask a running API. Exits with 1 when a goal is missed, or when the API loaded what
+only workers need.
 """
 
 import argparse
@@ -17,12 +18,18 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "api"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import psutil
+
+from benchmarks.rig.stack import running
 
 ROOT = Path(__file__).resolve().parents[1]
 API = ROOT / "api"
@@ -35,6 +42,9 @@ _OPEN = "from app.ledger.opening import open_postgres_ledger as o; o('postgresql
 FORBIDDEN = ("polars", "pandas", "numpy", "celery", "sqlalchemy")
 MOST_CPU_S = 1.0
 MOST_MB = 90.0
+HELP = ("--help",)
+READS = (("jobs", "list"), ("providers",), ("schedules", "list"))
+MOST_HELP_S, MOST_READ_S = 0.3, 0.6
 
 #: Says what was spent, then waits, so that its memory can be read from outside.
 _PROBE = """
@@ -100,7 +110,27 @@ def measure(rounds: int) -> dict[str, list[Start]]:
     return starts
 
 
-def build_report(starts: dict[str, list[Start]]) -> dict[str, Any]:
+def time_commands(rounds: int) -> dict[str, float]:
+    """Return the median seconds until commands print their first byte; they ask an API that is empty."""
+    spent: dict[str, list[float]] = {" ".join(command): [] for command in (HELP, *READS)}
+    with running() as bench:
+        served = bench.serve("ours")
+        env = bench.env | {"KABOOM_API_URL": f"http://127.0.0.1:{served.port}"}
+        for _ in range(rounds + 1):
+            for command in (HELP, *READS):
+                begun_at = time.perf_counter()
+                argv = [sys.executable, "-m", "app.cli.main", "--json", *command]
+                with subprocess.Popen(argv, env=env, cwd=bench.folder, stdout=subprocess.PIPE) as process:
+                    assert process.stdout is not None
+                    if not process.stdout.read(1):
+                        sys.exit(f"`kaboom {' '.join(command)}` printed nothing")
+                    spent[" ".join(command)].append(time.perf_counter() - begun_at)
+                    process.stdout.read()
+    # The first compiles.
+    return {command: median(times[1:]) for command, times in spent.items()}
+
+
+def build_report(starts: dict[str, list[Start]], commands: dict[str, float]) -> dict[str, Any]:
     """Return medians, goals and verdicts."""
     ways: dict[str, dict[str, Any]] = {
         way: {
@@ -115,14 +145,21 @@ def build_report(starts: dict[str, list[Start]]) -> dict[str, Any]:
     forbidden = sorted({name for s in starts[OURS] for name in s.forbidden})
     return {
         "ways": ways,
+        "commands": commands,
         "rounds": len(starts[OURS]) - 1,
         "goals": [
             {"name": "CPU, s", "is": f"{cpu_s:.2f}", "goal": f"≤ {MOST_CPU_S:g}", "is_met": cpu_s <= MOST_CPU_S},
             {"name": "memory, MB", "is": f"{rss_mb:.1f}", "goal": f"≤ {MOST_MB:g}", "is_met": rss_mb <= MOST_MB},
             {"name": "loaded of " + ", ".join(FORBIDDEN), "is": ", ".join(forbidden) or "none", "goal": "none"}
             | {"is_met": not forbidden},
+            *(_goal_of(command, seconds) for command, seconds in commands.items()),
         ],
     }
+
+
+def _goal_of(command: str, seconds: float) -> dict[str, Any]:
+    most = MOST_HELP_S if command == " ".join(HELP) else MOST_READ_S
+    return {"name": f"kaboom {command}, s", "is": f"{seconds:.2f}", "goal": f"≤ {most:g}", "is_met": seconds <= most}
 
 
 def print_report(report: dict[str, Any]) -> None:
@@ -143,7 +180,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="3 rounds instead of 7")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
-    report = build_report(measure(3 if options.quick else 7))
+    rounds = 3 if options.quick else 7
+    report = build_report(measure(rounds), time_commands(rounds))
     if options.json:
         print(json.dumps(report, indent=2))
     else:

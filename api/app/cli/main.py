@@ -7,68 +7,24 @@ from typing import Annotated, Literal
 
 import typer
 
-from app.cli.backup.restore import restore as restore_command
-from app.cli.backup.take import backup as backup_command
-from app.cli.commands import (
-    about,
-    ai,
-    alerts,
-    jobs,
-    portfolios,
-    providers,
-    queues,
-    run,
-    schedules,
-    smoke,
-    tokens,
-    users,
-    webhooks,
-    workers,
-)
-from app.cli.data import actions, bars, coverage, files, symbols
-from app.cli.doctor import command as doctor
 from app.cli.exits import CliError, Exit
+from app.cli.lazy import LazyGroup
 from app.cli.session import Session
 from app.words.language import choose_language
-from app.words.translate import translate
 from batch.errors import ConfigurationError, Conflict, InvalidRequest, KaboomError, NotFound
 from batch.kit.printable import clean
 
+#: Its commands are in `app/cli/index.py`.
 app = typer.Typer(
     name="kaboom",
+    cls=LazyGroup,
     help="Run jobs on Japanese equity market data, with a result for every symbol.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
+    # Boxes cost 0.2 s of each help, and their lines are one or two columns wide on a Japanese terminal.
+    rich_markup_mode=None,
 )
-_BOXED = app.rich_markup_mode
-app.command("up")(run.up)
-app.command("demo")(run.demo)
-app.command("serve")(run.serve)
-app.command("worker", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run.worker)
-app.command("migrate")(run.migrate)
-app.command("backup")(backup_command)
-app.command("restore")(restore_command)
-app.command("doctor")(doctor.doctor)
-app.command("smoke")(smoke.smoke)
-app.command("coverage")(coverage.coverage)
-app.command("alerts")(alerts.alerts)
-app.command("workers")(workers.workers)
-app.command("providers")(providers.providers)
-queues.add_commands(app)
-app.add_typer(ai.app, name="ai")
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(schedules.app, name="schedules")
-app.add_typer(webhooks.app, name="webhooks")
-app.add_typer(portfolios.app, name="portfolio")
-app.add_typer(bars.app, name="bars")
-app.add_typer(files.app, name="files")
-app.add_typer(actions.app, name="actions")
-app.add_typer(symbols.app, name="symbols")
-app.add_typer(tokens.app, name="token")
-app.add_typer(users.app, name="user")
-app.add_typer(about.app, name="config")
-app.command("openapi")(about.openapi)
 
 
 @app.callback()
@@ -93,8 +49,6 @@ def options(
 
 def run_cli(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    # The lines of a box are one or two columns wide on a Japanese terminal, so help has none there.
-    app.rich_markup_mode = None if choose_language() == "ja" else _BOXED
     try:
         code = app(arguments, standalone_mode=False, prog_name="kaboom")
     except CliError as e:
@@ -130,8 +84,11 @@ def _explain(error: typer.TyperException) -> Exit:
 
 def _fail(code: Exit, message: str) -> Exit:
     if message:
-        text = translate(message, choose_language())
-        sys.stderr.write(f"kaboom: {clean(text, keep_lines=True)}\n")
+        if choose_language() == "ja":
+            from app.words.translate import translate  # noqa: PLC0415  the catalogue of details
+
+            message = translate(message, "ja")
+        sys.stderr.write(f"kaboom: {clean(message, keep_lines=True)}\n")
     return code
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from app.catalog import CATALOG
 from app.cli.client import ApiClient
 from app.cli.exits import CliError, Exit
 from app.jobs.queues import jobs_path
@@ -13,6 +12,8 @@ class QueuedJob:
     """A job by its id: the first call tries each queue, later calls use the queue that has the job."""
 
     def __init__(self, client: ApiClient, job_id: str) -> None:
+        from app.catalog import CATALOG  # noqa: PLC0415  the requests of all jobs, which lists do without
+
         self._client = client
         self._paths = [f"{jobs_path(queue)}/{job_id}" for queue in CATALOG.queues]
 

@@ -5,21 +5,19 @@ import sys
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import orjson
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from app.cli.client import ApiClient
 from app.cli.exits import CliError, Exit
 from app.words.language import choose_language
-from app.words.speaker import Speaker
 from batch.kit.embedded.run_file import find_data_dir, read_run_file
 from batch.kit.printable import clean, clean_json
-from batch.market.source import provider_of
-from batch.providers.registry import get_source_spec, provider_names
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from app.cli.client import ApiClient
+    from app.words.speaker import Speaker
 
 TOKEN_FILE = "ingest-token"  # noqa: S105  the name of a file
 
@@ -42,18 +40,24 @@ class Session:
         return replace(self, language="en")
 
     @cached_property
-    def words(self) -> Speaker:
+    def words(self) -> "Speaker":
         """The messages."""
+        from app.words.speaker import Speaker  # noqa: PLC0415  help does without
+
         return Speaker(choose_language(self.language))
 
     @cached_property
-    def out(self) -> Console:
+    def out(self) -> "Console":
         """The console for data: as wide as the terminal, 140 columns elsewhere."""
+        from rich.console import Console  # noqa: PLC0415  help does without
+
         return Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False, emoji=False)
 
     @cached_property
-    def err(self) -> Console:
+    def err(self) -> "Console":
         """The console for messages."""
+        from rich.console import Console  # noqa: PLC0415  help does without
+
         return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
     def say(self, name: str, /, **values: object) -> None:
@@ -62,22 +66,32 @@ class Session:
 
     def tell(self, text: str) -> None:
         """Print a line to stderr."""
+        from rich.text import Text  # noqa: PLC0415  help does without
+
         self.err.print(Text(clean(text)), soft_wrap=True)
 
-    def show(self, data: str | Table) -> None:
+    def show(self, data: "str | Table") -> None:
         """Print a line or a table of data to stdout."""
-        if isinstance(data, Table):
-            self.out.print(data)
-        else:
+        from rich.text import Text  # noqa: PLC0415  help does without
+
+        if isinstance(data, str):
             self.out.print(Text(clean(data)), soft_wrap=True)
+        else:
+            self.out.print(data)
 
     def terms_of(self, provider: str) -> str | None:
         """Return the terms of use of a provider's data; None without terms, or for an unknown provider."""
+        from batch.market.source import provider_of  # noqa: PLC0415  with the specs of all providers
+        from batch.providers.registry import get_source_spec, provider_names  # noqa: PLC0415  the same
+
         terms = get_source_spec(provider).terms if provider_of(provider) in provider_names() else None
         return self.words.terms(terms) if terms else None
 
     def say_source(self, source: str) -> str:
         """Return the line that names the source of bars; it says whether they are made up."""
+        from batch.market.source import provider_of  # noqa: PLC0415  with the specs of all providers
+        from batch.providers.registry import get_source_spec, provider_names  # noqa: PLC0415  the same
+
         is_made_up = provider_of(source) in provider_names() and not get_source_spec(source).is_real
         return self.words.say("made_up" if is_made_up else "source", source=source)
 
@@ -88,6 +102,8 @@ class Session:
 
     def print_json(self, value: object) -> None:
         """Print data as JSON."""
+        import orjson  # noqa: PLC0415  help does without
+
         self.write_json(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str))
 
     @staticmethod
@@ -114,13 +130,15 @@ class Session:
         """Return the server's address: the option, KABOOM_API_URL, the Kaboom on the data folder, else None."""
         return self.api_url or os.environ.get("KABOOM_API_URL") or self.find_run().get("api_url")
 
-    def client(self) -> ApiClient:
+    def client(self) -> "ApiClient":
         """Return a client of the server.
 
         Raises:
             CliError: no server or no token is known.
 
         """
+        from app.cli.client import ApiClient  # noqa: PLC0415  an HTTP client, which only calls of the API need
+
         if not (url := self.find_api_url()):
             raise CliError(Exit.UNAVAILABLE, self.words.say("no_server"))
         return ApiClient(url, self._token(), self.words)

@@ -11,7 +11,6 @@ from app.words.language import Language, Pair
 from app.words.portfolios import PORTFOLIO_WORDS
 from app.words.stack import STACK_WORDS
 from app.words.tables import CODES, HEADERS
-from app.words.translate import translate
 
 if TYPE_CHECKING:
     from batch.providers.spec import Terms
@@ -58,6 +57,10 @@ class Speaker:
 
     def detail(self, text: str) -> str:
         """Return the text of an error or a finding, translated where the catalogue has it."""
+        if not self.is_japanese:
+            return text
+        from app.words.translate import translate  # noqa: PLC0415  with what names the providers
+
         return translate(text, self.language)
 
     def terms(self, terms: "Terms") -> str:

@@ -10,6 +10,7 @@ from app.cli.backtest.commands import run, sweep
 from app.cli.backtest.more import check, list_strategies, rerun
 from app.cli.commands.backfill import backfill
 from app.cli.commands.submit import build_command
+from app.cli.index import describe_queue
 from app.ingest.jobs import BACKFILL
 from app.jobs.queues import Queue
 
@@ -21,12 +22,12 @@ _MORE: Mapping[Queue, Mapping[str, Callable[..., None]]] = {
 }
 
 
-def add_commands(app: typer.Typer) -> None:
-    """Add a group of commands for each queue that has jobs."""
-    for queue in CATALOG.queues:
-        group = typer.Typer(help=f"Submit {queue.path.replace('-', ' ')} jobs.", no_args_is_help=True)
-        for job_type in CATALOG.of(queue):
-            group.command(job_type.verb)(_OWN.get(job_type.name) or build_command(job_type))
-        for verb, command in _MORE.get(queue, {}).items():
-            group.command(verb)(command)
-        app.add_typer(group, name=queue.path)
+def build_group(path: str) -> typer.Typer:
+    """Return the commands of a queue."""
+    queue = next(queue for queue in Queue if queue.path == path)
+    group = typer.Typer(help=describe_queue(path), no_args_is_help=True)
+    for job_type in CATALOG.of(queue):
+        group.command(job_type.verb)(_OWN.get(job_type.name) or build_command(job_type))
+    for verb, command in _MORE.get(queue, {}).items():
+        group.command(verb)(command)
+    return group

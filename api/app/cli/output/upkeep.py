@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.catalog import CATALOG
 from app.cli.session import Session
 
 
 def unit_of(job: Mapping[str, Any]) -> str:
     """Return the unit of a job's items, such as `files`; `symbols` of a kind of job that this release does not know."""
+    from app.catalog import CATALOG  # noqa: PLC0415  the requests of all jobs, which lists do without
+
     try:
         return CATALOG.get(job["task"]).unit
     except KeyError:
@@ -17,6 +18,8 @@ def unit_of(job: Mapping[str, Any]) -> str:
 
 def is_planned(job: Mapping[str, Any]) -> bool:
     """Return whether a job of this kind begins with a plan, and then has items."""
+    from app.catalog import CATALOG  # noqa: PLC0415  the same
+
     try:
         return bool(CATALOG.get(job["task"]).plan)
     except KeyError:

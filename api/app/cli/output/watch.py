@@ -2,20 +2,15 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
-
-from rich.console import RenderableType
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from app.cli.client import ApiClient
 from app.cli.exits import CliError, Exit
 from app.cli.output.headline import describe_progress
 from app.cli.queued import QueuedJob
 from app.cli.session import Session
-from batch.kit.printable import clean
 
 _POLL_S = 0.25
 _LINE_S = 2.0
@@ -68,47 +63,10 @@ def _load(queued: QueuedJob) -> dict[str, Any]:
 
 def _display(session: Session) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
     if sys.stderr.isatty():
-        return _Bar(session)
+        from app.cli.output.bar import Bar  # noqa: PLC0415  with what draws bars
+
+        return Bar(session)
     return nullcontext(_Lines(session))
-
-
-class _BarAndLine(Progress):
-    """A progress bar with a line of figures below it, which a narrow terminal folds and does not cut."""
-
-    line = ""
-
-    def get_renderables(self) -> Iterator[RenderableType]:
-        yield self.make_tasks_table(self.tasks)
-        yield Text(self.line)
-
-
-class _Bar:
-    """A live progress bar on stderr."""
-
-    def __init__(self, session: Session) -> None:
-        self._words = session.words
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=32), TimeElapsedColumn())
-        self._progress = _BarAndLine(*columns, console=session.err)
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> Callable[[dict[str, Any]], None]:
-        self._progress.start()
-        self._task = self._progress.add_task(self._words.coded("job", "queued"), total=None)
-        return self._show
-
-    def __exit__(self, *_error: object) -> None:
-        self._progress.stop()
-
-    def _show(self, job: dict[str, Any]) -> None:
-        progress = job["progress"]
-        self._progress.line = clean(describe_progress(self._words, job))
-        if self._task is not None:
-            self._progress.update(
-                self._task,
-                description=clean(self._words.coded("job", job["status"])),
-                total=progress["total"] or None,
-                completed=progress["done"] + progress["failed"] + progress["cancelled"],
-            )
 
 
 class _Lines:

@@ -41,10 +41,11 @@ def test_help_explains_a_command(kaboom: Kaboom, path: tuple[str, ...]) -> None:
     assert done.err == ""
 
 
-def test_help_has_no_boxes_in_japanese(kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "\N{BOX DRAWINGS LIGHT HORIZONTAL}" in kaboom("jobs", "--help").out
-    monkeypatch.setenv("KABOOM_LANG", "ja")
-    assert kaboom("jobs", "--help").out.isascii()
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_help_has_no_boxes(kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    # Their lines are one or two columns wide on a Japanese terminal.
+    monkeypatch.setenv("KABOOM_LANG", language)
+    assert "\N{BOX DRAWINGS LIGHT HORIZONTAL}" not in kaboom("jobs", "--help").out
 
 
 def test_help_names_the_environment(kaboom: Kaboom) -> None:
@@ -55,8 +56,8 @@ def test_help_names_the_environment(kaboom: Kaboom) -> None:
 @pytest.mark.parametrize("path", [(), ("jobs",), ("ingest",), ("bars",)], ids=str)
 def test_a_group_without_a_command_shows_its_commands(kaboom: Kaboom, path: tuple[str, ...]) -> None:
     done = kaboom(*path)
-    assert done.code == 2
-    assert "Commands" in done.out
+    assert (done.code, done.out) == (2, "")
+    assert "Commands:" in done.err
 
 
 @pytest.mark.parametrize(

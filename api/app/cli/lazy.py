@@ -1,0 +1,65 @@
+"""The root of the command line: a group that imports a command when it is called, and not before."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, override
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+from app.cli.index import INDEX, Entry
+
+
+class LazyGroup(TyperGroup):
+    """The commands of the index. Help and completion of names know their summaries, and load none of them."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        commands: Any = _Commands()
+        self.commands = commands
+
+    @override
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order of the index."""
+        return list(INDEX)
+
+    @override
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        """Return what help says of a command."""
+        if (entry := INDEX.get(cmd_name)) is None:
+            return None
+        return TyperCommand(cmd_name, help=entry.summary, hidden=entry.is_hidden, rich_markup_mode=None)
+
+    @override
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the command that was called, loaded."""
+        name, known, rest = super().resolve_command(ctx, args)
+        return name, self.commands[name] if name else known, rest
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by name, each loaded on first use."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name, INDEX[name])
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(INDEX)
+
+    def __len__(self) -> int:
+        return len(INDEX)
+
+    def _load(self, name: str, entry: Entry) -> Any:
+        found = entry.load(name)
+        around = typer.Typer(add_completion=False, rich_markup_mode=None)
+        if isinstance(found, typer.Typer):
+            around.add_typer(found, name=name, hidden=entry.is_hidden)
+        else:
+            settings = {"allow_extra_args": True, "ignore_unknown_options": True} if entry.takes_any else None
+            around.command(name, context_settings=settings)(found)
+        return get_group(around).commands[name]
