@@ -75,7 +75,7 @@ def _build(given: dict[str, object]) -> "FileProvider":
     from batch.providers.file.spec import FileSettings  # noqa: PLC0415  the same
 
     known = load_settings()
-    settings = FileSettings(**{name: getattr(known, name) for name in FileSettings.model_fields} | given)  # type: ignore[arg-type]
+    settings = FileSettings(**{name: getattr(known, name) for name in FileSettings.model_fields} | given)
     if settings.file_dir is None:
         raise ConfigurationError("provider was file and KABOOM_FILE_DIR is not set: name the folder of your files")
     return FileProvider(settings.file_dir.resolve(), read_rules(settings))
