@@ -72,6 +72,7 @@ SESSIONS: dict[str, Any] = {
             "bars": 502113,
             "median": 321.0,
             "flagged": 14,
+            "quarantined": 0,
             "pending": 0,
             "missing": 37,
             "empty": 113,

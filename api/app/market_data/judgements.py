@@ -169,7 +169,7 @@ class CoverTables:
         return {listing.symbol: listing for universe in markets for listing in universe.listings}
 
     def _symbols_of(self, query: SessionsQuery) -> Sequence[str]:
-        if query.market is None:
+        if query.market is None or query.market is Market.FILE:
             return ()
         session = query.last or self.clock().astimezone(JST).date()
         return load_universe(query.market, session, imported_dir=self.symbols_dir).symbols
@@ -197,7 +197,7 @@ def _limit(count: int, spec: ProviderSpec, found: Judgement) -> _Judged:
 
 def _to_sessions(judged: _Judged) -> Table:
     counts = map(str, CellState)
-    rows = judged.sessions.select("session", "verdict", "symbols", "bars", "median", "flagged", *counts)
+    rows = judged.sessions.select("session", "verdict", "symbols", "bars", "median", "flagged", "quarantined", *counts)
     return _to_table(rows.reverse(), judged.about, "sessions")
 
 

@@ -142,6 +142,7 @@ class JudgedSession(BaseModel):
     bars: int
     median: float | None = Field(description="bars of a symbol that has any; null if none has")
     flagged: int = Field(description="how many bars have any flag")
+    quarantined: int = Field(description="how many rows of the day are in quarantine")
     pending: int
     missing: int
     empty: int

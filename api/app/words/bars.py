@@ -88,6 +88,14 @@ BAR_WORDS: dict[str, Pair] = {
         "imported {count} listings as of {as_of}: {path}",
         "{as_of} 時点の{count}銘柄を取り込みました：{path}",
     ),
+    "earlier_sessions": (
+        "… {count:,} earlier sessions ({verdicts}): --json",
+        "それ以前の立会日 {count:,}日（{verdicts}）：--json",
+    ),
+    "quarantined_rows": (
+        "{count:,} rows of these days are in quarantine; to see them: {command}",
+        "この期間の{count:,}行を隔離しています。見るには：{command}",
+    ),
     "files_checked": (
         "{files:,} files: {rows:,} bars of {symbols:,} symbols; something is refused of {refused:,} files",
         "{files:,}ファイル：{symbols:,}銘柄、足{rows:,}本。読み取れない箇所のあるファイル {refused:,}件",

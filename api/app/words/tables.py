@@ -65,6 +65,7 @@ HEADERS: dict[str, Pair] = {
     "parameters": ("parameters", "パラメーター"),
     "part": ("part", "対象"),
     "provider": ("provider", "データ提供元"),
+    "quarantined": ("quarantined", "隔離"),
     "queue": ("queue", "キュー"),
     "queues": ("queues", "キュー"),
     "reason": ("reason", "理由"),

@@ -3,9 +3,8 @@
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
-from functools import lru_cache
-
-import jpholiday
+from functools import cache, lru_cache
+from importlib.resources import files
 
 from batch.errors import InvalidRequest
 from batch.market.interval import Interval
@@ -160,9 +159,25 @@ def auction_stamps(day: date) -> tuple[int, int]:
     return midnight + _second_of(hours.am_close), midnight + _second_of(hours.pm_close)
 
 
+def _holidays_of(year: int) -> frozenset[date]:
+    """Return the national holidays of a year: of past years from a table, since computing one takes 50 ms."""
+    if (known := _past_holidays().get(year)) is not None:
+        return known
+    import jpholiday  # noqa: PLC0415  most callers ask for years of the table
+
+    return frozenset(day for day, _ in jpholiday.year_holidays(year))
+
+
+@cache
+def _past_holidays() -> dict[int, frozenset[date]]:
+    text = (files("batch.market") / "data" / "holidays.txt").read_text(encoding="ascii")
+    years = (line.split() for line in text.splitlines())
+    return {int(year): frozenset(date.fromisoformat(f"{year}{day}") for day in days) for year, *days in years}
+
+
 @lru_cache(maxsize=256)
 def _sessions_of(year: int) -> tuple[date, ...]:
-    closed = {day for day, _ in jpholiday.year_holidays(year)} | _CLOSED_AD_HOC
+    closed = _holidays_of(year) | _CLOSED_AD_HOC
     first, last = date(year, 1, 4), date(year, 12, 30)  # the market rests from 31 December to 3 January
     days = (first + timedelta(days=n) for n in range((last - first).days + 1))
     return tuple(day for day in days if day.weekday() < 5 and day not in closed)

@@ -31,6 +31,14 @@ def parse_symbol(text: str) -> str:
     return code + fifth if fifth == "5" else code
 
 
+def is_tse_code(symbol: str) -> bool:
+    """Return whether a symbol is a local code of the TSE, as `parse_symbol` returns it."""
+    try:
+        return parse_symbol(symbol) == symbol
+    except InvalidRequest:
+        return False
+
+
 def parse_foreign_symbol(text: str) -> str:
     """Return the symbol of market FILE in a text: 1 to 20 letters, digits, `.`, `-`, `^` or `=`.
 

@@ -1,6 +1,7 @@
 """`kaboom coverage`: how complete the bars of the data folder are."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _COUNTS = (*GAPS, *SUSPECTS, CellState.EMPTY)
 _MOST_SYMBOLS = 20
+#: Sessions that are shown; a terminal has no use for thousands, and a table of them takes half a minute.
+_MOST_SESSIONS = 60
 #: Columns from which every count is shown.
 _WIDE = 130
 
@@ -37,12 +40,17 @@ def coverage(
         str | None, typer.Option(help="all symbols of a market, such as TSE_PRIME (default: symbols with any data)")
     ] = None,
     source: Source = None,
+    calendar: Annotated[
+        str | None,
+        typer.Option(help="exchange of your own files, such as XNYS (default: the TSE for its codes, else the files)"),
+    ] = None,
     *,
     json: Json = False,
 ) -> None:
     """Show how complete each session is, and which symbols lack bars."""
     session: Session = context.obj.with_json(json)
-    found = asyncio.run(_judge(session, interval, days, market=market, source=source))
+    asked = _Asked(interval, days, market, source, calendar)
+    found = asyncio.run(_judge(session, asked))
     if session.is_json:
         _print_json(session, found)
         return
@@ -51,6 +59,10 @@ def coverage(
         raise CliError(Exit.NOT_FOUND, session.words.say("no_bars", what=what, place=store_place()))
     print_series(session, found.series, session.words.say("cells_of", interval=interval, cells=found.held.height))
     session.show(_session_table(session, found))
+    _show_earlier(session, found)
+    if rejected := found.sessions()["quarantined"].sum():
+        command = f"kaboom bars quarantine --interval {found.series.interval} --source {found.series.source}"
+        session.say("quarantined_rows", count=rejected, command=command)
     wanting = _pick(found.cells, GAPS)
     if wanting.height:
         verdicts = found.sessions()
@@ -63,25 +75,39 @@ def coverage(
         session.say("suspects", count=suspects)
 
 
-async def _judge(session: Session, interval: str, days: int, *, market: str | None, source: str | None) -> "Judgement":
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The options of the command."""
+
+    interval: str
+    days: int
+    market: str | None
+    source: str | None
+    calendar: str | None
+
+
+async def _judge(session: Session, asked: _Asked) -> "Judgement":
     from batch.bars.coverage.judge import CoverSpan, judge  # noqa: PLC0415  polars, which other commands do without
+    from batch.bars.coverage.own_calendar import load_sessions  # noqa: PLC0415  as the next
     from batch.kit.clock import utc_now  # noqa: PLC0415  the same
     from batch.market.calendar import JST  # noqa: PLC0415  the same
     from batch.providers.registry import get_source_spec  # noqa: PLC0415  the same
 
     store = open_store()
     try:
-        series = await choose_series(session, store, interval, source)
+        series = await choose_series(session, store, asked.interval, asked.source)
         now = utc_now()
         last = now.astimezone(JST).date()
         spec = get_source_spec(series.source)
+        first = last - timedelta(days=asked.days)
         span = CoverSpan(
-            last - timedelta(days=days),
+            first,
             last,
             delay=spec.capabilities.delay,
             now=now,
-            symbols=_symbols_of(market, last) if market else (),
+            symbols=_symbols_of(asked.market, last) if asked.market else (),
             has_calendar=spec.is_tse,
+            given=load_sessions(asked.calendar, first, last) if asked.calendar else (),
         )
         return await judge(store, series, span)
     finally:
@@ -89,9 +115,12 @@ async def _judge(session: Session, interval: str, days: int, *, market: str | No
 
 
 def _symbols_of(market: str, session: date) -> tuple[str, ...]:
-    from batch.market.listing import parse_market  # noqa: PLC0415  as above
+    from batch.market.listing import Market, parse_market  # noqa: PLC0415  as above
     from batch.market.universe import load_universe  # noqa: PLC0415  as above
 
+    if parse_market(market) is Market.FILE:
+        # Its symbols are those that are held.
+        return ()
     return load_universe(parse_market(market), session, imported_dir=load_settings().symbols_dir).symbols
 
 
@@ -112,10 +141,20 @@ def _print_json(session: Session, found: "Judgement") -> None:
     )
 
 
+def _show_earlier(session: Session, found: "Judgement") -> None:
+    """Say how many sessions are not shown, by verdict."""
+    earlier = found.sessions().head(-_MOST_SESSIONS)
+    if earlier.height:
+        words = session.words
+        counted = sorted(earlier["verdict"].value_counts().rows())
+        verdicts = words.say("join").join(f"{words.coded('coverage', name)} {count:,}" for name, count in counted)
+        session.show(words.say("earlier_sessions", count=earlier.height, verdicts=verdicts))
+
+
 def _session_table(session: Session, found: "Judgement") -> Table:
     """Return a row for each session; a narrow terminal shows only the counts that are not all 0."""
-    rows = list(found.sessions().sort("session", descending=True).iter_rows(named=True))
-    counts = [str(name) for name in (*_COUNTS, "flagged")]
+    rows = list(found.sessions().tail(_MOST_SESSIONS).sort("session", descending=True).iter_rows(named=True))
+    counts = [str(name) for name in (*_COUNTS, "flagged", "quarantined")]
     if session.out.width < _WIDE:
         counts = [name for name in counts if any(row[name] for row in rows)]
     numbers = ("symbols", "bars", "median", *counts)

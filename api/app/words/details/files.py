@@ -59,6 +59,14 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "expected a file of this folder, found a link that leads out of it",
         "フォルダーの外を指すリンクは読み取りません",
     ),
+    (
+        "calendar {name} needs a package: pip install exchange-calendars",
+        "カレンダー {name} にはパッケージが必要です：pip install exchange-calendars",
+    ),
+    (
+        "calendar was {name}, expected a name such as XNYS or XTKS",
+        "カレンダーが {name} です。XNYS や XTKS のような名前を指定してください",
+    ),
     ("no column of volume: bars are stored with volume 0", "出来高の列がないため、出来高0で保存します"),
     (
         "adjusted prices are not stored: Kaboom stores prices as traded, and adjusts them by splits",

@@ -1,13 +1,14 @@
 """How complete a series is over some days: the one judgement of the command line and of the API."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import polars as pl
 
 from batch.bars.coverage.classify import CELL_SCHEMA, CoverScope, summarise_sessions
 from batch.bars.coverage.gaps import judge_cells, load_known
+from batch.bars.coverage.own_calendar import list_own_cells
 from batch.bars.store import BarStore
 from batch.market.bar import BarSeries
 from batch.market.calendar import sessions_between
@@ -19,7 +20,8 @@ class CoverSpan:
 
     Attributes:
         symbols: those to judge; without any, all that have a bar or an entry in the fetch log in these days.
-        has_calendar: whether every session of the TSE is expected; otherwise only days with any data are.
+        has_calendar: whether every session of the TSE is expected; otherwise the bars have calendars of their own.
+        given: the sessions of another exchange, in place of calendars of their own.
 
     """
 
@@ -29,19 +31,25 @@ class CoverSpan:
     now: datetime
     symbols: Sequence[str] = ()
     has_calendar: bool = True
+    given: Sequence[date] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is held of a series in `COVERAGE_SCHEMA`, and its cells in `CELL_SCHEMA`, both by symbol and session."""
+    """What is held of a series in `COVERAGE_SCHEMA`, and its cells in `CELL_SCHEMA`, both by symbol and session.
+
+    `quarantined` counts the rejected rows of each session.
+    """
 
     series: BarSeries
     held: pl.DataFrame
     cells: pl.DataFrame
+    quarantined: pl.DataFrame
 
     def sessions(self) -> pl.DataFrame:
-        """Return the verdict on each session, oldest first, as `summarise_sessions` says."""
-        return summarise_sessions(self.cells)
+        """Return the verdict on each session, oldest first, as `summarise_sessions` says, and its rejected rows."""
+        found = summarise_sessions(self.cells).join(self.quarantined, on="session", how="left", maintain_order="left")
+        return found.with_columns(pl.col("quarantined").fill_null(0))
 
 
 async def judge(store: BarStore, series: BarSeries, span: CoverSpan) -> Judgement:
@@ -55,11 +63,37 @@ async def judge(store: BarStore, series: BarSeries, span: CoverSpan) -> Judgemen
     """
     loaded, fetches = await load_known(store, series, first=span.first, last=span.last)
     held = loaded.filter(pl.col("session") >= span.first)
+    quarantined = await _count_quarantined(store, series, span)
+    if not span.has_calendar:
+        return await _judge_own(store, series, span, Judgement(series, held, loaded, quarantined), fetches)
     known = pl.concat([rows.select("symbol", "session") for rows in (held, fetches)])
     days: list[date] = known["session"].unique().sort().to_list()
-    sessions = sessions_between(days[0], span.last) if days and span.has_calendar else days
+    sessions = sessions_between(days[0], span.last) if days else ()
     if not sessions:
-        return Judgement(series, held, pl.DataFrame(schema=CELL_SCHEMA))
+        return Judgement(series, held, pl.DataFrame(schema=CELL_SCHEMA), quarantined)
     symbols = span.symbols or known["symbol"].unique().sort().to_list()
     scope = CoverScope(symbols, sessions, span.delay, span.now)
-    return Judgement(series, held, await judge_cells(store, series, scope, held=loaded, fetches=fetches))
+    cells = await judge_cells(store, series, scope, held=loaded, fetches=fetches)
+    return Judgement(series, held, cells, quarantined)
+
+
+async def _judge_own(
+    store: BarStore, series: BarSeries, span: CoverSpan, found: Judgement, fetches: pl.DataFrame
+) -> Judgement:
+    """Return the judgement of bars without a calendar; `found.cells` are what `load_known` has found."""
+    wanted = list_own_cells(found.held, span.given)
+    if span.symbols:
+        wanted = wanted.filter(pl.col("symbol").is_in(list(span.symbols)))
+    if wanted.is_empty():
+        return replace(found, cells=pl.DataFrame(schema=CELL_SCHEMA))
+    symbols, sessions = (wanted[name].unique().sort().to_list() for name in ("symbol", "session"))
+    scope = CoverScope(symbols, sessions, span.delay, span.now)
+    cells = await judge_cells(store, series, scope, held=found.cells, fetches=fetches)
+    return replace(found, cells=cells.join(wanted, on=["symbol", "session"], how="semi", maintain_order="left"))
+
+
+async def _count_quarantined(store: BarStore, series: BarSeries, span: CoverSpan) -> pl.DataFrame:
+    """Return the number of rejected rows of each session; rows without a time have none."""
+    rows = await store.read_quarantine(series)
+    counted = rows.group_by(pl.col("opened_at").dt.date().alias("session")).agg(pl.len().alias("quarantined"))
+    return counted.filter(pl.col("session").is_between(span.first, span.last))

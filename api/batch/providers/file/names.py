@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from batch.errors import ConfigurationError, InvalidRequest
-from batch.market.symbol import parse_foreign_symbol, parse_symbol
+from batch.market.symbol import is_tse_code, parse_foreign_symbol, parse_symbol
 
 #: The endings of files that the provider looks at.
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet")
@@ -97,14 +97,6 @@ def parse_file_symbol(text: str) -> str:
         return parse_symbol(bare)
     except InvalidRequest:
         return parse_foreign_symbol(text if plain == text.strip().upper() else plain)
-
-
-def is_tse_code(symbol: str) -> bool:
-    """Return whether a symbol has the form of a local code of the TSE."""
-    try:
-        return parse_symbol(symbol) == symbol
-    except InvalidRequest:
-        return False
 
 
 def strip_suffix(name: str) -> str:

@@ -7,9 +7,9 @@ from datetime import date
 from batch.market.calendar import is_session
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
+from batch.market.symbol import is_tse_code
 from batch.providers.base import BarRequest
 from batch.providers.file.errors import Refusal
-from batch.providers.file.names import is_tse_code
 from batch.providers.file.sheet import Facts
 
 

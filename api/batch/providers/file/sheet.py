@@ -10,9 +10,10 @@ from batch.errors import InvalidRequest
 from batch.market.action import CorporateAction
 from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.interval import Interval
+from batch.market.symbol import is_tse_code
 from batch.providers.file.errors import Refusal
 from batch.providers.file.moments import TimeRules, date_rows
-from batch.providers.file.names import is_tse_code, parse_file_symbol
+from batch.providers.file.names import parse_file_symbol
 from batch.providers.file.reading import Cells, OpenedFile
 from batch.providers.file.recognise.layout import NUMBERS, THOUSANDS, Layout, Role, normalise
 from batch.providers.file.recognise.numbers import parse_numbers

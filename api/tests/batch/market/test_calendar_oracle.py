@@ -8,7 +8,7 @@ from typing import Any
 import jpholiday
 import pytest
 
-from batch.market.calendar import JST, closes_at, opens_at, session_hours, sessions_between
+from batch.market.calendar import JST, _holidays_of, closes_at, opens_at, session_hours, sessions_between
 
 OLD_AND_NEW = (date(2024, 11, 1), date(2024, 11, 5))
 FIRST, LAST = date(2015, 1, 1), date(2030, 12, 31)
@@ -28,6 +28,11 @@ def oracle() -> Any:
         import exchange_calendars  # type: ignore[import-untyped]  # noqa: PLC0415  0.6 s, and it warns
 
         return exchange_calendars.get_calendar("XTKS", start=FIRST.isoformat(), end=LAST.isoformat())
+
+
+def test_the_table_of_holidays_is_that_of_the_law() -> None:
+    days = [day for year in range(1990, 2028) for day, _ in jpholiday.year_holidays(year)]
+    assert [day for year in range(1990, 2028) for day in sorted(_holidays_of(year))] == sorted(days)
 
 
 def test_every_session_is_one_of_the_oracle_s_but_for_those_with_a_reason(oracle: Any) -> None:

@@ -2,11 +2,13 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import polars as pl
 import pytest
 
 from batch.bars.coverage.fetch_log import build_fetch_log
 from batch.bars.coverage.judge import CoverSpan, Judgement, judge
 from batch.bars.memory import MemoryBarStore
+from batch.bars.store import QUARANTINE_SCHEMA
 from batch.market.calendar import closes_at
 from tests.fixtures.bars.stored_bars import MINUTES, at, bar, frame
 
@@ -51,6 +53,30 @@ async def test_without_a_calendar_only_days_with_data_are_judged(store: MemoryBa
     await store.write(MINUTES, frame(bar("7203", at(date(2025, 6, 1)))))  # a Sunday
     found = await judged(store, "7203", has_calendar=False)
     assert [session for _, session, _ in states(found)] == [FRIDAY, date(2025, 6, 1), MONDAY, TUESDAY]
+
+
+async def test_files_have_no_phantom_sessions_and_no_days_outside_their_symbols(store: MemoryBarStore) -> None:
+    saturday = date(2025, 5, 31)
+    await store.write(MINUTES, frame(bar("AAPL", at(FRIDAY)), bar("AAPL", at(MONDAY)), bar("FB", at(MONDAY))))
+    asked_at = closes_at(MONDAY) + timedelta(hours=1)
+    log = build_fetch_log(frame(), ["AAPL", "FB"], [FRIDAY, saturday, MONDAY], asked_at)
+    await store.save_fetch_log(MINUTES, log)
+    found = [(symbol, session) for symbol, session, _ in states(await judged(store, has_calendar=False))]
+    assert found == [
+        ("7203", FRIDAY),
+        ("7203", MONDAY),
+        ("7203", TUESDAY),
+        ("AAPL", FRIDAY),
+        ("AAPL", MONDAY),
+        ("FB", MONDAY),
+    ]
+
+
+async def test_rejected_rows_are_counted_by_session(store: MemoryBarStore) -> None:
+    row = {"symbol": "7203", "opened_at": at(TUESDAY), "open": -1.0, "high": 1.0, "low": 1.0, "close": 1.0}
+    rows = pl.DataFrame([{**row, "volume": 1.0, "reason": "bad_price"}], schema=QUARANTINE_SCHEMA)
+    await store.quarantine(MINUTES, rows)
+    assert (await judged(store)).sessions()["quarantined"].to_list() == [0, 0, 1]
 
 
 async def test_symbols_that_are_named_are_judged_and_no_others(store: MemoryBarStore) -> None:
