@@ -52,6 +52,7 @@ from app.telemetry.traces import start_tracing, stop_tracing
 from app.webhooks.routes import router as webhooks_router
 from batch.errors import ConfigurationError
 from batch.kit.open_sessions import close_sessions
+from batch.pictures.process import PictureProcess
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -142,6 +143,7 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     app.state.cursors = Cursors(partial(parts.history.load_api_key, "cursors"))
     app.state.shared = Sharing()
     app.state.desk = open_desk(settings)
+    app.state.pictures = PictureProcess()
     app.state.portfolios = build_desk(parts.portfolios, settings)
     app.state.events = hub = EventHub(parts.events, most_streams=settings.max_streams)
     app.state.job_feed = feed = JobFeed(parts, hub)

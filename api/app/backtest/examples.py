@@ -91,4 +91,28 @@ STRATEGIES: dict[str, Any] = {
         }
     ]
 }
+_COMPARED_RUN: dict[str, Any] = {
+    "job_id": "2c6be0f4d1f14f1c9d6c7f3a0b8e5a21",
+    "strategy": "sma_cross",
+    "parameters": {"fast": 10, "slow": 20, "side": "long"},
+    "provider": "synthetic",
+    "is_real": False,
+    "interval": "1d",
+    "first": "2020-09-28",
+    "last": "2025-11-05",
+    "fingerprint": _SHA,
+    "metrics": {"total_return": 0.0381, "sharpe": 0.124, "max_drawdown": -0.366},
+    "longest_below_peak": 330,
+    "benchmark_return": 0.429,
+    "curve": [100.0, 100.4],
+}
+COMPARED: dict[str, Any] = {
+    "items": [
+        _COMPARED_RUN,
+        _COMPARED_RUN | {"job_id": "5d0e63f7b1a34a6bb3a1f0c4d2e96c17", "parameters": {"fast": 5, "slow": 20}},
+    ],
+    "days": ["2020-09-28", "2020-09-29"],
+    "has_same_bars": True,
+    "differences": [{"name": "parameters.fast", "values": [10, 5]}],
+}
 CSV = "opened_at,equity,cash,drawdown,exposure,benchmark\n2025-11-05T00:00:00Z,10380730.06,10380730.06,0.0,0.0,1.0\n"

@@ -5,8 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.backtest.examples import RUN, STRATEGIES, SWEEP
+from app.backtest.examples import COMPARED, RUN, STRATEGIES, SWEEP
 from app.jobs.results import PlannedResult
+from batch.backtest.report.comparing import Comparison
 from batch.backtest.strategies.parameters import PARAMETERS
 from batch.backtest.summary import RunSummary, SweepSummary
 
@@ -46,6 +47,12 @@ class SweepResult(PlannedResult):
     trials: int = Field(description="combinations that are run")
     combinations: int = Field(description="of the grid; those whose parameters do not go together are left out")
     rank_by: str
+
+
+class RunsCompared(Comparison):
+    """Runs side by side."""
+
+    model_config = ConfigDict(json_schema_extra={"example": COMPARED})
 
 
 class StrategyView(BaseModel):

@@ -1,23 +1,38 @@
-"""`/api/v1/backtest/results`: what backtests found, and their files; and the strategies that there are."""
+"""`/api/v1/backtest/results`: what backtests found, and their files; runs side by side; and the strategies."""
 
-from typing import Annotated, Any, Literal
+import asyncio
+from typing import Annotated, Any, Literal, cast
 
-from fastapi import Path, Response
+import orjson
+from fastapi import Path, Query, Request, Response
+from pydantic import StringConstraints
 
 from app.auth.scopes import Scope
 from app.backtest.examples import CSV
-from app.backtest.results import FoundBySweep, RunResult, StrategyList, list_strategies
+from app.backtest.results import FoundBySweep, RunResult, RunsCompared, StrategyList, list_strategies
 from app.deps import Caller, Jobs, needs
-from app.errors import INVALID, NOT_FOUND, describe_problems
+from app.errors import INVALID, NOT_FOUND, UNAVAILABLE, describe_problems
 from app.jobs.queues import Queue
-from app.jobs_api.routes import NamedJob
+from app.jobs_api.routes import Named, NamedJob
 from app.routers import FeatureRouter
+from batch.backtest.report.comparing import Comparison, compare_runs
+from batch.backtest.report.content import parse_content
+from batch.backtest.report.language import open_in
+from batch.backtest.report.picture import picture_of
 from batch.backtest.summary import FILES
-from batch.errors import NotFound
+from batch.errors import ConfigurationError, NotFound
+from batch.pictures.model import Picture
+from batch.pictures.process import PictureProcess
 
+_MOST_RUNS = 8
 FileName = Annotated[
-    Literal["report.html", "equity.csv", "trades.csv", "trials.csv", "summary.json"],
-    Path(description="`trials.csv` is there of a sweep alone"),
+    Literal["report.html", "report.json", "equity.csv", "trades.csv", "trials.csv", "surface.json", "summary.json"],
+    Path(description="`trials.csv` and `surface.json` are there of a sweep alone"),
+]
+Spoken = Annotated[Literal["en", "ja"], Query(alias="lang", description="the language that a report opens in")]
+RunIds = Annotated[
+    list[Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]],
+    Query(alias="job", min_length=2, max_length=_MOST_RUNS, description="the ids of jobs that have ended"),
 ]
 _READS = [needs(Scope.JOBS_READ)]
 #: A report has a style of its own, and no script.
@@ -36,6 +51,14 @@ _FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
         },
     }
 }
+_PICTURE_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "the report as a picture, 1,200 pixels wide",
+        "content": {
+            "image/png": {"schema": {"type": "string"}, "examples": {"picture": {"value": "\u2026"}}},
+        },
+    }
+}
 
 
 async def get_strategies(_caller: Caller) -> StrategyList:
@@ -49,15 +72,45 @@ async def get_result(jobs: Jobs, named: NamedJob) -> Response:
     return Response(content, media_type=FILES["summary.json"], headers=_HEADERS)
 
 
-async def get_file(jobs: Jobs, named: NamedJob, name: FileName) -> Response:
-    """Give a file of a backtest: its report, curves or trades, or all trials of a sweep."""
+async def get_file(jobs: Jobs, named: NamedJob, name: FileName, language: Spoken = "en") -> Response:
+    """Give a file of a backtest: its report, curves or trades, or all trials of a sweep and their surface."""
     content = await _load(jobs, named, name)
-    short = named.job_id[:8]
-    headers = _HEADERS | {"Content-Disposition": f'inline; filename="{short}-{name}"'}
-    return Response(content, media_type=FILES[name], headers=headers)
+    if name == "report.html":
+        content = open_in(content, language)
+    return Response(content, media_type=FILES[name], headers=_HEADERS | _named(named, name))
 
 
-async def _load(jobs: Jobs, named: NamedJob, name: str) -> bytes:
+async def get_picture(jobs: Jobs, named: NamedJob, request: Request, language: Spoken = "en") -> Response:
+    """Draw the report of a backtest; 404 where the server has no matplotlib (`kaboom-api[pictures]`)."""
+    kept = await _load(jobs, named, "report.json")
+    picture = await asyncio.to_thread(_to_picture, kept)
+    pictures = cast("PictureProcess", request.app.state.pictures)
+    try:
+        content = await pictures.draw(picture, language=language)
+    except ConfigurationError as e:
+        raise NotFound(e.message) from e
+    return Response(content, media_type="image/png", headers=_HEADERS | _named(named, "report.png"))
+
+
+async def compare(jobs: Jobs, caller: Caller, ids: RunIds) -> Comparison:
+    """Show runs side by side: metrics, equity that begins at 100, and what differs; of a sweep its best run."""
+    kept = {each: await _load(jobs, Named(jobs, caller.owner, each), "report.json") for each in dict.fromkeys(ids)}
+    return await asyncio.to_thread(_compare, kept)
+
+
+def _to_picture(kept: bytes) -> Picture:
+    return picture_of(parse_content(orjson.loads(kept)))
+
+
+def _compare(kept: dict[str, bytes]) -> Comparison:
+    return compare_runs({job_id: parse_content(orjson.loads(content)) for job_id, content in kept.items()})
+
+
+def _named(named: Named, name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'inline; filename="{named.job_id[:8]}-{name}"'}
+
+
+async def _load(jobs: Jobs, named: Named, name: str) -> bytes:
     job = await named.find(Queue.BACKTEST)
     content = await jobs.parts.files.load(job.job_id, name)
     if content is None:
@@ -66,7 +119,10 @@ async def _load(jobs: Jobs, named: NamedJob, name: str) -> bytes:
 
 
 _PROBLEMS = describe_problems(NOT_FOUND, INVALID)
+_DRAWN = _PICTURE_ANSWERS | describe_problems(NOT_FOUND, INVALID, UNAVAILABLE)
 router = FeatureRouter(prefix="/api/v1/backtest", tags=["backtest"], dependencies=_READS)
 router.add_api_route("/strategies", get_strategies)
+router.add_api_route("/compare", compare, response_model=RunsCompared, responses=_PROBLEMS)
 router.add_api_route("/results/{job_id}", get_result, response_model=RunResult | FoundBySweep, responses=_PROBLEMS)
+router.add_api_route("/results/{job_id}/report.png", get_picture, response_class=Response, responses=_DRAWN)
 router.add_api_route("/results/{job_id}/{name}", get_file, response_class=Response, responses=_FILE_ANSWERS | _PROBLEMS)

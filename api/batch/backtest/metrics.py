@@ -34,6 +34,13 @@ def max_drawdown(returns: Floats) -> float:
     return float(drawdowns(returns).min(initial=0.0)) if returns.size else math.nan
 
 
+def longest_below_peak(returns: Floats) -> int:
+    """Return the most periods in a row in which the curve was below its highest point so far."""
+    below = drawdowns(returns) < 0
+    runs = np.diff(np.flatnonzero(np.concatenate([[True], ~below, [True]]))) - 1
+    return int(runs.max(initial=0))
+
+
 def cagr(returns: Floats, periods: float = SESSIONS) -> float:
     """Return the compound annual growth rate."""
     if not returns.size:

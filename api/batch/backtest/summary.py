@@ -12,9 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 #: The names of the files of a backtest, with their media types.
 FILES: Mapping[str, str] = {
     "report.html": "text/html; charset=utf-8",
+    "report.json": "application/json",
     "equity.csv": "text/csv; charset=utf-8",
     "trades.csv": "text/csv; charset=utf-8",
     "trials.csv": "text/csv; charset=utf-8",
+    "surface.json": "application/json",
     "summary.json": "application/json",
 }
 

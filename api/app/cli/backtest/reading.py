@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.backtest.choices import parse_value, parse_values
 from app.cli.data.moment import parse_as_of
 from app.cli.exits import CliError, Exit
 
@@ -49,7 +50,7 @@ def read_parameters(texts: list[str] | None) -> dict[str, Any]:
         CliError: one does not have that form.
 
     """
-    return {name: _read_value(value) for name, value in _pairs(texts, "fast=10")}
+    return {name: parse_value(value) for name, value in _pairs(texts, "fast=10")}
 
 
 def read_choices(texts: list[str] | None) -> dict[str, list[Any]]:
@@ -59,7 +60,7 @@ def read_choices(texts: list[str] | None) -> dict[str, list[Any]]:
         CliError: one does not have that form.
 
     """
-    return {name: _read_list(value) for name, value in _pairs(texts, "fast=5,10,20 or slow=20:100:10")}
+    return {name: parse_values(value) for name, value in _pairs(texts, "fast=5,10,20 or slow=20:100:10")}
 
 
 def keep_given(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,22 +76,3 @@ def _pairs(texts: list[str] | None, such_as: str) -> list[tuple[str, str]]:
             raise CliError(Exit.USAGE, f"--param was {text!r}, expected NAME=VALUE such as {such_as}")
         found.append((name.replace("-", "_"), value))
     return found
-
-
-def _read_list(text: str) -> list[Any]:
-    parts = text.split(":")
-    if len(parts) == 3 and all(part.lstrip("-").isdigit() for part in parts) and int(parts[2]) > 0:
-        first, last, step = map(int, parts)
-        return list(range(first, last + 1, step))
-    return [_read_value(part) for part in text.split(",")]
-
-
-def _read_value(text: str) -> Any:
-    if text in {"true", "false"}:
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

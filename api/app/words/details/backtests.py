@@ -23,6 +23,19 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "資金が {cash} です。0円より大きく、1e15円以下にしてください",
     ),
     ("strategy was {name}, supported are {known}", "戦略が {name} です。使えるのは {known} です"),
+    (
+        "the list {text} had more than {most} values, expected at most so many",
+        "一覧 {text} の値が多すぎます。{most}個以下にしてください",
+    ),
+    (
+        "matplotlib is not installed: pictures need kaboom-api[pictures]",
+        "matplotlib がありません。画像には kaboom-api[pictures] が必要です",
+    ),
+    ("the picture was not drawn in {seconds} s", "画像を {seconds}秒以内に作成できませんでした"),
+    (
+        "the picture was not drawn: its process ended with {code}",
+        "画像を作成できませんでした。プロセスは {code} で終了しました",
+    ),
     ("a parameter had no values", "値のないパラメーターがあります"),
     ("symbols and market: expected one of them", "symbols と market はどちらか一方を指定してください"),
     ("out_of_sample and folds: expected one of them", "out_of_sample と folds は一方だけを指定してください"),

@@ -11,27 +11,29 @@ from batch.backtest.report.text import percent, say, section, table
 _TINTS = (0.0, 0.015, 0.035)
 
 
-def month_section(days: Ints, returns: Floats) -> str:
-    """Return the heat map of returns by session, `days` numbered since 1970-01-01."""
-    found: dict[int, dict[int, float]] = {}
+def monthly_returns(days: Ints, returns: Floats) -> list[tuple[int, list[float | None], float]]:
+    """Return each year, newest first, with the returns of its twelve months and of all of it, as shares."""
+    found: dict[int, list[float | None]] = {}
     for day, gain in zip(days, returns, strict=True):
         when = date.fromordinal(int(day) + 719163)
-        months = found.setdefault(when.year, {})
-        months[when.month] = (1.0 + months.get(when.month, 0.0)) * (1.0 + float(gain)) - 1.0
+        months = found.setdefault(when.year, [None] * 12)
+        months[when.month - 1] = (1.0 + (months[when.month - 1] or 0.0)) * (1.0 + float(gain)) - 1.0
+    return [(year, found[year], _whole(found[year])) for year in sorted(found, reverse=True)]
+
+
+def month_section(days: Ints, returns: Floats) -> str:
+    """Return the heat map of returns by session, `days` numbered since 1970-01-01."""
     head = [(say("year"), False), *((str(month), True) for month in range(1, 13)), (say("total"), True)]
-    return section(
-        say("months"),
-        table(head, [_row(year, found[year]) for year in sorted(found, reverse=True)]).replace(
-            "<table", '<table class="months"', 1
-        ),
-        sub=say("months_sub"),
-    )
+    rows = [
+        f"<tr><th>{year}</th>{''.join(map(_cell, months))}{_cell(total)}</tr>"
+        for year, months, total in monthly_returns(days, returns)
+    ]
+    shown = table(head, rows).replace("<table", '<table class="months"', 1)
+    return section(say("months"), shown, sub=say("months_sub"))
 
 
-def _row(year: int, months: dict[int, float]) -> str:
-    cells = "".join(_cell(months.get(month)) for month in range(1, 13))
-    whole = float(np.prod([1.0 + gain for gain in months.values()])) - 1.0
-    return f"<tr><th>{year}</th>{cells}{_cell(whole)}</tr>"
+def _whole(months: list[float | None]) -> float:
+    return float(np.prod([1.0 + gain for gain in months if gain is not None])) - 1.0
 
 
 def _cell(gain: float | None) -> str:

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from html import escape
 
-import numpy as np
-
 from batch.backtest.engine.arrays import Floats
-from batch.backtest.metrics import SESSIONS
 from batch.backtest.report.charts import Line, line_chart
 from batch.backtest.report.months import month_section
+from batch.backtest.report.rolling import rolling_of
 from batch.backtest.report.style import STYLE
 from batch.backtest.report.tables import cost_section, metric_section, repeat_section, trade_section
 from batch.backtest.report.text import DASH, both, say, section
@@ -17,7 +15,6 @@ from batch.backtest.report.words import DISCLAIMER
 from batch.backtest.result import Result
 from batch.backtest.summary import RunSummary
 
-_ROLLING = 122
 #: A page that may load nothing: it shows what it has, wherever it is opened.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -97,18 +94,12 @@ def _exposure(result: Result) -> str:
 
 
 def _rolling(result: Result) -> str:
-    returns, days = result.returns, result.panel.days[result.session_ends]
-    sessions = min(_ROLLING, max(returns.size // 4, 2))
-    if returns.size <= sessions:
+    rolling, days = rolling_of(result.returns), result.panel.days[result.session_ends]
+    known = rolling.sessions - 1
+    if days.size <= known + 1:
         return ""
-    seen = np.lib.stride_tricks.sliding_window_view(returns, sessions)
-    mean, deviation = seen.mean(axis=1), seen.std(axis=1, ddof=1)
-    # What has not moved has no ratio, whatever the rounding of its mean.
-    ratio = np.divide(mean, deviation, out=np.full(mean.size, np.nan), where=deviation > 1e-12) * np.sqrt(SESSIONS)
-    sub = say("rolling_sub", sessions=sessions)
-    days = days[sessions - 1 :]
-    sharpe = line_chart(days, [Line(ratio)], height=140, label="rolling Sharpe ratio")
-    volatility = line_chart(
-        days, [Line(deviation * np.sqrt(SESSIONS) * 100)], height=140, label="rolling volatility, %"
-    )
+    sub = say("rolling_sub", sessions=rolling.sessions)
+    sharpe = line_chart(days[known:], [Line(rolling.sharpe[known:])], height=140, label="rolling Sharpe ratio")
+    lines = [Line(rolling.volatility[known:] * 100)]
+    volatility = line_chart(days[known:], lines, height=140, label="rolling volatility, %")
     return section(say("rolling_sharpe"), sharpe, sub=sub) + section(say("rolling_volatility"), volatility, sub=sub)

@@ -7,13 +7,14 @@ import polars as pl
 
 from batch.backtest.metrics import SESSIONS
 from batch.backtest.model import FillModel
-from batch.backtest.report.text import DASH, both, number, percent, say, section, sign_class, table
-from batch.backtest.report.words import CONVENTIONS, METRICS, REASONS
+from batch.backtest.report.text import DASH, both, number, percent, say, section, sign_class, table, tell
+from batch.backtest.report.words import CONVENTIONS, METRICS, REASONS, Pair
 from batch.backtest.result import Result
 from batch.backtest.summary import RunSummary
 from batch.market.calendar import JST
 
-_TRADES = 50
+#: A report shows so many trades, the last ones.
+SHOWN_TRADES = 50
 _PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure"})
 _WHOLE = frozenset({"final_equity", "trades"})
 
@@ -32,20 +33,36 @@ def metric_section(summary: RunSummary) -> str:
 
 def cost_section(summary: RunSummary, result: Result) -> str:
     """Return what trading cost, and how it was computed."""
-    mean, years = float(result.equity.mean()), max(result.returns.size, 1) / SESSIONS
-    yearly = result.fees / mean / years if mean > 0 else None
     rows = [
         f"<tr><th>{say('all_fees')}</th><td class=num>{number(result.fees)}</td></tr>",
-        f"<tr><th>{say('fees_a_year')}</th><td class=num>{percent(yearly, 2)}</td></tr>",
+        f"<tr><th>{say('fees_a_year')}</th><td class=num>{percent(fees_a_year(result), 2)}</td></tr>",
         f"<tr><th>{say('all_flows')}</th><td class=num>{number(result.flows)}</td></tr>",
         f"<tr><th>{say('turnover')}</th><td class=num>{number(summary.metrics.get('turnover'), 2)}</td></tr>",
     ]
-    model = FillModel.parse(summary.request.get("model", {}))
-    said = [*_describe_model(model), _describe_symbols(summary), *map(both, CONVENTIONS)]
-    listed = "".join(f"<li>{text}</li>" for text in said)
+    listed = "".join(f"<li>{both(text)}</li>" for text in describe(summary))
     return section(say("costs"), table([("", False), ("", True)], rows), wide=False) + section(
         say("conventions"), f"<ul>{listed}</ul>"
     )
+
+
+def fees_a_year(result: Result) -> float | None:
+    """Return all fees as a share of the mean equity and a year."""
+    mean, years = float(result.equity.mean()), max(result.returns.size, 1) / SESSIONS
+    return result.fees / mean / years if mean > 0 else None
+
+
+def describe(summary: RunSummary) -> list[Pair]:
+    """Return how a run was computed: its fill model, its symbols, and what is true of every report."""
+    model = FillModel.parse(summary.request.get("model", {}))
+    return [*_describe_model(model), _describe_symbols(summary), *CONVENTIONS]
+
+
+def count_trades(trades: pl.DataFrame) -> dict[str, Any]:
+    """Return how many trades there are, won, lost and open, and the mean gain of those that are closed."""
+    closed = trades.filter(pl.col("exit_bar").is_not_null())
+    won = closed.filter(pl.col("pnl") > 0).height
+    counts = {"count": trades.height, "won": won, "lost": closed.height - won, "open": trades.height - closed.height}
+    return counts | {"mean_gain": closed["gain"].mean()}
 
 
 def trade_section(result: Result) -> str:
@@ -53,13 +70,10 @@ def trade_section(result: Result) -> str:
     trades = result.trades
     if trades.is_empty():
         return section(say("trades"), f"<p>{say('no_trades')}</p>")
-    closed = trades.filter(pl.col("exit_bar").is_not_null())
-    won = closed.filter(pl.col("pnl") > 0).height
-    counts = {"count": trades.height, "won": won, "lost": closed.height - won, "open": trades.height - closed.height}
-    shown = trades.tail(_TRADES).reverse()
+    shown = trades.tail(SHOWN_TRADES).reverse()
     head = [(say(name), name not in {"symbol", "entry", "exit", "reason"}) for name in _COLUMNS]
     rows = [_trade(row, is_intraday=result.panel.interval.is_intraday) for row in shown.iter_rows(named=True)]
-    return section(say("trades"), table(head, rows), sub=say("trades_sub", shown=shown.height, **counts))
+    return section(say("trades"), table(head, rows), sub=say("trades_sub", shown=shown.height, **count_trades(trades)))
 
 
 def repeat_section(summary: RunSummary) -> str:
@@ -109,21 +123,23 @@ def _metric(name: str, value: float | None) -> str:
     return number(value, 0 if name in _WHOLE else 2)
 
 
-def _describe_model(model: FillModel) -> list[str]:
+def _describe_model(model: FillModel) -> list[Pair]:
     fees, slip = model.fees, model.slippage
     found = [
-        say("lots", lot=model.lot, cap=f"{model.volume_cap:.0%}") if model.volume_cap else say("no_cap", lot=model.lot),
-        say("fee_steps", steps=len(fees.steps))
+        tell("lots", lot=model.lot, cap=f"{model.volume_cap:.0%}")
+        if model.volume_cap
+        else tell("no_cap", lot=model.lot),
+        tell("fee_steps", steps=len(fees.steps))
         if fees.steps
-        else say("fee", rate=f"{fees.rate:.3%}", fixed=fees.fixed),
-        say("slippage", rate=f"{slip.rate:.3%}", ticks=slip.ticks, impact=f"{slip.impact:.3%}"),
+        else tell("fee", rate=f"{fees.rate:.3%}", fixed=fees.fixed),
+        tell("slippage", rate=f"{slip.rate:.3%}", ticks=slip.ticks, impact=f"{slip.impact:.3%}"),
     ]
-    found += [say("limits")] if model.has_limits else []
-    return found + ([say("shorts", rate=f"{model.borrow_rate:.2%}")] if model.allows_short else [])
+    found += [tell("limits")] if model.has_limits else []
+    return found + ([tell("shorts", rate=f"{model.borrow_rate:.2%}")] if model.allows_short else [])
 
 
-def _describe_symbols(summary: RunSummary) -> str:
+def _describe_symbols(summary: RunSummary) -> Pair:
     if not summary.listed_on:
-        return say("chosen", symbols=summary.symbols)
+        return tell("chosen", symbols=summary.symbols)
     days = ", ".join(day.isoformat() for day in summary.listed_on)
-    return say("listed", days=days, delisted=summary.delisted, missing=summary.missing)
+    return tell("listed", days=days, delisted=summary.delisted, missing=summary.missing)

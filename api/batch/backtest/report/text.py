@@ -16,6 +16,12 @@ def both(pair: Pair, **values: object) -> str:
     return f'<span class="en">{english}</span><span class="ja" lang="ja">{japanese}</span>'
 
 
+def tell(name: str, /, **values: object) -> Pair:
+    """Return a text of the catalogue in both languages, as a pair."""
+    english, japanese = WORDS[name]
+    return english.format(**values), japanese.format(**values)
+
+
 def say(name: str, /, **values: object) -> str:
     """Return a text of the catalogue in both languages."""
     return both(WORDS[name], **values)

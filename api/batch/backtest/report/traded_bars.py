@@ -23,26 +23,47 @@ class _Drawing:
     scale: Scale
 
 
-def traded_section(result: Result) -> str:
-    """Return the last bars of the symbol that was traded most, with what was bought and sold; empty without a fill."""
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """The symbol that was traded most, its last bars, and its fills as numbers of bars with shares."""
+
+    symbol: str
+    column: int
+    first: int
+    end: int
+    fills: pl.DataFrame
+
+
+def find_traded(result: Result) -> Traded | None:
+    """Return the symbol that was traded most with its last bars; None without a fill, or without a price in them."""
     fills = result.journal.filter(~pl.col("reason").is_in(FLOWS))
     if fills.is_empty():
-        return ""
+        return None
     ranked = fills.group_by("symbol").len().sort(["len", "symbol"], descending=[True, False])
     symbol = str(ranked["symbol"][0])
     column = result.panel.column_of(symbol)
     last = int(fills.filter(pl.col("symbol") == symbol)["bar"].max()) + 20  # type: ignore[arg-type]
     end = min(last, result.panel.shape[0])
     first = max(0, end - _BARS)
-    prices = result.panel.prices[:, first:end, column]
-    if np.isnan(prices[CLOSE]).all():
+    if np.isnan(result.panel.prices[CLOSE, first:end, column]).all():
+        return None
+    shown = fills.filter((pl.col("symbol") == symbol) & (pl.col("bar") >= first)).select("bar", "shares")
+    return Traded(symbol, column, first, end, shown)
+
+
+def traded_section(result: Result) -> str:
+    """Return the last bars of the symbol that was traded most, with what was bought and sold; empty without a fill."""
+    traded = find_traded(result)
+    if traded is None:
         return ""
+    first, end, symbol = traded.first, traded.end, traded.symbol
+    prices = result.panel.prices[:, first:end, traded.column]
     scale = Scale.of(float(np.nanmin(prices[LOW])), float(np.nanmax(prices[HIGH])), _HEIGHT)
     step = (WIDTH - LEFT - RIGHT) / (end - first)
     drawing = _Drawing(first, LEFT + step * (np.arange(end - first, dtype=np.float64) + 0.5), scale)
     body = scale.axis() + date_axis(result.panel.days[first:end], drawing.xs, _HEIGHT)
     body += _draw_bars(prices, drawing, max(1.0, step * 0.6))
-    body += _marks(fills.filter((pl.col("symbol") == symbol) & (pl.col("bar") >= first)), drawing, prices)
+    body += _marks(traded.fills, drawing, prices)
     title, sub = say("candles"), say("candles_sub", symbol=symbol, bars=end - first)
     return section(title, frame(_HEIGHT, body, f"candles of {symbol}"), sub=sub)
 
@@ -65,7 +86,7 @@ def _draw_bars(prices: Floats, drawing: _Drawing, width: float) -> str:
 
 def _marks(fills: pl.DataFrame, drawing: _Drawing, prices: Floats) -> str:
     parts = []
-    for bar, shares in fills.select("bar", "shares").iter_rows():
+    for bar, shares in fills.iter_rows():
         place = bar - drawing.first
         if not 0 <= place < drawing.xs.size or np.isnan(prices[LOW, place]):
             continue

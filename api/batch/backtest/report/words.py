@@ -72,7 +72,7 @@ WORDS: Mapping[str, Pair] = {
     ),
     "fee_steps": ("Fees are a table of {steps} steps.", "手数料は{steps}段階の表によります。"),
     "slippage": (
-        "Slippage of market and stop orders: {rate}, {ticks} ticks, impact {impact}.",
+        "Slippage of market and stop orders: {rate} of the price, ticks: {ticks}, impact: {impact}.",
         "成行・逆指値のスリッページは{rate}、呼値{ticks}単位、市場インパクト{impact}です。",
     ),
     "limits": (

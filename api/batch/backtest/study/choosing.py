@@ -17,6 +17,7 @@ from batch.backtest.study.bars import StudyBars
 from batch.backtest.study.curves import encode_csv
 from batch.backtest.study.grid import combination
 from batch.backtest.study.single import Study, day_of, describe_bars, run_backtest
+from batch.backtest.study.surface import build_surfaces
 from batch.backtest.study.trials import COLUMNS, TrialTable
 from batch.backtest.study.windows import Window, cut, describe_returns, find_windows, run_test
 from batch.backtest.summary import (
@@ -99,7 +100,8 @@ def end_sweep(end: SweepEnd) -> SweepStudy:
         kept_files={},
         digest=digest_of(trials),
     )
-    files = {**study.files, "trials.csv": trials}
+    surface = build_surfaces(table, request.parameters, window=ranked, rank_by=request.rank_by)
+    files = {**study.files, "trials.csv": trials, "surface.json": surface}
     del files["summary.json"]
     noted = summary.model_copy(update={"kept_files": {name: FileNote.of(content) for name, content in files.items()}})
     return SweepStudy(noted, files | {"summary.json": dump_summary(noted)})

@@ -11,6 +11,7 @@ import orjson
 from batch.backtest import metrics
 from batch.backtest.engine.arrays import Floats
 from batch.backtest.panel import Panel
+from batch.backtest.report.building import build_content
 from batch.backtest.report.page import ReportParts, build_report
 from batch.backtest.request import TOPIX_FUNDS, BacktestRequest, BarsAsked
 from batch.backtest.result import Result
@@ -59,7 +60,11 @@ def run_backtest(
         kept_files={},
         digest=digest_of(*files.values(), orjson.dumps(finite(result.summary()))),
     )
-    files["report.html"] = build_report(ReportParts(summary, result, benchmark))
+    parts = ReportParts(summary, result, benchmark)
+    files |= {
+        "report.html": build_report(parts),
+        "report.json": orjson.dumps(build_content(parts).model_dump(mode="json")),
+    }
     noted = summary.model_copy(update={"kept_files": {name: FileNote.of(content) for name, content in files.items()}})
     return Study(noted, files | {"summary.json": dump_summary(noted)})
 

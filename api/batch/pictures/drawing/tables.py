@@ -24,7 +24,7 @@ def draw_heat(axes: Axes, panel: Heat, updown: UpDown, speaker: Speaker) -> None
             if value is None:
                 continue
             axes.add_patch(Rectangle((place + 1.01, row + 0.03), 0.98, 0.94, color=_tint(value, updown), linewidth=0))
-            shown = f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}")
+            shown = "0.0" if abs(value) < 0.0005 else f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}")
             axes.text(place + 1.94, row + 0.5, shown, ha="right", va="center", fontsize=9)
 
 

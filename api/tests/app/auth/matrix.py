@@ -96,6 +96,9 @@ ROWS: dict[str, Row] = {
     ),
     "GET /api/v1/backtest/strategies": Row(_READ),
     # Its job ends with a result only where another test has left bars.
+    # No job of that id has ended.
+    "GET /api/v1/backtest/compare": Row(_READ, query="?job=" + "0" * 32 + "&job=" + "1" * 32, fine={404}),
+    "GET /api/v1/backtest/results/{job_id}/report.png": Row(_READ, fine={200, 404}),
     "GET /api/v1/backtest/results/{job_id}": Row(_READ, fine={200, 404}),
     "GET /api/v1/backtest/results/{job_id}/{name}": Row(_READ, fine={200, 404}),
     **_job_rows("ingest"),

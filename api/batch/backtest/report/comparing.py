@@ -1,0 +1,113 @@
+"""Runs side by side: metrics, curves that begin at 100, and what differs between them; pure, without numpy."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from batch.backtest.report.content import Numbers, ReportContent
+
+#: Fields of a request that say what was asked for in other words, or nothing about the run.
+_NOT_COMPARED = frozenset({"callback_url", "sessions"})
+#: What a repetition needs besides its request.
+_FACTS = ("provider", "first", "last", "session_count", "symbols", "fingerprint", "code_version", "strategy_digest")
+
+
+class ComparedRun(BaseModel):
+    """A run beside others."""
+
+    job_id: str
+    strategy: str
+    parameters: dict[str, Any]
+    provider: str
+    is_real: bool
+    interval: str
+    first: date
+    last: date
+    fingerprint: str
+    metrics: dict[str, float | None]
+    longest_below_peak: int
+    benchmark_return: float | None = Field(description="total return of its benchmark, as a share")
+    curve: Numbers = Field(description="equity at each of `days`, 100 on the first one; null where the run has none")
+
+
+class Difference(BaseModel):
+    """Something that is not the same in all runs."""
+
+    name: str = Field(description="such as `parameters.fast`, `model.fees.rate` or `fingerprint`")
+    values: list[Any] = Field(description="of each run, null where it has none")
+
+
+class Comparison(BaseModel):
+    """Runs side by side."""
+
+    items: list[ComparedRun]
+    days: list[date] = Field(description="sessions from the first one that all runs have; none if there is no such one")
+    has_same_bars: bool = Field(description="whether all runs saw the same bars, splits and listings")
+    differences: list[Difference]
+
+
+def compare_runs(reports: Mapping[str, ReportContent]) -> Comparison:
+    """Return reports side by side, by the ids of their jobs."""
+    contents = list(reports.values())
+    days = _common_days(contents)
+    return Comparison(
+        items=[_describe(job_id, content, days) for job_id, content in reports.items()],
+        days=days,
+        has_same_bars=len({content.summary.fingerprint for content in contents}) == 1,
+        differences=_differences(contents),
+    )
+
+
+def _common_days(contents: Sequence[ReportContent]) -> list[date]:
+    spans = [content.curves.days for content in contents]
+    common = set(spans[0]).intersection(*spans[1:])
+    if not common:
+        return []
+    first = min(common)
+    return sorted({day for days in spans for day in days if day >= first})
+
+
+def _describe(job_id: str, content: ReportContent, days: Sequence[date]) -> ComparedRun:
+    summary, curves = content.summary, content.curves
+    equity = dict(zip(curves.days, curves.equity, strict=True))
+    base = equity.get(days[0]) if days else None
+    return ComparedRun(
+        job_id=job_id,
+        **{name: getattr(summary, name) for name in ComparedRun.model_fields if hasattr(summary, name)},
+        longest_below_peak=content.longest_below_peak,
+        benchmark_return=summary.benchmark.total_return,
+        curve=[_rebase(equity.get(day), base) for day in days],
+    )
+
+
+def _rebase(value: float | None, base: float | None) -> float | None:
+    return round(100 * value / base, 4) if value is not None and base else None
+
+
+def _differences(contents: Sequence[ReportContent]) -> list[Difference]:
+    flat = [_facts(content) for content in contents]
+    names = list(dict.fromkeys(name for each in flat for name in each))
+    # Parameters that only a later run has stand beside the others.
+    names.sort(key=lambda name: (name != "strategy", not name.startswith("parameters."), name in _FACTS))
+    found = [Difference(name=name, values=[each.get(name) for each in flat]) for name in names]
+    return [each for each in found if any(value != each.values[0] for value in each.values[1:])]
+
+
+def _facts(content: ReportContent) -> dict[str, Any]:
+    """Return what was asked for with its defaults, and the facts of the run, by name."""
+    summary = content.summary.model_dump(mode="json")
+    asked = {name: value for name, value in summary["request"].items() if name not in _NOT_COMPARED}
+    # With the defaults of the strategy, which the request may leave out.
+    asked = {"strategy": summary["strategy"], "parameters": summary["parameters"]} | {
+        name: value for name, value in asked.items() if name != "parameters"
+    }
+    return dict(_flatten("", asked)) | {name: summary[name] for name in _FACTS}
+
+
+def _flatten(prefix: str, values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        found += _flatten(f"{prefix}{name}.", value) if isinstance(value, dict) else [(f"{prefix}{name}", value)]
+    return found

@@ -1,0 +1,152 @@
+"""A report as a picture: the same panels, for matplotlib; importable without it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from batch.backtest.report.content import Numbers, ReportCandles, ReportContent
+from batch.backtest.report.words import METRICS, WORDS, Pair
+from batch.market.calendar import JST
+from batch.pictures.model import (
+    MOST_VALUES,
+    Candles,
+    Curves,
+    Heat,
+    Mark,
+    Notes,
+    Panel,
+    Picture,
+    Series,
+    Table,
+    Text,
+    Values,
+)
+
+_MONTHS = tuple((str(month), f"{month}月") for month in range(1, 13))
+_PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure"})
+_WHOLE = frozenset({"final_equity", "trades"})
+_MOST_YEARS = 40
+#: Letters of a line of notes; Japanese letters are wider.
+_LINE_LETTERS = (190, 86)
+_DASH = "\N{EN DASH}"
+
+
+def picture_of(content: ReportContent) -> Picture:
+    """Return a report as a picture."""
+    summary = content.summary
+    named = ", ".join(summary.request.get("symbols") or [str(summary.request.get("market"))])[:60]
+    parameters = " ".join(f"{name}={value}" for name, value in summary.parameters.items() if value is not None)
+    span = f"{summary.interval}, {summary.first} {_DASH} {summary.last}, {summary.provider}, {parameters}"
+    title = f"{summary.strategy} · {named}"
+    candles = [_candles(content.candles)] if content.candles else []
+    panels = (*_curves(content), _months(content), *candles, _metrics(content), _notes(content))
+    return Picture(title=(title, title), sub=(span, span), panels=panels)
+
+
+def _curves(content: ReportContent) -> list[Panel]:
+    curves = content.curves
+    times = tuple(day.isoformat() for day in curves.days[-MOST_VALUES:])
+    millions = [
+        Series(name=WORDS["strategy"], values=_scaled(curves.equity, 1e-6)),
+        Series(name=WORDS["benchmark"], values=_scaled(curves.benchmark, 1e-6), style=1),
+    ]
+    found: list[Panel] = [Curves(title=_titled("equity"), times=times, lines=tuple(millions), height=3.2)]
+    for name, values, factor, is_area in (
+        ("drawdown", curves.drawdown, 100, True),
+        ("exposure", curves.exposure, 100, True),
+        ("rolling_sharpe", curves.rolling_sharpe, 1, False),
+        ("rolling_volatility", curves.rolling_volatility, 100, False),
+    ):
+        line = Series(name=WORDS[name], values=_scaled(values, factor))
+        title = _titled(name, sessions=curves.rolling_sessions)
+        found.append(Curves(title=title, times=times, lines=(line,), is_area=is_area, height=1.3))
+    return found
+
+
+def _months(content: ReportContent) -> Heat:
+    rows = tuple((str(each.year), (*each.months, each.total)) for each in content.years[:_MOST_YEARS])
+    return Heat(title=_titled("months"), columns=(*_MONTHS, WORDS["total"]), rows=rows)
+
+
+def _candles(candles: ReportCandles) -> Candles:
+    # A bar without a trade has no candle; places of marks follow.
+    known = [place for place, bar in enumerate(candles.bars) if bar is not None]
+    places = {place: n for n, place in enumerate(known)}
+    marks = [Mark(place=places[place], side=1 if side > 0 else -1) for place, side in candles.fills if place in places]
+    return Candles(
+        title=_titled("candles", symbol=candles.symbol, bars=len(known)),
+        times=tuple(_local(candles.times[place]) for place in known),
+        bars=tuple(bar for bar in candles.bars if bar is not None),
+        marks=tuple(marks),
+        height=3.4,
+    )
+
+
+def _metrics(content: ReportContent) -> Table:
+    summary = content.summary
+    rows = [
+        (title, _same(_metric(name, summary.metrics)), _same(_metric(name, content.benchmark_metrics)))
+        for name, title in METRICS.items()
+    ]
+    costs = (("all_fees", content.costs.fees), ("all_flows", content.costs.flows))
+    rows += [
+        (WORDS[name], _same(f"{value:,.0f}".replace("-", "\N{MINUS SIGN}")), _same(_DASH)) for name, value in costs
+    ]
+    head = (WORDS["metrics"], WORDS["strategy"], _with(WORDS["benchmark"], f" ({summary.benchmark.name})"))
+    return Table(title=WORDS["metrics"], head=head, rows=tuple(rows))
+
+
+def _notes(content: ReportContent) -> Notes:
+    summary = content.summary
+    names = [name for name, is_so in (("made_up", not summary.is_real), ("ruined", summary.is_ruined)) if is_so]
+    said = [WORDS[name] for name in (*names, "in_sample")]
+    said += [(each.en, each.ja) for each in (*content.conventions, content.disclaimer)]
+    english = [line for text, _ in said for line in _cut(text, _LINE_LETTERS[0])]
+    japanese = [line for _, text in said for line in _cut(text, _LINE_LETTERS[1])]
+    size = max(len(english), len(japanese))
+    filled = [[*lines, *[""] * (size - len(lines))] for lines in (english, japanese)]
+    return Notes(title=WORDS["conventions"], lines=tuple(zip(*filled, strict=True))[:40])
+
+
+def _cut(text: str, most: int) -> list[str]:
+    """Cut a text into lines, between words where there are any."""
+    lines = []
+    while len(text) > most:
+        place = text.rfind(" ", most // 2, most) + 1 or most
+        lines.append(text[:place].rstrip())
+        text = text[place:]
+    return [*lines, text]
+
+
+def _titled(name: str, **values: object) -> Text:
+    """Return the title of a panel with what stands below it in the page."""
+    subs = {"rolling_sharpe": "rolling_sub", "rolling_volatility": "rolling_sub"}
+    title, sub = WORDS[name], WORDS.get(subs.get(name, f"{name}_sub"))
+    if sub is None:
+        return title
+    english, japanese = (text.format(**values) for text in sub)
+    return f"{title[0]} – {english}", f"{title[1]} – {japanese}"  # noqa: RUF001
+
+
+def _metric(name: str, metrics: Mapping[str, float | None]) -> str:
+    value = metrics.get(name)
+    if value is None:
+        return _DASH
+    text = f"{value:.1%}" if name in _PERCENT else f"{value:,.0f}" if name in _WHOLE else f"{value:,.2f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _scaled(values: Numbers | Sequence[float], factor: float) -> Values:
+    return tuple(None if value is None else value * factor for value in values[-MOST_VALUES:])
+
+
+def _local(instant: str) -> str:
+    at = datetime.fromisoformat(instant).astimezone(JST)
+    return at.strftime("%Y-%m-%d" if instant.endswith("T00:00:00Z") else "%m-%d %H:%M")
+
+
+def _same(text: str) -> Pair:
+    return text, text
+
+
+def _with(text: Pair, more: str) -> Pair:
+    return text[0] + more, text[1] + more

@@ -1,0 +1,79 @@
+"""Drawing in a process of its own, with limits: the API draws without matplotlib in its memory.
+
+This module is also the program of that process: the picture comes as JSON, and goes as PNG.
+"""
+
+import asyncio
+import contextlib
+import os
+import resource
+import sys
+from importlib.util import find_spec
+
+from batch.errors import ConfigurationError, StoreError
+from batch.pictures.model import Language, Picture
+
+_MEMORY_BYTES = 1536 << 20
+#: Of the processor; a busy machine may need more of the clock.
+_SECONDS = 30
+_PATIENCE_S = 90
+
+
+class PictureProcess:
+    """Draws one picture at a time; others wait."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(1)
+
+    async def draw(self, picture: Picture, *, language: Language) -> bytes:
+        """Return a picture as PNG, as `batch.pictures.png.draw` does.
+
+        Raises:
+            ConfigurationError: matplotlib is not installed.
+            StoreError: the process had not the time or the memory.
+
+        """
+        if find_spec("matplotlib") is None:
+            raise ConfigurationError("matplotlib is not installed: pictures need kaboom-api[pictures]")
+        async with self._free:
+            # -P: do not import from the working folder.
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "batch.pictures.process", language),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    content, _ = await process.communicate(picture.model_dump_json().encode())
+            except TimeoutError as e:
+                raise StoreError(f"the picture was not drawn in {_PATIENCE_S} s") from e
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+        if process.returncode or not content:
+            raise StoreError(f"the picture was not drawn: its process ended with {process.returncode}")
+        return content
+
+
+def _main(language: Language) -> int:
+    # Limits are set before matplotlib is loaded.
+    for limit, most in (
+        (resource.RLIMIT_AS, _MEMORY_BYTES),
+        (resource.RLIMIT_CPU, _SECONDS),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with contextlib.suppress(OSError, ValueError):  # macOS lacks some
+            resource.setrlimit(limit, (most, most))
+    # One thread of numpy's: each reserves memory.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    from batch.pictures.png import draw  # noqa: PLC0415  only here
+
+    picture = Picture.model_validate_json(sys.stdin.buffer.read())
+    sys.stdout.buffer.write(draw(picture, language=language))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main("ja" if sys.argv[1] == "ja" else "en"))

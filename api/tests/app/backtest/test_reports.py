@@ -1,0 +1,143 @@
+"""What a backtest leaves to look at: its report as HTML, JSON and PNG, a sweep's surface, and runs side by side."""
+
+import csv
+import io
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from batch.pictures import process
+from batch.wiring import build_bar_store
+from tests.app.backtest.test_runs import ASKED, GRID, RESULTS, RUN, SWEEP, run_job
+from tests.fixtures.backtest.stored import SERIES, daily_bars
+from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, memory_settings, running
+
+pytestmark = pytest.mark.anyio
+COMPARE = "/api/v1/backtest/compare"
+#: The most that a report may have, bytes.
+MOST_BYTES = 300_000
+
+
+async def run_one(client: httpx2.AsyncClient, **body: Any) -> str:
+    done = await run_job(client, RUN, ASKED | body)
+    assert done["status"] == "completed", done["error"]
+    return str(done["job_id"])
+
+
+async def test_a_report_has_the_same_numbers_in_every_form(tested: httpx2.AsyncClient) -> None:
+    job_id = await run_one(tested, parameters={"fast": 5, "slow": 20}, model={"fees": {"rate": 0.001}})
+    path = f"{RESULTS}/{job_id}"
+    found, report = [(await tested.get(each)).json() for each in (path, f"{path}/report.json")]
+    curves, metrics = report["curves"], found["metrics"]
+    rows = list(csv.DictReader(io.StringIO((await tested.get(f"{path}/equity.csv")).text)))
+    for name in ("equity", "benchmark", "drawdown", "exposure"):
+        assert curves[name] == pytest.approx([float(row[name]) for row in rows], abs=0.01)
+    assert min(curves["drawdown"]) == pytest.approx(metrics["max_drawdown"], abs=1e-6)
+    assert math.prod(1 + year["total"] for year in report["years"]) - 1 == pytest.approx(
+        metrics["total_return"], abs=1e-4
+    )
+    assert (report["counts"]["count"] - report["counts"]["open"], report["costs"]["fees"]) == (
+        metrics["trades"],
+        metrics["fees"],
+    )
+    assert report["benchmark_metrics"]["total_return"] == pytest.approx(found["benchmark"]["total_return"])
+    below = [value < 0 for value in curves["drawdown"]]
+    runs = re.findall("1+", "".join(str(int(each)) for each in below))
+    assert report["longest_below_peak"] == max(map(len, runs))
+    assert {place for place, _ in report["candles"]["fills"]} <= set(range(len(report["candles"]["bars"])))
+    assert report["disclaimer"]["ja"].startswith("過去のデータによるシミュレーションであり、将来の成果を保証しません。")
+
+
+async def test_a_report_is_one_file_that_asks_nobody_and_opens_in_either_language(tested: httpx2.AsyncClient) -> None:
+    job_id = await run_one(tested)
+    english, japanese = [
+        (await tested.get(f"{RESULTS}/{job_id}/report.html", params=query)).text for query in ({}, {"lang": "ja"})
+    ]
+    assert len(english.encode()) < MOST_BYTES
+    assert re.findall(r"https?://|<script|<link|@import|url\(", english) == []
+    assert (re.findall(r'id="(\w\w)" checked', english), re.findall(r'id="(\w\w)" checked', japanese)) == (
+        ["en"],
+        ["ja"],
+    )
+    assert (await tested.get(f"{RESULTS}/{job_id}/report.html", params={"lang": "fr"})).status_code == 422
+
+
+async def test_a_report_is_drawn_in_a_process_of_its_own(
+    tested: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await run_one(tested)
+    answer = await tested.get(f"{RESULTS}/{job_id}/report.png", params={"lang": "ja"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png"), answer.text
+    assert answer.content[:8] == b"\x89PNG\r\n\x1a\n"
+    monkeypatch.setattr(process, "find_spec", lambda _: None)
+    without = await tested.get(f"{RESULTS}/{job_id}/report.png")
+    assert (without.status_code, "kaboom-api[pictures]" in without.json()["detail"]) == (404, True)
+
+
+async def test_a_surface_has_the_best_trial_of_each_cell(tested: httpx2.AsyncClient) -> None:
+    choices = GRID | {"side": ["long", "both"]}
+    done = await run_job(tested, SWEEP, ASKED | {"parameters": choices, "model": {"allows_short": True}})
+    path = f"{RESULTS}/{done['job_id']}"
+    found = (await tested.get(f"{path}/surface.json")).json()
+    trials = list(csv.DictReader(io.StringIO((await tested.get(f"{path}/trials.csv")).text)))
+    assert [(each["x"], each["y"]) for each in found["surfaces"]] == [
+        ("fast", "slow"), ("fast", "side"), ("slow", "side"),
+    ]  # fmt: skip
+    (first, *_) = found["surfaces"]
+    for place, cell in enumerate(first["cells"]):
+        slow, fast = divmod(place, len(first["x_values"]))
+        wanted = (str(first["x_values"][fast]), str(first["y_values"][slow]))
+        mine = [trial for trial in trials if (trial["fast"], trial["slow"]) == wanted]
+        if not mine:
+            assert cell is None
+            continue
+        best = max(mine, key=lambda trial: float(trial["sharpe"]))
+        assert (cell[0], cell[2]) == (int(best["number"]), pytest.approx(float(best["sharpe"]), abs=1e-6))
+    run = await run_one(tested)
+    assert (await tested.get(f"{RESULTS}/{run}/surface.json")).status_code == 404
+    assert (await tested.get(COMPARE, params={"job": [run, done["job_id"]]})).status_code == 200
+
+
+async def test_runs_are_compared(tested: httpx2.AsyncClient) -> None:
+    one = await run_one(tested, parameters={"fast": 5, "slow": 20})
+    two = await run_one(tested, parameters={"fast": 8, "slow": 20}, sessions=200)
+    found = (await tested.get(COMPARE, params={"job": [one, two]})).json()
+    assert [each["job_id"] for each in found["items"]] == [one, two]
+    assert {len(each["curve"]) for each in found["items"]} == {200} == {len(found["days"])}
+    assert [each["curve"][0] for each in found["items"]] == [100, 100]
+    curves = (await tested.get(f"{RESULTS}/{one}/report.json")).json()["curves"]
+    assert found["items"][0]["curve"][-1] == pytest.approx(
+        100 * curves["equity"][-1] / curves["equity"][-200], abs=1e-3
+    )
+    differences = {each["name"]: each["values"] for each in found["differences"]}
+    assert differences["parameters.fast"] == [5, 8]
+    assert "parameters.slow" not in differences
+    assert (found["has_same_bars"], "fingerprint" in differences) == (False, True)
+    same = await run_one(tested, parameters={"fast": 9, "slow": 20})
+    found = (await tested.get(COMPARE, params={"job": [one, same]})).json()
+    assert (found["has_same_bars"], {each["name"] for each in found["differences"]}) == (
+        True,
+        {"parameters.fast", "as_of"},
+    )
+
+
+@pytest.mark.parametrize("ids", [[], ["0" * 32], ["x", "y"], ["0" * 32] * 9])
+async def test_what_cannot_be_compared_is_refused(tested: httpx2.AsyncClient, ids: list[str]) -> None:
+    assert (await tested.get(COMPARE, params={"job": ids})).status_code == 422
+
+
+async def test_another_owner_finds_no_report(tmp_path: Path) -> None:
+    settings = memory_settings(tmp_path, bar_store="pages")
+    store = build_bar_store(settings)
+    await store.write(SERIES, daily_bars())
+    async with running(settings, authenticators=[OTHER_OWNER]) as app, client_of(app) as client:
+        job_id = await run_one(client)
+        async with client_of(app, **{"x-ingest-token": OTHER_TOKEN}) as other:
+            for name in ("report.json", "report.png", "report.html"):
+                assert (await other.get(f"{RESULTS}/{job_id}/{name}")).status_code == 404
+            assert (await other.get(COMPARE, params={"job": [job_id, "0" * 32]})).status_code == 404
+    await store.close()
