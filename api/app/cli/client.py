@@ -65,14 +65,14 @@ class ApiClient:
             message = self._words.say("unreachable", url=self.url, reason=self._words.say("not_json"))
             raise CliError(Exit.UNAVAILABLE, message) from e
 
-    def fetch(self, path: str) -> bytes:
+    def fetch(self, path: str, *, timeout_s: float = _ANSWER_S) -> bytes:
         """Return the body of an answer that is not JSON.
 
         Raises:
             CliError: the server does not answer, or answered with a problem.
 
         """
-        answer = self._ask("GET", path)
+        answer = self._ask("GET", path, timeout=timeout_s)
         if answer.status_code >= 400:
             raise _fault(self._words, answer)
         return answer.content

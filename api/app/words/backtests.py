@@ -47,6 +47,16 @@ BACKTEST_WORDS: dict[str, Pair] = {
         "the file of strategy {strategy} has changed since",
         "戦略 {strategy} のファイルが変わっています",
     ),
+    "compare_same": (
+        "All runs saw the same bars, splits and listings.",
+        "すべて同じ足・株式分割・上場情報による結果です。",
+    ),
+    "compare_other": (
+        "The runs saw different bars: part of what differs is not the strategy.",
+        "足が異なります。差には戦略以外の要因も含まれます。",
+    ),
+    "compare_metric": ("metric", "指標"),
+    "compare_difference": ("what differs", "異なる点"),
     "ran_here": ("{file} runs in this process, without a worker", "{file} をワーカーを使わずこのプロセスで実行します"),
     "report_written": ("report: {path}", "レポート：{path}"),
     "report_not_written": ("{path} could not be written: {reason}", "{path} に書き込めません：{reason}"),

@@ -8,6 +8,7 @@ from app.backtest.jobs import RUN, SWEEP
 from app.catalog import CATALOG
 from app.cli.backtest.commands import run, sweep
 from app.cli.backtest.more import check, list_strategies, rerun
+from app.cli.backtest.reports import compare, report
 from app.cli.commands.backfill import backfill
 from app.cli.commands.submit import build_command
 from app.cli.index import describe_queue
@@ -18,7 +19,13 @@ from app.jobs.queues import Queue
 _OWN: Mapping[str, Callable[..., None]] = {BACKFILL.name: backfill, RUN.name: run, SWEEP.name: sweep}
 #: Commands of a queue that submit no job.
 _MORE: Mapping[Queue, Mapping[str, Callable[..., None]]] = {
-    Queue.BACKTEST: {"rerun": rerun, "check": check, "list": list_strategies}
+    Queue.BACKTEST: {
+        "report": report,
+        "compare": compare,
+        "rerun": rerun,
+        "check": check,
+        "list": list_strategies,
+    }
 }
 
 

@@ -14,6 +14,8 @@ _PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit
 _WHOLE = frozenset({"final_equity", "trades", "fees", "flows"})
 #: Of a sweep, whose items are these.
 UNIT = "trials"
+#: Of a value that differs between runs; a fingerprint has more.
+_MOST_LETTERS = 30
 
 
 def print_run(session: Session, result: Mapping[str, Any]) -> None:
@@ -57,6 +59,34 @@ def print_repetition(session: Session, old: Mapping[str, Any], new: Mapping[str,
     if old["strategy_digest"] != new["strategy_digest"]:
         session.show(session.words.say("rerun_strategy", strategy=new["strategy"]))
     return is_same
+
+
+def print_comparison(session: Session, found: Mapping[str, Any]) -> None:
+    """Print runs side by side: their metrics, and what differs."""
+    words, items = session.words, found["items"]
+    session.show(words.say("compare_same" if found["has_same_bars"] else "compare_other"))
+    table = _side_by_side(words.say("compare_metric"), found)
+    for name in (name for name in METRIC_CODES if any(name in each["metrics"] for each in items)):
+        add_row(table, words.code("metric", name), *(_number(name, each["metrics"].get(name)) for each in items))
+    session.show(table)
+    differing = _side_by_side(words.say("compare_difference"), found)
+    for each in found["differences"]:
+        add_row(differing, each["name"], *(_short(value) for value in each["values"]))
+    session.show(differing)
+
+
+def _side_by_side(title: str, found: Mapping[str, Any]) -> Table:
+    table = new_list()
+    table.show_header = True
+    table.add_column(title)
+    for each in found["items"]:
+        table.add_column(f"{each['strategy']} {each['job_id'][:8]}", justify="right", overflow="fold")
+    return table
+
+
+def _short(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else "\u2013" if value is None else str(value)
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}…"
 
 
 def print_strategies(session: Session, items: list[dict[str, Any]]) -> None:
