@@ -29,6 +29,7 @@ PLACES = (
     Place("overview", "/", "t-o", "o"),
     Place("jobs", "/jobs", "t-j", "j"),
     Place("data", "/data", "t-d", "d"),
+    Place("backtests", "/backtests", "t-r", "b"),
     Place("portfolios", "/portfolios", scope="portfolios:read"),
     Place("schedules", "/schedules"),
     Place("workers", "/workers"),

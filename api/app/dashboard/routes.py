@@ -24,6 +24,7 @@ from app.dashboard.pages import (
     symbol,
 )
 from app.dashboard.pages.admin import audit, settings, tokens, users
+from app.dashboard.pages.backtests import compared, forms, listed, one
 from app.dashboard.pages.operations import dead_letters, quarantine, schedule_forms, schedules, webhooks, workers
 from app.dashboard.pages.portfolios import listed as portfolios
 from app.dashboard.pages.portfolios import one as portfolio
@@ -46,6 +47,8 @@ _PAGES = (
     ),
     *(data.router, data_fetch.router, symbol.router, more.router, portfolios.router, portfolio.router),
 )
+#: One backtest comes last: its path fits the others', too.
+_BACKTESTS = (listed.router, forms.router, compared.router, one.router)
 _OPERATIONS = (
     *(schedules.router, schedule_forms.router, workers.router, dead_letters.router, webhooks.router, quarantine.router),
 )
@@ -60,7 +63,7 @@ def install_dashboard(app: FastAPI, *, release: str | None) -> None:
     app.state.live_rows, app.state.held_series = LiveRows(), HeldSeries()
     app.add_middleware(BrowserAnswers, pages=pages)
     app.include_router(router)
-    for each in (*_PAGES, *_OPERATIONS, *_ADMIN):
+    for each in (*_PAGES, *_BACKTESTS, *_OPERATIONS, *_ADMIN):
         app.include_router(each, include_in_schema=False)
 
 

@@ -7,7 +7,8 @@ import pytest
 from tests.browser.conftest import OpenTab
 from tests.fixtures.servers.stacks import Stack
 
-#: A path; `{job}` is a job that has ended, `{schedule}` a schedule that has fired, `{portfolio}` holds shares.
+#: A path; `{job}` is a job that has ended, `{schedule}` a schedule that has fired, `{portfolio}` holds shares;
+#: `{run}` and `{sweep}` are backtests that have ended.
 PAGES = {
     "overview": "/",
     "jobs": "/jobs",
@@ -15,6 +16,12 @@ PAGES = {
     "none": "/jobs?q=9999",
     "login": "/login",
     "docs": "/docs",
+    "backtests": "/backtests",
+    "backtest": "/backtests/{run}",
+    "sweep": "/backtests/{sweep}",
+    "new-backtest": "/backtests/new",
+    "new-sweep": "/backtests/sweep",
+    "comparison": "/backtests/compare?job={run}&job={sweep}",
     "portfolios": "/portfolios",
     "portfolio": "/portfolios/{portfolio}",
     "schedules": "/schedules",
@@ -51,7 +58,8 @@ def planted(stack: Stack, ended: str) -> dict[str, str]:
     user = {"name": "hanako.yamada@example.com", "password": "correct horse battery staple", "role": "operator"}
     http.post("/api/v1/users", json=user).raise_for_status()
     http.post("/api/v1/tokens", json={"name": "n8n", "scopes": ["ingest", "jobs:read"]}).raise_for_status()
-    return {"job": ended, "schedule": found["schedule_id"], "portfolio": plant_portfolio(stack)}
+    portfolio = plant_portfolio(stack)
+    return {"job": ended, "schedule": found["schedule_id"], "portfolio": portfolio, **plant_backtests(stack)}
 
 
 def plant_portfolio(stack: Stack) -> str:
@@ -66,6 +74,19 @@ def plant_portfolio(stack: Stack) -> str:
     head = "day,kind,symbol,quantity,price,fee,amount,note\n"
     http.post(f"{path}/import", json={"csv": head + rows}).raise_for_status()
     return str(path.rpartition("/")[2])
+
+
+def plant_backtests(stack: Stack) -> dict[str, str]:
+    """Return the ids of a run and of a sweep that have ended, of bars that the portfolio has left."""
+    asked = {"strategy": "sma_cross", "symbols": ["7203"], "sessions": 110}
+    grids = {"run": {"fast": 5, "slow": 20}, "sweep": {"fast": [5, 10, 15], "slow": [20, 30, 40]}}
+    found = {}
+    for kind, parameters in grids.items():
+        answer = stack.api.http.post(f"/api/v1/backtest/{kind}", json=asked | {"parameters": parameters})
+        job = stack.api.http.get(answer.headers["location"], headers={"Prefer": "wait=60"}, timeout=70).json()
+        assert job["status"] == "completed", job["error"]
+        found[kind] = job["job_id"]
+    return found
 
 
 @pytest.mark.parametrize("width", [390, 1440])

@@ -10,6 +10,7 @@ WORDS: dict[str, Pair] = {
     "nav_overview": ("Overview", "稼働状況"),
     "nav_jobs": ("Jobs", "ジョブ"),
     "nav_data": ("Data", "データ"),
+    "nav_backtests": ("Backtests", "バックテスト"),
     "nav_portfolios": ("Portfolios", "ポートフォリオ"),
     "nav_schedules": ("Schedules", "スケジュール"),
     "nav_webhooks": ("Webhooks", "Webhook"),

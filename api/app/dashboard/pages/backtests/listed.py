@@ -1,0 +1,47 @@
+"""The list of backtests and sweeps, from which some are chosen to be compared."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from app.auth.scopes import Scope
+from app.dashboard.page import Page
+from app.dashboard.shapes.backtests.numbers import NUMBERS
+from app.dashboard.shapes.job_rows import JobRow, rows_of
+from app.dashboard.shapes.links import link_to
+from app.deps import needs
+
+router = APIRouter()
+API = "/api/v1/backtest"
+_PAGE = 50
+
+
+@router.get("/backtests", dependencies=[needs(Scope.JOBS_READ)])
+async def show_backtests(
+    page: Page,
+    cursor: Annotated[str, Query(max_length=200)] = "",
+    job: Annotated[list[str] | None, Query(max_length=8)] = None,
+    told: Annotated[str, Query(max_length=20)] = "",
+) -> Response:
+    """Show backtests, newest first; `job` names those that are chosen."""
+    found = await page.ask("/api/v1/jobs", queue="backtest", cursor=cursor, limit=_PAGE)
+    if found.status == 400 and cursor:
+        # A cursor of an older release: begin with the first row.
+        return page.go_to("/backtests")
+    more = found.data["next_cursor"] if found.is_ok else None
+    return await page.show(
+        "backtests/list.html",
+        found=found,
+        rows=[(row, result_of(row)) for row in rows_of(found.data["items"])] if found.is_ok else [],
+        chosen=frozenset(job or ()),
+        newest="/backtests" if cursor else "",
+        older=link_to("/backtests", cursor=more) if more else "",
+        told=told if told == "cancel" else "",
+        **NUMBERS,
+    )
+
+
+def result_of(row: JobRow) -> Mapping[str, Any]:
+    """Return the result of a backtest, or the plan of a sweep; without one what its row needs all the same."""
+    return {"strategy": "", "parameters": {}, "request": {}, "metrics": {}} | dict(row.result)

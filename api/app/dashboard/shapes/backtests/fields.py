@@ -1,0 +1,156 @@
+"""The fields of the forms of backtests: those of a strategy by the JSON schema of its parameters, and the others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from app.backtest.choices import parse_value, parse_values
+from app.dashboard.shapes.backtests.numbers import shown
+from app.dashboard.viewer import first_of
+from batch.errors import InvalidRequest
+
+#: Fields that are sent as they are typed, and those that are numbers.
+_TEXTS = ("market", "interval", "provider", "benchmark", "first", "last", "as_of")
+_NUMBERS = ("sessions", "cash", "seed")
+_SWEEP_NUMBERS = ("trials", "keep", "folds")
+#: Fields of forms that are shown again; those of parameters begin with `p_`.
+_FORM = (
+    *("strategy", "symbols", "fee", "ticks", "short", "rank_by", "out_of_sample"),
+    *_TEXTS, *_NUMBERS, *_SWEEP_NUMBERS,
+)  # fmt: skip
+_MOST_LETTERS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterField:
+    """A parameter of a strategy as a field of a form.
+
+    Attributes:
+        name: of the parameter.
+        kind: `integer`, `number` or `choice`.
+        least, most: its bounds as text, "" without one.
+        default: as text, "" where it is not set.
+        choices: the values of a choice.
+        about: its description in English.
+
+    """
+
+    name: str
+    kind: str
+    least: str
+    most: str
+    default: str
+    choices: Sequence[str]
+    about: str
+
+
+def list_fields(strategy: Mapping[str, Any]) -> list[ParameterField]:
+    """Return the parameters of a strategy of the API, its own first."""
+    found = [_field(name, about) for name, about in strategy["parameters"].get("properties", {}).items()]
+    # What all strategies have comes last.
+    return sorted(found, key=lambda each: each.name in {"weight", "stop_loss", "take_profit"})
+
+
+def read_values(fields: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return the fields of a form, to show it again."""
+    names = [*_FORM, *(name for name in fields if name.startswith("p_"))]
+    return {name: first_of(fields, name).strip()[:_MOST_LETTERS] for name in names if name in fields}
+
+
+def run_body(values: Mapping[str, str]) -> dict[str, Any]:
+    """Return the request of a run; what it holds is checked by the API."""
+    return _bars(values) | {"parameters": {name: parse_value(text) for name, text in _parameters(values)}}
+
+
+def sweep_body(values: Mapping[str, str]) -> dict[str, Any]:
+    """Return the request of a sweep; what it holds is checked by the API.
+
+    Raises:
+        InvalidRequest: a list has too many values.
+
+    """
+    choices: dict[str, list[Any]] = {}
+    for name, text in _parameters(values):
+        try:
+            choices[name] = parse_values(text)
+        except InvalidRequest as e:
+            raise InvalidRequest(e.message, pointer=f"/parameters/{name}") from e
+    body = _bars(values) | {"parameters": choices}
+    body |= {name: parse_value(values[name]) for name in _SWEEP_NUMBERS if values.get(name)}
+    body |= {"rank_by": values["rank_by"]} if values.get("rank_by") else {}
+    if values.get("out_of_sample"):
+        body["out_of_sample"] = _share(values["out_of_sample"])
+    return body
+
+
+def values_of(request: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fields of a form from a request that was made, to make it again."""
+    names = (*_TEXTS, *_NUMBERS, *_SWEEP_NUMBERS, "strategy", "rank_by")
+    # Its moment is left out: a new run reads the bars as they are now.
+    found = {name: _typed(request[name]) for name in names if name in request and name != "as_of"}
+    found["symbols"] = ", ".join(request.get("symbols") or ())
+    found |= {f"p_{name}": _typed(value) for name, value in request.get("parameters", {}).items()}
+    model = request.get("model", {})
+    fees, slippage = model.get("fees", {}), model.get("slippage", {})
+    found |= {"fee": _percent(fees.get("rate")), "ticks": _typed(slippage.get("ticks"))}
+    found |= {"short": "yes"} if model.get("allows_short") else {}
+    found |= {"out_of_sample": _percent(request.get("out_of_sample"))}
+    return {name: text for name, text in found.items() if text}
+
+
+def _field(name: str, about: Mapping[str, Any]) -> ParameterField:
+    shape = next((each for each in about.get("anyOf", ()) if each.get("type") != "null"), about)
+    default = about.get("default")
+    return ParameterField(
+        name=name,
+        kind="choice" if "enum" in shape else str(shape.get("type", "string")),
+        least=_bound(shape, "minimum", "exclusiveMinimum"),
+        most=_bound(shape, "maximum", "exclusiveMaximum"),
+        default="" if default is None else _typed(default),
+        choices=shape.get("enum", ()),
+        about=about.get("description", ""),
+    )
+
+
+def _bound(shape: Mapping[str, Any], *names: str) -> str:
+    return next((_typed(shape[name]) for name in names if name in shape), "")
+
+
+def _parameters(values: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(name[2:], text) for name, text in values.items() if name.startswith("p_") and text]
+
+
+def _bars(values: Mapping[str, str]) -> dict[str, Any]:
+    body: dict[str, Any] = {"strategy": values.get("strategy", "")}
+    body |= {name: values[name] for name in _TEXTS if values.get(name)}
+    body |= {name: parse_value(values[name]) for name in _NUMBERS if values.get(name)}
+    if symbols := values.get("symbols", "").replace("、", ",").replace(",", " ").split():
+        body["symbols"] = symbols
+    model: dict[str, Any] = {}
+    if values.get("fee"):
+        model["fees"] = {"rate": _share(values["fee"])}
+    if values.get("ticks"):
+        model["slippage"] = {"ticks": parse_value(values["ticks"])}
+    if values.get("short"):
+        model["allows_short"] = True
+    return body | ({"model": model} if model else {})
+
+
+def _share(percent: str) -> float | str:
+    """Return a share of a number of percent; a text that is none is left to the API."""
+    try:
+        share = Decimal(percent.removesuffix("%")) / 100
+    except InvalidOperation:
+        return percent
+    return float(share) if share.is_finite() and abs(share) < 10**9 else percent
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{(Decimal(str(share)) * 100).normalize():f}"
+
+
+def _typed(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(shown(each) for each in value)
+    return "" if value is None else shown(value)

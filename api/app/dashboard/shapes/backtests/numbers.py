@@ -1,0 +1,112 @@
+"""The numbers of backtests as text: metrics, shares, months, and the words of a title; pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from batch.market.calendar import JST
+
+UNKNOWN = "\N{EN DASH}"
+_PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure", "benchmark_return"})
+_WHOLE = frozenset({"final_equity", "trades", "fees", "flows", "longest_below_peak", "cash"})
+#: Returns of a month from which a cell has the next stronger tint; a year has three times as much.
+_TINTS = (0.0005, 0.015, 0.035)
+#: Parameters that most strategies have: a title leaves them out.
+_SETTINGS = frozenset({"weight", "side", "stop_loss", "take_profit"})
+#: The metrics of a report, in the order of the page.
+METRICS = (
+    "total_return", "cagr", "volatility", "sharpe", "sortino", "max_drawdown", "longest_below_peak", "exposure",
+    "hit_rate", "turnover", "fees",
+)  # fmt: skip
+
+
+def metric(name: str, value: float | None) -> str:
+    """Return a metric as people read it; a dash where it is not known."""
+    if value is None:
+        return UNKNOWN
+    if name in _PERCENT:
+        return percent(value)
+    return _minus(f"{value:,.0f}" if name in _WHOLE else f"{value:,.2f}")
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Return a share as percent; a dash where it is not known."""
+    return UNKNOWN if value is None else f"{_minus(f'{100 * value:,.{digits}f}')}%"
+
+
+def signed_percent(value: float | None) -> str:
+    """Return a share as percent with its sign; a dash where it is not known."""
+    return UNKNOWN if value is None else f"{_minus(f'{100 * value:+,.1f}')}%"
+
+
+def signed(value: float | None, digits: int = 0) -> str:
+    """Return a number with its sign; a dash where it is not known."""
+    return UNKNOWN if value is None else _minus(f"{value:+,.{digits}f}")
+
+
+def plain(value: float | None, digits: int = 0) -> str:
+    """Return a number; a dash where it is not known."""
+    return UNKNOWN if value is None else _minus(f"{value:,.{digits}f}")
+
+
+def month(value: float | None) -> str:
+    """Return the return of a month in percent, without the sign of percent; "" where there is none."""
+    return "" if value is None else "0.0" if abs(value) < 0.0005 else _minus(f"{100 * value:+.1f}")
+
+
+def tint(value: float | None, *, is_year: bool = False) -> str:
+    """Return the class of a cell of the heat map: u1 to u3, d1 to d3, or "" around 0."""
+    if value is None:
+        return ""
+    level = sum(abs(value) / (3 if is_year else 1) >= least for least in _TINTS)
+    return f"{'u' if value > 0 else 'd'}{level}" if level else ""
+
+
+def way(value: float | None) -> str:
+    """Return the class of a gain's colour: `up`, `down`, or "" for neither."""
+    return "" if not value else "up" if value > 0 else "down"
+
+
+def local(at: str | None) -> str:
+    """Return the time of a bar in Japan: of daily bars the day."""
+    if at is None:
+        return UNKNOWN
+    return datetime.fromisoformat(at).astimezone(JST).strftime("%Y-%m-%d" if "T00:00:00" in at else "%Y-%m-%d %H:%M")
+
+
+def short_parameters(parameters: Mapping[str, Any]) -> str:
+    """Return the parameters of a strategy for a title, such as `20/50`."""
+    return "/".join(shown(value) for name, value in parameters.items() if name not in _SETTINGS and value is not None)
+
+
+def list_parameters(parameters: Mapping[str, Any]) -> str:
+    """Return parameters with their names; those that are not set are left out."""
+    return " ".join(f"{name}={shown(value)}" for name, value in parameters.items() if value is not None)
+
+
+def shown(value: Any) -> str:
+    """Return a value of a parameter or of a request as text."""
+    if isinstance(value, list):
+        return ", ".join(shown(each) for each in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return UNKNOWN if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def scope_of(request: Mapping[str, Any]) -> Sequence[str]:
+    """Return the symbols of a request; none where it names a market."""
+    return request.get("symbols") or ()
+
+
+#: What templates call these by.
+NUMBERS = {
+    each.__name__: each
+    for each in (
+        metric, percent, signed_percent, signed, plain, month, tint, way, local, short_parameters, list_parameters,
+        shown, scope_of,
+    )
+}  # fmt: skip
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,157 @@
+"""Curves over sessions, as paths of an SVG whose width is stretched and whose height is in pixels; pure."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+#: The width of a path; the page stretches it.
+WIDTH = 1000
+#: A line has at most two points for each of so many steps: more cannot be seen.
+_STEPS = 300
+_MOST_TIMES = 7
+
+type Values = Sequence[float | None]
+#: From a value to pixels from above.
+type Scale = Callable[[float], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A line of the grid: how far from above, and its number."""
+
+    y: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimeMark:
+    """A date below a plot: its place in percent, and where its text is anchored."""
+
+    x: float
+    label: str
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A line: its path, and where it ends; None where it has no value."""
+
+    path: str
+    end_y: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Curves with their grid.
+
+    Attributes:
+        curves: in the order of the values that were given.
+        area: the path of the first one, filled up to 0.
+        ticks: from below.
+        zero: how far from above 0 is; None where it is not in the plot.
+
+    """
+
+    curves: Sequence[Curve]
+    area: str
+    ticks: Sequence[Tick]
+    zero: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The part of a drawing that a plot has, in pixels from above; `with_zero` makes 0 a part of its scale."""
+
+    top: float
+    bottom: float
+    with_zero: bool = False
+
+
+def build_plot(lines: Sequence[Values], room: Room) -> Plot | None:
+    """Return lines of equal length as curves on one scale; None where no value is known."""
+    known = [value for line in lines for value in line if value is not None]
+    if not known:
+        return None
+    low, high = min(known), max(known)
+    if room.with_zero:
+        low, high = min(low, 0.0), max(high, 0.0)
+    step = _step(high - low or abs(high) or 1.0, (room.bottom - room.top) / 32)
+    low, high = (low, high) if high > low else (low - step, high + step)
+
+    def y(value: float) -> float:
+        return round(room.top + (high - value) / (high - low) * (room.bottom - room.top), 1)
+
+    curves = [_curve(line, y) for line in lines]
+    zero = y(0.0) if low <= 0 <= high else None
+    first = _points(lines[0], y)
+    closed = f"L{first[-1][1]:g} {zero:g}L{first[0][1]:g} {zero:g}Z" if first and zero is not None else ""
+    return Plot(curves, curves[0].path + closed if closed else "", _ticks((low, high), step, y), zero)
+
+
+def build_times(days: Sequence[str]) -> list[TimeMark]:
+    """Return the dates below a plot: where years begin, or months where there are fewer than two years."""
+    dates = [date.fromisoformat(day) for day in days]
+    changes = [n for n in range(1, len(dates)) if dates[n].year != dates[n - 1].year]
+    form = "%Y"
+    if len(changes) < 2:
+        changes, form = [n for n in range(1, len(dates)) if dates[n].month != dates[n - 1].month], "%Y-%m"
+    chosen = changes[:: max(1, math.ceil(len(changes) / _MOST_TIMES))]
+    last = max(1, len(dates) - 1)
+    marks = [TimeMark(round(100 * n / last, 2), dates[n].strftime(form), "middle") for n in chosen]
+    # The first and the last day have a place of their own at the edges.
+    inner = [mark for mark in marks if 12 <= mark.x <= 86]
+    edges = (dates[0].strftime(form), dates[-1].strftime("%Y-%m"))
+    return [TimeMark(0.0, edges[0], "start"), *inner, TimeMark(100.0, edges[1], "end")]
+
+
+def spread(places: Sequence[float | None], least: float) -> list[float | None]:
+    """Return places of labels, moved down so that no two are nearer than `least` pixels; None stays."""
+    found: list[float | None] = list(places)
+    before = -math.inf
+    for n in sorted((n for n, place in enumerate(places) if place is not None), key=lambda n: places[n] or 0.0):
+        before = max(before + least, places[n] or 0.0)
+        found[n] = round(before, 1)
+    return found
+
+
+def _curve(line: Values, y: Scale) -> Curve:
+    path, before = list[str](), -1
+    for n, x, height in _points(line, y):
+        has_gap = before < 0 or any(value is None for value in line[before:n])
+        path.append(f"{'M' if has_gap else 'L'}{x:g} {height:g}")
+        before = n
+    return Curve("".join(path), _points(line, y)[-1][2] if path else None)
+
+
+def _points(line: Values, y: Scale) -> list[tuple[int, float, float]]:
+    """Return the points to draw: their places, and where they are."""
+    step = WIDTH / max(1, len(line) - 1)
+    return [(n, round(n * step, 1), y(value)) for n in _thin(line) if (value := line[n]) is not None]
+
+
+def _thin(line: Values) -> list[int]:
+    """Return the places to draw: the lowest and the highest value of each step, so that no extreme is lost."""
+    known = [n for n, value in enumerate(line) if value is not None]
+    if len(known) <= 2 * _STEPS:
+        return known
+    size = math.ceil(len(known) / _STEPS)
+    kept = {known[0], known[-1]}
+    for start in range(0, len(known), size):
+        part = known[start : start + size]
+        kept |= {min(part, key=lambda n: line[n] or 0.0), max(part, key=lambda n: line[n] or 0.0)}
+    return sorted(kept)
+
+
+def _step(span: float, count: float) -> float:
+    rough = span / max(1.0, count)
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough)
+
+
+def _ticks(bounds: tuple[float, float], step: float, y: Scale) -> list[Tick]:
+    low, high = bounds
+    digits = max(0, (1 if f"{step:.1e}".startswith("2.5") else 0) - math.floor(math.log10(step) + 1e-9))
+    first = math.ceil(low / step - 1e-9)
+    values = [n * step for n in range(first, math.floor(high / step + 1e-9) + 1)]
+    return [Tick(y(value), f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")) for value in values]

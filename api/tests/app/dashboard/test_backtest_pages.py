@@ -1,0 +1,218 @@
+"""The pages of backtests: the list, the forms with faults at their fields, and the reports of a run and of a sweep."""
+
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.dashboard.shapes.backtests.fields import read_values, run_body, sweep_body, values_of
+from app.dashboard.shapes.backtests.numbers import metric, month, signed_percent, tint
+from app.dashboard.shapes.backtests.plots import Room, build_plot, build_times, spread
+from batch.backtest.request import BacktestRequest, SweepRequest
+from batch.wiring import build_bar_store
+from tests.app.backtest.test_runs import finish
+from tests.fixtures.backtest.stored import SERIES, daily_bars
+from tests.fixtures.jobs.apps import client_of, memory_settings, running
+from tests.fixtures.jobs.browsers import VIEWERS, browser_of, read_page, tags_of, text_of
+
+pytestmark = pytest.mark.anyio
+RUN = {
+    "strategy": "sma_cross", "symbols": "7203", "p_fast": "5", "p_slow": "20", "last": "2025-11-05", "sessions": "300",
+    "cash": "10000000", "fee": "0.05", "ticks": "1", "interval": "1d",
+}  # fmt: skip
+SWEEP = RUN | {"p_fast": "3:9:3", "p_slow": "10,20,30", "rank_by": "sharpe", "out_of_sample": "30"}
+
+
+@pytest.fixture
+async def app(tmp_path: Path, anyio_backend: str) -> AsyncIterator[FastAPI]:
+    """The API on a store with daily bars of three symbols."""
+    settings = memory_settings(tmp_path, bar_store="pages")
+    store = build_bar_store(settings)
+    await store.write(SERIES, daily_bars())
+    async with running(settings, authenticators=[VIEWERS]) as app:
+        yield app
+    await store.close()
+
+
+async def submit(app: FastAPI, browser: httpx2.AsyncClient, path: str, fields: dict[str, str]) -> str:
+    """Send a form, wait for its job, and return its page."""
+    answer = await browser.post(path, data=fields)
+    assert answer.status_code == 303, text_of(answer.text)[:600]
+    page = str(answer.headers["location"])
+    async with client_of(app) as client:
+        done = await finish(client, f"/api/v1/backtest/jobs/{page.rpartition('/')[2]}")
+    assert done["status"] == "completed", done["error"]
+    return page
+
+
+async def test_an_empty_list_says_how_to_run_one(browser: httpx2.AsyncClient) -> None:
+    assert "No backtest has been run yet." in text_of(await read_page(browser, "/backtests"))
+
+
+async def test_a_form_runs_a_backtest_and_its_page_has_the_report(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    path = await submit(app, browser, "/backtests/new", RUN)
+    html = await read_page(browser, path)
+    text = text_of(html)
+    assert "SMA cross 5/20 on 7203" in text
+    assert "1d bars, " in text
+    assert "to 2025-11-05, 300 sessions, starting with 10,000,000 yen" in text
+    for part in (
+        "Equity and drawdown",
+        "Monthly returns",
+        "Trades on the candles",
+        "Costs",
+        "Exposure",
+        "To repeat it",
+    ):
+        assert part in text
+    assert "guarantees no future result" in text
+    assert "A fill costs 0.050% of its value" in text
+    links = [tag.get("href", "") for name, tag in tags_of(html) if name == "a"]
+    api = path.replace("/backtests/", "/api/v1/backtest/results/")
+    assert {f"{api}/report.html?lang=en", f"{api}/report.json", f"{api}/trades.csv"} <= set(links)
+    drawn = [tag["d"] for name, tag in tags_of(html) if name == "path" and tag.get("class", "").startswith("ln")]
+    assert len(drawn) >= 4
+    listed = text_of(await read_page(browser, "/backtests"))
+    assert re.search(r"SMA cross 5/20 7203 · run · synthetic bars", listed)
+    again = await read_page(browser, f"/backtests/new?from={path.rpartition('/')[2]}")
+    given = {tag["name"]: tag.get("value") for name, tag in tags_of(again) if name == "input" and "name" in tag}
+    wanted = {name: value for name, value in RUN.items() if name not in {"cash", "interval", "fee"}}
+    assert wanted.items() <= given.items()
+
+
+async def test_a_sweep_shows_its_trials_and_how_much_is_luck(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    path = await submit(app, browser, "/backtests/sweep", SWEEP)
+    html = await read_page(browser, path)
+    text = text_of(html)
+    assert "Sweep of SMA cross on 7203" in text
+    assert re.search(r"With 9 trials, the best one’s Sharpe ratio is more than luck with a probability of \d", text)
+    assert "the rest was held back for the test" in text
+    assert "Test: Sharpe" in text
+    assert [tag["id"] for name, tag in tags_of(html) if name == "div" and "data-path" in tag] == ["surface"]
+    rows = re.findall(r"<th scope=\"row\" class=\"wrap\">(fast=\d+ slow=\d+)</th>", html)
+    assert len(rows) == 9
+    run = await submit(app, browser, "/backtests/new", RUN)
+    ids = "&".join(f"job={each.rpartition('/')[2]}" for each in (path, run))
+    compared = text_of(await read_page(browser, f"/backtests/compare?{ids}"))
+    assert "All runs saw the same bars" in compared
+    assert "parameters.fast" in compared
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"p_fast": "1"}, "greater than or equal to 2"),
+        ({"p_fast": "-5"}, "greater than or equal to 2"),
+        ({"p_fast": "NaN"}, "valid integer"),
+        ({"p_fast": "1" * 10_000}, "valid integer"),
+        ({"p_fast": "30"}, "expected less than slow"),
+        ({"cash": "nan"}, "valid number"),
+        ({"cash": "-1"}, "greater than 0"),
+        ({"cash": "1e400"}, "valid number"),
+        ({"fee": "101"}, "less than 1"),
+        ({"fee": "one"}, "valid number"),
+        ({"ticks": "1.5"}, "integer"),
+        ({"sessions": "999999"}, "less than or equal to 5000"),
+        ({"symbols": ""}, "expected one of them"),
+        ({"symbols": "<script>alert(1)</script>"}, "at most 20 characters"),
+        ({"symbols": "7203 " * 5000}, "at most"),
+        ({"market": "TSE_PRIME"}, "expected one of them"),
+        ({"interval": "7m"}, "7m"),
+        ({"provider": "nobody"}, "nobody"),
+        ({"first": "2025-13-99"}, "date"),
+        ({"as_of": "yesterday"}, "isoformat"),
+        ({"benchmark": "x" * 10_000}, "20"),
+    ],
+)
+async def test_what_is_refused_is_said_at_its_field(
+    browser: httpx2.AsyncClient, changed: dict[str, str], reason: str
+) -> None:
+    answer = await browser.post("/backtests/new", data=RUN | changed)
+    assert answer.status_code == 422, text_of(answer.text)[:500]
+    assert [
+        each
+        for each in re.findall(r"role=\"alert\">(.*?)</(?:span|p)>", answer.text, re.DOTALL)
+        if reason in unescape(each)
+    ], text_of(answer.text)[:1500]
+    # What was typed is still there, and is text.
+    assert "<script>alert" not in answer.text
+    assert f'value="{(RUN | changed)["cash"]}"' in answer.text
+
+
+@pytest.mark.parametrize("strategy", ["nothing_like_it", "<b>", "x" * 10_000])
+async def test_an_unknown_strategy_is_refused(browser: httpx2.AsyncClient, strategy: str) -> None:
+    answer = await browser.post("/backtests/new", data=RUN | {"strategy": strategy})
+    assert answer.status_code == 422
+    assert "<b>" not in answer.text.partition("<main")[2].replace("<b>synthetic", "")
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"p_fast": "0:9999999999:1"}, "more than 10000 values"),
+        ({"p_fast": "5,many"}, "valid integer"),
+        ({"p_fast": ",".join(map(str, range(2, 400))), "p_slow": "2:499:1"}, "combinations"),
+        ({"out_of_sample": "99"}, "less than or equal to 0.9"),
+        ({"folds": "3"}, "expected one of them"),
+        ({"keep": "0"}, "greater than or equal to 1"),
+        ({"rank_by": "luck"}, "sharpe"),
+    ],
+)
+async def test_a_sweep_that_is_refused_says_why_at_its_field(
+    browser: httpx2.AsyncClient, changed: dict[str, str], reason: str
+) -> None:
+    answer = await browser.post("/backtests/sweep", data=SWEEP | changed)
+    assert (answer.status_code, reason in text_of(answer.text)) == (422, True), text_of(answer.text)[:800]
+
+
+@pytest.mark.parametrize("again", ["0" * 32 + "/logs", "../../jobs", "x"])
+async def test_what_is_no_id_leads_nowhere(browser: httpx2.AsyncClient, again: str) -> None:
+    assert (await browser.get("/backtests/new", params={"from": again})).status_code == 422
+
+
+async def test_another_owner_finds_nothing_and_a_viewer_runs_nothing(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    path = await submit(app, browser, "/backtests/new", RUN)
+    job_id = path.rpartition("/")[2]
+    async with browser_of(app, owner="other") as other:
+        for each in (path, f"/backtests/new?from={job_id}", f"/backtests/compare?job={job_id}&job={'0' * 32}"):
+            assert (await other.get(each)).status_code == 404
+    async with browser_of(app, role="viewer") as viewer:
+        html = await read_page(viewer, path)
+        assert "Run again…" in text_of(html)
+        assert f"?from={job_id}" not in html
+        assert (await viewer.post("/backtests/new", data=RUN)).status_code == 403
+
+
+def test_a_request_that_was_made_fills_the_form_that_makes_it_again() -> None:
+    for form, to_body, kind in ((RUN, run_body, BacktestRequest), (SWEEP, sweep_body, SweepRequest)):
+        body: dict[str, Any] = to_body(form)
+        made = kind.parse(body).to_json()
+        again = read_values({name: [text] for name, text in values_of(made).items()})
+        assert kind.parse(to_body(again)).to_json() == made
+
+
+def test_numbers_have_signs_and_tints() -> None:
+    assert (metric("sharpe", -1.234), metric("cagr", None)) == ("\N{MINUS SIGN}1.23", "\N{EN DASH}")
+    assert (signed_percent(0.05), signed_percent(-0.0512)) == ("+5.0%", "\N{MINUS SIGN}5.1%")
+    assert [month(value) for value in (None, 0.0001, -0.0123)] == ["", "0.0", "\N{MINUS SIGN}1.2"]
+    assert [tint(value) for value in (None, 0.0, 0.01, -0.02, 0.2)] == ["", "", "u1", "d2", "u3"]
+    assert tint(0.09, is_year=True) == "u2"
+
+
+def test_a_curve_keeps_its_extremes_and_its_gaps() -> None:
+    values: list[float | None] = [0.0] * 5000
+    values[1234], values[4000] = 9.0, None
+    plot = build_plot([values], Room(10, 110))
+    assert plot
+    assert " 10L" in plot.curves[0].path
+    assert plot.curves[0].path.count("M") == 2
+    assert build_plot([[None, None]], Room(0, 10)) is None
+    (one,) = build_plot([[5.0]], Room(0, 10)).curves  # type: ignore[union-attr]
+    assert one.path.startswith("M0 ")
+    assert spread([10.0, None, 12.0], 18) == [10.0, None, 28.0]
+    assert [mark.label for mark in build_times(["2025-01-06"])] == ["2025-01", "2025-01"]
