@@ -3,20 +3,21 @@
 import asyncio
 import gzip
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, cast
 from urllib.parse import quote
 
 import orjson
 from fastapi import Depends, Request, Response, status
+from fastapi.responses import StreamingResponse
 
 from app.deps import Cursors, Shared
 from app.errors import BadCursor
 from app.market_data.negotiation import choose_format
 from app.market_data.opening import Desk, OpenDesk
 from app.market_data.pieces import GRID_TYPE, Pieces
-from app.market_data.queries import Query
+from app.market_data.queries import ManyBarsQuery, Query
 from app.market_data.table import Grid, Table
 from app.server.negotiate import accepts_gzip, has_tag
 from batch.bars.export.formats import Format
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 type Find = Callable[[Desk, list[Any] | None], Awaitable[Table]]
 type FindGrid = Callable[[Desk], Awaitable[Grid]]
+
+#: The formats of many bars; the first is the default.
+_STREAMED = (Format.ARROW, Format.PARQUET, Format.CSV)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,30 @@ class Answering:
 
         return await self._share((is_packed, known), build)
 
+    async def stream(self, query: ManyBarsQuery) -> Response:
+        """Answer with bars of many symbols, as they are read: the first part is, before the answer begins.
+
+        Raises:
+            NotAcceptable: the caller takes no format that there is.
+            InvalidRequest: the question cannot be.
+
+        """
+        from app.market_data.many import find_many  # noqa: PLC0415  polars, loaded with the desk
+
+        form = choose_format(self.request.headers.get("accept"), _STREAMED)
+        desk = await self.desk.get()
+        found = await find_many(desk.bars, desk.symbols_dir, query)
+        headers = {"Vary": "Accept"} | {
+            f"Kaboom-{name.replace('_', '-').title()}": v for name, v in found.about.items()
+        }
+        if etag := found.tag(form):
+            headers["ETag"] = etag
+            if has_tag(self.request.headers.get("if-none-match", ""), etag):
+                return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
+        headers["Content-Disposition"] = f'attachment; filename="{found.stem}.{form}"'
+        pieces = found.pieces(form)
+        return StreamingResponse(_begin(await anext(pieces), pieces), media_type=form.media_type, headers=headers)
+
     async def _share(self, how: tuple[object, ...], build: Callable[[], Awaitable[Pieces]]) -> Pieces:
         question = (self.request.scope["path"], self.request.scope["query_string"], *how)
         found = await self.shared.ask(question, build)
@@ -135,6 +163,14 @@ async def _answering(request: Request, cursors: Cursors, shared: Shared) -> Answ
 
 
 Answers = Annotated[Answering, Depends(_answering)]
+
+
+async def _begin(
+    first: bytes | memoryview, rest: AsyncIterator[bytes | memoryview]
+) -> AsyncIterator[bytes | memoryview]:
+    yield first
+    async for piece in rest:
+        yield piece
 
 
 def _encode(table: Table, form: Format, cursor: str | None, known: str) -> _Encoded:

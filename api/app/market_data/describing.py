@@ -29,6 +29,25 @@ def describe_table(model: type[BaseModel], csv: str, *problems: Problem) -> dict
     }
 
 
+def describe_stream(csv: str) -> dict[str, Any]:
+    """Return what a route of many bars needs to say of itself: its three formats, 304, and its problems."""
+    binary = {"schema": {"type": "string", "format": "binary"}, "examples": {"file": {"summary": "the same columns"}}}
+    content = {
+        Format.ARROW: binary,
+        Format.PARQUET: binary,
+        Format.CSV: {"schema": {"type": "string"}, "examples": {"rows": {"value": csv}}},
+    }
+    formats = {form.media_type.partition(";")[0]: described for form, described in content.items()}
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {"content": formats, "description": "the bars, in the format that `Accept` likes best"},
+        304: {"description": "the bars are as their ETag says"},
+    }
+    return {
+        "response_class": Response,
+        "responses": responses | describe_problems(NOT_ACCEPTABLE, INVALID, NOT_FOUND),
+    }
+
+
 def describe_grid(example: str) -> dict[str, Any]:
     """Return what a route of a grid needs to say of itself: its bytes, 304, and its problems."""
     content = {"schema": {"type": "string", "format": "binary"}, "examples": {"grid": {"value": example}}}

@@ -1,5 +1,7 @@
 """Which format an Accept header asks for (RFC 9110, 12.5.1)."""
 
+from collections.abc import Sequence
+
 from app.errors import NotAcceptable
 from batch.bars.export.formats import Format
 
@@ -11,18 +13,18 @@ _NAMES[Format.ARROW] |= {"application/vnd.apache.arrow"}
 _NAMES[Format.PARQUET] |= {"application/x-parquet"}
 
 
-def choose_format(accept: str | None) -> Format:
-    """Return the format that an Accept header likes best; of several the first of `Format`, JSON.
+def choose_format(accept: str | None, offered: Sequence[Format] = tuple(Format)) -> Format:
+    """Return the format that an Accept header likes best; of several the first that is offered.
 
     Raises:
         NotAcceptable: it takes none of them.
 
     """
     ranges = [_parse(part) for part in (accept or "*/*").lower().split(",")[:_MOST_PARTS]]
-    best = max(Format, key=lambda form: _quality(form, ranges))
+    best = max(offered, key=lambda form: _quality(form, ranges))
     if _quality(best, ranges) <= 0:
-        offered = ", ".join(form.media_type.partition(";")[0] for form in Format)
-        raise NotAcceptable(f"Accept was {(accept or '')[:80]!r}, expected one of {offered}")
+        names = ", ".join(form.media_type.partition(";")[0] for form in offered)
+        raise NotAcceptable(f"Accept was {(accept or '')[:80]!r}, expected one of {names}")
     return best
 
 

@@ -7,6 +7,8 @@ from batch.kit.clock import utc_now
 from batch.kit.lazy import Lazy
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.market_data.judgements import CoverTables
     from app.market_data.quarantine import QuarantineTables
     from app.market_data.references import ReferenceTables
@@ -22,6 +24,7 @@ class Desk:
     coverage: "CoverTables"
     quarantine: "QuarantineTables"
     references: "ReferenceTables"
+    symbols_dir: "Path"
 
 
 type OpenDesk = Lazy[Desk]
@@ -43,6 +46,7 @@ def open_desk(settings: "BatchSettings") -> OpenDesk:
             CoverTables(store, settings.symbols_dir, settings.provider, utc_now),
             QuarantineTables(store, settings.provider),
             ReferenceTables(settings.symbols_dir, utc_now),
+            settings.symbols_dir,
         )
 
     return Lazy(build)

@@ -105,6 +105,25 @@ class BarsQuery(_BarsQuery):
     cursor: str | None = _CURSOR
 
 
+class ManyBarsQuery(_BarsQuery):
+    """Bars of many symbols with `start <= opened_at < end`, by session, symbol and time."""
+
+    symbols: str | None = Field(
+        default=None,
+        max_length=20_000,
+        pattern=r"^[0-9A-Za-z.^=-]{1,20}(,[0-9A-Za-z.^=-]{1,20})*$",
+        description="only these, with commas between; default: all that are held",
+    )
+    market: Market | None = Field(default=None, description="only the symbols of this market at the end of the span")
+    session: Session | None = Field(default=None, description="one session, in place of `start` and `end`")
+    start: Moment | None = Field(
+        default=None,
+        description="a time with its zone, or a day (00:00 in Japan); default: 31 days before `end`, of 1d 366",
+    )
+    end: Moment | None = Field(default=None, description="as `start`, not included; default: tonight in Japan")
+    adjusted: bool = Field(default=False, description="for splits; false: raw bars, as traded")
+
+
 class _SomeQuery(_SeriesQuery):
     symbol: list[Symbol] = Field(default=[], max_length=_MOST_SYMBOLS, description="only these; may be repeated")
 

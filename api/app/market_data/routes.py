@@ -3,14 +3,14 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from app.auth.scopes import Scope
-from app.deps import needs
+from app.deps import count_stream, needs
 from app.errors import NOT_FOUND
 from app.market_data import examples
 from app.market_data.answers import Answers
-from app.market_data.describing import describe_grid, describe_table
+from app.market_data.describing import describe_grid, describe_stream, describe_table
 from app.market_data.queries import (
     BarsQuery,
     CalendarQuery,
@@ -18,6 +18,7 @@ from app.market_data.queries import (
     CellsQuery,
     CoverageQuery,
     LatestQuery,
+    ManyBarsQuery,
     QuarantineQuery,
     SessionsQuery,
     SymbolsQuery,
@@ -38,6 +39,21 @@ from app.market_data.schemas import (
 _LISTED = "as_of,symbol,name,market,sector33,sector33_code,…\n2024-03-29,7203,トヨタ自動車,TSE_PRIME,…\n"
 
 router = APIRouter(prefix="/api/v1", tags=["market"], dependencies=[needs(Scope.BARS_READ)])
+
+
+@router.get(
+    "/bars",
+    dependencies=[Depends(count_stream)],
+    **describe_stream("symbol,opened_at,open,high,low,close,volume,flags\n7203,2025-11-04T00:00:00Z,…\n"),
+)
+async def stream_bars(answers: Answers, query: Annotated[ManyBarsQuery, Query()]) -> Response:
+    """Give bars of many symbols, of a session or a span, in one answer: as an Arrow stream, Parquet or CSV.
+
+    They are sorted by session, then symbol, then time, and sent as they are read. The columns are those of a bar; the
+    headers say whose they are. An open stream counts as one of the caller's streams. For JSON, and for pages, ask
+    for one symbol.
+    """
+    return await answers.stream(query)
 
 
 # Before the symbol, which it would match.

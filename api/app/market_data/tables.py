@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from app.market_data.queries import BarsQuery, CoverageQuery, LatestQuery, days_between
+from app.market_data.queries import BarsQuery, CoverageQuery, LatestQuery, ManyBarsQuery, days_between
 from app.market_data.table import Table, tell_known_at
 from batch.bars.actions.resolve import applied_actions
 from batch.bars.actions.store import ActionStore
@@ -44,9 +44,9 @@ class BarTables:
             InvalidRequest: symbol, provider or span cannot be.
 
         """
-        spec, series = self._series(query)
-        name = _parse(symbol, spec)
-        start, end = self._span(query)
+        spec, series = self.series_of(query)
+        name = parse_symbol(symbol, spec)
+        start, end = self.span_of(query)
         after = place[0] + timedelta(seconds=1) if place else start
         reader = reader_at(self.store, query.as_of, clock=self.clock)
         found = await read_first(reader, series, name, start=after, end=end, limit=query.limit + 1)
@@ -71,7 +71,7 @@ class BarTables:
             InvalidRequest: a symbol or the provider cannot be.
 
         """
-        spec, series = self._series(query)
+        spec, series = self.series_of(query)
         reader = reader_at(self.store, query.as_of, clock=self.clock)
         rows = await reader.latest(series, _wanted(query, spec))
         about = {**_about(spec, series), **tell_known_at(query.as_of)}
@@ -89,7 +89,7 @@ class BarTables:
                 "finality was true with as_of, expected false: what was asked of the provider has no history",
                 pointer="/finality",
             )
-        spec, series = self._series(query)
+        spec, series = self.series_of(query)
         last = query.last or self._today()
         first, last = days_between(query.first or last - timedelta(days=30), last, most=_MOST_COVERAGE_DAYS)
         reader = reader_at(self.store, query.as_of, clock=self.clock)
@@ -108,11 +108,25 @@ class BarTables:
         next_place = [cut["symbol"], cut["session"].isoformat()] if cut else None
         return Table(rows, about, ("provider", "interval"), f"coverage-{series.interval}-{spec.name}", next_place)
 
-    def _series(self, query: LatestQuery | BarsQuery | CoverageQuery) -> tuple[ProviderSpec, BarSeries]:
+    def series_of(
+        self, query: LatestQuery | BarsQuery | ManyBarsQuery | CoverageQuery
+    ) -> tuple[ProviderSpec, BarSeries]:
+        """Return whose bars are meant, and of which interval.
+
+        Raises:
+            InvalidRequest: there is no such provider.
+
+        """
         spec = get_source_spec(query.provider or self.default_provider)
         return spec, BarSeries(spec.name, query.interval)
 
-    def _span(self, query: BarsQuery) -> tuple[datetime, datetime]:
+    def span_of(self, query: BarsQuery | ManyBarsQuery) -> tuple[datetime, datetime]:
+        """Return the span of a question, in UTC; its end is not included.
+
+        Raises:
+            InvalidRequest: the start is not before the end.
+
+        """
         # Whole days, so that one who asks twice gets the same answer.
         tonight = datetime.combine(self._today() + timedelta(days=1), time(), JST).astimezone(UTC)
         end = query.end or tonight
@@ -134,7 +148,13 @@ def _about_actions(actions: pl.DataFrame) -> dict[str, Any]:
     return {"action_set": digest_actions(actions), "actions": named.to_dicts()}
 
 
-def _parse(symbol: str, spec: ProviderSpec) -> str:
+def parse_symbol(symbol: str, spec: ProviderSpec) -> str:
+    """Return a symbol as its provider writes it.
+
+    Raises:
+        InvalidRequest: it cannot be one.
+
+    """
     try:
         return spec.parse_symbol(symbol)
     except InvalidRequest as e:
@@ -147,7 +167,7 @@ def _only(rows: pl.DataFrame, query: LatestQuery | CoverageQuery, spec: Provider
 
 
 def _wanted(query: LatestQuery | CoverageQuery, spec: ProviderSpec) -> list[str]:
-    return [_parse(symbol, spec) for symbol in query.symbol]
+    return [parse_symbol(symbol, spec) for symbol in query.symbol]
 
 
 def _cut(rows: pl.DataFrame, limit: int) -> tuple[pl.DataFrame, dict[str, Any] | None]:

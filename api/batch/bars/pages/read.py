@@ -1,12 +1,13 @@
 """Reading bars from pages: one symbol over time, or every symbol of one session. Errors are raised as StoreError."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from batch.bars.normalise import to_day, to_seconds, to_session
-from batch.bars.pages.codec import decode_pages
+from batch.bars.pages.codec import PageColumns, decode_pages
 from batch.bars.pages.files import UNDATED, PageFiles, page_name
 from batch.bars.pages.frames import keep_between, shard_of, to_frame
 from batch.bars.pages.schema import SID_BITS
@@ -18,8 +19,8 @@ _ONE_SYMBOL = """
 SELECT p.bucket, p.data FROM sym s JOIN page p INDEXED BY cov ON p.sid = s.id
 WHERE s.symbol = ? AND p.bucket BETWEEN ? AND ? ORDER BY p.bucket
 """
-_ONE_BUCKET = """
-SELECT s.symbol, p.data FROM page p JOIN sym s ON s.id = p.sid
+_BUCKETS = """
+SELECT s.symbol, p.bucket, p.data FROM page p JOIN sym s ON s.id = p.sid
 WHERE p.id >= ? AND p.id < ?
 """
 
@@ -50,20 +51,34 @@ def read_bars(files: PageFiles, series: BarSeries, *, symbol: str, start: dateti
 
 def read_session(files: PageFiles, series: BarSeries, session: date) -> pl.DataFrame:
     """Return every symbol's bars of one session, in `BAR_SCHEMA`."""
-    bucket = bucket_of(series.interval, session)
-    shard = shard_of(series.interval, bucket)
+    return read_sessions(files, series, first=session, last=session)
+
+
+def read_sessions(files: PageFiles, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+    """Return every symbol's bars from session `first` to `last` inclusive, in `BAR_SCHEMA`: file by file, by symbol."""
+    buckets = bucket_of(series.interval, first), bucket_of(series.interval, last)
+    found = [_read_buckets(files, series, shard, buckets) for shard in shards_between(files, series, *buckets)]
+    parts = [to_frame(symbols, _within(series, columns, first, last)) for symbols, columns in filter(None, found)]
+    return parts[0] if len(parts) == 1 else pl.concat([empty_bars(), *parts])
+
+
+def _read_buckets(
+    files: PageFiles, series: BarSeries, shard: str, buckets: tuple[int, int]
+) -> tuple[Sequence[str], PageColumns] | None:
     with files.opened(series, shard) as file:
-        ids = (bucket << SID_BITS, (bucket + 1) << SID_BITS)
-        pages = sorted(file.sql.execute(_ONE_BUCKET, ids)) if file else []
+        ids = (buckets[0] << SID_BITS, (buckets[1] + 1) << SID_BITS)
+        pages = sorted(file.sql.execute(_BUCKETS, ids)) if file else []
     if not pages:
-        return empty_bars()
-    symbols, blobs = zip(*pages, strict=True)
+        return None
+    symbols, days, blobs = zip(*pages, strict=True)
     path = files.path(series, shard)
-    columns = decode_pages(blobs, lambda i: page_name(path, symbols[i], bucket))
-    if not series.interval.is_intraday:
-        start_s = to_day(session) * _DAY_S
-        columns = keep_between(columns, start_s, start_s + _DAY_S)
-    return to_frame(symbols, columns)
+    return symbols, decode_pages(blobs, lambda i: page_name(path, symbols[i], days[i]))
+
+
+def _within(series: BarSeries, columns: PageColumns, first: date, last: date) -> PageColumns:
+    if series.interval.is_intraday:
+        return columns
+    return keep_between(columns, to_day(first) * _DAY_S, (to_day(last) + 1) * _DAY_S)
 
 
 def shards_between(files: PageFiles, series: BarSeries, first: int, last: int) -> list[str]:

@@ -18,7 +18,7 @@ from batch.bars.pages.files import PageFiles
 from batch.bars.pages.history import read as past
 from batch.bars.pages.history.read import Past
 from batch.bars.pages.quarantine import read_quarantine, write_quarantine
-from batch.bars.pages.read import dated_shards, read_bars, read_session
+from batch.bars.pages.read import dated_shards, read_bars, read_session, read_sessions
 from batch.bars.pages.repair.port import RepairedItem
 from batch.bars.pages.repair.run import repair
 from batch.bars.pages.threads import PageThreads
@@ -62,6 +62,9 @@ class PageBarStore:
 
     async def read_session(self, series: BarSeries, session: date) -> pl.DataFrame:
         return await self._threads.read(read_session, self._files, series, session)
+
+    async def read_sessions(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        return await self._threads.read(read_sessions, self._files, series, first=first, last=last)
 
     async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
         return await self._threads.read(latest, self._files, series, symbols=symbols)

@@ -126,6 +126,7 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/ingest/webhooks/{delivery_id}": Row(_READ),
     # It waits for its first attempt.
     "POST /api/v1/ingest/webhooks/{delivery_id}/replay": Row(_WRITE, fine={202, 409}),
+    "GET /api/v1/bars": Row(_BARS, query="?interval=1d"),
     "GET /api/v1/bars/latest": Row(_BARS, query="?interval=1d"),
     "GET /api/v1/bars/{symbol}": Row(_BARS, query="?interval=1d"),
     "GET /api/v1/coverage": Row(_BARS, query="?interval=1d"),

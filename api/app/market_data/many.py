@@ -1,0 +1,113 @@
+"""Bars of many symbols, part by part; imported on the first question, since it needs polars."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+import orjson
+import polars as pl
+
+from app.market_data.queries import ManyBarsQuery
+from app.market_data.tables import BarTables, parse_symbol
+from batch.bars.actions.resolve import applied_actions
+from batch.bars.export.formats import Format
+from batch.bars.export.stream import stream_table
+from batch.bars.history import actions_at, reader_at
+from batch.bars.many import Wanted, read_many
+from batch.bars.store import BarReader
+from batch.errors import InvalidRequest
+from batch.market.adjust import adjust_bars, digest_actions
+from batch.market.bar import BAR_SCHEMA
+from batch.market.calendar import JST
+from batch.market.source import provider_of
+from batch.market.universe import load_universe
+from batch.providers.spec import ProviderSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ManyBars:
+    """Bars that were asked for, not read yet.
+
+    Attributes:
+        reader: what reads them.
+        wanted: which they are.
+        actions: those to adjust them by; None for raw bars.
+        about: what is said of all of them: provider, interval, and if there is one the action set and the moment.
+        version: the state of the store; None where it cannot tell.
+
+    """
+
+    reader: BarReader
+    wanted: Wanted
+    actions: pl.DataFrame | None
+    about: dict[str, str]
+    version: str | None
+
+    @property
+    def stem(self) -> str:
+        """The name of a file of them, without suffix."""
+        days = (f"{at.astimezone(JST):%Y-%m-%d}" for at in (self.wanted.start, self.wanted.end - timedelta(seconds=1)))
+        return "-".join(["bars", self.about["interval"], self.about["provider"], *days])
+
+    def tag(self, form: Format) -> str | None:
+        """Return a tag that changes with what they are, and with every write to the store."""
+        if self.version is None:
+            return None
+        wanted = (self.wanted.start, self.wanted.end, self.wanted.symbols)
+        said = orjson.dumps([self.version, self.about, wanted, form, pl.__version__])
+        return f'"{hashlib.sha256(said).hexdigest()[:32]}"'
+
+    def pieces(self, form: Format) -> AsyncIterator[bytes | memoryview]:
+        """Yield them in a format; only a session or a month of them is in memory."""
+        return stream_table(self._parts(), BAR_SCHEMA, form)
+
+    async def _parts(self) -> AsyncIterator[pl.DataFrame]:
+        async for part in read_many(self.reader, self.wanted):
+            yield part if self.actions is None else adjust_bars(part, self.actions)
+
+
+async def find_many(tables: BarTables, symbols_dir: Path, query: ManyBarsQuery) -> ManyBars:
+    """Return what a question asks for.
+
+    Raises:
+        InvalidRequest: symbols, provider or span cannot be, or two of them contradict each other.
+        NotFound: the market is FILE, whose symbols only the files know.
+
+    """
+    if query.symbols and query.market:
+        raise InvalidRequest("symbols and market were given, expected one of them", pointer="/market")
+    spec, series = tables.series_of(query)
+    start, end = _span(tables, query)
+    wanted = Wanted(series, start, end, _symbols(query, spec, symbols_dir, end))
+    about = {"provider": spec.name, "interval": series.interval.value}
+    about |= {"known_at": query.as_of.isoformat().replace("+00:00", "Z")} if query.as_of else {}
+    actions = await _actions(tables, query, wanted) if query.adjusted else None
+    about |= {} if actions is None else {"action_set": digest_actions(actions)}
+    reader = reader_at(tables.store, query.as_of, clock=tables.clock)
+    return ManyBars(reader, wanted, actions, about, await tables.store.version())
+
+
+def _span(tables: BarTables, query: ManyBarsQuery) -> tuple[datetime, datetime]:
+    if query.session is None:
+        return tables.span_of(query)
+    if query.start or query.end:
+        raise InvalidRequest("session and a span were given, expected one of them", pointer="/session")
+    # A daily bar is stamped 00:00 UTC, which is 09:00 in Japan.
+    start = datetime.combine(query.session, time(), JST).astimezone(UTC)
+    return start, start + timedelta(days=1)
+
+
+def _symbols(query: ManyBarsQuery, spec: ProviderSpec, symbols_dir: Path, end: datetime) -> tuple[str, ...]:
+    if query.market:
+        last = (end - timedelta(microseconds=1)).astimezone(JST).date()
+        return load_universe(query.market, last, imported_dir=symbols_dir, known_at=query.as_of).symbols
+    named = query.symbols.split(",") if query.symbols else []
+    return tuple(sorted({parse_symbol(symbol, spec) for symbol in named}))
+
+
+async def _actions(tables: BarTables, query: ManyBarsQuery, wanted: Wanted) -> pl.DataFrame:
+    noted = actions_at(tables.actions, query.as_of, clock=tables.clock)
+    until = (query.as_of or tables.clock()).astimezone(JST).date()
+    return applied_actions(await noted.load(provider_of(wanted.series.source), wanted.symbols), until=until)

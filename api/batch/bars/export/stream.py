@@ -1,0 +1,84 @@
+"""Encoding a table part by part, with only one part in memory: Arrow and CSV at once, Parquet by way of a file."""
+
+import asyncio
+import struct
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import polars as pl
+
+from batch.bars.export.encode import UTC_FORMAT, encode_table, escape_formulas
+from batch.bars.export.formats import Format
+
+#: Rows of a Parquet row group; a reader of one symbol skips the other groups.
+_ROW_GROUP = 100_000
+#: Bytes of a file that are sent at once.
+_PIECE = 256 * 1024
+#: What ends an Arrow stream, and the head of one of its messages: this mark, and the length of what follows.
+_MARK = 0xFFFFFFFF
+_END = struct.pack("<II", _MARK, 0)
+
+
+async def stream_table(
+    parts: AsyncIterator[pl.DataFrame], schema: pl.Schema, form: Format
+) -> AsyncIterator[bytes | memoryview]:
+    """Yield the bytes of a table whose rows come in parts, in Arrow, CSV or Parquet; without parts it has no rows.
+
+    Raises:
+        StoreError: from the parts.
+
+    """
+    if form is Format.PARQUET:
+        async for read in _by_file(parts, schema):
+            yield read
+        return
+    encode = _arrow if form is Format.ARROW else _csv
+    is_first = True
+    async for part in parts:
+        for piece in await asyncio.to_thread(encode, part, is_first=is_first):
+            yield piece
+        is_first = False
+    if is_first:
+        for piece in encode(pl.DataFrame(schema=schema), is_first=True):
+            yield piece
+    if form is Format.ARROW:
+        yield _END
+
+
+def _csv(part: pl.DataFrame, *, is_first: bool) -> list[bytes | memoryview]:
+    return [escape_formulas(part).write_csv(include_header=is_first, datetime_format=UTC_FORMAT).encode()]
+
+
+def _arrow(part: pl.DataFrame, *, is_first: bool) -> list[bytes | memoryview]:
+    """Return the messages of a part, without the end; only the first part tells the schema."""
+    whole = memoryview(b"".join(encode_table(part, Format.ARROW)))
+    mark, length = struct.unpack_from("<II", whole)
+    if mark != _MARK or whole[-len(_END) :] != _END:
+        raise AssertionError("polars wrote another Arrow stream than the format's 1.0")
+    start = 0 if is_first else 2 * 4 + length
+    return [whole[start : -len(_END)]]
+
+
+async def _by_file(parts: AsyncIterator[pl.DataFrame], schema: pl.Schema) -> AsyncIterator[bytes]:
+    """Yield a Parquet file: its end says where its parts are, so that it is whole before the first byte is known."""
+    with tempfile.TemporaryDirectory(prefix="kaboom-bars-") as name:
+        folder = Path(name)
+        paths: list[Path] = []
+        async for part in parts:
+            paths.append(folder / f"{len(paths):06}")
+            await asyncio.to_thread(part.write_parquet, paths[-1], compression="lz4")
+        await asyncio.to_thread(_join, paths, schema, folder / "whole")
+        for piece in _read(folder / "whole"):
+            yield piece
+
+
+def _join(paths: list[Path], schema: pl.Schema, whole: Path) -> None:
+    rows = pl.scan_parquet(paths) if paths else pl.LazyFrame(schema=schema)
+    rows.sink_parquet(whole, compression="zstd", row_group_size=_ROW_GROUP)
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            yield piece
