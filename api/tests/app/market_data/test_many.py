@@ -21,7 +21,7 @@ from tests.fixtures.jobs.apps import memory_settings
 
 pytestmark = pytest.mark.anyio
 BARS = "/api/v1/bars"
-SPAN = {"start": "2025-10-31", "end": "2025-11-06"}
+SPAN: dict[str, Any] = {"start": "2025-10-31", "end": "2025-11-06"}
 
 
 async def ask(http: httpx2.AsyncClient, form: Format = Format.ARROW, **params: Any) -> pl.DataFrame:
@@ -49,7 +49,7 @@ async def test_without_symbols_all_that_are_held_come(market: httpx2.AsyncClient
 async def test_other_formats_have_the_same_bars(market: httpx2.AsyncClient, store: BarStore, form: Format) -> None:
     found = await ask(market, form, interval="1m", symbols="7203,285A", **SPAN)
     kept = await held(store, "285A", "7203")
-    assert found.drop("opened_at").equals(kept.drop("opened_at").cast(dict(found.drop("opened_at").schema)))
+    assert found.drop("opened_at").equals(kept.drop("opened_at").cast(found.drop("opened_at").schema))
 
 
 async def test_a_session_and_a_market_narrow_them(market: httpx2.AsyncClient) -> None:
