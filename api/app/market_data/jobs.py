@@ -3,13 +3,27 @@
 from app.jobs.job_type import JobType
 from app.jobs.queues import Queue
 from app.jobs.retries import retry_items, retry_unfinished
-from app.market_data.request_checks import check_indicators, check_mirror, check_roll_up, check_symbols
-from app.market_data.results import CompactResult, IndicatorResult, MirrorResult, RollUpResult, SymbolsResult
+from app.market_data.request_checks import (
+    check_indicators,
+    check_mirror,
+    check_roll_up,
+    check_symbols,
+    check_take_back,
+)
+from app.market_data.results import (
+    CompactResult,
+    IndicatorResult,
+    MirrorResult,
+    RollUpResult,
+    SymbolsResult,
+    TakeBackResult,
+)
 from batch.indicators.request import IndicatorRequest
 from batch.market_data.compact_request import CompactRequest
 from batch.market_data.master_request import MasterRequest
 from batch.market_data.mirror_request import MirrorRequest
 from batch.market_data.roll_up_request import RollUpRequest
+from batch.market_data.take_back_request import TakeBackRequest
 
 ROLL_UP = JobType(
     name="market_data.roll_up",
@@ -71,6 +85,18 @@ REFRESH_SYMBOLS = JobType(
     result=SymbolsResult,
     is_schedulable=True,
     example={"provider": "jquants"},
+)
+
+TAKE_BACK = JobType(
+    name="market_data.take_back",
+    queue=Queue.MARKET_DATA,
+    summary="Store rows in quarantine as bars after all: those of a rule, a symbol or a day, or all",
+    notes="A row that cannot be a bar stays. `dry_run` counts.",
+    request=TakeBackRequest,
+    check=check_take_back,
+    run="app.market_data.tasks.take_back:take_back",
+    result=TakeBackResult,
+    example={"interval": "1d", "provider": "file", "reason": "off_grid"},
 )
 
 INDICATORS = JobType(

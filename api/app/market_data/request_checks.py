@@ -12,6 +12,7 @@ from batch.market.listing import Market
 from batch.market_data.master_request import MasterRequest
 from batch.market_data.mirror_request import MirrorRequest
 from batch.market_data.roll_up_request import RollUpRequest
+from batch.market_data.take_back_request import TakeBackRequest
 from batch.providers.registry import check_has_master, get_provider_spec
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ def check_as_of(as_of: datetime | None, settings: "AppSettings") -> None:
     check_moment(as_of, utc_now())
     if settings.keeps_bars_in_influxdb:
         raise InvalidRequest(NOT_KEPT, pointer="/as_of")
+
+
+def check_take_back(request: TakeBackRequest, settings: "AppSettings") -> TakeBackRequest:
+    """Return the request with its provider."""
+    return request.filled(provider=request.provider or settings.provider)
 
 
 def check_symbols(request: MasterRequest, settings: "AppSettings") -> MasterRequest:

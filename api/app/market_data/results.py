@@ -80,6 +80,18 @@ class Change(BaseModel):
     count: int
 
 
+class TakeBackResult(BaseModel):
+    """How many rejected rows became bars."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    provider: str
+    interval: str
+    taken_back: int = Field(description="rows that are bars now; of a dry run, that would be")
+    left: int = Field(description="rows that cannot be bars, such as one without a price")
+    reasons: dict[str, int] = Field(description="the rows taken back, by the rule that had rejected them")
+
+
 class SymbolsResult(BaseModel):
     """What a new list of issues brought."""
 

@@ -56,6 +56,13 @@ class MemoryBarStore:
             self._refused[series] = merged
         return len(merged) - len(old)
 
+    async def release(self, series: BarSeries, rows: pl.DataFrame) -> int:
+        old = self._refused.get(series, pl.DataFrame(schema=QUARANTINE_SCHEMA))
+        kept = old.join(rows, on=[*_KEY, "reason"], how="anti", nulls_equal=True)
+        if old.height:
+            self._refused[series] = kept
+        return old.height - kept.height
+
     async def read_quarantine(self, series: BarSeries, symbol: str | None = None) -> pl.DataFrame:
         rows = self._refused.get(series, pl.DataFrame(schema=QUARANTINE_SCHEMA))
         if symbol is not None:

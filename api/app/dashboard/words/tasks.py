@@ -10,6 +10,7 @@ WORDS: dict[str, Pair] = {
     "market_data_roll_up": ("Roll-up", "足の集約"),
     "market_data_mirror": ("Mirror to Parquet", "Parquetへの書き出し"),
     "market_data_compact": ("Compact", "古い足の整理"),
+    "market_data_take_back": ("Take back from quarantine", "隔離の解除"),
     "market_data_indicators": ("Indicators", "指標の計算"),
     "backtest_run": ("Backtest", "バックテスト"),
     "backtest_sweep": ("Parameter sweep", "パラメーター探索"),

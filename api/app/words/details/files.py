@@ -67,6 +67,14 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "calendar was {name}, expected a name such as XNYS or XTKS",
         "カレンダーが {name} です。XNYS や XTKS のような名前を指定してください",
     ),
+    (
+        "bars are kept in InfluxDB, whose rejected rows Kaboom cannot delete",
+        "足はInfluxDBにあり、隔離した行をKaboomからは削除できません",
+    ),
+    (
+        "the symbol pattern {pattern} does not match {name}",
+        "銘柄のパターン {pattern} が {name} に一致しません",
+    ),
     ("no column of volume: bars are stored with volume 0", "出来高の列がないため、出来高0で保存します"),
     (
         "adjusted prices are not stored: Kaboom stores prices as traded, and adjusts them by splits",

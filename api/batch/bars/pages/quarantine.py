@@ -15,6 +15,7 @@ _COLUMNS = ", ".join(QUARANTINE_SCHEMA)
 _COUNT = "SELECT count(*) FROM quarantine"
 _PUT = f"INSERT OR REPLACE INTO quarantine ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 (fixed names)
 _GET = f"SELECT {_COLUMNS} FROM quarantine WHERE ? IS NULL OR symbol = ?"  # noqa: S608 (fixed names)
+_DELETE = "DELETE FROM quarantine WHERE symbol = ? AND opened_at = ? AND reason = ?"
 #: `opened_at` of a row without a time: a key cannot be NULL.
 _NO_TIME = -(2**63)
 
@@ -37,6 +38,17 @@ def write_quarantine(files: PageFiles, series: BarSeries, rows: pl.DataFrame) ->
             (after,) = sql.execute(_COUNT).fetchone()
         new += after - before
     return new
+
+
+def release_quarantine(files: PageFiles, series: BarSeries, rows: pl.DataFrame) -> int:
+    """Delete rows, by symbol, opened_at and reason; return how many there were."""
+    at = pl.col("opened_at").to_physical().fill_null(_NO_TIME)
+    keys = rows.with_columns(at).select("symbol", "opened_at", "reason").rows()
+    deleted = 0
+    for shard in files.shards(series):
+        with transaction(files.open_or_create(files.path(series, shard))) as sql:
+            deleted += sql.executemany(_DELETE, keys).rowcount
+    return deleted
 
 
 def read_quarantine(files: PageFiles, series: BarSeries, *, symbol: str | None) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from batch.bars.pages.fetch_log import load_fetch_log, save_fetch_log
 from batch.bars.pages.files import PageFiles
 from batch.bars.pages.history import read as past
 from batch.bars.pages.history.read import Past
-from batch.bars.pages.quarantine import read_quarantine, write_quarantine
+from batch.bars.pages.quarantine import read_quarantine, release_quarantine, write_quarantine
 from batch.bars.pages.read import dated_shards, read_bars, read_session, read_sessions
 from batch.bars.pages.repair.port import RepairedItem
 from batch.bars.pages.repair.run import repair
@@ -53,6 +53,9 @@ class PageBarStore:
 
     async def quarantine(self, series: BarSeries, rows: pl.DataFrame) -> int:
         return await self._threads.write(write_quarantine, self._files, series, rows)
+
+    async def release(self, series: BarSeries, rows: pl.DataFrame) -> int:
+        return await self._threads.write(release_quarantine, self._files, series, rows)
 
     async def read_quarantine(self, series: BarSeries, symbol: str | None = None) -> pl.DataFrame:
         return await self._threads.read(read_quarantine, self._files, series, symbol=symbol)

@@ -87,6 +87,7 @@ ROWS: dict[str, Row] = {
     "POST /api/v1/market-data/indicators": Row(_WRITE, {"indicators": ["sma:25"], "interval": "1d", "sessions": 1}),
     "POST /api/v1/market-data/mirror": Row(_WRITE, {"format": "parquet", "months": 1, "dry_run": True}),
     # The provider of the tests has no list of symbols.
+    "POST /api/v1/market-data/take-back": Row(_WRITE, {"provider": "synthetic"}),
     "POST /api/v1/market-data/refresh-symbols": Row(_WRITE, {"provider": "synthetic"}, fine={422}),
     "POST /api/v1/market-data/roll-up": Row(_WRITE, {"intervals": {"5m": 1}, "dry_run": True}),
     "POST /api/v1/ai-analysis/analyse": Row(_WRITE, {"symbols": ["7203"], "dry_run": True}),

@@ -170,8 +170,8 @@ async def test_what_cannot_be_asked_is_422(market: httpx2.AsyncClient, path: str
     assert (await market.get(COVERAGE + path, params=params)).status_code == 422
 
 
-async def test_a_market_of_files_has_no_list(market: httpx2.AsyncClient) -> None:
-    assert (await market.get(f"{COVERAGE}/cells", params={"market": "FILE"})).status_code == 404
+async def test_a_market_of_files_is_what_is_held(market: httpx2.AsyncClient) -> None:
+    assert (await market.get(f"{COVERAGE}/cells", params={"market": "FILE"})).status_code == 200
 
 
 async def watch(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> list[bool]:

@@ -1,0 +1,24 @@
+"""What a caller may ask of rows in quarantine: which to take back; importable without polars."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from batch.kit.request import PlannedRequest
+from batch.market.fields import Day, IntervalName
+from batch.market.interval import Interval
+from batch.providers.fields import OfSource, SourceName
+
+
+class TakeBackRequest(OfSource, PlannedRequest):
+    """Which rejected rows to store as bars after all: of a rule, a symbol or a day, or all of a series."""
+
+    interval: IntervalName = Field(default=Interval.D1, description="the length of the bars")
+    provider: SourceName | None = Field(default=None, description="whose rows; default: KABOOM_PROVIDER")
+    reason: Annotated[str, Field(max_length=40, pattern="^[a-z0-9_ ]+$")] | None = Field(
+        default=None, description="only rows rejected by this rule, such as off_grid; default: by any"
+    )
+    symbol: Annotated[str, Field(min_length=1, max_length=20)] | None = Field(
+        default=None, description="only rows of this symbol, as they have it"
+    )
+    session: Day | None = Field(default=None, description="only rows with a time on this day in Japan")

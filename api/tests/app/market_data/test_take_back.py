@@ -1,0 +1,87 @@
+"""Rows in quarantine that are taken back are bars, and rejected no longer."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from batch.bars.memory import MemoryBarStore
+from batch.bars.pages.store import PageBarStore
+from batch.bars.store import QUARANTINE_SCHEMA, BarStore
+from batch.market.bar import BarSeries
+from batch.market.interval import Interval
+from batch.market_data.take_back import take_back
+from batch.market_data.take_back_request import TakeBackRequest
+from batch.wiring import build_bar_store
+from tests.fixtures.jobs.apps import client_of, memory_settings, running
+
+pytestmark = pytest.mark.anyio
+DAYS = BarSeries("file", Interval.D1)
+AT = datetime(2024, 11, 5, tzinfo=UTC)
+SPAN = {"start": datetime(2024, 1, 1, tzinfo=UTC), "end": datetime(2025, 1, 1, tzinfo=UTC)}
+
+
+def row(symbol: str, reason: str, *, close: float | None = 2.0, at: datetime | None = AT) -> dict[str, Any]:
+    prices = {"open": 1.0, "high": 1.5, "low": 1.0, "close": close}
+    return {"symbol": symbol, "opened_at": at, **prices, "volume": 100.0, "reason": reason}
+
+
+REJECTED = pl.DataFrame(
+    [
+        row("7203", "ohlc_order"),
+        row("6758", "closed_day"),
+        row("9984", "bad_price", close=None),
+        row("", "off_grid", at=None),
+    ],
+    schema=QUARANTINE_SCHEMA,
+)
+
+
+@pytest.fixture(params=["memory", "pages"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> BarStore:
+    store: BarStore = MemoryBarStore() if request.param == "memory" else PageBarStore(tmp_path / "bars")
+    await store.quarantine(DAYS, REJECTED)
+    return store
+
+
+async def reasons_left(store: BarStore) -> list[str]:
+    return sorted((await store.read_quarantine(DAYS))["reason"])
+
+
+async def test_rows_of_a_rule_become_bars(store: BarStore) -> None:
+    report = await take_back(TakeBackRequest(provider="file", reason="ohlc_order"), store)
+    assert (report["taken_back"], report["left"], report["reasons"]) == (1, 0, {"ohlc_order": 1})
+    assert (await store.read(DAYS, "7203", **SPAN)).row(0) == ("7203", AT, 1.0, 1.5, 1.0, 2.0, 100, 0)
+    assert await reasons_left(store) == ["bad_price", "closed_day", "off_grid"]
+
+
+async def test_all_are_taken_back_but_those_that_cannot_be_bars(store: BarStore) -> None:
+    report = await take_back(TakeBackRequest(provider="file"), store)
+    assert (report["taken_back"], report["left"]) == (2, 2)
+    assert await reasons_left(store) == ["bad_price", "off_grid"]
+    assert (await take_back(TakeBackRequest(provider="file"), store))["taken_back"] == 0
+
+
+async def test_a_dry_run_changes_nothing(store: BarStore) -> None:
+    report = await take_back(TakeBackRequest(provider="file", dry_run=True), store)
+    assert report["taken_back"] == 2
+    assert len(await reasons_left(store)) == 4
+    assert (await store.read(DAYS, "7203", **SPAN)).is_empty()
+
+
+async def test_a_job_takes_them_back(tmp_path: Path) -> None:
+    settings = memory_settings(tmp_path, bar_store="pages")
+    bars = build_bar_store(settings)
+    await bars.quarantine(DAYS, REJECTED)
+    async with running(settings) as app, client_of(app) as client:
+        body = {"interval": "1d", "provider": "file", "symbol": "6758"}
+        accepted = await client.post("/api/v1/market-data/take-back", json=body)
+        assert accepted.status_code == 202, accepted.text
+        job = {"status": "queued"}
+        while job["status"] in {"queued", "running"}:
+            job = (await client.get(accepted.headers["location"], headers={"Prefer": "wait=25"})).json()
+    assert (job["status"], job["result"]["reasons"]) == ("completed", {"closed_day": 1})  # type: ignore[index]
+    assert await reasons_left(bars) == ["bad_price", "off_grid", "ohlc_order"]
+    await bars.close()
