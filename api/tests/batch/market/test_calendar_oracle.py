@@ -25,7 +25,7 @@ AD_HOC = {date(2020, 10, 1): "the exchange's system failed, and it stood still a
 def oracle() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import exchange_calendars  # type: ignore[import-untyped]  # noqa: PLC0415  0.6 s, and it warns
+        import exchange_calendars  # noqa: PLC0415  0.6 s, and it warns
 
         return exchange_calendars.get_calendar("XTKS", start=FIRST.isoformat(), end=LAST.isoformat())
 
