@@ -13,6 +13,8 @@ BY_COOKIE = "session"
 CSRF_HEADER = b"x-csrf-token"
 #: The field of a form that has the token.
 CSRF_FIELD = b"csrf"
+_DIGEST_BYTES = 32
+_MASKED_CHARACTERS = 86
 _MOST_FIELDS = 1000
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 #: Browsers take a Secure cookie from these over plain HTTP, or not, each in its own way.
@@ -31,8 +33,16 @@ def session_id_of(value: str) -> str:
 
 def csrf_token_of(value: str) -> str:
     """Return the CSRF token of a session: only who knows the cookie's value can compute it."""
-    digest = hmac.digest(value.encode(), b"kaboom csrf", hashlib.sha256)
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return _encode(hmac.digest(value.encode(), b"kaboom csrf", hashlib.sha256))
+
+
+def mask_csrf_token(token: str) -> str:
+    """Return a CSRF token in a form that differs with each call.
+
+    A page that always had the same text in it could not be compressed safely: its size would tell what the text is.
+    """
+    digest, mask = base64.urlsafe_b64decode(f"{token}="), secrets.token_bytes(_DIGEST_BYTES)
+    return _encode(mask + _xor(mask, digest))
 
 
 def read_session_value(headers: Mapping[bytes, bytes]) -> str:
@@ -71,7 +81,7 @@ def find_csrf_fault(headers: Mapping[bytes, bytes], form_token: bytes = b"") -> 
     if b"origin" not in headers and headers.get(b"sec-fetch-site") != b"same-origin":
         return "the Origin header was missing: a change by cookie must come from a page of this server"
     given, value = headers.get(CSRF_HEADER, b"") or form_token, read_session_value(headers)
-    if not hmac.compare_digest(given, csrf_token_of(value).encode()):
+    if not hmac.compare_digest(_unmask(given), csrf_token_of(value).encode()):
         return "the x-csrf-token header was missing or wrong: `/api/v1/session` has the token of the session"
     return ""
 
@@ -92,6 +102,25 @@ def find_origin_fault(headers: Mapping[bytes, bytes]) -> str:
     if headers.get(b"sec-fetch-site") in {b"cross-site", b"same-site"}:
         return "the Sec-Fetch-Site header named another site: a change must come from a page of this server"
     return ""
+
+
+def _unmask(given: bytes) -> bytes:
+    """Return the CSRF token of a masked one; any other text as it is."""
+    try:
+        both = base64.urlsafe_b64decode(given + b"==") if len(given) == _MASKED_CHARACTERS else b""
+    except ValueError:
+        return given
+    if len(both) != 2 * _DIGEST_BYTES:
+        return given
+    return _encode(_xor(both[:_DIGEST_BYTES], both[_DIGEST_BYTES:])).encode()
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))
+
+
+def _encode(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
 def _split_host(headers: Mapping[bytes, bytes]) -> tuple[str, int]:

@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 from app.dashboard.asking import Api, Reply, api_of
 from app.dashboard.rendering import Pages
 from app.dashboard.viewer import Viewer, viewer_of
+from app.server.negotiate import accepts_gzip
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class OpenPage:
     async def show(self, template: str, status_code: int = 200, /, **values: Any) -> Response:
         """Return a template as HTML; besides `values` it knows `viewer`, `here` and the shell's words."""
         text = await self.render(template, **values)
-        return self.pages.answer(text, status_code=status_code)
+        is_packed = not self.is_part and accepts_gzip(self.request.headers.get("accept-encoding", ""))
+        return self.pages.answer(text, status_code=status_code, is_packed=is_packed)
 
     async def render(self, template: str, **values: Any) -> str:
         """Return a template as text; a template that extends `layout` has no frame where it is a part."""

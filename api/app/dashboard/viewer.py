@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import Request
 
-from app.auth.cookies import BY_COOKIE, csrf_token_of, find_origin_fault, read_session_value
+from app.auth.cookies import BY_COOKIE, csrf_token_of, find_origin_fault, mask_csrf_token, read_session_value
 from app.auth.principals import Principal
 from app.dashboard.language import Theme, UpDown, choose_language, choose_theme, choose_updown
 from app.words.language import Language
@@ -58,7 +58,8 @@ def viewer_of(request: Request) -> Viewer:
     """Return who looks at the page of a request."""
     principal = request.scope.get("principal")
     is_by_cookie = principal is not None and principal.method == BY_COOKIE
-    csrf = csrf_token_of(read_session_value(dict(request.scope["headers"]))) if is_by_cookie else ""
+    value = read_session_value(dict(request.scope["headers"])) if is_by_cookie else ""
+    csrf = mask_csrf_token(csrf_token_of(value)) if value else ""
     return Viewer(principal, choose_language(request), choose_theme(request), choose_updown(request), csrf)
 
 

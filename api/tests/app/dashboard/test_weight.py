@@ -9,6 +9,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.dashboard.static_files import StaticFiles
+from tests.fixtures.accounts.callers import browser_of as log_in
+from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.jobs.browsers import tags_of
 from tests.fixtures.jobs.planted import plant_final, plant_queued
 
@@ -73,6 +75,20 @@ async def test_a_page_is_light(real_app: FastAPI, real_browser: httpx2.AsyncClie
 async def test_the_page_of_a_job_is_light(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
     job = await plant_final(real_app, "ok", *["write_failed"] * 20)
     assert await weigh(real_browser, f"/jobs/ingest/{job.job_id}") <= MOST_BYTES
+
+
+async def test_a_page_is_compressed_for_those_who_take_it(app: FastAPI) -> None:
+    browser = await log_in(app, token=TOKEN)
+    async with browser.stream("GET", "/more", headers={"accept-encoding": "gzip"}) as answer:
+        raw = b"".join([part async for part in answer.aiter_raw()])
+    assert answer.headers["content-encoding"] == "gzip"
+    assert "Accept-Encoding" in answer.headers["vary"]
+    plain = await browser.get("/more", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    # The secret that both have is never the same text: a size tells nothing of it (BREACH).
+    tokens = [re.findall(r'name="csrf" value="([^"]+)"', text) for text in (gzip.decompress(raw).decode(), plain.text)]
+    assert tokens[0]
+    assert not set(tokens[0]) & set(tokens[1])
 
 
 def test_imports_are_found() -> None:
