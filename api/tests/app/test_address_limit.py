@@ -51,6 +51,14 @@ def test_each_address_has_a_window_of_its_own() -> None:
     assert "2 calls in 60 s" in answers[-1].refusal
 
 
+@pytest.mark.parametrize("path", ["/login", "/api/v1/login", "/prefer", "/openapi.json", "/api/v1/jobs"])
+def test_only_probes_and_static_files_are_unlimited(path: str) -> None:
+    limiter = AddressLimiter("1/minute")
+    assert [limiter.refuse(path, "10.0.0.1", []) is None for _ in range(2)] == [True, False]
+    for free in ("/healthz", "/readyz", "/static/x/kaboom.css"):
+        assert limiter.refuse(free, "10.0.0.1", []) is None
+
+
 def test_the_table_of_addresses_is_bounded() -> None:
     limiter = AddressLimiter("1/minute", most=100)
     for n in range(1000):

@@ -11,12 +11,14 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.auth.scopes import Scope
 from app.live import keys
 from app.live.redis_counts import RedisCounts
 from app.rate_limit import Count, Rate, RateLimiter
 from app.settings import load_settings
 from batch.errors import ConfigurationError, StoreError
 from batch.kit.redis.client import Redis, connect_redis
+from tests.fixtures.accounts.callers import add_token, stranger_of
 from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, client_of, jobs_of, memory_settings, running
 from tests.fixtures.jobs.job_steps import until
 
@@ -51,6 +53,16 @@ async def test_answers_count_down_to_429(tmp_path: Path) -> None:
         assert (read.status_code, left(read), read.headers["ratelimit-policy"]) == (
             200, ("read", 4), '"read";q=5;w=60',
         )  # fmt: skip
+
+
+async def test_all_tokens_of_an_owner_share_a_limit(tmp_path: Path) -> None:
+    async with running(memory_settings(tmp_path, rate_limit_read="3/minute")) as app:
+        texts = [(await add_token(app, Scope.JOBS_READ, owner=owner))[1] for owner in ("one", "one", "other")]
+        statuses = []
+        for text in (*texts, *texts):
+            async with stranger_of(app, **{"x-ingest-token": text}) as http:
+                statuses.append((await http.get(JOBS)).status_code)
+    assert statuses == [200, 200, 200, 200, 429, 200]
 
 
 async def test_429_is_a_problem_that_says_when_to_come_back(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Logging in for a JWT: by user, by token and by Supabase; what is refused, and how fast."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from fastapi import FastAPI
 
 from app.accounts.passwords import Passwords
 from app.auth.scopes import Role, Scope
-from app.live.logins import FREE
+from app.errors import TooManyLogins
 from app.telemetry.logs import tap_lines
 from batch.errors import InvalidRequest
 from tests.fixtures.accounts.callers import (
@@ -183,11 +184,17 @@ async def test_without_a_key_in_the_settings_the_ledger_has_one(app: FastAPI, tm
 async def test_failed_logins_of_an_account_are_slowed(app: FastAPI, stranger: httpx2.AsyncClient) -> None:
     user = await add_user(app)
     wrong = {"user": user.name, "password": "wrong"}
-    statuses = [(await stranger.post(LOGIN, json=wrong)).status_code for _ in range(FREE + 1)]
-    assert statuses == [401] * FREE + [429]
+    statuses = [(await stranger.post(LOGIN, json=wrong)).status_code for _ in range(6)]
+    assert statuses == [401] * 5 + [429]
     answer = await stranger.post(LOGIN, json={"user": user.name, "password": PASSWORD})
     assert answer.status_code == 429
     assert 1 <= int(answer.headers["retry-after"]) <= 60
+
+
+async def test_tokens_cannot_be_guessed_at_speed(stranger: httpx2.AsyncClient) -> None:
+    statuses = [(await stranger.post(LOGIN, json={"token": f"guess-{n}"})).status_code for n in range(6)]
+    assert statuses == [401] * 5 + [429]
+    assert (await stranger.post(LOGIN, json={"token": TOKEN})).status_code == 429
 
 
 async def test_a_page_of_another_server_cannot_log_in(app: FastAPI) -> None:
@@ -214,7 +221,14 @@ class TestPasswords:
         assert one != other
         assert one.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
         assert await passwords.verify(PASSWORD, one)
-        assert not await passwords.verify("x", one)
+        for wrong in ("x", PASSWORD[:-1], f"{PASSWORD}x", PASSWORD.upper()):
+            assert not await passwords.verify(wrong, one)
+
+    async def test_beyond_a_queue_of_logins_the_next_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("app.accounts.passwords._MOST_WAITING", 3)
+        passwords = Passwords()
+        answers = await asyncio.gather(*(passwords.verify("x", None) for _ in range(5)), return_exceptions=True)
+        assert [isinstance(each, TooManyLogins) for each in answers] == [False] * 3 + [True] * 2
 
     @pytest.mark.parametrize("kept", [None, "", "$argon2id$", "plain", "$2b$12$x"])
     async def test_what_is_no_hash_matches_nothing(self, kept: str | None) -> None:

@@ -49,6 +49,13 @@ async def test_a_browser_logs_in_acts_and_logs_out(app: FastAPI, by: str) -> Non
     assert lines[1]["address"] == "127.0.0.1"
 
 
+@pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example"])
+async def test_a_log_in_leads_to_no_other_site(app: FastAPI, to: str) -> None:
+    async with browser_of_page(app) as browser:
+        logged_in = await browser.post("/login", data={"token": TOKEN, "next": to})
+    assert (logged_in.status_code, logged_in.headers["location"]) == (303, "/")
+
+
 async def test_a_user_logs_out_everywhere(app: FastAPI) -> None:
     user = await add_user(app)
     fields = {"user": user.name, "password": PASSWORD}

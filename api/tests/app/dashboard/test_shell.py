@@ -79,6 +79,15 @@ async def test_pages_have_the_headers_of_pages_and_the_api_its_own(browser: http
     assert api.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
+def test_pages_may_load_nothing_but_our_own_files() -> None:
+    directives = dict(each.strip().split(" ", 1) for each in CSP.split(";"))
+    assert {name: directives.pop(name) for name in ("img-src", "default-src", "frame-ancestors", "base-uri")} == {
+        "img-src": "'self' data:", "default-src": "'none'", "frame-ancestors": "'none'", "base-uri": "'none'",
+    }  # fmt: skip
+    assert set(directives) == {"script-src", "style-src", "font-src", "connect-src", "form-action"}
+    assert set(directives.values()) == {"'self'"}
+
+
 async def test_a_page_has_no_inline_script_and_no_inline_style(browser: httpx2.AsyncClient) -> None:
     for path in ("/login", "/nothing"):
         for name, attributes in tags_of((await browser.get(path)).text):

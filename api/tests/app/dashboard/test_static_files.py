@@ -25,6 +25,7 @@ async def test_a_page_links_files_that_are_kept_for_ever(app: FastAPI) -> None:
         for link in links:
             answer = await browser.get(link)
             assert (answer.status_code, answer.headers["cache-control"]) == (200, "public, max-age=31536000, immutable")
+            assert answer.headers["cross-origin-resource-policy"] == "same-origin"
 
 
 async def test_a_file_of_an_older_release_is_revalidated(browser: httpx2.AsyncClient) -> None:

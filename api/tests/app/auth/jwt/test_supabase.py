@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.auth.jwt.claims import Claims
 from app.auth.jwt.codec import parse_key_set, read_head
-from app.auth.jwt.key_set import FRESH_S, PAUSE_S, STALE_S, KeySet
+from app.auth.jwt.key_set import KeySet
 from app.auth.jwt.supabase import SupabaseTokens, principal_of
 from app.auth.scopes import SCOPES, Role
 from batch.errors import ConfigurationError, StoreError
@@ -134,7 +134,7 @@ class TestKeys:
         assert project.asked == 1
         project.keys.append(as_jwk(ec_key("ec-2"), "ec-2"))
         assert await keys.find("ec-2") is None
-        now[0] += PAUSE_S
+        now[0] += 60
         assert await keys.find("ec-2")
         assert project.asked == 2
 
@@ -143,7 +143,7 @@ class TestKeys:
         keys = KeySet(project.url, clock=lambda: now[0])
         assert await keys.find("ec-1")
         project.keys.clear()
-        now[0] += FRESH_S + 1
+        now[0] += 601
         assert await keys.find("ec-1") is None
 
     async def test_while_the_project_is_away_its_last_keys_are_believed_for_a_day(self, project: Project) -> None:
@@ -151,7 +151,7 @@ class TestKeys:
         keys = KeySet(project.url, clock=lambda: now[0])
         assert await keys.find("ec-1")
         project.status = 500
-        now[0] += STALE_S - 1
+        now[0] += 24 * 3600 - 1
         assert await keys.find("ec-1")
         with pytest.raises(StoreError, match="it answered 500"):
             await keys.find("unknown")
@@ -180,6 +180,10 @@ class TestKeys:
     def test_a_key_of_another_kind_is_left_out(self, entry: Any) -> None:
         good = as_jwk(ec_key(), "good")
         assert list(parse_key_set({"keys": [entry, good]})) == ["good"]
+
+    def test_of_a_long_key_set_the_first_keys_are_used(self) -> None:
+        keys = parse_key_set({"keys": [as_jwk(ec_key(), f"key-{n}") for n in range(1000)]})
+        assert list(keys) == [f"key-{n}" for n in range(20)]
 
     @pytest.mark.parametrize("document", [None, [], {}, {"keys": {}}, {"keys": None}, "x"])
     def test_what_is_no_key_set_has_no_keys(self, document: Any) -> None:
