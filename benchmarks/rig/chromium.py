@@ -1,11 +1,13 @@
-"""What Chromium takes to show a page: its first paint, and the drawing of the map of coverage."""
+"""What Chromium takes to show a page: its first paint, its weight, and the drawing of the map of coverage."""
 
 import os
 import statistics
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from benchmarks.rig.stack import Served
 
@@ -16,21 +18,19 @@ _REDRAW = """() => {
   document.dispatchEvent(new Event('redraw'));
   return performance.now() - start;
 }"""
-#: A pointer that moves over the map, once a frame: the milliseconds of script that each move takes.
-_HOVER = """async () => {
-  const cells = document.querySelector('.map-cells');
-  const box = cells.getBoundingClientRect();
-  const spent = [];
-  for (let step = 0; step < 240; step += 1) {
-    await new Promise(requestAnimationFrame);
-    const start = performance.now();
-    const at = { clientX: box.left + (box.width * step) / 240, clientY: box.top + (box.height * (step % 60)) / 60 };
-    cells.dispatchEvent(new PointerEvent('pointermove', { bubbles: true, ...at }));
-    cells.getBoundingClientRect();
-    spent.push(performance.now() - start);
-  }
-  return spent;
+#: Notes the time of every frame that Chromium makes, until `sawFrames` is called.
+_WATCH_FRAMES = """() => {
+  const times = [];
+  let next = requestAnimationFrame(function note(at) {
+    times.push(at);
+    next = requestAnimationFrame(note);
+  });
+  window.sawFrames = () => {
+    cancelAnimationFrame(next);
+    return times;
+  };
 }"""
+_HOVER_S = 4.0
 
 
 def measure_paint(api: Served, path: str, *, rounds: int) -> list[float]:
@@ -47,20 +47,62 @@ def measure_paint(api: Served, path: str, *, rounds: int) -> list[float]:
 
 
 def measure_map(api: Served, path: str, *, rounds: int) -> dict[str, float]:
-    """Return the cells of the map, the milliseconds of its best drawing, and of script while a pointer moves."""
+    """Return the cells of the map, the milliseconds of its best drawing, and its frames with and without a pointer.
+
+    The pointer is real input: Chromium draws in software here, and hit-tests, runs the script and rasters each frame.
+    """
     with _chromium() as browser:
         page = _open(browser, api, path)
         page.wait_for_selector("#map:not([hidden])", timeout=60_000)
         drawn = [float(page.evaluate(_REDRAW)) for _ in range(rounds)]
-        spent = sorted(page.evaluate(_HOVER))
+        still, hover = _frames(page, is_moving=False), _frames(page, is_moving=True)
     sessions = api.get("/api/v1/coverage/sessions?interval=1d&sessions=250&market=TSE_PRIME")["items"]
     return {
         "cells": sum(each["symbols"] for each in sessions),
         "drawn ms": min(drawn),
         "drawn p50 ms": statistics.median(drawn),
-        "hover p50 ms": statistics.median(spent),
-        "hover p95 ms": spent[int(len(spent) * 0.95)],
+        "still frames/s": 1000 / statistics.mean(still),
+        "hover frames/s": 1000 / statistics.mean(hover),
+        "hover p95 ms": sorted(hover)[int(len(hover) * 0.95)],
     }
+
+
+def measure_weights(api: Served, paths: Mapping[str, str]) -> dict[str, float]:
+    """Return the kB that each page takes over the wire with all that it loads, without a cache."""
+    with _chromium() as browser:
+        return {name: _weigh(browser, api, path) / 1000 for name, path in paths.items()}
+
+
+def _weigh(browser: Browser, api: Served, path: str) -> int:
+    page = _open(browser, api, "/healthz")
+    loaded: list[Request] = []
+
+    def note(request: Request) -> None:
+        loaded.append(request)
+
+    page.on("requestfinished", note)
+    page.goto(f"http://127.0.0.1:{api.port}{path}")
+    page.wait_for_timeout(1500)
+    size = sum(each.sizes()["responseBodySize"] for each in loaded)
+    page.context.close()
+    return size
+
+
+def _frames(page: Page, *, is_moving: bool) -> list[float]:
+    """Return the milliseconds between frames, while the pointer moves over the map or nothing happens."""
+    box = page.locator(".map-cells").bounding_box()
+    assert box
+    page.evaluate(_WATCH_FRAMES)
+    ends_at, step = time.monotonic() + _HOVER_S, 0
+    while time.monotonic() < ends_at:
+        if is_moving:
+            x, y = box["x"] + box["width"] * (step % 997) / 997, box["y"] + box["height"] * (step % 61) / 61
+            page.mouse.move(x, y)
+            step += 1
+        else:
+            page.wait_for_timeout(100)
+    times: list[float] = page.evaluate("window.sawFrames()")
+    return [after - before for before, after in pairwise(times)]
 
 
 @contextmanager
