@@ -118,7 +118,7 @@ WORDS: dict[str, Pair] = {
     "last": ("To", "終了日"),
     "no_lines": ("Nothing was changed that matches.", "条件に一致する変更はありません。"),
     "at": ("JST", "日時（JST）"),
-    "who": ("Who", "だれが"),
+    "who": ("Who", "操作者"),
     "target": ("What", "対象"),
     "answer": ("Answer", "応答"),
     "address": ("From", "接続元"),

@@ -47,7 +47,7 @@ WORDS: dict[str, Pair] = {
     "no_dead_all": ("No chunk was given up.", "処理を打ち切ったチャンクはありません。"),
     "no_dead_about": (
         "A chunk is given up after its third attempt, or at once where a retry could not help.",
-        "チャンクは3回目の試行のあと、または再試行しても無駄なときに打ち切られます。",
+        "チャンクは、3回目の試行に失敗したとき、または再試行では解決しない失敗のときに打ち切られます。",
     ),
     "retry": ("Retry the chosen jobs…", "選択したジョブを再試行…"),
     "retry_about": (

@@ -6,7 +6,7 @@ WORDS: dict[str, Pair] = {
     "title": ("API reference", "APIリファレンス"),
     "about": (
         "Every operation of this server. “Try it out” sends a real request with your session’s rights.",
-        "このサーバーの全操作です。「Try it out」は現在のセッションの権限で実際に要求を送ります。",
+        "このサーバーの全操作です。「Try it out」を使うと、現在のセッションの権限で実際にリクエストを送信します。",
     ),
     "no_script": (
         "This page needs JavaScript. The description itself is at <a href='/openapi.json'>/openapi.json</a>.",

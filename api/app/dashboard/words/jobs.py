@@ -5,7 +5,7 @@ from app.words.language import Pair
 WORDS: dict[str, Pair] = {
     "title": ("Jobs", "ジョブ"),
     "running_waiting": ("{running} running, {waiting} waiting", "実行中{running}件、待機中{waiting}件"),
-    "slots": ("{busy} of {n} slots busy", "スロット{n}個中{busy}個が稼働中"),
+    "slots": ("{busy} of {n} slots busy", "スロット{n}個中{busy}個を使用中"),
     "success": ("{share}% of jobs in 24 h ended well", "24時間の正常終了率{share}％"),
     "search": ("Search jobs", "ジョブを検索"),
     "search_hint": ("id, task, symbol, session, error", "ID、処理種別、銘柄、立会日、エラー"),

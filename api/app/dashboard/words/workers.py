@@ -6,7 +6,7 @@ WORDS: dict[str, Pair] = {
     "title": ("Workers and providers", "ワーカーとデータ提供元"),
     "list": ("The list of workers", "ワーカーの一覧"),
     "online": ("{n} worker online || {n} workers online", "稼働中のワーカー{n}台"),
-    "busy": ("{busy} of {slots} slots busy", "スロット{slots}個中{busy}個が実行中"),
+    "busy": ("{busy} of {slots} slots busy", "スロット{slots}個中{busy}個を使用中"),
     "waiting": ("{n} chunks wait", "待機中のチャンク{n}個"),
     "none": ("No worker has been heard of in the last 15 minutes.", "過去15分間に応答したワーカーがありません。"),
     "none_short": ("no worker is online", "稼働中のワーカーなし"),

@@ -92,7 +92,7 @@ INSTRUMENT_DETAILS: tuple[Pair, ...] = (
     ),
     (
         "{file} could not be read with {memory} MiB of memory in {seconds} s, or has more than {rows} rows of {columns} columns: expected JPX's list of issues (data_j.xls)",
-        "{file} を{memory} MiBのメモリーと{seconds}秒では読み取れないか、{columns}列の行が{rows}行を超えています。JPXの銘柄一覧（data_j.xls）を指定してください",
+        "{file} を{memory} MiBのメモリと{seconds}秒では読み取れないか、{columns}列の行が{rows}行を超えています。JPXの銘柄一覧（data_j.xls）を指定してください",
     ),
     (
         "the list had {count} shares under {dates} dates, expected shares under one date",
