@@ -76,7 +76,7 @@ async def show_symbol(
     if not covered.is_ok:
         return await page.show_problem(covered)
     today = page.viewer.now.astimezone(JST).date()
-    session = filters.session or _newest(covered.data["items"]) or today
+    session = filters.session or _newest(covered.data["items"]) or await _last_session(page, today)
     found = await _ask(page, covered, filters, session)
     if not found["bars"].is_ok:
         return await page.show_problem(found["bars"])
@@ -145,7 +145,15 @@ def _session_before(items: list[dict[str, Any]], session: date) -> date:
 
 
 def _newest(items: list[dict[str, Any]]) -> date | None:
-    return next((date.fromisoformat(row["session"]) for row in items if row["bars"]), None)
+    """Return the newest session with bars, else the newest that was judged."""
+    sessions = [row["session"] for row in items if row["bars"]] or [row["session"] for row in items]
+    return date.fromisoformat(sessions[0]) if sessions else None
+
+
+async def _last_session(page: OpenPage, today: date) -> date:
+    reply = await page.api.get("/api/v1/calendar", days_around(today))
+    days = [date.fromisoformat(row["session"]) for row in reply.data["items"]] if reply.is_ok else []
+    return max((day for day in days if day <= today), default=today)
 
 
 def _listing(reply: Reply, symbol: str) -> Mapping[str, Any] | None:

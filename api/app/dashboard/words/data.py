@@ -6,7 +6,7 @@ WORDS: dict[str, Pair] = {
     "title": ("Data coverage", "データ充足状況"),
     "scope": (
         "{symbols} symbols × {n} session, {interval} bars, {first} to {last} || {symbols} symbols × {n} sessions, {interval} bars, {first} to {last}",
-        "{symbols}銘柄 × {n}立会日・{interval}・{first}～{last}",
+        "{symbols}銘柄×{n}立会日・{interval}・{first}～{last}",
     ),
     "real": ("market data", "市場データ"),
     "find": ("Find a symbol, name or sector", "銘柄コード・銘柄名・業種で探す"),
@@ -118,12 +118,12 @@ WORDS: dict[str, Pair] = {
     "none": ("No bars yet", "足はまだありません"),
     "none_how": (
         "There are no {interval} bars to judge. This command takes the newest session:",
-        "{interval}の足がありません。最新の立会日を取り込むコマンド：",
+        "{interval}がありません。次のコマンドで最新の立会日を取り込みます。",
     ),
     "preview": ("Fetch what is missing?", "欠損を補完しますか？"),
     "preview_about": (
         "One backfill job. Nothing else is asked of the provider.",
-        "補完のジョブを1件実行します。ほかのデータは要求しません。",
+        "補完のジョブを1件実行します。ほかのデータは取得しません。",
     ),
     "preview_none": (
         "The backfill has looked, and nothing is missing.",

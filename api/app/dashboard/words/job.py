@@ -4,7 +4,7 @@ from app.words.language import Pair
 
 WORDS: dict[str, Pair] = {
     "in_market": ("{task}, {market}", "{task}、{market}"),
-    "with_intervals": ("{title}, {intervals} bars", "{title}、{intervals}足"),
+    "with_intervals": ("{title}, {intervals} bars", "{title}、{intervals}"),
     "ended_well": (
         "{done} of {total} {unit} ended well, {failed} failed",
         "{total}{unit}中{done}{unit}が正常終了、失敗{failed}{unit}",
@@ -56,7 +56,7 @@ WORDS: dict[str, Pair] = {
     ),
     "key_well": ("settled well", "正常終了"),
     "key_bad": ("share that failed", "失敗の割合"),
-    "key_lost": ("lost; dashed to where it went on", "途絶。破線は再開先"),
+    "key_lost": ("lost; dashed to where it went on", "応答の途絶。破線は再開先"),
     "key_now": ("running", "実行中"),
     "lane": ("w{worker}·{slot}", "w{worker}·{slot}"),
     "lane_only": ("w{worker}", "w{worker}"),
@@ -94,7 +94,7 @@ WORDS: dict[str, Pair] = {
     "means": ("Means", "意味"),
     "total": ("Total", "合計"),
     "happened": ("What happened", "経過"),
-    "happened_sub": ("attempts in plain words", "試行の経過"),
+    "happened_sub": ("attempts in plain words", "実行中の出来事"),
     "happened_nothing": ("Nothing out of the ordinary.", "特記事項はありません。"),
     "happened_more": ("{n} more in the log", "ほかに{n}件（ログを参照）"),
     "given_up": ("Chunk {chunk} was given up", "チャンク{chunk}は処理打ち切り"),
@@ -102,7 +102,7 @@ WORDS: dict[str, Pair] = {
         "After {n} attempt: {why} || After {n} attempts: {why}",
         "{n}回試行しました：{why}",
     ),
-    "run_expired": ("Chunk {chunk} was lost and ran again", "チャンク{chunk}は途絶し、再開しました"),
+    "run_expired": ("Chunk {chunk} was lost and ran again", "チャンク{chunk}は応答が途絶え、再開しました"),
     "run_expired_text": (
         (
             "Its process on {worker} fell silent; its lease ran out at {at}. {next_worker} took the chunk at {next_at} and "
@@ -113,7 +113,7 @@ WORDS: dict[str, Pair] = {
             "{items}件中完了済みの{settled}件の次から再開しました。データは失われていません。"
         ),
     ),
-    "run_expired_open": ("Chunk {chunk} was lost", "チャンク{chunk}は途絶しました"),
+    "run_expired_open": ("Chunk {chunk} was lost", "チャンク{chunk}は応答が途絶えました"),
     "run_expired_open_text": (
         "Its process on {worker} fell silent; its lease ran out at {at}. Another worker will go on with it.",
         "{worker}のプロセスが応答しなくなり、{at}にリースが切れました。別のワーカーが引き継ぎます。",
@@ -169,7 +169,7 @@ WORDS: dict[str, Pair] = {
     "log_ended": ("ended with the job, {n} line || ended with the job, {n} lines", "ジョブとともに終了、{n}行"),
     "log_before": (
         "{n} earlier lines: <code>kaboom jobs logs {job}</code>",
-        "以前の{n}行： <code>kaboom jobs logs {job}</code>",
+        "以前の{n}行：<code>kaboom jobs logs {job}</code>",
     ),
     "log_empty": ("Nothing is kept of this job’s log any more.", "このジョブのログは保存期間を過ぎました。"),
     "log_label": ("Log of the job", "ジョブのログ"),

@@ -42,7 +42,7 @@ WORDS: dict[str, Pair] = {
         "The session of {day} is not final yet: {n} of {listed} symbols have bars so far.",
         "{day}の立会日は未確定です。これまでに{listed}銘柄中{n}銘柄の足があります。",
     ),
-    "fetch": ("Fetch the {n} missing…", "欠損{n}銘柄を取り込む…"),
+    "fetch": ("Fetch the {n} missing…", "欠損している{n}銘柄を取り込む…"),
     "which": ("See the jobs that asked", "取り込みのジョブを見る"),
     "parts_label": ("{symbols} symbols by state", "状態別の内訳（{symbols}銘柄）"),
     "asked": ("{symbols} symbols in all", "全{symbols}銘柄"),
@@ -61,6 +61,7 @@ WORDS: dict[str, Pair] = {
     "done": ("Done", "完了"),
     "bars": ("Bars", "足"),
     "alerts": ("Alerts", "アラート"),
+    "unchecked": ("Could not be checked: {what}", "確認できませんでした：{what}"),
     "no_alerts": ("Nothing needs attention.", "対応が必要なものはありません。"),
     "depth": ("Queue depth", "キューの待ち件数"),
     "depth_sub": ("jobs waiting at once, most in each 15 min, 24 h", "同時に待機したジョブの最大数、15分ごと、24時間"),
@@ -86,15 +87,15 @@ WORDS: dict[str, Pair] = {
     "workers": ("Workers", "ワーカー"),
     "workers_sub": (
         "{online} online, {busy} of {slots} slots busy",
-        "{online}台が稼働中、スロット{slots}個中{busy}個を使用",
+        "{online}台が稼働中、スロット{slots}個中{busy}個を使用中",
     ),
     "no_workers": ("No worker is online. Start one:", "稼働中のワーカーがありません。起動するには："),
     "worker": ("Worker", "ワーカー"),
     "online": ("online", "稼働中"),
-    "lost": ("lost", "途絶"),
+    "lost": ("lost", "応答なし"),
     "slots_busy": ("Slots busy", "使用中スロット"),
     "now": ("Now", "実行中"),
-    "memory": ("Memory, MB", "メモリー（MB）"),
+    "memory": ("Memory, MB", "メモリ（MB）"),
     "last_beat": ("Last beat", "最終応答"),
     "up_since": ("Up since", "起動"),
     "chunk": ("chunk {n}", "チャンク{n}"),
@@ -109,9 +110,9 @@ WORDS: dict[str, Pair] = {
     "part_workers": ("The list of workers", "ワーカーの一覧"),
     "empty_sentence": (
         "No session has been ingested. Three commands fill this page.",
-        "立会日はまだ取り込まれていません。次の3つのコマンドで始められます。",
+        "取り込み済みの立会日はまだありません。次の3つのコマンドで始められます。",
     ),
-    "step_ingest": ("Ingest one session", "1立会日を取り込む"),
+    "step_ingest": ("Ingest one session", "1立会日分を取り込む"),
     "step_ingest_about": (
         "All of TSE Prime, 1-minute bars, from the synthetic provider: some seconds.",
         "東証プライムの全銘柄の1分足を、synthetic（生成データ）から数秒で取り込みます。",
@@ -126,13 +127,13 @@ WORDS: dict[str, Pair] = {
         "Your own CSV or Parquet files, J-Quants with your key, or Yahoo, under their terms.",
         "自前のCSVやParquet、APIキーのあるJ-Quants、またはYahooを、それぞれの利用条件のもとで使えます。",
     ),
-    "fetch_title": ("Fetch what is missing?", "欠損を取り込みますか？"),
+    "fetch_title": ("Fetch what is missing?", "欠損分を取り込みますか？"),
     "fetch_about": (
         (
             "{n} symbol of one session, {day}, {interval} bars. Nothing else is asked of the provider. || "
             "{n} symbols of one session, {day}, {interval} bars. Nothing else is asked of the provider."
         ),
-        "{day}の1立会日、{n}銘柄の{interval}です。ほかの問い合わせは行いません。",
+        "{day}の1立会日について、{n}銘柄の{interval}だけを取り込みます。",
     ),
     "fetch_none": ("Nothing is missing of {day}.", "{day}に欠損はありません。"),
     "do_fetch": ("Fetch {n} symbol || Fetch {n} symbols", "{n}銘柄を取り込む"),

@@ -38,7 +38,7 @@ WORDS: dict[str, Pair] = {
     "more_language": ("Language", "言語"),
     "needs_scope": (
         "This needs the scope {scope}, which your role does not have",
-        "スコープ{scope}が必要です。この権限にはありません",
+        "スコープ{scope}が必要ですが、現在の権限には含まれていません",
     ),
     "apply": ("Apply", "適用"),
     "clear_filters": ("Clear the filters", "条件を解除"),
@@ -55,6 +55,11 @@ WORDS: dict[str, Pair] = {
     "theme": ("Light / dark", "配色の切り替え"),
     "log_out": ("Log out", "ログアウト"),
     "source": ("Source:", "データ提供元："),
+    "source_is": ("Source: <b>{provider}</b>", "データ提供元：<b>{provider}</b>"),
+    "source_generated": (
+        "Source: <b>{provider}</b> – generated, not market data",
+        "データ提供元：<b>{provider}</b>（生成データ。実際の相場ではありません）",
+    ),
     "synthetic": ("generated, not market data", "実際の相場データではありません"),
     "synthetic_tag": ("synthetic: generated, not market data", "synthetic：生成データ（実際の相場ではありません）"),
     "times": ("Times are JST; point at one for UTC", "時刻は日本時間。カーソルを合わせるとUTCを表示します"),
@@ -79,6 +84,7 @@ WORDS: dict[str, Pair] = {
     "away": ("{what} is not available", "{what}を取得できません"),
     "request": ("request {request_id}", "リクエスト {request_id}"),
     "problem_title": ("Something is wrong", "エラーが発生しました"),
+    "no_page": ("There is no page at this address.", "このアドレスのページはありません。"),
     "problem_back": ("Back to the overview", "稼働状況に戻る"),
     "problem_doctor": (
         "<code>kaboom doctor</code> looks at each part and says what to do.",

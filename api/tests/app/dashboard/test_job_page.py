@@ -36,7 +36,7 @@ async def test_an_ended_job_accounts_for_every_item(real_app: FastAPI, real_brow
     job = await plant_final(real_app, "ok", "ok", "not_listed", "rate_limited", "provider_error")
     html = await read(real_browser, f"/jobs/ingest/{job.job_id}")
     text = text_of(html)
-    assert "Daily ingest, TSE Prime, 1m bars partial 3 of 5 symbols ended well, 2 failed" in text
+    assert "Daily ingest, TSE Prime, 1-minute bars partial 3 of 5 symbols ended well, 2 failed" in text
     assert "Retry 2 failed…" in text
     outcomes = part_of(html, "ho")
     assert "5 asked for, 5 outcomes: every one is accounted for" in outcomes

@@ -129,10 +129,11 @@ const start = () => {
   candles.setData(grid.times.map((time) => byTime.get(time) ?? { time }));
   recolour();
 
+  // A bar of room at both sides: the marks of the first and the last are whole.
   const show = () => {
     const count = grid.times.length;
     const from = host.clientWidth < NARROW && count > 150 ? count - 120 : 0;
-    chart.timeScale().setVisibleLogicalRange({ from: from - 0.5, to: count - 0.5 });
+    chart.timeScale().setVisibleLogicalRange({ from: from - 1.5, to: count + 0.5 });
   };
   show();
 
