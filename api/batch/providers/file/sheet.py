@@ -84,7 +84,7 @@ def build_sheet(opened: Sequence[OpenedFile], cells: Cells, rules: TimeRules) ->
     dated = frame.filter(pl.col("fault").is_null(), pl.col("utc").is_not_null(), pl.col("symbol").is_not_null())
     dated, intervals = find_intervals(dated, opened, zones, refused, is_assumed=rules.zone is None)
     rows = _to_bars(dated, intervals, has_volume=Role.VOLUME in layout.columns)
-    actions = find_actions(rows, layout, refused)
+    actions = find_actions(rows, refused)
     rows = restore_traded(rows, intervals, actions) if Role.SPLIT in layout.columns else rows
     facts = _find_facts(rows, intervals, zones, refused, len(opened))
     return Sheet(opened, facts, rows.select(*RAW_BAR_SCHEMA.names(), "session", "file"), actions)
