@@ -16,7 +16,7 @@ from batch.pictures.model import Language, Picture
 _MEMORY_BYTES = 1536 << 20
 #: Of the processor; a busy machine may need more of the clock.
 _SECONDS = 30
-_PATIENCE_S = 90
+_PATIENCE_S = 240
 
 
 class PictureProcess:

@@ -13,7 +13,7 @@ from app.cli.output.backtests import print_comparison
 from app.cli.session import Session
 
 #: A picture takes seconds, and waits for those of others.
-_DRAWN_S = 120.0
+_DRAWN_S = 300.0
 JobId = Annotated[str, typer.Argument(help="the job of a backtest or a sweep that has ended")]
 Lang = Annotated[
     Literal["en", "ja"] | None,
