@@ -37,6 +37,11 @@ PAGES = {
     "tokens": "/tokens",
     "audit": "/audit",
 }
+_OTHER_TEXT = """() => {
+  const main = document.querySelector('main').cloneNode(true);
+  for (const each of main.querySelectorAll('[lang=ja]')) each.remove();
+  return main.innerText;
+}"""
 #: Findings in the markup of Swagger UI, which a style sheet cannot mend: each line is a button with a link in it.
 VENDORED = {"nested-interactive"}
 
@@ -109,5 +114,6 @@ def test_a_page_is_sound(
     assert tab.faults == []
     # No form field or text of one language in the other.
     if language == "en" and name != "docs":
-        visible = tab.page.inner_text("main")
+        # Names of companies are Japanese in both, and say so.
+        visible = tab.page.evaluate(_OTHER_TEXT)
         assert not re.search("[\u3041-\u30ff]", visible.replace("日本語", ""))
