@@ -28,6 +28,7 @@ from app.engine.scheduler import Scheduler
 from app.errors import install_handlers
 from app.health.routes import router as health_router
 from app.ingest.default_schedule import default_schedule
+from app.ingest.overdue import read_missing
 from app.jobs.cursor import Cursors
 from app.jobs.sharing import Sharing
 from app.jobs_api.all_queues import router as all_jobs_router
@@ -36,6 +37,9 @@ from app.live.events import EventHub
 from app.market_data.opening import open_desk
 from app.market_data.routes import router as market_router
 from app.middleware import Gate
+from app.notifications.notifier import Notifier
+from app.notifications.routes import router as notifications_router
+from app.notifications.rule_routes import router as rules_router
 from app.openapi import install_openapi
 from app.overview.feed import JobFeed
 from app.overview.routes import router as overview_router
@@ -111,6 +115,8 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
     app.include_router(portfolios_router)
     app.include_router(booking_router)
     app.include_router(backtest_router)
+    app.include_router(notifications_router)
+    app.include_router(rules_router)
     install_openapi(app)
     install_dashboard(app, release=chosen.release)
     if chosen.metrics_port:
@@ -170,4 +176,5 @@ def _background(jobs: Jobs) -> list[Coroutine[Any, Any, None]]:
         from app.engine.local import run_local_workers  # noqa: PLC0415
 
         work += [Scheduler(jobs).run(), run_local_workers(parts, parts.dispatcher), run_courier(parts)]
+        work += [Notifier(jobs, read_missing).run()]
     return work

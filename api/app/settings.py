@@ -41,6 +41,7 @@ class AppSettings(BatchSettings):
     supabase_jwt_secret: SecretStr | None = Field(default=None, validation_alias="SUPABASE_JWT_SECRET")
     webhook_secret: SecretStr | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_SECRET")
     webhook_hosts: str | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_HOSTS")
+    notification_key: SecretStr | None = Field(default=None, validation_alias="KABOOM_NOTIFICATION_KEY")
     disable_celery: bool = Field(default=False, validation_alias="DISABLE_CELERY")
     rate_limit_write: str = Field(default="120/minute", pattern=_RATE, validation_alias="KABOOM_RATE_LIMIT_WRITE")
     rate_limit_read: str = Field(default="3000/minute", pattern=_RATE, validation_alias="KABOOM_RATE_LIMIT_READ")
@@ -62,7 +63,7 @@ class AppSettings(BatchSettings):
     secret_project: str | None = Field(default=None, validation_alias="KABOOM_SECRET_PROJECT")
     secret_prefix: str | None = Field(default=None, validation_alias="KABOOM_SECRET_PREFIX")
 
-    @field_validator("jwt_secret_key", "supabase_url", "openrouter_key", mode="before")
+    @field_validator("jwt_secret_key", "supabase_url", "openrouter_key", "notification_key", mode="before")
     @classmethod
     def _drop_unused(cls, value: object) -> object:
         # Cloud Run starts nothing whose secret has no version, so a deployment without logins or models has this one.

@@ -14,6 +14,7 @@ class Scope(StrEnum):
     SCHEDULES_WRITE = "schedules:write"
     PORTFOLIOS_READ = "portfolios:read"
     PORTFOLIOS_WRITE = "portfolios:write"
+    ALERTS_WRITE = "alerts:write"
     ADMIN = "admin"
 
 
@@ -28,6 +29,7 @@ class Role(StrEnum):
 _VIEWER = frozenset({Scope.JOBS_READ, Scope.BARS_READ, Scope.PORTFOLIOS_READ})
 SCOPES: Mapping[Role, frozenset[Scope]] = {
     Role.VIEWER: _VIEWER,
-    Role.OPERATOR: _VIEWER | {Scope.INGEST, Scope.JOBS_WRITE, Scope.SCHEDULES_WRITE, Scope.PORTFOLIOS_WRITE},
+    Role.OPERATOR: _VIEWER
+    | {Scope.INGEST, Scope.JOBS_WRITE, Scope.SCHEDULES_WRITE, Scope.PORTFOLIOS_WRITE, Scope.ALERTS_WRITE},
     Role.ADMIN: frozenset(Scope),
 }

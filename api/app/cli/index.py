@@ -102,6 +102,7 @@ INDEX: Mapping[str, Entry] = {
     "ai": Entry("app.cli.commands.ai:app", "Analyse symbols and ingest jobs; information only, no investment advice."),
     "jobs": Entry("app.cli.commands.jobs:app", "List, show, watch, cancel and retry jobs."),
     "schedules": Entry("app.cli.commands.schedules:app", "Submit jobs automatically: after each session, or by cron."),
+    "notify": Entry("app.cli.commands.notify:app", "Tell events to Slack, Discord, LINE, Teams, e-mail or webhooks."),
     "webhooks": Entry("app.cli.commands.webhooks:app", "List the webhooks of jobs, and send them again."),
     "portfolio": Entry(
         "app.cli.commands.portfolios:app", "Keep portfolios: trades, cash, positions and what they are worth."

@@ -17,6 +17,8 @@ from app.ledger.accounts.memory_audit import MemoryAuditLog
 from app.ledger.accounts.port import AccountStore, AuditLog
 from app.ledger.files.memory import MemoryJobFiles
 from app.ledger.files.port import JobFiles
+from app.ledger.notifications.memory import MemoryNotificationLog
+from app.ledger.notifications.port import Notifications
 from app.ledger.opening import Ledger, open_memory_ledger, open_postgres_ledger
 from app.ledger.port import JobHistory
 from app.ledger.portfolios.memory import MemoryPortfolioStore
@@ -55,6 +57,11 @@ async def _no_pauses() -> Sequence[ProviderPause]:
     return ()
 
 
+def _no_notifications() -> Notifications:
+    log = MemoryNotificationLog()
+    return Notifications(log.rules, log)
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a process needs to take, run and watch jobs; `name` tells it from others in claims and logs."""
@@ -74,6 +81,7 @@ class Parts:
     portfolios: PortfolioStore = field(default_factory=MemoryPortfolioStore)
     files: JobFiles = field(default_factory=MemoryJobFiles)
     spending: Spending = field(default_factory=MemorySpending)
+    notifications: Notifications = field(default_factory=_no_notifications)
     #: Celery's name of the worker that this process belongs to; monitors are given another of a process without one.
     node: str = field(default_factory=lambda: f"kaboom@{socket.gethostname()}")
     #: The calls of all API processes; None where they share no Redis.
@@ -140,6 +148,7 @@ def build_parts(settings: AppSettings, catalog: Catalog, *, role: str, schedules
         portfolios=ledger.portfolios,
         files=ledger.files,
         spending=ledger.spending,
+        notifications=ledger.notifications,
         catalog=catalog,
         name=name,
         callbacks=_build_callbacks(settings),

@@ -55,6 +55,29 @@ async def read_overdue(parts: Parts) -> list[Reading]:
     return [Reading(INGEST_OVERDUE_SECONDS, seconds, series) for series, seconds in overdue.items()]
 
 
+async def read_missing(parts: Parts, session: date) -> list[Series]:
+    """Return the series that are ingested daily and have no complete ingest of a session.
+
+    Raises:
+        StoreError: the ledger is unavailable.
+
+    """
+    ended = await parts.history.ended("ingest", (_RUN_DAILY, _BACKFILL), since=utc_now() - LOOKED_BACK)
+    schedules = await parts.schedules.list_schedules(DEFAULT_OWNER)
+    return find_missing(find_ingested(ended), schedules, session)
+
+
+def find_missing(ingested: Iterable[Ingested], schedules: Iterable[Schedule], session: date) -> list[Series]:
+    """Return the series of `find_overdue` that lack a session, whether it is due or not."""
+    done, promises = _by_series(ingested), _promises(schedules)
+    return sorted(
+        series
+        for series in done.keys() | promises.keys()
+        if session not in done[series]
+        and (_is_daily(done[series]) or (series in promises and promises[series].has_begun(session)))
+    )
+
+
 def find_ingested(jobs: Iterable[Job]) -> set[Ingested]:
     """Return the sessions of whole markets that some ended jobs have ingested.
 
@@ -105,16 +128,20 @@ def find_overdue(ingested: Iterable[Ingested], schedules: Iterable[Schedule], no
     Scheduler, n8n and cron leave no other trace. Other series are left out. A missed session before an ingested
     one does not count: it is a gap for a backfill.
     """
-    done: defaultdict[Series, set[date]] = defaultdict(set)
-    for each in ingested:
-        if each.market in _TSE:
-            done[each.market, each.interval].add(each.session)
-    promises = _promises(schedules)
+    done, promises = _by_series(ingested), _promises(schedules)
     return {
         series: _overdue_s(done[series], promises.get(series), now)
         for series in done.keys() | promises.keys()
         if series in promises or _is_daily(done[series])
     }
+
+
+def _by_series(ingested: Iterable[Ingested]) -> defaultdict[Series, set[date]]:
+    done: defaultdict[Series, set[date]] = defaultdict(set)
+    for each in ingested:
+        if each.market in _TSE:
+            done[each.market, each.interval].add(each.session)
+    return done
 
 
 def _overdue_s(done: set[date], promise: _Promise | None, now: datetime) -> float:

@@ -3,7 +3,7 @@
 import secrets
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +14,8 @@ from app.ledger.activity import Activity, ActivityQuery
 from app.ledger.dead_letters import DeadLetter, DeadLetterQuery, find_dead_letters
 from app.ledger.memory_activity import find_activity
 from app.ledger.memory_search import does_mention
+from app.ledger.notifications.happened import events_of_end
+from app.ledger.notifications.model import Event
 from app.ledger.outbox.memory import MemoryOutbox
 from app.ledger.port import (
     API_KEY_BYTES,
@@ -37,9 +39,12 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class MemoryJobHistory:
-    """`JobHistory` in memory."""
+    """`JobHistory` in memory; `note` is told what the end of a job is to others."""
 
-    def __init__(self, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, clock: Clock = utc_now, *, note: Callable[[Sequence[Event]], None] = lambda _events: None
+    ) -> None:
+        self._note = note
         self._clock = clock
         self._jobs: dict[str, Job] = {}
         self._chunks: dict[str, dict[str, Chunk]] = {}
@@ -119,6 +124,7 @@ class MemoryJobHistory:
         plan = None if job.plan is None else kept.plan
         self._jobs[job.job_id] = replace(job, requested_at=kept.requested_at, plan=plan)
         self.outbox.release(job)
+        self._note(events_of_end(job, self._clock()))
         return self._jobs[job.job_id]
 
     async def load(self, queue: str, job_id: str) -> Job | None:

@@ -1,4 +1,4 @@
-"""Opens the ledger: its seven stores over one engine in PostgreSQL, or in memory."""
+"""Opens the ledger: its stores over one engine in PostgreSQL, or in memory."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,6 +11,8 @@ from app.ledger.accounts.port import AccountStore, AuditLog
 from app.ledger.files.memory import MemoryJobFiles
 from app.ledger.files.port import JobFiles
 from app.ledger.memory import MemoryJobHistory
+from app.ledger.notifications.memory import MemoryNotificationLog
+from app.ledger.notifications.port import Notifications
 from app.ledger.port import JobHistory
 from app.ledger.portfolios.memory import MemoryPortfolioStore
 from app.ledger.portfolios.port import PortfolioStore
@@ -33,16 +35,20 @@ class Ledger(NamedTuple):
     portfolios: PortfolioStore
     files: JobFiles
     spending: Spending
+    notifications: Notifications
 
 
 def open_memory_ledger(schedules: Sequence[Schedule]) -> Ledger:
     """Return a ledger that begins with these schedules, and ends with this process."""
     _log.warning("history_in_memory", reason="DATABASE_URL is not set; job history ends with this process")
-    history = MemoryJobHistory()
+    notifications = MemoryNotificationLog()
+    history = MemoryJobHistory(note=notifications.note_now)
     stored = MemoryScheduleStore(history, schedules=schedules)
     accounts, audit = MemoryAccountStore(), MemoryAuditLog()
     portfolios, files = MemoryPortfolioStore(), MemoryJobFiles()
-    return Ledger(history, stored, accounts, audit, portfolios, files, MemorySpending())
+    spending = MemorySpending(note=notifications.note_now)
+    told = Notifications(notifications.rules, notifications)
+    return Ledger(history, stored, accounts, audit, portfolios, files, spending, told)
 
 
 def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
@@ -56,6 +62,8 @@ def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
     from app.ledger.accounts.postgres import PostgresAccountStore  # noqa: PLC0415
     from app.ledger.accounts.postgres_audit import PostgresAuditLog  # noqa: PLC0415
     from app.ledger.files.postgres import PostgresJobFiles  # noqa: PLC0415
+    from app.ledger.notifications.postgres_log import PostgresNotificationLog  # noqa: PLC0415
+    from app.ledger.notifications.postgres_rules import PostgresNotificationRules  # noqa: PLC0415
     from app.ledger.portfolios.postgres import PostgresPortfolioStore  # noqa: PLC0415
     from app.ledger.postgres import PostgresJobHistory  # noqa: PLC0415
     from app.ledger.schedules.postgres import PostgresScheduleStore  # noqa: PLC0415
@@ -67,4 +75,6 @@ def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:
     history, schedules = PostgresJobHistory(engine), PostgresScheduleStore(engine)
     accounts, audit = PostgresAccountStore(engine), PostgresAuditLog(engine)
     portfolios, files = PostgresPortfolioStore(engine), PostgresJobFiles(engine)
-    return Ledger(history, schedules, accounts, audit, portfolios, files, PostgresSpending(engine))
+    notifications = Notifications(PostgresNotificationRules(engine), PostgresNotificationLog(engine))
+    spending = PostgresSpending(engine)
+    return Ledger(history, schedules, accounts, audit, portfolios, files, spending, notifications)

@@ -32,6 +32,8 @@ from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
 from app.ledger.dead_letters_sql import build_dead_letters, parse_dead_letter
 from app.ledger.group_commit import GroupCommit, build_draft
 from app.ledger.listing import VERSION, build_page
+from app.ledger.notifications.happened import events_of_end
+from app.ledger.notifications.postgres_log import note
 from app.ledger.outbox.postgres import PostgresOutbox, release
 from app.ledger.port import (
     API_KEY_BYTES,
@@ -50,6 +52,7 @@ from app.ledger.seen import SeenJobs
 from app.ledger.stats import FOLDS, PRUNE, STATS, parse_stats
 from app.ledger.tables import API_KEYS, JOB_CHUNKS, JOBS
 from batch.errors import NotFound
+from batch.kit.clock import utc_now
 from batch.kit.postgres.engine import AsyncEngine, postgres_errors
 
 _OPEN_JOBS = sorted(status.value for status in JobStatus if TRANSITIONS[status])
@@ -164,6 +167,7 @@ class PostgresJobHistory:
                 if ended.first():
                     await _end_chunks(connection, job, chunks)
                     await release(connection, job)
+                    await note(connection, events_of_end(job, utc_now()))
                 row = (await connection.execute(select(JOBS).where(JOBS.c.job_id == job.job_id))).one_or_none()
         return parse_job(row) if row else None
 

@@ -21,6 +21,8 @@ from app.engine.local import report_alive
 from app.engine.parts import Parts
 from app.engine.reaper import Reaper
 from app.engine.scheduler import Scheduler
+from app.ingest.overdue import read_missing
+from app.notifications.notifier import Notifier
 from app.server.open_files import raise_open_files
 from app.settings import load_settings
 from app.tasks.health import WorkerHealth
@@ -39,7 +41,7 @@ _OVERTIME_S = 60.0
 
 
 class MainProcess(bootsteps.StartStopStep):
-    """Runs the reaper, the scheduler, the webhook courier, the heartbeat, the watchdog and the health server."""
+    """Runs the reaper, the scheduler, the courier, the notifier, the heartbeat, the watchdog and the health server."""
 
     requires = ("celery.worker.components:Pool", "celery.worker.components:Timer")
 
@@ -69,6 +71,7 @@ class MainProcess(bootsteps.StartStopStep):
         loop.start(lambda parts: Reaper(parts).run())
         loop.start(lambda parts: Scheduler(Jobs(parts)).run())
         loop.start(run_courier)
+        loop.start(lambda parts: Notifier(Jobs(parts), read_missing).run())
         loop.start(lambda _: _report_loop(liveness))
         loop.start(lambda parts: _watch_broker(parts, liveness, worker))
         if self._socket and self._meter:

@@ -8,6 +8,7 @@ from app.words.bars import BAR_WORDS
 from app.words.folders import FOLDER_WORDS
 from app.words.jobs import JOB_WORDS
 from app.words.language import Language, Pair
+from app.words.notify import NOTIFY_WORDS
 from app.words.portfolios import PORTFOLIO_WORDS
 from app.words.stack import STACK_WORDS
 from app.words.tables import CODES, HEADERS
@@ -24,6 +25,7 @@ WORDS: dict[str, Pair] = {
     **BACKTEST_WORDS,
     **ACCOUNT_WORDS,
     **PORTFOLIO_WORDS,
+    **NOTIFY_WORDS,
 }
 
 

@@ -9,7 +9,13 @@ HEADERS: dict[str, Pair] = {
     "attempts": ("attempts", "試行"),
     "bars": ("bars", "本数"),
     "busy": ("busy", "実行中"),
+    "channel": ("channel", "通知先"),
     "chunk": ("chunk", "チャンク"),
+    "event": ("event", "イベント"),
+    "events": ("events", "イベント"),
+    "rests until (JST)": ("rests until (JST)", "休止（JST）"),
+    "sent": ("sent in 7 d", "7日間の送信"),
+    "service": ("service", "サービス"),
     "close": ("close", "終値"),
     "default": ("default", "既定値"),
     "detail": ("detail", "詳細"),
@@ -249,6 +255,13 @@ CODES: dict[str, dict[str, Pair]] = {
         "pending": ("pending", "送信待ち"),
         "delivered": ("delivered", "送信済み"),
         "dead": ("dead", "処理打ち切り"),
+    },
+    # Of notifications.
+    "message": {
+        "waiting": ("waiting", "送信時刻待ち"),
+        "pending": ("pending", "送信待ち"),
+        "delivered": ("delivered", "送信済み"),
+        "dead": ("dead letter", "送信打ち切り"),
     },
     "firing": {
         "fired": ("fired", "実行"),

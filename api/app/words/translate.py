@@ -16,6 +16,7 @@ from app.words.details.backtests import BACKTEST_DETAILS
 from app.words.details.files import FILE_DETAILS
 from app.words.details.findings import FINDING_DETAILS
 from app.words.details.instruments import INSTRUMENT_DETAILS
+from app.words.details.notifications import NOTIFICATION_DETAILS
 from app.words.details.pages import PAGE_DETAILS
 from app.words.details.portfolios import PORTFOLIO_DETAILS
 from app.words.details.requests import REQUEST_DETAILS
@@ -39,6 +40,7 @@ DETAILS: Sequence[Pair] = (
     *PAGE_DETAILS,
     *PORTFOLIO_DETAILS,
     *ANALYSIS_DETAILS,
+    *NOTIFICATION_DETAILS,
     # Last: one of its templates begins with a field.
     *BACKTEST_DETAILS,
 )

@@ -39,6 +39,7 @@ def assert_secrets_are_kept(running: Stack) -> None:
     private = [
         "ingest-token",
         "webhook-secret",
+        "notification-key",
         "run.json",
         "lock",
         *(f"logs/{name}.log" for name in ("api", "postgres")),
@@ -53,6 +54,7 @@ def assert_secrets_are_kept(running: Stack) -> None:
     password = run["redis_url"].split(":")[2].split("@")[0]
     assert len(password) == 32
     assert token not in logs
+    assert (running.data_dir / "notification-key").read_text().strip() not in logs + running.log.read_text()
     assert webhook_secret not in logs + running.log.read_text()
     assert password not in logs
 

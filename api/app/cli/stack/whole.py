@@ -27,6 +27,8 @@ from batch.notify.signing import make_webhook_secret
 WORKER_ARGUMENTS = ("-A", "app.tasks.celery_app", "worker", "--loglevel=info", f"--queues={','.join(Queue)}")
 #: Where the secret is kept that webhooks are signed with; who receives them checks with the same.
 WEBHOOK_SECRET_FILE = "webhook-secret"  # noqa: S105  the name of a file
+#: Where the key is kept that the URLs of notification channels are encrypted with.
+NOTIFICATION_KEY_FILE = "notification-key"
 _log = structlog.get_logger(__name__)
 _QUIET = ("--without-gossip", "--without-mingle")
 
@@ -117,17 +119,21 @@ class Stack:
 
     def _load_secrets(self) -> dict[str, str]:
         """Return the secrets of the environment, else those kept in the data folder, made where they are missing."""
-        token, webhook_secret = os.environ.get("INGEST_API_TOKEN"), os.environ.get("KABOOM_WEBHOOK_SECRET")
+        token = os.environ.get("INGEST_API_TOKEN")
         if not token:
             path, is_new = self._keep_secret(TOKEN_FILE, make_ingest_token)
             token = path.read_text(encoding="utf-8").strip()
             if is_new:
                 self._session.say("token_created", path=path, token=token)
         parse_ingest_tokens(token)
-        if not webhook_secret:
-            path, _ = self._keep_secret(WEBHOOK_SECRET_FILE, make_webhook_secret)
-            webhook_secret = path.read_text(encoding="utf-8").strip()
-        return {"INGEST_API_TOKEN": token, "KABOOM_WEBHOOK_SECRET": webhook_secret}
+        found = {"INGEST_API_TOKEN": token}
+        kept = {
+            "KABOOM_WEBHOOK_SECRET": (WEBHOOK_SECRET_FILE, make_webhook_secret),
+            "KABOOM_NOTIFICATION_KEY": (NOTIFICATION_KEY_FILE, make_ingest_token),
+        }
+        for variable, (name, make) in kept.items():
+            found[variable] = os.environ.get(variable) or self._keep_secret(name, make)[0].read_text("utf-8").strip()
+        return found
 
     def _keep_secret(self, name: str, make: Callable[[], str]) -> tuple[Path, bool]:
         """Return the file of a secret, and whether it was made now."""

@@ -105,6 +105,7 @@ WORDS: dict[str, Pair] = {
     "scope_bars_read": ("read bars and coverage", "足とデータ充足状況の閲覧"),
     "scope_schedules_write": ("change schedules", "スケジュールの変更"),
     "scope_portfolios_read": ("read portfolios", "ポートフォリオの閲覧"),
+    "scope_alerts_write": ("post alerts of Alertmanager", "Alertmanagerのアラートの受け付け"),
     "scope_portfolios_write": ("book trades and cash", "約定と入出金の記帳"),
     "scope_admin": ("manage users, tokens, settings", "ユーザー、トークン、設定の管理"),
     "audit_about": (

@@ -15,6 +15,7 @@ WORDS: dict[str, Pair] = {
     "backtest_run": ("Backtest", "バックテスト"),
     "backtest_sweep": ("Parameter sweep", "パラメーター探索"),
     "ai_analysis_analyse": ("Analysis", "分析"),
+    "notifications_deliver": ("Notifications", "通知の送信"),
     "TSE_PRIME": ("TSE Prime", "東証プライム"),
     "TSE_STANDARD": ("TSE Standard", "東証スタンダード"),
     "TSE_GROWTH": ("TSE Growth", "東証グロース"),

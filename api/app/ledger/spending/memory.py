@@ -1,10 +1,13 @@
 """What is spent on models, in this process, gone with it."""
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from app.ledger.notifications.happened import event_of_breaker, event_of_spent_day
+from app.ledger.notifications.model import Event
 from batch.analysis.models.spending import (
     Denied,
     InFlight,
@@ -27,10 +30,13 @@ class _Call:
 
 
 class MemorySpending:
-    """`Spending` in memory."""
+    """`Spending` in memory; `note` is told of a breaker that opens and of a day that is spent."""
 
-    def __init__(self, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, clock: Clock = utc_now, *, note: Callable[[Sequence[Event]], None] = lambda _events: None
+    ) -> None:
         self._clock = clock
+        self._note = note
         self._used: Counter[str] = Counter()
         self._calls: dict[str, _Call] = {}
         self._breaker: tuple[str, datetime] | None = None
@@ -47,6 +53,8 @@ class MemorySpending:
             return Denied(f"the breaker is open: {self._breaker[0]}")
         day, job = scopes_of(question)
         if denied := deny(question, budget, day=self._used[day], job=self._used[job]):
+            if denied.is_day_spent:
+                self._note([event_of_spent_day(question.day, denied.reason, now)])
             return denied
         call_id = uuid4().hex
         self._calls[call_id] = _Call(question, now + timedelta(seconds=question.for_s))
@@ -69,4 +77,6 @@ class MemorySpending:
         now = self._clock()
         was_closed = self._breaker is None or self._breaker[1] <= now
         self._breaker = (reason, now + timedelta(seconds=for_s))
+        if was_closed:
+            self._note([event_of_breaker(reason, now)])
         return was_closed

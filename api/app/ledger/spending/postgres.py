@@ -8,6 +8,8 @@ from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.ledger.notifications.happened import event_of_breaker, event_of_spent_day
+from app.ledger.notifications.postgres_log import note
 from app.ledger.spending.tables import AI_BREAKERS, AI_CALLS, AI_SPENDING
 from batch.analysis.models.spending import (
     Denied,
@@ -20,6 +22,7 @@ from batch.analysis.models.spending import (
     scopes_of,
 )
 from batch.analysis.models.terms import Budget
+from batch.kit.clock import utc_now
 from batch.kit.postgres.engine import AsyncEngine, postgres_errors
 
 _C, _S, _B = AI_CALLS.c, AI_SPENDING.c, AI_BREAKERS.c
@@ -82,6 +85,8 @@ class PostgresSpending:
                         index_elements=[_B.name], set_={"reason": added.excluded.reason, "until": added.excluded.until}
                     )
                 )
+                if not was_open:
+                    await note(connection, [event_of_breaker(_storable(reason) or "", utc_now())])
                 return not was_open
 
 
@@ -117,6 +122,8 @@ async def _reserve(connection: AsyncConnection, question: Question, budget: Budg
     rows = await connection.execute(select(_S.scope, _S.used).where(_S.scope.in_([day, job])).with_for_update())
     used = {row.scope: row.used for row in rows}
     if denied := deny(question, budget, day=used.get(day, 0), job=used.get(job, 0)):
+        if denied.is_day_spent:
+            await note(connection, [event_of_spent_day(question.day, denied.reason, utc_now())])
         return denied
     await _add(connection, [day, job], question.most)
     call_id = uuid4().hex

@@ -62,9 +62,10 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The call must not be made, and why."""
+    """The call must not be made, and why; `is_day_spent` where no other job could make it either."""
 
     reason: str
+    is_day_spent: bool = False
 
 
 class Spending(Protocol):
@@ -100,5 +101,6 @@ def deny(question: Question, budget: Budget, *, day: int, job: int) -> Denied | 
     if job + question.most > budget.job:
         return Denied(f"the job's budget was {budget.job} micro-dollars, {job} used, {question.most} needed")
     if day + question.most > budget.day:
-        return Denied(f"the day's budget was {budget.day} micro-dollars, {day} used, {question.most} needed")
+        reason = f"the day's budget was {budget.day} micro-dollars, {day} used, {question.most} needed"
+        return Denied(reason, is_day_spent=True)
     return None

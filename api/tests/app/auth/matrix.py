@@ -95,6 +95,8 @@ ROWS: dict[str, Row] = {
     "POST /api/v1/backtest/sweep": Row(
         _WRITE, {"strategy": "buy_and_hold", "symbols": ["7203"], "parameters": {"weight": 1}}
     ),
+    # A worker finds that the channel is another one's.
+    "POST /api/v1/notifications/deliver": Row(_ADMIN, {"channel_id": "0" * 32}),
     "GET /api/v1/backtest/strategies": Row(_READ),
     # Its job ends with a result only where another test has left bars.
     # No job of that id has ended.
@@ -106,6 +108,7 @@ ROWS: dict[str, Row] = {
     **_job_rows("market-data"),
     **_job_rows("backtest"),
     **_job_rows("ai-analysis"),
+    **_job_rows("notifications"),
     "GET /api/v1/jobs": Row(_READ),
     "GET /api/v1/jobs/stats": Row(_READ),
     "GET /api/v1/stats/series": Row(_READ),
@@ -128,6 +131,31 @@ ROWS: dict[str, Row] = {
     # It waits for its first attempt.
     "POST /api/v1/ingest/webhooks/{delivery_id}/replay": Row(_WRITE, fine={202, 409}),
     "GET /api/v1/bars": Row(_BARS, query="?interval=1d"),
+    "GET /api/v1/notifications/channels": Row(_ADMIN),
+    "POST /api/v1/notifications/channels": Row(
+        _ADMIN, {"name": "another", "kind": "webhook", "url": "https://hooks.example.com/other"}
+    ),
+    "GET /api/v1/notifications/channels/{channel_id}": Row(_ADMIN),
+    "PATCH /api/v1/notifications/channels/{channel_id}": Row(_ADMIN, {"is_enabled": False}),
+    "POST /api/v1/notifications/channels/{channel_id}/test": Row(_ADMIN),
+    # A rule uses it.
+    "DELETE /api/v1/notifications/channels/{channel_id}": Row(_ADMIN, fine={204, 409}),
+    "GET /api/v1/notifications/rules": Row(_ADMIN),
+    # The channel is none of the caller's.
+    "POST /api/v1/notifications/rules": Row(
+        _ADMIN, {"name": "another", "channel_id": "0" * 32, "events": ["job_ended"]}, fine={404}
+    ),
+    "GET /api/v1/notifications/rules/{rule_id}": Row(_ADMIN),
+    "PUT /api/v1/notifications/rules/{rule_id}": Row(
+        _ADMIN, {"name": "another", "channel_id": "0" * 32, "events": ["job_ended"]}, fine={404}
+    ),
+    "PATCH /api/v1/notifications/rules/{rule_id}": Row(_ADMIN, {"is_enabled": False}),
+    "DELETE /api/v1/notifications/rules/{rule_id}": Row(_ADMIN),
+    "GET /api/v1/notifications/messages": Row(_ADMIN),
+    "GET /api/v1/notifications/messages/{message_id}": Row(_ADMIN),
+    # It waits for its first attempt, or has ended.
+    "POST /api/v1/notifications/messages/{message_id}/replay": Row(_ADMIN, fine={202, 409}),
+    "POST /api/v1/notifications/alertmanager": Row(Scope.ALERTS_WRITE, {"version": "4", "alerts": []}),
     "GET /api/v1/bars/latest": Row(_BARS, query="?interval=1d"),
     "GET /api/v1/bars/{symbol}": Row(_BARS, query="?interval=1d"),
     "GET /api/v1/coverage": Row(_BARS, query="?interval=1d"),

@@ -29,10 +29,12 @@ from tests.fixtures.accounts.callers import (
 )
 from tests.fixtures.accounts.jwts import JWT_KEY, ec_key, encode_raw
 from tests.fixtures.jobs.apps import INGEST, RUN_DAILY, SCHEDULES, TOKEN, client_of, memory_settings, running
+from tests.fixtures.notifications.rules import KEY
 from tests.fixtures.servers.receivers import SECRET
 
 pytestmark = pytest.mark.anyio
 HOOK = "https://hooks.example.com/kaboom"
+NOTIFICATIONS = "/api/v1/notifications"
 ALL = tuple(Scope)
 #: After these the caller is logged out.
 ENDS_CALLER = ("POST /api/v1/me/password", "DELETE /api/v1/session", "POST /logout")
@@ -45,6 +47,7 @@ OTHER_JOBS = {
     "/market-data/": "market_job_id",
     "/backtest/": "backtest_job_id",
     "/ai-analysis/": "analysis_job_id",
+    "/notifications/": "notification_job_id",
 }
 
 
@@ -83,6 +86,8 @@ class World:
                 f"/api/v1/users/{self.ids['user_id']}",
                 f"/api/v1/portfolios/{self.ids['portfolio_id']}",
                 f"{INGEST}/webhooks/{self.ids['delivery_id']}",
+                f"{NOTIFICATIONS}/rules/{self.ids['rule_id']}",
+                f"{NOTIFICATIONS}/channels/{self.ids['channel_id']}",
             ):
                 shown[path] = (await http.get(path)).json()
             tokens = (await http.get("/api/v1/tokens")).json()["items"]
@@ -127,7 +132,11 @@ async def _begin_stream(app: FastAPI, path: str, headers: Headers) -> httpx2.Res
 async def world(tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
     """The API with objects of the owner `ingest`."""
     settings = memory_settings(
-        tmp_path, jwt_secret_key=JWT_KEY, webhook_secret=SECRET, webhook_hosts="hooks.example.com:443"
+        tmp_path,
+        jwt_secret_key=JWT_KEY,
+        webhook_secret=SECRET,
+        webhook_hosts="hooks.example.com:443",
+        notification_key=KEY,
     )
     async with running(settings) as app, client_of(app) as http:
         ids = {"symbol": "7203", "queue": "ingest", "name": "summary.json"}
@@ -149,11 +158,24 @@ async def world(tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
         new = {"name": "nightly", "cron": "0 18 * * *", "request": {"intervals": {"1d": 1}, "symbols": ["7203"]}}
         ids["schedule_id"] = (await http.post(SCHEDULES, json=new)).json()["schedule_id"]
         ids["delivery_id"] = (await http.get(f"{INGEST}/webhooks")).json()["items"][0]["id"]
+        ids |= await set_up_notifications(http)
         ids["portfolio_id"] = (await http.post("/api/v1/portfolios", json={"name": "secret holdings"})).json()["id"]
         await http.post(f"/api/v1/portfolios/{ids['portfolio_id']}/cash", json={"kind": "deposit", "amount": "1000"})
         ids["user_id"] = (await add_user(app, Role.VIEWER, name="secret-name@example.com")).user_id
         ids["token_id"] = (await add_token(app, Scope.BARS_READ))[0].token_id
         yield World(app, ids)
+
+
+async def set_up_notifications(http: httpx2.AsyncClient) -> dict[str, str]:
+    """Make a channel, a rule of it, a message and a job that sends; return their ids."""
+    new = {"name": "secret channel", "kind": "webhook", "url": HOOK, "is_enabled": False}
+    channel_id = (await http.post(f"{NOTIFICATIONS}/channels", json=new)).json()["id"]
+    rule = {"name": "secret rule", "channel_id": channel_id, "events": ["worker_lost"]}
+    rule_id = (await http.post(f"{NOTIFICATIONS}/rules", json=rule)).json()["id"]
+    message_id = (await http.post(f"{NOTIFICATIONS}/channels/{channel_id}/test")).json()["id"]
+    job = (await http.post(f"{NOTIFICATIONS}/deliver", json={"channel_id": channel_id})).json()["job_id"]
+    await http.get(f"{NOTIFICATIONS}/jobs/{job}", headers={"Prefer": "wait=20"})
+    return {"channel_id": channel_id, "rule_id": rule_id, "message_id": message_id, "notification_job_id": job}
 
 
 def by_header(token: str) -> Headers:
@@ -287,7 +309,7 @@ async def test_nobody_gets_401_everywhere(world: World) -> None:
 def secrets_of(world: World) -> list[str]:
     """Return what only the owner of the objects may read."""
     # An id that the caller sent itself is in `instance`, and in the detail of a 404.
-    return ["secret-name@example.com", HOOK, "nightly", "secret holdings"]
+    return ["secret-name@example.com", HOOK, "nightly", "secret holdings", "secret channel", "secret rule"]
 
 
 async def other_owners(app: FastAPI) -> dict[str, Headers]:

@@ -27,7 +27,7 @@ async def test_statistics_of_all_queues_are_the_sums_of_each(real_app: FastAPI, 
     await jobs_of(real_app).parts.store.report_worker("w1", 4)
     found = await get(real_http, STATS)
     of_each = {each["queue"]: each for each in found["queues"]}
-    assert set(of_each) == {"ingest", "market_data", "backtest", "ai_analysis"}
+    assert set(of_each) == {"ingest", "market_data", "backtest", "ai_analysis", "notifications"}
     assert found["by_status"]["queued"] == sum(each["by_status"]["queued"] for each in of_each.values()) >= 3
     assert found["waiting_messages"] == sum(each["waiting_messages"] for each in of_each.values()) >= 3
     assert (found["running_chunks"], found["workers_online"], found["slots_online"]) == (1, 1, 4)

@@ -19,6 +19,7 @@ locals {
 
     ingest-api-token = local.both
     webhook-secret   = local.both
+    notification-key = local.both
 
     supabase-url       = local.both
     supabase-anon-key  = local.both

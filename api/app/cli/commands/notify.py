@@ -1,0 +1,183 @@
+"""`kaboom notify`: channels, rules, the delivery log, tests and replays."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.client import ApiClient
+from app.cli.exits import CliError, Exit
+from app.cli.options import Json
+from app.cli.output.text import add_row, new_table
+from app.cli.output.times import to_jst
+from app.cli.session import Session
+from app.words.speaker import Speaker
+
+app = typer.Typer(help="Tell events to Slack, Discord, LINE, Teams, e-mail or webhooks.", no_args_is_help=True)
+API = "/api/v1/notifications"
+Named = Annotated[str, typer.Argument(metavar="CHANNEL", help="its name or its id")]
+
+
+@app.command("channels")
+def list_channels(context: typer.Context, *, json: Json = False) -> None:
+    """List all channels; their URLs are never shown."""
+    session: Session = context.obj.with_json(json)
+    found = session.client().call("GET", f"{API}/channels")
+    if session.is_json:
+        session.print_json(found)
+        return
+    if not found["items"]:
+        session.say("no_channels")
+        return
+    table = new_table(session.words, "name", "service", "on", "rests until (JST)", "id", whole={"id"})
+    for each in found["items"]:
+        where = f"{each['service']} {each['host']}".strip()
+        is_on = session.words.say("yes" if each["is_enabled"] else "no")
+        add_row(table, each["name"], where, is_on, to_jst(each["rests_until"]), each["id"])
+    session.show(table)
+
+
+@app.command("add-channel")
+def add_channel(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="a name for the channel")],
+    *,
+    webhook: Annotated[bool, typer.Option("--webhook", help="the URL takes signed webhooks")] = False,
+    json: Json = False,
+) -> None:
+    """Set up a channel; its URL is read from stdin, so that it is in no history."""
+    session: Session = context.obj.with_json(json)
+    url = "" if sys.stdin.isatty() else sys.stdin.read().strip()
+    body = {"name": name, "kind": "webhook" if webhook else "apprise", "url": url}
+    made = session.client().call("POST", f"{API}/channels", json=body)
+    if session.is_json:
+        session.print_json(made)
+    else:
+        session.say("channel_added", channel=name)
+
+
+@app.command("rules")
+def list_rules(context: typer.Context, *, json: Json = False) -> None:
+    """List all rules, with what each sent in seven days."""
+    session: Session = context.obj.with_json(json)
+    client = session.client()
+    found = client.call("GET", f"{API}/rules")
+    if session.is_json:
+        session.print_json(found)
+        return
+    if not found["items"]:
+        session.say("no_rules")
+        return
+    names = {each["id"]: each["name"] for each in client.call("GET", f"{API}/channels")["items"]}
+    table = new_table(session.words, "name", "events", "channel", "when (JST)", "on", "sent", right={"sent"})
+    for each in found["items"]:
+        is_on = session.words.say("yes" if each["is_enabled"] else "no")
+        what, when = ", ".join(each["events"]), _when(session.words, each)
+        add_row(table, each["name"], what, names.get(each["channel_id"], ""), when, is_on, str(each["sent_7d"]))
+    session.show(table)
+
+
+@app.command("add-rule")
+def add_rule(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="a name for the rule")],
+    channel: Annotated[str, typer.Option(help="name or id of the channel")],
+    event: Annotated[list[str], typer.Option(help="kind of event, such as job_ended (repeatable)")],
+    only: Annotated[list[str] | None, typer.Option(help="such as status=failed (repeatable)")] = None,
+    quiet: Annotated[str | None, typer.Option(help="when nothing is sent, such as 22:00-07:00, JST")] = None,
+    digest_at: Annotated[str | None, typer.Option(help="gather events until this time of day, JST")] = None,
+    digest_minutes: Annotated[int | None, typer.Option(help="or for so many minutes of the day")] = None,
+    deadline: Annotated[str | None, typer.Option(help="of data_incomplete: HH:MM, JST")] = None,
+    lang_of_text: Annotated[str, typer.Option(help="language of the messages: ja or en")] = "ja",
+    *,
+    json: Json = False,
+) -> None:
+    """Add a rule: which events are told to which channel, and when."""
+    session: Session = context.obj.with_json(json)
+    client = session.client()
+    body: dict[str, Any] = {"name": name, "channel_id": _find(session, client, channel), "events": event}
+    for field, _, value in (text.partition("=") for text in only or []):
+        body.setdefault("only", {}).setdefault(field, []).append(value)
+    if quiet is not None:
+        body["quiet_from"], _, body["quiet_until"] = quiet.partition("-")
+    body |= {"digest_at": digest_at, "digest_minutes": digest_minutes, "deadline": deadline, "language": lang_of_text}
+    made = client.call("POST", f"{API}/rules", json=body)
+    if session.is_json:
+        session.print_json(made)
+    else:
+        session.say("rule_added", rule=name)
+
+
+@app.command("log")
+def show_log(
+    context: typer.Context,
+    status: Annotated[list[str] | None, typer.Option(help="waiting, pending, delivered or dead (repeatable)")] = None,
+    limit: Annotated[int, typer.Option(help="messages on one page", min=1, max=200)] = 20,
+    *,
+    json: Json = False,
+) -> None:
+    """List messages, newest first, and what became of each."""
+    session: Session = context.obj.with_json(json)
+    page = session.client().call("GET", f"{API}/messages", params={"limit": limit, "status": status or []})
+    if session.is_json:
+        session.print_json(page)
+        return
+    if not page["items"]:
+        session.say("no_messages")
+        return
+    names = ("message", "event", "status", "attempts", "last result")
+    table = new_table(session.words, *names, right={"attempts"}, whole={"message"})
+    for each in page["items"]:
+        first = each["events"][0]["title"] if each["events"] else each["rule_name"]
+        title = first if each["count"] == 1 else f"{each['rule_name']} ({each['count']})"
+        last = session.words.detail(each["last_error"] or "") or str(each["last_status"] or "")
+        add_row(table, each["id"], title, session.words.coded("message", each["status"]), str(each["attempts"]), last)
+    session.show(table)
+
+
+@app.command("test")
+def send_test(context: typer.Context, channel: Named, *, json: Json = False) -> None:
+    """Send a test through a channel."""
+    session: Session = context.obj.with_json(json)
+    client = session.client()
+    _print_queued(session, client.call("POST", f"{API}/channels/{_find(session, client, channel)}/test"))
+
+
+@app.command("replay")
+def replay(
+    context: typer.Context,
+    message_id: Annotated[str, typer.Argument(help="msg_ and 32 hex digits, as the log prints them")],
+    *,
+    json: Json = False,
+) -> None:
+    """Send a delivered or dead message again."""
+    session: Session = context.obj.with_json(json)
+    _print_queued(session, session.client().call("POST", f"{API}/messages/{message_id}/replay"))
+
+
+def _print_queued(session: Session, message: dict[str, Any]) -> None:
+    if session.is_json:
+        session.print_json(message)
+    else:
+        session.say("message_queued", message=message["id"])
+
+
+def _find(session: Session, client: ApiClient, channel: str) -> str:
+    """Return the id of a channel by its name or id; a name wins."""
+    items = client.call("GET", f"{API}/channels")["items"]
+    ids = [item["id"] for item in items if item["name"] == channel]
+    ids += [item["id"] for item in items if item["id"] == channel]
+    if not ids:
+        raise CliError(Exit.NOT_FOUND, session.words.say("no_such_channel", channel=channel))
+    return str(ids[0])
+
+
+def _when(words: Speaker, rule: dict[str, Any]) -> str:
+    parts = [words.say("rule_now")]
+    if rule["digest_at"]:
+        parts = [words.say("rule_digest_at", at=rule["digest_at"])]
+    elif rule["digest_minutes"]:
+        parts = [words.say("rule_digest_minutes", minutes=rule["digest_minutes"])]
+    if rule["quiet_from"]:
+        parts.append(words.say("rule_quiet", begins=rule["quiet_from"], ends=rule["quiet_until"]))
+    return words.say("join").join(parts)

@@ -1,0 +1,100 @@
+"""Channels and rules in this process."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from app.ledger.notifications.model import Channel, Rule
+from app.ledger.notifications.port import (
+    MAX_CHANNELS,
+    MAX_RULES,
+    in_use,
+    name_taken,
+    no_channel,
+    no_rule,
+    too_many,
+)
+from batch.errors import Conflict, NotFound
+from batch.kit.clock import Clock, utc_now
+
+
+class MemoryNotificationRules:
+    """`NotificationRules` in memory; `on_drop` is told of each channel that is dropped."""
+
+    def __init__(self, clock: Clock = utc_now, *, on_drop: Callable[[str], None] = lambda _channel_id: None) -> None:
+        self._clock = clock
+        self._on_drop = on_drop
+        self.channels: dict[str, Channel] = {}
+        self.rules: dict[str, Rule] = {}
+
+    async def add_channel(self, channel: Channel) -> Channel:
+        others = await self.list_channels(channel.owner)
+        _check_new("channel", channel.name, [each.name for each in others], "channels", MAX_CHANNELS)
+        now = self._clock()
+        self.channels[channel.channel_id] = replace(channel, created_at=now, updated_at=now)
+        return self.channels[channel.channel_id]
+
+    async def list_channels(self, owner: str) -> list[Channel]:
+        found = [channel for channel in self.channels.values() if channel.owner == owner]
+        return sorted(found, key=lambda channel: channel.name)
+
+    async def load_channel(self, owner: str, channel_id: str) -> Channel:
+        channel = self.channels.get(channel_id)
+        if channel is None or channel.owner != owner:
+            raise NotFound(no_channel(channel_id))
+        return channel
+
+    async def change_channel(self, owner: str, channel_id: str, values: Mapping[str, Any]) -> Channel:
+        channel = await self.load_channel(owner, channel_id)
+        others = [each.name for each in await self.list_channels(owner) if each is not channel]
+        _check_new("channel", values.get("name"), others, "channels", MAX_CHANNELS)
+        changed = replace(channel, **values, rests_until=None, failures=0, updated_at=self._clock())
+        self.channels[channel_id] = changed
+        return changed
+
+    async def delete_channel(self, owner: str, channel_id: str) -> None:
+        channel = await self.load_channel(owner, channel_id)
+        if any(rule.channel_id == channel_id for rule in self.rules.values()):
+            raise Conflict(in_use(channel.name))
+        del self.channels[channel_id]
+        self._on_drop(channel_id)
+
+    async def add_rule(self, rule: Rule) -> Rule:
+        await self.load_channel(rule.owner, rule.channel_id)
+        others = await self.list_rules(rule.owner)
+        _check_new("rule", rule.name, [each.name for each in others], "rules", MAX_RULES)
+        now = self._clock()
+        self.rules[rule.rule_id] = replace(rule, created_at=now, updated_at=now)
+        return self.rules[rule.rule_id]
+
+    async def list_rules(self, owner: str) -> list[Rule]:
+        return sorted((rule for rule in self.rules.values() if rule.owner == owner), key=lambda rule: rule.name)
+
+    async def list_deadlines(self) -> set[str]:
+        return {rule.deadline for rule in self.rules.values() if rule.is_enabled and rule.deadline}
+
+    async def load_rule(self, owner: str, rule_id: str) -> Rule:
+        rule = self.rules.get(rule_id)
+        if rule is None or rule.owner != owner:
+            raise NotFound(no_rule(rule_id))
+        return rule
+
+    async def change_rule(self, owner: str, rule_id: str, values: Mapping[str, Any]) -> Rule:
+        rule = await self.load_rule(owner, rule_id)
+        if "channel_id" in values:
+            await self.load_channel(owner, values["channel_id"])
+        others = [each.name for each in await self.list_rules(owner) if each is not rule]
+        _check_new("rule", values.get("name"), others, "rules", MAX_RULES)
+        self.rules[rule_id] = replace(rule, **values, updated_at=self._clock())
+        return self.rules[rule_id]
+
+    async def delete_rule(self, owner: str, rule_id: str) -> None:
+        await self.load_rule(owner, rule_id)
+        del self.rules[rule_id]
+
+
+def _check_new(what: str, name: str | None, others: list[str], plural: str, most: int) -> None:
+    if len(others) >= most:
+        raise Conflict(too_many(plural, most))
+    if name is not None and name in others:
+        raise Conflict(name_taken(what, name))

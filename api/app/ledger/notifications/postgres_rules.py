@@ -1,0 +1,152 @@
+"""Channels and rules in PostgreSQL."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Never
+
+from sqlalchemy import ColumnElement, Select, Table, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.ledger.notifications.model import Channel, Rule
+from app.ledger.notifications.port import (
+    MAX_CHANNELS,
+    MAX_RULES,
+    in_use,
+    name_taken,
+    no_channel,
+    no_rule,
+    too_many,
+)
+from app.ledger.notifications.tables import CHANNELS, RULES, parse_channel, parse_rule
+from batch.errors import Conflict, NotFound
+from batch.kit.postgres.engine import AsyncEngine, postgres_errors
+
+
+class PostgresNotificationRules:
+    """`NotificationRules` on PostgreSQL 14 or newer, in the database of the ledger."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def add_channel(self, channel: Channel) -> Channel:
+        names = ("channel_id", "owner", "name", "kind", "service", "host", "sealed", "is_enabled")
+        new = insert(CHANNELS).values({name: getattr(channel, name) for name in names}).returning(CHANNELS)
+        with postgres_errors(), _named("channel", channel.name):
+            async with self._engine.begin() as connection:
+                await _check_count(connection, CHANNELS, channel.owner, "channels", MAX_CHANNELS)
+                return parse_channel((await connection.execute(new)).one())
+
+    async def list_channels(self, owner: str) -> list[Channel]:
+        # As Python sorts: by the letters' numbers, whatever the database's language.
+        statement = select(CHANNELS).where(CHANNELS.c.owner == owner).order_by(CHANNELS.c.name.collate("C"))
+        return [parse_channel(row) for row in await self._select(statement)]
+
+    async def load_channel(self, owner: str, channel_id: str) -> Channel:
+        rows = await self._select(select(CHANNELS).where(*_is_channel(owner, channel_id)))
+        return parse_channel(rows[0]) if rows else _miss(no_channel(channel_id))
+
+    async def change_channel(self, owner: str, channel_id: str, values: Mapping[str, Any]) -> Channel:
+        changed = dict(values) | {"rests_until": None, "failures": 0, "updated_at": func.clock_timestamp()}
+        update = CHANNELS.update().where(*_is_channel(owner, channel_id)).values(changed).returning(CHANNELS)
+        with postgres_errors(), _named("channel", values.get("name", "")):
+            async with self._engine.begin() as connection:
+                row = (await connection.execute(update)).one_or_none()
+        return parse_channel(row) if row else _miss(no_channel(channel_id))
+
+    async def delete_channel(self, owner: str, channel_id: str) -> None:
+        name = (await self.load_channel(owner, channel_id)).name
+        with postgres_errors():
+            try:
+                async with self._engine.begin() as connection:
+                    await connection.execute(delete(CHANNELS).where(*_is_channel(owner, channel_id)))
+            except IntegrityError as e:
+                raise Conflict(in_use(name)) from e
+
+    async def add_rule(self, rule: Rule) -> Rule:
+        skipped = {"created_at", "updated_at"}
+        values = {column.name: getattr(rule, column.name) for column in RULES.c if column.name not in skipped}
+        new = insert(RULES).values(_storable(values)).returning(RULES)
+        with postgres_errors(), _named("rule", rule.name):
+            async with self._engine.begin() as connection:
+                await _lock_channel(connection, rule.owner, rule.channel_id)
+                await _check_count(connection, RULES, rule.owner, "rules", MAX_RULES)
+                return parse_rule((await connection.execute(new)).one())
+
+    async def list_rules(self, owner: str) -> list[Rule]:
+        statement = select(RULES).where(RULES.c.owner == owner).order_by(RULES.c.name.collate("C"))
+        return [parse_rule(row) for row in await self._select(statement)]
+
+    async def list_deadlines(self) -> set[str]:
+        enabled = RULES.c.is_enabled & RULES.c.deadline.is_not(None)
+        return {row.deadline for row in await self._select(select(RULES.c.deadline).where(enabled))}
+
+    async def load_rule(self, owner: str, rule_id: str) -> Rule:
+        rows = await self._select(select(RULES).where(*_is_rule(owner, rule_id)))
+        return parse_rule(rows[0]) if rows else _miss(no_rule(rule_id))
+
+    async def change_rule(self, owner: str, rule_id: str, values: Mapping[str, Any]) -> Rule:
+        changed = _storable(values) | {"updated_at": func.clock_timestamp()}
+        update = RULES.update().where(*_is_rule(owner, rule_id)).values(changed).returning(RULES)
+        with postgres_errors(), _named("rule", values.get("name", "")):
+            async with self._engine.begin() as connection:
+                if "channel_id" in values:
+                    await _lock_channel(connection, owner, values["channel_id"])
+                row = (await connection.execute(update)).one_or_none()
+        return parse_rule(row) if row else _miss(no_rule(rule_id))
+
+    async def delete_rule(self, owner: str, rule_id: str) -> None:
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                dropped = await connection.execute(delete(RULES).where(*_is_rule(owner, rule_id)))
+        if not dropped.rowcount:
+            _miss(no_rule(rule_id))
+
+    async def _select(self, statement: Select[Any]) -> list[Any]:
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                return list((await connection.execute(statement)).all())
+
+
+@contextmanager
+def _named(what: str, name: str) -> Iterator[None]:
+    """Say of a row that breaks a constraint that its name is taken: nothing else of it can be."""
+    try:
+        yield
+    except IntegrityError as e:
+        raise Conflict(name_taken(what, name)) from e
+
+
+async def _check_count(connection: AsyncConnection, table: Table, owner: str, what: str, most: int) -> None:
+    count = select(func.count()).select_from(table).where(table.c.owner == owner)
+    if (await connection.execute(count)).scalar_one() >= most:
+        raise Conflict(too_many(what, most))
+
+
+async def _lock_channel(connection: AsyncConnection, owner: str, channel_id: str) -> None:
+    """Hold a channel of an owner, so that it is not deleted meanwhile."""
+    found = select(CHANNELS.c.channel_id).where(*_is_channel(owner, channel_id)).with_for_update(key_share=True)
+    if (await connection.execute(found)).one_or_none() is None:
+        _miss(no_channel(channel_id))
+
+
+def _storable(values: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(values)
+    if "events" in found:
+        found["events"] = [kind.value for kind in found["events"]]
+    if "only" in found:
+        found["only"] = {name: list(allowed) for name, allowed in found["only"].items()}
+    return found
+
+
+def _is_channel(owner: str, channel_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return CHANNELS.c.owner == owner, CHANNELS.c.channel_id == channel_id
+
+
+def _is_rule(owner: str, rule_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return RULES.c.owner == owner, RULES.c.rule_id == rule_id
+
+
+def _miss(message: str) -> Never:
+    raise NotFound(message)

@@ -1,0 +1,97 @@
+"""Sending what is due in one channel: each attempt is claimed, made, judged and kept."""
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from app.ledger.notifications.model import ChannelKind, Claimed
+from app.ledger.notifications.port import NotificationLog
+from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
+from app.notifications.texts import Text, write_body, write_text
+from batch.errors import ConfigurationError
+from batch.kit.clock import Clock, utc_now
+from batch.kit.http.reply import Reply
+from batch.kit.retry import retry_while_unavailable
+from batch.notify.apprise_sender import AppriseSender
+from batch.notify.callback import CallbackRules
+from batch.notify.retry import MESSAGE_DELAYS_S, judge_reply
+from batch.notify.sealing import Sealer
+from batch.notify.webhooks import Webhook, WebhookSender
+
+#: How long the end of an attempt waits for the ledger to come back; its lease lasts longer.
+_PATIENCE_S = 30.0
+
+_log = structlog.get_logger(__name__)
+
+type Send = Callable[[Claimed, Text], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Deliverer:
+    """Sends the messages of channels, one after the other."""
+
+    log: NotificationLog
+    send: Send
+    clock: Clock = utc_now
+    chance: Callable[[], float] = random.random
+
+    async def deliver_next(self, channel_id: str) -> DeliveryStatus | None:
+        """Make one attempt; return how the message stands then, None where nothing is due.
+
+        Raises:
+            StoreError: the ledger is unavailable; an attempt that was made meanwhile is made again.
+
+        """
+        claimed = await self.log.claim(channel_id, self.clock())
+        if claimed is None:
+            return None
+        began_at = time.monotonic()
+        reply = await self.send(claimed, write_text(claimed.message, claimed.events))
+        end = self._judge(reply, claimed.message.attempts)
+        took_ms = round((time.monotonic() - began_at) * 1000)
+        is_kept = await retry_while_unavailable(
+            lambda: self.log.save_attempt(claimed.message, end, took_ms=took_ms, now=self.clock()), for_s=_PATIENCE_S
+        )
+        _log.info(
+            "notification_sent" if is_kept else "notification_overtaken",
+            message_id=claimed.message.message_id,
+            channel_id=channel_id,
+            attempt=claimed.message.attempts,
+            status=end.status.value,
+            http_status=end.http_status,
+            error=end.error,
+        )
+        return end.status
+
+    def _judge(self, reply: Reply, attempt: int) -> AttemptEnd:
+        verdict = judge_reply(reply, attempt, now=self.clock(), chance=self.chance(), delays_s=MESSAGE_DELAYS_S)
+        if verdict.is_delivered:
+            return AttemptEnd(DeliveryStatus.DELIVERED, reply.status)
+        if verdict.delay_s is None:
+            return AttemptEnd(DeliveryStatus.DEAD, reply.status, verdict.error)
+        return AttemptEnd(DeliveryStatus.PENDING, reply.status, verdict.error, verdict.delay_s)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSender:
+    """Sends a message by its channel: as a signed webhook, or through apprise."""
+
+    sealer: Sealer | None
+    rules: CallbackRules
+
+    async def send(self, claimed: Claimed, text: Text) -> Reply:
+        """Send a message once; what goes wrong is in the reply, without the URL."""
+        if self.sealer is None:
+            return Reply(None, failure="KABOOM_NOTIFICATION_KEY is not set")
+        try:
+            url = self.sealer.unseal(claimed.channel.sealed)
+        except ConfigurationError as e:
+            return Reply(None, failure=e.message)
+        message = claimed.message
+        if claimed.channel.kind is ChannelKind.WEBHOOK:
+            body = write_body(message, claimed.events, text)
+            return await WebhookSender(self.rules).send(Webhook(message.message_id, url, body))
+        return await AppriseSender(self.rules.guard).send(url, text.title, text.body, message_id=message.message_id)

@@ -1,0 +1,32 @@
+"""The kind of job that sends messages; loaded by the API and by workers, and imports nothing heavy."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.auth.scopes import Scope
+from app.jobs.job_type import JobType
+from app.jobs.queues import Queue
+from batch.notify.request import DeliverRequest
+
+
+class DeliverResult(BaseModel):
+    """What became of the messages of a channel that were due."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel_id: str
+    delivered: int
+    failed: int = Field(description="attempts that failed; their messages are tried again, or are dead letters")
+
+
+DELIVER = JobType(
+    name="notifications.deliver",
+    queue=Queue.NOTIFICATIONS,
+    summary="Send the messages of a channel that are due",
+    notes="Kaboom submits these jobs itself, for each channel that has something to send.",
+    request=DeliverRequest,
+    run="app.notifications.tasks:deliver",
+    result=DeliverResult,
+    unit="messages",
+    scope=Scope.ADMIN,
+    example={"channel_id": "9d8e2f3b4c5d6e7f80903f1c0f5a6b4a"},
+)

@@ -1,0 +1,125 @@
+"""`/api/v1/notifications`: channels, the test of one, and what Alertmanager posts."""
+
+import re
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Depends, Path, Request, Response, status
+
+from app.auth.scopes import Scope
+from app.deps import Caller, Jobs, needs
+from app.errors import (
+    BAD_JSON,
+    CONFLICT,
+    INVALID,
+    MEDIA_TYPE,
+    NOT_FOUND,
+    TOO_LARGE,
+    accepted_language,
+    describe_problems,
+)
+from app.ledger.notifications.model import Channel, ChannelKind
+from app.ledger.notifications.port import no_channel
+from app.notifications.alertmanager import AlertmanagerPost, events_of
+from app.notifications.schemas import ChannelChange, NewChannel
+from app.notifications.setup import build_sealer, make_test, seal_url
+from app.notifications.views import ChannelList, ChannelView, MessageView, NotedAlerts, view_channel, view_message
+from app.routers import FeatureRouter
+from batch.errors import NotFound
+
+PREFIX = "/api/v1/notifications"
+ADMIN = [needs(Scope.ADMIN)]
+BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
+ID = re.compile("[0-9a-f]{32}")
+IdText = Annotated[str, Path(max_length=64, description="32 hex digits")]
+
+
+def _parse_id(channel_id: IdText) -> str:
+    # Anything else is none of ours, and some of it, such as a NUL, the database would not take.
+    if not ID.fullmatch(channel_id):
+        raise NotFound(no_channel(channel_id))
+    return channel_id
+
+
+ChannelId = Annotated[str, Depends(_parse_id)]
+
+router = FeatureRouter(prefix=PREFIX, tags=["notifications"])
+one = APIRouter(prefix="/channels/{channel_id}", responses=describe_problems(NOT_FOUND, INVALID))
+
+
+@router.get("/channels", dependencies=ADMIN)
+async def list_channels(jobs: Jobs, caller: Caller) -> ChannelList:
+    """List all channels, by name; their URLs are never shown."""
+    found = await jobs.parts.notifications.rules.list_channels(caller.owner)
+    return ChannelList(items=[view_channel(channel) for channel in found])
+
+
+@router.post("/channels", status_code=status.HTTP_201_CREATED, responses=BODY, dependencies=ADMIN)
+async def create_channel(jobs: Jobs, caller: Caller, body: NewChannel, response: Response) -> ChannelView:
+    """Set up a channel: an apprise URL, or a URL that signed webhooks are posted to. The URL is kept encrypted."""
+    parts, kind = jobs.parts, ChannelKind(body.kind)
+    url = await seal_url(kind, body.url, build_sealer(parts.settings), parts.callbacks)
+    channel = Channel(
+        channel_id=uuid4().hex,
+        owner=caller.owner,
+        name=body.name,
+        kind=kind,
+        service=url.service,
+        host=url.host,
+        sealed=url.sealed,
+        is_enabled=body.is_enabled,
+    )
+    kept = await parts.notifications.rules.add_channel(channel)
+    response.headers["Location"] = f"{PREFIX}/channels/{kept.channel_id}"
+    return view_channel(kept)
+
+
+@one.get("", dependencies=ADMIN)
+async def get_channel(jobs: Jobs, caller: Caller, channel_id: ChannelId) -> ChannelView:
+    """Show one channel, without its URL."""
+    return view_channel(await jobs.parts.notifications.rules.load_channel(caller.owner, channel_id))
+
+
+@one.patch("", responses=BODY, dependencies=ADMIN)
+async def change_channel(jobs: Jobs, caller: Caller, channel_id: ChannelId, body: ChannelChange) -> ChannelView:
+    """Rename a channel, give it another URL, or turn it on or off; what waits is sent when it is on again."""
+    parts = jobs.parts
+    channel = await parts.notifications.rules.load_channel(caller.owner, channel_id)
+    values: dict[str, Any] = body.model_dump(include={"name", "is_enabled"}, exclude_none=True)
+    if body.url is not None:
+        url = await seal_url(channel.kind, body.url, build_sealer(parts.settings), parts.callbacks)
+        values |= {"service": url.service, "host": url.host, "sealed": url.sealed}
+    changed = await parts.notifications.rules.change_channel(caller.owner, channel_id, values)
+    return view_channel(changed)
+
+
+@one.delete("", status_code=status.HTTP_204_NO_CONTENT, responses=describe_problems(CONFLICT), dependencies=ADMIN)
+async def delete_channel(jobs: Jobs, caller: Caller, channel_id: ChannelId) -> None:
+    """Drop a channel and its messages; a channel that a rule uses is not dropped."""
+    await jobs.parts.notifications.rules.delete_channel(caller.owner, channel_id)
+
+
+@one.post("/test", status_code=status.HTTP_202_ACCEPTED, dependencies=ADMIN)
+async def send_test(jobs: Jobs, caller: Caller, channel_id: ChannelId, request: Request) -> MessageView:
+    """Send a test through a channel, in the language of Accept-Language; ask for the message to see its end."""
+    language = accepted_language(request.headers.get("accept-language", ""))
+    notifications = jobs.parts.notifications
+    channel = await notifications.rules.load_channel(caller.owner, channel_id)
+    message, event = make_test(caller.owner, channel, language)
+    kept = await notifications.log.add_message(message, event)
+    return view_message(kept, {event.event_id: event}, language)
+
+
+router.include_router(one)
+
+
+@router.post(
+    "/alertmanager",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID),
+    dependencies=[needs(Scope.ALERTS_WRITE)],
+)
+async def take_alerts(jobs: Jobs, caller: Caller, body: AlertmanagerPost) -> NotedAlerts:
+    """Take what Alertmanager posts (version 4): each alert is one event, and its end another."""
+    await jobs.parts.notifications.log.note(events_of(body, caller.owner))
+    return NotedAlerts(alerts=len(body.alerts))

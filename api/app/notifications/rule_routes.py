@@ -1,0 +1,155 @@
+"""`/api/v1/notifications/rules` and `/messages`: what is told, and what became of it."""
+
+import asyncio
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import Depends, Path, Query, Request, Response, status
+
+from app.deps import Caller, Jobs
+from app.errors import CONFLICT, INVALID, NOT_FOUND, accepted_language, describe_problems
+from app.ledger.notifications.model import Event, Message, MessageQuery, Rule
+from app.ledger.notifications.port import NotificationLog, no_rule
+from app.notifications.routes import ADMIN, BODY, ID, PREFIX, IdText
+from app.notifications.schemas import MessageListing, NewRule, RuleChange
+from app.notifications.views import MessagePage, MessageView, RuleList, RuleView, view_message, view_rule
+from app.routers import FeatureRouter
+from batch.errors import Conflict, NotFound
+from batch.kit.clock import utc_now
+
+_WEEK = timedelta(days=7)
+_MESSAGE_ID = re.compile("msg_[0-9a-f]{32}")
+
+
+def _parse_id(rule_id: IdText) -> str:
+    if not ID.fullmatch(rule_id):
+        raise NotFound(no_rule(rule_id))
+    return rule_id
+
+
+RuleId = Annotated[str, Depends(_parse_id)]
+MessageId = Annotated[str, Path(max_length=64, description="msg_ and 32 hex digits")]
+_ONE = describe_problems(NOT_FOUND, INVALID)
+_CHANGES: dict[int | str, dict[str, Any]] = _ONE | BODY
+
+router = FeatureRouter(prefix=PREFIX, tags=["notifications"], dependencies=ADMIN)
+
+
+@router.get("/rules")
+async def list_rules(jobs: Jobs, caller: Caller) -> RuleList:
+    """List all rules, by name, and how many messages each sent in seven days."""
+    stores = jobs.parts.notifications
+    found, sent = await asyncio.gather(
+        stores.rules.list_rules(caller.owner), stores.log.count_sent(caller.owner, utc_now() - _WEEK)
+    )
+    return RuleList(items=[view_rule(rule, sent.get(rule.rule_id, 0)) for rule in found])
+
+
+@router.post("/rules", status_code=status.HTTP_201_CREATED, responses=_CHANGES)
+async def create_rule(jobs: Jobs, caller: Caller, body: NewRule, response: Response) -> RuleView:
+    """Add a rule: events that pass it from now on are sent to its channel."""
+    rule = Rule(rule_id=uuid4().hex, owner=caller.owner, **_values_of(body))
+    kept = await jobs.parts.notifications.rules.add_rule(rule)
+    response.headers["Location"] = f"{PREFIX}/rules/{kept.rule_id}"
+    return view_rule(kept, 0)
+
+
+@router.get("/rules/{rule_id}", responses=_ONE)
+async def get_rule(jobs: Jobs, caller: Caller, rule_id: RuleId) -> RuleView:
+    """Show one rule."""
+    return await _view(jobs, await jobs.parts.notifications.rules.load_rule(caller.owner, rule_id))
+
+
+@router.put("/rules/{rule_id}", responses=_CHANGES)
+async def replace_rule(jobs: Jobs, caller: Caller, rule_id: RuleId, body: NewRule) -> RuleView:
+    """Give a rule other values; messages that wait stay as they are."""
+    return await _view(jobs, await jobs.parts.notifications.rules.change_rule(caller.owner, rule_id, _values_of(body)))
+
+
+@router.patch("/rules/{rule_id}", responses=_CHANGES)
+async def switch_rule(jobs: Jobs, caller: Caller, rule_id: RuleId, body: RuleChange) -> RuleView:
+    """Turn a rule on or off; what happens while it is off is not told later."""
+    values = {"is_enabled": body.is_enabled}
+    return await _view(jobs, await jobs.parts.notifications.rules.change_rule(caller.owner, rule_id, values))
+
+
+@router.delete("/rules/{rule_id}", status_code=status.HTTP_204_NO_CONTENT, responses=_ONE)
+async def delete_rule(jobs: Jobs, caller: Caller, rule_id: RuleId) -> None:
+    """Drop a rule; messages that it has made are sent."""
+    await jobs.parts.notifications.rules.delete_rule(caller.owner, rule_id)
+
+
+@router.get("/messages", responses=describe_problems(INVALID))
+async def list_messages(
+    jobs: Jobs, caller: Caller, request: Request, response: Response, query: Annotated[MessageListing, Query()]
+) -> MessagePage:
+    """List messages, newest first; `status=dead` are those that were given up."""
+    log = jobs.parts.notifications.log
+    found = await log.list_messages(
+        MessageQuery(
+            caller.owner,
+            statuses=frozenset(query.status),
+            rule_id=query.rule_id,
+            channel_id=query.channel_id,
+            before=query.cursor,
+            limit=query.limit,
+        )
+    )
+    events = await log.load_events([event_id for message in found for event_id in message.event_ids[:20]])
+    language = accepted_language(request.headers.get("accept-language", ""))
+    cursor = str(found[-1].place) if len(found) == query.limit else None
+    if cursor:
+        url = request.url.include_query_params(cursor=cursor)
+        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    return MessagePage(items=[view_message(each, events, language) for each in found], next_cursor=cursor)
+
+
+@router.get("/messages/{message_id}", responses=_ONE)
+async def get_message(jobs: Jobs, caller: Caller, message_id: MessageId, request: Request) -> MessageView:
+    """Show one message."""
+    log = jobs.parts.notifications.log
+    message = await _find(log, caller.owner, message_id)
+    return view_message(message, await _events_of(log, message), accepted_language(_language(request)))
+
+
+@router.post(
+    "/messages/{message_id}/replay",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=_ONE | describe_problems(CONFLICT),
+)
+async def replay_message(jobs: Jobs, caller: Caller, message_id: MessageId, request: Request) -> MessageView:
+    """Send a message that was delivered or given up again, with the same id and all its attempts before it."""
+    log = jobs.parts.notifications.log
+    message = await _find(log, caller.owner, message_id)
+    again = await log.replay(caller.owner, message_id, utc_now())
+    if again is None:
+        raise Conflict(f"message {message_id} was {message.status}, expected one that is delivered or dead")
+    return view_message(again, await _events_of(log, again), accepted_language(_language(request)))
+
+
+def _values_of(body: NewRule) -> dict[str, Any]:
+    values = {name: getattr(body, name) for name in type(body).model_fields}
+    values["events"] = tuple(dict.fromkeys(body.events))
+    return values | {"only": {name: tuple(found) for name, found in body.only.items()}}
+
+
+async def _view(jobs: Jobs, rule: Rule) -> RuleView:
+    sent = await jobs.parts.notifications.log.count_sent(rule.owner, utc_now() - _WEEK)
+    return view_rule(rule, sent.get(rule.rule_id, 0))
+
+
+async def _find(log: NotificationLog, owner: str, message_id: str) -> Message:
+    found = await log.load_message(owner, message_id) if _MESSAGE_ID.fullmatch(message_id) else None
+    if found is None:
+        raise NotFound(f"message {message_id} does not exist: an id is msg_ and 32 hex digits")
+    return found
+
+
+async def _events_of(log: NotificationLog, message: Message) -> dict[str, Event]:
+    return await log.load_events(message.event_ids[:20])
+
+
+def _language(request: Request) -> str:
+    return request.headers.get("accept-language", "")

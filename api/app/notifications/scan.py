@@ -1,0 +1,79 @@
+"""Events that no transaction of the ledger tells: looked for every few seconds, and kept by the same id each time."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import date, datetime, time
+
+import structlog
+
+from app.engine.parts import Parts
+from app.ledger.notifications.model import Event, EventKind
+from batch.errors import KaboomError
+from batch.market.calendar import JST, is_session
+
+#: A shorter pause is a matter of course for a provider with limits.
+LEAST_PAUSE_S = 60.0
+
+#: The (market, interval) that are ingested daily and have no complete ingest of a session.
+type Missing = Callable[[Parts, date], Awaitable[Sequence[tuple[str, str]]]]
+
+_log = structlog.get_logger(__name__)
+
+
+async def find_events(parts: Parts, missing: Missing, now: datetime) -> AsyncIterator[Sequence[Event]]:
+    """Yield what is to be told now; a source that is unavailable hides no other one."""
+    sources = (_find_lost_workers(parts), _find_paused(parts, now), _find_incomplete(parts, missing, now))
+    for source in sources:
+        try:
+            yield await source
+        except KaboomError as e:
+            _log.warning("events_not_found", reason=e.message)
+
+
+async def _find_lost_workers(parts: Parts) -> list[Event]:
+    return [
+        Event(
+            f"worker_lost:{worker.name}",
+            EventKind.WORKER_LOST,
+            worker.seen_at,
+            data={"worker": worker.name, "seen_at": f"{worker.seen_at.astimezone(JST):%H:%M:%S} JST"},
+        )
+        for worker in await parts.store.list_lost()
+    ]
+
+
+async def _find_paused(parts: Parts, now: datetime) -> list[Event]:
+    """Return the providers that are paused for long, each once an hour."""
+    return [
+        Event(
+            f"provider_blocked:{pause.provider}:{now:%Y-%m-%dT%H}",
+            EventKind.PROVIDER_BLOCKED,
+            now,
+            data={"provider": pause.provider, "reason": pause.reason},
+        )
+        for pause in await parts.pauses()
+        if pause.seconds >= LEAST_PAUSE_S
+    ]
+
+
+async def _find_incomplete(parts: Parts, missing: Missing, now: datetime) -> list[Event]:
+    """Return the series of today's session that are not complete at a deadline that has passed."""
+    local = now.astimezone(JST)
+    today = local.date()
+    passed = [at for at in sorted(await parts.notifications.rules.list_deadlines()) if _has_passed(at, local)]
+    if not passed or not is_session(today):
+        return []
+    found = await missing(parts, today)
+    return [
+        Event(
+            f"data_incomplete:{market}:{interval}:{today}:{at}",
+            EventKind.DATA_INCOMPLETE,
+            now,
+            data={"market": market, "interval": interval, "session": today.isoformat(), "deadline": at},
+        )
+        for at in passed
+        for market, interval in found
+    ]
+
+
+def _has_passed(at: str, local: datetime) -> bool:
+    return local.time() >= time.fromisoformat(at)

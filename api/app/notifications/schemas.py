@@ -1,0 +1,123 @@
+"""The bodies and queries of the routes of notifications."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
+
+from app.jobs_api.words import CONTROL, Label
+from app.ledger.notifications.model import EventKind
+from app.ledger.outbox.port import DeliveryStatus
+from app.notifications import examples
+from batch.market.fields import WHOLE, one_of
+
+#: A test is no event that a rule may name.
+SELECTABLE = tuple(kind for kind in EventKind if kind is not EventKind.TEST)
+#: What of an event's data a rule may filter by.
+type Filter = Literal["status", "queue", "task", "market", "interval", "provider", "severity", "alertname"]
+_HHMM = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+_Time = Annotated[str, Field(pattern=_HHMM, description="HH:MM in Japan")]
+#: Before the close there is nothing to be complete.
+_Deadline = Annotated[
+    str, Field(pattern=r"^(1[6-9]|2[0-3]):[0-5][0-9]$", description="HH:MM in Japan, from 16:00; for data_incomplete")
+]
+
+
+def _check_kind(name: str) -> EventKind:
+    if name not in SELECTABLE:
+        raise ValueError(f"was {name!r}, expected one of {', '.join(SELECTABLE)}")
+    return EventKind(name)
+
+
+_Kind = Annotated[str, Field(max_length=40), AfterValidator(_check_kind), one_of(SELECTABLE)]
+_Events = Annotated[list[_Kind], Field(min_length=1, max_length=len(SELECTABLE), description="kinds of events")]
+_Value = Annotated[str, Field(min_length=1, max_length=100, pattern=rf"^[^{CONTROL}]*$")]
+_Only = Annotated[
+    dict[Filter, Annotated[list[_Value], Field(min_length=1, max_length=20)]],
+    Field(description="only events whose data has one of these values, by name"),
+]
+_Url = Annotated[
+    str, Field(min_length=1, max_length=2048, description="an apprise URL, or https://…; never shown again")
+]
+_Minutes = Annotated[int, Field(ge=5, le=1440, description="gather events for so many minutes of the day"), WHOLE]
+
+
+def _body(example: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": example})
+
+
+class NewChannel(BaseModel):
+    """A channel to set up."""
+
+    model_config = _body(examples.NEW_CHANNEL)
+
+    name: Label
+    kind: Literal["apprise", "webhook"]
+    url: _Url
+    is_enabled: StrictBool = True
+
+
+class ChannelChange(BaseModel):
+    """What to change of a channel; what is left out, or null, stays. A new URL keeps the kind."""
+
+    model_config = _body(examples.CHANNEL_CHANGE)
+
+    name: Label | None = None
+    url: _Url | None = None
+    is_enabled: StrictBool | None = None
+
+
+class _Times(BaseModel):
+    quiet_from: _Time | None = None
+    quiet_until: _Time | None = None
+    digest_at: _Time | None = Field(default=None, description="gather events until this time of day")
+    digest_minutes: _Minutes | None = None
+    deadline: _Deadline | None = None
+
+    @model_validator(mode="after")
+    def _check_times(self) -> Self:
+        if (self.quiet_from is None) != (self.quiet_until is None):
+            raise ValueError("expected both quiet_from and quiet_until, or neither")
+        if self.quiet_from is not None and self.quiet_from == self.quiet_until:
+            raise ValueError("quiet_from and quiet_until were the same: switch the rule off instead")
+        if self.digest_at is not None and self.digest_minutes is not None:
+            raise ValueError("expected digest_at or digest_minutes, and not both")
+        return self
+
+
+class NewRule(_Times):
+    """A rule: which events to tell, where and when."""
+
+    model_config = _body(examples.NEW_RULE)
+
+    name: Label
+    channel_id: str = Field(pattern="^[0-9a-f]{32}$")
+    events: _Events
+    only: _Only = {}
+    language: Literal["ja", "en"] = "ja"
+    is_enabled: StrictBool = True
+
+    @model_validator(mode="after")
+    def _check_deadline(self) -> Self:
+        if (EventKind.DATA_INCOMPLETE in self.events) != (self.deadline is not None):
+            raise ValueError("expected a deadline exactly where the events have data_incomplete")
+        return self
+
+
+class RuleChange(BaseModel):
+    """What to change of a rule; what is left out, or null, stays."""
+
+    model_config = _body(examples.RULE_CHANGE)
+
+    is_enabled: StrictBool
+
+
+class MessageListing(BaseModel):
+    """Which messages to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: list[DeliveryStatus] = Field(default=[], max_length=4)
+    rule_id: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
+    channel_id: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: int | None = Field(default=None, ge=1, le=2**63 - 1)

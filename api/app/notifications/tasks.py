@@ -1,0 +1,35 @@
+"""The worker's side of notifications: send what is due in a channel."""
+
+from app.engine.run.worker import Run
+from app.ledger.outbox.port import DeliveryStatus
+from app.notifications.delivering import ChannelSender, Deliverer
+from app.notifications.jobs import DeliverResult
+from app.notifications.setup import build_sealer
+from batch.notify.request import DeliverRequest
+
+#: A job sends at most so many messages; the notifier submits another one for the rest.
+_MOST = 100
+
+
+async def deliver(run: Run) -> DeliverResult:
+    """Send the messages of a channel that are due, until one fails: its receiver may be away, and rests.
+
+    Raises:
+        NotFound: the owner has no such channel.
+        StoreError: the ledger is unavailable; the job goes on later.
+
+    """
+    channel_id = DeliverRequest.parse(run.request).channel_id
+    notifications = run.parts.notifications
+    await notifications.rules.load_channel(run.owner, channel_id)
+    sender = ChannelSender(build_sealer(run.parts.settings), run.parts.callbacks)
+    deliverer = Deliverer(notifications.log, sender.send)
+    delivered = failed = 0
+    while delivered + failed < _MOST and not run.should_stop():
+        run.keeper.note_life()
+        status = await deliverer.deliver_next(channel_id)
+        if status is None:
+            break
+        delivered += status is DeliveryStatus.DELIVERED
+        failed += status is not DeliveryStatus.DELIVERED
+    return DeliverResult(channel_id=channel_id, delivered=delivered, failed=failed)

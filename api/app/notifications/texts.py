@@ -1,0 +1,112 @@
+"""What a message says, in English or in Japanese; pure, so that each attempt says the same."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.jobs.queues import Queue
+from app.ledger.notifications.model import Event, EventKind, Message
+from app.words.language import Language, Pair
+from app.words.notifications import BODIES, PHRASES, TITLES
+from app.words.speaker import Speaker
+from app.words.translate import translate
+from batch.analysis.vocabulary import disclaimer
+from batch.kit.printable import clean
+from batch.market.calendar import JST
+
+#: A digest lists so many events.
+MOST_LISTED = 20
+_MOST_TEXT = 300
+#: Would call everybody in a chat: texts of others must not.
+_MENTION = re.compile(r"[@<](?=everyone|here|channel|[!@&#])")
+#: The same letter, and no mention.
+_NO_JOINER = "\N{WORD JOINER}"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A message as a person reads it."""
+
+    title: str
+    body: str
+
+
+def write_text(message: Message, events: Sequence[Event]) -> Text:
+    """Return what a message of some events says."""
+    language = message.language
+    if not events:
+        return Text(f"[Kaboom] {message.rule_name}", PHRASES["gone"][language == "ja"])
+    parts = [title_of(events[0], language), *_lines(events[0], language)]
+    if len(events) > 1:
+        rule = _safe(message.rule_name)
+        parts = [_say(PHRASES["digest"], language, {"rule": rule, "count": len(events)})]
+        parts += [
+            f"{event.at.astimezone(JST):%m-%d %H:%M} {title_of(event, language)}" for event in events[:MOST_LISTED]
+        ]
+        if len(events) > MOST_LISTED:
+            parts.append(_say(PHRASES["more"], language, {"count": len(events) - MOST_LISTED}))
+    if any(event.data.get("queue") == Queue.AI_ANALYSIS for event in events):
+        parts += ["", disclaimer(language)]
+    return Text(f"[Kaboom] {parts[0]}", "\n".join(parts[1:]))
+
+
+def title_of(event: Event, language: Language) -> str:
+    """Return the title of an event."""
+    return _say(TITLES[_key(event)], language, _values(event, language))
+
+
+def write_body(message: Message, events: Sequence[Event], text: Text) -> str:
+    """Return the JSON of a signed webhook; the same at each attempt."""
+    told = [
+        {"id": each.event_id, "kind": each.kind.value, "at": each.at.isoformat(), "data": dict(each.data)}
+        for each in events
+    ]
+    body = {
+        "type": "kaboom.notification",
+        "timestamp": message.created_at.isoformat() if message.created_at else None,
+        "data": {"rule": message.rule_name, "title": text.title, "text": text.body, "events": told},
+    }
+    return orjson.dumps(body).decode()
+
+
+def _lines(event: Event, language: Language) -> list[str]:
+    lines = [_say(BODIES[_key(event)], language, _values(event, language)).strip()]
+    if event.data.get("job_id"):
+        lines.append(_say(PHRASES["job_link"], language, _values(event, language)))
+    return lines
+
+
+def _key(event: Event) -> str:
+    if event.kind is EventKind.ALERT:
+        return "alert_resolved" if event.data.get("status") == "resolved" else "alert_firing"
+    return event.kind.value
+
+
+def _values(event: Event, language: Language) -> dict[str, Any]:
+    values: dict[str, Any] = {name: _safe(str(value)) for name, value in event.data.items()}
+    values["short"] = str(event.data.get("job_id", ""))[:8]
+    if event.kind is EventKind.JOB_ENDED and language == "ja":
+        values["status"] = Speaker("ja").code("job", str(event.data.get("status")))
+    for name in ("reason", "error"):
+        values[name] = translate(values.get(name, ""), language)
+    return values
+
+
+class _Lenient(dict[str, Any]):
+    """Values of an event that an earlier version wrote with fewer fields."""
+
+    def __missing__(self, _name: str) -> str:
+        return "-"
+
+
+def _say(pair: Pair, language: Language, values: Mapping[str, Any]) -> str:
+    return pair[language == "ja"].format_map(_Lenient(values))
+
+
+def _safe(text: str) -> str:
+    """Return a text of others in one line, cut, and without what calls people in a chat."""
+    short = clean(text)[:_MOST_TEXT]
+    return _MENTION.sub(lambda found: found[0] + _NO_JOINER, short)

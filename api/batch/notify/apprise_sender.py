@@ -1,0 +1,122 @@
+"""Sending one message through apprise, which is loaded with the first of them.
+
+Apprise opens its own sockets: every address of the host is checked just before, and apprise looks the name up anew. A
+name server that answers differently in between is not noticed (docs/how-to/get-notified.md says so).
+"""
+
+import asyncio
+import logging
+import re
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from batch.errors import InvalidRequest
+from batch.kit.dns import Lookup, look_up
+from batch.kit.http.reply import Reply
+from batch.notify.apprise_urls import FIXED, MAIL, check_apprise_url, find_target, reword
+from batch.notify.url_guard import UrlGuard, check_address
+
+_NAME = "apprise"
+#: The seconds that apprise may take to connect, and to read.
+_CONNECT_S, _READ_S = 5.0, 10.0
+_STATUS = re.compile(r"error=(\d{3})\b")
+
+
+@dataclass(frozen=True, slots=True)
+class AppriseSender:
+    """Sends messages to services that apprise knows; never raises for what a receiver does.
+
+    Attributes:
+        lookup: resolves host names.
+        timeout_s: seconds for everything together; apprise's thread may go on a little longer.
+
+    """
+
+    guard: UrlGuard
+    lookup: Lookup = look_up
+    timeout_s: float = 20.0
+
+    async def send(self, url: str, title: str, body: str, *, message_id: str) -> Reply:
+        """Send a message once; the reply has the status of HTTP where apprise says it, and 200 for a delivery."""
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                service = check_apprise_url(url, self.guard).service
+                plugin = await asyncio.to_thread(_load, url)
+                if plugin is None:
+                    return Reply(None, failure=f"apprise does not understand the URL of service {service}")
+                await self._check(service, plugin)
+                return await asyncio.to_thread(_send, plugin, title, body, message_id)
+        except TimeoutError:
+            return Reply(None, failure=f"no answer within {self.timeout_s:g} s")
+        except InvalidRequest as e:
+            return Reply(None, failure=f"could not connect: {e.message}")
+        except OSError as e:
+            return Reply(None, failure=f"could not connect: {e.strerror or type(e).__name__}")
+
+    async def _check(self, service: str, plugin: Any) -> None:
+        """Check where apprise will go, by what apprise made of the URL: its parser is another than ours."""
+        if service in FIXED:
+            return
+        if service in MAIL:
+            host, port, is_safe = plugin.smtp_host, plugin.port, plugin.secure_mode != "insecure"
+        else:
+            is_safe = service != "json"
+            host, port = plugin.host, plugin.port or (443 if is_safe else 80)
+        target = find_target(self.guard, host, port, is_mail=service in MAIL, is_safe=is_safe)
+        if target.is_trusted:
+            return
+        for address in await self.lookup(target.destination.host, target.destination.port):
+            try:
+                check_address(address)
+            except InvalidRequest as e:
+                raise InvalidRequest(reword(e.message), pointer=e.pointer) from e
+
+
+class _LastWords(logging.Handler):
+    """Keeps the HTTP status of what apprise logs of a failure: the rest may hold the URL, and is dropped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status: int | None = None
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # Records have no thread where logging is told to leave it out.
+        if threading.get_ident() == self._thread and (found := _STATUS.search(record.getMessage())):
+            self.status = int(found[1])
+
+
+def _load(url: str) -> Any:
+    """Return apprise's object for a URL, None where it does not understand it."""
+    import apprise  # noqa: PLC0415  0.7 s and 40 MB, for those who send only
+
+    log = logging.getLogger(_NAME)
+    # Its lines may hold the URL; ours say what happened.
+    log.propagate = False
+    log.setLevel(logging.WARNING)
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
+    # A redirect would lead to an address that nobody has checked.
+    asset = apprise.AppriseAsset(app_id="Kaboom", app_desc="Kaboom", http_redirects=False)
+    plugin = apprise.Apprise.instantiate(url, asset=asset)
+    if plugin is not None:
+        plugin.socket_connect_timeout, plugin.socket_read_timeout = _CONNECT_S, _READ_S
+    return plugin
+
+
+def _send(plugin: Any, title: str, body: str, message_id: str) -> Reply:
+    import apprise  # noqa: PLC0415  the same
+
+    if isinstance(getattr(plugin, "headers", None), dict):
+        plugin.headers["X-Kaboom-Message"] = message_id
+    words = _LastWords()
+    log = logging.getLogger(_NAME)
+    log.addHandler(words)
+    try:
+        is_sent = plugin.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT)
+    finally:
+        log.removeHandler(words)
+    if is_sent:
+        return Reply(200)
+    return Reply(words.status, failure="apprise could not deliver it")

@@ -1,0 +1,13 @@
+"""What a caller may ask of a delivery."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from batch.kit.request import Request
+
+
+class DeliverRequest(Request):
+    """Whose messages to send."""
+
+    channel_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] = Field(description="the channel; 32 hex digits")

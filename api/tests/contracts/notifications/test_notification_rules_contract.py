@@ -1,0 +1,86 @@
+"""Channels and rules, kept by PostgreSQL and by memory alike."""
+
+from dataclasses import replace
+
+import pytest
+
+from app.ledger.notifications.model import EventKind
+from app.ledger.notifications.port import MAX_CHANNELS, Notifications
+from batch.errors import Conflict, NotFound
+from tests.fixtures.notifications.rules import make_channel, make_rule, set_up
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_channel_is_returned_as_it_was_kept(stores: Notifications) -> None:
+    new = make_channel(sealed=b"\x00\xff", is_enabled=False)
+    kept = await stores.rules.add_channel(new)
+    assert replace(kept, created_at=None, updated_at=None) == new
+    assert await stores.rules.load_channel("team", new.channel_id) == kept
+    assert await stores.rules.list_channels("team") == [kept]
+
+
+async def test_a_rule_is_returned_as_it_was_kept(stores: Notifications) -> None:
+    channel = await stores.rules.add_channel(make_channel())
+    new = make_rule(
+        channel,
+        EventKind.DATA_INCOMPLETE,
+        EventKind.ALERT,
+        only={"market": ("TSE_PRIME", "TSE_GROWTH")},
+        quiet_from="22:00",
+        quiet_until="07:00",
+        digest_minutes=60,
+        deadline="18:00",
+        language="en",
+    )
+    kept = await stores.rules.add_rule(new)
+    assert replace(kept, created_at=None, updated_at=None) == new
+    assert await stores.rules.load_rule("team", new.rule_id) == kept
+    assert await stores.rules.list_deadlines() == {"18:00"}
+    await stores.rules.change_rule("team", new.rule_id, {"is_enabled": False})
+    assert await stores.rules.list_deadlines() == set()
+
+
+async def test_another_owner_finds_neither(stores: Notifications) -> None:
+    channel, rule = await set_up(stores)
+    assert (await stores.rules.list_channels("other"), await stores.rules.list_rules("other")) == ([], [])
+    for question in (
+        stores.rules.load_channel("other", channel.channel_id),
+        stores.rules.change_channel("other", channel.channel_id, {"name": "x"}),
+        stores.rules.delete_channel("other", channel.channel_id),
+        stores.rules.load_rule("other", rule.rule_id),
+        stores.rules.change_rule("other", rule.rule_id, {"name": "x"}),
+        stores.rules.delete_rule("other", rule.rule_id),
+        stores.rules.add_rule(make_rule(channel, owner="other")),
+    ):
+        with pytest.raises(NotFound):
+            await question
+
+
+async def test_names_are_unique_among_an_owners(stores: Notifications) -> None:
+    channel, rule = await set_up(stores)
+    other = await stores.rules.add_channel(make_channel())
+    await stores.rules.add_channel(make_channel(owner="other", name=channel.name))
+    for question in (
+        stores.rules.add_channel(make_channel(name=channel.name)),
+        stores.rules.change_channel("team", other.channel_id, {"name": channel.name}),
+        stores.rules.add_rule(make_rule(channel, name=rule.name)),
+    ):
+        with pytest.raises(Conflict, match="is there already"):
+            await question
+
+
+async def test_a_channel_that_a_rule_uses_is_not_dropped(stores: Notifications) -> None:
+    channel, rule = await set_up(stores)
+    with pytest.raises(Conflict, match="is used by a rule"):
+        await stores.rules.delete_channel("team", channel.channel_id)
+    await stores.rules.delete_rule("team", rule.rule_id)
+    await stores.rules.delete_channel("team", channel.channel_id)
+    assert await stores.rules.list_channels("team") == []
+
+
+async def test_an_owner_has_so_many_channels_at_most(stores: Notifications) -> None:
+    for _ in range(MAX_CHANNELS):
+        await stores.rules.add_channel(make_channel())
+    with pytest.raises(Conflict, match="limit"):
+        await stores.rules.add_channel(make_channel())
