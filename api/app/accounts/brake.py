@@ -12,6 +12,8 @@ from batch.errors import StoreError
 #: An attempt waits at most this long for the shared counts; then the process counts alone for `_ALONE_S`.
 _PATIENCE_S = 1.0
 _ALONE_S = 5.0
+#: So long a wait takes ten failures in a row: nobody mistypes that often.
+STORM_S = 20.0
 
 
 class LoginBrake:
@@ -22,10 +24,15 @@ class LoginBrake:
         self._own = MemoryLoginFailures(clock)
         self._shared: LoginFailures | None = None
         self._alone_until = float("-inf")
+        self._tell: Callable[[str], Awaitable[None]] | None = None
 
     def share(self, failures: LoginFailures | None) -> None:
         """Use the counts that API processes share; with None, this process counts alone."""
         self._shared = failures
+
+    def tell_storms(self, tell: Callable[[str], Awaitable[None]]) -> None:
+        """Have `tell` called with the network of each attempt that must wait for STORM_S or longer."""
+        self._tell = tell
 
     async def begin(self, account: str | None, address: str) -> None:
         """Count an attempt of an account and of the network of an address.
@@ -36,6 +43,8 @@ class LoginBrake:
         """
         network = network_of(address)
         wait_s = await self._ask(lambda failures: failures.begin(account, network))
+        if wait_s >= STORM_S and self._tell:
+            await self._tell(network)
         if wait_s > 0:
             raise TooManyLogins("too many failed logins: wait before the next one", retry_after_s=max(1, wait_s))
 

@@ -11,6 +11,7 @@ from app.accounts.directory import Directory
 from app.accounts.logins import Logins
 from app.accounts.passwords import Passwords
 from app.accounts.sessions import Sessions
+from app.accounts.storms import LoginStorms
 from app.accounts.trail import AuditTrail
 from app.auth.guard import Authenticator
 from app.auth.ingest_tokens import IngestTokens
@@ -56,6 +57,7 @@ class Accounts:
         self.directory.open(parts.accounts)
         self.trail.open(parts.audit)
         self._brake.share(parts.login_failures)
+        self._brake.tell_storms(LoginStorms(parts.notifications.log).tell)
 
     async def _load_keys(self) -> Sequence[bytes]:
         """Return the keys of JWT_SECRET_KEY, else the one that all API processes share in the ledger."""

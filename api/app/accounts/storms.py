@@ -1,0 +1,39 @@
+"""Tells of logins that fail again and again, once an hour for each network."""
+
+from collections import OrderedDict
+
+import structlog
+
+from app.ledger.notifications.model import Event, EventKind
+from app.ledger.notifications.port import NotificationLog
+from batch.errors import StoreError
+from batch.kit.clock import Clock, utc_now
+
+#: So many are remembered as told; the ledger keeps each once anyway.
+_MOST = 1000
+
+_log = structlog.get_logger(__name__)
+
+
+class LoginStorms:
+    """Keeps an event of each storm."""
+
+    def __init__(self, log: NotificationLog, clock: Clock = utc_now) -> None:
+        self._log = log
+        self._clock = clock
+        self._told: OrderedDict[str, None] = OrderedDict()
+
+    async def tell(self, network: str) -> None:
+        """Keep that logins of a network fail again and again; an unavailable ledger is told with the next one."""
+        now = self._clock()
+        event_id = f"login_storm:{network}:{now:%Y-%m-%dT%H}"
+        if event_id in self._told:
+            return
+        try:
+            await self._log.note([Event(event_id, EventKind.LOGIN_STORM, now, data={"who": network})])
+        except StoreError as e:
+            _log.warning("storm_not_kept", reason=e.message)
+            return
+        self._told[event_id] = None
+        if len(self._told) > _MOST:
+            self._told.popitem(last=False)

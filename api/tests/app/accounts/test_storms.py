@@ -1,0 +1,39 @@
+"""Logins that fail again and again are told, once an hour."""
+
+import pytest
+
+from app.accounts.brake import LoginBrake
+from app.accounts.storms import LoginStorms
+from app.errors import TooManyLogins
+from app.ledger.notifications.model import EventKind, MessageQuery
+from app.notifications.routing import route
+from tests.fixtures.notifications.rules import NOW, later, memory_notifications, set_up
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_storm_is_told_once_an_hour_and_a_slip_is_not() -> None:
+    stores, seconds, times = memory_notifications(), [0.0], [NOW]
+    await set_up(stores, EventKind.LOGIN_STORM)
+    brake = LoginBrake(lambda: seconds[0])
+    brake.tell_storms(LoginStorms(stores.log, lambda: times[0]).tell)
+
+    async def fail(times_in_a_row: int) -> None:
+        for _ in range(times_in_a_row):
+            try:
+                await brake.begin(None, "203.0.113.7")
+            except TooManyLogins as e:
+                seconds[0] += e.retry_after_s or 0.0
+                await brake.begin(None, "203.0.113.7")
+
+    async def told() -> int:
+        await stores.log.fan_out(lambda event, rules: route(event, rules, NOW), NOW)
+        return len(await stores.log.list_messages(MessageQuery("team")))
+
+    await fail(8)
+    assert await told() == 0
+    await fail(6)
+    assert await told() == 1
+    times[0] = later(3600)
+    await fail(1)
+    assert await told() == 2
