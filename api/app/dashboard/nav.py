@@ -34,6 +34,7 @@ PLACES = (
     Place("schedules", "/schedules"),
     Place("workers", "/workers"),
     Place("webhooks", "/webhooks"),
+    Place("notifications", "/notifications", scope="admin"),
     Place("quarantine", "/quarantine"),
     Place("settings", "/settings", scope="admin"),
     Place("more", "/more", "t-m", is_on_phone_only=True),

@@ -25,6 +25,8 @@ from app.dashboard.pages import (
 )
 from app.dashboard.pages.admin import audit, settings, tokens, users
 from app.dashboard.pages.backtests import compared, forms, listed, one
+from app.dashboard.pages.notifications import forms as notification_forms
+from app.dashboard.pages.notifications import listed as notifications
 from app.dashboard.pages.operations import dead_letters, quarantine, schedule_forms, schedules, webhooks, workers
 from app.dashboard.pages.portfolios import listed as portfolios
 from app.dashboard.pages.portfolios import one as portfolio
@@ -52,7 +54,7 @@ _BACKTESTS = (listed.router, forms.router, compared.router, one.router)
 _OPERATIONS = (
     *(schedules.router, schedule_forms.router, workers.router, dead_letters.router, webhooks.router, quarantine.router),
 )
-_ADMIN = (settings.router, users.router, tokens.router, audit.router)
+_ADMIN = (settings.router, users.router, tokens.router, audit.router, notifications.router, notification_forms.router)
 
 router = APIRouter(include_in_schema=False)
 

@@ -13,6 +13,7 @@ WORDS: dict[str, Pair] = {
     "nav_backtests": ("Backtests", "バックテスト"),
     "nav_portfolios": ("Portfolios", "ポートフォリオ"),
     "nav_schedules": ("Schedules", "スケジュール"),
+    "nav_notifications": ("Notifications", "通知"),
     "nav_webhooks": ("Webhooks", "Webhook"),
     "nav_quarantine": ("Quarantine", "隔離"),
     "nav_workers": ("Workers", "ワーカー"),

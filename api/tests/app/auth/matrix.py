@@ -233,6 +233,19 @@ ROWS: dict[str, Row] = {
     "POST /schedules/{schedule_id}/run": Row(_SCHEDULES, form="next=/schedules", fine={303}),
     # `DELETE` comes before it.
     "POST /schedules/{schedule_id}/remove": Row(_SCHEDULES, form="next=/schedules", fine={303, 404}),
+    "GET /notifications": Row(_ADMIN),
+    "GET /notifications/rules/new": Row(_ADMIN),
+    # The channel is none of the caller's.
+    "POST /notifications/rules": Row(_ADMIN, form="name=page&channel_id=0&events=job_ended&language=ja", fine={422}),
+    "GET /notifications/channels/new": Row(_ADMIN),
+    "POST /notifications/channels": Row(_ADMIN, form="name=page&kind=webhook&url=never", fine={422}),
+    "POST /notifications/rules/{rule_id}/switch": Row(_ADMIN, form="is_enabled=no", fine={303, 404}),
+    "POST /notifications/channels/{channel_id}/switch": Row(_ADMIN, form="is_enabled=no", fine={303, 404}),
+    "POST /notifications/channels/{channel_id}/test": Row(_ADMIN, form="next=/notifications", fine={303, 404}),
+    "POST /notifications/messages/{message_id}/again": Row(_ADMIN, form="next=/notifications", fine={303, 404, 409}),
+    # `DELETE` comes before these.
+    "POST /notifications/rules/{rule_id}/remove": Row(_ADMIN, form="next=/notifications", fine={303, 404}),
+    "POST /notifications/channels/{channel_id}/remove": Row(_ADMIN, form="next=/notifications", fine={303, 404, 409}),
     "GET /settings": Row(_ADMIN),
     "GET /users": Row(_ADMIN),
     "POST /users": Row(_ADMIN, form=f"name=page@example.com&role=viewer&password={_PASSWORD}", fine={303}),
