@@ -38,6 +38,7 @@ class AppSettings(BatchSettings):
     ingest_api_token: SecretStr | None = Field(default=None, validation_alias="INGEST_API_TOKEN")
     jwt_secret_key: SecretStr | None = Field(default=None, validation_alias="JWT_SECRET_KEY")
     supabase_url: str | None = Field(default=None, validation_alias="SUPABASE_URL")
+    supabase_anon_key: SecretStr | None = Field(default=None, validation_alias="SUPABASE_ANON_KEY")
     supabase_jwt_secret: SecretStr | None = Field(default=None, validation_alias="SUPABASE_JWT_SECRET")
     webhook_secret: SecretStr | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_SECRET")
     webhook_hosts: str | None = Field(default=None, validation_alias="KABOOM_WEBHOOK_HOSTS")
@@ -63,7 +64,9 @@ class AppSettings(BatchSettings):
     secret_project: str | None = Field(default=None, validation_alias="KABOOM_SECRET_PROJECT")
     secret_prefix: str | None = Field(default=None, validation_alias="KABOOM_SECRET_PREFIX")
 
-    @field_validator("jwt_secret_key", "supabase_url", "openrouter_key", "notification_key", mode="before")
+    @field_validator(
+        "jwt_secret_key", "supabase_url", "supabase_anon_key", "openrouter_key", "notification_key", mode="before"
+    )
     @classmethod
     def _drop_unused(cls, value: object) -> object:
         # Cloud Run starts nothing whose secret has no version, so a deployment without logins or models has this one.

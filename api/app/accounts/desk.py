@@ -70,7 +70,12 @@ def _build_supabase(settings: "AppSettings") -> SupabaseTokens | None:
     if settings.supabase_url is None:
         return None
     secret = settings.supabase_jwt_secret
-    return SupabaseTokens(settings.supabase_url, legacy_secret=secret.get_secret_value() if secret else None)
+    anon = settings.supabase_anon_key
+    return SupabaseTokens(
+        settings.supabase_url,
+        legacy_secret=secret.get_secret_value() if secret else None,
+        anon_key=anon.get_secret_value() if anon else None,
+    )
 
 
 async def accounts_of(request: Request) -> Accounts:

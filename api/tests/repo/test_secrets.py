@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from app.settings import NOT_KEPT, AppSettings, secret_name, secret_variables
+from app.settings import NOT_KEPT, AppSettings, secret_variables
 from tests.fixtures.repo import secret_names
 from tests.fixtures.repo.repository import ROOT, load_text
 from tests.fixtures.repo.secret_names import (
     FILES,
     SCALER,
-    UNREAD,
     in_example,
     in_manifest,
     in_reference,
@@ -43,7 +42,6 @@ def disagreements(texts: Mapping[str, str]) -> Iterator[str]:
     known = kept_variables()
     wanted = known.keys() | FILES
     yield from _differ("the settings", {*known} | REPORT, {*known})
-    yield from (f"{name} is read by a setting: it is not UNREAD" for name in UNREAD & set(secret_variables()))
     table = in_table(texts[TABLE])
     yield from _differ(TABLE, {*wanted} | SCALER, set(table))
     yield from (f"{TABLE}: {s} is {v}" for s, v in table.items() if known.get(s, v) != v)
@@ -82,7 +80,6 @@ def test_all_name_the_same(texts: dict[str, str]) -> None:
 
 
 def test_what_is_no_setting_is_an_explicit_list() -> None:
-    assert {secret_name(variable) for variable in UNREAD} <= REPORT
     assert {*kept_variables()} - REPORT == {"notification-key", "webhook-secret"}
 
 
@@ -116,12 +113,11 @@ def test_a_planted_difference_is_told(texts: dict[str, str], path: str, old: str
 
 
 def test_a_setting_that_nobody_else_knows_is_told(texts: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    known = secret_variables() | {"OTHER_TOKEN": "other_token", "SUPABASE_ANON_KEY": "supabase_anon_key"}
+    known = secret_variables() | {"OTHER_TOKEN": "other_token"}
     for place in (globals(), vars(secret_names)):
         monkeypatch.setitem(place, "secret_variables", lambda: known)
     found = list(disagreements(texts))
     assert f"{TERRAFORM}: no other-token" in found
-    assert "SUPABASE_ANON_KEY is read by a setting: it is not UNREAD" in found
 
 
 def test_secrets_that_no_deployment_keeps_are_settings_too() -> None:

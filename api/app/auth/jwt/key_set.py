@@ -23,7 +23,9 @@ _MOST_BYTES = 64 * 1024
 class KeySet:
     """The keys by `kid`. Concurrent callers share one request."""
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, url: str, *, api_key: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+        # The gateway of a project that is hosted by oneself may want its key for this path, too.
+        self._headers = {"Accept": "application/json"} | ({"apikey": api_key} if api_key else {})
         self._http = HttpClient(url, timeout_s=_ANSWER_S, max_bytes=_MOST_BYTES, connections=1)
         self._clock = clock
         self._keys: dict[str, tuple[str, object]] = {}
@@ -57,7 +59,7 @@ class KeySet:
         from app.auth.jwt.codec import parse_key_set  # noqa: PLC0415  loaded when the token's head was read
 
         self._asked_at = self._clock()
-        reply = await self._http.get(KEYS_PATH, params={}, headers={"Accept": "application/json"})
+        reply = await self._http.get(KEYS_PATH, params={}, headers=self._headers)
         if reply.status != 200:
             self._failure = reply.failure or f"it answered {reply.status}"
             return

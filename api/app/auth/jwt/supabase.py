@@ -22,8 +22,8 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 class SupabaseTokens:
     """Verifies the JWTs of one Supabase project."""
 
-    def __init__(self, url: str, *, legacy_secret: str | None = None) -> None:
-        """Take the project's address, and its legacy JWT secret if it still signs with one.
+    def __init__(self, url: str, *, legacy_secret: str | None = None, anon_key: str | None = None) -> None:
+        """Take the project's address, its legacy JWT secret if it still signs with one, and its public API key.
 
         Raises:
             ConfigurationError: the address is not that of a project, or the secret is too short.
@@ -34,7 +34,7 @@ class SupabaseTokens:
         self._secret = legacy_secret.encode() if legacy_secret else None
         if self._secret is not None:
             check_key_length("SUPABASE_JWT_SECRET", self._secret)
-        self._keys = KeySet(self._url)
+        self._keys = KeySet(self._url, api_key=anon_key or "")
 
     async def verify(self, token: bytes, head: Head) -> Claims | None:
         """Return what a JWT of the project says; None if it is invalid.

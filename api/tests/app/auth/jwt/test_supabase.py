@@ -61,6 +61,11 @@ async def test_the_legacy_secret_verifies_only_where_it_is_set(project: Project)
     assert await verify(legacy(project), SupabaseTokens(project.url)) is None
 
 
+async def test_the_keys_are_asked_for_with_the_public_api_key(project: Project) -> None:
+    assert await verify(project.sign(), SupabaseTokens(project.url, anon_key="sb-publishable"))
+    assert project.api_key == "sb-publishable"
+
+
 @pytest.mark.parametrize(
     "values",
     [
