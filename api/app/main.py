@@ -14,6 +14,7 @@ from app.accounts.browser_login import BrowserLogin
 from app.accounts.desk import Accounts
 from app.accounts.routes import router as accounts_router
 from app.address_limit import AddressLimiter
+from app.ai_analysis.routes import router as analysis_router
 from app.auth.guard import Authenticator
 from app.auth.ingest_tokens import IngestTokens, parse_ingest_tokens
 from app.backtest.routes import router as backtest_router
@@ -117,6 +118,7 @@ def create_app(settings: AppSettings | None = None, *, authenticators: Sequence[
     app.include_router(backtest_router)
     app.include_router(notifications_router)
     app.include_router(rules_router)
+    app.include_router(analysis_router)
     install_openapi(app)
     install_dashboard(app, release=chosen.release)
     if chosen.metrics_port:

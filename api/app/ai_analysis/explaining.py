@@ -1,14 +1,19 @@
-"""The facts of an ingest job, from the ledger."""
+"""The facts of a job of the caller, from the ledger."""
 
+import orjson
+
+from app.jobs.model import Job
 from app.jobs.queues import Queue
+from app.ledger.files.port import JobFiles
 from app.ledger.port import JobHistory
+from batch.analysis.facts.backtest import gather_backtest
 from batch.analysis.facts.ingest import gather_ingest
 from batch.analysis.facts.model import Facts
 from batch.errors import Conflict, NotFound
 from batch.market.outcome import is_fine
 
 
-async def gather_job(history: JobHistory, job_id: str, owner: str) -> Facts:
+async def gather_ingest_job(history: JobHistory, job_id: str, owner: str) -> Facts:
     """Return what became of the items of an owner's ingest job.
 
     Raises:
@@ -17,13 +22,34 @@ async def gather_job(history: JobHistory, job_id: str, owner: str) -> Facts:
         StoreError: the ledger cannot be reached.
 
     """
-    job = await history.load(Queue.INGEST, job_id)
-    if job is None or job.owner != owner:
-        raise NotFound(f"job {job_id} does not exist in queue {Queue.INGEST}")
-    if not job.status.is_final:
-        raise Conflict(f"job {job_id} was {job.status}, expected one that has ended")
+    job = await _load(history, Queue.INGEST, job_id, owner)
     chunks = await history.load_chunks(job_id)
     notes = [(note.outcome, note.message) for chunk in chunks for note in chunk.tally.notes]
     failures = [(outcome, message) for outcome, message in notes if not is_fine(outcome)]
     progress = {"total": job.total, "done": job.done, "failed": job.failed, "cancelled": job.cancelled}
     return gather_ingest(job_id, progress, job.outcomes, failures)
+
+
+async def gather_backtest_job(history: JobHistory, files: JobFiles, job_id: str, owner: str) -> Facts:
+    """Return what an owner's backtest or sweep found.
+
+    Raises:
+        NotFound: the owner has no backtest of this id.
+        Conflict: it has not ended, or ended without a result.
+        StoreError: the ledger cannot be reached.
+
+    """
+    job = await _load(history, Queue.BACKTEST, job_id, owner)
+    summary = await files.load(job_id, "summary.json")
+    if summary is None:
+        raise Conflict(f"job {job_id} was {job.status}, and has no result")
+    return gather_backtest(job_id, orjson.loads(summary))
+
+
+async def _load(history: JobHistory, queue: Queue, job_id: str, owner: str) -> Job:
+    job = await history.load(queue, job_id)
+    if job is None or job.owner != owner:
+        raise NotFound(f"job {job_id} does not exist in queue {queue}")
+    if not job.status.is_final:
+        raise Conflict(f"job {job_id} was {job.status}, expected one that has ended")
+    return job

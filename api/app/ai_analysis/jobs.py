@@ -1,6 +1,6 @@
 """The kind of job that analyses; loaded by the API and by workers, and imports nothing heavy."""
 
-from app.ai_analysis.check import check_analysis
+from app.ai_analysis.check import check_analysis, scopes_of
 from app.ai_analysis.results import AnalysisResult
 from app.jobs.job_type import JobType
 from app.jobs.queues import Queue
@@ -9,13 +9,14 @@ from batch.analysis.request import AnalysisRequest
 ANALYSE = JobType(
     name="ai_analysis.analyse",
     queue=Queue.AI_ANALYSIS,
-    summary="Analyse symbols, or explain an ingest job, with sources for every number",
+    summary="Analyse symbols, a portfolio, an ingest job or a backtest, with sources for every number",
     notes=(
         "Without models, a local analyst answers by fixed rules. The result is information only, "
         "no investment advice, and starts nothing. `dry_run` shows what would be sent to models."
     ),
     request=AnalysisRequest,
     check=check_analysis,
+    scopes_of=scopes_of,
     run="app.ai_analysis.tasks:analyse",
     result=AnalysisResult,
     is_schedulable=True,

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from app.ai_analysis.explaining import gather_job
+from app.ai_analysis.check import POSITIONS_STAY
+from app.ai_analysis.explaining import gather_backtest_job, gather_ingest_job
+from app.ai_analysis.holdings import Holdings, add_holdings
 from app.ai_analysis.results import AnalysisResult, Preview, SubjectAnalysis
 from app.ai_analysis.showing import show_analysis, show_preview
 from app.engine.run.worker import Run
@@ -14,7 +17,7 @@ from batch.analysis.models.asking import Asker
 from batch.analysis.prompt import VERSION, build_prompt
 from batch.analysis.report import Analysis, analyse_by_models, analyse_by_rules
 from batch.analysis.request import AnalysisRequest
-from batch.analysis.vocabulary import disclaimer
+from batch.analysis.vocabulary import Kind, disclaimer
 from batch.errors import Conflict, InvalidRequest
 from batch.scripts.run_analysis import find_models, gather_facts, resolve_session
 
@@ -26,46 +29,66 @@ async def analyse(run: Run) -> AnalysisResult:
     """Analyse the subjects of a request one after the other.
 
     Raises:
-        NotFound: the job to explain does not exist.
-        Conflict: that job has not ended, or this one was cancelled.
+        NotFound: the owner has no such job or portfolio.
+        Conflict: that job has not ended or has no result, or this one was cancelled.
         InvalidRequest: the session is not one that has opened, or models cannot be asked any more.
         StoreError: bars or the ledger could not be read, or spending not be recorded.
 
     """
-    request = AnalysisRequest.parse(run.request)
-    is_job = request.kind == "ingest"
-    last = None if is_job else resolve_session(request, run.parts.settings)
-    asker = _find_asker(run, request)
+    work = await _prepare(run)
+    request = work.request
     analyses, previews = list[SubjectAnalysis](), list[Preview]()
-    async for facts in _gather(run, request, last):
+    async for facts in _gather(run, work):
         if request.dry_run:
-            previews.append(show_preview(build_prompt(facts, request.language), facts.subject, asker))
+            previews.append(show_preview(build_prompt(facts, request.language), facts.subject, work.asker))
         else:
-            analyses.append(show_analysis(await _analyse(run, facts, request, asker), request.language))
+            analyses.append(show_analysis(await _analyse(run, facts, work), request.language))
     return AnalysisResult(
         kind=request.kind,
         language=request.language,
-        disclaimer=disclaimer(request.language),
+        disclaimer=disclaimer(request.language, Kind(request.kind)),
         prompt_version=f"{request.kind}-{VERSION}",
-        provider=None if is_job else request.source,
-        session=last,
+        provider=None if work.last is None else request.source,
+        session=work.last,
         cost_microdollars=sum(model.cost_microdollars for one in analyses for model in one.models),
         analyses=analyses,
         previews=previews,
     )
 
 
-def _find_asker(run: Run, request: AnalysisRequest) -> Asker | None:
-    terms = None if request.analyst == "rules" else find_models(run.parts.settings)
-    return Asker(terms, run.parts.spending, run.claim.lease.ref.job_id) if terms else None
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be analysed: the last session is None of a job; `reason` is why no model is asked."""
+
+    holdings: Holdings
+    last: date | None
+    asker: Asker | None
+    reason: str
+
+    @property
+    def request(self) -> AnalysisRequest:
+        return self.holdings.request
 
 
-async def _analyse(run: Run, facts: Facts, request: AnalysisRequest, asker: Asker | None) -> Analysis:
+async def _prepare(run: Run) -> _Work:
+    request, settings = AnalysisRequest.parse(run.request), run.parts.settings
+    holdings = await add_holdings(request, run.parts, run.owner)
+    last = None if request.is_of_job else resolve_session(holdings.request, settings)
+    terms = None if request.analyst == "rules" else find_models(settings)
+    reason = ""
+    if terms and request.portfolio_id is not None and not settings.ai_send_positions:
+        terms, reason = None, POSITIONS_STAY
+    asker = Asker(terms, run.parts.spending, run.claim.lease.ref.job_id) if terms else None
+    return _Work(holdings, last, asker, reason)
+
+
+async def _analyse(run: Run, facts: Facts, work: _Work) -> Analysis:
     """Return the consensus of models; that of the rules where models cannot be used and need not be."""
+    request, asker = work.request, work.asker
     if asker is None:
         if request.analyst == "models":
             raise InvalidRequest("analyst was models, and models cannot be asked any more", pointer="/analyst")
-        return analyse_by_rules(facts, request.language)
+        return analyse_by_rules(facts, request.language, reason=work.reason)
     if not facts.is_known:
         return analyse_by_rules(facts, request.language, reason="no bars are held")
     answers = await _while_alive(run, asker.ask_all(build_prompt(facts, request.language), facts))
@@ -88,12 +111,18 @@ async def _while_alive[T](run: Run, work: Coroutine[Any, Any, T]) -> T:
         task.cancel()
 
 
-async def _gather(run: Run, request: AnalysisRequest, last: date | None) -> AsyncIterator[Facts]:
-    if last is None:
-        yield await gather_job(run.parts.history, request.job_id or "", run.owner)
+async def _gather(run: Run, work: _Work) -> AsyncIterator[Facts]:
+    request, parts = work.request, run.parts
+    if work.last is None:
+        job_id = request.job_id or ""
+        if request.kind == Kind.BACKTEST.value:
+            yield await gather_backtest_job(parts.history, parts.files, job_id, run.owner)
+        else:
+            yield await gather_ingest_job(parts.history, job_id, run.owner)
         return
     for symbol in request.chosen:
         if run.should_stop():
             raise Conflict("the job was cancelled")
         run.report(run.chunk.tally)
-        yield await gather_facts(request, symbol, last, run.parts.settings)
+        holding = work.holdings.held.get(symbol)
+        yield await gather_facts(request, symbol, work.last, parts.settings, holding=holding)

@@ -87,10 +87,19 @@ class Needs:
             Forbidden: the caller lacks a scope; the message names it.
 
         """
-        held = (await current_principal(request)).scopes
-        for scope in self.scopes:
-            if scope not in held:
-                raise Forbidden(f"this needs the scope {scope}, and the caller has {_list(held)}")
+        require_scopes(await current_principal(request), self.scopes)
+
+
+def require_scopes(principal: Principal, scopes: Iterable[Scope]) -> None:
+    """Refuse a caller who lacks a scope.
+
+    Raises:
+        Forbidden: the caller lacks one; the message names it.
+
+    """
+    for scope in scopes:
+        if scope not in principal.scopes:
+            raise Forbidden(f"this needs the scope {scope}, and the caller has {_list(principal.scopes)}")
 
 
 def stated_scopes(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, tuple[Scope, ...] | None]]:

@@ -1,4 +1,4 @@
-"""Dropping from the ledger jobs and firings older than KABOOM_JOB_RETENTION_DAYS, and what accounts no longer need."""
+"""Dropping jobs, firings and calls of models older than KABOOM_JOB_RETENTION_DAYS, and what accounts no longer need."""
 
 from time import monotonic
 
@@ -38,9 +38,10 @@ class Pruner:
                 await self._parts.store.forget(queue, job_id)
             jobs += len(pruned)
         firings = await self._parts.schedules.prune(days=self._days)
-        if jobs or firings:
-            _log.info("ledger_pruned", jobs=jobs, firings=firings, older_than_days=self._days)
-        return jobs + firings
+        calls = await self._parts.spending.prune(days=self._days)
+        if jobs or firings or calls:
+            _log.info("ledger_pruned", jobs=jobs, firings=firings, ai_calls=calls, older_than_days=self._days)
+        return jobs + firings + calls
 
     async def _prune_accounts(self) -> int:
         ended, lines = await self._parts.accounts.prune(), await self._parts.audit.prune()

@@ -46,6 +46,7 @@ class JobType:
         lost_item: the outcome of an item whose chunk was given up.
         is_schedulable: whether a schedule may submit it.
         scope: what a caller needs to submit it.
+        scopes_of: what a caller needs besides for one request.
         example: a request, for OpenAPI.
         gauges: `module:function` that returns more readings for `/metrics`, given the engine's parts.
 
@@ -67,6 +68,7 @@ class JobType:
     lost_item: str = "lost"
     is_schedulable: bool = False
     scope: Scope = Scope.JOBS_WRITE
+    scopes_of: Callable[[Any], frozenset[Scope]] = lambda _: frozenset()
     example: Mapping[str, Any] = field(default_factory=dict)
     gauges: str = ""
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, cast
 from fastapi import Depends, Query, Response
 from pydantic import ConfigDict, Field, create_model
 
+from app.auth.guard import require_scopes
+from app.auth.principals import Principal
 from app.deps import Caller, IdempotencyKey, Jobs, digest_key
 from app.engine.lifecycle import fingerprint
 from app.jobs.job_type import JobType, refuse_internal
@@ -30,7 +32,7 @@ class SubmittedJob(Request):
 class Asking:
     """Who asks for a job, how, and the response to put headers in."""
 
-    owner: str
+    caller: Principal
     response: Response
     key: str | None
     on_overlap: str
@@ -42,7 +44,7 @@ async def _asking(
     key: IdempotencyKey = None,
     on_overlap: Annotated[Literal["join", "new"], Query(description="what the same unfinished request does")] = "join",
 ) -> Asking:
-    return Asking(caller.owner, response, key, on_overlap)
+    return Asking(caller, response, key, on_overlap)
 
 
 #: What a route that submits takes beside its body.
@@ -64,11 +66,13 @@ async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Aski
 
     Raises:
         InvalidRequest: the request cannot be carried out, or the callback leads to where it must not.
+        Forbidden: the request needs a scope that the caller lacks.
         Conflict: the same key is in flight, or was used for another request.
         StoreError: nothing was accepted.
 
     """
     wanted = _to_request(jobs, job_type, body)
+    require_scopes(asking.caller, job_type.scopes_of(body))
     if body.callback_url is not None:
         await jobs.parts.callbacks.check(body.callback_url)
     terms = Terms(
@@ -77,7 +81,7 @@ async def submit(jobs: Jobs, job_type: JobType, body: SubmittedJob, asking: Aski
         may_join=asking.on_overlap == "join",
         callback_url=body.callback_url,
     )
-    admission = await jobs.submit(job_type, wanted, owner=asking.owner, terms=terms)
+    admission = await jobs.submit(job_type, wanted, owner=asking.caller.owner, terms=terms)
     return accept(admission, jobs_path(job_type.queue), asking.response)
 
 

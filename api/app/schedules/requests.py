@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from app.auth.guard import require_scopes
+from app.auth.principals import Principal
 from app.catalog import CATALOG
 from app.jobs.job_type import refuse_internal
 from batch.errors import InvalidRequest
@@ -14,10 +16,11 @@ if TYPE_CHECKING:
     from app.settings import AppSettings
 
 
-def to_request(task: str, given: Mapping[str, Any], settings: "AppSettings") -> dict[str, Any]:
+def to_request(task: str, given: Mapping[str, Any], settings: "AppSettings", caller: Principal) -> dict[str, Any]:
     """Return the request that a schedule of a task keeps.
 
     Raises:
+        Forbidden: it needs a scope that the caller lacks.
         RequestValidationError: it does not have the form of the task's requests.
         InvalidRequest: it cannot be carried out, or names what each firing names itself.
 
@@ -34,6 +37,7 @@ def to_request(task: str, given: Mapping[str, Any], settings: "AppSettings") -> 
     job_type = CATALOG.get(task)
     try:
         request = refuse_internal(job_type.request.model_validate(given))
+        require_scopes(caller, job_type.scopes_of(request))
         return job_type.check(request, settings).to_json()
     except ValidationError as e:
         places = [{**error, "loc": ("body", "request", *error["loc"])} for error in e.errors(include_url=False)]

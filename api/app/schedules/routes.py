@@ -82,7 +82,7 @@ async def create_schedule(jobs: Jobs, caller: Caller, body: NewSchedule, respons
         owner=caller.owner,
         name=body.name,
         task=body.task,
-        request=to_request(body.task, body.request, jobs.parts.settings),
+        request=to_request(body.task, body.request, jobs.parts.settings, caller),
         timing=timing,
         missed=MissedPolicy(body.missed),
         max_late_h=body.max_late_h,
@@ -108,7 +108,7 @@ async def change_schedule(jobs: Jobs, caller: Caller, schedule_id: ScheduleId, b
     task = (await jobs.parts.schedules.load(caller.owner, schedule_id)).task
     values: dict[str, Any] = {
         "name": body.name,
-        "request": None if body.request is None else to_request(task, body.request, jobs.parts.settings),
+        "request": None if body.request is None else to_request(task, body.request, jobs.parts.settings, caller),
         "timing": body.timing(),
         "missed": body.missed and MissedPolicy(body.missed),
         "max_late_h": body.max_late_h,

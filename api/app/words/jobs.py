@@ -89,6 +89,18 @@ JOB_WORDS: dict[str, Pair] = {
     ),
     "analysis_reason": ("models were not used: {reason}", "モデルは使われませんでした：{reason}"),
     "analysis_cost": ("cost: ${dollars:.6f}", "費用：{dollars:.6f}ドル"),
+    "analysis_sends": (
+        "facts go to {destination} for {models}, at most ${dollars:.2f}; --dry-run shows them, --analyst rules sends nothing",
+        "事実データを {destination} の {models} に送信します（最大{dollars:.2f}ドル）。--dry-run で確認、--analyst rules なら送信なし",
+    ),
+    "fake_openrouter": (
+        "A fake OpenRouter listens on {url}. It knows no market and costs nothing. Set before `kaboom up`:",
+        "偽の OpenRouter が {url} で待ち受けています。市場を知らず、料金もかかりません。`kaboom up` の前に設定してください：",
+    ),
+    "fake_behaviours": (
+        "The part of a model's name before the slash chooses what it does:",
+        "モデル名の / より前の部分で動作が決まります：",
+    ),
     "analysis_stays": ("{subject}: nothing leaves; the facts are:", "{subject}：外部には何も送られません。事実："),
     "analysis_leaves": (
         "{subject}: sent to {destination} for {models}, at most ${dollars:.6f}:",

@@ -11,12 +11,13 @@ from batch.analysis.opinion import build_schema
 from batch.analysis.vocabulary import VERDICTS, Kind, Language
 
 #: Raise it with every change of the texts below, of the facts or of the schema: answers are kept by it.
-VERSION = 1
+VERSION = 2
 
 _TASK = {
     Kind.TECHNICAL: "Judge the direction of the price of one Japanese share from its bars and indicators.",
     Kind.RISK: "Judge how large the price risk of one Japanese share is.",
     Kind.INGEST: "Explain why items of a job that collects market data did not end fine.",
+    Kind.BACKTEST: "Summarise how a backtest of a strategy stands to its benchmark, and how far that can be trusted.",
 }
 _LANGUAGE = {"ja": "Japanese (です・ます)", "en": "plain English"}
 _RULES = """{task}

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from batch.analysis.vocabulary import Kind
 from batch.errors import InvalidRequest
 from batch.kit.request import Request
 from batch.market.fields import WHOLE, Day, parse_symbols
@@ -20,6 +21,7 @@ def _to_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+_Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 _Symbol = Annotated[str, Field(min_length=1, max_length=20)]
 _Symbols = Annotated[tuple[_Symbol, ...], Field(min_length=1, max_length=MOST_SYMBOLS), BeforeValidator(_to_tuple)]
 
@@ -27,15 +29,24 @@ _Symbols = Annotated[tuple[_Symbol, ...], Field(min_length=1, max_length=MOST_SY
 class AnalysisRequest(OfSource, Request):
     """What to analyse, of which bars, and by whom."""
 
-    cli_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {"symbols": ("--symbol", "-s"), "job_id": ("--job",)}
+    cli_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "symbols": ("--symbol", "-s"),
+        "job_id": ("--job",),
+        "portfolio_id": ("--portfolio",),
+    }
 
-    kind: Literal["technical", "risk", "ingest"] = Field(
-        default="technical", description="technical and risk are about symbols, ingest explains an ingest job"
+    kind: Literal["technical", "risk", "ingest", "backtest"] = Field(
+        default="technical",
+        description="technical and risk are about symbols, ingest explains an ingest job, backtest sums a backtest up",
     )
-    symbols: _Symbols | None = Field(default=None, description=f"at most {MOST_SYMBOLS}; not of kind ingest")
-    job_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = Field(
-        default=None, description="the ingest job to explain; only of kind ingest"
+    symbols: _Symbols | None = Field(
+        default=None, description=f"at most {MOST_SYMBOLS}; with a portfolio by default what costs most in it"
     )
+    portfolio_id: _Id | None = Field(
+        default=None,
+        description="adds what the portfolio holds of each symbol; needs the scope `portfolios:read`, too",
+    )
+    job_id: _Id | None = Field(default=None, description="the job to explain, of kind ingest and backtest alone")
     sessions: Annotated[int, Field(ge=30, le=1000), WHOLE] = Field(
         default=DEFAULT_SESSIONS, description="look-back in sessions"
     )
@@ -61,14 +72,21 @@ class AnalysisRequest(OfSource, Request):
 
     @model_validator(mode="after")
     def _check_subject(self) -> Self:
-        wanted, other = ("job_id", "symbols") if self.kind == "ingest" else ("symbols", "job_id")
-        if getattr(self, wanted) is None:
-            raise InvalidRequest(f"{wanted} was not set, expected it of kind {self.kind}", pointer=f"/{wanted}")
-        if getattr(self, other) is not None:
-            raise InvalidRequest(f"{other} was set, expected none of kind {self.kind}", pointer=f"/{other}")
+        given = {name: getattr(self, name) for name in ("symbols", "portfolio_id", "job_id")}
+        wanted = ("job_id",) if self.is_of_job else ("symbols", "portfolio_id")
+        if not any(given[name] is not None for name in wanted):
+            raise InvalidRequest(f"{wanted[0]} was not set, expected it of kind {self.kind}", pointer=f"/{wanted[0]}")
+        for name, value in given.items():
+            if value is not None and name not in wanted:
+                raise InvalidRequest(f"{name} was set, expected none of kind {self.kind}", pointer=f"/{name}")
         return self
 
     @property
+    def is_of_job(self) -> bool:
+        """Whether it is about a job, not about symbols."""
+        return Kind(self.kind).is_of_job
+
+    @property
     def chosen(self) -> tuple[str, ...]:
-        """The symbols as their provider writes them, each once; none of kind ingest."""
+        """The symbols as their provider writes them, each once; none where the portfolio or a job names the subject."""
         return parse_symbols(self.symbols or (), self.spec.parse_symbol)

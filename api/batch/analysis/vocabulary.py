@@ -14,6 +14,12 @@ class Kind(StrEnum):
     TECHNICAL = "technical"
     RISK = "risk"
     INGEST = "ingest"
+    BACKTEST = "backtest"
+
+    @property
+    def is_of_job(self) -> bool:
+        """Whether it is about a job, not about symbols."""
+        return self in {Kind.INGEST, Kind.BACKTEST}
 
 
 class Verdict(StrEnum):
@@ -30,14 +36,18 @@ class Verdict(StrEnum):
     QUALITY = "quality"
     STORAGE = "storage"
     MIXED = "mixed"
+    AHEAD = "ahead"
+    LEVEL = "level"
+    BEHIND = "behind"
 
 
 #: The closed set of verdicts of each kind: of a technical analysis the direction, of a risk its degree, of an ingest
-#: job what its failures come from.
+#: job what its failures come from, of a backtest how it stands to its benchmark.
 VERDICTS: Mapping[Kind, tuple[Verdict, ...]] = MappingProxyType(
     {
         Kind.TECHNICAL: (Verdict.BULLISH, Verdict.NEUTRAL, Verdict.BEARISH),
         Kind.RISK: (Verdict.LOW, Verdict.MEDIUM, Verdict.HIGH),
+        Kind.BACKTEST: (Verdict.AHEAD, Verdict.LEVEL, Verdict.BEHIND),
         Kind.INGEST: (Verdict.COMPLETE, Verdict.PROVIDER, Verdict.QUALITY, Verdict.STORAGE, Verdict.MIXED),
     }
 )
@@ -55,6 +65,9 @@ _WORDS: Mapping[Verdict, tuple[str, str]] = MappingProxyType(
         Verdict.QUALITY: ("rows failed the quality checks", "品質検査で不合格"),
         Verdict.STORAGE: ("bars could not be stored", "保存に失敗"),
         Verdict.MIXED: ("several causes", "複数の原因"),
+        Verdict.AHEAD: ("ahead of the benchmark", "ベンチマークを上回る"),
+        Verdict.LEVEL: ("about level with the benchmark", "ベンチマークと同程度"),
+        Verdict.BEHIND: ("behind the benchmark", "ベンチマークを下回る"),
     }
 )
 
@@ -73,11 +86,20 @@ _DISCLAIMER: Mapping[Language, str] = MappingProxyType(
 )
 
 
+#: What is said of a backtest besides.
+_SIMULATED: Mapping[Language, str] = MappingProxyType(
+    {
+        "en": " A backtest is a simulation on past data, and promises no future result.",
+        "ja": "バックテストは過去のデータによるシミュレーションであり、将来の成果を保証しません。",
+    }
+)
+
+
 def say_verdict(verdict: Verdict, language: Language) -> str:
     """Return a verdict in words, such as 強気."""
     return _WORDS[verdict][language == "ja"]
 
 
-def disclaimer(language: Language) -> str:
-    """Return the sentence that is on each analysis."""
-    return _DISCLAIMER[language]
+def disclaimer(language: Language, kind: Kind) -> str:
+    """Return the sentences that are on each analysis of a kind."""
+    return _DISCLAIMER[language] + (_SIMULATED[language] if kind is Kind.BACKTEST else "")

@@ -1,21 +1,25 @@
 """Gather the facts of an analysis from the bars that are kept, and find the models that may be asked."""
 
+from collections.abc import Collection
 from datetime import date
 
 import polars as pl
 
-from batch.analysis.facts.market import INDICATORS, History, gather_risk, gather_technical
+from batch.analysis.facts.market import INDICATORS, History, Holding, gather_risk, gather_technical
 from batch.analysis.facts.model import Facts
 from batch.analysis.models.terms import Budget, ModelTerms, parse_chains
 from batch.analysis.request import AnalysisRequest
 from batch.analysis.vocabulary import Kind
+from batch.bars.actions.resolve import applied_actions
 from batch.indicators.chosen import parse_indicators
 from batch.indicators.run import IndicatorTools, load_indicators
 from batch.kit.clock import utc_now
+from batch.market.action import CorporateAction
 from batch.market.bar import BarSeries
 from batch.market.bounds import resolve_last_session
-from batch.market.calendar import OLDEST_YEAR, last_sessions
+from batch.market.calendar import JST, OLDEST_YEAR, last_sessions
 from batch.market.interval import Interval
+from batch.portfolio.splits import Split, splits_of
 from batch.settings import BatchSettings
 from batch.wiring import build_action_store, build_bar_store
 
@@ -46,7 +50,21 @@ def find_models(settings: BatchSettings) -> ModelTerms | None:
     )
 
 
-async def gather_facts(request: AnalysisRequest, symbol: str, last: date, settings: BatchSettings) -> Facts:
+async def load_splits(provider: str, symbols: Collection[str], settings: BatchSettings) -> tuple[Split, ...]:
+    """Return the splits of some symbols up to today in Japan.
+
+    Raises:
+        StoreError: the store cannot be read.
+
+    """
+    notes = await build_action_store(settings).load(provider, sorted(symbols))
+    found = applied_actions(notes, until=utc_now().astimezone(JST).date())
+    return splits_of(CorporateAction(*row) for row in found.select("symbol", "ex_session", "factor").rows())
+
+
+async def gather_facts(
+    request: AnalysisRequest, symbol: str, last: date, settings: BatchSettings, *, holding: Holding | None = None
+) -> Facts:
     """Return the facts of a symbol up to the session `last`, from daily bars that are adjusted for splits.
 
     Raises:
@@ -60,7 +78,7 @@ async def gather_facts(request: AnalysisRequest, symbol: str, last: date, settin
     tools = IndicatorTools(build_bar_store(settings), build_action_store(settings), indicators, settings.indicators_dir)
     rows = (await load_indicators(series, symbol, tools, first=first, last=last)).tail(request.sessions)
     asked = request.sessions if request.is_tse else rows.height
-    history = History(symbol, _days(rows), _columns(rows), asked)
+    history = History(symbol, _days(rows), _columns(rows), asked, holding=holding)
     return gather_risk(history) if request.kind == Kind.RISK.value else gather_technical(history)
 
 

@@ -1,5 +1,6 @@
-"""`kaboom ai`: analyses of symbols and of ingest jobs."""
+"""`kaboom ai`: analyses of symbols, portfolios and jobs; and a fake OpenRouter to try them with."""
 
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import typer
@@ -7,11 +8,13 @@ import typer
 from app.ai_analysis.jobs import ANALYSE
 from app.cli.exits import CliError, Exit
 from app.cli.following import submit
-from app.cli.options import Callback, Json, Provider, Timeout, Wait
+from app.cli.options import Callback, Json, Provider, Timeout
 from app.cli.session import Session
 from batch.analysis.request import DEFAULT_SESSIONS
 
-app = typer.Typer(help="Analyse symbols and ingest jobs; information only, no investment advice.", no_args_is_help=True)
+app = typer.Typer(
+    help="Analyse symbols, portfolios and jobs; information only, no investment advice.", no_args_is_help=True
+)
 
 
 @app.command("analyse")
@@ -20,26 +23,66 @@ def analyse(
     symbols: Annotated[list[str] | None, typer.Argument(help="symbols such as 7203")] = None,
     *,
     kind: Annotated[Literal["technical", "risk"], typer.Option(help="what about the symbols")] = "technical",
+    portfolio: Annotated[str | None, typer.Option(help="with what this portfolio holds (its id)")] = None,
     job: Annotated[str | None, typer.Option(help="explain this ingest job instead")] = None,
+    backtest: Annotated[str | None, typer.Option(help="sum this backtest or sweep up instead")] = None,
     sessions: Annotated[int, typer.Option(help="look-back in sessions", min=30, max=1000)] = DEFAULT_SESSIONS,
     session: Annotated[str | None, typer.Option(help="the last session (default: newest closed)")] = None,
     provider: Provider = None,
     analyst: Annotated[Literal["auto", "rules", "models"], typer.Option(help="who analyses")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would be sent to models")] = False,
     callback_url: Callback = None,
-    wait: Wait = False,
+    wait: Annotated[bool, typer.Option(help="follow the job until it ends, and print the report")] = True,
     timeout: Timeout = None,
     json: Json = False,
 ) -> None:
-    """Analyse symbols, or explain an ingest job."""
-    if bool(symbols) == bool(job):
-        raise CliError(Exit.USAGE, "expected either symbols or --job")
+    """Analyse symbols or a portfolio, explain an ingest job, or sum a backtest up."""
     called: Session = context.obj.with_json(json)
+    if (bool(symbols or portfolio), bool(job), bool(backtest)).count(True) != 1:
+        raise CliError(Exit.USAGE, "expected symbols, --portfolio, --job or --backtest")
     body: dict[str, Any] = {"analyst": analyst, "language": called.words.language, "dry_run": dry_run}
-    if job:
-        body |= {"kind": "ingest", "job_id": job}
+    if job or backtest:
+        body |= {"kind": "ingest" if job else "backtest", "job_id": job or backtest}
     else:
-        body |= {"kind": kind, "symbols": symbols, "sessions": sessions}
-    given = {"session": session, "provider": provider, "callback_url": callback_url}
-    body |= {name: value for name, value in given.items() if value}
-    submit(called, ANALYSE.path, body, wait=wait, timeout_s=timeout)
+        body |= {"kind": kind, "symbols": symbols, "portfolio_id": portfolio, "sessions": sessions}
+    body |= {"session": session, "provider": provider, "callback_url": callback_url}
+    if analyst != "rules" and not dry_run:
+        _say_what_leaves(called)
+    given = {name: value for name, value in body.items() if value is not None}
+    submit(called, ANALYSE.path, given, wait=wait, timeout_s=timeout)
+
+
+@app.command("fake-openrouter")
+def fake_openrouter(
+    context: typer.Context,
+    *,
+    port: Annotated[int, typer.Option(help="port on this machine", min=1, max=65535)] = 8400,
+    slow_s: Annotated[float, typer.Option(help="how long `slow` models think, in seconds", min=0, max=600)] = 5.0,
+) -> None:
+    """Run a fake OpenRouter on this machine: to try analyses by models without a key, and to test what uses them."""
+    from app.cli.stack.fake_openrouter import KEY, describe, open_server  # noqa: PLC0415  a server, for this command alone
+
+    session: Session = context.obj
+    server = open_server(port, slow_s=slow_s)
+    url = f"http://127.0.0.1:{port}"
+    session.say("fake_openrouter", url=url)
+    models = 'KABOOM_AI_MODELS="good/a good/b last/c"'
+    session.show(f"export OPENROUTER_BASE_URL={url} OPENROUTER_API_KEY={KEY} {models}")
+    session.say("fake_behaviours")
+    for name, about in describe():
+        session.tell(f"  {name}: {about}")
+    with suppress(KeyboardInterrupt), server:
+        server.serve_forever()
+
+
+def _say_what_leaves(session: Session) -> None:
+    """Say where facts go before a job that asks models is submitted."""
+    if session.is_json:
+        return
+    with suppress(CliError):
+        # A token that may submit need not read.
+        found = session.client().call("GET", f"{ANALYSE.path.rpartition('/')[0]}/models")
+        if not found["is_asked"]:
+            return
+        dollars, models = found["job_budget_microdollars"] / 1_000_000, ", ".join(found["models"])
+        session.say("analysis_sends", destination=found["destination"], models=models, dollars=dollars)

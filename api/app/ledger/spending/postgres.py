@@ -1,10 +1,11 @@
 """What is spent on models, in the ledger's PostgreSQL: reservations are made one at a time, by all processes."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import date, timedelta
 from uuid import uuid4
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +13,10 @@ from app.ledger.notifications.happened import event_of_breaker, event_of_spent_d
 from app.ledger.notifications.postgres_log import note
 from app.ledger.spending.tables import AI_BREAKERS, AI_CALLS, AI_SPENDING
 from batch.analysis.models.spending import (
+    LOST,
+    PAID_H,
+    PRUNE_STEP,
+    Breaker,
     Denied,
     InFlight,
     Kept,
@@ -31,6 +36,21 @@ _LOCK = 0x6B61_6921
 _BREAKER = "openrouter"
 #: So many transactions of a process wait for the lock; the others wait here, and hold no connection.
 _AT_ONCE = 2
+#: Midnight in Japan by the server's clock: a worker whose clock is wrong books on the same day as the others.
+_TODAY = text("SELECT (clock_timestamp() AT TIME ZONE 'Asia/Tokyo')::date")
+_PRUNE = text("""
+DELETE FROM ai_calls WHERE call_id IN (
+    SELECT call_id FROM ai_calls
+    WHERE created_at < clock_timestamp() - make_interval(days => :days)
+      AND (settled_at IS NOT NULL OR expires_at < clock_timestamp())
+    ORDER BY created_at LIMIT :step FOR UPDATE SKIP LOCKED
+) RETURNING job_id, day
+""")
+_PRUNE_SCOPES = text("""
+DELETE FROM ai_spending AS s WHERE s.scope = ANY(:scopes) AND NOT EXISTS (
+    SELECT FROM ai_calls AS c WHERE c.job_id = substr(s.scope, 5) OR to_char(c.day, 'YYYY-MM-DD') = substr(s.scope, 5)
+)
+""")
 
 
 class PostgresSpending:
@@ -64,7 +84,7 @@ class PostgresSpending:
                 async with self._engine.begin() as connection:
                     found = (await connection.execute(update.returning(_C.reserved, _C.day, _C.job_id))).one_or_none()
                     if found is not None:
-                        scopes = [f"day:{found.day.isoformat()}", f"job:{found.job_id}"]
+                        scopes = scopes_of(found.day, found.job_id)
                         await _add(connection, scopes, settlement.cost - found.reserved)
 
     async def spent(self, scope: str) -> int:
@@ -74,73 +94,93 @@ class PostgresSpending:
                 return used.scalar_one_or_none() or 0
 
     async def open_breaker(self, reason: str, *, for_s: float) -> bool:
-        until = func.clock_timestamp() + timedelta(seconds=for_s)
+        now = func.clock_timestamp()
         with postgres_errors():
             async with self._engine.begin() as connection:
                 await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-                was_open = await _find_breaker(connection) is not None
-                added = insert(AI_BREAKERS).values(name=_BREAKER, reason=_storable(reason), until=until)
-                await connection.execute(
-                    added.on_conflict_do_update(
-                        index_elements=[_B.name], set_={"reason": added.excluded.reason, "until": added.excluded.until}
-                    )
-                )
-                if not was_open:
+                was = await _find_breaker(connection)
+                opened_at = was.opened_at if was else now
+                values = {"reason": _storable(reason), "until": now + timedelta(seconds=for_s), "opened_at": opened_at}
+                added = insert(AI_BREAKERS).values(name=_BREAKER, **values)
+                await connection.execute(added.on_conflict_do_update(index_elements=[_B.name], set_=values))
+                if was is None:
                     await note(connection, [event_of_breaker(_storable(reason) or "", utc_now())])
-                return not was_open
+                return was is None
+
+    async def breaker_state(self) -> Breaker | None:
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                return await _find_breaker(connection)
+
+    async def today(self) -> date:
+        with postgres_errors():
+            async with self._engine.connect() as connection:
+                return await _read_today(connection)
+
+    async def prune(self, *, days: int) -> int:
+        with postgres_errors():
+            async with self._engine.begin() as connection:
+                dropped = (await connection.execute(_PRUNE, {"days": days, "step": PRUNE_STEP})).all()
+                scopes = {scope for row in dropped for scope in scopes_of(row.day, row.job_id)}
+                if scopes:
+                    await connection.execute(_PRUNE_SCOPES, {"scopes": sorted(scopes)})
+                return len(dropped)
 
 
 async def _find_call(connection: AsyncConnection, question: Question) -> Kept | InFlight | None:
-    is_kept, is_waiting = _C.answer.is_not(None), _C.settled_at.is_(None) & (_C.expires_at > func.clock_timestamp())
+    now = func.clock_timestamp()
+    is_kept, is_waiting = _C.answer.is_not(None), _C.settled_at.is_(None) & (_C.expires_at > now)
+    may_be_paid = (_C.settled_at.is_(None) | (_C.cost > 0)) & (_C.created_at > now - timedelta(hours=PAID_H))
     newest = (
-        select(AI_CALLS)
-        .where(_C.key == question.key, is_kept | is_waiting)
-        .order_by(case((is_kept, 0), else_=1), _C.settled_at.desc())
+        select(AI_CALLS, is_waiting.label("is_waiting"))
+        .where(_C.key == question.key, is_kept | is_waiting | may_be_paid)
+        .order_by(case((is_kept, 0), (is_waiting, 1), else_=2), _C.created_at.desc())
         .limit(1)
     )
     row = (await connection.execute(newest)).one_or_none()
     if row is None:
         return None
-    if row.answer is None:
+    if row.is_waiting:
         return InFlight()
-    return Kept(
-        Settlement(
-            cost=row.cost,
-            model=row.model,
-            text=row.answer,
-            prompt_tokens=row.prompt_tokens,
-            completion_tokens=row.completion_tokens,
-            latency_ms=row.latency_ms,
-        )
-    )
+    if row.settled_at is None:
+        return Kept(Settlement(row.reserved, row.model, reason=LOST))
+    counts = {name: getattr(row, name) for name in ("prompt_tokens", "completion_tokens", "latency_ms", "reason")}
+    return Kept(Settlement(row.cost, row.model, row.answer, **counts))
 
 
 async def _reserve(connection: AsyncConnection, question: Question, budget: Budget) -> Reserved | Denied:
-    if reason := await _find_breaker(connection):
-        return Denied(f"the breaker is open: {reason}")
-    day, job = scopes_of(question)
+    if breaker := await _find_breaker(connection):
+        return Denied(f"the breaker is open: {breaker.reason}")
+    booked_on = question.day or await _read_today(connection)
+    day, job = scopes_of(booked_on, question.job_id)
     rows = await connection.execute(select(_S.scope, _S.used).where(_S.scope.in_([day, job])).with_for_update())
     used = {row.scope: row.used for row in rows}
     if denied := deny(question, budget, day=used.get(day, 0), job=used.get(job, 0)):
         if denied.is_day_spent:
-            await note(connection, [event_of_spent_day(question.day, denied.reason, utc_now())])
+            await note(connection, [event_of_spent_day(booked_on, denied.reason, utc_now())])
         return denied
     await _add(connection, [day, job], question.most)
     call_id = uuid4().hex
-    values = {name: getattr(question, name) for name in ("key", "job_id", "day", "model", "prompt_version")}
+    values = {name: getattr(question, name) for name in ("key", "job_id", "model", "prompt_version")}
+    values |= {"day": booked_on, "reserved": question.most}
     expires_at = func.clock_timestamp() + timedelta(seconds=question.for_s)
-    added = AI_CALLS.insert().values(call_id=call_id, reserved=question.most, expires_at=expires_at, **values)
-    await connection.execute(added)
+    await connection.execute(AI_CALLS.insert().values(call_id=call_id, expires_at=expires_at, **values))
     return Reserved(call_id)
 
 
-async def _find_breaker(connection: AsyncConnection) -> str | None:
-    open_ = select(_B.reason).where(_B.name == _BREAKER, _B.until > func.clock_timestamp())
-    reason: str | None = (await connection.execute(open_)).scalar_one_or_none()
-    return reason
+async def _find_breaker(connection: AsyncConnection) -> Breaker | None:
+    open_ = select(AI_BREAKERS).where(_B.name == _BREAKER, _B.until > func.clock_timestamp())
+    row = (await connection.execute(open_)).one_or_none()
+    # The release before did not write when it opened; its breaker is over within an hour.
+    return None if row is None else Breaker(row.reason, row.opened_at or row.until, row.until)
 
 
-async def _add(connection: AsyncConnection, scopes: list[str], amount: int) -> None:
+async def _read_today(connection: AsyncConnection) -> date:
+    today: date = (await connection.execute(_TODAY)).scalar_one()
+    return today
+
+
+async def _add(connection: AsyncConnection, scopes: Iterable[str], amount: int) -> None:
     # In one order, so that two settlements never wait for each other.
     for scope in sorted(scopes):
         added = insert(AI_SPENDING).values(scope=scope, used=amount)

@@ -35,6 +35,8 @@ AI_CALLS = Table(
     Column("settled_at", DateTime(timezone=True)),
     Index("ai_calls_kept", "key", postgresql_where=text("answer IS NOT NULL OR settled_at IS NULL")),
     Index("ai_calls_by_job", "job_id"),
+    Index("ai_calls_by_key", "key"),
+    Index("ai_calls_by_age", "created_at"),
 )
 
 #: While a row's time has not come, no model is asked.
@@ -44,4 +46,5 @@ AI_BREAKERS = Table(
     Column("name", Text, primary_key=True),
     Column("reason", Text, nullable=False),
     Column("until", DateTime(timezone=True), nullable=False),
+    Column("opened_at", DateTime(timezone=True)),
 )

@@ -15,8 +15,18 @@ ANALYSIS_DETAILS: tuple[Pair, ...] = (
         "job {job_id} was {status}, expected one that has ended",
         "ジョブ {job_id} は {status} です。終了したジョブを指定してください",
     ),
-    ("expected either symbols or --job", "銘柄か --job のどちらかを指定してください"),
     ("analyst was models and {why}", "分析者が models ですが、{why}"),
+    (
+        "KABOOM_AI_SEND_POSITIONS is false: what a portfolio holds is not sent to models",
+        "KABOOM_AI_SEND_POSITIONS が false のため、保有内容はモデルに送られません",
+    ),
+    ("the portfolio holds nothing, and no symbols were given", "保有銘柄がなく、銘柄の指定もありません"),
+    ("job {job_id} was {status}, and has no result", "ジョブ {job_id} は {status} で、結果がありません"),
+    (
+        "expected symbols, --portfolio, --job or --backtest",
+        "銘柄、--portfolio、--job、--backtest のいずれかを指定してください",
+    ),
+    ("port {port} could not be opened: {reason}", "ポート {port} を開けません：{reason}"),
     ("OPENROUTER_API_KEY is not set", "OPENROUTER_API_KEY が設定されていません"),
     ("KABOOM_AI_MODELS is not set", "KABOOM_AI_MODELS が設定されていません"),
     (
@@ -37,6 +47,11 @@ ANALYSIS_DETAILS: tuple[Pair, ...] = (
         "1日の予算{most}マイクロドルのうち{used}を使用済みで、{needed}が必要です",
     ),
     ("the breaker is open: {why}", "一時的に停止しています：{why}"),
+    (
+        "the same was asked before, and may have been paid: {why}",
+        "同じ内容はすでに問い合わせ済みで、料金が発生した可能性があります：{why}",
+    ),
+    ("its worker was lost", "処理中のワーカーが失われました"),
     ("there was no time left", "時間切れです"),
     ("the job was cancelled", "ジョブは中止されました"),
 )

@@ -13,7 +13,7 @@ class FaultCode(StrEnum):
 
     SCHEMA = "schema"  # not the JSON that was asked for
     SUBJECT = "subject"  # about another symbol or job
-    VERDICT = "verdict"  # a verdict of another kind of analysis
+    VERDICT = "verdict"  # a verdict of another kind of analysis, or one that the numbers refute
     SOURCE = "source"  # a claim cites a row or a field that does not exist
     VALUE = "value"  # a claim has another number than its source row
     NUMBER = "number"  # a number in the text is no claim of its point

@@ -11,7 +11,7 @@ from batch.analysis.checks.numbers import Cited, find_numbers
 from batch.analysis.checks.wording import find_wording, normalize
 from batch.analysis.facts.model import Facts
 from batch.analysis.opinion import Claim, Opinion, Point
-from batch.analysis.vocabulary import VERDICTS
+from batch.analysis.vocabulary import VERDICTS, Kind, Verdict
 
 #: The most bytes of an answer: eight points of six claims need less.
 MOST_BYTES = 64 << 10
@@ -63,8 +63,22 @@ def _find_faults(opinion: Opinion, facts: Facts) -> Iterator[Fault]:
         yield Fault(FaultCode.SUBJECT, "/subject", opinion.subject)
     if opinion.verdict not in VERDICTS[facts.kind]:
         yield Fault(FaultCode.VERDICT, "/verdict", opinion.verdict)
+    elif _contradicts(opinion.verdict, facts):
+        yield Fault(FaultCode.VERDICT, "/verdict", f"{opinion.verdict}, which the data contradict")
     for n, point in enumerate(opinion.points):
         yield from _find_in_point(point, facts, f"/points/{n}")
+
+
+def _contradicts(verdict: Verdict, facts: Facts) -> bool:
+    # Whatever texts of others say.
+    if facts.kind is Kind.INGEST:
+        return (verdict is Verdict.COMPLETE) != (not facts.get("failed"))
+    excess, sharpe, other = (facts.get(name) for name in ("excess_return_pct", "sharpe", "benchmark_sharpe"))
+    if facts.kind is not Kind.BACKTEST or excess is None or sharpe is None or other is None:
+        return False
+    # Level is always defensible.
+    is_behind, is_ahead = excess < 0 and sharpe < other, excess > 0 and sharpe > other
+    return (verdict is Verdict.AHEAD and is_behind) or (verdict is Verdict.BEHIND and is_ahead)
 
 
 def _find_in_point(point: Point, facts: Facts, where: str) -> Iterator[Fault]:

@@ -18,6 +18,15 @@ _SHORT = 20
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """What the caller holds of a symbol: shares, their average cost in yen, and per cent of the portfolio's cost."""
+
+    shares: int
+    average_cost: float
+    cost_share_pct: float
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """Daily bars of a symbol, oldest first, with columns of indicators; and how many sessions were asked for."""
 
@@ -26,6 +35,7 @@ class History:
     columns: Mapping[str, Sequence[float | None]]
     asked: int
     name: str = ""
+    holding: Holding | None = None
 
     def column(self, name: str) -> list[float]:
         """Return the numbers of a column that are known."""
@@ -49,8 +59,24 @@ def gather_risk(history: History) -> Facts:
 def _gather(kind: Kind, history: History, rows: Sequence[SourceRow]) -> Facts:
     held = len(history.sessions)
     coverage = {"sessions": history.asked, "bars": held, "missing": max(history.asked - held, 0)}
-    found = tuple(row for row in (*rows, SourceRow(f"{history.symbol}/coverage", coverage)) if row.values)
+    others = (SourceRow(f"{history.symbol}/coverage", coverage), _position(history))
+    found = tuple(row for row in (*rows, *others) if row.values)
     return Facts(kind, history.symbol, found, name=clean_text(history.name))
+
+
+def _position(history: History) -> SourceRow:
+    holding, name = history.holding, f"{history.symbol}/position"
+    if holding is None:
+        return SourceRow(name, {})
+    close = _last(history.columns["close"])
+    values = {
+        "position_shares": float(holding.shares),
+        "average_cost": round(holding.average_cost, 2),
+        "cost_share_pct": round(holding.cost_share_pct, 2),
+    }
+    if close is not None and holding.average_cost > 0:
+        values["unrealised_pct"] = round(100 * (close / holding.average_cost - 1), 2)
+    return SourceRow(name, values)
 
 
 def _row(history: History, name: str, values: Mapping[str, float | None]) -> SourceRow:

@@ -48,7 +48,7 @@ class Facts:
     @property
     def is_known(self) -> bool:
         """Whether there is anything to judge: the newest bar of a symbol, or a job."""
-        return self.kind is Kind.INGEST or self.get("close") is not None
+        return self.kind.is_of_job or self.get("close") is not None
 
     def find(self, source: str) -> SourceRow | None:
         """Return the row of an id."""
@@ -69,7 +69,8 @@ class Facts:
         return {"subject": self.subject, **named, "rows": [row.to_json() for row in self.rows]}
 
 
-_PRICES = frozenset({"open", "high", "low", "close", "range_high", "range_low", "turnover_20"})
+_YEN = frozenset({"open", "high", "low", "close", "range_high", "range_low", "turnover_20"})
+_YEN |= {"average_cost", "fees", "final_equity"}
 _PRICE_STEMS = ("sma_", "ema_", "bbands_", "atr_")
 
 
@@ -77,11 +78,11 @@ def unit_of(name: str) -> str:
     """Return the unit of a field: `percent`, `yen`, `shares`, `times`, or "" for a plain number."""
     if name.endswith("_pct"):
         return "percent"
-    if name == "volume":
+    if name in {"volume", "position_shares"}:
         return "shares"
     if name.startswith("volume_ratio"):
         return "times"
-    return "yen" if name in _PRICES or name.startswith(_PRICE_STEMS) else ""
+    return "yen" if name in _YEN or name.startswith(_PRICE_STEMS) else ""
 
 
 def clean_text(text: str) -> str:

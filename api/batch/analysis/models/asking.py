@@ -14,10 +14,8 @@ from batch.analysis.models.spending import Denied, InFlight, Kept, Question, Set
 from batch.analysis.models.terms import ModelTerms
 from batch.analysis.prompt import Prompt
 from batch.analysis.report import Answer, Ending
-from batch.kit.clock import utc_now
 from batch.kit.http.client import HttpClient
 from batch.kit.retry import backoff_s
-from batch.market.calendar import JST
 
 _MOST_TRIES = 3
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
@@ -82,7 +80,6 @@ class _Asking:
         self._question = Question(
             key=hashlib.sha256(version.encode() + b"\0" + body).hexdigest(),
             job_id=asker.job_id,
-            day=utc_now().astimezone(JST).date(),
             model=model,
             prompt_version=version,
             most=asker.terms.most_cost(body),
@@ -101,8 +98,7 @@ class _Asking:
         while self.answer.tries < _MOST_TRIES and self._left_s() > 0:
             found = await self._spending.reserve(self._question, self._terms.budget)
             if isinstance(found, Kept):
-                self.answer = replace(self.answer, is_kept=True)
-                return found.settlement
+                return self._take(found.settlement)
             if isinstance(found, Denied):
                 # Of an earlier try the reason says more.
                 if not self.answer.tries:
@@ -119,6 +115,12 @@ class _Asking:
                 return None
         return None
 
+    def _take(self, kept: Settlement) -> Settlement | None:
+        """Return an answer that was paid before; None of a call that gave none, and may have been paid."""
+        reason = "" if kept.text is not None else f"the same was asked before, and may have been paid: {kept.reason}"
+        self.answer = replace(self.answer, is_kept=True, ending=Ending.FAILED, reason=reason)
+        return None if reason else kept
+
     async def _try(self, call_id: str) -> Told:
         """Make one call and settle it; a call that is broken off here stays reserved."""
         began_at, left_s = self._loop.time(), max(self._left_s(), 0.1)
@@ -128,7 +130,7 @@ class _Asking:
             reply = await client.post(PATH, self._body, params={}, headers=build_headers(self._terms))
         finally:
             await client.close()
-        told = read_reply(reply)
+        told = read_reply(reply).without(self._terms.key)
         cost = self._question.most if told.cost is None else told.cost
         self.answer = replace(
             self.answer,

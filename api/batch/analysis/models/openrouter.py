@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
+from batch.analysis.checks.judge import MOST_BYTES
 from batch.analysis.facts.model import clean_text
 from batch.analysis.models.terms import MOST_TOKENS, ModelTerms
 from batch.analysis.prompt import Prompt
@@ -31,7 +32,7 @@ class Told:
         text: the text of the answer; None where there is none.
         cost: micro-dollars, rounded up; None where it is not known, so that all that was reserved counts.
         failure: why there is no text.
-        may_pass: whether another try may help.
+        may_pass: whether another try may help, and this one was not paid.
         is_out_of_credit: the account has no credit.
 
     """
@@ -45,6 +46,12 @@ class Told:
     may_pass: bool = False
     retry_after_s: float | None = None
     is_out_of_credit: bool = False
+
+    def without(self, secret: str) -> Self:
+        """Return it without a secret in its texts, which are kept; of a long text a part that is refused as well."""
+        hidden = {name: getattr(self, name).replace(secret, "[secret]") for name in ("model", "failure")}
+        text = None if self.text is None else self.text.replace(secret, "[secret]")[: MOST_BYTES + 1]
+        return replace(self, text=text, **hidden)
 
 
 def build_body(prompt: Prompt, chain: Sequence[str], terms: ModelTerms) -> bytes:
@@ -99,13 +106,13 @@ def _read_choice(values: dict[str, Any], known: Told) -> Told:
     if "error" in values:
         code = _mapping(values["error"]).get("code")
         failure = f"the server answered 200 with an error: {_find_message(values)}".rstrip(": ")
-        is_broke = code == OUT_OF_CREDIT
-        return replace(known, failure=failure, may_pass=code in _PASSING, is_out_of_credit=is_broke)
+        is_broke, may_pass = code == OUT_OF_CREDIT, code in _PASSING and known.cost == 0
+        return replace(known, failure=failure, may_pass=may_pass, is_out_of_credit=is_broke)
     choices = values.get("choices")
     choice = _mapping(choices[0]) if isinstance(choices, list) and choices else {}
     ending, text = choice.get("finish_reason"), _mapping(choice.get("message")).get("content")
     if ending == "error":
-        return replace(known, failure="the model ended with an error", may_pass=True)
+        return replace(known, failure="the model ended with an error", may_pass=known.cost == 0)
     if ending == "length":
         return replace(known, failure="the answer was cut off at its longest length")
     if not isinstance(text, str) or not text:

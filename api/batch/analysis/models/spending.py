@@ -1,10 +1,17 @@
 """The port to what is spent on models: money is reserved before a call and settled after it; answers are kept."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 from batch.analysis.models.terms import Budget
+
+#: Hours in which a call that gave no answer, and may have been paid, is not made again by anybody.
+PAID_H = 24
+#: What is said of a call whose worker was lost.
+LOST = "its worker was lost"
+#: The most old calls that one step of `Spending.prune` drops.
+PRUNE_STEP = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,19 +20,19 @@ class Question:
 
     Attributes:
         key: the SHA-256 of all that is asked; the same content has the same key.
-        day: the day in Japan on whose budget it is.
         most: the most micro-dollars that it can cost.
-        for_s: seconds after which a call that was not settled counts as lost, and may be made again.
+        for_s: seconds after which a call that was not settled counts as lost.
+        day: the day on whose budget it is; None for today in Japan, by the clock of the ledger.
 
     """
 
     key: str
     job_id: str
-    day: date
     model: str
     prompt_version: str
     most: int
     for_s: float
+    day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The same content was asked before: its answer."""
+    """The same content was asked before: its answer, or why it has none although it may have been paid."""
 
     settlement: Settlement
 
@@ -66,6 +73,15 @@ class Denied:
 
     reason: str
     is_day_spent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """An open breaker: no model is asked `until` then. `opened_at` tells one opening from another."""
+
+    reason: str
+    opened_at: datetime
+    until: datetime
 
 
 class Spending(Protocol):
@@ -90,10 +106,22 @@ class Spending(Protocol):
         """Deny all calls for some seconds; return whether the breaker was closed before."""
         ...
 
+    async def breaker_state(self) -> Breaker | None:
+        """Return the open breaker; None where it is closed. Until it closes, `opened_at` stays the same."""
+        ...
 
-def scopes_of(question: Question) -> tuple[str, str]:
-    """Return the scopes of the day and of the job on whose budgets a question is."""
-    return f"day:{question.day.isoformat()}", f"job:{question.job_id}"
+    async def today(self) -> date:
+        """Return the day in Japan on whose budget a call is now."""
+        ...
+
+    async def prune(self, *, days: int) -> int:
+        """Drop calls older than so many days with what they cost, PRUNE_STEP at most; return how many."""
+        ...
+
+
+def scopes_of(day: date, job_id: str) -> tuple[str, str]:
+    """Return the scopes of a day and of a job."""
+    return f"day:{day.isoformat()}", f"job:{job_id}"
 
 
 def deny(question: Question, budget: Budget, *, day: int, job: int) -> Denied | None:

@@ -24,6 +24,10 @@ _CAUSES: Mapping[str, Verdict] = MappingProxyType(
         "outcome_write_failed": Verdict.STORAGE,
     }
 )
+#: Said of a symbol that the caller holds.
+_HELD = ("position", "unrealised", "weight")
+#: So many trades say something about a strategy.
+_LEAST_TRADES = 30
 #: A verdict, its confidence from 0 to 1, and the names of its sentences.
 type _Ruling = tuple[Verdict, float, Sequence[str]]
 
@@ -36,6 +40,7 @@ def give_opinion(facts: Facts, language: Language) -> Opinion:
 
     """
     verdict, confidence, names = _RULES[facts.kind](facts)
+    names = [*names, *_HELD]
     points: list[Point] = [point for name in names if (point := write_point(name, facts, language))]
     if not points:
         raise ValueError(f"facts of {facts.subject} had no known field")
@@ -105,6 +110,24 @@ def _rule_ingest(facts: Facts) -> _Ruling:
     return (first, round(share, 2), names) if share >= 0.8 else (Verdict.MIXED, 0.5, names)
 
 
+def _rule_backtest(facts: Facts) -> _Ruling:
+    names = ["tested_return", "tested_sharpe", "tested_drawdown", "costs", "many_trials", "out_of_sample"]
+    excess, sharpe, other = facts.get("excess_return_pct"), facts.get("sharpe"), facts.get("benchmark_sharpe")
+    if (facts.get("trades") or 0) < _LEAST_TRADES:
+        names.insert(0, "few_trades")
+    if excess is None or sharpe is None or other is None:
+        return Verdict.LEVEL, 0.1, names
+    confidence = 0.4 if names[0] == "few_trades" else 0.7
+    if excess > 0 and sharpe > other:
+        return Verdict.AHEAD, confidence, names
+    return (Verdict.BEHIND if excess < 0 and sharpe < other else Verdict.LEVEL), confidence, names
+
+
 _RULES: Mapping[Kind, Callable[[Facts], _Ruling]] = MappingProxyType(
-    {Kind.TECHNICAL: _rule_technical, Kind.RISK: _rule_risk, Kind.INGEST: _rule_ingest}
+    {
+        Kind.TECHNICAL: _rule_technical,
+        Kind.RISK: _rule_risk,
+        Kind.INGEST: _rule_ingest,
+        Kind.BACKTEST: _rule_backtest,
+    }
 )

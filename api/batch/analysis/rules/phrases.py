@@ -85,5 +85,42 @@ PHRASES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "The most frequent cause concerns {cause_1_items} items.",
             "最も多い原因は{cause_1_items}件に当てはまります。",
         ),
+        "position": (
+            "The position has {position_shares} at an average cost of {average_cost}.",
+            "保有は{position_shares}、平均取得単価は{average_cost}です。",
+        ),
+        "unrealised": (
+            "Against the average cost the close is {unrealised_pct}.",
+            "平均取得単価に対する終値の騰落率は{unrealised_pct}です。",
+        ),
+        "weight": (
+            "The position is {cost_share_pct} of the portfolio's cost.",
+            "取得金額に占める割合は{cost_share_pct}です。",
+        ),
+        "tested_return": (
+            "The strategy returned {total_return_pct}, the benchmark {benchmark_return_pct}.",
+            "戦略の収益率は{total_return_pct}、ベンチマークは{benchmark_return_pct}です。",
+        ),
+        "tested_sharpe": (
+            "The Sharpe ratio is {sharpe}, that of the benchmark {benchmark_sharpe}.",
+            "シャープレシオは{sharpe}、ベンチマークは{benchmark_sharpe}です。",
+        ),
+        "tested_drawdown": (
+            "The deepest drawdown is {deepest_drawdown_pct}.",
+            "最大ドローダウンは{deepest_drawdown_pct}です。",
+        ),
+        "few_trades": (
+            "Only {trades} trades were made, too few for a judgement.",
+            "約定は{trades}件だけで、判断には足りません。",
+        ),
+        "costs": ("Fees took {fees} in {trades} trades.", "約定{trades}件の手数料は{fees}です。"),
+        "many_trials": (
+            "It is the best of {trials} trials; luck is excluded with {luck_excluded_pct}.",
+            "{trials}通りの試行のうち最良の結果で、偶然でない確率は{luck_excluded_pct}です。",
+        ),
+        "out_of_sample": (
+            "Out of sample the strategy returned {test_return_pct}.",
+            "検証期間の収益率は{test_return_pct}です。",
+        ),
     }
 )

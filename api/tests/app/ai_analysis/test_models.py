@@ -35,7 +35,7 @@ async def api(fake: FakeOpenRouter, folder: Path, models: str, **values: Any) ->
 
 
 async def test_the_majority_of_models_is_the_result_with_its_cost(fake: FakeOpenRouter, tmp_path: Path) -> None:
-    async with api(fake, tmp_path, "good/a good/b bearish/c") as http:
+    async with api(fake, tmp_path, "good/a good/b last/c") as http:
         result = (await end_of(http, ANALYSE, BODY))["result"]
         (one,) = result["analyses"]
         assert (one["analyst"], one["verdict"], one["verdict_words"]) == ("models", "bullish", "強気")
@@ -48,7 +48,7 @@ async def test_the_majority_of_models_is_the_result_with_its_cost(fake: FakeOpen
 
 
 async def test_three_verdicts_are_no_consensus(fake: FakeOpenRouter, tmp_path: Path) -> None:
-    async with api(fake, tmp_path, "good/a neutral/b bearish/c") as http:
+    async with api(fake, tmp_path, "good/a second/b last/c") as http:
         (one,) = (await end_of(http, ANALYSE, BODY))["result"]["analyses"]
     assert (one["verdict"], one["verdict_words"], one["points"]) == (None, None, [])
 

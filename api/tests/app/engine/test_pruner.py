@@ -1,7 +1,7 @@
 """The pruner works off a backlog, rests when there is nothing, and forgets in Redis what the ledger has dropped."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -9,8 +9,12 @@ from app.engine.parts import Parts
 from app.engine.pruner import Pruner
 from app.engine.reaper import Reaper
 from app.jobs.model import JobStatus
+from app.ledger.spending.memory import MemorySpending
 from app.settings import load_settings
+from batch.analysis.models.spending import Question
+from batch.analysis.models.terms import Budget
 from batch.errors import ConfigurationError
+from batch.kit.clock import utc_now
 from tests.fixtures.jobs.job_runs import submit
 
 pytestmark = pytest.mark.anyio
@@ -34,6 +38,15 @@ async def test_an_old_job_is_dropped_from_the_ledger_and_from_redis(parts: Parts
     await Pruner(parts).step()
     assert await parts.history.load("ingest", job_id) is None
     assert await parts.store.load("ingest", [job_id]) == [None]
+
+
+async def test_old_calls_of_models_are_dropped(parts: Parts) -> None:
+    asked = Question("key", "job", "a/b", "technical-1", 100, 60.0, date(2020, 1, 1))
+    spending = MemorySpending(lambda: datetime.now(UTC) - timedelta(days=401))
+    await spending.reserve(asked, Budget(10**9, 10**9))
+    spending._clock = utc_now
+    await Pruner(replace(parts, spending=spending)).step()
+    assert await spending.spent("job:job") == await spending.spent("day:2020-01-01") == 0
 
 
 async def test_after_an_empty_step_nothing_is_looked_for_soon(parts: Parts) -> None:

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
+from batch.analysis.facts.backtest import gather_backtest
 from batch.analysis.facts.ingest import gather_ingest
 from batch.analysis.facts.market import History, gather_risk, gather_technical
 from batch.analysis.facts.model import Facts
@@ -43,6 +44,15 @@ def ingest_facts(message: str = "the provider answered 502") -> Facts:
     outcomes = {"ok": 1600, "no_trades": 14, "provider_error": 30, "write_failed": 7}
     failures = [("provider_error", message)] * 30 + [("write_failed", "the disk was full")] * 7
     return gather_ingest("a" * 32, {"total": 1651, "done": 1614, "failed": 37}, outcomes, failures)
+
+
+def backtest_facts(*, strategy: str = "sma_cross", **changes: Any) -> Facts:
+    """Return facts of a run that lost to its benchmark."""
+    metrics = {"total_return": 0.0381, "cagr": 0.0073, "volatility": 0.174, "sharpe": 0.124, "max_drawdown": -0.366}
+    metrics |= {"hit_rate": 0.324, "exposure": 0.484, "trades": 34.0, "fees": 578529.94, "final_equity": 10380730.06}
+    benchmark = {"name": "7203", "total_return": 0.429, "cagr": 0.072, "sharpe": 0.402, "max_drawdown": -0.304}
+    run = {"strategy": strategy, "metrics": metrics, "benchmark": benchmark, "session_count": 1249, "symbols": 1}
+    return gather_backtest("b" * 32, run | {"missing": 0} | changes)
 
 
 def answer(text: str = "終値は2,871.5円です。", **changes: Any) -> dict[str, Any]:

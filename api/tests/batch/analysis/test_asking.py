@@ -75,6 +75,7 @@ async def test_what_is_sent_is_the_prompt_with_a_closed_schema_and_no_tools(fake
         ("wrong-enum/m", "schema at /verdict"),
         ("broken/m", "schema at /"),
         ("chatty/m", "schema at /"),
+        ("long/m", "schema at /: more than 65536 bytes"),
     ],
 )
 async def test_an_answer_that_fails_a_check_is_refused_and_paid_once(
@@ -92,7 +93,10 @@ async def test_an_answer_that_fails_a_check_is_refused_and_paid_once(
         ("broke/m", "the server answered 402: Insufficient credits", 1),
         ("down/m", "the server answered 502: down", 3),
         ("late-error/m", "the server answered 200 with an error: it fell over", 3),
+        ("lost-error/m", "the server answered 200 with an error: it fell over", 1),
         ("ended/m", "the model ended with an error", 3),
+        ("ended-paid/m", "the model ended with an error", 1),
+        ("huge/m", "the answer was longer than 1,048,576 bytes", 1),
         ("cut/m", "the answer was cut off at its longest length", 1),
         ("empty/m", "the answer has no text", 1),
         ("no-json/m", "the answer has no text", 1),
@@ -147,6 +151,23 @@ async def test_the_same_content_is_paid_once(fake: FakeOpenRouter) -> None:
     assert len(fake.requests) == 2
 
 
+@pytest.mark.parametrize("model", ["cut/m", "ended-paid/m", "lost-error/m", "hang-up/m", "huge/m"])
+async def test_what_was_or_may_be_paid_without_an_answer_is_not_asked_again(fake: FakeOpenRouter, model: str) -> None:
+    spending = MemorySpending()
+    (first,) = await asker(fake, model, spending).ask_all(PROMPT, FACTS)
+    (again,) = await asker(fake, model, spending).ask_all(PROMPT, FACTS)
+    assert (again.ending, again.cost, again.is_kept, len(fake.requests)) == (Ending.FAILED, 0, True, 1)
+    assert again.reason == f"the same was asked before, and may have been paid: {first.reason}"
+
+
+async def test_an_answer_with_the_key_in_it_is_kept_without_it(fake: FakeOpenRouter) -> None:
+    spending = MemorySpending()
+    (answer,) = await asker(fake, "confessing/m", spending).ask_all(PROMPT, FACTS)
+    assert (answer.ending, answer.opinion) == (Ending.REFUSED, None)
+    assert KEY not in repr(answer)
+    assert KEY not in repr(spending._calls)
+
+
 async def test_a_budget_that_is_too_small_asks_nobody(fake: FakeOpenRouter) -> None:
     answer = await ask_one(fake, "good/m", budget=Budget(job=100, day=10**8))
     assert (answer.ending, fake.requests) == (Ending.NOT_ASKED, [])
@@ -162,7 +183,7 @@ async def test_an_unknown_cost_counts_as_all_that_was_reserved(fake: FakeOpenRou
 
 
 async def test_models_agree_by_majority_of_those_asked(fake: FakeOpenRouter) -> None:
-    answers = await asker(fake, "good/a good/b bearish/c").ask_all(PROMPT, FACTS)
+    answers = await asker(fake, "good/a good/b last/c").ask_all(PROMPT, FACTS)
     found = analyse_by_models(FACTS, answers).consensus
     assert (found.verdict, found.agreed, found.asked) == ("bullish", 2, 3)
     answers = await asker(fake, "good/a liar/b html/c").ask_all(PROMPT, FACTS)

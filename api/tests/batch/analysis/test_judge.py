@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from batch.analysis.checks.faults import FaultCode
 from batch.analysis.checks.judge import judge_answer
 from batch.analysis.facts.model import Facts
-from tests.batch.analysis.cases import answer, ingest_facts, technical_facts
+from tests.batch.analysis.cases import answer, backtest_facts, ingest_facts, technical_facts
 
 FACTS = technical_facts()
 CLOSE = {"source": "7203/bar/2026-11-27", "field": "close", "value": 2871.5}
@@ -96,6 +96,17 @@ def test_periods_of_cited_fields_may_be_written() -> None:
 )
 def test_a_false_or_forbidden_sentence_is_refused(text: str, code: FaultCode) -> None:
     assert code in codes(answer(text))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "facts"), [("complete", ingest_facts()), ("ahead", backtest_facts())], ids=["ingest", "backtest"]
+)
+def test_a_verdict_that_the_numbers_refute_is_refused(verdict: str, facts: Facts) -> None:
+    row = facts.rows[0]
+    name, value = next(iter(row.values.items()))
+    claims = [{"source": row.id, "field": name, "value": value}]
+    told = answer(subject=facts.subject, verdict=verdict, points=[{"text": "データの通りです。", "claims": claims}])
+    assert codes(told, facts) == {FaultCode.VERDICT}
 
 
 def test_a_negative_number_without_its_sign_is_refused() -> None:

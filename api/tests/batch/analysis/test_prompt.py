@@ -5,11 +5,11 @@ import pytest
 
 from batch.analysis.facts.model import Facts
 from batch.analysis.opinion import build_schema
-from batch.analysis.prompt import build_prompt
+from batch.analysis.prompt import VERSION, build_prompt
 from batch.analysis.vocabulary import VERDICTS, Kind
-from tests.batch.analysis.cases import ingest_facts, risk_facts, technical_facts
+from tests.batch.analysis.cases import backtest_facts, ingest_facts, risk_facts, technical_facts
 
-ALL = (technical_facts(name="トヨタ自動車"), risk_facts(), ingest_facts())
+ALL = (technical_facts(name="トヨタ自動車"), risk_facts(), ingest_facts(), backtest_facts())
 
 
 @pytest.mark.parametrize("facts", ALL, ids=lambda facts: facts.kind)
@@ -17,7 +17,7 @@ def test_the_same_facts_give_the_same_prompt(facts: Facts) -> None:
     first, again = build_prompt(facts, "ja"), build_prompt(facts, "ja")
     assert first == again
     assert first.key == again.key
-    assert first.version == f"{facts.kind}-1"
+    assert first.version == f"{facts.kind}-{VERSION}"
     assert build_prompt(facts, "en").key != first.key
 
 

@@ -1,17 +1,20 @@
 """The rules analyst says the same of the same facts, and passes the checks that models must pass."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.analysis.checks.judge import judge_answer, judge_opinion
 from batch.analysis.facts.ingest import gather_ingest
-from batch.analysis.facts.market import History, gather_risk, gather_technical
+from batch.analysis.facts.market import History, Holding, gather_risk, gather_technical
 from batch.analysis.facts.model import Facts
 from batch.analysis.rules.analyst import give_opinion
 from batch.analysis.rules.phrases import PHRASES
 from batch.analysis.vocabulary import VERDICTS, Language, Verdict
-from tests.batch.analysis.cases import ingest_facts, make_history, risk_facts, technical_facts
+from tests.batch.analysis.cases import backtest_facts, ingest_facts, make_history, risk_facts, technical_facts
 
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
 PRICES = st.lists(st.floats(min_value=0.5, max_value=200_000), min_size=1, max_size=120)
@@ -71,6 +74,38 @@ def test_a_job_is_explained_by_its_causes() -> None:
         "37 of 1,651 items failed.",
         "The provider failed for 30 items.",
     ]
+
+
+SHARES = st.one_of(st.none(), st.floats(min_value=-0.99, max_value=9.0))
+
+
+@given(st.tuples(SHARES, SHARES, SHARES), st.integers(0, 500), st.sampled_from(["run", "sweep"]))
+def test_its_opinions_of_any_backtest_pass_the_checks(
+    shares: tuple[float | None, float | None, float | None], trades: int, kind: str
+) -> None:
+    found, other, tested = shares
+    metrics = {"total_return": found, "sharpe": found, "max_drawdown": -0.3, "trades": float(trades), "fees": 10.5}
+    benchmark = {"name": "7203", "total_return": other, "sharpe": other}
+    changes: dict[str, Any] = {"metrics": metrics, "benchmark": benchmark}
+    if kind == "sweep":
+        changes |= {"best": [{"test": {"total_return": tested}}], "trials": 6, "lost": 0, "deflated_sharpe": 0.71}
+    check(backtest_facts(**changes))
+
+
+def test_a_backtest_that_lost_to_its_benchmark_is_behind() -> None:
+    opinion = give_opinion(backtest_facts(), "en")
+    assert opinion.verdict == Verdict.BEHIND
+    assert opinion.points[0].text == "The strategy returned 3.81%, the benchmark 42.9%."
+
+
+def test_a_position_is_told_with_its_cost_and_weight() -> None:
+    holding = Holding(300, 1200.0, 62.5)
+    facts = gather_technical(replace(make_history([1500.0] * 100), holding=holding))
+    check(facts)
+    texts = [point.text for point in give_opinion(facts, "en").points]
+    assert "The position has 300 shares at an average cost of 1,200 yen." in texts
+    assert "Against the average cost the close is 25%." in texts
+    assert "The position is 62.5% of the portfolio's cost." in texts
 
 
 @pytest.mark.parametrize("name", PHRASES)

@@ -2,14 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
 from app.ledger.spending.memory import MemorySpending
 from app.ledger.spending.postgres import PostgresSpending
-from batch.analysis.models.spending import Denied, InFlight, Kept, Question, Reserved, Settlement, Spending
+from batch.analysis.models.spending import (
+    LOST,
+    Denied,
+    InFlight,
+    Kept,
+    Question,
+    Reserved,
+    Settlement,
+    Spending,
+)
 from batch.analysis.models.terms import Budget
 from batch.kit.postgres.engine import connect_postgres
 
@@ -32,10 +41,7 @@ async def spending(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncI
 
 
 def ask(key: str = "", *, job: str = "", most: int = 100, day: date | None = None, for_s: float = 60.0) -> Question:
-    # Each test has a day of its own.
-    return Question(
-        key or uuid4().hex, job or uuid4().hex, day or date(2026, 11, 27), "a/b", "technical-1", most, for_s
-    )
+    return Question(key or uuid4().hex, job or uuid4().hex, "a/b", "technical-1", most, for_s, day)
 
 
 async def reserve(spending: Spending, question: Question, budget: Budget = WIDE) -> str:
@@ -90,19 +96,63 @@ async def test_the_same_content_is_paid_once(spending: Spending) -> None:
     assert await spending.spent(f"job:{again.job_id}") == 0
 
 
-async def test_a_call_without_an_answer_may_be_made_again(spending: Spending) -> None:
+async def test_a_free_call_without_an_answer_may_be_made_again(spending: Spending) -> None:
     question = ask()
     await spending.settle(await reserve(spending, question), Settlement(0, "a/b", reason="the server answered 502"))
     await reserve(spending, question)
 
 
-async def test_a_lost_call_may_be_made_again_and_stays_counted(spending: Spending) -> None:
+async def test_a_paid_call_without_an_answer_is_not_made_again(spending: Spending) -> None:
+    question = ask()
+    cut = Settlement(9, "a/b", reason="the answer was cut off", completion_tokens=2_000, latency_ms=5)
+    await spending.settle(await reserve(spending, question), cut)
+    assert await spending.reserve(ask(question.key), WIDE) == Kept(cut)
+
+
+async def test_a_lost_call_is_not_made_again_and_stays_counted(spending: Spending) -> None:
     question = ask(most=100, for_s=-1.0)
     lost = await reserve(spending, question)
-    await spending.settle(await reserve(spending, question), Settlement(40, "a/b", text="{}"))
-    assert await spending.spent(f"job:{question.job_id}") == 140
-    await spending.settle(lost, Settlement(30, "a/b"))
-    assert await spending.spent(f"job:{question.job_id}") == 70
+    assert await spending.reserve(ask(question.key), WIDE) == Kept(Settlement(100, "a/b", reason=LOST))
+    assert await spending.spent(f"job:{question.job_id}") == 100
+    # Its worker was only slow.
+    told = Settlement(30, "a/b", text="{}")
+    await spending.settle(lost, told)
+    assert await spending.reserve(ask(question.key), WIDE) == Kept(told)
+    assert await spending.spent(f"job:{question.job_id}") == 30
+
+
+async def test_a_call_is_on_the_budget_of_today_in_japan(spending: Spending) -> None:
+    scope = f"day:{await spending.today()}"
+    before = await spending.spent(scope)
+    await reserve(spending, ask(most=70))
+    assert await spending.spent(scope) == before + 70
+
+
+async def test_the_breaker_tells_when_it_opened_and_until_when(spending: Spending) -> None:
+    assert await spending.breaker_state() is None
+    await spending.open_breaker("the server answered 402", for_s=60)
+    first = await spending.breaker_state()
+    await spending.open_breaker("the server answered 402: again", for_s=600)
+    second = await spending.breaker_state()
+    assert first is not None
+    assert second is not None
+    assert (second.opened_at, second.reason) == (first.opened_at, "the server answered 402: again")
+    assert second.until > first.until > first.opened_at
+
+
+async def test_old_calls_are_dropped_with_what_they_cost(spending: Spending) -> None:
+    day = date(2102, 1, 1)
+    settled, waiting = ask(day=day), ask(day=day)
+    await spending.settle(await reserve(spending, settled), Settlement(9, "a/b", text="{}"))
+    await reserve(spending, waiting)
+    assert await spending.prune(days=1) == 0
+    while await spending.prune(days=-1):
+        pass
+    assert await spending.spent(f"job:{settled.job_id}") == 0
+    # A call that is under way stays, and so does its day.
+    assert await spending.spent(f"job:{waiting.job_id}") == 100
+    assert await spending.spent(f"day:{day}") == 109
+    assert await spending.reserve(ask(waiting.key), WIDE) == InFlight()
 
 
 async def test_an_open_breaker_denies_calls_and_not_kept_answers(spending: Spending) -> None:
@@ -112,3 +162,18 @@ async def test_an_open_breaker_denies_calls_and_not_kept_answers(spending: Spend
     assert not await spending.open_breaker("the server answered 402", for_s=60)
     assert await spending.reserve(ask(), WIDE) == Denied("the breaker is open: the server answered 402")
     assert isinstance(await spending.reserve(paid, WIDE), Kept)
+
+
+async def test_a_clock_that_jumps_over_midnight_in_japan_books_each_call_on_its_day() -> None:
+    moments = [datetime(2026, 11, 27, 14, 59, 59, tzinfo=UTC)]
+    spending, budget = MemorySpending(lambda: moments[0]), Budget(job=10**9, day=100)
+    late = await reserve(spending, ask(most=100), budget)
+    assert isinstance(await spending.reserve(ask(most=1), budget), Denied)
+    moments[0] += timedelta(seconds=1)
+    await reserve(spending, ask(most=60), budget)
+    await spending.settle(late, Settlement(40, "a/b", text="{}"))
+    assert [await spending.spent(f"day:2026-11-{day}") for day in (27, 28)] == [40, 60]
+    # Back again: what is left of the day before is its own.
+    moments[0] -= timedelta(seconds=1)
+    assert isinstance(await spending.reserve(ask(most=61), budget), Denied)
+    await reserve(spending, ask(most=60), budget)

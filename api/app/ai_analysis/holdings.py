@@ -1,0 +1,49 @@
+"""What a caller's portfolio holds of each symbol."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.engine.parts import Parts
+from batch.analysis.facts.market import Holding
+from batch.analysis.request import MOST_SYMBOLS, AnalysisRequest
+from batch.errors import InvalidRequest
+from batch.portfolio.book import replay
+from batch.scripts.run_analysis import load_splits
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What is analysed of a request: the request itself with its provider and symbols, and what is held of them."""
+
+    request: AnalysisRequest
+    held: Mapping[str, Holding]
+
+
+async def add_holdings(request: AnalysisRequest, parts: Parts, owner: str) -> Holdings:
+    """Return a request with what its portfolio holds today; one without a portfolio as it is.
+
+    Raises:
+        NotFound: the owner has no such portfolio.
+        InvalidRequest: it holds nothing, and no symbols were given.
+        Conflict: a corporate action has changed since an entry was booked, and a position would be negative.
+        StoreError: a store cannot be reached.
+
+    """
+    if request.portfolio_id is None:
+        return Holdings(request, {})
+    portfolio = await parts.portfolios.load(owner, request.portfolio_id)
+    entries = await parts.portfolios.load_entries(owner, request.portfolio_id)
+    splits = await load_splits(portfolio.provider, {entry.symbol for entry in entries if entry.symbol}, parts.settings)
+    book = await asyncio.to_thread(replay, entries, splits)
+    open_ = {symbol: position for symbol, position in book.positions.items() if position.quantity}
+    whole = sum(position.cost for position in open_.values()) or 1
+    held = {
+        symbol: Holding(at.quantity, float(at.cost / at.quantity), float(100 * at.cost / whole))
+        for symbol, at in sorted(open_.items(), key=lambda each: -each[1].cost)
+    }
+    symbols = request.symbols or tuple(held)[:MOST_SYMBOLS]
+    if not symbols:
+        raise InvalidRequest("the portfolio holds nothing, and no symbols were given", pointer="/portfolio_id")
+    filled = request.filled(provider=request.provider or portfolio.provider, symbols=list(symbols))
+    return Holdings(filled, held)

@@ -1,0 +1,77 @@
+"""`/api/v1/ai-analysis/models`: whether and how models are asked, and what was spent today."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.auth.scopes import Scope
+from app.deps import Caller, Jobs, needs
+from batch.analysis.models.spending import scopes_of
+from batch.analysis.models.terms import parse_chains
+
+_EXAMPLE: dict[str, Any] = {
+    "is_asked": True,
+    "lacking": "",
+    "destination": "https://openrouter.ai/api/v1",
+    "models": ["vendor/one,vendor/fallback", "vendor/two", "vendor/three"],
+    "sends_positions": False,
+    "prompt_price": 3,
+    "completion_price": 15,
+    "job_budget_microdollars": 500000,
+    "day_budget_microdollars": 5000000,
+    "today": "2025-11-04",
+    "spent_today_microdollars": 18400,
+    "breaker": None,
+}
+
+
+class BreakerView(BaseModel):
+    """Why no model is asked for a while."""
+
+    reason: str
+    opened_at: AwareDatetime
+    until: AwareDatetime
+
+
+class ModelsView(BaseModel):
+    """How models are asked."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
+
+    is_asked: bool = Field(description="whether an analysis may ask models")
+    lacking: str = Field(description="what is missing or refused before models are asked; empty where nothing is")
+    destination: str = Field(description="the server that facts are sent to")
+    models: list[str] = Field(description="each gives an opinion; behind commas those that stand in for it")
+    sends_positions: bool = Field(description="whether what a portfolio holds is sent, too")
+    prompt_price: int = Field(description="the most that a million tokens of a prompt may cost, in dollars")
+    completion_price: int = Field(description="the same of an answer")
+    job_budget_microdollars: int
+    day_budget_microdollars: int
+    today: str = Field(description="the day in Japan that the budget is of, YYYY-MM-DD")
+    spent_today_microdollars: int = Field(description="reserved and spent today, by all jobs")
+    breaker: BreakerView | None = Field(description="open where the account had no credit; null where it is closed")
+
+
+router = APIRouter(prefix="/api/v1/ai-analysis", tags=["ai analysis"], dependencies=[needs(Scope.JOBS_READ)])
+
+
+@router.get("/models")
+async def show_models(jobs: Jobs, _caller: Caller) -> ModelsView:
+    """Show whether and how models are asked, what they may cost, and what was spent today."""
+    settings, spending = jobs.parts.settings, jobs.parts.spending
+    today, breaker = await spending.today(), await spending.breaker_state()
+    return ModelsView(
+        is_asked=settings.lacking_for_models is None,
+        lacking=settings.lacking_for_models or "",
+        destination=settings.openrouter_url.rstrip("/"),
+        models=[",".join(chain) for chain in parse_chains(settings.ai_models or "")],
+        sends_positions=settings.ai_send_positions,
+        prompt_price=settings.ai_prompt_price,
+        completion_price=settings.ai_completion_price,
+        job_budget_microdollars=settings.ai_job_budget,
+        day_budget_microdollars=settings.ai_day_budget,
+        today=today.isoformat(),
+        spent_today_microdollars=await spending.spent(scopes_of(today, "")[0]),
+        breaker=breaker and BreakerView(reason=breaker.reason, opened_at=breaker.opened_at, until=breaker.until),
+    )

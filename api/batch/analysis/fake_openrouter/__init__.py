@@ -1,0 +1,1 @@
+"""A fake OpenRouter for tests and trials: it knows no market, costs nothing, and misbehaves as its models are named."""
