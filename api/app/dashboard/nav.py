@@ -30,6 +30,7 @@ PLACES = (
     Place("jobs", "/jobs", "t-j", "j"),
     Place("data", "/data", "t-d", "d"),
     Place("backtests", "/backtests", "t-r", "b"),
+    Place("analyses", "/analyses"),
     Place("portfolios", "/portfolios", scope="portfolios:read"),
     Place("schedules", "/schedules"),
     Place("workers", "/workers"),

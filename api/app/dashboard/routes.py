@@ -24,6 +24,8 @@ from app.dashboard.pages import (
     symbol,
 )
 from app.dashboard.pages.admin import audit, settings, tokens, users
+from app.dashboard.pages.analyses import listed as analyses
+from app.dashboard.pages.analyses import one as analysis
 from app.dashboard.pages.backtests import compared, forms, listed, one
 from app.dashboard.pages.notifications import forms as notification_forms
 from app.dashboard.pages.notifications import listed as notifications
@@ -55,6 +57,7 @@ _OPERATIONS = (
     *(schedules.router, schedule_forms.router, workers.router, dead_letters.router, webhooks.router, quarantine.router),
 )
 _ADMIN = (settings.router, users.router, tokens.router, audit.router, notifications.router, notification_forms.router)
+_ANALYSES = (analyses.router, analysis.router)
 
 router = APIRouter(include_in_schema=False)
 
@@ -65,7 +68,7 @@ def install_dashboard(app: FastAPI, *, release: str | None) -> None:
     app.state.live_rows, app.state.held_series = LiveRows(), HeldSeries()
     app.add_middleware(BrowserAnswers, pages=pages)
     app.include_router(router)
-    for each in (*_PAGES, *_BACKTESTS, *_OPERATIONS, *_ADMIN):
+    for each in (*_PAGES, *_BACKTESTS, *_ANALYSES, *_OPERATIONS, *_ADMIN):
         app.include_router(each, include_in_schema=False)
 
 

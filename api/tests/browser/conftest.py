@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from tests.fixtures.accounts.jwts import LEGACY_SECRET
+from tests.fixtures.providers.fake_openrouter import KEY, fake_openrouter
 from tests.fixtures.servers.servers import open_folder
 from tests.fixtures.servers.stacks import Stack
 
@@ -80,8 +81,8 @@ class Tab:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """A `kaboom up` that knows a project of Supabase and a folder of files."""
-    with open_folder() as folder:
+    """A `kaboom up` that knows a project of Supabase, a folder of files and a fake OpenRouter."""
+    with open_folder() as folder, fake_openrouter() as models:
         (folder / "files").mkdir()
         for name, text in _FILES.items():
             (folder / "files" / name).write_text(text)
@@ -89,6 +90,9 @@ def stack() -> Iterator[Stack]:
             "KABOOM_FILE_DIR": str(folder / "files"),
             "SUPABASE_URL": SUPABASE_URL,
             "SUPABASE_JWT_SECRET": LEGACY_SECRET,
+            "OPENROUTER_BASE_URL": models.url,
+            "OPENROUTER_API_KEY": KEY,
+            "KABOOM_AI_MODELS": "good/north-4,good/spare good/kitsune-2 last/meridian liar/atlas good/five",
         }
         stack = Stack(folder / "data", env, concurrency=2)
         try:

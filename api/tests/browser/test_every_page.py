@@ -1,6 +1,7 @@
 """Every page in both languages, both themes, on a desk and on a phone: no report, no other host, no serious finding."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.fixtures.servers.stacks import Stack
 
 #: A path; `{job}` is a job that has ended, `{schedule}` a schedule that has fired, `{portfolio}` holds shares;
 #: `{run}` and `{sweep}` are backtests that have ended.
+#: `{analysis}` is by rules, `{asked}` by models of a fake, `{previewed}` shows what would be sent.
 PAGES = {
     "overview": "/",
     "jobs": "/jobs",
@@ -22,6 +24,11 @@ PAGES = {
     "new-backtest": "/backtests/new",
     "new-sweep": "/backtests/sweep",
     "comparison": "/backtests/compare?job={run}&job={sweep}",
+    "analyses": "/analyses",
+    "new-analysis": "/analyses/new",
+    "analysis": "/analyses/{analysis}",
+    "analysis-of-models": "/analyses/{asked}",
+    "analysis-preview": "/analyses/{previewed}",
     "portfolios": "/portfolios",
     "portfolio": "/portfolios/{portfolio}",
     "schedules": "/schedules",
@@ -64,7 +71,8 @@ def planted(stack: Stack, ended: str) -> dict[str, str]:
     http.post("/api/v1/users", json=user).raise_for_status()
     http.post("/api/v1/tokens", json={"name": "n8n", "scopes": ["ingest", "jobs:read"]}).raise_for_status()
     portfolio = plant_portfolio(stack)
-    return {"job": ended, "schedule": found["schedule_id"], "portfolio": portfolio, **plant_backtests(stack)}
+    jobs = {"job": ended, **plant_backtests(stack), **plant_analyses(stack, portfolio)}
+    return jobs | {"schedule": found["schedule_id"], "portfolio": portfolio}
 
 
 def plant_portfolio(stack: Stack) -> str:
@@ -92,6 +100,23 @@ def plant_backtests(stack: Stack) -> dict[str, str]:
         assert job["status"] == "completed", job["error"]
         found[kind] = job["job_id"]
     return found
+
+
+def plant_analyses(stack: Stack, portfolio: str) -> dict[str, str]:
+    """Return the ids of analyses of a portfolio by rules, by models of which one lies, and of what would be sent."""
+    bodies: dict[str, dict[str, Any]] = {
+        "analysis": {"portfolio_id": portfolio, "analyst": "rules"},
+        "asked": {"symbols": ["7203"]},
+        "previewed": {"symbols": ["7203", "6758"], "dry_run": True},
+    }
+    ids = {}
+    for name, body in bodies.items():
+        accepted = stack.api.http.post("/api/v1/ai-analysis/analyse", json=body | {"language": "en"})
+        ids[name] = accepted.json()["job_id"]
+        job = f"/api/v1/ai-analysis/jobs/{ids[name]}"
+        ended = stack.api.http.get(job, headers={"Prefer": "wait=25"}, timeout=40).json()
+        assert ended["status"] == "completed", ended
+    return ids
 
 
 @pytest.mark.parametrize("width", [390, 1440])

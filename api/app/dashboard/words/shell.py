@@ -11,6 +11,7 @@ WORDS: dict[str, Pair] = {
     "nav_jobs": ("Jobs", "ジョブ"),
     "nav_data": ("Data", "データ"),
     "nav_backtests": ("Backtests", "バックテスト"),
+    "nav_analyses": ("Analyses", "分析"),
     "nav_portfolios": ("Portfolios", "ポートフォリオ"),
     "nav_schedules": ("Schedules", "スケジュール"),
     "nav_notifications": ("Notifications", "通知"),

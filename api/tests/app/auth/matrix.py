@@ -263,6 +263,12 @@ ROWS: dict[str, Row] = {
     # No job of that id has ended.
     "GET /backtests/compare": Row(_READ, query="?job=" + "0" * 32 + "&job=" + "1" * 32, fine={404}),
     "GET /backtests/{job_id}": Row(_READ, fine={200, 404}),
+    "GET /analyses": Row(_READ),
+    "GET /analyses/new": Row(_READ),
+    "POST /analyses/new": Row(
+        _WRITE, form="kind=technical&symbols=../x&analyst=rules", fine={422}, accepted="symbols=7203"
+    ),
+    "GET /analyses/{job_id}": Row(_READ),
     "GET /portfolios": Row(_HOLDINGS),
     "POST /portfolios": Row(_TRADES, form="name=page", fine={303}),
     "GET /portfolios/{portfolio_id}": Row(_HOLDINGS),

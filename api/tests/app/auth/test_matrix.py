@@ -48,6 +48,7 @@ OTHER_JOBS = {
     "/backtest/": "backtest_job_id",
     "/ai-analysis/": "analysis_job_id",
     "/notifications/": "notification_job_id",
+    "/analyses/": "analysis_job_id",
 }
 
 

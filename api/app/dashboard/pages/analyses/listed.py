@@ -1,0 +1,88 @@
+"""The list of analyses, and the form for a new one."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Query, Request, Response, status
+
+from app.auth.scopes import Scope
+from app.dashboard.page import OpenPage, Page, ask_all
+from app.dashboard.shapes.analyses import dollars, request_of, say
+from app.dashboard.shapes.job_rows import rows_of
+from app.dashboard.shapes.links import link_to
+from app.dashboard.viewer import first_of, read_form
+from app.deps import needs
+from batch.analysis.vocabulary import VERDICTS
+
+router = APIRouter()
+API = "/api/v1/ai-analysis"
+_PAGE = 50
+_FIELDS = ("kind", "symbols", "portfolio_id", "job_id", "session", "analyst")
+_Given = Annotated[str, Query(max_length=400)]
+
+
+@router.get("/analyses", dependencies=[needs(Scope.JOBS_READ)])
+async def show_analyses(page: Page, cursor: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """Show analyses, newest first."""
+    found = await ask_all(jobs=page.ask(f"{API}/jobs", cursor=cursor, limit=_PAGE), models=page.ask(f"{API}/models"))
+    jobs = found["jobs"]
+    if jobs.status == status.HTTP_400_BAD_REQUEST and cursor:
+        # A cursor of an older release: begin with the first row.
+        return page.go_to("/analyses")
+    more = jobs.data["next_cursor"] if jobs.is_ok else None
+    return await page.show(
+        "analyses/list.html",
+        found=jobs,
+        models=found["models"],
+        rows=rows_of(jobs.data["items"]) if jobs.is_ok else [],
+        newest="/analyses" if cursor else "",
+        older=link_to("/analyses", cursor=more) if more else "",
+        dollars=dollars,
+        say=say,
+    )
+
+
+@router.get("/analyses/new", dependencies=[needs(Scope.JOBS_READ)])
+async def show_form(
+    page: Page, kind: _Given = "", symbols: _Given = "", portfolio_id: _Given = "", job_id: _Given = ""
+) -> Response:
+    """Show the form; the query fills it."""
+    given = {"kind": kind or "technical", "symbols": symbols, "portfolio_id": portfolio_id, "job_id": job_id}
+    return await _show(page, given)
+
+
+@router.post("/analyses/new", dependencies=[needs(Scope.JOBS_WRITE)])
+async def submit(page: Page, request: Request) -> Response:
+    """Submit an analysis, or a dry run that shows what would be sent; one that is refused is shown with the reason."""
+    fields = await read_form(request)
+    given = {name: first_of(fields, name).strip() for name in _FIELDS}
+    body = request_of(given, page.viewer.language)
+    # A form that is sent twice submits once.
+    reply = await page.api.post(f"{API}/analyse", body, key=first_of(fields, "key")[:64])
+    if reply.is_ok:
+        return page.go_to(f"/analyses/{reply.data['job_id']}")
+    if reply.status in {status.HTTP_401_UNAUTHORIZED, status.HTTP_403_FORBIDDEN}:
+        return await page.show_problem(reply)
+    return await _show(page, given, reply.status, problem=reply.problem)
+
+
+async def _show(
+    page: OpenPage, given: Mapping[str, str], status_code: int = 200, *, problem: Mapping[str, Any] | None = None
+) -> Response:
+    asked = {"models": page.ask(f"{API}/models")}
+    if page.viewer.may(Scope.PORTFOLIOS_READ):
+        asked["portfolios"] = page.ask("/api/v1/portfolios")
+    found = await ask_all(**asked)
+    held = found.get("portfolios")
+    return await page.show(
+        "analyses/form.html",
+        status_code,
+        given={"session": "", **given},
+        kinds=[kind.value for kind in VERDICTS],
+        models=found["models"],
+        portfolios=held.data["items"] if held and held.is_ok else [],
+        problem=problem,
+        key=uuid4().hex,
+        dollars=dollars,
+    )

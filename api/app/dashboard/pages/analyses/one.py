@@ -1,0 +1,38 @@
+"""One analysis: its report with sources, agreement and cost; or of a dry run, what would be sent."""
+
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import APIRouter, Path, Response
+
+from app.auth.scopes import Scope
+from app.dashboard.page import Page, ask_all
+from app.dashboard.pages.analyses.listed import API
+from app.dashboard.shapes.analyses import Report, dollars, say, sum_up
+from app.dashboard.shapes.job_rows import JobRow
+from app.deps import needs
+
+router = APIRouter()
+JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+
+
+@router.get("/analyses/{job_id}", dependencies=[needs(Scope.JOBS_READ)])
+async def show_analysis(page: Page, job_id: JobId) -> Response:
+    """Show an analysis; one that has not ended loads again by itself."""
+    found = await ask_all(job=page.ask(f"{API}/jobs/{job_id}"), models=page.ask(f"{API}/models"))
+    if not found["job"].is_ok:
+        return await page.show_problem(found["job"])
+    row = JobRow(found["job"].data)
+    previews = row.result.get("previews") or []
+    return await page.show(
+        "analyses/preview.html" if previews else "analyses/one.html",
+        row=row,
+        result=row.result,
+        request=row.job["request"] or {},
+        reports=[Report(one) for one in row.result.get("analyses") or ()],
+        whole=sum_up(row.result),
+        models=found["models"],
+        key=uuid4().hex,
+        dollars=dollars,
+        say=say,
+    )

@@ -1,0 +1,134 @@
+"""The pages of analyses: the form, what would be sent before it is, the report with its sources, and refusals."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.dashboard.shapes.analyses import Report, dollars
+from tests.fixtures.jobs.analyses import SESSION, ingest
+from tests.fixtures.jobs.apps import client_of, jobs_of, memory_settings, running
+from tests.fixtures.jobs.browsers import VIEWERS, read_page, text_of
+from tests.fixtures.providers.fake_openrouter import KEY, FakeOpenRouter, fake_openrouter
+
+pytestmark = pytest.mark.anyio
+FORM = {"kind": "technical", "symbols": "7203", "session": SESSION}
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeOpenRouter]:
+    """A fake OpenRouter."""
+    with fake_openrouter() as server:
+        yield server
+
+
+@pytest.fixture
+def values() -> dict[str, Any]:
+    """Settings of the test."""
+    return {"ai_models": "good/a last/b liar/c"}
+
+
+@pytest.fixture
+async def app(
+    tmp_path: Path, fake: FakeOpenRouter, values: dict[str, Any], anyio_backend: str
+) -> AsyncIterator[FastAPI]:
+    """The API with models; 7203 has bars."""
+    own = {"bar_store": "pages", "openrouter_key": KEY, "openrouter_url": fake.url}
+    async with running(memory_settings(tmp_path, **(own | values)), authenticators=[VIEWERS]) as app:
+        async with client_of(app) as http:
+            await ingest(http)
+        yield app
+
+
+async def submit(app: FastAPI, browser: httpx2.AsyncClient, **form: str) -> str:
+    """Send the form, wait for the end of its job, and return its page."""
+    sent = await browser.post("/analyses/new", data=FORM | form)
+    assert sent.status_code == 303, sent.text
+    path: str = sent.headers["location"]
+    async with client_of(app) as http:
+        job = f"/api/v1/ai-analysis/jobs/{path.rpartition('/')[2]}"
+        await http.get(job, headers={"Prefer": "wait=20"})
+    return path
+
+
+async def test_an_empty_list_says_what_to_do(browser: httpx2.AsyncClient) -> None:
+    text = text_of(await read_page(browser, "/analyses"))
+    assert "There is no analysis yet." in text
+    assert "kaboom ai analyse 7203" in text
+
+
+async def test_what_would_be_sent_is_shown_before_it_is(
+    app: FastAPI, browser: httpx2.AsyncClient, fake: FakeOpenRouter
+) -> None:
+    path = await submit(app, browser, analyst="preview")
+    html = await read_page(browser, path)
+    text = text_of(html)
+    assert fake.requests == []
+    assert f"the texts below go to {fake.url}" in text
+    assert "Send it, and ask 3 models" in text
+    assert "7203/bar/2025-11-04" in text
+    sent = await submit(app, browser, analyst="auto")
+    assert len(fake.requests) == 3
+    assert fake.bodies[0]["messages"][0]["content"].splitlines()[0] in text
+    assert "preview" in text_of(await read_page(browser, "/analyses"))
+    assert sent != path
+
+
+async def test_a_report_shows_agreement_refusal_cost_and_sources(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    html = await read_page(browser, await submit(app, browser, analyst="auto"))
+    text = text_of(html)
+    assert "No agreement 1 of 3 models agree." in text
+    assert "liar/c refused" in text
+    assert "number at /points/0/text" in text
+    assert "$0.001263" in text
+    assert "investment advice" in text
+    html = await read_page(browser, await submit(app, browser, analyst="rules"))
+    assert 'href="#r1-1"' in html
+    assert 'id="r1-1"' in html
+    assert "7203/bar/2025-11-04" in text_of(html)
+
+
+@pytest.mark.parametrize("values", [{"ai_models": "good/a", "ai_send": False}])
+async def test_an_operators_refusal_is_shown(app: FastAPI, browser: httpx2.AsyncClient, fake: FakeOpenRouter) -> None:
+    text = text_of(await read_page(browser, "/analyses/new"))
+    assert "KABOOM_AI_SEND is false: nothing is sent to models" in text
+    preview = text_of(await read_page(browser, await submit(app, browser, analyst="preview")))
+    assert "Nothing can be sent from here" in preview
+    assert "Send it" not in preview
+    assert fake.requests == []
+
+
+async def test_an_open_breaker_is_shown(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    await jobs_of(app).parts.spending.open_breaker("the server answered 402: Insufficient credits", for_s=60)
+    text = text_of(await read_page(browser, "/analyses"))
+    assert "Models are not asked for now the server answered 402: Insufficient credits; until" in text
+
+
+async def test_a_refused_form_is_shown_again_with_its_reason(browser: httpx2.AsyncClient) -> None:
+    refused = await browser.post("/analyses/new", data=FORM | {"symbols": "../x <b>", "analyst": "rules"})
+    assert refused.status_code == 422
+    assert "../x &lt;b&gt;" in refused.text
+    missing = await browser.post("/analyses/new", data={"kind": "backtest", "analyst": "rules"})
+    assert "job_id was not set, expected it of kind backtest" in text_of(missing.text)
+
+
+async def test_a_failed_analysis_says_why(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    path = await submit(app, browser, kind="ingest", symbols="", job_id="0" * 32, session="", analyst="rules")
+    assert f"job {'0' * 32} does not exist in queue ingest" in text_of(await read_page(browser, path))
+
+
+def test_the_numbers_of_a_report_count_each_source_once() -> None:
+    claim = {"source": "7203/bar/1", "field": "close", "value": 2.0}
+    points = [{"text": "a", "claims": [claim]}, {"text": "b", "claims": [claim, claim | {"field": "open"}]}]
+    sources = [{"id": "7203/bar/1", "values": {"close": 2.0, "open": 1.0}, "notes": {}}]
+    report = Report({"points": points, "sources": sources, "models": []})
+    assert list(report.points) == [("a", [1]), ("b", [1, 2])]
+    assert list(report.cited) == [(1, "7203/bar/1", "close", 2.0), (2, "7203/bar/1", "open", 1.0)]
+
+
+@pytest.mark.parametrize(("amount", "shown"), [(0, "$0.0000"), (421, "$0.000421"), (18_400, "$0.0184")])
+def test_an_amount_is_shown_in_dollars(amount: int, shown: str) -> None:
+    assert dollars(amount) == shown
