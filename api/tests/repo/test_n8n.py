@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from app.ai_analysis.jobs import ANALYSE
 from app.ingest.default_schedule import default_schedule
 from app.ingest.jobs import RUN_DAILY
+from app.jobs.job_type import JobType
 from app.jobs.model import TRANSITIONS, JobStatus
 from app.jobs_api.submitting import build_body
 from app.main import create_app
@@ -19,6 +21,7 @@ from tests.fixtures.repo.repository import ROOT, load_text
 
 FOLDER, TEST_N8N = ROOT / "n8n", ROOT / "api/tests/n8n"
 WORKFLOWS: dict[str, Any] = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
+ANALYSIS = WORKFLOWS["ai-analysis"]
 POLLING, CALLBACK = WORKFLOWS["daily-ingest-polling"], WORKFLOWS["daily-ingest-callback"]
 README = load_text("n8n/README.md")
 FRAME = Frame(
@@ -86,7 +89,7 @@ def test_a_planted_fault_is_found(said: str, path: tuple[str | int, ...], value:
 
 
 def test_no_two_workflows_or_nodes_share_an_id() -> None:
-    assert len(FRAME.ids) == len(WORKFLOWS) == 3
+    assert len(FRAME.ids) == len(WORKFLOWS)
     nodes = [node["id"] for workflow in WORKFLOWS.values() for node in workflow["nodes"]]
     assert len(set(nodes)) == len(nodes)
 
@@ -106,7 +109,11 @@ def _but_path(parameters: Any) -> Any:
     return {name: value for name, value in parameters.items() if name != "path"}
 
 
-@pytest.mark.parametrize("workflow", [POLLING, CALLBACK], ids=["polling", "callback"])
+def test_an_analysis_is_told_with_its_disclaimer() -> None:
+    assert "disclaimer" in node_of(ANALYSIS, "Say how it went")["parameters"]["jsCode"]
+
+
+@pytest.mark.parametrize("workflow", [POLLING, CALLBACK, ANALYSIS], ids=["polling", "callback", "analysis"])
 def test_every_end_of_a_job_has_its_way(workflow: Any) -> None:
     final = {status for status in JobStatus if not TRANSITIONS[status]}
     rules = rules_of(node_of(workflow, "How is it?"))
@@ -118,11 +125,15 @@ def test_every_end_of_a_job_has_its_way(workflow: Any) -> None:
     assert set(re.findall(r"'(\w+)'", not_yet.partition("]")[0])) == {s.value for s in JobStatus} - final
 
 
-@pytest.mark.parametrize("workflow", [POLLING, CALLBACK], ids=["polling", "callback"])
-def test_what_is_asked_for_is_a_request_of_the_api(workflow: Any) -> None:
+@pytest.mark.parametrize(
+    ("workflow", "job_type"),
+    [(POLLING, RUN_DAILY), (CALLBACK, RUN_DAILY), (ANALYSIS, ANALYSE)],
+    ids=["polling", "callback", "analysis"],
+)
+def test_what_is_asked_for_is_a_request_of_the_api(workflow: Any, job_type: JobType) -> None:
     fields = {f["name"]: f["value"] for f in node_of(workflow, "Settings")["parameters"]["assignments"]["assignments"]}
     asked = json.loads(fields["request"].removeprefix("={{").removesuffix("}}"))
-    body = build_body(RUN_DAILY).model_validate(asked)
+    body = build_body(job_type).model_validate(asked)
     assert body.model_dump(mode="json", exclude_unset=True) == asked
 
 
