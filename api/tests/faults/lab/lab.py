@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ from tests.fixtures.servers.stacks import KABOOM, clean_environment, until
 from tests.fixtures.servers.valkeys import Watched
 
 #: The queues that the lab runs jobs on.
-QUEUES = ("ingest", "market_data", "backtest")
+QUEUES = ("ingest", "market_data", "backtest", "ai_analysis")
 #: Where chunks stand that run, wait or are announced, and jobs that are not over: all empty when nothing runs.
 SETS = tuple(f"{queue}:{name}" for queue in QUEUES for name in ("leases", "dispatch", "active"))
 _INJECT = Path(__file__).parents[1] / "inject"
@@ -53,6 +53,8 @@ class Size:
     worker_skew_s: float = 0.0
     #: Whether PostgreSQL is the lab's own, to be killed, frozen or filled.
     has_ledger: bool = False
+    #: Further settings of APIs and workers.
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -222,6 +224,7 @@ class Lab:
             PYTHONPATH=os.pathsep.join([str(_INJECT), *filter(None, [os.environ.get("PYTHONPATH")])]),
             FAULT_PLAN=str(self.folder / "faults.json"),
             FAULT_ROLE=role,
+            **self.size.env,
         )
 
     def _api(self, n: int, port: int) -> Process:
