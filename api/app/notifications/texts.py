@@ -13,7 +13,7 @@ from app.words.language import Language, Pair
 from app.words.notifications import BODIES, PHRASES, TITLES
 from app.words.speaker import Speaker
 from app.words.translate import translate
-from batch.analysis.vocabulary import disclaimer
+from batch.analysis.vocabulary import Kind, disclaimer
 from batch.kit.printable import clean
 from batch.market.calendar import JST
 
@@ -48,8 +48,9 @@ def write_text(message: Message, events: Sequence[Event]) -> Text:
         ]
         if len(events) > MOST_LISTED:
             parts.append(_say(PHRASES["more"], language, {"count": len(events) - MOST_LISTED}))
-    if any(event.data.get("queue") == Queue.AI_ANALYSIS for event in events):
-        parts += ["", disclaimer(language)]
+    if judged := [event for event in events if event.data.get("queue") == Queue.AI_ANALYSIS]:
+        is_simulated = any(event.data.get("kind") == Kind.BACKTEST for event in judged)
+        parts += ["", disclaimer(language, Kind.BACKTEST if is_simulated else Kind.TECHNICAL)]
     return Text(f"[Kaboom] {parts[0]}", "\n".join(parts[1:]))
 
 

@@ -19,8 +19,6 @@ from tests.deploy.rules.manifests import (
     values_of,
 )
 from tests.deploy.rules.run_rules import main_of
-from tests.fixtures.repo.secret_names import UNREAD
-from tests.repo.docs.test_settings import names_read
 
 VALUES = sample_values()
 
@@ -49,10 +47,6 @@ def test_the_settings_take_what_a_manifest_gives(name: str) -> None:
 )
 def test_a_variable_that_would_fail_is_found(name: str, old: str, new: str, fault: str) -> None:
     assert has(fault, rules.env_faults(planted(name, old, new)))
-
-
-def test_what_no_code_reads_is_still_read_by_none() -> None:
-    assert names_read() & UNREAD == set()
 
 
 @pytest.mark.parametrize("name", RUN)

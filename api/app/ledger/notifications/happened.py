@@ -26,7 +26,7 @@ def events_of_end(job: Job, now: datetime) -> list[Event]:
         return []
     at = job.completed_at or now
     data: dict[str, str | int] = {"job_id": job.job_id, "queue": job.queue, "task": job.task}
-    data |= {name: str(job.request[name]) for name in ("market", "provider") if job.request.get(name)}
+    data |= {name: str(job.request[name]) for name in ("market", "provider", "kind") if job.request.get(name)}
     if isinstance(session := (job.plan or {}).get("session"), str):
         data["session"] = session
     ended = data | {"status": job.status.value, "done": job.done, "failed": job.failed, "total": job.total}

@@ -79,9 +79,9 @@ async def test_a_job_takes_them_back(tmp_path: Path) -> None:
         body = {"interval": "1d", "provider": "file", "symbol": "6758"}
         accepted = await client.post("/api/v1/market-data/take-back", json=body)
         assert accepted.status_code == 202, accepted.text
-        job = {"status": "queued"}
+        job: dict[str, Any] = {"status": "queued"}
         while job["status"] in {"queued", "running"}:
             job = (await client.get(accepted.headers["location"], headers={"Prefer": "wait=25"})).json()
-    assert (job["status"], job["result"]["reasons"]) == ("completed", {"closed_day": 1})  # type: ignore[index]
+    assert (job["status"], job["result"]["reasons"]) == ("completed", {"closed_day": 1})
     assert await reasons_left(bars) == ["bad_price", "off_grid", "ohlc_order"]
     await bars.close()

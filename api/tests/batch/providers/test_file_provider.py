@@ -353,7 +353,10 @@ class TestFactors:
 
     def test_yahoos_splits_and_dividends_are_actions_and_bars_are_as_traded(self, tmp_path: Path) -> None:
         # 4063 was split 5:1 on 2023-03-30, when it also paid 275 yen for each old share; 2024's dividend is as it is.
-        rows = ("2023-03-28,4140,4146,4130,4142,900,4100,0,0", "2023-03-29,4146,4211,4146,4206,900,4150,0,0")
+        rows: tuple[str, ...] = (
+            "2023-03-28,4140,4146,4130,4142,900,4100,0,0",
+            "2023-03-29,4146,4211,4146,4206,900,4150,0,0",
+        )
         rows += ("2023-03-30,4257,4268,4119,4161,5500,4161,55,5", "2023-03-31,4229,4299,4209,4275,9600,4275,0,0")
         text = HEADER.replace("Volume", "Volume,Adj Close,Dividends,Stock Splits") + "\n".join(rows)
         fetched = everything(write(tmp_path, "4063.T.csv", text).parent, Interval.D1)

@@ -9,7 +9,7 @@ from app.settings import AppSettings, load_settings
 from batch.errors import ConfigurationError
 from tests.deploy.rules.manifests import containers, values_of
 from tests.deploy.rules.run_rules import main_of
-from tests.fixtures.repo.secret_names import UNREAD, kept_variables
+from tests.fixtures.repo.secret_names import kept_variables
 from tests.repo.docs.test_settings import names_read
 
 #: All that the services are given.
@@ -32,7 +32,7 @@ def is_secret(name: str) -> bool:
 
 @cache
 def _known() -> frozenset[str]:
-    return frozenset(names_read() | UNREAD)
+    return frozenset(names_read())
 
 
 def env_faults(document: Mapping[str, Any]) -> list[str]:
