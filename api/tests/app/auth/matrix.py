@@ -283,7 +283,8 @@ ROWS: dict[str, Row] = {
     ),
     "POST /portfolios/{portfolio_id}/dividends": Row(_TRADES, form="x=", fine={303}),
     "POST /portfolios/{portfolio_id}/rename": Row(_TRADES, form="name=renamed+page", fine={303}),
-    "POST /portfolios/{portfolio_id}/delete": Row(_TRADES, form="x=", fine={303}),
+    # `DELETE` comes before it.
+    "POST /portfolios/{portfolio_id}/remove": Row(_TRADES, form="x=", fine={303, 404}),
     "GET /data": Row(_BARS),
     "GET /symbols/{symbol}": Row(_BARS),
     "POST /fetch/preview": Row(_BARS, form="session=2025-11-04"),

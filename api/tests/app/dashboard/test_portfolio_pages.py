@@ -112,6 +112,32 @@ async def test_an_entry_is_taken_back(browser: httpx2.AsyncClient, path: str) ->
     assert (await browser.post(f"{path}/reverse", data={"entry": entry})).status_code == 409
 
 
+async def test_a_file_is_imported_or_each_wrong_line_is_named(browser: httpx2.AsyncClient, path: str) -> None:
+    head = "day,kind,symbol,quantity,price,fee,amount,note\r\n"
+    good, bad = "2025-11-04,buy,7203,100,2841.5,99,,\r\n", "2025-11-04,gift,,,,,1,\r\n"
+    refused = await browser.post(f"{path}/import", data={"csv": head + good + bad})
+    assert refused.status_code == 422
+    assert "kind was 'gift'" in text_of(refused.text)
+    assert "2025-11-04,buy,7203" in refused.text
+    done = await browser.post(f"{path}/import", data={"csv": head + good, "key": "once"})
+    assert done.headers["location"] == f"{path}?told=imported"
+    text = text_of(await read_page(browser, f"{path}?told=imported"))
+    assert "All entries of the file were booked." in text
+    assert "2025-11-04 buy 7203 100 2,841.5" in text
+
+
+async def test_a_portfolio_is_renamed_and_deleted(browser: httpx2.AsyncClient, path: str) -> None:
+    assert (await browser.post(f"{path}/rename", data={"name": " "})).status_code == 422
+    done = await browser.post(f"{path}/rename", data={"name": "Core"})
+    assert done.headers["location"] == f"{path}?told=renamed"
+    assert "Core" in text_of(await read_page(browser, path))
+    none = await browser.post(f"{path}/dividends", data={})
+    assert "0 dividends were booked." in text_of(await read_page(browser, none.headers["location"]))
+    assert (await browser.post(f"{path}/remove", data={})).headers["location"] == "/portfolios"
+    assert (await browser.get(path)).status_code == 404
+    assert "There is no portfolio yet." in text_of(await read_page(browser, "/portfolios"))
+
+
 async def test_a_viewer_reads_and_may_not_book(app: FastAPI, path: str) -> None:
     async with browser_of(app, role="viewer") as viewer:
         html = await read_page(viewer, path)
@@ -119,7 +145,7 @@ async def test_a_viewer_reads_and_may_not_book(app: FastAPI, path: str) -> None:
         locked = [tag for name, tag in tags_of(html) if name == "button" and "disabled" in tag]
         assert [tag["title"] for tag in locked] == [
             "This needs the scope portfolios:write, which your role does not have"
-        ] * 2
+        ] * 5
         assert (await viewer.post(f"{path}/trades", data=TRADE)).status_code == 403
 
 

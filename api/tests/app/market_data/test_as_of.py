@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from app.market_data.queries import BarsQuery, LatestQuery
-from app.market_data.schemas import BarPage, LatestBars, SymbolPage, UniverseView
+from app.market_data.schemas import BarPage, CoveragePage, LatestBars, SymbolPage, UniverseView
 from app.market_data.tables import BarTables
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.store import BarStore
@@ -58,6 +58,19 @@ async def test_latest_bars_are_those_known_at_the_moment(market: httpx2.AsyncCli
     assert page["items"] == old["items"]
     LatestBars.model_validate(page)
     assert len((await ask(market, url)).json()["items"]) == len(old["items"]) + 1
+
+
+async def test_coverage_is_that_known_at_the_moment(market: httpx2.AsyncClient, store: BarStore) -> None:
+    url, span = "/api/v1/coverage", {"first": "2025-10-31", "last": "2025-11-06"}
+    old, moment = (await ask(market, url, **span)).json(), utc_now()
+    await store.write(MINUTES, frame(bar("7203", at(SESSIONS[2], 391)), bar("9984", at(SESSIONS[2]))))
+
+    page = (await ask(market, url, **span, as_of=moment.isoformat())).json()
+    assert (page["items"], datetime.fromisoformat(page["known_at"])) == (old["items"], moment)
+    CoveragePage.model_validate(page)
+    assert (await ask(market, url, **span)).json()["items"] != old["items"]
+    refused = await market.get(url, params={"as_of": moment.isoformat(), "finality": "true"})
+    assert (refused.status_code, "has no history" in refused.text) == (422, True)
 
 
 async def test_a_tag_of_a_moment_stays_through_corrections(market: httpx2.AsyncClient, store: BarStore) -> None:

@@ -55,6 +55,25 @@ async def test_a_mirror_holds_every_bar(market: httpx2.AsyncClient, tmp_path: Pa
     assert (await store.verify()).bars == done["progress"]["rows"]
 
 
+async def test_a_mirror_as_of_a_moment_has_the_bars_of_then_beside_those_of_today(
+    market: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    moment, settings = utc_now(), memory_settings(tmp_path, bar_store="pages", retention="1m=1")
+    await run_job(market, MIRROR, {})
+    (today,) = (tmp_path / "mirror").iterdir()
+    whole = pl.read_parquet(sorted((today / "1m").iterdir()))
+    corrected = whole.drop("provider", "interval").gather_every(50).with_columns(pl.col("volume") + 100)
+    await build_bar_store(settings).write(MINUTES, corrected)
+    done = await run_job(market, MIRROR, {"as_of": moment.isoformat()})
+    assert done["status"] == "completed", done["error"]
+    folder = Path(done["result"]["folder"])
+    assert folder == tmp_path / "mirror" / f"as-of-{moment:%Y%m%dT%H%M%S.%fZ}"
+    assert pl.read_parquet(sorted((folder / "synthetic" / "1m").iterdir())).equals(whole)
+    await run_job(market, MIRROR, {})
+    assert not pl.read_parquet(sorted((today / "1m").iterdir())).equals(whole)
+    assert (await market.post(MIRROR, json={"as_of": "2999-01-01"})).status_code == 422
+
+
 async def test_months_that_are_there_are_left_alone(market: httpx2.AsyncClient, tmp_path: Path) -> None:
     await run_job(market, MIRROR, {})
     older = tmp_path / "mirror" / "synthetic" / "1m" / "2025-10.parquet"

@@ -201,3 +201,19 @@ async def test_bookings_are_in_the_audit_log(app: FastAPI, account: Account) -> 
         ("book_cash", portfolio_id, 201),
         ("create_portfolio", portfolio_id, 201),
     ]
+
+
+async def test_a_portfolio_is_renamed_and_deleted(http: httpx2.AsyncClient, account: Account) -> None:
+    await account.deposit("1000")
+    renamed = await http.patch(account.path, json={"name": "Core"})
+    assert (renamed.status_code, renamed.json()["name"], renamed.json()["cash"]) == (200, "Core", "1000")
+    await Account.create(http, name="Other")
+    assert (await http.patch(account.path, json={"name": "Other"})).status_code == 409
+    assert (await http.patch(account.path, json={"name": ""})).status_code == 422
+    assert (await http.patch(account.path, json={"lot": 1})).status_code == 422
+    gone = await http.delete(account.path)
+    assert (gone.status_code, gone.content) == (204, b"")
+    for answer in (await http.get(account.path), await http.delete(account.path), await account.post("/dividends")):
+        assert answer.status_code == 404
+    assert [each["name"] for each in (await http.get(PORTFOLIOS)).json()["items"]] == ["Other"]
+    await Account.create(http, name="Core")

@@ -12,7 +12,7 @@ from batch.market.action import ActionState
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from batch.wiring import build_action_store, build_bar_store
-from tests.fixtures.bars.noted_actions import note
+from tests.fixtures.bars.noted_actions import dividend_note, note
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame
 from tests.fixtures.jobs.apps import memory_settings
 from tests.fixtures.portfolio.client import Account
@@ -156,3 +156,22 @@ async def test_history_has_a_longest_span(account: Account) -> None:
     assert answer.status_code == 422
     assert "expected at most 3660 days before" in answer.json()["detail"]
     assert len((await account.get("/equity", first="1991-01-04", last="1991-01-10"))["items"]) == 5
+
+
+async def test_dividends_are_booked_once_on_their_ex_session(account: Account, actions: ActionStore) -> None:
+    await buy(account)
+    await actions.save("synthetic", dividend_note("7203", TUESDAY, 30.0))
+    await actions.save("synthetic", dividend_note("7203", WEDNESDAY, 45.5))
+    await actions.save("synthetic", note("7203", WEDNESDAY, 0.5))
+    await actions.save("synthetic", dividend_note("7203", THURSDAY, 10.0, ActionState.REJECTED))
+    answers = [(await account.post("/dividends")) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    (paid,) = answers[0].json()["items"]
+    # Bought on Tuesday: the dividend of that ex-session is the seller's. A split of Wednesday comes after it.
+    assert (paid["day"], paid["symbol"], paid["kind"], paid["amount"]) == ("2025-11-05", "7203", "dividend", "4550")
+    assert paid["note"] == "100 shares at 45.5"
+    assert answers[1].json()["items"] == []
+    found = await account.get("/positions")
+    assert (found["cash"], found["income"], found["items"][0]["quantity"]) == ("704450", "4550", 200)
+    await account.book("/reversals", entry_id=paid["id"])
+    assert (await account.post("/dividends")).json()["items"] == []

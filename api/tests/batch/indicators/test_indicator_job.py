@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.actions.store import Origin, build_notes
+from batch.bars.history import actions_at, reader_at
 from batch.bars.memory import MemoryBarStore
 from batch.bars.windows import read_with_history
 from batch.errors import InvalidRequest
@@ -260,3 +261,30 @@ async def test_bars_are_adjusted_for_splits_that_are_told_also_rolled_up_ones(tm
 async def test_files_of_adjusted_bars_lie_apart(store: MemoryBarStore, tmp_path: Path) -> None:
     raw, adjusted = await plan(store, tmp_path), await plan(store, tmp_path, adjusted=True)
     assert (raw.folder.parent.name, adjusted.folder.parent.name) == ("1d", "1d-adjusted")
+
+
+async def test_indicators_as_of_a_moment_are_those_of_the_bars_and_splits_known_then(tmp_path: Path) -> None:
+    now = datetime(2025, 11, 4, 9, tzinfo=UTC)
+    store, actions = MemoryBarStore(clock=lambda: now), MemoryActionStore(clock=lambda: now)
+    await store.write(DAILY, days_of("7203"))
+    moment, now = now, now + timedelta(hours=1)
+    request = IndicatorRequest.parse(
+        {"provider": "synthetic"} | request_of(adjusted=True, as_of=moment.isoformat(), symbols=["7203"])
+    )
+    assert folder_of(request, tmp_path) == tmp_path / "as-of-20251104T090000.000000Z" / "synthetic" / "1d-adjusted" / (
+        "rsi_14+sma_200"
+    )
+    places = IndicatorPlaces(tmp_path / "symbols", tmp_path)
+    before = await plan_indicators(request, store, places, now=now, delay_s=0)
+    tools = IndicatorTools(reader_at(store, moment), actions_at(actions, moment), RSI, tmp_path, moment)
+    (chunk,) = before.chunks
+    old = await load_indicators(chunk.series, "7203", tools, first=chunk.first, last=chunk.last)
+    # Corrected since, and split since.
+    await store.write(DAILY, days_of("7203", seed=5))
+    split = build_notes([CorporateAction("7203", DAYS[-10], 0.5)], Origin.PROVIDER, ActionState.REPORTED, noted_at=now)
+    await actions.save("synthetic", split)
+    assert (await plan_indicators(request, store, places, now=now, delay_s=0)).chunks == before.chunks
+    assert_frame_equal(await load_indicators(chunk.series, "7203", tools, first=chunk.first, last=chunk.last), old)
+    today = IndicatorTools(store, actions, RSI, tmp_path)
+    new = await load_indicators(chunk.series, "7203", today, first=chunk.first, last=chunk.last)
+    assert not new.equals(old)

@@ -45,6 +45,45 @@ class TestPortfolios:
         await portfolios.add(make_portfolio(f"{owner}-2", name="b"))
         assert [found.name for found in await portfolios.list_portfolios(owner)] == ["Z", "a", "b", "é"]
 
+    async def test_a_portfolio_gets_another_name(self, portfolios: PortfolioStore, owner: str) -> None:
+        kept = await portfolios.add(make_portfolio(owner, name="a"))
+        await portfolios.add(make_portfolio(owner, name="b"))
+        assert await portfolios.rename(owner, kept.portfolio_id, "c") == replace(kept, name="c")
+        assert (await portfolios.rename(owner, kept.portfolio_id, "c")).name == "c"
+        assert [found.name for found in await portfolios.list_portfolios(owner)] == ["b", "c"]
+        with pytest.raises(Conflict, match="a portfolio named 'b' is there already"):
+            await portfolios.rename(owner, kept.portfolio_id, "b")
+        for wrong in ((f"{owner}-2", kept.portfolio_id), (owner, "0" * 32)):
+            with pytest.raises(NotFound, match="does not exist"):
+                await portfolios.rename(*wrong, "d")
+
+    async def test_a_deleted_portfolio_is_not_found_and_its_name_is_free(
+        self, portfolios: PortfolioStore, owner: str
+    ) -> None:
+        kept = await portfolios.add(make_portfolio(owner, name="a"))
+        await portfolios.book(owner, kept.portfolio_id, draft_of(DEPOSIT))
+        with pytest.raises(NotFound):
+            await portfolios.delete(f"{owner}-2", kept.portfolio_id)
+        await portfolios.delete(owner, kept.portfolio_id)
+        assert await portfolios.list_portfolios(owner) == []
+        calls = (
+            lambda: portfolios.load(owner, kept.portfolio_id),
+            lambda: portfolios.delete(owner, kept.portfolio_id),
+            lambda: portfolios.rename(owner, kept.portfolio_id, "b"),
+            lambda: portfolios.book(owner, kept.portfolio_id, draft_of(DEPOSIT)),
+        )
+        for call in calls:
+            with pytest.raises(NotFound, match="does not exist"):
+                await call()
+        again = await portfolios.add(make_portfolio(owner, name="a"))
+        assert await portfolios.load_entries(owner, again.portfolio_id) == []
+
+    async def test_a_draft_may_book_nothing(self, portfolios: PortfolioStore, owner: str) -> None:
+        kept = await portfolios.add(make_portfolio(owner))
+        booked = await portfolios.book(owner, kept.portfolio_id, lambda _portfolio, _kept: [])
+        assert (booked.entries, booked.is_replayed) == ((), False)
+        assert await portfolios.load(owner, kept.portfolio_id) == kept
+
     async def test_an_owner_has_a_limit(
         self, portfolios: PortfolioStore, owner: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

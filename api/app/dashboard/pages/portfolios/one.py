@@ -93,7 +93,7 @@ async def rename_portfolio(page: Page, request: Request, portfolio_id: Portfolio
     return await _show(page, portfolio_id, reply.status, problem=reply.problem, refused="rename", given=given)
 
 
-@router.post("/portfolios/{portfolio_id}/delete", dependencies=_WRITES)
+@router.post("/portfolios/{portfolio_id}/remove", dependencies=_WRITES)
 async def delete_portfolio(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
     """Delete it, and go back to the list."""
     await read_form(request)

@@ -1,5 +1,6 @@
 """`kaboom portfolio` against a real API: from an empty portfolio to a file and back."""
 
+from io import StringIO
 from pathlib import Path
 from uuid import uuid4
 
@@ -96,3 +97,14 @@ def test_an_unknown_portfolio_is_not_found(at_live: Kaboom, name: str) -> None:
     done = at_live("portfolio", "show", "nothing")
     assert done.code == Exit.NOT_FOUND
     assert "no portfolio nothing; there are: " in done.err
+
+
+def test_a_portfolio_is_renamed_and_deleted(at_live: Kaboom, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert at_live("portfolio", "dividends", name).err.strip() == "0 dividends booked"
+    assert f"its name is {name}-2 now" in at_live("portfolio", "rename", name, f"{name}-2").err
+    assert loads(at_live("portfolio", "rename", f"{name}-2", name, "--json").out)["name"] == name
+    monkeypatch.setattr("sys.stdin", StringIO("n\n"))
+    assert at_live("portfolio", "delete", name).code != 0
+    assert name in at_live("portfolio", "list").out
+    assert f"portfolio {name} deleted" in at_live("portfolio", "delete", name, "--yes").err
+    assert at_live("portfolio", "show", name).code == Exit.NOT_FOUND

@@ -21,6 +21,7 @@ from batch.bars.memory import MemoryBarStore
 from batch.errors import InvalidRequest
 from batch.kit.stop import Stopped
 from tests.fixtures.backtest.stored import SERIES, daily_bars
+from tests.fixtures.bars.noted_actions import dividend_note
 
 ASKED: dict[str, Any] = {
     "strategy": "sma_cross",
@@ -33,11 +34,13 @@ ASKED: dict[str, Any] = {
 }
 
 
-def load(request: BacktestRequest, bars: pl.DataFrame | None = None) -> StudyBars:
+def load(request: BacktestRequest, bars: pl.DataFrame | None = None, notes: pl.DataFrame | None = None) -> StudyBars:
     async def write_and_read() -> StudyBars:
-        store = MemoryBarStore()
+        store, actions = MemoryBarStore(), MemoryActionStore()
+        if notes is not None:
+            await actions.save("synthetic", notes)
         await store.write(SERIES, daily_bars(480) if bars is None else bars)
-        return await load_bars(request, BarTools(store, MemoryActionStore(), Path("nowhere")))
+        return await load_bars(request, BarTools(store, actions, Path("nowhere")))
 
     return asyncio.run(write_and_read())
 
@@ -92,6 +95,39 @@ def test_equal_weights_of_one_symbol_are_its_price() -> None:
     summary = run_backtest(bars, find_strategy("sma_cross", None), request).summary
     close = daily_bars(480).filter(pl.col("symbol") == "7203")["close"]
     assert summary.benchmark.total_return == pytest.approx(close[-1] / close[0] - 1)
+
+
+def test_dividends_are_paid_into_cash_and_reinvested_in_the_benchmark() -> None:
+    request = BacktestRequest.parse(ASKED | {"strategy": "buy_and_hold", "parameters": {}, "symbols": ["7203"]})
+    kind, bars = find_strategy("buy_and_hold", None), daily_bars(480)
+    day = bars.filter(pl.col("symbol") == "7203")["opened_at"][200].date()
+    plain = run_backtest(load(request, bars), kind, request).summary
+    paid = run_backtest(load(request, bars, dividend_note("7203", day, 50.0)), kind, request).summary
+    assert paid.fingerprint != plain.fingerprint
+    shares = (paid.metrics["flows"] or 0) / 50
+    assert shares > 0
+    assert shares % 100 == 0
+    assert paid.metrics["final_equity"] == pytest.approx((plain.metrics["final_equity"] or 0) + 50 * shares)
+    close = bars.filter((pl.col("symbol") == "7203") & (pl.col("opened_at").dt.date() == day))["close"][0]
+    without, added = plain.benchmark.total_return, paid.benchmark.total_return
+    assert 1 + (added or 0) == pytest.approx((1 + (without or 0)) * (1 + 50 / close))
+
+
+def test_holding_is_compared_with_a_fund_of_topix_or_says_that_none_is_held() -> None:
+    values = ASKED | {"strategy": "buy_and_hold", "parameters": {}}
+    request, kind = BacktestRequest.parse(values), find_strategy("buy_and_hold", None)
+    missing = run_backtest(load(request), kind, request)
+    assert missing.summary.benchmark.name == "equal weights of 3"
+    assert "no bars of TOPIX (1306, 1305, 1475, 1348) are held" in missing.files["report.html"].decode()
+    bars = daily_bars(480, symbols=("6758", "7203", "9984", "1475", "1305"))
+    held = run_backtest(load(request, bars), kind, request).summary.benchmark
+    assert (held.name, held.note) == ("1305", None)
+    crossed = BacktestRequest.parse(ASKED)
+    assert run_backtest(load(crossed, bars), find_strategy("sma_cross", None), crossed).summary.benchmark.note is None
+    with pytest.raises(
+        InvalidRequest, match=r"benchmark was topix, and no 1d bars of a fund of it are held.*--symbol 1306"
+    ):
+        load(BacktestRequest.parse(ASKED | {"benchmark": "TOPIX"}))
 
 
 def sweep(**values: Any) -> SweepRequest:

@@ -16,7 +16,7 @@ from batch.bars.pages.store import PageBarStore
 from batch.errors import InvalidRequest
 from batch.kit.clock import utc_now
 from batch.market.action import ActionState
-from tests.fixtures.bars.noted_actions import note
+from tests.fixtures.bars.noted_actions import dividend_note, note
 
 pytestmark = pytest.mark.anyio
 
@@ -42,6 +42,37 @@ async def test_notes_are_those_of_the_moment(store: SqliteActionStore | MemoryAc
     assert states[3].equals(pl.concat([note("285A", NOV_5), second]))
     assert (await store.known_at(moments[3]).load("synthetic", ["7203"])).equals(second)
     assert (await store.known_at(moments[3]).load("file")).is_empty()
+
+
+async def test_dividends_are_those_of_the_moment(store: SqliteActionStore | MemoryActionStore) -> None:
+    await store.save("synthetic", note("7203", NOV_4, 0.5))
+    moments = [utc_now()]
+    for amount in (45.0, 40.0):
+        await store.save("synthetic", dividend_note("7203", NOV_4, amount))
+        moments.append(utc_now())
+
+    states = [await store.known_at(moment).load("synthetic") for moment in moments]
+    split = note("7203", NOV_4, 0.5)
+    assert states[0].equals(split)
+    assert states[1].equals(pl.concat([split, dividend_note("7203", NOV_4, 45.0)]))
+    assert states[2].equals(await store.load("synthetic"))
+
+
+async def test_a_file_of_a_release_before_dividends_takes_them(tmp_path: Path) -> None:
+    store, split = SqliteActionStore(tmp_path), note("7203", NOV_4, 0.5)
+    await store.save("synthetic", split)
+    with closing(sqlite3.connect(tmp_path / "synthetic" / "actions.sqlite")) as sql:
+        assert [name for (name,) in sql.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")] == [
+            "note",
+            "said",
+        ]
+    before = utc_now()
+    await store.save("synthetic", dividend_note("7203", NOV_4, 45.0))
+    assert (await store.load("synthetic")).height == 2
+    assert (await store.known_at(before).load("synthetic")).equals(split)
+    # What an older release reads is as it was.
+    with closing(sqlite3.connect(tmp_path / "synthetic" / "actions.sqlite")) as sql:
+        assert sql.execute("SELECT symbol, factor FROM note").fetchall() == [("7203", 0.5)]
 
 
 async def test_a_note_that_is_saved_again_says_nothing_new(tmp_path: Path) -> None:
