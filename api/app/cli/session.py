@@ -1,6 +1,5 @@
 """The options that every command shares: language, JSON or tables, and the address of the server."""
 
-import os
 import sys
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.exits import CliError, Exit
 from app.words.language import choose_language
-from batch.kit.embedded.run_file import find_data_dir, read_run_file
 from batch.kit.printable import clean, clean_json
+from kaboom.places import TOKEN_FILE, find_data_dir, find_run, find_token, find_url
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
     from app.cli.client import ApiClient
     from app.words.speaker import Speaker
-
-TOKEN_FILE = "ingest-token"  # noqa: S105  the name of a file
 
 
 @dataclass(frozen=True)
@@ -119,16 +116,15 @@ class Session:
 
     def find_data_dir(self) -> Path:
         """Return the data folder: the option, KABOOM_DATA_DIR, the nearest running one, else `.kaboom`."""
-        named = self.data_dir or os.environ.get("KABOOM_DATA_DIR")
-        return Path(named) if named else (find_data_dir() or Path(".kaboom"))
+        return find_data_dir(self.data_dir)
 
     def find_run(self) -> dict[str, Any]:
         """Return the description of the Kaboom that runs on the data folder, or {}."""
-        return read_run_file(self.find_data_dir())
+        return dict(find_run(self.find_data_dir()))
 
     def find_api_url(self) -> str | None:
         """Return the server's address: the option, KABOOM_API_URL, the Kaboom on the data folder, else None."""
-        return self.api_url or os.environ.get("KABOOM_API_URL") or self.find_run().get("api_url")
+        return find_url(self.api_url, self.find_data_dir())
 
     def client(self) -> "ApiClient":
         """Return a client of the server.
@@ -137,17 +133,14 @@ class Session:
             CliError: no server or no token is known.
 
         """
-        from app.cli.client import ApiClient  # noqa: PLC0415  an HTTP client, which only calls of the API need
+        from app.cli.client import ApiClient  # noqa: PLC0415  which help does without
 
         if not (url := self.find_api_url()):
             raise CliError(Exit.UNAVAILABLE, self.words.say("no_server"))
         return ApiClient(url, self._token(), self.words)
 
     def _token(self) -> str:
+        if token := find_token(self.find_data_dir()):
+            return token
         path = self.find_data_dir() / TOKEN_FILE
-        try:
-            text = os.environ.get("INGEST_API_TOKEN") or path.read_text(encoding="utf-8")
-            # All are valid; the first is the newest.
-            return text.split()[0]
-        except (OSError, IndexError) as e:
-            raise CliError(Exit.AUTH, self.words.say("no_token", path=path)) from e
+        raise CliError(Exit.AUTH, self.words.say("no_token", path=path))

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fixtures.repo.repository import Module, load_modules
 
-SOURCE = (*load_modules("api/app"), *load_modules("api/batch"))
+SOURCE = (*load_modules("api/app"), *load_modules("api/batch"), *load_modules("api/kaboom"))
 TESTS = load_modules("api/tests")
 EVERYTHING = (*SOURCE, *TESTS, *load_modules("benchmarks"))
 

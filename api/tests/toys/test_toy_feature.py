@@ -20,8 +20,9 @@ LINE = "from app.digest.jobs import DIGEST\n"
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The product with the toy feature: its two folders, and its line in the catalog."""
     root = tmp_path_factory.mktemp("toy")
-    for ring in ("app", "batch"):
+    for ring in ("app", "kaboom", "batch"):
         shutil.copytree(ROOT / "api" / ring, root / ring, ignore=shutil.ignore_patterns("__pycache__"))
+    for ring in ("app", "batch"):
         shutil.copytree(HERE / "feature" / ring, root / ring, dirs_exist_ok=True)
     catalog = root / "app" / "catalog.py"
     first = "from app.ingest.jobs import"

@@ -16,7 +16,7 @@ from tests.fixtures.servers.servers import open_folder
 from tests.fixtures.servers.stacks import Command, clean_environment
 
 _UV = Path(sys.prefix) / "bin/uv"
-_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "api/app/", "api/batch/")
+_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "api/app/", "api/batch/", "api/kaboom/")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import structlog
 
 from app.auth.ingest_tokens import make_ingest_token, parse_ingest_tokens
 from app.cli.exits import CliError, Exit
-from app.cli.session import TOKEN_FILE, Session
+from app.cli.session import Session
 from app.cli.stack.data_folder import end_orphans, hold_lock, mark_children
 from app.cli.stack.supervisor import Child, ChildSpec, Supervisor
 from app.jobs.queues import Queue
@@ -22,6 +22,7 @@ from batch.errors import ConfigurationError
 from batch.kit.embedded.run_file import identify_folder, read_run_file, write_private, write_run_file
 from batch.kit.embedded.servers import EmbeddedServer, embed_postgres, embed_valkey, free_port, is_free
 from batch.notify.signing import make_webhook_secret
+from kaboom.places import TOKEN_FILE
 
 #: The documented worker command, but for its name and the gossip between workers.
 WORKER_ARGUMENTS = ("-A", "app.tasks.celery_app", "worker", "--loglevel=info", f"--queues={','.join(Queue)}")

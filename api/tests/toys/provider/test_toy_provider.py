@@ -23,7 +23,7 @@ REMOTES = "tests/fixtures/providers/remote_providers.py"
 def copy_product(into: Path) -> Path:
     """Copy the product and its tests; return the copy's `api`."""
     (into / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
-    for ring in ("app", "batch", "tests"):
+    for ring in ("app", "batch", "kaboom", "tests"):
         shutil.copytree(ROOT / "api" / ring, into / "api" / ring, ignore=shutil.ignore_patterns("__pycache__"))
     return into / "api"
 

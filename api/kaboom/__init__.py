@@ -1,0 +1,101 @@
+"""Kaboom in Python: bars of Japanese equities as polars frames, and jobs, backtests and portfolios.
+
+::
+
+    import kaboom
+
+    kb = kaboom.connect()
+    bars = kb.bars(["7203", "6758"], "1d", start="2025-01-01")
+    kb.submit("ingest.run_daily", intervals={"1m": 1}, market="TSE_PRIME").wait(progress=True)
+
+`connect` finds the Kaboom that runs here, or takes a URL and a token; without a server it reads a data folder or a
+mirror. `connect_async` gives the same for asyncio.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kaboom.aio import AsyncJob, AsyncKaboom
+    from kaboom.backtests import Backtest
+    from kaboom.client import Kaboom
+    from kaboom.connecting import connect, connect_async
+    from kaboom.errors import (
+        Conflict,
+        Forbidden,
+        InvalidRequest,
+        JobFailed,
+        KaboomError,
+        NeedsServer,
+        NotAuthorized,
+        NotFound,
+        StoreError,
+        TooManyRequests,
+        Unavailable,
+        WaitTimedOut,
+    )
+    from kaboom.frames import to_pandas
+    from kaboom.jobs import Job
+    from kaboom.portfolios import Portfolio
+
+#: Loaded with the first use of one of its names: an import of kaboom costs next to nothing.
+_HOMES = {
+    "kaboom.aio": ("AsyncJob", "AsyncKaboom"),
+    "kaboom.backtests": ("Backtest",),
+    "kaboom.client": ("Kaboom",),
+    "kaboom.connecting": ("connect", "connect_async"),
+    "kaboom.errors": (
+        "Conflict",
+        "Forbidden",
+        "InvalidRequest",
+        "JobFailed",
+        "KaboomError",
+        "NeedsServer",
+        "NotAuthorized",
+        "NotFound",
+        "StoreError",
+        "TooManyRequests",
+        "Unavailable",
+        "WaitTimedOut",
+    ),
+    "kaboom.frames": ("to_pandas",),
+    "kaboom.jobs": ("Job",),
+    "kaboom.portfolios": ("Portfolio",),
+}
+
+__all__ = [
+    "AsyncJob",
+    "AsyncKaboom",
+    "Backtest",
+    "Conflict",
+    "Forbidden",
+    "InvalidRequest",
+    "Job",
+    "JobFailed",
+    "Kaboom",
+    "KaboomError",
+    "NeedsServer",
+    "NotAuthorized",
+    "NotFound",
+    "Portfolio",
+    "StoreError",
+    "TooManyRequests",
+    "Unavailable",
+    "WaitTimedOut",
+    "connect",
+    "connect_async",
+    "to_pandas",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the home of a name."""
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    """Return the names."""
+    return __all__

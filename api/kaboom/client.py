@@ -1,0 +1,237 @@
+"""The client: bars as polars frames, and jobs, of a running Kaboom or of what one left."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Unpack
+
+from kaboom.backtests import Backtest
+from kaboom.errors import NeedsServer
+from kaboom.jobs import Job, submit
+from kaboom.portfolios import PORTFOLIOS, Portfolio, find_portfolio
+from kaboom.source import Asked, BarOptions, Source, Span, When
+from kaboom.wire import Wire
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_JOBS = "/api/v1/jobs"
+
+
+@dataclass(frozen=True, slots=True)
+class Kaboom:
+    """One Kaboom. Reading needs a running one, a data folder or a mirror; all else needs a running one.
+
+    `connect` makes it. It may be used by several threads. Times are UTC, and mark the start of a bar; a daily bar is
+    stamped 00:00 UTC of its session.
+    """
+
+    source: Source
+    wire: Wire | None = None
+
+    def bars(
+        self,
+        symbols: str | Sequence[str] = (),
+        interval: str = "1d",
+        start: When | None = None,
+        end: When | None = None,
+        **options: Unpack[BarOptions],
+    ) -> "pl.DataFrame":
+        """Return bars with `start <= opened_at < end`, sorted by symbol, then opened_at.
+
+        Without symbols, those of a `market`, such as TSE_PRIME, or else all that are held. A day begins at 00:00 in
+        Japan. By default the span is the month before tonight, of daily bars the year. Prices are yen, adjusted for
+        splits unless `adjusted` is false; volumes are shares. With `as_of`, bars are as they were known then.
+
+        >>> kb.bars("7203", "1d", adjusted=False).columns
+        ['symbol', 'opened_at', 'open', 'high', 'low', 'close', 'volume', 'flags']
+        >>> kb.bars(["6758", "7203"], "1d")["symbol"].unique().sort().to_list()
+        ['6758', '7203']
+
+        Raises:
+            InvalidRequest: a symbol, the interval, the span or the provider cannot be.
+            KaboomError: the source cannot be read.
+
+        """
+        named = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+        return self.source.bars(Asked(interval, named, start, end, **options))
+
+    def universe(self, market: str = "TSE_PRIME", session: date | None = None) -> "pl.DataFrame":
+        """Return the listings of a market as of a session, by default today, sorted by symbol.
+
+        >>> kb.universe("TSE_PRIME").height > 1500
+        True
+
+        Raises:
+            NotFound: only files know the symbols of this market.
+
+        """
+        return self.source.universe(market, session)
+
+    def calendar(self, first: date, last: date | None = None) -> "pl.DataFrame":
+        """Return the sessions of the TSE from `first` to `last` inclusive, by default of 31 days, with their hours.
+
+        >>> from datetime import date
+        >>> kb.calendar(date(2025, 11, 1), date(2025, 11, 5))["session"].to_list()
+        [datetime.date(2025, 11, 4), datetime.date(2025, 11, 5)]
+
+        """
+        return self.source.calendar(first, last or first + timedelta(days=31))
+
+    def coverage(
+        self,
+        interval: str = "1d",
+        first: date | None = None,
+        last: date | None = None,
+        *,
+        symbols: Sequence[str] = (),
+        provider: str | None = None,
+    ) -> "pl.DataFrame":
+        """Return the bars that are held of each symbol and session, by default of the last 30 days.
+
+        >>> kb.coverage("1d", symbols=["7203"]).columns
+        ['symbol', 'session', 'bars', 'first_at', 'last_at', 'flagged', 'flags']
+
+        """
+        from batch.kit.clock import utc_now  # noqa: PLC0415  with the calendar
+        from batch.market.calendar import JST  # noqa: PLC0415  no other call needs the calendar
+
+        last = last or utc_now().astimezone(JST).date()
+        return self.source.coverage(interval, first or last - timedelta(days=30), last, symbols, provider)
+
+    def indicators(
+        self,
+        symbol: str,
+        names: Sequence[str] = ("sma:25", "rsi", "macd"),
+        interval: str = "1d",
+        **span: Unpack[Span],
+    ) -> "pl.DataFrame":
+        """Return one symbol's bars with a column for each indicator, computed here from the bars of the span.
+
+        The first rows of an average have no value: it looks back on bars of the span alone. `kaboom bars indicators
+        -i list` lists the names.
+
+        >>> kb.indicators("7203", ["sma:5"]).columns[-1]
+        'sma_5'
+
+        Raises:
+            InvalidRequest: an indicator is unknown, or what `bars` refuses.
+
+        """
+        from batch.indicators.chosen import parse_indicators  # noqa: PLC0415  with the formulas
+        from batch.indicators.compute import compute_indicators  # noqa: PLC0415  polars, numpy and TA-Lib
+        from batch.market.interval import parse_interval  # noqa: PLC0415  with the formulas
+
+        chosen = parse_indicators(names, parse_interval(interval))
+        return compute_indicators(self.source.bars(Asked(interval, (symbol,), **span)), chosen)
+
+    def submit(self, task: str, **request: Any) -> Job:
+        """Submit a job: `task` is `queue.verb`, the rest are the fields of its request.
+
+        >>> job = kb.submit("ingest.run_daily", intervals={"1d": 5}, symbols=["7203"])
+        >>> job.wait(timeout_s=60).status
+        'completed'
+
+        Raises:
+            InvalidRequest: there is no such task, or the request asks for something that cannot be.
+            NeedsServer: no Kaboom runs.
+
+        """
+        return submit(self._server(), task, request)
+
+    def jobs(self, *, status: str | None = None, limit: int = 20) -> list[Job]:
+        """Return the newest jobs, newest first.
+
+        >>> len(kb.jobs(limit=1))
+        1
+
+        """
+        wire = self._server()
+        params = {"limit": limit} | ({"status": status} if status else {})
+        found = wire.call("GET", _JOBS, params=params)["items"]
+        return [Job(wire, each["links"]["self"], each) for each in found]
+
+    def backtest(
+        self,
+        strategy: str,
+        symbols: str | Sequence[str] = (),
+        *,
+        progress: bool = False,
+        timeout_s: float | None = None,
+        **request: Any,
+    ) -> Backtest:
+        """Run a strategy over bars that are held, wait, and return what it found.
+
+        `request` are further fields, such as `parameters`, `interval`, `sessions`, `cash` and `market`.
+
+        >>> found = kb.backtest("sma_cross", "7203", parameters={"fast": 5, "slow": 20}, sessions=60)
+        >>> "sharpe" in found.metrics
+        True
+
+        Raises:
+            InvalidRequest: the request asks for something that cannot be.
+            JobFailed: there are no such bars, or the strategy failed.
+            NeedsServer: no Kaboom runs.
+
+        """
+        wire = self._server()
+        body = {"strategy": strategy, **request}
+        if named := ([symbols] if isinstance(symbols, str) else list(symbols)):
+            body["symbols"] = named
+        job = submit(wire, "backtest.run", body).wait(progress=progress, timeout_s=timeout_s)
+        return Backtest.load(wire, job)
+
+    def analyse(
+        self, symbols: str | Sequence[str], *, progress: bool = False, timeout_s: float | None = None, **request: Any
+    ) -> Mapping[str, Any]:
+        """Analyse symbols, wait, and return the analyses; information only, no investment advice.
+
+        `request` are further fields, such as `kind`, `sessions`, `analyst` and `language`.
+
+        >>> found = kb.analyse("7203", analyst="rules", sessions=30, language="en")
+        >>> [one["subject"] for one in found["analyses"]]
+        ['7203']
+
+        Raises:
+            InvalidRequest: the request asks for something that cannot be.
+            JobFailed: there are no such bars.
+            NeedsServer: no Kaboom runs.
+
+        """
+        body = {"symbols": [symbols] if isinstance(symbols, str) else list(symbols), **request}
+        return submit(self._server(), "ai_analysis.analyse", body).wait(progress=progress, timeout_s=timeout_s).result
+
+    def portfolios(self) -> list[Portfolio]:
+        """Return your portfolios, by name.
+
+        >>> mine = kb.create_portfolio("notebook")
+        >>> [each.name for each in kb.portfolios()]
+        ['notebook']
+
+        """
+        wire = self._server()
+        return [Portfolio(wire, each) for each in wire.call("GET", PORTFOLIOS)["items"]]
+
+    def portfolio(self, name: str) -> Portfolio:
+        """Return a portfolio by its name or id.
+
+        Raises:
+            NotFound: there is none.
+
+        """
+        return find_portfolio(self._server(), name)
+
+    def create_portfolio(self, name: str, **fields: Any) -> Portfolio:
+        """Create a portfolio in yen; `fields` may say `provider` and `lot`.
+
+        Raises:
+            Conflict: there is one of this name.
+
+        """
+        wire = self._server()
+        return Portfolio(wire, wire.call("POST", PORTFOLIOS, json={"name": name, **fields}))
+
+    def _server(self) -> Wire:
+        if self.wire is None:
+            raise NeedsServer("no Kaboom runs, and this needs one: start it with `kaboom up`, or connect to its URL")
+        return self.wire

@@ -1,0 +1,184 @@
+"""Bars and their references of a data folder, and bars of a mirror, without a server; nothing is written."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import TypeAdapter
+
+from batch.bars.actions.resolve import applied_actions
+from batch.bars.actions.sqlite import SqliteActionStore
+from batch.bars.history import actions_at, reader_at
+from batch.bars.many import Wanted, read_many
+from batch.bars.pages.store import PageBarStore
+from batch.errors import InvalidRequest, NotFound
+from batch.kit.clock import utc_now
+from batch.market.adjust import adjust_bars
+from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars
+from batch.market.calendar import JST
+from batch.market.fields import Moment
+from batch.market.history import load_history
+from batch.market.interval import Interval, parse_interval
+from batch.market.listing import parse_market
+from batch.market.reference import list_listings, list_sessions
+from batch.market.source import provider_of
+from batch.market.universe import load_universe
+from batch.providers.registry import get_source_spec
+from kaboom.source import Asked, When, to_text
+
+_MOMENTS: TypeAdapter[datetime] = TypeAdapter(Moment)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSource:
+    """The embedded store of a data folder, and the symbol lists that were imported to it."""
+
+    folder: Path
+
+    def bars(self, asked: Asked) -> pl.DataFrame:
+        return _run(self._bars(asked))
+
+    def universe(self, market: str, session: date | None) -> pl.DataFrame:
+        found = load_universe(parse_market(market), session or _today(), imported_dir=self._symbols_dir)
+        return list_listings([found], load_history(self._symbols_dir)).select(
+            pl.lit(found.as_of.isoformat()).alias("as_of"), pl.all()
+        )
+
+    def calendar(self, first: date, last: date) -> pl.DataFrame:
+        return list_sessions(first, last)
+
+    def coverage(
+        self, interval: str, first: date, last: date, symbols: Sequence[str], provider: str | None
+    ) -> pl.DataFrame:
+        async def read(store: PageBarStore) -> pl.DataFrame:
+            series = await _choose(store, parse_interval(interval), provider)
+            held = await store.coverage(series, first=first, last=last)
+            parse = get_source_spec(series.source).parse_symbol
+            return held.filter(pl.col("symbol").is_in([parse(text) for text in symbols])) if symbols else held
+
+        return _run(self._with_store(read))
+
+    @property
+    def _symbols_dir(self) -> Path:
+        return self.folder / "symbols"
+
+    async def _bars(self, asked: Asked) -> pl.DataFrame:
+        return await self._with_store(partial(self._read, asked))
+
+    async def _read(self, asked: Asked, store: PageBarStore) -> pl.DataFrame:
+        series = await _choose(store, parse_interval(asked.interval), asked.provider)
+        start, end = span_of(asked)
+        wanted = Wanted(series, start, end, self._symbols(asked, series))
+        as_of = _moment(asked.as_of)
+        reader = reader_at(store, as_of)
+        found = pl.concat([empty_bars(), *[part async for part in read_many(reader, wanted)]])
+        if asked.adjusted:
+            actions = SqliteActionStore(self.folder / "bars")
+            try:
+                notes = await actions_at(actions, as_of).load(provider_of(series.source), wanted.symbols)
+            finally:
+                await actions.close()
+            until = (as_of or utc_now()).astimezone(JST).date()
+            found = adjust_bars(found, applied_actions(notes, until=until))
+        return found.sort("symbol", "opened_at")
+
+    def _symbols(self, asked: Asked, series: BarSeries) -> tuple[str, ...]:
+        parse = get_source_spec(series.source).parse_symbol
+        if asked.market is None:
+            return tuple(dict.fromkeys(parse(text) for text in asked.symbols))
+        return load_universe(parse_market(asked.market), _today(), imported_dir=self._symbols_dir).symbols
+
+    async def _with_store[T](self, work: Callable[[PageBarStore], Awaitable[T]]) -> T:
+        store = PageBarStore(self.folder / "bars")
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorSource:
+    """The Parquet files of a mirror: raw bars, `<provider>/<interval>/<file>.parquet`. References are those shipped."""
+
+    folder: Path
+
+    def bars(self, asked: Asked) -> pl.DataFrame:
+        if asked.adjusted or asked.as_of:
+            raise InvalidRequest("a mirror holds raw bars as they are, expected adjusted=False and no as_of")
+        start, end = span_of(asked)
+        provider = self._provider(asked)
+        symbols = FolderSource(self.folder)._symbols(asked, BarSeries(provider, parse_interval(asked.interval)))  # noqa: SLF001
+        rows = pl.scan_parquet(self.folder / provider / asked.interval / "*.parquet").select(list(BAR_SCHEMA))
+        rows = rows.filter(pl.col("opened_at").is_between(start, end, closed="left"))
+        return (rows.filter(pl.col("symbol").is_in(symbols)) if symbols else rows).sort("symbol", "opened_at").collect()
+
+    def universe(self, market: str, session: date | None) -> pl.DataFrame:
+        return FolderSource(self.folder).universe(market, session)
+
+    def calendar(self, first: date, last: date) -> pl.DataFrame:
+        return list_sessions(first, last)
+
+    def coverage(
+        self, interval: str, first: date, last: date, symbols: Sequence[str], provider: str | None
+    ) -> pl.DataFrame:
+        raise InvalidRequest("a mirror has no coverage; ask a data folder or a running Kaboom")
+
+    def _provider(self, asked: Asked) -> str:
+        held = sorted(path.parent.name for path in self.folder.glob(f"*/{asked.interval}") if any(path.iterdir()))
+        return _only(held, asked.provider, asked.interval)
+
+
+def span_of(asked: Asked) -> tuple[datetime, datetime]:
+    """Return the span of what is asked for, by default the month before tonight, of daily bars the year.
+
+    Raises:
+        InvalidRequest: the start is not before the end.
+
+    """
+    tonight = datetime.combine(_today() + timedelta(days=1), time(), JST).astimezone(UTC)
+    end = _moment(asked.end) or tonight
+    days = 366 if asked.interval == Interval.D1 else 31
+    start = _moment(asked.start) or end - timedelta(days=days)
+    if start >= end:
+        raise InvalidRequest(f"start was {start} and end {end}, expected start first", pointer="/start")
+    return start, end
+
+
+async def _choose(store: PageBarStore, interval: Interval, provider: str | None) -> BarSeries:
+    held = [series.source for series in await store.list_series() if series.interval is interval]
+    return BarSeries(_only(held, provider, interval), interval)
+
+
+def _only(held: Sequence[str], wanted: str | None, interval: str) -> str:
+    """Return the provider that is wanted, or the only one that is held."""
+    if wanted is not None:
+        return get_source_spec(wanted).name
+    if not held:
+        raise NotFound(f"no bars of {interval} are held")
+    if len(held) > 1:
+        raise InvalidRequest(f"provider was not given, expected one of {', '.join(held)}", pointer="/provider")
+    return held[0]
+
+
+def _moment(when: When | None) -> datetime | None:
+    return None if when is None else _MOMENTS.validate_python(to_text(when))
+
+
+def _today() -> date:
+    return utc_now().astimezone(JST).date()
+
+
+def _run[T](work: Coroutine[Any, Any, T]) -> T:
+    """Run what is asynchronous to its end; in a thread of its own where a loop runs, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, work).result()

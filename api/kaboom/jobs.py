@@ -1,0 +1,144 @@
+"""Jobs of a running Kaboom: submitted, followed and judged."""
+
+import time
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from kaboom.errors import InvalidRequest, JobFailed, WaitTimedOut
+from kaboom.wire import Wire
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_FINAL = frozenset({"completed", "partial", "failed", "cancelled"})
+#: How often a job is looked at while a bar is shown, and the longest that one question waits without one.
+_LOOK_S, _LONGEST_ASK_S = 0.5, 5
+
+
+@dataclass(slots=True)
+class Job:
+    """A job. Its record is as it was last seen; `refresh` and `wait` look again.
+
+    Attributes:
+        path: where it is in the API.
+        record: what the API said of it.
+
+    """
+
+    wire: Wire = field(repr=False)
+    path: str
+    record: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """Its id, 32 hex digits."""
+        return str(self.record["job_id"])
+
+    @property
+    def status(self) -> str:
+        """Queued, running, completed, partial, failed, cancelling or cancelled."""
+        return str(self.record["status"])
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self.status in _FINAL
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        """What it found; {} until it has ended."""
+        return self.record.get("result") or {}
+
+    def refresh(self) -> Self:
+        """Look again, and return the job.
+
+        Raises:
+            KaboomError: the server does not answer, or the job was deleted.
+
+        """
+        self.record = self.wire.call("GET", self.path)
+        return self
+
+    def wait(self, *, progress: bool = False, timeout_s: float | None = None) -> Self:
+        """Return the job when it has ended well, all of it (`completed`) or a part (`partial`).
+
+        With `progress` a bar shows how far it is, in terminals and notebooks.
+
+        Raises:
+            JobFailed: it failed, or was cancelled.
+            WaitTimedOut: it did not end in `timeout_s` seconds; it goes on.
+            KaboomError: the server does not answer, or the job was deleted.
+
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        with _display(is_shown=progress) as show:
+            while not self._look(deadline, is_shown=progress).is_over:
+                show(self.record)
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise WaitTimedOut(f"job {self.id} was {self.status} after {timeout_s:g} s; it goes on")
+            show(self.record)
+        if self.status in {"completed", "partial"}:
+            return self
+        error = self.record.get("error") or {}
+        raise JobFailed(f"job {self.id} {self.status}: {error.get('message', 'no reason given')}", self.record)
+
+    def failures(self) -> "pl.DataFrame":
+        """Return the items that are not a plain success: item, interval, outcome, message, attempts."""
+        import polars as pl  # noqa: PLC0415  0.1 s that an import of kaboom does without
+
+        items: list[dict[str, Any]] = []
+        page: Mapping[str, Any] = {"next_cursor": ""}
+        while page["next_cursor"] is not None:
+            params = {"limit": 1000} | ({"cursor": page["next_cursor"]} if page["next_cursor"] else {})
+            page = self.wire.call("GET", f"{self.path}/failures", params=params)
+            items += page["items"]
+        names = ("item", "interval", "outcome", "message")
+        schema = {**dict.fromkeys(names, pl.String()), "attempts": pl.Int64()}
+        return pl.DataFrame(items, schema=schema)
+
+    def cancel(self) -> Self:
+        """Cancel it, and return it; what is done stays done.
+
+        Raises:
+            Conflict: it has ended.
+
+        """
+        self.wire.call("POST", f"{self.path}/cancel")
+        return self.refresh()
+
+    def _look(self, deadline: float | None, *, is_shown: bool) -> Self:
+        left_s = _LONGEST_ASK_S if deadline is None else max(0, min(_LONGEST_ASK_S, deadline - time.monotonic()))
+        if is_shown and not self.is_over:
+            time.sleep(min(_LOOK_S, left_s))
+            return self.refresh()
+        # The server answers when the job ends.
+        headers = {"Prefer": f"wait={round(left_s)}"} if round(left_s) else {}
+        self.record = self.wire.call("GET", self.path, headers=headers)
+        if not headers and not self.is_over:
+            time.sleep(min(_LOOK_S, left_s))
+        return self
+
+
+def submit(wire: Wire, task: str, request: Mapping[str, Any]) -> Job:
+    """Submit a job: `task` is `queue.verb`, such as `ingest.run_daily`, and `request` its fields.
+
+    Raises:
+        InvalidRequest: there is no such task, or the request asks for something that cannot be.
+        KaboomError: the server does not answer, or refused.
+
+    """
+    queue, _, verb = task.replace("_", "-").partition(".")
+    if not verb:
+        raise InvalidRequest(f"task was {task[:60]!r}, expected queue.verb such as ingest.run_daily")
+    accepted = wire.call("POST", f"/api/v1/{queue}/{verb}", json=dict(request))
+    return Job(wire, f"/api/v1/{queue}/jobs/{accepted['job_id']}", accepted)
+
+
+def _display(*, is_shown: bool) -> Any:
+    if not is_shown:
+        return nullcontext(lambda _record: None)
+    from kaboom.progress import open_bar  # noqa: PLC0415  rich, which waiting in silence does without
+
+    return open_bar()

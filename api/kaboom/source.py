@@ -1,0 +1,83 @@
+"""What bars and their references are read from: a running Kaboom, a data folder, or a mirror."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Protocol, TypedDict
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: A day, which begins at 00:00 in Japan, or a time with its zone; also as text such as `2025-11-04`.
+type When = date | datetime | str
+
+
+class BarOptions(TypedDict, total=False):
+    """How bars are asked for.
+
+    Attributes:
+        adjusted: for splits, which is the default; false for bars as traded.
+        market: all symbols of this section.
+        provider: whose bars; by default those of the settings, or the only ones that are held.
+        as_of: as they were known at this moment.
+
+    """
+
+    adjusted: bool
+    market: str | None
+    provider: str | None
+    as_of: When | None
+
+
+class Span(BarOptions, total=False):
+    """Of when, and how, bars are asked for: `start <= opened_at < end`."""
+
+    start: When | None
+    end: When | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Bars that are asked for; without symbols and market all that are held."""
+
+    interval: str
+    symbols: tuple[str, ...] = ()
+    start: When | None = None
+    end: When | None = None
+    adjusted: bool = True
+    market: str | None = None
+    provider: str | None = None
+    as_of: When | None = None
+
+
+class Source(Protocol):
+    """Reads bars, and what they are measured by. All times are UTC."""
+
+    def bars(self, asked: Asked) -> "pl.DataFrame":
+        """Return bars in `BAR_SCHEMA`, sorted by symbol, then opened_at.
+
+        Raises:
+            InvalidRequest: a symbol, the interval, the span or the provider cannot be.
+            KaboomError: the source cannot be read.
+
+        """
+        ...
+
+    def universe(self, market: str, session: date | None) -> "pl.DataFrame":
+        """Return the listings of a market as of a session, None for today, sorted by symbol."""
+        ...
+
+    def calendar(self, first: date, last: date) -> "pl.DataFrame":
+        """Return the sessions of the TSE from `first` to `last` inclusive, with their hours."""
+        ...
+
+    def coverage(
+        self, interval: str, first: date, last: date, symbols: Sequence[str], provider: str | None
+    ) -> "pl.DataFrame":
+        """Return what is held of each symbol and session, from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
+        ...
+
+
+def to_text(when: When | None) -> str | None:
+    """Return a day or a time as the API reads it."""
+    return when if when is None or isinstance(when, str) else when.isoformat()

@@ -1,0 +1,156 @@
+"""The client reads what the API has, and the same from a folder; its examples run; its errors are one tree."""
+
+import asyncio
+import doctest
+import os
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import kaboom
+import kaboom.client
+from batch.kit.clock import utc_now
+from batch.kit.embedded.servers import free_port
+from batch.market.bar import BAR_SCHEMA
+from kaboom.server import ServerSource
+from kaboom.wire import Retries, Wire
+from tests.client.conftest import SYMBOLS
+from tests.fixtures.jobs.apps import TOKEN
+from tests.fixtures.servers.http_servers import Request, Response, serving
+from tests.fixtures.servers.stacks import Api
+
+START = utc_now().date() - timedelta(days=60)
+
+
+def find_examples() -> list[doctest.DocTest]:
+    found = doctest.DocTestFinder().find(kaboom.client.Kaboom, "Kaboom", extraglobs={})
+    return sorted((test for test in found if test.examples), key=lambda test: test.lineno or 0)
+
+
+@pytest.fixture
+def folder(server: Api, kb: kaboom.Kaboom, monkeypatch: pytest.MonkeyPatch) -> kaboom.Kaboom:
+    """The data folder of that server, read without it."""
+    monkeypatch.delenv("KABOOM_API_URL", raising=False)
+    return kaboom.connect(data_dir=server.data_dir)
+
+
+@pytest.mark.parametrize("example", find_examples(), ids=lambda example: example.name)
+def test_examples_run(kb: kaboom.Kaboom, example: doctest.DocTest) -> None:
+    example.globs["kb"] = kb
+    told: list[str] = []
+    result = doctest.DocTestRunner(verbose=False).run(example, out=told.append)
+    assert (result.failed, "".join(told)) == (0, "")
+
+
+@pytest.mark.parametrize("adjusted", [True, False])
+def test_a_folder_has_the_bars_of_its_server(kb: kaboom.Kaboom, folder: kaboom.Kaboom, *, adjusted: bool) -> None:
+    over_http = kb.bars(SYMBOLS, "1d", START, adjusted=adjusted)
+    assert over_http.height > 60
+    assert over_http.schema == BAR_SCHEMA
+    assert_frame_equal(folder.bars(SYMBOLS, "1d", START, adjusted=adjusted), over_http)
+    assert_frame_equal(folder.bars(interval="1d", start=START, adjusted=adjusted), over_http)
+
+
+def test_a_folder_has_the_references_of_its_server(kb: kaboom.Kaboom, folder: kaboom.Kaboom) -> None:
+    day = date(2025, 11, 4)
+    assert_frame_equal(folder.universe("TSE_GROWTH", day), kb.universe("TSE_GROWTH", day))
+    assert_frame_equal(folder.calendar(day), kb.calendar(day))
+    assert_frame_equal(folder.coverage("1d", symbols=["7203"]), kb.coverage("1d", symbols=["7203"]))
+
+
+def test_coroutines_get_the_same(kb: kaboom.Kaboom, folder: kaboom.Kaboom) -> None:
+    async def read() -> pl.DataFrame:
+        # In a notebook a loop runs while a folder is read.
+        assert folder.bars("7203", start=START).height
+        return await kaboom.AsyncKaboom(kb).bars("7203", start=START)
+
+    assert_frame_equal(asyncio.run(read()), kb.bars("7203", start=START))
+
+
+def test_a_mirror_has_raw_bars(kb: kaboom.Kaboom, tmp_path: Path) -> None:
+    held = kb.bars(SYMBOLS, "1d", START, adjusted=False)
+    path = tmp_path / "synthetic" / "1d" / "2026-01.parquet"
+    path.parent.mkdir(parents=True)
+    held.with_columns(provider=pl.lit("synthetic")).write_parquet(path)
+    mirror = kaboom.connect(mirror=tmp_path)
+    assert_frame_equal(mirror.bars("7203", "1d", START, adjusted=False), held.filter(pl.col("symbol") == "7203"))
+    with pytest.raises(kaboom.InvalidRequest, match="expected adjusted=False"):
+        mirror.bars("7203", "1d", START)
+
+
+def test_pandas_gets_the_same_values(kb: kaboom.Kaboom) -> None:
+    bars = kb.bars(SYMBOLS, "1d", START)
+    frame = kaboom.to_pandas(bars)
+    assert str(frame["opened_at"].dt.tz) == "UTC"
+    assert frame["opened_at"].to_list() == bars["opened_at"].to_list()
+    assert frame["close"].to_list() == bars["close"].to_list()
+
+
+def test_what_needs_a_server_says_so(folder: kaboom.Kaboom) -> None:
+    with pytest.raises(kaboom.NeedsServer, match="kaboom up"):
+        folder.submit("ingest.run_daily")
+
+
+def test_problems_are_errors_of_one_tree(server: Api, kb: kaboom.Kaboom) -> None:
+    with pytest.raises(kaboom.NotAuthorized):
+        kaboom.connect(server.url, "x" * 40).bars("7203")
+    with pytest.raises(kaboom.NotFound, match="there are: "):
+        kb.portfolio("none of this name")
+    with pytest.raises(kaboom.InvalidRequest, match="symbol") as caught:
+        kb.bars("72033")
+    assert isinstance(caught.value, kaboom.KaboomError)
+    with pytest.raises(kaboom.JobFailed) as failed:
+        kb.backtest("sma_cross", "9984", timeout_s=60)
+    assert failed.value.job["status"] == "failed"
+
+
+def test_a_server_that_is_away_is_unavailable() -> None:
+    with pytest.raises(kaboom.Unavailable, match="did not answer"):
+        kaboom.connect(f"http://127.0.0.1:{free_port()}", "token")
+
+
+def test_nothing_to_connect_to_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KABOOM_API_URL", raising=False)
+    with pytest.raises(kaboom.NeedsServer, match="run `kaboom up`"):
+        kaboom.connect(data_dir=tmp_path)
+
+
+def test_a_read_that_was_put_off_is_made_again() -> None:
+    answers = [Response(503, b"{}", {"Retry-After": "0"}), Response(429, b"{}", {"Retry-After": "0"})]
+    answers.append(Response(200, b'{"items": []}'))
+    with serving(lambda _: answers.pop(0)) as url:
+        assert Wire(url, "token", retries=Retries(2, (429, 503))).call("GET", "/x") == {"items": []}
+
+
+def test_a_table_of_several_pages_is_one_frame() -> None:
+    frames = [pl.DataFrame({"session": [date(2025, 11, day)]}) for day in (4, 5)]
+
+    def answer(request: Request) -> Response:
+        is_first = "cursor" not in request.target
+        link = {"Link": '</api/v1/calendar?cursor=x>; rel="next"'} if is_first else {}
+        return Response(200, _stream(frames[0 if is_first else 1]), link)
+
+    with serving(answer) as url:
+        found = ServerSource(Wire(url, TOKEN)).calendar(date(2025, 11, 1), date(2025, 11, 5))
+    assert_frame_equal(found, pl.concat(frames))
+
+
+def _stream(frame: pl.DataFrame) -> bytes:
+    return frame.write_ipc_stream(None).getvalue()
+
+
+def test_an_import_loads_nothing() -> None:
+    code = "import sys, kaboom; kaboom.__all__; print(*sys.modules)"
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert {"polars", "httpx2", "rich", "pydantic", "app"}.isdisjoint(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", kaboom.__all__)
+def test_every_name_has_its_home(name: str) -> None:
+    assert getattr(kaboom, name).__module__.startswith(("kaboom.", "batch.errors"))
