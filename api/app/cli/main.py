@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from app.cli.anywhere import move_to_front
 from app.cli.exits import CliError, Exit
 from app.cli.lazy import LazyGroup
 from app.cli.session import Session
@@ -27,6 +28,14 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  the value of a switch
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415  no command needs it
+
+        sys.stdout.write(f"kaboom {version('kaboom-api')}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -34,6 +43,9 @@ def options(
     data_dir: Annotated[Path | None, typer.Option(help="data folder (env: KABOOM_DATA_DIR)")] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="print data as JSON on stdout")] = False,
+    version: Annotated[  # noqa: ARG001  its callback prints it
+        bool, typer.Option("--version", help="print the version, and end", callback=_print_version, is_eager=True)
+    ] = False,
     lang: Annotated[
         Literal["en", "ja"] | None, typer.Option(help="language of messages (env: KABOOM_LANG; default: the locale's)")
     ] = None,
@@ -50,7 +62,8 @@ def options(
 def run_cli(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:
-        code = app(arguments, standalone_mode=False, prog_name="kaboom")
+        given = sys.argv[1:] if arguments is None else arguments
+        code = app(move_to_front(given), standalone_mode=False, prog_name="kaboom")
     except CliError as e:
         return _fail(e.code, e.message)
     except KaboomError as e:

@@ -52,12 +52,12 @@ BAR_WORDS: dict[str, Pair] = {
         "{source} のコーポレートアクションはありません。取り込みの際に記録されます。手で追加するには `kaboom actions add` を使ってください",
     ),
     "no_such_action": (
-        "{source} has no action of {symbol} on {ex_session}; add one: kaboom actions add {symbol} {ex_session} 1/2",
-        "{source} に {symbol} の {ex_session} のコーポレートアクションはありません。追加するには：kaboom actions add {symbol} {ex_session} 1/2",
+        "{source} has no action of {symbol} on {ex_session}; those that it has: kaboom actions list --symbol {symbol} --source {source}",
+        "{source} に {symbol} の {ex_session} のコーポレートアクションはありません。登録済みのものを見るには：kaboom actions list --symbol {symbol} --source {source}",
     ),
     "actions_suspected": (
-        "{count:,} suspected and not applied; to decide: kaboom actions confirm|reject {symbol} {ex_session}",
-        "{count:,}件は推定のため適用されません。判断するには：kaboom actions confirm|reject {symbol} {ex_session}",
+        "{count:,} suspected and not applied; if the first is right: kaboom actions confirm {which}\nif it is not: kaboom actions reject {which}",
+        "{count:,}件は推定のため適用されません。先頭の1件が正しければ：kaboom actions confirm {which}\n誤りであれば：kaboom actions reject {which}",
     ),
     "action_kept": (
         "{state} for the bars of {source}; raw bars do not change",

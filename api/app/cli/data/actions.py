@@ -56,8 +56,9 @@ def list_actions(
         return
     session.show(_table(session.words, rows))
     if suspected := [row for row in rows if row["state"] == ActionState.SUSPECTED]:
-        first = {column: suspected[0][column] for column in ("symbol", "ex_session")}
-        session.say("actions_suspected", count=len(suspected), **first)
+        which = f"{suspected[0]['symbol']} {suspected[0]['ex_session']} --source {name}"
+        for line in session.words.say("actions_suspected", count=len(suspected), which=which).splitlines():
+            session.tell(line)
 
 
 @app.command("confirm")

@@ -56,11 +56,20 @@ def test_the_list_says_what_is_suspected(noted: Kaboom) -> None:
         ["6758", "2025-11-04", "0.2", "split", "reported"],
         ["7203", "2025-11-04", "0.5", "split", "suspected"],
     ]
-    assert "kaboom actions confirm|reject 7203 2025-11-04" in done.err
+    assert "kaboom actions reject 7203 2025-11-04 --source synthetic\n" in done.err
     assert states(noted("actions", "list", "--symbol", "72030", "--json")) == {"7203": (0.5, "suspected")}
     assert states(noted("actions", "list", "--state", "reported", "--json")) == {"6758": (0.2, "reported")}
     assert states(noted("actions", "list", "--source", "jquants", "--json")) == {}
     assert "no corporate actions of file" in noted("actions", "list", "--source", "file").err
+
+
+def test_the_commands_of_the_list_run_as_they_are_printed(noted: Kaboom) -> None:
+    lines = noted("actions", "list").err.splitlines()
+    commands = [line.partition("kaboom ")[2].split() for line in lines if "kaboom actions" in line]
+    assert [command[1] for command in commands] == ["confirm", "reject"]
+    for command, state in zip(commands, ("confirmed", "rejected"), strict=True):
+        assert noted(*command).code == 0
+        assert states(noted("actions", "list", "--json"))["7203"] == (0.5, state)
 
 
 def test_a_word_moves_an_action_and_the_adjusted_bars_with_it(noted: Kaboom) -> None:
@@ -103,7 +112,7 @@ def test_adjusted_files_never_take_the_place_of_raw_ones(noted: Kaboom) -> None:
     ("code", "arguments", "said"),
     [
         (Exit.NOT_FOUND, ("confirm", "9984", "2025-11-04"), "has no action of 9984 on 2025-11-04"),
-        (Exit.NOT_FOUND, ("reject", "7203", "2025-10-31"), "kaboom actions add 7203 2025-10-31 1/2"),
+        (Exit.NOT_FOUND, ("reject", "7203", "2025-10-31"), "kaboom actions list --symbol 7203 --source synthetic"),
         (Exit.USAGE, ("add", "7203", "yesterday", "1/2"), "ex-session was 'yesterday'"),
         (Exit.USAGE, ("add", "7203", "2025-11-04", "1"), "factor was 1"),
         (Exit.USAGE, ("add", "../etc", "2025-11-04", "1/2"), "expected a TSE local code"),
