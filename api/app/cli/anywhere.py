@@ -28,6 +28,17 @@ def move_to_front(arguments: Sequence[str]) -> list[str]:
     return own + rest
 
 
+def find_language(arguments: Sequence[str]) -> str | None:
+    """Return what `--lang` says, None without it: help is printed before the options are read."""
+    left = iter(arguments)
+    for word in left:
+        if word == _VALUED:
+            return next(left, None)
+        if word.startswith(f"{_VALUED}="):
+            return word.partition("=")[2]
+    return None
+
+
 def _take_one(left: Iterator[str]) -> Iterator[str]:
     if (value := next(left, None)) is not None:
         yield value

@@ -28,7 +28,8 @@ class LazyGroup(TyperGroup):
         """Return what help says of a command."""
         if (entry := INDEX.get(cmd_name)) is None:
             return None
-        return TyperCommand(cmd_name, help=entry.summary, hidden=entry.is_hidden, rich_markup_mode=None)
+        summary = entry.summary
+        return TyperCommand(cmd_name, help=summary, short_help=summary, hidden=entry.is_hidden, rich_markup_mode=None)
 
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
@@ -62,4 +63,13 @@ class _Commands(Mapping[str, Any]):
         else:
             settings = {"allow_extra_args": True, "ignore_unknown_options": True} if entry.takes_any else None
             around.command(name, context_settings=settings)(found)
-        return get_group(around).commands[name]
+        command = get_group(around).commands[name]
+        for child in getattr(command, "commands", {}).values():
+            # Whole: Typer would cut it off at the end of a line.
+            child.short_help = summarise(child.help or "")
+        return command
+
+
+def summarise(text: str) -> str:
+    """Return the first paragraph of a help, in one line."""
+    return " ".join(text.partition("\n\n")[0].split())

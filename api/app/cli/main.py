@@ -3,14 +3,16 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from app.cli.anywhere import move_to_front
+from app.cli.anywhere import find_language, move_to_front
 from app.cli.exits import CliError, Exit
+from app.cli.help import choose_help
 from app.cli.lazy import LazyGroup
 from app.cli.session import Session
+from app.words.help.say import USAGE
 from app.words.language import choose_language
 from batch.errors import ConfigurationError, Conflict, InvalidRequest, KaboomError, NotFound
 from batch.kit.printable import clean
@@ -61,9 +63,13 @@ def options(
 
 def run_cli(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    given = move_to_front(sys.argv[1:] if arguments is None else arguments)
+    if (named := find_language(given)) in {"en", "ja"}:
+        # Help and errors come before the options are read.
+        os.environ["KABOOM_LANG"] = str(named)
+    choose_help(choose_language())
     try:
-        given = sys.argv[1:] if arguments is None else arguments
-        code = app(move_to_front(given), standalone_mode=False, prog_name="kaboom")
+        code = app(given, standalone_mode=False, prog_name="kaboom")
     except CliError as e:
         return _fail(e.code, e.message)
     except KaboomError as e:
@@ -91,8 +97,21 @@ def _explain(error: typer.TyperException) -> Exit:
     # A usage error repeats what was typed, or pasted.
     if show is None or clean(error.message, keep_lines=True) != error.message:
         return _fail(Exit.USAGE, error.message)
-    show()
+    # Without a command, the message is the help.
+    if choose_language() == "ja" and not error.message.startswith(USAGE):
+        _explain_in_japanese(error)
+    else:
+        show()
     return Exit.USAGE
+
+
+def _explain_in_japanese(error: Any) -> None:
+    from app.words.help.faults import FAULT, SEE_HELP, say_fault  # noqa: PLC0415  with the catalogue of details
+
+    lines = [FAULT.format(text=say_fault(error.format_message())), ""]
+    if (context := error.ctx) is not None:
+        lines = [context.get_usage(), SEE_HELP.format(command=context.command_path), "", *lines]
+    sys.stderr.write("\n".join(lines))
 
 
 def _fail(code: Exit, message: str) -> Exit:

@@ -3,6 +3,14 @@
 from app.words.language import Pair
 
 REQUEST_DETAILS: tuple[Pair, ...] = (
+    (
+        "symbols and market were given, expected one of them",
+        "symbolsとmarketの両方が指定されました。どちらか一方を指定してください",
+    ),
+    (
+        "session and a span were given, expected one of them",
+        "sessionと期間の両方が指定されました。どちらか一方を指定してください",
+    ),
     ("interval was {text}, supported are {names}", "足種が {text} です。使えるのは {names} です"),
     ("market was {text}, supported are {names}", "市場区分が {text} です。使えるのは {names} です"),
     ("provider was {text}, supported are {names}", "データ提供元が {text} です。使えるのは {names} です"),
