@@ -27,7 +27,7 @@ DEADLINE_S = 4
 def fake() -> Iterator[FakeOpenRouter]:
     """A fake OpenRouter that thinks for a while."""
     with fake_openrouter() as server:
-        server.slow_s = 0.6
+        server.slow_s = 1.0
         yield server
 
 
@@ -66,12 +66,13 @@ def test_no_content_is_paid_twice_and_the_budget_is_exact(lab: Lab, fake: FakeOp
     took_s = time.monotonic() - begun_at
 
     assert Counter(job["status"] for job in jobs) == {"completed": JOBS}
-    assert len(fake.paid) == 2 * JOBS
     assert set(fake.paid.values()) == {1}, "some content was paid twice"
     calls, spending = read_rows(lab, "ai_calls"), {row["scope"]: row["used"] for row in read_rows(lab, "ai_spending")}
     lost = [call for call in calls if call["settled_at"] is None]
     assert len(calls) == 2 * JOBS
     assert 1 <= len(lost) <= 4 * KILLS
+    # A worker may die before it has sent what it reserved.
+    assert len(calls) - len(lost) <= len(fake.paid) <= len(calls)
     assert {call["cost"] for call in calls if call["settled_at"]} == {COST}
     used = Counter[str]()
     for call in calls:
