@@ -24,9 +24,7 @@ import polars as pl
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "api"))
-sys.path.insert(0, str(Path(__file__).parent))
-
-from rig.goals import Goal, report  # noqa: E402
+sys.path.insert(0, str(ROOT))
 
 from batch.market.calendar import last_sessions  # noqa: E402
 from batch.market.interval import Interval  # noqa: E402
@@ -34,6 +32,7 @@ from batch.market.listing import Market  # noqa: E402
 from batch.market.universe import load_universe  # noqa: E402
 from batch.providers.base import BarRequest  # noqa: E402
 from batch.providers.file.provider import FileProvider  # noqa: E402
+from benchmarks.rig.goals import Goal, report  # noqa: E402
 
 LAST = date(2024, 3, 29)
 DAYS = 245

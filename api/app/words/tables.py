@@ -192,7 +192,7 @@ CODES: dict[str, dict[str, Pair]] = {
         "not_listed": ("not listed on that day", "当日上場なし"),
         "rate_limited": ("the provider refused: too many calls", "呼び出し回数の上限超過"),
         "provider_error": ("the provider failed", "データ提供元のエラー"),
-        "invalid": ("every row failed the quality checks", "全行が品質検査で不合格"),
+        "invalid": ("rows were refused", "不正な行あり"),
         "write_failed": ("could not be stored", "保存に失敗"),
     },
     #: Of bars from the user's own files.

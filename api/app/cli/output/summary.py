@@ -115,6 +115,13 @@ def _show_bars(session: Session, job: dict[str, Any], result: dict[str, Any]) ->
     return [f"kaboom bars show {row['symbol']}{given}{_of(result)}" for row in held]
 
 
+def _show_coverage(job: dict[str, Any], result: dict[str, Any]) -> list[str]:
+    """Return the commands that show how complete the bars are."""
+    if not _has_files(result):
+        return ["kaboom coverage"]
+    return [f"kaboom coverage --interval {interval}{_of(result)} --days 9999" for interval in job["intervals"] or ()]
+
+
 def _of(result: dict[str, Any]) -> str:
     """Return the option that names the source, where it is not the usual one."""
     return f" --source {result['provider']}" if _has_files(result) else ""
@@ -122,7 +129,7 @@ def _of(result: dict[str, Any]) -> str:
 
 def _print_next(session: Session, job: dict[str, Any]) -> None:
     result = job["result"] or {}
-    lines = [*_show_bars(session, job, result), "kaboom coverage"] if job["progress"]["total"] else []
+    lines = [*_show_bars(session, job, result), *_show_coverage(job, result)] if job["progress"]["total"] else []
     if (result.get("counts") or {}).get("quarantined"):
         lines += [f"kaboom bars quarantine --interval {interval}{_of(result)}" for interval in job["intervals"] or ()]
     lines.append(f"kaboom jobs show {job['job_id']}")

@@ -39,6 +39,10 @@ FILE_DETAILS: tuple[Pair, ...] = (
         "the name {name} does not say which symbol it is of: name the file after it, or set KABOOM_FILE_SYMBOL_PATTERN or KABOOM_FILE_SYMBOLS",
         "ファイル名 {name} から銘柄がわかりません。銘柄コードを名前にするか、KABOOM_FILE_SYMBOL_PATTERN または KABOOM_FILE_SYMBOLS を設定してください",
     ),
+    (
+        "{file}: the name {name} does not say which symbol it is of: name the file after it, or set KABOOM_FILE_SYMBOL_PATTERN or KABOOM_FILE_SYMBOLS",
+        "{file}：ファイル名 {name} から銘柄がわかりません。銘柄コードを名前にするか、KABOOM_FILE_SYMBOL_PATTERN または KABOOM_FILE_SYMBOLS を設定してください",
+    ),
     ("expected a header and rows, found an empty file", "ファイルが空です"),
     ("expected text, found a NUL byte", "テキストではありません（NULバイトがあります）"),
     ("expected {count} fields as in the header, found {found}", "列の数がヘッダー（{count}列）と違います：{found}列"),

@@ -34,7 +34,8 @@ class Known:
         spans: dict[str, tuple[date, date]] = {}
         refusals: dict[str, list[Refusal]] = {}
         for each in facts:
-            for refusal in each.refusals:
+            # A file without rows may be of any interval.
+            for refusal in each.refusals if each.interval in {interval, None} else ():
                 if refusal.symbol:
                     refusals.setdefault(refusal.symbol, []).append(refusal)
             for symbol, (first, last) in each.spans.items() if each.interval is interval else ():

@@ -352,7 +352,7 @@ class TestFactors:
         assert fetched.bars["close"].to_list() == [30.0, 10.0, 10.0]
 
     def test_yahoos_splits_and_dividends_are_actions_and_bars_are_as_traded(self, tmp_path: Path) -> None:
-        # 4063 was split 5:1 on 2023-03-30, when it also paid 275 yen for each old share; 2024's dividend is as it is.
+        # 4063 was split 5:1 on 2023-03-30, when it also paid 275 yen for each old share.
         rows: tuple[str, ...] = (
             "2023-03-28,4140,4146,4130,4142,900,4100,0,0",
             "2023-03-29,4146,4211,4146,4206,900,4150,0,0",

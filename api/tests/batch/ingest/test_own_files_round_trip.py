@@ -1,0 +1,70 @@
+"""Real daily bars go in as a file and come out as files, bit for bit, whoever reads them."""
+
+import gzip
+from collections.abc import Callable
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pytest
+
+from batch.bars.export.files import export_files
+from batch.bars.export.plan import Selection, plan_file
+from batch.ingest.request import IngestRequest
+from batch.market.bar import BarSeries
+from batch.market.interval import Interval
+from batch.scripts.run_daily_ingest import run_daily_ingest
+from batch.settings import BatchSettings
+from batch.wiring import build_bar_store
+
+pytestmark = pytest.mark.anyio
+DAYS = BarSeries("file", Interval.D1)
+COLUMNS = ["symbol", "day", "open", "high", "low", "close", "volume"]
+SPAN = date(2012, 10, 1), date(2012, 11, 30)
+
+
+def read_pandas(path: Path) -> pl.DataFrame:
+    read = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    return pl.DataFrame({name: read[name].to_list() for name in read.columns})
+
+
+def read_polars(path: Path) -> pl.DataFrame:
+    return pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
+
+
+def read_duckdb(path: Path) -> pl.DataFrame:
+    read = duckdb.read_parquet if path.suffix == ".parquet" else duckdb.read_csv
+    frame: pl.DataFrame = read(str(path)).pl()
+    return frame
+
+
+def in_order(rows: pl.DataFrame, opened: str) -> pl.DataFrame:
+    day = pl.col(opened).cast(pl.String).str.slice(0, 10).alias("day")
+    typed = rows.with_columns(day, pl.col("volume").cast(pl.Int64))
+    return typed.select(COLUMNS).sort("symbol", "day")
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize("read", [read_pandas, read_polars, read_duckdb])
+async def test_real_days_come_out_as_they_went_in(
+    tmp_path: Path, suffix: str, read: Callable[[Path], pl.DataFrame]
+) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    packed = (files("bokeh_sampledata") / "_data" / "stocks.csv.gz").read_bytes()
+    (folder / "stocks.csv.gz").write_bytes(packed)
+    settings = BatchSettings(data_dir=tmp_path / "data", provider="file", file_dir=folder, bar_store="pages")
+    report = await run_daily_ingest(IngestRequest(intervals={Interval.D1: 5_000}, provider="file"), settings=settings)
+    store = build_bar_store(settings)
+    (planned,) = await plan_file(store, Selection(DAYS, *SPAN), tmp_path / f"bars{suffix}")
+    await export_files(store, [planned])
+    await store.close()
+    source = pl.read_csv(gzip.decompress(packed)).rename(str.lower).rename({"ticker": "symbol"})
+    given = in_order(source, "date")
+    wanted = given.filter(pl.col("day").is_between(pl.lit(str(SPAN[0])), pl.lit(str(SPAN[1]))))
+    assert report.rows == given.height == 12_154
+    assert wanted.height == 5 * 42
+    assert in_order(read(planned.path), "opened_at").equals(wanted)
