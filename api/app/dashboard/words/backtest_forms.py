@@ -77,7 +77,10 @@ WORDS: dict[str, Pair] = {
     "ticks": ("Slippage, ticks", "スリッページ（呼値の単位）"),
     "short": ("Allow short positions", "空売りを許可"),
     "benchmark": ("Benchmark, a symbol", "ベンチマークの銘柄"),
-    "benchmark_about": ("empty: equal weights of the symbols", "空欄なら対象銘柄の等ウェイト"),
+    "benchmark_about": (
+        "such as 1306, or topix for a fund of the index; empty: equal weights of the symbols",
+        "1306など。topixなら指数連動ファンド、空欄なら対象銘柄の等ウェイト",
+    ),
     "more": ("More", "その他"),
     "as_of": ("Bars as of", "足の時点"),
     "as_of_about": (
