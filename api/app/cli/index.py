@@ -15,7 +15,6 @@ class Entry:
     Attributes:
         target: `module:name` of the function or of the `typer.Typer`.
         summary: its line in `kaboom --help`: the first of the function's docstring, or the help of the group.
-        is_hidden: whether it is left out there.
         is_built: whether the target makes the group, from the name of the entry.
         takes_any: whether it takes arguments and options that it does not know.
 
@@ -23,7 +22,6 @@ class Entry:
 
     target: str
     summary: str
-    is_hidden: bool = False
     is_built: bool = False
     takes_any: bool = False
 
@@ -39,9 +37,9 @@ def describe_queue(path: str) -> str:
     return f"Submit {path.replace('-', ' ')} jobs."
 
 
-def _queue(queue: Queue, *, is_hidden: bool = False) -> Entry:
+def _queue(queue: Queue) -> Entry:
     target = "app.cli.commands.queues:build_group"
-    return Entry(target, describe_queue(queue.path), is_hidden=is_hidden, is_built=True)
+    return Entry(target, describe_queue(queue.path), is_built=True)
 
 
 #: In the order of `kaboom --help`.
@@ -96,10 +94,10 @@ INDEX: Mapping[str, Entry] = {
         "Show the data providers: which are on, their limits, and which are paused.",
     ),
     "openapi": Entry("app.cli.commands.about:openapi", "Print the OpenAPI description of the HTTP API."),
-    **{queue.path: _queue(queue) for queue in Queue if queue is not Queue.NOTIFICATIONS},
-    # It has no jobs yet.
-    Queue.NOTIFICATIONS.path: _queue(Queue.NOTIFICATIONS, is_hidden=True),
-    "ai": Entry("app.cli.commands.ai:app", "Analyse symbols and ingest jobs; information only, no investment advice."),
+    **{queue.path: _queue(queue) for queue in Queue},
+    "ai": Entry(
+        "app.cli.commands.ai:app", "Analyse symbols, portfolios and jobs; information only, no investment advice."
+    ),
     "jobs": Entry("app.cli.commands.jobs:app", "List, show, watch, cancel and retry jobs."),
     "schedules": Entry("app.cli.commands.schedules:app", "Submit jobs automatically: after each session, or by cron."),
     "notify": Entry("app.cli.commands.notify:app", "Tell events to Slack, Discord, LINE, Teams, e-mail or webhooks."),
@@ -110,7 +108,7 @@ INDEX: Mapping[str, Entry] = {
     "bars": Entry("app.cli.data.bars:app", "Show, export, mirror and repair stored bars, and list rejected rows."),
     "files": Entry("app.cli.data.files:app", "Look at files of your own before they are ingested."),
     "actions": Entry(
-        "app.cli.data.actions:app", "Corporate actions such as splits: list, confirm, reject and add them."
+        "app.cli.data.actions:app", "Splits, dividends and other corporate actions: list, confirm, reject and add them."
     ),
     "symbols": Entry("app.cli.data.symbols:app", "Import symbol lists, and show when a symbol was listed."),
     "token": Entry(

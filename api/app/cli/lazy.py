@@ -29,7 +29,7 @@ class LazyGroup(TyperGroup):
         if (entry := INDEX.get(cmd_name)) is None:
             return None
         summary = entry.summary
-        return TyperCommand(cmd_name, help=summary, short_help=summary, hidden=entry.is_hidden, rich_markup_mode=None)
+        return TyperCommand(cmd_name, help=summary, short_help=summary, rich_markup_mode=None)
 
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
@@ -59,7 +59,7 @@ class _Commands(Mapping[str, Any]):
         found = entry.load(name)
         around = typer.Typer(add_completion=False, rich_markup_mode=None)
         if isinstance(found, typer.Typer):
-            around.add_typer(found, name=name, hidden=entry.is_hidden)
+            around.add_typer(found, name=name)
         else:
             settings = {"allow_extra_args": True, "ignore_unknown_options": True} if entry.takes_any else None
             around.command(name, context_settings=settings)(found)

@@ -64,6 +64,5 @@ def test_the_index_says_of_a_command_what_the_command_says(name: str) -> None:
     assert command.name == name
 
 
-def test_the_queues_that_have_jobs_are_shown() -> None:
-    shown = {queue for queue in Queue if not INDEX[queue.path].is_hidden}
-    assert shown == set(CATALOG.queues)
+def test_every_queue_has_its_commands_and_its_jobs() -> None:
+    assert {queue.path for queue in CATALOG.queues} == {queue.path for queue in Queue} <= set(INDEX)
