@@ -53,4 +53,4 @@ def test_a_channel_and_a_rule_are_added_tested_and_listed(
         assert "A test of Kaboom" in kaboom("notify", "log").out
         assert kaboom("notify", "replay", items[0]["id"]).code == 0
         until(lambda: len(receiver.seen), lambda n: n == 2, within_s=20)
-    assert kaboom("notify", "test", "none").code is Exit.NOT_FOUND
+    assert kaboom("notify", "test", "none").code == Exit.NOT_FOUND
