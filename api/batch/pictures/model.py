@@ -51,7 +51,7 @@ class Mark(_Part):
     side: Literal[1, -1]
 
 
-class Candles(_Part):
+class Candlesticks(_Part):
     """Bars of one symbol, oldest first, with lines over them; without `volumes` there is no volume."""
 
     kind: Literal["candles"] = "candles"
@@ -99,7 +99,7 @@ class Notes(_Part):
     lines: Annotated[tuple[Text, ...], Field(max_length=40)]
 
 
-type Panel = Annotated[Curves | Candles | Heat | Table | Notes, Field(discriminator="kind")]
+type Panel = Annotated[Curves | Candlesticks | Heat | Table | Notes, Field(discriminator="kind")]
 
 
 class Picture(_Part):

@@ -95,7 +95,7 @@ WORDS: dict[str, Pair] = {
     "max_drawdown_at": ("max {value}", "最大{value}"),
     "drawdown_axis": ("drawdown", "ドローダウン"),
     "benchmark": ("Benchmark", "ベンチマーク"),
-    "benchmark_of": ("benchmark {name}", "ベンチマーク {name}"),
+    "benchmark_of": ("benchmark {name}", "ベンチマーク：{name}"),
     "as_table": ("By month, as a table", "月末ごとの表"),
     "day": ("Day", "日付"),
     "equity_yen": ("Equity, yen", "資産（円）"),

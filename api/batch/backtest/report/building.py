@@ -12,7 +12,7 @@ from batch.backtest import metrics
 from batch.backtest.engine.arrays import CLOSE, Floats
 from batch.backtest.report.content import (
     Numbers,
-    ReportCandles,
+    ReportCandlesticks,
     ReportContent,
     ReportCosts,
     ReportCurves,
@@ -48,7 +48,7 @@ def build_content(parts: ReportParts) -> ReportContent:
             ReportYear(year=year, months=[_round(gain, 6) for gain in months], total=round(total, 6))
             for year, months, total in monthly_returns(result.panel.days[result.session_ends], result.returns)
         ],
-        candles=_candles(result),
+        candles=_candlesticks(result),
         counts=TradeCounts(**count_trades(result.trades)),
         trades=_trades(result),
         costs=ReportCosts(
@@ -90,7 +90,7 @@ def _curves(result: Result, closes: Floats, other: Floats) -> ReportCurves:
     )
 
 
-def _candles(result: Result) -> ReportCandles | None:
+def _candlesticks(result: Result) -> ReportCandlesticks | None:
     traded = find_traded(result)
     if traded is None:
         return None
@@ -100,7 +100,7 @@ def _candles(result: Result) -> ReportCandles | None:
     # At a margin call a bar may have several fills of one side.
     fills = {(int(bar) - first, 1 if shares > 0 else -1) for bar, shares in traded.fills.iter_rows()}
     mine = result.trades.filter(pl.col("symbol") == traded.symbol)
-    return ReportCandles(
+    return ReportCandlesticks(
         symbol=traded.symbol,
         times=[_instant(int(at)) for at in result.panel.opened_at[first:end]],
         bars=bars,

@@ -81,7 +81,7 @@ class TradeLine(_Part):
     gain: float | None
 
 
-class ReportCandles(_Part):
+class ReportCandlesticks(_Part):
     """The last bars of the symbol that was traded most, as traded."""
 
     symbol: str
@@ -108,7 +108,7 @@ class ReportContent(_Part):
     longest_below_peak: int = Field(description="sessions")
     curves: ReportCurves
     years: list[ReportYear]
-    candles: ReportCandles | None = Field(description="null where nothing was traded")
+    candles: ReportCandlesticks | None = Field(description="null where nothing was traded")
     counts: TradeCounts
     trades: list[ReportTrade] = Field(description="the last 50, newest first; `trades.csv` has all")
     costs: ReportCosts

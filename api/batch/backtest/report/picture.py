@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from batch.backtest.report.content import Numbers, ReportCandles, ReportContent
+from batch.backtest.report.content import Numbers, ReportCandlesticks, ReportContent
 from batch.backtest.report.words import METRICS, WORDS, Pair
 from batch.market.calendar import JST
 from batch.pictures.model import (
     MOST_VALUES,
-    Candles,
+    Candlesticks,
     Curves,
     Heat,
     Mark,
@@ -37,7 +37,7 @@ def picture_of(content: ReportContent) -> Picture:
     parameters = " ".join(f"{name}={value}" for name, value in summary.parameters.items() if value is not None)
     span = f"{summary.interval}, {summary.first} {_DASH} {summary.last}, {summary.provider}, {parameters}"
     title = f"{summary.strategy} · {named}"
-    candles = [_candles(content.candles)] if content.candles else []
+    candles = [_candlesticks(content.candles)] if content.candles else []
     panels = (*_curves(content), _months(content), *candles, _metrics(content), _notes(content))
     return Picture(title=(title, title), sub=(span, span), panels=panels)
 
@@ -67,15 +67,15 @@ def _months(content: ReportContent) -> Heat:
     return Heat(title=_titled("months"), columns=(*_MONTHS, WORDS["total"]), rows=rows)
 
 
-def _candles(candles: ReportCandles) -> Candles:
+def _candlesticks(traded: ReportCandlesticks) -> Candlesticks:
     # A bar without a trade has no candle; places of marks follow.
-    known = [place for place, bar in enumerate(candles.bars) if bar is not None]
+    known = [place for place, bar in enumerate(traded.bars) if bar is not None]
     places = {place: n for n, place in enumerate(known)}
-    marks = [Mark(place=places[place], side=1 if side > 0 else -1) for place, side in candles.fills if place in places]
-    return Candles(
-        title=_titled("candles", symbol=candles.symbol, bars=len(known)),
-        times=tuple(_local(candles.times[place]) for place in known),
-        bars=tuple(bar for bar in candles.bars if bar is not None),
+    marks = [Mark(place=places[place], side=1 if side > 0 else -1) for place, side in traded.fills if place in places]
+    return Candlesticks(
+        title=_titled("candles", symbol=traded.symbol, bars=len(known)),
+        times=tuple(_local(traded.times[place]) for place in known),
+        bars=tuple(bar for bar in traded.bars if bar is not None),
         marks=tuple(marks),
         height=3.4,
     )

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from batch.pictures.drawing import candles, curves, tables
+from batch.pictures.drawing import candlesticks, curves, tables
 from batch.pictures.drawing.fonts import Speaker, families
 from batch.pictures.drawing.style import BACK, DPI, INK_3, WIDTH, settings
-from batch.pictures.model import Candles, Curves, Heat, Language, Notes, Panel, Picture, Table
+from batch.pictures.model import Candlesticks, Curves, Heat, Language, Notes, Panel, Picture, Table
 
 #: matplotlib's settings are the process's: one picture at a time.
 _ONE = threading.Lock()
@@ -54,17 +54,17 @@ def _lay_out(picture: Picture, speaker: Speaker) -> Figure:
 
 def _draw(figure: Figure, panel: Panel, place: tuple[float, float], picture: Picture, speaker: Speaker) -> None:
     bottom, height = place
-    if isinstance(panel, Candles) and panel.volumes:
+    if isinstance(panel, Candlesticks) and panel.volumes:
         share = _VOLUME / height_of(panel)
         upper = _axes(figure, bottom + height * share, height * (1 - share))
-        candles.draw_candles(upper, panel, picture.updown, speaker)
-        candles.draw_volumes(_axes(figure, bottom, height * share * 0.86), panel, picture.updown)
+        candlesticks.draw_candlesticks(upper, panel, picture.updown, speaker)
+        candlesticks.draw_volumes(_axes(figure, bottom, height * share * 0.86), panel, picture.updown)
         upper.set_xticklabels([])
         return
     axes = _axes(figure, bottom, height)
     match panel:
-        case Candles():
-            candles.draw_candles(axes, panel, picture.updown, speaker)
+        case Candlesticks():
+            candlesticks.draw_candlesticks(axes, panel, picture.updown, speaker)
         case Curves():
             curves.draw_curves(axes, panel, speaker)
         case Heat():
@@ -78,7 +78,7 @@ def _draw(figure: Figure, panel: Panel, place: tuple[float, float], picture: Pic
 def height_of(panel: Panel) -> float:
     """Return the height of a panel in inches."""
     match panel:
-        case Candles():
+        case Candlesticks():
             return panel.height + (_VOLUME if panel.volumes else 0.0)
         case Curves():
             return panel.height

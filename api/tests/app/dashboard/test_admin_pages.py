@@ -35,10 +35,10 @@ async def test_settings_show_no_secret(tmp_path: Path) -> None:
     values = {"jquants_api_key": "secret-of-jquants", "slots": 7}
     async with running(memory_settings(tmp_path, **values), authenticators=[VIEWERS]) as app, browser_of(app) as admin:
         html = await read_page(admin, "/settings")
-        changed = text_of(await read_page(admin, "/settings?shown=changed"))
+        changed = text_of((await read_page(admin, "/settings?shown=changed")).replace("<wbr>", ""))
     assert TOKEN not in html
     assert "secret-of" not in html
-    assert "JQUANTS_API_KEY *** set, and hidden" in text_of(html)
+    assert "JQUANTS_API_KEY *** set, and hidden" in text_of(html.replace("<wbr>", ""))
     assert "KABOOM_SLOTS 7 changed" in changed
     assert "KABOOM_LOG_LEVEL" not in changed
 
@@ -49,7 +49,7 @@ class TestUsers:
         form = {"name": "taro@example.com", "password": PASSWORD, "role": "viewer"}
         assert (await browser.post("/users", data=form)).headers["location"] == "/users?told=added"
         html = await read_page(browser, "/users?told=added")
-        assert "enabled taro@example.com" in text_of(html)
+        assert "enabled taro@example.com" in text_of(html.replace("<wbr>", ""))
         (path,) = {tag["action"] for name, tag in tags_of(html) if tag.get("action", "").startswith("/users/")}
         await browser.post(path, data={"change": "role_operator"})
         await browser.post(path, data={"change": "password", "password": "another battery of staples"})
@@ -89,7 +89,7 @@ class TestTokens:
         assert secret.startswith("kbm_")
         html = await read_page(browser, "/tokens")
         assert secret not in html
-        assert "valid n8n" in text_of(html)
+        assert "valid n8n" in text_of(html.replace("<wbr>", ""))
         async with stranger_of(app, **{"x-ingest-token": secret}) as program:
             assert (await program.get("/api/v1/jobs")).status_code == 200
             (path,) = {tag["action"] for _, tag in tags_of(html) if tag.get("action", "").endswith("/revoke")}

@@ -166,6 +166,6 @@ async def test_the_page_is_complete_in_japanese(real_app: FastAPI) -> None:
     job = await plant_final(real_app, "ok", "rate_limited")
     async with browser_of(real_app, **{"accept-language": "ja"}) as browser:
         text = text_of(await read(browser, f"/jobs/ingest/{job.job_id}"))
-    assert "日次取り込み、東証プライム、1m足" in text
+    assert "日次取り込み、東証プライム、1分足" in text
     assert "2銘柄中1銘柄が正常終了、失敗1銘柄" in text
     assert "対象2件、結果2件：すべての結果がそろっています" in text

@@ -34,7 +34,7 @@ def test_the_documented_columns_are_the_real_ones(tmp_path: Path) -> None:
     asyncio.run(SqliteActionStore(tmp_path).save("synthetic", note("7203", date(2025, 11, 4))))
     with closing(sqlite3.connect(tmp_path / "synthetic" / "actions.sqlite")) as sql:
         columns = [row[1] for row in sql.execute("PRAGMA table_info(note)")]
-    section = FORMAT.split("`actions.sqlite` has one table")[1].split("\n\n")[0]
+    section = FORMAT.split("`actions.sqlite` has the table `note`")[1].split("Cash dividends")[0]
     assert [name for name in re.findall(r"`(\w+)`", section) if name in columns] == columns
 
 

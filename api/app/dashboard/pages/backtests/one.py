@@ -9,7 +9,7 @@ from app.auth.scopes import Scope
 from app.dashboard.asking import Reply
 from app.dashboard.page import OpenPage, Page, ask_all
 from app.dashboard.pages.backtests.listed import API
-from app.dashboard.shapes.backtests.candle_plot import build_candles
+from app.dashboard.shapes.backtests.candlestick_plot import build_candlesticks
 from app.dashboard.shapes.backtests.numbers import METRICS, NUMBERS
 from app.dashboard.shapes.backtests.report_plots import build_report_plots
 from app.dashboard.shapes.backtests.surface_table import build_surface
@@ -45,7 +45,7 @@ async def _show(page: OpenPage, *, job_id: str) -> Response:
         summary=_data(found["found"]),
         content=content,
         plots=build_report_plots(content["curves"]) if content else None,
-        candles=build_candles(content["candles"]) if content else None,
+        candles=build_candlesticks(content["candles"]) if content else None,
         surface=build_surface(_data(found["surface"])),
         files=result,
         metrics=METRICS,

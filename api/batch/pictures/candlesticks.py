@@ -1,4 +1,4 @@
-"""Candles of one symbol with volume and indicators, as a picture for reports, messages and models that see."""
+"""Candlesticks of one symbol with volume and indicators, as a picture for reports, messages and models that see."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batch.market.calendar import JST
 from batch.market.interval import Interval
-from batch.pictures.model import MOST_BARS, Candles, Curves, Language, Picture, Series, UpDown, Values
+from batch.pictures.model import MOST_BARS, Candlesticks, Curves, Language, Picture, Series, UpDown, Values
 from batch.pictures.png import draw
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class CandleStyle:
+class CandlestickStyle:
     """How candles are drawn.
 
     Attributes:
@@ -46,12 +46,12 @@ class Indicators:
     below: Mapping[str, Lines] = field(default_factory=dict)
 
 
-def draw_candles(
+def draw_candlesticks(
     bars: "pl.DataFrame",
     *,
     interval: Interval = Interval.D1,
     indicators: Indicators | None = None,
-    style: CandleStyle | None = None,
+    style: CandlestickStyle | None = None,
 ) -> bytes:
     """Return bars of one symbol as PNG, 1,200 pixels wide: candles, volume, and indicators.
 
@@ -63,13 +63,13 @@ def draw_candles(
         ValueError: there is no bar, or an indicator has another number of values.
 
     """
-    chosen, shown = style or CandleStyle(), indicators or Indicators()
+    chosen, shown = style or CandlestickStyle(), indicators or Indicators()
     first = max(0, bars.height - max(1, min(chosen.most_bars, MOST_BARS)))
     times = _times(bars, interval)[first:]
     rows = bars[first:]
     prices = rows.select("open", "high", "low", "close").rows()
-    panels: list[Candles | Curves] = [
-        Candles(
+    panels: list[Candlesticks | Curves] = [
+        Candlesticks(
             times=times,
             bars=tuple((float(o), float(h), float(low), float(c)) for o, h, low, c in prices),
             volumes=tuple(float(volume or 0) for volume in rows["volume"]),

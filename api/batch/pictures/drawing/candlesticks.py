@@ -1,4 +1,4 @@
-"""Candles, the volume below them, and what was bought and sold."""
+"""Candlesticks, the volume below them, and what was bought and sold."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -7,12 +7,12 @@ from matplotlib.collections import LineCollection, PolyCollection
 from batch.pictures.drawing.curves import draw_line, finish
 from batch.pictures.drawing.fonts import Speaker
 from batch.pictures.drawing.style import BACK, INK, UP_DOWN
-from batch.pictures.model import Candles, UpDown
+from batch.pictures.model import Candlesticks, UpDown
 
 _HALF = 0.34
 
 
-def draw_candles(axes: Axes, panel: Candles, updown: UpDown, speaker: Speaker) -> None:
+def draw_candlesticks(axes: Axes, panel: Candlesticks, updown: UpDown, speaker: Speaker) -> None:
     """Draw bars: a rise is hollow, a fall is filled, so that no reader depends on the hue."""
     prices = np.array(panel.bars, dtype=np.float64)
     opening, high, low, close = prices.T
@@ -32,7 +32,7 @@ def draw_candles(axes: Axes, panel: Candles, updown: UpDown, speaker: Speaker) -
     finish(axes, panel.times, has_names=bool(panel.lines))
 
 
-def draw_volumes(axes: Axes, panel: Candles, updown: UpDown) -> None:
+def draw_volumes(axes: Axes, panel: Candlesticks, updown: UpDown) -> None:
     """Draw the volume of each bar."""
     up, down = UP_DOWN[updown]
     colours = [up if close >= opening else down for opening, _, _, close in panel.bars]
@@ -42,7 +42,7 @@ def draw_volumes(axes: Axes, panel: Candles, updown: UpDown) -> None:
     finish(axes, panel.times, has_names=False)
 
 
-def _mark(axes: Axes, panel: Candles, below: np.ndarray, above: np.ndarray) -> None:
+def _mark(axes: Axes, panel: Candlesticks, below: np.ndarray, above: np.ndarray) -> None:
     for side, shape, heights in ((1, "^", below), (-1, "v", above)):
         places = [mark.place for mark in panel.marks if mark.side == side]
         axes.scatter(places, heights[places], marker=shape, s=34, color=INK, zorder=4)

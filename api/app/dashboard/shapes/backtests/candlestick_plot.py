@@ -25,7 +25,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class CandlePlot:
+class CandlestickPlot:
     """Candles.
 
     Attributes:
@@ -66,25 +66,25 @@ class _Grid:
         return round(_TOP + (self.high - price) / (self.high - self.low) * (_BOTTOM - _TOP), 1)
 
 
-def build_candles(candles: Mapping[str, Any] | None) -> CandlePlot | None:
-    """Return the candles of a report of the API; None where nothing was traded."""
-    if candles is None:
+def build_candlesticks(traded: Mapping[str, Any] | None) -> CandlestickPlot | None:
+    """Return the traded of a report of the API; None where nothing was traded."""
+    if traded is None:
         return None
-    bars: Sequence[Sequence[float] | None] = candles["bars"]
+    bars: Sequence[Sequence[float] | None] = traded["bars"]
     known = [bar for bar in bars if bar is not None]
     plot = build_plot([[min(bar[2] for bar in known), max(bar[1] for bar in known)]], Room(_TOP, _BOTTOM))
     if plot is None:
         return None
     low, high = min(bar[2] for bar in known), max(bar[1] for bar in known)
     grid = _Grid(plot, low if low < high else low - 1, high if low < high else high + 1, WIDTH / len(bars))
-    return CandlePlot(
+    return CandlestickPlot(
         rises=_bodies(bars, grid, is_rise=True),
         falls=_bodies(bars, grid, is_rise=False),
-        gains=_links(candles["trades"], bars, grid, is_gain=True),
-        losses=_links(candles["trades"], bars, grid, is_gain=False),
-        marks=_marks(candles["fills"], bars, grid),
-        numbers=_numbers(candles["trades"], bars, grid),
-        times=_times(candles["times"], grid),
+        gains=_links(traded["trades"], bars, grid, is_gain=True),
+        losses=_links(traded["trades"], bars, grid, is_gain=False),
+        marks=_marks(traded["fills"], bars, grid),
+        numbers=_numbers(traded["trades"], bars, grid),
+        times=_times(traded["times"], grid),
         ticks=plot.ticks,
         count=len(known),
     )
