@@ -193,7 +193,7 @@ def test_the_command_line_shows_what_is_kept(up: Stack) -> None:
     bars = up.kaboom("bars", "show", "7203", "--session", SESSION)
     assert "7203 1m: 327 bars" in bars.out
     assert "synthetic" in bars.out
-    assert SESSION in up.kaboom("coverage", "--days", "20000").out
+    assert SESSION in up.kaboom("coverage", "--days", "20000", "--json").out
 
 
 def test_the_log_of_a_job_is_followed_across_processes(up: Stack) -> None:
@@ -260,12 +260,12 @@ def test_a_retry_takes_only_what_failed(up: Stack) -> None:
     request = {"intervals": {"1d": 5}, "market": "FILE", "provider": "file", "symbols": ["AAPL", "GOOG", "MSFT"]}
     parent = up.api.wait(up.api.submit(**request))
     assert parent["status"] == "partial"
-    assert parent["result"]["outcomes"] == {"ok": 2, "provider_error": 1}
+    assert parent["result"]["outcomes"] == {"ok": 2, "invalid": 1}
     (failure,) = up.api.get(f"/jobs/{parent['job_id']}/failures")["items"]
-    assert (failure["item"], failure["interval"], failure["outcome"]) == ("GOOG", "1d", "provider_error")
+    assert (failure["item"], failure["interval"], failure["outcome"]) == ("GOOG", "1d", "invalid")
     assert "GOOG" in failure["message"]
     assert up.kaboom("jobs", "watch", parent["job_id"]).code == 8
-    assert "provider_error" in up.kaboom("jobs", "show", parent["job_id"]).out
+    assert "invalid" in up.kaboom("jobs", "show", parent["job_id"]).out
 
     write_bars(files, "GOOG")
     done = up.kaboom("jobs", "retry", parent["job_id"], "--wait", "--json")
