@@ -68,7 +68,7 @@ def test_a_schedule_may_hold_it(seen: dict[str, Any]) -> None:
 
 
 def test_its_queue_has_all_job_routes_and_statistics(seen: dict[str, Any]) -> None:
-    assert len(seen["paths"]) == 10
+    assert len([path for path in seen["paths"] if "/jobs" in path or path.endswith("/digest")]) == 10
     assert seen["stats"]["queue"] == "notifications"
     assert seen["job"]["job_id"] in [job["job_id"] for job in seen["listed"]]
 
@@ -82,4 +82,8 @@ def test_the_command_line_has_a_command_with_its_options(tree: Path) -> None:
 
 def test_celery_workers_know_its_tasks(tree: Path) -> None:
     code = "from app.tasks.celery_app import celery_app; print(*(n for n in celery_app.tasks if 'notifi' in n))"
-    assert sorted(run(tree, "-c", code).split()) == ["notifications.chunk", "notifications.digest"]
+    assert sorted(run(tree, "-c", code).split()) == [
+        "notifications.chunk",
+        "notifications.deliver",
+        "notifications.digest",
+    ]
