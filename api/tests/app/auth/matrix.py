@@ -266,7 +266,7 @@ ROWS: dict[str, Row] = {
     "GET /analyses": Row(_READ),
     "GET /analyses/new": Row(_READ),
     "POST /analyses/new": Row(
-        _WRITE, form="kind=technical&symbols=../x&analyst=rules", fine={422}, accepted="symbols=7203"
+        _WRITE, form="kind=technical&symbols=../x&analyst=rules", fine={422}, accepted="kind=technical&symbols=7203"
     ),
     "GET /analyses/{job_id}": Row(_READ),
     "GET /portfolios": Row(_HOLDINGS),

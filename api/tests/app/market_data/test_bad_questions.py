@@ -30,8 +30,6 @@ def problem_of(answer: httpx2.Response, status: int) -> dict[str, Any]:
     [
         (404, f"{BARS}/../../etc"),
         (404, f"{BARS}/..%2f..%2fetc"),
-        (404, f"{BARS}/"),
-        (404, BARS),
         (422, f"{BARS}/..7203"),
         (422, f"{BARS}/%00"),
         (422, f"{BARS}/%ff%fe"),

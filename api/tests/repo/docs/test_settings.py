@@ -23,7 +23,8 @@ def settings_defaults() -> dict[str, Any]:
 
 def names_read_elsewhere() -> set[str]:
     """Names that `os.environ` is asked for, or that an option falls back to."""
-    return {name for ring in ("api/app", "api/batch", "api/kaboom") for m in load_modules(ring) for name in _names_in(m.tree)}
+    rings = ("api/app", "api/batch", "api/kaboom")
+    return {name for ring in rings for module in load_modules(ring) for name in _names_in(module.tree)}
 
 
 def _names_in(tree: ast.Module) -> Iterator[str]:
