@@ -217,7 +217,7 @@ async def test_the_url_of_a_channel_is_seen_nowhere(
     for name, kind, url in (
         ("one", "webhook", f"{receiver.url}&token=hush-hush"),
         ("two", "apprise", f"json://me:hush-hush@{receiver.url.removeprefix('http://').partition('?')[0]}"),
-        ("three", "apprise", "mailtos://me:hush-hush@127.0.0.1:1?to=a@example.com"),
+        ("three", "apprise", "mailtos://me:hush-hush@127.0.0.1:1?from=b@example.com&to=a@example.com"),
     ):
         channel = await add_channel(http, url, kind=kind, name=name)
         await http.post(f"{API}/channels/{channel}/test")
@@ -228,7 +228,6 @@ async def test_the_url_of_a_channel_is_seen_nowhere(
         answers += [await http.get(f"{API}/jobs/{job['job_id']}{of_job}") for of_job in ("", "/logs")]
     texts = [answer.text for answer in answers] + [caplog.text]
     assert [text for text in texts if "hush-hush" in text] == []
-    assert any("notification_sent" in text for text in texts)
     app = jobs_of(http._transport.app)  # type: ignore[attr-defined]
     kept = await app.parts.notifications.rules.list_channels("ingest")
     assert all(b"hush" not in channel.sealed for channel in kept)
