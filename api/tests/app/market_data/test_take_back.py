@@ -1,5 +1,6 @@
 """Rows in quarantine that are taken back are bars, and rejected no longer."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,11 @@ REJECTED = pl.DataFrame(
 
 
 @pytest.fixture(params=["memory", "pages"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> BarStore:
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BarStore]:
     store: BarStore = MemoryBarStore() if request.param == "memory" else PageBarStore(tmp_path / "bars")
     await store.quarantine(DAYS, REJECTED)
-    return store
+    yield store
+    await store.close()
 
 
 async def reasons_left(store: BarStore) -> list[str]:
