@@ -13,7 +13,7 @@ class Place:
         icon: its symbol in the tab bar of a phone; "" where it has no place there.
         letter: the key that leads to it after `g`; "" where there is none.
         scope: what a viewer must be allowed to open it; "" where anybody may.
-        is_on_phone_only: whether it stands in the tab bar alone; a wide screen has its places in the navigation.
+        is_in_more: whether the page More leads to it, for which the bar has no room.
 
     """
 
@@ -22,7 +22,7 @@ class Place:
     icon: str = ""
     letter: str = ""
     scope: str = ""
-    is_on_phone_only: bool = False
+    is_in_more: bool = False
 
 
 PLACES = (
@@ -34,9 +34,9 @@ PLACES = (
     Place("portfolios", "/portfolios", scope="portfolios:read"),
     Place("schedules", "/schedules"),
     Place("workers", "/workers"),
-    Place("webhooks", "/webhooks"),
     Place("notifications", "/notifications", scope="admin"),
-    Place("quarantine", "/quarantine"),
-    Place("settings", "/settings", scope="admin"),
-    Place("more", "/more", "t-m", is_on_phone_only=True),
+    Place("webhooks", "/webhooks", is_in_more=True),
+    Place("quarantine", "/quarantine", is_in_more=True),
+    Place("settings", "/settings", scope="admin", is_in_more=True),
+    Place("more", "/more", "t-m"),
 )

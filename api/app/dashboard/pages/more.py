@@ -1,4 +1,4 @@
-"""All places and preferences, for a phone, whose tab bar has room for five places."""
+"""All places and preferences: no bar has room for all, a phone's for five."""
 
 from fastapi import APIRouter, Response
 
