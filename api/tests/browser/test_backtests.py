@@ -43,7 +43,7 @@ def test_a_backtest_is_run_by_the_form_and_compared(open_tab: OpenTab) -> None:
     expect(tab.page.locator(".months tbody tr").first).to_be_visible()
     with tab.page.expect_download() as download:
         tab.page.click("main a:has-text('All, CSV')")
-    assert download.value.suggested_filename.endswith("-trades.csv")
+    assert download.value.suggested_filename.endswith("trades.csv")
     tab.page.click("text=Run again…")
     tab.page.fill("[name=p_fast]", "8")
     tab.page.click("main .btn-main:has-text('Run the backtest')")

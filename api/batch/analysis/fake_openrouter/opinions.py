@@ -74,7 +74,7 @@ SPOILED: Mapping[str, Spoil] = MappingProxyType(
         "second": lambda opinion, body: opinion.update(verdict=_verdicts(body)[1], confidence=0.5),
         "last": lambda opinion, body: opinion.update(verdict=_verdicts(body)[-1], confidence=0.9),
         "wrong-enum": lambda opinion, _: opinion.update(verdict="strong_buy"),
-        "liar": _say("終値は99,999円です。"),
+        "liar": _say("99,999 JPY."),
         "misquoting": lambda opinion, _: opinion["points"][0]["claims"][0].update(value=99_999.0),
         "foreign": lambda opinion, _: opinion.update(subject="0000"),
         "linking": _say("詳しくは https://example.com を見てください。"),
