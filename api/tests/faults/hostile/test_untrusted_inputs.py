@@ -93,7 +93,7 @@ def test_a_bomb_fails_its_own_symbol_in_little_memory(tmp_path: Path, measure: M
         body = {"intervals": {"1d": 1}, "market": "FILE", "symbols": ["6758", "7203", "9984"], "session": "2024-11-05"}
         job = api.wait(api.submit(**body))
         peak = max(peak_bytes(child.pid) for child in psutil.Process().children(recursive=True))
-    assert job["result"]["outcomes"] == {"ok": 2, "provider_error": 1}
+    assert job["result"]["outcomes"] == {"ok": 2, "invalid": 1}
     assert peak < 1_000 * MIB
     measure.note(
         42, "a .csv.gz of 2 MB that unpacks to 400 MB: symbols failed, peak MiB", failed=1, peak_mib=peak // MIB

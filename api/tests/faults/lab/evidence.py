@@ -15,8 +15,7 @@ from psycopg.rows import dict_row
 from batch.bars.memory import MemoryBarStore
 from batch.ingest.executor import InProcessExecutor
 from batch.ingest.request import IngestRequest
-from batch.market.bar import BAR_SCHEMA, BarSeries
-from batch.market.interval import Interval
+from batch.market.bar import BAR_SCHEMA
 from batch.scripts.run_daily_ingest import run_daily_ingest, tools_for
 from batch.settings import BatchSettings
 from tests.faults.lab.client import Attempt
@@ -25,8 +24,8 @@ from tests.faults.lab.lab import QUEUES, SETS, Lab, wait_quiet
 from tests.fixtures.bars.kept_bars import check_bars, kept_bars, read_series
 from tests.fixtures.servers.stacks import FINAL, until
 
-#: What the lab's ingest jobs take, all of them.
-_SERIES = BarSeries("synthetic", Interval.H1)
+#: Of whom the lab's ingest jobs take bars, all of them.
+_SOURCE = "synthetic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,8 @@ def _read_live(lab: Lab, queues: Mapping[str, str]) -> dict[str, LiveJob]:
 
 def _read_kept(lab: Lab) -> pl.DataFrame:
     kept = kept_bars(lab.data_dir) if (lab.data_dir / "bars").exists() else {}
-    return kept.get(_SERIES, pl.DataFrame(schema=BAR_SCHEMA))
+    frames = [frame for series, frame in kept.items() if series.source == _SOURCE]
+    return pl.concat([pl.DataFrame(schema=BAR_SCHEMA), *frames])
 
 
 def _run_undisturbed(requests: Sequence[Mapping[str, Any]], lab: Lab) -> pl.DataFrame:
