@@ -57,6 +57,7 @@ from app.telemetry.traces import start_tracing, stop_tracing
 from app.webhooks.routes import router as webhooks_router
 from batch.errors import ConfigurationError
 from batch.kit.open_sessions import close_sessions
+from batch.kit.stop import end_tasks
 from batch.pictures.process import PictureProcess
 
 if TYPE_CHECKING:
@@ -160,9 +161,7 @@ async def _live(app: FastAPI, settings: AppSettings) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)
         await app.state.accounts.trail.flush()
         await close_sessions()
         await parts.close()

@@ -1,6 +1,8 @@
 """Stopping work in the middle: the check, and the exception."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Any
 
 #: Returns whether to stop; may be called often, from any thread.
 type ShouldStop = Callable[[], bool]
@@ -13,6 +15,19 @@ class Stopped(Exception):
 def never() -> bool:
     """Return False: never stop the work."""
     return False
+
+
+async def end_tasks(tasks: Collection[asyncio.Task[Any]], *, again_after_s: float = 5.0) -> None:
+    """Cancel tasks, and return when all have ended, however each does.
+
+    A task whose cancel was lost to an error of the same moment is cancelled again.
+    """
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=again_after_s)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def check_stop(should_stop: ShouldStop) -> None:
