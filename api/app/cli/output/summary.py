@@ -108,16 +108,17 @@ def _show_bars(session: Session, job: dict[str, Any], result: dict[str, Any]) ->
     day = result["session"]
     asked = {"interval": interval, "provider": provider, "first": day, "last": day, "limit": 1}
     try:
-        # Toyota, where the job took it.
-        held = [
+        # Toyota, where the job took it; else the first symbol.
+        found = (
             row
             for some in ({"symbol": "7203"}, {})
             for row in session.client().call("GET", "/api/v1/coverage", params=asked | some)["items"]
-        ][:1]
+        )
+        held = next(found, None)
     except CliError:
         return []
     given = "" if interval == "1m" else f" --interval {interval}"
-    return [f"kaboom bars show {row['symbol']}{given}{_of(result)}" for row in held]
+    return [f"kaboom bars show {held['symbol']}{given}{_of(result)}"] if held else []
 
 
 def _show_coverage(job: dict[str, Any], result: dict[str, Any]) -> list[str]:
