@@ -3,9 +3,7 @@
 The reader (calamine) aborts its process when memory is short, so this module is also the program of that process.
 """
 
-import contextlib
 import json
-import resource
 import subprocess
 import sys
 import zipfile
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import InvalidRequest
+from batch.kit.process_limits import limit_process
 
 #: JPX's list has 4,400 rows of 10 columns, and 4 MB unpacked.
 MOST_ROWS, MOST_COLUMNS = 50_000, 100
@@ -67,13 +66,7 @@ def _too_large(file: Path) -> InvalidRequest:
 
 def _main(path: str) -> int:
     # Limits are set before the reader is loaded.
-    for limit, most in (
-        (resource.RLIMIT_AS, _MEMORY_BYTES),
-        (resource.RLIMIT_CPU, _SECONDS),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        with contextlib.suppress(OSError, ValueError):  # macOS lacks some
-            resource.setrlimit(limit, (most, most))
+    limit_process(memory_bytes=_MEMORY_BYTES, cpu_s=_SECONDS)
     import python_calamine  # noqa: PLC0415  only here
 
     try:

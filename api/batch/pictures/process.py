@@ -4,13 +4,12 @@ This module is also the program of that process: the picture comes as JSON, and 
 """
 
 import asyncio
-import contextlib
 import os
-import resource
 import sys
 from importlib.util import find_spec
 
 from batch.errors import ConfigurationError, StoreError
+from batch.kit.process_limits import limit_process
 from batch.pictures.model import Language, Picture
 
 _MEMORY_BYTES = 1536 << 20
@@ -59,13 +58,7 @@ class PictureProcess:
 
 def _main(language: Language) -> int:
     # Limits are set before matplotlib is loaded.
-    for limit, most in (
-        (resource.RLIMIT_AS, _MEMORY_BYTES),
-        (resource.RLIMIT_CPU, _SECONDS),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        with contextlib.suppress(OSError, ValueError):  # macOS lacks some
-            resource.setrlimit(limit, (most, most))
+    limit_process(memory_bytes=_MEMORY_BYTES, cpu_s=_SECONDS)
     # One thread of numpy's: each reserves memory.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     from batch.pictures.png import draw  # noqa: PLC0415  only here
