@@ -13,7 +13,7 @@ from typing import Any
 
 from batch.errors import InvalidRequest
 from batch.kit.dns import Lookup, look_up
-from batch.kit.http.reply import Reply
+from batch.kit.http.reply import Reply, unanswered
 from batch.notify.apprise_urls import FIXED, MAIL, check_apprise_url, find_target, reword
 from batch.notify.url_guard import UrlGuard, check_address
 
@@ -47,12 +47,8 @@ class AppriseSender:
                     return Reply(None, failure=f"apprise does not understand the URL of service {service}")
                 await self._check(service, plugin)
                 return await asyncio.to_thread(_send, plugin, title, body, message_id)
-        except TimeoutError:
-            return Reply(None, failure=f"no answer within {self.timeout_s:g} s")
-        except InvalidRequest as e:
-            return Reply(None, failure=f"could not connect: {e.message}")
-        except OSError as e:
-            return Reply(None, failure=f"could not connect: {e.strerror or type(e).__name__}")
+        except (InvalidRequest, OSError) as e:
+            return unanswered(e, timeout_s=self.timeout_s)
 
     async def _check(self, service: str, plugin: Any) -> None:
         """Check where apprise will go, by what apprise made of the URL: its parser is another than ours."""

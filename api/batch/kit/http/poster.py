@@ -12,7 +12,7 @@ from batch.errors import InvalidRequest
 from batch.kit.dns import Lookup, look_up
 from batch.kit.http.curl import UNSENDABLE, Head, explain, new_handle, pycurl, set_headers
 from batch.kit.http.destination import Destination
-from batch.kit.http.reply import Reply
+from batch.kit.http.reply import Reply, unanswered
 
 #: Raises InvalidRequest for an address that must not be connected to.
 type AddressCheck = Callable[[str], None]
@@ -44,12 +44,8 @@ class HttpPoster:
                 for address in addresses:
                     check(address)
                 return await self._send(destination, addresses, body, headers)
-        except TimeoutError:
-            return Reply(None, failure=f"no answer within {self.timeout_s:g} s")
-        except InvalidRequest as e:
-            return Reply(None, failure=f"could not connect: {e.message}")
-        except OSError as e:
-            return Reply(None, failure=f"could not connect: {e.strerror or type(e).__name__}")
+        except (InvalidRequest, OSError) as e:
+            return unanswered(e, timeout_s=self.timeout_s)
         except ValueError:
             return Reply(None, failure=UNSENDABLE)
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from batch.errors import InvalidRequest
+
 #: The line that ends the headers of an answer.
 BLANK_LINE = frozenset({b"\r\n", b"\n"})
 
@@ -40,6 +42,14 @@ class Reply:
     headers: Mapping[str, str] = _NO_HEADERS
     body: bytes = field(default=b"", repr=False)
     failure: str = ""
+
+
+def unanswered(error: InvalidRequest | OSError, *, timeout_s: float) -> Reply:
+    """Return the reply where no answer came: too late, to an address that is refused, or not connected."""
+    if isinstance(error, TimeoutError):
+        return Reply(None, failure=f"no answer within {timeout_s:g} s")
+    cause = error.message if isinstance(error, InvalidRequest) else error.strerror or type(error).__name__
+    return Reply(None, failure=f"could not connect: {cause}")
 
 
 def read_head(lines: Iterable[bytes]) -> tuple[Headers, bool]:
