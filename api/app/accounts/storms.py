@@ -9,7 +9,7 @@ from app.ledger.notifications.port import NotificationLog
 from batch.errors import StoreError
 from batch.kit.clock import Clock, utc_now
 
-#: So many are remembered as told; the ledger keeps each once anyway.
+#: So many storms are remembered; the ledger keeps each once anyway.
 _MOST = 1000
 
 _log = structlog.get_logger(__name__)
@@ -24,7 +24,7 @@ class LoginStorms:
         self._told: OrderedDict[str, None] = OrderedDict()
 
     async def tell(self, network: str) -> None:
-        """Keep that logins of a network fail again and again; an unavailable ledger is told with the next one."""
+        """Keep that logins of a network fail again and again; an unavailable ledger keeps the next failure."""
         now = self._clock()
         event_id = f"login_storm:{network}:{now:%Y-%m-%dT%H}"
         if event_id in self._told:
