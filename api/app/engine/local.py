@@ -15,6 +15,7 @@ from app.jobs.runs import name_slot
 from app.live.workers import WorkerFacts
 from batch.errors import KaboomError
 from batch.kit.clock import utc_now
+from batch.kit.stop import is_being_cancelled
 from batch.kit.tree_memory import measure_tree_memory
 
 _log = structlog.get_logger(__name__)
@@ -59,7 +60,8 @@ async def report_alive(
 
 
 async def _work(parts: Parts, dispatcher: LocalDispatcher) -> None:
-    while True:
+    # A store's error in place of the cancel must not keep the process waiting for this worker.
+    while not is_being_cancelled():
         ref = await dispatcher.take()
         try:
             await perform(parts, ref)

@@ -42,11 +42,12 @@ class Draft:
                 os.close(handle)
 
     def close(self) -> None:
-        """Remove the folder and its content, then release the lock."""
-        try:
-            shutil.rmtree(self.folder)
-        finally:
-            os.close(self._handle)
+        """Remove the folder and its content, then release the lock; the next sweep removes what is left.
+
+        A thread whose caller was cancelled may still write to the folder, and then it cannot be removed.
+        """
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self._handle)
 
 
 def sweep_drafts(folder: Path) -> int:

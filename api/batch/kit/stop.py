@@ -30,6 +30,12 @@ async def end_tasks(tasks: Collection[asyncio.Task[Any]], *, again_after_s: floa
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def is_being_cancelled() -> bool:
+    """Return whether the current task was cancelled: an error raised in place of the cancel does not undo it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def check_stop(should_stop: ShouldStop) -> None:
     """Raise `Stopped` if a stop is wanted."""
     if should_stop():

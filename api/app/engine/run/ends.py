@@ -48,8 +48,13 @@ async def end_done(parts: Parts, claim: Claim, keeper: LeaseKeeper, tally: Tally
     return ending.value
 
 
-async def end_cancelled(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str:
-    """End a run that was cancelled: its lease was lost, it stalled, or its process stops and hands the chunk back."""
+async def end_cancelled(parts: Parts, claim: Claim, keeper: LeaseKeeper, error: Exception | None = None) -> str:
+    """End a run that was cancelled: its lease was lost, it stalled, or its process stops and hands the chunk back.
+
+    `error` is what the handler raised in place of the cancel; it is logged.
+    """
+    if error is not None:
+        _log.warning("cancel_failed", error=describe(error), exc_info=error)
     if keeper.is_lost:
         _log.warning("lease_lost")
         return _absorb_cancel("lost")

@@ -22,6 +22,7 @@ from app.live.store import ChunkRef, Claim, Refusal
 from app.telemetry.traces import span
 from batch.errors import StoreError
 from batch.kit.retry import retry_while_unavailable
+from batch.kit.stop import is_being_cancelled
 
 #: How long a chunk waits to be claimed; its message is sent again after that.
 _CLAIM_PATIENCE_S = 8.0
@@ -148,6 +149,10 @@ async def _run(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str:
     except HandBack as word:
         return await end_paused(parts, claim, keeper, word)
     except Exception as e:  # noqa: BLE001  whatever a handler raises, its chunk must be settled
+        if is_being_cancelled():
+            # The handler failed while it let go. Taken as its end, the failure would hide the cancel, and the process
+            # would wait for this task forever.
+            return await end_cancelled(parts, claim, keeper, e)
         return await end_broken(parts, claim, keeper, e)
     if claim.chunk.n == PLAN:
         return "planned"

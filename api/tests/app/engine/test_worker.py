@@ -264,6 +264,29 @@ class TestLettingGo:
         # Each of the four settled one item and went on from there.
         assert (claim.chunk.tally.cursor, claim.chunk.tally.done) == (4, 4)
 
+    async def test_a_handler_that_fails_while_it_lets_go_hides_no_cancel(self, parts: Parts) -> None:
+        job_id, names = await planned(parts)
+        ref, started = ref_of(make_job(job_id=job_id), names[0]), asyncio.Event()
+
+        async def fail(_run: Run) -> Tally:
+            started.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise OSError("Directory not empty")
+            raise AssertionError
+
+        SCRIPT["chunk"] = fail
+        task = asyncio.create_task(perform(parts, ref))
+        await asyncio.wait_for(started.wait(), 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await parts.store.take_retries(ref.queue) == [ref]
+        claim = await parts.store.claim(ref, owner="other")
+        assert isinstance(claim, Claim)
+        assert claim.chunk.attempts == 1
+
     async def test_the_plan_step_is_handed_back_too(self, parts: Parts) -> None:
         job, started = await submit(parts), asyncio.Event()
 

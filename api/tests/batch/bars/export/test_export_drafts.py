@@ -1,6 +1,7 @@
 """What a killed export leaves is removed by the next one, and what a living one is writing is left alone."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -111,6 +112,15 @@ async def test_another_process_leaves_a_living_export_alone(tmp_path: Path) -> N
     assert (told, draft.folder.exists()) == (b"0\n", True)
     draft.close()
     assert not draft.folder.exists()
+
+
+async def test_a_draft_whose_folder_cannot_be_removed_hides_no_error(tmp_path: Path) -> None:
+    draft = Draft.open(tmp_path / "bars.parquet")
+    # As hopeless as a folder in which a thread still makes files.
+    draft.folder.rmdir()
+    draft.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(draft._handle)
 
 
 async def test_only_what_looks_like_a_draft_is_removed(tmp_path: Path) -> None:
