@@ -1,7 +1,7 @@
 """Bars of many symbols, part by part; imported on the first question, since it needs polars."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -63,7 +63,7 @@ class ManyBars:
         """Yield them in a format; only a session or a month of them is in memory."""
         return stream_table(self._parts(), BAR_SCHEMA, form)
 
-    async def _parts(self) -> AsyncIterator[pl.DataFrame]:
+    async def _parts(self) -> AsyncGenerator[pl.DataFrame]:
         async for part in read_many(self.reader, self.wanted):
             yield part if self.actions is None else adjust_bars(part, self.actions)
 

@@ -25,7 +25,7 @@ class RollUpResult(PlannedResult):
 
 
 class MirroredFiles(BaseModel):
-    """The months of a series that were written."""
+    """The files of a series that were written, by their months (`2025-11`), of daily bars by their years."""
 
     source: str
     interval: str

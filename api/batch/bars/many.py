@@ -4,7 +4,6 @@ from asyncio import gather
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -14,15 +13,6 @@ from batch.market.bar import BarSeries, empty_bars
 #: More symbols than this are read session by session: all of a session is one range of the store.
 _MOST_BY_SYMBOL = 50
 _INSTANT = timedelta(microseconds=1)
-
-
-@runtime_checkable
-class SpanReader(Protocol):
-    """A store that reads every symbol of many sessions at once."""
-
-    async def read_sessions(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-        """Return every symbol's bars from session `first` to `last` inclusive, in `BAR_SCHEMA`, in any order."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +32,32 @@ async def read_many(reader: BarReader, wanted: Wanted) -> AsyncIterator[pl.DataF
         StoreError: the store could not be read.
 
     """
-    async for part in _choose(reader, wanted)(reader, wanted):
+    async for part in _choose(wanted)(reader, wanted):
         if part.height:
             yield part.sort(pl.col("opened_at").dt.date(), "symbol", "opened_at")
 
 
-def _choose(reader: BarReader, wanted: Wanted) -> Callable[[Any, Wanted], AsyncIterator[pl.DataFrame]]:
+def _choose(wanted: Wanted) -> Callable[[BarReader, Wanted], AsyncIterator[pl.DataFrame]]:
     if 0 < len(wanted.symbols) <= _MOST_BY_SYMBOL:
         return _by_symbol
-    if wanted.series.interval.is_intraday:
-        return _by_session
     # A page of daily bars holds a year of one symbol, so each session of all would read the whole year.
-    return _by_year if isinstance(reader, SpanReader) else _by_symbol
+    return _by_session if wanted.series.interval.is_intraday else _by_year
 
 
 async def _by_symbol(reader: BarReader, wanted: Wanted) -> AsyncIterator[pl.DataFrame]:
     for start, end in _split(wanted):
-        symbols = wanted.symbols or (await _held(reader, wanted.series, start, end))["symbol"].unique().to_list()
-        frames = await gather(*(reader.read(wanted.series, symbol, start=start, end=end) for symbol in symbols))
+        frames = await gather(*(reader.read(wanted.series, symbol, start=start, end=end) for symbol in wanted.symbols))
         yield pl.concat([empty_bars(), *frames])
 
 
 async def _by_session(reader: BarReader, wanted: Wanted) -> AsyncIterator[pl.DataFrame]:
     for start, end in _split(wanted):
-        held = await _held(reader, wanted.series, start, end)
+        held = await reader.coverage(wanted.series, first=start.date(), last=(end - _INSTANT).date())
         for session in held["session"].unique().sort():
             yield _keep(await reader.read_session(wanted.series, session), wanted, start, end)
 
 
-async def _by_year(reader: SpanReader, wanted: Wanted) -> AsyncIterator[pl.DataFrame]:
+async def _by_year(reader: BarReader, wanted: Wanted) -> AsyncIterator[pl.DataFrame]:
     for start, end in _split(wanted):
         bars = await reader.read_sessions(wanted.series, first=start.date(), last=(end - _INSTANT).date())
         yield _keep(bars, wanted, start, end)
@@ -79,10 +66,6 @@ async def _by_year(reader: SpanReader, wanted: Wanted) -> AsyncIterator[pl.DataF
 def _keep(bars: pl.DataFrame, wanted: Wanted, start: datetime, end: datetime) -> pl.DataFrame:
     bars = bars.filter(pl.col("opened_at").is_between(start, end, closed="left"))
     return bars.filter(pl.col("symbol").is_in(wanted.symbols)) if wanted.symbols else bars
-
-
-async def _held(reader: BarReader, series: BarSeries, start: datetime, end: datetime) -> pl.DataFrame:
-    return await reader.coverage(series, first=start.date(), last=(end - _INSTANT).date())
 
 
 def _split(wanted: Wanted) -> Iterator[tuple[datetime, datetime]]:

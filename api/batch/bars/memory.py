@@ -77,6 +77,9 @@ class MemoryBarStore:
     async def read_session(self, series: BarSeries, session: date) -> pl.DataFrame:
         return self._of(series).filter(session == _DAY)
 
+    async def read_sessions(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        return self._of(series).filter(_DAY.is_between(first, last))
+
     async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
         newest = self._of(series).group_by("symbol").tail(1).select(list(BAR_SCHEMA)).sort("symbol")
         return newest.filter(pl.col("symbol").is_in(list(symbols))) if symbols else newest

@@ -115,6 +115,10 @@ class BarReader(Protocol):
         """Return every symbol's bars of one session."""
         ...
 
+    async def read_sessions(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        """Return every symbol's bars from session `first` to `last` inclusive, in any order."""
+        ...
+
     async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
         """Return the newest bar of every symbol, or of those named, one row each, sorted by symbol."""
         ...

@@ -9,7 +9,7 @@ from typing import Any
 
 from batch.bars.export.files import export_files
 from batch.bars.export.formats import Format
-from batch.bars.export.plan import PlannedFile, Selection, plan_folder
+from batch.bars.export.plan import PlannedFile, Selection, newest_files, plan_folder
 from batch.bars.history import AS_OF_FOLDER, name_moment, reader_at
 from batch.bars.store import BarReader, BarStore
 from batch.errors import InvalidRequest
@@ -23,7 +23,10 @@ from batch.market_data.mirror_request import MirrorRequest
 
 @dataclass(frozen=True, slots=True)
 class MirrorChunk:
-    """The files of one series to write, by their months (`2025-11`), oldest first; as of a moment if there is one."""
+    """The files of one series to write, oldest first; as of a moment if there is one.
+
+    They are named by their months (`2025-11`), of daily bars by their years.
+    """
 
     series: BarSeries
     form: Format
@@ -32,7 +35,7 @@ class MirrorChunk:
 
     @property
     def items(self) -> tuple[str, ...]:
-        """The months, each of which gets an outcome."""
+        """The names of the files, each of which gets an outcome."""
         return self.months
 
     def payload(self) -> dict[str, Any]:
@@ -86,10 +89,10 @@ async def plan_mirror(request: MirrorRequest, store: BarStore, folder: Path, *, 
     for series in await store.list_series():
         selection = Selection(series, date(OLDEST_YEAR, 1, 1), last)
         files = await plan_folder(reader, selection, folder, request.format)
-        older, newest = files[: -request.months], files[-request.months :]
-        wanted = [*(file for file in older if not file.path.exists()), *newest]
+        newest = newest_files(files, request.months)
+        wanted = [file for file in files if file in newest or not file.path.exists()]
         if wanted:
-            months = tuple(file.months[0].name for file in wanted)
+            months = tuple(file.path.stem for file in wanted)
             chunks.append(MirrorChunk(series, request.format, months, request.as_of))
     if not chunks:
         raise InvalidRequest("nothing to mirror: no bars are held", pointer="")
@@ -123,7 +126,7 @@ async def mirror_chunk(
     for month in chunk.months[start:]:
         if should_stop():
             break
-        planned = await _plan_month(chunk, reader, folder, month)
+        planned = await _plan_file(chunk, reader, folder, month)
         written = await export_files(reader, planned, partial(_report, on_progress, report), should_stop=should_stop)
         if len(written) < len(planned):
             break
@@ -137,7 +140,11 @@ def _report(on_progress: Callable[[OutcomeReport], None], report: OutcomeReport,
     on_progress(report)
 
 
-async def _plan_month(chunk: MirrorChunk, store: BarReader, folder: Path, month: str) -> list[PlannedFile]:
-    first = date.fromisoformat(f"{month}-01")
-    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+async def _plan_file(chunk: MirrorChunk, store: BarReader, folder: Path, name: str) -> list[PlannedFile]:
+    if chunk.series.interval.is_intraday:
+        first = date.fromisoformat(f"{name}-01")
+        last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    else:
+        # A chunk of a release before files of years names months.
+        first, last = date(int(name[:4]), 1, 1), date(int(name[:4]), 12, 31)
     return await plan_folder(store, Selection(chunk.series, first, last), folder, chunk.form)

@@ -35,7 +35,10 @@ FileFormat = Annotated[str, typer.Option("--format", help="format of the files i
 def export_bars(
     context: typer.Context,
     out: Annotated[
-        Path, typer.Argument(help="file (.parquet, .csv, .arrow), or folder that gets one file for each month")
+        Path,
+        typer.Argument(
+            help="file (.parquet, .csv, .arrow), or folder that gets a file for each month, of daily bars for each year"
+        ),
     ],
     symbol: Annotated[list[str] | None, typer.Option(help="only this symbol (repeatable)")] = None,
     interval: IntervalName = "1m",
@@ -76,21 +79,25 @@ def export_bars(
 
 def mirror_bars(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="folder for <provider>/<interval>/<YYYY-MM>.parquet")],
+    folder: Annotated[
+        Path,
+        typer.Argument(help="folder for <provider>/<interval>/<YYYY-MM>.parquet (1d: <YYYY>.parquet)"),
+    ],
     months: Annotated[int | None, typer.Option(help="number of newest months (default: all)", min=1, max=1200)] = None,
     form: FileFormat = "parquet",
     *,
     json: Json = False,
 ) -> None:
-    """Write all held bars, one file for each provider, interval and month; each file is replaced as a whole."""
+    """Write all held bars, a file for each month, of daily bars for each year; each file is replaced as a whole."""
     session: Session = context.obj.with_json(json)
     suffix = _parse_format(form)
 
     async def plan(store: "BarStore") -> "list[PlannedFile]":
-        from batch.bars.export.plan import Selection, plan_folder  # noqa: PLC0415  polars
+        from batch.bars.export.plan import Selection, newest_files, plan_folder  # noqa: PLC0415  polars
 
         selections = [Selection(s, date(OLDEST_YEAR, 1, 1), _tomorrow()) for s in await store.list_series()]
-        found = [await plan_folder(store, s, folder, suffix, newest=months) for s in selections]
+        planned = [await plan_folder(store, s, folder, suffix) for s in selections]
+        found = [newest_files(files, months) if months else files for files in planned]
         if not any(found):
             raise CliError(
                 Exit.NOT_FOUND,

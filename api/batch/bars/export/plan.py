@@ -1,16 +1,20 @@
 """Planning an export: its files, and the bars in each."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from batch.bars.export.formats import Format
+from batch.bars.many import Wanted
 from batch.bars.store import BarReader
 from batch.errors import InvalidRequest
 from batch.market.bar import BarSeries
+from batch.market.calendar import utc_midnight
+from batch.market.interval import Interval
 
 _BY_SUFFIX = {".parquet": Format.PARQUET, ".csv": Format.CSV, ".arrow": Format.ARROW, ".feather": Format.ARROW}
 
@@ -25,29 +29,29 @@ class Selection:
     symbols: tuple[str, ...] = ()
     is_adjusted: bool = False
 
-
-@dataclass(frozen=True, slots=True)
-class Month:
-    """The bars of a selection in one month: their sessions, oldest first, and their number."""
-
-    name: str
-    sessions: tuple[date, ...]
-    bars: int
+    @property
+    def wanted(self) -> Wanted:
+        """The same as a span of time."""
+        start, end = utc_midnight(self.first), utc_midnight(self.last + timedelta(days=1))
+        return Wanted(self.series, start, end, self.symbols)
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """A file to write: its path, its format, and the months of a selection in it."""
+    """A file to write.
+
+    Attributes:
+        selection: from the first to the last session that it holds.
+        bars: the number of bars when it was planned.
+        replaces: older files of the same bars, which are removed once it is in place.
+
+    """
 
     path: Path
     form: Format
     selection: Selection
-    months: tuple[Month, ...]
-
-    @property
-    def bars(self) -> int:
-        """The number of bars when it was planned."""
-        return sum(month.bars for month in self.months)
+    bars: int
+    replaces: tuple[Path, ...] = ()
 
 
 async def plan_file(store: BarReader, selection: Selection, path: Path) -> list[PlannedFile]:
@@ -60,44 +64,71 @@ async def plan_file(store: BarReader, selection: Selection, path: Path) -> list[
     form = _BY_SUFFIX.get(path.suffix.lower())
     if form is None:
         raise InvalidRequest(f"the file was {path.name[-40:]!r}, expected a suffix of {', '.join(_BY_SUFFIX)}")
-    months = await _find_months(store, selection)
-    return [PlannedFile(path, form, selection, tuple(months))] if months else []
+    found = await _find_spans(store, selection)
+    if not found:
+        return []
+    held = replace(selection, first=found[0][0].first, last=found[-1][0].last)
+    return [PlannedFile(path, form, held, sum(bars for _, bars in found))]
 
 
-async def plan_folder(
-    store: BarReader, selection: Selection, folder: Path, form: Format, *, newest: int | None = None
-) -> list[PlannedFile]:
-    """Plan a file for each month, `<provider>/<interval>/<YYYY-MM>.<format>`, or only for the `newest` months.
+async def plan_folder(store: BarReader, selection: Selection, folder: Path, form: Format) -> list[PlannedFile]:
+    """Plan a file for each month, `<provider>/<interval>/<YYYY-MM>.<format>`, or of daily bars for each year.
 
-    Adjusted bars go to `<interval>-adjusted`, so that they never replace raw ones.
+    Adjusted bars go to `<interval>-adjusted`, so that they never replace raw ones. The file of a year replaces those of
+    its months, which earlier releases wrote.
 
     Raises:
         InvalidRequest: `first` is after `last`.
 
     """
-    months = await _find_months(store, selection)
     suffix = "-adjusted" if selection.is_adjusted else ""
     below = folder / selection.series.source / f"{selection.series.interval}{suffix}"
-    chosen = months[-newest:] if newest else months
-    return [PlannedFile(below / f"{month.name}.{form}", form, selection, (month,)) for month in chosen]
+    planned = []
+    for held, bars in await _find_spans(store, selection):
+        name = name_span(selection.series.interval, held.first)
+        older = await asyncio.to_thread(_find_files, below, f"{name}-??.{form}")
+        planned.append(PlannedFile(below / f"{name}.{form}", form, held, bars, older))
+    return planned
 
 
-async def _find_months(store: BarReader, selection: Selection) -> list[Month]:
+def _find_files(folder: Path, pattern: str) -> tuple[Path, ...]:
+    return tuple(folder.glob(pattern))
+
+
+def newest_files(planned: Sequence[PlannedFile], months: int) -> list[PlannedFile]:
+    """Return the files that hold bars of the newest months, counted back from the newest bar."""
+    if not planned:
+        return []
+    newest = max(file.selection.last for file in planned)
+    year, month = divmod(newest.year * 12 + newest.month - months, 12)
+    return [file for file in planned if file.selection.last >= date(max(year, 1), month + 1, 1)]
+
+
+def name_span(interval: Interval, day: date) -> str:
+    """Return the name of the file that holds a day: its month, or of daily bars its year."""
+    return f"{day:%Y-%m}" if interval.is_intraday else f"{day:%Y}"
+
+
+async def _find_spans(store: BarReader, selection: Selection) -> list[tuple[Selection, int]]:
+    """Return what is held of a selection, month by month, of daily bars year by year, with the number of bars."""
     if selection.first > selection.last:
         raise InvalidRequest(f"first was {selection.first} and last {selection.last}, expected them in order")
-    months = []
-    for first, last in _split_in_months(selection.first, selection.last):
+    found = []
+    for first, last in _split(selection):
         held = await store.coverage(selection.series, first=first, last=last)
         if selection.symbols:
             held = held.filter(pl.col("symbol").is_in(selection.symbols))
         if held.height:
-            days = held["session"].unique().sort().to_list()
-            months.append(Month(f"{first:%Y-%m}", tuple(days), int(held["bars"].sum())))
-    return months
+            sessions = held["session"].sort()
+            found.append((replace(selection, first=sessions[0], last=sessions[-1]), int(held["bars"].sum())))
+    return found
 
 
-def _split_in_months(first: date, last: date) -> Iterator[tuple[date, date]]:
-    while first <= last:
+def _split(selection: Selection) -> Iterator[tuple[date, date]]:
+    first = selection.first
+    while first <= selection.last:
         following = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
-        yield first, min(last, following - timedelta(days=1))
+        if not selection.series.interval.is_intraday:
+            following = date(first.year + 1, 1, 1)
+        yield first, min(selection.last, following - timedelta(days=1))
         first = following

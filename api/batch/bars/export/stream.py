@@ -3,16 +3,17 @@
 import asyncio
 import struct
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
-from batch.bars.export.encode import UTC_FORMAT, encode_table, escape_formulas
+from batch.bars.export.encode import UTC_FORMAT, encode_table, escape_formulas, sink_parquet
 from batch.bars.export.formats import Format
+from batch.kit.handover import hand_over
 
-#: Rows of a Parquet row group; a reader of one symbol skips the other groups.
-_ROW_GROUP = 100_000
 #: Bytes of a file that are sent at once.
 _PIECE = 256 * 1024
 #: What ends an Arrow stream, and the head of one of its messages: this mark, and the length of what follows.
@@ -21,7 +22,7 @@ _END = struct.pack("<II", _MARK, 0)
 
 
 async def stream_table(
-    parts: AsyncIterator[pl.DataFrame], schema: pl.Schema, form: Format
+    parts: AsyncGenerator[pl.DataFrame], schema: pl.Schema, form: Format
 ) -> AsyncIterator[bytes | memoryview]:
     """Yield the bytes of a table whose rows come in parts, in Arrow, CSV or Parquet; without parts it has no rows.
 
@@ -60,22 +61,17 @@ def _arrow(part: pl.DataFrame, *, is_first: bool) -> list[bytes | memoryview]:
     return [whole[start : -len(_END)]]
 
 
-async def _by_file(parts: AsyncIterator[pl.DataFrame], schema: pl.Schema) -> AsyncIterator[bytes]:
+async def _by_file(parts: AsyncGenerator[pl.DataFrame], schema: pl.Schema) -> AsyncIterator[bytes]:
     """Yield a Parquet file: its end says where its parts are, so that it is whole before the first byte is known."""
-    with tempfile.TemporaryDirectory(prefix="kaboom-bars-") as name:
-        folder = Path(name)
-        paths: list[Path] = []
-        async for part in parts:
-            paths.append(folder / f"{len(paths):06}")
-            await asyncio.to_thread(part.write_parquet, paths[-1], compression="lz4")
-        await asyncio.to_thread(_join, paths, schema, folder / "whole")
-        for piece in _read(folder / "whole"):
+    with tempfile.TemporaryDirectory(prefix="kaboom-bars-", ignore_cleanup_errors=True) as name:
+        whole = Path(name) / "whole"
+        await hand_over(parts, partial(_write, schema, whole))
+        for piece in _read(whole):
             yield piece
 
 
-def _join(paths: list[Path], schema: pl.Schema, whole: Path) -> None:
-    rows = pl.scan_parquet(paths) if paths else pl.LazyFrame(schema=schema)
-    rows.sink_parquet(whole, compression="zstd", row_group_size=_ROW_GROUP)
+def _write(schema: pl.Schema, whole: Path, parts: Iterator[pl.DataFrame]) -> None:
+    sink_parquet(register_io_source(lambda *_: parts, schema=schema), whole)
 
 
 def _read(path: Path) -> Iterator[bytes]:

@@ -52,6 +52,9 @@ class InfluxBarStore:
     async def read_session(self, series: BarSeries, session: date) -> pl.DataFrame:
         return await self.writer.reads.bars(self._bucket(series), series, day_seconds(session, session))
 
+    async def read_sessions(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        return await self.writer.reads.bars(self._bucket(series), series, day_seconds(first, last))
+
     async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
         newest = await self.writer.reads.newest(self._bucket(series), series, symbols)
         return newest.filter(pl.col("symbol").is_in(list(symbols))) if symbols else newest

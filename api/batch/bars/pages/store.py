@@ -139,7 +139,10 @@ class PageReader:
         return await self.threads.read(past.read_bars, self.past, series, symbol=symbol, start=start, end=end)
 
     async def read_session(self, series: BarSeries, session: date) -> pl.DataFrame:
-        return await self.threads.read(past.read_session, self.past, series, session)
+        return await self.read_sessions(series, first=session, last=session)
+
+    async def read_sessions(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+        return await self.threads.read(past.read_sessions, self.past, series, first=first, last=last)
 
     async def latest(self, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:
         return await self.threads.read(past.latest, self.past, series, symbols=symbols)

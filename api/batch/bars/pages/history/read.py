@@ -80,9 +80,9 @@ def read_bars(past: Past, series: BarSeries, *, symbol: str, start: datetime, en
     return pl.concat(found)
 
 
-def read_session(past: Past, series: BarSeries, session: date) -> pl.DataFrame:
-    """Return every symbol's bars of one session, in `BAR_SCHEMA`."""
-    return pl.concat([empty_bars(), *_read_buckets(past, series, session, session)]).sort("symbol", "opened_at")
+def read_sessions(past: Past, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
+    """Return every symbol's bars from session `first` to `last` inclusive, in `BAR_SCHEMA`."""
+    return pl.concat([empty_bars(), *_read_buckets(past, series, first, last)]).sort("symbol", "opened_at")
 
 
 def coverage(past: Past, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:

@@ -69,14 +69,13 @@ def test_a_mirror_holds_everything_apart(held: Kaboom) -> None:
     summary = data(held("bars", "mirror", "mirror", "--json"))
     paths = [f["path"].removeprefix("mirror/") for f in summary["files"]]
     assert paths == [
-        "file/1d/2025-11.parquet",
-        "synthetic/1d/2025-10.parquet",
-        "synthetic/1d/2025-11.parquet",
+        "file/1d/2025.parquet",
+        "synthetic/1d/2025.parquet",
         "synthetic/1m/2025-10.parquet",
         "synthetic/1m/2025-11.parquet",
     ]
     again = data(held("bars", "mirror", "mirror", "--months", "1", "--json"))
-    assert [f["path"].rpartition("/")[2] for f in again["files"]] == ["2025-11.parquet"] * 3
+    assert [f["path"].rpartition("/")[2] for f in again["files"]] == ["2025.parquet", "2025.parquet", "2025-11.parquet"]
     assert sorted(p.relative_to("mirror").as_posix() for p in Path("mirror").rglob("*.*")) == paths
     assert "generated" not in held("bars", "export", "own.csv", "--source", "file", "--interval", "1d").err
 

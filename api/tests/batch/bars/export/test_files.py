@@ -9,7 +9,7 @@ import pytest
 
 from batch.bars.export.files import export_files
 from batch.bars.export.formats import Format
-from batch.bars.export.plan import Selection, plan_file, plan_folder
+from batch.bars.export.plan import Selection, newest_files, plan_file, plan_folder
 from batch.bars.memory import MemoryBarStore
 from batch.bars.store import BarStore
 from batch.errors import InvalidRequest, StoreError
@@ -66,7 +66,7 @@ async def test_a_folder_gets_a_file_for_each_month(store: BarStore, tmp_path: Pa
     assert [f.bars for f in written] == [2 * 981, 981]
     whole = pl.scan_parquet(tmp_path / "synthetic/1m/*.parquet").collect()
     assert without_labels(whole).sort("symbol", "opened_at").equals(await read_series(store, MINUTES))
-    (newest,) = await plan_folder(store, ALL, tmp_path, Format.CSV, newest=1)
+    (newest,) = newest_files(await plan_folder(store, ALL, tmp_path, Format.CSV), 1)
     assert newest.path == tmp_path / "synthetic/1m/2025-11.csv"
 
 
@@ -93,11 +93,28 @@ async def test_some_symbols_are_sorted_by_session_then_symbol(store: BarStore, t
     assert blocks.height == 4 * 327
 
 
-async def test_daily_bars_go_by_month_too(store: BarStore, tmp_path: Path) -> None:
-    daily = Selection(DAILY, date(2025, 1, 1), date(2025, 12, 31))
-    written = await export_files(store, await plan_folder(store, daily, tmp_path, Format.PARQUET))
-    assert [(f.path.name, f.bars) for f in written] == [("2025-10.parquet", 2), ("2025-11.parquet", 1)]
-    assert without_labels(pl.read_parquet(written[0].path), DAILY)["opened_at"].dt.date().to_list() == DAYS[:2]
+async def test_daily_bars_go_by_year_and_replace_the_files_of_its_months(store: BarStore, tmp_path: Path) -> None:
+    next_year = date(2026, 1, 5)
+    await store.write(DAILY, frame(bar("7203", at(next_year))))
+    folder = tmp_path / "synthetic/1d"
+    folder.mkdir(parents=True)
+    strangers = {"2025-notes.txt", "2025-11.csv", "2024-12.parquet"}
+    for name in (*strangers, "2025-10.parquet", "2025-11.parquet"):
+        (folder / name).touch()
+    daily = Selection(DAILY, date(2025, 1, 1), date(2026, 12, 31))
+    planned = await plan_folder(store, daily, tmp_path, Format.PARQUET)
+    written = await export_files(store, planned)
+    assert [(f.path.name, f.bars) for f in written] == [("2025.parquet", 3), ("2026.parquet", 1)]
+    assert without_labels(pl.read_parquet(written[0].path), DAILY)["opened_at"].dt.date().to_list() == DAYS
+    assert {path.name for path in folder.iterdir()} == strangers | {"2025.parquet", "2026.parquet"}
+    assert [file.path.stem for file in newest_files(planned, 2)] == ["2026"]
+    assert [file.path.stem for file in newest_files(planned, 3)] == ["2025", "2026"]
+
+
+async def test_a_file_that_its_user_names_replaces_no_other(store: BarStore, tmp_path: Path) -> None:
+    (tmp_path / "bars-10.parquet").touch()
+    await export_files(store, await plan_file(store, ALL, tmp_path / "bars.parquet"))
+    assert (tmp_path / "bars-10.parquet").exists()
 
 
 async def test_what_other_tools_need_stands_in_the_file(store: BarStore, tmp_path: Path) -> None:
