@@ -41,7 +41,8 @@ class Kaboom:
 
         Without symbols, those of a `market`, such as TSE_PRIME, or else all that are held. A day begins at 00:00 in
         Japan. By default the span is the month before tonight, of daily bars the year. Prices are yen, adjusted for
-        splits unless `adjusted` is false; volumes are shares. With `as_of`, bars are as they were known then.
+        splits unless `adjusted` is false, and for dividends too with `total_return`; volumes are shares. With `as_of`,
+        bars are as they were known then.
 
         >>> kb.bars("7203", "1d", adjusted=False).columns
         ['symbol', 'opened_at', 'open', 'high', 'low', 'close', 'volume', 'flags']

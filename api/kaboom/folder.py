@@ -12,14 +12,13 @@ from typing import Any
 import polars as pl
 from pydantic import TypeAdapter
 
-from batch.bars.actions.resolve import applied_actions
+from batch.bars.actions.adjustment import Wish, load_adjustment
 from batch.bars.actions.sqlite import SqliteActionStore
 from batch.bars.history import actions_at, reader_at
 from batch.bars.many import Wanted, read_many
 from batch.bars.pages.store import PageBarStore
 from batch.errors import InvalidRequest, NotFound
 from batch.kit.clock import utc_now
-from batch.market.adjust import adjust_bars
 from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars
 from batch.market.calendar import JST
 from batch.market.fields import Moment
@@ -27,7 +26,6 @@ from batch.market.history import load_history
 from batch.market.interval import Interval, parse_interval
 from batch.market.listing import parse_market
 from batch.market.reference import list_listings, list_sessions
-from batch.market.source import provider_of
 from batch.market.universe import load_universe
 from batch.providers.registry import get_source_spec
 from kaboom.source import Asked, When, to_text
@@ -78,14 +76,15 @@ class FolderSource:
         as_of = _moment(asked.as_of)
         reader = reader_at(store, as_of)
         found = pl.concat([empty_bars(), *[part async for part in read_many(reader, wanted)]])
-        if asked.adjusted:
+        if asked.adjusted or asked.total_return:
             actions = SqliteActionStore(self.folder / "bars")
+            until = (as_of or utc_now()).astimezone(JST).date()
+            wish = Wish(until, start.astimezone(JST).date(), asked.total_return)
             try:
-                notes = await actions_at(actions, as_of).load(provider_of(series.source), wanted.symbols)
+                by = await load_adjustment(actions_at(actions, as_of), reader, series, wanted.symbols, wish)
             finally:
                 await actions.close()
-            until = (as_of or utc_now()).astimezone(JST).date()
-            found = adjust_bars(found, applied_actions(notes, until=until))
+            found = by.apply(found)
         return found.sort("symbol", "opened_at")
 
     def _symbols(self, asked: Asked, series: BarSeries) -> tuple[str, ...]:
@@ -109,7 +108,7 @@ class MirrorSource:
     folder: Path
 
     def bars(self, asked: Asked) -> pl.DataFrame:
-        if asked.adjusted or asked.as_of:
+        if asked.adjusted or asked.total_return or asked.as_of:
             raise InvalidRequest("a mirror holds raw bars as they are, expected adjusted=False and no as_of")
         start, end = span_of(asked)
         provider = self._provider(asked)

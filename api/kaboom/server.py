@@ -30,6 +30,7 @@ class ServerSource:
         times = {name: to_text(getattr(asked, name)) for name in ("start", "end", "as_of")}
         symbols = ",".join(asked.symbols) or None
         params = named | times | {"symbols": symbols, "adjusted": str(asked.adjusted).lower()}
+        params |= {"total_return": "true"} if asked.total_return else {}
         return self._table(_BARS, params).sort("symbol", "opened_at")
 
     def universe(self, market: str, session: date | None) -> "pl.DataFrame":

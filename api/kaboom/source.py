@@ -17,6 +17,7 @@ class BarOptions(TypedDict, total=False):
 
     Attributes:
         adjusted: for splits, which is the default; false for bars as traded.
+        total_return: for dividends too, as if each were reinvested at the close before its ex-session.
         market: all symbols of this section.
         provider: whose bars; by default those of the settings, or the only ones that are held.
         as_of: as they were known at this moment.
@@ -24,6 +25,7 @@ class BarOptions(TypedDict, total=False):
     """
 
     adjusted: bool
+    total_return: bool
     market: str | None
     provider: str | None
     as_of: When | None
@@ -45,6 +47,7 @@ class Asked:
     start: When | None = None
     end: When | None = None
     adjusted: bool = True
+    total_return: bool = False
     market: str | None = None
     provider: str | None = None
     as_of: When | None = None

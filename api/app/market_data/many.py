@@ -11,17 +11,15 @@ import polars as pl
 
 from app.market_data.queries import ManyBarsQuery
 from app.market_data.tables import BarTables, parse_symbol
-from batch.bars.actions.resolve import applied_actions
+from batch.bars.actions.adjustment import Adjustment
 from batch.bars.export.formats import Format
 from batch.bars.export.stream import stream_table
-from batch.bars.history import actions_at, reader_at
+from batch.bars.history import reader_at
 from batch.bars.many import Wanted, read_many
 from batch.bars.store import BarReader
 from batch.errors import InvalidRequest
-from batch.market.adjust import adjust_bars, digest_actions
 from batch.market.bar import BAR_SCHEMA
 from batch.market.calendar import JST
-from batch.market.source import provider_of
 from batch.market.universe import load_universe
 from batch.providers.spec import ProviderSpec
 
@@ -41,7 +39,7 @@ class ManyBars:
 
     reader: BarReader
     wanted: Wanted
-    actions: pl.DataFrame | None
+    adjustment: Adjustment | None
     about: dict[str, str]
     version: str | None
 
@@ -65,7 +63,7 @@ class ManyBars:
 
     async def _parts(self) -> AsyncGenerator[pl.DataFrame]:
         async for part in read_many(self.reader, self.wanted):
-            yield part if self.actions is None else adjust_bars(part, self.actions)
+            yield part if self.adjustment is None else self.adjustment.apply(part)
 
 
 async def find_many(tables: BarTables, symbols_dir: Path, query: ManyBarsQuery) -> ManyBars:
@@ -83,10 +81,12 @@ async def find_many(tables: BarTables, symbols_dir: Path, query: ManyBarsQuery) 
     wanted = Wanted(series, start, end, _symbols(query, spec, symbols_dir, end))
     about = {"provider": spec.name, "interval": series.interval.value}
     about |= {"known_at": query.as_of.isoformat().replace("+00:00", "Z")} if query.as_of else {}
-    actions = await _actions(tables, query, wanted) if query.adjusted else None
-    about |= {} if actions is None else {"action_set": digest_actions(actions)}
+    adjustment = None
+    if query.is_adjusted:
+        adjustment = await tables.adjustment_of(query, series, wanted.symbols, start)
+        about["action_set"] = adjustment.digest
     reader = reader_at(tables.store, query.as_of, clock=tables.clock)
-    return ManyBars(reader, wanted, actions, about, await tables.store.version())
+    return ManyBars(reader, wanted, adjustment, about, await tables.store.version())
 
 
 def _span(tables: BarTables, query: ManyBarsQuery) -> tuple[datetime, datetime]:
@@ -105,9 +105,3 @@ def _symbols(query: ManyBarsQuery, spec: ProviderSpec, symbols_dir: Path, end: d
         return load_universe(query.market, last, imported_dir=symbols_dir, known_at=query.as_of).symbols
     named = query.symbols.split(",") if query.symbols else []
     return tuple(sorted({parse_symbol(symbol, spec) for symbol in named}))
-
-
-async def _actions(tables: BarTables, query: ManyBarsQuery, wanted: Wanted) -> pl.DataFrame:
-    noted = actions_at(tables.actions, query.as_of, clock=tables.clock)
-    until = (query.as_of or tables.clock()).astimezone(JST).date()
-    return applied_actions(await noted.load(provider_of(wanted.series.source), wanted.symbols), until=until)

@@ -91,7 +91,20 @@ class _BarsQuery(_SeriesQuery):
     )
 
 
-class BarsQuery(_BarsQuery):
+class _AdjustableQuery(_BarsQuery):
+    adjusted: bool = Field(default=False, description="for splits; false: raw bars, as traded")
+    total_return: bool = Field(
+        default=False,
+        description="adjusted for cash dividends too, as if each were reinvested at the close before its ex-session",
+    )
+
+    @property
+    def is_adjusted(self) -> bool:
+        """Whether bars are adjusted at all; a total return is."""
+        return self.adjusted or self.total_return
+
+
+class BarsQuery(_AdjustableQuery):
     """Bars of one symbol with `start <= opened_at < end`, oldest first."""
 
     start: Moment | None = Field(
@@ -99,13 +112,12 @@ class BarsQuery(_BarsQuery):
         description="a time with its zone, or a day (00:00 in Japan); default: 31 days before `end`, of 1d 366",
     )
     end: Moment | None = Field(default=None, description="as `start`, not included; default: tonight in Japan")
-    adjusted: bool = Field(default=False, description="for splits; false: raw bars, as traded")
     place_shape = (_to_second,)
     limit: int = Field(default=1_000, ge=1, le=MOST_BARS)
     cursor: str | None = _CURSOR
 
 
-class ManyBarsQuery(_BarsQuery):
+class ManyBarsQuery(_AdjustableQuery):
     """Bars of many symbols with `start <= opened_at < end`, by session, symbol and time."""
 
     symbols: str | None = Field(
@@ -121,7 +133,6 @@ class ManyBarsQuery(_BarsQuery):
         description="a time with its zone, or a day (00:00 in Japan); default: 31 days before `end`, of 1d 366",
     )
     end: Moment | None = Field(default=None, description="as `start`, not included; default: tonight in Japan")
-    adjusted: bool = Field(default=False, description="for splits; false: raw bars, as traded")
 
 
 class _SomeQuery(_SeriesQuery):

@@ -48,6 +48,17 @@ class AppliedAction(BaseModel):
     state: ActionState
 
 
+class AppliedDividend(BaseModel):
+    """A cash dividend that a total return reinvests."""
+
+    ex_session: date
+    amount: float = Field(description="yen for each share held at the close before")
+    close: float | None = Field(description="the raw close before; null: none is held")
+    factor: float | None = Field(
+        description="1 - amount / close, by which prices before it are multiplied; null: not applied"
+    )
+
+
 class _Known(BaseModel):
     known_at: AwareDatetime | None = Field(
         default=None, description="with `as_of` alone: that moment, as the header Kaboom-Known-At"
@@ -65,6 +76,10 @@ class BarPage(_Series, _Known):
         default=None, description="of adjusted bars: changes with the actions, as the header Kaboom-Action-Set"
     )
     actions: list[AppliedAction] | None = Field(default=None, description="of adjusted bars, oldest first")
+    total_return: bool = Field(default=False, description="whether dividends adjust the bars too")
+    dividends: list[AppliedDividend] | None = Field(
+        default=None, description="of a total return: those after the first bar that is asked for, oldest first"
+    )
     start: AwareDatetime
     end: AwareDatetime
     items: list[Bar]

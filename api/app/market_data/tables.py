@@ -1,6 +1,7 @@
 """From questions to tables of bars; imported on the first question, since it needs polars."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ import polars as pl
 
 from app.market_data.queries import BarsQuery, CoverageQuery, LatestQuery, ManyBarsQuery, days_between
 from app.market_data.table import Table, tell_known_at
-from batch.bars.actions.resolve import applied_actions
+from batch.bars.actions.adjustment import Adjustment, Wish, load_adjustment
 from batch.bars.actions.store import ActionStore
 from batch.bars.coverage.finality import add_finality
 from batch.bars.history import actions_at, reader_at
@@ -17,11 +18,9 @@ from batch.bars.store import BarStore
 from batch.bars.windows import read_first
 from batch.errors import InvalidRequest
 from batch.kit.clock import Clock
-from batch.market.adjust import adjust_bars, digest_actions
 from batch.market.bar import BarSeries
 from batch.market.calendar import JST
 from batch.market.interval import Interval
-from batch.market.source import provider_of
 from batch.providers.registry import get_source_spec
 from batch.providers.spec import ProviderSpec
 
@@ -55,14 +54,13 @@ class BarTables:
         about |= tell_known_at(query.as_of)
         labels, stem = ("provider", "interval", "symbol"), f"{name}-{series.interval}-{spec.name}"
         next_place = [int(last["opened_at"].timestamp())] if last else None
-        if not query.adjusted:
+        if not query.is_adjusted:
             return Table(rows.drop("symbol"), about, labels, stem, next_place)
-        noted = actions_at(self.actions, query.as_of, clock=self.clock)
-        until = (query.as_of or self.clock()).astimezone(JST).date()
-        actions = applied_actions(await noted.load(provider_of(spec.name), [name]), until=until)
-        rows = await asyncio.to_thread(adjust_bars, rows, actions)
-        about |= {"adjusted": True, **_about_actions(actions)}
-        return Table(rows.drop("symbol"), about, (*labels, "action_set"), f"{stem}-adjusted", next_place)
+        adjustment = await self.adjustment_of(query, series, [name], start)
+        rows = await asyncio.to_thread(adjustment.apply, rows)
+        about |= {"adjusted": True, **_about_adjustment(adjustment)}
+        stem += "-total-return" if query.total_return else "-adjusted"
+        return Table(rows.drop("symbol"), about, (*labels, "action_set"), stem, next_place)
 
     async def latest(self, query: LatestQuery) -> Table:
         """Return the newest bar of every symbol, sorted by symbol.
@@ -108,6 +106,16 @@ class BarTables:
         next_place = [cut["symbol"], cut["session"].isoformat()] if cut else None
         return Table(rows, about, ("provider", "interval"), f"coverage-{series.interval}-{spec.name}", next_place)
 
+    async def adjustment_of(
+        self, query: BarsQuery | ManyBarsQuery, series: BarSeries, symbols: Sequence[str], start: datetime
+    ) -> Adjustment:
+        """Return what adjusts the bars of a question, as it was known at its moment."""
+        noted = actions_at(self.actions, query.as_of, clock=self.clock)
+        reader = reader_at(self.store, query.as_of, clock=self.clock)
+        until = (query.as_of or self.clock()).astimezone(JST).date()
+        wish = Wish(until, start.astimezone(JST).date(), query.total_return)
+        return await load_adjustment(noted, reader, series, symbols, wish)
+
     def series_of(
         self, query: LatestQuery | BarsQuery | ManyBarsQuery | CoverageQuery
     ) -> tuple[ProviderSpec, BarSeries]:
@@ -143,9 +151,12 @@ def _about(spec: ProviderSpec, series: BarSeries) -> dict[str, Any]:
     return {"interval": series.interval.value, "provider": spec.name, "is_real": spec.is_real}
 
 
-def _about_actions(actions: pl.DataFrame) -> dict[str, Any]:
-    named = actions.select(pl.col("ex_session").cast(pl.String), "factor", "kind", "state")
-    return {"action_set": digest_actions(actions), "actions": named.to_dicts()}
+def _about_adjustment(by: Adjustment) -> dict[str, Any]:
+    day = pl.col("ex_session").cast(pl.String)
+    about = {"action_set": by.digest, "actions": by.actions.select(day, "factor", "kind", "state").to_dicts()}
+    if by.dividends is None:
+        return about
+    return about | {"total_return": True, "dividends": by.dividends.select(day, "amount", "close", "factor").to_dicts()}
 
 
 def parse_symbol(symbol: str, spec: ProviderSpec) -> str:

@@ -54,6 +54,8 @@ def test_a_folder_has_the_bars_of_its_server(kb: kaboom.Kaboom, folder: kaboom.K
     assert over_http.schema == BAR_SCHEMA
     assert_frame_equal(folder.bars(SYMBOLS, "1d", START, adjusted=adjusted), over_http)
     assert_frame_equal(folder.bars(interval="1d", start=START, adjusted=adjusted), over_http)
+    whole = kb.bars(SYMBOLS, "1d", START, adjusted=adjusted, total_return=True)
+    assert_frame_equal(folder.bars(SYMBOLS, "1d", START, adjusted=adjusted, total_return=True), whole)
 
 
 def test_a_folder_has_the_references_of_its_server(kb: kaboom.Kaboom, folder: kaboom.Kaboom) -> None:

@@ -17,14 +17,12 @@ from app.cli.options import IntervalName, Json, Source
 from app.cli.session import Session
 from batch.bars.export.formats import Format
 from batch.market.calendar import JST, OLDEST_YEAR
-from batch.market.source import provider_of
 from batch.providers.registry import get_source_spec
 
 if TYPE_CHECKING:
-    import polars as pl
-
+    from batch.bars.actions.adjustment import Adjustment
     from batch.bars.export.plan import PlannedFile
-    from batch.bars.store import BarStore
+    from batch.bars.store import BarReader, BarStore
 
     type Planner = Callable[[BarStore], Awaitable[list[PlannedFile]]]
 
@@ -51,6 +49,9 @@ def export_bars(
     adjusted: Annotated[
         bool, typer.Option("--adjusted", help="prices adjusted for splits (default: raw, as traded)")
     ] = False,
+    total_return: Annotated[
+        bool, typer.Option("--total-return", help="prices adjusted for splits and cash dividends")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write bars to a file or a folder; times are UTC and mark the start of a bar."""
@@ -65,7 +66,9 @@ def export_bars(
         series = await choose_series(session, store, interval, source)
         spec = get_source_spec(series.source)
         symbols = sorted({spec.parse_symbol(text) for text in symbol or []})
-        selection = Selection(series, *days, tuple(symbols), is_adjusted=adjusted)
+        selection = Selection(
+            series, *days, tuple(symbols), is_adjusted=adjusted or total_return, is_total_return=total_return
+        )
         is_file = bool(out.suffix) and not out.is_dir()
         bars = reader_at(store, moment)
         found = await (plan_file(bars, selection, out) if is_file else plan_folder(bars, selection, out, suffix))
@@ -128,9 +131,10 @@ async def _export(session: Session, plan: "Planner", as_of: datetime | None) -> 
     store = open_store()
     try:
         planned = await plan(store)
-        actions = await _load_actions(planned, as_of)
+        reader = reader_at(store, as_of)
+        adjustment = await _load_adjustment(planned, reader, as_of)
         with _progress(session, sum(file.bars for file in planned)) as show:
-            written = await export_files(reader_at(store, as_of), planned, show, actions=actions)
+            written = await export_files(reader, planned, show, adjustment=adjustment)
     finally:
         await store.close()
     return [
@@ -147,20 +151,23 @@ async def _export(session: Session, plan: "Planner", as_of: datetime | None) -> 
     ]
 
 
-async def _load_actions(planned: "list[PlannedFile]", as_of: datetime | None) -> "pl.DataFrame | None":
-    """Return the corporate actions to adjust an export by; None if it stays raw. An export has one series."""
-    from batch.bars.actions.resolve import applied_actions  # noqa: PLC0415  polars
+async def _load_adjustment(
+    planned: "list[PlannedFile]", bars: "BarReader", as_of: datetime | None
+) -> "Adjustment | None":
+    """Return what adjusts an export, which has one series; None if it stays raw."""
+    from batch.bars.actions.adjustment import Wish, load_adjustment  # noqa: PLC0415  polars
     from batch.bars.history import actions_at  # noqa: PLC0415  polars
 
     selection = planned[0].selection
     if not selection.is_adjusted:
         return None
+    until = (as_of or datetime.now(UTC)).astimezone(JST).date()
+    wish = Wish(until, selection.first, selection.is_total_return)
     store = open_actions()
     try:
-        notes = await actions_at(store, as_of).load(provider_of(selection.series.source), selection.symbols)
+        return await load_adjustment(actions_at(store, as_of), bars, selection.series, selection.symbols, wish)
     finally:
         await store.close()
-    return applied_actions(notes, until=(as_of or datetime.now(UTC)).astimezone(JST).date())
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from batch.bars.actions.adjustment import Adjustment
 from batch.bars.export.encode import UTC_FORMAT, escape_formulas, label_rows, sink_parquet
 from batch.bars.export.formats import Format
 from batch.bars.export.plan import PlannedFile
@@ -18,7 +19,6 @@ from batch.kit.drafts import Draft, sweep_drafts
 from batch.kit.durable import make_folders, sync
 from batch.kit.handover import hand_over
 from batch.kit.stop import ShouldStop, Stopped, check_stop, never
-from batch.market.adjust import adjust_bars, digest_actions
 from batch.market.bar import empty_bars
 
 #: Rows between two checks for a stop while they are written: about 0.1 s of CSV.
@@ -41,13 +41,13 @@ async def export_files(
     planned: Sequence[PlannedFile],
     on_progress: OnProgress = lambda _: None,
     *,
-    actions: pl.DataFrame | None = None,
+    adjustment: Adjustment | None = None,
     should_stop: ShouldStop = never,
 ) -> list[ExportedFile]:
     """Write the planned files, sorted by session, then symbol, then time.
 
-    Columns: provider, interval, and those of `BAR_SCHEMA`; for adjusted bars also action_set, a digest of the `actions`
-    (in `FACTOR_SCHEMA`). Needs the memory of three sessions, of daily bars three years, however long the span. If
+    Columns: provider, interval, and those of `BAR_SCHEMA`; for adjusted bars also action_set, a digest of what they are
+    adjusted by. Needs the memory of three sessions, of daily bars three years, however long the span. If
     `should_stop` turns true, it ends early; the current file, and those after it, are unchanged.
 
     Raises:
@@ -57,7 +57,7 @@ async def export_files(
     written: list[ExportedFile] = []
     for plan in planned:
         before = sum(file.bars for file in written)
-        by = actions if plan.selection.is_adjusted else None
+        by = adjustment if plan.selection.is_adjusted else None
         task = _Task(plan, by, partial(_add, on_progress, before), should_stop)
         try:
             written.append(await _export(store, task))
@@ -68,10 +68,10 @@ async def export_files(
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A file to write, the actions for its bars, and the callbacks."""
+    """A file to write, what adjusts its bars, and the callbacks."""
 
     plan: PlannedFile
-    actions: pl.DataFrame | None
+    adjustment: Adjustment | None
     on_progress: OnProgress
     should_stop: ShouldStop
 
@@ -79,11 +79,11 @@ class _Task:
     def labels(self) -> dict[str, str]:
         series = self.plan.selection.series
         labels = {"provider": series.source, "interval": series.interval.value}
-        return labels if self.actions is None else labels | {"action_set": digest_actions(self.actions)}
+        return labels if self.adjustment is None else labels | {"action_set": self.adjustment.digest}
 
     def finish(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return rows as they stand in the file."""
-        return label_rows(rows if self.actions is None else adjust_bars(rows, self.actions), self.labels)
+        return label_rows(rows if self.adjustment is None else self.adjustment.apply(rows), self.labels)
 
 
 async def _export(store: BarReader, task: _Task) -> ExportedFile:

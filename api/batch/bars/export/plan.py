@@ -28,6 +28,14 @@ class Selection:
     last: date
     symbols: tuple[str, ...] = ()
     is_adjusted: bool = False
+    is_total_return: bool = False
+
+    @property
+    def suffix(self) -> str:
+        """What the folder of these bars has after its interval."""
+        if self.is_total_return:
+            return "-total-return"
+        return "-adjusted" if self.is_adjusted else ""
 
     @property
     def wanted(self) -> Wanted:
@@ -74,15 +82,14 @@ async def plan_file(store: BarReader, selection: Selection, path: Path) -> list[
 async def plan_folder(store: BarReader, selection: Selection, folder: Path, form: Format) -> list[PlannedFile]:
     """Plan a file for each month, `<provider>/<interval>/<YYYY-MM>.<format>`, or of daily bars for each year.
 
-    Adjusted bars go to `<interval>-adjusted`, so that they never replace raw ones. The file of a year replaces those of
-    its months, which earlier releases wrote.
+    Adjusted bars go to `<interval>-adjusted` or `<interval>-total-return`, so that they never replace raw ones. The
+    file of a year replaces those of its months, which earlier releases wrote.
 
     Raises:
         InvalidRequest: `first` is after `last`.
 
     """
-    suffix = "-adjusted" if selection.is_adjusted else ""
-    below = folder / selection.series.source / f"{selection.series.interval}{suffix}"
+    below = folder / selection.series.source / f"{selection.series.interval}{selection.suffix}"
     planned = []
     for held, bars in await _find_spans(store, selection):
         name = name_span(selection.series.interval, held.first)

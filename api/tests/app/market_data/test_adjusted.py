@@ -15,7 +15,7 @@ from batch.market.interval import Interval
 from batch.market.resample import resample
 from batch.wiring import build_action_store, build_bar_store
 from tests.app.market_data.conftest import SESSIONS
-from tests.fixtures.bars.noted_actions import note
+from tests.fixtures.bars.noted_actions import dividend_note, note
 from tests.fixtures.jobs.apps import memory_settings
 
 pytestmark = pytest.mark.anyio
@@ -121,3 +121,39 @@ async def test_the_newest_bar_stays_raw(market: httpx2.AsyncClient, actions: Act
     await actions.save("synthetic", note("7203", SESSIONS[2], 0.5))
     assert (await market.get("/api/v1/bars/latest")).json() == before
     assert (await market.get("/api/v1/bars/latest", params={"adjusted": "true"})).status_code == 422
+
+
+async def test_a_total_return_reinvests_dividends_too(market: httpx2.AsyncClient, actions: ActionStore) -> None:
+    raw = await items(market, **SPAN)
+    before = raw["close"][326]
+    await actions.save("synthetic", note("7203", SESSIONS[1], 0.5))
+    await actions.save("synthetic", dividend_note("7203", SESSIONS[1], before / 4))
+    await actions.save("synthetic", dividend_note("7203", SESSIONS[0], 45))
+    answer = (await market.get(URL, params=SPAN | {"total_return": "true", "interval": "1m"})).json()
+    BarPage.model_validate(answer)
+    whole = pl.DataFrame(answer["items"])
+    assert whole["close"].to_list() == pytest.approx([*(raw["close"][:327] * 0.375), *raw["close"][327:]], rel=1e-12)
+    assert whole["volume"].to_list() == [*(raw["volume"][:327] * 2), *raw["volume"][327:]]
+    # That of the first session changes none of these bars.
+    paid = {"ex_session": SESSIONS[1].isoformat(), "amount": before / 4, "close": before, "factor": 0.75}
+    assert (answer["adjusted"], answer["total_return"], answer["dividends"]) == (True, True, [paid])
+    adjusted = (await market.get(URL, params=ADJUSTED)).json()
+    assert adjusted["action_set"] != answer["action_set"]
+    assert "dividends" not in adjusted
+    many = await market.get(
+        "/api/v1/bars",
+        params=SPAN | {"total_return": "true", "symbols": "6758,7203"},
+        headers={"Accept": "application/vnd.apache.parquet"},
+    )
+    assert many.headers["kaboom-action-set"]
+    rows = pl.read_parquet(io.BytesIO(many.content)).filter(pl.col("symbol") == "7203").sort("opened_at")
+    assert rows["close"].to_list() == whole["close"].to_list()
+
+
+async def test_a_dividend_without_the_close_before_it_is_said_and_not_applied(
+    market: httpx2.AsyncClient, actions: ActionStore
+) -> None:
+    await actions.save("synthetic", dividend_note("7203", SESSIONS[0], 45))
+    answer = (await market.get(URL, params=SPAN | {"start": "2025-10-30", "total_return": "true"})).json()
+    assert answer["dividends"] == [{"ex_session": SESSIONS[0].isoformat(), "amount": 45, "close": None, "factor": None}]
+    assert pl.DataFrame(answer["items"]).equals(await items(market, **SPAN))

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from batch.market.adjust import adjust_bars, cumulate_factors, digest_actions
+from batch.market.adjust import (
+    DIVIDEND_SCHEMA,
+    adjust_bars,
+    cumulate_factors,
+    digest_actions,
+    dividend_factors,
+    reinvest_dividends,
+)
 from batch.market.bar import empty_bars
 from tests.fixtures.bars.noted_actions import factors
 from tests.fixtures.bars.stored_bars import at, bar, frame, full_day
@@ -105,3 +112,37 @@ def test_a_digest_tells_action_sets_apart(actions: pl.DataFrame) -> None:
     assert digest_actions(pl.concat([actions, factors(("0001", DAYS[0], 0.5))])) != digest
     changed = actions.with_columns(pl.col("factor") * 2)
     assert (digest_actions(changed) == digest) is actions.is_empty()
+
+
+def closes_of(*closes: float, symbol: str = "7203") -> pl.DataFrame:
+    return pl.DataFrame({"symbol": [symbol] * len(closes), "session": DAYS[: len(closes)], "close": list(closes)})
+
+
+def dividends_of(*rows: tuple[str, date, float]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=DIVIDEND_SCHEMA, orient="row")
+
+
+@given(
+    st.lists(st.integers(100, 100_000), min_size=2, max_size=10),
+    st.dictionaries(st.integers(1, 9), st.integers(1, 99), max_size=4),
+)
+def test_a_total_return_is_that_of_who_reinvests_every_dividend(closes: list[int], paid: dict[int, int]) -> None:
+    dividends = dividends_of(*(("7203", DAYS[n], float(yen)) for n, yen in paid.items() if n < len(closes)))
+    bars = frame(*(bar("7203", at(day), close) for day, close in zip(DAYS, closes, strict=False)))
+    found = reinvest_dividends(bars, dividend_factors(dividends, closes_of(*map(float, closes))))
+    assert found["volume"].equals(bars["volume"])
+    returns = found["close"].pct_change().drop_nulls().to_list()
+    for n, told in enumerate(returns, 1):
+        assert told == pytest.approx(closes[n] / (closes[n - 1] - paid.get(n, 0)) - 1, rel=1e-9, abs=1e-11)
+    assert found["close"][-1] == closes[-1]
+
+
+def test_a_dividend_without_a_close_or_above_it_has_no_factor() -> None:
+    dividends = dividends_of(
+        ("7203", DAYS[0], 5.0), ("7203", DAYS[1], 100.0), ("7203", DAYS[2], 5.0), ("9984", DAYS[1], 5.0)
+    )
+    found = dividend_factors(dividends, closes_of(100.0, 50.0))
+    assert found["close"].to_list() == [None, 100.0, 50.0, None]
+    assert found["factor"].to_list() == [None, None, 0.9, None]
+    bars = frame(bar("9984", at(DAYS[0]), 10.0))
+    assert reinvest_dividends(bars, found).equals(bars)

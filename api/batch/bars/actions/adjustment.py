@@ -1,0 +1,96 @@
+"""What bars are adjusted by: the actions in force, and of a total return dividends, each with the close before it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from batch.bars.actions.resolve import applied_actions, applied_dividends
+from batch.bars.actions.store import ActionReader
+from batch.bars.store import BarReader
+from batch.market.adjust import (
+    FACTOR_SCHEMA,
+    adjust_bars,
+    digest_actions,
+    dividend_factors,
+    reinvest_dividends,
+)
+from batch.market.bar import BarSeries
+from batch.market.calendar import utc_midnight
+from batch.market.source import provider_of
+
+#: The close before a dividend is looked for in so many days: longer than any holiday.
+_LOOK_BACK = timedelta(days=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """Adjusts bars.
+
+    Attributes:
+        actions: in `ACTION_SCHEMA`: prices are multiplied by their factors, and volumes divided.
+        dividends: in `DIVIDEND_FACTOR_SCHEMA`: prices are multiplied by their factors; none without a total return.
+
+    """
+
+    actions: pl.DataFrame
+    dividends: pl.DataFrame | None = None
+
+    def apply(self, bars: pl.DataFrame) -> pl.DataFrame:
+        """Return bars in `BAR_SCHEMA`, oldest first for each symbol, adjusted."""
+        adjusted = adjust_bars(bars, self.actions)
+        return adjusted if self.dividends is None else reinvest_dividends(adjusted, self.dividends)
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits that change with what bars are adjusted by."""
+        if self.dividends is None:
+            return digest_actions(self.actions)
+        applied = self.dividends.drop_nulls("factor")
+        return digest_actions(pl.concat([each.select(list(FACTOR_SCHEMA)) for each in (self.actions, applied)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How to adjust: by actions with an ex-session up to `until`, of a total return by dividends too.
+
+    `since` is the first session of the bars: dividends up to it change none of them.
+    """
+
+    until: date
+    since: date = date.min
+    is_total_return: bool = False
+
+
+async def load_adjustment(
+    noted: ActionReader, bars: BarReader, series: BarSeries, symbols: Sequence[str], wish: Wish
+) -> Adjustment:
+    """Return what adjusts bars of some symbols, of all without any; rolled-up bars are adjusted as their provider's.
+
+    Raises:
+        StoreError: the actions, or the closes before dividends, could not be read.
+
+    """
+    notes = await noted.load(provider_of(series.source), symbols)
+    actions = applied_actions(notes, until=wish.until)
+    if not wish.is_total_return:
+        return Adjustment(actions)
+    dividends = applied_dividends(notes, until=wish.until).filter(pl.col("ex_session") > wish.since)
+    return Adjustment(actions, dividend_factors(dividends, await _load_closes(bars, series, dividends)))
+
+
+async def _load_closes(bars: BarReader, series: BarSeries, dividends: pl.DataFrame) -> pl.DataFrame:
+    """Return the raw closes of the sessions around dividends, by symbol and session."""
+    spans = dividends.group_by("symbol").agg(first=pl.col("ex_session").min(), last=pl.col("ex_session").max())
+    read = [
+        bars.read(series, symbol, start=utc_midnight(first - _LOOK_BACK), end=utc_midnight(last))
+        for symbol, first, last in spans.sort("symbol").iter_rows()
+    ]
+    closes = [
+        found.group_by("symbol", session=pl.col("opened_at").dt.date(), maintain_order=True).agg(pl.col("close").last())
+        for found in await asyncio.gather(*read)
+    ]
+    schema = {"symbol": pl.String(), "session": pl.Date(), "close": pl.Float64()}
+    return pl.concat([pl.DataFrame(schema=schema), *closes])
