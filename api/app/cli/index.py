@@ -90,8 +90,8 @@ INDEX: Mapping[str, Entry] = {
         "Show the workers of the last 15 minutes, and the chunks that each runs now.",
     ),
     "providers": Entry(
-        "app.cli.commands.providers:providers",
-        "Show the data providers: which are on, their limits, and which are paused.",
+        "app.cli.commands.providers:app",
+        "Show the data providers: which are on, their limits, and which are paused; and test one.",
     ),
     "openapi": Entry("app.cli.commands.about:openapi", "Print the OpenAPI description of the HTTP API."),
     **{queue.path: _queue(queue) for queue in Queue},

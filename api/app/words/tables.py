@@ -5,6 +5,7 @@ from app.words.language import Pair
 
 HEADERS: dict[str, Pair] = {
     "at (JST)": ("at (JST)", "受付（JST）"),
+    "asked for": ("asked for", "問い合わせ"),
     "at once": ("at once", "同時数"),
     "attempts": ("attempts", "試行"),
     "bars": ("bars", "本数"),
@@ -78,9 +79,11 @@ HEADERS: dict[str, Pair] = {
     "requests/min": ("requests/min", "毎分の回数"),
     "requested (JST)": ("requested (JST)", "受付（JST）"),
     "retried as": ("retried as", "再試行のジョブ"),
+    "result": ("result", "結果"),
     "rows": ("rows", "行"),
     "run": ("run", "回"),
     "seen (JST)": ("seen (JST)", "最終報告（JST）"),
+    "seconds": ("seconds", "秒"),
     "session": ("session", "立会日"),
     "sessions": ("sessions", "立会日"),
     "settled": ("settled", "処理済み"),
@@ -180,6 +183,11 @@ CODES: dict[str, dict[str, Pair]] = {
     "worker": {
         "online": ("online", "稼働中"),
         "lost": ("lost", "応答なし"),
+    },
+    "trial": {
+        "symbols": ("symbols", "銘柄一覧"),
+        "sessions": ("sessions", "立会日"),
+        "bars": ("bars", "足"),
     },
     "provider": {
         "on": ("on", "有効"),

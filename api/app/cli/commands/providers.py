@@ -1,10 +1,11 @@
-"""`kaboom providers`: the sources of bars, their limits, and whether one is paused."""
+"""`kaboom providers`: the sources of bars, their limits, and whether one is paused; and a test of one."""
 
 from typing import Any
 
 import typer
 from rich.table import Table
 
+from app.cli.commands.provider_trial import run_trial
 from app.cli.options import Json
 from app.cli.output.text import add_row, new_table
 from app.cli.output.times import to_jst
@@ -13,9 +14,15 @@ from app.words.speaker import Speaker
 
 PROVIDERS = "/api/v1/providers"
 
+app = typer.Typer(help="Show the data providers: which are on, their limits, and which are paused; and test one.")
+app.command("test")(run_trial)
 
+
+@app.callback(invoke_without_command=True)
 def providers(context: typer.Context, *, json: Json = False) -> None:
-    """Show the data providers: which are on, their limits, and which are paused."""
+    """Show the data providers: which are on, their limits, and which are paused; and test one."""
+    if context.invoked_subcommand:
+        return
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", PROVIDERS)
     if session.is_json:

@@ -34,9 +34,7 @@ def export_bars(
     context: typer.Context,
     out: Annotated[
         Path,
-        typer.Argument(
-            help="file (.parquet, .csv, .arrow), or folder that gets a file for each month, of daily bars for each year"
-        ),
+        typer.Argument(help="file (.parquet, .csv, .arrow), or folder that gets a file for each month (1d: year)"),
     ],
     symbol: Annotated[list[str] | None, typer.Option(help="only this symbol (repeatable)")] = None,
     interval: IntervalName = "1m",

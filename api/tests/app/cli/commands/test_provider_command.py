@@ -7,6 +7,8 @@ import pytest
 
 from app.overview.examples import PROVIDERS
 from tests.app.cli.conftest import Kaboom, Scripted
+from tests.fixtures.providers.fake_jquants import API_KEY, jquants_server
+from tests.fixtures.providers.provider_faults import say_status
 
 (JQUANTS,) = PROVIDERS["items"]
 
@@ -53,3 +55,31 @@ def test_a_real_api_names_every_provider(at_live: Kaboom) -> None:
     done = at_live("providers")
     assert done.code == 0
     assert {"synthetic", "file", "jquants"} <= set(done.out.split())
+
+
+def test_a_provider_is_tested_with_the_settings_of_this_machine(
+    kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with jquants_server() as fake:
+        monkeypatch.setenv("JQUANTS_BASE_URL", fake.url)
+        monkeypatch.setenv("JQUANTS_API_KEY", API_KEY)
+        good = kaboom("providers", "test", "jquants", "--json")
+        fake.faults_by_code["72030"] = say_status(403, "no minutes in this plan")
+        bad = kaboom("providers", "test", "jquants")
+    found = good.json
+    assert isinstance(found, dict)
+    assert good.code == 0
+    assert [each["question"] for each in found["items"][:3]] == ["symbols", "sessions", "bars"]
+    assert {each["outcome"] for each in found["items"]} == {"ok"}
+    assert bad.code == 7
+    assert "3 of 11 questions failed" in bad.err
+    assert "minutes are an add-on" in bad.out
+    assert API_KEY not in bad.out + bad.err
+
+
+def test_a_provider_that_lacks_its_key_is_not_asked(kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JQUANTS_API_KEY", raising=False)
+    done = kaboom("providers", "test", "jquants")
+    assert (done.code, done.out) == (2, "")
+    assert "JQUANTS_API_KEY is not set" in done.err
+    assert "supported are" in kaboom("providers", "test", "nasdaq").err

@@ -1,0 +1,69 @@
+"""`kaboom providers test`: what a provider answers to this machine, with its key."""
+
+import asyncio
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from app.cli.exits import CliError, Exit
+from app.cli.options import Json
+from app.cli.output.text import add_row, new_table
+from app.cli.session import Session
+from app.settings import load_settings
+from app.words.speaker import Speaker
+from batch.market.outcome import Outcome
+
+if TYPE_CHECKING:
+    from batch.providers.trial import Trial
+
+
+def run_trial(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="such as jquants or yahoo")],
+    symbol: Annotated[str, typer.Option(help="whose bars are asked for")] = "7203",
+    *,
+    json: Json = False,
+) -> None:
+    """Ask a provider a few small questions with this machine's settings, and show what it may do; nothing is stored."""
+    session: Session = context.obj.with_json(json)
+    trials = asyncio.run(_try(session, name, symbol))
+    if session.is_json:
+        session.print_json({"provider": name, "items": [asdict(trial) for trial in trials]})
+    else:
+        session.show(_table(session.words, trials))
+    failed = [trial for trial in trials if not trial.outcome.is_fine]
+    if failed:
+        raise CliError(Exit.UNAVAILABLE, session.words.say("trials_failed", failed=len(failed), total=len(trials)))
+    session.say("trials_passed", total=len(trials))
+
+
+async def _try(session: Session, name: str, symbol: str) -> "list[Trial]":
+    from batch.kit.clock import utc_now  # noqa: PLC0415
+    from batch.providers.registry import get_source_spec  # noqa: PLC0415
+    from batch.providers.trial import try_provider  # noqa: PLC0415  polars
+    from batch.wiring import build_provider  # noqa: PLC0415  polars
+
+    asked = get_source_spec(name).parse_symbol(symbol)
+    provider = build_provider(load_settings(), name)
+    trials = []
+    try:
+        async for trial in try_provider(provider, asked, now=utc_now()):
+            trials.append(trial)
+            if session.err.is_terminal:
+                session.say("trial_done", done=len(trials))
+    finally:
+        await provider.close()
+    return trials
+
+
+def _table(words: Speaker, trials: "list[Trial]") -> Table:
+    table = new_table(words, "asked for", "session", "result", "rows", "seconds", "detail", right=("rows", "seconds"))
+    for trial in trials:
+        asked = words.coded("trial", trial.question)
+        about = f"{asked} {trial.interval}" if trial.interval else asked
+        rows = words.say("trial_own") if trial.rows is None and trial.outcome.is_fine else f"{trial.rows or 0:,}"
+        result = words.say("trial_ok") if trial.outcome is Outcome.OK else words.coded("outcome", trial.outcome)
+        add_row(table, about, trial.session.isoformat(), result, rows, f"{trial.seconds:.1f}", trial.message)
+    return table

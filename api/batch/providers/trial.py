@@ -1,0 +1,108 @@
+"""Trying a provider: a few small questions, each apart, to see what a key and its plan may do."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from batch.errors import ProviderError
+from batch.market.calendar import last_sessions, latest_closed_session
+from batch.market.interval import Interval
+from batch.market.listing import Market
+from batch.market.outcome import Outcome
+from batch.providers.base import BarProvider, BarRequest, Capabilities
+
+#: How far back bars are asked for, in days: what plans differ in.
+_AGES = (0, 100, 366, 731, 1_827, 3_653)
+_SESSIONS = 5
+
+
+class Question(StrEnum):
+    """What a provider is asked."""
+
+    SYMBOLS = "symbols"
+    SESSIONS = "sessions"
+    BARS = "bars"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One question to a provider, and its answer.
+
+    Attributes:
+        session: whose symbols or bars were asked for, or until when sessions were.
+        interval: of bars, None of another question.
+        rows: symbols, sessions or bars in the answer; None where Kaboom's own list or calendar is used.
+        outcome: `ok`, or why there are no bars: an outcome of symbols, such as `not_listed`.
+        message: the reason of a failure.
+        seconds: how long it took.
+
+    """
+
+    question: Question
+    session: date
+    interval: Interval | None = None
+    rows: int | None = None
+    outcome: Outcome = Outcome.OK
+    message: str = ""
+    seconds: float = 0.0
+
+
+async def try_provider(provider: BarProvider, symbol: str, *, now: datetime) -> AsyncIterator[Trial]:
+    """Yield each question as it is answered; a failure ends none of the others.
+
+    Bars of 1d and 1m are asked for, those that the provider serves: of the newest session that it may have by now, and
+    of sessions up to ten years before, one request each.
+    """
+    can = provider.capabilities
+    newest = latest_closed_session(now, delay_s=can.delay.total_seconds())
+    market = min(can.markets, key=list(Market).index)
+    yield await _ask(Trial(Question.SYMBOLS, newest), provider.fetch_universe(market, newest))
+    yield await _ask(Trial(Question.SESSIONS, newest), provider.fetch_sessions(Interval.D1, _SESSIONS, newest))
+    for interval, session in _find_spans(can, newest):
+        asked = Trial(Question.BARS, session, interval)
+        yield await _ask(asked, _fetch(provider, BarRequest((symbol,), interval, (session,))))
+
+
+def _find_spans(can: Capabilities, newest: date) -> Iterator[tuple[Interval, date]]:
+    for interval in (Interval.D1, Interval.M1):
+        reach = can.reach_days.get(interval)
+        for age in _AGES:
+            if interval in can.intervals and (reach is None or age < reach):
+                yield interval, last_sessions(1, newest - timedelta(days=age))[0]
+
+
+async def _fetch(provider: BarProvider, request: BarRequest) -> int:
+    """Return the number of bars.
+
+    Raises:
+        _Without: there are none, for a named reason.
+
+    """
+    fetched = await provider.fetch_bars(request)
+    if fetched.bars.height:
+        return fetched.bars.height
+    (symbol,) = request.symbols
+    outcome = fetched.outcomes.get(symbol)
+    raise _Without(outcome.outcome if outcome else Outcome.PROVIDER_ERROR, outcome.message if outcome else "")
+
+
+class _Without(Exception):
+    def __init__(self, outcome: Outcome, message: str) -> None:
+        super().__init__(message)
+        self.outcome, self.message = outcome, message
+
+
+async def _ask(asked: Trial, answer: Awaitable[tuple[object, ...] | int | None]) -> Trial:
+    begun_at = time.monotonic()
+    rows, outcome, message = None, Outcome.OK, ""
+    try:
+        found = await answer
+        rows = len(found) if isinstance(found, tuple) else found
+    except _Without as e:
+        rows, outcome, message = 0, e.outcome, e.message
+    except ProviderError as e:
+        outcome, message = Outcome.PROVIDER_ERROR, e.message
+    seconds = time.monotonic() - begun_at
+    return Trial(asked.question, asked.session, asked.interval, rows, outcome, message, seconds)
