@@ -77,6 +77,8 @@ class Cloud:
     #: Who is logged in, and whether Docker may push.
     account: str = ""
     docker_ready: bool = False
+    #: The commit that was checked out last, where one was asked for.
+    manifests: str = ""
     #: Commands, as far as they begin so, that are answered with no; services whose next revision does not come up.
     refused: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)

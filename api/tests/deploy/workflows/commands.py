@@ -29,6 +29,7 @@ class Command:
 KNOWN: Mapping[str, tuple[int, str]] = {
     "gcloud auth configure-docker": (1, ""),
     "gcloud secrets versions list": (1, "--format="),
+    "gcloud run revisions describe": (1, "--format="),
     "gcloud run services describe": (1, "--format="),
     "gcloud run services replace": (1, "--dry-run"),
     "gcloud run services update-traffic": (1, "--to-revisions= --to-tags= --to-latest --remove-tags="),

@@ -27,6 +27,7 @@ class Push:
     api_faults: Mapping[str, int | str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     cancel_in: str | None = None
+    event: str = "push"
 
 
 def make_cloud() -> Cloud:
@@ -43,6 +44,7 @@ def make_cloud() -> Cloud:
 def release(cloud: Cloud, push: Push, folder: Path) -> dict[str, Job]:
     """Push, and return what became of each job."""
     github = {
+        "event_name": push.event,
         "ref_name": push.branch,
         "sha": push.sha,
         "repository": "me/kaboom",
@@ -73,9 +75,12 @@ def release(cloud: Cloud, push: Push, folder: Path) -> dict[str, Job]:
 
 def _act(cloud: Cloud, action: str, inputs: dict[str, str], permissions: Mapping[str, str]) -> None:
     match action:
-        case "actions/checkout" if permissions.get("contents") == "read" and inputs == {"persist-credentials": "false"}:
+        case "actions/checkout" if (
+            permissions.get("contents") == "read" and inputs.pop("persist-credentials") == "false" and len(inputs) < 2
+        ):
             # A fresh machine.
             cloud.account, cloud.docker_ready = "", False
+            cloud.manifests = inputs.get("ref", "")
         case "google-github-actions/auth" if permissions.get("id-token") == "write" and inputs.keys() == {
             "workload_identity_provider", "service_account"
         }:  # fmt: skip

@@ -19,6 +19,7 @@ _SHELLS = {None: ["bash", "-e"], "bash": ["bash", "--noprofile", "--norc", "-eo"
 _STEP_KEYS = {"name", "id", "if", "uses", "with", "run", "env", "timeout-minutes", "continue-on-error"}
 _JOB_KEYS = {
     "name",
+    "if",
     "needs",
     "uses",
     "runs-on",
@@ -47,13 +48,17 @@ class World:
 
 @dataclass
 class Job:
-    """What became of a job: its steps' outcomes by name, its result, its outputs, what it printed."""
+    """What became of a job: its steps' outcomes by name, its result, its outputs, what it printed.
+
+    `after` is how the jobs ended that it needed, and those that they needed.
+    """
 
     result: str = "success"
     outcomes: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     log: str = ""
     summary: str = ""
+    after: frozenset[str] = frozenset()
 
 
 def run_workflow(text: str, world: World) -> dict[str, Job]:
@@ -65,13 +70,29 @@ def run_workflow(text: str, world: World) -> dict[str, Job]:
             raise UnknownError(f"the job {name} has {odd}")
         needs = spec.get("needs", [])
         needed = {need: done[need] for need in ([needs] if isinstance(needs, str) else needs)}
-        if any(job.result != "success" for job in needed.values()):
-            done[name] = Job(result="skipped")
+        if not _is_wanted(spec.get("if"), needed, world):
+            done[name] = Job(result="skipped", outputs=dict.fromkeys(spec.get("outputs", {}), ""))
         elif "uses" in spec:
             done[name] = Job(result=world.called[spec["uses"]])
         else:
             done[name] = _JobRun(workflow, spec, needed, world).run(world.folder / name)
+        done[name].after = frozenset().union(*({job.result, *job.after} for job in needed.values()))
     return done
+
+
+def _is_wanted(condition: str | None, needed: Mapping[str, Job], world: World) -> bool:
+    """Say whether a job runs; a condition that asks for no state is tried only where all needed jobs succeeded."""
+    results = {job.result for job in needed.values()}
+    before = results.union(*(job.after for job in needed.values()))
+    functions: dict[str, Callable[[], bool]] = {
+        "success": lambda: results <= {"success"},
+        "failure": lambda: "failure" in before,
+        "cancelled": lambda: "cancelled" in before,
+        "always": lambda: True,
+    }
+    text = (condition or "success()").strip().removeprefix("${{").removesuffix("}}")
+    value = bool(evaluate(text, {"github": world.github}, functions))
+    return value and (functions["success"]() or any(f"{name}(" in text for name in functions))
 
 
 class _JobRun:

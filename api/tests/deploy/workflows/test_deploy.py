@@ -36,8 +36,9 @@ def release_goes_out(push: Push, folder: Path) -> None:
     cloud = make_cloud()
     jobs = release(cloud, push, folder)
     assert {name: job.result for name, job in jobs.items()} == dict.fromkeys(
-        ("gate", "target", "build", "deploy"), "success"
-    )
+        ("gate", "target", "build", "live", "deploy"), "success"
+    ) | {"live": "skipped"}
+    assert cloud.manifests == RELEASE
     assert live(cloud, API, WORKER) == {API: RELEASE, WORKER: RELEASE}
     assert cloud.journal == [
         "execute kaboom-migrate",
@@ -283,6 +284,36 @@ def pinged_by_an_old_worker(push: Push, folder: Path) -> None:
     assert live(cloud, API, WORKER) == {API: OLDER, WORKER: OLDER}
 
 
+def newer_secrets(push: Push, folder: Path) -> None:
+    cloud = make_cloud()
+    release(cloud, push, folder / "push")
+    images = dict(cloud.images)
+    cloud.secrets["database-url"].append("ENABLED")
+    # The branch has moved on, to a commit that nobody released.
+    jobs = release(cloud, replace(push, sha="beef" * 10, event="workflow_dispatch"), folder / "hand")
+    assert {name: job.result for name, job in jobs.items()} == {
+        "gate": "skipped", "target": "success", "build": "skipped", "live": "success", "deploy": "success"
+    }  # fmt: skip
+    assert cloud.images == images
+    assert cloud.manifests == RELEASE
+    assert live(cloud, API, WORKER) == {API: RELEASE, WORKER: RELEASE}
+    for name in (API, WORKER):
+        assert len(cloud.services[name].revisions) == 3
+        assert cloud.services[name].live.image == cloud.services[name].revisions[1].image
+        spec = yaml.safe_load(cloud.services[name].live.template)["spec"]
+        (key,) = (e["valueFrom"] for e in spec["containers"][0]["env"] if e["name"] == "DATABASE_URL")
+        assert key["secretKeyRef"]["key"] == "4"
+
+
+def newer_secrets_of_two_releases(push: Push, folder: Path) -> None:
+    cloud = make_cloud()
+    cloud.services[WORKER].revisions[0] = replace(cloud.services[WORKER].revisions[0], release="beef" * 10)
+    jobs = release(cloud, replace(push, event="workflow_dispatch"), folder)
+    assert [jobs["live"].result, jobs["deploy"].result] == ["failure", "skipped"]
+    assert "release or roll back one of them first" in jobs["live"].log
+    assert cloud.journal == []
+
+
 SCENARIOS = (
     release_goes_out,
     one_digest_everywhere,
@@ -308,6 +339,8 @@ SCENARIOS = (
     staging,
     after_a_way_back,
     the_same_again,
+    newer_secrets,
+    newer_secrets_of_two_releases,
 )
 Scenario = Callable[[Push, Path], None]
 
@@ -403,6 +436,21 @@ FAULTS: Mapping[str, tuple[Callable[[str], str], Scenario]] = {
         staging,
     ),
     "signatures of anybody": (changed("cosign verify ", "true "), unsigned_image),
+    "a build where none is wanted": (changed("    if: github.event_name == 'push'\n", ""), newer_secrets),
+    "nothing where no build is": (changed("    if: ${{ !failure() && !cancelled() }}\n", ""), newer_secrets),
+    "a deployment though the gate is shut": (changed("if: ${{ !failure() && !", "if: ${{ always() && !"), shut_gate),
+    "the branch's commit instead of the live one": (
+        changed("RELEASE: ${{ needs.live.outputs.release || github.sha }}", "RELEASE: ${{ github.sha }}"),
+        newer_secrets,
+    ),
+    "the branch's manifests instead of the live ones": (
+        changed("ref: ${{ needs.live.outputs.release || github.sha }}", "ref: ${{ github.sha }}"),
+        newer_secrets,
+    ),
+    "the worker gets the API's image": (
+        changed("needs.live.outputs.worker-image ||", "needs.live.outputs.api-image ||"),
+        newer_secrets,
+    ),
     "nobody asks the service itself": (
         changed('run: infra/deploy/smoke.sh "$SERVICE_URL"', 'run: true "$SERVICE_URL"'),
         promoted_and_wrong,

@@ -87,7 +87,7 @@ PLANTED: Mapping[Checker, tuple[tuple[str, str, str], ...]] = {
     ),
     actionlint: (
         ("needs.target.outputs.suffix", "needs.target.outputs.sufix", "sufix"),
-        ("needs: [target, build]", "needs: [target, built]", "built"),
+        ("needs: [target, build, live]", "needs: [target, built, live]", "built"),
         ("steps.live.outputs.api", "steps.alive.outputs.api", "alive"),
         ("runs-on: ubuntu-24.04", "runs-on: ubuntu-24.40", "ubuntu-24.40"),
         ("if: always() &&", "if: alway() &&", "alway"),

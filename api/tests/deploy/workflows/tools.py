@@ -80,6 +80,18 @@ class Tools:
         }
         return _json(command, {"metadata": {"name": service.name}, "status": status})
 
+    def gcloud_run_revisions_describe(self, command: Command, env: Mapping[str, str]) -> str:
+        """Describe what a revision runs."""
+        name = command.arguments[0].rsplit("-", 2)[0]
+        revision = self.service(command, env, name).revision(command.arguments[0])
+        container = {
+            "name": "worker" if "worker" in name else "api",
+            "image": revision.image,
+            "env": [{"name": "KABOOM_RELEASE", "value": revision.release}],
+        }
+        collector = {"name": "collector", "image": "google/collector:1"}
+        return _json(command, {"spec": {"containers": [collector, container]}})
+
     def gcloud_run_services_replace(self, command: Command, env: Mapping[str, str]) -> str:
         """Replace a service by a manifest."""
         manifest = yaml.safe_load(Path(command.arguments[0]).read_text(encoding="utf-8"))
