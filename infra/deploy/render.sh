@@ -1,34 +1,34 @@
 #!/usr/bin/env bash
 # Print a manifest of api/ with its variables replaced: infra/deploy/render.sh MANIFEST > rendered.yaml
 #
-# Values come from the environment, names from the file `variables` beside this script. Where the manifest holds a
-# variable that is not listed, not set, empty, or whose value could leave its quotes, the names go to stderr, nothing
-# to stdout, and the exit code is 1. Needs bash and envsubst (gettext-base).
+# Values come from the environment, names and defaults from the file `variables` beside this script. Where the manifest
+# holds a variable that is not listed, not set, empty, or whose value could leave its quotes, the names go to stderr,
+# nothing to stdout, and the exit code is 1. Needs bash (3.2 or newer, as macOS has) and envsubst (gettext).
 set -euo pipefail
 
 manifest=${1:?'usage: render.sh MANIFEST'}
+variables=$(dirname "$0")/variables
 [ -r "$manifest" ] || { echo "render.sh: $manifest cannot be read" >&2; exit 1; }
-
-declare -A may_be_empty
-while read -r name; do
-  case $name in '' | '#'*) ;; *'?') may_be_empty[${name%'?'}]=yes ;; *) may_be_empty[$name]=no ;; esac
-done <"$(dirname "$0")/variables"
 
 faults=0
 fault() { echo "render.sh: $manifest: $1" >&2; faults=1; }
 
 # Asked for its variables, envsubst names whatever looks like one: what is not listed shows here.
-mapfile -t used < <(envsubst -v "$(cat "$manifest")" | sort -u)
-for name in "${used[@]}"; do
-  if [ -z "${may_be_empty[$name]-}" ]; then fault "$name is not in infra/deploy/variables"
+used=$(envsubst -v "$(cat "$manifest")" | sort -u)
+names=''
+for name in $used; do
+  listed=$(grep -E "^$name(\?|=.*)?\$" "$variables" || true)
+  case $listed in *=*) [ -n "${!name-}" ] || export "$name=${listed#*=}" ;; esac
+  if [ -z "$listed" ]; then fault "$name is not in infra/deploy/variables"
   elif [ -z "${!name+set}" ]; then fault "$name is not set"
-  elif [ -z "${!name}" ] && [ "${may_be_empty[$name]}" = no ]; then fault "$name is empty"
+  elif [ -z "${!name}" ] && [ "$listed" = "$name" ]; then fault "$name is empty"
   elif [[ ${!name} =~ [^A-Za-z0-9._/:@-] ]]; then fault "$name holds more than letters, digits and . _ / : @ -"
   fi
+  names="$names\${$name} "
 done
 [ "$faults" = 0 ] || exit 1
 
-rendered=$(envsubst "$(printf "\${%s} " "${used[@]}")" <"$manifest")
+rendered=$(envsubst "$names" <"$manifest")
 # Such as ${NAME:-default}, which envsubst does not know, or a variable of the shell that nobody has exported.
 if left=$(grep -n -F '$' <<<"$rendered"); then fault "these lines are not replaced: $left"; exit 1; fi
 printf '%s\n' "$rendered"

@@ -155,8 +155,8 @@ def test_metrics_that_would_be_lost_are_found(name: str, old: str, new: str, fau
 
 def test_the_page_tells_the_same_numbers() -> None:
     page = load_text("docs/operations/manifests.md")
-    versions = [containers(parse(render(name)))[1]["image"].rsplit(":", 1)[1] for name in (WORKER, POOL)]
-    assert "Version {} is used in public configurations; for the pool {} is named".format(*versions) in page
+    (version,) = {containers(parse(render(name)))[1]["image"].rsplit(":", 1)[1] for name in (API, WORKER, POOL)}
+    assert f"Version {version} is used in public configurations" in page
     for name in (API, WORKER):
         limits = rules.main_of(parse(render(name)))["resources"]["limits"]
         assert f"{limits['cpu']} vCPU and {limits['memory'].replace('Gi', ' GiB')}" in page
@@ -192,3 +192,14 @@ def test_the_jobs_run_once_and_in_time() -> None:
 )
 def test_another_job_is_found(old: str, new: str, fault: str) -> None:
     assert has(fault, rules.job_faults(planted(SMOKE, old, new), RUN_SMOKE, retries=0))
+
+
+@pytest.mark.parametrize("name", [API, WORKER])
+def test_only_the_api_is_open_to_everybody(name: str) -> None:
+    assert rules.public_faults(parse(render(name))) == []
+
+
+def test_another_openness_is_found() -> None:
+    flag = 'run.googleapis.com/invoker-iam-disabled: "true"'
+    assert rules.public_faults(planted(API, flag, 'x: "true"'))
+    assert rules.public_faults(planted(WORKER, "run.googleapis.com/ingress: internal", f"{flag}"))

@@ -81,8 +81,8 @@ PLANTS = {
         "is more than the environment production",
     ),
     "worker that anybody may call": (
-        Plant(_KABOOM, "invokers = []", 'invokers = ["allUsers"]'),
-        "roles/run.invoker for allUsers",
+        Plant(_KABOOM, "public  = false", "public  = true"),
+        "invoker_iam_disabled is True",
     ),
     "worker that the internet reaches": (
         Plant(_KABOOM, '"INGRESS_TRAFFIC_INTERNAL_ONLY"', '"INGRESS_TRAFFIC_ALL"'),

@@ -16,6 +16,7 @@ _OURS = ("run.googleapis.com/", "autoscaling.knative.dev/")
 _MADE = {"Service": "Revision", "WorkerPool": "Revision", "Job": "Execution"}
 
 _VALUES = {
+    "run.googleapis.com/invoker-iam-disabled": "true|false",
     "run.googleapis.com/ingress": "all|internal|internal-and-cloud-load-balancing",
     "run.googleapis.com/minScale": "[0-9]+",
     "run.googleapis.com/maxScale": "[1-9][0-9]*",

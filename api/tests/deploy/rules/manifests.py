@@ -1,6 +1,7 @@
 """The manifests of `api/` as text, rendered as a deployment renders them, and as strict YAML."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -46,7 +47,12 @@ def parse(text: str) -> dict[str, Any]:
 def listed_variables() -> dict[str, bool]:
     """Return the variables that a manifest may hold, and whether each may be empty."""
     lines = [line for line in load_text(VARIABLES).splitlines() if line and not line.startswith("#")]
-    return {line.removesuffix("?"): line.endswith("?") for line in lines}
+    return {line.partition("=")[0].removesuffix("?"): line.endswith("?") or "=" in line for line in lines}
+
+
+def default_values() -> dict[str, str]:
+    """Return the values of the variables that have a default."""
+    return dict(line.split("=", 1) for line in load_text(VARIABLES).splitlines() if re.match(r"[A-Z_]+=", line))
 
 
 def sample_values() -> dict[str, str]:
@@ -54,28 +60,32 @@ def sample_values() -> dict[str, str]:
     names = listed_variables()
     versions = {name: str(11 + n) for n, name in enumerate(names) if name.startswith("VERSION_")}
     registry = "asia-northeast1-docker.pkg.dev/kaboom-472705"
-    return versions | {
-        "PROJECT_ID": "kaboom-472705",
-        "REGION": "asia-northeast1",
-        "RELEASE": "0123456789abcdef0123456789abcdef01234567",
-        "API_SERVICE": "kaboom-api-staging",
-        "WORKER_SERVICE": "kaboom-celery-worker-staging",
-        "MIGRATE_JOB": "kaboom-migrate-staging",
-        "SMOKE_JOB": "kaboom-smoke-staging",
-        "NIGHTLY_JOB": "kaboom-nightly-staging",
-        "API_URL": "https://kaboom-api-staging-657734233816.asia-northeast1.run.app",
-        "API_LIVE_REVISION": "kaboom-api-staging-00007-abc",
-        "API_IMAGE": f"{registry}/kaboom-api/kaboom-api@sha256:{_DIGEST}",
-        "WORKER_IMAGE": f"{registry}/kaboom-worker/kaboom-worker@sha256:{_DIGEST}",
-        "API_ACCOUNT": "kaboom-api-staging@kaboom-472705.iam.gserviceaccount.com",
-        "WORKER_ACCOUNT": "kaboom-worker-staging@kaboom-472705.iam.gserviceaccount.com",
-        "VPC_CONNECTOR": "kaboom-vpc-connector-2",
-        "SECRET_PREFIX": "staging-",
-        "PROVIDER": "synthetic",
-        "NETWORK": "default",
-        "SUBNETWORK": "default",
-        "REDIS_ADDRESS": "10.94.35.116:6378",
-    }
+    return (
+        versions
+        | default_values()
+        | {
+            "PROJECT_ID": "kaboom-472705",
+            "REGION": "asia-northeast1",
+            "RELEASE": "0123456789abcdef0123456789abcdef01234567",
+            "API_SERVICE": "kaboom-api-staging",
+            "WORKER_SERVICE": "kaboom-celery-worker-staging",
+            "MIGRATE_JOB": "kaboom-migrate-staging",
+            "SMOKE_JOB": "kaboom-smoke-staging",
+            "NIGHTLY_JOB": "kaboom-nightly-staging",
+            "API_URL": "https://kaboom-api-staging-657734233816.asia-northeast1.run.app",
+            "API_LIVE_REVISION": "kaboom-api-staging-00007-abc",
+            "API_IMAGE": f"{registry}/kaboom-api/kaboom-api@sha256:{_DIGEST}",
+            "WORKER_IMAGE": f"{registry}/kaboom-worker/kaboom-worker@sha256:{_DIGEST}",
+            "API_ACCOUNT": "kaboom-api-staging@kaboom-472705.iam.gserviceaccount.com",
+            "WORKER_ACCOUNT": "kaboom-worker-staging@kaboom-472705.iam.gserviceaccount.com",
+            "VPC_CONNECTOR": "kaboom-vpc-connector-2",
+            "SECRET_PREFIX": "staging-",
+            "PROVIDER": "synthetic",
+            "NETWORK": "default",
+            "SUBNETWORK": "default",
+            "REDIS_ADDRESS": "10.94.35.116:6378",
+        }
+    )
 
 
 def run_render(path: str, values: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":

@@ -68,6 +68,12 @@ def scale_faults(document: Mapping[str, Any]) -> list[str]:
     return faults
 
 
+def public_faults(document: Mapping[str, Any]) -> list[str]:
+    """Return why anybody could call what only the API may be: or why nobody could call the API."""
+    is_open = _annotations(document, of_template=False).get("run.googleapis.com/invoker-iam-disabled") == "true"
+    return _differ("open to everybody", is_open, main_of(document)["name"] == "api")
+
+
 def candidate_faults(document: Mapping[str, Any]) -> list[str]:
     """Return why a new revision of the API would be served before anybody has tried it."""
     expected = [

@@ -157,11 +157,13 @@ def github_acts_in_its_environment(environment: Environment) -> Iterator[str]:
 def only_the_api_is_public(environment: Environment) -> Iterator[str]:
     """Anybody may call the API, whose own token guards it, and nothing else."""
     for r in _grants(environment):
-        is_api = r.type == "google_cloud_run_v2_service_iam_member" and str(r["name"]).startswith("kaboom-api")
-        if r["member"] in {"allUsers", "allAuthenticatedUsers"} and not (is_api and r["role"] == "roles/run.invoker"):
+        if r["member"] in {"allUsers", "allAuthenticatedUsers"}:
             yield f"{r.address}: {r['role']} for {r['member']}"
     for r in environment.all("google_cloud_run_v2_service"):
-        if not str(r["name"]).startswith("kaboom-api") and r["ingress"] != "INGRESS_TRAFFIC_INTERNAL_ONLY":
+        is_api = str(r["name"]).startswith("kaboom-api")
+        if bool(r["invoker_iam_disabled"]) is not is_api:
+            yield f"{r.address}: invoker_iam_disabled is {r['invoker_iam_disabled']}"
+        if not is_api and r["ingress"] != "INGRESS_TRAFFIC_INTERNAL_ONLY":
             yield f"{r.address}: ingress is {r['ingress']}"
 
 

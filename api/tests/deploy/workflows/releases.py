@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.deploy.workflows.cloud import PROJECT, Cloud, CloudError, Revision, Service, Target
+from tests.deploy.rules.manifests import default_values
+from tests.deploy.workflows.cloud import PROJECT, REGION, Cloud, CloudError, Revision, Service, Target
 from tests.deploy.workflows.runner import Job, World, run_workflow
 from tests.deploy.workflows.toolbox import on_path, plain_environment, serving_apis
 from tests.deploy.workflows.tools import Tools
@@ -57,6 +58,9 @@ def release(cloud: Cloud, push: Push, folder: Path) -> dict[str, Job]:
         "VPC_CONNECTOR": "kaboom-vpc",
         "API_URL": "https://kaboom-api-1.asia-northeast1.run.app",
         "PROVIDER": "jquants",
+        "REGION": REGION,
+        # GitHub gives nothing for a variable that an environment does not have.
+        **dict.fromkeys(default_values(), ""),
         **push.variables,
     }
 

@@ -66,16 +66,16 @@ module "run" {
   services = {
     # Its own token guards it: whoever has none gets 401 from the first middleware.
     api = {
-      name     = local.api_service
-      account  = module.identities.emails["api"]
-      ingress  = "INGRESS_TRAFFIC_ALL"
-      invokers = ["allUsers"]
+      name    = local.api_service
+      account = module.identities.emails["api"]
+      ingress = "INGRESS_TRAFFIC_ALL"
+      public  = true
     }
     worker = {
-      name     = local.worker_service
-      account  = module.identities.emails["worker"]
-      ingress  = "INGRESS_TRAFFIC_INTERNAL_ONLY"
-      invokers = []
+      name    = local.worker_service
+      account = module.identities.emails["worker"]
+      ingress = "INGRESS_TRAFFIC_INTERNAL_ONLY"
+      public  = false
     }
   }
 

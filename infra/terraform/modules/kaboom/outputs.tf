@@ -2,6 +2,7 @@ output "github_variables" {
   description = "The variables of the GitHub environment that deploy.yml reads."
   value = {
     PROJECT_ID    = var.project_id
+    REGION        = var.region
     WIF_PROVIDER  = module.federation.provider
     VPC_CONNECTOR = try(var.connector.name, "")
     API_URL       = "https://${local.api_host}"

@@ -10,6 +10,9 @@ resource "google_cloud_run_v2_service" "this" {
   ingress             = each.value.ingress
   deletion_protection = true
 
+  # Where sharing is restricted to a domain, allUsers cannot be made an invoker.
+  invoker_iam_disabled = each.value.public
+
   template {
     service_account = each.value.account
     containers {
@@ -30,22 +33,4 @@ resource "google_cloud_run_v2_service_iam_member" "deployer" {
   name     = google_cloud_run_v2_service.this[each.key].name
   role     = "roles/run.developer"
   member   = "serviceAccount:${var.deployer}"
-}
-
-resource "google_cloud_run_v2_service_iam_member" "invoker" {
-  for_each = local.invokers
-
-  project  = var.project_id
-  location = var.region
-  name     = google_cloud_run_v2_service.this[each.value.service].name
-  role     = "roles/run.invoker"
-  member   = each.value.member
-}
-
-locals {
-  invokers = merge([
-    for key, service in var.services : {
-      for member in service.invokers : "${key}/${member}" => { service = key, member = member }
-    }
-  ]...)
 }

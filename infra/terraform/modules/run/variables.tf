@@ -7,12 +7,12 @@ variable "region" {
 }
 
 variable "services" {
-  description = "The services: name, the account they run as, who reaches them over the network, and who may call them."
+  description = "The services: name, the account they run as, who reaches them over the network, and whether anybody may call them."
   type = map(object({
-    name     = string
-    account  = string
-    ingress  = string
-    invokers = list(string)
+    name    = string
+    account = string
+    ingress = string
+    public  = bool
   }))
 }
 
