@@ -1,4 +1,4 @@
-"""The autoscaler watches the lists that Kaboom's broker writes, between one and five instances."""
+"""The autoscaler asks for the work that Kaboom's own metrics count, between one and five instances."""
 
 import pytest
 
@@ -15,22 +15,24 @@ def test_the_configuration_is_right() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ("listName: celery:ingest", "listName: ingest", "ingest is no key of a queue"),
-        ("listName: celery:ingest", "listName: celery:ai_analysis", "celery:ingest is not watched"),
-        ("listName: backtest:leases", "listName: backtest:lease", "backtest:leases is not watched"),
+        ("kaboom_queue_depth", "kaboom_queue_length", "query was"),
+        ("max by (queue) (kaboom_leases", "sum by (queue) (kaboom_leases", "query was"),
+        ('namespace="kaboom-api-staging"', 'namespace="kaboom-api"', "query was"),
+        ("sum(max by (queue) (kaboom_queue_depth", "(max by (queue) (kaboom_queue_depth", "query was"),
         ("maxReplicaCount: 5", "maxReplicaCount: 50", "bounds"),
         ("maxReplicaCount: 5", "maxReplicas: 5", "maxReplicaCount"),
-        ('enableTLS: "true"', 'enableTLS: "false"', "asked without TLS"),
-        ('enableTLS: "true"', "enableTLS: true", "True is not one of"),
-        ('listLength: "4"', 'listLength: "8"', "for each instance, which runs 4"),
-        ('listLength: "4"', "listLength: 4", "4 is not of type 'string'"),
+        ("maxReplicaCount: 5", 'maxReplicaCount: "5"', "is not of type 'integer'"),
+        ('threshold: "4"', 'threshold: "8"', "for each instance, which runs 4"),
+        ('threshold: "4"', "threshold: 4", "4 is not of type 'string'"),
+        ('ignoreNullValues: "false"', 'ignoreNullValues: "true"', "no answer would end workers"),
+        ("/location/global/", "/locations/global/", "server was"),
         ("workerpools/", "services/", "target was"),
         ("kind: CremaConfig", "kind: ScaledObject", "$.kind"),
-        ("parameter: password", "parameter: passwd", "passwd"),
-        (f'version: "{VALUES["VERSION_REDIS_AUTH"]}"', "version: latest", "latest"),
+        ("type: prometheus", "type: redis", "$.spec.scaledObjects[0].spec.triggers[0].type"),
+        ("provider: gcp", "provider: none", "provider"),
         (
-            "authenticationRef:\n          name: redis",
-            "authenticationRef:\n          name: valkey",
+            "authenticationRef:\n          name: monitoring",
+            "authenticationRef:\n          name: me",
             "no authentication",
         ),
     ],

@@ -108,7 +108,7 @@ def test_the_smoke_job_reaches_redis_as_the_services_do() -> None:
 
 def test_a_version_is_resolved_for_each_secret() -> None:
     versions = {name for name in listed_variables() if name.startswith("VERSION_")}
-    named = {f"VERSION_{rules.variable_of(secret)}" for secret in (*rules.SECRETS, rules.CA_SECRET, "redis-auth")}
+    named = {f"VERSION_{rules.variable_of(secret)}" for secret in (*rules.SECRETS, rules.CA_SECRET)}
     assert versions == named
 
 

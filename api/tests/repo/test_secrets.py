@@ -9,7 +9,6 @@ from tests.fixtures.repo import secret_names
 from tests.fixtures.repo.repository import ROOT, load_text
 from tests.fixtures.repo.secret_names import (
     FILES,
-    SCALER,
     in_example,
     in_manifest,
     in_reference,
@@ -33,8 +32,7 @@ VERSIONS = "infra/deploy/variables"
 SERVICES = ("api/api-service.yaml", "api/celery-worker-service.yaml", "api/celery-worker-pool.yaml")
 #: These get what they need.
 JOBS = tuple(f"api/{path.name}" for path in sorted((ROOT / "api").glob("*-job.yaml")))
-SCALERS = ("api/crema.yaml",)
-TEXTS = (TABLE, TERRAFORM, VERSIONS, *SERVICES, *JOBS, *SCALERS, ".env.example", "docs/reference/settings.md")
+TEXTS = (TABLE, TERRAFORM, VERSIONS, *SERVICES, *JOBS, ".env.example", "docs/reference/settings.md")
 
 
 def disagreements(texts: Mapping[str, str]) -> Iterator[str]:
@@ -43,17 +41,15 @@ def disagreements(texts: Mapping[str, str]) -> Iterator[str]:
     wanted = known.keys() | FILES
     yield from _differ("the settings", {*known} | REPORT, {*known})
     table = in_table(texts[TABLE])
-    yield from _differ(TABLE, {*wanted} | SCALER, set(table))
+    yield from _differ(TABLE, {*wanted}, set(table))
     yield from (f"{TABLE}: {s} is {v}" for s, v in table.items() if known.get(s, v) != v)
     yield from _differ(TERRAFORM, {*wanted}, in_terraform(texts[TERRAFORM]))
-    versions = {secret.upper().replace("-", "_") for secret in FILES | SCALER}
+    versions = {secret.upper().replace("-", "_") for secret in FILES}
     yield from _differ(VERSIONS, {*known.values()} | versions, in_version_list(texts[VERSIONS]))
     for path in (*SERVICES, *JOBS):
         found, odd = in_manifest(texts[path])
         yield from (f"{path}: {each}" for each in odd)
         yield from _differ(path, {*wanted} if path in SERVICES else {*found} & wanted, set(found))
-    for path in SCALERS:
-        yield from (f"{path}: no version of {s}" for s in FILES | SCALER if _version(s) not in texts[path])
     read = set(secret_variables()) | NOT_KEPT
     yield from (f".env.example: no {each}" for each in read - in_example(texts[".env.example"]))
     page = "docs/reference/settings.md"
@@ -63,10 +59,6 @@ def disagreements(texts: Mapping[str, str]) -> Iterator[str]:
 def _differ(place: str, wanted: set[str], found: set[str]) -> Iterator[str]:
     yield from (f"{place}: no {each}" for each in sorted(wanted - found))
     yield from (f"{place}: {each} is none of ours" for each in sorted(found - wanted))
-
-
-def _version(secret: str) -> str:
-    return f"${{VERSION_{secret.upper().replace('-', '_')}}}"
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +86,9 @@ def test_what_is_no_setting_is_an_explicit_list() -> None:
         (SERVICES[2], "${VERSION_INGEST_API_TOKEN}", "${VERSION_REDIS_URL}", "INGEST_API_TOKEN"),
         (SERVICES[0], "${SECRET_PREFIX}redis-ca", "${SECRET_PREFIX}redis-cert", "no redis-ca"),
         ("api/migrate-job.yaml", "${SECRET_PREFIX}database-url", "${SECRET_PREFIX}db-url", "db-url is none of ours"),
-        (SCALERS[0], "${VERSION_REDIS_CA}", "latest", "no version of redis-ca"),
         (TERRAFORM, "influxdb-token ", "influxdb-tokens ", "no influxdb-token"),
         (TERRAFORM, "redis-ca ", "redis-cert ", "redis-cert is none of ours"),
-        (TERRAFORM, "  readers = merge({", "  readers = {", "no redis-url"),
+        (TERRAFORM, "  readers = {", "  reader = {", "no redis-url"),
         (VERSIONS, "VERSION_KABOOM_WEBHOOK_SECRET\n", "", "no KABOOM_WEBHOOK_SECRET"),
         (VERSIONS, "VERSION_REDIS_URL\n", "VERSION_REDIS_URL\nVERSION_REDIS_URI\n", "REDIS_URI is none of ours"),
         (TABLE, "| `openrouter-api-key` |", "| openrouter-api-key |", "no openrouter-api-key"),

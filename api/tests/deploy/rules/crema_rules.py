@@ -1,13 +1,11 @@
-"""The configuration of Google's external autoscaler, against a schema of what we use of it and our Redis keys."""
+"""The configuration of Google's external autoscaler, against a schema of what we use of it and our metrics."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from app.engine.message import list_key
-from app.jobs.queues import Queue
-from app.live import keys
+from app.telemetry.metrics import LEASES_ACTIVE, QUEUE_DEPTH
 from tests.deploy.rules.run_rules import CONCURRENCY, LEAST, MOST
 
 
@@ -25,26 +23,29 @@ def _list(items: dict[str, Any]) -> dict[str, Any]:
 
 
 _TEXT, _COUNT = {"type": "string", "minLength": 1}, {"type": "integer", "minimum": 0}
-_FLAG, _NUMERAL = {"enum": ["true", "false"]}, {"type": "string", "pattern": "^[0-9]+$"}
-_SECRET = _closed(parameter={"enum": ["password", "ca"]}, id=_TEXT, version=_NUMERAL)
 _TRIGGER = _closed(
-    type={"const": "redis"},
+    type={"const": "prometheus"},
     name=_TEXT,
-    # What KEDA's scaler of Redis lists reads, all of it text.
-    metadata=_closed(address=_TEXT, enableTLS=_FLAG, databaseIndex=_NUMERAL, listName=_TEXT, listLength=_NUMERAL),
+    # What KEDA's scaler of Prometheus reads, all of it text.
+    metadata=_closed(
+        serverAddress=_TEXT,
+        query=_TEXT,
+        threshold={"type": "string", "pattern": "^[0-9]+$"},
+        ignoreNullValues={"enum": ["true", "false"]},
+    ),
     authenticationRef=_closed(name=_TEXT),
 )
 _SCALED = _closed(
     scaleTargetRef=_closed(name=_TEXT),
     minReplicaCount=_COUNT,
     maxReplicaCount=_COUNT,
-    triggers=_list(_TRIGGER),
+    triggers={"type": "array", "items": _TRIGGER, "minItems": 1, "maxItems": 1},
     advanced=_closed(
         horizontalPodAutoscalerConfig=_closed(behavior=_closed(scaleDown=_closed(stabilizationWindowSeconds=_COUNT)))
     ),
 )
-_AUTHENTICATION = _closed(metadata=_closed(name=_TEXT), spec=_closed(gcpSecretManager=_closed(secrets=_list(_SECRET))))
-#: By hand, from the README of the autoscaler's configuration: it publishes no schema.
+_AUTHENTICATION = _closed(metadata=_closed(name=_TEXT), spec=_closed(podIdentity=_closed(provider={"const": "gcp"})))
+#: By hand, from the README of the autoscaler's configuration and the sources of KEDA 2.20: it publishes no schema.
 _SCHEMA = _closed(
     apiVersion={"const": "crema/v1"},
     kind={"const": "CremaConfig"},
@@ -54,10 +55,11 @@ _SCHEMA = _closed(
         scaledObjects=_list(_closed(spec=_SCALED)),
     ),
 )
+_SERVER = "https://monitoring.googleapis.com/v1/projects/{PROJECT_ID}/location/global/prometheus"
 
 
 def crema_faults(document: Mapping[str, Any], values: Mapping[str, str]) -> list[str]:
-    """Return what of the configuration is no such configuration, or names what Kaboom does not write."""
+    """Return what of the configuration is no such configuration, or asks for what Kaboom does not show."""
     errors = Draft202012Validator(_SCHEMA).iter_errors(document)
     if shape := sorted(f"{error.json_path}: {error.message}" for error in errors):
         return shape
@@ -67,20 +69,22 @@ def crema_faults(document: Mapping[str, Any], values: Mapping[str, str]) -> list
     pool = "projects/{PROJECT_ID}/locations/{REGION}/workerpools/{WORKER_SERVICE}".format_map(values)
     if scaled["scaleTargetRef"]["name"] != pool:
         faults.append(f"target was {scaled['scaleTargetRef']['name']}, expected {pool}")
-    faults += _list_faults([trigger["metadata"] for trigger in scaled["triggers"]])
+    (trigger,) = scaled["triggers"]
     known = {entry["metadata"]["name"] for entry in spec["triggerAuthentications"]}
-    used = {trigger["authenticationRef"]["name"] for trigger in scaled["triggers"]}
-    return faults + [f"no authentication is called {name}" for name in sorted(used - known)]
+    if trigger["authenticationRef"]["name"] not in known:
+        faults.append(f"no authentication is called {trigger['authenticationRef']['name']}")
+    return faults + _trigger_faults(trigger["metadata"], values)
 
 
-def _list_faults(triggers: list[Mapping[str, str]]) -> list[str]:
-    named = [trigger["listName"] for trigger in triggers]
-    expected = [name for queue in Queue for name in (list_key(queue), keys.leases(queue))]
-    faults = [f"{name} is no key of a queue" for name in named if name not in expected]
-    faults += [f"{name} is not watched" for name in expected if name not in named]
-    for trigger in triggers:
-        if trigger["listLength"] != str(CONCURRENCY):
-            faults.append(f"{trigger['listName']}: {trigger['listLength']} for each instance, which runs {CONCURRENCY}")
-        if trigger["enableTLS"] != "true":
-            faults.append(f"{trigger['listName']}: asked without TLS")
-    return faults
+def _trigger_faults(asked: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
+    faults = []
+    if asked["serverAddress"] != _SERVER.format_map(values):
+        faults.append(f"server was {asked['serverAddress']}")
+    if asked["threshold"] != str(CONCURRENCY):
+        faults.append(f"{asked['threshold']} for each instance, which runs {CONCURRENCY}")
+    if asked["ignoreNullValues"] != "false":
+        faults.append("no answer would end workers")
+    # One number, each queue counted once: KEDA refuses more than one.
+    of_api = f'{{namespace="{values["API_SERVICE"]}"}}'
+    parts = [f"sum(max by (queue) ({gauge.name}{of_api}))" for gauge in (QUEUE_DEPTH, LEASES_ACTIVE)]
+    return faults if asked["query"] == " + ".join(parts) else [*faults, f"query was {asked['query']}"]

@@ -83,7 +83,6 @@ def sample_values() -> dict[str, str]:
             "PROVIDER": "synthetic",
             "NETWORK": "default",
             "SUBNETWORK": "default",
-            "REDIS_ADDRESS": "10.94.35.116:6378",
         }
     )
 

@@ -126,7 +126,10 @@ def metrics_faults(document: Mapping[str, Any]) -> list[str]:
     faults = (
         [] if re.fullmatch(rf"{re.escape(_COLLECTOR)}:\d+\.\d+\.\d+", collector["image"]) else ["collector's image"]
     )
-    faults += [f"the collector has {name}" for name in ("ports", "env") if name in collector]
+    # A service's own name; a pool has none.
+    named = {"K_SERVICE": document["metadata"]["name"]} if document["kind"] == "WorkerPool" else {}
+    faults += _differ("the collector has env", values_of(collector), named)
+    faults += ["the collector has ports"] if "ports" in collector else []
     is_api = main["command"] == ["kaboom"]
     scraped = int(values_of(main).get("KABOOM_METRICS_PORT", 0)) if is_api else _listening(main)
     faults += _differ("port of the metrics", scraped, _SCRAPED)

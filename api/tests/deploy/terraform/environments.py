@@ -10,7 +10,7 @@ from tests.deploy.terraform.tree import TERRAFORM
 #: What turns the worker pool on.
 WITH_POOL = """
 direct_egress_cidr = "10.9.0.0/26"
-worker_pool        = { redis_auth_version = "1", redis_ca_version = "1" }
+worker_pool        = true
 """
 #: One alert, for all that is not about alerts.
 _RULES = """

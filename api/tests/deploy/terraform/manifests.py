@@ -48,11 +48,8 @@ def _parse(file: str, text: dict[str, Any]) -> Manifest:
     secrets = {str(value["name"]) for key, value in _pairs(text) if key == "secretKeyRef"}
     secrets |= {str(value) for key, value in _pairs(text) if key == "secretName"}
     if text["kind"] == "CremaConfig":
-        # A configuration, not a container: what reads its secrets is the scaler.
+        # A configuration, not a container.
         accounts = {"${SCALER_ACCOUNT}"}
-        secrets = {
-            str(each["id"]) for key, value in _pairs(text) if key == "gcpSecretManager" for each in value["secrets"]
-        }
     (account,) = accounts
     metadata = text.get("metadata", {})
     ingress = metadata.get("annotations", {}).get("run.googleapis.com/ingress")

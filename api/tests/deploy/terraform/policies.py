@@ -9,13 +9,14 @@ from tests.deploy.terraform.provider_schema import load_schema
 type Rule = Callable[[Environment], Iterator[str]]
 
 _ACCESSOR = "roles/secretmanager.secretAccessor"
-_READERS = ("api", "worker", "scaler")
+_READERS = ("api", "worker")
 #: What may be granted for the whole project, and to whom.
 _PROJECT_ROLES = {
     "roles/monitoring.metricWriter": {"api", "worker"},
     "roles/logging.logWriter": {"api", "worker"},
     "roles/run.viewer": {"deployer"},
     "roles/parametermanager.parameterViewer": {"scaler"},
+    "roles/monitoring.viewer": {"scaler"},
 }
 #: All that the account which deploys may do, and on what.
 _DEPLOYER = {

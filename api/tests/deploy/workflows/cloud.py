@@ -41,6 +41,7 @@ class Service:
     name: str
     revisions: list[Revision]
     traffic: list[Target]
+    kind: str = "Service"
 
     def revision(self, name: str) -> Revision:
         """Return the revision of that name."""
@@ -174,7 +175,8 @@ class Cloud:
 
 
 def _traffic(manifest: Manifest) -> list[Manifest]:
-    return list(manifest["spec"].get("traffic", [{"latestRevision": True, "percent": 100}]))
+    shares = "instanceSplits" if manifest["kind"] == "WorkerPool" else "traffic"
+    return list(manifest["spec"].get(shares, [{"latestRevision": True, "percent": 100}]))
 
 
 def _target(service: Service, line: Manifest) -> Target:

@@ -60,7 +60,7 @@ def release(cloud: Cloud, push: Push, folder: Path) -> dict[str, Job]:
         "PROVIDER": "jquants",
         "REGION": REGION,
         # GitHub gives nothing for a variable that an environment does not have.
-        **dict.fromkeys(default_values(), ""),
+        **dict.fromkeys((*default_values(), "WORKER_KIND", "NETWORK", "SUBNETWORK"), ""),
         **push.variables,
     }
 

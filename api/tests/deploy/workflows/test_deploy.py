@@ -175,7 +175,7 @@ def unsigned_image(push: Push, folder: Path) -> None:
 
 
 def refused_manifest(push: Push, folder: Path) -> None:
-    for service in ("api-service", "celery-worker-service"):
+    for service in ("api-service", "worker"):
         cloud = make_cloud()
         cloud.refused = {f"gcloud run services replace {folder}/{service}/deploy/{service}.yaml"}
         jobs = release(cloud, push, folder / service)
@@ -278,7 +278,7 @@ def the_same_again(push: Push, folder: Path) -> None:
 def pinged_by_an_old_worker(push: Push, folder: Path) -> None:
     cloud = make_cloud()
     # Where the worker is not replaced after all, the old one answers.
-    text = push.text.replace('run: gcloud run services replace "$RUNNER_TEMP/celery', 'run: true "$RUNNER_TEMP/celery')
+    text = push.text.replace("run: infra/deploy/worker.sh replace", "run: true infra/deploy/worker.sh replace")
     jobs = release(cloud, replace(push, text=text), folder)
     assert jobs["deploy"].outcomes["Ping the worker from inside the VPC"] == "failure"
     assert live(cloud, API, WORKER) == {API: OLDER, WORKER: OLDER}
@@ -314,6 +314,24 @@ def newer_secrets_of_two_releases(push: Push, folder: Path) -> None:
     assert cloud.journal == []
 
 
+def a_pool(push: Push, folder: Path) -> None:
+    variables = {"WORKER_KIND": "pool", "NETWORK": "default", "SUBNETWORK": "kaboom-run"}
+    cloud = make_cloud()
+    cloud.services[WORKER].kind = "WorkerPool"
+    jobs = release(cloud, replace(push, variables=variables), folder / "first")
+    assert jobs["deploy"].result == "success", jobs["deploy"].log
+    assert live(cloud, API, WORKER) == {API: RELEASE, WORKER: RELEASE}
+    assert "worker-pools update-instance-split" in jobs["deploy"].summary
+    again = replace(push, variables=variables, sha="beef" * 10)
+    cloud.refused = {"gcloud run jobs execute kaboom-smoke"}
+    release(cloud, again, folder / "second")
+    assert live(cloud, API, WORKER) == {API: RELEASE, WORKER: RELEASE}
+    cloud.refused = set()
+    jobs = release(cloud, replace(again, event="workflow_dispatch"), folder / "third")
+    assert jobs["deploy"].result == "success", jobs["live"].log
+    assert live(cloud, API, WORKER) == {API: RELEASE, WORKER: RELEASE}
+
+
 SCENARIOS = (
     release_goes_out,
     one_digest_everywhere,
@@ -339,6 +357,7 @@ SCENARIOS = (
     staging,
     after_a_way_back,
     the_same_again,
+    a_pool,
     newer_secrets,
     newer_secrets_of_two_releases,
 )
@@ -450,6 +469,14 @@ FAULTS: Mapping[str, tuple[Callable[[str], str], Scenario]] = {
     "the worker gets the API's image": (
         changed("needs.live.outputs.worker-image ||", "needs.live.outputs.api-image ||"),
         newer_secrets,
+    ),
+    "a pool goes back as a service does": (
+        changed("run: infra/deploy/worker.sh back", 'run: gcloud run services update-traffic "$WORKER_SERVICE" #'),
+        a_pool,
+    ),
+    "a service's manifest for a pool": (
+        changed("worker=$(infra/deploy/worker.sh manifest)", "worker=celery-worker-service"),
+        a_pool,
     ),
     "nobody asks the service itself": (
         changed('run: infra/deploy/smoke.sh "$SERVICE_URL"', 'run: true "$SERVICE_URL"'),

@@ -42,8 +42,9 @@ class Tools:
         """Return a service of the project and region that the environment sets."""
         _located(env)
         self.be("kaboom-deployer", name)
-        if name not in self.cloud.services:
-            raise CloudError(f"{command.verb}: service {name} could not be found")
+        kind = "WorkerPool" if "worker-pools" in command.verb else "Service"
+        if name not in self.cloud.services or self.cloud.services[name].kind != kind:
+            raise CloudError(f"{command.verb}: {kind} {name} could not be found")
         return self.cloud.services[name]
 
     def gcloud_auth_configure_docker(self, command: Command, env: Mapping[str, str]) -> str:
@@ -96,8 +97,8 @@ class Tools:
         """Replace a service by a manifest."""
         manifest = yaml.safe_load(Path(command.arguments[0]).read_text(encoding="utf-8"))
         service = self.service(command, env, manifest["metadata"]["name"])
-        if (manifest["kind"], manifest["metadata"]["namespace"]) != ("Service", PROJECT):
-            raise CloudError(f"{command.arguments[0]} is no service of {PROJECT}")
+        if (manifest["kind"], manifest["metadata"]["namespace"]) != (service.kind, PROJECT):
+            raise CloudError(f"{command.arguments[0]} is no {service.kind} of {PROJECT}")
         if "--dry-run" in command.flags:
             self.cloud.check_service(service, manifest)
         else:
@@ -115,6 +116,25 @@ class Tools:
         if tags := command.flag("--remove-tags"):
             self.cloud.remove_tags(service, tags.split(","))
         return ""
+
+    def gcloud_run_worker_pools_describe(self, command: Command, env: Mapping[str, str]) -> str:
+        """Describe a pool, in the words of version 2 of the API."""
+        pool = self.service(command, env, command.arguments[0])
+        splits = [{"revision": t.revision, "percent": t.percent} for t in pool.traffic]
+        return _json(command, {"name": pool.name, "instanceSplitStatuses": splits})
+
+    def gcloud_run_worker_pools_revisions_describe(self, command: Command, env: Mapping[str, str]) -> str:
+        """Describe what a revision of a pool runs, in the words of version 2 of the API."""
+        told = json.loads(self.gcloud_run_revisions_describe(command, env))
+        return _json(command, told["spec"])
+
+    def gcloud_run_worker_pools_replace(self, command: Command, env: Mapping[str, str]) -> str:
+        """Replace a pool by a manifest."""
+        return self.gcloud_run_services_replace(command, env)
+
+    def gcloud_run_worker_pools_update_instance_split(self, command: Command, env: Mapping[str, str]) -> str:
+        """Give the instances of a pool to revisions."""
+        return self.gcloud_run_services_update_traffic(command, env)
 
     def _shares(self, service: Service, command: Command, move: str) -> dict[str, int]:
         if move == "--to-latest":

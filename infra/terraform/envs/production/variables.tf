@@ -32,9 +32,9 @@ variable "direct_egress_cidr" {
 }
 
 variable "worker_pool" {
-  description = "A worker pool and its scaler, with the versions of the secrets that the scaler reads."
-  type        = object({ redis_auth_version = string, redis_ca_version = string })
-  default     = null
+  description = "Whether the worker is a worker pool with a scaler, instead of a service."
+  type        = bool
+  default     = false
 }
 
 variable "redis_name" {

@@ -5,7 +5,7 @@ module "identities" {
 
   project_id = var.project_id
   suffix     = local.suffix
-  has_scaler = local.has_scaler
+  has_scaler = var.worker_pool
 }
 
 module "federation" {
@@ -79,7 +79,7 @@ module "run" {
     }
   }
 
-  worker_pool = local.has_scaler ? { name = local.worker_service, account = module.identities.emails["worker"] } : null
+  worker_pool = var.worker_pool ? { name = local.worker_service, account = module.identities.emails["worker"] } : null
 
   jobs = { for key, name in local.jobs : key => { name = name, account = module.identities.emails["worker"] } }
 }
@@ -122,26 +122,23 @@ module "monitoring" {
 
 module "scaler" {
   source = "../scaler"
-  count  = local.has_scaler ? 1 : 0
+  count  = var.worker_pool ? 1 : 0
 
   project_id     = var.project_id
   region         = var.region
   name           = "kaboom-scaler${local.suffix}"
   account        = module.identities.emails["scaler"]
-  network        = var.network
-  subnetwork     = local.subnetwork
   worker_pool    = local.worker_service
   worker_account = module.identities.emails["worker"]
 
   config = {
-    PROJECT_ID         = var.project_id
-    REGION             = var.region
-    WORKER_SERVICE     = local.worker_service
-    SECRET_PREFIX      = local.secret_prefix
-    REDIS_ADDRESS      = module.redis.address
-    VERSION_REDIS_AUTH = var.worker_pool.redis_auth_version
-    VERSION_REDIS_CA   = var.worker_pool.redis_ca_version
+    PROJECT_ID           = var.project_id
+    REGION               = var.region
+    API_SERVICE          = local.api_service
+    WORKER_SERVICE       = local.worker_service
+    WORKER_MIN_INSTANCES = local.defaults["WORKER_MIN_INSTANCES"]
+    WORKER_MAX_INSTANCES = local.defaults["WORKER_MAX_INSTANCES"]
   }
 
-  depends_on = [module.run, module.secrets, module.network]
+  depends_on = [module.run]
 }

@@ -6,6 +6,9 @@ output "github_variables" {
     WIF_PROVIDER  = module.federation.provider
     VPC_CONNECTOR = try(var.connector.name, "")
     API_URL       = "https://${local.api_host}"
+    WORKER_KIND   = var.worker_pool ? "pool" : "service"
+    NETWORK       = var.network
+    SUBNETWORK    = local.subnetwork
   }
 }
 

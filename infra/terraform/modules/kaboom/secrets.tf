@@ -3,9 +3,9 @@
 locals {
   both = ["api", "worker"]
 
-  readers = merge({
+  readers = {
     redis-url             = local.both
-    redis-ca              = concat(local.both, local.scaler)
+    redis-ca              = local.both
     celery-broker-url     = local.both
     celery-result-backend = local.both
     database-url          = local.both
@@ -25,10 +25,7 @@ locals {
     supabase-anon-key  = local.both
     openrouter-api-key = local.both
     jwt-secret-key     = local.both
-  }, local.has_scaler ? { redis-auth = local.scaler } : {})
-
-  has_scaler = var.worker_pool != null
-  scaler     = local.has_scaler ? ["scaler"] : []
+  }
 }
 
 module "secrets" {

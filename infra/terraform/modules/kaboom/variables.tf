@@ -45,12 +45,12 @@ variable "redis" {
 }
 
 variable "worker_pool" {
-  description = "The versions of the secrets redis-auth and redis-ca that its scaler reads; null: there is no worker pool."
-  type        = object({ redis_auth_version = string, redis_ca_version = string })
-  default     = null
+  description = "Whether the worker is a worker pool with a scaler, instead of a service."
+  type        = bool
+  default     = false
 
   validation {
-    condition     = var.worker_pool == null || var.direct_egress_cidr != null
+    condition     = !var.worker_pool || var.direct_egress_cidr != null
     error_message = "A worker pool that is deployed from a manifest has no connector: it needs direct_egress_cidr."
   }
 }

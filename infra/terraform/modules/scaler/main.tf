@@ -1,4 +1,4 @@
-# What sets the number of the worker pool's instances by what waits in Redis: Google's CREMA, a service of one instance.
+# What sets the number of the worker pool's instances by Kaboom's own metrics: Google's CREMA, a service of one instance.
 # Its image is Google's and no release of ours, so Terraform owns its revisions, too.
 
 locals {
@@ -38,16 +38,8 @@ resource "google_cloud_run_v2_service" "scaler" {
     service_account       = var.account
     execution_environment = "EXECUTION_ENVIRONMENT_GEN2"
 
-    vpc_access {
-      egress = "PRIVATE_RANGES_ONLY"
-      network_interfaces {
-        network    = var.network
-        subnetwork = var.subnetwork
-      }
-    }
-
     containers {
-      image          = "us-central1-docker.pkg.dev/cloud-run-oss-images/crema-v1/autoscaler:1.0"
+      image          = "us-central1-docker.pkg.dev/cloud-run-oss-images/crema-v1/autoscaler:1.2"
       base_image_uri = "us-central1-docker.pkg.dev/serverless-runtimes/google-24/runtimes/java25"
 
       env {
@@ -79,9 +71,11 @@ resource "google_service_account_iam_member" "scaler" {
   member             = "serviceAccount:${var.account}"
 }
 
-# A parameter has no policy of its own.
+# Neither a parameter nor a metric has a policy of its own.
 resource "google_project_iam_member" "scaler" {
+  for_each = toset(["roles/parametermanager.parameterViewer", "roles/monitoring.viewer"])
+
   project = var.project_id
-  role    = "roles/parametermanager.parameterViewer"
+  role    = each.value
   member  = "serviceAccount:${var.account}"
 }

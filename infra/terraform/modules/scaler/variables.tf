@@ -16,14 +16,6 @@ variable "account" {
   type        = string
 }
 
-variable "network" {
-  type = string
-}
-
-variable "subnetwork" {
-  type = string
-}
-
 variable "worker_pool" {
   description = "The name of the pool that it scales."
   type        = string
