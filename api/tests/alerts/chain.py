@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,8 @@ from tests.fixtures.servers.stacks import until
 
 #: In place of each window, which is a minute or more.
 WINDOW_S = 20
+#: What Alertmanager shows to the API, as compose.yaml gives it in a file.
+TOKEN = "alerts-token"
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,13 @@ class Chain:
 
 
 @contextmanager
-def chain(folder: Path, *, target: str, receiver: str) -> Iterator[Chain]:
-    """Scrape a process each second, judge each second, and send alerts to a receiver's `/page` and `/channel`."""
+def chain(folder: Path, *, targets: Sequence[str], receiver: str) -> Iterator[Chain]:
+    """Scrape processes each second, judge each second, and send alerts to a receiver instead of the API."""
     ports = {"prometheus": free_port(), "prometheus-alertmanager": free_port()}
     write_rules(folder / "rules.yaml", [_quick(rule) for rule in load_rules().values()], interval="1s")
-    (folder / "prometheus.yaml").write_text(_prometheus(target, ports["prometheus-alertmanager"]))
-    (folder / "alertmanager.yaml").write_text(_alertmanager(receiver))
+    (folder / "prometheus.yaml").write_text(_prometheus(targets, ports["prometheus-alertmanager"]))
+    (folder / "token").write_text(TOKEN)
+    (folder / "alertmanager.yaml").write_text(_alertmanager(receiver, folder / "token"))
     # No gossip: there is one.
     arguments = {
         "prometheus": ("--storage.tsdb.path",),
@@ -60,27 +63,33 @@ def chain(folder: Path, *, target: str, receiver: str) -> Iterator[Chain]:
 
 def _quick(rule: Rule) -> Rule:
     hold = min(int(rule.hold.removesuffix("s")), 1)
-    return replace(rule, expr=re.sub(r"\[\w+\]", f"[{WINDOW_S}s]", rule.expr), hold=f"{hold}s")
+    return replace(rule, expr=shorten(rule.expr), hold=f"{hold}s")
 
 
-def _prometheus(target: str, alertmanager: int) -> str:
+def shorten(expr: str) -> str:
+    """Return an expression with short windows."""
+    return re.sub(r"\[\w+\]", f"[{WINDOW_S}s]", expr)
+
+
+def _prometheus(targets: Sequence[str], alertmanager: int) -> str:
     return yaml.safe_dump(
         {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": ["rules.yaml"],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager}"]}]}]},
-            "scrape_configs": [{"job_name": "worker", "static_configs": [{"targets": [target]}]}],
+            "scrape_configs": [{"job_name": "kaboom", "static_configs": [{"targets": [*targets]}]}],
         }
     )
 
 
-def _alertmanager(receiver: str) -> str:
-    """Return the example with its waits made short, and the receiver's address in place of its own."""
+def _alertmanager(receiver: str, token: Path) -> str:
+    """Return the configuration with its waits made short, and the receiver's address in place of the API's."""
     config = yaml.safe_load(ALERTMANAGER.read_text("utf-8"))
     config["route"] |= {"group_wait": "0s", "group_interval": "1s"}
     for each in config["receivers"]:
         for hook in each["webhook_configs"]:
             hook["url"] = re.sub(r"^http://[^/]+", receiver, hook["url"])
+            hook["http_config"]["http_headers"]["x-ingest-token"]["files"] = [str(token)]
     return str(yaml.safe_dump(config))
 
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from app.jobs.model import JobStatus
-from tests.alerts.chain import chain
+from tests.alerts.chain import TOKEN, chain
 from tests.alerts.check import metrics_of
 from tests.alerts.rules import load_rules
 from tests.fixtures.servers.receivers import Receiver, receiving
@@ -45,7 +45,7 @@ def told(receiver: Receiver, alert: str, status: str) -> list[tuple[str, dict[st
 def test_chunks_that_fail_page_somebody_and_later_it_is_over(place: Place, tmp_path: Path) -> None:
     with worker(place) as running, receiving() as receiver:
         base = receiver.url.removesuffix("/hook?signature=s3cret")
-        with chain(tmp_path, target=f"127.0.0.1:{running.http.base_url.port}", receiver=base) as prometheus:
+        with chain(tmp_path, targets=[f"127.0.0.1:{running.http.base_url.port}"], receiver=base) as prometheus:
             # From the start, so that the first failure is seen as one more.
             zeros = 'kaboom_dead_letters_total{queue="ingest"} == 0'
             until(lambda: prometheus.query(zeros), bool, within_s=60)
@@ -57,11 +57,12 @@ def test_chunks_that_fail_page_somebody_and_later_it_is_over(place: Place, tmp_p
             for alert in ("KaboomDeadLetters", "KaboomWorkerErrors"):
                 firing = until(lambda name=alert: told(receiver, name, "firing"), bool, within_s=60)  # type: ignore[misc]
                 path, notice = firing[0]
-                assert path == "/page"
+                assert path == "/api/v1/notifications/alertmanager"
                 assert notice["labels"]["severity"] == "page"
                 assert notice["annotations"] == load_rules()[alert].annotations
             assert told(receiver, "KaboomDeadLetters", "firing")[0][1]["labels"]["queue"] == "ingest"
             for alert in ("KaboomDeadLetters", "KaboomWorkerErrors"):
                 until(lambda name=alert: told(receiver, name, "resolved"), bool, within_s=90)  # type: ignore[misc]
+    assert {seen.headers["X-Ingest-Token"] for seen in receiver.seen} == {TOKEN}
     others = {each["labels"]["alertname"] for seen in receiver.seen for each in orjson.loads(seen.body)["alerts"]}
     assert others == {"KaboomDeadLetters", "KaboomWorkerErrors"}

@@ -61,12 +61,21 @@ def test_the_rules_of_the_house_are_kept() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ("influxdb:2.9.1", "influxdb:latest", "is not one version"),
-        ("postgres:18.6", "postgres", "is not one version"),
-        ("valkey/valkey:9.1.2", "valkey/valkey:9", "is not one version"),
+        ("influxdb:2.9.1@", "influxdb:latest@", "is not one version"),
+        ("postgres:18.6@", "postgres@", "is not one version"),
+        ("valkey/valkey:9.1.2@", "valkey/valkey:9@", "is not one version"),
+        ("@sha256:3c42b892", "@sha256:3c42", "is not one version"),
         ("image: kaboom:local", "image: kaboom", "it is built, and not"),
         ("127.0.0.1:8000:8080", "8000:8080", "listens beyond"),
         ("127.0.0.1:9090:9090", "0.0.0.0:9090:9090", "listens beyond"),
+        ("127.0.0.1:3000:3000", "${KABOOM_LISTEN:-127.0.0.1}:3000:3000", "listens beyond"),
+        ("${KABOOM_LISTEN:-127.0.0.1}:443", "443", "listens beyond"),
+        ("[NET_BIND_SERVICE]", "[NET_ADMIN]", "cap_add gives it too much"),
+        ("    user: nobody\n", "    user: nobody\n    cap_add: [NET_BIND_SERVICE]\n", "cap_add gives it too much"),
+        ("    mem_limit: 4g\n", "", "it has no mem_limit"),
+        ("  pids_limit: 512\n", "", "it has no pids_limit"),
+        (', max-file: "5"', "", "grows without end"),
+        ("      - --maxmemory\n      - 1gb\n", "", "twice maxmemory"),
         ("  read_only: true\n", "", "root can be written"),
         ("[ALL]", "[NET_RAW]", "keeps privileges"),
         ("no-new-privileges:true", "no-new-privileges:false", "keeps privileges"),
@@ -76,6 +85,7 @@ def test_the_rules_of_the_house_are_kept() -> None:
         ("prometheus.yml:ro", "prometheus.yml", "read only"),
         ("./infra/alerts", "/var/run/docker.sock", "read only"),
         ("      test: [CMD, influx, ping]\n", "", "no health check"),
+        ("${GRAFANA_PASSWORD:?set it in .env, to a long random text}", "admin", "is not asked for"),
         ("  restart: unless-stopped\n", "", "started again"),
         ("condition: service_completed_successfully", "condition: service_started", "waits for migrate"),
         ("${INGEST_API_TOKEN:?set it in .env, to a long random text}", "secret", "INGEST_API_TOKEN is not asked for"),
@@ -119,6 +129,29 @@ def test_prometheus_asks_where_kaboom_answers() -> None:
     targets = {found["names"][0]: found["port"] for job in scraped["scrape_configs"] for found in job["dns_sd_configs"]}
     environment = SERVICES["api"]["environment"]
     assert targets == {"api": environment["KABOOM_METRICS_PORT"], "worker": environment["PORT"]}
+
+
+def test_an_alert_finds_its_way_to_the_api() -> None:
+    scraped = yaml.safe_load(load_text("infra/prometheus/prometheus.yml"))
+    (target,) = scraped["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
+    assert target == f"alertmanager:{SERVICES['alertmanager']['ports'][0].rpartition(':')[2]}"
+    (receiver,) = yaml.safe_load(load_text("infra/alerts/alertmanager.yaml"))["receivers"]
+    (hook,) = receiver["webhook_configs"]
+    assert hook["url"] == f"http://api:{SERVICES['api']['environment']['PORT']}/api/v1/notifications/alertmanager"
+    (token,) = hook["http_config"]["http_headers"]["x-ingest-token"]["files"]
+    assert f"> {token}\n" in SERVICES["alertmanager"]["entrypoint"][-1]
+
+
+def test_backups_are_made_in_order_and_lie_together() -> None:
+    made = {name: service for name, service in SERVICES.items() if name.startswith("backup-")}
+    hours = {name: int(service["entrypoint"][2]) for name, service in made.items()}
+    assert set(made) == {"backup-ledger", "backup-bars", "backup-files"}
+    assert hours["backup-ledger"] < min(hours["backup-bars"], hours["backup-files"])
+    for service in made.values():
+        assert "backups:/var/tmp" in service["volumes"]
+        assert f"'{service['entrypoint'][3]}-" in service["healthcheck"]["test"][1]
+    assert made["backup-ledger"]["image"] == SERVICES["postgres"]["image"]
+    assert made["backup-bars"]["image"] == SERVICES["influxdb"]["image"]
 
 
 def test_prometheus_finds_the_alerts() -> None:

@@ -54,7 +54,9 @@ def backup(context: typer.Context, target: Target, data_dir: DataDir = None, *, 
     """Copy jobs, bars, corporate actions and settings to a folder, also while Kaboom runs."""
     session: Session = context.obj.with_json(json)
     folder = data_dir or session.find_data_dir()
-    if not any((folder / name).exists() for name in (LOCK, BARS)):
+    # With bars in InfluxDB a folder may hold nothing yet.
+    is_data = folder.is_dir() if load_settings().keeps_bars_in_influxdb else False
+    if not is_data and not any((folder / name).exists() for name in (LOCK, BARS)):
         raise NotFound(f"there is no data folder {folder}: name it with --data-dir")
     try:
         with ExitStack() as stack, draft_of(target) as draft:

@@ -16,7 +16,7 @@ NOT_RUN = {
     "README.md": 5,
     "docs/how-to/drive-with-n8n.md": 2,
     "docs/how-to/refresh-quotes-and-symbols.md": 3,
-    "docs/how-to/run-with-docker.md": 6,
+    "docs/how-to/run-with-docker.md": 9,
     "docs/how-to/use-your-own-files.md": 5,
 }
 
