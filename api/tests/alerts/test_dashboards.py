@@ -1,4 +1,4 @@
-"""Every query of Grafana's dashboards has an answer in a real Prometheus that scrapes a real API and worker."""
+"""Every query of Grafana's dashboards and of the scaler has an answer in a real Prometheus."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,14 +6,18 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+import yaml
 
 from batch.kit.embedded.servers import free_port
 from tests.alerts.chain import Chain, chain, shorten
 from tests.fixtures.repo.dashboards import load_dashboards, queries_of
+from tests.fixtures.repo.repository import load_text
 from tests.fixtures.servers.stacks import serving, until
 from tests.fixtures.workers.workers import Place, worker
 
+(_SCALER,) = yaml.safe_load(load_text("infra/kubernetes/scaler.yaml"))["spec"]["triggers"]
 QUERIES = [query for dashboard in load_dashboards().values() for query in queries_of(dashboard)]
+QUERIES.append(_SCALER["metadata"]["query"])
 
 
 @pytest.fixture

@@ -25,20 +25,20 @@ def schema_faults(dashboard: Mapping[str, Any]) -> list[str]:
         written = json.loads(encoder.JSONEncoder().encode(read))
     except (TypeError, KeyError, AttributeError, ValueError) as e:
         return [f"it cannot be read: {type(e).__name__}: {e}"]
-    return [*_unknown(dashboard, written), *_ill_typed(read)]
+    return [*lost(dashboard, written), *_ill_typed(read)]
 
 
-def _unknown(given: Any, known: Any, path: str = "") -> Iterator[str]:
-    """Compare what is given with what is left of it once it was read."""
+def lost(given: Any, known: Any, path: str = "") -> Iterator[str]:
+    """Give what a schema did not know of a thing, by what is left of it once it was read."""
     if isinstance(given, Mapping) and isinstance(known, Mapping):
         for name, value in given.items():
             if name in known:
-                yield from _unknown(value, known[name], f"{path}.{name}")
+                yield from lost(value, known[name], f"{path}.{name}")
             elif value is not None:
                 yield f"{path}.{name} is not in the schema"
     elif isinstance(given, list) and isinstance(known, list):
         for number, (mine, its) in enumerate(zip(given, known, strict=True)):
-            yield from _unknown(mine, its, f"{path}[{number}]")
+            yield from lost(mine, its, f"{path}[{number}]")
     elif given != known:
         yield f"{path} was {given!r} and is read as {known!r}"
 
@@ -87,10 +87,11 @@ def _judge(dashboard: Mapping[str, Any]) -> Iterator[str]:
         if not refs or len(set(refs)) < len(refs):
             yield f"{title} has no query, or two of one refId"
         for target in panel.get("targets", ()):
-            yield from (f"{title}: {fault}" for fault in _query_faults(target["expr"]))
+            yield from (f"{title}: {fault}" for fault in query_faults(target["expr"]))
 
 
-def _query_faults(expr: str) -> Iterator[str]:
+def query_faults(expr: str) -> Iterator[str]:
+    """Give what is wrong with a query of our metrics."""
     known = {f"{m.name}_bucket" if m.kind is Kind.HISTOGRAM else m.name: m for m in METRICS}
     for name, window in re.findall(r"\b(kaboom_\w+)(?:\{[^}]*\})?(\[[^]]+\])?", expr):
         if name not in known:
