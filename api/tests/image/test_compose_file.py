@@ -14,7 +14,7 @@ from tests.fixtures.repo.containers import ABSENT, find_missing
 from tests.fixtures.repo.repository import ROOT, load_text
 from tests.fixtures.servers.stacks import Command
 
-_NAMES = ("INGEST_API_TOKEN", "INFLUXDB_TOKEN", "POSTGRES_PASSWORD", "GRAFANA_PASSWORD")
+_NAMES = ("INGEST_API_TOKEN", "INFLUXDB_TOKEN", "POSTGRES_PASSWORD", "GRAFANA_PASSWORD", "KABOOM_NOTIFICATION_KEY")
 
 
 @pytest.fixture
