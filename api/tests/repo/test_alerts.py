@@ -86,3 +86,9 @@ def test_every_alert_has_a_section_of_the_runbook_with_a_command() -> None:
     assert list(sections) == list(RULES)
     for alert, text in sections.items():
         assert re.search(r"```bash\n.+?```", text, re.DOTALL), f"{alert} has no command"
+
+
+def test_the_japanese_page_says_what_the_alerts_say() -> None:
+    rows = dict(re.findall(r"^\| `(Kaboom\w+)` \| (.+?) \| `", load_text("docs/operations/README.ja.md"), re.MULTILINE))
+    assert len(rows) >= 12
+    assert rows == {alert: RULES[alert].annotations["summary_ja"] for alert in rows}
