@@ -16,7 +16,7 @@ BACKTEST_WORDS: dict[str, Pair] = {
         "bars as they are: InfluxDB keeps no history, so a repetition reads corrected bars",
         "現在の足です。InfluxDBは履歴を残さないため、再実行すると訂正後の足を読みます",
     ),
-    "benchmark_return": ("benchmark {name}, total return", "ベンチマーク {name} の通算リターン"),
+    "benchmark_return": ("benchmark {name}, total return", "ベンチマーク {name} の累積リターン"),
     "test_return": ("test: return", "検証期間のリターン"),
     "test_sharpe": ("test: Sharpe", "検証期間のシャープレシオ"),
     "sweep_head": (
@@ -40,7 +40,7 @@ BACKTEST_WORDS: dict[str, Pair] = {
     "rerun_bars": ("the bars have changed since: {old}, now {new}", "足が変わっています：{old} から {new}"),
     "rerun_not_pinned": (
         "the first run had no moment to read its bars at: InfluxDB keeps no history",
-        "最初の実行には足の時点がありません。InfluxDBは履歴を残しません",
+        "最初の実行にはデータの時点がありません。InfluxDBは履歴を残しません",
     ),
     "rerun_code": ("the code has changed since: {old}, now {new}", "コードが変わっています：{old} から {new}"),
     "rerun_strategy": (
@@ -72,7 +72,7 @@ BACKTEST_WORDS: dict[str, Pair] = {
 
 METRIC_CODES: dict[str, Pair] = {
     "final_equity": ("final equity, yen", "最終資産（円）"),
-    "total_return": ("total return", "通算リターン"),
+    "total_return": ("total return", "累積リターン"),
     "cagr": ("return a year", "年率リターン"),
     "volatility": ("volatility a year", "年率ボラティリティ"),
     "sharpe": ("Sharpe ratio", "シャープレシオ"),

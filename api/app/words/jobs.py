@@ -93,7 +93,7 @@ JOB_WORDS: dict[str, Pair] = {
     "analysis_no_consensus": ("no consensus", "見解不一致"),
     "analysis_by": (
         "analyst {analyst}, {agreed} of {asked} agree",
-        "分析者 {analyst}、{asked}件中{agreed}件が一致",
+        "分析方法 {analyst}、{asked}モデル中{agreed}モデルが一致",
     ),
     "analysis_reason": ("models were not used: {reason}", "モデルは使われませんでした：{reason}"),
     "analysis_cost": ("cost: ${dollars:.6f}", "費用：{dollars:.6f}ドル"),

@@ -4,7 +4,7 @@ from app.words.language import Pair
 
 WORDS: dict[str, Pair] = {
     "title": ("Log in", "ログイン"),
-    "heading": ("Log in with a token", "トークンでログイン"),
+    "heading": ("Log in to Kaboom", "Kaboomにログイン"),
     "token": ("Ingest or admin token", "取り込み用または管理用のトークン"),
     "submit": ("Log in", "ログイン"),
     "why": (

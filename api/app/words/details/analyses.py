@@ -15,7 +15,7 @@ ANALYSIS_DETAILS: tuple[Pair, ...] = (
         "job {job_id} was {status}, expected one that has ended",
         "ジョブ {job_id} は {status} です。終了したジョブを指定してください",
     ),
-    ("analyst was models and {why}", "分析者が models ですが、{why}"),
+    ("analyst was models and {why}", "分析方法が models ですが、{why}"),
     (
         "KABOOM_AI_SEND_POSITIONS is false: what a portfolio holds is not sent to models",
         "KABOOM_AI_SEND_POSITIONS が false のため、保有内容はモデルに送られません",
@@ -35,7 +35,7 @@ ANALYSIS_DETAILS: tuple[Pair, ...] = (
     ),
     (
         "analyst was models, and models cannot be asked any more",
-        "分析者が models ですが、モデルにはもう問い合わせできません",
+        "分析方法が models ですが、モデルにはもう問い合わせできません",
     ),
     ("no bars are held", "足が保存されていません"),
     (

@@ -47,7 +47,7 @@ OPTION_HELP: dict[str, str] = {
     "fee as a share of a fill's value, such as 0.001": "約定代金に対する手数料の割合、例：0.001",
     "slippage of market and stop orders, in ticks": "成行と逆指値のスリッページ（呼値の数）",
     "a symbol to compare with (default: equal weights)": "比較する銘柄（既定：等金額）",
-    "of what is drawn at random": "乱数の種",
+    "of what is drawn at random": "乱数シード",
     "where the report is written (default: backtest-<strategy>.html here)": "レポートの出力先（既定：ここの backtest-<strategy>.html）",
     "allow short positions": "空売りを許します",
     "values to try: fast=5,10,20 or slow=20:100:10 (repeatable)": "試す値、例：fast=5,10,20 または slow=20:100:10（複数指定可）",

@@ -8,11 +8,11 @@ WORDS: Mapping[str, Pair] = {
     "backtest": ("Backtest", "バックテスト"),
     "made_up": (
         "Made with generated bars: it says how the strategy behaves, nothing about the market.",
-        "生成した足によるものです。戦略の動きを示すもので、市場については何も示しません。",
+        "生成データの足による結果です。戦略の挙動を確かめるためのもので、実際の市場での成績を示すものではありません。",
     ),
     "in_sample": (
         "In sample: no part of the bars was held back from the choice of parameters.",
-        "インサンプルです。パラメーターの選択に使わなかった期間はありません。",
+        "インサンプルの結果です。検証用に残した期間はありません。",
     ),
     "ruined": (
         "Short positions lost more than there was: the run ended there.",
@@ -49,7 +49,7 @@ WORDS: Mapping[str, Pair] = {
     "entry": ("Entry", "新規"),
     "exit": ("Exit", "決済"),
     "shares": ("Shares", "株数"),
-    "entry_price": ("At, yen", "新規値（円）"),
+    "entry_price": ("At, yen", "建値（円）"),
     "exit_price": ("Exit at, yen", "決済値（円）"),
     "fees": ("Fees, yen", "手数料（円）"),
     "pnl": ("Profit, yen", "損益（円）"),
@@ -90,17 +90,17 @@ WORDS: Mapping[str, Pair] = {
     ),
     "repeat": ("To repeat it", "再現のための情報"),
     "fingerprint": ("fingerprint of the bars", "足のフィンガープリント"),
-    "as_of": ("bars as of", "足の時点"),
+    "as_of": ("bars as of", "データの時点"),
     "code_version": ("code", "コード"),
-    "seed": ("seed", "乱数の種"),
+    "seed": ("seed", "乱数シード"),
     "digest": ("digest of the result", "結果のダイジェスト"),
     "parameters": ("parameters", "パラメーター"),
-    "source": ("source of the bars", "足の提供元"),
+    "source": ("source of the bars", "データ提供元"),
 }
 
 METRICS: Mapping[str, Pair] = {
     "final_equity": ("Final equity, yen", "最終資産（円）"),
-    "total_return": ("Total return", "通算リターン"),
+    "total_return": ("Total return", "累積リターン"),
     "cagr": ("Return a year", "年率リターン"),
     "volatility": ("Volatility a year", "年率ボラティリティ"),
     "sharpe": ("Sharpe ratio", "シャープレシオ"),

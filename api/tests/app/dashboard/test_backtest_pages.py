@@ -59,7 +59,7 @@ async def test_a_form_runs_a_backtest_and_its_page_has_the_report(app: FastAPI, 
     html = await read_page(browser, path)
     text = text_of(html)
     assert "SMA cross 5/20 on 7203" in text
-    assert "1d bars, " in text
+    assert "daily bars, " in text
     assert "to 2025-11-05, 300 sessions, starting with 10,000,000 yen" in text
     for part in (
         "Equity and drawdown",
