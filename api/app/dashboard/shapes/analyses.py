@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from batch.analysis.vocabulary import Language, Verdict, say_verdict
+from batch.analysis.vocabulary import Kind, Language, Verdict, disclaimer, say_verdict
 
 type Claim = tuple[str, str]
 
@@ -56,6 +56,16 @@ def sum_up(result: Mapping[str, Any]) -> Mapping[str, Any]:
 def say(verdict: str | None, language: Language) -> str:
     """Return a verdict in the language of the viewer; "" where there is none."""
     return say_verdict(Verdict(verdict), language) if verdict else ""
+
+
+def caution(result: Mapping[str, Any], language: Language) -> str:
+    """Return the disclaimer of a result in the language of the viewer, whatever that of its text; "" without one."""
+    return disclaimer(language, Kind(result["kind"])) if result.get("disclaimer") else ""
+
+
+def figure(value: float) -> str:
+    """Return a number of the data with all its digits, grouped by thousands."""
+    return f"{value:,}".replace("-", "\N{MINUS SIGN}")
 
 
 def dollars(microdollars: int) -> str:

@@ -56,7 +56,6 @@ WORDS: dict[str, Pair] = {
     "try_now": ("Try now", "今すぐ再接続"),
     "theme": ("Light / dark", "配色の切り替え"),
     "log_out": ("Log out", "ログアウト"),
-    "source": ("Source:", "データ提供元："),
     "source_is": ("Source: <b>{provider}</b>", "データ提供元：<b>{provider}</b>"),
     "source_generated": (
         "Source: <b>{provider}</b> – generated, not market data",

@@ -81,7 +81,7 @@ async def test_a_report_shows_agreement_refusal_cost_and_sources(app: FastAPI, b
     html = await read_page(browser, await submit(app, browser, analyst="auto"))
     text = text_of(html)
     assert "No agreement 1 of 3 models agree." in text
-    assert "liar/c refused" in text
+    assert "c refused" in text
     assert "number at /points/0/text" in text
     assert "$0.001263" in text
     assert "investment advice" in text

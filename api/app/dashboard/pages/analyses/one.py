@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Response
 from app.auth.scopes import Scope
 from app.dashboard.page import Page, ask_all
 from app.dashboard.pages.analyses.listed import API
-from app.dashboard.shapes.analyses import Report, dollars, say, sum_up
+from app.dashboard.shapes.analyses import Report, caution, dollars, figure, say, sum_up
 from app.dashboard.shapes.job_rows import JobRow
 from app.deps import needs
 
@@ -33,6 +33,8 @@ async def show_analysis(page: Page, job_id: JobId) -> Response:
         whole=sum_up(row.result),
         models=found["models"],
         key=uuid4().hex,
+        caution=caution,
         dollars=dollars,
+        figure=figure,
         say=say,
     )

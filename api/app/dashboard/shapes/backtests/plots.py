@@ -100,8 +100,8 @@ def build_times(days: Sequence[str]) -> list[TimeMark]:
     last = max(1, len(dates) - 1)
     marks = [TimeMark(round(100 * n / last, 2), dates[n].strftime(form), "middle") for n in chosen]
     # The first and the last day have a place of their own at the edges.
-    inner = [mark for mark in marks if 12 <= mark.x <= 86]
     edges = (dates[0].strftime(form), dates[-1].strftime("%Y-%m"))
+    inner = [mark for mark in marks if 19 <= mark.x <= 80 and mark.label not in edges]
     return [TimeMark(0.0, edges[0], "start"), *inner, TimeMark(100.0, edges[1], "end")]
 
 

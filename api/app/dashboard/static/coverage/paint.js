@@ -106,7 +106,9 @@ const drawBars = (g, map, layout) => {
   const last = bySession.length - 1;
   const newest = map.words.newest.replace('{n}', number(bySession[last]));
   const wide = g.measureText(newest).width;
-  g.fillText(newest, layout.left + layout.width, layout.top - 14 - (peak ? (bySession[last] / peak) * 36 : 0));
+  // Above all bars that it covers, not only the last.
+  const covered = Math.max(...bySession.slice(-Math.ceil((wide + 4) / layout.column)));
+  g.fillText(newest, layout.left + layout.width, layout.top - 14 - (peak ? (covered / peak) * 36 : 0));
   const at = bySession.indexOf(peak);
   if (!peak || layout.left + at * layout.column > layout.left + layout.width - wide - 60) return;
   const half = g.measureText(`00/00: ${number(peak)}`).width / 2;
