@@ -1,7 +1,7 @@
 """Bars of many symbols are those of each symbol, whichever store reads them, and however they are encoded."""
 
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import date, datetime
 from pathlib import Path
 
@@ -52,7 +52,7 @@ async def test_a_span_without_bars_has_no_part(store: BarStore, start: datetime,
 
 
 async def encode(form: Format, *parts: pl.DataFrame) -> bytes:
-    async def give() -> AsyncIterator[pl.DataFrame]:
+    async def give() -> AsyncGenerator[pl.DataFrame]:
         for part in parts:
             yield part
 
