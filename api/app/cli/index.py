@@ -110,7 +110,7 @@ INDEX: Mapping[str, Entry] = {
     "actions": Entry(
         "app.cli.data.actions:app", "Splits, dividends and other corporate actions: list, confirm, reject and add them."
     ),
-    "symbols": Entry("app.cli.data.symbols:app", "Import symbol lists, and show when a symbol was listed."),
+    "symbols": Entry("app.cli.data.symbols:app", "Find symbols, import their lists, and show when one was listed."),
     "token": Entry(
         "app.cli.commands.tokens:app",
         "Make, list, rotate and revoke tokens and webhook secrets. Values of settings are read from stdin.",

@@ -15,7 +15,7 @@ from batch.kit.clock import Clock
 from batch.market.calendar import JST
 from batch.market.history import load_history
 from batch.market.listing import Market
-from batch.market.reference import list_listings, list_sessions
+from batch.market.reference import list_listings, list_sessions, search_listings
 from batch.market.universe import Universe, load_universe
 
 _MOST_CALENDAR_DAYS = 3_660
@@ -39,10 +39,7 @@ class ReferenceTables:
         session = query.session or self._today()
         markets = [query.market] if query.market else [market for market in Market if market.is_tse]
         universes = [self._load(market, session, query.as_of) for market in markets]
-        rows = self._list(universes, query.as_of)
-        for word in query.q.lower().split():
-            within = pl.concat_str("symbol", "name", separator=" ").str.to_lowercase()
-            rows = rows.filter(within.str.contains(word, literal=True))
+        rows = search_listings(self._list(universes, query.as_of), query.q)
         if place:
             rows = rows.filter(pl.col("symbol") > place[0])
         page = rows.head(query.limit)

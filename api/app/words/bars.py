@@ -80,6 +80,11 @@ BAR_WORDS: dict[str, Pair] = {
         "データ提供元：{source}（生成したデータで、実際の相場ではありません）",
     ),
     "source": ("source: {source}", "データ提供元：{source}"),
+    "no_listing": (
+        "no listed symbol has {text} in its code, name or sector",
+        "コード、名前、業種に {text} を含む銘柄はありません",
+    ),
+    "more_listings": ("{left:,} more; --limit shows them", "ほかに{left:,}件あります。--limit で表示できます"),
     "never_listed": (
         "no list names {symbol}; import JPX's list of another date: kaboom symbols import data_j.xls",
         "{symbol} はどの一覧にもありません。別の日付の一覧を取り込むには：kaboom symbols import data_j.xls",

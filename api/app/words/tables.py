@@ -84,6 +84,8 @@ HEADERS: dict[str, Pair] = {
     "run": ("run", "回"),
     "seen (JST)": ("seen (JST)", "最終報告（JST）"),
     "seconds": ("seconds", "秒"),
+    "sector33": ("sector", "業種"),
+    "scale": ("scale", "規模区分"),
     "session": ("session", "立会日"),
     "sessions": ("sessions", "立会日"),
     "settled": ("settled", "処理済み"),

@@ -1,5 +1,6 @@
 """Listings and sessions as polars frames."""
 
+import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any
@@ -50,6 +51,15 @@ def list_listings(universes: Iterable[Universe], history: ListingHistory) -> pl.
         for listing in universe.listings
     ]
     return pl.DataFrame(rows, schema=_LISTING, orient="row").sort("symbol")
+
+
+def search_listings(listings: pl.DataFrame, text: str) -> pl.DataFrame:
+    """Return the listings that hold each word of a text in their symbol, name or sector, in any width and case."""
+    fields = ("symbol", "name", "sector33", "sector33_en")
+    within = pl.concat_str(*fields, separator=" ", ignore_nulls=True).str.normalize("NFKC").str.to_lowercase()
+    for word in unicodedata.normalize("NFKC", text).lower().split():
+        listings = listings.filter(within.str.contains(word, literal=True))
+    return listings
 
 
 def list_sessions(first: date, last: date) -> pl.DataFrame:

@@ -1,9 +1,10 @@
-"""`kaboom symbols`: import lists of listed symbols, and show the history of a symbol."""
+"""`kaboom symbols`: find symbols, import lists of them, and show the history of one."""
 
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import orjson
 import typer
 from rich.table import Table
 
@@ -13,8 +14,12 @@ from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
 from app.settings import load_settings
 from app.words.speaker import Speaker
+from batch.kit.clock import utc_now
+from batch.market.calendar import JST
+from batch.market.listing import Market
 from batch.market.master import MOST_LOST_PERCENT
 from batch.market.symbol import parse_symbol
+from batch.market.universe import load_universe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +33,9 @@ MostLost = Annotated[
     ),
 ]
 
-app = typer.Typer(help="Import symbol lists, and show when a symbol was listed.", no_args_is_help=True)
+app = typer.Typer(help="Find symbols, import their lists, and show when one was listed.", no_args_is_help=True)
 
+_FOUND = ("symbol", "name", "market", "sector33", "scale")
 _SPAN = ("market", "name", "came_after", "first_seen", "last_seen", "left_by", "moved_to", "renamed_to", "renamed_from")
 
 
@@ -54,6 +60,40 @@ def import_file(
     for kind, found in report.changes.to_json().items():
         session.show(f"{kind:<14} {found['count']:>6,}")
     session.say("imported", count=sum(report.counts.values()), as_of=report.snapshot.as_of, path=report.path)
+
+
+@app.command("search")
+def search(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="words of a symbol, name or sector, such as トヨタ")],
+    limit: Annotated[int, typer.Option(help="most rows", min=1)] = 20,
+    as_of: AsOf = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Find listed symbols by code, name or sector, by today's lists."""
+    from batch.market.history import load_history  # noqa: PLC0415  the lists, which other commands do without
+    from batch.market.reference import list_listings, search_listings  # noqa: PLC0415  polars
+
+    session: Session = context.obj.with_json(json)
+    known_at, folder = parse_as_of(as_of), load_settings().symbols_dir
+    today = (known_at or utc_now()).astimezone(JST).date()
+    tse = [market for market in Market if market.is_tse]
+    universes = [load_universe(market, today, imported_dir=folder, known_at=known_at) for market in tse]
+    found = search_listings(list_listings(universes, load_history(folder, known_at=known_at)), text)
+    if session.is_json:
+        # Dates are written as text.
+        session.print_json({"items": orjson.loads(found.head(limit).write_json()), "total": found.height})
+        return
+    if not found.height:
+        session.say("no_listing", text=text)
+        return
+    table = new_table(session.words, *_FOUND, whole={"symbol", "market"})
+    for row in found.head(limit).iter_rows(named=True):
+        add_row(table, *(str(row[name] or "") for name in _FOUND))
+    session.show(table)
+    if found.height > limit:
+        session.say("more_listings", left=found.height - limit)
 
 
 @app.command("history")

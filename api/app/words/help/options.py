@@ -119,6 +119,8 @@ OPTION_HELP: dict[str, str] = {
     "session, YYYY-MM-DD, included (default: all held sessions)": "立会日（YYYY-MM-DD、この日を含む、既定：保存済みのすべて）",
     "format of the files in a folder: parquet, csv or arrow": "フォルダーに置くファイルの形式：parquet、csv、arrow",
     "prices adjusted for splits (default: raw, as traded)": "株式分割を調整した価格（既定：未調整）",
+    "words of a symbol, name or sector, such as トヨタ": "コード、名前、業種に含まれる語（例：トヨタ）",
+    "most rows": "表示する行数の上限",
     "such as jquants or yahoo": "jquants、yahoo など",
     "whose bars are asked for": "足を問い合わせる銘柄",
     "prices adjusted for splits and cash dividends": "株式分割と配当を調整した価格（配当込み）",

@@ -55,3 +55,21 @@ def test_the_history_is_a_table_for_people(imported: Kaboom) -> None:
     assert "1301" in done.out.splitlines()[1]
     assert "no list names 9999" in imported("symbols", "history", "9999").err
     assert imported("symbols", "history", "../etc").code == 2
+
+
+@pytest.mark.parametrize("text", ["ﾄﾖﾀ 自動車", "\uff17\uff12\uff10\uff13", "トヨタ自 TRANSPORTATION"])
+def test_symbols_are_found_in_any_width_and_case(kaboom: Kaboom, text: str) -> None:
+    done = kaboom("symbols", "search", text)
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-1].split()[:3] == ["7203", "トヨタ自動車", "TSE_PRIME"]
+
+
+def test_few_of_many_found_symbols_are_shown(kaboom: Kaboom) -> None:
+    done = kaboom("symbols", "search", "銀行業", "--limit", "3")
+    assert len(done.out.splitlines()) == 4
+    found: Any = kaboom("symbols", "search", "銀行業", "--limit", "3", "--json").json
+    assert [len(found["items"]), found["items"][0]["sector33"]] == [3, "銀行業"]
+    assert f"{found['total'] - 3} more" in done.err
+    nothing = kaboom("symbols", "search", "ハレー彗星")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert "no listed symbol has ハレー彗星" in nothing.err
