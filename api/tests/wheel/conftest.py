@@ -26,13 +26,20 @@ class Installed:
     folder: Path
 
     def run(self, *arguments: str, timeout_s: float = 60) -> Command:
-        """Run `kaboom` in an empty folder."""
+        """Run `kaboom` in a folder that is empty at first."""
+        return self._run("kaboom", *arguments, timeout_s=timeout_s)
+
+    def run_python(self, code: str) -> Command:
+        """Run some Python there."""
+        return self._run("python", "-c", code, timeout_s=60)
+
+    def _run(self, *arguments: str, timeout_s: float) -> Command:
         work = self.folder / "work"
         work.mkdir(exist_ok=True)
         env = clean_environment(HOME=str(self.folder), PATH=f"{self.folder}/env/bin:{os.defpath}")
         env.pop("PYTHONPATH", None)
         done = subprocess.run(
-            ["kaboom", *arguments], env=env, cwd=work, capture_output=True, text=True, timeout=timeout_s, check=False,
+            arguments, env=env, cwd=work, capture_output=True, text=True, timeout=timeout_s, check=False,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         return Command(done.returncode, done.stdout, done.stderr)

@@ -35,6 +35,20 @@ def test_demo_runs_from_the_installed_wheel(installed: Installed) -> None:
     assert (installed.folder / "work/.kaboom").is_dir()
 
 
+def test_the_client_reads_what_the_demo_left(installed: Installed) -> None:
+    # After the demo, which has stopped: without a server, from the data folder.
+    code = """
+import sys, kaboom
+assert not {"polars", "numpy", "fastapi", "sqlalchemy"} & sys.modules.keys(), "an import of kaboom is light"
+kb = kaboom.connect()
+days = kb.bars("7203", "1d")
+minutes = kb.bars(market="TSE_PRIME", interval="1m")
+print(days.height > 200, minutes["symbol"].n_unique() > 1500, kb.universe("TSE_PRIME").height > 1600)
+"""
+    done = installed.run_python(code)
+    assert (done.code, done.out.split()) == (0, ["True"] * 3), f"{done.out}\n{done.err}"
+
+
 def test_help_lists_the_commands(installed: Installed) -> None:
     done = installed.run("--help")
     assert (done.code, done.err) == (0, "")
