@@ -9,7 +9,7 @@ from tests.deploy.terraform.hcl import as_names, load_module
 from tests.deploy.terraform.policies import find_faults, shared_names
 from tests.deploy.terraform.tree import ENVIRONMENTS, TERRAFORM, Plant
 
-_IDENTITIES, _KABOOM, _SECRETS = "modules/identities/main.tf", "modules/kaboom/main.tf", "modules/secrets/main.tf"
+_IDENTITIES, _KABOOM, _SECRETS = "modules/identities/main.tf", "main.tf", "modules/secrets/main.tf"
 _REDIS, _FEDERATION, _RUN = "modules/redis/main.tf", "modules/federation/main.tf", "modules/run/services.tf"
 
 # Each with a part of what must be said about it.
@@ -123,7 +123,7 @@ def test_a_planted_fault_is_found(name: str, tmp_path: Path) -> None:
 
 
 def test_staging_does_not_take_the_branch_of_production(tmp_path: Path) -> None:
-    plant = Plant("envs/staging/main.tf", '["refs/heads/staging"]', '["refs/heads/main"]')
+    plant = Plant("staging.tfvars", '["refs/heads/staging"]', '["refs/heads/main"]')
     faults = faults_of(plant, tmp_path, "staging")
     assert [fault for fault in faults if "takes the branch of production" in fault]
 
@@ -133,7 +133,7 @@ def test_the_environments_share_no_name() -> None:
 
 
 def test_a_shared_name_is_found(tmp_path: Path) -> None:
-    plant = Plant("envs/staging/variables.tf", '"redis-asia-northeast1-staging"', '"redis-asia-northeast1"')
+    plant = Plant("staging.tfvars", '"redis-asia-northeast1-staging"', '"redis-asia-northeast1"')
     (expanded := tmp_path / "expanded").mkdir()
     staging = build("staging", expanded, terraform=plant.into(tmp_path))
     assert shared_names(environment("production"), staging) == {("google_redis_instance", "redis-asia-northeast1")}

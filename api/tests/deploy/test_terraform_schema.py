@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.terraform.provider_schema import load_schema
-from tests.deploy.terraform.tree import Plant, find_faults, load_modules
+from tests.deploy.terraform.tree import TERRAFORM, Plant, find_faults, load_modules
 
 # Each with a part of what must be said about it, and of nothing else.
 PLANTS = {
@@ -74,27 +74,27 @@ PLANTS = {
         "google_redis_instance has no attribute hostname",
     ),
     "local not declared": (
-        Plant("modules/kaboom/main.tf", "api_host    = local.api_host", "api_host    = local.host_of_api"),
+        Plant("main.tf", "api_host   = local.api_host", "api_host   = local.host_of_api"),
         "local.host_of_api is not declared",
     ),
     "module input that nobody takes": (
-        Plant("modules/kaboom/main.tf", "persistence    = var.redis.p", "snapshots      = var.redis.p"),
+        Plant("main.tf", "persistence    = var.redis.p", "snapshots      = var.redis.p"),
         "there is no variable snapshots",
     ),
     "module input left out": (
-        Plant("envs/staging/main.tf", "  network            = var.network\n", ""),
-        "the variable network is required",
+        Plant("main.tf", "  memory_size_gb = var.redis.memory_size_gb\n", ""),
+        "the variable memory_size_gb is required",
     ),
     "module input of another type": (
-        Plant("envs/staging/main.tf", '["refs/heads/staging"]', '"refs/heads/staging"'),
+        Plant("main.tf", "  refs           = var.refs\n", '  refs           = "main"\n'),
         "the variable refs is a list, not a string",
     ),
     "module output that there is not": (
-        Plant("modules/kaboom/outputs.tf", "module.federation.provider", "module.federation.providers"),
+        Plant("outputs.tf", "module.federation.provider", "module.federation.providers"),
         "there is no output providers",
     ),
     "module output that nobody uses": (
-        Plant("modules/kaboom/outputs.tf", "module.federation.provider", "local.suffix"),
+        Plant("outputs.tf", "module.federation.provider", "local.suffix"),
         "federation: nobody uses the output provider",
     ),
     "each without for_each": (
@@ -106,7 +106,7 @@ PLANTS = {
         "readfile() is no function",
     ),
     "provider of another major version": (
-        Plant("envs/production/main.tf", '"~> 8.7"', '"~> 7.0"'),
+        Plant("versions.tf", '"~> 8.7"', '"~> 7.0"'),
         "is not hashicorp/google ~> 8.7",
     ),
     "= out of its column": (
@@ -147,5 +147,10 @@ def test_the_schema_is_whole() -> None:
 
 def test_every_module_is_called_and_holds_something() -> None:
     modules = load_modules()
-    assert {folder.name for folder in modules if folder.parent.name == "envs"} == {"staging", "production"}
+    assert {folder.name for folder in modules if folder.parent.name != "modules"} == {"terraform"}
     assert sum(1 for module in modules.values() for _ in module.all("resource")) > 25
+
+
+def test_variables_and_outputs_stay_few() -> None:
+    files = [path for name in ("variables.tf", "outputs.tf") for path in TERRAFORM.rglob(name)]
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 450

@@ -26,7 +26,7 @@ REPORT = {
 }  # fmt: skip
 
 TABLE = "docs/operations/secrets.md"
-TERRAFORM = "infra/terraform/modules/kaboom/secrets.tf"
+TERRAFORM = "infra/terraform/secrets.tf"
 VERSIONS = "infra/deploy/variables"
 #: Each of these gets all secrets, as specified.
 SERVICES = ("api/api-service.yaml", "api/celery-worker-service.yaml", "api/celery-worker-pool.yaml")

@@ -9,6 +9,17 @@ from typing import Any
 
 import tfparse
 
+from tests.fixtures.repo.repository import ROOT
+
+#: What infra/bootstrap.sh writes into ENVIRONMENT.project.tfvars.
+_PROJECT = """
+project_id           = "kaboom-472705"
+project_number       = "657734233816"
+github_repository    = "me/kaboom"
+github_repository_id = "123456789"
+alert_emails         = ["oncall@example.com"]
+"""
+
 type Values = dict[str, Any]
 
 
@@ -39,20 +50,18 @@ class Environment:
 
 
 def expand(terraform: Path, alerts: Path, name: str, folder: Path, *, variables: str = "") -> Environment:
-    """Return an environment of a Terraform tree, with the values of its example file and further ones.
+    """Return an environment of a Terraform tree, with its own values, those of a project, and further ones.
 
-    tfparse sees nothing above the folder that it is given: the environment becomes the root there, with the modules
-    below it as they lie in the repository.
+    tfparse sees nothing above the folder that it is given: what lies there is copied below it.
     """
-    shutil.copytree(terraform / "modules", folder / "infra/terraform/modules")
-    (folder / "infra/alerts").mkdir()
-    shutil.copy(alerts, folder / "infra/alerts/kaboom.rules.yaml")
-    source = terraform / "envs" / name
-    for path in source.glob("*.tf"):
-        text = path.read_text(encoding="utf-8").replace('"../../modules/', '"./infra/terraform/modules/')
+    shutil.copytree(terraform / "modules", folder / "modules")
+    shutil.copy(alerts, folder / "kaboom.rules.yaml")
+    shutil.copy(ROOT / "infra/deploy/variables", folder / "variables")
+    for path in terraform.glob("*.tf"):
+        text = re.sub(r"\$\{path\.module\}/\.\./\w+/", "${path.module}/", path.read_text(encoding="utf-8"))
         (folder / path.name).write_text(text, encoding="utf-8")
-    example = (source / "terraform.tfvars.example").read_text(encoding="utf-8")
-    (folder / "all.tfvars").write_text(f"{example}\n{variables}\n", encoding="utf-8")
+    own = (terraform / f"{name}.tfvars").read_text(encoding="utf-8")
+    (folder / "all.tfvars").write_text(f"{own}\n{_PROJECT}\n{variables}\n", encoding="utf-8")
     parsed = tfparse.load_from_path(str(folder), stop_on_hcl_error=True, vars_paths=["all.tfvars"])
     found = [Resource(t, row["__tfmeta"]["path"], _plain(row)) for t, rows in parsed.items() for row in rows]
     resources = [r for r in found if r.type.startswith("google_")]

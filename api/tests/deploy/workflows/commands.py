@@ -21,6 +21,8 @@ class Command:
         return self.flags.get(name, ("",))[-1]
 
 
+#: Any number of arguments.
+ANY = -1
 #: Verb → how many arguments it takes, and its flags; a flag that ends in = takes a value.
 #: gcloud: https://docs.cloud.google.com/sdk/gcloud/reference/run/services/update-traffic and the pages beside it.
 #: docker: https://docs.docker.com/reference/cli/docker/buildx/build/
@@ -49,18 +51,18 @@ KNOWN: Mapping[str, tuple[int, str]] = {
 }
 
 
-def read(argv: Sequence[str]) -> Command:
+def read(argv: Sequence[str], known: Mapping[str, tuple[int, str]] = KNOWN) -> Command:
     """Read a command line, the program's name first; raise UsageError where it is not known."""
-    verb = next((v for v in KNOWN if list(argv[: len(v.split())]) == v.split()), "")
+    verb = next((v for v in known if list(argv[: len(v.split())]) == v.split()), "")
     if not verb:
         raise UsageError(f"invalid choice: {' '.join(argv)}")
-    wanted, spelled = KNOWN[verb]
+    wanted, spelled = known[verb]
     flags: dict[str, tuple[str, ...]] = {}
     arguments: list[str] = []
     rest = list(argv[len(verb.split()) :])
     while rest:
         word = rest.pop(0)
-        if not word.startswith("-"):
+        if not word.startswith("-") or word == "-":
             arguments.append(word)
             continue
         name, sign, value = word.partition("=")
@@ -72,6 +74,6 @@ def read(argv: Sequence[str]) -> Command:
                 raise UsageError(f"{name} expects a value")
             value = rest.pop(0)
         flags[name] = (*flags.get(name, ()), value)
-    if len(arguments) != wanted:
+    if len(arguments) != wanted and wanted != ANY:
         raise UsageError(f"{verb} takes {wanted} arguments, got {arguments}")
     return Command(verb, tuple(arguments), flags)

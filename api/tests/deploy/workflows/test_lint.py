@@ -64,7 +64,9 @@ def test_dependabot_has_no_fault(checker: Checker) -> None:
     assert checker(ROOT / ".github/dependabot.yml") == ""
 
 
-@pytest.mark.parametrize("script", sorted((ROOT / "infra/deploy").glob("*.sh")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "script", [ROOT / "infra/bootstrap.sh", *sorted((ROOT / "infra/deploy").glob("*.sh"))], ids=lambda path: path.name
+)
 def test_a_script_has_no_fault(script: Path) -> None:
     assert shellcheck(script) == ""
     assert script.stat().st_mode & 0o111

@@ -5,17 +5,20 @@ import os
 import socketserver
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from tests.deploy.workflows.cloud import Cloud, CloudError
-from tests.deploy.workflows.tools import Tools
 from tests.fixtures.servers.http_servers import Request, Response, serving
 
 PROGRAMS = ("gcloud", "docker", "cosign", "syft")
-#: Asks with NULs between: how many arguments, the program, the arguments, what tools look at of the environment.
+#: Asks with NULs between: how many arguments, the program, the arguments, what tools look at of the environment, and
+#: what it is given to read where an argument says so.
 _CLIENT = """#!/usr/bin/env bash
+STDIN=''
+for word in "$@"; do case $word in - | *=-) STDIN=$(cat) ;; esac; done
 exec 3<>/dev/tcp/127.0.0.1/{port}
 printf '%s\\0' "$#" "${{0##*/}}" "$@" {env} >&3
 IFS= read -r -d '' code <&3; IFS= read -r -d '' out <&3; IFS= read -r -d '' err <&3
@@ -23,11 +26,18 @@ printf '%s' "$out"
 printf '%s' "$err" >&2
 exit "$code"
 """
-_ENV = ("CLOUDSDK_CORE_PROJECT", "CLOUDSDK_RUN_REGION", "ACTIONS_ID_TOKEN_REQUEST_URL")
+_ENV = ("CLOUDSDK_CORE_PROJECT", "CLOUDSDK_RUN_REGION", "ACTIONS_ID_TOKEN_REQUEST_URL", "STDIN")
+
+
+class Runs(Protocol):
+    """What plays the programs."""
+
+    def run(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, str]:
+        """Return the exit code of a command line, its stdout and its stderr."""
 
 
 @contextmanager
-def on_path(tools: Tools, folder: Path) -> Iterator[Path]:
+def on_path(tools: Runs, folder: Path, programs: Sequence[str] = PROGRAMS) -> Iterator[Path]:
     """Make a folder of programs that do what the tools say."""
 
     class Handler(socketserver.StreamRequestHandler):
@@ -44,7 +54,7 @@ def on_path(tools: Tools, folder: Path) -> Iterator[Path]:
         thread.start()
         folder.mkdir()
         env = " ".join(f'"${name}"' for name in _ENV)
-        for name in PROGRAMS:
+        for name in programs:
             program = folder / name
             program.write_text(_CLIENT.format(port=server.server_address[1], env=env), encoding="utf-8")
             program.chmod(program.stat().st_mode | stat.S_IXUSR)

@@ -9,7 +9,7 @@ resource "google_logging_metric" "worker_errors" {
     "severity>=ERROR",
     "(${join(" OR ", [
       "(resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"${var.worker}\")",
-      "(resource.type=\"cloud_run_worker_pool\" AND resource.labels.worker_pool_name=\"${var.worker_pool}\")",
+      "(resource.type=\"cloud_run_worker_pool\" AND resource.labels.worker_pool_name=\"${var.worker}\")",
     ])})",
   ])
 

@@ -13,12 +13,7 @@ variable "api_host" {
 }
 
 variable "worker" {
-  description = "The name of the worker's service."
-  type        = string
-}
-
-variable "worker_pool" {
-  description = "The name that the worker's pool has or would have."
+  description = "The name of the worker's service, or of its pool."
   type        = string
 }
 

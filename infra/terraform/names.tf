@@ -13,7 +13,7 @@ locals {
   repositories   = { for key in ["api", "worker"] : key => "kaboom-${key}${local.suffix}" }
 
   # Of what manifests and scaler are filled in with, what has a value of its own.
-  defaults = { for pair in regexall("(?m)^([A-Z_]+)=(.*)$", file("${path.module}/../../../deploy/variables")) : pair[0] => pair[1] }
+  defaults = { for pair in regexall("(?m)^([A-Z_]+)=(.*)$", file("${path.module}/../deploy/variables")) : pair[0] => pair[1] }
 
   # What Cloud Run answers at: the name of the service and the number of the project.
   api_host = "${local.api_service}-${var.project_number}.${var.region}.run.app"

@@ -29,7 +29,7 @@ locals {
 }
 
 module "secrets" {
-  source = "../secrets"
+  source = "./modules/secrets"
 
   project_id = var.project_id
   prefix     = local.secret_prefix

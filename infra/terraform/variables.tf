@@ -12,12 +12,14 @@ variable "project_number" {
 }
 
 variable "region" {
-  type = string
+  type    = string
+  default = "asia-northeast1"
 }
 
 variable "network" {
   description = "The VPC network of Memorystore and of what reaches it."
   type        = string
+  default     = "default"
 }
 
 variable "connector" {

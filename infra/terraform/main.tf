@@ -1,7 +1,7 @@
 # One environment of Kaboom, whole.
 
 module "identities" {
-  source = "../identities"
+  source = "./modules/identities"
 
   project_id = var.project_id
   suffix     = local.suffix
@@ -9,7 +9,7 @@ module "identities" {
 }
 
 module "federation" {
-  source = "../federation"
+  source = "./modules/federation"
 
   project_id     = var.project_id
   project_number = var.project_number
@@ -26,7 +26,7 @@ module "federation" {
 }
 
 module "registry" {
-  source = "../registry"
+  source = "./modules/registry"
 
   project_id   = var.project_id
   region       = var.region
@@ -36,7 +36,7 @@ module "registry" {
 }
 
 module "network" {
-  source = "../network"
+  source = "./modules/network"
 
   project_id = var.project_id
   region     = var.region
@@ -46,7 +46,7 @@ module "network" {
 }
 
 module "redis" {
-  source = "../redis"
+  source = "./modules/redis"
 
   project_id     = var.project_id
   region         = var.region
@@ -57,7 +57,7 @@ module "redis" {
 }
 
 module "run" {
-  source = "../run"
+  source = "./modules/run"
 
   project_id = var.project_id
   region     = var.region
@@ -85,7 +85,7 @@ module "run" {
 }
 
 module "scheduler" {
-  source = "../scheduler"
+  source = "./modules/scheduler"
 
   project_id = var.project_id
   region     = var.region
@@ -97,31 +97,30 @@ module "scheduler" {
 }
 
 module "alerts" {
-  source = "../alerts"
+  source = "./modules/alerts"
 
   project_id = var.project_id
   suffix     = local.suffix
-  rules_file = "${path.module}/../../../alerts/kaboom.rules.yaml"
+  rules_file = "${path.module}/../alerts/kaboom.rules.yaml"
   services   = [local.api_service, local.worker_service]
   emails     = var.alert_emails
   channels   = var.alert_channels
 }
 
 module "monitoring" {
-  source = "../monitoring"
+  source = "./modules/monitoring"
 
-  project_id  = var.project_id
-  api         = local.api_service
-  api_host    = local.api_host
-  worker      = local.worker_service
-  worker_pool = local.worker_service
-  redis       = var.redis.name
-  dashboard   = "Kaboom: ${var.environment}"
-  channels    = module.alerts.channels
+  project_id = var.project_id
+  api        = local.api_service
+  api_host   = local.api_host
+  worker     = local.worker_service
+  redis      = var.redis.name
+  dashboard  = "Kaboom: ${var.environment}"
+  channels   = module.alerts.channels
 }
 
 module "scaler" {
-  source = "../scaler"
+  source = "./modules/scaler"
   count  = var.worker_pool ? 1 : 0
 
   project_id     = var.project_id

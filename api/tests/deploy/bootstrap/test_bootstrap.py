@@ -1,0 +1,195 @@
+"""infra/bootstrap.sh makes an environment from nothing, goes on after an error, and changes nothing twice."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.bootstrap.project import PROJECT, Project
+from tests.deploy.workflows.toolbox import on_path
+from tests.fixtures.repo.repository import ROOT, load_text
+from tests.fixtures.repo.secret_names import FILES, kept_variables
+
+SCRIPT, PAGE = "infra/bootstrap.sh", "docs/operations/deploy.md"
+VALUES = {
+    "ALERT_EMAIL": "oncall@example.com",
+    "DATABASE_URL": "postgresql://kaboom_a:p@10.0.0.5/kaboom",
+    "INFLUXDB_HOST": "https://influx.example.com",
+    "INFLUXDB_TOKEN": "token",
+    "INFLUXDB_ORG": "kaboom",
+}
+
+
+def copy(folder: Path) -> Path:
+    """Return a copy of what the script uses, in which it may write."""
+    shutil.copytree(ROOT / "infra", folder / "clone/infra")
+    return folder / "clone"
+
+
+def bootstrap(
+    project: Project, *arguments: str, values: Mapping[str, str] = VALUES
+) -> "subprocess.CompletedProcess[str]":
+    """Run the script with fakes of gcloud, gh and terraform before all other programs."""
+    programs = project.root / f"bin{len(list(project.root.glob('bin*')))}"
+    with on_path(project, programs, ("gcloud", "gh", "terraform")) as path:
+        env = {"PATH": f"{path}{os.pathsep}{os.environ['PATH']}", "HOME": str(project.root), **values}
+        argv = [str(project.root / SCRIPT), *(arguments or (PROJECT, "production"))]
+        return subprocess.run(
+            argv, env=env, capture_output=True, text=True, check=False, timeout=120, stdin=subprocess.DEVNULL
+        )
+
+
+def made_of(project: Project) -> tuple[object, ...]:
+    """Return what there is, the values of generated secrets left out."""
+    return (project.apis, project.made, project.grants, {n: len(v) for n, v in project.secrets.items()},
+            project.variables, project.applied)  # fmt: skip
+
+
+def is_whole(project: Project, environment: str = "production") -> None:
+    """Fail unless an environment has all that a release needs."""
+    suffix, prefix = ("", "") if environment == "production" else ("-staging", "staging-")
+    assert project.applied == environment
+    assert set(project.secrets) == {f"{prefix}{name}" for name in (*kept_variables(), *FILES)}
+    assert {len(versions) for versions in project.secrets.values()} == {1}
+    url = "rediss://:auth-string@10.0.0.3:6378/0?ssl_ca_certs=/etc/kaboom/redis/ca.pem&ssl_check_hostname=false"
+    assert project.secrets[f"{prefix}redis-url"] == [url]
+    assert project.secrets[f"{prefix}database-url"] == [VALUES["DATABASE_URL"]]
+    assert project.secrets[f"{prefix}webhook-secret"][0].startswith("whsec_")
+    assert project.variables[environment, "PROVIDER"] == "synthetic"
+    assert project.variables[environment, "PROJECT_ID"] == PROJECT
+    account = f"kaboom-terraform{suffix}@{PROJECT}.iam.gserviceaccount.com"
+    assert project.variables[f"terraform-{environment}", "TERRAFORM_ACCOUNT"] == account
+    assert {role for _, role, _ in project.grants} == {"roles/owner", "roles/iam.workloadIdentityUser"}
+    assert f"branch of {environment}: {'main' if environment == 'production' else 'release/*'}" in project.made
+    assert f"branch of terraform-{environment}: main" in project.made
+
+
+def make_twice(project: Project) -> None:
+    """Fail unless the script makes an environment, and changes nothing where it runs again."""
+    done = bootstrap(project)
+    assert done.returncode == 0, done.stderr
+    is_whole(project)
+    before = made_of(project)
+    again = bootstrap(project)
+    assert again.returncode == 0, again.stderr
+    assert made_of(project) == before
+
+
+def test_an_environment_is_made_from_nothing_and_changed_by_nothing(tmp_path: Path) -> None:
+    make_twice(Project(copy(tmp_path)))
+
+
+def test_staging_has_its_own_names(tmp_path: Path) -> None:
+    project = Project(copy(tmp_path))
+    done = bootstrap(project, PROJECT, "staging")
+    assert done.returncode == 0, done.stderr
+    is_whole(project, "staging")
+
+
+def test_a_dry_run_changes_nothing_and_says_what_it_would_do(tmp_path: Path) -> None:
+    project = Project(copy(tmp_path))
+    done = bootstrap(project, PROJECT, "production", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert project.journal == []
+    assert not (project.root / "infra/terraform/production.project.tfvars").exists()
+    assert "would run: gcloud services enable" in done.stderr
+    assert "would add a version of database-url" in done.stderr
+
+
+@pytest.mark.parametrize("fails_at", [1, 6, 9, 20, 36])
+def test_it_goes_on_where_it_failed(fails_at: int, tmp_path: Path) -> None:
+    project = Project(copy(tmp_path))
+    project.fails_at = fails_at
+    assert bootstrap(project).returncode != 0
+    done = bootstrap(project)
+    assert done.returncode == 0, done.stderr
+    is_whole(project)
+
+
+def test_a_value_that_only_a_person_knows_is_asked_for(tmp_path: Path) -> None:
+    project = Project(copy(tmp_path))
+    done = bootstrap(project, values={"ALERT_EMAIL": "a@example.com"})
+    assert done.returncode == 1
+    assert "no value yet" in done.stderr
+    assert done.stderr.strip().endswith("database-url influxdb-host influxdb-token influxdb-org")
+    assert bootstrap(project).returncode == 0
+    is_whole(project)
+
+
+def test_another_project_is_not_mixed_with_the_first(tmp_path: Path) -> None:
+    project = Project(copy(tmp_path))
+    path = project.root / "infra/terraform/production.project.tfvars"
+    path.write_text('project_id = "another"\n', encoding="utf-8")
+    done = bootstrap(project)
+    assert done.returncode == 1
+    assert "is of another project" in done.stderr
+    assert project.applied == ""
+
+
+def test_who_has_no_rights_changes_nothing(tmp_path: Path) -> None:
+    project = Project(copy(tmp_path), owner=False)
+    assert "PERMISSION_DENIED" in bootstrap(project).stderr
+    assert made_of(project) == made_of(Project(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("sqladmin.googleapis.com ", ""),
+        ("--public-access-prevention", "--no-public-access"),
+        ("there gcloud storage buckets describe", "true || gcloud storage buckets describe"),
+        ("|| change gcloud storage buckets create", "; change gcloud storage buckets create"),
+        ("--role=roles/owner", "--role=roles/viewer"),
+        (" --condition=None", ""),
+        ("== '$repository_id' &&", "!= '0' &&"),
+        ('change infra/deploy/terraform-init.sh "$environment"\n', ""),
+        ('-var-file="$environment.project.tfvars"', '-var-file="$environment.tfvars"'),
+        ("secret webhook-secret", "secret web-hook-secret"),
+        ("${address%%[[:space:]]*}", "$address"),
+        ("--data-file=- >&2", "--data-file=/dev/null >&2"),
+        ('make_environment "terraform-$environment" main\n', ""),
+        ("--input - <<<", "--field x <<<"),
+    ],
+)  # fmt: skip
+def test_a_planted_fault_is_found(old: str, new: str, tmp_path: Path) -> None:
+    project = Project(copy(tmp_path))
+    path = project.root / SCRIPT
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(" \\\n  " + old, " \\\n  " + new).replace(old, new), encoding="utf-8")
+    with pytest.raises(AssertionError):
+        make_twice(project)
+
+
+def first_day(page: str) -> tuple[list[str], set[str]]:
+    """Return the commands of the page's section "From nothing", and the values that a person has to put in."""
+    (section,) = re.findall(r"^## From nothing\n(.*?)^## ", page, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    code = [line for line in lines if line.strip() and not line.startswith("#")]
+    commands = [part for line in code if not line.startswith("export ") for part in line.split(" && ")]
+    return commands, set(re.findall(r"…|\b[A-Z][A-Z_]+(?==…)|<[a-z-]+>", "\n".join(code))) - {"…"}
+
+
+def test_day_one_is_five_commands_and_eight_values() -> None:
+    commands, values = first_day(load_text(PAGE))
+    assert 3 <= len(commands) <= 5, commands
+    assert {*VALUES} <= values
+    assert len(values) <= 8, values
+    assert any(command.startswith("infra/bootstrap.sh ") for command in commands)
+    assert any(command.startswith("git push") for command in commands)
+
+
+@pytest.mark.parametrize("more", ["gcloud services enable run.googleapis.com", "make x && make y && make z"])
+def test_a_page_that_asks_for_more_is_found(more: str) -> None:
+    page = load_text(PAGE).replace("\ngit commit", f"\n{more}\n{more} again\ngit commit", 1)
+    assert len(first_day(page)[0]) > 5
+
+
+def test_a_page_that_asks_for_more_values_is_found() -> None:
+    page = load_text(PAGE).replace("export ", "export ONE=… TWO=… THREE=… FOUR=…\nexport ", 1)
+    assert len(first_day(page)[1]) > 8

@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# Make an environment of Kaboom in an empty Google Cloud project: infra/bootstrap.sh PROJECT production|staging [--dry-run]
+#
+# Does what is not yet done, step by step, and may be started again at any time: after an error, or after a change of its
+# values. With --dry-run it prints the commands that would change something, and runs none of them. docs/operations/deploy.md
+# names the values, which it takes from its environment. Needs gcloud, gh, terraform, jq and openssl, and the rights of an
+# owner of the project.
+set -euo pipefail
+usage='usage: infra/bootstrap.sh PROJECT production|staging [--dry-run]'
+project=${1:?$usage} environment=${2:?$usage} mode=${3:-}
+case $environment in
+  production) suffix='' prefix='' branches=main ;;
+  staging) suffix=-staging prefix=staging- branches='staging release/*' ;;
+  *) echo "$usage" >&2; exit 2 ;;
+esac
+case $mode in '' | --dry-run) ;; *) echo "$usage" >&2; exit 2 ;; esac
+: "${ALERT_EMAIL:?who gets mail when an alert fires}"
+region=${REGION:-asia-northeast1} bucket=$project-terraform
+cd "$(dirname "$0")/.."
+export CLOUDSDK_CORE_PROJECT=$project CLOUDSDK_CORE_DISABLE_PROMPTS=1
+
+say() { echo "== $*" >&2; }
+# Run what changes something.
+change() {
+  if [ "$mode" = --dry-run ]; then echo "would run: $*" >&2; else "$@" >&2; fi
+}
+# Whether something is there: a command that tells of it succeeds.
+there() { "$@" >/dev/null 2>&1; }
+
+say 'Who this is for'
+number=$(gcloud projects describe "$project" --format='value(projectNumber)')
+repository=$(gh repo view --json nameWithOwner --jq .nameWithOwner)
+repository_id=$(gh api "repos/$repository" --jq .id)
+
+say 'APIs'
+change gcloud services enable artifactregistry.googleapis.com cloudresourcemanager.googleapis.com \
+  cloudscheduler.googleapis.com compute.googleapis.com iam.googleapis.com iamcredentials.googleapis.com \
+  logging.googleapis.com monitoring.googleapis.com parametermanager.googleapis.com redis.googleapis.com \
+  run.googleapis.com secretmanager.googleapis.com servicenetworking.googleapis.com sqladmin.googleapis.com \
+  sts.googleapis.com vpcaccess.googleapis.com
+
+say 'Bucket for the state of Terraform'
+there gcloud storage buckets describe "gs://$bucket" || change gcloud storage buckets create "gs://$bucket" \
+  --location="$region" --uniform-bucket-level-access --public-access-prevention
+change gcloud storage buckets update "gs://$bucket" --versioning
+
+say "Terraform's own account, for terraform.yml"
+account=kaboom-terraform$suffix address=kaboom-terraform$suffix@$project.iam.gserviceaccount.com
+pool=kaboom-terraform$suffix at="projects/$number/locations/global/workloadIdentityPools/kaboom-terraform$suffix"
+there gcloud iam service-accounts describe "$address" ||
+  change gcloud iam service-accounts create "$account" --display-name="Kaboom$suffix: applies Terraform"
+change gcloud projects add-iam-policy-binding "$project" --member="serviceAccount:$address" --role=roles/owner \
+  --condition=None
+there gcloud iam workload-identity-pools describe "$pool" --location=global ||
+  change gcloud iam workload-identity-pools create "$pool" --location=global
+there gcloud iam workload-identity-pools providers describe github --location=global --workload-identity-pool="$pool" ||
+  change gcloud iam workload-identity-pools providers create-oidc github --location=global \
+    --workload-identity-pool="$pool" --issuer-uri=https://token.actions.githubusercontent.com \
+    --attribute-mapping=google.subject=assertion.sub,attribute.environment=assertion.environment \
+    --attribute-condition="assertion.repository_id == '$repository_id' && assertion.ref == 'refs/heads/main'"
+change gcloud iam service-accounts add-iam-policy-binding "$address" --role=roles/iam.workloadIdentityUser \
+  --member="principalSet://iam.googleapis.com/$at/attribute.environment/terraform-$environment"
+
+say 'Terraform'
+values=infra/terraform/$environment.project.tfvars
+if [ ! -f "$values" ]; then
+  printf '%s = "%s"\n' project_id "$project" project_number "$number" region "$region" \
+    github_repository "$repository" github_repository_id "$repository_id" >"$values.new"
+  echo "alert_emails = [\"$ALERT_EMAIL\"]" >>"$values.new"
+  change mv "$values.new" "$values"
+  rm -f "$values.new"
+elif ! grep -q "^project_id *= \"$project\"$" "$values"; then
+  echo "$values is of another project than $project: remove it to start over" >&2
+  exit 1
+fi
+if there git rev-parse --git-dir; then change git add "$values"; fi
+change infra/deploy/terraform-init.sh "$environment"
+change terraform -chdir=infra/terraform apply -var-file="$environment.tfvars" \
+  -var-file="$environment.project.tfvars"
+
+# A value is added once: where a secret has an enabled version, it is left alone.
+secret() {
+  local name=$prefix$1 value=$2
+  if [ -n "$(gcloud secrets versions list "$name" --filter=state=ENABLED --format='value(name)' 2>/dev/null)" ]; then
+    return
+  fi
+  if [ -z "$value" ] && [ "$mode" != --dry-run ]; then lacking="$lacking $1"; return; fi
+  if [ "$mode" = --dry-run ]; then echo "would add a version of $name" >&2; return; fi
+  printf %s "$value" | gcloud secrets versions add "$name" --data-file=- >&2
+}
+
+say 'Values of the secrets'
+lacking=''
+redis() { gcloud redis instances describe "redis-$region$suffix" --region="$region" --format="$1"; }
+if [ "$mode" = --dry-run ]; then redis_url='' ca=''; else
+  address=$(redis 'value(host,port)')
+  auth=$(gcloud redis instances get-auth-string "redis-$region$suffix" --region="$region" --format='value(authString)')
+  # Google separates the two by a tab.
+  redis_url="rediss://:$auth@${address%%[[:space:]]*}:${address##*[[:space:]]}/0"
+  redis_url="$redis_url?ssl_ca_certs=/etc/kaboom/redis/ca.pem&ssl_check_hostname=false"
+  ca=$(redis json | jq -r '.serverCaCerts[].cert')
+fi
+for name in redis-url celery-broker-url celery-result-backend; do secret "$name" "$redis_url"; done
+secret redis-ca "$ca"
+secret database-url "${DATABASE_URL:-}"
+secret influxdb-host "${INFLUXDB_HOST:-}"
+secret influxdb-token "${INFLUXDB_TOKEN:-}"
+secret influxdb-org "${INFLUXDB_ORG:-}"
+secret influxdb-bucket-raw-1m-hot "${INFLUXDB_BUCKET_RAW_1M_HOT:-raw_1m_hot}"
+secret influxdb-bucket-agg-5m "${INFLUXDB_BUCKET_AGG_5M:-agg_5m}"
+secret influxdb-bucket-agg-1d "${INFLUXDB_BUCKET_AGG_1D:-agg_1d}"
+for name in ingest-api-token notification-key jwt-secret-key; do secret "$name" "$(openssl rand -hex 32)"; done
+secret webhook-secret "whsec_$(openssl rand -base64 32)"
+secret supabase-url "${SUPABASE_URL:-unused}"
+secret supabase-anon-key "${SUPABASE_ANON_KEY:-unused}"
+secret openrouter-api-key "${OPENROUTER_API_KEY:-unused}"
+
+say 'Environments and variables on GitHub'
+policy='{"deployment_branch_policy": {"protected_branches": false, "custom_branch_policies": true}}'
+make_environment() {
+  there gh api "repos/$repository/environments/$1" || change gh api --method PUT "repos/$repository/environments/$1" \
+    --input - <<<"$policy"
+  local branch
+  for branch in $2; do
+    gh api "repos/$repository/environments/$1/deployment-branch-policies" --jq '.branch_policies[].name' 2>/dev/null |
+      grep -qxF "$branch" ||
+      change gh api --method POST "repos/$repository/environments/$1/deployment-branch-policies" -f "name=$branch"
+  done
+}
+set -f
+make_environment "$environment" "$branches"
+make_environment "terraform-$environment" main
+variable() { change gh variable set "$2" --env "$1" --body "$3"; }
+variable "terraform-$environment" TERRAFORM_ACCOUNT "kaboom-terraform$suffix@$project.iam.gserviceaccount.com"
+variable "terraform-$environment" TERRAFORM_WIF_PROVIDER "$at/providers/github"
+variable "$environment" PROVIDER "${PROVIDER:-synthetic}"
+if [ "$mode" != --dry-run ]; then
+  terraform -chdir=infra/terraform output -json github_variables | jq -r 'to_entries[] | "\(.key)=\(.value)"' |
+    while IFS='=' read -r name value; do variable "$environment" "$name" "$value" </dev/null; done
+fi
+
+if [ -n "$lacking" ]; then
+  echo "These secrets have no value yet; set it and start this again, or add a version by hand:$lacking" >&2
+  exit 1
+fi
+say "Done. Commit $values, and push: the first release follows."

@@ -1,0 +1,5 @@
+# What is production's own. Whose project it is stands in production.project.tfvars, which infra/bootstrap.sh writes.
+environment = "production"
+refs        = ["refs/heads/main"]
+connector   = { name = "kaboom-vpc-connector-2", cidr = "10.8.0.0/28" }
+redis       = { name = "redis-asia-northeast1", memory_size_gb = 1, persistence = "DISABLED" }
