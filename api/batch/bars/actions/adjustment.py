@@ -23,6 +23,7 @@ from batch.market.source import provider_of
 
 #: The close before a dividend is looked for in so many days: longer than any holiday.
 _LOOK_BACK = timedelta(days=15)
+_CLOSES = pl.Schema({"symbol": pl.String(), "session": pl.Date(), "close": pl.Float64()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +83,16 @@ async def load_adjustment(
 
 
 async def _load_closes(bars: BarReader, series: BarSeries, dividends: pl.DataFrame) -> pl.DataFrame:
-    """Return the raw closes of the sessions around dividends, by symbol and session."""
-    spans = dividends.group_by("symbol").agg(first=pl.col("ex_session").min(), last=pl.col("ex_session").max())
-    read = [
-        bars.read(series, symbol, start=utc_midnight(first - _LOOK_BACK), end=utc_midnight(last))
-        for symbol, first, last in spans.sort("symbol").iter_rows()
-    ]
-    closes = [
-        found.group_by("symbol", session=pl.col("opened_at").dt.date(), maintain_order=True).agg(pl.col("close").last())
-        for found in await asyncio.gather(*read)
-    ]
-    schema = {"symbol": pl.String(), "session": pl.Date(), "close": pl.Float64()}
-    return pl.concat([pl.DataFrame(schema=schema), *closes])
+    """Return raw closes of the sessions before dividends, by symbol and session."""
+    spans = dividends.select("symbol", first=pl.col("ex_session") - _LOOK_BACK, last="ex_session")
+    if not series.interval.is_intraday:
+        # A page holds a year, so that days in between cost nothing; minutes in between would fill the memory.
+        spans = spans.group_by("symbol").agg(pl.col("first").min(), pl.col("last").max())
+    closes = [_read_closes(bars, series, *span) for span in spans.sort("symbol", "first").iter_rows()]
+    return pl.concat([pl.DataFrame(schema=_CLOSES), *await asyncio.gather(*closes)]).unique(["symbol", "session"])
+
+
+async def _read_closes(bars: BarReader, series: BarSeries, symbol: str, first: date, last: date) -> pl.DataFrame:
+    found = await bars.read(series, symbol, start=utc_midnight(first), end=utc_midnight(last))
+    session = pl.col("opened_at").dt.date()
+    return found.group_by("symbol", session=session, maintain_order=True).agg(pl.col("close").last())
