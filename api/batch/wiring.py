@@ -1,30 +1,14 @@
-"""The composition root of the domain: settings to providers, stores and the tools of an ingest."""
+"""The composition root of the domain: settings to providers and the tools of an ingest."""
 
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from batch.bars.actions.influx import InfluxActionStore
-from batch.bars.actions.memory import MemoryActionStore
-from batch.bars.actions.sqlite import SqliteActionStore
-from batch.bars.actions.store import ActionStore
-from batch.bars.influx.layout import InfluxBuckets
-from batch.bars.influx.line_writer import LineWriter
-from batch.bars.influx.refused import RefusedLines
-from batch.bars.influx.sql_reads import build_reads
-from batch.bars.influx.store import InfluxBarStore
-from batch.bars.influx.target import InfluxTarget, build_target
-from batch.bars.influx.wire import InfluxWire
-from batch.bars.memory import MemoryBarStore
-from batch.bars.pages.store import PageBarStore
-from batch.bars.store import BarStore
 from batch.errors import ConfigurationError
-from batch.ingest.request import DEFAULT_CHUNK_SIZE
 from batch.ingest.resolve import Planning
 from batch.ingest.window import IngestTools
 from batch.kit.clock import utc_now
-from batch.kit.http.client import HttpClient
 from batch.kit.redis.client import connect_redis
 from batch.market.history import load_history
 from batch.market.listing import Market
@@ -38,6 +22,7 @@ from batch.providers.limiter.redis import RedisPermitStore
 from batch.providers.registry import check_has_master, get_provider_spec, provider_specs
 from batch.providers.spec import ProviderParts, ProviderSettings
 from batch.settings import BatchSettings
+from batch.stores import build_action_store, build_bar_store
 
 type _Build = Callable[[ProviderParts[ProviderSettings]], BarProvider]
 
@@ -50,67 +35,6 @@ def _load(build: str) -> _Build:
 
 #: Loaded with this module, which a worker imports before it forks: its processes share 27 MB of modules.
 _BUILDERS = {spec.name: _load(spec.build) for spec in provider_specs()}
-
-
-def build_bar_store(settings: BatchSettings, *, points: int = DEFAULT_CHUNK_SIZE) -> BarStore:
-    """Return the bar store of the settings; one for each process and place.
-
-    `points` are the most in one write request, where the store is over a network.
-
-    Raises:
-        ConfigurationError: the settings name a server and not how to reach it.
-
-    """
-    if settings.keeps_bars_in_influxdb:
-        target = influx_target(settings)
-        return _influx_store(target, _influx_buckets(settings), settings.refused_lines_path).with_points(points)
-    if settings.bar_store == "memory":
-        return _memory_store()
-    return _page_store(settings.bars_dir.resolve(), history_days=settings.history_days)
-
-
-def build_action_store(settings: BatchSettings) -> ActionStore:
-    """Return the store of corporate actions, which lies where the bars do.
-
-    Raises:
-        ConfigurationError: the settings name a server and not how to reach it.
-
-    """
-    if settings.keeps_bars_in_influxdb:
-        bars = _influx_store(influx_target(settings), _influx_buckets(settings), settings.refused_lines_path)
-        return InfluxActionStore(bars.writer, settings.influxdb_bucket_agg_1d)
-    if settings.bar_store == "memory":
-        return _memory_actions()
-    return SqliteActionStore(settings.bars_dir.resolve())
-
-
-def describe_bar_store(settings: BatchSettings) -> str:
-    """Return where bars are kept, for people; holds no secret.
-
-    Raises:
-        ConfigurationError: the settings name a server and not how to reach it.
-
-    """
-    if settings.keeps_bars_in_influxdb:
-        target = influx_target(settings)
-        return f"InfluxDB at {target.url}, asked in {target.language.words}"
-    return str(settings.bars_dir)
-
-
-def influx_target(settings: BatchSettings) -> InfluxTarget:
-    """Return the InfluxDB server of the settings.
-
-    Raises:
-        ConfigurationError: it cannot be reached as they are.
-
-    """
-    return build_target(
-        settings.influxdb_host,
-        settings.influxdb_secret,
-        org=settings.influxdb_org,
-        api=settings.influxdb_api,
-        language=settings.influxdb_query,
-    )
 
 
 def build_provider(settings: BatchSettings, name: str | None = None) -> BarProvider:
@@ -200,30 +124,3 @@ def _permit_store(provider: str, limits: Limits, redis_url: str | None) -> Permi
     if redis_url is None:
         return MemoryPermitStore(limits)
     return RedisPermitStore(provider, limits, lambda: connect_redis(redis_url, client_name=f"kaboom-{provider}"))
-
-
-def _influx_buckets(settings: BatchSettings) -> InfluxBuckets:
-    return InfluxBuckets(
-        settings.influxdb_bucket_raw_1m_hot, settings.influxdb_bucket_agg_5m, settings.influxdb_bucket_agg_1d
-    )
-
-
-@cache
-def _influx_store(target: InfluxTarget, buckets: InfluxBuckets, refused: Path) -> InfluxBarStore:
-    wire = InfluxWire(target, HttpClient(target.url))
-    return InfluxBarStore(LineWriter(wire, build_reads(wire), RefusedLines(refused), DEFAULT_CHUNK_SIZE), buckets)
-
-
-@cache
-def _memory_store() -> MemoryBarStore:
-    return MemoryBarStore()
-
-
-@cache
-def _memory_actions() -> MemoryActionStore:
-    return MemoryActionStore()
-
-
-@cache
-def _page_store(root: Path, *, history_days: int | None) -> PageBarStore:
-    return PageBarStore(root, history_days=history_days)

@@ -38,7 +38,7 @@ def open_desk(settings: "BatchSettings") -> OpenDesk:
         from app.market_data.quarantine import QuarantineTables  # noqa: PLC0415  the same
         from app.market_data.references import ReferenceTables  # noqa: PLC0415  the same
         from app.market_data.tables import BarTables  # noqa: PLC0415  the same
-        from batch.wiring import build_action_store, build_bar_store  # noqa: PLC0415  the same
+        from batch.stores import build_action_store, build_bar_store  # noqa: PLC0415  the same
 
         store = build_bar_store(settings)
         return Desk(

@@ -171,7 +171,7 @@ def build_desk(store: PortfolioStore, settings: "BatchSettings") -> PortfolioDes
 
     def build() -> "Market":
         from app.portfolios.market import Market  # noqa: PLC0415  0.3 s and 60 MB of polars and numpy
-        from batch.wiring import build_action_store, build_bar_store  # noqa: PLC0415  the same
+        from batch.stores import build_action_store, build_bar_store  # noqa: PLC0415  the same
 
         return Market(build_bar_store(settings), build_action_store(settings), utc_now)
 

@@ -7,6 +7,7 @@ import asyncio
 import os
 import re
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
@@ -205,6 +206,9 @@ def _check_parts(**_signal: Any) -> None:
     except ConfigurationError as e:
         # Celery would log any other exception of a signal's receiver and go on.
         raise _refusal(e) from e
+    if _settings.keeps_bars_in_influxdb:
+        # The processes of the pool share it.
+        import_module("batch.influx_stores")
     freeze_loaded_objects()
 
 

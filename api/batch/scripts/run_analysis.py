@@ -21,7 +21,7 @@ from batch.market.calendar import JST, OLDEST_YEAR, last_sessions
 from batch.market.interval import Interval
 from batch.portfolio.splits import Split, splits_of
 from batch.settings import BatchSettings
-from batch.wiring import build_action_store, build_bar_store
+from batch.stores import build_action_store, build_bar_store
 
 
 def resolve_session(request: AnalysisRequest, settings: BatchSettings) -> date:

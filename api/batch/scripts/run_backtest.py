@@ -7,7 +7,7 @@ from batch.bars.history import pin_moment
 from batch.kit.clock import utc_now
 from batch.kit.stop import ShouldStop, never
 from batch.settings import BatchSettings
-from batch.wiring import build_action_store, build_bar_store
+from batch.stores import build_action_store, build_bar_store
 
 
 def pin_request[R: BarsAsked](request: R, settings: BatchSettings) -> R:

@@ -16,7 +16,8 @@ from batch.kit.clock import utc_now
 from batch.market.outcome import OutcomeReport
 from batch.market.universe import load_universe
 from batch.settings import BatchSettings
-from batch.wiring import build_bar_store, build_planning, build_provider, build_tools
+from batch.stores import build_bar_store
+from batch.wiring import build_planning, build_provider, build_tools
 
 
 async def run_daily_ingest(

@@ -9,7 +9,7 @@ from batch.indicators.run import IndicatorTools, run_indicator_chunk
 from batch.kit.clock import utc_now
 from batch.market.outcome import OutcomeReport
 from batch.settings import BatchSettings
-from batch.wiring import build_action_store, build_bar_store
+from batch.stores import build_action_store, build_bar_store
 
 
 def build_indicator_tools(request: IndicatorRequest, *, settings: BatchSettings) -> IndicatorTools:

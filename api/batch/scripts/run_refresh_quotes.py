@@ -6,7 +6,8 @@ from batch.ingest.request import IngestRequest
 from batch.market.outcome import OutcomeReport
 from batch.scripts.run_daily_ingest import tools_for
 from batch.settings import BatchSettings
-from batch.wiring import build_bar_store, build_planning, build_provider
+from batch.stores import build_bar_store
+from batch.wiring import build_planning, build_provider
 
 
 async def run_refresh_quotes(

@@ -8,7 +8,7 @@ from batch.market_data.roll_up import roll_up_chunk
 from batch.market_data.roll_up_plan import RollUpPlan, plan_roll_up
 from batch.market_data.roll_up_request import RollUpRequest
 from batch.settings import BatchSettings
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 
 
 async def run_roll_up(

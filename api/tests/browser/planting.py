@@ -14,7 +14,7 @@ from app.jobs.model import ItemNote
 from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
 from app.live.events import Feed, FeedKey
 from app.live.lines import JobLine
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 from tests.app.overview.test_dead_letters import plant_dead
 from tests.fixtures.bars.stored_bars import MINUTES, at, refused
 from tests.fixtures.jobs.apps import jobs_of, real_settings, running

@@ -43,21 +43,21 @@ async def choose_series(session: Session, store: "BarStore", interval: str, sour
 
 def open_store() -> "BarStore":
     """Return the bar store of the data folder."""
-    from batch.wiring import build_bar_store  # noqa: PLC0415  polars, which other commands do without
+    from batch.stores import build_bar_store  # noqa: PLC0415  polars, which other commands do without
 
     return build_bar_store(load_settings())
 
 
 def open_actions() -> "ActionStore":
     """Return the store of corporate actions of the data folder."""
-    from batch.wiring import build_action_store  # noqa: PLC0415  polars, which other commands do without
+    from batch.stores import build_action_store  # noqa: PLC0415  polars, which other commands do without
 
     return build_action_store(load_settings())
 
 
 def store_place() -> str:
     """Return where the bars are, for people."""
-    from batch.wiring import describe_bar_store  # noqa: PLC0415  polars, which other commands do without
+    from batch.stores import describe_bar_store  # noqa: PLC0415  polars, which other commands do without
 
     return describe_bar_store(load_settings())
 

@@ -16,7 +16,7 @@ PART = "bar store"
 
 async def find_bars(settings: AppSettings) -> list[Finding]:
     """Return the state of the bar store, one finding for each fault."""
-    from batch.wiring import build_bar_store, describe_bar_store  # noqa: PLC0415  polars, which others do without
+    from batch.stores import build_bar_store, describe_bar_store  # noqa: PLC0415  polars, which others do without
 
     mend = "correct the INFLUXDB_ and KABOOM_INFLUXDB_ settings, or start the server"
     if not settings.keeps_bars_in_influxdb:

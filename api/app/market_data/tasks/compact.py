@@ -8,7 +8,7 @@ from app.jobs.model import Tally
 from batch.kit.clock import utc_now
 from batch.market_data.compact import CompactChunk, compact_chunk, plan_compaction
 from batch.market_data.compact_request import CompactRequest
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 
 
 async def plan(run: Run) -> Tally:

@@ -8,7 +8,7 @@ from app.jobs.model import Tally
 from batch.kit.clock import utc_now
 from batch.market_data.mirror import MirrorChunk, mirror_chunk, plan_mirror
 from batch.market_data.mirror_request import MirrorRequest
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 
 
 async def plan(run: Run) -> Tally:

@@ -9,7 +9,7 @@ from batch.market_data.roll_up import roll_up_chunk
 from batch.market_data.roll_up_plan import RollUpChunk
 from batch.market_data.roll_up_request import RollUpRequest
 from batch.scripts.run_roll_up import run_roll_up
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 
 
 async def plan(run: Run) -> Tally:

@@ -4,7 +4,7 @@ from app.engine.run.worker import Run
 from app.market_data.results import TakeBackResult
 from batch.market_data.take_back import take_back as take_rows_back
 from batch.market_data.take_back_request import TakeBackRequest
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 
 
 async def take_back(run: Run) -> TakeBackResult:

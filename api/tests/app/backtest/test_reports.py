@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from batch.pictures import process
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 from tests.app.backtest.test_runs import ASKED, GRID, RESULTS, RUN, SWEEP, run_job
 from tests.fixtures.backtest.stored import SERIES, daily_bars
 from tests.fixtures.jobs.apps import OTHER_OWNER, OTHER_TOKEN, client_of, memory_settings, running

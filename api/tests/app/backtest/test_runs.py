@@ -9,7 +9,7 @@ import httpx2
 import polars as pl
 import pytest
 
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 from tests.fixtures.backtest.stored import SERIES, daily_bars
 from tests.fixtures.jobs.apps import memory_settings
 

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from app.cli.main import run_cli
-from batch import wiring
+from batch import stores
 from batch.bars.pages.store import PageBarStore
 from tests.fixtures.jobs.apps import TOKEN
 from tests.fixtures.servers.stacks import Api, serving
@@ -39,7 +39,7 @@ def kaboom(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KABOOM_LANG", "en")
     # A command closes the store of its process, and this process runs many.
-    monkeypatch.setattr(wiring, "_page_store", PageBarStore)
+    monkeypatch.setattr(stores, "_page_store", PageBarStore)
     # `--data-dir` sets it; so it is put back after the test.
     monkeypatch.setenv("KABOOM_DATA_DIR", "")
 

@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from batch import wiring
+from batch import influx_stores
 from tests.app.cli.conftest import Kaboom
 from tests.fixtures.influx.fake_influx import TOKEN, fake_influx
 
@@ -12,7 +12,7 @@ from tests.fixtures.influx.fake_influx import TOKEN, fake_influx
 @pytest.fixture(autouse=True)
 def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command closes the store of its process, and this process runs many."""
-    monkeypatch.setattr(wiring, "_influx_store", wiring._influx_store.__wrapped__)
+    monkeypatch.setattr(influx_stores, "_store", influx_stores._store.__wrapped__)
 
 
 def test_doctor_asks_v3_in_sql_and_says_so(kaboom: Kaboom, monkeypatch: pytest.MonkeyPatch) -> None:

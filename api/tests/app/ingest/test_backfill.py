@@ -13,7 +13,7 @@ from batch.bars.pages.store import PageBarStore
 from batch.market.bar import BarSeries
 from batch.market.calendar import last_sessions
 from batch.market.interval import Interval
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 from tests.fixtures.bars.holes import Surgeon, page_surgeon
 from tests.fixtures.bars.kept_bars import read_series
 from tests.fixtures.jobs.apps import INGEST, JOBS, RUN_DAILY, client_of, memory_settings, running

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from batch.bars.store import BarStore
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 

@@ -13,7 +13,7 @@ from batch.market.action import ActionState
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from batch.market.resample import resample
-from batch.wiring import build_action_store, build_bar_store
+from batch.stores import build_action_store, build_bar_store
 from tests.app.market_data.conftest import SESSIONS
 from tests.fixtures.bars.noted_actions import dividend_note, note
 from tests.fixtures.jobs.apps import memory_settings

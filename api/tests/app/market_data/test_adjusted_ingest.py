@@ -16,7 +16,7 @@ from batch.market.interval import Interval
 from batch.market.rules import limit_bounds
 from batch.market.universe import Market, load_universe
 from batch.scripts.run_daily_ingest import run_daily_ingest
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 from tests.fixtures.providers.synthetic_faults.splits import find_splits
 

@@ -16,7 +16,7 @@ from batch.errors import InvalidRequest
 from batch.kit.clock import utc_now
 from batch.market.listing import Listing, Market
 from batch.market.snapshot import Snapshot, save_snapshot
-from batch.wiring import build_action_store
+from batch.stores import build_action_store
 from tests.app.market_data.conftest import SESSIONS
 from tests.fixtures.bars.noted_actions import note
 from tests.fixtures.bars.stored_bars import MINUTES, at, bar, frame, full_day

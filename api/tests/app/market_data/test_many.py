@@ -14,7 +14,7 @@ from batch.bars.export.formats import Format
 from batch.bars.store import BarStore
 from batch.kit.clock import utc_now
 from batch.market.action import ActionState, CorporateAction
-from batch.wiring import build_action_store
+from batch.stores import build_action_store
 from tests.app.market_data.conftest import SESSIONS, SYMBOLS
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame
 from tests.fixtures.jobs.apps import memory_settings

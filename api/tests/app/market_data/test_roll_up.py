@@ -10,7 +10,7 @@ import pytest
 
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 from tests.fixtures.bars.stored_bars import DAILY
 from tests.fixtures.jobs.apps import RUN_DAILY, client_of, memory_settings, running
 

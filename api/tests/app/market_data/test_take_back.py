@@ -15,7 +15,7 @@ from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from batch.market_data.take_back import take_back
 from batch.market_data.take_back_request import TakeBackRequest
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 
 pytestmark = pytest.mark.anyio

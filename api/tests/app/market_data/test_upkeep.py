@@ -12,7 +12,7 @@ from batch.kit.clock import utc_now
 from batch.market.interval import Interval
 from batch.market_data.compact import plan_compaction
 from batch.market_data.compact_request import CompactRequest
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 from tests.fixtures.bars.stored_bars import MINUTES
 from tests.fixtures.jobs.apps import RUN_DAILY, SCHEDULES, client_of, memory_settings, running
 

@@ -11,7 +11,7 @@ from batch.bars.store import BarStore
 from batch.market.action import ActionState
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
-from batch.wiring import build_action_store, build_bar_store
+from batch.stores import build_action_store, build_bar_store
 from tests.fixtures.bars.noted_actions import dividend_note, note
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame
 from tests.fixtures.jobs.apps import memory_settings

@@ -18,7 +18,7 @@ from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.settings import BatchSettings
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 
 pytestmark = pytest.mark.anyio
 DAYS = BarSeries("file", Interval.D1)

@@ -21,7 +21,8 @@ from batch.market.interval import Interval
 from batch.market.outcome import Outcome, OutcomeReport
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.settings import BatchSettings
-from batch.wiring import build_bar_store, build_provider
+from batch.stores import build_bar_store
+from batch.wiring import build_provider
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
 from tests.fixtures.providers.fake_yahoo import FakeYahoo, yahoo_server
 from tests.fixtures.providers.provider_faults import cut_off, say_status

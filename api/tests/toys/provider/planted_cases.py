@@ -17,7 +17,8 @@ from batch.providers.limiter.port import Limits
 from batch.providers.limiter.rate_limiter import SharedRateLimiter
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.settings import BatchSettings
-from batch.wiring import build_bar_store, build_provider, build_rate_limiter
+from batch.stores import build_bar_store
+from batch.wiring import build_provider, build_rate_limiter
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 from tests.toys.provider.remote import csv_server
 

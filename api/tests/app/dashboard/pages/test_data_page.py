@@ -18,7 +18,7 @@ from batch.bars.coverage.cells import CellState
 from batch.bars.coverage.fetch_log import build_fetch_log
 from batch.bars.store import BarStore
 from batch.market.calendar import closes_at, last_sessions
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 from tests.fixtures.bars.stored_bars import MINUTES, full_day
 from tests.fixtures.jobs.apps import memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of

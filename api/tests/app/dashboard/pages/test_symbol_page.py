@@ -14,7 +14,7 @@ from batch.bars.store import BarStore
 from batch.market.bar import BarFlag, BarSeries
 from batch.market.calendar import JST, last_sessions
 from batch.market.interval import Interval
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, bar, frame, full_day
 from tests.fixtures.jobs.apps import memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, tags_of, text_of

@@ -14,7 +14,7 @@ from app.dashboard.shapes.backtests.fields import read_values, run_body, sweep_b
 from app.dashboard.shapes.backtests.numbers import metric, month, signed_percent, tint
 from app.dashboard.shapes.backtests.plots import Room, build_plot, build_times, spread
 from batch.backtest.request import BacktestRequest, SweepRequest
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 from tests.app.backtest.test_runs import finish
 from tests.fixtures.backtest.stored import SERIES, daily_bars
 from tests.fixtures.jobs.apps import client_of, memory_settings, running

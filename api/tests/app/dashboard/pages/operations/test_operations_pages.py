@@ -16,7 +16,7 @@ from app.live.workers import WorkerFacts
 from batch.bars.store import BarStore
 from batch.errors import StoreError
 from batch.providers.limiter.pauses import ProviderPause
-from batch.wiring import build_bar_store
+from batch.stores import build_bar_store
 from tests.app.overview.test_dead_letters import plant_dead
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, at, refused
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running

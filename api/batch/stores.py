@@ -1,0 +1,80 @@
+"""The composition root of stores: settings to where bars and corporate actions are kept.
+
+It loads what it builds and no more: a command that reads the data folder does without InfluxDB, Redis and providers.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from batch.bars.actions.memory import MemoryActionStore
+from batch.bars.actions.sqlite import SqliteActionStore
+from batch.bars.actions.store import ActionStore
+from batch.bars.memory import MemoryBarStore
+from batch.bars.pages.store import PageBarStore
+from batch.bars.store import BarStore
+from batch.ingest.request import DEFAULT_CHUNK_SIZE
+from batch.settings import BatchSettings
+
+
+def build_bar_store(settings: BatchSettings, *, points: int = DEFAULT_CHUNK_SIZE) -> BarStore:
+    """Return the bar store of the settings; one for each process and place.
+
+    `points` are the most in one write request, where the store is over a network.
+
+    Raises:
+        ConfigurationError: the settings name a server and not how to reach it.
+
+    """
+    if settings.keeps_bars_in_influxdb:
+        from batch.influx_stores import open_influx  # noqa: PLC0415
+
+        return open_influx(settings).with_points(points)
+    if settings.bar_store == "memory":
+        return _memory_store()
+    return _page_store(settings.bars_dir.resolve(), history_days=settings.history_days)
+
+
+def build_action_store(settings: BatchSettings) -> ActionStore:
+    """Return the store of corporate actions, which lies where the bars do.
+
+    Raises:
+        ConfigurationError: the settings name a server and not how to reach it.
+
+    """
+    if settings.keeps_bars_in_influxdb:
+        from batch.influx_stores import open_influx_actions  # noqa: PLC0415
+
+        return open_influx_actions(settings)
+    if settings.bar_store == "memory":
+        return _memory_actions()
+    return SqliteActionStore(settings.bars_dir.resolve())
+
+
+def describe_bar_store(settings: BatchSettings) -> str:
+    """Return where bars are kept, for people; holds no secret.
+
+    Raises:
+        ConfigurationError: the settings name a server and not how to reach it.
+
+    """
+    if settings.keeps_bars_in_influxdb:
+        from batch.influx_stores import influx_target  # noqa: PLC0415
+
+        target = influx_target(settings)
+        return f"InfluxDB at {target.url}, asked in {target.language.words}"
+    return str(settings.bars_dir)
+
+
+@cache
+def _memory_store() -> MemoryBarStore:
+    return MemoryBarStore()
+
+
+@cache
+def _memory_actions() -> MemoryActionStore:
+    return MemoryActionStore()
+
+
+@cache
+def _page_store(root: Path, *, history_days: int | None) -> PageBarStore:
+    return PageBarStore(root, history_days=history_days)
