@@ -81,7 +81,7 @@ change terraform -chdir=infra/terraform apply -var-file="$environment.tfvars" \
 # A value is added once: where a secret has an enabled version, it is left alone.
 secret() {
   local name=$prefix$1 value=$2
-  if [ -n "$(gcloud secrets versions list "$name" --filter=state=ENABLED --format='value(name)' 2>/dev/null)" ]; then
+  if gcloud secrets versions list "$name" --format=json 2>/dev/null | jq -e 'any(.state == "ENABLED")' >/dev/null; then
     return
   fi
   if [ -z "$value" ] && [ "$mode" != --dry-run ]; then lacking="$lacking $1"; return; fi
@@ -91,10 +91,11 @@ secret() {
 
 say 'Values of the secrets'
 lacking=''
-redis() { gcloud redis instances describe "redis-$region$suffix" --region="$region" --format="$1"; }
+redis_name=$(sed -n 's/^redis *= { name = "\([^"]*\)".*/\1/p' "infra/terraform/$environment.tfvars")
+redis() { gcloud redis instances describe "$redis_name" --region="$region" --format="$1"; }
 if [ "$mode" = --dry-run ]; then redis_url='' ca=''; else
   address=$(redis 'value(host,port)')
-  auth=$(gcloud redis instances get-auth-string "redis-$region$suffix" --region="$region" --format='value(authString)')
+  auth=$(gcloud redis instances get-auth-string "$redis_name" --region="$region" --format='value(authString)')
   # Google separates the two by a tab.
   redis_url="rediss://:$auth@${address%%[[:space:]]*}:${address##*[[:space:]]}/0"
   redis_url="$redis_url?ssl_ca_certs=/etc/kaboom/redis/ca.pem&ssl_check_hostname=false"

@@ -32,7 +32,7 @@ KNOWN: Mapping[str, tuple[int, str]] = {
         1,
         "--location= --workload-identity-pool= --issuer-uri= --attribute-mapping= --attribute-condition=",
     ),
-    "gcloud secrets versions list": (1, "--filter= --format="),
+    "gcloud secrets versions list": (1, "--format="),
     "gcloud secrets versions add": (1, "--data-file="),
     "gcloud redis instances describe": (1, "--region= --format="),
     "gcloud redis instances get-auth-string": (1, "--region= --format="),
@@ -63,7 +63,7 @@ class Project:
         self.secrets: dict[str, list[str]] = {}
         self.variables: dict[tuple[str, str], str] = {}
         self.state: tuple[str, ...] = ()
-        self.applied = ""
+        self.applied = self.region = ""
         #: The changes, in their order, and the one that fails, once, counted from 0.
         self.journal: list[str] = []
         self.fails_at: int | None = None
@@ -174,7 +174,9 @@ class Project:
     def gcloud_secrets_versions_list(self, command: Command, _: str) -> str:
         if command.arguments[0] not in self.secrets:
             raise RefusedError("NOT_FOUND: secret")
-        return "".join(f"{n}\n" for n, _ in enumerate(self.secrets[command.arguments[0]], 1))
+        if command.flag("--format") != "json":
+            raise UsageError("--format")
+        return json.dumps([{"state": "ENABLED"} for _ in self.secrets[command.arguments[0]]])
 
     def gcloud_secrets_versions_add(self, command: Command, given: str) -> str:
         if command.arguments[0] not in self.secrets or command.flag("--data-file") != "-":
@@ -195,7 +197,7 @@ class Project:
 
     def _applied(self, command: Command) -> None:
         name = "redis-asia-northeast1" + ("" if self.applied == "production" else f"-{self.applied}")
-        if not self.applied or command.arguments != (name,) or command.flag("--region") != "asia-northeast1":
+        if not self.applied or command.arguments != (name,) or command.flag("--region") != self.region:
             raise RefusedError(f"NOT_FOUND: {command.arguments}")
 
     def terraform_init(self, command: Command, _: str) -> str:
@@ -214,7 +216,7 @@ class Project:
         wanted = {"project_id", "project_number", "github_repository", "github_repository_id", "alert_emails"}
         if missing := wanted - set(re.findall(r"^(\w+) =", given, re.MULTILINE)):
             raise RefusedError(f"No value for required variable: {missing}")
-        self.applied = environment
+        self.applied, self.region = environment, re.findall(r'^region = "(.*)"', given, re.MULTILINE)[0]
         prefix = "" if environment == "production" else f"{environment}-"
         for secret in (*kept_variables(), *FILES):
             self.secrets.setdefault(f"{prefix}{secret}", [])

@@ -90,6 +90,14 @@ def test_staging_has_its_own_names(tmp_path: Path) -> None:
     is_whole(project, "staging")
 
 
+def test_another_region_is_used_throughout(tmp_path: Path) -> None:
+    project = Project(copy(tmp_path))
+    done = bootstrap(project, values=VALUES | {"REGION": "asia-northeast2"})
+    assert done.returncode == 0, done.stderr
+    is_whole(project)
+    assert project.region == "asia-northeast2"
+
+
 def test_a_dry_run_changes_nothing_and_says_what_it_would_do(tmp_path: Path) -> None:
     project = Project(copy(tmp_path))
     done = bootstrap(project, PROJECT, "production", "--dry-run")
