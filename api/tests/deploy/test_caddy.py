@@ -27,9 +27,9 @@ def site(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """The addresses of HTTP and HTTPS of a Caddy in front of a server that tells what it is told."""
     program = shutil.which("caddy")
     assert program, "caddy is not on PATH: on Debian and Ubuntu `apt-get install caddy`"
-    plain, tls, admin = free_port(), free_port(), free_port()
+    plain, tls, health = free_port(), free_port(), free_port()
     text = load_text("infra/compose/Caddyfile").replace("8080\n", f"{plain}\n").replace("8443\n", f"{tls}\n")
-    text = text.replace("{\n", f"{{\n\tadmin 127.0.0.1:{admin}\n\tdefault_bind 127.0.0.1\n", 1)
+    text = text.replace("2020", str(health)).replace("{\n", "{\n\tdefault_bind 127.0.0.1\n", 1)
     (tmp_path / "Caddyfile").write_text(text)
     with serving(tell) as upstream:
         env = {"PATH": os.environ["PATH"], "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
