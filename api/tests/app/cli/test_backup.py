@@ -101,6 +101,16 @@ def test_bars_in_influxdb_are_said_to_be_missing(
     assert not (tmp_path / "made/bars").exists()
 
 
+def test_a_folder_that_holds_nothing_yet_is_backed_up_where_bars_are_in_influxdb(
+    kaboom: Kaboom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    arguments = ("backup", str(tmp_path / "made"), "--data-dir", str(tmp_path / "data"))
+    assert kaboom(*arguments).code == 4
+    monkeypatch.setenv("INFLUXDB_HOST", "http://127.0.0.1:1")
+    assert kaboom(*arguments).code == 0
+
+
 def test_a_backup_is_for_its_owner_and_holds_no_secret(
     data: Path, kaboom: Kaboom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
