@@ -189,7 +189,7 @@ class TestQuarantine:
         await store.quarantine(MINUTES, refused(*rows))
         html = await read_page(reader, "/quarantine")
         assert "<script>alert" not in html
-        assert "121 rows of synthetic, 1m" in text_of(html)
+        assert "121 rows of synthetic, 1-minute bars" in text_of(html)
         assert "/quarantine?reason=bad_volume" in hrefs(html)
         (older,) = [tag["href"] for _, tag in tags_of(html) if tag.get("rel") == "next"]
         rest = await read_page(reader, older)
