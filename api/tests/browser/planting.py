@@ -19,6 +19,7 @@ from tests.app.overview.test_dead_letters import plant_dead
 from tests.fixtures.bars.stored_bars import MINUTES, at, refused
 from tests.fixtures.jobs.apps import jobs_of, real_settings, running
 from tests.fixtures.jobs.planted import plant_final, plant_running
+from tests.fixtures.servers.stacks import Stack, until
 
 _DAY = date(2025, 11, 4)
 
@@ -66,3 +67,13 @@ async def _plant_webhook(app: FastAPI, text: str) -> None:
     claimed = await outbox.claim(limit=9, per_host=9, busy=())
     (delivery,) = [each for each in claimed if each.job_id == job.job_id]
     await outbox.save_attempt(delivery, AttemptEnd(DeliveryStatus.DEAD, 410, text))
+
+
+def wait_for(stack: Stack, path: str) -> dict[str, Any]:
+    """Return a job of any queue when it has ended; the first backtest compiles its engine, for a minute or more."""
+
+    def read() -> dict[str, Any]:
+        found: dict[str, Any] = stack.api.http.get(path).json()
+        return found
+
+    return until(read, lambda job: job["completed_at"] is not None, within_s=120)

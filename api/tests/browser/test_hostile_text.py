@@ -5,14 +5,15 @@ import os
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenTab
-from tests.browser.planting import plant
-from tests.fixtures.servers.stacks import Stack, until
+from tests.browser.planting import plant, wait_for
+from tests.fixtures.servers.stacks import Stack
 
 HOSTILE = (
     "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u202e\u001b[31m"
@@ -89,12 +90,12 @@ def plant_file_job(stack: Stack) -> dict[str, str]:
     read = stack.api.submit(intervals={"1m": 400}, market="FILE", provider="file")
     assert stack.api.wait(read)["status"] == "partial"
     ids = {"file": read}
-    for name, choice in {"analysis": {"analyst": "rules"}, "preview": {"dry_run": True}}.items():
+    choices: dict[str, dict[str, Any]] = {"analysis": {"analyst": "rules"}, "preview": {"dry_run": True}}
+    for name, choice in choices.items():
         body = {"kind": "ingest", "job_id": read} | choice
         answer = stack.api.http.post("/api/v1/ai-analysis/analyse", json=body).raise_for_status()
         ids[name] = answer.json()["job_id"]
-        path = f"/api/v1/ai-analysis/jobs/{ids[name]}"
-        until(lambda path=path: stack.api.http.get(path).json(), lambda job: job["completed_at"], within_s=60)
+        wait_for(stack, f"/api/v1/ai-analysis/jobs/{ids[name]}")
     return ids
 
 
