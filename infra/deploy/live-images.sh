@@ -6,9 +6,9 @@
 set -euo pipefail
 here=$(dirname "$0")
 
-# "release image" of the container of that name in what gcloud tells of a revision, in either version of the API.
+# "release image" of the container of that name in what gcloud tells of a revision.
 running() {
-  jq -er --arg name "$1" '(.spec.containers // .containers)[] | select(.name == $name) |
+  jq -er --arg name "$1" '.spec.containers[] | select(.name == $name) |
     "\(.env[] | select(.name == "KABOOM_RELEASE") | .value) \(.image)"'
 }
 

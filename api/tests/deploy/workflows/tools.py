@@ -118,15 +118,14 @@ class Tools:
         return ""
 
     def gcloud_run_worker_pools_describe(self, command: Command, env: Mapping[str, str]) -> str:
-        """Describe a pool, in the words of version 2 of the API."""
+        """Describe a pool's state."""
         pool = self.service(command, env, command.arguments[0])
-        splits = [{"revision": t.revision, "percent": t.percent} for t in pool.traffic]
-        return _json(command, {"name": pool.name, "instanceSplitStatuses": splits})
+        splits = [{"revisionName": t.revision, "percent": t.percent} for t in pool.traffic]
+        return _json(command, {"metadata": {"name": pool.name}, "status": {"instanceSplits": splits}})
 
     def gcloud_run_worker_pools_revisions_describe(self, command: Command, env: Mapping[str, str]) -> str:
-        """Describe what a revision of a pool runs, in the words of version 2 of the API."""
-        told = json.loads(self.gcloud_run_revisions_describe(command, env))
-        return _json(command, told["spec"])
+        """Describe what a revision of a pool runs."""
+        return self.gcloud_run_revisions_describe(command, env)
 
     def gcloud_run_worker_pools_replace(self, command: Command, env: Mapping[str, str]) -> str:
         """Replace a pool by a manifest."""
