@@ -50,7 +50,7 @@ else \
 fi
 endef
 
-.PHONY: help setup demo up test check static fmt influx pgbouncer faults faults-full openapi deploy-check image alerts e2e-n8n e2e wheel howtos bench lock clean
+.PHONY: help setup demo up test check static fmt influx pgbouncer faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel howtos bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -107,6 +107,9 @@ openapi: $(STAMP) ## Ask a real API for ten minutes all that its description all
 
 image: $(STAMP) ## Build the image, and run API and worker from it, confined (root on Debian 13; it names what it lacks)
 	$(BIN)/python -m pytest -q -p no:randomly api/tests/image $(ARGS)
+
+compose: ## Start compose.yaml under a Docker of its own: ingest a day, fire an alert, restore the backups
+	$(MAKE) image ARGS="-k test_stack $(ARGS)"
 
 alerts: $(STAMP) ## Test every alert rule, and fire one through Prometheus and Alertmanager (Debian's prometheus*)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/alerts $(ARGS)
