@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import OpenTab
+from tests.browser.planting import wait_for
 from tests.fixtures.servers.stacks import Stack
 
 #: A path; `{job}` is a job that has ended, `{schedule}` a schedule that has fired, `{portfolio}` holds shares;
@@ -29,6 +30,9 @@ PAGES = {
     "analysis": "/analyses/{analysis}",
     "analysis-of-models": "/analyses/{asked}",
     "analysis-preview": "/analyses/{previewed}",
+    "notifications": "/notifications",
+    "new-rule": "/notifications/rules/new",
+    "new-channel": "/notifications/channels/new",
     "portfolios": "/portfolios",
     "portfolio": "/portfolios/{portfolio}",
     "schedules": "/schedules",
@@ -71,6 +75,7 @@ def planted(stack: Stack, ended: str) -> dict[str, str]:
     http.post("/api/v1/users", json=user).raise_for_status()
     http.post("/api/v1/tokens", json={"name": "n8n", "scopes": ["ingest", "jobs:read"]}).raise_for_status()
     portfolio = plant_portfolio(stack)
+    plant_rule(stack)
     jobs = {"job": ended, **plant_backtests(stack), **plant_analyses(stack, portfolio)}
     return jobs | {"schedule": found["schedule_id"], "portfolio": portfolio}
 
@@ -89,6 +94,17 @@ def plant_portfolio(stack: Stack) -> str:
     return str(path.rpartition("/")[2])
 
 
+def plant_rule(stack: Stack) -> None:
+    """Leave a rule on a channel, whose receiver does not answer a test."""
+    prefix = "/api/v1/notifications"
+    channel = {"name": "desk", "kind": "webhook", "url": "https://hooks.example/"}
+    channel_id = stack.api.http.post(f"{prefix}/channels", json=channel).raise_for_status().json()["id"]
+    rule = {"name": "failures", "channel_id": channel_id, "events": ["job_ended"], "only": {"status": ["failed"]}}
+    times = {"digest_at": "08:30", "quiet_from": "22:00", "quiet_until": "07:00", "language": "ja"}
+    stack.api.http.post(f"{prefix}/rules", json=rule | times).raise_for_status()
+    stack.api.http.post(f"{prefix}/channels/{channel_id}/test").raise_for_status()
+
+
 def plant_backtests(stack: Stack) -> dict[str, str]:
     """Return the ids of a run and of a sweep that have ended, of bars that the portfolio has left."""
     asked = {"strategy": "sma_cross", "symbols": ["7203"], "sessions": 110}
@@ -96,7 +112,7 @@ def plant_backtests(stack: Stack) -> dict[str, str]:
     found = {}
     for kind, parameters in grids.items():
         answer = stack.api.http.post(f"/api/v1/backtest/{kind}", json=asked | {"parameters": parameters})
-        job = stack.api.http.get(answer.headers["location"], headers={"Prefer": "wait=60"}, timeout=70).json()
+        job = wait_for(stack, answer.raise_for_status().headers["location"])
         assert job["status"] == "completed", job["error"]
         found[kind] = job["job_id"]
     return found
