@@ -4,7 +4,7 @@ from app.words.language import Pair
 
 WORDS: dict[str, Pair] = {
     "title": ("Notifications", "通知"),
-    "count": ("{on} of {n} rules on · {channels} channels", "ルール{n}件（有効{on}件）、通知先{channels}件"),
+    "count": ("{on} of {n} rules on · channels: {channels}", "ルール{n}件（有効{on}件）、通知先{channels}件"),
     "once": ("each event is sent once", "同じイベントは一度だけ送信"),
     "new_rule": ("New rule…", "ルールを追加…"),
     "new_channel": ("New channel…", "通知先を追加…"),
