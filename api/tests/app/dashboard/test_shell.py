@@ -42,7 +42,17 @@ async def test_htmx_is_told_to_open_the_login(app: FastAPI) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["//evil.example", "/\\evil.example", "https://evil.example", "", "jobs", "/a\nb", "/" + "a" * 2000]
+    "path",
+    [
+        "//evil.example",
+        "///evil.example",
+        "/\\evil.example",
+        "https://evil.example",
+        "",
+        "jobs",
+        "/a\nb",
+        "/" + "a" * 2000,
+    ],
 )
 def test_no_path_leads_to_another_site(path: str) -> None:
     assert not is_own_path(path)
