@@ -27,8 +27,8 @@ from batch.providers.registry import provider_specs
 MAX_CHUNK_SIZE = 100_000
 DEFAULT_CHUNK_SIZE = 5_000
 
-#: The providers whose bars are of no known market.
-_OWN_FILES = frozenset(spec.name for spec in provider_specs() if Market.FILE in spec.capabilities.markets)
+#: The providers whose bars are of no known market; a tuple, since a caller may send what cannot be hashed.
+_OWN_FILES = tuple(spec.name for spec in provider_specs() if Market.FILE in spec.capabilities.markets)
 
 _Only = dict[IntervalKey, SymbolTexts]
 

@@ -22,6 +22,7 @@ NO_SCHEMA_SAYS = {
         r"has no (1m|5m|15m|1h|1d) bars (older|from before)",
         # Two fields.
         r"(session and a span|symbols and market) were given",
+        r"finality was true with as_of",
         r"market was \w+, provider",
         r"expected (it|none) of kind \w+",
         r"expected them in order",

@@ -70,6 +70,8 @@ def test_a_market_of_files_has_freer_symbols() -> None:
         ({"chunk_size": 0}, "/chunk_size", "/chunk_size: Input should be greater than or equal to 1"),
         ({"chunk_size": 100_001}, "/chunk_size", "/chunk_size: Input should be less than or equal to 100000"),
         ({"symbols": ["no"]}, "/symbols", "symbol was 'no', expected a TSE local code such as '7203' or '285A'"),
+        ({"provider": ["file"]}, "/provider", "/provider: Input should be a valid string"),
+        ({"provider": {"name": "file"}}, "/provider", "/provider: Input should be a valid string"),
         (
             {"provider": "bloomberg"},
             "/provider",
