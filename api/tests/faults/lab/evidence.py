@@ -82,14 +82,15 @@ def collect(lab: Lab, *, within_s: float = 60.0) -> Evidence:
         within_s=20,
         every_s=0.2,
     )
+    ingests = [job.row["request"] for job in ledger.values() if job.is_ingest]
     return Evidence(
         attempts=tuple(lab.caller.attempts),
         expected_states=dict(lab.caller.expected),
         ledger=ledger,
         live=_read_live(lab, {job_id: _queue_of(ledger.get(job_id)) for job_id in sorted(accepted | ledger.keys())}),
         left={key: lab.redis.zrange(key, 0, -1) for key in SETS},
-        kept=_read_kept(lab),
-        undisturbed=_run_undisturbed([job.row["request"] for job in ledger.values() if job.is_ingest], lab),
+        kept=_read_kept(lab, ingests),
+        undisturbed=_run_undisturbed(ingests, lab),
         broken_pages=[f"{f.where}: {f.message}" for f in check_bars(lab.data_dir).faults],
         forgotten=frozenset(lab.forgotten),
         deleted=deleted,
@@ -126,9 +127,11 @@ def _read_live(lab: Lab, queues: Mapping[str, str]) -> dict[str, LiveJob]:
     }
 
 
-def _read_kept(lab: Lab) -> pl.DataFrame:
+def _read_kept(lab: Lab, ingests: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Return the bars of the intervals that ingest jobs took: others were planted, or made by another kind of job."""
+    taken = {*lab.requests.build(1)["intervals"], *(name for request in ingests for name in request["intervals"])}
     kept = kept_bars(lab.data_dir) if (lab.data_dir / "bars").exists() else {}
-    frames = [frame for series, frame in kept.items() if series.source == _SOURCE]
+    frames = [frame for series, frame in kept.items() if series.source == _SOURCE and series.interval.value in taken]
     return pl.concat([pl.DataFrame(schema=BAR_SCHEMA), *frames])
 
 
