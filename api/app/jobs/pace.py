@@ -45,8 +45,12 @@ def foresee(left: int, pace: Pace, *, seen_s: float) -> tuple[float, float] | No
     likely_s = left / pace.rate
     if likely_s <= 0:
         return 0.0, 0.0
+    if not math.isfinite(likely_s):
+        return None
     known_s = min(seen_s, 2 * SMOOTHED_S)
     deviation = math.sqrt(pace.spread * (1 / likely_s + 1 / known_s)) / pace.rate
+    if _WIDTH * deviation > math.log(_MOST_FACTOR):
+        # A wider range would say nothing, and of a job that hangs the factor is beyond every number.
+        return None
     factor = math.exp(_WIDTH * deviation)
-    # A wider range would say nothing.
-    return (likely_s / factor, likely_s * factor) if factor <= _MOST_FACTOR else None
+    return likely_s / factor, likely_s * factor

@@ -47,6 +47,12 @@ def test_of_a_wild_rate_nothing_is_said() -> None:
     assert foresee(10, watch([0.0, 100.0, 0.0, 0.0, 0.0]), seen_s=5) is None
 
 
+@pytest.mark.parametrize("minutes", [1, 3, 10, 60, 24 * 60])
+def test_of_a_job_that_hangs_nothing_is_said(minutes: int) -> None:
+    pace = watch([5.0] * 10 + [0.0] * (60 * minutes))
+    assert foresee(1, pace, seen_s=60.0 * minutes) is None
+
+
 @pytest.mark.parametrize("batch", [1, 20])
 def test_four_of_five_jobs_end_within_the_range(batch: int) -> None:
     """Items settle in batches at random moments; `batch` says how lumpy that is."""

@@ -67,7 +67,6 @@ IN_CI = [
     Moment("a roll-up is in its first slice", ROLL_UP, LONGER, lambda lab: bool(rolled(lab))),
 ]
 OTHERS = [
-    Moment("a mirror reads bars", MIRROR, {"format": "csv"}, lambda lab: len(drafts(lab)) > 3),
     Moment("a mirror writes Parquet", MIRROR, {}, lambda lab: any(p.name == "whole" for p in drafts(lab))),
 ]
 MOMENTS = [
