@@ -88,8 +88,8 @@ def run_way(root: Path, way: str) -> None:
 
 def measure(root: Path, way: str) -> tuple[float, float]:
     """Run one way in a process of its own; return its seconds and its MiB."""
-    told = subprocess.check_output([sys.executable, __file__, "--run", way, str(root)], text=True)
-    seconds, mib = map(float, told.split())
+    printed = subprocess.check_output([sys.executable, __file__, "--run", way, str(root)], text=True)
+    seconds, mib = map(float, printed.split())
     return seconds, mib
 
 

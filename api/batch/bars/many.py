@@ -45,20 +45,20 @@ def _choose(wanted: Wanted) -> Callable[[BarReader, Wanted], AsyncIterator[pl.Da
 
 
 async def _by_symbol(reader: BarReader, wanted: Wanted) -> AsyncIterator[pl.DataFrame]:
-    for start, end in _split(wanted):
+    for start, end in split_span(wanted):
         frames = await gather(*(reader.read(wanted.series, symbol, start=start, end=end) for symbol in wanted.symbols))
         yield pl.concat([empty_bars(), *frames])
 
 
 async def _by_session(reader: BarReader, wanted: Wanted) -> AsyncIterator[pl.DataFrame]:
-    for start, end in _split(wanted):
+    for start, end in split_span(wanted):
         held = await reader.coverage(wanted.series, first=start.date(), last=(end - _INSTANT).date())
         for session in held["session"].unique().sort():
             yield _keep(await reader.read_session(wanted.series, session), wanted, start, end)
 
 
 async def _by_year(reader: BarReader, wanted: Wanted) -> AsyncIterator[pl.DataFrame]:
-    for start, end in _split(wanted):
+    for start, end in split_span(wanted):
         bars = await reader.read_sessions(wanted.series, first=start.date(), last=(end - _INSTANT).date())
         yield _keep(bars, wanted, start, end)
 
@@ -68,8 +68,8 @@ def _keep(bars: pl.DataFrame, wanted: Wanted, start: datetime, end: datetime) ->
     return bars.filter(pl.col("symbol").is_in(wanted.symbols)) if wanted.symbols else bars
 
 
-def _split(wanted: Wanted) -> Iterator[tuple[datetime, datetime]]:
-    """Yield the months of a span; of daily bars the years."""
+def split_span(wanted: Wanted) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the months of a span, of daily bars the years, in UTC; an end is not included."""
     start, end = wanted.start.astimezone(UTC), wanted.end.astimezone(UTC)
     while start < end:
         first = start.date().replace(day=1)

@@ -77,7 +77,7 @@ async def _fetch(provider: BarProvider, request: BarRequest) -> int:
     """Return the number of bars.
 
     Raises:
-        _Without: there are none, for a named reason.
+        _Without: there are none; it says why.
 
     """
     fetched = await provider.fetch_bars(request)

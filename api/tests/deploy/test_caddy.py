@@ -17,14 +17,14 @@ from tests.fixtures.servers.stacks import until
 
 
 def tell(request: Request) -> Response:
-    """Answer with what the API is told of who asks."""
+    """Answer with the headers that name the caller to the API."""
     names = ("host", "x-forwarded-for", "x-forwarded-proto")
     return Response(200, "|".join(request.headers.get(name, "") for name in names).encode())
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """The addresses of HTTP and HTTPS of a Caddy in front of a server that tells what it is told."""
+    """The addresses of HTTP and HTTPS of a Caddy in front of a server that answers with what it received."""
     program = shutil.which("caddy")
     assert program, "caddy is not on PATH: on Debian and Ubuntu `apt-get install caddy`"
     plain, tls, health = free_port(), free_port(), free_port()

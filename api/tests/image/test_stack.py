@@ -101,8 +101,8 @@ def test_an_alert_reaches_a_channel(project: Compose, api: Api) -> None:
         return project.run("logs", "sink").out
 
     try:
-        told = until(fill_and_look, lambda text: "KaboomRedisMemoryHigh" in text, within_s=240, every_s=2)
-        assert "Redis uses 70 % or more of its memory" in told
+        printed = until(fill_and_look, lambda text: "KaboomRedisMemoryHigh" in text, within_s=240, every_s=2)
+        assert "Redis uses 70 % or more of its memory" in printed
     finally:
         project.call("exec", "-T", "valkey", "valkey-cli", "config", "set", "maxmemory", "1gb")
 

@@ -55,7 +55,7 @@ def backup(context: typer.Context, target: Target, data_dir: DataDir = None, *, 
     session: Session = context.obj.with_json(json)
     folder = data_dir or session.find_data_dir()
     # With bars in InfluxDB a folder may hold nothing yet.
-    is_data = folder.is_dir() if load_settings().keeps_bars_in_influxdb else False
+    is_data = load_settings().keeps_bars_in_influxdb and folder.is_dir()
     if not is_data and not any((folder / name).exists() for name in (LOCK, BARS)):
         raise NotFound(f"there is no data folder {folder}: name it with --data-dir")
     try:

@@ -13,7 +13,9 @@ from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
 from app.settings import load_settings
 from app.words.speaker import Speaker
+from batch.kit.clock import utc_now
 from batch.market.outcome import Outcome
+from batch.providers.registry import get_source_spec
 
 if TYPE_CHECKING:
     from batch.providers.trial import Trial
@@ -40,8 +42,6 @@ def run_trial(
 
 
 async def _try(session: Session, name: str, symbol: str) -> "list[Trial]":
-    from batch.kit.clock import utc_now  # noqa: PLC0415
-    from batch.providers.registry import get_source_spec  # noqa: PLC0415
     from batch.providers.trial import try_provider  # noqa: PLC0415  polars
     from batch.wiring import build_provider  # noqa: PLC0415  polars
 

@@ -1,7 +1,7 @@
 """Planning an export: its files, and the bars in each."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from batch.bars.export.formats import Format
-from batch.bars.many import Wanted
+from batch.bars.many import Wanted, split_span
 from batch.bars.store import BarReader
 from batch.errors import InvalidRequest
 from batch.market.bar import BarSeries
@@ -83,7 +83,7 @@ async def plan_folder(store: BarReader, selection: Selection, folder: Path, form
     """Plan a file for each month, `<provider>/<interval>/<YYYY-MM>.<format>`, or of daily bars for each year.
 
     Adjusted bars go to `<interval>-adjusted` or `<interval>-total-return`, so that they never replace raw ones. The
-    file of a year replaces those of its months, which earlier releases wrote.
+    file of a year replaces those of the months in it, which earlier releases wrote.
 
     Raises:
         InvalidRequest: `first` is after `last`.
@@ -93,13 +93,15 @@ async def plan_folder(store: BarReader, selection: Selection, folder: Path, form
     planned = []
     for held, bars in await _find_spans(store, selection):
         name = name_span(selection.series.interval, held.first)
-        older = await asyncio.to_thread(_find_files, below, f"{name}-??.{form}")
+        older = await asyncio.to_thread(_find_months, below, f"{name}-??.{form}", held)
         planned.append(PlannedFile(below / f"{name}.{form}", form, held, bars, older))
     return planned
 
 
-def _find_files(folder: Path, pattern: str) -> tuple[Path, ...]:
-    return tuple(folder.glob(pattern))
+def _find_months(folder: Path, pattern: str, held: Selection) -> tuple[Path, ...]:
+    """Return the files of the months from the first to the last session: others hold bars that the year's lacks."""
+    first, last = f"{held.first:%Y-%m}", f"{held.last:%Y-%m}"
+    return tuple(path for path in folder.glob(pattern) if first <= path.stem <= last)
 
 
 def newest_files(planned: Sequence[PlannedFile], months: int) -> list[PlannedFile]:
@@ -121,21 +123,12 @@ async def _find_spans(store: BarReader, selection: Selection) -> list[tuple[Sele
     if selection.first > selection.last:
         raise InvalidRequest(f"first was {selection.first} and last {selection.last}, expected them in order")
     found = []
-    for first, last in _split(selection):
-        held = await store.coverage(selection.series, first=first, last=last)
+    for start, end in split_span(selection.wanted):
+        last = end.date() - timedelta(days=1)
+        held = await store.coverage(selection.series, first=start.date(), last=last)
         if selection.symbols:
             held = held.filter(pl.col("symbol").is_in(selection.symbols))
         if held.height:
             sessions = held["session"].sort()
             found.append((replace(selection, first=sessions[0], last=sessions[-1]), int(held["bars"].sum())))
     return found
-
-
-def _split(selection: Selection) -> Iterator[tuple[date, date]]:
-    first = selection.first
-    while first <= selection.last:
-        following = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
-        if not selection.series.interval.is_intraday:
-            following = date(first.year + 1, 1, 1)
-        yield first, min(selection.last, following - timedelta(days=1))
-        first = following

@@ -132,8 +132,8 @@ def test_a_total_return_is_that_of_who_reinvests_every_dividend(closes: list[int
     found = reinvest_dividends(bars, dividend_factors(dividends, closes_of(*map(float, closes))))
     assert found["volume"].equals(bars["volume"])
     returns = found["close"].pct_change().drop_nulls().to_list()
-    for n, told in enumerate(returns, 1):
-        assert told == pytest.approx(closes[n] / (closes[n - 1] - paid.get(n, 0)) - 1, rel=1e-9, abs=1e-11)
+    for n, found_return in enumerate(returns, 1):
+        assert found_return == pytest.approx(closes[n] / (closes[n - 1] - paid.get(n, 0)) - 1, rel=1e-9, abs=1e-11)
     assert found["close"][-1] == closes[-1]
 
 

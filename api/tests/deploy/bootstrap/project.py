@@ -1,7 +1,7 @@
 """What infra/bootstrap.sh finds: an empty project and a repository, and gcloud, gh and terraform that change them.
 
-They refuse a command line that their references do not list, an order that Google or GitHub would refuse, and whoever
-has no right to it.
+They refuse a command line that their references do not list, an order that Google or GitHub would refuse, and a caller
+without the right to it.
 """
 
 import json

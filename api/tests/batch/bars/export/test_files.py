@@ -98,7 +98,8 @@ async def test_daily_bars_go_by_year_and_replace_the_files_of_its_months(store: 
     await store.write(DAILY, frame(bar("7203", at(next_year))))
     folder = tmp_path / "synthetic/1d"
     folder.mkdir(parents=True)
-    strangers = {"2025-notes.txt", "2025-11.csv", "2024-12.parquet"}
+    # Of a month without bars in the year's file nothing is lost.
+    strangers = {"2025-notes.txt", "2025-11.csv", "2024-12.parquet", "2025-09.parquet"}
     for name in (*strangers, "2025-10.parquet", "2025-11.parquet"):
         (folder / name).touch()
     daily = Selection(DAILY, date(2025, 1, 1), date(2026, 12, 31))
