@@ -5,6 +5,7 @@ import time
 import weakref
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import httpx2
@@ -33,6 +34,7 @@ MOST_WAIT_S = 60
 #: How long a stream of events is resumed while the server does not answer.
 PATIENCE_S = 30.0
 _PAUSE_S = 0.5
+_JSON = {"Content-Type": "application/json"}
 _KINDS = {401: NotAuthorized, 403: Forbidden, 404: NotFound, 409: Conflict}
 
 
@@ -126,7 +128,9 @@ class Wire:
                 raise_problem(answer)
             yield answer
 
-    def _send(self, method: str, path: str, **options: Any) -> httpx2.Response:
+    def _send(self, method: str, path: str, *, json: Any = None, **options: Any) -> httpx2.Response:
+        if json is not None:
+            options |= {"content": _to_json(json), "headers": (options.get("headers") or {}) | _JSON}
         try:
             return self._http.request(method, path, **options)
         except (httpx2.HTTPError, httpx2.InvalidURL) as e:
@@ -134,6 +138,20 @@ class Wire:
 
     def _unreachable(self, error: Exception) -> Unavailable:
         return Unavailable(f"{self.url} did not answer ({type(error).__name__})", retryable=True)
+
+
+def _to_json(value: Any) -> bytes:
+    """Return JSON; days and times as ISO 8601, decimals as texts, NaN and infinity as null."""
+
+    def convert(other: Any) -> str:
+        if isinstance(other, Decimal):
+            return str(other)
+        raise TypeError
+
+    try:
+        return orjson.dumps(value, default=convert, option=orjson.OPT_SERIALIZE_NUMPY)
+    except orjson.JSONEncodeError as e:
+        raise InvalidRequest(f"the request cannot be sent as JSON: {e}") from e
 
 
 def raise_problem(answer: httpx2.Response) -> None:

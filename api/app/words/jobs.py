@@ -68,7 +68,7 @@ JOB_WORDS: dict[str, Pair] = {
     "pause": ("paused {begins} to {ends} JST: {reason}", "休止 {begins}～{ends} JST：{reason}"),
     "symbols": ("symbols", "銘柄"),
     "files": ("files", "ファイル"),
-    "trials": ("trials", "試行"),
+    "trials": ("trials and their ranking", "試行と順位付け"),
     "symbols_of": ("symbols of {intervals}", "{intervals}の銘柄"),
     "outcomes_sum": (
         "{total:,} asked for ({what}), {sum:,} outcomes: every one is accounted for",

@@ -98,6 +98,14 @@ class BarsAsked(OfSource, Request):
         provider = info.data.get("provider")
         return parse_symbols(texts, get_source_spec(provider).parse_symbol) if texts and provider else texts
 
+    @field_validator("benchmark")
+    @classmethod
+    def _parse_benchmark(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is None or text.lower() == TOPIX:
+            return text and TOPIX
+        provider = info.data.get("provider")
+        return get_source_spec(provider).parse_symbol(text) if provider else text
+
     @model_validator(mode="after")
     def _check_scope(self) -> Self:
         if (self.symbols is None) is (self.market is None):
@@ -183,4 +191,5 @@ def _check(strategy: str, parameters: Mapping[str, Scalar]) -> None:
     try:
         check_parameters(strategy, parameters)
     except InvalidRequest as e:
-        raise InvalidRequest(e.message.removeprefix(": "), pointer=f"/parameters{e.pointer.rstrip('/')}") from e
+        message = f"/parameters{e.message}" if e.pointer else e.message
+        raise InvalidRequest(message, pointer=f"/parameters{e.pointer}") from e

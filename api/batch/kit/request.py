@@ -36,7 +36,8 @@ class Request(BaseModel):
         except ValidationError as e:
             first = e.errors(include_url=False, include_context=False)[0]
             pointer = "/".join(["", *(str(part)[:40] for part in first["loc"] if part != "[key]")])
-            raise InvalidRequest(f"{pointer}: {first['msg'].removeprefix('Value error, ')}", pointer=pointer) from e
+            why = first["msg"].removeprefix("Value error, ")
+            raise InvalidRequest(f"{pointer}: {why}" if pointer else why, pointer=pointer) from e
 
     def to_json(self) -> dict[str, Any]:
         """Return the request as JSON types, without the fields that were left out."""

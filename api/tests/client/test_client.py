@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -127,6 +129,15 @@ def test_a_read_that_was_put_off_is_made_again() -> None:
     answers.append(Response(200, b'{"items": []}'))
     with serving(lambda _: answers.pop(0)) as url:
         assert Wire(url, "token", retries=Retries(2, (429, 503))).call("GET", "/x") == {"items": []}
+
+
+def test_a_request_takes_days_decimals_and_arrays() -> None:
+    with serving(lambda request: Response(200, request.body)) as url:
+        values = {"day": date(2025, 11, 4), "fee": Decimal("0.10"), "fast": np.arange(2), "cash": float("nan")}
+        sent = Wire(url, "token").call("POST", "/x", json=values)
+        assert sent == {"day": "2025-11-04", "fee": "0.10", "fast": [0, 1], "cash": None}
+        with pytest.raises(kaboom.InvalidRequest, match="cannot be sent as JSON"):
+            Wire(url, "token").call("POST", "/x", json={"symbols": {"7203"}})
 
 
 def test_a_table_of_several_pages_is_one_frame() -> None:

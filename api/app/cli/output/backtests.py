@@ -12,8 +12,6 @@ from app.words.speaker import Speaker
 
 _PERCENT = frozenset({"total_return", "cagr", "volatility", "max_drawdown", "hit_rate", "exposure"})
 _WHOLE = frozenset({"final_equity", "trades", "fees", "flows"})
-#: Of a sweep, whose items are these.
-UNIT = "trials"
 #: Of a value that differs between runs; a fingerprint has more.
 _MOST_LETTERS = 30
 

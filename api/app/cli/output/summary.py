@@ -12,6 +12,7 @@ from app.cli.output.headline import describe_job, describe_times
 from app.cli.output.text import add_row, new_table
 from app.cli.output.upkeep import print_upkeep, unit_of
 from app.cli.session import Session
+from app.jobs.queues import Queue
 from app.words.speaker import Speaker
 from batch.market.listing import Market
 from batch.market.outcome import Outcome
@@ -139,7 +140,11 @@ def _of(result: dict[str, Any]) -> str:
 
 def _print_next(session: Session, job: dict[str, Any]) -> None:
     result = job["result"] or {}
-    lines = [*_show_bars(session, job, result), *_show_coverage(job, result)] if job["progress"]["total"] else []
+    lines = []
+    if job["queue"] == Queue.BACKTEST:
+        lines += [f"kaboom backtest report {job['job_id']}"] if result else []
+    elif job["progress"]["total"]:
+        lines += [*_show_bars(session, job, result), *_show_coverage(job, result)]
     if (result.get("counts") or {}).get("quarantined"):
         lines += [f"kaboom bars quarantine --interval {interval}{_of(result)}" for interval in _intervals(job)]
     lines.append(f"kaboom jobs show {job['job_id']}")

@@ -21,6 +21,9 @@ from batch.market.listing import Market
 from batch.market.source import provider_of
 from batch.market.universe import Universe, load_universe
 
+#: Symbols that a message names; one with more says "…".
+_NAMED = 5
+
 
 @dataclass(frozen=True, slots=True)
 class BarTools:
@@ -135,11 +138,17 @@ def _lists(day: date, symbols_dir: Path, as_of: datetime | None) -> dict[Market,
 
 
 def _none_held(request: BarsAsked) -> InvalidRequest:
-    what, span = f"{request.source} {request.interval}", f"{request.first} to {request.last}"
-    command = f"kaboom ingest run-daily --interval {request.interval}=250"
-    if at := request.as_of:
-        return InvalidRequest(f"no {what} bars of {span} were held at {at.isoformat()}; take some by `{command}`")
-    return InvalidRequest(f"no {what} bars of {span} are held; take some by `{command}`")
+    symbols, source, interval = request.symbols or (), request.source, request.interval
+    names = ", ".join(symbols[:_NAMED]) + (" …" if len(symbols) > _NAMED else "") or request.market
+    span = f"{request.first} to {request.last}"
+    chosen = "".join(f" --symbol {symbol}" for symbol in symbols[:_NAMED]) or f" --market {request.market}"
+    command = f"kaboom ingest run-daily --interval {interval}=250{chosen}"
+    if request.as_of is None:
+        return InvalidRequest(f"no {source} {interval} bars of {names} from {span} are held; take some by `{command}`")
+    at = request.as_of.isoformat(timespec="seconds")
+    return InvalidRequest(
+        f"no {source} {interval} bars of {names} from {span} were held at {at}; take some by `{command}`"
+    )
 
 
 async def _read(
@@ -168,7 +177,7 @@ async def _listings(request: BarsAsked, bars: pl.DataFrame, known: _Known, actio
 
 
 async def _load_benchmark(request: BarsAsked, tools: BarTools, should_stop: ShouldStop) -> Panel | None:
-    is_index = (request.benchmark or "").lower() == TOPIX
+    is_index = request.benchmark == TOPIX
     if is_index or (request.is_index_preferred and request.is_tse):
         wanted: tuple[str, ...] = TOPIX_FUNDS
     elif request.benchmark is None:

@@ -168,11 +168,12 @@ async def test_a_cancelled_run_stops_in_the_middle(tested: httpx2.AsyncClient, t
     ("body", "pointer"),
     [
         ({"strategy": "sma_cross"}, ""),
-        (ASKED | {"parameters": {"fast": 1}}, "/parameters/fast"),
+        (ASKED | {"parameters": {"fast": 1}}, '"/parameters/fast: Input'),
         (ASKED | {"parameters": {"fast": 30, "slow": 20}}, "/parameters"),
         (ASKED | {"parameters": {"code": "import os"}}, "/parameters/code"),
         (ASKED | {"strategy": "../../etc/passwd"}, "/strategy"),
         (ASKED | {"symbols": ["72O3?"]}, "/symbols"),
+        (ASKED | {"benchmark": "../7203"}, "symbol was '../7203'"),
         (ASKED | {"last": "2025-11-03"}, "/last"),
         (ASKED | {"cash": 0}, "/cash"),
     ],
@@ -186,4 +187,10 @@ async def test_what_cannot_be_run_is_refused(tested: httpx2.AsyncClient, body: d
 async def test_bars_that_are_not_held_are_named(tested: httpx2.AsyncClient) -> None:
     done = await run_job(tested, RUN, ASKED | {"symbols": ["1301"]})
     assert done["status"] == "failed"
-    assert "no synthetic 1d bars" in done["error"]["message"]
+    assert "no synthetic 1d bars of 1301 from" in done["error"]["message"]
+    assert "--symbol 1301`" in done["error"]["message"]
+
+
+async def test_a_sweep_without_a_combination_says_why(tested: httpx2.AsyncClient) -> None:
+    done = await run_job(tested, SWEEP, ASKED | {"parameters": {"fast": [50], "slow": [10]}})
+    assert done["error"]["message"] == "fast was 50, expected less than slow, 10"

@@ -18,6 +18,7 @@ from tests.app.words.texts import JAPANESE
 PROGRESS = {"done": 1_590, "failed": 2, "total": 1_592, "cancelled": 0, "rows": 413_515, "rate": 642.0, "eta_s": None}
 JOB: dict[str, Any] = {
     "job_id": "a" * 32,
+    "queue": "market_data",
     "task": "market_data.refresh_quotes",
     "status": "partial",
     "market": "TSE_PRIME",
@@ -155,6 +156,15 @@ def test_the_result_of_a_job_without_chunks_is_shown(capsys: pytest.CaptureFixtu
     assert describe_progress(session.words, job) == ""
     for task, line in {"backtest.run": "", "ingest.run_daily": "being planned"}.items():
         assert describe_progress(session.words, job | {"status": "running", "task": task}) == line
+
+
+def test_a_backtest_leads_to_its_report(capsys: pytest.CaptureFixture[str]) -> None:
+    session = Session(api_url="http://127.0.0.1:1", data_dir=None, is_json=False, language="en")
+    sweep = {"queue": "backtest", "task": "backtest.sweep", "status": "completed", "result": {"chunks": 2}}
+    print_summary(session, JOB | sweep)
+    shown = capsys.readouterr().err
+    assert f"kaboom backtest report {'a' * 32}" in shown
+    assert "kaboom coverage" not in shown
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "ETA 55 to 75 s"), ("ja", "残り55\uff5e75秒")])
