@@ -98,14 +98,15 @@ class Job:
         schema = {**dict.fromkeys(names, pl.String()), "attempts": pl.Int64()}
         return pl.DataFrame(items, schema=schema)
 
-    def cancel(self) -> Self:
-        """Cancel it, and return it; what is done stays done.
+    def cancel(self, *, reason: str | None = None) -> Self:
+        """Cancel it, and return it; what is done stays done. The audit log and the job's log keep the reason.
 
         Raises:
             Conflict: it has ended.
+            InvalidRequest: the reason has more than 200 characters, or control characters.
 
         """
-        self.wire.call("POST", f"{self.path}/cancel")
+        self.wire.call("POST", f"{self.path}/cancel", json={"reason": reason} if reason else None)
         return self.refresh()
 
     def _look(self, deadline: float | None, *, is_shown: bool) -> Self:

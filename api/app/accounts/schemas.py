@@ -51,6 +51,7 @@ _LINE: dict[str, Any] = {
     "status": 202,
     "address": "192.0.2.7",
     "request_id": "7c6a1c0f5a6b4a9d8e2f3b4c5d6e7f80",
+    "reason": "the list of symbols was wrong",
 }
 #: Either a user with a password, or a token.
 _EITHER: list[JsonValue] = [
@@ -260,6 +261,7 @@ class AuditView(BaseModel):
     status: int
     address: str
     request_id: str
+    reason: str = Field(description="why, as the caller gave it; empty if none was given")
 
 
 class AuditPage(BaseModel):

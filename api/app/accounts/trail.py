@@ -50,6 +50,7 @@ class AuditTrail:
             status=change.status,
             address=change.address,
             request_id=change.request_id,
+            reason=change.reason,
         )
         try:
             await self._batcher.call(line)

@@ -24,6 +24,7 @@ class Change:
     status: int
     address: str
     request_id: str
+    reason: str = ""
 
 
 class ChangeLog(Protocol):
@@ -32,6 +33,11 @@ class ChangeLog(Protocol):
     async def note(self, change: Change) -> None:
         """Keep a change before its answer is sent; raises nothing."""
         ...
+
+
+def give_reason(scope: Scope, reason: str | None) -> None:
+    """Keep why a caller makes the change of a request, in the caller's words; None keeps nothing."""
+    scope["reason"] = reason or ""
 
 
 def find_change(scope: Scope, status: int, headers: Iterable[tuple[bytes, bytes]]) -> Change | None:
@@ -47,4 +53,5 @@ def find_change(scope: Scope, status: int, headers: Iterable[tuple[bytes, bytes]
     created = next((value for name, value in headers if name.lower() == b"location"), b"")
     target = given[-1] if given else created.decode("latin-1").partition("?")[0].rpartition("/")[2]
     action, address = scope["endpoint"].__name__, scope.get("address", "")
-    return Change(caller, action, target[:_MOST_TARGET], status, address, scope["request_id"])
+    reason = scope.get("reason", "")
+    return Change(caller, action, target[:_MOST_TARGET], status, address, scope["request_id"], reason)

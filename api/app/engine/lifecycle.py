@@ -105,8 +105,8 @@ class Jobs:
         except StoreError as e:
             _log.warning("dispatch_delayed", job_id=job.job_id, queue=job.queue, reason=e.message)
 
-    async def cancel(self, job: Job) -> Job:
-        """Ask a job to stop; asking twice is the same as once.
+    async def cancel(self, job: Job, *, reason: str | None = None) -> Job:
+        """Ask a job to stop; asking twice is the same as once. The job's log has the reason.
 
         Raises:
             Conflict: the job is final.
@@ -115,7 +115,7 @@ class Jobs:
         if job.status.is_final:
             raise Conflict(f"job {job.job_id} was {job.status}, expected one that is not final")
         is_kept = await self._keep_stop(job)
-        _log.info("cancel_asked", job_id=job.job_id, queue=job.queue)
+        _log.info("cancel_asked", job_id=job.job_id, queue=job.queue, **_say_why(reason))
         stopped = await self.parts.store.cancel(job.queue, job.job_id)
         if stopped is None:
             raise StoreError("the job is being restored to Redis: try again in a few seconds")
@@ -137,8 +137,8 @@ class Jobs:
             return False
         return True
 
-    async def retry(self, job: Job, request: Mapping[str, Any]) -> Admission:
-        """Submit a child of a final job with a request for what is left to do.
+    async def retry(self, job: Job, request: Mapping[str, Any], *, reason: str | None = None) -> Admission:
+        """Submit a child of a final job with a request for what is left to do. The log of the final job has the reason.
 
         Raises:
             Conflict: the job is not final.
@@ -147,7 +147,8 @@ class Jobs:
         if not job.status.is_final:
             raise Conflict(f"job {job.job_id} was {job.status}: wait for its end, or cancel it first")
         admission = await self.submit(self.parts.catalog.get(job.task), request, owner=job.owner, parent=job)
-        _log.info("job_retried", job_id=job.job_id, queue=job.queue, as_job=admission.job.job_id)
+        as_job = admission.job.job_id
+        _log.info("job_retried", job_id=job.job_id, queue=job.queue, as_job=as_job, **_say_why(reason))
         return admission
 
     async def delete(self, job: Job) -> None:
@@ -204,6 +205,10 @@ class Jobs:
         if admission.how is Admitted.JOINED:
             return await self.parts.history.confirm_join(admission.job, terms)
         return admission
+
+
+def _say_why(reason: str | None) -> dict[str, str]:
+    return {"reason": reason} if reason else {}
 
 
 def fingerprint(job_type: JobType, request: Mapping[str, Any]) -> str:

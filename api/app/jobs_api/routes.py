@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from pydantic import ConfigDict, Field, create_model
 from starlette.responses import StreamingResponse
 
+from app.auth.changes import give_reason
 from app.auth.scopes import Scope
 from app.deps import Caller, Cursors, Events, Jobs, Shared, count_log_stream, count_stream, needs
 from app.engine.lifecycle import Jobs as JobsOfProcess
@@ -27,7 +28,17 @@ from app.jobs_api.rendering import JobWriter
 from app.jobs_api.sse import wait_for_end
 from app.jobs_api.stats import find_stats
 from app.jobs_api.together import answer_together, build_answer
-from app.jobs_api.view import Accepted, FailurePage, JobPage, JobView, LogPage, QueueStats, RetryBody, view_job
+from app.jobs_api.view import (
+    Accepted,
+    ChangeBody,
+    FailurePage,
+    JobPage,
+    JobView,
+    LogPage,
+    QueueStats,
+    RetryBody,
+    view_job,
+)
 from app.jobs_api.watching import EVENT_ANSWERS, LastEventId, preferred_wait_s, stream_job
 from app.live.events import START, Feed, parse_event_id
 from app.live.streams import EVENT_STREAM
@@ -172,17 +183,23 @@ class JobRoutes:
         job = await named.find(self.queue)
         return page_chunks(await named.jobs.load_chunks(job), query)
 
-    async def cancel_job(self, named: NamedJob) -> Accepted:
+    async def cancel_job(self, named: NamedJob, request: Request, body: ChangeBody | None = None) -> Accepted:
         """Ask a job to stop: what is queued stops now, what runs within seconds; what is written stays."""
-        job = await named.jobs.cancel(await named.find(self.queue))
+        asked = body or ChangeBody()
+        give_reason(request.scope, asked.reason)
+        job = await named.jobs.cancel(await named.find(self.queue), reason=asked.reason)
         return Accepted(job_id=job.job_id, status=job.status)
 
-    async def retry_job(self, named: NamedJob, response: Response, body: RetryBody | None = None) -> Accepted:
+    async def retry_job(
+        self, named: NamedJob, request: Request, response: Response, body: RetryBody | None = None
+    ) -> Accepted:
         """Run what failed, was cancelled or given up again, or all of it, as a child job; the finished job stays."""
+        asked = body or RetryBody()
+        give_reason(request.scope, asked.reason)
         job = await named.find(self.queue)
-        is_whole = body is not None and body.only == "all"
-        build_retry = retry_whole if is_whole else named.jobs.parts.catalog.get(job.task).build_retry
-        child = await named.jobs.retry(job, build_retry(job, await named.jobs.load_chunks(job)))
+        build_retry = retry_whole if asked.only == "all" else named.jobs.parts.catalog.get(job.task).build_retry
+        left = build_retry(job, await named.jobs.load_chunks(job))
+        child = await named.jobs.retry(job, left, reason=asked.reason)
         return accept(child, self.base, response)
 
     async def delete_job(self, named: NamedJob) -> None:
@@ -218,9 +235,8 @@ def _reading_router(routes: JobRoutes) -> APIRouter:
 
 def _writing_router(routes: JobRoutes) -> APIRouter:
     one = APIRouter(prefix="/{job_id}", responses=describe_problems(NOT_FOUND, INVALID), dependencies=_WRITES)
-    conflict = describe_problems(CONFLICT)
-    one.add_api_route("/cancel", routes.cancel_job, methods=["POST"], status_code=202, responses=conflict)
-    body = describe_problems(CONFLICT, BAD_JSON, MEDIA_TYPE, TOO_LARGE)
+    conflict, body = describe_problems(CONFLICT), describe_problems(CONFLICT, BAD_JSON, MEDIA_TYPE, TOO_LARGE)
+    one.add_api_route("/cancel", routes.cancel_job, methods=["POST"], status_code=202, responses=body)
     one.add_api_route("/retry", routes.retry_job, methods=["POST"], status_code=202, responses=body)
     one.add_api_route("", routes.delete_job, methods=["DELETE"], status_code=204, responses=conflict)
     return one

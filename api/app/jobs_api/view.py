@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.jobs.model import Job, JobStatus
 from app.jobs_api.examples import FAILURE_PAGE, JOB, JOB_PAGE, LOG_PAGE, QUEUE_STATS
+from app.jobs_api.words import Reason
 from app.live.events import JobEvent
 from app.live.lines import JobLine
 from app.live.store import LEASE_S
@@ -139,10 +140,22 @@ class QueueStats(BaseModel):
     slots_online: int
 
 
-class RetryBody(BaseModel):
-    """What to run again."""
+class ChangeBody(BaseModel):
+    """Why a job is changed."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"only": "failed"}})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"reason": "the list of symbols was wrong"}}
+    )
+
+    reason: Reason | None = Field(default=None, description="kept in the audit log and in the job's log")
+
+
+class RetryBody(ChangeBody):
+    """What to run again, and why."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"only": "failed", "reason": "the provider has recovered"}}
+    )
 
     only: Literal["failed", "all"] = Field(
         default="failed", description="what is left to do, or the whole request again"

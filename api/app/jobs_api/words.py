@@ -18,5 +18,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_check_is_text)]
 CONTROL = r"\x00-\x1f\x7f-\x9f"
 #: A name that somebody gives: anything that prints, without space at either end.
 Label = Annotated[str, Field(min_length=1, max_length=80, pattern=rf"^[^\s{CONTROL}]([^{CONTROL}]*[^\s{CONTROL}])?$")]
+#: Why somebody changes something, in one line of plain text.
+Reason = Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^[^\s{CONTROL}]([^{CONTROL}]*[^\s{CONTROL}])?$")]
 _Url: dict[str, Any] = {"type": "string", "maxLength": 2048, "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$"}
 CallbackUrl = Annotated[str, Field(max_length=2048), WithJsonSchema(_Url)] | None

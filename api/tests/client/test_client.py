@@ -19,6 +19,7 @@ import kaboom.client
 from batch.kit.clock import utc_now
 from batch.kit.embedded.servers import free_port
 from batch.market.bar import BAR_SCHEMA
+from kaboom.jobs import Job
 from kaboom.server import ServerSource
 from kaboom.wire import Retries, Wire
 from tests.client.conftest import SYMBOLS
@@ -151,6 +152,19 @@ def test_a_table_of_several_pages_is_one_frame() -> None:
     with serving(answer) as url:
         found = ServerSource(Wire(url, TOKEN)).calendar(date(2025, 11, 1), date(2025, 11, 5))
     assert_frame_equal(found, pl.concat(frames))
+
+
+def test_a_job_is_cancelled_with_or_without_a_reason() -> None:
+    asked = list[tuple[str, bytes]]()
+
+    def answer(request: Request) -> Response:
+        asked.append((f"{request.method} {request.path}", request.body))
+        return Response(200, b'{"job_id": "a", "status": "cancelling"}')
+
+    with serving(answer) as url:
+        job = Job(Wire(url, TOKEN), "/jobs/a", {})
+        assert job.cancel().cancel(reason="a trial").status == "cancelling"
+    assert [body for call, body in asked if call == "POST /jobs/a/cancel"] == [b"", b'{"reason":"a trial"}']
 
 
 def _stream(frame: pl.DataFrame) -> bytes:

@@ -27,6 +27,7 @@ app = typer.Typer(help="List, show, watch, cancel and retry jobs.", no_args_is_h
 _WIDE = 110
 
 JobId = Annotated[str, typer.Argument(help="32 hex digits, as the submission printed them")]
+Reason = Annotated[str | None, typer.Option(help="why; kept in the audit log and in the job's log")]
 
 
 @app.command("list")
@@ -158,10 +159,11 @@ def dead(
 
 
 @app.command("cancel")
-def cancel(context: typer.Context, job_id: JobId, *, json: Json = False) -> None:
+def cancel(context: typer.Context, job_id: JobId, reason: Reason = None, *, json: Json = False) -> None:
     """Cancel a job; bars already written stay."""
     session: Session = context.obj.with_json(json)
-    answer = QueuedJob(session.client(), job_id).call("POST", "/cancel")
+    body = {"reason": reason} if reason else None
+    answer = QueuedJob(session.client(), job_id).call("POST", "/cancel", json=body)
     _print_answer(session, answer, "cancelled")
 
 
@@ -169,6 +171,7 @@ def cancel(context: typer.Context, job_id: JobId, *, json: Json = False) -> None
 def retry(
     context: typer.Context,
     job_id: JobId,
+    reason: Reason = None,
     *,
     whole: Annotated[bool, typer.Option("--all", help="run all of it again")] = False,
     wait: Annotated[bool, typer.Option(help="follow the new job until it ends")] = False,
@@ -176,7 +179,8 @@ def retry(
 ) -> None:
     """Run the failed or cancelled part of a job again, as a new job."""
     session: Session = context.obj.with_json(json)
-    answer = QueuedJob(session.client(), job_id).call("POST", "/retry", json={"only": "all" if whole else "failed"})
+    body = {"only": "all" if whole else "failed"} | ({"reason": reason} if reason else {})
+    answer = QueuedJob(session.client(), job_id).call("POST", "/retry", json=body)
     if wait:
         follow(session, answer["job_id"])
     _print_answer(session, answer, "submitted")

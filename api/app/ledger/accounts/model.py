@@ -102,6 +102,7 @@ class AuditLine:
         target: the id of what was changed; empty if nothing has an id.
         status: the HTTP status of the answer.
         address: the client's address.
+        reason: why, in the caller's words; empty if none was given.
         place: where the line stands among the others; grows.
 
     """
@@ -116,6 +117,7 @@ class AuditLine:
     status: int
     address: str
     request_id: str
+    reason: str = ""
     at: datetime | None = None
     place: int = 0
 

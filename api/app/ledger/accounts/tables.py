@@ -79,6 +79,7 @@ AUDIT_LOG = Table(
     Column("status", Integer, nullable=False),
     Column("address", Text, nullable=False),
     Column("request_id", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
     Index("audit_log_newest", "owner", "place"),
     Index("audit_log_age", "at"),
 )

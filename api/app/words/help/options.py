@@ -79,6 +79,7 @@ OPTION_HELP: dict[str, str] = {
     "only chunks of this queue (default: all)": "このキューのチャンクだけ（既定：すべて）",
     "also those whose job was retried": "ジョブを再試行したものも含めます",
     "run all of it again": "全体を再実行します",
+    "why; kept in the audit log and in the job's log": "理由（監査ログとジョブのログに残します）",
     "follow the new job until it ends": "新しいジョブを終わりまで追跡します",
     "its name or its id": "名前またはID",
     "a name for the schedule": "スケジュールの名前",

@@ -1,5 +1,6 @@
 """Every change of a caller has one line in the audit log, before its answer, whatever route made it."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from tests.fixtures.accounts.callers import (
     stranger_of,
 )
 from tests.fixtures.jobs.apps import JOBS, RUN_DAILY, SCHEDULES, client_of
+from tests.fixtures.jobs.planted import plant_final, plant_queued
 
 pytestmark = pytest.mark.anyio
 BODY = {"intervals": {"1d": 1}, "symbols": ["7203"], "session": "2025-11-04", "dry_run": True}
@@ -78,8 +80,35 @@ async def test_a_line_says_who_what_and_from_where(app: FastAPI) -> None:
     assert line.pop("at")
     assert line == {
         "subject": user.user_id, "name": user.name, "method": "jwt", "action": "run_daily", "target": job_id,
-        "status": 202, "address": "127.0.0.1", "request_id": "r-1",
+        "status": 202, "address": "127.0.0.1", "request_id": "r-1", "reason": "",
     }  # fmt: skip
+
+
+async def test_the_reason_of_a_cancel_and_a_retry_is_kept_as_text(
+    real_app: FastAPI, real_http: httpx2.AsyncClient
+) -> None:
+    hostile = "<script>alert(1)</script> \u202eあ' OR 1=1 " + "x" * 150
+    queued, failed = await plant_queued(real_app), await plant_final(real_app, "provider_error")
+    for job, verb in ((queued, "cancel"), (failed, "retry")):
+        answer = await real_http.post(f"{JOBS}/{job.job_id}/{verb}", json={"reason": hostile})
+        assert answer.status_code == 202
+    found = {line["target"]: line for line in await lines(real_http)}
+    assert [found[job.job_id]["reason"] for job in (queued, failed)] == [hostile, hostile]
+
+
+@pytest.mark.parametrize(
+    "reason", ["", " ", "a ", "two\nlines", "\x1b[31m", "\x9b", "\x00", "\ud800", "x" * 201, 7, []], ids=ascii
+)
+async def test_a_reason_that_is_no_line_of_text_is_refused(
+    real_app: FastAPI, real_http: httpx2.AsyncClient, reason: object
+) -> None:
+    body, headers = json.dumps({"reason": reason}), {"content-type": "application/json"}
+    queued, failed = await plant_queued(real_app), await plant_final(real_app, "provider_error")
+    for job, verb in ((queued, "cancel"), (failed, "retry")):
+        answer = await real_http.post(f"{JOBS}/{job.job_id}/{verb}", content=body, headers=headers)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/reason")
+    assert (await real_http.get(f"{JOBS}/{queued.job_id}")).json()["status"] == "queued"
+    assert not {line["target"] for line in await lines(real_http)} & {queued.job_id, failed.job_id}
 
 
 async def test_logins_and_log_outs_are_lines(app: FastAPI, http: httpx2.AsyncClient) -> None:

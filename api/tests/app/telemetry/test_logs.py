@@ -87,6 +87,17 @@ async def test_a_stream_follows_a_job_to_its_end_and_resumes(real_http: httpx2.A
     )
 
 
+async def test_the_log_says_why_a_job_was_cancelled_or_retried(
+    real_http: httpx2.AsyncClient, real_app: FastAPI
+) -> None:
+    queued, failed = await plant_queued(real_app), await plant_final(real_app, "provider_error")
+    for job, verb, event in ((queued, "cancel", "cancel_asked"), (failed, "retry", "job_retried")):
+        await real_http.post(f"{JOBS}/{job.job_id}/{verb}", json={"reason": "a trial"})
+        await logged(real_http, job.job_id, event)
+        items = (await page(real_http, job.job_id))["items"]
+        assert [line["fields"]["reason"] for line in items if line["event"] == event] == ["a trial"]
+
+
 async def test_a_job_that_redis_forgot_has_no_log(real_http: httpx2.AsyncClient, real_app: FastAPI) -> None:
     job = await plant_final(real_app, "ok")
     await logged(real_http, job.job_id, "job_finished")

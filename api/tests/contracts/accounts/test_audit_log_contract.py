@@ -53,6 +53,11 @@ async def test_lines_are_found_by_who_what_and_when(audit: AuditLog, owner: str)
     assert await audit.list_lines(AuditQuery(owner, since=later)) == []
 
 
+async def test_a_line_keeps_its_reason(audit: AuditLog, owner: str) -> None:
+    await audit.append([make_line(owner, reason="' OR 1=1 <b>あ"), make_line(owner)])
+    assert [line.reason for line in await audit.list_lines(AuditQuery(owner))] == ["", "' OR 1=1 <b>あ"]
+
+
 async def test_young_lines_are_not_pruned(audit: AuditLog, owner: str) -> None:
     await audit.append([make_line(owner)])
     await audit.prune()
@@ -101,7 +106,9 @@ class TestAppendOnly:
                     [f"{owner}-{days}", days, owner, str(days)],
                 )
         assert await audit.prune() == 1
-        assert [line.target for line in await audit.list_lines(AuditQuery(owner))] == [str(AUDIT_KEPT_DAYS - 1)]
+        (young,) = await audit.list_lines(AuditQuery(owner))
+        # The release before writes no reason.
+        assert (young.target, young.reason) == (str(AUDIT_KEPT_DAYS - 1), "")
 
 
 def test_the_trigger_keeps_lines_as_long_as_the_port_says() -> None:

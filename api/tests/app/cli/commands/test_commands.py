@@ -58,8 +58,9 @@ def test_waiting_ends_in_time_and_the_job_goes_on(at_live: Kaboom) -> None:
     assert done.code == Exit.TIMED_OUT
     found = re.search(r"the job goes on: kaboom jobs watch ([0-9a-f]{32})", done.err)
     assert found
-    assert at_live("jobs", "cancel", found[1]).code == 0
+    assert at_live("jobs", "cancel", found[1], "--reason", "took too long").code == 0
     assert at_live("jobs", "watch", found[1]).code == Exit.JOB_FAILED
+    assert re.search(r'cancel_asked .*reason="took too long"', at_live("jobs", "logs", found[1], "--follow").out)
     assert data(at_live("jobs", "show", found[1], "--json"))["status"] == "cancelled"
 
 
