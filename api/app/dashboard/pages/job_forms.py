@@ -22,10 +22,10 @@ type Ask = Callable[[str], Awaitable[Reply]]
 
 router = APIRouter()
 #: What the API is asked for: the last part of the path, and the body.
-_CALLS: Mapping[str, tuple[str, Mapping[str, str] | None]] = {
+_CALLS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "retry": ("retry", {"only": "failed"}),
     "again": ("retry", {"only": "all"}),
-    "cancel": ("cancel", None),
+    "cancel": ("cancel", {}),
 }
 _MOST_JOBS = 200
 #: Questions to the API at once: a bulk of 200 leaves connections for others.
@@ -47,9 +47,12 @@ async def preview(page: Page, request: Request) -> Response:
 @router.post("/jobs/act", dependencies=[needs(Scope.JOBS_WRITE)])
 async def act(page: Page, request: Request) -> Response:
     """Do to the chosen jobs what the preview said."""
-    action, chosen, back = _read(await read_form(request))
+    fields = await read_form(request)
+    action, chosen, back = _read(fields)
     verb, body = _CALLS[action]
-    replies = await _ask_each(chosen, lambda path: page.api.post(f"{path}/{verb}", body))
+    reason = first_of(fields, "reason").strip()
+    asked = {**body, "reason": reason} if reason else body
+    replies = await _ask_each(chosen, lambda path: page.api.post(f"{path}/{verb}", asked))
     accepted = [reply for reply in replies if reply.is_ok]
     if not accepted and replies:
         return await page.show_problem(replies[0])

@@ -1,12 +1,15 @@
 """Cancel and retry from the list: a preview says what is covered, then the API does it."""
 
+import re
+
 import httpx2
 import pytest
 from fastapi import FastAPI
 
 from app.jobs.model import JobStatus
 from tests.fixtures.jobs.apps import jobs_of
-from tests.fixtures.jobs.browsers import browser_of, tags_of, text_of
+from tests.fixtures.jobs.browsers import browser_of, read_page, tags_of, text_of
+from tests.fixtures.jobs.job_steps import until
 from tests.fixtures.jobs.jobs import OWNER
 from tests.fixtures.jobs.planted import plant_final, plant_queued
 
@@ -53,6 +56,32 @@ async def test_a_bulk_cancel_says_how_many(real_app: FastAPI, real_browser: http
     assert {await status_of(real_app, job.job_id) for job in queued} == {JobStatus.CANCELLED}
     text = text_of((await real_browser.get("/jobs?told=cancel&n=3&refused=1")).text)
     assert "3 jobs are being cancelled. 1 was refused." in text
+
+
+async def test_the_reason_of_a_bulk_goes_to_each_job(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    queued = [await plant_queued(real_app) for _ in range(2)]
+    form = {"action": "cancel", "job": [f"ingest/{job.job_id}" for job in queued]}
+    fields = [tag for _, tag in tags_of((await real_browser.post("/jobs/preview", data=form)).text)]
+    (field,) = [tag for tag in fields if tag.get("name") == "reason"]
+    assert (field["maxlength"], "required" in field) == ("200", False)
+    await real_browser.post("/jobs/act", data=form | {"reason": " <b>by mistake</b> "})
+    found = {line["target"]: line for line in (await real_browser.get("/api/v1/audit")).json()["items"]}
+    assert [found[job.job_id]["reason"] for job in queued] == ["<b>by mistake</b>"] * 2
+    rows = re.findall(r"<tr><td.*?</tr>", await read_page(real_browser, "/audit"), re.DOTALL)
+    for job in queued:
+        (row,) = [row for row in rows if job.job_id in row]
+        assert "&lt;b&gt;by mistake&lt;/b&gt;</bdi>" in row
+    await until(
+        lambda: read_page(real_browser, f"/jobs/ingest/{queued[0].job_id}"),
+        lambda html: "reason &lt;b&gt;by mistake&lt;/b&gt;" in html,
+    )
+
+
+async def test_a_reason_that_is_too_long_cancels_nothing(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+    job = await plant_queued(real_app)
+    form = {"action": "cancel", "job": f"ingest/{job.job_id}", "reason": "x" * 201}
+    assert (await real_browser.post("/jobs/act", data=form)).status_code == 422
+    assert await status_of(real_app, job.job_id) is JobStatus.QUEUED
 
 
 async def test_a_viewer_sees_disabled_buttons_and_is_refused(real_app: FastAPI) -> None:
