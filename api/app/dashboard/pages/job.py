@@ -13,6 +13,7 @@ from app.dashboard.shapes.job_rows import JobRow
 from app.dashboard.shapes.timeline import build_timeline
 from app.deps import needs
 from app.jobs.queues import Queue
+from app.live.lines import LEVELS
 
 router = APIRouter()
 _FAILURES = 20
@@ -46,14 +47,15 @@ async def _show(page: OpenPage, *, path: str, outcome: str, level: str, shown: s
         job=page.ask(path),
         failures=page.ask(f"{path}/failures", outcome=outcome, limit=most),
         chunks=page.ask(f"{path}/chunks", limit=1000),
-        log=page.ask(f"{path}/logs", limit=_KEPT_LINES, level=level),
+        log=page.ask(f"{path}/logs", limit=_KEPT_LINES),
     )
     if not found["job"].is_ok:
         return await page.show_problem(found["job"])
     row, chunks = JobRow(found["job"].data), found["chunks"]
     names = await _ask_names(page, row, found["failures"])
-    notices, more = list_notices(chunks.data, row.result)
-    lines = found["log"].data["items"] if found["log"].is_ok else []
+    kept = found["log"].data["items"] if found["log"].is_ok else []
+    notices, more = list_notices(chunks.data, row.result, kept)
+    lines = [line for line in kept if LEVELS.index(line["level"]) >= LEVELS.index(level)]
     return await page.show(
         "job.html",
         **found,
@@ -68,7 +70,7 @@ async def _show(page: OpenPage, *, path: str, outcome: str, level: str, shown: s
         timeline=build_timeline(chunks.data, now=page.viewer.now) if chunks.is_ok else None,
         pauses=chunks.data["pauses"] if chunks.is_ok else None,
         paused_s=pause_seconds(chunks.data["pauses"]) if chunks.is_ok else None,
-        child=next((line["fields"].get("as_job") for line in lines if line["event"] == "job_retried"), None),
+        child=next((line["fields"].get("as_job") for line in kept if line["event"] == "job_retried"), None),
     )
 
 

@@ -1,4 +1,4 @@
-"""What happened to a job, as sentences: lost, broken and waiting runs, pauses, and what is odd about bars; pure."""
+"""What happened to a job, as sentences: lost, broken and waiting runs, pauses, why it was cancelled, odd bars; pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +9,8 @@ from typing import Any
 
 _MOST = 8
 _FLAG = "flag_"
+#: Lines of the log that may have a reason, and the keys of their words.
+_WHY = {"cancel_asked": "why_cancelled", "job_retried": "why_retried"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +23,12 @@ class Notice:
     values: Mapping[str, Any]
 
 
-def list_notices(chunks: Mapping[str, Any] | None, result: Mapping[str, Any]) -> tuple[list[Notice], int]:
-    """Return the first notices of a job, the most serious first, and how many more there are."""
+def list_notices(
+    chunks: Mapping[str, Any] | None, result: Mapping[str, Any], lines: Sequence[Mapping[str, Any]] = ()
+) -> tuple[list[Notice], int]:
+    """Return the first notices of a job, the most serious first, and how many more there are; `lines` are its log."""
     found = [*_of_chunks(chunks["items"] if chunks else ()), *_of_pauses(chunks["pauses"] if chunks else ())]
-    found += _of_bars(result.get("counts") or {})
+    found += [*_of_reasons(lines), *_of_bars(result.get("counts") or {})]
     found.sort(key=lambda notice: ("bad", "warn", "idle").index(notice.kind))
     return found[:_MOST], max(0, len(found) - _MOST)
 
@@ -59,6 +63,12 @@ def _of_pauses(pauses: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
         reasons = Counter(pause["reason"] for pause in pauses)
         values = {"n": len(pauses), "seconds": pause_seconds(pauses), "at": pauses[0]["begins_at"]}
         yield Notice("warn", "warn", "pauses", values | {"why": reasons.most_common(1)[0][0]})
+
+
+def _of_reasons(lines: Sequence[Mapping[str, Any]]) -> Iterator[Notice]:
+    for line in lines:
+        if line["event"] in _WHY and (why := line["fields"].get("reason")):
+            yield Notice("idle", "note", _WHY[line["event"]], {"at": line["at"], "why": why})
 
 
 def _of_bars(counts: Mapping[str, int]) -> Iterator[Notice]:

@@ -130,6 +130,26 @@ async def test_the_log_is_text_and_can_be_cut_to_warnings(real_app: FastAPI, rea
     assert only.count("&lt;script&gt;alert(1)") == 1
 
 
+@pytest.mark.parametrize("level", ["debug", "warning"])
+async def test_what_happened_says_why_it_was_cancelled_and_retried(
+    real_app: FastAPI, real_browser: httpx2.AsyncClient, level: str
+) -> None:
+    job, _ = await plant_running(real_app, "ok")
+    logged: list[tuple[str, dict[str, str]]] = [
+        ("cancel_asked", {}),
+        ("cancel_asked", {"reason": HOSTILE}),
+        ("job_retried", {"reason": "a trial"}),
+    ]
+    lines = [JobLine(utc_now().isoformat(), "info", event, fields).to_json() for event, fields in logged]
+    await jobs_of(real_app).parts.events.write_lines({FeedKey("ingest", job.job_id, Feed.LINES): lines})
+    html = await read(real_browser, f"/jobs/ingest/{job.job_id}?level={level}")
+    happened = html.split('id="hat"')[1].split("</section>")[0]
+    assert happened.count("The job was cancelled") == 1
+    assert "&lt;script&gt;alert(1)" in happened
+    assert "<script>" not in html
+    assert re.search(r"The job was retried At \d\d:\d\d:\d\d: a trial", text_of(happened))
+
+
 async def test_another_owners_job_and_nonsense_are_not_found(real_app: FastAPI) -> None:
     job = await plant_final(real_app, "ok")
     async with browser_of(real_app, owner="other") as browser:
