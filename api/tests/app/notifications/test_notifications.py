@@ -1,6 +1,7 @@
 """Notifications as an admin sets them up and as receivers get them: the whole way, in one process."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import httpx2
 import orjson
 import pytest
 
+from app.telemetry.logs import configure_logging, tap_lines
 from tests.fixtures.jobs.apps import RUN_DAILY, client_of, jobs_of, memory_settings, running
 from tests.fixtures.notifications.rules import KEY
 from tests.fixtures.servers.receivers import SECRET, Receiver, receiving
@@ -213,6 +215,10 @@ async def test_a_rule_that_cannot_be_is_refused(http: httpx2.AsyncClient, values
 async def test_the_url_of_a_channel_is_seen_nowhere(
     http: httpx2.AsyncClient, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
+    configure_logging(log_format="json", level="DEBUG")
+    logging.getLogger().addHandler(caplog.handler)
+    lines: list[str] = []
+    end_tap = tap_lines(lambda line: lines.append(str(line)))
     receiver.script(503)
     for name, kind, url in (
         ("one", "webhook", f"{receiver.url}&token=hush-hush"),
@@ -226,7 +232,11 @@ async def test_the_url_of_a_channel_is_seen_nowhere(
     answers = [await http.get(f"{API}/{path}") for path in ("channels", "messages", "jobs", "rules")]
     for job in answers[2].json()["items"]:
         answers += [await http.get(f"{API}/jobs/{job['job_id']}{of_job}") for of_job in ("", "/logs")]
-    texts = [answer.text for answer in answers] + [caplog.text]
+    end_tap()
+    # Our own lines and those of libraries, which tell where they connect, were captured.
+    assert sum("notification_sent" in line for line in lines) >= 3
+    assert '"POST /hook' in caplog.text
+    texts = [answer.text for answer in answers] + [*lines, caplog.text]
     assert [text for text in texts if "hush-hush" in text] == []
     app = jobs_of(http._transport.app)  # type: ignore[attr-defined]
     kept = await app.parts.notifications.rules.list_channels("ingest")
