@@ -9,7 +9,7 @@ from tests.fixtures.jobs.apps import JOBS, RUN_DAILY
 from tests.fixtures.providers.provider_faults import say_status
 from tests.fixtures.servers.http_servers import Request
 from tests.fixtures.servers.stacks import serving, until
-from tests.n8n.lab.lab import Lab, job_id_in
+from tests.n8n.lab.lab import TRIGGER_TOKEN, Lab, job_id_in
 from tests.n8n.lab.relay import say
 from tests.n8n.lab.workflows import ALERT, CALLBACK, NAMES, PATHS, POLLING
 
@@ -159,6 +159,9 @@ def test_an_alert_is_raised_by_hand(lab: Lab) -> None:
         "Kaboom needs a look: &lt;somebody&gt; &amp; I want to know",
         "n8n: a test",
     ]
+    fired.end()
+    # n8n keeps what its own webhooks are called with, so their token is another one than Kaboom's.
+    assert lab.n8n.files_with(TRIGGER_TOKEN) != []
 
 
 @pytest.mark.parametrize("path", PATHS.values())

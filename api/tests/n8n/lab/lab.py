@@ -27,6 +27,7 @@ from tests.n8n.lab.server import Execution, N8n
 from tests.n8n.lab.workflows import CALLBACK, PATHS, POLLING, load_workflows, vary
 
 TRIGGER_TOKEN = "a trigger token of the tests"
+NOTIFIER = {"user": "kaboom", "password": "a-password-of-the-tests"}
 #: As a user makes them, with the ids that the workflows name.
 CREDENTIALS: list[dict[str, Any]] = [
     {"id": key, "name": name, "type": "httpHeaderAuth", "data": {"name": header, "value": value}}
@@ -35,6 +36,7 @@ CREDENTIALS: list[dict[str, Any]] = [
         ("kaboomTriggerToken", "Kaboom trigger token", "x-trigger-token", TRIGGER_TOKEN),
     )
 ]
+CREDENTIALS.append({"id": "kaboomNotifier", "name": "Kaboom notifier", "type": "httpBasicAuth", "data": NOTIFIER})
 #: One for each test, so that no two of them are about the same work.
 SYMBOLS = ("7203", "6758", "9984", "8306", "6501", "6902", "7974", "8035", "9432", "9433", "4063", "6861", "6098")
 #: Copies: one that is due all the time, and one that waits for no more than an instant.
@@ -60,11 +62,15 @@ class Lab:
 
     def fire(self, workflow: str, **asked: Any) -> "Firing":
         """Start a workflow by its webhook."""
-        runs = self.n8n.executions(workflow)
-        begun = Firing(self, workflow, runs[-1].number if runs else 0, len(self.inbox.seen), len(self.relay.seen))
+        begun = self.watch(workflow)
         body = asked if workflow not in {POLLING, CALLBACK, HASTY} else ASKED | asked
         assert self.n8n.call(PATHS.get(workflow, workflow), body, **{"x-trigger-token": TRIGGER_TOKEN}) == 200
         return begun
+
+    def watch(self, workflow: str) -> "Firing":
+        """Return what follows the next start of a workflow."""
+        runs = self.n8n.executions(workflow)
+        return Firing(self, workflow, runs[-1].number if runs else 0, len(self.inbox.seen), len(self.relay.seen))
 
     def hold(self, symbol: str) -> None:
         """Let no answer about a symbol through until `held` is set."""

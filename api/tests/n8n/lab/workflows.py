@@ -8,11 +8,25 @@ from typing import Any
 from tests.fixtures.repo.repository import ROOT
 
 POLLING, CALLBACK, ALERT = "kaboomDailyPolling", "kaboomDailyCallback", "kaboomFailureAlert"
+ANALYSIS = "kaboomAiAnalysis"
+#: Started by Kaboom alone, with a user and a password.
+NOTIFICATION, NOTIFICATION_PATH = "kaboomNotification", "kaboom-notification"
 #: The webhook by which each is started.
-PATHS = {POLLING: "kaboom-daily-ingest", CALLBACK: "kaboom-daily-ingest-callback", ALERT: "kaboom-failure-alert"}
+PATHS = {
+    POLLING: "kaboom-daily-ingest",
+    CALLBACK: "kaboom-daily-ingest-callback",
+    ALERT: "kaboom-failure-alert",
+    ANALYSIS: "kaboom-ai-analysis",
+}
 #: As an alert names them.
 NAMES = {POLLING: "Kaboom: daily ingest, polling", CALLBACK: "Kaboom: daily ingest, callback"}
-_FILES = {POLLING: "daily-ingest-polling", CALLBACK: "daily-ingest-callback", ALERT: "failure-alert"}
+_FILES = {
+    POLLING: "daily-ingest-polling",
+    CALLBACK: "daily-ingest-callback",
+    ALERT: "failure-alert",
+    ANALYSIS: "ai-analysis",
+    NOTIFICATION: "notification",
+}
 
 
 def load_workflows() -> dict[str, Any]:

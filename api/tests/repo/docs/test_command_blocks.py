@@ -15,6 +15,7 @@ PAGES = ["README.md", *(f"docs/how-to/{path.name}" for path in sorted((ROOT / "d
 NOT_RUN = {
     "README.md": 5,
     "docs/how-to/drive-with-n8n.md": 2,
+    "docs/how-to/get-notified.md": 1,
     "docs/how-to/refresh-quotes-and-symbols.md": 3,
     "docs/how-to/run-with-docker.md": 9,
     "docs/how-to/use-your-own-files.md": 5,
