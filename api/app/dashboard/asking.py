@@ -71,6 +71,10 @@ class Api:
         """Patch what has a path with a JSON body."""
         return await self._ask("PATCH", path, body=body)
 
+    async def put(self, path: str, body: object) -> Reply:
+        """Replace what has a path by a JSON body."""
+        return await self._ask("PUT", path, body=body)
+
     async def _ask(
         self, method: str, path: str, *, query: Mapping[str, object] | None = None, body: object = None, key: str = ""
     ) -> Reply:

@@ -29,6 +29,7 @@ from app.dashboard.pages.analyses import one as analysis
 from app.dashboard.pages.backtests import compared, forms, listed, one
 from app.dashboard.pages.notifications import forms as notification_forms
 from app.dashboard.pages.notifications import listed as notifications
+from app.dashboard.pages.notifications import rule_forms
 from app.dashboard.pages.operations import dead_letters, quarantine, schedule_forms, schedules, webhooks, workers
 from app.dashboard.pages.portfolios import listed as portfolios
 from app.dashboard.pages.portfolios import one as portfolio
@@ -56,7 +57,10 @@ _BACKTESTS = (listed.router, forms.router, compared.router, one.router)
 _OPERATIONS = (
     *(schedules.router, schedule_forms.router, workers.router, dead_letters.router, webhooks.router, quarantine.router),
 )
-_ADMIN = (settings.router, users.router, tokens.router, audit.router, notifications.router, notification_forms.router)
+_ADMIN = (
+    settings.router, users.router, tokens.router, audit.router,
+    notifications.router, notification_forms.router, rule_forms.router,
+)  # fmt: skip
 _ANALYSES = (analyses.router, analysis.router)
 
 router = APIRouter(include_in_schema=False)

@@ -11,7 +11,7 @@ from tests.fixtures.servers.stacks import Stack
 
 #: A path; `{job}` is a job that has ended, `{schedule}` a schedule that has fired, `{portfolio}` holds shares;
 #: `{run}` and `{sweep}` are backtests that have ended.
-#: `{analysis}` is by rules, `{asked}` by models of a fake, `{previewed}` shows what would be sent.
+#: `{analysis}` is by rules, `{asked}` by models of a fake, `{previewed}` shows what would be sent; `{rule}` tells ends.
 PAGES = {
     "overview": "/",
     "jobs": "/jobs",
@@ -32,6 +32,7 @@ PAGES = {
     "analysis-preview": "/analyses/{previewed}",
     "notifications": "/notifications",
     "new-rule": "/notifications/rules/new",
+    "rule": "/notifications/rules/{rule}/edit",
     "new-channel": "/notifications/channels/new",
     "portfolios": "/portfolios",
     "portfolio": "/portfolios/{portfolio}",
@@ -75,9 +76,9 @@ def planted(stack: Stack, ended: str) -> dict[str, str]:
     http.post("/api/v1/users", json=user).raise_for_status()
     http.post("/api/v1/tokens", json={"name": "n8n", "scopes": ["ingest", "jobs:read"]}).raise_for_status()
     portfolio = plant_portfolio(stack)
-    plant_rule(stack)
+    rule = plant_rule(stack)
     jobs = {"job": ended, **plant_backtests(stack), **plant_analyses(stack, portfolio)}
-    return jobs | {"schedule": found["schedule_id"], "portfolio": portfolio}
+    return jobs | {"schedule": found["schedule_id"], "portfolio": portfolio, "rule": rule}
 
 
 def plant_portfolio(stack: Stack) -> str:
@@ -94,15 +95,16 @@ def plant_portfolio(stack: Stack) -> str:
     return str(path.rpartition("/")[2])
 
 
-def plant_rule(stack: Stack) -> None:
-    """Leave a rule on a channel, whose receiver does not answer a test."""
+def plant_rule(stack: Stack) -> str:
+    """Return the id of a rule on a channel, whose receiver does not answer a test."""
     prefix = "/api/v1/notifications"
     channel = {"name": "desk", "kind": "webhook", "url": "https://hooks.example/"}
     channel_id = stack.api.http.post(f"{prefix}/channels", json=channel).raise_for_status().json()["id"]
     rule = {"name": "failures", "channel_id": channel_id, "events": ["job_ended"], "only": {"status": ["failed"]}}
     times = {"digest_at": "08:30", "quiet_from": "22:00", "quiet_until": "07:00", "language": "ja"}
-    stack.api.http.post(f"{prefix}/rules", json=rule | times).raise_for_status()
+    made = stack.api.http.post(f"{prefix}/rules", json=rule | times).raise_for_status()
     stack.api.http.post(f"{prefix}/channels/{channel_id}/test").raise_for_status()
+    return str(made.json()["id"])
 
 
 def plant_backtests(stack: Stack) -> dict[str, str]:

@@ -37,6 +37,7 @@ PAGES = (
     "/backtests/new?strategy=<script>document.title='owned'</script>",
     "/notifications",
     "/notifications/rules/new",
+    "/notifications/rules/{rule}/edit",
     "/portfolios",
     "/portfolios/{portfolio}",
 )
@@ -58,8 +59,8 @@ def planted(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         jobs = plant(stack.run(), Path(tmp_path_factory.mktemp("planting")), HOSTILE)
     finally:
         os.kill(worker, signal.SIGCONT)
-    plant_notifications(stack.api.http)
-    return jobs | {"portfolio": plant_portfolio(stack.api.http)} | plant_file_job(stack)
+    names = {"rule": plant_notifications(stack.api.http), "portfolio": plant_portfolio(stack.api.http)}
+    return jobs | names | plant_file_job(stack)
 
 
 def plant_portfolio(http: httpx2.Client) -> str:
@@ -70,16 +71,17 @@ def plant_portfolio(http: httpx2.Client) -> str:
     return str(path.rpartition("/")[2])
 
 
-def plant_notifications(http: httpx2.Client) -> None:
-    """Leave a channel, a rule and a message of an alert with hostile names and texts."""
+def plant_notifications(http: httpx2.Client) -> str:
+    """Return the id of a rule; leave it, its channel and a message of an alert with hostile names and texts."""
     prefix = "/api/v1/notifications"
     channel = {"name": NAME, "kind": "webhook", "url": "https://hooks.example/"}
     channel_id = http.post(f"{prefix}/channels", json=channel).raise_for_status().json()["id"]
     rule = {"name": NAME, "channel_id": channel_id, "events": ["alert"], "only": {"alertname": [NAME]}}
-    http.post(f"{prefix}/rules", json=rule | {"language": "en"}).raise_for_status()
+    made = http.post(f"{prefix}/rules", json=rule | {"language": "en"}).raise_for_status()
     alert = {"status": "firing", "labels": {"alertname": NAME}, "annotations": {"summary": HOSTILE[:4000]}}
     alert |= {"startsAt": "2025-11-04T00:00:00Z", "fingerprint": "ab"}
     http.post(f"{prefix}/alertmanager", json={"version": "4", "alerts": [alert]}).raise_for_status()
+    return str(made.json()["id"])
 
 
 def plant_file_job(stack: Stack) -> dict[str, str]:

@@ -238,6 +238,10 @@ ROWS: dict[str, Row] = {
     "GET /notifications/rules/new": Row(_ADMIN),
     # The channel is none of the caller's.
     "POST /notifications/rules": Row(_ADMIN, form="name=page&channel_id=0&events=job_ended&language=ja", fine={422}),
+    "GET /notifications/rules/{rule_id}/edit": Row(_ADMIN, fine={200, 404}),
+    "POST /notifications/rules/{rule_id}": Row(
+        _ADMIN, form="name=page&channel_id=0&events=job_ended&language=ja", fine={404, 422}
+    ),
     "GET /notifications/channels/new": Row(_ADMIN),
     "POST /notifications/channels": Row(_ADMIN, form="name=page&kind=webhook&url=never", fine={422}),
     "POST /notifications/rules/{rule_id}/switch": Row(_ADMIN, form="is_enabled=no", fine={303, 404}),

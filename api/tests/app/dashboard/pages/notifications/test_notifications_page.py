@@ -1,5 +1,7 @@
 """The page of notifications: set up a channel and a rule, test it, and look at the log."""
 
+import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,98 @@ async def test_what_is_refused_is_shown_at_its_field_without_the_url(tmp_path: P
         refused = await browser.post("/notifications/rules", data=rule)
         assert refused.status_code == 422
         assert "deadline" in refused.text
+
+
+WHOLE = {
+    "name": "all of it",
+    "events": ["job_ended", "data_incomplete", "alert"],
+    "only": {"status": ["failed", "firing"], "alertname": ["a=b & c", HOSTILE], "market": ["TSE_PRIME"]},
+    "quiet_from": "22:00",
+    "quiet_until": "07:00",
+    "digest_at": None,
+    "digest_minutes": 60,
+    "deadline": "18:00",
+    "language": "en",
+    "is_enabled": False,
+}
+
+
+def fields_of(html: str) -> dict[str, list[str]]:
+    """Return what a browser would send of a page's form as it is."""
+    form = re.search(r'<form class="sec form".*?</form>', html, re.DOTALL)
+    assert form
+    found: dict[str, list[str]] = {}
+    for tag in re.findall(r"<input[^>]*>", form[0]):
+        given = dict(re.findall(r'(\w+)="([^"]*)"', tag))
+        if given.get("type") != "checkbox" or " checked" in tag:
+            found.setdefault(given["name"], []).append(unescape(given.get("value", "")))
+    for name, inner in re.findall(r'<select[^>]* name="(\w+)".*?>(.*?)</select>', form[0], re.DOTALL):
+        found[name] = re.findall(r'value="([^"]*)" selected', inner)
+    for name, inner in re.findall(r'<textarea[^>]* name="(\w+)"[^>]*>(.*?)</textarea>', form[0], re.DOTALL):
+        found[name] = [unescape(inner).replace("\n", "\r\n")]
+    return found
+
+
+async def test_a_rule_is_edited_and_what_is_left_alone_stays(tmp_path: Path) -> None:
+    settings = memory_settings(tmp_path, notification_key=KEY)
+    async with running(settings, authenticators=[VIEWERS]) as app, browser_of(app) as browser:
+        api = "/api/v1/notifications"
+        channel = {"name": "ops", "kind": "apprise", "url": "discord://1/2"}
+        channel_id = (await browser.post(f"{api}/channels", json=channel)).json()["id"]
+        before = (await browser.post(f"{api}/rules", json=WHOLE | {"channel_id": channel_id})).json()
+        page = f"/notifications/rules/{before['id']}"
+        assert f'href="{page}/edit"' in await read_page(browser, "/notifications")
+        html = await read_page(browser, f"{page}/edit")
+        assert HOSTILE not in html
+        fields = fields_of(html)
+        sent = await browser.post(page, data=fields)
+        assert (sent.status_code, sent.headers["location"]) == (303, "/notifications?told=changed")
+        after = (await browser.get(f"{api}/rules/{before['id']}")).json()
+        assert after | {"updated_at": 0} == before | {"updated_at": 0}
+        assert after["updated_at"] > before["updated_at"]
+        changed = fields | {"name": ["failed ones"], "events": ["job_ended"], "status": ["failed", "partial"]}
+        changed |= {"only": [""], "digest_minutes": [""], "deadline": [""], "digest_at": ["08:30"]}
+        assert (await browser.post(page, data=changed)).status_code == 303
+        after = (await browser.get(f"{api}/rules/{before['id']}")).json()
+        assert (after["name"], after["events"], after["only"]) == (
+            "failed ones",
+            ["job_ended"],
+            {"status": ["failed", "partial"]},
+        )
+        assert (after["digest_at"], after["digest_minutes"], after["deadline"]) == ("08:30", None, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"digest_minutes": "9" * 5000}, 'id="fault-digest_minutes-1"'),
+        ({"digest_minutes": "soon"}, 'id="fault-digest_minutes-1"'),
+        ({"only": "market"}, 'id="fault-only-1"'),
+        ({"only": "secret=x"}, 'id="fault-only-1"'),
+        ({"events": "data_incomplete", "deadline": ""}, "expected a deadline"),
+    ],
+)
+async def test_a_change_that_is_refused_is_shown_at_its_field(
+    tmp_path: Path, values: dict[str, str], said: str
+) -> None:
+    settings = memory_settings(tmp_path, notification_key=KEY)
+    async with running(settings, authenticators=[VIEWERS]) as app, browser_of(app) as browser:
+        api = "/api/v1/notifications"
+        channel = {"name": "ops", "kind": "apprise", "url": "discord://1/2"}
+        channel_id = (await browser.post(f"{api}/channels", json=channel)).json()["id"]
+        rule = {"name": "x", "channel_id": channel_id, "events": ["job_ended"], "language": "en"}
+        before = (await browser.post(f"{api}/rules", json=rule)).json()
+        page = f"/notifications/rules/{before['id']}"
+        fields = fields_of(await read_page(browser, f"{page}/edit"))
+        refused = await browser.post(page, data=fields | {name: [value] for name, value in values.items()})
+        assert refused.status_code == 422
+        assert f'action="{page}"' in refused.text
+        assert said in refused.text
+        assert (await browser.get(f"{api}/rules/{before['id']}")).json() == before
+
+
+async def test_a_rule_that_is_gone_is_not_found(tmp_path: Path) -> None:
+    async with running(memory_settings(tmp_path), authenticators=[VIEWERS]) as app, browser_of(app) as browser:
+        page = f"/notifications/rules/{'0' * 32}"
+        assert (await browser.get(f"{page}/edit")).status_code == 404
+        assert (await browser.post(page, data={"name": "x"})).status_code == 404

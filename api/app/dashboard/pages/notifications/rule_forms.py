@@ -1,0 +1,93 @@
+"""The form of a rule, new or changed; the audit log has these functions' names, which are those of the API's."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request, Response, status
+
+from app.auth.scopes import Scope
+from app.dashboard.asking import Reply
+from app.dashboard.page import Page
+from app.dashboard.pages.notifications.forms import ObjectId, end_form, go_back
+from app.dashboard.pages.notifications.listed import kinds_in
+from app.dashboard.shapes.rules import ENDS, TEXTS, to_rule, values_of
+from app.dashboard.viewer import first_of, read_form
+from app.deps import needs
+from app.notifications.routes import PREFIX
+from app.notifications.schemas import SELECTABLE
+
+router = APIRouter(prefix="/notifications/rules", dependencies=[needs(Scope.ADMIN)])
+
+
+@router.get("/new")
+async def show_rule_form(page: Page) -> Response:
+    """Show the form for a new rule."""
+    empty: dict[str, Any] = dict.fromkeys(TEXTS, "")
+    return await _show(page, empty | {"events": ["job_ended"], "status": ["failed", "partial"], "language": "ja"})
+
+
+@router.post("")
+async def create_rule(page: Page, request: Request) -> Response:
+    """Add a rule; one that is refused is shown again with the reason at its field."""
+    values = await _read(request)
+    reply = await page.api.post(f"{PREFIX}/rules", to_rule(values))
+    return go_back(page, "rule_added") if reply.is_ok else await _show(page, values, reply)
+
+
+@router.get("/{rule_id}/edit")
+async def show_rule(page: Page, rule_id: ObjectId) -> Response:
+    """Show the form with what a rule has."""
+    rule = await page.ask(f"{PREFIX}/rules/{rule_id}")
+    return await _show(page, values_of(rule.data), rule_id=rule_id) if rule.is_ok else await page.show_problem(rule)
+
+
+@router.post("/{rule_id}")
+async def replace_rule(page: Page, request: Request, rule_id: ObjectId) -> Response:
+    """Change a rule, which stays on or off; a change that is refused is shown again with the reason at its field."""
+    values = await _read(request)
+    kept = await page.ask(f"{PREFIX}/rules/{rule_id}")
+    if not kept.is_ok:
+        return await page.show_problem(kept)
+    body = to_rule(values) | {"is_enabled": kept.data["is_enabled"]}
+    reply = await page.api.put(f"{PREFIX}/rules/{rule_id}", body)
+    if reply.status == status.HTTP_404_NOT_FOUND:
+        return await page.show_problem(reply)
+    return go_back(page, "changed") if reply.is_ok else await _show(page, values, reply, rule_id=rule_id)
+
+
+@router.post("/{rule_id}/switch")
+async def switch_rule(page: Page, request: Request, rule_id: ObjectId) -> Response:
+    """Turn a rule on or off."""
+    is_enabled = first_of(await read_form(request), "is_enabled") == "yes"
+    return await end_form(
+        page, await page.api.patch(f"{PREFIX}/rules/{rule_id}", {"is_enabled": is_enabled}), "changed"
+    )
+
+
+@router.post("/{rule_id}/remove")
+async def delete_rule(page: Page, request: Request, rule_id: ObjectId) -> Response:
+    """Remove a rule."""
+    await read_form(request)
+    return await end_form(page, await page.api.delete(f"{PREFIX}/rules/{rule_id}"), "removed")
+
+
+async def _read(request: Request) -> dict[str, Any]:
+    fields = await read_form(request)
+    values: dict[str, Any] = {name: first_of(fields, name) for name in TEXTS}
+    return values | {name: fields.get(name, []) for name in ("events", "status")}
+
+
+async def _show(page: Page, values: Mapping[str, Any], refused: Reply | None = None, *, rule_id: str = "") -> Response:
+    found = await page.ask(f"{PREFIX}/channels")
+    if not found.is_ok:
+        return await page.show_problem(found)
+    return await page.show(
+        "notifications/rule.html",
+        refused.status if refused else 200,
+        rule_id=rule_id,
+        values=values,
+        problem=refused.problem if refused else None,
+        channels=found.data["items"],
+        kinds={kind: text for kind, text in kinds_in(page.viewer.language).items() if kind in SELECTABLE},
+        ends=ENDS,
+    )

@@ -1,0 +1,41 @@
+"""A rule of notifications as the fields of a form, and back; what they hold is checked by the API."""
+
+from collections.abc import Mapping
+from typing import Any
+
+#: The states of jobs that people want to hear of, the worst first.
+ENDS = ("failed", "partial", "cancelled", "completed")
+_TIMES = ("quiet_from", "quiet_until", "digest_at", "deadline")
+#: The fields of one value each; `only` has a filter `name=value` in each line.
+TEXTS = ("name", "channel_id", "language", *_TIMES, "digest_minutes", "only")
+
+
+def values_of(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a rule of the API; filters that are no end of a job are lines of text."""
+    values: dict[str, Any] = {name: "" if rule[name] is None else str(rule[name]) for name in TEXTS}
+    only: Mapping[str, list[str]] = rule["only"]
+    lines = [f"{name}={text}" for name, allowed in only.items() for text in allowed if not _is_end(name, text)]
+    ends = [text for text in only.get("status", ()) if text in ENDS]
+    return values | {"events": rule["events"], "status": ends, "only": "\n".join(lines)}
+
+
+def to_rule(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields as JSON has them."""
+    body = {"name": values["name"].strip(), "channel_id": values["channel_id"], "language": values["language"]}
+    body |= {"events": values["events"]} | {name: values[name] for name in _TIMES if values[name]}
+    if minutes := values["digest_minutes"].strip():
+        # What is no number is the API's to refuse.
+        body["digest_minutes"] = int(minutes) if _is_whole(minutes) else minutes
+    only = {"status": list(values["status"])} if values["status"] else {}
+    for line in filter(str.strip, values["only"].replace("\r\n", "\n").split("\n")):
+        name, _, text = line.partition("=")
+        only.setdefault(name.strip(), []).append(text.strip())
+    return body | ({"only": only} if only else {})
+
+
+def _is_end(name: str, text: str) -> bool:
+    return name == "status" and text in ENDS
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10
