@@ -41,6 +41,8 @@ QUARANTINE: dict[str, Any] = {
             "close": 3141.0,
             "volume": 52300.0,
             "reason": "off_grid",
+            "file": None,
+            "line": None,
         }
     ],
     "next_cursor": None,

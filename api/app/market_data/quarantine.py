@@ -54,7 +54,7 @@ def _to_table(found: pl.DataFrame, query: QuarantineQuery, place: list[Any] | No
         rows = _after(rows, *place)
     page = rows.head(query.limit)
     next_place = _places(page.tail(1))[0] if rows.height > query.limit else None
-    columns = ("session", "symbol", "opened_at", "open", "high", "low", "close", "volume", "reason")
+    columns = ("session", "symbol", "opened_at", "open", "high", "low", "close", "volume", "reason", "file", "line")
     stem = f"quarantine-{about['interval']}-{about['provider']}"
     return Table(page.select(columns), about, ("provider", "interval"), stem, next_place)
 

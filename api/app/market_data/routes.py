@@ -1,4 +1,4 @@
-"""`/api/v1/bars`, `/coverage`, `/quarantine`, `/symbols`, `/universe`, `/calendar`: the market as kept, read only."""
+"""`/api/v1/bars`, `/coverage`, `/symbols`, `/universe`, `/calendar`: the market as kept, read only."""
 
 import asyncio
 from typing import Annotated
@@ -56,7 +56,7 @@ async def stream_bars(answers: Answers, query: Annotated[ManyBarsQuery, Query()]
     return await answers.stream(query)
 
 
-# Before the symbol, which it would match.
+# Both before the symbol, which they would match.
 @router.get(
     "/bars/latest",
     **describe_table(
@@ -69,6 +69,17 @@ async def latest_bars(answers: Answers, query: Annotated[LatestQuery, Query()]) 
     With `as_of` those that were known at a moment; bars in InfluxDB have no history, so there it is refused (422).
     """
     return await answers.give(query, lambda desk, _: desk.bars.latest(query))
+
+
+@router.get(
+    "/bars/quarantine",
+    **describe_table(
+        QuarantinePage, "provider,interval,session,symbol,…,file,line\nfile,1d,2025-11-04,7203,…,7203.csv,17\n"
+    ),
+)
+async def list_quarantine(answers: Answers, query: Annotated[QuarantineQuery, Query()]) -> Response:
+    """List rows that hard quality rules rejected, newest first, with the reason; none of them is in the bars."""
+    return await answers.give(query, lambda desk, place: desk.quarantine.rows(query, place))
 
 
 @router.get(
@@ -145,17 +156,6 @@ async def show_cells_of_symbol(
 ) -> Response:
     """Show the state of one symbol in each of the newest sessions, and what it was judged by, newest first."""
     return await answers.give(query, lambda desk, _: desk.coverage.cell(symbol, query))
-
-
-@router.get(
-    "/quarantine",
-    **describe_table(
-        QuarantinePage, "provider,interval,session,symbol,opened_at,…\nsynthetic,1m,2025-11-04,7203,…,off_grid\n"
-    ),
-)
-async def list_quarantine(answers: Answers, query: Annotated[QuarantineQuery, Query()]) -> Response:
-    """List rows that hard quality rules rejected, newest first, with the reason; none of them is in the bars."""
-    return await answers.give(query, lambda desk, place: desk.quarantine.rows(query, place))
 
 
 @router.get("/symbols", **describe_table(SymbolPage, _LISTED, NOT_FOUND))

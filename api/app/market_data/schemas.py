@@ -135,6 +135,8 @@ class RejectedRow(BaseModel):
     close: float | None
     volume: float | None
     reason: str = Field(description="the first hard rule that it broke; docs/reference/quality.md lists them")
+    file: str | None = Field(description="where the provider reads files: the path below its folder; otherwise null")
+    line: int | None = Field(description="the line in `file`, or the row of a Parquet file, counted from 1")
 
 
 class QuarantinePage(_Series):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
-from batch.market.bar import BarSeries
+from batch.market.bar import PLACE_SCHEMA, BarSeries
 
 #: Coverage: one row per symbol and session with at least one bar.
 COVERAGE_SCHEMA = pl.Schema(
@@ -36,7 +36,8 @@ FETCH_LOG_SCHEMA = pl.Schema(
 #: A report names at most this many corrections: a provider may correct half a million bars at once.
 MOST_CORRECTIONS = 100
 
-#: Rows that a hard quality rule rejected: the raw values, and the reason. Kept apart from the bars.
+#: Rows that a hard quality rule rejected: the raw values, the reason, and the file and line if they came from a file.
+#: Kept apart from the bars.
 QUARANTINE_SCHEMA = pl.Schema(
     {
         "symbol": pl.String(),
@@ -47,6 +48,7 @@ QUARANTINE_SCHEMA = pl.Schema(
         "close": pl.Float64(),
         "volume": pl.Float64(),
         "reason": pl.String(),
+        **PLACE_SCHEMA,
     }
 )
 

@@ -35,6 +35,8 @@ RAW_BAR_SCHEMA = pl.Schema(
     }
 )
 
+#: Where a provider that reads files found a row: two more columns of its rows. `file` is the path below the folder.
+PLACE_SCHEMA = pl.Schema({"file": pl.String(), "line": pl.Int64()})
 
 #: The values of a bar.
 VALUES = ("open", "high", "low", "close", "volume")

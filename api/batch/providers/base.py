@@ -85,6 +85,8 @@ class BarRequest:
 class FetchedBars:
     """A provider's answer: rows in `RAW_BAR_SCHEMA`, and the outcome of each symbol without rows.
 
+    A provider that reads files adds the columns of `PLACE_SCHEMA`, so that a rejected row names its file and line.
+
     A symbol with rows needs no outcome. A symbol with neither counts as `provider_error`. `actions` are the corporate
     actions whose ex-session was requested.
     """

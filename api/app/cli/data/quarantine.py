@@ -11,7 +11,7 @@ from app.cli.output.times import to_jst
 from app.cli.session import Session
 from app.words.speaker import Speaker
 
-QUARANTINE = "/api/v1/quarantine"
+QUARANTINE = "/api/v1/bars/quarantine"
 _PRICES = ("open", "high", "low", "close")
 
 
@@ -53,11 +53,13 @@ def _show(session: Session, page: dict[str, Any]) -> None:
 
 def _row_table(words: Speaker, rows: list[dict[str, Any]]) -> Table:
     numbers = (*_PRICES, "volume")
-    table = new_table(words, "opened_at (JST)", "symbol", *numbers, "reason", right=numbers)
+    place = ("file",) if any(row["file"] for row in rows) else ()
+    table = new_table(words, "opened_at (JST)", "symbol", *numbers, "reason", *place, right=numbers)
     for row in rows:
         prices = [_number(row[name], ",.1f") for name in _PRICES]
         cells = (to_jst(row["opened_at"]), row["symbol"], *prices, _number(row["volume"], ",.0f"))
-        add_row(table, *cells, words.coded("refusal", row["reason"]))
+        found_at = [f"{row['file']}:{row['line']}" if row["file"] else ""] if place else []
+        add_row(table, *cells, words.coded("refusal", row["reason"]), *found_at)
     return table
 
 

@@ -19,6 +19,7 @@ WORDS: dict[str, Pair] = {
     "low": ("Low", "安値"),
     "close": ("Close", "終値"),
     "volume": ("Volume", "出来高"),
+    "place": ("{file}, line {line}", "{file} {line}行目"),
     "no_time": ("no time", "時刻なし"),
     "no_symbol": ("no symbol", "銘柄なし"),
     "count": ("{n} of {total}, newest first", "{total}行中{n}行（新しい順）"),

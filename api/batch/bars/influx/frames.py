@@ -55,7 +55,7 @@ def to_bars(rows: pl.DataFrame) -> pl.DataFrame:
 def to_quarantine(found: pl.DataFrame) -> pl.DataFrame:
     """Return rows in `QUARANTINE_ROW` in `QUARANTINE_SCHEMA`, sorted by symbol, then opened_at."""
     rows = [
-        (symbol, None if undated == "true" else time, *values, reason)
+        (symbol, None if undated == "true" else time, *values[:5], reason, *(values[5:] or (None, None)))
         for time, undated, reason, (symbol, *values) in (
             (time, undated, reason, orjson.loads(row)) for time, undated, reason, row in found.iter_rows()
         )

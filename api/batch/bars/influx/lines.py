@@ -74,9 +74,10 @@ def quarantine_lines(series: BarSeries, rows: pl.DataFrame) -> pl.Series:
 
 
 def _quarantine_line(head: str, symbol: str, at_us: int | None, *rest: float | str | None) -> str:
-    *values, reason = rest
+    *values, reason, file, line = rest
+    place = [] if file is None else [file, line]
     tags = f"{head}reason={escape_tag(str(reason))},symbol={escape_tag(symbol)}"
-    text = orjson.dumps([symbol, *values]).decode().replace("\\", "\\\\").replace('"', '\\"')
+    text = orjson.dumps([symbol, *values, *place]).decode().replace("\\", "\\\\").replace('"', '\\"')
     return f'{tags},undated={str(at_us is None).lower()} row="{text}" {at_us or 0}'
 
 

@@ -1,5 +1,6 @@
 """Rejected rows beside the pages, once per symbol, opened_at and reason. Errors are raised as StoreError."""
 
+import sqlite3
 from typing import Any
 
 import polars as pl
@@ -12,9 +13,11 @@ from batch.bars.store import QUARANTINE_SCHEMA
 from batch.market.bar import BarSeries
 
 _COLUMNS = ", ".join(QUARANTINE_SCHEMA)
+_PLACE = {"file": "TEXT", "line": "INTEGER"}
+_WIDTH = "SELECT count(*) FROM pragma_table_info('quarantine')"
 _COUNT = "SELECT count(*) FROM quarantine"
-_PUT = f"INSERT OR REPLACE INTO quarantine ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 (fixed names)
-_GET = f"SELECT {_COLUMNS} FROM quarantine WHERE ? IS NULL OR symbol = ?"  # noqa: S608 (fixed names)
+_PUT = f"INSERT OR REPLACE INTO quarantine ({_COLUMNS}) VALUES ({', '.join('?' * len(QUARANTINE_SCHEMA))})"  # noqa: S608 (fixed names)
+_GET = "SELECT {columns} FROM quarantine WHERE ? IS NULL OR symbol = ?"
 _DELETE = "DELETE FROM quarantine WHERE symbol = ? AND opened_at = ? AND reason = ?"
 #: `opened_at` of a row without a time: a key cannot be NULL.
 _NO_TIME = -(2**63)
@@ -33,6 +36,9 @@ def write_quarantine(files: PageFiles, series: BarSeries, rows: pl.DataFrame) ->
     for (shard,), part in stored.group_by(rows.select(month.alias("shard"))["shard"]):
         file = files.open_or_create(files.path(series, str(shard)))
         with transaction(file) as sql:
+            if not _has_place(sql):
+                for name, kind in _PLACE.items():
+                    sql.execute(f"ALTER TABLE quarantine ADD COLUMN {name} {kind}")
             (before,) = sql.execute(_COUNT).fetchone()
             sql.executemany(_PUT, part.select(list(QUARANTINE_SCHEMA)).rows())
             (after,) = sql.execute(_COUNT).fetchone()
@@ -56,10 +62,18 @@ def read_quarantine(files: PageFiles, series: BarSeries, *, symbol: str | None) 
     rows: list[Any] = []
     for shard in files.shards(series):
         with files.opened(series, shard) as file:
-            rows += file.sql.execute(_GET, (symbol, symbol)).fetchall() if file else []
+            if file:
+                # An older Kaboom knew no file.
+                columns = _COLUMNS if _has_place(file.sql) else _COLUMNS.replace("file, line", "NULL, NULL")
+                rows += file.sql.execute(_GET.format(columns=columns), (symbol, symbol)).fetchall()
     at = pl.col("opened_at")
     return (
         rows_to_frame(rows, pl.Schema({**QUARANTINE_SCHEMA, "opened_at": pl.Int64()}))
         .with_columns(pl.when(at != _NO_TIME).then(at).cast(QUARANTINE_SCHEMA["opened_at"]))
         .sort("symbol", "opened_at", "reason")
     )
+
+
+def _has_place(sql: sqlite3.Connection) -> bool:
+    (width,) = sql.execute(_WIDTH).fetchone()
+    return bool(width == len(QUARANTINE_SCHEMA))

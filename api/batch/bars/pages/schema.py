@@ -71,6 +71,8 @@ CREATE TABLE quarantine (
     low REAL,
     close REAL,
     volume REAL,
+    file TEXT,
+    line INTEGER,
     PRIMARY KEY (symbol, opened_at, reason)
 ) STRICT, WITHOUT ROWID;
 {CREATE_FETCH_LOG}

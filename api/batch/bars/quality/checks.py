@@ -13,7 +13,7 @@ from batch.bars.quality.hard_rules import REASONS, Columns, HardRuleResult, appl
 from batch.bars.quality.slot_table import NO_STAMP, SlotTable, build_slot_table
 from batch.bars.store import QUARANTINE_SCHEMA
 from batch.errors import ProviderError
-from batch.market.bar import BAR_SCHEMA, RAW_BAR_SCHEMA, VALUES, BarFlag, empty_bars
+from batch.market.bar import BAR_SCHEMA, PLACE_SCHEMA, RAW_BAR_SCHEMA, VALUES, BarFlag, empty_bars
 from batch.market.interval import Interval
 from batch.market.rules import Floats
 from batch.market.universe import Market
@@ -62,7 +62,7 @@ class Checked:
 
 
 def check_bars(raw: pl.DataFrame, context: QualityContext) -> Checked:
-    """Check rows in `RAW_BAR_SCHEMA`, in any order, and return bars that can be stored.
+    """Check rows in `RAW_BAR_SCHEMA`, with or without `PLACE_SCHEMA`, and return bars that can be stored.
 
     Hard rules reject a row; `REASONS` lists them. Soft rules flag a bar. A row without any value means that nothing
     traded; it is dropped, and so is an exact copy. Missing bars are not filled in.
@@ -71,7 +71,7 @@ def check_bars(raw: pl.DataFrame, context: QualityContext) -> Checked:
         ProviderError: the columns or types are not those of `RAW_BAR_SCHEMA`.
 
     """
-    if dict(raw.schema) != dict(RAW_BAR_SCHEMA):
+    if dict(raw.schema) not in (dict(RAW_BAR_SCHEMA), {**RAW_BAR_SCHEMA, **PLACE_SCHEMA}):
         raise ProviderError(f"bars had the columns {dict(raw.schema)}, expected {dict(RAW_BAR_SCHEMA)}")
     symbols = sorted(context.symbols)
     table = build_slot_table(
@@ -133,7 +133,8 @@ def _quarantined(raw: pl.DataFrame, judged: HardRuleResult) -> pl.DataFrame:
     words = pl.Series([REASONS[code] for code in judged.reasons.tolist()])
     # Stores keep rejected rows by symbol, and null cannot be a key.
     rows = raw[judged.refused].with_columns(pl.col("symbol").fill_null(""), reason=words)
-    return rows.select(QUARANTINE_SCHEMA.names())
+    known = [pl.lit(None, kind).alias(name) for name, kind in PLACE_SCHEMA.items() if name not in rows.columns]
+    return rows.with_columns(known).select(QUARANTINE_SCHEMA.names())
 
 
 def _count(flags: NDArray[np.uint16]) -> dict[str, int]:

@@ -11,7 +11,7 @@ import polars as pl
 
 from batch.errors import ConfigurationError, ProviderError
 from batch.market.action import CorporateAction
-from batch.market.bar import RAW_BAR_SCHEMA
+from batch.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA
 from batch.market.interval import Interval
 from batch.market.outcome import SymbolOutcome
 from batch.market.universe import Market
@@ -173,12 +173,14 @@ class FileProvider:
             [f for f, is_held in zip(files, known.holding, strict=True) if is_held]
         ):
             asked = pl.col("symbol").is_in(sorted(wanted)) & pl.col("session").is_in(list(request.sessions))
-            frames.append(sheet.rows.filter(asked & pl.col("file").is_in(numbers)))
+            names = pl.lit(pl.Series([opened.file.name for opened in sheet.opened]))
+            rows = sheet.rows.filter(asked & pl.col("file").is_in(numbers))
+            frames.append(rows.with_columns(file=names.gather(pl.col("file"))).select(*RAW_BAR_SCHEMA, *PLACE_SCHEMA))
             days = set(request.sessions)
             actions += [a for a in sheet.actions if a.symbol in wanted and a.ex_session in days]
-        bars = pl.concat(frames) if frames else pl.DataFrame(schema=RAW_BAR_SCHEMA)
+        bars = pl.concat(frames) if frames else pl.DataFrame(schema={**RAW_BAR_SCHEMA, **PLACE_SCHEMA})
         outcomes: Mapping[str, SymbolOutcome] = find_outcomes(request, frozenset(bars["symbol"].unique()), known)
-        return FetchedBars(bars.select(RAW_BAR_SCHEMA.names()), outcomes, actions)
+        return FetchedBars(bars, outcomes, actions)
 
     def _may_hold(self, file: SourceFile, wanted: frozenset[str]) -> bool:
         opened = self._tables.open(file)

@@ -58,7 +58,7 @@ class Sheet:
     Attributes:
         opened: the files.
         facts: what each holds.
-        rows: `RAW_BAR_SCHEMA`, with `session` and `file`, the number of the file; sorted by file.
+        rows: `RAW_BAR_SCHEMA`, with `session`, `file`, the number of the file, and `line`; sorted by file.
         actions: the corporate actions that the files report.
 
     """
@@ -87,7 +87,7 @@ def build_sheet(opened: Sequence[OpenedFile], cells: Cells, rules: TimeRules) ->
     actions = find_actions(rows, refused)
     rows = restore_traded(rows, intervals, actions) if Role.SPLIT in layout.columns else rows
     facts = _find_facts(rows, intervals, zones, refused, len(opened))
-    return Sheet(opened, facts, rows.select(*RAW_BAR_SCHEMA.names(), "session", "file"), actions)
+    return Sheet(opened, facts, rows.select(*RAW_BAR_SCHEMA.names(), "session", "file", "line"), actions)
 
 
 def _given_symbol(layout: Layout) -> str:

@@ -163,7 +163,7 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/coverage/sessions": Row(_BARS, query="?interval=1d&sessions=2"),
     "GET /api/v1/coverage/cells": Row(_BARS, query="?interval=1d&sessions=2"),
     "GET /api/v1/coverage/cells/{symbol}": Row(_BARS, query="?interval=1d&sessions=2", fine={200, 404}),
-    "GET /api/v1/quarantine": Row(_BARS),
+    "GET /api/v1/bars/quarantine": Row(_BARS),
     "GET /api/v1/symbols": Row(_BARS),
     "GET /api/v1/universe": Row(_BARS, query="?market=TSE_PRIME"),
     "GET /api/v1/calendar": Row(_BARS),

@@ -8,10 +8,12 @@ import pytest
 
 from app.market_data.schemas import QuarantinePage
 from batch.bars.store import BarStore
+from batch.market.bar import BarSeries
+from batch.market.interval import Interval
 from tests.fixtures.bars.stored_bars import DAILY, MINUTES, Row, at, refused
 
 pytestmark = pytest.mark.anyio
-PATH = "/api/v1/quarantine"
+PATH = "/api/v1/bars/quarantine"
 MONDAY, TUESDAY = date(2025, 11, 3), date(2025, 11, 4)
 HOSTILE = "<script>\u202e\u001b[31m" + "x" * 10_000
 
@@ -73,6 +75,16 @@ async def test_session_symbol_and_reason_choose_rows(market: httpx2.AsyncClient)
     assert keys(await ok(market, symbol="")) == [("", "closed_day")]
     assert keys(await ok(market, interval="1d")) == [("1301", "ohlc_order")]
     assert keys(await ok(market, provider="file")) == []
+
+
+async def test_a_row_of_a_file_says_where_it_stands(market: httpx2.AsyncClient, store: BarStore) -> None:
+    await store.quarantine(
+        BarSeries("file", Interval.D1), refused((*row("7203", TUESDAY, 0, "bad_price"), "7203.csv", 17))
+    )
+    (found,) = (await ok(market, provider="file", interval="1d"))["items"]
+    assert (found["file"], found["line"]) == ("7203.csv", 17)
+    (other,) = (await ok(market, symbol=""))["items"]
+    assert (other["file"], other["line"]) == (None, None)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7])

@@ -47,6 +47,23 @@ def in_order(rows: pl.DataFrame, opened: str) -> pl.DataFrame:
     return typed.select(COLUMNS).sort("symbol", "day")
 
 
+async def test_a_rejected_row_names_its_file_and_line(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    (folder / "more").mkdir(parents=True)
+    lines = ["Date,Open,High,Low,Close,Volume", "2024-11-01,1,2,1,2,100", "2024-11-05,1,2,1,oops,100"]
+    (folder / "7203.csv").write_text("\n".join(lines))
+    (folder / "more" / "6758.csv").write_text("\n".join([*lines[:2], "2024-11-05,1,2,3,2,100", ""]))
+    settings = BatchSettings(data_dir=tmp_path / "data", provider="file", file_dir=folder, bar_store="pages")
+    await run_daily_ingest(IngestRequest(intervals={Interval.D1: 5}, provider="file"), settings=settings)
+    store = build_bar_store(settings)
+    rejected = await store.read_quarantine(DAYS)
+    await store.close()
+    assert rejected["symbol", "reason", "file", "line"].rows() == [
+        ("6758", "ohlc_order", "more/6758.csv", 3),
+        ("7203", "bad_price", "7203.csv", 3),
+    ]
+
+
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
 @pytest.mark.parametrize("read", [read_pandas, read_polars, read_duckdb])
 async def test_real_days_come_out_as_they_went_in(

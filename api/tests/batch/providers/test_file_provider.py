@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from batch.errors import ConfigurationError, ProviderError
 from batch.market.action import CorporateAction
+from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome
 from batch.market.universe import Market
@@ -80,7 +81,7 @@ class TestRealStocks:
         assert bars["volume"].sum() == sum(float(line.split(",")[6]) for line in lines)
 
     def test_real_columns_come_in_the_right_places(self, path: Path) -> None:
-        row = everything(path, Interval.D1, "America/New_York").bars.row(0)
+        row = everything(path, Interval.D1, "America/New_York").bars.select(RAW_BAR_SCHEMA.names()).row(0)
         assert row == ("AAPL", datetime(2000, 3, 1, tzinfo=UTC), 118.56, 132.06, 118.5, 130.31, 9616100.0)
 
     def test_last_sessions_up_to_a_day(self, path: Path) -> None:
@@ -89,12 +90,15 @@ class TestRealStocks:
         assert sessions == (date(2012, 10, 25), date(2012, 10, 26))  # the market was shut by a storm
 
     def test_gzip_plain_and_parquet_are_the_same(self, path: Path, tmp_path: Path) -> None:
-        zipped = everything(path, Interval.D1)
+        zipped = everything(path, Interval.D1).bars.drop("file")
         plain = write(tmp_path, "stocks.csv", gzip.decompress(path.read_bytes()).decode())
-        assert everything(plain, Interval.D1).bars.equals(zipped.bars)
+        assert everything(plain, Interval.D1).bars.drop("file").equals(zipped)
         typed = pl.read_csv(plain, try_parse_dates=True)
         typed.write_parquet(tmp_path / "stocks.parquet")
-        assert everything(tmp_path / "stocks.parquet", Interval.D1).bars.equals(zipped.bars)
+        parquet = everything(tmp_path / "stocks.parquet", Interval.D1).bars
+        # Its rows are counted from 1, without a header.
+        assert parquet.drop("file", "line").equals(zipped.drop("line"))
+        assert parquet["line"].equals(zipped["line"] - 1)
 
 
 class TestTimes:
@@ -194,8 +198,8 @@ class TestCells:
     def test_absent_values_are_null_and_their_row_is_kept(self, tmp_path: Path) -> None:
         text = HEADER + '2024-11-05,null,NaN,,-,N/A\n2024-11-06,"1,234.5",1300,1200,1250,"1,000"\n'
         rows = everything(write(tmp_path, "7203.csv", text), Interval.D1).bars.rows()
-        assert rows[0][2:] == (None,) * 5
-        assert rows[1][2:] == (1234.5, 1300.0, 1200.0, 1250.0, 1000.0)
+        assert rows[0][2:7] == (None,) * 5
+        assert rows[1][2:7] == (1234.5, 1300.0, 1200.0, 1250.0, 1000.0)
 
     def test_empty_lines_and_a_missing_volume_column_do_no_harm(self, tmp_path: Path) -> None:
         text = "Date,Close,Low,High,Open\n2024-11-05,2,1,3,2\n\n2024-11-06,2,1,3,2\n\n"
@@ -232,7 +236,7 @@ class TestCells:
         directory = tmp_path_factory.mktemp("orders")
         path = write(directory, "x.csv", "\n".join(lines))
         bars = everything(path, Interval.D1).bars
-        assert [r[2:] for r in bars.rows()] == [tuple(map(float, r[1:])) for r in rows]
+        assert [r[2:7] for r in bars.rows()] == [tuple(map(float, r[1:])) for r in rows]
 
 
 class TestRefusals:
@@ -304,6 +308,7 @@ class TestRefusals:
         write(tmp_path, "9984.csv", HEADER + "2024-11-05,1,2,1,oops,1\n")
         fetched = everything(tmp_path, Interval.D1)
         assert fetched.bars["close"].to_list() == [2.0, None]  # without its close the row goes to quarantine
+        assert fetched.bars.select("file", "line").rows() == [("7203.csv", 2), ("9984.csv", 2)]
         outcome = fetched.outcomes["9984"]
         assert outcome.outcome is Outcome.INVALID
         assert outcome.message == "9984.csv, line 2, column Close: expected a number, found 'oops'"

@@ -361,6 +361,12 @@ class BarStoreContract:
         assert run(store.read_session(MINUTES, JUNE_2)).is_empty()
         assert run(store.list_series()) == (MINUTES,)
 
+    def test_a_rejected_row_names_its_file_and_line(self, store: BarStore) -> None:
+        values = (1.0, 1.0, 1.0, 1.0, 1.0, "off_grid")
+        rows = refused(("1301", at(JUNE_2), *values), ("7203", at(JUNE_2), *values, 'a "b"/七.csv', 17))
+        assert run(store.quarantine(DAILY, rows)) == 2
+        assert run(store.read_quarantine(DAILY))["file", "line"].rows() == [(None, None), ('a "b"/七.csv', 17)]
+
     def test_a_quarantined_row_takes_its_newest_values(self, store: BarStore) -> None:
         for close in (1.0, 2.0):
             run(store.quarantine(DAILY, refused(("7203", at(JUNE_2), 1.0, 1.0, 1.0, close, 1.0, "x"))))

@@ -13,7 +13,7 @@ from batch.market.interval import Interval
 from batch.providers.registry import provider_names
 
 router = APIRouter()
-API = "/api/v1/quarantine"
+API = "/api/v1/bars/quarantine"
 _PAGE = 100
 
 

@@ -20,7 +20,7 @@ from batch.market.bar import BarSeries
 _PUT = f"INSERT INTO page (id, sid, bucket, data, {', '.join(HEADER)}) VALUES ({', '.join('?' * (4 + len(HEADER)))})"  # noqa: S608 (fixed names)
 _FIRST_YEAR = 1949
 #: Tables whose readable rows are copied; bars lost from the fetch log are fetched again.
-_SIDE_TABLES = {"asked": 5, "quarantine": 8}
+_SIDE_TABLES = ("asked", "quarantine")
 
 
 @dataclass(slots=True)
@@ -86,8 +86,8 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, damaged: Path, serie
                 saved.pages += 1
             elif page.symbol:
                 saved.lost.append((page.symbol, bucket))
-    for table, width in _SIDE_TABLES.items():
-        _copy_rows(old, new, table, width)
+    for table in _SIDE_TABLES:
+        _copy_rows(old, new, table)
     sids = {symbol: sid for sid, symbol in saved.symbols.items()}
     for symbol, bucket in saved.lost:
         if symbol in sids:
@@ -107,8 +107,11 @@ def _read_bucket(old: sqlite3.Connection, bucket: int, saved: Salvaged) -> Itera
                 saved.lost.append((symbol, bucket))
 
 
-def _copy_rows(old: sqlite3.Connection, new: sqlite3.Connection, table: str, width: int) -> None:
-    put = f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * width)})"  # noqa: S608 (fixed names)
+def _copy_rows(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
     with suppress(sqlite3.DatabaseError):
+        # Tables of an older Kaboom have fewer columns.
+        names = [row[1] for row in old.execute(f"PRAGMA table_info({table})")]
+        marks = ", ".join("?" * len(names))
+        put = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 (fixed names)
         for row in old.execute(f"SELECT * FROM {table}"):  # noqa: S608 (fixed names)
             new.execute(put, row)

@@ -35,7 +35,7 @@ def find_layout(head: str) -> Layout:
 def find_table_layout(names: Sequence[str]) -> Layout:
     """Return the layout of a table with types, by the names of its columns; pandas writes a pair as a text."""
     if sum(_PAIR.match(name) is not None for name in names) < len(names) // 2:
-        return lay_out(names, separator="")
+        return lay_out(names, first_line=1, separator="")
     pairs = [ast.literal_eval(name) if _PAIR.match(name) else (name, "") for name in names]
     prices, symbols = zip(*pairs, strict=True)
     if sum(find_role(name) is not None for name in prices) < sum(find_role(name) is not None for name in symbols):

@@ -47,6 +47,12 @@ def test_a_row_without_time_and_prices_is_shown(kaboom: Kaboom, scripted: Script
     assert "--cursor abc" in done.err
 
 
+def test_a_row_of_a_file_names_the_file_and_the_line(kaboom: Kaboom, scripted: Scripted) -> None:
+    (row,) = QUARANTINE["items"]
+    scripted.answers += [(200, orjson.dumps(QUARANTINE | {"items": [row, row | {"file": "a/7203.csv", "line": 17}]}))]
+    assert "a/7203.csv:17" in kaboom("bars", "quarantine").out
+
+
 def test_json_is_the_answer_of_the_api(kaboom: Kaboom, scripted: Scripted) -> None:
     scripted.answers.append((200, orjson.dumps(QUARANTINE)))
     assert kaboom("bars", "quarantine", "--json").json == QUARANTINE

@@ -218,7 +218,7 @@ def test_refused_rows_come_as_they_were_and_in_their_order() -> None:
     ]
     checked = check_bars(raw_frame(rows), asking())
     assert reasons(checked) == ["bad_price", "wrong_symbol", "bad_volume"]
-    assert checked.quarantined.drop("reason").equals(raw_frame([rows[0], rows[1], rows[3]]))
+    assert checked.quarantined.drop("reason", "file", "line").equals(raw_frame([rows[0], rows[1], rows[3]]))
 
 
 def test_an_empty_frame_gives_empty_frames() -> None:

@@ -185,7 +185,10 @@ class TestQuarantine:
         rows: list[tuple[Any, ...]] = [
             (f"{n}", at(DAY, n - 1301), 1.0, 2.0, 0.5, 1.5, -7.0, "bad_volume") for n in range(1301, 1420)
         ]
-        rows += [(HOSTILE, at(DAY, 0), None, None, None, None, None, "off_grid"), ("", None, 0, 0, 0, 0, 0, HOSTILE)]
+        rows += [
+            (HOSTILE, at(DAY, 0), None, None, None, None, None, "off_grid", HOSTILE, 17),
+            ("", None, 0, 0, 0, 0, 0, HOSTILE),
+        ]
         await store.quarantine(MINUTES, refused(*rows))
         html = await read_page(reader, "/quarantine")
         assert "<script>alert" not in html
@@ -198,6 +201,7 @@ class TestQuarantine:
         assert "2025-11-04" in one
         assert "bad volume 1.0 2.0 0.5 1.5 1.0 2.0 0.5 1.5 -7.0" in one
         assert "no time" in text_of(rest)
+        assert "x, line 17 " in text_of(rest)
 
     async def test_nothing_rejected_and_nothing_found(self, store: BarStore, reader: httpx2.AsyncClient) -> None:
         assert "No row was rejected." in text_of(await read_page(reader, "/quarantine"))
