@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from app.cli.client import ApiClient
     from app.words.speaker import Speaker
 
+#: The width of what is no terminal, in columns.
+_NO_END = 100_000
+
 
 @dataclass(frozen=True)
 class Session:
@@ -45,10 +48,10 @@ class Session:
 
     @cached_property
     def out(self) -> "Console":
-        """The console for data: as wide as the terminal, 140 columns elsewhere."""
+        """The console for data: as wide as the terminal; elsewhere no line is folded."""
         from rich.console import Console  # noqa: PLC0415  help does without
 
-        return Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False, emoji=False)
+        return Console(width=None if sys.stdout.isatty() else _NO_END, highlight=False, markup=False, emoji=False)
 
     @cached_property
     def err(self) -> "Console":
@@ -74,7 +77,9 @@ class Session:
         if isinstance(data, str):
             self.out.print(Text(clean(data)), soft_wrap=True)
         else:
-            self.out.print(data)
+            from app.cli.output.fitting import fit  # noqa: PLC0415  help does without
+
+            self.out.print(fit(data, self.out))
 
     def terms_of(self, provider: str) -> str | None:
         """Return the terms of use of a provider's data; None without terms, or for an unknown provider."""

@@ -13,11 +13,11 @@ from batch.kit.printable import clean
 def new_table(
     words: Speaker, *names: str, right: Container[str] = (), whole: Container[str] = (), title: str | None = None
 ) -> Table:
-    """Return a table with these columns: `right` are numbers, `whole` are never folded, so that they can be copied."""
+    """Return a table with these columns: `right`, which are numbers, and `whole` are not folded, to be copied."""
     table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     for name in names:
         justify: Literal["left", "right"] = "right" if name in right else "left"
-        table.add_column(words.header(name), justify=justify, no_wrap=name in whole, overflow="fold")
+        table.add_column(words.header(name), justify=justify, no_wrap=name in whole or name in right, overflow="fold")
     return table
 
 

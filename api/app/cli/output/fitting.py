@@ -1,0 +1,64 @@
+"""Tables on a terminal: cells are folded where that leaves words whole; otherwise each row is a list of its cells."""
+
+from itertools import chain
+
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Column, Table
+from rich.text import Text
+
+#: A longer word, such as a path or a Japanese sentence, may be folded.
+_LONGEST_WORD = 14
+#: A cell that is wider is a text to read, and is not folded to less than this.
+_SENTENCE, _LEAST_OF_A_SENTENCE = 40, 20
+#: Cells of the terminal between two columns.
+_GAP = 2
+
+
+def fit(table: Table, console: Console) -> RenderableType:
+    """Return what shows a table within the console's width, where a Japanese character counts twice.
+
+    A table without headers is folded; where words of one with headers would be cut, each row is a list of names and
+    values, with an empty line between two rows.
+    """
+    needed = sum(map(_least_width, table.columns)) + _GAP * (len(table.columns) - 1)
+    if not table.show_header or needed <= console.width:
+        return table
+    return _as_lists(table, console.width)
+
+
+def _least_width(column: Column) -> int:
+    cells = [_text(cell) for cell in chain([column.header], column.cells)]
+    widest = max(cell_len(line) for cell in cells for line in cell.split("\n"))
+    if column.no_wrap:
+        return widest
+    if widest > _SENTENCE:
+        return _LEAST_OF_A_SENTENCE
+    longest = max((cell_len(word) for cell in cells for word in cell.split()), default=0)
+    return min(longest, _LONGEST_WORD)
+
+
+def _as_lists(table: Table, width: int) -> Table:
+    names = [_text(column.header) for column in table.columns]
+    whole = max((_least_width(column) for column in table.columns if column.no_wrap), default=0)
+    is_beside = max(map(cell_len, names)) + _GAP + whole <= width
+    pairs = Table(box=None, pad_edge=False, show_header=False, title=table.title, title_justify="left")
+    for n, row in enumerate(zip(*(column.cells for column in table.columns), strict=True)):
+        if n:
+            pairs.add_row()
+        for name, cell in zip(names, row, strict=True):
+            if not _text(cell):
+                continue
+            if is_beside:
+                pairs.add_row(Text(name), cell)
+            else:
+                pairs.add_row(Text(name))
+                pairs.add_row(Padding(cell, (0, 0, 0, _GAP)))
+    for column in pairs.columns:
+        column.overflow = "fold"
+    return pairs
+
+
+def _text(cell: RenderableType) -> str:
+    return cell.plain if isinstance(cell, Text) else str(cell)
