@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
+from app.cli.completing import offer_values
 from app.cli.index import INDEX, Entry
 
 
@@ -64,6 +65,7 @@ class _Commands(Mapping[str, Any]):
             settings = {"allow_extra_args": True, "ignore_unknown_options": True} if entry.takes_any else None
             around.command(name, context_settings=settings)(found)
         command = get_group(around).commands[name]
+        offer_values(command)
         for child in getattr(command, "commands", {}).values():
             # Whole: Typer would cut it off at the end of a line.
             child.short_help = summarise(child.help or "")

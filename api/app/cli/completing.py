@@ -1,0 +1,90 @@
+"""What the shell offers as values of options and arguments; each source is imported when it is asked for."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from typer.core import CompletionItem  # type: ignore[attr-defined]  # Typer has no public name for it
+
+#: How long the shell waits for the ids of jobs, in seconds.
+_PATIENCE_S = 1.0
+_MOST_JOBS = 20
+
+
+def offer_values(command: Any) -> None:
+    """Let the parameters of a command, and of those below it, offer their values to the shell."""
+    for child in getattr(command, "commands", {}).values():
+        offer_values(child)
+    for parameter in command.params:
+        names = [*parameter.opts, parameter.name]
+        if find := next((_VALUES[name] for name in names if name in _VALUES), None):
+            parameter.shell_complete = _complete(find)
+
+
+def _complete(find: Callable[[Any], Iterable[str]]) -> Callable[[Any, str], list[CompletionItem]]:
+    def complete(context: Any, begun: str) -> list[CompletionItem]:
+        return [CompletionItem(value) for value in find(context) if value.startswith(begun)]
+
+    return complete
+
+
+def _intervals(_context: Any) -> Iterator[str]:
+    from batch.market.interval import Interval  # noqa: PLC0415  only for its key
+
+    yield from Interval
+
+
+def _markets(_context: Any) -> Iterator[str]:
+    from batch.market.listing import Market  # noqa: PLC0415  only for its key
+
+    yield from Market
+
+
+def _providers(_context: Any) -> Iterable[str]:
+    from batch.providers.registry import provider_names  # noqa: PLC0415  only for its key
+
+    return provider_names()
+
+
+def _strategies(_context: Any) -> Iterable[str]:
+    from batch.backtest.strategies.parameters import PARAMETERS  # noqa: PLC0415  only for its key
+
+    return PARAMETERS
+
+
+def _tasks(_context: Any) -> Iterator[str]:
+    from app.catalog import CATALOG  # noqa: PLC0415  only for its key
+
+    return (job_type.name for queue in CATALOG.queues for job_type in CATALOG.of(queue) if job_type.is_schedulable)
+
+
+def _jobs(context: Any) -> Iterator[str]:
+    """Yield the ids of the newest jobs; none if no server answers soon. urllib starts in a third of httpx2's time."""
+    import json  # noqa: PLC0415  only for its key
+    from urllib.request import Request, urlopen  # noqa: PLC0415  the same
+
+    from kaboom.places import find_data_dir, find_token, find_url  # noqa: PLC0415  the same
+
+    given = context.find_root().params
+    folder = find_data_dir(given.get("data_dir"))
+    url, token = find_url(given.get("api_url"), folder), find_token(folder)
+    if not url or not token or not url.startswith(("http://", "https://")):
+        return
+    asked = Request(f"{url.rstrip('/')}/api/v1/jobs?limit={_MOST_JOBS}", headers={"x-ingest-token": token})  # noqa: S310  checked above
+    try:
+        with urlopen(asked, timeout=_PATIENCE_S) as answer:  # noqa: S310  the same
+            yield from (job["job_id"] for job in json.load(answer)["items"])
+    except (OSError, ValueError, KeyError):
+        return
+
+
+#: By the flag of an option, or the name of an argument.
+_VALUES: Mapping[str, Callable[[Any], Iterable[str]]] = {
+    "--interval": _intervals,
+    "--market": _markets,
+    "--provider": _providers,
+    "--source": _providers,
+    "--strategy": _strategies,
+    "strategy": _strategies,
+    "--task": _tasks,
+    "job_id": _jobs,
+}

@@ -1,0 +1,88 @@
+"""The shell offers values: of options with a list of them, and the ids of jobs. It loads nothing heavy for that."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.app.cli.conftest import Scripted
+from tests.app.cli.test_imports import HEAVY
+from tests.fixtures.jobs.apps import TOKEN
+
+JOBS = ["a89cd6c638dd47fd983ab7f10329a780", "b89cd6c638dd47fd983ab7f10329a780"]
+
+
+def complete(folder: Path, line: str, env: Mapping[str, str]) -> tuple[list[str], set[str]]:
+    """Return what Bash is offered at the end of a line, and the modules that were loaded for it."""
+    words = line.split(" ")
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_KABOOM_COMPLETE": "complete_bash"}
+    argv = [sys.executable, "-X", "importtime", "-c", "from app.cli.main import run_main; run_main()"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **asked, **env}
+    done = subprocess.run(argv, env=environment, cwd=folder, capture_output=True, text=True, check=True)
+    loaded = set(re.findall(r"^import time:.*\| +([\w.]+)$", done.stderr, re.MULTILINE))
+    return done.stdout.split(), loaded
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("kaboom bars show 7203 --interval 1", ["1m", "15m", "1h", "1d"]),
+        ("kaboom bars quarantine --source s", ["synthetic"]),
+        ("kaboom ingest run-daily --provider ", ["synthetic", "file", "jquants", "yahoo"]),
+        ("kaboom ingest backfill --market TSE_P", ["TSE_PRIME"]),
+        ("kaboom coverage --market F", ["FILE"]),
+        ("kaboom backtest run b", ["breakout", "buy_and_hold"]),
+        ("kaboom schedules add --task market_data.m", ["market_data.mirror"]),
+        ("kaboom jobs show ", []),
+    ],
+)
+def test_values_are_offered_from_light_modules(tmp_path: Path, line: str, offered: list[str]) -> None:
+    found, loaded = complete(tmp_path, line, {"KABOOM_DATA_DIR": str(tmp_path), "KABOOM_API_URL": ""})
+    assert found == offered
+    assert "typer" in loaded
+    assert loaded.isdisjoint({*HEAVY, "httpx2"})
+
+
+def test_ids_of_the_newest_jobs_are_offered(scripted: Scripted, tmp_path: Path) -> None:
+    scripted.answers.append((200, orjson.dumps({"items": [{"job_id": job} for job in JOBS], "next_cursor": None})))
+    env = {"KABOOM_API_URL": scripted.url, "INGEST_API_TOKEN": TOKEN}
+    found, loaded = complete(tmp_path, "kaboom jobs cancel b", env)
+    assert found == JOBS[1:]
+    assert loaded.isdisjoint({*HEAVY, "httpx2"})
+    assert scripted.seen[0][:2] == ("/api/v1/jobs?limit=20", TOKEN)
+
+
+@pytest.mark.parametrize("answer", [(401, b"{}"), (200, b"<html>"), (200, b"{}")])
+def test_a_server_that_refuses_offers_nothing(scripted: Scripted, tmp_path: Path, answer: tuple[int, bytes]) -> None:
+    scripted.answers.append(answer)
+    env = {"KABOOM_API_URL": scripted.url, "INGEST_API_TOKEN": TOKEN}
+    assert complete(tmp_path, "kaboom jobs show ", env)[0] == []
+
+
+def test_the_function_that_bash_installs_offers_values(tmp_path: Path) -> None:
+    command = tmp_path / "kaboom"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m app.cli.main "$@"\n')
+    command.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(sys.path), "KABOOM_DATA_DIR": str(tmp_path)}
+    script = """
+        eval "$(_KABOOM_COMPLETE=source_bash kaboom)"
+        COMP_WORDS=(kaboom bars show --interval 1) COMP_CWORD=4
+        _kaboom_completion kaboom
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1m", "15m", "1h", "1d"], done.stderr
+
+
+def test_zsh_gets_the_same_values(tmp_path: Path) -> None:
+    asked = {"_TYPER_COMPLETE_ARGS": "kaboom bars show --interval 1", "_KABOOM_COMPLETE": "complete_zsh"}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **asked}
+    argv = [sys.executable, "-m", "app.cli.main"]
+    done = subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert re.findall(r'"(\w+)"', done.stdout) == ["1m", "15m", "1h", "1d"]
