@@ -118,6 +118,7 @@ CELLS = (
 _LISTING: dict[str, Any] = {
     "symbol": "7203",
     "name": "トヨタ自動車",
+    "name_en": "TOYOTA MOTOR CORPORATION",
     "market": "TSE_PRIME",
     "sector33": "輸送用機器",
     "sector33_code": "3700",

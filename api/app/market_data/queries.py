@@ -202,7 +202,7 @@ class SymbolsQuery(Query):
         default="",
         max_length=100,
         pattern=r"^[^\x00-\x1f]*$",
-        description="words that symbol, name or sector hold, all of them, in any width and case",
+        description="words that symbol, names or sector hold, all of them, in any width and case",
     )
     session: Session | None = Field(default=None, description="as of this day; default: today in Japan")
     as_of: Moment | None = _KNOWN

@@ -211,6 +211,7 @@ class ListedSymbol(BaseModel):
 
     symbol: str
     name: str
+    name_en: str = Field(description="its English name; empty where the list has none: JPX's has none")
     market: Market
     sector33: str = Field(description="one of the 33 sectors, by JPX's Japanese name")
     sector33_code: str = Field(description="its code, four digits; empty for a name that is not one of the 33")

@@ -84,6 +84,7 @@ HEADERS: dict[str, Pair] = {
     "run": ("run", "回"),
     "seen (JST)": ("seen (JST)", "最終報告（JST）"),
     "seconds": ("seconds", "秒"),
+    "name_en": ("English name", "英語名"),
     "sector33": ("sector", "業種"),
     "scale": ("scale", "規模区分"),
     "session": ("session", "立会日"),

@@ -37,13 +37,14 @@ def parse_market(text: str) -> Market:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One listed issue: local code, name, section, sector of the 33, TOPIX size class (`""` for none)."""
+    """One listed issue: local code, names, section, sector of the 33, TOPIX size class (`""` for none)."""
 
     symbol: str
     name: str
     market: Market
     sector33: str
     scale: str
+    name_en: str = ""
 
     @property
     def is_topix500(self) -> bool:

@@ -18,6 +18,7 @@ _LISTING = pl.Schema(
     {
         "symbol": pl.String(),
         "name": pl.String(),
+        "name_en": pl.String(),
         "market": pl.String(),
         "sector33": pl.String(),
         "sector33_code": pl.String(),
@@ -54,8 +55,8 @@ def list_listings(universes: Iterable[Universe], history: ListingHistory) -> pl.
 
 
 def search_listings(listings: pl.DataFrame, text: str) -> pl.DataFrame:
-    """Return the listings that hold each word of a text in their symbol, name or sector, in any width and case."""
-    fields = ("symbol", "name", "sector33", "sector33_en")
+    """Return the listings that hold each word of a text in their symbol, names or sector, in any width and case."""
+    fields = ("symbol", "name", "name_en", "sector33", "sector33_en")
     within = pl.concat_str(*fields, separator=" ", ignore_nulls=True).str.normalize("NFKC").str.to_lowercase()
     for word in unicodedata.normalize("NFKC", text).lower().split():
         listings = listings.filter(within.str.contains(word, literal=True))
@@ -73,6 +74,7 @@ def _told(listing: Listing) -> tuple[Any, ...]:
     return (
         listing.symbol,
         listing.name,
+        listing.name_en,
         listing.market.value,
         listing.sector33,
         sector.code,

@@ -18,7 +18,7 @@ from batch.kit.clock import Clock, utc_now
 from batch.market.calendar import JST
 from batch.market.listing import Listing, Market
 
-_COLUMNS = ("symbol", "name", "market", "sector33", "scale")
+_COLUMNS = ("symbol", "name", "market", "sector33", "scale", "name_en")
 _HEADER = re.compile(r"# as_of=(\d{4}-\d{2}-\d{2}) source=(.+?)(?: known_at=(\S+))?")
 #: A list that another one of its date replaced: when it was imported stands in it, until when it counted in its name.
 _REPLACED = re.compile(r"listings_.*\.until-(\d+)\.replaced")
@@ -46,7 +46,7 @@ class Delisted:
 
 def format_snapshot(snapshot: Snapshot) -> str:
     """Return a snapshot as CSV, with its date and source in a comment on the first line."""
-    rows = ((s.symbol, s.name, s.market.value, s.sector33, s.scale) for s in snapshot.listings)
+    rows = ((s.symbol, s.name, s.market.value, s.sector33, s.scale, s.name_en) for s in snapshot.listings)
     known = f" known_at={snapshot.known_at.isoformat()}" if snapshot.known_at else ""
     return format_dated(snapshot.as_of, f"{snapshot.source}{known}", (_COLUMNS, *rows))
 
@@ -68,7 +68,11 @@ def parse_snapshot(text: str, where: str) -> Snapshot:
     """
     as_of, source, known_at, rows = _split(text, where)
     try:
-        listings = tuple(Listing(r["symbol"], r["name"], Market(r["market"]), r["sector33"], r["scale"]) for r in rows)
+        listings = tuple(
+            # Lists of an older Kaboom have no English names.
+            Listing(r["symbol"], r["name"], Market(r["market"]), r["sector33"], r["scale"], r.get("name_en") or "")
+            for r in rows
+        )
     except (KeyError, ValueError) as e:
         raise InvalidRequest(f"{where} held {e}, expected the columns {','.join(_COLUMNS)}") from e
     return Snapshot(as_of, source, listings, known_at)

@@ -35,7 +35,7 @@ MostLost = Annotated[
 
 app = typer.Typer(help="Find symbols, import their lists, and show when one was listed.", no_args_is_help=True)
 
-_FOUND = ("symbol", "name", "market", "sector33", "scale")
+_FOUND = ("symbol", "name", "name_en", "market", "sector33", "scale")
 _SPAN = ("market", "name", "came_after", "first_seen", "last_seen", "left_by", "moved_to", "renamed_to", "renamed_from")
 
 
@@ -88,9 +88,12 @@ def search(
     if not found.height:
         session.say("no_listing", text=text)
         return
-    table = new_table(session.words, *_FOUND, whole={"symbol", "market"})
-    for row in found.head(limit).iter_rows(named=True):
-        add_row(table, *(str(row[name] or "") for name in _FOUND))
+    rows = found.head(limit).to_dicts()
+    # Lists of JPX have no English names.
+    names = [name for name in _FOUND if name != "name_en" or any(row[name] for row in rows)]
+    table = new_table(session.words, *names, whole={"symbol", "market"})
+    for row in rows:
+        add_row(table, *(str(row[name] or "") for name in names))
     session.show(table)
     if found.height > limit:
         session.say("more_listings", left=found.height - limit)

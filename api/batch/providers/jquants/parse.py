@@ -23,7 +23,7 @@ _ROW = {"Date": pl.String(), "Code": pl.String()} | dict.fromkeys(_VALUES, pl.Fl
 #: Fields that we take of a daily and of a minute bar, in an answer and in a bulk file alike.
 DAILY_FIELDS = _ROW | {"AdjFactor": pl.Float64()}
 MINUTE_FIELDS = _ROW | {"Time": pl.String()}
-_LISTING = ("Date", "Code", "CoName", "Mkt", "S33Nm", "ScaleCat")
+_LISTING = ("Date", "Code", "CoName", "CoNameEn", "Mkt", "S33Nm", "ScaleCat")
 
 type Rows = Sequence[dict[str, Any]]
 
@@ -216,11 +216,11 @@ def _ordinary(code: str) -> str:
     return symbol if len(symbol) == len("7203") else ""
 
 
-def _listing(code: str, name: str, section: str, sector: str, scale: str) -> Listing | None:
+def _listing(code: str, *texts: str | None) -> Listing | None:
+    # As in JPX's own list: full-width letters made ordinary, "-" for none.
+    name, english, section, sector, scale = (unicodedata.normalize("NFKC", text or "").strip() for text in texts)
     market = _MARKETS.get(section)
     symbol = _ordinary(code) if market else ""
     if market is None or not symbol:
         return None
-    # As in JPX's own list: full-width letters made ordinary, "-" for none.
-    name, sector, scale = (unicodedata.normalize("NFKC", text or "").strip() for text in (name, sector, scale))
-    return Listing(symbol, name, market, sector.strip("-"), scale.strip("-"))
+    return Listing(symbol, name, market, sector.strip("-"), scale.strip("-"), english.strip("-"))

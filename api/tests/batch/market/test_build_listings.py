@@ -8,7 +8,7 @@ from typing import Any
 
 from batch.market.listing import Listing, Market
 from batch.market.snapshot import Snapshot
-from batch.scripts.build_listings import build_listings, find_delisted
+from batch.scripts.build_listings import add_english_names, build_listings, find_delisted
 
 EDINET = """ダウンロード実行日,2026年10月05日現在
 上場区分,提出者名,証券コード
@@ -28,6 +28,14 @@ def test_the_shipped_files_are_what_the_script_builds(tmp_path: Path) -> None:
     assert [path.name for path in built] == ["listings_2024-03-29.csv", "delisted_2026-10-05.csv"]
     for path in built:
         assert path.read_bytes() == (shipped / path.name).read_bytes()
+
+
+def test_english_names_are_those_of_edinet_by_code() -> None:
+    edinet = "a list\n証券コード,提出者名（英字）\n72030,TOYOTA　MOTOR\n,NOBODY\n"
+    named = add_english_names(
+        Snapshot(date(2024, 3, 29), "x", (listed("7203", "a"), listed("1111", "b"))), edinet=edinet
+    )
+    assert [listing.name_en for listing in named.listings] == ["TOYOTA MOTOR", ""]
 
 
 def test_gone_is_a_domestic_company_that_edinet_lists_neither_by_code_nor_by_name() -> None:

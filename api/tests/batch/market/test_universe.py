@@ -49,7 +49,9 @@ def test_symbols_are_sorted_valid_and_of_ordinary_shares(prime: Universe) -> Non
 
 def test_the_topix500_are_known_by_their_scale(prime: Universe) -> None:
     toyota = next(listing for listing in prime.listings if listing.symbol == "7203")
-    assert toyota == Listing("7203", "トヨタ自動車", Market.TSE_PRIME, "輸送用機器", "TOPIX Core30")
+    assert toyota == Listing(
+        "7203", "トヨタ自動車", Market.TSE_PRIME, "輸送用機器", "TOPIX Core30", "TOYOTA MOTOR CORPORATION"
+    )
     assert toyota.is_topix500
     assert len(prime.topix500) == 495
     assert "1301" not in prime.topix500

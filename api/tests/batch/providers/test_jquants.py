@@ -232,7 +232,12 @@ async def test_a_factor_that_cannot_be_is_a_fault(fake: FakeJquants) -> None:
 
 async def test_the_master_is_the_ordinary_shares_of_the_three_markets(fake: FakeJquants) -> None:
     fake.page_rows = 2
-    fake.about["72030"] = {"CoName": "ﾄﾖﾀ自動車", "S33Nm": "輸送用機器", "ScaleCat": "TOPIX Core30"}
+    fake.about["72030"] = {
+        "CoName": "ﾄﾖﾀ自動車",
+        "CoNameEn": "TOYOTA MOTOR",
+        "S33Nm": "輸送用機器",
+        "ScaleCat": "TOPIX Core30",
+    }
     fake.about["285A0"] = {"CoName": None, "S33Nm": "-"}
     provider = JquantsProvider(JquantsSource.connect(fake.url, API_KEY, NoRateLimit()))
     try:
@@ -244,12 +249,20 @@ async def test_the_master_is_the_ordinary_shares_of_the_three_markets(fake: Fake
         Listing("1301", "-", Market.TSE_STANDARD, "", ""),
         Listing("285A", "", Market.TSE_GROWTH, "", ""),
         Listing("6758", "-", Market.TSE_PRIME, "", ""),
-        Listing("7203", "トヨタ自動車", Market.TSE_PRIME, "輸送用機器", "TOPIX Core30"),
+        Listing("7203", "トヨタ自動車", Market.TSE_PRIME, "輸送用機器", "TOPIX Core30", "TOYOTA MOTOR"),
     )
     assert len(fake.asked("/equities/master")) == 3
 
 
-ISSUE = {"Date": "2026-11-16", "Code": "72030", "CoName": "x", "Mkt": "0111", "S33Nm": "y", "ScaleCat": "-"}
+ISSUE = {
+    "Date": "2026-11-16",
+    "Code": "72030",
+    "CoName": "x",
+    "CoNameEn": "X",
+    "Mkt": "0111",
+    "S33Nm": "y",
+    "ScaleCat": "-",
+}
 
 
 @pytest.mark.parametrize(

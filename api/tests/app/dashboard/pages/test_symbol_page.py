@@ -72,7 +72,7 @@ async def test_the_bars_of_a_session_are_a_table(browser: httpx2.AsyncClient, st
     assert {row[7]: row[0] for row in rows if row[7]}.keys() == {"a_open", "a_am_close", "a_pm_open", "a_close"}
     assert [row[6] for row in rows if row[6]] == ["off_tick+gap"]
     text = text_of(page)
-    assert "トヨタ自動車" in text
+    assert "TOYOTA MOTOR CORPORATION" in text
     assert "327 of 327 minutes" in text
     assert "Empty minutes before this bar" in text
 
