@@ -1,6 +1,7 @@
 """Sessions of browsers: the cookie, CSRF, idle and absolute ends, and logging out."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -133,6 +134,13 @@ class TestCsrf:
         headers = {"x-csrf-token": other.headers["x-csrf-token"]}
         assert (await one.post(RUN_DAILY, json=BODY, headers=headers)).status_code == 403
 
+    async def test_the_api_reads_no_token_from_a_body(self, app: FastAPI) -> None:
+        browser = await browser_of(app, token=TOKEN)
+        token = browser.headers.pop("x-csrf-token")
+        body, headers = f"csrf={token}", {"content-type": "application/json"}
+        answer = await browser.post(RUN_DAILY, content=body, headers=headers)
+        assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (403, "forbidden")
+
     async def test_every_changing_method_needs_it(self, app: FastAPI) -> None:
         browser = await browser_of(app, token=TOKEN)
         for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"):
@@ -194,6 +202,18 @@ class TestEnds:
         again = await browser_of(app, user=user.name, password=PASSWORD)
         assert (await again.get(ME)).status_code == 200
 
+    @pytest.mark.parametrize(("later_us", "status"), [(-1, 401), (0, 401), (1, 200)])
+    async def test_a_log_out_everywhere_ends_what_began_until_that_moment(
+        self, app: FastAPI, later_us: int, status: int
+    ) -> None:
+        user = await add_user(app)
+        browser = await browser_of(app, user=user.name, password=PASSWORD)
+        directory, moment = accounts_of_app(app).directory, datetime.now(UTC)
+        await directory.store.sign_out(user.user_id, moment)
+        directory.forget(user.user_id)
+        await self._change(app, browser, created_at=moment + timedelta(microseconds=later_us))
+        assert await status_of(app, browser) == status
+
     async def test_a_stolen_cookie_does_not_outlive_the_log_out(self, app: FastAPI) -> None:
         browser = await browser_of(app, token=TOKEN)
         (value,) = browser.cookies.values()
@@ -253,6 +273,18 @@ async def test_a_supabase_user_has_a_session_until_it_logs_out(tmp_path: Path, p
         assert expires_at - datetime.now(UTC) <= timedelta(hours=12)
         await browser.delete(SESSION, params={"everywhere": True})
         assert (await browser.get(ME)).status_code == 401
+
+
+async def test_a_jwt_of_supabase_is_void_after_a_log_out_everywhere(tmp_path: Path, project: Project) -> None:
+    async with running(memory_settings(tmp_path, supabase_url=project.url)) as app:
+        token, other = project.sign(), project.sign(sub="another")
+        async with stranger_of(app, authorization=f"Bearer {token}") as http:
+            assert (await http.get(ME)).status_code == 200
+            assert (await http.delete(SESSION, params={"everywhere": True})).status_code == 204
+            assert (await http.get(ME)).status_code == 401
+            assert (await http.get(ME, headers={"authorization": f"Bearer {other}"})).status_code == 200
+            later = project.sign(iat=int(time.time()) + 1)
+            assert (await http.get(ME, headers={"authorization": f"Bearer {later}"})).status_code == 200
 
 
 async def test_a_caller_without_a_cookie_has_no_session(app: FastAPI, http: httpx2.AsyncClient) -> None:
