@@ -89,6 +89,22 @@ async def test_a_body_that_does_not_end_is_read_to_the_limit_and_no_further(app:
     assert wire.read <= MAX_BODY + 1024
 
 
+async def test_what_came_before_the_client_left_is_not_the_whole_body(app: FastAPI) -> None:
+    part = b'{"intervals": {"1d": 1}, "symbols": ["7203"], "session": "2025-11-04", "dry_run": true}'
+    messages: Iterator[Message] = iter(
+        [{"type": "http.request", "body": part, "more_body": True}, {"type": "http.disconnect"}]
+    )
+    wire = Wire()
+
+    async def receive() -> Message:
+        return next(messages)
+
+    await app(scope(RUN_DAILY, GOOD), receive, wire.send)
+    assert wire.status == 400
+    async with client_of(app) as http:
+        assert (await http.get(JOBS)).json()["items"] == []
+
+
 async def test_a_body_longer_than_it_said_is_refused(app: FastAPI) -> None:
     wire = Wire(endless())
     await app(scope(RUN_DAILY, GOOD), wire.receive, wire.send)
