@@ -7,6 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
+from app.auth.jwt import codec
 from app.auth.jwt.claims import Claims
 from app.auth.jwt.codec import read_head
 from app.auth.jwt.own import LIFE, OwnTokens, parse_jwt_keys
@@ -102,6 +103,16 @@ async def test_another_algorithm_is_refused(algorithm: str) -> None:
     header = {"alg": algorithm, "kid": await key_id()}
     for key in (b"", JWT_KEY.encode()):
         assert await verify(encode_raw(header, claims("kaboom", "kaboom"), key)) is None
+
+
+def test_the_codec_takes_the_algorithm_it_is_told_and_no_other() -> None:
+    key = JWT_KEY * 2
+    text = jwt.encode(claims("kaboom", "kaboom"), key, algorithm="HS512")
+    said = [
+        codec.verify(text.encode(), key.encode(), algorithm=algorithm, issuer="kaboom", audience="kaboom")
+        for algorithm in ("HS512", "HS256", "none")
+    ]
+    assert [each is not None for each in said] == [True, False, False]
 
 
 async def test_a_token_signed_by_another_kind_of_key_is_refused(anyio_backend: str) -> None:
