@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from app.auth.jwt import codec
-from app.auth.jwt.claims import Claims
+from app.auth.jwt.claims import MOST_BYTES, Claims
 from app.auth.jwt.codec import read_head
 from app.auth.jwt.own import LIFE, OwnTokens, parse_jwt_keys
 from batch.errors import ConfigurationError
@@ -179,6 +179,12 @@ async def test_a_payload_that_is_no_object_is_refused(payload: Any) -> None:
 )
 async def test_what_is_no_token_is_refused(text: str) -> None:
     assert await verify(text) is None
+
+
+async def test_a_token_of_more_than_8_kb_is_not_parsed(anyio_backend: str) -> None:
+    texts = [await forge(x="x" * size) for size in (5_800, 6_000)]
+    assert [len(text) <= MOST_BYTES for text in texts] == [True, False]
+    assert [await verify(text) is not None for text in texts] == [True, False]
 
 
 async def test_deeply_nested_json_is_refused(anyio_backend: str) -> None:
