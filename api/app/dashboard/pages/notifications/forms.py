@@ -65,8 +65,10 @@ async def replay_message(page: Page, request: Request, message_id: MessageId) ->
 
 
 async def end_form(page: Page, reply: Reply, told: str) -> Response:
+    """Go back to the page and say what was done; show the problem where it was not."""
     return go_back(page, told) if reply.is_ok else await page.show_problem(reply)
 
 
 def go_back(page: Page, told: str) -> Response:
+    """Go back to the page, which says what was done."""
     return page.go_to(f"/notifications?told={told}")
