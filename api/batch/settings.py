@@ -61,6 +61,7 @@ class CommonSettings(BaseSettings):
     ai_models: str | None = Field(default=None, pattern=_MODELS, max_length=500, validation_alias="KABOOM_AI_MODELS")
     ai_send: bool = Field(default=True, validation_alias="KABOOM_AI_SEND")
     ai_send_positions: bool = Field(default=False, validation_alias="KABOOM_AI_SEND_POSITIONS")
+    ai_images: bool = Field(default=False, validation_alias="KABOOM_AI_IMAGES")
     ai_job_budget: int = Field(default=500_000, ge=0, le=10**9, validation_alias="KABOOM_AI_JOB_BUDGET")
     ai_day_budget: int = Field(default=5_000_000, ge=0, le=10**10, validation_alias="KABOOM_AI_DAY_BUDGET")
     ai_prompt_price: int = Field(default=3, ge=1, le=1000, validation_alias="KABOOM_AI_PROMPT_PRICE")

@@ -1,9 +1,12 @@
 """The result of an analysis job."""
 
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+#: Whether there is a picture of the bars of a subject, and whether models get it.
+type PictureUse = Literal["none", "kept", "sent"]
 
 
 class _Shown(BaseModel):
@@ -65,6 +68,9 @@ class SubjectAnalysis(_Shown):
     points: list[AnalysisPoint]
     sources: list[Source]
     models: list[AskedModel]
+    picture: PictureUse = Field(
+        default="none", description="the candles as a picture: kept here, or sent to models, too"
+    )
 
 
 class Preview(_Shown):
@@ -77,6 +83,7 @@ class Preview(_Shown):
     user: str
     answer_schema: dict[str, Any]
     most_microdollars: int = Field(description="the most that is reserved for it, without tries that are repeated")
+    picture: PictureUse = Field(default="none", description="sent: the candles would be sent, too, as a picture")
 
 
 class AnalysisResult(_Shown):

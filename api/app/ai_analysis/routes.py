@@ -1,14 +1,23 @@
-"""`/api/v1/ai-analysis/models`: whether and how models are asked, and what was spent today."""
+"""`/api/v1/ai-analysis`: whether and how models are asked, what was spent today, and the pictures of analyses."""
 
-from typing import Any
+import asyncio
+from typing import Annotated, Any, Literal, cast
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from app.ai_analysis.pictures import name_of
 from app.auth.scopes import Scope
 from app.deps import Caller, Jobs, needs
+from app.errors import INVALID, NOT_FOUND, UNAVAILABLE, describe_problems
+from app.jobs.queues import Queue
+from app.jobs_api.routes import NamedJob
+from app.jobs_api.words import CONTROL
 from batch.analysis.models.spending import scopes_of
 from batch.analysis.models.terms import parse_chains
+from batch.errors import ConfigurationError, NotFound
+from batch.pictures.model import Picture
+from batch.pictures.process import PictureProcess
 
 _EXAMPLE: dict[str, Any] = {
     "is_asked": True,
@@ -16,6 +25,7 @@ _EXAMPLE: dict[str, Any] = {
     "destination": "https://openrouter.ai/api/v1",
     "models": ["vendor/one,vendor/fallback", "vendor/two", "vendor/three"],
     "sends_positions": False,
+    "sends_pictures": False,
     "prompt_price": 3,
     "completion_price": 15,
     "job_budget_microdollars": 500000,
@@ -23,6 +33,22 @@ _EXAMPLE: dict[str, Any] = {
     "today": "2025-11-04",
     "spent_today_microdollars": 18400,
     "breaker": None,
+}
+
+
+JudgedSymbol = Annotated[str, Path(max_length=20, pattern=rf"^[^{CONTROL}]+$", description="a symbol that it judged")]
+Spoken = Annotated[Literal["en", "ja"], Query(alias="lang", description="the language of its words")]
+_BARS = [needs(Scope.BARS_READ)]
+#: What is drawn of a job stays as it is.
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=86400, immutable"}
+_DRAWN: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "the candles with averages, volume and RSI, 1,200 pixels wide",
+        "content": {
+            "image/png": {"schema": {"type": "string"}, "examples": {"picture": {"value": "\u2026"}}},
+        },
+    },
+    **describe_problems(NOT_FOUND, INVALID, UNAVAILABLE),
 }
 
 
@@ -44,6 +70,7 @@ class ModelsView(BaseModel):
     destination: str = Field(description="the server that facts are sent to")
     models: list[str] = Field(description="each gives an opinion; behind commas those that stand in for it")
     sends_positions: bool = Field(description="whether what a portfolio holds is sent, too")
+    sends_pictures: bool = Field(description="whether the candles of a symbol are sent, too, as a picture")
     prompt_price: int = Field(description="the most that a million tokens of a prompt may cost, in dollars")
     completion_price: int = Field(description="the same of an answer")
     job_budget_microdollars: int
@@ -67,6 +94,7 @@ async def show_models(jobs: Jobs, _caller: Caller) -> ModelsView:
         destination=settings.openrouter_url.rstrip("/"),
         models=[",".join(chain) for chain in parse_chains(settings.ai_models or "")],
         sends_positions=settings.ai_send_positions,
+        sends_pictures=settings.ai_images,
         prompt_price=settings.ai_prompt_price,
         completion_price=settings.ai_completion_price,
         job_budget_microdollars=settings.ai_job_budget,
@@ -75,3 +103,25 @@ async def show_models(jobs: Jobs, _caller: Caller) -> ModelsView:
         spent_today_microdollars=await spending.spent(scopes_of(today, "")[0]),
         breaker=breaker and BreakerView(reason=breaker.reason, opened_at=breaker.opened_at, until=breaker.until),
     )
+
+
+async def get_picture(
+    jobs: Jobs, named: NamedJob, symbol: JudgedSymbol, request: Request, language: Spoken = "en"
+) -> Response:
+    """Draw the candles that an analysis judged; 404 where the server has no matplotlib (`kaboom-api[pictures]`)."""
+    job = await named.find(Queue.AI_ANALYSIS)
+    kept = await jobs.parts.files.load(job.job_id, name_of(symbol))
+    if kept is None:
+        raise NotFound(f"job {job.job_id} has no picture of {symbol}; its status is {job.status}")
+    picture = await asyncio.to_thread(Picture.model_validate_json, kept)
+    pictures = cast("PictureProcess", request.app.state.pictures)
+    try:
+        content = await pictures.draw(picture, language=language)
+    except ConfigurationError as e:
+        raise NotFound(e.message) from e
+    return Response(content, media_type="image/png", headers=_HEADERS)
+
+
+router.add_api_route(
+    "/results/{job_id}/{symbol}.png", get_picture, response_class=Response, responses=_DRAWN, dependencies=_BARS
+)

@@ -1,6 +1,14 @@
 """Analyses as a job's result shows them; pure."""
 
-from app.ai_analysis.results import AnalysisPoint, AskedModel, CitedNumber, Preview, Source, SubjectAnalysis
+from app.ai_analysis.results import (
+    AnalysisPoint,
+    AskedModel,
+    CitedNumber,
+    PictureUse,
+    Preview,
+    Source,
+    SubjectAnalysis,
+)
 from batch.analysis.models.asking import Asker
 from batch.analysis.opinion import Point
 from batch.analysis.prompt import Prompt
@@ -8,7 +16,7 @@ from batch.analysis.report import Analysis, Answer
 from batch.analysis.vocabulary import Language, say_verdict
 
 
-def show_analysis(analysis: Analysis, language: Language) -> SubjectAnalysis:
+def show_analysis(analysis: Analysis, language: Language, picture: PictureUse) -> SubjectAnalysis:
     """Return an analysis as it is shown."""
     found, rows = analysis.consensus, analysis.facts.rows
     return SubjectAnalysis(
@@ -26,10 +34,11 @@ def show_analysis(analysis: Analysis, language: Language) -> SubjectAnalysis:
             Source(id=row.id, session=row.session, values=dict(row.values), notes=dict(row.notes)) for row in rows
         ],
         models=[_show_answer(answer) for answer in analysis.answers],
+        picture=picture,
     )
 
 
-def show_preview(prompt: Prompt, subject: str, asker: Asker | None) -> Preview:
+def show_preview(prompt: Prompt, subject: str, asker: Asker | None, picture: PictureUse) -> Preview:
     """Return what would be sent on a subject; without an asker nothing leaves."""
     return Preview(
         subject=subject,
@@ -39,6 +48,7 @@ def show_preview(prompt: Prompt, subject: str, asker: Asker | None) -> Preview:
         user=prompt.user,
         answer_schema=prompt.schema,
         most_microdollars=asker.most_cost(prompt) if asker else 0,
+        picture=picture,
     )
 
 

@@ -9,17 +9,20 @@ from typing import Any
 from app.ai_analysis.check import POSITIONS_STAY
 from app.ai_analysis.explaining import gather_backtest_job, gather_ingest_job
 from app.ai_analysis.holdings import Holdings, add_holdings
-from app.ai_analysis.results import AnalysisResult, Preview, SubjectAnalysis
+from app.ai_analysis.pictures import draw_for_models, keep_pictures
+from app.ai_analysis.results import AnalysisResult, PictureUse, Preview, SubjectAnalysis
 from app.ai_analysis.showing import show_analysis, show_preview
 from app.engine.run.worker import Run
 from batch.analysis.facts.model import Facts
 from batch.analysis.models.asking import Asker
-from batch.analysis.prompt import VERSION, build_prompt
+from batch.analysis.prompt import VERSION, Prompt, build_prompt
 from batch.analysis.report import Analysis, analyse_by_models, analyse_by_rules
 from batch.analysis.request import AnalysisRequest
 from batch.analysis.vocabulary import Kind, disclaimer
 from batch.errors import Conflict, InvalidRequest
-from batch.scripts.run_analysis import find_models, gather_facts, resolve_session
+from batch.pictures.model import Picture
+from batch.pictures.process import PictureProcess
+from batch.scripts.run_analysis import Gathered, find_models, gather_symbol, resolve_session
 
 #: How often a job that waits for models looks whether it was cancelled.
 _LOOK_S = 1.0
@@ -38,11 +41,17 @@ async def analyse(run: Run) -> AnalysisResult:
     work = await _prepare(run)
     request = work.request
     analyses, previews = list[SubjectAnalysis](), list[Preview]()
-    async for facts in _gather(run, work):
+    pictures = dict[str, Picture]()
+    async for found in _gather(run, work):
+        prompt = build_prompt(found.facts, request.language, await _draw(run, found, work))
+        use: PictureUse = "sent" if prompt.picture else "kept" if found.picture else "none"
+        if found.picture:
+            pictures[found.facts.subject] = found.picture
         if request.dry_run:
-            previews.append(show_preview(build_prompt(facts, request.language), facts.subject, work.asker))
+            previews.append(show_preview(prompt, found.facts.subject, work.asker, use))
         else:
-            analyses.append(show_analysis(await _analyse(run, facts, work), request.language))
+            analyses.append(show_analysis(await _analyse(run, found.facts, prompt, work), request.language, use))
+    await keep_pictures(run.parts.files, run.claim.lease.ref.job_id, pictures)
     return AnalysisResult(
         kind=request.kind,
         language=request.language,
@@ -58,11 +67,15 @@ async def analyse(run: Run) -> AnalysisResult:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What is to be analysed: the last session is None of a job; `reason` is why no model is asked."""
+    """What is to be analysed: the last session is None of a job; `reason` is why no model is asked.
+
+    `pictures` draws what models get besides, None where they get no picture.
+    """
 
     holdings: Holdings
     last: date | None
     asker: Asker | None
+    pictures: PictureProcess | None
     reason: str
 
     @property
@@ -79,10 +92,16 @@ async def _prepare(run: Run) -> _Work:
     if terms and request.portfolio_id is not None and not settings.ai_send_positions:
         terms, reason = None, POSITIONS_STAY
     asker = Asker(terms, run.parts.spending, run.claim.lease.ref.job_id) if terms else None
-    return _Work(holdings, last, asker, reason)
+    return _Work(holdings, last, asker, PictureProcess() if asker and settings.ai_images else None, reason)
 
 
-async def _analyse(run: Run, facts: Facts, work: _Work) -> Analysis:
+async def _draw(run: Run, found: Gathered, work: _Work) -> bytes:
+    if work.pictures is None or found.picture is None:
+        return b""
+    return await _while_alive(run, draw_for_models(work.pictures, found.picture, work.request.language))
+
+
+async def _analyse(run: Run, facts: Facts, prompt: Prompt, work: _Work) -> Analysis:
     """Return the consensus of models; that of the rules where models cannot be used and need not be."""
     request, asker = work.request, work.asker
     if asker is None:
@@ -91,7 +110,7 @@ async def _analyse(run: Run, facts: Facts, work: _Work) -> Analysis:
         return analyse_by_rules(facts, request.language, reason=work.reason)
     if not facts.is_known:
         return analyse_by_rules(facts, request.language, reason="no bars are held")
-    answers = await _while_alive(run, asker.ask_all(build_prompt(facts, request.language), facts))
+    answers = await _while_alive(run, asker.ask_all(prompt, facts))
     if request.analyst == "models" or any(answer.opinion for answer in answers):
         return analyse_by_models(facts, answers)
     return analyse_by_rules(facts, request.language, answers=answers, reason=answers[0].reason)
@@ -111,18 +130,18 @@ async def _while_alive[T](run: Run, work: Coroutine[Any, Any, T]) -> T:
         task.cancel()
 
 
-async def _gather(run: Run, work: _Work) -> AsyncIterator[Facts]:
+async def _gather(run: Run, work: _Work) -> AsyncIterator[Gathered]:
     request, parts = work.request, run.parts
     if work.last is None:
         job_id = request.job_id or ""
         if request.kind == Kind.BACKTEST.value:
-            yield await gather_backtest_job(parts.history, parts.files, job_id, run.owner)
+            yield Gathered(await gather_backtest_job(parts.history, parts.files, job_id, run.owner))
         else:
-            yield await gather_ingest_job(parts.history, job_id, run.owner)
+            yield Gathered(await gather_ingest_job(parts.history, job_id, run.owner))
         return
     for symbol in request.chosen:
         if run.should_stop():
             raise Conflict("the job was cancelled")
         run.report(run.chunk.tally)
         holding = work.holdings.held.get(symbol)
-        yield await gather_facts(request, symbol, work.last, parts.settings, holding=holding)
+        yield await gather_symbol(request, symbol, work.last, parts.settings, holding=holding)

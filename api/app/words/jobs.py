@@ -114,6 +114,10 @@ JOB_WORDS: dict[str, Pair] = {
         "{subject}: sent to {destination} for {models}, at most ${dollars:.6f}:",
         "{subject}：{destination} の {models} に送信（最大{dollars:.6f}ドル）：",
     ),
+    "analysis_pictures": (
+        "the candles of each symbol are sent, too, as a picture (KABOOM_AI_IMAGES)",
+        "各銘柄のローソク足の画像も送信します（KABOOM_AI_IMAGES）",
+    ),
     # Schedules.
     "no_schedules": (
         "no schedules yet; add one: kaboom schedules add 'daily ingest' --session-at 16:35",

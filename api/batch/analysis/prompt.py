@@ -1,7 +1,7 @@
 """The prompt of an analysis: a pure, versioned function of its facts."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -29,27 +29,31 @@ Answer with one JSON object of the given schema, in {language}.
 - Each number in the text is one of its claims, in digits, with its sign, rounded if you like; a number in the name of
   a cited field, such as 25 of sma_25, may be used too. No number words, no thousands or 万 as a unit.
 - No symbol codes, names, links, markup or code in the text. No advice to buy, sell or hold; nothing is certain."""
+_PICTURED = """
+- The picture shows the same bars as candles. Numbers come from the data, and never from the picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is sent to a model: all of it, besides the model's name and limits."""
+    """What is sent to a model: all of it, besides the model's name and limits; `picture` is a PNG, or empty."""
 
     version: str
     system: str
     user: str
     schema: dict[str, Any]
+    picture: bytes = field(default=b"", repr=False)
 
     @property
     def key(self) -> str:
         """The SHA-256 of the prompt: the same content has the same key."""
-        content = [self.version, self.system, self.user, self.schema]
+        content = [self.version, self.system, self.user, self.schema, hashlib.sha256(self.picture).hexdigest()]
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def build_prompt(facts: Facts, language: Language) -> Prompt:
-    """Return the prompt on some facts: the same facts give the same prompt."""
+def build_prompt(facts: Facts, language: Language, picture: bytes = b"") -> Prompt:
+    """Return the prompt on some facts, with a picture of their bars if there is one: the same give the same prompt."""
     verdicts = ", ".join(VERDICTS[facts.kind])
     system = _RULES.format(task=_TASK[facts.kind], language=_LANGUAGE[language], verdicts=verdicts)
+    system += _PICTURED if picture else ""
     user = orjson.dumps(facts.to_json(), option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2).decode()
-    return Prompt(f"{facts.kind}-{VERSION}", system, user, build_schema(facts.kind))
+    return Prompt(f"{facts.kind}-{VERSION}", system, user, build_schema(facts.kind), picture)

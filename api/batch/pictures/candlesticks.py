@@ -55,11 +55,32 @@ def draw_candlesticks(
 ) -> bytes:
     """Return bars of one symbol as PNG, 1,200 pixels wide: candles, volume, and indicators.
 
-    `bars` has the columns `opened_at` (UTC), `open`, `high`, `low`, `close` and `volume`, oldest first; indicators have
-    a value for each of its rows. Equal arguments give equal bytes. It takes tenths of a second: call it in a thread.
+    Arguments are those of `picture_of_bars`. Equal arguments give equal bytes. It takes tenths of a second: call it in
+    a thread.
 
     Raises:
         ConfigurationError: matplotlib is not installed.
+        ValueError: there is no bar, or an indicator has another number of values.
+
+    """
+    chosen = style or CandlestickStyle()
+    picture = picture_of_bars(bars, interval=interval, indicators=indicators, style=chosen)
+    return draw(picture, language=chosen.language)
+
+
+def picture_of_bars(
+    bars: "pl.DataFrame",
+    *,
+    interval: Interval = Interval.D1,
+    indicators: Indicators | None = None,
+    style: CandlestickStyle | None = None,
+) -> Picture:
+    """Return a picture of bars of one symbol, to be drawn in either language.
+
+    `bars` has the columns `opened_at` (UTC), `open`, `high`, `low`, `close` and `volume`, oldest first; indicators have
+    a value for each of its rows.
+
+    Raises:
         ValueError: there is no bar, or an indicator has another number of values.
 
     """
@@ -80,13 +101,12 @@ def draw_candlesticks(
         Curves(title=(title, title), times=times, lines=_series(lines, bars.height, first))
         for title, lines in shown.below.items()
     ]
-    picture = Picture(
+    return Picture(
         title=(chosen.title, chosen.title),
         sub=(chosen.sub, chosen.sub),
         panels=tuple(panels),
         updown=chosen.updown,
     )
-    return draw(picture, language=chosen.language)
 
 
 def _times(bars: "pl.DataFrame", interval: Interval) -> tuple[str, ...]:

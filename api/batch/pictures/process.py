@@ -18,6 +18,11 @@ _SECONDS = 30
 _PATIENCE_S = 240
 
 
+def can_draw() -> bool:
+    """Return whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
+
+
 class PictureProcess:
     """Draws one picture at a time; others wait."""
 
@@ -32,7 +37,7 @@ class PictureProcess:
             StoreError: the process had not the time or the memory.
 
         """
-        if find_spec("matplotlib") is None:
+        if not can_draw():
             raise ConfigurationError("matplotlib is not installed: pictures need kaboom-api[pictures]")
         async with self._free:
             # -P: do not import from the working folder.

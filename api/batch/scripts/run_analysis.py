@@ -1,6 +1,7 @@
 """Gather the facts of an analysis from the bars that are kept, and find the models that may be asked."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
@@ -19,9 +20,15 @@ from batch.market.bar import BarSeries
 from batch.market.bounds import resolve_last_session
 from batch.market.calendar import JST, OLDEST_YEAR, last_sessions
 from batch.market.interval import Interval
+from batch.pictures.candlesticks import CandlestickStyle, Indicators, picture_of_bars
+from batch.pictures.model import Picture
 from batch.portfolio.splits import Split, splits_of
 from batch.settings import BatchSettings
 from batch.stores import build_action_store, build_bar_store
+
+#: What the picture of a symbol has over its bars and below them: words by indicator.
+_AVERAGES = {"sma_25": "SMA 25", "sma_75": "SMA 75"}
+_BELOW = {"rsi_14": "RSI 14"}
 
 
 def resolve_session(request: AnalysisRequest, settings: BatchSettings) -> date:
@@ -62,9 +69,17 @@ async def load_splits(provider: str, symbols: Collection[str], settings: BatchSe
     return splits_of(CorporateAction(*row) for row in found.select("symbol", "ex_session", "factor").rows())
 
 
-async def gather_facts(
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What is judged of one subject; there is a picture of a symbol with bars."""
+
+    facts: Facts
+    picture: Picture | None = None
+
+
+async def gather_symbol(
     request: AnalysisRequest, symbol: str, last: date, settings: BatchSettings, *, holding: Holding | None = None
-) -> Facts:
+) -> Gathered:
     """Return the facts of a symbol up to the session `last`, from daily bars that are adjusted for splits.
 
     Raises:
@@ -79,7 +94,17 @@ async def gather_facts(
     rows = (await load_indicators(series, symbol, tools, first=first, last=last)).tail(request.sessions)
     asked = request.sessions if request.is_tse else rows.height
     history = History(symbol, _days(rows), _columns(rows), asked, holding=holding)
-    return gather_risk(history) if request.kind == Kind.RISK.value else gather_technical(history)
+    facts = gather_risk(history) if request.kind == Kind.RISK.value else gather_technical(history)
+    return Gathered(facts, _picture(symbol, rows) if facts.is_known else None)
+
+
+def _picture(symbol: str, rows: pl.DataFrame) -> Picture:
+    """Return the newest bars as candles with averages, and RSI below them."""
+    known = {name: rows[name].cast(pl.Float64()).to_list() for name in _AVERAGES | _BELOW if name in rows.columns}
+    over = {word: known[name] for name, word in _AVERAGES.items() if name in known}
+    below = {word: {word: known[name]} for name, word in _BELOW.items() if name in known}
+    style = CandlestickStyle(title=symbol, sub=f"1d, {_days(rows)[-1]}")
+    return picture_of_bars(rows, indicators=Indicators(over, below), style=style)
 
 
 def _days(rows: pl.DataFrame) -> list[date]:

@@ -86,3 +86,5 @@ def _say_what_leaves(session: Session) -> None:
             return
         dollars, models = found["job_budget_microdollars"] / 1_000_000, ", ".join(found["models"])
         session.say("analysis_sends", destination=found["destination"], models=models, dollars=dollars)
+        if found.get("sends_pictures"):
+            session.say("analysis_pictures")

@@ -45,5 +45,7 @@ def _print_preview(session: Session, one: Mapping[str, Any]) -> None:
         models, dollars = ", ".join(one["models"]), one["most_microdollars"] / 1_000_000
         where = {"subject": one["subject"], "destination": one["destination"], "models": models}
         session.show(words.say("analysis_leaves", dollars=dollars, **where))
+    if one.get("picture") == "sent":
+        session.show(words.say("analysis_pictures"))
     for line in (*one["system"].splitlines(), *one["user"].splitlines()):
         session.show(f"  {line}")

@@ -1,5 +1,6 @@
 """OpenRouter's chat completions: the request, and what an answer says; pure."""
 
+import base64
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -61,7 +62,7 @@ def build_body(prompt: Prompt, chain: Sequence[str], terms: ModelTerms) -> bytes
     body = {
         "model": chain[0],
         "models": list(chain),
-        "messages": [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}],
+        "messages": [{"role": "system", "content": prompt.system}, {"role": "user", "content": _content(prompt)}],
         "response_format": {"type": "json_schema", "json_schema": shape},
         "max_tokens": MOST_TOKENS,
         "temperature": 0,
@@ -69,6 +70,13 @@ def build_body(prompt: Prompt, chain: Sequence[str], terms: ModelTerms) -> bytes
         "usage": {"include": True},
     }
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+
+
+def _content(prompt: Prompt) -> str | list[dict[str, Any]]:
+    if not prompt.picture:
+        return prompt.user
+    url = f"data:image/png;base64,{base64.b64encode(prompt.picture).decode()}"
+    return [{"type": "text", "text": prompt.user}, {"type": "image_url", "image_url": {"url": url}}]
 
 
 def build_headers(terms: ModelTerms) -> dict[str, str]:

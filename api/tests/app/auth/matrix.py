@@ -105,6 +105,7 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/backtest/results/{job_id}/report.png": Row(_READ, fine={200, 404}),
     "GET /api/v1/backtest/results/{job_id}": Row(_READ, fine={200, 404}),
     "GET /api/v1/backtest/results/{job_id}/{name}": Row(_READ, fine={200, 404}),
+    "GET /api/v1/ai-analysis/results/{job_id}/{symbol}.png": Row(_READ, also=(Scope.BARS_READ,), fine={200, 404}),
     **_job_rows("ingest"),
     **_job_rows("market-data"),
     **_job_rows("backtest"),

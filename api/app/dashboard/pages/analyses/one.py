@@ -11,6 +11,7 @@ from app.dashboard.pages.analyses.listed import API
 from app.dashboard.shapes.analyses import Report, caution, dollars, figure, say, sum_up
 from app.dashboard.shapes.job_rows import JobRow
 from app.deps import needs
+from batch.pictures.process import can_draw
 
 router = APIRouter()
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
@@ -32,6 +33,7 @@ async def show_analysis(page: Page, job_id: JobId) -> Response:
         reports=[Report(one) for one in row.result.get("analyses") or ()],
         whole=sum_up(row.result),
         models=found["models"],
+        draws=can_draw() and page.viewer.may(Scope.BARS_READ),
         key=uuid4().hex,
         caution=caution,
         dollars=dollars,

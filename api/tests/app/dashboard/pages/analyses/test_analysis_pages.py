@@ -132,3 +132,27 @@ def test_the_numbers_of_a_report_count_each_source_once() -> None:
 @pytest.mark.parametrize(("amount", "shown"), [(0, "$0.0000"), (421, "$0.000421"), (18_400, "$0.0184")])
 def test_an_amount_is_shown_in_dollars(amount: int, shown: str) -> None:
     assert dollars(amount) == shown
+
+
+@pytest.mark.parametrize(
+    ("values", "before", "after"),
+    [
+        ({"ai_models": "good/a"}, "This picture is not sent.", ""),
+        (
+            {"ai_models": "good/a", "ai_images": True, "ai_job_budget": 10**7},
+            "This picture would be sent, too.",
+            "The models got this picture, too.",
+        ),
+    ],
+)
+async def test_the_candles_are_shown_with_what_becomes_of_them(
+    app: FastAPI, browser: httpx2.AsyncClient, before: str, after: str
+) -> None:
+    for analyst, said in (("preview", before), ("auto", after)):
+        path = await submit(app, browser, analyst=analyst)
+        html = await read_page(browser, path)
+        source = f"/api/v1/ai-analysis/results/{path.rpartition('/')[2]}/7203.png?lang=en"
+        assert f'src="{source}"' in html
+        assert (await browser.get(source)).headers["content-type"] == "image/png"
+        assert said in text_of(html)
+    assert ("as a picture" in text_of(await read_page(browser, "/analyses/new"))) == bool(after)

@@ -1,0 +1,38 @@
+"""The picture of a symbol's bars: kept with its job, and sent to models only where an operator allows it."""
+
+import structlog
+
+from app.ledger.files.port import JobFiles
+from batch.analysis.vocabulary import Language
+from batch.errors import KaboomError
+from batch.pictures.model import Picture
+from batch.pictures.process import PictureProcess
+
+_log = structlog.get_logger(__name__)
+
+
+def name_of(subject: str) -> str:
+    """Return the name of the file with the picture of a subject, as JSON."""
+    return f"picture-{subject}.json"
+
+
+async def keep_pictures(files: JobFiles, job_id: str, pictures: dict[str, Picture]) -> None:
+    """Keep the pictures of a job by subject, so that they show what was judged even where bars are corrected later.
+
+    Raises:
+        StoreError: the ledger cannot be reached.
+
+    """
+    if pictures:
+        await files.save(
+            job_id, {name_of(subject): each.model_dump_json().encode() for subject, each in pictures.items()}
+        )
+
+
+async def draw_for_models(process: PictureProcess, picture: Picture, language: Language) -> bytes:
+    """Return a picture as PNG; empty where it cannot be drawn, since an opinion does not need it."""
+    try:
+        return await process.draw(picture, language=language)
+    except KaboomError as e:
+        _log.warning("ai_picture_not_drawn", reason=e.message)
+        return b""
