@@ -58,6 +58,10 @@ class ProviderError(KaboomError):
     """A source of bars failed."""
 
 
+class RequestRejected(ProviderError):
+    """A source of bars rejected one request; another one may be answered."""
+
+
 class RateLimited(ProviderError):
     """A source of bars asked for a pause."""
 

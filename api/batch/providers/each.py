@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from batch.errors import ProviderError, RateLimited
+from batch.errors import ProviderError, RateLimited, RequestRejected
 from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import FetchedBars
@@ -38,8 +38,8 @@ async def ask_each[T](
 ) -> FetchedBars:
     """Return the answers for some symbols, one request each, `concurrency` at once, with their rows joined.
 
-    A retryable error is the outcome of its symbol. Any other error, or a pause, ends the call: the remaining symbols
-    are not requested and get that outcome.
+    A retryable error is the outcome of its symbol, and a rejected request makes it `invalid`. Any other error, or a
+    pause, ends the call: the remaining symbols are not requested and get that outcome.
 
     Raises:
         ProviderError: such an error or pause came before any symbol had rows.
@@ -64,10 +64,11 @@ async def _work[T](waiting: Iterator[str], ask: Callable[[str], Awaitable[Symbol
         try:
             answer = await ask(symbol)
         except ProviderError as e:
-            if isinstance(e, RateLimited) or not e.retryable:
+            if isinstance(e, RateLimited) or not (e.retryable or isinstance(e, RequestRejected)):
                 found.end = found.end or e
                 return
-            answer = SymbolOutcome(symbol, Outcome.PROVIDER_ERROR, message=e.message)
+            outcome = Outcome.INVALID if isinstance(e, RequestRejected) else Outcome.PROVIDER_ERROR
+            answer = SymbolOutcome(symbol, outcome, message=e.message)
         if isinstance(answer, SymbolOutcome):
             found.outcomes[symbol] = answer
         else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from batch.errors import ProviderError, RateLimited
+from batch.errors import ProviderError, RateLimited, RequestRejected
 from batch.kit.clock import utc_now
 from batch.kit.http.reply import Reply
 from batch.kit.retry import parse_retry_after
@@ -18,6 +18,7 @@ _REFUSED = frozenset({HTTPStatus.UNAUTHORIZED.value, HTTPStatus.FORBIDDEN.value}
 #: A longer pause than a day is ignored.
 _LONGEST_PAUSE_S = 86_400.0
 _QUOTED = 80
+_NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ def read_body(reply: Reply, server: Server, *, accept: Collection[int] = _OK) ->
 
     Raises:
         RateLimited: 429; `retry_after_s` is None if the server did not name one.
+        RequestRejected: another status from 400 to 499 than 401 and 403.
         ProviderError: no answer, 401 or 403 (not retryable), or another status.
 
     """
@@ -47,10 +49,14 @@ def read_body(reply: Reply, server: Server, *, accept: Collection[int] = _OK) ->
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         raise RateLimited(f"{server.name} said 429, too many requests", retry_after_s=read_retry_after(reply.headers))
     if reply.status in _REFUSED:
-        raise ProviderError(f"{server.name} said {reply.status}, it refused us: {server.on_refusal}")
+        said = _quote_message(reply.body)
+        reason = server.on_refusal if said == _NOTHING else f"{server.on_refusal}; it said {said}"
+        raise ProviderError(f"{server.name} said {reply.status}, it refused us: {reason}")
     if reply.status not in accept:
-        raise ProviderError(
-            f"{server.name}: status was {reply.status}, expected 200; it said {quote(reply.body)}",
+        is_rejected = HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        kind = RequestRejected if is_rejected else ProviderError
+        raise kind(
+            f"{server.name}: status was {reply.status}, expected 200; it said {_quote_message(reply.body)}",
             retryable=reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR,
             retry_after_s=read_retry_after(reply.headers),
         )
@@ -86,4 +92,13 @@ def quote(body: bytes) -> str:
     """Return the beginning of a body as a printable line in quotes."""
     text = body[: _QUOTED * 4].decode("utf-8", "replace")
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return repr(line[:_QUOTED]) if line else "nothing"
+    return repr(line[:_QUOTED]) if line else _NOTHING
+
+
+def _quote_message(body: bytes) -> str:
+    """Return the `message` of a JSON object in quotes, as J-Quants explains an error, or the beginning of any body."""
+    with contextlib.suppress(orjson.JSONDecodeError):
+        found = orjson.loads(body)
+        if isinstance(found, dict) and isinstance(found.get("message"), str):
+            return quote(found["message"].encode())
+    return quote(body)

@@ -42,7 +42,19 @@ SERVER_DETAILS: tuple[Pair, ...] = (
     ("bar file {where}: {reason}", "足のファイル {where} ：{reason}"),
     ("{name} said 429, too many requests", "{name} がリクエストの上限超過（429）を返しました"),
     ("{title}: its host said 429, too many requests", "{title} ：配信元がリクエストの上限超過（429）を返しました"),
-    ("{name} said {status}, it refused us: {reason}", "{name} が {status} で拒否しました：{reason}"),
+    ("{name} said {status}, it refused us: {why}", "{name} が {status} で拒否しました：{why}"),
+    (
+        "{name} said {status}, it refused us: {why}; it said {text}",
+        "{name} が {status} で拒否しました：{why}。応答：{text}",
+    ),
+    (
+        "JQUANTS_API_KEY must hold a valid key, and its plan the data (minutes are an add-on to Light or higher)",
+        "JQUANTS_API_KEY に有効なキーを設定し、データがプランに含まれることを確認してください（分足はLight以上のアドオン）",
+    ),
+    (
+        "Yahoo rejects some callers; no setting of Kaboom changes that",
+        "Yahooは一部の呼び出し元を拒否します。Kaboomの設定では変えられません",
+    ),
     (
         "{name}: status was {status}, expected 200; it said {text}",
         "{name} ：ステータスが{status}でした（200のはず）。応答：{text}",
