@@ -48,5 +48,5 @@ def _print_accepted(session: Session, accepted: dict[str, Any]) -> None:
     if session.is_json:
         session.print_json(accepted)
     else:
-        session.show(f"{accepted['job_id']}  {accepted['status']}")
+        session.show(f"{accepted['job_id']}  {session.words.coded('job', accepted['status'])}")
         session.say("detached", job_id=accepted["job_id"])

@@ -86,3 +86,12 @@ METRIC_CODES: dict[str, Pair] = {
     "fees": ("fees, yen", "手数料（円）"),
     "flows": ("dividends and borrow costs, yen", "配当・貸株料（円）"),
 }
+
+#: The titles of the strategies that Kaboom has.
+STRATEGY_CODES: dict[str, Pair] = {
+    "sma_cross": ("crossing moving averages", "移動平均の交差"),
+    "momentum_rank": ("the strongest symbols of the panel", "モメンタム上位の銘柄"),
+    "mean_reversion": ("back to the mean of Bollinger bands", "ボリンジャーバンドの平均への回帰"),
+    "breakout": ("breakout from a price channel", "価格チャネルのブレイクアウト"),
+    "buy_and_hold": ("buy once, and hold", "一度買って保有"),
+}

@@ -1,6 +1,7 @@
 """Headers of tables, and the meaning of the API's codes. Codes themselves, and all JSON, stay English."""
 
-from app.words.backtests import METRIC_CODES
+from app.words.backtests import METRIC_CODES, STRATEGY_CODES
+from app.words.counts import COUNT_CODES
 from app.words.language import Pair
 
 HEADERS: dict[str, Pair] = {
@@ -157,6 +158,8 @@ CODES: dict[str, dict[str, Pair]] = {
         "reversal": ("reversal", "反対仕訳"),
     },
     "metric": METRIC_CODES,
+    "strategy": STRATEGY_CODES,
+    "count": COUNT_CODES,
     "job": {
         "queued": ("queued", "待機中"),
         "running": ("running", "実行中"),

@@ -37,8 +37,10 @@ def resolve_last_session(session: date | None, now: datetime, *, is_tse: bool, d
             f"session was {session}, expected a trading day from {OLDEST_YEAR} on that has opened", pointer="/session"
         )
     if not is_session(session):
-        around = f"{previous_session(session)} and {next_session(session)}"
-        raise InvalidRequest(f"session was {session}, not a trading day; the nearest are {around}", pointer="/session")
+        before, after = previous_session(session), next_session(session)
+        raise InvalidRequest(
+            f"session was {session}, not a trading day; the nearest are {before} and {after}", pointer="/session"
+        )
     if opens_at(session) > now:
         raise InvalidRequest(f"session was {session}, which has not opened yet", pointer="/session")
     return session

@@ -200,7 +200,7 @@ def _print_answer(session: Session, answer: dict[str, Any], message: str) -> Non
     if session.is_json:
         session.print_json(answer)
     else:
-        session.show(f"{answer['job_id']}  {answer['status']}")
+        session.show(f"{answer['job_id']}  {session.words.coded('job', answer['status'])}")
         session.say(message, job_id=answer["job_id"])
 
 

@@ -120,7 +120,7 @@ def run(
     if session.is_json:
         session.print_json(accepted)
         return
-    session.show(f"{accepted['job_id']}  {accepted['status']}")
+    session.show(f"{accepted['job_id']}  {session.words.coded('job', accepted['status'])}")
     session.say("detached", job_id=accepted["job_id"])
 
 

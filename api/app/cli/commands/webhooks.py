@@ -63,7 +63,7 @@ def replay_webhook(context: typer.Context, webhook_id: WebhookId, *, json: Json 
     if session.is_json:
         session.print_json(webhook)
     else:
-        session.show(f"{webhook['id']}  {webhook['status']}")
+        session.show(f"{webhook['id']}  {session.words.coded('webhook', webhook['status'])}")
         session.say("webhook_replayed", webhook_id=webhook_id)
 
 

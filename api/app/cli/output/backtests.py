@@ -6,6 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from app.cli.output.text import add_row, new_list, new_table
+from app.cli.output.times import to_jst_line
 from app.cli.session import Session
 from app.words.backtests import METRIC_CODES
 from app.words.speaker import Speaker
@@ -93,8 +94,14 @@ def print_strategies(session: Session, items: list[dict[str, Any]]) -> None:
     for each in items:
         fields = each["parameters"].get("properties", {})
         parameters = ", ".join(f"{name}={_default(about)}" for name, about in fields.items())
-        add_row(table, each["name"], each["title"], parameters)
+        add_row(table, each["name"], _say_title(session.words, each), parameters)
     session.show(table)
+
+
+def _say_title(words: Speaker, strategy: Mapping[str, Any]) -> str:
+    """Return what a strategy does; one of a file says it in its own words."""
+    title = words.code("strategy", strategy["name"])
+    return str(strategy["title"]) if title == strategy["name"] else title
 
 
 def say_parameters(parameters: Mapping[str, Any]) -> str:
@@ -105,7 +112,7 @@ def say_parameters(parameters: Mapping[str, Any]) -> str:
 def _say_moment(session: Session, result: Mapping[str, Any]) -> None:
     words = session.words
     if result.get("is_pinned"):
-        session.show(words.say("backtest_pinned", at=result["request"]["as_of"]))
+        session.show(words.say("backtest_pinned", at=to_jst_line(result["request"]["as_of"], "seconds")))
     else:
         session.show(words.say("backtest_not_pinned"))
 

@@ -22,7 +22,9 @@ def fit(table: Table, console: Console) -> RenderableType:
     A table without headers is folded; where words of one with headers would be cut, each row is a list of names and
     values, with an empty line between two rows.
     """
-    needed = sum(map(_least_width, table.columns)) + _GAP * (len(table.columns) - 1)
+    has_sentence = any(_widest(column) > _SENTENCE and not column.no_wrap for column in table.columns)
+    least = _least_width_beside_sentence if has_sentence else _least_width
+    needed = sum(map(least, table.columns)) + _GAP * (len(table.columns) - 1)
     if not table.show_header or needed <= console.width:
         return table
     return _as_lists(table, console.width)
@@ -30,13 +32,20 @@ def fit(table: Table, console: Console) -> RenderableType:
 
 def _least_width(column: Column) -> int:
     cells = [_text(cell) for cell in chain([column.header], column.cells)]
-    widest = max(cell_len(line) for cell in cells for line in cell.split("\n"))
     if column.no_wrap:
-        return widest
-    if widest > _SENTENCE:
-        return _LEAST_OF_A_SENTENCE
+        return _widest(column)
     longest = max((cell_len(word) for cell in cells for word in cell.split()), default=0)
     return min(longest, _LONGEST_WORD)
+
+
+def _least_width_beside_sentence(column: Column) -> int:
+    # Rich makes the widest columns equally wide.
+    return _widest(column) if column.no_wrap else min(_widest(column), _LEAST_OF_A_SENTENCE)
+
+
+def _widest(column: Column) -> int:
+    cells = (_text(cell) for cell in chain([column.header], column.cells))
+    return max(cell_len(line) for cell in cells for line in cell.split("\n"))
 
 
 def _as_lists(table: Table, width: int) -> Table:

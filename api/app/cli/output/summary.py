@@ -67,7 +67,7 @@ def _print_outcomes(session: Session, job: dict[str, Any], result: dict[str, Any
     for left_out in (result.get("universe") or {}).get("left_out") or ():
         session.show(words.say("left_out", what=words.detail(left_out)))
     session.show(_balance(words, job, result))
-    counts = ", ".join(f"{name} {n:,}" for name, n in sorted(result["counts"].items()))
+    counts = ", ".join(f"{words.coded('count', name)} {n:,}" for name, n in sorted(result["counts"].items()))
     if counts:
         session.show(words.say("quality", counts=counts))
 

@@ -58,8 +58,8 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "立会日が {day} です。{year}年以降で、すでに始まった立会日を指定してください",
     ),
     (
-        "session was {day}, not a trading day; the nearest are {days}",
-        "{day} は立会日ではありません。近い立会日は {days} です",
+        "session was {day}, not a trading day; the nearest are {before} and {after}",
+        "{day} は立会日ではありません。近い立会日は {before} と {after} です",
     ),
     ("session was {day}, which has not opened yet", "{day} の立会はまだ始まっていません"),
     (
@@ -109,9 +109,10 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "most_lost_percent が {text} です。0から100の数を指定してください",
     ),
     ("request was {text}, expected a JSON object", "リクエストが {text} です。JSONのオブジェクトを指定してください"),
-    ("cron was {text}, expected five fields: {fields}", "cron が {text} です。5つの項目を指定してください：{fields}"),
+    ("cron was {text}, expected five fields: {why}", "cron が {text} です。5つの項目を指定してください：{why}"),
+    ("minute hour day-of-month month day-of-week", "分 時 日 月 曜日"),
     ("cron was {text}, which never comes", "cron が {text} です。この時刻は来ません"),
-    ("cron was {text}: {reason}; expected {fields}", "cron が {text} です（{reason}）。指定できる形：{fields}"),
+    ("cron was {text}: {reason}; expected {why}", "cron が {text} です（{reason}）。指定できる形：{why}"),
     (
         "session_at was {text}, expected HH:MM from 09:00 to 23:59, JST",
         "session_at が {text} です。09:00から23:59の時刻（JST）を HH:MM の形で指定してください",

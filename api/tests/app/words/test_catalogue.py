@@ -9,9 +9,11 @@ from app.ledger.schedules.model import FiringOutcome, MissedPolicy
 from app.words.problems import TITLES
 from app.words.speaker import WORDS, Speaker
 from app.words.tables import CODES, HEADERS
+from batch.backtest.strategies.parameters import PARAMETERS
 from batch.bars.coverage.cells import CellState
 from batch.bars.quality.hard_rules import REASONS
 from batch.market.action import ActionKind, ActionState
+from batch.market.bar import BarFlag
 from batch.market.outcome import Outcome
 from batch.providers.registry import provider_specs
 from tests.app.words.texts import JAPANESE, catalogue, fields
@@ -84,6 +86,16 @@ def test_every_message_and_header_is_used() -> None:
 )
 def test_every_code_of_the_api_has_a_meaning(kind: str, codes: type[JobStatus]) -> None:
     assert {code.value for code in codes} <= set(CODES[kind])
+
+
+def test_every_count_of_an_ingest_and_every_strategy_has_a_meaning() -> None:
+    flags = {f"flag_{str(flag.name).lower()}" for flag in BarFlag}
+    actions = {f"actions_{state}" for state in ActionState}
+    assert {"quarantined", "refused_by_store", "corrected"} | flags | actions == set(CODES["count"])
+    assert set(CODES["strategy"]) == set(PARAMETERS)
+    assert {name: kind.title for name, kind in PARAMETERS.items()} == {
+        name: english for name, (english, _) in CODES["strategy"].items()
+    }
 
 
 def test_every_reason_of_a_rejection_has_a_meaning() -> None:
