@@ -77,7 +77,7 @@ class Session:
         if isinstance(data, str):
             self.out.print(Text(clean(data)), soft_wrap=True)
         else:
-            from app.cli.output.fitting import fit  # noqa: PLC0415  help does without
+            from app.cli.fitting import fit  # noqa: PLC0415  help does without
 
             self.out.print(fit(data, self.out))
 

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from rich.console import Console
 
-from app.cli.output.fitting import fit
+from app.cli.fitting import fit
 from app.cli.output.text import add_row, new_table
 from app.market_data.examples import QUARANTINE
 from app.words.speaker import Speaker
