@@ -9,6 +9,7 @@
     ├── NotFound            nothing of that name, or not yours
     ├── Conflict            right request, wrong moment: the thing's state forbids it
     ├── ProviderError       the source of bars failed
+    │   ├── RequestRejected …one request alone; another one may be answered
     │   └── RateLimited     …and told us to slow down (retryable, retry_after_s)
     ├── StoreError          a database, Redis or the bar store failed (retryable unless said otherwise)
     │   └── StoreDamaged    …and what it keeps cannot be read: a person must mend it (not retryable)
