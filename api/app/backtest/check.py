@@ -39,7 +39,7 @@ def _check[R: (BacktestRequest, SweepRequest)](request: R, settings: "AppSetting
         supported = ", ".join(PARAMETERS)
         raise InvalidRequest(f"strategy was {request.strategy!r}, supported are {supported}", pointer="/strategy")
     checked = request.filled(provider=request.provider or settings.provider)
-    if checked.market is not None and not (checked.is_tse and checked.market.is_tse):
+    if checked.market is not None and not (checked.is_tse and checked.market.is_section):
         raise InvalidRequest(f"market was {checked.market}, whose symbols no list has: name some", pointer="/market")
     if checked.as_of is not None:
         check_moment(checked.as_of, utc_now())

@@ -20,4 +20,4 @@ Callback = Annotated[str | None, typer.Option(help="URL to which the server post
 Wait = Annotated[bool, typer.Option(help="follow the job until it ends")]
 Timeout = Annotated[float | None, typer.Option(help="longest wait in seconds")]
 #: An option of jobs on a market.
-MarketName = Annotated[str, typer.Option(help="TSE_PRIME, TSE_STANDARD, TSE_GROWTH or FILE")]
+MarketName = Annotated[str, typer.Option(help="TSE_PRIME, TSE_STANDARD, TSE_GROWTH, INDEX or FILE")]

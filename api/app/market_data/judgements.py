@@ -119,7 +119,7 @@ class CoverTables:
             series, spec = await self._series(query)
             span = await self._span(query, series, spec, symbols)
             version = await self.store.version()
-            key = (build.__name__, series, query.sessions, span.last, tuple(symbols))
+            key = (build.__name__, series, query.sessions, span.last, span.of_indices, tuple(symbols))
             kept = self.kept.get(key)
             if kept and kept.version == version and span.now < kept.until:
                 return cast("T", kept.answer)
@@ -141,7 +141,10 @@ class CoverTables:
             last = query.last or await self._newest(series, last)
             # Without a calendar the days to look at are a guess, on the safe side.
             first = last - timedelta(days=query.sessions * 2 + 14)
-        return CoverSpan(first, last, spec.capabilities.delay, now, symbols, has_calendar=spec.is_tse)
+        of_indices = isinstance(query, SessionsQuery) and query.market is Market.INDEX
+        return CoverSpan(
+            first, last, spec.capabilities.delay, now, symbols, has_calendar=spec.is_tse, of_indices=of_indices
+        )
 
     async def _series(self, query: _Query) -> tuple[BarSeries, ProviderSpec]:
         source = query.provider or self.default_provider
@@ -169,7 +172,8 @@ class CoverTables:
         return {listing.symbol: listing for universe in markets for listing in universe.listings}
 
     def _symbols_of(self, query: SessionsQuery) -> Sequence[str]:
-        if query.market is None or query.market is Market.FILE:
+        # Which indices a provider has, its plan says: those that were asked for are judged.
+        if query.market is None or not query.market.is_section:
             return ()
         session = query.last or self.clock().astimezone(JST).date()
         return load_universe(query.market, session, imported_dir=self.symbols_dir).symbols

@@ -29,7 +29,9 @@ class ReferenceTables:
     clock: Clock
 
     def symbols(self, query: SymbolsQuery, place: list[Any] | None) -> Table:
-        """Return listed issues of all TSE markets, or of one, sorted by symbol, which is their place.
+        """Return listed issues of all TSE sections, or of one market, sorted by symbol, which is their place.
+
+        Words search indices, too.
 
         Raises:
             NotFound: the market is FILE, whose symbols only the files know.
@@ -37,7 +39,11 @@ class ReferenceTables:
 
         """
         session = query.session or self._today()
-        markets = [query.market] if query.market else [market for market in Market if market.is_tse]
+        markets = (
+            [query.market]
+            if query.market
+            else [each for each in Market if each.is_section or (each.is_tse and query.q)]
+        )
         universes = [self._load(market, session, query.as_of) for market in markets]
         rows = search_listings(self._list(universes, query.as_of), query.q)
         if place:

@@ -207,7 +207,7 @@ class CellPage(_Series):
 
 
 class ListedSymbol(BaseModel):
-    """One listed issue, as JPX's list has it."""
+    """One listed issue, as JPX's list has it, or an index."""
 
     symbol: str
     name: str

@@ -10,13 +10,15 @@ from batch.backtest.strategies.parameters import PARAMETERS, check_parameters
 from batch.errors import InvalidRequest
 from batch.kit.request import PlannedRequest, Request
 from batch.market.fields import WHOLE, Day, IntervalName, LookBack, MarketName, Moment, SymbolTexts, parse_symbols
+from batch.market.indices import TOPIX as INDEX
+from batch.market.indices import is_index
 from batch.market.interval import Interval
 from batch.providers.fields import OfSource, SourceName
 from batch.providers.registry import get_source_spec
 
-#: The benchmark that stands for the index: a fund of it, since the index itself has no bars. The largest one first.
+#: The benchmark of the market: the index, or the first of the largest funds of it that has bars.
 TOPIX = "topix"
-TOPIX_FUNDS = ("1306", "1305", "1475", "1348")
+TOPIX_AND_FUNDS = (INDEX, "1306", "1305", "1475", "1348")
 #: About five years.
 DEFAULT_SESSIONS = 1250
 DEFAULT_CASH = 10_000_000.0
@@ -71,8 +73,9 @@ class BarsAsked(OfSource, Request):
     last: Day | None = Field(default=None, description="the last session; default: newest closed")
     benchmark: _Symbol | None = Field(
         default=None,
-        description="a symbol to compare with; `topix`: a fund of the index (1306, 1305, 1475 or 1348), the first of"
-        " which bars are held; default: equal weights of the symbols, of buy_and_hold `topix` where bars are held",
+        description="a symbol to compare with; `topix`: the index (`^0000`) or a fund of it (1306, 1305, 1475, 1348),"
+        " the first of which bars are held; default: equal weights of the symbols, of buy_and_hold `topix` where bars"
+        " are held",
     )
     cash: Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)] = Field(
         default=DEFAULT_CASH, description="yen before the first bar"
@@ -96,7 +99,11 @@ class BarsAsked(OfSource, Request):
     @classmethod
     def _parse_symbols(cls, texts: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         provider = info.data.get("provider")
-        return parse_symbols(texts, get_source_spec(provider).parse_symbol) if texts and provider else texts
+        symbols = parse_symbols(texts, get_source_spec(provider).parse_symbol) if texts and provider else texts or ()
+        if indices := [symbol for symbol in symbols if is_index(symbol)]:
+            message = f"symbols had {indices[0]}, an index, which cannot be bought: name it as the benchmark"
+            raise InvalidRequest(message, pointer="/symbols")
+        return symbols or None
 
     @field_validator("benchmark")
     @classmethod

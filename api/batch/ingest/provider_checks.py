@@ -7,14 +7,19 @@ from batch.ingest.request import IngestRequest
 from batch.market.bounds import resolve_last_session
 from batch.market.calendar import JST
 from batch.market.interval import Interval
+from batch.market.listing import Market
 from batch.providers.base import Capabilities
 
 
 def check_capabilities(request: IngestRequest, name: str, capabilities: Capabilities) -> None:
-    """Raise InvalidRequest unless the capabilities include the request's market and intervals."""
+    """Raise InvalidRequest unless the capabilities include the request's market and intervals: 1d of indices."""
     if request.market not in capabilities.markets:
         markets = ", ".join(sorted(capabilities.markets))
         raise InvalidRequest(f"market was {request.market}, provider {name} serves {markets}", pointer="/market")
+    if request.market is Market.INDEX and (intraday := sorted(set(request.intervals) - {Interval.D1})):
+        raise InvalidRequest(
+            f"intervals had {', '.join(intraday)}, market INDEX has daily bars alone: 1d", pointer="/intervals"
+        )
     missing = sorted(set(request.intervals) - capabilities.intervals)
     if missing:
         served = ", ".join(sorted(capabilities.intervals))

@@ -18,6 +18,7 @@ from batch.market.fields import (
     SymbolTexts,
     parse_symbols,
 )
+from batch.market.indices import parse_index
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.symbol import parse_foreign_symbol, parse_symbol
@@ -140,4 +141,6 @@ class QuotesRequest(_OfMarket):
 
 
 def _symbol_parser(market: Market | None) -> Any:
+    if market is Market.INDEX:
+        return parse_index
     return parse_foreign_symbol if market is Market.FILE else parse_symbol

@@ -1,4 +1,4 @@
-"""Market sections and the issues listed in them."""
+"""Markets: the sections of the Tokyo Stock Exchange with the issues listed in them, indices, and own files."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,24 +9,34 @@ _TOPIX500_SCALES = frozenset({"TOPIX Core30", "TOPIX Large70", "TOPIX Mid400"})
 
 
 class Market(StrEnum):
-    """A listing section; FILE is for the user's own files, to which no TSE rule applies."""
+    """A listing section of the TSE, or one of two others.
+
+    INDEX has indices of the Tokyo market, which follow its calendar and cannot be bought. FILE is for the user's own
+    files, to which no TSE rule applies.
+    """
 
     TSE_PRIME = "TSE_PRIME"
     TSE_STANDARD = "TSE_STANDARD"
     TSE_GROWTH = "TSE_GROWTH"
+    INDEX = "INDEX"
     FILE = "FILE"
 
     @property
     def is_tse(self) -> bool:
-        """Whether the section belongs to the Tokyo Stock Exchange, with its calendar, ticks and limits."""
+        """Whether it has the calendar of the Tokyo Stock Exchange, and lists of its symbols."""
         return self is not Market.FILE
+
+    @property
+    def is_section(self) -> bool:
+        """Whether it is a section of the Tokyo Stock Exchange, whose issues have ticks, lots and limits."""
+        return self not in {Market.INDEX, Market.FILE}
 
 
 def parse_market(text: str) -> Market:
     """Return the market of a name such as `"TSE_PRIME"`.
 
     Raises:
-        InvalidRequest: the name is not one of the four.
+        InvalidRequest: the name is not one of the five.
 
     """
     try:

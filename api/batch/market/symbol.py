@@ -21,6 +21,11 @@ def parse_symbol(text: str) -> str:
         InvalidRequest: the text is not a local code.
 
     """
+    if text.startswith("^"):
+        raise InvalidRequest(
+            f"symbol was {text[:20]!r}, an index, which is not traded; expected a TSE local code such as '7203'",
+            pointer="/symbols",
+        )
     match = _LOCAL_CODE.fullmatch(_normalise(text))
     if match is None:
         raise InvalidRequest(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from batch.errors import InvalidRequest, NotFound
 from batch.market.calendar import JST
+from batch.market.indices import INDICES
 from batch.market.listing import Listing, Market, parse_market
 from batch.market.snapshot import Snapshot, load_delisted, load_snapshots
 
@@ -61,7 +62,7 @@ class Universe:
 def load_universe(
     market: Market, session: date, *, imported_dir: Path | None = None, known_at: datetime | None = None
 ) -> Universe:
-    """Return the universe of a market for a session.
+    """Return the universe of a market for a session; that of INDEX is the same on every day.
 
     It is from the newest snapshot up to the session, else from the oldest one; of two with one date, the imported one
     counts. With `known_at` only the lists count that were known at that moment.
@@ -73,6 +74,8 @@ def load_universe(
     """
     if not market.is_tse:
         raise NotFound("market was FILE, whose symbols come from the files; listings exist for TSE markets only")
+    if market is Market.INDEX:
+        return Universe(market, session, "Kaboom's list of indices", INDICES)
     snapshots = list(load_snapshots(imported_dir, known_at=known_at))
     if not snapshots and known_at:
         raise InvalidRequest(f"as_of was {known_at.isoformat()}, when no list of symbols was known", pointer="/as_of")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from batch.market.indices import find_index
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.symbol import parse_foreign_symbol, parse_symbol
@@ -14,7 +15,8 @@ from batch.providers.base import Capabilities
 if TYPE_CHECKING:
     from batch.providers.limiter.rate_limiter import RateLimiter
 
-TSE_MARKETS = frozenset(market for market in Market if market.is_tse)
+TSE_SECTIONS = frozenset(market for market in Market if market.is_section)
+TSE_MARKETS = TSE_SECTIONS | {Market.INDEX}
 INTRADAY = frozenset(interval for interval in Interval if interval.is_intraday)
 #: Kept open to a provider's server even where fewer requests are made at once.
 _LEAST_CONNECTIONS = 8
@@ -110,13 +112,16 @@ class ProviderSpec:
         return self.capabilities.requests_per_minute is not None or self.capabilities.concurrency is not None
 
     def parse_symbol(self, text: str) -> str:
-        """Return the provider's symbol for a text: a TSE local code, or a free name outside the TSE.
+        """Return the provider's symbol for a text: a TSE local code or an index, or a free name outside the TSE.
 
         Raises:
             InvalidRequest: it can be none of its symbols.
 
         """
-        return parse_symbol(text) if self.is_tse else parse_foreign_symbol(text)
+        if not self.is_tse:
+            return parse_foreign_symbol(text)
+        index = find_index(text) if Market.INDEX in self.capabilities.markets else None
+        return index or parse_symbol(text)
 
     def find_lacking(self, settings: object) -> str | None:
         """Return what must be set before the provider can be used, as a sentence; None if nothing is missing."""

@@ -18,7 +18,9 @@ Cash = Annotated[float | None, typer.Option(help="yen before the first bar (defa
 Fee = Annotated[float | None, typer.Option(help="fee as a share of a fill's value, such as 0.001")]
 Ticks = Annotated[int | None, typer.Option("--slippage", help="slippage of market and stop orders, in ticks")]
 Short = Annotated[bool, typer.Option("--short", help="allow short positions")]
-Benchmark = Annotated[str | None, typer.Option(help="a symbol to compare with (default: equal weights)")]
+Benchmark = Annotated[
+    str | None, typer.Option(help="a symbol or an index to compare with, such as topix (default: equal weights)")
+]
 Seed = Annotated[int | None, typer.Option(help="of what is drawn at random")]
 
 

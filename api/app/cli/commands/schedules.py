@@ -65,7 +65,7 @@ def add_schedule(
     interval: Annotated[
         list[str] | None, typer.Option(help="bar length and sessions back, such as 1m=1 (repeatable)")
     ] = None,
-    market: Annotated[str, typer.Option(help="TSE_PRIME, TSE_STANDARD, TSE_GROWTH or FILE")] = "TSE_PRIME",
+    market: Annotated[str, typer.Option(help="TSE_PRIME, TSE_STANDARD, TSE_GROWTH, INDEX or FILE")] = "TSE_PRIME",
     symbol: Annotated[list[str] | None, typer.Option(help="only this symbol (repeatable)")] = None,
     provider: Annotated[str | None, typer.Option(help="source of bars (default: the server's)")] = None,
     task: Annotated[str, typer.Option(help="the task to submit, such as market_data.mirror")] = "ingest.run_daily",

@@ -16,6 +16,7 @@ from app.cli.options import IntervalName, Json, Source
 from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
 from app.words.speaker import Speaker
+from batch.market.indices import find_index
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,7 +36,7 @@ _EDGE = 5
 @app.command("show")
 def show(
     context: typer.Context,
-    symbol: Annotated[str, typer.Argument(help="such as 7203")],
+    symbol: Annotated[str, typer.Argument(help="such as 7203 or TOPIX")],
     interval: IntervalName = "1m",
     session_date: Annotated[str | None, typer.Option("--session", help="YYYY-MM-DD (default: the newest)")] = None,
     source: Source = None,
@@ -46,6 +47,7 @@ def show(
 ) -> None:
     """Show one symbol's bars of a session; times are JST, and UTC with --json."""
     session: Session = context.obj.with_json(json)
+    symbol = find_index(symbol) or symbol
     series, frame = asyncio.run(_read(session, symbol, interval, session_date, _Which(source, parse_as_of(as_of))))
     if session.is_json:
         session.print_json({"source": series.source, "interval": series.interval, "bars": frame.to_dicts()})

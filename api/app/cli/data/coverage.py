@@ -107,6 +107,7 @@ async def _judge(session: Session, asked: _Asked) -> "Judgement":
             now=now,
             symbols=_symbols_of(asked.market, last) if asked.market else (),
             has_calendar=spec.is_tse,
+            of_indices=asked.market == "INDEX",
             given=load_sessions(asked.calendar, first, last) if asked.calendar else (),
         )
         return await judge(store, series, span)
@@ -115,11 +116,11 @@ async def _judge(session: Session, asked: _Asked) -> "Judgement":
 
 
 def _symbols_of(market: str, session: date) -> tuple[str, ...]:
-    from batch.market.listing import Market, parse_market  # noqa: PLC0415  as above
+    from batch.market.listing import parse_market  # noqa: PLC0415  as above
     from batch.market.universe import load_universe  # noqa: PLC0415  as above
 
-    if parse_market(market) is Market.FILE:
-        # Its symbols are those that are held.
+    if not parse_market(market).is_section:
+        # Its symbols are those that are held, of INDEX those that a provider was asked for.
         return ()
     return load_universe(parse_market(market), session, imported_dir=load_settings().symbols_dir).symbols
 

@@ -65,13 +65,13 @@ def import_file(
 @app.command("search")
 def search(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(help="words of a symbol, name or sector, such as トヨタ")],
+    text: Annotated[str, typer.Argument(help="words of a symbol, name or sector, such as トヨタ or topix")],
     limit: Annotated[int, typer.Option(help="most rows", min=1)] = 20,
     as_of: AsOf = None,
     *,
     json: Json = False,
 ) -> None:
-    """Find listed symbols by code, name or sector, by today's lists."""
+    """Find listed symbols and indices by code, name or sector, by today's lists."""
     from batch.market.history import load_history  # noqa: PLC0415  the lists, which other commands do without
     from batch.market.reference import list_listings, search_listings  # noqa: PLC0415  polars
 

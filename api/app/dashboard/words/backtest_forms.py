@@ -78,8 +78,8 @@ WORDS: dict[str, Pair] = {
     "short": ("Allow short positions", "空売りを許可"),
     "benchmark": ("Benchmark, a symbol", "ベンチマークの銘柄"),
     "benchmark_about": (
-        "such as 1306, or topix for a fund of the index; empty: equal weights of the symbols",
-        "1306など。topixなら指数連動ファンド、空欄なら対象銘柄の等ウェイト",
+        "such as 1306, or topix for the index or a fund of it; empty: equal weights of the symbols",
+        "1306など。topixなら指数またはその連動ファンド、空欄なら対象銘柄の等ウェイト",
     ),
     "more": ("More", "その他"),
     "as_of": ("Bars as of", "データの時点"),

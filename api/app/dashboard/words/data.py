@@ -22,6 +22,7 @@ WORDS: dict[str, Pair] = {
     "m_TSE_PRIME": ("All of TSE Prime", "東証プライム全銘柄"),
     "m_TSE_STANDARD": ("All of TSE Standard", "東証スタンダード全銘柄"),
     "m_TSE_GROWTH": ("All of TSE Growth", "東証グロース全銘柄"),
+    "m_INDEX": ("Indices", "指数"),
     "group": ("Order", "並び順"),
     "g_sector": ("By sector (33)", "33業種別"),
     "g_symbol": ("By symbol", "銘柄コード順"),

@@ -8,6 +8,7 @@ WORDS: dict[str, Pair] = {
     "TSE_PRIME": ("TSE Prime", "東証プライム"),
     "TSE_STANDARD": ("TSE Standard", "東証スタンダード"),
     "TSE_GROWTH": ("TSE Growth", "東証グロース"),
+    "INDEX": ("Index", "指数"),
     "and": (", ", "・"),
     "yen": ("yen", "円"),
     "share": ("({share}%)", "（{share}％）"),

@@ -19,5 +19,6 @@ WORDS: dict[str, Pair] = {
     "TSE_PRIME": ("TSE Prime", "東証プライム"),
     "TSE_STANDARD": ("TSE Standard", "東証スタンダード"),
     "TSE_GROWTH": ("TSE Growth", "東証グロース"),
+    "INDEX": ("Index", "指数"),
     "FILE": ("own files", "自前のファイル"),
 }

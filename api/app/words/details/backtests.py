@@ -57,10 +57,14 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "{at} の時点で {names} の {source} {interval} 足（{span}）がありません。`{command}` で取り込めます",
     ),
     (
-        "benchmark was topix, and no {interval} bars of a fund of it are held ({funds}): take some by `{command}`, or name no benchmark to compare with equal weights of the symbols",
-        "TOPIX連動ETF（{funds}）の {interval} 足がありません。`{command}` で取り込むか、benchmark を省いて銘柄の等ウェイトと比べてください",
+        "benchmark was topix, and no {interval} bars of it or of a fund of it are held ({names}): take some by `{command}`, or name no benchmark to compare with equal weights of the symbols",
+        "TOPIXとその連動ETF（{names}）の {interval} 足がありません。`{command}` で取り込むか、benchmark を省いて銘柄の等ウェイトと比べてください",
     ),
-    ("no bars of TOPIX ({funds}) are held", "TOPIX連動ETF（{funds}）の足がないため、TOPIXとは比べていません"),
+    ("no bars of TOPIX ({names}) are held", "TOPIXとその連動ETF（{names}）の足がないため、TOPIXとは比べていません"),
+    (
+        "symbols had {symbol}, an index, which cannot be bought: name it as the benchmark",
+        "銘柄に指数 {symbol} があります。指数は売買できません。benchmark に指定してください",
+    ),
     ("benchmark was {symbol}, of which no bars are held", "ベンチマーク {symbol} の足がありません"),
     ("a part had less than {least} of {count} sessions", "{count}立会日のうち{least}立会日に満たない期間があります"),
     (

@@ -50,6 +50,18 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "銘柄コードが {text} です。'7203' や '285A' のような東証の銘柄コードを指定してください",
     ),
     (
+        "symbol was {text}, an index, which is not traded; expected a TSE local code such as '7203'",
+        "銘柄コードが指数 {text} です。指数は売買できません。'7203' のような東証の銘柄コードを指定してください",
+    ),
+    (
+        "symbol was {text}, expected an index of the Tokyo market: TOPIX, N225, or a code of J-Quants such as '^0028'",
+        "指数が {text} です。TOPIX、N225、または '^0028' のようなJ-Quantsの指数コードを指定してください",
+    ),
+    (
+        "intervals had {names}, market INDEX has daily bars alone: 1d",
+        "足種に {names} がありますが、市場 INDEX にあるのは日足（1d）だけです",
+    ),
+    (
         "symbol was {text}, expected 1 to 20 letters, digits, '.', '-', '^' or '='",
         "銘柄コードが {text} です。英数字と '.'、'-'、'^'、'=' を1から20文字で指定してください",
     ),

@@ -79,7 +79,7 @@ COMMAND_HELP: dict[str, str] = {
     "List corporate actions by symbol and session; adjusted bars apply those that are reported or confirmed.": "コーポレートアクションを銘柄と立会日の順に一覧表示します。調整後の足には、提供元の情報と確認済みのものを適用します。",
     "Reject a corporate action, even one that a provider reported. `confirm` reverses this.": "コーポレートアクションを却下します。提供元の情報も却下できます。`confirm` で元に戻せます。",
     "Find symbols, import their lists, and show when one was listed.": "銘柄の検索、一覧の取り込み、上場履歴の表示をします。",
-    "Find listed symbols by code, name or sector, by today's lists.": "コード、名前、業種から上場銘柄を検索します（本日の一覧による）。",
+    "Find listed symbols and indices by code, name or sector, by today's lists.": "コード、名前、業種から上場銘柄と指数を検索します（本日の一覧による）。",
     "Import JPX's list of a date; jobs of that date and later use it as their universe.": "JPXの銘柄一覧をインポートします。その日付以降のジョブが対象銘柄として使います。",
     "Show when a symbol was listed, and in which market, by the shipped and imported lists.": "付属の一覧とインポートした一覧から、銘柄の上場期間と市場区分を表示します。",
     "Make, list, rotate and revoke tokens and webhook secrets. Values of settings are read from stdin.": "トークンとWebhookの署名鍵の作成、一覧表示、更新、失効をします。設定の値は標準入力から読みます。",

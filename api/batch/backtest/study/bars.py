@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from batch.backtest.panel import Delisting, Listings, Panel
-from batch.backtest.request import TOPIX, TOPIX_FUNDS, BarsAsked
+from batch.backtest.request import TOPIX, TOPIX_AND_FUNDS, BarsAsked
 from batch.bars.actions.resolve import applied_actions, applied_dividends
 from batch.bars.actions.store import ActionReader
 from batch.bars.history import actions_at, reader_at
@@ -17,6 +17,8 @@ from batch.kit.stop import ShouldStop, check_stop, never
 from batch.market.bar import BarSeries
 from batch.market.bounds import resolve_last_session
 from batch.market.calendar import last_sessions, utc_midnight
+from batch.market.indices import TOPIX as INDEX
+from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.source import provider_of
 from batch.market.universe import Universe, load_universe
@@ -133,7 +135,7 @@ def _find_symbols(request: BarsAsked, symbols_dir: Path) -> _Known:
 
 
 def _lists(day: date, symbols_dir: Path, as_of: datetime | None) -> dict[Market, Universe]:
-    markets = [market for market in Market if market.is_tse]
+    markets = [market for market in Market if market.is_section]
     return {market: load_universe(market, day, imported_dir=symbols_dir, known_at=as_of) for market in markets}
 
 
@@ -179,7 +181,7 @@ async def _listings(request: BarsAsked, bars: pl.DataFrame, known: _Known, actio
 async def _load_benchmark(request: BarsAsked, tools: BarTools, should_stop: ShouldStop) -> Panel | None:
     is_index = request.benchmark == TOPIX
     if is_index or (request.is_index_preferred and request.is_tse):
-        wanted: tuple[str, ...] = TOPIX_FUNDS
+        wanted: tuple[str, ...] = TOPIX_AND_FUNDS
     elif request.benchmark is None:
         return None
     else:
@@ -190,11 +192,21 @@ async def _load_benchmark(request: BarsAsked, tools: BarTools, should_stop: Shou
             return Panel.of(frame, request.interval, await _listings(request, frame, known, tools.actions))
     if is_index:
         raise InvalidRequest(
-            f"benchmark was topix, and no {request.interval} bars of a fund of it are held ({', '.join(TOPIX_FUNDS)}):"
-            f" take some by `kaboom ingest run-daily --interval {request.interval}=250 --symbol {TOPIX_FUNDS[0]}`, or"
-            " name no benchmark to compare with equal weights of the symbols",
+            f"benchmark was topix, and no {request.interval} bars of it or of a fund of it are held"
+            f" ({', '.join(TOPIX_AND_FUNDS)}): take some by `{_ingest_of_topix(request)}`, or name no benchmark to"
+            " compare with equal weights of the symbols",
             pointer="/benchmark",
         )
     if request.benchmark is not None:
         raise InvalidRequest(f"benchmark was {wanted[0]}, of which no bars are held", pointer="/benchmark")
     return None
+
+
+def _ingest_of_topix(request: BarsAsked) -> str:
+    command = f"kaboom ingest run-daily --interval {request.interval}=250"
+    has_index = request.interval is Interval.D1 and Market.INDEX in request.spec.capabilities.markets
+    return (
+        f"{command} --market INDEX --symbol {INDEX.removeprefix('^')}"
+        if has_index
+        else f"{command} --symbol {TOPIX_AND_FUNDS[1]}"
+    )

@@ -13,7 +13,7 @@ from batch.backtest.engine.arrays import Floats
 from batch.backtest.panel import Panel
 from batch.backtest.report.building import build_content
 from batch.backtest.report.page import ReportParts, build_report
-from batch.backtest.request import TOPIX_FUNDS, BacktestRequest, BarsAsked
+from batch.backtest.request import TOPIX_AND_FUNDS, BacktestRequest, BarsAsked
 from batch.backtest.result import Result
 from batch.backtest.strategies.files import AnyStrategy, StrategyKind
 from batch.backtest.study.bars import StudyBars
@@ -111,7 +111,7 @@ def _compare(bars: StudyBars, result: Result, benchmark: Floats) -> BenchmarkSum
     named = bars.benchmark.symbols[0] if bars.benchmark else None
     one = bars.panel.symbols[0] if len(bars.panel.symbols) == 1 else f"equal weights of {len(bars.panel.symbols)}"
     # Said where no benchmark was named and the index would be it.
-    note = f"no bars of TOPIX ({', '.join(TOPIX_FUNDS)}) are held" if bars.is_index_missing else None
+    note = f"no bars of TOPIX ({', '.join(TOPIX_AND_FUNDS)}) are held" if bars.is_index_missing else None
     numbers = finite(
         {
             "total_return": float(benchmark[-1]) / result.start - 1,

@@ -12,6 +12,7 @@ from batch.bars.coverage.own_calendar import list_own_cells
 from batch.bars.store import BarStore
 from batch.market.bar import BarSeries
 from batch.market.calendar import sessions_between
+from batch.market.indices import is_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,9 @@ class CoverSpan:
     """The days to judge, both included; bars are final `delay` after a session's close.
 
     Attributes:
-        symbols: those to judge; without any, all that have a bar or an entry in the fetch log in these days.
+        symbols: those to judge; without any, those with a bar or an entry in the fetch log in these days.
         has_calendar: whether every session of the TSE is expected; otherwise the bars have calendars of their own.
+        of_indices: whether indices are judged; otherwise all but indices, where there is a calendar.
         given: the sessions of another exchange, in place of calendars of their own.
 
     """
@@ -31,6 +33,7 @@ class CoverSpan:
     now: datetime
     symbols: Sequence[str] = ()
     has_calendar: bool = True
+    of_indices: bool = False
     given: Sequence[date] = ()
 
 
@@ -61,7 +64,8 @@ async def judge(store: BarStore, series: BarSeries, span: CoverSpan) -> Judgemen
         StoreError: the store cannot be read.
 
     """
-    loaded, fetches = await load_known(store, series, first=span.first, last=span.last)
+    known_of_all = await load_known(store, series, first=span.first, last=span.last)
+    loaded, fetches = (_of_one_kind(rows, span) for rows in known_of_all)
     held = loaded.filter(pl.col("session") >= span.first)
     quarantined = await _count_quarantined(store, series, span)
     if not span.has_calendar:
@@ -75,6 +79,14 @@ async def judge(store: BarStore, series: BarSeries, span: CoverSpan) -> Judgemen
     scope = CoverScope(symbols, sessions, span.delay, span.now)
     cells = await judge_cells(store, series, scope, held=loaded, fetches=fetches)
     return Judgement(series, held, cells, quarantined)
+
+
+def _of_one_kind(rows: pl.DataFrame, span: CoverSpan) -> pl.DataFrame:
+    """Return the rows of indices if those are judged, else of all others: neither says when the other one begins."""
+    of_indices = span.of_indices or any(map(is_index, span.symbols))
+    if not span.has_calendar and not of_indices:
+        return rows
+    return rows.filter(pl.col("symbol").str.starts_with("^") == of_indices)
 
 
 async def _judge_own(

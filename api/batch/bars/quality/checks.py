@@ -24,7 +24,7 @@ class QualityContext:
     """What was requested, and what is known about it.
 
     Attributes:
-        market: FILE switches off every rule of the TSE.
+        market: FILE switches off every rule of the TSE; INDEX those of issues: ticks, limits and splits.
         interval: length of the bars.
         sessions: the requested sessions, in any order.
         symbols: the requested symbols.
@@ -98,13 +98,14 @@ def _flag(
         return flags, ()
     flags[judged.disputed] |= np.uint16(BarFlag.DUPLICATE)
     runs = soft_rules.find_runs(bars, _known_closes(symbols, context.previous_closes))
-    splits = soft_rules.flag_splits(flags, bars, runs)
+    is_index = context.market is Market.INDEX
+    splits = np.zeros(runs.first.size, np.bool_) if is_index else soft_rules.flag_splits(flags, bars, runs)
     soft_rules.flag_stale(flags, bars)
     if context.interval is Interval.M1:
         soft_rules.flag_jumps(flags, bars, table)
         soft_rules.flag_auctions(flags, bars, runs, table)
     session_rules.flag_repeats(flags, bars, runs)
-    if context.market.is_tse:
+    if context.market.is_section:
         if context.interval is Interval.M1:
             session_rules.flag_gaps(flags, bars, runs, table)
         soft_rules.flag_limits(flags, bars, runs, exempt=splits)

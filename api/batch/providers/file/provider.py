@@ -12,6 +12,7 @@ import polars as pl
 from batch.errors import ConfigurationError, ProviderError
 from batch.market.action import CorporateAction
 from batch.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA
+from batch.market.indices import is_index
 from batch.market.interval import Interval
 from batch.market.outcome import SymbolOutcome
 from batch.market.universe import Market
@@ -68,13 +69,16 @@ class FileProvider:
         return SPEC.capabilities
 
     async def fetch_universe(self, market: Market, _session: date) -> tuple[str, ...] | None:
-        """Return all symbols of the files for market FILE, sorted; None for a section of the TSE.
+        """Return the symbols of the files, sorted: all for market FILE, for INDEX those of indices; None for a section.
 
         Raises:
             ProviderError: there are no files, or none says whose it is.
 
         """
-        return await asyncio.to_thread(self._find_universe) if market is Market.FILE else None
+        if market.is_section:
+            return None
+        found = await asyncio.to_thread(self._find_universe)
+        return tuple(filter(is_index, found)) if market is Market.INDEX else found
 
     async def fetch_left_out(self) -> Sequence[str]:
         """Return why files, or rows of them, are not taken whose symbol is unknown; those of a symbol are its outcome.

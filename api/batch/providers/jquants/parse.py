@@ -23,6 +23,7 @@ _ROW = {"Date": pl.String(), "Code": pl.String()} | dict.fromkeys(_VALUES, pl.Fl
 #: Fields that we take of a daily and of a minute bar, in an answer and in a bulk file alike.
 DAILY_FIELDS = _ROW | {"AdjFactor": pl.Float64()}
 MINUTE_FIELDS = _ROW | {"Time": pl.String()}
+_INDEX_FIELDS = {name: kind for name, kind in _ROW.items() if name != "Vo"}
 _LISTING = ("Date", "Code", "CoName", "CoNameEn", "Mkt", "S33Nm", "ScaleCat")
 
 type Rows = Sequence[dict[str, Any]]
@@ -105,6 +106,18 @@ def parse_daily(rows: Rows, symbols: Sequence[str], sessions: Sequence[date]) ->
 
     """
     table = _table(rows, DAILY_FIELDS, "daily bars")
+    _expect_dates(table, sessions)
+    return make_days(table, symbols)
+
+
+def parse_index_days(rows: Rows, symbols: Sequence[str], sessions: Sequence[date]) -> pl.DataFrame:
+    """Return the daily bars of some indices in `RAW_BAR_SCHEMA`, with volume 0: an index is not traded.
+
+    Raises:
+        ProviderError: as `parse_daily`.
+
+    """
+    table = _table(rows, _INDEX_FIELDS, "daily bars of indices").with_columns(Vo=pl.lit(0.0))
     _expect_dates(table, sessions)
     return make_days(table, symbols)
 

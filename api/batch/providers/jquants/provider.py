@@ -8,6 +8,7 @@ import polars as pl
 
 from batch.market.action import CorporateAction
 from batch.market.calendar import is_session
+from batch.market.indices import is_index
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.market.snapshot import Snapshot
@@ -17,6 +18,7 @@ from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
 from batch.providers.jquants import query
 from batch.providers.jquants.bulk import JquantsBulk
 from batch.providers.jquants.get import JquantsSource
+from batch.providers.jquants.indices import OFFERED, fetch_indices
 from batch.providers.jquants.outcomes import add_outcomes, expect_whole, traded, unfinished
 from batch.providers.jquants.parse import (
     expect_code,
@@ -57,12 +59,14 @@ class JquantsProvider:
         return self._capabilities
 
     async def fetch_universe(self, market: Market, session: date) -> tuple[str, ...] | None:
-        """Return the ordinary shares of a market as of a session, sorted.
+        """Return the ordinary shares of a section as of a session, sorted, or the indices that J-Quants may have.
 
         Raises:
             ProviderError: J-Quants failed, or gave the issues of another day.
 
         """
+        if market is Market.INDEX:
+            return OFFERED
         return parse_master(await self._source.fetch_rows(query.ask_master(session)), market, session)
 
     async def fetch_master(self, session: date) -> Snapshot:
@@ -96,6 +100,8 @@ class JquantsProvider:
         if not symbols or not sessions:
             return nothing_traded(symbols)
         asked = replace(request, symbols=symbols, sessions=sessions)
+        if all(map(is_index, symbols)):
+            return await fetch_indices(self._source, asked, concurrency=self.capabilities.concurrency or 1)
         if self._bulk and (found := await self._bulk.fetch_bars(asked, _count_questions(asked))) is not None:
             return found
         return await self._ask(asked)

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from batch.market.indices import is_index
+
 DAILY = "/equities/bars/daily"
 MINUTES = "/equities/bars/minute"
+INDICES = "/indices/bars/daily"
 
 #: At least one of three days is a session, except in closures of up to ten days.
 _DAYS_PER_SESSION, _LONGEST_CLOSURE = 2, 14
@@ -40,6 +43,16 @@ def ask_days(symbol: str, first: date, last: date) -> JquantsQuery:
     return JquantsQuery(DAILY, _of(symbol) | _span(first, last))
 
 
+def ask_indices(session: date) -> JquantsQuery:
+    """Return the request for the daily bars of all indices."""
+    return JquantsQuery(INDICES, {"date": session.isoformat()})
+
+
+def ask_index(symbol: str, first: date, last: date) -> JquantsQuery:
+    """Return the request for one index's daily bars, both ends included."""
+    return JquantsQuery(INDICES, _of(symbol) | _span(first, last))
+
+
 def ask_minutes(symbol: str, first: date, last: date) -> JquantsQuery:
     """Return the request for one issue's minute bars, both ends included."""
     return JquantsQuery(MINUTES, _of(symbol) | _span(first, last))
@@ -57,7 +70,9 @@ def ask_address(key: str) -> JquantsQuery:
 
 
 def code_of(symbol: str) -> str:
-    """Return J-Quants' five characters of a symbol: `"7203"` is `"72030"`, preferred shares have their own."""
+    """Return J-Quants' code of a symbol: five characters of an issue (`"72030"` for `"7203"`), four of an index."""
+    if is_index(symbol):
+        return symbol.removeprefix("^")
     return symbol if len(symbol) == len("72030") else f"{symbol}0"
 
 

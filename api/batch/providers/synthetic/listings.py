@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from batch.market.universe import Market, Universe
 
-#: Gives the universe of a TSE market as of a session.
+#: Gives the universe of a TSE section as of a session.
 UniverseLookup = Callable[[Market, date], Universe]
 
 _CACHED_SESSIONS = 1024
@@ -30,7 +30,7 @@ class ListingBook:
         self.directory = lru_cache(maxsize=_CACHED_SESSIONS)(self._load)
 
     def _load(self, session: date) -> Directory:
-        universes = [self._lookup(market, session) for market in Market if market.is_tse]
+        universes = [self._lookup(market, session) for market in Market if market.is_section]
         key = tuple((u.as_of, u.source, len(u.listings), u.delisted) for u in universes)
         if key not in self._directories:
             scales = {listing.symbol: listing.scale for u in universes for listing in u.listings}

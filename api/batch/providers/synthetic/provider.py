@@ -1,13 +1,15 @@
-"""The synthetic provider: Japanese equities that never existed, the same ones every time, offline."""
+"""The synthetic provider: Japanese equities and indices that never existed, the same ones every time, offline."""
 
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
+from batch.market.indices import is_index
 from batch.market.interval import Interval
 from batch.market.universe import Market, load_universe
 from batch.providers.base import BarRequest, Capabilities, FetchedBars
 from batch.providers.synthetic.generator import Generator
+from batch.providers.synthetic.indices import OFFERED, make_index_bars
 from batch.providers.synthetic.listings import ListingBook, UniverseLookup
 from batch.providers.synthetic.spec import SPEC
 
@@ -31,6 +33,7 @@ class SyntheticProvider:
         clock: Callable[[], datetime] = _now,
     ) -> None:
         """Take the seed; `universe` looks up listings, `clock` says which bars are closed."""
+        self._seed = seed
         self._generator = Generator(seed, ListingBook(universe))
         self._clock = clock
 
@@ -44,16 +47,18 @@ class SyntheticProvider:
         """What it can do."""
         return SPEC.capabilities
 
-    async def fetch_universe(self, _market: Market, _session: date) -> tuple[str, ...] | None:
-        """Return None: the symbols are those of the real listings."""
-        return None
+    async def fetch_universe(self, market: Market, _session: date) -> tuple[str, ...] | None:
+        """Return four indices for market INDEX; None for a section, whose symbols are those of the real listings."""
+        return OFFERED if market is Market.INDEX else None
 
     async def fetch_sessions(self, _interval: Interval, _count: int, _until: date) -> tuple[date, ...] | None:
         """Return None: the sessions are those of the TSE."""
         return None
 
     async def fetch_bars(self, request: BarRequest) -> FetchedBars:
-        """Return the bars of a request that are closed by the clock."""
+        """Return the bars of a request, of issues or of indices, that are closed by the clock."""
+        if request.symbols and all(map(is_index, request.symbols)):
+            return await asyncio.to_thread(make_index_bars, self._seed, request, self._clock())
         made = await asyncio.to_thread(self._generator.generate, request, self._clock())
         return FetchedBars(made.bars, made.outcomes, made.actions)
 

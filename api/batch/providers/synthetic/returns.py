@@ -35,9 +35,14 @@ class Returns:
     sigma: Floats
 
 
+def market_returns(seed: int, ordinals: NDArray[np.int64]) -> Floats:
+    """Return the daily log returns of the market factor on some days, as proleptic ordinals."""
+    return _MARKET_SIGMA * normals(hash_words(derive_keys(seed, ["market factor"]), Stream.MARKET, ordinals))
+
+
 def draw_returns(seed: int, traits: Traits, ordinals: NDArray[np.int64], events: Events) -> Returns:
     """Return the daily log returns of some symbols, splits left out, before limits are applied."""
-    market = _MARKET_SIGMA * normals(hash_words(derive_keys(seed, ["market factor"]), Stream.MARKET, ordinals))
+    market = market_returns(seed, ordinals)
     shared = traits.beta * _MARKET_SIGMA
     own = np.sqrt(np.maximum(traits.volatility**2 - shared**2, 0.25 * traits.volatility**2))
     shocks = _student_t4(traits, ordinals)

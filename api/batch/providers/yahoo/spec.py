@@ -6,7 +6,7 @@ from pydantic import Field
 
 from batch.market.interval import Interval
 from batch.providers.base import Capabilities
-from batch.providers.spec import INTRADAY, TSE_MARKETS, ProviderSettings, ProviderSpec, Required, Terms
+from batch.providers.spec import INTRADAY, TSE_SECTIONS, ProviderSettings, ProviderSpec, Required, Terms
 
 
 class YahooSettings(ProviderSettings):
@@ -21,7 +21,7 @@ SPEC = ProviderSpec(
     build="batch.providers.yahoo.build:build",
     capabilities=Capabilities(
         frozenset(Interval),
-        TSE_MARKETS,
+        TSE_SECTIONS,
         symbols_per_fetch=10,
         reach_days=dict.fromkeys(INTRADAY, 29),
         requests_per_minute=60,

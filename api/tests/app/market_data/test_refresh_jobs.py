@@ -144,7 +144,7 @@ async def test_indicators_of_nothing_fail_and_say_so(market: httpx2.AsyncClient)
     ("path", "body", "pointer", "words"),
     [
         (QUOTES, {"interval": "7m"}, "/interval", "supported are 1m"),
-        (QUOTES, {"market": "FILE"}, "/market", "serves TSE_GROWTH"),
+        (QUOTES, {"market": "FILE"}, "/market", "serves INDEX"),
         (QUOTES, {"provider": "yahoo"}, "/provider", "YAHOO_ENABLED"),
         (QUOTES, {"intervals": {"1m": 1}}, "/intervals", ""),
         (SYMBOLS, {}, "/provider", "synthetic, which has no symbol master, supported are jquants"),

@@ -17,7 +17,7 @@ SYMBOLS = st.lists(st.sampled_from(["7203", "6758", "285A", "25935"]), unique=Tr
 REQUESTS = st.builds(
     IngestRequest,
     intervals=st.dictionaries(st.sampled_from(Interval), st.integers(1, MAX_LOOKBACK), min_size=1),
-    market=st.sampled_from(Market),
+    market=st.sampled_from([market for market in Market if market is not Market.INDEX]),
     chunk_size=st.integers(1, MAX_CHUNK_SIZE),
     symbols=st.none() | SYMBOLS.filter(bool),
     provider=st.none() | st.sampled_from(["synthetic", "file"]),
@@ -66,7 +66,11 @@ def test_a_market_of_files_has_freer_symbols() -> None:
         ({"intervals": {"1m": 5001}}, "/intervals/1m", "/intervals/1m: Input should be less than or equal to 5000"),
         ({"intervals": {"1m": "1"}}, "/intervals/1m", "/intervals/1m: Input should be a valid integer"),
         ({"intervals": {"1m": True}}, "/intervals/1m", "/intervals/1m: Input should be a valid integer"),
-        ({"market": "NYSE"}, "/market", "market was 'NYSE', supported are TSE_PRIME, TSE_STANDARD, TSE_GROWTH, FILE"),
+        (
+            {"market": "NYSE"},
+            "/market",
+            "market was 'NYSE', supported are TSE_PRIME, TSE_STANDARD, TSE_GROWTH, INDEX, FILE",
+        ),
         ({"chunk_size": 0}, "/chunk_size", "/chunk_size: Input should be greater than or equal to 1"),
         ({"chunk_size": 100_001}, "/chunk_size", "/chunk_size: Input should be less than or equal to 100000"),
         ({"symbols": ["no"]}, "/symbols", "symbol was 'no', expected a TSE local code such as '7203' or '285A'"),

@@ -155,7 +155,9 @@ class TestCapabilities:
             resolve(IngestRequest(intervals={Interval.M5: 1, Interval.M1: 1, Interval.D1: 1}), provider=Narrow(seed=1))
 
     def test_a_market_that_the_provider_lacks(self) -> None:
-        with pytest.raises(InvalidRequest, match="market was FILE, provider synthetic serves TSE_GROWTH, TSE_PRIME"):
+        with pytest.raises(
+            InvalidRequest, match="market was FILE, provider synthetic serves INDEX, TSE_GROWTH, TSE_PRIME"
+        ):
             resolve(IngestRequest(intervals={Interval.D1: 1}, market=Market.FILE))
 
 

@@ -27,7 +27,7 @@ def prime() -> Universe:
 
 
 def test_the_shipped_snapshot_is_the_whole_of_three_sections() -> None:
-    sizes = {market: len(load_universe(market, SHIPPED).symbols) for market in Market if market.is_tse}
+    sizes = {market: len(load_universe(market, SHIPPED).symbols) for market in Market if market.is_section}
     assert sizes == {Market.TSE_PRIME: 1651, Market.TSE_STANDARD: 1609, Market.TSE_GROWTH: 576}
 
 
@@ -140,6 +140,6 @@ def test_an_absent_directory_of_imports_is_an_empty_one(tmp_path: Path) -> None:
 def test_a_market_is_read_by_its_name() -> None:
     assert parse_market("TSE_PRIME") is Market.TSE_PRIME
     assert not Market.FILE.is_tse
-    with pytest.raises(InvalidRequest, match="TSE_PRIME, TSE_STANDARD, TSE_GROWTH, FILE") as caught:
+    with pytest.raises(InvalidRequest, match="TSE_PRIME, TSE_STANDARD, TSE_GROWTH, INDEX, FILE") as caught:
         parse_market("prime")
     assert caught.value.pointer == "/market"

@@ -112,7 +112,7 @@ async def _show(
         chosen=chosen,
         parameters=list_fields(chosen) if chosen else [],
         intervals=[interval.value for interval in Interval],
-        markets=[market.value for market in Market if market.is_tse],
+        markets=[market.value for market in Market if market.is_section],
         providers=provider_names(),
         problem=problem,
         key=uuid4().hex,

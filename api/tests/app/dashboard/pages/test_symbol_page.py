@@ -118,7 +118,7 @@ async def test_rolled_up_bars_stand_in_for_an_interval_that_nobody_gave(browser:
 async def test_a_symbol_of_files_needs_no_calendar(browser: httpx2.AsyncClient) -> None:
     page = await shown(browser, "^N225", interval="1d", provider="file")
     assert [row[4] for row in bars_of(page)] == ["51000.5"]
-    assert "not in the list of JPX" in text_of(page)
+    assert "Nikkei 225" in text_of(page)
 
 
 async def test_a_session_without_bars_says_how_to_take_them(browser: httpx2.AsyncClient) -> None:

@@ -118,16 +118,24 @@ def test_holding_is_compared_with_a_fund_of_topix_or_says_that_none_is_held() ->
     request, kind = BacktestRequest.parse(values), find_strategy("buy_and_hold", None)
     missing = run_backtest(load(request), kind, request)
     assert missing.summary.benchmark.name == "equal weights of 3"
-    assert "no bars of TOPIX (1306, 1305, 1475, 1348) are held" in missing.files["report.html"].decode()
+    assert "no bars of TOPIX (^0000, 1306, 1305, 1475, 1348) are held" in missing.files["report.html"].decode()
     bars = daily_bars(480, symbols=("6758", "7203", "9984", "1475", "1305"))
     held = run_backtest(load(request, bars), kind, request).summary.benchmark
     assert (held.name, held.note) == ("1305", None)
+    index = daily_bars(480, symbols=("6758", "7203", "9984", "1475", "^0000"))
+    assert run_backtest(load(request, index), kind, request).summary.benchmark.name == "^0000"
     crossed = BacktestRequest.parse(ASKED)
     assert run_backtest(load(crossed, bars), find_strategy("sma_cross", None), crossed).summary.benchmark.note is None
     with pytest.raises(
-        InvalidRequest, match=r"benchmark was topix, and no 1d bars of a fund of it are held.*--symbol 1306"
+        InvalidRequest, match=r"benchmark was topix, and no 1d bars of it or of a fund of it are held.*--symbol 0000"
     ):
         load(BacktestRequest.parse(ASKED | {"benchmark": "TOPIX"}))
+
+
+def test_an_index_cannot_be_bought() -> None:
+    with pytest.raises(InvalidRequest, match=r"symbols had \^0000, an index, which cannot be bought") as caught:
+        BacktestRequest.parse(ASKED | {"symbols": ["7203", "topix"]})
+    assert caught.value.pointer == "/symbols"
 
 
 def sweep(**values: Any) -> SweepRequest:
