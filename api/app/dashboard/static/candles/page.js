@@ -28,7 +28,10 @@ const inkOf = () => {
 };
 
 const fade = (colour, alpha) => colour.replace(/^rgb\(([^)]+)\)$/, `rgba($1, ${alpha})`);
-const price = (value) => value.toLocaleString('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const price = (value) => {
+  const digits = Number(host.dataset.digits);
+  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+};
 const shares = (value) => value.toLocaleString('en');
 // Japanese counts shares by the ten thousand, English by the thousand or million.
 const volume = (value) => {

@@ -188,3 +188,15 @@ def test_the_days_around_a_session() -> None:
     assert around(days, TUESDAY) == ("2025-10-31", "2025-11-05")
     assert around(days, WEDNESDAY + timedelta(days=9)) == ("2025-11-05", "")
     assert around([], TUESDAY) == ("", "")
+
+
+async def test_an_index_has_points_and_neither_yen_nor_shares(browser: httpx2.AsyncClient, store: BarStore) -> None:
+    await store.write(DAILY, frame(bar("^0000", at(TUESDAY), 2149.54)))
+    page = await shown(browser, "TOPIX", interval="1d")
+    assert 'data-digits="2"' in page
+    text = text_of(page)
+    assert "^0000 TOPIX Index" in text
+    assert "2,149.54" in text
+    assert "yen" not in text
+    assert "shares" not in text
+    assert "lists since" not in text
