@@ -105,7 +105,7 @@ PROVIDERS: dict[str, Any] = {
             "lacking": None,
             "needs": ["JQUANTS_API_KEY"],
             "settings": ["JQUANTS_API_KEY", "JQUANTS_BASE_URL", "JQUANTS_BULK"],
-            "markets": ["TSE_PRIME", "TSE_STANDARD", "TSE_GROWTH"],
+            "markets": ["TSE_PRIME", "TSE_STANDARD", "TSE_GROWTH", "INDEX"],
             "intervals": ["1m", "5m", "15m", "1h", "1d"],
             "reach_days": {"1m": 730, "5m": 730, "15m": 730, "1h": 730},
             "is_live": False,

@@ -53,6 +53,14 @@ def find_index(text: str) -> str | None:
     return parse_index(plain) if is_index(plain) or plain in _ALIASES else None
 
 
+def is_of_tokyo(symbol: str) -> bool:
+    """Return whether a symbol is an index of the Tokyo market, as `parse_index` returns it; `^GSPC` is none."""
+    try:
+        return parse_index(symbol) == symbol
+    except InvalidRequest:
+        return False
+
+
 def parse_index(text: str) -> str:
     """Return the symbol of an index: `"^0000"` for `"0000"`, `"^0000"` and `"TOPIX"`.
 

@@ -16,7 +16,6 @@ from app.cli.options import IntervalName, Json, Source
 from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
 from app.words.speaker import Speaker
-from batch.market.indices import find_index
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,12 +46,13 @@ def show(
 ) -> None:
     """Show one symbol's bars of a session; times are JST, and UTC with --json."""
     session: Session = context.obj.with_json(json)
-    symbol = find_index(symbol) or symbol
     series, frame = asyncio.run(_read(session, symbol, interval, session_date, _Which(source, parse_as_of(as_of))))
     if session.is_json:
         session.print_json({"source": series.source, "interval": series.interval, "bars": frame.to_dicts()})
         return
-    print_series(session, series, session.words.say("bars_of", symbol=symbol, interval=interval, bars=frame.height))
+    print_series(
+        session, series, session.words.say("bars_of", symbol=frame["symbol"][0], interval=interval, bars=frame.height)
+    )
     session.show(_bar_table(session.words, frame, series, everything=everything))
 
 
@@ -68,11 +68,15 @@ async def _read(
     session: Session, symbol: str, interval: str, day: str | None, which: _Which
 ) -> "tuple[BarSeries, pl.DataFrame]":
     from batch.bars.history import reader_at  # noqa: PLC0415  polars
+    from batch.market.indices import find_index  # noqa: PLC0415  as above
+    from batch.providers.registry import get_source_spec  # noqa: PLC0415  as above
 
     start, end = _bounds(day)
     store = open_store()
     try:
         series = await choose_series(session, store, interval, which.source)
+        if get_source_spec(series.source).is_tse:
+            symbol = find_index(symbol) or symbol
         frame = await reader_at(store, which.as_of).read(series, symbol, start=start, end=end)
         if day is None and frame.height and series.interval.is_intraday:
             newest = frame["opened_at"].dt.date().max()

@@ -12,7 +12,7 @@ import polars as pl
 from batch.errors import ConfigurationError, ProviderError
 from batch.market.action import CorporateAction
 from batch.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA
-from batch.market.indices import is_index
+from batch.market.indices import is_of_tokyo
 from batch.market.interval import Interval
 from batch.market.outcome import SymbolOutcome
 from batch.market.universe import Market
@@ -78,7 +78,7 @@ class FileProvider:
         if market.is_section:
             return None
         found = await asyncio.to_thread(self._find_universe)
-        return tuple(filter(is_index, found)) if market is Market.INDEX else found
+        return tuple(filter(is_of_tokyo, found)) if market is Market.INDEX else found
 
     async def fetch_left_out(self) -> Sequence[str]:
         """Return why files, or rows of them, are not taken whose symbol is unknown; those of a symbol are its outcome.

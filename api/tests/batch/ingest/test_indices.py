@@ -71,7 +71,7 @@ def test_indices_come_from_files_too(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     rows = ("2025-10-31,51000.5,52000,50900,51900,0", "2025-11-04,52000,52100,51000,51500,0")
     text = "\n".join(["Date,Open,High,Low,Close,Volume", *rows])
-    for name in ("^N225.csv", "7203.csv"):
+    for name in ("^N225.csv", "^GSPC.csv", "7203.csv"):
         (tmp_path / "own" / name).write_text(text, encoding="utf-8")
     report = ingest(tmp_path, {"market": "INDEX", "provider": "file"})
     assert [(each.symbol, each.outcome, each.rows) for each in report.outcomes] == [("^N225", Outcome.OK, 2)]

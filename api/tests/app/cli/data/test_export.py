@@ -151,6 +151,19 @@ def test_of_other_providers_alone_one_has_to_be_named(rolled: Kaboom, monkeypatc
     assert "choose one with --source" in done.err
 
 
+def test_an_index_is_shown_by_its_name(held: Kaboom, tmp_path: Path) -> None:
+    async def write() -> None:
+        store = PageBarStore(tmp_path / "data" / "bars")
+        await store.write(DAILY, frame(bar("^0000", at(DAYS[0]), 2149.5)))
+        await store.write(OWN, frame(bar("TOPIX", at(DAYS[0]), 7.5)))
+        await store.close()
+
+    asyncio.run(write())
+    assert held("bars", "show", "topix", "--interval", "1d", "--source", "synthetic").out.startswith("^0000 1d: 1 bars")
+    # A file's own name is its symbol.
+    assert held("bars", "show", "TOPIX", "--interval", "1d", "--source", "file").out.startswith("TOPIX 1d: 1 bars")
+
+
 def test_an_empty_store_has_nothing_to_mirror(kaboom: Kaboom) -> None:
     assert kaboom("bars", "mirror", "out").code == Exit.NOT_FOUND
 
