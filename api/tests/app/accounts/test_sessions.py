@@ -113,6 +113,8 @@ class TestCsrf:
             {"origin": "null"},
             {"origin": ""},
             {"origin": "https://["},
+            {"sec-fetch-site": "cross-site"},
+            {"sec-fetch-site": "same-site"},
         ],
         ids=str,
     )
