@@ -21,6 +21,7 @@ from app.auth.cookies import (
     session_id_of,
 )
 from app.auth.scopes import Role, Scope
+from app.ledger.accounts.model import UserChange
 from tests.fixtures.accounts.callers import (
     LOGIN_SESSION,
     ME,
@@ -239,6 +240,15 @@ class TestEnds:
             assert answer.status_code == 200
         assert (await browser.get(ME)).status_code == 401
 
+    async def test_a_login_that_came_after_the_disabling_is_out(self, app: FastAPI) -> None:
+        user = await add_user(app)
+        browser = await browser_of(app, user=user.name, password=PASSWORD)
+        directory = accounts_of_app(app).directory
+        # Without the sign-out that the route adds: this login began after it.
+        await directory.store.change_user(user.owner, user.user_id, UserChange(is_disabled=True))
+        directory.forget(user.user_id)
+        assert await status_of(app, browser) == 401
+
     async def test_a_role_holds_at_once_in_a_session(self, app: FastAPI) -> None:
         user = await add_user(app, Role.VIEWER)
         browser = await browser_of(app, user=user.name, password=PASSWORD)
@@ -273,8 +283,9 @@ async def test_a_supabase_user_has_a_session_until_it_logs_out(tmp_path: Path, p
         assert (me["subject"], me["role"], me["method"]) == ("supabase:8d7f", "operator", "session")
         expires_at = datetime.fromisoformat((await browser.get(SESSION)).json()["expires_at"])
         assert expires_at - datetime.now(UTC) <= timedelta(hours=12)
+        other = await browser_of(app, token=project.sign())
         await browser.delete(SESSION, params={"everywhere": True})
-        assert (await browser.get(ME)).status_code == 401
+        assert [(await each.get(ME)).status_code for each in (browser, other)] == [401, 401]
 
 
 async def test_a_jwt_of_supabase_is_void_after_a_log_out_everywhere(tmp_path: Path, project: Project) -> None:
