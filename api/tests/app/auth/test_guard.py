@@ -160,6 +160,8 @@ LOOKALIKES = [
     "/static",
     "/STATIC/x",
     "/x/%2e%2e/static/x",
+    "/api/v1/login/x",
+    "/api/v1/loginx",
 ]
 
 
