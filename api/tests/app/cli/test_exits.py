@@ -86,6 +86,7 @@ def test_a_watched_job_ends_with_the_code_of_its_state(
 ) -> None:
     job = {
         "job_id": "a" * 32,
+        "queue": "ingest",
         "task": "ingest.run_daily",
         "status": status,
         "requested_at": "2025-11-04T07:00:00Z",
@@ -109,6 +110,7 @@ def test_a_watched_job_ends_with_the_code_of_its_state(
 def test_a_server_that_comes_back_is_waited_for(kaboom: Kaboom, scripted: Scripted) -> None:
     job = {
         "job_id": "a" * 32,
+        "queue": "ingest",
         "task": "ingest.run_daily",
         "status": "completed",
         "requested_at": None,

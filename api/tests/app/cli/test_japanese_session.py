@@ -14,7 +14,7 @@ from tests.fixtures.servers.terminal import run_on_terminal
 #: Names of places, products, formats and units, which a Tokyo engineer writes in Latin letters.
 NAMES = {
     "kaboom", "Kaboom", "Yahoo", "Parquet", "CSV", "UTF", "Asia", "Tokyo", "JST", "TOPIX", "Core", "Mid",
-    "Small", "FILE", "TSE_PRIME", "TSE_STANDARD", "TSE_GROWTH", "synthetic", "file", "jquants", "yahoo",
+    "Small", "FILE", "TSE_PRIME", "TSE_STANDARD", "TSE_GROWTH", "INDEX", "synthetic", "file", "jquants", "yahoo",
     "notifications", "market_data", "ai_analysis", "backtest", "ingest", "run_daily", "run", "daily", "URL",
     "NAME", "true", "Webhook", "sma_cross", "momentum_rank", "mean_reversion", "breakout", "buy_and_hold",
     "cron", "Date", "Open", "High", "Low", "Close", "Volume",
@@ -31,6 +31,7 @@ _NO_WORDS = (
     r"[\w-]+\.(csv|html|xls)",
     r"'[^']*'",  # what was typed
     r"\b[A-Z]+(_[A-Z]+)+\b",  # a setting
+    r"\b[A-Z]{2,}( [A-Z]{2,})+\b",  # a company's English name
 )
 COMMANDS = """
 --version
