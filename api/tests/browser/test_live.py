@@ -146,7 +146,8 @@ def test_the_stream_comes_back_after_the_api_was_killed(open_tab: OpenTab, stack
     expect(tab.page.locator("#live .live-word")).to_have_text("Live", timeout=60_000)
     expect(tab.page.locator("#live-lost")).to_be_hidden()
     stack.api.http.post(f"/api/v1/ingest/jobs/{job_id}/cancel")
-    expect(row.locator(".st .w")).to_have_text("cancelled", timeout=60_000)
+    # On a slow machine it may have come to its end before.
+    expect(row.locator(".st .w")).to_have_text(re.compile("cancelled|completed"), timeout=60_000)
 
 
 @pytest.mark.parametrize("attempt", range(15))
