@@ -6,14 +6,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from batch.kit.embedded.servers import free_port
 from tests.fixtures.repo.repository import ROOT, find_files
 from tests.fixtures.servers.servers import open_folder
-from tests.fixtures.servers.stacks import Command, clean_environment
+from tests.fixtures.servers.stacks import Command, clean_environment, until
 
 _UV = Path(sys.prefix) / "bin/uv"
 _SOURCES = ("pyproject.toml", "README.md", "LICENSE", "api/app/", "api/batch/", "api/kaboom/")
@@ -29,17 +31,41 @@ class Installed:
         """Run `kaboom` in a folder that is empty at first."""
         return self._run("kaboom", *arguments, timeout_s=timeout_s)
 
-    def run_python(self, code: str) -> Command:
+    def run_python(self, code: str, *, timeout_s: float = 60) -> Command:
         """Run some Python there."""
-        return self._run("python", "-c", code, timeout_s=60)
+        return self._run("python", "-c", code, timeout_s=timeout_s)
 
-    def _run(self, *arguments: str, timeout_s: float) -> Command:
+    @contextmanager
+    def up(self) -> Iterator[None]:
+        """Let `kaboom up` run there."""
+        port = free_port()
+        with (self.folder / "up.log").open("wb") as log:
+            argv = ["kaboom", "up", f"--port={port}"]
+            running = subprocess.Popen(
+                argv, env=self._env, cwd=self._work, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            until(lambda: b"ready on" in (self.folder / "up.log").read_bytes(), bool, within_s=90)
+            yield
+        finally:
+            running.terminate()
+            running.wait(60)
+
+    @property
+    def _work(self) -> Path:
         work = self.folder / "work"
         work.mkdir(exist_ok=True)
+        return work
+
+    @property
+    def _env(self) -> dict[str, str]:
         env = clean_environment(HOME=str(self.folder), PATH=f"{self.folder}/env/bin:{os.defpath}")
         env.pop("PYTHONPATH", None)
+        return env
+
+    def _run(self, *arguments: str, timeout_s: float) -> Command:
         done = subprocess.run(
-            arguments, env=env, cwd=work, capture_output=True, text=True, timeout=timeout_s, check=False,
+            arguments, env=self._env, cwd=self._work, capture_output=True, text=True, timeout=timeout_s, check=False,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         return Command(done.returncode, done.stdout, done.stderr)

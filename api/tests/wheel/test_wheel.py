@@ -49,6 +49,15 @@ print(days.height > 200, minutes["symbol"].n_unique() > 1500, kb.universe("TSE_P
     assert (done.code, done.out.split()) == (0, ["True"] * 3), f"{done.out}\n{done.err}"
 
 
+def test_the_notebook_runs_from_the_installed_wheel(installed: Installed) -> None:
+    content = orjson.loads((ROOT / "docs/tutorial/first-day.ipynb").read_bytes())
+    cells = ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
+    with installed.up():
+        done = installed.run_python("\n\n".join(cells), timeout_s=300)
+    assert done.code == 0, f"{done.out}\n{done.err}"
+    assert "nor investment advice" in done.out
+
+
 def test_help_lists_the_commands(installed: Installed) -> None:
     done = installed.run("--help")
     assert (done.code, done.err) == (0, "")
