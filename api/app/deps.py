@@ -15,6 +15,9 @@ from app.jobs.cursor import Cursors as CursorsOfProcess
 from app.jobs.sharing import OwnersSharing, Sharing
 from app.live.events import EventHub
 from app.live.streams import EVENT_STREAM
+from batch.errors import ConfigurationError, NotFound
+from batch.pictures.model import Language, Picture
+from batch.pictures.process import PictureProcess
 
 Caller = Annotated[Principal, Depends(current_principal)]
 
@@ -62,6 +65,20 @@ async def count_log_stream(request: Request, caller: Caller) -> AsyncIterator[No
 
 async def _cursors(request: Request) -> CursorsOfProcess:
     return cast("CursorsOfProcess", request.app.state.cursors)
+
+
+async def draw_picture(request: Request, picture: Picture, language: Language) -> bytes:
+    """Return a picture as PNG, drawn in the process that the API has for pictures.
+
+    Raises:
+        NotFound: this server draws none, for want of matplotlib.
+        StoreError: the process had not the time or the memory.
+
+    """
+    try:
+        return await cast("PictureProcess", request.app.state.pictures).draw(picture, language=language)
+    except ConfigurationError as e:
+        raise NotFound(e.message) from e
 
 
 Jobs = Annotated[JobsOfProcess, Depends(_jobs)]

@@ -1,23 +1,22 @@
 """`/api/v1/ai-analysis`: whether and how models are asked, what was spent today, and the pictures of analyses."""
 
 import asyncio
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.ai_analysis.pictures import name_of
 from app.auth.scopes import Scope
-from app.deps import Caller, Jobs, needs
+from app.deps import Caller, Jobs, draw_picture, needs
 from app.errors import INVALID, NOT_FOUND, UNAVAILABLE, describe_problems
 from app.jobs.queues import Queue
 from app.jobs_api.routes import NamedJob
 from app.jobs_api.words import CONTROL
 from batch.analysis.models.spending import scopes_of
 from batch.analysis.models.terms import parse_chains
-from batch.errors import ConfigurationError, NotFound
+from batch.errors import NotFound
 from batch.pictures.model import Picture
-from batch.pictures.process import PictureProcess
 
 _EXAMPLE: dict[str, Any] = {
     "is_asked": True,
@@ -114,11 +113,7 @@ async def get_picture(
     if kept is None:
         raise NotFound(f"job {job.job_id} has no picture of {symbol}; its status is {job.status}")
     picture = await asyncio.to_thread(Picture.model_validate_json, kept)
-    pictures = cast("PictureProcess", request.app.state.pictures)
-    try:
-        content = await pictures.draw(picture, language=language)
-    except ConfigurationError as e:
-        raise NotFound(e.message) from e
+    content = await draw_picture(request, picture, language)
     return Response(content, media_type="image/png", headers=_HEADERS)
 
 

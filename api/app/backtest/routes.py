@@ -1,7 +1,7 @@
 """`/api/v1/backtest/results`: what backtests found, and their files; runs side by side; and the strategies."""
 
 import asyncio
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import Path, Query, Request, Response
@@ -10,7 +10,7 @@ from pydantic import StringConstraints
 from app.auth.scopes import Scope
 from app.backtest.examples import CSV
 from app.backtest.results import FoundBySweep, RunResult, RunsCompared, StrategyList, list_strategies
-from app.deps import Caller, Jobs, needs
+from app.deps import Caller, Jobs, draw_picture, needs
 from app.errors import INVALID, NOT_FOUND, UNAVAILABLE, describe_problems
 from app.jobs.queues import Queue
 from app.jobs_api.routes import Named, NamedJob
@@ -20,9 +20,8 @@ from batch.backtest.report.content import parse_content
 from batch.backtest.report.language import open_in
 from batch.backtest.report.picture import picture_of
 from batch.backtest.summary import FILES
-from batch.errors import ConfigurationError, NotFound
+from batch.errors import NotFound
 from batch.pictures.model import Picture
-from batch.pictures.process import PictureProcess
 
 _MOST_RUNS = 8
 FileName = Annotated[
@@ -84,11 +83,7 @@ async def get_picture(jobs: Jobs, named: NamedJob, request: Request, language: S
     """Draw the report of a backtest; 404 where the server has no matplotlib (`kaboom-api[pictures]`)."""
     kept = await _load(jobs, named, "report.json")
     picture = await asyncio.to_thread(_to_picture, kept)
-    pictures = cast("PictureProcess", request.app.state.pictures)
-    try:
-        content = await pictures.draw(picture, language=language)
-    except ConfigurationError as e:
-        raise NotFound(e.message) from e
+    content = await draw_picture(request, picture, language)
     return Response(content, media_type="image/png", headers=_HEADERS | _named(named, "report.png"))
 
 
