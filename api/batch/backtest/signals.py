@@ -71,18 +71,19 @@ def weights_on_change(enter: Bools, leave: Bools, weight: float, short: Bools | 
     true, the later of leave, short, enter counts.
     """
     said = enter | leave if short is None else enter | leave | short
-    # By symbol, then by bar; `nonzero` of two axes is six times slower.
-    places = np.flatnonzero(np.ravel(said.T))
-    columns, bars = np.divmod(places, len(said))
-    side = enter[bars, columns].astype(np.float64)
+    bars, symbols = said.shape
+    # All of the first symbol, then all of the second; `nonzero` of two axes is six times slower.
+    places = np.flatnonzero(said.T)
+    side = np.ravel(enter.T)[places].astype(np.float64)
     if short is not None:
-        side -= short[bars, columns] & ~enter[bars, columns]
-    changed = side != np.concatenate([[0.0], side[:-1]])
-    first = np.flatnonzero(columns[1:] != columns[:-1]) + 1
-    changed[first] = side[first] != 0.0
-    weights = np.full(enter.shape, np.nan)
-    weights[bars[changed], columns[changed]] = side[changed] * weight
-    return weights
+        side -= np.ravel(short.T)[places] & (side == 0.0)
+    before = np.zeros(places.size + 1)
+    before[1:] = side
+    before[np.searchsorted(places, np.arange(0, said.size, bars))] = 0.0
+    changed = side != before[:-1]
+    weights = np.full((symbols, bars), np.nan)
+    np.put(weights, places[changed], side[changed] * weight)
+    return weights.T
 
 
 def _before(values: Floats, window: Callable[[pl.Series], pl.Series]) -> Floats:
