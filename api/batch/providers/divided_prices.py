@@ -5,6 +5,7 @@ then it divides the newest days alone (4063.T in March 2023, of which one day wa
 where the prices fall by the split's ratio before its ex-session, the division begins there.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +13,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.market.action import CorporateAction
+from batch.market.action import CorporateAction, check_dividend
 from batch.market.interval import Interval
 from batch.providers.rows import SymbolRows
 
@@ -25,6 +26,8 @@ _LEAST_RATIO = 1.5
 _NEAR = 0.1
 #: Prices in Tokyo are multiples of 0.1; the errors of a division come to less than this share.
 _ROUNDING = 1e-6
+#: Digits of a dividend's yen that are kept: Yahoo gives a fifth of 1 yen as 0.2, and a third as 0.333333.
+_YEN_DIGITS = 4
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
@@ -73,6 +76,21 @@ def undivide(rows: SymbolRows, interval: Interval, days: DayPrices, divisors: Fl
     prices = np.where(np.abs(prices - nearest) <= _ROUNDING * prices, nearest, prices)
     volume = np.where(factor == 1, rows.values[4], np.rint(rows.values[4] * factor))
     return SymbolRows(rows.symbol, rows.opened_at_us, np.vstack([prices, volume]))
+
+
+def undivide_dividend(
+    symbol: str, ex_session: date, amount: float, splits: Sequence[CorporateAction]
+) -> CorporateAction:
+    """Return a dividend as it was paid for each share of the day before; `splits` are those of the symbol.
+
+    Yahoo divides a dividend by all splits from its own ex-session on.
+
+    Raises:
+        InvalidRequest: the amount is not a number, or out of bounds.
+
+    """
+    factor = math.prod(split.factor for split in splits if split.ex_session >= ex_session)
+    return CorporateAction(symbol, ex_session, amount=check_dividend(round(amount / factor, _YEN_DIGITS)))
 
 
 def _find_begin(days: DayPrices, ex: int, factor: float, *, others: Sequence[int]) -> int:

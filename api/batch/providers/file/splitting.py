@@ -1,6 +1,5 @@
 """Corporate actions in files that report them, and prices as they were traded before them; pure."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -8,10 +7,10 @@ import numpy as np
 import polars as pl
 
 from batch.errors import InvalidRequest
-from batch.market.action import CorporateAction, check_dividend, check_factor
+from batch.market.action import CorporateAction, check_factor
 from batch.market.bar import VALUES
 from batch.market.interval import Interval
-from batch.providers.divided_prices import day_prices, find_divisors, undivide
+from batch.providers.divided_prices import day_prices, find_divisors, undivide, undivide_dividend
 from batch.providers.file.recognise.layout import Role
 from batch.providers.file.refusing import Refusals
 from batch.providers.rows import SymbolRows
@@ -20,7 +19,7 @@ from batch.providers.rows import SymbolRows
 def find_actions(rows: pl.DataFrame, refused: Refusals) -> list[CorporateAction]:
     """Return the splits in rows with a column of factors, as J-Quants' files, or of ratios, as Yahoo's, and dividends.
 
-    Yahoo divides a dividend by all splits from its ex-session on; here it is what each share of the day before got.
+    A dividend is what each share of the day before got.
     """
     splits = [
         *_read(rows, Role.FACTOR, refused, lambda row: _split(row, row[Role.FACTOR])),
@@ -28,9 +27,8 @@ def find_actions(rows: pl.DataFrame, refused: Refusals) -> list[CorporateAction]
     ]
 
     def pay(row: dict[str, Any]) -> CorporateAction:
-        later = [s.factor for s in splits if s.symbol == row["symbol"] and s.ex_session >= row["session"]]
-        amount = row[Role.DIVIDEND] / math.prod(later)
-        return CorporateAction(row["symbol"], row["session"], amount=check_dividend(round(amount, 6)))
+        of_symbol = [split for split in splits if split.symbol == row["symbol"]]
+        return undivide_dividend(row["symbol"], row["session"], row[Role.DIVIDEND], of_symbol)
 
     return [*splits, *_read(rows, Role.DIVIDEND, refused, pay)]
 

@@ -1,7 +1,7 @@
 """Yahoo's charts to rows; pure, and strict: a chart of something else is a fault."""
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,14 @@ from batch.market.bar import VALUES
 from batch.market.calendar import JST
 from batch.market.interval import Interval
 from batch.market.outcome import Outcome, SymbolOutcome
+from batch.providers.divided_prices import undivide_dividend
 from batch.providers.rows import SymbolRows
 from batch.providers.yahoo.query import ChartQuery
 
 _NOT_FOUND = "Not Found"
 _DAY_US = 86_400_000_000
+#: What reading an event of another shape raises.
+_UNREADABLE = (InvalidRequest, KeyError, TypeError, ValueError, OSError, OverflowError)
 #: The year 2096; later ones are nonsense.
 _FAR_S = 4_000_000_000
 
@@ -52,20 +55,50 @@ def parse_splits(answer: Mapping[str, Any], query: ChartQuery) -> tuple[Corporat
         ProviderError: one is not as Yahoo writes them.
 
     """
-    (result,) = answer["chart"]["result"] or [{}]
-    events = _dict(result.get("events", {}), "events")
-    splits = [
-        _parse_split(_dict(split, "a split"), query) for split in _dict(events.get("splits", {}), "splits").values()
-    ]
+    splits = [_parse_split(split, query) for split in _events(answer, "splits")]
     return tuple(split for split in splits if query.first <= split.ex_session <= query.last)
+
+
+def parse_dividends(
+    answer: Mapping[str, Any], query: ChartQuery, splits: Sequence[CorporateAction]
+) -> tuple[CorporateAction, ...]:
+    """Return the cash dividends in such a chart, as they were paid; `splits` are all of the symbol since.
+
+    Raises:
+        ProviderError: one is not as Yahoo writes them.
+
+    """
+    events = (event for event in _events(answer, "dividends") if event.get("amount") != 0)
+    dividends = [_parse_dividend(event, query, splits) for event in events]
+    return tuple(dividend for dividend in dividends if query.first <= dividend.ex_session <= query.last)
+
+
+def _events(answer: Mapping[str, Any], kind: str) -> Iterator[Mapping[str, Any]]:
+    (result,) = answer["chart"]["result"] or [{}]
+    of_kind = _dict(result.get("events", {}), "events").get(kind, {})
+    for event in _dict(of_kind, kind).values():
+        yield _dict(event, f"one of {kind}")
 
 
 def _parse_split(split: Mapping[str, Any], query: ChartQuery) -> CorporateAction:
     try:
-        at = datetime.fromtimestamp(split["date"], JST)
-        return CorporateAction(query.symbol, at.date(), check_factor(split["denominator"] / split["numerator"]))
-    except (InvalidRequest, KeyError, TypeError, ValueError, OSError, OverflowError, ZeroDivisionError) as e:
+        factor = check_factor(split["denominator"] / split["numerator"])
+        return CorporateAction(query.symbol, _day_of(split), factor)
+    except (*_UNREADABLE, ZeroDivisionError) as e:
         raise _fault(f"{query.ticker} had the split {str(split)[:80]}, expected date, numerator and denominator") from e
+
+
+def _parse_dividend(
+    dividend: Mapping[str, Any], query: ChartQuery, splits: Sequence[CorporateAction]
+) -> CorporateAction:
+    try:
+        return undivide_dividend(query.symbol, _day_of(dividend), dividend["amount"], splits)
+    except _UNREADABLE as e:
+        raise _fault(f"{query.ticker} had the dividend {str(dividend)[:80]}, expected date and amount") from e
+
+
+def _day_of(event: Mapping[str, Any]) -> date:
+    return datetime.fromtimestamp(event["date"], JST).date()
 
 
 def _explained(error: Mapping[str, Any], query: ChartQuery) -> SymbolOutcome:

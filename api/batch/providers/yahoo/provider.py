@@ -1,9 +1,10 @@
 """The Yahoo provider: one chart a symbol, a few at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import chain
+from typing import Any
 
 import polars as pl
 
@@ -19,9 +20,11 @@ from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
 from batch.providers.rows import SymbolRows, build_frame
 from batch.providers.shaping import lengthen, of_sessions
 from batch.providers.yahoo.get import YahooSource
-from batch.providers.yahoo.parse import parse_chart, parse_splits
+from batch.providers.yahoo.parse import parse_chart, parse_dividends, parse_splits
 from batch.providers.yahoo.query import ChartQuery, ask_charts
 from batch.providers.yahoo.spec import SPEC
+
+type _Taken = tuple[ChartQuery, Mapping[str, Any], SymbolRows]
 
 
 class YahooProvider:
@@ -83,21 +86,27 @@ class YahooProvider:
         if len(symbol) != len("7203"):
             return SymbolOutcome(symbol, Outcome.INVALID, message="Yahoo's name of preferred shares is not known")
         newest = last_sessions(1, self._clock().astimezone(JST).date())[0]
-        charts, splits, said = list[tuple[ChartQuery, SymbolRows]](), dict[date, CorporateAction](), set[Outcome]()
+        taken, said = list[_Taken](), set[Outcome]()
         for query in ask_charts(symbol, interval, sessions, until=newest):
             answer = await self._source.fetch_chart(query)
             chart = parse_chart(answer, query)
             if isinstance(chart, SymbolOutcome):
                 said.add(chart.outcome)
-                continue
-            charts.append((query, chart))
-            splits |= {split.ex_session: split for split in parse_splits(answer, query)}
-        traded = _as_traded(charts, splits, interval)
+            else:
+                taken.append((query, answer, chart))
+        splits = {split.ex_session: split for query, answer, _ in taken for split in parse_splits(answer, query)}
+        traded = _as_traded([(query, chart) for query, _, chart in taken], splits, interval)
         parts = [_pick(chart, sessions, interval) for chart in traded]
         if not any(part.count for part in parts):
             return SymbolOutcome(symbol, Outcome.NOT_LISTED if said == {Outcome.NOT_LISTED} else Outcome.NO_TRADES)
-        told += splits.values()
+        told += [*splits.values(), *_dividends(taken, list(splits.values()))]
         return parts
+
+
+def _dividends(taken: Sequence[_Taken], splits: Sequence[CorporateAction]) -> Iterable[CorporateAction]:
+    # Charts of minutes and the one of days tell of the same.
+    found = (dividend for query, answer, _ in taken for dividend in parse_dividends(answer, query, splits))
+    return {dividend.ex_session: dividend for dividend in found}.values()
 
 
 def _as_traded(

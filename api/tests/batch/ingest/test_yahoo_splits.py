@@ -1,4 +1,4 @@
-"""Yahoo divides prices before a split by it: what is stored is as traded, whenever it was asked for."""
+"""Yahoo divides prices and dividends by later splits: what is kept is as traded and paid, whenever it was asked for."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -70,8 +70,13 @@ class Kept:
         return adjust_bars(self.raw(), applied_actions(asyncio.run(self.actions.load("yahoo")), until=TODAY))
 
     def told(self) -> list[tuple[Any, ...]]:
-        notes = asyncio.run(self.actions.load("yahoo"))
-        return resolve_actions(notes).select("ex_session", "factor", "state").rows()
+        return self._actions().filter(amount=0).select("ex_session", "factor", "state").rows()
+
+    def paid(self) -> list[tuple[Any, ...]]:
+        return self._actions().filter(pl.col("amount") > 0).select("ex_session", "amount", "state").rows()
+
+    def _actions(self) -> pl.DataFrame:
+        return resolve_actions(asyncio.run(self.actions.load("yahoo")))
 
 
 @pytest.fixture
@@ -220,3 +225,22 @@ def test_the_newest_session_takes_one_request_and_older_minutes_one_more(fake: F
     fake.requests.clear()
     Kept(fake, Interval.D1).ingest(DAYS[:2])
     assert [request.params["interval"] for request in fake.requests] == ["1d"]
+
+
+@every_interval
+def test_dividends_are_told_as_they_were_paid_whenever_they_are_asked_for(fake: FakeYahoo, interval: Interval) -> None:
+    paid = {BEFORE[1]: 135.0, EX: 275.0, SINCE[2]: 13.3333}
+    fake.dividends = {"7203": paid, "6758": {EX: 40.0}}
+    kept = Kept(fake, interval)
+    kept.ingest(BEFORE[:2], on=BEFORE[1])
+    assert kept.paid() == [(BEFORE[1], 135.0, "reported")]
+    kept.ingest(DAYS)
+    check(kept)
+    assert kept.paid() == [(day, amount, "reported") for day, amount in paid.items()]
+
+
+def test_a_dividend_after_the_days_asked_for_is_told(fake: FakeYahoo) -> None:
+    fake.dividends = {"7203": {DAYS[0]: 10.0, SINCE[0]: 27.5}}
+    kept = Kept(fake, Interval.D1)
+    kept.ingest(BEFORE[1:3])
+    assert kept.paid() == [(SINCE[0], 27.5, "reported")]

@@ -260,3 +260,29 @@ async def test_a_split_that_cannot_be_read_is_a_fault(fake: FakeYahoo, changes: 
     fetched = await fetch(fake, Interval.D1, "7203", sessions=(MONDAY,))
     assert fetched.outcomes["7203"].outcome is Outcome.PROVIDER_ERROR
     assert "had the split" in fetched.outcomes["7203"].message
+
+
+def with_dividend(**changes: Any) -> Callable[[dict[str, Any]], None]:
+    """Have a chart tell of 45 yen a share."""
+    at = int(datetime.combine(MONDAY, datetime.min.time(), UTC).timestamp())
+    return lambda result: result.update({"events": {"dividends": {str(at): {"date": at, "amount": 45.0} | changes}}})
+
+
+@pytest.mark.parametrize("interval", [Interval.M1, Interval.D1])
+async def test_a_dividend_of_a_day_asked_for_is_an_action(fake: FakeYahoo, interval: Interval) -> None:
+    fake.spoil = with_dividend()
+    fetched = await fetch(fake, interval, "7203", sessions=(MONDAY,))
+    assert fetched.actions == [CorporateAction("7203", MONDAY, amount=45.0)]
+    fake.spoil = with_dividend(amount=0)
+    fetched = await fetch(fake, interval, "7203", sessions=(MONDAY,))
+    assert (fetched.actions, fetched.outcomes) == ([], {})
+
+
+@pytest.mark.parametrize(
+    "changes", [{"amount": -1}, {"amount": "45"}, {"amount": None}, {"date": None}, {"amount": 1e9}]
+)
+async def test_a_dividend_that_cannot_be_read_is_a_fault(fake: FakeYahoo, changes: dict[str, Any]) -> None:
+    fake.spoil = with_dividend(**changes)
+    fetched = await fetch(fake, Interval.D1, "7203", sessions=(MONDAY,))
+    assert fetched.outcomes["7203"].outcome is Outcome.PROVIDER_ERROR
+    assert "had the dividend" in fetched.outcomes["7203"].message
