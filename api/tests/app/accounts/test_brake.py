@@ -101,6 +101,19 @@ async def test_an_ipv6_network_is_one_address() -> None:
     await brake.begin("another", "2001:db8:1:3::1")
 
 
+async def test_a_long_wait_without_a_listener_is_a_refusal() -> None:
+    clock = Hand()
+    brake = brake_of(None, clock)
+    waits: list[float] = []
+    while not waits or waits[-1] < module.STORM_S:
+        try:
+            await brake.begin("taro", ADDRESS)
+        except TooManyLogins as refused:
+            waits.append(refused.retry_after_s or 0.0)
+            clock.now += waits[-1]
+    assert waits == sorted(waits)
+
+
 async def test_the_table_of_a_process_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counts, "_MOST", 50)
     failures = MemoryLoginFailures(Hand())

@@ -93,3 +93,41 @@ async def test_a_flood_of_unknown_keys_is_bounded(monkeypatch: pytest.MonkeyPatc
     await asyncio.gather(*(recent.get(f"x{n}") for n in range(500)))
     assert len(recent) == 20
     assert recent._running == {}
+
+
+async def test_the_oldest_answer_is_dropped_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST", 2)
+    store = Store()
+    recent = store.recent()
+    await recent.get("a")
+    await recent.get("b")
+    store.now = KEPT_S  # both are looked up anew; "a" last
+    await recent.get("b")
+    await recent.get("a")
+    await recent.get("c")
+    asked = store.asked
+    await recent.get("a")
+    assert store.asked == asked
+    await recent.get("b")
+    assert store.asked == asked + 1
+
+
+async def test_a_key_is_known_for_ever_once_it_had_a_value_unless_it_is_forgotten(anyio_backend: str) -> None:
+    store = Store()
+    recent = store.recent()
+    assert not recent.has_found("a")
+    await recent.get("a")
+    await recent.get("none")
+    store.now = 1000 * KEPT_S
+    assert (recent.has_found("a"), recent.has_found("none")) == (True, False)
+    recent.forget("a")
+    assert not recent.has_found("a")
+
+
+async def test_a_forgotten_key_is_looked_up_anew_at_once(anyio_backend: str) -> None:
+    store = Store()
+    recent = store.recent()
+    await recent.get("a")
+    store.values["a"] = "2"
+    recent.forget("a")
+    assert await recent.get("a") == "2"
