@@ -197,6 +197,15 @@ async def test_tokens_cannot_be_guessed_at_speed(stranger: httpx2.AsyncClient) -
     assert (await stranger.post(LOGIN, json={"token": TOKEN})).status_code == 429
 
 
+async def test_logins_that_succeed_are_never_slowed(app: FastAPI, stranger: httpx2.AsyncClient) -> None:
+    await add_user(app, Role.VIEWER, name="taro")
+    right, wrong = ({"user": "taro", "password": word} for word in (PASSWORD, "not the password"))
+    for body in (right, {"token": TOKEN}):
+        assert {(await stranger.post(LOGIN, json=body)).status_code for _ in range(8)} == {200}
+    statuses = [(await stranger.post(LOGIN, json=body)).status_code for body in (*[wrong] * 4, right, *[wrong] * 1)]
+    assert statuses == [401] * 4 + [200, 401]
+
+
 async def test_a_page_of_another_server_cannot_log_in(app: FastAPI) -> None:
     user = await add_user(app)
     async with stranger_of(app, origin="https://evil.example.com") as http:
