@@ -58,7 +58,7 @@ from batch.market.bar import BarSeries  # noqa: E402
 from batch.market.calendar import last_sessions, latest_closed_session  # noqa: E402
 from batch.market.interval import Interval  # noqa: E402
 from batch.market.listing import Market  # noqa: E402
-from batch.market.universe import load_universe  # noqa: E402
+from batch.market.lists.universe import load_universe  # noqa: E402
 from batch.providers.base import BarProvider, BarRequest  # noqa: E402
 from batch.settings import BatchSettings  # noqa: E402
 from batch.wiring import build_provider  # noqa: E402

@@ -38,7 +38,7 @@ import httpx2
 from batch.kit.clock import utc_now
 from batch.market.calendar import latest_closed_session, minute_grid
 from batch.market.listing import Market
-from batch.market.universe import load_universe
+from batch.market.lists.universe import load_universe
 from benchmarks.naive.pipeline import Task, run, run_in_processes
 from benchmarks.rig.goals import Goal, report
 from benchmarks.rig.stack import INGEST, Bench, Served, poll, running

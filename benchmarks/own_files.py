@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 from batch.market.calendar import last_sessions  # noqa: E402
 from batch.market.interval import Interval  # noqa: E402
 from batch.market.listing import Market  # noqa: E402
-from batch.market.universe import load_universe  # noqa: E402
+from batch.market.lists.universe import load_universe  # noqa: E402
 from batch.providers.base import BarRequest  # noqa: E402
 from batch.providers.file.provider import FileProvider  # noqa: E402
 from benchmarks.rig.goals import Goal, report  # noqa: E402

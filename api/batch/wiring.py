@@ -10,9 +10,9 @@ from batch.ingest.resolve import Planning
 from batch.ingest.window import IngestTools
 from batch.kit.clock import utc_now
 from batch.kit.redis.client import connect_redis
-from batch.market.history import load_history
 from batch.market.listing import Market
-from batch.market.universe import Universe
+from batch.market.lists.history import load_history
+from batch.market.lists.universe import Universe
 from batch.providers.base import BarProvider, MasterProvider
 from batch.providers.limiter.limits import parse_limits
 from batch.providers.limiter.memory import MemoryPermitStore

@@ -22,11 +22,11 @@ from batch.kit.clock import utc_now
 from batch.market.bar import BAR_SCHEMA, BarSeries, empty_bars
 from batch.market.calendar import JST
 from batch.market.fields import Moment
-from batch.market.history import load_history
 from batch.market.interval import Interval, parse_interval
 from batch.market.listing import parse_market
+from batch.market.lists.history import load_history
+from batch.market.lists.universe import load_universe
 from batch.market.reference import list_listings, list_sessions
-from batch.market.universe import load_universe
 from batch.providers.registry import get_source_spec
 from kaboom.source import Asked, When, to_text
 

@@ -21,9 +21,9 @@ from batch.kit.clock import Clock
 from batch.market.bar import BarSeries
 from batch.market.calendar import JST, last_sessions
 from batch.market.listing import Listing, Market
+from batch.market.lists.universe import load_universe
 from batch.market.sectors import sector_of
 from batch.market.source import derived_source
-from batch.market.universe import load_universe
 from batch.providers.registry import get_source_spec
 from batch.providers.spec import ProviderSpec
 

@@ -20,7 +20,7 @@ from batch.bars.store import BarReader
 from batch.errors import InvalidRequest
 from batch.market.bar import BAR_SCHEMA
 from batch.market.calendar import JST
-from batch.market.universe import load_universe
+from batch.market.lists.universe import load_universe
 from batch.providers.spec import ProviderSpec
 
 

@@ -13,10 +13,10 @@ from app.market_data.table import Table, tell_known_at
 from batch.bars.history import check_moment
 from batch.kit.clock import Clock
 from batch.market.calendar import JST
-from batch.market.history import load_history
 from batch.market.listing import Market
+from batch.market.lists.history import load_history
+from batch.market.lists.universe import Universe, load_universe
 from batch.market.reference import list_listings, list_sessions, search_listings
-from batch.market.universe import Universe, load_universe
 
 _MOST_CALENDAR_DAYS = 3_660
 

@@ -17,7 +17,7 @@ from batch.market.bar import BarSeries
 from batch.market.bounds import resolve_last_session
 from batch.market.calendar import OLDEST_YEAR, closes_at, last_sessions
 from batch.market.interval import Interval
-from batch.market.universe import load_universe
+from batch.market.lists.universe import load_universe
 
 #: The most symbols in a chunk: some seconds of work, so that progress is visible and a stop is quick.
 _CHUNK_SYMBOLS = 100

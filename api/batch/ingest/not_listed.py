@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from batch.market.history import ListingHistory
+from batch.market.lists.history import ListingHistory
 from batch.market.outcome import Outcome, SymbolOutcome
 
 

@@ -12,7 +12,7 @@ from batch.ingest.provider_checks import check_capabilities, check_reach, resolv
 from batch.ingest.request import IngestRequest
 from batch.kit.clock import Clock
 from batch.market.calendar import closes_at, last_sessions
-from batch.market.universe import load_universe
+from batch.market.lists.universe import load_universe
 from batch.providers.base import BarProvider, LeavingProvider
 
 #: Of what a provider leaves out, so much is named.

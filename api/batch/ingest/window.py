@@ -22,8 +22,8 @@ from batch.ingest.unfinished import drop_unfinished
 from batch.kit.clock import Clock
 from batch.kit.retry import backoff_s
 from batch.market.bar import BarSeries, empty_bars
-from batch.market.history import ListingHistory
 from batch.market.listing import Market
+from batch.market.lists.history import ListingHistory
 from batch.market.outcome import Outcome, SymbolOutcome
 from batch.providers.base import BarProvider, BarRequest, FetchedBars
 

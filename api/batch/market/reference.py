@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 
 from batch.market.calendar import JST, closes_at, minute_grid, opens_at, session_hours, sessions_between
-from batch.market.history import ListingHistory
 from batch.market.listing import Listing
+from batch.market.lists.history import ListingHistory
+from batch.market.lists.universe import Universe
 from batch.market.sectors import sector_of
-from batch.market.universe import Universe
 
 _TIME = pl.Datetime("us", "UTC")
 _LISTING = pl.Schema(

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from batch.kit.request import PlannedRequest
 from batch.market.fields import Day
-from batch.market.master import MOST_LOST_PERCENT
+from batch.market.lists.master import MOST_LOST_PERCENT
 from batch.providers.fields import MasterProvider
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from batch.market.action import CorporateAction
 from batch.market.interval import Interval
+from batch.market.lists.snapshot import Snapshot
+from batch.market.lists.universe import Market
 from batch.market.outcome import SymbolOutcome
-from batch.market.snapshot import Snapshot
-from batch.market.universe import Market
 
 if TYPE_CHECKING:
     # The API reads capabilities to validate names, and starts without polars.

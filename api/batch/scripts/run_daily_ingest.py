@@ -13,8 +13,8 @@ from batch.ingest.request import IngestRequest
 from batch.ingest.resolve import resolve_plan
 from batch.ingest.window import IngestTools
 from batch.kit.clock import utc_now
+from batch.market.lists.universe import load_universe
 from batch.market.outcome import OutcomeReport
-from batch.market.universe import load_universe
 from batch.settings import BatchSettings
 from batch.stores import build_bar_store
 from batch.wiring import build_planning, build_provider, build_tools

@@ -6,7 +6,7 @@ import structlog
 
 from batch.kit.clock import utc_now
 from batch.market.calendar import JST, is_session, previous_session
-from batch.market.master import MasterReport, take_master
+from batch.market.lists.master import MasterReport, take_master
 from batch.market_data.master_request import MasterRequest
 from batch.settings import BatchSettings
 from batch.wiring import build_master

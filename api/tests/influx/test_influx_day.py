@@ -15,8 +15,8 @@ from batch.bars.memory import MemoryBarStore
 from batch.bars.store import WriteReport
 from batch.errors import StoreError
 from batch.market.listing import Market
+from batch.market.lists.universe import load_universe
 from batch.market.outcome import Outcome, OutcomeReport
-from batch.market.universe import load_universe
 from tests.contracts.bars.bar_store import run
 from tests.fixtures.bars.stored_bars import DAILY, JUNE_2, MINUTES, at, bar, frame, full_day
 from tests.fixtures.influx.influx_shim import TOKEN, Shim, shim

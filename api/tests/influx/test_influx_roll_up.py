@@ -13,9 +13,9 @@ from batch.bars.store import BarStore
 from batch.market.bar import BAR_SCHEMA, BarFlag, BarSeries
 from batch.market.interval import Interval
 from batch.market.listing import Market
+from batch.market.lists.universe import load_universe
 from batch.market.outcome import Outcome, OutcomeReport
 from batch.market.resample import resample
-from batch.market.universe import load_universe
 from batch.market_data.roll_up import roll_up_chunk
 from batch.market_data.roll_up_plan import plan_roll_up
 from batch.market_data.roll_up_request import LONGER, RollUpRequest

@@ -117,7 +117,7 @@ async def _judge(session: Session, asked: _Asked) -> "Judgement":
 
 def _symbols_of(market: str, session: date) -> tuple[str, ...]:
     from batch.market.listing import parse_market  # noqa: PLC0415  as above
-    from batch.market.universe import load_universe  # noqa: PLC0415  as above
+    from batch.market.lists.universe import load_universe  # noqa: PLC0415  as above
 
     if not parse_market(market).is_section:
         # Its symbols are those that are held, of INDEX those that a provider was asked for.

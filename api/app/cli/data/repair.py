@@ -141,7 +141,7 @@ def _sessions(gap: "Gap") -> tuple[date, ...]:
 
 def _by_market(provider: str, gap: "Gap", session: date) -> Iterator[tuple[str, tuple[str, ...]]]:
     from batch.market.listing import Market  # noqa: PLC0415  polars, which other commands do without
-    from batch.market.universe import load_universe  # noqa: PLC0415  the same
+    from batch.market.lists.universe import load_universe  # noqa: PLC0415  the same
     from batch.providers.registry import get_provider_spec  # noqa: PLC0415  the same
 
     if not get_provider_spec(provider).is_tse:

@@ -21,7 +21,7 @@ from app.overview.alerts.kinds import (
 )
 from batch.kit.disk import measure_room
 from batch.market.calendar import JST
-from batch.market.snapshot import find_newest_date
+from batch.market.lists.snapshot import find_newest_date
 
 _READYZ = "/readyz"
 _VITAL = frozenset({"redis", "database", "broker"})

@@ -20,8 +20,8 @@ from batch.market.calendar import last_sessions, utc_midnight
 from batch.market.indices import TOPIX as INDEX
 from batch.market.interval import Interval
 from batch.market.listing import Market
+from batch.market.lists.universe import Universe, load_universe
 from batch.market.source import provider_of
-from batch.market.universe import Universe, load_universe
 
 #: Symbols that a message names; one with more says "…".
 _NAMED = 5

@@ -15,8 +15,8 @@ from batch.bars.store import QUARANTINE_SCHEMA
 from batch.errors import ProviderError
 from batch.market.bar import BAR_SCHEMA, PLACE_SCHEMA, RAW_BAR_SCHEMA, VALUES, BarFlag, empty_bars
 from batch.market.interval import Interval
+from batch.market.lists.universe import Market
 from batch.market.rules import Floats
-from batch.market.universe import Market
 
 
 @dataclass(frozen=True, slots=True)

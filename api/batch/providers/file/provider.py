@@ -14,8 +14,8 @@ from batch.market.action import CorporateAction
 from batch.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA
 from batch.market.indices import is_of_tokyo
 from batch.market.interval import Interval
+from batch.market.lists.universe import Market
 from batch.market.outcome import SymbolOutcome
-from batch.market.universe import Market
 from batch.providers.base import BarRequest, Capabilities, FetchedBars
 from batch.providers.file.errors import Refusal
 from batch.providers.file.folder import SourceFile, list_files

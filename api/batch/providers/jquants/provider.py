@@ -10,9 +10,9 @@ from batch.market.action import CorporateAction
 from batch.market.calendar import is_session
 from batch.market.indices import is_index
 from batch.market.interval import Interval
+from batch.market.lists.snapshot import Snapshot
+from batch.market.lists.universe import Market
 from batch.market.outcome import Outcome, SymbolOutcome
-from batch.market.snapshot import Snapshot
-from batch.market.universe import Market
 from batch.providers.base import BarRequest, Capabilities, FetchedBars
 from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
 from batch.providers.jquants import query

@@ -3,7 +3,7 @@
 from datetime import date
 
 from batch.market.interval import Interval
-from batch.market.universe import Market
+from batch.market.lists.universe import Market
 from batch.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
 from batch.providers.limiter.rate_limiter import NoRateLimit, RateLimiter
 

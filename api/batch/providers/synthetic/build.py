@@ -1,7 +1,7 @@
 """Builds the synthetic provider."""
 
 from batch.kit.clock import utc_now
-from batch.market.universe import load_universe
+from batch.market.lists.universe import load_universe
 from batch.providers.base import BarProvider
 from batch.providers.limiter.limited_provider import limit_calls
 from batch.providers.spec import ProviderParts

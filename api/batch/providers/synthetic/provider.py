@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 from batch.market.indices import is_index
 from batch.market.interval import Interval
-from batch.market.universe import Market, load_universe
+from batch.market.lists.universe import Market, load_universe
 from batch.providers.base import BarRequest, Capabilities, FetchedBars
 from batch.providers.synthetic.generator import Generator
 from batch.providers.synthetic.indices import OFFERED, make_index_bars

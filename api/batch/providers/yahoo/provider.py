@@ -12,8 +12,8 @@ from batch.kit.clock import Clock, utc_now
 from batch.market.action import CorporateAction
 from batch.market.calendar import JST, is_session, last_sessions
 from batch.market.interval import Interval
+from batch.market.lists.universe import Market
 from batch.market.outcome import Outcome, SymbolOutcome
-from batch.market.universe import Market
 from batch.providers.base import BarRequest, Capabilities, FetchedBars
 from batch.providers.divided_prices import day_prices, find_divisors, undivide
 from batch.providers.each import SymbolAnswer, ask_each, nothing_traded

@@ -16,7 +16,7 @@ from batch.bars.memory import MemoryBarStore
 from batch.errors import InvalidRequest
 from batch.kit.clock import utc_now
 from batch.market.listing import Listing, Market
-from batch.market.snapshot import Snapshot, save_snapshot
+from batch.market.lists.snapshot import Snapshot, save_snapshot
 from batch.scripts.run_backtest import pin_request
 from batch.stores import build_action_store, build_bar_store
 from tests.app.backtest.test_runs import ASKED, GRID, RESULTS, RUN, SWEEP, found_by, run_job

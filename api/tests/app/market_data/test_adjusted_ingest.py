@@ -13,8 +13,8 @@ from batch.ingest.request import IngestRequest
 from batch.market.bar import BarSeries
 from batch.market.calendar import sessions_between
 from batch.market.interval import Interval
+from batch.market.lists.universe import Market, load_universe
 from batch.market.rules import limit_bounds
-from batch.market.universe import Market, load_universe
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.stores import build_bar_store
 from tests.fixtures.jobs.apps import client_of, memory_settings, running

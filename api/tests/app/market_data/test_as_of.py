@@ -15,7 +15,7 @@ from batch.bars.store import BarStore
 from batch.errors import InvalidRequest
 from batch.kit.clock import utc_now
 from batch.market.listing import Listing, Market
-from batch.market.snapshot import Snapshot, save_snapshot
+from batch.market.lists.snapshot import Snapshot, save_snapshot
 from batch.stores import build_action_store
 from tests.app.market_data.conftest import SESSIONS
 from tests.fixtures.bars.noted_actions import note

@@ -11,8 +11,8 @@ import pytest
 from app.market_data.schemas import CalendarView, SymbolPage, UniverseView
 from batch.market.calendar import closes_at, opens_at, sessions_between
 from batch.market.listing import Listing, Market
-from batch.market.snapshot import Snapshot, format_snapshot
-from batch.market.universe import load_universe
+from batch.market.lists.snapshot import Snapshot, format_snapshot
+from batch.market.lists.universe import load_universe
 
 pytestmark = pytest.mark.anyio
 

@@ -30,7 +30,7 @@ from app.words.alerts import ALERT_TITLES
 from batch.kit.disk import Room
 from batch.kit.embedded.servers import free_port
 from batch.kit.redis.client import Redis
-from batch.market.snapshot import find_newest_date
+from batch.market.lists.snapshot import find_newest_date
 from batch.providers.limiter.keys import state
 from tests.alerts.rules import load_rules
 from tests.app.jobs_api.test_all_jobs import plant

@@ -26,8 +26,8 @@ from batch.market.bar import BarSeries
 from batch.market.calendar import closes_at, sessions_between
 from batch.market.interval import Interval
 from batch.market.listing import Market
+from batch.market.lists.universe import load_universe
 from batch.market.outcome import Outcome, OutcomeReport
-from batch.market.universe import load_universe
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.synthetic.provider import SyntheticProvider
 from tests.fixtures.bars.holes import Surgeon, memory_surgeon, page_surgeon

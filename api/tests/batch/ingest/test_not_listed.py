@@ -13,11 +13,11 @@ from batch.ingest.request import IngestRequest
 from batch.ingest.runner import run_chunk
 from batch.ingest.window import IngestTools
 from batch.market.bar import BarSeries
-from batch.market.history import ListingHistory
 from batch.market.interval import Interval
 from batch.market.listing import Listing, Market
+from batch.market.lists.history import ListingHistory
+from batch.market.lists.snapshot import Snapshot, format_snapshot
 from batch.market.outcome import Outcome, OutcomeReport
-from batch.market.snapshot import Snapshot, format_snapshot
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.settings import BatchSettings
 from tests.fixtures.providers.fake_providers import SERIES, FakeProvider

@@ -7,8 +7,8 @@ import pytest
 from batch.errors import InvalidRequest, NotFound
 from batch.market.indices import INDICES, find_index, is_index, parse_index
 from batch.market.listing import Market
+from batch.market.lists.universe import load_universe
 from batch.market.symbol import is_tse_code, parse_symbol
-from batch.market.universe import load_universe
 from batch.providers.registry import get_source_spec
 
 DAY = date(2025, 11, 4)

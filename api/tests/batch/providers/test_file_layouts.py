@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from batch.market.interval import Interval
+from batch.market.lists.universe import Market
 from batch.market.outcome import Outcome
-from batch.market.universe import Market
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.file.errors import Refusal
 from batch.providers.file.names import NameRules

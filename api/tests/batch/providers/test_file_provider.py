@@ -17,8 +17,8 @@ from batch.errors import ConfigurationError, ProviderError
 from batch.market.action import CorporateAction
 from batch.market.bar import RAW_BAR_SCHEMA
 from batch.market.interval import Interval
+from batch.market.lists.universe import Market
 from batch.market.outcome import Outcome
-from batch.market.universe import Market
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.file.provider import FileProvider
 

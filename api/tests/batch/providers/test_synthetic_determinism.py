@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch.market.interval import Interval
-from batch.market.universe import Market, load_universe
+from batch.market.lists.universe import Market, load_universe
 from batch.providers.base import BarRequest
 from batch.providers.synthetic.daily import build_year
 from batch.providers.synthetic.provider import SyntheticProvider

@@ -10,9 +10,9 @@ import pytest
 from batch.errors import ProviderError, RateLimited
 from batch.market.calendar import JST
 from batch.market.interval import Interval
+from batch.market.lists.universe import Market, load_universe
 from batch.market.outcome import Outcome
 from batch.market.rules import is_on_tick
-from batch.market.universe import Market, load_universe
 from batch.providers.base import BarRequest
 from tests.fixtures.providers.synthetic_faults.faults import (
     BAR_FAULTS,

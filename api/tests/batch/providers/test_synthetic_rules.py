@@ -9,9 +9,9 @@ import pytest
 
 from batch.market.calendar import JST, auction_stamps, grid, minute_grid, sessions_between
 from batch.market.interval import Interval
+from batch.market.lists.universe import Market, load_universe
 from batch.market.outcome import Outcome
 from batch.market.rules import is_on_tick, limit_bounds
-from batch.market.universe import Market, load_universe
 from batch.providers.base import BarRequest, FetchedBars
 from batch.providers.synthetic.anchors import anchor_prices
 from batch.providers.synthetic.daily import YearKey, build_year

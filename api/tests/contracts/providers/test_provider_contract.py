@@ -14,8 +14,8 @@ from batch.errors import InvalidRequest
 from batch.market.bar import PLACE_SCHEMA, RAW_BAR_SCHEMA
 from batch.market.calendar import grid
 from batch.market.interval import Interval
+from batch.market.lists.universe import Market
 from batch.market.outcome import Outcome
-from batch.market.universe import Market
 from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.file.provider import FileProvider
 from batch.providers.jquants.bulk import JquantsBulk

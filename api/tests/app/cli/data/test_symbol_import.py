@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from app.cli.exits import Exit
-from batch.market.snapshot import load_snapshots
+from batch.market.lists.snapshot import load_snapshots
 from tests.app.cli.conftest import Done, Kaboom
 
 PACKAGED = list(load_snapshots())[-1]

@@ -13,7 +13,7 @@ from batch.errors import ProviderError
 from batch.market.bar import BAR_SCHEMA, RAW_BAR_SCHEMA, BarFlag
 from batch.market.calendar import grid, minute_grid
 from batch.market.interval import Interval
-from batch.market.universe import Market
+from batch.market.lists.universe import Market
 from tests.fixtures.bars.raw_bars import NOW, SESSIONS, asking, clean_session, raw_bar, raw_frame
 
 FIRST, SECOND = SESSIONS

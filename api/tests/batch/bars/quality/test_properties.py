@@ -15,8 +15,8 @@ from batch.bars.quality.hard_rules import REASONS
 from batch.market.bar import BAR_SCHEMA
 from batch.market.calendar import grid
 from batch.market.interval import Interval
+from batch.market.lists.universe import Market
 from batch.market.rules import round_to_tick
-from batch.market.universe import Market
 from tests.fixtures.bars.raw_bars import SESSIONS, asking, raw_bar, raw_frame
 
 SYMBOLS = ("7203", "285A")

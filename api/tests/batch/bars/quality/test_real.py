@@ -8,7 +8,7 @@ from importlib.resources import files
 from batch.bars.quality.checks import check_bars
 from batch.market.bar import BarFlag
 from batch.market.interval import Interval
-from batch.market.universe import Market
+from batch.market.lists.universe import Market
 from tests.fixtures.bars.raw_bars import asking, raw_bar, raw_frame
 
 # The 2-for-1 splits of these shares between 2000-03 and 2013-03; the prices are unadjusted.

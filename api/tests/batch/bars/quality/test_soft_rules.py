@@ -10,7 +10,7 @@ from batch.bars.quality.checks import Checked, check_bars
 from batch.market.bar import BarFlag
 from batch.market.calendar import JST, auction_stamps, grid, minute_grid
 from batch.market.interval import Interval
-from batch.market.universe import Market
+from batch.market.lists.universe import Market
 from tests.fixtures.bars.raw_bars import SESSIONS, asking, clean_session, raw_bar, raw_frame
 
 FIRST, SECOND = SESSIONS

@@ -5,7 +5,7 @@ from app.engine.run.worker import Run
 from batch.digest.request import DigestRequest
 from batch.kit.clock import utc_now
 from batch.market.calendar import latest_closed_session
-from batch.market.universe import load_universe
+from batch.market.lists.universe import load_universe
 
 
 async def write(run: Run) -> DigestResult:

@@ -11,10 +11,10 @@ from typing import Any
 
 from batch.errors import InvalidRequest
 from batch.market.listing import Listing, Market
-from batch.market.master import MOST_LOST_PERCENT, MasterReport, take_master
-from batch.market.snapshot import Snapshot
+from batch.market.lists.master import MOST_LOST_PERCENT, MasterReport, take_master
+from batch.market.lists.snapshot import Snapshot
+from batch.market.lists.workbook import MOST_ROWS, read_workbook
 from batch.market.symbol import parse_symbol
-from batch.market.workbook import MOST_ROWS, read_workbook
 
 _DATE, _CODE, _NAME, _SEGMENT, _SECTOR, _SCALE = (
     "日付",

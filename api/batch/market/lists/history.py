@@ -9,7 +9,7 @@ from pathlib import Path
 
 from batch.market.calendar import JST
 from batch.market.listing import Listing, Market
-from batch.market.snapshot import (
+from batch.market.lists.snapshot import (
     Delisted,
     Snapshot,
     list_imported,

@@ -11,9 +11,9 @@ import pytest
 import xlwt  # type: ignore[import-untyped]
 
 from batch.errors import InvalidRequest
-from batch.market import jpx
-from batch.market.master import MasterReport
-from batch.market.universe import Market, load_universe
+from batch.market.lists import jpx
+from batch.market.lists.master import MasterReport
+from batch.market.lists.universe import Market, load_universe
 
 
 def import_listings(file: Path, into: Path) -> MasterReport:

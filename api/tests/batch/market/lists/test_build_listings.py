@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from batch.market.listing import Listing, Market
-from batch.market.snapshot import Snapshot
+from batch.market.lists.snapshot import Snapshot
 from batch.scripts.build_listings import add_english_names, build_listings, find_delisted
 
 EDINET = """ダウンロード実行日,2026年10月05日現在

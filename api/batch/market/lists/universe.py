@@ -9,7 +9,7 @@ from batch.errors import InvalidRequest, NotFound
 from batch.market.calendar import JST
 from batch.market.indices import INDICES
 from batch.market.listing import Listing, Market, parse_market
-from batch.market.snapshot import Snapshot, load_delisted, load_snapshots
+from batch.market.lists.snapshot import Snapshot, load_delisted, load_snapshots
 
 __all__ = ["Listing", "Market", "Universe", "load_universe", "parse_market"]
 

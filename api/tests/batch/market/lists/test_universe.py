@@ -7,9 +7,9 @@ import pytest
 
 from batch.errors import InvalidRequest, NotFound
 from batch.market.listing import Listing
-from batch.market.snapshot import Snapshot, format_snapshot, load_delisted
+from batch.market.lists.snapshot import Snapshot, format_snapshot, load_delisted
+from batch.market.lists.universe import Market, Universe, load_universe, parse_market
 from batch.market.symbol import parse_symbol
-from batch.market.universe import Market, Universe, load_universe, parse_market
 
 SHIPPED = date(2024, 3, 29)
 EDINET = date(2026, 10, 5)

@@ -8,7 +8,7 @@ from typing import Any
 
 from batch.errors import Conflict
 from batch.market.listing import Listing, Market
-from batch.market.snapshot import Delisted, Snapshot, load_delisted, load_snapshots, save_snapshot
+from batch.market.lists.snapshot import Delisted, Snapshot, load_delisted, load_snapshots, save_snapshot
 
 #: About 3 % of 3,800 issues leave in a year, so a list that loses more is incomplete. 100 accepts any list.
 MOST_LOST_PERCENT = 5.0

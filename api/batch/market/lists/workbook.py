@@ -33,7 +33,7 @@ def read_workbook(file: Path) -> list[list[Any]]:
     if zipfile.is_zipfile(file):
         _check_parts(file)
     # -P: do not import from the working folder.
-    command = [sys.executable, "-P", "-m", "batch.market.workbook", str(file.absolute())]
+    command = [sys.executable, "-P", "-m", "batch.market.lists.workbook", str(file.absolute())]
     try:
         done = subprocess.run(command, capture_output=True, timeout=2 * _SECONDS, check=False)
     except subprocess.TimeoutExpired as e:
