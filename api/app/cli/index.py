@@ -75,7 +75,7 @@ INDEX: Mapping[str, Entry] = {
         "Check this machine, the servers, the workers and every stored page; exit 1 if something is wrong.",
     ),
     "smoke": Entry(
-        "app.cli.commands.smoke:smoke",
+        "app.cli.smoke.command:smoke",
         "Check Redis, the broker, the ledger and the workers until all are healthy; exit 7 if they are not in time.",
     ),
     "coverage": Entry(
@@ -103,7 +103,7 @@ INDEX: Mapping[str, Entry] = {
     "notify": Entry("app.cli.commands.notify:app", "Tell events to Slack, Discord, LINE, Teams, e-mail or webhooks."),
     "webhooks": Entry("app.cli.commands.webhooks:app", "List the webhooks of jobs, and send them again."),
     "portfolio": Entry(
-        "app.cli.commands.portfolios:app", "Keep portfolios: trades, cash, positions and what they are worth."
+        "app.cli.portfolio.commands:app", "Keep portfolios: trades, cash, positions and what they are worth."
     ),
     "bars": Entry("app.cli.data.bars:app", "Show, export, mirror and repair stored bars, and list rejected rows."),
     "files": Entry("app.cli.data.files:app", "Look at files of your own before they are ingested."),

@@ -180,7 +180,7 @@ class _Channel:
     async def _render(self, jobs: Iterable[Mapping[str, Any]]) -> str:
         viewer = replace(self._page.viewer, now=utc_now())
         pages = self._page.pages
-        return "".join([await pages.render("parts/job_row.html", viewer, {"row": JobRow(job)}) for job in jobs])
+        return "".join([await pages.render("parts/job/row.html", viewer, {"row": JobRow(job)}) for job in jobs])
 
     def _publish(self, kind: str, data: str, position: str) -> None:
         self._sent_up_to = position or self._sent_up_to

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.cli.commands.smoke_checks import PING_S
+from app.cli.smoke.checks import PING_S
 from tests.deploy.rules import env_rules as rules
 from tests.deploy.rules.manifests import (
     API,

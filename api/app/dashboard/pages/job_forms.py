@@ -41,7 +41,7 @@ async def preview(page: Page, request: Request) -> Response:
     rows = [JobRow(reply.data) for reply in found if reply.is_ok]
     fitting = [row for row in rows if _fits(row, action)]
     values = {"action": action, "rows": fitting, "left_out": len(chosen) - len(fitting), "back": back}
-    return await page.show("parts/job_preview.html" if page.is_part else "job_preview.html", **values)
+    return await page.show("parts/job/preview.html" if page.is_part else "job_preview.html", **values)
 
 
 @router.post("/jobs/act", dependencies=[needs(Scope.JOBS_WRITE)])

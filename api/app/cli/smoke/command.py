@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from app.catalog import CATALOG
-from app.cli.commands.smoke_checks import Check, judge, look
 from app.cli.exits import Exit
 from app.cli.options import Json
 from app.cli.output.text import add_row, new_list
 from app.cli.session import Session
+from app.cli.smoke.checks import Check, judge, look
 from app.engine.parts import build_parts
 from app.settings import load_settings
 from app.words.speaker import Speaker

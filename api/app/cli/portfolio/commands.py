@@ -6,7 +6,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli.commands.portfolio_entries import (
+from app.cli.exits import CliError, Exit
+from app.cli.options import Json
+from app.cli.output.text import add_row, new_table
+from app.cli.portfolio.entries import (
     PORTFOLIOS,
     Key,
     Which,
@@ -16,9 +19,6 @@ from app.cli.commands.portfolio_entries import (
     key_header,
     show_yen,
 )
-from app.cli.exits import CliError, Exit
-from app.cli.options import Json
-from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
 
 app = typer.Typer(help="Keep portfolios: trades, cash, positions and what they are worth.", no_args_is_help=True)

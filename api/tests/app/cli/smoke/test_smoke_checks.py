@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.cli.commands.smoke_checks import Seen, judge
+from app.cli.smoke.checks import Seen, judge
 from app.jobs.queues import Queue
 from app.live.workers import Worker
 from app.tasks.node import Node
