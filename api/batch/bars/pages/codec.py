@@ -1,8 +1,6 @@
-"""The bytes of one page: an 8-byte header, then zstd over the byte planes of its columns."""
+"""Bars as pages and back: each column of a page is cut into planes, one for each byte of its numbers."""
 
 import itertools
-import struct
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
@@ -10,27 +8,15 @@ from operator import or_
 
 import numpy as np
 import numpy.typing as npt
-import zstandard
-from isal.isal_zlib import crc32
 
-from batch.bars.folder.errors import REPAIR
-from batch.errors import StoreDamaged, StoreError
+from batch.bars.pages.blob import PREFIX, damaged_page, pack_page, unpack_page
+from batch.errors import StoreError
 
-VERSION = 1
-CODEC_ZSTD_PLANES = 1
-#: The same without zstd, which only makes a few bars longer, and a prefix of 7 and 5 bytes. Not in the table `page`.
-CODEC_PLANES = 2
 #: Columns of a page in their order; the names are those of the format's reference page.
 COLUMNS = ("ts", "open", "high", "low", "close", "volume", "flags")
 MAX_BARS = 65_535
 
-_HEADER = struct.Struct("<BBHI")
-_SUMMED = struct.Struct("<BBH")
-_PREFIX = struct.Struct("<Qq")
-_SHORT_MASK, _SHORT_PREFIX = 7, 12
 _PLANES = 8 * len(COLUMNS)
-# Level 1 saves 17 % of the bytes and takes three times as long to compress. Readers need not know the level.
-_LEVEL = -4
 
 Ints = npt.NDArray[np.int64]
 _Planes = npt.NDArray[np.uint8]
@@ -68,17 +54,6 @@ class PageColumns:
         return PageColumns(tuple(row.compress(bars) for row in self.rows), offsets)
 
 
-class _Zstd(threading.local):
-    """A compressor and a decompressor for each thread: neither is thread-safe."""
-
-    def __init__(self) -> None:
-        self.compress = zstandard.ZstdCompressor(level=_LEVEL).compress
-        self.decompress = zstandard.ZstdDecompressor().decompress
-
-
-_zstd = _Zstd()
-
-
 def encode_pages(columns: PageColumns, *, may_be_plain: bool = False) -> list[bytes]:
     """Return one blob per page; equal bars give equal bytes. `may_be_plain` leaves zstd out where it saves nothing.
 
@@ -105,7 +80,7 @@ def encode_pages(columns: PageColumns, *, may_be_plain: bool = False) -> list[by
         chosen = planes[:, start : start + n]
         if len(chosen_by[mask]) < len(used):
             chosen = chosen[chosen_by[mask]]
-        blobs.append(_pack(n, _PREFIX.pack(mask, first) + chosen.tobytes(), may_be_plain=may_be_plain))
+        blobs.append(pack_page(n, PREFIX.pack(mask, first) + chosen.tobytes(), may_be_plain=may_be_plain))
     return blobs
 
 
@@ -123,14 +98,9 @@ def decode_pages(blobs: Sequence[bytes], name_of: Callable[[int], str]) -> PageC
     """
     raws, counts, masks, firsts = [], [], [], []
     for i, blob in enumerate(blobs):
-        n, codec, payload = _unseal(blob, i, name_of)
-        try:
-            raw = _zstd.decompress(payload) if codec == CODEC_ZSTD_PLANES else _lengthen(payload)
-            mask, first = _PREFIX.unpack_from(raw)
-        except (zstandard.ZstdError, struct.error) as e:
-            raise _damaged(name_of(i), f"its payload does not decompress: {e}") from e
-        if mask >> _PLANES or len(raw) != _PREFIX.size + mask.bit_count() * n:
-            raise _damaged(name_of(i), f"{n} bars with mask {mask:#x} do not fit {len(raw)} bytes")
+        n, mask, first, raw = unpack_page(blob, i, name_of)
+        if mask >> _PLANES or len(raw) != PREFIX.size + mask.bit_count() * n:
+            raise damaged_page(name_of(i), f"{n} bars with mask {mask:#x} do not fit {len(raw)} bytes")
         raws.append(raw)
         counts.append(n)
         masks.append(mask)
@@ -185,11 +155,11 @@ def _gather_planes(raws: list[bytes], masks: list[int], offsets: Ints) -> tuple[
     every_byte = np.frombuffer(b"".join(raws), np.uint8)
     if len(distinct) == len(set(counts)) == 1:
         # Pages of one shape, such as full sessions, are one array.
-        alike = every_byte.reshape(len(raws), -1)[:, _PREFIX.size :].reshape(len(raws), len(used), counts[0])
+        alike = every_byte.reshape(len(raws), -1)[:, PREFIX.size :].reshape(len(raws), len(used), counts[0])
         return used, alike.swapaxes(0, 1).reshape(len(used), -1)
     ends = itertools.accumulate(map(len, raws), initial=0)
     pieces = [
-        every_byte[at + _PREFIX.size : end].reshape(-1, n)
+        every_byte[at + PREFIX.size : end].reshape(-1, n)
         for (at, end), n in zip(itertools.pairwise(ends), counts, strict=True)
     ]
     planes = np.zeros((len(used), int(offsets[-1])), np.uint8)
@@ -197,49 +167,3 @@ def _gather_planes(raws: list[bytes], masks: list[int], offsets: Ints) -> tuple[
     for mask, piece, start, n in zip(masks, pieces, offsets.tolist(), counts, strict=False):
         planes[rows[mask], start : start + n] = piece
     return used, planes
-
-
-def _pack(n: int, raw: bytes, *, may_be_plain: bool) -> bytes:
-    packed = _zstd.compress(raw)
-    if may_be_plain and len(short := _shorten(raw)) <= len(packed):
-        return _seal(n, CODEC_PLANES, short)
-    return _seal(n, CODEC_ZSTD_PLANES, packed)
-
-
-def _shorten(raw: bytes) -> bytes:
-    """Return a page with the short prefix; times from 1900 to 2999 fit in it."""
-    mask, first = _PREFIX.unpack_from(raw)
-    short = mask.to_bytes(_SHORT_MASK, "little") + first.to_bytes(_SHORT_PREFIX - _SHORT_MASK, "little", signed=True)
-    return bytes(short + raw[_PREFIX.size :])
-
-
-def _lengthen(short: bytes) -> bytes:
-    mask = int.from_bytes(short[:_SHORT_MASK], "little")
-    first = int.from_bytes(short[_SHORT_MASK:_SHORT_PREFIX], "little", signed=True)
-    return _PREFIX.pack(mask, first) + short[_SHORT_PREFIX:]
-
-
-def _seal(n: int, codec: int, payload: bytes) -> bytes:
-    crc = crc32(payload, crc32(_SUMMED.pack(VERSION, codec, n)))
-    return _HEADER.pack(VERSION, codec, n, crc) + payload
-
-
-def _unseal(blob: bytes, i: int, name_of: Callable[[int], str]) -> tuple[int, int, bytes]:
-    if len(blob) < _HEADER.size:
-        raise _damaged(name_of(i), f"it has {len(blob)} bytes, expected at least {_HEADER.size}")
-    version, codec, n, crc = _HEADER.unpack_from(blob)
-    payload = blob[_HEADER.size :]
-    actual = crc32(payload, crc32(blob[:4]))
-    if actual != crc:
-        raise _damaged(name_of(i), f"its crc32 was {actual:08x}, expected {crc:08x}")
-    if version != VERSION or codec not in {CODEC_ZSTD_PLANES, CODEC_PLANES}:
-        raise StoreError(
-            f"page {name_of(i)} has version {version} and codec {codec}, expected {VERSION} and {CODEC_ZSTD_PLANES}: a"
-            " newer Kaboom wrote it",
-            retryable=False,
-        )
-    return n, codec, payload
-
-
-def _damaged(name: str, why: str) -> StoreDamaged:
-    return StoreDamaged(f"page {name} is damaged: {why}", mend=REPAIR)
