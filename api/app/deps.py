@@ -67,6 +67,10 @@ async def _cursors(request: Request) -> CursorsOfProcess:
     return cast("CursorsOfProcess", request.app.state.cursors)
 
 
+#: What the answer of a route that draws has in OpenAPI.
+PNG: dict[str, Any] = {"image/png": {"schema": {"type": "string"}, "examples": {"picture": {"value": "\u2026"}}}}
+
+
 async def draw_picture(request: Request, picture: Picture, language: Language) -> bytes:
     """Return a picture as PNG, drawn in the process that the API has for pictures.
 

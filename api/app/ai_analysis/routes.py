@@ -3,16 +3,17 @@
 import asyncio
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.ai_analysis.pictures import name_of
 from app.auth.scopes import Scope
-from app.deps import Caller, Jobs, draw_picture, needs
+from app.deps import PNG, Caller, Jobs, draw_picture, needs
 from app.errors import INVALID, NOT_FOUND, UNAVAILABLE, describe_problems
 from app.jobs.queues import Queue
 from app.jobs_api.routes import NamedJob
 from app.jobs_api.words import CONTROL
+from app.routers import FeatureRouter
 from batch.analysis.models.spending import scopes_of
 from batch.analysis.models.terms import parse_chains
 from batch.errors import NotFound
@@ -41,12 +42,7 @@ _BARS = [needs(Scope.BARS_READ)]
 #: What is drawn of a job stays as it is.
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=86400, immutable"}
 _DRAWN: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "the candles with averages, volume and RSI, 1,200 pixels wide",
-        "content": {
-            "image/png": {"schema": {"type": "string"}, "examples": {"picture": {"value": "\u2026"}}},
-        },
-    },
+    200: {"description": "the candles with averages, volume and RSI, 1,200 pixels wide", "content": PNG},
     **describe_problems(NOT_FOUND, INVALID, UNAVAILABLE),
 }
 
@@ -79,7 +75,7 @@ class ModelsView(BaseModel):
     breaker: BreakerView | None = Field(description="open where the account had no credit; null where it is closed")
 
 
-router = APIRouter(prefix="/api/v1/ai-analysis", tags=["ai analysis"], dependencies=[needs(Scope.JOBS_READ)])
+router = FeatureRouter(prefix="/api/v1/ai-analysis", tags=["ai analysis"], dependencies=[needs(Scope.JOBS_READ)])
 
 
 @router.get("/models")

@@ -10,7 +10,7 @@ from pydantic import StringConstraints
 from app.auth.scopes import Scope
 from app.backtest.examples import CSV
 from app.backtest.results import FoundBySweep, RunResult, RunsCompared, StrategyList, list_strategies
-from app.deps import Caller, Jobs, draw_picture, needs
+from app.deps import PNG, Caller, Jobs, draw_picture, needs
 from app.errors import INVALID, NOT_FOUND, UNAVAILABLE, describe_problems
 from app.jobs.queues import Queue
 from app.jobs_api.routes import Named, NamedJob
@@ -50,13 +50,9 @@ _FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
         },
     }
 }
-_PICTURE_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "the report as a picture, 1,200 pixels wide",
-        "content": {
-            "image/png": {"schema": {"type": "string"}, "examples": {"picture": {"value": "\u2026"}}},
-        },
-    }
+_DRAWN: dict[int | str, dict[str, Any]] = {
+    200: {"description": "the report as a picture, 1,200 pixels wide", "content": PNG},
+    **describe_problems(NOT_FOUND, INVALID, UNAVAILABLE),
 }
 
 
@@ -114,7 +110,6 @@ async def _load(jobs: Jobs, named: Named, name: str) -> bytes:
 
 
 _PROBLEMS = describe_problems(NOT_FOUND, INVALID)
-_DRAWN = _PICTURE_ANSWERS | describe_problems(NOT_FOUND, INVALID, UNAVAILABLE)
 router = FeatureRouter(prefix="/api/v1/backtest", tags=["backtest"], dependencies=_READS)
 router.add_api_route("/strategies", get_strategies)
 router.add_api_route("/compare", compare, response_model=RunsCompared, responses=_PROBLEMS)
