@@ -9,6 +9,7 @@ from app.auth.scopes import Scope
 from app.deps import Caller, Jobs, needs
 from app.errors import INVALID, describe_problems
 from app.ledger.accounts.model import AuditQuery
+from app.routers import link_next
 
 router = APIRouter(tags=["accounts"], dependencies=[needs(Scope.ADMIN)])
 
@@ -30,7 +31,5 @@ async def list_audit(
         )
     )
     cursor = str(found[-1].place) if len(found) == query.limit else None
-    if cursor:
-        url = request.url.include_query_params(cursor=cursor)
-        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    link_next(request, response.headers, cursor)
     return AuditPage(items=[view_line(line) for line in found], next_cursor=cursor)

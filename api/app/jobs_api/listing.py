@@ -17,6 +17,7 @@ from app.jobs_api.together import build_answer
 from app.jobs_api.words import Instant
 from app.ledger.port import JobQuery
 from app.live.workers import Worker
+from app.routers import link_next
 from batch.errors import InvalidRequest, StoreError
 
 #: A list does not wait longer than this for live values: the ledger's are shown instead.
@@ -69,9 +70,7 @@ class JobList:
         """
         page = await self.page(jobs, query)
         answer = build_answer(page.text)
-        if page.next_cursor:
-            url = request.url.include_query_params(cursor=page.next_cursor)
-            answer.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        link_next(request, answer.headers, page.next_cursor)
         return answer
 
     async def page(self, jobs: Jobs, query: Listing) -> Page:

@@ -1,6 +1,5 @@
 """The job routes that every queue mounts: list, stats, one, events, log, failures, cancel, retry, delete."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Union
@@ -42,11 +41,10 @@ from app.jobs_api.view import (
 from app.jobs_api.watching import EVENT_ANSWERS, LastEventId, preferred_wait_s, stream_job
 from app.live.events import START, Feed, parse_event_id
 from app.live.streams import EVENT_STREAM
-from app.routers import FeatureRouter
+from app.routers import HEX_ID, FeatureRouter
 from batch.errors import NotFound
 
 JobId = Annotated[str, Path(max_length=64, description="32 hex digits")]
-_JOB_ID = re.compile("[0-9a-f]{32}")
 _READS, _WRITES = [needs(Scope.JOBS_READ)], [needs(Scope.JOBS_WRITE)]
 _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "the job is as its ETag says"}}
 
@@ -68,7 +66,7 @@ class Named:
 
         """
         # Anything else could name another key of Redis.
-        if not _JOB_ID.fullmatch(self.job_id):
+        if not HEX_ID.fullmatch(self.job_id):
             raise NotFound(f"job {self.job_id} does not exist: an id is 32 hex digits")
         return await self.jobs.find(queue, self.job_id, owner=self.owner)
 

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, cast
-from urllib.parse import quote
 
 import orjson
 from fastapi import Depends, Request, Response, status
@@ -19,6 +18,7 @@ from app.market_data.opening import Desk, OpenDesk
 from app.market_data.pieces import GRID_TYPE, Pieces
 from app.market_data.queries import ManyBarsQuery, Query
 from app.market_data.table import Grid, Table
+from app.routers import link_next
 from app.server.negotiate import accepts_gzip, has_tag
 from batch.bars.export.formats import Format
 from batch.errors import InvalidRequest
@@ -145,9 +145,7 @@ class Answering:
             headers["Kaboom-Action-Set"] = table.about["action_set"]
         if "known_at" in table.about:
             headers["Kaboom-Known-At"] = table.about["known_at"]
-        if cursor:
-            url = self.request.url.include_query_params(cursor=cursor)
-            headers["Link"] = f'<{quote(self.request.scope["path"])}?{url.query}>; rel="next"'
+        link_next(self.request, headers, cursor)
         if not encoded.pieces:
             return Pieces((), status.HTTP_304_NOT_MODIFIED, headers=headers)
         headers["Content-Type"] = form.media_type

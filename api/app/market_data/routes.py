@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import Depends, Path, Query, Response
 
 from app.auth.scopes import Scope
 from app.deps import count_stream, needs
@@ -35,10 +35,11 @@ from app.market_data.schemas import (
     SymbolPage,
     UniverseView,
 )
+from app.routers import FeatureRouter
 
 _LISTED = "as_of,symbol,name,market,sector33,sector33_code,…\n2024-03-29,7203,トヨタ自動車,TSE_PRIME,…\n"
 
-router = APIRouter(prefix="/api/v1", tags=["market"], dependencies=[needs(Scope.BARS_READ)])
+router = FeatureRouter(prefix="/api/v1", tags=["market"], dependencies=[needs(Scope.BARS_READ)])
 
 
 @router.get(

@@ -1,10 +1,9 @@
 """`/api/v1/notifications`: channels, the test of one, and what Alertmanager posts."""
 
-import re
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Path, Request, Response, status
+from fastapi import APIRouter, Request, Response, status
 
 from app.auth.scopes import Scope
 from app.deps import Caller, Jobs, needs
@@ -24,24 +23,12 @@ from app.notifications.alertmanager import AlertmanagerPost, events_of
 from app.notifications.schemas import ChannelChange, NewChannel
 from app.notifications.setup import build_sealer, make_test, seal_url
 from app.notifications.views import ChannelList, ChannelView, MessageView, NotedAlerts, view_channel, view_message
-from app.routers import FeatureRouter
-from batch.errors import NotFound
+from app.routers import FeatureRouter, hex_id
 
 PREFIX = "/api/v1/notifications"
 ADMIN = [needs(Scope.ADMIN)]
 BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
-ID = re.compile("[0-9a-f]{32}")
-IdText = Annotated[str, Path(max_length=64, description="32 hex digits")]
-
-
-def _parse_id(channel_id: IdText) -> str:
-    # Anything else is none of ours, and some of it, such as a NUL, the database would not take.
-    if not ID.fullmatch(channel_id):
-        raise NotFound(no_channel(channel_id))
-    return channel_id
-
-
-ChannelId = Annotated[str, Depends(_parse_id)]
+ChannelId = Annotated[str, hex_id("channel_id", no_channel)]
 
 router = FeatureRouter(prefix=PREFIX, tags=["notifications"])
 one = APIRouter(prefix="/channels/{channel_id}", responses=describe_problems(NOT_FOUND, INVALID))

@@ -6,16 +6,16 @@ from datetime import timedelta
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import Depends, Path, Query, Request, Response, status
+from fastapi import Path, Query, Request, Response, status
 
 from app.deps import Caller, Jobs
 from app.errors import CONFLICT, INVALID, NOT_FOUND, accepted_language, describe_problems
 from app.ledger.notifications.model import Event, Message, MessageQuery, Rule
 from app.ledger.notifications.port import NotificationLog, no_rule
-from app.notifications.routes import ADMIN, BODY, ID, PREFIX, IdText
+from app.notifications.routes import ADMIN, BODY, PREFIX
 from app.notifications.schemas import MessageListing, NewRule, RuleChange
 from app.notifications.views import MessagePage, MessageView, RuleList, RuleView, view_message, view_rule
-from app.routers import FeatureRouter
+from app.routers import FeatureRouter, hex_id, link_next
 from batch.errors import Conflict, NotFound
 from batch.kit.clock import utc_now
 
@@ -23,13 +23,7 @@ _WEEK = timedelta(days=7)
 _MESSAGE_ID = re.compile("msg_[0-9a-f]{32}")
 
 
-def _parse_id(rule_id: IdText) -> str:
-    if not ID.fullmatch(rule_id):
-        raise NotFound(no_rule(rule_id))
-    return rule_id
-
-
-RuleId = Annotated[str, Depends(_parse_id)]
+RuleId = Annotated[str, hex_id("rule_id", no_rule)]
 MessageId = Annotated[str, Path(max_length=64, description="msg_ and 32 hex digits")]
 _ONE = describe_problems(NOT_FOUND, INVALID)
 _CHANGES: dict[int | str, dict[str, Any]] = _ONE | BODY
@@ -100,9 +94,7 @@ async def list_messages(
     events = await log.load_events([event_id for message in found for event_id in message.event_ids[:20]])
     language = accepted_language(request.headers.get("accept-language", ""))
     cursor = str(found[-1].place) if len(found) == query.limit else None
-    if cursor:
-        url = request.url.include_query_params(cursor=cursor)
-        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    link_next(request, response.headers, cursor)
     return MessagePage(items=[view_message(each, events, language) for each in found], next_cursor=cursor)
 
 

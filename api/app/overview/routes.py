@@ -26,7 +26,7 @@ from app.overview.providers import ProviderList, list_providers
 from app.overview.settings import SettingList, list_settings
 from app.overview.stats import AllStats, Series, SeriesListing, find_all_stats, find_series
 from app.overview.workers import WorkerList, list_workers
-from app.routers import FeatureRouter
+from app.routers import FeatureRouter, link_next
 from app.words.language import Language
 from batch.kit.clock import utc_now
 
@@ -122,9 +122,7 @@ async def list_dead_letters(
     """List the chunks that were given up, newest first; `links.retry` runs what its job has left to do."""
     queues = jobs.parts.catalog.queues
     page = await page_dead_letters(jobs.parts.history, cursors, listing, queues=queues, owner=caller.owner)
-    if page.next_cursor:
-        url = request.url.include_query_params(cursor=page.next_cursor)
-        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    link_next(request, response.headers, page.next_cursor)
     return page
 
 

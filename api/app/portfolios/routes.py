@@ -1,9 +1,8 @@
 """`/api/v1/portfolios`: portfolios, and what they hold and are worth."""
 
-import re
 from typing import Annotated
 
-from fastapi import Depends, Path, Query, Response, status
+from fastapi import Depends, Query, Response, status
 
 from app.auth.scopes import Scope
 from app.deps import Caller, Jobs, needs
@@ -23,8 +22,7 @@ from app.portfolios.views import (
     view_positions,
     view_valuation,
 )
-from app.routers import FeatureRouter
-from batch.errors import NotFound
+from app.routers import FeatureRouter, hex_id
 from batch.portfolio.csv_file import format_csv
 
 PREFIX = "/api/v1/portfolios"
@@ -33,18 +31,10 @@ BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
 ONE = describe_problems(NOT_FOUND, INVALID)
 #: A corporate action that changed since an entry was booked may leave a position short.
 DERIVED = ONE | describe_problems(CONFLICT)
-_ID = re.compile("[0-9a-f]{32}")
 _EXPORTED = "day,kind,symbol,quantity,price,fee,amount,note\r\n2025-11-04,buy,7203,200,2841.5,275,,\r\n"
 
 
-def _parse_id(portfolio_id: Annotated[str, Path(max_length=64, description="32 hex digits")]) -> str:
-    # Anything else is none of ours, and some of it, such as a NUL, the database would not take.
-    if not _ID.fullmatch(portfolio_id):
-        raise NotFound(no_portfolio(portfolio_id))
-    return portfolio_id
-
-
-PortfolioId = Annotated[str, Depends(_parse_id)]
+PortfolioId = Annotated[str, hex_id("portfolio_id", no_portfolio)]
 Desk = Annotated[PortfolioDesk, Depends(desk_of)]
 
 router = FeatureRouter(prefix=PREFIX, tags=["portfolios"])

@@ -1,14 +1,13 @@
 """`/api/v1/schedules`: requests that are submitted by themselves, and what became of each due time."""
 
 import asyncio
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Path, Response, status
+from fastapi import APIRouter, Response, status
 
 from app.auth.scopes import Scope
 from app.deps import Caller, Jobs, needs
@@ -27,7 +26,7 @@ from app.jobs_api.accepting import accept
 from app.jobs_api.view import Accepted
 from app.ledger.schedules.model import MissedPolicy, Schedule
 from app.ledger.schedules.timing import next_dues
-from app.routers import FeatureRouter
+from app.routers import FeatureRouter, hex_id
 from app.schedules.requests import to_request
 from app.schedules.schemas import (
     NewSchedule,
@@ -39,25 +38,17 @@ from app.schedules.schemas import (
     view_listed,
     view_schedule,
 )
-from batch.errors import InvalidRequest, NotFound
+from batch.errors import InvalidRequest
 from batch.kit.clock import utc_now
 
 _PREFIX = "/api/v1/schedules"
-_ID = re.compile("[0-9a-f]{32}")
 _NEXT = 5
 _LAST = 20
 _READS, _WRITES = [needs(Scope.JOBS_READ)], [needs(Scope.SCHEDULES_WRITE)]
 _BODY = describe_problems(BAD_JSON, TOO_LARGE, MEDIA_TYPE, INVALID, CONFLICT)
 
 
-def _parse_id(schedule_id: Annotated[str, Path(max_length=64, description="32 hex digits")]) -> str:
-    # Anything else is none of ours, and some of it, such as a NUL, the database would not take.
-    if not _ID.fullmatch(schedule_id):
-        raise NotFound(f"schedule {schedule_id!r} does not exist: an id is 32 hex digits")
-    return schedule_id
-
-
-ScheduleId = Annotated[str, Depends(_parse_id)]
+ScheduleId = Annotated[str, hex_id("schedule_id", "schedule {!r} does not exist: an id is 32 hex digits".format)]
 
 router = FeatureRouter(prefix=_PREFIX, tags=["schedules"])
 one = APIRouter(prefix="/{schedule_id}", responses=describe_problems(NOT_FOUND, INVALID))

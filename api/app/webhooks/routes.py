@@ -9,7 +9,7 @@ from app.auth.scopes import Scope
 from app.deps import Caller, Jobs, needs
 from app.errors import CONFLICT, INVALID, NOT_FOUND, describe_problems
 from app.ledger.outbox.port import Delivery, DeliveryQuery
-from app.routers import FeatureRouter
+from app.routers import FeatureRouter, link_next
 from app.webhooks.schemas import WEBHOOKS, DeliveryPage, DeliveryView, Listing, view_delivery
 from batch.errors import Conflict, NotFound
 
@@ -36,9 +36,7 @@ async def list_webhooks(
         )
     )
     cursor = str(found[-1].place) if len(found) == query.limit else None
-    if cursor:
-        url = request.url.include_query_params(cursor=cursor)
-        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    link_next(request, response.headers, cursor)
     return DeliveryPage(items=[view_delivery(delivery) for delivery in found], next_cursor=cursor)
 
 

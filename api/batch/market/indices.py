@@ -54,7 +54,7 @@ def find_index(text: str) -> str | None:
 
 
 def is_of_tokyo(symbol: str) -> bool:
-    """Return whether a symbol is an index of the Tokyo market, as `parse_index` returns it; `^GSPC` is none."""
+    """Return whether a symbol is an index of the Tokyo market, as `parse_index` returns it, unlike `^GSPC`."""
     try:
         return parse_index(symbol) == symbol
     except InvalidRequest:
