@@ -5,13 +5,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
 from app.ledger.notifications.memory_rules import MemoryNotificationRules
 from app.ledger.notifications.model import Channel, Claimed, Event, Message, MessageQuery, Placement
-from app.ledger.notifications.port import KEPT, LEASE, ROUTE_STEP, Route, rest_s
+from app.ledger.notifications.port import KEPT, LEASE, ROUTE_STEP, Route, channel_changes
 from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
 from batch.kit.clock import Clock, utc_now
 
@@ -69,19 +68,10 @@ class MemoryNotificationLog:
         kept = self._messages.get(message.message_id)
         if kept is None or (kept.status, kept.attempts) != (DeliveryStatus.PENDING, message.attempts):
             return False
-        later = now + timedelta(seconds=end.delay_s)
-        self._put(
-            replace(
-                kept,
-                status=end.status,
-                last_status=end.http_status,
-                last_error=end.error,
-                took_ms=took_ms,
-                next_attempt_at=None if end.status.is_final else later,
-                ended_at=now if end.status.is_final else None,
-            )
-        )
-        self._settle_channel(message.channel_id, end, now)
+        changes = end.changes(now, now + timedelta(seconds=end.delay_s))
+        self._put(replace(kept, took_ms=took_ms, **changes | {"status": end.status}))
+        channel = self.rules.channels[message.channel_id]
+        self.rules.channels[message.channel_id] = replace(channel, **channel_changes(end, channel.failures, now))
         return True
 
     async def list_messages(self, query: MessageQuery) -> list[Message]:
@@ -147,17 +137,6 @@ class MemoryNotificationLog:
         channel = self.rules.channels.get(channel_id)
         is_open = channel and channel.is_enabled and not (channel.rests_until and channel.rests_until > now)
         return channel if is_open else None
-
-    def _settle_channel(self, channel_id: str, end: AttemptEnd, now: datetime) -> None:
-        channel, values = self.rules.channels[channel_id], dict[str, Any]()
-        if end.status is DeliveryStatus.PENDING:
-            failures = channel.failures + 1
-            values = {"failures": failures, "rests_until": now + timedelta(seconds=rest_s(failures))}
-        elif end.status is DeliveryStatus.DELIVERED:
-            values = {"failures": 0, "rests_until": None}
-        elif end.http_status == HTTPStatus.GONE:
-            values = {"is_enabled": False}
-        self.rules.channels[channel_id] = replace(channel, **values)
 
     def _put(self, message: Message) -> Message:
         self._messages[message.message_id] = message

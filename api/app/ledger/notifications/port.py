@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, NamedTuple, Protocol
 
 from app.ledger.notifications.model import Channel, Claimed, Event, Message, MessageQuery, Placement, Rule
-from app.ledger.outbox.port import AttemptEnd
+from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
 
 #: Of each owner.
 MAX_CHANNELS, MAX_RULES = 50, 100
@@ -213,3 +214,15 @@ def in_use(name: str) -> str:
 def rest_s(failures: int) -> float:
     """Return how long a channel rests after so many failures in a row."""
     return min(FIRST_REST_S * 2.0 ** min(failures - 1, 10), LONGEST_REST_S)
+
+
+def channel_changes(end: AttemptEnd, failures: int, now: datetime) -> dict[str, Any]:
+    """Return what an attempt changes in its channel, which had so many failures in a row before.
+
+    It rests after a failure, no longer rests after a delivery, and is turned off where it is gone for good.
+    """
+    if end.status is DeliveryStatus.PENDING:
+        return {"failures": failures + 1, "rests_until": now + timedelta(seconds=rest_s(failures + 1))}
+    if end.status is DeliveryStatus.DELIVERED:
+        return {"failures": 0, "rests_until": None}
+    return {"is_enabled": False} if end.http_status == HTTPStatus.GONE else {}

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ledger.notifications.model import Claimed, Event, Message, MessageQuery, Placement
-from app.ledger.notifications.port import KEPT, LEASE, ROUTE_STEP, Route, rest_s
+from app.ledger.notifications.port import KEPT, LEASE, ROUTE_STEP, Route, channel_changes
 from app.ledger.notifications.tables import (
     CHANNELS,
     EVENTS,
@@ -103,14 +102,7 @@ class PostgresNotificationLog:
                 return Claimed(message, channel, events)
 
     async def save_attempt(self, message: Message, end: AttemptEnd, *, took_ms: int, now: datetime) -> bool:
-        values = {
-            "status": end.status.value,
-            "last_status": end.http_status,
-            "last_error": end.error,
-            "took_ms": took_ms,
-            "next_attempt_at": None if end.status.is_final else now + timedelta(seconds=end.delay_s),
-            "ended_at": now if end.status.is_final else None,
-        }
+        values = end.changes(now, now + timedelta(seconds=end.delay_s)) | {"took_ms": took_ms}
         is_it = (_M.message_id == message.message_id, _M.attempts == message.attempts)
         update = MESSAGES.update().where(*is_it, _M.status == DeliveryStatus.PENDING.value).values(values)
         with postgres_errors():
@@ -223,15 +215,7 @@ async def _load_events(connection: AsyncConnection, event_ids: Sequence[str]) ->
 
 
 async def _settle_channel(connection: AsyncConnection, channel_id: str, end: AttemptEnd, now: datetime) -> None:
-    """Let a channel rest after a failure, end its rest after a delivery, and turn it off where it is gone for good."""
     found = select(CHANNELS.c.failures).where(CHANNELS.c.channel_id == channel_id).with_for_update()
     failures = (await connection.execute(found)).scalar_one_or_none() or 0
-    values: dict[str, Any] = {}
-    if end.status is DeliveryStatus.PENDING:
-        values = {"failures": failures + 1, "rests_until": now + timedelta(seconds=rest_s(failures + 1))}
-    elif end.status is DeliveryStatus.DELIVERED:
-        values = {"failures": 0, "rests_until": None}
-    elif end.http_status == HTTPStatus.GONE:
-        values = {"is_enabled": False}
-    if values:
+    if values := channel_changes(end, failures, now):
         await connection.execute(CHANNELS.update().where(CHANNELS.c.channel_id == channel_id).values(values))

@@ -60,18 +60,9 @@ class MemoryOutbox:
         kept = self._kept.get(delivery.delivery_id)
         if kept is None or (kept.status, kept.attempts) != (DeliveryStatus.PENDING, delivery.attempts):
             return False
-        now, later = self._clock(), self._clock() + timedelta(seconds=end.delay_s)
-        is_final = end.status.is_final
-        self._put(
-            replace(
-                kept,
-                status=end.status,
-                last_status=end.http_status,
-                last_error=end.error,
-                next_attempt_at=None if is_final else later,
-                ended_at=now if is_final else None,
-            )
-        )
+        now = self._clock()
+        changes = end.changes(now, now + timedelta(seconds=end.delay_s))
+        self._put(replace(kept, **changes | {"status": end.status}))
         return True
 
     async def list_deliveries(self, query: DeliveryQuery) -> list[Delivery]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 #: How long a delivery belongs to the process that took it; an attempt takes 15 s at most.
 LEASE_S = 60.0
@@ -63,6 +63,17 @@ class AttemptEnd:
     http_status: int | None = None
     error: str | None = None
     delay_s: float = 0.0
+
+    def changes(self, now: Any, later: Any) -> dict[str, Any]:
+        """Return the fields that the attempt changes, given the times of its end and of the next one, or their SQL."""
+        is_final = self.status.is_final
+        return {
+            "status": self.status.value,
+            "last_status": self.http_status,
+            "last_error": self.error,
+            "next_attempt_at": None if is_final else later,
+            "ended_at": now if is_final else None,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,13 +58,7 @@ class PostgresOutbox:
             WEBHOOK_DELIVERIES.update()
             .where(_T.delivery_id == delivery.delivery_id, _T.attempts == delivery.attempts)
             .where(_T.status == DeliveryStatus.PENDING.value)
-            .values(
-                status=end.status.value,
-                last_status=end.http_status,
-                last_error=end.error,
-                next_attempt_at=None if end.status.is_final else later,
-                ended_at=func.clock_timestamp() if end.status.is_final else None,
-            )
+            .values(end.changes(func.clock_timestamp(), later))
         )
         with postgres_errors():
             async with self._engine.begin() as connection:
