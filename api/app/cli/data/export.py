@@ -58,15 +58,14 @@ def export_bars(
     suffix, moment = _parse_format(form), parse_as_of(as_of)
 
     async def plan(store: "BarStore") -> "list[PlannedFile]":
-        from batch.bars.export.plan import Selection, plan_file, plan_folder  # noqa: PLC0415  polars
+        from batch.bars.export.plan import Prices, Selection, plan_file, plan_folder  # noqa: PLC0415  polars
         from batch.bars.history import reader_at  # noqa: PLC0415  polars
 
         series = await choose_series(session, store, interval, source)
         spec = get_source_spec(series.source)
         symbols = sorted({spec.parse_symbol(text) for text in symbol or []})
-        selection = Selection(
-            series, *days, tuple(symbols), is_adjusted=adjusted or total_return, is_total_return=total_return
-        )
+        prices = Prices.TOTAL_RETURN if total_return else Prices.ADJUSTED if adjusted else Prices.RAW
+        selection = Selection(series, *days, tuple(symbols), prices)
         is_file = bool(out.suffix) and not out.is_dir()
         bars = reader_at(store, moment)
         found = await (plan_file(bars, selection, out) if is_file else plan_folder(bars, selection, out, suffix))
@@ -141,7 +140,7 @@ async def _export(session: Session, plan: "Planner", as_of: datetime | None) -> 
             "provider": (series := planned_file.selection.series).source,
             "is_real": get_source_spec(series.source).is_real,
             "interval": series.interval,
-            "adjusted": planned_file.selection.is_adjusted,
+            "adjusted": bool(planned_file.selection.prices),
             "bars": file.bars,
             "bytes": file.bytes,
         }
@@ -154,13 +153,14 @@ async def _load_adjustment(
 ) -> "Adjustment | None":
     """Return what adjusts an export, which has one series; None if it stays raw."""
     from batch.bars.actions.adjustment import Wish, load_adjustment  # noqa: PLC0415  polars
+    from batch.bars.export.plan import Prices  # noqa: PLC0415  polars
     from batch.bars.history import actions_at  # noqa: PLC0415  polars
 
     selection = planned[0].selection
-    if not selection.is_adjusted:
+    if selection.prices is Prices.RAW:
         return None
     until = (as_of or datetime.now(UTC)).astimezone(JST).date()
-    wish = Wish(until, selection.first, selection.is_total_return)
+    wish = Wish(until, selection.first, selection.prices is Prices.TOTAL_RETURN)
     store = open_actions()
     try:
         return await load_adjustment(actions_at(store, as_of), bars, selection.series, selection.symbols, wish)

@@ -57,7 +57,7 @@ async def export_files(
     written: list[ExportedFile] = []
     for plan in planned:
         before = sum(file.bars for file in written)
-        by = adjustment if plan.selection.is_adjusted else None
+        by = adjustment if plan.selection.prices else None
         task = _Task(plan, by, partial(_add, on_progress, before), should_stop)
         try:
             written.append(await _export(store, task))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from enum import StrEnum
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +20,14 @@ from batch.market.interval import Interval
 _BY_SUFFIX = {".parquet": Format.PARQUET, ".csv": Format.CSV, ".arrow": Format.ARROW, ".feather": Format.ARROW}
 
 
+class Prices(StrEnum):
+    """Which prices an export has; the value is what the folder of its bars has after their interval."""
+
+    RAW = ""
+    ADJUSTED = "-adjusted"
+    TOTAL_RETURN = "-total-return"
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Bars of one series from session `first` to `last` inclusive; of all symbols if none is named."""
@@ -27,15 +36,7 @@ class Selection:
     first: date
     last: date
     symbols: tuple[str, ...] = ()
-    is_adjusted: bool = False
-    is_total_return: bool = False
-
-    @property
-    def suffix(self) -> str:
-        """What the folder of these bars has after its interval."""
-        if self.is_total_return:
-            return "-total-return"
-        return "-adjusted" if self.is_adjusted else ""
+    prices: Prices = Prices.RAW
 
     @property
     def wanted(self) -> Wanted:
@@ -89,7 +90,7 @@ async def plan_folder(store: BarReader, selection: Selection, folder: Path, form
         InvalidRequest: `first` is after `last`.
 
     """
-    below = folder / selection.series.source / f"{selection.series.interval}{selection.suffix}"
+    below = folder / selection.series.source / f"{selection.series.interval}{selection.prices}"
     planned = []
     for held, bars in await _find_spans(store, selection):
         name = name_span(selection.series.interval, held.first)
