@@ -38,30 +38,8 @@ if TYPE_CHECKING:
     from kaboom.jobs import Job
     from kaboom.portfolios import Portfolio
 
-#: Loaded with the first use of one of its names: an import of kaboom costs next to nothing.
-_HOMES = {
-    "kaboom.aio": ("AsyncJob", "AsyncKaboom"),
-    "kaboom.backtests": ("Backtest",),
-    "kaboom.client": ("Kaboom",),
-    "kaboom.connecting": ("connect", "connect_async"),
-    "kaboom.errors": (
-        "Conflict",
-        "Forbidden",
-        "InvalidRequest",
-        "JobFailed",
-        "KaboomError",
-        "NeedsServer",
-        "NotAuthorized",
-        "NotFound",
-        "StoreError",
-        "TooManyRequests",
-        "Unavailable",
-        "WaitTimedOut",
-    ),
-    "kaboom.frames": ("to_pandas",),
-    "kaboom.jobs": ("Job",),
-    "kaboom.portfolios": ("Portfolio",),
-}
+#: Loaded with the first use of a name, lightest first: an import of kaboom costs next to nothing.
+_HOMES = ("errors", "connecting", "frames", "client", "jobs", "portfolios", "backtests", "aio")
 
 __all__ = [
     "AsyncJob",
@@ -90,10 +68,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load the home of a name."""
-    home = next((home for home, names in _HOMES.items() if name in names), None)
-    if home is None:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(home), name)
+    modules = (import_module(f"kaboom.{home}") for home in _HOMES)
+    return next(getattr(module, name) for module in modules if hasattr(module, name))
 
 
 def __dir__() -> list[str]:
