@@ -47,8 +47,8 @@ def open_memory_ledger(schedules: Sequence[Schedule]) -> Ledger:
     accounts, audit = MemoryAccountStore(), MemoryAuditLog()
     portfolios, files = MemoryPortfolioStore(), MemoryJobFiles()
     spending = MemorySpending(note=notifications.note_now)
-    told = Notifications(notifications.rules, notifications)
-    return Ledger(history, stored, accounts, audit, portfolios, files, spending, told)
+    both = Notifications(notifications.rules, notifications)
+    return Ledger(history, stored, accounts, audit, portfolios, files, spending, both)
 
 
 def open_postgres_ledger(url: str, *, name: str, pool_size: int) -> Ledger:

@@ -84,11 +84,11 @@ class Answering:
         async def build() -> Pieces:
             grid = await find(await self.desk.get())
             encoded = await asyncio.to_thread(_pack, grid, known, is_packed=is_packed)
-            told = {"ETag": encoded.etag, "Vary": "Accept-Encoding", "Kaboom-Provider": grid.about["provider"]}
+            answered = {"ETag": encoded.etag, "Vary": "Accept-Encoding", "Kaboom-Provider": grid.about["provider"]}
             if not encoded.pieces:
-                return Pieces((), status.HTTP_304_NOT_MODIFIED, headers=told)
-            told |= {"Content-Encoding": "gzip"} if is_packed else {}
-            return Pieces(encoded.pieces, headers={**told, "Content-Type": GRID_TYPE})
+                return Pieces((), status.HTTP_304_NOT_MODIFIED, headers=answered)
+            answered |= {"Content-Encoding": "gzip"} if is_packed else {}
+            return Pieces(encoded.pieces, headers={**answered, "Content-Type": GRID_TYPE})
 
         return await self._share((is_packed, known), build)
 

@@ -61,14 +61,14 @@ def title_of(event: Event, language: Language) -> str:
 
 def write_body(message: Message, events: Sequence[Event], text: Text) -> str:
     """Return the JSON of a signed webhook; the same at each attempt."""
-    told = [
+    shown = [
         {"id": each.event_id, "kind": each.kind.value, "at": each.at.isoformat(), "data": dict(each.data)}
         for each in events
     ]
     body = {
         "type": "kaboom.notification",
         "timestamp": message.created_at.isoformat() if message.created_at else None,
-        "data": {"rule": message.rule_name, "title": text.title, "text": text.body, "events": told},
+        "data": {"rule": message.rule_name, "title": text.title, "text": text.body, "events": shown},
     }
     return orjson.dumps(body).decode()
 

@@ -59,8 +59,8 @@ async def act(page: Page, request: Request) -> Response:
     if verb == "retry" and len(chosen) == 1:
         queue = chosen[0].partition("/")[0]
         return page.go_to(f"/jobs/{queue}/{accepted[0].data['job_id']}")
-    told = {"told": action, "n": len(accepted), "refused": len(replies) - len(accepted)}
-    return page.go_to(f"{back}{'&' if '?' in back else '?'}{urlencode(told)}")
+    done = {"done": action, "n": len(accepted), "refused": len(replies) - len(accepted)}
+    return page.go_to(f"{back}{'&' if '?' in back else '?'}{urlencode(done)}")
 
 
 @router.post("/jobs/views", dependencies=[needs()])

@@ -35,7 +35,7 @@ class JobFilters(BaseModel):
     queue: Queue | None = None
     period: str = "any"
     cursor: str | None = Field(default=None, max_length=200)
-    told: str | None = None
+    done: str | None = None
     n: int = 0
     refused: int = 0
 

@@ -15,7 +15,7 @@ WORDS: dict[str, Pair] = {
     "compare": ("Compare…", "比較…"),
     "compare_chosen": ("Compare the chosen", "選択したものを比較"),
     "compare_how": ("Choose two to eight that have ended.", "終了したものを2件から8件選んでください。"),
-    "told_cancel": ("The backtest is being cancelled.", "バックテストを中止しています。"),
+    "done_cancel": ("The backtest is being cancelled.", "バックテストを中止しています。"),
     "state": ("State", "状態"),
     "backtest": ("Backtest", "バックテスト"),
     "choose": ("Choose {name} to compare", "{name}を比較に選択"),

@@ -21,7 +21,7 @@ WORDS: dict[str, Pair] = {
     "next_at": ("again at {at}", "{at}に再送"),
     "job": ("Job", "ジョブ"),
     "again": ("Send again", "再送"),
-    "told_again": (
+    "done_again": (
         "The webhook is sent again, with the same id and body.",
         "Webhookを再送します。IDと本文は同じです。",
     ),

@@ -65,9 +65,9 @@ WORDS: dict[str, Pair] = {
         "{n} job waits and no worker is online. Start one: || {n} jobs wait and no worker is online. Start one:",
         "{n}件のジョブが待機していますが、稼働中のワーカーがありません。起動するには：",
     ),
-    "told_retry": ("{n} job was queued to retry. || {n} jobs were queued to retry.", "{n}件の再試行を受け付けました。"),
-    "told_cancel": ("{n} job is being cancelled. || {n} jobs are being cancelled.", "{n}件を中止しています。"),
-    "told_refused": ("{n} was refused. || {n} were refused.", "{n}件は受け付けられませんでした。"),
+    "done_retry": ("{n} job was queued to retry. || {n} jobs were queued to retry.", "{n}件の再試行を受け付けました。"),
+    "done_cancel": ("{n} job is being cancelled. || {n} jobs are being cancelled.", "{n}件を中止しています。"),
+    "done_refused": ("{n} was refused. || {n} were refused.", "{n}件は受け付けられませんでした。"),
     "preview_retry": (
         "Retry what failed in {n} job? || Retry what failed in {n} jobs?",
         "{n}件のジョブの失敗分を再試行しますか？",
@@ -77,7 +77,7 @@ WORDS: dict[str, Pair] = {
         "A new job does all that this one was asked for. What is stored already is compared, and corrected where it differs.",
         "元のジョブと同じ内容をすべて実行する新しいジョブになります。保存済みの足は比較し、異なる場合は訂正します。",
     ),
-    "told_again": ("{n} job was queued. || {n} jobs were queued.", "{n}件を受け付けました。"),
+    "done_again": ("{n} job was queued. || {n} jobs were queued.", "{n}件を受け付けました。"),
     "do_again": ("Run {n} job again || Run {n} jobs again", "{n}件を再実行"),
     "preview_cancel": ("Cancel {n} job? || Cancel {n} jobs?", "{n}件のジョブを中止しますか？"),
     "preview_retry_about": (

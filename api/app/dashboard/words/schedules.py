@@ -12,7 +12,7 @@ WORDS: dict[str, Pair] = {
     "edit_title": ("Edit schedule", "スケジュールの編集"),
     "save": ("Save", "保存"),
     "task_stays": ("A schedule keeps its task; add another one for another task.", "処理種別は変更できません。"),
-    "told_changed": ("The schedule was changed.", "スケジュールを変更しました。"),
+    "done_changed": ("The schedule was changed.", "スケジュールを変更しました。"),
     "new_title": ("New schedule", "スケジュールの追加"),
     "none": ("Nothing runs by itself yet.", "自動で実行されるものはまだありません。"),
     "none_how": (
@@ -42,16 +42,16 @@ WORDS: dict[str, Pair] = {
         "実行の履歴も削除されます。ジョブは残ります。",
     ),
     "do_remove": ("Remove the schedule", "スケジュールを削除"),
-    "told_added": ("The schedule was added.", "スケジュールを追加しました。"),
-    "told_enabled": (
+    "done_added": ("The schedule was added.", "スケジュールを追加しました。"),
+    "done_enabled": (
         "The schedule is on. It goes on with its next due time.",
         "スケジュールを有効にしました。次回の予定から実行します。",
     ),
-    "told_disabled": (
+    "done_disabled": (
         "The schedule is off. Jobs that it has submitted run on.",
         "スケジュールを無効にしました。投入済みのジョブは続行します。",
     ),
-    "told_removed": ("The schedule was removed. Its jobs stay.", "スケジュールを削除しました。ジョブは残ります。"),
+    "done_removed": ("The schedule was removed. Its jobs stay.", "スケジュールを削除しました。ジョブは残ります。"),
     "when": ("When", "実行時刻"),
     "missed": ("Missed due times", "実行できなかった予定"),
     "missed_latest": ("run the newest one", "最新の1回だけ実行"),

@@ -17,9 +17,9 @@ TokenId = Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
 
 
 @router.get("/tokens")
-async def show_tokens(page: Page, told: Annotated[str, Query(max_length=20)] = "") -> Response:
+async def show_tokens(page: Page, done: Annotated[str, Query(max_length=20)] = "") -> Response:
     """Show the tokens, newest first, and the form for a new one."""
-    return await _show(page, told=told)
+    return await _show(page, done=done)
 
 
 @router.post("/tokens")
@@ -45,7 +45,7 @@ async def revoke_token(page: Page, request: Request, token_id: TokenId) -> Respo
     """Revoke a token, and all that was logged in with it."""
     await read_form(request)
     reply = await page.api.delete(f"{API}/{token_id}")
-    return page.go_to("/tokens?told=revoked") if reply.is_ok else await page.show_problem(reply)
+    return page.go_to("/tokens?done=revoked") if reply.is_ok else await page.show_problem(reply)
 
 
 def _parse_life(days: str) -> dict[str, object]:
@@ -61,7 +61,7 @@ async def _show(page: Page, status_code: int = 200, **values: Any) -> Response:
     defaults = {
         "given": {"name": "", "scopes": [], "expires_days": "90"},
         "problem": None,
-        "told": "",
+        "done": "",
         "made": None,
     }
     return await page.show(

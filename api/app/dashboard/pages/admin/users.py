@@ -23,9 +23,9 @@ UserId = Annotated[str, Path(pattern="^usr_[0-9a-f]{32}$")]
 
 
 @router.get("/users")
-async def show_users(page: Page, told: Annotated[str, Query(max_length=20)] = "") -> Response:
+async def show_users(page: Page, done: Annotated[str, Query(max_length=20)] = "") -> Response:
     """Show the users, by name, and the form for a new one."""
-    return await _show(page, told=told)
+    return await _show(page, done=done)
 
 
 @router.post("/users")
@@ -36,7 +36,7 @@ async def create_user(page: Page, request: Request) -> Response:
     reply = await page.api.post(API, given | {"password": first_of(fields, "password")})
     if not reply.is_ok:
         return await _show(page, reply.status, given=given, problem=reply.problem)
-    return page.go_to("/users?told=added")
+    return page.go_to("/users?done=added")
 
 
 @router.post("/users/{user_id}")
@@ -51,12 +51,12 @@ async def change_user(page: Page, request: Request, user_id: UserId) -> Response
     else:
         raise InvalidRequest(f"the change was {change[:20]!r}, expected password or one of {', '.join(_CHANGES)}")
     reply = await page.api.patch(f"{API}/{user_id}", body)
-    return page.go_to("/users?told=changed") if reply.is_ok else await page.show_problem(reply)
+    return page.go_to("/users?done=changed") if reply.is_ok else await page.show_problem(reply)
 
 
 async def _show(page: Page, status_code: int = 200, **values: Any) -> Response:
     found = await page.ask(API)
-    defaults = {"given": {"name": "", "role": "viewer"}, "problem": None, "told": ""}
+    defaults = {"given": {"name": "", "role": "viewer"}, "problem": None, "done": ""}
     return await page.show(
         "admin/users.html",
         status_code,

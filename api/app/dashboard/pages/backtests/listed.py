@@ -22,7 +22,7 @@ async def show_backtests(
     page: Page,
     cursor: Annotated[str, Query(max_length=200)] = "",
     job: Annotated[list[str] | None, Query(max_length=8)] = None,
-    told: Annotated[str, Query(max_length=20)] = "",
+    done: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
     """Show backtests, newest first; `job` names those that are chosen."""
     found = await page.ask("/api/v1/jobs", queue="backtest", cursor=cursor, limit=_PAGE)
@@ -37,7 +37,7 @@ async def show_backtests(
         chosen=frozenset(job or ()),
         newest="/backtests" if cursor else "",
         older=link_to("/backtests", cursor=more) if more else "",
-        told=told if told == "cancel" else "",
+        done=done if done == "cancel" else "",
         **NUMBERS,
     )
 

@@ -64,11 +64,11 @@ async def replay_message(page: Page, request: Request, message_id: MessageId) ->
     return await end_form(page, await page.api.post(f"{PREFIX}/messages/{message_id}/replay"), "again")
 
 
-async def end_form(page: Page, reply: Reply, told: str) -> Response:
+async def end_form(page: Page, reply: Reply, done: str) -> Response:
     """Go back to the page and say what was done; show the problem where it was not."""
-    return go_back(page, told) if reply.is_ok else await page.show_problem(reply)
+    return go_back(page, done) if reply.is_ok else await page.show_problem(reply)
 
 
-def go_back(page: Page, told: str) -> Response:
+def go_back(page: Page, done: str) -> Response:
     """Go back to the page, which says what was done."""
-    return page.go_to(f"/notifications?told={told}")
+    return page.go_to(f"/notifications?done={done}")

@@ -26,7 +26,7 @@ class LogFilters(BaseModel):
 
     status: DeliveryStatus | None = None
     cursor: int | None = Field(default=None, ge=1, le=2**63 - 1)
-    told: str = Field(default="", max_length=20)
+    done: str = Field(default="", max_length=20)
 
 
 @router.get("/notifications", dependencies=[needs(Scope.ADMIN)])

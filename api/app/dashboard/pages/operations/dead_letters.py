@@ -24,7 +24,7 @@ class LetterFilters(BaseModel):
 
     shown: str = Field(default="open", pattern="^(open|retried|all)$")
     cursor: str | None = Field(default=None, max_length=200)
-    told: str = Field(default="", max_length=20)
+    done: str = Field(default="", max_length=20)
     n: int = Field(default=0, ge=0, le=1000)
     refused: int = Field(default=0, ge=0, le=1000)
 

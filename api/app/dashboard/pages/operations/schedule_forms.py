@@ -30,7 +30,7 @@ async def create_schedule(page: Page, request: Request) -> Response:
     reply = await page.api.post(API, body)
     if not reply.is_ok:
         return await show_form_of(page, values, problem=reply.problem, status_code=reply.status)
-    return page.go_to(f"/schedules/{reply.data['schedule_id']}?told=added")
+    return page.go_to(f"/schedules/{reply.data['schedule_id']}?done=added")
 
 
 @router.post("/schedules/{schedule_id}")
@@ -52,7 +52,7 @@ async def change_schedule(page: Page, request: Request, schedule_id: ScheduleId)
         return await show_form_of(
             page, values, schedule_id=schedule_id, problem=reply.problem, status_code=reply.status
         )
-    return page.go_to(f"/schedules/{schedule_id}?told=changed")
+    return page.go_to(f"/schedules/{schedule_id}?done=changed")
 
 
 @router.post("/schedules/{schedule_id}/switch")
@@ -62,7 +62,7 @@ async def switch_schedule(page: Page, request: Request, schedule_id: ScheduleId)
     reply = await page.api.patch(f"{API}/{schedule_id}", {"is_enabled": is_enabled})
     if not reply.is_ok:
         return await page.show_problem(reply)
-    return page.go_to(f"/schedules/{schedule_id}?told={'enabled' if is_enabled else 'disabled'}")
+    return page.go_to(f"/schedules/{schedule_id}?done={'enabled' if is_enabled else 'disabled'}")
 
 
 @router.post("/schedules/{schedule_id}/run")
@@ -80,7 +80,7 @@ async def delete_schedule(page: Page, request: Request, schedule_id: ScheduleId)
     """Remove a schedule with its history."""
     await read_form(request)
     reply = await page.api.delete(f"{API}/{schedule_id}")
-    return page.go_to("/schedules?told=removed") if reply.is_ok else await page.show_problem(reply)
+    return page.go_to("/schedules?done=removed") if reply.is_ok else await page.show_problem(reply)
 
 
 def _to_body(values: Mapping[str, str]) -> dict[str, Any]:

@@ -36,12 +36,12 @@ _DAILY: Mapping[str, object] = {
     "max_late_h": str(DEFAULT_MAX_LATE_H),
     "is_enabled": "yes",
 }
-Told = Annotated[str, Query(max_length=20)]
+Done = Annotated[str, Query(max_length=20)]
 ScheduleId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 
 @router.get("/schedules", dependencies=[needs(Scope.JOBS_READ)])
-async def show_schedules(page: Page, told: Told = "") -> Response:
+async def show_schedules(page: Page, done: Done = "") -> Response:
     """Show all schedules, by name."""
     found = await page.ask(API)
     rows = found.data["items"] if found.is_ok else []
@@ -51,7 +51,7 @@ async def show_schedules(page: Page, told: Told = "") -> Response:
         found=found,
         rows=rows,
         next_due=due[0] if due else None,
-        told=told,
+        done=done,
         **_words(),
     )
 
@@ -72,12 +72,12 @@ async def show_edit_form(page: Page, schedule_id: ScheduleId) -> Response:
 
 
 @router.get("/schedules/{schedule_id}", dependencies=[needs(Scope.JOBS_READ)])
-async def show_schedule(page: Page, schedule_id: ScheduleId, told: Told = "") -> Response:
+async def show_schedule(page: Page, schedule_id: ScheduleId, done: Done = "") -> Response:
     """Show one schedule with its next due times and its firings."""
     found = await page.ask(f"{API}/{schedule_id}")
     if not found.is_ok:
         return await page.show_problem(found)
-    return await page.show("operations/schedule.html", schedule=found.data, told=told, **_words())
+    return await page.show("operations/schedule.html", schedule=found.data, done=done, **_words())
 
 
 async def show_form_of(

@@ -35,7 +35,7 @@ class WebhookFilters(BaseModel):
     status: DeliveryStatus | None = None
     job_id: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
     cursor: int | None = Field(default=None, ge=1, le=2**63 - 1)
-    told: str = Field(default="", max_length=20)
+    done: str = Field(default="", max_length=20)
 
 
 @router.get("/webhooks", dependencies=[needs(Scope.JOBS_READ)])
@@ -67,7 +67,7 @@ async def replay_webhook(page: Page, request: Request, delivery_id: DeliveryId) 
     reply = await page.api.post(f"{WEBHOOKS}/{delivery_id}/replay")
     if not reply.is_ok:
         return await page.show_problem(reply)
-    return page.go_to(link_to(back if is_own_path(back) else "/webhooks", told="again"))
+    return page.go_to(link_to(back if is_own_path(back) else "/webhooks", done="again"))
 
 
 def _host_of(url: str) -> str:

@@ -18,7 +18,7 @@ from batch.portfolio.entry import CASH_KINDS
 
 router = APIRouter()
 _WRITES = [needs(Scope.PORTFOLIOS_WRITE)]
-_TOLD = ("booked", "reversed", "imported", "dividends", "renamed")
+_DONE = ("booked", "reversed", "imported", "dividends", "renamed")
 #: The fields of the forms that are sent as they are typed; one that is empty is left out.
 _TRADE, _CASH = ("day", "side", "symbol", "price", "fee", "note"), ("day", "kind", "amount", "symbol", "note")
 _ENTRIES = 50
@@ -29,11 +29,11 @@ PortfolioId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 async def show_portfolio(
     page: Page,
     portfolio_id: PortfolioId,
-    told: Annotated[str, Query(max_length=20)] = "",
+    done: Annotated[str, Query(max_length=20)] = "",
     count: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> Response:
     """Show one portfolio."""
-    return await _show(page, portfolio_id, told=told if told in _TOLD else "", count=count)
+    return await _show(page, portfolio_id, done=done if done in _DONE else "", count=count)
 
 
 @router.post("/portfolios/{portfolio_id}/trades", dependencies=_WRITES)
@@ -62,14 +62,14 @@ async def reverse_entry(page: Page, request: Request, portfolio_id: PortfolioId)
     reply = await page.api.post(f"{API}/{portfolio_id}/reversals", {"entry_id": first_of(fields, "entry")})
     if not reply.is_ok:
         return await page.show_problem(reply)
-    return page.go_to(f"/portfolios/{portfolio_id}?told=reversed")
+    return page.go_to(f"/portfolios/{portfolio_id}?done=reversed")
 
 
 @router.post("/portfolios/{portfolio_id}/import", dependencies=_WRITES)
 async def import_entries(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
     """Book a CSV file; one that is refused is shown again with each wrong line."""
     fields = await read_form(request)
-    return await _book(page, portfolio_id, "import", {"csv": first_of(fields, "csv")}, fields, told="imported")
+    return await _book(page, portfolio_id, "import", {"csv": first_of(fields, "csv")}, fields, done="imported")
 
 
 @router.post("/portfolios/{portfolio_id}/dividends", dependencies=_WRITES)
@@ -79,7 +79,7 @@ async def book_dividends(page: Page, request: Request, portfolio_id: PortfolioId
     reply = await page.api.post(f"{API}/{portfolio_id}/dividends")
     if not reply.is_ok:
         return await page.show_problem(reply)
-    return page.go_to(f"/portfolios/{portfolio_id}?told=dividends&count={len(reply.data['items'])}")
+    return page.go_to(f"/portfolios/{portfolio_id}?done=dividends&count={len(reply.data['items'])}")
 
 
 @router.post("/portfolios/{portfolio_id}/rename", dependencies=_WRITES)
@@ -88,7 +88,7 @@ async def rename_portfolio(page: Page, request: Request, portfolio_id: Portfolio
     fields = await read_form(request)
     reply = await page.api.patch(f"{API}/{portfolio_id}", {"name": first_of(fields, "name").strip()})
     if reply.is_ok:
-        return page.go_to(f"/portfolios/{portfolio_id}?told=renamed")
+        return page.go_to(f"/portfolios/{portfolio_id}?done=renamed")
     given = {name: first_of(fields, name) for name in fields}
     return await _show(page, portfolio_id, reply.status, problem=reply.problem, refused="rename", given=given)
 
@@ -110,12 +110,12 @@ async def _book(
     body: Mapping[str, Any],
     fields: Mapping[str, list[str]],
     *,
-    told: str = "booked",
+    done: str = "booked",
 ) -> Response:
     # A form that is sent twice books once.
     reply = await page.api.post(f"{API}/{portfolio_id}/{part}", body, key=first_of(fields, "key")[:64])
     if reply.is_ok:
-        return page.go_to(f"/portfolios/{portfolio_id}?told={told}")
+        return page.go_to(f"/portfolios/{portfolio_id}?done={done}")
     given = {name: first_of(fields, name) for name in fields}
     return await _show(page, portfolio_id, reply.status, problem=reply.problem, refused=part, given=given)
 
@@ -131,7 +131,7 @@ async def _show(page: OpenPage, portfolio_id: str, status_code: int = 200, **val
     )
     if not found["portfolio"].is_ok:
         return await page.show_problem(found["portfolio"])
-    defaults: dict[str, Any] = {"told": "", "count": 0, "problem": None, "refused": "", "given": {}}
+    defaults: dict[str, Any] = {"done": "", "count": 0, "problem": None, "refused": "", "given": {}}
     return await page.show(
         "portfolios/one.html",
         status_code,

@@ -52,9 +52,9 @@ async def test_a_bulk_cancel_says_how_many(real_app: FastAPI, real_browser: http
     ended = await plant_final(real_app, "ok")
     form = {"action": "cancel", "job": [f"ingest/{job.job_id}" for job in (*queued, ended)], "next": "/jobs?q=a"}
     answer = await real_browser.post("/jobs/act", data=form)
-    assert answer.headers["location"] == "/jobs?q=a&told=cancel&n=3&refused=1"
+    assert answer.headers["location"] == "/jobs?q=a&done=cancel&n=3&refused=1"
     assert {await status_of(real_app, job.job_id) for job in queued} == {JobStatus.CANCELLED}
-    text = text_of((await real_browser.get("/jobs?told=cancel&n=3&refused=1")).text)
+    text = text_of((await real_browser.get("/jobs?done=cancel&n=3&refused=1")).text)
     assert "3 jobs are being cancelled. 1 was refused." in text
 
 
@@ -124,4 +124,4 @@ async def test_the_way_back_leads_to_no_other_site(real_app: FastAPI, real_brows
     job = await plant_queued(real_app)
     form = {"action": "cancel", "job": f"ingest/{job.job_id}", "next": "//evil.example"}
     answer = await real_browser.post("/jobs/act", data=form)
-    assert answer.headers["location"] == "/jobs?told=cancel&n=1&refused=0"
+    assert answer.headers["location"] == "/jobs?done=cancel&n=1&refused=0"

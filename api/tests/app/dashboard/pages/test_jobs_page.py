@@ -116,7 +116,7 @@ async def test_other_owners_see_nothing_of_it(real_app: FastAPI) -> None:
 
 
 async def test_views_are_kept_in_the_browser(real_browser: httpx2.AsyncClient) -> None:
-    form = {"name": " Mine <b> ", "query": "status=failed&q=run_daily&told=retry&cursor=x"}
+    form = {"name": " Mine <b> ", "query": "status=failed&q=run_daily&done=retry&cursor=x"}
     answer = await real_browser.post("/jobs/views", data=form)
     assert answer.status_code == 303
     html = await read_page(real_browser, "/jobs")

@@ -47,8 +47,8 @@ class TestUsers:
     async def test_a_user_is_added_changed_and_disabled(self, app: FastAPI, browser: httpx2.AsyncClient) -> None:
         assert "There is no user yet." in text_of(await read_page(browser, "/users"))
         form = {"name": "taro@example.com", "password": PASSWORD, "role": "viewer"}
-        assert (await browser.post("/users", data=form)).headers["location"] == "/users?told=added"
-        html = await read_page(browser, "/users?told=added")
+        assert (await browser.post("/users", data=form)).headers["location"] == "/users?done=added"
+        html = await read_page(browser, "/users?done=added")
         assert "enabled taro@example.com" in text_of(html.replace("<wbr>", ""))
         (path,) = {tag["action"] for name, tag in tags_of(html) if tag.get("action", "").startswith("/users/")}
         await browser.post(path, data={"change": "role_operator"})
@@ -93,9 +93,9 @@ class TestTokens:
         async with stranger_of(app, **{"x-ingest-token": secret}) as program:
             assert (await program.get("/api/v1/jobs")).status_code == 200
             (path,) = {tag["action"] for _, tag in tags_of(html) if tag.get("action", "").endswith("/revoke")}
-            assert (await browser.post(path)).headers["location"] == "/tokens?told=revoked"
+            assert (await browser.post(path)).headers["location"] == "/tokens?done=revoked"
             assert (await program.get("/api/v1/jobs")).status_code == 401
-        assert "revoked n8n" in text_of(await read_page(browser, "/tokens?told=revoked"))
+        assert "revoked n8n" in text_of(await read_page(browser, "/tokens?done=revoked"))
 
     @pytest.mark.parametrize(
         ("values", "field"),

@@ -31,7 +31,7 @@ async def test_a_channel_and_a_rule_are_set_up_tested_and_removed(tmp_path: Path
             await read_page(browser, "/notifications/rules/new")
             channel = {"name": HOSTILE, "kind": "webhook", "url": receiver.url}
             made = await browser.post("/notifications/channels", data=channel)
-            assert (made.status_code, made.headers["location"]) == (303, "/notifications?told=channel_added")
+            assert (made.status_code, made.headers["location"]) == (303, "/notifications?done=channel_added")
             notifications = jobs_of(app).parts.notifications
             channel_id = (await notifications.rules.list_channels("ingest"))[0].channel_id
             rule = {"name": "failed jobs", "channel_id": channel_id, "events": "job_ended", "status": "failed"}
@@ -50,7 +50,7 @@ async def test_a_channel_and_a_rule_are_set_up_tested_and_removed(tmp_path: Path
             assert "配信ログ" in japanese
             browser.headers["accept-language"] = "en"
             await browser.post(f"/notifications/rules/{rule_id}/switch", data={"is_enabled": "no"})
-            assert "0 of 1 rules on" in text_of(await read_page(browser, "/notifications?told=changed"))
+            assert "0 of 1 rules on" in text_of(await read_page(browser, "/notifications?done=changed"))
             # A rule uses it.
             assert (await browser.post(f"/notifications/channels/{channel_id}/remove", data={})).status_code == 409
             await browser.post(f"/notifications/rules/{rule_id}/remove", data={})
@@ -117,7 +117,7 @@ async def test_a_rule_is_edited_and_what_is_left_alone_stays(tmp_path: Path) -> 
         assert HOSTILE not in html
         fields = fields_of(html)
         sent = await browser.post(page, data=fields)
-        assert (sent.status_code, sent.headers["location"]) == (303, "/notifications?told=changed")
+        assert (sent.status_code, sent.headers["location"]) == (303, "/notifications?done=changed")
         after = (await browser.get(f"{api}/rules/{before['id']}")).json()
         assert after | {"updated_at": 0} == before | {"updated_at": 0}
         assert after["updated_at"] > before["updated_at"]

@@ -107,7 +107,7 @@ class TestDeadLetters:
     async def test_a_viewer_cannot_retry_and_an_old_cursor_begins_anew(self, app: FastAPI) -> None:
         await plant_dead(app)
         async with browser_of(app, role="viewer") as browser:
-            html = await read_page(browser, "/dead-letters?shown=all&told=retry&n=3")
+            html = await read_page(browser, "/dead-letters?shown=all&done=retry&n=3")
             (button,) = [tag for _, tag in tags_of(html) if tag.get("name") == "action"]
             assert "disabled" in button
             assert "jobs:write" in button["title"]
@@ -137,8 +137,8 @@ class TestWebhooks:
         assert "Send again" in text
         form = {"next": "/webhooks?status=dead"}
         again = await real_browser.post(f"/webhooks/{delivery_id}/again", data=form)
-        assert again.headers["location"] == "/webhooks?status=dead&told=again"
-        shown = text_of(await read_page(real_browser, "/webhooks?told=again"))
+        assert again.headers["location"] == "/webhooks?status=dead&done=again"
+        shown = text_of(await read_page(real_browser, "/webhooks?done=again"))
         assert "The webhook is sent again, with the same id and body." in shown
         assert "to be sent" in shown
         assert "No webhook matches these filters." in text_of(await read_page(real_browser, "/webhooks?status=dead"))

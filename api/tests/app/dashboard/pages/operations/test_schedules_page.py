@@ -65,7 +65,7 @@ async def test_the_list_says_when_and_what_became_of_the_last(app: FastAPI, brow
 
 async def test_a_schedule_that_is_added_is_shown(browser: httpx2.AsyncClient) -> None:
     answer = await browser.post("/schedules", data=NEW | {"name": " evening "})
-    assert answer.headers["location"].endswith("?told=added")
+    assert answer.headers["location"].endswith("?done=added")
     kept = (await listed(browser))["evening"]
     assert (kept["session_at"], kept["cron"], kept["missed"], kept["max_late_h"]) == ("16:35", None, "skip", 5)
     assert kept["request"]["market"] == "TSE_PRIME"
@@ -116,7 +116,7 @@ async def test_a_schedule_is_edited(browser: httpx2.AsyncClient) -> None:
     assert [tag["action"] for name, tag in form if tag.get("action", "").startswith("/schedules/")] == [path]
     changed = NEW | {"name": "night", "when": "cron", "cron": "30 21 * * 1-5", "max_late_h": "7"}
     answer = await browser.post(path, data=changed)
-    assert answer.headers["location"] == f"{path}?told=changed"
+    assert answer.headers["location"] == f"{path}?done=changed"
     found = (await listed(browser))["night"]
     assert (found["cron"], found["session_at"], found["max_late_h"]) == ("30 21 * * 1-5", None, 7)
     refused = await browser.post(path, data=changed | {"cron": "never"})
@@ -130,9 +130,9 @@ async def test_buttons_disable_enable_run_and_remove(real_app: FastAPI, real_bro
     path = f"/schedules/{schedule.schedule_id}"
     try:
         off = await real_browser.post(f"{path}/switch", data={"is_enabled": "no"})
-        assert off.headers["location"] == f"{path}?told=disabled"
+        assert off.headers["location"] == f"{path}?done=disabled"
         assert (await listed(real_browser))["mine"]["is_enabled"] is False
-        assert "These do not count while it is off." in text_of(await read_page(real_browser, f"{path}?told=disabled"))
+        assert "These do not count while it is off." in text_of(await read_page(real_browser, f"{path}?done=disabled"))
         await real_browser.post(f"{path}/switch", data={"is_enabled": "yes"})
         assert (await listed(real_browser))["mine"]["is_enabled"] is True
         run = await real_browser.post(f"{path}/run")
@@ -142,7 +142,7 @@ async def test_buttons_disable_enable_run_and_remove(real_app: FastAPI, real_bro
         assert ("a", run.headers["location"]) in [(name, tag.get("href")) for name, tag in tags_of(html)]
     finally:
         gone = await real_browser.post(f"{path}/remove")
-    assert gone.headers["location"] == "/schedules?told=removed"
+    assert gone.headers["location"] == "/schedules?done=removed"
     assert "mine" not in await listed(real_browser)
     assert (await real_browser.get(path)).status_code == 404
 

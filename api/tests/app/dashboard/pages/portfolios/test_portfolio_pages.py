@@ -38,7 +38,7 @@ async def path(browser: httpx2.AsyncClient) -> str:
     assert made.status_code == 303
     path: str = made.headers["location"]
     paid = await browser.post(f"{path}/cash", data={"kind": "deposit", "amount": "1000000", "day": "2025-11-04"})
-    assert paid.headers["location"] == f"{path}?told=booked"
+    assert paid.headers["location"] == f"{path}?done=booked"
     return path
 
 
@@ -105,8 +105,8 @@ async def test_an_entry_is_taken_back(browser: httpx2.AsyncClient, path: str) ->
     html = await read_page(browser, path)
     entry = next(tag["value"] for _, tag in tags_of(html) if tag.get("name") == "entry")
     done = await browser.post(f"{path}/reverse", data={"entry": entry})
-    assert done.headers["location"] == f"{path}?told=reversed"
-    text = text_of(await read_page(browser, f"{path}?told=reversed"))
+    assert done.headers["location"] == f"{path}?done=reversed"
+    text = text_of(await read_page(browser, f"{path}?done=reversed"))
     assert "The entry was taken back by another one." in text
     assert "buy taken back 7203" in text
     assert (await browser.post(f"{path}/reverse", data={"entry": entry})).status_code == 409
@@ -120,8 +120,8 @@ async def test_a_file_is_imported_or_each_wrong_line_is_named(browser: httpx2.As
     assert "kind was 'gift'" in text_of(refused.text)
     assert "2025-11-04,buy,7203" in refused.text
     done = await browser.post(f"{path}/import", data={"csv": head + good, "key": "once"})
-    assert done.headers["location"] == f"{path}?told=imported"
-    text = text_of(await read_page(browser, f"{path}?told=imported"))
+    assert done.headers["location"] == f"{path}?done=imported"
+    text = text_of(await read_page(browser, f"{path}?done=imported"))
     assert "All entries of the file were booked." in text
     assert "2025-11-04 buy 7203 100 2,841.5" in text
 
@@ -129,7 +129,7 @@ async def test_a_file_is_imported_or_each_wrong_line_is_named(browser: httpx2.As
 async def test_a_portfolio_is_renamed_and_deleted(browser: httpx2.AsyncClient, path: str) -> None:
     assert (await browser.post(f"{path}/rename", data={"name": " "})).status_code == 422
     done = await browser.post(f"{path}/rename", data={"name": "Core"})
-    assert done.headers["location"] == f"{path}?told=renamed"
+    assert done.headers["location"] == f"{path}?done=renamed"
     assert "Core" in text_of(await read_page(browser, path))
     none = await browser.post(f"{path}/dividends", data={})
     assert "0 dividends were booked." in text_of(await read_page(browser, none.headers["location"]))
