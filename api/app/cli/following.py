@@ -45,8 +45,6 @@ def parse_pair(text: str, *, flag: str = "--interval", such_as: str = "1m=1") ->
 
 
 def _print_accepted(session: Session, accepted: dict[str, Any]) -> None:
-    if session.is_json:
-        session.print_json(accepted)
-    else:
+    if not session.print_if_json(accepted):
         session.show(f"{accepted['job_id']}  {session.words.coded('job', accepted['status'])}")
         session.say("detached", job_id=accepted["job_id"])

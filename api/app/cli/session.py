@@ -108,6 +108,12 @@ class Session:
 
         self.write_json(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str))
 
+    def print_if_json(self, value: object) -> bool:
+        """Print data as JSON where --json asks for it; return whether it does."""
+        if self.is_json:
+            self.print_json(value)
+        return self.is_json
+
     @staticmethod
     def write_json(text: bytes) -> None:
         """Print JSON at once."""

@@ -36,9 +36,7 @@ def run_here(session: Session, file: str, body: Mapping[str, Any], out: Path | N
     bars, request = _load({**body, "strategy": name_of(file)})
     session.say("ran_here", file=file)
     study = run_backtest(bars, kind, request)
-    if session.is_json:
-        session.print_json(study.summary.model_dump(mode="json"))
-    else:
+    if not session.print_if_json(study.summary.model_dump(mode="json")):
         print_run(session, study.summary.model_dump(mode="json"))
     write_report(session, study.files["report.html"], out or Path(f"backtest-{kind.name}.html"))
 

@@ -74,7 +74,5 @@ def list_strategies(
 
     session: Session = context.obj.with_json(json)
     items = find().model_dump(mode="json")["items"]
-    if session.is_json:
-        session.print_json({what: items})
-    else:
+    if not session.print_if_json({what: items}):
         print_strategies(session, items)

@@ -51,7 +51,5 @@ def compare(
     """Show backtests side by side: metrics, and what differs between them."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", "/api/v1/backtest/compare", params={"job": job_ids})
-    if session.is_json:
-        session.print_json(found)
-    else:
+    if not session.print_if_json(found):
         print_comparison(session, found)

@@ -33,8 +33,7 @@ def restore(context: typer.Context, backup: Backup, data_dir: DataDir = None, *,
     except OSError as e:
         raise CliError(Exit.UNAVAILABLE, f"{e.filename or target}: {e.strerror or e}") from e
     summary = summarize(backup, manifest) | {"data_dir": str(target)}
-    if session.is_json:
-        session.print_json(summary)
+    session.print_if_json(summary)
     for sentence in manifest.lacks:
         session.tell(sentence)
     session.say("restore_done", **summary | {"made_at": to_jst_line(manifest.made_at, "seconds")})

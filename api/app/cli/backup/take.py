@@ -161,8 +161,7 @@ def paced(names: Iterable[Path], tell: Callable[[int], None]) -> Iterator[Path]:
 
 def _report(session: Session, target: Path, manifest: Manifest) -> None:
     summary = summarize(target, manifest)
-    if session.is_json:
-        session.print_json(summary)
+    session.print_if_json(summary)
     for sentence in manifest.lacks:
         session.tell(sentence)
     session.say("backup_done", **summary)

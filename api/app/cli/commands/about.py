@@ -22,8 +22,7 @@ def show_config(context: typer.Context, *, json: Json = False) -> None:
     """Show the settings on this machine: from the environment, else from the Kaboom that runs here."""
     session: Session = context.obj.with_json(json)
     values = redact_settings(load_settings())
-    if session.is_json:
-        session.print_json(values)
+    if session.print_if_json(values):
         return
     table = new_list()
     for name, value in sorted(values.items()):

@@ -18,8 +18,7 @@ def alerts(context: typer.Context, *, json: Json = False) -> None:
     """Show what a human should look at now, each with the command to begin with."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", ALERTS)
-    if session.is_json:
-        session.print_json(found)
+    if session.print_if_json(found):
         return
     if found["items"]:
         session.show(_table(session.words, found["items"]))

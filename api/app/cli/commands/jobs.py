@@ -77,9 +77,7 @@ def stats(context: typer.Context, *, json: Json = False) -> None:
     """Count the jobs of each queue by state, with what waits and what runs."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", f"{JOBS}/stats")
-    if session.is_json:
-        session.print_json(found)
-    else:
+    if not session.print_if_json(found):
         session.show(_stats_table(session.words, found))
 
 
@@ -126,8 +124,7 @@ def chunks(
     session: Session = context.obj.with_json(json)
     params = {"state": [each.value for each in state or []]}
     page = QueuedJob(session.client(), job_id).call("GET", "/chunks", params=params)
-    if session.is_json:
-        session.print_json(page)
+    if session.print_if_json(page):
         return
     session.show(chunk_table(session.words, page))
     for line in describe_pauses(session.words, page):
@@ -191,15 +188,12 @@ def delete(context: typer.Context, job_id: JobId, *, json: Json = False) -> None
     """Delete a finished job and its history; its bars stay."""
     session: Session = context.obj.with_json(json)
     QueuedJob(session.client(), job_id).call("DELETE")
-    if session.is_json:
-        session.print_json({"job_id": job_id, "status": "deleted"})
+    session.print_if_json({"job_id": job_id, "status": "deleted"})
     session.say("deleted", job_id=job_id)
 
 
 def _print_answer(session: Session, answer: dict[str, Any], message: str) -> None:
-    if session.is_json:
-        session.print_json(answer)
-    else:
+    if not session.print_if_json(answer):
         session.show(f"{answer['job_id']}  {session.words.coded('job', answer['status'])}")
         session.say(message, job_id=answer["job_id"])
 

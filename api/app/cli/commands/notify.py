@@ -23,8 +23,7 @@ def list_channels(context: typer.Context, *, json: Json = False) -> None:
     """List all channels; their URLs are never shown."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", f"{API}/channels")
-    if session.is_json:
-        session.print_json(found)
+    if session.print_if_json(found):
         return
     if not found["items"]:
         session.say("no_channels")
@@ -50,9 +49,7 @@ def add_channel(
     url = "" if sys.stdin.isatty() else sys.stdin.read().strip()
     body = {"name": name, "kind": "webhook" if webhook else "apprise", "url": url}
     made = session.client().call("POST", f"{API}/channels", json=body)
-    if session.is_json:
-        session.print_json(made)
-    else:
+    if not session.print_if_json(made):
         session.say("channel_added", channel=name)
 
 
@@ -62,8 +59,7 @@ def list_rules(context: typer.Context, *, json: Json = False) -> None:
     session: Session = context.obj.with_json(json)
     client = session.client()
     found = client.call("GET", f"{API}/rules")
-    if session.is_json:
-        session.print_json(found)
+    if session.print_if_json(found):
         return
     if not found["items"]:
         session.say("no_rules")
@@ -102,9 +98,7 @@ def add_rule(
         body["quiet_from"], _, body["quiet_until"] = quiet.partition("-")
     body |= {"digest_at": digest_at, "digest_minutes": digest_minutes, "deadline": deadline, "language": lang_of_text}
     made = client.call("POST", f"{API}/rules", json=body)
-    if session.is_json:
-        session.print_json(made)
-    else:
+    if not session.print_if_json(made):
         session.say("rule_added", rule=name)
 
 
@@ -119,8 +113,7 @@ def show_log(
     """List messages, newest first, and what became of each."""
     session: Session = context.obj.with_json(json)
     page = session.client().call("GET", f"{API}/messages", params={"limit": limit, "status": status or []})
-    if session.is_json:
-        session.print_json(page)
+    if session.print_if_json(page):
         return
     if not page["items"]:
         session.say("no_messages")
@@ -156,9 +149,7 @@ def replay(
 
 
 def _print_queued(session: Session, message: dict[str, Any]) -> None:
-    if session.is_json:
-        session.print_json(message)
-    else:
+    if not session.print_if_json(message):
         session.say("message_queued", message=message["id"])
 
 

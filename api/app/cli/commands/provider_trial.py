@@ -31,9 +31,7 @@ def run_trial(
     """Ask a provider a few small questions with this machine's settings, and show what it may do; nothing is stored."""
     session: Session = context.obj.with_json(json)
     trials = asyncio.run(_try(session, name, symbol))
-    if session.is_json:
-        session.print_json({"provider": name, "items": [asdict(trial) for trial in trials]})
-    else:
+    if not session.print_if_json({"provider": name, "items": [asdict(trial) for trial in trials]}):
         session.show(_table(session.words, trials))
     failed = [trial for trial in trials if not trial.outcome.is_fine]
     if failed:

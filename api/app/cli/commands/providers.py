@@ -25,8 +25,7 @@ def providers(context: typer.Context, *, json: Json = False) -> None:
         return
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", PROVIDERS)
-    if session.is_json:
-        session.print_json(found)
+    if session.print_if_json(found):
         return
     session.show(_table(session.words, found["items"]))
     for each in found["items"]:

@@ -41,8 +41,7 @@ def show_schedule(context: typer.Context, schedule: Named, *, json: Json = False
     session: Session = context.obj.with_json(json)
     client = session.client()
     found = client.call("GET", _path(session, client, schedule))
-    if session.is_json:
-        session.print_json(found)
+    if session.print_if_json(found):
         return
     words = session.words
     session.show(_schedule_table(words, [found]))
@@ -117,8 +116,7 @@ def run(
     accepted = client.call("POST", f"{_path(session, client, schedule)}/run")
     if wait:
         follow(session, accepted["job_id"])
-    if session.is_json:
-        session.print_json(accepted)
+    if session.print_if_json(accepted):
         return
     session.show(f"{accepted['job_id']}  {session.words.coded('job', accepted['status'])}")
     session.say("detached", job_id=accepted["job_id"])
@@ -131,8 +129,7 @@ def remove(context: typer.Context, schedule: Named, *, json: Json = False) -> No
     client = session.client()
     path = _path(session, client, schedule)
     client.call("DELETE", path)
-    if session.is_json:
-        session.print_json({"schedule_id": path.rpartition("/")[2], "status": "deleted"})
+    session.print_if_json({"schedule_id": path.rpartition("/")[2], "status": "deleted"})
     session.say("schedule_removed", schedule=schedule)
 
 
@@ -164,8 +161,7 @@ def _path(session: Session, client: ApiClient, schedule: str) -> str:
 
 
 def _print_changed(session: Session, schedule: dict[str, Any]) -> None:
-    if session.is_json:
-        session.print_json(schedule)
+    if session.print_if_json(schedule):
         return
     session.show(_schedule_table(session.words, [schedule]))
     if schedule["is_enabled"] and schedule["next_at"]:

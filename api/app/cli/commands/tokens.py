@@ -61,8 +61,7 @@ def revoke_token(
     session: Session = context.obj.with_json(json)
     if token_id is not None:
         revoked = session.client().call("DELETE", f"{TOKENS}/{token_id}")
-        if session.is_json:
-            session.print_json(revoked)
+        session.print_if_json(revoked)
         session.say("api_token_revoked", token_id=revoked["id"])
         return
     kept = _read(session)
@@ -77,8 +76,7 @@ def list_tokens(context: typer.Context, *, json: Json = False) -> None:
     """List the tokens that the API keeps, newest first; times are JST."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", TOKENS)
-    if session.is_json:
-        session.print_json(found)
+    if session.print_if_json(found):
         return
     if not found["items"]:
         session.say("no_tokens")
@@ -96,8 +94,7 @@ def _create(session: Session, name: str, scopes: list[Scope], expires_days: int 
     body: dict[str, Any] = {"name": name, "scopes": [scope.value for scope in scopes]}
     body |= {} if expires_days is None else {"expires_days": expires_days}
     made = session.client().call("POST", TOKENS, json=body)
-    if session.is_json:
-        session.print_json(made)
+    if session.print_if_json(made):
         return
     sys.stdout.write(f"{made['token']}\n")
     session.say("token_shown_once", token_id=made["id"])
@@ -122,7 +119,5 @@ def _is_webhook_secret(text: str) -> bool:
 
 def _print(session: Session, tokens: list[str]) -> None:
     value = " ".join(tokens)
-    if session.is_json:
-        session.print_json({"value": value})
-    else:
+    if not session.print_if_json({"value": value}):
         sys.stdout.write(f"{value}\n")

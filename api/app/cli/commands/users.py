@@ -97,8 +97,7 @@ def _read_password(session: Session) -> str:
 
 
 def _show(session: Session, users: list[dict[str, Any]]) -> None:
-    if session.is_json:
-        session.print_json(users[0])
+    if session.print_if_json(users[0]):
         return
     table = new_table(session.words, "name", "role", "on", "id", whole={"id"})
     for user in users:

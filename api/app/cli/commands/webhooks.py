@@ -46,8 +46,7 @@ def show_webhook(context: typer.Context, webhook_id: WebhookId, *, json: Json = 
     """Show one webhook; times are JST."""
     session: Session = context.obj.with_json(json)
     webhook = session.client().call("GET", f"{_WEBHOOKS}/{webhook_id}")
-    if session.is_json:
-        session.print_json(webhook)
+    if session.print_if_json(webhook):
         return
     for name, value in webhook.items():
         shown = to_jst_line(value, "seconds") if name.endswith("_at") else value
@@ -60,9 +59,7 @@ def replay_webhook(context: typer.Context, webhook_id: WebhookId, *, json: Json 
     """Send a delivered or dead webhook again."""
     session: Session = context.obj.with_json(json)
     webhook = session.client().call("POST", f"{_WEBHOOKS}/{webhook_id}/replay")
-    if session.is_json:
-        session.print_json(webhook)
-    else:
+    if not session.print_if_json(webhook):
         session.show(f"{webhook['id']}  {session.words.coded('webhook', webhook['status'])}")
         session.say("webhook_replayed", webhook_id=webhook_id)
 

@@ -48,8 +48,7 @@ def list_actions(
     symbols = [get_provider_spec(name).parse_symbol(text) for text in symbol or []]
     actions = asyncio.run(_load(name, symbols, parse_as_of(as_of)))
     rows = [row for row in actions.to_dicts() if not state or row["state"] in state]
-    if session.is_json:
-        session.print_json({"source": name, "items": rows})
+    if session.print_if_json({"source": name, "items": rows}):
         return
     if not rows:
         session.say("no_actions", source=name)
@@ -171,8 +170,7 @@ def _show(session: Session, source: str, action: CorporateAction, state: ActionS
         "kind": action.kind,
         "state": state,
     }
-    if session.is_json:
-        session.print_json({"source": source, **row})
+    if session.print_if_json({"source": source, **row}):
         return
     session.show(_table(session.words, [row]))
     session.say("action_kept", state=session.words.code("action", state.value), source=source)

@@ -111,8 +111,7 @@ def mirror_bars(
 def _run(session: Session, plan: "Planner", as_of: datetime | None = None) -> None:
     files = asyncio.run(_export(session, plan, as_of))
     totals = {"bars": sum(f["bars"] for f in files), "bytes": sum(f["bytes"] for f in files)}
-    if session.is_json:
-        session.print_json({**totals, "files": files})
+    if session.print_if_json({**totals, "files": files}):
         return
     for file in files:
         session.show(f"{file['path']}  {file['bars']:,}  {file['provider']}")

@@ -58,9 +58,7 @@ def check_files(
     }
     given = {name: value for name, value in given.items() if value is not None}
     files = _describe(_build(given))
-    if session.is_json:
-        session.print_json({"files": files})
-    else:
+    if not session.print_if_json({"files": files}):
         _show(session, files, {name: value for name, value in given.items() if name != "file_dir"})
     refused = sum(not file["rows"] for file in files)
     if refused == len(files):

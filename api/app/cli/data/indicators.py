@@ -115,8 +115,9 @@ def _table(words: Speaker, rows: "pl.DataFrame", series: "BarSeries", names: lis
 
 
 def _print_specs(session: Session) -> None:
-    if session.is_json:
-        session.print_json([{"name": s.name, "title": s.title, "default": default_text(s)} for s in indicator_specs()])
+    if session.print_if_json(
+        [{"name": s.name, "title": s.title, "default": default_text(s)} for s in indicator_specs()]
+    ):
         return
     table = new_table(session.words, "indicator", "default", "parameters", "title")
     for spec in indicator_specs():

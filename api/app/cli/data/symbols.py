@@ -52,8 +52,7 @@ def import_file(
 
     session: Session = context.obj.with_json(json)
     report = import_listings(file, load_settings().symbols_dir, most_lost_percent=most_lost)
-    if session.is_json:
-        session.print_json(report.to_json())
+    if session.print_if_json(report.to_json()):
         return
     for market, count in report.counts.items():
         session.show(f"{market:<14} {count:>6,}")

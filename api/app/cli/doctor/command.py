@@ -34,9 +34,7 @@ def doctor(
     """Check this machine, the servers, the workers and every stored page; exit 1 if something is wrong."""
     session: Session = context.obj.with_json(json)
     findings = asyncio.run(_examine(session))
-    if session.is_json:
-        session.print_json([asdict(finding) for finding in findings])
-    else:
+    if not session.print_if_json([asdict(finding) for finding in findings]):
         _print(session, findings, limit)
     if any(finding.verdict == "fault" for finding in findings):
         raise typer.Exit(Exit.JOB_FAILED)

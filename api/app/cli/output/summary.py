@@ -20,8 +20,7 @@ from batch.market.outcome import Outcome
 
 def print_summary(session: Session, job: dict[str, Any]) -> None:
     """Print a job's outcomes to stdout and where to look next to stderr; with `--json`, the job as it is."""
-    if session.is_json:
-        session.print_json(job)
+    if session.print_if_json(job):
         return
     result = job["result"] or {}
     session.show(describe_job(session.words, job))

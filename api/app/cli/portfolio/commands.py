@@ -37,8 +37,7 @@ def create_portfolio(
     """Create a portfolio."""
     session: Session = context.obj.with_json(json)
     made = session.client().call("POST", PORTFOLIOS, json=given(name=name, provider=provider, lot=lot))
-    if session.is_json:
-        session.print_json(made)
+    if session.print_if_json(made):
         return
     session.show(made["id"])
     session.say("portfolio_created", name=made["name"])
@@ -55,8 +54,7 @@ def rename_portfolio(
     """Give a portfolio another name."""
     session: Session = context.obj.with_json(json)
     changed = session.client().call("PATCH", find_portfolio(session, portfolio), json={"name": name})
-    if session.is_json:
-        session.print_json(changed)
+    session.print_if_json(changed)
     session.say("portfolio_renamed", name=changed["name"])
 
 
@@ -81,8 +79,7 @@ def list_portfolios(context: typer.Context, *, json: Json = False) -> None:
     """List portfolios with their cash in yen."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", PORTFOLIOS)
-    if session.is_json:
-        session.print_json(found)
+    if session.print_if_json(found):
         return
     if not found["items"]:
         session.say("no_portfolios")
@@ -98,8 +95,7 @@ def show_portfolio(context: typer.Context, portfolio: Which, *, json: Json = Fal
     """Show positions at their latest closes, and what all is worth, in yen."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", f"{find_portfolio(session, portfolio)}/valuation")
-    if session.is_json:
-        session.print_json(found)
+    if session.print_if_json(found):
         return
     session.tell(session.say_source(found["provider"]))
     if found["items"]:
@@ -131,8 +127,7 @@ def import_file(
         raise CliError(Exit.USAGE, session.words.say("csv_unreadable", path=file, reason=reason)) from e
     path = f"{find_portfolio(session, portfolio)}/import"
     done = session.client().call("POST", path, json={"csv": text}, headers=key_header(key))
-    if session.is_json:
-        session.print_json(done)
+    session.print_if_json(done)
     session.say("portfolio_imported", count=done["entries"])
 
 

@@ -95,8 +95,7 @@ def book_dividends(context: typer.Context, portfolio: Which, *, json: Json = Fal
     """Book the dividends among the corporate actions that the shares were due; none is booked twice."""
     session: Session = context.obj.with_json(json)
     booked = session.client().call("POST", f"{find_portfolio(session, portfolio)}/dividends")
-    if session.is_json:
-        session.print_json(booked)
+    if session.print_if_json(booked):
         return
     if booked["items"]:
         session.show(_entries_table(session, booked["items"]))
@@ -145,8 +144,7 @@ def key_header(key: str | None) -> dict[bytes, bytes]:
 
 def _book(session: Session, path: str, body: dict[str, Any], key: str | None) -> None:
     booked = session.client().call("POST", path, json=body, headers=key_header(key))
-    if session.is_json:
-        session.print_json(booked)
+    if session.print_if_json(booked):
         return
     session.show(_entries_table(session, [booked]))
     session.say("entry_booked", entry_id=booked["id"])
