@@ -68,8 +68,7 @@ def check_files(
 
 def _build(given: dict[str, object]) -> "FileProvider":
     from batch.errors import ConfigurationError  # noqa: PLC0415  beside the next
-    from batch.providers.file.build import read_rules  # noqa: PLC0415  polars, which other commands do without
-    from batch.providers.file.provider import FileProvider  # noqa: PLC0415  the same
+    from batch.providers.file.provider import FileProvider, read_rules  # noqa: PLC0415  polars
     from batch.providers.file.spec import FileSettings  # noqa: PLC0415  the same
 
     known = load_settings()
@@ -80,7 +79,7 @@ def _build(given: dict[str, object]) -> "FileProvider":
 
 
 def _describe(provider: "FileProvider") -> list[dict[str, Any]]:
-    from batch.providers.file.check import describe_files  # noqa: PLC0415  polars, which other commands do without
+    from batch.providers.file.check import describe_files  # noqa: PLC0415  polars
 
     return describe_files(provider)
 

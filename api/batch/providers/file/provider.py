@@ -16,7 +16,7 @@ from batch.market.indices import is_of_tokyo
 from batch.market.interval import Interval
 from batch.market.lists.universe import Market
 from batch.market.outcome import SymbolOutcome
-from batch.providers.base import BarRequest, Capabilities, FetchedBars
+from batch.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
 from batch.providers.file.errors import Refusal
 from batch.providers.file.folder import SourceFile, list_files
 from batch.providers.file.limits import FileLimits
@@ -25,8 +25,10 @@ from batch.providers.file.names import NameRules
 from batch.providers.file.outcomes import Known, find_outcomes
 from batch.providers.file.reading import OpenedFile
 from batch.providers.file.sheet import Facts
-from batch.providers.file.spec import SPEC
+from batch.providers.file.spec import SPEC, FileSettings
 from batch.providers.file.tables import TableCache
+from batch.providers.limiter.limited_provider import limit_calls
+from batch.providers.spec import ProviderParts
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +206,26 @@ def _check_zone(times: TimeRules) -> TimeRules:
 def _join(refusals: Sequence[Refusal]) -> str:
     more = f"; {len(refusals) - 3:,} more" if len(refusals) > 3 else ""
     return "; ".join(refusal.message for refusal in refusals[:3]) + more
+
+
+def build(parts: ProviderParts[FileSettings]) -> BarProvider:
+    """Return the provider of the configured folder.
+
+    Raises:
+        ConfigurationError: the time zone is unknown, or the pattern or the list of symbols cannot be read.
+
+    """
+    root = (parts.settings.file_dir or Path()).resolve()
+    return limit_calls(FileProvider(root, read_rules(parts.settings)), parts.rate_limiter)
+
+
+def read_rules(settings: FileSettings) -> FileRules:
+    """Return how files are read, by the settings.
+
+    Raises:
+        ConfigurationError: the pattern or the list of symbols cannot be read.
+
+    """
+    names = NameRules.parse(settings.file_symbol_pattern, settings.file_symbols)
+    times = TimeRules(settings.file_time_zone, settings.file_date_order)
+    return FileRules(times, names, FileLimits(settings.file_max_mb))

@@ -24,7 +24,7 @@ class FileSettings(ProviderSettings):
 
 SPEC = ProviderSpec(
     name="file",
-    build="batch.providers.file.build:build",
+    build="batch.providers.file.provider:build",
     capabilities=Capabilities(frozenset(Interval), frozenset(Market), symbols_per_fetch=100, knows_listings=True),
     summary="Bars from your own CSV or Parquet files.",
     settings=FileSettings,

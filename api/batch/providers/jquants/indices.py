@@ -45,14 +45,14 @@ async def fetch_indices(source: JquantsSource, request: BarRequest, *, concurren
 
 
 async def _fetch_day(source: JquantsSource, symbols: Sequence[str], session: date) -> pl.DataFrame:
-    rows = await source.fetch_rows(query.ask_indices(session))
+    rows = await source.fetch_rows(query.ask_all(query.INDICES, session))
     if not rows:
         raise unfinished(session, "0 rows", asked=len(symbols), found=0)
     return parse_index_days(rows, symbols, [session])
 
 
 async def _fetch_days_of(source: JquantsSource, symbol: str, sessions: Sequence[date]) -> SymbolAnswer[pl.DataFrame]:
-    rows = await source.fetch_rows(query.ask_index(symbol, sessions[0], sessions[-1]))
+    rows = await source.fetch_rows(query.ask_one(query.INDICES, symbol, sessions[0], sessions[-1]))
     expect_code(rows, symbol)
     bars = traded(pick_sessions(parse_index_days(rows, [symbol], sessions), sessions, Interval.D1))
     return bars if bars.height else _not_served(symbol)

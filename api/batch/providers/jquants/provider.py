@@ -6,6 +6,7 @@ from datetime import date
 
 import polars as pl
 
+from batch.errors import ConfigurationError
 from batch.market.action import CorporateAction
 from batch.market.calendar import is_session
 from batch.market.indices import is_index
@@ -13,7 +14,7 @@ from batch.market.interval import Interval
 from batch.market.lists.snapshot import Snapshot
 from batch.market.lists.universe import Market
 from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import BarRequest, Capabilities, FetchedBars
+from batch.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
 from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
 from batch.providers.jquants import query
 from batch.providers.jquants.bulk import JquantsBulk
@@ -29,8 +30,10 @@ from batch.providers.jquants.parse import (
     parse_master,
     parse_minutes,
 )
-from batch.providers.jquants.spec import SPEC
+from batch.providers.jquants.shelf import JquantsShelf
+from batch.providers.jquants.spec import SPEC, JquantsSettings
 from batch.providers.shaping import lengthen, pick_sessions
+from batch.providers.spec import ProviderParts
 
 #: For fewer symbols minutes are requested one by one: the file of a past month has 100 MB.
 _LEAST_ISSUES = 200
@@ -128,7 +131,7 @@ class JquantsProvider:
     async def _fetch_days(self, symbols: Sequence[str], sessions: Sequence[date]) -> FetchedBars:
         days, told = [], list[CorporateAction]()
         for session in sessions:
-            rows = await self._source.fetch_rows(query.ask_day(session))
+            rows = await self._source.fetch_rows(query.ask_all(query.DAILY, session))
             bars = parse_daily(rows, symbols, [session])
             if not rows:
                 raise unfinished(session, "0 rows", asked=len(symbols), found=0)
@@ -140,7 +143,7 @@ class JquantsProvider:
     async def _fetch_days_of(
         self, symbol: str, sessions: Sequence[date], told: list[CorporateAction]
     ) -> SymbolAnswer[pl.DataFrame]:
-        rows = await self._source.fetch_rows(query.ask_days(symbol, sessions[0], sessions[-1]))
+        rows = await self._source.fetch_rows(query.ask_one(query.DAILY, symbol, sessions[0], sessions[-1]))
         expect_code(rows, symbol)
         listed = pick_sessions(parse_daily(rows, [symbol], sessions), sessions, Interval.D1)
         told += [action for action in parse_actions(rows, [symbol]) if action.ex_session in sessions]
@@ -155,7 +158,7 @@ class JquantsProvider:
     async def _fetch_minutes_of(
         self, symbol: str, sessions: Sequence[date], interval: Interval
     ) -> SymbolAnswer[pl.DataFrame]:
-        rows = await self._source.fetch_rows(query.ask_minutes(symbol, sessions[0], sessions[-1]))
+        rows = await self._source.fetch_rows(query.ask_one(query.MINUTES, symbol, sessions[0], sessions[-1]))
         minutes = traded(pick_sessions(parse_minutes(rows, symbol, sessions), sessions, interval))
         if minutes.height:
             return minutes
@@ -183,3 +186,20 @@ def _with_files(capabilities: Capabilities) -> Capabilities:
         bulk_by_month=frozenset({Interval.D1}),
         bulk_least_symbols=dict.fromkeys(intraday, _LEAST_ISSUES),
     )
+
+
+def build(parts: ProviderParts[JquantsSettings]) -> BarProvider:
+    """Return the provider, with bulk files if they are turned on.
+
+    Raises:
+        ConfigurationError: there is no key.
+
+    """
+    settings, limiter = parts.settings, parts.rate_limiter
+    if settings.jquants_api_key is None:
+        raise ConfigurationError(SPEC.find_lacking(settings) or "")
+    key = settings.jquants_api_key.get_secret_value()
+    source = JquantsSource.connect(settings.jquants_base_url, key, limiter, connections=parts.connections)
+    shelf = JquantsShelf(source, limiter, parts.data_dir / "jquants-bulk")
+    bulk = JquantsBulk(source, shelf) if settings.jquants_bulk else None
+    return JquantsProvider(source, concurrency=parts.concurrency, bulk=bulk)

@@ -33,29 +33,14 @@ def ask_calendar(count: int, until: date) -> JquantsQuery:
     return JquantsQuery("/markets/calendar", _span(first, until))
 
 
-def ask_day(session: date) -> JquantsQuery:
-    """Return the request for the daily bars of all issues."""
-    return JquantsQuery(DAILY, {"date": session.isoformat()})
+def ask_all(path: str, session: date) -> JquantsQuery:
+    """Return the request for the bars of all issues, or of all indices, on one day."""
+    return JquantsQuery(path, {"date": session.isoformat()})
 
 
-def ask_days(symbol: str, first: date, last: date) -> JquantsQuery:
-    """Return the request for one issue's daily bars, both ends included."""
-    return JquantsQuery(DAILY, _of(symbol) | _span(first, last))
-
-
-def ask_indices(session: date) -> JquantsQuery:
-    """Return the request for the daily bars of all indices."""
-    return JquantsQuery(INDICES, {"date": session.isoformat()})
-
-
-def ask_index(symbol: str, first: date, last: date) -> JquantsQuery:
-    """Return the request for one index's daily bars, both ends included."""
-    return JquantsQuery(INDICES, _of(symbol) | _span(first, last))
-
-
-def ask_minutes(symbol: str, first: date, last: date) -> JquantsQuery:
-    """Return the request for one issue's minute bars, both ends included."""
-    return JquantsQuery(MINUTES, _of(symbol) | _span(first, last))
+def ask_one(path: str, symbol: str, first: date, last: date) -> JquantsQuery:
+    """Return the request for the bars of one issue or index, both ends included."""
+    return JquantsQuery(path, _of(symbol) | _span(first, last))
 
 
 def ask_files(path: str, first: date, last: date) -> JquantsQuery:

@@ -19,7 +19,7 @@ class JquantsSettings(ProviderSettings):
 
 SPEC = ProviderSpec(
     name="jquants",
-    build="batch.providers.jquants.build:build",
+    build="batch.providers.jquants.provider:build",
     capabilities=Capabilities(
         frozenset(Interval),
         TSE_MARKETS,

@@ -2,20 +2,19 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
+from batch.kit.clock import utc_now
 from batch.market.indices import is_index
 from batch.market.interval import Interval
 from batch.market.lists.universe import Market, load_universe
-from batch.providers.base import BarRequest, Capabilities, FetchedBars
+from batch.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
+from batch.providers.limiter.limited_provider import limit_calls
+from batch.providers.spec import ProviderParts
 from batch.providers.synthetic.generator import Generator
 from batch.providers.synthetic.indices import OFFERED, make_index_bars
 from batch.providers.synthetic.listings import ListingBook, UniverseLookup
-from batch.providers.synthetic.spec import SPEC
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+from batch.providers.synthetic.spec import SPEC, SyntheticSettings
 
 
 class SyntheticProvider:
@@ -30,7 +29,7 @@ class SyntheticProvider:
         *,
         seed: int,
         universe: UniverseLookup = load_universe,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """Take the seed; `universe` looks up listings, `clock` says which bars are closed."""
         self._seed = seed
@@ -64,3 +63,13 @@ class SyntheticProvider:
 
     async def close(self) -> None:
         """Do nothing: there are no connections."""
+
+
+def build(parts: ProviderParts[SyntheticSettings]) -> BarProvider:
+    """Return the provider, with the imported listings."""
+    provider = SyntheticProvider(
+        seed=parts.settings.synthetic_seed,
+        universe=lambda market, session: load_universe(market, session, imported_dir=parts.symbols_dir),
+        clock=utc_now,
+    )
+    return limit_calls(provider, parts.rate_limiter)

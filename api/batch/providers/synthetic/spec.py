@@ -17,7 +17,7 @@ class SyntheticSettings(ProviderSettings):
 
 SPEC = ProviderSpec(
     name="synthetic",
-    build="batch.providers.synthetic.build:build",
+    build="batch.providers.synthetic.provider:build",
     capabilities=Capabilities(
         frozenset(Interval),
         TSE_MARKETS,

@@ -14,15 +14,16 @@ from batch.market.calendar import JST, is_session, last_sessions
 from batch.market.interval import Interval
 from batch.market.lists.universe import Market
 from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import BarRequest, Capabilities, FetchedBars
+from batch.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
 from batch.providers.divided_prices import day_prices, find_divisors, undivide
 from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
 from batch.providers.rows import SymbolRows, build_frame
 from batch.providers.shaping import lengthen, of_sessions
+from batch.providers.spec import ProviderParts
 from batch.providers.yahoo.get import YahooSource
 from batch.providers.yahoo.parse import parse_chart, parse_dividends, parse_splits
 from batch.providers.yahoo.query import ChartQuery, ask_charts
-from batch.providers.yahoo.spec import SPEC
+from batch.providers.yahoo.spec import SPEC, YahooSettings
 
 type _Taken = tuple[ChartQuery, Mapping[str, Any], SymbolRows]
 
@@ -133,3 +134,10 @@ def _pick(chart: SymbolRows, sessions: Sequence[date], interval: Interval) -> Sy
 
 def _join(answers: Sequence[Sequence[SymbolRows]]) -> pl.DataFrame:
     return build_frame([*chain(*answers)])
+
+
+def build(parts: ProviderParts[YahooSettings]) -> BarProvider:
+    """Return the provider."""
+    server = parts.settings.yahoo_base_url
+    source = YahooSource.connect(server, parts.rate_limiter, connections=parts.connections)
+    return YahooProvider(source, concurrency=parts.concurrency)

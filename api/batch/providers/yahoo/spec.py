@@ -18,7 +18,7 @@ class YahooSettings(ProviderSettings):
 
 SPEC = ProviderSpec(
     name="yahoo",
-    build="batch.providers.yahoo.build:build",
+    build="batch.providers.yahoo.provider:build",
     capabilities=Capabilities(
         frozenset(Interval),
         TSE_SECTIONS,

@@ -18,6 +18,7 @@ from batch.providers.jquants import query
 from batch.providers.jquants.get import JQUANTS_SERVER, JquantsSource
 from batch.providers.jquants.parse import parse_calendar, parse_daily, parse_listings, parse_master, parse_minutes
 from batch.providers.jquants.provider import JquantsProvider
+from batch.providers.jquants.query import DAILY, MINUTES, ask_all, ask_one
 from batch.providers.limiter.rate_limiter import NoRateLimit
 from batch.providers.wire import ProviderWire
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
@@ -48,9 +49,15 @@ async def fetch(fake: FakeJquants, interval: Interval, *symbols: str, sessions: 
 @pytest.mark.parametrize(
     ("asked", "params"),
     [
-        (query.ask_minutes("285A", FRIDAY, MONDAY), {"code": "285A0", "from": "2026-11-13", "to": "2026-11-16"}),
-        (query.ask_days("25935", MONDAY, MONDAY), {"code": "25935", "from": "2026-11-16", "to": "2026-11-16"}),
-        (query.ask_day(MONDAY), {"date": "2026-11-16"}),
+        (
+            ask_one(MINUTES, "285A", FRIDAY, MONDAY),
+            {"code": "285A0", "from": "2026-11-13", "to": "2026-11-16"},
+        ),
+        (
+            ask_one(DAILY, "25935", MONDAY, MONDAY),
+            {"code": "25935", "from": "2026-11-16", "to": "2026-11-16"},
+        ),
+        (ask_all(DAILY, MONDAY), {"date": "2026-11-16"}),
         (query.ask_master(MONDAY, "7203"), {"code": "72030", "date": "2026-11-16"}),
     ],
 )
@@ -181,7 +188,7 @@ async def test_pages_without_end_are_given_up(fake: FakeJquants) -> None:
     wire = ProviderWire(HttpClient(fake.url), JQUANTS_SERVER, NoRateLimit(), headers={"x-api-key": API_KEY})
     source = JquantsSource(wire, most_pages=7)
     with pytest.raises(ProviderError, match="had more than 7 pages"):
-        await source.fetch_rows(query.ask_minutes("7203", MONDAY, MONDAY))
+        await source.fetch_rows(ask_one(MINUTES, "7203", MONDAY, MONDAY))
     await source.close()
     assert len(fake.requests) == 7
 
