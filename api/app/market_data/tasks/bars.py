@@ -1,0 +1,68 @@
+"""The worker's side of jobs over stored bars: compaction, mirrors, roll-ups, and rows taken back from quarantine."""
+
+from functools import partial
+
+from app.engine.run.long_runs import go_on, hand_out
+from app.engine.run.worker import Run
+from app.jobs.model import Tally
+from app.market_data.results import TakeBackResult
+from batch.kit.clock import utc_now
+from batch.market_data.compact import CompactChunk, compact_chunk, plan_compaction
+from batch.market_data.compact_request import CompactRequest
+from batch.market_data.mirror import MirrorChunk, mirror_chunk, plan_mirror
+from batch.market_data.mirror_request import MirrorRequest
+from batch.market_data.roll_up import roll_up_chunk
+from batch.market_data.roll_up_plan import RollUpChunk
+from batch.market_data.roll_up_request import RollUpRequest
+from batch.market_data.take_back import take_back as take_rows_back
+from batch.market_data.take_back_request import TakeBackRequest
+from batch.scripts.run_roll_up import run_roll_up
+from batch.stores import build_bar_store
+
+
+async def plan_compact(run: Run) -> Tally:
+    """Plan a compaction into chunks."""
+    settings = run.parts.settings
+    request = CompactRequest.parse(run.request).with_default(settings.keep_days)
+    await hand_out(run, await plan_compaction(request, build_bar_store(settings), now=utc_now()))
+    return run.chunk.tally
+
+
+async def compact(run: Run) -> Tally:
+    """Run a chunk of a compaction from where an earlier claim left it; return its tally."""
+    chunk = CompactChunk.from_payload(run.chunk.payload, run.chunk.items)
+    return await go_on(run, partial(compact_chunk, chunk, build_bar_store(run.parts.settings)), stops_at_once=True)
+
+
+async def plan_mirrors(run: Run) -> Tally:
+    """Plan a mirror into chunks."""
+    settings, request = run.parts.settings, MirrorRequest.parse(run.request)
+    await hand_out(run, await plan_mirror(request, build_bar_store(settings), settings.mirror_dir, now=utc_now()))
+    return run.chunk.tally
+
+
+async def mirror(run: Run) -> Tally:
+    """Run a chunk of a mirror from where an earlier claim left it; return its tally."""
+    settings = run.parts.settings
+    chunk = MirrorChunk.from_payload(run.chunk.payload, run.chunk.items)
+    work = partial(mirror_chunk, chunk, build_bar_store(settings), settings.mirror_dir)
+    return await go_on(run, work, stops_at_once=True)
+
+
+async def plan_roll_up(run: Run) -> Tally:
+    """Plan a roll-up into chunks."""
+    settings, request = run.parts.settings, RollUpRequest.parse(run.request)
+    await run_roll_up(request, partial(hand_out, run), settings=settings, slots=settings.slots)
+    return run.chunk.tally
+
+
+async def roll_up(run: Run) -> Tally:
+    """Run a chunk of a roll-up from where an earlier claim left it; return its tally."""
+    chunk = RollUpChunk.from_payload(run.chunk.payload, run.chunk.items)
+    return await go_on(run, partial(roll_up_chunk, chunk, build_bar_store(run.parts.settings)), stops_at_once=True)
+
+
+async def take_back(run: Run) -> TakeBackResult:
+    """Take rows back from quarantine, and return how many."""
+    request = TakeBackRequest.parse(run.request)
+    return TakeBackResult.model_validate(await take_rows_back(request, build_bar_store(run.parts.settings)))
