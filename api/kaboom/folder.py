@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from batch.bars.actions.adjustment import Wish, load_adjustment
 from batch.bars.actions.sqlite import SqliteActionStore
-from batch.bars.history import actions_at, reader_at
+from batch.bars.history import reader_at
 from batch.bars.many import Wanted, read_many
 from batch.bars.pages.store import PageBarStore
 from batch.errors import InvalidRequest, NotFound
@@ -81,7 +81,7 @@ class FolderSource:
             until = (as_of or utc_now()).astimezone(JST).date()
             wish = Wish(until, start.astimezone(JST).date(), asked.total_return)
             try:
-                by = await load_adjustment(actions_at(actions, as_of), reader, series, wanted.symbols, wish)
+                by = await load_adjustment(reader_at(actions, as_of), reader, series, wanted.symbols, wish)
             finally:
                 await actions.close()
             found = by.apply(found)

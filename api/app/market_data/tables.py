@@ -13,7 +13,7 @@ from app.market_data.table import Table, tell_known_at
 from batch.bars.actions.adjustment import Adjustment, Wish, load_adjustment
 from batch.bars.actions.store import ActionStore
 from batch.bars.coverage.finality import add_finality
-from batch.bars.history import actions_at, reader_at
+from batch.bars.history import reader_at
 from batch.bars.store import BarStore
 from batch.bars.windows import read_first
 from batch.errors import InvalidRequest
@@ -110,7 +110,7 @@ class BarTables:
         self, query: BarsQuery | ManyBarsQuery, series: BarSeries, symbols: Sequence[str], start: datetime
     ) -> Adjustment:
         """Return what adjusts the bars of a question, as it was known at its moment."""
-        noted = actions_at(self.actions, query.as_of, clock=self.clock)
+        noted = reader_at(self.actions, query.as_of, clock=self.clock)
         reader = reader_at(self.store, query.as_of, clock=self.clock)
         until = (query.as_of or self.clock()).astimezone(JST).date()
         wish = Wish(until, start.astimezone(JST).date(), query.total_return)

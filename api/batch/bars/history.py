@@ -4,13 +4,12 @@ The API loads it for checks of requests: it imports no polars.
 """
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from batch.errors import InvalidRequest
 from batch.kit.clock import Clock, utc_now
 
 if TYPE_CHECKING:
-    from batch.bars.actions.store import ActionReader
     from batch.bars.store import BarReader
 
 #: How folders of files as of a moment begin; none of a source does.
@@ -23,22 +22,13 @@ NOT_KEPT = (
 
 
 @runtime_checkable
-class HistoricalActions(Protocol):
-    """A store of corporate actions that keeps each change of a note, with its moment in microseconds."""
-
-    def known_at(self, moment: datetime) -> "ActionReader":
-        """Return a reader of the notes as they were known at a moment (aware), as `HistoricalStore` does."""
-        ...
-
-
-@runtime_checkable
 class HistoricalStore(Protocol):
-    """A store that keeps what it replaces, with the moment of each write in microseconds."""
+    """A store of bars or corporate actions that keeps what it replaces, with the time of each write in µs."""
 
-    def known_at(self, moment: datetime) -> "BarReader":
-        """Return a reader of the bars as they were known at a moment (aware): writes committed by then count.
+    def known_at(self, moment: datetime) -> Any:
+        """Return a reader of the store as it was known at a moment (aware): writes committed by then count.
 
-        Two reads of one moment return the same bars, whatever was written since.
+        Two reads of one moment return the same, whatever was written since.
 
         Raises:
             InvalidRequest: from its methods, if the history does not reach back to the moment.
@@ -47,8 +37,8 @@ class HistoricalStore(Protocol):
         ...
 
 
-def reader_at(store: "BarReader", as_of: datetime | None, *, clock: Clock = utc_now) -> "BarReader":
-    """Return what reads a store as it was known at a moment; without a moment, the store itself.
+def reader_at[Reader](store: Reader, as_of: datetime | None, *, clock: Clock = utc_now) -> Reader:
+    """Return what reads bars or corporate actions as they were known at a moment; without a moment, the store itself.
 
     A backtest takes `pin_moment`, keeps it in its result, and reads through this function when it runs again.
 
@@ -61,22 +51,7 @@ def reader_at(store: "BarReader", as_of: datetime | None, *, clock: Clock = utc_
     check_moment(as_of, clock())
     if not isinstance(store, HistoricalStore):
         raise InvalidRequest(NOT_KEPT, pointer="/as_of")
-    return store.known_at(as_of)
-
-
-def actions_at(store: "ActionReader", as_of: datetime | None, *, clock: Clock = utc_now) -> "ActionReader":
-    """Return what reads corporate actions as they were known at a moment; without a moment, the store itself.
-
-    Raises:
-        InvalidRequest: the moment is in the future, has no zone, or the store keeps no history.
-
-    """
-    if as_of is None:
-        return store
-    check_moment(as_of, clock())
-    if not isinstance(store, HistoricalActions):
-        raise InvalidRequest(NOT_KEPT, pointer="/as_of")
-    return store.known_at(as_of)
+    return cast("Reader", store.known_at(as_of))
 
 
 def pin_moment(store: "BarReader", as_of: datetime | None = None, *, clock: Clock = utc_now) -> datetime | None:

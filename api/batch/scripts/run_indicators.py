@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from batch.bars.history import actions_at, reader_at
+from batch.bars.history import reader_at
 from batch.indicators.plan import IndicatorPlaces, IndicatorPlan, folder_of, plan_indicators
 from batch.indicators.request import IndicatorRequest
 from batch.indicators.run import IndicatorTools, run_indicator_chunk
@@ -15,7 +15,7 @@ from batch.stores import build_action_store, build_bar_store
 def build_indicator_tools(request: IndicatorRequest, *, settings: BatchSettings) -> IndicatorTools:
     """Return the tools for running the chunks of a request."""
     as_of = request.as_of
-    actions = actions_at(build_action_store(settings), as_of) if request.adjusted else None
+    actions = reader_at(build_action_store(settings), as_of) if request.adjusted else None
     folder = folder_of(request, settings.indicators_dir)
     return IndicatorTools(reader_at(build_bar_store(settings), as_of), actions, request.indicators, folder, as_of)
 

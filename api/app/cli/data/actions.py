@@ -142,11 +142,11 @@ def _keep(session: Session, action: CorporateAction, state: ActionState, source:
 
 async def _load(source: str, symbols: list[str], as_of: datetime | None = None) -> "pl.DataFrame":
     from batch.bars.actions.resolve import resolve_actions  # noqa: PLC0415  polars
-    from batch.bars.history import actions_at  # noqa: PLC0415  polars
+    from batch.bars.history import reader_at  # noqa: PLC0415  polars
 
     store = open_actions()
     try:
-        return resolve_actions(await actions_at(store, as_of).load(source, symbols))
+        return resolve_actions(await reader_at(store, as_of).load(source, symbols))
     finally:
         await store.close()
 

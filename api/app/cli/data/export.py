@@ -153,7 +153,7 @@ async def _load_adjustment(
     """Return what adjusts an export, which has one series; None if it stays raw."""
     from batch.bars.actions.adjustment import Wish, load_adjustment  # noqa: PLC0415  polars
     from batch.bars.export.plan import Prices  # noqa: PLC0415  polars
-    from batch.bars.history import actions_at  # noqa: PLC0415  polars
+    from batch.bars.history import reader_at  # noqa: PLC0415  polars
 
     selection = planned[0].selection
     if selection.prices is Prices.RAW:
@@ -162,7 +162,7 @@ async def _load_adjustment(
     wish = Wish(until, selection.first, selection.prices is Prices.TOTAL_RETURN)
     store = open_actions()
     try:
-        return await load_adjustment(actions_at(store, as_of), bars, selection.series, selection.symbols, wish)
+        return await load_adjustment(reader_at(store, as_of), bars, selection.series, selection.symbols, wish)
     finally:
         await store.close()
 

@@ -76,7 +76,7 @@ class _Which:
 
 async def _load(session: Session, symbol: str, interval: str, which: _Which) -> "tuple[BarSeries, pl.DataFrame]":
     """Return all held bars of a symbol."""
-    from batch.bars.history import actions_at, reader_at  # noqa: PLC0415  polars
+    from batch.bars.history import reader_at  # noqa: PLC0415  polars
     from batch.indicators.run import adjust_history  # noqa: PLC0415  polars
 
     store, actions = open_store(), open_actions()
@@ -85,7 +85,7 @@ async def _load(session: Session, symbol: str, interval: str, which: _Which) -> 
         name = get_source_spec(series.source).parse_symbol(symbol)
         bars = await reader_at(store, which.as_of).read(series, name, start=_OLDEST, end=_NEWEST)
         if which.is_adjusted:
-            known = actions_at(actions, which.as_of)
+            known = reader_at(actions, which.as_of)
             bars = await adjust_history(bars, series, known, as_of=which.as_of)
     finally:
         await actions.close()

@@ -10,7 +10,7 @@ from batch.backtest.panel import Delisting, Listings, Panel
 from batch.backtest.request import TOPIX, TOPIX_AND_FUNDS, BarsAsked
 from batch.bars.actions.resolve import applied_actions, applied_dividends
 from batch.bars.actions.store import ActionReader
-from batch.bars.history import actions_at, reader_at
+from batch.bars.history import reader_at
 from batch.bars.store import BarReader
 from batch.errors import InvalidRequest
 from batch.kit.stop import ShouldStop, check_stop, never
@@ -94,7 +94,7 @@ async def load_bars(request: BarsAsked, tools: BarTools, *, should_stop: ShouldS
 
     """
     as_of = request.as_of
-    tools = replace(tools, store=reader_at(tools.store, as_of), actions=actions_at(tools.actions, as_of))
+    tools = replace(tools, store=reader_at(tools.store, as_of), actions=reader_at(tools.actions, as_of))
     known = _find_symbols(request, tools.symbols_dir)
     frames = await _read(request, known.symbols, tools.store, should_stop)
     if not frames:

@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.actions.store import Origin, build_notes
-from batch.bars.history import actions_at, reader_at
+from batch.bars.history import reader_at
 from batch.bars.memory import MemoryBarStore
 from batch.bars.windows import read_with_history
 from batch.errors import InvalidRequest
@@ -276,7 +276,7 @@ async def test_indicators_as_of_a_moment_are_those_of_the_bars_and_splits_known_
     )
     places = IndicatorPlaces(tmp_path / "symbols", tmp_path)
     before = await plan_indicators(request, store, places, now=now, delay_s=0)
-    tools = IndicatorTools(reader_at(store, moment), actions_at(actions, moment), RSI, tmp_path, moment)
+    tools = IndicatorTools(reader_at(store, moment), reader_at(actions, moment), RSI, tmp_path, moment)
     (chunk,) = before.chunks
     old = await load_indicators(chunk.series, "7203", tools, first=chunk.first, last=chunk.last)
     # Corrected since, and split since.

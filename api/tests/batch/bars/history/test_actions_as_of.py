@@ -11,7 +11,7 @@ import pytest
 
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.actions.sqlite import SqliteActionStore
-from batch.bars.history import actions_at
+from batch.bars.history import reader_at
 from batch.bars.pages.store import PageBarStore
 from batch.errors import InvalidRequest
 from batch.kit.clock import utc_now
@@ -123,7 +123,7 @@ async def test_a_store_without_history_and_a_moment_to_come_are_refused() -> Non
 
     forgetful = Forgetful()
     with pytest.raises(InvalidRequest, match="keeps no history"):
-        actions_at(forgetful, datetime(2026, 1, 1, tzinfo=UTC))
+        reader_at(forgetful, datetime(2026, 1, 1, tzinfo=UTC))
     with pytest.raises(InvalidRequest, match="or earlier"):
-        actions_at(MemoryActionStore(), utc_now() + timedelta(hours=1))
-    assert actions_at(forgetful, None) is forgetful
+        reader_at(MemoryActionStore(), utc_now() + timedelta(hours=1))
+    assert reader_at(forgetful, None) is forgetful
