@@ -16,9 +16,7 @@ from batch.ingest.runner import run_chunk as run_ingest_chunk
 from batch.market.bar import BarSeries
 from batch.market.outcome import OutcomeReport
 from batch.providers.watch import while_alive
-from batch.scripts.run_backfill import run_backfill
-from batch.scripts.run_daily_ingest import run_daily_ingest, tools_for
-from batch.scripts.run_refresh_quotes import run_refresh_quotes
+from batch.scripts.run_daily_ingest import run_backfill, run_daily_ingest, run_refresh_quotes, tools_for
 
 #: Corrected bars that a job logs one by one, about: its log keeps a thousand lines, and others want to be in it.
 _CORRECTION_LINES = 200

@@ -1,4 +1,4 @@
-"""The main job: fetch some sessions of bars for every symbol of a market, with an outcome for each."""
+"""Jobs that fetch bars, with an outcome for each symbol: some sessions of a market, what is missing, or the newest."""
 
 import argparse
 import asyncio
@@ -8,8 +8,11 @@ from datetime import date
 import orjson
 
 from batch.errors import InvalidRequest, KaboomError
+from batch.ingest.backfill import resolve_backfill
 from batch.ingest.executor import Execute, InProcessExecutor
-from batch.ingest.request import IngestRequest
+from batch.ingest.plan import IngestPlan
+from batch.ingest.quotes import resolve_quotes
+from batch.ingest.request import BackfillRequest, IngestRequest
 from batch.ingest.resolve import resolve_plan
 from batch.ingest.window import IngestTools
 from batch.kit.clock import utc_now
@@ -37,6 +40,46 @@ async def run_daily_ingest(
     settings = settings or BatchSettings()
     provider = build_provider(settings, request.provider)
     plan = await resolve_plan(request, provider, build_planning(settings, slots=slots))
+    return await _run(plan, request, execute, settings)
+
+
+async def run_backfill(
+    request: BackfillRequest, execute: Execute | None = None, *, settings: BatchSettings, slots: int = 1
+) -> OutcomeReport:
+    """Find gaps in the bars that are held, plan chunks of exactly these, and run them as `run_daily_ingest` does.
+
+    Raises:
+        InvalidRequest: the request cannot be planned.
+        ProviderError: the provider could not list what it has.
+        StoreError: the store could not be read.
+
+    """
+    provider = build_provider(settings, request.scope.provider)
+    store = build_bar_store(settings, points=request.scope.chunk_size)
+    plan = await resolve_backfill(request, provider, store, build_planning(settings, slots=slots))
+    return await _run(plan, request.scope, execute, settings)
+
+
+async def run_refresh_quotes(
+    request: IngestRequest, execute: Execute | None = None, *, settings: BatchSettings, slots: int = 1
+) -> OutcomeReport:
+    """Plan chunks of the newest session, with as few requests as possible, and run them as `run_daily_ingest` does.
+
+    Raises:
+        InvalidRequest: the request cannot be planned.
+        ProviderError: the provider could not list what it has.
+        StoreError: the store could not be read.
+
+    """
+    provider = build_provider(settings, request.provider)
+    store = build_bar_store(settings, points=request.chunk_size)
+    plan = await resolve_quotes(request, provider, store, build_planning(settings, slots=slots))
+    return await _run(plan, request, execute, settings)
+
+
+async def _run(
+    plan: IngestPlan, request: IngestRequest, execute: Execute | None, settings: BatchSettings
+) -> OutcomeReport:
     execute = execute or InProcessExecutor(tools_for(request, plan.session, settings=settings)).run
     return await execute(plan)
 
