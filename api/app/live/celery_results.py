@@ -108,7 +108,6 @@ class CeleryResults:
         self._paused_until = 0.0
 
     async def write_started(self, job: Job) -> None:
-        """Show a job as STARTED unless its end is there already."""
         meta = _build_meta(job, "STARTED", {"status": JobStatus.RUNNING.value})
         key, payload = keys.celery_result(job.job_id), orjson.dumps(meta)
         # NX: a process that was frozen before this line must not overwrite the end.
@@ -129,7 +128,6 @@ class CeleryResults:
         return await self._try(write)
 
     async def forget(self, job_id: str) -> None:
-        """Drop the result of a job."""
         with redis_errors():
             await self._redis.delete(keys.celery_result(job_id))
 
@@ -139,12 +137,10 @@ class CeleryResults:
             return bool(await self._redis.set(keys.RESULTS, "rebuilding", nx=True, ex=_REBUILD_S))
 
     async def end_rebuild(self) -> None:
-        """Leave the mark that says that the results are there."""
         with redis_errors():
             await self._redis.set(keys.RESULTS, "1")
 
     async def close(self) -> None:
-        """Release connections."""
         await self._redis.aclose()
 
     async def _try(self, write: Callable[[], Awaitable[Any]]) -> bool:

@@ -36,11 +36,9 @@ class IndicatorChunk:
 
     @property
     def items(self) -> tuple[str, ...]:
-        """The symbols, each of which gets an outcome."""
         return self.symbols
 
     def payload(self) -> dict[str, Any]:
-        """Return the chunk without its symbols as JSON types."""
         return {
             "provider": self.series.source,
             "interval": self.series.interval.value,

@@ -31,7 +31,6 @@ class IngestChunk:
 
     @property
     def items(self) -> tuple[str, ...]:
-        """The symbols, each of which gets an outcome."""
         return self.symbols
 
     def payload(self) -> dict[str, Any]:

@@ -35,7 +35,6 @@ class CompactChunk:
         return self.shards
 
     def payload(self) -> dict[str, Any]:
-        """Return the chunk without its shards as JSON types."""
         before = self.before.isoformat() if self.before else None
         return {"source": self.series.source, "interval": self.series.interval.value, "before": before}
 

@@ -39,7 +39,6 @@ class MirrorChunk:
         return self.months
 
     def payload(self) -> dict[str, Any]:
-        """Return the chunk without its months as JSON types."""
         return {
             "source": self.series.source,
             "interval": self.series.interval.value,

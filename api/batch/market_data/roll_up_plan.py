@@ -37,11 +37,9 @@ class RollUpChunk:
 
     @property
     def items(self) -> tuple[str, ...]:
-        """The symbols: what of the chunk is settled one by one."""
         return self.symbols
 
     def payload(self) -> dict[str, Any]:
-        """Return the chunk without its symbols as JSON types."""
         spans = {interval.value: [day.isoformat() for day in span] for interval, span in self.spans.items()}
         return {"provider": self.provider, "spans": spans}
 

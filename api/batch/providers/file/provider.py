@@ -62,7 +62,6 @@ class FileProvider:
 
     @property
     def name(self) -> str:
-        """`"file"`."""
         return SPEC.name
 
     @property

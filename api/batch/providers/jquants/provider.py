@@ -53,7 +53,6 @@ class JquantsProvider:
 
     @property
     def name(self) -> str:
-        """`"jquants"`."""
         return SPEC.name
 
     @property
@@ -92,12 +91,6 @@ class JquantsProvider:
         return parse_calendar(await self._source.fetch_rows(query.ask_calendar(count, until)), count, until)
 
     async def fetch_bars(self, request: BarRequest) -> FetchedBars:
-        """Return the bars of a request; days on which the exchange is closed are not requested.
-
-        Raises:
-            ProviderError: J-Quants failed for all of it.
-
-        """
         sessions = tuple(sorted(day for day in set(request.sessions) if is_session(day)))
         symbols = tuple(dict.fromkeys(request.symbols))
         if not symbols or not sessions:
@@ -110,7 +103,6 @@ class JquantsProvider:
         return await self._ask(asked)
 
     async def close(self) -> None:
-        """Release the connections."""
         await self._source.close()
 
     async def _ask(self, request: BarRequest) -> FetchedBars:

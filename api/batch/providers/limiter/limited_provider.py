@@ -26,20 +26,16 @@ class RateLimitedProvider:
 
     @property
     def name(self) -> str:
-        """The namespace of its bars."""
         return self._provider.name
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the provider can do."""
         return self._provider.capabilities
 
     async def fetch_universe(self, market: Market, session: date) -> tuple[str, ...] | None:
-        """Return the provider's answer."""
         return await self._provider.fetch_universe(market, session)
 
     async def fetch_sessions(self, interval: Interval, count: int, until: date) -> tuple[date, ...] | None:
-        """Return the provider's answer."""
         return await self._provider.fetch_sessions(interval, count, until)
 
     async def fetch_bars(self, request: BarRequest) -> FetchedBars:
@@ -48,6 +44,5 @@ class RateLimitedProvider:
             return await self._provider.fetch_bars(request)
 
     async def close(self) -> None:
-        """Release the connections of both."""
         await self._rate_limiter.close()
         await self._provider.close()

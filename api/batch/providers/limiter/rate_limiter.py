@@ -82,7 +82,6 @@ class SharedRateLimiter:
 
     @contextlib.asynccontextmanager
     async def permit(self) -> AsyncIterator[None]:
-        """Wait for a permit and hold it for the body."""
         permit = await self._acquire()
         try:
             with self._renewed(permit):
@@ -103,7 +102,6 @@ class SharedRateLimiter:
             await self._release(permit, Result.ANSWERED)
 
     async def close(self) -> None:
-        """Release the store's connections."""
         await self._store.close()
 
     async def _acquire(self) -> Permit:

@@ -38,12 +38,10 @@ class SyntheticProvider:
 
     @property
     def name(self) -> str:
-        """`"synthetic"`."""
         return SPEC.name
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do."""
         return SPEC.capabilities
 
     async def fetch_universe(self, market: Market, _session: date) -> tuple[str, ...] | None:

@@ -42,12 +42,10 @@ class YahooProvider:
 
     @property
     def name(self) -> str:
-        """`"yahoo"`."""
         return SPEC.name
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do."""
         return self._capabilities
 
     async def fetch_universe(self, _market: Market, _session: date) -> tuple[str, ...] | None:
@@ -59,12 +57,6 @@ class YahooProvider:
         return None
 
     async def fetch_bars(self, request: BarRequest) -> FetchedBars:
-        """Return the bars of a request; days on which the exchange is closed are not requested.
-
-        Raises:
-            ProviderError: Yahoo failed for all of it.
-
-        """
         sessions = tuple(sorted(day for day in set(request.sessions) if is_session(day)))
         if not request.symbols or not sessions:
             return nothing_traded(request.symbols)
@@ -78,7 +70,6 @@ class YahooProvider:
         return replace(lengthen(answered, sessions, request.interval), actions=told)
 
     async def close(self) -> None:
-        """Release the connections."""
         await self._source.close()
 
     async def _fetch_symbol(
