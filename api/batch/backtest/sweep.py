@@ -56,12 +56,6 @@ def run_sweep(
     return _to_frame(summaries, cash)
 
 
-def sharpe_deviation(found: pl.DataFrame) -> float:
-    """Return the standard deviation of the runs' Sharpe ratios for each session, which deflates that of the best."""
-    ratios = found["sharpe"].drop_nans().drop_nulls().to_numpy() / math.sqrt(SESSIONS)
-    return float(np.std(ratios, ddof=1)) if ratios.size > 1 else 0.0
-
-
 def _run_compiled(panel: Panel, strategies: Sequence[WeightStrategy], how: _How) -> Floats:
     from batch.backtest.engine.kernel import sweep_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
 

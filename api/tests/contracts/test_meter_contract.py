@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from app.telemetry.memory_meter import MemoryMeter
 from app.telemetry.metrics import (
     BARS_WRITTEN,
     CHUNK_SECONDS,
@@ -18,6 +17,7 @@ from app.telemetry.metrics import (
     Reading,
 )
 from app.telemetry.prometheus import PrometheusMeter
+from tests.fixtures.jobs.memory_meter import MemoryMeter
 
 
 @pytest.fixture(params=[PrometheusMeter, MemoryMeter], ids=["prometheus", "memory"])

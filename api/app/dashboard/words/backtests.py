@@ -263,5 +263,4 @@ WORDS: dict[str, Pair] = {
     "no_differences": ("Nothing differs.", "異なる点はありません。"),
     "what": ("What", "項目"),
     "benchmark_return": ("Benchmark, total return", "ベンチマークの累積リターン"),
-    "disclaimer": ("Disclaimer", "ご注意"),
 }

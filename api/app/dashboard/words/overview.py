@@ -77,7 +77,6 @@ WORDS: dict[str, Pair] = {
     ),
     "jobs_unit": ("job || jobs", "件"),
     "items_unit": ("item || items", "件"),
-    "quiet": ("Nothing in the last 24 hours.", "過去24時間はありません。"),
     "schedules": ("Next schedules", "次のスケジュール"),
     "due": ("Due", "予定"),
     "schedule": ("Schedule", "スケジュール"),

@@ -14,13 +14,13 @@ from app.engine.local import report_alive
 from app.engine.parts import Parts
 from app.engine.run.measure import ERROR_ENDINGS
 from app.live.memory import MemoryJobStore
-from app.telemetry.memory_meter import MemoryMeter
 from app.telemetry.metrics import use_meter
 from batch.errors import StoreError
 from batch.kit.clock import utc_now
 from batch.kit.redis.load import ServerLoad
 from batch.providers.watch import Heard, listen_to_waits, tell, watch_requests
 from tests.fixtures.jobs.job_stores import bench_of
+from tests.fixtures.jobs.memory_meter import MemoryMeter
 from tests.fixtures.jobs.schedules import SESSION_AT, HandClock, make_schedule
 
 pytestmark = pytest.mark.anyio
