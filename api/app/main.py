@@ -174,8 +174,8 @@ def _background(jobs: Jobs) -> list[Coroutine[Any, Any, None]]:
     if isinstance(parts.dispatcher, LocalDispatcher):
         # With Celery the workers run the handlers, and their main processes fire and send webhooks.
         from app.engine.courier import run_courier  # noqa: PLC0415
-        from app.engine.local import run_local_workers  # noqa: PLC0415
+        from app.engine.local import local_workers  # noqa: PLC0415
 
-        work += [Scheduler(jobs).run(), run_local_workers(parts, parts.dispatcher), run_courier(parts)]
+        work += [Scheduler(jobs).run(), *local_workers(parts, parts.dispatcher), run_courier(parts)]
         work += [Notifier(jobs, read_missing).run()]
     return work

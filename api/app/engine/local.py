@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -22,13 +23,14 @@ _log = structlog.get_logger(__name__)
 _REPORT_S = 5.0
 
 
-async def run_local_workers(parts: Parts, dispatcher: LocalDispatcher) -> None:
-    """Run `slots` workers until cancelled."""
+def local_workers(parts: Parts, dispatcher: LocalDispatcher) -> list[Coroutine[Any, Any, None]]:
+    """Return `slots` workers and what reports them, each of which runs until it is cancelled.
+
+    Not as one task with a group in it: a group passes only the first cancel on to its tasks.
+    """
     slots = parts.settings.slots
-    async with asyncio.TaskGroup() as group:
-        group.create_task(report_alive(parts, slots))
-        for slot in range(1, slots + 1):
-            group.create_task(_work(replace(parts, name=name_slot(parts.name, slot)), dispatcher))
+    names = [name_slot(parts.name, slot) for slot in range(1, slots + 1)]
+    return [report_alive(parts, slots), *(_work(replace(parts, name=name), dispatcher) for name in names)]
 
 
 async def report_alive(

@@ -5,11 +5,12 @@ import asyncio
 import pytest
 
 from app.engine.dispatch import LocalDispatcher
-from app.engine.local import run_local_workers
+from app.engine.local import local_workers
 from app.engine.parts import Parts
 from app.engine.run.worker import Run
 from app.jobs.model import Tally
 from batch.errors import StoreError
+from batch.kit.stop import end_tasks
 from tests.fixtures.jobs.job_runs import submit
 from tests.fixtures.workers.handlers import SCRIPT
 
@@ -33,9 +34,25 @@ async def test_one_that_cannot_hand_its_chunk_back_ends_with_its_process(
     SCRIPT["chunk"] = wait
     monkeypatch.setattr(parts.store, "end", refuse)
     assert isinstance(parts.dispatcher, LocalDispatcher)
-    workers = asyncio.create_task(run_local_workers(parts, parts.dispatcher))
+    workers = [asyncio.create_task(each) for each in local_workers(parts, parts.dispatcher)]
     await submit(parts)
     await asyncio.wait_for(started.wait(), 5)
-    workers.cancel()
-    await asyncio.wait([workers], timeout=5)
-    assert workers.cancelled()
+    await asyncio.wait_for(end_tasks(workers), 5)
+
+
+async def test_lost_cancel_is_repeated_for_each_worker(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = asyncio.Event()
+
+    async def lose_cancel(*_arguments: object, **_options: object) -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise StoreError("Redis is away") from None
+
+    monkeypatch.setattr(parts.store, "report_worker", lose_cancel)
+    assert isinstance(parts.dispatcher, LocalDispatcher)
+    workers = [asyncio.create_task(each) for each in local_workers(parts, parts.dispatcher)]
+    await asyncio.wait_for(started.wait(), 5)
+    await asyncio.wait_for(end_tasks(workers, again_after_s=0.05), 5)
+    assert all(worker.cancelled() for worker in workers)
