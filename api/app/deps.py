@@ -75,8 +75,8 @@ async def draw_picture(request: Request, picture: Picture, language: Language) -
     """Return a picture as PNG, drawn in the process that the API has for pictures.
 
     Raises:
-        NotFound: this server draws none, for want of matplotlib.
-        StoreError: the process had not the time or the memory.
+        NotFound: matplotlib is not installed on this server.
+        StoreError: drawing took too much time or memory.
 
     """
     try:

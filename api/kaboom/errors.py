@@ -67,7 +67,7 @@ class JobFailed(KaboomError):
 
 
 class WaitTimedOut(KaboomError):
-    """A job did not end in time; it goes on."""
+    """A job did not end in time; it is still running."""
 
 
 class Problem(Exception):

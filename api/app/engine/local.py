@@ -24,9 +24,9 @@ _REPORT_S = 5.0
 
 
 def local_workers(parts: Parts, dispatcher: LocalDispatcher) -> list[Coroutine[Any, Any, None]]:
-    """Return `slots` workers and what reports them, each of which runs until it is cancelled.
+    """Return `slots` workers, and the work that reports them; each runs until it is cancelled.
 
-    Not as one task with a group in it: a group passes only the first cancel on to its tasks.
+    Run each as a task of its own: a task group passes only the first cancel on.
     """
     slots = parts.settings.slots
     names = [name_slot(parts.name, slot) for slot in range(1, slots + 1)]

@@ -19,7 +19,7 @@ _NO_TIME = -(2**63)
 
 @dataclass(frozen=True, slots=True)
 class QuarantineTables:
-    """The rejected rows of one store; `default_provider` is whose rows are meant where a question names none."""
+    """The rejected rows of one store; a query without a provider gets those of `default_provider`."""
 
     store: BarStore
     default_provider: str

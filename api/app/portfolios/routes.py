@@ -68,7 +68,7 @@ async def get_portfolio(desk: Desk, caller: Caller, portfolio_id: PortfolioId) -
 async def rename_portfolio(
     desk: Desk, caller: Caller, portfolio_id: PortfolioId, body: PortfolioPatch
 ) -> PortfolioView:
-    """Give it another name."""
+    """Rename a portfolio."""
     return view_portfolio(await desk.store.rename(caller.owner, portfolio_id, body.name))
 
 

@@ -46,7 +46,7 @@ class AnalysisRequest(OfSource, Request):
         default=None,
         description="adds what the portfolio holds of each symbol; needs the scope `portfolios:read`, too",
     )
-    job_id: _Id | None = Field(default=None, description="the job to explain, of kind ingest and backtest alone")
+    job_id: _Id | None = Field(default=None, description="the job to explain (only kinds ingest and backtest)")
     sessions: Annotated[int, Field(ge=30, le=1000), WHOLE] = Field(
         default=DEFAULT_SESSIONS, description="look-back in sessions"
     )

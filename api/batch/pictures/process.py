@@ -34,7 +34,7 @@ class PictureProcess:
 
         Raises:
             ConfigurationError: matplotlib is not installed.
-            StoreError: the process had not the time or the memory.
+            StoreError: drawing took too much time or memory.
 
         """
         if not can_draw():

@@ -137,7 +137,7 @@ def export_file(
     portfolio: Which,
     out: Annotated[Path | None, typer.Option(help="file to write (default: stdout)")] = None,
 ) -> None:
-    """Write all entries in force as CSV, which an import takes; no cell is a formula to a spreadsheet."""
+    """Write all entries in force as CSV for `import`; spreadsheets find no formulas in it."""
     session: Session = context.obj
     content = session.client().fetch(f"{find_portfolio(session, portfolio)}/export")
     if out is None:

@@ -59,7 +59,7 @@ def say(verdict: str | None, language: Language) -> str:
 
 
 def caution(result: Mapping[str, Any], language: Language) -> str:
-    """Return the disclaimer of a result in the language of the viewer, whatever that of its text; "" without one."""
+    """Return the disclaimer of a result in the language of the viewer; "" if the result has none."""
     return disclaimer(language, Kind(result["kind"])) if result.get("disclaimer") else ""
 
 

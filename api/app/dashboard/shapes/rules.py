@@ -11,7 +11,7 @@ TEXTS = ("name", "channel_id", "language", *_TIMES, "digest_minutes", "only")
 
 
 def values_of(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a rule of the API; filters that are no end of a job are lines of text."""
+    """Return the fields of the form from a rule of the API; filters are lines of text, except for the end of a job."""
     values: dict[str, Any] = {name: "" if rule[name] is None else str(rule[name]) for name in TEXTS}
     only: Mapping[str, list[str]] = rule["only"]
     lines = [f"{name}={text}" for name, allowed in only.items() for text in allowed if not _is_end(name, text)]

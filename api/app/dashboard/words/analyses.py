@@ -73,7 +73,7 @@ WORDS: dict[str, Pair] = {
     "picture_sent": ("The models got this picture, too.", "この画像もモデルに送信しました。"),
     "picture_goes": ("This picture would be sent, too.", "この画像も送信されます。"),
     "picture_stays": ("This picture is not sent.", "この画像は送信されません。"),
-    "pictures_on": ("The candles go there, too, as a picture.", "ローソク足の画像も送信されます。"),
+    "pictures_on": ("The candles are sent too, as a picture.", "ローソク足の画像も送信されます。"),
     "sent_most": ("at most {cost}", "最大{cost}"),
     "send": ("Send it, and ask {n} model || Send it, and ask {n} models", "送信して{n}モデルに問い合わせる"),
     "system": ("Instructions", "指示文"),

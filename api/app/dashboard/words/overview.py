@@ -82,7 +82,7 @@ WORDS: dict[str, Pair] = {
     "schedule": ("Schedule", "スケジュール"),
     "in": ("In", "あと"),
     "no_schedules": ("No schedule is enabled.", "有効なスケジュールはありません。"),
-    "enable": ("Have it run by itself:", "自動で実行するには："),
+    "enable": ("Run it automatically:", "自動で実行するには："),
     "workers": ("Workers", "ワーカー"),
     "workers_sub": (
         "{online} online, {busy} of {slots} slots busy",
@@ -116,7 +116,7 @@ WORDS: dict[str, Pair] = {
         "All of TSE Prime, 1-minute bars, from the synthetic provider: some seconds.",
         "東証プライムの全銘柄の1分足を、synthetic（生成データ）から数秒で取り込みます。",
     ),
-    "step_schedule": ("Have it run by itself", "自動で実行する"),
+    "step_schedule": ("Run it automatically", "自動で実行する"),
     "step_schedule_about": (
         "Each TSE session at 16:35 JST. Holidays are skipped.",
         "立会日の16:35に実行します。休業日は実行しません。",

@@ -101,7 +101,7 @@ async def find_workers(asked: Asked) -> list[Alert]:
 
 
 async def find_old_queues(asked: Asked) -> list[Alert]:
-    """Return the queues in which a job waits for long."""
+    """Return the queues in which a job has waited for long."""
     alerts = []
     for queue in asked.parts.catalog.queues:
         waited_s = (await asked.parts.history.stats(queue)).oldest_queued_s or 0.0

@@ -68,7 +68,7 @@ COMMAND_HELP: dict[str, str] = {
     "List portfolios with their cash in yen.": "ポートフォリオと現金（円）を一覧表示します。",
     "Show positions at their latest closes, and what all is worth, in yen.": "保有を最新の終値で評価し、全体の評価額（円）を表示します。",
     "Book all entries of a CSV file, or none: day,kind,symbol,quantity,price,fee,amount,note.": "CSVファイルの記帳をすべて取り込むか、まったく取り込みません。列は day,kind,symbol,quantity,price,fee,amount,note です。",
-    "Write all entries in force as CSV, which an import takes; no cell is a formula to a spreadsheet.": "有効な記帳をすべてCSVで書き出します。そのままインポートでき、表計算ソフトで数式になるセルはありません。",
+    "Write all entries in force as CSV for `import`; spreadsheets find no formulas in it.": "有効な記帳をすべてCSVで書き出します。そのままインポートでき、表計算ソフトで数式になるセルはありません。",
     "Show, export, mirror and repair stored bars, and list rejected rows.": "保存済みの足の表示、出力、ミラー、修復と、隔離した行の一覧表示をします。",
     "Write bars to a file or a folder; times are UTC and mark the start of a bar.": "足をファイルまたはフォルダーに書き出します。時刻はUTCで、足の開始を表します。",
     "Write all held bars, a file for each month, of daily bars for each year; each file is replaced as a whole.": "保存済みの足を、月ごと（日足は年ごと）のファイルで書き出します。ファイルは丸ごと置き換えます。",

@@ -28,7 +28,7 @@ REQUEST_HELP: dict[str, str] = {
     "technical and risk are about symbols, ingest explains an ingest job, backtest sums a backtest up": "technical と risk は銘柄の分析、ingest は取り込みのジョブの説明、backtest はバックテストの要約",
     "at most 20; with a portfolio by default what costs most in it": "20銘柄まで（ポートフォリオでは既定で金額の大きいもの）",
     "adds what the portfolio holds of each symbol; needs the scope `portfolios:read`, too": "各銘柄の保有を加えます（スコープ `portfolios:read` も必要です）",
-    "the job to explain, of kind ingest and backtest alone": "説明するジョブ（ingest と backtest だけ）",
+    "the job to explain (only kinds ingest and backtest)": "説明するジョブ（ingest と backtest だけ）",
     "bars, splits and lists as they were known at this time, with its zone, or at 00:00 in Japan of a day; their files go to a folder of their own; default: as they are": "この時点で分かっていた足、株式分割、銘柄一覧（日付だけならその日の0時、日本時間）。ファイルは専用のフォルダーに置きます（既定：現在）",
     "bars as they were known at this time, with its zone, or at 00:00 in Japan of a day, in a folder of their own; default: as they are": "この時点で分かっていた足（日付だけならその日の0時、日本時間）を専用のフォルダーに置きます（既定：現在）",
     "the length of the bars": "足種",

@@ -160,7 +160,7 @@ def make_minutes(table: pl.DataFrame, symbols: Sequence[str]) -> pl.DataFrame:
     """Return the minute bars of some symbols in `RAW_BAR_SCHEMA`, from rows in `MINUTE_FIELDS`.
 
     Raises:
-        ProviderError: a time is none.
+        ProviderError: a time cannot be read.
 
     """
     text = pl.concat_str("Date", pl.lit(" "), "Time")

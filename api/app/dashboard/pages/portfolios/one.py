@@ -84,7 +84,7 @@ async def book_dividends(page: Page, request: Request, portfolio_id: PortfolioId
 
 @router.post("/portfolios/{portfolio_id}/rename", dependencies=_WRITES)
 async def rename_portfolio(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
-    """Give it another name; one that is refused is shown again with the reason."""
+    """Rename the portfolio; a name that is refused is shown again with the reason."""
     fields = await read_form(request)
     reply = await page.api.patch(f"{API}/{portfolio_id}", {"name": first_of(fields, "name").strip()})
     if reply.is_ok:
