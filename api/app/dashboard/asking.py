@@ -47,6 +47,22 @@ class Reply:
         """Whether the answer has data."""
         return self.problem is None
 
+    @property
+    def items(self) -> list[Any]:
+        """The items of a list; none if the answer is a problem."""
+        return self.data["items"] if self.is_ok else []
+
+    def require(self) -> "Reply":
+        """Return the answer if it has data.
+
+        Raises:
+            ProblemAnswered: it is a problem, which becomes the page.
+
+        """
+        if not self.is_ok:
+            raise ProblemAnswered(self)
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Api:
@@ -154,3 +170,11 @@ def _fail(status: int, detail: str, path: str) -> Reply:
 def api_of(request: Request, language: Language) -> Api:
     """Return the API as the caller of a request may ask it."""
     return Api(request.scope, language)
+
+
+class ProblemAnswered(Exception):
+    """The API answered a page with a problem; the viewer is shown the problem."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.problem)
+        self.reply = reply

@@ -75,7 +75,8 @@ async def ask_all(**asked: Awaitable[Reply]) -> Mapping[str, Reply]:
     return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
 
 
-async def _open(request: Request) -> OpenPage:
+async def open_page(request: Request) -> OpenPage:
+    """Return the page that a request asks for."""
     viewer = viewer_of(request)
     return OpenPage(request, viewer, api_of(request, viewer.language), pages_of(request))
 
@@ -87,4 +88,4 @@ def pages_of(request: Request) -> Pages:
 
 #: Where a form leads, in `next`; check it with `is_own_path`.
 NextPath = Annotated[str, Query(alias="next", max_length=2000)]
-Page = Annotated[OpenPage, Depends(_open)]
+Page = Annotated[OpenPage, Depends(open_page)]

@@ -1,14 +1,17 @@
 """The dashboard's routes: its pages, static files, and what a viewer prefers."""
 
+from typing import cast
+
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.auth.guard import STATIC_PREFIX
+from app.dashboard.asking import ProblemAnswered
 from app.dashboard.browser import BrowserAnswers
 from app.dashboard.held_series import HeldSeries
 from app.dashboard.language import CHOICES, KEPT_S, cookie_of
 from app.dashboard.live import LiveRows
-from app.dashboard.page import NextPath, pages_of
+from app.dashboard.page import NextPath, open_page, pages_of
 from app.dashboard.pages import (
     data,
     data_fetch,
@@ -71,9 +74,15 @@ def install_dashboard(app: FastAPI, *, release: str | None) -> None:
     app.state.pages = pages = Pages(StaticFiles(), release=release or app.version)
     app.state.live_rows, app.state.held_series = LiveRows(), HeldSeries()
     app.add_middleware(BrowserAnswers, pages=pages)
+    app.add_exception_handler(ProblemAnswered, _show_problem)
     app.include_router(router)
     for each in (*_PAGES, *_BACKTESTS, *_ANALYSES, *_OPERATIONS, *_ADMIN):
         app.include_router(each, include_in_schema=False)
+
+
+async def _show_problem(request: Request, error: Exception) -> Response:
+    page = await open_page(request)
+    return await page.show_problem(cast("ProblemAnswered", error).reply)
 
 
 @router.get(STATIC_PREFIX + "{tree}/{name:path}")

@@ -94,3 +94,8 @@ async def read_form(request: Request) -> Mapping[str, list[str]]:
 def first_of(fields: Mapping[str, Sequence[str]], name: str) -> str:
     """Return the first value of a field of a form; "" where it has none."""
     return next(iter(fields.get(name, ())), "")
+
+
+def number_or_text(text: str) -> int | str:
+    """Return a whole number; other text as it is, for which the API says what it expected."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else text

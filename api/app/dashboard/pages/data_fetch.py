@@ -31,9 +31,7 @@ JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 async def look(page: Page, request: Request) -> Response:
     """Look for what is missing, without taking it."""
     body = _read(await read_form(request))
-    reply = await page.api.post(_BACKFILL, {**body, "dry_run": True})
-    if not reply.is_ok:
-        return await page.show_problem(reply)
+    reply = (await page.api.post(_BACKFILL, {**body, "dry_run": True})).require()
     with_suspects = "include_short" in body
     if page.is_part:
         return await _show(page, reply.data["job_id"], with_suspects=with_suspects)
@@ -49,16 +47,12 @@ async def preview(page: Page, job_id: JobId, include_short: str = "") -> Respons
 @router.post("/data/fetch/run")
 async def run(page: Page, request: Request) -> Response:
     """Take what the preview has named."""
-    reply = await page.api.post(_BACKFILL, _read(await read_form(request)))
-    if not reply.is_ok:
-        return await page.show_problem(reply)
+    reply = (await page.api.post(_BACKFILL, _read(await read_form(request)))).require()
     return page.go_to(f"/jobs/ingest/{reply.data['job_id']}")
 
 
 async def _show(page: Page, job_id: str, *, with_suspects: bool) -> Response:
-    reply = await page.api.get(f"{_JOB}/{job_id}")
-    if not reply.is_ok:
-        return await page.show_problem(reply)
+    reply = (await page.api.get(f"{_JOB}/{job_id}")).require()
     job = reply.data
     if job["task"] != "ingest.backfill" or len(job["intervals"] or {}) != 1:
         raise NotFound(f"job {job_id} is not a backfill of one interval")

@@ -49,11 +49,10 @@ async def _show(page: OpenPage, *, path: str, outcome: str, level: str, shown: s
         chunks=page.ask(f"{path}/chunks", limit=1000),
         log=page.ask(f"{path}/logs", limit=_KEPT_LINES),
     )
-    if not found["job"].is_ok:
-        return await page.show_problem(found["job"])
+    found["job"].require()
     row, chunks = JobRow(found["job"].data), found["chunks"]
     names = await _ask_names(page, row, found["failures"])
-    kept = found["log"].data["items"] if found["log"].is_ok else []
+    kept = found["log"].items
     notices, more = list_notices(chunks.data, row.result, kept)
     lines = [line for line in kept if LEVELS.index(line["level"]) >= LEVELS.index(level)]
     return await page.show(
@@ -81,5 +80,5 @@ async def _ask_names(page: OpenPage, row: JobRow, failures: Reply) -> dict[str, 
         return {}
     listed = await page.ask("/api/v1/universe", market=market)
     failed = {each["item"] for each in failures.data["items"]}
-    rows = listed.data["items"] if listed.is_ok else []
+    rows = listed.items
     return {each["symbol"]: each["name"] for each in rows if each["symbol"] in failed}

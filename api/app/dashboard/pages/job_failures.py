@@ -28,9 +28,7 @@ async def download_failures(
     cursor: str | None = None
     for _ in range(_MOST_PAGES):
         path = f"/api/v1/{queue}/jobs/{job_id}/failures"
-        reply = await page.ask(path, outcome=outcome, limit=_PAGE, cursor=cursor)
-        if not reply.is_ok:
-            return await page.show_problem(reply)
+        reply = (await page.ask(path, outcome=outcome, limit=_PAGE, cursor=cursor)).require()
         rows += reply.data["items"]
         cursor = reply.data["next_cursor"]
         if not cursor:

@@ -96,7 +96,7 @@ async def show_jobs(page: Page, filters: Annotated[JobFilters, Query()]) -> Resp
         jobs=jobs,
         stats=_stats_of(found["stats"], filters.queue),
         counts=filters.has_counts,
-        rows=rows_of(jobs.data["items"]) if jobs.is_ok else [],
+        rows=rows_of(jobs.items),
         older=filters.link(cursor=jobs.data["next_cursor"]) if jobs.is_ok and jobs.data["next_cursor"] else "",
         filters=filters,
         states=STATES,

@@ -50,9 +50,7 @@ async def log_in(page: Page, request: Request) -> Response:
 async def log_out(page: Page, request: Request) -> Response:
     """End the session of the browser, or all sessions and JWTs of its user, and show the log-in."""
     if first_of(await read_form(request), "everywhere"):
-        reply = await page.api.delete("/api/v1/session", everywhere="true")
-        if not reply.is_ok:
-            return await page.show_problem(reply)
+        (await page.api.delete("/api/v1/session", everywhere="true")).require()
     response = page.go_to("/login")
     await cast("SignIn", request.app.state.sign_in).sign_out(request, response)
     return response

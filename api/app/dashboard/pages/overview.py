@@ -52,7 +52,7 @@ async def _show(page: OpenPage, *, series: Series) -> Response:
         schedules=page.ask("/api/v1/schedules"),
         alerts=page.ask("/api/v1/alerts"),
     )
-    sessions = found["sessions"].data["items"] if found["sessions"].is_ok else []
+    sessions = found["sessions"].items
     answers = [Completeness(each) for each in sessions]
     return await page.show(
         "overview.html",
@@ -63,7 +63,7 @@ async def _show(page: OpenPage, *, series: Series) -> Response:
         answer=answers[0] if answers else None,
         gaps=build_columns([each.to_fetch for each in answers[::-1]], height=_CHART_PX),
         answers=answers,
-        rows=rows_of(found["jobs"].data["items"]) if found["jobs"].is_ok else [],
+        rows=rows_of(found["jobs"].items),
         depth=_chart(found["series"], "waiting"),
         settled=_chart(found["series"], "settled"),
         coming=_coming(found["schedules"]),
@@ -76,9 +76,7 @@ async def preview_fetch(page: Page, request: Request) -> Response:
     """Say what would be fetched of a session."""
     fields = await read_form(request)
     session, series = _session_of(fields), _series_of(fields)
-    found = await _ask_sessions(page, series, 1, last=session)
-    if not found.is_ok:
-        return await page.show_problem(found)
+    found = (await _ask_sessions(page, series, 1, last=session)).require()
     answer = next((Completeness(each) for each in found.data["items"] if each["session"] == session), None)
     values = {"answer": answer, "session": session, "market": series.market, "interval": series.interval}
     return await page.show("parts/fetch_preview.html" if page.is_part else "fetch_preview.html", **values)
@@ -90,8 +88,8 @@ async def fetch(page: Page, request: Request) -> Response:
     fields = await read_form(request)
     series = _series_of(fields)
     body = {"intervals": {series.interval.value: 1}, "market": series.market, "last": _session_of(fields)}
-    reply = await page.api.post("/api/v1/ingest/backfill", body)
-    return page.go_to(f"/jobs/ingest/{reply.data['job_id']}") if reply.is_ok else await page.show_problem(reply)
+    reply = (await page.api.post("/api/v1/ingest/backfill", body)).require()
+    return page.go_to(f"/jobs/ingest/{reply.data['job_id']}")
 
 
 async def _ask_sessions(page: OpenPage, series: Series, sessions: int, last: str | None = None) -> Reply:
@@ -125,5 +123,5 @@ def _chart(series: Reply, name: str) -> Any:
 
 def _coming(schedules: Reply) -> list[Mapping[str, Any]]:
     """Return the next enabled schedules, by their time."""
-    found = schedules.data["items"] if schedules.is_ok else []
+    found = schedules.items
     return sorted((each for each in found if each["next_at"]), key=lambda each: str(each["next_at"]))[:_SCHEDULES]

@@ -73,13 +73,11 @@ async def show_symbol(
     covered = await page.api.get(
         f"/api/v1/coverage/cells/{symbol}", {**series, "sessions": _SESSIONS, "last": filters.session}
     )
-    if not covered.is_ok:
-        return await page.show_problem(covered)
+    covered.require()
     today = page.viewer.now.astimezone(JST).date()
     session = filters.session or _newest(covered.data["items"]) or await _last_session(page, today)
     found = await _ask(page, covered, filters, session)
-    if not found["bars"].is_ok:
-        return await page.show_problem(found["bars"])
+    found["bars"].require()
     return await page.show(
         "symbol.html",
         symbol=covered.data["symbol"],
@@ -157,7 +155,7 @@ async def _last_session(page: OpenPage, today: date) -> date:
 
 
 def _listing(reply: Reply, symbol: str) -> Mapping[str, Any] | None:
-    rows = reply.data["items"] if reply.is_ok else []
+    rows = reply.items
     return next((row for row in rows if row["symbol"] == symbol), None)
 
 

@@ -49,7 +49,7 @@ async def show_audit(page: Page, filters: Annotated[AuditFilters, Query()]) -> R
         "admin/audit.html",
         200 if found.is_ok or found.status >= 500 else found.status,
         found=found,
-        rows=found.data["items"] if found.is_ok else [],
+        rows=found.items,
         filters=filters,
         newest=filters.link() if filters.cursor else "",
         older=link_to(filters.link(), cursor=cursor) if cursor else "",

@@ -16,7 +16,7 @@ _SHOWN = ("all", "changed", "secret")
 async def show_settings(page: Page, shown: Annotated[str, Query(pattern="^(all|changed|secret)$")] = "all") -> Response:
     """Show the settings of the API: all, those that are not the default, or secrets alone."""
     found = await page.ask("/api/v1/settings")
-    rows = found.data["items"] if found.is_ok else []
+    rows = found.items
     kept = {
         "all": rows,
         "changed": [row for row in rows if not row["is_default"]],

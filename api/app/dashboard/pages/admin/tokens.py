@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response, status
 
 from app.auth.scopes import Scope
 from app.dashboard.page import Page
-from app.dashboard.viewer import first_of, read_form
+from app.dashboard.viewer import first_of, number_or_text, read_form
 from app.deps import needs
 
 router = APIRouter(dependencies=[needs(Scope.ADMIN)])
@@ -28,10 +28,7 @@ async def create_token(page: Page, request: Request) -> Response:
     fields = await read_form(request)
     given = {"name": first_of(fields, "name"), "scopes": fields.get("scopes", [])}
     days = first_of(fields, "expires_days")
-    # A number that is none is left to the API, which says what it expected.
-    life = (
-        {"expires_days": int(days) if days.isascii() and days.isdecimal() and len(days) < 9 else days} if days else {}
-    )
+    life = {"expires_days": number_or_text(days)} if days else {}
     reply = await page.api.post(API, given | life)
     if not reply.is_ok:
         return await _show(page, reply.status, given=given | {"expires_days": days}, problem=reply.problem)
@@ -44,16 +41,8 @@ async def create_token(page: Page, request: Request) -> Response:
 async def revoke_token(page: Page, request: Request, token_id: TokenId) -> Response:
     """Revoke a token, and all that was logged in with it."""
     await read_form(request)
-    reply = await page.api.delete(f"{API}/{token_id}")
-    return page.go_to("/tokens?done=revoked") if reply.is_ok else await page.show_problem(reply)
-
-
-def _parse_life(days: str) -> dict[str, object]:
-    if not days:
-        return {}
-    # What is no number is left to the API, which says what it expected.
-    is_number = days.isascii() and days.isdecimal() and len(days) < 9
-    return {"expires_days": int(days) if is_number else days}
+    (await page.api.delete(f"{API}/{token_id}")).require()
+    return page.go_to("/tokens?done=revoked")
 
 
 async def _show(page: Page, status_code: int = 200, **values: Any) -> Response:
@@ -68,7 +57,7 @@ async def _show(page: Page, status_code: int = 200, **values: Any) -> Response:
         "admin/tokens.html",
         status_code,
         found=found,
-        rows=found.data["items"] if found.is_ok else [],
+        rows=found.items,
         scopes=[scope.value for scope in Scope],
         lives=_LIVES,
         **(defaults | values),

@@ -50,8 +50,8 @@ async def change_user(page: Page, request: Request, user_id: UserId) -> Response
         body = _CHANGES[change]
     else:
         raise InvalidRequest(f"the change was {change[:20]!r}, expected password or one of {', '.join(_CHANGES)}")
-    reply = await page.api.patch(f"{API}/{user_id}", body)
-    return page.go_to("/users?done=changed") if reply.is_ok else await page.show_problem(reply)
+    (await page.api.patch(f"{API}/{user_id}", body)).require()
+    return page.go_to("/users?done=changed")
 
 
 async def _show(page: Page, status_code: int = 200, **values: Any) -> Response:
@@ -61,7 +61,7 @@ async def _show(page: Page, status_code: int = 200, **values: Any) -> Response:
         "admin/users.html",
         status_code,
         found=found,
-        rows=found.data["items"] if found.is_ok else [],
+        rows=found.items,
         roles=[role.value for role in Role],
         scopes_of={role.value: sorted(SCOPES[role]) for role in Role},
         me=page.viewer.principal.subject if page.viewer.principal else "",

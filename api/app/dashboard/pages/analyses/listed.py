@@ -35,7 +35,7 @@ async def show_analyses(page: Page, cursor: Annotated[str, Query(max_length=200)
         "analyses/list.html",
         found=jobs,
         models=found["models"],
-        rows=rows_of(jobs.data["items"]) if jobs.is_ok else [],
+        rows=rows_of(jobs.items),
         newest="/analyses" if cursor else "",
         older=link_to("/analyses", cursor=more) if more else "",
         dollars=dollars,

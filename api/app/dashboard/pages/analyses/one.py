@@ -21,8 +21,7 @@ JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 async def show_analysis(page: Page, job_id: JobId) -> Response:
     """Show an analysis; one that has not ended loads again by itself."""
     found = await ask_all(job=page.ask(f"{API}/jobs/{job_id}"), models=page.ask(f"{API}/models"))
-    if not found["job"].is_ok:
-        return await page.show_problem(found["job"])
+    found["job"].require()
     row = JobRow(found["job"].data)
     previews = row.result.get("previews") or []
     return await page.show(

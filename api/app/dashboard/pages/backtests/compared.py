@@ -22,9 +22,7 @@ async def show_comparison(
     chosen = list(dict.fromkeys(job or ()))
     if len(chosen) < 2:
         return await page.show("backtests/compare.html", 200, found=None, chart=None, **NUMBERS)
-    found = await page.api.get(f"{API}/compare", {"job": chosen})
-    if not found.is_ok:
-        return await page.show_problem(found)
+    found = (await page.api.get(f"{API}/compare", {"job": chosen})).require()
     return await page.show(
         "backtests/compare.html",
         found=found.data,

@@ -62,9 +62,7 @@ async def submit_sweep(page: Page, request: Request) -> Response:
 
 async def _open(page: OpenPage, kind: Kind, strategy: str, again: str) -> Response:
     if again:
-        job = await page.ask(f"{API}/jobs/{again}")
-        if not job.is_ok:
-            return await page.show_problem(job)
+        job = (await page.ask(f"{API}/jobs/{again}")).require()
         values = values_of(job.data["request"] or {})
         return await _show(page, kind, {**values, **({"strategy": strategy} if strategy else {})})
     chosen = strategy or "sma_cross"
@@ -99,7 +97,7 @@ async def _show(
     problem: Mapping[str, Any] | None = None,
 ) -> Response:
     found = await ask_all(strategies=page.ask(f"{API}/strategies"))
-    strategies = found["strategies"].data["items"] if found["strategies"].is_ok else []
+    strategies = found["strategies"].items
     # The API lists them by name; the first is the one that most readers know.
     strategies.sort(key=lambda each: list(PARAMETERS).index(each["name"]))
     chosen = next((each for each in strategies if each["name"] == values.get("strategy")), None)

@@ -29,9 +29,7 @@ async def show_backtest(page: Page, job_id: BacktestId) -> Response:
 
 
 async def _show(page: OpenPage, *, job_id: str) -> Response:
-    job = await page.ask(f"{API}/jobs/{job_id}")
-    if not job.is_ok:
-        return await page.show_problem(job)
+    job = (await page.ask(f"{API}/jobs/{job_id}")).require()
     row, result = JobRow(job.data), f"{API}/results/{job_id}"
     found: dict[str, Reply | None] = {"found": None, "report": None, "surface": None}
     if row.is_final:
@@ -67,7 +65,7 @@ async def _ask_name(page: OpenPage, content: dict[str, Any] | None) -> str:
     if not symbols or len(symbols) != 1:
         return ""
     listed = await page.ask("/api/v1/symbols", q=symbols[0], limit=50)
-    rows = listed.data["items"] if listed.is_ok else []
+    rows = listed.items
     return next((str(row["name"]) for row in rows if row["symbol"] == symbols[0]), "")
 
 

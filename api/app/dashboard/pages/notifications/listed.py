@@ -39,7 +39,7 @@ async def show_notifications(page: Page, filters: Annotated[LogFilters, Query()]
         log=page.ask(f"{PREFIX}/messages", status=status, cursor=filters.cursor, limit=_SHOWN),
         dead=page.ask(f"{PREFIX}/messages", status="dead", limit=1),
     )
-    rows = {name: reply.data["items"] if reply.is_ok else [] for name, reply in found.items()}
+    rows = {name: reply.items for name, reply in found.items()}
     here, cursor = link_to("/notifications", status=status), _cursor(found["log"].data if found["log"].is_ok else None)
     return await page.show(
         "notifications/list.html",

@@ -37,17 +37,15 @@ async def create_rule(page: Page, request: Request) -> Response:
 @router.get("/{rule_id}/edit")
 async def show_rule(page: Page, rule_id: ObjectId) -> Response:
     """Show the form with what a rule has."""
-    rule = await page.ask(f"{PREFIX}/rules/{rule_id}")
-    return await _show(page, values_of(rule.data), rule_id=rule_id) if rule.is_ok else await page.show_problem(rule)
+    rule = (await page.ask(f"{PREFIX}/rules/{rule_id}")).require()
+    return await _show(page, values_of(rule.data), rule_id=rule_id)
 
 
 @router.post("/{rule_id}")
 async def replace_rule(page: Page, request: Request, rule_id: ObjectId) -> Response:
     """Change a rule, which stays on or off; a change that is refused is shown again with the reason at its field."""
     values = await _read(request)
-    kept = await page.ask(f"{PREFIX}/rules/{rule_id}")
-    if not kept.is_ok:
-        return await page.show_problem(kept)
+    kept = (await page.ask(f"{PREFIX}/rules/{rule_id}")).require()
     body = to_rule(values) | {"is_enabled": kept.data["is_enabled"]}
     reply = await page.api.put(f"{PREFIX}/rules/{rule_id}", body)
     if reply.status == status.HTTP_404_NOT_FOUND:
@@ -78,9 +76,7 @@ async def _read(request: Request) -> dict[str, Any]:
 
 
 async def _show(page: Page, values: Mapping[str, Any], refused: Reply | None = None, *, rule_id: str = "") -> Response:
-    found = await page.ask(f"{PREFIX}/channels")
-    if not found.is_ok:
-        return await page.show_problem(found)
+    found = (await page.ask(f"{PREFIX}/channels")).require()
     return await page.show(
         "notifications/rule.html",
         refused.status if refused else 200,

@@ -40,7 +40,7 @@ async def show_dead_letters(page: Page, filters: Annotated[LetterFilters, Query(
     return await page.show(
         "operations/dead_letters.html",
         found=found,
-        rows=found.data["items"] if found.is_ok else [],
+        rows=found.items,
         filters=filters,
         choices=tuple(_SHOWN),
         newest=here if filters.cursor else "",

@@ -59,9 +59,7 @@ async def change_schedule(page: Page, request: Request, schedule_id: ScheduleId)
 async def switch_schedule(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
     """Enable or disable a schedule."""
     is_enabled = first_of(await read_form(request), "is_enabled") == "yes"
-    reply = await page.api.patch(f"{API}/{schedule_id}", {"is_enabled": is_enabled})
-    if not reply.is_ok:
-        return await page.show_problem(reply)
+    (await page.api.patch(f"{API}/{schedule_id}", {"is_enabled": is_enabled})).require()
     return page.go_to(f"/schedules/{schedule_id}?done={'enabled' if is_enabled else 'disabled'}")
 
 
@@ -69,9 +67,7 @@ async def switch_schedule(page: Page, request: Request, schedule_id: ScheduleId)
 async def run_schedule(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
     """Submit the request of a schedule now, and open its job."""
     await read_form(request)
-    reply = await page.api.post(f"{API}/{schedule_id}/run")
-    if not reply.is_ok:
-        return await page.show_problem(reply)
+    reply = (await page.api.post(f"{API}/{schedule_id}/run")).require()
     return page.go_to(page_of(reply.headers["location"]))
 
 
@@ -79,8 +75,8 @@ async def run_schedule(page: Page, request: Request, schedule_id: ScheduleId) ->
 async def delete_schedule(page: Page, request: Request, schedule_id: ScheduleId) -> Response:
     """Remove a schedule with its history."""
     await read_form(request)
-    reply = await page.api.delete(f"{API}/{schedule_id}")
-    return page.go_to("/schedules?done=removed") if reply.is_ok else await page.show_problem(reply)
+    (await page.api.delete(f"{API}/{schedule_id}")).require()
+    return page.go_to("/schedules?done=removed")
 
 
 def _to_body(values: Mapping[str, str]) -> dict[str, Any]:

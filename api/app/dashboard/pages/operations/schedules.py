@@ -44,7 +44,7 @@ ScheduleId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 async def show_schedules(page: Page, done: Done = "") -> Response:
     """Show all schedules, by name."""
     found = await page.ask(API)
-    rows = found.data["items"] if found.is_ok else []
+    rows = found.items
     due = sorted((each for each in rows if each["next_at"]), key=lambda each: str(each["next_at"]))
     return await page.show(
         "operations/schedules.html",
@@ -65,18 +65,14 @@ async def show_form(page: Page) -> Response:
 @router.get("/schedules/{schedule_id}/edit", dependencies=[needs(Scope.JOBS_READ)])
 async def show_edit_form(page: Page, schedule_id: ScheduleId) -> Response:
     """Show the form with the values of a schedule."""
-    found = await page.ask(f"{API}/{schedule_id}")
-    if not found.is_ok:
-        return await page.show_problem(found)
+    found = (await page.ask(f"{API}/{schedule_id}")).require()
     return await show_form_of(page, _values_of(found.data), schedule_id=schedule_id)
 
 
 @router.get("/schedules/{schedule_id}", dependencies=[needs(Scope.JOBS_READ)])
 async def show_schedule(page: Page, schedule_id: ScheduleId, done: Done = "") -> Response:
     """Show one schedule with its next due times and its firings."""
-    found = await page.ask(f"{API}/{schedule_id}")
-    if not found.is_ok:
-        return await page.show_problem(found)
+    found = (await page.ask(f"{API}/{schedule_id}")).require()
     return await page.show("operations/schedule.html", schedule=found.data, done=done, **_words())
 
 

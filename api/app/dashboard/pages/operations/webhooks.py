@@ -48,7 +48,7 @@ async def show_webhooks(page: Page, filters: Annotated[WebhookFilters, Query()])
     return await page.show(
         "operations/webhooks.html",
         found=found,
-        rows=found.data["items"] if found.is_ok else [],
+        rows=found.items,
         filters=filters,
         states=[each.value for each in DeliveryStatus],
         newest=here if filters.cursor else "",
@@ -64,9 +64,7 @@ async def show_webhooks(page: Page, filters: Annotated[WebhookFilters, Query()])
 async def replay_webhook(page: Page, request: Request, delivery_id: DeliveryId) -> Response:
     """Send a webhook that was delivered or given up again."""
     back = first_of(await read_form(request), "next")
-    reply = await page.api.post(f"{WEBHOOKS}/{delivery_id}/replay")
-    if not reply.is_ok:
-        return await page.show_problem(reply)
+    (await page.api.post(f"{WEBHOOKS}/{delivery_id}/replay")).require()
     return page.go_to(link_to(back if is_own_path(back) else "/webhooks", done="again"))
 
 

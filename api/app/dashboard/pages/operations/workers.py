@@ -19,7 +19,7 @@ async def show_workers(page: Page) -> Response:
         stats=page.ask("/api/v1/jobs/stats"),
         providers=page.ask("/api/v1/providers"),
     )
-    rows = found["workers"].data["items"] if found["workers"].is_ok else []
+    rows = found["workers"].items
     return await page.show(
         "operations/workers.html",
         **found,

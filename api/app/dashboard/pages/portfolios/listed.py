@@ -39,7 +39,7 @@ async def _show(page: Page, status_code: int = 200, **values: Any) -> Response:
         "portfolios/list.html",
         status_code,
         found=found,
-        rows=found.data["items"] if found.is_ok else [],
+        rows=found.items,
         providers=provider_names(),
         yen=yen,
         **(defaults | values),

@@ -7,12 +7,11 @@ from uuid import uuid4
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.auth.scopes import Scope
-from app.dashboard.asking import Reply
 from app.dashboard.page import OpenPage, Page, ask_all
 from app.dashboard.pages.portfolios.listed import API
 from app.dashboard.shapes.amounts import direction, signed_yen, yen
 from app.dashboard.shapes.equity_line import build_line
-from app.dashboard.viewer import first_of, read_form
+from app.dashboard.viewer import first_of, number_or_text, read_form
 from app.deps import needs
 from batch.portfolio.entry import CASH_KINDS
 
@@ -41,10 +40,7 @@ async def book_trade(page: Page, request: Request, portfolio_id: PortfolioId) ->
     """Book a trade; one that is refused is shown again with the reason."""
     fields = await read_form(request)
     body = _given(fields, _TRADE)
-    quantity = first_of(fields, "quantity").strip()
-    # A number that is none is left to the API, which says what it expected.
-    is_whole = quantity.isascii() and quantity.isdecimal() and len(quantity) < 12
-    body["quantity"] = int(quantity) if is_whole else quantity
+    body["quantity"] = number_or_text(first_of(fields, "quantity").strip())
     return await _book(page, portfolio_id, "trades", body, fields)
 
 
@@ -59,9 +55,7 @@ async def book_cash(page: Page, request: Request, portfolio_id: PortfolioId) -> 
 async def reverse_entry(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
     """Take an entry back."""
     fields = await read_form(request)
-    reply = await page.api.post(f"{API}/{portfolio_id}/reversals", {"entry_id": first_of(fields, "entry")})
-    if not reply.is_ok:
-        return await page.show_problem(reply)
+    (await page.api.post(f"{API}/{portfolio_id}/reversals", {"entry_id": first_of(fields, "entry")})).require()
     return page.go_to(f"/portfolios/{portfolio_id}?done=reversed")
 
 
@@ -76,9 +70,7 @@ async def import_entries(page: Page, request: Request, portfolio_id: PortfolioId
 async def book_dividends(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
     """Book the dividends that are due."""
     await read_form(request)
-    reply = await page.api.post(f"{API}/{portfolio_id}/dividends")
-    if not reply.is_ok:
-        return await page.show_problem(reply)
+    reply = (await page.api.post(f"{API}/{portfolio_id}/dividends")).require()
     return page.go_to(f"/portfolios/{portfolio_id}?done=dividends&count={len(reply.data['items'])}")
 
 
@@ -97,9 +89,7 @@ async def rename_portfolio(page: Page, request: Request, portfolio_id: Portfolio
 async def delete_portfolio(page: Page, request: Request, portfolio_id: PortfolioId) -> Response:
     """Delete it, and go back to the list."""
     await read_form(request)
-    reply = await page.api.delete(f"{API}/{portfolio_id}")
-    if not reply.is_ok:
-        return await page.show_problem(reply)
+    (await page.api.delete(f"{API}/{portfolio_id}")).require()
     return page.go_to("/portfolios")
 
 
@@ -129,15 +119,14 @@ async def _show(page: OpenPage, portfolio_id: str, status_code: int = 200, **val
         trades=page.ask(f"{path}/trades", limit=_ENTRIES),
         cash=page.ask(f"{path}/cash", limit=_ENTRIES),
     )
-    if not found["portfolio"].is_ok:
-        return await page.show_problem(found["portfolio"])
+    found["portfolio"].require()
     defaults: dict[str, Any] = {"done": "", "count": 0, "problem": None, "refused": "", "given": {}}
     return await page.show(
         "portfolios/one.html",
         status_code,
         portfolio=found["portfolio"].data,
         found=found,
-        line=build_line(_items(found["equity"])),
+        line=build_line(found["equity"].items),
         kinds=[kind.value for kind in CASH_KINDS],
         key=uuid4().hex,
         yen=yen,
@@ -145,10 +134,6 @@ async def _show(page: OpenPage, portfolio_id: str, status_code: int = 200, **val
         direction=direction,
         **(defaults | values),
     )
-
-
-def _items(reply: Reply) -> list[dict[str, Any]]:
-    return reply.data["items"] if reply.is_ok else []
 
 
 def _given(fields: Mapping[str, list[str]], names: tuple[str, ...]) -> dict[str, Any]:
