@@ -15,7 +15,7 @@ case $environment in
 esac
 case $mode in '' | --dry-run) ;; *) echo "$usage" >&2; exit 2 ;; esac
 : "${ALERT_EMAIL:?who gets mail when an alert fires}"
-region=${REGION:-asia-northeast1} bucket=$project-terraform
+region=${REGION:-asia-northeast1} bucket=$project-terraform staging_project=${STAGING_PROJECT:-$project}
 cd "$(dirname "$0")/.."
 export CLOUDSDK_CORE_PROJECT=$project CLOUDSDK_CORE_DISABLE_PROMPTS=1
 
@@ -31,6 +31,14 @@ say 'Who this is for'
 number=$(gcloud projects describe "$project" --format='value(projectNumber)')
 repository=$(gh repo view --json nameWithOwner --jq .nameWithOwner)
 repository_id=$(gh api "repos/$repository" --jq .id)
+
+say 'Staging, whose images production takes'
+registry="kaboom-api-staging --location=$region --project=$staging_project"
+# shellcheck disable=SC2086 # words
+if [ "$environment" = production ] && ! there gcloud artifacts repositories describe $registry; then
+  echo "$staging_project has no staging in $region: make it first; STAGING_PROJECT names another project" >&2
+  exit 1
+fi
 
 say 'APIs'
 change gcloud services enable artifactregistry.googleapis.com cloudresourcemanager.googleapis.com \
@@ -77,6 +85,13 @@ if there git rev-parse --git-dir; then change git add "$values"; fi
 change infra/deploy/terraform-init.sh "$environment"
 change terraform -chdir=infra/terraform apply -var-file="$environment.tfvars" \
   -var-file="$environment.project.tfvars"
+
+# By hand, since the state of neither environment knows of the other.
+if [ "$environment" = production ]; then
+  # shellcheck disable=SC2086 # words
+  change gcloud artifacts repositories add-iam-policy-binding $registry --role=roles/artifactregistry.reader \
+    --member="serviceAccount:kaboom-builder@$project.iam.gserviceaccount.com"
+fi
 
 # A value is added once: where a secret has an enabled version, it is left alone.
 secret() {
@@ -134,6 +149,7 @@ make_environment "terraform-$environment" main
 variable() { change gh variable set "$2" --env "$1" --body "$3"; }
 variable "terraform-$environment" TERRAFORM_ACCOUNT "kaboom-terraform$suffix@$project.iam.gserviceaccount.com"
 variable "terraform-$environment" TERRAFORM_WIF_PROVIDER "$at/providers/github"
+if [ "$environment" = production ]; then variable production STAGING_PROJECT_ID "$staging_project"; fi
 variable "$environment" PROVIDER "${PROVIDER:-synthetic}"
 if [ "$mode" != --dry-run ]; then
   terraform -chdir=infra/terraform output -json github_variables | jq -r 'to_entries[] | "\(.key)=\(.value)"' |

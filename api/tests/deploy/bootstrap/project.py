@@ -19,6 +19,8 @@ KNOWN: Mapping[str, tuple[int, str]] = {
     "gcloud projects describe": (1, "--format="),
     "gcloud projects add-iam-policy-binding": (1, "--member= --role= --condition="),
     "gcloud services enable": (ANY, ""),
+    "gcloud artifacts repositories describe": (1, "--location= --project="),
+    "gcloud artifacts repositories add-iam-policy-binding": (1, "--location= --project= --member= --role="),
     "gcloud storage buckets describe": (1, ""),
     "gcloud storage buckets create": (1, "--location= --uniform-bucket-level-access --public-access-prevention"),
     "gcloud storage buckets update": (1, "--versioning"),
@@ -55,10 +57,11 @@ class RefusedError(Exception):
 class Project:
     """A project and a repository, and what has been made of them."""
 
-    def __init__(self, root: Path, *, owner: bool = True) -> None:
+    def __init__(self, root: Path, *, owner: bool = True, staging: str = PROJECT) -> None:
         self.root, self.owner = root, owner
         self.apis: set[str] = set()
-        self.made: set[str] = set()
+        #: What is there; staging's repository in whatever region.
+        self.made: set[str] = {f"repository kaboom-api-staging of {staging}"} if staging else set()
         self.grants: set[tuple[str, str, str]] = set()
         self.secrets: dict[str, list[str]] = {}
         self.variables: dict[tuple[str, str], str] = {}
@@ -125,6 +128,16 @@ class Project:
         if odd := [api for api in command.arguments if not api.endswith(".googleapis.com")]:
             raise RefusedError(f"no services: {odd}")
         self.apis |= {api.removesuffix(".googleapis.com") for api in command.arguments}
+        return ""
+
+    def gcloud_artifacts_repositories_describe(self, command: Command, _: str) -> str:
+        return self._find(f"repository {command.arguments[0]} of {command.flag('--project')}")
+
+    def gcloud_artifacts_repositories_add_iam_policy_binding(self, command: Command, given: str) -> str:
+        self.gcloud_artifacts_repositories_describe(command, given)
+        if not self.applied or command.flag("--location") != self.region:
+            raise RefusedError("INVALID_ARGUMENT: the account does not exist, or the repository is elsewhere")
+        self.grants.add((command.arguments[0], command.flag("--role"), command.flag("--member")))
         return ""
 
     def gcloud_storage_buckets_describe(self, command: Command, _: str) -> str:

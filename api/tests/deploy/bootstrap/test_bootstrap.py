@@ -63,7 +63,13 @@ def is_whole(project: Project, environment: str = "production") -> None:
     assert project.variables[environment, "PROJECT_ID"] == PROJECT
     account = f"kaboom-terraform{suffix}@{PROJECT}.iam.gserviceaccount.com"
     assert project.variables[f"terraform-{environment}", "TERRAFORM_ACCOUNT"] == account
-    assert {role for _, role, _ in project.grants} == {"roles/owner", "roles/iam.workloadIdentityUser"}
+    roles = {"roles/owner", "roles/iam.workloadIdentityUser"}
+    if environment == "production":
+        roles |= {"roles/artifactregistry.reader"}
+        builder = f"serviceAccount:kaboom-builder@{PROJECT}.iam.gserviceaccount.com"
+        assert ("kaboom-api-staging", "roles/artifactregistry.reader", builder) in project.grants
+        assert project.variables.get(("production", "STAGING_PROJECT_ID")) == PROJECT
+    assert {role for _, role, _ in project.grants} == roles
     assert f"branch of {environment}: {'main' if environment == 'production' else 'release/*'}" in project.made
     assert f"branch of terraform-{environment}: main" in project.made
 
@@ -84,10 +90,24 @@ def test_an_environment_is_made_from_nothing_and_changed_by_nothing(tmp_path: Pa
 
 
 def test_staging_has_its_own_names(tmp_path: Path) -> None:
-    project = Project(copy(tmp_path))
+    project = Project(copy(tmp_path), staging="")
     done = bootstrap(project, PROJECT, "staging")
     assert done.returncode == 0, done.stderr
     is_whole(project, "staging")
+
+
+def test_production_without_staging_changes_nothing(tmp_path: Path) -> None:
+    project = Project(copy(tmp_path), staging="kaboom-other")
+    done = bootstrap(project)
+    assert (done.returncode, project.journal) == (1, [])
+    assert f"{PROJECT} has no staging in asia-northeast1: make it first" in done.stderr
+
+
+def test_staging_may_be_in_another_project(tmp_path: Path) -> None:
+    project = Project(copy(tmp_path), staging="kaboom-other")
+    done = bootstrap(project, values=VALUES | {"STAGING_PROJECT": "kaboom-other"})
+    assert done.returncode == 0, done.stderr
+    assert project.variables["production", "STAGING_PROJECT_ID"] == "kaboom-other"
 
 
 def test_another_region_is_used_throughout(tmp_path: Path) -> None:
@@ -161,6 +181,11 @@ def test_who_has_no_rights_changes_nothing(tmp_path: Path) -> None:
         ("--data-file=- >&2", "--data-file=/dev/null >&2"),
         ('make_environment "terraform-$environment" main\n', ""),
         ("--input - <<<", "--field x <<<"),
+        ("--role=roles/artifactregistry.reader", "--role=roles/artifactregistry.writer"),
+        ("serviceAccount:kaboom-builder@", "serviceAccount:kaboom-deployer@"),
+        ("change gcloud artifacts repositories", "true gcloud artifacts repositories"),
+        ('variable production STAGING_PROJECT_ID "$staging_project"', "true"),
+        ("kaboom-api-staging --location=$region", "kaboom-api-staging --location=us-east1"),
     ],
 )  # fmt: skip
 def test_a_planted_fault_is_found(old: str, new: str, tmp_path: Path) -> None:

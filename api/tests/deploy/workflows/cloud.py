@@ -71,8 +71,10 @@ class Cloud:
     secrets: dict[str, list[str]] = field(default_factory=dict)
     #: Tags, by what they are a tag of: a digest.
     images: dict[str, str] = field(default_factory=dict)
-    #: What is signed, by whom: (kind, image by digest, identity).
-    signatures: set[tuple[str, str, str]] = field(default_factory=set)
+    #: What is signed, by whom: (kind, image by digest, identity, commit).
+    signatures: set[tuple[str, str, str, str]] = field(default_factory=set)
+    #: Critical vulnerabilities that every image has, and whether each has a fix.
+    critical: dict[str, bool] = field(default_factory=dict)
     #: The release whose migrations have run.
     schema: str = ""
     #: Who is logged in, and whether Docker may push.

@@ -1,4 +1,4 @@
-"""The command lines that the fakes of gcloud, docker, cosign and syft know, and no others."""
+"""The command lines that the fakes of gcloud, docker, cosign, syft and grype know, and no others."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,10 +23,15 @@ class Command:
 
 #: Any number of arguments.
 ANY = -1
+_CERTIFICATE = (
+    "--certificate-identity= --certificate-identity-regexp= --certificate-oidc-issuer= "
+    "--certificate-github-workflow-sha="
+)
 #: Verb → how many arguments it takes, and its flags; a flag that ends in = takes a value.
 #: gcloud: https://docs.cloud.google.com/sdk/gcloud/reference/run/services/update-traffic and the pages beside it.
 #: docker: https://docs.docker.com/reference/cli/docker/buildx/build/
 #: cosign: https://github.com/sigstore/cosign/tree/main/doc
+#: grype: https://github.com/anchore/grype
 #: A command that is not used is not here, so that a new one is looked up before it is believed.
 KNOWN: Mapping[str, tuple[int, str]] = {
     "gcloud auth configure-docker": (1, ""),
@@ -42,12 +47,14 @@ KNOWN: Mapping[str, tuple[int, str]] = {
     "gcloud run jobs replace": (1, ""),
     "gcloud run jobs execute": (1, "--wait"),
     "docker buildx build": (1, "--file= --platform= --provenance= --build-arg= --tag= --push"),
+    "docker buildx imagetools create": (1, "--prefer-index= --tag="),
     "docker buildx imagetools inspect": (1, "--format="),
     "cosign sign": (1, "--yes"),
     "cosign attest": (1, "--yes --type= --predicate="),
-    "cosign verify": (1, "--certificate-identity= --certificate-oidc-issuer="),
-    "cosign verify-attestation": (1, "--certificate-identity= --certificate-oidc-issuer= --type="),
+    "cosign verify": (1, _CERTIFICATE),
+    "cosign verify-attestation": (1, f"{_CERTIFICATE} --type="),
     "syft scan": (1, "--output="),
+    "grype": (1, "--only-fixed --fail-on="),
 }
 
 

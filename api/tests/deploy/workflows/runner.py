@@ -82,17 +82,32 @@ def run_workflow(text: str, world: World) -> dict[str, Job]:
 
 def _is_wanted(condition: str | None, needed: Mapping[str, Job], world: World) -> bool:
     """Say whether a job runs; a condition that asks for no state is tried only where all needed jobs succeeded."""
-    results = {job.result for job in needed.values()}
-    before = results.union(*(job.after for job in needed.values()))
+    before = {job.result for job in needed.values()}.union(*(job.after for job in needed.values()))
+    contexts = {"github": world.github, "needs": _context(needed)}
     functions: dict[str, Callable[[], bool]] = {
-        "success": lambda: results <= {"success"},
+        # A job that was skipped skips those that come after it, also where they do not name it.
+        "success": lambda: before <= {"success"},
         "failure": lambda: "failure" in before,
         "cancelled": lambda: "cancelled" in before,
         "always": lambda: True,
     }
     text = (condition or "success()").strip().removeprefix("${{").removesuffix("}}")
-    value = bool(evaluate(text, {"github": world.github}, functions))
+    value = bool(evaluate(text, contexts, functions))
     return value and (functions["success"]() or any(f"{name}(" in text for name in functions))
+
+
+def _context(needed: Mapping[str, Job]) -> dict[str, Any]:
+    return {name: {"result": job.result, "outputs": job.outputs} for name, job in needed.items()}
+
+
+class _Nothing(dict[str, str]):
+    """The outputs of a step that was skipped: each is empty."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+    def __missing__(self, _: str) -> str:
+        return ""
 
 
 class _JobRun:
@@ -102,7 +117,7 @@ class _JobRun:
         self.steps: dict[str, dict[str, Any]] = {}
         self.contexts: dict[str, Any] = {
             "github": world.github,
-            "needs": {name: {"result": job.result, "outputs": job.outputs} for name, job in needed.items()},
+            "needs": _context(needed),
             "steps": self.steps,
             "vars": {},
         }
@@ -137,7 +152,7 @@ class _JobRun:
                 self.job.result = outcome
         self.job.outcomes[step["name"]] = outcome
         if "id" in step:
-            self.steps[step["id"]] = {"outcome": outcome, "outputs": outputs}
+            self.steps[step["id"]] = {"outcome": outcome, "outputs": _Nothing() if outcome == "skipped" else outputs}
 
     def wanted(self, condition: str) -> bool:
         result = self.job.result

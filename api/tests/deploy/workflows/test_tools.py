@@ -48,6 +48,8 @@ def run(argv: list[str], env: dict[str, str]) -> Done:
         "docker buildx build . --sbom=true",
         "cosign verify --key cosign.pub x",
         "syft x",
+        "grype alpine --fail-on=critical",
+        "docker buildx imagetools create x@sha256:1 --tags=y",
     ],
 )
 def test_an_unknown_command_line_ends_with_2(line: str, tmp_path: Path) -> None:
@@ -72,6 +74,7 @@ def test_an_unknown_command_line_ends_with_2(line: str, tmp_path: Path) -> None:
         "gcloud secrets versions list absent --format=json",
         "docker buildx build . --file=api/Dockerfile --provenance=false --build-arg=RELEASE=x --tag=x --push",
         "cosign verify x",
+        "docker buildx imagetools create --prefer-index=false --tag=x y@sha256:1",
     ],
 )
 def test_what_google_would_refuse_ends_with_1(line: str, tmp_path: Path) -> None:

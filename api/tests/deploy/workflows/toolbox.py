@@ -13,7 +13,7 @@ from typing import Protocol
 from tests.deploy.workflows.cloud import Cloud, CloudError
 from tests.fixtures.servers.http_servers import Request, Response, serving
 
-PROGRAMS = ("gcloud", "docker", "cosign", "syft")
+PROGRAMS = ("gcloud", "docker", "cosign", "syft", "grype")
 #: Asks with NULs between: how many arguments, the program, the arguments, what tools look at of the environment, and
 #: what it is given to read where an argument says so.
 _CLIENT = """#!/usr/bin/env bash

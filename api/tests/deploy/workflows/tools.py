@@ -1,6 +1,5 @@
-"""What gcloud, docker, cosign and syft do here: read a command line, and change or tell what the cloud holds."""
+"""What gcloud does here: read a command line, and change or tell what the cloud holds."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,35 +7,24 @@ from typing import Any
 
 import yaml
 
-from tests.deploy.workflows.cloud import PROJECT, REGION, REGISTRY, Cloud, CloudError, Service
+from tests.deploy.workflows.cloud import PROJECT, REGION, CloudError, Service
 from tests.deploy.workflows.commands import Command, UsageError, read
+from tests.deploy.workflows.registry import RegistryTools
 
-ISSUER = "https://token.actions.githubusercontent.com"
 
-
-class Tools:
+class Tools(RegistryTools):
     """The programs, for one run of a workflow."""
-
-    def __init__(self, cloud: Cloud, identity: str, url: str) -> None:
-        self.cloud, self.identity, self.url = cloud, identity, url
 
     def run(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, str]:
         """Run a program as it would be on PATH: exit code, stdout, stderr; 2 for a command line it does not know."""
         try:
             command = read(argv)
             self.cloud.refuse(" ".join(argv))
-            program, rest = command.verb.split(maxsplit=1)
-            return 0, getattr(self, f"{program}_{rest.replace(' ', '_').replace('-', '_')}")(command, env), ""
+            return 0, getattr(self, command.verb.replace(" ", "_").replace("-", "_"))(command, env), ""
         except UsageError as e:
             return 2, "", f"ERROR: ({argv[0]}) {e}\n"
         except (CloudError, OSError) as e:
             return 1, "", f"ERROR: ({argv[0]}) {e}\n"
-
-    def be(self, who: str, name: str) -> None:
-        """Refuse whoever may not touch something of that name; staging's accounts touch staging alone."""
-        staging = "-staging" if name.endswith("-staging") else ""
-        if self.cloud.account != f"{who}{staging}@{PROJECT}.iam.gserviceaccount.com":
-            raise CloudError(f"{self.cloud.account or 'nobody'} may not touch {name}")
 
     def service(self, command: Command, env: Mapping[str, str], name: str) -> Service:
         """Return a service of the project and region that the environment sets."""
@@ -167,77 +155,6 @@ class Tools:
             if "--wait" in command.flags:
                 raise
         return ""
-
-    def docker_buildx_build(self, command: Command, env: Mapping[str, str]) -> str:
-        """Build one image and push it under each tag."""
-        arguments = dict(argument.split("=", 1) for argument in command.flags["--build-arg"])
-        if command.flag("--file") != "api/Dockerfile" or command.arguments != (".",) or "--push" not in command.flags:
-            raise CloudError("expected api/Dockerfile, the root of the repository, and a push")
-        if (
-            arguments.keys() != {"RELEASE"}
-            or len(arguments["RELEASE"]) != 40
-            or command.flag("--provenance") != "false"
-        ):
-            raise CloudError(f"expected a release, a base as the Dockerfile names it, and no index: {arguments}")
-        for tag in command.flags["--tag"]:
-            self.be("kaboom-builder", tag.partition(":")[0])
-            if not self.cloud.docker_ready or not tag.startswith(f"{REGISTRY}/"):
-                raise CloudError(f"denied: {tag}")
-            content = f"{arguments} {tag if self.cloud.recompresses else ''}"
-            self.cloud.images[tag] = "sha256:" + hashlib.sha256(content.encode()).hexdigest()
-        return ""
-
-    def docker_buildx_imagetools_inspect(self, command: Command, env: Mapping[str, str]) -> str:
-        """Tell the digest of a tag."""
-        tag = command.arguments[0]
-        digest = self.cloud.images.get(tag)
-        if not digest or command.flag("--format") != "{{.Manifest.Digest}}":
-            raise CloudError(f"{tag} was not found, or not its digest was asked for")
-        return f"{digest}\n"
-
-    def syft_scan(self, command: Command, env: Mapping[str, str]) -> str:
-        """Write down what is in an image."""
-        self._image(command.arguments[0].removeprefix("registry:"))
-        kind, _, path = command.flag("--output").partition("=")
-        Path(path).write_text(json.dumps({"bomFormat": kind}), encoding="utf-8")
-        return ""
-
-    def cosign_sign(self, command: Command, env: Mapping[str, str]) -> str:
-        """Sign an image as the workflow that runs."""
-        return self._sign("signature", command, env)
-
-    def cosign_attest(self, command: Command, env: Mapping[str, str]) -> str:
-        """Attest what is in an image."""
-        if not Path(command.flag("--predicate")).is_file():
-            raise CloudError("no predicate")
-        return self._sign(command.flag("--type"), command, env)
-
-    def cosign_verify(self, command: Command, env: Mapping[str, str]) -> str:
-        """Refuse an image that was not signed by the identity."""
-        return self._verify("signature", command)
-
-    def cosign_verify_attestation(self, command: Command, env: Mapping[str, str]) -> str:
-        """Refuse an image without the identity's attestation of that type."""
-        return self._verify(command.flag("--type"), command)
-
-    def _sign(self, kind: str, command: Command, env: Mapping[str, str]) -> str:
-        image = self._image(command.arguments[0])
-        if not env.get("ACTIONS_ID_TOKEN_REQUEST_URL") or "--yes" not in command.flags:
-            raise CloudError("no identity to sign with, or nobody to say yes")
-        self.cloud.signatures.add((kind, image, self.identity))
-        return ""
-
-    def _verify(self, kind: str, command: Command) -> str:
-        by = command.flag("--certificate-identity")
-        known = (kind, self._image(command.arguments[0]), by) in self.cloud.signatures
-        if not known or command.flag("--certificate-oidc-issuer") != ISSUER:
-            raise CloudError(f"no matching {kind} by {by}")
-        return "verified\n"
-
-    def _image(self, image: str) -> str:
-        if not self.cloud.docker_ready or image not in self.cloud.by_digest():
-            raise CloudError(f"{image} is no image by digest, or may not be read")
-        return image
 
 
 def _project(env: Mapping[str, str]) -> None:
