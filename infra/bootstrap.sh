@@ -10,7 +10,8 @@ usage='usage: infra/bootstrap.sh PROJECT production|staging [--dry-run]'
 project=${1:?$usage} environment=${2:?$usage} mode=${3:-}
 case $environment in
   production) suffix='' prefix='' branches=main ;;
-  staging) suffix=-staging prefix=staging- branches='staging release/*' ;;
+  # Its bars are made up, whatever is asked for.
+  staging) suffix=-staging prefix=staging- branches='staging release/*' PROVIDER=synthetic ;;
   *) echo "$usage" >&2; exit 2 ;;
 esac
 case $mode in '' | --dry-run) ;; *) echo "$usage" >&2; exit 2 ;; esac
@@ -130,6 +131,8 @@ secret webhook-secret "whsec_$(openssl rand -base64 32)"
 secret supabase-url "${SUPABASE_URL:-unused}"
 secret supabase-anon-key "${SUPABASE_ANON_KEY:-unused}"
 secret openrouter-api-key "${OPENROUTER_API_KEY:-unused}"
+# The one secret that a deployment does without.
+[ -z "${JQUANTS_API_KEY:-}" ] || secret jquants-api-key "$JQUANTS_API_KEY"
 
 say 'Environments and variables on GitHub'
 policy='{"deployment_branch_policy": {"protected_branches": false, "custom_branch_policies": true}}'

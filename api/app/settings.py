@@ -14,9 +14,9 @@ from batch.kit.redis.address import parse_address
 from batch.settings import BatchSettings
 
 _RELEASE = r"^[A-Za-z0-9._-]{1,64}$"
-#: Secrets that no deployment keeps: J-Quants' key is for personal use, one broker serves most teams, migrations work
-#: through a pooler too, and new Supabase projects sign by a key pair.
-NOT_KEPT = frozenset({"JQUANTS_API_KEY", "KABOOM_QUEUE_BROKERS", "DATABASE_DIRECT_URL", "SUPABASE_JWT_SECRET"})
+#: Secrets that no deployment keeps: one broker serves most teams, migrations work through a pooler too, and new Supabase
+#: projects sign by a key pair.
+NOT_KEPT = frozenset({"KABOOM_QUEUE_BROKERS", "DATABASE_DIRECT_URL", "SUPABASE_JWT_SECRET"})
 #: No secrets in themselves, and kept with them.
 _KEPT_WITH_SECRETS = ("INFLUXDB_", "SUPABASE_URL")
 #: What a secret holds that must exist and is not used.

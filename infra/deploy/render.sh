@@ -3,7 +3,8 @@
 #
 # Values come from the environment, names and defaults from the file `variables` beside this script. Where the manifest
 # holds a variable that is not listed, not set, empty, or whose value could leave its quotes, the names go to stderr,
-# nothing to stdout, and the exit code is 1. Needs bash (3.2 or newer, as macOS has) and envsubst (gettext).
+# nothing to stdout, and the exit code is 1. A secret whose version may be empty, and is, is left out. Needs bash (3.2 or
+# newer, as macOS has) and envsubst (gettext).
 set -euo pipefail
 
 manifest=${1:?'usage: render.sh MANIFEST'}
@@ -28,7 +29,13 @@ for name in $used; do
 done
 [ "$faults" = 0 ] || exit 1
 
-rendered=$(envsubst "$names" <"$manifest")
+text=$(cat "$manifest")
+for name in $used; do
+  case $name in
+    VERSION_*) [ -n "${!name}" ] || text=$(sed "/^ *- name: ${name#VERSION_}\$/,/{$name}/d" <<<"$text") ;;
+  esac
+done
+rendered=$(envsubst "$names" <<<"$text")
 # Such as ${NAME:-default}, which envsubst does not know, or a variable of the shell that nobody has exported.
 if left=$(grep -n -F '$' <<<"$rendered"); then fault "these lines are not replaced: $left"; exit 1; fi
 printf '%s\n' "$rendered"

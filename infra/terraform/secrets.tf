@@ -25,6 +25,7 @@ locals {
     supabase-anon-key  = local.both
     openrouter-api-key = local.both
     jwt-secret-key     = local.both
+    jquants-api-key    = local.both
   }
 }
 

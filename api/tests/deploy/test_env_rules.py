@@ -3,6 +3,7 @@
 import pytest
 
 from app.cli.smoke.checks import PING_S
+from batch.providers.registry import get_provider_spec
 from tests.deploy.rules import env_rules as rules
 from tests.deploy.rules.manifests import (
     API,
@@ -11,6 +12,7 @@ from tests.deploy.rules.manifests import (
     RUN,
     SMOKE,
     WORKER,
+    default_values,
     listed_variables,
     parse,
     planted,
@@ -110,6 +112,12 @@ def test_a_version_is_resolved_for_each_secret() -> None:
     versions = {name for name in listed_variables() if name.startswith("VERSION_")}
     named = {f"VERSION_{rules.variable_of(secret)}" for secret in (*rules.SECRETS, rules.CA_SECRET)}
     assert versions == named
+
+
+def test_the_limits_are_those_of_the_providers() -> None:
+    for name in ("jquants", "yahoo"):
+        limit = get_provider_spec(name).capabilities.requests_per_minute
+        assert default_values()[f"{name.upper()}_REQUESTS_PER_MINUTE"] == str(limit)
 
 
 def test_api_and_workers_are_given_the_same() -> None:

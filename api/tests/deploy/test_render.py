@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ import yaml
 from tests.deploy.rules.manifests import (
     ALL,
     RENDER,
+    containers,
     leaves,
     listed_variables,
     parse,
@@ -121,6 +123,27 @@ def test_all_faults_are_named_at_once() -> None:
         "RELEASE holds more than letters, digits and . _ / : @ -",
         "VERSION_REDIS_CA is not set",
     ]
+
+
+@pytest.mark.parametrize("name", ["api-service.yaml", "celery-worker-service.yaml", "celery-worker-pool.yaml"])
+def test_a_secret_that_is_not_there_is_left_out(name: str) -> None:
+    whole = load_rendered(name)
+    without = load_rendered(name, VERSION_JQUANTS_API_KEY="")
+    (gone,) = [entry for entry in whole["env"] if entry not in without["env"]]
+    assert gone["name"] == "JQUANTS_API_KEY"
+    assert without == {**whole, "env": [entry for entry in whole["env"] if entry != gone]}
+
+
+def load_rendered(name: str, **values: str) -> dict[str, Any]:
+    """Return the first container of a rendered manifest."""
+    container: dict[str, Any] = containers(parse(render_with(name, sample_values() | values)))[0]
+    return container
+
+
+def test_a_secret_that_must_be_there_is_not_left_out() -> None:
+    done = run_render(str(ROOT / "api/smoke-job.yaml"), sample_values() | {"VERSION_REDIS_URL": ""})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "VERSION_REDIS_URL is empty" in done.stderr
 
 
 def test_production_has_no_prefix() -> None:

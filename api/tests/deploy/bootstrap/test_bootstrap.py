@@ -12,7 +12,7 @@ import pytest
 from tests.deploy.bootstrap.project import PROJECT, Project
 from tests.deploy.workflows.toolbox import on_path
 from tests.fixtures.repo.repository import ROOT, load_text
-from tests.fixtures.repo.secret_names import FILES, kept_variables
+from tests.fixtures.repo.secret_names import FILES, OPTIONAL, kept_variables
 
 SCRIPT, PAGE = "infra/bootstrap.sh", "docs/operations/deploy.md"
 VALUES = {
@@ -54,7 +54,9 @@ def is_whole(project: Project, environment: str = "production") -> None:
     suffix, prefix = ("", "") if environment == "production" else ("-staging", "staging-")
     assert project.applied == environment
     assert set(project.secrets) == {f"{prefix}{name}" for name in (*kept_variables(), *FILES)}
-    assert {len(versions) for versions in project.secrets.values()} == {1}
+    assert {name for name, versions in project.secrets.items() if len(versions) != 1} == {
+        f"{prefix}{name}" for name in OPTIONAL
+    }
     url = "rediss://:auth-string@10.0.0.3:6378/0?ssl_ca_certs=/etc/kaboom/redis/ca.pem&ssl_check_hostname=false"
     assert project.secrets[f"{prefix}redis-url"] == [url]
     assert project.secrets[f"{prefix}database-url"] == [VALUES["DATABASE_URL"]]
@@ -94,6 +96,16 @@ def test_staging_has_its_own_names(tmp_path: Path) -> None:
     done = bootstrap(project, PROJECT, "staging")
     assert done.returncode == 0, done.stderr
     is_whole(project, "staging")
+
+
+def test_production_may_have_real_data_and_staging_makes_them_up(tmp_path: Path) -> None:
+    project = Project(copy(tmp_path))
+    values = VALUES | {"PROVIDER": "jquants", "JQUANTS_API_KEY": "key-of-the-house"}
+    assert bootstrap(project, values=values).returncode == 0
+    assert project.secrets["jquants-api-key"] == ["key-of-the-house"]
+    assert project.variables["production", "PROVIDER"] == "jquants"
+    assert bootstrap(project, PROJECT, "staging", values=values).returncode == 0
+    assert project.variables["staging", "PROVIDER"] == "synthetic"
 
 
 def test_production_without_staging_changes_nothing(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
 from tests.deploy.rules.manifests import default_values
 from tests.deploy.workflows.cloud import PROJECT, REGION, Cloud, CloudError, Revision, Service, Target
 from tests.deploy.workflows.registry import STAGING
@@ -123,6 +125,12 @@ def changed(old: str, new: str) -> Callable[[str], str]:
         return text.replace(old, new)
 
     return change
+
+
+def environment(cloud: Cloud, name: str) -> dict[str, str]:
+    """Return the variables of a live service, with the version of each secret."""
+    container = yaml.safe_load(cloud.services[name].live.template)["spec"]["containers"][0]
+    return {e["name"]: e["value"] if "value" in e else e["valueFrom"]["secretKeyRef"]["key"] for e in container["env"]}
 
 
 def _act(cloud: Cloud, action: str, inputs: dict[str, str], permissions: Mapping[str, str]) -> None:

@@ -15,6 +15,7 @@ from tests.deploy.workflows.releases import (
     RELEASE,
     Push,
     changed,
+    environment,
     live,
     make_cloud,
     outcomes,
@@ -215,6 +216,9 @@ def staging(push: Push, folder: Path) -> None:
         assert set(cloud.jobs) == {"kaboom-migrate-staging", "kaboom-smoke-staging", "kaboom-nightly-staging"}
         account = yaml.safe_load(cloud.services[f"{API}-staging"].live.template)["spec"]["serviceAccountName"]
         assert account == "kaboom-api-staging@kaboom-test.iam.gserviceaccount.com"
+        # Its variable says jquants.
+        assert environment(cloud, f"{WORKER}-staging")["KABOOM_PROVIDER"] == "synthetic"
+        assert "from the provider `synthetic`" in jobs["deploy"].summary
 
 
 def after_a_way_back(push: Push, folder: Path) -> None:
@@ -386,6 +390,8 @@ FAULTS: Mapping[str, tuple[Callable[[str], str], Scenario]] = {
         changed("id-token: write # for Google's registry", "id-token: none # for Google's registry"),
         release_goes_out,
     ),
+    "staging asks a real provider": (changed("needs.target.outputs.provider || ", ""), staging),
+    "nobody says where bars come from": (changed("Bars come from the provider", "Hello"), staging),
     "staging with production's secrets": (changed("prefix=staging-", "prefix=''"), staging),
     "one service for both environments": (
         changed("API_SERVICE: kaboom-api${{ needs.target.outputs.suffix }}", "API_SERVICE: kaboom-api"),

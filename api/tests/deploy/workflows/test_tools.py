@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.rules.manifests import listed_variables
 from tests.deploy.workflows.cloud import PROJECT, REGION, Cloud, Target
 from tests.deploy.workflows.releases import OLDER, SECRETS, make_cloud
 from tests.deploy.workflows.toolbox import on_path, plain_environment, serving_apis
 from tests.deploy.workflows.tools import Tools
-from tests.fixtures.repo.repository import ROOT, load_text
+from tests.fixtures.repo.repository import ROOT
 
 Done = subprocess.CompletedProcess[str]
 MANIFESTS = ("api-service", "celery-worker-service", "migrate-job", "smoke-job", "nightly-job")
@@ -96,7 +97,7 @@ def test_the_versions_are_those_that_the_manifests_want(tmp_path: Path) -> None:
         done = run(["infra/deploy/secret-versions.sh", *(f"api/{name}.yaml" for name in MANIFESTS)], env)
     assert done.returncode == 0, done.stderr
     versions = dict(line.split("=") for line in done.stdout.splitlines())
-    listed = {line for line in load_text("infra/deploy/variables").splitlines() if line.startswith("VERSION_")}
+    listed = {name for name in listed_variables() if name.startswith("VERSION_")}
     # The worker pool's own is not deployed by deploy.yml.
     assert set(versions) == listed
     assert set(versions.values()) == {"3"}
