@@ -3,13 +3,8 @@ variable "environment" {
   type        = string
 }
 
-variable "project_id" {
-  type = string
-}
-
-variable "project_number" {
-  type = string
-}
+variable "project_id" { type = string }
+variable "project_number" { type = string }
 
 variable "region" {
   type    = string
@@ -57,13 +52,8 @@ variable "worker_pool" {
   }
 }
 
-variable "github_repository" {
-  type = string
-}
-
-variable "github_repository_id" {
-  type = string
-}
+variable "github_repository" { type = string }
+variable "github_repository_id" { type = string }
 
 variable "refs" {
   description = "The branches that may deploy here."

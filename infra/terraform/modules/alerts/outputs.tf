@@ -1,4 +1,1 @@
-output "channels" {
-  description = "The ids of all channels."
-  value       = local.channels
-}
+output "channels" { value = local.channels }

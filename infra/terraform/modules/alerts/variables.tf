@@ -1,26 +1,18 @@
-variable "project_id" {
-  type = string
-}
+variable "project_id" { type = string }
 
 variable "suffix" {
   description = "What the names of policies and channels end with; empty for production."
   type        = string
 }
 
-variable "rules_file" {
-  description = "The Prometheus rules file."
-  type        = string
-}
+variable "rules_file" { type = string }
 
 variable "services" {
   description = "The Cloud Run services whose metrics are meant."
   type        = list(string)
 }
 
-variable "emails" {
-  description = "Who gets mail."
-  type        = list(string)
-}
+variable "emails" { type = list(string) }
 
 variable "channels" {
   description = "Further notification channels: projects/PROJECT/notificationChannels/NUMBER."

@@ -1,14 +1,6 @@
-variable "project_id" {
-  type = string
-}
-
-variable "project_number" {
-  type = string
-}
-
-variable "pool_id" {
-  type = string
-}
+variable "project_id" { type = string }
+variable "project_number" { type = string }
+variable "pool_id" { type = string }
 
 variable "repository" {
   description = "The repository on GitHub: owner/name."

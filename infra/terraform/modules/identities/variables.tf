@@ -1,6 +1,4 @@
-variable "project_id" {
-  type = string
-}
+variable "project_id" { type = string }
 
 variable "has_scaler" {
   description = "Whether a worker pool has to be scaled."

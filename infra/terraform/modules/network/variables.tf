@@ -1,15 +1,6 @@
-variable "project_id" {
-  type = string
-}
-
-variable "region" {
-  type = string
-}
-
-variable "network" {
-  description = "The VPC network of Memorystore, by its name."
-  type        = string
-}
+variable "project_id" { type = string }
+variable "region" { type = string }
+variable "network" { type = string }
 
 variable "connector" {
   description = "The Serverless VPC Access connector: its name and a /28 that nothing else uses. Null: none."

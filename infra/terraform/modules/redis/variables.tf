@@ -1,19 +1,7 @@
-variable "project_id" {
-  type = string
-}
-
-variable "region" {
-  type = string
-}
-
-variable "network" {
-  description = "The VPC network that reaches it, by its name."
-  type        = string
-}
-
-variable "name" {
-  type = string
-}
+variable "project_id" { type = string }
+variable "region" { type = string }
+variable "network" { type = string }
+variable "name" { type = string }
 
 variable "memory_size_gb" {
   type = number

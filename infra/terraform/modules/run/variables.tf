@@ -1,10 +1,5 @@
-variable "project_id" {
-  type = string
-}
-
-variable "region" {
-  type = string
-}
+variable "project_id" { type = string }
+variable "region" { type = string }
 
 variable "services" {
   description = "The services: name, the account they run as, who reaches them over the network, and whether anybody may call them."
@@ -26,7 +21,4 @@ variable "jobs" {
   type        = map(object({ name = string, account = string }))
 }
 
-variable "deployer" {
-  description = "The address of the account that deploys."
-  type        = string
-}
+variable "deployer" { type = string }

@@ -1,15 +1,6 @@
-variable "project_id" {
-  type = string
-}
-
-variable "region" {
-  type = string
-}
-
-variable "job" {
-  description = "The name of the Cloud Run job to start."
-  type        = string
-}
+variable "project_id" { type = string }
+variable "region" { type = string }
+variable "job" { type = string }
 
 variable "schedule" {
   description = "When, as five fields of cron, in Japan's time."

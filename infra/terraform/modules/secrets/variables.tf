@@ -1,6 +1,4 @@
-variable "project_id" {
-  type = string
-}
+variable "project_id" { type = string }
 
 variable "prefix" {
   description = "What the name of each secret begins with; empty for production."
@@ -12,12 +10,5 @@ variable "readers" {
   type        = map(list(string))
 }
 
-variable "accounts" {
-  description = "The addresses of the accounts, by api and worker."
-  type        = map(string)
-}
-
-variable "deployer" {
-  description = "The address of the account that deploys."
-  type        = string
-}
+variable "accounts" { type = map(string) }
+variable "deployer" { type = string }
