@@ -52,6 +52,7 @@ module "redis" {
   region         = var.region
   network        = var.network
   name           = var.redis.name
+  tier           = var.redis.tier
   memory_size_gb = var.redis.memory_size_gb
   persistence    = var.redis.persistence
 }
@@ -99,12 +100,14 @@ module "scheduler" {
 module "alerts" {
   source = "./modules/alerts"
 
-  project_id = var.project_id
-  suffix     = local.suffix
-  rules_file = "${path.module}/../alerts/kaboom.rules.yaml"
-  services   = [local.api_service, local.worker_service]
-  emails     = var.alert_emails
-  channels   = var.alert_channels
+  project_id     = var.project_id
+  project_number = var.project_number
+  suffix         = local.suffix
+  rules_file     = "${path.module}/../alerts/kaboom.rules.yaml"
+  services       = [local.api_service, local.worker_service]
+  emails         = var.alert_emails
+  channels       = var.alert_channels
+  budget         = var.budget
 }
 
 module "monitoring" {
@@ -113,6 +116,7 @@ module "monitoring" {
   project_id = var.project_id
   api        = local.api_service
   api_host   = local.api_host
+  api_sleeps = local.instances["API_MIN_INSTANCES"] == "0"
   worker     = local.worker_service
   redis      = var.redis.name
   dashboard  = "Kaboom: ${var.environment}"
@@ -135,8 +139,8 @@ module "scaler" {
     REGION               = var.region
     API_SERVICE          = local.api_service
     WORKER_SERVICE       = local.worker_service
-    WORKER_MIN_INSTANCES = local.defaults["WORKER_MIN_INSTANCES"]
-    WORKER_MAX_INSTANCES = local.defaults["WORKER_MAX_INSTANCES"]
+    WORKER_MIN_INSTANCES = local.instances["WORKER_MIN_INSTANCES"]
+    WORKER_MAX_INSTANCES = local.instances["WORKER_MAX_INSTANCES"]
   }
 
   depends_on = [module.run]

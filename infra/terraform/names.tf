@@ -12,8 +12,9 @@ locals {
   jobs           = { for key in ["migrate", "smoke", "nightly"] : key => "kaboom-${key}${local.suffix}" }
   repositories   = { for key in ["api", "worker"] : key => "kaboom-${key}${local.suffix}" }
 
-  # Of what manifests and scaler are filled in with, what has a value of its own.
-  defaults = { for pair in regexall("(?m)^([A-Z_]+)=(.*)$", file("${path.module}/../deploy/variables")) : pair[0] => pair[1] }
+  # Bounds of instances: what manifests and scaler are filled in with where the environment says nothing else.
+  instances = merge(local.defaults, var.instances)
+  defaults  = { for pair in regexall("(?m)^([A-Z_]+)=(.*)$", file("${path.module}/../deploy/variables")) : pair[0] => pair[1] }
 
   # What Cloud Run answers at: the name of the service and the number of the project.
   api_host = "${local.api_service}-${var.project_number}.${var.region}.run.app"

@@ -1,6 +1,6 @@
 output "github_variables" {
   description = "The variables of the GitHub environment that deploy.yml reads."
-  value = {
+  value = merge(var.instances, {
     PROJECT_ID    = var.project_id
     REGION        = var.region
     WIF_PROVIDER  = module.federation.provider
@@ -9,7 +9,7 @@ output "github_variables" {
     WORKER_KIND   = var.worker_pool ? "pool" : "service"
     NETWORK       = var.network
     SUBNETWORK    = local.subnetwork
-  }
+  })
 }
 
 output "redis_address" {

@@ -2,4 +2,5 @@
 environment = "production"
 refs        = ["refs/heads/main"]
 connector   = { name = "kaboom-vpc-connector-2", cidr = "10.8.0.0/28" }
-redis       = { name = "redis-asia-northeast1", memory_size_gb = 1, persistence = "DISABLED" }
+redis       = { name = "redis-asia-northeast1", tier = "STANDARD_HA", memory_size_gb = 1, persistence = "DISABLED" }
+instances   = {}

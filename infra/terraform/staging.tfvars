@@ -3,4 +3,7 @@ environment  = "staging"
 refs         = ["refs/heads/staging"]
 ref_prefixes = ["refs/heads/release/"]
 connector    = { name = "kaboom-vpc-staging", cidr = "10.8.0.16/28" }
-redis        = { name = "redis-asia-northeast1-staging", memory_size_gb = 1, persistence = "DISABLED" }
+redis        = { name = "redis-asia-northeast1-staging", tier = "BASIC", memory_size_gb = 1, persistence = "DISABLED" }
+
+# Nobody pays for an API that nobody calls, nor for its collector. The worker takes jobs off Redis, and no request would wake it.
+instances = { API_MIN_INSTANCES = "0", API_MAX_INSTANCES = "2", WORKER_MAX_INSTANCES = "2", WORKER_SLOTS = "8" }

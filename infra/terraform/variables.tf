@@ -36,10 +36,13 @@ variable "direct_egress_cidr" {
 variable "redis" {
   type = object({
     name           = string
+    tier           = string
     memory_size_gb = number
     persistence    = string
   })
 }
+
+variable "instances" { type = map(string) }
 
 variable "worker_pool" {
   description = "Whether the worker is a worker pool with a scaler, instead of a service."
@@ -84,4 +87,10 @@ variable "alert_emails" {
 variable "alert_channels" {
   type    = list(string)
   default = []
+}
+
+variable "budget" {
+  description = "What the project may cost in a month before mail is sent, and its billing account; or null."
+  type        = object({ billing_account = string, amount = number, currency = string })
+  default     = null
 }

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.terraform.environments import WITH_POOL, build, environment
+from tests.deploy.rules.manifests import default_values
+from tests.deploy.terraform.environments import WITH_BUDGET, WITH_POOL, build, environment
 from tests.deploy.terraform.hcl import as_names, load_module
 from tests.deploy.terraform.policies import find_faults, shared_names
 from tests.deploy.terraform.tree import ENVIRONMENTS, TERRAFORM, Plant
@@ -57,7 +58,7 @@ PLANTS = {
         "transit_encryption_mode is DISABLED",
     ),
     "Redis that evicts": (Plant(_REDIS, '"noeviction"', '"volatile-lru"'), "redis_configs is"),
-    "Redis of one node": (Plant(_REDIS, '"STANDARD_HA"', '"BASIC"'), "tier is BASIC"),
+    "Redis of one node": (Plant("production.tfvars", '"STANDARD_HA"', '"BASIC"'), "tier is BASIC"),
     "Redis that can be destroyed": (
         Plant(_REDIS, "  deletion_protection = true\n", "  deletion_protection = false\n"),
         "deletion_protection is False",
@@ -108,7 +109,51 @@ def faults_of(plant: Plant, folder: Path, name: str = "production") -> list[str]
     return find_faults(build(name, expanded, terraform=plant.into(folder)))
 
 
-@pytest.mark.parametrize("variables", ["", WITH_POOL], ids=["as set", "with a worker pool"])
+#: Of an environment with a budget.
+BUDGETS = {
+    "everybody's costs": ('["projects/${var.project_number}"]', "[]", "counts []"),
+    "costs that are there": ('    spend_basis       = "FORECASTED_SPEND"\n', "", "tells of costs only once"),
+    "no receivers": ("[for channel in google_monitoring_notification_channel.email : channel.id]", "[]", "0 of 1"),
+    "nothing allowed": ("= var.budget.amount", '= "0"', "allows nothing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_a_budget_that_nobody_hears_of_is_found(name: str, tmp_path: Path) -> None:
+    old, new, said = BUDGETS[name]
+    tree = Plant("modules/alerts/budget.tf", old, new).into(tmp_path)
+    (expanded := tmp_path / "expanded").mkdir()
+    faults = find_faults(build("production", expanded, terraform=tree, variables=WITH_BUDGET))
+    assert [fault for fault in faults if said in fault], faults
+
+
+def test_no_budget_is_made_unless_somebody_says_how_much() -> None:
+    assert environment("production").all("google_billing_budget") == []
+    assert len(environment("production", WITH_BUDGET).all("google_billing_budget")) == 1
+
+
+def test_staging_pays_for_no_second_node_and_no_api_that_sleeps() -> None:
+    staging, production = environment("staging"), environment("production")
+    assert [r["tier"] for r in staging.all("google_redis_instance")] == ["BASIC"]
+    assert staging.outputs["github_variables"]["API_MIN_INSTANCES"] == "0"
+    assert set(staging.outputs["github_variables"]) - set(production.outputs["github_variables"]) <= set(
+        default_values()
+    )
+    # What asks each minute would keep it awake.
+    assert staging.all("google_monitoring_uptime_check_config") == []
+    assert len(production.all("google_monitoring_uptime_check_config")) == 1
+
+
+def test_an_api_that_is_kept_awake_is_seen(tmp_path: Path) -> None:
+    plant = Plant("main.tf", '== "0"', '== "none"')
+    (expanded := tmp_path / "expanded").mkdir()
+    assert build("staging", expanded, terraform=plant.into(tmp_path)).all("google_monitoring_uptime_check_config")
+
+
+VARIABLES = {"as set": "", "with a worker pool": WITH_POOL, "with a budget": WITH_BUDGET}
+
+
+@pytest.mark.parametrize("variables", VARIABLES.values(), ids=VARIABLES)
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_no_rule_is_broken(name: str, variables: str) -> None:
     assert len(environment(name, variables).resources) > 100

@@ -12,6 +12,10 @@ WITH_POOL = """
 direct_egress_cidr = "10.9.0.0/26"
 worker_pool        = true
 """
+#: What makes mail of costs.
+WITH_BUDGET = """
+budget = { billing_account = "012345-6789AB-CDEF01", amount = 60000, currency = "JPY" }
+"""
 #: One alert, for all that is not about alerts.
 _RULES = """
 groups:

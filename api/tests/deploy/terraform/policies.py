@@ -96,9 +96,9 @@ def the_deployer_deploys_and_no_more(environment: Environment) -> Iterator[str]:
 
 
 def redis_is_safe(environment: Environment) -> Iterator[str]:
-    """Two nodes, TLS, AUTH, nothing evicted, never replaced in passing, and upgraded while the market sleeps."""
+    """Two nodes in production, TLS, AUTH, nothing evicted, never replaced in passing, upgraded by night."""
     wanted = {
-        "tier": "STANDARD_HA",
+        "tier": "STANDARD_HA" if environment.name == "production" else "BASIC",
         "auth_enabled": True,
         "transit_encryption_mode": "SERVER_AUTHENTICATION",
         "redis_version": "REDIS_7_2",
@@ -184,6 +184,21 @@ def the_scheduler_carries_no_secret(environment: Environment) -> Iterator[str]:
             yield f"{r.address}: the time zone is {r['time_zone']}"
 
 
+def costs_are_heard_of(environment: Environment) -> Iterator[str]:
+    """A budget is of this project alone, sends mail before the month is over, and to the receivers of alerts."""
+    receivers = [r for r in environment.all("google_monitoring_notification_channel") if r["type"] == "email"]
+    for r in environment.all("google_billing_budget"):
+        if r["budget_filter"].get("projects") != ["projects/657734233816"]:
+            yield f"{r.address}: counts {r['budget_filter'].get('projects')}"
+        if "FORECASTED_SPEND" not in {rule.get("spend_basis") for rule in r["threshold_rules"]}:
+            yield f"{r.address}: tells of costs only once they are there"
+        channels = r.values.get("all_updates_rule", {}).get("monitoring_notification_channels", [])
+        if not receivers or len(channels) != len(receivers):
+            yield f"{r.address}: {len(channels)} of {len(receivers)} receivers hear of it"
+        if not float(r["amount"]["specified_amount"]["units"]) > 0:
+            yield f"{r.address}: allows nothing"
+
+
 def names_fit(environment: Environment) -> Iterator[str]:
     """Names are as long as Google allows, and every value is known before apply but those that Google gives."""
     limits = {"account_id": 30, "workload_identity_pool_id": 32}
@@ -206,6 +221,7 @@ RULES: tuple[Rule, ...] = (
     github_acts_in_its_environment,
     only_the_api_is_public,
     the_scheduler_carries_no_secret,
+    costs_are_heard_of,
     names_fit,
 )
 

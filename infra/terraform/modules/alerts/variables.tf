@@ -1,4 +1,6 @@
 variable "project_id" { type = string }
+variable "project_number" { type = string }
+variable "budget" { type = object({ billing_account = string, amount = number, currency = string }) }
 
 variable "suffix" {
   description = "What the names of policies and channels end with; empty for production."

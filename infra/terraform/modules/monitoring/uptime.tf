@@ -1,6 +1,9 @@
 # /healthz would do, but Google's front end answers that path of a Cloud Run address itself, with 404.
 
 resource "google_monitoring_uptime_check_config" "api" {
+  # An API without a least instance would be kept awake by it.
+  count = var.api_sleeps ? 0 : 1
+
   project          = var.project_id
   display_name     = "${var.api}: /readyz"
   timeout          = "10s"
@@ -21,6 +24,8 @@ resource "google_monitoring_uptime_check_config" "api" {
 }
 
 resource "google_monitoring_alert_policy" "api_away" {
+  count = var.api_sleeps ? 0 : 1
+
   project               = var.project_id
   display_name          = "${var.api} does not answer"
   combiner              = "OR"
@@ -31,7 +36,7 @@ resource "google_monitoring_alert_policy" "api_away" {
     display_name = "/readyz failed from two regions for three minutes"
 
     condition_threshold {
-      filter          = "metric.type=\"monitoring.googleapis.com/uptime_check/check_passed\" AND metric.labels.check_id=\"${google_monitoring_uptime_check_config.api.uptime_check_id}\" AND resource.type=\"uptime_url\""
+      filter          = "metric.type=\"monitoring.googleapis.com/uptime_check/check_passed\" AND metric.labels.check_id=\"${google_monitoring_uptime_check_config.api[0].uptime_check_id}\" AND resource.type=\"uptime_url\""
       comparison      = "COMPARISON_GT"
       threshold_value = 1
       duration        = "180s"

@@ -4,7 +4,7 @@ resource "google_redis_instance" "this" {
   project            = var.project_id
   region             = var.region
   name               = var.name
-  tier               = "STANDARD_HA"
+  tier               = var.tier
   memory_size_gb     = var.memory_size_gb
   redis_version      = "REDIS_7_2"
   connect_mode       = "DIRECT_PEERING"

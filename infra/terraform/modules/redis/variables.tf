@@ -2,6 +2,7 @@ variable "project_id" { type = string }
 variable "region" { type = string }
 variable "network" { type = string }
 variable "name" { type = string }
+variable "tier" { type = string }
 
 variable "memory_size_gb" {
   type = number
