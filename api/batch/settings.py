@@ -2,12 +2,17 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 from pydantic import Field, SecretStr, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from batch.providers.registry import get_provider_spec, provider_specs
 from batch.providers.spec import ProviderSettings
+
+#: Of this process and those that it forks. Machines may share the data folder, and a mounted bucket cannot take what
+#: several of them append to one file.
+_PROCESS = uuid4().hex
 
 #: Such as `jquants=120 yahoo=off`.
 _BY_PROVIDER = r"^( *[a-z][a-z0-9_]*=([1-9][0-9]{0,5}|off) *( |$))*$"
@@ -115,8 +120,8 @@ class CommonSettings(BaseSettings):
 
     @property
     def refused_lines_path(self) -> Path:
-        """Where lines are kept that InfluxDB refused."""
-        return self.data_dir / "influxdb-refused.jsonl"
+        """Where this process keeps lines that InfluxDB refused."""
+        return self.data_dir / "influxdb-refused" / f"{_PROCESS}.jsonl"
 
     @property
     def bars_dir(self) -> Path:

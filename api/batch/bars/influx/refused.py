@@ -15,7 +15,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RefusedLines:
-    """A file of JSON lines, `{"at", "bucket", "reason", "line"}`, that all processes of a machine append to.
+    """A file of JSON lines, `{"at", "bucket", "reason", "line"}`, that a process and its forks append to.
 
     Their symbols are `write_failed`, whether or not the lines can be kept here.
     """

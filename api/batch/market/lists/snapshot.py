@@ -2,8 +2,9 @@
 
 import csv
 import io
-import os
 import re
+import shutil
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -85,14 +86,15 @@ def save_snapshot(snapshot: Snapshot, into: Path, *, clock: Clock = utc_now) -> 
     """
     into.mkdir(parents=True, exist_ok=True)
     path, now = into / f"listings_{snapshot.as_of.isoformat()}.csv", clock()
+    draft = path.with_suffix(f".{uuid.uuid4().hex}.draft")
     if path.exists():
         with suppress(InvalidRequest):  # a file that cannot be read keeps nothing
             if parse_snapshot(path.read_text(encoding="utf-8"), path.name) == snapshot:
                 return path
         kept = path.with_name(f"{path.stem}.until-{(now - _EPOCH) // timedelta(microseconds=1)}.replaced")
-        with suppress(FileExistsError):
-            os.link(path, kept)
-    draft = path.with_suffix(f".{os.getpid()}.draft")
+        # Copied: a mounted bucket has no hard links. The time stays, which counts for files of an older Kaboom.
+        shutil.copy2(path, draft)
+        draft.replace(kept)
     draft.write_text(format_snapshot(replace(snapshot, known_at=now)), encoding="utf-8")
     draft.replace(path)
     return path

@@ -1,6 +1,8 @@
 """Refused lines are kept for their reader alone, up to a size, and never cost a write."""
 
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,3 +40,15 @@ def test_beyond_the_size_none_is_kept_and_it_is_told(tmp_path: Path) -> None:
 def test_where_it_cannot_be_written_none_is_kept(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert RefusedLines(tmp_path / "file" / "refused.jsonl").keep("hot", [("m f=1 1", "too old")]) == 0
+
+
+def test_two_workers_on_one_data_folder_keep_theirs_apart(tmp_path: Path) -> None:
+    """A mounted bucket keeps what the last of them wrote to a file."""
+    ask = "from batch.settings import BatchSettings; print(BatchSettings().refused_lines_path)"
+    env = {"KABOOM_DATA_DIR": str(tmp_path)}
+    said = [
+        subprocess.run([sys.executable, "-c", ask], env=env, check=True, capture_output=True, text=True).stdout
+        for _ in range(2)
+    ]
+    assert len(set(said)) == 2
+    assert {Path(path).parent for path in said} == {tmp_path / "influxdb-refused"}
