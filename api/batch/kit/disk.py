@@ -12,6 +12,7 @@ from batch.errors import StoreError
 FAULT_BYTES, WARN_BYTES = 256 * 1024**2, 2 * 1024**3
 FAULT_INODES, WARN_INODES = 1_000, 10_000
 _PROBE_BYTES = 64 * 1024
+_MOUNTS = Path("/proc/self/mountinfo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,21 @@ def measure_room(folder: Path) -> Room:
         raise StoreError(f"{place} does not answer: {e.strerror or e}") from e
     # Some file systems, such as btrfs, create inodes on demand and report 0.
     return Room(found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None, device)
+
+
+def is_in_user_space(folder: Path, mounts: Path = _MOUNTS) -> bool:
+    """Tell whether a folder is on a file system of FUSE, such as a mounted bucket; False where the system does not say.
+
+    Its locks hold on this machine alone, while other machines use the same files.
+    """
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    found = (line.split() for line in lines)
+    types = {parts[4]: parts[parts.index("-") + 1] for parts in found if "-" in parts}
+    place = folder.absolute()
+    return next((types[str(p)] for p in (place, *place.parents) if str(p) in types), "").startswith("fuse")
 
 
 def nearest_folder(folder: Path) -> Path:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from batch.kit.disk import is_in_user_space
+
 #: The stem of the future file and 32 hex digits, without the suffix of a format, so that `*.parquet` does not match.
 _NAME = re.compile(r"\..+\.[0-9a-f]{32}")
 #: The files in a draft: the parts, and the whole file.
@@ -51,8 +53,13 @@ class Draft:
 
 
 def sweep_drafts(folder: Path) -> int:
-    """Remove the drafts of dead processes in a folder; return how many. Failures are left to the next sweep."""
+    """Remove the drafts of dead processes in a folder; return how many. Failures are left to the next sweep.
+
+    On a mounted bucket none is removed: whether a process of another machine is dead cannot be told.
+    """
     swept = 0
+    if is_in_user_space(folder):
+        return swept
     with suppress(OSError):
         for path in [Path(e.path) for e in os.scandir(folder) if _NAME.fullmatch(e.name)]:
             swept += _sweep(path)

@@ -123,6 +123,16 @@ async def test_a_draft_whose_folder_cannot_be_removed_hides_no_error(tmp_path: P
         os.fstat(draft._handle)
 
 
+async def test_on_a_mounted_bucket_nobody_removes_a_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of another machine may be writing it, and its lock is not seen."""
+    (left := tmp_path / f".a.{'0' * 32}").mkdir()
+    monkeypatch.setattr("batch.kit.drafts.is_in_user_space", lambda _: True)
+    assert sweep_drafts(tmp_path) == 0
+    assert left.exists()
+    monkeypatch.undo()
+    assert sweep_drafts(tmp_path) == 1
+
+
 async def test_only_what_looks_like_a_draft_is_removed(tmp_path: Path) -> None:
     digits = "0" * 32
     ours, with_a_stranger, named_otherwise = (tmp_path / name for name in (f".a.{digits}", f".b.{digits}", ".cache"))
