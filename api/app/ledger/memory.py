@@ -55,7 +55,6 @@ class MemoryJobHistory:
         self.outbox = MemoryOutbox(self._jobs, clock)
 
     async def admit(self, job: Job, terms: Terms) -> Admission:
-        """Record a job, or find the one that stands for it."""
         job = replace(job, request=as_stored(job.request))
         if terms.key is not None and (earlier := self._find_key(job, terms, terms.key)):
             return Admission(earlier, Admitted.REPLAYED)
@@ -67,7 +66,6 @@ class MemoryJobHistory:
         return admission
 
     async def confirm_join(self, job: Job, terms: Terms) -> Admission:
-        """Have a key stand for the job that its submission joined."""
         if terms.key is not None:
             if earlier := self._find_key(job, terms, terms.key):
                 return Admission(earlier, Admitted.REPLAYED)
@@ -82,7 +80,6 @@ class MemoryJobHistory:
         *,
         result: Mapping[str, Any] | None = None,
     ) -> tuple[Mapping[str, Any], list[Chunk]]:
-        """Keep the first plan of a job, and return what is kept."""
         plan, chunks = as_stored(plan), [chunk_as_stored(chunk) for chunk in chunks]
         job = self._jobs.get(job_id)
         if job is None:
@@ -97,20 +94,17 @@ class MemoryJobHistory:
         return job.plan or {}, list(self._chunks[job_id].values())
 
     async def save_status(self, job_id: str, status: JobStatus) -> None:
-        """Keep a state that a job can change to; any other job stays as it is."""
         kept = self._jobs.get(job_id)
         if kept and not kept.status.is_final and status in TRANSITIONS[kept.status]:
             self._jobs[job_id] = replace(kept, status=status)
 
     async def save_chunk(self, job_id: str, chunk: Chunk) -> None:
-        """Keep the end of a chunk; a chunk that has ended already stays as it is."""
         kept = self._chunks.get(job_id, {})
         if chunk.n in kept and not kept[chunk.n].state.is_final:
             kept[chunk.n] = chunk_as_stored(chunk)
             self._chunk_ends[job_id][chunk.n] = self._clock()
 
     async def save_final(self, job: Job, chunks: Sequence[Chunk] = ()) -> Job | None:
-        """Keep the end of a job and of its chunks, and have its webhooks sent; a final job stays as it is."""
         kept = self._jobs.get(job.job_id)
         if kept is None or kept.status.is_final:
             return kept
@@ -128,23 +122,19 @@ class MemoryJobHistory:
         return self._jobs[job.job_id]
 
     async def load(self, queue: str, job_id: str) -> Job | None:
-        """Return a job of a queue."""
         job = self._jobs.get(job_id)
         return job if job and job.queue == queue else None
 
     async def load_chunks(self, job_id: str) -> list[Chunk]:
-        """Return the planned chunks of a job."""
         return list(self._chunks.get(job_id, {}).values())
 
     async def list_jobs(self, query: JobQuery) -> list[Job]:
-        """Return the jobs that a query asks for, newest first."""
         matching = [job for job in self._jobs.values() if _matches(job, query)]
         return sorted(matching, key=_age, reverse=True)[: query.limit]
 
     async def unfinished(
         self, queue: str, *, older_than_s: float, after: tuple[datetime, str] | None = None
     ) -> list[Unfinished]:
-        """Return jobs that are not final, accepted at least so long ago, oldest first."""
         limit = self._clock() - timedelta(seconds=older_than_s)
         jobs = [j for j in self._jobs.values() if j.queue == queue and not j.status.is_final]
         found = [Unfinished(job.job_id, job.status, _age(job)[0]) for job in jobs]
@@ -152,7 +142,6 @@ class MemoryJobHistory:
         return sorted(wanted, key=lambda job: job.place)[:UNFINISHED_PAGE]
 
     async def recent_ends(self, queue: str, *, since: datetime, after: tuple[datetime, str] | None = None) -> list[Job]:
-        """Return jobs that ended at a time or later, oldest end first."""
         places = {
             (job.completed_at, job.job_id): job
             for job in self._jobs.values()
@@ -161,7 +150,6 @@ class MemoryJobHistory:
         return [places[place] for place in sorted(places) if after is None or place > after][:ENDED_PAGE]
 
     async def stats(self, queue: str, *, owner: str | None = None) -> LedgerStats:
-        """Return what the ledger knows of a queue."""
         now = self._clock()
         jobs = [job for job in self._jobs.values() if job.queue == queue and owner in {None, job.owner}]
         queued = [_age(job)[0] for job in jobs if job.status is JobStatus.QUEUED]
@@ -179,16 +167,13 @@ class MemoryJobHistory:
         )
 
     async def activity(self, query: ActivityQuery) -> Mapping[str, Activity]:
-        """Return by queue what was settled, what ended and what waited in each stretch of time."""
         ends = {job_id: (self._chunks.get(job_id, {}), at) for job_id, at in self._chunk_ends.items()}
         return find_activity(query, self._jobs.values(), ends, self._clock())
 
     async def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetter]:
-        """Return the chunks that were given up, newest first."""
         return find_dead_letters(query, self._jobs, self._chunks, self._chunk_ends)
 
     async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:
-        """Return the jobs of some tasks that were completed in whole or in part."""
         return [
             job
             for job in self._jobs.values()
@@ -200,14 +185,12 @@ class MemoryJobHistory:
         ]
 
     async def load_api_key(self, name: str) -> bytes:
-        """Return the secret key of a name."""
         return self._api_keys.setdefault(name, secrets.token_bytes(API_KEY_BYTES))
 
     async def tidy(self) -> None:
         """Do nothing: what is counted here is counted when asked."""
 
     async def prune(self, queue: str, *, days: int) -> list[str]:
-        """Drop the oldest jobs of a queue that ended more than `days` ago."""
         limit = self._clock() - timedelta(days=days)
         old = [
             (job.completed_at, job.job_id)
@@ -220,7 +203,6 @@ class MemoryJobHistory:
         return pruned
 
     async def delete(self, job_id: str) -> None:
-        """Drop a job and its chunks."""
         self._jobs.pop(job_id, None)
         self._chunks.pop(job_id, None)
         self._chunk_ends.pop(job_id, None)

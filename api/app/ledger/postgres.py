@@ -102,7 +102,6 @@ class PostgresJobHistory:
         self._group_commit = GroupCommit(self._statements)
 
     async def admit(self, job: Job, terms: Terms) -> Admission:
-        """Record a job, or find the one that stands for it; of many at once exactly one is new."""
         if draft := build_draft(job, terms):
             return await self._group_commit.admit(draft)
         with postgres_errors():
@@ -110,7 +109,6 @@ class PostgresJobHistory:
                 return await admit(connection, job, terms)
 
     async def confirm_join(self, job: Job, terms: Terms) -> Admission:
-        """Have a key stand for the job that its submission joined."""
         with postgres_errors():
             async with self._engine.begin() as connection:
                 return await confirm(connection, job, terms)
@@ -123,7 +121,6 @@ class PostgresJobHistory:
         *,
         result: Mapping[str, Any] | None = None,
     ) -> tuple[Mapping[str, Any], list[Chunk]]:
-        """Keep the first plan of a job, and return what is kept."""
         locked = select(JOBS.c.plan, JOBS.c.status).where(JOBS.c.job_id == job_id).with_for_update()
         with postgres_errors():
             async with self._engine.begin() as connection:
@@ -146,16 +143,13 @@ class PostgresJobHistory:
                 return row.plan, [_parse_chunk(r) for r in kept]
 
     async def save_status(self, job_id: str, status: JobStatus) -> None:
-        """Keep a state that a job can change to; any other job stays as it is."""
         before = [known.value for known in JobStatus if status in TRANSITIONS[known]]
         await self._execute(_open_job(job_id).where(JOBS.c.status.in_(before)).values(status=status.value))
 
     async def save_chunk(self, job_id: str, chunk: Chunk) -> None:
-        """Keep the end of a chunk; a chunk that has ended already stays as it is."""
         await self._execute(_END_OPEN_CHUNK, _chunk_end(job_id, chunk))
 
     async def save_final(self, job: Job, chunks: Sequence[Chunk] = ()) -> Job | None:
-        """Keep the end of a job and of its chunks, and have its webhooks sent; a final job stays as it is."""
         values: dict[str, Any] = {name: getattr(job, name) for name in _FINAL_COLUMNS}
         values |= {"outcomes": dict(job.outcomes), "counts": dict(job.counts), "status": job.status.value}
         values["error"] = dict(job.error) if job.error else None
@@ -172,24 +166,20 @@ class PostgresJobHistory:
         return parse_job(row) if row else None
 
     async def load(self, queue: str, job_id: str) -> Job | None:
-        """Return a job of a queue."""
         jobs = await self._jobs(select(JOBS).where(JOBS.c.job_id == job_id, JOBS.c.queue == queue))
         return jobs[0] if jobs else None
 
     async def load_chunks(self, job_id: str) -> list[Chunk]:
-        """Return the planned chunks of a job."""
         with postgres_errors():
             async with self._statements.connect() as connection:
                 return [_parse_chunk(row) for row in await connection.execute(_chunks_of(job_id))]
 
     async def list_jobs(self, query: JobQuery) -> list[Job]:
-        """Return the jobs that a query asks for, newest first."""
         return await self._load_page(build_page(query))
 
     async def unfinished(
         self, queue: str, *, older_than_s: float, after: tuple[datetime, str] | None = None
     ) -> list[Unfinished]:
-        """Return jobs that are not final, accepted at least so long ago, oldest first."""
         place = (JOBS.c.requested_at, JOBS.c.job_id)
         age = func.make_interval(0, 0, 0, 0, 0, 0, older_than_s)
         statement = (
@@ -205,7 +195,6 @@ class PostgresJobHistory:
                 return [Unfinished(row.job_id, JobStatus(row.status), row.requested_at) for row in rows]
 
     async def recent_ends(self, queue: str, *, since: datetime, after: tuple[datetime, str] | None = None) -> list[Job]:
-        """Return jobs that ended at a time or later, oldest end first."""
         place = (JOBS.c.completed_at, JOBS.c.job_id)
         statement = select(JOBS).where(JOBS.c.queue == queue, JOBS.c.completed_at >= since)
         if after:
@@ -213,26 +202,22 @@ class PostgresJobHistory:
         return await self._jobs(statement.order_by(*place).limit(ENDED_PAGE))
 
     async def stats(self, queue: str, *, owner: str | None = None) -> LedgerStats:
-        """Return what the ledger knows of a queue."""
         with postgres_errors():
             async with self._statements.connect() as connection:
                 row = (await connection.execute(STATS, {"queue": queue, "owner": owner})).one()
         return parse_stats(row)
 
     async def activity(self, query: ActivityQuery) -> Mapping[str, Activity]:
-        """Return by queue what was settled, what ended and what waited in each stretch of time."""
         with postgres_errors():
             async with self._statements.connect() as connection:
                 return await load_activity(connection, query)
 
     async def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetter]:
-        """Return the chunks that were given up, newest first."""
         with postgres_errors():
             async with self._statements.connect() as connection:
                 return [parse_dead_letter(row) for row in await connection.execute(build_dead_letters(query))]
 
     async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:
-        """Return the jobs of some tasks that were completed in whole or in part."""
         return await self._jobs(
             select(JOBS).where(
                 JOBS.c.queue == queue,
@@ -243,7 +228,6 @@ class PostgresJobHistory:
         )
 
     async def load_api_key(self, name: str) -> bytes:
-        """Return the secret key of a name; the first call of any process makes it."""
         new = insert(API_KEYS).values(name=name, key=secrets.token_bytes(API_KEY_BYTES)).on_conflict_do_nothing()
         kept = select(API_KEYS.c.key).where(API_KEYS.c.name == name)
         with postgres_errors():
@@ -252,29 +236,24 @@ class PostgresJobHistory:
                 return bytes((await connection.execute(kept)).scalar_one())
 
     async def tidy(self) -> None:
-        """Sum up the counts of changes."""
         for fold in FOLDS:
             await self._execute(fold)
 
     async def prune(self, queue: str, *, days: int) -> list[str]:
-        """Drop the oldest jobs of a queue that ended more than `days` ago, and their chunks with them."""
         values = {"queue": queue, "days": days, "open": _OPEN_JOBS, "step": PRUNE_STEP}
         with postgres_errors():
             async with self._statements.connect() as connection:
                 return list((await connection.scalars(PRUNE, values)).all())
 
     async def delete(self, job_id: str) -> None:
-        """Drop a job and its chunks."""
         await self._execute(JOBS.delete().where(JOBS.c.job_id == job_id))
 
     async def ping(self) -> None:
-        """Raise StoreError unless the ledger answers and its schema is there."""
         with postgres_errors():
             async with self._statements.connect() as connection:
                 await connection.execute(text("SELECT 1 FROM jobs LIMIT 1"))
 
     async def try_write(self) -> None:
-        """Raise StoreError unless the ledger's schema is there and its disk takes a write, of which nothing is left."""
         await try_write(self._engine)
 
     async def close(self) -> None:

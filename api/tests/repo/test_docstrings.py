@@ -37,7 +37,11 @@ def methods_of_ports(node: ast.ClassDef, ports: Iterable[set[str]]) -> set[str]:
     """Return the methods by which a class implements ports: it defines all the methods of each."""
     if "Protocol" in base_names(node):
         return set()
-    own = public_methods(node)
+    # A property of a port may be a plain attribute.
+    stored = {
+        each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store)
+    }
+    own = public_methods(node) | stored
     return set().union(*(methods for methods in ports if methods <= own))
 
 
