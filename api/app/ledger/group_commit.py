@@ -14,7 +14,7 @@ from app.ledger.rows import parse_job
 from app.ledger.tables import JOBS
 from batch.errors import StoreError
 from batch.kit.batching import CallBatcher
-from batch.kit.postgres.engine import postgres_errors
+from batch.kit.postgres.engine import open_connection
 
 #: A job to join may finish between two looks; then the next try is new.
 _TRIES = 5
@@ -79,16 +79,15 @@ class GroupCommit:
         """Admit jobs; nothing is held while another is waited for."""
         placed: dict[str, Admission] = {}
         waiting = list(drafts)
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                for _ in range(_TRIES):
-                    placed |= await _insert(connection, waiting)
+        async with open_connection(self._statements) as connection:
+            for _ in range(_TRIES):
+                placed |= await _insert(connection, waiting)
+                waiting = [draft for draft in waiting if draft.job.job_id not in placed]
+                if waiting:
+                    placed |= await _join(connection, waiting)
                     waiting = [draft for draft in waiting if draft.job.job_id not in placed]
-                    if waiting:
-                        placed |= await _join(connection, waiting)
-                        waiting = [draft for draft in waiting if draft.job.job_id not in placed]
-                    if not waiting:
-                        return [placed[draft.job.job_id] for draft in drafts]
+                if not waiting:
+                    return [placed[draft.job.job_id] for draft in drafts]
         raise StoreError("the same request kept finishing while it was submitted: try again")
 
 

@@ -53,7 +53,7 @@ from app.ledger.stats import FOLDS, PRUNE, STATS, parse_stats
 from app.ledger.tables import API_KEYS, JOB_CHUNKS, JOBS
 from batch.errors import NotFound
 from batch.kit.clock import utc_now
-from batch.kit.postgres.engine import AsyncEngine, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
 
 _OPEN_JOBS = sorted(status.value for status in JobStatus if TRANSITIONS[status])
 _PLANNED = {JobStatus.QUEUED.value: JobStatus.RUNNING.value}
@@ -104,14 +104,12 @@ class PostgresJobHistory:
     async def admit(self, job: Job, terms: Terms) -> Admission:
         if draft := build_draft(job, terms):
             return await self._group_commit.admit(draft)
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                return await admit(connection, job, terms)
+        async with open_transaction(self._engine) as connection:
+            return await admit(connection, job, terms)
 
     async def confirm_join(self, job: Job, terms: Terms) -> Admission:
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                return await confirm(connection, job, terms)
+        async with open_transaction(self._engine) as connection:
+            return await confirm(connection, job, terms)
 
     async def save_plan(
         self,
@@ -122,25 +120,24 @@ class PostgresJobHistory:
         result: Mapping[str, Any] | None = None,
     ) -> tuple[Mapping[str, Any], list[Chunk]]:
         locked = select(JOBS.c.plan, JOBS.c.status).where(JOBS.c.job_id == job_id).with_for_update()
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                row = (await connection.execute(locked)).one_or_none()
-                if row is None:
-                    raise NotFound(f"job {job_id} is not in the ledger")
-                if row.plan is None and row.status not in _OPEN_JOBS:
-                    return plan, list(chunks)
-                if row.plan is None:
-                    planned = {
-                        "plan": dict(plan),
-                        "result": null() if result is None else dict(result),
-                        "status": case(_PLANNED, value=JOBS.c.status, else_=JOBS.c.status),
-                    }
-                    await connection.execute(_open_job(job_id).values(planned))
-                    if chunks:
-                        await connection.execute(insert(JOB_CHUNKS), [_chunk_row(job_id, c) for c in chunks])
-                    return plan, list(chunks)
-                kept = await connection.execute(_chunks_of(job_id))
-                return row.plan, [_parse_chunk(r) for r in kept]
+        async with open_transaction(self._engine) as connection:
+            row = (await connection.execute(locked)).one_or_none()
+            if row is None:
+                raise NotFound(f"job {job_id} is not in the ledger")
+            if row.plan is None and row.status not in _OPEN_JOBS:
+                return plan, list(chunks)
+            if row.plan is None:
+                planned = {
+                    "plan": dict(plan),
+                    "result": null() if result is None else dict(result),
+                    "status": case(_PLANNED, value=JOBS.c.status, else_=JOBS.c.status),
+                }
+                await connection.execute(_open_job(job_id).values(planned))
+                if chunks:
+                    await connection.execute(insert(JOB_CHUNKS), [_chunk_row(job_id, c) for c in chunks])
+                return plan, list(chunks)
+            kept = await connection.execute(_chunks_of(job_id))
+            return row.plan, [_parse_chunk(r) for r in kept]
 
     async def save_status(self, job_id: str, status: JobStatus) -> None:
         before = [known.value for known in JobStatus if status in TRANSITIONS[known]]
@@ -155,14 +152,13 @@ class PostgresJobHistory:
         values["error"] = dict(job.error) if job.error else None
         if job.plan is None:
             values["plan"] = null()
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                ended = await connection.execute(_open_job(job.job_id).values(values).returning(JOBS.c.job_id))
-                if ended.first():
-                    await _end_chunks(connection, job, chunks)
-                    await release(connection, job)
-                    await note(connection, events_of_end(job, utc_now()))
-                row = (await connection.execute(select(JOBS).where(JOBS.c.job_id == job.job_id))).one_or_none()
+        async with open_transaction(self._engine) as connection:
+            ended = await connection.execute(_open_job(job.job_id).values(values).returning(JOBS.c.job_id))
+            if ended.first():
+                await _end_chunks(connection, job, chunks)
+                await release(connection, job)
+                await note(connection, events_of_end(job, utc_now()))
+            row = (await connection.execute(select(JOBS).where(JOBS.c.job_id == job.job_id))).one_or_none()
         return parse_job(row) if row else None
 
     async def load(self, queue: str, job_id: str) -> Job | None:
@@ -170,9 +166,8 @@ class PostgresJobHistory:
         return jobs[0] if jobs else None
 
     async def load_chunks(self, job_id: str) -> list[Chunk]:
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                return [_parse_chunk(row) for row in await connection.execute(_chunks_of(job_id))]
+        async with open_connection(self._statements) as connection:
+            return [_parse_chunk(row) for row in await connection.execute(_chunks_of(job_id))]
 
     async def list_jobs(self, query: JobQuery) -> list[Job]:
         return await self._load_page(build_page(query))
@@ -189,10 +184,9 @@ class PostgresJobHistory:
         )
         if after:
             statement = statement.where(tuple_(*place) > after)
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                rows = await connection.execute(statement.order_by(*place).limit(UNFINISHED_PAGE))
-                return [Unfinished(row.job_id, JobStatus(row.status), row.requested_at) for row in rows]
+        async with open_connection(self._statements) as connection:
+            rows = await connection.execute(statement.order_by(*place).limit(UNFINISHED_PAGE))
+            return [Unfinished(row.job_id, JobStatus(row.status), row.requested_at) for row in rows]
 
     async def recent_ends(self, queue: str, *, since: datetime, after: tuple[datetime, str] | None = None) -> list[Job]:
         place = (JOBS.c.completed_at, JOBS.c.job_id)
@@ -202,20 +196,17 @@ class PostgresJobHistory:
         return await self._jobs(statement.order_by(*place).limit(ENDED_PAGE))
 
     async def stats(self, queue: str, *, owner: str | None = None) -> LedgerStats:
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                row = (await connection.execute(STATS, {"queue": queue, "owner": owner})).one()
+        async with open_connection(self._statements) as connection:
+            row = (await connection.execute(STATS, {"queue": queue, "owner": owner})).one()
         return parse_stats(row)
 
     async def activity(self, query: ActivityQuery) -> Mapping[str, Activity]:
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                return await load_activity(connection, query)
+        async with open_connection(self._statements) as connection:
+            return await load_activity(connection, query)
 
     async def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetter]:
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                return [parse_dead_letter(row) for row in await connection.execute(build_dead_letters(query))]
+        async with open_connection(self._statements) as connection:
+            return [parse_dead_letter(row) for row in await connection.execute(build_dead_letters(query))]
 
     async def ended(self, queue: str, tasks: Collection[str], *, since: datetime) -> list[Job]:
         return await self._jobs(
@@ -230,10 +221,9 @@ class PostgresJobHistory:
     async def load_api_key(self, name: str) -> bytes:
         new = insert(API_KEYS).values(name=name, key=secrets.token_bytes(API_KEY_BYTES)).on_conflict_do_nothing()
         kept = select(API_KEYS.c.key).where(API_KEYS.c.name == name)
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                await connection.execute(new)
-                return bytes((await connection.execute(kept)).scalar_one())
+        async with open_connection(self._statements) as connection:
+            await connection.execute(new)
+            return bytes((await connection.execute(kept)).scalar_one())
 
     async def tidy(self) -> None:
         for fold in FOLDS:
@@ -241,17 +231,15 @@ class PostgresJobHistory:
 
     async def prune(self, queue: str, *, days: int) -> list[str]:
         values = {"queue": queue, "days": days, "open": _OPEN_JOBS, "step": PRUNE_STEP}
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                return list((await connection.scalars(PRUNE, values)).all())
+        async with open_connection(self._statements) as connection:
+            return list((await connection.scalars(PRUNE, values)).all())
 
     async def delete(self, job_id: str) -> None:
         await self._execute(JOBS.delete().where(JOBS.c.job_id == job_id))
 
     async def ping(self) -> None:
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                await connection.execute(text("SELECT 1 FROM jobs LIMIT 1"))
+        async with open_connection(self._statements) as connection:
+            await connection.execute(text("SELECT 1 FROM jobs LIMIT 1"))
 
     async def try_write(self) -> None:
         await try_write(self._engine)
@@ -261,30 +249,27 @@ class PostgresJobHistory:
         await self._engine.dispose()
 
     async def _execute(self, statement: Executable, values: Mapping[str, Any] | None = None) -> None:
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                await connection.execute(statement, values)
+        async with open_connection(self._statements) as connection:
+            await connection.execute(statement, values)
 
     async def _load_page(self, page: Select[Any]) -> list[Job]:
         """Return the jobs of a page in its order; those that have not changed since are not read again."""
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                versions = {row.job_id: row.version for row in await connection.execute(page)}
-                found = self._seen.find(versions)
-                if missing := [job_id for job_id in versions if job_id not in found]:
-                    rows = await connection.execute(_BY_IDS, {"ids": missing})
-                    read = [(row.version, parse_job(row)) for row in rows]
-                    self._seen.keep(read)
-                    found |= {job.job_id: job for _, job in read}
+        async with open_connection(self._statements) as connection:
+            versions = {row.job_id: row.version for row in await connection.execute(page)}
+            found = self._seen.find(versions)
+            if missing := [job_id for job_id in versions if job_id not in found]:
+                rows = await connection.execute(_BY_IDS, {"ids": missing})
+                read = [(row.version, parse_job(row)) for row in rows]
+                self._seen.keep(read)
+                found |= {job.job_id: job for _, job in read}
         if len(found) < len(versions):
             # One was deleted between the statements; a page with a hole would look like the last one.
             return await self._load_page(page)
         return [found[job_id] for job_id in versions]
 
     async def _jobs(self, statement: Select[Any]) -> list[Job]:
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                return [parse_job(row) for row in await connection.execute(statement)]
+        async with open_connection(self._statements) as connection:
+            return [parse_job(row) for row in await connection.execute(statement)]
 
 
 def _open_job(job_id: str) -> Update:

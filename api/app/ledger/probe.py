@@ -3,7 +3,7 @@
 from sqlalchemy import text
 
 from batch.errors import StoreError
-from batch.kit.postgres.engine import AsyncEngine, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, open_transaction
 
 _SCHEMA = text("SELECT 1 FROM jobs LIMIT 1")
 #: A record of 8 KiB in the write-ahead log, and a commit that waits for the disk; no table has it.
@@ -24,10 +24,9 @@ async def try_write(engine: AsyncEngine) -> None:
         StoreError: the ledger does not answer, has no schema, or its disk is full or only read.
 
     """
-    with postgres_errors():
-        async with engine.begin() as connection:
-            for statement in (_SCHEMA, _LITTLE_MEMORY, _SORT, _LOG):
-                await connection.execute(statement)
-            is_read_only = (await connection.execute(_IS_READ_ONLY)).scalar_one()
+    async with open_transaction(engine) as connection:
+        for statement in (_SCHEMA, _LITTLE_MEMORY, _SORT, _LOG):
+            await connection.execute(statement)
+        is_read_only = (await connection.execute(_IS_READ_ONLY)).scalar_one()
     if is_read_only:
         raise StoreError("PostgreSQL takes no write: its transactions are read-only")

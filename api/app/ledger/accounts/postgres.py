@@ -31,7 +31,7 @@ from app.ledger.accounts.tables import (
     parse_user,
 )
 from batch.errors import Conflict, NotFound
-from batch.kit.postgres.engine import AsyncEngine, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction, postgres_errors
 
 _NOW = func.clock_timestamp()
 
@@ -159,16 +159,13 @@ class PostgresAccountStore:
             TOKENS.delete().where(ended < _NOW - timedelta(days=TOKENS_KEPT_DAYS)),
             SIGN_OUTS.delete().where(SIGN_OUTS.c.at < _NOW - timedelta(days=SIGN_OUTS_KEPT_DAYS)),
         )
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                return sum([(await connection.execute(statement)).rowcount for statement in old])
+        async with open_transaction(self._engine) as connection:
+            return sum([(await connection.execute(statement)).rowcount for statement in old])
 
     async def _all(self, statement: Executable) -> Sequence[Row[Any]]:
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                return (await connection.execute(statement)).all()
+        async with open_connection(self._statements) as connection:
+            return (await connection.execute(statement)).all()
 
     async def _run(self, statement: Executable) -> None:
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                await connection.execute(statement)
+        async with open_connection(self._statements) as connection:
+            await connection.execute(statement)

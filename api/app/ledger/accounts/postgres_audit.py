@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text
 from app.ledger.accounts.model import AuditLine, AuditQuery
 from app.ledger.accounts.port import AUDIT_KEPT_DAYS, AUDIT_PRUNE_STEP
 from app.ledger.accounts.tables import AUDIT_LOG, parse_line
-from batch.kit.postgres.engine import AsyncEngine, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
 
 _C = AUDIT_LOG.c
 _GIVEN = [str(column.name) for column in _C if column.name not in {"at", "place"}]
@@ -39,9 +39,8 @@ class PostgresAuditLog:
 
     async def append(self, lines: Sequence[AuditLine]) -> None:
         rows = orjson.dumps([{name: getattr(line, name) for name in _GIVEN} for line in lines])
-        with postgres_errors():
-            async with self._statements.connect() as connection:
-                await connection.execute(_INSERT, {"lines": rows.decode()})
+        async with open_connection(self._statements) as connection:
+            await connection.execute(_INSERT, {"lines": rows.decode()})
 
     async def list_lines(self, query: AuditQuery) -> list[AuditLine]:
         statement = select(AUDIT_LOG).where(_C.owner == query.owner)
@@ -53,12 +52,10 @@ class PostgresAuditLog:
             statement = statement.where(_C.at < query.until)
         if query.before is not None:
             statement = statement.where(_C.place < query.before)
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                rows = await connection.execute(statement.order_by(_C.place.desc()).limit(query.limit))
-                return [parse_line(row) for row in rows]
+        async with open_connection(self._engine) as connection:
+            rows = await connection.execute(statement.order_by(_C.place.desc()).limit(query.limit))
+            return [parse_line(row) for row in rows]
 
     async def prune(self) -> int:
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                return (await connection.execute(AUDIT_LOG.delete().where(_C.line_id.in_(_OLDEST)))).rowcount
+        async with open_transaction(self._engine) as connection:
+            return (await connection.execute(AUDIT_LOG.delete().where(_C.line_id.in_(_OLDEST)))).rowcount

@@ -24,7 +24,7 @@ from app.ledger.notifications.tables import (
     parse_rule,
 )
 from app.ledger.outbox.port import AttemptEnd, DeliveryStatus
-from batch.kit.postgres.engine import AsyncEngine, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
 
 _M = MESSAGES.c
 _OPEN = [DeliveryStatus.WAITING.value, DeliveryStatus.PENDING.value]
@@ -45,36 +45,31 @@ class PostgresNotificationLog:
         self._engine = engine
 
     async def note(self, events: Sequence[Event]) -> None:
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                await note(connection, events)
+        async with open_transaction(self._engine) as connection:
+            await note(connection, events)
 
     async def fan_out(self, route: Route, now: datetime) -> int:
         is_new = select(EVENTS).where(EVENTS.c.routed_at.is_(None)).order_by(EVENTS.c.place).limit(ROUTE_STEP)
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                rows = (await connection.execute(is_new.with_for_update(skip_locked=True))).all()
-                if not rows:
-                    return 0
-                enabled = await connection.execute(select(RULES).where(RULES.c.is_enabled))
-                rules = [parse_rule(row) for row in enabled]
-                for event in map(parse_event, rows):
-                    for placement in route(event, rules):
-                        await _place(connection, event, placement)
-                routed = EVENTS.c.event_id.in_([row.event_id for row in rows])
-                await connection.execute(EVENTS.update().where(routed).values(routed_at=now))
+        async with open_transaction(self._engine) as connection:
+            rows = (await connection.execute(is_new.with_for_update(skip_locked=True))).all()
+            if not rows:
+                return 0
+            enabled = await connection.execute(select(RULES).where(RULES.c.is_enabled))
+            rules = [parse_rule(row) for row in enabled]
+            for event in map(parse_event, rows):
+                for placement in route(event, rules):
+                    await _place(connection, event, placement)
+            routed = EVENTS.c.event_id.in_([row.event_id for row in rows])
+            await connection.execute(EVENTS.update().where(routed).values(routed_at=now))
         return len(rows)
 
     async def add_message(self, message: Message, event: Event) -> Message:
         names = ("message_id", "owner", "channel_id", "key", "rule_id", "rule_name", "language", "next_attempt_at")
         values = {name: getattr(message, name) for name in names}
         values |= {"status": message.status.value, "event_ids": list(message.event_ids)}
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                await connection.execute(insert(EVENTS).values(dump_event(event) | {"routed_at": event.at}))
-                return parse_message(
-                    (await connection.execute(insert(MESSAGES).values(values).returning(MESSAGES))).one()
-                )
+        async with open_transaction(self._engine) as connection:
+            await connection.execute(insert(EVENTS).values(dump_event(event) | {"routed_at": event.at}))
+            return parse_message((await connection.execute(insert(MESSAGES).values(values).returning(MESSAGES))).one())
 
     async def due_channels(self, now: datetime) -> list[tuple[str, str]]:
         rests = or_(CHANNELS.c.rests_until.is_(None), CHANNELS.c.rests_until <= now)
@@ -82,35 +77,32 @@ class PostgresNotificationLog:
             _M.channel_id == CHANNELS.c.channel_id, _M.status.in_(_OPEN), _M.next_attempt_at <= now
         )
         statement = select(CHANNELS.c.owner, CHANNELS.c.channel_id).where(CHANNELS.c.is_enabled, rests, due.exists())
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                return [(row.owner, row.channel_id) for row in await connection.execute(statement)]
+        async with open_connection(self._engine) as connection:
+            return [(row.owner, row.channel_id) for row in await connection.execute(statement)]
 
     async def claim(self, channel_id: str, now: datetime) -> Claimed | None:
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                of_channel = select(CHANNELS).where(CHANNELS.c.channel_id == channel_id).with_for_update()
-                row = (await connection.execute(of_channel)).one_or_none()
-                channel = parse_channel(row) if row else None
-                if not channel or not channel.is_enabled or (channel.rests_until and channel.rests_until > now):
-                    return None
-                message = await _take(connection, channel_id, now)
-                if message is None:
-                    return None
-                kept = await _load_events(connection, message.event_ids)
-                events = tuple(kept[event_id] for event_id in message.event_ids if event_id in kept)
-                return Claimed(message, channel, events)
+        async with open_transaction(self._engine) as connection:
+            of_channel = select(CHANNELS).where(CHANNELS.c.channel_id == channel_id).with_for_update()
+            row = (await connection.execute(of_channel)).one_or_none()
+            channel = parse_channel(row) if row else None
+            if not channel or not channel.is_enabled or (channel.rests_until and channel.rests_until > now):
+                return None
+            message = await _take(connection, channel_id, now)
+            if message is None:
+                return None
+            kept = await _load_events(connection, message.event_ids)
+            events = tuple(kept[event_id] for event_id in message.event_ids if event_id in kept)
+            return Claimed(message, channel, events)
 
     async def save_attempt(self, message: Message, end: AttemptEnd, *, took_ms: int, now: datetime) -> bool:
         values = end.changes(now, now + timedelta(seconds=end.delay_s)) | {"took_ms": took_ms}
         is_it = (_M.message_id == message.message_id, _M.attempts == message.attempts)
         update = MESSAGES.update().where(*is_it, _M.status == DeliveryStatus.PENDING.value).values(values)
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                if not (await connection.execute(update)).rowcount:
-                    return False
-                await _settle_channel(connection, message.channel_id, end, now)
-                return True
+        async with open_transaction(self._engine) as connection:
+            if not (await connection.execute(update)).rowcount:
+                return False
+            await _settle_channel(connection, message.channel_id, end, now)
+            return True
 
     async def list_messages(self, query: MessageQuery) -> list[Message]:
         statement = select(MESSAGES).where(_M.owner == query.owner)
@@ -128,16 +120,14 @@ class PostgresNotificationLog:
         return found[0] if found else None
 
     async def load_events(self, event_ids: Sequence[str]) -> dict[str, Event]:
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                return await _load_events(connection, event_ids)
+        async with open_connection(self._engine) as connection:
+            return await _load_events(connection, event_ids)
 
     async def count_sent(self, owner: str, since: datetime) -> dict[str, int]:
         is_sent = (_M.owner == owner, _M.status == DeliveryStatus.DELIVERED.value, _M.ended_at >= since)
         statement = select(_M.rule_id, func.count().label("sent")).where(*is_sent).group_by(_M.rule_id)
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                return {row.rule_id: row.sent for row in await connection.execute(statement)}
+        async with open_connection(self._engine) as connection:
+            return {row.rule_id: row.sent for row in await connection.execute(statement)}
 
     async def replay(self, owner: str, message_id: str, now: datetime) -> Message | None:
         ended = [status.value for status in DeliveryStatus if status.is_final]
@@ -148,24 +138,21 @@ class PostgresNotificationLog:
             .values(values)
             .returning(MESSAGES)
         )
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                row = (await connection.execute(update)).one_or_none()
+        async with open_transaction(self._engine) as connection:
+            row = (await connection.execute(update)).one_or_none()
         return parse_message(row) if row else None
 
     async def purge(self, now: datetime) -> int:
         # Longer than messages, which show them.
         old_events = EVENTS.c.noted_at < now - 2 * KEPT
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                messages = await connection.execute(MESSAGES.delete().where(_M.ended_at < now - KEPT))
-                events = await connection.execute(EVENTS.delete().where(old_events))
-                return messages.rowcount + events.rowcount
+        async with open_transaction(self._engine) as connection:
+            messages = await connection.execute(MESSAGES.delete().where(_M.ended_at < now - KEPT))
+            events = await connection.execute(EVENTS.delete().where(old_events))
+            return messages.rowcount + events.rowcount
 
     async def _select(self, statement: Select[Any]) -> list[Message]:
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                return [parse_message(row) for row in await connection.execute(statement)]
+        async with open_connection(self._engine) as connection:
+            return [parse_message(row) for row in await connection.execute(statement)]
 
 
 async def note(connection: AsyncConnection, events: Sequence[Event]) -> None:

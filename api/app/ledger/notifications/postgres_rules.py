@@ -21,7 +21,7 @@ from app.ledger.notifications.port import (
 )
 from app.ledger.notifications.tables import CHANNELS, RULES, parse_channel, parse_rule
 from batch.errors import Conflict, NotFound
-from batch.kit.postgres.engine import AsyncEngine, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction, postgres_errors
 
 
 class PostgresNotificationRules:
@@ -97,16 +97,14 @@ class PostgresNotificationRules:
         return parse_rule(row) if row else _miss(no_rule(rule_id))
 
     async def delete_rule(self, owner: str, rule_id: str) -> None:
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                dropped = await connection.execute(delete(RULES).where(*_is_rule(owner, rule_id)))
+        async with open_transaction(self._engine) as connection:
+            dropped = await connection.execute(delete(RULES).where(*_is_rule(owner, rule_id)))
         if not dropped.rowcount:
             _miss(no_rule(rule_id))
 
     async def _select(self, statement: Select[Any]) -> list[Any]:
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                return list((await connection.execute(statement)).all())
+        async with open_connection(self._engine) as connection:
+            return list((await connection.execute(statement)).all())
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from app.ledger.outbox.event import encode_event, host_of
 from app.ledger.outbox.port import KEPT_DAYS, LEASE_S, AttemptEnd, Delivery, DeliveryQuery, DeliveryStatus
 from app.ledger.rows import parse_job
 from app.ledger.tables import JOBS, WEBHOOK_DELIVERIES
-from batch.kit.postgres.engine import AsyncEngine, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
 
 _T = WEBHOOK_DELIVERIES.c
 # A window function may not lock rows, so ranked rows are joined to locked ones; a second process skips them.
@@ -41,16 +41,14 @@ class PostgresOutbox:
         self._engine = engine
 
     async def register(self, job_id: str, *, url: str | None = None, parent_id: str | None = None) -> None:
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                await register(connection, job_id, url=url, parent_id=parent_id)
+        async with open_transaction(self._engine) as connection:
+            await register(connection, job_id, url=url, parent_id=parent_id)
 
     async def claim(self, *, limit: int, per_host: int, busy: Sequence[str]) -> list[Delivery]:
         values = {"limit": limit, "per_host": per_host, "busy": list(busy)}
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                rows = await connection.execute(_CLAIM, values)
-                return sorted(map(_parse, rows), key=lambda delivery: delivery.place)
+        async with open_transaction(self._engine) as connection:
+            rows = await connection.execute(_CLAIM, values)
+            return sorted(map(_parse, rows), key=lambda delivery: delivery.place)
 
     async def save_attempt(self, delivery: Delivery, end: AttemptEnd) -> bool:
         later = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, end.delay_s)
@@ -60,9 +58,8 @@ class PostgresOutbox:
             .where(_T.status == DeliveryStatus.PENDING.value)
             .values(end.changes(func.clock_timestamp(), later))
         )
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                return bool((await connection.execute(statement)).rowcount)
+        async with open_transaction(self._engine) as connection:
+            return bool((await connection.execute(statement)).rowcount)
 
     async def list_deliveries(self, query: DeliveryQuery) -> list[Delivery]:
         statement = select(WEBHOOK_DELIVERIES).where(_T.owner == query.owner)
@@ -88,21 +85,18 @@ class PostgresOutbox:
             )
             .returning(WEBHOOK_DELIVERIES)
         )
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                row = (await connection.execute(statement)).one_or_none()
+        async with open_transaction(self._engine) as connection:
+            row = (await connection.execute(statement)).one_or_none()
         return _parse(row) if row else None
 
     async def purge(self) -> int:
         too_old = _T.ended_at < func.clock_timestamp() - text(f"interval '{KEPT_DAYS} days'")
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                return (await connection.execute(WEBHOOK_DELIVERIES.delete().where(too_old))).rowcount
+        async with open_transaction(self._engine) as connection:
+            return (await connection.execute(WEBHOOK_DELIVERIES.delete().where(too_old))).rowcount
 
     async def _select(self, statement: Select[Any]) -> list[Delivery]:
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                return [_parse(row) for row in await connection.execute(statement)]
+        async with open_connection(self._engine) as connection:
+            return [_parse(row) for row in await connection.execute(statement)]
 
 
 async def register(connection: AsyncConnection, job_id: str, *, url: str | None, parent_id: str | None) -> None:

@@ -34,7 +34,7 @@ from app.ledger.portfolios.tables import (
     parse_portfolio,
 )
 from batch.errors import Conflict, NotFound
-from batch.kit.postgres.engine import AsyncEngine, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction, postgres_errors
 from batch.portfolio.entry import Entry, number_entries
 from batch.portfolio.postings import Account, balance, post
 
@@ -67,14 +67,12 @@ class PostgresPortfolioStore:
         # As Python sorts: by the letters' numbers, whatever the database's language.
         statement = select(PORTFOLIOS).where(PORTFOLIOS.c.owner == owner, _IS_THERE)
         statement = statement.order_by(PORTFOLIOS.c.name.collate("C"))
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                return [parse_portfolio(row) for row in await connection.execute(statement)]
+        async with open_connection(self._engine) as connection:
+            return [parse_portfolio(row) for row in await connection.execute(statement)]
 
     async def load(self, owner: str, portfolio_id: str) -> Portfolio:
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                return await _load(connection, owner, portfolio_id)
+        async with open_connection(self._engine) as connection:
+            return await _load(connection, owner, portfolio_id)
 
     async def rename(self, owner: str, portfolio_id: str, name: str) -> Portfolio:
         return await self._change(owner, portfolio_id, {"name": name})
@@ -86,24 +84,20 @@ class PostgresPortfolioStore:
 
     async def book(self, owner: str, portfolio_id: str, draft: Draft, *, once: Once | None = None) -> Booked:
         turn = self._turns.setdefault(portfolio_id, asyncio.Lock())
-        async with turn:
-            with postgres_errors():
-                async with self._engine.begin() as connection:
-                    portfolio = await _load(connection, owner, portfolio_id, lock=True)
-                    earlier = await _find_earlier(connection, owner, portfolio_id, once) if once else None
-                    return earlier or await _book(connection, portfolio, draft, once)
+        async with turn, open_transaction(self._engine) as connection:
+            portfolio = await _load(connection, owner, portfolio_id, lock=True)
+            earlier = await _find_earlier(connection, owner, portfolio_id, once) if once else None
+            return earlier or await _book(connection, portfolio, draft, once)
 
     async def load_entries(self, owner: str, portfolio_id: str) -> list[Entry]:
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                return await _load_entries(connection, *_is_of(owner, portfolio_id))
+        async with open_connection(self._engine) as connection:
+            return await _load_entries(connection, *_is_of(owner, portfolio_id))
 
     async def balances(self, owner: str, portfolio_id: str) -> dict[Account, Decimal]:
         of = (POSTINGS.c.owner == owner, POSTINGS.c.portfolio_id == portfolio_id)
         statement = select(POSTINGS.c.account, func.sum(POSTINGS.c.amount)).where(*of).group_by(POSTINGS.c.account)
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                return balance([{Account(name): total} for name, total in await connection.execute(statement)])
+        async with open_connection(self._engine) as connection:
+            return balance([{Account(name): total} for name, total in await connection.execute(statement)])
 
     async def _change(self, owner: str, portfolio_id: str, values: Mapping[str, Any]) -> Portfolio:
         is_it = (PORTFOLIOS.c.owner == owner, PORTFOLIOS.c.portfolio_id == portfolio_id, _IS_THERE)

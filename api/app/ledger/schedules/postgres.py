@@ -24,7 +24,7 @@ from app.ledger.schedules.port import (
 )
 from app.ledger.schedules.tables import FIRINGS, SCHEDULES, dump_firing, dump_schedule, parse_firing, parse_schedule
 from batch.errors import Conflict, NotFound
-from batch.kit.postgres.engine import AsyncEngine, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction, postgres_errors
 
 #: A holder that is frozen in the middle of a firing loses its lock after this long, and its firing is undone.
 #: Longer than the one wait of a firing, for Redis, which gives up after 7 s.
@@ -65,14 +65,12 @@ class PostgresScheduleStore:
         # As Python sorts: by the letters' numbers, whatever the database's language.
         by_name = SCHEDULES.c.name.collate("C")
         statement = select(SCHEDULES).where(SCHEDULES.c.owner == owner).order_by(by_name)
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                return [parse_schedule(row) for row in await connection.execute(statement)]
+        async with open_connection(self._engine) as connection:
+            return [parse_schedule(row) for row in await connection.execute(statement)]
 
     async def load(self, owner: str, schedule_id: str) -> Schedule:
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                found = (await connection.execute(select(SCHEDULES).where(*_is(owner, schedule_id)))).one_or_none()
+        async with open_connection(self._engine) as connection:
+            found = (await connection.execute(select(SCHEDULES).where(*_is(owner, schedule_id)))).one_or_none()
         return parse_schedule(found) if found else _miss(schedule_id)
 
     async def change(self, owner: str, schedule_id: str, edit: Edit) -> Schedule:
@@ -92,9 +90,8 @@ class PostgresScheduleStore:
                 raise Conflict(name_taken(name)) from e
 
     async def delete(self, owner: str, schedule_id: str) -> None:
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                gone = await connection.execute(SCHEDULES.delete().where(*_is(owner, schedule_id)))
+        async with open_transaction(self._engine) as connection:
+            gone = await connection.execute(SCHEDULES.delete().where(*_is(owner, schedule_id)))
         if not gone.rowcount:
             _miss(schedule_id)
 
@@ -108,25 +105,22 @@ class PostgresScheduleStore:
         return await self._fire(one, take_turn, has_ended) or _miss(schedule_id)
 
     async def prune(self, *, days: int) -> int:
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                return (await connection.execute(_PRUNE, {"days": days, "step": PRUNE_STEP})).rowcount
+        async with open_transaction(self._engine) as connection:
+            return (await connection.execute(_PRUNE, {"days": days, "step": PRUNE_STEP})).rowcount
 
     async def list_firings(self, schedule_id: str, *, limit: int) -> list[Firing]:
         statement = select(FIRINGS).where(FIRINGS.c.schedule_id == schedule_id)
         statement = statement.order_by(FIRINGS.c.due_at.desc()).limit(limit)
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                return [parse_firing(row) for row in await connection.execute(statement)]
+        async with open_connection(self._engine) as connection:
+            return [parse_firing(row) for row in await connection.execute(statement)]
 
     async def last_firings(self, owner: str) -> dict[str, Firing]:
         newest = select(FIRINGS).where(FIRINGS.c.schedule_id == SCHEDULES.c.schedule_id)
         # One look into the primary key for each schedule.
         newest_of = newest.order_by(FIRINGS.c.due_at.desc()).limit(1).lateral()
         statement = select(newest_of).select_from(SCHEDULES.join(newest_of, true())).where(SCHEDULES.c.owner == owner)
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                found = [parse_firing(row) for row in await connection.execute(statement)]
+        async with open_connection(self._engine) as connection:
+            found = [parse_firing(row) for row in await connection.execute(statement)]
         return {firing.schedule_id: firing for firing in found}
 
     def _lock(self, *, skip_locked: bool = False) -> Select[Any]:
@@ -136,21 +130,20 @@ class PostgresScheduleStore:
         return select(SCHEDULES, now, bound).with_for_update(skip_locked=skip_locked)
 
     async def _fire(self, which: Select[Any], take_turn: TakeTurn, has_ended: HasEnded) -> Fired | None:
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                row = (await connection.execute(which)).one_or_none()
-                if row is None:
-                    return None
-                schedule = parse_schedule(row)
-                turn = take_turn(schedule, row.now)
-                admission = await _admit(connection, turn, has_ended)
-                firing = turn.firing.with_job(admission) if admission else turn.firing
-                await connection.execute(insert(FIRINGS).values(dump_firing(firing)).on_conflict_do_nothing())
-                values: dict[str, Any] = {"next_at": turn.next_at}
-                if admission:
-                    values |= {"last_at": firing.due_at, "last_job_id": firing.job_id}
-                mine = SCHEDULES.c.schedule_id == schedule.schedule_id
-                await connection.execute(SCHEDULES.update().where(mine).values(values))
+        async with open_transaction(self._engine) as connection:
+            row = (await connection.execute(which)).one_or_none()
+            if row is None:
+                return None
+            schedule = parse_schedule(row)
+            turn = take_turn(schedule, row.now)
+            admission = await _admit(connection, turn, has_ended)
+            firing = turn.firing.with_job(admission) if admission else turn.firing
+            await connection.execute(insert(FIRINGS).values(dump_firing(firing)).on_conflict_do_nothing())
+            values: dict[str, Any] = {"next_at": turn.next_at}
+            if admission:
+                values |= {"last_at": firing.due_at, "last_job_id": firing.job_id}
+            mine = SCHEDULES.c.schedule_id == schedule.schedule_id
+            await connection.execute(SCHEDULES.update().where(mine).values(values))
         return Fired(firing, admission)
 
 

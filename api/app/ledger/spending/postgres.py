@@ -28,7 +28,7 @@ from batch.analysis.models.spending import (
 )
 from batch.analysis.models.terms import Budget
 from batch.kit.clock import utc_now
-from batch.kit.postgres.engine import AsyncEngine, postgres_errors
+from batch.kit.postgres.engine import AsyncEngine, open_connection, open_transaction
 
 _C, _S, _B = AI_CALLS.c, AI_SPENDING.c, AI_BREAKERS.c
 #: The advisory lock of reservations.
@@ -61,11 +61,9 @@ class PostgresSpending:
         self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def reserve(self, question: Question, budget: Budget) -> Reserved | Kept | InFlight | Denied:
-        async with self._turn:
-            with postgres_errors():
-                async with self._engine.begin() as connection:
-                    await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-                    return await _find_call(connection, question) or await _reserve(connection, question, budget)
+        async with self._turn, open_transaction(self._engine) as connection:
+            await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            return await _find_call(connection, question) or await _reserve(connection, question, budget)
 
     async def settle(self, call_id: str, settlement: Settlement) -> None:
         values = {
@@ -79,52 +77,45 @@ class PostgresSpending:
             "settled_at": func.clock_timestamp(),
         }
         update = AI_CALLS.update().where(_C.call_id == call_id, _C.settled_at.is_(None)).values(values)
-        async with self._turn:
-            with postgres_errors():
-                async with self._engine.begin() as connection:
-                    found = (await connection.execute(update.returning(_C.reserved, _C.day, _C.job_id))).one_or_none()
-                    if found is not None:
-                        scopes = scopes_of(found.day, found.job_id)
-                        await _add(connection, scopes, settlement.cost - found.reserved)
+        async with self._turn, open_transaction(self._engine) as connection:
+            found = (await connection.execute(update.returning(_C.reserved, _C.day, _C.job_id))).one_or_none()
+            if found is not None:
+                scopes = scopes_of(found.day, found.job_id)
+                await _add(connection, scopes, settlement.cost - found.reserved)
 
     async def spent(self, scope: str) -> int:
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                used = await connection.execute(select(_S.used).where(_S.scope == scope))
-                return used.scalar_one_or_none() or 0
+        async with open_connection(self._engine) as connection:
+            used = await connection.execute(select(_S.used).where(_S.scope == scope))
+            return used.scalar_one_or_none() or 0
 
     async def open_breaker(self, reason: str, *, for_s: float) -> bool:
         now = func.clock_timestamp()
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-                was = await _find_breaker(connection)
-                opened_at = was.opened_at if was else now
-                values = {"reason": _storable(reason), "until": now + timedelta(seconds=for_s), "opened_at": opened_at}
-                added = insert(AI_BREAKERS).values(name=_BREAKER, **values)
-                await connection.execute(added.on_conflict_do_update(index_elements=[_B.name], set_=values))
-                if was is None:
-                    await note(connection, [event_of_breaker(_storable(reason) or "", utc_now())])
-                return was is None
+        async with open_transaction(self._engine) as connection:
+            await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            was = await _find_breaker(connection)
+            opened_at = was.opened_at if was else now
+            values = {"reason": _storable(reason), "until": now + timedelta(seconds=for_s), "opened_at": opened_at}
+            added = insert(AI_BREAKERS).values(name=_BREAKER, **values)
+            await connection.execute(added.on_conflict_do_update(index_elements=[_B.name], set_=values))
+            if was is None:
+                await note(connection, [event_of_breaker(_storable(reason) or "", utc_now())])
+            return was is None
 
     async def breaker_state(self) -> Breaker | None:
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                return await _find_breaker(connection)
+        async with open_connection(self._engine) as connection:
+            return await _find_breaker(connection)
 
     async def today(self) -> date:
-        with postgres_errors():
-            async with self._engine.connect() as connection:
-                return await _read_today(connection)
+        async with open_connection(self._engine) as connection:
+            return await _read_today(connection)
 
     async def prune(self, *, days: int) -> int:
-        with postgres_errors():
-            async with self._engine.begin() as connection:
-                dropped = (await connection.execute(_PRUNE, {"days": days, "step": PRUNE_STEP})).all()
-                scopes = {scope for row in dropped for scope in scopes_of(row.day, row.job_id)}
-                if scopes:
-                    await connection.execute(_PRUNE_SCOPES, {"scopes": sorted(scopes)})
-                return len(dropped)
+        async with open_transaction(self._engine) as connection:
+            dropped = (await connection.execute(_PRUNE, {"days": days, "step": PRUNE_STEP})).all()
+            scopes = {scope for row in dropped for scope in scopes_of(row.day, row.job_id)}
+            if scopes:
+                await connection.execute(_PRUNE_SCOPES, {"scopes": sorted(scopes)})
+            return len(dropped)
 
 
 async def _find_call(connection: AsyncConnection, question: Question) -> Kept | InFlight | None:

@@ -1,7 +1,7 @@
 """The home of the PostgreSQL driver: engines with bounded waits, and its errors translated."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from math import inf
 from time import monotonic
 from typing import Any
@@ -19,7 +19,7 @@ from sqlalchemy.exc import (
     StatementError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from batch.errors import ConfigurationError, StoreError
 from batch.kit.postgres.connection import PostgresConnector
@@ -29,7 +29,14 @@ _REFUSALS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 #: A connection used within this time is not pinged; otherwise a busy process would need twice the round trips.
 _FRESH_S = 1.0
 
-__all__ = ["AsyncEngine", "connect_postgres", "normalize_database_url", "postgres_errors"]
+__all__ = [
+    "AsyncEngine",
+    "connect_postgres",
+    "normalize_database_url",
+    "open_connection",
+    "open_transaction",
+    "postgres_errors",
+]
 
 
 def normalize_database_url(url: str) -> str:
@@ -92,6 +99,32 @@ def _ping_idle(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "checkin")
     def note(_connection: Any, record: Any) -> None:
         record.info["used_at"] = monotonic()
+
+
+@asynccontextmanager
+async def open_transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Hold a connection for a transaction, which ends with the body.
+
+    Raises:
+        StoreError: as `postgres_errors`.
+
+    """
+    with postgres_errors():
+        async with engine.begin() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def open_connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Hold a connection; what the body does not commit is rolled back.
+
+    Raises:
+        StoreError: as `postgres_errors`.
+
+    """
+    with postgres_errors():
+        async with engine.connect() as connection:
+            yield connection
 
 
 @contextmanager
