@@ -21,14 +21,17 @@ from sqlalchemy.sql import func
 
 METADATA = MetaData()
 
+
+def texts(*names: str) -> list[Column[str]]:
+    """Return columns of text, none of them null."""
+    return [Column(name, Text, nullable=False) for name in names]
+
+
 JOBS = Table(
     "jobs",
     METADATA,
     Column("job_id", Text, primary_key=True),
-    Column("queue", Text, nullable=False),
-    Column("task", Text, nullable=False),
-    Column("owner", Text, nullable=False),
-    Column("status", Text, nullable=False),
+    *texts("queue", "task", "owner", "status"),
     Column("request", JSONB, nullable=False),
     Column("plan", JSONB),
     Column("result", JSONB),
@@ -66,8 +69,7 @@ IDEMPOTENCY_KEYS = Table(
     METADATA,
     Column("owner", Text, primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("fingerprint", Text, nullable=False),
-    Column("job_id", Text, nullable=False),
+    *texts("fingerprint", "job_id"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Index("idempotency_keys_age", "created_at"),
 )
@@ -108,11 +110,7 @@ WEBHOOK_DELIVERIES = Table(
     METADATA,
     Column("delivery_id", Text, primary_key=True),
     Column("place", BigInteger, Identity(always=True), nullable=False, unique=True),
-    Column("job_id", Text, nullable=False),
-    Column("owner", Text, nullable=False),
-    Column("url", Text, nullable=False),
-    Column("host", Text, nullable=False),
-    Column("status", Text, nullable=False),
+    *texts("job_id", "owner", "url", "host", "status"),
     # Text, not JSON: it is signed as it is, to the byte.
     Column("body", Text),
     Column("attempts", Integer, nullable=False, server_default="0"),

@@ -8,7 +8,7 @@ from sqlalchemy.sql import func
 
 from app.auth.scopes import Role, Scope
 from app.ledger.accounts.model import AuditLine, BrowserSession, Token, User
-from app.ledger.tables import METADATA
+from app.ledger.tables import METADATA, texts
 
 USERS = Table(
     "users",
@@ -16,8 +16,7 @@ USERS = Table(
     Column("user_id", Text, primary_key=True),
     Column("owner", Text, nullable=False),
     Column("name", Text, nullable=False, unique=True),
-    Column("password_hash", Text, nullable=False),
-    Column("role", Text, nullable=False),
+    *texts("password_hash", "role"),
     Column("is_disabled", Boolean, nullable=False, server_default="false"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
@@ -28,11 +27,9 @@ TOKENS = Table(
     "tokens",
     METADATA,
     Column("token_id", Text, primary_key=True),
-    Column("owner", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    *texts("owner", "name"),
     Column("scopes", ARRAY(Text), nullable=False),
-    Column("digest", Text, nullable=False),
-    Column("created_by", Text, nullable=False),
+    *texts("digest", "created_by"),
     Column("expires_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("last_used_at", DateTime(timezone=True)),
@@ -44,10 +41,7 @@ SESSIONS = Table(
     "browser_sessions",
     METADATA,
     Column("session_id", Text, primary_key=True),
-    Column("subject", Text, nullable=False),
-    Column("owner", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("method", Text, nullable=False),
+    *texts("subject", "owner", "name", "method"),
     Column("role", Text),
     Column("scopes", ARRAY(Text), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
@@ -70,15 +64,9 @@ AUDIT_LOG = Table(
     Column("line_id", Text, primary_key=True),
     Column("place", BigInteger, Identity(always=True), nullable=False, unique=True),
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
-    Column("owner", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("method", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("target", Text, nullable=False),
+    *texts("owner", "subject", "name", "method", "action", "target"),
     Column("status", Integer, nullable=False),
-    Column("address", Text, nullable=False),
-    Column("request_id", Text, nullable=False),
+    *texts("address", "request_id"),
     Column("reason", Text, nullable=False, server_default=""),
     Index("audit_log_newest", "owner", "place"),
     Index("audit_log_age", "at"),

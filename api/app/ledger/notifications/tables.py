@@ -22,7 +22,7 @@ from sqlalchemy.sql import func
 
 from app.ledger.notifications.model import Channel, ChannelKind, Event, EventKind, Message, Rule
 from app.ledger.outbox.port import DeliveryStatus
-from app.ledger.tables import METADATA
+from app.ledger.tables import METADATA, texts
 
 
 def _at(name: str) -> Column[Any]:
@@ -47,8 +47,7 @@ RULES = Table(
     "notification_rules",
     METADATA,
     Column("rule_id", Text, primary_key=True),
-    Column("owner", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    *texts("owner", "name"),
     Column("channel_id", Text, ForeignKey("notification_channels.channel_id"), nullable=False),
     Column("events", ARRAY(Text), nullable=False),
     Column("only", JSONB, nullable=False),
@@ -69,8 +68,7 @@ EVENTS = Table(
     METADATA,
     Column("event_id", Text, primary_key=True),
     Column("place", BigInteger, Identity(always=True), nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("owner", Text, nullable=False),
+    *texts("kind", "owner"),
     Column("data", JSONB, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     _at("noted_at"),
@@ -88,7 +86,7 @@ MESSAGES = Table(
     Column("channel_id", Text, ForeignKey("notification_channels.channel_id", ondelete="CASCADE"), nullable=False),
     Column("key", Text, nullable=False, unique=True),
     Column("event_ids", ARRAY(Text), nullable=False),
-    *(Column(name, Text, nullable=False) for name in ("rule_id", "rule_name", "language", "status")),
+    *texts("rule_id", "rule_name", "language", "status"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_status", Integer),
     Column("last_error", Text),

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, Date, DateTime, ForeignKey, Index, In
 from sqlalchemy.sql import func
 
 from app.ledger.portfolios.model import Portfolio
-from app.ledger.tables import METADATA
+from app.ledger.tables import METADATA, texts
 from batch.portfolio.entry import Entry, EntryKind
 
 _YEN = Numeric(24, 4)
@@ -17,9 +17,7 @@ PORTFOLIOS = Table(
     "portfolios",
     METADATA,
     Column("portfolio_id", Text, primary_key=True),
-    Column("owner", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("provider", Text, nullable=False),
+    *texts("owner", "name", "provider"),
     Column("lot", Integer, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
@@ -38,14 +36,12 @@ ENTRIES = Table(
     Column("owner", Text, nullable=False),
     Column("place", Integer, nullable=False),
     Column("day", Date, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("symbol", Text, nullable=False),
+    *texts("kind", "symbol"),
     Column("quantity", BigInteger, nullable=False),
     Column("price", _YEN, nullable=False),
     Column("fee", _YEN, nullable=False),
     Column("amount", _YEN, nullable=False),
-    Column("note", Text, nullable=False),
-    Column("reverses", Text, nullable=False),
+    *texts("note", "reverses"),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("created_by", Text, nullable=False),
     Index("portfolio_entries_in_order", "portfolio_id", "place", unique=True),
@@ -69,8 +65,7 @@ KEYS = Table(
     METADATA,
     Column("owner", Text, primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("fingerprint", Text, nullable=False),
-    Column("portfolio_id", Text, nullable=False),
+    *texts("fingerprint", "portfolio_id"),
     Column("first_place", Integer, nullable=False),
     Column("last_place", Integer, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),

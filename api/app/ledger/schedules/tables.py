@@ -8,19 +8,15 @@ from sqlalchemy.sql import func
 
 from app.ledger.schedules.model import Firing, FiringOutcome, MissedPolicy, Schedule
 from app.ledger.schedules.timing import Timing, TimingKind
-from app.ledger.tables import METADATA
+from app.ledger.tables import METADATA, texts
 
 SCHEDULES = Table(
     "schedules",
     METADATA,
     Column("schedule_id", Text, primary_key=True),
-    Column("owner", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("task", Text, nullable=False),
+    *texts("owner", "name", "task"),
     Column("request", JSONB, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("timing", Text, nullable=False),
-    Column("missed", Text, nullable=False),
+    *texts("kind", "timing", "missed"),
     Column("max_late_h", Integer, nullable=False),
     Column("is_enabled", Boolean, nullable=False),
     Column("next_at", DateTime(timezone=True)),

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Date, DateTime, Index, Integer, Table, Text, text
 from sqlalchemy.sql import func
 
-from app.ledger.tables import METADATA
+from app.ledger.tables import METADATA, texts
 
 #: Micro-dollars reserved or spent of each scope: `day:<YYYY-MM-DD>` and `job:<id>`.
 AI_SPENDING = Table(
@@ -18,11 +18,9 @@ AI_CALLS = Table(
     "ai_calls",
     METADATA,
     Column("call_id", Text, primary_key=True),
-    Column("key", Text, nullable=False),
-    Column("job_id", Text, nullable=False),
+    *texts("key", "job_id"),
     Column("day", Date, nullable=False),
-    Column("model", Text, nullable=False),
-    Column("prompt_version", Text, nullable=False),
+    *texts("model", "prompt_version"),
     Column("reserved", BigInteger, nullable=False),
     Column("cost", BigInteger),
     Column("prompt_tokens", Integer, nullable=False, server_default="0"),
