@@ -54,7 +54,7 @@ def reader_at[Reader](store: Reader, as_of: datetime | None, *, clock: Clock = u
     return cast("Reader", store.known_at(as_of))
 
 
-def pin_moment(store: "BarReader", as_of: datetime | None = None, *, clock: Clock = utc_now) -> datetime | None:
+def pin_moment(store: "BarReader", as_of: datetime | None = None) -> datetime | None:
     """Return the moment that a run of a backtest reads everything at: `as_of`, or now; None if the store has none.
 
     Raises:
@@ -62,9 +62,9 @@ def pin_moment(store: "BarReader", as_of: datetime | None = None, *, clock: Cloc
 
     """
     if as_of is not None:
-        reader_at(store, as_of, clock=clock)
+        reader_at(store, as_of)
         return as_of
-    return clock() if isinstance(store, HistoricalStore) else None
+    return utc_now() if isinstance(store, HistoricalStore) else None
 
 
 def name_moment(moment: datetime) -> str:

@@ -33,7 +33,7 @@ CHANNELS = Table(
     "notification_channels",
     METADATA,
     Column("channel_id", Text, primary_key=True),
-    *(Column(name, Text, nullable=False) for name in ("owner", "name", "kind", "service", "host")),
+    *texts("owner", "name", "kind", "service", "host"),
     Column("sealed", LargeBinary, nullable=False),
     Column("is_enabled", Boolean, nullable=False),
     Column("rests_until", DateTime(timezone=True)),

@@ -50,8 +50,8 @@ def _end_with(reason: str, *, cost: float) -> Behave:
     return lambda body: _reply(body, None, choices=[choice], usage={"cost": cost})
 
 
-def _say_error(code: int, **changes: Any) -> Behave:
-    return lambda body: _reply(body, None, choices=None, error={"code": code, "message": "it fell over"}, **changes)
+def _say_error(**changes: Any) -> Behave:
+    return lambda body: _reply(body, None, choices=None, error={"code": 502, "message": "it fell over"}, **changes)
 
 
 def _spoil(behaviour: str, body: Mapping[str, Any]) -> FakeReply:
@@ -82,8 +82,8 @@ _ABOUT: Mapping[str, tuple[str, Behave]] = MappingProxyType(
         "broke": ("402, no credit", lambda _: _fail(402, "Insufficient credits")),
         "refusing": ("400", lambda _: _fail(400, "bad request")),
         "down": ("502 every time", lambda _: _fail(502, "down")),
-        "late-error": ("200 with an error, free", _say_error(502, usage={"cost": 0})),
-        "lost-error": ("200 with an error, cost unknown", _say_error(502, usage=None)),
+        "late-error": ("200 with an error, free", _say_error(usage={"cost": 0})),
+        "lost-error": ("200 with an error, cost unknown", _say_error(usage=None)),
         "ended": ("finish_reason error, free", _end_with("error", cost=0)),
         "ended-paid": ("finish_reason error, and paid", _end_with("error", cost=COST)),
         "cut": ("cut off at its longest length", _end_with("length", cost=COST)),

@@ -8,9 +8,9 @@ from batch.market.bar import BAR_SCHEMA
 from batch.market.interval import Interval
 
 
-def make_panel(*, symbols: int = 3, bars: int = 250, seed: int = 7) -> Panel:
-    """Return daily random walks on whole yen, the same for the same seed."""
-    rng = np.random.default_rng(seed)
+def make_panel(*, symbols: int = 3, bars: int = 250) -> Panel:
+    """Return daily random walks on whole yen, the same ones each time."""
+    rng = np.random.default_rng(7)
     days = pl.date_range(pl.date(2024, 1, 4), pl.date(2024, 1, 4) + pl.duration(days=bars - 1), eager=True)
     frames = [_walk(f"{1001 + n}", days, rng) for n in range(symbols)]
     return Panel.of(pl.concat(frames), Interval.D1)

@@ -15,7 +15,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from batch.errors import InvalidRequest
-from batch.kit.clock import Clock, utc_now
+from batch.kit.clock import utc_now
 from batch.market.calendar import JST
 from batch.market.listing import Listing, Market
 
@@ -79,13 +79,13 @@ def parse_snapshot(text: str, where: str) -> Snapshot:
     return Snapshot(as_of, source, listings, known_at)
 
 
-def save_snapshot(snapshot: Snapshot, into: Path, *, clock: Clock = utc_now) -> Path:
+def save_snapshot(snapshot: Snapshot, into: Path) -> Path:
     """Save a snapshot to a directory in one step, as known from now on; it replaces one of the same date.
 
     The replaced one is kept beside it for questions of an earlier moment; an equal one stays as it is.
     """
     into.mkdir(parents=True, exist_ok=True)
-    path, now = into / f"listings_{snapshot.as_of.isoformat()}.csv", clock()
+    path, now = into / f"listings_{snapshot.as_of.isoformat()}.csv", utc_now()
     draft = path.with_suffix(f".{uuid.uuid4().hex}.draft")
     if path.exists():
         with suppress(InvalidRequest):  # a file that cannot be read keeps nothing

@@ -48,6 +48,6 @@ class FileRefused(ProviderError):
         return replace(self.refusal, file=name, symbol=symbol)
 
 
-def refuse_file(path: Path, why: str, *, line: int | None = None, column: str | None = None) -> FileRefused:
+def refuse_file(path: Path, why: str, *, line: int | None = None) -> FileRefused:
     """Return the error for a file that cannot be read as bars; trying again would not help."""
-    return FileRefused(Refusal(path.name, why, line, column))
+    return FileRefused(Refusal(path.name, why, line))

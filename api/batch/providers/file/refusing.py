@@ -34,10 +34,10 @@ class Refusals:
         """Add what was refused of the only file."""
         self._found[0] += refusals
 
-    def add_file(self, file: int, why: str, *, line: int | None = None, rows: int | None = None) -> None:
+    def add_file(self, file: int, why: str, *, line: int | None = None) -> None:
         """Refuse a file as a whole, by its first row if no line is given."""
         each, line = self._opened[file], line or self.layout.first_line
-        self._found[file].append(Refusal(each.file.name, why, line, symbol=each.owner, rows=rows))
+        self._found[file].append(Refusal(each.file.name, why, line, symbol=each.owner))
 
     def add_file_wide(self, why: str) -> None:
         """Refuse all files for their header."""
