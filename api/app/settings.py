@@ -14,8 +14,8 @@ from batch.kit.redis.address import parse_address
 from batch.settings import BatchSettings
 
 _RELEASE = r"^[A-Za-z0-9._-]{1,64}$"
-#: Secrets that no deployment keeps: one broker serves most teams, migrations work through a pooler too, and new Supabase
-#: projects sign by a key pair.
+#: Secrets that no deployment keeps: one broker serves most teams, migrations work through a pooler too, and new
+#: projects of Supabase sign by a key pair.
 NOT_KEPT = frozenset({"KABOOM_QUEUE_BROKERS", "DATABASE_DIRECT_URL", "SUPABASE_JWT_SECRET"})
 #: No secrets in themselves, and kept with them.
 _KEPT_WITH_SECRETS = ("INFLUXDB_", "SUPABASE_URL")
