@@ -124,6 +124,28 @@ def test_jobs_wait_for_their_needs_and_read_their_outputs(tmp_path: Path) -> Non
     assert [j.result for j in results.values()] == ["failure", "success", "skipped"]
 
 
+def test_a_skipped_job_skips_what_comes_after_it_unless_that_asks(tmp_path: Path) -> None:
+    plain = "    permissions: {}\n    steps:\n      - name: s\n        run: 'true'\n"
+    text = HEAD + (
+        f"  skipped:\n    if: github.ref_name == 'staging'\n{plain}"
+        f"  asks:\n    needs: skipped\n    if: ${{{{ !failure() && !cancelled() }}}}\n{plain}"
+        f"  plain:\n    needs: asks\n{plain}"
+        f"  looks:\n    needs: asks\n    if: ${{{{ !cancelled() && needs.asks.result == 'success' }}}}\n{plain}"
+        f"  misspelt:\n    needs: asks\n    if: ${{{{ !cancelled() && needs.asks.result == 'succes' }}}}\n{plain}"
+    )
+    results = [j.result for j in run(text, tmp_path).values()]
+    assert results == ["skipped", "success", "skipped", "success", "skipped"]
+
+
+def test_a_skipped_step_has_empty_outputs(tmp_path: Path) -> None:
+    text = job(
+        "name: one\nid: one\nif: github.ref_name == 'staging'\nrun: 'true'",
+        'name: two\nid: two\nrun: echo x=2 >> "$GITHUB_OUTPUT"',
+        'name: three\nenv:\n  X: ${{ steps.one.outputs.x || steps.two.outputs.x }}\nrun: test "$X" = 2',
+    )
+    assert run(text, tmp_path)["only"].result == "success"
+
+
 @pytest.mark.parametrize(
     "text",
     [
