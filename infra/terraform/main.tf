@@ -5,7 +5,10 @@ module "identities" {
 
   project_id = var.project_id
   suffix     = local.suffix
-  has_scaler = var.worker_pool
+  further = merge(
+    var.worker_pool ? { scaler = "scales the worker pool" } : {},
+    var.make_influxdb ? { influxdb = "runs InfluxDB" } : {},
+  )
 }
 
 module "federation" {
@@ -55,6 +58,47 @@ module "redis" {
   tier           = var.redis.tier
   memory_size_gb = var.redis.memory_size_gb
   persistence    = var.redis.persistence
+}
+
+module "files" {
+  source = "./modules/files"
+
+  project_id = var.project_id
+  region     = var.region
+  name       = local.bucket
+  members = {
+    api    = { account = module.identities.emails["api"], role = "roles/storage.objectViewer" }
+    worker = { account = module.identities.emails["worker"], role = "roles/storage.objectUser" }
+  }
+}
+
+module "database" {
+  source = "./modules/database"
+  count  = var.make_database ? 1 : 0
+
+  project_id = var.project_id
+  region     = var.region
+  network    = var.network
+  name       = "kaboom${local.suffix}"
+  size       = var.database
+  bucket     = module.files.bucket
+  roles      = file("${path.module}/../database/roles.sql")
+}
+
+module "influxdb" {
+  source = "./modules/influxdb"
+  count  = var.make_influxdb ? 1 : 0
+
+  project_id   = var.project_id
+  region       = var.region
+  network      = var.network
+  name         = "kaboom-influxdb${local.suffix}"
+  account      = module.identities.emails["influxdb"]
+  size         = var.influxdb
+  sources      = compact([try(var.connector.cidr, null), var.direct_egress_cidr])
+  token_secret = "${local.secret_prefix}influxdb-token"
+
+  depends_on = [module.secrets]
 }
 
 module "run" {

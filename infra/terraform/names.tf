@@ -10,6 +10,7 @@ locals {
   worker_service = "kaboom-celery-worker${local.suffix}"
   subnetwork     = "kaboom-run${local.suffix}"
   jobs           = { for key in ["migrate", "smoke", "nightly"] : key => "kaboom-${key}${local.suffix}" }
+  bucket         = "${var.project_id}-kaboom${local.suffix}"
   repositories   = { for key in ["api", "worker"] : key => "kaboom-${key}${local.suffix}" }
 
   # Bounds of instances: what manifests and scaler are filled in with where the environment says nothing else.

@@ -9,7 +9,13 @@ output "github_variables" {
     WORKER_KIND   = var.worker_pool ? "pool" : "service"
     NETWORK       = var.network
     SUBNETWORK    = local.subnetwork
+    DATA_BUCKET   = module.files.bucket
   })
+}
+
+output "servers" {
+  description = "What infra/bootstrap.sh makes the secrets of; null for a server that Terraform does not make."
+  value       = { database = one(module.database[*].server), influxdb = one(module.influxdb[*].url) }
 }
 
 output "redis_address" {

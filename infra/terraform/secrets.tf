@@ -11,7 +11,7 @@ locals {
     database-url          = local.both
 
     influxdb-host              = local.both
-    influxdb-token             = local.both
+    influxdb-token             = var.make_influxdb ? concat(local.both, ["influxdb"]) : local.both
     influxdb-org               = local.both
     influxdb-bucket-raw-1m-hot = local.both
     influxdb-bucket-agg-5m     = local.both

@@ -44,6 +44,25 @@ variable "redis" {
 
 variable "instances" { type = map(string) }
 
+variable "make_database" {
+  description = "Whether Terraform makes a Cloud SQL; else the secret database-url names a server of your own."
+  type        = bool
+  default     = false
+}
+
+variable "database" { type = object({ tier = string, regional = bool }) }
+
+variable "make_influxdb" {
+  description = "Whether Terraform makes a VM with InfluxDB; else the secrets name a server of your own."
+  type        = bool
+  default     = false
+}
+
+variable "influxdb" {
+  description = "The VM, and a range of /28 or wider that nothing else uses."
+  type        = object({ machine_type = string, disk_gb = number, cidr = string })
+}
+
 variable "worker_pool" {
   description = "Whether the worker is a worker pool with a scaler, instead of a service."
   type        = bool

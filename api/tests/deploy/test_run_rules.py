@@ -153,6 +153,34 @@ def test_metrics_that_would_be_lost_are_found(name: str, old: str, new: str, fau
     assert has(fault, rules.metrics_faults(document))
 
 
+@pytest.mark.parametrize("name", [API, WORKER, POOL])
+def test_what_users_keep_outlives_the_instance(name: str) -> None:
+    assert rules.kept_faults(parse(render(name))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "fault"),
+    [
+        (WORKER, "value: /mnt/kaboom", "value: /tmp/kaboom", "/tmp/kaboom is lost with the instance"),
+        (WORKER, "mountPath: /mnt/kaboom", "mountPath: /mnt/other", "/mnt/kaboom is lost with the instance"),
+        (POOL, "gcsfuse.run.googleapis.com", "gcsfuse.csi.storage.gke.io", "is lost with the instance"),
+        (POOL, "implicit-dirs,uid=10001", "implicit-dirs,uid=0", "options was"),
+        (WORKER, "uid=10001,gid=10001", "uid=10001;gid=10001", "options was"),
+        (WORKER, 'bucketName: "kaboom-472705-kaboom-staging"', 'bucketName: ""', "no bucket"),
+        (WORKER, "execution-environment: gen2", "execution-environment: gen1", "execution environment was 'gen1'"),
+        (API, "          readOnly: true\n", "", "read only was False"),
+        (
+            WORKER,
+            "          volumeAttributes:",
+            "          readOnly: true\n          volumeAttributes:",
+            "read only was True",
+        ),
+    ],
+)
+def test_files_that_would_be_lost_are_found(name: str, old: str, new: str, fault: str) -> None:
+    assert has(fault, rules.kept_faults(planted(name, old, new)))
+
+
 def test_the_page_tells_the_same_numbers() -> None:
     page = load_text("docs/operations/manifests.md")
     (version,) = {containers(parse(render(name)))[1]["image"].rsplit(":", 1)[1] for name in (API, WORKER, POOL)}

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from batch.settings import CommonSettings
 from tests.deploy.rules.manifests import default_values
-from tests.deploy.terraform.environments import WITH_POOL, environment
+from tests.deploy.terraform.environments import WITH_ALL, WITH_POOL, environment
 from tests.deploy.terraform.hcl import keys_of, load_module
 from tests.deploy.terraform.manifests import INGRESS, Manifest, load_manifests
 from tests.deploy.terraform.policies import email
@@ -76,6 +77,27 @@ def test_what_the_manifests_describe_is_there_and_runs_as_they_say(name: str) ->
 def _account(values: dict[str, dict[str, str]]) -> str:
     template = values["template"]
     return str(template.get("service_account") or template["template"]["service_account"])  # type: ignore[index]
+
+
+def test_influxdb_is_set_up_as_kaboom_asks_for_it() -> None:
+    """The script of the VM, `compose.yaml`, the defaults of the settings and bootstrap.sh name the same."""
+    script = load_text("infra/terraform/modules/influxdb/start.sh")
+    (image,) = re.findall(r"^image=mirror\.gcr\.io/library/(\S+)$", script, re.MULTILINE)
+    assert f"&influxdb-image {image}\n" in load_text("compose.yaml")
+    (first,) = re.findall(r"INIT_BUCKET=(\w+)", script)
+    (others,) = re.findall(r"^for bucket in (.*); do$", script, re.MULTILINE)
+    asked = set(re.findall(r"\$\{INFLUXDB_BUCKET_\w+:-(\w+)\}", load_text("infra/bootstrap.sh")))
+    assert {first, *others.split()} == asked
+    fields = CommonSettings.model_fields
+    assert asked == {field.default for name, field in fields.items() if name.startswith("influxdb_bucket_")}
+
+
+def test_the_vm_reads_the_token_that_kaboom_reads() -> None:
+    vms = environment("staging", WITH_ALL).all("google_compute_instance")
+    (read,) = {r["metadata"]["token-secret"].rsplit("/", 1)[-1] for r in vms}
+    account = f"serviceAccount:{email(environment('staging'), 'influxdb')}"
+    assert (read, account) in readers_granted("staging", WITH_ALL)
+    assert readers_granted("staging", WITH_ALL) - readers_granted("staging") == {(read, account)}
 
 
 def test_the_page_imports_what_there_is() -> None:

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.rules.manifests import default_values
-from tests.deploy.terraform.environments import WITH_BUDGET, WITH_POOL, build, environment
+from tests.deploy.terraform.environments import WITH_ALL, WITH_BUDGET, WITH_POOL, build, environment
 from tests.deploy.terraform.hcl import as_names, load_module
 from tests.deploy.terraform.policies import find_faults, shared_names
 from tests.deploy.terraform.tree import ENVIRONMENTS, TERRAFORM, Plant
+from tests.fixtures.repo.repository import load_text
 
 _IDENTITIES, _KABOOM, _SECRETS = "modules/identities/main.tf", "main.tf", "modules/secrets/main.tf"
+_DATABASE, _INFLUXDB, _FILES = (f"modules/{name}/main.tf" for name in ("database", "influxdb", "files"))
 _REDIS, _FEDERATION, _RUN = "modules/redis/main.tf", "modules/federation/main.tf", "modules/run/services.tf"
 
 # Each with a part of what must be said about it.
@@ -97,6 +99,79 @@ PLANTS = {
         ),
         "what it sends lies in the state",
     ),
+    "database with a public address": (
+        Plant(_DATABASE, "ipv4_enabled    = false", "ipv4_enabled    = true"),
+        "ipv4_enabled is True",
+    ),
+    "database without TLS": (
+        Plant(_DATABASE, '"ENCRYPTED_ONLY"', '"ALLOW_UNENCRYPTED_AND_ENCRYPTED"'),
+        "ssl_mode is ALLOW",
+    ),
+    "database without its minutes": (
+        Plant(_DATABASE, "point_in_time_recovery_enabled = true", "point_in_time_recovery_enabled = false"),
+        "point_in_time_recovery_enabled is False",
+    ),
+    "database that can be destroyed": (
+        Plant(_DATABASE, '"POSTGRES_18"\n  deletion_protection = true', '"POSTGRES_18"\n  deletion_protection = false'),
+        "deletion_protection is False",
+    ),
+    "production's database in one zone": (
+        Plant("production.tfvars", "regional = true", "regional = false"),
+        "availability_type is ZONAL",
+    ),
+    "database with the default number of connections": (
+        Plant(_DATABASE, 'value = "250"', 'value = "100"'),
+        "value is 100",
+    ),
+    "maintenance of the database on a Monday": (Plant(_DATABASE, "day  = 6", "day  = 7"), "is not in a night"),
+    "bars without snapshots": (
+        Plant(_INFLUXDB, "google_compute_resource_policy.nightly.name", '"another"'),
+        "has no snapshots that outlive it",
+    ),
+    "snapshots that go with the disk": (
+        Plant(_INFLUXDB, '"KEEP_AUTO_SNAPSHOTS"', '"APPLY_RETENTION_POLICY"'),
+        "has no snapshots that outlive it",
+    ),
+    "disk of bars that can be destroyed": (
+        Plant(_INFLUXDB, "    prevent_destroy = true\n", ""),
+        "google_compute_disk.data: prevent_destroy is None",
+    ),
+    "bars on the disk of the VM": (
+        Plant(_INFLUXDB, "  attached_disk {", '  scratch_disk {\n    interface = "NVME"\n  }\n\n  params {'),
+        "keeps its data on the disk",
+    ),
+    "InfluxDB with a public address": (
+        Plant(_INFLUXDB, "    network_ip = google", "    access_config {}\n    network_ip = google"),
+        "has a public address",
+    ),
+    "InfluxDB for the whole internet": (
+        Plant(_INFLUXDB, "= var.sources", '= ["0.0.0.0/0"]'),
+        "lets ['0.0.0.0/0'] in to ['8086']",
+    ),
+    "firewall that opens every VM": (
+        Plant(
+            _INFLUXDB,
+            '  source_ranges           = ["35.235.240.0/20"]\n  target_service_accounts = [var.account]\n',
+            '  source_ranges           = ["35.235.240.0/20"]\n',
+        ),
+        "opens every VM",
+    ),
+    "VM that reads another secret": (
+        Plant(
+            "secrets.tf", "database-url          = local.both", 'database-url          = ["api", "worker", "influxdb"]'
+        ),
+        "kaboom-influxdb@kaboom-472705.iam.gserviceaccount.com reads a secret",
+    ),
+    "public files": (Plant(_FILES, '"enforced"', '"inherited"'), "public_access_prevention is inherited"),
+    "files without versions": (Plant(_FILES, "    enabled = true", "    enabled = false"), "versioning is"),
+    "files that the API may delete": (
+        Plant(_KABOOM, '"roles/storage.objectViewer"', '"roles/storage.objectUser"'),
+        "the bucket: [",
+    ),
+    "release that is told of another bucket": (
+        Plant("outputs.tf", "= module.files.bucket", '= "another"'),
+        "is told of another bucket",
+    ),
     "name that Google does not take": (
         Plant(_IDENTITIES, '"kaboom-${each.key}', '"kaboom-cloud-run-account-${each.key}'),
         "account_id has more than 30 letters",
@@ -106,7 +181,7 @@ PLANTS = {
 
 def faults_of(plant: Plant, folder: Path, name: str = "production") -> list[str]:
     (expanded := folder / "expanded").mkdir()
-    return find_faults(build(name, expanded, terraform=plant.into(folder)))
+    return find_faults(build(name, expanded, terraform=plant.into(folder), variables=WITH_ALL))
 
 
 #: Of an environment with a budget.
@@ -150,7 +225,7 @@ def test_an_api_that_is_kept_awake_is_seen(tmp_path: Path) -> None:
     assert build("staging", expanded, terraform=plant.into(tmp_path)).all("google_monitoring_uptime_check_config")
 
 
-VARIABLES = {"as set": "", "with a worker pool": WITH_POOL, "with a budget": WITH_BUDGET}
+VARIABLES = {"as set": "", "with a worker pool": WITH_POOL, "with a budget": WITH_BUDGET, "with servers": WITH_ALL}
 
 
 @pytest.mark.parametrize("variables", VARIABLES.values(), ids=VARIABLES)
@@ -174,7 +249,7 @@ def test_staging_does_not_take_the_branch_of_production(tmp_path: Path) -> None:
 
 
 def test_the_environments_share_no_name() -> None:
-    assert shared_names(environment("production", WITH_POOL), environment("staging", WITH_POOL)) == set()
+    assert shared_names(environment("production", WITH_ALL), environment("staging", WITH_ALL)) == set()
 
 
 def test_a_shared_name_is_found(tmp_path: Path) -> None:
@@ -182,6 +257,13 @@ def test_a_shared_name_is_found(tmp_path: Path) -> None:
     (expanded := tmp_path / "expanded").mkdir()
     staging = build("staging", expanded, terraform=plant.into(tmp_path))
     assert shared_names(environment("production"), staging) == {("google_redis_instance", "redis-asia-northeast1")}
+
+
+def test_a_disk_made_from_a_snapshot_stays() -> None:
+    (disk,) = (b for b in load_module(TERRAFORM / "modules/influxdb").all("resource") if "disk.data" in b.name)
+    (lifecycle,) = disk.all("lifecycle")
+    assert as_names(lifecycle.arguments["ignore_changes"]) == ["snapshot"]
+    assert "--source-snapshot=" in load_text("docs/operations/losses.md")
 
 
 def test_terraform_leaves_revisions_to_the_deployment() -> None:

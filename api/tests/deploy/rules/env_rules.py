@@ -58,7 +58,7 @@ def secret_faults(document: Mapping[str, Any], values: Mapping[str, str]) -> lis
             if source := entry.get("valueFrom"):
                 told = source["secretKeyRef"]
                 faults += _fault(told["name"], told["key"], entry["name"], values)
-    for volume in _volumes(document):
+    for volume in _secret_volumes(document):
         (item,) = volume["secret"]["items"]
         if volume["secret"]["secretName"] != f"{prefix}{CA_SECRET}":
             faults.append(f"volume {volume['name']} holds {volume['secret']['secretName']}")
@@ -92,12 +92,11 @@ def complete_faults(document: Mapping[str, Any]) -> list[str]:
 def ca_faults(document: Mapping[str, Any]) -> list[str]:
     """Return why REDIS_URL would name a file that is not there."""
     mounts = {mount["name"]: mount["mountPath"] for mount in main_of(document).get("volumeMounts", [])}
-    paths = [f"{mounts.get(v['name'])}/{v['secret']['items'][0]['path']}" for v in _volumes(document)]
+    paths = [f"{mounts.get(v['name'])}/{v['secret']['items'][0]['path']}" for v in _secret_volumes(document)]
     return [] if paths == [CA_FILE] else [f"files were {paths}, expected {CA_FILE}"]
 
 
-def _volumes(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _secret_volumes(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     spec = document["spec"]["template"]["spec"]
     inner = spec if "containers" in spec else spec["template"]["spec"]
-    found: list[dict[str, Any]] = inner.get("volumes", [])
-    return found
+    return [volume for volume in inner.get("volumes", []) if "secret" in volume]

@@ -140,6 +140,25 @@ def metrics_faults(document: Mapping[str, Any]) -> list[str]:
     return faults + _differ("dependencies", awaited, f'{{"collector": ["{main["name"]}"]}}')
 
 
+def kept_faults(document: Mapping[str, Any]) -> list[str]:
+    """Return why what users asked to keep would be lost with the instance, or written by who only reads it."""
+    main = main_of(document)
+    mounts = {mount["mountPath"]: mount["name"] for mount in main.get("volumeMounts", [])}
+    volumes = {volume["name"]: volume.get("csi", {}) for volume in document["spec"]["template"]["spec"]["volumes"]}
+    folder = values_of(main)["KABOOM_DATA_DIR"]
+    bucket = volumes.get(mounts.get(folder, ""), {})
+    if bucket.get("driver") != "gcsfuse.run.googleapis.com":
+        return [f"{folder} is lost with the instance"]
+    attributes = bucket["volumeAttributes"]
+    faults = _differ("read only", bucket.get("readOnly", False), main["command"] == ["kaboom"])
+    # A list that a person has copied into the bucket lies in no folder of gcsfuse's own, and no file would be writable.
+    options = set(attributes.get("mountOptions", "").split(","))
+    faults += _differ("options", options, {"implicit-dirs", "uid=10001", "gid=10001"})
+    generation = _annotations(document, of_template=True).get("run.googleapis.com/execution-environment")
+    faults += _differ("execution environment", generation, "gen2")
+    return faults + ([] if attributes.get("bucketName") else ["no bucket"])
+
+
 def image_faults(document: Mapping[str, Any]) -> list[str]:
     """Return our images that are not told by digest: a tag may be another image tomorrow."""
     image = main_of(document)["image"]

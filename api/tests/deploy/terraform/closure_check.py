@@ -20,8 +20,8 @@ from tests.deploy.terraform.provider_schema import ProviderSchema
 
 #: Terraform's functions that these files use. A new one is added here once its spelling was looked up.
 _FUNCTIONS = frozenset({
-    "can", "concat", "contains", "file", "flatten", "join", "length", "merge", "regex", "regexall", "replace", "sha256",
-    "substr", "templatefile", "toset", "try", "yamldecode",
+    "can", "compact", "concat", "contains", "file", "flatten", "join", "length", "merge", "one", "regex", "regexall",
+    "replace", "sha256", "substr", "templatefile", "toset", "try", "yamldecode",
 })  # fmt: skip
 _TYPES = frozenset({"list", "map", "object", "optional", "set", "tuple"})
 _MODULE_META = {"source", "count", "for_each", "depends_on", "providers"}

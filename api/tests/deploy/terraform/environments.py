@@ -16,6 +16,11 @@ worker_pool        = true
 WITH_BUDGET = """
 budget = { billing_account = "012345-6789AB-CDEF01", amount = 60000, currency = "JPY" }
 """
+#: What makes all that an environment may lack.
+WITH_ALL = f"""{WITH_POOL}
+make_database = true
+make_influxdb = true
+"""
 #: One alert, for all that is not about alerts.
 _RULES = """
 groups:

@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator
 
 from tests.deploy.terraform.expand import Environment, Resource, unknown_in
 from tests.deploy.terraform.provider_schema import load_schema
+from tests.deploy.terraform.stores import STORE_RULES
 
 type Rule = Callable[[Environment], Iterator[str]]
 
 _ACCESSOR = "roles/secretmanager.secretAccessor"
 _READERS = ("api", "worker")
+#: What the VM of InfluxDB reads.
+_INFLUXDB_READS = "influxdb-token"
 #: What may be granted for the whole project, and to whom.
 _PROJECT_ROLES = {
     "roles/monitoring.metricWriter": {"api", "worker"},
@@ -33,6 +36,9 @@ _COMPUTED = {
     "google_monitoring_alert_policy.api_away",
     "google_parameter_manager",
     "google_cloud_run_v2_service.scaler",
+    "google_compute_instance.this",
+    "google_storage_bucket_iam_member.imports",
+    "google_storage_bucket_object.roles",
 }
 _KEPT = ("google_service_account", "google_artifact_registry_repository", "google_iam_workload_identity_pool")
 _MASTERS = ("roles/owner", "roles/editor", "Admin", ".admin")
@@ -72,7 +78,8 @@ def secrets_are_read_one_by_one(environment: Environment) -> Iterator[str]:
     for r in bindings:
         if r.type != "google_secret_manager_secret_iam_member" or not r["secret_id"]:
             yield f"{r.address}: reads more than one secret"
-        if not _is_of(r, environment, *_READERS):
+        readers = (*_READERS, "influxdb") if str(r["secret_id"]).endswith(_INFLUXDB_READS) else _READERS
+        if not _is_of(r, environment, *readers):
             yield f"{r.address}: {r['member']} reads a secret, and runs nothing"
     pairs = Counter((r["secret_id"], r["member"]) for r in bindings)
     yield from (f"{pair}: is granted twice" for pair, count in pairs.items() if count > 1)
@@ -222,6 +229,7 @@ RULES: tuple[Rule, ...] = (
     only_the_api_is_public,
     the_scheduler_carries_no_secret,
     costs_are_heard_of,
+    *STORE_RULES,
     names_fit,
 )
 
@@ -250,6 +258,6 @@ def shared_names(one: Environment, other: Environment) -> set[tuple[str, str]]:
 
 def _names(environment: Environment) -> set[tuple[str, str]]:
     grants = {id(r) for r in _grants(environment)}
-    nested = {"google_iam_workload_identity_pool_provider"}
+    nested = {"google_iam_workload_identity_pool_provider", "google_sql_database", "google_storage_bucket_object"}
     own = (r for r in environment.resources if id(r) not in grants and r.type not in nested)
     return {(r.type, str(r[name])) for r in own for name in _NAMES if r[name]}

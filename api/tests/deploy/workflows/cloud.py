@@ -131,7 +131,11 @@ class Cloud:
             entry["valueFrom"]["secretKeyRef"] for c in containers for entry in c.get("env", ()) if "valueFrom" in entry
         ]
         found = [(r["name"], r["key"]) for r in references]
-        found += [(v["secret"]["secretName"], v["secret"]["items"][0]["key"]) for v in spec.get("volumes", ())]
+        found += [
+            (v["secret"]["secretName"], v["secret"]["items"][0]["key"])
+            for v in spec.get("volumes", ())
+            if "secret" in v
+        ]
         for name, version in found:
             states = self.secrets.get(name, [])
             if not (version.isdigit() and int(version) <= len(states) and states[int(version) - 1] == "ENABLED"):

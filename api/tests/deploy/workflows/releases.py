@@ -73,6 +73,7 @@ def release(cloud: Cloud, push: Push, folder: Path) -> dict[str, Job]:
         "PROJECT_ID": PROJECT,
         "WIF_PROVIDER": "projects/1/x",
         "VPC_CONNECTOR": "kaboom-vpc",
+        "DATA_BUCKET": "kaboom-files",
         "API_URL": "https://kaboom-api-1.asia-northeast1.run.app",
         "PROVIDER": "jquants",
         "REGION": REGION,

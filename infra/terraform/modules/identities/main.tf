@@ -7,7 +7,7 @@ locals {
     builder   = "pushes images"
     deployer  = "deploys revisions"
     scheduler = "starts the nightly job"
-  }, var.has_scaler ? { scaler = "scales the worker pool" } : {})
+  }, var.further)
 
   # Put together from what is known before apply, so that a plan tells who may do what.
   emails = {

@@ -1,8 +1,8 @@
 variable "project_id" { type = string }
 
-variable "has_scaler" {
-  description = "Whether a worker pool has to be scaled."
-  type        = bool
+variable "further" {
+  description = "Accounts that not every environment has, each with what it does."
+  type        = map(string)
 }
 
 variable "suffix" {
