@@ -72,15 +72,45 @@ change gcloud iam service-accounts add-iam-policy-binding "$address" --role=role
 
 say 'Terraform'
 values=infra/terraform/$environment.project.tfvars
+# Whether a secret has an enabled version.
+has_value() {
+  gcloud secrets versions list "$prefix$1" --format=json 2>/dev/null | jq -e 'any(.state == "ENABLED")' >/dev/null
+}
+# Whether Terraform shall make a server: nobody has named one.
+lacks_server() { [ -z "$2" ] && ! has_value "$1"; }
 if [ ! -f "$values" ]; then
   printf '%s = "%s"\n' project_id "$project" project_number "$number" region "$region" \
     github_repository "$repository" github_repository_id "$repository_id" >"$values.new"
   echo "alert_emails = [\"$ALERT_EMAIL\"]" >>"$values.new"
+  if lacks_server database-url "${DATABASE_URL:-}"; then echo 'make_database = true' >>"$values.new"; fi
+  if lacks_server influxdb-host "${INFLUXDB_HOST:-}"; then echo 'make_influxdb = true' >>"$values.new"; fi
+  if [ "$mode" = --dry-run ]; then sed "s/^/would write to ${values##*/}: /" "$values.new" >&2; fi
+  trap 'rm -f "$values.new"' EXIT
   change mv "$values.new" "$values"
-  rm -f "$values.new"
 elif ! grep -q "^project_id *= \"$project\"$" "$values"; then
   echo "$values is of another project than $project: remove it to start over" >&2
   exit 1
+fi
+if [ -f "$values" ]; then told=$values; else told=$values.new; fi
+makes() { grep -q "^make_$1 *= *true$" "$told"; }
+for made in "database ${DATABASE_URL:+DATABASE_URL}" "influxdb ${INFLUXDB_HOST:+INFLUXDB_HOST}"; do
+  if [ -n "${made#* }" ] && makes "${made%% *}"; then
+    echo "$values says that Terraform makes a server: take make_${made%% *} out, or unset ${made#* }" >&2
+    exit 1
+  fi
+done
+
+if makes database; then
+  # Once for a network, which several environments may use; Terraform would have one of them undo it for the others.
+  network=$(sed -n 's/^network *= *"\(.*\)"$/\1/p' "$told" "infra/terraform/$environment.tfvars" | head -n 1)
+  network=${network:-default} range=google-managed-services-${network:-default}
+  there gcloud compute addresses describe "$range" --global ||
+    change gcloud compute addresses create "$range" --global --purpose=VPC_PEERING --addresses=10.64.0.0 \
+      --prefix-length=20 --network="$network"
+  gcloud services vpc-peerings list --network="$network" --format=json 2>/dev/null |
+    jq -e 'any(.peering == "servicenetworking-googleapis-com")' >/dev/null ||
+    change gcloud services vpc-peerings connect --service=servicenetworking.googleapis.com --ranges="$range" \
+      --network="$network"
 fi
 if there git rev-parse --git-dir; then change git add "$values"; fi
 change infra/deploy/terraform-init.sh "$environment"
@@ -97,9 +127,7 @@ fi
 # A value is added once: where a secret has an enabled version, it is left alone.
 secret() {
   local name=$prefix$1 value=$2
-  if gcloud secrets versions list "$name" --format=json 2>/dev/null | jq -e 'any(.state == "ENABLED")' >/dev/null; then
-    return
-  fi
+  if has_value "$1"; then return; fi
   if [ -z "$value" ] && [ "$mode" != --dry-run ]; then lacking="$lacking $1"; return; fi
   if [ "$mode" = --dry-run ]; then echo "would add a version of $name" >&2; return; fi
   printf %s "$value" | gcloud secrets versions add "$name" --data-file=- >&2
@@ -116,6 +144,24 @@ if [ "$mode" = --dry-run ]; then redis_url='' ca=''; else
   redis_url="rediss://:$auth@${address%%[[:space:]]*}:${address##*[[:space:]]}/0"
   redis_url="$redis_url?ssl_ca_certs=/etc/kaboom/redis/ca.pem&ssl_check_hostname=false"
   ca=$(redis json | jq -r '.serverCaCerts[].cert')
+fi
+output() { terraform -chdir=infra/terraform output -json "$1" | jq -r "$2"; }
+if [ "$mode" = --dry-run ] || ! makes database; then has_url=unasked; else
+  # An error is not an answer: a new password would lock out what runs.
+  has_url=$(gcloud secrets versions list "${prefix}database-url" --format=json | jq 'any(.state == "ENABLED")')
+fi
+if [ "$has_url" = false ]; then
+  instance=$(output servers .database.name)
+  gcloud sql import sql "$instance" "gs://$(output github_variables .DATA_BUCKET)/database/roles.sql" \
+    --database=kaboom --user=postgres >&2
+  password=$(openssl rand -hex 32)
+  # From a file, so that no process list shows it.
+  gcloud sql users set-password kaboom_a --instance="$instance" --flags-file=/dev/stdin <<<"--password: '$password'" >&2
+  DATABASE_URL="postgresql://kaboom_a:$password@$(output servers .database.address)/kaboom?sslmode=require"
+fi
+if [ "$mode" != --dry-run ] && makes influxdb; then
+  # The VM waits for its token, and sets the server up with it.
+  INFLUXDB_HOST=$(output servers .influxdb) INFLUXDB_TOKEN=$(openssl rand -hex 32) INFLUXDB_ORG=kaboom
 fi
 for name in redis-url celery-broker-url celery-result-backend; do secret "$name" "$redis_url"; done
 secret redis-ca "$ca"

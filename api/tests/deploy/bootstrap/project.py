@@ -36,6 +36,12 @@ KNOWN: Mapping[str, tuple[int, str]] = {
     ),
     "gcloud secrets versions list": (1, "--format="),
     "gcloud secrets versions add": (1, "--data-file="),
+    "gcloud compute addresses describe": (1, "--global"),
+    "gcloud compute addresses create": (1, "--global --purpose= --addresses= --prefix-length= --network="),
+    "gcloud services vpc-peerings list": (0, "--network= --format="),
+    "gcloud services vpc-peerings connect": (0, "--service= --ranges= --network="),
+    "gcloud sql import sql": (2, "--database= --user="),
+    "gcloud sql users set-password": (1, "--instance= --flags-file="),
     "gcloud redis instances describe": (1, "--region= --format="),
     "gcloud redis instances get-auth-string": (1, "--region= --format="),
     "gh repo view": (0, "--json= --jq="),
@@ -67,6 +73,11 @@ class Project:
         self.variables: dict[tuple[str, str], str] = {}
         self.state: tuple[str, ...] = ()
         self.applied = self.region = ""
+        #: Which servers Terraform has made, and the passwords of the database's roles.
+        self.servers: set[str] = set()
+        self.passwords: dict[str, str] = {}
+        #: A secret whose versions cannot be listed at the moment.
+        self.hidden = ""
         #: The changes, in their order, and the one that fails, once, counted from 0.
         self.journal: list[str] = []
         self.fails_at: int | None = None
@@ -187,6 +198,8 @@ class Project:
     def gcloud_secrets_versions_list(self, command: Command, _: str) -> str:
         if command.arguments[0] not in self.secrets:
             raise RefusedError("NOT_FOUND: secret")
+        if command.arguments[0] == self.hidden:
+            raise RefusedError("the network is away")
         if command.flag("--format") != "json":
             raise UsageError("--format")
         return json.dumps([{"state": "ENABLED"} for _ in self.secrets[command.arguments[0]]])
@@ -230,15 +243,80 @@ class Project:
         if missing := wanted - set(re.findall(r"^(\w+) =", given, re.MULTILINE)):
             raise RefusedError(f"No value for required variable: {missing}")
         self.applied, self.region = environment, re.findall(r'^region = "(.*)"', given, re.MULTILINE)[0]
+        self.servers = set(re.findall(r"^make_(\w+) = true$", given, re.MULTILINE))
+        if "database" in self.servers:
+            self._find("peering of default")
         prefix = "" if environment == "production" else f"{environment}-"
         for secret in (*kept_variables(), *FILES):
             self.secrets.setdefault(f"{prefix}{secret}", [])
         return ""
 
     def terraform_output(self, command: Command, _: str) -> str:
-        if not self.applied or command.arguments != ("github_variables",):
+        database = {"name": f"kaboom{self.suffix}", "address": "10.64.0.3"} if "database" in self.servers else None
+        influxdb = "http://10.8.1.2:8086" if "influxdb" in self.servers else None
+        outputs = {
+            "github_variables": {"PROJECT_ID": PROJECT, "WORKER_KIND": "service", "DATA_BUCKET": self.bucket},
+            "servers": {"database": database, "influxdb": influxdb},
+        }
+        if not self.applied or command.arguments[0] not in outputs:
             raise RefusedError("Output not found")
-        return json.dumps({"PROJECT_ID": PROJECT, "REGION": "asia-northeast1", "WORKER_KIND": "service"})
+        return json.dumps(outputs[command.arguments[0]])
+
+    @property
+    def suffix(self) -> str:
+        """What the names of the environment end with."""
+        return "" if self.applied == "production" else f"-{self.applied}"
+
+    @property
+    def bucket(self) -> str:
+        """The name of the bucket that Terraform makes."""
+        return f"{PROJECT}-kaboom{self.suffix}"
+
+    def gcloud_compute_addresses_describe(self, command: Command, _: str) -> str:
+        return self._find(f"range {command.arguments[0]}")
+
+    def gcloud_compute_addresses_create(self, command: Command, _: str) -> str:
+        self._need("compute")
+        if command.flag("--purpose") != "VPC_PEERING" or not command.flag("--network"):
+            raise RefusedError("INVALID_ARGUMENT: purpose")
+        # Google would choose a range that a connector of Terraform's may want.
+        if not re.fullmatch(r"10\.64\.\d+\.0", command.flag("--addresses")):
+            raise RefusedError("the range may overlap another")
+        return self._make(f"range {command.arguments[0]}")
+
+    def gcloud_services_vpc_peerings_list(self, command: Command, _: str) -> str:
+        self._need("servicenetworking")
+        is_there = f"peering of {command.flag('--network')}" in self.made
+        return json.dumps([{"peering": "servicenetworking-googleapis-com"}] if is_there else [])
+
+    def gcloud_services_vpc_peerings_connect(self, command: Command, _: str) -> str:
+        self._find(f"range {command.flag('--ranges')}")
+        if command.flag("--service") != "servicenetworking.googleapis.com":
+            raise RefusedError("INVALID_ARGUMENT: service")
+        return self._make(f"peering of {command.flag('--network')}")
+
+    def _database(self, name: str) -> None:
+        if "database" not in self.servers or name != f"kaboom{self.suffix}":
+            raise RefusedError(f"NOT_FOUND: instance {name}")
+
+    def gcloud_sql_import_sql(self, command: Command, _: str) -> str:
+        instance, uri = command.arguments
+        self._database(instance)
+        if uri != f"gs://{self.bucket}/database/roles.sql" or command.flag("--database") != "kaboom":
+            raise RefusedError(f"NOT_FOUND: {uri}")
+        if command.flag("--user") != "postgres":
+            raise RefusedError("permission denied to create role")
+        # It may run again.
+        self.passwords = {"kaboom_a": "", "kaboom_b": "", **self.passwords}
+        return ""
+
+    def gcloud_sql_users_set_password(self, command: Command, given: str) -> str:
+        self._database(command.flag("--instance"))
+        found = re.fullmatch(r"--password: '(\w{32,})'\n?", given)
+        if command.arguments[0] not in self.passwords or not found:
+            raise RefusedError(f"INVALID_ARGUMENT: {command.arguments[0]}")
+        self.passwords[command.arguments[0]] = found[1]
+        return ""
 
     def gh_repo_view(self, command: Command, _: str) -> str:
         return f"{REPOSITORY}\n"

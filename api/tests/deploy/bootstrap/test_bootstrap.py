@@ -24,6 +24,10 @@ VALUES = {
 }
 
 
+#: Who names no servers gets those that Terraform makes.
+NO_SERVERS = {"ALERT_EMAIL": "oncall@example.com"}
+
+
 def copy(folder: Path) -> Path:
     """Return a copy of what the script uses, in which it may write."""
     shutil.copytree(ROOT / "infra", folder / "clone/infra")
@@ -59,12 +63,13 @@ def is_whole(project: Project, environment: str = "production") -> None:
     }
     url = "rediss://:auth-string@10.0.0.3:6378/0?ssl_ca_certs=/etc/kaboom/redis/ca.pem&ssl_check_hostname=false"
     assert project.secrets[f"{prefix}redis-url"] == [url]
-    assert project.secrets[f"{prefix}database-url"] == [VALUES["DATABASE_URL"]]
+    assert stores_of(project, prefix) == stores_wanted(project)
     assert project.secrets[f"{prefix}webhook-secret"][0].startswith("whsec_")
     assert project.variables[environment, "PROVIDER"] == "synthetic"
     assert project.variables[environment, "PROJECT_ID"] == PROJECT
     account = f"kaboom-terraform{suffix}@{PROJECT}.iam.gserviceaccount.com"
     assert project.variables[f"terraform-{environment}", "TERRAFORM_ACCOUNT"] == account
+    assert project.variables[environment, "DATA_BUCKET"] == f"{PROJECT}-kaboom{suffix}"
     roles = {"roles/owner", "roles/iam.workloadIdentityUser"}
     if environment == "production":
         roles |= {"roles/artifactregistry.reader"}
@@ -76,19 +81,96 @@ def is_whole(project: Project, environment: str = "production") -> None:
     assert f"branch of terraform-{environment}: main" in project.made
 
 
-def make_twice(project: Project) -> None:
+def stores_of(project: Project, prefix: str) -> dict[str, str]:
+    """Return what the secrets say of database and InfluxDB."""
+    names = ("database-url", "influxdb-host", "influxdb-token", "influxdb-org")
+    return {name: project.secrets[f"{prefix}{name}"][0] for name in names}
+
+
+def stores_wanted(project: Project) -> dict[str, str]:
+    """Return what they should say: the addresses that a person has named, or those of what Terraform has made."""
+    wanted = {secret: VALUES[secret.upper().replace("-", "_")] for secret in ("database-url", "influxdb-host")}
+    wanted |= {secret: VALUES[secret.upper().replace("-", "_")] for secret in ("influxdb-token", "influxdb-org")}
+    if "database" in project.servers:
+        password = project.passwords["kaboom_a"]
+        assert len(password) == 64
+        assert project.passwords["kaboom_b"] == ""
+        assert not any(password in command for command in project.journal)
+        wanted["database-url"] = f"postgresql://kaboom_a:{password}@10.64.0.3/kaboom?sslmode=require"
+    if "influxdb" in project.servers:
+        prefix = "" if project.applied == "production" else f"{project.applied}-"
+        (token,) = project.secrets[f"{prefix}influxdb-token"]
+        assert re.fullmatch("[0-9a-f]{64}", token)
+        wanted |= {"influxdb-host": "http://10.8.1.2:8086", "influxdb-token": token, "influxdb-org": "kaboom"}
+    return wanted
+
+
+def make_twice(project: Project, values: Mapping[str, str] = VALUES) -> None:
     """Fail unless the script makes an environment, and changes nothing where it runs again."""
-    done = bootstrap(project)
+    done = bootstrap(project, values=values)
     assert done.returncode == 0, done.stderr
     is_whole(project)
-    before = made_of(project)
-    again = bootstrap(project)
+    before, passwords = made_of(project), dict(project.passwords)
+    again = bootstrap(project, values=values)
     assert again.returncode == 0, again.stderr
     assert made_of(project) == before
+    assert project.passwords == passwords
 
 
 def test_an_environment_is_made_from_nothing_and_changed_by_nothing(tmp_path: Path) -> None:
-    make_twice(Project(copy(tmp_path)))
+    project = Project(copy(tmp_path))
+    make_twice(project)
+    assert project.servers == set()
+    assert project.passwords == {}
+
+
+def test_servers_that_nobody_names_are_made(tmp_path: Path) -> None:
+    project = Project(copy(tmp_path))
+    make_twice(project, NO_SERVERS)
+    assert project.servers == {"database", "influxdb"}
+
+
+@pytest.mark.parametrize(("named", "made"), [("DATABASE_URL", "influxdb"), ("INFLUXDB_HOST", "database")])
+def test_one_server_is_named_and_the_other_is_made(named: str, made: str, tmp_path: Path) -> None:
+    project = Project(copy(tmp_path))
+    values = {k: v for k, v in VALUES.items() if k in {"ALERT_EMAIL", named} or k[:5] == named[:5]}
+    make_twice(project, values)
+    assert project.servers == {made}
+
+
+def test_two_environments_share_one_peering(tmp_path: Path) -> None:
+    project = Project(copy(tmp_path))
+    for environment in ("staging", "production"):
+        done = bootstrap(project, PROJECT, environment, values=NO_SERVERS)
+        assert done.returncode == 0, done.stderr
+        project.passwords.clear()
+    assert sum("vpc-peerings connect" in command for command in project.journal) == 1
+
+
+def test_a_server_that_is_made_is_not_named_too(tmp_path: Path) -> None:
+    project = Project(copy(tmp_path))
+    assert bootstrap(project, values=NO_SERVERS).returncode == 0
+    for name, line in (("DATABASE_URL", "make_database"), ("INFLUXDB_HOST", "make_influxdb")):
+        done = bootstrap(project, values=NO_SERVERS | {name: VALUES[name]})
+        assert done.returncode == 1
+        assert f"take {line} out, or unset {name}" in done.stderr
+
+
+def test_a_password_in_use_is_not_replaced_where_google_does_not_answer(tmp_path: Path) -> None:
+    project = Project(copy(tmp_path))
+    assert bootstrap(project, values=NO_SERVERS).returncode == 0
+    project.hidden, before = "database-url", dict(project.passwords)
+    assert bootstrap(project, values=NO_SERVERS).returncode != 0
+    assert project.passwords == before
+
+
+def test_a_clone_without_the_file_makes_no_second_server(tmp_path: Path) -> None:
+    """The file that says whose project it is was not committed; the secrets have their values."""
+    project = Project(copy(tmp_path))
+    assert bootstrap(project).returncode == 0
+    (project.root / "infra/terraform/production.project.tfvars").unlink()
+    assert bootstrap(project, values=NO_SERVERS).returncode == 0
+    assert project.servers == set()
 
 
 def test_staging_has_its_own_names(tmp_path: Path) -> None:
@@ -137,25 +219,46 @@ def test_a_dry_run_changes_nothing_and_says_what_it_would_do(tmp_path: Path) -> 
     assert project.journal == []
     assert not (project.root / "infra/terraform/production.project.tfvars").exists()
     assert "would run: gcloud services enable" in done.stderr
+    assert "make_database" not in done.stderr
+
+
+def test_a_dry_run_says_which_servers_it_would_make(tmp_path: Path) -> None:
+    project = Project(copy(tmp_path))
+    done = bootstrap(project, PROJECT, "production", "--dry-run", values=NO_SERVERS)
+    assert done.returncode == 0, done.stderr
+    assert project.journal == []
+    assert "would write to production.project.tfvars: make_database = true" in done.stderr
+    assert "would run: gcloud services vpc-peerings connect" in done.stderr
+    assert not list((project.root / "infra/terraform").glob("*.project.tfvars*"))
     assert "would add a version of database-url" in done.stderr
 
 
 @pytest.mark.parametrize("fails_at", [1, 6, 9, 20, 36])
 def test_it_goes_on_where_it_failed(fails_at: int, tmp_path: Path) -> None:
-    project = Project(copy(tmp_path))
+    go_on(Project(copy(tmp_path)), fails_at, VALUES)
+
+
+@pytest.mark.parametrize("fails_at", range(9, 20))
+def test_it_goes_on_where_a_server_was_being_made(fails_at: int, tmp_path: Path) -> None:
+    go_on(Project(copy(tmp_path)), fails_at, NO_SERVERS)
+
+
+def go_on(project: Project, fails_at: int, values: Mapping[str, str]) -> None:
+    """Fail unless a second run completes what the first did not."""
     project.fails_at = fails_at
-    assert bootstrap(project).returncode != 0
-    done = bootstrap(project)
+    assert bootstrap(project, values=values).returncode != 0
+    done = bootstrap(project, values=values)
     assert done.returncode == 0, done.stderr
     is_whole(project)
 
 
 def test_a_value_that_only_a_person_knows_is_asked_for(tmp_path: Path) -> None:
     project = Project(copy(tmp_path))
-    done = bootstrap(project, values={"ALERT_EMAIL": "a@example.com"})
+    values = {name: value for name, value in VALUES.items() if name not in {"INFLUXDB_TOKEN", "INFLUXDB_ORG"}}
+    done = bootstrap(project, values=values)
     assert done.returncode == 1
     assert "no value yet" in done.stderr
-    assert done.stderr.strip().endswith("database-url influxdb-host influxdb-token influxdb-org")
+    assert done.stderr.strip().endswith("by hand: influxdb-token influxdb-org")
     assert bootstrap(project).returncode == 0
     is_whole(project)
 
@@ -202,12 +305,46 @@ def test_who_has_no_rights_changes_nothing(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_planted_fault_is_found(old: str, new: str, tmp_path: Path) -> None:
     project = Project(copy(tmp_path))
+    plant(project, old, new)
+    with pytest.raises(AssertionError):
+        make_twice(project)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("echo 'make_database = true'", "echo 'make_influxdb = true'"),
+        ("lacks_server influxdb-host", "! lacks_server influxdb-host"),
+        ("change gcloud compute addresses create", "true gcloud compute addresses create"),
+        ("change gcloud services vpc-peerings connect", "true gcloud services vpc-peerings connect"),
+        ("--addresses=10.64.0.0 ", ""),
+        ("jq -e 'any(.peering", "jq -e 'all(.peering"),
+        ('--ranges="$range"', '--ranges="$network"'),
+        ("gcloud sql import sql", "true gcloud sql import sql"),
+        ("--database=kaboom --user=postgres", "--database=kaboom"),
+        (".DATA_BUCKET)/database/roles.sql", ".PROJECT_ID)/database/roles.sql"),
+        ("set-password kaboom_a", "set-password kaboom"),
+        ("--flags-file=/dev/stdin", '--password="$password"'),
+        ('[ "$has_url" = false ]', "true"),
+        ("/kaboom?sslmode=require", "/kaboom"),
+        ("kaboom_a:$password@", "kaboom_b:$password@"),
+        ("INFLUXDB_TOKEN=$(openssl rand -hex 32)", "INFLUXDB_TOKEN="),
+        ("$(output servers .influxdb)", "$(output servers .database.address)"),
+    ],
+)  # fmt: skip
+def test_a_fault_in_making_servers_is_found(old: str, new: str, tmp_path: Path) -> None:
+    project = Project(copy(tmp_path))
+    plant(project, old, new)
+    with pytest.raises(AssertionError):
+        make_twice(project, NO_SERVERS)
+
+
+def plant(project: Project, old: str, new: str) -> None:
+    """Change the script of a clone."""
     path = project.root / SCRIPT
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(" \\\n  " + old, " \\\n  " + new).replace(old, new), encoding="utf-8")
-    with pytest.raises(AssertionError):
-        make_twice(project)
 
 
 def first_day(page: str) -> tuple[list[str], set[str]]:

@@ -18,7 +18,7 @@ PROGRAMS = ("gcloud", "docker", "cosign", "syft", "grype")
 #: what it is given to read where an argument says so.
 _CLIENT = """#!/usr/bin/env bash
 STDIN=''
-for word in "$@"; do case $word in - | *=-) STDIN=$(cat) ;; esac; done
+for word in "$@"; do case $word in - | *=- | *=/dev/stdin) STDIN=$(cat) ;; esac; done
 exec 3<>/dev/tcp/127.0.0.1/{port}
 printf '%s\\0' "$#" "${{0##*/}}" "$@" {env} >&3
 IFS= read -r -d '' code <&3; IFS= read -r -d '' out <&3; IFS= read -r -d '' err <&3
