@@ -50,7 +50,7 @@ else \
 fi
 endef
 
-.PHONY: help setup demo up test check static fmt influx pgbouncer faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel howtos bench lock clean
+.PHONY: help setup demo up test check static fmt influx pgbouncer bucket faults faults-full openapi deploy-check image compose alerts e2e-n8n e2e wheel howtos bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
@@ -88,6 +88,11 @@ pgbouncer: $(STAMP) ## Keep the ledger behind a real PgBouncer (Debian's pgbounc
 	@command -v pgbouncer >/dev/null || { \
 	  echo 'make pgbouncer needs pgbouncer on PATH: on Debian and Ubuntu `apt-get install pgbouncer`' >&2; exit 1; }
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder api/tests/pgbouncer $(ARGS)
+
+bucket: $(STAMP) ## Share a data folder between two machines, by rclone's mounts (Debian's rclone, root)
+	@command -v rclone >/dev/null && [ -w /dev/fuse ] || { \
+	  echo 'make bucket needs rclone on PATH and /dev/fuse: on Debian and Ubuntu `apt-get install rclone fuse3`' >&2; exit 1; }
+	$(BIN)/python -m pytest -q api/tests/bucket $(ARGS)
 
 # Long waits and little work: three labs share two cores well. The simulation is all work, and has its own tests.
 FAULTS = $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder api/tests/faults

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 import shutil
 import uuid
@@ -92,8 +93,9 @@ def save_snapshot(snapshot: Snapshot, into: Path) -> Path:
             if parse_snapshot(path.read_text(encoding="utf-8"), path.name) == snapshot:
                 return path
         kept = path.with_name(f"{path.stem}.until-{(now - _EPOCH) // timedelta(microseconds=1)}.replaced")
-        # Copied: a mounted bucket has no hard links. The time stays, which counts for files of an older Kaboom.
-        shutil.copy2(path, draft)
+        # Copied: a mounted bucket has neither hard links nor extended attributes. Old lists need the time of the file.
+        shutil.copyfile(path, draft)
+        os.utime(draft, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
         draft.replace(kept)
     draft.write_text(format_snapshot(replace(snapshot, known_at=now)), encoding="utf-8")
     draft.replace(path)
