@@ -34,8 +34,8 @@ def check_lookahead(strategy: WeightStrategy | BarStrategy, panel: Panel, *, cut
     """Return a decision of a strategy that changes when the bars after it are taken away; None if there is none.
 
     Decisions up to each of `cuts` bars are compared, spread over the panel and over the bars in which the strategy
-    decides something. A strategy of weights is asked for its weights, another is run with the default fill model. None proves
-    nothing about bars that were not compared.
+    decides something. A strategy of weights is asked for its weights, another is run with the default fill model.
+    None proves nothing about bars that were not compared.
     """
     if isinstance(strategy, BarStrategy):
         return _check_bars(strategy, panel, FillModel(), cuts)
