@@ -30,7 +30,7 @@ from batch.providers.jquants.parse import (
     parse_master,
     parse_minutes,
 )
-from batch.providers.jquants.shelf import JquantsShelf
+from batch.providers.jquants.shelf import JquantsShelf, find_folder
 from batch.providers.jquants.spec import SPEC, JquantsSettings
 from batch.providers.shaping import lengthen, pick_sessions
 from batch.providers.spec import ProviderParts
@@ -192,6 +192,6 @@ def build(parts: ProviderParts[JquantsSettings]) -> BarProvider:
         raise ConfigurationError(SPEC.find_lacking(settings) or "")
     key = settings.jquants_api_key.get_secret_value()
     source = JquantsSource.connect(settings.jquants_base_url, key, limiter, connections=parts.connections)
-    shelf = JquantsShelf(source, limiter, parts.data_dir / "jquants-bulk")
+    shelf = JquantsShelf(source, limiter, find_folder(parts.data_dir))
     bulk = JquantsBulk(source, shelf) if settings.jquants_bulk else None
     return JquantsProvider(source, concurrency=parts.concurrency, bulk=bulk)

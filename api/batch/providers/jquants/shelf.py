@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from batch.errors import ProviderError, RateLimited
+from batch.kit.disk import is_in_user_space
 from batch.kit.http.downloader import HttpDownloader
 from batch.kit.http.reply import Reply
 from batch.providers.jquants import query
@@ -130,6 +132,14 @@ class JquantsShelf:
             yield
         finally:
             os.close(handle)
+
+
+def find_folder(data_dir: Path) -> Path:
+    """Return the folder of bulk files: in the data folder, or of this machine where that is a mounted bucket.
+
+    Its lock would not keep other machines from removing what this one is fetching.
+    """
+    return (Path(tempfile.gettempdir()) if is_in_user_space(data_dir) else data_dir) / "jquants-bulk"
 
 
 def _check(answer: Reply, file: BulkFile) -> None:

@@ -14,7 +14,7 @@ import pytest
 from batch.providers.jquants import query, shelf
 from batch.providers.jquants.files import BulkFile, parse_files, pick_files
 from batch.providers.jquants.get import JquantsSource
-from batch.providers.jquants.shelf import JquantsShelf
+from batch.providers.jquants.shelf import JquantsShelf, find_folder
 from batch.providers.limiter.rate_limiter import NoRateLimit
 from batch.providers.watch import while_alive
 from tests.fixtures.providers.fake_jquants import API_KEY, FakeJquants, jquants_server
@@ -106,3 +106,11 @@ async def test_a_cancelled_download_leaves_no_draft_and_no_lock(fake: FakeJquant
     await source.close()
     assert names(tmp_path) == {"lock"}
     assert len(await fetch(fake, tmp_path, DAYS[0])) == 1
+
+
+async def test_on_a_mounted_bucket_the_files_stay_on_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find_folder(tmp_path) == tmp_path / "jquants-bulk"
+    monkeypatch.setattr("batch.providers.jquants.shelf.is_in_user_space", lambda _: True)
+    assert tmp_path not in find_folder(tmp_path).parents
