@@ -9,7 +9,7 @@ from tests.alerts.rules import Rule
 
 _METRICS = {metric.name: metric for metric in METRICS}
 _WORDS = frozenset({"and", "or", "unless", "by", "on"})
-_FUNCTIONS = frozenset({"absent", "count", "deriv", "increase", "max", "rate", "sum"})
+_FUNCTIONS = frozenset({"absent", "count", "deriv", "increase", "max", "rate", "resets", "sum"})
 _ANNOTATIONS = ["summary", "summary_ja", "description", "description_ja", "runbook"]
 
 
@@ -47,7 +47,7 @@ def _faults_of_kinds(expr: str) -> Iterator[str]:
                 yield f"{name} is a counter, and is read without a window"
             if call == "sum" and not is_counter:
                 yield f"{name} is summed, though every process shows the same"
-            if window and is_counter != (call in {"rate", "increase"}):
+            if window and is_counter != (call in {"rate", "increase", "resets"}):
                 yield f"{name} is a {_METRICS[name].kind}, and is read by {call}"
 
 

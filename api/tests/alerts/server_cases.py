@@ -137,4 +137,28 @@ _OF_METRICS = (
     ),
 )
 
-SERVER_CASES = _OF_CPU + _OF_MEMORY + _OF_METRICS
+_HEALTH = 'kaboom_http_requests_total{method="GET",route="/healthz",status="200",instance='
+_OF_RESTARTS = (
+    Case(
+        "KaboomApiRestarts",
+        "four restarts, at 180, 360, 540 and 720 s",
+        {f'{_HEALTH}"a"}}': "0+3x5 1+3x5 1+3x5 1+3x5 1+3x60"},
+        silent=(690, 1080),
+        firing={720: [{}], 1050: [{}]},
+    ),
+    Case("KaboomApiRestarts", "three restarts", {f'{_HEALTH}"a"}}': "0+3x5 1+3x5 1+3x5 1+3x60"}, silent=(570, 900)),
+    Case(
+        "KaboomApiRestarts",
+        "two processes that are restarted twice, as a release does it",
+        {f'{_HEALTH}"{name}"}}': "0+3x5 1+3x5 1+3x60" for name in "ab"},
+        silent=(420, 900),
+    ),
+    Case(
+        "KaboomApiRestarts",
+        "a new process at a new address each time, as on Cloud Run",
+        {f'{_HEALTH}"{n}"}}': f"{'_x' + str(6 * n) + ' ' if n else ''}1+3x5 stale" for n in range(6)},
+        silent=(720, 900),
+    ),
+)
+
+SERVER_CASES = _OF_CPU + _OF_MEMORY + _OF_METRICS + _OF_RESTARTS

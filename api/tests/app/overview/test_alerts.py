@@ -264,7 +264,9 @@ class TestRules:
     """The kinds and the rules of Prometheus say the same where both say something."""
 
     #: Rules on rates, and on what only Prometheus can see.
-    NO_KIND = frozenset({"KaboomRedisCpuHigh", "KaboomWorkerErrors", "KaboomJobsRestored", "KaboomMetricsMissing"})
+    NO_KIND = frozenset(
+        {"KaboomRedisCpuHigh", "KaboomWorkerErrors", "KaboomJobsRestored", "KaboomMetricsMissing", "KaboomApiRestarts"}
+    )
     #: Kinds that tell sooner than their rule, and so have a title of their own.
     SOONER = frozenset({Kind.STORE_AWAY, Kind.NO_WORKER, Kind.WORKERS_LOST, Kind.PROVIDER_PAUSED})
 

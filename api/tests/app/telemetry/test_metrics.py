@@ -40,6 +40,8 @@ async def test_requests_jobs_and_provider_calls_are_counted_once(tmp_path: Path)
         job_id = (await client.post(RUN_DAILY, json=body)).json()["job_id"]
         job = (await client.get(f"{JOBS}/{job_id}", headers={"Prefer": "wait=25"})).json()
         assert job["status"] == "completed"
+        # The alert on restarts reads these.
+        await client.get("/healthz")
         for path in ("/no/such/1", "/no/such/2"):
             await client.get(path)
         await client.get(f"{JOBS}/{job_id}", headers={"x-ingest-token": "wrong"})
@@ -52,6 +54,7 @@ async def test_requests_jobs_and_provider_calls_are_counted_once(tmp_path: Path)
     assert shown[f'kaboom_http_requests_total{{method="POST",route="{RUN_DAILY}",status="202"}}'] == 1
     assert shown['kaboom_http_requests_total{method="GET",route="none",status="404"}'] == 2
     assert shown['kaboom_http_requests_total{method="GET",route="none",status="401"}'] == 1
+    assert shown['kaboom_http_requests_total{method="GET",route="/healthz",status="200"}'] == 1
     assert shown['kaboom_jobs_submitted_total{how="new",queue="ingest"}'] == 1
     assert shown['kaboom_jobs_finished_total{queue="ingest",status="completed"}'] == 1
     assert shown['kaboom_chunks_total{ending="done",task="ingest.chunk"}'] >= 1
