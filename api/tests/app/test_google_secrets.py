@@ -139,7 +139,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("code", FAULTS, ids=lambda code: code.name)
-def test_a_fault_is_told_with_secret_and_project(
+def test_a_fault_is_reported_with_secret_and_project(
     fake: FakeSecretManager, monkeypatch: pytest.MonkeyPatch, code: grpc.StatusCode
 ) -> None:
     monkeypatch.setattr(kit, "_PATIENCE_S", 0.5)
@@ -162,18 +162,18 @@ def test_who_does_not_answer_is_not_waited_for(fake: FakeSecretManager, monkeypa
     assert time.monotonic() - since < 10
 
 
-def test_nobody_there_is_told(fake: FakeSecretManager, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_there_is_reported(fake: FakeSecretManager, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit, "_PATIENCE_S", 0.5)
     monkeypatch.setattr(kit, "connect", lambda: connect_to(free_port()))
     refuse("of project kaboom-tests could not be read within 0.5 s: ServiceUnavailable")
 
 
-def test_bytes_that_are_no_text_are_told(fake: FakeSecretManager) -> None:
+def test_bytes_that_are_no_text_are_reported(fake: FakeSecretManager) -> None:
     fake.secrets["redis-url"] = b"\xff\xfe s3cret"
     refuse("secret redis-url of project kaboom-tests was not UTF-8 text")
 
 
-def test_no_credentials_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_credentials_are_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "nothing.json"))
     monkeypatch.setenv("KABOOM_SECRET_PROJECT", "kaboom-tests-without-credentials")
     refuse("Secret Manager: Google gave no credentials")

@@ -111,7 +111,7 @@ def test_every_operation_but_the_public_ones_needs_the_token(name: str, operatio
     assert scheme == {"type": "apiKey", "in": "header", "name": "x-ingest-token"}
 
 
-def test_problems_of_a_submission_are_told() -> None:
+def test_problems_of_a_submission_are_reported() -> None:
     answers = DOCUMENT["paths"][RUN_DAILY]["post"]["responses"]
     assert set(answers) == {"202", "400", "401", "403", "409", "413", "415", "422", "429", "503"}
     for status in set(answers) - {"202"}:

@@ -41,7 +41,7 @@ async def test_a_fault_of_the_whole_body_points_to_the_whole(http: httpx2.AsyncC
     assert [e["pointer"] for e in errors] == ["#"]
 
 
-async def test_at_most_twenty_errors_are_told(http: httpx2.AsyncClient) -> None:
+async def test_at_most_twenty_errors_are_reported(http: httpx2.AsyncClient) -> None:
     answer = await http.post(RUN_DAILY, json=REPORT_BODY | {f"field_{n}": n for n in range(100)})
     assert len(answer.json()["errors"]) == 20
     assert len(answer.content) < 4_000
@@ -166,7 +166,7 @@ async def test_a_wrong_method_learns_the_right_ones(http: httpx2.AsyncClient) ->
     assert (await http.get(RUN_DAILY)).headers["allow"] == "POST"
 
 
-def test_a_described_problem_is_told_once_for_each_status() -> None:
+def test_a_described_problem_is_reported_once_for_each_status() -> None:
     described = describe_problems(*PROBLEMS)
     examples = [e for entry in described.values() for e in entry["content"]["application/problem+json"]["examples"]]
     assert sorted(examples) == sorted(problem.slug for problem in PROBLEMS)

@@ -69,7 +69,7 @@ def test_a_role_that_the_user_wrote_opens_nothing(open_tab: OpenTab) -> None:
     "fields",
     [{"user": USER, "password": "wrong " + PASSWORD}, {"token": "kbm_forged"}, {"user": "nobody", "password": "x"}],
 )
-def test_who_is_refused_is_told_and_keeps_the_page(open_tab: OpenTab, fields: dict[str, str]) -> None:
+def test_who_is_refused_is_reported_and_keeps_the_page(open_tab: OpenTab, fields: dict[str, str]) -> None:
     tab = open_tab(is_logged_in=False)
     tab.open("/login?next=%2Fdata")
     log_in(tab, **fields)

@@ -108,7 +108,7 @@ def test_instances_of_a_pool_without_a_name_or_a_port_are_told_apart(place: Plac
     assert done.out.count("worker-main@localhost:") == 2
 
 
-def test_what_is_away_is_told_and_ends_in_time(smoke: Smoke) -> None:
+def test_what_is_away_is_reported_and_ends_in_time(smoke: Smoke) -> None:
     done = smoke("--timeout", "0", "--json", REDIS_URL=NOBODY, DATABASE_URL="postgresql://a:secret@127.0.0.1:1/b")
     assert done.code == Exit.UNAVAILABLE
     assert set(verdicts(done)) == {"redis", "broker", "ledger", "schema", "heartbeat", "ping", "queues"}

@@ -8,7 +8,7 @@ from tests.n8n.lab.workflows import ANALYSIS
 pytestmark = pytest.mark.timeout(1_200)
 
 
-def test_verdicts_are_told_with_the_disclaimer(lab: Lab) -> None:
+def test_verdicts_are_reported_with_the_disclaimer(lab: Lab) -> None:
     ingest = lab.up.api.submit(provider="synthetic", symbols=["7203"], intervals={"1d": 330})
     assert lab.up.api.wait(ingest)["status"] == "completed"
     fired = lab.fire(ANALYSIS, symbols=["7203"], provider="synthetic")

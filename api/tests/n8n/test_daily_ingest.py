@@ -93,7 +93,7 @@ def test_an_api_that_is_down_takes_the_failure_branch(lab: Lab) -> None:
     assert [run.end().status for run in fired] == ["error", "error"]
 
 
-def test_a_refused_request_is_told_in_the_words_of_the_api(lab: Lab) -> None:
+def test_a_refused_request_is_reported_in_the_words_of_the_api(lab: Lab) -> None:
     fired = lab.fire(POLLING, intervals={"7m": 1})
     assert "supported are 1m, 5m, 15m, 1h, 1d" in fired.message("Kaboom answered 422")
     assert fired.end().status == "error"

@@ -51,7 +51,7 @@ def test_incomplete_data_is_ingested_again(told: Lab) -> None:
     assert post.headers["idempotency-key"] == f"n8n-fill-{message['id']}-TSE_STANDARD-2025-11-04"
 
 
-def test_anything_else_is_told_and_starts_nothing(told: Lab) -> None:
+def test_anything_else_is_reported_and_starts_nothing(told: Lab) -> None:
     fired = told.watch(NOTIFICATION)
     alert = {
         "status": "firing",

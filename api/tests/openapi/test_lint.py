@@ -72,7 +72,7 @@ def test_an_operation_declares_what_can_refuse_it(name: str, operation: dict[str
 
 
 @operations
-def test_limits_are_told_in_headers(name: str, operation: dict[str, Any]) -> None:
+def test_limits_are_reported_in_headers(name: str, operation: dict[str, Any]) -> None:
     assert name
     for code, answer in operation["responses"].items():
         told = set(answer.get("headers", {}))

@@ -109,7 +109,7 @@ def _but_path(parameters: Any) -> Any:
     return {name: value for name, value in parameters.items() if name != "path"}
 
 
-def test_an_analysis_is_told_with_its_disclaimer() -> None:
+def test_an_analysis_is_reported_with_its_disclaimer() -> None:
     assert "disclaimer" in node_of(ANALYSIS, "Say how it went")["parameters"]["jsCode"]
 
 

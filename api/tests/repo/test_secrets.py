@@ -97,13 +97,13 @@ def test_what_is_no_setting_is_an_explicit_list() -> None:
         ("docs/reference/settings.md", "| `DATABASE_URL` |", "| DATABASE_URL |", "no DATABASE_URL"),
     ],
 )
-def test_a_planted_difference_is_told(texts: dict[str, str], path: str, old: str, new: str, told: str) -> None:
+def test_a_planted_difference_is_reported(texts: dict[str, str], path: str, old: str, new: str, told: str) -> None:
     assert old in texts[path]
     found = list(disagreements(texts | {path: texts[path].replace(old, new, 1)}))
     assert [each for each in found if each.startswith(path) and told in each]
 
 
-def test_a_setting_that_nobody_else_knows_is_told(texts: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_that_nobody_else_knows_is_reported(texts: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     known = secret_variables() | {"OTHER_TOKEN": "other_token"}
     for place in (globals(), vars(secret_names)):
         monkeypatch.setitem(place, "secret_variables", lambda: known)

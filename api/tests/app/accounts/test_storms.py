@@ -12,7 +12,7 @@ from tests.fixtures.notifications.rules import NOW, later, memory_notifications,
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_storm_is_told_once_an_hour_and_a_slip_is_not() -> None:
+async def test_a_storm_is_reported_once_an_hour_and_a_slip_is_not() -> None:
     stores, seconds, times = memory_notifications(), [0.0], [NOW]
     await set_up(stores, EventKind.LOGIN_STORM)
     brake = LoginBrake(lambda: seconds[0])

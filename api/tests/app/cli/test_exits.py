@@ -54,7 +54,9 @@ def test_every_final_state_has_a_code() -> None:
         (503, 7),
     ],
 )
-def test_a_problem_ends_with_its_code_and_is_told(kaboom: Kaboom, scripted: Scripted, status: int, code: int) -> None:
+def test_a_problem_ends_with_its_code_and_is_reported(
+    kaboom: Kaboom, scripted: Scripted, status: int, code: int
+) -> None:
     scripted.answers.append((status, orjson.dumps(PROBLEM)))
     done = kaboom("jobs", "list")
     assert (done.code, done.out) == (code, "")

@@ -88,7 +88,7 @@ def test_lines_are_folded_by_columns() -> None:
     ],
     ids=str,
 )
-def test_a_wrong_call_is_told_in_japanese(kaboom: Kaboom, arguments: list[str], said: str) -> None:
+def test_a_wrong_call_is_reported_in_japanese(kaboom: Kaboom, arguments: list[str], said: str) -> None:
     done = kaboom(*arguments, "--lang", "ja")
     assert (done.code, done.out) == (2, "")
     assert said in done.err

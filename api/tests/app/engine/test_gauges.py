@@ -62,7 +62,7 @@ def on_servers(parts: Parts, state: ServerLoad, **brokers: ServerLoad) -> Parts:
     return replace(parts, store=MeasuredStore(state), dispatcher=MeasuredBroker(brokers))
 
 
-async def test_a_server_that_does_everything_is_told_once(parts: Parts) -> None:
+async def test_a_server_that_does_everything_is_reported_once(parts: Parts) -> None:
     load = ServerLoad("run", cpu_s=12.5, memory_used=700, memory_max=1000, clients=9)
     shown = await read(on_servers(parts, load, broker=replace(load, clients=10)))
     assert {name: value for name, value in shown.items() if "redis" in name} == {
@@ -73,7 +73,7 @@ async def test_a_server_that_does_everything_is_told_once(parts: Parts) -> None:
     }
 
 
-async def test_each_of_several_servers_is_told(parts: Parts) -> None:
+async def test_each_of_several_servers_is_reported(parts: Parts) -> None:
     loads = [ServerLoad(name, cpu_s=cpu_s) for name, cpu_s in (("a", 1.0), ("b", 2.0), ("c", 3.0))]
     shown = await read(on_servers(parts, loads[0], broker=loads[1], broker_2=loads[2], broker_3=loads[2]))
     assert {name: value for name, value in shown.items() if "redis" in name} == {
@@ -83,7 +83,7 @@ async def test_each_of_several_servers_is_told(parts: Parts) -> None:
     }
 
 
-async def test_what_a_server_does_not_tell_is_not_told(parts: Parts) -> None:
+async def test_what_a_server_does_not_tell_is_not_reported(parts: Parts) -> None:
     shown = await read(on_servers(parts, ServerLoad(), broker=ServerLoad()))
     assert not [name for name in shown if "redis" in name]
     assert shown["kaboom_workers_online"] == 0
@@ -117,7 +117,9 @@ async def test_a_daily_ingest_that_never_came_is_overdue(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize("part", ["store", "history", "schedules", "dispatcher"])
-async def test_while_a_store_is_away_nothing_is_told(parts: Parts, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_while_a_store_is_away_nothing_is_reported(
+    parts: Parts, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     method = {"store": "measure_servers", "history": "ended", "schedules": "list_schedules"}.get(part, "depth")
 
     async def refuse(*_: object, **__: object) -> None:

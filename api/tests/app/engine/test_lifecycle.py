@@ -44,13 +44,13 @@ class Forgetful(MemoryJobStore):
         return [job if job and not job.status.is_final else None for job in found]
 
 
-async def test_an_end_that_redis_lost_before_the_ledger_had_it_is_not_told(parts: Parts) -> None:
+async def test_an_end_that_redis_lost_before_the_ledger_had_it_is_not_reported(parts: Parts) -> None:
     parts = replace(parts, store=Forgetful())
     job = (await submit(parts)).job
     assert (await Jobs(parts).cancel(job)).status is JobStatus.CANCELLING
 
 
-async def test_an_end_that_the_ledger_has_is_told(parts: Parts) -> None:
+async def test_an_end_that_the_ledger_has_is_reported(parts: Parts) -> None:
     job = (await submit(parts)).job
     assert (await Jobs(parts).cancel(job)).status is JobStatus.CANCELLED
     kept = await parts.history.load(job.queue, job.job_id)

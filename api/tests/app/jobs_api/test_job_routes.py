@@ -105,7 +105,7 @@ async def test_a_job_of_another_owner_is_not_there(real_app: FastAPI, real_http:
     assert (await jobs_of(real_app).parts.store.load("ingest", [other]))[0] is not None
 
 
-async def test_progress_is_told_while_a_job_runs(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
+async def test_progress_is_reported_while_a_job_runs(real_app: FastAPI, real_http: httpx2.AsyncClient) -> None:
     job, _ = await plant_running(real_app, "ok", "not_listed", "provider_error")
     shown = await get(real_http, f"{JOBS}/{job.job_id}")
     assert shown["status"] == "running"

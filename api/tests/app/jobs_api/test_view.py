@@ -75,7 +75,7 @@ class TestEta:
     def test_what_is_left_over_the_rate(self) -> None:
         assert seen(status=JobStatus.RUNNING, total=100, done=30, failed=10, rate=20.0).progress.eta_s == 3.0
 
-    def test_a_pause_comes_on_top_and_is_told_while_it_lasts(self) -> None:
+    def test_a_pause_comes_on_top_and_is_reported_while_it_lasts(self) -> None:
         values: dict[str, object] = {"status": JobStatus.RUNNING, "total": 100, "done": 40, "rate": 20.0}
         until = NOW + timedelta(seconds=50)
         progress = seen(**values, paused_until=until, pause_reason="blocked").progress

@@ -91,7 +91,7 @@ async def test_a_retry_of_quotes_takes_what_failed_of_the_same_session(
     assert child["result"]["session"] == partial["result"]["session"]
 
 
-async def test_a_symbol_list_is_kept_and_its_changes_are_told(market: httpx2.AsyncClient, tmp_path: Path) -> None:
+async def test_a_symbol_list_is_kept_and_its_changes_are_reported(market: httpx2.AsyncClient, tmp_path: Path) -> None:
     done = await run_job(market, SYMBOLS, {"provider": "jquants", "session": SESSION, "most_lost_percent": 100})
     assert (done["status"], done["progress"]["total"]) == ("completed", 0)
     result = done["result"]

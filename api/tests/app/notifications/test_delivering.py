@@ -106,7 +106,7 @@ async def test_an_analysis_has_its_disclaimer(bench: Bench) -> None:
     assert has_it == [True, False]
 
 
-async def test_the_deadline_of_another_rule_is_not_told(bench: Bench) -> None:
+async def test_the_deadline_of_another_rule_is_not_reported(bench: Bench) -> None:
     channel, _ = await set_up(bench.stores, EventKind.DATA_INCOMPLETE, deadline="18:00")
     values = {"market": "TSE_PRIME", "interval": "1m", "session": "2026-11-25"}
     for at in ("17:00", "18:00"):

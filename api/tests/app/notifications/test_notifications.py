@@ -65,7 +65,9 @@ async def ended(http: httpx2.AsyncClient, status: str = "delivered", count: int 
     return [message for message in found if message["status"] == status]
 
 
-async def test_the_end_of_a_job_is_told_once_by_a_signed_webhook(http: httpx2.AsyncClient, receiver: Receiver) -> None:
+async def test_the_end_of_a_job_is_reported_once_by_a_signed_webhook(
+    http: httpx2.AsyncClient, receiver: Receiver
+) -> None:
     await add_rule(http, await add_channel(http, receiver.url), only={"status": ["completed"]})
     job_id = (await http.post(RUN_DAILY, json=DRY)).json()["job_id"]
     (message,) = await ended(http)

@@ -229,7 +229,7 @@ async def test_a_store_that_is_away_hides_no_other_alert(without_redis: httpx2.A
     assert any(alert["kind"] == Kind.SYMBOL_LIST_OLD for alert in found["items"])
 
 
-async def test_a_ledger_that_is_away_is_told(redis_url: str, tmp_path: Path) -> None:
+async def test_a_ledger_that_is_away_is_reported(redis_url: str, tmp_path: Path) -> None:
     url = f"postgresql://postgres@/postgres?host={tmp_path}"
     async with running(real_settings(redis_url, url, tmp_path)) as app, client_of(app) as client:
         found = await look(client)

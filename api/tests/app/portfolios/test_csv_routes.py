@@ -54,7 +54,7 @@ async def test_a_file_that_does_not_fit_is_refused_by_line(
     assert (await account.get())["entries"] == 0
 
 
-async def test_faults_are_told_in_japanese(account: Account) -> None:
+async def test_faults_are_reported_in_japanese(account: Account) -> None:
     account.http.headers["accept-language"] = "ja"
     answer = await account.post("/import", csv=HEAD + "2025-11-04,withdrawal,,,,,1,\r\n")
     assert answer.json()["detail"] == "2行目\uff1a2025-11-04に現金が-1円になります。0円以上でなければなりません"

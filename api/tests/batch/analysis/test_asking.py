@@ -103,7 +103,7 @@ async def test_an_answer_that_fails_a_check_is_refused_and_paid_once(
         ("hang-up/m", "the connection broke", 1),
     ],
 )
-async def test_a_failure_is_told_and_tried_again_only_where_that_helps(
+async def test_a_failure_is_reported_and_tried_again_only_where_that_helps(
     fake: FakeOpenRouter, model: str, reason: str, tries: int
 ) -> None:
     answer = await ask_one(fake, model)

@@ -98,7 +98,7 @@ def test_a_backtest_that_lost_to_its_benchmark_is_behind() -> None:
     assert opinion.points[0].text == "The strategy returned 3.81%, the benchmark 42.9%."
 
 
-def test_a_position_is_told_with_its_cost_and_weight() -> None:
+def test_a_position_is_reported_with_its_cost_and_weight() -> None:
     holding = Holding(300, 1200.0, 62.5)
     facts = gather_technical(replace(make_history([1500.0] * 100), holding=holding))
     check(facts)

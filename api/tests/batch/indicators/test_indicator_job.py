@@ -237,7 +237,7 @@ async def test_a_symbol_that_hardly_trades_is_looked_for_further_back() -> None:
     assert timedelta(days=0) < thin["opened_at"][-1] - thin["opened_at"][0]
 
 
-async def test_bars_are_adjusted_for_splits_that_are_told_also_rolled_up_ones(tmp_path: Path) -> None:
+async def test_bars_are_adjusted_for_splits_that_are_reported_also_rolled_up_ones(tmp_path: Path) -> None:
     bars, rolled = days_of("7203"), BarSeries("synthetic_from_1m", Interval.D1)
     split = CorporateAction("7203", DAYS[-5], 0.5)
     was_before = pl.col("opened_at").dt.date() < split.ex_session

@@ -109,7 +109,7 @@ def test_a_run_of_sessions_is_told_by_its_ends() -> None:
     assert chunk.payload() == {"interval": "1d", "first": "2025-09-01", "last": "2025-11-28"}
 
 
-def test_days_on_which_the_tse_rests_are_told_one_by_one() -> None:
+def test_days_on_which_the_tse_rests_are_reported_one_by_one() -> None:
     days = (date(2024, 11, 1), date(2024, 11, 4), date(2024, 11, 5))
     assert IngestChunk(Interval.D1, ("SPY",), days).payload()["sessions"] == ["2024-11-01", "2024-11-04", "2024-11-05"]
 

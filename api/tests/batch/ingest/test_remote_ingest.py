@@ -187,7 +187,7 @@ def test_without_files_in_the_plan_a_whole_market_s_minutes_are_not_asked_for(
     assert not jquants.asked("/equities/bars/minute")
 
 
-def test_a_block_ends_the_asking_and_the_rest_is_told(jquants: FakeJquants, tmp_path: Path) -> None:
+def test_a_block_ends_the_asking_and_the_rest_is_reported(jquants: FakeJquants, tmp_path: Path) -> None:
     # Master and calendar come first.
     jquants.limit = 2 + 3
     report = ingest(settings_for(tmp_path, jquants), intervals={"1m": 1})

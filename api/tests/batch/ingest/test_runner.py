@@ -155,7 +155,7 @@ class TestAgain:
         assert (report.outcomes[0].message, report.outcomes[0].attempts) == ("status was 404, expected 200", 1)
         assert len(provider.requests) == 1
 
-    def test_after_the_last_try_the_reason_and_the_tries_are_told(self) -> None:
+    def test_after_the_last_try_the_reason_and_the_tries_are_reported(self) -> None:
         provider = FakeProvider(*[fail_with(ProviderError("no answer in time", retryable=True))] * 2)
         report = run(chunk("1301"), tools(provider, fetch_attempts=2))
         assert (report.outcomes[0].outcome, report.outcomes[0].attempts) == (Outcome.PROVIDER_ERROR, 2)
@@ -295,7 +295,7 @@ class TestCursor:
         assert run(chunk(), with_tools).rows == before.height
         assert held(with_tools).equals(before)
 
-    def test_progress_is_told_after_each_slice_when_its_rows_are_durable(self) -> None:
+    def test_progress_is_reported_after_each_slice_when_its_rows_are_durable(self) -> None:
         with_tools, heard = tools(FakeProvider()), []
 
         async def whole() -> None:

@@ -110,7 +110,7 @@ async def test_a_connection_is_waited_for_less_long_than_an_answer(monkeypatch: 
     assert (reply.status, reply.failure) == (None, "could not connect within 0.1 s")
 
 
-async def test_where_nobody_listens_the_reason_is_told() -> None:
+async def test_where_nobody_listens_the_reason_is_reported() -> None:
     reply = await get(HttpClient(f"http://127.0.0.1:{free_port()}"))
     assert (reply.status, reply.failure) == (None, "could not connect: Connection refused")
 

@@ -111,7 +111,7 @@ async def test_a_receiver_that_does_not_answer_is_given_up() -> None:
     assert (answer.status, answer.failure) == (None, "no answer within 0.3 s")
 
 
-async def test_a_receiver_that_is_away_is_told_in_words_without_the_url() -> None:
+async def test_a_receiver_that_is_away_is_reported_in_words_without_the_url() -> None:
     answer = await WebhookSender(TRUSTING).send(Webhook("msg_7", "http://127.0.0.1:1/?signature=s3cret", BODY))
     assert answer.status is None
     assert answer.failure.startswith("could not connect: ")

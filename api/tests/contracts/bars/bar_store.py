@@ -77,7 +77,7 @@ class BarStoreContract:
         assert run(store.write(MINUTES, bars)) == WriteReport(written=2 * 327, changed=0)
         assert_frame_equal(run(store.read_session(MINUTES, JUNE_2)), bars)
 
-    def test_corrections_are_told_with_old_and_new_values(self, store: BarStore) -> None:
+    def test_corrections_are_reported_with_old_and_new_values(self, store: BarStore) -> None:
         run(store.write(MINUTES, frame(*(bar("7203", at(JUNE_2, m), 100) for m in range(4)))))
         run(store.write(MINUTES, frame(bar("6758", at(JUNE_2), 50), bar("6758", at(JUNE_3), 50))))
 
@@ -95,7 +95,7 @@ class BarStoreContract:
             Correction("7203", at(JUNE_2, 2), (99, 102, 97, 100, 100), (99, 102, 97, 100, 300)),
         )
 
-    def test_only_the_first_corrections_are_told(self, store: BarStore) -> None:
+    def test_only_the_first_corrections_are_reported(self, store: BarStore) -> None:
         day = full_day(["1301"], JUNE_2)
         run(store.write(MINUTES, day))
         report = run(store.write(MINUTES, day.with_columns(volume=pl.col("volume") + 1)))

@@ -61,7 +61,7 @@ async def test_only_those_asked_for(ledger: JobHistory) -> None:
     assert len(await found(ledger, replace(QUERY, since=later - timedelta(hours=1)))) == 2
 
 
-async def test_the_newest_retry_of_the_job_is_told(ledger: JobHistory) -> None:
+async def test_the_newest_retry_of_the_job_is_reported(ledger: JobHistory) -> None:
     dead, _ = await plant(ledger, ChunkState.DEAD)
     left, _ = await plant(ledger, ChunkState.DEAD)
     for _ in range(2):

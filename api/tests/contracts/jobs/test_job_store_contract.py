@@ -398,7 +398,7 @@ class TestLists:
         assert await job_store.load_chunks(QUEUE, "f" * 32) == []
         assert await job_store.newest(QUEUE) == []
 
-    async def test_states_alone_are_told_in_the_order_asked_for(self, job_store: JobStore) -> None:
+    async def test_states_alone_are_reported_in_the_order_asked_for(self, job_store: JobStore) -> None:
         queued, running = make_job(), await planned(job_store, make_chunk(0))
         await job_store.put(queued, [plan_step()])
         await claimed(job_store, ref_of(running, 0))
@@ -435,7 +435,7 @@ class TestLists:
         assert await job_store.unsettled(QUEUE) == [jobs[2].job_id]
         assert await job_store.unsettled("backtest") == []
 
-    async def test_workers_are_told_once_each(self, job_store: JobStore) -> None:
+    async def test_workers_are_reported_once_each(self, job_store: JobStore) -> None:
         assert await job_store.workers() == []
         for name, slots in (("a", 4), ("b", 2), ("a", 4)):
             await job_store.report_worker(name, slots)

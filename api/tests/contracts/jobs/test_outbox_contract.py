@@ -72,7 +72,7 @@ class TestBirth:
 
 
 class TestRegister:
-    async def test_who_joins_is_told_too_and_the_same_url_once(self, ledger: JobHistory) -> None:
+    async def test_who_joins_is_reported_too_and_the_same_url_once(self, ledger: JobHistory) -> None:
         job = await accept(ledger)
         for url in (OTHER, URL, OTHER):
             await ledger.outbox.register(job.job_id, url=url)
@@ -87,7 +87,7 @@ class TestRegister:
         (delivery,) = await ledger.outbox.claim(limit=1, per_host=1, busy=())
         assert '"type":"ingest.job.partial"' in str(delivery.body)
 
-    async def test_of_an_unknown_job_nothing_is_told(self, ledger: JobHistory) -> None:
+    async def test_of_an_unknown_job_nothing_is_reported(self, ledger: JobHistory) -> None:
         await ledger.outbox.register("f" * 32, url=URL)
         assert await deliveries(ledger) == []
 

@@ -78,7 +78,7 @@ async def test_a_settled_call_gives_back_what_it_did_not_cost(spending: Spending
     assert await spending.spent(scope) == 421
 
 
-async def test_a_budget_is_told_with_what_is_used(spending: Spending) -> None:
+async def test_a_budget_is_reported_with_what_is_used(spending: Spending) -> None:
     job = uuid4().hex
     await reserve(spending, ask(job=job, most=60))
     denied = await spending.reserve(ask(job=job, most=60), Budget(job=100, day=10**12))

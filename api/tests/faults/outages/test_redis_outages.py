@@ -77,7 +77,7 @@ def test_a_redis_that_lost_everything_is_rebuilt_from_the_ledger(lab: Lab, measu
 
 # Row 7.
 @pytest.mark.parametrize("frozen_s", [10, pytest.param(30, marks=FULL)])
-def test_a_frozen_redis_is_told_and_got_over(lab: Lab, measure: Measures, frozen_s: float) -> None:
+def test_a_frozen_redis_is_reported_and_got_over(lab: Lab, measure: Measures, frozen_s: float) -> None:
     lab.plan(pace_s=0.5)
     running_id = lab.caller.submit(lab.requests.build(12))
     wait_in_chunk(lab, running_id)

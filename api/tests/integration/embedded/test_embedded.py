@@ -196,7 +196,7 @@ class TestPostgres:
             assert connection.execute("SELECT 1").fetchone() == (1,)
         assert not half.exists()
 
-    def test_a_cluster_that_cannot_be_made_is_told_and_leaves_nothing(
+    def test_a_cluster_that_cannot_be_made_is_reported_and_leaves_nothing(
         self, open_tmp: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(secrets, "token_hex", lambda _: "taken")

@@ -105,7 +105,7 @@ async def test_another_algorithm_is_refused(algorithm: str) -> None:
         assert await verify(encode_raw(header, claims("kaboom", "kaboom"), key)) is None
 
 
-def test_the_codec_takes_the_algorithm_it_is_told_and_no_other() -> None:
+def test_the_codec_takes_only_the_algorithm_that_it_is_given() -> None:
     key = JWT_KEY * 2
     text = jwt.encode(claims("kaboom", "kaboom"), key, algorithm="HS512")
     said = [

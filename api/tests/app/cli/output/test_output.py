@@ -108,7 +108,7 @@ def test_a_job_shows_its_times_in_japan(kaboom: Kaboom, scripted: Scripted, lang
         ("ja", ("実行中 running", "銘柄 1,592/1,592", "毎秒642銘柄", "残り時間を計算中", "00:05:00 JSTまで休止")),
     ],
 )
-def test_progress_is_told_in_the_language_of_the_reader(
+def test_progress_is_reported_in_the_language_of_the_reader(
     kaboom: Kaboom, scripted: Scripted, language: str, words: tuple[str, ...]
 ) -> None:
     paused = PROGRESS | {"paused_until": "2025-11-04T15:05:00Z", "pause_reason": "too many"}
@@ -130,7 +130,7 @@ def test_doctor_speaks_japanese_in_80_columns_and_its_json_english(narrow: Kaboo
     assert any("no Kaboom to talk to" in text for text in texts)
 
 
-def test_a_local_error_is_told_in_the_language_of_the_reader(kaboom: Kaboom) -> None:
+def test_a_local_error_is_reported_in_the_language_of_the_reader(kaboom: Kaboom) -> None:
     done = kaboom("--lang", "ja", "bars", "show", "7203", "--interval", "7m")
     assert done.code == 2
     assert "足種が '7m' です" in done.err

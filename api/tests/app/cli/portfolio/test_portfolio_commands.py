@@ -80,7 +80,7 @@ def test_a_file_goes_out_and_in(at_live: Kaboom, name: str, tmp_path: Path) -> N
     assert first == second
 
 
-def test_all_wrong_lines_of_a_file_are_told(at_live: Kaboom, name: str, tmp_path: Path) -> None:
+def test_all_wrong_lines_of_a_file_are_reported(at_live: Kaboom, name: str, tmp_path: Path) -> None:
     file = tmp_path / "in.csv"
     file.write_text("day,kind,symbol,quantity,price,fee,amount,note\nx,buy,,,,,,\n2025-11-04,gift,,,,,,\n")
     done = at_live("portfolio", "import", name, str(file))

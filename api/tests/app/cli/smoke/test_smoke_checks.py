@@ -41,7 +41,7 @@ def test_without_a_release_any_worker_will_do() -> None:
 
 
 @pytest.mark.parametrize("part", FINE)
-def test_a_part_that_does_not_answer_is_told_with_its_reason(part: str) -> None:
+def test_a_part_that_does_not_answer_is_reported_with_its_reason(part: str) -> None:
     assert bad(Seen(FINE | {part: "gone"}, heard("r2"), answered("r2"))) == {part: "gone"}
 
 

@@ -55,7 +55,7 @@ async def test_another_key_and_another_body_are_refused(url: str) -> None:
     assert [answer.status_code for answer in (wrong, odd, empty)] == [401, 400, 400]
 
 
-def test_a_port_that_is_taken_is_told(url: str) -> None:
+def test_a_port_that_is_taken_is_reported(url: str) -> None:
     with pytest.raises(CliError, match=r"port \d+ could not be opened"):
         open_server(int(url.rpartition(":")[2]), slow_s=0.0)
 

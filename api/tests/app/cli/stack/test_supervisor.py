@@ -80,7 +80,7 @@ def test_a_child_that_does_not_listen_is_killed_with_its_group(make: Make, tmp_p
     until(lambda: is_alive(int(grandchild)), lambda alive: not alive, within_s=5)
 
 
-def test_a_killed_child_is_started_again_and_that_is_told(make: Make, running: list[Supervisor]) -> None:
+def test_a_killed_child_is_started_again_and_that_is_reported(make: Make, running: list[Supervisor]) -> None:
     told: list[int] = []
     running.append(Supervisor(lambda children: told.append(children[0].pid)))
     running[0].start([make("a")])

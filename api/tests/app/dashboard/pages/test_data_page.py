@@ -65,7 +65,7 @@ async def test_the_table_says_which_sessions_are_not_complete(browser: httpx2.As
     assert "degraded" in row
 
 
-async def test_the_map_is_told_where_its_cells_are_and_what_they_mean(browser: httpx2.AsyncClient) -> None:
+async def test_the_map_gets_the_places_and_meanings_of_its_cells(browser: httpx2.AsyncClient) -> None:
     page = (await browser.get("/data", params={"interval": "1m", "market": "TSE_PRIME"})).text
     path = attribute(page, "div", "data-cells", id="map")
     assert path == "/api/v1/coverage/cells?interval=1m&market=TSE_PRIME&sessions=250"

@@ -106,7 +106,7 @@ async def test_a_queued_job_says_what_it_waits_for(real_app: FastAPI, real_brows
     assert "0.0 %" not in text
 
 
-async def test_a_broken_run_is_told_in_plain_words(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
+async def test_a_broken_run_is_reported_in_plain_words(real_app: FastAPI, real_browser: httpx2.AsyncClient) -> None:
     job, claim = await plant_running(real_app, "ok", size=4)
     await jobs_of(real_app).parts.store.end(
         claim.lease, Ending.BROKEN, claim.chunk.tally, error="StoreError: disk full"

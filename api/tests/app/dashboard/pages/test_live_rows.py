@@ -39,13 +39,13 @@ async def test_a_page_sees_a_job_begin_and_end(real_app: FastAPI) -> None:
     assert stream.status == 200
 
 
-async def test_a_job_that_ended_while_its_page_was_made_is_told(real_app: FastAPI) -> None:
+async def test_a_job_that_ended_while_its_page_was_made_is_reported(real_app: FastAPI) -> None:
     ended = await plant_final(real_app, "ok")
     async with open_stream(real_app, LIVE) as stream:
         assert "completed" in await stream.until(ended.job_id)
 
 
-async def test_a_running_job_of_thousands_is_told(real_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_running_job_of_thousands_is_reported(real_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "_CHECKED", ({"status": ["queued"], "limit": 1},))
     running, _ = await plant_running(real_app, "ok", size=4)
     for _ in range(3):

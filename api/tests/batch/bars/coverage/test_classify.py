@@ -116,7 +116,7 @@ def test_four_sessions_are_no_history() -> None:
     assert state(*cells, said=asked(("7203", LAST, 10, FINAL_AT))) == "complete"
 
 
-def test_a_missing_auction_is_told() -> None:
+def test_a_missing_auction_is_reported() -> None:
     cell = ("7203", LAST, 300, int(BarFlag.AUCTION_MISSING | BarFlag.JUMP))
     assert state(*history(), cell, said=FINAL) == "no_auction"
     assert state(*history(), ("7203", LAST, 300, int(BarFlag.JUMP)), said=FINAL) == "complete"

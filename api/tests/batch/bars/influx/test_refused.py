@@ -31,7 +31,7 @@ def test_they_are_kept_one_a_line_and_for_the_owner_alone(tmp_path: Path) -> Non
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
 
 
-def test_beyond_the_size_none_is_kept_and_it_is_told(tmp_path: Path) -> None:
+def test_beyond_the_size_none_is_kept_and_it_is_reported(tmp_path: Path) -> None:
     file = RefusedLines(tmp_path / "refused.jsonl", most_bytes=150)
     assert [file.keep("hot", [("m f=1 1", "too old")]) for _ in range(3)] == [1, 0, 0]
     assert len(kept(file)) == 1

@@ -156,7 +156,7 @@ class TestWhatIsNotThere:
             (StoreFault("hot, ohlcv_1m", "1 bars lack a price or the volume"),),
         )
 
-    async def test_a_field_of_another_type_is_told(self, fake: FakeInflux, store: InfluxBarStore) -> None:
+    async def test_a_field_of_another_type_is_reported(self, fake: FakeInflux, store: InfluxBarStore) -> None:
         put(fake, f"ohlcv_1m,{TAGS},symbol=7203 open=1,high=4,low=1,close=3,volume=100i {OPENED_S}")
         (fault,) = (await store.verify()).faults
         assert fault.message == "field volume was of type integer, expected float: every write of it is refused"

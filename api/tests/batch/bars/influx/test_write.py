@@ -73,7 +73,7 @@ class TestRequests:
         assert [len(lines) for lines in lines_of(fake)] == [500, 481]
         assert_frame_equal(await held(store), DAY)
 
-    async def test_again_is_the_same_and_a_change_is_told(self, fake: FakeInflux, store: InfluxBarStore) -> None:
+    async def test_again_is_the_same_and_a_change_is_reported(self, fake: FakeInflux, store: InfluxBarStore) -> None:
         await store.write(MINUTES, DAY)
         assert await store.write(MINUTES, DAY) == WriteReport(written=981)
         lower = DAY.with_columns(pl.col("low") - 1).head(7)

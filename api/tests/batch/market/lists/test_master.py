@@ -35,7 +35,7 @@ def without(count: int) -> Snapshot:
     return snapshot(*(s for s in PACKAGED.listings if s.symbol not in gone))
 
 
-def test_each_kind_of_change_is_told() -> None:
+def test_each_kind_of_change_is_reported() -> None:
     old = snapshot(issue("1301"), issue("1302"), issue("1303"), issue("1304"), day=TODAY - timedelta(1))
     new = snapshot(issue("1302"), issue("1303", "y"), issue("1304", market=Market.TSE_STANDARD), issue("285A"))
     assert compare_masters(old, new).to_json() == {

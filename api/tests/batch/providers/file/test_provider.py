@@ -329,7 +329,7 @@ class TestOutcomes:
             "9984": (Outcome.NOT_LISTED, "not in your files"),
         }
 
-    def test_no_trades_are_told_only_where_the_exchange_was_open(self, tmp_path: Path) -> None:
+    def test_no_trades_are_reported_only_where_the_exchange_was_open(self, tmp_path: Path) -> None:
         write(tmp_path, "7203.csv", HEADER + "2024-11-01,1,2,1,2,1\n2024-11-05,1,2,1,2,1\n")
         # 2024-11-04 was a holiday in Japan.
         request = BarRequest(("7203",), Interval.D1, (date(2024, 11, 4),))

@@ -200,7 +200,7 @@ async def test_a_spoilt_answer_is_a_fault(fake: FakeJquants, bulk: JquantsProvid
 
 
 @INTERVALS
-async def test_a_plan_without_files_is_told(fake: FakeJquants, bulk: JquantsProvider, interval: Interval) -> None:
+async def test_a_plan_without_files_is_reported(fake: FakeJquants, bulk: JquantsProvider, interval: Interval) -> None:
     fake.files.in_plan = False
     with pytest.raises(ProviderError, match=r"said 403, it refused us: .* without bulk files \(JQUANTS_BULK\)") as e:
         await ask(bulk, interval)
@@ -259,13 +259,13 @@ async def test_addresses_that_never_hold_are_a_fault(fake: FakeJquants, bulk: Jq
     assert len(fake.files.requests) == 2
 
 
-async def test_a_file_that_its_host_does_not_have_is_told(fake: FakeJquants, bulk: JquantsProvider) -> None:
+async def test_a_file_that_its_host_does_not_have_is_reported(fake: FakeJquants, bulk: JquantsProvider) -> None:
     fake.files.faults = [say_status(404)]
     with pytest.raises(ProviderError, match=r"20261116\.csv\.gz is on the list, and its host said 404"):
         await ask(bulk, Interval.D1, MONDAY)
 
 
-async def test_a_day_without_a_file_is_told(fake: FakeJquants, bulk: JquantsProvider) -> None:
+async def test_a_day_without_a_file_is_reported(fake: FakeJquants, bulk: JquantsProvider) -> None:
     fake.files.until = SESSIONS[2]
     with pytest.raises(ProviderError, match="no bulk file holds 2026-11-16") as caught:
         await ask(bulk, Interval.M1)
@@ -290,7 +290,7 @@ async def test_wrong_columns_are_named_and_not_asked_for_again(fake: FakeJquants
     assert len(fake.files.requests) == 1
 
 
-async def test_a_day_that_a_month_s_file_lacks_is_told(fake: FakeJquants, bulk: JquantsProvider) -> None:
+async def test_a_day_that_a_month_s_file_lacks_is_reported(fake: FakeJquants, bulk: JquantsProvider) -> None:
     fake.spoil = lambda rows: [row for row in rows if row["Date"] != "2026-10-30"]
     for interval in (Interval.M1, Interval.D1):
         with pytest.raises(ProviderError, match=r"202610\.csv\.gz has no row of 2026-10-30"):
@@ -376,7 +376,7 @@ async def test_a_file_longer_than_listed_is_cut_off(fake: FakeJquants, bulk: Jqu
         await ask(bulk, Interval.D1, MONDAY)
 
 
-async def test_a_folder_that_cannot_be_written_is_told(
+async def test_a_folder_that_cannot_be_written_is_reported(
     fake: FakeJquants, bulk: JquantsProvider, tmp_path: Path
 ) -> None:
     (tmp_path / "files").write_text("in the way")

@@ -171,7 +171,7 @@ def test_splits_divide_the_raw_price() -> None:
         assert bars["open"][-1] / (bars["close"][0] / ratio) == pytest.approx(1, abs=0.25)
 
 
-def test_splits_are_told_with_the_bars_of_their_session() -> None:
+def test_splits_are_reported_with_the_bars_of_their_session() -> None:
     provider = SyntheticProvider(seed=11, clock=lambda: datetime(2026, 11, 1, tzinfo=UTC))
     days = sessions_between(date(2024, 9, 2), date(2024, 11, 29))
     splits = find_splits(SYMBOLS, 11, first=days[0], last=days[-1])
