@@ -251,3 +251,24 @@ class TestPasswords:
     async def test_a_short_or_endless_password_is_refused(self, length: int) -> None:
         with pytest.raises(InvalidRequest, match=f"the password had {length} characters, expected 12 to 256"):
             await Passwords().hash("x" * length)
+
+    @pytest.mark.parametrize("length", [12, 256])
+    async def test_a_password_at_either_bound_is_accepted_whole(self, length: int) -> None:
+        passwords, password = Passwords(), "x" * length
+        kept = await passwords.hash(password)
+        assert await passwords.verify(password, kept)
+        assert not await passwords.verify(f"{password}x", kept)
+
+    async def test_a_name_that_nobody_has_takes_a_comparison_as_another(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        compared: list[str] = []
+
+        def compare(_hasher: object, kept: str, _given: str) -> bool:
+            compared.append(kept)
+            return False
+
+        monkeypatch.setattr("app.accounts.passwords._matches", compare)
+        passwords = Passwords()
+        assert not any([await passwords.verify("x", None), await passwords.verify("x", None)])
+        one, other = compared
+        assert one.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        assert other == one
