@@ -9,9 +9,9 @@ from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 
 #: The first and last second that InfluxDB's int64 nanoseconds hold, 1677 to 2262.
-_FIRST_S, _LAST_S = -9_223_372_036, 9_223_372_036
+FIRST_S, LAST_S = -9_223_372_036, 9_223_372_036
 #: The most symbols, and letters of symbols, named in a query, whose text is part of a URL; otherwise it asks for all.
-_MOST_SYMBOLS, _MOST_LETTERS = 60, 2_000
+MOST_SYMBOLS, _MOST_LETTERS = 60, 2_000
 
 
 def seconds_between(start: datetime, end: datetime) -> tuple[int, int]:
@@ -21,14 +21,14 @@ def seconds_between(start: datetime, end: datetime) -> tuple[int, int]:
         InvalidRequest: a time has no zone.
 
     """
-    return max(to_seconds(start, "start"), _FIRST_S), min(to_seconds(end, "end"), _LAST_S)
+    return max(to_seconds(start, "start"), FIRST_S), min(to_seconds(end, "end"), LAST_S)
 
 
 def day_seconds(first: date, last: date) -> tuple[int, int]:
     """Return the half-open range of seconds of the UTC days from `first` to `last` inclusive."""
     epoch = date(1970, 1, 1)
     days = (first - epoch).days, (last + timedelta(days=1) - epoch).days
-    return max(days[0] * 86_400, _FIRST_S), min(days[1] * 86_400, _LAST_S)
+    return max(days[0] * 86_400, FIRST_S), min(days[1] * 86_400, LAST_S)
 
 
 def select_bars(series: BarSeries, between: tuple[int, int], symbols: Sequence[str] = ()) -> str:
@@ -37,16 +37,16 @@ def select_bars(series: BarSeries, between: tuple[int, int], symbols: Sequence[s
     return f"SELECT {columns} FROM {_bars(series)} WHERE {_where(series, symbols)} AND {_time(between)}"
 
 
-def select_newest(series: BarSeries, symbols: Sequence[str] = ()) -> str:
-    """Select the newest bar of each symbol, at least of these."""
+def select_newest(series: BarSeries, between: tuple[int, int], symbols: Sequence[str] = ()) -> str:
+    """Select the newest bar of each symbol in a range, at least of these."""
     columns = ", ".join(_name(c) for c in FIELDS)
-    return f"SELECT {columns} FROM {_bars(series)} WHERE {_where(series, symbols)} {_NEWEST_FIRST}"
+    return f"SELECT {columns} FROM {_bars(series)} WHERE {_where(series, symbols)} AND {_time(between)} {_NEWEST_FIRST}"
 
 
-def select_closes(series: BarSeries, symbols: Sequence[str], before_s: int) -> str:
-    """Select the last close before a time, at least of these symbols."""
-    before = f"time < {before_s}s"
-    return f'SELECT "close" FROM {_bars(series)} WHERE {_where(series, symbols)} AND {before} {_NEWEST_FIRST}'
+def select_closes(series: BarSeries, between: tuple[int, int], symbols: Sequence[str]) -> str:
+    """Select the last close in a range, at least of these symbols."""
+    where = f"{_where(series, symbols)} AND {_time(between)}"
+    return f'SELECT "close" FROM {_bars(series)} WHERE {where} {_NEWEST_FIRST}'
 
 
 def select_counts(series: BarSeries, between: tuple[int, int]) -> str:
@@ -90,6 +90,11 @@ def show_sources() -> str:
     return f'SHOW TAG VALUES FROM /^({BARS}|{QUARANTINE})_/ WITH KEY = "source"'
 
 
+def show_symbols(series: BarSeries) -> str:
+    """Show the symbols of a series, in 1.x and 2.x by the index alone; 3.x shows those of the last day."""
+    return f'SHOW TAG VALUES FROM {_bars(series)} WITH KEY = "symbol" WHERE {_where(series)}'
+
+
 def show_fields() -> str:
     """Show the fields of bars, and their types."""
     return f"SHOW FIELD KEYS FROM /^{BARS}_/"
@@ -110,7 +115,7 @@ def _bars(series: BarSeries) -> str:
 def _where(series: BarSeries, symbols: Sequence[str] = ()) -> str:
     tags: Mapping[str, str] = series_tags(series)
     terms = [f"{_name(key)} = {_text(value)}" for key, value in tags.items()]
-    if 0 < len(symbols) <= _MOST_SYMBOLS and sum(map(len, symbols)) <= _MOST_LETTERS:
+    if 0 < len(symbols) <= MOST_SYMBOLS and sum(map(len, symbols)) <= _MOST_LETTERS:
         terms.append("(" + " OR ".join(f'"symbol" = {_text(tag_value(s))}' for s in symbols) + ")")
     return " AND ".join(terms)
 

@@ -9,7 +9,10 @@ import polars as pl
 from batch.bars.influx.coverage import cover_sessions
 from batch.bars.influx.frames import BAR_ROW, QUARANTINE_ROW, to_bars, to_quarantine, to_rows
 from batch.bars.influx.layout import ACTIONS, DIVIDENDS
+from batch.bars.influx.newest import find_newest
 from batch.bars.influx.ql import (
+    FIRST_S,
+    LAST_S,
     count_fields,
     select_actions,
     select_bars,
@@ -19,10 +22,12 @@ from batch.bars.influx.ql import (
     select_quarantine,
     show_fields,
     show_sources,
+    show_symbols,
 )
 from batch.bars.influx.reads import ACTION_ROW, DIVIDEND_ROW, FETCH_LOG_ROW, Between
+from batch.bars.influx.target import InfluxApi
 from batch.bars.influx.wire import InfluxWire
-from batch.market.bar import BarSeries
+from batch.market.bar import BarSeries, empty_bars
 
 _CLOSE_ROW = pl.Schema({"symbol": pl.String(), "close": pl.Float64()})
 
@@ -37,10 +42,22 @@ class InfluxqlReads:
         return to_bars(await self._rows(bucket, select_bars(series, between, symbols), BAR_ROW))
 
     async def newest(self, bucket: str, series: BarSeries, symbols: Sequence[str]) -> pl.DataFrame:
-        return to_bars(await self._rows(bucket, select_newest(series, symbols), BAR_ROW))
+        async def ask(between: Between, some: Sequence[str]) -> pl.DataFrame:
+            return await self._rows(bucket, select_newest(series, between, some), BAR_ROW)
+
+        if not symbols and self.wire.target.api is InfluxApi.V3:
+            return to_bars(await ask((FIRST_S, LAST_S), ()))
+        symbols = symbols or await self._symbols(bucket, series)
+        if not symbols:
+            return empty_bars()
+        around_s = int(self.wire.clock().timestamp())
+        return to_bars(await find_newest(ask, symbols, around_s=around_s, before_s=LAST_S))
 
     async def closes(self, bucket: str, series: BarSeries, symbols: Sequence[str], before_s: int) -> dict[str, float]:
-        rows = await self._rows(bucket, select_closes(series, symbols, before_s), _CLOSE_ROW)
+        async def ask(between: Between, some: Sequence[str]) -> pl.DataFrame:
+            return await self._rows(bucket, select_closes(series, between, some), _CLOSE_ROW)
+
+        rows = await find_newest(ask, symbols, around_s=before_s, before_s=before_s)
         return dict(rows.iter_rows())
 
     async def coverage(self, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
@@ -72,6 +89,10 @@ class InfluxqlReads:
             return dict.fromkeys(fields, 0)
         # The first column is the time.
         return {name: int(n or 0) for name, n in zip(fields, found[0].rows[0][1:], strict=True)}
+
+    async def _symbols(self, bucket: str, series: BarSeries) -> list[str]:
+        (found,) = await self.wire.query(bucket, show_symbols(series))
+        return sorted(str(symbol) for shown in found for _, symbol in shown.rows)
 
     async def _rows(self, bucket: str, text: str, schema: pl.Schema) -> pl.DataFrame:
         return to_rows((await self.wire.query(bucket, text))[0], schema)
