@@ -37,7 +37,7 @@ def limits(name: str) -> tuple[Decimal, Decimal]:
 def faults_of(page: str) -> list[str]:
     """Say what is wrong with the table."""
     *rows, total = rows_of(page)
-    return [*_faults_of_sums(rows, total), *_faults_of_units(rows)]
+    return [*_faults_of_sums(rows, total), *_faults_of_units(rows), *_faults_of_servers(rows)]
 
 
 def _faults_of_sums(rows: list[list[str]], total: list[str]) -> Iterator[str]:
@@ -69,6 +69,25 @@ def _faults_of_units(rows: list[list[str]]) -> Iterator[str]:
         yield "staging's Redis is another"
 
 
+def _faults_of_servers(rows: list[list[str]]) -> Iterator[str]:
+    """Compare Cloud SQL and InfluxDB's VM with what Terraform makes."""
+    units = {row[0]: [number(row[4]), number(row[6])] for row in rows}
+    for column, name in enumerate(("production", "staging")):
+        text = load_text(f"infra/terraform/{name}.tfvars")
+        ((cpus, memory, regional),) = re.findall(r'"db-custom-(\d+)-(\d+)", regional = (true|false)', text)
+        nodes = HOURS * (2 if regional == "true" else 1)
+        ((machine, disk),) = re.findall(r'machine_type = "([\w-]+)", disk_gb = (\d+)', text)
+        wanted = {
+            "Cloud SQL: vCPU": nodes * int(cpus),
+            "Cloud SQL: memory": nodes * int(memory) / 1024,
+            f"InfluxDB's VM, {machine}": HOURS,
+            "InfluxDB's disk": Decimal(disk),
+        }
+        for what, count in wanted.items():
+            if what not in units or units[what][column] != count:
+                yield f"{name}: {what} is {count} units"
+
+
 def test_the_page_has_no_fault() -> None:
     assert faults_of(load_text(PAGE)) == []
 
@@ -82,6 +101,8 @@ def test_the_page_has_no_fault() -> None:
         ("| 0.0830 | memory |", "| 0.0830 | a friend |", "where is the price from"),
         ("| list | 18 | 1.08 | 18 | 1.08 |", "| list | 17 | 1.02 | 18 | 1.08 |", "there are 18 secrets"),
         ("| memory | 0 | 0.00 | 730 | 45.99 |", "| memory | 0 | 0.00 | 0 | 0.00 |", "staging's Redis is another"),
+        ("| 10,950 | 99.65 |", "| 5,475 | 49.82 |", "production: Cloud SQL: memory is 10950"),
+        ("VM, e2-small |", "VM, e2-micro |", "staging: InfluxDB's VM, e2-small is 730"),
         ("| 1,825 | 118.26 | 1,825 | 118.26 |", "| 1,825 | 118.26 | 0 | 0.00 |", "staging's instances are others"),
     ],
 )  # fmt: skip
