@@ -1,6 +1,7 @@
 """The API with its dashboard, and a browser that has logged in."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import date, timedelta
 from pathlib import Path
 
 import httpx2
@@ -9,8 +10,20 @@ import pytest
 from fastapi import FastAPI
 
 from batch.kit.redis.client import connect_redis
+from batch.market.calendar import closes_at
 from tests.fixtures.jobs.apps import memory_settings, real_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of
+
+
+@pytest.fixture
+def judge_in_the_evening(monkeypatch: pytest.MonkeyPatch) -> Callable[[date], None]:
+    """A function that has the API judge coverage in the evening of a session, whatever the hour is."""
+
+    def judge(session: date) -> None:
+        evening = closes_at(session) + timedelta(hours=4)
+        monkeypatch.setattr("app.market_data.opening.utc_now", lambda: evening)
+
+    return judge
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -30,7 +30,10 @@ DAYS = last_sessions(4, date.today() - timedelta(days=1))[-3:]  # noqa: DTZ011  
 
 
 @pytest.fixture
-async def store(tmp_path: Path, anyio_backend: str) -> AsyncIterator[BarStore]:
+async def store(
+    judge_in_the_evening: Callable[[date], None], tmp_path: Path, anyio_backend: str
+) -> AsyncIterator[BarStore]:
+    judge_in_the_evening(DAYS[-1])
     store = build_bar_store(memory_settings(tmp_path, bar_store="pages"))
     for seed, day in enumerate(DAYS):
         some = full_day([symbol for symbol in SYMBOLS if (symbol, seed) != ("7203", 1)], day, seed)

@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import httpx2
@@ -12,6 +14,8 @@ from app.dashboard.shapes.charts import build_columns
 from app.dashboard.shapes.completeness import Completeness
 from app.dashboard.shapes.links import page_showing
 from batch.errors import StoreError
+from batch.kit.clock import utc_now
+from batch.market.calendar import latest_closed_session
 from tests.fixtures.jobs.apps import RUN_DAILY, jobs_of
 from tests.fixtures.jobs.browsers import browser_of, tags_of, text_of
 from tests.fixtures.jobs.planted import plant_final, plant_running
@@ -106,8 +110,9 @@ async def test_a_part_that_is_away_leaves_the_others(
 
 
 @pytest.fixture
-async def ingested(app: FastAPI) -> FastAPI:
-    """The API after an ingest of three symbols."""
+async def ingested(judge_in_the_evening: Callable[[date], None], app: FastAPI) -> FastAPI:
+    """The API after an ingest of three symbols, in the evening of their session."""
+    judge_in_the_evening(latest_closed_session(utc_now()))
     async with browser_of(app, accept="*/*") as caller:
         body = {"intervals": {"1m": 1}, "symbols": ["7203", "6758", "9984"]}
         accepted = await caller.post(RUN_DAILY, json=body)
