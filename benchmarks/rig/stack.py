@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,8 @@ class Bench:
     folder: Path
     env: dict[str, str]
     token: str
+    #: The processes of the embedded servers, by name.
+    pids: dict[str, int] = field(default_factory=dict)
     _processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     def serve(self, name: str) -> Served:
@@ -108,7 +110,12 @@ class Bench:
         with self.log(server.name).open("ab") as log:
             process = subprocess.Popen(server.argv, stdout=log, stderr=log, **run_as(server.user))
         self._processes.append(process)
+        self.pids[server.name] = process.pid
         self._wait(server.is_ready, process, server.name)
+
+    def run_module(self, name: str, module: str, *arguments: str, **env: str) -> "subprocess.Popen[bytes]":
+        """Start a module of the benchmarks; give it back to be stopped."""
+        return self._spawn(name, [sys.executable, "-m", module, *arguments], **env)
 
     def stop(self, process: "subprocess.Popen[bytes]") -> None:
         """Stop a process, and all that it started."""
@@ -150,7 +157,7 @@ class Bench:
 
 
 @contextmanager
-def running() -> Iterator[Bench]:
+def running(*, connections: int = 100) -> Iterator[Bench]:
     """Give an empty Valkey and a migrated, empty PostgreSQL; leave neither processes nor files behind."""
     # A plain SIGTERM would end this process without `finally`, and leave the servers running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -161,6 +168,7 @@ def running() -> Iterator[Bench]:
     bench = Bench(folder, env, token)
     try:
         valkey, postgres = embed_valkey(folder), embed_postgres(folder)
+        postgres = replace(postgres, argv=(*postgres.argv, "-c", f"max_connections={connections}"))
         for server in (valkey, postgres):
             bench.embed(server)
         migrate(postgres.url)
