@@ -26,7 +26,7 @@ async def test_a_channel_and_a_rule_are_set_up_tested_and_removed(tmp_path: Path
     settings = memory_settings(tmp_path, webhook_secret=SECRET, webhook_hosts="127.0.0.1", notification_key=KEY)
     with receiving() as receiver:
         async with running(settings, authenticators=[VIEWERS]) as app, browser_of(app) as browser:
-            assert "No event is told yet." in text_of(await read_page(browser, "/notifications"))
+            assert "No rule sends events yet." in text_of(await read_page(browser, "/notifications"))
             await read_page(browser, "/notifications/channels/new")
             await read_page(browser, "/notifications/rules/new")
             channel = {"name": HOSTILE, "kind": "webhook", "url": receiver.url}
