@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 from tests.browser.conftest import OpenTab, Tab
 from tests.fixtures.servers.stacks import Stack
 
-#: Some seconds of work on a busy machine.
-LONG = {"intervals": {"1m": 20}, "market": "TSE_PRIME", "chunk_size": 500}
+#: More seconds of work than are watched before it is cancelled, on a fast machine that has most of the bars, too.
+LONG = {"intervals": {"1m": 40}, "market": "TSE_PRIME", "chunk_size": 500}
 
 
 def progress_of(tab: Tab, job_id: str) -> str:
