@@ -61,19 +61,19 @@ class YahooProvider:
         if not request.symbols or not sessions:
             return nothing_traded(request.symbols)
 
-        told: list[CorporateAction] = []
+        reported: list[CorporateAction] = []
 
         async def ask(symbol: str) -> SymbolAnswer[list[SymbolRows]]:
-            return await self._fetch_symbol(symbol, request.interval, sessions, told)
+            return await self._fetch_symbol(symbol, request.interval, sessions, reported)
 
         answered = await ask_each(request.symbols, ask, concurrency=self.capabilities.concurrency or 1, join=_join)
-        return replace(lengthen(answered, sessions, request.interval), actions=told)
+        return replace(lengthen(answered, sessions, request.interval), actions=reported)
 
     async def close(self) -> None:
         await self._source.close()
 
     async def _fetch_symbol(
-        self, symbol: str, interval: Interval, sessions: Sequence[date], told: list[CorporateAction]
+        self, symbol: str, interval: Interval, sessions: Sequence[date], reported: list[CorporateAction]
     ) -> SymbolAnswer[list[SymbolRows]]:
         if len(symbol) != len("7203"):
             return SymbolOutcome(symbol, Outcome.INVALID, message="Yahoo's name of preferred shares is not known")
@@ -86,33 +86,32 @@ class YahooProvider:
                 said.add(chart.outcome)
             else:
                 taken.append((query, answer, chart))
-        splits = {split.ex_session: split for query, answer, _ in taken for split in parse_splits(answer, query)}
-        traded = _as_traded([(query, chart) for query, _, chart in taken], splits, interval)
+        listed = (split for query, answer, _ in taken for split in parse_splits(answer, query))
+        splits = list({split.ex_session: split for split in listed}.values())
+        traded = _as_traded(taken, splits, interval)
         parts = [_pick(chart, sessions, interval) for chart in traded]
         if not any(part.count for part in parts):
             return SymbolOutcome(symbol, Outcome.NOT_LISTED if said == {Outcome.NOT_LISTED} else Outcome.NO_TRADES)
-        told += [*splits.values(), *_dividends(taken, list(splits.values()))]
+        reported += [*splits, *_dividends(taken, splits)]
         return parts
 
 
 def _dividends(taken: Sequence[_Taken], splits: Sequence[CorporateAction]) -> Iterable[CorporateAction]:
-    # Charts of minutes and the one of days tell of the same.
+    # The charts of minutes and the one of days may list the same dividend.
     found = (dividend for query, answer, _ in taken for dividend in parse_dividends(answer, query, splits))
     return {dividend.ex_session: dividend for dividend in found}.values()
 
 
-def _as_traded(
-    charts: Sequence[tuple[ChartQuery, SymbolRows]], splits: Mapping[date, CorporateAction], interval: Interval
-) -> list[SymbolRows]:
+def _as_traded(taken: Sequence[_Taken], splits: Sequence[CorporateAction], interval: Interval) -> list[SymbolRows]:
     """Return the charts of an interval's bars with prices as traded, which Yahoo has divided by later splits."""
     asked = Interval.D1 if interval is Interval.D1 else Interval.M1
-    found = [chart for query, chart in charts if query.interval is asked]
+    found = [chart for query, _, chart in taken if query.interval is asked]
     if not splits or not found:
         return found
     # Days up to today show best where a division begins; without them the minutes' own days are used.
-    daily = [chart for query, chart in charts if query.interval is Interval.D1]
+    daily = [chart for query, _, chart in taken if query.interval is Interval.D1]
     days = day_prices(daily, Interval.D1) if daily else day_prices(found, asked)
-    divisors = find_divisors(days, list(splits.values()))
+    divisors = find_divisors(days, splits)
     return [undivide(chart, asked, days, divisors) for chart in found]
 
 
