@@ -55,11 +55,11 @@ class Draft:
 def sweep_drafts(folder: Path) -> int:
     """Remove the drafts of dead processes in a folder; return how many. Failures are left to the next sweep.
 
-    On a mounted bucket none is removed: whether a process of another machine is dead cannot be told.
+    It removes none on a mounted bucket, because it cannot see whether a process of another machine is dead.
     """
-    swept = 0
     if is_in_user_space(folder):
-        return swept
+        return 0
+    swept = 0
     with suppress(OSError):
         for path in [Path(e.path) for e in os.scandir(folder) if _NAME.fullmatch(e.name)]:
             swept += _sweep(path)

@@ -168,9 +168,9 @@ PLANTS = {
         Plant(_KABOOM, '"roles/storage.objectViewer"', '"roles/storage.objectUser"'),
         "the bucket: [",
     ),
-    "release that is told of another bucket": (
+    "release with the name of another bucket": (
         Plant("outputs.tf", "= module.files.bucket", '= "another"'),
-        "is told of another bucket",
+        "gets the name of another bucket",
     ),
     "name that Google does not take": (
         Plant(_IDENTITIES, '"kaboom-${each.key}', '"kaboom-cloud-run-account-${each.key}'),
@@ -187,7 +187,7 @@ def faults_of(plant: Plant, folder: Path, name: str = "production") -> list[str]
 #: Of an environment with a budget.
 BUDGETS = {
     "everybody's costs": ('["projects/${var.project_number}"]', "[]", "counts []"),
-    "costs that are there": ('    spend_basis       = "FORECASTED_SPEND"\n', "", "tells of costs only once"),
+    "costs that are there": ('    spend_basis       = "FORECASTED_SPEND"\n', "", "sends no mail before the costs"),
     "no receivers": ("[for channel in google_monitoring_notification_channel.email : channel.id]", "[]", "0 of 1"),
     "nothing allowed": ("= var.budget.amount", '= "0"', "allows nothing"),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""A mounted bucket is told from a disk, by the lines that Linux gives."""
+"""A mounted bucket is recognised by the lines of Linux's table of mounts."""
 
 from pathlib import Path
 

@@ -237,7 +237,7 @@ async def test_a_symbol_of_which_some_spans_are_unknown_is_listed(fake: FakeYaho
 
 
 def with_split(session: date, **changes: Any) -> Callable[[dict[str, Any]], None]:
-    """Have a chart tell of a split of one into five."""
+    """Add a split of one share into five to a chart."""
     at = int(datetime.combine(session, datetime.min.time(), UTC).timestamp())
     split = {"date": at, "numerator": 5.0, "denominator": 1.0, "splitRatio": "5:1"} | changes
     return lambda result: result.update({"events": {"splits": {str(at): split}}})
@@ -263,7 +263,7 @@ async def test_a_split_that_cannot_be_read_is_a_fault(fake: FakeYahoo, changes: 
 
 
 def with_dividend(**changes: Any) -> Callable[[dict[str, Any]], None]:
-    """Have a chart tell of 45 yen a share."""
+    """Add a dividend of 45 yen a share to a chart."""
     at = int(datetime.combine(MONDAY, datetime.min.time(), UTC).timestamp())
     return lambda result: result.update({"events": {"dividends": {str(at): {"date": at, "amount": 45.0} | changes}}})
 

@@ -198,7 +198,7 @@ def costs_are_heard_of(environment: Environment) -> Iterator[str]:
         if r["budget_filter"].get("projects") != ["projects/657734233816"]:
             yield f"{r.address}: counts {r['budget_filter'].get('projects')}"
         if "FORECASTED_SPEND" not in {rule.get("spend_basis") for rule in r["threshold_rules"]}:
-            yield f"{r.address}: tells of costs only once they are there"
+            yield f"{r.address}: sends no mail before the costs are there"
         channels = r.values.get("all_updates_rule", {}).get("monitoring_notification_channels", [])
         if not receivers or len(channels) != len(receivers):
             yield f"{r.address}: {len(channels)} of {len(receivers)} receivers hear of it"

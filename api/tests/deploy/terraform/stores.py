@@ -78,7 +78,7 @@ def files_are_kept(environment: Environment) -> Iterator[str]:
     for r in buckets:
         yield from _differ(r, r.values, wanted)
         if environment.outputs["github_variables"].get("DATA_BUCKET") != r["name"]:
-            yield f"{r.address}: the release is told of another bucket"
+            yield f"{r.address}: the release gets the name of another bucket"
     yield from _check_members(environment)
 
 

@@ -21,7 +21,7 @@ class RegistryTools:
         self.cloud, self.identity, self.url, self.commit = cloud, identity, url, commit
 
     def be(self, who: str, name: str) -> None:
-        """Refuse whoever may not touch something of that name; staging's accounts touch staging alone."""
+        """Refuse an account that may not use something of that name; staging's accounts may use staging's alone."""
         staging = "-staging" if name.endswith("-staging") else ""
         if self.cloud.account != f"{who}{staging}@{PROJECT}.iam.gserviceaccount.com":
             raise CloudError(f"{self.cloud.account or 'nobody'} may not touch {name}")
