@@ -44,7 +44,8 @@ def run_targets(
         ConfigurationError: numba was asked for, and is not installed.
 
     """
-    capacity = 256 + 2 * check_targets(panel, targets)
+    check_targets(panel, targets)
+    capacity = 256 + 2 * (targets.size - int(np.count_nonzero(np.isnan(targets))))
     sim = new_sim(panel, model.to_rules(**protection.shares()), cash, capacity=capacity)
     if not is_compiled(engine):
         return run_bars(panel, TargetStrategy(targets), sim, cash)
@@ -121,8 +122,8 @@ class TargetStrategy:
             context.target(context.symbols[column], float(self._targets[context.bar, column]))
 
 
-def check_targets(panel: Panel, targets: Floats) -> int:
-    """Check the shape `[..., bars, symbols]` and the bounds of target weights; return how many there are.
+def check_targets(panel: Panel, targets: Floats) -> None:
+    """Check the shape `[..., bars, symbols]` and the bounds of target weights.
 
     Raises:
         InvalidRequest: they are not allowed.
@@ -130,10 +131,10 @@ def check_targets(panel: Panel, targets: Floats) -> int:
     """
     if targets.shape[-2:] != panel.shape:
         raise InvalidRequest(f"targets had shape {targets.shape}, expected {panel.shape}")
-    given = targets[~np.isnan(targets)]
-    if not np.abs(given).max(initial=0.0) <= 10:
+    # These two leave NaN out, and copy nothing.
+    lowest, highest = (bound.reduce(targets, axis=None, initial=0.0) for bound in (np.fmin, np.fmax))
+    if lowest < -10 or highest > 10:
         raise InvalidRequest("targets were beyond 10 times the equity, expected -10 to 10")
-    return int(given.size)
 
 
 def new_sim(panel: Panel, rules: Rules, cash: float, *, capacity: int = 1024) -> Sim:

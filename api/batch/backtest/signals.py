@@ -6,8 +6,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from batch.backtest.engine import changes
 from batch.backtest.engine.arrays import Floats, Ints
 from batch.backtest.panel import Panel
+from batch.backtest.run import has_numba
 from batch.indicators.formulas import FORMULAS
 
 type Bools = NDArray[np.bool_]
@@ -34,15 +36,16 @@ def indicator(panel: Panel, name: str, *values: float) -> list[Floats]:
 
 
 def _of_symbol(columns: Sequence[Floats], days: Ints, name: str, values: tuple[float, ...]) -> Sequence[Floats]:
-    rows = np.flatnonzero(~np.isnan(columns[2]))
+    has_bar = ~np.isnan(columns[2])
+    is_full = bool(has_bar.all())
     # TA-Lib takes whole columns alone, and a panel's are strided.
-    bars = [np.ascontiguousarray(one[rows]) for one in (*columns, days.astype(np.float64))]
+    bars = [np.ascontiguousarray(one if is_full else one[has_bar]) for one in (*columns, days.astype(np.float64))]
     found = FORMULAS[name](dict(zip(_NAMES, bars, strict=True)), values)
-    if rows.size == days.size:
+    if is_full:
         return found
     whole = [np.full(days.size, np.nan) for _ in found]
     for output, part in zip(whole, found, strict=True):
-        output[rows] = part
+        output[has_bar] = part
     return whole
 
 
@@ -70,21 +73,18 @@ def weights_on_change(enter: Bools, leave: Bools, weight: float, short: Bools | 
     `enter` begins a long position and ends a short one, `short` the reverse, and `leave` ends both; where two are
     true, the later of leave, short, enter counts.
     """
-    said = enter | leave if short is None else enter | leave | short
-    bars = len(said)
-    # All of the first symbol, then all of the second; `nonzero` of two axes is six times slower.
-    places = np.flatnonzero(said.T)
-    side = np.ravel(enter.T)[places].astype(np.float64)
-    if short is not None:
-        side -= np.ravel(short.T)[places] & (side == 0.0)
-    before = np.zeros(places.size + 1)
-    before[1:] = side
-    before[np.searchsorted(places, np.arange(0, said.size, bars))] = 0.0
-    changed = side != before[:-1]
-    column, bar = np.divmod(places[changed], bars)
     weights = np.full(enter.shape, np.nan)
-    weights[bar, column] = side[changed] * weight
+    signals = (enter, np.zeros(enter.shape, dtype=np.bool_) if short is None else short, leave)
+    _weigh()(*(np.ravel(signal) for signal in signals), weight, np.zeros(enter.shape[1]), weights.reshape(-1))
     return weights
+
+
+def _weigh() -> Callable[..., None]:
+    if not has_numba():
+        return changes.weigh
+    from batch.backtest.engine.kernel import weigh_compiled  # noqa: PLC0415 (numba is an extra, and slow to import)
+
+    return weigh_compiled
 
 
 def _before(values: Floats, window: Callable[[pl.Series], pl.Series]) -> Floats:

@@ -5,12 +5,18 @@ compiles. docs/explanation/backtests.md states every convention.
 """
 
 import math
+from typing import cast
+
+import numpy as np
 
 from batch.backtest.engine.arrays import CEILING, FLOOR, HIGH, LAST, LOW, OPEN, VOLUME, Sim
 from batch.backtest.engine.rules import Rules
 
-#: Reasons of rows in the journal; `journal.REASONS` has their names.
-ORDER, LIMIT, STOP_LOSS, TAKE_PROFIT, MARGIN_CALL, RUIN, DELISTED, DIVIDEND, SPLIT, BORROW = range(10)
+#: Reasons of rows in the journal; `journal.REASONS` has their names. Not literals: numba would compile a function for
+#: each of them.
+ORDER, LIMIT, STOP_LOSS, TAKE_PROFIT, MARGIN_CALL, RUIN, DELISTED, DIVIDEND, SPLIT, BORROW = cast(
+    "map[int]", map(np.int64, range(10))
+)
 TICK_TOLERANCE = 1e-3
 LIMIT_TOLERANCE = 0.05
 

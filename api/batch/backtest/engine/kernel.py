@@ -13,7 +13,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from batch.backtest.engine import fills, sessions, sweeps, targets
+from batch.backtest.engine import changes, fills, sessions, sweeps, targets
 from batch.backtest.engine.arrays import (
     ACCOUNT,
     EX_SESSION,
@@ -30,9 +30,10 @@ from batch.backtest.engine.arrays import (
 from batch.backtest.engine.rules import MAX_STEPS, Rules
 from batch.market.rules import TICKS
 
-#: Without reference counts: nothing is allocated, and they took most of the time.
-_njit: Any = partial(numba.njit, _nrt=False)
-_MODULES: tuple[ModuleType, ...] = (fills, sessions, targets, sweeps)
+#: Without reference counts: nothing is allocated, and they took most of the time. Inlined: a call passes all the fields
+#: of a run, which takes longer than most functions.
+_njit: Any = partial(numba.njit, _nrt=False, forceinline=True)
+_MODULES: tuple[ModuleType, ...] = (fills, sessions, targets, sweeps, changes)
 
 
 def _compile_all() -> dict[str, Any]:
@@ -53,8 +54,8 @@ def _digest() -> int:
     return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
 
-def _for(digest: int) -> tuple[Callable[..., None], Callable[..., None]]:
-    """Return the two entries, which are kept on the disk.
+def _for(digest: int) -> tuple[Callable[..., None], ...]:
+    """Return the three entries, which are kept on the disk.
 
     What a function finds in its closure is a part of the key of numba's cache. So `digest` is there, and the compiled
     functions, which have another number in each process, are globals.
@@ -68,9 +69,13 @@ def _for(digest: int) -> tuple[Callable[..., None], Callable[..., None]]:
         if digest >= 0:
             _sweep(*arguments)
 
+    def run_weigh(*arguments: Any) -> None:
+        if digest >= 0:
+            _weigh(*arguments)
+
     # Other threads, such as the one that keeps a job's lease, go on meanwhile.
     keep = partial(_njit, cache=True, nogil=True)
-    return keep(run), keep(run_many)
+    return keep(run), keep(run_many), keep(run_weigh)
 
 
 def run_compiled(sim: Sim, targets: Floats) -> Sim:
@@ -91,13 +96,14 @@ def _pack(sim: Sim) -> Any:
     """Return a run with records in place of tuples of arrays; what it writes is its own."""
     account = np.array([tuple(getattr(sim.account, name) for name in ACCOUNT.names or ())], dtype=ACCOUNT)
     rules = np.array([tuple(sim.rules)], dtype=_RULES)
+    rows: Any = np.empty(sim.rows.bar.size, dtype=ROW)
     return sim._replace(
         issues=records(ISSUE, sim.issues),
         ex_sessions=records(EX_SESSION, sim.ex_sessions),
         rules=rules[0],
         state=records(STATE, sim.state),
         account=account[0],
-        rows=records(ROW, sim.rows),
+        rows=rows,
     )
 
 
@@ -125,5 +131,5 @@ def _rules_type() -> np.dtype[Any]:
 
 _RULES = _rules_type()
 _compiled = _compile_all()
-_simulate, _sweep = _compiled["simulate"], _compiled["sweep"]
-_run_entry, _sweep_entry = _for(_digest())
+_simulate, _sweep, _weigh = _compiled["simulate"], _compiled["sweep"], _compiled["weigh"]
+_run_entry, _sweep_entry, weigh_compiled = _for(_digest())

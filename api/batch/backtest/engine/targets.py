@@ -4,6 +4,9 @@ Compiled by `kernel`, like `fills`.
 """
 
 import math
+from typing import Any
+
+import numpy as np
 
 from batch.backtest.engine.arrays import CASH, EQUITY, HIGH, LAST, LOW, OPEN, Floats, Sim
 from batch.backtest.engine.fills import (
@@ -115,7 +118,7 @@ def fill_targets(sim: Sim, i: int) -> None:
     has_protection = not (math.isnan(sim.rules.stop_loss) and math.isnan(sim.rules.take_profit))
     equity = equity_at_open(sim, i) if is_sized and sim.account.pending > 0 else 0.0
     for s in range(m):
-        if shares[s] != 0.0 and (has_protection or not math.isnan(weight[s])):
+        if (has_protection or not math.isnan(weight[s])) and shares[s] != 0.0:
             exit_at_open(sim, i, s, equity)
     if sim.account.pending > 0:
         equity = equity_at_open(sim, i) if is_sized else 0.0
@@ -128,6 +131,12 @@ def fill_targets(sim: Sim, i: int) -> None:
                 exit_within(sim, i, s)
 
 
+def is_busy(sim: Sim) -> bool:
+    """Return whether the next bar may bring more than new prices."""
+    account = sim.account
+    return bool(account.pending > 0 or account.shorts > 0 or account.next_ex < sim.ex_sessions.bar.size)
+
+
 def work(sim: Sim, i: int) -> None:
     """Do what a bar brings to an account: costs and dividends, fills, the end of issues, calls of short positions."""
     start_bar(sim, i)
@@ -135,27 +144,59 @@ def work(sim: Sim, i: int) -> None:
     end_bar(sim, i)
 
 
+def mark(sim: Sim, first: int, end: int) -> None:
+    """Write the curves of bars in which nothing changes but prices, from `first` to before `end`."""
+    shares, m, cash = sim.state.shares, sim.state.shares.size, float(sim.account.cash)
+    last, equities = sim.prices[LAST, first:end], sim.curves[EQUITY, first:end]
+    sim.curves[CASH, first:end] = cash
+    if m == 1:
+        # Without a branch a compiler makes this loop one over vectors.
+        held = shares[0]
+        if held == 0.0:
+            equities[:] = cash
+        else:
+            for i in range(end - first):
+                equities[i] = cash + held * last[i, 0]
+        return
+    for i in range(end - first):
+        equity = cash
+        for s in range(m):
+            # A price may be NaN where nothing is held. Branches that cannot be foretold cost more than products.
+            value = shares[s] * last[i, s]
+            equity += value if shares[s] != 0.0 else 0.0
+        equities[i] = equity
+
+
+def next_decision(targets: Floats, first: int) -> int:
+    """Return the first bar from `first` on that has a target, or the last bar."""
+    n, m = targets.shape
+    cells = targets[first:].reshape(-1)
+    for k in range(cells.size):
+        if not math.isnan(cells[k]):
+            return int(first + k // m)
+    return int(n - 1)
+
+
 def simulate(sim: Sim, targets: Floats) -> None:
     """Run target weights `[bars, symbols]`; NaN leaves a position as it is.
 
-    A call costs more than all else in a bar without an event, so the loop asks first whether there is one.
+    Most bars bring nothing but new prices: they are marked together.
     """
     n, m = targets.shape
-    shares, last, account = sim.state.shares, sim.prices[LAST], sim.account
-    curve, cash_curve = sim.curves[EQUITY], sim.curves[CASH]
+    account = sim.account
     is_always_busy = not (math.isnan(sim.rules.stop_loss) and math.isnan(sim.rules.take_profit)) or has_end(sim)
-    for i in range(n):
-        if is_always_busy or account.pending > 0 or account.shorts > 0 or account.next_ex < sim.ex_sessions.bar.size:
-            work(sim, i)
-        equity = account.cash
-        cash_curve[i] = equity
-        for s in range(m):
-            if shares[s] != 0.0:
-                equity += shares[s] * last[i, s]
-        curve[i] = equity
+    # Not a literal: for one, numba compiles all that it is passed to a second time.
+    first: Any = np.int64(0)
+    while first < n:
+        if is_always_busy or is_busy(sim):
+            work(sim, first)
+        i = first if is_always_busy or is_busy(sim) else next_decision(targets, first)
+        mark(sim, first, i + 1)
+        equity = sim.curves[EQUITY, i]
         if account.is_ruined == 1:
-            sim.curves[:, i:] = equity
+            sim.curves[:, first:] = equity
             return
         for s in range(m):
             if not math.isnan(targets[i, s]):
                 set_target(sim, i, s, targets[i, s], equity)
+        first = i + 1
