@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import batched
 
 import numpy as np
@@ -62,15 +63,16 @@ def _run_compiled(panel: Panel, strategies: Sequence[WeightStrategy], how: _How)
     model, protection, cash = how
     sim = new_sim(panel, model.to_rules(**protection.shares()), cash, capacity=0)
     n, m = panel.shape
-    buffer = np.empty((max(1, _BUFFER_BYTES // (8 * n * m)), n, m))
     found: list[Floats] = []
-    for part in batched(strategies, len(buffer)):
-        targets = buffer[: len(part)]
-        for row, strategy in zip(targets, part, strict=True):
-            row[:] = strategy.targets(panel)
-        check_targets(panel, targets)
-        found.append(sweep_compiled(sim, targets))
-    return np.concatenate(found)
+    # Compiled code runs in a thread of its own, while this one computes the next weights.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        running = pool.submit(lambda: np.empty((0, sweeps.COLUMNS)))
+        for part in batched(strategies, max(1, _BUFFER_BYTES // (8 * n * m))):
+            targets = np.stack([strategy.targets(panel) for strategy in part])
+            check_targets(panel, targets)
+            found.append(running.result())
+            running = pool.submit(sweep_compiled, sim, targets)
+        return np.concatenate([*found, running.result()])
 
 
 def _run_in_python(panel: Panel, strategies: Sequence[WeightStrategy], how: _How) -> Floats:
