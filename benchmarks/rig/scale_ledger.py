@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 
 from app.jobs.model import Chunk, ChunkState, ItemNote, Job, JobStatus, Tally
 from app.jobs.runs import ChunkRun
+from app.jobs_api.listing import SEARCHED_JOBS
 from app.ledger.activity import ActivityQuery
 from app.ledger.dead_letters import DeadLetterQuery
 from app.ledger.opening import Ledger
@@ -217,12 +218,19 @@ def _reads(ledger: Ledger) -> dict[str, Callable[[], Awaitable[object]]]:
             replace(newest, statuses=frozenset({JobStatus.FAILED}))
         ),
         "list: 100 from a year ago": lambda: history.list_jobs(replace(newest, before=old)),
-        "list: a word that no job has": lambda: history.list_jobs(replace(newest, words=("zz9999",))),
+        "list: a page of a search for a word that no job has": lambda: _search(
+            ledger, replace(newest, words=("zz9999",))
+        ),
         "statistics of a queue": lambda: history.stats("ingest", owner=OWNER),
         "activity of a day": lambda: activity(1),
         "activity of 30 days": lambda: activity(30),
         "dead letters": lambda: history.dead_letters(DeadLetterQuery(QUEUES, OWNER)),
     }
+
+
+async def _search(ledger: Ledger, query: JobQuery) -> None:
+    end = await ledger.history.find_end(query, jobs=SEARCHED_JOBS)
+    await ledger.history.list_jobs(replace(query, down_to=end))
 
 
 def _sweeps(ledger: Ledger) -> dict[str, Callable[[], Awaitable[object]]]:

@@ -72,6 +72,7 @@ def show_job(queue: str, task: str, request: Mapping[str, Any]) -> dict[str, Any
 JOB_PAGE: dict[str, Any] = {
     "items": [JOB | {"request": None}],
     "next_cursor": "WyIyMDI1LTExLTA0VDA3OjAwOjAwKzAwOjAwIiwiZGM4NGQ4ODM3MTc5NDc3M2I5MjlkMjk1N2Y2YTY2M2IiXQ",
+    "searched_back_to": None,
 }
 
 FAILURE_PAGE: dict[str, Any] = {

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +22,8 @@ from batch.errors import InvalidRequest, StoreError
 
 #: A list does not wait longer than this for live values: the ledger's are shown instead.
 _OVERLAY_S = 1.0
+#: A page of a search looks at so many jobs, some 10 µs each, and then hands out where the next one goes on.
+SEARCHED_JOBS = 20_000
 _OPEN = frozenset(s for s in JobStatus if TRANSITIONS[s])
 
 
@@ -80,14 +82,20 @@ class JobList:
             BadCursor: the cursor is not one of ours.
 
         """
-        found = await jobs.parts.history.list_jobs(await self._to_query(query))
+        asked, history = await self._to_query(query), jobs.parts.history
+        end = await history.find_end(asked, jobs=SEARCHED_JOBS) if asked.words else None
+        found = await history.list_jobs(replace(asked, down_to=end))
         live, workers = await asyncio.gather(_overlay(jobs, found), _workers(jobs))
         items = [job for job in live if not query.status or job.status in query.status]
         # By what the ledger found: of a full page some may have left the states that are asked for.
-        cursor = None
-        if len(found) == query.limit:
+        is_full = len(found) == query.limit
+        cursor = back_to = None
+        if is_full:
             cursor = (await self.cursors.signer()).encode(found[-1], self._scope(query))
-        return Page(self.writer.write_page(items, workers=workers, next_cursor=cursor), cursor)
+        elif end:
+            back_to, job_id = end
+            cursor = (await self.cursors.signer()).encode_place([back_to.isoformat(), job_id], self._scope(query))
+        return Page(self.writer.write_page(items, workers, next_cursor=cursor, searched_back_to=back_to), cursor)
 
     async def _to_query(self, query: Listing) -> JobQuery:
         wanted, before = frozenset(query.status), None

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import datetime
 
 import orjson
 
@@ -20,10 +21,18 @@ class JobWriter:
     def __init__(self) -> None:
         self._written: OrderedDict[str, tuple[Job, str]] = OrderedDict()
 
-    def write_page(self, jobs: Sequence[Job], *, workers: Sequence[Worker], next_cursor: str | None) -> str:
+    def write_page(
+        self,
+        jobs: Sequence[Job],
+        workers: Sequence[Worker],
+        *,
+        next_cursor: str | None,
+        searched_back_to: datetime | None = None,
+    ) -> str:
         """Return a page."""
         items = ",".join(self._write(job, workers) for job in jobs)
-        return f'{{"items":[{items}],"next_cursor":{orjson.dumps(next_cursor).decode()}}}'
+        rest = {"next_cursor": next_cursor, "searched_back_to": searched_back_to}
+        return f'{{"items":[{items}],{orjson.dumps(rest, option=orjson.OPT_UTC_Z).decode()[1:]}'
 
     def _write(self, job: Job, workers: Sequence[Worker]) -> str:
         known = self._written.get(job.job_id)

@@ -90,6 +90,9 @@ class JobPage(BaseModel):
 
     items: list[JobView]
     next_cursor: str | None
+    searched_back_to: AwareDatetime | None = Field(
+        description="the next page searches jobs requested before then for the words of `q`; null: none is left"
+    )
 
 
 class FailurePage(BaseModel):

@@ -1,5 +1,6 @@
 """The page of jobs that a query asks for, as SQL."""
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, literal_column, select, tuple_, union_all
@@ -14,13 +15,24 @@ VERSION: ColumnElement[str] = literal_column("jobs.xmin::text").label("version")
 
 def build_page(query: JobQuery) -> Select[Any]:
     """Return the statement that finds `job_id` and `version` of the jobs that a query asks for, newest first."""
+    page = _merge_queues(query)
+    return page.with_only_columns(page.selected_columns.job_id, page.selected_columns.version)
+
+
+def build_end(query: JobQuery, *, jobs: int) -> Select[Any]:
+    """Return the statement that finds the place of the last of so many jobs, whatever they mention."""
+    page = _merge_queues(replace(query, words=(), limit=jobs))
+    place = page.with_only_columns(page.selected_columns.requested_at, page.selected_columns.job_id)
+    return place.limit(1).offset(jobs - 1)
+
+
+def _merge_queues(query: JobQuery) -> Select[Any]:
     pages = [_page_of_queue(query, queue) for queue in query.queues]
     if len(pages) == 1:
-        return pages[0].with_only_columns(JOBS.c.job_id, VERSION)
+        return pages[0]
     # An index holds each queue by time, and none holds all of them: the newest of each are merged.
     merged = union_all(*(select(page.subquery()) for page in pages)).subquery()
-    newest = (merged.c.requested_at.desc(), merged.c.job_id.desc())
-    return select(merged.c.job_id, merged.c.version).order_by(*newest).limit(query.limit)
+    return select(merged).order_by(merged.c.requested_at.desc(), merged.c.job_id.desc()).limit(query.limit)
 
 
 def _page_of_queue(query: JobQuery, queue: str) -> Select[Any]:
@@ -34,5 +46,7 @@ def _page_of_queue(query: JobQuery, queue: str) -> Select[Any]:
         statement = statement.where(JOBS.c.requested_at < query.until)
     if query.before:
         statement = statement.where(tuple_(*key) < query.before)
+    if query.down_to:
+        statement = statement.where(tuple_(*key) >= query.down_to)
     statement = statement.where(*(mentions(word) for word in query.words))
     return statement.order_by(*(column.desc() for column in key)).limit(query.limit)

@@ -132,6 +132,10 @@ class MemoryJobHistory:
         matching = [job for job in self._jobs.values() if _matches(job, query)]
         return sorted(matching, key=_age, reverse=True)[: query.limit]
 
+    async def find_end(self, query: JobQuery, *, jobs: int) -> tuple[datetime, str] | None:
+        found = await self.list_jobs(replace(query, words=(), limit=jobs))
+        return _age(found[-1]) if len(found) == jobs else None
+
     async def unfinished(
         self, queue: str, *, older_than_s: float, after: tuple[datetime, str] | None = None
     ) -> list[Unfinished]:
@@ -254,6 +258,7 @@ def _matches(job: Job, query: JobQuery) -> bool:
         and (query.until is None or _age(job)[0] < query.until)
         and all(does_mention(job, word) for word in query.words)
         and (query.before is None or _age(job) < query.before)
+        and (query.down_to is None or _age(job) >= query.down_to)
     )
 
 

@@ -41,6 +41,7 @@ class JobQuery:
         since: requested then or later. until: requested before then.
         words: the job mentions each of them (`app.ledger.search`).
         before: the (requested_at, job_id) of the last one already seen.
+        down_to: the (requested_at, job_id) of the last one to look at.
 
     """
 
@@ -51,6 +52,7 @@ class JobQuery:
     until: datetime | None = None
     words: tuple[str, ...] = ()
     before: tuple[datetime, str] | None = None
+    down_to: tuple[datetime, str] | None = None
     limit: int = 50
 
 
@@ -207,6 +209,13 @@ class JobHistory(Protocol):
 
     async def list_jobs(self, query: JobQuery) -> list[Job]:
         """Return the jobs that a query asks for, newest first."""
+        ...
+
+    async def find_end(self, query: JobQuery, *, jobs: int) -> tuple[datetime, str] | None:
+        """Return the place of the last of so many jobs that a query without its words lists; None if there are fewer.
+
+        As `down_to` it bounds what a search for words reads.
+        """
         ...
 
     async def unfinished(

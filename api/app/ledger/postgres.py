@@ -31,7 +31,7 @@ from app.ledger.admission import admit, confirm
 from app.ledger.dead_letters import DeadLetter, DeadLetterQuery
 from app.ledger.dead_letters_sql import build_dead_letters, parse_dead_letter
 from app.ledger.group_commit import GroupCommit, build_draft
-from app.ledger.listing import VERSION, build_page
+from app.ledger.listing import VERSION, build_end, build_page
 from app.ledger.notifications.happened import events_of_end
 from app.ledger.notifications.postgres_log import note
 from app.ledger.outbox.postgres import PostgresOutbox, release
@@ -171,6 +171,11 @@ class PostgresJobHistory:
 
     async def list_jobs(self, query: JobQuery) -> list[Job]:
         return await self._load_page(build_page(query))
+
+    async def find_end(self, query: JobQuery, *, jobs: int) -> tuple[datetime, str] | None:
+        async with open_connection(self._statements) as connection:
+            row = (await connection.execute(build_end(query, jobs=jobs))).one_or_none()
+        return (row.requested_at, row.job_id) if row else None
 
     async def unfinished(
         self, queue: str, *, older_than_s: float, after: tuple[datetime, str] | None = None

@@ -19,6 +19,14 @@ JOB_WORDS: dict[str, Pair] = {
     ),
     "no_dead_letters": ("no chunk was given up", "処理を打ち切ったチャンクはありません"),
     "no_jobs_found": ("no job mentions {q}", "{q} に該当するジョブはありません"),
+    "no_jobs_found_since": (
+        "no job since {at} mentions {q}; search older ones: --cursor {cursor}",
+        "{at} 以降で {q} に該当するジョブはありません。さらに前を検索するには：--cursor {cursor}",
+    ),
+    "searched_back_to": (
+        "searched the jobs since {at}; search older ones: --cursor {cursor}",
+        "{at} 以降のジョブを検索しました。さらに前を検索するには：--cursor {cursor}",
+    ),
     "no_alerts": ("nothing needs attention", "対応が必要なものはありません"),
     "alerts_unknown": ("could not be checked: {kinds}", "確認できませんでした：{kinds}"),
     "no_workers": (

@@ -14,7 +14,7 @@ from app.cli.output.chunks import chunk_table, describe_pauses
 from app.cli.output.logs import LogLevel, follow_lines, print_line, read_lines
 from app.cli.output.summary import print_summary
 from app.cli.output.text import add_row, new_table
-from app.cli.output.times import to_jst
+from app.cli.output.times import to_jst, to_jst_line
 from app.cli.queued import QueuedJob
 from app.cli.session import Session
 from app.jobs.model import ChunkState
@@ -48,15 +48,16 @@ def list_jobs(
     if queue:
         params["queue"] = queue.value
     page = session.client().call("GET", JOBS, params=params)
-    if session.is_json:
-        session.print_json(page)
-    elif not page["items"]:
-        if q:
-            session.say("no_jobs_found", q=q)
-        else:
-            session.say("no_jobs")
-    else:
+    if session.print_if_json(page):
+        return
+    back_to = to_jst_line(page.get("searched_back_to"))
+    if page["items"]:
         session.show(_job_table(session, page["items"]))
+    elif not back_to:
+        session.say("no_jobs_found" if q else "no_jobs", q=q)
+    if back_to:
+        told = "searched_back_to" if page["items"] else "no_jobs_found_since"
+        session.say(told, q=q, at=back_to, cursor=page["next_cursor"])
 
 
 @app.command("show")

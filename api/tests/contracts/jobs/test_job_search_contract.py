@@ -66,6 +66,24 @@ async def test_a_word_that_two_jobs_mention_finds_both(ledger: JobHistory) -> No
     assert len(await find(ledger, "run_daily")) == 2
 
 
+async def test_a_search_stops_after_some_jobs_and_goes_on_there(ledger: JobHistory) -> None:
+    made = []
+    for n, queue in enumerate((QUEUE, "market_data", "market_data", QUEUE, QUEUE)):
+        job = make_job(queue=queue, request={"market": "ODD" if n % 2 else "EVEN"})
+        made.append((await ledger.admit(job, Terms("test"))).job)
+    newest = made[::-1]
+    query = JobQuery((QUEUE, "market_data"), OWNER, words=("odd",))
+    end = await ledger.find_end(query, jobs=3)
+    assert end == (newest[2].requested_at, newest[2].job_id)
+    assert await ledger.list_jobs(replace(query, down_to=end)) == [newest[1]]
+    rest = replace(query, before=end)
+    assert await ledger.list_jobs(rest) == [newest[3]]
+    assert await ledger.find_end(rest, jobs=3) is None
+    assert await ledger.find_end(rest, jobs=2) == (newest[4].requested_at, newest[4].job_id)
+    assert await ledger.find_end(replace(query, queues=(QUEUE,)), jobs=2) == (newest[1].requested_at, newest[1].job_id)
+    assert await ledger.find_end(replace(query, since=newest[2].requested_at), jobs=4) is None
+
+
 async def test_words_count_within_the_other_filters(ledger: JobHistory) -> None:
     job = await planted(ledger)
     query = JobQuery((QUEUE,), OWNER, words=("prime",))

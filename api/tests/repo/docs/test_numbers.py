@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from app.cli.stack.whole import choose_port
+from app.jobs_api.listing import SEARCHED_JOBS
 from app.settings import AppSettings
 from batch.providers.registry import get_provider_spec, provider_names
 from tests.fixtures.repo.repository import load_text
@@ -26,6 +27,12 @@ def test_a_timer_of_the_queues_page_is_the_codes(cell: str, name: str, path: str
 
 def test_the_queues_page_has_timers() -> None:
     assert len(_TIMERS) >= 8
+
+
+def test_a_page_of_a_search_reads_as_many_jobs_as_the_pages_say() -> None:
+    reference, sizes = load_text("docs/reference/queues.md"), load_text("docs/operations/beyond-one-machine.md")
+    said = [*re.findall(r"looks at ([\d,]+) jobs", reference), *re.findall(r"reads \[([\d,]+)\]", sizes)]
+    assert said == [f"{SEARCHED_JOBS:,}"] * 2
 
 
 def test_delays_of_providers_are_the_registrys() -> None:

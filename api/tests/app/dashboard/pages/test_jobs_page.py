@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.jobs_api import listing
 from app.ledger.port import JobQuery
 from batch.errors import StoreError
 from tests.fixtures.jobs.apps import jobs_of
@@ -85,6 +86,21 @@ async def test_a_cursor_leads_to_older_jobs_and_an_old_one_to_the_first(
     assert rows_in(html) + rows_in(await read_page(real_browser, older)) == made
     answer = await real_browser.get("/jobs?cursor=forged&status=failed")
     assert (answer.status_code, answer.headers["location"]) == (303, "/jobs?status=failed")
+
+
+async def test_a_search_says_how_far_back_it_went_and_goes_on(
+    real_app: FastAPI, real_browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "SEARCHED_JOBS", 2)
+    made = [await plant_queued(real_app, market=market) for market in ("FILE", "TSE_GROWTH", "FILE", "FILE")]
+    first = await read_page(real_browser, "/jobs?q=growth")
+    assert re.search(r"No job since [\d:]{8} mentions “growth”\.", text_of(first))
+    (older,) = [tag["href"] for name, tag in tags_of(first) if tag.get("rel") == "next"]
+    second = await read_page(real_browser, older)
+    assert rows_in(second) == [made[1].job_id]
+    assert re.search(r"Searched back to [\d:]{8}\. *Search older jobs", text_of(second))
+    (older,) = [tag["href"] for name, tag in tags_of(second) if tag.get("rel") == "next"]
+    assert "No job mentions “growth”." in text_of(await read_page(real_browser, older))
 
 
 @pytest.mark.parametrize("query", ["status=nonsense", "queue=nonsense", "q=" + "a" * 200, "cursor=" + "a" * 300])
