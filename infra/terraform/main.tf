@@ -26,6 +26,7 @@ module "federation" {
     builder  = module.identities.emails["builder"]
     deployer = module.identities.emails["deployer"]
   }
+  auditor = module.identities.emails["auditor"]
 }
 
 module "registry" {
@@ -36,6 +37,7 @@ module "registry" {
   repositories = local.repositories
   builder      = module.identities.emails["builder"]
   deployer     = module.identities.emails["deployer"]
+  auditor      = module.identities.emails["auditor"]
 }
 
 module "network" {

@@ -13,7 +13,20 @@ from tests.fixtures.repo.repository import load_text
 
 _IDENTITIES, _KABOOM, _SECRETS = "modules/identities/main.tf", "main.tf", "modules/secrets/main.tf"
 _DATABASE, _INFLUXDB, _FILES = (f"modules/{name}/main.tf" for name in ("database", "influxdb", "files"))
+_REGISTRY, _LOOKS = (
+    "modules/registry/main.tf",
+    '"roles/run.viewer"\n  member  = "serviceAccount:${local.emails["deployer"]}',
+)
+#: Where the conditions of the audit and of the environments differ.
+_AUDIT = "audit.yml@refs/heads/main'"
 _REDIS, _FEDERATION, _RUN = "modules/redis/main.tf", "modules/federation/main.tf", "modules/run/services.tf"
+
+#: The first two claims of releases; the audit's are followed by another third.
+_CLAIMS = (
+    "    \"assertion.repository == '${var.repository}'\",\n"
+    "    \"assertion.repository_id == '${var.repository_id}'\",\n"
+    '    "(${join('
+)
 
 # Each with a part of what must be said about it.
 PLANTS = {
@@ -21,9 +34,9 @@ PLANTS = {
         Plant(_IDENTITIES, '"roles/logging.logWriter"', '"roles/secretmanager.secretAccessor"'),
         "secretAccessor is granted to",
     ),
-    "editor": (Plant(_IDENTITIES, '"roles/run.viewer"', '"roles/editor"'), "roles/editor rules"),
+    "editor": (Plant(_IDENTITIES, _LOOKS, _LOOKS.replace("run.viewer", "editor")), "roles/editor rules"),
     "deploying to the whole project": (
-        Plant(_IDENTITIES, '"roles/run.viewer"', '"roles/run.developer"'),
+        Plant(_IDENTITIES, _LOOKS, _LOOKS.replace("run.viewer", "run.developer")),
         "roles/run.developer is granted to",
     ),
     "deployer that reads secrets": (
@@ -72,12 +85,56 @@ PLANTS = {
     ),
     "protection left out": (Plant(_SECRETS, "  deletion_protection = true\n", ""), "deletion_protection is None"),
     "federation for any repository": (
-        Plant(_FEDERATION, "    \"assertion.repository == '${var.repository}'\",\n", ""),
+        Plant(_FEDERATION, _CLAIMS, _CLAIMS.partition("\n")[2]),
         "the condition says nothing of assertion.repository:",
     ),
     "federation for any branch": (
         Plant(_FEDERATION, '    "(${join(" || ", local.branches)})",\n', ""),
         "the condition says nothing of assertion.ref:",
+    ),
+    "audit of any branch": (
+        Plant(_FEDERATION, _AUDIT, _AUDIT.replace("main", "${var.environment}")),
+        "more than the audit of main is the auditor",
+    ),
+    "audit of any workflow": (
+        Plant(
+            _FEDERATION,
+            "    \"assertion.workflow_ref == '${var.repository}/.github/workflows/audit.yml@refs/heads/main'\",\n",
+            "",
+        ),
+        "more than the audit of main is the auditor",
+    ),
+    "audit that could deploy": (
+        Plant(
+            _FEDERATION, '"attribute.auditor" = "assertion.repository"', '"attribute.environment" = "\'production\'"'
+        ),
+        "the audit could act as another",
+    ),
+    "auditor of the whole pool": (
+        Plant(_FEDERATION, "/attribute.auditor/${var.repository}", "/*"),
+        "is more than the environment production",
+    ),
+    "releases that act as the auditor": (
+        Plant(
+            _KABOOM,
+            '    deployer = module.identities.emails["deployer"]\n  }',
+            '    deployer = module.identities.emails["auditor"]\n  }',
+        ),
+        "GitHub may act as kaboom-auditor@",
+    ),
+    "auditor that pushes images": (
+        Plant(
+            _REGISTRY,
+            '"roles/artifactregistry.reader"\n  member     = "serviceAccount:${var.auditor}"',
+            '"roles/artifactregistry.writer"\n  member     = "serviceAccount:${var.auditor}"',
+        ),
+        "the auditor has roles/artifactregistry.writer",
+    ),
+    "auditor that sees no revision": (
+        Plant(
+            _IDENTITIES, '"serviceAccount:${local.emails["auditor"]}"', '"serviceAccount:${local.emails["deployer"]}"'
+        ),
+        "the auditor reads 2 things",
     ),
     "federation for the whole pool": (
         Plant(_FEDERATION, "/attribute.environment/${var.environment}", "/*"),

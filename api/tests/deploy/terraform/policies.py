@@ -17,7 +17,7 @@ _INFLUXDB_READS = "influxdb-token"
 _PROJECT_ROLES = {
     "roles/monitoring.metricWriter": {"api", "worker"},
     "roles/logging.logWriter": {"api", "worker"},
-    "roles/run.viewer": {"deployer"},
+    "roles/run.viewer": {"deployer", "auditor"},
     "roles/parametermanager.parameterViewer": {"scaler"},
     "roles/monitoring.viewer": {"scaler"},
 }
@@ -30,6 +30,11 @@ _DEPLOYER = {
     ("google_cloud_run_v2_service_iam_member", "roles/run.developer"),
     ("google_cloud_run_v2_job_iam_member", "roles/run.developer"),
     ("google_cloud_run_v2_worker_pool_iam_member", "roles/run.developer"),
+}
+#: All that the account which audits may do.
+_AUDITOR = {
+    ("google_project_iam_member", "roles/run.viewer"),
+    ("google_artifact_registry_repository_iam_member", "roles/artifactregistry.reader"),
 }
 #: What cannot be told before apply.
 _COMPUTED = {
@@ -102,6 +107,16 @@ def the_deployer_deploys_and_no_more(environment: Environment) -> Iterator[str]:
             yield f"{secret.address}: the deployer cannot find its newest version"
 
 
+def the_auditor_reads_and_no_more(environment: Environment) -> Iterator[str]:
+    """It reads both repositories and what is live, and changes nothing."""
+    grants = [r for r in _grants(environment) if _is_of(r, environment, "auditor")]
+    for r in grants:
+        if (r.type, r["role"]) not in _AUDITOR:
+            yield f"{r.address}: the auditor has {r['role']}"
+    if len(grants) != 3:
+        yield f"the auditor reads {len(grants)} things, not two repositories and the revisions"
+
+
 def redis_is_safe(environment: Environment) -> Iterator[str]:
     """Two nodes in production, TLS, AUTH, nothing evicted, never replaced in passing, upgraded by night."""
     wanted = {
@@ -141,21 +156,41 @@ def federation_is_closed(environment: Environment) -> Iterator[str]:
         yield "there is no federation"
     for r in providers:
         condition = str(r["attribute_condition"])
+        if r["oidc"] != {"issuer_uri": "https://token.actions.githubusercontent.com"}:
+            yield f"{r.address}: the issuer is {r['oidc']}"
+        if r["workload_identity_pool_provider_id"] == "audit":
+            yield from _faults_of_audit(r, condition)
+            continue
         parts = condition.split(" && ")
         for claim in ("assertion.repository == '", "assertion.repository_id == '", "(assertion.ref"):
             if not any(part.startswith(claim) for part in parts):
                 yield f"{r.address}: the condition says nothing of {claim.strip('( =' + chr(39))}: {condition}"
         if "main" in condition and environment.name != "production":
             yield f"{r.address}: {environment.name} takes the branch of production"
-        if r["oidc"] != {"issuer_uri": "https://token.actions.githubusercontent.com"}:
-            yield f"{r.address}: the issuer is {r['oidc']}"
+
+
+def _faults_of_audit(r: Resource, condition: str) -> Iterator[str]:
+    wanted = (
+        "assertion.repository == 'me/kaboom' && assertion.repository_id == '123456789' && "
+        "assertion.workflow_ref == 'me/kaboom/.github/workflows/audit.yml@refs/heads/main'"
+    )
+    if condition != wanted:
+        yield f"{r.address}: more than the audit of main is the auditor: {condition}"
+    if r["attribute_mapping"].keys() != {"google.subject", "attribute.auditor"}:
+        yield f"{r.address}: the audit could act as another: {sorted(r['attribute_mapping'])}"
 
 
 def github_acts_in_its_environment(environment: Environment) -> Iterator[str]:
-    """GitHub's jobs act as builder or deployer, and only those of the GitHub environment of the same name."""
+    """GitHub's jobs act as builder or deployer, and only those of the GitHub environment of the same name.
+
+    Only the audit acts as auditor, in no environment.
+    """
     actors = {email(environment, "builder"), email(environment, "deployer")}
+    auditors = ("/attribute.auditor/me/kaboom", email(environment, "auditor"))
     for r in _grants(environment):
         if "principal" in r["member"]:
+            if r["member"].endswith(auditors[0]) and str(r["service_account_id"]).endswith(f"/{auditors[1]}"):
+                continue
             if not r["member"].endswith(f"/attribute.environment/{environment.name}"):
                 yield f"{r.address}: {r['member']} is more than the environment {environment.name}"
             if (account := str(r["service_account_id"]).rsplit("/", 1)[-1]) not in actors:
@@ -222,6 +257,7 @@ RULES: tuple[Rule, ...] = (
     roles_are_narrow,
     secrets_are_read_one_by_one,
     the_deployer_deploys_and_no_more,
+    the_auditor_reads_and_no_more,
     redis_is_safe,
     nothing_goes_in_passing,
     federation_is_closed,

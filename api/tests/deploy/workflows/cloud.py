@@ -73,8 +73,9 @@ class Cloud:
     images: dict[str, str] = field(default_factory=dict)
     #: What is signed, by whom: (kind, image by digest, identity, commit).
     signatures: set[tuple[str, str, str, str]] = field(default_factory=set)
-    #: Critical vulnerabilities that every image has, and whether each has a fix.
+    #: Critical vulnerabilities of every image whose name has `vulnerable` in it, and whether each has a fix.
     critical: dict[str, bool] = field(default_factory=dict)
+    vulnerable: str = ""
     #: The release whose migrations have run.
     schema: str = ""
     #: Who is logged in, and whether Docker may push.

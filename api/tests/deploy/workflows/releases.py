@@ -83,7 +83,7 @@ def release(cloud: Cloud, push: Push, folder: Path) -> dict[str, Job]:
     }
 
     def act(uses: str, inputs: dict[str, str], permissions: Mapping[str, str]) -> None:
-        _act(cloud, uses.partition("@")[0], inputs, permissions)
+        act_in(cloud, uses.partition("@")[0], inputs, permissions)
 
     folder.mkdir(parents=True, exist_ok=True)
     with serving_apis(cloud, dict(push.api_faults)) as url:
@@ -134,7 +134,8 @@ def environment(cloud: Cloud, name: str) -> dict[str, str]:
     return {e["name"]: e["value"] if "value" in e else e["valueFrom"]["secretKeyRef"]["key"] for e in container["env"]}
 
 
-def _act(cloud: Cloud, action: str, inputs: dict[str, str], permissions: Mapping[str, str]) -> None:
+def act_in(cloud: Cloud, action: str, inputs: dict[str, str], permissions: Mapping[str, str]) -> None:
+    """Do what an action does, if the job may, and it is given what it takes."""
     match action:
         case "actions/checkout" if (
             permissions.get("contents") == "read" and inputs.pop("persist-credentials") == "false" and len(inputs) < 2

@@ -28,13 +28,17 @@ _JOB_KEYS = {
     "permissions",
     "outputs",
     "env",
+    "strategy",
     "steps",
 }
 
 
 @dataclass(frozen=True)
 class World:
-    """What is outside of a workflow: the event, variables by environment, the machine, actions and called workflows."""
+    """What is outside of a workflow: the event, variables by environment, the machine, actions and called workflows.
+
+    Of a job with a matrix, `matrix` says which of its jobs is run.
+    """
 
     github: Mapping[str, str]
     variables: Mapping[str, Mapping[str, str]]
@@ -44,6 +48,7 @@ class World:
     action: Action
     called: Mapping[str, str]
     cancel_in: str | None = None
+    matrix: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -68,6 +73,8 @@ def run_workflow(text: str, world: World) -> dict[str, Job]:
     for name, spec in workflow["jobs"].items():
         if odd := set(spec) - _JOB_KEYS:
             raise UnknownError(f"the job {name} has {odd}")
+        if "strategy" in spec and spec["strategy"].get("matrix", {}).keys() != (world.matrix.keys() or None):
+            raise UnknownError(f"the matrix of {name} is not {world.matrix}")
         needs = spec.get("needs", [])
         needed = {need: done[need] for need in ([needs] if isinstance(needs, str) else needs)}
         if not _is_wanted(spec.get("if"), needed, world):
@@ -120,6 +127,7 @@ class _JobRun:
             "needs": _context(needed),
             "steps": self.steps,
             "vars": {},
+            "matrix": world.matrix,
         }
         if environment := spec.get("environment"):
             self.contexts["vars"] = world.variables[self.fill(environment)]

@@ -29,7 +29,8 @@ class Tools(RegistryTools):
     def service(self, command: Command, env: Mapping[str, str], name: str) -> Service:
         """Return a service of the project and region that the environment sets."""
         _located(env)
-        self.be("kaboom-deployer", name)
+        is_read = command.verb.endswith(" describe")
+        self.be(("kaboom-deployer", "kaboom-auditor") if is_read else "kaboom-deployer", name)
         kind = "WorkerPool" if "worker-pools" in command.verb else "Service"
         if name not in self.cloud.services or self.cloud.services[name].kind != kind:
             raise CloudError(f"{command.verb}: {kind} {name} could not be found")

@@ -51,3 +51,33 @@ resource "google_service_account_iam_member" "github" {
   role               = "roles/iam.workloadIdentityUser"
   member             = "principalSet://iam.googleapis.com/${local.pool}/attribute.environment/${var.environment}"
 }
+
+# The audit looks at both environments from the default branch, each week and without reviewers: it is no GitHub environment's
+# job, so the provider above gives it nothing.
+resource "google_iam_workload_identity_pool_provider" "audit" {
+  project                            = var.project_id
+  workload_identity_pool_id          = google_iam_workload_identity_pool.github.workload_identity_pool_id
+  workload_identity_pool_provider_id = "audit"
+  display_name                       = "GitHub Actions: audit.yml"
+
+  attribute_mapping = {
+    "google.subject"    = "assertion.sub"
+    "attribute.auditor" = "assertion.repository"
+  }
+
+  attribute_condition = join(" && ", [
+    "assertion.repository == '${var.repository}'",
+    "assertion.repository_id == '${var.repository_id}'",
+    "assertion.workflow_ref == '${var.repository}/.github/workflows/audit.yml@refs/heads/main'",
+  ])
+
+  oidc {
+    issuer_uri = "https://token.actions.githubusercontent.com"
+  }
+}
+
+resource "google_service_account_iam_member" "audit" {
+  service_account_id = "projects/${var.project_id}/serviceAccounts/${var.auditor}"
+  role               = "roles/iam.workloadIdentityUser"
+  member             = "principalSet://iam.googleapis.com/${local.pool}/attribute.auditor/${var.repository}"
+}

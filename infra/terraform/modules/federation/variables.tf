@@ -46,3 +46,8 @@ variable "accounts" {
   description = "The addresses of the accounts that GitHub may act as, by builder and deployer."
   type        = map(string)
 }
+
+variable "auditor" {
+  description = "The address of the account that audit.yml may act as."
+  type        = string
+}

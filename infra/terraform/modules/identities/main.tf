@@ -6,6 +6,7 @@ locals {
     worker    = "runs the worker and the jobs"
     builder   = "pushes images"
     deployer  = "deploys revisions"
+    auditor   = "reads images that are live"
     scheduler = "starts the nightly job"
   }, var.further)
 
@@ -48,6 +49,13 @@ resource "google_project_iam_member" "deployer_looks" {
   project = var.project_id
   role    = "roles/run.viewer"
   member  = "serviceAccount:${local.emails["deployer"]}"
+}
+
+# To find which images are live.
+resource "google_project_iam_member" "auditor_looks" {
+  project = var.project_id
+  role    = "roles/run.viewer"
+  member  = "serviceAccount:${local.emails["auditor"]}"
 }
 
 resource "google_service_account_iam_member" "deployer_attaches" {

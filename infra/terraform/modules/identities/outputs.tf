@@ -1,4 +1,4 @@
 output "emails" {
-  description = "The addresses of the accounts, by api, worker, builder, deployer, scheduler, scaler and influxdb."
+  description = "The addresses of the accounts, by api, worker, builder, deployer, auditor, scheduler, scaler and influxdb."
   value       = local.emails
 }

@@ -50,3 +50,14 @@ resource "google_artifact_registry_repository_iam_member" "deployer" {
   role       = "roles/artifactregistry.reader"
   member     = "serviceAccount:${var.deployer}"
 }
+
+# It scans them.
+resource "google_artifact_registry_repository_iam_member" "auditor" {
+  for_each = var.repositories
+
+  project    = var.project_id
+  location   = var.region
+  repository = google_artifact_registry_repository.this[each.key].repository_id
+  role       = "roles/artifactregistry.reader"
+  member     = "serviceAccount:${var.auditor}"
+}

@@ -8,3 +8,4 @@ variable "repositories" {
 
 variable "builder" { type = string }
 variable "deployer" { type = string }
+variable "auditor" { type = string }
