@@ -63,12 +63,15 @@ def _run_compiled(panel: Panel, strategies: Sequence[WeightStrategy], how: _How)
     model, protection, cash = how
     sim = new_sim(panel, model.to_rules(**protection.shares()), cash, capacity=0)
     n, m = panel.shape
+    buffers = np.empty((2, max(1, _BUFFER_BYTES // (8 * n * m)), n, m))
     found: list[Floats] = []
     # Compiled code runs in a thread of its own, while this one computes the next weights.
     with ThreadPoolExecutor(max_workers=1) as pool:
         running = pool.submit(lambda: np.empty((0, sweeps.COLUMNS)))
-        for part in batched(strategies, max(1, _BUFFER_BYTES // (8 * n * m))):
-            targets = np.stack([strategy.targets(panel) for strategy in part])
+        for number, part in enumerate(batched(strategies, buffers.shape[1])):
+            targets = buffers[number % 2, : len(part)]
+            for row, strategy in zip(targets, part, strict=True):
+                row[:] = strategy.targets(panel)
             check_targets(panel, targets)
             found.append(running.result())
             running = pool.submit(sweep_compiled, sim, targets)
