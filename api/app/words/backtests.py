@@ -7,6 +7,14 @@ BACKTEST_WORDS: dict[str, Pair] = {
         "{strategy} {parameters} · {symbols:,} symbols · {first} to {last}, {sessions:,} sessions",
         "{strategy} {parameters}、{symbols:,}銘柄、{first}～{last}（{sessions:,}立会日）",
     ),
+    "backtest_missing": (
+        "{missing:,} more symbols were asked for, of which no bars are held",
+        "このほかに{missing:,}銘柄が対象でしたが、足がありません",
+    ),
+    "backtest_late_list": (
+        "no list of the first day is held: symbols that left before {day} are missing (survivorship bias)",
+        "初日時点の一覧がないため、{day}より前に外れた銘柄は対象外です（生存者バイアス）",
+    ),
     "backtest_ruined": (
         "short positions lost more than there was: the run ended there",
         "空売りの損失が資産を超えたため、そこで終了しました",

@@ -24,6 +24,7 @@ def print_run(session: Session, result: Mapping[str, Any]) -> None:
     head = {"strategy": result["strategy"], "parameters": say_parameters(result["parameters"])}
     session.show(words.say("backtest_head", symbols=result["symbols"], **head, **span))
     session.show(session.say_source(result["provider"]))
+    _say_symbols(session, result)
     _say_moment(session, result)
     session.show(_metric_table(words, result))
     if result["is_ruined"]:
@@ -34,6 +35,7 @@ def print_sweep(session: Session, result: Mapping[str, Any]) -> None:
     """Print what a sweep found: its best trials, and how much of it may be luck."""
     words = session.words
     session.show(words.say("sweep_head", **{name: result[name] for name in ("trials", "left_out", "lost")}))
+    _say_symbols(session, result)
     _say_moment(session, result)
     session.show(_best_table(words, result))
     deflated = result["deflated_sharpe"]
@@ -107,6 +109,15 @@ def _say_title(words: Speaker, strategy: Mapping[str, Any]) -> str:
 def say_parameters(parameters: Mapping[str, Any]) -> str:
     """Return parameters as a short text."""
     return " ".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
+
+
+def _say_symbols(session: Session, result: Mapping[str, Any]) -> None:
+    """Say which symbols were not tested, though a reader would think so."""
+    if result["missing"]:
+        session.show(session.words.say("backtest_missing", missing=result["missing"]))
+    oldest = min(result["listed_on"], default="")
+    if oldest > result["first"]:
+        session.show(session.words.say("backtest_late_list", day=oldest))
 
 
 def _say_moment(session: Session, result: Mapping[str, Any]) -> None:

@@ -62,6 +62,10 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
     ),
     ("no bars of TOPIX ({names}) are held", "TOPIXとその連動ETF（{names}）の足がないため、TOPIXとは比べていません"),
     (
+        "its bars are of {first} to {last}, and it is flat before and after",
+        "足があるのは{first}～{last}で、その前後は横ばいとしています",
+    ),
+    (
         "symbols had {symbol}, an index, which cannot be bought: name it as the benchmark",
         "銘柄に指数 {symbol} があります。指数は売買できません。benchmark に指定してください",
     ),

@@ -54,7 +54,7 @@ def fees_a_year(result: Result) -> float | None:
 def describe(summary: RunSummary) -> list[Pair]:
     """Return how a run was computed: its fill model, its symbols, and what is true of every report."""
     model = FillModel.parse(summary.request.get("model", {}))
-    return [*_describe_model(model), _describe_symbols(summary), *CONVENTIONS]
+    return [*_describe_model(model), *_describe_symbols(summary), *CONVENTIONS]
 
 
 def count_trades(trades: pl.DataFrame) -> dict[str, Any]:
@@ -138,8 +138,11 @@ def _describe_model(model: FillModel) -> list[Pair]:
     return found + ([tell("shorts", rate=f"{model.borrow_rate:.2%}")] if model.allows_short else [])
 
 
-def _describe_symbols(summary: RunSummary) -> Pair:
+def _describe_symbols(summary: RunSummary) -> list[Pair]:
+    counts = {"delisted": summary.delisted, "missing": summary.missing}
     if not summary.listed_on:
-        return tell("chosen", symbols=summary.symbols)
+        return [tell("chosen", symbols=summary.symbols, **counts)]
     days = ", ".join(day.isoformat() for day in summary.listed_on)
-    return tell("listed", days=days, delisted=summary.delisted, missing=summary.missing)
+    oldest = min(summary.listed_on)
+    late = [tell("late_list", day=oldest.isoformat())] if oldest > summary.first else []
+    return [tell("listed", days=days, **counts), *late]

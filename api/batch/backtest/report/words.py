@@ -81,12 +81,16 @@ WORDS: Mapping[str, Pair] = {
     ),
     "shorts": ("Short positions cost {rate} a year.", "空売りの貸株料は年{rate}です。"),
     "chosen": (
-        "The symbols ({symbols}) were chosen by the caller, and with them the survivorship bias.",
-        "対象の{symbols}銘柄は利用者が選んだもので、生存者バイアスを含みます。",
+        "The caller chose the symbols ({symbols}), with their survivorship bias; delisted since: {delisted}, without bars: {missing}.",
+        "対象の{symbols}銘柄は利用者が選び、生存者バイアスを含みます。上場廃止は{delisted}銘柄、足のない銘柄は{missing}銘柄です。",
     ),
     "listed": (
         "Symbols are those of the lists of {days}; delisted since: {delisted}, without bars: {missing}.",
         "対象は{days}時点の一覧の銘柄です。上場廃止は{delisted}銘柄、足のない銘柄は{missing}銘柄です。",
+    ),
+    "late_list": (
+        "No list of the first day is held: symbols that left before {day} are missing, which is survivorship bias.",
+        "初日時点の一覧がないため、{day}より前に外れた銘柄は対象に入らず、生存者バイアスを含みます。",
     ),
     "repeat": ("To repeat it", "再現のための情報"),
     "fingerprint": ("fingerprint of the bars", "足のフィンガープリント"),

@@ -124,14 +124,15 @@ def _find_symbols(request: BarsAsked, symbols_dir: Path) -> _Known:
         return _Known(request.symbols, frozenset(), frozenset(), ())
     lists = [_lists(day, symbols_dir, request.as_of) for day in (request.first, request.last) if day is not None]
     topix500 = frozenset[str]().union(*(one.topix500 for of_day in lists for one in of_day.values()))
+    # What was listed, unlike a fund, and is not on the last day.
+    known = {symbol for of_day in lists for one in of_day.values() for symbol in one.symbols}
+    gone = frozenset(known - {symbol for one in lists[-1].values() for symbol in one.symbols if one.is_listed(symbol)})
     if request.market is None:
-        return _Known(request.symbols or (), frozenset(), topix500, ())
+        return _Known(request.symbols or (), gone.intersection(request.symbols or ()), topix500, ())
     begin, end = lists[0][request.market], lists[-1][request.market]
     # Those that left the market, too: without them only survivors would be tested.
     symbols = tuple(sorted({*begin.symbols, *end.symbols}))
-    everywhere = {symbol for one in lists[-1].values() for symbol in one.symbols if one.is_listed(symbol)}
-    gone = frozenset(symbol for symbol in symbols if symbol not in everywhere)
-    return _Known(symbols, gone, topix500, tuple(sorted({begin.as_of, end.as_of})))
+    return _Known(symbols, gone.intersection(symbols), topix500, tuple(sorted({begin.as_of, end.as_of})))
 
 
 def _lists(day: date, symbols_dir: Path, as_of: datetime | None) -> dict[Market, Universe]:

@@ -15,15 +15,17 @@ from batch.bars.export.formats import Format
 def benchmark_of(bars: StudyBars, start: float) -> Floats:
     """Return what the benchmark would have made of the starting cash, in yen at each bar.
 
-    By default each symbol has the same weight at each bar. Nothing is charged, and there are no lots. Prices are
-    adjusted by splits, and dividends are reinvested at the close of their ex-session.
+    By default each symbol has the same weight at each bar, until it is delisted. Nothing is charged, and there are no
+    lots. Prices are adjusted by splits, and dividends are reinvested at the close of their ex-session.
     """
     panel = bars.panel
     if bars.benchmark is not None:
         return _follow(panel, bars.benchmark, start)
     last = total_prices(panel)
     gains = np.divide(last[1:], last[:-1]) - 1.0
-    known = ~np.isnan(gains)
+    # A delisted symbol has no weight: its last close would stand for idle cash.
+    is_listed = np.arange(1, panel.shape[0])[:, None] <= panel.issues.delisted
+    known = ~np.isnan(gains) & is_listed
     count = known.sum(axis=1)
     mean = np.divide(np.where(known, gains, 0.0).sum(axis=1), count, out=np.zeros(count.size), where=count > 0)
     return np.cumprod(np.concatenate([[start], 1.0 + mean]))

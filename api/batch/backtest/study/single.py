@@ -110,8 +110,6 @@ def _compare(bars: StudyBars, result: Result, benchmark: Floats) -> BenchmarkSum
     returns = metrics.returns_of(benchmark[result.session_ends], result.start)
     named = bars.benchmark.symbols[0] if bars.benchmark else None
     one = bars.panel.symbols[0] if len(bars.panel.symbols) == 1 else f"equal weights of {len(bars.panel.symbols)}"
-    # Said where no benchmark was named and the index would be it.
-    note = f"no bars of TOPIX ({', '.join(TOPIX_AND_FUNDS)}) are held" if bars.is_index_missing else None
     numbers = finite(
         {
             "total_return": float(benchmark[-1]) / result.start - 1,
@@ -120,4 +118,14 @@ def _compare(bars: StudyBars, result: Result, benchmark: Floats) -> BenchmarkSum
             "max_drawdown": metrics.max_drawdown(returns),
         }
     )
-    return BenchmarkSummary(name=named or one, note=note, **numbers)
+    return BenchmarkSummary(name=named or one, note=_note(bars), **numbers)
+
+
+def _note(bars: StudyBars) -> str | None:
+    """Return why the benchmark is not what would be meant: the index, or bars of all days of the run."""
+    if bars.is_index_missing:
+        return f"no bars of TOPIX ({', '.join(TOPIX_AND_FUNDS)}) are held"
+    if bars.benchmark is None:
+        return None
+    (first, last), (begin, end) = ((day_of(panel, 0), day_of(panel, -1)) for panel in (bars.panel, bars.benchmark))
+    return f"its bars are of {begin} to {end}, and it is flat before and after" if begin > first or end < last else None
