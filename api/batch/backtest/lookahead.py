@@ -8,8 +8,9 @@ from batch.backtest.broker import Broker
 from batch.backtest.engine.arrays import Ints
 from batch.backtest.model import FillModel
 from batch.backtest.panel import Panel
-from batch.backtest.run import new_sim, run_bars
+from batch.backtest.run import check_targets, new_sim, run_bars
 from batch.backtest.strategy import BarStrategy, WeightStrategy
+from batch.errors import InvalidRequest
 
 _CASH = 1e9
 
@@ -36,6 +37,10 @@ def check_lookahead(strategy: WeightStrategy | BarStrategy, panel: Panel, *, cut
     Decisions up to each of `cuts` bars are compared, spread over the panel and over the bars in which the strategy
     decides something. A strategy of weights is asked for its weights, another is run with the default fill model.
     None proves nothing about bars that were not compared.
+
+    Raises:
+        InvalidRequest: it decides nothing on these bars, so that there is nothing to compare.
+
     """
     if isinstance(strategy, BarStrategy):
         return _check_bars(strategy, panel, FillModel(), cuts)
@@ -44,6 +49,7 @@ def check_lookahead(strategy: WeightStrategy | BarStrategy, panel: Panel, *, cut
 
 def _check_weights(strategy: WeightStrategy, panel: Panel, cuts: int) -> LookAhead | None:
     whole = strategy.targets(panel)
+    check_targets(panel, whole)
     for cut in _choose(np.flatnonzero(~np.isnan(whole).all(axis=1)), panel, cuts):
         try:
             part = strategy.targets(panel.until(cut))
@@ -90,6 +96,11 @@ def _decisions(strategy: BarStrategy, panel: Panel, model: FillModel) -> list[tu
 
 def _choose(decided: Ints, panel: Panel, cuts: int) -> list[int]:
     """Return bars to cut after, ascending: half of them where the strategy decides, half spread evenly."""
+    if not decided.size:
+        bars, symbols = panel.shape
+        raise InvalidRequest(
+            f"the strategy decided nothing in {bars:,} bars of {symbols} symbols: nothing was compared"
+        )
     last = panel.shape[0] - 2
     half = max(cuts // 2, 1)
     even = np.linspace(0, max(last, 0), half).astype(np.int64)

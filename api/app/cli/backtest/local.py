@@ -41,12 +41,12 @@ def run_here(session: Session, file: str, body: Mapping[str, Any], out: Path | N
     write_report(session, study.files["report.html"], out or Path(f"backtest-{kind.name}.html"))
 
 
-def check_here(session: Session, file: str, body: Mapping[str, Any] | None) -> None:
+def check_here(session: Session, file: str, parameters: Mapping[str, Any], body: Mapping[str, Any] | None) -> None:
     """Look for decisions of a strategy's file that need later bars; of made-up bars, unless a request names others.
 
     Raises:
         CliError: there is one.
-        InvalidRequest: the file cannot be loaded.
+        InvalidRequest: the file cannot be loaded, or decides nothing.
 
     """
     from batch.backtest.lookahead import check_lookahead  # noqa: PLC0415  polars and numpy
@@ -55,7 +55,7 @@ def check_here(session: Session, file: str, body: Mapping[str, Any] | None) -> N
 
     kind = load_strategy_file(Path(file))
     panel: Panel = _load({**body, "strategy": name_of(file)})[0].panel if body else make_panel()
-    found = check_lookahead(kind.parse({}), panel)
+    found = check_lookahead(kind.parse(parameters), panel)
     if session.is_json:
         values = {"bar": found.bar, "cut": found.cut, "what": found.what} if found else None
         session.print_json({"looks_ahead": found is not None, "found": values})

@@ -6,7 +6,7 @@ import typer
 
 from app.cli.backtest.following import RESULTS, wait_for
 from app.cli.backtest.local import check_here
-from app.cli.backtest.reading import First, Last, Sessions, keep_given
+from app.cli.backtest.reading import First, Last, Params, Sessions, keep_given, read_parameters
 from app.cli.exits import BY_STATUS, Exit
 from app.cli.options import IntervalName, Json, Provider, Symbols, Timeout
 from app.cli.output.backtests import print_repetition, print_strategies
@@ -48,6 +48,7 @@ def check(
     context: typer.Context,
     file: Annotated[str, typer.Argument(help="a Python file with a class Strategy; it is run here")],
     symbol: Symbols = None,
+    param: Params = None,
     interval: IntervalName = "1d",
     first: First = None,
     last: Last = None,
@@ -60,7 +61,7 @@ def check(
     session: Session = context.obj.with_json(json)
     body: dict[str, Any] = {"symbols": symbol, "interval": interval, "first": first, "last": last}
     body |= {"sessions": sessions, "provider": provider}
-    check_here(session, file, keep_given(body) if symbol else None)
+    check_here(session, file, read_parameters(param), keep_given(body) if symbol else None)
 
 
 def list_strategies(

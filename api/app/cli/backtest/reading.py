@@ -11,6 +11,7 @@ from app.cli.exits import CliError, Exit
 
 Strategy = Annotated[str, typer.Argument(help="a name of `kaboom backtest list`, or a Python file, which runs here")]
 Market = Annotated[str | None, typer.Option(help="all symbols of TSE_PRIME, TSE_STANDARD or TSE_GROWTH")]
+Params = Annotated[list[str] | None, typer.Option("--param", help="a parameter, such as fast=10 (repeatable)")]
 First = Annotated[str | None, typer.Option("--from", help="first day, YYYY-MM-DD")]
 Last = Annotated[str | None, typer.Option("--to", help="last session, YYYY-MM-DD (default: newest)")]
 Sessions = Annotated[int | None, typer.Option(help="look-back in sessions (default: 1250)")]

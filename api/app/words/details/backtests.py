@@ -36,6 +36,10 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "the picture was not drawn: its process ended with {code}",
         "画像を作成できませんでした。プロセスは {code} で終了しました",
     ),
+    (
+        "the strategy decided nothing in {bars} bars of {symbols} symbols: nothing was compared",
+        "戦略は{symbols}銘柄、{bars}本の足で何も判断せず、比べるものがありません",
+    ),
     ("a parameter had no values", "値のないパラメーターがあります"),
     ("symbols and market: expected one of them", "symbols と market はどちらか一方を指定してください"),
     ("out_of_sample and folds: expected one of them", "out_of_sample と folds は一方だけを指定してください"),

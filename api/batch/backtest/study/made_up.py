@@ -8,7 +8,7 @@ from batch.market.bar import BAR_SCHEMA
 from batch.market.interval import Interval
 
 
-def make_panel(*, symbols: int = 3, bars: int = 250) -> Panel:
+def make_panel(*, symbols: int = 3, bars: int = 1000) -> Panel:
     """Return daily random walks on whole yen, the same ones each time."""
     rng = np.random.default_rng(7)
     days = pl.date_range(pl.date(2024, 1, 4), pl.date(2024, 1, 4) + pl.duration(days=bars - 1), eager=True)

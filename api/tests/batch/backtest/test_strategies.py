@@ -100,6 +100,16 @@ def test_no_strategy_looks_ahead(strategy: Strategy, seed: int) -> None:
     assert check_lookahead(strategy, panel, cuts=50) is None
 
 
+class NeverOnBar:
+    """Waits for ever."""
+
+    def prepare(self, panel: Panel) -> None:
+        pass
+
+    def on_bar(self, context: Context) -> None:
+        pass
+
+
 class Planted:
     """Weights that need bars after their own."""
 
@@ -127,6 +137,12 @@ def test_a_planted_look_ahead_is_found(kind: str) -> None:
     found = check_lookahead(Planted(kind), random_panel(5))
     assert found is not None
     assert found.bar <= found.cut
+
+
+@pytest.mark.parametrize("strategy", [SmaCross(fast=70, slow=80), NeverOnBar()], ids=["weights", "on_bar"])
+def test_a_strategy_that_decided_nothing_was_not_checked(strategy: Any) -> None:
+    with pytest.raises(InvalidRequest, match="decided nothing in 60 bars of 4 symbols: nothing was compared"):
+        check_lookahead(strategy, random_panel(5))
 
 
 class PlantedInPrepare:

@@ -48,6 +48,19 @@ def test_a_strategy_that_looks_ahead_is_found(held: Kaboom, bars: tuple[str, ...
     assert (honest.code, "no decision changed" in honest.out) == (Exit.OK, True)
 
 
+def test_a_look_ahead_after_a_long_warm_up_is_found(held: Kaboom, tmp_path: Path) -> None:
+    late = AHEAD.replace(
+        "class Strategy:", "class Strategy:\n    def __init__(self, bars=2000):\n        self.bars = bars\n"
+    )
+    (tmp_path / "late.py").write_text(
+        late.replace("        return", "        weights[: self.bars] = np.nan\n        return")
+    )
+    found = held("backtest", "check", "late.py", "--param", "bars=400")
+    assert (found.code, "looks ahead" in found.err) == (Exit.JOB_FAILED, True)
+    silent = held("backtest", "check", "late.py")
+    assert (silent.code, "decided nothing in 1,000 bars of 3 symbols" in silent.err) == (Exit.USAGE, True)
+
+
 def test_a_file_runs_here_and_leaves_a_report(held: Kaboom, tmp_path: Path) -> None:
     scope = ("--symbol", "7203", "--to", "2025-11-05", "--sessions", "300")
     done = held("backtest", "run", "honest.py", *scope, "--fee", "0.001", "--out", "r.html")
