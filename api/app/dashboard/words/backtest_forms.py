@@ -76,6 +76,7 @@ WORDS: dict[str, Pair] = {
     "fee": ("Fee, % of a fill’s value", "手数料（約定代金の％）"),
     "ticks": ("Slippage, ticks", "スリッページ（呼値の単位）"),
     "short": ("Allow short positions", "空売りを許可"),
+    "kept_model": ("Also as in the run before:", "前回の実行から引き継ぐ条件："),
     "benchmark": ("Benchmark, a symbol", "ベンチマークの銘柄"),
     "benchmark_about": (
         "such as 1306, or topix for the index or a fund of it; empty: equal weights of the symbols",

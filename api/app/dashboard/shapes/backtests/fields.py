@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import orjson
+
 from app.backtest.choices import parse_value, parse_values
 from app.dashboard.shapes.backtests.numbers import shown
 from app.dashboard.viewer import first_of
+from batch.backtest.model import FillModel
 from batch.errors import InvalidRequest
 
 #: Fields that are sent as they are typed, and those that are numbers.
@@ -16,7 +19,7 @@ _NUMBERS = ("sessions", "cash", "seed")
 _SWEEP_NUMBERS = ("trials", "keep", "folds")
 #: Fields of forms that are shown again; those of parameters begin with `p_`.
 _FORM = (
-    *("strategy", "symbols", "fee", "ticks", "short", "rank_by", "out_of_sample"),
+    *("strategy", "symbols", "fee", "ticks", "short", "model", "rank_by", "out_of_sample"),
     *_TEXTS, *_NUMBERS, *_SWEEP_NUMBERS,
 )  # fmt: skip
 _MOST_LETTERS = 50_000
@@ -92,6 +95,7 @@ def values_of(request: Mapping[str, Any]) -> dict[str, str]:
     found["symbols"] = ", ".join(request.get("symbols") or ())
     found |= {f"p_{name}": _typed(value) for name, value in request.get("parameters", {}).items()}
     model = request.get("model", {})
+    found["model"] = _rest_of(model)
     fees, slippage = model.get("fees", {}), model.get("slippage", {})
     found |= {"fee": _percent(fees.get("rate")), "ticks": _typed(slippage.get("ticks"))}
     found |= {"short": "yes"} if model.get("allows_short") else {}
@@ -127,14 +131,35 @@ def _bars(values: Mapping[str, str]) -> dict[str, Any]:
     body |= {name: parse_value(values[name]) for name in _NUMBERS if values.get(name)}
     if symbols := values.get("symbols", "").replace("、", ",").replace(",", " ").split():
         body["symbols"] = symbols
-    model: dict[str, Any] = {}
+    model = _read_rest(values.get("model", ""))
     if values.get("fee"):
-        model["fees"] = {"rate": _share(values["fee"])}
+        model["fees"] = {**model.get("fees", {}), "rate": _share(values["fee"])}
     if values.get("ticks"):
-        model["slippage"] = {"ticks": parse_value(values["ticks"])}
+        model["slippage"] = {**model.get("slippage", {}), "ticks": parse_value(values["ticks"])}
     if values.get("short"):
         model["allows_short"] = True
     return body | ({"model": model} if model else {})
+
+
+def _rest_of(model: Mapping[str, Any]) -> str:
+    """Return what a fill model has beside its defaults and the fields of the form, as JSON; "" for nothing."""
+    usual = FillModel().to_json()
+    rest = {name: value for name, value in model.items() if name != "allows_short" and value != usual.get(name)}
+    for part, field in (("fees", "rate"), ("slippage", "ticks")):
+        own = {name: value for name, value in model.get(part, {}).items() if value not in (None, usual[part].get(name))}
+        own.pop(field, None)
+        rest = {name: value for name, value in rest.items() if name != part} | ({part: own} if own else {})
+    return orjson.dumps(rest).decode() if rest else ""
+
+
+def _read_rest(text: str) -> dict[str, Any]:
+    """Return what `_rest_of` wrote; what it did not write is nothing."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    parts = [found.get(part, {}) for part in ("fees", "slippage")] if isinstance(found, dict) else [None]
+    return found if all(isinstance(part, dict) for part in parts) else {}
 
 
 def _share(percent: str) -> float | str:
@@ -151,6 +176,9 @@ def _percent(share: float | None) -> str:
 
 
 def _typed(value: Any) -> str:
+    """Return a value as a person types it, with every digit."""
     if isinstance(value, list):
-        return ",".join(shown(each) for each in value)
+        return ",".join(_typed(each) for each in value)
+    if isinstance(value, float):
+        return f"{Decimal(repr(value)).normalize():f}"
     return "" if value is None else shown(value)

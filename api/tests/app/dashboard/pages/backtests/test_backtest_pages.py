@@ -188,8 +188,37 @@ async def test_another_owner_finds_nothing_and_a_viewer_runs_nothing(app: FastAP
         assert (await viewer.post("/backtests/new", data=RUN)).status_code == 403
 
 
+async def test_a_run_again_has_the_whole_fill_model(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    model = {"lot": 1, "volume_cap": 0.02, "fees": {"rate": 0.001, "fixed": 55}, "slippage": {"impact": 0.1}}
+    asked = {"strategy": "sma_cross", "symbols": ["7203"], "last": "2025-11-05", "sessions": 300, "model": model}
+    async with client_of(app) as client:
+        accepted = (await client.post("/api/v1/backtest/run", json=asked)).json()
+        made = (await finish(client, f"/api/v1/backtest/jobs/{accepted['job_id']}"))["request"]
+    form = await read_page(browser, f"/backtests/new?from={accepted['job_id']}")
+    fields = {tag["name"]: tag.get("value") or "" for name, tag in tags_of(form) if name == "input" and "name" in tag}
+    fields |= {"p_side": "long", "short": ""}
+    assert "Also as in the run before:" in text_of(form)
+    page = await submit(app, browser, "/backtests/new", fields)
+    async with client_of(app) as client:
+        again = (await finish(client, page.replace("/backtests/", "/api/v1/backtest/jobs/")))["request"]
+    assert BacktestRequest.parse(again).model == BacktestRequest.parse(made).model
+
+
+@pytest.mark.parametrize("model", ["[1]", "{", '{"fees": 3}', '{"fees": null}', "\x00", "1e999"])
+def test_a_model_that_no_run_had_is_nothing(model: str) -> None:
+    assert run_body({"model": model, "fee": "1", "ticks": "2"})["model"] == {
+        "fees": {"rate": 0.01},
+        "slippage": {"ticks": 2},
+    }
+
+
 def test_a_request_that_was_made_fills_the_form_that_makes_it_again() -> None:
-    for form, to_body, kind in ((RUN, run_body, BacktestRequest), (SWEEP, sweep_body, SweepRequest)):
+    exact = RUN | {"cash": "12345678.9", "p_stop_loss": "0.123456789"}
+    for form, to_body, kind in (
+        (RUN, run_body, BacktestRequest),
+        (exact, run_body, BacktestRequest),
+        (SWEEP, sweep_body, SweepRequest),
+    ):
         body: dict[str, Any] = to_body(form)
         made = kind.parse(body).to_json()
         again = read_values({name: [text] for name, text in values_of(made).items()})
