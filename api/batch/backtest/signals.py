@@ -23,7 +23,7 @@ def indicator(panel: Panel, name: str, *values: float) -> list[Floats]:
     """Return the outputs of an indicator of `batch.indicators`, each `[bars, symbols]`.
 
     It is computed over the bars that a symbol has, adjusted by the splits so far; NaN where it has no bar or no value.
-    A panel remembers its indicators.
+    A panel remembers its indicators, which are to be read: a strategy that changed one would change those after it.
     """
     key = (name, *values)
     if key not in panel.memo:
@@ -32,6 +32,8 @@ def indicator(panel: Panel, name: str, *values: float) -> list[Floats]:
         columns = [panel.adjusted(field) for field in ("high", "low", "close", "volume")]
         parts = [_of_symbol([one[:, s] for one in columns], panel.days, name, values) for s in range(panel.shape[1])]
         panel.memo[key] = [np.column_stack(outputs) for outputs in zip(*parts, strict=True)]
+        for output in panel.memo[key]:
+            output.flags.writeable = False
     return panel.memo[key]
 
 

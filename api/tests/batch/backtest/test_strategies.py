@@ -88,6 +88,14 @@ def test_indicators_are_those_of_the_bars_of_each_symbol() -> None:
                 assert np.isnan(ours[~has_bar, column]).all()
 
 
+def test_an_indicator_that_others_read_cannot_be_changed() -> None:
+    panel = random_panel(5)
+    (first,) = indicator(panel, "sma", 3)
+    with pytest.raises(ValueError, match="read-only"):
+        first *= 2.0
+    assert indicator(panel, "sma", 3)[0] is first
+
+
 def test_a_channel_does_not_have_its_own_bar() -> None:
     assert highest_before(np.array([[1.0], [5.0], [2.0], [9.0]]), 2)[:, 0].tolist()[2:] == [5.0, 5.0]
 
