@@ -22,8 +22,8 @@ from batch.portfolio.entry import (
 from batch.portfolio.money import ZERO, format_yen, parse_yen
 
 COLUMNS = ("day", "kind", "symbol", "quantity", "price", "fee", "amount", "note")
-#: A cell that begins with one of these is a formula to a spreadsheet; OWASP, CSV injection.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: A cell that begins with one of these is a formula to a spreadsheet, in full width too; OWASP, CSV injection.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _GUARD = "'"
 _KINDS = (EntryKind.BUY, EntryKind.SELL, *CASH_KINDS)
 #: A file that is wrong everywhere names only its first faults.

@@ -159,8 +159,16 @@ def _trials_table(end: SweepEnd, windows: tuple[Window, ...]) -> pl.DataFrame:
     table = end.table
     parameters = [end.parameters_of(place) for place in range(len(table.numbers))]
     columns: dict[str, Any] = {"number": list(table.numbers)}
-    columns |= {name: [str(one[name]) for one in parameters] for name in end.request.parameters}
+    columns |= {name: _column([one[name] for one in parameters]) for name in end.request.parameters}
     for n, _ in enumerate(windows):
         suffix = "" if n == len(windows) - 1 else f"_fold{n + 1}"
         columns |= {f"{name}{suffix}": table.column(n, name) for name in COLUMNS}
     return pl.DataFrame(columns)
+
+
+def _column(values: list[Any]) -> pl.Series:
+    """Return the values of a parameter as numbers, or as text where one is none: a number is no formula in a CSV."""
+    kinds = {type(value) for value in values}
+    if kinds <= {int, float}:
+        return pl.Series(values, dtype=pl.Int64() if kinds == {int} else pl.Float64())
+    return pl.Series([str(value) for value in values], dtype=pl.String())

@@ -66,11 +66,25 @@ def run_test(panel: Panel, window: Window, strategy: WeightStrategy, request: Sw
     """
     seen = cut(panel, window.test_end or window.train_end)
     targets = strategy.targets(seen).copy()
-    held = carry_forward(targets)[window.train_end]
+    held = _held(panel, window, targets, strategy, request)
     targets[: window.train_end] = np.nan
     targets[window.train_end] = held
     result = run_targets(seen, targets, request.model, cash=request.cash, protection=strategy.protection)
     return result.returns[int(np.searchsorted(session_ends(seen), window.train_end)) + 1 :]
+
+
+def _held(panel: Panel, window: Window, targets: Floats, strategy: WeightStrategy, request: SweepRequest) -> Floats:
+    """Return the weights that a strategy has at the end of the bars before a test; NaN where it has none any more."""
+    held: Floats = carry_forward(targets)[window.train_end]
+    protection = strategy.protection
+    if protection.stop_loss is None and protection.take_profit is None:
+        return held
+    # A stop or a target may have closed what the last weight opened.
+    before = cut(panel, window.train_end), targets[: window.train_end + 1]
+    sim = run_targets(*before, request.model, cash=request.cash, protection=protection).sim
+    is_out = (sim.state.shares == 0) & np.isnan(sim.state.weight)
+    held[is_out] = np.nan
+    return held
 
 
 def describe_returns(returns: Floats) -> dict[str, float]:

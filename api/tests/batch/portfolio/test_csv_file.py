@@ -19,7 +19,7 @@ def faults(body: str) -> list[tuple[int, str]]:
     return [(fault.line, fault.message) for fault in parsed.faults]
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "'"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "'", "\uff1d", "\uff20"])
 def test_no_cell_begins_like_a_formula(start: str) -> None:
     entry = replace(cash("deposit", "1"), note=f"{start}cmd|'/c calc'!A1")
     rows = list(csv.reader(io.StringIO(format_csv(numbered(entry)), newline="")))

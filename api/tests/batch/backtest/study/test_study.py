@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch.backtest.request import BacktestRequest, SweepRequest
+from batch.backtest.request import BacktestRequest, BarsAsked, SweepRequest
+from batch.backtest.run import run_weights
 from batch.backtest.strategies.files import find_strategy, load_strategy_file
 from batch.backtest.study import running, windows
 from batch.backtest.study.bars import BarTools, StudyBars, load_bars
@@ -34,7 +35,7 @@ ASKED: dict[str, Any] = {
 }
 
 
-def load(request: BacktestRequest, bars: pl.DataFrame | None = None, notes: pl.DataFrame | None = None) -> StudyBars:
+def load(request: BarsAsked, bars: pl.DataFrame | None = None, notes: pl.DataFrame | None = None) -> StudyBars:
     async def write_and_read() -> StudyBars:
         store, actions = MemoryBarStore(), MemoryActionStore()
         if notes is not None:
@@ -170,6 +171,19 @@ def test_a_test_begins_with_what_the_strategy_holds() -> None:
     assert returns.size == 30
     assert returns[0] != 0
     assert all(returns[1:] != 0)
+
+
+def test_a_test_does_not_begin_with_what_a_stop_has_closed() -> None:
+    panel = make_panel(symbols=1, bars=300)
+    request = sweep(strategy="buy_and_hold", parameters={"stop_loss": 0.02}, model={})
+    kind, window = find_strategy("buy_and_hold", None), windows.Window(209, 299)
+    stopped: Any = kind.parse({"stop_loss": 0.02})
+    whole = run_weights(panel, stopped, request.model, cash=request.cash)
+    assert whole.trades["exit_bar"].to_list() == [4]
+    assert run_test(panel, window, stopped, request).tolist() == [0.0] * 90
+    # One that was not reached is still held.
+    far: Any = kind.parse({"stop_loss": 0.9})
+    assert run_test(panel, window, far, request).any()
 
 
 @pytest.mark.parametrize(
