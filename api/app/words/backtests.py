@@ -7,6 +7,10 @@ BACKTEST_WORDS: dict[str, Pair] = {
         "{strategy} {parameters} · {symbols:,} symbols · {first} to {last}, {sessions:,} sessions",
         "{strategy} {parameters}、{symbols:,}銘柄、{first}～{last}（{sessions:,}立会日）",
     ),
+    "backtest_no_shorts": (
+        "side is both, and short positions are not allowed: only the long side was run (--short allows them)",
+        "side は both ですが、空売りを許可していないため、買いのみで実行しました（--short で許可）",
+    ),
     "backtest_missing": (
         "{missing:,} more symbols were asked for, of which no bars are held",
         "このほかに{missing:,}銘柄が対象でしたが、足がありません",

@@ -111,7 +111,10 @@ class BarsAsked(OfSource, Request):
         if text is None or text.lower() == TOPIX:
             return text and TOPIX
         provider = info.data.get("provider")
-        return get_source_spec(provider).parse_symbol(text) if provider else text
+        try:
+            return get_source_spec(provider).parse_symbol(text) if provider else text
+        except InvalidRequest as e:
+            raise InvalidRequest(e.message, pointer="/benchmark") from e
 
     @model_validator(mode="after")
     def _check_scope(self) -> Self:

@@ -25,6 +25,8 @@ def print_run(session: Session, result: Mapping[str, Any]) -> None:
     session.show(words.say("backtest_head", symbols=result["symbols"], **head, **span))
     session.show(session.say_source(result["provider"]))
     _say_symbols(session, result)
+    if result["parameters"].get("side") == "both" and not result["request"].get("model", {}).get("allows_short"):
+        session.show(words.say("backtest_no_shorts"))
     _say_moment(session, result)
     session.show(_metric_table(words, result))
     if result["is_ruined"]:

@@ -135,7 +135,8 @@ def _describe_model(model: FillModel) -> list[Pair]:
         tell("slippage", rate=f"{slip.rate:.3%}", ticks=slip.ticks, impact=f"{slip.impact:.3%}"),
     ]
     found += [tell("limits")] if model.has_limits else []
-    return found + ([tell("shorts", rate=f"{model.borrow_rate:.2%}")] if model.allows_short else [])
+    shorts = tell("shorts", rate=f"{model.borrow_rate:.2%}") if model.allows_short else tell("no_shorts")
+    return [*found, shorts]
 
 
 def _describe_symbols(summary: RunSummary) -> list[Pair]:

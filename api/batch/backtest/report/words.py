@@ -80,6 +80,10 @@ WORDS: Mapping[str, Pair] = {
         "ストップ高・ストップ安に張り付いた足では約定しません。",
     ),
     "shorts": ("Short positions cost {rate} a year.", "空売りの貸株料は年{rate}です。"),
+    "no_shorts": (
+        "Short positions are not allowed: a sale closes what is held at most.",
+        "空売りはせず、売りは保有分の決済に限ります。",
+    ),
     "chosen": (
         "The caller chose the symbols ({symbols}), with their survivorship bias; delisted since: {delisted}, without bars: {missing}.",
         "対象の{symbols}銘柄は利用者が選び、生存者バイアスを含みます。上場廃止は{delisted}銘柄、足のない銘柄は{missing}銘柄です。",

@@ -30,7 +30,7 @@ def held(kaboom: Kaboom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kab
 
     async def write() -> None:
         store = PageBarStore(tmp_path / "data" / "bars")
-        await store.write(SERIES, daily_bars())
+        await store.write(SERIES, daily_bars(480))
         await store.close()
 
     asyncio.run(write())
@@ -87,3 +87,19 @@ def test_what_is_no_parameter_is_refused(kaboom: Kaboom) -> None:
 def test_strategies_are_listed_with_their_parameters(kaboom: Kaboom) -> None:
     done = kaboom("backtest", "list", "strategies")
     assert "fast=10, slow=20" in done.out
+
+
+def test_what_was_not_tested_is_said(held: Kaboom, tmp_path: Path) -> None:
+    both = HONEST.replace("import numpy as np", "import numpy as np\nfrom batch.backtest.strategies.settings import *")
+    both = both.replace("class Strategy:", 'class Strategy(StrategySettings):\n    side: Side = "both"\n')
+    (tmp_path / "both.py").write_text(both)
+    scope = ("--to", "2025-11-05", "--sessions", "300")
+    done = held("backtest", "run", "both.py", "--symbol", "7203", "--symbol", "1301", *scope)
+    assert "1 more symbols were asked for, of which no bars are held" in done.out
+    assert "only the long side was run" in done.out
+    assert "survivorship" not in done.out
+    short = held("backtest", "run", "both.py", "--symbol", "7203", "--short", *scope)
+    assert ("only the long side" in short.out, "more symbols" in short.out) == (False, False)
+    late = held("backtest", "run", "both.py", "--market", "TSE_PRIME", "--from", "2023-12-01", "--to", "2025-11-05")
+    assert late.code == 0
+    assert "symbols that left before 2024-03-29 are missing (survivorship bias)" in " ".join(late.out.split())

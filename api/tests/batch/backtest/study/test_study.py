@@ -133,6 +133,19 @@ def test_holding_is_compared_with_a_fund_of_topix_or_says_that_none_is_held() ->
         load(BacktestRequest.parse(ASKED | {"benchmark": "TOPIX"}))
 
 
+def test_what_is_wrong_with_the_benchmark_is_said_of_it() -> None:
+    with pytest.raises(InvalidRequest, match="expected a TSE local code") as caught:
+        BacktestRequest.parse(ASKED | {"benchmark": "../etc"})
+    assert caught.value.pointer == "/benchmark"
+
+
+def test_a_report_says_whether_short_positions_are_allowed(study: Study) -> None:
+    request = BacktestRequest.parse(ASKED | {"model": {}})
+    without = run_backtest(load(request), find_strategy("sma_cross", None), request)
+    said = b"Short positions are not allowed"
+    assert (said in without.files["report.html"], said in study.files["report.html"]) == (True, False)
+
+
 def test_an_index_cannot_be_bought() -> None:
     with pytest.raises(InvalidRequest, match=r"symbols had \^0000, an index, which cannot be bought") as caught:
         BacktestRequest.parse(ASKED | {"symbols": ["7203", "topix"]})
