@@ -9,6 +9,7 @@ from batch.backtest.panel import Panel
 #: The reason of a row by its number in `fills`.
 REASONS = (
     "order", "limit", "stop_loss", "take_profit", "margin_call", "ruin", "delisted", "dividend", "split", "borrow",
+    "squeezed_out",
 )  # fmt: skip
 #: Reasons of rows that move cash without a trade.
 FLOWS = ("dividend", "split", "borrow")
@@ -29,10 +30,13 @@ JOURNAL_SCHEMA = pl.Schema(
 
 
 def to_frame(sim: Sim, panel: Panel) -> pl.DataFrame:
-    """Return the rows of a run in `JOURNAL_SCHEMA`; `at` is the start of the bar."""
+    """Return the rows of a run in `JOURNAL_SCHEMA`; `at` is the start of the bar.
+
+    A reverse split that left less than one share is a sale of all shares, `squeezed_out`, at what was paid for them.
+    """
     count = sim.account.rows
     rows = sim.rows._replace(**{name: part[:count] for name, part in sim.rows._asdict().items()})
-    return pl.DataFrame(
+    frame = pl.DataFrame(
         {
             "bar": rows.bar,
             "at": pl.Series(panel.opened_at[rows.bar] * 1_000_000).cast(pl.Datetime("us", "UTC")),
@@ -44,6 +48,12 @@ def to_frame(sim: Sim, panel: Panel) -> pl.DataFrame:
             "amount": rows.amount,
         },
         schema=JOURNAL_SCHEMA,
+    )
+    shares, is_split = pl.col("shares"), pl.col("reason") == "split"
+    is_end = is_split & (shares != 0) & (shares.cum_sum().over("symbol") == 0)
+    return frame.with_columns(
+        reason=pl.when(is_end).then(pl.lit("squeezed_out", dtype=pl.Enum(REASONS))).otherwise("reason"),
+        price=pl.when(is_end).then(-pl.col("amount") / shares).otherwise("price"),
     )
 
 

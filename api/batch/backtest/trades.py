@@ -65,10 +65,6 @@ def pair_trades(journal: pl.DataFrame, last: Mapping[str, float]) -> pl.DataFram
 def _split(held: deque[_Part], change: float) -> None:
     before = sum(part.shares for part in held)
     after = before + change * held[0].side if held else 0.0
-    if after <= 0:
-        # Less than one share was left, and paid out.
-        held.clear()
-        return
     for part in held:
         part.price *= before / after
         part.shares *= after / before

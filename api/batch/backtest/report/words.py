@@ -129,6 +129,7 @@ REASONS: Mapping[str, Pair] = {
     "margin_call": ("margin call", "追証"),
     "ruin": ("ruin", "破綻"),
     "delisted": ("delisting", "上場廃止"),
+    "squeezed_out": ("reverse split to less than a share", "1株未満への併合"),
 }
 
 #: What is true of every report; those of a fill model are added to them.

@@ -295,6 +295,21 @@ def test_a_run_ends_when_short_positions_have_lost_everything() -> None:
     assert result.equity.tolist() == [100_000, 100_000, -50_000, -50_000]
 
 
+def test_a_reverse_split_to_less_than_a_share_ends_the_trade() -> None:
+    panel = panel_of(*[flat(1000.0)] * 3, flat(200_000.0), listings=Listings(splits=splits(("7203", 3, 200.0))))
+    targets = np.full(panel.shape, np.nan)
+    targets[0] = 0.5
+    done = run_targets(panel, targets, FillModel(fees=Fees(fixed=300)), cash=200_000)
+    (trade,) = done.trades.iter_rows(named=True)
+    assert (trade["exit_reason"], trade["shares"], trade["exit_price"], trade["pnl"]) == (
+        "squeezed_out",
+        100,
+        1000,
+        -300,
+    )
+    assert (done.flows, done.equity[-1]) == (0, 199_700)
+
+
 def test_a_split_multiplies_shares_and_pays_fractions() -> None:
     listings = Listings(splits=splits((S, 2, 1 / 1.5)))
     panel = panel_of(flat(150), flat(150), flat(100), flat(100), listings=listings)
