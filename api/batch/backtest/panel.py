@@ -10,6 +10,7 @@ import polars as pl
 
 from batch.backtest.engine.arrays import CLOSE, HIGH, LAST, LOW, OPEN, VOLUME, ExSessions, Floats, Ints, Issues
 from batch.backtest.engine.filled import carry_forward, last_of_session_before
+from batch.backtest.room import check_room
 from batch.errors import InvalidRequest
 from batch.market.adjust import DIVIDEND_SCHEMA, FACTOR_SCHEMA
 from batch.market.bar import VALUES
@@ -82,7 +83,7 @@ class Panel:
         """Return the panel of bars in `BAR_SCHEMA`, in any order.
 
         Raises:
-            InvalidRequest: there are no bars, two of one symbol and time, or prices of 0 or less.
+            InvalidRequest: there are no bars, two of one symbol and time, prices of 0 or less, or too many for memory.
 
         """
         if bars.is_empty():
@@ -93,6 +94,7 @@ class Panel:
         columns = bars["symbol"].cast(pl.Enum(symbols)).to_physical().to_numpy().astype(np.int64)
         cells = np.searchsorted(opened_at, stamps) * len(symbols) + columns
         n = opened_at.size * len(symbols)
+        check_room(n)
         if np.bincount(cells, minlength=n).max() > 1:
             raise InvalidRequest("a symbol has two bars of one time, expected one")
         prices = np.full((len(PLACES), n), np.nan)

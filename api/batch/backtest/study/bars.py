@@ -8,6 +8,7 @@ import polars as pl
 
 from batch.backtest.panel import Delisting, Listings, Panel
 from batch.backtest.request import TOPIX, TOPIX_AND_FUNDS, BarsAsked
+from batch.backtest.room import check_room
 from batch.bars.actions.resolve import applied_actions, applied_dividends
 from batch.bars.actions.store import ActionReader
 from batch.bars.history import reader_at
@@ -160,10 +161,13 @@ async def _read(
     series = BarSeries(request.source, request.interval)
     first, last = request.first or date.min, request.last or date.max
     start, end = utc_midnight(first), utc_midnight(last + timedelta(days=1))
-    frames = []
+    frames, bars = [], 0
     for symbol in symbols:
         check_stop(should_stop)
-        frames.append(await store.read(series, symbol, start=start, end=end))
+        frame = await store.read(series, symbol, start=start, end=end)
+        bars += frame.height
+        check_room(bars)
+        frames.append(frame)
     return [frame for frame in frames if frame.height]
 
 

@@ -14,6 +14,7 @@ from batch.backtest.study.bars import BarTools, StudyBars, load_bars
 from batch.backtest.study.single import Study, run_backtest
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.memory import MemoryBarStore
+from batch.errors import InvalidRequest
 from batch.market.listing import Listing, Market
 from batch.market.lists.snapshot import Snapshot, save_snapshot
 from tests.fixtures.backtest.stored import SERIES, daily_bars
@@ -107,3 +108,15 @@ def test_a_benchmark_of_fewer_days_says_so(lists: Path) -> None:
     assert whole.summary.benchmark.note is None
     _, ended = run(lists, bars_until_gone("6758"), symbols=["7203"], benchmark="6758")
     assert ended.summary.benchmark.note == ("its bars are of 2024-11-05 to 2025-05-01, and it is flat before and after")
+
+
+def test_bars_that_memory_does_not_hold_are_refused_while_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_list(tmp_path, FIRST, "7203", "6758", "9984")
+    monkeypatch.setattr("batch.backtest.room._SMALL", 100)
+    monkeypatch.setattr("batch.backtest.room.measure_free_memory", lambda: 70_000)
+    with pytest.raises(InvalidRequest, match=r"a test on \d+ bars takes about 0\.0 GB of memory, and 0\.0 GB are free"):
+        run(tmp_path, daily_bars(480), market="TSE_PRIME")
+    monkeypatch.setattr("batch.backtest.room.measure_free_memory", lambda: 70_000_000)
+    run(tmp_path, daily_bars(480), market="TSE_PRIME")

@@ -1,0 +1,26 @@
+"""Whether a panel fits into memory, asked before it is made."""
+
+from batch.errors import InvalidRequest
+from batch.kit.free_memory import measure_free_memory
+
+#: What the bars, the limits, the weights and a run take at most for each bar of each symbol.
+CELL_BYTES = 225
+#: Smaller panels are not asked about.
+_SMALL = 1_000_000
+
+
+def check_room(cells: int) -> None:
+    """Check that there is memory for a panel of so many bars times symbols.
+
+    Raises:
+        InvalidRequest: there is not.
+
+    """
+    if cells <= _SMALL:
+        return
+    needed, free = cells * CELL_BYTES, measure_free_memory()
+    if needed > free:
+        raise InvalidRequest(
+            f"a test on {cells:,} bars takes about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free:"
+            " choose fewer symbols or sessions, or longer bars"
+        )
