@@ -76,7 +76,7 @@ async def preview_fetch(page: Page, request: Request) -> Response:
     """Say what would be fetched of a session."""
     fields = await read_form(request)
     session, series = _session_of(fields), _series_of(fields)
-    found = (await _ask_sessions(page, series, 1, last=session)).require()
+    found = (await _ask_sessions(page, series, _SESSIONS, last=session)).require()
     answer = next((Completeness(each) for each in found.data["items"] if each["session"] == session), None)
     values = {"answer": answer, "session": session, "market": series.market, "interval": series.interval}
     return await page.show("parts/fetch_preview.html" if page.is_part else "fetch_preview.html", **values)
