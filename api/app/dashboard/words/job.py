@@ -23,6 +23,7 @@ WORDS: dict[str, Pair] = {
     "planning": ("The plan is being made.", "計画を作成中です。"),
     "settled_label": ("{percent}% settled", "{percent}％完了"),
     "symbols": ("symbols", "銘柄"),
+    "indices": ("indices", "指数"),
     "files": ("files", "ファイル"),
     "items": ("items", "件"),
     "retry": ("Retry {n} failed…", "失敗{n}件を再試行…"),

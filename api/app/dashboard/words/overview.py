@@ -12,48 +12,48 @@ WORDS: dict[str, Pair] = {
     "b_1d": ("daily", "日足"),
     "nothing": ("nothing is stored yet", "まだ何も保存されていません"),
     "question": ("Is today’s data complete?", "本日のデータはそろっていますか？"),
+    # How many of what: `some_` after a number that names all of them.
+    "listed": ("{n} listed symbol || {n} listed symbols", "上場{n}銘柄"),
+    "symbols": ("{n} symbol || {n} symbols", "{n}銘柄"),
+    "indices": ("{n} index || {n} indices", "{n}指数"),
+    "some_symbols": ("{n}", "{n}銘柄"),
+    "some_indices": ("{n}", "{n}指数"),
     "complete_today": (
-        "Today’s data is complete: all {listed} listed symbols have their bars.",
-        "本日のデータはそろっています。上場{listed}銘柄すべての足があります。",
+        "Today’s data is complete: all {whole} have their bars.",
+        "本日のデータはそろっています。{whole}すべての足があります。",
     ),
     "complete_past": (
-        "The data of {day} is complete: all {listed} listed symbols have their bars.",
-        "{day}のデータはそろっています。上場{listed}銘柄すべての足があります。",
+        "The data of {day} is complete: all {whole} have their bars.",
+        "{day}のデータはそろっています。{whole}すべての足があります。",
     ),
     "gaps_today": (
         (
-            "Today’s data is not complete: {n} of {listed} listed symbols has no bars yet. || "
-            "Today’s data is not complete: {n} of {listed} listed symbols have no bars yet."
+            "Today’s data is not complete: {some} of {whole} has no bars yet. || "
+            "Today’s data is not complete: {some} of {whole} have no bars yet."
         ),
-        "本日のデータはそろっていません。上場{listed}銘柄中{n}銘柄の足がありません。",
+        "本日のデータはそろっていません。{whole}中{some}の足がありません。",
     ),
     "gaps_past": (
         (
-            "The data of {day} is not complete: {n} of {listed} listed symbols has no bars. || "
-            "The data of {day} is not complete: {n} of {listed} listed symbols have no bars."
+            "The data of {day} is not complete: {some} of {whole} has no bars. || "
+            "The data of {day} is not complete: {some} of {whole} have no bars."
         ),
-        "{day}のデータはそろっていません。上場{listed}銘柄中{n}銘柄の足がありません。",
+        "{day}のデータはそろっていません。{whole}中{some}の足がありません。",
     ),
     "odd": (
-        "All {listed} listed symbols have bars; some look odd.",
-        "上場{listed}銘柄すべての足がありますが、確認が必要なものがあります。",
+        "All {whole} have bars; some look odd.",
+        "{whole}すべての足がありますが、確認が必要なものがあります。",
     ),
     "pending": (
-        "The session of {day} is not final yet: {n} of {listed} symbols have bars so far.",
-        "{day}の立会日は未確定です。これまでに{listed}銘柄中{n}銘柄の足があります。",
+        "The session of {day} is not final yet: {some} of {whole} have bars so far.",
+        "{day}の立会日は未確定です。これまでに{whole}中{some}の足があります。",
     ),
-    "fetch": ("Fetch the {n} missing…", "欠損している{n}銘柄を取り込む…"),
+    "fetch": ("Fetch the {some} missing…", "欠損している{some}を取り込む…"),
     "which": ("See the jobs that asked", "取り込みのジョブを見る"),
-    "parts_label": ("{symbols} symbols by state", "状態別の内訳（{symbols}銘柄）"),
-    "asked": ("{symbols} symbols in all", "全{symbols}銘柄"),
-    "gaps_title": (
-        "Symbols missing, last session || Symbols missing, last {n} sessions",
-        "欠損銘柄数（過去{n}立会日）",
-    ),
-    "gaps_label": (
-        "Symbols missing in each of the last {n} sessions: {counts}",
-        "過去{n}立会日の欠損銘柄数：{counts}",
-    ),
+    "parts_label": ("{whole} by state", "状態別の内訳（{whole}）"),
+    "asked": ("{whole} in all", "全{whole}"),
+    "gaps_title": ("Missing, last session || Missing, last {n} sessions", "欠損数（過去{n}立会日）"),
+    "gaps_label": ("Missing in each of the last {n} sessions: {counts}", "過去{n}立会日の欠損数：{counts}"),
     "newest": ("newest {day}", "最新{day}"),
     "latest_jobs": ("Latest jobs", "最近のジョブ"),
     "all_jobs": ("All {n} job || All {n} jobs", "すべて（{n}件）"),
@@ -128,12 +128,9 @@ WORDS: dict[str, Pair] = {
     ),
     "fetch_title": ("Fetch what is missing?", "欠損分を取り込みますか？"),
     "fetch_about": (
-        (
-            "{n} symbol of one session, {day}, {interval} bars. Nothing else is asked of the provider. || "
-            "{n} symbols of one session, {day}, {interval} bars. Nothing else is asked of the provider."
-        ),
-        "{day}の1立会日について、{n}銘柄の{interval}だけを取り込みます。",
+        "{whole} of one session, {day}, {interval} bars. Nothing else is asked of the provider.",
+        "{day}の1立会日について、{whole}の{interval}だけを取り込みます。",
     ),
     "fetch_none": ("Nothing is missing of {day}.", "{day}に欠損はありません。"),
-    "do_fetch": ("Fetch {n} symbol || Fetch {n} symbols", "{n}銘柄を取り込む"),
+    "do_fetch": ("Fetch {whole}", "{whole}を取り込む"),
 }
