@@ -1,13 +1,15 @@
 """What the shell offers as values of options and arguments; each source is imported when it is asked for."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from typer.core import CompletionItem  # type: ignore[attr-defined]  # Typer has no public name for it
 
-#: How long the shell waits for the ids of jobs, in seconds.
+#: How long the shell waits for ids, in seconds.
 _PATIENCE_S = 1.0
-_MOST_JOBS = 20
+#: A name that every shell takes as one word, without quotes.
+_ONE_WORD = re.compile(r"[\w.@-]+")
 
 
 def offer_values(command: Any) -> None:
@@ -57,8 +59,30 @@ def _tasks(_context: Any) -> Iterator[str]:
     return (job_type.name for queue in CATALOG.queues for job_type in CATALOG.of(queue) if job_type.is_schedulable)
 
 
-def _jobs(context: Any) -> Iterator[str]:
-    """Yield the ids of the newest jobs; none if no server answers soon. urllib starts in a third of httpx2's time."""
+def _statuses(context: Any) -> Iterator[str]:
+    """Yield the states of jobs, or of what is sent when they end."""
+    from app.jobs.model import JobStatus  # noqa: PLC0415  only for its key
+    from app.ledger.outbox.port import DeliveryStatus  # noqa: PLC0415  the same
+
+    yield from JobStatus if context.parent.info_name == "jobs" else DeliveryStatus
+
+
+def _ids(path: str, key: str, *, with_names: bool = False) -> Callable[[Any], list[str]]:
+    """Return what asks for the ids of a list, and for the names that the shell takes as one word."""
+
+    def find(context: Any) -> list[str]:
+        try:
+            items = _ask(context, path)
+            names = [row["name"] for row in items if _ONE_WORD.fullmatch(row["name"])] if with_names else []
+            return [*(row[key] for row in items), *names]
+        except (OSError, ValueError, KeyError):
+            return []
+
+    return find
+
+
+def _ask(context: Any, path: str) -> list[Any]:
+    """Return the items of a list; none where no server is known. urllib starts in a third of httpx2's time."""
     import json  # noqa: PLC0415  only for its key
     from urllib.request import Request, urlopen  # noqa: PLC0415  the same
 
@@ -68,23 +92,27 @@ def _jobs(context: Any) -> Iterator[str]:
     folder = find_data_dir(given.get("data_dir"))
     url, token = find_url(given.get("api_url"), folder), find_token(folder)
     if not url or not token or not url.startswith(("http://", "https://")):
-        return
-    asked = Request(f"{url.rstrip('/')}/api/v1/jobs?limit={_MOST_JOBS}", headers={"x-ingest-token": token})  # noqa: S310  checked above
-    try:
-        with urlopen(asked, timeout=_PATIENCE_S) as answer:  # noqa: S310  the same
-            yield from (job["job_id"] for job in json.load(answer)["items"])
-    except (OSError, ValueError, KeyError):
-        return
+        return []
+    asked = Request(f"{url.rstrip('/')}/api/v1/{path}", headers={"x-ingest-token": token})  # noqa: S310  checked above
+    with urlopen(asked, timeout=_PATIENCE_S) as answer:  # noqa: S310  the same
+        return list(json.load(answer)["items"])
 
 
+#: Of the newest jobs alone.
+_jobs = _ids("jobs?limit=20", "job_id")
 #: By the flag of an option, or the name of an argument.
 _VALUES: Mapping[str, Callable[[Any], Iterable[str]]] = {
     "--interval": _intervals,
     "--market": _markets,
+    "--portfolio": _ids("portfolios", "id"),
     "--provider": _providers,
     "--source": _providers,
+    "--status": _statuses,
     "--strategy": _strategies,
     "strategy": _strategies,
     "--task": _tasks,
     "job_id": _jobs,
+    "job_ids": _jobs,
+    "portfolio": _ids("portfolios", "id", with_names=True),
+    "schedule": _ids("schedules", "schedule_id", with_names=True),
 }

@@ -1,4 +1,4 @@
-"""The shell offers values: of options with a list of them, and the ids of jobs. It loads nothing heavy for that."""
+"""The shell offers values: of options with a list of them, and ids that a server tells. Nothing heavy is loaded."""
 
 import os
 import re
@@ -10,11 +10,13 @@ from pathlib import Path
 import orjson
 import pytest
 
+from app.portfolios.examples import PORTFOLIO
+from app.schedules.examples import SCHEDULE
 from tests.app.cli.conftest import Scripted
 from tests.app.cli.test_imports import HEAVY
 from tests.fixtures.jobs.apps import TOKEN
 
-JOBS = ["a89cd6c638dd47fd983ab7f10329a780", "b89cd6c638dd47fd983ab7f10329a780"]
+IDS = ["a89cd6c638dd47fd983ab7f10329a780", "b89cd6c638dd47fd983ab7f10329a780"]
 
 
 def complete(folder: Path, line: str, env: Mapping[str, str]) -> tuple[list[str], set[str]]:
@@ -38,7 +40,11 @@ def complete(folder: Path, line: str, env: Mapping[str, str]) -> tuple[list[str]
         ("kaboom coverage --market F", ["FILE"]),
         ("kaboom backtest run b", ["breakout", "buy_and_hold"]),
         ("kaboom schedules add --task market_data.m", ["market_data.mirror"]),
+        ("kaboom jobs list --status c", ["cancelling", "completed", "cancelled"]),
+        ("kaboom webhooks list --status ", ["waiting", "pending", "delivered", "dead"]),
+        ("kaboom notify log --status d", ["delivered", "dead"]),
         ("kaboom jobs show ", []),
+        ("kaboom schedules show ", []),
     ],
 )
 def test_values_are_offered_from_light_modules(tmp_path: Path, line: str, offered: list[str]) -> None:
@@ -49,15 +55,39 @@ def test_values_are_offered_from_light_modules(tmp_path: Path, line: str, offere
 
 
 def test_ids_of_the_newest_jobs_are_offered(scripted: Scripted, tmp_path: Path) -> None:
-    scripted.answers.append((200, orjson.dumps({"items": [{"job_id": job} for job in JOBS], "next_cursor": None})))
+    scripted.answers.append((200, orjson.dumps({"items": [{"job_id": job} for job in IDS], "next_cursor": None})))
     env = {"KABOOM_API_URL": scripted.url, "INGEST_API_TOKEN": TOKEN}
     found, loaded = complete(tmp_path, "kaboom jobs cancel b", env)
-    assert found == JOBS[1:]
+    assert found == IDS[1:]
     assert loaded.isdisjoint({*HEAVY, "httpx2"})
     assert scripted.seen[0][:2] == ("/api/v1/jobs?limit=20", TOKEN)
 
 
-@pytest.mark.parametrize("answer", [(401, b"{}"), (200, b"<html>"), (200, b"{}")])
+@pytest.mark.parametrize(
+    ("line", "path", "offered"),
+    [
+        ("kaboom schedules run ", "schedules", [*IDS, "evening"]),
+        ("kaboom schedules disable e", "schedules", ["evening"]),
+        ("kaboom portfolio show a", "portfolios", [IDS[0]]),
+        ("kaboom portfolio trade ", "portfolios", [*IDS, "evening"]),
+        ("kaboom ai analyse 7203 --portfolio ", "portfolios", IDS),
+    ],
+)
+def test_ids_and_names_of_one_word_are_offered(
+    scripted: Scripted, tmp_path: Path, line: str, path: str, offered: list[str]
+) -> None:
+    names = ("daily ingest", "evening")
+    example, key = {"schedules": (SCHEDULE, "schedule_id"), "portfolios": (PORTFOLIO, "id")}[path]
+    assert key in example
+    items = [example | {key: each, "name": name} for each, name in zip(IDS, names, strict=True)]
+    scripted.answers.append((200, orjson.dumps({"items": items})))
+    found, loaded = complete(tmp_path, line, {"KABOOM_API_URL": scripted.url, "INGEST_API_TOKEN": TOKEN})
+    assert found == offered
+    assert loaded.isdisjoint({*HEAVY, "httpx2"})
+    assert scripted.seen[0][:2] == (f"/api/v1/{path}", TOKEN)
+
+
+@pytest.mark.parametrize("answer", [(401, b"{}"), (200, b"<html>"), (200, b"{}"), (200, b'{"items":[{}]}')])
 def test_a_server_that_refuses_offers_nothing(scripted: Scripted, tmp_path: Path, answer: tuple[int, bytes]) -> None:
     scripted.answers.append(answer)
     env = {"KABOOM_API_URL": scripted.url, "INGEST_API_TOKEN": TOKEN}
