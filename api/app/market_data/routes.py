@@ -67,6 +67,9 @@ async def stream_bars(answers: Answers, query: Annotated[ManyBarsQuery, Query()]
 async def latest_bars(answers: Answers, query: Annotated[LatestQuery, Query()]) -> Response:
     """Show the newest bar of every symbol, or of some, of one provider and interval.
 
+    Without `symbol` the answer has issues only; of an index it has the bar where `symbol` names the index. Bars of your
+    own files are all shown.
+
     With `as_of` those that were known at a moment; bars in InfluxDB have no history, so there it is refused (422).
     """
     return await answers.give(query, lambda desk, _: desk.bars.latest(query))
@@ -109,6 +112,8 @@ async def list_bars(
 )
 async def show_coverage(answers: Answers, query: Annotated[CoverageQuery, Query()]) -> Response:
     """Show what is held of each symbol and session: bars, the first and the last, flags.
+
+    Without `symbol` the answer has all that is held, indices too: their symbols begin with `^`.
 
     With `as_of` what was held at a moment, without finality; bars in InfluxDB have no history, so there it is refused
     (422).

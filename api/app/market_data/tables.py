@@ -63,7 +63,7 @@ class BarTables:
         return Table(rows.drop("symbol"), about, (*labels, "action_set"), stem, next_place)
 
     async def latest(self, query: LatestQuery) -> Table:
-        """Return the newest bar of every symbol, sorted by symbol.
+        """Return the newest bar of every symbol, sorted by symbol; of indices of the TSE only where they are named.
 
         Raises:
             InvalidRequest: a symbol or the provider cannot be.
@@ -71,7 +71,10 @@ class BarTables:
         """
         spec, series = self.series_of(query)
         reader = reader_at(self.store, query.as_of, clock=self.clock)
-        rows = await reader.latest(series, _wanted(query, spec))
+        wanted = _wanted(query, spec)
+        rows = await reader.latest(series, wanted)
+        if not wanted and spec.is_tse:
+            rows = rows.filter(~pl.col("symbol").str.starts_with("^"))
         about = {**_about(spec, series), **tell_known_at(query.as_of)}
         return Table(rows, about, ("provider", "interval"), f"latest-{series.interval}-{spec.name}")
 

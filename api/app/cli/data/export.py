@@ -36,7 +36,9 @@ def export_bars(
         Path,
         typer.Argument(help="file (.parquet, .csv, .arrow), or folder that gets a file for each month (1d: year)"),
     ],
-    symbol: Annotated[list[str] | None, typer.Option(help="only this symbol (repeatable)")] = None,
+    symbol: Annotated[
+        list[str] | None, typer.Option(help="only this symbol (repeatable; default: all held, indices too)")
+    ] = None,
     interval: IntervalName = "1m",
     first: Day = None,
     last: Day = None,

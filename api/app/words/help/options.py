@@ -29,6 +29,7 @@ OPTION_HELP: dict[str, str] = {
     "bar length, and sessions back, such as 1m=20 (repeatable)": "足種とさかのぼる立会日数、例：1m=20（複数指定可）",
     "TSE_PRIME, TSE_STANDARD, TSE_GROWTH, INDEX or FILE": "TSE_PRIME、TSE_STANDARD、TSE_GROWTH、INDEX、FILE のいずれか",
     "only this symbol (repeatable)": "この銘柄だけ（複数指定可）",
+    "only this symbol (repeatable; default: all held, indices too)": "この銘柄だけ（複数指定可。既定：保有するすべて、指数を含む）",
     "data provider (default: the server's)": "データ提供元（既定：サーバーの設定）",
     "first session, YYYY-MM-DD": "最初の立会日（YYYY-MM-DD）",
     "last session, YYYY-MM-DD (default: newest)": "最後の立会日（YYYY-MM-DD、既定：最新）",

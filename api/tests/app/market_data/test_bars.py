@@ -184,6 +184,22 @@ async def test_latest_is_the_newest_bar_of_each(market: httpx2.AsyncClient, stor
     assert (await ok(market, f"{BARS}/latest", interval="1h"))["items"] == []
 
 
+async def test_latest_has_indices_where_they_are_named(market: httpx2.AsyncClient, store: BarStore) -> None:
+    await store.write(DAILY, frame(bar("^0000", at(SESSIONS[2]), 3000.5), bar("^N225", at(SESSIONS[2]), 51000.5)))
+    every = await ok(market, f"{BARS}/latest", interval="1d")
+    assert [i["symbol"] for i in every["items"]] == list(SYMBOLS)
+    some = await ok(market, f"{BARS}/latest", interval="1d", symbol=["TOPIX", "7203"])
+    assert [i["symbol"] for i in some["items"]] == ["7203", "^0000"]
+    own = await ok(market, f"{BARS}/latest", interval="1d", provider="file")
+    assert [i["symbol"] for i in own["items"]] == ["^N225"]
+
+
+async def test_coverage_has_all_that_is_held(market: httpx2.AsyncClient, store: BarStore) -> None:
+    await store.write(DAILY, frame(bar("^0000", at(SESSIONS[2]), 3000.5)))
+    page = await ok(market, "/api/v1/coverage", interval="1d", first="2025-11-05", last="2025-11-05")
+    assert [i["symbol"] for i in page["items"]] == [*SYMBOLS, "^0000"]
+
+
 async def test_coverage_counts_what_is_held(market: httpx2.AsyncClient, store: BarStore) -> None:
     span = {"first": "2025-10-31", "last": "2025-11-05"}
     page = await ok(market, "/api/v1/coverage", **span)
