@@ -1,7 +1,7 @@
 """What a caller may ask of an ingest: a daily one, a backfill, or a refresh of quotes."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, override
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -32,6 +32,11 @@ DEFAULT_CHUNK_SIZE = 5_000
 _OWN_FILES = tuple(spec.name for spec in provider_specs() if Market.FILE in spec.capabilities.markets)
 
 _Only = dict[IntervalKey, SymbolTexts]
+
+
+def default_interval(market: object) -> str:
+    """Return the bar length that is meant where none is given: indices have daily bars alone."""
+    return Interval.D1.value if market == Market.INDEX else Interval.M1.value
 
 
 class _OfMarket(PlannedRequest):
@@ -76,6 +81,12 @@ class IngestRequest(_OfIntervals):
     cli_defaults: ClassVar[Mapping[str, Any]] = {"intervals": {"1m": 1}}
 
     session: Day | None = Field(default=None, description="the last session; default: newest closed")
+
+    @classmethod
+    @override
+    def fill_in(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the command line sends; without intervals, one session of what the market has."""
+        return {"intervals": {default_interval(given.get("market")): 1}, **given}
 
 
 class BackfillRequest(_OfIntervals):
@@ -127,7 +138,14 @@ class BackfillRequest(_OfIntervals):
 class QuotesRequest(_OfMarket):
     """Whose newest bars to take: those of a market's universe, or of some symbols."""
 
-    interval: IntervalName = Interval.M1
+    interval: IntervalName = Field(default=Interval.M1, description="bar length; default of market INDEX: 1d")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_interval(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and "interval" not in values and values.get("market") == Market.INDEX:
+            return {**values, "interval": Interval.D1.value}
+        return values
 
     def to_ingest(self, default_provider: str) -> IngestRequest:
         """Return the ingest of one session that this means."""

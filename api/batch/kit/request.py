@@ -24,6 +24,11 @@ class Request(BaseModel):
     cli_defaults: ClassVar[Mapping[str, Any]] = {}
 
     @classmethod
+    def fill_in(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the command line sends: what was given, and the defaults of the rest."""
+        return {**cls.cli_defaults, **given}
+
+    @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
         """Return the request that JSON types say.
 

@@ -80,7 +80,9 @@ def add_schedule(
     """Add a schedule for a daily ingest, or for the task of --task."""
     session: Session = context.obj.with_json(json)
     if task == _RUN_DAILY:
-        intervals = dict(parse_pair(text) for text in interval or ["1m=1"])
+        from batch.ingest.request import default_interval  # noqa: PLC0415  providers, which other commands do without
+
+        intervals = dict(parse_pair(text) for text in interval or [f"{default_interval(market)}=1"])
         request = {"intervals": intervals, "market": market, "symbols": symbol, "provider": provider}
     else:
         request = _parse_request(request_json or "{}")

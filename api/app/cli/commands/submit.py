@@ -49,8 +49,7 @@ def build_command(job_type: JobType) -> Callable[..., None]:
     def command(context: typer.Context, **given: Any) -> None:
         session: Session = context.obj.with_json(given.pop("json"))
         wait, timeout_s, callback_url = (given.pop(name) for name in ("wait", "timeout", "callback_url"))
-        body = dict(job_type.request.cli_defaults)
-        body |= {o.field: o.read(given[o.name]) for o in options if _is_given(given[o.name])}
+        body = job_type.request.fill_in({o.field: o.read(given[o.name]) for o in options if _is_given(given[o.name])})
         if callback_url:
             body["callback_url"] = callback_url
         if "provider" in job_type.request.model_fields:

@@ -3,6 +3,7 @@
 REQUEST_HELP: dict[str, str] = {
     "plan only: the job ends with its plan, and nothing is done": "計画だけを作ります。何も実行しません",
     "only these; default: all that are listed": "これらだけ（既定：上場しているすべて）",
+    "bar length; default of market INDEX: 1d": "足種（市場 INDEX の既定：1d）",
     "who is asked; default: KABOOM_PROVIDER": "データ提供元（既定：KABOOM_PROVIDER）",
     "bar length → look-back in trading sessions, the last one included": "足種とさかのぼる立会日数（最後の立会日を含む）",
     "points in one write request to a store over a network; the embedded store does not need it": "ネットワーク越しのストアへの1回の書き込みの件数（内蔵ストアでは使いません）",

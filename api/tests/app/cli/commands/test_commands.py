@@ -37,6 +37,15 @@ def test_a_submission_prints_its_id_and_how_to_follow(at_live: Kaboom) -> None:
     assert f"kaboom jobs watch {found[1]}" in done.err
 
 
+def test_indices_are_taken_by_the_day_unless_told_otherwise(at_live: Kaboom) -> None:
+    job = data(at_live("ingest", "run-daily", "--market", "INDEX", "--wait", "--json"))
+    assert (job["status"], job["intervals"], job["progress"]["done"]) == ("completed", {"1d": 1}, 4)
+    quotes = data(at_live("market-data", "refresh-quotes", "--market", "INDEX", "--wait", "--json"))
+    assert (quotes["status"], quotes["intervals"]) == ("completed", {"1d": 1})
+    minutes = at_live("ingest", "run-daily", "--market", "INDEX", "--interval", "1m=1")
+    assert (minutes.code, "market INDEX has daily bars alone: 1d" in minutes.err) == (Exit.USAGE, True)
+
+
 def test_a_submission_as_json_is_the_answer_itself(at_live: Kaboom) -> None:
     accepted = data(at_live(*SMALL, "--dry-run", "--json"))
     assert list(accepted) == ["job_id", "status"]

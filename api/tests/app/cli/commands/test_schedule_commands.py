@@ -31,6 +31,15 @@ def test_an_added_schedule_tells_when_it_fires(at_live: Kaboom) -> None:
     assert "its jobs stay" in gone.err
 
 
+@pytest.mark.parametrize(("market", "intervals"), [("INDEX", {"1d": 1}), ("TSE_GROWTH", {"1m": 1})])
+def test_the_interval_that_is_not_given_is_that_of_the_market(
+    at_live: Kaboom, market: str, intervals: dict[str, int]
+) -> None:
+    done = at_live("schedules", "add", "of a market", "--session-at", "16:35", "--market", market, "--json")
+    assert data(done)["request"]["intervals"] == intervals
+    assert at_live("schedules", "remove", "of a market").code == 0
+
+
 def test_a_name_is_no_markup(at_live: Kaboom) -> None:
     name = "[red]close[/red] [/]"
     assert name in at_live("schedules", "add", name, "--session-at", "16:35", *SMALL).out
