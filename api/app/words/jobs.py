@@ -52,6 +52,7 @@ JOB_WORDS: dict[str, Pair] = {
     ),
     "stats_waiting": ("messages that wait", "待機中のメッセージ"),
     "cancelled": ("cancelling job {job_id}", "ジョブ {job_id} を中止しています"),
+    "retried_as": ("job {job_id} runs again as {new}", "ジョブ {job_id} を {new} として再試行します"),
     "deleted": ("job {job_id} deleted; its bars stay", "ジョブ {job_id} を削除しました。足は残ります"),
     "next": ("where to look next:", "次に見るもの："),
     # Lines of a job: its headline and its progress.

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.client import DEAD_LETTERS, JOBS
+from app.cli.commands.job_changes import JobId, cancel, delete, retry
 from app.cli.exits import Exit
 from app.cli.following import follow
 from app.cli.options import Json
@@ -25,9 +26,6 @@ from batch.kit.printable import clean
 app = typer.Typer(help="List, show, watch, cancel and retry jobs.", no_args_is_help=True)
 #: Columns from which the list of jobs shows every field.
 _WIDE = 110
-
-JobId = Annotated[str, typer.Argument(help="32 hex digits, as the submission printed them")]
-Reason = Annotated[str | None, typer.Option(help="why; kept in the audit log and in the job's log")]
 
 
 @app.command("list")
@@ -156,47 +154,8 @@ def dead(
         session.show(_dead_table(session.words, page["items"]))
 
 
-@app.command("cancel")
-def cancel(context: typer.Context, job_id: JobId, reason: Reason = None, *, json: Json = False) -> None:
-    """Cancel a job; bars already written stay."""
-    session: Session = context.obj.with_json(json)
-    body = {"reason": reason} if reason else None
-    answer = QueuedJob(session.client(), job_id).call("POST", "/cancel", json=body)
-    _print_answer(session, answer, "cancelled")
-
-
-@app.command("retry")
-def retry(
-    context: typer.Context,
-    job_id: JobId,
-    reason: Reason = None,
-    *,
-    whole: Annotated[bool, typer.Option("--all", help="run all of it again")] = False,
-    wait: Annotated[bool, typer.Option(help="follow the new job until it ends")] = False,
-    json: Json = False,
-) -> None:
-    """Run the failed or cancelled part of a job again, as a new job."""
-    session: Session = context.obj.with_json(json)
-    body = {"only": "all" if whole else "failed"} | ({"reason": reason} if reason else {})
-    answer = QueuedJob(session.client(), job_id).call("POST", "/retry", json=body)
-    if wait:
-        follow(session, answer["job_id"])
-    _print_answer(session, answer, "submitted")
-
-
-@app.command("delete")
-def delete(context: typer.Context, job_id: JobId, *, json: Json = False) -> None:
-    """Delete a finished job and its history; its bars stay."""
-    session: Session = context.obj.with_json(json)
-    QueuedJob(session.client(), job_id).call("DELETE")
-    session.print_if_json({"job_id": job_id, "status": "deleted"})
-    session.say("deleted", job_id=job_id)
-
-
-def _print_answer(session: Session, answer: dict[str, Any], message: str) -> None:
-    if not session.print_if_json(answer):
-        session.show(f"{answer['job_id']}  {session.words.coded('job', answer['status'])}")
-        session.say(message, job_id=answer["job_id"])
+for act in (cancel, retry, delete):
+    app.command(act.__name__)(act)
 
 
 def _job_table(session: Session, jobs: list[dict[str, Any]]) -> Table:

@@ -73,6 +73,7 @@ OPTION_HELP: dict[str, str] = {
     "next_cursor of the previous page, with the same filters": "前のページの next_cursor（条件は同じにします）",
     "only jobs of this queue (default: all)": "このキューのジョブだけ（既定：すべて）",
     "32 hex digits, as the submission printed them": "投入時に表示された32桁の16進数",
+    "32 hex digits each, as the submissions printed them": "投入時に表示された32桁の16進数（複数指定可）",
     "this level and above": "このレベル以上",
     "keep reading until the job ends": "ジョブが終わるまで読み続けます",
     "only chunks in this state (repeatable)": "この状態のチャンクだけ（複数指定可）",

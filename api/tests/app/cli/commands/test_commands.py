@@ -73,6 +73,36 @@ def test_waiting_ends_in_time_and_the_job_goes_on(at_live: Kaboom) -> None:
     assert data(at_live("jobs", "show", found[1], "--json"))["status"] == "cancelled"
 
 
+def start(at_live: Kaboom, session: str) -> str:
+    """Return the id of a job that takes a while."""
+    return str(data(at_live("ingest", "run-daily", "--interval", "1m=3", "--session", session, "--json"))["job_id"])
+
+
+def test_several_jobs_are_cancelled_and_retried_in_one_call(at_live: Kaboom, finished: str) -> None:
+    jobs = [start(at_live, session) for session in ("2025-10-30", "2025-10-31")]
+    done = at_live("jobs", "cancel", jobs[0], UNKNOWN, finished, jobs[1], jobs[0])
+    assert [line.split()[0] for line in done.out.splitlines()] == jobs
+    assert [line[:33] for line in done.err.splitlines() if line[32:33] == ":"] == [f"{UNKNOWN}:", f"{finished}:"]
+    assert done.code == Exit.NOT_FOUND, "that of the first job that was refused"
+    for job in jobs:
+        at_live("jobs", "watch", job)
+    done = at_live("jobs", "retry", *jobs)
+    assert done.code == Exit.OK
+    again = [line.split()[0] for line in done.out.splitlines()]
+    said = [f"job {job} runs again as {new}" for job, new in zip(jobs, again, strict=True)]
+    assert done.err.splitlines() == said
+    for job in again:
+        at_live("jobs", "watch", job)
+
+
+def test_each_retry_is_waited_for(at_live: Kaboom, finished: str) -> None:
+    job = start(at_live, "2025-10-29")
+    assert at_live("jobs", "cancel", job).code == Exit.OK
+    at_live("jobs", "watch", job)
+    done = at_live("jobs", "retry", finished, job, "--wait")
+    assert (done.code, done.out.count("COMPLETED  job ")) == (Exit.CONFLICT, 1)
+
+
 def test_jobs_are_listed(at_live: Kaboom, finished: str) -> None:
     done = at_live("jobs", "list", "--limit", "1")
     assert re.search(rf"^{finished} +completed +TSE_PRIME", done.out, re.MULTILINE)
@@ -180,7 +210,7 @@ def test_coverage_is_shown(at_live: Kaboom, finished: str) -> None:
     # Other tests of this file take other sessions, so the market as a whole may have gaps: these two have none.
     assert not taken & {(row["symbol"], row["session"]) for row in covered["gaps"]}
     shown = at_live("coverage", "--days", "20000").out
-    assert re.search(r"^20\d\d-\d\d-\d\d +[a-z]+ +\d+ +[\d,]+ +", shown, re.MULTILINE)
+    assert re.search(r"^20\d\d-\d\d-\d\d +[a-z]+ +[\d,]+ +[\d,]+ +", shown, re.MULTILINE)
 
 
 def test_doctor_finds_the_store_sound_and_the_servers_missing(at_live: Kaboom, finished: str) -> None:
