@@ -48,7 +48,7 @@ FINDING_DETAILS: tuple[Pair, ...] = (
         "{place} ：{pages}ページ、{bytes}バイト、足{bars}本、すべて正常です",
     ),
     ("{place}: {bars} bars, all sound", "{place} ：足{bars}本、すべて正常です"),
-    ("the file is gone", "ファイルがありません"),
+    ("the file is missing", "ファイルがありません"),
     # Providers.
     (
         "Made-up bars under the TSE's real rules: deterministic, offline, free.",
@@ -92,7 +92,7 @@ FINDING_DETAILS: tuple[Pair, ...] = (
     ),
     ("check the disk, and who may read the folder", "ディスクと、フォルダーの読み取り権限を確認してください"),
     (
-        "look at the disk, at who may read the file, and at Kaboom's version",
+        "check the disk, the permissions of the file, and Kaboom's version",
         "ディスク、ファイルの読み取り権限、Kaboomの版を確認してください",
     ),
     ("correct {setting}", "{setting} を直してください"),

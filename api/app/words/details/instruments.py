@@ -48,25 +48,12 @@ INSTRUMENT_DETAILS: tuple[Pair, ...] = (
     ("indicator was {text}, expected {rule}", "指標が {text} です。指定できる形：{rule}"),
     ("indicator was {text}, supported are {names}", "指標が {text} です。使えるのは {names} です"),
     (
-        "indicator {text} is of bars within a session, interval was {interval}",
-        "指標 {text} は日中の足のための指標ですが、足種が {interval} です",
-    ),
-    (
         "{parameter} of {name} was {text}, expected {kind} from {least} to {most}",
         "{name} の {parameter} が {text} です。{least}から{most}の範囲で指定してください（{kind}）",
     ),
     (
-        "factor was {text}, expected {least} to {most}, and not 1",
-        "調整係数が{text}です。1を除き、{least}から{most}の範囲で指定してください",
-    ),
-    ("factor was {text}, expected such as 1/2 or 0.5", "調整係数が {text} です。1/2 や 0.5 のように指定してください"),
-    (
         "the file was {name}, expected a suffix of {names}",
         "ファイルが {name} です。拡張子は {names} から選んでください",
-    ),
-    (
-        "{file} is no file, expected JPX's list of issues",
-        "{file} はファイルではありません。JPXの銘柄一覧を指定してください",
     ),
     ("{file} has {size} bytes, expected at most {most}", "{file} は{size}バイトあります。上限は{most}バイトです"),
     ("{file} could not be read: {reason}", "{file} を読み取れません：{reason}"),
@@ -83,10 +70,6 @@ INSTRUMENT_DETAILS: tuple[Pair, ...] = (
         "{file} はUTF-8でもCP932でもありません。JPXの一覧のCSVを指定してください",
     ),
     (
-        "{file} is no workbook ({reason}), expected .xls, .xlsx or .csv",
-        "{file} は表計算ファイルではありません（{reason}）。.xls、.xlsx、.csv のどれかを指定してください",
-    ),
-    (
         "{file} has {size} bytes unpacked, expected at most {most}",
         "{file} は展開すると{size}バイトあります。上限は{most}バイトです",
     ),
@@ -98,7 +81,6 @@ INSTRUMENT_DETAILS: tuple[Pair, ...] = (
         "the list had {count} shares under {dates} dates, expected shares under one date",
         "一覧に{dates}個の日付の{count}銘柄があります。日付が1つの一覧を指定してください",
     ),
-    ("code {symbol} came twice, expected each once", "銘柄コード {symbol} が2回あります"),
     (
         "{name} was {text}, expected a date such as 20240329",
         "{name} が {text} です。20240329 のような日付にしてください",
@@ -108,14 +90,6 @@ INSTRUMENT_DETAILS: tuple[Pair, ...] = (
         "{where} の先頭が {text} です。'# as_of=YYYY-MM-DD source=...' で始まる必要があります",
     ),
     ("{where} held {text}, expected the columns {names}", "{where} に {text} があります。列は {names} です"),
-    (
-        "the list of {new} had no issue of {markets}, that of {old} has: it was not taken",
-        "{new} の一覧には、{old} の一覧にある {markets} の銘柄がないため、取り込みませんでした",
-    ),
-    (
-        "the list of {new} lacked {count} of {total} issues of {old} ({percent} %, such as {some}), expected at most {most} %: it was not taken",
-        "{new} の一覧には、{old} の一覧の{total}銘柄のうち{count}銘柄（{percent}％、例：{some}）がありません。上限の{most}％を超えるため、取り込みませんでした",
-    ),
     (
         "market was FILE, whose symbols come from the files; listings exist for TSE markets only",
         "市場区分がFILEです。FILEの銘柄はファイルから決まり、一覧があるのは東証の市場区分だけです",

@@ -33,10 +33,6 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
         "{name} が {at} で、タイムゾーンがありません。タイムゾーン付きの時刻を指定してください",
     ),
     (
-        "intervals was empty, expected at least one of {names}",
-        "足種が指定されていません。{names} から1つ以上指定してください",
-    ),
-    (
         "intervals had {names}, provider {provider} serves {served}",
         "足種に {names} がありますが、データ提供元 {provider} が提供するのは {served} です",
     ),
@@ -116,10 +112,6 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
     ("source was {text}, expected {pattern}", "source が {text} です。{pattern} の形で指定してください"),
     ("format was {text}, expected one of {names}", "形式が {text} です。{names} から指定してください"),
     ("Accept was {text}, expected one of {names}", "Accept が {text} です。{names} から指定してください"),
-    (
-        "most_lost_percent was {text}, expected a number from 0 to 100",
-        "most_lost_percent が {text} です。0から100の数を指定してください",
-    ),
     ("request was {text}, expected a JSON object", "リクエストが {text} です。JSONのオブジェクトを指定してください"),
     ("cron was {text}, expected five fields: {why}", "cron が {text} です。5つの項目を指定してください：{why}"),
     ("minute hour day-of-month month day-of-week", "分 時 日 月 曜日"),
@@ -136,10 +128,6 @@ REQUEST_DETAILS: tuple[Pair, ...] = (
     ("{name} was given, expected no such field", "{name} という項目はありません"),
     ("provider was not set, expected the name of one", "データ提供元が指定されていません。名前を指定してください"),
     ("expected cron or session_at", "cron か session_at のどちらかを指定してください"),
-    (
-        "callback_url was given, expected none: a schedule calls nobody back",
-        "callback_url は指定できません。スケジュールは通知を送りません",
-    ),
     (
         "callback_url was given, but this Kaboom signs no webhooks: its operator sets KABOOM_WEBHOOK_SECRET",
         "callback_url が指定されましたが、このKaboomはWebhookに署名できません。運用者が KABOOM_WEBHOOK_SECRET を設定してください",

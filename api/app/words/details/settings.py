@@ -12,7 +12,7 @@ SETTING_DETAILS: tuple[Pair, ...] = (
         "INGEST_API_TOKEN にトークンが{count}個あります。1から{most}個にしてください",
     ),
     (
-        "INGEST_API_TOKEN: token {place} of {count} was not {least} or more visible ASCII characters (white space parts tokens): `kaboom token new` makes one",
+        "INGEST_API_TOKEN: token {place} of {count} was not {least} or more visible ASCII characters (white space separates tokens): `kaboom token new` makes one",
         "INGEST_API_TOKEN の{count}個中{place}個目が、{least}文字以上の表示可能なASCII文字ではありません（空白で区切ります）。`kaboom token new` で作成できます",
     ),
     (

@@ -72,12 +72,4 @@ VALIDATION_DETAILS: tuple[Pair, ...] = (
     ("{option} was {text}, expected one of {names}", "{option} が {text} です。{names} から指定してください"),
     ("{option} was {text}, expected JSON: {reason}", "{option} が {text} です。JSONを指定してください：{reason}"),
     ("{option} was {text}, expected a JSON object", "{option} が {text} です。JSONのオブジェクトを指定してください"),
-    (
-        "{option} was {text}, expected LENGTH=SESSIONS such as {example}",
-        "{option} が {text} です。{example} のように「足種=立会日数」の形で指定してください",
-    ),
-    (
-        "{option} was {text}, expected LENGTH=DAYS such as {example}",
-        "{option} が {text} です。{example} のように「足種=日数」の形で指定してください",
-    ),
 )

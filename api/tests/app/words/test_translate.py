@@ -1,6 +1,7 @@
 """The text of an error is translated by its template, and every error of a caller has one."""
 
 import ast
+import string
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,18 @@ from tests.fixtures.repo.repository import load_modules
 _CALLERS = frozenset(
     {"InvalidRequest", "NotFound", "Conflict", "NotAuthorized", "Forbidden", "NotAcceptable"}
     | {"TooManyStreams", "TooManyLogins"}
+)
+
+#: How what pydantic and FastAPI say begins.
+_OF_FRAMEWORKS = (
+    *("Input should", "String should", "List should", "Dictionary should", "Field required", "Extra inputs"),
+    *("Unexpected keyword", "JSON decode error", "Method Not Allowed"),
+)
+#: Texts that the code puts together of parts.
+_COMPOSED = (
+    *("there are {count} users already, ", "there are {count} tokens already, ", "#: {why}", "{part}: no answer in "),
+    *("{free} MiB are free, ", "{folder}: {free} MiB are free, ", "{place}: {pages} pages, ", "{place}: {bars} bars, "),
+    *("provider was jquants and ", "provider was yahoo and ", "url was not encrypted, "),
 )
 
 
@@ -50,6 +63,21 @@ def test_every_error_of_a_caller_has_a_japanese_text() -> None:
     # Each one that is listed needs a pair in `app/words/details/`.
     missing = {text: place for place, text in MESSAGES if not JAPANESE.search(translate(text, "ja"))}
     assert missing == {}
+
+
+def test_every_pair_is_a_text_of_the_code() -> None:
+    # A text that was worded anew leaves its pair behind, and its reader in Japan without one.
+    modules = (*load_modules("api/app"), *load_modules("api/batch"))
+    nodes = [n for m in modules if "words/details/" not in m.name for n in ast.walk(m.tree)]
+    said = "\n".join(n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str))
+    ours = [english for english, _ in DETAILS if not english.startswith(_OF_FRAMEWORKS)]
+    unsaid = [text for text in ours if max(_literals(text), key=len).strip() not in said]
+    assert [text for text in unsaid if not text.startswith(_COMPOSED)] == []
+    assert len(unsaid) == len(_COMPOSED)
+
+
+def _literals(template: str) -> list[str]:
+    return [literal for literal, *_ in string.Formatter().parse(template)]
 
 
 def test_english_stays_as_it_was_raised() -> None:
