@@ -66,7 +66,6 @@ WORDS: dict[str, Pair] = {
     "interval": ("Interval", "足種"),
     "provider": ("Provider", "データ提供元"),
     "provider_default": ("the server’s own", "サーバーの既定"),
-    "range": ("Range", "期間"),
     "sessions": ("Sessions back", "さかのぼる立会日数"),
     "first": ("or from", "または開始日"),
     "last": ("to", "終了日"),

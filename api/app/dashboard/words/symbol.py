@@ -82,8 +82,6 @@ WORDS: dict[str, Pair] = {
         "ex-session {ex}, factor {factor} ({state})",
         "権利落ち日{ex}、調整係数{factor}（{state}）",
     ),
-    "sector": ("Sector", "業種"),
-    "size": ("Size", "規模"),
     "listed": ("listed", "上場"),
     "listed_since": ("in JPX’s lists since {first}", "{first}以降のJPX一覧に掲載"),
     "left": ("left by {left}", "{left}までに掲載終了"),
