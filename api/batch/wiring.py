@@ -67,19 +67,6 @@ def build_master(settings: BatchSettings, name: str) -> MasterProvider:
     return provider
 
 
-def build_rate_limiter(settings: BatchSettings, name: str) -> RateLimiter:
-    """Return the rate limiter of a provider, whose limits are its own or those of the settings.
-
-    All processes with the same Redis share it; without Redis it is this process's own.
-
-    Raises:
-        InvalidRequest: no provider has this name.
-        ConfigurationError: the settings limit a provider that does not exist.
-
-    """
-    return _rate_limiter(name, _limits_of(settings, name), settings.shared_redis_url)
-
-
 def build_planning(settings: BatchSettings, *, slots: int) -> Planning:
     """Return what planning needs."""
     return Planning(utc_now, settings.symbols_dir, settings.provider_delay_s, slots)

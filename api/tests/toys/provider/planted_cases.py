@@ -14,11 +14,10 @@ from batch.market.bar import BarSeries
 from batch.market.interval import Interval
 from batch.providers.limiter.limits import parse_limits
 from batch.providers.limiter.port import Limits
-from batch.providers.limiter.rate_limiter import SharedRateLimiter
 from batch.scripts.run_daily_ingest import run_daily_ingest
 from batch.settings import BatchSettings
 from batch.stores import build_bar_store
-from batch.wiring import build_provider, build_rate_limiter
+from batch.wiring import build_provider
 from tests.fixtures.jobs.apps import client_of, memory_settings, running
 from tests.toys.provider.remote import csv_server
 
@@ -56,7 +55,6 @@ def pointers(answer: httpx2.Response) -> list[Any]:
 def test_its_limits_are_its_own_unless_the_settings_override_them() -> None:
     assert parse_limits("toycsv", "", "") == Limits(requests=600, concurrency=2)
     assert parse_limits("toycsv", "toycsv=5", "toycsv=off") == Limits(requests=5)
-    assert isinstance(build_rate_limiter(BatchSettings(), "toycsv"), SharedRateLimiter)
 
 
 def test_a_day_is_ingested(tmp_path: Path) -> None:

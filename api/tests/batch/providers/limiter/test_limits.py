@@ -7,15 +7,14 @@ from batch.errors import ConfigurationError, InvalidRequest
 from batch.providers.limiter.limited_provider import RateLimitedProvider
 from batch.providers.limiter.limits import parse_limits
 from batch.providers.limiter.port import Limits
-from batch.providers.limiter.rate_limiter import NoRateLimit, SharedRateLimiter
 from batch.providers.registry import get_provider_spec
 from batch.settings import BatchSettings
-from batch.wiring import build_provider, build_rate_limiter
+from batch.wiring import build_provider
 
 
 def test_a_provider_on_this_machine_has_none() -> None:
     assert parse_limits("synthetic", "", "") == Limits()
-    assert isinstance(build_rate_limiter(BatchSettings(), "synthetic"), NoRateLimit)
+    assert not isinstance(build_provider(BatchSettings(), "synthetic"), RateLimitedProvider)
 
 
 def test_the_settings_win_for_the_provider_that_they_name() -> None:
@@ -23,9 +22,8 @@ def test_the_settings_win_for_the_provider_that_they_name() -> None:
     assert parse_limits("file", "file=9 synthetic=120", "synthetic=off file=2") == Limits(requests=9, concurrency=2)
 
 
-def test_a_provider_with_limits_gets_a_shared_rate_limiter() -> None:
+def test_a_provider_with_limits_is_rate_limited() -> None:
     settings = BatchSettings(provider_requests_per_minute="synthetic=120")
-    assert isinstance(build_rate_limiter(settings, "synthetic"), SharedRateLimiter)
     provider = build_provider(settings, "synthetic")
     assert isinstance(provider, RateLimitedProvider)
     assert provider.name == "synthetic"
