@@ -7,6 +7,7 @@ from functools import partial
 import polars as pl
 
 from batch.bars.actions.store import KEY, NOTE_SCHEMA
+from batch.bars.influx.layout import ACTIONS, DIVIDENDS
 from batch.bars.influx.line_writer import LineWriter, WriteSpec
 from batch.bars.influx.lines import action_lines
 from batch.bars.influx.target import Precision
@@ -37,8 +38,10 @@ class InfluxActionStore:
     async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
         check_source(source)
         reads = self.writer.reads
-        factors = (await reads.actions(self.bucket, source, symbols)).with_columns(amount=0.0, is_dividend=False)
-        dividends = (await reads.dividends(self.bucket, source, symbols)).with_columns(factor=1.0, is_dividend=True)
+        factors = await reads.notes(self.bucket, ACTIONS, source, symbols)
+        factors = factors.with_columns(amount=0.0, is_dividend=False)
+        dividends = await reads.notes(self.bucket, DIVIDENDS, source, symbols)
+        dividends = dividends.with_columns(factor=1.0, is_dividend=True)
         notes = pl.concat(found.select(*dividends.columns) for found in (factors, dividends))
         notes = notes.with_columns(
             pl.col("time").cast(pl.Datetime("us")).dt.date().alias("ex_session"),

@@ -79,7 +79,7 @@ def select_fetch_log(series: BarSeries, between: tuple[int, int]) -> str:
     return f'SELECT "symbol", "bars", "at" FROM {source} WHERE {_where(series)} AND {_time(between)}'
 
 
-def select_actions(kind: tuple[str, str], source: str, symbols: Sequence[str] = ()) -> str:
+def select_notes(kind: tuple[str, str], source: str, symbols: Sequence[str]) -> str:
     """Select notes of corporate actions of a kind, as `layout` names them; if symbols are named, at least theirs."""
     where = _where(BarSeries(source, Interval.D1), symbols)
     return f'SELECT "symbol", "origin", "state", {_name(kind[1])}, "at" FROM {_name(kind[0])} WHERE {where}'

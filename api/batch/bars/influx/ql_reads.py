@@ -8,23 +8,22 @@ import polars as pl
 
 from batch.bars.influx.coverage import cover_sessions
 from batch.bars.influx.frames import BAR_ROW, QUARANTINE_ROW, to_bars, to_quarantine, to_rows
-from batch.bars.influx.layout import ACTIONS, DIVIDENDS
 from batch.bars.influx.newest import find_newest
 from batch.bars.influx.ql import (
     FIRST_S,
     LAST_S,
     count_fields,
-    select_actions,
     select_bars,
     select_closes,
     select_fetch_log,
     select_newest,
+    select_notes,
     select_quarantine,
     show_fields,
     show_sources,
     show_symbols,
 )
-from batch.bars.influx.reads import ACTION_ROW, DIVIDEND_ROW, FETCH_LOG_ROW, Between
+from batch.bars.influx.reads import FETCH_LOG_ROW, Between, note_row
 from batch.bars.influx.target import InfluxApi
 from batch.bars.influx.wire import InfluxWire
 from batch.market.bar import BarSeries, empty_bars
@@ -69,11 +68,8 @@ class InfluxqlReads:
     async def fetch_log(self, bucket: str, series: BarSeries, between: Between) -> pl.DataFrame:
         return await self._rows(bucket, select_fetch_log(series, between), FETCH_LOG_ROW)
 
-    async def actions(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        return await self._rows(bucket, select_actions(ACTIONS, source, symbols), ACTION_ROW)
-
-    async def dividends(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        return await self._rows(bucket, select_actions(DIVIDENDS, source, symbols), DIVIDEND_ROW)
+    async def notes(self, bucket: str, kind: tuple[str, str], source: str, symbols: Sequence[str]) -> pl.DataFrame:
+        return await self._rows(bucket, select_notes(kind, source, symbols), note_row(kind))
 
     async def sources(self, bucket: str) -> list[tuple[str, str]]:
         (found,) = await self.wire.query(bucket, show_sources())

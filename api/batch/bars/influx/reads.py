@@ -14,20 +14,11 @@ type Between = tuple[int, int]
 #: A point of `asked_…`: the session and when the provider was asked, in microseconds since 1970.
 FETCH_LOG_ROW = pl.Schema({"symbol": pl.String(), "time": pl.Int64(), "bars": pl.Int64(), "at": pl.Int64()})
 
-#: A point of `actions`: the ex-session and when it was noted, in microseconds since 1970.
-ACTION_ROW = pl.Schema(
-    {
-        "symbol": pl.String(),
-        "time": pl.Int64(),
-        "origin": pl.String(),
-        "state": pl.String(),
-        "factor": pl.Float64(),
-        "at": pl.Int64(),
-    }
-)
 
-#: A point of `dividends`, likewise.
-DIVIDEND_ROW = pl.Schema({"amount" if name == "factor" else name: kind for name, kind in ACTION_ROW.items()})
+def note_row(kind: tuple[str, str]) -> pl.Schema:
+    """Return the columns of a point of `ACTIONS` or `DIVIDENDS`; times are in microseconds since 1970."""
+    texts = dict.fromkeys(("origin", "state"), pl.String())
+    return pl.Schema({"symbol": pl.String(), "time": pl.Int64(), **texts, kind[1]: pl.Float64(), "at": pl.Int64()})
 
 
 class InfluxReads(Protocol):
@@ -60,12 +51,8 @@ class InfluxReads(Protocol):
         """Return the fetch log, in `FETCH_LOG_ROW`."""
         ...
 
-    async def actions(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return notes of corporate actions in `ACTION_ROW`; if symbols are named, at least theirs."""
-        ...
-
-    async def dividends(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        """Return notes of dividends in `DIVIDEND_ROW`; if symbols are named, at least theirs."""
+    async def notes(self, bucket: str, kind: tuple[str, str], source: str, symbols: Sequence[str]) -> pl.DataFrame:
+        """Return notes of `ACTIONS` or `DIVIDENDS` in their `note_row`; if symbols are named, at least theirs."""
         ...
 
     async def sources(self, bucket: str) -> list[tuple[str, str]]:

@@ -105,7 +105,7 @@ def select_fetch_log(series: BarSeries, between: Between) -> SqlQuery:
     return _ask(table, series, ("symbol", "time", "bars", "at"), rest)
 
 
-def select_actions(kind: tuple[str, str], source: str, symbols: Sequence[str] = ()) -> SqlQuery:
+def select_notes(kind: tuple[str, str], source: str, symbols: Sequence[str]) -> SqlQuery:
     """Select notes of corporate actions of a kind, as `layout` names them; if symbols are named, theirs."""
     series = BarSeries(source, Interval.D1)
     rest = f"FROM {_name(kind[0])} WHERE {_tags(series, symbols)}"

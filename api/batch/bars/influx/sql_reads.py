@@ -9,14 +9,13 @@ from datetime import date
 import polars as pl
 
 from batch.bars.influx.frames import BAR_ROW, QUARANTINE_ROW, to_bars, to_quarantine
-from batch.bars.influx.layout import ACTIONS, DIVIDENDS, parse_measurement
+from batch.bars.influx.layout import parse_measurement
 from batch.bars.influx.ql import day_seconds
 from batch.bars.influx.ql_reads import InfluxqlReads
-from batch.bars.influx.reads import ACTION_ROW, DIVIDEND_ROW, FETCH_LOG_ROW, Between, InfluxReads
+from batch.bars.influx.reads import FETCH_LOG_ROW, Between, InfluxReads, note_row
 from batch.bars.influx.sql import (
     FLAGS,
     SqlQuery,
-    select_actions,
     select_bars,
     select_closes,
     select_columns,
@@ -24,6 +23,7 @@ from batch.bars.influx.sql import (
     select_days,
     select_fetch_log,
     select_newest,
+    select_notes,
     select_quarantine,
     select_sources,
 )
@@ -80,11 +80,8 @@ class SqlReads:
     async def fetch_log(self, bucket: str, series: BarSeries, between: Between) -> pl.DataFrame:
         return await self._rows(bucket, select_fetch_log(series, between), FETCH_LOG_ROW)
 
-    async def actions(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        return await self._rows(bucket, select_actions(ACTIONS, source, symbols), ACTION_ROW)
-
-    async def dividends(self, bucket: str, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
-        return await self._rows(bucket, select_actions(DIVIDENDS, source, symbols), DIVIDEND_ROW)
+    async def notes(self, bucket: str, kind: tuple[str, str], source: str, symbols: Sequence[str]) -> pl.DataFrame:
+        return await self._rows(bucket, select_notes(kind, source, symbols), note_row(kind))
 
     async def sources(self, bucket: str) -> list[tuple[str, str]]:
         tables = sorted({name for name in await self._columns(bucket) if parse_measurement(name)})
