@@ -10,13 +10,12 @@ from app.ingest.patience import hand_back, patience_left_s, with_pause
 from app.jobs.model import Tally
 from batch.bars.space import check_store
 from batch.errors import RateLimited
-from batch.ingest.plan import IngestChunk
+from batch.ingest.plan import IngestChunk, IngestPlan
 from batch.ingest.request import BackfillRequest, IngestRequest
 from batch.ingest.runner import run_chunk as run_ingest_chunk
 from batch.market.bar import BarSeries
-from batch.market.outcome import OutcomeReport
 from batch.providers.watch import while_alive
-from batch.scripts.run_daily_ingest import run_backfill, run_daily_ingest, run_refresh_quotes, tools_for
+from batch.scripts.run_daily_ingest import plan_backfill, plan_ingest, plan_quotes, tools_for
 
 #: Corrected bars that a job logs one by one, about: its log keeps a thousand lines, and others want to be in it.
 _CORRECTION_LINES = 200
@@ -26,17 +25,17 @@ _SCOPE = ("intervals", "market", "chunk_size")
 
 async def run_daily(run: Run) -> Tally:
     """Plan a job."""
-    return await _plan(run, partial(run_daily_ingest, IngestRequest.parse(run.request)))
+    return await _plan(run, partial(plan_ingest, IngestRequest.parse(run.request)))
 
 
 async def backfill(run: Run) -> Tally:
     """Plan a job that takes what is missing."""
-    return await _plan(run, partial(run_backfill, BackfillRequest.parse(run.request)))
+    return await _plan(run, partial(plan_backfill, BackfillRequest.parse(run.request)))
 
 
 async def refresh_quotes(run: Run) -> Tally:
     """Plan a job that takes the newest bars."""
-    return await _plan(run, partial(run_refresh_quotes, IngestRequest.parse(run.request)))
+    return await _plan(run, partial(plan_quotes, IngestRequest.parse(run.request)))
 
 
 async def run_chunk(run: Run) -> Tally:
@@ -55,12 +54,12 @@ async def run_chunk(run: Run) -> Tally:
         raise hand_back(e) from e
 
 
-async def _plan(run: Run, script: Callable[..., Awaitable[OutcomeReport]]) -> Tally:
+async def _plan(run: Run, find_plan: Callable[..., Awaitable[IngestPlan]]) -> Tally:
     """Plan, or hand the step back where its provider wants a pause; to wait for a turn there is no hanging."""
     settings = run.parts.settings
     try:
         with while_alive(run.keeper.note_life):
-            await script(partial(hand_out, run), settings=settings, slots=settings.slots)
+            await hand_out(run, await find_plan(settings=settings, slots=settings.slots))
     except RateLimited as e:
         raise hand_back(e) from e
     return run.chunk.tally

@@ -1,4 +1,4 @@
-"""Running the chunks of a plan: the port, and the executor in this process."""
+"""Running the chunks of a plan in this process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,22 +10,12 @@ from batch.ingest.runner import run_chunk
 from batch.ingest.window import IngestTools
 from batch.market.outcome import OutcomeReport
 
-#: Runs the chunks of a plan, or hands them over; the report holds what is known on return.
-type Execute = Callable[[IngestPlan], Awaitable[OutcomeReport]]
-
 
 class InProcessExecutor:
     """Runs chunks one after another in this process, and waits when the provider wants a pause."""
 
-    def __init__(
-        self,
-        tools: IngestTools,
-        on_progress: Callable[[OutcomeReport], None] = lambda _: None,
-        *,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self, tools: IngestTools, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._tools = tools
-        self._on_progress = on_progress
         self._sleep = sleep
         self._patience_s = tools.patience_s
 
@@ -33,16 +23,15 @@ class InProcessExecutor:
         """Run every chunk of the plan."""
         whole = OutcomeReport()
         for chunk in plan.chunks:
-            whole += await self._run_chunk(chunk, whole)
+            whole += await self._run_chunk(chunk)
         return whole
 
-    async def _run_chunk(self, chunk: IngestChunk, before: OutcomeReport) -> OutcomeReport:
+    async def _run_chunk(self, chunk: IngestChunk) -> OutcomeReport:
         here = latest = OutcomeReport()
 
         def report(part: OutcomeReport) -> None:
             nonlocal latest
             latest = here + part
-            self._on_progress(before + latest)
 
         while True:
             tools = replace(self._tools, patience_s=self._patience_s)

@@ -9,7 +9,7 @@ import orjson
 
 from batch.errors import InvalidRequest, KaboomError
 from batch.ingest.backfill import resolve_backfill
-from batch.ingest.executor import Execute, InProcessExecutor
+from batch.ingest.executor import InProcessExecutor
 from batch.ingest.plan import IngestPlan
 from batch.ingest.quotes import resolve_quotes
 from batch.ingest.request import BackfillRequest, IngestRequest
@@ -23,30 +23,20 @@ from batch.stores import build_bar_store
 from batch.wiring import build_planning, build_provider, build_tools
 
 
-async def run_daily_ingest(
-    request: IngestRequest,
-    execute: Execute | None = None,
-    *,
-    settings: BatchSettings | None = None,
-    slots: int = 1,
-) -> OutcomeReport:
-    """Resolve sessions and universe, plan chunks, and run them by `execute`, by default in this process.
+async def plan_ingest(request: IngestRequest, *, settings: BatchSettings, slots: int = 1) -> IngestPlan:
+    """Resolve sessions and universe, and plan chunks.
 
     Raises:
         InvalidRequest: the request cannot be planned.
         ProviderError: the provider could not list what it has.
 
     """
-    settings = settings or BatchSettings()
     provider = build_provider(settings, request.provider)
-    plan = await resolve_plan(request, provider, build_planning(settings, slots=slots))
-    return await _run(plan, request, execute, settings)
+    return await resolve_plan(request, provider, build_planning(settings, slots=slots))
 
 
-async def run_backfill(
-    request: BackfillRequest, execute: Execute | None = None, *, settings: BatchSettings, slots: int = 1
-) -> OutcomeReport:
-    """Find gaps in the bars that are held, plan chunks of exactly these, and run them as `run_daily_ingest` does.
+async def plan_backfill(request: BackfillRequest, *, settings: BatchSettings, slots: int) -> IngestPlan:
+    """Find gaps in the bars that are held, and plan chunks of exactly these.
 
     Raises:
         InvalidRequest: the request cannot be planned.
@@ -56,14 +46,11 @@ async def run_backfill(
     """
     provider = build_provider(settings, request.scope.provider)
     store = build_bar_store(settings, points=request.scope.chunk_size)
-    plan = await resolve_backfill(request, provider, store, build_planning(settings, slots=slots))
-    return await _run(plan, request.scope, execute, settings)
+    return await resolve_backfill(request, provider, store, build_planning(settings, slots=slots))
 
 
-async def run_refresh_quotes(
-    request: IngestRequest, execute: Execute | None = None, *, settings: BatchSettings, slots: int = 1
-) -> OutcomeReport:
-    """Plan chunks of the newest session, with as few requests as possible, and run them as `run_daily_ingest` does.
+async def plan_quotes(request: IngestRequest, *, settings: BatchSettings, slots: int) -> IngestPlan:
+    """Plan chunks of the newest session, with as few requests as possible.
 
     Raises:
         InvalidRequest: the request cannot be planned.
@@ -73,15 +60,13 @@ async def run_refresh_quotes(
     """
     provider = build_provider(settings, request.provider)
     store = build_bar_store(settings, points=request.chunk_size)
-    plan = await resolve_quotes(request, provider, store, build_planning(settings, slots=slots))
-    return await _run(plan, request, execute, settings)
+    return await resolve_quotes(request, provider, store, build_planning(settings, slots=slots))
 
 
-async def _run(
-    plan: IngestPlan, request: IngestRequest, execute: Execute | None, settings: BatchSettings
-) -> OutcomeReport:
-    execute = execute or InProcessExecutor(tools_for(request, plan.session, settings=settings)).run
-    return await execute(plan)
+async def run_daily_ingest(request: IngestRequest, *, settings: BatchSettings) -> OutcomeReport:
+    """Plan an ingest as `plan_ingest` does, and run its chunks one after another in this process."""
+    plan = await plan_ingest(request, settings=settings)
+    return await InProcessExecutor(tools_for(request, plan.session, settings=settings)).run(plan)
 
 
 def tools_for(request: IngestRequest, session: date, *, settings: BatchSettings) -> IngestTools:

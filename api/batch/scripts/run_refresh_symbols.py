@@ -17,7 +17,7 @@ _MOST_LINES = 100
 _log = structlog.get_logger(__name__)
 
 
-async def run_refresh_symbols(request: MasterRequest, *, settings: BatchSettings | None = None) -> MasterReport:
+async def run_refresh_symbols(request: MasterRequest, *, settings: BatchSettings) -> MasterReport:
     """Return what a provider's newest list brought; it is kept beside the shipped ones, unless it is a dry run.
 
     Raises:
@@ -26,7 +26,6 @@ async def run_refresh_symbols(request: MasterRequest, *, settings: BatchSettings
         Conflict: the list seems to be incomplete; nothing was saved.
 
     """
-    settings = settings or BatchSettings()
     master = build_master(settings, request.provider or settings.provider)
     snapshot = await master.fetch_master(request.session or _today())
     most = request.most_lost_percent

@@ -49,11 +49,10 @@ class Work(Protocol):
         ...
 
 
-async def hand_out(run: Run, plan: Plan) -> OutcomeReport:
-    """Hand a plan's chunks to the queue's workers, none of a dry run; nothing is known of any item yet."""
+async def hand_out(run: Run, plan: Plan) -> None:
+    """Hand a plan's chunks to the queue's workers, none of a dry run."""
     planned = () if run.request.get("dry_run") else plan.chunks
     await run.fan_out(plan.summary(), [Chunk(str(n), chunk.items, chunk.payload()) for n, chunk in enumerate(planned)])
-    return OutcomeReport()
 
 
 async def go_on(run: Run, work: Work, *, stops_at_once: bool = False) -> Tally:

@@ -13,10 +13,10 @@ from batch.market_data.mirror import MirrorChunk, mirror_chunk, plan_mirror
 from batch.market_data.mirror_request import MirrorRequest
 from batch.market_data.roll_up import roll_up_chunk
 from batch.market_data.roll_up_plan import RollUpChunk
+from batch.market_data.roll_up_plan import plan_roll_up as plan_chunks
 from batch.market_data.roll_up_request import RollUpRequest
 from batch.market_data.take_back import take_back as take_rows_back
 from batch.market_data.take_back_request import TakeBackRequest
-from batch.scripts.run_roll_up import run_roll_up
 from batch.stores import build_bar_store
 
 
@@ -52,7 +52,8 @@ async def mirror(run: Run) -> Tally:
 async def plan_roll_up(run: Run) -> Tally:
     """Plan a roll-up into chunks."""
     settings, request = run.parts.settings, RollUpRequest.parse(run.request)
-    await run_roll_up(request, partial(hand_out, run), settings=settings, slots=settings.slots)
+    store, delay_s = build_bar_store(settings), settings.provider_delay_s
+    await hand_out(run, await plan_chunks(request, store, now=utc_now(), delay_s=delay_s, slots=settings.slots))
     return run.chunk.tally
 
 

@@ -5,25 +5,33 @@ from functools import partial
 from app.engine.run.long_runs import go_on, hand_out
 from app.engine.run.worker import Run
 from app.jobs.model import Tally
-from batch.indicators.plan import IndicatorChunk
+from batch.bars.history import reader_at
+from batch.indicators.plan import IndicatorChunk, IndicatorPlaces, folder_of, plan_indicators
 from batch.indicators.request import IndicatorRequest
-from batch.indicators.run import run_indicator_chunk
-from batch.scripts.run_indicators import build_indicator_tools, run_indicators
+from batch.indicators.run import IndicatorTools, run_indicator_chunk
+from batch.kit.clock import utc_now
+from batch.stores import build_action_store, build_bar_store
 
 
 async def plan(run: Run) -> Tally:
     """Plan a job."""
-    settings = run.parts.settings
-    request = IndicatorRequest.parse(run.request)
-    await run_indicators(request, partial(hand_out, run), settings=settings)
+    settings, request = run.parts.settings, IndicatorRequest.parse(run.request)
+    store, delay_s = build_bar_store(settings), settings.provider_delay_s
+    places = IndicatorPlaces(settings.symbols_dir, settings.indicators_dir)
+    await hand_out(run, await plan_indicators(request, store, places, now=utc_now(), delay_s=delay_s))
     return run.chunk.tally
 
 
 async def run_chunk(run: Run) -> Tally:
     """Run one chunk from where an earlier claim left it; return its tally."""
-    settings = run.parts.settings
-    request = IndicatorRequest.parse(run.request)
+    tools = _build_tools(run)
     chunk = IndicatorChunk.from_payload(run.chunk.payload, run.chunk.items)
-    return await go_on(
-        run, partial(run_indicator_chunk, chunk, build_indicator_tools(request, settings=settings)), stops_at_once=True
-    )
+    return await go_on(run, partial(run_indicator_chunk, chunk, tools), stops_at_once=True)
+
+
+def _build_tools(run: Run) -> IndicatorTools:
+    settings, request = run.parts.settings, IndicatorRequest.parse(run.request)
+    as_of = request.as_of
+    actions = reader_at(build_action_store(settings), as_of) if request.adjusted else None
+    folder = folder_of(request, settings.indicators_dir)
+    return IndicatorTools(reader_at(build_bar_store(settings), as_of), actions, request.indicators, folder, as_of)

@@ -96,7 +96,7 @@ async def test_a_chunk_that_runs_for_long_is_handed_back_between_slices(
     assert provider.requests
 
 
-@pytest.mark.parametrize(("spec", "planner"), [(RUN_DAILY, "run_daily_ingest"), (BACKFILL, "run_backfill")])
+@pytest.mark.parametrize(("spec", "planner"), [(RUN_DAILY, "plan_ingest"), (BACKFILL, "plan_backfill")])
 async def test_a_plan_that_must_wait_is_handed_back(
     parts: Parts, monkeypatch: pytest.MonkeyPatch, spec: JobType, planner: str
 ) -> None:

@@ -15,12 +15,11 @@ import pytest
 import batch
 from batch.bars.pages.store import PageBarStore
 from batch.errors import InvalidRequest
-from batch.ingest.plan import IngestPlan
 from batch.ingest.request import IngestRequest
 from batch.market.bar import BarSeries
 from batch.market.interval import Interval
-from batch.market.outcome import Outcome, OutcomeReport
-from batch.scripts.run_daily_ingest import run_daily_ingest
+from batch.market.outcome import Outcome
+from batch.scripts.run_daily_ingest import plan_ingest, run_daily_ingest
 from batch.settings import BatchSettings
 
 SESSION = date(2026, 10, 30)
@@ -62,17 +61,10 @@ def test_twice_leaves_exactly_the_same_rows(tmp_path: Path) -> None:
     asyncio.run(twice())
 
 
-def test_the_plan_is_run_as_the_caller_says(tmp_path: Path) -> None:
-    plans: list[IngestPlan] = []
-
-    async def take(plan: IngestPlan) -> OutcomeReport:
-        plans.append(plan)
-        return OutcomeReport()
-
+def test_a_plan_has_chunks_for_every_slot_and_stores_nothing(tmp_path: Path) -> None:
     settings = BatchSettings(data_dir=tmp_path)
     request = IngestRequest.parse({"intervals": {"1m": 1}, "session": SESSION.isoformat()})
-    assert asyncio.run(run_daily_ingest(request, take, settings=settings, slots=4)) == OutcomeReport()
-    (plan,) = plans
+    plan = asyncio.run(plan_ingest(request, settings=settings, slots=4))
     assert (plan.session, plan.provider, len(plan.chunks) % 4) == (SESSION, "synthetic", 0)
     assert not (tmp_path / "bars").exists()
 

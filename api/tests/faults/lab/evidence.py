@@ -16,7 +16,7 @@ from batch.bars.memory import MemoryBarStore
 from batch.ingest.executor import InProcessExecutor
 from batch.ingest.request import IngestRequest
 from batch.market.bar import BAR_SCHEMA
-from batch.scripts.run_daily_ingest import run_daily_ingest, tools_for
+from batch.scripts.run_daily_ingest import plan_ingest, tools_for
 from batch.settings import BatchSettings
 from tests.faults.lab.client import Attempt
 from tests.faults.lab.keys import find_stray_keys
@@ -153,7 +153,7 @@ async def _keep_in_memory(values: Mapping[str, Any]) -> pl.DataFrame:
     # Not the process's own store: that keeps what earlier labs asked for.
     store = MemoryBarStore()
     tools = replace(tools_for(request, cast("date", request.session), settings=settings), store=store)
-    await run_daily_ingest(request, InProcessExecutor(tools).run, settings=settings)
+    await InProcessExecutor(tools).run(await plan_ingest(request, settings=settings))
     (series,) = await store.list_series()
     bars = await read_series(store, series)
     return bars.filter(pl.col("symbol").is_in(list(request.symbols or ())))
