@@ -52,7 +52,7 @@ def test_a_broker_that_is_no_redis_is_refused(home: Path, monkeypatch: pytest.Mo
     assert "secret" not in raised.value.message
 
 
-def test_a_bad_value_is_told_by_its_name_and_not_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_value_is_reported_by_its_name_and_not_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KABOOM_SLOTS", "many-secrets")
     with pytest.raises(ConfigurationError, match="KABOOM_SLOTS: Input should be a valid integer") as raised:
         load_settings()

@@ -192,7 +192,7 @@ def test_the_page_tells_the_same_numbers() -> None:
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_an_image_is_told_by_digest(name: str) -> None:
+def test_an_image_is_named_by_its_digest(name: str) -> None:
     assert rules.image_faults(parse(render(name))) == []
 
 

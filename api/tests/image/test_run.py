@@ -103,7 +103,7 @@ def test_migrations_are_in_the_image(ledger: Outside) -> None:
     assert count == 1
 
 
-def test_api_and_worker_ingest_together_and_end_when_told(
+def test_api_and_worker_ingest_together_and_end_at_sigterm(
     podman: Podman, image: str, api: Container, client: Api, ledger: Outside
 ) -> None:
     with worker(podman, image, ledger) as container:
@@ -170,7 +170,7 @@ def test_the_first_process_is_the_program_itself(either: Container) -> None:
     assert Path(first[1]).name in {"kaboom", "celery"}
 
 
-def test_an_api_ends_when_told(podman: Podman, image: str, ledger: Outside) -> None:
+def test_an_api_ends_at_sigterm(podman: Podman, image: str, ledger: Outside) -> None:
     with serving(podman, image, ledger) as container:
         container.signal("TERM")
         assert container.wait() == 0, container.log()

@@ -23,7 +23,7 @@ def has_at_least(number: int) -> Callable[[list[Request]], bool]:
 
 
 @pytest.mark.parametrize(("workflow", "symbol"), [(POLLING, "7203"), (CALLBACK, "6758")])
-def test_a_job_is_taken_to_its_end_and_told_of(lab: Lab, workflow: str, symbol: str) -> None:
+def test_a_job_is_followed_to_its_end_and_reported(lab: Lab, workflow: str, symbol: str) -> None:
     fired = lab.fire(workflow, symbols=[symbol])
     text = fired.message("completed: ok 1, 1 rows")
     assert fired.end().status == "success"
@@ -65,7 +65,7 @@ def test_what_failed_of_a_partial_job_is_named(lab: Lab, workflow: str, good: st
     assert "ok 1" in text.splitlines()
 
 
-def test_a_cancelled_job_is_told_of(lab: Lab) -> None:
+def test_a_cancelled_job_is_reported(lab: Lab) -> None:
     lab.hold("9433")
     fired = lab.fire(POLLING, symbols=["9433"])
     job_id = fired.job("9433")["job_id"]
@@ -99,7 +99,7 @@ def test_a_refused_request_is_reported_in_the_words_of_the_api(lab: Lab) -> None
     assert fired.end().status == "error"
 
 
-def test_who_is_told_to_come_later_comes_later(lab: Lab) -> None:
+def test_a_503_with_retry_after_is_asked_again_later(lab: Lab) -> None:
     lab.relay.instead = say(503, Retry_After="1")
     fired = lab.fire(POLLING, symbols=["4063"])
     until(lambda: fired.asked(RUN_DAILY), has_at_least(2), within_s=30)
@@ -110,7 +110,7 @@ def test_who_is_told_to_come_later_comes_later(lab: Lab) -> None:
     assert lab.up.api.job(job_id)["status"] == "completed"
 
 
-def test_who_is_told_so_again_and_again_gives_up(lab: Lab) -> None:
+def test_a_429_that_comes_again_and_again_ends_the_workflow(lab: Lab) -> None:
     lab.relay.instead = say(429, Retry_After="1")
     fired = lab.fire(POLLING, symbols=["7203"])
     fired.message("Kaboom answered 429")

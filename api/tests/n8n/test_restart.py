@@ -8,7 +8,7 @@ from tests.n8n.lab.workflows import CALLBACK
 pytestmark = pytest.mark.timeout(1_200)
 
 
-def test_what_waits_outlives_n8n_and_what_waits_too_long_is_told_of(lab: Lab) -> None:
+def test_what_waits_outlives_n8n_and_what_waits_too_long_is_reported(lab: Lab) -> None:
     lab.hold("7203")
     patient, hasty = lab.fire(CALLBACK, symbols=["7203"]), lab.fire(HASTY, symbols=["7203"], chunk_size=1)
     for fired in (patient, hasty):

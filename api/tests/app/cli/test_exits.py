@@ -66,7 +66,7 @@ def test_a_problem_ends_with_its_code_and_is_reported(
 
 @pytest.mark.parametrize("content", [b"", b"<h1>Bad gateway</h1>", b"[]", b'"text"', b'{"title": "x"}', b"\xff"])
 @pytest.mark.parametrize("status", [404, 502])
-def test_an_error_that_is_no_problem_is_told_as_it_is(
+def test_an_error_that_is_no_problem_is_shown_as_it_is(
     kaboom: Kaboom, scripted: Scripted, status: int, content: bytes
 ) -> None:
     scripted.answers.append((status, content))
@@ -75,7 +75,7 @@ def test_an_error_that_is_no_problem_is_told_as_it_is(
     assert done.err.startswith(f"kaboom: HTTP {status}: ")
 
 
-def test_a_server_that_is_no_kaboom_is_told_so(kaboom: Kaboom, scripted: Scripted) -> None:
+def test_a_server_that_is_no_kaboom_is_reported(kaboom: Kaboom, scripted: Scripted) -> None:
     scripted.answers.append((200, b"<h1>It works!</h1>"))
     done = kaboom("jobs", "list")
     assert done.code == Exit.UNAVAILABLE

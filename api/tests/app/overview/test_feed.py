@@ -150,7 +150,7 @@ async def test_a_stream_that_comes_back_misses_nothing(any_app: FastAPI) -> None
 
 
 @pytest.mark.parametrize("how", ["trimmed", "lost", "too many"])
-async def test_a_stream_that_missed_too_much_is_told_so(
+async def test_a_stream_that_missed_too_much_says_so(
     real_app: FastAPI, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with stream(real_app) as opened:

@@ -24,7 +24,7 @@ def settings(**values: Any) -> AppSettings:
     )
 
 
-def test_a_server_is_told_as_it_is() -> None:
+def test_the_url_of_one_server_is_passed_on_as_it_is() -> None:
     options = broker_options(A, "CELERY_BROKER_URL")
     assert options["broker_read_url"] == options["broker_write_url"] == A
     assert options["broker_transport"] == "app.tasks.transport:GuardedTransport"

@@ -117,14 +117,14 @@ async def test_a_kaboom_without_a_secret_says_so(real_http: httpx2.AsyncClient) 
     assert "KABOOM_WEBHOOK_SECRET" in answer.json()["detail"]
 
 
-async def test_who_joins_a_job_is_told_of_its_end_too(queued: httpx2.AsyncClient) -> None:
+async def test_who_joins_a_job_gets_a_webhook_of_its_end_too(queued: httpx2.AsyncClient) -> None:
     first, joined, without = await submit(queued, URL), await submit(queued, OTHER), await submit(queued, None)
     assert first.json()["job_id"] == joined.json()["job_id"] == without.json()["job_id"]
     assert joined.headers["kaboom-coalesced"] == "true"
     assert [w["url"] for w in await webhooks(queued, job_id=first.json()["job_id"])] == [OTHER, URL]
 
 
-async def test_a_job_that_just_ended_is_not_told_of_to_who_asks_again(
+async def test_who_asks_again_after_the_end_gets_no_webhook_of_the_ended_job(
     queued: httpx2.AsyncClient, signing_app: FastAPI
 ) -> None:
     first = (await submit(queued, URL)).json()["job_id"]
@@ -159,7 +159,9 @@ async def test_a_submission_cut_off_before_it_was_registered_is_made_good(
     assert [w["url"] for w in await webhooks(queued, job_id=job_id)] == [OTHER, URL]
 
 
-async def test_a_retry_tells_whoever_was_told_before(queued: httpx2.AsyncClient, signing_app: FastAPI) -> None:
+async def test_a_retry_sends_webhooks_to_the_receivers_of_its_parent(
+    queued: httpx2.AsyncClient, signing_app: FastAPI
+) -> None:
     job_id = (await submit(queued, URL)).json()["job_id"]
     await queued.post(f"{JOBS}/{job_id}/cancel")
     child = (await queued.post(f"{JOBS}/{job_id}/retry", json={})).json()["job_id"]

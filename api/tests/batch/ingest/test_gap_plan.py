@@ -73,7 +73,7 @@ def test_very_many_kinds_of_holes_are_cut_by_session() -> None:
     assert len(chunks) < 50
 
 
-def test_what_is_told_is_bounded() -> None:
+def test_the_description_of_gaps_is_bounded() -> None:
     told = describe_gaps(gaps(*((str(1301 + n), DAYS[0]) for n in range(50)), ("1301", DAYS[1])))
     assert (told["cells"], told["symbols"], told["states"]) == (51, 50, {"missing": 51})
     assert [(row["symbols"], len(row["first_symbols"])) for row in told["sessions"]] == [(50, 20), (1, 1)]

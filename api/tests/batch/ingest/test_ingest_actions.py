@@ -62,7 +62,7 @@ def settled(actions: MemoryActionStore) -> list[tuple[Any, ...]]:
     return resolve_actions(notes).select("symbol", "ex_session", "factor", "state").rows()
 
 
-def test_a_told_split_is_reported_and_one_that_only_the_bars_show_is_suspected() -> None:
+def test_a_split_of_the_provider_is_reported_and_one_that_only_the_bars_show_is_suspected() -> None:
     told, guessed = MemoryActionStore(), MemoryActionStore()
     report = ingest(told, splits(HALF))
     assert settled(told) == [("7203", SECOND, 0.5, "reported")]

@@ -104,7 +104,7 @@ def test_a_chunk_comes_back_from_its_payload(interval: Interval, sessions: tuple
     assert IngestChunk.from_payload(payload, ["7203", "285A"]) == chunk
 
 
-def test_a_run_of_sessions_is_told_by_its_ends() -> None:
+def test_a_run_of_sessions_is_written_as_its_first_and_last() -> None:
     chunk = IngestChunk(Interval.D1, ("7203",), SESSIONS)
     assert chunk.payload() == {"interval": "1d", "first": "2025-09-01", "last": "2025-11-28"}
 

@@ -307,7 +307,7 @@ class TestCursor:
         asyncio.run(whole())
         assert heard == [(n, n * BARS, n * BARS) for n in (2, 4, 5)]
 
-    def test_it_stops_between_slices_when_told(self) -> None:
+    def test_it_stops_between_slices_when_asked(self) -> None:
         provider, answers = FakeProvider(), iter([False, True])
         report = run(chunk(), tools(provider), should_stop=lambda: next(answers))
         assert tuple(o.symbol for o in report.outcomes) == chunk().symbols[:2]

@@ -116,7 +116,7 @@ def check(kept: Kept, days: Sequence[date] = DAYS) -> None:
 
 
 @every_interval
-def test_days_before_a_split_that_was_told_first_are_adjusted_once(fake: FakeYahoo, interval: Interval) -> None:
+def test_days_before_a_split_that_was_reported_first_are_adjusted_once(fake: FakeYahoo, interval: Interval) -> None:
     kept = Kept(fake, interval)
     kept.ingest(DAYS[4:5], on=DAYS[4])
     kept.ingest(DAYS[5:6], on=DAYS[5])
@@ -145,7 +145,7 @@ def test_days_taken_before_a_split_and_again_after_it_are_the_same(fake: FakeYah
 
 
 @every_interval
-def test_a_split_after_the_days_asked_for_is_undone_and_told(fake: FakeYahoo, interval: Interval) -> None:
+def test_a_split_after_the_days_asked_for_is_undone_and_reported(fake: FakeYahoo, interval: Interval) -> None:
     kept = Kept(fake, interval)
     kept.ingest(DAYS[1:3])
     check(kept, DAYS[1:3])
@@ -228,7 +228,9 @@ def test_the_newest_session_takes_one_request_and_older_minutes_one_more(fake: F
 
 
 @every_interval
-def test_dividends_are_told_as_they_were_paid_whenever_they_are_asked_for(fake: FakeYahoo, interval: Interval) -> None:
+def test_dividends_are_reported_as_they_were_paid_whenever_they_are_asked_for(
+    fake: FakeYahoo, interval: Interval
+) -> None:
     paid = {BEFORE[1]: 135.0, EX: 275.0, SINCE[2]: 13.3333}
     fake.dividends = {"7203": paid, "6758": {EX: 40.0}}
     kept = Kept(fake, interval)
@@ -239,7 +241,7 @@ def test_dividends_are_told_as_they_were_paid_whenever_they_are_asked_for(fake: 
     assert kept.paid() == [(day, amount, "reported") for day, amount in paid.items()]
 
 
-def test_a_dividend_after_the_days_asked_for_is_told(fake: FakeYahoo) -> None:
+def test_a_dividend_after_the_days_asked_for_is_reported(fake: FakeYahoo) -> None:
     fake.dividends = {"7203": {DAYS[0]: 10.0, SINCE[0]: 27.5}}
     kept = Kept(fake, Interval.D1)
     kept.ingest(BEFORE[1:3])

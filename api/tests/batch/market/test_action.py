@@ -42,5 +42,5 @@ def test_every_ratio_of_small_numbers_survives_six_digits(old: int, new: int) ->
     assert kind_of(rounded) is (ActionKind.SPLIT if old < new else ActionKind.REVERSE_SPLIT)
 
 
-def test_told_and_confirmed_ones_are_applied() -> None:
+def test_reported_and_confirmed_ones_are_applied() -> None:
     assert [state for state in ActionState if state.is_applied] == [ActionState.REPORTED, ActionState.CONFIRMED]

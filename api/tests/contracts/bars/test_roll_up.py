@@ -74,7 +74,7 @@ def test_the_providers_own_bars_are_left_alone(store: BarStore, minutes: pl.Data
         assert_frame_equal(run(store.read_session(BarSeries("synthetic", interval), LAST)), own)
 
 
-def test_a_day_that_differs_is_flagged_counted_and_told(store: BarStore, minutes: pl.DataFrame) -> None:
+def test_a_day_that_differs_is_flagged_counted_and_reported(store: BarStore, minutes: pl.DataFrame) -> None:
     days = resample(minutes, Interval.D1)
     is_it = (pl.col("symbol") == "7203") & (pl.col("opened_at") == at(DAYS[-2]))
     theirs = days.with_columns(close=pl.when(is_it).then(pl.col("close") + 0.1).otherwise(pl.col("close")))

@@ -80,7 +80,7 @@ class TestRegister:
         assert sorted(d.url for d in await deliveries(ledger, job)) == [URL, OTHER]
         assert len(await claim(ledger)) == 2
 
-    async def test_of_a_job_that_has_ended_it_is_told_now(self, ledger: JobHistory) -> None:
+    async def test_a_job_that_has_ended_is_reported_at_once(self, ledger: JobHistory) -> None:
         job = await accept(ledger, None)
         await end(ledger, job, JobStatus.PARTIAL)
         await ledger.outbox.register(job.job_id, url=URL)
@@ -91,14 +91,14 @@ class TestRegister:
         await ledger.outbox.register("f" * 32, url=URL)
         assert await deliveries(ledger) == []
 
-    async def test_whoever_joins_while_the_job_ends_is_told_all_the_same(self, ledger: JobHistory) -> None:
+    async def test_whoever_joins_while_the_job_ends_gets_a_webhook_all_the_same(self, ledger: JobHistory) -> None:
         for _ in range(20):
             job = await accept(ledger)
             await asyncio.gather(ledger.outbox.register(job.job_id, url=OTHER), end(ledger, job))
             assert {d.status for d in await deliveries(ledger, job)} == {DeliveryStatus.PENDING}
         assert len(await claim(ledger)) == 40
 
-    async def test_a_child_tells_whoever_its_parent_told(self, ledger: JobHistory) -> None:
+    async def test_a_child_sends_webhooks_to_the_receivers_of_its_parent(self, ledger: JobHistory) -> None:
         parent = await accept(ledger)
         await ledger.outbox.register(parent.job_id, url=OTHER)
         await end(ledger, parent, JobStatus.FAILED)

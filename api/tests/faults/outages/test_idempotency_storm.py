@@ -41,7 +41,7 @@ def job_ids(up: Stack) -> set[str]:
     return {job["job_id"] for job in up.api.get("/jobs?limit=200")["items"]}
 
 
-def test_of_fifty_at_once_one_is_new_and_all_are_told_of_it(up: Stack) -> None:
+def test_of_fifty_at_once_one_is_new_and_all_get_its_id(up: Stack) -> None:
     before = job_ids(up)
     answers = post_at_once(up, "storm", [BODY] * THREADS)
     assert {answer.status_code for answer in answers} == {202}

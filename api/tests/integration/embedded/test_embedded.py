@@ -215,7 +215,7 @@ class TestPostgres:
         with started(server, open_tmp), psycopg.connect(server.url) as connection:
             assert connection.execute("SHOW server_encoding").fetchone() == ("UTF8",)
 
-    def test_a_folder_that_others_may_not_enter_is_told_by_root(self, open_tmp: Path) -> None:
+    def test_root_refuses_a_folder_that_others_may_not_enter(self, open_tmp: Path) -> None:
         closed = open_tmp / "closed"
         closed.mkdir(mode=0o700)
         (closed / "data").mkdir()

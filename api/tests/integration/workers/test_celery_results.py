@@ -65,7 +65,7 @@ def run_cli(place: Place, job_id: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(argv, env=env, cwd=place.folder, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_each_end_of_a_job_is_told_as_it_is(place: Place) -> None:
+def test_each_end_of_a_job_is_shown_as_it_is(place: Place) -> None:
     with worker(place), client(place) as app:
         completed = place.submit(chunks=2, items=2, item_s=0)
         in_part = place.submit(chunks=1, items=3, item_s=0, bad=["item1"])

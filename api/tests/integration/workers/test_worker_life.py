@@ -100,7 +100,7 @@ class TestDrain:
             assert idle.stop() == 0
             assert time.monotonic() - begun_at < 5
 
-    def test_one_that_was_told_to_end_is_missed_by_nobody_and_one_that_was_killed_is(self, place: Place) -> None:
+    def test_one_that_was_stopped_does_not_count_as_lost_and_one_that_was_killed_does(self, place: Place) -> None:
         with worker(place) as told, worker(place) as killed:
             until(place.workers, lambda count: count == 2, within_s=10)
             assert told.stop() == 0

@@ -143,7 +143,9 @@ class TestWhatIsNotThere:
         await store.write(MINUTES, frame(bar("9984", at(JUNE_2), flags=16)))
         assert (await held(store))["flags"].to_list() == [0, 16]
 
-    async def test_points_without_a_price_are_no_bars_and_told(self, fake: FakeInflux, store: InfluxBarStore) -> None:
+    async def test_points_without_a_price_are_no_bars_and_are_reported(
+        self, fake: FakeInflux, store: InfluxBarStore
+    ) -> None:
         put(fake, f"ohlcv_1m,{TAGS},symbol=7203 volume=100 {OPENED_S}")
         assert (await held(store)).is_empty()
         assert (await store.coverage(MINUTES, first=JUNE_2, last=JUNE_2)).is_empty()

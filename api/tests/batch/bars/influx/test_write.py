@@ -126,7 +126,7 @@ class TestPauses:
 
 
 class TestRefusedLines:
-    async def test_a_type_conflict_is_told_by_symbol_and_the_lines_are_kept(
+    async def test_a_type_conflict_is_reported_by_symbol_and_the_lines_are_kept(
         self, fake: FakeInflux, store: InfluxBarStore
     ) -> None:
         fake.buckets["hot"].types["ohlcv_1m", "volume"] = "integer"

@@ -145,7 +145,7 @@ class TestTimes:
         ("minutes", "interval"),
         [((0, 1, 2, 7), Interval.M1), ((0, 5, 20), Interval.M5), ((0, 15, 30), Interval.M15), ((0, 60), Interval.H1)],
     )
-    def test_interval_is_told_from_the_steps(
+    def test_interval_is_found_from_the_steps(
         self, tmp_path: Path, minutes: tuple[int, ...], interval: Interval
     ) -> None:
         rows = "".join(f"2024-11-05 {9 + m // 60:02}:{m % 60:02},1,2,1,2,100\n" for m in minutes)

@@ -202,7 +202,7 @@ def test_a_file_that_unpacks_to_too_much_is_cut_off(tmp_path: Path, monkeypatch:
         read(write(tmp_path, f"{DAILY_HEADER}\n{ROWS * 100}"))
 
 
-def test_a_past_month_s_days_are_all_told(tmp_path: Path) -> None:
+def test_a_past_month_s_days_are_all_reported(tmp_path: Path) -> None:
     days = sessions_between(*OCTOBER)
     lines = [f"{d},72030,1,1,1,1,0,0,1,1,1" for d in days]
     place = write(tmp_path, "\n".join([DAILY_HEADER, *lines]))
