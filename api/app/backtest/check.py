@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from app.settings import AppSettings
 
 
-def check_backtest(request: BacktestRequest, settings: "AppSettings") -> BacktestRequest:
+def check_backtest[R: (BacktestRequest, SweepRequest)](request: R, settings: "AppSettings") -> R:
     """Return the request with its provider.
 
     Raises:
@@ -21,20 +21,6 @@ def check_backtest(request: BacktestRequest, settings: "AppSettings") -> Backtes
             provider's, or bars cannot be read as of the moment.
 
     """
-    return _check(request, settings)
-
-
-def check_sweep(request: SweepRequest, settings: "AppSettings") -> SweepRequest:
-    """Return the request with its provider.
-
-    Raises:
-        InvalidRequest: as `check_backtest`.
-
-    """
-    return _check(request, settings)
-
-
-def _check[R: (BacktestRequest, SweepRequest)](request: R, settings: "AppSettings") -> R:
     if request.strategy not in PARAMETERS and settings.strategies_dir is None:
         supported = ", ".join(PARAMETERS)
         raise InvalidRequest(f"strategy was {request.strategy!r}, supported are {supported}", pointer="/strategy")

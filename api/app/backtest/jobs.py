@@ -1,6 +1,6 @@
 """The kinds of backtest jobs; loaded by the API and by workers, and imports nothing heavy."""
 
-from app.backtest.check import check_backtest, check_sweep
+from app.backtest.check import check_backtest
 from app.backtest.results import RunResult, SweepResult
 from app.jobs.job_type import JobType
 from app.jobs.queues import Queue
@@ -25,7 +25,7 @@ SWEEP = JobType(
     summary="Run a strategy with every combination of some parameters, and keep the best",
     notes="What it found is at `/api/v1/backtest/results/{job_id}`, with the deflated Sharpe ratio of the best.",
     request=SweepRequest,
-    check=check_sweep,
+    check=check_backtest,
     plan="app.backtest.tasks:plan_sweep",
     run_chunk="app.backtest.tasks:run_sweep_chunk",
     result=SweepResult,

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from app.backtest.keeping import TRIALS, keep_trials
 from app.engine.run.hand_back import HandBack
 from app.engine.run.long_runs import go_on, hand_out
 from app.engine.run.tallies import add_report
 from app.engine.run.worker import Run
 from app.jobs.model import Tally
+from app.ledger.files.port import JobFiles
 from batch.backtest.request import BacktestRequest, SweepRequest, count_combinations
 from batch.backtest.strategies.files import StrategyKind
 from batch.backtest.study import sweeping
@@ -24,6 +24,8 @@ from batch.kit.stop import ShouldStop, Stopped
 from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 from batch.scripts.run_backtest import find_kind, load_study_bars, pin_request
 
+#: How the names of files with trials begin, which are kept until the sweep ends.
+_TRIALS = "trials/"
 #: How long the end of a sweep waits for its other chunks before it looks again.
 _PAUSE_S = 1.0
 
@@ -94,8 +96,12 @@ async def _run_trials(
         bars, kind, request = await _load(run, alive)
     except Stopped:
         return OutcomeReport()
-    tools = sweeping.SweepTools(bars, kind, request, partial(keep_trials, run.parts.files, _job_id(run)))
+    tools = sweeping.SweepTools(bars, kind, request, partial(_keep_trials, run.parts.files, _job_id(run)))
     return await sweeping.run_sweep_chunk(chunk, tools, start=start, on_progress=on_progress, should_stop=alive)
+
+
+async def _keep_trials(files: JobFiles, job_id: str, name: str, content: bytes) -> None:
+    await files.save(job_id, {f"{_TRIALS}{name}": content})
 
 
 async def _end(run: Run) -> OutcomeReport:
@@ -108,7 +114,7 @@ async def _end(run: Run) -> OutcomeReport:
     left = sum(not chunk.state.is_final for chunk in chunks if chunk.n != ref.n)
     if left:
         raise HandBack(f"the best trials are chosen when all have run: {left} chunks left", pause_s=_PAUSE_S)
-    parts = await files.load_all(ref.job_id, TRIALS)
+    parts = await files.load_all(ref.job_id, _TRIALS)
     if not parts:
         raise InvalidRequest("no trial of the sweep has ended")
     alive = _alive(run, run.should_stop)
@@ -123,7 +129,7 @@ async def _end(run: Run) -> OutcomeReport:
     except Stopped:
         return OutcomeReport()
     await files.save(ref.job_id, study.files)
-    await files.drop(ref.job_id, TRIALS)
+    await files.drop(ref.job_id, _TRIALS)
     return done
 
 

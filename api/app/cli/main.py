@@ -124,10 +124,5 @@ def _fail(code: Exit, message: str) -> Exit:
     return code
 
 
-def run_main() -> None:
-    """Run the command of this process and end it."""
-    sys.exit(run_cli())
-
-
 if __name__ == "__main__":
-    run_main()
+    sys.exit(run_cli())

@@ -92,17 +92,13 @@ class Readiness:
         return workers
 
 
-def find_readiness(request: Request, jobs: Jobs) -> Readiness:
+async def find_readiness(request: Request, jobs: Jobs) -> Readiness:
     """Return the readiness of this process, which all who ask share."""
     state = request.app.state
     found = cast("Readiness | None", getattr(state, "readiness", None))
     if found is None or found.parts is not jobs.parts:
         state.readiness = found = Readiness(jobs.parts)
     return found
-
-
-async def _readiness(request: Request, jobs: Jobs) -> Readiness:
-    return find_readiness(request, jobs)
 
 
 @router.get("/healthz")
@@ -112,7 +108,7 @@ async def healthz() -> Alive:
 
 
 @router.get("/readyz", responses={503: {"model": Ready, "description": "a part is away"}})
-async def readyz(readiness: Annotated[Readiness, Depends(_readiness)], response: Response) -> Ready:
+async def readyz(readiness: Annotated[Readiness, Depends(find_readiness)], response: Response) -> Ready:
     """Ask Redis, the brokers, the ledger and the folder of bars; 503 where Redis or the ledger takes no write.
 
     The answer may be a second old: however many ask, the parts are asked once a second.

@@ -86,7 +86,7 @@ def _kept(request: Request, name: str, *, for_s: float) -> KeptAnswers[Any]:
 
 
 async def _alerts(request: Request, jobs: Jobs, caller: Caller) -> AlertsFound:
-    readiness, kept = find_readiness(request, jobs), _kept(request, "alerts", for_s=_ALERTS_KEPT_S)
+    readiness, kept = await find_readiness(request, jobs), _kept(request, "alerts", for_s=_ALERTS_KEPT_S)
     return cast("AlertsFound", await kept.ask(caller.owner, partial(find_alerts, jobs.parts, readiness, caller.owner)))
 
 

@@ -23,7 +23,13 @@ def complete(folder: Path, line: str, env: Mapping[str, str]) -> tuple[list[str]
     """Return what Bash is offered at the end of a line, and the modules that were loaded for it."""
     words = line.split(" ")
     asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_KABOOM_COMPLETE": "complete_bash"}
-    argv = [sys.executable, "-X", "importtime", "-c", "from app.cli.main import run_main; run_main()"]
+    argv = [
+        sys.executable,
+        "-X",
+        "importtime",
+        "-c",
+        "import sys; from app.cli.main import run_cli; sys.exit(run_cli())",
+    ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **asked, **env}
     done = subprocess.run(argv, env=environment, cwd=folder, capture_output=True, text=True, check=True)
     loaded = set(re.findall(r"^import time:.*\| +([\w.]+)$", done.stderr, re.MULTILINE))

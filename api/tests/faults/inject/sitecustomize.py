@@ -61,7 +61,7 @@ def plant_items() -> None:
 
     roll_up._SLICE = int(os.environ["FAULT_SLICE_SYMBOLS"])
     for module, name in (
-        (backtest, "keep_trials"), (indicators, "_run_symbol"), (compact, "_compact"), (mirror, "_plan_file"),
+        (backtest, "_keep_trials"), (indicators, "_run_symbol"), (compact, "_compact"), (mirror, "_plan_file"),
         (roll_up, "_run_slice"),
     ):  # fmt: skip
         setattr(module, name, _pausing_before(getattr(module, name)))
