@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,3 +21,8 @@ Wait = Annotated[bool, typer.Option(help="follow the job until it ends")]
 Timeout = Annotated[float | None, typer.Option(help="longest wait in seconds")]
 #: An option of jobs on a market.
 MarketName = Annotated[str, typer.Option(help="TSE_PRIME, TSE_STANDARD, TSE_GROWTH, INDEX or FILE")]
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Return the values that are not None."""
+    return {name: value for name, value in values.items() if value is not None}

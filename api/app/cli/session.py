@@ -1,6 +1,7 @@
 """The options that every command shares: language, JSON or tables, and the address of the server."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -113,6 +114,14 @@ class Session:
         if self.is_json:
             self.print_json(value)
         return self.is_json
+
+    def print_if_json_or_empty(self, page: Mapping[str, Any], name: str, /, **values: object) -> bool:
+        """Print a list as JSON where --json asks for it, or a message where it is empty; return whether it did."""
+        if self.print_if_json(page):
+            return True
+        if not page["items"]:
+            self.say(name, **values)
+        return not page["items"]
 
     @staticmethod
     def write_json(text: bytes) -> None:

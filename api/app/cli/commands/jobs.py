@@ -10,7 +10,7 @@ from app.cli.client import DEAD_LETTERS, JOBS
 from app.cli.commands.job_changes import JobId, cancel, delete, retry
 from app.cli.exits import Exit
 from app.cli.following import follow
-from app.cli.options import Json
+from app.cli.options import Json, given
 from app.cli.output.chunks import chunk_table, describe_pauses
 from app.cli.output.logs import LogLevel, follow_lines, print_line, read_lines
 from app.cli.output.summary import print_summary
@@ -41,10 +41,8 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first."""
     session: Session = context.obj.with_json(json)
-    params: dict[str, Any] = {"limit": limit, "status": status or []}
-    params |= {name: value for name, value in {"q": q, "cursor": cursor}.items() if value}
-    if queue:
-        params["queue"] = queue.value
+    params = given(limit=limit, status=status or [], q=q or None, cursor=cursor or None)
+    params |= given(queue=queue and queue.value)
     page = session.client().call("GET", JOBS, params=params)
     if session.print_if_json(page):
         return
@@ -142,15 +140,10 @@ def dead(
 ) -> None:
     """List chunks that were given up, newest first; `kaboom jobs retry` runs their jobs again."""
     session: Session = context.obj.with_json(json)
-    params: dict[str, Any] = {"limit": limit, "cursor": cursor, "queue": queue and queue.value}
-    params |= {} if every else {"is_retried": "false"}
-    given = {name: value for name, value in params.items() if value is not None}
-    page = session.client().call("GET", DEAD_LETTERS, params=given)
-    if session.is_json:
-        session.print_json(page)
-    elif not page["items"]:
-        session.say("no_dead_letters")
-    else:
+    is_retried = None if every else "false"
+    params = given(limit=limit, cursor=cursor, queue=queue and queue.value, is_retried=is_retried)
+    page = session.client().call("GET", DEAD_LETTERS, params=params)
+    if not session.print_if_json_or_empty(page, "no_dead_letters"):
         session.show(_dead_table(session.words, page["items"]))
 
 

@@ -23,10 +23,7 @@ def list_channels(context: typer.Context, *, json: Json = False) -> None:
     """List all channels; their URLs are never shown."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", f"{API}/channels")
-    if session.print_if_json(found):
-        return
-    if not found["items"]:
-        session.say("no_channels")
+    if session.print_if_json_or_empty(found, "no_channels"):
         return
     table = new_table(session.words, "name", "service", "on", "rests until (JST)", "id", whole={"id"})
     for each in found["items"]:
@@ -59,10 +56,7 @@ def list_rules(context: typer.Context, *, json: Json = False) -> None:
     session: Session = context.obj.with_json(json)
     client = session.client()
     found = client.call("GET", f"{API}/rules")
-    if session.print_if_json(found):
-        return
-    if not found["items"]:
-        session.say("no_rules")
+    if session.print_if_json_or_empty(found, "no_rules"):
         return
     names = {each["id"]: each["name"] for each in client.call("GET", f"{API}/channels")["items"]}
     table = new_table(session.words, "name", "events", "channel", "when (JST)", "on", "sent", right={"sent"})
@@ -113,10 +107,7 @@ def show_log(
     """List messages, newest first, and what became of each."""
     session: Session = context.obj.with_json(json)
     page = session.client().call("GET", f"{API}/messages", params={"limit": limit, "status": status or []})
-    if session.print_if_json(page):
-        return
-    if not page["items"]:
-        session.say("no_messages")
+    if session.print_if_json_or_empty(page, "no_messages"):
         return
     names = ("message", "event", "status", "attempts", "last result")
     table = new_table(session.words, *names, right={"attempts"}, whole={"message"})

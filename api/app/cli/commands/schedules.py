@@ -27,11 +27,7 @@ def list_schedules(context: typer.Context, *, json: Json = False) -> None:
     """List all schedules."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", SCHEDULES)
-    if session.is_json:
-        session.print_json(found)
-    elif not found["items"]:
-        session.say("no_schedules")
-    else:
+    if not session.print_if_json_or_empty(found, "no_schedules"):
         session.show(_schedule_table(session.words, found["items"]))
 
 

@@ -1,14 +1,14 @@
 """`kaboom token`: tokens that the API keeps, and values of INGEST_API_TOKEN and KABOOM_WEBHOOK_SECRET."""
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from app.auth.ingest_tokens import make_ingest_token, parse_ingest_tokens
 from app.auth.scopes import Scope
 from app.cli.exits import CliError, Exit
-from app.cli.options import Json
+from app.cli.options import Json, given
 from app.cli.output.text import add_row, new_table
 from app.cli.output.times import to_jst
 from app.cli.session import Session
@@ -76,10 +76,7 @@ def list_tokens(context: typer.Context, *, json: Json = False) -> None:
     """List the tokens that the API keeps, newest first; times are JST."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", TOKENS)
-    if session.print_if_json(found):
-        return
-    if not found["items"]:
-        session.say("no_tokens")
+    if session.print_if_json_or_empty(found, "no_tokens"):
         return
     table = new_table(
         session.words, "id", "name", "scopes", "last (JST)", "expires (JST)", "revoked (JST)", whole={"id"}
@@ -91,8 +88,7 @@ def list_tokens(context: typer.Context, *, json: Json = False) -> None:
 
 
 def _create(session: Session, name: str, scopes: list[Scope], expires_days: int | None) -> None:
-    body: dict[str, Any] = {"name": name, "scopes": [scope.value for scope in scopes]}
-    body |= {} if expires_days is None else {"expires_days": expires_days}
+    body = given(name=name, scopes=[scope.value for scope in scopes], expires_days=expires_days)
     made = session.client().call("POST", TOKENS, json=body)
     if session.print_if_json(made):
         return

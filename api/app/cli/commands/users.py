@@ -37,11 +37,7 @@ def list_users(context: typer.Context, *, json: Json = False) -> None:
     """List the users."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", USERS)
-    if session.is_json:
-        session.print_json(found)
-    elif not found["items"]:
-        session.say("no_users")
-    else:
+    if not session.print_if_json_or_empty(found, "no_users"):
         _show(session, found["items"])
 
 

@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from app.cli.client import INGEST
-from app.cli.options import Json
+from app.cli.options import Json, given
 from app.cli.output.text import add_row, new_table
 from app.cli.output.times import to_jst_line
 from app.cli.session import Session
@@ -30,14 +30,9 @@ def list_webhooks(
 ) -> None:
     """List webhooks, newest first."""
     session: Session = context.obj.with_json(json)
-    params: dict[str, Any] = {"limit": limit, "status": status or []}
-    params |= {name: value for name, value in {"job_id": job, "cursor": cursor}.items() if value}
+    params = given(limit=limit, status=status or [], job_id=job or None, cursor=cursor or None)
     page = session.client().call("GET", _WEBHOOKS, params=params)
-    if session.is_json:
-        session.print_json(page)
-    elif not page["items"]:
-        session.say("no_webhooks")
-    else:
+    if not session.print_if_json_or_empty(page, "no_webhooks"):
         session.show(_webhook_table(session.words, page["items"]))
 
 

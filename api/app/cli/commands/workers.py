@@ -19,11 +19,7 @@ def workers(context: typer.Context, *, json: Json = False) -> None:
     """Show the workers of the last 15 minutes, and the chunks that each runs now."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", WORKERS)
-    if session.is_json:
-        session.print_json(found)
-    elif not found["items"]:
-        session.say("no_workers")
-    else:
+    if not session.print_if_json_or_empty(found, "no_workers"):
         session.show(_worker_table(session.words, found["items"]))
         _show_chunks(session, found["items"])
 

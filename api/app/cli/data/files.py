@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from app.cli.exits import Exit
-from app.cli.options import Json
+from app.cli.options import Json, given
 from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
 from app.settings import load_settings
@@ -49,17 +49,11 @@ def check_files(
 ) -> int:
     """Show what each file holds and every refusal with its line; nothing is stored."""
     session: Session = context.obj.with_json(json)
-    given: dict[str, object] = {
-        "file_dir": folder,
-        "file_symbol_pattern": symbol_pattern,
-        "file_symbols": symbols,
-        "file_time_zone": time_zone,
-        "file_date_order": date_order,
-    }
-    given = {name: value for name, value in given.items() if value is not None}
-    files = _describe(_build(given))
+    rules = given(file_symbol_pattern=symbol_pattern, file_symbols=symbols)
+    rules |= given(file_time_zone=time_zone, file_date_order=date_order)
+    files = _describe(_build(given(file_dir=folder) | rules))
     if not session.print_if_json({"files": files}):
-        _show(session, files, {name: value for name, value in given.items() if name != "file_dir"})
+        _show(session, files, rules)
     refused = sum(not file["rows"] for file in files)
     if refused == len(files):
         return Exit.JOB_FAILED

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli.options import IntervalName, Json, Source
+from app.cli.options import IntervalName, Json, Source, given
 from app.cli.output.text import add_row, new_table
 from app.cli.output.times import to_jst
 from app.cli.session import Session
@@ -29,15 +29,10 @@ def show_quarantine(
 ) -> None:
     """List rows that quality rules rejected, newest first, with the reason; none of them is in the bars."""
     session: Session = context.obj.with_json(json)
-    params: dict[str, Any] = {"interval": interval, "limit": limit, "session": session_date, "symbol": symbol}
-    params |= {"reason": reason, "provider": source, "cursor": cursor}
-    given = {name: value for name, value in params.items() if value is not None}
-    page = session.client().call("GET", QUARANTINE, params=given)
-    if session.is_json:
-        session.print_json(page)
-    elif not page["items"]:
-        session.say("no_rejected_rows", source=page["provider"], interval=page["interval"])
-    else:
+    params = given(interval=interval, limit=limit, session=session_date, symbol=symbol)
+    params |= given(reason=reason, provider=source, cursor=cursor)
+    page = session.client().call("GET", QUARANTINE, params=params)
+    if not session.print_if_json_or_empty(page, "no_rejected_rows", source=page["provider"], interval=page["interval"]):
         _show(session, page)
 
 

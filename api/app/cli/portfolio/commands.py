@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from app.cli.exits import CliError, Exit
-from app.cli.options import Json
+from app.cli.options import Json, given
 from app.cli.output.text import add_row, new_table
 from app.cli.portfolio.entries import (
     PORTFOLIOS,
@@ -15,7 +15,6 @@ from app.cli.portfolio.entries import (
     Which,
     add_entry_commands,
     find_portfolio,
-    given,
     key_header,
     show_yen,
 )
@@ -79,10 +78,7 @@ def list_portfolios(context: typer.Context, *, json: Json = False) -> None:
     """List portfolios with their cash in yen."""
     session: Session = context.obj.with_json(json)
     found = session.client().call("GET", PORTFOLIOS)
-    if session.print_if_json(found):
-        return
-    if not found["items"]:
-        session.say("no_portfolios")
+    if session.print_if_json_or_empty(found, "no_portfolios"):
         return
     table = new_table(session.words, "id", "name", "provider", "cash", right={"cash"}, whole={"id"})
     for each in found["items"]:

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from app.cli.exits import CliError, Exit
-from app.cli.options import Json
+from app.cli.options import Json, given
 from app.cli.output.text import add_row, new_table
 from app.cli.session import Session
 
@@ -131,11 +131,6 @@ def show_yen(amount: str | None) -> str:
     return "" if amount is None else f"{Decimal(amount):,f}"
 
 
-def given(**values: Any) -> dict[str, Any]:
-    """Return the values that are not None."""
-    return {name: value for name, value in values.items() if value is not None}
-
-
 def key_header(key: str | None) -> dict[bytes, bytes]:
     """Return the header of an Idempotency-Key, if there is one."""
     # As bytes: the API says what is wrong with a key that is not ASCII.
@@ -152,12 +147,8 @@ def _book(session: Session, path: str, body: dict[str, Any], key: str | None) ->
 
 def _list_entries(session: Session, portfolio: str, part: str, limit: int) -> None:
     found = session.client().call("GET", f"{find_portfolio(session, portfolio)}/{part}", params={"limit": limit})
-    if session.is_json:
-        session.print_json(found)
-    elif found["items"]:
+    if not session.print_if_json_or_empty(found, "no_entries"):
         session.show(_entries_table(session, found["items"]))
-    else:
-        session.say("no_entries")
 
 
 def _entries_table(session: Session, items: list[dict[str, Any]]) -> Table:

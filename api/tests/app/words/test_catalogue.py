@@ -33,13 +33,17 @@ def strings_of(folder: str) -> set[str]:
     return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
+#: Methods that say a message, and which of their arguments is its name.
+_SAYING = {"say": 0, "print_if_json_or_empty": 1}
+
+
 def said() -> dict[str, set[str | None]]:
     """Names that `say("…", …)` is called with, and the fields that are filled; None where a mapping fills them."""
     found: dict[str, set[str | None]] = {}
     for module in load_modules("api/app/cli"):
         for node in ast.walk(module.tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "say":
-                first = node.args[0]
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _SAYING:
+                first = node.args[_SAYING[node.func.attr]]
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):
                     found.setdefault(first.value, set()).update(keyword.arg for keyword in node.keywords)
     return found
