@@ -25,11 +25,7 @@ class ApiClient:
 
         self._words = words
         self._wire = Wire(url, token, language=words.language)
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return self._wire.url
+        self.url = self._wire.url
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Return the JSON of an answer, None for an empty one.

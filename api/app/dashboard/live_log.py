@@ -32,20 +32,12 @@ class LiveLog:
     def __init__(self) -> None:
         self._events: deque[_Event] = deque()
         self._bytes = 0
-        self._number = 0
+        #: The number of the newest event.
+        self.newest = 0
         #: The id that a page may name at the least; None before anything is known.
         self._floor: tuple[int, int] | None = None
-        self._news = asyncio.Event()
-
-    @property
-    def newest(self) -> int:
-        """The number of the newest event."""
-        return self._number
-
-    @property
-    def news(self) -> asyncio.Event:
-        """Is set with the next event."""
-        return self._news
+        #: Is set with the next event.
+        self.news = asyncio.Event()
 
     def begin(self, position: str) -> None:
         """Set the id from which on everything is sent; only the first call counts."""
@@ -53,16 +45,16 @@ class LiveLog:
 
     def add(self, kind: str, data: str, position: str) -> None:
         """Add an event; beyond 2 MB the oldest are forgotten."""
-        self._number += 1
+        self.newest += 1
         text = format_sse_event(event=kind, data_str=data, id=position or None)
-        self._events.append(_Event(self._number, place_of(position), text, time.monotonic()))
+        self._events.append(_Event(self.newest, place_of(position), text, time.monotonic()))
         self._bytes += len(text)
         while self._bytes > _MOST_BYTES and len(self._events) > 1:
             gone = self._events.popleft()
             self._bytes -= len(gone.text)
             self._floor = gone.place or self._floor
-        self._news.set()
-        self._news = asyncio.Event()
+        self.news.set()
+        self.news = asyncio.Event()
 
     def after(self, number: int) -> list[tuple[int, bytes]] | None:
         """Return the events after one, with their numbers; None where some are forgotten."""
@@ -74,12 +66,12 @@ class LiveLog:
         """Return after which event a page goes on that names the last id it saw; None where it must load anew."""
         if not last_id:
             recent = (event.number for event in self._events if event.at > time.monotonic() - _RECENT_S)
-            return next(recent, self._number + 1) - 1
+            return next(recent, self.newest + 1) - 1
         place = place_of(last_id)
         if place is None or self._floor is None or place < self._floor:
             return None
         seen = (event.number for event in reversed(self._events) if event.place and event.place <= place)
-        return next(seen, self._events[0].number - 1 if self._events else self._number)
+        return next(seen, self._events[0].number - 1 if self._events else self.newest)
 
 
 def place_of(event_id: str) -> tuple[int, int] | None:

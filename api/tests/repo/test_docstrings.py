@@ -37,11 +37,12 @@ def methods_of_ports(node: ast.ClassDef, ports: Iterable[set[str]]) -> set[str]:
     """Return the methods by which a class implements ports: it defines all the methods of each."""
     if "Protocol" in base_names(node):
         return set()
-    # A property of a port may be a plain attribute.
+    # A property of a port may be a plain attribute, of the object or of the class.
     stored = {
         each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store)
     }
-    own = public_methods(node) | stored
+    assigned = (target for each in node.body if isinstance(each, ast.Assign) for target in each.targets)
+    own = public_methods(node) | stored | {target.id for target in assigned if isinstance(target, ast.Name)}
     return set().union(*(methods for methods in ports if methods <= own))
 
 

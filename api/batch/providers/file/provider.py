@@ -16,7 +16,7 @@ from batch.market.indices import is_of_tokyo
 from batch.market.interval import Interval
 from batch.market.lists.universe import Market
 from batch.market.outcome import SymbolOutcome
-from batch.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
+from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.file.errors import Refusal
 from batch.providers.file.folder import SourceFile, list_files
 from batch.providers.file.limits import FileLimits
@@ -49,6 +49,9 @@ class FileProvider:
     for the quality checks.
     """
 
+    name = SPEC.name
+    capabilities = SPEC.capabilities
+
     def __init__(self, root: Path, rules: FileRules | None = None, *, time_zone: str | None = None) -> None:
         """Take a directory, searched with all below it, or one file, and how they are read.
 
@@ -59,15 +62,6 @@ class FileProvider:
         rules = rules or FileRules(TimeRules(time_zone))
         self._root = root
         self._tables = TableCache(_check_zone(rules.times), rules.names, rules.limits)
-
-    @property
-    def name(self) -> str:
-        return SPEC.name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it can do; which of the intervals there are is for the files to say."""
-        return SPEC.capabilities
 
     async def fetch_universe(self, market: Market, _session: date) -> tuple[str, ...] | None:
         """Return the symbols of the files, sorted: all for market FILE, for INDEX those of indices; None for a section.

@@ -42,6 +42,8 @@ _LEAST_ISSUES = 200
 class JquantsProvider:
     """A `BarProvider` over J-Quants' API, version 2. Prices are as traded; intervals between 1m and 1d are sums."""
 
+    name = SPEC.name
+
     def __init__(
         self, source: JquantsSource, *, concurrency: int | None = None, bulk: JquantsBulk | None = None
     ) -> None:
@@ -49,16 +51,8 @@ class JquantsProvider:
         self._source = source
         self._bulk = bulk
         capabilities = SPEC.capabilities.asked_at_once(concurrency)
-        self._capabilities = capabilities if bulk is None else _with_files(capabilities)
-
-    @property
-    def name(self) -> str:
-        return SPEC.name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it can do; the plan of the key may allow less."""
-        return self._capabilities
+        # The plan of the key may allow less.
+        self.capabilities = capabilities if bulk is None else _with_files(capabilities)
 
     async def fetch_universe(self, market: Market, session: date) -> tuple[str, ...] | None:
         """Return the ordinary shares of a section as of a session, sorted, or the indices that J-Quants may have.

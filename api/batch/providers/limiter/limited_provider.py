@@ -4,7 +4,7 @@ from datetime import date
 
 from batch.market.interval import Interval
 from batch.market.lists.universe import Market
-from batch.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
+from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.limiter.rate_limiter import NoRateLimit, RateLimiter
 
 
@@ -23,14 +23,7 @@ class RateLimitedProvider:
     def __init__(self, provider: BarProvider, rate_limiter: RateLimiter) -> None:
         self._provider = provider
         self._rate_limiter = rate_limiter
-
-    @property
-    def name(self) -> str:
-        return self._provider.name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._provider.capabilities
+        self.name, self.capabilities = provider.name, provider.capabilities
 
     async def fetch_universe(self, market: Market, session: date) -> tuple[str, ...] | None:
         return await self._provider.fetch_universe(market, session)

@@ -8,7 +8,7 @@ from batch.kit.clock import utc_now
 from batch.market.indices import is_index
 from batch.market.interval import Interval
 from batch.market.lists.universe import Market, load_universe
-from batch.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
+from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.limiter.limited_provider import limit_calls
 from batch.providers.spec import ProviderParts
 from batch.providers.synthetic.generator import Generator
@@ -24,6 +24,9 @@ class SyntheticProvider:
     symbol that no listing names works too. Rows come by block of 100 symbols, session, symbol and time.
     """
 
+    name = SPEC.name
+    capabilities = SPEC.capabilities
+
     def __init__(
         self,
         *,
@@ -35,14 +38,6 @@ class SyntheticProvider:
         self._seed = seed
         self._generator = Generator(seed, ListingBook(universe))
         self._clock = clock
-
-    @property
-    def name(self) -> str:
-        return SPEC.name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return SPEC.capabilities
 
     async def fetch_universe(self, market: Market, _session: date) -> tuple[str, ...] | None:
         """Return four indices for market INDEX; None for a section, whose symbols are those of the real listings."""

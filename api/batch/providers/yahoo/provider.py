@@ -14,7 +14,7 @@ from batch.market.calendar import JST, is_session, last_sessions
 from batch.market.interval import Interval
 from batch.market.lists.universe import Market
 from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
+from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.divided_prices import day_prices, find_divisors, undivide
 from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
 from batch.providers.rows import SymbolRows, build_frame
@@ -34,19 +34,13 @@ class YahooProvider:
     Bars are as traded: Yahoo's division by later splits is reversed.
     """
 
+    name = SPEC.name
+
     def __init__(self, source: YahooSource, *, concurrency: int | None = None, clock: Clock = utc_now) -> None:
         """Take a source, how many requests to make at once (its own limit by default), and the time of day."""
         self._source = source
         self._clock = clock
-        self._capabilities = SPEC.capabilities.asked_at_once(concurrency)
-
-    @property
-    def name(self) -> str:
-        return SPEC.name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._capabilities
+        self.capabilities = SPEC.capabilities.asked_at_once(concurrency)
 
     async def fetch_universe(self, _market: Market, _session: date) -> tuple[str, ...] | None:
         """Return None: Yahoo has no list of issues."""

@@ -44,12 +44,9 @@ def sessions_of(plan: IngestPlan, interval: Interval) -> tuple[date, ...]:
 
 
 class Narrow(SyntheticProvider):
-    """A provider of daily bars only."""
+    """A provider of daily bars of one market only."""
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """Only 1d of one market."""
-        return Capabilities(frozenset({Interval.D1}), frozenset({Market.TSE_PRIME}))
+    capabilities = Capabilities(frozenset({Interval.D1}), frozenset({Market.TSE_PRIME}))
 
 
 class Calendarless:

@@ -12,7 +12,7 @@ from batch.market.calendar import is_session
 from batch.market.interval import Interval
 from batch.market.listing import Market
 from batch.market.outcome import Outcome, SymbolOutcome
-from batch.providers.base import BarProvider, BarRequest, Capabilities, FetchedBars
+from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.each import SymbolAnswer, ask_each, nothing_traded
 from batch.providers.replies import Server, quote
 from batch.providers.shaping import pick_sessions
@@ -29,19 +29,11 @@ _UNKNOWN = "unknown symbol"
 class ToyCsvProvider:
     """A `BarProvider` over `GET /daily.csv`."""
 
+    name = SPEC.name
+
     def __init__(self, wire: ProviderWire, *, concurrency: int | None = None) -> None:
         self._wire = wire
-        self._capabilities = SPEC.capabilities.asked_at_once(concurrency)
-
-    @property
-    def name(self) -> str:
-        """`"toycsv"`."""
-        return SPEC.name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it can do."""
-        return self._capabilities
+        self.capabilities = SPEC.capabilities.asked_at_once(concurrency)
 
     async def fetch_universe(self, _market: Market, _session: date) -> tuple[str, ...] | None:
         """Return None: the server has no list of symbols."""
