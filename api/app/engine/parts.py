@@ -12,20 +12,14 @@ import structlog
 from app.engine.dispatch import Broker, CeleryDispatcher, Dispatcher, LocalDispatcher
 from app.jobs.job_type import Catalog
 from app.jobs.queues import Queue
-from app.ledger.accounts.memory import MemoryAccountStore
-from app.ledger.accounts.memory_audit import MemoryAuditLog
 from app.ledger.accounts.port import AccountStore, AuditLog
-from app.ledger.files.memory import MemoryJobFiles
 from app.ledger.files.port import JobFiles
-from app.ledger.notifications.memory import MemoryNotificationLog
 from app.ledger.notifications.port import Notifications
 from app.ledger.opening import Ledger, open_memory_ledger, open_postgres_ledger
 from app.ledger.port import JobHistory
-from app.ledger.portfolios.memory import MemoryPortfolioStore
 from app.ledger.portfolios.port import PortfolioStore
 from app.ledger.schedules.model import Schedule
 from app.ledger.schedules.port import ScheduleStore
-from app.ledger.spending.memory import MemorySpending
 from app.live.celery_results import CeleryResults, JobResults, NoResults
 from app.live.events import EventLog
 from app.live.line_writer import LineWriter
@@ -57,11 +51,6 @@ async def _no_pauses() -> Sequence[ProviderPause]:
     return ()
 
 
-def _no_notifications() -> Notifications:
-    log = MemoryNotificationLog()
-    return Notifications(log.rules, log)
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a process needs to take, run and watch jobs; `name` tells it from others in claims and logs."""
@@ -72,16 +61,16 @@ class Parts:
     dispatcher: Dispatcher
     events: EventLog
     schedules: ScheduleStore
+    accounts: AccountStore
+    audit: AuditLog
+    portfolios: PortfolioStore
+    files: JobFiles
+    spending: Spending
+    notifications: Notifications
     catalog: Catalog
     name: str
     callbacks: CallbackRules = field(default_factory=CallbackRules)
     results: JobResults = field(default_factory=NoResults)
-    accounts: AccountStore = field(default_factory=MemoryAccountStore)
-    audit: AuditLog = field(default_factory=MemoryAuditLog)
-    portfolios: PortfolioStore = field(default_factory=MemoryPortfolioStore)
-    files: JobFiles = field(default_factory=MemoryJobFiles)
-    spending: Spending = field(default_factory=MemorySpending)
-    notifications: Notifications = field(default_factory=_no_notifications)
     #: Celery's name of the worker that this process belongs to; monitors are given another of a process without one.
     node: str = field(default_factory=lambda: f"kaboom@{socket.gethostname()}")
     #: The calls of all API processes; None where they share no Redis.

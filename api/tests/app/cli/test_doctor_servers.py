@@ -2,16 +2,12 @@
 
 import pytest
 
-from app.catalog import CATALOG
 from app.cli.doctor.servers import find_servers
 from app.cli.session import Session
-from app.engine.dispatch import LocalDispatcher
 from app.engine.parts import Parts
-from app.ledger.memory import MemoryJobHistory
-from app.ledger.schedules.memory import MemoryScheduleStore
-from app.live.memory import MemoryJobStore
 from app.settings import load_settings
 from batch.errors import StoreError
+from tests.fixtures.jobs.memory_parts import memory_parts
 
 pytestmark = pytest.mark.anyio
 
@@ -19,9 +15,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def parts() -> Parts:
     """Memory twins, every one sound."""
-    store, history = MemoryJobStore(), MemoryJobHistory()
-    schedules = MemoryScheduleStore(history)
-    return Parts(load_settings(), store, history, LocalDispatcher(), store.events, schedules, CATALOG, "doctor@test:1")
+    return memory_parts(load_settings(), name="doctor@test:1")
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.catalog import CATALOG
-from app.engine.dispatch import LocalDispatcher
 from app.engine.lifecycle import Jobs
 from app.engine.parts import Parts
 from app.engine.reaper import Reaper
@@ -20,7 +18,6 @@ from app.jobs.model import PLAN, Chunk, Job, JobStatus, Tally
 from app.jobs_api.failures import FailureListing, page_failures
 from app.jobs_api.view import view_job
 from app.ledger.memory import MemoryJobHistory
-from app.ledger.schedules.memory import MemoryScheduleStore
 from app.live.memory import MemoryJobStore
 from app.live.store import ChunkRef, Claim
 from app.settings import load_settings
@@ -30,6 +27,7 @@ from batch.market.outcome import Outcome, OutcomeReport, SymbolOutcome
 from tests.fixtures.jobs.job_runs import in_ledger, in_store, messages, submit
 from tests.fixtures.jobs.job_stores import bench_of
 from tests.fixtures.jobs.jobs import make_chunk, ref_of
+from tests.fixtures.jobs.memory_parts import memory_parts
 from tests.fixtures.workers.handlers import SCRIPT, planning
 
 pytestmark = pytest.mark.usefixtures("scripted")
@@ -123,10 +121,7 @@ class Story:
 
 
 def make_parts() -> Parts:
-    store, history = MemoryJobStore(), MemoryJobHistory()
-    schedules = MemoryScheduleStore(history)
-    loaded = load_settings(bar_store="memory", provider="synthetic")
-    return Parts(loaded, store, history, LocalDispatcher(), store.events, schedules, CATALOG, "worker@test:1")
+    return memory_parts(load_settings(bar_store="memory", provider="synthetic"))
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,8 +2,6 @@
 
 import pytest
 
-from app.catalog import CATALOG
-from app.engine.dispatch import LocalDispatcher
 from app.engine.lifecycle import Jobs
 from app.engine.parts import Parts
 from app.engine.run import long_runs
@@ -12,9 +10,6 @@ from app.ingest import tasks
 from app.ingest.jobs import BACKFILL, RUN_DAILY
 from app.jobs.job_type import JobType
 from app.jobs.model import Job, JobStatus
-from app.ledger.memory import MemoryJobHistory
-from app.ledger.schedules.memory import MemoryScheduleStore
-from app.live.memory import MemoryJobStore
 from app.settings import load_settings
 from batch.bars.actions.memory import MemoryActionStore
 from batch.bars.memory import MemoryBarStore
@@ -24,6 +19,7 @@ from batch.kit.clock import utc_now
 from batch.market.listing import Market
 from tests.fixtures.jobs.job_runs import assert_agree, in_store, messages, work_off
 from tests.fixtures.jobs.jobs import ref_of
+from tests.fixtures.jobs.memory_parts import memory_parts
 from tests.fixtures.providers.fake_providers import FakeProvider, fail_with, give
 
 pytestmark = pytest.mark.anyio
@@ -35,10 +31,7 @@ BLOCKED = fail_with(RateLimited("status was 429", retry_after_s=200.0))
 @pytest.fixture
 def parts() -> Parts:
     """Memory twins, and little patience."""
-    settings = load_settings(bar_store="memory", provider="synthetic", provider_patience_s=500.0)
-    store, history = MemoryJobStore(), MemoryJobHistory()
-    dispatcher, schedules = LocalDispatcher(), MemoryScheduleStore(history)
-    return Parts(settings, store, history, dispatcher, store.events, schedules, CATALOG, "worker@test:1")
+    return memory_parts(load_settings(bar_store="memory", provider="synthetic", provider_patience_s=500.0))
 
 
 @pytest.fixture

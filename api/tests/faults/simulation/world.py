@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, cast
 
-from app.catalog import CATALOG
-from app.engine.dispatch import LocalDispatcher
 from app.engine.lifecycle import Jobs
 from app.engine.parts import Parts
 from app.engine.reaper import Reaper
@@ -24,6 +22,7 @@ from tests.faults.simulation.weather import CALM, Blow, Weather
 from tests.faults.simulation.wires import Broker, Wire
 from tests.faults.simulation.witness import Witness
 from tests.faults.simulation.work import Bars, Work
+from tests.fixtures.jobs.memory_parts import memory_parts
 
 _BEGIN = datetime(2026, 11, 25, 7, 35, tzinfo=UTC)
 
@@ -58,9 +57,9 @@ class World:
         self.is_over = False
         self.was_rolled_back = False
         self.is_traced = is_traced
-        schedules, events = MemoryScheduleStore(self.history), self.store.events
-        dispatcher = LocalDispatcher()
-        self._parts = Parts(settings, self.store, self.history, dispatcher, events, schedules, CATALOG, "simulation")
+        parts, schedules = memory_parts(settings, name="simulation"), MemoryScheduleStore(self.history)
+        parts = replace(parts, history=self.history, schedules=schedules)
+        self._parts = replace(parts, store=self.store, events=self.store.events)
         self._backups: list[tuple[float, Backup]] = []
 
     def say(self, text: str) -> None:
