@@ -26,10 +26,10 @@ async def create_schedule(page: Page, request: Request) -> Response:
     try:
         body = _to_body(values)
     except InvalidRequest as e:
-        return await show_form_of(page, values, problem=_explain(e), status_code=status.HTTP_422_UNPROCESSABLE_CONTENT)
+        return await show_form_of(page, values, problem=_explain(e))
     reply = await page.api.post(API, body)
     if not reply.is_ok:
-        return await show_form_of(page, values, problem=reply.problem, status_code=reply.status)
+        return await show_form_of(page, values, problem=reply.problem)
     return page.go_to(f"/schedules/{reply.data['schedule_id']}?done=added")
 
 
@@ -41,17 +41,14 @@ async def change_schedule(page: Page, request: Request, schedule_id: ScheduleId)
     try:
         body = _to_body(values)
     except InvalidRequest as e:
-        problem, code = _explain(e), status.HTTP_422_UNPROCESSABLE_CONTENT
-        return await show_form_of(page, values, schedule_id=schedule_id, problem=problem, status_code=code)
+        return await show_form_of(page, values, schedule_id=schedule_id, problem=_explain(e))
     # A schedule keeps its task.
     del body["task"]
     reply = await page.api.patch(f"{API}/{schedule_id}", body)
     if reply.status == status.HTTP_404_NOT_FOUND:
         return await page.show_problem(reply)
     if not reply.is_ok:
-        return await show_form_of(
-            page, values, schedule_id=schedule_id, problem=reply.problem, status_code=reply.status
-        )
+        return await show_form_of(page, values, schedule_id=schedule_id, problem=reply.problem)
     return page.go_to(f"/schedules/{schedule_id}?done=changed")
 
 

@@ -77,18 +77,13 @@ async def show_schedule(page: Page, schedule_id: ScheduleId, done: Done = "") ->
 
 
 async def show_form_of(
-    page: Page,
-    values: Mapping[str, object],
-    *,
-    schedule_id: str = "",
-    problem: Mapping[str, Any] | None = None,
-    status_code: int = 200,
+    page: Page, values: Mapping[str, object], *, schedule_id: str = "", problem: Mapping[str, Any] | None = None
 ) -> Response:
     """Show the form with values, and with the problem that they were answered with; without an id it adds one."""
     examples = {each.name: orjson.dumps(each.example).decode() for each in CATALOG.schedulable}
     return await page.show(
         "operations/schedule_new.html",
-        status_code,
+        problem["status"] if problem else 200,
         values=values,
         schedule_id=schedule_id,
         problem=problem,
