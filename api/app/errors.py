@@ -78,10 +78,6 @@ HEADERS_TOO_LARGE = _define("headers-too-large", 431)
 INTERNAL = _define("internal", 500)
 UPSTREAM = _define("provider-failed", 502)
 UNAVAILABLE = _define("unavailable", 503)
-PROBLEMS = (
-    BAD_REQUEST, BAD_JSON, BAD_CURSOR, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD, NOT_ACCEPTABLE, TIMED_OUT, CONFLICT,
-    TOO_LARGE, MEDIA_TYPE, INVALID, RATE_LIMITED, HEADERS_TOO_LARGE, INTERNAL, UPSTREAM, UNAVAILABLE,
-)  # fmt: skip
 
 #: The nearest class in the tree of errors decides; `tests/repo/test_errors.py` checks that none is missing.
 BY_ERROR: Mapping[type[domain.KaboomError], Problem] = {

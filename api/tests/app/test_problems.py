@@ -7,12 +7,14 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.errors import PROBLEMS, Problem, accepted_language, describe_problems
+from app import errors as edge
+from app.errors import Problem, accepted_language, describe_problems
 from app.words.problems import join_title
 from tests.app.words.texts import JAPANESE
 from tests.fixtures.jobs.apps import REPORT_BODY, RUN_DAILY, client_of
 
 pytestmark = pytest.mark.anyio
+PROBLEMS = [member for member in vars(edge).values() if isinstance(member, Problem)]
 SEPARATOR = {"en": ": ", "ja": "\N{FULLWIDTH COLON}"}
 
 

@@ -15,7 +15,7 @@ from app.dashboard.shapes.backtests.plots import (
 )
 
 #: Heights of drawings in pixels, with what is above and below their plots.
-EQUITY_HEIGHT, SMALL_HEIGHT, COMPARED_HEIGHT = 360, 140, 320
+SMALL_HEIGHT, COMPARED_HEIGHT = 140, 320
 _EQUITY, _DRAWDOWN = Room(18, 228), Room(262, 328, with_zero=True)
 _SMALL, _SMALL_ZERO = Room(16, SMALL_HEIGHT - 26), Room(16, SMALL_HEIGHT - 26, with_zero=True)
 _COMPARED = Room(14, COMPARED_HEIGHT - 28)
