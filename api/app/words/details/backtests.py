@@ -40,6 +40,11 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "the strategy decided nothing in {bars} bars of {symbols} symbols: nothing was compared",
         "戦略は{symbols}銘柄、{bars}本の足で何も判断せず、比べるものがありません",
     ),
+    (
+        "a test on {bars} bars takes about {needed} GB of memory, and {free} GB are free: choose fewer symbols or"
+        " sessions, or longer bars",
+        "{bars}本の足の検証には約 {needed} GB のメモリが必要ですが、空きは {free} GB です。銘柄か立会日を減らすか、長い足を選んでください",
+    ),
     ("a parameter had no values", "値のないパラメーターがあります"),
     ("symbols and market: expected one of them", "symbols と market はどちらか一方を指定してください"),
     ("out_of_sample and folds: expected one of them", "out_of_sample と folds は一方だけを指定してください"),
