@@ -33,7 +33,7 @@ async def real_app(redis_url: str, database_url: str, tmp_path: Path, anyio_back
     await redis.flushdb()
     await redis.aclose()
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("TRUNCATE jobs, idempotency_keys, webhook_deliveries CASCADE")
+        connection.execute("TRUNCATE jobs, idempotency_keys, webhook_deliveries, schedules CASCADE")
     async with running(real_settings(redis_url, database_url, tmp_path)) as app:
         yield app
 

@@ -41,8 +41,7 @@ BACKTEST_DETAILS: tuple[Pair, ...] = (
         "戦略は{symbols}銘柄、{bars}本の足で何も判断せず、比べるものがありません",
     ),
     (
-        "a test on {bars} bars takes about {needed} GB of memory, and {free} GB are free: choose fewer symbols or"
-        " sessions, or longer bars",
+        "a test on {bars} bars takes about {needed} GB of memory, and {free} GB are free: choose fewer symbols or sessions, or longer bars",
         "{bars}本の足の検証には約 {needed} GB のメモリが必要ですが、空きは {free} GB です。銘柄か立会日を減らすか、長い足を選んでください",
     ),
     ("a parameter had no values", "値のないパラメーターがあります"),

@@ -1,9 +1,10 @@
 """Each kind of alert appears when it must, in the reader's language, with a command that exists."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import httpx2
 import psycopg
@@ -67,16 +68,24 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.overview.routes._ALERTS_KEPT_S", 0.0)
 
 
+async def execute(database_url: str, statement: LiteralString, parameters: tuple[int, ...] = ()) -> None:
+    """Change the ledger beside the app; in a thread, since a lock of the app would wait for this loop."""
+
+    def run() -> None:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute(statement, parameters)
+
+    await asyncio.to_thread(run)
+
+
 def redis_of(parts: Parts) -> Redis:
     assert isinstance(parts.store, RedisJobStore)
     return parts.store._redis
 
 
 @pytest.fixture
-def parts(real_app: FastAPI, database_url: str) -> Parts:
+def parts(real_app: FastAPI) -> Parts:
     """The parts of the real app."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("TRUNCATE schedules CASCADE")
     return jobs_of(real_app).parts
 
 
@@ -117,8 +126,7 @@ async def test_a_job_that_waits_for_long(
     real_app: FastAPI, real_http: httpx2.AsyncClient, database_url: str, waited_s: int, *, is_old: bool
 ) -> None:
     await plant_queued(real_app)
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("UPDATE jobs SET requested_at = now() - make_interval(secs => %s)", (waited_s,))
+    await execute(database_url, "UPDATE jobs SET requested_at = now() - make_interval(secs => %s)", (waited_s,))
     found = await find(real_http, Kind.QUEUE_OLD)
     assert [alert["about"] for alert in found] == (["ingest"] if is_old else [])
 
@@ -133,8 +141,7 @@ async def test_dead_letters_until_they_are_retried(
     assert (await real_http.get(alert["link"])).json()["items"][0]["job_id"] == job_id
     await plant_dead(real_app)
     assert (await find(real_http, Kind.DEAD_LETTERS))[0]["command"] == "kaboom jobs dead"
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("UPDATE job_chunks SET ended_at = now() - make_interval(hours => %s)", (DEAD_FOR_H,))
+    await execute(database_url, "UPDATE job_chunks SET ended_at = now() - make_interval(hours => %s)", (DEAD_FOR_H,))
     assert await find(real_http, Kind.DEAD_LETTERS) == []
 
 
@@ -143,18 +150,15 @@ async def test_an_overdue_schedule_is_its_owner_s(
 ) -> None:
     async with running(real_settings(redis_url, database_url, tmp_path), [OTHER_OWNER]) as app:
         made = await parts.schedules.add(make_schedule("寄付 <b>"))
-        with psycopg.connect(database_url, autocommit=True) as connection:
-            connection.execute("UPDATE schedules SET next_at = now() - interval '6 min'")
+        await execute(database_url, "UPDATE schedules SET next_at = now() - interval '6 min'")
         async with client_of(app) as mine, client_of(app, **{"x-ingest-token": OTHER_TOKEN}) as other:
             (alert,) = await find(mine, Kind.SCHEDULE_OVERDUE)
             assert (alert["about"], alert["severity"]) == ("寄付 <b>", "page")
             assert alert["link"].endswith(made.schedule_id)
             assert await find(other, Kind.SCHEDULE_OVERDUE) == []
-            with psycopg.connect(database_url, autocommit=True) as connection:
-                connection.execute("UPDATE schedules SET next_at = now() - interval '4 min'")
+            await execute(database_url, "UPDATE schedules SET next_at = now() - interval '4 min'")
             assert await find(mine, Kind.SCHEDULE_OVERDUE) == []
-            with psycopg.connect(database_url, autocommit=True) as connection:
-                connection.execute("TRUNCATE schedules CASCADE")
+            await execute(database_url, "TRUNCATE schedules CASCADE")
 
 
 async def test_a_missed_ingest(real_http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
