@@ -36,7 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "api"))
 import httpx2
 
 from batch.kit.clock import utc_now
-from batch.market.calendar import latest_closed_session, minute_grid
+from batch.market.calendar import JST, last_sessions, latest_closed_session, minute_grid
 from batch.market.listing import Market
 from batch.market.lists.universe import load_universe
 from benchmarks.naive.pipeline import Task, run, run_in_processes
@@ -88,6 +88,10 @@ class Place:
 def prepare(bench: Bench) -> Place:
     """Start the provider and the sink, and point the stack to them."""
     session = latest_closed_session(utc_now(), delay_s=3600)
+    if session < last_sessions(1, utc_now().astimezone(JST).date())[0]:
+        sys.exit(
+            "a session is under way, and until it is closed Yahoo is asked twice for a symbol: run it after 16:30 JST"
+        )
     # Of those that are gone nobody is asked, and Prime alone has fewer that are not.
     universes = [load_universe(market, session) for market in (Market.TSE_PRIME, Market.TSE_STANDARD)]
     symbols = tuple([s for universe in universes for s in universe.symbols if universe.is_listed(s)][:SYMBOLS])
