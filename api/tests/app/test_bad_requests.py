@@ -177,7 +177,7 @@ def assert_problem(answer: httpx2.Response, status: int) -> None:
 
 
 async def assert_nothing_queued(http: httpx2.AsyncClient, app: FastAPI) -> None:
-    assert (await http.get(JOBS)).json() == {"items": [], "next_cursor": None}
+    assert (await http.get(JOBS)).json() == {"items": [], "next_cursor": None, "searched_back_to": None}
     parts = jobs_of(app).parts
     assert await parts.store.newest("ingest") == []
     assert await parts.dispatcher.depth("ingest") == 0

@@ -110,9 +110,14 @@ async def test_a_part_that_is_away_leaves_the_others(
 
 
 @pytest.fixture
-async def ingested(judge_in_the_evening: Callable[[date], None], app: FastAPI) -> FastAPI:
-    """The API after an ingest of three symbols, in the evening of their session."""
+def evening(judge_in_the_evening: Callable[[date], None]) -> None:
+    """The evening of the newest session."""
     judge_in_the_evening(latest_closed_session(utc_now()))
+
+
+@pytest.fixture
+async def ingested(evening: None, app: FastAPI) -> FastAPI:
+    """The API after an ingest of three symbols, in the evening of their session; it is started with that hour."""
     async with browser_of(app, accept="*/*") as caller:
         body = {"intervals": {"1m": 1}, "symbols": ["7203", "6758", "9984"]}
         accepted = await caller.post(RUN_DAILY, json=body)
