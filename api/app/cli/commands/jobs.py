@@ -52,8 +52,8 @@ def list_jobs(
     elif not back_to:
         session.say("no_jobs_found" if q else "no_jobs", q=q)
     if back_to:
-        told = "searched_back_to" if page["items"] else "no_jobs_found_since"
-        session.say(told, q=q, at=back_to, cursor=page["next_cursor"])
+        message = "searched_back_to" if page["items"] else "no_jobs_found_since"
+        session.say(message, q=q, at=back_to, cursor=page["next_cursor"])
 
 
 @app.command("show")

@@ -167,7 +167,7 @@ def _trials_table(end: SweepEnd, windows: tuple[Window, ...]) -> pl.DataFrame:
 
 
 def _column(values: list[Any]) -> pl.Series:
-    """Return the values of a parameter as numbers, or as text where one is none: a number is no formula in a CSV."""
+    """Return the values of a parameter: as numbers if all are, which a CSV writes as they are; else as text."""
     kinds = {type(value) for value in values}
     if kinds <= {int, float}:
         return pl.Series(values, dtype=pl.Int64() if kinds == {int} else pl.Float64())

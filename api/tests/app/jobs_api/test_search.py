@@ -49,8 +49,8 @@ async def test_pages_search_on_until_no_job_is_left(
     pages = await read_all(real_http, "q=growth")
     assert found(pages) == [["TSE_GROWTH"], [], []]
     kept = await jobs_of(real_app).parts.history.list_jobs(JobQuery(("ingest",), OWNER))
-    told = [page["searched_back_to"] and datetime.fromisoformat(page["searched_back_to"]) for page in pages]
-    assert told == [kept[2].requested_at, kept[5].requested_at, None]
+    bounds = [page["searched_back_to"] and datetime.fromisoformat(page["searched_back_to"]) for page in pages]
+    assert bounds == [kept[2].requested_at, kept[5].requested_at, None]
 
 
 async def test_a_full_page_goes_on_after_its_last_job(markets: list[str], real_http: httpx2.AsyncClient) -> None:
