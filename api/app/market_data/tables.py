@@ -20,6 +20,7 @@ from batch.errors import InvalidRequest
 from batch.kit.clock import Clock
 from batch.market.bar import BarSeries
 from batch.market.calendar import JST
+from batch.market.indices import INDEX_MARK
 from batch.market.interval import Interval
 from batch.providers.registry import get_source_spec
 from batch.providers.spec import ProviderSpec
@@ -74,7 +75,7 @@ class BarTables:
         wanted = _wanted(query, spec)
         rows = await reader.latest(series, wanted)
         if not wanted and spec.is_tse:
-            rows = rows.filter(~pl.col("symbol").str.starts_with("^"))
+            rows = rows.filter(~pl.col("symbol").str.starts_with(INDEX_MARK))
         about = {**_about(spec, series), **tell_known_at(query.as_of)}
         return Table(rows, about, ("provider", "interval"), f"latest-{series.interval}-{spec.name}")
 

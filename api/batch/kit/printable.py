@@ -5,6 +5,8 @@ import re
 #: Control characters (with ESC and CSI), direction marks, line separators and single surrogates. The joiners that
 #: scripts and emoji need are kept.
 _MARKS = r"\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+#: A cell of a spreadsheet that begins with one of these is a formula, in full width too; OWASP, CSV injection.
+FORMULA_STARTS = "=+-@\t\r\uff1d\uff0b\uff0d\uff20"
 _UNSAFE = re.compile(rf"[\x00-\x1f\x7f-\x9f{_MARKS}]")
 _UNSAFE_BUT_LINES = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{_MARKS}]")
 

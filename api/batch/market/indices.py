@@ -12,6 +12,8 @@ from batch.errors import InvalidRequest
 from batch.market.listing import Listing, Market
 from batch.market.sectors import SECTORS
 
+#: How the symbol of an index begins.
+INDEX_MARK = "^"
 TOPIX, NIKKEI_225 = "^0000", "^N225"
 _ALIASES = {"TOPIX": TOPIX, "N225": NIKKEI_225}
 _CODE = re.compile(r"\^?([0-9][0-9A-F]{3})")
@@ -44,7 +46,7 @@ INDICES = tuple(Listing(symbol, ja, Market.INDEX, "", "", en) for symbol, (ja, e
 
 def is_index(symbol: str) -> bool:
     """Return whether a symbol, as a request's validator returns it, is of an index."""
-    return symbol.startswith("^")
+    return symbol.startswith(INDEX_MARK)
 
 
 def find_index(text: str) -> str | None:

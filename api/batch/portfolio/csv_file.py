@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from batch.errors import InvalidRequest
+from batch.kit.printable import FORMULA_STARTS
 from batch.market.symbol import parse_symbol
 from batch.portfolio.entry import (
     CASH_KINDS,
@@ -22,8 +23,6 @@ from batch.portfolio.entry import (
 from batch.portfolio.money import ZERO, format_yen, parse_yen
 
 COLUMNS = ("day", "kind", "symbol", "quantity", "price", "fee", "amount", "note")
-#: A cell that begins with one of these is a formula to a spreadsheet, in full width too; OWASP, CSV injection.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _GUARD = "'"
 _KINDS = (EntryKind.BUY, EntryKind.SELL, *CASH_KINDS)
 #: A file that is wrong everywhere names only its first faults.
@@ -104,7 +103,7 @@ def _cells(entry: Entry) -> list[str]:
 
 def _guard(cell: str) -> str:
     # Also what begins with the guard itself, so that reading takes away exactly what writing has added.
-    return f"{_GUARD}{cell}" if cell.startswith((*_FORMULA, _GUARD)) else cell
+    return f"{_GUARD}{cell}" if cell.startswith((*FORMULA_STARTS, _GUARD)) else cell
 
 
 def _parse(row: Mapping[str | None, str | list[str] | None], entry_id: str, today: date) -> Entry:

@@ -12,7 +12,7 @@ from batch.bars.coverage.own_calendar import list_own_cells
 from batch.bars.store import BarStore
 from batch.market.bar import BarSeries
 from batch.market.calendar import sessions_between
-from batch.market.indices import is_index
+from batch.market.indices import INDEX_MARK, is_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _of_one_kind(rows: pl.DataFrame, span: CoverSpan) -> pl.DataFrame:
     of_indices = span.of_indices or any(map(is_index, span.symbols))
     if not span.has_calendar and not of_indices:
         return rows
-    return rows.filter(pl.col("symbol").str.starts_with("^") == of_indices)
+    return rows.filter(pl.col("symbol").str.starts_with(INDEX_MARK) == of_indices)
 
 
 async def _judge_own(

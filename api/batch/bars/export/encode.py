@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 from collections.abc import Buffer, Iterator, Mapping
 from pathlib import Path
 from typing import override
@@ -9,12 +10,13 @@ from typing import override
 import polars as pl
 
 from batch.bars.export.formats import Format
+from batch.kit.printable import FORMULA_STARTS
 
 #: Times are UTC, in whole seconds.
 UTC_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 DAY_FORMAT = "%Y-%m-%d"
-#: The first character of a formula (OWASP, CSV injection), also in full width; and the apostrophe that escapes one.
-_FORMULA = "^[=+\\-@\t\r\n'\uff1d\uff0b\uff0d\uff20]"
+#: How a formula begins, and a cell that needs the apostrophe as well: with a new line, or an apostrophe of its own.
+_FORMULA = f"^[\n'{re.escape(FORMULA_STARTS)}]"
 #: Rows of a Parquet row group, about 300 symbols of a session; a reader of one symbol skips the other groups.
 _ROW_GROUP = 100_000
 #: Rows encoded to JSON at once, about 250 kB: larger pieces take twice as long, for buffers that grow.
