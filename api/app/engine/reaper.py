@@ -80,7 +80,7 @@ class Reaper:
         self._away_since = None
         if is_lost:
             self._is_lost, self._rounds = True, {}
-        await _for_each(self._parts.catalog.queues, self._sweep_queue)
+        await _for_each(await self._parts.store.list_open(self._parts.catalog.queues), self._sweep_queue)
 
     async def _sweep_queue(self, queue: str) -> None:
         if asyncio.get_running_loop().time() >= self._spares_until:

@@ -201,6 +201,9 @@ class MemoryJobStore:
         finish_if_settled(record)
         return record.job
 
+    async def list_open(self, queues: Sequence[str]) -> list[str]:
+        return [queue for queue in queues if any(not s.chunk.state.is_final for *_, s in self._slots(queue))]
+
     async def expire(self, queue: str) -> list[Expired]:
         now, expired = self._now_s(), []
         for job_id, n, record, slot in self._slots(queue):

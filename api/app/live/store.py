@@ -152,6 +152,10 @@ class JobStore(Protocol):
         """Ask a job to stop: queued chunks end now, running ones at their next beat."""
         ...
 
+    async def list_open(self, queues: Sequence[str]) -> list[str]:
+        """Return the queues where a chunk runs, or waits for a claim or a retry; one round trip for all."""
+        ...
+
     async def expire(self, queue: str) -> list[Expired]:
         """Take back the leases that ran out."""
         ...
