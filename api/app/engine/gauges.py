@@ -60,9 +60,9 @@ async def read_gauges(parts: Parts) -> list[Reading]:
 
 async def _read_queues(parts: Parts) -> list[Reading]:
     store = parts.store
-    # At once: the store looks for both in one round trip.
-    workers, lost = await asyncio.gather(store.workers(), store.lost_workers())
-    readings = [Reading(WORKERS_ONLINE, len(workers)), Reading(WORKERS_LOST, lost)]
+    # Together: the store reads both in one round trip.
+    workers, lost = await asyncio.gather(store.workers(), store.list_lost())
+    readings = [Reading(WORKERS_ONLINE, len(workers)), Reading(WORKERS_LOST, len(lost))]
     for queue in Queue:
         readings.append(Reading(QUEUE_DEPTH, await parts.dispatcher.depth(queue), (queue,)))
         readings.append(Reading(LEASES_ACTIVE, await store.running(queue), (queue,)))

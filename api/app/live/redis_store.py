@@ -198,9 +198,6 @@ class RedisJobStore:
     async def workers(self) -> list[Worker]:
         return (await self._looks.call(None))[0]
 
-    async def lost_workers(self) -> int:
-        return len(await self.list_lost())
-
     async def list_lost(self) -> list[Worker]:
         return (await self._looks.call(None))[1]
 
