@@ -1,4 +1,4 @@
-"""Opaque signed cursors over lists: the place of the last item already seen, in one list only."""
+"""Opaque signed cursors of lists: a cursor holds the place of the last item already seen, and is valid for one list."""
 
 import base64
 import binascii
@@ -14,35 +14,35 @@ from app.jobs.model import Job
 from batch.errors import InvalidRequest
 
 _NOT_OURS = "cursor was not one that this API gave out for this list: take next_cursor of the page before"
-#: Of the 32 bytes that HMAC-SHA256 gives; 128 bits cannot be guessed, and keep a URL short.
+#: The first bytes of the 32 of an HMAC-SHA256: 128 bits cannot be guessed, and keep URLs short.
 _MAC_BYTES = 16
 
-#: Reads one value of a place, and raises ValueError, TypeError or OverflowError where it cannot be one.
+#: Parses one value of a place; raises ValueError, TypeError or OverflowError if the value is invalid.
 type Parse = Callable[[Any], Any]
 
 
 class CursorSigner:
-    """Gives out cursors, and takes back only its own, for the list that they were given out for."""
+    """Signs cursors, and accepts only cursors that it has signed for the same list."""
 
     def __init__(self, key: bytes) -> None:
         self._key = hmac.digest(key, b"kaboom list cursor 2", hashlib.sha256)
 
     def encode(self, job: Job, scope: Sequence[object]) -> str:
-        """Return the cursor of the page after a job; `scope` is what makes its list: queues, owner and filters."""
+        """Return the cursor of the page after a job; `scope` identifies the list: queues, owner and filters."""
         return self.encode_place([job.requested_at.isoformat() if job.requested_at else "", job.job_id], scope)
 
     def decode(self, text: str, scope: Sequence[object]) -> tuple[datetime, str]:
         """Return the place that the cursor of a job names.
 
         Raises:
-            InvalidRequest: it is not one of ours, or of another list.
+            InvalidRequest: the cursor was not signed by Kaboom, or is of another list.
 
         """
         at, job_id = self.decode_place(text, scope, (parse_moment, parse_text))
         return at, job_id
 
     def encode_place(self, place: Sequence[object], scope: Sequence[object]) -> str:
-        """Return the cursor of the page after a place, which is what its list is sorted by; `scope` makes the list."""
+        """Return the cursor of the page after a place, the sort key of an item; `scope` identifies the list."""
         content = orjson.dumps(list(place))
         return base64.urlsafe_b64encode(self._sign(content, scope) + content).decode().rstrip("=")
 
@@ -50,7 +50,7 @@ class CursorSigner:
         """Return the place that a cursor names, each value as its parser in `shape` reads it.
 
         Raises:
-            InvalidRequest: it is not one of ours, of another list, or of another shape.
+            InvalidRequest: the cursor was not signed by Kaboom, or is of another list or shape.
 
         """
         try:
@@ -64,7 +64,7 @@ class CursorSigner:
             place = orjson.loads(content)
             return [parse(value) for parse, value in zip(shape, place, strict=True)]
         except (ValueError, TypeError, OverflowError) as e:
-            # Ours, and of another release of Kaboom.
+            # Another release of Kaboom signed it.
             raise InvalidRequest(_NOT_OURS) from e
 
     def _sign(self, place: bytes, scope: Sequence[object]) -> bytes:
@@ -83,7 +83,7 @@ class Cursors:
         """Return the signer.
 
         Raises:
-            StoreError: the ledger, which keeps the key, cannot be reached.
+            StoreError: the ledger, which keeps the key, is unavailable.
 
         """
         if self._signer is None:
@@ -95,8 +95,8 @@ def parse_moment(value: Any) -> datetime:
     """Return an aware time from its ISO text.
 
     Raises:
-        TypeError: it is no text.
-        ValueError: it is no time, or has no zone.
+        TypeError: the value is not a text.
+        ValueError: the text is not a time, or has no time zone.
 
     """
     found = datetime.fromisoformat(value)
@@ -109,7 +109,7 @@ def parse_text(value: Any) -> str:
     """Return a text.
 
     Raises:
-        TypeError: it is something else.
+        TypeError: the value is not a text.
 
     """
     if not isinstance(value, str):
