@@ -6,12 +6,12 @@ if was_mine(n, ARGV[3], verdict) then
 end
 if not is_mine(n, ARGV[3]) then return {'stale', '', '', '[]'} end
 if n ~= 'plan' then account(n, ARGV[5]) end
--- A failover lost the cancellation that the worker had read: the reaper will repeat it.
+-- A failover has lost the cancel that the worker had read: the reaper will repeat it.
 if ending == 'cancelled' and redis.call('HGET', JOB, 'cancel') ~= '1' then ending = 'released' end
 if ending == 'done' or ending == 'cancelled' then
   end_chunk(id, n, ending)
 elseif (ending == 'released' or ending == 'waiting') and redis.call('HGET', JOB, 'cancel') == '1' then
-  -- Queued again it would wait for ever: nobody may claim a chunk of a cancelled job.
+  -- If it were queued again it would wait without end: a chunk of a cancelled job cannot be claimed.
   verdict, ending = 'cancelled', 'cancelled'
   end_chunk(id, n, verdict)
 elseif ending == 'released' or ending == 'waiting' then
