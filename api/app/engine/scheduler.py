@@ -1,6 +1,6 @@
-"""Fire schedules: each due time becomes one job, whichever process fires it or dies meanwhile.
+"""Fire schedules: each due time becomes exactly one job, even if the process that fires it dies.
 
-Several processes may run this at once; the transaction that admits a job is what makes it one (docs/decisions/0011).
+Several processes may run this at once; the transaction that admits the job keeps it single (docs/decisions/0011).
 """
 
 import asyncio
@@ -25,13 +25,13 @@ _log = structlog.get_logger(__name__)
 
 
 class Scheduler:
-    """Fires what is due, from any process that keeps running."""
+    """Fires the schedules that are due; any long-running process may run it."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
 
     async def run(self) -> None:
-        """Fire for ever; a store that is away is waited for."""
+        """Fire until cancelled; wait while a store is unavailable."""
         while True:
             try:
                 await self.fire_due()
@@ -42,7 +42,7 @@ class Scheduler:
             await asyncio.sleep(TICK_S)
 
     async def fire_due(self) -> int:
-        """Fire until nothing is due; return how many due times were dealt with."""
+        """Fire until nothing is due; return how many due times were handled."""
         count = 0
         while fired := await self._jobs.parts.schedules.fire_due(self._take_turn, has_ended=self._jobs.has_just_ended):
             await self._tell(fired)
@@ -53,9 +53,9 @@ class Scheduler:
         """Submit a schedule's request now, due or not, enabled or not.
 
         Raises:
-            NotFound: no such schedule, or somebody else's.
-            InvalidRequest: this version cannot carry it out.
-            StoreError: the ledger or Redis is away and nothing was accepted.
+            NotFound: the schedule does not exist, or belongs to another owner.
+            InvalidRequest: this version cannot run the schedule's request.
+            StoreError: the ledger or Redis is unavailable; nothing was accepted.
 
         """
         schedules, has_ended = self._jobs.parts.schedules, self._jobs.has_just_ended
@@ -73,7 +73,7 @@ class Scheduler:
         return take_manual_turn(schedule, now, self._jobs.parts.catalog)
 
     async def _tell(self, fired: Fired) -> None:
-        """Tell Redis and the workers; if this process dies first, the reaper does, from the ledger."""
+        """Log the firing, and send its job to Redis and the workers; if this process dies first, the reaper does."""
         firing = fired.firing
         words = {"schedule_id": firing.schedule_id, "due_at": firing.due_at.isoformat(), "job_id": firing.job_id}
         log = _log.info if firing.job_id else _log.warning
@@ -83,13 +83,13 @@ class Scheduler:
 
 
 def take_turn(schedule: Schedule, now: datetime, catalog: Catalog) -> Turn:
-    """Decide on the due time that a schedule has come to."""
+    """Decide what to do for the due time of a schedule."""
     due_at = schedule.next_at or now
     try:
         outcome, reason = judge_due_time(schedule, due_at, now)
         next_at = next_due(schedule.timing, due_at)
     except InvalidRequest as e:
-        # Its row was written by another hand or version; left due it would be in the way of all others.
+        # Another version or a person wrote this row; if it stayed due, it would block all other schedules.
         return Turn(_refuse(schedule, due_at, now, e.message), None)
     if outcome is not FiringOutcome.FIRED:
         return Turn(Firing(schedule.schedule_id, due_at, outcome, now, reason=reason), next_at)
@@ -98,8 +98,8 @@ def take_turn(schedule: Schedule, now: datetime, catalog: Catalog) -> Turn:
 
 
 def take_manual_turn(schedule: Schedule, now: datetime, catalog: Catalog) -> Turn:
-    """Decide on a firing that somebody asked for: it leaves the due times as they are."""
-    # The newest session that is over, so that it joins that day's own firing where that one still runs.
+    """Decide what to do for a firing by hand; the due times stay the same."""
+    # Use the latest closed session, so that the job joins the job of that day's firing if it still runs.
     closed_at = closes_at(latest_closed_session(now))
     firing = Firing(schedule.schedule_id, now, FiringOutcome.FIRED, now, is_manual=True)
     return _submit(schedule, firing, closed_at, catalog, next_at=schedule.next_at)

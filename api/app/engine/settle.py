@@ -20,8 +20,8 @@ _log = structlog.get_logger(__name__)
 async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = True) -> None:
     """Copy the end of a final job and of its chunks to the ledger; it may be called again.
 
-    Where the ledger has another end, or no such job, Redis had lost its last seconds and the job ran again: the
-    ledger's record stands, and Redis drops its own.
+    If the ledger has another end, or does not have the job, Redis had lost its last seconds and the job ran again. Then
+    the ledger's record is kept, and Redis drops its record.
     """
     if not is_final:
         return
@@ -39,7 +39,7 @@ async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = 
         await parts.store.forget(queue, job_id)
         await show_ledgers_word(parts, job_id, kept)
         return
-    # Before the mark: where this process ends in between, the reaper settles the job again.
+    # Before the mark: if this process ends in between, the reaper settles the job again.
     if not await parts.results.write_end(job):
         return
     if await parts.store.mark_settled(queue, job_id):
@@ -49,7 +49,7 @@ async def settle_job(parts: Parts, queue: str, job_id: str, *, is_final: bool = 
 
 
 async def settle_or_leave(parts: Parts, queue: str, job_id: str, *, is_final: bool = True) -> None:
-    """Settle a job; where a store is unavailable, leave it to the reaper: the live record keeps the end until then."""
+    """Settle a job; if a store is unavailable, leave it to the reaper: the live record keeps the end until then."""
     try:
         await settle_job(parts, queue, job_id, is_final=is_final)
     except StoreError as e:
@@ -59,7 +59,7 @@ async def settle_or_leave(parts: Parts, queue: str, job_id: str, *, is_final: bo
 async def keep_given_up(parts: Parts, ref: ChunkRef) -> None:
     """Log why a chunk was given up, and keep that in the ledger: a Redis loss must not hide it, nor run it again.
 
-    Where a store is unavailable, the chunk is kept at the end of its job instead.
+    If a store is unavailable, the chunk is saved at the end of its job instead.
     """
     log = _log.bind(job_id=ref.job_id, queue=ref.queue, chunk=ref.n)
     try:
@@ -88,7 +88,7 @@ def complete_dead(chunk: Chunk, *, lost_item: str) -> Chunk:
 
 
 def _log_end(job: Job, *, lost: int) -> None:
-    """Log the end of a job: one ERROR line where it is partial or failed, which alerts count."""
+    """Log the end of a job; alerts count the ERROR line of a partial or failed job."""
     counts = {name: getattr(job, name) for name in ("total", "done", "failed", "cancelled", "rows")}
     outcomes = ", ".join(f"{outcome} {n}" for outcome, n in sorted(job.outcomes.items()))
     log = _log.bind(job_id=job.job_id, queue=job.queue, status=job.status.value, **counts)

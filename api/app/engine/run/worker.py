@@ -1,4 +1,4 @@
-"""Running one claimed chunk: claim, keep the lease, call the handler, end it in Redis and in the ledger."""
+"""Run one chunk: claim it, keep the lease, call the handler, end the run in Redis and in the ledger."""
 
 import asyncio
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from batch.errors import StoreError
 from batch.kit.retry import retry_while_unavailable
 from batch.kit.stop import is_being_cancelled
 
-#: How long a chunk waits to be claimed; its message is sent again after that.
+#: How long a claim is tried again while Redis is unavailable; the chunk's message is sent again after that.
 _CLAIM_PATIENCE_S = 8.0
 
 _log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a handler is given: the claimed chunk, and the way to report."""
+    """The argument of a handler: the claimed chunk, and the methods to report."""
 
     parts: Parts
     claim: Claim
@@ -68,7 +68,7 @@ class Run:
         self.keeper.report(fit_for_both_stores(tally))
 
     def should_stop(self) -> bool:
-        """Return whether the job was cancelled: settle nothing more, return the tally as it is."""
+        """Return whether the job was cancelled: the handler must then settle no more items, and return its tally."""
         return self.keeper.is_cancelled
 
     async def finish(self, result: BaseModel) -> None:
@@ -83,21 +83,21 @@ class Run:
     async def fan_out(
         self, plan: Mapping[str, Any], chunks: list[Chunk], *, result: Mapping[str, Any] | None = None
     ) -> None:
-        """End the plan step: keep the plan in the ledger (the first one wins), then in Redis, then tell workers.
+        """End the plan step: save the plan in the ledger (the first one wins), then in Redis, then send the chunks.
 
         Raises:
-            StoreError: a store is away; the step waits for it.
-            TypeError: the plan is not JSON; nothing was kept.
+            StoreError: a store is unavailable; the step waits for it.
+            TypeError: the plan is not JSON; nothing was saved.
 
         """
         job_id = self.claim.lease.ref.job_id
-        # Serialised once, so that both stores are given the same, or nothing.
+        # Serialise once, so that both stores get the same plan, or neither gets one.
         plan, chunks = as_stored(plan), [chunk_as_stored(chunk) for chunk in chunks]
         kept_plan, kept = await self.parts.history.save_plan(job_id, plan, chunks, result=result)
         if result is not None:
             kept_job = await self.parts.history.load(self.claim.lease.ref.queue, job_id)
             result = kept_job.result if kept_job else None
-        # Given up after one lost answer, a plan that Redis has would wait for its chunks to be announced again.
+        # Try again: if only the answer was lost, Redis has the plan, but its chunks would wait for the reaper.
         ended = await retry_while_unavailable(
             lambda: self.parts.store.set_plan(self.claim.lease, kept_plan, kept, result=result),
             for_s=_CLAIM_PATIENCE_S,
@@ -106,21 +106,21 @@ class Run:
         if ended.is_accepted and not ended.is_final:
             waiting = [chunk.n for chunk in kept if not chunk.state.is_final]
             await self._announce([ChunkRef(self.claim.lease.ref.queue, job_id, n) for n in waiting])
-        # A plan of no chunks, or of a job cancelled meanwhile, is the end of its job.
+        # A plan without chunks ends the job, and so does the plan of a job that was cancelled in the meantime.
         await settle_or_leave(self.parts, self.claim.lease.ref.queue, job_id, is_final=ended.is_final)
 
     async def _announce(self, refs: list[ChunkRef]) -> None:
         try:
             await self.parts.dispatcher.send(self.claim.task, refs)
         except StoreError as e:
-            # The plan step has ended: the reaper announces what nobody claims.
+            # The plan step has ended: the reaper sends the chunks that nobody claims.
             _log.warning("dispatch_delayed", reason=e.message)
 
 
 async def perform(parts: Parts, ref: ChunkRef, *, stall_s: float = STALL_S) -> str:
-    """Run one chunk if it can be claimed; return a word on what happened. Never raises for a failed chunk.
+    """Run one chunk if it can be claimed; return how it ended. A failed chunk raises nothing.
 
-    A handler that reports nothing for `stall_s` seconds is cut off.
+    A handler that reports nothing for `stall_s` seconds is stopped.
     """
     claim = await _claim(parts, ref)
     if isinstance(claim, Refusal):
@@ -148,10 +148,10 @@ async def _run(parts: Parts, claim: Claim, keeper: LeaseKeeper) -> str:
         return await end_cancelled(parts, claim, keeper)
     except HandBack as word:
         return await end_paused(parts, claim, keeper, word)
-    except Exception as e:  # noqa: BLE001  whatever a handler raises, its chunk must be settled
+    except Exception as e:  # noqa: BLE001  any exception must end the chunk
         if is_being_cancelled():
-            # The handler failed while it let go. Taken as its end, the failure would hide the cancel, and the process
-            # would wait for this task forever.
+            # The handler failed while it was being cancelled. As an ordinary failure it would hide the cancel, and the
+            # process would wait for this task forever.
             return await end_cancelled(parts, claim, keeper, e)
         return await end_broken(parts, claim, keeper, e)
     if claim.chunk.n == PLAN:
@@ -170,7 +170,7 @@ def _log_start(claim: Claim) -> None:
 
 
 async def _claim(parts: Parts, ref: ChunkRef) -> Claim | Refusal:
-    """Claim, also through a restart of Redis: a claim given up costs the chunk a re-send."""
+    """Claim a chunk, also during a restart of Redis: after a failed claim the chunk's message must be sent again."""
     return await retry_while_unavailable(lambda: parts.store.claim(ref, owner=parts.name), for_s=_CLAIM_PATIENCE_S)
 
 
