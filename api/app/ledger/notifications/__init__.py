@@ -1,1 +1,1 @@
-"""Events, the rules and channels that they are told by, and the messages that tell them."""
+"""Events, the rules and channels for them, and the messages that report them."""

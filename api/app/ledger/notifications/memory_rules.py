@@ -1,4 +1,4 @@
-"""Channels and rules in this process."""
+"""Channels and rules in memory."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ from batch.kit.clock import Clock, utc_now
 
 
 class MemoryNotificationRules:
-    """`NotificationRules` in memory; `on_drop` is told of each channel that is dropped."""
+    """`NotificationRules` in memory; `on_drop` is called with the id of each deleted channel."""
 
     def __init__(self, clock: Clock = utc_now, *, on_drop: Callable[[str], None] = lambda _channel_id: None) -> None:
         self._clock = clock

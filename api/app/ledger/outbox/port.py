@@ -1,4 +1,4 @@
-"""The port to the outbox: webhooks to send, each born in the transaction that makes its job final."""
+"""The port to the outbox: webhooks to send, each released in the transaction that makes its job final."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,14 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-#: How long a delivery belongs to the process that took it; an attempt takes 15 s at most.
+#: How long a delivery belongs to the process that claimed it; an attempt takes 15 s at most.
 LEASE_S = 60.0
 #: How long a delivery that has ended is kept.
 KEPT_DAYS = 30
 
 
 class DeliveryStatus(StrEnum):
-    """Where a delivery stands."""
+    """The state of a delivery."""
 
     WAITING = "waiting"  # its job has not ended
     PENDING = "pending"  # to be sent at `next_attempt_at`
@@ -22,7 +22,7 @@ class DeliveryStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more is sent, unless somebody asks for it."""
+        """Whether nothing more is sent, except by a replay."""
         return self in {DeliveryStatus.DELIVERED, DeliveryStatus.DEAD}
 
 
@@ -31,12 +31,12 @@ class Delivery:
     """One webhook to one receiver about one job. Times are aware UTC.
 
     Attributes:
-        delivery_id: the `webhook-id`, the same at each attempt.
-        url: may hold a signature of the receiver's: shown to its owner, never logged.
-        place: grows from one delivery to the next; the cursor of a list.
-        body: what is sent, to the byte; None while the job has not ended.
-        attempts: attempts begun, since the last replay.
-        last_status: the HTTP status of the last answer, None where there was none.
+        delivery_id: the `webhook-id`, the same for each attempt.
+        url: may contain a secret of the receiver: shown to its owner, never logged.
+        place: the sort key and the cursor of lists; a newer delivery has a higher one.
+        body: the exact bytes that are sent; None while the job has not ended.
+        attempts: attempts started since the last replay.
+        last_status: the HTTP status of the last answer; None if there was none.
 
     """
 
@@ -57,7 +57,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnd:
-    """What became of an attempt; `delay_s` until the next one where the delivery is still pending."""
+    """The result of an attempt; `delay_s` is the time until the next one if the delivery is still pending."""
 
     status: DeliveryStatus
     http_status: int | None = None
@@ -65,7 +65,7 @@ class AttemptEnd:
     delay_s: float = 0.0
 
     def changes(self, now: Any, later: Any) -> dict[str, Any]:
-        """Return the fields that the attempt changes, given the times of its end and of the next one, or their SQL."""
+        """Return the fields that an attempt changes, given its end and the time of the next one, as times or SQL."""
         is_final = self.status.is_final
         return {
             "status": self.status.value,
@@ -78,7 +78,7 @@ class AttemptEnd:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryQuery:
-    """Which deliveries to list, newest first; `before` is the place of the last one already seen."""
+    """The deliveries to list, newest first; `before` is the place of the last delivery already seen."""
 
     owner: str
     statuses: frozenset[DeliveryStatus] = frozenset()
@@ -88,24 +88,24 @@ class DeliveryQuery:
 
 
 class Outbox(Protocol):
-    """The outbox. Each method is one transaction; all raise StoreError where it cannot be reached."""
+    """The outbox. Each method is one transaction; all raise StoreError when the ledger is unavailable."""
 
     async def register(self, job_id: str, *, url: str | None = None, parent_id: str | None = None) -> None:
-        """Have a job's end delivered to `url` and to the receivers of its parent's end; once for each URL.
+        """Register `url` and the receivers of the parent's end for a job's end; each URL gets it once.
 
-        A receiver that answered the parent's with 410 is left out. If the job has ended, the delivery is due now.
+        A receiver that answered 410 for the parent is left out. If the job has ended, the delivery is due now.
         """
         ...
 
     async def claim(self, *, limit: int, per_host: int, busy: Sequence[str]) -> list[Delivery]:
-        """Take due deliveries for LEASE_S, oldest first, at most `per_host` for each host and none for `busy` ones.
+        """Claim due deliveries for LEASE_S, oldest first, at most `per_host` per host, and none for `busy` hosts.
 
-        An attempt is counted. No other process gets them meanwhile; after LEASE_S they are due again.
+        This counts an attempt. No other process gets the deliveries until LEASE_S is over; then they are due again.
         """
         ...
 
     async def save_attempt(self, delivery: Delivery, end: AttemptEnd) -> bool:
-        """Keep what became of an attempt; False where the lease had run out and another attempt has begun."""
+        """Save the result of an attempt; return False if the lease had expired and another attempt has started."""
         ...
 
     async def list_deliveries(self, query: DeliveryQuery) -> list[Delivery]:
@@ -117,9 +117,9 @@ class Outbox(Protocol):
         ...
 
     async def replay(self, owner: str, delivery_id: str) -> Delivery | None:
-        """Make a delivery that has ended due now, with all its attempts before it; return it, None where it has not."""
+        """Make an ended delivery due now, and reset its attempts; return it, or None if it has not ended."""
         ...
 
     async def purge(self) -> int:
-        """Drop what ended more than KEPT_DAYS ago; return how many there were."""
+        """Drop deliveries that ended more than KEPT_DAYS ago; return how many."""
         ...
