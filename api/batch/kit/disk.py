@@ -81,9 +81,9 @@ def measure_room(folder: Path) -> Room:
 
 
 def is_in_user_space(folder: Path, mounts: Path = _MOUNTS) -> bool:
-    """Tell whether a folder is on a file system of FUSE, such as a mounted bucket; False where the system does not say.
+    """Return whether a folder is on a FUSE file system, such as a mounted bucket; False if the system does not report it.
 
-    Its locks hold on this machine alone, while other machines use the same files.
+    Locks on it exclude only processes of this machine, while other machines use the same files.
     """
     try:
         lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()

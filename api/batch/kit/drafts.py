@@ -29,7 +29,7 @@ class Draft:
         """Create and lock a folder beside the future file at `path`.
 
         Raises:
-            OSError: it cannot be created.
+            OSError: the folder cannot be created.
 
         """
         while True:
@@ -55,7 +55,7 @@ class Draft:
 def sweep_drafts(folder: Path) -> int:
     """Remove the drafts of dead processes in a folder; return how many. Failures are left to the next sweep.
 
-    It removes none on a mounted bucket, because it cannot see whether a process of another machine is dead.
+    Nothing is removed on a mounted bucket, because a process of another machine may still be writing.
     """
     if is_in_user_space(folder):
         return 0

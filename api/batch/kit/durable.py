@@ -8,7 +8,7 @@ def sync(path: Path) -> None:
     """Flush a file's content, or a folder's entries, to the disk; a new file needs both.
 
     Raises:
-        OSError: it cannot be opened, or the disk failed.
+        OSError: the file or folder cannot be opened, or the disk failed.
 
     """
     handle = os.open(path, os.O_RDONLY)
@@ -22,7 +22,7 @@ def make_folders(folder: Path) -> None:
     """Create a folder and its missing parents; on return they are on the disk.
 
     Raises:
-        OSError: it cannot be created, or the disk failed.
+        OSError: the folder cannot be created, or the disk failed.
 
     """
     missing = [f for f in (folder, *folder.parents) if not f.exists()]

@@ -13,7 +13,7 @@ from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 
 from batch.errors import ConfigurationError
 
-#: For all secrets of a process, which are fetched at the same time.
+#: The time limit for all secrets of a process, which are fetched in parallel.
 _PATIENCE_S = 10.0
 _ROLE = "roles/secretmanager.secretAccessor"
 

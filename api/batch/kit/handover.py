@@ -7,15 +7,15 @@ from contextlib import aclosing
 
 from batch.kit.stop import Stopped
 
-#: Parts that are read and not written yet.
+#: The most parts that are read ahead of the writer.
 _AHEAD = 2
 
 
 async def hand_over[T, R](parts: AsyncGenerator[T], write: Callable[[Iterator[T]], R]) -> R:
-    """Run `write` in a thread, on parts that are read meanwhile, and return what it returns.
+    """Run `write` in a thread while this coroutine reads the parts, and return its result.
 
-    Where the parts end with an error, or the caller is cancelled, the iterator raises `Stopped` in the thread, and the
-    thread is waited for. Where `write` ends early, no more parts are read.
+    If reading fails or the caller is cancelled, the iterator raises `Stopped` in the thread, and the function waits for
+    the thread to end. If `write` ends early, no more parts are read.
     """
     handover = _Handover[T]()
     writing = asyncio.create_task(asyncio.to_thread(write, handover.take_all()))
@@ -32,7 +32,7 @@ async def hand_over[T, R](parts: AsyncGenerator[T], write: Callable[[Iterator[T]
     except BaseException:
         handover.ready.put(Stopped())
         await asyncio.wait([writing])
-        # Looked at, so that asyncio does not log it as never retrieved.
+        # Retrieve the exception, or asyncio would log it as never retrieved.
         writing.cancelled() or writing.exception()
         raise
 

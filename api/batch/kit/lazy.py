@@ -28,7 +28,7 @@ def import_lazily(name: str) -> ModuleType:
     """Return a module that is loaded when one of its attributes is first used.
 
     Raises:
-        ModuleNotFoundError: it is not installed.
+        ModuleNotFoundError: the module is not installed.
 
     """
     if name in sys.modules:

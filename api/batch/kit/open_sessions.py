@@ -14,7 +14,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Closable(Protocol):
-    """A session with connections, which it opens on use, and again after `close`."""
+    """A session that opens its connections on first use, and again on the first use after `close`."""
 
     async def close(self) -> None:
         """Release the connections."""

@@ -1,4 +1,4 @@
-"""Limits that a child process sets itself before it reads what a stranger wrote."""
+"""Limits that a child process sets for itself before it reads untrusted input."""
 
 import contextlib
 import resource

@@ -1,4 +1,4 @@
-"""What a caller may ask of a job: one model for the HTTP body, a schedule, the ledger and the worker."""
+"""The request of a job: one model for the HTTP body, a schedule, the ledger and the worker."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -11,26 +11,26 @@ from batch.errors import InvalidRequest
 class Request(BaseModel):
     """A checked request: strict types, no unknown fields, JSON in and out.
 
-    `internal` names the fields that Kaboom fills itself, such as what a retry has left to do: no caller may give them.
-    Validators raise InvalidRequest where a name is unknown, and it says which names there are.
+    `internal` names the fields that only Kaboom fills in, such as the remaining work of a retry; callers may not give
+    them. Validators raise InvalidRequest for an unknown name; its message lists the known names.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     internal: ClassVar[frozenset[str]] = frozenset()
-    #: Flags of the command line, where they do not follow from the name of the field.
+    #: Command-line flags of fields whose flags do not follow from the name of the field.
     cli_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    #: What the command line sends of a field that is not given, where the API needs it.
+    #: Values that the command line sends for fields that the API needs and the user left out.
     cli_defaults: ClassVar[Mapping[str, Any]] = {}
 
     @classmethod
     def fill_in(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the command line sends: what was given, and the defaults of the rest."""
+        """Return the values that the command line sends: the given ones, and defaults for the rest."""
         return {**cls.cli_defaults, **given}
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Return the request that JSON types say.
+        """Return the request from JSON types.
 
         Raises:
             InvalidRequest: a value is not allowed; `pointer` names its field.
@@ -49,7 +49,7 @@ class Request(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
     def filled(self, **values: Any) -> Self:
-        """Return the request with some fields set, and checked anew.
+        """Return the request with some fields set, and checked again.
 
         Raises:
             InvalidRequest: a value is not allowed.

@@ -1,4 +1,4 @@
-"""Trying again: how long to pause, what `Retry-After` asks for, and calls repeated while a store is unavailable."""
+"""Retries: how long to pause, the pause in `Retry-After`, and calls repeated while a store is unavailable."""
 
 import asyncio
 import itertools
@@ -11,14 +11,15 @@ from batch.errors import StoreError
 
 #: The first and the longest pause between calls of a store that is unavailable.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
-#: 30 years; so large a number of seconds can still be added to a date.
+#: 30 years in seconds, which can still be added to a date.
 _MOST_SECONDS = 1e9
 
 
 def backoff_s(retries: int, *, first_s: float, longest_s: float, jitter: float = 0.5) -> float:
     """Return the pause before the n-th retry, counted from 0: `first_s` doubled each time, up to `longest_s`.
 
-    Up to `jitter` of it, a share from 0 to 1, is left off at random: callers that failed together come back apart.
+    A random share of it, up to `jitter` (0 to 1), is left off, so that callers that failed together do not retry
+    together.
     """
     full_s = min(first_s * 2.0 ** min(retries, 60), longest_s)
     return full_s * (1 - jitter * random.random())  # noqa: S311  not a secret
@@ -27,7 +28,7 @@ def backoff_s(retries: int, *, first_s: float, longest_s: float, jitter: float =
 def parse_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Return the seconds that a `Retry-After` header asks for, as a number or as a date (RFC 9110, 10.2.3).
 
-    None where there is no such header, or one that cannot be read. A date in the past is 0. The caller bounds it.
+    None if the header is missing or cannot be read. A date in the past gives 0. The caller limits the result.
     """
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
@@ -41,7 +42,7 @@ def parse_retry_after(headers: Mapping[str, str], now: datetime) -> float | None
 
 
 async def retry_while_unavailable[T](call: Callable[[], Awaitable[T]], *, for_s: float) -> T:
-    """Return what a call returns, repeated for so many seconds while the store is unavailable.
+    """Return a call's result; repeat the call for up to `for_s` seconds while the store is unavailable.
 
     The call must be safe to repeat.
 

@@ -18,9 +18,9 @@ def never() -> bool:
 
 
 async def end_tasks(tasks: Collection[asyncio.Task[Any]], *, again_after_s: float = 5.0) -> None:
-    """Cancel tasks, and return when all have ended, however each does.
+    """Cancel tasks, and return when all have ended, with or without an error.
 
-    A task whose cancel was lost to an error of the same moment is cancelled again.
+    A task that lost its cancel to an error raised at the same moment is cancelled again.
     """
     pending = {task for task in tasks if not task.done()}
     while pending:

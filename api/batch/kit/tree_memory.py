@@ -1,4 +1,4 @@
-"""The memory of this process and of all that it has started."""
+"""The memory of this process and of its descendants."""
 
 from contextlib import suppress
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-#: Valkey's messages about a log that it cannot read; it says none of them about a taken port or a full disk.
+#: Valkey's messages about a log that it cannot read; a port in use or a full disk gives other messages.
 _WORDS = re.compile(
     r"Bad file format reading the append only file"
     r"|Unexpected end of file reading the append only file"
@@ -27,7 +27,7 @@ def set_damaged_log_aside(folder: Path, words: str) -> tuple[Path, str] | None:
     Takes Valkey's folder, and Valkey's output before it ended ("" before a start).
 
     Raises:
-        OSError: it cannot be renamed.
+        OSError: the log cannot be renamed.
 
     """
     log = folder / _FOLDER

@@ -138,7 +138,7 @@ def _give_folder(folder: Path, user: str | None) -> None:
 
 
 def _is_private(folder: Path, user: str | None) -> bool:
-    """Return whether this is a folder (not a link) of the server's user, and closed to others."""
+    """Return whether this is a folder (not a link) that only the server's user can open."""
     try:
         found = folder.lstat()
     except OSError:

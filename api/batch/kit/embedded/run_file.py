@@ -21,7 +21,7 @@ def find_data_dir(start: Path | None = None, name: str = ".kaboom") -> Path | No
 
 
 def identify_folder(data_dir: Path) -> str:
-    """Return an identity that differs from that of a copy: device, inode and time of the lock file; "" without one."""
+    """Return device, inode and time of the lock file, which differ in a copied folder; "" without a lock file."""
     try:
         stat = (data_dir / LOCK).stat()
     except OSError:
@@ -30,7 +30,7 @@ def identify_folder(data_dir: Path) -> str:
 
 
 def read_run_file(data_dir: Path) -> dict[str, Any]:
-    """Return what runs on a data folder, or {} if nothing does or `run.json` was copied from another folder."""
+    """Return the content of `run.json`; {} if it is missing, unreadable or was copied from another folder."""
     try:
         content: dict[str, Any] = orjson.loads((data_dir / NAME).read_bytes())
     except (OSError, orjson.JSONDecodeError):
@@ -42,7 +42,7 @@ def write_private(path: Path, content: bytes, *, owner: int = -1) -> None:
     """Write a file that only its owner can read (0600), in one step: readers see the old or the new content.
 
     Raises:
-        OSError: it cannot be written; the old content stays.
+        OSError: the file cannot be written; the old content stays.
 
     """
     draft = path.with_suffix(f".{os.getpid()}.tmp")
@@ -62,7 +62,7 @@ def write_run_file(data_dir: Path, content: dict[str, Any]) -> None:
     """Write `run.json` of a folder; readable by its owner only, since it holds passwords.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
 
     """
     path = data_dir / NAME

@@ -41,7 +41,7 @@ class EmbeddedServer:
 
 
 def embed_valkey(data_dir: Path) -> EmbeddedServer:
-    """Return a Valkey on loopback that keeps what it acknowledged (append-only file) and never evicts.
+    """Return a Valkey on loopback that keeps every acknowledged write (append-only file) and never evicts a key.
 
     Raises:
         ConfigurationError: the wheel is missing or has no server for this machine.

@@ -5,14 +5,15 @@ from http import HTTPStatus
 
 from isal import isal_zlib
 
-#: What a client may say that it accepts: `read_body` decodes this and nothing else.
+#: The `Accept-Encoding` that clients must send: `read_body` decodes no other encoding.
 ACCEPTED_ENCODING = "gzip"
 
 _GZIP = frozenset({"gzip", "x-gzip"})
 _MAGIC = b"\x1f\x8b"
 #: zlib's number for a gzip header and trailer: the CRC and the length at the end are checked.
 _GZIP_BITS = 31
-#: Half of such a body cannot be parsed, so it needs no length. (InfluxDB's JSON lines say `partial` until the last.)
+#: Media types whose truncated bodies cannot be parsed, so they need no length. (InfluxDB's JSON lines say `partial`
+#: until the last.)
 _ENDS_BY_ITSELF = ("application/json", "application/vnd.apache.parquet")
 _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
@@ -29,7 +30,7 @@ def read_body(status: int, headers: Mapping[str, str], packed: bytes, most_bytes
 
     Raises:
         BrokenBody: the encoding is not gzip, the gzip is damaged or cut short, the decoded body is longer than
-            `most_bytes`, or nothing says where the body ends.
+            `most_bytes`, or the end of the body is unknown.
 
     """
     is_framed = "Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", "").lower()
@@ -48,10 +49,10 @@ def read_body(status: int, headers: Mapping[str, str], packed: bytes, most_bytes
 
 
 def gunzip(packed: bytes, most_bytes: int) -> bytes:
-    """Return what a gzip of one or more members holds.
+    """Return the decompressed content of a gzip of one or more members.
 
     Raises:
-        BrokenBody: it is damaged or cut short, other bytes follow it, or it holds more than `most_bytes`.
+        BrokenBody: the gzip is damaged or cut short, other bytes follow it, or it holds more than `most_bytes`.
 
     """
     parts, left = list[bytes](), most_bytes

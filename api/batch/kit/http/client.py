@@ -13,9 +13,9 @@ from batch.kit.http.reply import Reply, read_head
 from batch.kit.open_sessions import note_closed, note_open
 
 _CONNECT_S = 5.0
-#: The most that is read at once.
+#: The most bytes that are read at once.
 _BLOCK_BYTES = 128 << 10
-#: The content type of a body whose caller names none.
+#: The default content type of a body.
 _BYTES = {"Content-Type": "application/octet-stream"}
 # libcurl is not asked to decode: it accepts half a gzip as a whole one (docs/decisions/0045).
 _ACCEPT = {"Accept-Encoding": ACCEPTED_ENCODING}
@@ -43,11 +43,11 @@ class HttpClient:
         self._idle: list[pycurl.Curl] = []
 
     async def get(self, path: str, *, params: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
-        """Get a path and return the whole answer; never raises for what the server does."""
+        """Get a path and return the whole answer; a failure of the server is in the reply, not raised."""
         return await self._request(path, params, headers, None)
 
     async def post(self, path: str, body: bytes, *, params: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
-        """Post a body and return the whole answer; never raises for what the server does."""
+        """Post a body and return the whole answer; a failure of the server is in the reply, not raised."""
         return await self._request(path, params, {**_BYTES, **headers}, body)
 
     async def close(self) -> None:

@@ -35,9 +35,9 @@ __all__ = [
 
 
 CONNECT_S = 5.0
-#: Returned by a callback, it ends the transfer.
+#: A callback that returns this ends the transfer.
 STOP = -1
-#: Failures in words.
+#: Messages of failures.
 BROKEN_HEAD = "the connection broke in the headers of the answer"
 UNSENDABLE = "the address or a header has characters that cannot be sent"
 
@@ -73,7 +73,7 @@ def set_headers(curl: pycurl.Curl, headers: Mapping[str, str]) -> None:
 
 
 def explain(curl: pycurl.Curl, error: pycurl.error, *, timeout_s: float, connect_s: float = CONNECT_S) -> str:
-    """Return what went wrong in words that hold nothing of the request, which may have a key in it."""
+    """Return the failure as a sentence that quotes no part of the request, which may hold a key."""
     code, words = cast("tuple[int, str]", error.args)
     match code:
         case pycurl.E_OPERATION_TIMEDOUT if curl.getinfo(pycurl.TOTAL_TIME) < timeout_s - 0.01:
@@ -95,10 +95,10 @@ def explain(curl: pycurl.Curl, error: pycurl.error, *, timeout_s: float, connect
 
 
 class Head:
-    """Collects the headers of an answer, and ends the transfer after them where the body is not wanted.
+    """Collects the headers of an answer, and ends the transfer after them if the body is not wanted.
 
     Attributes:
-        has_stopped: this ended the transfer, so libcurl's error means nothing.
+        has_stopped: whether this object ended the transfer; libcurl's error is then meaningless.
 
     """
 
@@ -129,7 +129,7 @@ class Head:
 
 @cache
 def find_authorities() -> Mapping[int, str]:
-    """Return where the certificates of authorities are: where Python looks, so that its variables count here, too."""
+    """Return the paths of the CA certificates: Python's, so that variables such as SSL_CERT_FILE apply here too."""
     paths = ssl.get_default_verify_paths()
     found = {pycurl.CAINFO: paths.cafile, pycurl.CAPATH: paths.capath}
     return {option: place for option, place in found.items() if place} or {pycurl.CAINFO: certifi.where()}

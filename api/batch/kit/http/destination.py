@@ -1,11 +1,11 @@
-"""Where a request goes, in parts that were checked; pure."""
+"""The checked parts of a request's URL; pure."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a request goes, in parts: whoever checked the parts decides, since no second parser reads the URL.
+    """The parts of a request's URL. They are used as they were checked: no second parser reads the URL.
 
     Attributes:
         host: a name in lower case and ASCII, or an address in its canonical form, IPv6 without brackets.

@@ -1,4 +1,4 @@
-"""Downloads of files in blocks, as they travel."""
+"""Downloads of files in blocks, as they arrive."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from batch.kit.http.reply import Reply
 #: Takes a block of a file; an exception ends the download.
 type Sink = Callable[[bytes], Awaitable[None]]
 
-#: The largest block, and the most that waits for the sink: a file of any size is held in little memory.
+#: The largest block, and the most bytes that wait for the sink, so that a file of any size needs little memory.
 _BLOCK_BYTES = 256 << 10
-#: The file as it is stored, not compressed for the journey.
+#: Ask for the file as it is stored, without compression on the way.
 _IDENTITY = {"Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
 class HttpDownloader:
-    """Gets files from addresses that a trusted server gave, and sends nothing of ours: no key, cookie, proxy, redirect.
+    """Gets files from addresses that a trusted server gave: no key, no cookie, no proxy, no redirect.
 
     Attributes:
         timeout_s: seconds for a whole file.
-        stall_s: seconds without a byte after which the download is given up.
+        stall_s: seconds without a byte after which the download fails.
 
     """
 
@@ -34,10 +34,10 @@ class HttpDownloader:
     stall_s: float = 30.0
 
     async def stream(self, url: str, sink: Sink) -> Reply:
-        """Pass the body of a 200 to `sink` in blocks, as it travels: what is compressed stays so.
+        """Pass the body of a 200 to `sink` in blocks as they arrive; a compressed file stays compressed.
 
-        Never raises for what the server does, only what `sink` raises, which must not be an OSError. The body of any
-        other status is not read: a storage host quotes the signature of an address in it.
+        A failure of the server is in the reply. An exception of `sink`, which must not be an OSError, is raised. The
+        body of any other status is not read, since storage hosts quote the signature of the address in it.
         """
         async with pycurl.AsyncCurlMulti() as transfers:
             curl, head = new_handle(), Head(wants_body=lambda status: status == HTTPStatus.OK)
@@ -86,12 +86,12 @@ class _Flow:
     def end(self, transfer: asyncio.Future[pycurl.Curl]) -> None:
         """Note that no more blocks will come."""
         if not transfer.cancelled():
-            transfer.exception()  # asyncio would log an exception that nobody asks for
+            transfer.exception()  # asyncio would log an exception that is never retrieved
         self._is_over = True
         self._changed.set()
 
     async def next_block(self, within_s: float) -> bytes:
-        """Wait for bytes and return all that wait; b"" at the end."""
+        """Wait for bytes and return all that have arrived; b"" at the end."""
         if not self._blocks and not self._is_over:
             self._changed.clear()
             async with asyncio.timeout(within_s):
@@ -110,6 +110,6 @@ def _prepare(curl: pycurl.Curl, url: str) -> None:
         raise ValueError
     parts = urlsplit(url)
     curl.setopt(pycurl.URL, url)
-    # A signature covers these very letters; libcurl would write the escapes of a path its own way.
+    # The signature covers the address as it is written; libcurl would rewrite the escapes of its path.
     curl.setopt(pycurl.REQUEST_TARGET, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
     set_headers(curl, _IDENTITY)

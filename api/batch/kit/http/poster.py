@@ -1,4 +1,4 @@
-"""Posts to servers that strangers named, at addresses that were all checked."""
+"""Posts to untrusted URLs, after a check of every address."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ type AddressCheck = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class HttpPoster:
-    """Posts to URLs that strangers gave: no redirect, no proxy, no cookie, no kept connection, no body read.
+    """Posts to untrusted URLs: no redirect, no proxy, no cookie, no kept connection, no body read.
 
     Attributes:
         lookup: resolves host names.
@@ -34,7 +34,7 @@ class HttpPoster:
     async def post(
         self, destination: Destination, body: bytes, *, headers: Mapping[str, str], check: AddressCheck
     ) -> Reply:
-        """Post a body and return the answer's status and headers; never raises for what a peer does.
+        """Post a body and return the answer's status and headers; a failure of the peer is in the reply, not raised.
 
         `check` is called with every address of the host; libcurl may connect to these and to no other.
         """
@@ -58,11 +58,11 @@ class HttpPoster:
     async def _send(
         self, destination: Destination, addresses: Sequence[str], body: bytes, headers: Mapping[str, str]
     ) -> Reply:
-        # libcurl keeps names and connections in this, so each delivery has one of its own.
+        # libcurl caches names and connections in this object, so each delivery has its own.
         async with pycurl.AsyncCurlMulti() as transfers:
             curl, head = new_handle(), Head(wants_body=lambda _status: False)
             curl.setopt(pycurl.URL, f"{destination.origin}/")
-            # libcurl would write the escapes of a path its own way; the receiver may have signed its URL.
+            # libcurl would rewrite the escapes of the path; the receiver may have signed its URL.
             curl.setopt(pycurl.REQUEST_TARGET, destination.path)
             curl.setopt(pycurl.RESOLVE, _pin(destination, addresses))
             curl.setopt(pycurl.OPENSOCKETFUNCTION, _SocketGuard(addresses).open)
@@ -78,7 +78,7 @@ class HttpPoster:
 
 
 class _SocketGuard:
-    """Opens sockets to checked addresses only, whatever libcurl made of the host."""
+    """Opens sockets to checked addresses only, even if libcurl resolved the host to others."""
 
     def __init__(self, addresses: Sequence[str]) -> None:
         self._allowed = frozenset(map(ipaddress.ip_address, addresses))
@@ -97,6 +97,6 @@ class _Socket(socket.socket):
 
 
 def _pin(destination: Destination, addresses: Sequence[str]) -> list[str]:
-    """Return the addresses of a host as libcurl takes them; it cannot take one with a zone."""
+    """Return the addresses of a host in libcurl's form, which has no address with a zone."""
     plain = [f"[{address}]" if ":" in address else address for address in addresses if "%" not in address]
     return [f"{destination.host}:{destination.port}:{','.join(plain)}"] if plain else []

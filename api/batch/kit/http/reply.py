@@ -1,4 +1,4 @@
-"""What a server answered: a status, headers and a body, or the reason why there is no answer; pure."""
+"""The answer of a server: a status, headers and a body, or the reason why there is no answer; pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ class Reply:
 
 
 def unanswered(error: InvalidRequest | OSError, *, timeout_s: float) -> Reply:
-    """Return the reply where no answer came: too late, to an address that is refused, or not connected."""
+    """Return the reply of a request without an answer: it timed out, its address was refused, or connecting failed."""
     if isinstance(error, TimeoutError):
         return Reply(None, failure=f"no answer within {timeout_s:g} s")
     cause = error.message if isinstance(error, InvalidRequest) else error.strerror or type(error).__name__

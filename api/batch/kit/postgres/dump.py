@@ -26,7 +26,7 @@ def dump_database(url: str, target: Path) -> DumpFacts:
     """Write a consistent dump of a database to a file (0600), while others write; return its facts.
 
     Raises:
-        StoreError: it cannot be read, or the file cannot be written.
+        StoreError: the database cannot be read, or the file cannot be written.
 
     """
     target.touch(mode=0o600)

@@ -43,7 +43,7 @@ def normalize_database_url(url: str) -> str:
     """Return a `postgres://` or `postgresql://` URL in SQLAlchemy's form, with the psycopg 3 driver.
 
     Raises:
-        ConfigurationError: it is not a URL of PostgreSQL.
+        ConfigurationError: the URL is not of PostgreSQL.
 
     """
     try:
@@ -116,7 +116,7 @@ async def open_transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection
 
 @asynccontextmanager
 async def open_connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Hold a connection; what the body does not commit is rolled back.
+    """Hold a connection; changes that the body does not commit are rolled back.
 
     Raises:
         StoreError: as `postgres_errors`.

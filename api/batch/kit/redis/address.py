@@ -47,7 +47,7 @@ class RedisAddress:
 
 
 def is_redis(url: str) -> bool:
-    """Return whether a URL is of a Redis of any kind, also of one that `parse_address` rejects."""
+    """Return whether a URL is of a Redis of any kind, including URLs that `parse_address` rejects."""
     scheme = url.partition("://")[0]
     return scheme in {"redis", "rediss", "sentinel"} or "cluster" in scheme
 
@@ -55,11 +55,11 @@ def is_redis(url: str) -> bool:
 def parse_address(text: str, setting: str) -> RedisAddress:
     """Return the address in a setting: `redis://`, `rediss://`, or sentinels as Celery writes them.
 
-    Sentinels are `sentinel://[:password@]host:26379/0;sentinel://host2:26379/0?master_name=NAME`; that password is the
-    servers', the sentinels' own is `sentinel_password=`.
+    Sentinels are `sentinel://[:password@]host:26379/0;sentinel://host2:26379/0?master_name=NAME`. This password is for
+    the servers; `sentinel_password=` is for the sentinels.
 
     Raises:
-        ConfigurationError: it is not such an address; the message names the setting, and holds no secret.
+        ConfigurationError: the text is not such an address; the message names the setting, and holds no secret.
 
     """
     parts = [_split(part, setting) for part in text.split(";")]

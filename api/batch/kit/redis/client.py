@@ -41,8 +41,8 @@ __all__ = ["AsyncScript", "Redis", "RedisError", "ResponseError"]
 class _ResetAware(AbstractConnection):
     """A connection that raises redis-py's own ConnectionError after its peer has reset it.
 
-    redis-py 8.1 raises what the closed transport raises: RuntimeError (uvloop), AttributeError (asyncio, Python 3.13.0)
-    or TypeError (3.13.5). These would not be retried.
+    redis-py 8.1 raises the closed transport's error: RuntimeError (uvloop), AttributeError (asyncio, Python 3.13.0) or
+    TypeError (3.13.5). These would not be retried.
     """
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:  # noqa: FBT001, FBT002  redis-py's signature
@@ -87,7 +87,7 @@ def connect_redis(url: str, *, client_name: str) -> Redis:
     a command that timed out may have run. A hanging sentinel adds a second.
 
     Raises:
-        ConfigurationError: it is not the address of a server or of sentinels.
+        ConfigurationError: `url` is not the address of a server or of sentinels.
 
     """
     address = parse_address(url, "the address of Redis")
@@ -204,8 +204,8 @@ async def check_alone(redis: Redis, setting: str) -> None:
     """Reject a node of a cluster; `setting` is the setting that names it.
 
     Raises:
-        ConfigurationError: it is a node of a cluster.
-        StoreError: it is unavailable.
+        ConfigurationError: the server is a node of a cluster.
+        StoreError: the server is unavailable.
 
     """
     info = await _ask(redis.info("cluster"), "cluster_unknown", setting)
@@ -219,8 +219,8 @@ async def check_server(redis: Redis, setting: str) -> None:
     A managed Redis that does not report its policy is accepted.
 
     Raises:
-        ConfigurationError: it is one of these.
-        StoreError: it is unavailable.
+        ConfigurationError: the server is a node of a cluster, or may evict keys.
+        StoreError: the server is unavailable.
 
     """
     await check_alone(redis, setting)

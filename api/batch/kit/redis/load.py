@@ -7,7 +7,7 @@ from batch.kit.redis.client import Redis, ResponseError, redis_errors
 
 @dataclass(frozen=True, slots=True)
 class ServerLoad:
-    """A server's load; None for what it does not report.
+    """A server's load; a value that the server does not report is None.
 
     Attributes:
         run_id: changes with each start of the server; "" if it is not reported.
