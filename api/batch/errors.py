@@ -3,20 +3,20 @@
 ::
 
     KaboomError(message, *, retryable=False, retry_after_s=None)
-    ├── InvalidRequest      the caller asked for something that cannot be: fix the request
-    ├── NotAuthorized       no token, or one that does not count
-    ├── Forbidden           a known caller, who may not do this
-    ├── NotFound            nothing of that name, or not yours
-    ├── Conflict            right request, wrong moment: the thing's state forbids it
+    ├── InvalidRequest      the request is invalid: fix it
+    ├── NotAuthorized       no token, or an invalid one
+    ├── Forbidden           the caller is known, but may not do this
+    ├── NotFound            nothing has this name, or it belongs to another caller
+    ├── Conflict            the request is valid, but the state of its target forbids it
     ├── ProviderError       the source of bars failed
-    │   ├── RequestRejected …one request alone; another one may be answered
-    │   └── RateLimited     …and told us to slow down (retryable, retry_after_s)
+    │   ├── RequestRejected …for one request; other requests may succeed
+    │   └── RateLimited     …and asked for a pause (retryable, retry_after_s)
     ├── StoreError          a database, Redis or the bar store failed (retryable unless said otherwise)
-    │   └── StoreDamaged    …and what it keeps cannot be read: a person must mend it (not retryable)
+    │   └── StoreDamaged    …because its data is damaged: a person must repair it (not retryable)
     └── ConfigurationError  settings that cannot work; raised at start only
 
 A driver's own exceptions are translated in the driver's home, ``raise … from e``; HTTP statuses are
-given in ``app.errors`` alone. Messages say what was expected and what it was.
+given in ``app.errors`` alone. Messages say what was expected and what was found.
 """
 
 
@@ -31,20 +31,20 @@ class KaboomError(Exception):
 
 
 class InvalidRequest(KaboomError):
-    """The request asks for something that cannot be."""
+    """The request is invalid."""
 
     def __init__(self, message: str, *, pointer: str = "") -> None:
-        """Take the message and the JSON pointer of the offending field, `""` for the whole."""
+        """Take the message and the JSON pointer of the invalid field, `""` for the whole request."""
         super().__init__(message)
         self.pointer = pointer
 
 
 class NotAuthorized(KaboomError):
-    """The caller has no token, or one that does not count."""
+    """The caller has no token, or an invalid one."""
 
 
 class Forbidden(KaboomError):
-    """The caller is known, and may not do this."""
+    """The caller is known, but may not do this."""
 
 
 class NotFound(KaboomError):
@@ -52,7 +52,7 @@ class NotFound(KaboomError):
 
 
 class Conflict(KaboomError):
-    """The request is right but the state of its target forbids it."""
+    """The request is valid, but the state of its target forbids it."""
 
 
 class ProviderError(KaboomError):
@@ -60,7 +60,7 @@ class ProviderError(KaboomError):
 
 
 class RequestRejected(ProviderError):
-    """A source of bars rejected one request; another one may be answered."""
+    """A source of bars rejected one request; other requests may succeed."""
 
 
 class RateLimited(ProviderError):
@@ -78,10 +78,10 @@ class StoreError(KaboomError):
 
 
 class StoreDamaged(StoreError):
-    """What a store keeps on the disk is damaged; trying again does not help.
+    """The data of a store on the disk is damaged; trying again does not help.
 
     Attributes:
-        damage: what is damaged and how, without the command that mends it; the message has both.
+        damage: what is damaged and how, without the command that repairs it; the message has both.
 
     """
 

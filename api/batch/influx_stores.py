@@ -20,7 +20,7 @@ def open_influx(settings: BatchSettings) -> InfluxBarStore:
     """Return the bar store.
 
     Raises:
-        ConfigurationError: the server cannot be reached as the settings are.
+        ConfigurationError: the settings of the server are incomplete or invalid.
 
     """
     buckets = InfluxBuckets(
@@ -33,7 +33,7 @@ def open_influx_actions(settings: BatchSettings) -> InfluxActionStore:
     """Return the store of corporate actions.
 
     Raises:
-        ConfigurationError: the server cannot be reached as the settings are.
+        ConfigurationError: the settings of the server are incomplete or invalid.
 
     """
     return InfluxActionStore(open_influx(settings).writer, settings.influxdb_bucket_agg_1d)
@@ -43,7 +43,7 @@ def influx_target(settings: BatchSettings) -> InfluxTarget:
     """Return the InfluxDB server of the settings.
 
     Raises:
-        ConfigurationError: it cannot be reached as they are.
+        ConfigurationError: the settings of the server are incomplete or invalid.
 
     """
     return build_target(

@@ -10,8 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from batch.providers.registry import get_provider_spec, provider_specs
 from batch.providers.spec import ProviderSettings
 
-#: Of this process and those that it forks. Machines may share the data folder, and a mounted bucket cannot take what
-#: several of them append to one file.
+#: The id of this process and its forks. Machines may share the data folder, but on a mounted bucket they cannot append
+#: to the same file.
 _PROCESS = uuid4().hex
 
 #: Such as `jquants=120 yahoo=off`.
@@ -28,7 +28,7 @@ _MODELS = rf"^ *{_MODEL}(,{_MODEL}){{0,3}}( +{_MODEL}(,{_MODEL}){{0,3}}){{0,6}} 
 
 
 class CommonSettings(BaseSettings):
-    """The settings that are not of one provider."""
+    """The settings that do not belong to one provider."""
 
     # Stripped: a secret that was made with `echo` ends with a newline, which no address or token has.
     model_config = SettingsConfigDict(
@@ -77,11 +77,11 @@ class CommonSettings(BaseSettings):
 
     @property
     def keeps_bars_in_influxdb(self) -> bool:
-        """Whether bars go to an InfluxDB server: it was said so, or nothing else was and a host is named."""
+        """Whether bars go to an InfluxDB server: it was chosen, or no store was chosen and a host is set."""
         return self.bar_store == "influx" or (self.bar_store == "auto" and self.influxdb_host is not None)
 
     def lacking_for(self, provider: str) -> str | None:
-        """Return what must be set before a provider can be used, as a sentence; None if nothing is missing.
+        """Return the setting that is missing for a provider, as a sentence; None if nothing is missing.
 
         Raises:
             InvalidRequest: no provider has this name.
@@ -90,7 +90,7 @@ class CommonSettings(BaseSettings):
         return get_provider_spec(provider).find_lacking(self)
 
     def of_provider(self, provider: str) -> ProviderSettings:
-        """Return the settings of a provider alone.
+        """Return only the settings of a provider.
 
         Raises:
             InvalidRequest: no provider has this name.
@@ -101,7 +101,7 @@ class CommonSettings(BaseSettings):
 
     @property
     def lacking_for_models(self) -> str | None:
-        """What must be set before models can be asked, as a sentence; None if nothing is missing."""
+        """The setting that is missing for asking models, as a sentence; None if nothing is missing."""
         if not self.ai_send:
             return "KABOOM_AI_SEND is false: nothing is sent to models"
         if self.openrouter_key is None:
@@ -110,12 +110,12 @@ class CommonSettings(BaseSettings):
 
     @property
     def influxdb_secret(self) -> str | None:
-        """The token in the clear, for the one who sends it."""
+        """The token in plain text."""
         return self.influxdb_token.get_secret_value() if self.influxdb_token else None
 
     @property
     def shared_redis_url(self) -> str | None:
-        """The Redis that all processes share, in the clear, for the one who connects; None where there is none."""
+        """The URL of the Redis that all processes share, with its password; None if there is no such Redis."""
         return self.redis_url.get_secret_value() if self.redis_url and not self.disable_redis else None
 
     @property
@@ -135,7 +135,7 @@ class CommonSettings(BaseSettings):
 
     @property
     def keep_days(self) -> dict[str, int]:
-        """How many days of bars of each interval a compaction keeps; none is kept for ever."""
+        """How many days of bars a compaction keeps, by interval; bars of intervals not listed are kept forever."""
         pairs = (text.partition("=") for text in (self.retention or "").split())
         return {interval: int(days) for interval, _, days in pairs}
 
@@ -162,7 +162,7 @@ def _fields_of_providers() -> dict[str, Any]:
 if TYPE_CHECKING:
     BatchSettings = CommonSettings
 else:
-    #: What the domain needs, from the environment: the common settings and those of each provider.
+    #: The settings of the domain, from the environment: the common settings and those of each provider.
     BatchSettings = create_model(
         "BatchSettings", __base__=CommonSettings, __module__=__name__, **_fields_of_providers()
     )

@@ -1,6 +1,6 @@
 """The composition root of stores: settings to where bars and corporate actions are kept.
 
-It loads what it builds and no more: a command that reads the data folder does without InfluxDB, Redis and providers.
+It imports only what it builds: a command that reads the data folder loads no InfluxDB, Redis or provider code.
 """
 
 from functools import cache
@@ -19,10 +19,10 @@ from batch.settings import BatchSettings
 def build_bar_store(settings: BatchSettings, *, points: int = DEFAULT_CHUNK_SIZE) -> BarStore:
     """Return the bar store of the settings; one for each process and place.
 
-    `points` are the most in one write request, where the store is over a network.
+    `points` is the most points in one write request to InfluxDB.
 
     Raises:
-        ConfigurationError: the settings name a server and not how to reach it.
+        ConfigurationError: the settings of the InfluxDB server are incomplete or invalid.
 
     """
     if settings.keeps_bars_in_influxdb:
@@ -35,10 +35,10 @@ def build_bar_store(settings: BatchSettings, *, points: int = DEFAULT_CHUNK_SIZE
 
 
 def build_action_store(settings: BatchSettings) -> ActionStore:
-    """Return the store of corporate actions, which lies where the bars do.
+    """Return the store of corporate actions, which are kept beside the bars.
 
     Raises:
-        ConfigurationError: the settings name a server and not how to reach it.
+        ConfigurationError: the settings of the InfluxDB server are incomplete or invalid.
 
     """
     if settings.keeps_bars_in_influxdb:
@@ -54,7 +54,7 @@ def describe_bar_store(settings: BatchSettings) -> str:
     """Return where bars are kept, for people; holds no secret.
 
     Raises:
-        ConfigurationError: the settings name a server and not how to reach it.
+        ConfigurationError: the settings of the InfluxDB server are incomplete or invalid.
 
     """
     if settings.keeps_bars_in_influxdb:

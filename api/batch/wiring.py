@@ -42,7 +42,7 @@ def build_provider(settings: BatchSettings, name: str | None = None) -> BarProvi
 
     Raises:
         InvalidRequest: no provider has this name.
-        ConfigurationError: it lacks a setting.
+        ConfigurationError: a setting of the provider is missing.
 
     """
     spec = get_provider_spec(name or settings.provider)
@@ -54,11 +54,11 @@ def build_provider(settings: BatchSettings, name: str | None = None) -> BarProvi
 
 
 def build_master(settings: BatchSettings, name: str) -> MasterProvider:
-    """Return the provider of a name as a source of the list of what is listed.
+    """Return the provider of a name as a source of the list of issues.
 
     Raises:
         InvalidRequest: no provider has this name, or it has no such list.
-        ConfigurationError: it lacks a setting.
+        ConfigurationError: a setting of the provider is missing.
 
     """
     provider = build_provider(settings, check_has_master(name).name)
@@ -68,14 +68,14 @@ def build_master(settings: BatchSettings, name: str) -> MasterProvider:
 
 
 def build_planning(settings: BatchSettings, *, slots: int) -> Planning:
-    """Return what planning needs."""
+    """Return the inputs of planning."""
     return Planning(utc_now, settings.symbols_dir, settings.provider_delay_s, slots)
 
 
 def build_tools(
     settings: BatchSettings, market: Market, universe: Universe | None, *, name: str, points: int
 ) -> IngestTools:
-    """Return what running a chunk of a plan needs: `universe` tells tick sizes by class, `name` the provider."""
+    """Return the tools for running a chunk: `universe` gives tick sizes by class, `name` is the provider."""
     provider = build_provider(settings, name)
     return IngestTools(
         provider=provider,
