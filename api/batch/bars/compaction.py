@@ -24,7 +24,7 @@ class OldBars:
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """The compaction of one shard: what was dropped, and its size on the disk before and after."""
+    """The compaction of one shard: the dropped bars, and its size on the disk before and after."""
 
     dropped: OldBars
     bytes_before: int = 0
@@ -43,20 +43,20 @@ class CompactableStore(Protocol):
         ...
 
     async def older(self, series: BarSeries, shard: str, *, before: date) -> OldBars:
-        """Return what a shard holds of sessions before a day; of daily bars, of years before that day's."""
+        """Count the bars of a shard in sessions before a day; daily bars in years before the year of that day."""
         ...
 
     async def compact(
         self, series: BarSeries, shard: str, *, before: date | None, should_stop: ShouldStop = never
     ) -> Compaction:
-        """Drop what a shard holds of sessions before a day, if one is given, and give unused space back.
+        """Drop the bars of a shard in sessions before a day, if one is given, and give unused space back.
 
-        A second call does nothing more. A kill drops all or nothing of the shard. If `should_stop` turns true, no more
-        space is given back.
+        A second call does nothing more. If the process is killed, all of these bars are dropped or none. If
+        `should_stop` turns true, no more space is given back.
 
         Raises:
             Stopped: `should_stop` turned true before anything was dropped.
-            StoreError: nothing was dropped, or the dropped bars still take space.
+            StoreError: no bars were dropped, or the dropped bars still take space.
 
         """
         ...

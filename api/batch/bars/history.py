@@ -1,6 +1,6 @@
-"""Bars as they were known at a moment: the port to stores that keep what is corrected, and the choice of a moment.
+"""Bars as they were known at a moment: the port to stores that keep replaced bars, and the choice of a moment.
 
-The API loads it for checks of requests: it imports no polars.
+The API loads it to check requests, so it does not import polars.
 """
 
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from batch.kit.clock import Clock, utc_now
 if TYPE_CHECKING:
     from batch.bars.store import BarReader
 
-#: How folders of files as of a moment begin; none of a source does.
+#: The prefix of folders with files as of a moment; no name of a source begins with it.
 AS_OF_FOLDER = "as-of-"
 #: Why InfluxDB has no bars of an earlier moment.
 NOT_KEPT = (
@@ -23,12 +23,12 @@ NOT_KEPT = (
 
 @runtime_checkable
 class HistoricalStore(Protocol):
-    """A store of bars or corporate actions that keeps what it replaces, with the time of each write in µs."""
+    """A store of bars or corporate actions that keeps replaced values, with the time of each write in µs."""
 
     def known_at(self, moment: datetime) -> Any:
         """Return a reader of the store as it was known at a moment (aware): writes committed by then count.
 
-        Two reads of one moment return the same, whatever was written since.
+        Two reads of one moment return the same, even if bars were written in between.
 
         Raises:
             InvalidRequest: from its methods, if the history does not reach back to the moment.
@@ -38,7 +38,7 @@ class HistoricalStore(Protocol):
 
 
 def reader_at[Reader](store: Reader, as_of: datetime | None, *, clock: Clock = utc_now) -> Reader:
-    """Return what reads bars or corporate actions as they were known at a moment; without a moment, the store itself.
+    """Return a reader of bars or corporate actions as known at a moment; without a moment, the store itself.
 
     A backtest takes `pin_moment`, keeps it in its result, and reads through this function when it runs again.
 
@@ -55,7 +55,7 @@ def reader_at[Reader](store: Reader, as_of: datetime | None, *, clock: Clock = u
 
 
 def pin_moment(store: "BarReader", as_of: datetime | None = None) -> datetime | None:
-    """Return the moment that a run of a backtest reads everything at: `as_of`, or now; None if the store has none.
+    """Return the moment as of which a backtest reads: `as_of`, or now; None if the store keeps no history.
 
     Raises:
         InvalidRequest: `as_of` is in the future, has no zone, or the store keeps no history.
@@ -76,7 +76,7 @@ def check_moment(as_of: datetime, now: datetime) -> None:
     """Check that a moment has a zone and is not in the future.
 
     Raises:
-        InvalidRequest: it has none, or it is.
+        InvalidRequest: the moment has no zone, or is in the future.
 
     """
     if as_of.tzinfo is None:

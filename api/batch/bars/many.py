@@ -17,7 +17,7 @@ _INSTANT = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Bars with `start <= opened_at < end` (aware); of all symbols that are held if none is named."""
+    """Bars with `start <= opened_at < end` (aware); of all stored symbols if none is named."""
 
     series: BarSeries
     start: datetime

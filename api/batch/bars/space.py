@@ -23,10 +23,10 @@ class DiskBackedStore(Protocol):
 
 
 async def check_store(store: BarStore, series: BarSeries, symbol: str, session: date) -> None:
-    """Return if a store answers and has space.
+    """Check that a store answers and has space.
 
     Raises:
-        StoreError: it is unavailable, or its disk is full.
+        StoreError: the store is unavailable, or its disk is full.
 
     """
     if isinstance(store, DiskBackedStore):

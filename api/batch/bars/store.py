@@ -89,7 +89,7 @@ class WriteReport:
 
 @dataclass(frozen=True, slots=True)
 class StoreFault:
-    """One fault that a store's self-check found: where, what, and how to repair it, as a command or a sentence."""
+    """One fault that a store's self-check found: its place, its description, and a command or sentence to repair it."""
 
     where: str
     message: str
@@ -98,7 +98,7 @@ class StoreFault:
 
 @dataclass(frozen=True, slots=True)
 class StoreHealth:
-    """The result of a store's self-check; a server cannot tell its bytes."""
+    """The result of a store's self-check; `bytes` is None if the store cannot measure them."""
 
     pages: int
     bars: int
@@ -107,7 +107,7 @@ class StoreHealth:
 
 
 class BarReader(Protocol):
-    """What reads bars: a store, or a store as it was known at a moment."""
+    """A reader of bars: a store, or a store as it was known at a moment."""
 
     async def read(self, series: BarSeries, symbol: str, *, start: datetime, end: datetime) -> pl.DataFrame:
         """Return one symbol's bars with `start <= opened_at < end` (aware datetimes)."""
@@ -126,7 +126,7 @@ class BarReader(Protocol):
         ...
 
     async def coverage(self, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-        """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
+        """Return the coverage from `first` to `last` inclusive, in `COVERAGE_SCHEMA`."""
         ...
 
 
@@ -158,7 +158,7 @@ class BarStore(BarReader, Protocol):
     async def save_fetch_log(self, series: BarSeries, fetches: pl.DataFrame) -> None:
         """Add to the fetch log, in `FETCH_LOG_SCHEMA`; the newest entry of a symbol and session counts.
 
-        Less durable than bars: what is lost is fetched again.
+        Less durable than bars: lost entries only cause another fetch.
         """
         ...
 
@@ -171,11 +171,11 @@ class BarStore(BarReader, Protocol):
         ...
 
     async def version(self) -> str | None:
-        """Return a text that changes with every write of bars or of the fetch log; None if the store cannot tell."""
+        """Return a text that changes with every write of bars or of the fetch log; None if the store has none."""
         ...
 
     async def verify(self) -> StoreHealth:
-        """Read everything back and return what is wrong with it."""
+        """Read everything back and return the faults."""
         ...
 
     async def close(self) -> None:

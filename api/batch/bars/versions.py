@@ -13,7 +13,7 @@ VERSION_SCHEMA = pl.Schema({**BAR_SCHEMA, "since": _SINCE})
 
 
 def add_versions(versions: pl.DataFrame | None, held: pl.DataFrame, bars: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """Return versions with those of `bars` that are not `held` as they are; later than all others."""
+    """Return versions plus the `bars` that differ from the `held` ones; their moment is later than all others."""
     known = pl.DataFrame(schema=VERSION_SCHEMA) if versions is None else versions
     last = known["since"].max()
     at = max(now, last + timedelta(microseconds=1)) if isinstance(last, datetime) else now

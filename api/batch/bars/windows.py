@@ -1,4 +1,4 @@
-"""Reading one symbol's bars window by window, so that a part of a long history costs only what it holds."""
+"""Reading one symbol's bars window by window, so that a small part of a long history is read quickly."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ from batch.market.calendar import OLDEST_YEAR
 
 #: A session lasts from 09:00 to 15:30, with the lunch break; a week has five.
 _SESSION_S, _DAYS_PER_SESSION = 6.5 * 3600, 7 / 5
-#: A window is at least a month, which is what a page file holds. After a year without bars none are expected.
+#: A window is at least a month, the span of a page file. After a year without bars, no more bars are expected.
 _LEAST_DAYS, _MOST_DAYS = 31, 366
 _OLDEST = datetime(OLDEST_YEAR, 1, 1, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ async def read_first(
         found.append(bars)
         held += bars.height
         start = until
-        # Larger steps where nothing is held, such as before the first ingest.
+        # Larger steps through months without bars, such as before the first ingest.
         days = min(days * 2 if bars.is_empty() else _days_for(series, limit - held), _MOST_DAYS)
     return pl.concat(found).head(limit)
 

@@ -81,7 +81,7 @@ def measure_room(folder: Path) -> Room:
 
 
 def is_in_user_space(folder: Path, mounts: Path = _MOUNTS) -> bool:
-    """Return whether a folder is on a FUSE file system, such as a mounted bucket; False if the system does not report it.
+    """Return whether a folder is on a FUSE file system, such as a mounted bucket; False if that is unknown.
 
     Locks on it exclude only processes of this machine, while other machines use the same files.
     """

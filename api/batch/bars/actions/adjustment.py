@@ -1,4 +1,4 @@
-"""What bars are adjusted by: the actions in force, and of a total return dividends, each with the close before it."""
+"""The adjustment of bars: by the corporate actions in force and, for total return, by dividends."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from batch.market.bar import BarSeries
 from batch.market.calendar import utc_midnight
 from batch.market.source import provider_of
 
-#: The close before a dividend is looked for in so many days: longer than any holiday.
+#: The days before a dividend in which its previous close is searched for; longer than any closure of the market.
 _LOOK_BACK = timedelta(days=15)
 _CLOSES = pl.Schema({"symbol": pl.String(), "session": pl.Date(), "close": pl.Float64()})
 
@@ -32,7 +32,7 @@ class Adjustment:
 
     Attributes:
         actions: in `ACTION_SCHEMA`: prices are multiplied by their factors, and volumes divided.
-        dividends: in `DIVIDEND_FACTOR_SCHEMA`: prices are multiplied by their factors; none without a total return.
+        dividends: in `DIVIDEND_FACTOR_SCHEMA`: prices are multiplied by their factors; empty unless for total return.
 
     """
 
@@ -46,7 +46,7 @@ class Adjustment:
 
     @property
     def digest(self) -> str:
-        """16 hex digits that change with what bars are adjusted by."""
+        """16 hex digits that change with the actions and the dividends."""
         if self.dividends is None:
             return digest_actions(self.actions)
         applied = self.dividends.drop_nulls("factor")
@@ -55,9 +55,9 @@ class Adjustment:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How to adjust: by actions with an ex-session up to `until`, of a total return by dividends too.
+    """How to adjust: by actions with an ex-session up to `until` and, for total return, by dividends too.
 
-    `since` is the first session of the bars: dividends up to it change none of them.
+    `since` is the first session of the bars; dividends with an ex-session up to it change no bar.
     """
 
     until: date
@@ -68,7 +68,7 @@ class Wish:
 async def load_adjustment(
     noted: ActionReader, bars: BarReader, series: BarSeries, symbols: Sequence[str], wish: Wish
 ) -> Adjustment:
-    """Return what adjusts bars of some symbols, of all without any; rolled-up bars are adjusted as their provider's.
+    """Return the adjustment for bars of `symbols`, all if empty; rolled-up bars use the actions of their provider.
 
     Raises:
         StoreError: the actions, or the closes before dividends, could not be read.
@@ -86,7 +86,7 @@ async def _load_closes(bars: BarReader, series: BarSeries, dividends: pl.DataFra
     """Return raw closes of the sessions before dividends, by symbol and session."""
     spans = dividends.select("symbol", first=pl.col("ex_session") - _LOOK_BACK, last="ex_session")
     if not series.interval.is_intraday:
-        # A page holds a year, so that days in between cost nothing; minutes in between would fill the memory.
+        # A page of daily bars holds a year, so one span per symbol costs no more; minutes would fill the memory.
         spans = spans.group_by("symbol").agg(pl.col("first").min(), pl.col("last").max())
     closes = [_read_closes(bars, series, *span) for span in spans.sort("symbol", "first").iter_rows()]
     return pl.concat([pl.DataFrame(schema=_CLOSES), *await asyncio.gather(*closes)]).unique(["symbol", "session"])

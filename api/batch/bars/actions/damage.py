@@ -1,4 +1,4 @@
-"""Damage of a file of corporate actions: finding it, and copying what can be read."""
+"""Damage of a file of corporate actions: finding it, and copying the readable notes."""
 
 import sqlite3
 from contextlib import closing, suppress
@@ -20,7 +20,7 @@ def find_action_files(root: Path) -> list[Path]:
 
 
 def find_damage(path: Path) -> str:
-    """Return what is wrong with a file of corporate actions; "" if it is sound.
+    """Return the damage of a file of corporate actions; "" if it is sound.
 
     Raises:
         StoreError: the file cannot be reached.
@@ -48,7 +48,7 @@ def find_damage(path: Path) -> str:
 def salvage_notes(damaged: Path, fresh: Path) -> int:
     """Write a new file with the notes that can be read of a damaged one, which may be missing; return how many.
 
-    What was known at a moment is known from now on.
+    The history of the new file begins now.
 
     Raises:
         sqlite3.Error: the new file could not be written.

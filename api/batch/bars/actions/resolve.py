@@ -24,7 +24,7 @@ _RANK = {ActionState.CONFIRMED: 0, ActionState.REJECTED: 0, ActionState.REPORTED
 
 def resolve_actions(notes: pl.DataFrame) -> pl.DataFrame:
     """Return actions in `ACTION_SCHEMA` from notes in `NOTE_SCHEMA`, by symbol, then ex-session, dividends last."""
-    # As notes of before this release say it.
+    # Earlier releases wrote "told" for "reported".
     notes = notes.with_columns(pl.col("state").replace("told", ActionState.REPORTED.value))
     rank = pl.col("state").replace_strict({s.value: n for s, n in _RANK.items()}, return_dtype=pl.Int8)
     key = ["symbol", "ex_session", "is_dividend"]

@@ -1,6 +1,6 @@
-"""What was known of corporate actions at a moment: each change of a note, in the file of the notes.
+"""The history of the notes of corporate actions: each change of a note, kept in the file of the notes.
 
-Row 0 says from which moment on the changes are whole. Moments are microseconds since 1970, UTC, and never fall.
+Row 0 has the moment from which the history is complete. Moments are microseconds since 1970, UTC, and never decrease.
 """
 
 import sqlite3
@@ -13,7 +13,7 @@ from batch.bars.folder.moments import check_begin, last_change_us, to_us
 
 
 def prepare_said(sql: sqlite3.Connection, table: NoteTable, path: Path) -> None:
-    """Give a file its changes, inside the caller's transaction: of a new table from the beginning, else from now on."""
+    """Create the history of a table in the caller's transaction: complete if the table is new, else from now."""
     if has_table(sql, table.said):
         return
     is_new = not sql.execute(f"SELECT EXISTS (SELECT 1 FROM {table.name})").fetchone()[0]
@@ -21,7 +21,7 @@ def prepare_said(sql: sqlite3.Connection, table: NoteTable, path: Path) -> None:
 
 
 def begin_said(sql: sqlite3.Connection, table: NoteTable, begins: int) -> None:
-    """Begin the changes of a table at a moment (microseconds since 1970) with the notes that are in it."""
+    """Begin the history of a table at a moment (microseconds since 1970) with the notes in the table."""
     sql.execute(
         f"CREATE TABLE {table.said} (no INTEGER PRIMARY KEY, at INTEGER NOT NULL, symbol TEXT NOT NULL,"
         f" ex_session TEXT NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL, {table.value} REAL NOT NULL,"
@@ -32,10 +32,10 @@ def begin_said(sql: sqlite3.Connection, table: NoteTable, begins: int) -> None:
 
 
 def add_said(sql: sqlite3.Connection, table: NoteTable, rows: Sequence[tuple[object, ...]], now: datetime) -> None:
-    """Keep what notes say that the saved ones do not, inside the caller's transaction and before it saves them."""
+    """Add the notes that differ from the saved ones to the history; the caller's transaction saves them afterwards."""
     (last,) = sql.execute(f"SELECT max(at) FROM {table.said}").fetchone()
     at = max(to_us(now), last + 1)
-    # Saving a note again, with another time only, says nothing new.
+    # A note that differs only in its time is no change.
     changed = (
         f"INSERT INTO {table.said} (at, {table.listed}) SELECT ?7, ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS ("
         f"SELECT 1 FROM {table.name} WHERE symbol = ?1 AND ex_session = ?2 AND origin = ?3 AND state = ?4"
@@ -48,13 +48,13 @@ def read_said(sql: sqlite3.Connection, table: NoteTable, path: Path, moment: dat
     """Return the notes that were known at a moment, inside a transaction that keeps writers out.
 
     Raises:
-        InvalidRequest: the changes begin after the moment.
+        InvalidRequest: the history begins after the moment.
 
     """
     at = to_us(moment)
     if not has_table(sql, table.said):
         if table is not FACTORS:
-            return []  # none was ever noted
+            return []  # no note was ever saved
         check_begin(path, last_change_us(path), at)
         return sql.execute(f"SELECT {table.listed} FROM {table.name}").fetchall() if table.is_in(sql) else []
     check_begin(path, sql.execute(f"SELECT at FROM {table.said} WHERE no = 0").fetchone()[0], at)

@@ -73,7 +73,7 @@ def _save(path: Path, notes: pl.DataFrame, catalogue: Catalogue, clock: Clock) -
         with folder_lock(path.parent, is_shared=True, within_s=_BUSY_TIMEOUT_S), _connected(path, "rwc") as sql:
             sql.execute("PRAGMA synchronous = FULL")
             sql.execute("BEGIN IMMEDIATE")
-            # A file always has the table of factors: an older release reads no file without it.
+            # A file always has the table of factors: older releases cannot read a file without it.
             FACTORS.create(sql)
             for table, some in rows.items():
                 if some or table is FACTORS:

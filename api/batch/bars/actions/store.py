@@ -9,8 +9,8 @@ import polars as pl
 
 from batch.market.action import ActionState, CorporateAction
 
-#: A note: what one origin reports for one symbol and ex-session, of factors or of dividends; unique on the four. Of a
-#: dividend `factor` is 1, of a factor `amount` (yen a share) is 0.
+#: A note: the factor or the dividend that one origin reports for one symbol and ex-session; unique on the four. In a
+#: note of a dividend `factor` is 1; in a note of a factor `amount` (yen a share) is 0.
 NOTE_SCHEMA = pl.Schema(
     {
         "symbol": pl.String(),
@@ -35,7 +35,7 @@ class Origin(StrEnum):
 
 
 class ActionReader(Protocol):
-    """What reads notes: a store, or a store as it was known at a moment."""
+    """A reader of notes: a store, or a store as it was known at a moment."""
 
     async def load(self, source: str, symbols: Sequence[str] = ()) -> pl.DataFrame:
         """Return notes in `NOTE_SCHEMA`, of all symbols or of some, sorted by `KEY`."""

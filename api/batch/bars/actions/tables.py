@@ -30,7 +30,7 @@ class NoteTable:
         return ", ".join(self.columns)
 
     def create(self, sql: sqlite3.Connection) -> None:
-        """Create it, unless it is there."""
+        """Create the table, unless it exists."""
         sql.execute(
             f"CREATE TABLE IF NOT EXISTS {self.name} (symbol TEXT NOT NULL, ex_session TEXT NOT NULL,"
             f" origin TEXT NOT NULL, state TEXT NOT NULL, {self.value} REAL NOT NULL, noted_at INTEGER NOT NULL,"
@@ -38,7 +38,7 @@ class NoteTable:
         )
 
     def is_in(self, sql: sqlite3.Connection) -> bool:
-        """Return whether a file has it: a new file has no table until its first commit."""
+        """Return whether a file has the table: a new file has no table until its first commit."""
         return has_table(sql, self.name)
 
 
@@ -48,6 +48,6 @@ def has_table(sql: sqlite3.Connection, name: str) -> bool:
 
 
 FACTORS = NoteTable("note", "said", "factor")
-#: A table of its own, which releases before dividends do not read.
+#: Dividends have a separate table, which releases without dividends ignore.
 DIVIDENDS = NoteTable("dividend", "dividend_said", "amount")
 TABLES = (FACTORS, DIVIDENDS)

@@ -19,7 +19,7 @@ SHORT_SHARE = 0.5
 DEGRADED_SHARE = 0.05
 
 _KEY = ["symbol", "session"]
-#: More than there are days from 1970 on, and before.
+#: More than any number of days before or after 1970.
 _DAYS = 10_000_000
 _TIME = pl.Datetime("us", "UTC")
 _STATE = pl.Enum([state.value for state in CellState])
@@ -63,9 +63,9 @@ def classify_cells(
     """Return every cell of a scope in `CELL_SCHEMA`, sorted by symbol, then session.
 
     Args:
-        held: what a store holds, in `COVERAGE_SCHEMA`, with some sessions before the scope as history.
+        held: the coverage of a store, in `COVERAGE_SCHEMA`, with some sessions before the scope as history.
         fetches: the fetch log, in `FETCH_LOG_SCHEMA`.
-        scope: what should be held.
+        scope: the expected symbols and sessions.
         differing: `symbol` and `session` of cells whose minutes do not add up to their day.
         outdated: `symbol` and `session` of rolled-up cells whose minutes now give other bars.
 
@@ -141,7 +141,7 @@ def _expected() -> pl.Expr:
 
 
 def _expect_more(cells: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
-    """Return cells with the expected number also in sessions without bars: after its first bar a symbol has one."""
+    """Fill in the expected number of bars for sessions without bars, from the first bar of the symbol on."""
     without = cells.filter(pl.col("bars").is_null()).drop("expected").sort("session")
     known = given.select(*_KEY, "expected").sort("session")
     filled = without.join_asof(known, on="session", by="symbol", check_sortedness=False)

@@ -1,4 +1,4 @@
-"""Finding gaps: what a store holds of a scope, as classified cells."""
+"""Finding gaps: the coverage of a scope, as classified cells."""
 
 import asyncio
 from datetime import date, timedelta
@@ -37,7 +37,7 @@ async def load_cells(store: BarStore, series: BarSeries, scope: CoverScope) -> p
 async def load_known(
     store: BarStore, series: BarSeries, *, first: date, last: date
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return what is held from twenty sessions before `first` on, and the fetch log of `first` to `last`.
+    """Return the coverage from twenty sessions before `first` on, and the fetch log of `first` to `last`.
 
     Raises:
         StoreError: the store cannot be read.
@@ -53,7 +53,7 @@ async def load_known(
 async def judge_cells(
     store: BarStore, series: BarSeries, scope: CoverScope, *, held: pl.DataFrame, fetches: pl.DataFrame
 ) -> pl.DataFrame:
-    """Return every cell of a scope in `CELL_SCHEMA`, from what `load_known` has found of its sessions.
+    """Return every cell of a scope in `CELL_SCHEMA`, from the result of `load_known` for its sessions.
 
     Raises:
         StoreError: the store cannot be read.
@@ -66,7 +66,7 @@ async def judge_cells(
         fetches = newest_fetches(pl.concat([fetches, await _mark_unavailable(store, series, scope, held)]))
     if series.interval is Interval.M1:
         differing = await find_day_mismatches(store, series.source, fetches, first=first - _HISTORY, last=last)
-    # Up to half a second for a year of a market: an event loop has other callers.
+    # It takes up to half a second for a year of a market, so it must not block the event loop.
     return await asyncio.to_thread(classify_cells, held, fetches, scope, differing=differing, outdated=outdated)
 
 

@@ -1,4 +1,4 @@
-"""How complete a series is over some days: the one judgement of the command line and of the API."""
+"""How complete a series is over some days; the command line and the API share this judgement."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,9 +21,9 @@ class CoverSpan:
 
     Attributes:
         symbols: those to judge; without any, those with a bar or an entry in the fetch log in these days.
-        has_calendar: whether every session of the TSE is expected; otherwise the bars have calendars of their own.
-        of_indices: whether indices are judged; otherwise all but indices, where there is a calendar.
-        given: the sessions of another exchange, in place of calendars of their own.
+        has_calendar: whether every session of the TSE is expected; otherwise the sessions of `list_own_cells`.
+        of_indices: whether only indices are judged; otherwise, if there is a calendar, all symbols but indices.
+        given: the sessions of another exchange, in place of sessions derived from the bars.
 
     """
 
@@ -39,7 +39,7 @@ class CoverSpan:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is held of a series in `COVERAGE_SCHEMA`, and its cells in `CELL_SCHEMA`, both by symbol and session.
+    """The coverage of a series in `COVERAGE_SCHEMA`, and its cells in `CELL_SCHEMA`, both by symbol and session.
 
     `quarantined` counts the rejected rows of each session.
     """
@@ -50,7 +50,7 @@ class Judgement:
     quarantined: pl.DataFrame
 
     def sessions(self) -> pl.DataFrame:
-        """Return the verdict on each session, oldest first, as `summarise_sessions` says, and its rejected rows."""
+        """Return the rows of `summarise_sessions`, oldest first, with the number of rejected rows of each session."""
         found = summarise_sessions(self.cells).join(self.quarantined, on="session", how="left", maintain_order="left")
         return found.with_columns(pl.col("quarantined").fill_null(0))
 
@@ -82,7 +82,7 @@ async def judge(store: BarStore, series: BarSeries, span: CoverSpan) -> Judgemen
 
 
 def _of_one_kind(rows: pl.DataFrame, span: CoverSpan) -> pl.DataFrame:
-    """Return the rows of indices if those are judged, else of all others: neither says when the other one begins."""
+    """Return the rows of indices if they are judged, else all others, since each kind has its own first session."""
     of_indices = span.of_indices or any(map(is_index, span.symbols))
     if not span.has_calendar and not of_indices:
         return rows
@@ -92,7 +92,7 @@ def _of_one_kind(rows: pl.DataFrame, span: CoverSpan) -> pl.DataFrame:
 async def _judge_own(
     store: BarStore, series: BarSeries, span: CoverSpan, found: Judgement, fetches: pl.DataFrame
 ) -> Judgement:
-    """Return the judgement of bars without a calendar; `found.cells` are what `load_known` has found."""
+    """Return the judgement of bars without a calendar; `found.cells` is the coverage that `load_known` returned."""
     wanted = list_own_cells(found.held, span.given)
     if span.symbols:
         wanted = wanted.filter(pl.col("symbol").is_in(list(span.symbols)))

@@ -1,4 +1,4 @@
-"""The sessions of bars without a calendar of their own: the TSE's for its codes, the bars' own days for others."""
+"""The sessions of bars without a calendar: those of the TSE for its codes, the days with bars for other symbols."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -16,9 +16,9 @@ _TSE = frozenset({"TSE", "XTKS", "JPX"})
 def list_own_cells(held: pl.DataFrame, given: Sequence[date] = ()) -> pl.DataFrame:
     """Return `symbol` and `session` of every cell that should be held, from the first to the last bar of each symbol.
 
-    `held` is in `COVERAGE_SCHEMA`. A code of the TSE has its sessions, another symbol the days on which any symbol but
-    those of the TSE has a bar, or `given`; codes of the TSE have `given` if there are no others. Days on which a symbol
-    itself has a bar always count.
+    `held` is in `COVERAGE_SCHEMA`. Codes of the TSE have the sessions of the TSE. Other symbols have the sessions
+    `given`, or the days on which any of them has a bar. Without other symbols, `given` is for the codes of the TSE.
+    Days on which a symbol itself has a bar always count.
     """
     spans = held.group_by("symbol").agg(pl.col("session").min().alias("first"), pl.col("session").max().alias("last"))
     of_tse = [symbol for symbol in spans["symbol"] if is_tse_code(symbol)]

@@ -15,7 +15,7 @@ from batch.kit.printable import FORMULA_STARTS
 #: Times are UTC, in whole seconds.
 UTC_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 DAY_FORMAT = "%Y-%m-%d"
-#: How a formula begins, and a cell that needs the apostrophe as well: with a new line, or an apostrophe of its own.
+#: The first characters that get an apostrophe before them: those of a formula, a line feed and an apostrophe.
 _FORMULA = f"^[\n'{re.escape(FORMULA_STARTS)}]"
 #: Rows of a Parquet row group, about 300 symbols of a session; a reader of one symbol skips the other groups.
 _ROW_GROUP = 100_000

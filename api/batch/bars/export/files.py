@@ -46,8 +46,8 @@ async def export_files(
 ) -> list[ExportedFile]:
     """Write the planned files, sorted by session, then symbol, then time.
 
-    Columns: provider, interval, and those of `BAR_SCHEMA`; for adjusted bars also action_set, a digest of what they are
-    adjusted by. Needs the memory of three sessions, of daily bars three years, however long the span. If
+    Columns: provider, interval, and those of `BAR_SCHEMA`; for adjusted bars also action_set, the digest of the
+    adjustment. At most three sessions (three years of daily bars) are in memory, however long the span. If
     `should_stop` turns true, it ends early; the current file, and those after it, are unchanged.
 
     Raises:
@@ -68,7 +68,7 @@ async def export_files(
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A file to write, what adjusts its bars, and the callbacks."""
+    """A file to write, the adjustment of its bars, and the callbacks."""
 
     plan: PlannedFile
     adjustment: Adjustment | None
@@ -82,7 +82,7 @@ class _Task:
         return labels if self.adjustment is None else labels | {"action_set": self.adjustment.digest}
 
     def finish(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Return rows as they stand in the file."""
+        """Return the rows of the file: adjusted and labelled."""
         return label_rows(rows if self.adjustment is None else self.adjustment.apply(rows), self.labels)
 
 

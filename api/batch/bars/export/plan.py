@@ -21,7 +21,7 @@ _BY_SUFFIX = {".parquet": Format.PARQUET, ".csv": Format.CSV, ".arrow": Format.A
 
 
 class Prices(StrEnum):
-    """Which prices an export has; the value is what the folder of its bars has after their interval."""
+    """Which prices an export has; the value follows the interval in the name of the folder."""
 
     RAW = ""
     ADJUSTED = "-adjusted"
@@ -40,7 +40,7 @@ class Selection:
 
     @property
     def wanted(self) -> Wanted:
-        """The same as a span of time."""
+        """The selection as a span of time."""
         start, end = utc_midnight(self.first), utc_midnight(self.last + timedelta(days=1))
         return Wanted(self.series, start, end, self.symbols)
 
@@ -64,7 +64,7 @@ class PlannedFile:
 
 
 async def plan_file(store: BarReader, selection: Selection, path: Path) -> list[PlannedFile]:
-    """Plan one file, whose suffix tells the format: Parquet, CSV or Arrow; none if there are no bars.
+    """Plan one file, whose suffix gives the format: Parquet, CSV or Arrow; no file if there are no bars.
 
     Raises:
         InvalidRequest: the suffix is unknown, or `first` is after `last`.
@@ -100,7 +100,7 @@ async def plan_folder(store: BarReader, selection: Selection, folder: Path, form
 
 
 def _find_months(folder: Path, pattern: str, held: Selection) -> tuple[Path, ...]:
-    """Return the files of the months from the first to the last session: others hold bars that the year's lacks."""
+    """Return the files of the months from the first to the last session; others hold bars that the year lacks."""
     first, last = f"{held.first:%Y-%m}", f"{held.last:%Y-%m}"
     return tuple(path for path in folder.glob(pattern) if first <= path.stem <= last)
 
@@ -120,7 +120,7 @@ def name_span(interval: Interval, day: date) -> str:
 
 
 async def _find_spans(store: BarReader, selection: Selection) -> list[tuple[Selection, int]]:
-    """Return what is held of a selection, month by month, of daily bars year by year, with the number of bars."""
+    """Return the months (years of daily bars) of a selection that have bars, with the number of bars."""
     if selection.first > selection.last:
         raise InvalidRequest(f"first was {selection.first} and last {selection.last}, expected them in order")
     found = []

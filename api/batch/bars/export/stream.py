@@ -1,4 +1,4 @@
-"""Encoding a table part by part, with only one part in memory: Arrow and CSV at once, Parquet by way of a file."""
+"""Encoding a table part by part, with only one part in memory: Arrow and CSV directly, Parquet through a file."""
 
 import asyncio
 import struct
@@ -16,7 +16,7 @@ from batch.kit.handover import hand_over
 
 #: Bytes of a file that are sent at once.
 _PIECE = 256 * 1024
-#: What ends an Arrow stream, and the head of one of its messages: this mark, and the length of what follows.
+#: Each message of an Arrow stream begins with this mark and its length; the length 0 ends the stream.
 _MARK = 0xFFFFFFFF
 _END = struct.pack("<II", _MARK, 0)
 
@@ -27,7 +27,7 @@ async def stream_table(
     """Yield the bytes of a table whose rows come in parts, in Arrow, CSV or Parquet; without parts it has no rows.
 
     Raises:
-        StoreError: from the parts.
+        StoreError: reading a part failed.
 
     """
     if form is Format.PARQUET:
@@ -52,7 +52,7 @@ def _csv(part: pl.DataFrame, *, is_first: bool) -> list[bytes | memoryview]:
 
 
 def _arrow(part: pl.DataFrame, *, is_first: bool) -> list[bytes | memoryview]:
-    """Return the messages of a part, without the end; only the first part tells the schema."""
+    """Return the messages of a part, without the end of the stream; only the first part contains the schema."""
     whole = memoryview(b"".join(encode_table(part, Format.ARROW)))
     mark, length = struct.unpack_from("<II", whole)
     if mark != _MARK or whole[-len(_END) :] != _END:
@@ -62,7 +62,7 @@ def _arrow(part: pl.DataFrame, *, is_first: bool) -> list[bytes | memoryview]:
 
 
 async def _by_file(parts: AsyncGenerator[pl.DataFrame], schema: pl.Schema) -> AsyncIterator[bytes]:
-    """Yield a Parquet file: its end says where its parts are, so that it is whole before the first byte is known."""
+    """Yield a Parquet file, which is written to the disk as a whole first."""
     with tempfile.TemporaryDirectory(prefix="kaboom-bars-", ignore_cleanup_errors=True) as name:
         whole = Path(name) / "whole"
         await hand_over(parts, partial(_write, schema, whole))

@@ -7,7 +7,7 @@ from batch.errors import InvalidRequest
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
-#: Times of files are those of the kernel's last tick.
+#: The kernel rounds file times down to its last tick, so this is added to them.
 _TICK_US = 1_000_000
 
 
@@ -25,7 +25,7 @@ def check_begin(path: Path, begins: int, at: int) -> None:
     """Check that the history of a file, which begins at `begins`, reaches back to a moment.
 
     Raises:
-        InvalidRequest: it does not.
+        InvalidRequest: the history begins after the moment.
 
     """
     if at < begins:
@@ -40,6 +40,6 @@ def check_begin(path: Path, begins: int, at: int) -> None:
 def last_change_us(path: Path) -> int:
     """Return a time at which a file without history had its present content."""
     log = path.with_name(f"{path.name}-wal")
-    # Readers make empty logs.
+    # Readers create empty logs, which change nothing.
     parts = (path, log) if log.exists() and log.stat().st_size else (path,)
     return max(part.stat().st_mtime_ns // 1000 for part in parts) + _TICK_US

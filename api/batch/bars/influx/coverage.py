@@ -18,7 +18,7 @@ _TIME = COVERAGE_SCHEMA["first_at"]
 
 
 async def cover_sessions(wire: InfluxWire, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
-    """Return what is held from the first to the last day in `COVERAGE_SCHEMA`; a session is a UTC day."""
+    """Return the coverage from the first to the last day in `COVERAGE_SCHEMA`; a session is a UTC day."""
     between = day_seconds(*days)
     if between[0] >= between[1]:
         return pl.DataFrame(schema=COVERAGE_SCHEMA)

@@ -49,7 +49,7 @@ def measurement(kind: str, interval: Interval) -> str:
 
 
 def parse_measurement(name: str) -> Interval | None:
-    """Return the interval of one of our measurements; None for any other."""
+    """Return the interval of one of Kaboom's measurements; None for any other."""
     found = _MEASUREMENT.fullmatch(name)
     try:
         return parse_interval(found[2]) if found else None

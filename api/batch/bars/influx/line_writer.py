@@ -86,8 +86,8 @@ class LineWriter:
     async def _account(self, spec: WriteSpec, rows: pl.DataFrame, reply: Reply) -> "_Sent":
         """Find the refused rows of a request: those that cannot be read back.
 
-        v1 and v2 say only how many were refused. v3 names at most a hundred, and may have refused the rest of the
-        request because of them: what it did not name is sent again.
+        v1 and v2 report only how many were refused. v3 names at most a hundred, and may have refused the rest of the
+        request because of them: rows that it did not name are sent again.
         """
         refusal = parse_refusal(self.wire.target.redact(reply.body.decode(errors="replace")).encode())
         numbered = rows.with_columns(pl.int_range(1, rows.height + 1).alias(_LINE))
@@ -121,7 +121,7 @@ class _Sent:
 
 
 async def _find_missing(spec: WriteSpec, rows: pl.DataFrame, *, dropped: int | None) -> pl.DataFrame:
-    """Return the rows that cannot be read back, when they are no more than the server says that it dropped."""
+    """Return the rows that cannot be read back, once they are no more than the server reported as dropped."""
     missing = await spec.find_missing(rows)
     for pause_s in _PAUSES_S:
         if dropped is None or missing.height <= dropped:

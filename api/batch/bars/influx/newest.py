@@ -1,7 +1,7 @@
 """The newest points of symbols, looked for in steps back in time and in groups of symbols.
 
-A server merges the points of every symbol from every shard that a query spans. All symbols over all of history at once,
-it merged for minutes: 500 symbols over five years of weekly shards took 16 s, and their newest fortnight 0.1 s.
+A server merges the points of every symbol from every shard that a query spans. A query of all symbols over all of
+history takes too long: 500 symbols over five years of weekly shards took 16 s, their newest two weeks 0.1 s.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,7 +21,7 @@ type Ask = Callable[[Between, Sequence[str]], Awaitable[pl.DataFrame]]
 
 
 async def find_newest(ask: Ask, symbols: Sequence[str], *, around_s: int, before_s: int) -> pl.DataFrame:
-    """Return the newest point before `before_s` of each of these symbols, at least one, that has a point.
+    """Return the newest point before `before_s` of each symbol that has one; `symbols` must not be empty.
 
     `ask` returns the newest points of a range, at least of some symbols, with a column `symbol`. The steps go back from
     `around_s`.

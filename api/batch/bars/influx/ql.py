@@ -91,7 +91,7 @@ def show_sources() -> str:
 
 
 def show_symbols(series: BarSeries) -> str:
-    """Show the symbols of a series, in 1.x and 2.x by the index alone; 3.x shows those of the last day."""
+    """Show the symbols of a series, in 1.x and 2.x from the index only; 3.x shows those of the last day."""
     return f'SHOW TAG VALUES FROM {_bars(series)} WITH KEY = "symbol" WHERE {_where(series)}'
 
 

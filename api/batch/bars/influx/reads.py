@@ -40,7 +40,7 @@ class InfluxReads(Protocol):
         ...
 
     async def coverage(self, bucket: str, series: BarSeries, days: tuple[date, date]) -> pl.DataFrame:
-        """Return what is held from the first to the last day in `COVERAGE_SCHEMA`, sorted; a session is a UTC day."""
+        """Return the coverage from the first to the last day in `COVERAGE_SCHEMA`, sorted; a session is a UTC day."""
         ...
 
     async def quarantine(self, bucket: str, series: BarSeries, symbols: Sequence[str] = ()) -> pl.DataFrame:

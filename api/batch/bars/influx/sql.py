@@ -1,7 +1,7 @@
 """SQL for InfluxDB v3: the texts of statements, with every name and value quoted.
 
-A measurement is a table; its tags, its fields and `time` are columns. The statements use only what standard SQL and
-DataFusion, the engine of v3, have in common.
+A measurement is a table; its tags, its fields and `time` are columns. The statements use only features of standard SQL
+that DataFusion, the engine of v3, also has.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""The self-check in InfluxDB: buckets answer and accept a write, fields have our types, every bar is complete."""
+"""The self-check in InfluxDB: buckets answer and accept a write, fields have the right types, bars are complete."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -21,7 +21,7 @@ _TAKEN = 204
 
 
 async def verify(reads: InfluxReads, wire: InfluxWire, buckets: InfluxBuckets, *, now: datetime) -> StoreHealth:
-    """Check every bucket; one that is missing, or that refuses a point, is a fault.
+    """Check every bucket; a bucket that is missing, or that refuses a point, is a fault.
 
     Raises:
         StoreError: the server does not answer.

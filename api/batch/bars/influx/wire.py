@@ -17,9 +17,9 @@ from batch.kit.retry import backoff_s, parse_retry_after
 _log = structlog.get_logger(__name__)
 
 _ASKS_FOR_A_PAUSE = frozenset({429, 503})
-#: The longest pause where the server names none.
+#: The longest pause if the server names none.
 _LONGEST_PAUSE_S = 10.0
-#: When a chunk that gave up waiting may ask again: a server that names a year is asked after a day.
+#: When a chunk that gave up waiting may ask again: at most a day later, even if the server asks for a longer pause.
 _LEAST_LATER_S, _LONGEST_LATER_S = 30.0, 86_400.0
 #: Some or all lines were refused, and the body says why. Cloud Serverless has used 201 for this too.
 SOME_REFUSED = frozenset({201, 400, 422})
@@ -47,7 +47,7 @@ class Pacing:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def pause_s(self, attempt: int) -> float:
-        """Return the pause after a number of tries, where the server names none."""
+        """Return the pause after a number of tries, if the server names none."""
         return backoff_s(attempt - 1, first_s=self.first_pause_s, longest_s=_LONGEST_PAUSE_S)
 
 

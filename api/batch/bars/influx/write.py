@@ -1,4 +1,4 @@
-"""Writing bars and rejected rows to InfluxDB, and reporting what changed and what was refused."""
+"""Writing bars and rejected rows to InfluxDB, and reporting changed and refused bars."""
 
 from functools import partial
 

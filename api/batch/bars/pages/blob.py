@@ -12,9 +12,9 @@ from batch.errors import StoreDamaged, StoreError
 
 VERSION = 1
 CODEC_ZSTD_PLANES = 1
-#: The same without zstd, which only makes a few bars longer, and a prefix of 7 and 5 bytes. Not in the table `page`.
+#: The same without zstd, which makes a few bars only longer, and with a prefix of 7 + 5 bytes. Not in the table `page`.
 CODEC_PLANES = 2
-#: What stands before the planes: which planes there are, by a bit each, and the first time.
+#: The prefix of the planes: a mask with a bit for each plane that is present, and the first time.
 PREFIX = struct.Struct("<Qq")
 
 _HEADER = struct.Struct("<BBHI")
@@ -36,7 +36,7 @@ _zstd = _Zstd()
 
 
 def pack_page(n: int, raw: bytes, *, may_be_plain: bool) -> bytes:
-    """Return a page of `n` bars, given its prefix and planes; `may_be_plain` leaves zstd out where it saves nothing."""
+    """Return a page of `n` bars, given its prefix and planes; `may_be_plain` omits zstd if it would save no bytes."""
     packed = _zstd.compress(raw)
     if may_be_plain and len(short := _shorten(raw)) <= len(packed):
         return _seal(n, CODEC_PLANES, short)
@@ -44,11 +44,11 @@ def pack_page(n: int, raw: bytes, *, may_be_plain: bool) -> bytes:
 
 
 def unpack_page(blob: bytes, i: int, name_of: Callable[[int], str]) -> tuple[int, int, int, bytes]:
-    """Return the number of bars of page i, its mask, its first time, and both as a prefix of its planes.
+    """Return the number of bars of page i, its mask, its first time, and its planes with their full prefix.
 
     Raises:
         StoreDamaged: the page is damaged.
-        StoreError: it has an unknown version; not retryable.
+        StoreError: the page has an unknown version; not retryable.
 
     """
     n, codec, payload = _unseal(blob, i, name_of)

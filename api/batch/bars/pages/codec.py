@@ -55,7 +55,7 @@ class PageColumns:
 
 
 def encode_pages(columns: PageColumns, *, may_be_plain: bool = False) -> list[bytes]:
-    """Return one blob per page; equal bars give equal bytes. `may_be_plain` leaves zstd out where it saves nothing.
+    """Return one blob per page; equal bars give equal bytes. `may_be_plain` omits zstd if it would save no bytes.
 
     Raises:
         StoreError: a page is empty or has more bars than a page can count.

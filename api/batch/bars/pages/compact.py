@@ -34,7 +34,7 @@ _HAS_FETCH_LOG = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'asked
 
 
 def count_older(files: PageFiles, series: BarSeries, shard: str, *, before: date) -> OldBars:
-    """Return what a file holds of sessions before a day; of daily bars, of years before that day's."""
+    """Count the bars of a file in sessions before a day; daily bars in years before the year of that day."""
     with files.opened(series, shard) as file:
         return OldBars() if file is None else _count(file.sql, bucket_of(series.interval, before))
 
@@ -48,9 +48,9 @@ def compact_shard(
     history_from: datetime | None = None,
     should_stop: ShouldStop = never,
 ) -> Compaction:
-    """Drop what a file holds of sessions before a day, if one is given, and give unused space back.
+    """Drop the bars of a file in sessions before a day, if one is given, and give unused space back.
 
-    What was replaced before `history_from` is dropped, too.
+    Bars that were replaced before `history_from` are dropped, too.
 
     Raises:
         Stopped: `should_stop` turned true before anything was dropped.
@@ -112,7 +112,7 @@ def _drop(file: PageFile, series: BarSeries, before: date) -> OldBars:
 
 
 def _forget(file: PageFile, before: datetime) -> None:
-    """Drop what writes before a moment replaced; from then on, earlier moments cannot be read."""
+    """Drop the bars that were replaced before a moment; earlier moments cannot be read any more."""
     at = to_us(before)
     if not has_history(file.sql) or file.sql.execute(_NEWEST_BEFORE, (at,)).fetchone()[0] is None:
         return

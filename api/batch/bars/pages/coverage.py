@@ -1,4 +1,4 @@
-"""What is held, read from page headers: newest bars, last closes, coverage. Errors are raised as StoreError."""
+"""Newest bars, last closes and coverage, read from page headers. Errors are raised as StoreError."""
 
 import json
 import sqlite3
@@ -88,7 +88,7 @@ def last_closes(files: PageFiles, series: BarSeries, *, symbols: Sequence[str], 
 
 
 def coverage(files: PageFiles, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-    """Return what is held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`.
+    """Return the coverage from `first` to `last` inclusive, in `COVERAGE_SCHEMA`.
 
     Intraday bars need only the index. A page of daily bars holds a year, so its blob is read; a damaged one counts as
     not held, and is logged.
@@ -112,7 +112,7 @@ def _cover_shard(files: PageFiles, series: BarSeries, shard: str, between: tuple
 
 
 def count_pages(sql: sqlite3.Connection, days: tuple[int, int]) -> pl.DataFrame:
-    """Return what a file of intraday bars holds in some buckets, in `COVERAGE_SCHEMA`, from its index alone."""
+    """Return the coverage of some buckets in a file of intraday bars, in `COVERAGE_SCHEMA`, from its index alone."""
     ranked, names = rank_symbols(sql, read_columns(sql, _COVER, _COVERED, days))
     held = name_symbols(ranked.sort("symbol", "bucket"), names)
     held.columns = list(COVERAGE_SCHEMA)

@@ -47,7 +47,7 @@ class PageFile:
         identity: device and inode.
         busy_timeout_s: how long to wait for another writer.
         size: how many bytes the file had when it was last opened.
-        has_history: whether the file is known to keep what its pages were.
+        has_history: whether the file is known to keep replaced bars.
         sids: the ids of symbols: once committed they never change.
         cached: the newest result of each kind of query, with the state of the file and the range that it is for.
 
@@ -146,7 +146,7 @@ class PageFiles:
         with store_errors(self.root):
             sources = sorted(e.name for e in self.root.iterdir()) if self.root.exists() else []
         for source in sources:
-            with suppress(InvalidRequest):  # a folder of others, such as lost+found
+            with suppress(InvalidRequest):  # a folder that is not of Kaboom, such as lost+found
                 check_source(source)
                 yield from (s for i in sorted(Interval) if self.shards(s := BarSeries(source, i)))
 
@@ -276,7 +276,7 @@ def create_page_file(path: Path) -> None:
 
     Raises:
         StoreDamaged: the file is missing although its write-ahead log exists.
-        OSError: it could not be written.
+        OSError: the file could not be written.
 
     """
     make_folders(path.parent)

@@ -63,7 +63,7 @@ def read_quarantine(files: PageFiles, series: BarSeries, *, symbol: str | None) 
     for shard in files.shards(series):
         with files.opened(series, shard) as file:
             if file:
-                # An older Kaboom knew no file.
+                # Tables of an older Kaboom have no columns for the file and the line.
                 columns = _COLUMNS if _has_place(file.sql) else _COLUMNS.replace("file, line", "NULL, NULL")
                 rows += file.sql.execute(_GET.format(columns=columns), (symbol, symbol)).fetchall()
     at = pl.col("opened_at")

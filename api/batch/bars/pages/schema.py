@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS asked (
 ) STRICT, WITHOUT ROWID;
 """
 
-#: What replaced bars were, and the moment of each write that changed a bar.
+#: The replaced bars, and the moment of each write that changed a bar.
 CREATE_HISTORY = """
 CREATE TABLE IF NOT EXISTS moment (no INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS replaced (
@@ -32,10 +32,10 @@ CREATE TABLE IF NOT EXISTS replaced (
 ) STRICT, WITHOUT ROWID;
 """
 
-#: The history of a new file is whole from the beginning.
+#: The history of a new file is complete from the beginning.
 _FIRST_MOMENT = "INSERT INTO moment VALUES (0, 0);"
 
-# 16 KiB hold seven full days; 8 KiB take a seventh more disk, and 32 KiB double what a small change writes.
+# 16 KiB hold seven full days; 8 KiB take a seventh more disk, and with 32 KiB a small change writes twice the bytes.
 CREATE = f"""
 PRAGMA synchronous = FULL;
 PRAGMA page_size = 16384;

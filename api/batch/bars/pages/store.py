@@ -35,8 +35,8 @@ class PageBarStore:
     """Bars in a folder on a local disk (not NFS); `docs/reference/bar-store-format.md` describes the format.
 
     Any number of processes may share the folder. Nothing is opened before the first call, so a store that was built
-    before a fork works in both processes. Bars of several months are committed file by file. What a write replaces is
-    kept for `history_days`, by default for ever; a compaction drops what is older.
+    before a fork works in both processes. Bars of several months are committed file by file. Replaced bars are kept for
+    `history_days`, by default forever; a compaction drops older ones.
     """
 
     def __init__(self, root: Path, *, history_days: int | None = None, clock: Clock = utc_now) -> None:

@@ -28,7 +28,7 @@ _NEXT = f"{PAGES} WHERE p.id > ? ORDER BY p.id LIMIT {_PAGES_AT_ONCE}"
 
 @dataclass(frozen=True, slots=True)
 class CheckedPage:
-    """A page that was read back: its row, symbol ("" if it has none), bucket, bars, and what is wrong with it."""
+    """A page that was read back: its row, symbol ("" if it has none), bucket, bars, and fault."""
 
     row: int
     symbol: str
@@ -118,7 +118,7 @@ def holds_anything(files: PageFiles, series: BarSeries) -> bool:
 
 
 def quick_check(file: PageFile) -> list[str]:
-    """Return what SQLite finds wrong with the structure of a file."""
+    """Return the faults that SQLite finds in the structure of a file."""
     return [" ".join(row[0].split()) for row in file.sql.execute("PRAGMA quick_check") if row[0] != "ok"]
 
 

@@ -36,15 +36,15 @@ _VALUES = slice(HEADER.index("o"), HEADER.index("flags"))
 _UPDATE = f"UPDATE page SET {', '.join(f'{name} = ?' for name in HEADER[_VALUES])}, data = ? WHERE id = ?"  # noqa: S608 (fixed names)
 #: SQLite takes at most 32,766 values in a statement.
 _MOST_IDS = 1000
-#: One look-up tells that a session is new: its pages are one range of ids.
+#: One look-up shows whether a session is new, since its pages are one range of ids.
 _ANY = "SELECT EXISTS (SELECT 1 FROM page WHERE id BETWEEN ? AND ?)"
 
 
 def write_bars(files: PageFiles, series: BarSeries, bars: pl.DataFrame, *, clock: Clock = utc_now) -> WriteReport:
     """Store bars, file by file; on return all are durable except those `refused`.
 
-    What they replace is kept with the moment of the write, by `clock`.
-    Bars whose page or file is damaged are refused; the others are stored.
+    Replaced bars are kept with the moment of the write, by `clock`. Bars whose page or file is damaged are refused; the
+    others are stored.
 
     Raises:
         InvalidRequest: the source's name is not a plain lower-case name.

@@ -21,7 +21,7 @@ from batch.market.rules import Floats
 
 @dataclass(frozen=True, slots=True)
 class QualityContext:
-    """What was requested, and what is known about it.
+    """The requested symbols and sessions, and facts about them.
 
     Attributes:
         market: FILE switches off every rule of the TSE; INDEX those of issues: ticks, limits and splits.

@@ -13,7 +13,7 @@ from batch.market.rules import Bools, Floats
 
 #: Successive minutes without a trade that may be a hole.
 LEAST_HOLE = 4
-#: Fewer bars do not tell how often a symbol trades.
+#: Fewer bars do not show how often a symbol trades.
 LEAST_TRADED = 20
 #: A hole is flagged if its chance, by the share of the session's minutes that traded, is below this.
 MOST_CHANCE = 1e-4

@@ -70,7 +70,7 @@ def flag_splits(flags: Flags, bars: Columns, runs: Runs) -> Bools:
 
 
 def flag_limits(flags: Flags, bars: Columns, runs: Runs, *, exempt: Bools) -> None:
-    """Flag bars beyond the daily limit from the base price, except where a split makes the base unknown."""
+    """Flag bars beyond the daily limit from the base price, unless a split makes the base price unknown."""
     _, high, low, _ = bars.prices
     lower, upper = limit_bounds(np.where(exempt, np.nan, runs.base))
     lower, upper = lower * (1 - _SLACK), upper * (1 + _SLACK)

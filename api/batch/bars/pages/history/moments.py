@@ -15,7 +15,7 @@ from batch.bars.pages.files import PageFile
 from batch.bars.pages.schema import CREATE_HISTORY
 from batch.errors import StoreError
 
-#: A writer whose commit comes later than this after its moment gives up, and tries again.
+#: A writer that has not committed this long after its moment gives up, and tries again.
 MOST_COMMIT_S = 30.0
 #: Moments younger than this may have a writer that has not committed yet.
 _RECENT = timedelta(seconds=2 * MOST_COMMIT_S)
@@ -54,7 +54,7 @@ class WriteMoment:
 
 
 def has_history(sql: sqlite3.Connection) -> bool:
-    """Return whether a file keeps its history; those of an older Kaboom do from the next write on."""
+    """Return whether a file keeps its history; files of an older Kaboom begin with their next write."""
     return bool(sql.execute(_HAS_HISTORY).fetchone()[0])
 
 

@@ -1,4 +1,4 @@
-"""Reading pages as they were at a moment: what later writes replaced is put back. Errors are raised as StoreError."""
+"""Reading pages as they were at a moment: bars replaced later are put back. Errors are raised as StoreError."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -86,9 +86,9 @@ def read_sessions(past: Past, series: BarSeries, *, first: date, last: date) -> 
 
 
 def coverage(past: Past, series: BarSeries, *, first: date, last: date) -> pl.DataFrame:
-    """Return what was held from `first` to `last` inclusive, in `COVERAGE_SCHEMA`.
+    """Return the coverage from `first` to `last` inclusive, in `COVERAGE_SCHEMA`.
 
-    Intraday pages that did not change since are read from the index; the others, and pages of days, are decoded.
+    Intraday pages that have not changed since are read from the index; others, and pages of daily bars, are decoded.
     """
     if first > last:
         return pl.DataFrame(schema=COVERAGE_SCHEMA)
@@ -110,7 +110,7 @@ def _count_shards(past: Past, series: BarSeries, first: date, last: date) -> Ite
 
 
 def _recount(held: "_Held", no: int, held_now: pl.DataFrame, between: tuple[int, int]) -> pl.DataFrame:
-    """Return what a file held at a moment, from what it holds now and the bars of the pages that changed since."""
+    """Return a file's coverage at a moment, from its coverage now and the bars of the pages that changed since."""
     new, changed = held.find_changed(no, (between[0] << SID_BITS, ((between[1] + 1) << SID_BITS) - 1))
     if not new and not changed:
         return held_now
@@ -168,7 +168,7 @@ class _Held:
         return self._decode(found, replaced)
 
     def find_changed(self, no: int, ids: tuple[int, int]) -> tuple[list[int], list[int]]:
-        """Return the pages between two ids that came since moment `no`, and those that were changed since."""
+        """Return the pages between two ids that were added since moment `no`, and those that were changed since."""
         sql = "SELECT DISTINCT page FROM replaced WHERE page BETWEEN ? AND ? AND no > ?"
         replaced = {page for (page,) in self.file.sql.execute(sql, (*ids, no))}
         new, changed = list[int](), list[int]()
@@ -177,7 +177,7 @@ class _Held:
                 new.append(page)
             elif page in replaced or find_cut(grown, no) is not None:
                 changed.append(page)
-        # A page that is gone has a row too, which says so when it is loaded.
+        # A page that was removed has a row too; loading it reports this.
         return new, sorted(changed) + sorted(replaced - {*new, *changed})
 
     def load_newest(self, symbols: list[str]) -> tuple[list[str], PageColumns]:

@@ -8,19 +8,19 @@ import numpy as np
 from batch.bars.pages.codec import Ints, PageColumns
 from batch.bars.pages.merge import MergedPages, merge_pages, page_of_bar
 
-#: In place of the flags: before this write there was no bar of this time. Flags have 16 bits.
+#: A value in place of the flags: there was no bar at this time before the write. Flags have 16 bits.
 ABSENT = 1 << 16
-#: Of a page that a repair moved away: what it held before is not known. No blob of bars is empty.
+#: The blob of a page that a repair moved away: its earlier bars are unknown. No blob of bars is empty.
 LOST = b""
 _NEVER = np.int64(2**62)
 
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """What takes one write of some pages back.
+    """The bars that undo one write of some pages.
 
     Attributes:
-        pages: the pages with bars to put back or to take away, by their numbers, rising.
+        pages: the numbers of the pages with bars to put back or to remove, ascending.
         columns: those bars; page i of `columns` belongs to `pages[i]`.
         grown: the first time, in UTC seconds, of bars added at the end, by page.
 
@@ -37,7 +37,7 @@ class Undo:
 
 
 def find_undo(old: PageColumns, merged: MergedPages) -> Undo:
-    """Return what takes a merge with the stored pages `old` back; values compare bit by bit."""
+    """Return the undo of a merge with the stored pages `old`; values are compared bit by bit."""
     changed = np.zeros(len(merged.page), np.bool_)
     for before, after in zip(merged.old[1:], merged.new[1:], strict=True):
         changed |= before != after
@@ -62,13 +62,13 @@ def put_back(
 
     Args:
         current: the pages as they are stored.
-        replaced: what the writes replaced, one page for each write, in the order of the writes.
+        replaced: the bars that the writes replaced, one page for each write, in the order of the writes.
         page: the page of `current` of each of them.
         cuts: of each page of `current`, the time in UTC seconds from which bars were not there yet.
 
     """
     owner = np.asarray(page, np.int64)[page_of_bar(replaced)]
-    # Of several writes of one bar, the first one kept what it was before all of them.
+    # If several writes replaced one bar, the first of them kept its oldest values.
     order = np.lexsort((np.arange(len(owner)), replaced.seconds, owner))
     owner, rows = owner[order], tuple(row[order] for row in replaced.rows)
     is_first = np.ones(len(owner), np.bool_)

@@ -9,7 +9,7 @@ from batch.bars.pages.repair.archive import DamageArchive
 from batch.bars.pages.repair.port import RepairedItem
 from batch.bars.pages.repair.replace import sole_writer, swap_file
 
-#: What a repair cannot bring back.
+#: The message about data that a repair cannot restore.
 _LOST = (
     "the next ingest saves again what its provider reports; enter again what people added or confirmed"
     " (`kaboom actions add`, `kaboom actions confirm`)"

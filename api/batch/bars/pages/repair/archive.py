@@ -17,17 +17,17 @@ FOLDER = "_set-aside"
 
 
 class DamageArchive:
-    """What one repair removes from the store, in a folder named by its time, which is made when it is needed."""
+    """The files and rows that one repair removes from the store, in a folder created on first use."""
 
     def __init__(self, root: Path, at: datetime) -> None:
         self._root = root
         self._folder = root / FOLDER / at.strftime("%Y%m%dT%H%M%S.%fZ")
 
     def keep_rows(self, path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
-        """Keep rows of a file as JSON lines, blobs in base64; return the path, which is on the disk then.
+        """Keep rows of a file as JSON lines, blobs in base64; return the path of the durable file.
 
         Raises:
-            OSError: they could not be written.
+            OSError: the rows could not be written.
 
         """
         kept = self._place(path).with_suffix(".pages.jsonl")

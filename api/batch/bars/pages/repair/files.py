@@ -15,7 +15,7 @@ from batch.market.bar import BarSeries
 
 
 def find_damage(files: PageFiles, series: BarSeries, shard: str) -> str:
-    """Return what is wrong with a file as a whole; "" if it can be read.
+    """Return the damage of a file as a whole; "" if the file can be read.
 
     Raises:
         StoreError: the file cannot be reached, or a newer Kaboom wrote it.

@@ -12,8 +12,8 @@ class Gap:
     """Bars that were lost: of these symbols, from `first` to `last`.
 
     Attributes:
-        symbols: which; if the damaged file could not tell, all that are in the source's other files.
-        is_guess: whether the symbols are those of the other files.
+        symbols: the symbols; if those of the damaged file could not be read, all symbols of the source's other files.
+        is_guess: whether the symbols are from the other files.
 
     """
 
@@ -26,12 +26,12 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class RepairedItem:
-    """A damaged file or page, and what the repair did.
+    """A damaged file or page, and the result of its repair.
 
     Attributes:
         where: the file, or the page in it.
-        fault: what was wrong.
-        done: what was done, as a sentence.
+        fault: the damage.
+        done: the action of the repair, as a sentence.
         kept: the file in the archive; "" if nothing was left to keep, and in a dry run.
         gaps: the bars that are missing now.
 
@@ -49,7 +49,7 @@ class RepairableStore(Protocol):
     """A store that can repair damage while other processes read and write."""
 
     async def repair(self, *, is_dry: bool) -> tuple[RepairedItem, ...]:
-        """Move everything damaged to the archive, and return what that was; a dry run changes nothing.
+        """Move all damaged files and pages to the archive, and return them; a dry run changes nothing.
 
         The archive is never deleted. A second repair finds nothing to do.
 

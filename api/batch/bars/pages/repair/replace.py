@@ -31,9 +31,9 @@ def sole_writer(path: Path) -> Iterator[None]:
 def swap_file[T](
     path: Path, fill: Callable[[Path], T], catalogue: Catalogue, archive: DamageArchive, *beside: str
 ) -> tuple[T, Path]:
-    """Archive a file, with those `beside` it, and put one that `fill` wrote in its place.
+    """Archive a file, with the files `beside` it, and put a new file, written by `fill`, in its place.
 
-    Returns the result of `fill`, and where the old file is kept.
+    Returns the result of `fill`, and the new path of the old file.
     """
     fresh = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.new")
     try:

@@ -1,4 +1,4 @@
-"""Copying what can still be read of a damaged page file into a new one."""
+"""Copying the readable part of a damaged page file into a new one."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _SIDE_TABLES = ("asked", "quarantine")
 
 @dataclass(slots=True)
 class Salvaged:
-    """What could be read of a damaged file.
+    """The readable part of a damaged file.
 
     Attributes:
         pages: how many sound pages are in the new file.
@@ -40,9 +40,9 @@ class Salvaged:
 
 
 def salvage(damaged: Path, fresh: Path, series: BarSeries) -> Salvaged:
-    """Write a new page file with what can be read of a damaged one, which may be missing.
+    """Write a new page file with the readable part of a damaged one, which may be missing.
 
-    Its history begins now: which rows the damaged file lost of it is not known.
+    Its history begins now, since rows of the old history may be lost.
 
     Raises:
         sqlite3.Error: the new file could not be written.
