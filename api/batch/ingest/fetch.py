@@ -15,7 +15,7 @@ from batch.providers.base import BarProvider, BarRequest, FetchedBars
 from batch.providers.watch import watched_request
 
 _RETRYABLE = frozenset({Outcome.RATE_LIMITED, Outcome.PROVIDER_ERROR})
-#: The first and the longest pause between two tries of one slice; for a longer one the caller plans.
+#: The first and the longest pause between two tries of one slice; the caller handles longer ones.
 _FIRST_PAUSE_S, _MAX_PAUSE_S = 0.5, 30.0
 
 

@@ -42,8 +42,8 @@ def _newest(request: IngestRequest, provider: BarProvider, now: datetime) -> dat
 def newest_session(interval: Interval, capabilities: Capabilities, now: datetime) -> date:
     """Return the newest session of which a provider can have a bar at `now` (aware).
 
-    The one that lasts, where its bars come live and the first of them may be there, whole; else the newest that is
-    over, with the provider's delay. A daily bar is never there before its session is over.
+    Without live bars, and for daily bars, this is the newest session that closed at least the provider's delay ago.
+    With live bars, it is today's session once its first complete bar may be available, else the session before.
     """
     delay = capabilities.delay
     if not capabilities.is_live or not interval.is_intraday:

@@ -16,14 +16,14 @@ from batch.market.outcome import Outcome, SymbolOutcome
 
 _log = structlog.get_logger(__name__)
 
-#: For one slice; the reason of every symbol is in the job's failures.
+#: The most reasons that are logged for one slice; the job's failures have the reason of every symbol.
 _MOST_REASONS = 20
 _MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFetch:
-    """A stored fetch: what was requested, when, and the bars that it returned."""
+    """A stored fetch: the request, its time, and the bars that it returned."""
 
     part: IngestChunk
     asked_at: datetime

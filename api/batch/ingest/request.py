@@ -1,4 +1,4 @@
-"""What a caller may ask of an ingest: a daily one, a backfill, or a refresh of quotes."""
+"""The requests of an ingest: a daily ingest, a backfill, and a refresh of quotes."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self, override
@@ -28,14 +28,14 @@ from batch.providers.registry import provider_specs
 MAX_CHUNK_SIZE = 100_000
 DEFAULT_CHUNK_SIZE = 5_000
 
-#: The providers whose bars are of no known market; a tuple, since a caller may send what cannot be hashed.
+#: The providers whose bars are of no known market; a tuple, since a caller may send a value that cannot be hashed.
 _OWN_FILES = tuple(spec.name for spec in provider_specs() if Market.FILE in spec.capabilities.markets)
 
 _Only = dict[IntervalKey, SymbolTexts]
 
 
 def default_interval(market: object) -> str:
-    """Return the bar length that is meant where none is given: indices have daily bars alone."""
+    """Return the default bar length of a market; indices have only daily bars."""
     return Interval.D1.value if market == Market.INDEX else Interval.M1.value
 
 
@@ -47,7 +47,7 @@ class _OfMarket(PlannedRequest):
     @model_validator(mode="before")
     @classmethod
     def _fill_market(cls, values: Any) -> Any:
-        """Fill in market FILE for a provider of the user's own files: no section of an exchange is meant."""
+        """Fill in market FILE for a provider of the user's own files, which belong to no section of an exchange."""
         if isinstance(values, Mapping) and values.get("market") is None and values.get("provider") in _OWN_FILES:
             return {**values, "market": Market.FILE}
         return values
@@ -85,7 +85,7 @@ class IngestRequest(_OfIntervals):
     @classmethod
     @override
     def fill_in(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the command line sends; without intervals, one session of what the market has."""
+        """Return the values that the command line sends; by default, one session of the market's default bar length."""
         return {"intervals": {default_interval(given.get("market")): 1}, **given}
 
 
@@ -108,17 +108,17 @@ class BackfillRequest(_OfIntervals):
 
     @classmethod
     def of(cls, scope: IngestRequest) -> Self:
-        """Return the backfill of all that an ingest would take."""
+        """Return the backfill of all bars that an ingest would fetch."""
         return cls(**{name: getattr(scope, name) for name in _OfIntervals.model_fields}, last=scope.session)
 
     @property
     def scope(self) -> IngestRequest:
-        """What should be there, as a daily ingest would ask for it."""
+        """The expected bars, as the request of a daily ingest."""
         return IngestRequest(**{name: getattr(self, name) for name in _OfIntervals.model_fields}, session=self.last)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Return the request that JSON types say; in the ledger `last` is called `session`, as in other requests.
+        """Return the request from JSON types; in the ledger `last` is called `session`, as in other requests.
 
         Raises:
             InvalidRequest: a value is not allowed; `pointer` names its field.
@@ -148,7 +148,7 @@ class QuotesRequest(_OfMarket):
         return values
 
     def to_ingest(self, default_provider: str) -> IngestRequest:
-        """Return the ingest of one session that this means."""
+        """Return the request as an ingest of one session."""
         return IngestRequest(
             intervals={self.interval: 1},
             market=self.market,

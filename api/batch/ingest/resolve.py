@@ -15,13 +15,13 @@ from batch.market.calendar import closes_at, last_sessions
 from batch.market.lists.universe import load_universe
 from batch.providers.base import BarProvider, LeavingProvider
 
-#: Of what a provider leaves out, so much is named.
+#: The most sentences in a plan about data that the provider leaves out.
 _MOST_LEFT_OUT = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Planning:
-    """What planning needs beside the request: the clock, the folder of imported symbol lists, and the worker slots.
+    """The inputs of planning besides the request: clock, folder of imported symbol lists, and worker slots.
 
     A session counts as closed `delay_s` after its close, which is a little more than a provider needs.
     """

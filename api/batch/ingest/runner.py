@@ -30,10 +30,10 @@ async def run_chunk(
     meanwhile. If `should_stop` turns true, the report ends early. A symbol never fails the chunk.
 
     Raises:
-        RateLimited: the provider wants a pause of `retry_after_s`, at most `tools.patience_s`. What `on_progress` got
-            is done: continue from there after the pause.
+        RateLimited: the provider wants a pause of `retry_after_s`, at most `tools.patience_s`. The symbols in the last
+            report are done: continue after them once the pause is over.
         StoreError: the store cannot be read; or, with `tools.waits_for_store`, it is unavailable or full. Continue
-            likewise.
+            in the same way.
 
     """
     report = OutcomeReport()

@@ -31,15 +31,15 @@ _log = structlog.get_logger(__name__)
 
 _WRITE_ATTEMPTS = 3
 _FIRST_WRITE_PAUSE_S = 0.4
-#: A store that wants a longer pause than this has waited already, and is not asked again for the same slice.
+#: If a store asks for a longer pause than this, its client has already waited; the slice is not tried again.
 _LONGEST_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class IngestTools:
-    """What running a chunk needs.
+    """The tools for running a chunk.
 
-    `history` tells which symbols need not be fetched; None if the provider itself knows who was listed. With
+    `history` gives the symbols that need not be fetched; None if the provider itself knows the listings. With
     `waits_for_store`, a write that fails because the store is unavailable raises StoreError, so that the caller can
     return the chunk; otherwise its symbols are `write_failed`. `patience_s` is the longest wait in all for a provider
     that wants a pause, `correction_lines` the most corrected bars that are logged one by one.
@@ -69,7 +69,7 @@ class WindowResult:
 
 @dataclass(frozen=True, slots=True)
 class FetchedWindow:
-    """What a provider returned for a window, when it was asked, and the symbols that were not fetched."""
+    """The answer of a provider for a window, the time of the request, and the symbols that were not fetched."""
 
     part: IngestChunk
     at: datetime
@@ -92,7 +92,7 @@ async def fetch_window(part: IngestChunk, tools: IngestTools) -> FetchedWindow:
 
 
 async def store_window(window: FetchedWindow, tools: IngestTools) -> WindowResult:
-    """Check and write what was fetched, and return the outcome of every symbol.
+    """Check and write a fetched window, and return the outcome of every symbol.
 
     Raises:
         StoreError: the store cannot be read; or, with `tools.waits_for_store`, it is unavailable or full.
@@ -151,7 +151,7 @@ class _Writing:
 
 
 async def _write(tools: IngestTools, series: BarSeries, checked: Checked, notes: pl.DataFrame) -> _Writing:
-    """Write corporate actions, bars and rejected rows; actions first, so that no bars are stored without theirs."""
+    """Write corporate actions, bars and rejected rows; actions first, so that no bars are stored without them."""
     report, store = WriteReport(0), tools.store
     try:
         if notes.height:
