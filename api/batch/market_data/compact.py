@@ -48,7 +48,7 @@ class CompactChunk:
 
 @dataclass(frozen=True, slots=True)
 class CompactPlan:
-    """The plan of a request: the shards to compact, and what will be dropped, by series."""
+    """The plan of a request: the shards to compact, and the bars to drop, by series."""
 
     chunks: tuple[CompactChunk, ...] = ()
     drops: Mapping[BarSeries, OldBars] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a caller may ask of a compaction; importable without polars, since the API checks it."""
+"""The request of a compaction; importable without polars, since the API checks it."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Self
@@ -16,7 +16,7 @@ _Kept = Annotated[Interval, interval_at("/keep_days"), one_of(Interval)]
 
 
 class CompactRequest(PlannedRequest):
-    """How many calendar days of bars to keep, by interval; others are kept whole, and only made compact."""
+    """How many calendar days of bars to keep, by interval; bars of other intervals are kept, and only compacted."""
 
     cli_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {"keep_days": ("--keep",)}
 
@@ -25,7 +25,7 @@ class CompactRequest(PlannedRequest):
     )
 
     def with_default(self, keep_days: Mapping[str, int]) -> Self:
-        """Return the request with the days to keep, where it names none."""
+        """Return the request with the days to keep; `keep_days` counts if the request names none."""
         if self.keep_days is not None:
             return self
         return self.model_copy(update={"keep_days": {parse_interval(name): days for name, days in keep_days.items()}})

@@ -1,4 +1,4 @@
-"""What a caller may ask of a refresh of the list of what is listed."""
+"""The request of a refresh of the list of issues."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
@@ -12,7 +12,7 @@ from batch.providers.fields import MasterProvider
 
 
 class MasterRequest(PlannedRequest):
-    """Whose list of what is listed to take, and how many issues it may lack."""
+    """Which provider's list of issues to fetch, and how many issues it may lack."""
 
     cli_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {"most_lost_percent": ("--most-lost",)}
 

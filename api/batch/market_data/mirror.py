@@ -50,7 +50,7 @@ class MirrorChunk:
     def from_payload(cls, payload: Mapping[str, Any], months: Sequence[str]) -> "MirrorChunk":
         """Return the chunk of a `payload`."""
         series = BarSeries(payload["source"], Interval(payload["interval"]))
-        # Chunks of a release before moments have none.
+        # Chunks of earlier releases have no moment.
         moment = payload.get("as_of")
         as_of = datetime.fromisoformat(moment) if moment else None
         return cls(series, Format(payload["format"]), tuple(months), as_of)
@@ -144,6 +144,6 @@ async def _plan_file(chunk: MirrorChunk, store: BarReader, folder: Path, name: s
         first = date.fromisoformat(f"{name}-01")
         last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     else:
-        # A chunk of a release before files of years names months.
+        # Chunks of earlier releases name months for daily bars, too.
         first, last = date(int(name[:4]), 1, 1), date(int(name[:4]), 12, 31)
     return await plan_folder(store, Selection(chunk.series, first, last), folder, chunk.form)

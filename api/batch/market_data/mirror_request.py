@@ -1,4 +1,4 @@
-"""What a caller may ask of a mirror; importable without polars, since the API checks it."""
+"""The request of a mirror; importable without polars, since the API checks it."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from batch.kit.request import PlannedRequest
 from batch.market.fields import WHOLE, Moment, one_of, parsed
 
 MAX_MONTHS = 1_200
-#: Providers correct bars for some days: after a month's end its file is written for one month more.
+#: Providers correct bars for some days, so the file of a month is written for one more month after its end.
 DEFAULT_MONTHS = 2
 
 _OFFERED = sorted(form.value for form in Format if form is not Format.JSON)
@@ -23,7 +23,7 @@ def _parse_format(text: str) -> Format:
 
 
 class MirrorRequest(PlannedRequest):
-    """Which files of the mirror to write: those of the newest months anew, older ones where they are missing."""
+    """Which files of the mirror to write: those of the newest months again, older ones only if they are missing."""
 
     format: Annotated[Format, parsed(_parse_format, Format), one_of(_OFFERED)] = Field(
         default=Format.PARQUET, description="parquet, csv or arrow"

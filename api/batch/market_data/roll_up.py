@@ -55,7 +55,7 @@ async def roll_up_chunk(
     report ends early, without the current slice, of which some bars may be written. A second run writes the same bars.
 
     Raises:
-        StoreError: bars cannot be read or written; what `on_progress` got stays valid.
+        StoreError: bars cannot be read or written; the reports that `on_progress` got stay valid.
 
     """
     report = OutcomeReport()
@@ -105,7 +105,7 @@ async def _roll_up(
 
 
 async def _compare_with_days(part: RollUpChunk, store: BarStore, days: pl.DataFrame, done: _Slice) -> pl.DataFrame:
-    """Compare daily bars with the provider's own, where it has any, and flag those that differ."""
+    """Compare daily bars with the provider's own, if it has any, and flag those that differ."""
     sessions = days["opened_at"].dt.date().unique().sort().to_list()
     days_of = BarSeries(part.provider, Interval.D1)
     theirs = await _read(store, days_of, part.symbols, (sessions[0], sessions[-1]), done.damaged)

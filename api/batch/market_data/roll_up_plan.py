@@ -45,7 +45,7 @@ class RollUpChunk:
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any], symbols: Sequence[str]) -> "RollUpChunk":
-        """Return the chunk that `payload` wrote."""
+        """Return the chunk of a `payload`."""
         spans = {
             Interval(name): (date.fromisoformat(first), date.fromisoformat(last))
             for name, (first, last) in payload["spans"].items()

@@ -1,4 +1,4 @@
-"""What a caller may ask of a roll-up; importable without polars, since the API checks it."""
+"""The request of a roll-up; importable without polars, since the API checks it."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from batch.market.interval import Interval, parse_interval
 from batch.providers.fields import ProviderName, need_provider
 from batch.providers.registry import get_provider_spec
 
-#: All that minutes can be rolled up to.
+#: The intervals that minutes can be rolled up to.
 LONGER = tuple(interval for interval in Interval if interval is not Interval.M1)
 
 
@@ -40,7 +40,7 @@ class RollUpRequest(PlannedRequest):
 
     @property
     def source(self) -> str:
-        """Whose minutes; known once the request was checked."""
+        """The source of the minutes, which is known after the request was checked."""
         return need_provider(self.provider)
 
     @field_validator("symbols")

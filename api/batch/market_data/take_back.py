@@ -1,4 +1,4 @@
-"""Taking rows back from quarantine: those that can be bars are stored, and are rejected no longer."""
+"""Taking rows back from quarantine: rows that can be bars are stored, and leave the quarantine."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,7 +15,7 @@ _MOST_VOLUME = 2.0**53
 
 @runtime_checkable
 class ReleasingStore(Protocol):
-    """A store that can give up rejected rows."""
+    """A store that can delete rejected rows."""
 
     async def release(self, series: BarSeries, rows: pl.DataFrame) -> int:
         """Delete rejected rows, by symbol, `opened_at` and reason; return how many there were."""
@@ -25,11 +25,11 @@ class ReleasingStore(Protocol):
 async def take_back(request: TakeBackRequest, store: BarStore) -> dict[str, Any]:
     """Store the rows of a request that can be bars, then delete them from quarantine; return counts as JSON types.
 
-    A row without a time or a price, or with a volume that is no count, cannot be a bar and stays. A kill in between
-    leaves a row in both places; a second call finishes it.
+    A row without a time or a price, or with a volume that is not a whole number, cannot be a bar and stays. If the
+    process is killed in between, a row is in both places; a second call deletes it from quarantine.
 
     Raises:
-        InvalidRequest: the store keeps its rejected rows for ever.
+        InvalidRequest: the store cannot delete rejected rows.
         StoreError: the store cannot be read or written.
 
     """
