@@ -1,4 +1,4 @@
-"""Corporate actions: splits and their like, as factors between older and newer prices, and cash dividends."""
+"""Corporate actions: splits and similar events, as factors between older and newer prices, and cash dividends."""
 
 import math
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from fractions import Fraction
 
 from batch.errors import InvalidRequest
 
-#: Yen a share; a dividend beyond is a typing error.
+#: Yen a share; a larger dividend is a typing error.
 _MOST_DIVIDEND = 1e6
-#: No split was ever larger; a factor beyond is a typing error, or an error of a provider.
+#: No split was ever larger; a factor outside of these bounds is a typing error, or an error of a provider.
 _LEAST, _MOST = 1e-4, 1e4
 #: Shares are split in ratios of small whole numbers; a provider writes a third as 0.333333.
 _MOST_SHARES = 100
@@ -18,7 +18,7 @@ _ROUNDING = 5e-6
 
 
 class ActionKind(StrEnum):
-    """What an action is: more shares, fewer, a factor that no split has (such as a rights issue), or cash."""
+    """The kind of an action. OTHER is a factor that no split has, such as that of a rights issue."""
 
     SPLIT = "split"
     REVERSE_SPLIT = "reverse_split"
@@ -49,7 +49,7 @@ class CorporateAction:
         ex_session: the first session at the new price.
         factor: prices before `ex_session` are multiplied by it, volumes divided: 0.5 if one share becomes two. It is
             J-Quants' AdjFactor; 1 of a dividend, which adjusts no prices.
-        amount: yen for each share held at the close before, before tax; 0 unless it is a dividend.
+        amount: yen before tax for each share held at the previous close; 0 unless it is a dividend.
 
     """
 
@@ -60,7 +60,7 @@ class CorporateAction:
 
     @property
     def kind(self) -> ActionKind:
-        """What it is."""
+        """The kind of the action."""
         return ActionKind.DIVIDEND if self.amount else kind_of(self.factor)
 
 
@@ -75,7 +75,7 @@ def check_factor(factor: float) -> float:
     """Return a factor; a rounded ratio of small whole numbers becomes exact (0.333333 is a third).
 
     Raises:
-        InvalidRequest: it is not a number, is 1, or is out of bounds.
+        InvalidRequest: the factor is not a number, is 1, or is out of bounds.
 
     """
     if not (math.isfinite(factor) and _LEAST <= factor <= _MOST) or factor == 1:
@@ -103,7 +103,7 @@ def check_dividend(amount: float) -> float:
     """Return the amount of a dividend, in yen a share.
 
     Raises:
-        InvalidRequest: it is not a number, or out of bounds.
+        InvalidRequest: the amount is not a number, or is out of bounds.
 
     """
     if not 0 < amount <= _MOST_DIVIDEND:
@@ -117,7 +117,7 @@ def check_dividend(amount: float) -> float:
 def find_ratio(factor: float) -> Fraction | None:
     """Return the ratio of small whole numbers that a factor was rounded from, or None."""
     below = min(factor, 1 / factor)
-    # One share of more than a hundred is a ratio too.
+    # One to more than a hundred is a ratio too.
     many = below * _MOST_SHARES < 1
     ratio = Fraction(1, round(1 / below)) if many else Fraction(below).limit_denominator(_MOST_SHARES)
     if abs(float(ratio) / below - 1) > _ROUNDING:

@@ -8,7 +8,7 @@ import polars as pl
 FACTOR_SCHEMA = pl.Schema({"symbol": pl.String(), "ex_session": pl.Date(), "factor": pl.Float64()})
 #: One row per symbol and ex-session: yen for each share held at the close before.
 DIVIDEND_SCHEMA = pl.Schema({"symbol": pl.String(), "ex_session": pl.Date(), "amount": pl.Float64()})
-#: The same with the raw close before it, and the factor of the prices before it; both null where no close is held.
+#: The same with the raw close before it, and the factor of the prices before it; both null if that close is not stored.
 DIVIDEND_FACTOR_SCHEMA = pl.Schema({**DIVIDEND_SCHEMA, "close": pl.Float64(), "factor": pl.Float64()})
 
 _DIGITS = 12
@@ -36,10 +36,10 @@ def adjust_bars(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
 
 
 def dividend_factors(dividends: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
-    """Return the factors of dividends in `DIVIDEND_FACTOR_SCHEMA`: 1 less the amount over the close before.
+    """Return the factors of dividends in `DIVIDEND_FACTOR_SCHEMA`: 1 - amount / previous close.
 
     `dividends` are in `DIVIDEND_SCHEMA`, `closes` raw by symbol and session. A dividend of the whole close or more has
-    no factor. Source: CRSP and Yahoo adjust closes so.
+    no factor. Source: CRSP and Yahoo adjust closes in this way.
     """
     known = closes.rename({"session": "ex_session"}).sort("symbol", "ex_session")
     found = dividends.sort("symbol", "ex_session").join_asof(
@@ -50,7 +50,7 @@ def dividend_factors(dividends: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFr
 
 
 def reinvest_dividends(bars: pl.DataFrame, dividends: pl.DataFrame) -> pl.DataFrame:
-    """Return bars as if each dividend had been reinvested at the close before its ex-session: prices alone change.
+    """Return bars as if each dividend had been reinvested at the close before its ex-session; only prices change.
 
     `dividends` are in `DIVIDEND_FACTOR_SCHEMA`; one without a factor changes nothing.
     """

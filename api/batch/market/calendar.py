@@ -16,7 +16,7 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _JST_OFFSET_S = 9 * 3600
 #: The calendar is correct from this year on.
 OLDEST_YEAR = 1990
-#: And up to this year by today's holiday law; the formula of the equinoxes does not hold longer.
+#: The calendar follows today's holiday law up to this year; the formula of the equinoxes is not valid later.
 NEWEST_YEAR = 2099
 # Closed without a holiday: on 2020-10-01 the market did not open (system failure).
 _CLOSED_AD_HOC = frozenset({date(2020, 10, 1)})

@@ -1,6 +1,6 @@
 """Fields of requests: intervals, sessions, symbols and counts, with their bounds; importable without polars.
 
-The JSON schema of a name lists the names that there are; an unknown one is refused with the same list.
+The JSON schema of a name lists the valid names; the error for an unknown name has the same list.
 """
 
 import re
@@ -46,7 +46,7 @@ def _parse_day(text: str) -> date:
 
 
 def _parse_moment(text: str) -> datetime:
-    """A day is its beginning in Japan: there is no other midnight that a reader of Japanese bars could mean."""
+    """Return the time in a text; a day means 00:00 of that day in Japan."""
     found = datetime.fromisoformat(text)
     if _ONE_DAY.fullmatch(text):
         found = datetime.combine(found.date(), time(), JST)
@@ -70,11 +70,11 @@ def interval_at(pointer: str) -> BeforeValidator:
 
 
 def _to_whole(value: Any) -> Any:
-    """To JSON, and so to JSON Schema, 20.0 is an integer."""
+    """Turn a float such as 20.0 into an integer, which it is in JSON Schema."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-#: Behind the bounds of a whole number: before them it would take them out of its schema.
+#: Write it after the bounds of a whole number; before them it would remove the bounds from the JSON schema.
 WHOLE = BeforeValidator(_to_whole)
 
 _DAY = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
@@ -126,7 +126,7 @@ def parse_symbols(texts: Iterable[str], parse: Callable[[str], str]) -> tuple[st
     """Return symbols, each once, as `parse` reads them.
 
     Raises:
-        InvalidRequest: one is not a symbol.
+        InvalidRequest: a text is not a symbol.
 
     """
     return tuple(dict.fromkeys(parse(text) for text in texts))

@@ -1,7 +1,7 @@
 """Indices of the Tokyo market: their symbols and names.
 
-The symbol is `^` and the code that J-Quants gives an index, since some codes are those of issues, too: 8200 is TOPIX
-Growth and a company. Nikkei 225 has no code there and is `^N225`.
+The symbol is `^` and J-Quants' code of the index. The mark is needed because issues have some of these codes, too: 8200
+is TOPIX Growth and a company. Nikkei 225 has no code at J-Quants; its symbol is `^N225`.
 Source of the codes: jpx-jquants.com/en/spec/idx-bars-daily/indexcodes.
 """
 
@@ -28,7 +28,7 @@ _NAMES = {
     "^002D": ("TOPIX Small", "TOPIX Small"),
     "^002E": ("TOPIX 1000", "TOPIX 1000"),
     "^002F": ("TOPIX Small500", "TOPIX Small500"),
-    # The 33 sectors stand in the order of their own codes.
+    # The 33 sectors are in the order of their own codes.
     **{f"^{0x40 + n:04X}": (f"東証業種別 {s.ja}", f"TSE Sector {s.en}") for n, s in enumerate(SECTORS)},
     "^0070": ("東証グロース市場250指数", "TSE Growth Market 250 Index"),
     "^0075": ("東証REIT指数", "TSE REIT Index"),
@@ -40,7 +40,7 @@ _NAMES = {
     "^8200": ("TOPIX グロース", "TOPIX Growth"),
     NIKKEI_225: ("日経平均株価", "Nikkei 225"),
 }
-#: The indices that have a name here; others have bars all the same.
+#: The indices that have a name here; other indices have bars, too.
 INDICES = tuple(Listing(symbol, ja, Market.INDEX, "", "", en) for symbol, (ja, en) in sorted(_NAMES.items()))
 
 
@@ -50,7 +50,7 @@ def is_index(symbol: str) -> bool:
 
 
 def find_index(text: str) -> str | None:
-    """Return the symbol of an index in a text that can mean nothing else: `"^0000"`, `"topix"`; None of any other."""
+    """Return the symbol of an index if a text means only this index, such as `"^0000"` or `"topix"`; else None."""
     plain = unicodedata.normalize("NFKC", text).strip().upper()
     return parse_index(plain) if is_index(plain) or plain in _ALIASES else None
 

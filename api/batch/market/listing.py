@@ -58,5 +58,5 @@ class Listing:
 
     @property
     def is_topix500(self) -> bool:
-        """Whether the size class gives it the finer ticks: Core30, Large70 or Mid400."""
+        """Whether the issue has the finer ticks, by its size class: Core30, Large70 or Mid400."""
         return self.scale in _TOPIX500_SCALES

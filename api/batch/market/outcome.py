@@ -19,7 +19,7 @@ class Outcome(StrEnum):
 
     @property
     def is_fine(self) -> bool:
-        """Whether nothing is left to do for the symbol; an empty or delisted one is not a fault."""
+        """Whether nothing is left to do for the symbol; a symbol without trades or a delisted one is not a fault."""
         return self in _FINE
 
 

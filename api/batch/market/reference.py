@@ -86,7 +86,7 @@ def _told(listing: Listing) -> tuple[Any, ...]:
 
 def _validity(history: ListingHistory, symbol: str, as_of: date) -> tuple[Any, ...]:
     spans = (span for span in history.validities(symbol) if span.first_seen <= as_of <= span.last_seen)
-    # None where the list was imported just now, after the universe was read.
+    # None if the list was imported after the universe was read.
     span = next(spans, None)
     return (span.first_seen, span.left_by, span.moved_to, span.renamed_to) if span else (as_of, None, None, None)
 

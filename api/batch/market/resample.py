@@ -7,7 +7,7 @@ from batch.market.interval import Interval
 
 _KEY = ("symbol", "opened_at")
 
-#: A day whose minutes do not add up to the provider's own bar: our values, and theirs.
+#: A day whose minutes do not add up to the provider's daily bar: the values of the minutes, and of the provider.
 DAY_DIFFERENCES = pl.Schema(
     {
         "symbol": pl.String(),

@@ -56,5 +56,5 @@ _NONE = Sector("", "", "")
 
 
 def sector_of(name: str) -> Sector:
-    """Return the sector of a Japanese name; one without code and English name if it is not one of the 33."""
+    """Return the sector of a Japanese name; a sector without code and English name if it is not one of the 33."""
     return _BY_NAME.get(name, _NONE)

@@ -1,4 +1,4 @@
-"""Names of sources of bars: a provider, or our roll-up of a provider's minutes."""
+"""Names of sources of bars: a provider, or Kaboom's roll-up of a provider's minutes."""
 
 _FROM_MINUTES = "_from_1m"
 

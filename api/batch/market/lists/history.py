@@ -29,9 +29,9 @@ class Validity:
 
     Attributes:
         symbol, name, market: from the last of these lists.
-        came_after: date of the list before, without it; None if there is no older list.
+        came_after: date of the previous list, which lacks it; None if there is no older list.
         first_seen, last_seen: dates of the first and the last list with it.
-        left_by: date of the next list, without it; None if there is no newer list.
+        left_by: date of the next list, which lacks it; None if there is no newer list.
         moved_to: its market in the next list.
         renamed_to, renamed_from: the code of the company of the same name in the next list, or before.
 

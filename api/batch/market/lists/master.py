@@ -82,8 +82,8 @@ def check_plausible(old: Snapshot, new: Snapshot, changes: MasterChanges, *, mos
     """Reject a list that seems to be incomplete.
 
     Raises:
-        Conflict: it lacks a market of the older list, or more than `most_lost_percent` of its issues, without known
-            delistings.
+        Conflict: the new list lacks a market of the older list, or more than `most_lost_percent` of its issues without
+            a known delisting.
 
     """
     if most_lost_percent >= 100:

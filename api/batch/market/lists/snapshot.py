@@ -22,7 +22,7 @@ from batch.market.listing import Listing, Market
 
 _COLUMNS = ("symbol", "name", "market", "sector33", "scale", "name_en")
 _HEADER = re.compile(r"# as_of=(\d{4}-\d{2}-\d{2}) source=(.+?)(?: known_at=(\S+))?")
-#: A list that another one of its date replaced: when it was imported stands in it, until when it counted in its name.
+#: The file name of a list that another list of the same date replaced, with the time of the replacement.
 _REPLACED = re.compile(r"listings_.*\.until-(\d+)\.replaced")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -34,7 +34,7 @@ class Snapshot:
     as_of: date
     source: str
     listings: tuple[Listing, ...]
-    #: When it was imported; None of a list that Kaboom ships.
+    #: When the list was imported; None for a list that is shipped with Kaboom.
     known_at: datetime | None = field(default=None, compare=False)
 
 
@@ -83,13 +83,13 @@ def parse_snapshot(text: str, where: str) -> Snapshot:
 def save_snapshot(snapshot: Snapshot, into: Path) -> Path:
     """Save a snapshot to a directory in one step, as known from now on; it replaces one of the same date.
 
-    The replaced one is kept beside it for questions of an earlier moment; an equal one stays as it is.
+    The replaced one is kept beside it for reads as of an earlier moment. If it is equal, nothing is written.
     """
     into.mkdir(parents=True, exist_ok=True)
     path, now = into / f"listings_{snapshot.as_of.isoformat()}.csv", utc_now()
     draft = path.with_suffix(f".{uuid.uuid4().hex}.draft")
     if path.exists():
-        with suppress(InvalidRequest):  # a file that cannot be read keeps nothing
+        with suppress(InvalidRequest):  # a file that cannot be read is replaced
             if parse_snapshot(path.read_text(encoding="utf-8"), path.name) == snapshot:
                 return path
         kept = path.with_name(f"{path.stem}.until-{(now - _EPOCH) // timedelta(microseconds=1)}.replaced")
@@ -106,7 +106,7 @@ def load_snapshots(imported_dir: Path | None = None, *, known_at: datetime | Non
     """Yield the snapshots shipped with Kaboom, then those of a directory; each is cached until it changes.
 
     With `known_at` those that were known at that moment: shipped ones from their date on, imported ones from their
-    import on, also if another one has replaced them since.
+    import on, even if another one has replaced them since.
 
     Raises:
         InvalidRequest: a file in the directory cannot be read.
@@ -138,7 +138,7 @@ def find_newest_date(imported_dir: Path | None = None) -> date:
     """Return the date of the newest list, shipped or in a directory; only the first line of each file is read.
 
     Raises:
-        InvalidRequest: a file in the directory is no list.
+        InvalidRequest: a file in the directory is not a list.
 
     """
     dates = []

@@ -27,7 +27,7 @@ def read_workbook(file: Path) -> list[list[Any]]:
     """Return the rows of a workbook's first sheet: texts, numbers, and dates as `YYYY-MM-DD`.
 
     Raises:
-        InvalidRequest: it is not a workbook, or is too large for a list of issues.
+        InvalidRequest: the file is not a workbook, or is too large for a list of issues.
 
     """
     if zipfile.is_zipfile(file):
