@@ -1,6 +1,6 @@
-"""Sending one message through apprise, which is loaded with the first of them.
+"""Sending one message through apprise, which is imported on first use.
 
-Apprise opens its own sockets: every address of the host is checked just before, and apprise looks the name up anew. A
+Apprise opens its own sockets: every address of the host is checked just before, but apprise resolves the name again. A
 name server that answers differently in between is not noticed (docs/how-to/get-notified.md says so).
 """
 
@@ -25,11 +25,11 @@ _STATUS = re.compile(r"error=(\d{3})\b")
 
 @dataclass(frozen=True, slots=True)
 class AppriseSender:
-    """Sends messages to services that apprise knows; never raises for what a receiver does.
+    """Sends messages to services that apprise knows; a failure of a receiver is in the reply, not raised.
 
     Attributes:
         lookup: resolves host names.
-        timeout_s: seconds for everything together; apprise's thread may go on a little longer.
+        timeout_s: seconds for everything together; apprise's thread may end later.
 
     """
 
@@ -38,7 +38,7 @@ class AppriseSender:
     timeout_s: float = 20.0
 
     async def send(self, url: str, title: str, body: str, *, message_id: str) -> Reply:
-        """Send a message once; the reply has the status of HTTP where apprise says it, and 200 for a delivery."""
+        """Send a message once; the reply has the HTTP status if apprise reports it, and 200 for a delivery."""
         try:
             async with asyncio.timeout(self.timeout_s):
                 service = check_apprise_url(url, self.guard).service
@@ -51,7 +51,7 @@ class AppriseSender:
             return unanswered(e, timeout_s=self.timeout_s)
 
     async def _check(self, service: str, plugin: Any) -> None:
-        """Check where apprise will go, by what apprise made of the URL: its parser is another than ours."""
+        """Check the address that apprise parsed from the URL, since its parser differs from ours."""
         if service in FIXED:
             return
         if service in MAIL:
@@ -70,7 +70,7 @@ class AppriseSender:
 
 
 class _LastWords(logging.Handler):
-    """Keeps the HTTP status of what apprise logs of a failure: the rest may hold the URL, and is dropped."""
+    """Keeps only the HTTP status of apprise's log messages about a failure, since the rest may hold the URL."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,22 +78,22 @@ class _LastWords(logging.Handler):
         self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        # Records have no thread where logging is told to leave it out.
+        # Records have no thread if logging is configured to leave it out.
         if threading.get_ident() == self._thread and (found := _STATUS.search(record.getMessage())):
             self.status = int(found[1])
 
 
 def _load(url: str) -> Any:
-    """Return apprise's object for a URL, None where it does not understand it."""
+    """Return apprise's object for a URL; None if apprise does not accept the URL."""
     import apprise  # noqa: PLC0415  0.7 s and 40 MB, for those who send only
 
     log = logging.getLogger(_NAME)
-    # Its lines may hold the URL; ours say what happened.
+    # Apprise's log lines may hold the URL; Kaboom logs failures itself.
     log.propagate = False
     log.setLevel(logging.WARNING)
     if not log.handlers:
         log.addHandler(logging.NullHandler())
-    # A redirect would lead to an address that nobody has checked.
+    # A redirect would lead to an unchecked address.
     asset = apprise.AppriseAsset(app_id="Kaboom", app_desc="Kaboom", http_redirects=False)
     plugin = apprise.Apprise.instantiate(url, asset=asset)
     if plugin is not None:

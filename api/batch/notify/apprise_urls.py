@@ -10,14 +10,14 @@ from batch.errors import InvalidRequest
 from batch.notify.url_guard import Target, UrlGuard
 
 POINTER = "/url"
-#: Services whose host is in apprise's own code; the URL names tokens alone.
+#: Services whose host is in apprise's own code; the URL has only tokens.
 FIXED = frozenset({"slack", "discord", "line"})
 #: Services that go to the host of the URL.
 HOSTED = frozenset({"json", "jsons", "workflow", "workflows", "mailto", "mailtos"})
 MAIL = frozenset({"mailto", "mailtos"})
 _MAIL_PORTS = frozenset({25, 465, 587, 2525})
 _SUBMISSION = 587
-#: Options of a URL that change what is said and to whom, and none that names a file, a template or a proxy.
+#: The allowed options of a URL: for the content and the receivers of a message, not for files, templates or proxies.
 _OPTIONS = {
     **dict.fromkeys(("slack", "discord", "line"), frozenset({"footer", "image", "avatar", "tts"})),
     **dict.fromkeys(MAIL, frozenset({"from", "name", "to", "cc", "bcc", "reply", "smtp", "user", "pass", "mode"})),
@@ -26,19 +26,19 @@ _OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class AppriseUrl:
-    """What may be shown of an apprise URL; `host` is "" where it is a token."""
+    """The parts of an apprise URL that may be shown; `host` is "" if it is a token."""
 
     service: str
     host: str
 
 
 def check_apprise_url(url: str, guard: UrlGuard) -> AppriseUrl:
-    """Return what may be shown of a URL.
+    """Check a URL, and return the parts that may be shown.
 
-    Names are looked up when a message is sent, and not here.
+    Names are not resolved here, but when a message is sent.
 
     Raises:
-        InvalidRequest: it may not be used; the message shows no more of it than its service and host.
+        InvalidRequest: the URL is not allowed; the message shows only its service and host.
 
     """
     try:
@@ -67,7 +67,7 @@ def find_target(guard: UrlGuard, host: str, port: int, *, is_mail: bool, is_safe
     """Return where a message goes; `is_safe` says whether the connection is encrypted.
 
     Raises:
-        InvalidRequest: it may not go there.
+        InvalidRequest: the address is not allowed.
 
     """
     rules = UrlGuard(guard.trusted, _MAIL_PORTS) if is_mail else guard

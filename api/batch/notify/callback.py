@@ -25,7 +25,7 @@ class CallbackRules:
         A name that has no address now, or whose name server is slow, passes: it is checked when it is called.
 
         Raises:
-            InvalidRequest: it may not be called.
+            InvalidRequest: the URL may not be called.
 
         """
         if not self.signers:
@@ -39,7 +39,7 @@ class CallbackRules:
         try:
             async with asyncio.timeout(_LOOKUP_S):
                 addresses = await lookup(target.destination.host, target.destination.port)
-        except OSError:  # a timeout is one, too
+        except OSError:  # includes a timeout
             return
         for address in addresses:
             check_address(address)

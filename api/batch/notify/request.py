@@ -1,4 +1,4 @@
-"""What a caller may ask of a delivery."""
+"""The request of a delivery."""
 
 from typing import Annotated
 
@@ -8,6 +8,6 @@ from batch.kit.request import Request
 
 
 class DeliverRequest(Request):
-    """Whose messages to send."""
+    """Which channel's messages to send."""
 
     channel_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] = Field(description="the channel; 32 hex digits")

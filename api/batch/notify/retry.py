@@ -1,4 +1,4 @@
-"""What follows from a receiver's answer: delivered, dead, or another attempt after a pause; pure."""
+"""The verdict on a receiver's answer: delivered, dead, or another attempt after a pause; pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _ASKS_FOR_A_PAUSE = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What follows from an attempt: `delay_s` until the next one, None if there is none; `error` in words."""
+    """The verdict on an attempt: `delay_s` until the next one, None if there is none; `error` in words."""
 
     is_delivered: bool
     delay_s: float | None = None

@@ -1,4 +1,4 @@
-"""Secrets encrypted for the database: whoever reads the database alone cannot read them."""
+"""Secrets encrypted for the database: they cannot be read from the database alone."""
 
 import base64
 import hashlib
@@ -31,7 +31,7 @@ class Sealer:
         """Return the text.
 
         Raises:
-            ConfigurationError: none of the keys has sealed it.
+            ConfigurationError: the text was encrypted with none of the keys.
 
         """
         from cryptography.fernet import InvalidToken  # noqa: PLC0415  30 ms, for those who seal only
@@ -48,7 +48,7 @@ class Sealer:
 
 
 def parse_sealer(text: str) -> Sealer | None:
-    """Return the sealer of a setting: keys with spaces between, the newest first; None where there is none.
+    """Return the sealer of a setting: keys separated by spaces, the newest first; None if there is no key.
 
     Raises:
         ConfigurationError: a key is too short; the message does not show it.

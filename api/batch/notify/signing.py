@@ -18,10 +18,10 @@ def make_webhook_secret() -> str:
 
 
 def parse_secrets(text: str) -> tuple[Signer, ...]:
-    """Return a signer for each secret of a setting, `whsec_` and base64, with spaces between.
+    """Return a signer for each secret of a setting: `whsec_` and base64, separated by spaces.
 
     Raises:
-        ConfigurationError: one of them is not such a secret; the message does not show it.
+        ConfigurationError: a text is not such a secret; the message does not show it.
 
     """
     signers = []

@@ -13,9 +13,9 @@ class Timing:
     """When the messages of a rule may be sent; times of day are Japan's.
 
     Attributes:
-        quiet: from when until when nothing is sent; it may go over midnight.
-        digest_at: when what was gathered is sent.
-        digest_minutes: or after each so many minutes of the day.
+        quiet: the start and the end of quiet hours; they may include midnight.
+        digest_at: the time of day at which gathered events are sent.
+        digest_minutes: or the minutes between digests, counted from midnight.
 
     """
 
@@ -29,7 +29,7 @@ class Timing:
         return self.digest_at is not None or self.digest_minutes is not None
 
     def due_at(self, now: datetime) -> datetime:
-        """Return when an event of now is sent: now, or later."""
+        """Return when an event that happens now is sent: now, or later."""
         due = now.astimezone(JST)
         if self.digest_at is not None:
             due = _next_time(due, self.digest_at)

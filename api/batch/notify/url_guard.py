@@ -13,7 +13,7 @@ from batch.kit.http.destination import Destination
 
 POINTER = "/callback_url"
 MAX_URL = 2048
-#: HTTPS and its usual second port; another port may be a service that is not meant for strangers.
+#: HTTPS and its usual second port; another port may be a service that is not meant for the public.
 PORTS = frozenset({443, 8443})
 _LAST_PORT = 65_535
 
@@ -77,7 +77,7 @@ class UrlGuard:
         """Return where a URL leads.
 
         Raises:
-            InvalidRequest: it may not be called; the message shows no more of it than its host.
+            InvalidRequest: the URL may not be called; the message shows only its host.
 
         """
         found = _URL.fullmatch(url)
@@ -106,10 +106,10 @@ class UrlGuard:
 
 
 def check_address(text: str) -> None:
-    """Accept a public unicast address, and nothing else.
+    """Accept only a public unicast address.
 
     Raises:
-        InvalidRequest: it is private, local, reserved, multicast, or carries another address.
+        InvalidRequest: the address is private, local, reserved, multicast, or carries another address.
 
     """
     try:
@@ -123,10 +123,10 @@ def check_address(text: str) -> None:
 
 
 def parse_trusted(text: str) -> frozenset[str]:
-    """Return the trusted hosts of a setting: `host` or `host:port`, with spaces between.
+    """Return the trusted hosts of a setting: `host` or `host:port`, separated by spaces.
 
     Raises:
-        ConfigurationError: one of them is neither.
+        ConfigurationError: an entry is neither.
 
     """
     entries = text.lower().split()
