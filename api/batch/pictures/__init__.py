@@ -1,1 +1,1 @@
-"""Pictures as PNG: candles, curves and heat maps. Matplotlib is an extra, and is loaded with the first picture."""
+"""Pictures as PNG: candles, curves and heat maps. Matplotlib is an extra, and is imported for the first picture."""

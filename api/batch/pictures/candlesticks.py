@@ -1,4 +1,4 @@
-"""Candlesticks of one symbol with volume and indicators, as a picture for reports, messages and models that see."""
+"""Candlesticks of one symbol with volume and indicators, as a picture for reports, messages and vision models."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ class CandlestickStyle:
     """How candles are drawn.
 
     Attributes:
-        title: such as the symbol and its name; Japanese is left out where no font has it.
-        sub: a quiet line below it.
-        language: of the words in the picture; English where no font has Japanese.
+        title: such as the symbol and its name; Japanese characters are left out if no font has them.
+        sub: the subtitle.
+        language: the language of all labels; English if no font has Japanese characters.
         updown: the colours of a rise and a fall: `jp` red and blue, `intl` green and red, `mono` grey.
-        most_bars: the last so many bars are drawn, 500 at most.
+        most_bars: how many of the last bars are drawn, 500 at most.
 
     """
 
@@ -34,13 +34,13 @@ class CandlestickStyle:
     most_bars: int = 160
 
 
-#: Indicators by name, each with a value for every bar, None or NaN where it has none.
+#: Indicators by name, each with a number for every bar; None or NaN if there is no value.
 type Lines = Mapping[str, Sequence[float | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Indicators:
-    """What is drawn with the candles: over them, and in panels of their own below, by the title of the panel."""
+    """Indicators drawn over the candles, and indicators in panels below, by the title of the panel."""
 
     over: Lines = field(default_factory=dict)
     below: Mapping[str, Lines] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a picture shows: panels one below the other, in both languages; importable without matplotlib and numpy."""
+"""The content of a picture: panels one below the other, in both languages; importable without matplotlib and numpy."""
 
 from typing import Annotated, Literal, Self
 
@@ -103,7 +103,7 @@ type Panel = Annotated[Curves | Candlesticks | Heat | Table | Notes, Field(discr
 
 
 class Picture(_Part):
-    """A picture: a title, a quiet line below it, and panels."""
+    """A picture: a title, a subtitle, and panels."""
 
     title: Text
     sub: Text = ("", "")

@@ -1,4 +1,4 @@
-"""A picture as PNG; matplotlib is loaded with the first one."""
+"""A picture as PNG; matplotlib is imported for the first one."""
 
 from batch.errors import ConfigurationError
 from batch.pictures.model import Language, Picture
@@ -7,8 +7,8 @@ from batch.pictures.model import Language, Picture
 def draw(picture: Picture, *, language: Language = "en") -> bytes:
     """Return a picture as PNG, 1,200 pixels wide; equal pictures give equal bytes on the same machine.
 
-    Where no font has Japanese characters the words are English, and Japanese names are left out. One picture is drawn
-    at a time in a process, for some tenths of a second; call it in a thread.
+    If no font has Japanese characters, labels are in English, and Japanese names are left out. A process draws one
+    picture at a time, in some tenths of a second; call it in a thread.
 
     Raises:
         ConfigurationError: matplotlib is not installed.

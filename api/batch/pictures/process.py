@@ -1,6 +1,6 @@
-"""Drawing in a process of its own, with limits: the API draws without matplotlib in its memory.
+"""Drawing in a separate process with limits, so that the API does not load matplotlib.
 
-This module is also the program of that process: the picture comes as JSON, and goes as PNG.
+This module is also the program of that process: it reads a picture as JSON and writes it as PNG.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from batch.kit.process_limits import limit_process
 from batch.pictures.model import Language, Picture
 
 _MEMORY_BYTES = 1536 << 20
-#: Of the processor; a busy machine may need more of the clock.
+#: Of CPU time; on a busy machine more time passes.
 _SECONDS = 30
 _PATIENCE_S = 240
 
@@ -64,7 +64,7 @@ class PictureProcess:
 def _main(language: Language) -> int:
     # Limits are set before matplotlib is loaded.
     limit_process(memory_bytes=_MEMORY_BYTES, cpu_s=_SECONDS)
-    # One thread of numpy's: each reserves memory.
+    # One thread for numpy, since each thread reserves memory.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     from batch.pictures.png import draw  # noqa: PLC0415  only here
 

@@ -1,4 +1,4 @@
-"""Candlesticks, the volume below them, and what was bought and sold."""
+"""Candlesticks, the volume below them, and the purchases and sales."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ _HALF = 0.34
 
 
 def draw_candlesticks(axes: Axes, panel: Candlesticks, updown: UpDown, speaker: Speaker) -> None:
-    """Draw bars: a rise is hollow, a fall is filled, so that no reader depends on the hue."""
+    """Draw bars: a rise is hollow, a fall is filled, so that readers need not tell colours apart."""
     prices = np.array(panel.bars, dtype=np.float64)
     opening, high, low, close = prices.T
     places, rises = np.arange(len(prices)), close >= opening

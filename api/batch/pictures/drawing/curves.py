@@ -12,7 +12,7 @@ _TICKS = 8
 
 
 def draw_curves(axes: Axes, panel: Curves, speaker: Speaker) -> None:
-    """Draw the lines of a panel, named in its corner where there are several."""
+    """Draw the lines of a panel, with a legend if there are several."""
     size = len(panel.times)
     for line in panel.lines[::-1]:
         draw_line(axes, line, speaker)
@@ -31,7 +31,7 @@ def draw_line(axes: Axes, line: Series, speaker: Speaker) -> None:
 
 
 def finish(axes: Axes, times: tuple[str, ...], *, has_names: bool) -> None:
-    """Write the times below, the values at the left, and the names of lines in the corner."""
+    """Draw the times below, the values at the left, and the legend."""
     size = len(times)
     axes.set_xlim(-0.6, max(size - 0.4, 0.6))
     places = sorted({round(place) for place in np.linspace(0, size - 1, min(_TICKS, size))})

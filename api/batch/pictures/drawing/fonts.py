@@ -17,13 +17,13 @@ _FIRST_CJK = "\u2e80"
 
 @cache
 def find_japanese() -> str | None:
-    """Return the name of a font with Japanese characters; None where none is installed."""
+    """Return the name of a font with Japanese characters; None if no such font is installed."""
     known = {font.name for font in font_manager.fontManager.ttflist}
     return next((name for name in _JAPANESE if name in known), None)
 
 
 def families(language: Language) -> list[str]:
-    """Return the fonts of a language, by which each character is looked for in turn."""
+    """Return the fonts of a language, in the order in which matplotlib searches them for a character."""
     japanese = find_japanese()
     if japanese is None:
         return [_LATIN]
@@ -34,7 +34,7 @@ class Speaker:
     """Chooses the language of each text."""
 
     def __init__(self, language: Language) -> None:
-        """Speak a language; English where no font has Japanese."""
+        """Use a language; English if no font has Japanese characters."""
         self.language: Language = language if find_japanese() else "en"
 
     def say(self, text: Text) -> str:

@@ -14,7 +14,7 @@ from batch.pictures.drawing.fonts import Speaker, families
 from batch.pictures.drawing.style import BACK, DPI, INK_3, WIDTH, settings
 from batch.pictures.model import Candlesticks, Curves, Heat, Language, Notes, Panel, Picture, Table
 
-#: matplotlib's settings are the process's: one picture at a time.
+#: matplotlib's settings are global, so one picture is drawn at a time.
 _ONE = threading.Lock()
 _TOP, _GAP, _BOTTOM, _LEFT, _RIGHT = 0.75, 0.62, 0.4, 0.85, 0.35
 _VOLUME = 1.1
@@ -36,7 +36,7 @@ def draw_sheet(picture: Picture, language: Language) -> bytes:
 
 
 def _pack(content: io.BytesIO) -> bytes:
-    """Return a PNG in few colours, without the release of matplotlib in it: a third of the bytes, which models cost."""
+    """Return a PNG with few colours and without matplotlib's version: a third of the bytes, so models cost less."""
     packed = io.BytesIO()
     with Image.open(content) as image:
         image.convert("RGB").quantize(_COLOURS).save(packed, format="PNG", optimize=True)

@@ -28,7 +28,7 @@ UP_DOWN: Mapping[UpDown, tuple[str, str]] = {
 
 
 def settings(families: list[str]) -> Any:
-    """Return the settings that are laid over matplotlib's own defaults, whatever the user's are."""
+    """Return the settings that change matplotlib's defaults; those of the user are ignored."""
     return {
         "font.family": families,
         "font.size": 10,
