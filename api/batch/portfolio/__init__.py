@@ -1,1 +1,1 @@
-"""Portfolios: trades and cash as a double-entry ledger, positions, profit and loss, and what they are worth; pure."""
+"""Portfolios: trades and cash as a double-entry ledger, positions, profit and loss, and valuation; pure."""

@@ -42,14 +42,14 @@ class OddLot(InvalidRequest):
 
 
 class Book:
-    """What a portfolio holds, changed entry by entry.
+    """The cash and the positions of a portfolio, changed entry by entry.
 
     Attributes:
         cash: yen, never negative.
-        positions: by symbol, also those that were sold.
-        net_deposits: yen paid in and not out again.
+        positions: by symbol, including closed ones.
+        net_deposits: deposits less withdrawals, in yen.
         income: dividends, interest and payments for fractions, in yen.
-        costs: fees and taxes that are not of a trade, in yen.
+        costs: fees and taxes that do not belong to a trade, in yen.
 
     """
 
@@ -61,7 +61,7 @@ class Book:
 
     @property
     def realised(self) -> Decimal:
-        """What sells have earned by the moving average, in yen."""
+        """The realised profit of sells, by the moving average, in yen."""
         return sum((position.realised for position in self.positions.values()), ZERO)
 
     def held(self, symbol: str) -> int:
@@ -70,10 +70,10 @@ class Book:
         return position.quantity if position else 0
 
     def apply(self, entry: Entry) -> None:
-        """Add one entry, which is no reversal.
+        """Add one entry, which must not be a reversal.
 
         Raises:
-            Shortfall: it needs more cash or shares than there are; nothing is changed.
+            Shortfall: the entry needs more cash or shares than there are; nothing is changed.
 
         """
         if entry.kind is EntryKind.SELL and entry.quantity > self.held(entry.symbol):
@@ -90,10 +90,10 @@ class Book:
             self._position(entry).income += entry.amount
 
     def pay(self, entry: Entry) -> None:
-        """Move the cash of an entry, which is no reversal, and leave positions as they are.
+        """Move the cash of an entry, which must not be a reversal, and leave positions as they are.
 
         Raises:
-            Shortfall: it needs more cash than there is; nothing is changed.
+            Shortfall: the entry needs more cash than there is; nothing is changed.
 
         """
         kind = entry.kind
@@ -146,13 +146,13 @@ def replay(
 
 
 def check_new(kept: Sequence[Entry], new: Sequence[Entry], splits: Iterable[Split], *, lot: int) -> None:
-    """Check new entries, which have their places; `splits` are those of their symbols.
+    """Check new entries, which are numbered; `splits` are those of their symbols.
 
-    A buy is of whole lots; a sell may also take the odd shares that a split left, all of them.
+    A buy must be of whole lots; a sell may also include the odd shares that a split left, if it includes all of them.
 
     Raises:
         Shortfall: with them, cash or a position in their symbols would be negative on some day.
-        OddLot: one of them is not of whole lots.
+        OddLot: an entry is not of whole lots.
 
     """
     ids, symbols = {entry.entry_id for entry in new}, {entry.symbol for entry in new}
@@ -160,7 +160,7 @@ def check_new(kept: Sequence[Entry], new: Sequence[Entry], splits: Iterable[Spli
     def apply(book: Book, entry: Entry) -> None:
         if entry.entry_id in ids:
             _check_lot(entry, book.held(entry.symbol), lot)
-        # Other positions are as they were; their splits are not known here.
+        # Positions in other symbols are not checked: their splits are not known here.
         (book.apply if entry.symbol in symbols else book.pay)(entry)
 
     replay([*kept, *new], splits, apply=apply)

@@ -25,13 +25,13 @@ from batch.portfolio.money import ZERO, format_yen, parse_yen
 COLUMNS = ("day", "kind", "symbol", "quantity", "price", "fee", "amount", "note")
 _GUARD = "'"
 _KINDS = (EntryKind.BUY, EntryKind.SELL, *CASH_KINDS)
-#: A file that is wrong everywhere names only its first faults.
+#: The most faults that are reported for a file.
 MOST_FAULTS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a line of a file, which are counted from 1."""
+    """A fault in a line of a file; lines are counted from 1."""
 
     line: int
     message: str
@@ -39,7 +39,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The entries of a file with the line of each by entry id; no entry counts if there is a fault."""
+    """The entries of a file with the line of each by entry id; entries are not used if there is a fault."""
 
     entries: tuple[Entry, ...]
     lines: Mapping[str, int]
@@ -47,9 +47,9 @@ class Parsed:
 
 
 def format_csv(entries: Iterable[Entry]) -> str:
-    """Return the entries in force as CSV, by day; what was taken back is left out, with its reversal.
+    """Return the entries in force as CSV, by day; reversed entries and their reversals are left out.
 
-    A text that a spreadsheet would take for a formula begins with an apostrophe, which `parse_csv` takes away.
+    A text that a spreadsheet would read as a formula gets an apostrophe before it, which `parse_csv` removes.
     """
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\r\n")
@@ -59,10 +59,10 @@ def format_csv(entries: Iterable[Entry]) -> str:
 
 
 def parse_csv(text: str, new_id: Callable[[], str], *, today: date) -> Parsed:
-    """Return the entries of a CSV file, or what is wrong with its lines, at most MOST_FAULTS.
+    """Return the entries of a CSV file, or the faults in its lines, at most MOST_FAULTS.
 
     Raises:
-        InvalidRequest: the file has other columns than COLUMNS, in any order, or no entry.
+        InvalidRequest: the file does not have the columns COLUMNS (in any order), or has no entry.
 
     """
     rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
@@ -102,7 +102,7 @@ def _cells(entry: Entry) -> list[str]:
 
 
 def _guard(cell: str) -> str:
-    # Also what begins with the guard itself, so that reading takes away exactly what writing has added.
+    # A text that begins with the guard gets another one, so that reading removes exactly what writing has added.
     return f"{_GUARD}{cell}" if cell.startswith((*FORMULA_STARTS, _GUARD)) else cell
 
 

@@ -1,4 +1,4 @@
-"""Cash dividends as a portfolio sees them: what its shares were paid, and what of it is not booked yet."""
+"""The cash dividends of a portfolio: those that its shares were paid, and those that are not booked yet."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def due_dividends(
 ) -> list[DueDividend]:
     """Return the dividends that no entry has booked, by ex-session and symbol.
 
-    One counts as booked where an entry of its kind, symbol and ex-session exists, also one that was taken back.
+    A dividend counts as booked if there is a dividend entry of its symbol and ex-session, even a reversed one.
     """
     booked = {(entry.symbol, entry.day) for entry in entries if entry.kind is EntryKind.DIVIDEND}
     trades = [entry for entry in in_force(entries) if entry.kind.is_trade]
@@ -65,7 +65,7 @@ def _held_before(one: Dividend, trades: Sequence[Entry], splits: Sequence[Split]
 
 
 def _events(one: Dividend, trades: Sequence[Entry], splits: Sequence[Split]) -> Iterator[Entry | Split]:
-    """Yield what changed the shares of a symbol before an ex-session; a split before the trades of its session."""
+    """Yield the trades and splits of a symbol before an ex-session; a split comes before the trades of its session."""
     waiting = sorted((each for each in splits if each.symbol == one.symbol), key=lambda each: each.ex_session)
     waiting = [each for each in waiting if each.ex_session < one.ex_session]
     for trade in trades:

@@ -18,7 +18,7 @@ _OLDEST_YEAR = 1990
 
 
 class EntryKind(StrEnum):
-    """What an entry books."""
+    """The kind of an entry."""
 
     BUY = "buy"
     SELL = "sell"
@@ -26,7 +26,7 @@ class EntryKind(StrEnum):
     WITHDRAWAL = "withdrawal"
     DIVIDEND = "dividend"
     INTEREST = "interest"
-    #: What is paid for the fraction of a share that a reverse split left.
+    #: The payment for the fraction of a share that a reverse split left.
     FRACTION = "fraction"
     FEE = "fee"
     TAX = "tax"
@@ -39,16 +39,16 @@ class EntryKind(StrEnum):
 
     @property
     def is_income(self) -> bool:
-        """Whether it brings cash that was not paid in."""
+        """Whether the entry adds cash and is not a deposit."""
         return self in {EntryKind.DIVIDEND, EntryKind.INTEREST, EntryKind.FRACTION}
 
     @property
     def is_cost(self) -> bool:
-        """Whether it takes cash that was not paid out."""
+        """Whether the entry takes cash and is not a withdrawal."""
         return self in {EntryKind.FEE, EntryKind.TAX}
 
 
-#: Kinds that concern one symbol beside trades.
+#: Kinds that concern one symbol, besides trades.
 _OF_SYMBOL = frozenset({EntryKind.DIVIDEND, EntryKind.FRACTION})
 #: Kinds of a movement of cash.
 CASH_KINDS = tuple(kind for kind in EntryKind if not kind.is_trade and kind is not EntryKind.REVERSAL)
@@ -64,7 +64,7 @@ class Entry:
         symbol: a TSE local code; "" if the entry concerns none.
         quantity: shares of a trade, before any later split.
         price: yen a share, as traded.
-        fee: yen paid for a trade beside its price.
+        fee: yen paid for a trade in addition to its price.
         amount: yen; of a trade, quantity times price without the fee.
         note: free text.
         reverses: the id of the entry that a reversal takes back.
@@ -89,7 +89,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a trade is made of: `quantity` shares at `price` yen each, and `fee` yen beside."""
+    """The terms of a trade: `quantity` shares at `price` yen each, plus `fee` yen."""
 
     symbol: str
     quantity: int
@@ -101,7 +101,7 @@ def check_day(day: date, *, today: date) -> date:
     """Return the day of an entry.
 
     Raises:
-        InvalidRequest: it is to come, or before 1990, where the calendar begins.
+        InvalidRequest: the day is in the future, or before 1990, where the calendar begins.
 
     """
     if day.year < _OLDEST_YEAR or day > today:
@@ -113,7 +113,7 @@ def check_note(note: str) -> str:
     """Return a note.
 
     Raises:
-        InvalidRequest: it is too long, or has letters that do not print.
+        InvalidRequest: the note is too long, or has characters that cannot be printed.
 
     """
     if len(note) > MOST_NOTE or clean(note) != note:
@@ -127,7 +127,7 @@ def make_trade(entry_id: str, day: date, kind: EntryKind, order: Order, *, note:
     """Return a buy or a sell.
 
     Raises:
-        InvalidRequest: there is no share or no price, or the amount is over MOST_YEN.
+        InvalidRequest: the quantity is not from 1 to MOST_SHARES, the price is 0, or the amount is over MOST_YEN.
 
     """
     if not 1 <= order.quantity <= MOST_SHARES:
@@ -146,7 +146,7 @@ def make_movement(
     """Return a movement of `amount` yen of cash.
 
     Raises:
-        InvalidRequest: there is no amount, or a symbol where none belongs, or none where one does.
+        InvalidRequest: the amount is 0, or a symbol is missing, or is given for a kind without symbols.
 
     """
     if amount <= 0:
@@ -159,11 +159,11 @@ def make_movement(
 
 
 def make_reversal(entry_id: str, reversed_id: str, kept: Iterable[Entry], *, note: str = "") -> Entry:
-    """Return what takes a kept entry back, on the day of that entry.
+    """Return the reversal of a kept entry, on the day of that entry.
 
     Raises:
-        NotFound: no such entry is kept.
-        Conflict: it is taken back already, or is a reversal.
+        NotFound: there is no such entry.
+        Conflict: the entry was already reversed, or is a reversal.
 
     """
     entries = {entry.entry_id: entry for entry in kept}
@@ -182,7 +182,7 @@ def number_entries(new: Sequence[Entry], *, after: int) -> list[Entry]:
 
 
 def in_force(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries that count, by day and place: without reversals, and without what they take back."""
+    """Return the entries that count, by day and place: without reversals and reversed entries."""
     reversed_ids = {entry.reverses for entry in entries if entry.reverses}
     counted = (entry for entry in entries if entry.entry_id not in reversed_ids and not entry.reverses)
     return sorted(counted, key=lambda entry: (entry.day, entry.place))

@@ -1,4 +1,4 @@
-"""What a portfolio was worth at the close of each session."""
+"""The value of a portfolio at the close of each session."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class EquityDay:
     """A portfolio at the close of a day, in yen.
 
     Attributes:
-        value: of the positions at their last closes up to the day; None if one has none yet.
-        equity: cash and value; None likewise.
-        net_deposits: paid in and not out again, from the beginning to the day.
+        value: of the positions at their last closes up to the day; None if a position has no close yet.
+        equity: cash plus value; None if `value` is None.
+        net_deposits: deposits less withdrawals, from the beginning to the day.
         stale: how many positions have no close on the day itself, and are valued at an older one or not at all.
 
     """
@@ -40,8 +40,8 @@ def equity_history(
 ) -> Iterator[EquityDay]:
     """Yield a portfolio at the close of each of the days, oldest first; `closes` are as traded, by symbol and day.
 
-    Closes of before the first day count as well: a position without a close on a day is valued at its last one, and
-    for the new shares after a split.
+    Closes before the first day count, too: a position without a close on a day is valued at its last close, which is
+    adjusted for later splits.
 
     Raises:
         Shortfall: cash or a position would be negative at any time.

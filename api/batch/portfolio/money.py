@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from batch.errors import InvalidRequest
 
 ZERO = Decimal(0)
-#: What an amount may look like: a price may be the mean of several executions.
+#: The form of an amount; it has decimals because a price may be the mean of several executions.
 AMOUNT_FORM = r"^[0-9]{1,13}(\.[0-9]{1,4})?$"
 #: The largest amount of one entry, in yen.
 MOST_YEN = Decimal(10) ** 13
@@ -21,7 +21,7 @@ def parse_yen(text: str, *, field: str) -> Decimal:
         InvalidRequest: the text is not such an amount, or is over MOST_YEN.
 
     """
-    # Some digits of other scripts are digits to `re`, but not to whoever reads the file.
+    # `re` also accepts digits of other scripts, which other readers of the file may not.
     if not (text.isascii() and _FORM.fullmatch(text)) or Decimal(text) > MOST_YEN:
         raise InvalidRequest(
             f"{field} was {text[:20]!r}, expected yen from 0 to {MOST_YEN:.0f} with at most 4 digits after the point",

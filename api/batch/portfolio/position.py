@@ -1,4 +1,4 @@
-"""A position in one symbol: its shares, what they cost on average and by FIFO lots, and what was realised."""
+"""A position in one symbol: its shares, their cost on average and by FIFO lots, and the realised profit."""
 
 from collections import deque
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from batch.portfolio.money import ZERO, round_yen
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """What is left of one buy: `quantity` shares that cost `cost` yen together, its fee included."""
+    """The rest of one buy: `quantity` shares that cost `cost` yen together, fee included."""
 
     bought_on: date
     quantity: int
@@ -21,8 +21,8 @@ class Lot:
 class Position:
     """The position in one symbol, changed trade by trade.
 
-    A buy costs its amount and its fee; a sell brings its amount without its fee. Costs of a part are rounded to four
-    digits, and the rest keeps what rounding left: what was paid is always what was sold at cost and what is held.
+    A buy costs its amount plus its fee; a sell brings its amount less its fee. The cost of a part is rounded to four
+    digits, and the rest of the cost stays with the other shares: no yen is lost by rounding.
 
     Attributes:
         quantity: shares held, never negative.
@@ -56,7 +56,7 @@ class Position:
         self._lots.append(Lot(day, quantity, paid))
 
     def sell(self, quantity: int, received: Decimal) -> None:
-        """Take away at most `self.quantity` shares for which `received` yen came, without the fee."""
+        """Remove at most `self.quantity` shares that were sold for `received` yen, fee deducted."""
         cost = _part(self.cost, quantity, self.quantity)
         self.quantity -= quantity
         self.cost -= cost
@@ -64,9 +64,9 @@ class Position:
         self.realised_fifo += received - self._take(quantity)
 
     def split(self, shares: Fraction) -> None:
-        """Make one share `shares` shares, together rounded down; their cost stays with what is left.
+        """Turn each share into `shares` shares, the total rounded down; their cost stays the same.
 
-        Where less than one share is left, its cost is realised as a loss.
+        If less than one share is left, the cost is realised as a loss.
         """
         before, after, lots = 0, 0, deque[Lot]()
         for lot in self._lots:
@@ -82,7 +82,7 @@ class Position:
             lots.clear()
 
     def _take(self, quantity: int) -> Decimal:
-        """Take shares out of the oldest lots, and return what they cost in yen."""
+        """Remove shares from the oldest lots, and return their cost in yen."""
         cost = ZERO
         while quantity:
             lot = self._lots.popleft()
@@ -93,12 +93,12 @@ class Position:
             if taken < lot.quantity:
                 self._lots.appendleft(replace(lot, quantity=lot.quantity - taken, cost=lot.cost - part))
         if not self.quantity:
-            # A lot that a reverse split left no share of may remain, with its cost.
+            # A reverse split may have left a lot without shares, but with a cost.
             cost += sum((lot.cost for lot in self._lots), ZERO)
             self._lots.clear()
         return cost
 
 
 def _part(cost: Decimal, taken: int, held: int) -> Decimal:
-    """Return the cost of a part of the shares; of all of them it is exact, also where there are none."""
+    """Return the cost of a part of the shares; that of all shares is exact, even if there are none."""
     return cost if taken == held else round_yen(cost * taken / held)

@@ -1,4 +1,4 @@
-"""Double entry: what an entry posts to which account. The postings of an entry add up to zero."""
+"""Double entry: the amounts that an entry posts to accounts. The postings of an entry add up to zero."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -9,10 +9,10 @@ from batch.portfolio.money import ZERO
 
 
 class Account(StrEnum):
-    """Where yen come from and go to; what is held is positive."""
+    """The accounts, in yen; cash and securities that are held are positive."""
 
     CASH = "cash"
-    #: What was paid in and not out again, negative.
+    #: Deposits less withdrawals, negative.
     CAPITAL = "capital"
     #: Securities at the prices they were traded at: bought minus sold, without fees.
     SECURITIES = "securities"

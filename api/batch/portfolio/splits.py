@@ -1,4 +1,4 @@
-"""Splits and reverse splits as a portfolio sees them: how many shares one share becomes."""
+"""Splits and reverse splits of the shares in a portfolio: how many shares one share becomes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Split:
 def splits_of(actions: Iterable[CorporateAction]) -> tuple[Split, ...]:
     """Return the splits among corporate actions, by ex-session and symbol.
 
-    An action whose factor is no ratio of shares, such as a rights issue, gives a holder no shares, and is left out.
+    An action whose factor is not a ratio of shares, such as a rights issue, gives a holder no shares, and is left out.
     """
     found = [(action, find_ratio(action.factor)) for action in actions]
     splits = (Split(action.symbol, action.ex_session, 1 / ratio) for action, ratio in found if ratio)

@@ -1,4 +1,4 @@
-"""What a portfolio is worth at the latest closes."""
+"""The value of a portfolio at the latest closes."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ class Price:
     Attributes:
         close: yen a share, as traded.
         session: the session of the close.
-        at: when it was the close, UTC.
-        interval: of the bar that it is from: `1d` or `1m`.
-        source: whose bar it is; a provider, or the roll-up of its minutes.
-        is_final: whether the provider will not change it; None if that is unknown.
+        at: the time of the close, UTC.
+        interval: of the bar with the close: `1d` or `1m`.
+        source: of the bar: a provider, or the roll-up of its minutes.
+        is_final: whether the provider will not change the bar; None if that is unknown.
 
     """
 
@@ -36,7 +36,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class ValuedPosition:
-    """A position with its price; `price`, `value` and `unrealised` (yen) are None where no close is known."""
+    """A position with its price; `price`, `value` and `unrealised` (yen) are None if no close is known."""
 
     symbol: str
     position: Position
@@ -50,10 +50,10 @@ class Valuation:
     """A portfolio at the latest closes, in yen.
 
     Attributes:
-        positions: what is held, by symbol.
-        value: of all positions; None if any has no price.
-        equity: cash and value; None likewise.
-        unrealised: value minus cost; None likewise.
+        positions: the positions held, by symbol.
+        value: of all positions; None if a position has no price.
+        equity: cash plus value; None if `value` is None.
+        unrealised: value minus cost; None if `value` is None.
 
     """
 
@@ -65,7 +65,7 @@ class Valuation:
 
     @property
     def cost(self) -> Decimal:
-        """What the positions cost, by the moving average."""
+        """The cost of the positions, by the moving average."""
         return sum((each.position.cost for each in self.positions), ZERO)
 
     @property
@@ -75,7 +75,7 @@ class Valuation:
 
 
 def value_book(book: Book, prices: Mapping[str, Price], splits: Iterable[Split], *, today: date) -> Valuation:
-    """Return what a book is worth; a close from before a split up to `today` counts for the new shares."""
+    """Return the valuation of a book; closes before a split up to `today` are adjusted for the split."""
     applied = [split for split in splits if split.ex_session <= today]
     held = [(symbol, book.positions[symbol]) for symbol in sorted(book.positions) if book.held(symbol)]
     valued = tuple(_value(symbol, position, prices.get(symbol), applied) for symbol, position in held)
@@ -92,7 +92,7 @@ def value_book(book: Book, prices: Mapping[str, Price], splits: Iterable[Split],
 
 
 def scale_price(close: Decimal, shares: Fraction) -> Decimal:
-    """Return the price of a new share of which one old share at `close` yen has become `shares`."""
+    """Return the price of a new share, if one old share at `close` yen became `shares` new shares."""
     return round_yen(close * shares.denominator / shares.numerator)
 
 
