@@ -11,13 +11,13 @@ from batch.analysis.vocabulary import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """What several analysts agree on.
+    """The consensus of several analysts.
 
     Attributes:
-        verdict: what more than half of those asked say; None where there is no consensus, which is a result, too.
-        confidence: the median of those who agree; of all opinions where there is no consensus; None without opinions.
-        spread: the largest confidence of these less the smallest.
-        agreed: how many say the verdict. `asked` counts those who failed, too.
+        verdict: that of more than half of the analysts asked; None if there is no consensus, which is a result, too.
+        confidence: the median of the analysts that agree; without consensus, of all opinions; None without opinions.
+        spread: the largest of these confidences less the smallest.
+        agreed: how many gave the verdict. `asked` counts analysts that failed, too.
         points: those of the agreeing opinion whose confidence is nearest to the median; none without a consensus.
 
     """
@@ -34,7 +34,7 @@ def find_consensus(opinions: Sequence[Opinion], *, asked: int) -> Consensus:
     """Return the consensus of opinions on one subject; the order of opinions decides ties.
 
     Raises:
-        ValueError: there are more opinions than were asked for.
+        ValueError: there are more opinions than `asked`.
 
     """
     if len(opinions) > asked:

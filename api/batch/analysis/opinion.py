@@ -1,4 +1,4 @@
-"""What an analyst answers: a verdict, a confidence, and points that cite source rows; a closed schema."""
+"""The answer of an analyst: a verdict, a confidence, and points that cite source rows; a closed schema."""
 
 from typing import Annotated, Any
 
@@ -39,7 +39,7 @@ class Opinion(_Closed):
 
 
 def build_schema(kind: Kind) -> dict[str, Any]:
-    """Return the JSON schema of an opinion of a kind: every property required, no others, and its verdicts alone."""
+    """Return the JSON schema of an opinion of a kind: all properties required, no others, only verdicts of the kind."""
     schema = Opinion.model_json_schema()
     schema["$defs"]["Verdict"] = {"type": "string", "enum": [verdict.value for verdict in VERDICTS[kind]]}
     return schema

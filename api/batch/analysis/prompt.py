@@ -10,7 +10,7 @@ from batch.analysis.facts.model import Facts
 from batch.analysis.opinion import build_schema
 from batch.analysis.vocabulary import VERDICTS, Kind, Language
 
-#: Raise it with every change of the texts below, of the facts or of the schema: answers are kept by it.
+#: Increase it with every change of the texts below, the facts or the schema: kept answers are found by it.
 VERSION = 2
 
 _TASK = {
@@ -35,7 +35,7 @@ _PICTURED = """
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is sent to a model: all of it, besides the model's name and limits; `picture` is a PNG, or empty."""
+    """Everything that is sent to a model, except its name and limits; `picture` is a PNG, or empty."""
 
     version: str
     system: str
@@ -51,7 +51,7 @@ class Prompt:
 
 
 def build_prompt(facts: Facts, language: Language, picture: bytes = b"") -> Prompt:
-    """Return the prompt on some facts, with a picture of their bars if there is one: the same give the same prompt."""
+    """Return the prompt on some facts, with a picture of their bars if there is one; it depends on nothing else."""
     verdicts = ", ".join(VERDICTS[facts.kind])
     system = _RULES.format(task=_TASK[facts.kind], language=_LANGUAGE[language], verdicts=verdicts)
     system += _PICTURED if picture else ""

@@ -1,4 +1,4 @@
-"""The analysis of one subject: what the analysts agree on, by whom, and what became of each model that was asked."""
+"""The analysis of one subject: the consensus, its analyst, and the answer of each model that was asked."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ MODELS_ANALYST = "models"
 
 
 class Ending(StrEnum):
-    """What became of a question to a model."""
+    """How a question to a model ended."""
 
     USED = "used"  # its opinion counts
     REFUSED = "refused"  # its answer failed a check
@@ -24,12 +24,12 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A question to one model and its fallbacks, and what came back.
+    """A question to one model and its fallbacks, and the result.
 
     Attributes:
         model: the model that answered; before that, the one that was asked first.
         reason: why there is no opinion.
-        cost: what it cost, in micro-dollars; 0 of an answer that was kept from before (`is_kept`).
+        cost: in micro-dollars; 0 for an answer that was kept from before (`is_kept`).
         latency_ms: from the question to the answer, with all tries.
 
     """
@@ -48,7 +48,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What is said of one subject, and on which facts; `reason` is why the rules analyst stands in for models."""
+    """The analysis of one subject, and its facts; `reason` is why the rules analyst replaces models."""
 
     facts: Facts
     analyst: str
@@ -66,6 +66,6 @@ def analyse_by_rules(
 
 
 def analyse_by_models(facts: Facts, answers: tuple[Answer, ...]) -> Analysis:
-    """Return what the models agree on; that they do not agree is a result, too."""
+    """Return the consensus of the models; that there is none is a result, too."""
     opinions = [answer.opinion for answer in answers if answer.opinion is not None]
     return Analysis(facts, MODELS_ANALYST, find_consensus(opinions, asked=len(answers)), answers)

@@ -1,4 +1,4 @@
-"""What a caller may ask of an analysis; importable without polars, since the API checks it."""
+"""The request of an analysis; importable without polars, since the API checks it."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -88,5 +88,5 @@ class AnalysisRequest(OfSource, Request):
 
     @property
     def chosen(self) -> tuple[str, ...]:
-        """The symbols as their provider writes them, each once; none where the portfolio or a job names the subject."""
+        """The symbols as their provider writes them, each once; none if a portfolio or a job gives the subject."""
         return parse_symbols(self.symbols or (), self.spec.parse_symbol)

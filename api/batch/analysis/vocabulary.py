@@ -9,7 +9,7 @@ type Language = Literal["ja", "en"]
 
 
 class Kind(StrEnum):
-    """What an analysis is about."""
+    """The kind of an analysis."""
 
     TECHNICAL = "technical"
     RISK = "risk"
@@ -41,8 +41,8 @@ class Verdict(StrEnum):
     BEHIND = "behind"
 
 
-#: The closed set of verdicts of each kind: of a technical analysis the direction, of a risk its degree, of an ingest
-#: job what its failures come from, of a backtest how it stands to its benchmark.
+#: The closed set of verdicts of each kind: the direction for a technical analysis, the degree for a risk analysis, the
+#: cause of failures for an ingest job, the comparison with the benchmark for a backtest.
 VERDICTS: Mapping[Kind, tuple[Verdict, ...]] = MappingProxyType(
     {
         Kind.TECHNICAL: (Verdict.BULLISH, Verdict.NEUTRAL, Verdict.BEARISH),
@@ -86,7 +86,7 @@ _DISCLAIMER: Mapping[Language, str] = MappingProxyType(
 )
 
 
-#: What is said of a backtest besides.
+#: The additional sentence about backtests.
 _SIMULATED: Mapping[Language, str] = MappingProxyType(
     {
         "en": " A backtest is a simulation on past data, and promises no future result.",

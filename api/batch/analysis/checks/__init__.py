@@ -1,1 +1,1 @@
-"""Checks on what an analyst answered: nothing that fails one is shown as an analysis."""
+"""Checks of an analyst's answer: an answer that fails a check is not shown as an analysis."""

@@ -11,12 +11,12 @@ _MOST_LETTERS = 60
 class FaultCode(StrEnum):
     """A reason to refuse an answer."""
 
-    SCHEMA = "schema"  # not the JSON that was asked for
+    SCHEMA = "schema"  # not JSON in the requested form
     SUBJECT = "subject"  # about another symbol or job
     VERDICT = "verdict"  # a verdict of another kind of analysis, or one that the numbers refute
     SOURCE = "source"  # a claim cites a row or a field that does not exist
     VALUE = "value"  # a claim has another number than its source row
-    NUMBER = "number"  # a number in the text is no claim of its point
+    NUMBER = "number"  # a number in the text is not a claim of its point
     UNIT = "unit"  # a number in the text has another unit than its field
     LETTERS = "letters"  # markup, control characters, or letters of other scripts
     LINK = "link"  # an address
@@ -25,7 +25,7 @@ class FaultCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One reason: its code, the place in the answer as a JSON pointer, and what was found there, made printable."""
+    """One reason: its code, the place in the answer as a JSON pointer, and the printable text found there."""
 
     code: FaultCode
     where: str

@@ -32,7 +32,7 @@ class Judged:
 
 
 def judge_answer(text: str, facts: Facts) -> Judged:
-    """Return the opinion in an answer, if nothing is wrong with it; else the first ten faults."""
+    """Return the opinion in an answer if it has no faults; else the first ten faults."""
     if len(text.encode(errors="replace")) > MOST_BYTES:
         return Judged(None, (Fault(FaultCode.SCHEMA, "", f"more than {MOST_BYTES} bytes"),))
     try:
@@ -45,7 +45,7 @@ def judge_answer(text: str, facts: Facts) -> Judged:
 
 
 def judge_opinion(opinion: Opinion, facts: Facts) -> Judged:
-    """Return an opinion in the form that was checked, if nothing is wrong with it; else the first ten faults."""
+    """Return an opinion in the form that was checked if it has no faults; else the first ten faults."""
     points = tuple(point.model_copy(update={"text": normalize(point.text)}) for point in opinion.points)
     checked = opinion.model_copy(update={"points": points})
     faults = tuple(islice(_find_faults(checked, facts), _MOST_FAULTS))
@@ -54,7 +54,7 @@ def judge_opinion(opinion: Opinion, facts: Facts) -> Judged:
 
 def _describe(error: ValidationError) -> Iterator[Fault]:
     for one in islice(error.errors(include_url=False, include_context=False, include_input=False), _MOST_FAULTS):
-        # The places hold what a model made up, such as names of fields.
+        # The location may hold text that a model made up, such as names of fields.
         yield Fault(FaultCode.SCHEMA, "/" + "/".join(str(part)[:20] for part in one["loc"][:4]), one["type"])
 
 
@@ -70,13 +70,13 @@ def _find_faults(opinion: Opinion, facts: Facts) -> Iterator[Fault]:
 
 
 def _contradicts(verdict: Verdict, facts: Facts) -> bool:
-    # Whatever texts of others say.
+    # Decided by the numbers, not by the texts of others.
     if facts.kind is Kind.INGEST:
         return (verdict is Verdict.COMPLETE) != (not facts.get("failed"))
     excess, sharpe, other = (facts.get(name) for name in ("excess_return_pct", "sharpe", "benchmark_sharpe"))
     if facts.kind is not Kind.BACKTEST or excess is None or sharpe is None or other is None:
         return False
-    # Level is always defensible.
+    # The verdict "level" never contradicts the numbers.
     is_behind, is_ahead = excess < 0 and sharpe < other, excess > 0 and sharpe > other
     return (verdict is Verdict.AHEAD and is_behind) or (verdict is Verdict.BEHIND and is_ahead)
 

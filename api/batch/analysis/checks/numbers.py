@@ -10,7 +10,7 @@ from batch.analysis.checks.faults import FaultCode
 from batch.analysis.facts.model import unit_of
 
 _DATE = re.compile(r"(?<![0-9])(?:([0-9]{4})[-/年])?([0-9]{1,2})[-/月]([0-9]{1,2})(?:日|(?![0-9年月日/-]))")
-#: Whatever looks like a number; `_FORM` says how one is written.
+#: Anything that looks like a number; `_FORM` is the valid form.
 _NUMBER = re.compile(r"([+-]?)([.,]?[0-9](?:[0-9.,]*[0-9])?)")
 _FORM = re.compile(r"(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
 _KANJI = "〇零一二三四五六七八九十百千万億兆数半"
@@ -51,7 +51,7 @@ def find_numbers(plain: str, cited: Sequence[Cited]) -> Iterator[tuple[FaultCode
             yield FaultCode.NUMBER, found[0]
             continue
         before = rest[: found.start()][-1:]
-        # A hyphen behind a letter or a digit is no sign.
+        # A hyphen after a letter or a digit is not a sign.
         sign = "" if before.isascii() and before.isalnum() else found[1]
         yield from _judge(sign + found[2].replace(",", ""), rest[found.end() :], cited)
 

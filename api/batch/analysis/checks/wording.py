@@ -1,4 +1,4 @@
-"""Checks on the words of a text: letters, links, and what may not be said of an investment; pure."""
+"""Checks on the words of a text: letters, links, and forbidden claims about an investment; pure."""
 
 import re
 import unicodedata
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from batch.analysis.checks.faults import FaultCode
 
 #: Japanese and English in plain letters. Everything else is refused: markup needs < [ { ` * _ # or |, homoglyphs are of
-#: other scripts, and what is invisible or reverses the direction is in none of these ranges.
+#: other scripts, and invisible or direction-reversing characters are in none of these ranges.
 _OTHER = re.compile(
     r"[^ 0-9A-Za-z"
     r"\u3005-\u3007\u3041-\u3096\u309d\u309e\u30a1-\u30fa\u30fc-\u30fe\u4e00-\u9fff"
@@ -34,7 +34,7 @@ def normalize(text: str) -> str:
 
 
 def find_wording(plain: str) -> Iterator[tuple[FaultCode, str]]:
-    """Yield what is wrong with the words of a normalized text."""
+    """Yield the faults in the words of a normalized text."""
     if found := _LINK.search(plain):
         yield FaultCode.LINK, found[0]
     if found := _OTHER.search(plain):

@@ -19,7 +19,7 @@ _SHORT = 20
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What the caller holds of a symbol: shares, their average cost in yen, and per cent of the portfolio's cost."""
+    """The caller's position in a symbol: shares, average cost in yen, and per cent of the portfolio's cost."""
 
     shares: int
     average_cost: float
@@ -28,7 +28,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Daily bars of a symbol, oldest first, with columns of indicators; and how many sessions were asked for."""
+    """Daily bars of a symbol, oldest first, with columns of indicators; and the number of requested sessions."""
 
     symbol: str
     sessions: Sequence[date]
@@ -116,7 +116,7 @@ def _risks(history: History) -> SourceRow:
     closes, volumes = history.column("close"), history.column("volume")
     changes = [now / then - 1 for then, now in pairwise(closes) if then > 0]
     pairs = list(zip(closes, volumes, strict=False))[-_SHORT:]
-    # A single close could not fall.
+    # A single close has no drawdown.
     values = {
         "volatility_20_pct": _volatility_pct(changes[-_SHORT:]) if len(changes) >= _SHORT else None,
         "max_drawdown_pct": _drawdown_pct(closes) if len(closes) > 1 else None,

@@ -38,7 +38,7 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of one subject: a symbol, or a job."""
+    """The facts of one subject: a symbol, or a job."""
 
     kind: Kind
     subject: str

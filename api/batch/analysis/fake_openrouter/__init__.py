@@ -1,1 +1,1 @@
-"""A fake OpenRouter for tests and trials: it knows no market, costs nothing, and misbehaves as its models are named."""
+"""A fake OpenRouter for tests and trials: it costs nothing, and the name of a model chooses how it misbehaves."""

@@ -9,9 +9,9 @@ import orjson
 
 from batch.analysis.fake_openrouter.opinions import SPOILED, Opinion, make_opinion
 
-#: The one key that it takes.
+#: The only key that it accepts.
 KEY = "sk-or-v1-fake"
-#: What an answer costs, in dollars.
+#: The cost of an answer, in dollars.
 COST = 0.000421
 _JSON = {"Content-Type": "application/json"}
 _MEGABYTES = 4 << 20
@@ -19,7 +19,7 @@ _MEGABYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class FakeReply:
-    """What to answer; without a status the connection is closed and nothing said."""
+    """The reply to send; without a status the connection is closed without an answer."""
 
     status: int | None
     body: bytes = b""
@@ -108,12 +108,12 @@ _ABOUT: Mapping[str, tuple[str, Behave]] = MappingProxyType(
         "confessing": ("tells its prompt and its key, and calls tools", _confess),
     }
 )
-#: What each behaviour does, by name.
+#: The description of each behaviour, by name.
 BEHAVIOURS: Mapping[str, str] = MappingProxyType({name: about for name, (about, _) in _ABOUT.items()})
 
 
 def find_behaviour(model: str) -> str:
-    """Return the behaviour of a model; one that is not known is `good`."""
+    """Return the behaviour of a model; `good` if its name has none."""
     name = model.partition("/")[0]
     return name if name in BEHAVIOURS else "good"
 
@@ -121,7 +121,7 @@ def find_behaviour(model: str) -> str:
 def answer(body: dict[str, Any], *, authorization: str, seen: int = 1, fails: int = 1) -> FakeReply:
     """Return the answer to the body of a chat completion.
 
-    `seen` is how often the model was asked, with this time; `flaky` and `busy` models fail the first `fails` times.
+    `seen` is how often the model was asked, including now; `flaky` and `busy` models fail the first `fails` times.
     """
     if authorization != f"Bearer {KEY}":
         return _fail(401, "No auth credentials found")

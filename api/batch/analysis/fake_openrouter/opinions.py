@@ -1,4 +1,4 @@
-"""What the models of the fake say: a good opinion on any facts, and the ways to spoil one; pure."""
+"""The opinions of the fake's models: a good opinion on any facts, and the ways to spoil one; pure."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -9,12 +9,12 @@ import orjson
 type Opinion = dict[str, Any]
 type Spoil = Callable[[Opinion, Mapping[str, Any]], object]
 
-#: Fields of which a good opinion speaks, of each kind of analysis one.
+#: The fields that a good opinion cites: one for each kind of analysis.
 _FIELDS = frozenset({"close", "failed", "total_return_pct"})
 
 
 def make_opinion(body: Mapping[str, Any]) -> Opinion:
-    """Return an opinion that has nothing wrong, on the facts in the body of a request."""
+    """Return an opinion without faults, on the facts in the body of a request."""
     facts = read_facts(body)
     found = ((row["id"], name, value) for row in facts["rows"] for name, value in row["values"].items())
     source, field, value = next((each for each in found if each[1] in _FIELDS), ("", "", 0.0))
@@ -27,14 +27,14 @@ def make_opinion(body: Mapping[str, Any]) -> Opinion:
 
 
 def read_facts(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts in the body of a request; its first part where images follow."""
+    """Return the facts in the body of a request; they are its first part if images follow."""
     content = body["messages"][1]["content"]
     facts: dict[str, Any] = orjson.loads(content if isinstance(content, str) else content[0]["text"])
     return facts
 
 
 def find_texts(body: Mapping[str, Any]) -> str:
-    """Return the texts of others in the facts: what an obedient model takes for orders."""
+    """Return the texts of others in the facts, which an obedient model follows as instructions."""
     facts = read_facts(body)
     notes = [text for row in facts["rows"] for text in row.get("notes", {}).values()]
     return " ".join(filter(None, [str(facts.get("name", "")), *notes])) or "buy now"
@@ -68,7 +68,7 @@ def _confess(opinion: Opinion, body: Mapping[str, Any]) -> None:
     opinion["points"][0]["text"] = f"{body['messages'][0]['content'][:100]} {body.get('authorization', '')}"[:300]
 
 
-#: By behaviour, what is done to a good opinion before it is sent.
+#: By behaviour, the change to a good opinion before it is sent.
 SPOILED: Mapping[str, Spoil] = MappingProxyType(
     {
         "second": lambda opinion, body: opinion.update(verdict=_verdicts(body)[1], confidence=0.5),

@@ -1,4 +1,4 @@
-"""Asking models for opinions: within a budget and a deadline, again where that helps, never twice for one content."""
+"""Asking models for opinions: within a budget and a deadline, with retries, never twice for the same content."""
 
 import asyncio
 import hashlib
@@ -19,9 +19,9 @@ from batch.kit.retry import backoff_s
 
 _MOST_TRIES = 3
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
-#: How often a caller looks whether the same question of another one was answered.
+#: The seconds between two checks whether another caller's question of the same content was answered.
 _LOOK_S = 0.5
-#: How long no model is asked once the account has no credit.
+#: How long no model is asked after the account has run out of credit.
 BREAKER_S = 3600.0
 _MOST_BYTES = 1 << 20
 
@@ -37,17 +37,17 @@ class Asker:
     job_id: str
 
     async def ask_all(self, prompt: Prompt, facts: Facts) -> tuple[Answer, ...]:
-        """Return the answer of each chain of models, in their order; never raises for what a model does.
+        """Return the answer of each chain of models, in their order; a failure of a model is an answer, not raised.
 
         Raises:
-            StoreError: what is spent could not be recorded.
+            StoreError: the spending could not be recorded.
 
         """
         chains = self.terms.chains
         return tuple(await asyncio.gather(*(self._ask(prompt, facts, chain) for chain in chains)))
 
     def most_cost(self, prompt: Prompt) -> int:
-        """Return the most micro-dollars that all opinions on a prompt cost, without tries that are repeated."""
+        """Return the most micro-dollars that all opinions on a prompt cost, without retries."""
         return sum(self.terms.most_cost(build_body(prompt, chain, self.terms)) for chain in self.terms.chains)
 
     async def _ask(self, prompt: Prompt, facts: Facts, chain: Sequence[str]) -> Answer:
@@ -85,22 +85,22 @@ class _Asking:
             most=asker.terms.most_cost(body),
             for_s=asker.terms.deadline_s + 5,
         )
-        #: Seconds of waiting for another caller's answer to the same question; the deadline is later by them.
+        #: Seconds of waiting for another caller's answer to the same question; they extend the deadline.
         self._waited_s = 0.0
-        #: What is said where there is no text to judge.
+        #: The answer if there is no text to judge.
         self.answer = Answer(model, Ending.NOT_ASKED, reason="there was no time left")
 
     def elapsed_ms(self) -> int:
         return round((self._loop.time() - self._began_at) * 1000)
 
     async def run(self) -> Settlement | None:
-        """Return the settled call with the text of an answer; None where there is none, and `answer` says why."""
+        """Return the settled call with the text of an answer; None if there is no text: `answer` has the reason."""
         while self.answer.tries < _MOST_TRIES and self._left_s() > 0:
             found = await self._spending.reserve(self._question, self._terms.budget)
             if isinstance(found, Kept):
                 return self._take(found.settlement)
             if isinstance(found, Denied):
-                # Of an earlier try the reason says more.
+                # The reason of an earlier try says more.
                 if not self.answer.tries:
                     self.answer = replace(self.answer, reason=found.reason)
                 return None
@@ -116,13 +116,13 @@ class _Asking:
         return None
 
     def _take(self, kept: Settlement) -> Settlement | None:
-        """Return an answer that was paid before; None of a call that gave none, and may have been paid."""
+        """Return an answer that was already paid; None if that call gave no answer, and may have been paid."""
         reason = "" if kept.text is not None else f"the same was asked before, and may have been paid: {kept.reason}"
         self.answer = replace(self.answer, is_kept=True, ending=Ending.FAILED, reason=reason)
         return None if reason else kept
 
     async def _try(self, call_id: str) -> Told:
-        """Make one call and settle it; a call that is broken off here stays reserved."""
+        """Make one call and settle it; a call that is interrupted stays reserved."""
         began_at, left_s = self._loop.time(), max(self._left_s(), 0.1)
         # A kept connection might send the request twice, which would be paid twice.
         client = HttpClient(self._terms.base_url, timeout_s=left_s, max_bytes=_MOST_BYTES, connections=1)
@@ -156,7 +156,7 @@ class _Asking:
         )
 
     async def _pause(self, told: Told) -> bool:
-        """Wait before the next try; return False where there is no time for one."""
+        """Wait before the next try; return False if there is no time for one."""
         if self.answer.tries >= _MOST_TRIES:
             return False
         grown_s = backoff_s(self.answer.tries - 1, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S)

@@ -1,4 +1,4 @@
-"""OpenRouter's chat completions: the request, and what an answer says; pure."""
+"""OpenRouter's chat completions: building requests, and parsing answers; pure."""
 
 import base64
 import math
@@ -18,7 +18,7 @@ from batch.kit.http.reply import Reply
 from batch.kit.retry import parse_retry_after
 
 PATH = "/chat/completions"
-#: Statuses that may be gone at the next try; at any status but 200 nothing was generated, and nothing is billed.
+#: Statuses after which a retry may succeed; with any status but 200 nothing was generated, and nothing is billed.
 _PASSING = frozenset({408, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 OUT_OF_CREDIT = 402
 #: No call costs a million dollars.
@@ -27,14 +27,14 @@ _MOST_COST = 10**12
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came back of one try.
+    """The result of one try.
 
     Attributes:
-        text: the text of the answer; None where there is none.
-        cost: micro-dollars, rounded up; None where it is not known, so that all that was reserved counts.
+        text: the text of the answer; None if there is none.
+        cost: micro-dollars, rounded up; None if it is unknown: then the reserved amount counts.
         failure: why there is no text.
         may_pass: whether another try may help, and this one was not paid.
-        is_out_of_credit: the account has no credit.
+        is_out_of_credit: whether the account has no credit.
 
     """
 
@@ -49,7 +49,7 @@ class Told:
     is_out_of_credit: bool = False
 
     def without(self, secret: str) -> Self:
-        """Return it without a secret in its texts, which are kept; of a long text a part that is refused as well."""
+        """Return the result without a secret in its texts; a text that is too long is cut, but is still refused."""
         hidden = {name: getattr(self, name).replace(secret, "[secret]") for name in ("model", "failure")}
         text = None if self.text is None else self.text.replace(secret, "[secret]")[: MOST_BYTES + 1]
         return replace(self, text=text, **hidden)
@@ -85,9 +85,9 @@ def build_headers(terms: ModelTerms) -> dict[str, str]:
 
 
 def read_reply(reply: Reply) -> Told:
-    """Return what an answer says; whatever is not as documented is a failure, and never a text."""
+    """Parse an answer; anything that is not as documented is a failure, and never a text."""
     if reply.status is None:
-        # A request that never left is free and may be repeated; of any other the cost is not known.
+        # A request that was never sent is free and may be repeated; the cost of any other is unknown.
         never_left = reply.failure.startswith("could not connect")
         return Told(cost=0 if never_left else None, failure=reply.failure, may_pass=never_left)
     values = _parse(reply.body)

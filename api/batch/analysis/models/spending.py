@@ -1,4 +1,4 @@
-"""The port to what is spent on models: money is reserved before a call and settled after it; answers are kept."""
+"""The port to the spending on models: money is reserved before a call and settled after it; answers are kept."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -6,9 +6,9 @@ from typing import Protocol
 
 from batch.analysis.models.terms import Budget
 
-#: Hours in which a call that gave no answer, and may have been paid, is not made again by anybody.
+#: For so many hours, a call that gave no answer but may have been paid is not made again by any job.
 PAID_H = 24
-#: What is said of a call whose worker was lost.
+#: The reason of a call whose worker was lost.
 LOST = "its worker was lost"
 #: The most old calls that one step of `Spending.prune` drops.
 PRUNE_STEP = 500
@@ -19,7 +19,7 @@ class Question:
     """A call to a model before it is made.
 
     Attributes:
-        key: the SHA-256 of all that is asked; the same content has the same key.
+        key: the SHA-256 of the whole question; the same content has the same key.
         most: the most micro-dollars that it can cost.
         for_s: seconds after which a call that was not settled counts as lost.
         day: the day on whose budget it is; None for today in Japan, by the clock of the ledger.
@@ -37,7 +37,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What became of a call: its cost in micro-dollars, and the text of its answer, if there is one."""
+    """The result of a call: its cost in micro-dollars, and the text of its answer, if there is one."""
 
     cost: int
     model: str
@@ -69,7 +69,7 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The call must not be made, and why; `is_day_spent` where no other job could make it either."""
+    """The call must not be made, and why; `is_day_spent` if no other job could make it either."""
 
     reason: str
     is_day_spent: bool = False
@@ -77,7 +77,7 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """An open breaker: no model is asked `until` then. `opened_at` tells one opening from another."""
+    """An open breaker: no model is asked before `until`. `opened_at` differs for each opening."""
 
     reason: str
     opened_at: datetime
@@ -85,17 +85,17 @@ class Breaker:
 
 
 class Spending(Protocol):
-    """What is spent on models. All methods raise StoreError where it cannot be reached."""
+    """The ledger of spending on models. All methods raise StoreError if it is unavailable."""
 
     async def reserve(self, question: Question, budget: Budget) -> Reserved | Kept | InFlight | Denied:
-        """Reserve the most that a call can cost, in one step for all processes: neither budget is ever passed.
+        """Reserve the most that a call can cost, atomically for all processes: no budget is ever exceeded.
 
-        An answer that is kept costs nothing, also where the breaker is open.
+        An answer that is kept costs nothing, and is returned even if the breaker is open.
         """
         ...
 
     async def settle(self, call_id: str, settlement: Settlement) -> None:
-        """Replace what was reserved by what it cost; a second time does nothing."""
+        """Replace the reserved amount by the cost; a second call does nothing."""
         ...
 
     async def spent(self, scope: str) -> int:
@@ -107,15 +107,15 @@ class Spending(Protocol):
         ...
 
     async def breaker_state(self) -> Breaker | None:
-        """Return the open breaker; None where it is closed. Until it closes, `opened_at` stays the same."""
+        """Return the open breaker; None if it is closed. Until it closes, `opened_at` stays the same."""
         ...
 
     async def today(self) -> date:
-        """Return the day in Japan on whose budget a call is now."""
+        """Return the day in Japan whose budget a call uses now."""
         ...
 
     async def prune(self, *, days: int) -> int:
-        """Drop calls older than so many days with what they cost, PRUNE_STEP at most; return how many."""
+        """Drop calls that are older than `days`, with their costs, at most PRUNE_STEP; return how many."""
         ...
 
 
@@ -125,7 +125,7 @@ def scopes_of(day: date, job_id: str) -> tuple[str, str]:
 
 
 def deny(question: Question, budget: Budget, *, day: int, job: int) -> Denied | None:
-    """Return why a question is over a budget of which so much is used; None where it is not."""
+    """Return why a question exceeds a budget, of which `day` and `job` are used; None if it does not."""
     if job + question.most > budget.job:
         return Denied(f"the job's budget was {budget.job} micro-dollars, {job} used, {question.most} needed")
     if day + question.most > budget.day:

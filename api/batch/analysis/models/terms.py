@@ -1,11 +1,11 @@
-"""Which models are asked, where, and for how much at most."""
+"""The models to ask, the address of their API, and the highest prices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 #: The most tokens of an answer: eight points of six claims need about 1,200.
 MOST_TOKENS = 2_000
-#: What a server adds to a prompt, such as the marks of a chat.
+#: The tokens that a server adds to a prompt, such as the marks of a chat.
 _ADDED_TOKENS = 1_000
 
 
@@ -23,9 +23,9 @@ class ModelTerms:
 
     Attributes:
         base_url: the address of OpenRouter's API, without a slash at its end.
-        chains: the models that give an opinion; each is a chain, whose later ones stand in for the first.
+        chains: the models that give an opinion; each chain is a model and its fallbacks.
         prompt_price: the most that a token of the prompt may cost, in micro-dollars (dollars per million tokens).
-        completion_price: the same of a token of the answer.
+        completion_price: the same for a token of the answer.
         deadline_s: seconds for one opinion, with all tries.
 
     """
@@ -44,6 +44,6 @@ class ModelTerms:
 
 
 def parse_chains(text: str) -> tuple[tuple[str, ...], ...]:
-    """Return the chains of `a/one,b/two c/three`: models with spaces between, each with fallbacks behind commas."""
+    """Return the chains of `a/one,b/two c/three`: separated by spaces, with the fallbacks of a model after commas."""
     chains: Sequence[tuple[str, ...]] = [tuple(part for part in chain.split(",") if part) for chain in text.split()]
     return tuple(dict.fromkeys(chain for chain in chains if chain))

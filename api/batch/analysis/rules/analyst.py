@@ -11,7 +11,7 @@ from batch.analysis.vocabulary import Kind, Language, Verdict
 #: Its name on a result, with the version of the rules.
 RULES_ANALYST = "rules-1"
 
-#: From this share of all signals on, they have a direction.
+#: The share of all signals from which they have a direction.
 _LEAN = 0.4
 _HOT, _COLD = 70.0, 30.0
 #: A volatility a year, or a drawdown, in per cent: from the first on the risk is medium, from the second on high.
@@ -24,9 +24,9 @@ _CAUSES: Mapping[str, Verdict] = MappingProxyType(
         "outcome_write_failed": Verdict.STORAGE,
     }
 )
-#: Said of a symbol that the caller holds.
+#: The sentences about a symbol that the caller holds.
 _HELD = ("position", "unrealised", "weight")
-#: So many trades say something about a strategy.
+#: With fewer trades, a backtest says little about a strategy.
 _LEAST_TRADES = 30
 #: A verdict, its confidence from 0 to 1, and the names of its sentences.
 type _Ruling = tuple[Verdict, float, Sequence[str]]

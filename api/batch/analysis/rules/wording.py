@@ -11,7 +11,7 @@ _UNITS = {"percent": ("%", "%"), "yen": (" yen", "円"), "shares": (" shares", "
 
 
 def write_point(name: str, facts: Facts, language: Language) -> Point | None:
-    """Return a sentence of `PHRASES` on some facts; None where they lack one of its fields."""
+    """Return a sentence of `PHRASES` on some facts; None if they lack one of its fields."""
     phrase = PHRASES[name][language == "ja"]
     fields = [field for _, field, _, _ in Formatter().parse(phrase) if field]
     claims, shown = list[Claim](), dict[str, str]()
