@@ -48,8 +48,8 @@ def parse_indicators(texts: Sequence[str], interval: Interval) -> tuple[Indicato
     """Return the indicators in texts, each once, in their order.
 
     Raises:
-        InvalidRequest: there are none or too many, one is unknown, a parameter is out of bounds, or one is not for bars
-            of this interval.
+        InvalidRequest: there are no or too many indicators, one is unknown or not for bars of this interval, or a
+            parameter is out of bounds.
 
     """
     if not 1 <= len(texts) <= MAX_INDICATORS:

@@ -1,4 +1,4 @@
-"""The formulas of the indicators: TA-Lib's, and our own for what it lacks. Nothing else imports TA-Lib."""
+"""The formulas of the indicators: TA-Lib's, and Kaboom's for the others. No other module imports TA-Lib."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType

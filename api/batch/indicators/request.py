@@ -1,4 +1,4 @@
-"""What a caller may ask of a job that computes indicators; importable without polars, since the API checks it."""
+"""The request of a job that computes indicators; importable without polars, since the API checks it."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
@@ -28,7 +28,7 @@ def _check_texts(value: Any) -> list[str]:
 
 
 class IndicatorRequest(OfSource, PlannedRequest):
-    """Which indicators to compute, of which bars that are held."""
+    """Which indicators to compute, and for which stored bars."""
 
     cli_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {"indicators": ("--indicator", "-i"), "adjusted": ("--raw",)}
 

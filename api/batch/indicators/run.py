@@ -27,7 +27,7 @@ from batch.market.source import provider_of
 
 @dataclass(frozen=True, slots=True)
 class IndicatorTools:
-    """What running a chunk needs; without `actions`, bars are not adjusted. The readers are as of `as_of`."""
+    """The tools for running a chunk; without `actions`, bars are not adjusted. The readers are as of `as_of`."""
 
     store: BarReader
     actions: ActionReader | None
@@ -50,7 +50,7 @@ async def run_indicator_chunk(
     report so far after each symbol, when its file is durable. If `should_stop` turns true, the report ends early.
 
     Raises:
-        StoreError: bars cannot be read; what `on_progress` got stays valid.
+        StoreError: bars cannot be read; the reports that `on_progress` got stay valid.
 
     """
     report = OutcomeReport()
@@ -70,7 +70,7 @@ async def load_indicators(
     """Return one symbol's bars of a span of days, both included, with columns of indicators.
 
     Averages look back on bars before the span, so that values do not depend on its start. Bars are adjusted by all
-    corporate actions up to today, also those after the span.
+    corporate actions up to today, including those after the span.
 
     Raises:
         StoreError: the store could not be read.

@@ -1,4 +1,4 @@
-"""Gather the facts of an analysis from the bars that are kept, and find the models that may be asked."""
+"""Gather the facts of an analysis from stored bars, and find the models that may be asked."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from batch.portfolio.splits import Split, splits_of
 from batch.settings import BatchSettings
 from batch.stores import build_action_store, build_bar_store
 
-#: What the picture of a symbol has over its bars and below them: words by indicator.
+#: The indicators over the bars and below them in the picture of a symbol, with their labels.
 _AVERAGES = {"sma_25": "SMA 25", "sma_75": "SMA 75"}
 _BELOW = {"rsi_14": "RSI 14"}
 
@@ -35,7 +35,7 @@ def resolve_session(request: AnalysisRequest, settings: BatchSettings) -> date:
     """Return the last session of a request.
 
     Raises:
-        InvalidRequest: it is not a session, or has not opened.
+        InvalidRequest: the day is not a session, or its session has not opened.
 
     """
     delay_s = settings.provider_delay_s
@@ -43,7 +43,7 @@ def resolve_session(request: AnalysisRequest, settings: BatchSettings) -> date:
 
 
 def find_models(settings: BatchSettings) -> ModelTerms | None:
-    """Return how models are asked; None where `settings.lacking_for_models` says what is missing."""
+    """Return how models are asked; None if a setting is missing, as `settings.lacking_for_models` reports."""
     if settings.lacking_for_models is not None or settings.openrouter_key is None:
         return None
     return ModelTerms(
@@ -71,7 +71,7 @@ async def load_splits(provider: str, symbols: Collection[str], settings: BatchSe
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What is judged of one subject; there is a picture of a symbol with bars."""
+    """The facts of one subject; a symbol with bars also has a picture."""
 
     facts: Facts
     picture: Picture | None = None

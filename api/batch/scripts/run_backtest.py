@@ -1,4 +1,4 @@
-"""Run a backtest of stored bars: what a worker's job and the command line share."""
+"""Run a backtest of stored bars: the steps that a worker's job and the command line share."""
 
 from batch.backtest.request import BarsAsked
 from batch.backtest.strategies.files import StrategyKind, find_strategy
@@ -11,9 +11,9 @@ from batch.stores import build_action_store, build_bar_store
 
 
 def pin_request[R: BarsAsked](request: R, settings: BatchSettings) -> R:
-    """Return the request with its provider, its days and the moment of its bars, by which it means the same bars later.
+    """Return the request with its provider, its days and the moment of its bars, so that a repetition reads the same.
 
-    With InfluxDB it has no moment: bars that are corrected later are then other bars.
+    With InfluxDB it has no moment, so a repetition reads bars with later corrections.
 
     Raises:
         InvalidRequest: a day is not a session, or a day or the moment is in the future, or InfluxDB has no moments.
@@ -29,7 +29,7 @@ async def load_study_bars(request: BarsAsked, settings: BatchSettings, *, should
     """Return the bars of a request whose days are known, as of its moment if it has one.
 
     Raises:
-        InvalidRequest: there are none, or none can be read as of the moment.
+        InvalidRequest: there are no bars, or none can be read as of the moment.
         StoreError: a store could not be read.
         Stopped: `should_stop` turned true.
 
@@ -42,7 +42,7 @@ def find_kind(name: str, settings: BatchSettings) -> StrategyKind:
     """Return the strategy of a name: one that comes with Kaboom, or a file in KABOOM_STRATEGIES_DIR.
 
     Raises:
-        InvalidRequest: there is none, or its file cannot be loaded.
+        InvalidRequest: there is no such strategy, or its file cannot be loaded.
 
     """
     return find_strategy(name, settings.strategies_dir)

@@ -1,4 +1,4 @@
-"""Jobs that fetch bars, with an outcome for each symbol: some sessions of a market, what is missing, or the newest."""
+"""Jobs that fetch bars, with an outcome for each symbol: some sessions of a market, the gaps, or the newest session."""
 
 import argparse
 import asyncio

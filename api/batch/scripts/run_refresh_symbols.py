@@ -18,7 +18,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def run_refresh_symbols(request: MasterRequest, *, settings: BatchSettings) -> MasterReport:
-    """Return what a provider's newest list brought; it is kept beside the shipped ones, unless it is a dry run.
+    """Save a provider's newest list beside the shipped ones, unless this is a dry run; return the changes.
 
     Raises:
         InvalidRequest: the provider has no such list, or lacks a setting.
